@@ -1,0 +1,16 @@
+import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+
+/** Internal key of a run: unique for ever, never shown. */
+export const newRunKey = (): string => randomUUID()
+
+/** What clients see: 8 lowercase hex digits. They collide early, so whoever stores one must be ready to draw again. */
+export const newTrajectoryId = (): string => randomBytes(4).toString('hex')
+
+const alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'
+
+/** An API key: `mlc_` and 32 characters of [a-z0-9], 165 bits. */
+export const newApiKey = (): string =>
+  `mlc_${Array.from({ length: 32 }, () => alphabet[randomInt(alphabet.length)]).join('')}`
+
+/** A token in the only form that may be shown: `mlc_...xxxx`. */
+export const redactToken = (token: string): string => `${token.startsWith('mlc_') ? 'mlc_' : ''}...${token.slice(-4)}`

@@ -1,0 +1,19 @@
+/** Timestamps on the wire: ISO-8601 UTC with microseconds, always 27 characters, so that they sort as text. */
+export const timestamp = (date: Date): string => date.toISOString().replace('Z', '000Z')
+
+export const timestampOrNull = (date: Date | null | undefined): string | null => (date ? timestamp(date) : null)
+
+/** Waits, unless the signal fires first; either way it resolves, and says whether the whole time passed. */
+export const pause = (milliseconds: number, signal?: AbortSignal): Promise<boolean> =>
+  new Promise((resolve) => {
+    if (signal?.aborted) return resolve(false)
+    const stop = () => {
+      clearTimeout(timer)
+      resolve(false)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop)
+      resolve(true)
+    }, milliseconds)
+    signal?.addEventListener('abort', stop, { once: true })
+  })
