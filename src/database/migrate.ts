@@ -1,0 +1,135 @@
+import { readdir, readFile } from 'node:fs/promises'
+import type pg from 'pg'
+import { AppError, messageOf } from '../lib/errors.ts'
+import { pause } from '../lib/time.ts'
+import type { Database } from './database.ts'
+
+/** A migration that is not a file of ours, such as a library's: runs once, recorded by its name. */
+export interface ForeignMigration {
+  name: string
+  run(): Promise<void>
+}
+
+const folder = new URL('./migrations/', import.meta.url) // beside this file in src, and the build puts it there in dist
+const lockKey = 7_070_107_107
+const lockPollMilliseconds = 50
+const lockWaitMinutes = 30
+const oldestMajor = 15
+const longestStatementMilliseconds = 86_400_000 // a migration of big tables may take its time
+
+/**
+ * Brings the schema up to date, once, however many processes start together. One query when there is nothing to do.
+ * Refuses a database that a newer version of the program has changed.
+ */
+export const migrate = async (database: Database, extra: ForeignMigration[] = []): Promise<void> => {
+  const files = await migrationNames()
+  const missing = (applied: Set<string>) => ({
+    own: files.filter((name) => !applied.has(name)),
+    foreign: extra.filter(({ name }) => !applied.has(name)),
+  })
+  const applied = await appliedNames(async (text) => database.query<{ name: string }>(text))
+  refuseNewer(applied, files)
+  const todo = missing(applied)
+  if (todo.own.length + todo.foreign.length === 0) return
+
+  await underLock(database, async (client) => {
+    await refuseOldServer(client)
+    await client.query(
+      'create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())',
+    )
+    const now = await appliedNames(async (text) => (await client.query<{ name: string }>(text)).rows)
+    refuseNewer(now, files)
+    const { own, foreign } = missing(now)
+    for (const name of own) await applyFile(client, name)
+    for (const migration of foreign) await applyForeign(client, migration)
+  })
+}
+
+const migrationNames = async (): Promise<string[]> => {
+  const names = (await readdir(folder)).filter((name) => /^\d{4}_[\w-]+\.sql$/.test(name)).sort()
+  if (names.length === 0) throw new AppError('internal', `There are no migrations in ${folder.pathname}: build again`)
+  return names.map((name) => name.slice(0, -'.sql'.length))
+}
+
+const appliedNames = async (query: (text: string) => Promise<{ name: string }[]>): Promise<Set<string>> => {
+  try {
+    return new Set((await query('select name from schema_migrations')).map((row) => row.name))
+  } catch (error) {
+    if ((error as { code?: string }).code === '42P01') return new Set() // the table is not there: an empty database
+    throw error
+  }
+}
+
+const refuseNewer = (applied: Set<string>, files: string[]): void => {
+  const unknown = [...applied].filter((name) => /^\d{4}_/.test(name) && !files.includes(name)).sort()
+  if (unknown.length === 0) return
+  throw new AppError(
+    'conflict',
+    `The database was changed by a newer Jetty: it has ${unknown.join(', ')}, this version ends with ${files.at(-1)}`,
+    { hint: 'Start the newer version again, or restore a backup that this version wrote.' },
+  )
+}
+
+const refuseOldServer = async (client: pg.Client): Promise<void> => {
+  const { rows } = await client.query<{ server_version_num: string; server_version: string }>(
+    "select current_setting('server_version_num') as server_version_num, current_setting('server_version') as server_version",
+  )
+  if (Number(rows[0]?.server_version_num) >= oldestMajor * 10_000) return
+  throw new AppError('conflict', `DATABASE_URL leads to PostgreSQL ${rows[0]?.server_version}, which is too old`, {
+    hint: `Jetty needs PostgreSQL ${oldestMajor} or newer. Leave DATABASE_URL unset to use the embedded one.`,
+  })
+}
+
+/** Holds a session lock by polling: a blocked pg_advisory_lock would hang a CREATE INDEX CONCURRENTLY of its holder. */
+const underLock = async (database: Database, work: (client: pg.Client) => Promise<void>): Promise<void> => {
+  const client = await database.connect('jetty-migrate')
+  try {
+    const giveUpAt = Date.now() + lockWaitMinutes * 60_000
+    while (!(await tryLock(client))) {
+      if (Date.now() > giveUpAt)
+        throw new AppError('busy', `Another process has been changing the schema for ${lockWaitMinutes} minutes`, {
+          hint: "Look for application_name 'jetty-migrate' in pg_stat_activity.",
+        })
+      await pause(lockPollMilliseconds)
+    }
+    await work(client)
+  } finally {
+    await client.end() // which gives the lock back
+  }
+}
+
+const tryLock = async (client: pg.Client): Promise<boolean> => {
+  const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [lockKey])
+  return rows[0]?.locked === true
+}
+
+const record = 'insert into schema_migrations (name) values ($1)'
+
+const applyFile = async (client: pg.Client, name: string): Promise<void> => {
+  const text = await readFile(new URL(`${name}.sql`, folder), 'utf8')
+  const patient = { query_timeout: longestStatementMilliseconds }
+  try {
+    await client.query('begin')
+    await client.query({ text, ...patient })
+    await client.query(record, [name])
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw failed(name, error)
+  }
+}
+
+const applyForeign = async (client: pg.Client, migration: ForeignMigration): Promise<void> => {
+  try {
+    await migration.run()
+    await client.query(record, [migration.name])
+  } catch (error) {
+    throw failed(migration.name, error)
+  }
+}
+
+const failed = (name: string, error: unknown): AppError =>
+  new AppError('internal', `Migration ${name} failed and was not applied: ${messageOf(error)}`, {
+    hint: 'Nothing after it was applied either. Remove the cause, then start again.',
+    cause: error,
+  })

@@ -1,0 +1,226 @@
+import type { z } from 'zod'
+import { AppError } from './errors.ts'
+import {
+  bytes,
+  encryptionKeys,
+  folder,
+  hostsAndRanges,
+  oneOf,
+  type Setting,
+  seconds,
+  setting,
+  text,
+  trueOrFalse,
+  webAddress,
+  wholeNumber,
+} from './setting.ts'
+
+const declared = {
+  host: setting({
+    variable: 'JETTY_HOST',
+    description: 'Address to listen on. 0.0.0.0 makes the server reachable from other machines.',
+    default: '127.0.0.1',
+    example: '0.0.0.0',
+    schema: text('be a host name or an IP address', /^[\w.:-]+$/),
+  }),
+  port: setting({
+    variable: 'JETTY_PORT',
+    description: 'Port to listen on; 0 takes any free one.',
+    default: '7070',
+    example: '8080',
+    schema: wholeNumber(0, 65_535),
+  }),
+  dataDir: setting({
+    variable: 'JETTY_DATA_DIR',
+    description: 'Folder that holds everything: the embedded database, files, tokens and keys.',
+    default: '~/.jetty',
+    example: '/var/lib/jetty',
+    schema: folder(),
+  }),
+  databaseUrl: setting({
+    variable: 'DATABASE_URL',
+    description: 'PostgreSQL 15 to 18 to use instead of the embedded one.',
+    example: 'postgres://jetty:password@db.example.com:5432/jetty',
+    secret: true,
+    schema: webAddress('be a PostgreSQL address', ['postgres:', 'postgresql:']),
+  }),
+  adminToken: setting({
+    variable: 'JETTY_ADMIN_TOKEN',
+    description: 'Token with full access. Default: one is made in the data folder (admin-token).',
+    example: 'a-long-random-text-of-at-least-16-characters',
+    secret: true,
+    schema: text('be at least 16 characters without spaces', /^[\x21-\x7e]{16,}$/),
+  }),
+  secretKeys: setting({
+    variable: 'JETTY_SECRET_KEY',
+    description:
+      'Key that stored secrets are encrypted with; a comma separated list, newest first, while keys are changed. ' +
+      'Default: one is made in the data folder (secret-key).',
+    example: '$(openssl rand -base64 32)',
+    secret: true,
+    schema: encryptionKeys(),
+  }),
+  publicUrl: setting({
+    variable: 'JETTY_PUBLIC_URL',
+    description: 'Address under which people reach this server; used in links.',
+    example: 'https://jetty.example.com',
+    schema: webAddress('be an http or https address', ['http:', 'https:']).transform((url) => url.replace(/\/+$/, '')),
+  }),
+  role: setting({
+    variable: 'JETTY_ROLE',
+    description: 'all: answer requests and execute runs; api: only answer; worker: only execute.',
+    default: 'all',
+    example: 'worker',
+    schema: oneOf(['all', 'api', 'worker']),
+  }),
+  workerConcurrency: setting({
+    variable: 'JETTY_WORKER_CONCURRENCY',
+    description: 'Steps that execute at once in this process; sleeping and waiting runs do not count.',
+    default: '256',
+    example: '64',
+    schema: wholeNumber(1, 100_000),
+  }),
+  allowPrivateNetwork: setting({
+    variable: 'JETTY_ALLOW_PRIVATE_NETWORK',
+    description: 'Private and local addresses that steps may call: hosts, host:port, CIDR ranges, or * for all.',
+    default: '',
+    example: 'localhost:11434,10.0.0.0/8',
+    schema: hostsAndRanges(),
+  }),
+  maxUploadBytes: setting({
+    variable: 'JETTY_MAX_UPLOAD_BYTES',
+    description: 'Largest file that may be uploaded.',
+    default: '1GiB',
+    example: '200MiB',
+    schema: bytes(),
+  }),
+  maxFilesPerRun: setting({
+    variable: 'JETTY_MAX_FILES_PER_RUN',
+    description: 'Files that may be sent along with one run.',
+    default: '50',
+    example: '200',
+    schema: wholeNumber(0, 10_000),
+  }),
+  maxInitParamsBytes: setting({
+    variable: 'JETTY_MAX_INIT_PARAMS_BYTES',
+    description: 'Largest init_params of one run, as JSON.',
+    default: '1MiB',
+    example: '4MiB',
+    schema: bytes(),
+  }),
+  maxBodyBytes: setting({
+    variable: 'JETTY_MAX_BODY_BYTES',
+    description: 'Largest request body that is not an upload.',
+    default: '16MiB',
+    example: '64MiB',
+    schema: bytes(),
+  }),
+  maxOutputBytes: setting({
+    variable: 'JETTY_MAX_OUTPUT_BYTES',
+    description: 'Largest output of one step, as JSON.',
+    default: '64MiB',
+    example: '16MiB',
+    schema: bytes(),
+  }),
+  stepTimeoutSeconds: setting({
+    variable: 'JETTY_STEP_TIMEOUT_SECONDS',
+    description: 'Time limit of a step that sets none itself.',
+    default: '600',
+    example: '1800',
+    schema: seconds(0.001),
+  }),
+  runTimeoutSeconds: setting({
+    variable: 'JETTY_RUN_TIMEOUT_SECONDS',
+    description: 'Time limit of a run whose workflow sets none itself.',
+    default: '3600',
+    example: '86400',
+    schema: seconds(0.001),
+  }),
+  maxFetchBytes: setting({
+    variable: 'JETTY_MAX_FETCH_BYTES',
+    description: 'Largest answer that a step may fetch from the network.',
+    default: '100MiB',
+    example: '1GiB',
+    schema: bytes(),
+  }),
+  fetchTimeoutSeconds: setting({
+    variable: 'JETTY_FETCH_TIMEOUT_SECONDS',
+    description: 'Time limit of one fetch from the network, redirects included.',
+    default: '60',
+    example: '300',
+    schema: seconds(0.001),
+  }),
+  syncWaitSeconds: setting({
+    variable: 'JETTY_SYNC_WAIT_SECONDS',
+    description: 'How long run-sync waits for a run before it answers 524; the run goes on.',
+    default: '600',
+    example: '60',
+    schema: seconds(),
+  }),
+  drainSeconds: setting({
+    variable: 'JETTY_DRAIN_SECONDS',
+    description: 'Time that running steps get when the server is asked to stop; the rest resumes at the next start.',
+    default: '10',
+    example: '30',
+    schema: seconds(),
+  }),
+  exposeEnvValues: setting({
+    variable: 'JETTY_EXPOSE_ENV_VALUES',
+    description: "Whether the API shows the values of a collection's environment variables instead of ***.",
+    default: 'false',
+    example: 'true',
+    schema: trueOrFalse(),
+  }),
+  logLevel: setting({
+    variable: 'JETTY_LOG_LEVEL',
+    description: 'Least important log lines to write.',
+    default: 'info',
+    example: 'debug',
+    schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  }),
+}
+
+type ValueOf<S> =
+  S extends Setting<infer Schema, infer Default>
+    ? z.output<Schema> | (Default extends undefined ? undefined : never)
+    : never
+
+/** The configuration of a process, checked and parsed. */
+export type Settings = { readonly [Name in keyof typeof declared]: ValueOf<(typeof declared)[Name]> }
+
+/** Every setting in the order of the reference page: for `--help` and the docs. */
+export const settingList: readonly (Setting & { name: keyof Settings })[] = Object.entries(declared).map(
+  ([name, one]) => ({ ...one, name: name as keyof Settings }),
+)
+
+/** The environment holds values that cannot be used; the message names every one of them and shows how to write it. */
+export class ConfigError extends AppError {
+  readonly variables: string[]
+
+  constructor(problems: { variable: string; message: string }[]) {
+    super('invalid', problems.map((problem) => problem.message).join('\n'))
+    this.name = 'ConfigError'
+    this.variables = problems.map((problem) => problem.variable)
+  }
+}
+
+const complaint = (one: Setting, value: string, rule: string): string => {
+  const shown = one.secret ? 'the value it has is not shown here' : `it is ${JSON.stringify(value)}`
+  return `${one.variable} must ${rule}; ${shown}. Example: ${one.variable}=${one.example}`
+}
+
+/** Reads the settings from environment variables; an empty variable counts as unset. Throws a ConfigError. */
+export const loadSettings = (env: Record<string, string | undefined>): Settings => {
+  const problems: { variable: string; message: string }[] = []
+  const values: Record<string, unknown> = {}
+  for (const one of settingList) {
+    const given = env[one.variable]?.trim() || one.default
+    const parsed = given === undefined ? undefined : one.schema.safeParse(given)
+    values[one.name] = parsed?.data
+    if (given === undefined || !parsed?.error) continue
+    const rule = parsed.error.issues[0]?.message ?? 'be different'
+    problems.push({ variable: one.variable, message: complaint(one, given, rule) })
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return values as Settings
+}

@@ -1,0 +1,128 @@
+import { homedir } from 'node:os'
+import { resolve } from 'node:path'
+import ipaddr from 'ipaddr.js'
+import { z } from 'zod'
+
+/** One setting: everything that `--help`, the reference page, validation and its error need to know. */
+export interface Setting<
+  Schema extends z.ZodType = z.ZodType,
+  Default extends string | undefined = string | undefined,
+> {
+  /** Name of the environment variable. */
+  variable: string
+  description: string
+  /** As one would write it into the environment; undefined: the setting may stay unset. */
+  default: Default
+  example: string
+  /** Never shown in an error or a log. */
+  secret: boolean
+  /** From the text of the variable to the value. Its messages complete the sentence "JETTY_X must …". */
+  schema: Schema
+}
+
+type Declared<Schema extends z.ZodType, Default extends string | undefined> = {
+  variable: string
+  description: string
+  example: string
+  schema: Schema
+  secret?: boolean
+  default?: Default
+}
+
+export const setting = <Schema extends z.ZodType, const Default extends string | undefined = undefined>(
+  declared: Declared<Schema, Default>,
+): Setting<Schema, Default> => ({ secret: false, ...declared, default: declared.default as Default })
+
+/** A schema from text: `read` returns undefined for what it does not accept. */
+const reading = <T>(rule: string, read: (text: string) => T | undefined) =>
+  z.string().transform((text, context): T => {
+    const value = read(text)
+    if (value !== undefined) return value
+    context.addIssue({ code: 'custom', message: rule })
+    return z.NEVER
+  })
+
+export const text = (rule: string, pattern = /\S/) =>
+  reading(rule, (value) => (pattern.test(value) ? value : undefined))
+
+export const wholeNumber = (minimum: number, maximum: number) =>
+  reading(`be a whole number from ${minimum} to ${maximum}`, (value) => {
+    const number = Number(value)
+    return /^\d+$/.test(value) && number >= minimum && number <= maximum ? number : undefined
+  })
+
+const longestTimerSeconds = 2_147_483 // what setTimeout can hold
+
+export const seconds = (minimum = 0) =>
+  reading(`be a number of seconds from ${minimum} to ${longestTimerSeconds}`, (value) => {
+    const number = Number(value)
+    return /^\d+(\.\d+)?$/.test(value) && number >= minimum && number <= longestTimerSeconds ? number : undefined
+  })
+
+const units = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
+
+/** `1048576`, `1MiB`, `1 MB`, `1m`: always powers of 1024. */
+export const bytes = () =>
+  reading('be a number of bytes, or one with a unit (KiB, MiB, GiB)', (value) => {
+    const [, digits, unit = ''] = /^(\d+)\s*(?:([kmgt])?(?:i?b)?)$/i.exec(value) ?? []
+    if (!digits) return undefined
+    const number = Number(digits) * units[unit.toLowerCase() as keyof typeof units]
+    return number > 0 && Number.isSafeInteger(number) ? number : undefined
+  })
+
+export const trueOrFalse = () =>
+  reading('be true or false', (value) =>
+    /^(true|1|yes|on)$/i.test(value) ? true : /^(false|0|no|off)$/i.test(value) ? false : undefined,
+  )
+
+export const oneOf = <const Words extends readonly string[]>(words: Words) =>
+  reading(
+    `be one of: ${words.join(', ')}`,
+    (value) => words.find((word) => word === value) as Words[number] | undefined,
+  )
+
+export const folder = () =>
+  reading('be the path of a folder', (value) =>
+    value.includes('\0') ? undefined : resolve(value.replace(/^~(?=$|[/\\])/, () => homedir())),
+  )
+
+export const webAddress = (rule: string, protocols: string[]) =>
+  reading(rule, (value) => {
+    if (!URL.canParse(value)) return undefined
+    return protocols.includes(new URL(value).protocol) ? value : undefined
+  })
+
+const commaList = (value: string): string[] =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean)
+
+/** 32 bytes, as base64 or as 64 hex digits; undefined when the text is neither. */
+const keyOf = (value: string): Buffer | undefined => {
+  if (/^[0-9a-f]{64}$/i.test(value)) return Buffer.from(value, 'hex')
+  const key = /^[\w+/-]{43}=?$/.test(value) ? Buffer.from(value, 'base64') : undefined
+  return key?.length === 32 ? key : undefined
+}
+
+/** A comma separated list of encryption keys, newest first. */
+export const encryptionKeys = () =>
+  reading('be 32 bytes as base64 or hex, or a comma separated list of such keys, newest first', (value) => {
+    const keys = commaList(value).map(keyOf)
+    return keys.length > 0 && keys.every((key) => key !== undefined) ? keys : undefined
+  })
+
+const isHostOrRange = (value: string): boolean => {
+  if (value === '*') return true
+  if (value.includes('/')) return ipaddr.isValidCIDR(value)
+  if (ipaddr.isValid(value)) return true
+  const [, ipv6, name, port] = /^(?:\[([^\]]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(value) ?? []
+  return (ipv6 ? ipaddr.IPv6.isValid(ipv6) : Boolean(name)) && Number(port ?? 0) <= 65_535
+}
+
+/** A comma separated list of `host`, `host:port`, address, CIDR range, or `*`. */
+export const hostsAndRanges = () =>
+  reading('be a comma separated list of hosts, host:port, or CIDR ranges, or * for all', (value) => {
+    const entries = commaList(value)
+    return entries.every(isHostOrRange) ? entries : undefined
+  })
