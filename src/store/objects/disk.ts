@@ -1,0 +1,138 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { ObjectStore, StoredObject } from './objects.ts'
+
+const leftoverHours = 24
+const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
+
+/** What the file system said, as an error for people where it is one they can act on. */
+export const diskError = (error: unknown, folder: string): unknown => {
+  const code = codeOf(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new AppError('storage_full', `No space left in ${folder} to store the file`, {
+      hint: 'Free space on that disk, or point JETTY_DATA_DIR at a larger one, and send the file again.',
+      retryAfterSeconds: 30,
+      cause: error,
+    })
+  }
+  return error
+}
+
+const tooLarge = (maxBytes: number): AppError =>
+  new AppError('too_large', `File too large. Maximum allowed size is ${byteSize(maxBytes)}`, {
+    hint: 'Send a smaller file, or raise JETTY_MAX_UPLOAD_BYTES.',
+  })
+
+const syncFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+const writeWhole = async (handle: FileHandle, bytes: Uint8Array): Promise<void> => {
+  for (let written = 0; written < bytes.length; ) {
+    written += (await handle.write(bytes, written, bytes.length - written)).bytesWritten
+  }
+}
+
+/** Waiting for each write before asking for the next chunk is what holds a fast sender back. */
+const writeBody = async (handle: FileHandle, body: AsyncIterable<Uint8Array> | Uint8Array[], maxBytes: number) => {
+  const hash = createHash('sha256')
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > maxBytes) throw tooLarge(maxBytes)
+    hash.update(chunk)
+    await writeWhole(handle, chunk)
+  }
+  await handle.sync()
+  return { size, sha256: hash.digest('hex') }
+}
+
+/** An object store in one folder: `objects/ab/cd/<uuid>`, and `tmp` in the same file system for what is on its way. */
+export const openDiskObjects = async (folder: string): Promise<ObjectStore> => {
+  const root = join(folder, 'objects')
+  const temporary = join(folder, 'tmp')
+  await mkdir(root, { recursive: true, mode: 0o700 })
+  await mkdir(temporary, { recursive: true, mode: 0o700 })
+  await syncFolder(folder)
+
+  const pathOf = (id: string) => {
+    if (!idPattern.test(id)) throw new AppError('not_found', `No stored object has the id '${id}'`)
+    return join(root, id.slice(0, 2), id.slice(2, 4), id)
+  }
+
+  // A new folder survives a power cut only once its parents are written too; whoever made it may still be at that.
+  const settled = new Set<string>()
+  const moveInPlace = async (from: string, target: string) => {
+    const leaf = dirname(target)
+    await mkdir(leaf, { recursive: true, mode: 0o700 })
+    await rename(from, target)
+    await Promise.all([leaf, ...(settled.has(leaf) ? [] : [dirname(leaf), root])].map(syncFolder))
+    settled.add(leaf)
+  }
+
+  return {
+    async put(body, { maxBytes }): Promise<StoredObject> {
+      const id = randomUUID()
+      const file = join(temporary, id)
+      const handle = await open(file, 'wx', 0o600).catch((error) => Promise.reject(diskError(error, folder)))
+      try {
+        let written: { size: number; sha256: string }
+        try {
+          written = await writeBody(handle, body instanceof Uint8Array ? [body] : body, maxBytes)
+        } finally {
+          await handle.close()
+        }
+        await moveInPlace(file, pathOf(id))
+        return { id, ...written }
+      } catch (error) {
+        await Promise.all([file, pathOf(id)].map((path) => rm(path, { force: true })))
+        throw diskError(error, folder)
+      }
+    },
+
+    async open(id, range) {
+      const handle = await open(pathOf(id), 'r').catch((error) => {
+        if (codeOf(error) !== 'ENOENT') throw error
+        throw new AppError('not_found', `No stored object has the id '${id}'`, { cause: error })
+      })
+      const { size } = await handle.stat()
+      const start = range?.start ?? 0
+      const end = Math.min(range?.end ?? size - 1, size - 1)
+      if (start > end) {
+        await handle.close()
+        return { stream: Readable.from([]), size }
+      }
+      // The stream closes the handle when it ends or is destroyed.
+      const stream = handle.createReadStream({ start, end })
+      return { stream, size }
+    },
+
+    async remove(ids) {
+      for (const id of ids) await rm(pathOf(id), { force: true })
+    },
+
+    async sweepTemporary() {
+      const before = Date.now() - leftoverHours * 3_600_000
+      let removed = 0
+      for (const name of await readdir(temporary)) {
+        const file = join(temporary, name)
+        const found = await stat(file).catch(() => undefined)
+        if (!found || found.mtimeMs > before) continue
+        await rm(file, { force: true })
+        removed += 1
+      }
+      return removed
+    },
+  }
+}
