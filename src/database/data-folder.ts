@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto'
+import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { AppError, messageOf } from '../lib/errors.ts'
+import { encryptionKeys } from '../lib/setting.ts'
+import { readOrCreate } from './exclusive-file.ts'
+
+/** Makes the data folder (0700) where it is missing and returns its real path. */
+export const prepareDataFolder = (dataDir: string): string => {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    if (!statSync(dataDir).isDirectory()) throw new Error('it is not a folder')
+    accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
+    return realpathSync(dataDir)
+  } catch (error) {
+    throw new AppError('invalid', `The data folder ${dataDir} cannot be used: ${messageOf(error)}`, {
+      hint: 'Set JETTY_DATA_DIR to a folder that this user may write, for example JETTY_DATA_DIR=~/.jetty',
+      cause: error,
+    })
+  }
+}
+
+/** The admin token kept in `admin-token`, made at the first call. */
+export const adminTokenOf = (dataDir: string): string =>
+  readOrCreate(join(dataDir, 'admin-token'), () => randomBytes(32).toString('base64url'))
+
+/** The encryption keys kept in `secret-key`, newest first; one is made at the first call. */
+export const secretKeysOf = (dataDir: string): Buffer[] => {
+  const path = join(dataDir, 'secret-key')
+  const read = encryptionKeys().safeParse(readOrCreate(path, () => randomBytes(32).toString('base64')))
+  if (read.success) return read.data
+  throw new AppError('invalid', `${path} must ${read.error.issues[0]?.message}`, {
+    hint: 'Restore the file from a backup: what was encrypted with it cannot be read without it.',
+  })
+}

@@ -1,0 +1,157 @@
+import { AppError, messageOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { pause } from '../lib/time.ts'
+import { prepareDataFolder } from './data-folder.ts'
+import { lockDataFolder } from './data-folder-lock.ts'
+import { type AccountKind, canRun, chooseAccount, openDataFolder } from './postgres-account.ts'
+import { preparePostgresBinaries } from './postgres-binaries.ts'
+import {
+  ensureCluster,
+  postgresPassword,
+  postgresPaths,
+  postgresUrl,
+  writePostgresSettings,
+} from './postgres-folder.ts'
+import { trimPostgresLog } from './postgres-log.ts'
+import { choosePort } from './postgres-port.ts'
+import { adoptPostgres, findPostgres, launchPostgres, type PostgresProcess, stopPostgres } from './postgres-process.ts'
+
+export interface EmbeddedPostgres {
+  url: string
+  port: number
+  /** Of the postmaster that runs now: another one after a restart. */
+  readonly pid: number
+  /** Whether it was running already, left by a server that was killed. */
+  adopted: boolean
+  /** Stops Postgres and gives the data folder free. */
+  stop(): Promise<void>
+}
+
+export interface EmbeddedOptions {
+  dataDir: string
+  logger: Logger
+  /** Postgres settings over ours; the tests turn fsync off with it. */
+  postgresSettings?: Record<string, string>
+  /** How Postgres gets rid of root; chosen by what the machine allows. */
+  account?: AccountKind
+}
+
+const firstStartAttempts = 8
+const longestBackoffMilliseconds = 5_000
+const stableMilliseconds = 60_000
+const logTrimMilliseconds = 60_000
+
+/**
+ * The Postgres of a data folder, which this process alone owns from now on: a running one is taken over (about 15 ms),
+ * else it is started, set up first if need be. While this process lives, a Postgres that dies is started again on the
+ * same port; when this process is killed, Postgres stays and the next call takes it over.
+ */
+export const startOrAdoptPostgres = async (options: EmbeddedOptions): Promise<EmbeddedPostgres> => {
+  const dataDir = prepareDataFolder(options.dataDir)
+  const lock = await lockDataFolder(dataDir)
+  try {
+    const password = postgresPassword(dataDir)
+    const connect = (port: number) => postgresUrl(port, password)
+    const running = findPostgres(dataDir)
+    const adopted = running && (await adoptPostgres(dataDir, running.pid, connect))
+    const launch = launcher({ ...options, dataDir }, connect)
+    const first = adopted ?? (await firstLaunch(launch, postgresPaths(dataDir).port))
+    const supervised = supervise(first, launch, options.logger, postgresPaths(dataDir).log)
+    return {
+      url: connect(first.port),
+      port: first.port,
+      adopted: adopted !== undefined,
+      get pid() {
+        return supervised.pid()
+      },
+      async stop() {
+        await supervised.stop()
+        lock.release()
+      },
+    }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+type Launch = (port: number, signal?: AbortSignal) => Promise<PostgresProcess>
+
+/** Everything that has to be right before a start; done again at each, since years may pass between two. */
+const launcher =
+  (options: EmbeddedOptions, connect: (port: number) => string): Launch =>
+  async (port, signal) => {
+    const { dataDir } = options
+    const account = chooseAccount(options.account)
+    openDataFolder(account, dataDir)
+    const installed = await preparePostgresBinaries(dataDir)
+    const reachable = account.kind !== 'nobody' || canRun(account, installed.postgres)
+    const binaries = reachable ? installed : await preparePostgresBinaries(dataDir, true)
+    await ensureCluster(dataDir, binaries, account)
+    writePostgresSettings(dataDir, port, account, options.postgresSettings)
+    return launchPostgres({ dataDir, binaries, account, connect, ...(signal && { signal }) })
+  }
+
+/** Sessions of a killed postmaster may need a moment to notice, and a port may be taken between look and use. */
+const passing = /shared memory block|still in use|already exists|could not bind|Address already in use/
+
+const firstLaunch = async (launch: Launch, portFile: string): Promise<PostgresProcess> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await launch(await choosePort(portFile))
+    } catch (error) {
+      if (attempt === firstStartAttempts || !passing.test(messageOf(error))) throw error
+      await pause(50 * 2 ** attempt)
+    }
+  }
+}
+
+const supervise = (first: PostgresProcess, launch: Launch, logger: Logger, log: string) => {
+  const stopping = new AbortController()
+  let current = first
+  let alive = true
+  let failures = 0
+
+  const relaunch = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        current = await launch(first.port, stopping.signal)
+        alive = true
+        logger.info({ pid: current.pid, port: current.port }, 'Postgres runs again')
+        return
+      } catch (error) {
+        failures++
+        if (stopping.signal.aborted) return
+        logger.error({ failures, hint: error instanceof AppError ? error.hint : undefined }, messageOf(error))
+        await pause(Math.min(longestBackoffMilliseconds, 25 * 2 ** failures), stopping.signal)
+      }
+    }
+  }
+
+  const watch = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const startedAt = Date.now()
+      const reason = await current.ended
+      alive = false
+      if (stopping.signal.aborted) return
+      logger.warn({ pid: current.pid, reason }, 'Postgres ended by itself; starting it again')
+      failures = Date.now() - startedAt > stableMilliseconds ? 0 : failures + 1
+      if (failures > 1) await pause(Math.min(longestBackoffMilliseconds, 25 * 2 ** failures), stopping.signal)
+      await relaunch()
+    }
+  }
+
+  const trim = setInterval(() => trimPostgresLog(log), logTrimMilliseconds)
+  trim.unref()
+  const watching = watch()
+
+  return {
+    pid: () => current.pid,
+    async stop() {
+      stopping.abort()
+      clearInterval(trim)
+      if (!alive) await watching // a restart under way is broken off
+      if (alive) await stopPostgres(current.pid)
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
+
+/** The fields of /proc/<pid>/stat from the third on (its second may hold spaces); undefined where there is none. */
+const statOf = (pid: number): string[] | undefined => {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return undefined
+  }
+}
+
+const ps = (pid: number, field: string): string | undefined =>
+  spawnSync('ps', ['-o', `${field}=`, '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim() || undefined
+
+const exists = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Whether a process runs. A zombie does not: where nobody collects them (containers), they stay for ever. */
+export const isAlive = (pid: number): boolean => {
+  if (!exists(pid)) return false
+  const state = statOf(pid)?.[0]
+  return state !== 'Z' && state !== 'X'
+}
+
+/** When a process began, as an opaque text: the same pid with another text is another process. */
+export const startTimeOf = (pid: number): string | undefined =>
+  process.platform === 'linux' ? statOf(pid)?.[19] : ps(pid, 'lstart')
+
+/** The words a process was started with, joined by a space; undefined when that cannot be read. */
+export const commandLineOf = (pid: number): string | undefined => {
+  if (process.platform !== 'linux') return ps(pid, 'command')
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** Where pids mean something: two processes of different worlds (hosts, containers) cannot look each other up. */
+export const processWorld = (): string => {
+  try {
+    return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    return hostname()
+  }
+}

@@ -1,0 +1,153 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { AppError, messageOf } from '../lib/errors.ts'
+import { readIfThere, readOrCreate } from './exclusive-file.ts'
+import type { PostgresAccount } from './postgres-account.ts'
+import type { PostgresBinaries } from './postgres-binaries.ts'
+
+/** Where things of the embedded database stand in the data folder. */
+export const postgresPaths = (dataDir: string) => ({
+  cluster: join(dataDir, 'db'),
+  log: join(dataDir, 'postgres.log'),
+  port: join(dataDir, 'database-port'),
+  password: join(dataDir, 'database-password'),
+})
+
+export const postgresUser = 'jetty'
+export const postgresDatabase = 'postgres' // initdb makes it; one of our own would cost another 50 ms and a race
+
+export const postgresPassword = (dataDir: string): string =>
+  readOrCreate(postgresPaths(dataDir).password, () => randomBytes(24).toString('base64url'))
+
+export const postgresUrl = (port: number, password: string): string =>
+  `postgres://${postgresUser}:${password}@127.0.0.1:${port}/${postgresDatabase}`
+
+/** Nothing of the caller's environment: PGDATA, PGPORT or LC_ALL would change what Postgres does. */
+export const postgresEnvironment = { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C', TZ: 'UTC' }
+
+/** Runs initdb, unless the cluster is there; it appears whole or not at all. Only under the lock of the data folder. */
+export const ensureCluster = async (
+  dataDir: string,
+  binaries: PostgresBinaries,
+  account: PostgresAccount,
+): Promise<void> => {
+  const { cluster } = postgresPaths(dataDir)
+  const version = readIfThere(join(cluster, 'PG_VERSION'))
+  if (version === undefined) return createCluster(dataDir, binaries, account)
+  if (Number(version) !== binaries.major)
+    throw new AppError(
+      'conflict',
+      `${cluster} was made by PostgreSQL ${version}, this Jetty brings ${binaries.major}`,
+      {
+        hint: 'Start the Jetty that made it, or run a PostgreSQL of that version on it and set DATABASE_URL.',
+      },
+    )
+  account.own(cluster)
+}
+
+const createCluster = async (dataDir: string, binaries: PostgresBinaries, account: PostgresAccount): Promise<void> => {
+  const { cluster } = postgresPaths(dataDir)
+  if (existsSync(cluster))
+    throw new AppError('conflict', `${cluster} is there but holds no database (PG_VERSION is missing)`, {
+      hint: 'Move it away to start with an empty database, or restore it from a backup.',
+    })
+  for (const name of readdirSync(dataDir))
+    if (name.startsWith('db.new-')) rmSync(join(dataDir, name), { recursive: true })
+  const draft = `${cluster}.new-${process.pid}`
+  const passwordFile = `${draft}-password`
+  mkdirSync(draft, { mode: 0o700 })
+  try {
+    writeFileSync(passwordFile, postgresPassword(dataDir), { mode: 0o600 })
+    account.own(draft)
+    account.own(passwordFile)
+    await runInitdb(draft, passwordFile, binaries, account)
+    writeFileSync(join(draft, 'postgresql.conf'), "\ninclude 'jetty.conf' # rewritten at each start\n", { flag: 'a' })
+    renameSync(draft, cluster)
+  } finally {
+    rmSync(passwordFile, { force: true })
+    rmSync(draft, { recursive: true, force: true })
+  }
+}
+
+const runInitdb = async (
+  folder: string,
+  passwordFile: string,
+  binaries: PostgresBinaries,
+  account: PostgresAccount,
+): Promise<void> => {
+  const { file, args, ids } = account.command(binaries.initdb, [
+    ...['-D', folder, '-U', postgresUser, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8'],
+    ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'],
+  ])
+  try {
+    await promisify(execFile)(file, args, { ...ids, cwd: '/', env: postgresEnvironment })
+  } catch (error) {
+    const said = (error as { stderr?: string }).stderr?.trim().split('\n').slice(-4).join(' | ')
+    throw new AppError('internal', `The embedded PostgreSQL could not be set up: ${said || messageOf(error)}`, {
+      hint: hintFor(said || messageOf(error)),
+      cause: error,
+    })
+  }
+}
+
+const hintFor = (said: string): string => {
+  if (/ENOENT|GLIBC|not found/.test(said))
+    return 'It needs glibc (Alpine has musl): use another image, or set DATABASE_URL.'
+  if (/denied/.test(said)) return 'Run Jetty as the owner of the data folder and of the folders above it.'
+  if (/No space/.test(said)) return 'Free some disk space, or set JETTY_DATA_DIR to a folder on a larger disk.'
+  return 'Set DATABASE_URL to use a PostgreSQL of your own instead.'
+}
+
+/**
+ * Settings for a server that shares a small machine and must lose nothing: every commit is on disk when it is answered.
+ * `jit` never pays for short queries; without replication the least WAL will do; reads come from the cache, so the three
+ * I/O worker processes of PostgreSQL 18 would only cost memory.
+ */
+const tuning = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '100',
+  shared_buffers: '96MB',
+  huge_pages: 'off',
+  fsync: 'on',
+  synchronous_commit: 'on',
+  full_page_writes: 'on',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
+  max_logical_replication_workers: '0',
+  wal_compression: 'on',
+  max_wal_size: '1GB',
+  checkpoint_timeout: '5min',
+  io_method: 'sync',
+  jit: 'off',
+  max_worker_processes: '4',
+  max_parallel_workers_per_gather: '0',
+  autovacuum: 'on',
+  autovacuum_max_workers: '2',
+  autovacuum_naptime: '30s',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  log_line_prefix: '%m [%p] ',
+  log_min_messages: 'warning',
+  log_checkpoints: 'off',
+}
+
+/** Writes the settings of the next start. What an operator sets with ALTER SYSTEM wins over them. */
+export const writePostgresSettings = (
+  dataDir: string,
+  port: number,
+  account: PostgresAccount,
+  extra: Record<string, string> = {},
+): void => {
+  const path = join(postgresPaths(dataDir).cluster, 'jetty.conf')
+  const lines = Object.entries({ ...tuning, ...extra, port: String(port) }).map(
+    ([name, value]) => `${name} = '${value}'`,
+  )
+  writeFileSync(path, `# Written by Jetty at each start. Change settings with ALTER SYSTEM.\n${lines.join('\n')}\n`, {
+    mode: 0o600,
+  })
+  account.own(path)
+}

@@ -1,0 +1,33 @@
+import { randomInt } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { AppError } from '../lib/errors.ts'
+import { readIfThere } from './exclusive-file.ts'
+
+/**
+ * Below the range that outgoing connections take their ports from (32768 and up): while Postgres restarts, a client that
+ * keeps connecting to a port of that range would one day be given that very port, and so hold it.
+ */
+const lowest = 15_000
+const highest = 32_000
+const attempts = 100
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
+
+/** The port this folder's Postgres used last when it is free, else a new one, remembered in `path`. */
+export const choosePort = async (path: string): Promise<number> => {
+  const last = Number(readIfThere(path))
+  if (last >= 1_024 && last <= 65_535 && (await isFree(last))) return last
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const port = randomInt(lowest, highest)
+    if (!(await isFree(port))) continue
+    writeFileSync(path, `${port}\n`, { mode: 0o600 })
+    return port
+  }
+  throw new AppError('internal', `No free port for the embedded PostgreSQL was found from ${lowest} to ${highest}`)
+}
