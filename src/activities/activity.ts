@@ -23,7 +23,12 @@ export interface FileContent {
 /** What a step gets from the outside. Everything that waits, costs or touches the world goes through it. */
 export interface ActivityContext {
   run: { key: string; trajectory_id: string; collection: string; task: string; author: string }
-  step: { name: string; seq: number; attempt: number; /** First start of this step, a crash in between included. */ started: Date }
+  step: {
+    name: string
+    seq: number
+    attempt: number /** First start of this step, a crash in between included. */
+    started: Date
+  }
   /** The same for every attempt of this step: pass it on to whoever must not do a thing twice. */
   idempotencyKey: string
   /** Fires when the run is cancelled, the step's time is over, or the server stops. */

@@ -1,0 +1,81 @@
+import { AppError } from '../lib/errors.ts'
+import { extensionOf } from '../lib/media-type.ts'
+import { type Activity, type ActivityContext, type Json, WaitUntil } from './activity.ts'
+
+interface TestFile {
+  content_type: string
+  body: Uint8Array | string
+  name?: string
+}
+
+export interface TestContext extends ActivityContext {
+  /** Every file that exists, the saved ones included, by storage path. */
+  stored: Map<string, { name: string; content_type: string; bytes: Buffer }>
+  warnings: string[]
+}
+
+interface TestOptions {
+  initParams?: Record<string, Json>
+  files?: Record<string, TestFile>
+  env?: Record<string, string>
+  started?: Date
+  fetch?: ActivityContext['fetch']
+}
+
+/** A context for unit tests of activities: files in memory, no network unless a `fetch` is given. */
+export const makeTestContext = (options: TestOptions = {}): TestContext => {
+  const stored: TestContext['stored'] = new Map()
+  for (const [path, file] of Object.entries(options.files ?? {})) {
+    const name = file.name ?? path.slice(path.lastIndexOf('/') + 1)
+    stored.set(path, { name, content_type: file.content_type, bytes: Buffer.from(file.body) })
+  }
+  const warnings: string[] = []
+  let saved = 0
+  return {
+    run: { key: 'run-key', trajectory_id: '1f2e3d4c', collection: 'acme', task: 'brief', author: 'test' },
+    step: { name: 'step', seq: 0, attempt: 1, started: options.started ?? new Date('2026-01-01T00:00:00Z') },
+    idempotencyKey: 'run-key/0',
+    signal: new AbortController().signal,
+    initParams: options.initParams ?? {},
+    env: (name) => options.env?.[name],
+    files: {
+      async open(path) {
+        const file = stored.get(path)
+        if (!file) throw new AppError('not_found', `There is no file '${path}' in collection 'acme'`)
+        const { name, content_type, bytes } = file
+        return { path, name, content_type, size: bytes.length, bytes: async () => bytes }
+      },
+      async save({ name, content_type, body }) {
+        const path = `acme/brief/0000/1f2e3d4c.step.${String(saved).padStart(4, '0')}.${name}`
+        saved += 1
+        const bytes = Buffer.from(body)
+        stored.set(path, { name, content_type, bytes })
+        return { path, name, extension: extensionOf(name), content_type, size: bytes.length }
+      },
+    },
+    fetch: options.fetch ?? (() => Promise.reject(new AppError('network_failed', 'no network in this test'))),
+    warn: (message) => warnings.push(message),
+    stored,
+    warnings,
+  }
+}
+
+/** Runs an activity as the engine does: null is not given, defaults apply, undeclared parameters arrive as `extra`. */
+export const runActivity = async (
+  activity: Activity,
+  parameters: Record<string, Json>,
+  context: ActivityContext = makeTestContext(),
+): Promise<Record<string, Json> | WaitUntil> => {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined)
+  const declared = given.filter(([name]) => Object.hasOwn(activity.parameters.shape, name))
+  const extra = given.filter(([name]) => !Object.hasOwn(activity.parameters.shape, name))
+  const parsed = activity.parameters.safeParse(Object.fromEntries(declared))
+  if (!parsed.success) throw new AppError('parameter_invalid', parsed.error.message)
+  const result = await activity.run(
+    activity.takesAnyParameter ? { ...parsed.data, extra: Object.fromEntries(extra) } : parsed.data,
+    context,
+  )
+  // What comes out is what was promised, and nothing beside it.
+  activity.outputs.strict().parse(result instanceof WaitUntil ? result.outputs : result)
+  return result
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { asText } from '../../lib/as-text.ts'
+import { activity } from '../activity.ts'
+
+/** Joins texts with a separator. */
+export const textConcatenate = activity({
+  name: 'text_concatenate',
+  category: 'text',
+  description: 'Joins several texts into one, in their order, with a separator between them.',
+  parameters: z.object({
+    texts: z
+      .union([z.array(z.unknown()), z.string()])
+      .describe('The texts: through texts_path one path to a list, or a list of paths.'),
+    separator: z.string().default('\n').describe('What stands between two texts.'),
+  }),
+  outputs: z.object({ text: z.string().describe('All texts in one.') }),
+  example: {
+    activity: 'text_concatenate',
+    texts_path: ['init_params.first', 'init_params.second'],
+    separator: '\n\n',
+  },
+  gotchas: [
+    'A list of paths belongs into texts_path; in texts it would be joined as the words it is written with.',
+    'A single text counts as a list of one. Elements that are not text go in as JSON.',
+  ],
+  async run({ texts, separator }) {
+    return { text: (typeof texts === 'string' ? [texts] : texts).map(asText).join(separator) }
+  },
+})

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError } from '../../lib/errors.ts'
+import { activity } from '../activity.ts'
+
+const maxCharactersOut = 64 * 1024 * 1024
+
+/** Cuts by characters as people count them in code points, so that no emoji is torn in two halves. */
+const split = (text: string, chunkSize: number, step: number): string[] => {
+  const characters = /[\ud800-\udfff]/.test(text) ? Array.from(text) : text
+  const chunks: string[] = []
+  for (let start = 0; start < characters.length; start += step) {
+    const chunk = characters.slice(start, start + chunkSize)
+    chunks.push(typeof chunk === 'string' ? chunk : chunk.join(''))
+    if (start + chunkSize >= characters.length) break
+  }
+  return chunks
+}
+
+/** Cuts a text into chunks of equal size, which may overlap. */
+export const textSplit = activity({
+  name: 'text_split',
+  category: 'text',
+  description: 'Cuts a text into chunks of so many characters; neighbours can overlap.',
+  parameters: z.object({
+    text: z.string().describe('The text to cut.'),
+    chunk_size: z.number().int().min(1).default(1000).describe('Characters in a chunk; the last one may be shorter.'),
+    overlap: z.number().int().min(0).default(0).describe('Characters that a chunk repeats of the one before it.'),
+  }),
+  outputs: z.object({
+    chunks: z.array(z.string()).describe('The chunks, in the order of the text.'),
+    count: z.number().int().describe('How many there are; 0 for an empty text.'),
+  }),
+  example: { activity: 'text_split', text_path: 'init_params.text', chunk_size: 1000, overlap: 100 },
+  gotchas: ['overlap must be smaller than chunk_size.', 'The cut is by characters, not by words, sentences or tokens.'],
+  async run({ text, chunk_size, overlap }) {
+    if (overlap >= chunk_size) {
+      throw new AppError(
+        'parameter_invalid',
+        `text_split: overlap (${overlap}) must be smaller than chunk_size (${chunk_size})`,
+        { hint: 'Lower overlap, or raise chunk_size.' },
+      )
+    }
+    const step = chunk_size - overlap
+    if (text.length * Math.ceil(chunk_size / step) > maxCharactersOut && text.length > chunk_size) {
+      throw new AppError(
+        'output_too_large',
+        `text_split: chunks of ${chunk_size} with an overlap of ${overlap} would repeat a text of ${text.length} ` +
+          `characters beyond ${byteSize(maxCharactersOut)}`,
+        { hint: 'Lower overlap, or split a shorter text.' },
+      )
+    }
+    const chunks = split(text, chunk_size, step)
+    return { chunks, count: chunks.length }
+  },
+})

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { asText } from '../../lib/as-text.ts'
+import { activity } from '../activity.ts'
+import { fillPlaceholders } from './placeholders.ts'
+
+/** Fills `{{name}}` in a template from the other parameters. */
+export const textTemplate = activity({
+  name: 'text_template',
+  category: 'text',
+  description: 'Fills the {{name}} placeholders of a template. Each further parameter is a variable of that name.',
+  parameters: z.object({
+    template: z.string().describe('Text with {{name}} placeholders; spaces inside the braces do not matter.'),
+    variables: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('Values by name; keys that end in _path are references. A parameter of the same name wins.'),
+  }),
+  outputs: z.object({ text: z.string().describe('The template with its placeholders filled in.') }),
+  example: {
+    activity: 'text_template',
+    template: 'Dear {{name}}, your order {{order}} has left.',
+    name_path: 'init_params.name',
+    variables: { order_path: 'init_params.order.id' },
+  },
+  gotchas: [
+    'A placeholder without a value stays in the text, and the step carries a warning that names it.',
+    'Text goes in as it is, any other value as JSON. What went in is not searched for placeholders again.',
+    '{{init_params.x}} and {{step.outputs.x}} are filled in too. A variable wins over a step of the same name, except ' +
+      'where the variables come as one object through variables_path.',
+  ],
+  nested: ['variables'],
+  takesAnyParameter: true,
+  async run({ template, variables, extra }, context) {
+    const values = { ...variables, ...extra }
+    const unknown = new Set<string>()
+    const text = fillPlaceholders(template, (name) => {
+      if (Object.hasOwn(values, name) && values[name] !== undefined) return asText(values[name])
+      unknown.add(name)
+      return undefined
+    })
+    for (const name of unknown) {
+      context.warn(`placeholder '{{${name}}}' has no value and stays in the text: give '${name}' or '${name}_path'`)
+    }
+    return { text }
+  },
+})
