@@ -1,0 +1,17 @@
+// `npm run bench -- <name>`: installs and builds what is not up to date, then runs bench/<name>.ts from the sources.
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { become, build, install, root } from './prepare.mjs'
+
+const [name, ...args] = process.argv.slice(2)
+const file = join(root, 'bench', `${name}.ts`)
+if (!name || !/^[\w-]+$/.test(name) || !existsSync(file)) {
+  const names = readdirSync(join(root, 'bench')).flatMap((entry) => (entry.endsWith('.ts') ? [entry.slice(0, -3)] : []))
+  console.error(`Which benchmark? npm run bench -- <name>, with one of: ${names.sort().join(', ') || '(none yet)'}`)
+  process.exit(2)
+}
+install()
+build()
+const { register } = await import('tsx/esm/api')
+register()
+await become(file, args)

@@ -1,0 +1,12 @@
+// `npm test`: installs and builds what is not up to date, then runs the tests. Arguments are passed on to vitest; without
+// `--project` it is the default project. The last line says `N passed, N failed, N skipped`.
+import { join } from 'node:path'
+import { become, build, install, root } from './prepare.mjs'
+
+install()
+build()
+const args = process.argv.slice(2)
+const project = args.some((arg) => arg.startsWith('--project')) ? [] : ['--project', 'default']
+process.chdir(root)
+process.env.NODE_ENV = 'test' // a NODE_ENV=production of the shell is meant for servers
+await become(join(root, 'node_modules/vitest/vitest.mjs'), ['run', ...project, ...args])
