@@ -1,4 +1,7 @@
 import type { z } from 'zod'
+import type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
+
+export type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
 
 export type Json = unknown
 export type Category = 'text' | 'files' | 'data' | 'control' | 'models' | 'judge' | 'image' | 'video' | 'agent'
@@ -26,7 +29,8 @@ export interface ActivityContext {
   step: {
     name: string
     seq: number
-    attempt: number /** First start of this step, a crash in between included. */
+    attempt: number
+    /** First start of this step, a crash in between included. */
     started: Date
   }
   /** The same for every attempt of this step: pass it on to whoever must not do a thing twice. */
@@ -46,23 +50,6 @@ export interface ActivityContext {
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
   /** A warning event on the trajectory. */
   warn(message: string, attributes?: Record<string, Json>): void
-}
-
-export interface OutgoingRequest {
-  method?: string
-  headers?: Record<string, string>
-  body?: string | Uint8Array
-  maxBytes?: number
-  timeoutSeconds?: number
-  signal?: AbortSignal
-}
-
-export interface OutgoingResponse {
-  status: number
-  headers: Record<string, string>
-  url: string
-  bytes(): Promise<Uint8Array>
-  text(): Promise<string>
 }
 
 /** Returned instead of outputs: leave memory if it is long, come back at `until`, and record `outputs` then. */
