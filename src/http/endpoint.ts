@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { ErrorCode } from '../lib/errors.ts'
 
 /**
@@ -9,33 +9,98 @@ export type AccessLevel = 'none' | 'optional' | 'read' | 'write' | 'admin'
 
 /**
  * Where the collection stands that the key must cover. `path`: the `{collection}` parameter. `storage_path`: the first
- * segment of `{path}`. `any`: no collection is named, the route limits itself to what the key covers.
+ * segment of `{path...}`. `any`: no collection is named, the route limits itself to what the key covers.
  */
 export type CollectionSource = 'path' | 'storage_path' | 'any'
 
+/** What is answered where it is no JSON. */
+export type SpecialAnswer = 'bytes' | 'events' | 'html' | 'empty'
+
+/** One call of the API. Its name (operationId, client method, CLI operation) is its key in the contract. */
 export interface Endpoint {
-  /** Unique, camelCase: the OpenAPI operationId, the method of the typed client, `jetty api <operation>`. */
-  operation: string
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With `{name}` for parameters and `{name...}` for the rest of the path; never a trailing slash: both are served. */
   path: string
-  aliases: string[]
+  /** Other paths to the same call, with the same parameters. */
+  aliases: readonly string[]
   summary: string
   tag: string
   access: AccessLevel
   collection: CollectionSource
-  /** `detail` of the 404 for an unknown collection; `{collection}` in it is replaced. */
+  /** `detail` of the 404 for an unknown collection; `{collection}` and other parameters in it are replaced. */
   collectionMissing: string
-  params: z.ZodObject
   query: z.ZodObject
-  /** JSON body, or the fields of a form (which may also come as multipart with files, or JSON). */
+  /** JSON body, or the fields of a form (which may also come as JSON). */
   body: z.ZodType | undefined
+  /** Multipart, urlencoded or JSON with the same names. */
   form: boolean
-  /** May `files` parts come with the form? They are streamed to the object store before the route is called. */
-  files: boolean
-  response: z.ZodType | 'bytes' | 'events' | 'html' | 'empty'
+  /** Names of file parts that may come with the form. They are streamed to the object store before the route is called. */
+  files: readonly string[]
+  response: z.ZodType | SpecialAnswer
   status: number
-  errors: ErrorCode[]
+  /** Errors beyond those that follow from the rest: 401, 403, 404, 413, 422, 500 and 503. */
+  errors: readonly ErrorCode[]
 }
 
-type Filled = 'aliases' | 'access' | 'collection' | 'collectionMissing' | 'params' | 'query' | 'body' | 'form' | 'files' | 'status' | 'errors'
+/** Endpoints by the name of their operation: unique in the whole API, camelCase. */
+export type Contract = Readonly<Record<string, Endpoint>>
+
+type Filled =
+  | 'aliases'
+  | 'access'
+  | 'collection'
+  | 'collectionMissing'
+  | 'query'
+  | 'body'
+  | 'form'
+  | 'files'
+  | 'status'
+  | 'errors'
+
+type Definition = Omit<Endpoint, Filled> & Partial<Pick<Endpoint, Filled>>
+
+type Given<D, Key extends keyof Endpoint, Default> = D extends { [K in Key]: infer Value } ? Value : Default
+type DefaultAccess<D extends Definition> = D['method'] extends 'GET' ? 'read' : 'write'
+
+/** An endpoint that remembers the types it was declared with. */
+export type Declared<D extends Definition> = Omit<Endpoint, 'path' | 'access' | 'query' | 'body' | 'response'> & {
+  path: D['path']
+  access: Given<D, 'access', DefaultAccess<D>>
+  query: Given<D, 'query', z.ZodObject<Record<never, never>>>
+  body: Given<D, 'body', undefined>
+  response: D['response']
+}
+
+const noQuery = z.object({})
+
+/** The place where a path names its collection. */
+const sourceOf = (path: string): CollectionSource =>
+  path.includes('{collection}') ? 'path' : path.includes('{path...}') ? 'storage_path' : 'any'
+
+/**
+ * Declares one call. Route, handler types, OpenAPI path, typed client, CLI operation and reference page all follow from
+ * it. Left out, `access` is `read` for GET and `write` for the rest, and the collection is where the path has it.
+ */
+export const endpoint = <const D extends Definition>(definition: D): Declared<D> => {
+  const filled: Endpoint = {
+    aliases: [],
+    access: definition.method === 'GET' ? 'read' : 'write',
+    collection: sourceOf(definition.path),
+    collectionMissing: 'Collection not found',
+    query: noQuery,
+    body: undefined,
+    form: false,
+    files: [],
+    status: 200,
+    errors: [],
+    ...definition,
+  }
+  return filled as Declared<D>
+}
+
+type ParameterNames<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? (Name extends `${infer Plain}...` ? Plain : Name) | ParameterNames<Rest>
+  : never
+
+/** The parameters of a path, by name: `Params<'/tasks/{collection}/{task}'>` is `{ collection, task }`, all strings. */
+export type Params<Path extends string> = { [Name in ParameterNames<Path>]: string }

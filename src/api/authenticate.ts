@@ -1,0 +1,52 @@
+import { hashToken, sameText } from '../lib/crypto.ts'
+import { AppError } from '../lib/errors.ts'
+import type { Identity } from '../model/identity.ts'
+import type { KnownKey } from '../store/keys.ts'
+
+export interface AuthenticateDeps {
+  adminToken: string
+  findKey(hash: string): Promise<KnownKey | undefined>
+  touchKey(key: KnownKey): void
+}
+
+const admin: Identity = { kind: 'admin', keyId: null, name: null, prefix: null, access: 'ADMIN', collectionIds: [] }
+
+const refused = (text: string): AppError =>
+  new AppError('unauthenticated', text, { hint: 'Make a new token, and send it as Authorization: Bearer <token>.' })
+
+const identityOf = (key: KnownKey): Identity => ({
+  kind: 'key',
+  keyId: key.id,
+  name: key.name,
+  prefix: key.key_prefix,
+  access: key.access_level,
+  collectionIds: key.collection_ids,
+})
+
+const findKey = async (deps: AuthenticateDeps, token: string): Promise<KnownKey | undefined> => {
+  try {
+    return await deps.findKey(hashToken(token))
+  } catch (cause) {
+    if (!(cause instanceof AppError && cause.code === 'database_unavailable')) throw cause
+    throw new AppError('database_unavailable', 'Authentication service temporarily unavailable', {
+      retryAfterSeconds: 1,
+      cause,
+    })
+  }
+}
+
+/** Makes the function that turns an Authorization header into an identity, or throws the 401 to send. */
+export const makeAuthenticate =
+  (deps: AuthenticateDeps) =>
+  async (header: string): Promise<Identity> => {
+    const token = /^bearer +(\S+) *$/i.exec(header)?.[1]
+    if (token === undefined) throw refused('Not authenticated')
+    if (sameText(token, deps.adminToken)) return admin
+    if (!token.startsWith('mlc_')) throw refused('Invalid API key or JWT token')
+    if (!/^mlc_[a-z0-9]{32}$/.test(token)) throw refused('Invalid API key format')
+    const key = await findKey(deps, token)
+    const expired = key?.expires_at && key.expires_at.getTime() <= Date.now()
+    if (!key?.is_active || expired) throw refused('Invalid or inactive API key')
+    deps.touchKey(key)
+    return identityOf(key)
+  }

@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import {
+  agentSchema,
+  collectionSchema,
+  collectionWithEnvironmentSchema,
+  collectionWithStorageSchema,
+  createCollectionSchema,
+  setOwnerSchema,
+  setStorageSchema,
+} from '../../model/collection.ts'
+import { limitSchema, skipSchema } from '../../model/names.ts'
+
+const tag = 'Collections'
+
+/** Checked in the route: what is out of range is answered with one sentence here, not with the list of faults. */
+const pageQuery = z.object({
+  skip: z.coerce.number().int().default(0).meta({ minimum: 0 }),
+  limit: z.coerce.number().int().default(100).meta({ minimum: 0 }),
+})
+const listQuery = z.object({ skip: skipSchema, limit: limitSchema })
+
+export const collectionsContract = {
+  listCollections: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections',
+    summary: 'The collections that the token covers, oldest first',
+    tag,
+    query: pageQuery,
+    response: z.array(collectionSchema),
+  }),
+  getCollection: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}',
+    summary: 'One collection, with the names of its environment variables',
+    tag,
+    response: collectionWithEnvironmentSchema,
+  }),
+  createCollection: endpoint({
+    method: 'POST',
+    path: '/api/v1/collections',
+    summary: 'Create a collection; the scope of the calling key is extended by it',
+    tag,
+    body: createCollectionSchema,
+    response: collectionWithEnvironmentSchema,
+    errors: ['already_exists'],
+  }),
+  deleteCollection: endpoint({
+    method: 'DELETE',
+    path: '/api/v1/collections/{collection}',
+    summary: 'Delete a collection and everything in it; active runs are stopped',
+    tag,
+    access: 'admin',
+    response: 'empty',
+    status: 204,
+  }),
+  setCollectionOwner: endpoint({
+    method: 'PATCH',
+    path: '/api/v1/collections/{collection}/owner',
+    summary: 'Name the owner of a collection',
+    tag,
+    body: setOwnerSchema,
+    response: collectionSchema,
+  }),
+  getCollectionStorage: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/storage',
+    summary: 'Where the data of a collection is kept; credentials masked',
+    tag,
+    response: collectionWithStorageSchema,
+  }),
+  setCollectionStorage: endpoint({
+    method: 'PATCH',
+    path: '/api/v1/collections/{collection}/storage',
+    summary: 'Set where the data of a collection is kept',
+    tag,
+    body: setStorageSchema,
+    response: collectionWithStorageSchema,
+  }),
+  listCollectionDatasets: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/datasets',
+    summary: 'The datasets of a collection',
+    tag,
+    query: listQuery,
+    response: z.array(z.record(z.string(), z.unknown())),
+  }),
+  listCollectionAgents: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/agents',
+    summary: 'The agents of a collection',
+    tag,
+    query: listQuery,
+    response: z.array(agentSchema),
+  }),
+}

@@ -1,0 +1,95 @@
+import type { Database } from '../../database/database.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { empty } from '../../http/reply.ts'
+import type { Sealer } from '../../lib/crypto.ts'
+import { AppError } from '../../lib/errors.ts'
+import { memberText } from '../../lib/json-text.ts'
+import { mask } from '../../model/environment.ts'
+import { listAgents } from '../../store/agents.ts'
+import {
+  type CollectionRow,
+  createCollection,
+  findCollectionRow,
+  listCollections,
+  setOwner,
+  setStorage,
+} from '../../store/collections.ts'
+import { deleteCollection } from '../../store/deletion.ts'
+import { changeEnvironment, readEnvironment, type Variables } from '../../store/environments.ts'
+import { changedVariables } from '../environment/change.ts'
+import { collectionsContract } from './contract.ts'
+import { shownAgent, shownCollection, shownStorage } from './shown.ts'
+
+export interface CollectionsDeps {
+  database: Database
+  sealer: Sealer
+  /** Stops the active runs of a collection that is being deleted. */
+  cancelRunsOf(collectionId: number): Promise<void>
+  objects: { remove(ids: string[]): Promise<void> }
+}
+
+/** Largest page of collections; a larger `limit` is cut to it. */
+const maxCollections = 1000
+
+const found = (row: CollectionRow | undefined): CollectionRow => {
+  if (!row) throw new AppError('not_found', 'Collection not found')
+  return row
+}
+
+const masked = (variables: Variables): Record<string, string> =>
+  Object.fromEntries([...variables.keys()].map((name) => [name, mask]))
+
+export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
+  const { database, sealer } = deps
+  return implement(collectionsContract, {
+    listCollections: async ({ identity, query }) => {
+      if (query.skip < 0 || query.limit < 0) throw new AppError('invalid', 'Invalid pagination parameters')
+      const ids = identity.kind === 'admin' ? undefined : identity.collectionIds
+      const page = { skip: query.skip, limit: Math.min(query.limit, maxCollections) }
+      return (await listCollections(database, ids, page)).map(shownCollection)
+    },
+
+    getCollection: async ({ collection }) => ({
+      ...shownCollection(found(await findCollectionRow(database, collection.id))),
+      environment_variables: masked(await readEnvironment(database, sealer, collection.id)),
+    }),
+
+    createCollection: async ({ identity, body, bodyText }) => {
+      const variables = changedVariables(new Map(), body.environment_variables ?? {})
+      const row = await createCollection(database, {
+        name: body.name,
+        description: body.description ?? null,
+        owner_identifier: identity.kind === 'admin' ? (body.owner_identifier ?? null) : null,
+        storage_info: body.storage_info ? (memberText(bodyText, 'storage_info') ?? null) : null,
+        storage_provider: body.storage_provider,
+        keyId: identity.keyId,
+      })
+      if (!row) throw new AppError('already_exists', 'Collection already exists')
+      if (variables.size > 0) await changeEnvironment(database, sealer, row.id, () => variables)
+      return { ...shownCollection(row), environment_variables: masked(variables) }
+    },
+
+    deleteCollection: async ({ collection }) => {
+      await deleteCollection(database, collection.id, deps)
+      return empty()
+    },
+
+    setCollectionOwner: async ({ collection, body }) =>
+      shownCollection(found(await setOwner(database, collection.id, body.owner_identifier))),
+
+    getCollectionStorage: async ({ collection }) =>
+      shownStorage(found(await findCollectionRow(database, collection.id))),
+
+    setCollectionStorage: async ({ collection, body, bodyText }) => {
+      const given = body.storage_info
+      const info = given === undefined ? undefined : given === null ? null : memberText(bodyText, 'storage_info')
+      const provider = body.storage_provider === null ? 'default' : body.storage_provider
+      return shownStorage(found(await setStorage(database, collection.id, { info, provider })))
+    },
+
+    listCollectionDatasets: async () => [],
+
+    listCollectionAgents: async ({ collection, query }) =>
+      (await listAgents(database, collection.id, query)).map(shownAgent),
+  })
+}

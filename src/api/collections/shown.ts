@@ -1,0 +1,39 @@
+import { timestamp } from '../../lib/time.ts'
+import type { Agent, Collection } from '../../model/collection.ts'
+import { mask } from '../../model/environment.ts'
+import type { AgentRow } from '../../store/agents.ts'
+import type { CollectionRow } from '../../store/collections.ts'
+
+export const shownCollection = (row: CollectionRow): Collection => ({
+  id: row.id,
+  name: row.name,
+  description: row.description,
+  auth_org_id: null,
+  owner_identifier: row.owner_identifier,
+  created_at: timestamp(row.created_at),
+})
+
+export const shownAgent = (row: AgentRow): Agent => ({ ...row, created_at: timestamp(row.created_at) })
+
+const credentialName = /secret|passw|token|credential|private|api_?key|access_?key|account_?key|connection_?string|sas/i
+
+const withoutCredentials = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(withoutCredentials)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name,
+      credentialName.test(name) && inner !== null ? mask : withoutCredentials(inner),
+    ]),
+  )
+}
+
+/** A `storage_info` text for people: whatever is named like a credential is masked. */
+export const shownStorageInfo = (text: string | null): Record<string, unknown> | null =>
+  text === null ? null : (withoutCredentials(JSON.parse(text)) as Record<string, unknown>)
+
+export const shownStorage = (row: CollectionRow) => ({
+  ...shownCollection(row),
+  storage_info: shownStorageInfo(row.storage_info),
+  storage_provider: row.storage_provider,
+})

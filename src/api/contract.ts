@@ -1,0 +1,12 @@
+import { collectionsContract } from './collections/contract.ts'
+import { environmentContract } from './environment/contract.ts'
+import { healthContract } from './health/contract.ts'
+import { tasksContract } from './tasks/contract.ts'
+
+/** Everything that may be asked of the server, by the name of the operation. To add a resource: one line here. */
+export const contract = {
+  ...healthContract,
+  ...collectionsContract,
+  ...environmentContract,
+  ...tasksContract,
+}

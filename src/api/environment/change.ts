@@ -1,0 +1,36 @@
+import { AppError, type FieldIssue } from '../../lib/errors.ts'
+import { mask, maxVariableBytes, maxVariableNameLength, variableNamePattern } from '../../model/environment.ts'
+import type { Variables } from '../../store/environments.ts'
+
+/** Variables that may not be set: `environment_variables` is where the answer nests them all. */
+const reserved = new Set(['environment_variables'])
+
+const nameProblem = (name: string): string | undefined => {
+  if (name.length > maxVariableNameLength) return `The name is longer than ${maxVariableNameLength} characters`
+  if (!variableNamePattern.test(name)) return 'A name is letters, digits and underscores, and starts with no digit'
+  return reserved.has(name) ? 'This name is reserved; choose another one' : undefined
+}
+
+const valueProblem = (value: unknown, exists: boolean): string | undefined => {
+  if (typeof value === 'object' && value !== null) return 'A value is a text, a number, true, false, or null to delete'
+  if (value === mask && !exists) return `'${mask}' leaves a variable as it is, and there is none of this name`
+  const tooLong = typeof value === 'string' && Buffer.byteLength(value) > maxVariableBytes
+  return tooLong ? 'The value is larger than 64 KiB' : undefined
+}
+
+/** The variables after a PATCH, or the 422 that lists every name that cannot be taken; then nothing is changed. */
+export const changedVariables = (current: Variables, given: Record<string, unknown>): Variables => {
+  const next: Variables = new Map(current)
+  const issues: FieldIssue[] = []
+  for (const [name, value] of Object.entries(given)) {
+    if (value === null) {
+      next.delete(name)
+      continue
+    }
+    const msg = nameProblem(name) ?? valueProblem(value, current.has(name))
+    if (msg) issues.push({ loc: ['body', 'environment_variables', name.slice(0, 200)], msg, type: 'value_error' })
+    else if (value !== mask) next.set(name, typeof value === 'string' ? value : JSON.stringify(value))
+  }
+  if (issues.length > 0) throw new AppError('invalid', 'Environment variables are not valid', { issues })
+  return next
+}

@@ -1,0 +1,20 @@
+import { endpoint } from '../../http/endpoint.ts'
+import { environmentSchema, setEnvironmentSchema } from '../../model/environment.ts'
+
+export const environmentContract = {
+  getEnvironment: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/environment',
+    summary: 'Names of the environment variables, values masked',
+    tag: 'Collections',
+    response: environmentSchema,
+  }),
+  setEnvironment: endpoint({
+    method: 'PATCH',
+    path: '/api/v1/collections/{collection}/environment',
+    summary: 'Set or delete environment variables; runs that start afterwards see them',
+    tag: 'Collections',
+    body: setEnvironmentSchema,
+    response: environmentSchema,
+  }),
+}

@@ -1,0 +1,37 @@
+import type { Database } from '../../database/database.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import type { Sealer } from '../../lib/crypto.ts'
+import { AppError } from '../../lib/errors.ts'
+import { mask } from '../../model/environment.ts'
+import { changeEnvironment, readEnvironment, type Variables } from '../../store/environments.ts'
+import { changedVariables } from './change.ts'
+import { environmentContract } from './contract.ts'
+
+export interface EnvironmentDeps {
+  database: Database
+  sealer: Sealer
+  settings: { exposeEnvValues: boolean }
+}
+
+export const environmentRoutes = ({ database, sealer, settings }: EnvironmentDeps): Route[] => {
+  const shown = (variables: Variables) => {
+    const entries = [...variables].map(([name, value]): [string, string] => [
+      name,
+      settings.exposeEnvValues ? value : mask,
+    ])
+    return { ...Object.fromEntries(entries), environment_variables: Object.fromEntries(entries) }
+  }
+  return implement(environmentContract, {
+    getEnvironment: async ({ collection }) => shown(await readEnvironment(database, sealer, collection.id)),
+
+    setEnvironment: async ({ collection, body }) => {
+      const given = body.environment_variables
+      if (given === undefined) return shown(await readEnvironment(database, sealer, collection.id))
+      const changed = await changeEnvironment(database, sealer, collection.id, (current) =>
+        given === null ? new Map() : changedVariables(current, given),
+      )
+      if (!changed) throw new AppError('not_found', 'Collection not found')
+      return shown(changed)
+    },
+  })
+}

@@ -1,0 +1,33 @@
+import type { Database } from '../../database/database.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { type Reply, rawJson } from '../../http/reply.ts'
+import { collectionNames } from '../../store/collections.ts'
+import { healthContract } from './contract.ts'
+
+export interface HealthDeps {
+  database: Database
+  version: string
+  /** The OpenAPI document as text, and the reference page: made from all contracts, which this resource does not know. */
+  openApi(): string
+  docsPage(): Reply
+}
+
+export const healthRoutes = ({ database, version, openApi, docsPage }: HealthDeps): Route[] => {
+  const started = performance.now()
+  return implement(healthContract, {
+    getHealth: async () => ({
+      status: 'healthy' as const,
+      version,
+      uptime_seconds: Math.round((performance.now() - started) / 1000),
+    }),
+    getOpenApi: async () => rawJson(openApi()),
+    getDocs: async () => docsPage(),
+    whoAmI: async ({ identity }) => ({
+      auth_type: identity.kind === 'admin' ? 'admin' : 'api_key',
+      name: identity.name,
+      key_prefix: identity.prefix,
+      collections: await collectionNames(database, identity.kind === 'admin' ? undefined : identity.collectionIds),
+      access_level: identity.access,
+    }),
+  })
+}

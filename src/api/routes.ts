@@ -1,0 +1,16 @@
+import type { Route } from '../http/implement.ts'
+import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
+import { type EnvironmentDeps, environmentRoutes } from './environment/routes.ts'
+import { type HealthDeps, healthRoutes } from './health/routes.ts'
+import { type TasksDeps, tasksRoutes } from './tasks/routes.ts'
+
+/** What all routes together need; the composition root fills it once. */
+export type ApiDeps = HealthDeps & CollectionsDeps & EnvironmentDeps & TasksDeps
+
+/** The answer to every operation of the contract. To add a resource: one line here. */
+export const apiRoutes = (deps: ApiDeps): Route[] => [
+  ...healthRoutes(deps),
+  ...collectionsRoutes(deps),
+  ...environmentRoutes(deps),
+  ...tasksRoutes(deps),
+]

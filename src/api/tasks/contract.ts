@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import { limitSchema, skipSchema } from '../../model/names.ts'
+import { createTaskSchema, listedTaskSchema, taskSchema, updateTaskSchema } from '../../model/task.ts'
+
+const tag = 'Tasks'
+const query = z.object({ skip: skipSchema, limit: limitSchema })
+const collectionMissing = "Collection with name '{collection}' not found"
+
+export const tasksContract = {
+  listAllTasks: endpoint({
+    method: 'GET',
+    path: '/api/v1/tasks',
+    summary: 'The tasks of all collections that the token covers',
+    tag,
+    query,
+    response: z.array(listedTaskSchema),
+  }),
+  listTasks: endpoint({
+    method: 'GET',
+    path: '/api/v1/tasks/{collection}',
+    summary: 'The tasks of a collection, oldest first',
+    tag,
+    collectionMissing,
+    query,
+    response: z.array(listedTaskSchema),
+  }),
+  getTask: endpoint({
+    method: 'GET',
+    path: '/api/v1/tasks/{collection}/{task}',
+    summary: 'One task with its workflow; public tasks need no token',
+    tag,
+    access: 'optional',
+    collectionMissing: "Task '{task}' in collection '{collection}' not found",
+    response: taskSchema,
+  }),
+  createTask: endpoint({
+    method: 'POST',
+    path: '/api/v1/tasks/{collection}',
+    summary: 'Create a task; `warnings` say what would fail at a run',
+    tag,
+    collectionMissing,
+    body: createTaskSchema,
+    response: taskSchema,
+    status: 201,
+    errors: ['already_exists'],
+  }),
+  updateTask: endpoint({
+    method: 'PUT',
+    path: '/api/v1/tasks/{collection}/{task}',
+    summary: 'Change what is given of a task; the workflow is replaced whole',
+    tag,
+    collectionMissing: "Task '{task}' in collection '{collection}' not found",
+    body: updateTaskSchema,
+    response: taskSchema,
+    errors: ['already_exists'],
+  }),
+  deleteTask: endpoint({
+    method: 'DELETE',
+    path: '/api/v1/tasks/{collection}/{task}',
+    summary: 'Delete a task; its runs and files stay readable by their exact paths',
+    tag,
+    collectionMissing: 'Task not found',
+    response: z.object({ message: z.string() }),
+  }),
+  getTaskDetails: endpoint({
+    method: 'GET',
+    path: '/api/v1/task-details/{collection}/{task}',
+    summary: 'One task with the environment (masked) and the storage of its collection',
+    tag,
+    collectionMissing: "Task '{task}' not found in collection '{collection}'",
+    response: taskSchema,
+  }),
+}

@@ -1,0 +1,116 @@
+import type { Database } from '../../database/database.ts'
+import { requireScope } from '../../http/authorise.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { rawJson } from '../../http/reply.ts'
+import type { Sealer } from '../../lib/crypto.ts'
+import { AppError } from '../../lib/errors.ts'
+import { memberText } from '../../lib/json-text.ts'
+import { mask } from '../../model/environment.ts'
+import type { FoundCollection } from '../../model/identity.ts'
+import type { UpdateTask } from '../../model/task.ts'
+import type { Workflow } from '../../model/workflow.ts'
+import { findCollectionRow } from '../../store/collections.ts'
+import { readEnvironment } from '../../store/environments.ts'
+import { createTask, deleteTask, findTask, listTasks, type TaskFields, updateTask } from '../../store/tasks.ts'
+import { shownStorageInfo } from '../collections/shown.ts'
+import { tasksContract } from './contract.ts'
+import { listedTaskText, taskText } from './shown.ts'
+
+export interface TasksDeps {
+  database: Database
+  sealer: Sealer
+  /** What of a workflow would fail at a run: it may be stored all the same. */
+  workflowWarnings(workflow: Workflow): string[]
+}
+
+const missing = (task: string, collection: string) =>
+  new AppError('not_found', `Task '${task}' in collection '${collection}' not found`)
+
+const taken = (name: string, collection: FoundCollection) =>
+  new AppError('already_exists', `Task with name '${name}' already exists in collection '${collection.name}'`)
+
+/** The fields of a body as they are stored: objects as the text they were sent as, so that nothing in them changes. */
+const stored = (
+  { workflow, croissant_metadata: croissant, ...plain }: UpdateTask,
+  text: string,
+): Partial<TaskFields> => ({
+  ...(Object.fromEntries(Object.entries(plain).filter(([, value]) => value !== undefined)) as Partial<TaskFields>),
+  ...(workflow === undefined ? {} : { workflow: memberText(text, 'workflow') ?? '{}' }),
+  ...(croissant === undefined
+    ? {}
+    : { croissant_metadata: croissant === null ? null : (memberText(text, 'croissant_metadata') ?? null) }),
+})
+
+export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): Route[] => {
+  const get = async (collection: FoundCollection, task: string) => {
+    const row = await findTask(database, collection.id, task)
+    if (!row) throw missing(task, collection.name)
+    return row
+  }
+  return implement(tasksContract, {
+    listAllTasks: async ({ identity, query }) => {
+      const ids = identity.kind === 'admin' ? undefined : identity.collectionIds
+      return rawJson(`[${(await listTasks(database, ids, query)).map(listedTaskText).join(',')}]`)
+    },
+
+    listTasks: async ({ collection, query }) =>
+      rawJson(`[${(await listTasks(database, [collection.id], query)).map(listedTaskText).join(',')}]`),
+
+    getTask: async ({ collection, params, identity }) => {
+      const row = await get(collection, params.task)
+      if (row.is_private) requireScope(identity, collection.id)
+      return rawJson(taskText(row))
+    },
+
+    createTask: async ({ collection, body: { entity_type: _, ...body }, bodyText }) => {
+      const row = await createTask(database, collection.id, {
+        description: null,
+        version: null,
+        has_file_uploads: false,
+        is_private: true,
+        is_chat_flow: false,
+        croissant_metadata: null,
+        workflow: '{}',
+        name: body.name,
+        ...stored(body, bodyText),
+      })
+      if (row === 'taken') throw taken(body.name, collection)
+      if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
+      return rawJson(taskText(row, { warnings: workflowWarnings(body.workflow as Workflow) }))
+    },
+
+    updateTask: async ({ collection, params, body, bodyText }) => {
+      const row = await get(collection, params.task)
+      const fields = stored(body, bodyText)
+      const warnings = body.workflow ? workflowWarnings(body.workflow as Workflow) : []
+      if (Object.keys(fields).length === 0) return rawJson(taskText(row, { warnings }))
+      const outcome = await updateTask(database, row.id, fields)
+      if (outcome === 'taken') throw taken(body.name ?? row.name, collection)
+      if (outcome === undefined) throw missing(params.task, collection.name)
+      return rawJson(taskText(await get(collection, body.name ?? row.name), { warnings }))
+    },
+
+    deleteTask: async ({ collection, params }) => {
+      const deleted = await deleteTask(database, collection.id, params.task)
+      if (!deleted) throw new AppError('not_found', 'Task not found')
+      return { message: 'Task deleted successfully' }
+    },
+
+    getTaskDetails: async ({ collection, params }) => {
+      const [row, owner, variables] = await Promise.all([
+        findTask(database, collection.id, params.task),
+        findCollectionRow(database, collection.id),
+        readEnvironment(database, sealer, collection.id),
+      ])
+      if (!row || !owner) {
+        throw new AppError('not_found', `Task '${params.task}' not found in collection '${collection.name}'`)
+      }
+      const extras = {
+        environment_variables: Object.fromEntries([...variables.keys()].map((name) => [name, mask])),
+        storage_info: shownStorageInfo(owner.storage_info),
+        storage_provider: owner.storage_provider,
+      }
+      return rawJson(taskText(row, extras))
+    },
+  })
+}

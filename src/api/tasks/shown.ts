@@ -1,0 +1,43 @@
+import { timestamp } from '../../lib/time.ts'
+import type { TaskRow } from '../../store/tasks.ts'
+
+/** Adds members whose JSON is text already to a JSON object. */
+const withRaw = (object: Record<string, unknown>, raw: Record<string, string>): string =>
+  `${JSON.stringify(object).slice(0, -1)}${Object.entries(raw)
+    .map(([name, text]) => `,"${name}":${text}`)
+    .join('')}}`
+
+const members = (row: TaskRow) => ({
+  id: row.id,
+  name: row.name,
+  entity_type: 'task',
+  is_private: row.is_private,
+  collection_id: row.collection_id,
+  collection_name: row.collection_name,
+  version: row.version,
+  description: row.description,
+  has_file_uploads: row.has_file_uploads,
+  is_chat_flow: row.is_chat_flow,
+  created_at: timestamp(row.created_at),
+  updated_at: timestamp(row.updated_at),
+})
+
+const raw = (row: TaskRow) => ({ workflow: row.workflow, croissant_metadata: row.croissant_metadata ?? 'null' })
+
+/** A task of a list as JSON text; its workflow stands in it as it was stored. */
+export const listedTaskText = (row: TaskRow): string => withRaw(members(row), raw(row))
+
+/** What `task-details` fills in, and `warnings` after a write. */
+export interface TaskExtras {
+  environment_variables?: Record<string, string>
+  storage_info?: Record<string, unknown> | null
+  storage_provider?: string | null
+  warnings?: string[]
+}
+
+/** A task as JSON text. */
+export const taskText = (row: TaskRow, extras: TaskExtras = {}): string =>
+  withRaw(
+    { ...members(row), environment_variables: null, storage_info: null, storage_provider: null, ...extras },
+    raw(row),
+  )

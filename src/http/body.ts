@@ -1,0 +1,70 @@
+import type { Readable } from 'node:stream'
+import { byteSize } from '../lib/byte-size.ts'
+import { AppError, invalidField } from '../lib/errors.ts'
+import { isDeeperThan, maxJsonDepth } from '../lib/json-text.ts'
+
+/** A body that stops arriving for this long is given up: a slow client must not hold a connection for ever. */
+export const bodyIdleSeconds = 30
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+export const bodyTooLarge = (maxBytes: number): AppError =>
+  new AppError('too_large', `Request body too large. Maximum allowed size is ${byteSize(maxBytes)}`)
+
+export const bodyCutOff = (): AppError =>
+  new AppError('bad_request', 'The request ended before its body was complete', { hint: 'Send the request again.' })
+
+const bodyTooSlow = (): AppError =>
+  new AppError('bad_request', `No part of the body arrived for ${bodyIdleSeconds} seconds`)
+
+/** Reads a whole body into memory, but never more than `maxBytes`. */
+export const readBytes = (body: Readable, maxBytes: number): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const timer = setTimeout(() => finish(bodyTooSlow()), bodyIdleSeconds * 1000)
+    const onData = (chunk: Buffer) => {
+      timer.refresh()
+      size += chunk.length
+      if (size > maxBytes) finish(bodyTooLarge(maxBytes))
+      else chunks.push(chunk)
+    }
+    const onEnd = () => finish()
+    const onCut = () => finish(bodyCutOff())
+    const finish = (problem?: AppError) => {
+      clearTimeout(timer)
+      body.off('data', onData).off('end', onEnd).off('close', onCut)
+      if (!problem) return resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size))
+      body.pause()
+      reject(problem)
+    }
+    if (body.destroyed && !body.readableEnded) return finish(bodyCutOff())
+    body.on('data', onData).on('end', onEnd).on('close', onCut).on('error', onCut)
+  })
+
+/** The text of a body. Throws a 422 that says where the encoding is wrong. */
+export const decodeText = (bytes: Uint8Array): string => {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    throw invalidField(['body'], 'The body is not valid UTF-8; send it encoded as UTF-8', 'encoding')
+  }
+}
+
+/** Parses a JSON body. Throws a 422 that says what is wrong and how to put it right. */
+export const parseJson = (text: string, contentType: string): unknown => {
+  if (isDeeperThan(text, maxJsonDepth)) {
+    throw invalidField(['body'], `JSON is nested deeper than ${maxJsonDepth} levels; flatten it`, 'too_deep')
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'not JSON'
+    const hint = contentType.startsWith('application/json')
+      ? 'check quotes, commas and brackets'
+      : 'send a JSON document with Content-Type: application/json'
+    throw invalidField(['body'], `The body is not valid JSON (${clip(reason)}); ${hint}`, 'json_invalid')
+  }
+}
+
+const clip = (text: string): string => (text.length > 160 ? `${text.slice(0, 157)}…` : text)

@@ -1,0 +1,187 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import { z } from 'zod'
+import { AppError } from '../lib/errors.ts'
+import { admit, type Gate } from './authorise.ts'
+import { corsHeaders, originOf, preflight } from './cors.ts'
+import { errorReply } from './errors.ts'
+import { readForm } from './form.ts'
+import type { AnyCall, Call, Route } from './implement.ts'
+import type { FileSink, FormLimits } from './multipart.ts'
+import { checkBody, queryReader, readJsonBody } from './parse.ts'
+import { jsonHeaders, Reply } from './reply.ts'
+import { makeRouter, splitTarget } from './router.ts'
+
+/** What http needs of the settings. */
+export interface HttpSettings {
+  publicUrl: string | undefined
+  maxBodyBytes: number
+  maxUploadBytes: number
+  maxFilesPerRun: number
+  maxInitParamsBytes: number
+}
+
+/** The part of a pino logger that is used here. */
+export interface HttpLog {
+  isLevelEnabled(level: string): boolean
+  debug(fields: object, text: string): void
+  warn(fields: object, text: string): void
+  error(fields: object, text: string): void
+}
+
+export interface DispatchOptions extends Gate {
+  routes: Route[]
+  settings: HttpSettings
+  log: HttpLog
+  /** Where file parts of forms are stored. */
+  files?: FileSink
+  /** Checks each answer against the contract: for tests only. */
+  checkAnswers?: boolean
+}
+
+interface Served extends Route {
+  readQuery(target: string): Record<string, unknown>
+}
+
+interface Received {
+  request: Request
+  method: string
+  /** Path and query as they were sent: the URL of the request has `..` folded away already. */
+  target: string
+  headers: IncomingHttpHeaders
+  /** Made when it is wanted: most requests have no body. */
+  body(): Readable
+}
+
+const notFound = new Reply('{"detail":"Not Found"}', jsonHeaders, 404)
+
+const received = (request: Request, incoming: IncomingMessage | undefined): Received =>
+  incoming
+    ? { request, method: request.method, target: incoming.url ?? '/', headers: incoming.headers, body: () => incoming }
+    : {
+        request,
+        method: request.method,
+        target: request.url,
+        headers: Object.fromEntries(request.headers),
+        body: () => (request.body ? Readable.fromWeb(request.body as never) : Readable.from([])),
+      }
+
+/** The answer for a path without a route for the method. */
+const refusal = (method: string, allow: string[] | undefined): Reply => {
+  if (!allow) return notFound
+  const headers = { ...jsonHeaders, allow: [...allow, 'OPTIONS'].join(', ') }
+  return method === 'OPTIONS'
+    ? new Reply(null, { ...headers, ...preflight(allow) }, 204)
+    : new Reply('{"detail":"Method Not Allowed"}', headers, 405)
+}
+
+/** Makes the function that answers a request: route, authorise, parse, call, and every error as `{"detail": …}`. */
+export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) => {
+  const { settings, log, files: sink } = options
+  const router = makeRouter<Served>()
+  for (const route of options.routes) {
+    const served = { ...route, readQuery: queryReader(route.endpoint) }
+    for (const path of [route.endpoint.path, ...route.endpoint.aliases]) router.add(route.endpoint.method, path, served)
+  }
+  const limits: FormLimits = {
+    maxFileBytes: settings.maxUploadBytes,
+    maxFiles: settings.maxFilesPerRun,
+    maxFieldBytes: settings.maxInitParamsBytes,
+  }
+  const allowedOrigin = originOf(settings.publicUrl)
+  const timed = log.isLevelEnabled('debug')
+
+  const readBody = async (endpoint: Route['endpoint'], from: Received) => {
+    if (endpoint.form) {
+      const { fields, files, text } = await readForm(from.body(), from.headers, endpoint.files, limits, sink)
+      return { input: fields, text, files }
+    }
+    const { text, value } = await readJsonBody(from.body(), from.headers, settings.maxBodyBytes)
+    return { input: value, text, files: [] }
+  }
+
+  const call = async (served: Served, params: Record<string, string>, from: Received): Promise<Reply> => {
+    const { endpoint } = served
+    const { identity, collection } = await admit(options, endpoint, params, from.headers.authorization)
+    const query = served.readQuery(from.target)
+    const sent = endpoint.body ? await readBody(endpoint, from) : undefined
+    const files = sent?.files ?? []
+    let kept = files.length === 0
+    const made: AnyCall & Record<string, unknown> = {
+      params,
+      query,
+      identity,
+      collection,
+      body: undefined,
+      bodyText: sent?.text ?? '',
+      files,
+      keepFiles: () => {
+        kept = true
+      },
+      get signal() {
+        return from.request.signal
+      },
+      stopping,
+      request: from.request,
+    }
+    try {
+      if (endpoint.body) made.body = checkBody(endpoint.body, sent?.input)
+      const answer = await served.handle(made as unknown as Call)
+      if (options.checkAnswers) checkAnswer(served, answer)
+      return answer instanceof Reply ? answer : new Reply(JSON.stringify(answer), jsonHeaders)
+    } finally {
+      if (!kept) await sink?.remove(files.map((file) => file.object)).catch(() => {})
+    }
+  }
+
+  const failed = (thrown: unknown, from: Received, operation: string | undefined): Reply => {
+    const reply = errorReply(thrown)
+    const status = reply.status ?? 500
+    const cause = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown
+    if (status === 500) log.error({ err: cause, operation, method: from.method }, 'a request failed with a bug')
+    else if (status === 503) log.warn({ operation, reason: String(cause) }, 'a request was turned away')
+    return reply
+  }
+
+  const toResponse = (reply: Reply, from: Received, status: number): Response => {
+    const cors = corsHeaders(from.headers.origin, allowedOrigin)
+    const headers = (cors ? { ...reply.headers, ...cors } : reply.headers) as Record<string, string>
+    if (from.method === 'HEAD' && reply.body instanceof ReadableStream) {
+      void reply.body.cancel()
+      return new Response(null, { status, headers })
+    }
+    return new Response(reply.body as string | null, { status, headers })
+  }
+
+  return async (request: Request, incoming?: IncomingMessage): Promise<Response> => {
+    const started = timed ? performance.now() : 0
+    const from = received(request, incoming)
+    const segments = splitTarget(from.target)
+    const found = segments && router.find(from.method, segments)
+    const match = found && 'value' in found ? found : undefined
+    const operation = match?.value.operation
+    let reply: Reply
+    if (!match) reply = refusal(from.method, found && 'allow' in found ? found.allow : undefined)
+    else {
+      try {
+        reply = await call(match.value, match.params, from)
+      } catch (thrown) {
+        reply = failed(thrown, from, operation)
+      }
+    }
+    const status = reply.status ?? match?.value.endpoint.status ?? 200
+    if (timed) {
+      const ms = Math.round((performance.now() - started) * 10) / 10
+      log.debug({ method: from.method, route: match?.value.endpoint.path, operation, status, ms }, 'request')
+    }
+    return toResponse(reply, from, status)
+  }
+}
+
+const checkAnswer = ({ operation, endpoint }: Route, answer: unknown): void => {
+  if (!(endpoint.response instanceof z.ZodType)) return
+  const value: unknown =
+    answer instanceof Reply ? (typeof answer.body === 'string' ? JSON.parse(answer.body) : undefined) : answer
+  const checked = endpoint.response.safeParse(value)
+  if (!checked.success) throw new Error(`${operation} answered against its contract: ${checked.error.message}`)
+}

@@ -1,0 +1,44 @@
+import type { z } from 'zod'
+import { AppError, type FieldIssue, toAppError } from '../lib/errors.ts'
+import { jsonHeaders, Reply } from './reply.ts'
+
+/** Whatever was thrown as the answer to send: `{"detail": …}`, a list for field errors, never a cause or a stack. */
+export const errorReply = (thrown: unknown): Reply => {
+  const error = toAppError(thrown)
+  const status = error.status
+  const body = {
+    detail: status === 500 ? 'Internal Server Error' : (error.issues ?? error.message),
+    ...(error.hint && status !== 500 ? { hint: error.hint } : {}),
+    ...error.extra,
+  }
+  return new Reply(JSON.stringify(body), headersOf(error, status), status)
+}
+
+const headersOf = (error: AppError, status: number): Record<string, string> => {
+  const headers: Record<string, string> = { ...jsonHeaders }
+  if (status === 401) headers['www-authenticate'] = 'Bearer'
+  if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfterSeconds))
+  return headers
+}
+
+const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
+    input,
+  )
+
+const issueOf = (place: 'body' | 'query', issue: z.core.$ZodIssue, input: unknown): FieldIssue => {
+  const loc = [place, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))]
+  const missing = issue.code === 'invalid_type' && valueAt(input, issue.path) === undefined
+  if (missing) return { loc, msg: 'Field required', type: 'missing' }
+  return { loc, msg: issue.message, type: issue.code }
+}
+
+/** At most this many faults are listed; a body of a million wrong items needs no answer of a million lines. */
+const listedIssues = 50
+
+/** The 422 for a value that does not fit its schema. */
+export const invalidValue = (place: 'body' | 'query', error: z.ZodError, input: unknown): AppError =>
+  new AppError('invalid', `The ${place} is not valid`, {
+    issues: error.issues.slice(0, listedIssues).map((issue) => issueOf(place, issue, input)),
+  })

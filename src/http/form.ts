@@ -1,0 +1,56 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
+import { invalidField } from '../lib/errors.ts'
+import { decodeText, parseJson, readBytes } from './body.ts'
+import type { ReceivedFile } from './implement.ts'
+import { type FileSink, type FormLimits, fieldTooLarge, readMultipart } from './multipart.ts'
+
+export interface ReceivedForm {
+  fields: Record<string, unknown>
+  files: ReceivedFile[]
+  /** The JSON text, where the form came as JSON. */
+  text: string
+}
+
+/** What one field may be, and a little for the other fields. */
+const bodyLimit = (limits: FormLimits): number => limits.maxFieldBytes + 64 * 1024
+
+const urlencoded = (text: string, limits: FormLimits): ReceivedForm => {
+  const fields: Record<string, unknown> = Object.fromEntries(new URLSearchParams(text))
+  for (const [name, value] of Object.entries(fields)) {
+    if (Buffer.byteLength(String(value)) > limits.maxFieldBytes) throw fieldTooLarge(name, limits.maxFieldBytes)
+  }
+  return { fields, files: [], text: '' }
+}
+
+const json = (text: string, contentType: string): ReceivedForm => {
+  const fields = parseJson(text, contentType)
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+    throw invalidField(['body'], 'The body must be a JSON object with the names of the form fields', 'object_expected')
+  }
+  return { fields: fields as Record<string, unknown>, files: [], text }
+}
+
+/** Reads a form in whichever of its three spellings it comes: multipart, urlencoded, or JSON with the same names. */
+export const readForm = async (
+  body: Readable,
+  headers: IncomingHttpHeaders,
+  accepted: readonly string[],
+  limits: FormLimits,
+  sink: FileSink | undefined,
+): Promise<ReceivedForm> => {
+  const contentType = headers['content-type']?.toLowerCase() ?? ''
+  if (contentType.startsWith('multipart/form-data')) {
+    if (!sink) throw new Error('a form with files needs somewhere to put them')
+    return { ...(await readMultipart(body, headers, accepted, limits, sink)), text: '' }
+  }
+  const text = decodeText(await readBytes(body, bodyLimit(limits)))
+  if (text.trim() === '') return { fields: {}, files: [], text: '' }
+  if (contentType.startsWith('application/json') || text.trimStart().startsWith('{')) return json(text, contentType)
+  if (contentType === '' || contentType.startsWith('application/x-www-form-urlencoded')) return urlencoded(text, limits)
+  throw invalidField(
+    ['header', 'content-type'],
+    'Send the form as multipart/form-data, application/x-www-form-urlencoded or application/json',
+    'content_type',
+  )
+}

@@ -1,0 +1,62 @@
+import type { z } from 'zod'
+import type { FoundCollection, Identity } from '../model/identity.ts'
+import type { Contract, Endpoint, Params } from './endpoint.ts'
+import type { Reply } from './reply.ts'
+
+/** A file part that has been stored: `object` is its id in the object store. */
+export interface ReceivedFile {
+  object: string
+  name: string
+  content_type: string
+  size: number
+  sha256: string
+}
+
+/** What every call has, whatever the endpoint. */
+export interface AnyCall {
+  /** Text of a JSON body as it was sent; empty when the body came as a form. */
+  bodyText: string
+  files: ReceivedFile[]
+  /** To be called once the files belong to something that was stored; otherwise they are removed after the call. */
+  keepFiles(): void
+  /** Fires when the client is gone. */
+  readonly signal: AbortSignal
+  /** Fires when the server stops: streams end then. */
+  readonly stopping: AbortSignal
+  readonly request: Request
+}
+
+type CollectionOf<E extends Endpoint> = E['path'] extends `${string}{collection}${string}` | `${string}{path...}`
+  ? FoundCollection
+  : undefined
+
+/** What a route gets: everything parsed, checked and authorised. */
+export interface Call<E extends Endpoint = Endpoint> extends AnyCall {
+  params: Params<E['path']>
+  query: z.output<E['query']>
+  body: E['body'] extends z.ZodType ? z.output<E['body']> : undefined
+  identity: E['access'] extends 'none' | 'optional' ? Identity | undefined : Identity
+  collection: CollectionOf<E>
+}
+
+/** A value is sent as JSON with the endpoint's status; a `Reply` as it is. */
+export type Answer<E extends Endpoint> = E['response'] extends z.ZodType ? z.input<E['response']> | Reply : Reply
+
+export type Handlers<C extends Contract> = {
+  [Operation in keyof C]: (call: Call<C[Operation]>) => Promise<Answer<C[Operation]>>
+}
+
+/** One operation, ready to be served. */
+export interface Route {
+  operation: string
+  endpoint: Endpoint
+  handle(call: Call): Promise<unknown>
+}
+
+/** Ties a contract to its handlers: one for each operation, no more, typed by the declaration. */
+export const implement = <C extends Contract>(contract: C, handlers: Handlers<NoInfer<C>>): Route[] =>
+  Object.entries(contract).map(([operation, endpoint]) => ({
+    operation,
+    endpoint,
+    handle: handlers[operation] as unknown as Route['handle'],
+  }))

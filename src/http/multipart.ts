@@ -1,0 +1,140 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
+import busboy from 'busboy'
+import { byteSize } from '../lib/byte-size.ts'
+import { AppError, invalidField } from '../lib/errors.ts'
+import { bodyCutOff, bodyIdleSeconds } from './body.ts'
+import type { ReceivedFile } from './implement.ts'
+
+/** Where file parts go: the object store, as far as http has to know it. `put` must clean up when the stream fails. */
+export interface FileSink {
+  put(stream: Readable, options: { maxBytes: number }): Promise<{ id: string; size: number; sha256: string }>
+  remove(ids: string[]): Promise<void>
+}
+
+export interface FormLimits {
+  maxFileBytes: number
+  maxFiles: number
+  /** Largest value of one field; above it the answer is 413. */
+  maxFieldBytes: number
+}
+
+export interface Form {
+  fields: Record<string, string>
+  files: ReceivedFile[]
+}
+
+const maxFields = 200
+
+const fileTooLarge = (maxBytes: number): AppError =>
+  new AppError('too_large', `File too large. Maximum allowed size is ${byteSize(maxBytes)}`)
+
+export const fieldTooLarge = (name: string, maxBytes: number): AppError =>
+  new AppError('too_large', `Field ${name} is too large. Maximum allowed size is ${byteSize(maxBytes)}`, {
+    hint: 'Send large data as a file.',
+  })
+
+const notMultipart = (error: unknown): AppError => {
+  const reason = error instanceof Error ? error.message : String(error)
+  if (/boundary/i.test(reason)) {
+    return invalidField(
+      ['header', 'content-type'],
+      'multipart/form-data without a boundary; let the client set Content-Type by itself, or add ; boundary=…',
+      'boundary_missing',
+    )
+  }
+  return invalidField(['body'], `The multipart body cannot be read: ${reason}`, 'multipart_invalid')
+}
+
+/** The last part of a file name, without control characters; never empty. */
+export const plainFileName = (name: string): string => {
+  const last = name.split(/[/\\]/).at(-1) ?? ''
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the point
+  const clean = last.replace(/[\u0000-\u001f\u007f-\u009f]/g, '').trim()
+  return clean === '' || clean === '.' || clean === '..' ? 'upload.bin' : clean.slice(-200)
+}
+
+/**
+ * Reads a multipart form as it arrives. File parts named in `accepted` go to the sink one at a time and are never held
+ * in memory; other file parts are skipped. When anything fails, the client's departure included, what was stored is
+ * removed again before the promise rejects.
+ */
+export const readMultipart = async (
+  body: Readable,
+  headers: IncomingHttpHeaders,
+  accepted: readonly string[],
+  limits: FormLimits,
+  sink: FileSink,
+): Promise<Form> => {
+  const form: Form = { fields: {}, files: [] }
+  let parser: busboy.Busboy
+  try {
+    parser = busboy({
+      headers,
+      defParamCharset: 'utf8',
+      limits: {
+        fieldSize: limits.maxFieldBytes,
+        fields: maxFields,
+        fileSize: limits.maxFileBytes,
+        files: limits.maxFiles,
+      },
+    })
+  } catch (error) {
+    throw notMultipart(error)
+  }
+
+  let stored: Promise<void> = Promise.resolve()
+  const keep = async (stream: Readable, name: string, type: string) => {
+    const { id, size, sha256 } = await sink.put(stream, { maxBytes: limits.maxFileBytes })
+    form.files.push({ object: id, name: plainFileName(name), content_type: type, size, sha256 })
+  }
+
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const current = new Set<Readable>()
+      const timer = setTimeout(() => fail(bodyCutOff()), bodyIdleSeconds * 1000)
+      const fail = (problem: unknown) => {
+        clearTimeout(timer)
+        body.unpipe(parser)
+        body.pause()
+        for (const stream of current) stream.destroy(problem instanceof Error ? problem : undefined)
+        reject(problem)
+      }
+      parser.on('field', (name, value, info) => {
+        if (info.valueTruncated) return fail(fieldTooLarge(name, limits.maxFieldBytes))
+        Object.defineProperty(form.fields, name, { value, enumerable: true, configurable: true, writable: true })
+      })
+      parser.on('file', (name, stream, info) => {
+        stream.on('error', () => {}) // reported by the parser
+        const { filename, mimeType } = info as { filename: string | undefined; mimeType: string }
+        if (!accepted.includes(name) || !filename) return void stream.resume()
+        current.add(stream)
+        stream.on('limit', () => fail(fileTooLarge(limits.maxFileBytes)))
+        stored = stored.then(() => keep(stream, filename, mimeType))
+        stored.then(() => current.delete(stream), fail)
+      })
+      parser.on('filesLimit', () =>
+        fail(invalidField(['body', 'files'], `At most ${limits.maxFiles} files may be sent at once`, 'too_many')),
+      )
+      parser.on('fieldsLimit', () =>
+        fail(invalidField(['body'], `At most ${maxFields} fields may be sent`, 'too_many')),
+      )
+      parser.on('error', (error) => fail(notMultipart(error)))
+      parser.on('close', () => {
+        clearTimeout(timer)
+        stored.then(resolve, reject)
+      })
+      body.on('data', () => timer.refresh())
+      body.on('close', () => {
+        if (!body.readableEnded) fail(bodyCutOff())
+      })
+      if (body.destroyed && !body.readableEnded) fail(bodyCutOff())
+      else body.pipe(parser)
+    })
+    return form
+  } catch (error) {
+    await stored.catch(() => {})
+    await sink.remove(form.files.map((file) => file.object)).catch(() => {})
+    throw error
+  }
+}

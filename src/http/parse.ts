@@ -1,0 +1,53 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
+import { z } from 'zod'
+import { invalidField } from '../lib/errors.ts'
+import { bodyTooLarge, decodeText, parseJson, readBytes } from './body.ts'
+import type { Endpoint } from './endpoint.ts'
+import { invalidValue } from './errors.ts'
+
+const takesMany = (schema: unknown): boolean => {
+  let inner = schema
+  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault) inner = inner.unwrap()
+  return inner instanceof z.ZodArray
+}
+
+/** Makes the reader of an endpoint's query, once: of a repeated name the last value counts, unless it is a list. */
+export const queryReader = (endpoint: Endpoint): ((target: string) => Record<string, unknown>) => {
+  const schema = endpoint.query
+  const keys = Object.entries(schema.shape).map(([name, field]) => ({ name, many: takesMany(field) }))
+  if (keys.length === 0) return () => ({})
+  const allDefault = schema.safeParse({})
+  return (target) => {
+    const at = target.indexOf('?')
+    if (at === -1 && allDefault.success) return { ...allDefault.data }
+    const given = new URLSearchParams(at === -1 ? '' : target.slice(at + 1))
+    const input: Record<string, unknown> = {}
+    for (const { name, many } of keys) {
+      const values = given.getAll(name)
+      if (values.some((value) => value.includes('\0'))) throw invalidField(['query', name], 'NUL is not allowed')
+      if (values.length > 0) input[name] = many ? values : values.at(-1)
+    }
+    const parsed = schema.safeParse(input)
+    if (!parsed.success) throw invalidValue('query', parsed.error, input)
+    return parsed.data
+  }
+}
+
+/** A body against its schema. Throws the 422 that lists what does not fit. */
+export const checkBody = (schema: z.ZodType, input: unknown): unknown => {
+  const parsed = schema.safeParse(input)
+  if (!parsed.success) throw invalidValue('body', parsed.error, input)
+  return parsed.data
+}
+
+/** Reads a JSON body: its text as sent, and its value; an empty body has no value. */
+export const readJsonBody = async (
+  body: Readable,
+  headers: IncomingHttpHeaders,
+  maxBytes: number,
+): Promise<{ text: string; value: unknown }> => {
+  if (Number(headers['content-length']) > maxBytes) throw bodyTooLarge(maxBytes)
+  const text = decodeText(await readBytes(body, maxBytes))
+  return { text, value: text.trim() === '' ? undefined : parseJson(text, headers['content-type'] ?? '') }
+}

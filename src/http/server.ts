@@ -1,0 +1,87 @@
+import { once, setMaxListeners } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { type DispatchOptions, makeDispatch } from './dispatch.ts'
+
+export interface HttpServer {
+  /** Answers one request without a socket, for tests and for whoever is in the same process. */
+  fetch(request: Request): Promise<Response>
+  /** Starts to listen; port 0 takes any free one. */
+  listen(host: string, port: number): Promise<{ port: number; url: string }>
+  /** Stops to accept, ends streams, lets calls in flight finish for `graceSeconds`, then cuts them off. */
+  close(graceSeconds?: number): Promise<void>
+}
+
+const timeouts = {
+  headersTimeout: 15_000,
+  requestTimeout: 0, // an upload may take long; a body that stops arriving is given up in body.ts
+  keepAliveTimeout: 65_000, // longer than the 60 s of common proxies
+  connectionsCheckingInterval: 5_000,
+}
+
+const plainAnswer = (status: number, reason: string, detail: string): string => {
+  const body = JSON.stringify({ detail })
+  return (
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
+  )
+}
+
+/** What node's parser could not read as HTTP: the answer is written by hand, since there is no request. */
+const refuse = (error: Error & { code?: string }, socket: Socket): void => {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    socket.end(plainAnswer(431, 'Request Header Fields Too Large', 'The request headers are too large'))
+  } else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    socket.end(plainAnswer(408, 'Request Timeout', 'The request headers did not arrive in time'))
+  } else socket.end(plainAnswer(400, 'Bad Request', 'The request is not valid HTTP'))
+  setTimeout(() => socket.destroy(), 500).unref()
+}
+
+const badTarget = () =>
+  new Response('{"detail":"The request target or Host header is not valid"}', {
+    status: 400,
+    headers: { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' },
+  })
+
+const hasStrayBody = (incoming: IncomingMessage): boolean =>
+  (incoming.method === 'GET' || incoming.method === 'HEAD') &&
+  (incoming.headers['transfer-encoding'] !== undefined || Number(incoming.headers['content-length'] ?? 0) > 0)
+
+/** Serves a table of routes over HTTP/1.1. It knows no resource: who calls and which collection is meant come in. */
+export const makeServer = (options: DispatchOptions): HttpServer => {
+  const stopping = new AbortController()
+  setMaxListeners(0, stopping.signal)
+  const dispatch = makeDispatch(options, stopping.signal)
+  const listener = getRequestListener((request, env) => dispatch(request, env.incoming as IncomingMessage), {
+    errorHandler: badTarget,
+    hostname: 'localhost',
+  })
+  const server = createServer(timeouts, (incoming, outgoing) => {
+    if (hasStrayBody(incoming)) outgoing.shouldKeepAlive = false // nobody will read it
+    void listener(incoming, outgoing)
+  })
+  server.on('clientError', refuse)
+
+  return {
+    fetch: (request) => dispatch(request),
+    async listen(host, port) {
+      server.listen(port, host)
+      await once(server, 'listening')
+      const { port: bound } = server.address() as AddressInfo
+      return { port: bound, url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}` }
+    },
+    async close(graceSeconds = 10) {
+      stopping.abort()
+      if (!server.listening) return
+      const closed = once(server, 'close')
+      server.close()
+      const sweep = setInterval(() => server.closeIdleConnections(), 50) // kept-alive ones, as they become idle
+      const cut = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000)
+      await closed
+      clearInterval(sweep)
+      clearTimeout(cut)
+    },
+  }
+}

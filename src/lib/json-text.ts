@@ -1,0 +1,90 @@
+/** Deepest nesting of JSON that is taken in: deep enough for every workflow, far from the stack of whatever walks it. */
+export const maxJsonDepth = 512
+
+const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9
+
+/** Index after the string that opens at `at`. */
+const skipString = (text: string, at: number): number => {
+  let end = text.indexOf('"', at + 1)
+  while (end !== -1) {
+    let slashes = 0
+    while (text.charCodeAt(end - 1 - slashes) === 92) slashes++
+    if (slashes % 2 === 0) return end + 1
+    end = text.indexOf('"', end + 1)
+  }
+  return text.length
+}
+
+/** Whether objects and arrays of a JSON text stand deeper in each other than `limit`. Needs no stack of its own. */
+export const isDeeperThan = (text: string, limit: number): boolean => {
+  if (text.length <= limit) return false
+  let depth = 0
+  for (let at = 0; at < text.length; ) {
+    const code = text.charCodeAt(at)
+    if (code === 34) {
+      at = skipString(text, at)
+      continue
+    }
+    if (code === 123 || code === 91) {
+      if (++depth > limit) return true
+    } else if (code === 125 || code === 93) depth--
+    at++
+  }
+  return false
+}
+
+/** Index after the value that starts at `at`: the next comma or closing bracket outside of it. */
+const skipValue = (text: string, at: number): number => {
+  let depth = 0
+  while (at < text.length) {
+    const code = text.charCodeAt(at)
+    if (code === 34) {
+      at = skipString(text, at)
+      continue
+    }
+    if (code === 123 || code === 91) depth++
+    else if (code === 125 || code === 93) {
+      if (depth === 0) return at
+      depth--
+    } else if (code === 44 && depth === 0) return at
+    at++
+  }
+  return at
+}
+
+/**
+ * The text of one member of a JSON object, as it was written: order of keys, long numbers and all, without the space
+ * between tokens. `text` must be valid JSON. Of several members with the name the last counts, as in JSON.parse.
+ */
+export const memberText = (text: string, name: string): string | undefined => {
+  let at = text.indexOf('{') + 1
+  if (at === 0) return undefined
+  let found: string | undefined
+  while (at < text.length) {
+    while (isSpace(text.charCodeAt(at)) || text[at] === ',') at++
+    if (text[at] !== '"') break
+    const keyEnd = skipString(text, at)
+    const key: unknown = JSON.parse(text.slice(at, keyEnd))
+    const start = text.indexOf(':', keyEnd) + 1
+    at = skipValue(text, start)
+    if (key === name) found = text.slice(start, at)
+  }
+  return found === undefined ? undefined : compact(found)
+}
+
+/** The same JSON without space between its tokens. */
+export const compact = (text: string): string => {
+  let result = ''
+  let from = 0
+  for (let at = 0; at < text.length; ) {
+    const code = text.charCodeAt(at)
+    if (code === 34) {
+      at = skipString(text, at)
+    } else if (isSpace(code)) {
+      result += text.slice(from, at)
+      while (isSpace(text.charCodeAt(at))) at++
+      from = at
+    } else at++
+  }
+  return result + text.slice(from)
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod'
+
+/** What a token may do: READ reads, WRITE also runs and changes, ADMIN is the one token of the server. */
+export const accessLevelSchema = z.enum(['READ', 'WRITE', 'ADMIN'])
+export type AccessLevelName = z.infer<typeof accessLevelSchema>
+
+/** Who calls, once a token was accepted. */
+export interface Identity {
+  kind: 'admin' | 'key'
+  keyId: number | null
+  name: string | null
+  /** First eight characters of the key. */
+  prefix: string | null
+  access: AccessLevelName
+  /** Collections a key covers; without meaning for the admin, who covers all. */
+  collectionIds: readonly number[]
+}
+
+/** A collection as found by the name in a request. */
+export interface FoundCollection {
+  id: number
+  name: string
+}
+
+/** Whether an identity may see a collection at all. */
+export const covers = (identity: Identity, collectionId: number): boolean =>
+  identity.kind === 'admin' || identity.collectionIds.includes(collectionId)
+
+/** Who did it, as recorded with runs and labels: `admin` or `api-key:<name>`. */
+export const authorOf = (identity: Identity): string =>
+  identity.kind === 'admin' ? 'admin' : `api-key:${identity.name}`
+
+export const whoamiSchema = z
+  .object({
+    auth_type: z.enum(['api_key', 'admin', 'user']),
+    name: z.string().nullable(),
+    key_prefix: z.string().nullable(),
+    collections: z.array(z.string()),
+    access_level: accessLevelSchema,
+  })
+  .meta({ id: 'Whoami' })

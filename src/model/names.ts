@@ -1,0 +1,55 @@
+import { z } from 'zod'
+
+/** Names of collections and tasks: one path segment that needs no percent-encoding. */
+export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+
+/** Names that may be looked up: a leading `_` marks tasks that the server makes itself. */
+const knownNamePattern = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/
+
+export const isName = (text: string): boolean => knownNamePattern.test(text)
+
+const grammar =
+  'Names start with a letter or digit, then up to 127 letters, digits, dots, underscores or hyphens, such as my-name'
+
+/** First segments of other routes, of the API and of the web pages, which a collection of that name would hide. */
+const reservedCollectionNames = new Set([
+  ...['search', 'data', 'mlcroissant-validation', 'collection'],
+  ...['settings', 'sign-up', 'sign-in', 'api', 'docs', 'trajectory', 'assets'],
+  ...['health', 'metrics', 'mcp', 'v1', 'openapi.json'],
+])
+
+const reservedTaskNames = new Set(['search'])
+
+const nameOutside = (reserved: ReadonlySet<string>) =>
+  z
+    .string()
+    .regex(namePattern, grammar)
+    .refine((name) => !reserved.has(name.toLowerCase()), 'This name is reserved for a route; choose another one')
+
+export const collectionNameSchema = nameOutside(reservedCollectionNames)
+export const taskNameSchema = nameOutside(reservedTaskNames)
+
+/** Text that can be stored: Postgres has no NUL in text. */
+export const textSchema = z
+  .string()
+  .max(100_000)
+  .refine((text) => !text.includes('\0'), 'NUL is not allowed')
+
+/** A short text on one line, such as the name of a key. */
+export const labelTextSchema = z
+  .string()
+  .trim()
+  .min(1)
+  .max(200)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'Control characters are not allowed')
+
+/** How many to leave out, and how many to answer at most. */
+export const skipSchema = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0)
+export const limitSchema = z.coerce.number().int().min(1).max(500).default(100)
+
+/** A moment on the wire: ISO-8601, UTC, microseconds. */
+export const timestampSchema = z.string().meta({ format: 'date-time', example: '2026-11-25T08:30:00.123000Z' })
+
+/** Any JSON object, kept as it is. */
+export const jsonObjectSchema = z.record(z.string(), z.unknown())

@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto'
+import { makeAuthenticate } from '../src/api/authenticate.ts'
+import { type ApiDeps, apiRoutes } from '../src/api/routes.ts'
+import { type Database, openDatabase } from '../src/database/database.ts'
+import type { Route } from '../src/http/implement.ts'
+import { bytes } from '../src/http/reply.ts'
+import { makeServer } from '../src/http/server.ts'
+import { hashToken, makeSealer } from '../src/lib/crypto.ts'
+import { newApiKey } from '../src/lib/ids.ts'
+import { makeCollectionFinder } from '../src/store/collections.ts'
+import { makeKeyFinder, makeKeyToucher } from '../src/store/keys.ts'
+import { createTestDatabase } from './database.ts'
+
+export interface Answer {
+  status: number
+  headers: Headers
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of a body by asserting on it
+  body: any
+}
+
+export interface ApiServer {
+  url: string
+  port: number
+  database: Database
+  admin: string
+  /** One request; the body is sent as JSON unless it is text already. */
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>
+  /** A key of some collections, by their names. */
+  makeKey(collections: string[], access?: 'READ' | 'WRITE'): Promise<string>
+  cancelled: number[]
+  logged: unknown[]
+  close(): Promise<void>
+}
+
+export interface CallOptions {
+  token?: string | null
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+export interface ApiServerOptions {
+  deps?: Partial<ApiDeps>
+  settings?: Partial<typeof defaults>
+  moreRoutes?: Route[]
+}
+
+const defaults = {
+  publicUrl: 'https://jetty.example.com',
+  maxBodyBytes: 1024 * 1024,
+  maxUploadBytes: 1024 * 1024,
+  maxFilesPerRun: 3,
+  maxInitParamsBytes: 64 * 1024,
+  exposeEnvValues: false,
+}
+
+/** The routes over a database of their own and a real port, without an engine. */
+export const startApiServer = async (options: ApiServerOptions = {}): Promise<ApiServer> => {
+  const own = await createTestDatabase()
+  const database = openDatabase(own.url)
+  const settings = { ...defaults, ...options.settings }
+  const admin = `admin-${randomBytes(16).toString('hex')}`
+  const cancelled: number[] = []
+  const logged: unknown[] = []
+  const note = (fields: object) => void logged.push(fields)
+  const deps: ApiDeps = {
+    database,
+    settings,
+    sealer: makeSealer([randomBytes(32)]),
+    version: '0.0.0-test',
+    openApi: () => '{}',
+    docsPage: () => bytes(null, {}),
+    workflowWarnings: () => [],
+    cancelRunsOf: async (id) => void cancelled.push(id),
+    objects: { remove: async () => {} },
+    ...options.deps,
+  }
+  const server = makeServer({
+    routes: [...apiRoutes(deps), ...(options.moreRoutes ?? [])],
+    authenticate: makeAuthenticate({
+      adminToken: admin,
+      findKey: makeKeyFinder(database),
+      touchKey: makeKeyToucher(database),
+    }),
+    findCollection: makeCollectionFinder(database),
+    settings,
+    log: { isLevelEnabled: () => true, debug: note, warn: note, error: note },
+    checkAnswers: true,
+  })
+  const { url, port } = await server.listen('127.0.0.1', 0)
+
+  return {
+    url,
+    port,
+    database,
+    admin,
+    cancelled,
+    logged,
+    async call(method, path, { token = admin, body, headers } = {}) {
+      const response = await fetch(url + path, {
+        method,
+        headers: {
+          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      const json = response.headers.get('content-type') === 'application/json' && text !== ''
+      return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined }
+    },
+    async makeKey(collections, access = 'WRITE') {
+      const key = newApiKey()
+      await database.query(
+        `with c as (select id from collections where name = any($1)),
+           k as (insert into api_keys (collection_id, name, key_hash, key_prefix, access_level)
+                 select min(id), $2, $3, $4, $5 from c returning id)
+         insert into api_key_collections select k.id, c.id from k, c`,
+        [collections, `key-${key.slice(4, 12)}`, hashToken(key), key.slice(0, 8), access],
+      )
+      return key
+    },
+    async close() {
+      await server.close(1)
+      await database.close()
+      await own.drop()
+    },
+  }
+}
