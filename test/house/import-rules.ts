@@ -1,0 +1,45 @@
+export interface ImportRule {
+  /** The files the rule is for, from src; the first rule that fits a file counts. A `*` stands for one folder or file. */
+  of: string
+  /** What they may import of ours; `own/` is the folder they stand in. */
+  may: string[]
+  /** The npm packages they may import, where that is limited. */
+  packages?: string[]
+}
+
+/** What may import what. ARCHITECTURE.md explains why; a folder without a row may not exist. */
+export const importRules: ImportRule[] = [
+  { of: 'lib/', may: ['lib/'] },
+  { of: 'model/', may: ['model/'], packages: ['zod'] },
+  { of: 'database/', may: ['database/', 'lib/', 'model/'] },
+  { of: 'store/', may: ['store/', 'database/', 'lib/', 'model/'] },
+  { of: 'providers/', may: ['providers/', 'lib/', 'model/'] },
+  { of: 'sandboxes/', may: ['sandboxes/', 'lib/', 'model/'] },
+  { of: 'agents/', may: ['agents/', 'sandboxes/sandbox.ts', 'lib/', 'model/'] },
+  { of: 'runbooks/', may: ['runbooks/', 'sandboxes/sandbox.ts', 'lib/', 'model/'] },
+  { of: 'activities/registry.ts', may: ['activities/'] },
+  { of: 'activities/', may: ['activities/activity.ts', 'own/', 'lib/', 'model/'] },
+  { of: 'engine/', may: ['engine/', 'store/', 'database/', 'activities/activity.ts', 'lib/', 'model/'] },
+  // The browser loads contracts: nothing of the server may come with them.
+  { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },
+  {
+    of: 'api/',
+    may: ['api/', 'engine/', 'store/', 'database/', 'runbooks/', 'providers/provider.ts', 'http/', 'lib/', 'model/'],
+  },
+  { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/'] },
+  { of: 'client/', may: ['client/', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
+  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'lib/', 'model/'] },
+  { of: 'mcp/', may: ['mcp/', 'client/', 'runbooks/', 'main.ts', 'lib/', 'model/'] },
+  { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
+]
+
+/** Packages that exactly one file may know, so that they can be replaced. */
+export const onlyImporter: Record<string, string> = {
+  '@dbos-inc/dbos-sdk': 'engine/dbos.ts',
+}
+
+/** Whether a path from src fits a pattern: a file, a folder with everything in it (`lib/`), either with `*` in it. */
+export const fits = (pattern: string, path: string): boolean => {
+  const expression = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*')
+  return new RegExp(`^${expression}${pattern === '' || pattern.endsWith('/') ? '' : '$'}`).test(path)
+}

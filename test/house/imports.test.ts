@@ -1,0 +1,75 @@
+import { posix } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { fits, importRules, onlyImporter } from './import-rules.ts'
+import { programFiles, textOf } from './source-files.ts'
+
+interface Import {
+  from: string
+  /** A path from src, or the name of a package. */
+  to: string
+  isOurs: boolean
+}
+
+const pattern = /\bfrom\s*['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/g
+
+const packageOf = (specifier: string): string => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+
+const importsOf = (file: string): Import[] =>
+  [...textOf(file).matchAll(pattern)].map((match) => {
+    const from = file.slice('src/'.length)
+    const specifier = match[1] ?? match[2] ?? ''
+    if (!specifier.startsWith('.')) return { from, to: packageOf(specifier), isOurs: false }
+    return { from, to: posix.join(posix.dirname(from), specifier), isOurs: true }
+  })
+
+const imports = programFiles.flatMap(importsOf)
+const activities = new Set(imports.filter(({ from }) => from === 'activities/registry.ts').map(({ to }) => to))
+activities.delete('activities/activity.ts')
+
+/** What is wrong with an import, if something is. */
+const faultOf = ({ from, to, isOurs }: Import): string | undefined => {
+  const rule = importRules.find(({ of }) => fits(of, from))
+  if (!rule) return `${from}: its folder has no row in test/house/import-rules.ts`
+  if (!isOurs) {
+    const allowed = to.startsWith('node:') ? !rule.packages : (rule.packages?.includes(to) ?? true)
+    const only = onlyImporter[to]
+    return allowed && (!only || only === from) ? undefined : `${from} must not import the package ${to}`
+  }
+  const own = `${posix.dirname(from)}/`
+  const allowed = rule.may.some((target) => fits(target === 'own/' ? own : target, to))
+  const foreignRoutes =
+    from.startsWith('api/') && fits('api/*/routes.ts', to) && posix.dirname(to) !== posix.dirname(from)
+  const isTable = fits('api/*.ts', from) // such as api/routes.ts, which lists them all
+  const otherActivity = from.startsWith('activities/') && from !== 'activities/registry.ts' && activities.has(to)
+  return allowed && !(foreignRoutes && !isTable) && !otherActivity ? undefined : `${from} must not import ${to}`
+}
+
+describe('imports', () => {
+  it('are found at all', () => {
+    expect(programFiles.length).toBeGreaterThan(50)
+    expect(imports.filter(({ isOurs }) => isOurs).length).toBeGreaterThan(100)
+  })
+
+  it('stay inside the table', () => {
+    expect(imports.map(faultOf).filter((fault) => fault !== undefined)).toEqual([])
+  })
+
+  it.each([
+    ['lib/x.ts', 'model/run.ts', true],
+    ['http/router.ts', 'store/runs.ts', true],
+    ['http/router.ts', 'engine/engine.ts', true],
+    ['http/server.ts', 'api/runs/routes.ts', true],
+    ['store/runs.ts', 'engine/run.ts', true],
+    ['engine/run.ts', 'http/reply.ts', true],
+    ['activities/text/text-echo.ts', 'store/files.ts', true],
+    ['api/runs/contract.ts', 'lib/errors.ts', true],
+    ['api/runs/routes.ts', 'api/tasks/routes.ts', true],
+    ['api/runs/contract.ts', 'node:fs', false],
+    ['model/run.ts', 'pg', false],
+    ['engine/run.ts', '@dbos-inc/dbos-sdk', false],
+    ['somewhere/new.ts', 'lib/errors.ts', true],
+  ])('the table knows that %s may not import %s, unless it may', (from, to, isOurs) => {
+    const allowed = from === 'http/server.ts'
+    expect(faultOf({ from, to, isOurs }) === undefined).toBe(allowed)
+  })
+})
