@@ -1,0 +1,10 @@
+// A process that owns an embedded Postgres: says where it is on one line, and stops it on SIGTERM.
+import { startOrAdoptPostgres } from '../../src/database/embedded.ts'
+import { createLogger } from '../../src/lib/log.ts'
+
+const dataDir = process.argv[2] ?? ''
+const postgres = await startOrAdoptPostgres({ dataDir, logger: createLogger({ level: 'error' }) })
+process.once('SIGTERM', () => postgres.stop().then(() => process.exit(0)))
+setInterval(() => {}, 1_000)
+const { url, port, pid, adopted } = postgres
+console.log(JSON.stringify({ url, port, pid, adopted, uid: process.getuid?.() }))
