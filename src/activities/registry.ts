@@ -1,11 +1,31 @@
 import type { Activity, ActivityRegistry } from './activity.ts'
 import { sleep } from './control/sleep.ts'
+import { webhookNotify } from './data/webhook-notify.ts'
+import { downloadImage } from './files/download-image.ts'
+import { readTextFile } from './files/read-text-file.ts'
+import { readUploadedFile } from './files/read-uploaded-file.ts'
+import { saveTextFile } from './files/save-text-file.ts'
+import { selectFiles } from './files/select-files.ts'
+import { addImageMetadata } from './image/add-image-metadata.ts'
 import { textConcatenate } from './text/text-concatenate.ts'
 import { textEcho } from './text/text-echo.ts'
 import { textSplit } from './text/text-split.ts'
 import { textTemplate } from './text/text-template.ts'
 
-const all: Activity[] = [sleep, textConcatenate, textEcho, textSplit, textTemplate]
+const all: Activity[] = [
+  addImageMetadata,
+  downloadImage,
+  readTextFile,
+  readUploadedFile,
+  saveTextFile,
+  selectFiles,
+  sleep,
+  textConcatenate,
+  textEcho,
+  textSplit,
+  textTemplate,
+  webhookNotify,
+]
 
 /** Every activity that comes with the server, by name. To add one: its file, and its two lines here. */
 export const builtinActivities: ActivityRegistry = new Map(all.map((activity) => [activity.name, activity]))

@@ -21,6 +21,7 @@ describe('text', () => {
     ['an unknown charset, but UTF-8', bytes('é'), 'text/plain; charset=klingon', 'é', 'utf-8'],
     ['a text that begins like an image', bytes('BMW builds cars. GIF89a is a format.'), undefined, undefined, 'utf-8'],
     ['a text that begins like a program', bytes('MZ is a prefix'), 'text/plain', 'MZ is a prefix', 'utf-8'],
+    ['a TeX file', bytes('%!TEX root = main.tex'), undefined, undefined, 'utf-8'],
     ['colours of a terminal', bytes('\u001b[31mred\u001b[0m'), undefined, '\u001b[31mred\u001b[0m', 'utf-8'],
     ['a NUL in what says it is text', bytes('a\0b'), 'text/plain', 'a\0b', 'utf-8'],
     ['XML', bytes('<?xml version="1.0"?><a/>'), 'application/xml', '<?xml version="1.0"?><a/>', 'utf-8'],
@@ -44,6 +45,7 @@ describe('text', () => {
         const decoded = await decodeText(Buffer.from(text), { name: 'x.txt', contentType: 'text/plain' })
         expect(decoded.text).toBe(text.replace(/^\ufeff/, ''))
       }),
+      { numRuns: 1000 },
     )
   })
 })

@@ -1,4 +1,5 @@
 import { AppError } from './errors.ts'
+import { fileFormatOf } from './file-format.ts'
 import { contentTypeOf, extensionOf, isTextType } from './media-type.ts'
 
 /** `guessed` is true where neither the bytes nor a charset said what the encoding is. */
@@ -37,8 +38,9 @@ const named: Record<string, string> = {
 }
 
 const archives = new Set(['zip', 'gz', 'tar', 'tar.gz', 'bz2', 'xz', '7z', 'rar', 'zst', 'lz', 'lz4', 'br', 'Z'])
-// Formats whose files can consist of printable characters only. Of any other, a text may begin like one by chance.
-const printableFormats = new Set(['pdf', 'rtf', 'ps', 'eps'])
+// PDF, RTF and PostScript can consist of printable characters only. Of any other format a text, unless it holds bytes
+// that no text has, is taken for one that begins like it by chance: `BM` for a bitmap, `%!` for PostScript.
+const printableFormats = /^(%PDF-|\{\\rtf|%!PS)/
 
 const refuse = (source: TextSource, what: string, hint: string): AppError =>
   new AppError('parameter_invalid', `'${source.name}' is ${what}, so it cannot be read as text. ${hint}`, {
@@ -84,8 +86,7 @@ const claimsText = (source: TextSource): boolean =>
   isTextType(source.contentType ?? '') || isTextType(contentTypeOf(`x.${extensionOf(source.name)}`))
 
 const sniff = async (bytes: Uint8Array): Promise<{ ext: string; mime: string } | undefined> => {
-  const { fileTypeFromBuffer } = await import('file-type')
-  const found = await fileTypeFromBuffer(bytes).catch(() => undefined)
+  const found = await fileFormatOf(bytes)
   return found && (isTextType(found.mime) ? undefined : found)
 }
 
@@ -104,7 +105,7 @@ export const decodeText = async (bytes: Uint8Array, source: TextSource): Promise
   const utf8 = decodeAs(bytes, 'utf-8')
   const format = await sniff(bytes)
   const controls = hasControlBytes(bytes)
-  if (format && (printableFormats.has(format.ext) || utf8 === undefined || controls)) {
+  if (format && (utf8 === undefined || controls || printableFormats.test(utf8))) {
     throw refuse(source, ...describeFormat(format.ext, format.mime))
   }
 

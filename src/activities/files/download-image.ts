@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import { fileFormatOf } from '../../lib/file-format.ts'
+import { essenceOf } from '../../lib/media-type.ts'
+import { activity } from '../activity.ts'
+import { mediaObject } from '../media-object.ts'
+
+const maxBytes = 50 * 1024 * 1024
+
+/** The name that a URL ends with, its extension replaced by what the file really is. */
+const nameFrom = (url: string, extension: string): string => {
+  const last = new URL(url).pathname.split('/').pop() ?? ''
+  let name = last
+  try {
+    name = decodeURIComponent(last)
+  } catch {
+    // A stray percent sign: the name is good enough as it stands.
+  }
+  const stem = name
+    .replace(/[/\\\p{Cc}\p{Cs}]/gu, '')
+    .replace(/\.[A-Za-z0-9]{1,5}$/, '')
+    .slice(0, 100)
+    .trim()
+  return `${stem.replaceAll('.', '') === '' ? 'image' : stem}.${extension}`
+}
+
+/** Downloads an image and keeps it. */
+export const downloadImage = activity({
+  name: 'download_image',
+  category: 'files',
+  description: 'Downloads an image from a public URL and stores it, so that later steps can use its path.',
+  parameters: z.object({
+    url: z.string().min(1).describe('http or https URL of the image.'),
+  }),
+  outputs: z.object({ images: z.array(mediaObject).describe('The stored image, as a list of one.') }),
+  example: { activity: 'download_image', url: 'https://example.com/cat.png' },
+  gotchas: [
+    'What counts is what the file is, not what its name or the server says. SVG is not taken: it is a document.',
+    'At most 50 MiB. Private addresses are refused unless JETTY_ALLOW_PRIVATE_NETWORK lists them.',
+  ],
+  async run({ url }, context) {
+    const answer = await context.fetch(url, { maxBytes, timeoutSeconds: 120, headers: { accept: 'image/*' } })
+    const from = url.split(/[?#]/, 1)[0]
+    if (answer.status < 200 || answer.status > 299) {
+      throw new AppError('upstream_failed', `Downloading ${from} failed: it answered ${answer.status}`, {
+        hint: 'Check that the URL can be opened without signing in.',
+        retryable: answer.status === 429 || answer.status >= 500,
+      })
+    }
+    const bytes = await answer.bytes()
+    const found = await fileFormatOf(bytes)
+    if (!found?.mime.startsWith('image/')) {
+      const what = found ? found.mime : essenceOf(answer.headers['content-type'] ?? '') || 'something else'
+      throw new AppError('activity_failed', `What ${from} gave is no image that is known here, but ${what}`, {
+        hint: 'Use the URL of the image itself, not of a page that shows it.',
+      })
+    }
+    const image = await context.files.save({
+      name: nameFrom(answer.url, found.ext),
+      content_type: found.mime,
+      body: bytes,
+    })
+    return { images: [image] }
+  },
+})

@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import { activity } from '../activity.ts'
+import { readText } from './read-text.ts'
+
+/** Reads a stored file of the collection as text. */
+export const readTextFile = activity({
+  name: 'read_text_file',
+  category: 'files',
+  description: 'Reads a stored file of the collection as text.',
+  parameters: z.object({
+    file_path: z.string().min(1).describe('Storage path, for example one that an earlier step put out.'),
+  }),
+  outputs: z.object({
+    content: z.string().describe('The text of the file.'),
+    text: z.string().describe('The same text.'),
+    path: z.string().describe('Storage path of the file.'),
+  }),
+  example: { activity: 'read_text_file', file_path_expr: 'init_params.file_paths[0]' },
+  gotchas: [
+    'A path of an earlier step goes into file_path_expr; file_path takes a storage path as it is written.',
+    'Only text is read, at most 30 MiB; other formats fail with a message that says what to use instead.',
+  ],
+  async run({ file_path }, context) {
+    const { text, file } = await readText(context, file_path)
+    return { content: text, text, path: file.path }
+  },
+})

@@ -1,0 +1,27 @@
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError } from '../../lib/errors.ts'
+import { decodeText } from '../../lib/text-encoding.ts'
+import type { ActivityContext, FileContent } from '../activity.ts'
+
+// The text is put out twice, as `content` and `text`, and outputs may have 64 MiB.
+const maxTextBytes = 30 * 1024 * 1024
+
+/** A stored file as text. Throws for files that are not text, naming their format, and for too large ones. */
+export const readText = async (
+  context: ActivityContext,
+  path: string,
+): Promise<{ text: string; file: FileContent }> => {
+  const file = await context.files.open(path)
+  if (file.size > maxTextBytes) {
+    throw new AppError(
+      'output_too_large',
+      `'${file.name}' has ${byteSize(file.size)}; as text in a step at most ${byteSize(maxTextBytes)} can be read`,
+      { hint: 'Split the file before uploading it, or give it to a `runbook` step.' },
+    )
+  }
+  const decoded = await decodeText(await file.bytes(), { name: file.name, contentType: file.content_type })
+  if (decoded.guessed) {
+    context.warn(`'${file.name}' is not UTF-8 and names no charset: read as ${decoded.encoding}`, { path })
+  }
+  return { text: decoded.text, file }
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import { contentTypeOf, isTextType } from '../../lib/media-type.ts'
+import { activity } from '../activity.ts'
+import { mediaObject } from '../media-object.ts'
+
+/** Folders and control characters have no place in a name; the store checks again. */
+const safeName = (filename: string): string => {
+  const base = filename
+    .slice(Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\')) + 1)
+    .replace(/[\p{Cc}\p{Cs}]/gu, '')
+    .trim()
+  return base === '' || base === '.' || base === '..' ? 'output.txt' : base
+}
+
+/** Keeps a text as a file. */
+export const saveTextFile = activity({
+  name: 'save_text_file',
+  category: 'files',
+  description: 'Saves a text as a file, in UTF-8, that can be downloaded and read by later steps.',
+  parameters: z.object({
+    text: z.unknown().optional().describe('What to save; a value that is not text is saved as indented JSON.'),
+    content: z.unknown().optional().describe('The same as text, which wins if both are given.'),
+    filename: z.string().default('output.txt').describe('Name with extension, which decides the content type.'),
+  }),
+  outputs: z.object({
+    path: z.string().describe('Storage path of the file.'),
+    extension: z.string().describe('Without the dot.'),
+    content_type: z.string().describe('Content type, by the extension.'),
+    files: z.array(mediaObject).describe('The file as a list of one.'),
+  }),
+  example: { activity: 'save_text_file', text_path: 'init_params.text', filename: 'report.md' },
+  gotchas: [
+    'Folders in filename are left out.',
+    'The text is not converted: under a name like report.pdf it is still plain text, and the step carries a warning.',
+  ],
+  async run({ text, content, filename }, context) {
+    const value = text ?? content
+    if (value === undefined || value === null) {
+      throw new AppError('parameter_invalid', 'save_text_file: neither text nor content is given', {
+        hint: 'Give `text` or `text_path`.',
+      })
+    }
+    const name = safeName(filename)
+    const promised = contentTypeOf(name)
+    if (!isTextType(promised) && promised !== 'application/octet-stream') {
+      context.warn(`'${name}' holds plain text, though its name says ${promised}`)
+    }
+    const file = await context.files.save({
+      name,
+      content_type: isTextType(promised) ? promised : 'text/plain',
+      body: typeof value === 'string' ? value : `${JSON.stringify(value, null, 2)}\n`,
+    })
+    return { path: file.path, extension: file.extension, content_type: file.content_type, files: [file] }
+  },
+})

@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { contentTypeOf, extensionOf } from '../../lib/media-type.ts'
+import { activity, type Json } from '../activity.ts'
+import { globMatcher } from './glob.ts'
+
+const file = z.union([z.string(), z.record(z.string(), z.unknown())])
+const pattern = z.string().min(1).max(1000)
+
+const fromPath = (path: string): Record<string, Json> => {
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  return { path, name, extension: extensionOf(name), content_type: contentTypeOf(name) }
+}
+
+/** A file that lacks name, extension or content type is matched by what its path says of them. */
+const fieldOf = (entry: Record<string, Json>, field: string): string | undefined => {
+  const derived = typeof entry.path === 'string' ? fromPath(entry.path) : {}
+  const value = Object.hasOwn(entry, field) ? entry[field] : Object.hasOwn(derived, field) ? derived[field] : undefined
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
+}
+
+/** Picks files out of a list by glob patterns. */
+export const selectFiles = activity({
+  name: 'select_files',
+  category: 'files',
+  description: 'Picks those files out of a list whose name, or another field, matches one of the patterns.',
+  parameters: z.object({
+    files: z
+      .union([z.array(file), z.string()])
+      .describe('Storage paths, or file objects as steps put them out; through files_path as a rule.'),
+    patterns: z
+      .union([z.array(pattern).min(1), pattern])
+      .describe('Globs: * within a name, ** across folders, ? for one character. Matching one of them is enough.'),
+    match_field: z
+      .string()
+      .default('name')
+      .describe('name, path, content_type, extension, or any field of the objects.'),
+  }),
+  outputs: z.object({
+    files: z.array(z.record(z.string(), z.unknown())).describe('File objects that match, in the order of the list.'),
+    count: z.number().int().describe('How many they are.'),
+  }),
+  example: {
+    activity: 'select_files',
+    files_path: 'init_params.file_paths',
+    patterns: ['*.md', '*.txt'],
+    match_field: 'name',
+  },
+  gotchas: [
+    'Case counts: *.PNG does not match cat.png.',
+    'The name taken from a storage path is its last segment, which begins with the id of the run: write *report.md.',
+    'No match is no failure: count is 0.',
+  ],
+  async run({ files, patterns, match_field }, context) {
+    const entries = (typeof files === 'string' ? [files] : files).map((entry) =>
+      typeof entry === 'string' ? fromPath(entry) : entry,
+    )
+    const matchers = (typeof patterns === 'string' ? [patterns] : patterns).map(globMatcher)
+    const values = entries.map((entry) => fieldOf(entry, match_field))
+    if (entries.length > 0 && values.every((value) => value === undefined)) {
+      context.warn(`none of the ${entries.length} files has a field '${match_field}', so none matches`)
+    }
+    const selected = entries.filter((_, index) => {
+      const value = values[index]
+      return value !== undefined && matchers.some((matches) => matches(value))
+    })
+    return { files: selected, count: selected.length }
+  },
+})

@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { asText } from '../../lib/as-text.ts'
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError } from '../../lib/errors.ts'
+import { contentTypeOf } from '../../lib/media-type.ts'
+import { activity } from '../activity.ts'
+import { mediaObject } from '../media-object.ts'
+import { imageKind, writeJpegMetadata, writePngMetadata } from './image-metadata.ts'
+
+const maxBytes = 100 * 1024 * 1024
+
+/** Writes metadata into an image file. */
+export const addImageMetadata = activity({
+  name: 'add_image_metadata',
+  category: 'image',
+  description: 'Writes metadata into a PNG or JPEG and stores the result as a new file.',
+  parameters: z.object({
+    image_path: z.string().min(1).describe('Storage path of the image.'),
+    metadata: z
+      .record(z.string(), z.unknown())
+      .describe(
+        'Texts by key; null is left out, other values are written as JSON. metadata_path takes an object of paths.',
+      ),
+  }),
+  outputs: z.object({ images: z.array(mediaObject).describe('The new image, as a list of one.') }),
+  example: {
+    activity: 'add_image_metadata',
+    image_path_expr: 'init_params.file_paths[0]',
+    metadata: { Title: 'A cat', Description: '{{init_params.prompt}}' },
+  },
+  gotchas: [
+    'A path of an earlier step goes into image_path_expr; image_path takes a storage path as it is written.',
+    'A PNG gets one text chunk for each key, which replaces one of the same key; a JPEG gets one comment that holds ' +
+      'all keys as JSON, at most 64 KiB. Other formats fail the step.',
+    'The image that was read stays as it is.',
+  ],
+  async run({ image_path, metadata }, context) {
+    const file = await context.files.open(image_path)
+    if (file.size > maxBytes) {
+      throw new AppError(
+        'too_large',
+        `'${file.name}' has ${byteSize(file.size)}; at most ${byteSize(maxBytes)} is taken`,
+      )
+    }
+    const image = Buffer.from(await file.bytes())
+    const entries = new Map(
+      Object.entries(metadata)
+        .filter(([, value]) => value !== null && value !== undefined)
+        .map(([key, value]) => [key, asText(value)]),
+    )
+    const kind = imageKind(image)
+    if (kind === undefined) {
+      const known = contentTypeOf(file.name)
+      throw new AppError(
+        'activity_failed',
+        `'${file.name}' is neither PNG nor JPEG (${known}): metadata is written into those two only`,
+        { hint: 'Convert the image first, or ask the model that makes it for PNG.' },
+      )
+    }
+    const write = kind === 'png' ? writePngMetadata : writeJpegMetadata
+    const saved = await context.files.save({
+      name: file.name,
+      content_type: `image/${kind}`,
+      body: write(image, entries, file.name),
+    })
+    return { images: [saved] }
+  },
+})
