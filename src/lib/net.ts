@@ -1,7 +1,8 @@
 import type { Dispatcher } from 'undici'
-import { AppError, messageOf } from './errors.ts'
+import { AppError } from './errors.ts'
 import { type GuardOptions, makeGuardedAgent } from './net-agent.ts'
-import { acceptedEncodings, checkAnnouncedLength, readBody } from './net-body.ts'
+import { checkAnnouncedLength, readBody } from './net-body.ts'
+import { asNetworkError, firstHop, type Hop, redirected, shown } from './net-hop.ts'
 
 export { type AllowRule, parseAllowRules } from './net-addresses.ts'
 export { type GuardOptions, type LookUp, makeGuardedAgent } from './net-agent.ts'
@@ -38,95 +39,6 @@ export interface FetcherOptions extends GuardOptions {
 }
 
 const maxRedirects = 5
-const redirectStatuses = new Set([301, 302, 303, 307, 308])
-// They belong to the connection, which is ours; a foreign `host` would also ask a server for another one's pages.
-const ownHeaders = /^(host|connection|content-length|transfer-encoding|keep-alive|upgrade|expect|te|trailer|proxy-.*)$/
-const credentialHeader = /auth|cookie|token|secret|signature|api-?key|access-?key/
-
-interface Hop {
-  url: URL
-  method: string
-  headers: Record<string, string>
-  body: string | Uint8Array | undefined
-}
-
-const parseTarget = (text: string, base?: URL): URL => {
-  if (!URL.canParse(text, base?.href)) {
-    throw new AppError('parameter_invalid', `'${text.slice(0, 200)}' is not a URL`, {
-      hint: 'Write it whole, for example https://example.com/path.',
-    })
-  }
-  const url = new URL(text, base)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new AppError('address_refused', `A URL that begins with '${url.protocol}' is not called, only http and https`)
-  }
-  if (url.username || url.password) {
-    throw new AppError('address_refused', `The URL of '${url.host}' holds a user name or password, which is not sent`, {
-      hint: 'Send credentials in a header, and keep them in the environment of the collection.',
-    })
-  }
-  url.hash = ''
-  return url
-}
-
-/** A URL for messages: the query is left out, since it is where keys are put. */
-const shown = (url: URL): string => `${url.origin}${url.pathname}`
-
-const redirected = (hop: Hop, status: number, location: string): Hop => {
-  const url = parseTarget(location, hop.url)
-  const toGet = status === 303 ? hop.method !== 'HEAD' : status < 303 && hop.method === 'POST'
-  const kept = Object.entries(hop.headers).filter(
-    ([name]) =>
-      (url.origin === hop.url.origin || !credentialHeader.test(name)) && (!toGet || !name.startsWith('content-')),
-  )
-  return {
-    url,
-    method: toGet ? 'GET' : hop.method,
-    headers: Object.fromEntries(kept),
-    body: toGet ? undefined : hop.body,
-  }
-}
-
-const firstHop = (url: string, request: OutgoingRequest): Hop => {
-  const named = Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const)
-  return {
-    url: parseTarget(url),
-    method: (request.method ?? 'GET').toUpperCase(),
-    headers: {
-      accept: '*/*',
-      'accept-encoding': acceptedEncodings,
-      'user-agent': 'jetty',
-      ...Object.fromEntries(named.filter(([name]) => !ownHeaders.test(name))),
-    },
-    body: request.body,
-  }
-}
-
-const certificateCodes = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/
-
-/** Whatever undici or Node threw, as an error that says what failed and whether trying again can help. */
-const asNetworkError = (thrown: unknown, { method, url }: Hop): AppError => {
-  for (let error = thrown; error instanceof Error; error = error.cause) if (error instanceof AppError) return error
-  const code = String((thrown as { code?: unknown } | undefined)?.code ?? '')
-  const what = `${method} ${shown(url)}`
-  const cause = thrown
-  if (code === 'UND_ERR_CONNECT_TIMEOUT') {
-    // Nothing was sent yet, so asking again cannot do a thing twice.
-    return new AppError('timed_out', `${what}: the connection was not made in time`, { retryable: true, cause })
-  }
-  if (code === 'UND_ERR_INVALID_ARG' || thrown instanceof TypeError) {
-    return new AppError('parameter_invalid', `${what} cannot be sent: ${messageOf(thrown)}`, { cause })
-  }
-  if (certificateCodes.test(code)) {
-    return new AppError('network_failed', `${what}: the certificate is not trusted: ${messageOf(thrown)}`, {
-      hint: 'For a private authority, start the server with NODE_EXTRA_CA_CERTS=<file>.',
-      retryable: false,
-      cause,
-    })
-  }
-  return new AppError('network_failed', `${what} failed: ${messageOf(thrown)}`, { cause })
-}
-
 const decodeText = (bytes: Uint8Array, contentType: string | undefined): string => {
   const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? '')?.[1]
   try {
@@ -150,8 +62,8 @@ const send = async (agent: Dispatcher, hop: Hop, maxBytes: number, signal: Abort
     bodyTimeout: 0,
   })
   try {
-    const { location } = headers
-    if (redirectStatuses.has(statusCode) && typeof location === 'string') return redirected(hop, statusCode, location)
+    const next = redirected(hop, statusCode, headers.location)
+    if (next) return next
     const flat = Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
     )
