@@ -1,14 +1,20 @@
 import { randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { builtinActivities } from '../src/activities/registry.ts'
 import { makeAuthenticate } from '../src/api/authenticate.ts'
+import { makeReference } from '../src/api/reference.ts'
 import { type ApiDeps, apiRoutes } from '../src/api/routes.ts'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import type { Route } from '../src/http/implement.ts'
-import { bytes } from '../src/http/reply.ts'
 import { makeServer } from '../src/http/server.ts'
 import { hashToken, makeSealer } from '../src/lib/crypto.ts'
 import { newApiKey } from '../src/lib/ids.ts'
 import { makeCollectionFinder } from '../src/store/collections.ts'
 import { makeKeyFinder, makeKeyToucher } from '../src/store/keys.ts'
+import { openDiskObjects } from '../src/store/objects/disk.ts'
+import type { ObjectStore } from '../src/store/objects/objects.ts'
 import { createTestDatabase } from './database.ts'
 
 export interface Answer {
@@ -28,6 +34,9 @@ export interface ApiServer {
   call(method: string, path: string, options?: CallOptions): Promise<Answer>
   /** A key of some collections, by their names. */
   makeKey(collections: string[], access?: 'READ' | 'WRITE'): Promise<string>
+  objects: ObjectStore
+  /** How many objects the store holds, half-written ones included. */
+  objectCount(): Promise<number>
   cancelled: number[]
   logged: unknown[]
   close(): Promise<void>
@@ -63,16 +72,20 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
   const cancelled: number[] = []
   const logged: unknown[] = []
   const note = (fields: object) => void logged.push(fields)
+  const findCollection = makeCollectionFinder(database)
+  const folder = await mkdtemp(join(tmpdir(), 'jetty-objects-'))
+  const objects = await openDiskObjects(folder)
   const deps: ApiDeps = {
     database,
     settings,
     sealer: makeSealer([randomBytes(32)]),
     version: '0.0.0-test',
-    openApi: () => '{}',
-    docsPage: () => bytes(null, {}),
+    ...makeReference({ version: '0.0.0-test' }),
     workflowWarnings: () => [],
     cancelRunsOf: async (id) => void cancelled.push(id),
-    objects: { remove: async () => {} },
+    objects,
+    findCollection,
+    activities: builtinActivities,
     ...options.deps,
   }
   const server = makeServer({
@@ -82,7 +95,8 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       findKey: makeKeyFinder(database),
       touchKey: makeKeyToucher(database),
     }),
-    findCollection: makeCollectionFinder(database),
+    findCollection,
+    files: objects,
     settings,
     log: { isLevelEnabled: () => true, debug: note, warn: note, error: note },
     checkAnswers: true,
@@ -94,6 +108,9 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     port,
     database,
     admin,
+    objects,
+    objectCount: async () =>
+      (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length,
     cancelled,
     logged,
     async call(method, path, { token = admin, body, headers } = {}) {
@@ -125,6 +142,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       await server.close(1)
       await database.close()
       await own.drop()
+      await rm(folder, { recursive: true })
     },
   }
 }

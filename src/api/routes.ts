@@ -1,11 +1,20 @@
 import type { Route } from '../http/implement.ts'
 import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from './environment/routes.ts'
+import { type FilesDeps, filesRoutes } from './files/routes.ts'
 import { type HealthDeps, healthRoutes } from './health/routes.ts'
+import { type KeysDeps, keysRoutes } from './keys/routes.ts'
+import { type StepTemplatesDeps, stepTemplatesRoutes } from './step-templates/routes.ts'
 import { type TasksDeps, tasksRoutes } from './tasks/routes.ts'
 
 /** What all routes together need; the composition root fills it once. */
-export type ApiDeps = HealthDeps & CollectionsDeps & EnvironmentDeps & TasksDeps
+export type ApiDeps = HealthDeps &
+  CollectionsDeps &
+  EnvironmentDeps &
+  TasksDeps &
+  FilesDeps &
+  KeysDeps &
+  StepTemplatesDeps
 
 /** The answer to every operation of the contract. To add a resource: one line here. */
 export const apiRoutes = (deps: ApiDeps): Route[] => [
@@ -13,4 +22,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...collectionsRoutes(deps),
   ...environmentRoutes(deps),
   ...tasksRoutes(deps),
+  ...filesRoutes(deps),
+  ...keysRoutes(deps),
+  ...stepTemplatesRoutes(deps),
 ]

@@ -53,8 +53,8 @@ export interface Route {
   handle(call: Call): Promise<unknown>
 }
 
-/** Ties a contract to its handlers: one for each operation, no more, typed by the declaration. */
-export const implement = <C extends Contract>(contract: C, handlers: Handlers<NoInfer<C>>): Route[] =>
+/** Ties a contract to its handlers: one for each operation, typed by its declaration. */
+export const implement = <C extends Contract, H extends Handlers<C>>(contract: C, handlers: H): Route[] =>
   Object.entries(contract).map(([operation, endpoint]) => ({
     operation,
     endpoint,

@@ -7,6 +7,8 @@ export interface KeyRow {
   collection_name: string
   /** Every collection the key covers. */
   collection_ids: number[]
+  /** Their names. */
+  collections: string[]
   name: string
   key_prefix: string
   access_level: 'READ' | 'WRITE'
@@ -53,3 +55,74 @@ export const makeKeyToucher = (database: Database): ((key: KnownKey) => void) =>
     if (!last_used_at || Date.now() - last_used_at.getTime() > 60_000) touch(id).catch(() => {})
   }
 }
+
+const keyColumns = `k.id, k.collection_id, c.name as collection_name, ${scope},
+  array(select n.name from api_key_collections s join collections n on n.id = s.collection_id
+        where s.key_id = k.id order by n.id) as collections,
+  k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at, k.created_at`
+const keyTables = 'api_keys k join collections c on c.id = k.collection_id'
+
+export interface NewKey {
+  name: string
+  hash: string
+  prefix: string
+  access: 'READ' | 'WRITE'
+  expiresAt: Date | null
+  /** The first one is the collection that the key belongs to. */
+  collectionIds: number[]
+}
+
+export const findKeyRow = async (database: Database, id: number): Promise<KeyRow | undefined> =>
+  (await database.rows<KeyRow>('find_key', `select ${keyColumns} from ${keyTables} where k.id = $1`, [id]))[0]
+
+/** One page of the keys that cover a collection, newest first. */
+export const listKeys = (
+  database: Database,
+  collectionId: number,
+  page: { skip: number; limit: number },
+): Promise<KeyRow[]> =>
+  database.rows(
+    'list_keys',
+    `select ${keyColumns} from api_key_collections of_this join api_keys k on k.id = of_this.key_id
+     join collections c on c.id = k.collection_id
+     where of_this.collection_id = $1 order by of_this.key_id desc offset $2 limit $3`,
+    [collectionId, page.skip, page.limit],
+  )
+
+/** The id of the new key, or undefined where its collection has a key of the name. */
+export const createKey = async (database: Database, key: NewKey): Promise<number | undefined> => {
+  const [row] = await database.rows<{ id: number }>(
+    'create_key',
+    `with k as (
+       insert into api_keys (collection_id, name, key_hash, key_prefix, access_level, expires_at)
+       values ($1, $2, $3, $4, $5, $6) on conflict (collection_id, name) do nothing returning id
+     ), s as (
+       insert into api_key_collections (key_id, collection_id) select k.id, covered from k, unnest($7::bigint[]) covered
+     )
+     select id from k`,
+    [key.collectionIds[0], key.name, key.hash, key.prefix, key.access, key.expiresAt, [...new Set(key.collectionIds)]],
+  )
+  return row?.id
+}
+
+/** `taken` where the name is used, undefined where the key is gone. */
+export const updateKey = async (
+  database: Database,
+  id: number,
+  change: { name?: string | undefined; is_active?: boolean | undefined },
+): Promise<'changed' | 'taken' | undefined> => {
+  try {
+    const rows = await database.rows(
+      'update_key',
+      `update api_keys set name = coalesce($2, name), is_active = coalesce($3, is_active) where id = $1 returning id`,
+      [id, change.name ?? null, change.is_active ?? null],
+    )
+    return rows.length > 0 ? 'changed' : undefined
+  } catch (error) {
+    if ((error as { code?: string }).code === '23505') return 'taken'
+    throw error
+  }
+}
+
+export const deleteKey = async (database: Database, id: number): Promise<boolean> =>
+  (await database.rows('delete_key', 'delete from api_keys where id = $1 returning id', [id])).length > 0

@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import { stepTemplateListSchema, stepTemplateSchema } from '../../model/step-template.ts'
+
+const tag = 'Step templates'
+
+export const stepTemplatesContract = {
+  listStepTemplates: endpoint({
+    method: 'GET',
+    path: '/api/v1/step-templates',
+    summary: 'Every activity that a step can have, with parameters, outputs and an example',
+    tag,
+    access: 'none',
+    query: z.object({ category: z.string().optional(), q: z.string().optional() }),
+    response: stepTemplateListSchema,
+  }),
+  getStepTemplate: endpoint({
+    method: 'GET',
+    path: '/api/v1/step-templates/{activity}',
+    summary: 'One activity',
+    tag,
+    access: 'none',
+    response: stepTemplateSchema,
+    errors: ['not_found'],
+  }),
+}

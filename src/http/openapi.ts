@@ -1,0 +1,200 @@
+import { z } from 'zod'
+import { type ErrorCode, errorCodes } from '../lib/errors.ts'
+import type { Contract, Endpoint } from './endpoint.ts'
+
+type Json = Record<string, unknown>
+
+const reasons: Record<number, string> = {
+  400: 'The request cannot be carried out as it is',
+  401: 'No token, or one that is not valid',
+  403: 'The token does not reach that far',
+  404: 'Not found',
+  409: 'In conflict with what is there',
+  413: 'Too large',
+  416: 'The range lies outside of the file',
+  422: 'Body, query or form is not valid',
+  429: 'Too many requests; wait for Retry-After',
+  500: 'A bug of the server',
+  501: 'Not implemented',
+  503: 'Not available right now; wait for Retry-After',
+  507: 'The disk is full',
+  524: 'Still in progress; go on by polling',
+}
+
+const errorSchema = {
+  type: 'object',
+  required: ['detail'],
+  properties: {
+    detail: {
+      anyOf: [{ type: 'string' }, { type: 'array', items: { $ref: '#/components/schemas/FieldIssue' } }],
+    },
+    hint: { type: 'string', description: 'What to do next.' },
+  },
+}
+
+const fieldIssueSchema = {
+  type: 'object',
+  required: ['loc', 'msg', 'type'],
+  properties: {
+    loc: { type: 'array', items: { anyOf: [{ type: 'string' }, { type: 'integer' }] } },
+    msg: { type: 'string' },
+    type: { type: 'string' },
+  },
+}
+
+/** What zod adds to a schema and nobody wants to read. */
+const tidy = (schema: Json): void => {
+  if (schema.format === 'date-time') delete schema.pattern // 200 characters of regex say no more
+  if (schema.additionalProperties === false) delete schema.additionalProperties // extra fields may come
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
+  delete schema.propertyNames
+  delete schema.id
+}
+
+/** Collects schemas under their `.meta({ id })`; where request and response of one name differ, the later gets a suffix. */
+const makeComponents = () => {
+  const schemas: Record<string, Json> = { Error: errorSchema, FieldIssue: fieldIssueSchema }
+
+  /** The schema with its named parts moved to the components. */
+  const add = (schema: z.ZodType, io: 'input' | 'output'): Json => {
+    const {
+      $schema: _,
+      $defs,
+      ...whole
+    } = z.toJSONSchema(schema, {
+      io,
+      unrepresentable: 'any',
+      override: ({ jsonSchema }) => tidy(jsonSchema as Json),
+    }) as Json & { $defs?: Record<string, Json> }
+    const parts = Object.entries($defs ?? {})
+    const names = new Map(parts.map(([id]) => [id, id]))
+    const moved = (part: Json): Json =>
+      JSON.parse(
+        JSON.stringify(part).replace(
+          /"#\/\$defs\/([^"]+)"/g,
+          (_, id) => `"#/components/schemas/${names.get(id) ?? id}"`,
+        ),
+      )
+    for (const [id, part] of parts) {
+      const other = schemas[id] && JSON.stringify(schemas[id]) !== JSON.stringify(moved(part))
+      if (other) names.set(id, io === 'input' ? `${id}Input` : `${id}Output`)
+    }
+    for (const [id, part] of parts) schemas[names.get(id) ?? id] ??= moved(part)
+    return moved(whole)
+  }
+  return { schemas, add }
+}
+
+type Components = ReturnType<typeof makeComponents>
+
+const isOpen = (endpoint: Endpoint): boolean => endpoint.access === 'none'
+
+/** The statuses an endpoint may answer beside its own: those it declares, and those that follow from what it is. */
+const errorStatuses = (endpoint: Endpoint): number[] => {
+  const codes: ErrorCode[] = [...endpoint.errors]
+  if (!isOpen(endpoint)) codes.push('unauthenticated', 'forbidden', 'database_unavailable')
+  if (endpoint.path.includes('{')) codes.push('not_found')
+  if (endpoint.body || Object.keys(endpoint.query.shape).length > 0) codes.push('invalid')
+  if (endpoint.body) codes.push('too_large')
+  return [...new Set([...codes.map((code) => errorCodes[code].status), 500])].sort((a, b) => a - b)
+}
+
+/** A path as OpenAPI has it: `{path...}` becomes `{path}`. */
+export const openApiPath = (path: string): string => path.replaceAll('...}', '}')
+
+const parameters = (endpoint: Endpoint, components: Components): Json[] => {
+  const inPath = [...endpoint.path.matchAll(/\{(\w+)(\.\.\.)?\}/g)].map(([, name, rest]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+    ...(rest ? { description: 'The rest of the path, its slashes as they are.' } : {}),
+  }))
+  const query = components.add(endpoint.query, 'input') as { properties?: Record<string, Json>; required?: string[] }
+  const inQuery = Object.entries(query.properties ?? {}).map(([name, { description, ...schema }]) => ({
+    name,
+    in: 'query',
+    required: query.required?.includes(name) ?? false,
+    ...(description ? { description } : {}),
+    schema,
+  }))
+  return [...inPath, ...inQuery]
+}
+
+const withFiles = (schema: Json, files: readonly string[]): Json => {
+  const parts = { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } }
+  const properties = Object.fromEntries(files.map((name) => [name, parts]))
+  return files.length === 0 ? schema : { allOf: [schema, { type: 'object', properties }] }
+}
+
+const requestBody = (endpoint: Endpoint, components: Components): Json => {
+  if (!endpoint.body) return {}
+  const schema = components.add(endpoint.body, 'input')
+  const required = !endpoint.body.safeParse(undefined).success && !endpoint.form
+  if (!endpoint.form) return { requestBody: { required, content: { 'application/json': { schema } } } }
+  return {
+    requestBody: {
+      required,
+      content: {
+        'multipart/form-data': { schema: withFiles(schema, endpoint.files) },
+        'application/x-www-form-urlencoded': { schema },
+        'application/json': { schema },
+      },
+    },
+  }
+}
+
+const special = { bytes: 'application/octet-stream', events: 'text/event-stream', html: 'text/html' } as const
+
+const success = (endpoint: Endpoint, components: Components): Json => {
+  const { response } = endpoint
+  if (response === 'empty') return { description: 'Done' }
+  if (typeof response === 'string') return { description: 'Done', content: { [special[response]]: {} } }
+  return { description: 'Done', content: { 'application/json': { schema: components.add(response, 'output') } } }
+}
+
+const operation = (name: string, endpoint: Endpoint, components: Components): Json => ({
+  operationId: name,
+  summary: endpoint.summary,
+  tags: [endpoint.tag],
+  ...(endpoint.aliases.length > 0 ? { 'x-aliases': endpoint.aliases } : {}),
+  security: isOpen(endpoint) ? [] : endpoint.access === 'optional' ? [{}, { token: [] }] : [{ token: [] }],
+  parameters: parameters(endpoint, components),
+  ...requestBody(endpoint, components),
+  responses: {
+    [endpoint.status]: success(endpoint, components),
+    ...Object.fromEntries(
+      errorStatuses(endpoint).map((status) => [
+        status,
+        {
+          description: reasons[status] ?? 'Error',
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+        },
+      ]),
+    ),
+  },
+})
+
+/** The OpenAPI 3.1 document of a contract. */
+export const openApiDocument = (contract: Contract, info: { title: string; version: string; url?: string }): Json => {
+  const components = makeComponents()
+  const paths: Record<string, Json> = {}
+  for (const [name, endpoint] of Object.entries(contract)) {
+    const path = openApiPath(endpoint.path)
+    paths[path] = { ...paths[path], [endpoint.method.toLowerCase()]: operation(name, endpoint, components) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: info.title, version: info.version },
+    ...(info.url ? { servers: [{ url: info.url }] } : {}),
+    tags: [...new Set(Object.values(contract).map((endpoint) => endpoint.tag))].map((name) => ({ name })),
+    paths,
+    components: {
+      schemas: components.schemas,
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: 'An API key (mlc_…) or the admin token.' },
+      },
+    },
+  }
+}

@@ -1,0 +1,13 @@
+import { z } from 'zod'
+import { timestampSchema } from './names.ts'
+
+/** A stored file as it is listed. */
+export const listedFileSchema = z
+  .object({
+    path: z.string(),
+    name: z.string(),
+    size: z.int(),
+    content_type: z.string(),
+    created: timestampSchema,
+  })
+  .meta({ id: 'StoredFile' })
