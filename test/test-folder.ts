@@ -1,0 +1,25 @@
+import { spawn } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const watchdog = fileURLToPath(new URL('./watchdog.ts', import.meta.url))
+
+/**
+ * A temporary folder for everything a test run makes: `os.tmpdir()` leads into it from now on, in the workers too.
+ * When this process ends without calling `remove`, in whatever way, a watchdog does it within seconds.
+ */
+export const makeTestFolder = (): { folder: string; remove(): void } => {
+  const folder = mkdtempSync(join(tmpdir(), 'jetty-test-'))
+  chmodSync(folder, 0o711) // some tests run as another user
+  process.env.TMPDIR = folder
+  const child = spawn(process.execPath, ['--import', 'tsx', watchdog, folder], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'inherit'], // the pipe closes when this process is gone
+  })
+  child.unref()
+  ;(child.stdin as unknown as { unref(): void }).unref()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }) }
+}
