@@ -107,8 +107,8 @@ create table runs (
   author text not null,
   environment_id bigint,
   sealed_secrets text,                            -- secret_params, until the run ends
-  lease text,                                     -- null while parked and after being given back
-  wake_at timestamptz,                            -- parked until then
+  lease text,                                     -- null while parked
+  wake_at timestamptz,                            -- until when it is, or was last, parked
   status text not null,
   error text,
   warnings text,
@@ -124,7 +124,7 @@ create unique index runs_trajectory_id on runs (trajectory_id);
 create index runs_workflow_id on runs (workflow_id);
 create index runs_task on runs (task_id, created_at desc, number desc);
 create index runs_open on runs (lease) where ended_at is null;
-create index runs_parked on runs (wake_at) where wake_at is not null and ended_at is null;
+create index runs_parked on runs (wake_at) where lease is null and ended_at is null;
 create index runs_requested on runs (lease) where requested_status is not null and ended_at is null;
 
 create table steps (

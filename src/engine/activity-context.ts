@@ -1,0 +1,88 @@
+import type { ActivityContext, FileContent, MediaObject } from '../activities/activity.ts'
+import { AppError } from '../lib/errors.ts'
+import { timestamp } from '../lib/time.ts'
+import { findFile } from '../store/files.ts'
+import { stepFilePath } from '../store/storage-path.ts'
+import type { EngineContext, LiveRun } from './context.ts'
+import type { FileRow } from './journal-entry.ts'
+import type { ProgramStep } from './program.ts'
+import type { LogEvent } from './step-record.ts'
+
+/** What a step has put aside, to be recorded together with its outputs. */
+export interface StepSide {
+  files: FileRow[]
+  warnings: LogEvent[]
+}
+
+export const warningEvent = (message: string, attributes: Record<string, unknown> = {}): LogEvent => ({
+  timestamp: timestamp(new Date()),
+  level: 'warning',
+  type: 'warning',
+  message,
+  attributes,
+})
+
+/** Everything an activity may touch, bound to one step of one run. */
+export const activityContext = (
+  engine: EngineContext,
+  run: LiveRun,
+  step: ProgramStep,
+  side: StepSide,
+  attempt: number,
+  signal: () => AbortSignal,
+): ActivityContext => ({
+  run: {
+    key: run.key,
+    trajectory_id: run.trajectoryId,
+    collection: run.collection,
+    task: run.task,
+    author: run.author,
+  },
+  step: { name: step.name, seq: step.seq, attempt, started: run.started ?? new Date() },
+  idempotencyKey: `${run.key}/${step.seq}`,
+  get signal() {
+    return signal()
+  },
+  initParams: run.initParams,
+  env: (name) => run.environment.get(name),
+  files: {
+    open: (path) => openFile(engine, run, path),
+    async save(file) {
+      const bytes = typeof file.body === 'string' ? Buffer.from(file.body) : file.body
+      const stored = await engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER })
+      const index = side.files.length
+      const path = stepFilePath({ ...run, step: step.name, index, name: file.name })
+      side.files.push({ path, object: stored.id, name: file.name, contentType: file.content_type, size: stored.size })
+      return mediaObject(path, file.name, file.content_type, stored.size)
+    },
+  },
+  fetch: (url, options) => engine.fetch(url, { signal: signal(), ...options }),
+  warn: (message, attributes) => side.warnings.push(warningEvent(message, attributes)),
+})
+
+const mediaObject = (path: string, name: string, contentType: string, size: number): MediaObject => {
+  const dot = name.lastIndexOf('.')
+  return { path, name, extension: dot < 0 ? '' : name.slice(dot + 1), content_type: contentType, size }
+}
+
+/** A file of the run's own collection; one of another collection is as absent as one that never was. */
+const openFile = async (engine: EngineContext, run: LiveRun, path: string): Promise<FileContent> => {
+  const file = await findFile(engine.database, path)
+  if (!file || file.collection_id !== run.collectionId) {
+    throw new AppError('not_found', `There is no file '${path}' in collection '${run.collection}'`, {
+      hint: 'Send the file with the run, or use the path that an earlier step put out.',
+    })
+  }
+  return {
+    path,
+    name: file.name,
+    content_type: file.content_type,
+    size: file.size,
+    async bytes() {
+      const { stream } = await engine.objects.open(file.object)
+      const parts: Uint8Array[] = []
+      for await (const part of stream) parts.push(part as Uint8Array)
+      return Buffer.concat(parts)
+    },
+  }
+}

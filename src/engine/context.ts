@@ -1,0 +1,78 @@
+import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
+import type { Queries } from '../database/database.ts'
+import type { Logger } from '../lib/log.ts'
+import type { RunStatus } from '../model/workflow.ts'
+import type { ObjectStore } from '../store/objects/objects.ts'
+import type { Environment } from './environment.ts'
+import type { Journal } from './journal.ts'
+import type { Program } from './program.ts'
+import type { Slots } from './slots.ts'
+
+export interface EngineLimits {
+  /** Steps executing at once in this process. */
+  concurrency: number
+  stepTimeoutSeconds: number
+  /** Work of one run in all; waiting does not count. */
+  runTimeoutSeconds: number
+  maxOutputBytes: number
+}
+
+/** What the rooms of the engine share. Built once, in engine.ts. */
+export interface EngineContext {
+  /** This process: `local` with the embedded database, else unique for its life. */
+  executor: string
+  /** Waits for Postgres when it is away: a run never fails for that. */
+  database: Queries
+  journal: Journal
+  activities: ActivityRegistry
+  objects: ObjectStore
+  fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
+  log: Logger
+  limits: EngineLimits
+  slots: Slots
+  /** Runs this process works on, by internal key. */
+  live: Map<string, LiveRun>
+  programs: { of(hash: string): Promise<Program> }
+  environments: { of(environmentId: number | null, sealedSecrets: string | null, runKey: string): Promise<Environment> }
+  /** Fires when the process stops taking steps. */
+  stopping: AbortSignal
+  /** Records of earlier steps, read back from storage. */
+  results(runKey: string, seq: number): Promise<StepResult | undefined>
+  /** A run has ended here; its waiters want to know. */
+  onEnd(runKey: string): void
+}
+
+/** A run in memory: where it stands, and what later steps may still ask for. */
+export interface LiveRun {
+  key: string
+  trajectoryId: string
+  collectionId: number
+  collection: string
+  task: string
+  author: string
+  program: Program
+  initParams: Record<string, unknown>
+  environment: Environment
+  /** The step to execute next, and which attempt of it that is. */
+  next: number
+  attempt: number
+  /** When that step started first, if it has. */
+  started: Date | undefined
+  workMs: number
+  deaths: number
+  /** Recorded steps that later ones read. */
+  results: Map<number, StepResult>
+  /** Somebody asked for this end. */
+  requested: RunStatus | undefined
+  /** Ends whatever the run is executing or waiting for right now. */
+  interrupt: (() => void) | undefined
+}
+
+/** What a recorded step offers to later ones, as JSON text until it is read. */
+export interface StepResult {
+  inputs: string | null
+  outputs: string | null
+  status: string
+  error: string | null
+  value?: unknown
+}

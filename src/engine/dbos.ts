@@ -1,0 +1,147 @@
+/**
+ * The only file that knows the engine library. DBOS decides which process has which lease: it hands queued ones out,
+ * and gives those of a dead process to a living one. What happens inside a lease is ours.
+ *
+ * Two internal modules are imported: a queue is polled when NOTIFY says so, not by a timer, and with as much as this
+ * process can take right now. The version is pinned exactly; `dbos.test.ts` fails when their shape changes.
+ */
+import { DBOS } from '@dbos-inc/dbos-sdk'
+import { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
+import { wfQueueRunner } from '@dbos-inc/dbos-sdk/internal/wfqueue'
+import pg from 'pg'
+import type { Database, Queries } from '../database/database.ts'
+import type { Logger } from '../lib/log.ts'
+
+/** Raised only when a run under way could not be continued by the new program. */
+const engineVersion = '1'
+const applicationName = 'jetty'
+const workflowName = 'lease'
+const queueName = 'runs'
+
+/** Name under which the library's own tables are recorded as migrated. */
+export const libraryMigration = {
+  name: '@dbos-inc/dbos-sdk@5.3.0',
+  run: (url: string): Promise<void> => DBOS.migrate(url),
+}
+
+export interface Dispatcher {
+  /** Registers a lease that this process has already taken, so that somebody else gets it if we die. */
+  announce(leaseId: string): Promise<void>
+  /** Takes at most `budget` queued leases; each arrives at `onLease`. */
+  poll(budget: number): Promise<void>
+  /** No more leases arrive. */
+  stopPolling(): void
+  close(): Promise<void>
+}
+
+const quiet = (log: Logger) => ({
+  info: () => {},
+  debug: () => {},
+  warn: (entry: unknown) => log.debug({ dbos: String(entry) }, 'engine library'),
+  error: (entry: unknown) => log.warn({ dbos: String(entry) }, 'engine library'),
+})
+
+/** A process may be frozen while it holds a transaction open; takeover must not wait for it. */
+const libraryPool = (url: string): pg.Pool => {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 6,
+    application_name: 'jetty engine',
+    idle_in_transaction_session_timeout: 3_000,
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+  })
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return pool
+}
+
+/** The part of the library's queue runner that is used although it is declared private. */
+interface QueuePoller {
+  pollQueue(executor: DBOSExecutor, queue: { name: string; workerConcurrency: number }): Promise<boolean>
+}
+
+/** Starts the library. `onLease` is called for each lease that is ours now, and resolves when nothing in it is open. */
+export const launchDispatcher = async (options: {
+  database: Database
+  executor: string
+  log: Logger
+  onLease: (leaseId: string) => Promise<void>
+}): Promise<Dispatcher> => {
+  const lease = DBOS.registerWorkflow(options.onLease, { name: workflowName, maxRecoveryAttempts: 1_000_000_000 })
+  const pool = libraryPool(options.database.url)
+  DBOS.setConfig({
+    name: applicationName,
+    systemDatabaseUrl: options.database.url,
+    systemDatabasePool: pool,
+    executorID: options.executor,
+    applicationVersion: engineVersion,
+    runMigrations: false,
+    listenQueues: [],
+    schedulerPollingIntervalMs: 60_000,
+    logger: quiet(options.log),
+  })
+  await DBOS.launch()
+  await DBOS.registerQueue(queueName, {})
+  const executor = DBOSExecutor.globalInstance
+  if (!executor) throw new Error('The engine library did not start')
+  const queue = { name: queueName, minPollingIntervalMs: 1_000 }
+  const runner = wfQueueRunner as unknown as QueuePoller
+  return {
+    async announce(leaseId) {
+      await DBOS.startWorkflow(lease, { workflowID: leaseId })(leaseId)
+    },
+    async poll(budget) {
+      const running = executor.systemDatabase.countRunningWorkflowsForQueue(queueName)
+      await runner.pollQueue(executor, { ...queue, workerConcurrency: running + budget })
+    },
+    stopPolling: () => wfQueueRunner.stop(),
+    async close() {
+      await DBOS.shutdown({ deregister: true }).catch((error) => options.log.debug({ err: error }, 'engine library'))
+      await pool.end().catch(() => {})
+    },
+  }
+}
+
+/** SQL expression that queues the lease `id`; it stands in the statement that also writes the lease and its runs. */
+export const enqueueLease = (id: string): string =>
+  `dbos.enqueue_workflow('${workflowName}', '${queueName}', array[to_json(${id})], workflow_id => ${id},
+     app_version => '${engineVersion}', application_name => '${applicationName}')`
+
+/**
+ * Puts every lease of one executor back on the queue, in one statement: for a graceful stop with a new epoch and no
+ * owner (nothing that a death would be counted for), for a dead process as it left them.
+ */
+export const handOver = async (database: Queries, executor: string, graceful: boolean): Promise<number> => {
+  const [row] = await database.rows<{ moved: number }>(
+    graceful ? 'hand_over_gracefully' : 'hand_over',
+    `with moved as materialized (
+       update dbos.workflow_status set status = 'ENQUEUED', queue_name = '${queueName}', owner_xid = null,
+         started_at_epoch_ms = null, updated_at = (extract(epoch from now()) * 1000)::bigint
+       where status = 'PENDING' and executor_id = $1 and name = '${workflowName}' returning workflow_uuid id),
+     freed as (
+       update leases l set ${graceful ? "epoch = l.epoch + 1, owner = ''" : 'owner = l.owner'}
+       from moved where l.id = moved.id and l.owner = $1 returning 1)
+     select (select count(*) from moved)::int moved, (select count(*) from freed)::int freed, pg_notify('runs', '')`,
+    [executor],
+  )
+  return row?.moved ?? 0
+}
+
+/** Removes leases in which nothing is open any more, and the library's rows about them; a small batch a call. */
+export const pruneLeases = async (database: Queries): Promise<number> => {
+  const [row] = await database.rows<{ pruned: number }>(
+    'prune_leases',
+    `with done as materialized (
+       select workflow_uuid id from dbos.workflow_status w
+       where name = '${workflowName}' and status in ('SUCCESS', 'ERROR', 'CANCELLED')
+         and updated_at < (extract(epoch from now()) * 1000)::bigint - 10000
+         and not exists (select from runs where lease = w.workflow_uuid and ended_at is null)
+       order by created_at limit 500),
+     outputs as (delete from dbos.operation_outputs o using done where o.workflow_uuid = done.id),
+     statuses as (delete from dbos.workflow_status s using done where s.workflow_uuid = done.id),
+     gone as (delete from leases l using done where l.id = done.id)
+     select count(*)::int pruned from done`,
+  )
+  return row?.pruned ?? 0
+}

@@ -1,0 +1,47 @@
+import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
+import type { Database } from '../database/database.ts'
+import type { Logger } from '../lib/log.ts'
+import type { RunStatus, Workflow } from '../model/workflow.ts'
+import type { ObjectStore } from '../store/objects/objects.ts'
+import type { EngineLimits } from './context.ts'
+import { makeEngine } from './make-engine.ts'
+import type { RunRequest, StartedRun } from './start.ts'
+
+/**
+ * The port between everything else and what makes runs durable. Whatever `start` has answered is on disk and will
+ * run to its end, whatever dies in between.
+ */
+export interface Engine {
+  /** Resolves when the run is on disk. */
+  start(request: RunRequest): Promise<StartedRun>
+  /** Waits for a run's end; false when the signal fired first. */
+  wait(runKey: string, signal: AbortSignal): Promise<boolean>
+  /** Asks active runs to end with a status; resolves when all have, or after `seconds`. */
+  requestEnd(runKeys: string[], status: RunStatus, seconds?: number): Promise<void>
+  /** Calls back when something of a run was written by this process; gives the function that ends it. */
+  watch(runKey: string, onChange: () => void): () => void
+  /** What is wrong with a workflow, and what may be: for the one who is writing it. */
+  check(workflow: Workflow): string[]
+  /** Milliseconds, counts: for health, metrics and benchmarks. */
+  statistics(): { live: number; slots: number; leases: number; commits: number; entries: number; resent: number }
+  /** Takes no more steps, gives running ones `seconds`, hands the rest over. */
+  stop(seconds: number): Promise<void>
+}
+
+export interface EngineOptions {
+  database: Database
+  /** `local`: this process alone uses the database, and takes its own runs back at once. */
+  executor: string
+  role: 'all' | 'api' | 'worker'
+  activities: ActivityRegistry
+  objects: ObjectStore
+  fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
+  /** Opens what the collection environments and run secrets were sealed with. */
+  openEnvironment(environmentId: number): Promise<Record<string, string>>
+  sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }
+  limits: EngineLimits
+  log: Logger
+}
+
+/** Starts the engine: takes over what is ours, then launches the library that hands leases out. */
+export const startEngine = (options: EngineOptions): Promise<Engine> => makeEngine(options)

@@ -1,0 +1,39 @@
+import type { EngineContext } from './context.ts'
+import type { EngineOptions } from './engine.ts'
+import { type Environment, emptyEnvironment, makeEnvironment } from './environment.ts'
+
+/** Opened environments kept at hand. A version never changes, so it never grows old. */
+const mostKept = 200
+
+/** The environment of a run: the version of its collection it started with, and its own secrets. */
+export const makeEnvironments = (
+  options: Pick<EngineOptions, 'openEnvironment' | 'sealer'>,
+): EngineContext['environments'] => {
+  const versions = new Map<number, Promise<{ variables: Record<string, string>; alone: Environment }>>()
+
+  const open = (id: number) => {
+    const known = versions.get(id)
+    if (known) return known
+    const opened = options.openEnvironment(id).then((variables) => ({
+      variables,
+      alone: makeEnvironment(variables, {}),
+    }))
+    opened.catch(() => versions.delete(id))
+    versions.set(id, opened)
+    for (const oldest of versions.keys()) {
+      if (versions.size <= mostKept) break
+      versions.delete(oldest)
+    }
+    return opened
+  }
+
+  return {
+    async of(environmentId, sealedSecrets, runKey) {
+      if (environmentId === null && sealedSecrets === null) return emptyEnvironment
+      const version = environmentId === null ? undefined : await open(environmentId)
+      if (sealedSecrets === null) return version?.alone ?? emptyEnvironment
+      const secrets = JSON.parse(options.sealer.open(sealedSecrets, `runs/${runKey}`)) as Record<string, string>
+      return makeEnvironment(version?.variables ?? {}, secrets)
+    },
+  }
+}

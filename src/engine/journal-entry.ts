@@ -1,0 +1,154 @@
+import type { RunStatus, StepStatus } from '../model/workflow.ts'
+
+/** The right to write for a batch of runs: it holds as long as the lease has this epoch. */
+export interface LeaseRef {
+  id: string
+  epoch: number
+}
+
+export interface NewRun {
+  key: string
+  trajectoryId: string
+  workflowId: string
+  collectionId: number
+  taskId: number
+  name: string
+  definition: string
+  shownDefinition: string | null
+  initParams: string
+  author: string
+  environmentId: number | null
+  sealedSecrets: string | null
+  createdMs: number
+}
+
+export interface StepRow {
+  runKey: string
+  seq: number
+  name: string
+  status: StepStatus
+  attempt: number
+  inputs: string | null
+  outputs: string | null
+  inputsPayload: string | null
+  outputsPayload: string | null
+  error: string | null
+  warnings: string | null
+  workMs: number
+  startedMs: number
+  /** null: a start row, which the step's completion replaces. */
+  endedMs: number | null
+}
+
+export interface FileRow {
+  path: string
+  object: string
+  name: string
+  contentType: string
+  size: number
+}
+
+/** What one run has to say at once: it is written whole or not at all. Files come with the run or the step beside them. */
+export interface Entry {
+  lease: LeaseRef
+  run?: NewRun
+  step?: StepRow
+  end?: { runKey: string; status: RunStatus; error: string | null; endedMs: number }
+  park?: { runKey: string; wakeMs: number }
+  files?: FileRow[]
+  /** Collection of the files. */
+  collectionId?: number
+}
+
+const length = (text: string | null | undefined): number => text?.length ?? 0
+
+/** Rough bytes an entry keeps in memory while it waits. */
+export const sizeOf = ({ run, step, end, files }: Entry): number =>
+  200 +
+  (run ? length(run.initParams) + length(run.sealedSecrets) + 300 : 0) +
+  (step ? length(step.inputs) + length(step.outputs) + length(step.error) + length(step.warnings) : 0) +
+  (end ? length(end.error) : 0) +
+  (files ? files.length * 300 : 0)
+
+/** Postgres text cannot hold NUL; JSON never contains it raw, but an error sentence may. */
+const storable = (text: string | null): string | null => text?.replaceAll('\0', '\\0') ?? null
+
+/** Empty columns of a statement's parameters. */
+export const columns = (count: number): unknown[][] => Array.from({ length: count }, () => [])
+
+/** Adds one row to them. */
+export const pushRow = (into: unknown[][], values: unknown[]): void => {
+  for (let at = 0; at < values.length; at++) into[at]?.push(values[at])
+}
+
+/** A new run as a row of the statement's parameters, in the order of `runTypes`. */
+export const runValues = (run: NewRun, lease: string, epoch: number): unknown[] => [
+  run.key,
+  lease,
+  epoch,
+  run.trajectoryId,
+  run.workflowId,
+  run.collectionId,
+  run.taskId,
+  run.name,
+  run.definition,
+  run.shownDefinition,
+  run.initParams,
+  run.author,
+  run.environmentId,
+  run.sealedSecrets,
+  run.createdMs,
+]
+
+/** A file as a row of the statement's parameters, in the order of `fileTypes`. */
+export const fileValues = (runKey: string, seq: number | null, collectionId: number, file: FileRow): unknown[] => [
+  runKey,
+  seq,
+  file.path,
+  collectionId,
+  file.object,
+  file.name,
+  file.contentType,
+  file.size,
+]
+
+/** The entries as the parameters of `commitStatement`: one array a column. */
+export const commitValues = (entries: Entry[], shard: number): unknown[] => {
+  const leases = new Set<string>()
+  const runs = columns(15)
+  const steps = columns(16)
+  const ends = columns(6)
+  const parks = columns(4)
+  const files = columns(8)
+  for (const { lease, run, step, end, park, files: fileRows, collectionId } of entries) {
+    leases.add(lease.id)
+    if (run) pushRow(runs, runValues(run, lease.id, lease.epoch))
+    if (step) {
+      pushRow(steps, [
+        step.runKey,
+        lease.id,
+        lease.epoch,
+        step.seq,
+        step.name,
+        step.status,
+        step.attempt,
+        step.inputs,
+        step.outputs,
+        step.inputsPayload,
+        step.outputsPayload,
+        storable(step.error),
+        step.warnings,
+        step.workMs,
+        step.startedMs,
+        step.endedMs,
+      ])
+    }
+    if (end) pushRow(ends, [end.runKey, lease.id, lease.epoch, end.status, storable(end.error), end.endedMs])
+    if (park) pushRow(parks, [park.runKey, lease.id, lease.epoch, park.wakeMs])
+    for (const file of fileRows ?? []) {
+      const key = run?.key ?? step?.runKey ?? ''
+      pushRow(files, fileValues(key, step?.seq ?? null, collectionId ?? run?.collectionId ?? 0, file))
+    }
+  }
+  return [[...leases].sort(), shard, ...runs, ...steps, ...ends, ...parks, ...files]
+}

@@ -1,0 +1,111 @@
+/**
+ * One statement, one fsync. `l` locks the leases (FOR SHARE: an owner change has to wait for us, and we for it), and
+ * every part below writes only for leases that still have the epoch the entry was made under. It is idempotent: sent
+ * twice it writes once. The answer is the leases with their epochs, then the new runs with epoch -1.
+ *
+ * The guard for "not ended yet" is `ended_at is null`, never the status: a partial index on the status would match it,
+ * and after an ANALYZE every open run would be scanned for every entry.
+ */
+export const unnest = (from: number, types: string[]): string =>
+  `unnest(${types.map((type, at) => `$${from + at}::${type}[]`).join(', ')})`
+
+export const runTypes = [
+  'text',
+  'text',
+  'int',
+  'text',
+  'text',
+  'bigint',
+  'bigint',
+  'text',
+  'text',
+  'text',
+  'text',
+  'text',
+  'bigint',
+  'text',
+  'float8',
+]
+const stepTypes = [
+  'text',
+  'text',
+  'int',
+  'int',
+  'text',
+  'text',
+  'int',
+  'text',
+  'text',
+  'text',
+  'text',
+  'text',
+  'text',
+  'bigint',
+  'float8',
+  'float8',
+]
+const endTypes = ['text', 'text', 'int', 'text', 'text', 'float8']
+const parkTypes = ['text', 'text', 'int', 'float8']
+export const fileTypes = ['text', 'int', 'text', 'bigint', 'text', 'text', 'text', 'bigint']
+
+/** Columns of a new run as they come in, without `epoch` (third) and the time of creation (last). */
+export const runColumns =
+  'id, lease, trajectory_id, workflow_id, collection_id, task_id, name, definition, shown_definition, init_params, author, environment_id, sealed_secrets'
+
+const runsFrom = 3
+const stepsFrom = runsFrom + runTypes.length
+const endsFrom = stepsFrom + stepTypes.length
+const parksFrom = endsFrom + endTypes.length
+const filesFrom = parksFrom + parkTypes.length
+
+export const commitStatement = `
+with l as materialized (select id, epoch from leases where id = any($1::text[]) order by id for share),
+m as materialized (select coalesce(jsonb_object_agg(id, epoch), '{}') epochs from l),
+new_runs as (
+  insert into runs (${runColumns}, status, created_at, started_at)
+  select ${runColumns
+    .split(', ')
+    .map((column) => `u.${column}`)
+    .join(', ')}, 'running', to_timestamp(u.created / 1000), to_timestamp(u.created / 1000)
+  from ${unnest(runsFrom, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, created), m
+  where (m.epochs->>u.lease)::int = u.epoch
+  on conflict do nothing
+  returning id, task_id),
+counted as (
+  insert into run_counts (task_id, shard, total)
+  select task_id, $2::smallint, count(*) from new_runs group by task_id order by task_id
+  on conflict (task_id, shard) do update set total = run_counts.total + excluded.total),
+written as (
+  insert into steps (run_id, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
+      warnings, work_ms, epoch, started_at, ended_at)
+  select u.run_id, u.seq, u.name, u.status, u.attempt, u.inputs, u.outputs, u.inputs_payload, u.outputs_payload,
+      u.error, u.warnings, u.work_ms, u.epoch, to_timestamp(u.started / 1000), to_timestamp(u.ended / 1000)
+  from ${unnest(stepsFrom, stepTypes)}
+    u(run_id, lease, epoch, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
+      warnings, work_ms, started, ended), m
+  where (m.epochs->>u.lease)::int = u.epoch
+  on conflict (run_id, seq) do update set status = excluded.status, attempt = excluded.attempt,
+      inputs = excluded.inputs, outputs = excluded.outputs, inputs_payload = excluded.inputs_payload,
+      outputs_payload = excluded.outputs_payload, error = excluded.error, warnings = excluded.warnings,
+      work_ms = excluded.work_ms, epoch = excluded.epoch, ended_at = excluded.ended_at,
+      changed = nextval('changes')
+    where steps.ended_at is null
+  returning run_id, seq),
+ended as (
+  update runs r set status = u.status, error = u.error, ended_at = to_timestamp(u.ended / 1000), sealed_secrets = null,
+      changed = nextval('changes')
+  from ${unnest(endsFrom, endTypes)} u(id, lease, epoch, status, error, ended), m
+  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null),
+parked as (
+  update runs r set lease = null, wake_at = to_timestamp(u.wake / 1000)
+  from ${unnest(parksFrom, parkTypes)} u(id, lease, epoch, wake), m
+  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null),
+kept as (
+  insert into files (path, collection_id, run_id, object, name, content_type, size)
+  select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size
+  from ${unnest(filesFrom, fileTypes)} u(run_id, seq, path, collection_id, object, name, content_type, size)
+  where case when u.seq is null then exists (select from new_runs n where n.id = u.run_id)
+        else exists (select from written w where w.run_id = u.run_id and w.seq = u.seq) end
+  on conflict (path) do update set object = excluded.object, name = excluded.name,
+      content_type = excluded.content_type, size = excluded.size, run_id = excluded.run_id)
+select id, epoch from l union all select id, -1 from new_runs`

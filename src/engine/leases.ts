@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import type { EngineContext, LiveRun } from './context.ts'
+import type { Dispatcher } from './dbos.ts'
+import type { LeaseRef } from './journal-entry.ts'
+import { carryOn, type RunLeft } from './run.ts'
+
+/** A lease this process holds. It is finished when it takes no more runs and none of its runs is open here. */
+export interface LocalLease extends LeaseRef {
+  open: number
+  total: number
+  closed: boolean
+  openedMs: number
+  /** Runs that stopped without an end and stay under this lease: it must be handed over, not finished. */
+  released: number
+  finished: Promise<void>
+  finish: () => void
+}
+
+/** After this many runs, or this long, the next lease is opened in the background. */
+const rotateAfterRuns = 5_000
+const rotateAfterMs = 2_000
+
+export interface Leases {
+  local: Map<string, LocalLease>
+  /** Adds a lease that was just taken. */
+  hold(id: string, epoch: number): LocalLease
+  /** The lease that new runs go under. Counted as open from here on: give it back with `leave`. */
+  current(): Promise<LocalLease>
+  /** The current lease turned out to be somebody else's. */
+  lost(lease: LocalLease): void
+  /** Works on a run under a lease until it ends or leaves. */
+  work(lease: LocalLease, run: LiveRun): Promise<RunLeft>
+  leave(lease: LocalLease, left?: RunLeft): void
+  /** Leases in which something is executing or waiting in memory. */
+  busy(): number
+}
+
+export const makeLeases = (engine: EngineContext, dispatcher: () => Dispatcher, onSettled: () => void): Leases => {
+  const local = new Map<string, LocalLease>()
+  let current: LocalLease | undefined
+  let opening: Promise<LocalLease> | undefined
+
+  const hold = (id: string, epoch: number): LocalLease => {
+    let finish = () => {}
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    const lease = { id, epoch, open: 0, total: 0, closed: false, openedMs: Date.now(), released: 0, finished, finish }
+    local.set(id, lease)
+    return lease
+  }
+
+  const settle = (lease: LocalLease) => {
+    if (lease.open > 0) return
+    if (lease.closed && lease.released === 0) {
+      local.delete(lease.id)
+      lease.finish()
+    }
+    onSettled()
+  }
+
+  /** Usable once its row and its announcement are both there: then somebody finds it if we die. */
+  const open = async (): Promise<LocalLease> => {
+    const id = `${engine.executor}:${randomUUID()}`
+    const insert = 'insert into leases (id, epoch, owner) values ($1, 1, $2) on conflict do nothing'
+    await engine.database.rows('open_lease', insert, [id, engine.executor])
+    const lease = hold(id, 1)
+    await dispatcher().announce(id)
+    return lease
+  }
+
+  const rotate = (old: LocalLease) => {
+    opening = open()
+    opening.then(
+      (fresh) => {
+        current = fresh
+        opening = undefined
+        old.closed = true
+        settle(old)
+      },
+      () => {
+        opening = undefined
+      },
+    )
+  }
+
+  return {
+    local,
+    hold,
+    async current() {
+      if (!current) {
+        opening ??= open()
+        try {
+          current = await opening
+        } finally {
+          opening = undefined
+        }
+      }
+      const lease = current
+      const worn = lease.total >= rotateAfterRuns || Date.now() - lease.openedMs > rotateAfterMs
+      if (worn && lease.total > 0 && !opening) rotate(lease)
+      lease.open++
+      lease.total++
+      return lease
+    },
+    lost(lease) {
+      if (current === lease) current = undefined
+      lease.closed = true
+    },
+    async work(lease, run) {
+      const left = await carryOn(engine, lease, run)
+      this.leave(lease, left)
+      return left
+    },
+    leave(lease, left) {
+      lease.open--
+      if (left === 'released') lease.released++
+      settle(lease)
+    },
+    busy() {
+      let count = 0
+      for (const lease of local.values()) if (lease.open > 0) count++
+      return count
+    },
+  }
+}

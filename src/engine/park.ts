@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto'
+import type { Queries } from '../database/database.ts'
+import type { EngineContext, LiveRun } from './context.ts'
+import { enqueueLease } from './dbos.ts'
+import { Interrupted } from './execute.ts'
+import type { LeaseRef, StepRow } from './journal-entry.ts'
+
+/** A wait of this length or more leaves memory: the run is parked, and comes back as a queued one. */
+const parkFromMs = 60_000
+
+/** Waits for `until` holding no slot. `over`: record the outputs; otherwise the run has left this process. */
+export const wait = async (waiting: {
+  engine: EngineContext
+  lease: LeaseRef
+  run: LiveRun
+  row: StepRow
+  until: Date
+  writeStart: () => Promise<void>
+}): Promise<'over' | 'parked' | 'released'> => {
+  const { engine, lease, run, row, until } = waiting
+  const left = until.getTime() - Date.now()
+  if (left <= 0) return 'over'
+  if (left >= parkFromMs) {
+    await engine.journal.add({ lease, step: row, park: { runKey: run.key, wakeMs: until.getTime() } })
+    return 'parked'
+  }
+  if (left > 100) void waiting.writeStart().catch(() => {})
+  const timers: NodeJS.Timeout[] = []
+  const rang = await new Promise<boolean>((resolve) => {
+    timers.push(setTimeout(() => resolve(true), left))
+    run.interrupt = () => resolve(false)
+    if (run.requested || engine.stopping.aborted) resolve(false)
+  })
+  for (const timer of timers) clearTimeout(timer)
+  run.interrupt = undefined
+  if (rang) return 'over'
+  if (run.requested) throw new Interrupted(row.name)
+  return 'released'
+}
+
+/** Puts parked runs whose time has come back on the queue; they share a lease. Gives how many there were. */
+export const wakeParked = async (database: Queries): Promise<number> => {
+  const leaseId = randomUUID()
+  const [row] = await database.rows<{ woken: number }>(
+    'wake_parked',
+    `with due as materialized (
+       select id from runs where lease is null and ended_at is null and wake_at <= now()
+       order by wake_at limit 100 for update skip locked),
+     lease as (insert into leases (id, epoch, owner) select $1, 0, '' where exists (select from due) returning id),
+     moved as (update runs r set lease = $1 from due where r.id = due.id returning 1)
+     select (select count(*) from moved)::int woken, (select ${enqueueLease('id')} from lease) queued,
+       (select pg_notify('runs', '') from lease) told`,
+    [leaseId],
+  )
+  return row?.woken ?? 0
+}

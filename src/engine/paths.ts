@@ -1,0 +1,114 @@
+/**
+ * Path expressions (contract 4.3): `root(.name | [int] | [*] | ['any'])*`. Parsing and reading are pure and linear;
+ * a path is a data look-up and never runs anything.
+ */
+export type Segment = { kind: 'name'; name: string } | { kind: 'index'; index: number } | { kind: 'each' }
+
+export interface Path {
+  root: string
+  segments: Segment[]
+  text: string
+}
+
+const isNameChar = (code: number): boolean =>
+  (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122) || code === 95 || code === 45
+
+const nameAt = (text: string, start: number): string => {
+  let end = start
+  while (end < text.length && isNameChar(text.charCodeAt(end))) end++
+  return text.slice(start, end)
+}
+
+/** Longer texts are no paths; it bounds the recursion that nested wildcards cause. */
+const longestPath = 4096
+
+/** The path that `text` spells, or undefined when it is not one. White space at both ends does not count. */
+export const parsePath = (text: string): Path | undefined => {
+  if (text.length > longestPath) return undefined
+  const source = text.trim()
+  const root = nameAt(source, 0)
+  if (root === '') return undefined
+  const segments: Segment[] = []
+  let at = root.length
+  while (at < source.length) {
+    const next = source[at] === '.' ? dotted(source, at) : source[at] === '[' ? bracketed(source, at) : undefined
+    if (!next) return undefined
+    segments.push(next.segment)
+    at = next.end
+  }
+  return { root, segments, text: source }
+}
+
+const dotted = (source: string, at: number): { segment: Segment; end: number } | undefined => {
+  const name = nameAt(source, at + 1)
+  return name === '' ? undefined : { segment: { kind: 'name', name }, end: at + 1 + name.length }
+}
+
+const bracketed = (source: string, at: number): { segment: Segment; end: number } | undefined => {
+  const quote = source[at + 1]
+  if (quote === "'" || quote === '"') {
+    const close = source.indexOf(`${quote}]`, at + 2)
+    return close < 0 ? undefined : { segment: { kind: 'name', name: source.slice(at + 2, close) }, end: close + 2 }
+  }
+  const close = source.indexOf(']', at)
+  if (close < 0) return undefined
+  const inside = source.slice(at + 1, close)
+  if (inside === '*') return { segment: { kind: 'each' }, end: close + 1 }
+  if (!/^-?\d{1,15}$/.test(inside)) return undefined
+  return { segment: { kind: 'index', index: Number(inside) }, end: close + 1 }
+}
+
+/** What a path led to; when to nothing, the first segment that failed and what stood there instead. */
+export type Reading = { found: true; value: unknown } | { found: false; segment: string; available: string }
+
+const spell = (segment: Segment): string =>
+  segment.kind === 'each' ? '[*]' : segment.kind === 'index' ? `[${segment.index}]` : segment.name
+
+const describe = (value: unknown): string => {
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return `a ${typeof value}`
+  const keys = Object.keys(value)
+  return keys.length === 0 ? 'an empty object' : `keys ${keys.slice(0, 12).join(', ')}${keys.length > 12 ? ', …' : ''}`
+}
+
+/** Follows `segments` from `value`. Several `[*]` give one flat array; elements without the rest are left out. */
+export const readPath = (value: unknown, segments: Segment[], from = 0): Reading => {
+  let current = value
+  for (let at = from; at < segments.length; at++) {
+    const segment = segments[at] as Segment
+    if (segment.kind === 'each') return readEach(current, segments, at)
+    const next = step(current, segment)
+    if (!next) return { found: false, segment: spell(segment), available: describe(current) }
+    current = next.value
+  }
+  return { found: true, value: current }
+}
+
+const step = (current: unknown, segment: Exclude<Segment, { kind: 'each' }>): { value: unknown } | undefined => {
+  if (Array.isArray(current)) {
+    const index =
+      segment.kind === 'index' ? segment.index : /^\d{1,15}$/.test(segment.name) ? Number(segment.name) : NaN
+    const at = index < 0 ? current.length + index : index
+    return at >= 0 && at < current.length ? { value: current[at] } : undefined
+  }
+  if (segment.kind === 'index' || typeof current !== 'object' || current === null) return undefined
+  return Object.hasOwn(current, segment.name)
+    ? { value: (current as Record<string, unknown>)[segment.name] }
+    : undefined
+}
+
+const readEach = (current: unknown, segments: Segment[], at: number): Reading => {
+  if (typeof current !== 'object' || current === null) {
+    return { found: false, segment: '[*]', available: describe(current) }
+  }
+  const more = segments.slice(at + 1).some((segment) => segment.kind === 'each')
+  const found: unknown[] = []
+  for (const element of Array.isArray(current) ? current : Object.values(current)) {
+    const reading = readPath(element, segments, at + 1)
+    if (!reading.found) continue
+    if (more && Array.isArray(reading.value)) for (const inner of reading.value) found.push(inner)
+    else found.push(reading.value)
+  }
+  return { found: true, value: found }
+}

@@ -1,0 +1,21 @@
+import type { Queries } from '../database/database.ts'
+import { AppError } from '../lib/errors.ts'
+import { pause } from '../lib/time.ts'
+
+/** Queries that wait for Postgres instead of failing while it is away: what the engine itself has to know or write. */
+export const patient = (database: Queries, stopping: AbortSignal): Queries => {
+  const insist = async <Row>(ask: () => Promise<Row[]>): Promise<Row[]> => {
+    for (let wait = 30; ; wait = Math.min(wait * 2, 500)) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (!(error instanceof AppError && error.code === 'database_unavailable')) throw error
+        if (!(await pause(wait, stopping))) throw error
+      }
+    }
+  }
+  return {
+    rows: (name, text, values) => insist(() => database.rows(name, text, values)),
+    query: (text, values) => insist(() => database.query(text, values)),
+  }
+}

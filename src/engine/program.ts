@@ -1,0 +1,248 @@
+import type { Activity, ActivityRegistry, ParameterMeta } from '../activities/activity.ts'
+import { nearest } from '../lib/nearest.ts'
+import { reservedStepNames, stepNamePattern, type Workflow } from '../model/workflow.ts'
+import type { Path } from './paths.ts'
+import {
+  literalUnlessPath,
+  nestedObject,
+  pathsOf,
+  type Report,
+  type Roots,
+  reference,
+  type Source,
+  staticValue,
+} from './source.ts'
+
+/** One parameter of a step: `source` first, `fallback` when it leads to nothing. */
+export interface Binding {
+  parameter: string
+  source: Source
+  fallback: Source | undefined
+  required: boolean
+}
+
+export interface ProgramStep {
+  seq: number
+  name: string
+  /** As written in the workflow. */
+  config: Record<string, unknown>
+  activity: Activity
+  bindings: Binding[]
+  /** Names of the steps it refers to, in order, and what `depends_on` adds. */
+  dependsOn: string[]
+  /** Time limit written in the config; seconds. */
+  timeoutSeconds: number | undefined
+  warnings: string[]
+  usesEnvironment: boolean
+}
+
+/** A workflow made ready to run. With `problems` it is not run: they say why. */
+export interface Program {
+  steps: ProgramStep[]
+  initParams: Record<string, unknown>
+  problems: string[]
+  /** Step → the last step that reads its inputs or outputs: until then they are kept at hand. */
+  lastReader: Map<number, number>
+  seqOf: Map<string, number>
+}
+
+const sections = new Set(['inputs', 'outputs', 'config', 'status', 'error'])
+/** Keys of a step config that are the engine's own. */
+const engineKeys = new Set(['activity', 'depends_on', 'options', 'timeout_sec'])
+
+/** The activity's texts for a workflow that names one the server does not have; clients know this sentence. */
+export const noActivity = (activity: string): string => `No step registered for '${activity}'`
+
+/** Turns a workflow into a program; never throws: what is wrong with it is listed in `problems`. */
+export const compileWorkflow = (workflow: Workflow, activities: ActivityRegistry): Program => {
+  const problems: string[] = []
+  const configs = workflow.step_configs ?? {}
+  const names = workflow.steps ?? []
+  const seqOf = new Map<string, number>()
+  names.forEach((name, seq) => {
+    if (!stepNamePattern.test(name) || reservedStepNames.includes(name)) {
+      problems.push(
+        `Step name '${name}' is not allowed: expected a letter or underscore, then letters, digits, '_' or '-', at most 64, and neither init_params nor env`,
+      )
+    }
+    if (seqOf.has(name)) problems.push(`Step '${name}' is listed twice in steps`)
+    else seqOf.set(name, seq)
+  })
+
+  const steps: ProgramStep[] = []
+  names.forEach((name, seq) => {
+    const config = Object.hasOwn(configs, name) ? configs[name] : undefined
+    if (!isObject(config)) {
+      problems.push(`Step '${name}' has no entry in step_configs`)
+      return
+    }
+    const activity = typeof config.activity === 'string' ? activities.get(config.activity) : undefined
+    if (!activity) {
+      problems.push(
+        typeof config.activity === 'string' ? noActivity(config.activity) : `Step '${name}' names no activity`,
+      )
+      return
+    }
+    const report: Report = (problem) => problems.push(`Step '${name}': ${problem}`)
+    steps.push(compileStep(name, seq, config, activity, rootsBefore(seq, seqOf), seqOf, report))
+  })
+
+  const lastReader = new Map<number, number>()
+  for (const step of steps) {
+    for (const root of step.bindings.flatMap(readsOf).map((path) => path.root)) {
+      const seq = seqOf.get(root)
+      if (seq !== undefined) lastReader.set(seq, step.seq)
+    }
+  }
+  return { steps, initParams: workflow.init_params ?? {}, problems, lastReader, seqOf }
+}
+
+const readsOf = (binding: Binding): Path[] => [
+  ...pathsOf(binding.source),
+  ...(binding.fallback ? pathsOf(binding.fallback) : []),
+]
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** What the step at `seq` may refer to: init_params, env, and the steps before it. */
+const rootsBefore = (seq: number, seqOf: Map<string, number>): Roots => ({
+  known: (root) => reservedStepNames.includes(root) || (seqOf.get(root) ?? seq) < seq,
+  problem(path) {
+    if (reservedStepNames.includes(path.root)) return undefined
+    const target = seqOf.get(path.root)
+    if (target === undefined) return `unknown reference '${path.text}': there is no step '${path.root}'`
+    if (target === seq) return `'${path.text}' refers to the step itself`
+    if (target > seq) return `'${path.text}' refers to a step that runs later`
+    const first = path.segments[0]
+    return first && !(first.kind === 'name' && sections.has(first.name))
+      ? `unknown reference '${path.text}': after a step's name expected one of ${[...sections].join(', ')}`
+      : undefined
+  },
+})
+
+const compileStep = (
+  name: string,
+  seq: number,
+  config: Record<string, unknown>,
+  activity: Activity,
+  roots: Roots,
+  seqOf: Map<string, number>,
+  report: Report,
+): ProgramStep => {
+  const warnings: string[] = []
+  const written = new Map<string, Written>()
+  for (const [key, value] of Object.entries(config)) {
+    if (engineKeys.has(key) && !Object.hasOwn(activity.parameters.shape, key)) continue
+    if (key === '__proto__') continue
+    place(written, sourceOf(key, value, activity, rootsFor(key, config, roots), report))
+  }
+  const bindings = bind(written, activity, warnings)
+  const paths = bindings.flatMap(readsOf)
+  const listed = Array.isArray(config.depends_on) ? config.depends_on : []
+  for (const other of listed) {
+    if (typeof other !== 'string' || (seqOf.get(other) ?? seq) >= seq) {
+      report(`depends_on names '${String(other)}', which is no step before this one`)
+    }
+  }
+  const dependsOn = [...paths.map((path) => path.root), ...listed.filter((other) => typeof other === 'string')]
+  const timeout = config.timeout_sec
+  return {
+    seq,
+    name,
+    config,
+    activity,
+    bindings,
+    dependsOn: [...new Set(dependsOn)].filter((root) => seqOf.has(root)),
+    timeoutSeconds: typeof timeout === 'number' && timeout > 0 ? timeout : undefined,
+    warnings,
+    usesEnvironment: paths.some((path) => path.root === 'env'),
+  }
+}
+
+/** A `{{name}}` that the step itself gives as a parameter is its own placeholder, even if a step is called so. */
+const rootsFor = (key: string, config: Record<string, unknown>, roots: Roots): Roots => {
+  const variables = isObject(config.variables) ? config.variables : {}
+  const own = (root: string) =>
+    [root, `${root}_path`].some((name) => Object.hasOwn(config, name) || Object.hasOwn(variables, name))
+  return key.endsWith('_path') || key.endsWith('_path_expr')
+    ? roots
+    : { known: (root) => roots.known(root) && !own(root), problem: roots.problem }
+}
+
+interface Written {
+  byPath?: Source
+  byValue?: Source
+}
+
+interface Placed {
+  target: string
+  byPath: boolean
+  source: Source
+}
+
+/** The rules of contract 4.2, in their order: which parameter a key speaks of, and how its value is read. */
+const sourceOf = (key: string, value: unknown, activity: Activity, roots: Roots, report: Report): Placed => {
+  const declared = (name: string) => Object.hasOwn(activity.parameters.shape, name)
+  if (key.endsWith('_path') && declared(key)) {
+    return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
+  }
+  if (key.endsWith('_path_expr')) {
+    const path = key.slice(0, -5)
+    const target = declared(path) ? path : key.slice(0, -10)
+    return { target, byPath: true, source: reference(value, roots, report) }
+  }
+  if (key.endsWith('_path')) return { target: key.slice(0, -5), byPath: true, source: reference(value, roots, report) }
+  if (activity.literal.includes(key)) return { target: key, byPath: false, source: { kind: 'value', value } }
+  if (activity.nested.includes(key)) return { target: key, byPath: false, source: nestedObject(value, roots, report) }
+  if (activity.pathsInArrays.includes(key) && Array.isArray(value)) {
+    return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
+  }
+  return { target: key, byPath: false, source: staticValue(value, roots, report) }
+}
+
+const place = (written: Map<string, Written>, placed: Placed): void => {
+  const entry = written.get(placed.target) ?? {}
+  if (placed.byPath) entry.byPath = placed.source
+  else entry.byValue = placed.source
+  written.set(placed.target, entry)
+}
+
+/** Old names step in where the right one is absent; what nobody declared is named in a warning. */
+const bind = (written: Map<string, Written>, activity: Activity, warnings: string[]): Binding[] => {
+  const shape = activity.parameters.shape
+  const aliases = aliasesOf(activity)
+  const bindings = new Map<string, Binding>()
+  const add = (parameter: string, { byPath, byValue }: Written) => {
+    const field = Object.hasOwn(shape, parameter) ? shape[parameter] : undefined
+    bindings.set(parameter, {
+      parameter,
+      source: byPath ?? byValue ?? { kind: 'value', value: undefined },
+      fallback: byPath ? byValue : undefined,
+      required: field !== undefined && !field.safeParse(undefined).success,
+    })
+  }
+  for (const [name, entry] of written) if (Object.hasOwn(shape, name)) add(name, entry)
+  for (const [name, entry] of written) {
+    if (Object.hasOwn(shape, name)) continue
+    const target = aliases.get(name)
+    if (target) {
+      warnings.push(`parameter '${name}' is an old name; use '${target}'`)
+      if (!bindings.has(target)) add(target, entry)
+    } else if (activity.takesAnyParameter) add(name, entry)
+    else {
+      const guess = aliases.get(name) ?? nearest(name, Object.keys(shape))
+      warnings.push(`unknown parameter '${name}'${guess ? `; did you mean '${guess}'?` : ''}`)
+    }
+  }
+  return [...bindings.values()]
+}
+
+const aliasesOf = (activity: Activity): Map<string, string> => {
+  const aliases = new Map<string, string>()
+  for (const [name, field] of Object.entries(activity.parameters.shape)) {
+    const meta = (field as { meta(): ParameterMeta | undefined }).meta()
+    for (const alias of meta?.aliases ?? []) aliases.set(alias, name)
+  }
+  return aliases
+}

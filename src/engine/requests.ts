@@ -1,0 +1,52 @@
+import type { Queries } from '../database/database.ts'
+import type { RunStatus } from '../model/workflow.ts'
+import type { EngineContext } from './context.ts'
+
+/**
+ * Asks runs to end with a status, in one statement under their leases' locks. A run that nobody owns ends here; one
+ * that somebody works on is flagged and its owner told, for only the owner ends a started run.
+ */
+export const requestEnd = async (database: Queries, runKeys: string[], status: RunStatus): Promise<void> => {
+  await database.rows(
+    'request_end',
+    `with held as materialized (
+       select id, epoch from leases
+       where id in (select lease from runs where id = any($1::text[]) and ended_at is null) order by id for share),
+     unowned as (
+       update runs r set status = $2, requested_status = $2, ended_at = now(), sealed_secrets = null,
+         error = case when $2 = 'cancelled' then 'Cancelled on request' when $2 = 'failed' then 'Marked as failed on request' end,
+         changed = nextval('changes')
+       where r.id = any($1::text[]) and r.ended_at is null
+         and (r.lease is null or exists (select from held where held.id = r.lease and held.epoch = 0))
+       returning r.id),
+     closed as (
+       update steps s set status = 'cancelled', ended_at = now(), changed = nextval('changes')
+       from unowned where s.run_id = unowned.id and s.ended_at is null returning 1),
+     flagged as (
+       update runs r set requested_status = $2 from held
+       where r.id = any($1::text[]) and r.lease = held.id and held.epoch > 0 and r.ended_at is null returning r.id)
+     select (select count(*) from unowned)::int ended, count(*)::int flagged,
+       count(pg_notify('requests', flagged.id)) told, (select count(*) from closed) closed from flagged`,
+    [runKeys, status],
+  )
+}
+
+/** Tells a run in this process, if it is here. */
+export const deliverRequest = (engine: EngineContext, runKey: string, status: RunStatus): void => {
+  const run = engine.live.get(runKey)
+  if (!run || run.requested) return
+  run.requested = status
+  run.interrupt?.()
+}
+
+/** The fallback for lost notifications: flagged runs under the given leases. */
+export const collectRequests = async (engine: EngineContext, leaseIds: string[]): Promise<void> => {
+  if (leaseIds.length === 0) return
+  const rows = await engine.database.rows<{ id: string; requested_status: RunStatus }>(
+    'requested',
+    `select id, requested_status from runs
+     where lease = any($1::text[]) and requested_status is not null and ended_at is null`,
+    [leaseIds],
+  )
+  for (const row of rows) deliverRequest(engine, row.id, row.requested_status)
+}

@@ -1,0 +1,123 @@
+import { AppError } from '../lib/errors.ts'
+import { type Path, type Reading, readPath } from './paths.ts'
+import type { Binding, ProgramStep } from './program.ts'
+import type { Source } from './source.ts'
+
+/** What the roots of paths stand for while one step is resolved. */
+export interface Scope {
+  initParams: Record<string, unknown>
+  /** `{inputs, outputs, config, status, error}` of an earlier step. */
+  step(name: string): unknown
+  env(name: string): string | undefined
+}
+
+export interface Resolved {
+  parameters: Record<string, unknown>
+  warnings: string[]
+}
+
+/** Looks every parameter of a step up. Throws `reference_missing` when a required one leads to nothing. */
+export const resolveStep = (step: ProgramStep, scope: Scope): Resolved => {
+  const parameters: [string, unknown][] = []
+  const warnings: string[] = []
+  for (const binding of step.bindings) {
+    const value = resolveBinding(step, binding, scope, warnings)
+    if (value !== undefined) parameters.push([binding.parameter, value])
+  }
+  return { parameters: Object.fromEntries(parameters), warnings }
+}
+
+const resolveBinding = (step: ProgramStep, binding: Binding, scope: Scope, warnings: string[]): unknown => {
+  const first = resolveSource(binding.source, scope)
+  if (first.found && first.value !== null && first.value !== undefined) return first.value
+  if (binding.fallback) {
+    const second = resolveSource(binding.fallback, scope)
+    if (second.found && second.value !== null && second.value !== undefined) {
+      warnings.push(`parameter '${binding.parameter}': ${why(first, binding.source)}; its static value is used`)
+      return second.value
+    }
+  }
+  if (binding.source.kind === 'value') return binding.source.value
+  if (binding.required || (!first.found && insideList(binding.source))) {
+    throw new AppError(
+      'reference_missing',
+      `Step '${step.name}': parameter '${binding.parameter}' ${binding.required ? 'is required, but ' : ''}${why(first, binding.source)}`,
+    )
+  }
+  if (!first.found && first.path.root !== 'init_params') {
+    warnings.push(`parameter '${binding.parameter}' is not given: ${why(first, binding.source)}`)
+  }
+  return undefined
+}
+
+/** Every element of a list of references must lead somewhere (contract 4.2). */
+const insideList = (source: Source): boolean => source.kind === 'list'
+
+type Outcome = { found: true; value: unknown } | (Extract<Reading, { found: false }> & { path: Path })
+
+const why = (outcome: Outcome, source: Source): string => {
+  if (!outcome.found) {
+    return `'${outcome.path.text}' leads to nothing: no '${outcome.segment}' in ${outcome.available}`
+  }
+  return source.kind === 'path' ? `'${source.path.text}' is null` : 'it is null'
+}
+
+const resolveSource = (source: Source, scope: Scope): Outcome => {
+  switch (source.kind) {
+    case 'value':
+      return { found: true, value: source.value }
+    case 'path':
+      return follow(source.path, scope)
+    case 'text':
+      return resolveText(source.parts, scope)
+    case 'list': {
+      const items: unknown[] = []
+      for (const item of source.items) {
+        const outcome = resolveSource(item, scope)
+        if (!outcome.found) return outcome
+        items.push(outcome.value)
+      }
+      return { found: true, value: items }
+    }
+    case 'object': {
+      const entries: [string, unknown][] = []
+      for (const [key, item] of source.entries) {
+        const outcome = resolveSource(item, scope)
+        if (!outcome.found) return outcome
+        entries.push([key, outcome.value])
+      }
+      return { found: true, value: Object.fromEntries(entries) }
+    }
+  }
+}
+
+const resolveText = (parts: (string | Path)[], scope: Scope): Outcome => {
+  let text = ''
+  for (const part of parts) {
+    if (typeof part === 'string') text += part
+    else {
+      const outcome = follow(part, scope)
+      if (!outcome.found) return outcome
+      text += asText(outcome.value)
+    }
+  }
+  return { found: true, value: text }
+}
+
+const asText = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
+
+const follow = (path: Path, scope: Scope): Outcome => {
+  if (path.root === 'env') return followEnv(path, scope)
+  const root = path.root === 'init_params' ? scope.initParams : scope.step(path.root)
+  const reading = readPath(root, path.segments)
+  return reading.found ? reading : { ...reading, path }
+}
+
+const followEnv = (path: Path, scope: Scope): Outcome => {
+  const segment = path.segments[0]
+  const name = segment?.kind === 'name' ? segment.name : ''
+  const value = path.segments.length === 1 ? scope.env(name) : undefined
+  return value === undefined
+    ? { found: false, segment: name, available: "the run's environment (set it in the collection)", path }
+    : { found: true, value }
+}

@@ -1,0 +1,137 @@
+import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
+import { runUploadPath } from '../store/storage-path.ts'
+import type { EngineContext, LiveRun } from './context.ts'
+import type { QueuedRun } from './enqueue.ts'
+import { Fenced, TrajectoryIdTaken } from './journal.ts'
+import type { FileRow, NewRun } from './journal-entry.ts'
+import type { Leases } from './leases.ts'
+
+/** An uploaded file that waits in the object store. */
+export interface Upload {
+  object: string
+  name: string
+  contentType: string
+  size: number
+}
+
+export interface RunRequest {
+  collection: { id: number; name: string; environmentId: number | null }
+  task: { id: number; name: string /** Hash of the workflow's text. */; definition: string }
+  /** What the caller gave; merged over the task's `init_params` key by key. */
+  initParams: Record<string, unknown>
+  secrets: Record<string, string>
+  files: Upload[]
+  author: string
+  /** Internal key, where the caller needs the same run for the same cause. */
+  key?: string
+}
+
+export interface StartedRun {
+  key: string
+  trajectoryId: string
+  workflowId: string
+}
+
+export interface Starter {
+  engine: EngineContext
+  leases: Leases
+  enqueue(queued: QueuedRun): Promise<void>
+  /** May this process begin a run itself, now? */
+  hasRoom(): boolean
+  sealSecrets(secrets: Record<string, string>, runKey: string): string | null
+  /** Text of a definition without its secrets, as a definition of its own; null when it holds none. */
+  shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
+  drawTrajectoryId?: () => string
+}
+
+/** Writes the run down and, when there is room, begins it here; otherwise it is queued. */
+export const startRun = async (starter: Starter, request: RunRequest): Promise<StartedRun> => {
+  const { engine } = starter
+  const key = request.key ?? newRunKey()
+  const program = await engine.programs.of(request.task.definition)
+  const sealedSecrets = starter.sealSecrets(request.secrets, key)
+  const environment = await engine.environments.of(request.collection.environmentId, sealedSecrets, key)
+  const shownDefinition = environment.isEmpty
+    ? null
+    : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
+  const merged = { ...program.initParams, ...request.initParams }
+  for (;;) {
+    const trajectoryId = (starter.drawTrajectoryId ?? newTrajectoryId)()
+    const place = { collection: request.collection.name, task: request.task.name, trajectoryId }
+    const files = request.files.map(
+      (file, index): FileRow => ({ ...file, path: runUploadPath({ ...place, index, name: file.name }) }),
+    )
+    const initParams = environment.scrub.json(files.length > 0 ? withFilePaths(merged, files) : merged)
+    const name = `${place.collection}/${place.task}`
+    const run: NewRun = {
+      key,
+      trajectoryId,
+      workflowId: `${name.replaceAll('/', '-')}--${trajectoryId}`,
+      collectionId: request.collection.id,
+      taskId: request.task.id,
+      name,
+      definition: request.task.definition,
+      shownDefinition,
+      initParams,
+      author: request.author,
+      environmentId: request.collection.environmentId,
+      sealedSecrets,
+      createdMs: Date.now(),
+    }
+    try {
+      if (starter.hasRoom()) {
+        await begin(
+          starter,
+          run,
+          files,
+          (): LiveRun => ({
+            ...place,
+            key,
+            collectionId: run.collectionId,
+            author: run.author,
+            program,
+            initParams: JSON.parse(initParams),
+            environment,
+            next: 0,
+            attempt: 1,
+            started: undefined,
+            workMs: 0,
+            deaths: 0,
+            results: new Map(),
+            requested: undefined,
+            interrupt: undefined,
+          }),
+        )
+      } else await starter.enqueue({ run, files })
+      return { key, trajectoryId, workflowId: run.workflowId }
+    } catch (error) {
+      if (!(error instanceof TrajectoryIdTaken)) throw error
+    }
+  }
+}
+
+const withFilePaths = (params: Record<string, unknown>, files: FileRow[]): Record<string, unknown> => {
+  const given = Array.isArray(params.file_paths) ? params.file_paths : []
+  return { ...params, file_paths: [...given, ...files.map((file) => file.path)] }
+}
+
+/** The acknowledgement is the journal's: once it is there, the run goes on without the caller. */
+const begin = async (starter: Starter, run: NewRun, files: FileRow[], live: () => LiveRun): Promise<void> => {
+  const { engine, leases } = starter
+  for (;;) {
+    const lease = await leases.current()
+    const entry = { lease: { id: lease.id, epoch: lease.epoch }, run, files, collectionId: run.collectionId }
+    try {
+      engine.live.set(run.key, live())
+      await engine.journal.add(entry)
+    } catch (error) {
+      engine.live.delete(run.key)
+      leases.leave(lease)
+      if (!(error instanceof Fenced)) throw error
+      leases.lost(lease)
+      continue
+    }
+    void leases.work(lease, engine.live.get(run.key) ?? live())
+    return
+  }
+}

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto'
+import type { Queries } from '../database/database.ts'
+import { AppError } from '../lib/errors.ts'
+import type { RunStatus, StepStatus } from '../model/workflow.ts'
+
+/** A warning or message on the trajectory that does not follow from the steps themselves. */
+export interface LogEvent {
+  timestamp: string
+  level: 'debug' | 'info' | 'warning' | 'error'
+  type: string
+  message: string
+  attributes: Record<string, unknown>
+}
+
+/** How one step went. `ended` undefined: it waits, and its start is all there is to record. */
+export interface StepOutcome {
+  status: Extract<StepStatus, 'completed' | 'failed' | 'cancelled'>
+  outputs: string | null
+  error: AppError | undefined
+}
+
+/** The status a run ends with when its last step went so. */
+export const endOf = (outcome: StepOutcome, last: boolean): RunStatus | undefined =>
+  outcome.status === 'completed' ? (last ? 'completed' : undefined) : outcome.status
+
+/** JSON above this many characters stands outside the step's row. */
+const rowLimit = 64 * 1024
+
+/** Puts a large value into a row of its own, before the step that refers to it; gives back what the step's row keeps. */
+export const placeValue = async (
+  database: Queries,
+  runKey: string,
+  text: string | null,
+): Promise<{ text: string | null; payload: string | null }> => {
+  if (text === null || text.length <= rowLimit) return { text, payload: null }
+  const payload = randomUUID()
+  await database.rows('keep_payload', 'insert into payloads (id, run_id, body) values ($1, $2, $3)', [
+    payload,
+    runKey,
+    text,
+  ])
+  return { text: null, payload }
+}
+
+/** Outputs as JSON text. A value above the limit fails its step with a clear text; it never fails the batch. */
+export const checkSize = (text: string, limit: number, step: string): string => {
+  if (text.length > limit) {
+    throw new AppError(
+      'output_too_large',
+      `Step '${step}' produced ${megabytes(text.length)} of outputs; at most ${megabytes(limit)} are kept`,
+      { hint: 'Save large results as files and pass their paths on, or raise JETTY_MAX_OUTPUT_BYTES.' },
+    )
+  }
+  return text
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
+
+/** The record of a failure as it stands in the step's row. */
+export const errorRecord = (error: AppError, scrub: (text: string) => string): string =>
+  JSON.stringify({
+    code: error.code,
+    message: scrub(error.message),
+    retryable: error.retryable,
+    hint: error.hint === undefined ? null : scrub(error.hint),
+    cause: error.cause instanceof Error ? scrub(error.cause.message) : null,
+  })

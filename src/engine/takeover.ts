@@ -1,0 +1,180 @@
+import { batched } from '../lib/batch.ts'
+import type { EngineContext, LiveRun } from './context.ts'
+import type { Leases, LocalLease } from './leases.ts'
+import { deathsToFail, suspectedFrom } from './suspects.ts'
+
+interface OpenRun {
+  id: string
+  lease: string
+  trajectory_id: string
+  collection_id: number
+  name: string
+  definition: string
+  init_params: string
+  author: string
+  environment_id: number | null
+  sealed_secrets: string | null
+  requested_status: LiveRun['requested'] | null
+  wake_at: Date | null
+  deaths: number
+  seq: number | null
+  step_ended: boolean | null
+  attempt: number | null
+  started_at: Date | null
+  work_ms: number | null
+}
+
+interface Claimed {
+  epoch: number
+  runs: OpenRun[]
+}
+
+/** Statement 1 of a claim. From here on nobody else can write for these leases. */
+const claimStatement = `
+  update leases l set epoch = l.epoch + 1, owner = $2
+  from (select id, owner from leases where id = any($1::text[]) order by id for update) previous
+  where previous.id = l.id returning l.id, l.epoch, previous.owner previous_owner`
+
+/**
+ * Statement 2: a lease that had an owner lost it by death. Each of its runs counts that; from the second death at one
+ * step on only those that had begun under the dead owner do. A step completed in between starts the count anew.
+ */
+const countDeathsStatement = `
+  update runs r set deaths = case when at.seq = r.death_seq then r.deaths + 1 else 1 end, death_seq = at.seq
+  from (select id, coalesce((select max(seq) from steps where run_id = runs.id and ended_at is not null), -1) + 1 seq
+        from runs where lease = any($1::text[]) and ended_at is null) at
+  where r.id = at.id and (r.deaths < ${suspectedFrom} or r.death_seq <> at.seq or exists (
+    select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null
+      and s.epoch = (select epoch - 1 from leases where id = r.lease)))`
+
+/** A queued run starts now. */
+const startStatement = `
+  update runs set status = 'running', started_at = coalesce(started_at, now()), changed = nextval('changes')
+  where lease = any($1::text[]) and status = 'pending' and ended_at is null`
+
+/** Statement 3, with a snapshot taken after the locks were won: what is open, and where each run stands. */
+const loadStatement = `
+  select r.id, r.lease, r.trajectory_id, r.collection_id, r.name, r.definition, r.init_params, r.author,
+    r.environment_id, r.sealed_secrets, r.requested_status, r.wake_at, r.deaths,
+    s.seq, s.ended_at is not null step_ended, s.attempt, s.started_at, s.work_ms
+  from runs r left join lateral (
+    select seq, ended_at, attempt, started_at, work_ms from steps where run_id = r.id order by seq desc limit 1) s on true
+  where r.lease = any($1::text[]) and r.ended_at is null order by r.lease, r.deaths, r.number`
+
+/** Takes leases over and continues every open run in them after its last completed step. */
+export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: string) => Promise<LocalLease>) => {
+  const claim = batched(async (ids: string[]): Promise<Claimed[]> => {
+    const { database } = engine
+    const claimed = await database.rows<{ id: string; epoch: number; previous_owner: string }>(
+      'claim',
+      claimStatement,
+      [ids, engine.executor],
+    )
+    const orphaned = claimed.filter((row) => row.previous_owner !== '').map((row) => row.id)
+    const unowned = claimed.filter((row) => row.previous_owner === '').map((row) => row.id)
+    if (orphaned.length > 0) await database.rows('count_deaths', countDeathsStatement, [orphaned])
+    if (unowned.length > 0) await database.rows('start_queued', startStatement, [unowned])
+    const runs = await database.rows<OpenRun>('load_open', loadStatement, [ids])
+    const epochs = new Map(claimed.map((row) => [row.id, row.epoch]))
+    const byLease = groupByLease(runs)
+    return ids.map((id) => ({ epoch: epochs.get(id) ?? 0, runs: byLease.get(id) ?? [] }))
+  })
+
+  const resume = async (lease: LocalLease, open: OpenRun): Promise<void> => {
+    lease.open++
+    lease.total++
+    if (open.deaths >= deathsToFail) {
+      await giveUp(engine, lease, open).catch(() => {})
+      return leases.leave(lease)
+    }
+    try {
+      await leases.work(lease, await toLiveRun(engine, open))
+    } catch (error) {
+      engine.log.error({ err: error, run: open.trajectory_id }, 'run could not be resumed')
+      leases.leave(lease, 'released')
+    }
+  }
+
+  const take = async (leaseId: string): Promise<LocalLease> => {
+    const { epoch, runs } = await claim(leaseId)
+    const lease = leases.hold(leaseId, epoch)
+    lease.closed = true
+    lease.open++
+    for (const open of runs) void resume(lease, open)
+    leases.leave(lease)
+    return lease
+  }
+
+  const taking = new Map<string, Promise<LocalLease>>()
+  return (leaseId) => {
+    const held = leases.local.get(leaseId)
+    if (held) return Promise.resolve(held)
+    const pending = taking.get(leaseId) ?? take(leaseId).finally(() => taking.delete(leaseId))
+    taking.set(leaseId, pending)
+    return pending
+  }
+}
+
+const groupByLease = (runs: OpenRun[]): Map<string, OpenRun[]> => {
+  const groups = new Map<string, OpenRun[]>()
+  for (const run of runs) {
+    const group = groups.get(run.lease)
+    if (group) group.push(run)
+    else groups.set(run.lease, [run])
+  }
+  return groups
+}
+
+const giveUp = async (engine: EngineContext, lease: LocalLease, open: OpenRun): Promise<void> => {
+  const program = await engine.programs.of(open.definition)
+  const seq = open.seq === null ? 0 : open.step_ended ? open.seq + 1 : open.seq
+  const name = program.steps[seq]?.name ?? `number ${seq + 1}`
+  const error = `The process died ${open.deaths} times at step '${name}'; the run is not tried again`
+  const now = Date.now()
+  await engine.journal.add({
+    lease,
+    step: {
+      runKey: open.id,
+      seq,
+      name,
+      status: 'failed',
+      attempt: open.attempt ?? open.deaths,
+      inputs: null,
+      outputs: null,
+      inputsPayload: null,
+      outputsPayload: null,
+      error: JSON.stringify({ code: 'process_died', message: error, retryable: false, hint: null, cause: null }),
+      warnings: null,
+      workMs: open.work_ms ?? 0,
+      startedMs: open.started_at?.getTime() ?? now,
+      endedMs: now,
+    },
+    end: { runKey: open.id, status: 'failed', error: `Step '${name}' failed: ${error}`, endedMs: now },
+  })
+  engine.onEnd(open.id)
+}
+
+const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun> => {
+  const [collection = '', task = ''] = open.name.split('/')
+  const begun = open.seq !== null && !open.step_ended
+  const parked = open.wake_at !== null
+  return {
+    key: open.id,
+    trajectoryId: open.trajectory_id,
+    collectionId: open.collection_id,
+    collection,
+    task,
+    author: open.author,
+    program: await engine.programs.of(open.definition),
+    initParams: JSON.parse(open.init_params),
+    environment: await engine.environments.of(open.environment_id, open.sealed_secrets, open.id),
+    next: open.seq === null ? 0 : begun ? open.seq : open.seq + 1,
+    attempt: begun ? (open.attempt ?? 1) + (parked ? 0 : 1) : 1,
+    started: begun ? (open.started_at ?? undefined) : undefined,
+    workMs: open.work_ms ?? 0,
+    deaths: open.deaths,
+    results: new Map(),
+    requested: open.requested_status ?? undefined,
+    interrupt: undefined,
+  }
+}

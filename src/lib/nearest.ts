@@ -1,0 +1,28 @@
+/** Number of single-character edits between two short texts. */
+const distance = (left: string, right: string): number => {
+  let row = Array.from({ length: right.length + 1 }, (_, at) => at)
+  for (let i = 1; i <= left.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= right.length; j++) {
+      const same = left[i - 1] === right[j - 1] ? 0 : 1
+      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same))
+    }
+    row = next
+  }
+  return row[right.length] ?? 0
+}
+
+/** The name that was probably meant: fewest edits, and no more than a third of the word. */
+export const nearest = (word: string, names: Iterable<string>): string | undefined => {
+  if (word.length > 100) return undefined
+  let best: string | undefined
+  let least = Math.max(1, Math.floor(word.length / 3)) + 1
+  for (const name of names) {
+    const edits = distance(word.toLowerCase(), name.toLowerCase())
+    if (edits < least) {
+      least = edits
+      best = name
+    }
+  }
+  return best
+}
