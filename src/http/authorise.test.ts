@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import type { AppError } from '../lib/errors.ts'
+import type { Identity } from '../model/identity.ts'
+import { admit, type Gate } from './authorise.ts'
+import { type AccessLevel, type Endpoint, endpoint } from './endpoint.ts'
+
+const identity = (access: Identity['access'], ids: number[]): Identity => ({
+  kind: access === 'ADMIN' ? 'admin' : 'key',
+  keyId: 1,
+  name: 'k',
+  prefix: 'mlc_aaaa',
+  access,
+  collectionIds: ids,
+})
+
+const callers: Record<string, Identity> = {
+  reader: identity('READ', [1]),
+  writer: identity('WRITE', [1]),
+  stranger: identity('WRITE', [2]),
+  admin: identity('ADMIN', []),
+}
+const gate: Gate = {
+  authenticate: async (header) => callers[header]!,
+  findCollection: async (name) => (name === 'acme' ? { id: 1, name } : undefined),
+}
+const of = (access: AccessLevel): Endpoint =>
+  endpoint({ method: 'GET', path: '/x/{collection}', summary: '', tag: '', access, response: z.unknown() })
+
+const outcome = async (access: AccessLevel, caller: string | undefined, collection: string): Promise<string> => {
+  try {
+    await admit(gate, of(access), { collection }, caller)
+    return 'in'
+  } catch (error) {
+    return `${(error as AppError).status} ${(error as AppError).message}`
+  }
+}
+
+const [scope, write, admin] = [
+  '403 API key not valid for this collection',
+  '403 Access level WRITE required.',
+  '403 Admin access required',
+]
+const [none, gone] = ['401 Not authenticated', '404 Collection not found']
+
+test.each<[AccessLevel, string[], string[]]>([
+  //          nobody  reader  writer  stranger  admin      the same where the collection is unknown
+  ['none', ['in', 'in', 'in', 'in', 'in'], [gone, gone, gone, gone, gone]],
+  ['optional', ['in', 'in', 'in', 'in', 'in'], [gone, gone, gone, gone, gone]],
+  ['read', [none, 'in', 'in', scope, 'in'], [none, gone, gone, gone, gone]],
+  ['write', [none, write, 'in', scope, 'in'], [none, gone, gone, gone, gone]],
+  ['admin', [none, admin, admin, scope, 'in'], [none, gone, gone, gone, gone]],
+])('%s', async (access, known, unknown) => {
+  const everybody = [undefined, 'reader', 'writer', 'stranger', 'admin']
+  expect(await Promise.all(everybody.map((who) => outcome(access, who, 'acme')))).toEqual(known)
+  expect(await Promise.all(everybody.map((who) => outcome(access, who, 'nope')))).toEqual(unknown)
+})
+
+test('the text of an unknown collection is that of the endpoint', async () => {
+  const task = endpoint({
+    method: 'GET',
+    path: '/x/{collection}/{task}',
+    summary: '',
+    tag: '',
+    collectionMissing: "Task '{task}' in collection '{collection}' not found",
+    response: z.unknown(),
+  })
+  const params = { collection: 'nope', task: '{collection}' }
+  await expect(admit(gate, task, params, 'writer')).rejects.toThrow(
+    "Task '{collection}' in collection 'nope' not found",
+  )
+})
+
+test('the first segment of a storage path is its collection', async () => {
+  const file = endpoint({ method: 'GET', path: '/f/{path...}', summary: '', tag: '', response: 'bytes' })
+  expect((await admit(gate, file, { path: 'acme/x' }, 'reader')).collection).toEqual({ id: 1, name: 'acme' })
+  await expect(admit(gate, file, { path: 'acme/x' }, 'stranger')).rejects.toThrow('not valid for this collection')
+})
