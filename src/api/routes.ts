@@ -4,8 +4,10 @@ import { type EnvironmentDeps, environmentRoutes } from './environment/routes.ts
 import { type FilesDeps, filesRoutes } from './files/routes.ts'
 import { type HealthDeps, healthRoutes } from './health/routes.ts'
 import { type KeysDeps, keysRoutes } from './keys/routes.ts'
+import { type RunsDeps, runsRoutes } from './runs/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from './step-templates/routes.ts'
 import { type TasksDeps, tasksRoutes } from './tasks/routes.ts'
+import { type TrajectoriesDeps, trajectoriesRoutes } from './trajectories/routes.ts'
 
 /** What all routes together need; the composition root fills it once. */
 export type ApiDeps = HealthDeps &
@@ -14,6 +16,8 @@ export type ApiDeps = HealthDeps &
   TasksDeps &
   FilesDeps &
   KeysDeps &
+  RunsDeps &
+  TrajectoriesDeps &
   StepTemplatesDeps
 
 /** The answer to every operation of the contract. To add a resource: one line here. */
@@ -22,6 +26,8 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...collectionsRoutes(deps),
   ...environmentRoutes(deps),
   ...tasksRoutes(deps),
+  ...runsRoutes(deps),
+  ...trajectoriesRoutes(deps),
   ...filesRoutes(deps),
   ...keysRoutes(deps),
   ...stepTemplatesRoutes(deps),

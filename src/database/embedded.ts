@@ -38,7 +38,7 @@ export interface EmbeddedOptions {
 
 const firstStartAttempts = 8
 const longestBackoffMilliseconds = 5_000
-const stableMilliseconds = 60_000
+const shortLifeMilliseconds = 1_000 // a Postgres that lived longer is started again at once, however often it dies
 const logTrimMilliseconds = 60_000
 
 /**
@@ -52,15 +52,13 @@ export const startOrAdoptPostgres = async (options: EmbeddedOptions): Promise<Em
   try {
     const password = postgresPassword(dataDir)
     const connect = (port: number) => postgresUrl(port, password)
-    const running = findPostgres(dataDir)
-    const adopted = running && (await adoptPostgres(dataDir, running.pid, connect))
     const launch = launcher({ ...options, dataDir }, connect)
-    const first = adopted ?? (await firstLaunch(launch, postgresPaths(dataDir).port))
+    const { adopted, ...first } = await adoptOrLaunch(dataDir, connect, launch)
     const supervised = supervise(first, launch, options.logger, postgresPaths(dataDir).log)
     return {
       url: connect(first.port),
       port: first.port,
-      adopted: adopted !== undefined,
+      adopted,
       get pid() {
         return supervised.pid()
       },
@@ -95,16 +93,27 @@ const launcher =
 /** Sessions of a killed postmaster may need a moment to notice, and a port may be taken between look and use. */
 const passing = /shared memory block|still in use|already exists|could not bind|Address already in use/
 
-const firstLaunch = async (launch: Launch, portFile: string): Promise<PostgresProcess> => {
+/** Looks for a living one before each attempt: a server that was killed a moment ago may have been starting it. */
+const adoptOrLaunch = async (
+  dataDir: string,
+  connect: (port: number) => string,
+  launch: Launch,
+): Promise<PostgresProcess & { adopted: boolean }> => {
   for (let attempt = 1; ; attempt++) {
+    const running = findPostgres(dataDir)
+    const taken = running && (await adoptPostgres(dataDir, running.pid, connect))
+    if (taken) return { ...taken, adopted: true }
     try {
-      return await launch(await choosePort(portFile))
+      const started = await launch(await choosePort(postgresPaths(dataDir).port))
+      return { ...started, adopted: false }
     } catch (error) {
       if (attempt === firstStartAttempts || !passing.test(messageOf(error))) throw error
       await pause(50 * 2 ** attempt)
     }
   }
 }
+
+const backoffAfter = (failures: number): number => Math.min(longestBackoffMilliseconds, 25 * 2 ** failures)
 
 const supervise = (first: PostgresProcess, launch: Launch, logger: Logger, log: string) => {
   const stopping = new AbortController()
@@ -123,7 +132,8 @@ const supervise = (first: PostgresProcess, launch: Launch, logger: Logger, log: 
         failures++
         if (stopping.signal.aborted) return
         logger.error({ failures, hint: error instanceof AppError ? error.hint : undefined }, messageOf(error))
-        await pause(Math.min(longestBackoffMilliseconds, 25 * 2 ** failures), stopping.signal)
+        const longest = passing.test(messageOf(error)) ? 250 : longestBackoffMilliseconds
+        await pause(Math.min(longest, backoffAfter(failures)), stopping.signal)
       }
     }
   }
@@ -135,8 +145,8 @@ const supervise = (first: PostgresProcess, launch: Launch, logger: Logger, log: 
       alive = false
       if (stopping.signal.aborted) return
       logger.warn({ pid: current.pid, reason }, 'Postgres ended by itself; starting it again')
-      failures = Date.now() - startedAt > stableMilliseconds ? 0 : failures + 1
-      if (failures > 1) await pause(Math.min(longestBackoffMilliseconds, 25 * 2 ** failures), stopping.signal)
+      failures = Date.now() - startedAt > shortLifeMilliseconds ? 0 : failures + 1
+      if (failures > 0) await pause(Math.min(shortLifeMilliseconds, backoffAfter(failures)), stopping.signal)
       await relaunch()
     }
   }

@@ -11,6 +11,7 @@ import type { FileSink, FormLimits } from './multipart.ts'
 import { checkBody, queryReader, readJsonBody } from './parse.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 import { makeRouter, splitTarget } from './router.ts'
+import { guarded } from './stream.ts'
 
 /** What http needs of the settings. */
 export interface HttpSettings {
@@ -51,19 +52,29 @@ interface Received {
   headers: IncomingHttpHeaders
   /** Made when it is wanted: most requests have no body. */
   body(): Readable
+  /** Ends the connection at once. */
+  cut(): void
 }
 
 const notFound = new Reply('{"detail":"Not Found"}', jsonHeaders, 404)
 
 const received = (request: Request, incoming: IncomingMessage | undefined): Received =>
   incoming
-    ? { request, method: request.method, target: incoming.url ?? '/', headers: incoming.headers, body: () => incoming }
+    ? {
+        request,
+        method: request.method,
+        target: incoming.url ?? '/',
+        headers: incoming.headers,
+        body: () => incoming,
+        cut: () => incoming.socket.destroy(),
+      }
     : {
         request,
         method: request.method,
         target: request.url,
         headers: Object.fromEntries(request.headers),
         body: () => (request.body ? Readable.fromWeb(request.body as never) : Readable.from([])),
+        cut: () => {},
       }
 
 /** The answer for a path without a route for the method. */
@@ -150,7 +161,14 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       void reply.body.cancel()
       return new Response(null, { status, headers })
     }
-    return new Response(reply.body as string | null, { status, headers })
+    const body = reply.body instanceof ReadableStream ? guarded(reply.body, (error) => cut(from, error)) : reply.body
+    return new Response(body as string | null, { status, headers })
+  }
+
+  /** An answer that breaks off must look broken: without the end that its length or chunks promise. */
+  const cut = (from: Received, error: unknown): void => {
+    log.warn({ reason: String(error) }, 'an answer was cut off')
+    from.cut()
   }
 
   return async (request: Request, incoming?: IncomingMessage): Promise<Response> => {

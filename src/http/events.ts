@@ -66,7 +66,10 @@ export const events = (
           if ((controller.desiredSize ?? 0) > 0) {
             unread = 0
             controller.enqueue(encoder.encode(': still here\n\n'))
-          } else if (++unread >= patienceHeartbeats) close()
+          } else if (++unread >= patienceHeartbeats) {
+            end()
+            controller.error(new Error('the client stopped reading events'))
+          }
         }, heartbeatMilliseconds)
         controller.enqueue(encoder.encode(': open\n\n')) // the headers go out with it
       },

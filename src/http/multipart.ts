@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import busboy from 'busboy'
 import { byteSize } from '../lib/byte-size.ts'
 import { AppError, invalidField } from '../lib/errors.ts'
+import { contentTypeOf, essenceOf } from '../lib/media-type.ts'
 import { bodyCutOff, bodyIdleSeconds } from './body.ts'
 import type { ReceivedFile } from './implement.ts'
 
@@ -34,6 +35,9 @@ export const fieldTooLarge = (name: string, maxBytes: number): AppError =>
     hint: 'Send large data as a file.',
   })
 
+const notAFile = (name: string): AppError =>
+  invalidField(['body', name], `${name} must be sent as a file; with curl: -F '${name}=@path'`, 'file_expected')
+
 const notMultipart = (error: unknown): AppError => {
   const reason = error instanceof Error ? error.message : String(error)
   if (/boundary/i.test(reason)) {
@@ -52,6 +56,13 @@ export const plainFileName = (name: string): string => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the point
   const clean = last.replace(/[\u0000-\u001f\u007f-\u009f]/g, '').trim()
   return clean === '' || clean === '.' || clean === '..' ? 'upload.bin' : clean.slice(-200)
+}
+
+/** The declared type, unless it says nothing and the name says more: `text/plain` is also what stands for no type. */
+const typeOf = (name: string, declared: string): string => {
+  const byName = contentTypeOf(name)
+  const vague = ['', 'text/plain', 'application/octet-stream'].includes(essenceOf(declared))
+  return vague && byName !== 'application/octet-stream' ? byName : declared
 }
 
 /**
@@ -86,7 +97,7 @@ export const readMultipart = async (
   let stored: Promise<void> = Promise.resolve()
   const keep = async (stream: Readable, name: string, type: string) => {
     const { id, size, sha256 } = await sink.put(stream, { maxBytes: limits.maxFileBytes })
-    form.files.push({ object: id, name: plainFileName(name), content_type: type, size, sha256 })
+    form.files.push({ object: id, name: plainFileName(name), content_type: typeOf(name, type), size, sha256 })
   }
 
   try {
@@ -102,6 +113,7 @@ export const readMultipart = async (
       }
       parser.on('field', (name, value, info) => {
         if (info.valueTruncated) return fail(fieldTooLarge(name, limits.maxFieldBytes))
+        if (accepted.includes(name) && value !== '') return fail(notAFile(name))
         Object.defineProperty(form.fields, name, { value, enumerable: true, configurable: true, writable: true })
       })
       parser.on('file', (name, stream, info) => {

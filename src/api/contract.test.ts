@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { openApiDocument, openApiPath } from '../http/openapi.ts'
+import { makeRouter } from '../http/router.ts'
+import { contract } from './contract.ts'
+import { type ApiDeps, apiRoutes } from './routes.ts'
+
+interface Document {
+  paths: Record<string, Record<string, { operationId: string; parameters: { name: string; in: string }[] }>>
+  components: { schemas: object }
+}
+
+// Routes only tie functions together when they are made, so most of what they need may be absent here.
+const routes = apiRoutes({ activities: new Map(), settings: {} } as unknown as ApiDeps)
+const document = openApiDocument(contract, { title: 'Jetty', version: '0' }) as unknown as Document
+const text = JSON.stringify(document)
+
+test('every operation of the contract is routed, and nothing else', () => {
+  expect(routes.map((route) => route.operation).sort()).toEqual(Object.keys(contract).sort())
+  for (const route of routes) expect([route.operation, typeof route.handle]).toEqual([route.operation, 'function'])
+})
+
+test('OpenAPI has exactly the operations that are routed', () => {
+  const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, one]) => `${method.toUpperCase()} ${path} ${one.operationId}`),
+  )
+  const routed = routes.map(
+    ({ endpoint, operation }) => `${endpoint.method} ${openApiPath(endpoint.path)} ${operation}`,
+  )
+  expect(described.sort()).toEqual(routed.sort())
+})
+
+test('no two operations share a path and method, aliases included', () => {
+  const router = makeRouter<string>()
+  for (const [name, one] of Object.entries(contract)) {
+    for (const path of [one.path, ...one.aliases]) router.add(one.method, path, name)
+  }
+})
+
+test('parameters of a path are described and have the names that clients know', () => {
+  for (const [path, methods] of Object.entries(document.paths)) {
+    const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+    for (const one of Object.values(methods)) {
+      expect(one.parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name)).toEqual(names)
+    }
+    expect(names.filter((name) => ['c', 't', 'collection_name', 'task_name', 'trajectoryId'].includes(name!))).toEqual(
+      [],
+    )
+  }
+})
+
+test('every reference inside of the document leads somewhere', () => {
+  for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+    expect(document.components.schemas).toHaveProperty([name!])
+  }
+  expect(text).not.toContain('$defs')
+})

@@ -1,0 +1,68 @@
+import { z } from 'zod'
+
+const quoting =
+  'curl -F cuts a value at an unescaped ";": use --form-string, and quote the JSON so that the shell leaves it alone'
+
+/**
+ * A form field with the JSON text of an object, or the object itself where the body came as JSON. Empty is `{}`. One
+ * surplus `}` at the end is forgiven: a client's shell default adds it to every argument.
+ */
+export const jsonFieldSchema = <Output extends Record<string, unknown>>(name: string, value: z.ZodType<Output>) =>
+  z
+    .union([z.string(), z.record(z.string(), z.unknown())])
+    .optional()
+    .transform((given, context): Output => {
+      const parsed = typeof given === 'string' ? parseObject(given) : (given ?? {})
+      if (!parsed) {
+        context.addIssue({ code: 'custom', message: `${name} must be the JSON text of an object; ${quoting}` })
+        return z.NEVER
+      }
+      const checked = value.safeParse(parsed)
+      if (checked.success) return checked.data
+      for (const { message, path } of checked.error.issues)
+        context.addIssue({ code: 'custom', message, path: [...path] })
+      return z.NEVER
+    })
+
+const parseObject = (text: string): Record<string, unknown> | undefined => {
+  const trimmed = text.trim()
+  if (trimmed === '') return {}
+  const parsed = tryParse(trimmed) ?? (trimmed.endsWith('}') ? tryParse(trimmed.slice(0, -1)) : undefined)
+  return parsed && typeof parsed.value === 'object' && parsed.value !== null && !Array.isArray(parsed.value)
+    ? (parsed.value as Record<string, unknown>)
+    : undefined
+}
+
+const tryParse = (text: string): { value: unknown } | undefined => {
+  try {
+    return { value: JSON.parse(text) }
+  } catch {
+    return undefined
+  }
+}
+
+const yes = new Set(['true', '1', 'yes', 'on'])
+const no = new Set(['false', '0', 'no', 'off', ''])
+
+/** `use_trial_keys`: this server lends no keys, so only "no" can be honoured. */
+export const flagSchema = z
+  .union([z.boolean(), z.string(), z.number()])
+  .optional()
+  .transform((given, context) => {
+    const word = String(given ?? 'false').toLowerCase()
+    if (no.has(word)) return false
+    context.addIssue({
+      code: 'custom',
+      message: yes.has(word)
+        ? 'This server lends no trial keys; leave use_trial_keys out, and use keys of your own'
+        : 'Expected true or false',
+    })
+    return z.NEVER
+  })
+
+/** A field whose promise this server cannot keep is refused, not ignored. */
+export const laterSchema = (name: string) =>
+  z
+    .string()
+    .optional()
+    .refine((given) => given === undefined || given === '', `${name} is not supported by this server; leave it out`)

@@ -1,0 +1,102 @@
+import type { Engine } from '../../engine/engine.ts'
+import type { StartedRun } from '../../engine/start.ts'
+import { type Call, implement, type Route } from '../../http/implement.ts'
+import { rawJson } from '../../http/reply.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
+import { authorOf } from '../../model/identity.ts'
+import { getRun, type RunnableTask, stepsOf } from '../../store/runs.ts'
+import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
+import type { DocumentDeps } from '../trajectories/documents.ts'
+import { runsContract } from './contract.ts'
+
+export interface RunsDeps extends DocumentDeps {
+  engine: Engine
+  findRunnable(wanted: { collectionId: number; task: string }): Promise<RunnableTask | undefined>
+  settings: { syncWaitSeconds: number; maxInitParamsBytes: number }
+}
+
+type RunCall = Call<(typeof runsContract)['runTask']> | Call<(typeof runsContract)['runTaskSync']>
+
+const secretName = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+export const runsRoutes = (deps: RunsDeps): Route[] => {
+  const { engine, settings } = deps
+
+  const start = async ({ collection, params, body, files, identity, keepFiles }: RunCall): Promise<StartedRun> => {
+    const task = await deps.findRunnable({ collectionId: collection.id, task: params.task })
+    if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+    checkParameters(body, settings.maxInitParamsBytes)
+    const started = await engine.start({
+      collection: { id: collection.id, name: collection.name, environmentId: task.environment_id },
+      task,
+      initParams: body.init_params,
+      secrets: body.secret_params,
+      files: files.map((file) => ({ ...file, contentType: file.content_type })),
+      author: authorOf(identity),
+    })
+    keepFiles()
+    return started
+  }
+
+  /** The recorded run, and what a client of either route expects around it. */
+  const read = async (runKey: string) => {
+    const run = await getRun(deps.database, runKey)
+    if (!run) throw new AppError('not_found', 'The run was deleted meanwhile')
+    const [steps, definition] = await Promise.all([stepsOf(deps.database, [run.id]), deps.definitions(run.definition)])
+    return { run, document: trajectoryText(run, steps, definition, deps.links.publicUrl), last: steps.at(-1) }
+  }
+
+  return implement(runsContract, {
+    runTask: async (call) => {
+      const started = await start(call)
+      const { run, document } = await read(started.key)
+      const head = {
+        message: 'Workflow started',
+        workflow_id: started.workflowId,
+        trajectory_id: started.trajectoryId,
+        status: 'pending',
+        result: {},
+        metadata: '',
+        url: trajectoryUrl(run, deps.links.publicUrl),
+      }
+      return rawJson(`${JSON.stringify(head).slice(0, -1)},"trajectory":${document}}`)
+    },
+
+    runTaskSync: async (call) => {
+      const started = await start(call)
+      const inTime = await engine.wait(started.key, AbortSignal.timeout(settings.syncWaitSeconds * 1000))
+      const ids = { workflow_id: started.workflowId, trajectory_id: started.trajectoryId }
+      if (!inTime) {
+        throw new AppError('still_running', 'Run still in progress; poll the trajectory', { extra: ids })
+      }
+      const { run, document, last } = await read(started.key)
+      const message = JSON.stringify(`Workflow ${run.status}`)
+      return rawJson(
+        `${document.slice(0, -1)},"message":${message},"result":${last?.outputs ?? '{}'},"metadata":"",` +
+          `"trajectory":${document}}`,
+      )
+    },
+  })
+}
+
+/** Limits that a form in JSON, or text with escapes, could slip through. */
+const checkParameters = (
+  body: { init_params: Record<string, unknown>; secret_params: Record<string, string> },
+  maxBytes: number,
+): void => {
+  const text = JSON.stringify(body.init_params)
+  if (text.length > maxBytes) {
+    throw new AppError('too_large', `init_params is too large: at most ${maxBytes} bytes`, {
+      hint: 'Send large data as a file.',
+    })
+  }
+  if (isDeeperThan(text, maxJsonDepth)) {
+    throw invalidField(['body', 'init_params'], `init_params is nested deeper than ${maxJsonDepth} levels`, 'too_deep')
+  }
+  for (const name of Object.keys(body.secret_params)) {
+    if (!secretName.test(name)) {
+      throw invalidField(['body', 'secret_params', name], 'A name has letters, digits and _ and starts with no digit')
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import { logEventSchema, trajectoryListSchema, trajectorySchema } from '../../model/trajectory.ts'
+import { settableStatuses } from '../../model/workflow.ts'
+
+const tag = 'Trajectories'
+const collectionMissing = "Task '{task}' in collection '{collection}' not found"
+
+const largestPage = 500
+
+export const trajectoriesContract = {
+  listTrajectories: endpoint({
+    method: 'GET',
+    path: '/api/v1/db/trajectories/{collection}/{task}',
+    summary: 'The runs of a task, newest first',
+    tag,
+    collectionMissing,
+    query: z.object({
+      limit: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .default(20)
+        .transform((limit) => Math.min(limit, largestPage))
+        .describe(`At most ${largestPage}; more is taken as that.`),
+      page: z.coerce.number().int().min(1).max(1_000_000_000).default(1),
+      cursor: z
+        .string()
+        .max(100)
+        .optional()
+        .describe('`next_cursor` of the answer before; `page` does not count then.'),
+    }),
+    response: trajectoryListSchema,
+  }),
+  getTrajectory: endpoint({
+    method: 'GET',
+    path: '/api/v1/db/trajectory/{collection}/{task}/{trajectory_id}',
+    aliases: ['/api/v1/trajectory/{collection}/{task}/{trajectory_id}'],
+    summary: 'One run, whole; it reflects progress while the run goes on',
+    tag,
+    collectionMissing: "Trajectory '{trajectory_id}' not found",
+    response: trajectorySchema,
+  }),
+  setTrajectoryStatuses: endpoint({
+    method: 'POST',
+    path: '/api/v1/trajectory/{collection}/{task}/statuses',
+    summary: 'Cancel active runs, or give ended ones another status',
+    tag,
+    collectionMissing,
+    body: z.record(z.string().max(200), z.enum(settableStatuses)).meta({ id: 'Statuses' }),
+    response: z.object({
+      message: z.string(),
+      updated: z.record(z.string(), z.string()),
+      not_found: z.array(z.string()),
+    }),
+  }),
+  getWorkflowLogs: endpoint({
+    method: 'GET',
+    path: '/api/v1/workflows-logs/{workflow_id}',
+    summary: 'What happened in a run, oldest first',
+    tag,
+    query: z.object({
+      level: z.enum(['debug', 'info', 'warning', 'error']).optional(),
+      after: z.string().max(40).optional().describe('Only what is later than this timestamp.'),
+    }),
+    response: z.object({
+      workflow_id: z.string(),
+      trajectory_id: z.string(),
+      status: z.string(),
+      events: z.array(logEventSchema),
+    }),
+  }),
+  watchTrajectory: endpoint({
+    method: 'GET',
+    path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/events',
+    summary: 'Server-sent events of one run, until it has ended; goes on after `Last-Event-ID`',
+    tag,
+    collectionMissing: "Trajectory '{trajectory_id}' not found",
+    response: 'events',
+  }),
+}

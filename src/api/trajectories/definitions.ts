@@ -1,0 +1,55 @@
+import type { Program } from '../../engine/program.ts'
+
+/** What a trajectory shows of the workflow it ran: the same text for every run of one definition. */
+export interface ShownDefinition {
+  totalSteps: string
+  stepConfigs: string
+  step(name: string): { activity: string; config: string; dependsOn: string }
+}
+
+const mostKept = 200
+
+/** Definitions ready to be shown, by hash; the longest unused go first. */
+export const makeShownDefinitions = (
+  readText: (hash: string) => Promise<string>,
+  compile: (text: string) => Program,
+): ((hash: string) => Promise<ShownDefinition>) => {
+  const cache = new Map<string, Promise<ShownDefinition>>()
+
+  const make = async (hash: string): Promise<ShownDefinition> => {
+    const text = await readText(hash)
+    const workflow = JSON.parse(text) as { steps?: unknown; step_configs?: Record<string, Record<string, unknown>> }
+    const configs = workflow.step_configs ?? {}
+    const program = compile(text)
+    const steps = new Map(program.steps.map((step) => [step.name, step]))
+    const shown = new Map<string, ReturnType<ShownDefinition['step']>>()
+    return {
+      totalSteps: JSON.stringify(workflow.steps ?? []),
+      stepConfigs: JSON.stringify(configs),
+      step(name) {
+        const known = shown.get(name)
+        if (known) return known
+        const config = Object.hasOwn(configs, name) ? configs[name] : undefined
+        const made = {
+          activity: JSON.stringify(config?.activity ?? ''),
+          config: JSON.stringify(config ?? {}),
+          dependsOn: JSON.stringify(steps.get(name)?.dependsOn ?? []),
+        }
+        shown.set(name, made)
+        return made
+      },
+    }
+  }
+
+  return (hash) => {
+    const known = cache.get(hash) ?? make(hash)
+    cache.delete(hash)
+    cache.set(hash, known)
+    known.catch(() => cache.delete(hash))
+    for (const oldest of cache.keys()) {
+      if (cache.size <= mostKept) break
+      cache.delete(oldest)
+    }
+    return known
+  }
+}

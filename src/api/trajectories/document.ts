@@ -1,0 +1,91 @@
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import type { RunRow, StepRecord } from '../../store/runs.ts'
+import type { ShownDefinition } from './definitions.ts'
+
+/**
+ * The trajectory document (contract 3.1), put together as text: inputs and outputs are stored as JSON and are copied,
+ * not parsed, so that a list of long runs costs little more than reading it.
+ */
+export const trajectoryText = (
+  run: RunRow,
+  steps: StepRecord[],
+  definition: ShownDefinition,
+  publicUrl: string,
+): string => {
+  const last = steps.at(-1)
+  const updated = run.ended_at ?? last?.ended_at ?? last?.started_at ?? run.started_at ?? run.created_at
+  const head = {
+    ...identityOf(run),
+    status: run.status,
+    attributes: {
+      asset_type: 'trajectory',
+      asset_filename: `${run.trajectory_id}.json`,
+      created: timestamp(run.created_at),
+      params: {},
+    },
+    created: timestamp(run.created_at),
+    updated: timestamp(updated),
+    started: timestampOrNull(run.started_at),
+    ended: timestampOrNull(run.ended_at),
+    duration_seconds: secondsBetween(run.started_at, run.ended_at),
+    author: run.author,
+    metadata_uri: '',
+  }
+  const tail = {
+    org_id: null,
+    error: run.error,
+    triggered_by_routine_id: null,
+    webhook_url: null,
+    trial: null,
+    url: trajectoryUrl(run, publicUrl),
+  }
+  const completed = steps.filter((step) => step.status === 'completed').map((step) => step.name)
+  return (
+    `${JSON.stringify(head).slice(0, -1)},"steps":{` +
+    steps.map((step) => `${JSON.stringify(step.name)}:${stepText(run, step, definition)}`).join(',') +
+    `},"labels":[],"total_steps":${definition.totalSteps},"completed_steps":${JSON.stringify(completed)},` +
+    `"init_params":${run.init_params},"step_configs":${definition.stepConfigs},${JSON.stringify(tail).slice(1)}`
+  )
+}
+
+/** One step of the document; also the data of a `step` event. */
+export const stepText = (run: RunRow, step: StepRecord, definition: ShownDefinition): string => {
+  const { activity, config, dependsOn } = definition.step(step.name)
+  const failure = step.error === null ? undefined : (JSON.parse(step.error) as { message: string })
+  const head = {
+    key: step.name,
+    status: step.status,
+    error: failure?.message ?? null,
+    created: timestamp(step.started_at),
+    ended: timestampOrNull(step.ended_at),
+    duration_seconds: secondsBetween(step.started_at, step.ended_at),
+    attempt: step.attempt,
+    author: run.author,
+    origin: { task: run.name, task_version: run.version },
+  }
+  const extra = `${step.warnings ? `,"logs":${step.warnings}` : ''}${step.error ? `,"error_detail":${step.error}` : ''}`
+  return (
+    `{"activity":${activity},${JSON.stringify(head).slice(1, -1)},"inputs":${step.inputs ?? '{}'},` +
+    `"outputs":${step.outputs ?? '{}'},"depends_on":${dependsOn},"config":${config}${extra}}`
+  )
+}
+
+/** The names and ids that every answer about a run carries. */
+export const identityOf = (run: Pick<RunRow, 'name' | 'trajectory_id' | 'workflow_id'>) => {
+  const [collection = '', task = ''] = run.name.split('/')
+  return {
+    name: run.name,
+    trajectory_id: run.trajectory_id,
+    workflow_id: run.workflow_id,
+    collection,
+    task,
+    storage_path: `${run.name}/0000`,
+  }
+}
+
+/** The one page of the web UI that shows this run. */
+export const trajectoryUrl = (run: { name: string; trajectory_id: string }, publicUrl: string): string =>
+  `${publicUrl}/${run.name}/${run.trajectory_id}`
+
+const secondsBetween = (from: Date | null, to: Date | null): number | null =>
+  from && to ? Math.max(0, (to.getTime() - from.getTime()) / 1000) : null

@@ -1,0 +1,57 @@
+import { timestamp } from '../../lib/time.ts'
+import type { RunRow, StepRecord } from '../../store/runs.ts'
+import type { ShownDefinition } from './definitions.ts'
+
+export interface LogEvent {
+  timestamp: string
+  level: 'debug' | 'info' | 'warning' | 'error'
+  type: string
+  step: string | null
+  activity: string | null
+  message: string
+  attributes: Record<string, unknown>
+}
+
+const plain = (at: Date, level: LogEvent['level'], type: string, message: string): LogEvent => ({
+  timestamp: timestamp(at),
+  level,
+  type,
+  step: null,
+  activity: null,
+  message,
+  attributes: {},
+})
+
+/** What happened in a run, oldest first. All of it follows from the run and its steps; only warnings are stored. */
+export const logEvents = (run: RunRow, steps: StepRecord[], definition: ShownDefinition): LogEvent[] => {
+  const events = [plain(run.created_at, 'info', 'run_created', `Run ${run.trajectory_id} of ${run.name} accepted`)]
+  if (run.started_at) events.push(plain(run.started_at, 'info', 'run_started', 'Run started'))
+  for (const step of steps) events.push(...stepEvents(step, definition))
+  if (run.ended_at) {
+    const level = run.status === 'failed' ? 'error' : 'info'
+    events.push(plain(run.ended_at, level, `run_${run.status}`, run.error ?? `Run ${run.status}`))
+  }
+  return events
+}
+
+/** The events of one step: its start, its warnings, its end. */
+export const stepEvents = (step: StepRecord, definition: ShownDefinition): LogEvent[] => {
+  const activity = JSON.parse(definition.step(step.name).activity) as string
+  const of = (at: Date, level: LogEvent['level'], type: string, message: string): LogEvent => ({
+    ...plain(at, level, type, message),
+    step: step.name,
+    activity,
+    attributes: { attempt: step.attempt },
+  })
+  const events = [of(step.started_at, 'info', 'step_started', `Step '${step.name}' started`)]
+  for (const warning of step.warnings ? (JSON.parse(step.warnings) as Partial<LogEvent>[]) : []) {
+    events.push({ ...of(step.started_at, 'warning', 'warning', ''), ...warning })
+  }
+  if (!step.ended_at) return events
+  if (step.status === 'failed') {
+    const failure = JSON.parse(step.error ?? '{}') as { message?: string; code?: string; hint?: string | null }
+    const failed = of(step.ended_at, 'error', 'step_failed', `Step '${step.name}' failed: ${failure.message ?? ''}`)
+    events.push({ ...failed, attributes: { ...failed.attributes, code: failure.code, hint: failure.hint ?? null } })
+  } else events.push(of(step.ended_at, 'info', `step_${step.status}`, `Step '${step.name}' ${step.status}`))
+  return events
+}

@@ -1,0 +1,153 @@
+import type { Engine } from '../../engine/engine.ts'
+import { requireScope } from '../../http/authorise.ts'
+import { events } from '../../http/events.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { jsonHeaders, Reply, rawJson } from '../../http/reply.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import type { SettableStatus } from '../../model/workflow.ts'
+import {
+  countRuns,
+  findRun,
+  findRunByWorkflowId,
+  findRuns,
+  listRuns,
+  type RunCursor,
+  type RunnableTask,
+  type RunRow,
+  relabelRuns,
+  stepsOf,
+} from '../../store/runs.ts'
+import { trajectoriesContract } from './contract.ts'
+import { type DocumentDeps, documentOf, documentsOf } from './documents.ts'
+import { logEvents } from './log-events.ts'
+import { watchRun } from './watch.ts'
+
+export interface TrajectoriesDeps extends DocumentDeps {
+  engine: Engine
+  findRunnable(wanted: { collectionId: number; task: string }): Promise<RunnableTask | undefined>
+}
+
+const missing = (id: string) => new AppError('not_found', `Trajectory '${id}' not found`)
+
+const readCursor = (text: string | undefined): RunCursor | undefined => {
+  if (text === undefined) return undefined
+  const [, createdMicros, number] = /^(\d{1,17})-(\d{1,15})$/.exec(text) ?? []
+  if (!createdMicros || !number) {
+    throw invalidField(['query', 'cursor'], 'Expected the next_cursor of an earlier answer, unchanged', 'cursor')
+  }
+  return { createdMicros, number: Number(number) }
+}
+
+export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
+  const { database, engine } = deps
+  const get = async (collectionId: number, task: string, trajectoryId: string): Promise<RunRow> => {
+    const run = await findRun(database, { collectionId, task, trajectoryId })
+    if (!run) throw missing(trajectoryId)
+    return run
+  }
+
+  return implement(trajectoriesContract, {
+    listTrajectories: async ({ collection, params, query }) => {
+      const task = await deps.findRunnable({ collectionId: collection.id, task: params.task })
+      if (!task) {
+        throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+      }
+      const { limit, page } = query
+      const after = readCursor(query.cursor)
+      const offset = (page - 1) * limit
+      const [total, runs] = await Promise.all([
+        countRuns(database, task.id),
+        listRuns(database, task.id, { limit: after ? limit + 1 : limit, offset, after }),
+      ])
+      const shown = runs.slice(0, limit)
+      const last = shown.at(-1)
+      const more = after ? runs.length > limit : page * limit < total
+      const tail = JSON.stringify({
+        total,
+        page,
+        limit,
+        has_more: more,
+        next_cursor: more && last ? `${last.created_micros}-${last.number}` : null,
+      })
+      return new Reply(streamList(documentsOf(deps, shown), tail), jsonHeaders)
+    },
+
+    getTrajectory: async ({ collection, params }) =>
+      rawJson(await documentOf(deps, await get(collection.id, params.task, params.trajectory_id))),
+
+    setTrajectoryStatuses: async ({ collection, params, body }) => {
+      const wanted = Object.entries(body)
+      if (wanted.length === 0) return { message: 'Updated 0 trajectories', updated: {}, not_found: [] }
+      const at = { collectionId: collection.id, task: params.task, trajectoryIds: Object.keys(body) }
+      const runs = await findRuns(database, at)
+      const known = new Set(runs.map((run) => run.trajectory_id))
+      const notFound = at.trajectoryIds.filter((id) => !known.has(id))
+      if (runs.length === 0) throw missing(notFound.join("', '"))
+      await Promise.all(
+        [...new Set(Object.values(body))].map((status) =>
+          setStatus(
+            deps,
+            status,
+            runs.filter((run) => body[run.trajectory_id] === status),
+          ),
+        ),
+      )
+      const after = await findRuns(database, at)
+      const updated = Object.fromEntries(after.map((run) => [run.trajectory_id, run.status]))
+      return { message: `Updated ${after.length} trajectories`, updated, not_found: notFound }
+    },
+
+    getWorkflowLogs: async ({ params, query, identity }) => {
+      const run = await findRunByWorkflowId(database, params.workflow_id)
+      if (!run) throw new AppError('not_found', `Workflow '${params.workflow_id}' not found`)
+      requireScope(identity, run.collection_id)
+      const [steps, definition] = await Promise.all([stepsOf(database, [run.id]), deps.definitions(run.definition)])
+      const { level, after } = query
+      return {
+        workflow_id: run.workflow_id,
+        trajectory_id: run.trajectory_id,
+        status: run.status,
+        events: logEvents(run, steps, definition).filter(
+          (event) => (!level || event.level === level) && (!after || event.timestamp > after),
+        ),
+      }
+    },
+
+    watchTrajectory: async (call) => {
+      const { collection, params, request } = call
+      const run = await get(collection.id, params.task, params.trajectory_id)
+      const header = request.headers.get('last-event-id')
+      const after = header !== null && /^\d{1,15}$/.test(header) ? Number(header) : undefined
+      return events(call, (signal) => watchRun({ ...deps, engine }, run, after, signal))
+    },
+  })
+}
+
+/** An active run is asked to end so; one that has ended is given the status as a label. */
+const setStatus = async (deps: TrajectoriesDeps, status: SettableStatus, runs: RunRow[]): Promise<void> => {
+  const active = runs.filter((run) => run.ended_at === null).map((run) => run.id)
+  const ended = runs.filter((run) => run.ended_at !== null).map((run) => run.id)
+  if (active.length > 0 && status !== 'pending') await deps.engine.requestEnd(active, status)
+  if (ended.length > 0) await relabelRuns(deps.database, ended, status)
+}
+
+const encoder = new TextEncoder()
+
+/** `{"trajectories":[…], …}` as it is read from storage. */
+const streamList = (documents: AsyncGenerator<string>, tail: string): ReadableStream<Uint8Array> => {
+  let first = true
+  return new ReadableStream({
+    async pull(controller) {
+      const { value, done } = await documents.next()
+      const opening = first ? '{"trajectories":[' : ''
+      if (done) {
+        controller.enqueue(encoder.encode(`${opening}],${tail.slice(1)}`))
+        controller.close()
+      } else controller.enqueue(encoder.encode(`${opening || ','}${value}`))
+      first = false
+    },
+    async cancel() {
+      await documents.return(undefined)
+    },
+  })
+}

@@ -1,0 +1,80 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createExclusively } from '../database/exclusive-file.ts'
+import { hashToken } from '../lib/crypto.ts'
+import { newApiKey, redactToken } from '../lib/ids.ts'
+import type { Server } from '../main.ts'
+import { createCollection } from '../store/collections.ts'
+import { createKey } from '../store/keys.ts'
+import { makeRunnableFinder } from '../store/runs.ts'
+import { createTask } from '../store/tasks.ts'
+import { demoTasks } from './demo-tasks.ts'
+
+export interface FirstStart {
+  tokenPath: string
+  shownToken: string
+  /** The demo run as the API shows it. */
+  tryUrl: string
+}
+
+/** What a new server is given, once: a collection `demo` with example tasks, a key for it, and a first run. */
+export const firstStart = async (server: Server): Promise<FirstStart | undefined> => {
+  if (!server.url) return undefined
+  const { database } = server
+  const claimed = await database.rows(
+    'claim_first_start',
+    `insert into server (key, value) select 'first-start', now()::text
+     where not exists (select from collections) on conflict do nothing returning key`,
+  )
+  if (claimed.length === 0) return undefined
+  const collection = await createCollection(database, {
+    name: 'demo',
+    description: 'Examples to look at, run and change',
+    owner_identifier: null,
+    storage_info: null,
+    storage_provider: 'default',
+    keyId: null,
+  })
+  if (!collection) return undefined
+  for (const { workflow, ...task } of demoTasks) {
+    await createTask(database, collection.id, {
+      version: null,
+      is_private: true,
+      is_chat_flow: false,
+      croissant_metadata: null,
+      ...task,
+      workflow: JSON.stringify(workflow),
+    })
+  }
+  const token = newApiKey()
+  await createKey(database, {
+    name: 'demo',
+    collectionIds: [collection.id],
+    hash: hashToken(token),
+    prefix: token.slice(0, 8),
+    access: 'WRITE',
+    expiresAt: null,
+  })
+  const hello = await makeRunnableFinder(database)({ collectionId: collection.id, task: 'hello' })
+  if (!hello) return undefined
+  const run = await server.engine.start({
+    collection: { id: collection.id, name: 'demo', environmentId: null },
+    task: hello,
+    initParams: {},
+    secrets: {},
+    files: [],
+    author: 'admin',
+  })
+  const tryUrl = `${server.url}/api/v1/db/trajectory/demo/hello/${run.trajectoryId}`
+  return { tokenPath: saveToken(token, server.dataDir), shownToken: redactToken(token), tryUrl }
+}
+
+/** Where every client looks for it; a token that is there already is never replaced. */
+const saveToken = (token: string, dataDir: string): string => {
+  const usual = join(homedir(), '.config', 'jetty', 'token')
+  const path = existsSync(usual) ? join(dataDir, 'demo-token') : usual
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  createExclusively(path, `${token}\n`)
+  return path
+}

@@ -1,0 +1,54 @@
+import pc from 'picocolors'
+import type { Settings } from '../lib/config.ts'
+import type { Server } from '../main.ts'
+import { version } from '../version.ts'
+import type { FirstStart } from './first-start.ts'
+
+interface Started {
+  settings: Settings
+  server: Server
+  demo: FirstStart | undefined
+  seconds: number
+}
+
+/** Where everything is, for a person. Only what exists is shown. */
+export const startupText = ({ settings, server, demo, seconds }: Started): string => {
+  const { url, dataDir } = server
+  const rows: [string, string][] = []
+  if (url) rows.push(['API', `${url}/api/v1`], ['Docs', `${url}/docs`])
+  rows.push(['Database', server.postgres ? `${dataDir}/db (embedded)` : 'DATABASE_URL'], ['Files', `${dataDir}/files`])
+  if (settings.role !== 'api') rows.push(['Workers', String(settings.workerConcurrency)])
+  rows.push(['Admin', settings.adminToken ? 'JETTY_ADMIN_TOKEN' : `${dataDir}/admin-token`])
+  if (demo) rows.push(['Token', `${demo.tokenPath} (${demo.shownToken}; for the collection demo)`])
+  if (demo && url) rows.push(['Try', `curl -s -H "Authorization: Bearer $(cat ${demo.tokenPath})" ${demo.tryUrl}`])
+  const lines = rows.map(([name, value]) => `  ${pc.dim(name.padEnd(9))} ${value}`)
+  const warning =
+    settings.host === '127.0.0.1' || settings.host === 'localhost' || !url
+      ? []
+      : ['', `  ${pc.yellow('Reachable from other machines.')} Put a proxy with TLS in front of it.`]
+  return [
+    '',
+    `  ${pc.bold('jetty')} ${version}`,
+    '',
+    ...lines,
+    ...warning,
+    '',
+    `  ready in ${seconds.toFixed(1)} s · Ctrl-C drains running steps`,
+    '',
+  ].join('\n')
+}
+
+/** The same as one JSON line, for whatever reads stdout. */
+export const startupLine = ({ settings, server, demo, seconds }: Started): string =>
+  JSON.stringify({
+    event: 'ready',
+    version,
+    role: settings.role,
+    url: server.url ?? null,
+    data_dir: server.dataDir,
+    database: server.postgres ? 'embedded' : 'DATABASE_URL',
+    token_path: demo?.tokenPath ?? null,
+    demo_run: demo?.tryUrl ?? null,
+    pid: process.pid,
+    seconds: Math.round(seconds * 1000) / 1000,
+  })

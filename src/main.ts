@@ -1,0 +1,177 @@
+/** The composition root: settings in, a running server out. Everything else receives what it needs from here. */
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import type { ActivityRegistry } from './activities/activity.ts'
+import { builtinActivities } from './activities/registry.ts'
+import { makeAuthenticate } from './api/authenticate.ts'
+import { makeReference } from './api/reference.ts'
+import { apiRoutes } from './api/routes.ts'
+import { makeShownDefinitions } from './api/trajectories/definitions.ts'
+import { adminTokenOf, prepareDataFolder, secretKeysOf } from './database/data-folder.ts'
+import { type Database, openDatabase } from './database/database.ts'
+import { type EmbeddedPostgres, startOrAdoptPostgres } from './database/embedded.ts'
+import { migrate } from './database/migrate.ts'
+import { libraryMigration } from './engine/dbos.ts'
+import { type Engine, startEngine } from './engine/engine.ts'
+import { compileWorkflow } from './engine/program.ts'
+import { makeServer } from './http/server.ts'
+import type { Settings } from './lib/config.ts'
+import { makeSealer, type Sealer } from './lib/crypto.ts'
+import type { Logger } from './lib/log.ts'
+import { makeFetcher, parseAllowRules } from './lib/net.ts'
+import { pause } from './lib/time.ts'
+import type { Workflow } from './model/workflow.ts'
+import { makeCollectionFinder } from './store/collections.ts'
+import { finishDeletions } from './store/deletion.ts'
+import { readEnvironmentVersion, removeUnusedEnvironments } from './store/environments.ts'
+import { makeKeyFinder, makeKeyToucher } from './store/keys.ts'
+import { openDiskObjects } from './store/objects/disk.ts'
+import type { ObjectStore } from './store/objects/objects.ts'
+import { activeRunsOf, definitionText, makeRunnableFinder } from './store/runs.ts'
+import { checkSealingKey } from './store/sealing-key.ts'
+import { version } from './version.ts'
+
+export interface ServerOptions {
+  settings: Settings
+  log: Logger
+  /** What steps can do; the tests add activities of their own. */
+  activities?: ActivityRegistry
+}
+
+export interface Server {
+  /** Where the API answers; undefined for a worker, which serves nothing. */
+  url: string | undefined
+  publicUrl: string
+  dataDir: string
+  adminToken: string
+  postgres: EmbeddedPostgres | undefined
+  database: Database
+  engine: Engine
+  sealer: Sealer
+  objects: ObjectStore
+  /** Stops in order: no new calls, steps drained and handed over, Postgres last. */
+  close(): Promise<void>
+}
+
+const housekeepingMs = 60_000
+
+/** Starts everything that the role asks for. Rejects with a text that says what to change when something is not right. */
+export const startServer = async ({
+  settings,
+  log,
+  activities = builtinActivities,
+}: ServerOptions): Promise<Server> => {
+  const dataDir = prepareDataFolder(settings.dataDir)
+  const adminToken = settings.adminToken ?? adminTokenOf(dataDir)
+  const sealer = makeSealer(settings.secretKeys ?? secretKeysOf(dataDir))
+  const postgres = settings.databaseUrl ? undefined : await startOrAdoptPostgres({ dataDir, logger: log })
+  // Nothing below this line knows which of the two it is.
+  const database = openDatabase(settings.databaseUrl ?? (postgres as EmbeddedPostgres).url)
+  const executor = postgres ? 'local' : `${hostname()}-${randomUUID()}`
+  const closers: (() => Promise<unknown>)[] = [() => database.close(), async () => postgres?.stop()]
+  const closeAll = async () => {
+    for (const close of closers) await close()
+  }
+  try {
+    await migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(database.url) }])
+    await checkSealingKey(database, sealer)
+    const objects = await openDiskObjects(join(dataDir, 'files'))
+    const engine = await startEngine({
+      database,
+      executor,
+      role: settings.role,
+      activities,
+      objects,
+      fetch: makeFetcher({
+        allowPrivateNetwork: parseAllowRules(settings.allowPrivateNetwork),
+        maxBytes: settings.maxFetchBytes,
+        timeoutSeconds: settings.fetchTimeoutSeconds,
+      }),
+      openEnvironment: async (id) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id)),
+      sealer,
+      limits: {
+        concurrency: settings.workerConcurrency,
+        stepTimeoutSeconds: settings.stepTimeoutSeconds,
+        runTimeoutSeconds: settings.runTimeoutSeconds,
+        maxOutputBytes: settings.maxOutputBytes,
+      },
+      log,
+    })
+    closers.unshift(() => engine.stop(settings.drainSeconds))
+
+    const cancelRunsOf = async (collectionId: number) => {
+      for (let active = await activeRunsOf(database, collectionId); active.length > 0; ) {
+        await engine.requestEnd(active, 'cancelled')
+        active = await activeRunsOf(database, collectionId)
+      }
+    }
+    closers.unshift(keepHouse(database, objects, cancelRunsOf, log))
+    const base = { dataDir, adminToken, postgres, database, engine, sealer, objects, close: closeAll }
+    if (settings.role === 'worker') return { ...base, url: undefined, publicUrl: settings.publicUrl ?? '' }
+
+    const links = { publicUrl: settings.publicUrl ?? '' } // completed once the port is known
+    const findCollection = makeCollectionFinder(database)
+    const server = makeServer({
+      routes: apiRoutes({
+        database,
+        sealer,
+        version,
+        ...makeReference({ version }),
+        settings,
+        engine,
+        objects,
+        activities,
+        findCollection,
+        cancelRunsOf,
+        workflowWarnings: (workflow) => engine.check(workflow),
+        findRunnable: makeRunnableFinder(database),
+        definitions: makeShownDefinitions(
+          (hash) => definitionText(database, hash),
+          (text) => compileWorkflow(JSON.parse(text) as Workflow, activities),
+        ),
+        links,
+      }),
+      authenticate: makeAuthenticate({
+        adminToken,
+        findKey: makeKeyFinder(database),
+        touchKey: makeKeyToucher(database),
+      }),
+      findCollection,
+      files: objects,
+      settings,
+      log,
+    })
+    const { url } = await server.listen(settings.host, settings.port)
+    links.publicUrl ||= url
+    closers.unshift(() => server.close(settings.drainSeconds))
+    return { ...base, url, publicUrl: links.publicUrl }
+  } catch (error) {
+    await closeAll().catch(() => {})
+    throw error
+  }
+}
+
+/** What has to be tidied at times: deletions that were cut off, half-written uploads, environments nobody uses. */
+const keepHouse = (
+  database: Database,
+  objects: ObjectStore,
+  cancelRunsOf: (collectionId: number) => Promise<void>,
+  log: Logger,
+): (() => Promise<void>) => {
+  const stop = new AbortController()
+  const tidy = async () => {
+    await finishDeletions(database, { cancelRunsOf, objects })
+    await objects.sweepTemporary()
+    await removeUnusedEnvironments(database)
+  }
+  const running = (async () => {
+    while (await pause(housekeepingMs, stop.signal)) {
+      await tidy().catch((error) => log.debug({ err: error }, 'housekeeping put off'))
+    }
+  })()
+  return async () => {
+    stop.abort()
+    await running
+  }
+}

@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { jsonObjectSchema, labelTextSchema, timestampSchema } from './names.ts'
+import { runStatuses } from './workflow.ts'
+
+const status = z.enum(runStatuses)
+const time = timestampSchema.nullable()
+
+export const labelSchema = z
+  .object({ key: labelTextSchema, value: z.string(), created: timestampSchema, author: z.string() })
+  .meta({ id: 'Label' })
+
+/** One executed step, as recorded (contract 3.1). */
+export const stepSchema = z
+  .looseObject({
+    activity: z.string(),
+    key: z.string().describe('Name of the step.'),
+    status: z.enum(['pending', 'running', 'completed', 'failed', 'skipped', 'cancelled']),
+    error: z.string().nullable(),
+    inputs: jsonObjectSchema.describe('Resolved parameters; secrets are ***.'),
+    outputs: jsonObjectSchema,
+    depends_on: z.array(z.string()),
+    created: timestampSchema,
+    ended: time,
+    duration_seconds: z.number().nullable(),
+    author: z.string(),
+    origin: jsonObjectSchema,
+    config: jsonObjectSchema,
+  })
+  .meta({ id: 'Step' })
+
+/** One run, recorded whole (contract 3.1). */
+export const trajectorySchema = z
+  .looseObject({
+    name: z.string(),
+    trajectory_id: z.string(),
+    workflow_id: z.string(),
+    collection: z.string(),
+    task: z.string(),
+    storage_path: z.string(),
+    status,
+    attributes: jsonObjectSchema,
+    created: timestampSchema,
+    updated: timestampSchema,
+    started: time,
+    ended: time,
+    duration_seconds: z.number().nullable(),
+    author: z.string(),
+    metadata_uri: z.string(),
+    steps: z.record(z.string(), stepSchema).describe('By step name, in the order of execution.'),
+    labels: z.array(labelSchema),
+    total_steps: z.array(z.string()),
+    completed_steps: z.array(z.string()),
+    init_params: jsonObjectSchema,
+    step_configs: jsonObjectSchema,
+    org_id: z.string().nullable(),
+    error: z.string().nullable(),
+    triggered_by_routine_id: z.number().nullable(),
+    webhook_url: z.string().nullable(),
+    trial: jsonObjectSchema.nullable(),
+    url: z.string(),
+  })
+  .meta({ id: 'Trajectory' })
+
+export const trajectoryListSchema = z
+  .object({
+    trajectories: z.array(trajectorySchema),
+    total: z.int(),
+    page: z.int(),
+    limit: z.int(),
+    has_more: z.boolean(),
+    next_cursor: z.string().nullable().optional().describe('Pass it as `cursor` to get what comes after.'),
+  })
+  .meta({ id: 'TrajectoryList' })
+
+export const logEventSchema = z
+  .object({
+    timestamp: timestampSchema,
+    level: z.enum(['debug', 'info', 'warning', 'error']),
+    type: z.string(),
+    step: z.string().nullable(),
+    activity: z.string().nullable(),
+    message: z.string(),
+    attributes: jsonObjectSchema,
+  })
+  .meta({ id: 'LogEvent' })
+
+/** The answer to a run that was accepted. */
+export const workflowResponseSchema = z
+  .looseObject({
+    message: z.string(),
+    workflow_id: z.string(),
+    trajectory_id: z.string(),
+    status,
+    result: jsonObjectSchema,
+    trajectory: jsonObjectSchema,
+    metadata: z.string(),
+    url: z.string(),
+  })
+  .meta({ id: 'WorkflowResponse' })

@@ -1,0 +1,209 @@
+import type { Database, Queries } from '../database/database.ts'
+import { batched } from '../lib/batch.ts'
+import type { RunStatus, StepStatus } from '../model/workflow.ts'
+
+/** A run as it stands in its row. */
+export interface RunRow {
+  id: string
+  number: number
+  trajectory_id: string
+  workflow_id: string
+  collection_id: number
+  task_id: number
+  name: string
+  /** Hash of the definition to show: secrets are struck out of it. */
+  definition: string
+  /** Hash of the definition it executes. */
+  version: string
+  init_params: string
+  author: string
+  status: RunStatus
+  error: string | null
+  changed: number
+  created_at: Date
+  started_at: Date | null
+  ended_at: Date | null
+}
+
+export interface StepRecord {
+  run_id: string
+  seq: number
+  name: string
+  status: StepStatus
+  attempt: number
+  inputs: string | null
+  outputs: string | null
+  error: string | null
+  warnings: string | null
+  changed: number
+  started_at: Date
+  ended_at: Date | null
+}
+
+const runColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
+  coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.init_params, r.author, r.status,
+  r.error, r.changed, r.created_at, r.started_at, r.ended_at`
+
+const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, coalesce(s.inputs, i.body) as inputs,
+  coalesce(s.outputs, o.body) as outputs, s.error, s.warnings, s.changed, s.started_at, s.ended_at`
+const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
+
+/** What a run needs to know of its task and collection, in one query; many at the same time share it. */
+export interface RunnableTask {
+  id: number
+  name: string
+  definition: string
+  collection_id: number
+  environment_id: number | null
+}
+
+export const makeRunnableFinder = (
+  database: Database,
+): ((wanted: { collectionId: number; task: string }) => Promise<RunnableTask | undefined>) => {
+  const key = (collectionId: number, task: string) => `${collectionId} ${task.toLowerCase()}`
+  return batched(async (wanted) => {
+    const rows = await database.rows<RunnableTask>(
+      'runnable_tasks',
+      `select t.id, t.name, t.definition, t.collection_id, c.environment_id
+       from unnest($1::bigint[], $2::text[]) w(collection_id, name)
+       join tasks t on t.collection_id = w.collection_id and lower(t.name) = w.name
+       join collections c on c.id = t.collection_id`,
+      [wanted.map((one) => one.collectionId), wanted.map((one) => one.task.toLowerCase())],
+    )
+    const found = new Map(rows.map((row) => [key(row.collection_id, row.name), row]))
+    return wanted.map((one) => found.get(key(one.collectionId, one.task)))
+  }, 200)
+}
+
+/** The run with this trajectory id, if it belongs to the named task: as it is called now, or was when the run began. */
+export const findRun = async (
+  queries: Queries,
+  at: { collectionId: number; task: string; trajectoryId: string },
+): Promise<RunRow | undefined> => (await findRuns(queries, { ...at, trajectoryIds: [at.trajectoryId] }))[0]
+
+export const findRuns = (
+  queries: Queries,
+  at: { collectionId: number; task: string; trajectoryIds: string[] },
+): Promise<RunRow[]> =>
+  queries.rows<RunRow>(
+    'find_runs',
+    `select ${runColumns} from runs r where r.trajectory_id = any($1::text[]) and r.collection_id = $2
+       and (lower(split_part(r.name, '/', 2)) = lower($3)
+            or r.task_id = (select id from tasks where collection_id = $2 and lower(name) = lower($3)))`,
+    [at.trajectoryIds, at.collectionId, at.task],
+  )
+
+/** By workflow id, or by a bare trajectory id. */
+export const findRunByWorkflowId = async (queries: Queries, id: string): Promise<RunRow | undefined> =>
+  (
+    await queries.rows<RunRow>(
+      'find_run_by_workflow_id',
+      `select ${runColumns} from runs r where r.workflow_id = $1
+       union all select ${runColumns} from runs r where r.trajectory_id = $1 limit 1`,
+      [id],
+    )
+  )[0]
+
+export const getRun = async (queries: Queries, runKey: string): Promise<RunRow | undefined> =>
+  (await queries.rows<RunRow>('get_run', `select ${runColumns} from runs r where r.id = $1`, [runKey]))[0]
+
+/** Where a page of a list goes on: after the run that was created then, with this number. */
+export interface RunCursor {
+  createdMicros: string
+  number: number
+}
+
+/** Newest first, ties by insertion; by keyset from a cursor, or by page. */
+export const listRuns = (
+  queries: Queries,
+  taskId: number,
+  page: { limit: number; offset: number; after: RunCursor | undefined },
+): Promise<(RunRow & { created_micros: string })[]> => {
+  const columns = `${runColumns}, (extract(epoch from r.created_at) * 1000000)::bigint::text as created_micros`
+  const order = 'order by r.created_at desc, r.number desc'
+  if (!page.after) {
+    return queries.rows('list_runs', `select ${columns} from runs r where r.task_id = $1 ${order} limit $2 offset $3`, [
+      taskId,
+      page.limit,
+      page.offset,
+    ])
+  }
+  return queries.rows(
+    'list_runs_after',
+    `select ${columns} from runs r where r.task_id = $1
+       and (r.created_at, r.number) < (to_timestamp(0) + $3::bigint * interval '1 microsecond', $4)
+     ${order} limit $2`,
+    [taskId, page.limit, page.after.createdMicros, page.after.number],
+  )
+}
+
+/** How many runs a task has ever started: kept by those who start them, never counted. */
+export const countRuns = async (queries: Queries, taskId: number): Promise<number> => {
+  const [row] = await queries.rows<{ total: number }>(
+    'count_runs',
+    'select coalesce(sum(total), 0)::bigint as total from run_counts where task_id = $1',
+    [taskId],
+  )
+  return row?.total ?? 0
+}
+
+/** Steps of several runs, in order, with large values put back where they belong. */
+export const stepsOf = (queries: Queries, runKeys: string[]): Promise<StepRecord[]> =>
+  queries.rows<StepRecord>(
+    'steps_of',
+    `select ${stepColumns} from steps s ${payloads} where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
+    [runKeys],
+  )
+
+/** Steps of one run from `fromSeq` on that changed after `after` and not later than `until`, in the order of change. */
+export const stepChanges = (
+  queries: Queries,
+  at: { runKey: string; fromSeq: number; after: number; until?: number; limit: number },
+): Promise<StepRecord[]> =>
+  queries.rows<StepRecord>(
+    'step_changes',
+    `select ${stepColumns} from steps s ${payloads}
+     where s.run_id = $1 and s.seq >= $2 and s.changed > $3 and s.changed <= $4 order by s.changed limit $5`,
+    [at.runKey, at.fromSeq, at.after, at.until ?? Number.MAX_SAFE_INTEGER, at.limit],
+  )
+
+/** The run and the number of its newest change, seen at one moment. */
+export const runAtOnce = async (queries: Queries, runKey: string): Promise<(RunRow & { newest: number }) | undefined> =>
+  (
+    await queries.rows<RunRow & { newest: number }>(
+      'run_at_once',
+      `select ${runColumns},
+         greatest(r.changed, coalesce((select max(changed) from steps where run_id = r.id), 0)) as newest
+       from runs r where r.id = $1`,
+      [runKey],
+    )
+  )[0]
+
+/** Gives runs that have ended another status. Nothing is started or stopped by it. */
+export const relabelRuns = async (queries: Queries, runKeys: string[], status: RunStatus): Promise<void> => {
+  await queries.rows(
+    'relabel_runs',
+    `update runs set status = $2, changed = nextval('changes') where id = any($1::text[]) and ended_at is not null`,
+    [runKeys, status],
+  )
+}
+
+/** Active runs of a collection, a bounded number at a time. */
+export const activeRunsOf = async (queries: Queries, collectionId: number): Promise<string[]> => {
+  const rows = await queries.rows<{ id: string }>(
+    'active_runs_of',
+    'select id from runs where ended_at is null and collection_id = $1 limit 1000',
+    [collectionId],
+  )
+  return rows.map((row) => row.id)
+}
+
+/** The text of a definition. */
+export const definitionText = async (queries: Queries, hash: string): Promise<string> => {
+  const [row] = await queries.rows<{ workflow: string }>(
+    'definition',
+    'select workflow from definitions where hash = $1',
+    [hash],
+  )
+  return row?.workflow ?? '{}'
+}
