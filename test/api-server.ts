@@ -4,8 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { builtinActivities } from '../src/activities/registry.ts'
 import { makeAuthenticate } from '../src/api/authenticate.ts'
+import { type CollectionsDeps, collectionsRoutes } from '../src/api/collections/routes.ts'
+import { type EnvironmentDeps, environmentRoutes } from '../src/api/environment/routes.ts'
+import { type FilesDeps, filesRoutes } from '../src/api/files/routes.ts'
+import { type HealthDeps, healthRoutes } from '../src/api/health/routes.ts'
+import { type KeysDeps, keysRoutes } from '../src/api/keys/routes.ts'
 import { makeReference } from '../src/api/reference.ts'
-import { type ApiDeps, apiRoutes } from '../src/api/routes.ts'
+import { type StepTemplatesDeps, stepTemplatesRoutes } from '../src/api/step-templates/routes.ts'
+import { type TasksDeps, tasksRoutes } from '../src/api/tasks/routes.ts'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import type { Route } from '../src/http/implement.ts'
 import { makeServer } from '../src/http/server.ts'
@@ -48,6 +54,19 @@ export interface CallOptions {
   headers?: Record<string, string>
 }
 
+/** What the routes that need no engine want. */
+type ApiDeps = HealthDeps & CollectionsDeps & EnvironmentDeps & TasksDeps & FilesDeps & KeysDeps & StepTemplatesDeps
+
+export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
+  ...healthRoutes(deps),
+  ...collectionsRoutes(deps),
+  ...environmentRoutes(deps),
+  ...tasksRoutes(deps),
+  ...filesRoutes(deps),
+  ...keysRoutes(deps),
+  ...stepTemplatesRoutes(deps),
+]
+
 export interface ApiServerOptions {
   deps?: Partial<ApiDeps>
   settings?: Partial<typeof defaults>
@@ -89,7 +108,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     ...options.deps,
   }
   const server = makeServer({
-    routes: [...apiRoutes(deps), ...(options.moreRoutes ?? [])],
+    routes: [...routesWithoutEngine(deps), ...(options.moreRoutes ?? [])],
     authenticate: makeAuthenticate({
       adminToken: admin,
       findKey: makeKeyFinder(database),
