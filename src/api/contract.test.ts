@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openApiDocument, openApiPath } from '../http/openapi.ts'
+import { openApiDocument, openApiPath } from '../http/reference/openapi.ts'
 import { makeRouter } from '../http/router.ts'
 import { contract } from './contract.ts'
 import { type ApiDeps, apiRoutes } from './routes.ts'

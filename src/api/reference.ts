@@ -1,5 +1,5 @@
-import { docsPage } from '../http/docs-page.ts'
-import { openApiDocument } from '../http/openapi.ts'
+import { docsPage } from '../http/reference/docs-page.ts'
+import { openApiDocument } from '../http/reference/openapi.ts'
 import type { Reply } from '../http/reply.ts'
 import { contract } from './contract.ts'
 

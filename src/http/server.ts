@@ -58,7 +58,13 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
     errorHandler: badTarget,
     hostname: 'localhost',
   })
+  let inFlight = 0
+  const finished = () => {
+    inFlight--
+  }
   const server = createServer(timeouts, (incoming, outgoing) => {
+    inFlight++
+    outgoing.on('close', finished)
     if (hasStrayBody(incoming)) outgoing.shouldKeepAlive = false // nobody will read it
     void listener(incoming, outgoing)
   })
@@ -77,7 +83,10 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
       if (!server.listening) return
       const closed = once(server, 'close')
       server.close()
-      const sweep = setInterval(() => server.closeIdleConnections(), 50) // kept-alive ones, as they become idle
+      const sweep = setInterval(() => {
+        server.closeIdleConnections() // kept-alive ones, as they become idle
+        if (inFlight === 0) server.closeAllConnections() // opened ahead by a browser, never used: not idle for node
+      }, 50)
       const cut = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000)
       await closed
       clearInterval(sweep)

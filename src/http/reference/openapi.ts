@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type ErrorCode, errorCodes } from '../lib/errors.ts'
-import type { Contract, Endpoint } from './endpoint.ts'
+import { type ErrorCode, errorCodes } from '../../lib/errors.ts'
+import type { Contract, Endpoint } from '../endpoint.ts'
 
 type Json = Record<string, unknown>
 

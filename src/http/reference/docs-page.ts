@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
+import type { Contract, Endpoint } from '../endpoint.ts'
+import { Reply } from '../reply.ts'
 import { docsStyle } from './docs-style.ts'
-import type { Contract, Endpoint } from './endpoint.ts'
 import { openApiDocument, openApiPath } from './openapi.ts'
-import { Reply } from './reply.ts'
 
 interface Schema {
   $ref?: string

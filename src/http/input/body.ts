@@ -1,10 +1,13 @@
 import type { Readable } from 'node:stream'
-import { byteSize } from '../lib/byte-size.ts'
-import { AppError, invalidField } from '../lib/errors.ts'
-import { isDeeperThan, maxJsonDepth } from '../lib/json-text.ts'
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
 
 /** A body that stops arriving for this long is given up: a slow client must not hold a connection for ever. */
 export const bodyIdleSeconds = 30
+
+/** A body that is read into memory must be there by then, however steadily it drips. */
+const bodySeconds = 120
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -15,16 +18,18 @@ export const bodyCutOff = (): AppError =>
   new AppError('bad_request', 'The request ended before its body was complete', { hint: 'Send the request again.' })
 
 const bodyTooSlow = (): AppError =>
-  new AppError('bad_request', `No part of the body arrived for ${bodyIdleSeconds} seconds`)
+  new AppError('bad_request', 'The body arrives too slowly', { hint: 'Send the request again.' })
 
 /** Reads a whole body into memory, but never more than `maxBytes`. */
 export const readBytes = (body: Readable, maxBytes: number): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
+    const started = Date.now()
     const timer = setTimeout(() => finish(bodyTooSlow()), bodyIdleSeconds * 1000)
     const onData = (chunk: Buffer) => {
       timer.refresh()
+      if (Date.now() - started > bodySeconds * 1000) return finish(bodyTooSlow())
       size += chunk.length
       if (size > maxBytes) finish(bodyTooLarge(maxBytes))
       else chunks.push(chunk)

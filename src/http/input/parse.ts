@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
-import { invalidField } from '../lib/errors.ts'
+import { invalidField } from '../../lib/errors.ts'
+import type { Endpoint } from '../endpoint.ts'
+import { invalidValue } from '../errors.ts'
 import { bodyTooLarge, decodeText, parseJson, readBytes } from './body.ts'
-import type { Endpoint } from './endpoint.ts'
-import { invalidValue } from './errors.ts'
 
 const takesMany = (schema: unknown): boolean => {
   let inner = schema

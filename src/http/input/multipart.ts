@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import busboy from 'busboy'
-import { byteSize } from '../lib/byte-size.ts'
-import { AppError, invalidField } from '../lib/errors.ts'
-import { contentTypeOf, essenceOf } from '../lib/media-type.ts'
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { contentTypeOf, essenceOf } from '../../lib/media-type.ts'
+import type { ReceivedFile } from '../implement.ts'
 import { bodyCutOff, bodyIdleSeconds } from './body.ts'
-import type { ReceivedFile } from './implement.ts'
 
 /** Where file parts go: the object store, as far as http has to know it. `put` must clean up when the stream fails. */
 export interface FileSink {

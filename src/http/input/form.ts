@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import { invalidField } from '../lib/errors.ts'
+import { invalidField } from '../../lib/errors.ts'
+import type { ReceivedFile } from '../implement.ts'
 import { decodeText, parseJson, readBytes } from './body.ts'
-import type { ReceivedFile } from './implement.ts'
 import { type FileSink, type FormLimits, fieldTooLarge, readMultipart } from './multipart.ts'
 
 export interface ReceivedForm {
