@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { fileFormatOf } from '../../lib/file-format.ts'
 import { essenceOf } from '../../lib/media-type.ts'
+import { mediaObject } from '../../model/media-object.ts'
 import { activity } from '../activity.ts'
-import { mediaObject } from '../media-object.ts'
 
 const maxBytes = 50 * 1024 * 1024
 

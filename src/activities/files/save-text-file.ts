@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { contentTypeOf, isTextType } from '../../lib/media-type.ts'
+import { mediaObject } from '../../model/media-object.ts'
 import { activity } from '../activity.ts'
-import { mediaObject } from '../media-object.ts'
 
 /** Folders and control characters have no place in a name; the store checks again. */
 const safeName = (filename: string): string => {

@@ -3,8 +3,8 @@ import { asText } from '../../lib/as-text.ts'
 import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
 import { contentTypeOf } from '../../lib/media-type.ts'
+import { mediaObject } from '../../model/media-object.ts'
 import { activity } from '../activity.ts'
-import { mediaObject } from '../media-object.ts'
 import { imageKind, writeJpegMetadata, writePngMetadata } from './image-metadata.ts'
 
 const maxBytes = 100 * 1024 * 1024
