@@ -1,4 +1,4 @@
-import type { Database } from '../database/database.ts'
+import type { Database, Queries } from '../database/database.ts'
 import { batched } from '../lib/batch.ts'
 import type { FoundCollection } from '../model/identity.ts'
 import { isName } from '../model/names.ts'
@@ -66,10 +66,10 @@ export const collectionNames = async (database: Database, ids: readonly number[]
 
 /** Undefined where the name is taken. Makes the owner agent, and extends the scope of the key that asked. */
 export const createCollection = async (
-  database: Database,
+  queries: Queries,
   collection: NewCollection,
 ): Promise<CollectionRow | undefined> => {
-  const [row] = await database.rows<CollectionRow>(
+  const [row] = await queries.rows<CollectionRow>(
     'create_collection',
     `with made as (
        insert into collections (name, description, owner_identifier, storage_info, storage_provider)

@@ -37,6 +37,22 @@ export const readEnvironmentVersion = async (
   return row ? open(sealer, row.collection_id, row.sealed) : new Map()
 }
 
+/** Writes a version and points the collection to it. */
+export const writeEnvironment = async (
+  queries: Queries,
+  sealer: Sealer,
+  collectionId: number,
+  variables: Variables,
+): Promise<void> => {
+  const sealed = sealer.seal(JSON.stringify([...variables]), environmentSeal(collectionId))
+  await queries.rows(
+    'write_environment',
+    `with made as (insert into environments (collection_id, sealed) values ($1, $2) returning id)
+     update collections set environment_id = (select id from made) where id = $1`,
+    [collectionId, sealed],
+  )
+}
+
 /**
  * Changes the environment as one step: a new version is written and the collection points to it. `change` gets the
  * variables as they are and may throw. Undefined where the collection is gone.
@@ -60,13 +76,7 @@ export const changeEnvironment = (
       [row.environment_id],
     )
     const changed = change(open(sealer, collectionId, current?.sealed))
-    const sealed = sealer.seal(JSON.stringify([...changed]), environmentSeal(collectionId))
-    await queries.rows(
-      'write_environment',
-      `with made as (insert into environments (collection_id, sealed) values ($1, $2) returning id)
-       update collections set environment_id = (select id from made) where id = $1`,
-      [collectionId, sealed],
-    )
+    await writeEnvironment(queries, sealer, collectionId, changed)
     await removeUnusedEnvironments(queries, collectionId)
     return changed
   })

@@ -15,7 +15,7 @@ import {
   setStorage,
 } from '../../store/collections.ts'
 import { deleteCollection } from '../../store/deletion.ts'
-import { changeEnvironment, readEnvironment, type Variables } from '../../store/environments.ts'
+import { readEnvironment, type Variables, writeEnvironment } from '../../store/environments.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
 import { shownAgent, shownCollection, shownStorage } from './shown.ts'
@@ -56,16 +56,19 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
 
     createCollection: async ({ identity, body, bodyText }) => {
       const variables = changedVariables(new Map(), body.environment_variables ?? {})
-      const row = await createCollection(database, {
-        name: body.name,
-        description: body.description ?? null,
-        owner_identifier: identity.kind === 'admin' ? (body.owner_identifier ?? null) : null,
-        storage_info: body.storage_info ? (memberText(bodyText, 'storage_info') ?? null) : null,
-        storage_provider: body.storage_provider,
-        keyId: identity.keyId,
+      const row = await database.transaction(async (queries) => {
+        const made = await createCollection(queries, {
+          name: body.name,
+          description: body.description ?? null,
+          owner_identifier: identity.kind === 'admin' ? (body.owner_identifier ?? null) : null,
+          storage_info: body.storage_info ? (memberText(bodyText, 'storage_info') ?? null) : null,
+          storage_provider: body.storage_provider,
+          keyId: identity.keyId,
+        })
+        if (made && variables.size > 0) await writeEnvironment(queries, sealer, made.id, variables)
+        return made
       })
       if (!row) throw new AppError('already_exists', 'Collection already exists')
-      if (variables.size > 0) await changeEnvironment(database, sealer, row.id, () => variables)
       return { ...shownCollection(row), environment_variables: masked(variables) }
     },
 
