@@ -15,7 +15,8 @@ const statOf = (pid: number): string[] | undefined => {
 const ps = (pid: number, field: string): string | undefined =>
   spawnSync('ps', ['-o', `${field}=`, '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim() || undefined
 
-const exists = (pid: number): boolean => {
+/** Whether a pid is taken, be it by a zombie. */
+export const processExists = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
     return true
@@ -26,7 +27,7 @@ const exists = (pid: number): boolean => {
 
 /** Whether a process runs. A zombie does not: where nobody collects them (containers), they stay for ever. */
 export const isAlive = (pid: number): boolean => {
-  if (!exists(pid)) return false
+  if (!processExists(pid)) return false
   const state = statOf(pid)?.[0]
   return state !== 'Z' && state !== 'X'
 }

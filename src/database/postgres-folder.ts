@@ -120,6 +120,8 @@ const tuning = {
   max_wal_senders: '0',
   max_logical_replication_workers: '0',
   max_wal_size: '256MB',
+  // Before recovery everything is synced: one call instead of one for each of 1,100 files, 0.1 s instead of 0.2–1.5 s.
+  ...(process.platform === 'linux' && { recovery_init_sync_method: 'syncfs' }),
   checkpoint_timeout: '5min',
   io_method: 'sync',
   jit: 'off',

@@ -5,7 +5,7 @@ import pg from 'pg'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
 import { readIfThere } from './exclusive-file.ts'
-import { commandLineOf, isAlive } from './living-process.ts'
+import { commandLineOf, isAlive, processExists } from './living-process.ts'
 import type { PostgresAccount } from './postgres-account.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 import { postgresEnvironment, postgresPaths } from './postgres-folder.ts'
@@ -33,21 +33,18 @@ const readPidFile = (cluster: string): { pid: number; port: number; ready: boole
 export const findPostgres = (dataDir: string): { pid: number; port: number } | undefined => {
   const { cluster } = postgresPaths(dataDir)
   const found = readPidFile(cluster)
-  if (!found) return undefined
-  const belongs = isAlive(found.pid) && commandLineOf(found.pid)?.endsWith(`-D ${cluster}`)
-  if (belongs) return found
-  // A stale file is no trouble to Postgres, except when its pid now belongs to somebody else or to a zombie.
-  if (processExists(found.pid)) rmSync(join(cluster, 'postmaster.pid'), { force: true })
-  return undefined
+  return found && isAlive(found.pid) && commandLineOf(found.pid)?.endsWith(`-D ${cluster}`) ? found : undefined
 }
 
-const processExists = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+/**
+ * Postgres deals with a stale pid file itself, except when the pid belongs to another program by now, or to a zombie:
+ * a killed postmaster is one for a second or two where init is slow, and for ever where there is none.
+ */
+const removeMisleadingPidFile = (dataDir: string): void => {
+  const { cluster } = postgresPaths(dataDir)
+  const found = readPidFile(cluster)
+  if (found && processExists(found.pid) && !findPostgres(dataDir))
+    rmSync(join(cluster, 'postmaster.pid'), { force: true })
 }
 
 /** Takes over a postmaster that another process started: undefined when it died before it was ready. */
@@ -121,6 +118,7 @@ export interface LaunchOptions {
 /** Starts a postmaster that outlives this process; throws with the log's own words when it does not come up. */
 export const launchPostgres = async (options: LaunchOptions): Promise<PostgresProcess> => {
   const { cluster, log } = postgresPaths(options.dataDir)
+  removeMisleadingPidFile(options.dataDir)
   trimPostgresLog(log)
   const whatTheLogSays = watchPostgresLog(log)
   const { file, args, ids } = options.account.command(options.binaries.postgres, ['-D', cluster])
