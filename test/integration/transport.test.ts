@@ -313,6 +313,24 @@ describe('forms', () => {
     expect((await send('[1]', { 'content-type': 'application/json' })).status).toBe(422)
   })
 
+  test('a fault before a file in the same packet is answered at once', async () => {
+    const body =
+      '--b\r\nContent-Disposition: form-data; name="files"\r\n\r\nno file\r\n' +
+      '--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\nx'
+    const answer = await raw(
+      `POST /test/form/acme HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.admin}\r\n` +
+        `Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 90000\r\n\r\n${body}`,
+    )
+    expect(answer).toMatch(/^HTTP\/1\.1 422 [\s\S]*must be sent as a file/)
+    expect(await server.objectCount()).toBe(0)
+  })
+
+  test('a file and a field of exactly the largest size are taken', async () => {
+    const fields = { init_params: 'x'.repeat(64 * 1024) }
+    const answer = await send(form(fields, [['full', new Uint8Array(1024 * 1024)]]))
+    expect([answer.status, answer.body.files[0].size]).toEqual([200, 1024 * 1024])
+  })
+
   test('an upload that the client gives up leaves nothing', async () => {
     const head =
       `POST /test/form/acme HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.admin}\r\n` +

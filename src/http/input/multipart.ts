@@ -84,9 +84,9 @@ export const readMultipart = async (
       headers,
       defParamCharset: 'utf8',
       limits: {
-        fieldSize: limits.maxFieldBytes,
+        fieldSize: limits.maxFieldBytes + 1, // busboy calls a value that just reaches its limit truncated
         fields: maxFields,
-        fileSize: limits.maxFileBytes,
+        fileSize: limits.maxFileBytes + 1,
         files: limits.maxFiles,
       },
     })
@@ -104,8 +104,15 @@ export const readMultipart = async (
     await new Promise<void>((resolve, reject) => {
       const current = new Set<Readable>()
       const timer = setTimeout(() => fail(bodyCutOff()), bodyIdleSeconds * 1000)
-      const fail = (problem: unknown) => {
+      const onData = () => timer.refresh()
+      const settle = () => {
         clearTimeout(timer)
+        body.off('data', onData)
+      }
+      let failed = false
+      const fail = (problem: unknown) => {
+        failed = true
+        settle()
         body.unpipe(parser)
         body.pause()
         for (const stream of current) stream.destroy(problem instanceof Error ? problem : undefined)
@@ -119,7 +126,8 @@ export const readMultipart = async (
       parser.on('file', (name, stream, info) => {
         stream.on('error', () => {}) // reported by the parser
         const { filename, mimeType } = info as { filename: string | undefined; mimeType: string }
-        if (!accepted.includes(name) || !filename) return void stream.resume()
+        // Parts that stood in the same packet as the failure still come; their streams would never end.
+        if (failed || !accepted.includes(name) || !filename) return void stream.resume()
         current.add(stream)
         stream.on('limit', () => fail(fileTooLarge(limits.maxFileBytes)))
         stored = stored.then(() => keep(stream, filename, mimeType))
@@ -133,10 +141,10 @@ export const readMultipart = async (
       )
       parser.on('error', (error) => fail(notMultipart(error)))
       parser.on('close', () => {
-        clearTimeout(timer)
+        settle()
         stored.then(resolve, reject)
       })
-      body.on('data', () => timer.refresh())
+      body.on('data', onData)
       body.on('close', () => {
         if (!body.readableEnded) fail(bodyCutOff())
       })

@@ -17,6 +17,7 @@ interface Schema {
   enum?: unknown[]
   const?: unknown
   default?: unknown
+  contentMediaType?: string
 }
 
 interface Operation {
@@ -36,8 +37,14 @@ const typeText = (schema: Schema): string => {
   }
   if (schema.const !== undefined) return code(JSON.stringify(schema.const))
   if (schema.enum) return schema.enum.map((value) => code(JSON.stringify(value))).join(' or ')
-  const several = schema.anyOf ?? schema.allOf
-  if (several) return several.map(typeText).join(schema.anyOf ? ' or ' : ' and ')
+  const several = schema.anyOf
+  if (schema.contentMediaType) return 'file'
+  if (schema.allOf)
+    return schema.allOf
+      .filter((part) => part.$ref)
+      .map(typeText)
+      .join(' and ')
+  if (several) return several.map(typeText).join(' or ')
   if (schema.type === 'array') return `array of ${schema.items ? typeText(schema.items) : 'anything'}`
   return html([schema.type ?? 'anything'].flat().join(' or '))
 }
@@ -75,7 +82,18 @@ const accessText: Record<Endpoint['access'], string> = {
   admin: 'Needs the admin token.',
 }
 
-const operationHtml = (name: string, endpoint: Endpoint, operation: Operation): string => {
+/** The fields of a schema, looked up where it is a reference and put together where it is several. */
+const resolved = (schema: Schema, all: Record<string, Schema>): Schema => {
+  const parts = (schema.allOf ?? [schema]).map((part) =>
+    part.$ref ? (all[part.$ref.split('/').at(-1)!] ?? part) : part,
+  )
+  return {
+    properties: Object.assign({}, ...parts.map((part) => part.properties)),
+    required: parts.flatMap((part) => part.required ?? []),
+  }
+}
+
+const operationHtml = (name: string, endpoint: Endpoint, operation: Operation, all: Record<string, Schema>): string => {
   const parameters = operation.parameters.map((one) => [
     `${code(one.name)} <span class="faint">${one.in}${one.required ? '' : ', optional'}</span>`,
     typeText(one.schema),
@@ -83,19 +101,22 @@ const operationHtml = (name: string, endpoint: Endpoint, operation: Operation): 
   ])
   const bodies = Object.entries(operation.requestBody?.content ?? {})
   const body = bodies[0]?.[1].schema
-  const responses = Object.entries(operation.responses).map(([status, { description, content }]) => {
+  const answers = Object.entries(operation.responses)
+  const errors = answers.filter(([status]) => Number(status) >= 400)
+  const responses = answers.slice(0, answers.length - errors.length).map(([status, { description, content }]) => {
     const [type, media] = Object.entries(content ?? {})[0] ?? []
     return [code(status), html(description), media?.schema ? typeText(media.schema) : html(type ?? '')]
   })
-  return `<details id="${name}"><summary><code><span class="method">${endpoint.method}</span> ${html(
+  return `<details><summary><code><span class="method">${endpoint.method}</span> ${html(
     openApiPath(endpoint.path),
-  )}</code> <span class="about">${html(endpoint.summary)}</span></summary><div>
+  )}</code> <span class="about">${html(endpoint.summary)}</span></summary><div id="${name}">
 <p>${accessText[endpoint.access]} <span class="faint">Operation ${code(name)}${
     endpoint.aliases.length > 0 ? `, also at ${endpoint.aliases.map(code).join(', ')}` : ''
   }</span></p>
 ${parameters.length > 0 ? `<h4>Parameters</h4>${table(['Name', 'Type', ''], parameters)}` : ''}
-${body ? `<h4>Body</h4><p>${typeText(body)} <span class="faint">as ${bodies.map(([type]) => html(type)).join(', ')}</span></p>${fields(body)}` : ''}
-<h4>Answers</h4>${table(['Status', '', ''], responses)}</div></details>`
+${body ? `<h4>Body</h4><p>${typeText(body)} <span class="faint">as ${bodies.map(([type]) => html(type)).join(', ')}</span></p>${fields(resolved(body, all))}` : ''}
+<h4>Answers</h4>${table(['Status', '', ''], responses)}
+<p class="faint">Errors: ${errors.map(([status, one]) => `${code(status)} ${html(one.description)}`).join(' · ')}</p></div></details>`
 }
 
 const introduction = `<p>Send <code>Authorization: Bearer &lt;token&gt;</code>. Errors are <code>{"detail": …}</code>: a sentence, or a list of
@@ -125,14 +146,16 @@ export const docsPage = (contract: Contract, info: { title: string; version: str
     .join('')
   const operations = tags
     .map((tag) => {
-      const list = ofTag(tag).map(([name, endpoint]) => operationHtml(name, endpoint, operationOf(endpoint)))
+      const list = ofTag(tag).map(([name, endpoint]) =>
+        operationHtml(name, endpoint, operationOf(endpoint), document.components.schemas),
+      )
       return `<h2>${html(tag)}</h2>${list.join('')}`
     })
     .join('')
   const schemas = Object.entries(document.components.schemas)
     .map(([name, schema]) => {
       const about = schema.description ? `<p>${html(schema.description)}</p>` : ''
-      return `<details id="schema-${html(name)}"><summary>${code(name)}</summary><div>${about}${fields(schema)}</div></details>`
+      return `<details><summary>${code(name)}</summary><div id="schema-${html(name)}">${about}${fields(schema)}</div></details>`
     })
     .join('')
 
