@@ -21,15 +21,28 @@ export const importRules: ImportRule[] = [
   { of: 'activities/', may: ['activities/activity.ts', 'own/', 'lib/', 'model/'] },
   { of: 'engine/', may: ['engine/', 'store/', 'database/', 'activities/activity.ts', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.
-  { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },
+  { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts', 'api/*/fields.ts'], packages: ['zod'] },
+  { of: 'api/*/fields.ts', may: ['model/'], packages: ['zod'] },
   {
     of: 'api/',
-    may: ['api/', 'engine/', 'store/', 'database/', 'runbooks/', 'providers/provider.ts', 'http/', 'lib/', 'model/'],
+    may: [
+      'api/',
+      'engine/',
+      'store/',
+      'database/',
+      'runbooks/',
+      'providers/provider.ts',
+      'activities/activity.ts',
+      'http/',
+      'lib/',
+      'model/',
+      'version.ts',
+    ],
   },
-  { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/'] },
+  { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/', 'version.ts'] },
   { of: 'client/', may: ['client/', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
-  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'lib/', 'model/'] },
-  { of: 'mcp/', may: ['mcp/', 'client/', 'runbooks/', 'main.ts', 'lib/', 'model/'] },
+  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'version.ts', 'lib/', 'model/'] },
+  { of: 'mcp/', may: ['mcp/', 'client/', 'runbooks/', 'main.ts', 'version.ts', 'lib/', 'model/'] },
   { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
 ]
 
