@@ -20,9 +20,9 @@ export const importRules: ImportRule[] = [
   { of: 'activities/registry.ts', may: ['activities/'] },
   { of: 'activities/', may: ['activities/activity.ts', 'own/', 'lib/', 'model/'] },
   { of: 'engine/', may: ['engine/', 'store/', 'database/', 'activities/activity.ts', 'lib/', 'model/'] },
+  { of: 'demo/', may: ['demo/', 'engine/engine.ts', 'store/', 'database/', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.
-  { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts', 'api/*/fields.ts'], packages: ['zod'] },
-  { of: 'api/*/fields.ts', may: ['model/'], packages: ['zod'] },
+  { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },
   {
     of: 'api/',
     may: [
@@ -36,13 +36,13 @@ export const importRules: ImportRule[] = [
       'http/',
       'lib/',
       'model/',
-      'version.ts',
     ],
   },
-  { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/', 'version.ts'] },
+  { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/'] },
   { of: 'client/', may: ['client/', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
-  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'version.ts', 'lib/', 'model/'] },
-  { of: 'mcp/', may: ['mcp/', 'client/', 'runbooks/', 'main.ts', 'version.ts', 'lib/', 'model/'] },
+  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'lib/', 'model/'] },
+  { of: 'mcp/', may: ['mcp/', 'client/', 'runbooks/', 'main.ts', 'lib/', 'model/'] },
+  { of: 'demo/', may: ['demo/', 'engine/', 'store/', 'database/', 'lib/', 'model/'] }, // what the first start makes
   { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
 ]
 
