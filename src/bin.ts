@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { serve } from './cli/serve.ts'
 import { settingsHelp } from './cli/settings-help.ts'
 import { AppError } from './lib/errors.ts'
-import { version } from './version.ts'
+import { version } from './lib/version.ts'
 
 const program = new Command('jetty')
   .description('Runs AI work that must not be lost and must not be lied about.')

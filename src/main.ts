@@ -12,6 +12,7 @@ import { adminTokenOf, prepareDataFolder, secretKeysOf } from './database/data-f
 import { type Database, openDatabase } from './database/database.ts'
 import { type EmbeddedPostgres, startOrAdoptPostgres } from './database/embedded.ts'
 import { migrate } from './database/migrate.ts'
+import { type FirstStart, firstStart } from './demo/first-start.ts'
 import { libraryMigration } from './engine/dbos.ts'
 import { type Engine, startEngine } from './engine/engine.ts'
 import { compileWorkflow } from './engine/program.ts'
@@ -21,6 +22,7 @@ import { makeSealer, type Sealer } from './lib/crypto.ts'
 import type { Logger } from './lib/log.ts'
 import { makeFetcher, parseAllowRules } from './lib/net.ts'
 import { pause } from './lib/time.ts'
+import { version } from './lib/version.ts'
 import type { Workflow } from './model/workflow.ts'
 import { makeCollectionFinder } from './store/collections.ts'
 import { finishDeletions } from './store/deletion.ts'
@@ -30,7 +32,6 @@ import { openDiskObjects } from './store/objects/disk.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
 import { activeRunsOf, definitionText, makeRunnableFinder } from './store/runs.ts'
 import { checkSealingKey } from './store/sealing-key.ts'
-import { version } from './version.ts'
 
 export interface ServerOptions {
   settings: Settings
@@ -50,6 +51,8 @@ export interface Server {
   engine: Engine
   sealer: Sealer
   objects: ObjectStore
+  /** What a new server was given at its first start; undefined at every later one. */
+  demo: FirstStart | undefined
   /** Stops in order: no new calls, steps drained and handed over, Postgres last. */
   close(): Promise<void>
 }
@@ -108,7 +111,9 @@ export const startServer = async ({
     }
     closers.unshift(keepHouse(database, objects, cancelRunsOf, log))
     const base = { dataDir, adminToken, postgres, database, engine, sealer, objects, close: closeAll }
-    if (settings.role === 'worker') return { ...base, url: undefined, publicUrl: settings.publicUrl ?? '' }
+    if (settings.role === 'worker') {
+      return { ...base, url: undefined, publicUrl: settings.publicUrl ?? '', demo: undefined }
+    }
 
     const links = { publicUrl: settings.publicUrl ?? '' } // completed once the port is known
     const findCollection = makeCollectionFinder(database)
@@ -145,7 +150,8 @@ export const startServer = async ({
     const { url } = await server.listen(settings.host, settings.port)
     links.publicUrl ||= url
     closers.unshift(() => server.close(settings.drainSeconds))
-    return { ...base, url, publicUrl: links.publicUrl }
+    const demo = await firstStart({ database, engine, url, dataDir })
+    return { ...base, url, publicUrl: links.publicUrl, demo }
   } catch (error) {
     await closeAll().catch(() => {})
     throw error

@@ -3,6 +3,7 @@ import type { TestProject } from 'vitest/node'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import { startOrAdoptPostgres } from '../src/database/embedded.ts'
 import { migrate } from '../src/database/migrate.ts'
+import { libraryMigration } from '../src/engine/dbos.ts'
 import { createLogger } from '../src/lib/log.ts'
 import { makeTestFolder } from './test-folder.ts'
 
@@ -25,7 +26,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const templateUrl = new URL(server.url)
   templateUrl.pathname = `/${template}`
   await withDatabase(server.url, (database) => database.query(`create database ${template}`))
-  await withDatabase(templateUrl.href, migrate)
+  await withDatabase(templateUrl.href, (database) =>
+    migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(templateUrl.href) }]),
+  )
   project.provide('testServer', { url: server.url, template })
   return async () => {
     if (given) await withDatabase(given, (database) => database.query(`drop database ${template} with (force)`))

@@ -1,7 +1,6 @@
 import { loadSettings } from '../lib/config.ts'
 import { createLogger } from '../lib/log.ts'
 import { startServer } from '../main.ts'
-import { firstStart } from './first-start.ts'
 import { startupLine, startupText } from './startup-text.ts'
 
 /** `jetty serve`: starts the server, says where it is, and drains it at SIGINT or SIGTERM. */
@@ -13,8 +12,7 @@ export const serve = async (): Promise<void> => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve(name))
   })
   const server = await startServer({ settings, log })
-  const demo = await firstStart(server)
-  const shown = { settings, server, demo, seconds: (performance.now() - begun) / 1000 }
+  const shown = { settings, server, seconds: (performance.now() - begun) / 1000 }
   process.stdout.write(`${process.stdout.isTTY ? startupText(shown) : startupLine(shown)}\n`)
 
   const name = await signal

@@ -1,19 +1,17 @@
 import pc from 'picocolors'
 import type { Settings } from '../lib/config.ts'
+import { version } from '../lib/version.ts'
 import type { Server } from '../main.ts'
-import { version } from '../version.ts'
-import type { FirstStart } from './first-start.ts'
 
 interface Started {
   settings: Settings
   server: Server
-  demo: FirstStart | undefined
   seconds: number
 }
 
 /** Where everything is, for a person. Only what exists is shown. */
-export const startupText = ({ settings, server, demo, seconds }: Started): string => {
-  const { url, dataDir } = server
+export const startupText = ({ settings, server, seconds }: Started): string => {
+  const { url, dataDir, demo } = server
   const rows: [string, string][] = []
   if (url) rows.push(['API', `${url}/api/v1`], ['Docs', `${url}/docs`])
   rows.push(['Database', server.postgres ? `${dataDir}/db (embedded)` : 'DATABASE_URL'], ['Files', `${dataDir}/files`])
@@ -39,7 +37,7 @@ export const startupText = ({ settings, server, demo, seconds }: Started): strin
 }
 
 /** The same as one JSON line, for whatever reads stdout. */
-export const startupLine = ({ settings, server, demo, seconds }: Started): string =>
+export const startupLine = ({ settings, server, seconds }: Started): string =>
   JSON.stringify({
     event: 'ready',
     version,
@@ -47,8 +45,8 @@ export const startupLine = ({ settings, server, demo, seconds }: Started): strin
     url: server.url ?? null,
     data_dir: server.dataDir,
     database: server.postgres ? 'embedded' : 'DATABASE_URL',
-    token_path: demo?.tokenPath ?? null,
-    demo_run: demo?.tryUrl ?? null,
+    token_path: server.demo?.tokenPath ?? null,
+    demo_run: server.demo?.tryUrl ?? null,
     pid: process.pid,
     seconds: Math.round(seconds * 1000) / 1000,
   })

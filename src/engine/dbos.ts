@@ -2,11 +2,13 @@
  * The only file that knows the engine library. DBOS decides which process has which lease: it hands queued ones out,
  * and gives those of a dead process to a living one. What happens inside a lease is ours.
  *
- * Two internal modules are imported: a queue is polled when NOTIFY says so, not by a timer, and with as much as this
- * process can take right now. The version is pinned exactly; `dbos.test.ts` fails when their shape changes.
+ * Internal modules are imported for two ends: a queue is polled when NOTIFY says so, not by a timer, and with as much
+ * as this process can take right now; and the library's own tables are made without it printing to stdout. The version
+ * is pinned exactly; the engine's tests fail when the shape of those modules changes.
  */
 import { DBOS } from '@dbos-inc/dbos-sdk'
 import { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
+import { migrateSystemDatabase } from '@dbos-inc/dbos-sdk/internal/system_database'
 import { wfQueueRunner } from '@dbos-inc/dbos-sdk/internal/wfqueue'
 import pg from 'pg'
 import type { Database, Queries } from '../database/database.ts'
@@ -18,10 +20,13 @@ const applicationName = 'jetty'
 const workflowName = 'lease'
 const queueName = 'runs'
 
-/** Name under which the library's own tables are recorded as migrated. */
+const silent = { info: () => {}, debug: () => {}, warn: () => {}, error: () => {} }
+
+/** Makes the library's own tables; recorded under this name as done. */
 export const libraryMigration = {
   name: '@dbos-inc/dbos-sdk@5.3.0',
-  run: (url: string): Promise<void> => DBOS.migrate(url),
+  run: (url: string): Promise<void> =>
+    migrateSystemDatabase(url, silent as unknown as Parameters<typeof migrateSystemDatabase>[1]),
 }
 
 export interface Dispatcher {

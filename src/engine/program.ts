@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { Activity, ActivityRegistry, ParameterMeta } from '../activities/activity.ts'
 import { nearest } from '../lib/nearest.ts'
 import { reservedStepNames, stepNamePattern, type Workflow } from '../model/workflow.ts'
@@ -212,14 +213,14 @@ const place = (written: Map<string, Written>, placed: Placed): void => {
 const bind = (written: Map<string, Written>, activity: Activity, warnings: string[]): Binding[] => {
   const shape = activity.parameters.shape
   const aliases = aliasesOf(activity)
+  const required = requiredOf(activity)
   const bindings = new Map<string, Binding>()
   const add = (parameter: string, { byPath, byValue }: Written) => {
-    const field = Object.hasOwn(shape, parameter) ? shape[parameter] : undefined
     bindings.set(parameter, {
       parameter,
       source: byPath ?? byValue ?? { kind: 'value', value: undefined },
       fallback: byPath ? byValue : undefined,
-      required: field !== undefined && !field.safeParse(undefined).success,
+      required: required.has(parameter),
     })
   }
   for (const [name, entry] of written) if (Object.hasOwn(shape, name)) add(name, entry)
@@ -236,6 +237,18 @@ const bind = (written: Map<string, Written>, activity: Activity, warnings: strin
     }
   }
   return [...bindings.values()]
+}
+
+const requiredByActivity = new WeakMap<Activity, Set<string>>()
+
+/** Parameters that must be given. From the JSON Schema, which knows that an "anything" may still not be absent. */
+const requiredOf = (activity: Activity): Set<string> => {
+  const known = requiredByActivity.get(activity)
+  if (known) return known
+  const schema = z.toJSONSchema(activity.parameters, { io: 'input', unrepresentable: 'any' })
+  const required = new Set(schema.required ?? [])
+  requiredByActivity.set(activity, required)
+  return required
 }
 
 const aliasesOf = (activity: Activity): Map<string, string> => {

@@ -21,7 +21,7 @@ export const batched = <Item, Result>(
       const batch = queue.splice(0, limit)
       try {
         const results = await run(batch.map((waiting) => waiting.item))
-        batch.forEach((waiting, index) => waiting.resolve(results[index] as Result))
+        for (const [index, waiting] of batch.entries()) waiting.resolve(results[index] as Result)
       } catch (error) {
         for (const waiting of batch) waiting.reject(error)
       }

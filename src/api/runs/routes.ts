@@ -1,5 +1,5 @@
 import type { Engine } from '../../engine/engine.ts'
-import type { StartedRun } from '../../engine/start.ts'
+import type { RunRequest, StartedRun } from '../../engine/start.ts'
 import { type Call, implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
@@ -27,16 +27,23 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
     const task = await deps.findRunnable({ collectionId: collection.id, task: params.task })
     if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
     checkParameters(body, settings.maxInitParamsBytes)
-    const started = await engine.start({
+    const request: RunRequest = {
       collection: { id: collection.id, name: collection.name, environmentId: task.environment_id },
       task,
       initParams: body.init_params,
       secrets: body.secret_params,
       files: files.map((file) => ({ ...file, contentType: file.content_type })),
       author: authorOf(identity),
-    })
-    keepFiles()
-    return started
+    }
+    try {
+      const started = await engine.start(request)
+      keepFiles()
+      return started
+    } catch (error) {
+      // Postgres went away with the answer: the run may be there, and then it needs its files.
+      if (error instanceof AppError && error.code === 'database_unavailable') keepFiles()
+      throw error
+    }
   }
 
   /** The recorded run, and what a client of either route expects around it. */

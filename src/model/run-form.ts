@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { jsonObjectSchema } from './names.ts'
 
 const quoting =
   'curl -F cuts a value at an unescaped ";": use --form-string, and quote the JSON so that the shell leaves it alone'
@@ -7,7 +8,7 @@ const quoting =
  * A form field with the JSON text of an object, or the object itself where the body came as JSON. Empty is `{}`. One
  * surplus `}` at the end is forgiven: a client's shell default adds it to every argument.
  */
-export const jsonFieldSchema = <Output extends Record<string, unknown>>(name: string, value: z.ZodType<Output>) =>
+const jsonFieldSchema = <Output extends Record<string, unknown>>(name: string, value: z.ZodType<Output>) =>
   z
     .union([z.string(), z.record(z.string(), z.unknown())])
     .optional()
@@ -45,7 +46,7 @@ const yes = new Set(['true', '1', 'yes', 'on'])
 const no = new Set(['false', '0', 'no', 'off', ''])
 
 /** `use_trial_keys`: this server lends no keys, so only "no" can be honoured. */
-export const flagSchema = z
+const flagSchema = z
   .union([z.boolean(), z.string(), z.number()])
   .optional()
   .transform((given, context) => {
@@ -61,8 +62,24 @@ export const flagSchema = z
   })
 
 /** A field whose promise this server cannot keep is refused, not ignored. */
-export const laterSchema = (name: string) =>
+const laterSchema = (name: string) =>
   z
     .string()
     .optional()
     .refine((given) => given === undefined || given === '', `${name} is not supported by this server; leave it out`)
+
+/** The fields of a run, in whichever of its spellings the form comes (contract 2.5). */
+export const runFormSchema = z
+  .object({
+    init_params: jsonFieldSchema('init_params', jsonObjectSchema).describe(
+      "JSON object; merged over the task's init_params, key by key.",
+    ),
+    secret_params: jsonFieldSchema('secret_params', z.record(z.string(), z.string())).describe(
+      'JSON object of strings: part of the environment of this run only, never stored in clear.',
+    ),
+    use_trial_keys: flagSchema,
+    webhook_url: laterSchema('webhook_url'),
+    webhook_secret: laterSchema('webhook_secret'),
+    subscription_credential: laterSchema('subscription_credential'),
+  })
+  .meta({ id: 'RunForm' })

@@ -1,15 +1,16 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { Database } from '../database/database.ts'
 import { createExclusively } from '../database/exclusive-file.ts'
+import type { Engine } from '../engine/engine.ts'
 import { hashToken } from '../lib/crypto.ts'
 import { newApiKey, redactToken } from '../lib/ids.ts'
-import type { Server } from '../main.ts'
 import { createCollection } from '../store/collections.ts'
 import { createKey } from '../store/keys.ts'
 import { makeRunnableFinder } from '../store/runs.ts'
 import { createTask } from '../store/tasks.ts'
-import { demoTasks } from './demo-tasks.ts'
+import { demoTasks } from './tasks.ts'
 
 export interface FirstStart {
   tokenPath: string
@@ -19,8 +20,12 @@ export interface FirstStart {
 }
 
 /** What a new server is given, once: a collection `demo` with example tasks, a key for it, and a first run. */
-export const firstStart = async (server: Server): Promise<FirstStart | undefined> => {
-  if (!server.url) return undefined
+export const firstStart = async (server: {
+  database: Database
+  engine: Engine
+  url: string
+  dataDir: string
+}): Promise<FirstStart | undefined> => {
   const { database } = server
   const claimed = await database.rows(
     'claim_first_start',

@@ -1,0 +1,52 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { makeScrubber } from './scrub.ts'
+
+describe('striking secrets out', () => {
+  const secret = 'pä"ss\\word/+1'
+  const { json, text } = makeScrubber([secret, '1234567', 'short'])
+
+  it('finds a secret in strings, keys and numbers, as itself and as JSON, URL and base64 write it', () => {
+    const value = {
+      plain: `x${secret}y`,
+      nested: [{ [secret]: JSON.stringify({ inner: secret }) }],
+      twice: JSON.stringify(JSON.stringify(secret)),
+      url: `https://x/?k=${encodeURIComponent(secret)}`,
+      base64: Buffer.from(`user:${secret}`).toString('base64'),
+      number: 1234567,
+      short: 'short',
+    }
+    const scrubbed = json(value)
+    const parsed = JSON.parse(scrubbed)
+    expect(scrubbed).not.toContain('word')
+    expect(parsed.plain).toBe('x***y')
+    expect(parsed.url).toBe('https://x/?k=***')
+    expect(parsed.number).toBe('***')
+    expect(parsed.short).toBe('short')
+    expect(Buffer.from(parsed.base64.replace('***', ''), 'base64').toString()).not.toContain('word')
+    expect(text(`failed with ${secret}`)).toBe('failed with ***')
+  })
+
+  it('leaves everything else exactly as it is', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const plain = JSON.stringify(value)
+        if (!plain.includes('1234567') && !plain.includes('word')) expect(json(value)).toBe(plain)
+      }),
+    )
+  })
+
+  it('never lets a secret through, wherever it stands, and always gives JSON', () => {
+    const secretText = fc
+      .string({ minLength: 6, maxLength: 20, unit: 'binary' })
+      .filter((one) => !/[\uD800-\uDFFF]/u.test(one))
+    fc.assert(
+      fc.property(secretText, fc.string(), fc.string(), (hidden, before, after) => {
+        const scrub = makeScrubber([hidden])
+        const parsed = JSON.parse(scrub.json({ a: [before + hidden + after], [hidden]: JSON.stringify([hidden]) }))
+        expect(JSON.stringify(parsed).includes(hidden)).toBe(false)
+        expect(scrub.text(before + hidden + after).includes(hidden)).toBe(false)
+      }),
+    )
+  })
+})

@@ -1,0 +1,36 @@
+// A whole server with the activities of the crash tests: says where it is on one line, drains on SIGTERM.
+import crypto from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
+import { builtinActivities } from '../../../src/activities/registry.ts'
+import { loadSettings } from '../../../src/lib/config.ts'
+import { createLogger } from '../../../src/lib/log.ts'
+import { startServer } from '../../../src/main.ts'
+import { crashActivities } from './activities.ts'
+
+const few = Number(process.env.CRASH_TRAJECTORY_IDS ?? 0)
+if (few > 0) {
+  // Trajectory ids are the only thing drawn from four random bytes: with a few different ones they clash all the time.
+  const original = crypto.randomBytes as (size: number) => Buffer
+  const draw = (size: number): Buffer => {
+    if (size !== 4) return original(size)
+    const id = Buffer.alloc(4)
+    id.writeUInt32BE(crypto.randomInt(few))
+    return id
+  }
+  Object.assign(crypto, { randomBytes: draw })
+  syncBuiltinESMExports()
+}
+
+process.stdin.resume().once('close', () => process.exit(3)) // the test is gone
+const stopped = new Promise<void>((resolve) => process.once('SIGTERM', () => resolve()))
+
+const settings = loadSettings(process.env)
+const server = await startServer({
+  settings,
+  log: createLogger({ level: settings.logLevel }),
+  activities: new Map([...builtinActivities, ...crashActivities.map((one) => [one.name, one] as const)]),
+})
+process.stdout.write(`${JSON.stringify({ url: server.url ?? '', postgres: server.postgres?.pid })}\n`)
+await stopped
+await server.close()
+process.exit(0)

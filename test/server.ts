@@ -1,0 +1,121 @@
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Activity } from '../src/activities/activity.ts'
+import { builtinActivities } from '../src/activities/registry.ts'
+import { loadSettings } from '../src/lib/config.ts'
+import { createLogger } from '../src/lib/log.ts'
+import { type Server, startServer } from '../src/main.ts'
+import type { Workflow } from '../src/model/workflow.ts'
+import { createTestDatabase } from './database.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of a body by asserting on it
+export type Body = any
+
+export interface TestServer {
+  server: Server
+  url: string
+  /** One call with the admin token, or with another; FormData is sent as multipart, anything else as JSON. */
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    token?: string,
+  ): Promise<{ status: number; body: Body; headers: Headers }>
+  /** Stores a workflow as a new task of `acme` and gives its name. */
+  task(workflow: Workflow): Promise<string>
+  /** Runs a workflow to its end and gives the trajectory. */
+  run(workflow: Workflow, form?: Record<string, unknown>, files?: Record<string, string | Uint8Array>): Promise<Body>
+  /** Starts a run of a task and gives its answer. */
+  start(task: string, form?: Record<string, unknown>): Promise<Body>
+  get(task: string, id: string): Promise<Body>
+  /** Waits until a look at a run satisfies; fails after ten seconds. */
+  until(task: string, id: string, satisfied: (trajectory: Body) => boolean): Promise<Body>
+  close(): Promise<void>
+}
+
+/** The whole server, as `jetty serve` composes it, over a database of its own, with the collection `acme`. */
+export const startTestServer = async (
+  options: { activities?: Activity[]; env?: Record<string, string> } = {},
+): Promise<TestServer> => {
+  const database = await createTestDatabase()
+  const dataDir = await mkdtemp(join(tmpdir(), 'jetty-data-'))
+  const settings = loadSettings({
+    DATABASE_URL: database.url,
+    JETTY_PORT: '0',
+    JETTY_DATA_DIR: dataDir,
+    ...options.env,
+  })
+  const more = (options.activities ?? []).map((activity) => [activity.name, activity] as const)
+  const server = await startServer({
+    settings,
+    log: createLogger({ level: process.env.TEST_LOG ?? 'silent' }),
+    activities: new Map([...builtinActivities, ...more]),
+  })
+  const url = server.url ?? ''
+
+  const call: TestServer['call'] = async (method, path, body, token = server.adminToken) => {
+    const form = body instanceof FormData
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined || form ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: form ? body : typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const json = response.headers.get('content-type')?.startsWith('application/json') && text !== ''
+    return { status: response.status, body: json ? JSON.parse(text) : text, headers: response.headers }
+  }
+
+  const formOf = (fields: Record<string, unknown>, files: Record<string, string | Uint8Array>): FormData => {
+    const form = new FormData()
+    for (const [name, value] of Object.entries(fields)) {
+      form.append(name, typeof value === 'string' ? value : JSON.stringify(value))
+    }
+    for (const [name, content] of Object.entries(files)) form.append('files', new Blob([content as string]), name)
+    return form
+  }
+
+  let tasks = 0
+  const task = async (workflow: Workflow): Promise<string> => {
+    const name = `t${++tasks}`
+    const answer = await call('POST', '/api/v1/tasks/acme', { name, workflow })
+    if (answer.status !== 201) throw new Error(`task refused: ${JSON.stringify(answer.body)}`)
+    return name
+  }
+  const get = async (name: string, id: string) => (await call('GET', `/api/v1/db/trajectory/acme/${name}/${id}`)).body
+
+  await call('POST', '/api/v1/collections', { name: 'acme' })
+  return {
+    server,
+    url,
+    call,
+    task,
+    get,
+    async run(workflow, fields = {}, files = {}) {
+      const name = await task(workflow)
+      const answer = await call('POST', `/api/v1/run-sync/acme/${name}`, formOf(fields, files))
+      if (answer.status !== 200) throw new Error(`run refused: ${answer.status} ${JSON.stringify(answer.body)}`)
+      return answer.body
+    },
+    async start(name, fields = {}) {
+      return (await call('POST', `/api/v1/run/acme/${name}`, formOf(fields, {}))).body
+    },
+    async until(name, id, satisfied) {
+      for (let tries = 0; tries < 500; tries++) {
+        const trajectory = await get(name, id)
+        if (satisfied(trajectory)) return trajectory
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+      throw new Error(`never so: ${JSON.stringify(await get(name, id))}`)
+    },
+    async close() {
+      await server.close()
+      await database.drop()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
