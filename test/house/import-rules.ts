@@ -42,7 +42,6 @@ export const importRules: ImportRule[] = [
   { of: 'client/', may: ['client/', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
   { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'lib/', 'model/'] },
   { of: 'mcp/', may: ['mcp/', 'client/', 'runbooks/', 'main.ts', 'lib/', 'model/'] },
-  { of: 'demo/', may: ['demo/', 'engine/', 'store/', 'database/', 'lib/', 'model/'] }, // what the first start makes
   { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
 ]
 
