@@ -1,0 +1,150 @@
+/**
+ * The engine against bare DBOS and against single-row inserts, all on one Postgres and in one run; then the same engine
+ * over HTTP. Rounds alternate between them, and medians are compared.
+ */
+
+import type { Child } from './lib/children.ts'
+import type { LoadResult } from './lib/closed-loop.ts'
+import { median, percentile } from './lib/numbers.ts'
+import { cpuSecondsOf } from './lib/processes.ts'
+import { type Stage, stage } from './lib/stage.ts'
+import { echoWorkflow } from './lib/workflows.ts'
+
+const lengths = [1, 3, 5, 40]
+const clients = 64
+const rounds = 3
+const oursMs = 2_000
+const dbosMs = 3_000
+const insertsMs = 2_000
+const singles = 200
+const httpMs = 4_000
+
+interface Speed {
+  perSecond: number
+  nodeMicros: number
+  postgresMicros: number
+}
+
+/** One measurement: units a second, and what each cost in CPU. */
+const measure = async (postgresPid: number, units: number, work: () => Promise<LoadResult>): Promise<Speed> => {
+  const before = cpuSecondsOf(postgresPid)
+  const { done, seconds, cpuMicros } = await work()
+  const postgresMicros = (cpuSecondsOf(postgresPid) - before) * 1e6
+  const count = done * units
+  return { perSecond: count / seconds, nodeMicros: cpuMicros / count, postgresMicros: postgresMicros / count }
+}
+
+const medians = (speeds: Speed[]): Speed => ({
+  perSecond: median(speeds.map((speed) => speed.perSecond)),
+  nodeMicros: median(speeds.map((speed) => speed.nodeMicros)),
+  postgresMicros: median(speeds.map((speed) => speed.postgresMicros)),
+})
+
+/** A server of its own with a task of one step; and a client that has a key for it. */
+const startHttp = async ({ jetty, child, createDatabase }: Stage) => {
+  const server = await jetty({ environment: { DATABASE_URL: await createDatabase('http') } })
+  await server.call('POST', '/api/v1/tasks/demo', { name: 'echo', workflow: echoWorkflow(1) })
+  const token = await server.key('demo')
+  const client = await child('http-process.ts', { BENCH_URL: server.url, BENCH_TOKEN: token })
+  const body = JSON.stringify({ init_params: { text: 'hello' } })
+  const run = { method: 'POST', path: '/api/v1/run/demo/echo', body }
+  const runSync = { ...run, path: '/api/v1/run-sync/demo/echo' }
+  const latency = () => client.ask<number[]>('latency', { requests: Array(singles).fill(runSync) })
+  return {
+    latency,
+    accept: () => client.ask<LoadResult>('throughput', { clients, milliseconds: httpMs, request: run }),
+  }
+}
+
+await stage('engine', async (given) => {
+  const { report, child, createDatabase } = given
+  const { pid } = await given.postgres()
+  const peers = {
+    ours: await child('engine-process.ts', { BENCH_DATABASE_URL: await createDatabase('ours') }),
+    dbos: await child('dbos-process.ts', { BENCH_DATABASE_URL: await createDatabase('dbos') }),
+    inserts: await child('inserts-process.ts', { BENCH_DATABASE_URL: await createDatabase('inserts') }),
+  }
+  const http = await startHttp(given)
+  const runs = (peer: Child, steps: number, milliseconds: number) =>
+    measure(pid, steps, () => peer.ask('throughput', { steps, clients, milliseconds }))
+  const inserts = () => measure(pid, 1, () => peers.inserts.ask('throughput', { milliseconds: insertsMs }))
+  const single = (peer: Child) => peer.ask<number[]>('latency', { steps: 1, count: singles })
+
+  for (const steps of lengths) {
+    await runs(peers.ours, steps, 700)
+    await runs(peers.dbos, steps, 700)
+  }
+  await http.latency()
+
+  const speeds = lengths.map((steps) => ({ steps, ours: [] as Speed[], dbos: [] as Speed[] }))
+  const rows: Speed[] = []
+  const waits = { ours: [] as number[], dbos: [] as number[], http: [] as number[] }
+  for (let round = 0; round < rounds; round++) {
+    for (const speed of speeds) {
+      speed.ours.push(await runs(peers.ours, speed.steps, oursMs))
+      speed.dbos.push(await runs(peers.dbos, speed.steps, dbosMs))
+    }
+    rows.push(await inserts())
+    waits.ours.push(...(await single(peers.ours)))
+    waits.dbos.push(...(await single(peers.dbos)))
+    waits.http.push(...(await http.latency()))
+  }
+  const accepted: Speed[] = []
+  for (let round = 0; round < rounds; round++) accepted.push(await measure(pid, 1, http.accept))
+
+  const floor = medians(rows)
+  const table: (string | number)[][] = [
+    [
+      'steps a run',
+      'ours steps/s',
+      'DBOS steps/s',
+      'ratio',
+      'of inserts',
+      'Node µs/step',
+      'DBOS',
+      'Postgres µs/step',
+      'DBOS',
+    ],
+  ]
+  for (const { steps, ours, dbos } of speeds) {
+    const [own, peer] = [medians(ours), medians(dbos)]
+    table.push([
+      String(steps),
+      own.perSecond,
+      peer.perSecond,
+      own.perSecond / peer.perSecond,
+      own.perSecond / floor.perSecond,
+      own.nodeMicros,
+      peer.nodeMicros,
+      own.postgresMicros,
+      peer.postgresMicros,
+    ])
+    report.aim(`${steps}-step runs, steps/s over bare DBOS`, own.perSecond / peer.perSecond, 'at least', 12, '×')
+  }
+  report.table(`echo runs, ${clients} at a time, start to end`, table)
+  report.table('single-row inserts over 32 connections', [
+    ['', 'rows/s', 'Node µs/row', 'Postgres µs/row'],
+    ['pg', floor.perSecond, floor.nodeMicros, floor.postgresMicros],
+  ])
+  const p50 = (samples: number[]) => percentile(samples, 0.5)
+  const line = (name: string, samples: number[]) => [
+    name,
+    p50(samples),
+    percentile(samples, 0.99),
+    p50(samples) / p50(waits.dbos),
+    p50(samples) / p50(waits.ours),
+  ]
+  report.table('one-step run, one at a time', [
+    ['', 'p50 ms', 'p99 ms', 'p50 to DBOS', 'p50 to engine'],
+    line('engine', waits.ours),
+    line('bare DBOS', waits.dbos),
+    line('run-sync over HTTP', waits.http),
+  ])
+  const accept = medians(accepted)
+  report.table(`runs accepted over HTTP, ${clients} clients`, [
+    ['', 'runs/s', 'of inserts', 'Postgres µs/run'],
+    ['async run', accept.perSecond, accept.perSecond / floor.perSecond, accept.postgresMicros],
+  ])
+  report.aim('one-step run p50 to bare DBOS', p50(waits.ours) / p50(waits.dbos), 'at most', 0.5, '×')
+  report.aim('run-sync p50 to the engine', p50(waits.http) / p50(waits.ours), 'at most', 3, '×')
+})

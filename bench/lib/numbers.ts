@@ -1,0 +1,21 @@
+/** The value below which the fraction `at` of the samples lie. */
+export const percentile = (samples: number[], at: number): number => {
+  const sorted = [...samples].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? Number.NaN
+}
+
+export const median = (samples: number[]): number => {
+  const sorted = [...samples].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? Number.NaN
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2
+}
+
+export const sum = (samples: number[]): number => samples.reduce((total, one) => total + one, 0)
+
+/** Three significant digits, thousands apart. */
+export const shown = (value: number): string => {
+  if (!Number.isFinite(value)) return '-'
+  const digits = value === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+}

@@ -1,0 +1,84 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openDatabase } from '../../src/database/database.ts'
+import { type EmbeddedPostgres, startOrAdoptPostgres } from '../../src/database/embedded.ts'
+import { createLogger } from '../../src/lib/log.ts'
+import { makeTestFolder } from '../../test/test-folder.ts'
+import { root } from './built.ts'
+import { type Child, talkTo } from './children.ts'
+import { makeReport, type Report } from './report.ts'
+import { type JettyServer, type ServerSettings, startJetty } from './server.ts'
+
+/** Everything a benchmark makes, below one temporary folder; all of it is gone when the benchmark is over. */
+export interface Stage {
+  report: Report
+  makeFolder(): string
+  /** The one Postgres that everything measured shares, with the settings of the product. */
+  postgres(): Promise<EmbeddedPostgres>
+  createDatabase(name: string): Promise<string>
+  /** A process of its own, from bench/lib. */
+  child(file: string, environment?: Record<string, string>): Promise<Child>
+  /** `jetty serve`, built, in a process of its own. */
+  jetty(settings?: ServerSettings): Promise<JettyServer>
+}
+
+const longestSeconds = 290
+
+/** Sets up, runs, reports and clears up. A benchmark that hangs ends with an error. */
+export const stage = async (name: string, work: (stage: Stage) => Promise<void>): Promise<void> => {
+  const { folder, remove } = makeTestFolder()
+  const watchdog = setTimeout(() => {
+    process.stderr.write(`bench ${name}: not done after ${longestSeconds} s\n`)
+    process.exit(1)
+  }, longestSeconds * 1000)
+  const processes: ChildProcess[] = []
+  process.once('exit', () => {
+    for (const child of processes) child.kill('SIGKILL')
+  })
+  const makeFolder = () => mkdtempSync(join(folder, 'data-'))
+  let postgres: Promise<EmbeddedPostgres> | undefined
+  const made: Stage = {
+    report: makeReport(name),
+    makeFolder,
+    postgres() {
+      postgres ??= startOrAdoptPostgres({ dataDir: makeFolder(), logger: createLogger({ level: 'error' }) })
+      return postgres
+    },
+    async createDatabase(databaseName) {
+      const { url } = await made.postgres()
+      const server = openDatabase(url, { connections: 1 })
+      await server.query(`create database ${databaseName}`)
+      await server.close()
+      const own = new URL(url)
+      own.pathname = `/${databaseName}`
+      return own.href
+    },
+    async child(file, environment = {}) {
+      const child = fork(fileURLToPath(new URL(file, import.meta.url)), [], {
+        cwd: root,
+        execArgv: ['--import', 'tsx', ...(process.env.BENCH_NODE_OPTIONS?.split(' ') ?? [])],
+        env: { ...process.env, HOME: folder, BENCH_FOLDER: makeFolder(), ...environment },
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      })
+      processes.push(child)
+      return talkTo(child)
+    },
+    async jetty(settings = {}) {
+      const server = await startJetty({ dataDir: makeFolder(), home: folder, ...settings }, (child) =>
+        processes.push(child),
+      )
+      return server
+    },
+  }
+  try {
+    await work(made)
+    made.report.finish()
+  } finally {
+    clearTimeout(watchdog)
+    for (const child of processes) child.kill('SIGKILL')
+    await (await postgres)?.stop()
+    remove()
+  }
+}
