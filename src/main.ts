@@ -19,6 +19,7 @@ import { compileWorkflow } from './engine/program.ts'
 import { makeServer } from './http/server.ts'
 import type { Settings } from './lib/config.ts'
 import { makeSealer, type Sealer } from './lib/crypto.ts'
+import { AppError } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
 import { makeFetcher, parseAllowRules } from './lib/net.ts'
 import { pause } from './lib/time.ts'
@@ -65,6 +66,11 @@ export const startServer = async ({
   log,
   activities = builtinActivities,
 }: ServerOptions): Promise<Server> => {
+  if (settings.role !== 'all' && !settings.databaseUrl) {
+    throw new AppError('invalid', `JETTY_ROLE=${settings.role} needs a database that other processes share`, {
+      hint: 'Set DATABASE_URL, for example DATABASE_URL=postgres://jetty:password@localhost:5432/jetty',
+    })
+  }
   const dataDir = prepareDataFolder(settings.dataDir)
   const adminToken = settings.adminToken ?? adminTokenOf(dataDir)
   const sealer = makeSealer(settings.secretKeys ?? secretKeysOf(dataDir))
@@ -101,14 +107,15 @@ export const startServer = async ({
       },
       log,
     })
-    closers.unshift(() => engine.stop(settings.drainSeconds))
-
     const cancelRunsOf = async (collectionId: number) => {
       for (let active = await activeRunsOf(database, collectionId); active.length > 0; ) {
         await engine.requestEnd(active, 'cancelled')
         active = await activeRunsOf(database, collectionId)
       }
     }
+    let stopServing = async () => {}
+    // Both at once: calls that wait for a run end with it, and steps get their time only once.
+    closers.unshift(() => Promise.all([stopServing(), engine.stop(settings.drainSeconds)]))
     closers.unshift(keepHouse(database, objects, cancelRunsOf, log))
     const base = { dataDir, adminToken, postgres, database, engine, sealer, objects, close: closeAll }
     if (settings.role === 'worker') {
@@ -149,7 +156,7 @@ export const startServer = async ({
     })
     const { url } = await server.listen(settings.host, settings.port)
     links.publicUrl ||= url
-    closers.unshift(() => server.close(settings.drainSeconds))
+    stopServing = () => server.close(settings.drainSeconds)
     const demo = await firstStart({ database, engine, url, dataDir })
     return { ...base, url, publicUrl: links.publicUrl, demo }
   } catch (error) {

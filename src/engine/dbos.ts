@@ -113,6 +113,10 @@ export const enqueueLease = (id: string): string =>
   `dbos.enqueue_workflow('${workflowName}', '${queueName}', array[to_json(${id})], workflow_id => ${id},
      app_version => '${engineVersion}', application_name => '${applicationName}')`
 
+/** SQL expression: whether a lease waits on the queue. */
+export const isQueued = `exists (
+  select from dbos.workflow_status where queue_name = '${queueName}' and status = 'ENQUEUED')`
+
 /**
  * Puts every lease of one executor back on the queue, in one statement: for a graceful stop with a new epoch and no
  * owner (nothing that a death would be counted for), for a dead process as it left them.

@@ -1,24 +1,35 @@
 import type { EngineContext } from './context.ts'
-import { handOver } from './dbos.ts'
+import { handOver, isQueued } from './dbos.ts'
 
 /** A process shows that it lives this often, and counts as dead after this long without. */
 const beatMs = 1_000
 const deadMs = 5_000
 
-/** Must be there before the process takes any lease. */
-export const beat = async (engine: EngineContext): Promise<void> => {
-  await engine.database.rows(
+/** What a beat saw while it was in the database anyway: an idle process asks for nothing else. */
+export interface Sights {
+  /** Leases wait on the queue. */
+  queued: boolean
+  /** The time of some parked runs has come. */
+  due: boolean
+}
+
+/** Shows that this process lives. Must be there before it takes any lease. */
+export const beat = async (engine: EngineContext): Promise<Sights> => {
+  const [sights] = await engine.database.rows<Sights>(
     'beat',
-    'insert into executors (id) values ($1) on conflict (id) do update set beat_at = now()',
+    `with beat as (insert into executors (id) values ($1) on conflict (id) do update set beat_at = now())
+     select ${isQueued} as queued,
+       exists (select from runs where lease is null and ended_at is null and wake_at <= now()) as due`,
     [engine.executor],
   )
+  return sights ?? { queued: false, due: false }
 }
 
 /**
  * Beats, and puts the leases of processes that stopped beating back on the queue. Others are judged only after an
  * unbroken streak of own beats that is longer than the dead time: after an outage of Postgres every beat is old.
  */
-export const keepBeating = (engine: EngineContext): (() => void) => {
+export const keepBeating = (engine: EngineContext, onSights: (sights: Sights) => void): (() => void) => {
   let streakFrom = Date.now()
   let last = Date.now()
   let busy = false
@@ -28,7 +39,7 @@ export const keepBeating = (engine: EngineContext): (() => void) => {
     const begun = Date.now()
     if (begun - last > 3 * beatMs) streakFrom = begun
     try {
-      await beat(engine)
+      onSights(await beat(engine))
       const now = Date.now()
       if (now - begun > 2 * beatMs) streakFrom = now
       last = now

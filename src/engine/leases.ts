@@ -35,7 +35,11 @@ export interface Leases {
   busy(): number
 }
 
-export const makeLeases = (engine: EngineContext, dispatcher: () => Dispatcher, onSettled: () => void): Leases => {
+export const makeLeases = (
+  engine: EngineContext,
+  dispatcher: () => Dispatcher,
+  listeners: { onSettled(): void; onReleased(lease: LocalLease): void },
+): Leases => {
   const local = new Map<string, LocalLease>()
   let current: LocalLease | undefined
   let opening: Promise<LocalLease> | undefined
@@ -55,8 +59,19 @@ export const makeLeases = (engine: EngineContext, dispatcher: () => Dispatcher, 
     if (lease.closed && lease.released === 0) {
       local.delete(lease.id)
       lease.finish()
+    } else if (lease.released > 0) {
+      if (current === lease) current = undefined
+      lease.closed = true
+      listeners.onReleased(lease)
     }
-    onSettled()
+    listeners.onSettled()
+  }
+
+  /** Somebody else has it: it is neither used nor finished here, and may come back as a new one. */
+  const forget = (lease: LocalLease) => {
+    if (current === lease) current = undefined
+    lease.closed = true
+    if (local.get(lease.id) === lease) local.delete(lease.id)
   }
 
   /** Usable once its row and its announcement are both there: then somebody finds it if we die. */
@@ -103,10 +118,7 @@ export const makeLeases = (engine: EngineContext, dispatcher: () => Dispatcher, 
       lease.total++
       return lease
     },
-    lost(lease) {
-      if (current === lease) current = undefined
-      lease.closed = true
-    },
+    lost: forget,
     async work(lease, run) {
       const left = await carryOn(engine, lease, run)
       this.leave(lease, left)
@@ -115,7 +127,8 @@ export const makeLeases = (engine: EngineContext, dispatcher: () => Dispatcher, 
     leave(lease, left) {
       lease.open--
       if (left === 'released') lease.released++
-      settle(lease)
+      if (left === 'fenced') forget(lease)
+      else settle(lease)
     },
     busy() {
       let count = 0

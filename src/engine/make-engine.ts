@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
 import { pause } from '../lib/time.ts'
-import type { RunStatus } from '../model/workflow.ts'
 import type { EngineContext } from './context.ts'
-import { type Dispatcher, handOver, launchDispatcher, pruneLeases } from './dbos.ts'
+import { type Dispatcher, launchDispatcher, pruneLeases } from './dbos.ts'
+import { drain } from './drain.ts'
 import type { Engine, EngineOptions } from './engine.ts'
 import { makeEnqueue } from './enqueue.ts'
 import { makeEnvironments } from './environments.ts'
 import { beat, keepBeating } from './heartbeat.ts'
 import { openJournal } from './journal.ts'
-import { type Leases, makeLeases } from './leases.ts'
+import { type Leases, type LocalLease, makeLeases } from './leases.ts'
 import { listen } from './listen.ts'
 import { wakeParked } from './park.ts'
 import { patient } from './patient.ts'
-import { makePrograms } from './programs.ts'
-import { collectRequests, requestEnd } from './requests.ts'
+import { makePrograms, shownDefinition } from './programs.ts'
+import { collectRequests, settle } from './requests.ts'
 import { makeResultReader } from './results.ts'
 import { makeSlots } from './slots.ts'
 import { startRun } from './start.ts'
@@ -24,9 +24,10 @@ import { makeWaiters } from './waiters.ts'
 const leaseBudget = 16
 /** Runs in memory above which new ones are queued for somebody else, or for later. */
 const mostLive = 20_000
-/** Without news: how often to look for queued leases, due parked runs and lost requests. */
+/** How often to look for requests whose notification was lost. */
 const fallbackPollMs = 1_000
 const pruneEveryMs = 10_000
+const retakeAfterMs = 5_000
 
 /** Builds the engine from its rooms; see engine.ts for what it promises. */
 export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
@@ -65,14 +66,33 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     if (!dispatcher) throw new Error('The engine is not ready yet')
     return dispatcher
   }
-  const leases: Leases = makeLeases(engine, running, () => wake())
+  const leases: Leases = makeLeases(engine, running, {
+    onSettled: () => {
+      if (backlog) wake()
+    },
+    onReleased: (lease) => void retake(lease).catch((error) => log.error({ err: error }, 'lease not taken again')),
+  })
   const takeover = makeTakeover(engine, leases)
+
+  /** Runs that were left in the middle by an unexpected error of ours are loaded and tried again after a pause. */
+  const retake = async (lease: LocalLease): Promise<void> => {
+    if (!(await pause(retakeAfterMs, stopping)) || leases.local.get(lease.id) !== lease) return
+    leases.local.delete(lease.id)
+    const free = `update leases set owner = '' where id = $1 and owner = $2` // no death to count
+    await insistent.rows('free_lease', free, [lease.id, executor])
+    const again = await takeover(lease.id)
+    await again.finished
+    lease.finish()
+  }
 
   /** Asks for queued leases, one question at a time; news during a question leads to another one. */
   let polling = false
   let news = false
+  /** The last answer was all that was asked for, or nothing could be asked: more may be waiting. */
+  let backlog = false
+  let arrived = 0
   const wake = (): void => {
-    if (stopping.aborted || !dispatcher || leases.busy() >= leaseBudget) return
+    if (stopping.aborted || !dispatcher) return
     news = true
     if (polling) return
     polling = true
@@ -80,7 +100,9 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       while (news && !stopping.aborted) {
         news = false
         const budget = leaseBudget - leases.busy()
+        arrived = 0
         if (budget > 0) await running().poll(budget)
+        backlog = arrived >= budget
       }
     })()
       .catch((error) => log.debug({ err: error }, 'queue poll failed'))
@@ -114,18 +136,20 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       executor,
       log,
       onLease: async (leaseId) => {
+        arrived++
         if (stopping.aborted) return new Promise(() => {})
         const lease = leases.local.get(leaseId) ?? (await takeover(leaseId))
         await lease.finished
       },
     })
     await early
-    stopBeating = keepBeating(engine)
+    stopBeating = keepBeating(engine, ({ queued, due }) => {
+      if (queued) wake()
+      if (due) void wakeParked(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
+    })
     void listen(database, { runs: wake, requests: onRequests }, stopping)
     every(fallbackPollMs, async () => {
-      wake()
       if (engine.live.size > 0) onRequests()
-      await wakeParked(database)
     })
     every(pruneEveryMs, async () => {
       while ((await pruneLeases(database)) === 500 && !stopping.aborted) await pause(100, stopping)
@@ -145,7 +169,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
           hasRoom,
           sealSecrets: (secrets, runKey) =>
             Object.keys(secrets).length === 0 ? null : options.sealer.seal(JSON.stringify(secrets), `runs/${runKey}`),
-          shownDefinition: (hash, scrub) => shownDefinition(engine, hash, scrub),
+          shownDefinition: (hash, scrub) => shownDefinition(insistent, hash, scrub),
         },
         request,
       ),
@@ -193,79 +217,4 @@ const takeOwnLeases = async (engine: EngineContext, takeover: (leaseId: string) 
     [engine.executor],
   )
   await Promise.all(rows.map((row) => takeover(row.id)))
-}
-
-/** A definition with the secrets of one environment struck out, stored beside the real one for showing. */
-const shownDefinition = async (
-  engine: EngineContext,
-  hash: string,
-  scrub: (jsonText: string) => string,
-): Promise<string | null> => {
-  const [row] = await engine.database.rows<{ workflow: string }>(
-    'definition',
-    'select workflow from definitions where hash = $1',
-    [hash],
-  )
-  const shown = scrub(row?.workflow ?? '{}')
-  if (!row || shown === row.workflow) return null
-  const shownHash = createHash('sha256').update(shown).digest('hex')
-  await engine.database.rows(
-    'keep_definition',
-    'insert into definitions (hash, workflow) values ($1, $2) on conflict do nothing',
-    [shownHash, shown],
-  )
-  return shownHash
-}
-
-/** Asks again until every run has ended: one may be changing hands, or be going to sleep, while it is asked. */
-const settle = async (
-  engine: EngineContext,
-  wait: (runKey: string, signal: AbortSignal) => Promise<boolean>,
-  runKeys: string[],
-  status: RunStatus,
-  seconds: number,
-): Promise<void> => {
-  let open = runKeys
-  const deadline = Date.now() + seconds * 1000
-  while (open.length > 0) {
-    await requestEnd(engine.database, open, status)
-    await collectRequestsHere(engine, open, status)
-    const signal = AbortSignal.timeout(Math.min(500, Math.max(1, deadline - Date.now())))
-    const ended = await Promise.all(open.map((runKey) => wait(runKey, signal)))
-    open = open.filter((_, at) => !ended[at])
-    if (Date.now() >= deadline) return
-  }
-}
-
-const collectRequestsHere = async (engine: EngineContext, runKeys: string[], status: RunStatus): Promise<void> => {
-  for (const runKey of runKeys) {
-    const run = engine.live.get(runKey)
-    if (run && !run.requested) {
-      run.requested = status
-      run.interrupt?.()
-    }
-  }
-}
-
-/** No new work; what runs gets `seconds`; the rest goes back on the queue, where the next start or a peer finds it. */
-const drain = async (
-  engine: EngineContext,
-  leases: Leases,
-  stopper: AbortController,
-  seconds: number,
-  dispatcher: Dispatcher | undefined,
-): Promise<void> => {
-  stopper.abort()
-  dispatcher?.stopPolling()
-  const deadline = Date.now() + seconds * 1000
-  while (engine.slots.used > 0 && Date.now() < deadline) await pause(20)
-  for (const run of engine.live.values()) run.interrupt?.()
-  while (engine.live.size > 0 && Date.now() < deadline + 1_000) await pause(5)
-  await engine.journal.idle()
-  if (!dispatcher) return
-  for (let round = 0; round < 20; round++) {
-    const moved = await handOver(engine.database, engine.executor, true).catch(() => 0)
-    if (moved === 0 && round > 0) break
-  }
-  engine.log.debug({ leases: leases.local.size }, 'leases handed over')
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ActivityRegistry } from '../activities/activity.ts'
 import type { Queries } from '../database/database.ts'
 import type { Workflow } from '../model/workflow.ts'
@@ -50,4 +51,26 @@ export const makePrograms = (
       return entry.program
     },
   }
+}
+
+/** A definition with the secrets of one environment struck out, stored beside the real one for showing. */
+export const shownDefinition = async (
+  database: Queries,
+  hash: string,
+  scrub: (jsonText: string) => string,
+): Promise<string | null> => {
+  const [row] = await database.rows<{ workflow: string }>(
+    'definition',
+    'select workflow from definitions where hash = $1',
+    [hash],
+  )
+  const shown = scrub(row?.workflow ?? '{}')
+  if (!row || shown === row.workflow) return null
+  const shownHash = createHash('sha256').update(shown).digest('hex')
+  await database.rows(
+    'keep_definition',
+    'insert into definitions (hash, workflow) values ($1, $2) on conflict do nothing',
+    [shownHash, shown],
+  )
+  return shownHash
 }

@@ -50,3 +50,23 @@ export const collectRequests = async (engine: EngineContext, leaseIds: string[])
   )
   for (const row of rows) deliverRequest(engine, row.id, row.requested_status)
 }
+
+/** Asks again until every run has ended: one may be changing hands, or be going to sleep, while it is asked. */
+export const settle = async (
+  engine: EngineContext,
+  wait: (runKey: string, signal: AbortSignal) => Promise<boolean>,
+  runKeys: string[],
+  status: RunStatus,
+  seconds: number,
+): Promise<void> => {
+  let open = runKeys
+  const deadline = Date.now() + seconds * 1000
+  while (open.length > 0) {
+    await requestEnd(engine.database, open, status)
+    for (const runKey of open) deliverRequest(engine, runKey, status)
+    const signal = AbortSignal.timeout(Math.min(500, Math.max(1, deadline - Date.now())))
+    const ended = await Promise.all(open.map((runKey) => wait(runKey, signal)))
+    open = open.filter((_, at) => !ended[at])
+    if (Date.now() >= deadline) return
+  }
+}
