@@ -32,8 +32,8 @@ export const libraryMigration = {
 export interface Dispatcher {
   /** Registers a lease that this process has already taken, so that somebody else gets it if we die. */
   announce(leaseId: string): Promise<void>
-  /** Takes at most `budget` queued leases; each arrives at `onLease`. */
-  poll(budget: number): Promise<void>
+  /** Takes at most `budget` queued leases; each arrives at `onLease`. Gives how many there were. */
+  poll(budget: number): Promise<number>
   /** No more leases arrive. */
   stopPolling(): void
   close(): Promise<void>
@@ -97,8 +97,10 @@ export const launchDispatcher = async (options: {
       await DBOS.startWorkflow(lease, { workflowID: leaseId })(leaseId)
     },
     async poll(budget) {
-      const running = executor.systemDatabase.countRunningWorkflowsForQueue(queueName)
-      await runner.pollQueue(executor, { ...queue, workerConcurrency: running + budget })
+      const count = () => executor.systemDatabase.countRunningWorkflowsForQueue(queueName)
+      const before = count()
+      await runner.pollQueue(executor, { ...queue, workerConcurrency: before + budget })
+      return count() - before
     },
     stopPolling: () => wfQueueRunner.stop(),
     async close() {

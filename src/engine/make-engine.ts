@@ -10,7 +10,7 @@ import { beat, keepBeating } from './heartbeat.ts'
 import { openJournal } from './journal.ts'
 import { type Leases, type LocalLease, makeLeases } from './leases.ts'
 import { listen } from './listen.ts'
-import { wakeParked } from './park.ts'
+import { wakeAllDue } from './park.ts'
 import { patient } from './patient.ts'
 import { makePrograms, shownDefinition } from './programs.ts'
 import { collectRequests, settle } from './requests.ts'
@@ -88,9 +88,8 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   /** Asks for queued leases, one question at a time; news during a question leads to another one. */
   let polling = false
   let news = false
-  /** The last answer was all that was asked for, or nothing could be asked: more may be waiting. */
+  /** There was something at the last question, or there was no room to ask: more may be waiting. */
   let backlog = false
-  let arrived = 0
   const wake = (): void => {
     if (stopping.aborted || !dispatcher) return
     news = true
@@ -100,9 +99,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       while (news && !stopping.aborted) {
         news = false
         const budget = leaseBudget - leases.busy()
-        arrived = 0
-        if (budget > 0) await running().poll(budget)
-        backlog = arrived >= budget
+        backlog = budget <= 0 || (await running().poll(budget)) > 0
       }
     })()
       .catch((error) => log.debug({ err: error }, 'queue poll failed'))
@@ -136,7 +133,6 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       executor,
       log,
       onLease: async (leaseId) => {
-        arrived++
         if (stopping.aborted) return new Promise(() => {})
         const lease = leases.local.get(leaseId) ?? (await takeover(leaseId))
         await lease.finished
@@ -145,7 +141,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     await early
     stopBeating = keepBeating(engine, ({ queued, due }) => {
       if (queued) wake()
-      if (due) void wakeParked(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
+      if (due) void wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
     })
     void listen(database, { runs: wake, requests: onRequests }, stopping)
     every(fallbackPollMs, async () => {

@@ -38,14 +38,21 @@ export const wait = async (waiting: {
   return 'released'
 }
 
-/** Puts parked runs whose time has come back on the queue; they share a lease. Gives how many there were. */
-export const wakeParked = async (database: Queries): Promise<number> => {
+const wokenAtOnce = 100
+
+/** Puts parked runs whose time has come back on the queue. */
+export const wakeAllDue = async (database: Queries): Promise<void> => {
+  while ((await wakeSome(database)) === wokenAtOnce) {}
+}
+
+/** A bounded number of them, which share a lease. Gives how many there were. */
+const wakeSome = async (database: Queries): Promise<number> => {
   const leaseId = randomUUID()
   const [row] = await database.rows<{ woken: number }>(
     'wake_parked',
     `with due as materialized (
        select id from runs where lease is null and ended_at is null and wake_at <= now()
-       order by wake_at limit 100 for update skip locked),
+       order by wake_at limit ${wokenAtOnce} for update skip locked),
      lease as (insert into leases (id, epoch, owner) select $1, 0, '' where exists (select from due) returning id),
      moved as (update runs r set lease = $1 from due where r.id = due.id returning 1)
      select (select count(*) from moved)::int woken, (select ${enqueueLease('id')} from lease) queued,
