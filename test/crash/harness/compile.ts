@@ -34,7 +34,12 @@ const compile = (draft: string): void => {
     noCheck: true,
     typeRoots: [join(root, 'node_modules/@types')],
   }
-  const text = { extends: join(root, 'tsconfig.json'), compilerOptions, files: [join(root, `${entry}.ts`)], include: [] }
+  const text = {
+    extends: join(root, 'tsconfig.json'),
+    compilerOptions,
+    files: [join(root, `${entry}.ts`)],
+    include: [],
+  }
   writeFileSync(config, JSON.stringify(text))
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config], { stdio: 'inherit' })
   const isOther = (path: string) => statSync(path).isDirectory() || !/\.tsx?$/.test(path)

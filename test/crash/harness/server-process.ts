@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pause } from '../../../src/lib/time.ts'
@@ -29,6 +29,7 @@ export const spawnServer = (folder: string, env: Record<string, string>): Server
     env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: folder, CRASH_FOLDER: folder, ...env },
     stdio: ['pipe', 'pipe', log],
   })
+  closeSync(log)
   const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }))
   const { pid } = child
   if (pid === undefined) throw new Error('the server could not be spawned')

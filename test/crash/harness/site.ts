@@ -1,0 +1,112 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isDatabaseAway, openDatabase } from '../../../src/database/database.ts'
+import { postgresPassword, postgresUrl } from '../../../src/database/postgres-folder.ts'
+import { findPostgres, stopPostgres } from '../../../src/database/postgres-process.ts'
+import { AppError } from '../../../src/lib/errors.ts'
+import { pause } from '../../../src/lib/time.ts'
+import { type ServerProcess, spawnServer } from './server-process.ts'
+
+export const adminToken = 'crash-tests-admin-token'
+
+/** One line that a step has left outside the database. */
+export interface Trace {
+  run: string
+  seq: number
+  attempt: number
+  pid: number
+  ms: number
+}
+
+/** A folder, a database and the servers on them, to do damage to. */
+export interface Site {
+  folder: string
+  dataDir: string
+  spawn(env?: Record<string, string>): ServerProcess
+  /** Asks the database, past the servers; waits while it is away. */
+  rows<Row>(text: string, values?: unknown[]): Promise<Row[]>
+  traces(file: 'begins' | 'effects'): Trace[]
+  /** Bytes of effects so far. */
+  effectBytes(): number
+  /** Kills the embedded Postgres; false when there is none right now. */
+  killPostgres(): boolean
+  /** Ends everything that is left and removes the folder. */
+  close(): Promise<void>
+}
+
+const longestAway = 60_000
+
+/** Without a URL the servers use the embedded Postgres of the data folder. */
+export const makeSite = (databaseUrl?: string): Site => {
+  const folder = mkdtempSync(join(tmpdir(), 'crash-site-'))
+  chmodSync(folder, 0o711) // the embedded Postgres may be another user
+  const dataDir = join(folder, 'data')
+  const servers: ServerProcess[] = []
+
+  const urlNow = (): string | undefined => {
+    if (databaseUrl) return databaseUrl
+    const postgres = findPostgres(dataDir)
+    return postgres && Number.isInteger(postgres.port)
+      ? postgresUrl(postgres.port, postgresPassword(dataDir))
+      : undefined
+  }
+
+  return {
+    folder,
+    dataDir,
+    spawn(env = {}) {
+      const server = spawnServer(folder, {
+        JETTY_PORT: '0',
+        JETTY_DATA_DIR: dataDir,
+        JETTY_ADMIN_TOKEN: adminToken,
+        JETTY_LOG_LEVEL: 'info',
+        ...(databaseUrl && { DATABASE_URL: databaseUrl }),
+        ...env,
+      })
+      servers.push(server)
+      return server
+    },
+    async rows<Row>(text: string, values: unknown[] = []) {
+      for (const giveUpAt = Date.now() + longestAway; ; await pause(30)) {
+        const url = urlNow()
+        if (!url && Date.now() < giveUpAt) continue
+        const database = openDatabase(url ?? '', { connections: 1 })
+        try {
+          return await database.query<Row>(text, values)
+        } catch (error) {
+          const isAway = error instanceof AppError || isDatabaseAway(error)
+          if (!isAway || Date.now() > giveUpAt) throw error
+        } finally {
+          await database.close().catch(() => {})
+        }
+      }
+    },
+    traces(file) {
+      const path = join(folder, file)
+      if (!existsSync(path)) return []
+      const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean)
+      return lines.map((line) => {
+        const [run = '', seq, attempt, pid, ms] = line.split(',')
+        return { run, seq: Number(seq), attempt: Number(attempt), pid: Number(pid), ms: Number(ms) }
+      })
+    },
+    effectBytes() {
+      const path = join(folder, 'effects')
+      return existsSync(path) ? statSync(path).size : 0
+    },
+    killPostgres() {
+      const postgres = findPostgres(dataDir)
+      if (!postgres) return false
+      process.kill(postgres.pid, 'SIGKILL')
+      return true
+    },
+    async close() {
+      for (const server of servers) if (server.alive) await server.kill()
+      const left = databaseUrl ? undefined : findPostgres(dataDir)
+      if (left) await stopPostgres(left.pid)
+      if (process.env.CRASH_KEEP) console.log(`kept: ${folder}`)
+      else rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
