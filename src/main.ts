@@ -21,7 +21,7 @@ import type { Settings } from './lib/config.ts'
 import { makeSealer, type Sealer } from './lib/crypto.ts'
 import { AppError } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
-import { makeFetcher, parseAllowRules } from './lib/net.ts'
+import type { Fetch } from './lib/net.ts'
 import { pause } from './lib/time.ts'
 import { version } from './lib/version.ts'
 import type { Workflow } from './model/workflow.ts'
@@ -92,11 +92,7 @@ export const startServer = async ({
       role: settings.role,
       activities,
       objects,
-      fetch: makeFetcher({
-        allowPrivateNetwork: parseAllowRules(settings.allowPrivateNetwork),
-        maxBytes: settings.maxFetchBytes,
-        timeoutSeconds: settings.fetchTimeoutSeconds,
-      }),
+      fetch: lazyFetcher(settings),
       openEnvironment: async (id) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id)),
       sealer,
       limits: {
@@ -162,6 +158,23 @@ export const startServer = async ({
   } catch (error) {
     await closeAll().catch(() => {})
     throw error
+  }
+}
+
+/** The guarded way out, loaded when a step first needs it: the HTTP client takes 100 ms that recovery would wait for. */
+const lazyFetcher = (settings: Settings): Fetch => {
+  let loading: Promise<Fetch> | undefined
+  const load = async (): Promise<Fetch> => {
+    const { makeFetcher, parseAllowRules } = await import('./lib/net.ts')
+    return makeFetcher({
+      allowPrivateNetwork: parseAllowRules(settings.allowPrivateNetwork),
+      maxBytes: settings.maxFetchBytes,
+      timeoutSeconds: settings.fetchTimeoutSeconds,
+    })
+  }
+  return async (url, request) => {
+    loading ??= load()
+    return (await loading)(url, request)
   }
 }
 

@@ -5,11 +5,10 @@
  * Internal modules are imported for two ends: a queue is polled when NOTIFY says so, not by a timer, and with as much
  * as this process can take right now; and the library's own tables are made without it printing to stdout. The version
  * is pinned exactly; the engine's tests fail when the shape of those modules changes.
+ *
+ * All of it is loaded late: it takes 0.2 s in which runs that survived a crash are under way already.
  */
-import { DBOS } from '@dbos-inc/dbos-sdk'
-import { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
-import { migrateSystemDatabase } from '@dbos-inc/dbos-sdk/internal/system_database'
-import { wfQueueRunner } from '@dbos-inc/dbos-sdk/internal/wfqueue'
+import type { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
 import pg from 'pg'
 import type { Database, Queries } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
@@ -25,8 +24,10 @@ const silent = { info: () => {}, debug: () => {}, warn: () => {}, error: () => {
 /** Makes the library's own tables; recorded under this name as done. */
 export const libraryMigration = {
   name: '@dbos-inc/dbos-sdk@5.3.0',
-  run: (url: string): Promise<void> =>
-    migrateSystemDatabase(url, silent as unknown as Parameters<typeof migrateSystemDatabase>[1]),
+  async run(url: string): Promise<void> {
+    const { migrateSystemDatabase } = await import('@dbos-inc/dbos-sdk/internal/system_database')
+    await migrateSystemDatabase(url, silent as unknown as Parameters<typeof migrateSystemDatabase>[1])
+  },
 }
 
 export interface Dispatcher {
@@ -73,6 +74,9 @@ export const launchDispatcher = async (options: {
   log: Logger
   onLease: (leaseId: string) => Promise<void>
 }): Promise<Dispatcher> => {
+  const { DBOS } = await import('@dbos-inc/dbos-sdk')
+  const { DBOSExecutor } = await import('@dbos-inc/dbos-sdk/internal/dbos-executor')
+  const { wfQueueRunner } = await import('@dbos-inc/dbos-sdk/internal/wfqueue')
   const lease = DBOS.registerWorkflow(options.onLease, { name: workflowName, maxRecoveryAttempts: 1_000_000_000 })
   const pool = libraryPool(options.database.url)
   DBOS.setConfig({

@@ -127,7 +127,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   let stopBeating = () => {}
   if (role !== 'api') {
     await beat(engine)
-    const early = executor === 'local' ? takeOwnLeases(engine, takeover) : undefined
+    if (executor === 'local') await takeOwnLeases(engine, takeover)
     dispatcher = await launchDispatcher({
       database,
       executor,
@@ -138,7 +138,6 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
         await lease.finished
       },
     })
-    await early
     stopBeating = keepBeating(engine, ({ queued, due }) => {
       if (queued) wake()
       if (due) void wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
