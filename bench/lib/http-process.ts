@@ -22,6 +22,14 @@ await obey(async () => {
   return {
     send,
     throughput: ({ request, ...load }: Load & { request: HttpRequest }) => closedLoop(load, () => send(request)),
+    /** So many requests, so many at a time. */
+    burst: async ({ request, count, clients }: { request: HttpRequest; count: number; clients: number }) => {
+      let left = count
+      const client = async () => {
+        while (left-- > 0) await send(request)
+      }
+      await Promise.all(Array.from({ length: clients }, client))
+    },
     latency: ({ requests }: { requests: HttpRequest[] }) => {
       let at = 0
       return oneByOne(requests.length, () => send(requests[at++] as HttpRequest))

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openDatabase } from '../../src/database/database.ts'
 import { type EmbeddedPostgres, startOrAdoptPostgres } from '../../src/database/embedded.ts'
+import { findPostgres, stopPostgres } from '../../src/database/postgres-process.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { makeTestFolder } from '../../test/test-folder.ts'
 import { root } from './built.ts'
@@ -37,7 +38,12 @@ export const stage = async (name: string, work: (stage: Stage) => Promise<void>)
   process.once('exit', () => {
     for (const child of processes) child.kill('SIGKILL')
   })
-  const makeFolder = () => mkdtempSync(join(folder, 'data-'))
+  const folders: string[] = []
+  const makeFolder = () => {
+    const made = mkdtempSync(join(folder, 'data-'))
+    folders.push(made)
+    return made
+  }
   let postgres: Promise<EmbeddedPostgres> | undefined
   const made: Stage = {
     report: makeReport(name),
@@ -79,6 +85,10 @@ export const stage = async (name: string, work: (stage: Stage) => Promise<void>)
     clearTimeout(watchdog)
     for (const child of processes) child.kill('SIGKILL')
     await (await postgres)?.stop()
+    for (const made of folders) {
+      const left = findPostgres(made) // of a server that was killed
+      if (left) await stopPostgres(left.pid)
+    }
     remove()
   }
 }

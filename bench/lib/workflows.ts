@@ -12,3 +12,11 @@ export const echoWorkflow = (steps: number) => {
     steps: names,
   }
 }
+
+/** So many waits of the same length, an echo before each. */
+export const sleepWorkflow = (steps: number, seconds: number) => {
+  const names = Array.from({ length: steps }, (_, at) => `${at % 2 === 0 ? 'echo' : 'sleep'}_${at}`)
+  const config = (name: string) =>
+    name.startsWith('echo') ? { activity: 'text_echo', text: 'awake' } : { activity: 'sleep', seconds }
+  return { init_params: {}, step_configs: Object.fromEntries(names.map((name) => [name, config(name)])), steps: names }
+}
