@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Database } from '../database/database.ts'
@@ -75,11 +75,17 @@ export const firstStart = async (server: {
   return { tokenPath: saveToken(token, server.dataDir), shownToken: redactToken(token), tryUrl }
 }
 
-/** Where every client looks for it; a token that is there already is never replaced. */
+/** Where every client looks for it; a token that is there already is never replaced, and then it goes to the data folder. */
 const saveToken = (token: string, dataDir: string): string => {
   const usual = join(homedir(), '.config', 'jetty', 'token')
-  const path = existsSync(usual) ? join(dataDir, 'demo-token') : usual
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  createExclusively(path, `${token}\n`)
-  return path
+  try {
+    mkdirSync(dirname(usual), { recursive: true, mode: 0o700 })
+    if (createExclusively(usual, `${token}\n`)) return usual
+  } catch {
+    // a user without a home folder of its own
+  }
+  const own = join(dataDir, 'demo-token')
+  rmSync(own, { force: true }) // of an earlier database: this one does not know it
+  createExclusively(own, `${token}\n`)
+  return own
 }

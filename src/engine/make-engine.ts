@@ -22,6 +22,12 @@ import { makeWaiters } from './waiters.ts'
 
 /** Queued leases that one process takes at the most while it is not waiting for anything. */
 const leaseBudget = 16
+/**
+ * More of them, so many at a time, while at least half of the slots are free: leases of few or of sleeping runs must
+ * leave none idle. In between, the ones just taken begin, and other processes get their share.
+ */
+const spareLeases = 4
+const spareEveryMs = 20
 /** Runs in memory above which new ones are queued for somebody else, or for later. */
 const mostLive = 20_000
 /** How often to look for requests whose notification was lost. */
@@ -98,8 +104,11 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     void (async () => {
       while (news && !stopping.aborted) {
         news = false
-        const budget = leaseBudget - leases.busy()
-        backlog = budget <= 0 || (await running().poll(budget)) > 0
+        const isIdle = engine.slots.used * 2 < options.limits.concurrency && engine.live.size < mostLive
+        const budget = Math.max(leaseBudget - leases.busy(), isIdle ? spareLeases : 0)
+        const taken = budget > 0 ? await running().poll(budget) : 0
+        backlog = budget <= 0 || taken > 0
+        if (taken >= budget && isIdle) news = await pause(spareEveryMs, stopping) // there may be more
       }
     })()
       .catch((error) => log.debug({ err: error }, 'queue poll failed'))

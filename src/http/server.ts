@@ -2,6 +2,7 @@ import { once, setMaxListeners } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
+import { AppError } from '../lib/errors.ts'
 import { type DispatchOptions, makeDispatch } from './dispatch.ts'
 
 export interface HttpServer {
@@ -39,6 +40,26 @@ const refuse = (error: Error & { code?: string }, socket: Socket): void => {
   setTimeout(() => socket.destroy(), 500).unref()
 }
 
+/** Why a server cannot listen where it should, for the person who starts it. */
+const cannotListen = (host: string, port: number, cause: NodeJS.ErrnoException): AppError => {
+  if (cause.code === 'EADDRINUSE') {
+    return new AppError('conflict', `Port ${port} of ${host} is in use by another program`, {
+      hint: 'Stop that one, or choose another port with JETTY_PORT, for example JETTY_PORT=8080 (0 takes any free one).',
+      cause,
+    })
+  }
+  if (cause.code === 'EACCES') {
+    return new AppError('invalid', `This user may not listen on port ${port}`, {
+      hint: 'Choose a port above 1023 with JETTY_PORT, for example JETTY_PORT=8080.',
+      cause,
+    })
+  }
+  return new AppError('invalid', `The server cannot listen on ${host}: ${cause.message}`, {
+    hint: 'JETTY_HOST must be an address of this machine, for example 127.0.0.1, or 0.0.0.0 for all of them.',
+    cause,
+  })
+}
+
 const badTarget = () =>
   new Response('{"detail":"The request target or Host header is not valid"}', {
     status: 400,
@@ -74,7 +95,9 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
     fetch: (request) => dispatch(request),
     async listen(host, port) {
       server.listen(port, host)
-      await once(server, 'listening')
+      await once(server, 'listening').catch((error) => {
+        throw cannotListen(host, port, error)
+      })
       const { port: bound } = server.address() as AddressInfo
       return { port: bound, url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}` }
     },

@@ -1,7 +1,13 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 
-/** Internal key of a run: unique for ever, never shown. */
-export const newRunKey = (): string => randomUUID()
+/**
+ * Internal key of a run: unique for ever, never shown. A UUID of version 7 (RFC 9562 §5.7): it begins with the time, so
+ * that the rows of runs and steps that are written together stand together in their indexes.
+ */
+export const newRunKey = (): string => {
+  const time = Date.now().toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
+}
 
 /** What clients see: 8 lowercase hex digits. They collide early, so whoever stores one must be ready to draw again. */
 export const newTrajectoryId = (): string => randomBytes(4).toString('hex')

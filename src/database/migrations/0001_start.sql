@@ -121,7 +121,6 @@ create table runs (
   ended_at timestamptz
 ) with (fillfactor = 80);
 create unique index runs_trajectory_id on runs (trajectory_id);
-create index runs_workflow_id on runs (workflow_id);
 create index runs_task on runs (task_id, created_at desc, number desc);
 create index runs_open on runs (lease) where ended_at is null;
 create index runs_parked on runs (wake_at) where lease is null and ended_at is null;
