@@ -2,7 +2,7 @@ import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
 import { runUploadPath } from '../store/storage-path.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import type { QueuedRun } from './enqueue.ts'
-import { Fenced, TrajectoryIdTaken } from './journal.ts'
+import { Fenced, RunExists, TrajectoryIdTaken } from './journal.ts'
 import type { FileRow, NewRun } from './journal-entry.ts'
 import type { Leases } from './leases.ts'
 
@@ -26,11 +26,8 @@ export interface RunRequest {
   key?: string
 }
 
-export interface StartedRun {
-  key: string
-  trajectoryId: string
-  workflowId: string
-}
+/** A run as it was written down. */
+export type StartedRun = Omit<NewRun, 'sealedSecrets'>
 
 export interface Starter {
   engine: EngineContext
@@ -103,7 +100,8 @@ export const startRun = async (starter: Starter, request: RunRequest): Promise<S
           }),
         )
       } else await starter.enqueue({ run, files })
-      return { key, trajectoryId, workflowId: run.workflowId }
+      const { sealedSecrets: _, ...started } = run
+      return started
     } catch (error) {
       if (!(error instanceof TrajectoryIdTaken)) throw error
     }
@@ -118,6 +116,7 @@ const withFilePaths = (params: Record<string, unknown>, files: FileRow[]): Recor
 /** The acknowledgement is the journal's: once it is there, the run goes on without the caller. */
 const begin = async (starter: Starter, run: NewRun, files: FileRow[], live: () => LiveRun): Promise<void> => {
   const { engine, leases } = starter
+  if (engine.live.has(run.key)) throw new RunExists(run.key)
   for (;;) {
     const lease = await leases.current()
     const entry = { lease: { id: lease.id, epoch: lease.epoch }, run, files, collectionId: run.collectionId }

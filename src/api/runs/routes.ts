@@ -5,7 +5,7 @@ import { rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
 import { authorOf } from '../../model/identity.ts'
-import { getRun, type RunnableTask, stepsOf } from '../../store/runs.ts'
+import { getRun, type RunnableTask, type RunRow, stepsOf } from '../../store/runs.ts'
 import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { runsContract } from './contract.ts'
@@ -48,16 +48,17 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
 
   /** The recorded run, and what a client of either route expects around it. */
   const read = async (runKey: string) => {
-    const run = await getRun(deps.database, runKey)
+    const [run, steps] = await Promise.all([getRun(deps.database, runKey), stepsOf(deps.database, [runKey])])
     if (!run) throw new AppError('not_found', 'The run was deleted meanwhile')
-    const [steps, definition] = await Promise.all([stepsOf(deps.database, [run.id]), deps.definitions(run.definition)])
+    const definition = await deps.definitions(run.definition)
     return { run, document: trajectoryText(run, steps, definition, deps.links.publicUrl), last: steps.at(-1) }
   }
 
   return implement(runsContract, {
     runTask: async (call) => {
       const started = await start(call)
-      const { run, document } = await read(started.key)
+      const run = asAccepted(started)
+      const document = trajectoryText(run, [], await deps.definitions(run.definition), deps.links.publicUrl)
       const head = {
         message: 'Workflow started',
         workflow_id: started.workflowId,
@@ -86,6 +87,27 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
     },
   })
 }
+
+/** The row of a run at the moment it was accepted: known without asking the database, which may be away by now. */
+const asAccepted = (started: StartedRun): RunRow => ({
+  id: started.key,
+  number: 0,
+  trajectory_id: started.trajectoryId,
+  workflow_id: started.workflowId,
+  collection_id: started.collectionId,
+  task_id: started.taskId,
+  name: started.name,
+  definition: started.shownDefinition ?? started.definition,
+  version: started.definition,
+  init_params: started.initParams,
+  author: started.author,
+  status: 'pending',
+  error: null,
+  changed: 0,
+  created_at: new Date(started.createdMs),
+  started_at: null,
+  ended_at: null,
+})
 
 /** Limits that a form in JSON, or text with escapes, could slip through. */
 const checkParameters = (
