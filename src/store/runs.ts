@@ -75,6 +75,25 @@ export const makeRunnableFinder = (
   }, 200)
 }
 
+/** The id under which the runs of a task are listed; a deleted task's, where no task has the name now. */
+export const findListedTask = async (
+  queries: Queries,
+  collectionId: number,
+  task: string,
+): Promise<number | undefined> => {
+  const [row] = await queries.rows<{ id: number }>(
+    'find_listed_task',
+    `select id from (
+       select id, 1 as rank from tasks where collection_id = $1 and lower(name) = lower($2)
+       union all
+       (select task_id, 2 from former_tasks where collection_id = $1 and lower(name) = lower($2)
+        order by task_id desc limit 1)) found
+     order by rank limit 1`,
+    [collectionId, task],
+  )
+  return row?.id
+}
+
 /** The run with this trajectory id, if it belongs to the named task: as it is called now, or was when the run began. */
 export const findRun = async (
   queries: Queries,

@@ -138,7 +138,8 @@ export const updateTask = async (
 export const deleteTask = async (database: Database, collectionId: number, name: string): Promise<boolean> => {
   const rows = await database.rows(
     'delete_task',
-    'delete from tasks where collection_id = $1 and lower(name) = lower($2) returning id',
+    `with gone as (delete from tasks where collection_id = $1 and lower(name) = lower($2) returning id, collection_id, name)
+     insert into former_tasks (task_id, collection_id, name) select id, collection_id, name from gone returning task_id`,
     [collectionId, name],
   )
   return rows.length > 0

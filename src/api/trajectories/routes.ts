@@ -7,12 +7,12 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import type { SettableStatus } from '../../model/workflow.ts'
 import {
   countRuns,
+  findListedTask,
   findRun,
   findRunByWorkflowId,
   findRuns,
   listRuns,
   type RunCursor,
-  type RunnableTask,
   type RunRow,
   relabelRuns,
   stepsOf,
@@ -24,7 +24,6 @@ import { watchRun } from './watch.ts'
 
 export interface TrajectoriesDeps extends DocumentDeps {
   engine: Engine
-  findRunnable(wanted: { collectionId: number; task: string }): Promise<RunnableTask | undefined>
 }
 
 const missing = (id: string) => new AppError('not_found', `Trajectory '${id}' not found`)
@@ -48,16 +47,16 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
 
   return implement(trajectoriesContract, {
     listTrajectories: async ({ collection, params, query }) => {
-      const task = await deps.findRunnable({ collectionId: collection.id, task: params.task })
-      if (!task) {
+      const taskId = await findListedTask(database, collection.id, params.task)
+      if (taskId === undefined) {
         throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
       }
       const { limit, page } = query
       const after = readCursor(query.cursor)
       const offset = (page - 1) * limit
       const [total, runs] = await Promise.all([
-        countRuns(database, task.id),
-        listRuns(database, task.id, { limit: after ? limit + 1 : limit, offset, after }),
+        countRuns(database, taskId),
+        listRuns(database, taskId, { limit: after ? limit + 1 : limit, offset, after }),
       ])
       const shown = runs.slice(0, limit)
       const last = shown.at(-1)

@@ -79,6 +79,14 @@ create table tasks (
 );
 create unique index tasks_name on tasks (collection_id, lower(name));
 
+-- Names of deleted tasks: their runs can still be listed.
+create table former_tasks (
+  task_id bigint primary key,
+  collection_id bigint not null references collections on delete cascade,
+  name text not null
+);
+create index former_tasks_name on former_tasks (collection_id, lower(name), task_id desc);
+
 -- Who works on a batch of runs. The epoch rises with every change of owner; a write that names an older one is refused.
 create table leases (
   id text primary key,
