@@ -41,6 +41,8 @@ export interface Expectations {
   lengths: Record<string, number>
   /** Processes that died, were frozen, or were stopped before their steps had ended. */
   lost: ReadonlySet<number>
+  /** Since when (ms) a process was frozen: what it had begun before takes effect when it thaws, recorded or not. */
+  frozen?: ReadonlyMap<number, number>
   /** Status of a run, where it is not `completed`. */
   statusOf?: (run: CheckedRun) => string | undefined
 }
@@ -81,7 +83,12 @@ export const check = async (site: Site, expected: Expectations): Promise<Report>
   const violations = [
     ...lostRuns(runs, expected.acked),
     ...runs.flatMap((run) => faultsOfRun(run, stepsOf.get(run.id) ?? [], expected)),
-    ...steps.flatMap((step) => faultsOfStep(step, effects.get(keyOf({ run: step.run_id, seq: step.seq })) ?? [])),
+    ...steps.flatMap((step) => {
+      const key = keyOf({ run: step.run_id, seq: step.seq })
+      const wasFrozen = ({ pid }: Trace) =>
+        begins.get(key)?.some((begin) => begin.pid === pid && begin.ms <= (expected.frozen?.get(pid) ?? 0)) ?? false
+      return faultsOfStep(step, effects.get(key) ?? [], wasFrozen)
+    }),
     ...[...begins.values()].flatMap((group) => faultsOfBegins(group, expected.lost)),
   ]
   let effectCount = 0
@@ -126,13 +133,13 @@ const faultsOfRun = (run: CheckedRun, steps: CheckedStep[], { statusOf, lengths 
 }
 
 /** C3, C4: a recorded step was executed, and never again after it was recorded. */
-const faultsOfStep = (step: CheckedStep, effects: Trace[]): string[] => {
+const faultsOfStep = (step: CheckedStep, effects: Trace[], wasFrozen: (effect: Trace) => boolean): string[] => {
   if (step.status !== 'completed' || step.ended === null) return []
   const faults: string[] = []
   const name = keyOf({ run: step.run_id, seq: step.seq })
   if (effects.length === 0) faults.push(`C3: ${name} is completed without an effect`)
   const ended = Math.round(step.ended)
-  for (const late of effects.filter((effect) => effect.ms > ended)) {
+  for (const late of effects.filter((effect) => effect.ms > ended && !wasFrozen(effect))) {
     faults.push(`C4: ${name} was executed by ${late.pid} ${late.ms - ended} ms after it was recorded`)
   }
   if (effects.length > 0 && !effects.some((effect) => effect.pid === step.outputs?.pid)) {
