@@ -131,7 +131,7 @@ const declared = {
   }),
   runTimeoutSeconds: setting({
     variable: 'JETTY_RUN_TIMEOUT_SECONDS',
-    description: 'Time limit of a run whose workflow sets none itself.',
+    description: 'Time limit of the work of one run; waiting does not count.',
     default: '3600',
     example: '86400',
     schema: seconds(0.001),
