@@ -21,7 +21,7 @@ program
 try {
   await program.parseAsync()
 } catch (error) {
-  process.exitCode = report(error)
+  process.exit(report(error)) // not just an exit code: what a failed start has left open must not keep the process
 }
 
 /** The one place where the process ends with an error: a sentence, what to do, and an exit code. */

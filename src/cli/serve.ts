@@ -1,4 +1,5 @@
 import { loadSettings } from '../lib/config.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import { startServer } from '../main.ts'
 import { startupLine, startupText } from './startup-text.ts'
@@ -11,7 +12,9 @@ export const serve = async (): Promise<void> => {
   const signal = new Promise<NodeJS.Signals>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve(name))
   })
-  const server = await startServer({ settings, log })
+  const server = await startServer({ settings, log }).catch((error) => {
+    throw settings.databaseUrl ? aboutDatabase(error) : error
+  })
   const shown = { settings, server, seconds: (performance.now() - begun) / 1000 }
   process.stdout.write(`${process.stdout.isTTY ? startupText(shown) : startupLine(shown)}\n`)
 
@@ -20,4 +23,17 @@ export const serve = async (): Promise<void> => {
   process.once('SIGINT', () => process.exit(130))
   await server.close()
   process.exit(0)
+}
+
+/** What Postgres, or the way to it, has against a DATABASE_URL; any other error as it is. */
+const aboutDatabase = (error: unknown): unknown => {
+  const away = error instanceof AppError && error.code === 'database_unavailable'
+  const cause = away ? error.cause : error
+  if (!away && !(cause instanceof Error && 'severity' in cause)) return error
+  const code = (cause as { code?: string }).code
+  const reason = [messageOf(cause), code].filter(Boolean).join(', ')
+  return new AppError('database_unavailable', `The database cannot be used: ${reason}`, {
+    hint: 'Check address, name and password in DATABASE_URL, or leave it unset to use the embedded PostgreSQL.',
+    cause,
+  })
 }
