@@ -34,6 +34,8 @@ export interface EngineContext {
   live: Map<string, LiveRun>
   programs: { of(hash: string): Promise<Program> }
   environments: { of(environmentId: number | null, sealedSecrets: string | null, runKey: string): Promise<Environment> }
+  /** When (`performance.now()`) the last heartbeat that arrived was sent. */
+  beatenMs: number
   /** Fires when the process stops taking steps. */
   stopping: AbortSignal
   /** Records of earlier steps, read back from storage. */

@@ -4,7 +4,7 @@ import { batched } from '../lib/batch.ts'
 import { enqueueLease } from './dbos.ts'
 import { RunExists, TrajectoryIdTaken } from './journal.ts'
 import { columns, type FileRow, fileValues, type NewRun, pushRow, runValues } from './journal-entry.ts'
-import { fileTypes, runColumns, runTypes, unnest } from './journal-sql.ts'
+import { countNewRuns, fileTypes, runColumns, runTypes, unnest } from './journal-sql.ts'
 
 /** How many runs that arrive together share a lease: few enough that several processes get some. */
 const runsPerLease = 32
@@ -24,10 +24,7 @@ new_runs as (
   from ${unnest(3, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, created)
   on conflict do nothing
   returning id, task_id),
-counted as (
-  insert into run_counts (task_id, shard, total)
-  select task_id, $2::smallint, count(*) from new_runs group by task_id order by task_id
-  on conflict (task_id, shard) do update set total = run_counts.total + excluded.total),
+${countNewRuns},
 kept as (
   insert into files (path, collection_id, run_id, object, name, content_type, size)
   select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size

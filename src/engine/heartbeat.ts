@@ -1,5 +1,7 @@
 import type { EngineContext } from './context.ts'
 import { handOver, isQueued } from './dbos.ts'
+import { Fenced } from './journal.ts'
+import type { LeaseRef } from './journal-entry.ts'
 
 /** A process shows that it lives this often, and counts as dead after this long without. */
 const beatMs = 1_000
@@ -15,6 +17,7 @@ export interface Sights {
 
 /** Shows that this process lives. Must be there before it takes any lease. */
 export const beat = async (engine: EngineContext): Promise<Sights> => {
+  const sentMs = performance.now()
   const [sights] = await engine.database.rows<Sights>(
     'beat',
     `with beat as (insert into executors (id) values ($1) on conflict (id) do update set beat_at = now())
@@ -22,7 +25,22 @@ export const beat = async (engine: EngineContext): Promise<Sights> => {
        exists (select from runs where lease is null and ended_at is null and wake_at <= now()) as due`,
     [engine.executor],
   )
+  engine.beatenMs = sentMs
   return sights ?? { queued: false, due: false }
+}
+
+/** Was this process frozen, or cut off, for so long that others may have taken its leases? */
+export const mayBeThoughtDead = (engine: EngineContext): boolean =>
+  performance.now() - engine.beatenMs > deadMs - beatMs
+
+/** Then it looks before it begins a step, which the new owner may have recorded long ago; throws Fenced. */
+export const confirmLease = async (engine: EngineContext, lease: LeaseRef): Promise<void> => {
+  const [row] = await engine.database.rows<{ epoch: number }>(
+    'confirm_lease',
+    'select epoch from leases where id = $1',
+    [lease.id],
+  )
+  if (row?.epoch !== lease.epoch) throw new Fenced(lease.id)
 }
 
 /**

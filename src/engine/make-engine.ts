@@ -62,6 +62,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     live: new Map(),
     programs,
     environments: makeEnvironments(options),
+    beatenMs: 0,
     stopping,
     results: makeResultReader(insistent),
     onEnd: (runKey) => waiters.ended(runKey),
