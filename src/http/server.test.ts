@@ -113,6 +113,6 @@ test('a port that is taken is an error to the caller', async () => {
     settings: { publicUrl: undefined, maxBodyBytes: 1, maxUploadBytes: 1, maxFilesPerRun: 1, maxInitParamsBytes: 1 },
     log: { isLevelEnabled: () => false, debug: () => {}, warn: () => {}, error: () => {} },
   })
-  await expect(second.listen('127.0.0.1', port)).rejects.toThrow('EADDRINUSE')
+  await expect(second.listen('127.0.0.1', port)).rejects.toThrow('is in use')
   await server.close(0)
 })

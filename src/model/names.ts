@@ -51,5 +51,19 @@ export const limitSchema = z.coerce.number().int().min(1).max(500).default(100)
 /** A moment on the wire: ISO-8601, UTC, microseconds. */
 export const timestampSchema = z.string().meta({ format: 'date-time', example: '2026-11-25T08:30:00.123000Z' })
 
+const moment = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i
+
+/** A moment as a caller writes it, in milliseconds since 1970; without a zone it is UTC. */
+export const momentSchema = z
+  .string()
+  .max(40)
+  .transform((text, context): number => {
+    const [, clock, , , zone] = moment.exec(text) ?? []
+    const at = moment.test(text) ? Date.parse(clock && !zone ? `${text}Z` : text) : Number.NaN
+    if (!Number.isNaN(at)) return at
+    context.addIssue({ code: 'custom', message: 'Expected a moment such as 2026-11-25T08:30:00Z' })
+    return z.NEVER
+  })
+
 /** Any JSON object, kept as it is. */
 export const jsonObjectSchema = z.record(z.string(), z.unknown())

@@ -86,8 +86,8 @@ export const findListedTask = async (
     `select id from (
        select id, 1 as rank from tasks where collection_id = $1 and lower(name) = lower($2)
        union all
-       (select task_id, 2 from former_tasks where collection_id = $1 and lower(name) = lower($2)
-        order by task_id desc limit 1)) found
+       (select task_id, 2 from former_tasks f where collection_id = $1 and lower(name) = lower($2)
+          and exists (select from runs r where r.task_id = f.task_id) order by task_id desc limit 1)) found
      order by rank limit 1`,
     [collectionId, task],
   )

@@ -86,9 +86,7 @@ describe('one data folder', () => {
       const whoami = await callJetty(line.url, read(join(data, 'admin-token')), 'GET', '/auth/whoami')
       expect(whoami.body.access_level).toBe('ADMIN')
 
-      let shown = await fetch(line.demo_run, { headers: { authorization: `Bearer ${token}` } }).then((one) =>
-        one.json(),
-      )
+      let shown = (await callJetty(line.url, token, 'GET', line.demo_run.split('/api/v1')[1])).body
       for (let tries = 0; tries < 100 && shown.ended === null; tries++) {
         await pause(50)
         shown = (await callJetty(line.url, token, 'GET', line.demo_run.split('/api/v1')[1])).body

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
+import { momentSchema } from '../../model/names.ts'
 import { logEventSchema, trajectoryListSchema, trajectorySchema } from '../../model/trajectory.ts'
 import { settableStatuses } from '../../model/workflow.ts'
 
@@ -61,7 +62,7 @@ export const trajectoriesContract = {
     tag,
     query: z.object({
       level: z.enum(['debug', 'info', 'warning', 'error']).optional(),
-      after: z.string().max(40).optional().describe('Only what is later than this timestamp.'),
+      after: momentSchema.optional().describe('Only what is later than this moment.'),
     }),
     response: z.object({
       workflow_id: z.string(),

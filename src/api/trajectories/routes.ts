@@ -107,7 +107,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
         trajectory_id: run.trajectory_id,
         status: run.status,
         events: logEvents(run, steps, definition).filter(
-          (event) => (!level || event.level === level) && (!after || event.timestamp > after),
+          (event) => (!level || event.level === level) && (after === undefined || Date.parse(event.timestamp) > after),
         ),
       }
     },
