@@ -17,7 +17,7 @@ export interface EngineLimits {
   maxOutputBytes: number
 }
 
-/** What the rooms of the engine share. Built once, in engine.ts. */
+/** What the rooms of the engine share. Built once, in make-engine.ts. */
 export interface EngineContext {
   /** This process: `local` with the embedded database, else unique for its life. */
   executor: string

@@ -12,7 +12,7 @@ export interface LogEvent {
   attributes: Record<string, unknown>
 }
 
-/** How one step went. `ended` undefined: it waits, and its start is all there is to record. */
+/** How one step went. */
 export interface StepOutcome {
   status: Extract<StepStatus, 'completed' | 'failed' | 'cancelled'>
   outputs: string | null

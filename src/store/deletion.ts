@@ -62,7 +62,7 @@ export const deleteCollection = async (database: Database, id: number, deps: Del
   await purge(database, id, deps)
 }
 
-/** Goes on with deletions that a crash has cut off; for the start of the server. */
+/** Goes on with deletions that a crash has cut off; for the server to call at times. */
 export const finishDeletions = async (database: Database, deps: DeletionDeps): Promise<void> => {
   const left = await database.query<{ id: number }>('select id from deleted_collections order by id limit 1000')
   for (const { id } of left) await purge(database, id, deps)

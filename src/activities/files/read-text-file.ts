@@ -17,7 +17,7 @@ export const readTextFile = activity({
   }),
   example: { activity: 'read_text_file', file_path_expr: 'init_params.file_paths[0]' },
   gotchas: [
-    'A path of an earlier step goes into file_path_expr; file_path takes a storage path as it is written.',
+    'file_path takes a storage path, or a path expression such as save.outputs.path; file_path_expr only the latter.',
     'Only text is read, at most 30 MiB; other formats fail with a message that says what to use instead.',
   ],
   async run({ file_path }, context) {

@@ -29,7 +29,7 @@ export const addImageMetadata = activity({
     metadata: { Title: 'A cat', Description: '{{init_params.prompt}}' },
   },
   gotchas: [
-    'A path of an earlier step goes into image_path_expr; image_path takes a storage path as it is written.',
+    'image_path takes a storage path, or a path expression such as get.outputs.images[0].path; image_path_expr only the latter.',
     'A PNG gets one text chunk for each key, which replaces one of the same key; a JPEG gets one comment that holds ' +
       'all keys as JSON, at most 64 KiB. Other formats fail the step.',
     'The image that was read stays as it is.',
