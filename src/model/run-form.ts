@@ -10,8 +10,8 @@ const quoting =
  */
 const jsonFieldSchema = <Output extends Record<string, unknown>>(name: string, value: z.ZodType<Output>) =>
   z
-    .union([z.string(), z.record(z.string(), z.unknown())])
-    .optional()
+    .union([z.string(), z.record(z.string(), z.unknown())], `${name} must be an object, or the JSON text of one`)
+    .nullish()
     .transform((given, context): Output => {
       const parsed = typeof given === 'string' ? parseObject(given) : (given ?? {})
       if (!parsed) {
@@ -47,8 +47,8 @@ const no = new Set(['false', '0', 'no', 'off', ''])
 
 /** `use_trial_keys`: this server lends no keys, so only "no" can be honoured. */
 const flagSchema = z
-  .union([z.boolean(), z.string(), z.number()])
-  .optional()
+  .union([z.boolean(), z.string(), z.number()], 'Expected true or false')
+  .nullish()
   .transform((given, context) => {
     const word = String(given ?? 'false').toLowerCase()
     if (no.has(word)) return false
@@ -65,8 +65,8 @@ const flagSchema = z
 const laterSchema = (name: string) =>
   z
     .string()
-    .optional()
-    .refine((given) => given === undefined || given === '', `${name} is not supported by this server; leave it out`)
+    .nullish()
+    .refine((given) => !given, `${name} is not supported by this server; leave it out`)
 
 /** The fields of a run, in whichever of its spellings the form comes (contract 2.5). */
 export const runFormSchema = z
@@ -80,6 +80,6 @@ export const runFormSchema = z
     use_trial_keys: flagSchema,
     webhook_url: laterSchema('webhook_url'),
     webhook_secret: laterSchema('webhook_secret'),
-    subscription_credential: laterSchema('subscription_credential'),
+    subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
   })
   .meta({ id: 'RunForm' })

@@ -2,6 +2,7 @@ import type { Engine } from '../../engine/engine.ts'
 import type { RunRequest, StartedRun } from '../../engine/start.ts'
 import { type Call, implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
+import { byteSize } from '../../lib/byte-size.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
 import { authorOf } from '../../model/identity.ts'
@@ -111,12 +112,25 @@ const asAccepted = (started: StartedRun): RunRow => ({
 
 /** Limits that a form in JSON, or text with escapes, could slip through. */
 const checkParameters = (
-  body: { init_params: Record<string, unknown>; secret_params: Record<string, string> },
+  body: {
+    init_params: Record<string, unknown>
+    secret_params: Record<string, string>
+    subscription_credential?: string | null | undefined
+  },
   maxBytes: number,
 ): void => {
+  if (body.subscription_credential) {
+    throw new AppError(
+      'bad_request',
+      'subscription_credential needs a user account; API keys and the admin have none',
+      {
+        hint: "Leave it out, and put a key of the provider into the collection's environment or into secret_params.",
+      },
+    )
+  }
   const text = JSON.stringify(body.init_params)
-  if (text.length > maxBytes) {
-    throw new AppError('too_large', `init_params is too large: at most ${maxBytes} bytes`, {
+  if (Buffer.byteLength(text) > maxBytes) {
+    throw new AppError('too_large', `init_params is too large. Maximum allowed size is ${byteSize(maxBytes)}`, {
       hint: 'Send large data as a file.',
     })
   }

@@ -1,0 +1,192 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { assemble, readEvents, type SeenEvent } from '../event-stream.ts'
+import { callJetty, killJetties, startJetty } from '../jetty-process.ts'
+import { type Body, startTestServer, type TestServer } from '../server.ts'
+
+const nap = (seconds: number) => ({ activity: 'sleep', seconds })
+const echo = (given: Record<string, unknown>) => ({ activity: 'text_echo', ...given })
+const watched = {
+  step_configs: {
+    zero: echo({ text: 'a' }),
+    first: nap(0.4),
+    middle: echo({ text_path: 'zero.outputs.text' }),
+    second: nap(0.4),
+    last: echo({ text_path: 'middle.outputs.text', unknown: 1 }),
+  },
+  steps: ['zero', 'first', 'middle', 'second', 'last'],
+}
+
+const idsRise = (events: SeenEvent[], from = -1): void => {
+  let last = from
+  for (const { id } of events) {
+    if (id === undefined) continue
+    expect(id).toBeGreaterThan(last)
+    last = id
+  }
+}
+const lastId = (events: SeenEvent[]): number => events.flatMap(({ id }) => (id === undefined ? [] : [id])).at(-1) ?? -1
+const sameAs = (state: Body, shown: Body): void => {
+  expect({ steps: state.steps, status: state.status, error: state.error }).toEqual({
+    steps: shown.steps,
+    status: shown.status,
+    error: shown.error,
+  })
+}
+
+interface Place {
+  url: string
+  token: string
+  start(): Promise<{ task: string; id: string }>
+  get(task: string, id: string): Promise<Body>
+}
+
+/** What holds for a run, wherever it is executed. */
+const behaviour = (place: () => Place) => {
+  const eventsOf = (task: string, id: string) => `${place().url}/api/v1/trajectory/acme/${task}/${id}/events`
+
+  test('a snapshot, then every change, then the end', async () => {
+    const { url: _, token, start, get } = place()
+    const { task, id } = await start()
+    const { events, ended, headers } = await readEvents(eventsOf(task, id), token)
+    expect(headers.get('content-type')).toMatch(/^text\/event-stream/)
+    expect(ended).toBe(true)
+    expect(events[0]).toMatchObject({ event: 'snapshot', data: { trajectory_id: id, init_params: {} } })
+    expect(events.filter(({ event }) => event === 'snapshot')).toHaveLength(1)
+    idsRise(events)
+    const kinds = new Set(events.map(({ event }) => event))
+    expect([...kinds].every((kind) => ['snapshot', 'status', 'step', 'log', 'end'].includes(kind))).toBe(true)
+    expect(events.at(-1)).toMatchObject({ event: 'end', data: { trajectory_id: id, status: 'completed', error: null } })
+    expect(events.filter(({ event }) => event === 'status').at(-1)?.data.status).toBe('completed')
+    expect(events.find(({ event }) => event === 'log')?.data).toMatchObject({ level: 'warning', step: 'last' })
+    expect(
+      events.some(({ event, data }) => event === 'step' && data.key === 'second' && data.status === 'running'),
+    ).toBe(true)
+    sameAs(assemble({}, events), await get(task, id))
+  })
+
+  test('after Last-Event-ID there is no snapshot and nothing is missing, however often the client comes back', async () => {
+    const { token, start, get } = place()
+    const { task, id } = await start()
+    let state: Body = {}
+    let seen: SeenEvent[] = []
+    let at = -1
+    for (let rounds = 0; rounds < 100; rounds++) {
+      const enough = (events: SeenEvent[]) => events.some((event) => event.id !== undefined)
+      const again = at < 0 ? {} : { lastEventId: at }
+      const { events, ended } = await readEvents(eventsOf(task, id), token, { ...again, enough })
+      if (at >= 0) expect(events.some(({ event }) => event === 'snapshot')).toBe(false)
+      idsRise(events, at)
+      state = assemble(state, events)
+      at = Math.max(at, lastId(events))
+      seen = [...seen, ...events]
+      if (ended) break
+    }
+    expect(seen.at(-1)?.event).toBe('end')
+    sameAs(state, await get(task, id))
+    const after = await readEvents(eventsOf(task, id), token, { lastEventId: at })
+    expect(after.events.map(({ event }) => event)).toEqual(['end'])
+    const all = await readEvents(eventsOf(task, id), token, { lastEventId: 0 })
+    sameAs(assemble({ steps: {} }, all.events), await get(task, id))
+    expect((await readEvents(eventsOf(task, id), token, { lastEventId: 'nonsense' })).events[0]?.event).toBe('snapshot')
+  })
+
+  test('a run that has ended: the snapshot is whole, and the stream ends at once', async () => {
+    const { token, start, get } = place()
+    const { task, id } = await start()
+    await readEvents(eventsOf(task, id), token)
+    const { events, ended } = await readEvents(eventsOf(task, id), token)
+    expect([ended, events.map(({ event }) => event)]).toEqual([true, ['snapshot', 'end']])
+    expect(events[0]?.data).toEqual(await get(task, id))
+  })
+}
+
+describe('a run that is executed here', () => {
+  let jetty: TestServer
+  let task: string
+  beforeAll(async () => {
+    jetty = await startTestServer()
+    task = await jetty.task(watched)
+  })
+  afterAll(() => jetty?.close())
+  behaviour(() => ({
+    url: jetty.url,
+    token: jetty.server.adminToken,
+    start: async () => ({ task, id: (await jetty.start(task)).trajectory_id }),
+    get: jetty.get,
+  }))
+
+  test('100 watch at once, and all see the same', async () => {
+    const { trajectory_id: id } = await jetty.start(task)
+    const url = `${jetty.url}/api/v1/trajectory/acme/${task}/${id}/events`
+    const all = await Promise.all(Array.from({ length: 100 }, () => readEvents(url, jetty.server.adminToken)))
+    const shown = await jetty.get(task, id)
+    for (const { events, ended } of all) {
+      expect(ended).toBe(true)
+      idsRise(events)
+      sameAs(assemble({}, events), shown)
+    }
+  })
+
+  test('a cancelled run ends its stream; a run of another task is not found', async () => {
+    const long = await jetty.task({ step_configs: { a: nap(60) }, steps: ['a'] })
+    const { trajectory_id: id } = await jetty.start(long)
+    const url = `${jetty.url}/api/v1/trajectory/acme/${long}/${id}/events`
+    const watching = readEvents(url, jetty.server.adminToken)
+    await jetty.until(long, id, (seen) => seen.steps.a?.status === 'running')
+    await jetty.call('POST', `/api/v1/trajectory/acme/${long}/statuses`, { [id]: 'cancelled' })
+    const { events } = await watching
+    expect(events.at(-1)).toMatchObject({ event: 'end', data: { status: 'cancelled' } })
+    sameAs(assemble({}, events), await jetty.get(long, id))
+    const other = await jetty.call('GET', `/api/v1/trajectory/acme/${task}/${id}/events`)
+    expect([other.status, other.body.detail]).toEqual([404, `Trajectory '${id}' not found`])
+  })
+
+  test('a run of many steps that are done before the client has read them is seen whole', async () => {
+    const names = Array.from({ length: 1000 }, (_, at) => `s${at}`)
+    const many = await jetty.task({
+      step_configs: Object.fromEntries(names.map((name) => [name, echo({ text: name })])),
+      steps: names,
+    })
+    const { trajectory_id: id } = await jetty.start(many)
+    const url = `${jetty.url}/api/v1/trajectory/acme/${many}/${id}/events`
+    const { events } = await readEvents(url, jetty.server.adminToken)
+    idsRise(events)
+    sameAs(assemble({}, events), await jetty.get(many, id))
+  })
+})
+
+describe('a run that another process executes', () => {
+  let database: TestDatabase
+  let dataDir: string
+  let here: string
+  let token: string
+  beforeAll(async () => {
+    database = await createTestDatabase()
+    dataDir = mkdtempSync(join(tmpdir(), 'jetty-events-'))
+    token = 'admin-token-of-the-events-test'
+    const env = { DATABASE_URL: database.url, JETTY_DATA_DIR: dataDir, JETTY_ADMIN_TOKEN: token, HOME: dataDir }
+    const api = startJetty({ ...env, JETTY_ROLE: 'api' })
+    here = (await api.ready).url
+    await startJetty({ ...env, JETTY_ROLE: 'worker' }).ready
+    await callJetty(here, token, 'POST', '/collections', { name: 'acme' })
+    await callJetty(here, token, 'POST', '/tasks/acme', { name: 'watched', workflow: watched })
+  })
+  afterAll(async () => {
+    await killJetties()
+    await database?.drop()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+  behaviour(() => ({
+    url: here,
+    token,
+    start: async () => ({
+      task: 'watched',
+      id: (await callJetty(here, token, 'POST', '/run/acme/watched', {})).body.trajectory_id,
+    }),
+    get: async (task, id) => (await callJetty(here, token, 'GET', `/db/trajectory/acme/${task}/${id}`)).body,
+  }))
+})

@@ -1,0 +1,275 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { trajectorySchema, workflowResponseSchema } from '../../src/model/trajectory.ts'
+import { type Body, startTestServer, type TestServer } from '../server.ts'
+
+let jetty: TestServer
+beforeAll(async () => {
+  jetty = await startTestServer({
+    env: {
+      JETTY_SYNC_WAIT_SECONDS: '1',
+      JETTY_MAX_UPLOAD_BYTES: '64KiB',
+      JETTY_MAX_FILES_PER_RUN: '3',
+      JETTY_MAX_INIT_PARAMS_BYTES: '8KiB',
+    },
+  })
+})
+afterAll(() => jetty?.close())
+
+const echo = (given: Record<string, unknown>) => ({ activity: 'text_echo', ...given })
+const echoing = {
+  init_params: { text: 'preset', keep: true },
+  step_configs: { say: echo({ text_path: 'init_params.text' }) },
+  steps: ['say'],
+}
+
+type Sent = string | FormData | URLSearchParams
+const post = async (
+  path: string,
+  body: Sent,
+  type?: string,
+  token = jetty.server.adminToken,
+): Promise<{ status: number; body: Body }> => {
+  const response = await fetch(`${jetty.url}/api/v1${path}`, {
+    method: 'POST',
+    body,
+    headers: { authorization: `Bearer ${token}`, ...(type ? { 'content-type': type } : {}) },
+  })
+  return { status: response.status, body: await response.json() }
+}
+
+const form = (fields: Record<string, string>, files: [string, string | Uint8Array<ArrayBuffer>][] = []): FormData => {
+  const data = new FormData()
+  for (const [name, value] of Object.entries(fields)) data.append(name, value)
+  for (const [name, content] of files) data.append('files', new Blob([content]), name)
+  return data
+}
+
+const objectCount = (): number =>
+  readdirSync(join(jetty.server.dataDir, 'files'), { recursive: true, withFileTypes: true }).filter((one) =>
+    one.isFile(),
+  ).length
+const rowCounts = async (): Promise<Record<string, number>> => {
+  const [row] = await jetty.server.database.query<Record<string, number>>(
+    `select (select count(*) from runs) runs, (select count(*) from files) files,
+       (select coalesce(sum(total), 0)::int from run_counts) counted`,
+  )
+  return row ?? {}
+}
+
+describe('the answer to a run', () => {
+  test('names the run, which can be read at once', async () => {
+    const task = await jetty.task(echoing)
+    const answer = await post(`/run/acme/${task}`, form({ init_params: '{"text":"x","input":1}' }))
+    const { trajectory_id: id } = answer.body
+    expect(answer.status).toBe(200)
+    workflowResponseSchema.parse(answer.body)
+    trajectorySchema.parse(answer.body.trajectory)
+    expect(answer.body).toMatchObject({
+      message: 'Workflow started',
+      workflow_id: `acme-${task}--${id}`,
+      trajectory_id: expect.stringMatching(/^[0-9a-f]{8}$/),
+      status: 'pending',
+      result: {},
+      metadata: '',
+      url: `${jetty.url}/acme/${task}/${id}`,
+      trajectory: { trajectory_id: id, init_params: { text: 'x', keep: true, input: 1 } },
+    })
+    expect(answer.body).not.toHaveProperty('trial')
+    const reads = await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const { body } = await post(`/run/acme/${task}`, '')
+        return (await jetty.call('GET', `/api/v1/db/trajectory/acme/${task}/${body.trajectory_id}`)).status
+      }),
+    )
+    expect(new Set(reads)).toEqual(new Set([200]))
+  })
+
+  test('is the same for multipart, urlencoded, JSON, an empty body, and a stray brace', async () => {
+    const task = await jetty.task(echoing)
+    const fields = { init_params: '{"text":"ü;&=+%"}', use_trial_keys: 'False', bakery_host: 'old', other: 'ignored' }
+    const spellings: [Sent, string?][] = [
+      [form(fields)],
+      [new URLSearchParams(fields)],
+      [JSON.stringify({ ...fields, init_params: { text: 'ü;&=+%' }, use_trial_keys: false }), 'application/json'],
+      [JSON.stringify(fields), 'application/json; charset=utf-8'],
+      [form({ ...fields, init_params: `${fields.init_params}}` })],
+    ]
+    for (const [body, type] of spellings) {
+      const done = await post(`/run-sync/acme/${task}`, body, type)
+      expect([done.status, done.body.steps?.say.outputs]).toEqual([200, { text: 'ü;&=+%' }])
+    }
+    for (const body of ['', form({ init_params: '' }), form({ init_params: '{}' })]) {
+      const done = await post(`/run-sync/acme/${task}`, body)
+      expect([done.status, done.body.init_params]).toEqual([200, echoing.init_params])
+    }
+  })
+
+  test('of run-sync is the whole document, and what the client of a run expects', async () => {
+    const task = await jetty.task(echoing)
+    const { status, body } = await post(`/run-sync/acme/${task}`, form({}))
+    expect(status).toBe(200)
+    trajectorySchema.parse(body)
+    expect(body).toMatchObject({
+      status: 'completed',
+      message: expect.any(String),
+      workflow_id: `acme-${task}--${body.trajectory_id}`,
+      result: { text: 'preset' },
+      metadata: '',
+    })
+    const { message: _, result: __, metadata: ___, trajectory, ...document } = body
+    expect(trajectory).toEqual(document)
+    expect(await jetty.get(task, body.trajectory_id)).toEqual(document)
+    const failed = await jetty.run({ step_configs: { a: echo({ text_path: 'env.NO' }) }, steps: ['a'] })
+    expect(failed).toMatchObject({ status: 'failed', result: {}, error: expect.stringMatching(/Step 'a' failed/) })
+    expect((await jetty.run({})).result).toEqual({})
+  })
+})
+
+describe('run-sync and time', () => {
+  const slow = {
+    step_configs: { nap: { activity: 'sleep', seconds: 2 }, end: echo({ text: 'done' }) },
+    steps: ['nap', 'end'],
+  }
+
+  test('past the limit: 524 with the ids, and the run goes on', async () => {
+    const task = await jetty.task(slow)
+    const { status, body } = await post(`/run-sync/acme/${task}`, form({}))
+    expect([status, body]).toEqual([
+      524,
+      {
+        detail: 'Run still in progress; poll the trajectory',
+        workflow_id: `acme-${task}--${body.trajectory_id}`,
+        trajectory_id: expect.stringMatching(/^[0-9a-f]{8}$/),
+      },
+    ])
+    const done = await jetty.until(task, body.trajectory_id, (seen) => seen.ended !== null)
+    expect([done.status, done.steps.end.outputs.text]).toEqual(['completed', 'done'])
+  })
+
+  test('a client that goes away cancels nothing', async () => {
+    const task = await jetty.task({ step_configs: { nap: { activity: 'sleep', seconds: 0.5 } }, steps: ['nap'] })
+    const gone = new AbortController()
+    const left = fetch(`${jetty.url}/api/v1/run-sync/acme/${task}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${jetty.server.adminToken}` },
+      signal: gone.signal,
+    }).catch((error) => error.name)
+    const list = () => jetty.call('GET', `/api/v1/db/trajectories/acme/${task}`)
+    while ((await list()).body.total === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    gone.abort()
+    expect(await left).toBe('AbortError')
+    const [{ trajectory_id: id }] = (await list()).body.trajectories
+    expect((await jetty.until(task, id, (seen) => seen.ended !== null)).status).toBe('completed')
+  })
+})
+
+describe('files', () => {
+  test('keep their order, bytes and names, and stand after the paths of the caller', async () => {
+    const task = await jetty.task({})
+    const sent: [string, Uint8Array<ArrayBuffer>][] = [
+      ['Größe 1 (final).PDF', new Uint8Array([0, 255, 10, 13, 45, 45])],
+      ['../../etc/pass wd', new Uint8Array()],
+      ['a.tar.gz', new Uint8Array(60_000).map((_, at) => at * 7)],
+    ]
+    const done = await post(`/run-sync/acme/${task}`, form({ init_params: '{"file_paths":["acme/own.txt"]}' }, sent))
+    const { trajectory_id: id, init_params } = done.body
+    expect(init_params.file_paths).toEqual([
+      'acme/own.txt',
+      `acme/${task}/0000/${id}.00.PDF`,
+      `acme/${task}/0000/${id}.01.bin`,
+      `acme/${task}/0000/${id}.02.gz`,
+    ])
+    const names = ['Größe 1 (final).PDF', 'pass wd', 'a.tar.gz']
+    for (const [at, path] of init_params.file_paths.slice(1).entries()) {
+      const file = await fetch(`${jetty.url}/api/v1/file/${path}`, {
+        headers: { authorization: `Bearer ${jetty.server.adminToken}` },
+      })
+      expect(new Uint8Array(await file.arrayBuffer())).toEqual(sent[at]?.[1])
+      const shown = file.headers.get('content-disposition') ?? ''
+      const extended = /filename\*=UTF-8''(\S+)/.exec(shown)?.[1]
+      expect(extended ? decodeURIComponent(extended) : /filename="([^"]*)"/.exec(shown)?.[1]).toBe(names[at])
+    }
+  })
+
+  test('are read by the steps of the run; what a step saves is downloaded', async () => {
+    const done = await jetty.run(
+      {
+        step_configs: {
+          read: { activity: 'read_uploaded_file' },
+          save: { activity: 'save_text_file', text_path: 'read.outputs.content', filename: 'out.md' },
+        },
+        steps: ['read', 'save'],
+      },
+      {},
+      { 'in.txt': 'Zeile 1\nZeile 2' },
+    )
+    expect(done.status).toBe('completed')
+    expect(done.steps.save.outputs.path).toMatch(/\.save\.0000\.out\.md$/)
+    expect((await jetty.call('GET', `/api/v1/file/${done.steps.save.outputs.path}`)).body).toBe('Zeile 1\nZeile 2')
+  })
+})
+
+test('a refused run says why, by field, and leaves nothing behind', async () => {
+  const task = await jetty.task(echoing)
+  await jetty.call('POST', '/api/v1/collections', { name: 'other' })
+  const key = async (body: object): Promise<string> => (await jetty.call('POST', '/api/v1/api-keys', body)).body.api_key
+  const reader = await key({ name: 'r', collection_name: 'acme', access_level: 'READ' })
+  const stranger = await key({ name: 's', collection_name: 'other' })
+  const before = { ...(await rowCounts()), objects: objectCount() }
+  const file: [string, string][] = [['a.txt', 'x'.repeat(1000)]]
+  const big = new Uint8Array(65 * 1024)
+  const cases: [string, number, unknown, FormData, string?][] = [
+    ['webhook_url', 422, 'webhook_url', form({ webhook_url: 'https://x.example' }, file)],
+    ['webhook_secret', 422, 'webhook_secret', form({ webhook_secret: 's' }, file)],
+    ['use_trial_keys', 422, 'use_trial_keys', form({ use_trial_keys: 'TRUE' }, file)],
+    ['no boolean', 422, 'use_trial_keys', form({ use_trial_keys: 'maybe' }, file)],
+    ['a subscription', 400, /subscription_credential.*user/, form({ subscription_credential: 'codex' }, file)],
+    ['no JSON', 422, 'init_params', form({ init_params: '{"a":1' }, file)],
+    ['a list', 422, 'init_params', form({ init_params: '[1]' }, file)],
+    ['secrets that are no strings', 422, 'secret_params', form({ secret_params: '{"A":1}' }, file)],
+    ['a bad secret name', 422, 'secret_params', form({ secret_params: '{"A B":"1"}' }, file)],
+    [
+      'large init_params',
+      413,
+      /init_params is too large.*8 KiB/,
+      form({ init_params: `{"a":"${'x'.repeat(9000)}"}` }, file),
+    ],
+    ['a large file', 413, 'File too large. Maximum allowed size is 64 KiB', form({}, [...file, ['b', big]])],
+    [
+      'many files',
+      422,
+      'files',
+      form(
+        {},
+        ['a', 'b', 'c', 'd'].map((name) => [name, name]),
+      ),
+    ],
+    ['a file as text', 422, 'files', form({ files: 'text' })],
+    ['a READ key', 403, 'Access level WRITE required.', form({}, file), reader],
+    ['a foreign key', 403, 'API key not valid for this collection', form({}, file), stranger],
+    ['no token', 401, 'Invalid API key or JWT token', form({}, file), 'nonsense'],
+  ]
+  for (const route of ['run', 'run-sync']) {
+    for (const [why, status, text, body, token] of cases) {
+      const answer = await post(`/${route}/acme/${task}`, body, undefined, token)
+      expect([why, answer.status]).toEqual([why, status])
+      const { detail } = answer.body
+      if (text instanceof RegExp) expect(detail).toMatch(text)
+      else expect([why, Array.isArray(detail) ? detail[0].loc[1] : detail]).toEqual([why, text])
+      if (Array.isArray(detail)) expect(detail[0].msg.length).toBeGreaterThan(15)
+    }
+    const none = await post(`/${route}/acme/none`, form({}, file))
+    expect([none.status, none.body.detail]).toEqual([404, "Task 'none' in collection 'acme' not found"])
+    expect((await post(`/${route}/nope/${task}`, form({}, file))).status).toBe(404)
+  }
+  for (const body of [{ init_params: [1] }, { init_params: 7 }, { secret_params: 'x' }, { webhook_url: 5 }]) {
+    const answer = await post(`/run/acme/${task}`, JSON.stringify(body), 'application/json')
+    expect([answer.status, answer.body.detail[0].loc]).toEqual([422, ['body', Object.keys(body)[0]]])
+    expect(answer.body.detail[0].msg).not.toMatch(/^Invalid input$/)
+  }
+  const empty = JSON.stringify({ init_params: null, webhook_url: null, use_trial_keys: null, secret_params: null })
+  expect({ ...(await rowCounts()), objects: objectCount() }).toEqual(before)
+  expect((await post(`/run/acme/${task}`, empty, 'application/json')).status).toBe(200)
+})
