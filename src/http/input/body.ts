@@ -64,12 +64,18 @@ export const parseJson = (text: string, contentType: string): unknown => {
   try {
     return JSON.parse(text)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : 'not JSON'
+    const reason = withoutExcerpt(error instanceof Error ? error.message : 'not JSON')
     const hint = contentType.startsWith('application/json')
       ? 'check quotes, commas and brackets'
       : 'send a JSON document with Content-Type: application/json'
     throw invalidField(['body'], `The body is not valid JSON (${clip(reason)}); ${hint}`, 'json_invalid')
   }
 }
+
+/** Node repeats a piece of the text that it could not read: it may be a piece of a secret. */
+const withoutExcerpt = (reason: string): string =>
+  reason
+    .replace(/, (\.\.\.)?".*"(\.\.\.)? is not valid JSON$/s, '')
+    .replace(/^(\.\.\.)?".*"(\.\.\.)? is not/s, 'it is not')
 
 const clip = (text: string): string => (text.length > 160 ? `${text.slice(0, 157)}…` : text)
