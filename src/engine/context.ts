@@ -34,7 +34,7 @@ export interface EngineContext {
   live: Map<string, LiveRun>
   programs: { of(hash: string): Promise<Program> }
   environments: { of(environmentId: number | null, sealedSecrets: string | null, runKey: string): Promise<Environment> }
-  /** When (`performance.now()`) the last heartbeat that arrived was sent. */
+  /** When (`performance.now()`) the last heartbeat that arrived was sent; nobody had taken a lease of ours by then. */
   beatenMs: number
   /** Fires when the process stops taking steps. */
   stopping: AbortSignal

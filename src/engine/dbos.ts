@@ -114,6 +114,10 @@ export const launchDispatcher = async (options: {
   }
 }
 
+/** SQL condition: the library has given the lease to somebody else since this process was told to take it. */
+export const isGivenToAnother = (id: string, executor: string): string =>
+  `exists (select from dbos.workflow_status where workflow_uuid = ${id} and executor_id <> ${executor})`
+
 /** SQL expression that queues the lease `id`; it stands in the statement that also writes the lease and its runs. */
 export const enqueueLease = (id: string): string =>
   `dbos.enqueue_workflow('${workflowName}', '${queueName}', array[to_json(${id})], workflow_id => ${id},

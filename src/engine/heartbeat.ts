@@ -2,6 +2,7 @@ import type { EngineContext } from './context.ts'
 import { handOver, isQueued } from './dbos.ts'
 import { Fenced } from './journal.ts'
 import type { LeaseRef } from './journal-entry.ts'
+import type { Leases } from './leases.ts'
 
 /** A process shows that it lives this often, and counts as dead after this long without. */
 const beatMs = 1_000
@@ -17,7 +18,6 @@ export interface Sights {
 
 /** Shows that this process lives. Must be there before it takes any lease. */
 export const beat = async (engine: EngineContext): Promise<Sights> => {
-  const sentMs = performance.now()
   const [sights] = await engine.database.rows<Sights>(
     'beat',
     `with beat as (insert into executors (id) values ($1) on conflict (id) do update set beat_at = now())
@@ -25,16 +25,16 @@ export const beat = async (engine: EngineContext): Promise<Sights> => {
        exists (select from runs where lease is null and ended_at is null and wake_at <= now()) as due`,
     [engine.executor],
   )
-  engine.beatenMs = sentMs
   return sights ?? { queued: false, due: false }
 }
 
 /** Was this process frozen, or cut off, for so long that others may have taken its leases? */
-export const mayBeThoughtDead = (engine: EngineContext): boolean =>
-  performance.now() - engine.beatenMs > deadMs - beatMs
+const mayBeThoughtDead = (engine: EngineContext): boolean => performance.now() - engine.beatenMs > deadMs - beatMs
 
 /** Then it looks before it begins a step, which the new owner may have recorded long ago; throws Fenced. */
 export const confirmLease = async (engine: EngineContext, lease: LeaseRef): Promise<void> => {
+  if (lease.lost) throw new Fenced(lease.id)
+  if (!mayBeThoughtDead(engine)) return
   const [row] = await engine.database.rows<{ epoch: number }>(
     'confirm_lease',
     'select epoch from leases where id = $1',
@@ -47,7 +47,11 @@ export const confirmLease = async (engine: EngineContext, lease: LeaseRef): Prom
  * Beats, and puts the leases of processes that stopped beating back on the queue. Others are judged only after an
  * unbroken streak of own beats that is longer than the dead time: after an outage of Postgres every beat is old.
  */
-export const keepBeating = (engine: EngineContext, onSights: (sights: Sights) => void): (() => void) => {
+export const keepBeating = (
+  engine: EngineContext,
+  leases: Leases,
+  onSights: (sights: Sights) => void,
+): (() => void) => {
   let streakFrom = Date.now()
   let last = Date.now()
   let busy = false
@@ -55,9 +59,13 @@ export const keepBeating = (engine: EngineContext, onSights: (sights: Sights) =>
     if (busy || engine.stopping.aborted) return
     busy = true
     const begun = Date.now()
+    const sentMs = performance.now()
     if (begun - last > 3 * beatMs) streakFrom = begun
     try {
-      onSights(await beat(engine))
+      const sights = await beat(engine)
+      if (mayBeThoughtDead(engine)) await leases.findLost()
+      engine.beatenMs = sentMs
+      onSights(sights)
       const now = Date.now()
       if (now - begun > 2 * beatMs) streakFrom = now
       last = now

@@ -4,6 +4,8 @@ import type { RunStatus, StepStatus } from '../model/workflow.ts'
 export interface LeaseRef {
   id: string
   epoch: number
+  /** It was seen that somebody else has it now. */
+  lost?: boolean
 }
 
 export interface NewRun {

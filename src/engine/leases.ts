@@ -31,6 +31,8 @@ export interface Leases {
   /** Works on a run under a lease until it ends or leaves. */
   work(lease: LocalLease, run: LiveRun): Promise<RunLeft>
   leave(lease: LocalLease, left?: RunLeft): void
+  /** After a time without heartbeats: looks which leases are somebody else's now. */
+  findLost(): Promise<void>
   /** Leases in which something is executing or waiting in memory. */
   busy(): number
 }
@@ -129,6 +131,20 @@ export const makeLeases = (
       if (left === 'released') lease.released++
       if (left === 'fenced') forget(lease)
       else settle(lease)
+    },
+    async findLost() {
+      const held = [...local.values()]
+      const rows = await engine.database.rows<LeaseRef>(
+        'held_leases',
+        'select id, epoch from leases where id = any($1::text[])',
+        [held.map((lease) => lease.id)],
+      )
+      const epochs = new Map(rows.map((row) => [row.id, row.epoch]))
+      for (const lease of held) {
+        if (epochs.get(lease.id) === lease.epoch) continue
+        lease.lost = true
+        forget(lease)
+      }
     },
     busy() {
       let count = 0

@@ -62,7 +62,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     live: new Map(),
     programs,
     environments: makeEnvironments(options),
-    beatenMs: 0,
+    beatenMs: performance.now(),
     stopping,
     results: makeResultReader(insistent),
     onEnd: (runKey) => waiters.ended(runKey),
@@ -148,7 +148,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
         await lease.finished
       },
     })
-    stopBeating = keepBeating(engine, ({ queued, due }) => {
+    stopBeating = keepBeating(engine, leases, ({ queued, due }) => {
       if (queued) wake()
       if (due) void wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
     })

@@ -4,7 +4,7 @@ import type { RunStatus } from '../model/workflow.ts'
 import { activityContext, type StepSide, warningEvent } from './activity-context.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import { asStepError, executeActivity, Interrupted } from './execute.ts'
-import { confirmLease, mayBeThoughtDead } from './heartbeat.ts'
+import { confirmLease } from './heartbeat.ts'
 import { Fenced } from './journal.ts'
 import type { Entry, LeaseRef, StepRow } from './journal-entry.ts'
 import { wait } from './park.ts'
@@ -131,7 +131,6 @@ const runStep = async (
     let outcome: StepOutcome
     try {
       if (engine.stopping.aborted) return 'released'
-      if (mayBeThoughtDead(engine)) await confirmLease(engine, lease)
       const resolved = await resolve(engine, run, step)
       for (const text of resolved.warnings) side.warnings.push(warningEvent(text))
       const inputs = await placeValue(engine.database, run.key, resolved.shown)
@@ -139,6 +138,7 @@ const runStep = async (
       row.inputsPayload = inputs.payload
       if (suspect) await writeStart()
       else timer = setTimeout(() => void writeStart().catch(() => {}), startRowAfterMs)
+      await confirmLease(engine, lease)
       const workBefore = run.workMs
       const result = await executeActivity({
         step,

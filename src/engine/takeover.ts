@@ -1,5 +1,6 @@
 import { batched } from '../lib/batch.ts'
 import type { EngineContext, LiveRun } from './context.ts'
+import { isGivenToAnother } from './dbos.ts'
 import type { Leases, LocalLease } from './leases.ts'
 import { deathsToFail, suspectedFrom } from './suspects.ts'
 
@@ -25,14 +26,19 @@ interface OpenRun {
 }
 
 interface Claimed {
-  epoch: number
+  /** undefined: somebody else has it. */
+  epoch: number | undefined
   runs: OpenRun[]
 }
 
-/** Statement 1 of a claim. From here on nobody else can write for these leases. */
+/**
+ * Statement 1 of a claim. From here on nobody else can write for these leases. One who was frozen between being told to
+ * take a lease and doing so must not take it from whoever has it by now.
+ */
 const claimStatement = `
   update leases l set epoch = l.epoch + 1, owner = $2
-  from (select id, owner from leases where id = any($1::text[]) order by id for update) previous
+  from (select id, owner from leases where id = any($1::text[]) and not ${isGivenToAnother('leases.id', '$2')}
+        order by id for update) previous
   where previous.id = l.id returning l.id, l.epoch, previous.owner previous_owner`
 
 /**
@@ -77,7 +83,7 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
     const runs = await database.rows<OpenRun>('load_open', loadStatement, [ids])
     const epochs = new Map(claimed.map((row) => [row.id, row.epoch]))
     const byLease = groupByLease(runs)
-    return ids.map((id) => ({ epoch: epochs.get(id) ?? 0, runs: byLease.get(id) ?? [] }))
+    return ids.map((id) => ({ epoch: epochs.get(id), runs: epochs.has(id) ? (byLease.get(id) ?? []) : [] }))
   })
 
   const resume = async (lease: LocalLease, open: OpenRun): Promise<void> => {
@@ -97,7 +103,11 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
 
   const take = async (leaseId: string): Promise<LocalLease> => {
     const { epoch, runs } = await claim(leaseId)
-    const lease = leases.hold(leaseId, epoch)
+    const lease = leases.hold(leaseId, epoch ?? 0)
+    if (epoch === undefined) {
+      leases.lost(lease)
+      return lease
+    }
     lease.closed = true
     lease.open++
     for (const open of runs) void resume(lease, open)

@@ -7,5 +7,5 @@ it('the runs of a killed worker go on at the other within ten seconds', async ()
 })
 
 it('a frozen worker that thaws after the takeover writes nothing', async () => {
-  expect(await workerFrozen({ runs: 120, steps: 50 })).toEqual([])
+  expect(await workerFrozen({ runs: 150, steps: 60 })).toEqual([])
 })

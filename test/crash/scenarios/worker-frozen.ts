@@ -23,7 +23,7 @@ const isSame = (a: CheckedStep | undefined, b: CheckedStep): boolean => JSON.str
 
 /**
  * A worker is frozen until the other has taken its runs over, then thawed in the middle of its steps: they end, but
- * nothing of them is written. The epochs of the recorded steps prove who wrote them.
+ * nothing of them is written, and no other step begins. The epochs of the recorded steps prove who wrote them.
  */
 export const workerFrozen = async ({ runs, steps }: WorkerFrozenSize): Promise<string[]> => {
   const name = 'worker frozen'
@@ -35,7 +35,7 @@ export const workerFrozen = async ({ runs, steps }: WorkerFrozenSize): Promise<s
     const url = await site.spawn({ JETTY_ROLE: 'api' }).ready
     const [victim, heir] = [site.spawn({ JETTY_ROLE: 'worker' }), site.spawn({ JETTY_ROLE: 'worker' })] as const
     await Promise.all([victim.ready, heir.ready])
-    await client.setUp(url, { chain: chain(steps, { from: 100, to: 300 }) })
+    await client.setUp(url, { chain: chain(steps, { from: 10, to: 200 }) })
     await client.startMany(url, 'chain', starts(random, runs), 8)
     const hasWork = (pid: number) => site.traces('begins').some((begin) => begin.pid === pid)
     await until('work at both workers', () => hasWork(victim.pid) && hasWork(heir.pid))
