@@ -1,5 +1,3 @@
-import { createConnection } from 'node:net'
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { contract } from '../../src/api/contract.ts'
@@ -8,6 +6,7 @@ import { events } from '../../src/http/events.ts'
 import { implement } from '../../src/http/implement.ts'
 import { pause } from '../../src/lib/time.ts'
 import { type ApiServer, startApiServer } from '../api-server.ts'
+import { sendRaw } from '../raw-http.ts'
 
 const testContract = {
   sendForm: endpoint({
@@ -70,23 +69,7 @@ afterAll(() => server?.close())
 
 type Sent = string | Uint8Array<ArrayBuffer> | FormData | URLSearchParams
 
-/** Sends bytes as they are and reads until the server closes, or for a moment. */
-const raw = (text: string | Buffer, waitMilliseconds = 400): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const socket = createConnection(server.port, '127.0.0.1', () => socket.write(text))
-    let answer = ''
-    const timer = setTimeout(() => socket.destroy(), waitMilliseconds)
-    socket.on('data', (chunk) => {
-      answer += chunk
-    })
-    socket.on('close', () => {
-      clearTimeout(timer)
-      resolve(answer)
-    })
-    socket.on('error', reject)
-  })
-
-const wellFormed = (text: string) => Buffer.from(text).toString()
+const raw = (bytes: string | Buffer, waitMilliseconds?: number) => sendRaw(server.port, bytes, waitMilliseconds)
 
 const rawGet = (target: string) =>
   raw(`GET ${target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.admin}\r\nConnection: close\r\n\r\n`)
@@ -364,47 +347,4 @@ describe('the description', () => {
     expect(page.text).not.toMatch(/<script|src=|https?:\/\/(?!localhost)/)
     for (const name of Object.keys(contract)) expect(page.text).toContain(`id="${name}"`)
   })
-})
-
-describe('whatever is sent', () => {
-  const word = fc.oneof(
-    fc.constantFrom('acme', 'ACME', 'api', 'v1', 'tasks', 'collections', 'environment', 'file', 'api-keys', '1', 'a'),
-    fc.string({ unit: 'binary', maxLength: 12 }).map((text) => encodeURIComponent(wellFormed(text))),
-    fc.constantFrom('%00', '%ff', '%2e%2e', '%2f', '%', '..', '.', '', '%F0%9F%98%80', '%ED%A0%80'),
-  )
-  const known = fc.constantFrom(...Object.values(contract).map((one) => one.path))
-  const path = fc.oneof(
-    fc.array(word, { maxLength: 6 }).map((parts) => `/${parts.join('/')}`),
-    fc.tuple(known, fc.array(word, { minLength: 4, maxLength: 4 })).map(([text, words]) => {
-      let next = 0
-      return text.replace(/\{\w+(\.\.\.)?\}/g, () => words[next++ % 4] ?? 'x')
-    }),
-  )
-  const names = ['name', 'workflow', 'description', 'collection_name', 'environment_variables', 'owner_identifier']
-  const value = fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.constantFrom('acme', '\0', '\ud800', {}, { steps: ['a'] }))
-  const body = fc.oneof(
-    fc
-      .dictionary(fc.constantFrom(...names, '__proto__', 'storage_info', 'croissant_metadata'), value)
-      .map((object) => JSON.stringify(object)),
-    fc.jsonValue().map((one) => JSON.stringify(one)),
-    fc.string({ unit: 'binary' }),
-  )
-  const query = fc.oneof(
-    fc.constant(''),
-    fc.string({ unit: 'binary', maxLength: 20 }).map((text) => `?q=${encodeURIComponent(wellFormed(text))}`),
-    fc.tuple(fc.constantFrom('skip', 'limit', 'prefix', 'inline'), word).map(([name, text]) => `?${name}=${text}`),
-  )
-
-  test('the answer is never a 500', async () => {
-    const method = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'HEAD')
-    await fc.assert(
-      fc.asyncProperty(method, path, query, body, async (verb, target, search, text) => {
-        const sent = verb === 'GET' || verb === 'HEAD' ? '' : text
-        const head = `${verb} ${target}${search} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.admin}\r\nConnection: close\r\n`
-        const answer = await raw(`${head}Content-Length: ${Buffer.byteLength(sent)}\r\n\r\n${sent}`, 5000)
-        expect(answer).toMatch(/^HTTP\/1\.1 [1234]\d\d /)
-      }),
-      { numRuns: 400 },
-    )
-  }, 60_000)
 })

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { invalidField } from '../../lib/errors.ts'
 import type { ReceivedFile } from '../implement.ts'
 import { decodeText, parseJson, readBytes } from './body.ts'
-import { type FileSink, type FormLimits, fieldTooLarge, readMultipart } from './multipart.ts'
+import { badEncoding, type FileSink, type FormLimits, fieldTooLarge, readMultipart } from './multipart.ts'
 
 export interface ReceivedForm {
   fields: Record<string, unknown>
@@ -15,8 +15,19 @@ export interface ReceivedForm {
 /** What one field may be, and a little for the other fields. */
 const bodyLimit = (limits: FormLimits): number => limits.maxFieldBytes + 64 * 1024
 
+const hasBadEncoding = (text: string): boolean => {
+  try {
+    decodeURIComponent(text.replace(/%(?![0-9a-f]{2})/gi, '')) // a lone % stands for itself
+    return false
+  } catch {
+    return true
+  }
+}
+
 const urlencoded = (text: string, limits: FormLimits): ReceivedForm => {
   const fields: Record<string, unknown> = Object.fromEntries(new URLSearchParams(text))
+  const bad = text.split('&').find(hasBadEncoding)
+  if (bad !== undefined) throw badEncoding(new URLSearchParams(bad).keys().next().value ?? 'body')
   for (const [name, value] of Object.entries(fields)) {
     if (Buffer.byteLength(String(value)) > limits.maxFieldBytes) throw fieldTooLarge(name, limits.maxFieldBytes)
   }

@@ -38,6 +38,10 @@ export const fieldTooLarge = (name: string, maxBytes: number): AppError =>
 const notAFile = (name: string): AppError =>
   invalidField(['body', name], `${name} must be sent as a file; with curl: -F '${name}=@path'`, 'file_expected')
 
+/** Also for other fields of text: where bytes had to be replaced by U+FFFD, what was sent is lost. */
+export const badEncoding = (name: string): AppError =>
+  invalidField(['body', name], `${name} is not valid UTF-8; send it encoded as UTF-8`, 'encoding')
+
 const notMultipart = (error: unknown): AppError => {
   const reason = error instanceof Error ? error.message : String(error)
   if (/boundary/i.test(reason)) {
@@ -56,6 +60,20 @@ export const plainFileName = (name: string): string => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the point
   const clean = last.replace(/[\u0000-\u001f\u007f-\u009f]/g, '').trim()
   return clean === '' || clean === '.' || clean === '..' ? 'upload.bin' : clean.slice(-200)
+}
+
+/** The end of what has arrived: as many bytes as a whole field may have. */
+const lastBytes = (most: number) => {
+  const chunks: Buffer[] = []
+  let size = 0
+  return {
+    add(chunk: Buffer) {
+      chunks.push(chunk)
+      size += chunk.length
+      while (size - (chunks[0]?.length ?? 0) > most) size -= chunks.shift()?.length ?? 0
+    },
+    include: (text: string): boolean => Buffer.concat(chunks).includes(text),
+  }
 }
 
 /** The declared type, unless it says nothing and the name says more: `text/plain` is also what stands for no type. */
@@ -104,7 +122,11 @@ export const readMultipart = async (
     await new Promise<void>((resolve, reject) => {
       const current = new Set<Readable>()
       const timer = setTimeout(() => fail(bodyCutOff()), bodyIdleSeconds * 1000)
-      const onData = () => timer.refresh()
+      const recent = lastBytes(limits.maxFieldBytes + 64 * 1024)
+      const onData = (chunk: Buffer) => {
+        timer.refresh()
+        recent.add(chunk)
+      }
       const settle = () => {
         clearTimeout(timer)
         body.off('data', onData)
@@ -121,6 +143,7 @@ export const readMultipart = async (
       parser.on('field', (name, value, info) => {
         if (info.valueTruncated) return fail(fieldTooLarge(name, limits.maxFieldBytes))
         if (accepted.includes(name) && value !== '') return fail(notAFile(name))
+        if (value.includes('\ufffd') && !recent.include(value)) return fail(badEncoding(name))
         Object.defineProperty(form.fields, name, { value, enumerable: true, configurable: true, writable: true })
       })
       parser.on('file', (name, stream, info) => {
