@@ -90,7 +90,9 @@ export const clientOf = (url: string, token: string | null): Client => {
               headers: response.headers,
               bytes,
               text,
-              body: type === 'application/json' ? JSON.parse(text) : undefined,
+              get body() {
+                return JSON.parse(text)
+              },
             })
           })
         },

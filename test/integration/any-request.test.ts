@@ -179,7 +179,9 @@ describe('any workflow', () => {
         expect(['completed', 'failed']).toContain(run.body.status)
         if (run.body.status === 'completed') completed++
         else expect(run.body.error).toMatch(/\w{3}/)
-        expect(run.body.error ?? '').not.toMatch(/undefined|is not a function|Cannot read|\[object Object\]/)
+        expect(run.body.error ?? '').not.toMatch(
+          /is not a function|Cannot (read|set) propert|is not iterable|of undefined|of null/,
+        )
         const logs = await jetty.call('GET', `/api/v1/workflows-logs/${run.body.workflow_id}`)
         expect(logs.status).toBe(200)
         expect(await jetty.get(name, run.body.trajectory_id)).toMatchObject({ status: run.body.status })
