@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { builtinActivities } from '../src/activities/registry.ts'
 import { describeActivity } from '../src/api/step-templates/describe.ts'
 import { settingList } from '../src/lib/config.ts'
-import { type ErrorCode, errorCodes } from '../src/lib/errors.ts'
+import { errorCodes } from '../src/lib/errors.ts'
 import type { StepTemplate } from '../src/model/step-template.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -73,49 +73,6 @@ const activitiesPage = (): string => {
   )
 }
 
-/** What each code means and what to do about it, for the reader of an error. */
-const meanings: Record<ErrorCode, [meaning: string, fix: string]> = {
-  unauthenticated: [
-    'No token came, or one that is not valid.',
-    'Send `Authorization: Bearer <token>` with a valid key.',
-  ],
-  forbidden: ['The token does not reach that far.', 'Use a key that covers the collection, or one that may write.'],
-  not_found: ['There is no such thing, or its file is not in this collection.', 'Check the names in the path.'],
-  method_not_allowed: ['The path exists, but not for this method.', 'The header `Allow` lists the methods.'],
-  bad_request: ['The request cannot be carried out as it is.', 'The sentence says what is wrong with it.'],
-  already_exists: ['The name is taken.', 'Choose another one, or change what has it.'],
-  conflict: ['Something else is in the way of a start, such as another server.', 'The sentence says what.'],
-  invalid: ['Body, query, form or setting is not valid.', 'Each entry of `detail` names a place and what is wrong.'],
-  too_large: ['Larger than a limit allows.', 'Send less, or raise the setting that the message names.'],
-  rate_limited: ['Kept for later: nothing sends it.', 'Wait for the seconds of `Retry-After`.'],
-  busy: ['More work arrives than can be written down.', 'Wait for the seconds of `Retry-After`.'],
-  database_unavailable: ['Postgres does not answer right now; nothing was lost.', 'Try again in a moment.'],
-  storage_full: ['The disk that holds the files is full.', 'Free some space, then send the file again.'],
-  still_running: [
-    '`run-sync` waited as long as it may; the run goes on.',
-    'Poll the trajectory. Do not send it again.',
-  ],
-  not_implemented: ['Kept for later: nothing sends it.', 'Leave out what is not there.'],
-  internal: ['A bug of the server.', "Look into the server's log, and report it."],
-  workflow_invalid: ['Kept for later: such a run fails before its first step.', 'Read the `error` of the run.'],
-  reference_missing: [
-    'A path leads to nothing.',
-    'The sentence names the first segment that failed and what is there.',
-  ],
-  parameter_invalid: ['A parameter is missing or of the wrong kind.', 'The sentence names it.'],
-  activity_failed: ['The activity itself failed.', 'Its own sentence is kept.'],
-  output_too_large: ['The outputs are larger than is kept.', 'Save large results as files and pass their paths on.'],
-  timed_out: ['The time of the step or the run was over.', 'Raise `timeout_sec`, or split the work.'],
-  cancelled: ['Somebody asked the run to end, or the step was interrupted.', 'Start a new run.'],
-  process_died: ['The process died ten times at this step.', 'Look into the log for what the step does to it.'],
-  address_refused: [
-    'The address is private, local or reserved, or the URL is of a kind that is never called.',
-    'If it may be called, list it in `JETTY_ALLOW_PRIVATE_NETWORK`.',
-  ],
-  network_failed: ['Nothing answered, or the connection broke.', 'Check the host; it is tried again by itself.'],
-  upstream_failed: ['Another service answered with a failure.', 'The sentence has its status and its words.'],
-}
-
 const errorsPage = (): string =>
   page(
     'Errors',
@@ -124,11 +81,12 @@ const errorsPage = (): string =>
       'never become a status of an answer. "Can pass" means that a step is tried again: three tries in all.',
     table(
       ['Code', 'Status', 'Can pass', 'What it means', 'What to do'],
-      Object.entries(errorCodes).map(([name, { status, retryable }]) => [
+      Object.entries(errorCodes).map(([name, { status, retryable, meaning, remedy }]) => [
         code(name),
         String(status),
         retryable ? 'yes' : '',
-        ...meanings[name as ErrorCode],
+        meaning,
+        remedy,
       ]),
     ),
   )

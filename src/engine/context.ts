@@ -7,6 +7,7 @@ import type { Environment } from './environment.ts'
 import type { Journal } from './journal.ts'
 import type { Program } from './program.ts'
 import type { Slots } from './slots.ts'
+import type { SuspectGates } from './suspects.ts'
 
 export interface EngineLimits {
   /** Steps executing at once in this process. */
@@ -30,6 +31,7 @@ export interface EngineContext {
   log: Logger
   limits: EngineLimits
   slots: Slots
+  suspects: SuspectGates
   /** Runs this process works on, by internal key. */
   live: Map<string, LiveRun>
   programs: { of(hash: string): Promise<Program> }

@@ -88,8 +88,8 @@ written as (
       warnings, work_ms, started, ended), m
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict (run_id, seq) do update set status = excluded.status, attempt = excluded.attempt,
-      inputs = excluded.inputs, outputs = excluded.outputs, inputs_payload = excluded.inputs_payload,
-      outputs_payload = excluded.outputs_payload, error = excluded.error, warnings = excluded.warnings,
+      inputs = coalesce(excluded.inputs, steps.inputs), outputs = excluded.outputs,
+      inputs_payload = coalesce(excluded.inputs_payload, steps.inputs_payload), outputs_payload = excluded.outputs_payload, error = excluded.error, warnings = excluded.warnings,
       work_ms = excluded.work_ms, epoch = excluded.epoch, ended_at = excluded.ended_at,
       changed = nextval('changes')
     where steps.ended_at is null

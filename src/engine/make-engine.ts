@@ -17,6 +17,7 @@ import { collectRequests, settle } from './requests.ts'
 import { makeResultReader } from './results.ts'
 import { makeSlots } from './slots.ts'
 import { startRun } from './start.ts'
+import { makeSuspectGates } from './suspects.ts'
 import { makeTakeover } from './takeover.ts'
 import { makeWaiters } from './waiters.ts'
 
@@ -59,6 +60,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     log,
     limits: options.limits,
     slots: makeSlots(options.limits.concurrency),
+    suspects: makeSuspectGates(),
     live: new Map(),
     programs,
     environments: makeEnvironments(options),

@@ -25,13 +25,13 @@ export const wait = async (waiting: {
     return 'parked'
   }
   if (left > 100) void waiting.writeStart().catch(() => {})
-  const timers: NodeJS.Timeout[] = []
+  let timer: NodeJS.Timeout | undefined
   const rang = await new Promise<boolean>((resolve) => {
-    timers.push(setTimeout(() => resolve(true), left))
+    timer = setTimeout(() => resolve(true), left)
     run.interrupt = () => resolve(false)
     if (run.requested || engine.stopping.aborted) resolve(false)
   })
-  for (const timer of timers) clearTimeout(timer)
+  clearTimeout(timer)
   run.interrupt = undefined
   if (rang) return 'over'
   if (run.requested) throw new Interrupted(row.name)

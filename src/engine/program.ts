@@ -232,7 +232,7 @@ const bind = (written: Map<string, Written>, activity: Activity, warnings: strin
       if (!bindings.has(target)) add(target, entry)
     } else if (activity.takesAnyParameter) add(name, entry)
     else {
-      const guess = aliases.get(name) ?? nearest(name, Object.keys(shape))
+      const guess = nearest(name, Object.keys(shape))
       warnings.push(`unknown parameter '${name}'${guess ? `; did you mean '${guess}'?` : ''}`)
     }
   }

@@ -1,3 +1,4 @@
+import { asText } from '../lib/as-text.ts'
 import { AppError } from '../lib/errors.ts'
 import { type Path, type Reading, readPath } from './paths.ts'
 import type { Binding, ProgramStep } from './program.ts'
@@ -103,8 +104,6 @@ const resolveText = (parts: (string | Path)[], scope: Scope): Outcome => {
   }
   return { found: true, value: text }
 }
-
-const asText = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
 
 const follow = (path: Path, scope: Scope): Outcome => {
   if (path.root === 'env') return followEnv(path, scope)

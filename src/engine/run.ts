@@ -12,7 +12,7 @@ import type { ProgramStep } from './program.ts'
 import { resolveStep, type Scope } from './resolve.ts'
 import { loadResults, sectionsOf } from './results.ts'
 import { checkSize, endOf, errorRecord, placeValue, type StepOutcome } from './step-record.ts'
-import { afterDeaths, suspectedFrom } from './suspects.ts'
+import { suspectedFrom } from './suspects.ts'
 
 /** How the loop left a run: ended for good, or to be continued by somebody (parked, handed over, taken over). */
 export type RunLeft = RunStatus | 'parked' | 'released' | 'fenced'
@@ -36,7 +36,9 @@ export const carryOn = async (engine: EngineContext, lease: LeaseRef, run: LiveR
 
 const loop = async (engine: EngineContext, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
   const { steps, problems } = run.program
-  if (problems.length > 0) return end(engine, lease, run, 'failed', problems.slice(0, 5).join('; '))
+  if (problems.length > 0) {
+    return end(engine, lease, run, 'failed', run.environment.scrub.text(problems.slice(0, 5).join('; ')))
+  }
   for (let step = steps[run.next]; step; step = steps[run.next]) {
     if (run.requested) return endAsRequested(engine, lease, run, step)
     if (engine.stopping.aborted) return 'released'
@@ -110,7 +112,7 @@ const runStep = async (
   step: ProgramStep,
 ): Promise<RunLeft | undefined> => {
   const side: StepSide = { files: [], warnings: step.warnings.map((text) => warningEvent(text)) }
-  const suspect = run.deaths >= suspectedFrom ? await afterDeaths(run.deaths) : undefined
+  const suspect = run.deaths >= suspectedFrom ? await engine.suspects.enter(run.deaths) : undefined
   let start: Entry | undefined
   try {
     const slot = engine.slots.acquire()
@@ -146,7 +148,7 @@ const runStep = async (
         run,
         timeLimit: timeLimitOf(engine, run, step),
         context(attempt, signal) {
-          side.files.length = 0
+          discardFiles(engine, side) // of a try that failed
           return activityContext(engine, run, step, side, attempt, signal)
         },
       })
@@ -181,6 +183,12 @@ const runStep = async (
   } finally {
     suspect?.()
   }
+}
+
+const discardFiles = (engine: EngineContext, side: StepSide): void => {
+  if (side.files.length === 0) return
+  const objects = side.files.splice(0).map((file) => file.object)
+  void engine.objects.remove(objects).catch(() => {})
 }
 
 const timeLimitOf = (engine: EngineContext, run: LiveRun, step: ProgramStep) => {

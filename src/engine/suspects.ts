@@ -10,12 +10,19 @@ const aloneFrom = 5
 /** Deaths at one step after which a run fails for good. */
 export const deathsToFail = 10
 
-const few = makeSlots(8)
-const alone = makeSlots(1)
+export interface SuspectGates {
+  /** Waits for a suspect's turn; gives the function that ends it. */
+  enter(deaths: number): Promise<() => void>
+}
 
-/** Waits for a suspect's turn; gives the function that ends it. */
-export const afterDeaths = async (deaths: number): Promise<() => void> => {
-  const gate = deaths >= aloneFrom ? alone : few
-  await gate.acquire()
-  return () => gate.release()
+export const makeSuspectGates = (): SuspectGates => {
+  const few = makeSlots(8)
+  const alone = makeSlots(1)
+  return {
+    async enter(deaths) {
+      const gate = deaths >= aloneFrom ? alone : few
+      await gate.acquire()
+      return () => gate.release()
+    },
+  }
 }

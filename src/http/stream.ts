@@ -7,19 +7,25 @@ export const guarded = (
   failed: (error: unknown) => void,
 ): ReadableStream<Uint8Array> => {
   const reader = stream.getReader()
+  let gone = false
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
           const { done, value } = await reader.read()
+          if (gone) return
           if (done) controller.close()
           else controller.enqueue(value)
         } catch (error) {
+          if (gone) return
           failed(error)
           controller.close()
         }
       },
-      cancel: (reason) => reader.cancel(reason),
+      cancel(reason) {
+        gone = true // a client that closes right after the last byte has lost nothing
+        return reader.cancel(reason)
+      },
     },
     { highWaterMark: 0 },
   )

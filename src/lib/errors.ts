@@ -1,36 +1,154 @@
 /**
- * Every error a caller can meet, defined once: what it is called, the HTTP status it maps to, and whether trying again
- * can help. `AppError` is the only error class; everything else that is thrown is a bug and becomes `internal`.
+ * Every error a caller can meet, defined once: what it is called, the HTTP status it maps to, whether trying again can
+ * help, and for the reference page what it means and what to do. `AppError` is the only error class; everything else
+ * that is thrown is a bug and becomes `internal`.
  */
 export const errorCodes = {
-  unauthenticated: { status: 401, retryable: false },
-  forbidden: { status: 403, retryable: false },
-  not_found: { status: 404, retryable: false },
-  method_not_allowed: { status: 405, retryable: false },
-  bad_request: { status: 400, retryable: false },
-  already_exists: { status: 400, retryable: false },
-  conflict: { status: 409, retryable: false },
-  invalid: { status: 422, retryable: false },
-  too_large: { status: 413, retryable: false },
-  rate_limited: { status: 429, retryable: true },
-  busy: { status: 503, retryable: true },
-  database_unavailable: { status: 503, retryable: true },
-  storage_full: { status: 507, retryable: true },
-  still_running: { status: 524, retryable: false },
-  not_implemented: { status: 501, retryable: false },
-  internal: { status: 500, retryable: false },
+  unauthenticated: {
+    status: 401,
+    retryable: false,
+    meaning: 'No token came, or one that is not valid.',
+    remedy: 'Send `Authorization: Bearer <token>` with a valid key.',
+  },
+  forbidden: {
+    status: 403,
+    retryable: false,
+    meaning: 'The token does not reach that far.',
+    remedy: 'Use a key that covers the collection, or one that may write.',
+  },
+  not_found: {
+    status: 404,
+    retryable: false,
+    meaning: 'There is no such thing, or its file is not in this collection.',
+    remedy: 'Check the names in the path.',
+  },
+  method_not_allowed: {
+    status: 405,
+    retryable: false,
+    meaning: 'The path exists, but not for this method.',
+    remedy: 'The header `Allow` lists the methods.',
+  },
+  bad_request: {
+    status: 400,
+    retryable: false,
+    meaning: 'The request cannot be carried out as it is.',
+    remedy: 'The sentence says what is wrong with it.',
+  },
+  already_exists: {
+    status: 400,
+    retryable: false,
+    meaning: 'The name is taken.',
+    remedy: 'Choose another one, or change what has it.',
+  },
+  conflict: {
+    status: 409,
+    retryable: false,
+    meaning: 'Something else is in the way of a start, such as another server.',
+    remedy: 'The sentence says what.',
+  },
+  invalid: {
+    status: 422,
+    retryable: false,
+    meaning: 'Body, query, form or setting is not valid.',
+    remedy: 'Each entry of `detail` names a place and what is wrong.',
+  },
+  too_large: {
+    status: 413,
+    retryable: false,
+    meaning: 'Larger than a limit allows.',
+    remedy: 'Send less, or raise the setting that the message names.',
+  },
+  busy: {
+    status: 503,
+    retryable: true,
+    meaning: 'More work arrives than can be written down.',
+    remedy: 'Wait for the seconds of `Retry-After`.',
+  },
+  database_unavailable: {
+    status: 503,
+    retryable: true,
+    meaning: 'Postgres does not answer right now; nothing was lost.',
+    remedy: 'Try again in a moment.',
+  },
+  storage_full: {
+    status: 507,
+    retryable: true,
+    meaning: 'The disk that holds the files is full.',
+    remedy: 'Free some space, then send the file again.',
+  },
+  still_running: {
+    status: 524,
+    retryable: false,
+    meaning: '`run-sync` waited as long as it may; the run goes on.',
+    remedy: 'Poll the trajectory. Do not send it again.',
+  },
+  internal: {
+    status: 500,
+    retryable: false,
+    meaning: 'A bug of the server.',
+    remedy: "Look into the server's log, and report it.",
+  },
   // What a step can fail with. They reach a client inside a trajectory, not as a status.
-  workflow_invalid: { status: 422, retryable: false },
-  reference_missing: { status: 422, retryable: false },
-  parameter_invalid: { status: 422, retryable: false },
-  activity_failed: { status: 500, retryable: false },
-  output_too_large: { status: 413, retryable: false },
-  timed_out: { status: 504, retryable: false },
-  cancelled: { status: 409, retryable: false },
-  process_died: { status: 500, retryable: false },
-  address_refused: { status: 403, retryable: false },
-  network_failed: { status: 502, retryable: true },
-  upstream_failed: { status: 502, retryable: false },
+  reference_missing: {
+    status: 422,
+    retryable: false,
+    meaning: 'A path leads to nothing.',
+    remedy: 'The sentence names the first segment that failed and what is there.',
+  },
+  parameter_invalid: {
+    status: 422,
+    retryable: false,
+    meaning: 'A parameter is missing or of the wrong kind.',
+    remedy: 'The sentence names it.',
+  },
+  activity_failed: {
+    status: 500,
+    retryable: false,
+    meaning: 'The activity itself failed.',
+    remedy: 'Its own sentence is kept.',
+  },
+  output_too_large: {
+    status: 413,
+    retryable: false,
+    meaning: 'The outputs are larger than is kept.',
+    remedy: 'Save large results as files and pass their paths on.',
+  },
+  timed_out: {
+    status: 504,
+    retryable: false,
+    meaning: 'The time of the step or the run was over.',
+    remedy: 'Raise `timeout_sec`, or split the work.',
+  },
+  cancelled: {
+    status: 409,
+    retryable: false,
+    meaning: 'Somebody asked the run to end, or the step was interrupted.',
+    remedy: 'Start a new run.',
+  },
+  process_died: {
+    status: 500,
+    retryable: false,
+    meaning: 'The process died ten times at this step.',
+    remedy: 'Look into the log for what the step does to it.',
+  },
+  address_refused: {
+    status: 403,
+    retryable: false,
+    meaning: 'The address is private, local or reserved, or the URL is of a kind that is never called.',
+    remedy: 'If it may be called, list it in `JETTY_ALLOW_PRIVATE_NETWORK`.',
+  },
+  network_failed: {
+    status: 502,
+    retryable: true,
+    meaning: 'Nothing answered, or the connection broke.',
+    remedy: 'Check the host; it is tried again by itself.',
+  },
+  upstream_failed: {
+    status: 502,
+    retryable: false,
+    meaning: 'Another service answered with a failure.',
+    remedy: 'The sentence has its status and its words.',
+  },
 } as const
 
 export type ErrorCode = keyof typeof errorCodes

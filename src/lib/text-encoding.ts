@@ -15,11 +15,10 @@ export interface TextSource {
   contentType?: string
 }
 
-const documentHint = 'Give the file to a `runbook` step, whose agent can convert it, or upload it as plain text.'
-const imageHint = 'Give its path to `litellm_vision` as `image_path_expr`, or upload plain text.'
-const archiveHint = 'Upload the text files themselves, or give the archive to a `runbook` step, which unpacks it.'
-const recordingHint =
-  'Give the file to a `runbook` step, whose agent can work on it, or upload a transcript as plain text.'
+const documentHint = 'Convert it, and upload it as plain text.'
+const imageHint = 'Upload the text of the image as plain text.'
+const archiveHint = 'Upload the text files themselves.'
+const recordingHint = 'Upload a transcript as plain text.'
 
 const named: Record<string, string> = {
   pdf: 'a PDF document',

@@ -16,7 +16,7 @@ export const readText = async (
     throw new AppError(
       'output_too_large',
       `'${file.name}' has ${byteSize(file.size)}; as text in a step at most ${byteSize(maxTextBytes)} can be read`,
-      { hint: 'Split the file before uploading it, or give it to a `runbook` step.' },
+      { hint: 'Split the file before uploading it.' },
     )
   }
   const decoded = await decodeText(await file.bytes(), { name: file.name, contentType: file.content_type })

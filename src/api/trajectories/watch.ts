@@ -68,9 +68,10 @@ export async function* watchRun(
   }
 }
 
-/** Changed rows by their numbers; the run's own change among them. */
+/** Changed rows by their numbers; the run's own change among them, and its end after everything else. */
 const inOrder = (run: RunRow, steps: StepRecord[], seen: number, complete: boolean): (StepRecord | 'run')[] => {
   if (run.changed <= seen) return steps
+  if (run.ended_at !== null) return complete ? [...steps, 'run'] : steps // the last word: after it nobody listens
   const at = steps.findIndex((step) => step.changed > run.changed)
   if (at < 0) return complete ? [...steps, 'run'] : steps
   return [...steps.slice(0, at), 'run', ...steps.slice(at)]

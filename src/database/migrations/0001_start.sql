@@ -119,7 +119,6 @@ create table runs (
   wake_at timestamptz,                            -- until when it is, or was last, parked
   status text not null,
   error text,
-  warnings text,
   requested_status text,                          -- what somebody asked its owner to end it with
   deaths int not null default 0,                  -- processes that died while it was suspected at step `death_seq`
   death_seq int not null default -1,
@@ -144,7 +143,7 @@ create table steps (
   outputs text,
   inputs_payload text,                            -- where a value above 64 KiB stands
   outputs_payload text,
-  error text,                                     -- {code, message, retryable}
+  error text,                                     -- {code, message, retryable, hint, cause}
   warnings text,                                  -- [{timestamp, level, type, message, attributes}]
   epoch int not null,
   work_ms bigint not null default 0,              -- work of the run up to and including this step, waiting left out
