@@ -54,23 +54,23 @@ describe('other formats are refused by name', () => {
   const zipEntry = (name: string) =>
     bytes('PK', [3, 4, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0, name.length, 0, 0, 0], name)
   it.each([
-    ['cv.pdf', bytes('%PDF-1.7\nall printable'), 'a PDF document', 'runbook'],
-    ['cv.txt', bytes('%PDF-1.7\n', [0, 0xff]), 'a PDF document', 'runbook'],
-    ['cv.rtf', bytes('{\\rtf1\\ansi text}'), 'an RTF document', 'runbook'],
+    ['cv.pdf', bytes('%PDF-1.7\nall printable'), 'a PDF document', 'plain text'],
+    ['cv.txt', bytes('%PDF-1.7\n', [0, 0xff]), 'a PDF document', 'plain text'],
+    ['cv.rtf', bytes('{\\rtf1\\ansi text}'), 'an RTF document', 'plain text'],
     [
       'cat.png',
       bytes([0x89], 'PNG\r\n', [0x1a], '\n', [0, 0, 0, 13], 'IHDR'),
       'an image (image/png)',
-      'litellm_vision',
+      'text of the image',
     ],
-    ['cat.jpg', bytes([0xff, 0xd8, 0xff, 0xe0, 0, 16], 'JFIF', [0]), 'an image (image/jpeg)', 'image_path_expr'],
-    ['logs.gz', gzipSync('hello'), 'an archive (gz)', 'runbook'],
-    ['all.zip', zipEntry('a.txt'), 'an archive (zip)', 'unpacks'],
+    ['cat.jpg', bytes([0xff, 0xd8, 0xff, 0xe0, 0, 16], 'JFIF', [0]), 'an image (image/jpeg)', 'text of the image'],
+    ['logs.gz', gzipSync('hello'), 'an archive (gz)', 'text files themselves'],
+    ['all.zip', zipEntry('a.txt'), 'an archive (zip)', 'text files themselves'],
     [
       'old.doc',
       bytes([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1], [...Buffer.alloc(600)]),
       'an old Office',
-      'runbook',
+      'plain text',
     ],
     ['a.mp3', bytes([0xff, 0xfb, 0x90, 0x64], [...Buffer.alloc(40)]), 'a recording (audio/mpeg)', 'transcript'],
     ['wide.txt', bytes([0xff, 0xfe, 0, 0, 0x41, 0, 0, 0]), 'UTF-32', 'Save it as UTF-8'],

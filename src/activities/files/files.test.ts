@@ -41,7 +41,7 @@ describe('read_uploaded_file', () => {
   it('refuses another format by name', async () => {
     const error = await failure(runActivity(readUploadedFile, {}, uploaded('%PDF-1.4 …', 'application/pdf', 'cv.pdf')))
     expect(error).toMatchObject({ code: 'parameter_invalid' })
-    expect(error.message).toMatch(/'cv.pdf' is a PDF document.*runbook/)
+    expect(error.message).toMatch(/'cv.pdf' is a PDF document.*plain text/)
   })
 
   it.each([
