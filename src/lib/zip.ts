@@ -38,7 +38,7 @@ const dosTime = (date: Date): number => {
 }
 
 /** Little-endian numbers one after the other, each with its width in bytes. */
-const packed = (...fields: [width: 2 | 4 | 8, value: number][]): Buffer => {
+const packed = (...fields: (readonly [width: 2 | 4 | 8, value: number])[]): Buffer => {
   const bytes = Buffer.alloc(fields.reduce((sum, [width]) => sum + width, 0))
   let at = 0
   for (const [width, value] of fields) {

@@ -19,6 +19,12 @@ const columns = 'path, collection_id, run_id, object, name, content_type, size, 
 export const findFile = async (queries: Queries, path: string): Promise<FileRow | undefined> =>
   (await queries.rows<FileRow>('find_file', `select ${columns} from files where path = $1`, [path]))[0]
 
+/** Every file that was sent with a run or made by it, in the order of their paths. */
+export const filesOfRun = (queries: Queries, runKey: string): Promise<FileRow[]> =>
+  queries.rows<FileRow>('files_of_run', `select ${columns} from files where run_id = $1 order by path collate "C"`, [
+    runKey,
+  ])
+
 /** Records files whose objects are stored already; a path that is taken keeps the file it has. */
 export const insertFiles = async (queries: Queries, files: Omit<FileRow, 'created_at'>[]): Promise<void> => {
   if (files.length === 0) return

@@ -42,6 +42,14 @@ export const trajectoriesContract = {
     collectionMissing: "Trajectory '{trajectory_id}' not found",
     response: trajectorySchema,
   }),
+  downloadTrajectory: endpoint({
+    method: 'GET',
+    path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/download',
+    summary: 'One run as a ZIP archive: trajectory.json, and every file that was sent with it or made by it',
+    tag,
+    collectionMissing: "Trajectory '{trajectory_id}' not found",
+    response: 'bytes',
+  }),
   setTrajectoryStatuses: endpoint({
     method: 'POST',
     path: '/api/v1/trajectory/{collection}/{task}/statuses',

@@ -1,10 +1,13 @@
+import { Readable } from 'node:stream'
 import type { Engine } from '../../engine/engine.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { events } from '../../http/events.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { jsonHeaders, Reply, rawJson } from '../../http/reply.ts'
+import { bytes, jsonHeaders, Reply, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import { zipArchive } from '../../lib/zip.ts'
 import type { SettableStatus } from '../../model/workflow.ts'
+import { type FileRow, filesOfRun } from '../../store/files.ts'
 import {
   countRuns,
   findListedTask,
@@ -24,6 +27,7 @@ import { watchRun } from './watch.ts'
 
 export interface TrajectoriesDeps extends DocumentDeps {
   engine: Engine
+  objects: { open(id: string): Promise<{ stream: Readable }> }
 }
 
 const missing = (id: string) => new AppError('not_found', `Trajectory '${id}' not found`)
@@ -74,6 +78,16 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
     getTrajectory: async ({ collection, params }) =>
       rawJson(await documentOf(deps, await get(collection.id, params.task, params.trajectory_id))),
 
+    downloadTrajectory: async ({ collection, params }) => {
+      const run = await get(collection.id, params.task, params.trajectory_id)
+      const [document, files] = await Promise.all([documentOf(deps, run), filesOfRun(database, run.id)])
+      return bytes(Readable.toWeb(Readable.from(archiveOf(deps, run, document, files))) as ReadableStream<Uint8Array>, {
+        'content-type': 'application/zip',
+        'content-disposition': `attachment; filename="${run.trajectory_id}.zip"`,
+        'cache-control': 'no-store',
+      })
+    },
+
     setTrajectoryStatuses: async ({ collection, params, body }) => {
       const wanted = Object.entries(body)
       if (wanted.length === 0) return { message: 'Updated 0 trajectories', updated: {}, not_found: [] }
@@ -120,6 +134,20 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
       return events(call, (signal) => watchRun({ ...deps, engine }, run, after, signal))
     },
   })
+}
+
+/** The document of a run and its files, named as the last part of their storage paths. */
+const archiveOf = (deps: TrajectoriesDeps, run: RunRow, document: string, files: FileRow[]): AsyncGenerator<Buffer> => {
+  const text = Buffer.from(document)
+  return zipArchive([
+    { name: 'trajectory.json', modified: run.created_at, size: text.length, open: async () => Readable.from([text]) },
+    ...files.map((file) => ({
+      name: file.path.slice(file.path.lastIndexOf('/') + 1),
+      modified: file.created_at,
+      size: file.size,
+      open: async () => (await deps.objects.open(file.object)).stream,
+    })),
+  ])
 }
 
 /** An active run is asked to end so; one that has ended is given the status as a label. */
