@@ -30,35 +30,62 @@ export const activityContext = (
   side: StepSide,
   attempt: number,
   signal: () => AbortSignal,
-): ActivityContext => ({
-  run: {
-    key: run.key,
-    trajectory_id: run.trajectoryId,
-    collection: run.collection,
-    task: run.task,
-    author: run.author,
-  },
-  step: { name: step.name, seq: step.seq, attempt, started: run.started ?? new Date() },
-  idempotencyKey: `${run.key}/${step.seq}`,
-  get signal() {
-    return signal()
-  },
-  initParams: run.initParams,
-  env: (name) => run.environment.get(name),
-  files: {
-    open: (path) => openFile(engine, run, path),
-    async save(file) {
-      const bytes = typeof file.body === 'string' ? Buffer.from(file.body) : file.body
-      const stored = await engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER })
-      const index = side.files.length
-      const path = stepFilePath({ ...run, step: step.name, index, name: file.name })
-      side.files.push({ path, object: stored.id, name: file.name, contentType: file.content_type, size: stored.size })
-      return mediaObject(path, file.name, file.content_type, stored.size)
+): ActivityContext =>
+  new StepContext(signal, {
+    run: {
+      key: run.key,
+      trajectory_id: run.trajectoryId,
+      collection: run.collection,
+      task: run.task,
+      author: run.author,
     },
-  },
-  fetch: (url, options) => engine.fetch(url, { signal: signal(), ...options }),
-  warn: (message, attributes) => side.warnings.push(warningEvent(message, attributes)),
-})
+    step: { name: step.name, seq: step.seq, attempt, started: run.started ?? new Date() },
+    idempotencyKey: `${run.key}/${step.seq}`,
+    initParams: run.initParams,
+    env: (name) => run.environment.get(name),
+    files: {
+      open: (path) => openFile(engine, run, path),
+      async save(file) {
+        const bytes = typeof file.body === 'string' ? Buffer.from(file.body) : file.body
+        const stored = await engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER })
+        const index = side.files.length
+        const path = stepFilePath({ ...run, step: step.name, index, name: file.name })
+        side.files.push({ path, object: stored.id, name: file.name, contentType: file.content_type, size: stored.size })
+        return mediaObject(path, file.name, file.content_type, stored.size)
+      },
+    },
+    fetch: (url, options) => engine.fetch(url, { signal: signal(), ...options }),
+    warn: (message, attributes) => side.warnings.push(warningEvent(message, attributes)),
+  })
+
+/** A class for its getter: one in an object literal makes each such object anew, slowly. */
+class StepContext implements ActivityContext {
+  readonly run: ActivityContext['run']
+  readonly step: ActivityContext['step']
+  readonly idempotencyKey: string
+  readonly initParams: ActivityContext['initParams']
+  readonly env: ActivityContext['env']
+  readonly files: ActivityContext['files']
+  readonly fetch: ActivityContext['fetch']
+  readonly warn: ActivityContext['warn']
+  readonly #signal: () => AbortSignal
+
+  constructor(signal: () => AbortSignal, given: Omit<ActivityContext, 'signal'>) {
+    this.run = given.run
+    this.step = given.step
+    this.idempotencyKey = given.idempotencyKey
+    this.initParams = given.initParams
+    this.env = given.env
+    this.files = given.files
+    this.fetch = given.fetch
+    this.warn = given.warn
+    this.#signal = signal
+  }
+
+  get signal(): AbortSignal {
+    return this.#signal()
+  }
+}
 
 const mediaObject = (path: string, name: string, contentType: string, size: number): MediaObject => {
   const dot = name.lastIndexOf('.')

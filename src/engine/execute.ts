@@ -60,7 +60,7 @@ export const executeActivity = async (execution: Execution): Promise<Record<stri
   const parameters = checkParameters(step, execution.parameters)
   const over = lazyAbort()
   let timer: NodeJS.Timeout | undefined
-  const ended = new Promise<never>((_, reject) => {
+  const outcome = new Promise<Record<string, unknown> | WaitUntil>((resolve, reject) => {
     const stop = (reason: AppError) => {
       reject(reason)
       over.abort()
@@ -68,9 +68,10 @@ export const executeActivity = async (execution: Execution): Promise<Record<stri
     timer = setTimeout(() => stop(timedOut(step, timeLimit)), timeLimit.seconds * 1000)
     run.interrupt = () => stop(new Interrupted(step.name))
     if (run.requested) run.interrupt()
+    attempts(execution, parameters, over).then(resolve, reject)
   })
   try {
-    return await Promise.race([attempts(execution, parameters, over), ended])
+    return await outcome
   } finally {
     clearTimeout(timer)
     run.interrupt = undefined
@@ -82,9 +83,7 @@ const lazyAbort = () => {
   let controller: AbortController | undefined
   let aborted = false
   return {
-    get aborted() {
-      return aborted
-    },
+    isAborted: () => aborted,
     signal() {
       controller ??= new AbortController()
       if (aborted) controller.abort()
@@ -119,7 +118,7 @@ const attempts = async (
       throw new AppError('activity_failed', `Activity ${step.activity.name} gave no object as outputs`)
     } catch (thrown) {
       const error = asStepError(thrown)
-      if (!error.retryable || tries >= mostTries || over.aborted) throw error
+      if (!error.retryable || tries >= mostTries || over.isAborted()) throw error
       const backoff = firstBackoffMs * 4 ** (tries - 1) * (0.8 + Math.random() * 0.4)
       const milliseconds = Math.min((error.retryAfterSeconds ?? 0) * 1000 || backoff, longestBackoffMs)
       await delay(milliseconds, undefined, { signal: over.signal() })

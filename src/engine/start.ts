@@ -82,7 +82,10 @@ export const startRun = async (starter: Starter, request: RunRequest): Promise<S
           run,
           files,
           (): LiveRun => ({
-            ...place,
+            // Written out: with a spread in it V8 makes the object ten times as slowly.
+            collection: place.collection,
+            task: place.task,
+            trajectoryId,
             key,
             collectionId: run.collectionId,
             author: run.author,
