@@ -1,6 +1,36 @@
+// The crash tests with small numbers: the part of them that `npm test` has time for.
 import { expect, it } from 'vitest'
+import { drained } from './scenarios/drained.ts'
+import { killInRecovery } from './scenarios/kill-in-recovery.ts'
 import { killRounds } from './scenarios/kill-rounds.ts'
+import { poison } from './scenarios/poison.ts'
+import { postgresKilled } from './scenarios/postgres-killed.ts'
+import { secrets } from './scenarios/secrets.ts'
 
-it('loses nothing and repeats no recorded step over a few kills, every second one with Postgres', async () => {
+const timeout = 90_000
+
+it('loses nothing and repeats no recorded step over a few kills, every second one with Postgres', {
+  timeout,
+}, async () => {
   expect(await killRounds({ rounds: 4, runs: 60, steps: 6 })).toEqual([])
-}, 90_000)
+})
+
+it('recovers from three kills in a row during recovery', { timeout }, async () => {
+  expect(await killInRecovery({ runs: 40, steps: 6 })).toEqual([])
+})
+
+it('survives the death of Postgres, answers 503 meanwhile, and finishes by itself', { timeout }, async () => {
+  expect(await postgresKilled({ kills: 3, runs: 40, steps: 6 })).toEqual([])
+})
+
+it('SIGTERM under load loses nothing, repeats nothing, and stops Postgres last', { timeout }, async () => {
+  expect(await drained({ runs: 40, stubborn: 2, steps: 8, drainSeconds: 1 })).toEqual([])
+})
+
+it('a run that kills its process fails alone', { timeout }, async () => {
+  expect(await poison({ neighbours: 8, steps: 4, processes: 1 })).toEqual([])
+})
+
+it('secrets of a run survive kill -9 and are gone at its end', { timeout }, async () => {
+  expect(await secrets()).toEqual([])
+})

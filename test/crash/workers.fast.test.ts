@@ -1,0 +1,24 @@
+// The crash tests of several processes with small numbers: the part of them that `npm test` has time for.
+import { expect, it } from 'vitest'
+import { cancels } from './scenarios/cancels.ts'
+import { idClashes } from './scenarios/id-clashes.ts'
+import { startTogether } from './scenarios/start-together.ts'
+import { workerFrozen } from './scenarios/worker-frozen.ts'
+
+const timeout = 90_000
+
+it('a frozen worker that thaws after the takeover writes nothing', { timeout }, async () => {
+  expect(await workerFrozen({ runs: 30, steps: 40 })).toEqual([])
+})
+
+it('a cancel ends a run once, wherever it is', { timeout }, async () => {
+  expect(await cancels({ racing: 40 })).toEqual([])
+})
+
+it('a clash of trajectory ids draws another and fails no run', { timeout }, async () => {
+  expect(await idClashes({ runs: 60 })).toEqual([])
+})
+
+it('two processes that start together on an empty database both come up', { timeout }, async () => {
+  expect(await startTogether({ processes: 2 })).toEqual([])
+})
