@@ -60,7 +60,10 @@ const behaviour = (place: () => Place) => {
     const kinds = new Set(events.map(({ event }) => event))
     expect([...kinds].every((kind) => ['snapshot', 'status', 'step', 'log', 'end'].includes(kind))).toBe(true)
     expect(events.at(-1)).toMatchObject({ event: 'end', data: { trajectory_id: id, status: 'completed', error: null } })
-    expect(events.filter(({ event }) => event === 'status').at(-1)?.data.status).toBe('completed')
+    expect(events.slice(-2).map(({ event, data }) => [event, data.status])).toEqual([
+      ['status', 'completed'],
+      ['end', 'completed'],
+    ])
     expect(events.find(({ event }) => event === 'log')?.data).toMatchObject({ level: 'warning', step: 'last' })
     expect(
       events.some(({ event, data }) => event === 'step' && data.key === 'second' && data.status === 'running'),

@@ -49,8 +49,11 @@ export async function* watchRun(
       const steps = run.newest > seen ? await stepChanges(database, changes) : []
       const complete = steps.length < stepsAtOnce
       for (const event of inOrder(run, steps, seen, complete)) {
-        if (event === 'run') yield { id: run.changed, event: 'status', data: statusText(run) }
-        else {
+        if (event === 'run') {
+          // The end and the last step are written together, in any order: an id that is behind is left out.
+          const behind = run.changed < (steps.at(-1)?.changed ?? 0) && run.ended_at !== null
+          yield { ...(behind ? {} : { id: run.changed }), event: 'status', data: statusText(run) }
+        } else {
           for (const log of stepEvents(event, definition)) {
             if (log.level !== 'info') yield { event: 'log', data: JSON.stringify(log) }
           }
