@@ -133,7 +133,9 @@ const runStep = async (
     let outcome: StepOutcome
     try {
       if (engine.stopping.aborted) return 'released'
-      const resolved = await resolve(engine, run, step)
+      const missing = missingResults(run, step)
+      if (missing.length > 0) await loadResults(engine, run, missing)
+      const resolved = resolve(run, step)
       for (const text of resolved.warnings) side.warnings.push(warningEvent(text))
       const inputs = await placeValue(engine.database, run.key, resolved.shown)
       row.inputs = inputs.text
@@ -198,20 +200,23 @@ const timeLimitOf = (engine: EngineContext, run: LiveRun, step: ProgramStep) => 
   return left < seconds ? { seconds: left, of: 'run' as const } : { seconds, of: 'step' as const }
 }
 
+/** The earlier steps that a step reads and that are not in memory. */
+const missingResults = (run: LiveRun, step: ProgramStep): number[] =>
+  step.dependsOn.map((name) => run.program.seqOf.get(name) ?? -1).filter((seq) => !run.results.has(seq))
+
 /** The parameters of a step, and their JSON text as it may be shown. */
-const resolve = async (engine: EngineContext, run: LiveRun, step: ProgramStep) => {
-  const needed = step.dependsOn.map((name) => run.program.seqOf.get(name) ?? -1).filter((seq) => !run.results.has(seq))
-  if (needed.length > 0) await loadResults(engine, run, needed)
+const resolve = (run: LiveRun, step: ProgramStep) => {
   const scope: Scope = {
     initParams: run.initParams,
     step: (name) => sectionsOf(run, name),
     env: (name) => run.environment.get(name),
   }
-  const resolved = resolveStep(step, scope)
+  const { parameters, warnings } = resolveStep(step, scope)
   const visible = step.usesEnvironment
     ? resolveStep(step, { ...scope, env: (name) => (run.environment.get(name) === undefined ? undefined : '***') })
-    : resolved
-  return { ...resolved, shown: run.environment.scrub.json(visible.parameters) }
+        .parameters
+    : parameters
+  return { parameters, warnings, shown: run.environment.scrub.json(visible) }
 }
 
 const warningsText = (run: LiveRun, side: StepSide): string | null =>
@@ -231,21 +236,14 @@ const record = async (
   const scrub = run.environment.scrub.text
   const outputs = await placeValue(engine.database, run.key, outcome.outputs)
   const endedMs = Date.now()
-  const entry: Entry = {
-    lease,
-    step: {
-      ...row,
-      status: outcome.status,
-      outputs: outputs.text,
-      outputsPayload: outputs.payload,
-      error: outcome.error ? errorRecord(outcome.error, scrub) : null,
-      warnings: warningsText(run, side),
-      workMs: run.workMs,
-      endedMs,
-    },
-    files: side.files,
-    collectionId: run.collectionId,
-  }
+  row.status = outcome.status
+  row.outputs = outputs.text
+  row.outputsPayload = outputs.payload
+  row.error = outcome.error ? errorRecord(outcome.error, scrub) : null
+  row.warnings = warningsText(run, side)
+  row.workMs = run.workMs
+  row.endedMs = endedMs
+  const entry: Entry = { lease, step: row, files: side.files, collectionId: run.collectionId }
   if (status) {
     const asked = run.requested && status !== 'completed' ? run.requested : status
     const error =

@@ -26,13 +26,19 @@ export const endOf = (outcome: StepOutcome, last: boolean): RunStatus | undefine
 /** JSON above this many characters stands outside the step's row. */
 const rowLimit = 64 * 1024
 
-/** Puts a large value into a row of its own, before the step that refers to it; gives back what the step's row keeps. */
-export const placeValue = async (
-  database: Queries,
-  runKey: string,
-  text: string | null,
-): Promise<{ text: string | null; payload: string | null }> => {
-  if (text === null || text.length <= rowLimit) return { text, payload: null }
+interface Placed {
+  text: string | null
+  payload: string | null
+}
+
+/**
+ * Puts a large value into a row of its own, before the step that refers to it; gives back what the step's row keeps. A
+ * small one is given back at once, without a promise: every step has two of them.
+ */
+export const placeValue = (database: Queries, runKey: string, text: string | null): Placed | Promise<Placed> =>
+  text === null || text.length <= rowLimit ? { text, payload: null } : keepPayload(database, runKey, text)
+
+const keepPayload = async (database: Queries, runKey: string, text: string): Promise<Placed> => {
   const payload = randomUUID()
   await database.rows('keep_payload', 'insert into payloads (id, run_id, body) values ($1, $2, $3)', [
     payload,
