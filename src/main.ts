@@ -16,7 +16,7 @@ import { type FirstStart, firstStart } from './demo/first-start.ts'
 import { libraryMigration } from './engine/dbos.ts'
 import { type Engine, startEngine } from './engine/engine.ts'
 import { compileWorkflow } from './engine/program.ts'
-import { makeServer } from './http/server.ts'
+import { checkAddress, makeServer } from './http/server.ts'
 import type { Settings } from './lib/config.ts'
 import { makeSealer, type Sealer } from './lib/crypto.ts'
 import { AppError } from './lib/errors.ts'
@@ -71,6 +71,7 @@ export const startServer = async ({
       hint: 'Set DATABASE_URL, for example DATABASE_URL=postgres://jetty:password@localhost:5432/jetty',
     })
   }
+  if (settings.role !== 'worker') await checkAddress(settings.host, settings.port)
   const dataDir = prepareDataFolder(settings.dataDir)
   const adminToken = settings.adminToken ?? adminTokenOf(dataDir)
   const sealer = makeSealer(settings.secretKeys ?? secretKeysOf(dataDir))

@@ -46,7 +46,7 @@ export const activityContext = (
     files: {
       open: (path) => openFile(engine, run, path),
       async save(file) {
-        const bytes = typeof file.body === 'string' ? Buffer.from(file.body) : file.body
+        const bytes = typeof file.body === 'string' ? Buffer.from(run.environment.scrub.text(file.body)) : file.body
         const stored = await engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER })
         const index = side.files.length
         const path = stepFilePath({ ...run, step: step.name, index, name: file.name })

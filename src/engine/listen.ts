@@ -21,6 +21,7 @@ export const listen = async (
         connected.on('error', () => resolve())
         connected.on('end', () => resolve())
         stopping.addEventListener('abort', () => resolve(), { once: true })
+        if (stopping.aborted) resolve()
       })
     } catch {
       // Postgres is away; the fallback polls go on meanwhile.

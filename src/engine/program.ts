@@ -143,7 +143,7 @@ const compileStep = (
   const listed = Array.isArray(config.depends_on) ? config.depends_on : []
   for (const other of listed) {
     if (typeof other !== 'string' || (seqOf.get(other) ?? seq) >= seq) {
-      report(`depends_on names '${String(other)}', which is no step before this one`)
+      report(`depends_on names ${JSON.stringify(other)}, which is no step before this one`)
     }
   }
   const dependsOn = [...paths.map((path) => path.root), ...listed.filter((other) => typeof other === 'string')]

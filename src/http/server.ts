@@ -1,6 +1,6 @@
 import { once, setMaxListeners } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, createServer as createNetServer, type Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { AppError } from '../lib/errors.ts'
 import { type DispatchOptions, makeDispatch } from './dispatch.ts'
@@ -69,6 +69,18 @@ const badTarget = () =>
 const hasStrayBody = (incoming: IncomingMessage): boolean =>
   (incoming.method === 'GET' || incoming.method === 'HEAD') &&
   (incoming.headers['transfer-encoding'] !== undefined || Number(incoming.headers['content-length'] ?? 0) > 0)
+
+/** Throws the reason why a server could not listen there. Asked before anything is begun that would have to be undone. */
+export const checkAddress = async (host: string, port: number): Promise<void> => {
+  const probe = createNetServer()
+  probe.listen(port, host)
+  await once(probe, 'listening').catch((error) => {
+    throw cannotListen(host, port, error)
+  })
+  const closed = once(probe, 'close')
+  probe.close()
+  await closed
+}
 
 /** Serves a table of routes over HTTP/1.1. It knows no resource: who calls and which collection is meant come in. */
 export const makeServer = (options: DispatchOptions): HttpServer => {

@@ -28,6 +28,10 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
     const task = await deps.findRunnable({ collectionId: collection.id, task: params.task })
     if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
     checkParameters(body, settings.maxInitParamsBytes)
+    if (files.length > 0 && !Array.isArray(body.init_params.file_paths ?? [])) {
+      const message = 'file_paths must be a list when files are sent: their paths are added to it'
+      throw invalidField(['body', 'init_params', 'file_paths'], message, 'list_expected')
+    }
     const request: RunRequest = {
       collection: { id: collection.id, name: collection.name, environmentId: task.environment_id },
       task,
