@@ -32,7 +32,7 @@ await stage('handover', async ({ report, jetty, child, createDatabase }) => {
      from runs r join tasks t on t.id = r.task_id join steps s on s.run_id = r.id and s.seq = 0
      where t.name = 'echo' order by r.number offset 20`,
   )
-  await client.ask('burst', { count: 5_000, clients: 64, request })
+  await client.ask('burst', { count: 5_000, clients: 64, requests: [request] })
   await pause(3_000)
   const crowd = await database.query<{ ms: number }>(
     `select extract(epoch from s.started_at - r.created_at)::float8 * 1000 as ms

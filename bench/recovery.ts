@@ -56,10 +56,15 @@ const floor = async (database: Database): Promise<number> => {
 }
 
 const begin = async ({ child }: Stage, server: JettyServer, runs: number, sleepSeconds: number) => {
-  await server.call('POST', '/api/v1/tasks/demo', { name: 'nap', workflow: sleepWorkflow(stepsOfRun, sleepSeconds) })
+  await server.call('POST', '/api/v1/tasks/demo', { name: 'nap', workflow: sleepWorkflow(stepsOfRun) })
   const client = await child('http-process.ts', { BENCH_URL: server.url, BENCH_TOKEN: await server.key('demo') })
-  const request = { method: 'POST', path: '/api/v1/run/demo/nap', body: '{}' }
-  await client.ask('burst', { count: runs, clients: 64, request })
+  // Of different lengths: waits in step would all fall due at once, or none for a while.
+  const requests = Array.from({ length: 101 }, (_, at) => ({
+    method: 'POST',
+    path: '/api/v1/run/demo/nap',
+    body: JSON.stringify({ init_params: { seconds: sleepSeconds * (0.5 + at / 100) } }),
+  }))
+  await client.ask('burst', { count: runs, clients: 64, requests })
   await client.end()
 }
 

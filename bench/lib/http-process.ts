@@ -22,11 +22,11 @@ await obey(async () => {
   return {
     send,
     throughput: ({ request, ...load }: Load & { request: HttpRequest }) => closedLoop(load, () => send(request)),
-    /** So many requests, so many at a time. */
-    burst: async ({ request, count, clients }: { request: HttpRequest; count: number; clients: number }) => {
-      let left = count
+    /** So many requests, the given ones in turn, so many at a time. */
+    burst: async ({ requests, count, clients }: { requests: HttpRequest[]; count: number; clients: number }) => {
+      let begun = 0
       const client = async () => {
-        while (left-- > 0) await send(request)
+        while (begun < count) await send(requests[begun++ % requests.length] as HttpRequest)
       }
       await Promise.all(Array.from({ length: clients }, client))
     },

@@ -13,10 +13,12 @@ export const echoWorkflow = (steps: number) => {
   }
 }
 
-/** So many waits of the same length, an echo before each. */
-export const sleepWorkflow = (steps: number, seconds: number) => {
+/** So many waits, each as long as the run's `seconds` say, an echo before each. */
+export const sleepWorkflow = (steps: number) => {
   const names = Array.from({ length: steps }, (_, at) => `${at % 2 === 0 ? 'echo' : 'sleep'}_${at}`)
   const config = (name: string) =>
-    name.startsWith('echo') ? { activity: 'text_echo', text: 'awake' } : { activity: 'sleep', seconds }
+    name.startsWith('echo')
+      ? { activity: 'text_echo', text: 'awake' }
+      : { activity: 'sleep', seconds_path: 'init_params.seconds' }
   return { init_params: {}, step_configs: Object.fromEntries(names.map((name) => [name, config(name)])), steps: names }
 }
