@@ -131,8 +131,29 @@ export const findRunByWorkflowId = async (queries: Queries, id: string): Promise
   return row
 }
 
-export const getRun = async (queries: Queries, runKey: string): Promise<RunRow | undefined> =>
-  (await queries.rows<RunRow>('get_run', `select ${runColumns} from runs r where r.id = $1`, [runKey]))[0]
+/** How a run ended, and its steps, in one question: what somebody who waited for it does not know yet. */
+export const outcomeOf = async (
+  queries: Queries,
+  runKey: string,
+): Promise<{ run: Pick<RunRow, 'status' | 'error' | 'started_at' | 'ended_at'>; steps: StepRecord[] } | undefined> => {
+  type Row = StepRecord & { run_status: RunStatus; run_error: string | null; run_started: Date; run_ended: Date }
+  const rows = await queries.rows<Omit<Row, 'seq'> & { seq: number | null }>(
+    'outcome_of',
+    `select r.status as run_status, r.error as run_error, r.started_at as run_started, r.ended_at as run_ended,
+       ${stepColumns}
+     from runs r left join steps s on s.run_id = r.id ${payloads} where r.id = $1 order by s.seq`,
+    [runKey],
+  )
+  const [first] = rows
+  if (!first) return undefined
+  const run = {
+    status: first.run_status,
+    error: first.run_error,
+    started_at: first.run_started,
+    ended_at: first.run_ended,
+  }
+  return { run, steps: rows.filter((row): row is Row => row.seq !== null) }
+}
 
 /** Where a page of a list goes on: after the run that was created then, with this number. */
 export interface RunCursor {

@@ -6,7 +6,7 @@ import { byteSize } from '../../lib/byte-size.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
 import { authorOf } from '../../model/identity.ts'
-import { getRun, type RunnableTask, type RunRow, stepsOf } from '../../store/runs.ts'
+import { outcomeOf, type RunnableTask, type RunRow } from '../../store/runs.ts'
 import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { runsContract } from './contract.ts'
@@ -51,14 +51,6 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
     }
   }
 
-  /** The recorded run, and what a client of either route expects around it. */
-  const read = async (runKey: string) => {
-    const [run, steps] = await Promise.all([getRun(deps.database, runKey), stepsOf(deps.database, [runKey])])
-    if (!run) throw new AppError('not_found', 'The run was deleted meanwhile')
-    const definition = await deps.definitions(run.definition)
-    return { run, document: trajectoryText(run, steps, definition, deps.links.publicUrl), last: steps.at(-1) }
-  }
-
   return implement(runsContract, {
     runTask: async (call) => {
       const started = await start(call)
@@ -83,7 +75,12 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
       if (!inTime) {
         throw new AppError('still_running', 'Run still in progress; poll the trajectory', { extra: ids })
       }
-      const { run, document, last } = await read(started.key)
+      const outcome = await outcomeOf(deps.database, started.key)
+      if (!outcome) throw new AppError('not_found', 'The run was deleted meanwhile')
+      const run = { ...asAccepted(started), ...outcome.run }
+      const definition = await deps.definitions(run.definition)
+      const document = trajectoryText(run, outcome.steps, definition, deps.links.publicUrl)
+      const last = outcome.steps.at(-1)
       const message = JSON.stringify(`Workflow ${run.status}`)
       return rawJson(
         `${document.slice(0, -1)},"message":${message},"result":${last?.outputs ?? '{}'},"metadata":"",` +
