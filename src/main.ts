@@ -31,7 +31,7 @@ import { readEnvironmentVersion, removeUnusedEnvironments } from './store/enviro
 import { makeKeyFinder, makeKeyToucher } from './store/keys.ts'
 import { openDiskObjects } from './store/objects/disk.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
-import { activeRunsOf, definitionText, makeRunnableFinder } from './store/runs.ts'
+import { activeRunsOf, definitionText, makeTaskFinder } from './store/runs.ts'
 import { checkSealingKey } from './store/sealing-key.ts'
 
 export interface ServerOptions {
@@ -134,7 +134,6 @@ export const startServer = async ({
         findCollection,
         cancelRunsOf,
         workflowWarnings: (workflow) => engine.check(workflow),
-        findRunnable: makeRunnableFinder(database),
         definitions: makeShownDefinitions(
           (hash) => definitionText(database, hash),
           (text) => compileWorkflow(JSON.parse(text) as Workflow, activities),
@@ -147,6 +146,7 @@ export const startServer = async ({
         touchKey: makeKeyToucher(database),
       }),
       findCollection,
+      findTask: makeTaskFinder(database),
       files: objects,
       settings,
       log,

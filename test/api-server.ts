@@ -21,6 +21,7 @@ import { makeCollectionFinder } from '../src/store/collections.ts'
 import { makeKeyFinder, makeKeyToucher } from '../src/store/keys.ts'
 import { openDiskObjects } from '../src/store/objects/disk.ts'
 import type { ObjectStore } from '../src/store/objects/objects.ts'
+import { makeTaskFinder } from '../src/store/runs.ts'
 import { createTestDatabase } from './database.ts'
 
 export interface Answer {
@@ -115,6 +116,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       touchKey: makeKeyToucher(database),
     }),
     findCollection,
+    findTask: makeTaskFinder(database),
     files: objects,
     settings,
     log: { isLevelEnabled: () => true, debug: note, warn: note, error: note },

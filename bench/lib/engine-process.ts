@@ -2,7 +2,7 @@
 
 import { setMaxListeners } from 'node:events'
 import { createCollection } from '../../src/store/collections.ts'
-import { makeRunnableFinder } from '../../src/store/runs.ts'
+import { makeTaskFinder } from '../../src/store/runs.ts'
 import { createTask } from '../../src/store/tasks.ts'
 import { built } from './built.ts'
 import { obey } from './children.ts'
@@ -30,7 +30,7 @@ await obey(async () => {
     keyId: null,
   })
   if (!collection) throw new Error('The collection is there already')
-  const findRunnable = makeRunnableFinder(database)
+  const findTask = makeTaskFinder(database)
   const tasks = new Map<number, ReturnType<typeof make>>()
   const make = async (steps: number) => {
     const name = `echo-${steps}`
@@ -44,7 +44,7 @@ await obey(async () => {
       is_chat_flow: false,
       croissant_metadata: null,
     })
-    const task = await findRunnable({ collectionId: collection.id, task: name })
+    const task = (await findTask(collection.name, name))?.task
     if (!task) throw new Error('The task is missing')
     return task
   }

@@ -8,7 +8,7 @@ import { hashToken } from '../lib/crypto.ts'
 import { newApiKey, redactToken } from '../lib/ids.ts'
 import { createCollection } from '../store/collections.ts'
 import { createKey } from '../store/keys.ts'
-import { makeRunnableFinder } from '../store/runs.ts'
+import { makeTaskFinder } from '../store/runs.ts'
 import { createTask } from '../store/tasks.ts'
 import { demoTasks } from './tasks.ts'
 
@@ -61,7 +61,7 @@ export const firstStart = async (server: {
     access: 'WRITE',
     expiresAt: null,
   })
-  const hello = await makeRunnableFinder(database)({ collectionId: collection.id, task: 'hello' })
+  const hello = (await makeTaskFinder(database)('demo', 'hello'))?.task
   if (!hello) return undefined
   const run = await server.engine.start({
     collection: { id: collection.id, name: 'demo', environmentId: null },

@@ -22,6 +22,7 @@ const callers: Record<string, Identity> = {
 }
 const gate: Gate = {
   authenticate: async (header) => callers[header]!,
+  findTask: async () => undefined,
   findCollection: async (name) => (name === 'acme' ? { id: 1, name } : undefined),
 }
 const of = (access: AccessLevel): Endpoint =>

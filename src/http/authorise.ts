@@ -1,5 +1,5 @@
 import { AppError } from '../lib/errors.ts'
-import { covers, type FoundCollection, type Identity } from '../model/identity.ts'
+import { covers, type FoundCollection, type FoundTask, type Identity } from '../model/identity.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** How http learns who calls and which collection is meant: handed in, since http knows no store. */
@@ -8,11 +8,17 @@ export interface Gate {
   authenticate(header: string): Promise<Identity>
   /** Case-insensitive; undefined for unknown and for illegal names. */
   findCollection(name: string): Promise<FoundCollection | undefined>
+  /** The same with a task in it: one question for both. The task is undefined where the collection has none so called. */
+  findTask(
+    collection: string,
+    task: string,
+  ): Promise<{ collection: FoundCollection; task: FoundTask | undefined } | undefined>
 }
 
 export interface Admission {
   identity: Identity | undefined
   collection: FoundCollection | undefined
+  task: FoundTask | undefined
 }
 
 /** Throws 401 without an identity and 403 where it does not cover the collection. */
@@ -39,6 +45,9 @@ const missing = (endpoint: Endpoint, params: Record<string, string>): AppError =
     endpoint.collectionMissing.replace(/\{(\w+)\}/g, (whole, name: string) => params[name] ?? whole),
   )
 
+const findPlace = async (gate: Gate, endpoint: Endpoint, name: string, task: string) =>
+  endpoint.task ? gate.findTask(name, task) : { collection: await gate.findCollection(name), task: undefined }
+
 /**
  * The one place that decides who may call what, from the endpoint's declaration alone: 401, then 404 for an unknown
  * collection, then 403 for one out of scope, then 403 for a level that is too low.
@@ -54,14 +63,15 @@ export const admit = async (
     throw new AppError('unauthenticated', 'Not authenticated')
   }
   const name = collectionName(endpoint, params)
-  const [identity, collection] = await Promise.all([
+  const [identity, place] = await Promise.all([
     header === undefined || access === 'none' ? undefined : gate.authenticate(header),
-    name === undefined ? undefined : gate.findCollection(name),
+    name === undefined ? undefined : findPlace(gate, endpoint, name, params.task ?? ''),
   ])
+  const collection = place?.collection
   if (name !== undefined && !collection) throw missing(endpoint, params)
   if (identity) {
     if (collection && access !== 'optional') requireScope(identity, collection.id)
     requireLevel(identity, access)
   }
-  return { identity, collection }
+  return { identity, collection, task: place?.task }
 }

@@ -113,7 +113,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
 
   const call = async (served: Served, params: Record<string, string>, from: Received): Promise<Reply> => {
     const { endpoint } = served
-    const { identity, collection } = await admit(options, endpoint, params, from.headers.authorization)
+    const { identity, collection, task } = await admit(options, endpoint, params, from.headers.authorization)
     const query = served.readQuery(from.target)
     const sent = endpoint.body ? await readBody(endpoint, from) : undefined
     const files = sent?.files ?? []
@@ -123,6 +123,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       query,
       identity,
       collection,
+      task,
       body: undefined,
       bodyText: sent?.text ?? '',
       files,

@@ -29,6 +29,8 @@ export interface Endpoint {
   collection: CollectionSource
   /** `detail` of the 404 for an unknown collection; `{collection}` and other parameters in it are replaced. */
   collectionMissing: string
+  /** Is the `{task}` looked up together with its collection? It costs a run nothing then. */
+  task: boolean
   query: z.ZodObject
   /** JSON body, or the fields of a form (which may also come as JSON). */
   body: z.ZodType | undefined
@@ -50,6 +52,7 @@ type Filled =
   | 'access'
   | 'collection'
   | 'collectionMissing'
+  | 'task'
   | 'query'
   | 'body'
   | 'form'
@@ -87,6 +90,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     access: definition.method === 'GET' ? 'read' : 'write',
     collection: sourceOf(definition.path),
     collectionMissing: 'Collection not found',
+    task: false,
     query: noQuery,
     body: undefined,
     form: false,

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { FoundCollection, Identity } from '../model/identity.ts'
+import type { FoundCollection, FoundTask, Identity } from '../model/identity.ts'
 import type { Contract, Endpoint, Params } from './endpoint.ts'
 import type { Reply } from './reply.ts'
 
@@ -14,6 +14,8 @@ export interface ReceivedFile {
 
 /** What every call has, whatever the endpoint. */
 export interface AnyCall {
+  /** Where the endpoint asks for it: the task of the path; undefined where there is none so called. */
+  task: FoundTask | undefined
   /** Text of a JSON body as it was sent; empty when the body came as a form. */
   bodyText: string
   files: ReceivedFile[]

@@ -43,6 +43,7 @@ const start = async () => {
       throw new Error('nobody asks')
     },
     findCollection: async () => undefined,
+    findTask: async () => undefined,
     settings: {
       publicUrl: undefined,
       maxBodyBytes: 1000,
@@ -110,6 +111,7 @@ test('a port that is taken is an error to the caller', async () => {
       throw new Error()
     },
     findCollection: async () => undefined,
+    findTask: async () => undefined,
     settings: { publicUrl: undefined, maxBodyBytes: 1, maxUploadBytes: 1, maxFilesPerRun: 1, maxInitParamsBytes: 1 },
     log: { isLevelEnabled: () => false, debug: () => {}, warn: () => {}, error: () => {} },
   })

@@ -22,6 +22,16 @@ export interface FoundCollection {
   name: string
 }
 
+/** A task as found by the names in a request: what a run of it has to know. */
+export interface FoundTask {
+  id: number
+  name: string
+  /** Hash of its workflow's text. */
+  definition: string
+  /** The version of its collection's environment that runs get now. */
+  environment_id: number | null
+}
+
 /** Whether an identity may see a collection at all. */
 export const covers = (identity: Identity, collectionId: number): boolean =>
   identity.kind === 'admin' || identity.collectionIds.includes(collectionId)

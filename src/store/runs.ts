@@ -1,5 +1,7 @@
 import type { Database, Queries } from '../database/database.ts'
 import { batched } from '../lib/batch.ts'
+import type { FoundCollection, FoundTask } from '../model/identity.ts'
+import { isName } from '../model/names.ts'
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
 
 /** A run as it stands in its row. */
@@ -48,31 +50,45 @@ const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, coalesce(s.in
   coalesce(s.outputs, o.body) as outputs, s.error, s.warnings, s.changed, s.started_at, s.ended_at`
 const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
 
-/** What a run needs to know of its task and collection, in one query; many at the same time share it. */
-export interface RunnableTask {
-  id: number
-  name: string
-  definition: string
+interface PlaceRow {
   collection_id: number
+  collection_name: string
   environment_id: number | null
+  id: number | null
+  name: string | null
+  definition: string | null
 }
 
-export const makeRunnableFinder = (
+/** A collection and a task in it by their names, in any case; many at the same time share one query. */
+export const makeTaskFinder = (
   database: Database,
-): ((wanted: { collectionId: number; task: string }) => Promise<RunnableTask | undefined>) => {
-  const key = (collectionId: number, task: string) => `${collectionId} ${task.toLowerCase()}`
-  return batched(async (wanted) => {
-    const rows = await database.rows<RunnableTask>(
-      'runnable_tasks',
-      `select t.id, t.name, t.definition, t.collection_id, c.environment_id
-       from unnest($1::bigint[], $2::text[]) w(collection_id, name)
-       join tasks t on t.collection_id = w.collection_id and lower(t.name) = w.name
-       join collections c on c.id = t.collection_id`,
-      [wanted.map((one) => one.collectionId), wanted.map((one) => one.task.toLowerCase())],
+): ((
+  collection: string,
+  task: string,
+) => Promise<{ collection: FoundCollection; task: FoundTask | undefined } | undefined>) => {
+  const find = batched<{ collection: string; task: string }, PlaceRow | undefined>(async (wanted) => {
+    const rows = await database.rows<PlaceRow & { at: number }>(
+      'find_places',
+      `select w.at::int as at, c.id as collection_id, c.name as collection_name, c.environment_id, t.id, t.name, t.definition
+       from unnest($1::text[], $2::text[]) with ordinality w(collection, task, at)
+       join collections c on lower(c.name) = w.collection
+       left join tasks t on t.collection_id = c.id and lower(t.name) = w.task`,
+      [wanted.map((one) => one.collection), wanted.map((one) => one.task)],
     )
-    const found = new Map(rows.map((row) => [key(row.collection_id, row.name), row]))
-    return wanted.map((one) => found.get(key(one.collectionId, one.task)))
+    const found = new Map(rows.map((row) => [row.at, row]))
+    return wanted.map((_, index) => found.get(index + 1))
   }, 200)
+  return async (collection, task) => {
+    const row = isName(collection)
+      ? await find({ collection: collection.toLowerCase(), task: task.toLowerCase() })
+      : undefined
+    if (!row) return undefined
+    const { id, name, definition, environment_id } = row
+    return {
+      collection: { id: row.collection_id, name: row.collection_name },
+      task: id === null || name === null || definition === null ? undefined : { id, name, definition, environment_id },
+    }
+  }
 }
 
 /** The id under which the runs of a task are listed; a deleted task's, where no task has the name now. */

@@ -5,7 +5,15 @@ import { trajectorySchema, workflowResponseSchema } from '../../model/trajectory
 const tag = 'Runs'
 const collectionMissing = "Task '{task}' in collection '{collection}' not found"
 
-const run = { method: 'POST', tag, collectionMissing, body: runFormSchema, form: true, files: ['files'] } as const
+const run = {
+  method: 'POST',
+  tag,
+  collectionMissing,
+  body: runFormSchema,
+  form: true,
+  task: true,
+  files: ['files'],
+} as const
 
 export const runsContract = {
   runTask: endpoint({

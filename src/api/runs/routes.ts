@@ -6,14 +6,13 @@ import { byteSize } from '../../lib/byte-size.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
 import { authorOf } from '../../model/identity.ts'
-import { outcomeOf, type RunnableTask, type RunRow } from '../../store/runs.ts'
+import { outcomeOf, type RunRow } from '../../store/runs.ts'
 import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { runsContract } from './contract.ts'
 
 export interface RunsDeps extends DocumentDeps {
   engine: Engine
-  findRunnable(wanted: { collectionId: number; task: string }): Promise<RunnableTask | undefined>
   settings: { syncWaitSeconds: number; maxInitParamsBytes: number }
 }
 
@@ -24,8 +23,15 @@ const secretName = /^[A-Za-z_][A-Za-z0-9_]*$/
 export const runsRoutes = (deps: RunsDeps): Route[] => {
   const { engine, settings } = deps
 
-  const start = async ({ collection, params, body, files, identity, keepFiles }: RunCall): Promise<StartedRun> => {
-    const task = await deps.findRunnable({ collectionId: collection.id, task: params.task })
+  const start = async ({
+    collection,
+    task,
+    params,
+    body,
+    files,
+    identity,
+    keepFiles,
+  }: RunCall): Promise<StartedRun> => {
     if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
     checkParameters(body, settings.maxInitParamsBytes)
     if (files.length > 0 && !Array.isArray(body.init_params.file_paths ?? [])) {
