@@ -38,6 +38,8 @@ export interface StepRow {
   warnings: string | null
   workMs: number
   startedMs: number
+  /** Set while the step executes nothing and only waits. */
+  wakeMs: number | null
   /** null: a start row, which the step's completion replaces. */
   endedMs: number | null
 }
@@ -118,7 +120,7 @@ export const fileValues = (runKey: string, seq: number | null, collectionId: num
 export const commitValues = (entries: Entry[], shard: number): unknown[] => {
   const leases = new Set<string>()
   const runs = columns(15)
-  const steps = columns(16)
+  const steps = columns(17)
   const ends = columns(6)
   const parks = columns(4)
   const files = columns(8)
@@ -142,6 +144,7 @@ export const commitValues = (entries: Entry[], shard: number): unknown[] => {
         step.warnings,
         step.workMs,
         step.startedMs,
+        step.wakeMs,
         step.endedMs,
       ])
     }

@@ -43,6 +43,7 @@ const stepTypes = [
   'bigint',
   'float8',
   'float8',
+  'float8',
 ]
 const endTypes = ['text', 'text', 'int', 'text', 'text', 'float8']
 const parkTypes = ['text', 'text', 'int', 'float8']
@@ -80,17 +81,18 @@ new_runs as (
 ${countNewRuns},
 written as (
   insert into steps (run_id, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
-      warnings, work_ms, epoch, started_at, ended_at)
+      warnings, work_ms, epoch, started_at, wake_at, ended_at)
   select u.run_id, u.seq, u.name, u.status, u.attempt, u.inputs, u.outputs, u.inputs_payload, u.outputs_payload,
-      u.error, u.warnings, u.work_ms, u.epoch, to_timestamp(u.started / 1000), to_timestamp(u.ended / 1000)
+      u.error, u.warnings, u.work_ms, u.epoch, to_timestamp(u.started / 1000), to_timestamp(u.wake / 1000),
+      to_timestamp(u.ended / 1000)
   from ${unnest(stepsFrom, stepTypes)}
     u(run_id, lease, epoch, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
-      warnings, work_ms, started, ended), m
+      warnings, work_ms, started, wake, ended), m
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict (run_id, seq) do update set status = excluded.status, attempt = excluded.attempt,
       inputs = coalesce(excluded.inputs, steps.inputs), outputs = excluded.outputs,
       inputs_payload = coalesce(excluded.inputs_payload, steps.inputs_payload), outputs_payload = excluded.outputs_payload, error = excluded.error, warnings = excluded.warnings,
-      work_ms = excluded.work_ms, epoch = excluded.epoch, ended_at = excluded.ended_at,
+      work_ms = excluded.work_ms, epoch = excluded.epoch, wake_at = excluded.wake_at, ended_at = excluded.ended_at,
       changed = nextval('changes')
     where steps.ended_at is null
   returning run_id, seq),

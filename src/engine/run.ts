@@ -101,6 +101,7 @@ const stepRow = (
   warnings: null,
   workMs: run.workMs,
   startedMs: given.startedMs,
+  wakeMs: null,
   endedMs: null,
 })
 
@@ -126,7 +127,8 @@ const runStep = async (
     run.started ??= new Date(startedMs)
     const row = stepRow(run, step, { startedMs: run.started.getTime(), inputs: null })
     const writeStart = () => {
-      start ??= { lease, step: { ...row, warnings: warningsText(run, side) } }
+      if (start) engine.journal.withdraw(start)
+      start = { lease, step: { ...row, warnings: warningsText(run, side) } }
       return engine.journal.add(start)
     }
     let timer: NodeJS.Timeout | undefined
@@ -159,9 +161,12 @@ const runStep = async (
       let outputs = result
       if (result instanceof WaitUntil) {
         release()
+        suspect?.()
         clearTimeout(timer)
+        row.wakeMs = result.until.getTime()
         const waited = await wait({ engine, lease, run, row, until: result.until, writeStart })
         if (waited !== 'over') return waited
+        row.wakeMs = null
         outputs = result.outputs
       }
       const text = run.environment.scrub.json(outputs)
@@ -174,6 +179,8 @@ const runStep = async (
       if (thrown instanceof Fenced) throw thrown
       if (thrown instanceof Interrupted && !run.requested) return 'released'
       const error = asStepError(thrown)
+      if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
+      row.wakeMs = null
       outcome = { status: run.requested ? 'cancelled' : 'failed', outputs: null, error }
       row.attempt = run.attempt
     } finally {

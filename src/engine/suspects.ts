@@ -11,7 +11,7 @@ const aloneFrom = 5
 export const deathsToFail = 10
 
 export interface SuspectGates {
-  /** Waits for a suspect's turn; gives the function that ends it. */
+  /** Waits for a suspect's turn; gives the function that ends it, which may be called twice. */
   enter(deaths: number): Promise<() => void>
 }
 
@@ -22,7 +22,11 @@ export const makeSuspectGates = (): SuspectGates => {
     async enter(deaths) {
       const gate = deaths >= aloneFrom ? alone : few
       await gate.acquire()
-      return () => gate.release()
+      let inside = true
+      return () => {
+        if (inside) gate.release()
+        inside = false
+      }
     },
   }
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { batched } from '../lib/batch.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import { isGivenToAnother } from './dbos.ts'
@@ -16,7 +17,8 @@ interface OpenRun {
   environment_id: number | null
   sealed_secrets: string | null
   requested_status: LiveRun['requested'] | null
-  wake_at: Date | null
+  /** Its step only waits. */
+  waiting: boolean | null
   deaths: number
   seq: number | null
   step_ended: boolean | null
@@ -43,13 +45,17 @@ const claimStatement = `
 
 /**
  * Statement 2: a lease that had an owner lost it by death. Each of its runs counts that; from the second death at one
- * step on only those that had begun under the dead owner do. A step completed in between starts the count anew.
+ * step on only those that had begun under the dead owner do. A step that only waits has nothing to do with a death, and
+ * a step completed in between starts the count anew.
  */
 const countDeathsStatement = `
   update runs r set deaths = case when at.seq = r.death_seq then r.deaths + 1 else 1 end, death_seq = at.seq
   from (select id, coalesce((select max(seq) from steps where run_id = runs.id and ended_at is not null), -1) + 1 seq
         from runs where lease = any($1::text[]) and ended_at is null) at
-  where r.id = at.id and (r.deaths < ${suspectedFrom} or r.death_seq <> at.seq or exists (
+  where r.id = at.id
+    and not exists (
+      select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null and s.wake_at is not null)
+    and (r.deaths < ${suspectedFrom} or r.death_seq <> at.seq or exists (
     select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null
       and s.epoch = (select epoch - 1 from leases where id = r.lease)))`
 
@@ -61,11 +67,13 @@ const startStatement = `
 /** Statement 3, with a snapshot taken after the locks were won: what is open, and where each run stands. */
 const loadStatement = `
   select r.id, r.lease, r.trajectory_id, r.collection_id, r.name, r.definition, r.init_params, r.author,
-    r.environment_id, r.sealed_secrets, r.requested_status, r.wake_at, r.deaths,
-    s.seq, s.ended_at is not null step_ended, s.attempt, s.started_at, s.work_ms
+    r.environment_id, r.sealed_secrets, r.requested_status, r.deaths,
+    s.seq, s.ended_at is not null step_ended, s.wake_at is not null waiting, s.attempt, s.started_at, s.work_ms
   from runs r left join lateral (
-    select seq, ended_at, attempt, started_at, work_ms from steps where run_id = r.id order by seq desc limit 1) s on true
+    select seq, ended_at, wake_at, attempt, started_at, work_ms from steps where run_id = r.id order by seq desc limit 1) s on true
   where r.lease = any($1::text[]) and r.ended_at is null order by r.lease, r.deaths, r.number`
+
+const resumedAtOnce = 200
 
 /** Takes leases over and continues every open run in them after its last completed step. */
 export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: string) => Promise<LocalLease>) => {
@@ -101,6 +109,15 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
     }
   }
 
+  /** In slices: the first runs have their next step on disk before the last ones are made ready. */
+  const resumeAll = async (lease: LocalLease, runs: OpenRun[]): Promise<void> => {
+    for (let at = 0; at < runs.length; at += resumedAtOnce) {
+      for (const open of runs.slice(at, at + resumedAtOnce)) void resume(lease, open)
+      await nextTurn()
+    }
+    leases.leave(lease)
+  }
+
   const take = async (leaseId: string): Promise<LocalLease> => {
     const { epoch, runs } = await claim(leaseId)
     const lease = leases.hold(leaseId, epoch ?? 0)
@@ -110,8 +127,7 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
     }
     lease.closed = true
     lease.open++
-    for (const open of runs) void resume(lease, open)
-    leases.leave(lease)
+    void resumeAll(lease, runs)
     return lease
   }
 
@@ -157,6 +173,7 @@ const giveUp = async (engine: EngineContext, lease: LocalLease, open: OpenRun): 
       warnings: null,
       workMs: open.work_ms ?? 0,
       startedMs: open.started_at?.getTime() ?? now,
+      wakeMs: null,
       endedMs: now,
     },
     end: { runKey: open.id, status: 'failed', error: `Step '${name}' failed: ${error}`, endedMs: now },
@@ -167,7 +184,6 @@ const giveUp = async (engine: EngineContext, lease: LocalLease, open: OpenRun): 
 const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun> => {
   const [collection = '', task = ''] = open.name.split('/')
   const begun = open.seq !== null && !open.step_ended
-  const parked = open.wake_at !== null
   return {
     key: open.id,
     trajectoryId: open.trajectory_id,
@@ -179,7 +195,7 @@ const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun>
     initParams: JSON.parse(open.init_params),
     environment: await engine.environments.of(open.environment_id, open.sealed_secrets, open.id),
     next: open.seq === null ? 0 : begun ? open.seq : open.seq + 1,
-    attempt: begun ? (open.attempt ?? 1) + (parked ? 0 : 1) : 1,
+    attempt: begun ? (open.attempt ?? 1) + (open.waiting ? 0 : 1) : 1,
     started: begun ? (open.started_at ?? undefined) : undefined,
     workMs: open.work_ms ?? 0,
     deaths: open.deaths,

@@ -6,6 +6,7 @@ import { killRounds } from './scenarios/kill-rounds.ts'
 import { poison } from './scenarios/poison.ts'
 import { postgresKilled } from './scenarios/postgres-killed.ts'
 import { secrets } from './scenarios/secrets.ts'
+import { sleepers } from './scenarios/sleepers.ts'
 
 const timeout = 90_000
 
@@ -29,6 +30,10 @@ it('SIGTERM under load loses nothing, repeats nothing, and stops Postgres last',
 
 it('a run that kills its process fails alone', { timeout }, async () => {
   expect(await poison({ neighbours: 8, steps: 4, processes: 1 })).toEqual([])
+})
+
+it('runs that sleep in memory are not suspected of the deaths they sleep through', { timeout }, async () => {
+  expect(await sleepers({ runs: 20, seconds: 6, kills: 3 })).toEqual([])
 })
 
 it('secrets of a run survive kill -9 and are gone at its end', { timeout }, async () => {

@@ -3,10 +3,15 @@ import { cancels } from './scenarios/cancels.ts'
 import { idClashes } from './scenarios/id-clashes.ts'
 import { parked } from './scenarios/parked.ts'
 import { secrets } from './scenarios/secrets.ts'
+import { sleepers } from './scenarios/sleepers.ts'
 import { startTogether } from './scenarios/start-together.ts'
 
 it('parked runs survive kills, asleep and when they wake', async () => {
   expect(await parked()).toEqual([])
+})
+
+it('runs that sleep in memory outlive a dozen deaths of the process, all at once and unsuspected', async () => {
+  expect(await sleepers({ runs: 60, seconds: 25, kills: 12 })).toEqual([])
 })
 
 it('a cancel ends a run once, wherever it is, also in a race of 200 with completion', async () => {

@@ -149,6 +149,7 @@ create table steps (
   work_ms bigint not null default 0,              -- work of the run up to and including this step, waiting left out
   changed bigint not null default nextval('changes'),
   started_at timestamptz not null,
+  wake_at timestamptz,                            -- it executes nothing: it waits until then
   ended_at timestamptz,
   primary key (run_id, seq)
 ) with (fillfactor = 90);
