@@ -17,6 +17,7 @@ export default defineConfig({
           include: everyTest,
           exclude: ['node_modules/**', 'dist/**', 'test/crash/**/!(*.fast).test.ts'],
           globalSetup: './test/global-setup.ts',
+          setupFiles: './test/property-seed.ts',
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
