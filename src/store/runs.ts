@@ -3,6 +3,7 @@ import { batched } from '../lib/batch.ts'
 import type { FoundCollection, FoundTask } from '../model/identity.ts'
 import { isName } from '../model/names.ts'
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
+import { labelsText } from './labels.ts'
 
 /** A run as it stands in its row. */
 export interface RunRow {
@@ -21,6 +22,13 @@ export interface RunRow {
   author: string
   status: RunStatus
   error: string | null
+  /** JSON text: a list of labels, the newest last. */
+  labels: string
+  /** JSON text of `attributes.params`. */
+  params: string | null
+  /** It was recorded elsewhere and sent in. */
+  ingested: boolean
+  routine_id: number | null
   changed: number
   created_at: Date
   started_at: Date | null
@@ -44,7 +52,7 @@ export interface StepRecord {
 
 const runColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
   coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.init_params, r.author, r.status,
-  r.error, r.changed, r.created_at, r.started_at, r.ended_at`
+  r.error, r.params, r.ingested, r.routine_id, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels`
 
 const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, coalesce(s.inputs, i.body) as inputs,
   coalesce(s.outputs, o.body) as outputs, s.error, s.warnings, s.changed, s.started_at, s.ended_at`
@@ -147,17 +155,26 @@ export const findRunByWorkflowId = async (queries: Queries, id: string): Promise
   return row
 }
 
+/** What of a run's row is known only once it has ended. */
+export type Outcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'>
+
 /** How a run ended, and its steps, in one question: what somebody who waited for it does not know yet. */
 export const outcomeOf = async (
   queries: Queries,
   runKey: string,
-): Promise<{ run: Pick<RunRow, 'status' | 'error' | 'started_at' | 'ended_at'>; steps: StepRecord[] } | undefined> => {
-  type Row = StepRecord & { run_status: RunStatus; run_error: string | null; run_started: Date; run_ended: Date }
+): Promise<{ run: Outcome; steps: StepRecord[] } | undefined> => {
+  type Row = StepRecord & {
+    run_status: RunStatus
+    run_error: string | null
+    run_labels: string
+    run_started: Date
+    run_ended: Date
+  }
   const rows = await queries.rows<Omit<Row, 'seq'> & { seq: number | null }>(
     'outcome_of',
     `select r.status as run_status, r.error as run_error, r.started_at as run_started, r.ended_at as run_ended,
-       ${stepColumns}
-     from runs r left join steps s on s.run_id = r.id ${payloads} where r.id = $1 order by s.seq`,
+       l.labels as run_labels, ${stepColumns}
+     from runs r cross join lateral (select ${labelsText('r.id')} as labels offset 0) l left join steps s on s.run_id = r.id ${payloads} where r.id = $1 order by s.seq`,
     [runKey],
   )
   const [first] = rows
@@ -165,6 +182,7 @@ export const outcomeOf = async (
   const run = {
     status: first.run_status,
     error: first.run_error,
+    labels: first.run_labels,
     started_at: first.run_started,
     ended_at: first.run_ended,
   }

@@ -21,7 +21,7 @@ export const trajectoryText = (
       asset_type: 'trajectory',
       asset_filename: `${run.trajectory_id}.json`,
       created: timestamp(run.created_at),
-      params: {},
+      params: run.params === null ? {} : (JSON.parse(run.params) as unknown),
     },
     created: timestamp(run.created_at),
     updated: timestamp(updated),
@@ -34,7 +34,7 @@ export const trajectoryText = (
   const tail = {
     org_id: null,
     error: run.error,
-    triggered_by_routine_id: null,
+    triggered_by_routine_id: run.routine_id,
     webhook_url: null,
     trial: null,
     url: trajectoryUrl(run, publicUrl),
@@ -43,7 +43,7 @@ export const trajectoryText = (
   return (
     `${JSON.stringify(head).slice(0, -1)},"steps":{` +
     steps.map((step) => `${JSON.stringify(step.name)}:${stepText(run, step, definition)}`).join(',') +
-    `},"labels":[],"total_steps":${definition.totalSteps},"completed_steps":${JSON.stringify(completed)},` +
+    `},"labels":${run.labels},"total_steps":${definition.totalSteps},"completed_steps":${JSON.stringify(completed)},` +
     `"init_params":${run.init_params},"step_configs":${definition.stepConfigs},${JSON.stringify(tail).slice(1)}`
   )
 }
