@@ -24,6 +24,10 @@ const plain = (at: Date, level: LogEvent['level'], type: string, message: string
 
 /** What happened in a run, oldest first. All of it follows from the run and its steps; only warnings are stored. */
 export const logEvents = (run: RunRow, steps: StepRecord[], definition: ShownDefinition): LogEvent[] => {
+  if (run.ingested) {
+    const message = `Run ${run.trajectory_id} of ${run.name} was recorded elsewhere and sent in as ${run.status}`
+    return [plain(run.created_at, 'info', 'run_ingested', message)]
+  }
   const events = [plain(run.created_at, 'info', 'run_created', `Run ${run.trajectory_id} of ${run.name} accepted`)]
   if (run.started_at) events.push(plain(run.started_at, 'info', 'run_started', 'Run started'))
   for (const step of steps) events.push(...stepEvents(step, definition))
@@ -50,7 +54,8 @@ export const stepEvents = (step: StepRecord, definition: ShownDefinition): LogEv
   if (!step.ended_at) return events
   if (step.status === 'failed') {
     const failure = JSON.parse(step.error ?? '{}') as { message?: string; code?: string; hint?: string | null }
-    const failed = of(step.ended_at, 'error', 'step_failed', `Step '${step.name}' failed: ${failure.message ?? ''}`)
+    const cause = failure.message === undefined ? '' : `: ${failure.message}`
+    const failed = of(step.ended_at, 'error', 'step_failed', `Step '${step.name}' failed${cause}`)
     events.push({ ...failed, attributes: { ...failed.attributes, code: failure.code, hint: failure.hint ?? null } })
   } else events.push(of(step.ended_at, 'info', `step_${step.status}`, `Step '${step.name}' ${step.status}`))
   return events

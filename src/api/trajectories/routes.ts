@@ -6,6 +6,7 @@ import { implement, type Route } from '../../http/implement.ts'
 import { bytes, jsonHeaders, Reply, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { zipArchive } from '../../lib/zip.ts'
+import { coveredIds } from '../../model/identity.ts'
 import type { SettableStatus } from '../../model/workflow.ts'
 import { type FileRow, filesOfRun } from '../../store/files.ts'
 import {
@@ -111,7 +112,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
     },
 
     getWorkflowLogs: async ({ params, query, identity }) => {
-      const run = await findRunByWorkflowId(database, params.workflow_id)
+      const run = await findRunByWorkflowId(database, params.workflow_id, coveredIds(identity))
       if (!run) throw new AppError('not_found', `Workflow '${params.workflow_id}' not found`)
       requireScope(identity, run.collection_id)
       const [steps, definition] = await Promise.all([stepsOf(database, [run.id]), deps.definitions(run.definition)])
