@@ -1,0 +1,81 @@
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import { makeClient } from '../../client/client.ts'
+import { AppError } from '../../lib/errors.ts'
+import { redactToken } from '../../lib/ids.ts'
+import { findLegacyToken, removeLegacyToken, saveToken, saveUrl, tokenPath } from '../config-files.ts'
+import { readText } from '../inputs.ts'
+import { fields } from '../output.ts'
+import { type Session, withSession } from '../session.ts'
+
+/** `jetty login` and `jetty whoami`. */
+export const registerLogin = (program: Command): void => {
+  program
+    .command('login')
+    .description('Keep a token for the commands to come; it is asked for, or read from stdin')
+    .addHelpText(
+      'after',
+      `
+The token goes to ~/.config/jetty/token, readable by you alone; with --url the server is remembered as well. A token that
+an older client left in the CLAUDE.md of this folder is moved there.
+
+Examples:
+  jetty login
+  jetty login --url https://jetty.example.com < token.txt
+  pass jetty | jetty login`,
+    )
+    .action(withSession<{ url?: string }>(login))
+  program
+    .command('whoami')
+    .description('Show whose token is used, and what it covers')
+    .addHelpText('after', '\nExamples:\n  jetty whoami\n  jetty whoami --json')
+    .action(withSession(whoami))
+}
+
+const ask = async (): Promise<string> => {
+  if (!process.stdin.isTTY) return readText('-')
+  const { isCancel, password } = await import('@clack/prompts')
+  const answer = await password({ message: 'Token (mlc_…, or the admin token)', output: process.stderr })
+  if (isCancel(answer)) throw new DOMException('cancelled', 'AbortError')
+  return answer
+}
+
+const login = async (session: Session, _: unknown, options: { url?: string }): Promise<void> => {
+  const legacy = session.token === undefined ? findLegacyToken(process.cwd()) : undefined
+  const isAsked = legacy === undefined || process.stdin.isTTY !== true
+  const token = (isAsked ? await ask() : '').trim() || legacy || ''
+  if (!/^\S+$/.test(token)) {
+    throw new AppError('invalid', 'No token came, or one with spaces in it', {
+      hint: 'Type it when asked, or send it: jetty login < token.txt',
+    })
+  }
+  const client = makeClient(session.operations, { url: session.url, token })
+  const identity = await client.whoAmI()
+  saveToken(token)
+  if (legacy === token) {
+    removeLegacyToken(process.cwd())
+    session.out.note(`Moved the token out of CLAUDE.md to ${tokenPath()}`)
+  }
+  if (options.url !== undefined) saveUrl(session.url)
+  session.out.answer({ ...identity, url: session.url, token: redactToken(token), token_path: tokenPath() }, () =>
+    [
+      `${pc.green('Logged in')} to ${session.url} with ${redactToken(token)}`,
+      pc.dim(`Kept in ${tokenPath()}; it covers: ${identity.collections.join(', ') || 'no collection yet'}`),
+    ].join('\n'),
+  )
+}
+
+const whoami = async (session: Session): Promise<void> => {
+  const identity = await session.client.whoAmI()
+  const token = session.token === undefined ? null : redactToken(session.token)
+  session.out.answer({ ...identity, url: session.url, token, token_source: session.tokenSource ?? null }, () =>
+    fields([
+      ['server', session.url],
+      ['token', `${token} (${session.tokenSource})`],
+      ['kind', identity.auth_type],
+      ['name', identity.name],
+      ['access', identity.access_level],
+      ['collections', identity.collections.join(', ') || 'none'],
+    ]),
+  )
+}

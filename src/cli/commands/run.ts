@@ -1,0 +1,89 @@
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import { AppError } from '../../lib/errors.ts'
+import { exitCodes } from '../exit.ts'
+import { followRun, lastOutputs, type Trajectory, type Trial } from '../follow-run.ts'
+import { assembled, collect, filePart, parseAssignment } from '../inputs.ts'
+import { safe } from '../output.ts'
+import { parseTask, placeText, type TaskPlace } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+import { mayUseTrial, trialText } from '../trial.ts'
+
+interface RunOptions {
+  param?: string[]
+  file?: string[]
+  secret?: string[]
+  wait?: boolean
+  follow?: boolean
+}
+
+/** `jetty run`. */
+export const registerRun = (program: Command): void => {
+  program
+    .command('run <collection/task>')
+    .description('Start a run of a task')
+    .option('-p, --param <name=value>', 'a parameter; as JSON where it is JSON, @file reads one, a.b=1 nests', collect)
+    .option('-f, --file <path>', 'a file to send along; its storage path is added to init_params.file_paths', collect)
+    .option('--secret <NAME>', 'a secret for this run only, taken from the environment variable NAME', collect)
+    .option('-w, --wait', 'wait for the end and print the outputs of the last step')
+    .option('--follow', 'the same, and show what the steps log meanwhile')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  jetty run demo/hello
+  jetty run demo/hello -p text="Good morning" --wait
+  jetty run acme/summarize -p document=@report.txt -p options.language=de --follow
+  jetty run acme/read -f contract.pdf --wait --json
+  SLACK_TOKEN=… jetty run acme/notify --secret SLACK_TOKEN`,
+    )
+    .action(withSession<RunOptions, [string]>((session, [place], options) => run(session, parseTask(place), options)))
+}
+
+const run = async (session: Session, place: TaskPlace, options: RunOptions): Promise<void> => {
+  const { client, out } = session
+  const assignments = (options.param ?? []).map(parseAssignment)
+  const nests = assignments.some(({ keys }) => keys.length > 1)
+  const presets = nests ? (await client.getTask({ params: place })).workflow : {}
+  const body = {
+    init_params: assembled(assignments, (presets.init_params ?? {}) as Record<string, unknown>),
+    ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
+    ...((await mayUseTrial(session, place.collection)) ? { use_trial_keys: true } : {}),
+  }
+  const files = await Promise.all((options.file ?? []).map((path) => filePart('files', path)))
+  const started = await client.runTask({ params: place, body, files })
+  const at = { ...place, trajectory_id: started.trajectory_id }
+  const trial = (started as { trial?: Trial }).trial
+  if (trial) out.note(trialText(trial))
+  if (!options.wait && !options.follow) {
+    out.answer(started, () => placeText(at))
+    out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))
+    return
+  }
+  out.note(pc.dim(placeText(at)))
+  showEnd(session, await followRun(session, at, options.follow ?? false))
+}
+
+/** Prints what came out; a run that did not complete decides the exit code. */
+export const showEnd = ({ out }: Session, trajectory: Trajectory): void => {
+  out.answer(trajectory, () =>
+    trajectory.status === 'completed' ? JSON.stringify(lastOutputs(trajectory), null, 2) : '',
+  )
+  if (trajectory.status === 'completed') return
+  if (trajectory.error) out.note(`${pc.red('error:')} ${safe(trajectory.error)}`)
+  process.exitCode = exitCodes.runFailed
+}
+
+/** Secrets come from the environment: an argument could be read by everybody on the machine. */
+const secretsOf = (names: string[]): Record<string, string> =>
+  Object.fromEntries(
+    names.map((name) => {
+      const value = process.env[name]
+      if (value) return [name, value]
+      throw new AppError('invalid', `--secret ${name}: there is no environment variable ${name}`, {
+        hint: name.includes('=')
+          ? 'Give the name alone; the value stands in the environment, where other users do not see it.'
+          : `Set it first, for example: read -rs ${name} && export ${name}`,
+      })
+    }),
+  )

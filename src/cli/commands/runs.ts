@@ -1,0 +1,240 @@
+import { createWriteStream } from 'node:fs'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type Command, InvalidArgumentError } from 'commander'
+import pc from 'picocolors'
+import { AppError } from '../../lib/errors.ts'
+import { pause } from '../../lib/time.ts'
+import { findRunPlace } from '../find-run.ts'
+import { followRun, type Trajectory } from '../follow-run.ts'
+import { collect } from '../inputs.ts'
+import { openInBrowser } from '../open-in-browser.ts'
+import { duration, fields, moment, paintStatus, safe, table } from '../output.ts'
+import { parseRun, parseTask, placeText } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+import { showEnd } from './run.ts'
+
+const runArgument = '<run>'
+const runMeaning =
+  'A run is <collection>/<task>/<trajectory>, its workflow id, the address of its page, or <collection>/<task> for the newest.'
+
+/** `jetty runs …`. */
+export const registerRuns = (program: Command): void => {
+  const runs = program.command('runs').description('Look at runs, wait for them, stop them')
+  runs
+    .command('ls <collection/task>')
+    .description('List the runs of a task, newest first')
+    .option('-s, --status <status>', 'only with this status; may be given several times', collect)
+    .option('-l, --label <key[:value]>', 'only with this label; several must all be there', collect)
+    .option('-q, --search <text>', 'only where id, error or parameters contain the text')
+    .option('--since <moment>', 'only what began after, for example 2026-11-25 or 2026-11-25T08:00:00Z')
+    .option('-n, --limit <n>', 'at most so many', positive, 20)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  jetty runs ls demo/hello
+  jetty runs ls acme/report --status failed --since 2026-11-01 -n 100
+  jetty runs ls acme/report --label quality:high --json`,
+    )
+    .action(withSession<ListOptions, [string]>(list))
+  runs
+    .command(`get ${runArgument}`)
+    .description('Show one run: its steps, or with --json the whole trajectory')
+    .option('--step <name>', 'only the inputs and outputs of this step')
+    .addHelpText(
+      'after',
+      `\n${runMeaning}\n\nExamples:\n  jetty runs get demo/hello\n  jetty runs get demo/hello/1f2e3d4c --step echo --json`,
+    )
+    .action(withSession<{ step?: string }, [string]>(show))
+  runs
+    .command(`watch ${runArgument}`)
+    .description('Follow a run to its end')
+    .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs watch demo/hello/1f2e3d4c`)
+    .action(
+      withSession<object, [string]>(async (session, [run]) =>
+        showEnd(session, await followRun(session, await findRunPlace(session, run), true)),
+      ),
+    )
+  runs
+    .command(`logs ${runArgument}`)
+    .description('What happened in a run, oldest first')
+    .option('--level <level>', 'only debug, info, warning or error')
+    .option('-f, --follow', 'go on until the run has ended')
+    .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs logs demo/hello --level error`)
+    .action(withSession<LogOptions, [string]>(logs))
+  runs
+    .command('cancel <run...>')
+    .description('Stop runs; what is running is interrupted, nothing later starts')
+    .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs cancel demo/hello/1f2e3d4c`)
+    .action(withSession<object, [string[]]>(cancel))
+  runs
+    .command(`open ${runArgument}`)
+    .description('Open the page of a run in the browser')
+    .action(
+      withSession<object, [string]>(async (session, [run]) => {
+        const { url } = await session.client.getTrajectory({ params: await findRunPlace(session, run) })
+        if (!session.out.isJson) openInBrowser(url)
+        session.out.answer({ url }, () => url)
+      }),
+    )
+  runs
+    .command(`download ${runArgument}`)
+    .description('Save a run as a ZIP archive: trajectory.json and every file sent with it or made by it')
+    .option('-o, --output <path>', 'where to (default: <trajectory>.zip; - is stdout)')
+    .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs download demo/hello/1f2e3d4c -o hello.zip`)
+    .action(withSession<{ output?: string }, [string]>(download))
+}
+
+export const positive = (text: string): number => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('Expected a whole number from 1 on.')
+  return value
+}
+
+interface ListOptions {
+  status?: string[]
+  label?: string[]
+  search?: string
+  since?: string
+  limit: number
+}
+
+const mostAtOnce = 200
+
+const list = async (session: Session, [place]: [string], options: ListOptions): Promise<void> => {
+  const at = parseTask(place)
+  const rows: Trajectory[] = []
+  let cursor = ''
+  for (let more = true; more && rows.length < options.limit && !session.signal.aborted; ) {
+    const page = await session.client.listTrajectories({
+      params: at,
+      query: {
+        view: 'summary',
+        cursor,
+        limit: Math.min(options.limit - rows.length, mostAtOnce),
+        ...(options.status ? { status: options.status as never } : {}),
+        ...(options.label ? { label: options.label } : {}),
+        ...(options.search === undefined ? {} : { q: options.search }),
+        ...(options.since === undefined ? {} : { created_after: options.since }),
+      },
+    })
+    rows.push(...(page.trajectories as unknown as Trajectory[]))
+    cursor = page.next_cursor ?? ''
+    more = page.has_more && cursor !== ''
+  }
+  session.out.answer(rows, () => (rows.length === 0 ? '' : runTable(rows)))
+  if (rows.length === 0) session.out.note(`No runs of ${placeText(at)} match.`)
+}
+
+const runTable = (rows: Trajectory[]): string =>
+  table(
+    ['TRAJECTORY', 'STATUS', 'CREATED', 'DURATION', 'STEPS', 'LABELS', 'ERROR'],
+    rows.map((run) => [
+      run.trajectory_id,
+      run.status,
+      moment(run.created),
+      duration(run.duration_seconds),
+      Object.keys(run.steps).length,
+      run.labels.map(({ key, value }) => (value === '' ? key : `${key}:${value}`)).join(' '),
+      run.error ?? '',
+    ]),
+    (text, column) => (column === 1 ? paintStatus(text) : text),
+  )
+
+const show = async (session: Session, [run]: [string], { step: name }: { step?: string }): Promise<void> => {
+  const place = await findRunPlace(session, run)
+  const trajectory = (await session.client.getTrajectory({ params: place })) as unknown as Trajectory
+  if (name === undefined) return session.out.answer(trajectory, () => overview(trajectory))
+  const step = Object.hasOwn(trajectory.steps, name) ? trajectory.steps[name] : undefined
+  if (!step) {
+    throw new AppError('not_found', `The run has no step ${JSON.stringify(name)}`, {
+      hint: `It has: ${Object.keys(trajectory.steps).join(', ') || 'none yet'}`,
+    })
+  }
+  const { inputs, outputs, error } = step
+  session.out.answer(step, () => JSON.stringify({ inputs, outputs, ...(error ? { error } : {}) }, null, 2))
+}
+
+const overview = (run: Trajectory): string => {
+  const head = fields([
+    ['run', `${run.name}/${run.trajectory_id}`],
+    ['status', run.status],
+    ['created', moment(run.created)],
+    ['duration', duration(run.duration_seconds)],
+    ...(run.error ? ([['error', run.error]] as [string, string][]) : []),
+    ...(run.labels.length > 0
+      ? ([['labels', run.labels.map(({ key, value }) => `${key}:${value}`).join('  ')]] as [string, string][])
+      : []),
+    ['page', run.url],
+  ])
+  const steps = table(
+    ['STEP', 'STATUS', 'ACTIVITY', 'DURATION', 'ERROR'],
+    Object.values(run.steps).map((step) => [
+      step.key,
+      step.status,
+      step.activity,
+      duration(step.duration_seconds),
+      step.error ?? '',
+    ]),
+    (text, column) => (column === 1 ? paintStatus(text) : text),
+  )
+  return `${head}\n\n${steps}`
+}
+
+interface LogOptions {
+  level?: 'debug' | 'info' | 'warning' | 'error'
+  follow?: boolean
+}
+
+const lookAgainMs = 1_000
+const levelColours = { debug: pc.dim, info: (text: string) => text, warning: pc.yellow, error: pc.red }
+
+const logs = async (session: Session, [run]: [string], options: LogOptions): Promise<void> => {
+  const place = await findRunPlace(session, run)
+  const { workflow_id } = await session.client.getTrajectory({ params: place })
+  const query = options.level ? { level: options.level } : {}
+  const shown = new Set<string>()
+  for (;;) {
+    const found = await session.client.getWorkflowLogs({ params: { workflow_id }, query })
+    const fresh = found.events.filter((event) => !shown.has(JSON.stringify(event)))
+    for (const event of fresh) shown.add(JSON.stringify(event))
+    const lines = fresh.map(
+      (event) =>
+        `${pc.dim(moment(event.timestamp))} ${levelColours[event.level](event.level.padEnd(7))} ${safe(event.message)}`,
+    )
+    if (fresh.length > 0) session.out.answer(fresh, () => lines.join('\n'))
+    if (!options.follow || !['pending', 'running'].includes(found.status)) return
+    if (!(await pause(lookAgainMs, session.signal))) return
+  }
+}
+
+const cancel = async (session: Session, [given]: [string[]]): Promise<void> => {
+  const places = given.map(parseRun)
+  const updated: Record<string, string> = {}
+  for (const place of places) {
+    const { trajectory_id: id, ...params } = place
+    const before = await session.client.getTrajectory({ params: place })
+    if (before.ended !== null) {
+      session.out.note(`${placeText(place)} has ended already: ${before.status}`)
+      updated[placeText(place)] = before.status
+      continue
+    }
+    const answer = await session.client.setTrajectoryStatuses({ params, body: { [id]: 'cancelled' } })
+    updated[placeText(place)] = answer.updated[id] ?? 'cancelled'
+  }
+  session.out.answer(updated, () =>
+    Object.entries(updated)
+      .map(([place, status]) => `${paintStatus(status)} ${place}`)
+      .join('\n'),
+  )
+}
+
+const download = async (session: Session, [run]: [string], { output }: { output?: string }): Promise<void> => {
+  const place = await findRunPlace(session, run)
+  const response = await session.client.downloadTrajectory({ params: place, signal: session.signal })
+  const path = output ?? `${place.trajectory_id}.zip`
+  const into = path === '-' ? process.stdout : createWriteStream(path)
+  await pipeline(Readable.fromWeb(response.body as never), into, { end: path !== '-' })
+  if (path !== '-') session.out.answer({ path }, () => path)
+}

@@ -1,0 +1,40 @@
+import pc from 'picocolors'
+import { AppError } from '../lib/errors.ts'
+import { safe } from './output.ts'
+
+/** What a command ends with; scripts rely on them. */
+export const exitCodes = {
+  ok: 0,
+  /** The run that was waited for did not complete, or a check of `doctor` failed. */
+  runFailed: 1,
+  /** The command was not right: an unknown option or name, a value or a token the server refuses. */
+  wrongUse: 2,
+  /** Nobody answered, or the server failed. */
+  serverFailed: 3,
+  interrupted: 130,
+} as const
+
+const commanderCode = (error: unknown): number | undefined =>
+  error instanceof Error && 'exitCode' in error && 'code' in error && String(error.code).startsWith('commander.')
+    ? error.exitCode === 0
+      ? exitCodes.ok
+      : exitCodes.wrongUse
+    : undefined
+
+const hintOf = (error: AppError): string | undefined =>
+  error.code === 'unauthenticated' ? 'Run `jetty login` with a token that is valid on this server.' : error.hint
+
+/** The one place where a command ends with an error: a sentence, what to do, and an exit code. */
+export const reportError = (error: unknown): number => {
+  const commander = commanderCode(error) // it has said what it had to say
+  if (commander !== undefined) return commander
+  if (error instanceof Error && error.name === 'AbortError') return exitCodes.interrupted
+  if (!(error instanceof AppError)) {
+    process.stderr.write(`jetty: ${error instanceof Error ? error.stack : String(error)}\n`)
+    return exitCodes.serverFailed
+  }
+  process.stderr.write(`${pc.red('jetty:')} ${safe(error.message)}\n`)
+  const hint = hintOf(error)
+  if (hint) process.stderr.write(`  ${safe(hint)}\n`)
+  return error.status < 500 ? exitCodes.wrongUse : exitCodes.serverFailed
+}

@@ -1,0 +1,129 @@
+import pc from 'picocolors'
+import { follow } from '../client/follow.ts'
+import { duration, paintStatus, safe } from './output.ts'
+import { placeText, type RunPlace } from './places.ts'
+import type { Session } from './session.ts'
+
+/** What of a trajectory the command line shows. */
+export interface Trajectory {
+  trajectory_id: string
+  workflow_id: string
+  name: string
+  status: string
+  error: string | null
+  created: string
+  ended: string | null
+  duration_seconds: number | null
+  url: string
+  total_steps: string[]
+  steps: Record<string, Step>
+  init_params: Record<string, unknown>
+  labels: { key: string; value: string; author: string }[]
+  trial: Trial | null
+}
+
+export interface Step {
+  key: string
+  activity: string
+  status: string
+  error: string | null
+  duration_seconds: number | null
+  attempt?: number
+  inputs: Record<string, unknown>
+  outputs: Record<string, unknown>
+}
+
+export interface Trial {
+  runs_used: number
+  runs_limit: number
+  runs_remaining: number
+  minutes_remaining: number
+}
+
+interface LogLine {
+  level: string
+  step: string | null
+  message: string
+}
+
+const isTerminal = () => process.stderr.isTTY === true
+const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+
+/** One line at the bottom of the terminal that is drawn over itself; nothing where there is no terminal. */
+const makeLine = (text: () => string) => {
+  let at = 0
+  const draw = () => process.stderr.write(`\r\u001b[2K${pc.cyan(frames[at++ % frames.length] ?? '')} ${text()}`)
+  const timer = isTerminal() ? setInterval(draw, 100) : undefined
+  const clear = () => void (isTerminal() && process.stderr.write('\r\u001b[2K'))
+  return {
+    clear,
+    stop() {
+      clearInterval(timer)
+      clear()
+    },
+  }
+}
+
+const stepLine = (step: Step, seen: number, total: number): string => {
+  const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
+  const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
+  const error = step.error ? `\n    ${pc.red(safe(step.error))}` : ''
+  const place = pc.dim(`${seen}/${Math.max(total, seen)}`)
+  return `${mark} ${place} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${duration(step.duration_seconds)}${tries}`)}${error}`
+}
+
+/**
+ * Watches a run to its end and gives its document. Progress goes to stderr: a line for each step that ended, what the
+ * step logged with `isDetailed`, and in a terminal a line that moves. Breaks of the connection are bridged.
+ */
+export const followRun = async (session: Session, place: RunPlace, isDetailed: boolean): Promise<Trajectory> => {
+  const { client, out, signal } = session
+  const begun = Date.now()
+  const ended = new Set<string>()
+  let total = 0
+  let current = 'waiting to start'
+  const line = out.isJson
+    ? undefined
+    : makeLine(() => `${safe(current)} ${pc.dim(duration((Date.now() - begun) / 1000))}`)
+  const say = (text: string) => {
+    line?.clear()
+    out.note(text)
+  }
+  const onStep = (step: Step) => {
+    if (step.status === 'running' || step.status === 'pending') current = `${ended.size + 1}/${total} ${step.key}`
+    else if (!ended.has(step.key)) {
+      ended.add(step.key)
+      say(stepLine(step, ended.size, total))
+    }
+  }
+  const events = follow((headers, aborted) => client.watchTrajectory({ params: place, headers, signal: aborted }), {
+    signal,
+    onBreak: () => say(pc.yellow('The connection broke; trying again')),
+  })
+  try {
+    for await (const { event, data } of events) {
+      if (event === 'snapshot') {
+        const known = data as Trajectory
+        total = known.total_steps.length
+        for (const step of Object.values(known.steps)) onStep(step)
+      } else if (event === 'step') onStep(data as Step)
+      else if (event === 'log' && isDetailed) {
+        const { level, message, step } = data as LogLine
+        say(
+          `  ${level === 'error' ? pc.red(level) : pc.yellow(level)} ${step ? `${safe(step)}: ` : ''}${safe(message)}`,
+        )
+      }
+    }
+  } finally {
+    line?.stop()
+  }
+  signal.throwIfAborted()
+  const trajectory = (await client.getTrajectory({ params: place })) as unknown as Trajectory
+  const took = pc.dim(duration(trajectory.duration_seconds))
+  out.note(`${paintStatus(trajectory.status)} ${placeText(place)} ${took}`)
+  return trajectory
+}
+
+/** Outputs of the last step that was executed: what a run is for. */
+export const lastOutputs = (trajectory: Trajectory): Record<string, unknown> =>
+  Object.values(trajectory.steps).at(-1)?.outputs ?? {}

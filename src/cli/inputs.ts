@@ -1,0 +1,101 @@
+import { accessSync, constants, openAsBlob, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { FilePart } from '../client/client.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
+
+const unreadable = (path: string, error: unknown): AppError =>
+  new AppError('invalid', `${path} cannot be read: ${messageOf(error)}`, {
+    hint: 'Check the path and its permissions.',
+  })
+
+/** A file's text; `-` is stdin. */
+export const readText = (path: string): string => {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8')
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+/** A file as JSON; an error names the place where it stops to be JSON. */
+export const readJson = (path: string): unknown => {
+  const text = readText(path)
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new AppError('invalid', `${path === '-' ? 'stdin' : path} is not JSON: ${messageOf(error)}`)
+  }
+}
+
+/** A file to be sent, streamed from the disk. */
+export const filePart = async (field: string, path: string): Promise<FilePart> => {
+  try {
+    accessSync(path, constants.R_OK)
+    return { field, name: basename(path), content: await openAsBlob(path) }
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+/** Collects an option that may be given several times. */
+export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
+
+/** JSON where it is JSON (`5`, `true`, `[1,2]`, `"5"`), else the text itself. */
+const jsonOrText = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+const assignedValue = (text: string): unknown => {
+  if (text.startsWith('@@')) return text.slice(1)
+  if (!text.startsWith('@')) return jsonOrText(text)
+  const path = text.slice(1)
+  return path.endsWith('.json') ? readJson(path) : readText(path)
+}
+
+export interface Assignment {
+  keys: string[]
+  value: unknown
+}
+
+/** `name=value`; `a.b=1` sets a member, `k=@file` reads a file (.json as JSON), `k=@-` stdin, `k=@@x` means `@x`. */
+export const parseAssignment = (text: string): Assignment => {
+  const [, name, value] = /^([^=]+)=([\s\S]*)$/.exec(text) ?? []
+  if (name === undefined || value === undefined || name.split('.').includes('')) {
+    throw new AppError('invalid', `Expected name=value, got ${JSON.stringify(text)}`, {
+      hint: 'For example -p text=hello, -p limit=5, -p document=@report.txt or -p options.language=de',
+    })
+  }
+  return { keys: name.split('.'), value: assignedValue(value) }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const assign = (into: Record<string, unknown>, keys: string[], value: unknown): void => {
+  const [key = '', ...rest] = keys
+  if (rest.length === 0) {
+    Object.defineProperty(into, key, { value, enumerable: true, configurable: true, writable: true })
+    return
+  }
+  const inner = Object.hasOwn(into, key) && isObject(into[key]) ? { ...into[key] } : {}
+  assign(inner, rest, value)
+  assign(into, [key], inner)
+}
+
+/** The object that assignments make, over what there is: of a member that is set, its neighbours stay. */
+export const assembled = (
+  assignments: Assignment[],
+  presets: Record<string, unknown> = {},
+): Record<string, unknown> => {
+  const made: Record<string, unknown> = {}
+  for (const { keys, value } of assignments) {
+    const [first = ''] = keys
+    if (keys.length > 1 && !Object.hasOwn(made, first) && isObject(presets[first])) made[first] = { ...presets[first] }
+    assign(made, keys, value)
+  }
+  return made
+}

@@ -1,0 +1,94 @@
+import pc from 'picocolors'
+
+/** Text from outside may hold escape sequences; a terminal must never carry them out. */
+export const safe = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to take out
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '�')
+
+const jsonText = (value: unknown): string =>
+  JSON.stringify(value, null, 2).replace(
+    /[\u007f-\u009f]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+
+/** Where a command says what it has to say: data on stdout, everything else on stderr. */
+export interface Output {
+  isJson: boolean
+  /** The one answer of a command: as JSON, or as the text for people. */
+  answer(data: unknown, text: () => string): void
+  /** A line beside the answer: hints, warnings, progress. Silent under --json unless `always`. */
+  note(text: string): void
+}
+
+export const makeOutput = (isJson: boolean): Output => ({
+  isJson,
+  answer(data, text) {
+    const shown = isJson ? jsonText(data) : text()
+    if (shown !== '') process.stdout.write(shown.endsWith('\n') ? shown : `${shown}\n`)
+  },
+  note(text) {
+    if (!isJson) process.stderr.write(`${text}\n`)
+  },
+})
+
+export type Cell = string | number | boolean | null | undefined
+
+const cellText = (cell: Cell): string => (cell === null || cell === undefined ? '-' : safe(String(cell)))
+
+/** Rows under headings, each as wide as it has to be: nothing is cut off. `paint` colours a cell after it was padded. */
+export const table = (
+  headings: string[],
+  rows: Cell[][],
+  paint: (text: string, column: number) => string = (text) => text,
+): string => {
+  const cells = rows.map((row) => row.map((cell) => cellText(cell).replace(/\s*\n\s*/g, ' ')))
+  const widths = headings.map((heading, at) => Math.max(heading.length, ...cells.map((row) => row[at]?.length ?? 0)))
+  const line = (texts: string[], colour: (text: string, column: number) => string) =>
+    texts
+      .map((text, at) => colour(at === texts.length - 1 ? text : text.padEnd(widths[at] ?? 0), at))
+      .join('  ')
+      .trimEnd()
+  return [line(headings, (text) => pc.dim(text)), ...cells.map((row) => line(row, paint))].join('\n')
+}
+
+/** Names and values under one another; values of several lines stand below their name. */
+export const fields = (pairs: [name: string, value: Cell][]): string => {
+  const width = Math.max(...pairs.map(([name]) => name.length))
+  return pairs
+    .map(([name, value]) => {
+      const text = cellText(value)
+      return text.includes('\n')
+        ? `${pc.dim(name)}\n${text.replace(/^/gm, '  ')}`
+        : `${pc.dim(name.padEnd(width))}  ${text}`
+    })
+    .join('\n')
+}
+
+const statusColours: Record<string, (text: string) => string> = {
+  completed: pc.green,
+  failed: pc.red,
+  cancelled: pc.yellow,
+  running: pc.cyan,
+  pending: pc.dim,
+  archived: pc.dim,
+}
+
+/** A status in its colour; padding stays. */
+export const paintStatus = (text: string): string => (statusColours[text.trim()] ?? ((same: string) => same))(text)
+
+/** `3.2 s`, `4 min 5 s`, `2 h 3 min`; a dash where it is not known. */
+export const duration = (seconds: number | null | undefined): string => {
+  if (seconds === null || seconds === undefined) return '-'
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(seconds < 1 ? 2 : 1) : Math.round(seconds)} s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`
+}
+
+/** A moment of the API in local time, to the second. */
+export const moment = (text: string | null | undefined): string => {
+  if (!text) return '-'
+  const at = new Date(text)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`
+}

@@ -1,0 +1,43 @@
+import { AppError } from '../lib/errors.ts'
+
+export interface TaskPlace {
+  collection: string
+  task: string
+}
+
+export interface RunPlace extends TaskPlace {
+  trajectory_id: string
+}
+
+const segmentsOf = (text: string): string[] => text.replace(/^\/+|\/+$/g, '').split('/')
+
+const wrong = (expected: string, example: string, text: string): AppError =>
+  new AppError('invalid', `Expected ${expected}, got ${JSON.stringify(text)}`, { hint: `For example: ${example}` })
+
+/** `collection/task`. */
+export const parseTask = (text: string): TaskPlace => {
+  const [collection, task, ...rest] = segmentsOf(text)
+  if (!collection || !task || rest.length > 0) throw wrong('<collection>/<task>', 'demo/hello', text)
+  return { collection, task }
+}
+
+/** `collection/task/trajectory`, or the address of its page. */
+export const parseRun = (text: string): RunPlace => {
+  const path = /^https?:\/\//.test(text) ? new URL(text).pathname : text
+  const segments = segmentsOf(path)
+  const [collection, task, id, ...rest] = segments[0] === 'trajectory' ? segments.slice(1) : segments
+  if (!collection || !task || !id || rest.length > 0) {
+    throw wrong('<collection>/<task>/<trajectory>', 'demo/hello/1f2e3d4c', text)
+  }
+  return { collection, task, trajectory_id: id }
+}
+
+/** `collection`, or `collection/task`. */
+export const parseScope = (text: string): { collection: string; task: string | undefined } => {
+  const [collection, task, ...rest] = segmentsOf(text)
+  if (!collection || rest.length > 0) throw wrong('<collection> or <collection>/<task>', 'demo', text)
+  return { collection, task }
+}
+
+export const placeText = ({ collection, task, trajectory_id: id }: TaskPlace & { trajectory_id?: string }): string =>
+  id === undefined ? `${collection}/${task}` : `${collection}/${task}/${id}`

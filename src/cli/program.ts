@@ -1,0 +1,41 @@
+import { Command } from 'commander'
+import { version } from '../lib/version.ts'
+import { registerLogin } from './commands/login.ts'
+import { registerRun } from './commands/run.ts'
+import { registerRuns } from './commands/runs.ts'
+import { registerServe } from './commands/serve.ts'
+import { exitCodes, reportError } from './exit.ts'
+import { addGlobals } from './globals.ts'
+
+const examples = `
+Examples:
+  jetty                                     start a server on this machine
+  jetty run demo/hello -p text=hi --wait    run a task and see what comes out
+  jetty runs ls demo/hello                  what has run
+  jetty help <command>                      more about one of them, with examples
+
+Exit codes: 0 done · 1 the run failed · 2 wrong use · 3 the server failed or does not answer`
+
+/** The whole command line. */
+export const buildProgram = (): Command => {
+  const program = new Command('jetty')
+    .description('Runs AI work that must not be lost and must not be lied about.')
+    .version(version)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(see --help for how it is used)')
+  addGlobals(program).addHelpText('after', examples)
+  for (const register of [registerServe, registerLogin, registerRun, registerRuns]) register(program)
+  return program
+}
+
+/** Carries one command line out and gives the exit code. `jetty` alone is `jetty serve`. */
+export const runProgram = async (argv: string[]): Promise<number> => {
+  const given = argv.slice(2)
+  try {
+    await buildProgram().parseAsync(given.length === 0 ? ['serve'] : given, { from: 'user' })
+    return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.ok
+  } catch (error) {
+    return reportError(error)
+  }
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'commander'
+import { type Client, makeCaller, makeClient } from '../client/client.ts'
+import { loadOperations } from '../client/load-operations.ts'
+import type { Operations } from '../client/operations.ts'
+import { version } from '../lib/version.ts'
+import { findToken, findUrl } from './config-files.ts'
+import type { Globals } from './globals.ts'
+import { makeOutput, type Output } from './output.ts'
+
+/** What a command works with: a server, a way to talk to it, and a place for what it has to say. */
+export interface Session {
+  url: string
+  /** Where the token was found; undefined: there is none, and only open calls will work. */
+  tokenSource: string | undefined
+  token: string | undefined
+  client: Client
+  operations: Operations
+  /** Calls an operation whose name is only known now. */
+  call: ReturnType<typeof makeCaller>
+  out: Output
+  /** Fires at Ctrl-C. */
+  signal: AbortSignal
+}
+
+/** Nothing is asked of the server yet. */
+export const openSession = async (globals: Globals): Promise<Session> => {
+  const url = findUrl(globals.url)
+  const found = findToken(globals.tokenFile)
+  const operations = await loadOperations()
+  const connection = { url, token: found?.token, agent: `jetty-cli/${version}` }
+  const interrupted = new AbortController()
+  process.once('SIGINT', () => {
+    interrupted.abort()
+    process.once('SIGINT', () => process.exit(130))
+  })
+  return {
+    url,
+    tokenSource: found?.source,
+    token: found?.token,
+    client: makeClient(operations, connection),
+    operations,
+    call: makeCaller(operations, connection),
+    out: makeOutput(globals.json ?? false),
+    signal: interrupted.signal,
+  }
+}
+
+/** An action with a session before its arguments; the options of its command come last. */
+export const withSession =
+  <Options extends object, Args extends unknown[] = string[]>(
+    act: (session: Session, args: Args, options: Options & Globals) => Promise<void>,
+  ) =>
+  async (...given: unknown[]): Promise<void> => {
+    const command = given.at(-1) as Command
+    const options = command.optsWithGlobals<Options & Globals>()
+    await act(await openSession(options), command.processedArgs as Args, options)
+  }

@@ -1,0 +1,149 @@
+import type { z } from 'zod'
+import type { contract } from '../api/contract.ts'
+import type { Endpoint, Params } from '../http/endpoint.ts'
+import { pause } from '../lib/time.ts'
+import { answerError, unreachable } from './errors.ts'
+import type { Operation, Operations } from './operations.ts'
+
+type ApiContract = typeof contract
+
+/** What stands beside the operation's own parts in every call. */
+export interface CallOptions {
+  headers?: Record<string, string>
+  signal?: AbortSignal
+}
+
+/** A file of a form: bytes, and the name it is sent under. */
+export interface FilePart {
+  field: string
+  name: string
+  content: Blob
+}
+
+type Given<Name extends string, Value> = [keyof Value] extends [never] ? unknown : { [N in Name]: Value }
+type BodyOf<E extends Endpoint> = E['body'] extends z.ZodType
+  ? { body: z.input<E['body']>; files?: FilePart[] }
+  : unknown
+type QueryOf<E extends Endpoint> = { query?: z.input<E['query']> }
+
+/** The parts of a call: what stands in the path, the query and the body, as the contract declares them. */
+export type Input<E extends Endpoint> = Given<'params', Params<E['path']>> & QueryOf<E> & BodyOf<E> & CallOptions
+
+/** JSON comes parsed; bytes, text, pages and events come as the response itself, to be streamed. */
+export type Output<E extends Endpoint> = E['response'] extends z.ZodType
+  ? z.output<E['response']>
+  : E['response'] extends 'empty'
+    ? undefined
+    : Response
+
+type Argument<E extends Endpoint> = Record<never, never> extends Input<E> ? [input?: Input<E>] : [input: Input<E>]
+
+/** The API as functions: one for each operation of the contract, with its types. */
+export type Client = {
+  [Name in keyof ApiContract]: (...input: Argument<ApiContract[Name]>) => Promise<Output<ApiContract[Name]>>
+}
+
+/** A call whose operation is only known at run time. */
+export interface AnyInput extends CallOptions {
+  params?: Record<string, string>
+  query?: Record<string, unknown>
+  body?: unknown
+  files?: FilePart[]
+}
+
+export interface Connection {
+  /** Origin of the server, without a path. */
+  url: string
+  token: string | undefined
+  /** Sent as User-Agent. */
+  agent?: string
+}
+
+/** Parameters are encoded a segment each; `{name...}` keeps its slashes. */
+const pathOf = (operation: Operation, params: Record<string, string>): string =>
+  operation.path.replace(/\{(\w+)(\.\.\.)?\}/g, (_, name: string, rest: string | undefined) => {
+    const value = params[name] ?? ''
+    return rest ? value.split('/').map(encodeURIComponent).join('/') : encodeURIComponent(value)
+  })
+
+const queryText = (query: Record<string, unknown>): string => {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null) search.append(name, String(one))
+    }
+  }
+  const text = search.toString()
+  return text === '' ? '' : `?${text}`
+}
+
+const formOf = (body: unknown, files: FilePart[]): FormData => {
+  const form = new FormData()
+  for (const [name, value] of Object.entries((body ?? {}) as Record<string, unknown>)) {
+    if (value !== undefined) form.append(name, typeof value === 'string' ? value : JSON.stringify(value))
+  }
+  for (const { field, name, content } of files) form.append(field, content, name)
+  return form
+}
+
+/** Reading may be repeated, and a busy server asks for it; a refused connection is told at once. */
+const waitsMs = [200, 800]
+const longestRetryAfterSeconds = 10
+
+const waitBefore = (response: Response, tries: number): number | undefined => {
+  const passes = response.status === 429 || (response.status >= 500 && response.status !== 524)
+  const asked = Number(response.headers.get('retry-after'))
+  if (!passes || tries >= waitsMs.length || asked > longestRetryAfterSeconds) return undefined
+  return asked > 0 ? asked * 1000 : waitsMs[tries]
+}
+
+/** Makes requests by the name of an operation; throws an AppError for every answer that is no success. */
+export const makeCaller = (operations: Operations, { url, token, agent }: Connection) => {
+  const send = async (operation: Operation, input: AnyInput): Promise<Response> => {
+    const target = `${url}${pathOf(operation, input.params ?? {})}${queryText(input.query ?? {})}`
+    const isJson = operation.body === 'json'
+    const headers = {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(agent === undefined ? {} : { 'user-agent': agent }),
+      ...(isJson ? { 'content-type': 'application/json' } : {}),
+      ...input.headers,
+    }
+    const body =
+      operation.body === 'none'
+        ? null
+        : isJson
+          ? JSON.stringify(input.body ?? {})
+          : formOf(input.body, input.files ?? [])
+    try {
+      return await fetch(target, { method: operation.method, headers, body, signal: input.signal ?? null })
+    } catch (error) {
+      throw input.signal?.aborted ? error : unreachable(url, error)
+    }
+  }
+
+  return async (name: string, input: AnyInput = {}): Promise<unknown> => {
+    const operation = operations[name]
+    if (!operation) throw new TypeError(`There is no operation ${name}`)
+    for (let tries = 0; ; tries++) {
+      const response = await send(operation, input)
+      if (response.ok) return read(operation, response)
+      const wait = operation.method === 'GET' ? waitBefore(response, tries) : undefined
+      if (wait === undefined) throw await answerError(response)
+      await response.body?.cancel()
+      await pause(wait, input.signal)
+    }
+  }
+}
+
+const read = async (operation: Operation, response: Response): Promise<unknown> => {
+  if (operation.answer === 'json') return response.json()
+  return operation.answer === 'empty' ? undefined : response
+}
+
+/** The typed client over the same requests. */
+export const makeClient = (operations: Operations, connection: Connection): Client => {
+  const call = makeCaller(operations, connection)
+  return Object.fromEntries(
+    Object.keys(operations).map((name) => [name, (input?: AnyInput) => call(name, input)]),
+  ) as unknown as Client
+}

@@ -1,0 +1,53 @@
+import { AppError, type ErrorCode, errorCodes, type FieldIssue, messageOf } from '../lib/errors.ts'
+
+const codeOf = (status: number): ErrorCode =>
+  (Object.keys(errorCodes) as ErrorCode[]).find((code) => errorCodes[code].status === status) ??
+  (status < 500 ? 'bad_request' : 'internal')
+
+interface ErrorBody {
+  detail?: unknown
+  error?: unknown
+  hint?: unknown
+}
+
+const isIssues = (detail: unknown): detail is FieldIssue[] =>
+  Array.isArray(detail) && detail.every((one) => typeof one === 'object' && one !== null && 'msg' in one)
+
+const sentence = (body: ErrorBody, status: number): string => {
+  if (typeof body.detail === 'string') return body.detail
+  if (isIssues(body.detail)) return body.detail.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('\n')
+  return typeof body.error === 'string' ? body.error : `The server answered ${status}`
+}
+
+const parsed = (text: string): ErrorBody => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : {}
+  } catch {
+    return {}
+  }
+}
+
+/** What an answer that is no success says, as the error the server threw. */
+export const answerError = async (response: Response): Promise<AppError> => {
+  const body = parsed(await response.text().catch(() => ''))
+  const code = codeOf(response.status)
+  const retryAfter = Number(response.headers.get('retry-after'))
+  const { detail: _, error: __, hint, ...extra } = body as ErrorBody & Record<string, unknown>
+  return new AppError(code, sentence(body, response.status), {
+    hint: typeof hint === 'string' ? hint : errorCodes[code].remedy,
+    ...(isIssues(body.detail) ? { issues: body.detail } : {}),
+    ...(retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
+    extra,
+  })
+}
+
+/** Nobody answered at the address. */
+export const unreachable = (url: string, thrown: unknown): AppError => {
+  const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown
+  const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : messageOf(cause)
+  return new AppError('network_failed', `No answer from ${url} (${reason})`, {
+    hint: 'Start a server there with `jetty serve`, or name another one with --url or JETTY_API_URL.',
+    cause: thrown,
+  })
+}

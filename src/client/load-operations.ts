@@ -1,0 +1,16 @@
+import { readFile } from 'node:fs/promises'
+import type { Operations } from './operations.ts'
+
+/**
+ * The operations as the build wrote them down, so that a command does not load every schema (75 ms); without a build,
+ * from the contract itself.
+ */
+export const loadOperations = async (): Promise<Operations> => {
+  const built = await readFile(new URL('./operations.json', import.meta.url), 'utf8').catch(() => undefined)
+  if (built !== undefined) return JSON.parse(built) as Operations
+  const [{ contract }, { describeOperations }] = await Promise.all([
+    import('../api/contract.ts'),
+    import('./operations.ts'),
+  ])
+  return describeOperations(contract)
+}

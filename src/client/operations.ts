@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import type { Contract, Endpoint, SpecialAnswer } from '../http/endpoint.ts'
+
+/** What a caller has to know of an operation, as plain data: no schema has to be loaded to make a request. */
+export interface Operation {
+  method: Endpoint['method']
+  path: string
+  summary: string
+  tag: string
+  access: Endpoint['access']
+  /** Names in the path, in order. */
+  params: string[]
+  query: string[]
+  /** `form`: multipart, with these names for files; `json`: a JSON body; `none`: no body. */
+  body: 'none' | 'json' | 'form'
+  fields: string[]
+  files: readonly string[]
+  answer: 'json' | SpecialAnswer
+}
+
+/** Every operation by its name: `contract` as plain data. */
+export type Operations = Readonly<Record<string, Operation>>
+
+const fieldsOf = (schema: z.ZodType | undefined): string[] =>
+  schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+
+const describe = (endpoint: Endpoint): Operation => ({
+  method: endpoint.method,
+  path: endpoint.path,
+  summary: endpoint.summary,
+  tag: endpoint.tag,
+  access: endpoint.access,
+  params: [...endpoint.path.matchAll(/\{(\w+)(?:\.\.\.)?\}/g)].map((match) => match[1] ?? ''),
+  query: fieldsOf(endpoint.query),
+  body: endpoint.form ? 'form' : endpoint.body ? 'json' : 'none',
+  fields: fieldsOf(endpoint.body),
+  files: endpoint.files,
+  answer: typeof endpoint.response === 'string' ? endpoint.response : 'json',
+})
+
+export const describeOperations = (contract: Contract): Operations =>
+  Object.fromEntries(Object.entries(contract).map(([name, endpoint]) => [name, describe(endpoint)]))
