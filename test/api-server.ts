@@ -3,15 +3,24 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { builtinActivities } from '../src/activities/registry.ts'
+import { type AuditDeps, auditRoutes } from '../src/api/audit/routes.ts'
+import { makeAuditTrail } from '../src/api/audit/trail.ts'
 import { makeAuthenticate } from '../src/api/authenticate.ts'
 import { type CollectionsDeps, collectionsRoutes } from '../src/api/collections/routes.ts'
+import { connectedAccountsRoutes } from '../src/api/connected-accounts/routes.ts'
+import { datasetsRoutes } from '../src/api/datasets/routes.ts'
+import { demoRoutes } from '../src/api/demo/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from '../src/api/environment/routes.ts'
 import { type FilesDeps, filesRoutes } from '../src/api/files/routes.ts'
 import { type HealthDeps, healthRoutes } from '../src/api/health/routes.ts'
 import { type KeysDeps, keysRoutes } from '../src/api/keys/routes.ts'
+import { modelsRoutes } from '../src/api/models/routes.ts'
 import { makeReference } from '../src/api/reference.ts'
+import { type SettingsDeps, settingsRoutes } from '../src/api/settings/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from '../src/api/step-templates/routes.ts'
 import { type TasksDeps, tasksRoutes } from '../src/api/tasks/routes.ts'
+import { trialRoutes } from '../src/api/trial/routes.ts'
+import { type UploadsDeps, uploadsRoutes } from '../src/api/uploads/routes.ts'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import type { Route } from '../src/http/implement.ts'
 import { makeServer } from '../src/http/server.ts'
@@ -56,16 +65,33 @@ export interface CallOptions {
 }
 
 /** What the routes that need no engine want. */
-type ApiDeps = HealthDeps & CollectionsDeps & EnvironmentDeps & TasksDeps & FilesDeps & KeysDeps & StepTemplatesDeps
+type ApiDeps = HealthDeps &
+  CollectionsDeps &
+  SettingsDeps &
+  EnvironmentDeps &
+  TasksDeps &
+  FilesDeps &
+  UploadsDeps &
+  KeysDeps &
+  AuditDeps &
+  StepTemplatesDeps
 
 export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...healthRoutes(deps),
   ...collectionsRoutes(deps),
+  ...settingsRoutes(deps),
   ...environmentRoutes(deps),
   ...tasksRoutes(deps),
   ...filesRoutes(deps),
+  ...uploadsRoutes(deps),
   ...keysRoutes(deps),
+  ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
+  ...trialRoutes(),
+  ...datasetsRoutes(),
+  ...modelsRoutes(),
+  ...connectedAccountsRoutes(),
+  ...demoRoutes(),
 ]
 
 export interface ApiServerOptions {
@@ -115,6 +141,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       findKey: makeKeyFinder(database),
       touchKey: makeKeyToucher(database),
     }),
+    audit: makeAuditTrail(database),
     findCollection,
     findTask: makeTaskFinder(database),
     files: objects,

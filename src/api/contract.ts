@@ -1,22 +1,38 @@
+import { auditContract } from './audit/contract.ts'
 import { collectionsContract } from './collections/contract.ts'
+import { connectedAccountsContract } from './connected-accounts/contract.ts'
+import { datasetsContract } from './datasets/contract.ts'
+import { demoContract } from './demo/contract.ts'
 import { environmentContract } from './environment/contract.ts'
 import { filesContract } from './files/contract.ts'
 import { healthContract } from './health/contract.ts'
 import { keysContract } from './keys/contract.ts'
+import { modelsContract } from './models/contract.ts'
 import { runsContract } from './runs/contract.ts'
+import { settingsContract } from './settings/contract.ts'
 import { stepTemplatesContract } from './step-templates/contract.ts'
 import { tasksContract } from './tasks/contract.ts'
 import { trajectoriesContract } from './trajectories/contract.ts'
+import { trialContract } from './trial/contract.ts'
+import { uploadsContract } from './uploads/contract.ts'
 
 /** Everything that may be asked of the server, by the name of the operation. To add a resource: one line here. */
 export const contract = {
   ...healthContract,
   ...collectionsContract,
+  ...settingsContract,
   ...environmentContract,
   ...tasksContract,
   ...runsContract,
   ...trajectoriesContract,
   ...filesContract,
+  ...uploadsContract,
   ...keysContract,
+  ...auditContract,
   ...stepTemplatesContract,
+  ...trialContract,
+  ...datasetsContract,
+  ...modelsContract,
+  ...connectedAccountsContract,
+  ...demoContract,
 }

@@ -1,21 +1,32 @@
 import type { Route } from '../http/implement.ts'
+import { type AuditDeps, auditRoutes } from './audit/routes.ts'
 import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
+import { connectedAccountsRoutes } from './connected-accounts/routes.ts'
+import { datasetsRoutes } from './datasets/routes.ts'
+import { demoRoutes } from './demo/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from './environment/routes.ts'
 import { type FilesDeps, filesRoutes } from './files/routes.ts'
 import { type HealthDeps, healthRoutes } from './health/routes.ts'
 import { type KeysDeps, keysRoutes } from './keys/routes.ts'
+import { modelsRoutes } from './models/routes.ts'
 import { type RunsDeps, runsRoutes } from './runs/routes.ts'
+import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from './step-templates/routes.ts'
 import { type TasksDeps, tasksRoutes } from './tasks/routes.ts'
 import { type TrajectoriesDeps, trajectoriesRoutes } from './trajectories/routes.ts'
+import { trialRoutes } from './trial/routes.ts'
+import { type UploadsDeps, uploadsRoutes } from './uploads/routes.ts'
 
 /** What all routes together need; the composition root fills it once. */
 export type ApiDeps = HealthDeps &
   CollectionsDeps &
+  SettingsDeps &
   EnvironmentDeps &
   TasksDeps &
   FilesDeps &
+  UploadsDeps &
   KeysDeps &
+  AuditDeps &
   RunsDeps &
   TrajectoriesDeps &
   StepTemplatesDeps
@@ -24,11 +35,19 @@ export type ApiDeps = HealthDeps &
 export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...healthRoutes(deps),
   ...collectionsRoutes(deps),
+  ...settingsRoutes(deps),
   ...environmentRoutes(deps),
   ...tasksRoutes(deps),
   ...runsRoutes(deps),
   ...trajectoriesRoutes(deps),
   ...filesRoutes(deps),
+  ...uploadsRoutes(deps),
   ...keysRoutes(deps),
+  ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
+  ...trialRoutes(),
+  ...datasetsRoutes(),
+  ...modelsRoutes(),
+  ...connectedAccountsRoutes(),
+  ...demoRoutes(),
 ]

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
+import { type AuditNote, type AuditTrail, changesOf, recorded } from './audit.ts'
 import { admit, type Gate } from './authorise.ts'
 import { corsHeaders, originOf, preflight } from './cors.ts'
 import { errorReply } from './errors.ts'
@@ -9,6 +10,7 @@ import type { AnyCall, Call, Route } from './implement.ts'
 import { readForm } from './input/form.ts'
 import type { FileSink, FormLimits } from './input/multipart.ts'
 import { checkBody, queryReader, readJsonBody } from './input/parse.ts'
+import type { RequestObserver } from './observer.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 import { makeRouter, splitTarget } from './router.ts'
 import { guarded } from './stream.ts'
@@ -34,8 +36,11 @@ export interface DispatchOptions extends Gate {
   routes: Route[]
   settings: HttpSettings
   log: HttpLog
+  /** Where changes are written down; without one they are not. */
+  audit?: AuditTrail
   /** Where file parts of forms are stored. */
   files?: FileSink
+  observer?: RequestObserver
   /** Checks each answer against the contract: for tests only. */
   checkAnswers?: boolean
 }
@@ -50,6 +55,8 @@ interface Received {
   /** Path and query as they were sent: the URL of the request has `..` folded away already. */
   target: string
   headers: IncomingHttpHeaders
+  /** Of the other end of the connection. */
+  address: string | undefined
   /** Made when it is wanted: most requests have no body. */
   body(): Readable
   /** Ends the connection at once. */
@@ -65,6 +72,7 @@ const received = (request: Request, incoming: IncomingMessage | undefined): Rece
         method: request.method,
         target: incoming.url ?? '/',
         headers: incoming.headers,
+        address: incoming.socket.remoteAddress,
         body: () => incoming,
         cut: () => incoming.socket.destroy(),
       }
@@ -73,6 +81,7 @@ const received = (request: Request, incoming: IncomingMessage | undefined): Rece
         method: request.method,
         target: request.url,
         headers: Object.fromEntries(request.headers),
+        address: undefined,
         body: () => (request.body ? Readable.fromWeb(request.body as never) : Readable.from([])),
         cut: () => {},
       }
@@ -86,7 +95,7 @@ const refusal = (method: string, allow: string[] | undefined): Reply => {
     : new Reply('{"detail":"Method Not Allowed"}', headers, 405)
 }
 
-/** Makes the function that answers a request: route, authorise, parse, call, and every error as `{"detail": …}`. */
+/** Makes the function that answers a request: route, authorise, parse, call; errors in the shape their endpoint declares. */
 export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) => {
   const { settings, log, files: sink } = options
   const router = makeRouter<Served>()
@@ -100,7 +109,9 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
     maxFieldBytes: settings.maxInitParamsBytes,
   }
   const allowedOrigin = originOf(settings.publicUrl)
-  const timed = log.isLevelEnabled('debug')
+  const logged = log.isLevelEnabled('debug')
+  const { observer } = options
+  const timed = logged || observer !== undefined
 
   const readBody = async (endpoint: Route['endpoint'], from: Received) => {
     if (endpoint.form) {
@@ -113,11 +124,13 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
 
   const call = async (served: Served, params: Record<string, string>, from: Received): Promise<Reply> => {
     const { endpoint } = served
-    const { identity, collection, task } = await admit(options, endpoint, params, from.headers.authorization)
+    const { authorization } = from.headers
+    const { identity, collection, task } = await admit(options, endpoint, params, authorization, from.address)
     const query = served.readQuery(from.target)
     const sent = endpoint.body ? await readBody(endpoint, from) : undefined
     const files = sent?.files ?? []
     let kept = files.length === 0
+    const note: AuditNote = {}
     const made: AnyCall & Record<string, unknown> = {
       params,
       query,
@@ -130,6 +143,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       keepFiles: () => {
         kept = true
       },
+      note: (details) => void Object.assign(note, details),
       get signal() {
         return from.request.signal
       },
@@ -138,7 +152,10 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
     }
     try {
       if (endpoint.body) made.body = checkBody(endpoint.body, sent?.input)
-      const answer = await served.handle(made as unknown as Call)
+      const handle = () => served.handle(made as unknown as Call)
+      const answer = await (endpoint.audited && options.audit
+        ? recorded(options.audit, { ...entryOf(served, made), collection, identity }, note, handle, auditLost)
+        : handle())
       if (options.checkAnswers) checkAnswer(served, answer)
       return answer instanceof Reply ? answer : new Reply(JSON.stringify(answer), jsonHeaders)
     } finally {
@@ -146,14 +163,19 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
     }
   }
 
-  const failed = (thrown: unknown, from: Received, operation: string | undefined): Reply => {
-    const reply = errorReply(thrown)
+  const auditLost = (error: unknown) => log.warn({ err: error }, 'how a change ended is not in the audit trail')
+
+  const failed = (thrown: unknown, from: Received, { operation, endpoint }: Route): Reply => {
+    const reply = errorReply(thrown, endpoint.errorBody)
     const status = reply.status ?? 500
     const cause = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown
     if (status === 500) log.error({ err: cause, operation, method: from.method }, 'a request failed with a bug')
     else if (status === 503) log.warn({ operation, reason: String(cause) }, 'a request was turned away')
     return reply
   }
+
+  const ended = ({ headers }: Reply) =>
+    headers['content-type']?.startsWith('text/event-stream') ? observer?.streaming() : undefined
 
   const toResponse = (reply: Reply, from: Received, status: number): Response => {
     const cors = corsHeaders(from.headers.origin, allowedOrigin)
@@ -162,7 +184,8 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       void reply.body.cancel()
       return new Response(null, { status, headers })
     }
-    const body = reply.body instanceof ReadableStream ? guarded(reply.body, (error) => cut(from, error)) : reply.body
+    const body =
+      reply.body instanceof ReadableStream ? guarded(reply.body, (error) => cut(from, error), ended(reply)) : reply.body
     return new Response(body as string | null, { status, headers })
   }
 
@@ -185,17 +208,26 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       try {
         reply = await call(match.value, match.params, from)
       } catch (thrown) {
-        reply = failed(thrown, from, operation)
+        reply = failed(thrown, from, match.value)
       }
     }
     const status = reply.status ?? match?.value.endpoint.status ?? 200
-    if (timed) {
-      const ms = Math.round((performance.now() - started) * 10) / 10
-      log.debug({ method: from.method, route: match?.value.endpoint.path, operation, status, ms }, 'request')
+    const ms = timed ? performance.now() - started : 0
+    observer?.answered(operation ?? 'none', status, ms / 1000)
+    if (logged) {
+      const route = match?.value.endpoint.path
+      log.debug({ method: from.method, route, operation, status, ms: Math.round(ms * 10) / 10 }, 'request')
     }
     return toResponse(reply, from, status)
   }
 }
+
+/** What is written down of a call before it is carried out. */
+const entryOf = ({ operation }: Route, call: AnyCall & Record<string, unknown>) => ({
+  operation,
+  target: Object.values(call.params as Record<string, string>).join('/'),
+  changes: changesOf(call.body),
+})
 
 const checkAnswer = ({ operation, endpoint }: Route, answer: unknown): void => {
   if (!(endpoint.response instanceof z.ZodType)) return

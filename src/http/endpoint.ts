@@ -14,7 +14,10 @@ export type AccessLevel = 'none' | 'optional' | 'read' | 'write' | 'admin'
 export type CollectionSource = 'path' | 'storage_path' | 'any'
 
 /** What is answered where it is no JSON. */
-export type SpecialAnswer = 'bytes' | 'events' | 'html' | 'empty'
+export type SpecialAnswer = 'bytes' | 'events' | 'html' | 'text' | 'empty'
+
+/** What the body of an error is called by: `{"detail": …}`, or `{"error": "…"}` where old clients read that. */
+export type ErrorBody = 'detail' | 'error'
 
 /** One call of the API. Its name (operationId, client method, CLI operation) is its key in the contract. */
 export interface Endpoint {
@@ -40,8 +43,12 @@ export interface Endpoint {
   files: readonly string[]
   response: z.ZodType | SpecialAnswer
   status: number
-  /** Errors beyond those that follow from the rest: 401, 403, 404, 413, 422, 500 and 503. */
+  /** Is it written to the audit trail? Left out: whatever writes, but for data whose author is on record anyway. */
+  audited: boolean
+  /** Errors beyond those that follow from the rest: 401, 403, 404, 413, 422, 429, 500 and 503. */
   errors: readonly ErrorCode[]
+  /** The shape of every error of this call, whoever finds it. */
+  errorBody: ErrorBody
 }
 
 /** Endpoints by the name of their operation: unique in the whole API, camelCase. */
@@ -58,7 +65,9 @@ type Filled =
   | 'form'
   | 'files'
   | 'status'
+  | 'audited'
   | 'errors'
+  | 'errorBody'
 
 type Definition = Omit<Endpoint, Filled> & Partial<Pick<Endpoint, Filled>>
 
@@ -85,9 +94,10 @@ const sourceOf = (path: string): CollectionSource =>
  * it. Left out, `access` is `read` for GET and `write` for the rest, and the collection is where the path has it.
  */
 export const endpoint = <const D extends Definition>(definition: D): Declared<D> => {
+  const access = definition.access ?? (definition.method === 'GET' ? 'read' : 'write')
   const filled: Endpoint = {
     aliases: [],
-    access: definition.method === 'GET' ? 'read' : 'write',
+    access,
     collection: sourceOf(definition.path),
     collectionMissing: 'Collection not found',
     task: false,
@@ -96,7 +106,9 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     form: false,
     files: [],
     status: 200,
+    audited: definition.method !== 'GET' && (access === 'write' || access === 'admin'),
     errors: [],
+    errorBody: 'detail',
     ...definition,
   }
   return filled as Declared<D>

@@ -1,13 +1,25 @@
 import type { z } from 'zod'
 import { AppError, type FieldIssue, toAppError } from '../lib/errors.ts'
+import type { ErrorBody } from './endpoint.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 
-/** Whatever was thrown as the answer to send: `{"detail": …}`, a list for field errors, never a cause or a stack. */
-export const errorReply = (thrown: unknown): Reply => {
+/** What was found wrong, under the name that the endpoint has for it. */
+const described: Record<ErrorBody, (problem: string | FieldIssue[]) => Record<string, unknown>> = {
+  detail: (problem) => ({ detail: problem }),
+  error: (problem) => ({
+    error: typeof problem === 'string' ? problem : problem.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '),
+  }),
+}
+
+/**
+ * Whatever was thrown as the answer to send: `{"detail": …}` with a list for field errors, or the shape that the
+ * endpoint declares; never a cause or a stack.
+ */
+export const errorReply = (thrown: unknown, shape: ErrorBody = 'detail'): Reply => {
   const error = toAppError(thrown)
   const status = error.status
   const body = {
-    detail: status === 500 ? 'Internal Server Error' : (error.issues ?? error.message),
+    ...described[shape](status === 500 ? 'Internal Server Error' : (error.issues ?? error.message)),
     ...(error.hint && status !== 500 ? { hint: error.hint } : {}),
     ...error.extra,
   }

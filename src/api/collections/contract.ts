@@ -9,6 +9,7 @@ import {
   setOwnerSchema,
   setStorageSchema,
 } from '../../model/collection.ts'
+import { listedDatasetSchema } from '../../model/dataset.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
 
 const tag = 'Collections'
@@ -83,7 +84,7 @@ export const collectionsContract = {
     summary: 'The datasets of a collection',
     tag,
     query: listQuery,
-    response: z.array(z.record(z.string(), z.unknown())),
+    response: z.array(listedDatasetSchema),
   }),
   listCollectionAgents: endpoint({
     method: 'GET',

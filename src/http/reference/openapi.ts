@@ -32,6 +32,15 @@ const errorSchema = {
   },
 }
 
+const errorTextSchema = {
+  type: 'object',
+  required: ['error'],
+  properties: { error: { type: 'string' }, hint: { type: 'string', description: 'What to do next.' } },
+}
+
+/** The component that describes the errors of an endpoint. */
+const errorComponents = { detail: 'Error', error: 'ErrorText' } as const
+
 const fieldIssueSchema = {
   type: 'object',
   required: ['loc', 'msg', 'type'],
@@ -54,7 +63,11 @@ const tidy = (schema: Json): void => {
 
 /** Collects schemas under their `.meta({ id })`; where request and response of one name differ, the later gets a suffix. */
 const makeComponents = () => {
-  const schemas: Record<string, Json> = { Error: errorSchema, FieldIssue: fieldIssueSchema }
+  const schemas: Record<string, Json> = {
+    Error: errorSchema,
+    ErrorText: errorTextSchema,
+    FieldIssue: fieldIssueSchema,
+  }
 
   /** The schema with its named parts moved to the components. */
   const add = (schema: z.ZodType, io: 'input' | 'output'): Json => {
@@ -93,7 +106,7 @@ const isOpen = (endpoint: Endpoint): boolean => endpoint.access === 'none'
 /** The statuses an endpoint may answer beside its own: those it declares, and those that follow from what it is. */
 const errorStatuses = (endpoint: Endpoint): number[] => {
   const codes: ErrorCode[] = [...endpoint.errors]
-  if (!isOpen(endpoint)) codes.push('unauthenticated', 'forbidden', 'database_unavailable')
+  if (!isOpen(endpoint)) codes.push('unauthenticated', 'forbidden', 'rate_limited', 'database_unavailable')
   if (endpoint.path.includes('{')) codes.push('not_found')
   if (endpoint.body || Object.keys(endpoint.query.shape).length > 0) codes.push('invalid')
   if (endpoint.body) codes.push('too_large')
@@ -145,7 +158,12 @@ const requestBody = (endpoint: Endpoint, components: Components): Json => {
   }
 }
 
-const special = { bytes: 'application/octet-stream', events: 'text/event-stream', html: 'text/html' } as const
+const special = {
+  bytes: 'application/octet-stream',
+  events: 'text/event-stream',
+  html: 'text/html',
+  text: 'text/plain',
+} as const
 
 const success = (endpoint: Endpoint, components: Components): Json => {
   const { response } = endpoint
@@ -169,7 +187,9 @@ const operation = (name: string, endpoint: Endpoint, components: Components): Js
         status,
         {
           description: reasons[status] ?? 'Error',
-          content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+          content: {
+            'application/json': { schema: { $ref: `#/components/schemas/${errorComponents[endpoint.errorBody]}` } },
+          },
         },
       ]),
     ),

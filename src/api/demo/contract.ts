@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+
+/** A server of one's own has no demo to hand out: its clients look for a 404 with `error`, and then do without. */
+const refused = <const Method extends 'GET' | 'POST', const Path extends string>(
+  method: Method,
+  path: Path,
+  summary: string,
+) =>
+  endpoint({
+    method,
+    path,
+    summary,
+    tag: 'Demo',
+    access: 'none',
+    response: z.never(),
+    status: 404,
+    errors: ['not_found'],
+    errorBody: 'error',
+  })
+
+export const demoContract = {
+  runDemo: refused('POST', '/api/demo/run', 'Start the public demo; not enabled here'),
+  getDemoStatus: refused('GET', '/api/demo/status/{run_id}', 'How far the public demo is; not enabled here'),
+  getDemoReport: refused('GET', '/api/demo/report/{run_id}', 'What the public demo made; not enabled here'),
+  signUpByEmail: refused('POST', '/api/onboarding/email-signup', 'Sign up by e-mail; not enabled here'),
+}
