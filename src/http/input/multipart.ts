@@ -113,9 +113,12 @@ export const readMultipart = async (
   }
 
   let stored: Promise<void> = Promise.resolve()
-  const keep = async (stream: Readable, name: string, type: string) => {
+  const keep = async (stream: Readable, name: string | undefined, type: string) => {
     const { id, size, sha256 } = await sink.put(stream, { maxBytes: limits.maxFileBytes })
-    form.files.push({ object: id, name: plainFileName(name), content_type: typeOf(name, type), size, sha256 })
+    // A browser sends a file input that was left empty as a part without a name and bytes.
+    if (name === undefined && size === 0) return sink.remove([id])
+    const plain = plainFileName(name ?? '')
+    form.files.push({ object: id, name: plain, content_type: typeOf(plain, type), size, sha256 })
   }
 
   try {
@@ -150,7 +153,7 @@ export const readMultipart = async (
         stream.on('error', () => {}) // reported by the parser
         const { filename, mimeType } = info as { filename: string | undefined; mimeType: string }
         // Parts that stood in the same packet as the failure still come; their streams would never end.
-        if (failed || !accepted.includes(name) || !filename) return void stream.resume()
+        if (failed || !accepted.includes(name)) return void stream.resume()
         current.add(stream)
         stream.on('limit', () => fail(fileTooLarge(limits.maxFileBytes)))
         stored = stored.then(() => keep(stream, filename, mimeType))

@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { textSchema } from './names.ts'
+
+const purposeSchema = z
+  .string()
+  .max(64)
+  .regex(/^[\w.-]*$/, 'Letters, digits, dots, underscores and hyphens, such as user_data')
+  .nullish()
+  .transform((given) => given || 'user_data')
+
+/** The fields of an upload that are no file. */
+export const uploadFormSchema = z
+  .object({
+    collection: textSchema
+      .nullish()
+      .transform((given) => given || undefined)
+      .describe('Where it goes. Needed by the admin and by keys of several collections.'),
+    purpose: purposeSchema.describe('A word of your own, kept with the file.'),
+  })
+  .meta({ id: 'UploadForm' })
+
+/** A file uploaded ahead of a run, by its path and by its id; with several, the first one. */
+export const uploadedFileSchema = z
+  .object({
+    path: z.string().describe('Storage path: goes into init_params.file_paths.'),
+    file_path: z.string(),
+    file_paths: z.array(z.string()).describe('Of every file that was sent.'),
+    upload_id: z.string(),
+    filename: z.string(),
+    size: z.int(),
+    content_type: z.string(),
+    collection: z.string(),
+    id: z.string(),
+  })
+  .meta({ id: 'UploadedFile' })
+
+export const uploadedFilesSchema = z
+  .object({ upload_id: z.string(), file_paths: z.array(z.string()), count: z.int() })
+  .meta({ id: 'UploadedFiles' })
+
+/** An upload in the shape of the OpenAI API. */
+export const fileObjectSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal('file'),
+    bytes: z.int(),
+    created_at: z.int().describe('Seconds since 1970.'),
+    filename: z.string(),
+    purpose: z.string(),
+  })
+  .meta({ id: 'FileObject' })
+
+export const fileListSchema = z
+  .object({
+    object: z.literal('list'),
+    data: z.array(fileObjectSchema),
+    first_id: z.string().nullable(),
+    last_id: z.string().nullable(),
+    has_more: z.boolean(),
+  })
+  .meta({ id: 'FileObjectList' })
+
+export const deletedFileSchema = z
+  .object({ id: z.string(), object: z.literal('file'), deleted: z.literal(true) })
+  .meta({ id: 'DeletedFile' })
