@@ -4,7 +4,9 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { ActivityRegistry } from './activities/activity.ts'
 import { builtinActivities } from './activities/registry.ts'
+import { makeAuditTrail } from './api/audit/trail.ts'
 import { makeAuthenticate } from './api/authenticate.ts'
+import { makeCallLimit } from './api/call-limit.ts'
 import { makeReference } from './api/reference.ts'
 import { apiRoutes } from './api/routes.ts'
 import { makeShownDefinitions } from './api/trajectories/definitions.ts'
@@ -25,6 +27,7 @@ import type { Fetch } from './lib/net.ts'
 import { pause } from './lib/time.ts'
 import { version } from './lib/version.ts'
 import type { Workflow } from './model/workflow.ts'
+import { makeCallCounter, sweepCallWindows } from './store/call-windows.ts'
 import { makeCollectionFinder } from './store/collections.ts'
 import { finishDeletions } from './store/deletion.ts'
 import { readEnvironmentVersion, removeUnusedEnvironments } from './store/environments.ts'
@@ -144,7 +147,10 @@ export const startServer = async ({
         adminToken,
         findKey: makeKeyFinder(database),
         touchKey: makeKeyToucher(database),
+        failuresPerMinute: settings.authFailuresPerMinute,
       }),
+      limit: makeCallLimit({ callsPerMinute: settings.rateLimit, count: makeCallCounter(database) }),
+      audit: makeAuditTrail(database),
       findCollection,
       findTask: makeTaskFinder(database),
       files: objects,
@@ -191,6 +197,7 @@ const keepHouse = (
     await finishDeletions(database, { cancelRunsOf, objects })
     await objects.sweepTemporary()
     await removeUnusedEnvironments(database)
+    await sweepCallWindows(database)
   }
   const running = (async () => {
     while (await pause(housekeepingMs, stop.signal)) {

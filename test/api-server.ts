@@ -6,6 +6,7 @@ import { builtinActivities } from '../src/activities/registry.ts'
 import { type AuditDeps, auditRoutes } from '../src/api/audit/routes.ts'
 import { makeAuditTrail } from '../src/api/audit/trail.ts'
 import { makeAuthenticate } from '../src/api/authenticate.ts'
+import { makeCallLimit } from '../src/api/call-limit.ts'
 import { type CollectionsDeps, collectionsRoutes } from '../src/api/collections/routes.ts'
 import { connectedAccountsRoutes } from '../src/api/connected-accounts/routes.ts'
 import { datasetsRoutes } from '../src/api/datasets/routes.ts'
@@ -26,6 +27,7 @@ import type { Route } from '../src/http/implement.ts'
 import { makeServer } from '../src/http/server.ts'
 import { hashToken, makeSealer } from '../src/lib/crypto.ts'
 import { newApiKey } from '../src/lib/ids.ts'
+import { makeCallCounter } from '../src/store/call-windows.ts'
 import { makeCollectionFinder } from '../src/store/collections.ts'
 import { makeKeyFinder, makeKeyToucher } from '../src/store/keys.ts'
 import { openDiskObjects } from '../src/store/objects/disk.ts'
@@ -98,6 +100,10 @@ export interface ApiServerOptions {
   deps?: Partial<ApiDeps>
   settings?: Partial<typeof defaults>
   moreRoutes?: Route[]
+  /** Without these nothing is limited. */
+  limits?: { callsPerMinute?: number; failuresPerMinute?: number }
+  /** Its database is shared, as by another process; to be closed before it. */
+  beside?: ApiServer
 }
 
 const defaults = {
@@ -111,7 +117,8 @@ const defaults = {
 
 /** The routes over a database of their own and a real port, without an engine. */
 export const startApiServer = async (options: ApiServerOptions = {}): Promise<ApiServer> => {
-  const own = await createTestDatabase()
+  const { beside } = options
+  const own = beside ? { url: beside.database.url, drop: async () => {} } : await createTestDatabase()
   const database = openDatabase(own.url)
   const settings = { ...defaults, ...options.settings }
   const admin = `admin-${randomBytes(16).toString('hex')}`
@@ -140,6 +147,11 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       adminToken: admin,
       findKey: makeKeyFinder(database),
       touchKey: makeKeyToucher(database),
+      failuresPerMinute: options.limits?.failuresPerMinute ?? 0,
+    }),
+    limit: makeCallLimit({
+      callsPerMinute: options.limits?.callsPerMinute ?? 0,
+      count: makeCallCounter(database),
     }),
     audit: makeAuditTrail(database),
     findCollection,

@@ -31,6 +31,7 @@ test('a key becomes an identity and is touched; the admin token covers all', asy
     prefix: 'mlc_a1a1',
     access: 'READ',
     collectionIds: [4],
+    expiresAt: null,
   })
   expect(touched).toEqual([1])
   expect(await make({})('bearer  the-admin-token-of-this-server')).toMatchObject({ kind: 'admin', access: 'ADMIN' })

@@ -2,14 +2,25 @@ import { hashToken, sameText } from '../lib/crypto.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Identity } from '../model/identity.ts'
 import type { KnownKey } from '../store/keys.ts'
+import { makeAttempts } from './attempts.ts'
 
 export interface AuthenticateDeps {
   adminToken: string
   findKey(hash: string): Promise<KnownKey | undefined>
   touchKey(key: KnownKey): void
+  /** Refused tokens that one address may send in a minute; 0, or absent: any number. */
+  failuresPerMinute?: number
 }
 
-const admin: Identity = { kind: 'admin', keyId: null, name: null, prefix: null, access: 'ADMIN', collectionIds: [] }
+const admin: Identity = {
+  kind: 'admin',
+  keyId: null,
+  name: null,
+  prefix: null,
+  access: 'ADMIN',
+  collectionIds: [],
+  expiresAt: null,
+}
 
 const refused = (text: string): AppError =>
   new AppError('unauthenticated', text, { hint: 'Make a new token, and send it as Authorization: Bearer <token>.' })
@@ -21,6 +32,7 @@ const identityOf = (key: KnownKey): Identity => ({
   prefix: key.key_prefix,
   access: key.access_level,
   collectionIds: key.collection_ids,
+  expiresAt: key.expires_at,
 })
 
 const findKey = async (deps: AuthenticateDeps, token: string): Promise<KnownKey | undefined> => {
@@ -35,18 +47,36 @@ const findKey = async (deps: AuthenticateDeps, token: string): Promise<KnownKey 
   }
 }
 
-/** Makes the function that turns an Authorization header into an identity, or throws the 401 to send. */
-export const makeAuthenticate =
-  (deps: AuthenticateDeps) =>
-  async (header: string): Promise<Identity> => {
-    const token = /^bearer +(\S+) *$/i.exec(header)?.[1]
-    if (token === undefined) throw refused('Not authenticated')
-    if (sameText(token, deps.adminToken)) return admin
-    if (!token.startsWith('mlc_')) throw refused('Invalid API key or JWT token')
-    if (!/^mlc_[a-z0-9]{32}$/.test(token)) throw refused('Invalid API key format')
-    const key = await findKey(deps, token)
-    const expired = key?.expires_at && key.expires_at.getTime() <= Date.now()
-    if (!key?.is_active || expired) throw refused('Invalid or inactive API key')
-    deps.touchKey(key)
-    return identityOf(key)
+const identify = async (deps: AuthenticateDeps, header: string): Promise<Identity> => {
+  const token = /^bearer +(\S+) *$/i.exec(header)?.[1]
+  if (token === undefined) throw refused('Not authenticated')
+  if (sameText(token, deps.adminToken)) return admin
+  if (!token.startsWith('mlc_')) throw refused('Invalid API key or JWT token')
+  if (!/^mlc_[a-z0-9]{32}$/.test(token)) throw refused('Invalid API key format')
+  const key = await findKey(deps, token)
+  const expired = key?.expires_at && key.expires_at.getTime() <= Date.now()
+  if (!key?.is_active || expired) throw refused('Invalid or inactive API key')
+  deps.touchKey(key)
+  return identityOf(key)
+}
+
+/**
+ * Makes the function that turns an Authorization header into an identity, or throws the 401 to send; a 429 instead,
+ * where the address has sent too many that were refused. A valid token is never refused for the failures of others.
+ */
+export const makeAuthenticate = (deps: AuthenticateDeps) => {
+  const attempts = makeAttempts(deps.failuresPerMinute ?? 0)
+  return async (header: string, address?: string): Promise<Identity> => {
+    try {
+      return await identify(deps, header)
+    } catch (error) {
+      const failed = error instanceof AppError && error.code === 'unauthenticated'
+      const wait = failed && address !== undefined ? attempts.failed(address) : 0
+      if (wait === 0) throw error
+      throw new AppError('rate_limited', 'Rate limit exceeded', {
+        hint: 'Too many tokens from this address were refused. Send a valid one, or wait.',
+        retryAfterSeconds: wait,
+      })
+    }
   }
+}

@@ -4,8 +4,10 @@ import type { Endpoint } from './endpoint.ts'
 
 /** How http learns who calls and which collection is meant: handed in, since http knows no store. */
 export interface Gate {
-  /** Checks the value of an Authorization header. Throws `unauthenticated` with the text to send. */
-  authenticate(header: string): Promise<Identity>
+  /** Checks the value of an Authorization header. Throws `unauthenticated`, or `rate_limited`, with the text to send. */
+  authenticate(header: string, address?: string): Promise<Identity>
+  /** Counts the call. Throws `rate_limited` where the identity has made too many. */
+  limit?(identity: Identity, collection: FoundCollection | undefined): Promise<void>
   /** Case-insensitive; undefined for unknown and for illegal names. */
   findCollection(name: string): Promise<FoundCollection | undefined>
   /** The same with a task in it: one question for both. The task is undefined where the collection has none so called. */
@@ -49,14 +51,15 @@ const findPlace = async (gate: Gate, endpoint: Endpoint, name: string, task: str
   endpoint.task ? gate.findTask(name, task) : { collection: await gate.findCollection(name), task: undefined }
 
 /**
- * The one place that decides who may call what, from the endpoint's declaration alone: 401, then 404 for an unknown
- * collection, then 403 for one out of scope, then 403 for a level that is too low.
+ * The one place that decides who may call what, from the endpoint's declaration alone: 401, then 429 for one call too
+ * many, then 404 for an unknown collection, then 403 for one out of scope, then 403 for a level that is too low.
  */
 export const admit = async (
   gate: Gate,
   endpoint: Endpoint,
   params: Record<string, string>,
   header: string | undefined,
+  address?: string,
 ): Promise<Admission> => {
   const { access } = endpoint
   if (header === undefined && access !== 'none' && access !== 'optional') {
@@ -64,10 +67,11 @@ export const admit = async (
   }
   const name = collectionName(endpoint, params)
   const [identity, place] = await Promise.all([
-    header === undefined || access === 'none' ? undefined : gate.authenticate(header),
+    header === undefined || access === 'none' ? undefined : gate.authenticate(header, address),
     name === undefined ? undefined : findPlace(gate, endpoint, name, params.task ?? ''),
   ])
   const collection = place?.collection
+  if (identity && gate.limit) await gate.limit(identity, collection)
   if (name !== undefined && !collection) throw missing(endpoint, params)
   if (identity) {
     if (collection && access !== 'optional') requireScope(identity, collection.id)

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { FoundCollection, FoundTask, Identity } from '../model/identity.ts'
+import type { AuditNote } from './audit.ts'
 import type { Contract, Endpoint, Params } from './endpoint.ts'
 import type { Reply } from './reply.ts'
 
@@ -21,6 +22,8 @@ export interface AnyCall {
   files: ReceivedFile[]
   /** To be called once the files belong to something that was stored; otherwise they are removed after the call. */
   keepFiles(): void
+  /** Says what was changed, for the audit trail of an audited call; what is said later is added. Never a secret. */
+  note(details: AuditNote): void
   /** Fires when the client is gone. */
   readonly signal: AbortSignal
   /** Fires when the server stops: streams end then. */

@@ -30,6 +30,14 @@ const declared = {
     example: '8080',
     schema: wholeNumber(0, 65_535),
   }),
+  metricsPort: setting({
+    variable: 'JETTY_METRICS_PORT',
+    description:
+      'Port of JETTY_HOST that serves /metrics and /health without a token, and nothing else; a worker serves it too. ' +
+      'Unset: /metrics is on JETTY_PORT alone, for the admin token.',
+    example: '9070',
+    schema: wholeNumber(0, 65_535),
+  }),
   dataDir: setting({
     variable: 'JETTY_DATA_DIR',
     description: 'Folder that holds everything: the embedded database, files, tokens and keys.',
@@ -93,6 +101,13 @@ const declared = {
     default: '1GiB',
     example: '200MiB',
     schema: bytes(),
+  }),
+  maxLabelsPerRun: setting({
+    variable: 'JETTY_MAX_LABELS_PER_RUN',
+    description: 'Labels that one run may have.',
+    default: '1000',
+    example: '100',
+    schema: wholeNumber(1, 100_000),
   }),
   maxFilesPerRun: setting({
     variable: 'JETTY_MAX_FILES_PER_RUN',
@@ -170,6 +185,21 @@ const declared = {
     default: 'false',
     example: 'true',
     schema: trueOrFalse(),
+  }),
+  authFailuresPerMinute: setting({
+    variable: 'JETTY_AUTH_FAILURES_PER_MINUTE',
+    description:
+      'Refused tokens a minute from one address before it gets 429; valid ones are never refused. 0: no limit.',
+    default: '300',
+    example: '30',
+    schema: wholeNumber(0, 1_000_000),
+  }),
+  rateLimit: setting({
+    variable: 'JETTY_RATE_LIMIT',
+    description: 'Calls a minute that one key may make; a collection may have a limit of its own. 0: no limit.',
+    default: '0',
+    example: '600',
+    schema: wholeNumber(0, 1_000_000),
   }),
   logLevel: setting({
     variable: 'JETTY_LOG_LEVEL',

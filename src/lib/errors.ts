@@ -58,6 +58,12 @@ export const errorCodes = {
     meaning: 'Larger than a limit allows.',
     remedy: 'Send less, or raise the setting that the message names.',
   },
+  rate_limited: {
+    status: 429,
+    retryable: true,
+    meaning: 'More calls in a minute than the key or the address may make.',
+    remedy: 'Wait for the seconds of `Retry-After`.',
+  },
   busy: {
     status: 503,
     retryable: true,

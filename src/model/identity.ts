@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { CollectionSettings } from './collection-settings.ts'
 
 /** What a token may do: READ reads, WRITE also runs and changes, ADMIN is the one token of the server. */
 export const accessLevelSchema = z.enum(['READ', 'WRITE', 'ADMIN'])
@@ -14,12 +15,16 @@ export interface Identity {
   access: AccessLevelName
   /** Collections a key covers; without meaning for the admin, who covers all. */
   collectionIds: readonly number[]
+  /** Null: never. */
+  expiresAt: Date | null
 }
 
 /** A collection as found by the name in a request. */
 export interface FoundCollection {
   id: number
   name: string
+  /** What is set of it; found together with it. */
+  settings?: Partial<CollectionSettings>
 }
 
 /** A task as found by the names in a request: what a run of it has to know. */
@@ -35,6 +40,10 @@ export interface FoundTask {
 /** Whether an identity may see a collection at all. */
 export const covers = (identity: Identity, collectionId: number): boolean =>
   identity.kind === 'admin' || identity.collectionIds.includes(collectionId)
+
+/** The collections a list is limited to; undefined means all of them. */
+export const coveredIds = (identity: Identity): readonly number[] | undefined =>
+  identity.kind === 'admin' ? undefined : identity.collectionIds
 
 /** Who did it, as recorded with runs and labels: `admin` or `api-key:<name>`. */
 export const authorOf = (identity: Identity): string =>

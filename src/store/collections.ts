@@ -1,5 +1,10 @@
 import type { Database, Queries } from '../database/database.ts'
 import { batched } from '../lib/batch.ts'
+import {
+  type CollectionSettings,
+  readCollectionSettings,
+  type SetCollectionSettings,
+} from '../model/collection-settings.ts'
 import type { FoundCollection } from '../model/identity.ts'
 import { isName } from '../model/names.ts'
 
@@ -30,12 +35,14 @@ const columns = 'id, name, description, owner_identifier, storage_info, storage_
 export const makeCollectionFinder = (database: Database): ((name: string) => Promise<FoundCollection | undefined>) => {
   const find = batched<string, FoundCollection | undefined>(async (names) => {
     const lower = names.map((name) => name.toLowerCase())
-    const rows = await database.rows<FoundCollection & { key: string }>(
+    const rows = await database.rows<{ id: number; name: string; settings: string | null; key: string }>(
       'find_collections',
-      'select id, name, lower(name) as key from collections where lower(name) = any($1)',
+      'select id, name, settings, lower(name) as key from collections where lower(name) = any($1)',
       [[...new Set(lower)]],
     )
-    const byKey = new Map(rows.map(({ key, id, name }) => [key, { id, name }]))
+    const byKey = new Map(
+      rows.map(({ key, id, name, settings }) => [key, { id, name, settings: readCollectionSettings(settings) }]),
+    )
     return lower.map((key) => byKey.get(key))
   })
   return async (name) => (isName(name) ? find(name) : undefined)
@@ -115,3 +122,19 @@ export const setStorage = async (
       [id, storage.info !== undefined, storage.info ?? null, storage.provider ?? null],
     )
   )[0]
+
+/** Sets what is given, null removes; gives what is set afterwards, undefined where the collection is gone. */
+export const changeCollectionSettings = async (
+  database: Database,
+  id: number,
+  change: SetCollectionSettings,
+): Promise<Partial<CollectionSettings> | undefined> => {
+  const [row] = await database.rows<{ settings: string | null }>(
+    'set_collection_settings',
+    `update collections
+     set settings = nullif(jsonb_strip_nulls(coalesce(settings, '{}')::jsonb || $2::jsonb)::text, '{}')
+     where id = $1 returning settings`,
+    [id, JSON.stringify(change)],
+  )
+  return row && readCollectionSettings(row.settings)
+}

@@ -5,9 +5,9 @@ export interface KeyRow {
   id: number
   collection_id: number
   collection_name: string
-  /** Every collection the key covers. */
+  /** Every collection the key covers, by id. */
   collection_ids: number[]
-  /** Their names. */
+  /** Their names, in the same order. */
   collections: string[]
   name: string
   key_prefix: string

@@ -1,5 +1,6 @@
 import type { Database, Queries } from '../database/database.ts'
 import { batched } from '../lib/batch.ts'
+import { readCollectionSettings } from '../model/collection-settings.ts'
 import type { FoundCollection, FoundTask } from '../model/identity.ts'
 import { isName } from '../model/names.ts'
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
@@ -61,6 +62,7 @@ const payloads = 'left join payloads i on i.id = s.inputs_payload left join payl
 interface PlaceRow {
   collection_id: number
   collection_name: string
+  settings: string | null
   environment_id: number | null
   id: number | null
   name: string | null
@@ -77,7 +79,8 @@ export const makeTaskFinder = (
   const find = batched<{ collection: string; task: string }, PlaceRow | undefined>(async (wanted) => {
     const rows = await database.rows<PlaceRow & { at: number }>(
       'find_places',
-      `select w.at::int as at, c.id as collection_id, c.name as collection_name, c.environment_id, t.id, t.name, t.definition
+      `select w.at::int as at, c.id as collection_id, c.name as collection_name, c.settings,
+         c.environment_id, t.id, t.name, t.definition
        from unnest($1::text[], $2::text[]) with ordinality w(collection, task, at)
        join collections c on lower(c.name) = w.collection
        left join tasks t on t.collection_id = c.id and lower(t.name) = w.task`,
@@ -93,7 +96,11 @@ export const makeTaskFinder = (
     if (!row) return undefined
     const { id, name, definition, environment_id } = row
     return {
-      collection: { id: row.collection_id, name: row.collection_name },
+      collection: {
+        id: row.collection_id,
+        name: row.collection_name,
+        settings: readCollectionSettings(row.settings),
+      },
       task: id === null || name === null || definition === null ? undefined : { id, name, definition, environment_id },
     }
   }
@@ -124,15 +131,18 @@ export const findRun = async (
   at: { collectionId: number; task: string; trajectoryId: string },
 ): Promise<RunRow | undefined> => (await findRuns(queries, { ...at, trajectoryIds: [at.trajectoryId] }))[0]
 
+/** At most one run for each id: ids from outside may stand in several tasks, and the task that has the name now wins. */
 export const findRuns = (
   queries: Queries,
   at: { collectionId: number; task: string; trajectoryIds: string[] },
 ): Promise<RunRow[]> =>
   queries.rows<RunRow>(
     'find_runs',
-    `select ${runColumns} from runs r where r.trajectory_id = any($1::text[]) and r.collection_id = $2
-       and (lower(split_part(r.name, '/', 2)) = lower($3)
-            or r.task_id = (select id from tasks where collection_id = $2 and lower(name) = lower($3)))`,
+    `with t as (select id from tasks where collection_id = $2 and lower(name) = lower($3))
+     select distinct on (r.trajectory_id) ${runColumns} from runs r
+     where r.trajectory_id = any($1::text[]) and r.collection_id = $2
+       and (lower(split_part(r.name, '/', 2)) = lower($3) or r.task_id = (select id from t))
+     order by r.trajectory_id, r.task_id is not distinct from (select id from t) desc, r.number desc`,
     [at.trajectoryIds, at.collectionId, at.task],
   )
 
@@ -140,17 +150,23 @@ export const findRuns = (
 const mostParts = 20
 
 /**
- * By workflow id, compared whole, or by a bare trajectory id. What stands after a `--` only says where to look: the
- * index on trajectory ids serves both.
+ * By workflow id, compared whole, or by a bare trajectory id. Ids from outside may stand in several tasks: a run of the
+ * collections that the caller covers goes first (undefined means all), then the whole id, then the newest. What stands
+ * after a `--` only says where to look: the index on trajectory ids serves both.
  */
-export const findRunByWorkflowId = async (queries: Queries, id: string): Promise<RunRow | undefined> => {
+export const findRunByWorkflowId = async (
+  queries: Queries,
+  id: string,
+  collectionIds: readonly number[] | undefined,
+): Promise<RunRow | undefined> => {
   const parts = id.split('--').slice(-mostParts)
   const endings = [id, ...parts.map((_, at) => parts.slice(at).join('--'))]
   const [row] = await queries.rows<RunRow>(
     'find_run_by_workflow_id',
     `select ${runColumns} from runs r
-     where r.trajectory_id = any($2::text[]) and (r.workflow_id = $1 or r.trajectory_id = $1) limit 1`,
-    [id, endings],
+     where r.trajectory_id = any($2::text[]) and (r.workflow_id = $1 or r.trajectory_id = $1)
+     order by $3::bigint[] is null or r.collection_id = any($3) desc, r.workflow_id = $1 desc, r.number desc limit 1`,
+    [id, endings, collectionIds ?? null],
   )
   return row
 }

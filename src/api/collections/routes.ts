@@ -39,6 +39,9 @@ const found = (row: CollectionRow | undefined): CollectionRow => {
 const masked = (variables: Variables): Record<string, string> =>
   Object.fromEntries([...variables.keys()].map((name) => [name, mask]))
 
+/** What may be said of an object that can hold credentials: at most the first fifty of its names. */
+const namesOf = (object: object): string[] => Object.keys(object).slice(0, 50)
+
 export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
   const { database, sealer } = deps
   return implement(collectionsContract, {
@@ -54,7 +57,7 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
       environment_variables: masked(await readEnvironment(database, sealer, collection.id)),
     }),
 
-    createCollection: async ({ identity, body, bodyText }) => {
+    createCollection: async ({ identity, body, bodyText, note }) => {
       const variables = changedVariables(new Map(), body.environment_variables ?? {})
       const row = await database.transaction(async (queries) => {
         const made = await createCollection(queries, {
@@ -69,6 +72,16 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
         return made
       })
       if (!row) throw new AppError('already_exists', 'Collection already exists')
+      note({
+        target: row.name,
+        collections: [row],
+        changes: {
+          storage_provider: row.storage_provider,
+          ...(row.owner_identifier === null ? {} : { owner_identifier: row.owner_identifier }),
+          ...(body.storage_info ? { storage_info: namesOf(body.storage_info) } : {}),
+          ...(variables.size > 0 ? { environment_variables: [...variables.keys()] } : {}),
+        },
+      })
       return { ...shownCollection(row), environment_variables: masked(variables) }
     },
 
@@ -77,16 +90,24 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
       return empty()
     },
 
-    setCollectionOwner: async ({ collection, body }) =>
-      shownCollection(found(await setOwner(database, collection.id, body.owner_identifier))),
+    setCollectionOwner: async ({ collection, body, note }) => {
+      note({ changes: { owner_identifier: body.owner_identifier } })
+      return shownCollection(found(await setOwner(database, collection.id, body.owner_identifier)))
+    },
 
     getCollectionStorage: async ({ collection }) =>
       shownStorage(found(await findCollectionRow(database, collection.id))),
 
-    setCollectionStorage: async ({ collection, body, bodyText }) => {
+    setCollectionStorage: async ({ collection, body, bodyText, note }) => {
       const given = body.storage_info
       const info = given === undefined ? undefined : given === null ? null : memberText(bodyText, 'storage_info')
       const provider = body.storage_provider === null ? 'default' : body.storage_provider
+      note({
+        changes: {
+          ...(given === undefined ? {} : { storage_info: given && namesOf(given) }),
+          ...(provider === undefined ? {} : { storage_provider: provider }),
+        },
+      })
       return shownStorage(found(await setStorage(database, collection.id, { info, provider })))
     },
 

@@ -13,6 +13,12 @@ export interface EnvironmentDeps {
   settings: { exposeEnvValues: boolean }
 }
 
+/** The names of the variables that were set to something new, and of those that went. */
+const differenceOf = (before: Variables, after: Variables) => ({
+  set: [...after.keys()].filter((name) => before.get(name) !== after.get(name)),
+  removed: [...before.keys()].filter((name) => !after.has(name)),
+})
+
 export const environmentRoutes = ({ database, sealer, settings }: EnvironmentDeps): Route[] => {
   const shown = (variables: Variables) => {
     const entries = [...variables].map(([name, value]): [string, string] => [
@@ -24,12 +30,14 @@ export const environmentRoutes = ({ database, sealer, settings }: EnvironmentDep
   return implement(environmentContract, {
     getEnvironment: async ({ collection }) => shown(await readEnvironment(database, sealer, collection.id)),
 
-    setEnvironment: async ({ collection, body }) => {
+    setEnvironment: async ({ collection, body, note }) => {
       const given = body.environment_variables
       if (given === undefined) return shown(await readEnvironment(database, sealer, collection.id))
-      const changed = await changeEnvironment(database, sealer, collection.id, (current) =>
-        given === null ? new Map() : changedVariables(current, given),
-      )
+      const changed = await changeEnvironment(database, sealer, collection.id, (current) => {
+        const next = given === null ? new Map<string, string>() : changedVariables(current, given)
+        note({ changes: differenceOf(current, next) })
+        return next
+      })
       if (!changed) throw new AppError('not_found', 'Collection not found')
       return shown(changed)
     },

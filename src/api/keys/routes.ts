@@ -5,7 +5,7 @@ import { hashToken } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newApiKey } from '../../lib/ids.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { FoundCollection, Identity } from '../../model/identity.ts'
+import { covers, type FoundCollection, type Identity } from '../../model/identity.ts'
 import type { Key } from '../../model/key.ts'
 import { createKey, deleteKey, findKeyRow, type KeyRow, listKeys, updateKey } from '../../store/keys.ts'
 import { keysContract } from './contract.ts'
@@ -20,26 +20,59 @@ const notFound = () => new AppError('not_found', 'API key not found')
 const taken = (name: string, collection: string) =>
   new AppError('already_exists', `API key with name '${name}' already exists in collection '${collection}'`)
 
-const shown = (row: KeyRow): Key => ({
-  id: row.id,
-  collection_id: row.collection_id,
-  collection_name: row.collection_name,
-  collections: row.collections,
-  name: row.name,
-  key_prefix: row.key_prefix,
-  access_level: row.access_level,
-  is_active: row.is_active,
-  created_at: timestamp(row.created_at),
-  created_by_agent_id: null,
-  expires_at: timestampOrNull(row.expires_at),
-  last_used_at: timestampOrNull(row.last_used_at),
+/** A key as the caller may see it: of the collections that it covers only those that the caller covers too. */
+const shown = (row: KeyRow, identity: Identity): Key => {
+  const all = row.collection_ids.map((id, index) => ({ id, name: row.collections[index] as string }))
+  const seen = all.filter(({ id }) => covers(identity, id))
+  const own = covers(identity, row.collection_id) ? { id: row.collection_id, name: row.collection_name } : seen[0]
+  return {
+    id: row.id,
+    collection_id: own?.id ?? row.collection_id,
+    collection_name: own?.name ?? row.collection_name,
+    collections: seen.map(({ name }) => name),
+    name: row.name,
+    key_prefix: row.key_prefix,
+    access_level: row.access_level,
+    is_active: row.is_active,
+    created_at: timestamp(row.created_at),
+    created_by_agent_id: null,
+    expires_at: timestampOrNull(row.expires_at),
+    last_used_at: timestampOrNull(row.last_used_at),
+  }
+}
+
+/** Refuses what would be valid for longer than the caller's own key: nobody hands out more than he has. */
+const requireNotLonger = (identity: Identity, expiresAt: Date | null): void => {
+  if (identity.expiresAt === null || (expiresAt !== null && expiresAt <= identity.expiresAt)) return
+  throw new AppError('forbidden', 'A key that expires cannot make or switch on one that is valid for longer', {
+    hint: `Yours expires at ${timestamp(identity.expiresAt)}; choose an earlier expires_at, or use another token.`,
+  })
+}
+
+/** What the audit trail says of a key. */
+const noted = (row: KeyRow) => ({
+  target: String(row.id),
+  collections: row.collection_ids.map((id, index) => ({ id, name: row.collections[index] as string })),
+  changes: {
+    name: row.name,
+    key_prefix: row.key_prefix,
+    access_level: row.access_level,
+    is_active: row.is_active,
+    expires_at: timestampOrNull(row.expires_at),
+  },
 })
 
 export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
-  /** The key, if the caller covers every collection it covers: nobody may switch on what reaches further than he does. */
+  /** The key, if the caller covers a collection of it: of one that is not his nobody learns that it exists. */
   const get = async (id: string, identity: Identity): Promise<KeyRow> => {
     const row = /^[1-9]\d{0,14}$/.test(id) ? await findKeyRow(database, Number(id)) : undefined
-    if (!row) throw notFound()
+    if (!row?.collection_ids.some((collectionId) => covers(identity, collectionId))) throw notFound()
+    return row
+  }
+
+  /** The same to change it. For that he has to cover all: nobody may switch on what reaches further than he does. */
+  const getOwn = async (id: string, identity: Identity): Promise<KeyRow> => {
+    const row = await get(id, identity)
     for (const collectionId of row.collection_ids) requireScope(identity, collectionId)
     return row
   }
@@ -52,39 +85,48 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
   }
 
   return implement(keysContract, {
-    createKey: async ({ body, identity }) => {
+    createKey: async ({ body, identity, note }) => {
       const names = [body.collection_name, ...(body.collections ?? [])]
       const collections = await Promise.all(names.map((name) => getCollection(name, identity)))
+      const expiresAt = body.expires_at ? new Date(body.expires_at) : null
+      const until = body.expires_at === undefined ? identity.expiresAt : expiresAt
+      requireNotLonger(identity, until)
       const key = newApiKey()
       const id = await createKey(database, {
         name: body.name,
         hash: hashToken(key),
         prefix: key.slice(0, 8),
         access: body.access_level,
-        expiresAt: body.expires_at ? new Date(body.expires_at) : null,
+        expiresAt: until,
         collectionIds: collections.map((collection) => collection.id),
       })
       if (id === undefined) throw taken(body.name, collections[0]!.name)
       const row = await findKeyRow(database, id)
       if (!row) throw notFound()
-      return { ...shown(row), api_key: key }
+      note(noted(row))
+      return { ...shown(row, identity), api_key: key }
     },
 
-    listKeys: async ({ collection, query }) => (await listKeys(database, collection.id, query)).map(shown),
+    listKeys: async ({ collection, query, identity }) =>
+      (await listKeys(database, collection.id, query)).map((row) => shown(row, identity)),
 
-    getKey: async ({ params, identity }) => shown(await get(params.id, identity)),
+    getKey: async ({ params, identity }) => shown(await get(params.id, identity), identity),
 
-    updateKey: async ({ params, identity, body }) => {
-      const row = await get(params.id, identity)
+    updateKey: async ({ params, identity, body, note }) => {
+      const row = await getOwn(params.id, identity)
+      if (body.is_active) requireNotLonger(identity, row.expires_at)
       const outcome = await updateKey(database, row.id, body)
       if (outcome === 'taken') throw taken(body.name ?? row.name, row.collection_name)
       if (outcome === undefined) throw notFound()
-      return shown(await get(params.id, identity))
+      const after = await getOwn(params.id, identity)
+      note(noted(after))
+      return shown(after, identity)
     },
 
-    deleteKey: async ({ params, identity }) => {
-      const row = await get(params.id, identity)
+    deleteKey: async ({ params, identity, note }) => {
+      const row = await getOwn(params.id, identity)
       if (!(await deleteKey(database, row.id))) throw notFound()
+      note(noted(row))
       return { message: 'API key deleted successfully' }
     },
   })

@@ -13,6 +13,7 @@ const run = {
   form: true,
   task: true,
   files: ['files'],
+  audited: false,
 } as const
 
 export const runsContract = {

@@ -62,7 +62,7 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
       return rawJson(taskText(row))
     },
 
-    createTask: async ({ collection, body: { entity_type: _, ...body }, bodyText }) => {
+    createTask: async ({ collection, body: { entity_type: _, ...body }, bodyText, note }) => {
       const row = await createTask(database, collection.id, {
         description: null,
         version: null,
@@ -76,6 +76,7 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
       })
       if (row === 'taken') throw taken(body.name, collection)
       if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
+      note({ target: `${collection.name}/${row.name}` })
       return rawJson(taskText(row, { warnings: workflowWarnings(body.workflow as Workflow) }))
     },
 

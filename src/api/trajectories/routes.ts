@@ -89,7 +89,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
       })
     },
 
-    setTrajectoryStatuses: async ({ collection, params, body }) => {
+    setTrajectoryStatuses: async ({ collection, params, body, note }) => {
       const wanted = Object.entries(body)
       if (wanted.length === 0) return { message: 'Updated 0 trajectories', updated: {}, not_found: [] }
       const at = { collectionId: collection.id, task: params.task, trajectoryIds: Object.keys(body) }
@@ -108,6 +108,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
       )
       const after = await findRuns(database, at)
       const updated = Object.fromEntries(after.map((run) => [run.trajectory_id, run.status]))
+      note({ changes: Object.fromEntries(Object.entries(updated).slice(0, 50)) })
       return { message: `Updated ${after.length} trajectories`, updated, not_found: notFound }
     },
 

@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import { auditPageSchema } from '../../model/audit.ts'
+import { limitSchema } from '../../model/names.ts'
+
+const tag = 'Server'
+const query = z.object({
+  limit: limitSchema,
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier answer, unchanged')
+    .optional()
+    .describe('`next_cursor` of the answer before.'),
+})
+
+export const auditContract = {
+  listAudit: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/audit',
+    summary: 'Who changed what in a collection, newest first',
+    tag: 'Collections',
+    access: 'write',
+    query,
+    response: auditPageSchema,
+  }),
+  listServerAudit: endpoint({
+    method: 'GET',
+    path: '/api/v1/audit',
+    summary: 'Who changed what on this server, newest first; deleted collections included',
+    tag,
+    access: 'admin',
+    query,
+    response: auditPageSchema,
+  }),
+}

@@ -1,0 +1,37 @@
+import type { Database } from '../../database/database.ts'
+import type { AuditTrail } from '../../http/audit.ts'
+import { beginAudit, endAudit, removeAudit } from '../../store/audit.ts'
+
+/** Postgres has no NUL in text. */
+const storable = (text: string): string => text.replaceAll('\0', '')
+
+const textKept = 200
+
+const changesText = (changes: Record<string, unknown>): string =>
+  JSON.stringify(changes, (_, value) =>
+    typeof value === 'string' && value.length > textKept ? `${value.slice(0, textKept)}…` : value,
+  )
+
+/** The audit trail in the database. */
+export const makeAuditTrail = (database: Database): AuditTrail => ({
+  begin: ({ identity, collection, operation, target, changes }) =>
+    beginAudit(database, {
+      collection_id: collection?.id ?? null,
+      collection_name: collection?.name ?? null,
+      actor_kind: identity?.kind ?? 'admin',
+      key_id: identity?.keyId ?? null,
+      key_name: identity?.name ?? null,
+      key_prefix: identity?.prefix ?? null,
+      operation,
+      target: storable(target),
+      changes: changesText(changes),
+    }),
+  end: (id, outcome, { target, changes, collections }) =>
+    endAudit(database, id, {
+      outcome,
+      target: target === undefined ? undefined : storable(target),
+      changes: changes && changesText(changes),
+      collections,
+    }),
+  remove: (id) => removeAudit(database, id),
+})

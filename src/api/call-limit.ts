@@ -1,0 +1,29 @@
+import { AppError } from '../lib/errors.ts'
+import { covers, type FoundCollection, type Identity } from '../model/identity.ts'
+import type { CountedCall } from '../store/call-windows.ts'
+
+export interface CallLimitDeps {
+  /** Calls a minute and key where the collection says nothing; 0: any number. */
+  callsPerMinute: number
+  count(call: CountedCall): Promise<{ calls: number; secondsLeft: number }>
+}
+
+/**
+ * Makes the function that counts a call and throws the 429 of one too many. Calls to a collection with a limit of its
+ * own count for that alone, all others of the key together. The admin token has no limit; without one nothing is asked.
+ */
+export const makeCallLimit =
+  ({ callsPerMinute, count }: CallLimitDeps) =>
+  async (identity: Identity, collection: FoundCollection | undefined): Promise<void> => {
+    if (identity.keyId === null) return
+    const covered = collection && covers(identity, collection.id) ? collection : undefined
+    const own = covered?.settings?.rate_limit_per_minute
+    const limit = own ?? callsPerMinute
+    if (limit === 0) return
+    const { calls, secondsLeft } = await count({ keyId: identity.keyId, collectionId: own && covered ? covered.id : 0 })
+    if (calls <= limit) return
+    throw new AppError('rate_limited', 'Rate limit exceeded', {
+      hint: `This key may make ${limit} calls a minute. Wait for the seconds of Retry-After.`,
+      retryAfterSeconds: secondsLeft,
+    })
+  }
