@@ -1,5 +1,8 @@
 import { Command } from 'commander'
 import { version } from '../lib/version.ts'
+import { registerApi } from './commands/api.ts'
+import { registerCompletion } from './commands/completion.ts'
+import { registerDoctor } from './commands/doctor.ts'
 import { registerLogin } from './commands/login.ts'
 import { registerRun } from './commands/run.ts'
 import { registerRuns } from './commands/runs.ts'
@@ -25,7 +28,16 @@ export const buildProgram = (): Command => {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(see --help for how it is used)')
   addGlobals(program).addHelpText('after', examples)
-  for (const register of [registerServe, registerLogin, registerRun, registerRuns]) register(program)
+  for (const register of [
+    registerServe,
+    registerLogin,
+    registerRun,
+    registerRuns,
+    registerApi,
+    registerDoctor,
+    registerCompletion,
+  ])
+    register(program)
   return program
 }
 

@@ -14,6 +14,8 @@ export interface Operation {
   /** `form`: multipart, with these names for files; `json`: a JSON body; `none`: no body. */
   body: 'none' | 'json' | 'form'
   fields: string[]
+  /** Those of the fields that are texts: `5` stays `"5"` there. */
+  texts: string[]
   files: readonly string[]
   answer: 'json' | SpecialAnswer
 }
@@ -23,6 +25,21 @@ export type Operations = Readonly<Record<string, Operation>>
 
 const fieldsOf = (schema: z.ZodType | undefined): string[] =>
   schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+
+const isText = (schema: z.ZodType): boolean => {
+  const { type, anyOf } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
+    type?: string
+    anyOf?: { type?: string }[]
+  }
+  return type === 'string' || (anyOf?.every((one) => one.type === 'string' || one.type === 'null') ?? false)
+}
+
+const textsOf = (schema: z.ZodType | undefined): string[] =>
+  schema instanceof z.ZodObject
+    ? Object.entries(schema.shape)
+        .filter(([, field]) => isText(field as z.ZodType))
+        .map(([name]) => name)
+    : []
 
 const describe = (endpoint: Endpoint): Operation => ({
   method: endpoint.method,
@@ -34,6 +51,7 @@ const describe = (endpoint: Endpoint): Operation => ({
   query: fieldsOf(endpoint.query),
   body: endpoint.form ? 'form' : endpoint.body ? 'json' : 'none',
   fields: fieldsOf(endpoint.body),
+  texts: textsOf(endpoint.body),
   files: endpoint.files,
   answer: typeof endpoint.response === 'string' ? endpoint.response : 'json',
 })

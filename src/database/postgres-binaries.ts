@@ -27,7 +27,8 @@ export const preparePostgresBinaries = async (copyFolder: string, mustCopy = fal
   return binariesOf(root, installed.version)
 }
 
-const findPackage = (): { root: string; version: string } => {
+/** The PostgreSQL that npm installed for this platform; throws an error that says what to do where there is none. */
+export const findPackage = (): { root: string; version: string } => {
   const platform = `${process.platform}-${process.arch}`
   if (!supported.includes(platform)) throw unavailable(`there is none for ${platform} (only ${supported.join(', ')})`)
   try {

@@ -1,0 +1,136 @@
+/** What has to be right on a machine for a server to start there: each check with its remedy. */
+import { constants } from 'node:fs'
+import { access, stat, statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { openDatabase } from './database/database.ts'
+import { chooseAccount } from './database/postgres-account.ts'
+import { findPackage } from './database/postgres-binaries.ts'
+import { findPostgres } from './database/postgres-process.ts'
+import { checkAddress } from './http/server.ts'
+import { byteSize } from './lib/byte-size.ts'
+import { ConfigError, loadSettings, type Settings } from './lib/config.ts'
+import { AppError, messageOf } from './lib/errors.ts'
+
+export interface Check {
+  name: string
+  state: 'ok' | 'warning' | 'failed'
+  /** What was found. */
+  found: string
+  /** What to do about it; nothing where it is ok. */
+  remedy?: string
+}
+
+const oldestNode = [20, 19] as const
+const lowSpaceBytes = 2 * 1024 ** 3
+const noSpaceBytes = 200 * 1024 ** 2
+
+const ok = (name: string, found: string): Check => ({ name, state: 'ok', found })
+const failed = (name: string, error: unknown, remedy: string): Check => ({
+  name,
+  state: 'failed',
+  found: messageOf(error),
+  remedy: (error instanceof AppError && error.hint) || remedy,
+})
+
+const nodeCheck = (): Check => {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const isOld = major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1])
+  return isOld
+    ? failed('node', `Node ${process.versions.node}`, `Install Node ${oldestNode.join('.')} or newer.`)
+    : ok('node', `Node ${process.versions.node}`)
+}
+
+const nearestFolder = async (path: string): Promise<string> =>
+  (await stat(path).catch(() => undefined)) ? path : nearestFolder(dirname(path))
+
+const folderCheck = async (dataDir: string): Promise<Check> => {
+  const name = 'data folder'
+  const found = await nearestFolder(dataDir)
+  try {
+    await access(found, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch {
+    return failed(name, `${found} cannot be written`, 'Set JETTY_DATA_DIR to a folder that this user may write.')
+  }
+  if (found !== dataDir) return ok(name, `${dataDir} (made at the first start)`)
+  const open = (await stat(dataDir)).mode & 0o077
+  return open === 0
+    ? ok(name, dataDir)
+    : {
+        name,
+        state: 'warning',
+        found: `${dataDir} can be entered by other users of this machine`,
+        remedy: `chmod 700 ${dataDir}`,
+      }
+}
+
+const spaceCheck = async (dataDir: string): Promise<Check> => {
+  const { bavail, bsize } = await statfs(await nearestFolder(dataDir))
+  const free = bavail * bsize
+  const found = `${byteSize(free)} free`
+  const remedy = 'Free some space, or set JETTY_DATA_DIR to a folder on a larger disk.'
+  if (free < noSpaceBytes) return failed('disk', found, remedy)
+  return free < lowSpaceBytes ? { name: 'disk', state: 'warning', found, remedy } : ok('disk', found)
+}
+
+const embeddedCheck = (dataDir: string): Check => {
+  try {
+    const { version } = findPackage()
+    chooseAccount()
+    const running = findPostgres(dataDir)
+    return ok('postgres', `embedded ${version}${running ? `, running (pid ${running.pid})` : ', not running'}`)
+  } catch (error) {
+    return failed('postgres', error, 'Set DATABASE_URL to a PostgreSQL 15 to 18.')
+  }
+}
+
+const databaseCheck = async (url: string): Promise<Check> => {
+  const database = openDatabase(url, { connections: 1 })
+  try {
+    const [row] = await database.query<{ version: string; number: string; size: string }>(
+      `select current_setting('server_version') as version, current_setting('server_version_num') as number,
+         pg_database_size(current_database()) as size`,
+    )
+    const major = Math.floor(Number(row?.number) / 10_000)
+    const found = `PostgreSQL ${row?.version} at DATABASE_URL, ${byteSize(Number(row?.size))}`
+    return major >= 15 ? ok('postgres', found) : failed('postgres', found, 'Use PostgreSQL 15 to 18.')
+  } catch (error) {
+    const cause = error instanceof AppError && error.cause ? error.cause : error
+    return failed('postgres', cause, 'Check address, name and password in DATABASE_URL.')
+  } finally {
+    await database.close().catch(() => {})
+  }
+}
+
+const portCheck = async ({ host, port }: Settings, isServing: boolean): Promise<Check> => {
+  if (isServing) return ok('port', `${host}:${port}, where a server answers`)
+  try {
+    await checkAddress(host, port)
+    return ok('port', `${host}:${port} is free`)
+  } catch (error) {
+    return failed('port', error, 'Choose another one with JETTY_PORT.')
+  }
+}
+
+const settingsCheck = (env: NodeJS.ProcessEnv): Check | Settings => {
+  try {
+    return loadSettings(env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return failed('settings', error, 'Correct the variables; `jetty serve --settings` lists all of them.')
+  }
+}
+
+/** Looks at everything a server here would need, changing nothing. `isServing`: one answers on its port already. */
+export const checkMachine = async (env: NodeJS.ProcessEnv, isServing: boolean): Promise<Check[]> => {
+  const settings = settingsCheck(env)
+  if ('state' in settings) return [nodeCheck(), settings]
+  const { dataDir, databaseUrl } = settings
+  return [
+    nodeCheck(),
+    ok('settings', 'nothing to object to'),
+    await folderCheck(dataDir),
+    await spaceCheck(dataDir),
+    databaseUrl ? await databaseCheck(databaseUrl) : embeddedCheck(dataDir),
+    await portCheck(settings, isServing),
+  ]
+}

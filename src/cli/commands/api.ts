@@ -1,0 +1,143 @@
+import { createWriteStream } from 'node:fs'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import type { AnyInput, FilePart } from '../../client/client.ts'
+import { follow } from '../../client/follow.ts'
+import type { Operation, Operations } from '../../client/operations.ts'
+import { AppError } from '../../lib/errors.ts'
+import { nearest } from '../../lib/nearest.ts'
+import { filePart, parseAssignment, readJson } from '../inputs.ts'
+import { fields, table } from '../output.ts'
+import { type Session, withSession } from '../session.ts'
+
+interface ApiOptions {
+  body?: string
+  output?: string
+  describe?: boolean
+}
+
+/** `jetty api`. */
+export const registerApi = (program: Command): void => {
+  program
+    .command('api [operation] [name=value...]')
+    .description('Call any operation of the API by its name; without one, list them')
+    .option('--body <file>', 'JSON file with the whole body; - is stdin')
+    .option('-o, --output <path>', 'where to put an answer that is bytes (default: stdout)')
+    .option('--describe', 'say what the operation takes, and stop')
+    .addHelpText(
+      'after',
+      `
+Each name=value goes where the operation has the name: into the path, the query, the body, or as a file (files=@path).
+A value of the body that is JSON is taken as JSON, and @file reads one. The answer is printed as it came.
+
+Examples:
+  jetty api
+  jetty api createKey --describe
+  jetty api listTasks collection=demo limit=5
+  jetty api addLabel collection=demo task=hello trajectory_id=1f2e3d4c key=quality value=high author=me
+  jetty api createTask collection=demo --body task.json
+  jetty api watchCollection collection=demo`,
+    )
+    .action(
+      withSession<ApiOptions, [string | undefined, string[]]>(async (session, [name, given], options) => {
+        if (name === undefined) return list(session)
+        const operation = getOperation(session.operations, name)
+        if (options.describe) return describe(session, name, operation)
+        await call(session, name, operation, await inputOf(operation, given, options.body), options.output)
+      }),
+    )
+}
+
+const list = ({ operations, out }: Session): void => {
+  const rows = Object.entries(operations).map(([name, { method, path, summary }]) => [name, method, path, summary])
+  out.answer(operations, () => table(['OPERATION', 'METHOD', 'PATH', 'WHAT IT DOES'], rows))
+}
+
+const getOperation = (operations: Operations, name: string): Operation => {
+  const operation = Object.hasOwn(operations, name) ? operations[name] : undefined
+  if (operation) return operation
+  const meant = nearest(name, Object.keys(operations))
+  throw new AppError('invalid', `There is no operation ${JSON.stringify(name)}`, {
+    hint: `${meant ? `Did you mean ${meant}? ` : ''}\`jetty api\` lists all of them.`,
+  })
+}
+
+const describe = ({ out }: Session, name: string, operation: Operation): void => {
+  out.answer(operation, () =>
+    fields([
+      [name, operation.summary],
+      ['call', `${operation.method} ${operation.path}`],
+      ['access', operation.access],
+      ['in the path', operation.params.join(', ') || 'nothing'],
+      ['in the query', operation.query.join(', ') || 'nothing'],
+      ['in the body', bodyText(operation)],
+      ['answer', operation.answer],
+    ]),
+  )
+}
+
+const bodyText = ({ body, fields: names, files }: Operation): string => {
+  if (body === 'none') return 'nothing'
+  return [names.join(', ') || 'any JSON (--body)', ...files.map((name) => `${name}=@path`)].join(', ')
+}
+
+/** Puts each value where the operation has its name. */
+const inputOf = async (operation: Operation, given: string[], bodyPath: string | undefined): Promise<AnyInput> => {
+  const params: Record<string, string> = {}
+  const query: Record<string, string[]> = {}
+  const files: FilePart[] = []
+  const own: Record<string, unknown> = {}
+  for (const text of given) {
+    const [, name = '', value = ''] = /^([^=]+)=([\s\S]*)$/.exec(text) ?? []
+    if (operation.params.includes(name)) params[name] = value
+    else if (operation.query.includes(name)) query[name] = [...(query[name] ?? []), value]
+    else if (operation.files.includes(name)) files.push(await filePart(name, value.replace(/^@/, '')))
+    else if (operation.texts.includes(name) && !value.startsWith('@')) own[name] = value
+    else if (takes(operation, name)) own[name] = parseAssignment(text).value
+    else throw unknownName(operation, name || text)
+  }
+  const missing = operation.params.find((name) => !params[name])
+  if (missing) {
+    throw new AppError('invalid', `${missing} is missing: it stands in the path ${operation.path}`, {
+      hint: `Add ${missing}=…`,
+    })
+  }
+  const body = bodyPath === undefined ? own : { ...(readJson(bodyPath) as object), ...own }
+  return { params, query, files, body }
+}
+
+const takes = ({ body, fields: names }: Operation, name: string): boolean =>
+  name !== '' && body !== 'none' && (names.length === 0 || names.includes(name))
+
+const unknownName = (operation: Operation, name: string): AppError => {
+  const known = [...operation.params, ...operation.query, ...operation.fields, ...operation.files]
+  const meant = nearest(name, known)
+  return new AppError('invalid', `The operation takes no ${JSON.stringify(name)}`, {
+    hint: meant ? `Did you mean ${meant}?` : `It takes: ${known.join(', ') || 'nothing'}`,
+  })
+}
+
+const call = async (session: Session, name: string, operation: Operation, input: AnyInput, output?: string) => {
+  const { signal } = session
+  if (operation.answer === 'events') return printEvents(session, name, input)
+  const answer = await session.call(name, { ...input, signal })
+  if (operation.answer === 'json') {
+    process.stdout.write(`${JSON.stringify(answer, null, process.stdout.isTTY ? 2 : 0)}\n`)
+  } else if (answer instanceof Response && answer.body) {
+    const isFile = output !== undefined && output !== '-'
+    const into = isFile ? createWriteStream(output) : process.stdout
+    await pipeline(Readable.fromWeb(answer.body as never), into, { end: isFile, signal })
+    if (isFile) session.out.note(pc.dim(output))
+  }
+}
+
+/** One JSON line an event, over breaks of the connection, until the stream or the user ends it. */
+const printEvents = async (session: Session, name: string, input: AnyInput): Promise<void> => {
+  const open = async (headers: Record<string, string>, signal: AbortSignal) =>
+    (await session.call(name, { ...input, headers, signal })) as Response
+  for await (const event of follow(open, { signal: session.signal })) {
+    process.stdout.write(`${JSON.stringify(event)}\n`)
+  }
+}

@@ -1,0 +1,113 @@
+import { statSync } from 'node:fs'
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import type { Check } from '../../checks.ts'
+import { AppError, messageOf } from '../../lib/errors.ts'
+import { redactToken } from '../../lib/ids.ts'
+import { version } from '../../lib/version.ts'
+import { findLegacyToken, tokenPath } from '../config-files.ts'
+import { exitCodes } from '../exit.ts'
+import { safe } from '../output.ts'
+import { type Session, withSession } from '../session.ts'
+
+/** `jetty doctor`. */
+export const registerDoctor = (program: Command): void => {
+  program
+    .command('doctor')
+    .description('Check the server, the token, and, where the server is on this machine, what it needs')
+    .addHelpText(
+      'after',
+      `
+Each check that is not ok says what to do. The exit code is 1 when one failed; warnings do not count.
+
+Examples:
+  jetty doctor
+  jetty doctor --url https://jetty.example.com
+  DATABASE_URL=postgres://… jetty doctor`,
+    )
+    .action(withSession(doctor))
+}
+
+const marks = { ok: pc.green('✓'), warning: pc.yellow('!'), failed: pc.red('✗') }
+
+const doctor = async (session: Session): Promise<void> => {
+  const server = await serverCheck(session)
+  const isServing = server.state !== 'failed'
+  const checks = [server]
+  if (isServing) checks.push(...(await tokenChecks(session)))
+  checks.push(...legacyCheck())
+  if (/^(localhost|127\.|\[::1\])/.test(new URL(session.url).host)) {
+    const { checkMachine } = await import('../../checks.ts')
+    checks.push(...(await checkMachine(process.env, isServing)))
+  }
+  session.out.answer(checks, () => checks.map(line).join('\n'))
+  if (checks.some(({ state }) => state === 'failed')) process.exitCode = exitCodes.runFailed
+}
+
+const line = ({ name, state, found, remedy }: Check): string => {
+  const head = `${marks[state]} ${name.padEnd(12)} ${safe(found)}`
+  return remedy && state !== 'ok' ? `${head}\n  ${' '.repeat(12)} ${pc.dim('→')} ${safe(remedy)}` : head
+}
+
+const serverCheck = async ({ client, url }: Session): Promise<Check> => {
+  try {
+    const health = (await client.getHealth()) as { version?: string }
+    const found = `${url}, version ${health.version ?? 'unknown'}`
+    return health.version === version
+      ? { name: 'server', state: 'ok', found }
+      : {
+          name: 'server',
+          state: 'warning',
+          found: `${found}; this command line is ${version}`,
+          remedy: 'Use the same version on both sides.',
+        }
+  } catch (error) {
+    const remedy = error instanceof AppError ? error.hint : undefined
+    return {
+      name: 'server',
+      state: 'failed',
+      found: messageOf(error),
+      remedy: remedy ?? 'Start it with `jetty serve`.',
+    }
+  }
+}
+
+const tokenChecks = async ({ client, token, tokenSource }: Session): Promise<Check[]> => {
+  const name = 'token'
+  if (token === undefined) {
+    return [{ name, state: 'failed', found: 'there is none', remedy: 'Run `jetty login`.' }]
+  }
+  try {
+    const who = await client.whoAmI()
+    const covers = who.collections.join(', ') || 'no collection'
+    const found = `${redactToken(token)} from ${tokenSource}, ${who.access_level} for ${covers}`
+    return [{ name, state: 'ok', found }, ...modeCheck(tokenSource)]
+  } catch (error) {
+    const found = `${redactToken(token)} from ${tokenSource}: ${messageOf(error)}`
+    return [{ name, state: 'failed', found, remedy: 'Run `jetty login` with a token that is valid on this server.' }]
+  }
+}
+
+const modeCheck = (source: string | undefined): Check[] => {
+  if (source !== tokenPath() || (statSync(source).mode & 0o077) === 0) return []
+  return [
+    {
+      name: 'token file',
+      state: 'warning',
+      found: `${source} can be read by other users of this machine`,
+      remedy: `chmod 600 ${source}`,
+    },
+  ]
+}
+
+const legacyCheck = (): Check[] =>
+  findLegacyToken(process.cwd()) === undefined
+    ? []
+    : [
+        {
+          name: 'CLAUDE.md',
+          state: 'warning',
+          found: 'it holds a token, and is easily shown around',
+          remedy: 'Run `jetty login` here: it moves the token to its own file.',
+        },
+      ]
