@@ -101,8 +101,8 @@ const databaseCheck = async (url: string): Promise<Check> => {
   }
 }
 
-const portCheck = async ({ host, port }: Settings, isServing: boolean): Promise<Check> => {
-  if (isServing) return ok('port', `${host}:${port}, where a server answers`)
+const portCheck = async ({ host, port }: Settings, servedPort: number | undefined): Promise<Check> => {
+  if (port === servedPort) return ok('port', `${host}:${port}, where a server answers`)
   try {
     await checkAddress(host, port)
     return ok('port', `${host}:${port} is free`)
@@ -120,8 +120,8 @@ const settingsCheck = (env: NodeJS.ProcessEnv): Check | Settings => {
   }
 }
 
-/** Looks at everything a server here would need, changing nothing. `isServing`: one answers on its port already. */
-export const checkMachine = async (env: NodeJS.ProcessEnv, isServing: boolean): Promise<Check[]> => {
+/** Looks at everything a server here would need, changing nothing. `servedPort`: where one answers already. */
+export const checkMachine = async (env: NodeJS.ProcessEnv, servedPort: number | undefined): Promise<Check[]> => {
   const settings = settingsCheck(env)
   if ('state' in settings) return [nodeCheck(), settings]
   const { dataDir, databaseUrl } = settings
@@ -131,6 +131,6 @@ export const checkMachine = async (env: NodeJS.ProcessEnv, isServing: boolean): 
     await folderCheck(dataDir),
     await spaceCheck(dataDir),
     databaseUrl ? await databaseCheck(databaseUrl) : embeddedCheck(dataDir),
-    await portCheck(settings, isServing),
+    await portCheck(settings, servedPort),
   ]
 }

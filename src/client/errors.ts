@@ -35,7 +35,7 @@ export const answerError = async (response: Response): Promise<AppError> => {
   const retryAfter = Number(response.headers.get('retry-after'))
   const { detail: _, error: __, hint, ...extra } = body as ErrorBody & Record<string, unknown>
   return new AppError(code, sentence(body, response.status), {
-    hint: typeof hint === 'string' ? hint : errorCodes[code].remedy,
+    ...(typeof hint === 'string' ? { hint } : code === 'invalid' ? {} : { hint: errorCodes[code].remedy }),
     ...(isIssues(body.detail) ? { issues: body.detail } : {}),
     ...(retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
     extra,

@@ -36,9 +36,10 @@ const doctor = async (session: Session): Promise<void> => {
   const checks = [server]
   if (isServing) checks.push(...(await tokenChecks(session)))
   checks.push(...legacyCheck())
-  if (/^(localhost|127\.|\[::1\])/.test(new URL(session.url).host)) {
+  const { host, port } = new URL(session.url)
+  if (/^(localhost|127\.|\[::1\])/.test(host)) {
     const { checkMachine } = await import('../../checks.ts')
-    checks.push(...(await checkMachine(process.env, isServing)))
+    checks.push(...(await checkMachine(process.env, isServing ? Number(port || 80) : undefined)))
   }
   session.out.answer(checks, () => checks.map(line).join('\n'))
   if (checks.some(({ state }) => state === 'failed')) process.exitCode = exitCodes.runFailed
