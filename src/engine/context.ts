@@ -51,6 +51,7 @@ export interface LiveRun {
   key: string
   trajectoryId: string
   collectionId: number
+  taskId: number
   collection: string
   task: string
   author: string

@@ -26,6 +26,7 @@ export interface NewRun {
 
 export interface StepRow {
   runKey: string
+  taskId: number
   seq: number
   name: string
   status: StepStatus
@@ -120,7 +121,7 @@ export const fileValues = (runKey: string, seq: number | null, collectionId: num
 export const commitValues = (entries: Entry[], shard: number): unknown[] => {
   const leases = new Set<string>()
   const runs = columns(15)
-  const steps = columns(17)
+  const steps = columns(18)
   const ends = columns(6)
   const parks = columns(4)
   const files = columns(8)
@@ -130,6 +131,7 @@ export const commitValues = (entries: Entry[], shard: number): unknown[] => {
     if (step) {
       pushRow(steps, [
         step.runKey,
+        step.taskId,
         lease.id,
         lease.epoch,
         step.seq,

@@ -1,3 +1,5 @@
+import { endedRun, endedStep, keepTotals } from '../store/totals.ts'
+
 /**
  * One statement, one fsync. `l` locks the leases (FOR SHARE: an owner change has to wait for us, and we for it), and
  * every part below writes only for leases that still have the epoch the entry was made under. It is idempotent: sent
@@ -28,6 +30,7 @@ export const runTypes = [
 ]
 const stepTypes = [
   'text',
+  'bigint',
   'text',
   'int',
   'int',
@@ -80,27 +83,30 @@ new_runs as (
   returning id, task_id),
 ${countNewRuns},
 written as (
-  insert into steps (run_id, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
+  insert into steps (run_id, task_id, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
       warnings, work_ms, epoch, started_at, wake_at, ended_at)
-  select u.run_id, u.seq, u.name, u.status, u.attempt, u.inputs, u.outputs, u.inputs_payload, u.outputs_payload,
+  select u.run_id, u.task_id, u.seq, u.name, u.status, u.attempt, u.inputs, u.outputs, u.inputs_payload, u.outputs_payload,
       u.error, u.warnings, u.work_ms, u.epoch, to_timestamp(u.started / 1000), to_timestamp(u.wake / 1000),
       to_timestamp(u.ended / 1000)
   from ${unnest(stepsFrom, stepTypes)}
-    u(run_id, lease, epoch, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
+    u(run_id, task_id, lease, epoch, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
       warnings, work_ms, started, wake, ended), m
   where (m.epochs->>u.lease)::int = u.epoch
-  on conflict (run_id, seq) do update set status = excluded.status, attempt = excluded.attempt,
+  on conflict (run_id, seq) do update set task_id = excluded.task_id, status = excluded.status, attempt = excluded.attempt,
       inputs = coalesce(excluded.inputs, steps.inputs), outputs = excluded.outputs,
       inputs_payload = coalesce(excluded.inputs_payload, steps.inputs_payload), outputs_payload = excluded.outputs_payload, error = excluded.error, warnings = excluded.warnings,
       work_ms = excluded.work_ms, epoch = excluded.epoch, wake_at = excluded.wake_at, ended_at = excluded.ended_at,
       changed = nextval('changes')
     where steps.ended_at is null
-  returning run_id, seq),
-ended as (
+  returning run_id, ended_at is not null ended, ${endedStep('steps')}),
+ended_runs as (
   update runs r set status = u.status, error = u.error, ended_at = to_timestamp(u.ended / 1000), sealed_secrets = null,
       changed = nextval('changes')
   from ${unnest(endsFrom, endTypes)} u(id, lease, epoch, status, error, ended), m
-  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null),
+  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
+  returning ${endedRun}),
+ended_steps as (select * from written where ended),
+${keepTotals('$2::smallint')},
 parked as (
   update runs r set lease = null, wake_at = to_timestamp(u.wake / 1000)
   from ${unnest(parksFrom, parkTypes)} u(id, lease, epoch, wake), m

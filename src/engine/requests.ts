@@ -1,5 +1,6 @@
 import type { Queries } from '../database/database.ts'
 import type { RunStatus } from '../model/workflow.ts'
+import { endedRun, endedStep, keepTotals, otherShard } from '../store/totals.ts'
 import type { EngineContext } from './context.ts'
 
 /**
@@ -18,16 +19,20 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
          changed = nextval('changes')
        where r.id = any($1::text[]) and r.ended_at is null
          and (r.lease is null or exists (select from held where held.id = r.lease and held.epoch = 0))
-       returning r.id),
+       returning r.id, ${endedRun}),
      closed as (
        update steps s set status = 'cancelled', ended_at = now(), changed = nextval('changes')
-       from unowned where s.run_id = unowned.id and s.ended_at is null returning 1),
+       from unowned where s.run_id = unowned.id and s.ended_at is null
+       returning ${endedStep('s', 'unowned.task_id')}),
+     ended_runs as (select * from unowned),
+     ended_steps as (select * from closed),
+     ${keepTotals('$3::smallint')},
      flagged as (
        update runs r set requested_status = $2 from held
        where r.id = any($1::text[]) and r.lease = held.id and held.epoch > 0 and r.ended_at is null returning r.id)
      select (select count(*) from unowned)::int ended, count(*)::int flagged,
        count(pg_notify('requests', flagged.id)) told, (select count(*) from closed) closed from flagged`,
-    [runKeys, status],
+    [runKeys, status, otherShard()],
   )
 }
 

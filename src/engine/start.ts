@@ -39,12 +39,27 @@ export interface Starter {
   /** Text of a definition without its secrets, as a definition of its own; null when it holds none. */
   shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
   drawTrajectoryId?: () => string
+  /** Keys of runs that are being written down. */
+  underWay: Set<string>
 }
 
-/** Writes the run down and, when there is room, begins it here; otherwise it is queued. */
+/**
+ * Writes the run down and, when there is room, begins it here; otherwise it is queued. Throws RunExists when there is
+ * one with its key, or when one is being written down: then it is there soon, unless that fails.
+ */
 export const startRun = async (starter: Starter, request: RunRequest): Promise<StartedRun> => {
-  const { engine } = starter
   const key = request.key ?? newRunKey()
+  if (starter.underWay.has(key)) throw new RunExists(key) // in one statement with its twin, both would seem to be new
+  starter.underWay.add(key)
+  try {
+    return await writeDown(starter, request, key)
+  } finally {
+    starter.underWay.delete(key)
+  }
+}
+
+const writeDown = async (starter: Starter, request: RunRequest, key: string): Promise<StartedRun> => {
+  const { engine } = starter
   const program = await engine.programs.of(request.task.definition)
   const sealedSecrets = starter.sealSecrets(request.secrets, key)
   const environment = await engine.environments.of(request.collection.environmentId, sealedSecrets, key)
@@ -88,6 +103,7 @@ export const startRun = async (starter: Starter, request: RunRequest): Promise<S
             trajectoryId,
             key,
             collectionId: run.collectionId,
+            taskId: run.taskId,
             author: run.author,
             program,
             initParams: JSON.parse(initParams),

@@ -10,6 +10,7 @@ interface OpenRun {
   lease: string
   trajectory_id: string
   collection_id: number
+  task_id: number
   name: string
   definition: string
   init_params: string
@@ -66,7 +67,7 @@ const startStatement = `
 
 /** Statement 3, with a snapshot taken after the locks were won: what is open, and where each run stands. */
 const loadStatement = `
-  select r.id, r.lease, r.trajectory_id, r.collection_id, r.name, r.definition, r.init_params, r.author,
+  select r.id, r.lease, r.trajectory_id, r.collection_id, r.task_id, r.name, r.definition, r.init_params, r.author,
     r.environment_id, r.sealed_secrets, r.requested_status, r.deaths,
     s.seq, s.ended_at is not null step_ended, s.wake_at is not null waiting, s.attempt, s.started_at, s.work_ms
   from runs r left join lateral (
@@ -161,6 +162,7 @@ const giveUp = async (engine: EngineContext, lease: LocalLease, open: OpenRun): 
     lease,
     step: {
       runKey: open.id,
+      taskId: open.task_id,
       seq,
       name,
       status: 'failed',
@@ -188,6 +190,7 @@ const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun>
     key: open.id,
     trajectoryId: open.trajectory_id,
     collectionId: open.collection_id,
+    taskId: open.task_id,
     collection,
     task,
     author: open.author,
