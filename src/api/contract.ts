@@ -6,11 +6,17 @@ import { demoContract } from './demo/contract.ts'
 import { environmentContract } from './environment/contract.ts'
 import { filesContract } from './files/contract.ts'
 import { healthContract } from './health/contract.ts'
+import { ingestContract } from './ingest/contract.ts'
 import { keysContract } from './keys/contract.ts'
+import { labelsContract } from './labels/contract.ts'
+import { metricsContract } from './metrics/contract.ts'
 import { modelsContract } from './models/contract.ts'
 import { runsContract } from './runs/contract.ts'
+import { secretKeyContract } from './secret-key/contract.ts'
 import { settingsContract } from './settings/contract.ts'
 import { stepTemplatesContract } from './step-templates/contract.ts'
+import { taskSearchContract } from './task-search/contract.ts'
+import { taskVersionsContract } from './task-versions/contract.ts'
 import { tasksContract } from './tasks/contract.ts'
 import { trajectoriesContract } from './trajectories/contract.ts'
 import { trialContract } from './trial/contract.ts'
@@ -23,13 +29,19 @@ export const contract = {
   ...settingsContract,
   ...environmentContract,
   ...tasksContract,
+  ...taskVersionsContract,
+  ...taskSearchContract,
   ...runsContract,
   ...trajectoriesContract,
+  ...ingestContract,
+  ...labelsContract,
   ...filesContract,
   ...uploadsContract,
   ...keysContract,
   ...auditContract,
   ...stepTemplatesContract,
+  ...metricsContract,
+  ...secretKeyContract,
   ...trialContract,
   ...datasetsContract,
   ...modelsContract,

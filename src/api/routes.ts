@@ -7,11 +7,17 @@ import { demoRoutes } from './demo/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from './environment/routes.ts'
 import { type FilesDeps, filesRoutes } from './files/routes.ts'
 import { type HealthDeps, healthRoutes } from './health/routes.ts'
+import { type IngestDeps, ingestRoutes } from './ingest/routes.ts'
 import { type KeysDeps, keysRoutes } from './keys/routes.ts'
+import { type LabelsDeps, labelsRoutes } from './labels/routes.ts'
+import { type MetricsDeps, metricsRoutes } from './metrics/routes.ts'
 import { modelsRoutes } from './models/routes.ts'
 import { type RunsDeps, runsRoutes } from './runs/routes.ts'
+import { type SecretKeyDeps, secretKeyRoutes } from './secret-key/routes.ts'
 import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from './step-templates/routes.ts'
+import { type TaskSearchDeps, taskSearchRoutes } from './task-search/routes.ts'
+import { type TaskVersionsDeps, taskVersionsRoutes } from './task-versions/routes.ts'
 import { type TasksDeps, tasksRoutes } from './tasks/routes.ts'
 import { type TrajectoriesDeps, trajectoriesRoutes } from './trajectories/routes.ts'
 import { trialRoutes } from './trial/routes.ts'
@@ -23,13 +29,19 @@ export type ApiDeps = HealthDeps &
   SettingsDeps &
   EnvironmentDeps &
   TasksDeps &
+  TaskVersionsDeps &
+  TaskSearchDeps &
   FilesDeps &
   UploadsDeps &
   KeysDeps &
   AuditDeps &
   RunsDeps &
   TrajectoriesDeps &
-  StepTemplatesDeps
+  IngestDeps &
+  LabelsDeps &
+  StepTemplatesDeps &
+  MetricsDeps &
+  SecretKeyDeps
 
 /** The answer to every operation of the contract. To add a resource: one line here. */
 export const apiRoutes = (deps: ApiDeps): Route[] => [
@@ -38,13 +50,19 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...settingsRoutes(deps),
   ...environmentRoutes(deps),
   ...tasksRoutes(deps),
+  ...taskVersionsRoutes(deps),
+  ...taskSearchRoutes(deps),
   ...runsRoutes(deps),
   ...trajectoriesRoutes(deps),
+  ...ingestRoutes(deps),
+  ...labelsRoutes(deps),
   ...filesRoutes(deps),
   ...uploadsRoutes(deps),
   ...keysRoutes(deps),
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
+  ...metricsRoutes(deps),
+  ...secretKeyRoutes(deps),
   ...trialRoutes(),
   ...datasetsRoutes(),
   ...modelsRoutes(),

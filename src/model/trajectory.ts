@@ -1,13 +1,10 @@
 import { z } from 'zod'
-import { jsonObjectSchema, labelTextSchema, timestampSchema } from './names.ts'
+import { labelSchema } from './label.ts'
+import { jsonObjectSchema, timestampSchema } from './names.ts'
 import { runStatuses } from './workflow.ts'
 
 const status = z.enum(runStatuses)
 const time = timestampSchema.nullable()
-
-export const labelSchema = z
-  .object({ key: labelTextSchema, value: z.string(), created: timestampSchema, author: z.string() })
-  .meta({ id: 'Label' })
 
 /** One executed step, as recorded (contract 3.1). */
 export const stepSchema = z

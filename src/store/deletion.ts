@@ -11,21 +11,30 @@ const filesAtOnce = 1000
 
 const removeRuns = async (database: Database, collectionId: number): Promise<void> => {
   for (;;) {
-    const found = await database.rows<{ id: string }>(
+    const runs = await database.rows<{ id: string; task_id: number }>(
       'runs_of_deleted_collection',
-      'select id from runs where collection_id = $1 limit 50000', // no index: deleting is rare, starting a run is not
-      [collectionId],
+      'select id, task_id from runs where collection_id = $1 limit $2',
+      [collectionId, runsAtOnce],
     )
-    for (let at = 0; at < found.length; at += runsAtOnce) {
-      const ids = found.slice(at, at + runsAtOnce).map((row) => row.id)
-      await database.rows(
+    if (runs.length === 0) return
+    const ids = runs.map((row) => row.id).sort()
+    await database.transaction(async (queries) => {
+      await queries.rows('lock_deleted_runs', 'select from runs where id = any($1) order by id for update', [ids])
+      // With the runs locked nobody labels them, and what was labelled meanwhile is seen by this statement.
+      await queries.rows(
         'remove_runs',
-        `with s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1))
+        `with s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1)),
+           l as (delete from labels where run_id = any($1)),
+           c as (delete from label_counts where (task_id, key, value_md5) in (
+             select task_id, key, value_md5 from label_counts where task_id = any($2)
+             order by task_id, key, value_md5 for update)),
+           n as (delete from run_counts where task_id = any($2)), t as (delete from run_totals where task_id = any($2)),
+           d as (delete from duration_totals where task_id = any($2)),
+           u as (delete from step_totals where task_id = any($2))
          delete from runs where id = any($1)`,
-        [ids],
+        [ids, [...new Set(runs.map((row) => row.task_id))]],
       )
-    }
-    if (found.length === 0) return
+    })
   }
 }
 
@@ -54,8 +63,7 @@ export const deleteCollection = async (database: Database, id: number, deps: Del
   await deps.cancelRunsOf(id)
   await database.rows(
     'delete_collection',
-    `with note as (insert into deleted_collections (id) values ($1) on conflict do nothing),
-       counts as (delete from run_counts where task_id in (select id from tasks where collection_id = $1))
+    `with note as (insert into deleted_collections (id) values ($1) on conflict do nothing)
      delete from collections where id = $1`,
     [id],
   )

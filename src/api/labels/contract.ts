@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import { labelNameSchema, labelSchema, newLabelSchema } from '../../model/label.ts'
+
+const tag = 'Labels'
+const collectionMissing = "Trajectory '{trajectory_id}' not found"
+const path = '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/labels'
+const changed = z.object({
+  ok: z.literal(true),
+  message: z.string(),
+  trajectory_id: z.string(),
+  labels: z.array(labelSchema).describe('All labels of the run; of a key the last one counts.'),
+})
+
+export const labelsContract = {
+  addLabel: endpoint({
+    method: 'POST',
+    path,
+    audited: false,
+    summary: 'Set a label of a run: it takes the place of the one with the same key and author, at the end of the list',
+    tag,
+    collectionMissing,
+    body: newLabelSchema,
+    response: changed.extend({ label: labelSchema }),
+  }),
+  listLabels: endpoint({
+    method: 'GET',
+    path,
+    summary: 'The labels of a run, the newest last',
+    tag,
+    collectionMissing,
+    response: z.object({ labels: z.array(labelSchema) }),
+  }),
+  deleteLabel: endpoint({
+    method: 'DELETE',
+    path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/labels/{key}',
+    summary: 'Remove a key from a run, as one author set it or all did',
+    tag,
+    collectionMissing,
+    query: z.object({ author: labelNameSchema.optional() }),
+    response: changed,
+  }),
+}
