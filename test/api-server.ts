@@ -19,6 +19,8 @@ import { modelsRoutes } from '../src/api/models/routes.ts'
 import { makeReference } from '../src/api/reference.ts'
 import { type SettingsDeps, settingsRoutes } from '../src/api/settings/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from '../src/api/step-templates/routes.ts'
+import { taskSearchRoutes } from '../src/api/task-search/routes.ts'
+import { taskVersionsRoutes } from '../src/api/task-versions/routes.ts'
 import { type TasksDeps, tasksRoutes } from '../src/api/tasks/routes.ts'
 import { trialRoutes } from '../src/api/trial/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from '../src/api/uploads/routes.ts'
@@ -84,6 +86,8 @@ export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...settingsRoutes(deps),
   ...environmentRoutes(deps),
   ...tasksRoutes(deps),
+  ...taskVersionsRoutes(deps),
+  ...taskSearchRoutes(deps),
   ...filesRoutes(deps),
   ...uploadsRoutes(deps),
   ...keysRoutes(deps),

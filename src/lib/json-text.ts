@@ -88,3 +88,11 @@ export const compact = (text: string): string => {
   }
   return result + text.slice(from)
 }
+
+/** One text for all spellings of a value: keys sorted by code unit, no space between tokens. */
+export const canonicalJson = (value: unknown): string => {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const members = Object.keys(value).sort() // an own `__proto__` is a key like any other
+  return `{${members.map((key) => `${JSON.stringify(key)}:${canonicalJson((value as Record<string, unknown>)[key])}`).join(',')}}`
+}

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Database } from '../database/database.ts'
+import type { Database, Queries } from '../database/database.ts'
+import { appendVersion, contentHash, type TaskContent } from './task-versions.ts'
 
 export interface TaskRow {
   id: number
@@ -21,20 +22,14 @@ export interface TaskRow {
 }
 
 /** What can be set of a task; `workflow` and `croissant_metadata` are JSON text. */
-export interface TaskFields {
-  name: string
-  workflow: string
-  description: string | null
-  version: string | null
-  has_file_uploads: boolean
-  is_private: boolean
+export interface TaskFields extends TaskContent {
   is_chat_flow: boolean
-  croissant_metadata: string | null
 }
 
-const columns = `t.id, t.collection_id, c.name as collection_name, t.name, t.definition, d.workflow, t.description,
+/** The columns of a `TaskRow`, with `taskJoins`. */
+export const taskColumns = `t.id, t.collection_id, c.name as collection_name, t.name, t.definition, d.workflow, t.description,
   t.version, t.has_file_uploads, t.is_private, t.is_chat_flow, t.croissant_metadata, t.created_at, t.updated_at`
-const joined = 'join collections c on c.id = t.collection_id join definitions d on d.hash = t.definition'
+export const taskJoins = 'join collections c on c.id = t.collection_id join definitions d on d.hash = t.definition'
 
 /** The key of a workflow text in `definitions`. */
 export const definitionHash = (workflow: string): string => createHash('sha256').update(workflow).digest('hex')
@@ -43,7 +38,7 @@ export const findTask = async (database: Database, collectionId: number, name: s
   (
     await database.rows<TaskRow>(
       'find_task',
-      `select ${columns} from tasks t ${joined} where t.collection_id = $1 and lower(t.name) = lower($2)`,
+      `select ${taskColumns} from tasks t ${taskJoins} where t.collection_id = $1 and lower(t.name) = lower($2)`,
       [collectionId, name],
     )
   )[0]
@@ -55,11 +50,11 @@ export const listTasks = (
   page: { skip: number; limit: number },
 ): Promise<TaskRow[]> => {
   if (!collectionIds) {
-    const text = `select ${columns} from tasks t ${joined} order by t.id offset $1 limit $2`
+    const text = `select ${taskColumns} from tasks t ${taskJoins} order by t.id offset $1 limit $2`
     return database.rows('list_tasks', text, [page.skip, page.limit])
   }
   const one = collectionIds.length === 1
-  const text = `select ${columns} from tasks t ${joined}
+  const text = `select ${taskColumns} from tasks t ${taskJoins}
     where t.collection_id = ${one ? '$1' : 'any($1)'} order by t.id offset $2 limit $3`
   const values = [one ? collectionIds[0] : collectionIds, page.skip, page.limit]
   return database.rows(one ? 'list_tasks_of_one' : 'list_tasks_of', text, values)
@@ -70,21 +65,21 @@ const isUniqueViolation = (error: unknown): boolean => (error as { code?: string
 /** Whether a row that was referred to is gone: the collection was deleted in between. */
 const isForeignKeyViolation = (error: unknown): boolean => (error as { code?: string }).code === '23503'
 
-/** `taken` where the name is used already, `gone` where the collection was deleted meanwhile. */
+/** Makes a task and its version 0. `taken` where the name is in use, `gone` where the collection was deleted meanwhile. */
 export const createTask = async (
-  database: Database,
+  queries: Queries,
   collectionId: number,
   task: TaskFields,
 ): Promise<TaskRow | 'taken' | 'gone'> => {
   try {
-    const [row] = await database.rows<TaskRow>(
+    const [row] = await queries.rows<TaskRow>(
       'create_task',
       `with d as (insert into definitions (hash, workflow) values ($2, $3) on conflict do nothing), t as (
          insert into tasks (collection_id, name, definition, description, version, has_file_uploads, is_private,
            is_chat_flow, croissant_metadata)
          values ($1, $4, $2, $5, $6, $7, $8, $9, $10) on conflict (collection_id, lower(name)) do nothing returning *
-       )
-       select ${columns.replace('d.workflow', '$3::text as workflow')} from t join collections c on c.id = t.collection_id`,
+       ), ${appendVersion({ operation: 'INSERT', hash: '$11' })}
+       select ${taskColumns.replace('d.workflow', '$3::text as workflow')} from t join collections c on c.id = t.collection_id`,
       [
         collectionId,
         definitionHash(task.workflow),
@@ -96,6 +91,7 @@ export const createTask = async (
         task.is_private,
         task.is_chat_flow,
         task.croissant_metadata,
+        contentHash(task),
       ],
     )
     return row ?? 'taken'
@@ -105,28 +101,36 @@ export const createTask = async (
   }
 }
 
-/** Changes the fields that are given. `taken` where the new name is used, undefined where the task is gone. */
+const findTaskById = async (queries: Queries, id: number): Promise<TaskRow | undefined> =>
+  (
+    await queries.rows<TaskRow>('find_task_by_id', `select ${taskColumns} from tasks t ${taskJoins} where t.id = $1`, [
+      id,
+    ])
+  )[0]
+
+/**
+ * Changes the fields that are given, and appends a version where that changes the content. Undefined where the task is
+ * gone, `taken` where the new name is in use. What is the same already is left alone.
+ */
 export const updateTask = async (
   database: Database,
   id: number,
-  { workflow, ...fields }: Partial<TaskFields>,
-): Promise<'changed' | 'taken' | undefined> => {
-  const hash = workflow === undefined ? undefined : definitionHash(workflow)
-  const changes = Object.entries({ ...fields, ...(hash ? { definition: hash } : {}) })
-  const sets = changes.map(([column], index) => `${column} = $${index + 2}`)
+  fields: Partial<TaskFields>,
+): Promise<TaskRow | 'taken' | undefined> => {
   try {
     return await database.transaction(async (queries) => {
-      if (hash) {
-        await queries.query('insert into definitions (hash, workflow) values ($1, $2) on conflict do nothing', [
-          hash,
-          workflow,
-        ])
-      }
-      const rows = await queries.query(
-        `update tasks set ${[...sets, 'updated_at = now()'].join(', ')} where id = $1 returning id`,
-        [id, ...changes.map(([, value]) => value)],
+      await queries.rows('lock_task', 'select from tasks where id = $1 for no key update', [id])
+      const before = await findTaskById(queries, id) // a statement later: it sees what the lock has waited for
+      if (!before) return undefined
+      const names = Object.keys(fields) as (keyof TaskFields)[]
+      const changed = names.filter((name) => fields[name] !== before[name])
+      if (changed.length === 0) return before
+      await writeTask(
+        queries,
+        { ...before, ...fields },
+        changed.some((name) => name !== 'is_chat_flow'),
       )
-      return rows.length > 0 ? 'changed' : undefined
+      return findTaskById(queries, id)
     })
   } catch (error) {
     if (isUniqueViolation(error)) return 'taken'
@@ -134,7 +138,33 @@ export const updateTask = async (
   }
 }
 
-/** False where there was no such task. Its runs stay. */
+const writeTask = async (queries: Queries, task: TaskRow, isNewVersion: boolean): Promise<void> => {
+  await queries.rows(
+    'update_task',
+    `with d as (insert into definitions (hash, workflow) values ($2, $3) on conflict do nothing), t as (
+       update tasks set name = $4, definition = $2, description = $5, version = $6, has_file_uploads = $7,
+         is_private = $8, is_chat_flow = $9, croissant_metadata = $10, updated_at = clock_timestamp()
+       where id = $1 returning *
+     ), ${appendVersion({ operation: 'UPDATE', hash: '$11', when: '$12' })}
+     select from t`,
+    [
+      task.id,
+      definitionHash(task.workflow),
+      task.workflow,
+      task.name,
+      task.description,
+      task.version,
+      task.has_file_uploads,
+      task.is_private,
+      task.is_chat_flow,
+      task.croissant_metadata,
+      contentHash(task),
+      isNewVersion,
+    ],
+  )
+}
+
+/** False where there was no such task. Its versions go with it, its runs stay. */
 export const deleteTask = async (database: Database, collectionId: number, name: string): Promise<boolean> => {
   const rows = await database.rows(
     'delete_task',

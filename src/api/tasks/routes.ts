@@ -85,10 +85,10 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
       const fields = stored(body, bodyText)
       const warnings = body.workflow ? workflowWarnings(body.workflow as Workflow) : []
       if (Object.keys(fields).length === 0) return rawJson(taskText(row, { warnings }))
-      const outcome = await updateTask(database, row.id, fields)
-      if (outcome === 'taken') throw taken(body.name ?? row.name, collection)
-      if (outcome === undefined) throw missing(params.task, collection.name)
-      return rawJson(taskText(await get(collection, body.name ?? row.name), { warnings }))
+      const changed = await updateTask(database, row.id, fields)
+      if (changed === 'taken') throw taken(body.name ?? row.name, collection)
+      if (changed === undefined) throw missing(params.task, collection.name)
+      return rawJson(taskText(changed, { warnings }))
     },
 
     deleteTask: async ({ collection, params }) => {

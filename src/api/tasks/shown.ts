@@ -2,7 +2,7 @@ import { timestamp } from '../../lib/time.ts'
 import type { TaskRow } from '../../store/tasks.ts'
 
 /** Adds members whose JSON is text already to a JSON object. */
-const withRaw = (object: Record<string, unknown>, raw: Record<string, string>): string =>
+export const withRaw = (object: Record<string, unknown>, raw: Record<string, string>): string =>
   `${JSON.stringify(object).slice(0, -1)}${Object.entries(raw)
     .map(([name, text]) => `,"${name}":${text}`)
     .join('')}}`

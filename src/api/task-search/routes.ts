@@ -1,0 +1,37 @@
+import type { Database } from '../../database/database.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { type Reply, rawJson } from '../../http/reply.ts'
+import { searchTasks } from '../../store/task-search.ts'
+import type { TaskRow } from '../../store/tasks.ts'
+import { listedTaskText, withRaw } from '../tasks/shown.ts'
+import { taskSearchContract } from './contract.ts'
+
+export interface TaskSearchDeps {
+  database: Database
+}
+
+const hitOf = (row: TaskRow) => ({
+  document: {
+    collection_name: row.collection_name,
+    entity_name: row.name,
+    full_name: `${row.collection_name}/${row.name}`,
+    entity_type: 'task',
+    metadata: null,
+    is_private: row.is_private,
+    description: row.description,
+  },
+})
+
+export const taskSearchRoutes = ({ database }: TaskSearchDeps): Route[] => {
+  const search = async (ids: readonly number[] | undefined, query: { q: string; limit: number }): Promise<Reply> => {
+    const { found, tasks } = await searchTasks(database, ids, { text: query.q, limit: query.limit })
+    return rawJson(
+      withRaw({ found, q: query.q, hits: tasks.map(hitOf) }, { tasks: `[${tasks.map(listedTaskText).join(',')}]` }),
+    )
+  }
+  return implement(taskSearchContract, {
+    searchTasks: ({ collection, query }) => search([collection.id], query),
+    searchAllTasks: ({ identity, query }) =>
+      search(identity.kind === 'admin' ? undefined : identity.collectionIds, query),
+  })
+}

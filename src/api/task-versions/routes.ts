@@ -1,0 +1,73 @@
+import type { Database } from '../../database/database.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { rawJson } from '../../http/reply.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { FoundCollection } from '../../model/identity.ts'
+import {
+  findVersionAt,
+  findVersionByHash,
+  findVersionByTag,
+  listVersions,
+  newestVersion,
+  type WholeVersionRow,
+} from '../../store/task-versions.ts'
+import { findTask } from '../../store/tasks.ts'
+import { withRaw } from '../tasks/shown.ts'
+import { taskVersionsContract } from './contract.ts'
+import { listedVersionText, versionText } from './shown.ts'
+
+export interface TaskVersionsDeps {
+  database: Database
+}
+
+const missing = (message: string) => new AppError('not_found', message)
+
+export const taskVersionsRoutes = ({ database }: TaskVersionsDeps): Route[] => {
+  const getTask = async (collection: FoundCollection, name: string) => {
+    const row = await findTask(database, collection.id, name)
+    if (!row) throw missing(`Task '${name}' in collection '${collection.name}' not found`)
+    return row
+  }
+
+  const getVersion = async (taskId: number, ref: string): Promise<WholeVersionRow> => {
+    const newest = await newestVersion(database, taskId)
+    if (newest === undefined) throw missing('Entity has no version history')
+    if (ref.startsWith('~')) {
+      if (!/^~-?\d+$/.test(ref)) throw new AppError('bad_request', `Invalid version index: ${ref}`)
+      const given = Number(ref.slice(1))
+      const seq = given < 0 ? newest + 1 + given : given
+      const row = seq >= 0 && seq <= newest ? await findVersionAt(database, taskId, seq) : undefined
+      if (!row) throw missing(`Version index ${ref} out of range (0-${newest})`)
+      return row
+    }
+    const isHash = /^[0-9a-f]{64}$/i.test(ref)
+    const row = isHash
+      ? await findVersionByHash(database, taskId, ref.toLowerCase())
+      : await findVersionByTag(database, taskId, ref)
+    if (!row) throw missing(`Version ${isHash ? 'hash' : 'tag'} '${ref}' not found`)
+    return row
+  }
+
+  return implement(taskVersionsContract, {
+    listTaskVersions: async ({ collection, params, query }) => {
+      const task = await getTask(collection, params.task)
+      const newest = (await newestVersion(database, task.id)) ?? -1
+      const from = Math.max(newest - query.skip, -1) // places have no gaps: what is skipped need not be read
+      const page = { from, limit: query.limit, whole: query.include_changeset }
+      const versions = await listVersions(database, task.id, page)
+      const head = {
+        entity_name: task.name,
+        entity_type: 'task',
+        collection_name: task.collection_name,
+        total_versions: newest + 1,
+      }
+      const texts = versions.map((row) => listedVersionText(row, query.include_changeset))
+      return rawJson(withRaw(head, { versions: `[${texts.join(',')}]` }))
+    },
+
+    getTaskVersion: async ({ collection, params }) => {
+      const task = await getTask(collection, params.task)
+      return rawJson(versionText(await getVersion(task.id, params.ref)))
+    },
+  })
+}
