@@ -14,6 +14,7 @@ import { modelsContract } from './models/contract.ts'
 import { runsContract } from './runs/contract.ts'
 import { secretKeyContract } from './secret-key/contract.ts'
 import { settingsContract } from './settings/contract.ts'
+import { statsContract } from './stats/contract.ts'
 import { stepTemplatesContract } from './step-templates/contract.ts'
 import { taskSearchContract } from './task-search/contract.ts'
 import { taskVersionsContract } from './task-versions/contract.ts'
@@ -33,6 +34,7 @@ export const contract = {
   ...taskSearchContract,
   ...runsContract,
   ...trajectoriesContract,
+  ...statsContract,
   ...ingestContract,
   ...labelsContract,
   ...filesContract,

@@ -15,6 +15,7 @@ import { modelsRoutes } from './models/routes.ts'
 import { type RunsDeps, runsRoutes } from './runs/routes.ts'
 import { type SecretKeyDeps, secretKeyRoutes } from './secret-key/routes.ts'
 import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
+import { type StatsDeps, statsRoutes } from './stats/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from './step-templates/routes.ts'
 import { type TaskSearchDeps, taskSearchRoutes } from './task-search/routes.ts'
 import { type TaskVersionsDeps, taskVersionsRoutes } from './task-versions/routes.ts'
@@ -37,6 +38,7 @@ export type ApiDeps = HealthDeps &
   AuditDeps &
   RunsDeps &
   TrajectoriesDeps &
+  StatsDeps &
   IngestDeps &
   LabelsDeps &
   StepTemplatesDeps &
@@ -54,6 +56,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...taskSearchRoutes(deps),
   ...runsRoutes(deps),
   ...trajectoriesRoutes(deps),
+  ...statsRoutes(deps),
   ...ingestRoutes(deps),
   ...labelsRoutes(deps),
   ...filesRoutes(deps),

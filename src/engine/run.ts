@@ -1,6 +1,7 @@
 import { WaitUntil } from '../activities/activity.ts'
 import { AppError } from '../lib/errors.ts'
 import type { RunStatus } from '../model/workflow.ts'
+import { placeValue } from '../store/payloads.ts'
 import { activityContext, type StepSide, warningEvent } from './activity-context.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import { asStepError, executeActivity, Interrupted } from './execute.ts'
@@ -11,7 +12,7 @@ import { wait } from './park.ts'
 import type { ProgramStep } from './program.ts'
 import { resolveStep, type Scope } from './resolve.ts'
 import { loadResults, sectionsOf } from './results.ts'
-import { checkSize, endOf, errorRecord, placeValue, type StepOutcome } from './step-record.ts'
+import { checkSize, endOf, errorRecord, type StepOutcome } from './step-record.ts'
 import { suspectedFrom } from './suspects.ts'
 
 /** How the loop left a run: ended for good, or to be continued by somebody (parked, handed over, taken over). */
@@ -89,6 +90,7 @@ const stepRow = (
   given: { startedMs: number; inputs: string | null; inputsPayload?: string | null },
 ): StepRow => ({
   runKey: run.key,
+  taskId: run.taskId,
   seq: step.seq,
   name: step.name,
   status: 'running',

@@ -5,6 +5,7 @@ import type { FoundCollection, FoundTask } from '../model/identity.ts'
 import { isName } from '../model/names.ts'
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
 import { labelsText } from './labels.ts'
+import { endedRun, keepRunTotals, otherShard } from './totals.ts'
 
 /** A run as it stands in its row. */
 export interface RunRow {
@@ -281,8 +282,15 @@ export const runAtOnce = async (queries: Queries, runKey: string): Promise<(RunR
 export const relabelRuns = async (queries: Queries, runKeys: string[], status: RunStatus): Promise<void> => {
   await queries.rows(
     'relabel_runs',
-    `update runs set status = $2, changed = nextval('changes') where id = any($1::text[]) and ended_at is not null`,
-    [runKeys, status],
+    `with before as materialized (
+       select r.id, ${endedRun} from runs r where id = any($1::text[]) and ended_at is not null order by id
+       for no key update),
+     moved as (update runs r set status = $2, changed = nextval('changes') from before where r.id = before.id),
+     ended_runs as (
+       select task_id, status, ms, -1 sign from before union all select task_id, $2, ms, 1 from before),
+     ${keepRunTotals('$3::smallint')}
+     select`,
+    [runKeys, status, otherShard()],
   )
 }
 

@@ -1,0 +1,70 @@
+import type { Queries } from '../../database/database.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { AppError } from '../../lib/errors.ts'
+import { timestampOrNull } from '../../lib/time.ts'
+import { runStatuses } from '../../model/workflow.ts'
+import { findListedTask } from '../../store/runs.ts'
+import { labelTotals, type StepTotals, stepTotals, taskTotals } from '../../store/stats.ts'
+import { statsContract } from './contract.ts'
+
+export interface StatsDeps {
+  database: Queries
+}
+
+export const statsRoutes = ({ database }: StatsDeps): Route[] =>
+  implement(statsContract, {
+    getStats: async ({ collection, params }) => {
+      const taskId = await findListedTask(database, collection.id, params.task)
+      if (taskId === undefined) {
+        throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+      }
+      const [totals, steps, labels] = await Promise.all([
+        taskTotals(database, taskId),
+        stepTotals(database, taskId),
+        labelTotals(database, taskId),
+      ])
+      const { name, total, byStatus, durations } = totals
+      const { completed = 0, failed = 0, running = 0 } = byStatus
+      return {
+        collection: collection.name,
+        task: name,
+        name: `${collection.name}/${name}`,
+        total,
+        total_runs: total,
+        completed,
+        failed,
+        running,
+        by_status: Object.fromEntries(runStatuses.map((status) => [status, byStatus[status] ?? 0])),
+        success_rate: completed + failed === 0 ? null : round(completed / (completed + failed)),
+        avg_duration_seconds: secondsOf(durations?.average),
+        min_duration_seconds: secondsOf(durations?.min),
+        max_duration_seconds: secondsOf(durations?.max),
+        p50_duration_seconds: secondsOf(durations?.p50),
+        p95_duration_seconds: secondsOf(durations?.p95),
+        first_run: timestampOrNull(totals.first),
+        last_run: timestampOrNull(totals.last),
+        steps: Object.fromEntries(steps.map((row) => [row.step, shownStep(row)])),
+        labels: shownLabels(labels),
+      }
+    },
+  })
+
+const decimals = 1_000_000
+const round = (value: number): number => Math.round(value * decimals) / decimals
+const secondsOf = (ms: number | undefined): number | null => (ms === undefined ? null : round(ms / 1000))
+
+const shownStep = ({ count, failed, ms }: StepTotals) => ({
+  count,
+  failed,
+  avg_duration_seconds: round(ms / 1000 / count),
+})
+
+/** By key, then by value. Maps first: a key may be called `__proto__`, and long values that begin alike are one. */
+const shownLabels = (rows: { key: string; value: string; total: number }[]): Record<string, Record<string, number>> => {
+  const keys = new Map<string, Map<string, number>>()
+  for (const { key, value, total } of rows) {
+    const values = keys.get(key) ?? new Map<string, number>()
+    keys.set(key, values.set(value, (values.get(value) ?? 0) + total))
+  }
+  return Object.fromEntries([...keys].map(([key, values]) => [key, Object.fromEntries(values)]))
+}
