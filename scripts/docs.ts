@@ -7,18 +7,13 @@ import { describeActivity } from '../src/api/step-templates/describe.ts'
 import { settingList } from '../src/lib/config.ts'
 import { errorCodes } from '../src/lib/errors.ts'
 import type { StepTemplate } from '../src/model/step-template.ts'
+import { apiPage } from './api-page.ts'
+import { cliPage } from './cli-page.ts'
+import { code, page, table } from './markdown.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-const note = '<!-- Written by `npm run docs` from src; changes here are lost. -->'
-const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
-const code = (text: string): string => `\`${text}\``
 const json = (value: unknown): string => code(JSON.stringify(value))
-
-const table = (heads: string[], rows: string[][]): string =>
-  [heads, heads.map(() => '---'), ...rows].map((cells) => `| ${cells.map(cell).join(' | ')} |`).join('\n')
-
-const page = (title: string, ...parts: string[]): string => `${[`# ${title}`, note, ...parts].join('\n\n')}\n`
 
 const settingsPage = (): string =>
   page(
@@ -96,6 +91,8 @@ export const referencePages = (): Record<string, string> => ({
   'docs/reference/settings.md': settingsPage(),
   'docs/reference/activities.md': activitiesPage(),
   'docs/reference/errors.md': errorsPage(),
+  'docs/reference/api.md': apiPage(),
+  'docs/reference/cli.md': cliPage(),
 })
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
