@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto'
-import type { Queries } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
 
@@ -22,31 +20,6 @@ export interface StepOutcome {
 /** The status a run ends with when its last step went so. */
 export const endOf = (outcome: StepOutcome, last: boolean): RunStatus | undefined =>
   outcome.status === 'completed' ? (last ? 'completed' : undefined) : outcome.status
-
-/** JSON above this many characters stands outside the step's row. */
-const rowLimit = 64 * 1024
-
-interface Placed {
-  text: string | null
-  payload: string | null
-}
-
-/**
- * Puts a large value into a row of its own, before the step that refers to it; gives back what the step's row keeps. A
- * small one is given back at once, without a promise: every step has two of them.
- */
-export const placeValue = (database: Queries, runKey: string, text: string | null): Placed | Promise<Placed> =>
-  text === null || text.length <= rowLimit ? { text, payload: null } : keepPayload(database, runKey, text)
-
-const keepPayload = async (database: Queries, runKey: string, text: string): Promise<Placed> => {
-  const payload = randomUUID()
-  await database.rows('keep_payload', 'insert into payloads (id, run_id, body) values ($1, $2, $3)', [
-    payload,
-    runKey,
-    text,
-  ])
-  return { text: null, payload }
-}
 
 /** Outputs as JSON text. A value above the limit fails its step with a clear text; it never fails the batch. */
 export const checkSize = (text: string, limit: number, step: string): string => {
