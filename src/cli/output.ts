@@ -1,12 +1,14 @@
 import pc from 'picocolors'
+import { prettyJson } from '../lib/pretty-json.ts'
 
 /** Text from outside may hold escape sequences; a terminal must never carry them out. */
 export const safe = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to take out
   text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '�')
 
-const jsonText = (value: unknown): string =>
-  JSON.stringify(value, null, 2).replace(
+/** JSON spread over lines, order of keys and numbers as they are, and nothing in it that a terminal would carry out. */
+export const shownJson = (text: string): string =>
+  prettyJson(text).replace(
     /[\u007f-\u009f]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
@@ -16,18 +18,22 @@ export interface Output {
   isJson: boolean
   /** The one answer of a command: as JSON, or as the text for people. */
   answer(data: unknown, text: () => string): void
-  /** A line beside the answer: hints, warnings, progress. Silent under --json unless `always`. */
+  /** The answer where it is the same for people and programs. */
+  print(text: string): void
+  /** A line beside the answer: hints, warnings, progress. Under --json only a person at a terminal gets it. */
   note(text: string): void
+}
+
+const print = (text: string): void => {
+  if (text !== '') process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
 }
 
 export const makeOutput = (isJson: boolean): Output => ({
   isJson,
-  answer(data, text) {
-    const shown = isJson ? jsonText(data) : text()
-    if (shown !== '') process.stdout.write(shown.endsWith('\n') ? shown : `${shown}\n`)
-  },
+  answer: (data, text) => print(isJson ? shownJson(JSON.stringify(data)) : text()),
+  print,
   note(text) {
-    if (!isJson) process.stderr.write(`${text}\n`)
+    if (!isJson || process.stderr.isTTY) process.stderr.write(`${text}\n`)
   },
 })
 
@@ -76,10 +82,11 @@ const statusColours: Record<string, (text: string) => string> = {
 /** A status in its colour; padding stays. */
 export const paintStatus = (text: string): string => (statusColours[text.trim()] ?? ((same: string) => same))(text)
 
-/** `3.2 s`, `4 min 5 s`, `2 h 3 min`; a dash where it is not known. */
+/** `12 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`; a dash where it is not known. */
 export const duration = (seconds: number | null | undefined): string => {
   if (seconds === null || seconds === undefined) return '-'
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(seconds < 1 ? 2 : 1) : Math.round(seconds)} s`
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
   return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`
 }
