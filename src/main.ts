@@ -7,10 +7,13 @@ import { builtinActivities } from './activities/registry.ts'
 import { makeAuditTrail } from './api/audit/trail.ts'
 import { makeAuthenticate } from './api/authenticate.ts'
 import { makeCallLimit } from './api/call-limit.ts'
+import { makePulse } from './api/events/pulse.ts'
+import { makeMetrics } from './api/metrics/metrics.ts'
+import { makeOpenMetricsServer } from './api/metrics/open-server.ts'
 import { makeReference } from './api/reference.ts'
 import { apiRoutes } from './api/routes.ts'
 import { makeShownDefinitions } from './api/trajectories/definitions.ts'
-import { adminTokenOf, prepareDataFolder, secretKeysOf } from './database/data-folder.ts'
+import { adminTokenOf, prepareDataFolder, secretKeysOf, writeSecretKeys } from './database/data-folder.ts'
 import { type Database, openDatabase } from './database/database.ts'
 import { type EmbeddedPostgres, startOrAdoptPostgres } from './database/embedded.ts'
 import { migrate } from './database/migrate.ts'
@@ -31,6 +34,8 @@ import { makeCallCounter, sweepCallWindows } from './store/call-windows.ts'
 import { makeCollectionFinder } from './store/collections.ts'
 import { finishDeletions } from './store/deletion.ts'
 import { readEnvironmentVersion, removeUnusedEnvironments } from './store/environments.ts'
+import { sweepIdempotencyKeys } from './store/idempotency.ts'
+import { type KeyHome, makeKeyRotation } from './store/key-rotation.ts'
 import { makeKeyFinder, makeKeyToucher } from './store/keys.ts'
 import { openDiskObjects } from './store/objects/disk.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
@@ -42,11 +47,15 @@ export interface ServerOptions {
   log: Logger
   /** What steps can do; the tests add activities of their own. */
   activities?: ActivityRegistry
+  /** See `KeyRotationOptions`; the tests wait less. */
+  keySettleMs?: number
 }
 
 export interface Server {
   /** Where the API answers; undefined for a worker, which serves nothing. */
   url: string | undefined
+  /** Where /metrics is open, if it is. */
+  metricsUrl: string | undefined
   publicUrl: string
   dataDir: string
   adminToken: string
@@ -68,6 +77,7 @@ export const startServer = async ({
   settings,
   log,
   activities = builtinActivities,
+  keySettleMs,
 }: ServerOptions): Promise<Server> => {
   if (settings.role !== 'all' && !settings.databaseUrl) {
     throw new AppError('invalid', `JETTY_ROLE=${settings.role} needs a database that other processes share`, {
@@ -75,6 +85,9 @@ export const startServer = async ({
     })
   }
   if (settings.role !== 'worker') await checkAddress(settings.host, settings.port)
+  if (settings.metricsPort !== undefined) {
+    await checkAddress(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')
+  }
   const dataDir = prepareDataFolder(settings.dataDir)
   const adminToken = settings.adminToken ?? adminTokenOf(dataDir)
   const sealer = makeSealer(settings.secretKeys ?? secretKeysOf(dataDir))
@@ -117,11 +130,31 @@ export const startServer = async ({
     // Both at once: calls that wait for a run end with it, and steps get their time only once.
     closers.unshift(() => Promise.all([stopServing(), engine.stop(settings.drainSeconds)]))
     closers.unshift(keepHouse(database, objects, cancelRunsOf, log))
-    const base = { dataDir, adminToken, postgres, database, engine, sealer, objects, close: closeAll }
+    const keyRotation = makeKeyRotation({
+      database,
+      sealer,
+      home: keyHome(settings, dataDir),
+      log,
+      settled: () => engine.settled(),
+      ...(keySettleMs === undefined ? {} : { settleMs: keySettleMs }),
+    })
+    closers.unshift(() => keyRotation.stop())
+    const { role, workerConcurrency: slots } = settings
+    const metrics = makeMetrics({ database, engine, version, role, slots })
+    closers.unshift(async () => metrics.stop())
+    const reference = makeReference({ version })
+    let metricsUrl: string | undefined
+    if (settings.metricsPort !== undefined) {
+      const open = makeOpenMetricsServer({ metrics, database, version, ...reference, settings, log })
+      closers.unshift(() => open.close(0))
+      metricsUrl = (await open.listen(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')).url
+    }
+    const base = { dataDir, adminToken, postgres, database, engine, sealer, objects, metricsUrl, close: closeAll }
     if (settings.role === 'worker') {
       return { ...base, url: undefined, publicUrl: settings.publicUrl ?? '', demo: undefined }
     }
 
+    const pulse = makePulse({ database, engine })
     const links = { publicUrl: settings.publicUrl ?? '' } // completed once the port is known
     const findCollection = makeCollectionFinder(database)
     const server = makeServer({
@@ -129,9 +162,12 @@ export const startServer = async ({
         database,
         sealer,
         version,
-        ...makeReference({ version }),
+        ...reference,
+        metrics,
+        keyRotation,
         settings,
         engine,
+        pulse,
         objects,
         activities,
         findCollection,
@@ -151,6 +187,7 @@ export const startServer = async ({
       }),
       limit: makeCallLimit({ callsPerMinute: settings.rateLimit, count: makeCallCounter(database) }),
       audit: makeAuditTrail(database),
+      observer: metrics.observer,
       findCollection,
       findTask: makeTaskFinder(database),
       files: objects,
@@ -166,6 +203,13 @@ export const startServer = async ({
     await closeAll().catch(() => {})
     throw error
   }
+}
+
+/** Who may change the encryption key: this process itself only where nobody else could have it. */
+const keyHome = (settings: Settings, dataDir: string): KeyHome => {
+  if (settings.secretKeys) return { kind: 'setting' }
+  if (settings.databaseUrl) return { kind: 'shared_file' }
+  return { kind: 'file', read: () => secretKeysOf(dataDir), write: (keys) => writeSecretKeys(dataDir, keys) }
 }
 
 /** The guarded way out, loaded when a step first needs it: the HTTP client takes 100 ms that recovery would wait for. */
@@ -198,6 +242,7 @@ const keepHouse = (
     await objects.sweepTemporary()
     await removeUnusedEnvironments(database)
     await sweepCallWindows(database)
+    await sweepIdempotencyKeys(database)
   }
   const running = (async () => {
     while (await pause(housekeepingMs, stop.signal)) {

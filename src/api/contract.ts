@@ -4,6 +4,7 @@ import { connectedAccountsContract } from './connected-accounts/contract.ts'
 import { datasetsContract } from './datasets/contract.ts'
 import { demoContract } from './demo/contract.ts'
 import { environmentContract } from './environment/contract.ts'
+import { eventsContract } from './events/contract.ts'
 import { filesContract } from './files/contract.ts'
 import { healthContract } from './health/contract.ts'
 import { ingestContract } from './ingest/contract.ts'
@@ -37,6 +38,7 @@ export const contract = {
   ...statsContract,
   ...ingestContract,
   ...labelsContract,
+  ...eventsContract,
   ...filesContract,
   ...uploadsContract,
   ...keysContract,

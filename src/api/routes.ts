@@ -5,6 +5,7 @@ import { connectedAccountsRoutes } from './connected-accounts/routes.ts'
 import { datasetsRoutes } from './datasets/routes.ts'
 import { demoRoutes } from './demo/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from './environment/routes.ts'
+import { type EventsDeps, eventsRoutes } from './events/routes.ts'
 import { type FilesDeps, filesRoutes } from './files/routes.ts'
 import { type HealthDeps, healthRoutes } from './health/routes.ts'
 import { type IngestDeps, ingestRoutes } from './ingest/routes.ts'
@@ -41,6 +42,7 @@ export type ApiDeps = HealthDeps &
   StatsDeps &
   IngestDeps &
   LabelsDeps &
+  EventsDeps &
   StepTemplatesDeps &
   MetricsDeps &
   SecretKeyDeps
@@ -59,6 +61,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...statsRoutes(deps),
   ...ingestRoutes(deps),
   ...labelsRoutes(deps),
+  ...eventsRoutes(deps),
   ...filesRoutes(deps),
   ...uploadsRoutes(deps),
   ...keysRoutes(deps),

@@ -3,7 +3,7 @@ import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:f
 import { join } from 'node:path'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { encryptionKeys } from '../lib/setting.ts'
-import { readOrCreate } from './exclusive-file.ts'
+import { readOrCreate, replaceFile } from './exclusive-file.ts'
 
 /** Makes the data folder (0700) where it is missing and returns its real path. */
 export const prepareDataFolder = (dataDir: string): string => {
@@ -33,3 +33,7 @@ export const secretKeysOf = (dataDir: string): Buffer[] => {
     hint: 'Restore the file from a backup: what was encrypted with it cannot be read without it.',
   })
 }
+
+/** Puts these keys, newest first, in the place of those in `secret-key`; on disk when it returns. */
+export const writeSecretKeys = (dataDir: string, keys: Buffer[]): void =>
+  replaceFile(join(dataDir, 'secret-key'), `${keys.map((key) => key.toString('base64')).join(',')}\n`)

@@ -8,6 +8,8 @@ export interface Database extends Queries {
   transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>
   /** Opens a connection of its own, outside the pool: for LISTEN and for session locks. */
   connect(applicationName: string): Promise<pg.Client>
+  /** The pool right now: connections in use and idle, and calls that wait for one. */
+  statistics(): { used: number; idle: number; waiting: number }
   readonly url: string
   close(): Promise<void>
 }
@@ -103,6 +105,11 @@ export const openDatabase = (url: string, options: { connections?: number } = {}
       await client.connect()
       return client
     },
+    statistics: () => ({
+      used: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+    }),
     close: () => pool.end(),
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
 
@@ -44,4 +45,23 @@ export const readOrCreate = (path: string, make: () => string): string => {
   if (present) return present
   const made = make()
   return createExclusively(path, `${made}\n`) ? made : (readIfThere(path) ?? made)
+}
+
+const sync = (path: string): void => {
+  const file = openSync(path, 'r')
+  fsyncSync(file)
+  closeSync(file)
+}
+
+/** Puts a 0600 file in the place of another, on disk when it returns: whoever reads finds the old or the new content. */
+export const replaceFile = (path: string, content: string): void => {
+  const draft = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`
+  try {
+    writeFileSync(draft, content, { flag: 'wx', mode: 0o600 })
+    sync(draft)
+    renameSync(draft, path)
+    sync(dirname(path))
+  } finally {
+    rmSync(draft, { force: true })
+  }
 }

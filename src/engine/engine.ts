@@ -4,6 +4,7 @@ import type { Logger } from '../lib/log.ts'
 import type { RunStatus, Workflow } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { EngineLimits } from './context.ts'
+import type { JournalStatistics } from './journal.ts'
 import { makeEngine } from './make-engine.ts'
 import type { RunRequest, StartedRun } from './start.ts'
 
@@ -22,10 +23,20 @@ export interface Engine {
   watch(runKey: string, onChange: () => void): () => void
   /** What is wrong with a workflow, and what may be: for the one who is writing it. */
   check(workflow: Workflow): string[]
-  /** Milliseconds, counts: for health, metrics and benchmarks. */
-  statistics(): { live: number; slots: number; leases: number; commits: number; entries: number; resent: number }
+  /** Resolves when every start that is under way now has been written down or refused. */
+  settled(): Promise<void>
+  /** What this process has now and did since its start: for metrics and benchmarks. */
+  statistics(): EngineStatistics
   /** Takes no more steps, gives running ones `seconds`, hands the rest over. */
   stop(seconds: number): Promise<void>
+}
+
+export interface EngineStatistics extends JournalStatistics {
+  live: number
+  slots: number
+  leases: number
+  /** Runs accepted. */
+  started: number
 }
 
 export interface EngineOptions {

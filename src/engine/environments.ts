@@ -1,3 +1,4 @@
+import { runSecretsSeal } from '../store/sealed-texts.ts'
 import type { EngineContext } from './context.ts'
 import type { EngineOptions } from './engine.ts'
 import { type Environment, emptyEnvironment, makeEnvironment } from './environment.ts'
@@ -32,7 +33,7 @@ export const makeEnvironments = (
       if (environmentId === null && sealedSecrets === null) return emptyEnvironment
       const version = environmentId === null ? undefined : await open(environmentId)
       if (sealedSecrets === null) return version?.alone ?? emptyEnvironment
-      const secrets = JSON.parse(options.sealer.open(sealedSecrets, `runs/${runKey}`)) as Record<string, string>
+      const secrets = JSON.parse(options.sealer.open(sealedSecrets, runSecretsSeal(runKey))) as Record<string, string>
       return makeEnvironment(version?.variables ?? {}, secrets)
     },
   }

@@ -23,7 +23,18 @@ export interface Journal {
   /** Resolves when nothing is waiting. */
   idle(): Promise<void>
   close(): Promise<void>
-  readonly statistics: { commits: number; entries: number; resent: number }
+  readonly statistics: JournalStatistics
+}
+
+/** What the journal wrote since the process started. */
+export interface JournalStatistics {
+  commits: number
+  entries: number
+  /** Statements sent again because their answer was lost. */
+  resent: number
+  /** By status. */
+  runsEnded: Record<string, number>
+  stepsEnded: Record<string, number>
 }
 
 interface Waiting {
@@ -48,7 +59,7 @@ const plannerOptions =
 
 export const openJournal = (options: { url: string; shard: number; onCommit: (runKey: string) => void }): Journal => {
   const queue: Waiting[] = []
-  const statistics = { commits: 0, entries: 0, resent: 0 }
+  const statistics: JournalStatistics = { commits: 0, entries: 0, resent: 0, runsEnded: {}, stepsEnded: {} }
   const closing = new AbortController()
   let waitingBytes = 0
   let sending: Promise<void> | undefined
@@ -131,7 +142,10 @@ export const openJournal = (options: { url: string; shard: number; onCommit: (ru
         if (lease === undefined) waiting.reject(new TrajectoryIdTaken(run.trajectoryId))
         else if (resent && lease === waiting.entry.lease.id) waiting.resolve()
         else waiting.reject(new RunExists(run.key))
-      } else waiting.resolve()
+      } else {
+        count(statistics, waiting.entry)
+        waiting.resolve()
+      }
     }
     for (const { entry } of live) {
       const key = entry.step?.runKey ?? entry.end?.runKey ?? entry.park?.runKey
@@ -200,4 +214,9 @@ export const openJournal = (options: { url: string; shard: number; onCommit: (ru
       await client?.end().catch(() => {})
     },
   }
+}
+
+const count = ({ runsEnded, stepsEnded }: JournalStatistics, { step, end }: Entry): void => {
+  if (step && step.endedMs !== null) stepsEnded[step.status] = (stepsEnded[step.status] ?? 0) + 1
+  if (end) runsEnded[end.status] = (runsEnded[end.status] ?? 0) + 1
 }

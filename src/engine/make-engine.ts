@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { pause } from '../lib/time.ts'
+import { runSecretsSeal } from '../store/sealed-texts.ts'
 import type { EngineContext } from './context.ts'
 import { type Dispatcher, launchDispatcher, pruneLeases } from './dbos.ts'
 import { drain } from './drain.ts'
@@ -16,7 +17,7 @@ import { makePrograms, shownDefinition } from './programs.ts'
 import { collectRequests, settle } from './requests.ts'
 import { makeResultReader } from './results.ts'
 import { makeSlots } from './slots.ts'
-import { startRun } from './start.ts'
+import { type StartedRun, type Starter, startRun } from './start.ts'
 import { makeSuspectGates } from './suspects.ts'
 import { makeTakeover } from './takeover.ts'
 import { makeWaiters } from './waiters.ts'
@@ -166,20 +167,32 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   const enqueue = makeEnqueue(database, shard)
   const hasRoom = () => role !== 'api' && !stopping.aborted && engine.slots.free > 0 && engine.live.size < mostLive
 
+  const starter: Starter = {
+    engine,
+    leases,
+    enqueue,
+    hasRoom,
+    sealSecrets: (secrets, runKey) =>
+      Object.keys(secrets).length === 0 ? null : options.sealer.seal(JSON.stringify(secrets), runSecretsSeal(runKey)),
+    shownDefinition: (hash, scrub) => shownDefinition(insistent, hash, scrub),
+    underWay: new Set(),
+  }
+  const starting = new Set<Promise<StartedRun>>()
+  let started = 0
+
   return {
-    start: (request) =>
-      startRun(
-        {
-          engine,
-          leases,
-          enqueue,
-          hasRoom,
-          sealSecrets: (secrets, runKey) =>
-            Object.keys(secrets).length === 0 ? null : options.sealer.seal(JSON.stringify(secrets), `runs/${runKey}`),
-          shownDefinition: (hash, scrub) => shownDefinition(insistent, hash, scrub),
-        },
-        request,
-      ),
+    async start(request) {
+      const start = startRun(starter, request)
+      starting.add(start)
+      try {
+        const run = await start
+        started++
+        return run
+      } finally {
+        starting.delete(start)
+      }
+    },
+    settled: async () => void (await Promise.allSettled(starting)),
     wait: (runKey, signal) => waiters.wait(runKey, signal),
     async requestEnd(runKeys, status, seconds = 5) {
       await settle(engine, waiters.wait, runKeys, status, seconds)
@@ -203,6 +216,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       live: engine.live.size,
       slots: engine.slots.used,
       leases: leases.local.size,
+      started,
       ...journal.statistics,
     }),
     async stop(seconds) {

@@ -41,6 +41,8 @@ export interface Endpoint {
   form: boolean
   /** Names of file parts that may come with the form. They are streamed to the object store before the route is called. */
   files: readonly string[]
+  /** May it carry an Idempotency-Key? The same key then leads to the first answer, for 24 hours. */
+  idempotent: boolean
   response: z.ZodType | SpecialAnswer
   status: number
   /** Is it written to the audit trail? Left out: whatever writes, but for data whose author is on record anyway. */
@@ -64,6 +66,7 @@ type Filled =
   | 'body'
   | 'form'
   | 'files'
+  | 'idempotent'
   | 'status'
   | 'audited'
   | 'errors'
@@ -105,6 +108,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     body: undefined,
     form: false,
     files: [],
+    idempotent: false,
     status: 200,
     audited: definition.method !== 'GET' && (access === 'write' || access === 'admin'),
     errors: [],

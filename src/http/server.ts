@@ -8,8 +8,8 @@ import { type DispatchOptions, makeDispatch } from './dispatch.ts'
 export interface HttpServer {
   /** Answers one request without a socket, for tests and for whoever is in the same process. */
   fetch(request: Request): Promise<Response>
-  /** Starts to listen; port 0 takes any free one. */
-  listen(host: string, port: number): Promise<{ port: number; url: string }>
+  /** Starts to listen; port 0 takes any free one. `variable` is the setting that an error names. */
+  listen(host: string, port: number, variable?: string): Promise<{ port: number; url: string }>
   /** Stops to accept, ends streams, lets calls in flight finish for `graceSeconds`, then cuts them off. */
   close(graceSeconds?: number): Promise<void>
 }
@@ -41,16 +41,16 @@ const refuse = (error: Error & { code?: string }, socket: Socket): void => {
 }
 
 /** Why a server cannot listen where it should, for the person who starts it. */
-const cannotListen = (host: string, port: number, cause: NodeJS.ErrnoException): AppError => {
+const cannotListen = (host: string, port: number, variable: string, cause: NodeJS.ErrnoException): AppError => {
   if (cause.code === 'EADDRINUSE') {
     return new AppError('conflict', `Port ${port} of ${host} is in use by another program`, {
-      hint: 'Stop that one, or choose another port with JETTY_PORT, for example JETTY_PORT=8080 (0 takes any free one).',
+      hint: `Stop that one, or choose another port with ${variable}, for example ${variable}=8080 (0 takes any free one).`,
       cause,
     })
   }
   if (cause.code === 'EACCES') {
     return new AppError('invalid', `This user may not listen on port ${port}`, {
-      hint: 'Choose a port above 1023 with JETTY_PORT, for example JETTY_PORT=8080.',
+      hint: `Choose a port above 1023 with ${variable}, for example ${variable}=8080.`,
       cause,
     })
   }
@@ -71,11 +71,11 @@ const hasStrayBody = (incoming: IncomingMessage): boolean =>
   (incoming.headers['transfer-encoding'] !== undefined || Number(incoming.headers['content-length'] ?? 0) > 0)
 
 /** Throws the reason why a server could not listen there. Asked before anything is begun that would have to be undone. */
-export const checkAddress = async (host: string, port: number): Promise<void> => {
+export const checkAddress = async (host: string, port: number, variable = 'JETTY_PORT'): Promise<void> => {
   const probe = createNetServer()
   probe.listen(port, host)
   await once(probe, 'listening').catch((error) => {
-    throw cannotListen(host, port, error)
+    throw cannotListen(host, port, variable, error)
   })
   const closed = once(probe, 'close')
   probe.close()
@@ -105,10 +105,10 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
 
   return {
     fetch: (request) => dispatch(request),
-    async listen(host, port) {
+    async listen(host, port, variable = 'JETTY_PORT') {
       server.listen(port, host)
       await once(server, 'listening').catch((error) => {
-        throw cannotListen(host, port, error)
+        throw cannotListen(host, port, variable, error)
       })
       const { port: bound } = server.address() as AddressInfo
       return { port: bound, url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}` }

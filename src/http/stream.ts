@@ -1,10 +1,11 @@
 /**
- * The same stream, whose failure is told to `failed` before it ends. Handed on as it is, an error in the middle of an
- * answer would be printed by the HTTP adapter.
+ * The same stream, whose failure is told to `failed` before it ends; `ended` is called once, however it ends. Handed on
+ * as it is, an error in the middle of an answer would be printed by the HTTP adapter.
  */
 export const guarded = (
   stream: ReadableStream<Uint8Array>,
   failed: (error: unknown) => void,
+  ended: () => void = () => {},
 ): ReadableStream<Uint8Array> => {
   const reader = stream.getReader()
   let gone = false
@@ -14,15 +15,19 @@ export const guarded = (
         try {
           const { done, value } = await reader.read()
           if (gone) return
-          if (done) controller.close()
-          else controller.enqueue(value)
+          if (done) {
+            ended()
+            controller.close()
+          } else controller.enqueue(value)
         } catch (error) {
           if (gone) return
           failed(error)
+          ended()
           controller.close()
         }
       },
       cancel(reason) {
+        ended()
         gone = true // a client that closes right after the last byte has lost nothing
         return reader.cancel(reason)
       },

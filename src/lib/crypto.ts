@@ -7,7 +7,11 @@ const tagBytes = 16
 /** Encrypts short texts at rest. A sealed text opens only with its key and for the same `boundTo`. */
 export interface Sealer {
   /** Id of the key that new texts are sealed with: the first 8 hex digits of its sha-256. */
-  currentKeyId: string
+  readonly currentKeyId: string
+  /** Ids of all keys, newest first. */
+  readonly keyIds: readonly string[]
+  /** Seals with this key from now on; the others still open what they sealed. */
+  addNewest(key: Buffer): void
   /** `boundTo` names the row the text belongs to, so that a sealed text moved to another row does not open. */
   seal(plain: string, boundTo: string): string
   /** Throws `internal` when no key fits or the text was changed or moved. */
@@ -31,18 +35,29 @@ const parse = (sealed: string): { keyId: string; packed: Buffer } => {
 
 /** AES-256-GCM under 32-byte keys, newest first: the first one seals, all of them open. */
 export const makeSealer = (keys: Buffer[]): Sealer => {
-  const byId = new Map(keys.map((key) => [keyIdOf(key), key]))
-  const newest = keys[0]
-  if (!newest || keys.some((key) => key.length !== 32)) {
+  const checked = (key: Buffer | undefined): Buffer => {
+    if (key?.length === 32) return key
     throw new AppError('internal', 'An encryption key must be exactly 32 bytes', {
       hint: 'Set JETTY_SECRET_KEY to 32 random bytes, for example from `openssl rand -base64 32`.',
     })
   }
-  const currentKeyId = keyIdOf(newest)
+  let newest = checked(keys[0])
+  let currentKeyId = keyIdOf(newest)
+  const byId = new Map(keys.map((key) => [keyIdOf(checked(key)), key]))
   const boundText = (keyId: string, boundTo: string) => Buffer.from(`v1.${keyId}.${boundTo}`)
 
   return {
-    currentKeyId,
+    get currentKeyId() {
+      return currentKeyId
+    },
+    get keyIds() {
+      return [currentKeyId, ...[...byId.keys()].filter((id) => id !== currentKeyId)]
+    },
+    addNewest(key) {
+      newest = checked(key)
+      currentKeyId = keyIdOf(newest)
+      byId.set(currentKeyId, newest)
+    },
     seal(plain, boundTo) {
       const nonce = randomBytes(nonceBytes)
       const cipher = createCipheriv('aes-256-gcm', newest, nonce).setAAD(boundText(currentKeyId, boundTo))

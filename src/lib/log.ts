@@ -8,7 +8,12 @@ const secretNames = ['authorization', 'cookie', 'token', 'secret', 'password', '
 const redactedPaths = secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]).concat('headers["set-cookie"]')
 
 /** Writes one JSON line an event to stderr, which keeps stdout for data. Known secrets are replaced by ***. */
-export const createLogger = (options: { level: string; name?: string }): Logger =>
+export const createLogger = (options: {
+  level: string
+  name?: string
+  /** Where the lines go instead. */
+  destination?: pino.DestinationStream
+}): Logger =>
   pino(
     {
       level: options.level,
@@ -17,5 +22,5 @@ export const createLogger = (options: { level: string; name?: string }): Logger 
       redact: { paths: redactedPaths, censor: '***' },
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ dest: 2, sync: true }), // sync: the last line before a crash is the one that matters
+    options.destination ?? pino.destination({ dest: 2, sync: true }), // sync: the last line before a crash is the one that matters
   )

@@ -1,8 +1,6 @@
 import type { Database, Queries } from '../database/database.ts'
 import type { Sealer } from '../lib/crypto.ts'
-
-/** What a sealed environment is bound to, so that it opens for its own collection only. */
-export const environmentSeal = (collectionId: number): string => `environments/${collectionId}`
+import { environmentSeal } from './sealed-texts.ts'
 
 /** Variables in the order they were set. A map: names such as `__proto__` are just names. */
 export type Variables = Map<string, string>

@@ -110,11 +110,22 @@ const errorStatuses = (endpoint: Endpoint): number[] => {
   if (endpoint.path.includes('{')) codes.push('not_found')
   if (endpoint.body || Object.keys(endpoint.query.shape).length > 0) codes.push('invalid')
   if (endpoint.body) codes.push('too_large')
+  if (endpoint.idempotent) codes.push('idempotency_conflict')
   return [...new Set([...codes.map((code) => errorCodes[code].status), 500])].sort((a, b) => a - b)
 }
 
 /** A path as OpenAPI has it: `{path...}` becomes `{path}`. */
 export const openApiPath = (path: string): string => path.replaceAll('...}', '}')
+
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description:
+    'A text of your own for this request, such as a UUID. Sent again within 24 hours, the same key leads to the first ' +
+    'answer and nothing is done twice; with another body it is refused with 409.',
+  schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
+}
 
 const parameters = (endpoint: Endpoint, components: Components): Json[] => {
   const inPath = [...endpoint.path.matchAll(/\{(\w+)(\.\.\.)?\}/g)].map(([, name, rest]) => ({
@@ -132,7 +143,7 @@ const parameters = (endpoint: Endpoint, components: Components): Json[] => {
     ...(description ? { description } : {}),
     schema,
   }))
-  return [...inPath, ...inQuery]
+  return [...inPath, ...inQuery, ...(endpoint.idempotent ? [idempotencyKey] : [])]
 }
 
 const withFiles = (schema: Json, files: readonly string[]): Json => {

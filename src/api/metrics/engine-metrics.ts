@@ -1,0 +1,66 @@
+import type { Registry } from 'prom-client'
+import type { Engine } from '../../engine/engine.ts'
+
+type Prometheus = typeof import('prom-client')
+type Statistics = ReturnType<Engine['statistics']>
+
+const gauges: [name: string, help: string, value: (now: Statistics) => number][] = [
+  ['jetty_runs_live', 'Runs that this process has in memory.', ({ live }) => live],
+  ['jetty_slots_used', 'Steps that execute right now.', ({ slots }) => slots],
+  ['jetty_leases_held', 'Leases over runs that this process has.', ({ leases }) => leases],
+]
+
+const counters: [name: string, help: string, value: (now: Statistics) => number][] = [
+  ['jetty_runs_started_total', 'Runs that this process accepted and wrote down.', ({ started }) => started],
+  ['jetty_journal_commits_total', 'Commits of the journal.', ({ commits }) => commits],
+  ['jetty_journal_entries_total', 'Entries that the journal wrote.', ({ entries }) => entries],
+  ['jetty_journal_resent_total', 'Commits sent again after the database was away.', ({ resent }) => resent],
+]
+
+const byStatus: [name: string, help: string, values: (now: Statistics) => Readonly<Record<string, number>>][] = [
+  ['jetty_runs_ended_total', 'Runs that this process ended, by status.', ({ runsEnded }) => runsEnded],
+  ['jetty_steps_ended_total', 'Steps that this process ended, by status.', ({ stepsEnded }) => stepsEnded],
+]
+
+/** What the engine knows of itself, read when somebody asks. */
+export const registerEngine = (
+  { Counter, Gauge }: Prometheus,
+  registry: Registry,
+  { engine, slots }: { engine: Engine; slots: number },
+): void => {
+  const registers = [registry]
+  new Gauge({ name: 'jetty_slots', help: 'Steps that may execute at once.', registers }).set(slots)
+  for (const [name, help, value] of gauges) {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value(engine.statistics()))
+      },
+    })
+  }
+  for (const [name, help, value] of counters) {
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset()
+        this.inc(value(engine.statistics()))
+      },
+    })
+  }
+  for (const [name, help, values] of byStatus) {
+    new Counter({
+      name,
+      help,
+      labelNames: ['status'],
+      registers,
+      collect() {
+        this.reset()
+        for (const [status, total] of Object.entries(values(engine.statistics()))) this.inc({ status }, total)
+      },
+    })
+  }
+}

@@ -1,0 +1,65 @@
+import type { Registry } from 'prom-client'
+import type { Database } from '../../database/database.ts'
+import type { Engine } from '../../engine/engine.ts'
+import type { RequestObserver } from '../../http/observer.ts'
+import { registerDatabase } from './database-metrics.ts'
+import { registerEngine } from './engine-metrics.ts'
+import { makeRequestMetrics } from './request-metrics.ts'
+
+/** What this process counts; a registry of its own for each server. */
+export interface Metrics {
+  observer: RequestObserver
+  /** Everything in the text format of Prometheus. */
+  read(): Promise<{ text: string; contentType: string }>
+  stop(): void
+}
+
+export interface MetricsSource {
+  database: Database
+  engine: Engine
+  version: string
+  role: string
+  /** Steps that may execute at once. */
+  slots: number
+}
+
+/** The library takes 40 ms to load, which a start would feel; nobody asks for metrics in the first moment. */
+const loadAfterMs = 1_000
+/** A timer of the event loop's own, which an idle server should not wake up for a hundred times a second. */
+const eventLoopResolutionMs = 200
+
+export const makeMetrics = (source: MetricsSource): Metrics => {
+  const requests = makeRequestMetrics()
+  let loading: Promise<Registry> | undefined
+  let sampled = false
+
+  const load = async (): Promise<Registry> => {
+    const { default: prometheus } = await import('prom-client')
+    const registry = new prometheus.Registry()
+    const info = { name: 'jetty_info', help: 'Version and role of this process; always 1.', registers: [registry] }
+    new prometheus.Gauge({ ...info, labelNames: ['version', 'role'] }).labels(source.version, source.role).set(1)
+    requests.register(prometheus, registry)
+    registerEngine(prometheus, registry, source)
+    registerDatabase(prometheus, registry, source.database)
+    return registry
+  }
+  const loaded = () => {
+    loading ??= load()
+    return loading
+  }
+  const timer = setTimeout(() => void loaded(), loadAfterMs).unref()
+
+  return {
+    observer: requests.observer,
+    async read() {
+      const register = await loaded()
+      if (!sampled) {
+        sampled = true // what is never scraped pays for no samples
+        const { default: prometheus } = await import('prom-client')
+        prometheus.collectDefaultMetrics({ register, eventLoopMonitoringPrecision: eventLoopResolutionMs })
+      }
+      return { text: await register.metrics(), contentType: register.contentType }
+    },
+    stop: () => clearTimeout(timer),
+  }
+}

@@ -1,0 +1,23 @@
+import { endpoint } from '../../http/endpoint.ts'
+import { secretKeyRotationSchema } from '../../model/secret-key.ts'
+
+export const secretKeyContract = {
+  getSecretKeyRotation: endpoint({
+    method: 'GET',
+    path: '/api/v1/secret-key/rotate',
+    summary: 'How far the change of the encryption key is, and what is next',
+    tag: 'Server',
+    access: 'admin',
+    response: secretKeyRotationSchema,
+  }),
+  rotateSecretKey: endpoint({
+    method: 'POST',
+    path: '/api/v1/secret-key/rotate',
+    summary: 'Seal everything that is encrypted with the newest key, in the background',
+    tag: 'Server',
+    access: 'admin',
+    response: secretKeyRotationSchema,
+    status: 202,
+    errors: ['conflict'],
+  }),
+}

@@ -1,0 +1,7 @@
+/** Who counts what is answered. It is called for every request, so it must cost nothing to speak of. */
+export interface RequestObserver {
+  /** `operation` is `none` where the path leads to no operation; a stream counts when its headers are sent. */
+  answered(operation: string, status: number, seconds: number): void
+  /** A stream of events began; the function is called once, when it has ended. */
+  streaming(): () => void
+}
