@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { flagSchema } from './flag.ts'
 import { jsonObjectSchema } from './names.ts'
 
 const quoting =
@@ -42,25 +43,6 @@ const tryParse = (text: string): { value: unknown } | undefined => {
   }
 }
 
-const yes = new Set(['true', '1', 'yes', 'on'])
-const no = new Set(['false', '0', 'no', 'off', ''])
-
-/** `use_trial_keys`: this server lends no keys, so only "no" can be honoured. */
-const flagSchema = z
-  .union([z.boolean(), z.string(), z.number()], 'Expected true or false')
-  .nullish()
-  .transform((given, context) => {
-    const word = String(given ?? 'false').toLowerCase()
-    if (no.has(word)) return false
-    context.addIssue({
-      code: 'custom',
-      message: yes.has(word)
-        ? 'This server lends no trial keys; leave use_trial_keys out, and use keys of your own'
-        : 'Expected true or false',
-    })
-    return z.NEVER
-  })
-
 /** A field whose promise this server cannot keep is refused, not ignored. */
 const laterSchema = (name: string) =>
   z
@@ -77,7 +59,7 @@ export const runFormSchema = z
     secret_params: jsonFieldSchema('secret_params', z.record(z.string(), z.string())).describe(
       'JSON object of strings: part of the environment of this run only, never stored in clear.',
     ),
-    use_trial_keys: flagSchema,
+    use_trial_keys: flagSchema.describe('Ignored where the collection has a provider key of its own; else refused.'),
     webhook_url: laterSchema('webhook_url'),
     webhook_secret: laterSchema('webhook_secret'),
     subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),

@@ -33,8 +33,9 @@ const checkAnswer = (answer: string): void => {
   const [head, body] = [answer.slice(0, at), answer.slice(at + 4)]
   if (!/^HTTP\/1\.1 4/.test(head) || body === '') return
   expect(head).toMatch(/content-type: application\/json/i)
-  const { detail } = JSON.parse(body) as Body
-  for (const text of Array.isArray(detail) ? detail.map((one) => one.msg) : [detail]) {
+  const { detail, error } = JSON.parse(body) as Body
+  const said = detail ?? error
+  for (const text of Array.isArray(said) ? said.map((one) => one.msg) : [said]) {
     expect(text).toEqual(expect.stringMatching(/\w/))
   }
 }
