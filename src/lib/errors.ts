@@ -43,8 +43,14 @@ export const errorCodes = {
   conflict: {
     status: 409,
     retryable: false,
-    meaning: 'Something else is in the way of a start, such as another server.',
+    meaning: 'Something else is in the way, such as another server, or a run that was executed here.',
     remedy: 'The sentence says what.',
+  },
+  idempotency_conflict: {
+    status: 409,
+    retryable: false,
+    meaning: 'The `Idempotency-Key` came with another request within the last 24 hours.',
+    remedy: 'Send a new key with a new request; with an old key, exactly what was sent before.',
   },
   invalid: {
     status: 422,

@@ -1,0 +1,82 @@
+import type { z } from 'zod'
+import type { Database } from '../../database/database.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { rawJson } from '../../http/reply.ts'
+import { invalidField } from '../../lib/errors.ts'
+import { memberText } from '../../lib/json-text.ts'
+import { labelNameSchema } from '../../model/label.ts'
+import { taskNameSchema } from '../../model/names.ts'
+import { type IngestedRun, ingestRun } from '../../store/ingest.ts'
+import type { TaskFields } from '../../store/tasks.ts'
+import { ingestContract, type ingestSchema } from './contract.ts'
+
+export interface IngestDeps {
+  database: Database
+  settings: { maxLabelsPerRun: number }
+}
+
+/** Evaluations are sent to tasks that nobody creates: a missing one is made, without steps. */
+const stubOf = (name: string): TaskFields => ({
+  name,
+  workflow: '{"init_params":{},"step_configs":{},"steps":[]}',
+  description: 'Ingested evaluations',
+  version: null,
+  has_file_uploads: false,
+  is_private: true,
+  is_chat_flow: false,
+  croissant_metadata: null,
+})
+
+export const ingestRoutes = ({ database, settings }: IngestDeps): Route[] =>
+  implement(ingestContract, {
+    ingestTrajectory: async ({ collection, params, body, bodyText }) => {
+      const run = runOf(body, bodyText)
+      const checked = taskNameSchema.safeParse(params.task)
+      const stub = checked.success ? stubOf(params.task) : undefined
+      const mostLabels = settings.maxLabelsPerRun
+      const recorded = await ingestRun(database, { collection, task: params.task, stub, mostLabels }, run)
+      if (!recorded) throw invalidField(['path', 'task'], checked.error?.issues[0]?.message ?? 'Not a name')
+      const { trajectory_id, name, labels } = recorded
+      const head = { trajectory_id, name, storage_path: `${name}/0000`, status: run.status }
+      return rawJson(`${JSON.stringify(head).slice(0, -1)},"labels":${labels}}`)
+    },
+  })
+
+type Sent = z.output<typeof ingestSchema>
+
+/** What was sent, as it is recorded: input and output keep the text they came as. */
+const runOf = (sent: Sent, text: string): IngestedRun => {
+  const { created, completed } = sent
+  if (typeof created === 'number' && typeof completed === 'number' && completed < created) {
+    throw invalidField(['body', 'completed'], 'completed is earlier than created')
+  }
+  const member = (name: 'input' | 'output'): string =>
+    sent[name] === undefined ? '{}' : `{"${name}":${memberText(text, name)}}`
+  const { source, eval_id } = sent
+  return {
+    trajectoryId: sent.trajectory_id ?? undefined,
+    status: sent.status ?? 'completed',
+    author: sent.author ?? 'ingest',
+    inputs: member('input'),
+    outputs: member('output'),
+    params: JSON.stringify({ ...sent.metadata, ...(source ? { source } : {}), ...(eval_id ? { eval_id } : {}) }),
+    labels: labelsOf(sent),
+    createdMs: created ?? undefined,
+    completedMs: completed ?? undefined,
+  }
+}
+
+/** A label that is given by name wins over a score or a cost that would have the same key. */
+const labelsOf = ({ scores, cost_usd: cost, labels }: Sent): IngestedRun['labels'] => {
+  const all = new Map<string, string>()
+  const add = (key: string, value: string, loc: string[]) => {
+    const checked = labelNameSchema.safeParse(key)
+    if (!checked.success) throw invalidField(['body', ...loc], checked.error.issues[0]?.message ?? 'Not a key')
+    all.delete(key)
+    all.set(key, value)
+  }
+  for (const [name, score] of Object.entries(scores ?? {})) add(`score.${name}`, String(score), ['scores', name])
+  if (typeof cost === 'number') add('cost_est_usd', String(cost), ['cost_usd'])
+  for (const [key, value] of Object.entries(labels ?? {})) add(key, value, ['labels', key])
+  return [...all].map(([key, value]) => ({ key, value }))
+}
