@@ -6,6 +6,7 @@ import { type AuditNote, type AuditTrail, changesOf, recorded } from './audit.ts
 import { admit, type Gate } from './authorise.ts'
 import { corsHeaders, originOf, preflight } from './cors.ts'
 import { errorReply } from './errors.ts'
+import { idempotencyScope } from './idempotency.ts'
 import type { AnyCall, Call, Route } from './implement.ts'
 import { readForm } from './input/form.ts'
 import type { FileSink, FormLimits } from './input/multipart.ts'
@@ -127,6 +128,9 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
     const { authorization } = from.headers
     const { identity, collection, task } = await admit(options, endpoint, params, authorization, from.address)
     const query = served.readQuery(from.target)
+    const scope = endpoint.idempotent
+      ? idempotencyScope(served.operation, { identity, collection, task }, params, from.headers['idempotency-key'])
+      : undefined
     const sent = endpoint.body ? await readBody(endpoint, from) : undefined
     const files = sent?.files ?? []
     let kept = files.length === 0
@@ -143,6 +147,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       keepFiles: () => {
         kept = true
       },
+      idempotencyScope: scope,
       note: (details) => void Object.assign(note, details),
       get signal() {
         return from.request.signal

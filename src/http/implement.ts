@@ -22,6 +22,8 @@ export interface AnyCall {
   files: ReceivedFile[]
   /** To be called once the files belong to something that was stored; otherwise they are removed after the call. */
   keepFiles(): void
+  /** Where an Idempotency-Key came: a name for this caller, operation, path and key. */
+  idempotencyScope: string | undefined
   /** Says what was changed, for the audit trail of an audited call; what is said later is added. Never a secret. */
   note(details: AuditNote): void
   /** Fires when the client is gone. */

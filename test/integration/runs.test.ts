@@ -46,6 +46,12 @@ const form = (fields: Record<string, string>, files: [string, string | Uint8Arra
   return data
 }
 
+const uploadOf = (name: string, collection = 'acme'): FormData => {
+  const data = form({ collection })
+  data.append('file', new Blob(['uploaded']), name)
+  return data
+}
+
 const objectCount = (): number =>
   readdirSync(join(jetty.server.dataDir, 'files'), { recursive: true, withFileTypes: true }).filter((one) =>
     one.isFile(),
@@ -173,10 +179,12 @@ describe('files', () => {
       ['../../etc/pass wd', new Uint8Array()],
       ['a.tar.gz', new Uint8Array(60_000).map((_, at) => at * 7)],
     ]
-    const done = await post(`/run-sync/acme/${task}`, form({ init_params: '{"file_paths":["acme/own.txt"]}' }, sent))
+    const own = (await post('/files/upload', uploadOf('own.txt'))).body.path
+    const given = { init_params: JSON.stringify({ file_paths: [own] }) }
+    const done = await post(`/run-sync/acme/${task}`, form(given, sent))
     const { trajectory_id: id, init_params } = done.body
     expect(init_params.file_paths).toEqual([
-      'acme/own.txt',
+      own,
       `acme/${task}/0000/${id}.00.PDF`,
       `acme/${task}/0000/${id}.01.bin`,
       `acme/${task}/0000/${id}.02.gz`,
@@ -211,6 +219,59 @@ describe('files', () => {
   })
 })
 
+describe('files that were uploaded before', () => {
+  const reading = { step_configs: { read: { activity: 'read_uploaded_file' } }, steps: ['read'] }
+
+  test('are named by path or by id', async () => {
+    const task = await jetty.task(reading)
+    const { body } = await post('/files/upload', uploadOf('a.txt'))
+    for (const file_paths of [[body.path], [body.id], [body.id, body.path, body.id]]) {
+      const done = await post(`/run-sync/acme/${task}`, form({ init_params: JSON.stringify({ file_paths }) }))
+      expect([done.body.status, done.body.steps.read.outputs.content]).toEqual(['completed', 'uploaded'])
+      expect(done.body.init_params.file_paths).toEqual(file_paths.map(() => body.path))
+    }
+    const made = (await post(`/run-sync/acme/${task}`, form({}, [['b.txt', 'of a run']]))).body.init_params.file_paths
+    const again = await post(`/run-sync/acme/${task}`, form({ init_params: JSON.stringify({ file_paths: made }) }))
+    expect(again.body.steps.read.outputs.content).toBe('of a run')
+  })
+
+  test('must be there, in the collection of the run; what the task itself names is its own business', async () => {
+    await jetty.call('POST', '/api/v1/collections', { name: 'beside' })
+    const own = (await post('/files/upload', uploadOf('own.txt'))).body
+    const foreign = (await post('/files/upload', uploadOf('foreign.txt', 'beside'))).body
+    const gone = (await post('/files/upload', uploadOf('gone.txt'))).body
+    await jetty.call('DELETE', `/api/v1/files/${gone.id}`)
+    const task = await jetty.task({ ...reading, init_params: { file_paths: ['acme/nowhere.txt'] } })
+    const before = { ...(await rowCounts()), objects: objectCount() }
+    const bad = [
+      foreign.path,
+      foreign.id,
+      gone.path,
+      gone.id,
+      'acme/none.txt',
+      'file-1',
+      '',
+      'a\0b',
+      7,
+      null,
+      [own.path],
+    ]
+    for (const entry of bad) {
+      const init_params = JSON.stringify({ file_paths: [own.path, own.id, entry] })
+      const { status, body } = await post(`/run/acme/${task}`, form({ init_params }, [['sent.txt', 'x']]))
+      expect([entry, status, body.detail.length]).toEqual([entry, 422, 1])
+      expect(body.detail[0].loc).toEqual(['body', 'init_params', 'file_paths', 2])
+    }
+    const all = await post(`/run/acme/${task}`, form({ init_params: JSON.stringify({ file_paths: bad }) }))
+    expect(all.body.detail.map((one: Body) => one.loc[3])).toEqual(bad.map((_, at) => at))
+    expect({ ...(await rowCounts()), objects: objectCount() }).toEqual(before)
+    const untouched = await post(`/run-sync/acme/${task}`, form({ init_params: '{"text":"x"}' }))
+    expect([untouched.status, untouched.body.status]).toEqual([200, 'failed'])
+    const emptied = await post(`/run-sync/acme/${task}`, form({ init_params: '{"file_paths":[]}' }))
+    expect(emptied.body.init_params.file_paths).toEqual([])
+  })
+})
+
 test('a refused run says why, by field, and leaves nothing behind', async () => {
   const task = await jetty.task(echoing)
   await jetty.call('POST', '/api/v1/collections', { name: 'other' })
@@ -223,7 +284,7 @@ test('a refused run says why, by field, and leaves nothing behind', async () => 
   const cases: [string, number, unknown, FormData, string?][] = [
     ['webhook_url', 422, 'webhook_url', form({ webhook_url: 'https://x.example' }, file)],
     ['webhook_secret', 422, 'webhook_secret', form({ webhook_secret: 's' }, file)],
-    ['use_trial_keys', 422, 'use_trial_keys', form({ use_trial_keys: 'TRUE' }, file)],
+    ['trial keys', 403, 'Trial is not active for this collection', form({ use_trial_keys: 'TRUE' }, file)],
     ['no boolean', 422, 'use_trial_keys', form({ use_trial_keys: 'maybe' }, file)],
     ['a subscription', 400, /subscription_credential.*user/, form({ subscription_credential: 'codex' }, file)],
     ['no JSON', 422, 'init_params', form({ init_params: '{"a":1' }, file)],

@@ -13,6 +13,7 @@ const run = {
   form: true,
   task: true,
   files: ['files'],
+  idempotent: true,
   audited: false,
 } as const
 

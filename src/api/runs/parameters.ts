@@ -1,0 +1,44 @@
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
+
+const secretName = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+/** Limits that a form in JSON, or text with escapes, could slip through. Throws what is to be answered. */
+export const checkParameters = (
+  body: {
+    init_params: Record<string, unknown>
+    secret_params: Record<string, string>
+    subscription_credential?: string | null | undefined
+  },
+  hasFiles: boolean,
+  maxBytes: number,
+): void => {
+  if (body.subscription_credential) {
+    throw new AppError(
+      'bad_request',
+      'subscription_credential needs a user account; API keys and the admin have none',
+      {
+        hint: "Leave it out, and put a key of the provider into the collection's environment or into secret_params.",
+      },
+    )
+  }
+  const text = JSON.stringify(body.init_params)
+  if (Buffer.byteLength(text) > maxBytes) {
+    throw new AppError('too_large', `init_params is too large. Maximum allowed size is ${byteSize(maxBytes)}`, {
+      hint: 'Send large data as a file.',
+    })
+  }
+  if (isDeeperThan(text, maxJsonDepth)) {
+    throw invalidField(['body', 'init_params'], `init_params is nested deeper than ${maxJsonDepth} levels`, 'too_deep')
+  }
+  if (hasFiles && !Array.isArray(body.init_params.file_paths ?? [])) {
+    const message = 'file_paths must be a list when files are sent: their paths are added to it'
+    throw invalidField(['body', 'init_params', 'file_paths'], message, 'list_expected')
+  }
+  for (const name of Object.keys(body.secret_params)) {
+    if (!secretName.test(name)) {
+      throw invalidField(['body', 'secret_params', name], 'A name has letters, digits and _ and starts with no digit')
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto'
+import type { Database } from '../../database/database.ts'
+import type { Engine } from '../../engine/engine.ts'
+import { RunExists } from '../../engine/journal.ts'
+import type { RunRequest, StartedRun } from '../../engine/start.ts'
+import type { Call } from '../../http/implement.ts'
+import type { Sealer } from '../../lib/crypto.ts'
+import { AppError } from '../../lib/errors.ts'
+import { newRunKey } from '../../lib/ids.ts'
+import { canonicalJson } from '../../lib/json-text.ts'
+import { pause } from '../../lib/time.ts'
+import { authorOf } from '../../model/identity.ts'
+import { filesOfRun } from '../../store/files.ts'
+import { claimKey, findClaim } from '../../store/idempotency.ts'
+import { type RunRow, runAtOnce } from '../../store/runs.ts'
+import type { runsContract } from './contract.ts'
+import { withResolvedFiles } from './file-paths.ts'
+import { checkParameters } from './parameters.ts'
+import { checkTrial } from './trial.ts'
+
+export interface StartDeps {
+  database: Database
+  engine: Engine
+  sealer: Sealer
+  settings: { maxInitParamsBytes: number }
+}
+
+export type RunCall = Call<(typeof runsContract)['runTask' | 'runTaskSync']>
+
+const lookAgainMs = 20
+const longestWaitMs = 30_000
+
+/**
+ * Starts the run that a call asks for, or finds the one that its Idempotency-Key has started already, and gives its row
+ * as it was when it was accepted. A call that is refused uses up no key.
+ */
+export const startOf = async (deps: StartDeps, call: RunCall): Promise<RunRow> => {
+  const { database, sealer } = deps
+  const key = newRunKey()
+  const scope = call.idempotencyScope
+  if (scope === undefined) return startOnce(deps, call, { ...(await requestOf(deps, call)), key }, true)
+  const claim = { scope, fingerprint: fingerprintOf(call), runKey: key }
+  // Looked for before the request is checked: what it names may be gone by now.
+  const earlier = (await findClaim(database, sealer, claim))?.runKey
+  const run = earlier ? await runAtOnce(database, earlier) : undefined
+  if (run) return asFirstAnswered(run)
+  const request = await requestOf(deps, call)
+  const { runKey, isNew } = await claimKey(database, sealer, claim)
+  return startOnce(deps, call, { ...request, key: runKey ?? key }, isNew)
+}
+
+const requestOf = async ({ database, sealer, settings }: StartDeps, call: RunCall): Promise<RunRequest> => {
+  const { collection, task, params, body, files, identity } = call
+  if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+  checkParameters(body, files.length > 0, settings.maxInitParamsBytes)
+  if (body.use_trial_keys) await checkTrial({ database, sealer }, task.environment_id)
+  return {
+    collection: { id: collection.id, name: collection.name, environmentId: task.environment_id },
+    task,
+    initParams: await withResolvedFiles(database, collection, body.init_params),
+    secrets: body.secret_params,
+    files: files.map((file) => ({ ...file, contentType: file.content_type })),
+    author: authorOf(identity),
+  }
+}
+
+/** Hash of what a call sent, whichever way it was spelled. */
+const fingerprintOf = ({ body, files }: RunCall): string =>
+  createHash('sha256')
+    .update(canonicalJson([body, files.map(({ name, sha256 }) => ({ name, sha256 }))]))
+    .digest('hex')
+
+/**
+ * Exactly one run has the key, whoever starts it: another call with it at the same time, this one, or, when a process
+ * has died between the claim and the run, the repetition of the call.
+ */
+const startOnce = async (
+  { database, engine }: StartDeps,
+  call: RunCall,
+  request: RunRequest & { key: string },
+  isNew: boolean,
+): Promise<RunRow> => {
+  const giveUpAt = Date.now() + longestWaitMs
+  for (let look = !isNew; ; look = true) {
+    const there = look ? await runAtOnce(database, request.key) : undefined
+    if (there) {
+      await keepOwnFiles(database, there, call)
+      return asFirstAnswered(there)
+    }
+    try {
+      const started = await engine.start(request)
+      call.keepFiles()
+      return asAccepted(started)
+    } catch (error) {
+      // Postgres went away with the answer: the run may be there, and then it needs its files.
+      if (error instanceof AppError && error.code === 'database_unavailable') call.keepFiles()
+      if (!(error instanceof RunExists)) throw error
+    }
+    if (Date.now() > giveUpAt || !(await pause(lookAgainMs, call.signal))) {
+      throw new AppError('busy', 'Another request with this Idempotency-Key is still starting its run', {
+        hint: 'Send it again in a moment.',
+        retryAfterSeconds: 1,
+      })
+    }
+  }
+}
+
+/** What was sent with a repetition goes, unless the run has these very files: then it was this call that started it. */
+const keepOwnFiles = async (database: Database, run: RunRow, { files, keepFiles }: RunCall): Promise<void> => {
+  const [first] = files
+  if (first && (await filesOfRun(database, run.id)).some(({ object }) => object === first.object)) keepFiles()
+}
+
+const asFirstAnswered = (run: RunRow): RunRow => ({
+  ...run,
+  status: 'pending',
+  error: null,
+  labels: '[]',
+  started_at: null,
+  ended_at: null,
+})
+
+/** The row of a run at the moment it was accepted: known without asking the database, which may be away by now. */
+const asAccepted = (started: StartedRun): RunRow => ({
+  id: started.key,
+  number: 0,
+  trajectory_id: started.trajectoryId,
+  workflow_id: started.workflowId,
+  collection_id: started.collectionId,
+  task_id: started.taskId,
+  name: started.name,
+  definition: started.shownDefinition ?? started.definition,
+  version: started.definition,
+  init_params: started.initParams,
+  author: started.author,
+  status: 'pending',
+  error: null,
+  labels: '[]',
+  params: null,
+  ingested: false,
+  routine_id: null,
+  changed: 0,
+  created_at: new Date(started.createdMs),
+  started_at: null,
+  ended_at: null,
+})
