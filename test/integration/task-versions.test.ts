@@ -117,6 +117,18 @@ describe('what leaves a version and what does not', () => {
     }
   })
 
+  test('a task that is sent back as it was read does not', async () => {
+    await call(
+      'POST',
+      '/tasks/acme',
+      '{"name":"Round","description":"d","croissant_metadata":{"b":1,"a":2.50},"workflow":{"b":1,"a":[]}}',
+    )
+    const { text, body } = await call('GET', '/tasks/acme/round')
+    const answer = await call('PUT', '/tasks/acme/round', text)
+    expect([answer.status, answer.body.updated_at]).toEqual([200, body.updated_at])
+    expect((await history('round')).total_versions).toBe(1)
+  })
+
   test('a flag outside of the content does not, though it is saved', async () => {
     const made = await call('POST', '/tasks/acme', { name: 'chatty', workflow: {} })
     const changed = await call('PUT', '/tasks/acme/chatty', { is_chat_flow: true })
