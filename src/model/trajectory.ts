@@ -58,10 +58,21 @@ export const trajectorySchema = z
   })
   .meta({ id: 'Trajectory' })
 
+const shortened = { inputs: true, outputs: true, depends_on: true, author: true, origin: true, config: true } as const
+
+/** A run as a list that people look at shows it: without inputs, outputs, `init_params` and configs. */
+export const trajectorySummarySchema = trajectorySchema
+  .omit({ init_params: true, step_configs: true })
+  .extend({ steps: z.record(z.string(), stepSchema.omit(shortened).meta({ id: 'StepSummary' })) })
+  .meta({ id: 'TrajectorySummary' })
+
+/** How many runs a page by cursor looks at, at most, where an index alone does not decide. */
+export const candidatesOfPage = 1000
+
 export const trajectoryListSchema = z
   .object({
-    trajectories: z.array(trajectorySchema),
-    total: z.int(),
+    trajectories: z.union([z.array(trajectorySchema), z.array(trajectorySummarySchema)]),
+    total: z.int().optional().describe('Exact; left out by cursor.'),
     page: z.int(),
     limit: z.int(),
     has_more: z.boolean(),

@@ -52,9 +52,11 @@ export interface StepRecord {
   ended_at: Date | null
 }
 
-const runColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
-  coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.init_params, r.author, r.status,
-  r.error, r.params, r.ingested, r.routine_id, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels`
+/** Columns of a RunRow, from a row `r`, without the one that may be large. */
+export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
+  coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.author, r.status, r.error,
+  r.params, r.ingested, r.routine_id, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels`
+export const runColumns = `${summaryColumns}, r.init_params`
 
 const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, coalesce(s.inputs, i.body) as inputs,
   coalesce(s.outputs, o.body) as outputs, s.error, s.warnings, s.changed, s.started_at, s.ended_at`
@@ -206,36 +208,6 @@ export const outcomeOf = async (
   return { run, steps: rows.filter((row): row is Row => row.seq !== null) }
 }
 
-/** Where a page of a list goes on: after the run that was created then, with this number. */
-export interface RunCursor {
-  createdMicros: string
-  number: number
-}
-
-/** Newest first, ties by insertion; by keyset from a cursor, or by page. */
-export const listRuns = (
-  queries: Queries,
-  taskId: number,
-  page: { limit: number; offset: number; after: RunCursor | undefined },
-): Promise<(RunRow & { created_micros: string })[]> => {
-  const columns = `${runColumns}, (extract(epoch from r.created_at) * 1000000)::bigint::text as created_micros`
-  const order = 'order by r.created_at desc, r.number desc'
-  if (!page.after) {
-    return queries.rows('list_runs', `select ${columns} from runs r where r.task_id = $1 ${order} limit $2 offset $3`, [
-      taskId,
-      page.limit,
-      page.offset,
-    ])
-  }
-  return queries.rows(
-    'list_runs_after',
-    `select ${columns} from runs r where r.task_id = $1
-       and (r.created_at, r.number) < (to_timestamp(0) + $3::bigint * interval '1 microsecond', $4)
-     ${order} limit $2`,
-    [taskId, page.limit, page.after.createdMicros, page.after.number],
-  )
-}
-
 /** How many runs a task has ever started: kept by those who start them, never counted. */
 export const countRuns = async (queries: Queries, taskId: number): Promise<number> => {
   const [row] = await queries.rows<{ total: number }>(
@@ -266,15 +238,25 @@ export const stepChanges = (
     [at.runKey, at.fromSeq, at.after, at.until ?? Number.MAX_SAFE_INTEGER, at.limit],
   )
 
-/** The run and the number of its newest change, seen at one moment. */
-export const runAtOnce = async (queries: Queries, runKey: string): Promise<(RunRow & { newest: number }) | undefined> =>
+/** A run by its internal key. */
+export const findRunByKey = async (queries: Queries, runKey: string): Promise<RunRow | undefined> =>
+  (await queries.rows<RunRow>('find_run_by_key', `select ${runColumns} from runs r where r.id = $1`, [runKey]))[0]
+
+/** A run with the number of its newest change, seen at one moment. */
+export interface RunAtOnce extends RunRow {
+  labels_changed: number
+  newest: number
+}
+
+/** The run with the newest change of it, its labels, and its steps from `fromSeq` on. */
+export const runAtOnce = async (queries: Queries, runKey: string, fromSeq: number): Promise<RunAtOnce | undefined> =>
   (
-    await queries.rows<RunRow & { newest: number }>(
+    await queries.rows<RunAtOnce>(
       'run_at_once',
-      `select ${runColumns},
-         greatest(r.changed, coalesce((select max(changed) from steps where run_id = r.id), 0)) as newest
+      `select ${runColumns}, r.labels_changed, greatest(r.changed, r.labels_changed,
+         (select max(changed) from steps where run_id = r.id and seq >= $2)) as newest
        from runs r where r.id = $1`,
-      [runKey],
+      [runKey, fromSeq],
     )
   )[0]
 

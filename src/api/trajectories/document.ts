@@ -1,4 +1,5 @@
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import type { RunSummaryRow, StepSummary } from '../../store/run-lists.ts'
 import type { RunRow, StepRecord } from '../../store/runs.ts'
 import type { ShownDefinition } from './definitions.ts'
 
@@ -11,6 +12,34 @@ export const trajectoryText = (
   steps: StepRecord[],
   definition: ShownDefinition,
   publicUrl: string,
+): string => {
+  const shown = steps.map((step) => `${JSON.stringify(step.name)}:${stepText(run, step, definition)}`)
+  const whole = `"init_params":${run.init_params},"step_configs":${definition.stepConfigs},`
+  return outline(run, steps, definition, publicUrl, shown, whole)
+}
+
+/** What a list that people look at shows of a run: no inputs, outputs or configs. */
+export const summaryText = (
+  run: RunSummaryRow,
+  steps: StepSummary[],
+  definition: ShownDefinition,
+  publicUrl: string,
+): string => {
+  const shown = steps.map((step) => {
+    const head = JSON.stringify(stepHead(step)).slice(1)
+    return `${JSON.stringify(step.name)}:{"activity":${definition.step(step.name).activity},${head}`
+  })
+  return outline(run, steps, definition, publicUrl, shown, '')
+}
+
+/** A document around its steps, and around the members that only the whole one has. */
+const outline = (
+  run: RunSummaryRow,
+  steps: StepSummary[],
+  definition: ShownDefinition,
+  publicUrl: string,
+  shown: string[],
+  whole: string,
 ): string => {
   const last = steps.at(-1)
   const updated = run.ended_at ?? last?.ended_at ?? last?.started_at ?? run.started_at ?? run.created_at
@@ -41,34 +70,32 @@ export const trajectoryText = (
   }
   const completed = steps.filter((step) => step.status === 'completed').map((step) => step.name)
   return (
-    `${JSON.stringify(head).slice(0, -1)},"steps":{` +
-    steps.map((step) => `${JSON.stringify(step.name)}:${stepText(run, step, definition)}`).join(',') +
-    `},"labels":${run.labels},"total_steps":${definition.totalSteps},"completed_steps":${JSON.stringify(completed)},` +
-    `"init_params":${run.init_params},"step_configs":${definition.stepConfigs},${JSON.stringify(tail).slice(1)}`
+    `${JSON.stringify(head).slice(0, -1)},"steps":{${shown.join(',')}},"labels":${run.labels},` +
+    `"total_steps":${definition.totalSteps},"completed_steps":${JSON.stringify(completed)},${whole}` +
+    JSON.stringify(tail).slice(1)
   )
 }
 
 /** One step of the document; also the data of a `step` event. */
 export const stepText = (run: RunRow, step: StepRecord, definition: ShownDefinition): string => {
   const { activity, config, dependsOn } = definition.step(step.name)
-  const failure = step.error === null ? undefined : (JSON.parse(step.error) as { message: string })
-  const head = {
-    key: step.name,
-    status: step.status,
-    error: failure?.message ?? null,
-    created: timestamp(step.started_at),
-    ended: timestampOrNull(step.ended_at),
-    duration_seconds: secondsBetween(step.started_at, step.ended_at),
-    attempt: step.attempt,
-    author: run.author,
-    origin: { task: run.name, task_version: run.version },
-  }
+  const head = { ...stepHead(step), author: run.author, origin: { task: run.name, task_version: run.version } }
   const extra = `${step.warnings ? `,"logs":${step.warnings}` : ''}${step.error ? `,"error_detail":${step.error}` : ''}`
   return (
     `{"activity":${activity},${JSON.stringify(head).slice(1, -1)},"inputs":${step.inputs ?? '{}'},` +
     `"outputs":${step.outputs ?? '{}'},"depends_on":${dependsOn},"config":${config}${extra}}`
   )
 }
+
+const stepHead = (step: StepSummary) => ({
+  key: step.name,
+  status: step.status,
+  error: step.error === null ? null : (JSON.parse(step.error) as { message: string }).message,
+  created: timestamp(step.started_at),
+  ended: timestampOrNull(step.ended_at),
+  duration_seconds: secondsBetween(step.started_at, step.ended_at),
+  attempt: step.attempt,
+})
 
 /** The names and ids that every answer about a run carries. */
 export const identityOf = (run: Pick<RunRow, 'name' | 'trajectory_id' | 'workflow_id'>) => {

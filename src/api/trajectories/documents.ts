@@ -1,7 +1,8 @@
 import type { Queries } from '../../database/database.ts'
-import { type RunRow, type StepRecord, stepsOf } from '../../store/runs.ts'
+import { type RunSummaryRow, stepSummariesOf } from '../../store/run-lists.ts'
+import { type RunRow, stepsOf } from '../../store/runs.ts'
 import type { ShownDefinition } from './definitions.ts'
-import { trajectoryText } from './document.ts'
+import { summaryText, trajectoryText } from './document.ts'
 
 export interface DocumentDeps {
   database: Queries
@@ -18,25 +19,34 @@ export const documentOf = async (deps: DocumentDeps, run: RunRow): Promise<strin
   return trajectoryText(run, steps, definition, deps.links.publicUrl)
 }
 
-/** The documents of a page of runs, in order; a few are in memory at a time. */
-export async function* documentsOf(deps: DocumentDeps, runs: RunRow[]): AsyncGenerator<string> {
+/** The documents of a page of runs, in order. */
+export const documentsOf = (deps: DocumentDeps, runs: RunRow[]): AsyncGenerator<string> =>
+  eachOf(deps, runs, stepsOf, trajectoryText)
+
+/** The same for runs of a list that people look at. */
+export const summariesOf = (deps: DocumentDeps, runs: RunSummaryRow[]): AsyncGenerator<string> =>
+  eachOf(deps, runs, stepSummariesOf, summaryText)
+
+/** A few are in memory at a time. */
+async function* eachOf<Run extends RunSummaryRow, Step extends { run_id: string }>(
+  deps: DocumentDeps,
+  runs: Run[],
+  read: (queries: Queries, runKeys: string[]) => Promise<Step[]>,
+  textOf: (run: Run, steps: Step[], definition: ShownDefinition, publicUrl: string) => string,
+): AsyncGenerator<string> {
   for (let at = 0; at < runs.length; at += runsAtOnce) {
     const some = runs.slice(at, at + runsAtOnce)
-    const steps = groupByRun(
-      await stepsOf(
-        deps.database,
-        some.map((run) => run.id),
-      ),
-    )
+    const keys = some.map((run) => run.id)
+    const steps = groupByRun(await read(deps.database, keys))
     for (const run of some) {
-      yield trajectoryText(run, steps.get(run.id) ?? [], await deps.definitions(run.definition), deps.links.publicUrl)
+      yield textOf(run, steps.get(run.id) ?? [], await deps.definitions(run.definition), deps.links.publicUrl)
       steps.delete(run.id)
     }
   }
 }
 
-const groupByRun = (steps: StepRecord[]): Map<string, StepRecord[]> => {
-  const groups = new Map<string, StepRecord[]>()
+const groupByRun = <Step extends { run_id: string }>(steps: Step[]): Map<string, Step[]> => {
+  const groups = new Map<string, Step[]>()
   for (const step of steps) {
     const group = groups.get(step.run_id)
     if (group) group.push(step)

@@ -3,47 +3,31 @@ import type { Engine } from '../../engine/engine.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { events } from '../../http/events.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { bytes, jsonHeaders, Reply, rawJson } from '../../http/reply.ts'
-import { AppError, invalidField } from '../../lib/errors.ts'
+import { bytes, rawJson } from '../../http/reply.ts'
+import { AppError } from '../../lib/errors.ts'
 import { zipArchive } from '../../lib/zip.ts'
 import { coveredIds } from '../../model/identity.ts'
 import type { SettableStatus } from '../../model/workflow.ts'
 import { type FileRow, filesOfRun } from '../../store/files.ts'
-import {
-  countRuns,
-  findListedTask,
-  findRun,
-  findRunByWorkflowId,
-  findRuns,
-  listRuns,
-  type RunCursor,
-  type RunRow,
-  relabelRuns,
-  stepsOf,
-} from '../../store/runs.ts'
+import { findRun, findRunByWorkflowId, findRuns, type RunRow, relabelRuns, stepsOf } from '../../store/runs.ts'
+import { lastEventId } from '../events/last-event-id.ts'
+import type { Pulse } from '../events/pulse.ts'
 import { trajectoriesContract } from './contract.ts'
-import { type DocumentDeps, documentOf, documentsOf } from './documents.ts'
+import { type DocumentDeps, documentOf } from './documents.ts'
+import { listTrajectories } from './list.ts'
 import { logEvents } from './log-events.ts'
 import { watchRun } from './watch.ts'
 
 export interface TrajectoriesDeps extends DocumentDeps {
   engine: Engine
+  pulse: Pulse
   objects: { open(id: string): Promise<{ stream: Readable }> }
 }
 
 const missing = (id: string) => new AppError('not_found', `Trajectory '${id}' not found`)
 
-const readCursor = (text: string | undefined): RunCursor | undefined => {
-  if (text === undefined) return undefined
-  const [, createdMicros, number] = /^(\d{1,17})-(\d{1,15})$/.exec(text) ?? []
-  if (!createdMicros || !number) {
-    throw invalidField(['query', 'cursor'], 'Expected the next_cursor of an earlier answer, unchanged', 'cursor')
-  }
-  return { createdMicros, number: Number(number) }
-}
-
 export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
-  const { database, engine } = deps
+  const { database } = deps
   const get = async (collectionId: number, task: string, trajectoryId: string): Promise<RunRow> => {
     const run = await findRun(database, { collectionId, task, trajectoryId })
     if (!run) throw missing(trajectoryId)
@@ -51,30 +35,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
   }
 
   return implement(trajectoriesContract, {
-    listTrajectories: async ({ collection, params, query }) => {
-      const taskId = await findListedTask(database, collection.id, params.task)
-      if (taskId === undefined) {
-        throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
-      }
-      const { limit, page } = query
-      const after = readCursor(query.cursor)
-      const offset = (page - 1) * limit
-      const [total, runs] = await Promise.all([
-        countRuns(database, taskId),
-        listRuns(database, taskId, { limit: after ? limit + 1 : limit, offset, after }),
-      ])
-      const shown = runs.slice(0, limit)
-      const last = shown.at(-1)
-      const more = after ? runs.length > limit : page * limit < total
-      const tail = JSON.stringify({
-        total,
-        page,
-        limit,
-        has_more: more,
-        next_cursor: more && last ? `${last.created_micros}-${last.number}` : null,
-      })
-      return new Reply(streamList(documentsOf(deps, shown), tail), jsonHeaders)
-    },
+    listTrajectories: (call) => listTrajectories(deps, call),
 
     getTrajectory: async ({ collection, params }) =>
       rawJson(await documentOf(deps, await get(collection.id, params.task, params.trajectory_id))),
@@ -131,9 +92,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
     watchTrajectory: async (call) => {
       const { collection, params, request } = call
       const run = await get(collection.id, params.task, params.trajectory_id)
-      const header = request.headers.get('last-event-id')
-      const after = header !== null && /^\d{1,15}$/.test(header) ? Number(header) : undefined
-      return events(call, (signal) => watchRun({ ...deps, engine }, run, after, signal))
+      return events(call, (signal) => watchRun(deps, run, lastEventId(request), signal))
     },
   })
 }
@@ -158,25 +117,4 @@ const setStatus = async (deps: TrajectoriesDeps, status: SettableStatus, runs: R
   const ended = runs.filter((run) => run.ended_at !== null).map((run) => run.id)
   if (active.length > 0 && status !== 'pending') await deps.engine.requestEnd(active, status)
   if (ended.length > 0) await relabelRuns(deps.database, ended, status)
-}
-
-const encoder = new TextEncoder()
-
-/** `{"trajectories":[…], …}` as it is read from storage. */
-const streamList = (documents: AsyncGenerator<string>, tail: string): ReadableStream<Uint8Array> => {
-  let first = true
-  return new ReadableStream({
-    async pull(controller) {
-      const { value, done } = await documents.next()
-      const opening = first ? '{"trajectories":[' : ''
-      if (done) {
-        controller.enqueue(encoder.encode(`${opening}],${tail.slice(1)}`))
-        controller.close()
-      } else controller.enqueue(encoder.encode(`${opening || ','}${value}`))
-      first = false
-    },
-    async cancel() {
-      await documents.return(undefined)
-    },
-  })
 }

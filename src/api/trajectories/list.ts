@@ -1,0 +1,97 @@
+import type { z } from 'zod'
+import { jsonHeaders, Reply } from '../../http/reply.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import type { FoundCollection } from '../../model/identity.ts'
+import {
+  type ListedRuns,
+  pageOfRuns,
+  type RunCursor,
+  type RunFilter,
+  type RunOf,
+  type RunView,
+  runsAfter,
+} from '../../store/run-lists.ts'
+import { findListedTask } from '../../store/runs.ts'
+import type { trajectoriesContract } from './contract.ts'
+import { type DocumentDeps, documentsOf, summariesOf } from './documents.ts'
+
+interface ListCall {
+  collection: FoundCollection
+  params: { task: string }
+  query: z.output<typeof trajectoriesContract.listTrajectories.query>
+}
+
+/** The runs of a task: by page with their total, or by cursor. */
+export const listTrajectories = async (deps: DocumentDeps, { collection, params, query }: ListCall): Promise<Reply> => {
+  const taskId = await findListedTask(deps.database, collection.id, params.task)
+  if (taskId === undefined) {
+    throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+  }
+  if (query.view === 'full') {
+    const { runs, tail } = await findPage(deps, taskId, query, 'full')
+    return new Reply(streamList(documentsOf(deps, runs), tail), jsonHeaders)
+  }
+  const { runs, tail } = await findPage(deps, taskId, query, 'summary')
+  return new Reply(streamList(summariesOf(deps, runs), tail), jsonHeaders)
+}
+
+/** The runs of the page, and what the answer says beside them. */
+const findPage = async <View extends RunView>(
+  { database }: DocumentDeps,
+  taskId: number,
+  query: ListCall['query'],
+  view: View,
+) => {
+  const { limit, page } = query
+  const filter = filterOf(query)
+  const found: ListedRuns<RunOf[View]> & { total?: number } =
+    query.cursor === undefined
+      ? await pageOfRuns(database, taskId, filter, { limit, offset: (page - 1) * limit, view })
+      : await runsAfter(database, taskId, filter, { limit, after: readCursor(query.cursor), view })
+  const { runs, next, total } = found
+  const more = total === undefined ? next !== undefined : page * limit < total
+  const tail = JSON.stringify({ total, page, limit, has_more: more, next_cursor: next ? cursorText(next) : null })
+  return { runs, tail }
+}
+
+const filterOf = (query: ListCall['query']): RunFilter => ({
+  statuses: [...new Set(query.status)],
+  labels: query.label,
+  routineId: query.routine_id,
+  text: query.q === '' ? undefined : query.q,
+  createdAfterMs: query.created_after,
+  createdBeforeMs: query.created_before,
+})
+
+const cursorText = ({ createdMicros, number }: RunCursor): string => `${createdMicros}-${number}`
+
+/** An empty one is the beginning. */
+const readCursor = (text: string): RunCursor | undefined => {
+  if (text === '') return undefined
+  const [, createdMicros, number] = /^(-?\d{1,17})-(\d{1,15})$/.exec(text) ?? []
+  if (!createdMicros || !number) {
+    throw invalidField(['query', 'cursor'], 'Expected the next_cursor of an earlier answer, unchanged', 'cursor')
+  }
+  return { createdMicros, number: Number(number) }
+}
+
+const encoder = new TextEncoder()
+
+/** `{"trajectories":[…], …}` as it is read from storage. */
+const streamList = (documents: AsyncGenerator<string>, tail: string): ReadableStream<Uint8Array> => {
+  let first = true
+  return new ReadableStream({
+    async pull(controller) {
+      const { value, done } = await documents.next()
+      const opening = first ? '{"trajectories":[' : ''
+      if (done) {
+        controller.enqueue(encoder.encode(`${opening}],${tail.slice(1)}`))
+        controller.close()
+      } else controller.enqueue(encoder.encode(`${opening || ','}${value}`))
+      first = false
+    },
+    async cancel() {
+      await documents.return(undefined)
+    },
+  })
+}

@@ -1,0 +1,255 @@
+import type { Queries } from '../database/database.ts'
+import { candidatesOfPage } from '../model/trajectory.ts'
+import type { RunStatus } from '../model/workflow.ts'
+import { countRuns, type RunRow, runColumns, type StepRecord, summaryColumns } from './runs.ts'
+import { taskTotals } from './stats.ts'
+
+/** What the runs of a list have in common; whatever is left out does not matter. */
+export interface RunFilter {
+  /** One of them. */
+  statuses: readonly RunStatus[]
+  /** All of them, set by whomever. */
+  labels: readonly { key: string; value: string | undefined }[]
+  routineId: number | undefined
+  /** Stands in the id, the error or the JSON text of init_params, in any case. */
+  text: string | undefined
+  createdAfterMs: number | undefined
+  createdBeforeMs: number | undefined
+}
+
+/** Where a list goes on: after the run that was created then, with this number. */
+export interface RunCursor {
+  createdMicros: string
+  number: number
+}
+
+/** A run without what may be large. */
+export type RunSummaryRow = Omit<RunRow, 'init_params'>
+export type StepSummary = Omit<StepRecord, 'inputs' | 'outputs' | 'warnings' | 'changed'>
+
+export interface ListedRuns<Row> {
+  runs: Row[]
+  /** Where the list goes on; undefined at its end. */
+  next: RunCursor | undefined
+}
+
+interface Parameters {
+  values: unknown[]
+  /** Adds a value; gives its place in the text. */
+  put(value: unknown, type: string): string
+}
+
+const makeParameters = (): Parameters => {
+  const values: unknown[] = []
+  return {
+    values,
+    put(value, type) {
+      values.push(value)
+      return `$${values.length}::${type}`
+    },
+  }
+}
+
+/** Runs in the order of an index, as rows (id, created_at, number), and what the index does not decide. */
+interface Source {
+  select(conditions: string[]): string
+  /** Conditions on a row `r` of runs. */
+  rest: string[]
+}
+
+const newestFirst = 'order by created_at desc, number desc'
+
+/** The conditions that every index has the columns for: where the page begins, and between which moments. */
+const inOrder = (put: Parameters['put'], filter: RunFilter, after: RunCursor | undefined) => {
+  const moment = (ms: number) => `to_timestamp(${put(ms / 1000, 'float8')})`
+  const { createdAfterMs, createdBeforeMs } = filter
+  const from = after && [put(after.createdMicros, 'bigint'), put(after.number, 'bigint')]
+  const later = createdAfterMs === undefined ? undefined : moment(createdAfterMs)
+  const earlier = createdBeforeMs === undefined ? undefined : moment(createdBeforeMs)
+  return (created: string, number: string): string[] => [
+    ...(from
+      ? [`(${created}, ${number}) < (to_timestamp(0) + ${from[0]} * interval '1 microsecond', ${from[1]})`]
+      : []),
+    ...(later ? [`${created} > ${later}`] : []),
+    ...(earlier ? [`${created} < ${earlier}`] : []),
+  ]
+}
+
+/** The index that decides most goes ahead; what it does not decide is looked up run by run. */
+const sourceOf = ({ put }: Parameters, taskId: number, filter: RunFilter, after: RunCursor | undefined): Source => {
+  const task = put(taskId, 'bigint')
+  const between = inOrder(put, filter, after)
+  const leading = filter.labels.find((label) => label.value !== undefined) ?? filter.labels[0]
+  const labels = filter.labels.filter((label) => label !== leading).map((label) => hasLabel(put, label))
+  const routine = filter.routineId === undefined ? [] : [`r.routine_id = ${put(filter.routineId, 'bigint')}`]
+  const statuses = filter.statuses.map((status) => put(status, 'text'))
+  const anyStatus = statuses.length === 0 ? [] : [`r.status in (${statuses.join(', ')})`]
+  const text = filter.text === undefined ? [] : [hasText(put, filter.text)]
+  const runs = (where: string[]) =>
+    `select r.id, r.created_at, r.number from runs r where ${[...where, ...between('r.created_at', 'r.number')].join(' and ')}`
+
+  if (leading) {
+    const value = leading.value === undefined ? undefined : put(leading.value, 'text')
+    const where = [
+      `l.task_id = ${task} and l.key = ${put(leading.key, 'text')}`,
+      ...(value ? [`left(l.value, 200) = left(${value}, 200) and l.value = ${value}`] : []),
+      ...between('l.run_created_at', 'l.run_number'),
+    ]
+    return {
+      rest: [...labels, ...routine, ...anyStatus, ...text],
+      // Several authors may have set it: their rows stand beside one another in the index.
+      select: (conditions) =>
+        `select distinct on (l.run_created_at, l.run_number)
+           l.run_id as id, l.run_created_at as created_at, l.run_number as number
+         from labels l ${conditions.length > 0 ? 'join runs r on r.id = l.run_id' : ''}
+         where ${[...where, ...conditions].join(' and ')} order by l.run_created_at desc, l.run_number desc`,
+    }
+  }
+  if (routine.length > 0) {
+    const where = [...routine, `r.task_id = ${task}`]
+    return { rest: [...anyStatus, ...text], select: (conditions) => runs([...where, ...conditions]) }
+  }
+  if (statuses.length > 0) {
+    // A branch for each: only so are they merged in the order of the index.
+    const branch = (status: string, conditions: string[]) =>
+      runs([`r.task_id = ${task}`, `r.status = ${status}`, ...conditions])
+    return {
+      rest: text,
+      select: (conditions) => statuses.map((status) => branch(status, conditions)).join(' union all '),
+    }
+  }
+  return { rest: text, select: (conditions) => runs([`r.task_id = ${task}`, ...conditions]) }
+}
+
+const hasLabel = (put: Parameters['put'], label: RunFilter['labels'][number]): string =>
+  `exists (select from labels o where o.run_id = r.id and o.key = ${put(label.key, 'text')}${
+    label.value === undefined ? '' : ` and o.value = ${put(label.value, 'text')}`
+  })`
+
+/** As it is, or as it stands in a JSON string. */
+const hasText = (put: Parameters['put'], text: string): string => {
+  const pattern = (wanted: string) => put(`%${wanted.replace(/[\\%_]/g, '\\$&')}%`, 'text')
+  const plain = pattern(text)
+  const escaped = JSON.stringify(text).slice(1, -1)
+  const inJson = escaped === text ? '' : ` or r.init_params ilike ${pattern(escaped)}`
+  return `(r.trajectory_id ilike ${plain} or r.error ilike ${plain} or r.init_params ilike ${plain}${inJson})`
+}
+
+const micros = (created: string): string => `(extract(epoch from ${created}) * 1000000)::bigint::text as created_micros`
+
+const columnsOf = { full: runColumns, summary: summaryColumns }
+/** What is read of each run: all of it, or what a list that people look at shows. */
+export type RunView = keyof typeof columnsOf
+export interface RunOf {
+  full: RunRow
+  summary: RunSummaryRow
+}
+
+const isEmpty = ({ statuses, labels, routineId, text, createdAfterMs, createdBeforeMs }: RunFilter): boolean =>
+  statuses.length + labels.length === 0 &&
+  [routineId, text, createdAfterMs, createdBeforeMs].every((one) => one === undefined)
+
+/** Prepared where everybody asks the same; the texts with filters are too many for that. */
+const ask = <Row>(
+  queries: Queries,
+  name: string,
+  filter: RunFilter,
+  text: string,
+  values: unknown[],
+): Promise<(Row & { created_micros: string })[]> =>
+  isEmpty(filter) ? queries.rows(name, text, values) : queries.query(text, values)
+
+/** A page by its number, and how many runs there are in all. */
+export const pageOfRuns = async <View extends RunView>(
+  queries: Queries,
+  taskId: number,
+  filter: RunFilter,
+  page: { limit: number; offset: number; view: View },
+): Promise<ListedRuns<RunOf[View]> & { total: number }> => {
+  const parameters = makeParameters()
+  const source = sourceOf(parameters, taskId, filter, undefined)
+  const limit = parameters.put(page.limit, 'int')
+  const offset = parameters.put(page.offset, 'bigint')
+  const [total, rows] = await Promise.all([
+    countOfRuns(queries, taskId, filter),
+    ask<RunOf[View]>(
+      queries,
+      `list_runs_${page.view}`,
+      filter,
+      `select ${columnsOf[page.view]}, ${micros('r.created_at')} from (
+         select * from (${source.select(source.rest)}) w ${newestFirst} limit ${limit} offset ${offset}) k
+       join runs r on r.id = k.id order by r.created_at desc, r.number desc`,
+      parameters.values,
+    ),
+  ])
+  const last = rows.at(-1)
+  const more = page.offset + page.limit < total && last
+  return { runs: rows, total, next: more ? { createdMicros: last.created_micros, number: last.number } : undefined }
+}
+
+/** Exact. Where somebody counts already, nothing is counted here. */
+const countOfRuns = async (queries: Queries, taskId: number, filter: RunFilter): Promise<number> => {
+  if (isEmpty(filter)) return countRuns(queries, taskId)
+  if (isEmpty({ ...filter, statuses: [] })) {
+    const { byStatus } = await taskTotals(queries, taskId)
+    return filter.statuses.reduce((sum, status) => sum + (byStatus[status] ?? 0), 0)
+  }
+  const parameters = makeParameters()
+  const source = sourceOf(parameters, taskId, filter, undefined)
+  const counting = `select count(*) as total from (${source.select(source.rest)}) c`
+  const [row] = await queries.query<{ total: number }>(counting, parameters.values)
+  return row?.total ?? 0
+}
+
+/**
+ * What comes after a cursor, or the beginning. Where the index does not decide everything, at most `candidatesOfPage`
+ * runs are looked at: then there may be fewer than `limit`, or none, and the list goes on after the last one looked at.
+ */
+export const runsAfter = async <View extends RunView>(
+  queries: Queries,
+  taskId: number,
+  filter: RunFilter,
+  page: { limit: number; after: RunCursor | undefined; view: View },
+): Promise<ListedRuns<RunOf[View]>> => {
+  const parameters = makeParameters()
+  const { select, rest } = sourceOf(parameters, taskId, filter, page.after)
+  const wanted = parameters.put(page.limit + 1, 'int')
+  const candidates = `select * from (${select([])}) s ${newestFirst} limit`
+  // The lookup stays a lookup for each candidate in turn: it ends with the page.
+  const fitting =
+    rest.length === 0
+      ? ''
+      : `cross join lateral (select from runs r where r.id = w.id and ${rest.join(' and ')} offset 0) f`
+  const end =
+    rest.length === 0
+      ? ''
+      : `union all
+         select null, e.created_at, e.number from (${candidates} 1 offset ${candidatesOfPage - 1}) e
+         where (select count(*) from found) < ${wanted}`
+  const rows = await ask<RunOf[View] & { fits: boolean; place: number }>(
+    queries,
+    `list_runs_${page.view}_${page.after ? 'after' : 'begin'}`,
+    filter,
+    `with found as materialized (
+       select w.id, w.created_at, w.number
+       from (${candidates} ${rest.length === 0 ? wanted : candidatesOfPage}) w ${fitting}
+       order by w.created_at desc, w.number desc limit ${wanted})
+     select ${columnsOf[page.view]}, ${micros('k.created_at')}, k.number as place, k.id is not null as fits
+     from (select id, created_at, number from found ${end}) k
+     left join runs r on r.id = k.id order by k.created_at desc, k.number desc, k.id nulls last`,
+    parameters.values,
+  )
+  const found = rows.filter((row) => row.fits)
+  const runs = found.slice(0, page.limit)
+  const last = found.length > page.limit ? runs.at(-1) : rows.find((row) => !row.fits)
+  return { runs, next: last && { createdMicros: last.created_micros, number: last.place } }
+}
+
+/** Steps of several runs, in order, without what may be large. */
+export const stepSummariesOf = (queries: Queries, runKeys: string[]): Promise<StepSummary[]> =>
+  queries.rows<StepSummary>(
+    'step_summaries_of',
+    `select s.run_id, s.seq, s.name, s.status, s.attempt, s.error, s.started_at, s.ended_at
+     from steps s where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
+    [runKeys],
+  )
