@@ -59,6 +59,7 @@ export const assemble = (known: Body, events: SeenEvent[]): Body => {
   for (const { event, data } of events) {
     if (event === 'snapshot') state = structuredClone(data)
     if (event === 'step') state.steps[data.key] = data
+    if (event === 'label') state.labels = data.labels
     if (event === 'status' || event === 'end') Object.assign(state, { status: data.status, error: data.error })
   }
   return state

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Queries } from '../database/database.ts'
 import { batched } from '../lib/batch.ts'
+import { identified } from '../store/changes.ts'
 import { enqueueLease } from './dbos.ts'
 import { RunExists, TrajectoryIdTaken } from './journal.ts'
 import { columns, type FileRow, fileValues, type NewRun, pushRow, runValues } from './journal-entry.ts'
@@ -13,7 +14,8 @@ const filesFrom = runTypes.length + 3
 
 /** Leases, runs, their files and the hand-out, all in one statement: it is there whole, or nothing is. */
 const enqueueStatement = `
-with new_leases as (
+with ${identified},
+new_leases as (
   insert into leases (id, epoch, owner) select u, 0, '' from unnest($1::text[]) u on conflict do nothing returning id),
 new_runs as (
   insert into runs (${runColumns}, status, created_at)
@@ -21,7 +23,7 @@ new_runs as (
     .split(', ')
     .map((column) => `u.${column}`)
     .join(', ')}, 'pending', to_timestamp(u.created / 1000)
-  from ${unnest(3, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, created)
+  from ${unnest(3, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, created), identified
   on conflict do nothing
   returning id, task_id),
 ${countNewRuns},

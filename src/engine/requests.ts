@@ -13,12 +13,15 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
     `with held as materialized (
        select id, epoch from leases
        where id in (select lease from runs where id = any($1::text[]) and ended_at is null) order by id for share),
+     idle as materialized (
+       select id from runs r where id = any($1::text[]) and ended_at is null and (select count(*) from held) >= 0
+         and (lease is null or exists (select from held where held.id = r.lease and held.epoch = 0))
+       order by id for no key update),
      unowned as (
        update runs r set status = $2, requested_status = $2, ended_at = now(), sealed_secrets = null,
          error = case when $2 = 'cancelled' then 'Cancelled on request' when $2 = 'failed' then 'Marked as failed on request' end,
          changed = nextval('changes')
-       where r.id = any($1::text[]) and r.ended_at is null
-         and (r.lease is null or exists (select from held where held.id = r.lease and held.epoch = 0))
+       from idle where r.id = idle.id and r.ended_at is null
        returning r.id, ${endedRun}),
      closed as (
        update steps s set status = 'cancelled', ended_at = now(), changed = nextval('changes')

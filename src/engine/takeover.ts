@@ -60,10 +60,13 @@ const countDeathsStatement = `
     select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null
       and s.epoch = (select epoch - 1 from leases where id = r.lease)))`
 
-/** A queued run starts now. */
+/** A queued run starts now. Locked in the order of ids, as labels lock them, and before a number is drawn. */
 const startStatement = `
-  update runs set status = 'running', started_at = coalesce(started_at, now()), changed = nextval('changes')
-  where lease = any($1::text[]) and status = 'pending' and ended_at is null`
+  with queued as materialized (
+    select id from runs where lease = any($1::text[]) and status = 'pending' and ended_at is null
+    order by id for no key update)
+  update runs r set status = 'running', started_at = coalesce(started_at, now()), changed = nextval('changes')
+  from queued where r.id = queued.id`
 
 /** Statement 3, with a snapshot taken after the locks were won: what is open, and where each run stands. */
 const loadStatement = `

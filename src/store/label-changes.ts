@@ -37,6 +37,13 @@ export const insist = async <T>(database: Database, work: (queries: Queries) => 
   throw new AppError('busy', 'The run is changing hands', { hint: 'Try again in a moment.', retryAfterSeconds: 1 })
 }
 
+/** Sets one label in a transaction of the caller's, which is to be `insist`; undefined: the run has too many already. */
+export const setLabel = async (queries: Queries, label: NewLabel, most: number): Promise<SetLabel | undefined> => {
+  const [createdAt] = await writeLabels(queries, [label], most)
+  const [labels = '[]'] = await labelTextsOf(queries, [label.runId])
+  return createdAt && { createdAt, labels }
+}
+
 export const makeLabelChanges = (database: Database, options: { most: number }): LabelChanges => {
   const write = batched(async (labels: NewLabel[]): Promise<(SetLabel | undefined)[]> => {
     const created: (Date | undefined)[] = []

@@ -21,6 +21,7 @@ export const labelsContract = {
     tag,
     collectionMissing,
     body: newLabelSchema,
+    idempotent: true,
     response: changed.extend({ label: labelSchema }),
   }),
   listLabels: endpoint({

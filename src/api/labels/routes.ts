@@ -1,20 +1,33 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
+import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { Label } from '../../model/label.ts'
-import { makeLabelChanges } from '../../store/label-changes.ts'
+import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
+import { insist, makeLabelChanges, type SetLabel, setLabel } from '../../store/label-changes.ts'
 import { findRun, type RunRow } from '../../store/runs.ts'
+import type { Pulse } from '../events/pulse.ts'
 import { labelsContract } from './contract.ts'
 
 export interface LabelsDeps {
   database: Database
+  sealer: Sealer
+  pulse: Pick<Pulse, 'tell'>
   settings: { maxLabelsPerRun: number }
 }
 
-export const labelsRoutes = ({ database, settings }: LabelsDeps): Route[] => {
-  const changes = makeLabelChanges(database, { most: settings.maxLabelsPerRun })
+export const labelsRoutes = ({ database, sealer, pulse, settings }: LabelsDeps): Route[] => {
+  const most = settings.maxLabelsPerRun
+  const changes = makeLabelChanges(database, { most })
+
+  const added = (run: RunRow, { key, value, author }: Omit<Label, 'created'>, set: SetLabel | undefined): string => {
+    if (set) return changed(run, 'Label added', set.labels, { key, value, created: timestamp(set.createdAt), author })
+    throw new AppError('invalid', `A run has at most ${most} labels`, {
+      hint: 'Remove some, or raise JETTY_MAX_LABELS_PER_RUN.',
+    })
+  }
 
   const get = async (collectionId: number, task: string, trajectoryId: string): Promise<RunRow> => {
     const run = await findRun(database, { collectionId, task, trajectoryId })
@@ -23,17 +36,19 @@ export const labelsRoutes = ({ database, settings }: LabelsDeps): Route[] => {
   }
 
   return implement(labelsContract, {
-    addLabel: async ({ collection, params, body }) => {
+    addLabel: async ({ collection, params, body, idempotencyScope: scope }) => {
       const run = await get(collection.id, params.task, params.trajectory_id)
-      const set = await changes.set({ runId: run.id, ...body })
-      if (!set) {
-        throw new AppError('invalid', `A run has at most ${settings.maxLabelsPerRun} labels`, {
-          hint: 'Remove some, or raise JETTY_MAX_LABELS_PER_RUN.',
-        })
-      }
-      const { key, value, author } = body
-      const label = { key, value, created: timestamp(set.createdAt), author }
-      return changed(run, 'Label added', set.labels, label)
+      const label = { runId: run.id, ...body }
+      const answer =
+        scope === undefined
+          ? added(run, body, await changes.set(label))
+          : await insist(database, (queries) =>
+              answerOnce(queries, sealer, { scope, fingerprint: fingerprintOf(body) }, async () =>
+                added(run, body, await setLabel(queries, label, most)),
+              ),
+            )
+      pulse.tell(run.id)
+      return rawJson(answer)
     },
 
     listLabels: async ({ collection, params }) => {
@@ -45,13 +60,14 @@ export const labelsRoutes = ({ database, settings }: LabelsDeps): Route[] => {
       const run = await get(collection.id, params.task, params.trajectory_id)
       const left = await changes.remove({ runId: run.id, key: params.key, author: query.author })
       if (left === undefined) throw new AppError('not_found', `Label '${params.key}' not found`)
-      return changed(run, 'Label removed', left)
+      pulse.tell(run.id)
+      return rawJson(changed(run, 'Label removed', left))
     },
   })
 }
 
 /** What a change answers; all labels come as the JSON text they were read as. */
-const changed = (run: RunRow, message: string, labels: string, label?: Label) => {
+const changed = (run: RunRow, message: string, labels: string, label?: Label): string => {
   const head = { ok: true, message, trajectory_id: run.trajectory_id, ...(label && { label }) }
-  return rawJson(`${JSON.stringify(head).slice(0, -1)},"labels":${labels}}`)
+  return `${JSON.stringify(head).slice(0, -1)},"labels":${labels}}`
 }

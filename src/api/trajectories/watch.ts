@@ -1,13 +1,11 @@
-import type { Engine } from '../../engine/engine.ts'
 import type { ServerEvent } from '../../http/events.ts'
-import { pause } from '../../lib/time.ts'
-import { type RunRow, runAtOnce, type StepRecord, stepChanges } from '../../store/runs.ts'
+import { type RunAtOnce, type RunRow, runAtOnce, type StepRecord, stepChanges } from '../../store/runs.ts'
+import { makeBell } from '../events/bell.ts'
+import type { Pulse } from '../events/pulse.ts'
 import { stepText, trajectoryText } from './document.ts'
 import type { DocumentDeps } from './documents.ts'
 import { stepEvents } from './log-events.ts'
 
-/** Without news from this process a run is looked at this often: another one may be working on it. */
-const lookEveryMs = 500
 const stepsAtOnce = 200
 
 /**
@@ -16,23 +14,21 @@ const stepsAtOnce = 200
  * in between merged; last `end`, once the run has ended.
  */
 export async function* watchRun(
-  deps: DocumentDeps & { engine: Engine },
+  deps: DocumentDeps & { pulse: Pulse },
   found: RunRow,
   after: number | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<ServerEvent> {
-  const { database, engine } = deps
-  let wake = () => {}
-  let news = true
-  const unwatch = engine.watch(found.id, () => {
-    news = true
-    wake()
+  const { database } = deps
+  const bell = makeBell(signal)
+  let seen = after ?? 0
+  const unwatch = deps.pulse.watch(found.id, (newest) => {
+    if (newest === undefined || newest > seen) bell.ring()
   })
   try {
-    let seen = after ?? 0
     let fromSeq = 0
     if (after === undefined) {
-      const run = await runAtOnce(database, found.id)
+      const run = await runAtOnce(database, found.id, 0)
       if (!run) return
       const steps = await allSteps(deps, run)
       const definition = await deps.definitions(run.definition)
@@ -41,43 +37,58 @@ export async function* watchRun(
       yield { id: seen, event: 'snapshot', data: trajectoryText(run, steps, definition, deps.links.publicUrl) }
     }
     while (!signal.aborted) {
-      news = false
-      const run = await runAtOnce(database, found.id)
+      bell.hush()
+      const run = await runAtOnce(database, found.id, fromSeq)
       if (!run) return
-      const definition = await deps.definitions(run.definition)
       const changes = { runKey: run.id, fromSeq, after: seen, until: run.newest, limit: stepsAtOnce }
       const steps = run.newest > seen ? await stepChanges(database, changes) : []
       const complete = steps.length < stepsAtOnce
-      for (const event of inOrder(run, steps, seen, complete)) {
-        if (event === 'run') {
-          // The end and the last step are written together, in any order: an id that is behind is left out.
-          const behind = run.changed < (steps.at(-1)?.changed ?? 0) && run.ended_at !== null
-          yield { ...(behind ? {} : { id: run.changed }), event: 'status', data: statusText(run) }
-        } else {
-          for (const log of stepEvents(event, definition)) {
-            if (log.level !== 'info') yield { event: 'log', data: JSON.stringify(log) }
-          }
-          yield { id: event.changed, event: 'step', data: stepText(run, event, definition) }
-        }
-      }
+      for (const change of inOrder(run, steps, seen, complete)) yield* eventsOf(deps, run, change)
       seen = complete ? Math.max(seen, run.newest) : (steps.at(-1)?.changed ?? seen)
       fromSeq = openFrom(steps, fromSeq)
       if (!complete) continue
       if (run.ended_at) return yield { event: 'end', data: statusText(run) }
-      if (!news) await waitForNews((listener) => (wake = listener), signal)
+      await bell.heard()
     }
   } finally {
     unwatch()
   }
 }
 
-/** Changed rows by their numbers; the run's own change among them, and its end after everything else. */
-const inOrder = (run: RunRow, steps: StepRecord[], seen: number, complete: boolean): (StepRecord | 'run')[] => {
-  if (run.changed <= seen) return steps
-  if (run.ended_at !== null) return complete ? [...steps, 'run'] : steps // the last word: after it nobody listens
-  const at = steps.findIndex((step) => step.changed > run.changed)
-  if (at < 0) return complete ? [...steps, 'run'] : steps
-  return [...steps.slice(0, at), 'run', ...steps.slice(at)]
+/** Something of a run that changed, with its number; a status whose number is behind has none. */
+interface Change {
+  number: number | undefined
+  of: StepRecord | 'status' | 'labels'
+}
+
+/** What changed, by its numbers; the end of the run after everything else, for after it nobody listens. */
+const inOrder = (run: RunAtOnce, steps: StepRecord[], seen: number, complete: boolean): Change[] => {
+  const until = complete ? run.newest : (steps.at(-1)?.changed ?? seen)
+  const isDue = (number: number) => number > seen && number <= until
+  const changes: Change[] = steps.map((step) => ({ number: step.changed, of: step }))
+  if (isDue(run.labels_changed)) changes.push({ number: run.labels_changed, of: 'labels' })
+  const isOver = run.ended_at !== null
+  if (!isOver && isDue(run.changed)) changes.push({ number: run.changed, of: 'status' })
+  changes.sort((left, right) => (left.number ?? 0) - (right.number ?? 0))
+  if (isOver && complete && run.changed > seen) {
+    // The end and the last step are written together, in any order; labels may have come later.
+    const isBehind = run.changed < (changes.at(-1)?.number ?? 0)
+    changes.push({ number: isBehind ? undefined : run.changed, of: 'status' })
+  }
+  return changes
+}
+
+async function* eventsOf(deps: DocumentDeps, run: RunRow, { number, of }: Change): AsyncGenerator<ServerEvent> {
+  const id = number === undefined ? {} : { id: number }
+  if (of === 'status') yield { ...id, event: 'status', data: statusText(run) }
+  else if (of === 'labels') yield { ...id, event: 'label', data: labelsEventText(run) }
+  else {
+    const definition = await deps.definitions(run.definition)
+    for (const log of stepEvents(of, definition)) {
+      if (log.level !== 'info') yield { event: 'log', data: JSON.stringify(log) }
+    }
+    yield { ...id, event: 'step', data: stepText(run, of, definition) }
+  }
 }
 
 /** The first step that may still change. */
@@ -87,7 +98,7 @@ const openFrom = (steps: StepRecord[], before: number): number => {
   return Math.max(before, ...steps.slice(-1).map((step) => step.seq))
 }
 
-const allSteps = async (deps: DocumentDeps, run: RunRow & { newest: number }): Promise<StepRecord[]> => {
+const allSteps = async (deps: DocumentDeps, run: RunAtOnce): Promise<StepRecord[]> => {
   const at = { runKey: run.id, fromSeq: 0, after: 0, until: run.newest, limit: 1_000_000 }
   return (await stepChanges(deps.database, at)).sort((left, right) => left.seq - right.seq)
 }
@@ -95,11 +106,6 @@ const allSteps = async (deps: DocumentDeps, run: RunRow & { newest: number }): P
 const statusText = (run: RunRow): string =>
   JSON.stringify({ trajectory_id: run.trajectory_id, status: run.status, error: run.error })
 
-const waitForNews = async (onListen: (listener: () => void) => void, signal: AbortSignal): Promise<void> => {
-  const stop = new AbortController()
-  const end = () => stop.abort()
-  onListen(end)
-  signal.addEventListener('abort', end, { once: true })
-  await pause(lookEveryMs, stop.signal)
-  signal.removeEventListener('abort', end)
-}
+/** All labels, not the one that changed: so it tells of removed ones as well, and may be told twice. */
+const labelsEventText = (run: RunRow): string =>
+  `{"trajectory_id":${JSON.stringify(run.trajectory_id)},"labels":${run.labels}}`

@@ -1,0 +1,124 @@
+import type { Queries } from '../../database/database.ts'
+import type { Engine } from '../../engine/engine.ts'
+import { pause } from '../../lib/time.ts'
+import { type Drawn, drawnSoFar, lastDrawn, newestChanges } from '../../store/changes.ts'
+
+/**
+ * Tells all streams of this process that there is something to read. However many they are, an idle server is asked
+ * one tiny question twice a second, and none when nobody watches.
+ */
+export interface Pulse {
+  /** Calls back when this process wrote something of a run, or with its newest change when any did. */
+  watch(runKey: string, onNews: (newest?: number) => void): () => void
+  /** Something of a run was written here. */
+  tell(runKey: string): void
+  /**
+   * Calls back with the number up to which every change of the database is settled: at once, then whenever it rose.
+   * The next call comes when the last one is done.
+   */
+  follow(onSettled: (settled: number) => Promise<void>): () => void
+}
+
+const idleMs = 500
+/** While numbers are being drawn, and somebody follows them. */
+const busyMs = 50
+const mostPending = 64
+
+export const makePulse = ({ database, engine }: { database: Queries; engine: Pick<Engine, 'watch'> }): Pulse => {
+  const watchers = new Map<string, Set<(newest?: number) => void>>()
+  const followers = new Map<(settled: number) => Promise<void>, number>()
+  let settling = makeSettling()
+  let known = 0
+  let runsBehind = false
+  let runsSeenMs = 0
+  let beating = false
+  let hurry = new AbortController()
+
+  const lookAtRuns = async () => {
+    runsSeenMs = performance.now()
+    if (watchers.size > 0) {
+      const rows = await newestChanges(database, [...watchers.keys()])
+      const newest = new Map(rows.map((row) => [row.id, row.newest]))
+      // A run that is gone has news for its watchers too.
+      for (const [runKey, tell] of watchers) for (const one of tell) one(newest.get(runKey) ?? Number.MAX_VALUE)
+    }
+    runsBehind = false
+  }
+
+  const callFollowers = async () => {
+    const { settled } = settling
+    if (settled === undefined) return
+    for (const [follow, heard] of followers) {
+      if (heard >= settled) continue
+      await follow(settled)
+      if (followers.has(follow)) followers.set(follow, settled)
+    }
+  }
+
+  /** One look; says whether another one should follow soon. */
+  const beat = async (): Promise<boolean> => {
+    const isQuiet = (settling.settled ?? -1) >= known && (await lastDrawn(database)) === known
+    if (!isQuiet) {
+      const drawn = await drawnSoFar(database)
+      known = drawn.drawn
+      settling.add(drawn)
+      runsBehind = true // whoever is not visible yet will be when all is settled, and is looked at then
+    }
+    if (runsBehind && performance.now() - runsSeenMs >= idleMs - busyMs) await lookAtRuns()
+    await callFollowers()
+    return !isQuiet
+  }
+
+  const beatOn = async () => {
+    if (beating) return
+    beating = true
+    settling = makeSettling()
+    while (watchers.size + followers.size > 0) {
+      hurry = new AbortController()
+      const isBusy = await beat().catch(() => false) // Postgres is away: asked again at the next beat
+      await pause(isBusy && followers.size > 0 ? busyMs : idleMs, hurry.signal)
+    }
+    beating = false
+  }
+
+  return {
+    watch(runKey, onNews) {
+      const tell = watchers.get(runKey) ?? new Set()
+      watchers.set(runKey, tell.add(onNews))
+      const unwatch = engine.watch(runKey, onNews)
+      void beatOn()
+      return () => {
+        unwatch()
+        tell.delete(onNews)
+        if (tell.size === 0 && watchers.get(runKey) === tell) watchers.delete(runKey)
+      }
+    },
+    tell(runKey) {
+      for (const tell of watchers.get(runKey) ?? []) tell()
+    },
+    follow(onSettled) {
+      followers.set(onSettled, -1)
+      hurry.abort()
+      void beatOn()
+      return () => {
+        followers.delete(onSettled)
+      }
+    },
+  }
+}
+
+/** Numbers of concurrent transactions become visible in any order; here is kept up to which one nothing can come. */
+const makeSettling = () => {
+  const pending: Drawn[] = []
+  let settled: number | undefined
+  return {
+    get settled() {
+      return settled
+    },
+    add(seen: Drawn) {
+      if (pending.length >= mostPending) pending.pop() // settled with the newer one
+      pending.push(seen)
+      while (pending[0] && seen.from >= pending[0].before) settled = pending.shift()?.drawn
+    },
+  }
+}

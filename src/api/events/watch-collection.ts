@@ -1,0 +1,67 @@
+import type { Queries } from '../../database/database.ts'
+import type { ServerEvent } from '../../http/events.ts'
+import { changedRuns, changedSteps, type RunChange } from '../../store/changes.ts'
+import { makeBell } from './bell.ts'
+import { type Feed, runsAtOnce } from './feeds.ts'
+
+/**
+ * Every run of a collection as server-sent events: its status and its newest started step, whenever one of them
+ * changed, transitions in between merged. Ids are numbers of changes and rise; only settled ones are told, so that
+ * after any of them nothing smaller can follow. Without `after` an `open` event says where it begins.
+ */
+export async function* watchCollection(
+  { database }: { database: Queries },
+  join: () => Feed,
+  after: number | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<ServerEvent> {
+  const bell = makeBell(signal)
+  const feed = join()
+  const stop = feed.listen(bell.ring)
+  try {
+    let seen = after
+    while (!signal.aborted) {
+      bell.hush()
+      const { settled } = feed
+      if (settled !== undefined) {
+        if (seen === undefined) {
+          seen = settled
+          yield { id: seen, event: 'open', data: '{}' }
+        }
+        const recent = feed.recent(seen)
+        const until = feed.settled ?? settled
+        if (recent) yield* recent.map(asEvent)
+        else yield* pastChanges(database, feed, seen, until)
+        seen = Math.max(seen, until)
+      }
+      await bell.heard()
+    }
+  } finally {
+    stop()
+  }
+}
+
+/** What a stream has missed: changed runs page by page, and among them the changed steps of runs that are open. */
+async function* pastChanges(
+  database: Queries,
+  { collectionId, open }: Feed,
+  after: number,
+  until: number,
+): AsyncGenerator<ServerEvent> {
+  const steps = await changedSteps(database, { runKeys: [...open], after, until })
+  for (let from = after; ; ) {
+    const runs = await changedRuns(database, { collectionId, after: from, until, limit: runsAtOnce })
+    const isLast = runs.length < runsAtOnce
+    const to = isLast ? until : (runs.at(-1)?.changed ?? until)
+    const due = steps.filter((step) => step.changed > from && step.changed <= to)
+    yield* [...runs, ...due].sort((left, right) => left.changed - right.changed).map(asEvent)
+    if (isLast) return
+    from = to
+  }
+}
+
+const asEvent = ({ trajectory_id, name, status, step, changed }: RunChange): ServerEvent => ({
+  id: changed,
+  event: 'run',
+  data: JSON.stringify({ trajectory_id, task: name.slice(name.indexOf('/') + 1), status, step }),
+})
