@@ -119,8 +119,8 @@ export const echoing = {
 }
 
 /** A server with the collection `acme` and a key for it, as the acceptance tests of the contract want it. */
-export const startCompatServer = async (): Promise<CompatServer> => {
-  const jetty = await startTestServer()
+export const startCompatServer = async (env: Record<string, string> = {}): Promise<CompatServer> => {
+  const jetty = await startTestServer({ env })
   const made = await jetty.call('POST', '/api/v1/api-keys/', { name: 'ci', collection_name: 'acme' })
   const key: string = made.body.api_key
   return {
