@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
 import type { Database, Queries } from '../database/database.ts'
 import { type Sealer, sameText } from '../lib/crypto.ts'
 import { AppError } from '../lib/errors.ts'
+import { canonicalJson } from '../lib/json-text.ts'
 
 /** What the caller claims a key for. */
 export interface Claim {
@@ -31,6 +33,9 @@ const heldFor = "interval '24 hours'"
 
 /** What a sealed fingerprint is bound to: secrets can be few and short, and their hash would give them away. */
 export const fingerprintSeal = (scope: string): string => `idempotency_keys/${scope}`
+
+/** Hash of what was sent, whichever way its members were ordered. */
+export const fingerprintOf = (sent: unknown): string => createHash('sha256').update(canonicalJson(sent)).digest('hex')
 
 const reused = () =>
   new AppError('idempotency_conflict', 'This Idempotency-Key was used for another request within the last 24 hours', {
@@ -79,9 +84,21 @@ export const claimKey = async (queries: Queries, sealer: Sealer, claim: Claim): 
   }
 }
 
-/** Keeps the answer that a repetition gets; in the transaction of the claim. */
-export const keepAnswer = async (queries: Queries, scope: string, answer: string): Promise<void> => {
-  await queries.rows('keep_answer', 'update idempotency_keys set answer = $2 where scope = $1', [scope, answer])
+/**
+ * Does work whose answer is kept, and gives the answer of the first time where it was done before. To be called in a
+ * transaction, with everything that the work writes: what is refused or cut off leaves the key as it was.
+ */
+export const answerOnce = async (
+  queries: Queries,
+  sealer: Sealer,
+  claim: Claim,
+  work: () => Promise<string>,
+): Promise<string> => {
+  const claimed = await claimKey(queries, sealer, claim)
+  if (claimed.answer !== null) return claimed.answer
+  const answer = await work()
+  await queries.rows('keep_answer', 'update idempotency_keys set answer = $2 where scope = $1', [claim.scope, answer])
+  return answer
 }
 
 const sweptAtOnce = 1000

@@ -185,6 +185,50 @@ describe('the same key', () => {
   })
 })
 
+describe('labels with a key', () => {
+  const label = async (path: string, key: string, body: object, url = jetty.url) => {
+    const response = await fetch(`${url}/api/v1/trajectory/${path}/labels`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { authorization: `Bearer ${jetty.server.adminToken}`, 'idempotency-key': key },
+    })
+    return { status: response.status, text: await response.text() }
+  }
+  const labelled = async () => {
+    const task = await jetty.task(echoing)
+    const { trajectory_id: id } = (await send(`run-sync/acme/${task}`, { params: { text: 'x' } })).body
+    return { path: `acme/${task}/${id}`, labels: async () => (await jetty.get(task, id)).labels as Body[] }
+  }
+
+  test('are set once: a repetition gets the first answer and undoes nothing', async () => {
+    const { path, labels } = await labelled()
+    const good = { key: 'quality', value: 'good', author: 'a' }
+    const first = await label(path, 'k1', good)
+    expect(first.status).toBe(200)
+    const second = await label(path, 'k2', { ...good, value: 'bad' })
+    expect(JSON.parse(second.text).label.value).toBe('bad')
+    expect(await label(path, 'k1', { author: 'a', value: 'good', key: 'quality' })).toEqual(first)
+    expect((await labels()).map(({ value }) => value)).toEqual(['bad'])
+    expect((await label(path, 'k1', { ...good, value: 'other' })).status).toBe(409)
+    expect((await label(path, 'a b', good)).status).toBe(422)
+    const elsewhere = await labelled()
+    expect((await label(elsewhere.path, 'k1', { ...good, value: 'other' })).status).toBe(200)
+  })
+
+  test('are set once by many at the same time; what is refused uses up no key', async () => {
+    const { path, labels } = await labelled()
+    const body = { key: 'k', value: '1', author: 'a' }
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => label(path, 'same', body, at % 2 ? beside.url : jetty.url)),
+    )
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)
+    expect([answers[0]?.status, (await labels()).length]).toEqual([200, 1])
+    expect((await label(path, 'later', { key: 'k' })).status).toBe(422)
+    expect((await label(`${path}0`, 'later', body)).status).toBe(404)
+    expect((await label(path, 'later', { ...body, value: '2' })).status).toBe(200)
+  })
+})
+
 describe('a key is not used up', () => {
   test('by a request that is refused', async () => {
     const task = await jetty.task(echoing)

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { RunExists } from '../../engine/journal.ts'
@@ -7,12 +6,11 @@ import type { Call } from '../../http/implement.ts'
 import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
-import { canonicalJson } from '../../lib/json-text.ts'
 import { pause } from '../../lib/time.ts'
 import { authorOf } from '../../model/identity.ts'
 import { filesOfRun } from '../../store/files.ts'
-import { claimKey, findClaim } from '../../store/idempotency.ts'
-import { type RunRow, runAtOnce } from '../../store/runs.ts'
+import { claimKey, findClaim, fingerprintOf } from '../../store/idempotency.ts'
+import { findRunByKey, type RunRow } from '../../store/runs.ts'
 import type { runsContract } from './contract.ts'
 import { withResolvedFiles } from './file-paths.ts'
 import { checkParameters } from './parameters.ts'
@@ -36,13 +34,18 @@ const longestWaitMs = 30_000
  */
 export const startOf = async (deps: StartDeps, call: RunCall): Promise<RunRow> => {
   const { database, sealer } = deps
+  const { body, files } = call
   const key = newRunKey()
   const scope = call.idempotencyScope
   if (scope === undefined) return startOnce(deps, call, { ...(await requestOf(deps, call)), key }, true)
-  const claim = { scope, fingerprint: fingerprintOf(call), runKey: key }
+  const claim = {
+    scope,
+    fingerprint: fingerprintOf([body, files.map(({ name, sha256 }) => [name, sha256])]),
+    runKey: key,
+  }
   // Looked for before the request is checked: what it names may be gone by now.
   const earlier = (await findClaim(database, sealer, claim))?.runKey
-  const run = earlier ? await runAtOnce(database, earlier) : undefined
+  const run = earlier ? await findRunByKey(database, earlier) : undefined
   if (run) return asFirstAnswered(run)
   const request = await requestOf(deps, call)
   const { runKey, isNew } = await claimKey(database, sealer, claim)
@@ -64,12 +67,6 @@ const requestOf = async ({ database, sealer, settings }: StartDeps, call: RunCal
   }
 }
 
-/** Hash of what a call sent, whichever way it was spelled. */
-const fingerprintOf = ({ body, files }: RunCall): string =>
-  createHash('sha256')
-    .update(canonicalJson([body, files.map(({ name, sha256 }) => ({ name, sha256 }))]))
-    .digest('hex')
-
 /**
  * Exactly one run has the key, whoever starts it: another call with it at the same time, this one, or, when a process
  * has died between the claim and the run, the repetition of the call.
@@ -82,7 +79,7 @@ const startOnce = async (
 ): Promise<RunRow> => {
   const giveUpAt = Date.now() + longestWaitMs
   for (let look = !isNew; ; look = true) {
-    const there = look ? await runAtOnce(database, request.key) : undefined
+    const there = look ? await findRunByKey(database, request.key) : undefined
     if (there) {
       await keepOwnFiles(database, there, call)
       return asFirstAnswered(there)
