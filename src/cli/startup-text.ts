@@ -14,6 +14,7 @@ export const startupText = ({ settings, server, seconds }: Started): string => {
   const { url, dataDir, demo } = server
   const rows: [string, string][] = []
   if (url) rows.push(['API', `${url}/api/v1`], ['Docs', `${url}/docs`])
+  if (server.metricsUrl) rows.push(['Metrics', `${server.metricsUrl}/metrics (no token)`])
   rows.push(['Database', server.postgres ? `${dataDir}/db (embedded)` : 'DATABASE_URL'], ['Files', `${dataDir}/files`])
   if (settings.role !== 'api') rows.push(['Workers', String(settings.workerConcurrency)])
   rows.push(['Admin', settings.adminToken ? 'JETTY_ADMIN_TOKEN' : `${dataDir}/admin-token`])
@@ -43,6 +44,7 @@ export const startupLine = ({ settings, server, seconds }: Started): string =>
     version,
     role: settings.role,
     url: server.url ?? null,
+    metrics_url: server.metricsUrl ?? null,
     data_dir: server.dataDir,
     database: server.postgres ? 'embedded' : 'DATABASE_URL',
     token_path: server.demo?.tokenPath ?? null,

@@ -1,5 +1,6 @@
 import type { Queries } from '../database/database.ts'
 import type { Sealer } from '../lib/crypto.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
 import { fingerprintSeal } from './idempotency.ts'
 
 /** A column of sealed texts. */
@@ -96,6 +97,15 @@ export const countOlder = async (
   return counts
 }
 
+const renew = (sealer: Sealer, column: SealedColumn, row: SealedRow): string => {
+  const boundTo = column.boundTo(row.bound)
+  try {
+    return sealer.seal(sealer.open(row.sealed, boundTo), boundTo)
+  } catch (cause) {
+    throw new AppError('internal', `${column.table}: ${messageOf(cause)}`, { cause })
+  }
+}
+
 /**
  * Seals every text of a column with the newest key that has another one, in the order of the primary key. A text that
  * somebody changes or holds at the moment is passed over. Throws what opening throws, with the table named.
@@ -120,10 +130,7 @@ export const resealColumn = async (
     const rows: SealedRow[] = await queries.rows<SealedRow>(`older_${table}`, read, [id, after])
     const last = rows.at(-1)
     if (!last) return
-    const renewed = rows.map((row) => {
-      const boundTo = column.boundTo(row.bound)
-      return sealer.seal(sealer.open(row.sealed, boundTo), boundTo)
-    })
+    const renewed = rows.map((row) => renew(sealer, column, row))
     const values = [rows.map((row) => row.key), rows.map((row) => row.sealed), renewed]
     const written = await queries.rows(`reseal_${table}`, write, values)
     await onProgress(written.length)

@@ -6,45 +6,64 @@ type Prometheus = typeof import('prom-client')
 /** The size of a database is the sizes of its files: a look at each of them, which once a minute is often enough. */
 const sizeKeptMs = 60_000
 
-/** What the database is asked for when somebody reads the metrics. While it is away only `jetty_database_up` says so. */
-export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, database: Database): void => {
-  const registers = [registry]
-  const gauge = (name: string, help: string) => new Gauge({ name, help, registers })
-  const size = gauge('jetty_database_size_bytes', 'Size of the database, as of at most a minute ago.')
-  const queued = gauge('jetty_leases_queued', 'Batches of runs that wait for a process to work on them.')
-  let measuredMs = Number.NEGATIVE_INFINITY
+interface Look {
+  up: number
+  queued: number
+  bytes: number
+}
 
-  const look = async (): Promise<number> => {
+/** Asks the database, at most once at a time; while it is away the last figures stand. */
+const makeLook = (database: Database): (() => Promise<Look>) => {
+  const last: Look = { up: 0, queued: 0, bytes: 0 }
+  let measuredMs = Number.NEGATIVE_INFINITY
+  let looking: Promise<Look> | undefined
+
+  const look = async (): Promise<Look> => {
     try {
-      const [row] = await database.rows<{ queued: number }>(
-        'queued_leases',
-        `select count(*) as queued from leases where owner = ''`,
-      )
-      queued.set(row?.queued ?? 0)
+      const text = `select count(*) as queued from leases where owner = ''`
+      last.queued = (await database.rows<{ queued: number }>('queued_leases', text))[0]?.queued ?? 0
       if (performance.now() - measuredMs > sizeKeptMs) {
-        const text = 'select pg_database_size(current_database()) as bytes'
-        size.set((await database.rows<{ bytes: number }>('database_size', text))[0]?.bytes ?? 0)
+        const sized = 'select pg_database_size(current_database()) as bytes'
+        last.bytes = (await database.rows<{ bytes: number }>('database_size', sized))[0]?.bytes ?? 0
         measuredMs = performance.now()
       }
-      return 1
+      last.up = 1
     } catch {
-      return 0
+      last.up = 0
     }
+    return last
   }
-  new Gauge({
-    name: 'jetty_database_up',
-    help: '1 while the database answers.',
-    registers,
-    async collect() {
-      this.set(await look())
-    },
-  })
+  return () => {
+    looking ??= look().finally(() => {
+      looking = undefined
+    })
+    return looking
+  }
+}
+
+/** What the database is asked for when somebody reads the metrics. */
+export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, database: Database): void => {
+  const registers = [registry]
+  const look = makeLook(database)
+  const gauge = (name: string, help: string, value: (seen: Look) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        this.set(value(await look()))
+      },
+    })
+  gauge('jetty_database_up', '1 while the database answers.', ({ up }) => up)
+  gauge('jetty_database_size_bytes', 'Size of the database, as of at most a minute ago.', ({ bytes }) => bytes)
+  gauge('jetty_leases_queued', 'Batches of runs that wait for a process to work on them.', ({ queued }) => queued)
   new Gauge({
     name: 'jetty_database_connections',
     help: 'Connections of the pool (used, idle) and calls that wait for one (waiting).',
     labelNames: ['state'],
     registers,
-    collect() {
+    async collect() {
+      await look() // whose own connection is none of what it counts
       for (const [state, total] of Object.entries(database.statistics())) this.set({ state }, total)
     },
   })
