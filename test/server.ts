@@ -2,13 +2,15 @@ import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pino from 'pino'
 import type { Activity } from '../src/activities/activity.ts'
 import { builtinActivities } from '../src/activities/registry.ts'
 import { loadSettings } from '../src/lib/config.ts'
 import { createLogger } from '../src/lib/log.ts'
 import { type Server, startServer } from '../src/main.ts'
 import type { Workflow } from '../src/model/workflow.ts'
-import { createTestDatabase } from './database.ts'
+import { createTestDatabase, type TestDatabase } from './database.ts'
+import { type LeakWatch, makeLeakWatch } from './leaks/watch.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of a body by asserting on it
 export type Body = any
@@ -32,15 +34,37 @@ export interface TestServer {
   get(task: string, id: string): Promise<Body>
   /** Waits until a look at a run satisfies; fails after ten seconds. */
   until(task: string, id: string, satisfied: (trajectory: Body) => boolean): Promise<Body>
+  /** Stops it, and fails when a secret of the test is in an answer, the log, a row or a file. */
   close(): Promise<void>
+  database: TestDatabase
+  dataDir: string
+  leaks: LeakWatch
+}
+
+export interface TestServerOptions {
+  activities?: Activity[]
+  env?: Record<string, string>
+  /** Another process of the same installation: it shares database and data folder. */
+  beside?: Pick<TestServer, 'database' | 'dataDir' | 'leaks'>
+}
+
+/** Everything is logged, to be looked through; TEST_LOG is what of it is shown. */
+const watchedLog = (leaks: LeakWatch) => {
+  const shown = process.env.TEST_LOG
+  const level = (name: string) => pino.levels.values[name] ?? Number.POSITIVE_INFINITY
+  const write = (line: string) => {
+    leaks.log(line)
+    if (shown && level(JSON.parse(line).level) >= level(shown)) process.stderr.write(line)
+  }
+  return createLogger({ level: 'trace', destination: { write } })
 }
 
 /** The whole server, as `jetty serve` composes it, over a database of its own, with the collection `acme`. */
-export const startTestServer = async (
-  options: { activities?: Activity[]; env?: Record<string, string> } = {},
-): Promise<TestServer> => {
-  const database = await createTestDatabase()
-  const dataDir = await mkdtemp(join(tmpdir(), 'jetty-data-'))
+export const startTestServer = async (options: TestServerOptions = {}): Promise<TestServer> => {
+  const { beside } = options
+  const database = beside?.database ?? (await createTestDatabase())
+  const dataDir = beside?.dataDir ?? (await mkdtemp(join(tmpdir(), 'jetty-data-')))
+  const leaks = beside?.leaks ?? makeLeakWatch()
   const settings = loadSettings({
     DATABASE_URL: database.url,
     JETTY_PORT: '0',
@@ -50,10 +74,14 @@ export const startTestServer = async (
   const more = (options.activities ?? []).map((activity) => [activity.name, activity] as const)
   const server = await startServer({
     settings,
-    log: createLogger({ level: process.env.TEST_LOG ?? 'silent' }),
+    log: watchedLog(leaks),
     activities: new Map([...builtinActivities, ...more]),
   })
   const url = server.url ?? ''
+  leaks.remember('the admin token', server.adminToken)
+  for (const served of [server.url, server.metricsUrl]) {
+    if (served) leaks.watchServer(served, { showsVariables: settings.exposeEnvValues })
+  }
 
   const call: TestServer['call'] = async (method, path, body, token = server.adminToken) => {
     const form = body instanceof FormData
@@ -88,7 +116,7 @@ export const startTestServer = async (
   }
   const get = async (name: string, id: string) => (await call('GET', `/api/v1/db/trajectory/acme/${name}/${id}`)).body
 
-  await call('POST', '/api/v1/collections', { name: 'acme' })
+  if (server.url && !beside) await call('POST', '/api/v1/collections', { name: 'acme' })
   return {
     server,
     url,
@@ -114,8 +142,15 @@ export const startTestServer = async (
     },
     async close() {
       await server.close()
-      await database.drop()
-      rmSync(dataDir, { recursive: true, force: true })
+      try {
+        await leaks.check({ databaseUrl: database.url, dataDir })
+      } finally {
+        if (!beside) await database.drop()
+        if (!beside) rmSync(dataDir, { recursive: true, force: true })
+      }
     },
+    database,
+    dataDir,
+    leaks,
   }
 }

@@ -1,0 +1,143 @@
+import { join } from 'node:path'
+import { openDatabase } from '../../src/database/database.ts'
+import { sealedColumns } from '../../src/store/sealed-texts.ts'
+import { type Exchange, tapPort } from './http-tap.ts'
+import { everyColumn, everyFile, type Place, unpacked } from './places.ts'
+import { sentSecrets } from './sent-secrets.ts'
+import { shortestSecret, spellingsOf } from './spellings.ts'
+
+/** Remembers the secrets that a test uses and looks for them wherever they must not be. */
+export interface LeakWatch {
+  /** A value that must never be seen again; shorter ones than six characters are let go. */
+  remember(name: string, value: string): void
+  /** Keeps a log line, to be looked through later. */
+  log(line: string): void
+  /** Looks at every request that the server at this address gets, and at its answers. */
+  watchServer(url: string, options?: { showsVariables?: boolean }): void
+  /** Throws where a secret was found in an answer, a log line, a row or a file; it never tells the secret itself. */
+  check(places: { databaseUrl?: string; dataDir?: string }): Promise<void>
+}
+
+const keptBytes = 48 * 1024 * 1024
+const mostFinds = 20
+const sealedText = /^v1\.[0-9a-f]{8}\.[\w-]{38,}$/
+
+interface Secret {
+  name: string
+  /** It stands in a workflow that was sent: a definition is the caller's own text and is kept as it is. */
+  inWorkflow: boolean
+}
+
+/** Where a workflow may be seen as it was sent. */
+const showsWorkflows = /^the column (definitions\.workflow|task_versions\.\w+)$|^the answer to \w+ \/api\/v1\/tasks\b/
+
+export const makeLeakWatch = (): LeakWatch => {
+  const secrets = new Map<string, Secret>()
+  const exchanges: { exchange: Exchange; showsVariables: boolean }[] = []
+  const workflows: string[] = []
+  const taps: (() => void)[] = []
+  const finds = new Set<string>()
+  let lines: string[] = []
+  let lineBytes = 0
+
+  const remember = (name: string, value: string) => {
+    if (value.length >= shortestSecret && value !== '***' && !secrets.has(value)) {
+      secrets.set(value, { name, inWorkflow: false })
+    }
+  }
+
+  const readRequest = ({ method, path, contentType, sent, answered }: Exchange): void => {
+    const body = Buffer.concat(sent).toString()
+    for (const { name, value } of sentSecrets(contentType, body)) remember(name, value)
+    if (path.startsWith('/api/v1/tasks')) workflows.push(body)
+    if (method !== 'POST' || !isKeyCreation(path)) return
+    for (const [token] of Buffer.concat(answered)
+      .toString()
+      .matchAll(/mlc_[\w-]{20,}/g))
+      remember('a key', token)
+  }
+
+  const search = (places: Iterable<Place>): void => {
+    const spelled = [...secrets].flatMap(([value, secret]) => spellingsOf(value).map((one) => ({ secret, one })))
+    for (const { where, text } of places) {
+      for (const { secret, one } of spelled) {
+        const [kind, spelling] = one
+        if (!text.includes(spelling) || (secret.inWorkflow && showsWorkflows.test(where))) continue
+        finds.add(`${secret.name}, written as ${kind}, is in ${where}`)
+      }
+    }
+  }
+
+  /** Looks through what was kept and lets it go. */
+  const searchKept = (): void => {
+    for (const { exchange } of exchanges) readRequest(exchange)
+    for (const [value, secret] of secrets) {
+      secret.inWorkflow ||= workflows.some((text) => spellingsOf(value).some(([, spelling]) => text.includes(spelling)))
+    }
+    const answers = exchanges
+      .filter(({ exchange, showsVariables }) => !mayShow(exchange, showsVariables))
+      .map(({ exchange }) => ({
+        where: `the answer to ${exchange.method} ${exchange.path.split('?', 1)[0]}`,
+        text: `${exchange.headers()}\n${unpacked(Buffer.concat(exchange.answered))}`,
+      }))
+    search(answers)
+    search([{ where: 'the log', text: lines.join('\n') }])
+    const open = exchanges.filter(({ exchange }) => !exchange.done)
+    exchanges.splice(0, exchanges.length, ...open)
+    lines = []
+    lineBytes = 0
+  }
+
+  const searchDatabase = async (url: string): Promise<void> => {
+    const database = openDatabase(url, { connections: 1 })
+    const listed = new Set(sealedColumns.map(({ table, sealed }) => `${table}.${sealed}`))
+    try {
+      let batch: Place[] = []
+      for await (const place of everyColumn(database)) {
+        if (sealedText.test(place.text) && !listed.has(`${place.table}.${place.column}`)) {
+          finds.add(`${place.where} holds sealed texts and is not in sealedColumns: a new key would not reach them`)
+        }
+        if (batch.push(place) < 1_000) continue
+        search(batch)
+        batch = []
+      }
+      search(batch)
+    } finally {
+      await database.close()
+    }
+  }
+
+  return {
+    remember,
+    log(line) {
+      lines.push(line)
+      lineBytes += line.length
+      if (lineBytes > keptBytes) searchKept()
+    },
+    watchServer(url, { showsVariables = false } = {}) {
+      const onExchange = (exchange: Exchange) => {
+        exchanges.push({ exchange, showsVariables })
+        if (exchanges.length % 500 === 0 && sizeOf(exchanges) > keptBytes) searchKept()
+      }
+      taps.push(tapPort(Number(new URL(url).port), onExchange))
+    },
+    async check({ databaseUrl, dataDir }) {
+      for (const stop of taps.splice(0)) stop()
+      searchKept()
+      if (databaseUrl) await searchDatabase(databaseUrl)
+      if (dataDir) search(everyFile(join(dataDir, 'files')))
+      const found = [...finds].slice(0, mostFinds)
+      finds.clear()
+      if (found.length > 0) throw new Error(`Secrets were found where they must not be:\n  ${found.join('\n  ')}`)
+    },
+  }
+}
+
+const isKeyCreation = (path: string): boolean => /^\/api\/v1\/api-keys\/?$/.test(path)
+
+const sizeOf = (exchanges: { exchange: Exchange }[]): number =>
+  exchanges.reduce((sum, { exchange }) => sum + exchange.answered.reduce((size, chunk) => size + chunk.length, 0), 0)
+
+/** The one answer that shows a key, and those that show variables where the server is set to. */
+const mayShow = ({ method, path }: Exchange, showsVariables: boolean): boolean =>
+  (method === 'POST' && isKeyCreation(path)) || (showsVariables && path.startsWith('/api/v1/collections'))
