@@ -1,4 +1,5 @@
 import type { Database } from '../../database/database.ts'
+import { changesOf } from '../../http/audit.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
@@ -11,7 +12,15 @@ import type { UpdateTask } from '../../model/task.ts'
 import type { Workflow } from '../../model/workflow.ts'
 import { findCollectionRow } from '../../store/collections.ts'
 import { readEnvironment } from '../../store/environments.ts'
-import { createTask, deleteTask, findTask, listTasks, type TaskFields, updateTask } from '../../store/tasks.ts'
+import {
+  createTask,
+  deleteTask,
+  findTask,
+  listTasks,
+  type TaskFields,
+  type TaskRow,
+  updateTask,
+} from '../../store/tasks.ts'
 import { shownStorageInfo } from '../collections/shown.ts'
 import { tasksContract } from './contract.ts'
 import { listedTaskText, taskText } from './shown.ts'
@@ -41,6 +50,9 @@ const stored = (
     : { croissant_metadata: croissant === null ? null : (memberText(text, 'croissant_metadata') ?? null) }),
 })
 
+/** What the audit trail says of a task: which fields were given, and what it is called by now. */
+const noted = (body: UpdateTask, { name, version }: TaskRow) => ({ ...changesOf(body), name, version })
+
 export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): Route[] => {
   const get = async (collection: FoundCollection, task: string) => {
     const row = await findTask(database, collection.id, task)
@@ -57,8 +69,10 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
       rawJson(`[${(await listTasks(database, [collection.id], query)).map(listedTaskText).join(',')}]`),
 
     getTask: async ({ collection, params, identity }) => {
-      const row = await get(collection, params.task)
-      if (row.is_private) requireScope(identity, collection.id)
+      const row = await findTask(database, collection.id, params.task)
+      // Whoever may not see a private task shall not learn that it is there: a missing one is answered in the same way.
+      if (!row || row.is_private) requireScope(identity, collection.id)
+      if (!row) throw missing(params.task, collection.name)
       return rawJson(taskText(row))
     },
 
@@ -76,11 +90,11 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
       })
       if (row === 'taken') throw taken(body.name, collection)
       if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
-      note({ target: `${collection.name}/${row.name}` })
+      note({ target: `${collection.name}/${row.name}`, changes: noted(body, row) })
       return rawJson(taskText(row, { warnings: workflowWarnings(body.workflow as Workflow) }))
     },
 
-    updateTask: async ({ collection, params, body, bodyText }) => {
+    updateTask: async ({ collection, params, body, bodyText, note }) => {
       const row = await get(collection, params.task)
       const fields = stored(body, bodyText)
       const warnings = body.workflow ? workflowWarnings(body.workflow as Workflow) : []
@@ -88,6 +102,7 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
       const changed = await updateTask(database, row.id, fields)
       if (changed === 'taken') throw taken(body.name ?? row.name, collection)
       if (changed === undefined) throw missing(params.task, collection.name)
+      note({ changes: noted(body, changed) })
       return rawJson(taskText(changed, { warnings }))
     },
 

@@ -1,0 +1,227 @@
+import type { Ask } from './ask.ts'
+import { idempotencyKey, type Place } from './world.ts'
+
+/** A status, and the text of the error where it is one sentence. */
+export type Refusal = readonly [status: number, detail?: string]
+
+/** How an operation is called, and what it answers to those who may not. */
+export interface Operation {
+  /** What a token must be for it; `none`: nobody looks at one. */
+  needs: 'none' | 'optional' | 'read' | 'write' | 'admin'
+  /** A valid call of what is at a place. */
+  ask(at: Place): Ask
+  /** What a valid call answers; left out, any 2xx. */
+  status?: number
+  /** What is answered where the call means a place that the key does not cover. */
+  stranger?: Refusal
+  /** The same where only this one part of the place is foreign; left out, 404. `own`: nothing foreign is meant by it. */
+  mixed?: Partial<Record<keyof Place, Refusal | 'own'>>
+  /** More ways to reach for what is foreign, and what is answered. */
+  reaching?(mine: Place, theirs: Place): readonly (readonly [Ask, ...Refusal])[]
+  /** Calls that name something foreign and are answered all the same, with nothing of it. */
+  harmless?(mine: Place, theirs: Place): readonly Ask[]
+}
+
+const scope: Refusal = [403, 'API key not valid for this collection']
+const noKey: Refusal = [404, 'API key not found']
+const noFile: Refusal = [404, 'File not found']
+
+const at = (place: Place) => `/api/v1/collections/${place.collection}`
+const task = (place: Place) => `${place.collection}/${place.task}`
+const run = (place: Place) => `${task(place)}/${place.trajectory}`
+const file = new File(['bytes'], 'bytes.txt')
+const workflow = { step_configs: { a: { activity: 'text_echo', text: 'hello' } }, steps: ['a'] }
+
+const open = (path: string, status = 200): Operation => ({ needs: 'none', status, ask: () => ({ path }) })
+const read = (path: (place: Place) => string, more: Partial<Operation> = {}): Operation => ({
+  needs: 'read',
+  ask: (place) => ({ path: path(place) }),
+  ...more,
+})
+const write = (ask: (place: Place) => Ask, more: Partial<Operation> = {}): Operation => ({
+  needs: 'write',
+  ask,
+  ...more,
+})
+
+/** Ways out of one's own folder that a path might be fooled by. */
+const climbing = (mine: Place, theirs: Place): readonly (readonly [Ask, ...Refusal])[] =>
+  ['/../', '/%2e%2e/', '%2f..%2f', '/..%2f', '//', '/./../'].map((way) => [
+    { path: `/api/v1/file/${mine.collection}${way}${theirs.path}` },
+    404,
+  ])
+
+const started = (path: string): Operation =>
+  write((place) => ({ path: `${path}/${task(place)}`, body: { init_params: { file_paths: [place.upload] } } }), {
+    mixed: { upload: [422] },
+    reaching: (mine, theirs) => [
+      [{ path: `${path}/${task(mine)}`, form: { init_params: JSON.stringify({ file_paths: [theirs.upload] }) } }, 422],
+      [{ path: `${path}/${task(mine)}`, body: { init_params: { file_paths: [theirs.path] } } }, 422],
+      [{ path: `${path}/${task(mine)}`, body: { init_params: { file_paths: [theirs.uploadPath] } } }, 422],
+    ],
+    harmless: (mine) => [{ path: `${path}/${task(mine)}`, body: {}, headers: { 'Idempotency-Key': idempotencyKey } }],
+  })
+
+/** Every operation of the API by its name, in an order in which valid calls can follow each other. */
+export const operations: Record<string, Operation> = {
+  getHealth: open('/api/v1/health'),
+  getOpenApi: open('/openapi.json'),
+  getDocs: open('/docs'),
+  listStepTemplates: open('/api/v1/step-templates'),
+  getStepTemplate: open('/api/v1/step-templates/text_echo'),
+  runDemo: open('/api/demo/run', 404),
+  getDemoStatus: open('/api/demo/status/some-run', 404),
+  getDemoReport: open('/api/demo/report/some-run', 404),
+  signUpByEmail: open('/api/onboarding/email-signup', 404),
+  searchDatasets: { needs: 'optional', ask: () => ({ path: '/api/v1/datasets/search?q=job' }) },
+
+  whoAmI: read(() => '/api/v1/auth/whoami'),
+  listConnectedAccounts: read(() => '/api/v1/connected-accounts'),
+  listAllModels: read(() => '/api/v1/models'),
+  listModels: read((place) => `/api/v1/models/${place.collection}`),
+  searchModels: read(() => '/api/v1/models/search?q=job'),
+  listDatasets: read((place) => `/api/v1/datasets/${place.collection}`),
+  getTrial: read((place) => `/api/v1/trial/${place.collection}`),
+  activateTrial: write((place) => ({ path: `/api/v1/trial/${place.collection}/activate` }), { status: 400 }),
+
+  listCollections: read(() => '/api/v1/collections'),
+  createCollection: write(() => ({ path: '/api/v1/collections', body: { name: 'made' } }), {
+    reaching: (_, theirs) => [
+      [{ path: '/api/v1/collections', body: { name: theirs.collection } }, 400, 'Collection already exists'],
+    ],
+  }),
+  getCollection: read(at),
+  setCollectionOwner: write((place) => ({ path: `${at(place)}/owner`, body: { owner_identifier: 'ann' } })),
+  getCollectionStorage: read((place) => `${at(place)}/storage`),
+  setCollectionStorage: write((place) => ({ path: `${at(place)}/storage`, body: { storage_info: { bucket: 'b' } } })),
+  listCollectionDatasets: read((place) => `${at(place)}/datasets`),
+  listCollectionAgents: read((place) => `${at(place)}/agents`),
+  getCollectionSettings: read((place) => `${at(place)}/settings`),
+  updateCollectionSettings: write((place) => ({
+    path: `${at(place)}/settings`,
+    body: { rate_limit_per_minute: 1_000_000 },
+  })),
+  getEnvironment: read((place) => `${at(place)}/environment`),
+  setEnvironment: write((place) => ({ path: `${at(place)}/environment`, body: { environment_variables: { A: 'b' } } })),
+
+  listAllTasks: read(() => '/api/v1/tasks'),
+  listTasks: read((place) => `/api/v1/tasks/${place.collection}`),
+  searchTasks: read((place) => `/api/v1/tasks/${place.collection}/search?q=job`),
+  searchAllTasks: read(() => '/api/v1/tasks/search?q=job'),
+  getTask: read((place) => `/api/v1/tasks/${task(place)}`),
+  getTaskDetails: read((place) => `/api/v1/task-details/${task(place)}`),
+  listTaskVersions: read((place) => `/api/v1/tasks/${task(place)}/history?include_changeset=true`),
+  getTaskVersion: read((place) => `/api/v1/tasks/${task(place)}/versions/${place.version}`),
+  createTask: write((place) => ({ path: `/api/v1/tasks/${place.collection}`, body: { name: 'new', workflow } })),
+  updateTask: write((place) => ({ path: `/api/v1/tasks/${task(place)}`, body: { description: 'changed' } })),
+
+  runTask: started('/api/v1/run'),
+  runTaskSync: started('/api/v1/run-sync'),
+
+  listTrajectories: read((place) => `/api/v1/db/trajectories/${task(place)}`),
+  getStats: read((place) => `/api/v1/db/stats/${task(place)}`),
+  getTrajectory: read((place) => `/api/v1/db/trajectory/${run(place)}`),
+  downloadTrajectory: read((place) => `/api/v1/trajectory/${run(place)}/download`),
+  setTrajectoryStatuses: write(
+    (place) => ({ path: `/api/v1/trajectory/${task(place)}/statuses`, body: { [place.trajectory]: 'completed' } }),
+    {
+      harmless: (mine, theirs) => [
+        {
+          path: `/api/v1/trajectory/${task(mine)}/statuses`,
+          body: { [mine.trajectory]: 'completed', [theirs.trajectory]: 'failed' },
+        },
+      ],
+    },
+  ),
+  getWorkflowLogs: read((place) => `/api/v1/workflows-logs/${place.workflow}`, {
+    mixed: { workflow: scope },
+    reaching: (_, theirs) => [[{ path: `/api/v1/workflows-logs/${theirs.trajectory}` }, ...scope]],
+    harmless: (mine) => [{ path: `/api/v1/workflows-logs/${mine.ingested}` }],
+  }),
+  watchTrajectory: read((place) => `/api/v1/trajectory/${run(place)}/events`, {
+    harmless: (mine) =>
+      ['0', '1', '999999999999', '-1', 'x'].map((id) => ({
+        path: `/api/v1/trajectory/${run(mine)}/events`,
+        headers: { 'Last-Event-ID': id },
+      })),
+  }),
+  watchCollection: read((place) => `${at(place)}/events`, {
+    harmless: (mine) =>
+      ['0', '1', '-1', 'x'].map((id) => ({ path: `${at(mine)}/events`, headers: { 'Last-Event-ID': id } })),
+  }),
+  ingestTrajectory: write(
+    (place) => ({
+      path: `/api/v1/trajectories/${task(place)}/ingest`,
+      body: { trajectory_id: place.ingested, output: 'again' },
+    }),
+    {
+      mixed: { task: 'own', ingested: 'own' },
+      reaching: (mine, theirs) => [
+        [{ path: `/api/v1/trajectories/${task(mine)}/ingest`, body: { trajectory_id: theirs.trajectory } }, 409],
+      ],
+    },
+  ),
+  addLabel: write((place) => ({
+    path: `/api/v1/trajectory/${run(place)}/labels`,
+    body: { key: 'quality', value: 'good', author: 'ann' },
+  })),
+  listLabels: read((place) => `/api/v1/trajectory/${run(place)}/labels`),
+  deleteLabel: write((place) => ({ path: `/api/v1/trajectory/${run(place)}/labels/${place.label}` })),
+
+  downloadFile: read((place) => `/api/v1/file/${place.path}`, {
+    mixed: { path: scope },
+    reaching: (mine, theirs) => [
+      [{ path: `/api/v1/file/${theirs.uploadPath}` }, ...scope],
+      [{ path: `/api/v1/file/${mine.collection}/${theirs.path}` }, 404],
+      ...climbing(mine, theirs),
+    ],
+  }),
+  listFiles: read((place) => `/api/v1/list-files?prefix=${task(place)}`, {
+    mixed: { task: 'own' },
+    reaching: (_, theirs) => [
+      [{ path: `/api/v1/list-files?prefix=${theirs.collection}` }, ...scope],
+      [{ path: `/api/v1/list-files?prefix=${theirs.collection.slice(0, -1)}` }, 404, 'Collection not found'],
+    ],
+    harmless: (mine) => [{ path: `/api/v1/list-files?prefix=${mine.collection}` }],
+  }),
+  uploadFile: write((place) => ({ path: '/api/v1/files/upload', form: { collection: place.collection, file } })),
+  uploadSandboxFiles: write((place) => ({
+    path: '/api/v1/sandbox/upload',
+    form: { collection: place.collection, files: file },
+  })),
+  createFile: write((place) => ({ path: '/api/v1/files', form: { collection: place.collection, file } })),
+  listUploads: read((place) => `/api/v1/files?collection=${place.collection}`, {
+    reaching: (_, theirs) => [[{ path: `/api/v1/files?after=${theirs.upload}` }, 422]],
+    harmless: () => [{ path: '/api/v1/files' }],
+  }),
+  getUpload: read((place) => `/api/v1/files/${place.upload}`, { stranger: noFile }),
+  downloadUpload: read((place) => `/api/v1/files/${place.upload}/content`, { stranger: noFile }),
+  deleteUpload: write((place) => ({ path: `/api/v1/files/${place.upload}` }), { stranger: noFile }),
+
+  createKey: write(
+    (place) => ({ path: '/api/v1/api-keys', body: { name: 'new', collection_name: place.collection } }),
+    {
+      reaching: (mine, theirs) => {
+        const body = { name: 'both', collection_name: mine.collection, collections: [theirs.collection] }
+        return [[{ path: '/api/v1/api-keys', body }, ...scope]]
+      },
+    },
+  ),
+  listKeys: write((place) => ({ path: `/api/v1/api-keys/collection/${place.collection}` })),
+  getKey: write((place) => ({ path: `/api/v1/api-keys/${place.keyId}` }), { stranger: noKey }),
+  updateKey: write((place) => ({ path: `/api/v1/api-keys/${place.keyId}`, body: { name: 'renamed' } }), {
+    stranger: noKey,
+  }),
+  deleteKey: write((place) => ({ path: `/api/v1/api-keys/${place.spareKeyId}` }), { stranger: noKey }),
+
+  listAudit: write((place) => ({ path: `${at(place)}/audit` }), {
+    harmless: (mine, theirs) => [{ path: `${at(mine)}/audit?cursor=${theirs.audit + 1}` }],
+  }),
+  listServerAudit: { needs: 'admin', ask: () => ({ path: '/api/v1/audit' }) },
+  getMetrics: { needs: 'admin', ask: () => ({ path: '/metrics' }) },
+  getSecretKeyRotation: { needs: 'admin', ask: () => ({ path: '/api/v1/secret-key/rotate' }) },
+  rotateSecretKey: { needs: 'admin', ask: () => ({ path: '/api/v1/secret-key/rotate' }) },
+
+  deleteTask: write((place) => ({ path: `/api/v1/tasks/${task(place)}` })),
+  deleteCollection: { needs: 'admin', ask: (place) => ({ path: at(place) }) },
+}

@@ -1,0 +1,130 @@
+import type { Body, TestServer } from '../server.ts'
+import { send } from './ask.ts'
+
+/** A collection with one of everything, by the names and ids that a caller would send. */
+export interface Place {
+  collection: string
+  task: string
+  trajectory: string
+  workflow: string
+  /** A run that was recorded elsewhere, under an id that stands in both collections. */
+  ingested: string
+  /** Storage path of a file that came with a run. */
+  path: string
+  upload: string
+  uploadPath: string
+  label: string
+  version: string
+  keyId: number
+  spareKeyId: number
+  audit: number
+}
+
+/** A place, and keys for it. */
+export interface Side extends Place {
+  key: string
+  reader: string
+  revoked: string
+  expired: string
+}
+
+/** In every name of the foreign side, and nowhere else. */
+const foreignWord = 'zq7'
+const foreignNumbers = 7_770_001
+
+/** The foreign side has used it for its run. */
+export const idempotencyKey = 'the-same-for-both'
+
+const fail = (what: string, answer: { status: number; body: Body }): never => {
+  throw new Error(`the world could not be made: ${what} answered ${answer.status} ${JSON.stringify(answer.body)}`)
+}
+
+const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
+  const name = (text: string) => (word ? `${text}-${word}` : text)
+  const call = async (method: string, path: string, body?: unknown, token?: string) => {
+    const answer = await jetty.call(method, path, body, token)
+    return answer.status < 300 ? answer.body : fail(`${method} ${path}`, answer)
+  }
+  const collection = name('acme')
+  const task = name('job')
+  if (word) await call('POST', '/api/v1/collections', { name: collection })
+  await call('PATCH', `/api/v1/collections/${collection}/environment`, {
+    environment_variables: { [`VARIABLE_${word}`]: `sealed-${word}-value` },
+  })
+  const makeKey = (text: string, more: object = {}) =>
+    call('POST', '/api/v1/api-keys', { name: name(text), collection_name: collection, ...more })
+  const [writer, spare, reader, revoked, expired] = [
+    await makeKey('writer'),
+    await makeKey('spare'),
+    await makeKey('reader', { access_level: 'READ' }),
+    await makeKey('revoked'),
+    await makeKey('expired', { expires_at: '2020-01-01T00:00:00Z' }),
+  ]
+  await call('PUT', `/api/v1/api-keys/${revoked.id}`, { is_active: false })
+  const key = writer.api_key
+
+  const workflow = { step_configs: { say: { activity: 'text_echo', text: name('said') } }, steps: ['say'] }
+  await call('POST', `/api/v1/tasks/${collection}`, { name: task, workflow, description: name('job') }, key)
+  const history = await call('GET', `/api/v1/tasks/${collection}/${task}/history`, undefined, key)
+  const started = {
+    path: `/api/v1/run-sync/${collection}/${task}`,
+    form: { init_params: '{}', files: new File([name('content')], `${name('sent')}.txt`) },
+  }
+  const headers = { authorization: `Bearer ${key}`, ...(word ? { 'idempotency-key': idempotencyKey } : {}) }
+  const run = JSON.parse((await send(Number(new URL(jetty.url).port), 'POST', started, headers)).text)
+  const labels = `/api/v1/trajectory/${collection}/${task}/${run.trajectory_id}/labels`
+  await call('POST', labels, { key: name('label'), value: name('good'), author: name('ann') }, key)
+  const ingested = 'eval:1'
+  const evaluated = { trajectory_id: ingested, output: name('output') }
+  await call('POST', `/api/v1/trajectories/${collection}/${task}/ingest`, evaluated, key)
+  const upload = new FormData()
+  upload.append('collection', collection)
+  upload.append('file', new Blob([name('uploaded')]), `${name('uploaded')}.txt`)
+  const uploaded = await call('POST', '/api/v1/files/upload', upload, key)
+  const trail = await call('GET', `/api/v1/collections/${collection}/audit`, undefined, key)
+  return {
+    collection,
+    task,
+    trajectory: run.trajectory_id,
+    workflow: run.workflow_id,
+    ingested,
+    path: run.init_params.file_paths[0],
+    upload: uploaded.id,
+    uploadPath: uploaded.path,
+    label: name('label'),
+    version: history.versions[0].content_hash,
+    keyId: writer.id,
+    spareKeyId: spare.id,
+    audit: trail.entries[0].id,
+    key,
+    reader: reader.api_key,
+    revoked: revoked.api_key,
+    expired: expired.api_key,
+  }
+}
+
+/** Ids that are numbers go on from here, so that those of the foreign side are told from all others. */
+const numberFrom = async (jetty: TestServer, first: number): Promise<void> => {
+  const { database } = jetty.server
+  const columns = await database.query<{ of: string; name: string }>(
+    `select quote_ident(table_name) as of, quote_ident(column_name) as name from information_schema.columns
+     where table_schema = 'public' and is_identity = 'YES'`,
+  )
+  for (const { of, name } of columns) await database.query(`alter table ${of} alter ${name} restart with ${first}`)
+}
+
+/** Two sides that know nothing of each other. */
+export const makeWorld = async (jetty: TestServer): Promise<{ mine: Side; theirs: Side }> => {
+  const mine = await makeSide(jetty, '')
+  await numberFrom(jetty, foreignNumbers)
+  const theirs = await makeSide(jetty, foreignWord)
+  await numberFrom(jetty, 100_000)
+  return { mine, theirs }
+}
+
+/** What of a text belongs to the foreign side: its names, ids and keys. */
+export const foreignIn = (theirs: Side, text: string): string[] => {
+  const ids = [theirs.trajectory, theirs.upload, theirs.version, theirs.key.slice(4), theirs.key.slice(0, 8)]
+  const pattern = new RegExp(`[\\w.-]*${foreignWord}[\\w.-]*|\\b777\\d{4}\\b|${ids.join('|')}`, 'gi')
+  return [...new Set(text.match(pattern) ?? [])]
+}
