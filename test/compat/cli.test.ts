@@ -166,3 +166,34 @@ test('jetty_templates and jetty_template, without a token', async () => {
   const one = await server.nobody.send('GET', '/api/v1/step-templates/text_echo')
   expect([one.status, one.type, one.body.activity_name]).toEqual([200, 'application/json', 'text_echo'])
 })
+
+test('jetty_search_templates: the templates of a word', async () => {
+  const { status, body } = await server.nobody.send('GET', '/api/v1/step-templates?q=split')
+  expect([status, body.templates.map((one: Body) => one.name)]).toEqual([200, ['text_split']])
+})
+
+test('jetty_stats', async () => {
+  await cli.json('POST', '/api/v1/tasks/acme', { name: 'counted', description: '', workflow: echoing })
+  const none = await cli.send('GET', '/api/v1/db/stats/acme/counted')
+  expect([none.status, none.type, none.body.total, none.body.success_rate]).toEqual([200, 'application/json', 0, null])
+  for (let count = 0; count < 3; count++) await run('{}', '/api/v1/run-sync/acme/counted')
+  const { body } = await cli.send('GET', '/api/v1/db/stats/acme/counted')
+  expect(body).toMatchObject({
+    collection: 'acme',
+    task: 'counted',
+    name: 'acme/counted',
+    total: 3,
+    by_status: { pending: 0, running: 0, completed: 3, failed: 0, cancelled: 0, archived: 0 },
+    success_rate: 1,
+    avg_duration_seconds: expect.any(Number),
+    steps: { echo: { count: 3, failed: 0 } },
+  })
+})
+
+test('jetty_datasets and jetty_models: arrays, and 404 for a collection that is not there', async () => {
+  for (const path of ['/datasets/acme', '/models/acme/']) {
+    const answer = await cli.send('GET', `/api/v1${path}`)
+    expect([path, answer.status, answer.type, answer.body]).toEqual([path, 200, 'application/json', []])
+    expect((await cli.send('GET', `/api/v1${path.replace('acme', 'none')}`)).status).toBe(404)
+  }
+})

@@ -169,12 +169,30 @@ test('whoami, the description and its page', async () => {
   })
   const openApi = (await server.nobody.send('GET', '/openapi.json')).body
   expect(openApi.openapi).toMatch(/^3\./)
-  for (const path of Object.keys(openApi.paths)) {
-    for (const name of path.match(/\{\w+\}/g) ?? []) {
-      expect(['{collection}', '{task}', '{trajectory_id}', '{path}', '{id}', '{activity}', '{workflow_id}']).toContain(
-        name,
-      )
+  for (const [path, methods] of Object.entries(openApi.paths as Record<string, Record<string, Body>>)) {
+    const names = [...path.matchAll(/\{(\w+)\}/g)].map((found) => found[1])
+    for (const operation of Object.values(methods)) {
+      const declared = (operation.parameters ?? []).filter((one: Body) => one.in === 'path')
+      expect([path, declared.map((one: Body) => one.name)]).toEqual([path, names])
     }
   }
   expect((await server.nobody.send('GET', '/docs')).type).toMatch(/^text\/html/)
+})
+
+test('the two checks before a run: is the trial active, and has the collection a key of its own', async () => {
+  const trial = (await curl.send('GET', '/api/v1/trial/acme')).body
+  expect(trial).toMatchObject({ active: false, runs_used: 0, runs_remaining: 0, minutes_remaining: 0 })
+  const names = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GEMINI_API_KEY', 'REPLICATE_API_TOKEN']
+  const hasKeys = async () => {
+    const { environment_variables: variables } = (await curl.send('GET', '/api/v1/collections/acme')).body
+    return names.some((name) => Object.hasOwn(variables, name))
+  }
+  const set = (value: string | null) =>
+    curl.json('PATCH', '/api/v1/collections/acme/environment', { environment_variables: { GEMINI_API_KEY: value } })
+  expect(await hasKeys()).toBe(false)
+  await set('value-of-gemini')
+  expect(await hasKeys()).toBe(true)
+  await set(null)
+  const lent = await run('run/acme/echo', { init_params: '{}', use_trial_keys: 'true' })
+  expect([lent.status, lent.body.detail]).toEqual([403, 'Trial is not active for this collection'])
 })

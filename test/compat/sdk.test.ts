@@ -115,6 +115,75 @@ describe('the SDK', () => {
     expect(file.headers['content-disposition']).toBe('attachment; filename="x.grade.json"')
   })
 
+  test('getTrialStatus, and activateTrial as a POST without body or content type', async () => {
+    const trial = await get('/trial/acme')
+    isJson(trial)
+    expect([trial.status, trial.body.active, trial.body.runs_remaining]).toEqual([200, false, expect.any(Number)])
+    const activated = await client.send('POST', '/api/v1/trial/acme/activate')
+    expect([activated.status, activated.body.detail]).toEqual([400, 'Trial keys are not available on this server'])
+  })
+
+  test('getStats, listStepTemplates, getStepTemplate', async () => {
+    for (const path of ['/db/stats/acme/t', '/step-templates', '/step-templates/text_echo']) {
+      const answer = await get(path)
+      isJson(answer)
+      expect([path, answer.status]).toEqual([path, 200])
+    }
+  })
+
+  test('ingestTrajectory: five fields; the same id again overwrites', async () => {
+    const push = (body: object) => client.json('POST', '/api/v1/trajectories/acme/sdk-evals/ingest', body)
+    const first = await push({ trajectory_id: 'sess-turn_0', output: 'one', status: 'failed', scores: { tone: 0.5 } })
+    isJson(first)
+    expect([first.status, first.body]).toEqual([
+      200,
+      {
+        trajectory_id: 'sess-turn_0',
+        name: 'acme/sdk-evals',
+        storage_path: 'acme/sdk-evals/0000',
+        status: 'failed',
+        labels: [{ key: 'score.tone', value: '0.5', author: 'ingest', created: expect.any(String) }],
+      },
+    ])
+    expect((await push({ trajectory_id: 'sess-turn_0', output: 'two' })).status).toBe(200)
+    const list = (await get('/db/trajectories/acme/sdk-evals')).body
+    expect([list.total, list.trajectories[0].steps.eval.outputs.output]).toEqual([1, 'two'])
+  })
+
+  test('addLabel: each one is in list and get at once, and of a key the last one counts', async () => {
+    const { trajectory_id: id } = (await client.form('/api/v1/run-sync/acme/t', [])).body
+    for (const [key, value, author] of [
+      ['eval.grade', 'B', 'one'],
+      ['eval.pass', 'true', 'one'],
+      ['eval.grade', 'A', 'two'],
+      ['eval.pass', 'false', 'one'],
+    ]) {
+      const added = await client.json('POST', `/api/v1/trajectory/acme/t/${id}/labels`, { key, value, author })
+      expect([added.status, added.body.ok]).toEqual([200, true])
+      const [shown, listed] = [
+        (await get(`/db/trajectory/acme/t/${id}`)).body.labels,
+        (await get('/db/trajectories/acme/t?limit=1')).body.trajectories[0].labels,
+      ]
+      expect(shown).toEqual(listed)
+      expect(shown.at(-1)).toMatchObject({ key, value, author })
+    }
+    const { labels } = (await get(`/db/trajectory/acme/t/${id}`)).body
+    expect(labels).toHaveLength(3)
+    expect(Object.fromEntries(labels.map((one: Body) => [one.key, one.value]))).toEqual({
+      'eval.grade': 'A',
+      'eval.pass': 'false',
+    })
+  })
+
+  test('parseWorkflowId: what stands after the last -- is the trajectory', async () => {
+    await client.json('POST', '/api/v1/tasks/acme', { name: 'a--b-c', description: '', workflow: echoing })
+    const { body } = await client.form('/api/v1/run/acme/a--b-c', [])
+    expect(body.workflow_id).toBe(`acme-a--b-c--${body.trajectory_id}`)
+    const id = body.workflow_id.slice(body.workflow_id.lastIndexOf('--') + 2)
+    expect((await get(`/db/trajectory/acme/a--b-c/${id}`)).status).toBe(200)
+    expect((await get(`/workflows-logs/${body.workflow_id}`)).body.trajectory_id).toBe(id)
+  })
+
   test('errors are mapped by their status, and every body has a detail', async () => {
     const anonymous = await server.nobody.send('GET', '/api/v1/collections/')
     expect([anonymous.status, anonymous.body, anonymous.headers['www-authenticate']]).toEqual([
@@ -150,7 +219,7 @@ describe('the SDK', () => {
 })
 
 describe('the MCP server', () => {
-  test('list-collections, get-collection, list-tasks, get-task, step templates', async () => {
+  test('list-collections, get-collection, list-tasks, get-task, list-step-templates, get-step-template', async () => {
     const paths = [
       '/collections/',
       '/collections/acme',
@@ -195,5 +264,22 @@ describe('the MCP server', () => {
     const names = Object.keys((await get('/collections/acme/environment')).body.environment_variables)
     const wanted = ['GEMINI_API_KEY', 'GONE', 'NEVER_WAS']
     expect(wanted.filter((name) => names.includes(name))).toEqual(['GEMINI_API_KEY'])
+  })
+
+  test('get-trial-status before a run, and activate-trial', async () => {
+    const trial = await get('/trial/acme')
+    isJson(trial)
+    expect(trial.body.active).toBe(false)
+    expect((await client.send('POST', '/api/v1/trial/acme/activate')).body.detail).toMatch(/not available/)
+  })
+
+  test('get-stats and add-label', async () => {
+    const { trajectory_id: id } = (await client.form('/api/v1/run-sync/acme/t', [])).body
+    const path = `/api/v1/trajectory/acme/t/${id}/labels`
+    const label = await client.json('POST', path, { key: 'review', value: 'good', author: 'mcp' })
+    isJson(label)
+    const stats = await get('/db/stats/acme/t')
+    isJson(stats)
+    expect([label.status, stats.status, stats.body.labels.review]).toEqual([200, 200, { good: 1 }])
   })
 })
