@@ -20,16 +20,16 @@ export const trialSchema = z
 
 export type Trial = z.infer<typeof trialSchema>
 
-/** A trial that was never activated: everything is left of it. */
-export const unusedTrial: Trial = {
+/** Where no trial was ever activated: nothing is used, and nothing may be. */
+export const inactiveTrial: Trial = {
   active: false,
   status: 'inactive',
   runs_used: 0,
   runs_limit: 10,
-  runs_remaining: 10,
+  runs_remaining: 0,
   minutes_used: 0,
   minutes_limit: 60,
-  minutes_remaining: 60,
+  minutes_remaining: 0,
   activated_at: null,
   expires_at: null,
   providers: [],

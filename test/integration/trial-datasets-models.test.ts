@@ -16,15 +16,15 @@ afterAll(() => server?.close())
 const get = (path: string, token: string | null = key) => server.call('GET', `/api/v1${path}`, { token })
 
 describe('the trial', () => {
-  const unused = {
+  const inactive = {
     active: false,
     status: 'inactive',
     runs_used: 0,
     runs_limit: 10,
-    runs_remaining: 10,
+    runs_remaining: 0,
     minutes_used: 0,
     minutes_limit: 60,
-    minutes_remaining: 60,
+    minutes_remaining: 0,
     activated_at: null,
     expires_at: null,
     providers: [],
@@ -33,7 +33,7 @@ describe('the trial', () => {
   test('of a collection that never activated it is a whole object', async () => {
     for (const path of ['/trial/acme', '/trial/ACME/']) {
       const answer = await get(path, reader)
-      expect([answer.status, answer.body]).toEqual([200, unused])
+      expect([answer.status, answer.body]).toEqual([200, inactive])
     }
   })
 
@@ -46,7 +46,7 @@ describe('the trial', () => {
     expect([answer.status, answer.body.detail]).toEqual([400, 'Trial keys are not available on this server'])
     const withBody = await server.call('POST', '/api/v1/trial/acme/activate', { token: key, headers, body: '{"a":' })
     expect([withBody.status, withBody.body.detail]).toEqual([400, 'Trial keys are not available on this server'])
-    expect((await get('/trial/acme')).body).toEqual(unused)
+    expect((await get('/trial/acme')).body).toEqual(inactive)
   })
 
   test('is for those whom the collection concerns', async () => {
