@@ -5,6 +5,7 @@ import { killInRecovery } from './scenarios/kill-in-recovery.ts'
 import { killRounds } from './scenarios/kill-rounds.ts'
 import { poison } from './scenarios/poison.ts'
 import { postgresKilled } from './scenarios/postgres-killed.ts'
+import { repeated } from './scenarios/repeated.ts'
 import { secrets } from './scenarios/secrets.ts'
 import { sleepers } from './scenarios/sleepers.ts'
 
@@ -38,4 +39,8 @@ it('runs that sleep in memory are not suspected of the deaths they sleep through
 
 it('secrets of a run survive kill -9 and are gone at its end', { timeout }, async () => {
   expect(await secrets()).toEqual([])
+})
+
+it('a request that is repeated with its key until it is answered starts one run', { timeout }, async () => {
+  expect(await repeated({ kills: 3, requests: 300 })).toEqual([])
 })
