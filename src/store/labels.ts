@@ -98,8 +98,9 @@ export const writeLabels = async (
        where not is_new or place <= $5),
      touched as materialized (select distinct run_id from fitting),
      written as (
-       insert into labels (run_id, task_id, collection_id, key, author, value, run_created_at, run_number)
-       select run_id, task_id, collection_id, key, author, value, created_at, number from fitting order by at
+       insert into labels (run_id, task_id, collection_id, key, author, value, run_created_at, run_number, created_at)
+       select run_id, task_id, collection_id, key, author, value, created_at, number, date_trunc('milliseconds', now())
+       from fitting order by at
        on conflict (run_id, key, author) do update
          set value = excluded.value, created_at = excluded.created_at, number = default
        returning run_id, key, author, created_at),

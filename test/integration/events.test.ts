@@ -30,7 +30,9 @@ const idsRise = (events: SeenEvent[], from = -1): void => {
 }
 const lastId = (events: SeenEvent[]): number => events.flatMap(({ id }) => (id === undefined ? [] : [id])).at(-1) ?? -1
 const sameAs = (state: Body, shown: Body): void => {
-  expect({ steps: state.steps, status: state.status, error: state.error }).toEqual({
+  const { steps, status, error, labels = [] } = state
+  expect({ steps, status, error, labels }).toEqual({
+    labels: shown.labels,
     steps: shown.steps,
     status: shown.status,
     error: shown.error,
@@ -58,7 +60,7 @@ const behaviour = (place: () => Place) => {
     expect(events.filter(({ event }) => event === 'snapshot')).toHaveLength(1)
     idsRise(events)
     const kinds = new Set(events.map(({ event }) => event))
-    expect([...kinds].every((kind) => ['snapshot', 'status', 'step', 'log', 'end'].includes(kind))).toBe(true)
+    expect([...kinds].every((kind) => ['snapshot', 'status', 'step', 'log', 'label', 'end'].includes(kind))).toBe(true)
     expect(events.at(-1)).toMatchObject({ event: 'end', data: { trajectory_id: id, status: 'completed', error: null } })
     expect(events.slice(-2).map(({ event, data }) => [event, data.status])).toEqual([
       ['status', 'completed'],
@@ -95,6 +97,40 @@ const behaviour = (place: () => Place) => {
     const all = await readEvents(eventsOf(task, id), token, { lastEventId: 0 })
     sameAs(assemble({ steps: {} }, all.events), await get(task, id))
     expect((await readEvents(eventsOf(task, id), token, { lastEventId: 'nonsense' })).events[0]?.event).toBe('snapshot')
+  })
+
+  test('labels that are set, changed and removed, while the run goes on and after it has ended', async () => {
+    const { url, token, start, get } = place()
+    const { task, id } = await start()
+    const label = (method: string, path: string, body?: object) =>
+      callJetty(url, token, method, `/trajectory/acme/${task}/${id}/labels${path}`, body)
+    const watching = readEvents(eventsOf(task, id), token)
+    for (const value of ['low', 'high']) await label('POST', '', { key: 'quality', value, author: 'a' })
+    await label('POST', '', { key: 'gone', value: 1, author: 'a' })
+    const kept = await label('POST', '', { key: 'kept', value: '', author: 'b' })
+    await label('DELETE', '/gone')
+    const { events } = await watching
+    idsRise(events)
+    const shown = await get(task, id)
+    expect(shown.labels.map((one: Body) => [one.key, one.value])).toEqual([
+      ['quality', 'high'],
+      ['kept', ''],
+    ])
+    sameAs(assemble({}, events), shown)
+    const told = events.filter(({ event }) => event === 'label')
+    expect(told.at(-1)?.data).toEqual({ trajectory_id: id, labels: shown.labels })
+    expect(kept.body.label).toEqual(shown.labels[1])
+    const again = await readEvents(eventsOf(task, id), token, { lastEventId: (told.at(-1)?.id as number) - 1 })
+    expect(again.events.filter(({ event }) => event === 'label')).toEqual(told.slice(-1))
+
+    const at = lastId(events)
+    await label('DELETE', '/quality')
+    const after = await readEvents(eventsOf(task, id), token, { lastEventId: at })
+    expect(after.events.map(({ event }) => event)).toEqual(['label', 'end'])
+    expect(after.events[0]?.id).toBeGreaterThan(at)
+    sameAs(assemble(shown, after.events), await get(task, id))
+    const rest = await readEvents(eventsOf(task, id), token, { lastEventId: lastId(after.events) })
+    expect(rest.events.map(({ event }) => event)).toEqual(['end'])
   })
 
   test('a run that has ended: the snapshot is whole, and the stream ends at once', async () => {

@@ -20,8 +20,9 @@ export interface Pulse {
 }
 
 const idleMs = 500
-/** While numbers are being drawn, and somebody follows them. */
+/** While numbers are being drawn or were a moment ago, and somebody follows them. */
 const busyMs = 50
+const momentMs = 1_000
 const mostPending = 64
 
 export const makePulse = ({ database, engine }: { database: Queries; engine: Pick<Engine, 'watch'> }): Pulse => {
@@ -31,6 +32,7 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
   let known = 0
   let runsBehind = false
   let runsSeenMs = 0
+  let drawnMs = 0
   let beating = false
   let hurry = new AbortController()
 
@@ -55,18 +57,17 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
     }
   }
 
-  /** One look; says whether another one should follow soon. */
-  const beat = async (): Promise<boolean> => {
+  const beat = async (): Promise<void> => {
     const isQuiet = (settling.settled ?? -1) >= known && (await lastDrawn(database)) === known
     if (!isQuiet) {
       const drawn = await drawnSoFar(database)
       known = drawn.drawn
       settling.add(drawn)
+      drawnMs = performance.now()
       runsBehind = true // whoever is not visible yet will be when all is settled, and is looked at then
     }
     if (runsBehind && performance.now() - runsSeenMs >= idleMs - busyMs) await lookAtRuns()
     await callFollowers()
-    return !isQuiet
   }
 
   const beatOn = async () => {
@@ -75,8 +76,9 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
     settling = makeSettling()
     while (watchers.size + followers.size > 0) {
       hurry = new AbortController()
-      const isBusy = await beat().catch(() => false) // Postgres is away: asked again at the next beat
-      await pause(isBusy && followers.size > 0 ? busyMs : idleMs, hurry.signal)
+      await beat().catch(() => {}) // Postgres is away: asked again at the next beat
+      const isBusy = followers.size > 0 && performance.now() - drawnMs < momentMs
+      await pause(isBusy ? busyMs : idleMs, hurry.signal)
     }
     beating = false
   }
