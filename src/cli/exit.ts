@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import { AppError } from '../lib/errors.ts'
+import { AppError, type ErrorCode, errorCodes } from '../lib/errors.ts'
 import { safe } from './output.ts'
 
 /** What a command ends with; scripts rely on them. */
@@ -21,8 +21,16 @@ const commanderCode = (error: unknown): number | undefined =>
       : exitCodes.wrongUse
     : undefined
 
-const hintOf = (error: AppError): string | undefined =>
-  error.code === 'unauthenticated' ? 'Run `jetty login` with a token that is valid on this server.' : error.hint
+/** Remedies that speak of a request: whoever typed a command did not write it. */
+const aboutRequests: readonly ErrorCode[] = ['bad_request', 'invalid', 'not_found']
+
+const hintOf = ({ code, message, hint }: AppError): string | undefined => {
+  if (code === 'unauthenticated') return 'Run `jetty login` with a token that is valid on this server.'
+  if (message === 'Admin access required') {
+    return 'Name the file with the admin token: --token-file ~/.jetty/admin-token (where the data folder of the server is).'
+  }
+  return hint === errorCodes[code].remedy && aboutRequests.includes(code) ? undefined : hint
+}
 
 /** The one place where a command ends with an error: a sentence, what to do, and an exit code. */
 export const reportError = (error: unknown): number => {

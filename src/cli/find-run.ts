@@ -2,6 +2,10 @@ import { AppError } from '../lib/errors.ts'
 import { parseRun, parseTask, placeText, type RunPlace } from './places.ts'
 import type { Session } from './session.ts'
 
+/** What may be written where a run is asked for. */
+export const runMeaning = `A run is <collection>/<task>/<trajectory>, its workflow id, the address of its page, or <collection>/<task> for the
+newest.`
+
 /** The run somebody means: by its full name, the address of its page, its workflow id, or the newest run of a task. */
 export const findRunPlace = async ({ client }: Session, text: string): Promise<RunPlace> => {
   const segments = text.split('/').filter((segment) => segment !== '')

@@ -2,6 +2,7 @@ import pc from 'picocolors'
 import { follow } from '../client/follow.ts'
 import { duration, paintStatus, safe } from './output.ts'
 import { placeText, type RunPlace } from './places.ts'
+import { makeProgressLine } from './progress-line.ts'
 import type { Session } from './session.ts'
 
 /** What of a trajectory the command line shows. */
@@ -46,24 +47,6 @@ interface LogLine {
   message: string
 }
 
-const isTerminal = () => process.stderr.isTTY === true
-const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
-
-/** One line at the bottom of the terminal that is drawn over itself; nothing where there is no terminal. */
-const makeLine = (text: () => string) => {
-  let at = 0
-  const draw = () => process.stderr.write(`\r\u001b[2K${pc.cyan(frames[at++ % frames.length] ?? '')} ${text()}`)
-  const timer = isTerminal() ? setInterval(draw, 100) : undefined
-  const clear = () => void (isTerminal() && process.stderr.write('\r\u001b[2K'))
-  return {
-    clear,
-    stop() {
-      clearInterval(timer)
-      clear()
-    },
-  }
-}
-
 const stepLine = (step: Step, seen: number, total: number): string => {
   const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
   const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
@@ -84,7 +67,7 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
   let current = 'waiting to start'
   const line = out.isJson
     ? undefined
-    : makeLine(() => `${safe(current)} ${pc.dim(duration((Date.now() - begun) / 1000))}`)
+    : makeProgressLine(() => `${safe(current)} ${pc.dim(duration((Date.now() - begun) / 1000))}`)
   const say = (text: string) => {
     line?.clear()
     out.note(text)

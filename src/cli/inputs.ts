@@ -17,14 +17,21 @@ export const readText = (path: string): string => {
   }
 }
 
-/** A file as JSON; an error names the place where it stops to be JSON. */
-export const readJson = (path: string): unknown => {
-  const text = readText(path)
+const parseJson = (path: string, text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch (error) {
     throw new AppError('invalid', `${path === '-' ? 'stdin' : path} is not JSON: ${messageOf(error)}`)
   }
+}
+
+/** A file as JSON; an error names the place where it stops to be JSON. */
+export const readJson = (path: string): unknown => parseJson(path, readText(path))
+
+/** A file of JSON as text, where order of keys and spelling of numbers matter; refused as `readJson` does. */
+export const readJsonText = (path: string): { text: string; value: unknown } => {
+  const text = readText(path).replace(/^\ufeff/, '')
+  return { text, value: parseJson(path, text) }
 }
 
 /** A file to be sent, streamed from the disk. */
@@ -72,7 +79,8 @@ export const parseAssignment = (text: string): Assignment => {
   return { keys: name.split('.'), value: assignedValue(value) }
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
+/** Is it a JSON object? */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const assign = (into: Record<string, unknown>, keys: string[], value: unknown): void => {

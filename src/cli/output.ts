@@ -8,10 +8,7 @@ export const safe = (text: string): string =>
 
 /** JSON spread over lines, order of keys and numbers as they are, and nothing in it that a terminal would carry out. */
 export const shownJson = (text: string): string =>
-  prettyJson(text).replace(
-    /[\u007f-\u009f]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  prettyJson(text).replace(/[\u007f-\u009f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 /** Where a command says what it has to say: data on stdout, everything else on stderr. */
 export interface Output {

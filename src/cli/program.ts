@@ -1,12 +1,19 @@
 import { Command } from 'commander'
 import { version } from '../lib/version.ts'
 import { registerApi } from './commands/api.ts'
+import { registerCollections } from './commands/collections.ts'
 import { registerCompletion } from './commands/completion.ts'
 import { registerDoctor } from './commands/doctor.ts'
+import { registerEnv } from './commands/env.ts'
+import { registerFiles } from './commands/files.ts'
+import { registerKeys } from './commands/keys.ts'
+import { registerLabels } from './commands/labels.ts'
 import { registerLogin } from './commands/login.ts'
 import { registerRun } from './commands/run.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerServe } from './commands/serve.ts'
+import { registerTasks } from './commands/tasks.ts'
+import { registerTemplates } from './commands/templates.ts'
 import { exitCodes, reportError } from './exit.ts'
 import { addGlobals } from './globals.ts'
 
@@ -33,6 +40,13 @@ export const buildProgram = (): Command => {
     registerLogin,
     registerRun,
     registerRuns,
+    registerTasks,
+    registerCollections,
+    registerEnv,
+    registerLabels,
+    registerFiles,
+    registerKeys,
+    registerTemplates,
     registerApi,
     registerDoctor,
     registerCompletion,

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import { type Client, makeCaller, makeClient } from '../client/client.ts'
+import { type Caller, type Client, makeCaller, makeClient } from '../client/client.ts'
 import { loadOperations } from '../client/load-operations.ts'
 import type { Operations } from '../client/operations.ts'
 import { version } from '../lib/version.ts'
 import { findToken, findUrl } from './config-files.ts'
+import { remembering, suggesting } from './did-you-mean.ts'
 import type { Globals } from './globals.ts'
 import { makeOutput, type Output } from './output.ts'
 
@@ -16,7 +17,7 @@ export interface Session {
   client: Client
   operations: Operations
   /** Calls an operation whose name is only known now. */
-  call: ReturnType<typeof makeCaller>
+  call: Caller
   out: Output
   /** Fires at Ctrl-C. */
   signal: AbortSignal
@@ -27,7 +28,7 @@ export const openSession = async (globals: Globals): Promise<Session> => {
   const url = findUrl(globals.url)
   const found = findToken(globals.tokenFile)
   const operations = await loadOperations()
-  const connection = { url, token: found?.token, agent: `jetty-cli/${version}` }
+  const call = remembering(makeCaller(operations, { url, token: found?.token, agent: `jetty-cli/${version}` }))
   const interrupted = new AbortController()
   process.once('SIGINT', () => {
     interrupted.abort()
@@ -37,9 +38,9 @@ export const openSession = async (globals: Globals): Promise<Session> => {
     url,
     tokenSource: found?.source,
     token: found?.token,
-    client: makeClient(operations, connection),
+    client: makeClient(operations, call),
     operations,
-    call: makeCaller(operations, connection),
+    call,
     out: makeOutput(globals.json ?? false),
     signal: interrupted.signal,
   }
@@ -53,5 +54,10 @@ export const withSession =
   async (...given: unknown[]): Promise<void> => {
     const command = given.at(-1) as Command
     const options = command.optsWithGlobals<Options & Globals>()
-    await act(await openSession(options), command.processedArgs as Args, options)
+    const session = await openSession(options)
+    try {
+      await act(session, command.processedArgs as Args, options)
+    } catch (error) {
+      throw await suggesting(session.client, error)
+    }
   }

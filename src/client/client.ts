@@ -48,7 +48,11 @@ export interface AnyInput extends CallOptions {
   params?: Record<string, string>
   query?: Record<string, unknown>
   body?: unknown
+  /** A JSON body as text, in the place of `body`: order of keys and long numbers reach the server as they were written. */
+  bodyText?: string
   files?: FilePart[]
+  /** Gives a JSON answer as its text. */
+  asText?: boolean
 }
 
 export interface Connection {
@@ -97,8 +101,11 @@ const waitBefore = (response: Response, tries: number): number | undefined => {
   return asked > 0 ? asked * 1000 : waitsMs[tries]
 }
 
+/** Calls an operation whose name is only known at run time. */
+export type Caller = (name: string, input?: AnyInput) => Promise<unknown>
+
 /** Makes requests by the name of an operation; throws an AppError for every answer that is no success. */
-export const makeCaller = (operations: Operations, { url, token, agent }: Connection) => {
+export const makeCaller = (operations: Operations, { url, token, agent }: Connection): Caller => {
   const send = async (operation: Operation, input: AnyInput): Promise<Response> => {
     const target = `${url}${pathOf(operation, input.params ?? {})}${queryText(input.query ?? {})}`
     const isJson = operation.body === 'json'
@@ -112,7 +119,7 @@ export const makeCaller = (operations: Operations, { url, token, agent }: Connec
       operation.body === 'none'
         ? null
         : isJson
-          ? JSON.stringify(input.body ?? {})
+          ? (input.bodyText ?? JSON.stringify(input.body ?? {}))
           : formOf(input.body, input.files ?? [])
     try {
       return await fetch(target, { method: operation.method, headers, body, signal: input.signal ?? null })
@@ -121,12 +128,12 @@ export const makeCaller = (operations: Operations, { url, token, agent }: Connec
     }
   }
 
-  return async (name: string, input: AnyInput = {}): Promise<unknown> => {
+  return async (name, input = {}) => {
     const operation = operations[name]
     if (!operation) throw new TypeError(`There is no operation ${name}`)
     for (let tries = 0; ; tries++) {
       const response = await send(operation, input)
-      if (response.ok) return read(operation, response)
+      if (response.ok) return input.asText ? response.text() : read(operation, response)
       const wait = operation.method === 'GET' ? waitBefore(response, tries) : undefined
       if (wait === undefined) throw await answerError(response)
       await response.body?.cancel()
@@ -140,10 +147,8 @@ const read = async (operation: Operation, response: Response): Promise<unknown> 
   return operation.answer === 'empty' ? undefined : response
 }
 
-/** The typed client over the same requests. */
-export const makeClient = (operations: Operations, connection: Connection): Client => {
-  const call = makeCaller(operations, connection)
-  return Object.fromEntries(
+/** The typed client over the requests of a caller. */
+export const makeClient = (operations: Operations, call: Caller): Client =>
+  Object.fromEntries(
     Object.keys(operations).map((name) => [name, (input?: AnyInput) => call(name, input)]),
   ) as unknown as Client
-}

@@ -1,12 +1,16 @@
-/** Number of single-character edits between two short texts. */
+/** Number of single-character edits between two short texts; two neighbours swapped are one edit. */
 const distance = (left: string, right: string): number => {
+  let above: number[] = []
   let row = Array.from({ length: right.length + 1 }, (_, at) => at)
   for (let i = 1; i <= left.length; i++) {
     const next = [i]
     for (let j = 1; j <= right.length; j++) {
       const same = left[i - 1] === right[j - 1] ? 0 : 1
-      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same))
+      const swapped = i > 1 && j > 1 && left[i - 1] === right[j - 2] && left[i - 2] === right[j - 1]
+      const swap = swapped ? (above[j - 2] ?? 0) + 1 : Infinity
+      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same, swap))
     }
+    above = row
     row = next
   }
   return row[right.length] ?? 0

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import { makeClient } from '../../client/client.ts'
+import { makeCaller, makeClient } from '../../client/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
+import { askSecret } from '../ask.ts'
 import { findLegacyToken, removeLegacyToken, saveToken, saveUrl, tokenPath } from '../config-files.ts'
-import { readText } from '../inputs.ts'
 import { fields } from '../output.ts'
 import { type Session, withSession } from '../session.ts'
 
@@ -32,24 +32,16 @@ Examples:
     .action(withSession(whoami))
 }
 
-const ask = async (): Promise<string> => {
-  if (!process.stdin.isTTY) return readText('-')
-  const { isCancel, password } = await import('@clack/prompts')
-  const answer = await password({ message: 'Token (mlc_…, or the admin token)', output: process.stderr })
-  if (isCancel(answer)) throw new DOMException('cancelled', 'AbortError')
-  return answer
-}
-
 const login = async (session: Session, _: unknown, options: { url?: string }): Promise<void> => {
   const legacy = session.token === undefined ? findLegacyToken(process.cwd()) : undefined
   const isAsked = legacy === undefined || process.stdin.isTTY !== true
-  const token = (isAsked ? await ask() : '').trim() || legacy || ''
+  const token = (isAsked ? await askSecret('Token (mlc_…, or the admin token)') : '').trim() || legacy || ''
   if (!/^\S+$/.test(token)) {
     throw new AppError('invalid', 'No token came, or one with spaces in it', {
       hint: 'Type it when asked, or send it: jetty login < token.txt',
     })
   }
-  const client = makeClient(session.operations, { url: session.url, token })
+  const client = makeClient(session.operations, makeCaller(session.operations, { url: session.url, token }))
   const identity = await client.whoAmI()
   saveToken(token)
   if (legacy === token) {

@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
-import { findRunPlace } from '../find-run.ts'
+import { findRunPlace, runMeaning } from '../find-run.ts'
 import { followRun, type Trajectory } from '../follow-run.ts'
 import { collect } from '../inputs.ts'
 import { openInBrowser } from '../open-in-browser.ts'
@@ -15,8 +15,6 @@ import { type Session, withSession } from '../session.ts'
 import { showEnd } from './run.ts'
 
 const runArgument = '<run>'
-const runMeaning =
-  'A run is <collection>/<task>/<trajectory>, its workflow id, the address of its page, or <collection>/<task> for the newest.'
 
 /** `jetty runs …`. */
 export const registerRuns = (program: Command): void => {
@@ -71,6 +69,7 @@ Examples:
   runs
     .command(`open ${runArgument}`)
     .description('Open the page of a run in the browser')
+    .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs open demo/hello`)
     .action(
       withSession<object, [string]>(async (session, [run]) => {
         const { url } = await session.client.getTrajectory({ params: await findRunPlace(session, run) })

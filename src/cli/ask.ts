@@ -1,0 +1,40 @@
+import { AppError } from '../lib/errors.ts'
+import { readText } from './inputs.ts'
+
+const isAnswered = () => process.stdin.isTTY === true
+
+const interrupted = () => new DOMException('cancelled', 'AbortError')
+
+/** Something that nobody else may see: typed without an echo, or what stdin holds where nobody types. */
+export const askSecret = async (message: string): Promise<string> => {
+  if (!isAnswered()) return readText('-')
+  const { isCancel, password } = await import('@clack/prompts')
+  const answer = await password({ message, output: process.stderr })
+  if (isCancel(answer)) throw interrupted()
+  return answer
+}
+
+/** What cannot be taken back is asked first; without somebody to ask it takes --yes. A no ends the command. */
+const confirmed = async (what: string, isSure: boolean | undefined, ask: () => Promise<boolean>): Promise<void> => {
+  if (isSure) return
+  if (!isAnswered()) {
+    throw new AppError('invalid', `${what} There is no terminal to ask whether you are sure`, {
+      hint: 'Nothing was changed. Say it with --yes.',
+    })
+  }
+  if (!(await ask())) throw interrupted()
+}
+
+/** y or N. */
+export const confirm = (what: string, isSure: boolean | undefined): Promise<void> =>
+  confirmed(what, isSure, async () => {
+    const { confirm: ask } = await import('@clack/prompts')
+    return (await ask({ message: `${what} Go on?`, initialValue: false, output: process.stderr })) === true
+  })
+
+/** The name has to be typed: for what takes a lot with it. */
+export const confirmByName = (what: string, name: string, isSure: boolean | undefined): Promise<void> =>
+  confirmed(what, isSure, async () => {
+    const { text } = await import('@clack/prompts')
+    return (await text({ message: `${what} Type ${name} to go on`, output: process.stderr })) === name
+  })

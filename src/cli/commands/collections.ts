@@ -1,0 +1,85 @@
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import { allPages } from '../all-pages.ts'
+import { confirmByName } from '../ask.ts'
+import { fields, moment, table } from '../output.ts'
+import { type Session, withSession } from '../session.ts'
+
+/** `jetty collections …`. */
+export const registerCollections = (program: Command): void => {
+  const collections = program
+    .command('collections')
+    .description('Keep collections: each has its tasks, secrets and keys')
+  collections
+    .command('ls')
+    .description('List the collections that the token covers, oldest first')
+    .addHelpText('after', '\nExamples:\n  jetty collections ls\n  jetty collections ls --json | jq -r .[].name')
+    .action(withSession(list))
+  collections
+    .command('get <collection>')
+    .description('Show a collection, with the names of its secrets')
+    .addHelpText('after', '\nExamples:\n  jetty collections get demo')
+    .action(withSession<object, [string]>(show))
+  collections
+    .command('create <name>')
+    .description('Create a collection; the key you use covers it from then on')
+    .option('-d, --description <text>', 'what it is for')
+    .addHelpText('after', '\nExamples:\n  jetty collections create acme -d "Reports of the sales team"')
+    .action(withSession<{ description?: string }, [string]>(create))
+  collections
+    .command('rm <collection>')
+    .description('Delete a collection and everything in it: tasks, runs, files, secrets (admin token)')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty collections rm acme\n  jetty collections rm acme --yes --token-file ~/.jetty/admin-token',
+    )
+    .action(withSession<{ yes?: boolean }, [string]>(remove))
+}
+
+const list = async ({ client, out }: Session): Promise<void> => {
+  const rows = await allPages(500, (query) => client.listCollections({ query }))
+  out.answer(rows, () =>
+    rows.length === 0
+      ? ''
+      : table(
+          ['COLLECTION', 'CREATED', 'DESCRIPTION'],
+          rows.map((row) => [row.name, moment(row.created_at), row.description || '-']),
+        ),
+  )
+  if (rows.length === 0) out.note('No collections yet. Make one with: jetty collections create <name>')
+}
+
+const show = async ({ client, out }: Session, [collection]: [string]): Promise<void> => {
+  const found = await client.getCollection({ params: { collection } })
+  out.answer(found, () =>
+    fields([
+      ['collection', found.name],
+      ['description', found.description || '-'],
+      ['owner', found.owner_identifier || '-'],
+      ['created', moment(found.created_at)],
+      ['secrets', Object.keys(found.environment_variables).join(', ') || 'none'],
+    ]),
+  )
+}
+
+const create = async (
+  { client, out }: Session,
+  [name]: [string],
+  { description }: { description?: string },
+): Promise<void> => {
+  const made = await client.createCollection({ body: { name, ...(description === undefined ? {} : { description }) } })
+  out.answer(made, () => `Created ${made.name}`)
+  out.note(pc.dim(`Add a task with: jetty tasks deploy <file> ${made.name}/<task>`))
+}
+
+const remove = async ({ client, out }: Session, [given]: [string], options: { yes?: boolean }): Promise<void> => {
+  const { name } = await client.getCollection({ params: { collection: given } })
+  await confirmByName(
+    `This deletes ${name} with its tasks, runs, files, secrets and keys, for good.`,
+    name,
+    options.yes,
+  )
+  await client.deleteCollection({ params: { collection: name } })
+  out.answer({ deleted: name }, () => `Deleted ${name}`)
+}

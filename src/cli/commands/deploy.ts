@@ -1,0 +1,166 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { type Command, Option } from 'commander'
+import pc from 'picocolors'
+import { AppError, messageOf } from '../../lib/errors.ts'
+import { memberText } from '../../lib/json-text.ts'
+import { safe, shownJson } from '../output.ts'
+import { parseTask, placeText, type TaskPlace } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+import { bodyText, documentText, fieldsOf, readTaskFile, type TaskFields } from '../task-fields.ts'
+import { paintDiff, textDiff } from '../text-diff.ts'
+
+const fileMeaning = `The file is JSON: a workflow, or an object that has one as its member workflow, beside description, version,
+has_file_uploads, is_private and so on. - is stdin.`
+
+/** Tasks as files: `jetty tasks deploy`, `pull` and `diff`. */
+export const registerDeploy = (tasks: Command): void => {
+  tasks
+    .command('deploy <file> <collection/task>')
+    .description('Create a task from a file, or change it to what the file says')
+    .option('-d, --description <text>', 'what the task is for')
+    .addOption(new Option('--public', 'everybody may read the task, without a token').conflicts('private'))
+    .addOption(new Option('--private', 'only keys of the collection may read it (new tasks are private)'))
+    .option('--dry-run', 'show what would change, and change nothing')
+    .addHelpText(
+      'after',
+      `
+${fileMeaning} What it does not name stays as it is.
+
+Examples:
+  jetty tasks deploy hello.json demo/hello
+  jetty tasks deploy hello.json demo/hello --dry-run
+  jetty tasks deploy report.json acme/report -d "Writes the weekly report"
+  jq .workflow task.json | jetty tasks deploy - acme/report`,
+    )
+    .action(withSession<DeployOptions, [string, string]>(deploy))
+  tasks
+    .command('pull <collection/task> [file]')
+    .description('Write the workflow of a task to a file, or to stdout')
+    .option('--force', 'write over a file that is there')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty tasks pull demo/hello hello.json\n  jetty tasks pull demo/hello | jq .steps',
+    )
+    .action(withSession<{ force?: boolean }, [string, string | undefined]>(pull))
+  tasks
+    .command('diff <file> <collection/task>')
+    .description('Show what deploying a file would change')
+    .addHelpText(
+      'after',
+      `
+${fileMeaning} Only what it names is compared.
+
+Like diff(1) it ends with 0 where both are the same, with 1 where they differ, and with more where something is wrong.
+
+Examples:
+  jetty tasks diff hello.json demo/hello
+  jetty tasks diff hello.json demo/hello > /dev/null || echo "not deployed yet"`,
+    )
+    .action(withSession<object, [string, string]>(diff))
+}
+
+interface DeployOptions {
+  description?: string
+  public?: boolean
+  private?: boolean
+  dryRun?: boolean
+}
+
+/** The task as the server has it, as text; undefined where it has none of that name. */
+const findTaskText = async ({ call }: Session, place: TaskPlace): Promise<string | undefined> => {
+  try {
+    return (await call('getTask', { params: { ...place }, asText: true })) as string
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'not_found') return undefined
+    throw error
+  }
+}
+
+const diffOf = (file: string, wanted: TaskFields, place: TaskPlace, stored: string | undefined): Promise<string> =>
+  textDiff(
+    {
+      name: stored === undefined ? '/dev/null' : placeText(place),
+      text: stored === undefined ? '' : documentText(fieldsOf(stored, wanted.keys())),
+    },
+    { name: file === '-' ? 'stdin' : file, text: documentText(wanted) },
+  )
+
+const isSame = (wanted: TaskFields, stored: string): boolean =>
+  bodyText(fieldsOf(stored, wanted.keys())) === bodyText(wanted)
+
+const wantedFields = (
+  fields: TaskFields,
+  { description, public: shown, private: hidden }: DeployOptions,
+): TaskFields => {
+  const all = new Map(fields)
+  if (description !== undefined) all.set('description', JSON.stringify(description))
+  if (shown || hidden) all.set('is_private', String(hidden === true))
+  return all
+}
+
+const deploy = async (session: Session, [file, given]: [string, string], options: DeployOptions): Promise<void> => {
+  const { client, out } = session
+  const place = parseTask(given)
+  const { fields, name } = readTaskFile(file)
+  if (name !== undefined && name !== place.task) {
+    out.note(pc.dim(`The file calls the task ${safe(name)}; here it is ${placeText(place)}.`))
+  }
+  const wanted = wantedFields(fields, options)
+  const stored = await findTaskText(session, place)
+  const outcome = stored === undefined ? 'created' : isSame(wanted, stored) ? 'unchanged' : 'updated'
+  const task = placeText(place)
+  if (options.dryRun) {
+    if (stored === undefined) await client.getCollection({ params: place })
+    const changes = await diffOf(file, wanted, place, stored)
+    out.answer({ task, outcome, dry_run: true, diff: changes }, () => paintDiff(changes))
+    out.note(
+      outcome === 'unchanged' ? `${task} is already like that.` : `${task} would be ${outcome}; nothing was changed.`,
+    )
+    return
+  }
+  const { warnings = [] } = outcome === 'unchanged' ? {} : await send(session, place, wanted, stored !== undefined)
+  for (const warning of warnings) out.note(`${pc.yellow('warning:')} ${safe(warning)}`)
+  out.answer({ task, outcome, warnings }, () => `${outcome} ${task}`)
+}
+
+/** Changes the task, or creates it where there is none. */
+const send = async ({ call }: Session, place: TaskPlace, wanted: TaskFields, isThere: boolean) => {
+  const withName: TaskFields = new Map([['name', JSON.stringify(place.task)], ...wanted])
+  const input = { params: { ...place }, bodyText: bodyText(isThere ? wanted : withName) }
+  return (await call(isThere ? 'updateTask' : 'createTask', input)) as { warnings?: string[] }
+}
+
+const diff = async (session: Session, [file, given]: [string, string]): Promise<void> => {
+  const place = parseTask(given)
+  const { fields } = readTaskFile(file)
+  const stored = (await session.call('getTask', { params: { ...place }, asText: true })) as string
+  const changes = isSame(fields, stored) ? '' : await diffOf(file, fields, place, stored)
+  session.out.answer({ task: placeText(place), same: changes === '', diff: changes }, () => paintDiff(changes))
+  if (changes !== '') process.exitCode = 1
+}
+
+const pull = async (
+  session: Session,
+  [given, file = '-']: [string, string | undefined],
+  { force }: { force?: boolean },
+): Promise<void> => {
+  const place = parseTask(given)
+  if (file !== '-' && !force && existsSync(file)) throw fileExists(file)
+  const stored = (await session.call('getTask', { params: { ...place }, asText: true })) as string
+  const text = `${shownJson(memberText(stored, 'workflow') ?? '{}')}\n`
+  if (file === '-') return session.out.print(text)
+  writeNew(file, text, force ?? false)
+  session.out.answer({ task: placeText(place), path: file }, () => file)
+}
+
+const fileExists = (path: string): AppError =>
+  new AppError('invalid', `${path} is there already`, { hint: 'Name another file, or write over it with --force.' })
+
+const writeNew = (path: string, text: string, isForced: boolean): void => {
+  try {
+    writeFileSync(path, text, { flag: isForced ? 'w' : 'wx' })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw fileExists(path)
+    throw new AppError('invalid', `${path} cannot be written: ${messageOf(error)}`)
+  }
+}

@@ -1,0 +1,86 @@
+import { posix } from 'node:path'
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError } from '../../lib/errors.ts'
+import { filePart } from '../inputs.ts'
+import { moment, table } from '../output.ts'
+import { requireFree, saveResponse } from '../save-response.ts'
+import { type Session, withSession } from '../session.ts'
+
+/** `jetty files …`. */
+export const registerFiles = (program: Command): void => {
+  const files = program.command('files').description('Send files ahead of a run, fetch what runs have made')
+  files
+    .command('up <collection> <file...>')
+    .description('Upload files and print their storage paths, one a line')
+    .addHelpText(
+      'after',
+      `
+A storage path goes into the parameter file_paths of a run. For a single run, jetty run -f does both at once.
+
+Examples:
+  jetty files up acme contract.pdf annex.pdf
+  jetty run acme/read -p file_paths="$(jetty files up acme contract.pdf --json | jq -c .file_paths)"`,
+    )
+    .action(withSession<object, [string, string[]]>(upload))
+  files
+    .command('down <path>')
+    .description('Download a file by its storage path')
+    .option('-o, --output <file>', 'where to (default: its name, in this folder; - is stdout)')
+    .option('--force', 'write over a file that is there')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty files down acme/report/0001/report.md\n  jetty files down acme/report/0001/report.md -o - | less',
+    )
+    .action(withSession<DownloadOptions, [string]>(download))
+  files
+    .command('ls <collection[/task]>')
+    .description('List stored files by the beginning of their paths')
+    .addHelpText('after', '\nExamples:\n  jetty files ls acme\n  jetty files ls acme/report/0001')
+    .action(withSession<object, [string]>(list))
+}
+
+const upload = async ({ client, out }: Session, [collection, paths]: [string, string[]]): Promise<void> => {
+  const files = await Promise.all(paths.map((path) => filePart('files', path)))
+  const answer = await client.uploadSandboxFiles({ body: { collection }, files })
+  out.answer(answer, () => answer.file_paths.join('\n'))
+}
+
+interface DownloadOptions {
+  output?: string
+  force?: boolean
+}
+
+const download = async (
+  { client, out, signal }: Session,
+  [path]: [string],
+  options: DownloadOptions,
+): Promise<void> => {
+  const target = { path: options.output ?? posix.basename(path), isForced: options.force ?? false, signal }
+  if (!/^[^/]+(\/[^/]+)+$/.test(path) || ['.', '..'].includes(target.path)) {
+    throw new AppError('invalid', `${JSON.stringify(path)} is no storage path`, {
+      hint: 'It begins with a collection, such as acme/report/0001/report.md; jetty files ls acme lists them.',
+    })
+  }
+  requireFree(target)
+  await saveResponse(await client.downloadFile({ params: { path }, signal }), target)
+  if (target.path !== '-') out.answer({ path: target.path }, () => target.path)
+}
+
+const mostListed = 10_000
+
+const list = async ({ client, out }: Session, [given]: [string]): Promise<void> => {
+  const prefix = given.replace(/\/+$/, '')
+  const { files } = await client.listFiles({ query: { prefix, limit: mostListed } })
+  out.answer(files, () =>
+    files.length === 0
+      ? ''
+      : table(
+          ['PATH', 'SIZE', 'TYPE', 'CREATED'],
+          files.map((file) => [file.path, byteSize(file.size), file.content_type, moment(file.created)]),
+        ),
+  )
+  if (files.length === 0) out.note(`No files below ${prefix}.`)
+  if (files.length === mostListed) out.note(pc.dim(`Only the first ${mostListed}: give a longer path to see others.`))
+}

@@ -1,0 +1,137 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import pc from 'picocolors'
+import { AppError } from '../../lib/errors.ts'
+import { allPages } from '../all-pages.ts'
+import { moment, table } from '../output.ts'
+import { type Session, withSession } from '../session.ts'
+import { rotateSecret } from './rotate-secret.ts'
+
+/** `jetty keys …`. */
+export const registerKeys = (program: Command): void => {
+  const keys = program.command('keys').description('Make, list and revoke the tokens that callers use')
+  keys
+    .command('create <collection...>')
+    .description('Make a key for one or more collections and print it, this once')
+    .requiredOption('--name <name>', 'who or what it is for')
+    .option('--read-only', 'it may look at everything, and neither run nor change anything')
+    .option('--expires <when>', 'when it ends to be valid: 30d, 12h, or a moment such as 2027-01-31', expiry)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  jetty keys create acme --name ci > ci.token
+  jetty keys create acme demo --name dashboard --read-only --expires 90d`,
+    )
+    .action(withSession<CreateOptions, [string[]]>(create))
+  keys
+    .command('ls <collection>')
+    .description('List the keys that cover a collection, newest first; none is shown whole')
+    .addHelpText('after', '\nExamples:\n  jetty keys ls acme')
+    .action(withSession<object, [string]>(list))
+  keys
+    .command('revoke <id...>')
+    .description('Delete keys; their next request is refused')
+    .option('--keep', 'switch them off instead, so that they stay in the list')
+    .addHelpText('after', '\nExamples:\n  jetty keys revoke 12\n  jetty keys revoke 12 13 --keep')
+    .action(withSession<{ keep?: boolean }, [string[]]>(revoke))
+  keys
+    .command('rotate-secret')
+    .description('Encrypt every stored secret with the newest encryption key of the server (admin token)')
+    .addHelpText(
+      'after',
+      `
+This changes the key that secrets are encrypted with, no token. It goes on in the server if you stop watching it.
+
+Examples:
+  jetty keys rotate-secret --token-file ~/.jetty/admin-token`,
+    )
+    .action(withSession(rotateSecret))
+}
+
+const unitMs = { h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+
+/** A moment still to come, from `30d`, `12h`, `2w` or a date. */
+const expiry = (text: string): string => {
+  const [, amount, unit] = /^(\d{1,5})([hdw])$/.exec(text) ?? []
+  const at = amount
+    ? Date.now() + Number(amount) * unitMs[unit as keyof typeof unitMs]
+    : /^\d{4}-\d\d-\d\d/.test(text)
+      ? Date.parse(text)
+      : Number.NaN
+  if (Number.isNaN(at)) throw new InvalidArgumentError('Expected 30d, 12h, 2w, or a moment such as 2027-01-31.')
+  if (at <= Date.now()) throw new InvalidArgumentError('That is over already.')
+  return new Date(at).toISOString()
+}
+
+interface CreateOptions {
+  name: string
+  readOnly?: boolean
+  expires?: string
+}
+
+const create = async ({ client, out }: Session, [given]: [string[]], options: CreateOptions): Promise<void> => {
+  const [first = '', ...collections] = given
+  const key = await client.createKey({
+    body: {
+      name: options.name,
+      collection_name: first,
+      ...(collections.length > 0 ? { collections } : {}),
+      access_level: options.readOnly ? 'READ' : 'WRITE',
+      ...(options.expires === undefined ? {} : { expires_at: options.expires }),
+    },
+  })
+  const until = key.expires_at === null ? '' : `, until ${moment(key.expires_at)}`
+  out.note(`Key ${key.id} (${options.name}) may ${mayDo(key.access_level)} ${key.collections.join(', ')}${until}.`)
+  out.note(pc.yellow('It is shown here and never again: keep it now.'))
+  out.answer(key, () => key.api_key)
+}
+
+const mayDo = (access: 'READ' | 'WRITE'): string => (access === 'READ' ? 'read' : 'read, run and change')
+
+const list = async ({ client, out }: Session, [collection]: [string]): Promise<void> => {
+  const keys = await allPages(500, (query) => client.listKeys({ params: { collection }, query }))
+  out.answer(keys, () =>
+    keys.length === 0
+      ? ''
+      : table(
+          ['ID', 'NAME', 'KEY', 'ACCESS', 'COLLECTIONS', 'STATE', 'EXPIRES', 'LAST USED'],
+          keys.map((key) => [
+            key.id,
+            key.name,
+            `${key.key_prefix}…`,
+            key.access_level,
+            key.collections.join(' '),
+            stateOf(key),
+            moment(key.expires_at),
+            moment(key.last_used_at),
+          ]),
+        ),
+  )
+  if (keys.length === 0)
+    out.note(`No keys for ${collection}. Make one with: jetty keys create ${collection} --name <name>`)
+}
+
+const stateOf = (key: { is_active: boolean; expires_at: string | null }): string => {
+  if (!key.is_active) return 'off'
+  return key.expires_at !== null && Date.parse(key.expires_at) <= Date.now() ? 'expired' : 'valid'
+}
+
+const revoke = async ({ client, out }: Session, [ids]: [string[]], { keep }: { keep?: boolean }): Promise<void> => {
+  const wrong = ids.find((id) => !/^\d+$/.test(id))
+  if (wrong !== undefined) {
+    throw new AppError('invalid', `Expected the id of a key, got ${JSON.stringify(wrong.slice(0, 8))}`, {
+      hint: 'jetty keys ls <collection> lists the ids.',
+    })
+  }
+  const names: string[] = []
+  for (const id of ids) {
+    const { name } = await client.getKey({ params: { id } })
+    if (keep) await client.updateKey({ params: { id }, body: { is_active: false } })
+    else await client.deleteKey({ params: { id } })
+    names.push(name)
+  }
+  const what = keep ? 'Switched off' : 'Deleted'
+  out.answer({ revoked: ids.map(Number), deleted: !keep }, () =>
+    ids.map((id, at) => `${what} key ${id} (${names[at]})`).join('\n'),
+  )
+}

@@ -1,0 +1,106 @@
+import { userInfo } from 'node:os'
+import type { Command } from 'commander'
+import { AppError } from '../../lib/errors.ts'
+import { findRunPlace, runMeaning } from '../find-run.ts'
+import { moment, table } from '../output.ts'
+import { placeText } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+
+const authorOption = ['--author <name>', 'whose label it is (default: the name of the key, or yours here)'] as const
+
+/** `jetty labels …`. */
+export const registerLabels = (program: Command): void => {
+  const labels = program.command('labels').description('Say something about a run: a grade, a review, anything')
+  labels
+    .command('add <run> <key[=value]...>')
+    .description('Set labels; one with the same key and author is replaced')
+    .option(...authorOption)
+    .addHelpText(
+      'after',
+      `\n${runMeaning}\n\nExamples:\n  jetty labels add demo/hello quality=high\n  jetty labels add demo/hello/1f2e3d4c reviewed score=0.8 --author anna`,
+    )
+    .action(withSession<{ author?: string }, [string, string[]]>(add))
+  labels
+    .command('ls <run>')
+    .description('List the labels of a run, the newest last')
+    .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty labels ls demo/hello`)
+    .action(withSession<object, [string]>(list))
+  labels
+    .command('rm <run> <key>')
+    .description('Remove a label, as every author set it')
+    .option('--author <name>', 'only as this author set it')
+    .addHelpText(
+      'after',
+      `\n${runMeaning}\n\nExamples:\n  jetty labels rm demo/hello/1f2e3d4c quality\n  jetty labels rm demo/hello quality --author anna`,
+    )
+    .action(withSession<{ author?: string }, [string, string]>(remove))
+}
+
+/** The name of whoever works here; some containers have none. */
+const localName = (): string => {
+  try {
+    return userInfo().username
+  } catch {
+    return 'cli'
+  }
+}
+
+const parseLabel = (text: string): { key: string; value: string } => {
+  const at = text.indexOf('=')
+  if (at !== 0 && text !== '')
+    return at < 0 ? { key: text, value: '' } : { key: text.slice(0, at), value: text.slice(at + 1) }
+  throw new AppError('invalid', `Expected key or key=value, got ${JSON.stringify(text)}`, {
+    hint: 'For example: jetty labels add demo/hello quality=high',
+  })
+}
+
+interface ShownLabel {
+  key: string
+  value: string
+  author: string
+  created: string
+}
+
+const labelTable = (labels: ShownLabel[]): string =>
+  labels.length === 0
+    ? ''
+    : table(
+        ['KEY', 'VALUE', 'AUTHOR', 'CREATED'],
+        labels.map(({ key, value, author, created }) => [key, value || '-', author, moment(created)]),
+      )
+
+const add = async (session: Session, [run, given]: [string, string[]], options: { author?: string }): Promise<void> => {
+  const { client, out } = session
+  const wanted = given.map(parseLabel)
+  const params = await findRunPlace(session, run)
+  const author = options.author ?? (await client.whoAmI()).name ?? localName()
+  let labels: ShownLabel[] = []
+  for (const label of wanted) labels = (await client.addLabel({ params, body: { ...label, author } })).labels
+  out.answer(labels, () => labelTable(labels))
+}
+
+const list = async (session: Session, [run]: [string]): Promise<void> => {
+  const params = await findRunPlace(session, run)
+  const { labels } = await session.client.listLabels({ params })
+  session.out.answer(labels, () => labelTable(labels))
+  if (labels.length === 0) session.out.note(`${placeText(params)} has no labels.`)
+}
+
+const remove = async (
+  session: Session,
+  [run, key]: [string, string],
+  { author }: { author?: string },
+): Promise<void> => {
+  const { client, out } = session
+  const params = await findRunPlace(session, run)
+  const isMeant = (label: ShownLabel) => label.key === key && (author === undefined || label.author === author)
+  const { labels } = await client.listLabels({ params })
+  if (!labels.some(isMeant)) {
+    const keys = [...new Set(labels.map((label) => (label.key === key ? `${key} by ${label.author}` : label.key)))]
+    throw new AppError('not_found', `${placeText(params)} has no such label`, {
+      hint: `It has: ${keys.join(', ') || 'none'}`,
+    })
+  }
+  const left = await client.deleteLabel({ params: { ...params, key }, query: author === undefined ? {} : { author } })
+  out.answer(left.labels, () => `Removed ${key} from ${placeText(params)}`)
+}

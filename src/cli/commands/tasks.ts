@@ -1,0 +1,131 @@
+import type { Command } from 'commander'
+import { memberText } from '../../lib/json-text.ts'
+import { allPages } from '../all-pages.ts'
+import { confirm } from '../ask.ts'
+import { fields, moment, safe, shownJson, table } from '../output.ts'
+import { parseTask, placeText } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+import { registerDeploy } from './deploy.ts'
+import { registerHistory } from './history.ts'
+import { positive } from './runs.ts'
+
+/** `jetty tasks …`. */
+export const registerTasks = (program: Command): void => {
+  const tasks = program
+    .command('tasks')
+    .description('Keep tasks: list them, deploy them from files, go back to a version')
+  tasks
+    .command('ls <collection>')
+    .description('List the tasks of a collection, oldest first')
+    .addHelpText('after', '\nExamples:\n  jetty tasks ls demo\n  jetty tasks ls demo --json | jq -r .[].name')
+    .action(withSession<object, [string]>(list))
+  tasks
+    .command('get <collection/task>')
+    .description('Show a task: its steps, or with --json all of it')
+    .option('--workflow', 'only the workflow, as it is stored')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty tasks get demo/hello\n  jetty tasks get demo/hello --workflow > hello.json',
+    )
+    .action(withSession<{ workflow?: boolean }, [string]>(show))
+  registerDeploy(tasks)
+  tasks
+    .command('search <text> [collection]')
+    .description('Find tasks by name, description or what is in their workflow')
+    .option('-n, --limit <n>', 'at most so many, up to 100', positive, 30)
+    .addHelpText('after', '\nExamples:\n  jetty tasks search summary\n  jetty tasks search text_template demo')
+    .action(withSession<{ limit: number }, [string, string | undefined]>(search))
+  registerHistory(tasks)
+  tasks
+    .command('rm <collection/task>')
+    .description('Delete a task with its versions; its runs and their files stay readable')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', '\nExamples:\n  jetty tasks rm demo/hello\n  jetty tasks rm demo/hello --yes')
+    .action(withSession<{ yes?: boolean }, [string]>(remove))
+}
+
+const list = async ({ client, out }: Session, [collection]: [string]): Promise<void> => {
+  const tasks = await allPages(500, (query) => client.listTasks({ params: { collection }, query }))
+  out.answer(tasks, () =>
+    tasks.length === 0
+      ? ''
+      : table(
+          ['TASK', 'STEPS', 'UPDATED', 'DESCRIPTION'],
+          tasks.map((task) => [
+            `${task.collection_name}/${task.name}`,
+            Array.isArray(task.workflow.steps) ? task.workflow.steps.length : 0,
+            moment(task.updated_at),
+            task.description || '-',
+          ]),
+        ),
+  )
+  if (tasks.length === 0)
+    out.note(`No tasks in ${collection} yet. Add one with: jetty tasks deploy <file> ${collection}/<name>`)
+}
+
+interface ShownTask {
+  collection_name: string
+  name: string
+  description: string | null
+  version: string | null
+  is_private: boolean | null
+  updated_at: string | null
+  workflow: { init_params?: object; step_configs?: Record<string, { activity?: unknown }>; steps?: unknown[] }
+}
+
+const show = async ({ call, out }: Session, [place]: [string], options: { workflow?: boolean }): Promise<void> => {
+  const text = (await call('getTask', { params: { ...parseTask(place) }, asText: true })) as string
+  if (options.workflow) return out.print(shownJson(memberText(text, 'workflow') ?? '{}'))
+  out.print(out.isJson ? shownJson(text) : overview(JSON.parse(text)))
+}
+
+const overview = (task: ShownTask): string => {
+  const { init_params: params = {}, step_configs: configs = {}, steps = [] } = task.workflow
+  const head = fields([
+    ['task', `${task.collection_name}/${task.name}`],
+    ...(task.description ? ([['description', task.description]] as [string, string][]) : []),
+    ...(task.version ? ([['version', task.version]] as [string, string][]) : []),
+    ['readable by', task.is_private === false ? 'everybody' : 'keys of the collection'],
+    ['updated', moment(task.updated_at)],
+  ])
+  const parameters = table(
+    ['PARAMETER', 'DEFAULT'],
+    Object.entries(params).map(([name, value]) => [name, JSON.stringify(value)]),
+  )
+  const order = table(
+    ['STEP', 'ACTIVITY'],
+    steps.map((step) => [String(step), String(configs[String(step)]?.activity ?? '-')]),
+  )
+  const parts = [head, Object.keys(params).length > 0 ? parameters : '', steps.length > 0 ? order : '']
+  return parts.filter((part) => part !== '').join('\n\n')
+}
+
+const search = async (
+  { client, out }: Session,
+  [text, collection]: [string, string | undefined],
+  options: { limit: number },
+): Promise<void> => {
+  const query = { q: text, limit: options.limit }
+  const found =
+    collection === undefined
+      ? await client.searchAllTasks({ query })
+      : await client.searchTasks({ params: { collection }, query })
+  out.answer(found, () =>
+    found.tasks.length === 0
+      ? ''
+      : table(
+          ['TASK', 'DESCRIPTION'],
+          found.tasks.map((task) => [`${task.collection_name}/${task.name}`, task.description || '-']),
+        ),
+  )
+  if (found.tasks.length === 0) out.note(`No task matches ${JSON.stringify(safe(text))}.`)
+  else if (found.found > found.tasks.length) out.note(`${found.found} match; -n shows more of them.`)
+}
+
+const remove = async ({ client, out }: Session, [place]: [string], options: { yes?: boolean }): Promise<void> => {
+  const params = parseTask(place)
+  await client.getTask({ params }) // what is not there needs no question
+  await confirm(`This deletes the task ${placeText(params)} with its versions.`, options.yes)
+  const answer = await client.deleteTask({ params })
+  out.answer(answer, () => `Deleted ${placeText(params)}`)
+}

@@ -1,0 +1,85 @@
+import type { AnyInput, Caller, Client } from '../client/client.ts'
+import { AppError } from '../lib/errors.ts'
+import { nearest } from '../lib/nearest.ts'
+
+/** What was asked for by the calls that failed. */
+const inputs = new WeakMap<AppError, AnyInput>()
+
+/** A caller that remembers of every failure what was asked for. */
+export const remembering =
+  (call: Caller): Caller =>
+  async (name, input = {}) => {
+    try {
+      return await call(name, input)
+    } catch (error) {
+      if (error instanceof AppError) inputs.set(error, input)
+      throw error
+    }
+  }
+
+interface Wanted {
+  collection?: string
+  task?: string
+  trajectory_id?: string
+  ref?: string
+  activity?: string
+  path?: string
+}
+
+/** The names of a call: most stand in its path, some in its body or query. */
+const wantedBy = ({ params, query, body }: AnyInput): Wanted => {
+  if (typeof query?.prefix === 'string') {
+    const [collection, task] = query.prefix.split('/')
+    return { ...(collection ? { collection } : {}), ...(task ? { task } : {}) }
+  }
+  const { collection, collection_name: named = collection } = (body ?? {}) as Record<string, unknown>
+  return { ...(typeof named === 'string' ? { collection: named } : {}), ...params }
+}
+
+/** The name as it is written, the one that was probably meant, or none of both. */
+const look = (word: string, names: string[]): { known?: string; meant?: string } => {
+  const known = names.find((name) => name.toLowerCase() === word.toLowerCase())
+  if (known !== undefined) return { known }
+  const meant = nearest(word, names)
+  return meant === undefined ? {} : { meant }
+}
+
+const namesOf = (things: { name: string }[]): string[] => things.map(({ name }) => name)
+const didYouMean = (text: string): string => `Did you mean ${text}?`
+
+const fileHint = (collection: string, isKnown: boolean): string =>
+  isKnown ? `jetty files ls ${collection} lists its files.` : didYouMean(collection)
+
+const taskHint = async (client: Client, collection: string, wanted: Wanted, isKnown: boolean) => {
+  if (wanted.task === undefined) return isKnown ? undefined : didYouMean(collection)
+  const tasks = namesOf(await client.listTasks({ params: { collection }, query: { limit: 500 } }))
+  const { known, meant } = look(wanted.task, tasks)
+  const task = known ?? meant
+  if (!isKnown) return didYouMean(task === undefined ? collection : `${collection}/${task}`)
+  if (meant !== undefined) return didYouMean(`${collection}/${meant}`)
+  if (known === undefined) return `jetty tasks ls ${collection} lists its tasks.`
+  if (wanted.ref !== undefined) return `jetty tasks history ${collection}/${known} lists the versions.`
+  return wanted.trajectory_id === undefined ? undefined : `jetty runs ls ${collection}/${known} lists its runs.`
+}
+
+const hintFor = async (client: Client, wanted: Wanted): Promise<string | undefined> => {
+  if (wanted.activity !== undefined) {
+    const { meant } = look(wanted.activity, namesOf((await client.listStepTemplates()).templates))
+    return meant === undefined ? 'jetty templates ls lists them.' : didYouMean(meant)
+  }
+  if (wanted.collection === undefined) return undefined
+  const { known, meant } = look(wanted.collection, namesOf(await client.listCollections({ query: { limit: 500 } })))
+  const collection = known ?? meant
+  if (collection === undefined) return 'jetty collections ls lists them.'
+  return wanted.path === undefined
+    ? taskHint(client, collection, wanted, known !== undefined)
+    : fileHint(collection, known !== undefined)
+}
+
+/** The error a command ended with; where a name was not found, with the nearest one there is as its hint. */
+export const suggesting = async (client: Client, error: unknown): Promise<unknown> => {
+  const input = error instanceof AppError && error.code === 'not_found' ? inputs.get(error) : undefined
+  if (!input || !(error instanceof AppError)) return error
+  const hint = await hintFor(client, wantedBy(input)).catch(() => undefined)
+  return hint === undefined ? error : new AppError(error.code, error.message, { hint, cause: error })
+}

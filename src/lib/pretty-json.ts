@@ -1,0 +1,24 @@
+const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/gs
+
+/**
+ * JSON spread over lines as `JSON.stringify(…, null, 2)` does it, from text to text: keys keep their order, also those
+ * that look like numbers, and no long number loses a digit. `text` must be valid JSON.
+ */
+export const prettyJson = (text: string): string => {
+  const parts: string[] = []
+  let depth = 0
+  let before = ''
+  const newLine = () => `\n${'  '.repeat(depth)}`
+  for (const [token] of text.matchAll(tokens)) {
+    if (token === '}' || token === ']') {
+      depth--
+      if (before !== '{' && before !== '[') parts.push(newLine())
+    } else if (before === '{' || before === '[') parts.push(newLine())
+    parts.push(token)
+    if (token === '{' || token === '[') depth++
+    else if (token === ':') parts.push(' ')
+    else if (token === ',') parts.push(newLine())
+    before = token
+  }
+  return parts.join('')
+}

@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Body } from '../server.ts'
+
+/** What `npm test` has built. */
+const bin = process.env.TEST_BIN ?? fileURLToPath(new URL('../../dist/bin.js', import.meta.url))
+
+export interface Ended {
+  code: number | null
+  stdout: string
+  stderr: string
+  /** stdout, which must be JSON and nothing else. */
+  json(): Body
+}
+
+export interface Shell {
+  /** The home of whoever types, which is the current folder as well. */
+  home: string
+  /** Runs `jetty` with these arguments, without a terminal. */
+  jetty(args: string[], options?: { stdin?: string | Buffer; env?: Record<string, string> }): Promise<Ended>
+  /** Writes a file into the home and gives its path. */
+  file(name: string, content: string | Uint8Array): string
+  /** Everything that was typed or shown up to now. */
+  seen(): string
+  close(): void
+}
+
+/** A newcomer at a shell: a home of their own, a server to talk to, and a token in the usual place. */
+export const openShell = (url: string, token: string): Shell => {
+  const home = mkdtempSync(join(tmpdir(), 'jetty-home-'))
+  mkdirSync(join(home, '.config/jetty'), { recursive: true })
+  writeFileSync(join(home, '.config/jetty/token'), `${token}\n`, { mode: 0o600 })
+  let seen = ''
+  const jetty: Shell['jetty'] = (args, { stdin = '', env = {} } = {}) =>
+    new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, [bin, ...args], {
+        cwd: home,
+        env: { PATH: process.env.PATH, HOME: home, JETTY_API_URL: url, NO_COLOR: '1', ...env },
+        timeout: 20_000,
+      })
+      let stdout = ''
+      let stderr = ''
+      child.stdout.setEncoding('utf8').on('data', (chunk) => (stdout += chunk))
+      child.stderr.setEncoding('utf8').on('data', (chunk) => (stderr += chunk))
+      child.on('error', reject)
+      child.on('close', (code) => {
+        seen += `${args.join(' ')}\n${stdout}${stderr}`
+        resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) })
+      })
+      child.stdin.on('error', () => {}) // a command that reads nothing may have ended before
+      child.stdin.end(stdin)
+    })
+  return {
+    home,
+    jetty,
+    file(name, content) {
+      const path = join(home, name)
+      writeFileSync(path, content)
+      return path
+    },
+    seen: () => seen,
+    close: () => rmSync(home, { recursive: true, force: true }),
+  }
+}
