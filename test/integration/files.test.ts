@@ -60,11 +60,20 @@ test('a file is downloaded whole, in ranges, and by HEAD', async () => {
     ])
   }
   const etag = whole.headers.get('etag')!
-  expect((await get(path, { 'if-none-match': etag })).status).toBe(304)
+  for (const known of [etag, `"other", ${etag}`, `W/${etag}`, '*']) {
+    const same = await get(path, { 'if-none-match': known })
+    expect([known, same.status, same.text, same.headers.get('etag')]).toEqual([known, 304, '', etag])
+  }
+  expect((await get(path, { 'if-none-match': '"other"' })).status).toBe(200)
   expect((await get(path, { 'if-range': etag, range: 'bytes=0-0' })).status).toBe(206)
   expect((await get(path, { 'if-range': '"other"', range: 'bytes=0-0' })).status).toBe(200)
   const head = await server.call('HEAD', `/api/v1/file/${path}`)
   expect([head.status, head.text, head.headers.get('content-length')]).toEqual([200, '', '10'])
+  const part = await server.call('HEAD', `/api/v1/file/${path}`, { headers: { range: 'bytes=2-4' } })
+  expect([part.status, part.text, part.headers.get('content-length')]).toEqual([206, '', '3'])
+  await put('acme/t/0000/empty', '')
+  const none = await get('acme/t/0000/empty')
+  expect([none.status, none.text, none.headers.get('content-length')]).toEqual([200, '', '0'])
 })
 
 test('names and types are made safe', async () => {
@@ -109,7 +118,12 @@ test('files are listed below a prefix that ends at a segment', async () => {
   expect(await paths('acme/list')).toEqual(['acme/list/0000/a', 'acme/list/0000/b'])
   expect(await paths('acme/list/0000/')).toEqual(['acme/list/0000/a', 'acme/list/0000/b'])
   expect(await paths('acme/list/0000/a')).toEqual(['acme/list/0000/a'])
+  expect(await paths('ACME/list')).toEqual(['acme/list/0000/a', 'acme/list/0000/b'])
+  expect(await paths('acme/LIST')).toEqual([])
   expect((await list('?prefix=acme/list&limit=1')).body.files).toHaveLength(1)
+  for (const limit of ['0', '10001', 'x']) {
+    expect((await list(`?prefix=acme&limit=${limit}`)).body.detail[0].loc).toEqual(['query', 'limit'])
+  }
   expect((await list('?prefix=acme/list')).body.files[0]).toMatchObject({
     name: 'a',
     size: 1,
