@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { builtinActivities } from '../src/activities/registry.ts'
 import { type AuditDeps, auditRoutes } from '../src/api/audit/routes.ts'
 import { makeAuditTrail } from '../src/api/audit/trail.ts'
@@ -36,6 +37,7 @@ import { openDiskObjects } from '../src/store/objects/disk.ts'
 import type { ObjectStore } from '../src/store/objects/objects.ts'
 import { makeTaskFinder } from '../src/store/runs.ts'
 import { createTestDatabase } from './database.ts'
+import { type LeakWatch, makeLeakWatch } from './leaks/watch.ts'
 
 export interface Answer {
   status: number
@@ -59,6 +61,8 @@ export interface ApiServer {
   objectCount(): Promise<number>
   cancelled: number[]
   logged: unknown[]
+  leaks: LeakWatch
+  /** Stops it, and fails when a secret of the test is in an answer, the log, a row or a file. */
   close(): Promise<void>
 }
 
@@ -128,7 +132,11 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
   const admin = `admin-${randomBytes(16).toString('hex')}`
   const cancelled: number[] = []
   const logged: unknown[] = []
-  const note = (fields: object) => void logged.push(fields)
+  const leaks = beside?.leaks ?? makeLeakWatch()
+  const note = (fields: object) => {
+    logged.push(fields)
+    leaks.log(inspect(fields, { depth: 6, breakLength: Number.POSITIVE_INFINITY }))
+  }
   const findCollection = makeCollectionFinder(database)
   const folder = await mkdtemp(join(tmpdir(), 'jetty-objects-'))
   const objects = await openDiskObjects(folder)
@@ -166,6 +174,8 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     checkAnswers: true,
   })
   const { url, port } = await server.listen('127.0.0.1', 0)
+  leaks.remember('the admin token', admin)
+  leaks.watchServer(url, { showsVariables: settings.exposeEnvValues })
 
   return {
     url,
@@ -177,6 +187,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length,
     cancelled,
     logged,
+    leaks,
     async call(method, path, { token = admin, body, headers } = {}) {
       const response = await fetch(url + path, {
         method,
@@ -193,6 +204,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     },
     async makeKey(collections, access = 'WRITE') {
       const key = newApiKey()
+      leaks.remember('a key', key)
       await database.query(
         `with c as (select id from collections where name = any($1)),
            k as (insert into api_keys (collection_id, name, key_hash, key_prefix, access_level)
@@ -205,8 +217,12 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     async close() {
       await server.close(1)
       await database.close()
-      await own.drop()
-      await rm(folder, { recursive: true })
+      try {
+        await leaks.check({ databaseUrl: own.url, files: folder })
+      } finally {
+        await own.drop()
+        await rm(folder, { recursive: true })
+      }
     },
   }
 }

@@ -5,6 +5,8 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { sentSecrets } from './leaks/sent-secrets.ts'
+import { makeLeakWatch } from './leaks/watch.ts'
 import type { Body } from './server.ts'
 
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -23,6 +25,8 @@ export interface JettyProcess {
 }
 
 const started = new Set<ChildProcess>()
+/** Whatever the servers print is searched for what they were started with and asked to keep. */
+const leaks = makeLeakWatch()
 const longestDrainMs = 20_000
 
 /** Starts a server with exactly these settings; nothing of the test's own environment reaches it but the PATH. */
@@ -33,12 +37,15 @@ export const startJetty = (env: Record<string, string>, command = sourceCommand(
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   started.add(child)
+  if (env.JETTY_ADMIN_TOKEN) leaks.remember('the admin token', env.JETTY_ADMIN_TOKEN)
+  for (const key of env.JETTY_SECRET_KEY?.split(',') ?? []) leaks.remember('an encryption key', key)
   let out = ''
   let err = ''
   child.stdout?.on('data', (chunk) => (out += chunk))
   child.stderr?.on('data', (chunk) => (err += chunk))
   const exited = once(child, 'close').then(([code, signal]) => {
     started.delete(child)
+    leaks.log(`${out}\n${err}`)
     return { code, signal }
   })
   const ready = new Promise<Body>((resolve, reject) => {
@@ -67,10 +74,11 @@ const sourceCommand = (): string[] => [
   ...['--import', 'tsx', '--import', file('./ends-with-parent.mjs'), join(root, 'src/bin.ts'), 'serve'],
 ]
 
-/** Ends every server that a test left behind. */
+/** Ends every server that a test left behind; fails when one has printed a secret. */
 export const killJetties = async (): Promise<void> => {
   for (const child of started) child.kill('SIGKILL')
   await Promise.all([...started].map((child) => once(child, 'close')))
+  await leaks.check({})
 }
 
 /** The pid of the Postgres in a data folder, while there is one. */
@@ -101,10 +109,13 @@ export const callJetty = async (
   path: string,
   body?: unknown,
 ): Promise<{ status: number; body: Body }> => {
+  const sent = body === undefined ? undefined : JSON.stringify(body)
+  leaks.remember('a token', token)
+  for (const { name, value } of sentSecrets('application/json', sent ?? '')) leaks.remember(name, value)
   const response = await fetch(`${url}/api/v1${path}`, {
     method,
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(sent === undefined ? {} : { body: sent }),
   })
   return { status: response.status, body: await response.json() }
 }

@@ -143,7 +143,7 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
     async close() {
       await server.close()
       try {
-        await leaks.check({ databaseUrl: database.url, dataDir })
+        await leaks.check({ databaseUrl: database.url, files: join(dataDir, 'files') })
       } finally {
         if (!beside) await database.drop()
         if (!beside) rmSync(dataDir, { recursive: true, force: true })

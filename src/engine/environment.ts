@@ -9,8 +9,9 @@ export interface Environment {
 
 export const emptyEnvironment: Environment = { get: () => undefined, scrub: makeScrubber([]), isEmpty: true }
 
-/** `secrets` of the run win over the `variables` of its collection. */
+/** `secrets` of the run win over the `variables` of its collection; a variable that is hidden so is struck out as well. */
 export const makeEnvironment = (variables: Record<string, string>, secrets: Record<string, string>): Environment => {
   const values = new Map([...Object.entries(variables), ...Object.entries(secrets)])
-  return { get: (name) => values.get(name), scrub: makeScrubber([...values.values()]), isEmpty: values.size === 0 }
+  const scrub = makeScrubber([...Object.values(variables), ...Object.values(secrets)])
+  return { get: (name) => values.get(name), scrub, isEmpty: values.size === 0 }
 }

@@ -36,7 +36,7 @@ afterEach(async () => {
   const leaks = makeLeakWatch()
   leaks.remember('the variable', variable)
   leaks.remember('the secret of a run', oneOff)
-  await leaks.check({ databaseUrl: database.url, dataDir }).finally(async () => {
+  await leaks.check({ databaseUrl: database.url, files: dataDir }).finally(async () => {
     await database.drop()
     rmSync(dataDir, { recursive: true, force: true })
   })

@@ -27,7 +27,8 @@ export const spellingsOf = (value: string): [kind: string, text: string][] => {
     ...base64.map((text): [string, string] => ['base64', text]),
     ...base64.map((text): [string, string] => ['base64url', text.replaceAll('+', '-').replaceAll('/', '_')]),
   ]
-  return [...new Map(all.map(([kind, text]) => [text, kind])).entries()]
+  // Where two are the same, the first one gives its name.
+  return [...new Map(all.reverse().map(([kind, text]) => [text, kind])).entries()]
     .filter(([text]) => text.length >= shortestSecret)
     .map(([text, kind]) => [kind, text])
 }

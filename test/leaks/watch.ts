@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { openDatabase } from '../../src/database/database.ts'
 import { sealedColumns } from '../../src/store/sealed-texts.ts'
 import { type Exchange, tapPort } from './http-tap.ts'
@@ -15,7 +14,7 @@ export interface LeakWatch {
   /** Looks at every request that the server at this address gets, and at its answers. */
   watchServer(url: string, options?: { showsVariables?: boolean }): void
   /** Throws where a secret was found in an answer, a log line, a row or a file; it never tells the secret itself. */
-  check(places: { databaseUrl?: string; dataDir?: string }): Promise<void>
+  check(places: { databaseUrl?: string; files?: string }): Promise<void>
 }
 
 const keptBytes = 48 * 1024 * 1024
@@ -121,11 +120,11 @@ export const makeLeakWatch = (): LeakWatch => {
       }
       taps.push(tapPort(Number(new URL(url).port), onExchange))
     },
-    async check({ databaseUrl, dataDir }) {
+    async check({ databaseUrl, files }) {
       for (const stop of taps.splice(0)) stop()
       searchKept()
       if (databaseUrl) await searchDatabase(databaseUrl)
-      if (dataDir) search(everyFile(join(dataDir, 'files')))
+      if (files) search(everyFile(files))
       const found = [...finds].slice(0, mostFinds)
       finds.clear()
       if (found.length > 0) throw new Error(`Secrets were found where they must not be:\n  ${found.join('\n  ')}`)
