@@ -32,11 +32,11 @@ export const keepRunTotals = (shard: string): string => `run_totalled as (
       max_ms = greatest(t.max_ms, excluded.max_ms))`
 
 /** Columns of `ended_runs` for a run that ended just now, of the row `r`. */
-export const endedRun = 'r.task_id, r.status, elapsed_ms(r.created_at, r.ended_at) ms, 1 sign'
+export const endedRun = 'r.task_id, r.status collate "C" status, elapsed_ms(r.created_at, r.ended_at) ms, 1 sign'
 
 /** Columns of `ended_steps` from a row of steps; `taskId` is an expression. */
 export const endedStep = (row: string, taskId = `${row}.task_id`): string =>
-  `${taskId} task_id, ${row}.name step, ${row}.seq, ${row}.status = 'failed' failed,
+  `${taskId} task_id, ${row}.name collate "C" step, ${row}.seq, ${row}.status = 'failed' failed,
     elapsed_ms(${row}.started_at, ${row}.ended_at) ms, 1 sign`
 
 /** The shards of journals are below this. Other writers share a few above them, and no statement of theirs holds up a journal. */

@@ -1,9 +1,10 @@
 -- What the statistics of a task are read from: kept in the statements that end its runs and steps, so that nothing is
 -- counted when somebody asks. A row a shard, as in run_counts: processes do not queue for one another.
 
--- Milliseconds from one moment to another. Not strict: a strict function of this kind is not inlined.
+-- Milliseconds from one moment to another. Not strict: a strict function of this kind is not inlined. Not `extract`,
+-- which answers with a numeric: the statement that ends steps spends its time in here.
 create function elapsed_ms(begun timestamptz, ended timestamptz) returns bigint language sql immutable
-  as $$ select greatest(0, floor(extract(epoch from ended - begun) * 1000))::bigint $$;
+  as $$ select greatest(0, round(date_part('epoch', ended - begun) * 1000))::bigint $$;
 
 -- Buckets of a histogram whose bounds grow by an eighth of an octave (as in HDR histograms and DDSketch): whichever value
 -- of a bucket is meant, its middle is at most 4.4 % off. Bucket 0 is what took no millisecond.
@@ -14,7 +15,7 @@ create function duration_bucket(ms bigint) returns int language sql immutable
 create table run_totals (
   task_id bigint not null,
   shard smallint not null,
-  status text not null,
+  status text collate "C" not null,
   total bigint not null,
   ms bigint not null,                             -- of all of them, from created to ended
   min_ms bigint,
@@ -34,7 +35,7 @@ create table duration_totals (
 -- Steps that have ended. By name before shard: what a task of very many steps shows is the beginning of one index scan.
 create table step_totals (
   task_id bigint not null,
-  step text not null,
+  step text collate "C" not null,
   shard smallint not null,
   seq int not null,                               -- its place in the workflow when it ended first
   total bigint not null,

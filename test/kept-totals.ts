@@ -1,0 +1,29 @@
+/** Rows of a query, from whatever connection there is. */
+type Ask = (text: string) => Promise<{ what: string }[]>
+
+/** Where the totals that statistics are read from differ from what is in runs and steps, as sentences. */
+export const wrongTotals = async (ask: Ask): Promise<string[]> => {
+  const rows = await ask(`
+    with kept(task_id, of, name, counts) as (
+      select task_id, 'run', status, json_build_array(sum(total), sum(ms))::text
+      from run_totals group by task_id, status having sum(total) <> 0
+      union all
+      select task_id, 'duration', bucket::text, sum(total)::text
+      from duration_totals group by task_id, bucket having sum(total) <> 0
+      union all
+      select task_id, 'step', step, json_build_array(sum(total), sum(failed), sum(ms))::text
+      from step_totals group by task_id, step having sum(total) <> 0),
+    real(task_id, of, name, counts) as (
+      select task_id, 'run', status, json_build_array(count(*), sum(elapsed_ms(created_at, ended_at)))::text
+      from runs where ended_at is not null group by task_id, status
+      union all
+      select task_id, 'duration', duration_bucket(elapsed_ms(created_at, ended_at))::text, count(*)::text
+      from runs where ended_at is not null group by task_id, 3
+      union all
+      select r.task_id, 'step', s.name, json_build_array(count(*), count(*) filter (where s.status = 'failed'),
+        sum(elapsed_ms(s.started_at, s.ended_at)))::text
+      from steps s join runs r on r.id = s.run_id where s.ended_at is not null group by r.task_id, s.name)
+    select format('task %s, %s %s: kept %s, there are %s', task_id, of, name, kept.counts, real.counts) what
+    from kept full join real using (task_id, of, name) where kept.counts is distinct from real.counts order by 1`)
+  return rows.map((row) => row.what)
+}
