@@ -5,8 +5,8 @@ import { safe } from './output.ts'
 /** What a command ends with; scripts rely on them. */
 export const exitCodes = {
   ok: 0,
-  /** The run that was waited for did not complete, or a check of `doctor` failed. */
-  runFailed: 1,
+  /** The run that was waited for did not complete, a check of `doctor` failed, or the server did not start. */
+  failed: 1,
   /** The command was not right: an unknown option or name, a value or a token the server refuses. */
   wrongUse: 2,
   /** Nobody answered, or the server failed. */

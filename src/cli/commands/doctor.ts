@@ -42,7 +42,7 @@ const doctor = async (session: Session): Promise<void> => {
     checks.push(...(await checkMachine(process.env, isServing ? Number(port || 80) : undefined)))
   }
   session.out.answer(checks, () => checks.map(line).join('\n'))
-  if (checks.some(({ state }) => state === 'failed')) process.exitCode = exitCodes.runFailed
+  if (checks.some(({ state }) => state === 'failed')) process.exitCode = exitCodes.failed
 }
 
 const line = ({ name, state, found, remedy }: Check): string => {

@@ -71,7 +71,7 @@ export const showEnd = ({ out }: Session, trajectory: Trajectory): void => {
   )
   if (trajectory.status === 'completed') return
   if (trajectory.error) out.note(`${pc.red('error:')} ${safe(trajectory.error)}`)
-  process.exitCode = exitCodes.runFailed
+  process.exitCode = exitCodes.failed
 }
 
 /** Secrets come from the environment: an argument could be read by everybody on the machine. */

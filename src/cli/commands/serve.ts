@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { AppError } from '../../lib/errors.ts'
+import { exitCodes, reportError } from '../exit.ts'
 
 /** `jetty serve`. The server is loaded when it is started; the settings only to show them. */
 export const registerServe = (program: Command): void => {
@@ -22,6 +24,9 @@ Examples:
       process.stdout.write(settingsText())
       return
     }
-    await (await import('../serve.ts')).serve()
+    await (await import('../serve.ts')).serve().catch((error) => {
+      const code = reportError(error)
+      process.exitCode = error instanceof AppError && error.code === 'invalid' ? code : exitCodes.failed
+    })
   })
 }
