@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { AppError, messageOf } from '../lib/errors.ts'
@@ -21,6 +21,7 @@ const readTrimmed = (path: string): string | undefined => {
 /** Readable by nobody else: the folder 700, the file 600, put in place at once. */
 const writePrivately = (path: string, text: string): void => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  chmodSync(dirname(path), 0o700) // it may have been there, as open as the umask left it
   const draft = `${path}.new-${process.pid}`
   writeFileSync(draft, `${text}\n`, { mode: 0o600 })
   renameSync(draft, path)
