@@ -5,6 +5,7 @@ import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json-text.ts'
 import { mask } from '../../model/environment.ts'
+import { coveredIds } from '../../model/identity.ts'
 import { listAgents } from '../../store/agents.ts'
 import {
   type CollectionRow,
@@ -47,7 +48,7 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
   return implement(collectionsContract, {
     listCollections: async ({ identity, query }) => {
       if (query.skip < 0 || query.limit < 0) throw new AppError('invalid', 'Invalid pagination parameters')
-      const ids = identity.kind === 'admin' ? undefined : identity.collectionIds
+      const ids = coveredIds(identity)
       const page = { skip: query.skip, limit: Math.min(query.limit, maxCollections) }
       return (await listCollections(database, ids, page)).map(shownCollection)
     },

@@ -1,6 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
+import { coveredIds } from '../../model/identity.ts'
 import { collectionNames } from '../../store/collections.ts'
 import { healthContract } from './contract.ts'
 
@@ -26,7 +27,7 @@ export const healthRoutes = ({ database, version, openApi, docsPage }: HealthDep
       auth_type: identity.kind === 'admin' ? 'admin' : 'api_key',
       name: identity.name,
       key_prefix: identity.prefix,
-      collections: await collectionNames(database, identity.kind === 'admin' ? undefined : identity.collectionIds),
+      collections: await collectionNames(database, coveredIds(identity)),
       access_level: identity.access,
     }),
   })

@@ -1,6 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
+import { coveredIds } from '../../model/identity.ts'
 import { searchTasks } from '../../store/task-search.ts'
 import type { TaskRow } from '../../store/tasks.ts'
 import { listedTaskText, withRaw } from '../tasks/shown.ts'
@@ -31,7 +32,6 @@ export const taskSearchRoutes = ({ database }: TaskSearchDeps): Route[] => {
   }
   return implement(taskSearchContract, {
     searchTasks: ({ collection, query }) => search([collection.id], query),
-    searchAllTasks: ({ identity, query }) =>
-      search(identity.kind === 'admin' ? undefined : identity.collectionIds, query),
+    searchAllTasks: ({ identity, query }) => search(coveredIds(identity), query),
   })
 }

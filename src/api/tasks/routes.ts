@@ -7,7 +7,7 @@ import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json-text.ts'
 import { mask } from '../../model/environment.ts'
-import type { FoundCollection } from '../../model/identity.ts'
+import { coveredIds, type FoundCollection } from '../../model/identity.ts'
 import type { UpdateTask } from '../../model/task.ts'
 import type { Workflow } from '../../model/workflow.ts'
 import { findCollectionRow } from '../../store/collections.ts'
@@ -61,7 +61,7 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
   }
   return implement(tasksContract, {
     listAllTasks: async ({ identity, query }) => {
-      const ids = identity.kind === 'admin' ? undefined : identity.collectionIds
+      const ids = coveredIds(identity)
       return rawJson(`[${(await listTasks(database, ids, query)).map(listedTaskText).join(',')}]`)
     },
 

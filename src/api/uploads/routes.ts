@@ -3,7 +3,7 @@ import type { Database } from '../../database/database.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { type Call, implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import { covers, type FoundCollection, type Identity } from '../../model/identity.ts'
+import { coveredIds, covers, type FoundCollection, type Identity } from '../../model/identity.ts'
 import { findCollectionRow } from '../../store/collections.ts'
 import { distinctFileNames, sandboxUploadPath } from '../../store/storage-path.ts'
 import {
@@ -132,7 +132,7 @@ export const uploadsRoutes = ({ database, objects, findCollection }: UploadsDeps
 
     listUploads: async ({ query, identity }) => {
       const collection = query.collection ? await collectionNamed(query.collection, identity) : undefined
-      const ids = collection ? [collection.id] : identity.kind === 'admin' ? undefined : identity.collectionIds
+      const ids = collection ? [collection.id] : coveredIds(identity)
       const after = query.after ? await findUpload(database, query.after) : undefined
       if (query.after && !(after && covers(identity, after.collection_id))) {
         throw invalidField(['query', 'after'], 'There is no file with this id; start again without after')
