@@ -1,15 +1,7 @@
 import { AppError } from '../lib/errors.ts'
+import { providerKeyNames } from '../model/provider-keys.ts'
 import type { Trial } from './follow-run.ts'
 import type { Session } from './session.ts'
-
-/** Names of keys with which a collection can call a model itself (contract 2.17). */
-const providerKeys = [
-  'OPENAI_API_KEY',
-  'ANTHROPIC_API_KEY',
-  'GEMINI_API_KEY',
-  'REPLICATE_API_TOKEN',
-  'OPENROUTER_API_KEY',
-]
 
 /** The client's side of the trial rule: keys are borrowed if the trial is active and the collection has none of its own. */
 export const mayUseTrial = async ({ call, client }: Session, collection: string): Promise<boolean> => {
@@ -19,7 +11,7 @@ export const mayUseTrial = async ({ call, client }: Session, collection: string)
   })) as { active: boolean }
   if (!trial.active) return false
   const { environment_variables: variables } = await client.getEnvironment({ params: { collection } })
-  return !providerKeys.some((name) => Object.hasOwn(variables as object, name))
+  return !providerKeyNames.some((name) => Object.hasOwn(variables as object, name))
 }
 
 /** What a run on borrowed keys has cost of the trial, with a warning when it is about to end. */

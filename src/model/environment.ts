@@ -3,17 +3,6 @@ import { z } from 'zod'
 /** What is shown instead of a value, and what leaves a value as it is when it is sent back. */
 export const mask = '***'
 
-/** Under which names the clients look for keys of model providers. */
-export const providerKeyNames = [
-  'OPENROUTER_API_KEY',
-  'OPENAI_API_KEY',
-  'ANTHROPIC_API_KEY',
-  'GEMINI_API_KEY',
-  'GOOGLE_API_KEY',
-  'REPLICATE_API_TOKEN',
-  'AWS_BEARER_TOKEN_BEDROCK',
-] as const
-
 export const variableNamePattern = /^[A-Za-z_][A-Za-z0-9_]*$/
 export const maxVariableNameLength = 128
 export const maxVariableBytes = 64 * 1024

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
-import { providerKeyNames } from '../../model/environment.ts'
+import { providerKeyNames } from '../../model/provider-keys.ts'
 import { readEnvironmentVersion } from '../../store/environments.ts'
 
 /**
