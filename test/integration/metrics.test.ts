@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readEvents } from '../event-stream.ts'
-import { killJetties, startJetty } from '../jetty-process.ts'
+import { killJetties, startJetty, takePort } from '../jetty-process.ts'
 import { startTestServer, type TestServer } from '../server.ts'
 
 let server: TestServer
@@ -149,4 +149,15 @@ test('a worker serves them too', async () => {
   expect(text).toMatch(/role="worker"/)
   expect(lineOf(text, 'jetty_database_up')).toBe(1)
   expect(await worker.stop()).toBe(0)
+})
+
+test('a port that is taken stops the start, and the setting is named', async () => {
+  const taken = await takePort()
+  const jetty = startJetty({
+    DATABASE_URL: server.database.url,
+    JETTY_DATA_DIR: server.dataDir,
+    JETTY_METRICS_PORT: String(taken.port),
+  })
+  await expect(jetty.ready).rejects.toThrow(/in use by another program\n.*JETTY_METRICS_PORT/)
+  taken.close()
 })
