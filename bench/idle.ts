@@ -1,34 +1,12 @@
 /** What an idle server costs: transactions and CPU, against DBOS idle with the same settings on the same Postgres. */
-import { type Database, openDatabase } from '../src/database/database.ts'
+import { openDatabase } from '../src/database/database.ts'
 import { pause } from '../src/lib/time.ts'
 import { median } from './lib/numbers.ts'
-import { cpuSecondsOf } from './lib/processes.ts'
 import { stage } from './lib/stage.ts'
+import { type Usage, usageOf } from './lib/usage.ts'
 
 const rounds = 3
 const seconds = 20
-
-interface Usage {
-  transactions: number
-  nodeCpu: number
-  postgresCpu: number
-}
-
-const usageOf = async (monitor: Database, database: string, pid: number): Promise<Usage> => {
-  const [row] = await monitor.query<{ transactions: number }>(
-    'select xact_commit + xact_rollback as transactions from pg_stat_database where datname = $1',
-    [database],
-  )
-  const backends = await monitor.query<{ pid: number }>('select pid from pg_stat_activity where datname = $1', [
-    database,
-  ])
-  const cpu = backends.map((backend) => cpuSecondsOf(backend.pid)).filter((value) => !Number.isNaN(value))
-  return {
-    transactions: row?.transactions ?? 0,
-    nodeCpu: cpuSecondsOf(pid),
-    postgresCpu: cpu.reduce((total, one) => total + one, 0),
-  }
-}
 
 await stage('idle', async ({ report, jetty, child, createDatabase, postgres }) => {
   const own = await createDatabase('ours')

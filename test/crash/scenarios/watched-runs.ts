@@ -19,8 +19,10 @@ export interface WatchedRunsSize {
 interface Watched {
   events: SeenEvent[]
   connections: number
-  labelled: number
 }
+
+/** What is left of the labels that each run gets. */
+const labelled = { k0: '4', k1: '5', k2: '2', k3: '3' }
 
 /** Watches runs while the server is killed and started again; clients come back with the id of their last event. */
 export const watchedRuns = async ({ runs, steps, kills }: WatchedRunsSize): Promise<string[]> => {
@@ -48,26 +50,25 @@ export const watchedRuns = async ({ runs, steps, kills }: WatchedRunsSize): Prom
         await readEvents(`${url}/api/v1/${pathOf(run)}/events`, adminToken, { ...options, enough: keep }).catch(
           () => {},
         )
-        if (events.at(-1)?.event === 'end') return { events, connections, labelled: 0 }
+        if (events.at(-1)?.event === 'end') return { events, connections }
         await pause(50)
       }
     }
-    /** Says in the end how many of its labels were answered; those the server died over are sent again. */
-    const label = async (run: Acked): Promise<number> => {
-      let answered = 0
+    /** What the server died over is sent again until it is answered. */
+    const insist = async (method: string, path: string, body?: object): Promise<void> => {
+      while ((await client.call(url, method, path, body).catch(() => undefined))?.status !== 200) await pause(100)
+    }
+    const label = async (run: Acked): Promise<void> => {
       for (let number = 0; number < 6; number++) {
         await pause(random.between(100, 900))
-        const body = { key: `k${number % 4}`, value: number, author: 'watcher' }
-        const posted = await client.call(url, 'POST', `/${pathOf(run)}/labels`, body).catch(() => undefined)
-        if (posted?.status === 200) answered++
+        await insist('POST', `/${pathOf(run)}/labels`, { key: `k${number % 4}`, value: number, author: 'watcher' })
         if (number === 4) await client.call(url, 'DELETE', `/${pathOf(run)}/labels/k1`).catch(() => undefined)
       }
-      return answered
     }
     const watching = Promise.all(
       client.acked.map(async (run) => {
-        const [watched, labelled] = await Promise.all([watch(run), label(run)])
-        return { run, ...watched, labelled }
+        const [watched] = await Promise.all([watch(run), label(run)])
+        return { run, ...watched }
       }),
     )
     for (let kill = 0; kill < kills; kill++) {
@@ -91,12 +92,13 @@ export const watchedRuns = async ({ runs, steps, kills }: WatchedRunsSize): Prom
       if (snapshots !== 1) faults.push(`${run.trajectoryId}: ${snapshots} snapshots`)
       const state = assemble({}, [...events, ...after.events])
       const { body: shown } = await client.get(url, run)
+      const labels = Object.fromEntries(shown.labels.map((one: { key: string; value: string }) => [one.key, one.value]))
+      if (!isDeepStrictEqual(labels, labelled)) faults.push(`${run.trajectoryId}: labels ${JSON.stringify(labels)}`)
       for (const part of ['steps', 'labels', 'status', 'error', 'init_params', 'trajectory_id']) {
         if (!isDeepStrictEqual(state[part], shown[part])) faults.push(`${run.trajectoryId}: other ${part} than stored`)
       }
     }
     const connections = all.reduce((total, one) => total + one.connections, 0)
-    const labels = all.reduce((total, one) => total + one.labelled, 0)
     const cutOff = all.filter((one) => one.connections > 1).length
     if (cutOff === 0) faults.push('no client had to come back: nothing was shown')
     const report = await check(site, { acked: client.acked, lengths: { chain: steps }, lost })
@@ -104,7 +106,6 @@ export const watchedRuns = async ({ runs, steps, kills }: WatchedRunsSize): Prom
       events: all.reduce((total, one) => total + one.events.length, 0),
       connections,
       cutOff,
-      labels,
     })
     return [...faults, ...report.violations]
   } finally {

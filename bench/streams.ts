@@ -1,0 +1,86 @@
+/** What open event streams cost a server in which nothing happens, against the same server without any. */
+import { type ClientRequest, request } from 'node:http'
+import { openDatabase } from '../src/database/database.ts'
+import { pause } from '../src/lib/time.ts'
+import { median } from './lib/numbers.ts'
+import type { JettyServer } from './lib/server.ts'
+import { stage } from './lib/stage.ts'
+import { type Usage, usageOf } from './lib/usage.ts'
+
+const streams = 500
+const rounds = 3
+const seconds = 20
+
+/** Runs that sleep for an hour: parked, they cost nothing themselves. */
+const sleepers = async (server: JettyServer): Promise<string[]> => {
+  const workflow = { step_configs: { nap: { activity: 'sleep', seconds: 3600 } }, steps: ['nap'] }
+  await server.call('POST', '/api/v1/tasks/demo', { name: 'sleeper', workflow })
+  const ids: string[] = []
+  for (let at = 0; at < streams; at++) {
+    const { text } = await server.call('POST', '/api/v1/run/demo/sleeper', {})
+    ids.push((JSON.parse(text) as { trajectory_id: string }).trajectory_id)
+  }
+  return ids
+}
+
+/** Opens a stream and reads its snapshot. */
+const watch = (server: JettyServer, path: string): Promise<ClientRequest> =>
+  new Promise((resolve, reject) => {
+    const outgoing = request(`${server.url}/api/v1/${path}`, {
+      headers: { authorization: `Bearer ${server.adminToken}` },
+    })
+    outgoing.on('error', reject)
+    outgoing.on('response', (answer) => {
+      if (answer.statusCode !== 200) reject(new Error(`${path}: ${answer.statusCode}`))
+      answer.on('error', () => {}) // the server ends before its streams
+      answer.on('data', (chunk) => {
+        if (String(chunk).includes('event: ')) resolve(outgoing)
+      })
+    })
+    outgoing.end()
+  })
+
+await stage('streams', async ({ report, jetty, createDatabase, postgres }) => {
+  const watched = await jetty({ environment: { DATABASE_URL: await createDatabase('watched') } })
+  const alone = await jetty({ environment: { DATABASE_URL: await createDatabase('alone') } })
+  const monitor = openDatabase((await postgres()).url, { connections: 1 })
+  const ids = await sleepers(watched)
+  await sleepers(alone)
+  const open = await Promise.all(ids.map((id) => watch(watched, `trajectory/demo/sleeper/${id}/events`)))
+  open.push(await watch(watched, 'collections/demo/events'))
+  const servers = [
+    { name: `${open.length} streams`, database: 'watched', pid: watched.pid, usages: [] as Usage[] },
+    { name: 'no stream', database: 'alone', pid: alone.pid, usages: [] as Usage[] },
+  ]
+  await pause(10_000) // what a start leaves to do
+  for (let round = 0; round < rounds; round++) {
+    const before = await Promise.all(servers.map((one) => usageOf(monitor, one.database, one.pid)))
+    await pause(seconds * 1000)
+    const after = await Promise.all(servers.map((one) => usageOf(monitor, one.database, one.pid)))
+    servers.forEach(({ usages }, at) => {
+      const [from, to] = [before[at] as Usage, after[at] as Usage]
+      usages.push({
+        transactions: (to.transactions - from.transactions) / seconds,
+        nodeCpu: ((to.nodeCpu - from.nodeCpu) / seconds) * 100,
+        postgresCpu: ((to.postgresCpu - from.postgresCpu) / seconds) * 100,
+      })
+    })
+  }
+  await monitor.close()
+  for (const outgoing of open) outgoing.destroy()
+  const lines = servers.map(({ name, usages }) => ({
+    name,
+    transactions: median(usages.map((one) => one.transactions)),
+    cpu: median(usages.map((one) => one.nodeCpu + one.postgresCpu)),
+  }))
+  report.table(`idle, median of ${rounds} × ${seconds} s`, [
+    ['', 'transactions/s', 'CPU with Postgres, % of a core'],
+    ...lines.map(({ name, transactions, cpu }) => [name, transactions, cpu]),
+  ])
+  const [ours, peer] = lines
+  if (!ours || !peer) return
+  report.figure('transactions to none', ours.transactions / peer.transactions)
+  report.figure('CPU to none', ours.cpu / peer.cpu)
+  report.aim(`transactions a second for ${open.length} streams`, ours.transactions - peer.transactions, 'at most', 3)
+  report.aim(`CPU for ${open.length} streams`, ours.cpu - peer.cpu, 'at most', 2, ' % of a core')
+})
