@@ -8,6 +8,7 @@ import { makeAuditTrail } from './api/audit/trail.ts'
 import { makeAuthenticate } from './api/authenticate.ts'
 import { makeCallLimit } from './api/call-limit.ts'
 import { makePulse } from './api/events/pulse.ts'
+import { healthRoutes } from './api/health/routes.ts'
 import { makeMetrics } from './api/metrics/metrics.ts'
 import { makeOpenMetricsServer } from './api/metrics/open-server.ts'
 import { makeReference } from './api/reference.ts'
@@ -145,7 +146,12 @@ export const startServer = async ({
     const reference = makeReference({ version })
     let metricsUrl: string | undefined
     if (settings.metricsPort !== undefined) {
-      const open = makeOpenMetricsServer({ metrics, database, version, ...reference, settings, log })
+      const open = makeOpenMetricsServer({
+        metrics,
+        health: healthRoutes({ database, version, ...reference }),
+        settings,
+        log,
+      })
       closers.unshift(() => open.close(0))
       metricsUrl = (await open.listen(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')).url
     }

@@ -1,15 +1,15 @@
 import type { HttpLog, HttpSettings } from '../../http/dispatch.ts'
+import type { Route } from '../../http/implement.ts'
 import { type HttpServer, makeServer } from '../../http/server.ts'
 import { AppError } from '../../lib/errors.ts'
-import { type HealthDeps, healthRoutes } from '../health/routes.ts'
 import { type MetricsDeps, openMetricsRoutes } from './routes.ts'
 
 /** A server of its own for /metrics and health, without tokens: whoever reaches its port may read them. */
 export const makeOpenMetricsServer = (
-  deps: MetricsDeps & HealthDeps & { settings: HttpSettings; log: HttpLog },
+  deps: MetricsDeps & { health: Route[]; settings: HttpSettings; log: HttpLog },
 ): HttpServer =>
   makeServer({
-    routes: [...openMetricsRoutes(deps), ...healthRoutes(deps).filter(({ operation }) => operation === 'getHealth')],
+    routes: [...openMetricsRoutes(deps), ...deps.health.filter(({ operation }) => operation === 'getHealth')],
     authenticate: async () => {
       throw new AppError('unauthenticated', 'This port takes no token')
     },
