@@ -1,60 +1,86 @@
-/** The list of runs over HTTP: a task with 100,000 runs against one with 1,000, in turns, on one server. */
+/**
+ * The list of runs over HTTP, without and with filters: a task with 100,000 runs against one with 1,000, in turns, on
+ * one server.
+ */
 import { type Database, openDatabase, type Queries } from '../src/database/database.ts'
-import { listRuns } from '../src/store/runs.ts'
+import { pageOfRuns, type RunFilter, runsAfter } from '../src/store/run-lists.ts'
 import { definitionHash } from '../src/store/tasks.ts'
+import type { Child } from './lib/children.ts'
+import { fillTask, stepsOfRun } from './lib/filled-task.ts'
 import type { HttpRequest } from './lib/http-process.ts'
 import { percentile } from './lib/numbers.ts'
 import { stage } from './lib/stage.ts'
 import { echoWorkflow } from './lib/workflows.ts'
 
 const sizes = { small: 1_000, large: 100_000 }
-const stepsOfRun = 3
-const rounds = 10
-const requestsARound = 40
+const rounds = 8
+const requestsARound = 30
+const pagesOfWalk = 10
 const limit = 20
 
 type Size = keyof typeof sizes
 
-/** Ended runs of a task with their steps, a second apart, as the engine would have left them. */
-const fill = async (database: Database, task: string, runs: number, definition: string): Promise<number> => {
-  const [row] = await database.query<{ id: number; collection_id: number }>(
-    'select id, collection_id from tasks where name = $1',
-    [task],
-  )
-  if (!row) throw new Error(`There is no task ${task}`)
-  await database.query(
-    `insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
-       status, created_at, started_at, ended_at)
-     select $1 || n, $1 || lpad(to_hex(n), 7, '0'), $1 || n, $2, $3, 'demo/' || $4, $5, '{"text":"hello"}', 'bench',
-       'completed', now() - n * interval '1 second', now() - n * interval '1 second', now() - n * interval '1 second'
-     from generate_series(1, $6::int) n`,
-    [task[0], row.collection_id, row.id, task, definition, runs],
-  )
-  await database.query(
-    `insert into steps (run_id, seq, name, status, attempt, inputs, outputs, epoch, started_at, ended_at)
-     select r.id, s, 'echo_' || s, 'completed', 1, '{"text":"hello"}', '{"text":"hello"}', 1, r.started_at, r.ended_at
-     from runs r, generate_series(0, $2::int) s where r.task_id = $1`,
-    [row.id, stepsOfRun - 1],
-  )
-  await database.query('insert into run_counts (task_id, shard, total) values ($1, 0, $2)', [row.id, runs])
-  return row.id
+const noFilter: RunFilter = {
+  statuses: [],
+  labels: [],
+  routineId: undefined,
+  text: undefined,
+  createdAfterMs: undefined,
+  createdBeforeMs: undefined,
 }
+const label = (key: string, value: string | undefined) => ({ labels: [{ key, value }] })
 
-/** The plans of the queries that the list makes. */
+/** Each filter as it is asked for, and as the store gets it. All have pages enough in the small task as well. */
+const filters: [string, Partial<RunFilter>][] = [
+  ['', {}],
+  ['&view=summary', {}],
+  ['&status=completed', { statuses: ['completed'] }],
+  ['&status=completed&status=failed&status=running', { statuses: ['completed', 'failed', 'running'] }],
+  ['&label=quality', label('quality', undefined)],
+  ['&label=quality:high', label('quality', 'high')],
+  ['&label=quality:high&status=completed', { ...label('quality', 'high'), statuses: ['completed'] }],
+  [
+    '&label=quality:high&label=rare',
+    { labels: [...label('quality', 'high').labels, ...label('rare', undefined).labels] },
+  ],
+  ['&routine_id=7', { routineId: 7 }],
+  ['&routine_id=7&status=failed', { routineId: 7, statuses: ['failed'] }],
+  ['&q=needle', { text: 'needle' }],
+  ['&created_before=NOW', { createdBeforeMs: Date.now() }],
+]
+
+/** The plans of the queries that the lists make. */
 const plans = async (database: Database, taskId: number): Promise<string[]> => {
   const lines: string[] = []
-  const explaining: Queries = {
-    query: (text, values) => database.query(text, values),
-    async rows<Row>(name: string, text: string, values?: unknown[]): Promise<Row[]> {
-      const plan = await database.query<{ 'QUERY PLAN': string }>(`explain (analyze, timing off) ${text}`, values)
-      lines.push(`${name}:`, ...plan.map((line) => `  ${line['QUERY PLAN']}`))
-      return []
-    },
+  const explain = async (text: string, values?: unknown[]) => {
+    const plan = await database.query<{ 'QUERY PLAN': string }>(`explain (analyze, timing off) ${text}`, values)
+    lines.push(...plan.map((line) => `  ${line['QUERY PLAN']}`))
+    return []
   }
+  const explaining: Queries = { query: explain, rows: (_, text, values) => explain(text, values) }
   const middle = { createdMicros: String((Date.now() - 50_000_000) * 1000), number: 50_000 }
-  await listRuns(explaining, taskId, { limit, offset: 0, after: undefined })
-  await listRuns(explaining, taskId, { limit: limit + 1, offset: 0, after: middle })
+  for (const [name, filter] of filters) {
+    lines.push(`by cursor, ${name || 'no filter'}:`)
+    const view = name === '&view=summary' ? 'summary' : 'full'
+    await runsAfter(explaining, taskId, { ...noFilter, ...filter }, { limit, after: middle, view })
+  }
+  lines.push('page 1:')
+  await pageOfRuns(explaining, taskId, noFilter, { limit, offset: 0, view: 'full' })
   return lines
+}
+
+/** Requests for pages that follow one another by cursor. */
+const walk = async (client: Child, path: string): Promise<HttpRequest[]> => {
+  const requests: HttpRequest[] = []
+  let cursor = ''
+  while (requests.length < requestsARound) {
+    const request: HttpRequest = { method: 'GET', path: `${path}&cursor=${cursor}` }
+    requests.push(request)
+    const page = JSON.parse(await client.ask<string>('send', request)) as { next_cursor: string | null; total?: number }
+    if (page.total !== undefined) throw new Error('a page by cursor has a total')
+    cursor = (requests.length % pagesOfWalk === 0 ? null : page.next_cursor) ?? ''
+  }
+  return requests
 }
 
 await stage('list', async ({ report, jetty, child, createDatabase }) => {
@@ -65,56 +91,41 @@ await stage('list', async ({ report, jetty, child, createDatabase }) => {
   const ids = {} as Record<Size, number>
   for (const size of Object.keys(sizes) as Size[]) {
     await server.call('POST', '/api/v1/tasks/demo', { name: size, workflow })
-    ids[size] = await fill(database, size, sizes[size], definitionHash(JSON.stringify(workflow)))
+    ids[size] = await fillTask(database, size, sizes[size], definitionHash(JSON.stringify(workflow)))
   }
-  await database.query('analyze')
+  await database.query('vacuum analyze')
   report.note(['plans at 100,000 runs', ...(await plans(database, ids.large))].join('\n'))
   await database.close()
 
   const client = await child('http-process.ts', { BENCH_URL: server.url, BENCH_TOKEN: await server.key('demo') })
   const pathOf = (size: Size) => `/api/v1/db/trajectories/demo/${size}?limit=${limit}`
-  const get = (path: string): HttpRequest => ({ method: 'GET', path })
-  /** Requests for the pages that follow one another, from the page in the middle on. */
-  const walk = async (size: Size): Promise<HttpRequest[]> => {
-    const requests: HttpRequest[] = []
-    let path = `${pathOf(size)}&page=${Math.floor(sizes[size] / limit / 4)}`
-    while (requests.length < requestsARound / 2) {
-      const page = JSON.parse(await client.ask<string>('send', get(path))) as { next_cursor: string; total: number }
-      if (page.total !== sizes[size]) throw new Error(`total is ${page.total}`)
-      path = `${pathOf(size)}&cursor=${page.next_cursor}`
-      requests.push(get(path))
+  const first = { method: 'GET' as const, path: '' }
+  const kinds: { title: string; requests: Record<Size, HttpRequest[]> }[] = [
+    {
+      title: 'page 1',
+      requests: {
+        small: Array(requestsARound).fill({ ...first, path: pathOf('small') }),
+        large: Array(requestsARound).fill({ ...first, path: pathOf('large') }),
+      },
+    },
+  ]
+  for (const [name] of filters) {
+    const search = name.replace('NOW', new Date().toISOString())
+    const [small, large] = [await walk(client, pathOf('small') + search), await walk(client, pathOf('large') + search)]
+    kinds.push({ title: `by cursor${name.replaceAll('&', ' ')}`, requests: { small, large } })
+  }
+  const rows: (string | number)[][] = [['p95, limit 20', 'ms at 1,000 runs', 'ms at 100,000', 'ratio']]
+  for (const { title, requests } of kinds) {
+    const times = { small: [] as number[], large: [] as number[] }
+    for (let round = -1; round < rounds; round++) {
+      for (const size of round % 2 === 0 ? (['small', 'large'] as const) : (['large', 'small'] as const)) {
+        const taken = await client.ask<number[]>('latency', { requests: requests[size] })
+        if (round >= 0) times[size].push(...taken) // the first one warms up
+      }
     }
-    return [...requests, ...requests]
+    const [few, many] = [percentile(times.small, 0.95), percentile(times.large, 0.95)]
+    rows.push([title, few, many, many / few])
+    report.aim(`p95 of the list, ${title}`, many / few, 'at most', 1.5, '×')
   }
-  const walks = { small: await walk('small'), large: await walk('large') }
-  const times = {
-    page: { small: [] as number[], large: [] as number[] },
-    cursor: { small: [] as number[], large: [] as number[] },
-  }
-  for (let round = -1; round < rounds; round++) {
-    for (const size of round % 2 === 0 ? (['small', 'large'] as const) : (['large', 'small'] as const)) {
-      const pages = await client.ask<number[]>('latency', { requests: Array(requestsARound).fill(get(pathOf(size))) })
-      const cursors = await client.ask<number[]>('latency', { requests: walks[size] })
-      if (round < 0) continue // warming up
-      times.page[size].push(...pages)
-      times.cursor[size].push(...cursors)
-    }
-  }
-  for (const [kind, title] of [
-    ['page', 'page 1'],
-    ['cursor', 'by cursor'],
-  ] as const) {
-    const { small, large } = times[kind]
-    const row = (name: string, at: number) => {
-      const [few, many] = [percentile(small, at), percentile(large, at)]
-      return [name, few, many, many / few]
-    }
-    report.table(`${title}, limit ${limit}`, [
-      ['', 'ms at 1,000 runs', 'ms at 100,000', 'ratio'],
-      row('p50', 0.5),
-      row('p95', 0.95),
-      row('p99', 0.99),
-    ])
-    report.aim(`p95 of the list, ${title}`, percentile(large, 0.95) / percentile(small, 0.95), 'at most', 1.5, '×')
-  }
+  report.table('lists', rows)
 })

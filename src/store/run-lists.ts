@@ -52,7 +52,8 @@ const makeParameters = (): Parameters => {
 
 /** Runs in the order of an index, as rows (id, created_at, number), and what the index does not decide. */
 interface Source {
-  select(conditions: string[]): string
+  /** `most`: an expression, where no more than so many of the first ones are wanted. */
+  select(conditions: string[], most?: string): string
   /** Conditions on a row `r` of runs. */
   rest: string[]
 }
@@ -98,11 +99,12 @@ const sourceOf = ({ put }: Parameters, taskId: number, filter: RunFilter, after:
     return {
       rest: [...labels, ...routine, ...anyStatus, ...text],
       // Several authors may have set it: their rows stand beside one another in the index.
-      select: (conditions) =>
+      select: (conditions, most) =>
         `select distinct on (l.run_created_at, l.run_number)
            l.run_id as id, l.run_created_at as created_at, l.run_number as number
          from labels l ${conditions.length > 0 ? 'join runs r on r.id = l.run_id' : ''}
-         where ${[...where, ...conditions].join(' and ')} order by l.run_created_at desc, l.run_number desc`,
+         where ${[...where, ...conditions].join(' and ')} order by l.run_created_at desc, l.run_number desc
+         ${most === undefined ? '' : `limit ${most}`}`,
     }
   }
   if (routine.length > 0) {
@@ -111,11 +113,12 @@ const sourceOf = ({ put }: Parameters, taskId: number, filter: RunFilter, after:
   }
   if (statuses.length > 0) {
     // A branch for each: only so are they merged in the order of the index.
-    const branch = (status: string, conditions: string[]) =>
-      runs([`r.task_id = ${task}`, `r.status = ${status}`, ...conditions])
+    const branch = (status: string, conditions: string[], most: string | undefined) =>
+      `(${runs([`r.task_id = ${task}`, `r.status = ${status}`, ...conditions])}
+        ${most === undefined ? '' : `${newestFirst} limit ${most}`})`
     return {
       rest: text,
-      select: (conditions) => statuses.map((status) => branch(status, conditions)).join(' union all '),
+      select: (conditions, most) => statuses.map((status) => branch(status, conditions, most)).join(' union all '),
     }
   }
   return { rest: text, select: (conditions) => runs([`r.task_id = ${task}`, ...conditions]) }
@@ -177,7 +180,8 @@ export const pageOfRuns = async <View extends RunView>(
       `list_runs_${page.view}`,
       filter,
       `select ${columnsOf[page.view]}, ${micros('r.created_at')} from (
-         select * from (${source.select(source.rest)}) w ${newestFirst} limit ${limit} offset ${offset}) k
+         select * from (${source.select(source.rest, `${limit} + ${offset}`)}) w
+         ${newestFirst} limit ${limit} offset ${offset}) k
        join runs r on r.id = k.id order by r.created_at desc, r.number desc`,
       parameters.values,
     ),
@@ -214,7 +218,8 @@ export const runsAfter = async <View extends RunView>(
   const parameters = makeParameters()
   const { select, rest } = sourceOf(parameters, taskId, filter, page.after)
   const wanted = parameters.put(page.limit + 1, 'int')
-  const candidates = `select * from (${select([])}) s ${newestFirst} limit`
+  const most = rest.length === 0 ? wanted : String(candidatesOfPage)
+  const candidates = `select * from (${select([], most)}) s ${newestFirst} limit`
   // The lookup stays a lookup for each candidate in turn: it ends with the page.
   const fitting =
     rest.length === 0
@@ -232,7 +237,7 @@ export const runsAfter = async <View extends RunView>(
     filter,
     `with found as materialized (
        select w.id, w.created_at, w.number
-       from (${candidates} ${rest.length === 0 ? wanted : candidatesOfPage}) w ${fitting}
+       from (${candidates} ${most}) w ${fitting}
        order by w.created_at desc, w.number desc limit ${wanted})
      select ${columnsOf[page.view]}, ${micros('k.created_at')}, k.number as place, k.id is not null as fits
      from (select id, created_at, number from found ${end}) k

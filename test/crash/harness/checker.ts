@@ -1,3 +1,4 @@
+import { wrongTotals } from '../../kept-totals.ts'
 import { type Acked, collection } from './client.ts'
 import { valueAfter } from './pure.ts'
 import type { Site, Trace } from './site.ts'
@@ -90,6 +91,7 @@ export const check = async (site: Site, expected: Expectations): Promise<Report>
       return faultsOfStep(step, effects.get(key) ?? [], wasFrozen)
     }),
     ...[...begins.values()].flatMap((group) => faultsOfBegins(group, expected.lost)),
+    ...(await wrongTotals((text) => site.rows(text))).map((what) => `C9: the totals are wrong: ${what}`),
   ]
   let effectCount = 0
   for (const group of effects.values()) effectCount += group.length
