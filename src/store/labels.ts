@@ -25,9 +25,10 @@ export class RunMoved extends Error {}
 const lockRuns = async (queries: Queries, runIds: string[]): Promise<void> => {
   const rows = await queries.rows<{ safe: boolean }>(
     'lock_labelled_runs',
-    `with held as materialized (
-       select id from leases where id in (select lease from runs where id = any($1::text[]) and ended_at is null)
-       order by id for update),
+    // Found by id alone: by `ended_at is null` too, every open run might be scanned for its partial index.
+    `with found as materialized (select lease, ended_at from runs where id = any($1::text[])),
+     held as materialized (
+       select id from leases where id in (select lease from found where ended_at is null) order by id for update),
      locked as materialized (
        select lease, ended_at from runs where id = any($1::text[]) and (select count(*) from held) >= 0
        order by id for no key update)
