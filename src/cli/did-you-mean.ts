@@ -32,6 +32,7 @@ const wantedBy = ({ params, query, body }: AnyInput): Wanted => {
     const [collection, task] = query.prefix.split('/')
     return { ...(collection ? { collection } : {}), ...(task ? { task } : {}) }
   }
+  if (params?.path !== undefined) return { collection: params.path.split('/', 1)[0] ?? '', path: params.path }
   const { collection, collection_name: named = collection } = (body ?? {}) as Record<string, unknown>
   return { ...(typeof named === 'string' ? { collection: named } : {}), ...params }
 }

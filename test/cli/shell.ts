@@ -23,7 +23,7 @@ export interface Shell {
   jetty(args: string[], options?: { stdin?: string | Buffer; env?: Record<string, string> }): Promise<Ended>
   /** Writes a file into the home and gives its path. */
   file(name: string, content: string | Uint8Array): string
-  /** Everything that was typed or shown up to now. */
+  /** Everything that was shown up to now. */
   seen(): string
   close(): void
 }
@@ -47,7 +47,7 @@ export const openShell = (url: string, token: string): Shell => {
       child.stderr.setEncoding('utf8').on('data', (chunk) => (stderr += chunk))
       child.on('error', reject)
       child.on('close', (code) => {
-        seen += `${args.join(' ')}\n${stdout}${stderr}`
+        seen += stdout + stderr
         resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) })
       })
       child.stdin.on('error', () => {}) // a command that reads nothing may have ended before

@@ -16,8 +16,8 @@ export const registerLogin = (program: Command): void => {
     .addHelpText(
       'after',
       `
-The token goes to ~/.config/jetty/token, readable by you alone; with --url the server is remembered as well. A token that
-an older client left in the CLAUDE.md of this folder is moved there.
+The token goes to ~/.config/jetty/token, readable by you alone; with --url the server is remembered as well. A token
+that an older client left in the CLAUDE.md of this folder is moved there.
 
 Examples:
   jetty login
