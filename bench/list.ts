@@ -41,7 +41,7 @@ const filters: [string, Partial<RunFilter>][] = [
   ['&label=quality:high&status=completed', { ...label('quality', 'high'), statuses: ['completed'] }],
   [
     '&label=quality:high&label=rare',
-    { labels: [...label('quality', 'high').labels, ...label('rare', undefined).labels] },
+    { labels: [...label('rare', undefined).labels, ...label('quality', 'high').labels] },
   ],
   ['&routine_id=7', { routineId: 7 }],
   ['&routine_id=7&status=failed', { routineId: 7, statuses: ['failed'] }],

@@ -8,7 +8,7 @@ import { taskTotals } from './stats.ts'
 export interface RunFilter {
   /** One of them. */
   statuses: readonly RunStatus[]
-  /** All of them, set by whomever. */
+  /** All of them, set by whomever; the first one leads the search. */
   labels: readonly { key: string; value: string | undefined }[]
   routineId: number | undefined
   /** Stands in the id, the error or the JSON text of init_params, in any case. */
@@ -76,12 +76,38 @@ const inOrder = (put: Parameters['put'], filter: RunFilter, after: RunCursor | u
   ]
 }
 
+/** Values of a key that are added up to learn how often it was set; with more of them it counts as frequent. */
+const mostValuesCounted = 1_000
+
+/** The labels of a filter, the one that fewest runs have first: it leads the search. */
+export const rarestFirst = async (
+  queries: Queries,
+  taskId: number,
+  labels: RunFilter['labels'],
+): Promise<RunFilter['labels']> => {
+  if (labels.length < 2) return labels
+  const rows = await queries.rows<{ at: number }>(
+    'rarest_labels_first',
+    `select u.at::int from unnest($2::text[], $3::text[]) with ordinality u(key, value, at)
+     cross join lateral (
+       select sum(total) as total, count(*) as counted from (
+         (select total from label_counts c
+          where u.value is not null and c.task_id = $1 and c.key = u.key and c.value_md5 = md5(u.value))
+         union all
+         (select total from label_counts c
+          where u.value is null and c.task_id = $1 and c.key = u.key limit ${mostValuesCounted})) k) t
+     order by t.counted = ${mostValuesCounted}, coalesce(t.total, 0), u.at`,
+    [taskId, labels.map(({ key }) => key), labels.map(({ value }) => value ?? null)],
+  )
+  return rows.flatMap(({ at }) => labels[at - 1] ?? [])
+}
+
 /** The index that decides most goes ahead; what it does not decide is looked up run by run. */
 const sourceOf = ({ put }: Parameters, taskId: number, filter: RunFilter, after: RunCursor | undefined): Source => {
   const task = put(taskId, 'bigint')
   const between = inOrder(put, filter, after)
-  const leading = filter.labels.find((label) => label.value !== undefined) ?? filter.labels[0]
-  const labels = filter.labels.filter((label) => label !== leading).map((label) => hasLabel(put, label))
+  const [leading, ...others] = filter.labels
+  const labels = others.map((label) => hasLabel(put, label))
   const routine = filter.routineId === undefined ? [] : [`r.routine_id = ${put(filter.routineId, 'bigint')}`]
   const statuses = filter.statuses.map((status) => put(status, 'text'))
   const anyStatus = statuses.length === 0 ? [] : [`r.status in (${statuses.join(', ')})`]

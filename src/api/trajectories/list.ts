@@ -9,6 +9,7 @@ import {
   type RunFilter,
   type RunOf,
   type RunView,
+  rarestFirst,
   runsAfter,
 } from '../../store/run-lists.ts'
 import { findListedTask } from '../../store/runs.ts'
@@ -43,7 +44,7 @@ const findPage = async <View extends RunView>(
   view: View,
 ) => {
   const { limit, page } = query
-  const filter = filterOf(query)
+  const filter = { ...filterOf(query), labels: await rarestFirst(database, taskId, query.label) }
   const found: ListedRuns<RunOf[View]> & { total?: number } =
     query.cursor === undefined
       ? await pageOfRuns(database, taskId, filter, { limit, offset: (page - 1) * limit, view })
@@ -54,9 +55,8 @@ const findPage = async <View extends RunView>(
   return { runs, tail }
 }
 
-const filterOf = (query: ListCall['query']): RunFilter => ({
+const filterOf = (query: ListCall['query']): Omit<RunFilter, 'labels'> => ({
   statuses: [...new Set(query.status)],
-  labels: query.label,
   routineId: query.routine_id,
   text: query.q === '' ? undefined : query.q,
   createdAfterMs: query.created_after,
