@@ -22,7 +22,9 @@ const confirmed = async (what: string, isSure: boolean | undefined, ask: () => P
       hint: 'Nothing was changed. Say it with --yes.',
     })
   }
-  if (!(await ask())) throw interrupted()
+  if (await ask()) return
+  process.stderr.write('Nothing was changed.\n')
+  throw interrupted()
 }
 
 /** y or N. */

@@ -3,8 +3,6 @@ import { z } from 'zod'
 /** What is shown instead of a value, and what leaves a value as it is when it is sent back. */
 export const mask = '***'
 
-export const variableNamePattern = /^[A-Za-z_][A-Za-z0-9_]*$/
-export const maxVariableNameLength = 128
 export const maxVariableBytes = 64 * 1024
 
 /** Every variable twice, at the top and nested: there are clients for both. Values are masked. */

@@ -370,6 +370,13 @@ describe('every command', () => {
     expect(statSync(join(shell.home, '.config/jetty/token')).mode & 0o077).toBe(0)
   })
 
+  it('starts without loading a schema, which would take longer than all the rest', async () => {
+    const { code, stderr } = await shell.jetty(['tasks', '--help'], { env: { NODE_DEBUG: 'esm' } })
+    expect(code).toBe(0)
+    expect(stderr).toContain('node_modules/commander/')
+    expect(stderr.includes('node_modules/zod/')).toBe(false)
+  })
+
   it('prints no colours where there is no terminal', async () => {
     const { stdout, stderr } = await shell.jetty(['tasks', 'ls', 'acme'], { env: { NO_COLOR: '' } })
     expect(stdout + stderr).not.toContain('\u001b')

@@ -1,5 +1,6 @@
 import { AppError, type FieldIssue } from '../../lib/errors.ts'
-import { mask, maxVariableBytes, maxVariableNameLength, variableNamePattern } from '../../model/environment.ts'
+import { mask, maxVariableBytes } from '../../model/environment.ts'
+import { maxVariableNameLength, variableNamePattern } from '../../model/variable-name.ts'
 import type { Variables } from '../../store/environments.ts'
 
 /** Variables that may not be set: `environment_variables` is where the answer nests them all. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
 import { nearest } from '../../lib/nearest.ts'
-import { variableNamePattern } from '../../model/environment.ts'
+import { variableNamePattern } from '../../model/variable-name.ts'
 import { askSecret } from '../ask.ts'
 import { parseDotenv } from '../dotenv.ts'
 import { readText } from '../inputs.ts'
