@@ -31,13 +31,13 @@ Examples:
     .option('--force', 'write over a file that is there')
     .addHelpText(
       'after',
-      '\nExamples:\n  jetty files down acme/report/0001/report.md\n  jetty files down acme/report/0001/report.md -o - | less',
+      '\nExamples:\n  jetty files down acme/report/0000/1f2e3d4c.save.0000.report.md\n  jetty files down acme/report/0000/1f2e3d4c.save.0000.report.md -o - | less',
     )
     .action(withSession<DownloadOptions, [string]>(download))
   files
     .command('ls <collection[/task]>')
     .description('List stored files by the beginning of their paths')
-    .addHelpText('after', '\nExamples:\n  jetty files ls acme\n  jetty files ls acme/report/0001')
+    .addHelpText('after', '\nExamples:\n  jetty files ls acme\n  jetty files ls acme/report')
     .action(withSession<object, [string]>(list))
 }
 
@@ -60,7 +60,7 @@ const download = async (
   const target = { path: options.output ?? posix.basename(path), isForced: options.force ?? false, signal }
   if (!/^[^/]+(\/[^/]+)+$/.test(path) || ['.', '..'].includes(target.path)) {
     throw new AppError('invalid', `${JSON.stringify(path)} is no storage path`, {
-      hint: 'It begins with a collection, such as acme/report/0001/report.md; jetty files ls acme lists them.',
+      hint: 'It begins with a collection, such as acme/report/0000/1f2e3d4c.save.0000.report.md; jetty files ls acme lists them.',
     })
   }
   requireFree(target)

@@ -1,6 +1,3 @@
-import { createWriteStream } from 'node:fs'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { type Command, InvalidArgumentError } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
@@ -11,6 +8,7 @@ import { collect } from '../inputs.ts'
 import { openInBrowser } from '../open-in-browser.ts'
 import { duration, fields, moment, paintStatus, safe, table } from '../output.ts'
 import { parseRun, parseTask, placeText } from '../places.ts'
+import { requireFree, saveResponse } from '../save-response.ts'
 import { type Session, withSession } from '../session.ts'
 import { showEnd } from './run.ts'
 
@@ -81,8 +79,9 @@ Examples:
     .command(`download ${runArgument}`)
     .description('Save a run as a ZIP archive: trajectory.json and every file sent with it or made by it')
     .option('-o, --output <path>', 'where to (default: <trajectory>.zip; - is stdout)')
+    .option('--force', 'write over a file that is there')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs download demo/hello/1f2e3d4c -o hello.zip`)
-    .action(withSession<{ output?: string }, [string]>(download))
+    .action(withSession<DownloadOptions, [string]>(download))
 }
 
 export const positive = (text: string): number => {
@@ -229,11 +228,17 @@ const cancel = async (session: Session, [given]: [string[]]): Promise<void> => {
   )
 }
 
-const download = async (session: Session, [run]: [string], { output }: { output?: string }): Promise<void> => {
+interface DownloadOptions {
+  output?: string
+  force?: boolean
+}
+
+const download = async (session: Session, [run]: [string], options: DownloadOptions): Promise<void> => {
+  const { client, out, signal } = session
   const place = await findRunPlace(session, run)
-  const response = await session.client.downloadTrajectory({ params: place, signal: session.signal })
-  const path = output ?? `${place.trajectory_id}.zip`
-  const into = path === '-' ? process.stdout : createWriteStream(path)
-  await pipeline(Readable.fromWeb(response.body as never), into, { end: path !== '-' })
-  if (path !== '-') session.out.answer({ path }, () => path)
+  const path = options.output ?? `${place.trajectory_id}.zip`
+  const target = { path, isForced: options.force ?? false, signal }
+  requireFree(target)
+  await saveResponse(await client.downloadTrajectory({ params: place, signal }), target)
+  if (path !== '-') out.answer({ path }, () => path)
 }
