@@ -1,7 +1,9 @@
 import { accessSync, constants, openAsBlob, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { InvalidArgumentError } from 'commander'
 import type { FilePart } from '../client/client.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { nearest } from '../lib/nearest.ts'
 
 const unreadable = (path: string, error: unknown): AppError =>
   new AppError('invalid', `${path} cannot be read: ${messageOf(error)}`, {
@@ -46,6 +48,26 @@ export const filePart = async (field: string, path: string): Promise<FilePart> =
 
 /** Collects an option that may be given several times. */
 export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
+
+/** An option with a few values, of which one was meant; several times where `before` is used. */
+export const oneOf = (choices: readonly string[]) => {
+  const checked = (value: string): string => {
+    if (choices.includes(value)) return value
+    const meant = nearest(value, choices)
+    throw new InvalidArgumentError(`${meant ? `Did you mean ${meant}? ` : ''}It is one of: ${choices.join(', ')}.`)
+  }
+  return {
+    once: checked,
+    each: (value: string, before: string[] | undefined) => collect(checked(value), before),
+  }
+}
+
+/** A whole number from 1 on. */
+export const positive = (text: string): number => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('Expected a whole number from 1 on.')
+  return value
+}
 
 /** JSON where it is JSON (`5`, `true`, `[1,2]`, `"5"`), else the text itself. */
 const jsonOrText = (text: string): unknown => {

@@ -10,6 +10,10 @@ const lookAgainMs = 500
 /** `jetty keys rotate-secret`: begins the change of the encryption key and waits for its end. */
 export const rotateSecret = async ({ client, out, signal }: Session): Promise<void> => {
   let status = await client.rotateSecretKey()
+  if (status.state === 'running') {
+    out.note('The server encrypts everything with its newest key; this takes half a minute or more.')
+    out.note(pc.dim('Ctrl-C ends the waiting, not the work.'))
+  }
   const line = out.isJson
     ? undefined
     : makeProgressLine(() => `${status.resealed} of ${status.total} encrypted with the newest key`)

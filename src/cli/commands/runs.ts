@@ -1,10 +1,11 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
+import { runStatuses } from '../../model/workflow.ts'
 import { findRunPlace, runMeaning } from '../find-run.ts'
 import { followRun, type Trajectory } from '../follow-run.ts'
-import { collect } from '../inputs.ts'
+import { collect, oneOf, positive } from '../inputs.ts'
 import { openInBrowser } from '../open-in-browser.ts'
 import { duration, fields, moment, paintStatus, safe, table } from '../output.ts'
 import { parseRun, parseTask, placeText } from '../places.ts'
@@ -14,13 +15,16 @@ import { showEnd } from './run.ts'
 
 const runArgument = '<run>'
 
+const statuses = oneOf(runStatuses)
+const levels = oneOf(['debug', 'info', 'warning', 'error'])
+
 /** `jetty runs …`. */
 export const registerRuns = (program: Command): void => {
   const runs = program.command('runs').description('Look at runs, wait for them, stop them')
   runs
     .command('ls <collection/task>')
     .description('List the runs of a task, newest first')
-    .option('-s, --status <status>', 'only with this status; may be given several times', collect)
+    .option('-s, --status <status>', 'only with this status; may be given several times', statuses.each)
     .option('-l, --label <key[:value]>', 'only with this label; several must all be there', collect)
     .option('-q, --search <text>', 'only where id, error or parameters contain the text')
     .option('--since <moment>', 'only what began after, for example 2026-11-25 or 2026-11-25T08:00:00Z')
@@ -55,7 +59,7 @@ Examples:
   runs
     .command(`logs ${runArgument}`)
     .description('What happened in a run, oldest first')
-    .option('--level <level>', 'only debug, info, warning or error')
+    .option('--level <level>', 'only debug, info, warning or error', levels.once)
     .option('-f, --follow', 'go on until the run has ended')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs logs demo/hello --level error`)
     .action(withSession<LogOptions, [string]>(logs))
@@ -82,12 +86,6 @@ Examples:
     .option('--force', 'write over a file that is there')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs download demo/hello/1f2e3d4c -o hello.zip`)
     .action(withSession<DownloadOptions, [string]>(download))
-}
-
-export const positive = (text: string): number => {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('Expected a whole number from 1 on.')
-  return value
 }
 
 interface ListOptions {

@@ -2,12 +2,12 @@ import type { Command } from 'commander'
 import { memberText } from '../../lib/json-text.ts'
 import { allPages } from '../all-pages.ts'
 import { confirm } from '../ask.ts'
+import { positive } from '../inputs.ts'
 import { fields, moment, safe, shownJson, table } from '../output.ts'
 import { parseTask, placeText } from '../places.ts'
 import { type Session, withSession } from '../session.ts'
 import { registerDeploy } from './deploy.ts'
 import { registerHistory } from './history.ts'
-import { positive } from './runs.ts'
 
 /** `jetty tasks …`. */
 export const registerTasks = (program: Command): void => {
