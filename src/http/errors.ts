@@ -41,7 +41,7 @@ const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
 
 const issueOf = (place: 'body' | 'query', issue: z.core.$ZodIssue, input: unknown): FieldIssue => {
   const loc = [place, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))]
-  const missing = issue.code === 'invalid_type' && valueAt(input, issue.path) === undefined
+  const missing = ['invalid_type', 'invalid_union'].includes(issue.code) && valueAt(input, issue.path) === undefined
   if (missing) return { loc, msg: 'Field required', type: 'missing' }
   return { loc, msg: issue.message, type: issue.code }
 }

@@ -15,7 +15,7 @@ export const labelNameSchema = z.string().min(1).max(longestLabelName).refine(st
 
 /** A label's value is text; numbers and booleans become text. */
 export const labelValueSchema = z
-  .union([z.string(), z.number(), z.boolean()])
+  .union([z.string(), z.number(), z.boolean()], 'Expected a text, a number, true or false')
   .transform(String)
   .refine(storable, storableMessage)
   .refine(

@@ -89,6 +89,9 @@ describe('labels', () => {
       const answer = await add(task, id, body)
       expect([field, answer.status, answer.body.detail?.[0]?.loc?.slice(0, 2)]).toEqual([field, 422, ['body', field]])
     }
+    const msg = async (body: object) => (await add(task, id, body)).body.detail[0].msg
+    expect(await msg(noValue)).toBe('Field required')
+    expect(await msg({ ...one, value: null })).toBe('Expected a text, a number, true or false')
     expect((await add(task, id, { ...one, value: 'é'.repeat(4096) })).status).toBe(200)
     expect((await add(task, id, { key: 'k'.repeat(200), value: '', author: '√'.repeat(200) })).status).toBe(200)
     expect((await jetty.get(task, id)).labels).toHaveLength(2)
