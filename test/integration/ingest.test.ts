@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { trajectorySchema } from '../../src/model/trajectory.ts'
 import { readEvents } from '../event-stream.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { ingesting } from './ingesting.ts'
 
 let jetty: TestServer
 beforeAll(async () => {
@@ -9,16 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => jetty?.close())
 
-const api = (method: string, path: string, body?: unknown, token?: string) =>
-  jetty.call(method, `/api/v1${path}`, body, token)
-const ingest = (task: string, body: unknown, token?: string) =>
-  api('POST', `/trajectories/acme/${task}/ingest`, body, token)
-const get = async (task: string, id: string): Promise<Body> =>
-  (await api('GET', `/db/trajectory/acme/${task}/${encodeURIComponent(id)}`)).body
-const stats = async (task: string): Promise<Body> => (await api('GET', `/db/stats/acme/${task}`)).body
-const pairs = (labels: Body[]) => labels.map(({ key, value, author }) => [key, value, author])
-let count = 0
-const freshTask = () => `evals-${++count}`
+const { api, ingest, get, stats, pairs, freshTask } = ingesting(() => jetty)
 
 describe('what was sent in', () => {
   test('stands in the document, field by field; the task is made on the way', async () => {
@@ -166,6 +158,8 @@ describe('what was sent in', () => {
       [{ trajectory_id: '' }, ['body', 'trajectory_id']],
       [{ trajectory_id: 'a/b' }, ['body', 'trajectory_id']],
       [{ trajectory_id: 'ü' }, ['body', 'trajectory_id']],
+      [{ trajectory_id: '.' }, ['body', 'trajectory_id']],
+      [{ trajectory_id: '..' }, ['body', 'trajectory_id']],
       [{ trajectory_id: 'x'.repeat(201) }, ['body', 'trajectory_id']],
       [{ scores: { a: 'high' } }, ['body', 'scores', 'a']],
       [{ scores: { ['s'.repeat(200)]: 1 } }, ['body', 'scores', 's'.repeat(200)]],

@@ -7,6 +7,7 @@ import { momentSchema, textSchema } from '../../model/names.ts'
 const trajectoryIdSchema = z
   .string()
   .regex(/^[A-Za-z0-9._:-]{1,200}$/, 'An id has 1 to 200 letters, digits, dots, underscores, colons or hyphens')
+  .refine((id) => id !== '.' && id !== '..', 'An id stands in paths, where . and .. mean something else')
 
 const endedStatuses = ['completed', 'failed', 'cancelled', 'archived'] as const
 const statusSchema = z.enum(
