@@ -247,6 +247,15 @@ describe('one version', () => {
     expect((await version('picked', '~-1')).body.tags[0]).toHaveLength(90_000)
   })
 
+  test('by a tag that looks like a hash, where no version has that hash', async () => {
+    const tag = 'AB'.repeat(32)
+    await call('POST', '/tasks/acme', { name: 'hashlike', workflow: {}, version: tag })
+    expect((await version('hashlike', tag)).body.tags).toEqual([tag])
+    const first = (await version('hashlike', '~0')).body.content_hash
+    await call('PUT', '/tasks/acme/hashlike', { version: first })
+    expect((await version('hashlike', first)).body.index).toBe(0)
+  })
+
   test.each([
     ['~9', 404, 'Version index ~9 out of range (0-4)'],
     ['~-6', 404, 'Version index ~-6 out of range (0-4)'],

@@ -41,9 +41,8 @@ export const taskVersionsRoutes = ({ database }: TaskVersionsDeps): Route[] => {
       return row
     }
     const isHash = /^[0-9a-f]{64}$/i.test(ref)
-    const row = isHash
-      ? await findVersionByHash(database, taskId, ref.toLowerCase())
-      : await findVersionByTag(database, taskId, ref)
+    const byHash = isHash ? await findVersionByHash(database, taskId, ref.toLowerCase()) : undefined
+    const row = byHash ?? (await findVersionByTag(database, taskId, ref))
     if (!row) throw missing(`Version ${isHash ? 'hash' : 'tag'} '${ref}' not found`)
     return row
   }
