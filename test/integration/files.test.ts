@@ -104,6 +104,9 @@ test('only files of the collection in the path, for tokens that cover it', async
   }
   await server.database.query("update files set collection_id = 999 where path = 'acme/t/0000/x.png'")
   expect((await get('acme/t/0000/x.png')).body).toEqual({ detail: 'File not found' })
+  await put('acme/t/0000/any-case.txt', 'x')
+  expect((await get('ACME/t/0000/any-case.txt')).text).toBe('x')
+  expect((await get('acme/T/0000/any-case.txt')).status).toBe(404)
   const name = 'a b+c%20ü.txt'
   await put(`acme/t/0000/${name}`, 'odd')
   expect((await get(`acme/t/0000/${encodeURIComponent(name)}`)).text).toBe('odd')

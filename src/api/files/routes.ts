@@ -17,7 +17,8 @@ export interface FilesDeps {
 export const filesRoutes = ({ database, objects, findCollection }: FilesDeps): Route[] =>
   implement(filesContract, {
     downloadFile: async ({ params, collection, query, request }) => {
-      const file = await findFile(database, params.path)
+      const [, ...rest] = params.path.split('/')
+      const file = await findFile(database, [collection.name, ...rest].join('/')) // however the caller writes the name
       if (!file || file.collection_id !== collection.id) throw fileNotFound()
       return serveFile(objects, file, request, query.inline === '1')
     },
