@@ -8,8 +8,8 @@ import { corsHeaders, originOf, preflight } from './cors.ts'
 import { errorReply } from './errors.ts'
 import { idempotencyScope } from './idempotency.ts'
 import type { AnyCall, Call, Route } from './implement.ts'
-import { readForm } from './input/form.ts'
-import type { FileSink, FormLimits } from './input/multipart.ts'
+import { partNames, readForm } from './input/form.ts'
+import type { FileSink, FormLimits, PartNames } from './input/multipart.ts'
 import { checkBody, queryReader, readJsonBody } from './input/parse.ts'
 import type { RequestObserver } from './observer.ts'
 import { jsonHeaders, Reply } from './reply.ts'
@@ -48,6 +48,7 @@ export interface DispatchOptions extends Gate {
 
 interface Served extends Route {
   readQuery(target: string): Record<string, unknown>
+  parts: PartNames
 }
 
 interface Received {
@@ -101,7 +102,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
   const { settings, log, files: sink } = options
   const router = makeRouter<Served>()
   for (const route of options.routes) {
-    const served = { ...route, readQuery: queryReader(route.endpoint) }
+    const served = { ...route, readQuery: queryReader(route.endpoint), parts: partNames(route.endpoint) }
     for (const path of [route.endpoint.path, ...route.endpoint.aliases]) router.add(route.endpoint.method, path, served)
   }
   const limits: FormLimits = {
@@ -114,9 +115,9 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
   const { observer } = options
   const timed = logged || observer !== undefined
 
-  const readBody = async (endpoint: Route['endpoint'], from: Received) => {
+  const readBody = async ({ endpoint, parts }: Served, from: Received) => {
     if (endpoint.form) {
-      const { fields, files, text } = await readForm(from.body(), from.headers, endpoint.files, limits, sink)
+      const { fields, files, text } = await readForm(from.body(), from.headers, parts, limits, sink)
       return { input: fields, text, files }
     }
     const { text, value } = await readJsonBody(from.body(), from.headers, settings.maxBodyBytes)
@@ -131,7 +132,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
     const scope = endpoint.idempotent
       ? idempotencyScope(served.operation, { identity, collection, task }, params, from.headers['idempotency-key'])
       : undefined
-    const sent = endpoint.body ? await readBody(endpoint, from) : undefined
+    const sent = endpoint.body ? await readBody(served, from) : undefined
     const files = sent?.files ?? []
     let kept = files.length === 0
     const note: AuditNote = {}

@@ -296,6 +296,21 @@ describe('forms', () => {
     expect((await send('[1]', { 'content-type': 'application/json' })).status).toBe(422)
   })
 
+  test('a field that came as a file is named, and not taken for one that did not come', async () => {
+    const data = form({ keep: '1' }, [['kept', 'x']])
+    data.append('init_params', new Blob(['{}']), 'params.json')
+    const answer = await send(data)
+    expect([answer.status, answer.body.detail[0].loc, answer.body.detail[0].msg]).toEqual([
+      422,
+      ['body', 'init_params'],
+      "init_params must be sent as a field, not as a file; with curl: -F 'init_params=<path'",
+    ])
+    expect(await server.objectCount()).toBe(0)
+    const other = form({})
+    other.append('something_else', new Blob(['x']), 'x')
+    expect((await send(other)).status).toBe(200)
+  })
+
   test('a fault before a file in the same packet is answered at once', async () => {
     const body =
       '--b\r\nContent-Disposition: form-data; name="files"\r\n\r\nno file\r\n' +

@@ -1,9 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
+import { z } from 'zod'
 import { invalidField } from '../../lib/errors.ts'
+import type { Endpoint } from '../endpoint.ts'
 import type { ReceivedFile } from '../implement.ts'
 import { decodeText, parseJson, readBytes } from './body.ts'
-import { badEncoding, type FileSink, type FormLimits, fieldTooLarge, readMultipart } from './multipart.ts'
+import {
+  badEncoding,
+  type FileSink,
+  type FormLimits,
+  fieldTooLarge,
+  type PartNames,
+  readMultipart,
+} from './multipart.ts'
 
 export interface ReceivedForm {
   fields: Record<string, unknown>
@@ -42,18 +51,24 @@ const json = (text: string, contentType: string): ReceivedForm => {
   return { fields: fields as Record<string, unknown>, files: [], text }
 }
 
+/** The parts that a form of this endpoint may have. */
+export const partNames = ({ body, files }: Endpoint): PartNames => ({
+  files,
+  fields: body instanceof z.ZodObject ? Object.keys(body.shape) : [],
+})
+
 /** Reads a form in whichever of its three spellings it comes: multipart, urlencoded, or JSON with the same names. */
 export const readForm = async (
   body: Readable,
   headers: IncomingHttpHeaders,
-  accepted: readonly string[],
+  names: PartNames,
   limits: FormLimits,
   sink: FileSink | undefined,
 ): Promise<ReceivedForm> => {
   const contentType = headers['content-type']?.toLowerCase() ?? ''
   if (contentType.startsWith('multipart/form-data')) {
     if (!sink) throw new Error('a form with files needs somewhere to put them')
-    return { ...(await readMultipart(body, headers, accepted, limits, sink)), text: '' }
+    return { ...(await readMultipart(body, headers, names, limits, sink)), text: '' }
   }
   const text = decodeText(await readBytes(body, bodyLimit(limits)))
   if (text.trim() === '') return { fields: {}, files: [], text: '' }

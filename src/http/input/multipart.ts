@@ -38,6 +38,13 @@ export const fieldTooLarge = (name: string, maxBytes: number): AppError =>
 const notAFile = (name: string): AppError =>
   invalidField(['body', name], `${name} must be sent as a file; with curl: -F '${name}=@path'`, 'file_expected')
 
+const notAField = (name: string): AppError =>
+  invalidField(
+    ['body', name],
+    `${name} must be sent as a field, not as a file; with curl: -F '${name}=<path'`,
+    'field_expected',
+  )
+
 /** Also for other fields of text: where bytes had to be replaced by U+FFFD, what was sent is lost. */
 export const badEncoding = (name: string): AppError =>
   invalidField(['body', name], `${name} is not valid UTF-8; send it encoded as UTF-8`, 'encoding')
@@ -83,15 +90,21 @@ const typeOf = (name: string, declared: string): string => {
   return vague && byName !== 'application/octet-stream' ? byName : declared
 }
 
+/** What the parts of a form are called. */
+export interface PartNames {
+  files: readonly string[]
+  fields: readonly string[]
+}
+
 /**
- * Reads a multipart form as it arrives. File parts named in `accepted` go to the sink one at a time and are never held
- * in memory; other file parts are skipped. When anything fails, the client's departure included, what was stored is
+ * Reads a multipart form as it arrives. File parts that are named go to the sink one at a time and are never held in
+ * memory; unknown ones are skipped. When anything fails, the client's departure included, what was stored is
  * removed again before the promise rejects.
  */
 export const readMultipart = async (
   body: Readable,
   headers: IncomingHttpHeaders,
-  accepted: readonly string[],
+  names: PartNames,
   limits: FormLimits,
   sink: FileSink,
 ): Promise<Form> => {
@@ -145,7 +158,7 @@ export const readMultipart = async (
       }
       parser.on('field', (name, value, info) => {
         if (info.valueTruncated) return fail(fieldTooLarge(name, limits.maxFieldBytes))
-        if (accepted.includes(name) && value !== '') return fail(notAFile(name))
+        if (names.files.includes(name) && value !== '') return fail(notAFile(name))
         if (value.includes('\ufffd') && !recent.include(value)) return fail(badEncoding(name))
         Object.defineProperty(form.fields, name, { value, enumerable: true, configurable: true, writable: true })
       })
@@ -153,7 +166,10 @@ export const readMultipart = async (
         stream.on('error', () => {}) // reported by the parser
         const { filename, mimeType } = info as { filename: string | undefined; mimeType: string }
         // Parts that stood in the same packet as the failure still come; their streams would never end.
-        if (failed || !accepted.includes(name)) return void stream.resume()
+        if (failed || !names.files.includes(name)) {
+          stream.resume()
+          return names.fields.includes(name) ? fail(notAField(name)) : undefined
+        }
         current.add(stream)
         stream.on('limit', () => fail(fileTooLarge(limits.maxFileBytes)))
         stored = stored.then(() => keep(stream, filename, mimeType))
