@@ -109,26 +109,27 @@ export const makeTaskFinder = (
   }
 }
 
-/** The id under which the runs of a task are listed; a deleted task's, where no task has the name now. */
+/** SQL for the id under which the runs of a task are found; a deleted task's, where no task has the name now. */
+const taskOfRuns = (collectionId: string, name: string): string => `coalesce(
+  (select id from tasks where collection_id = ${collectionId} and lower(name) = lower(${name})),
+  (select task_id from former_tasks f where collection_id = ${collectionId} and lower(name) = lower(${name})
+     and exists (select from runs r where r.task_id = f.task_id) order by task_id desc limit 1))`
+
+/** The id under which the runs of a task are listed. */
 export const findListedTask = async (
   queries: Queries,
   collectionId: number,
   task: string,
 ): Promise<number | undefined> => {
-  const [row] = await queries.rows<{ id: number }>(
+  const [row] = await queries.rows<{ id: number | null }>(
     'find_listed_task',
-    `select id from (
-       select id, 1 as rank from tasks where collection_id = $1 and lower(name) = lower($2)
-       union all
-       (select task_id, 2 from former_tasks f where collection_id = $1 and lower(name) = lower($2)
-          and exists (select from runs r where r.task_id = f.task_id) order by task_id desc limit 1)) found
-     order by rank limit 1`,
+    `select ${taskOfRuns('$1', '$2')} as id`,
     [collectionId, task],
   )
-  return row?.id
+  return row?.id ?? undefined
 }
 
-/** The run with this trajectory id, if it belongs to the named task: as it is called now, or was when the run began. */
+/** The run with this trajectory id, if it belongs to the named task: as it is called, or was when the run began. */
 export const findRun = async (
   queries: Queries,
   at: { collectionId: number; task: string; trajectoryId: string },
@@ -141,7 +142,7 @@ export const findRuns = (
 ): Promise<RunRow[]> =>
   queries.rows<RunRow>(
     'find_runs',
-    `with t as (select id from tasks where collection_id = $2 and lower(name) = lower($3))
+    `with t as (select ${taskOfRuns('$2', '$3')} as id)
      select distinct on (r.trajectory_id) ${runColumns} from runs r
      where r.trajectory_id = any($1::text[]) and r.collection_id = $2
        and (lower(split_part(r.name, '/', 2)) = lower($3) or r.task_id = (select id from t))

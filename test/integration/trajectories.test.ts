@@ -126,12 +126,26 @@ describe('the document', () => {
     expect(ids((await api('GET', '/db/trajectories/acme/renamed')).body.trajectories)).toEqual([id])
     await api('DELETE', '/tasks/acme/renamed')
     expect((await api('GET', '/db/trajectories/acme/renamed')).body).toMatchObject({ total: 1, has_more: false })
+    for (const name of [task, 'renamed', 'RENAMED']) {
+      expect((await api('GET', `/db/trajectory/acme/${name}/${id}`)).body.trajectory_id).toBe(id)
+    }
+    const label = { key: 'k', value: 'v', author: 'a' }
+    expect((await api('POST', `/trajectory/acme/renamed/${id}/labels`, label)).status).toBe(200)
+    expect((await api('POST', '/trajectory/acme/renamed/statuses', { [id]: 'archived' })).status).toBe(200)
+    await api('POST', '/trajectory/acme/renamed/statuses', { [id]: 'completed' })
     const unused = await jetty.task(greeting)
     await api('DELETE', `/tasks/acme/${unused}`)
     expect((await api('GET', `/db/trajectories/acme/${unused}`)).status).toBe(404)
     expect((await api('GET', `/db/trajectory/acme/${task}/${id}`)).body.status).toBe('completed')
     expect((await api('GET', `/workflows-logs/acme-${task}--${id}`)).status).toBe(200)
   })
+})
+
+test('an id that no run can have is refused or not found, never a bug', async () => {
+  const task = await jetty.task({})
+  const set = (id: string) => api('POST', `/trajectory/acme/${task}/statuses`, { [id]: 'failed' })
+  expect((await set('a\0b')).status).toBe(422)
+  expect((await set('a/b ü')).status).toBe(404)
 })
 
 describe('the list', () => {
@@ -175,6 +189,21 @@ describe('the list', () => {
     }
     const none = await list('none')
     expect([none.status, none.body.detail]).toEqual([404, "Task 'none' in collection 'acme' not found"])
+  })
+
+  test('numbers are digits: none at all, other notations and spaces are refused, in every list', async () => {
+    const task = await jetty.task({})
+    for (const path of [`/db/trajectories/acme/${task}?limit=`, '/collections?limit=', '/tasks/acme?skip=']) {
+      for (const value of ['', '0x10', '1e2', '%2B5', '%205', 'ten', '1.5']) {
+        const answer = await api('GET', `${path}${value}`)
+        expect([path, value, answer.status, answer.body.detail?.[0]?.msg]).toEqual([
+          path,
+          value,
+          422,
+          'Expected a whole number',
+        ])
+      }
+    }
   })
 
   test('the total is right after 200 runs at once', async () => {

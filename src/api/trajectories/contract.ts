@@ -89,7 +89,7 @@ export const trajectoriesContract = {
     summary: 'Cancel active runs, or give ended ones another status',
     tag,
     collectionMissing,
-    body: z.record(z.string().max(200), z.enum(settableStatuses)).meta({ id: 'Statuses' }),
+    body: z.record(textSchema.max(200), z.enum(settableStatuses)).meta({ id: 'Statuses' }),
     response: z.object({
       message: z.string(),
       updated: z.record(z.string(), z.string()),

@@ -6,16 +6,19 @@ import type { Endpoint } from '../endpoint.ts'
 import { invalidValue } from '../errors.ts'
 import { bodyTooLarge, decodeText, parseJson, readBytes } from './body.ts'
 
-const takesMany = (schema: unknown): boolean => {
-  let inner = schema
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault) inner = inner.unwrap()
-  return inner instanceof z.ZodArray
+/** What a field takes at heart, without defaults and what is made of it. */
+const innermost = (schema: unknown): unknown => {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return innermost(schema.unwrap())
+  return schema instanceof z.ZodPipe ? innermost(schema.in) : schema
 }
 
 /** Makes the reader of an endpoint's query, once: of a repeated name the last value counts, unless it is a list. */
 export const queryReader = (endpoint: Endpoint): ((target: string) => Record<string, unknown>) => {
   const schema = endpoint.query
-  const keys = Object.entries(schema.shape).map(([name, field]) => ({ name, many: takesMany(field) }))
+  const keys = Object.entries(schema.shape).map(([name, field]) => {
+    const inner = innermost(field)
+    return { name, many: inner instanceof z.ZodArray, whole: inner instanceof z.ZodNumber }
+  })
   if (keys.length === 0) return () => ({})
   const allDefault = schema.safeParse({})
   return (target) => {
@@ -23,9 +26,13 @@ export const queryReader = (endpoint: Endpoint): ((target: string) => Record<str
     if (at === -1 && allDefault.success) return { ...allDefault.data }
     const given = new URLSearchParams(at === -1 ? '' : target.slice(at + 1))
     const input: Record<string, unknown> = {}
-    for (const { name, many } of keys) {
+    for (const { name, many, whole } of keys) {
       const values = given.getAll(name)
       if (values.some((value) => value.includes('\0'))) throw invalidField(['query', name], 'NUL is not allowed')
+      // JavaScript would take an empty text for 0, and 0x10 for 16.
+      if (whole && values.some((value) => !/^-?\d+$/.test(value))) {
+        throw invalidField(['query', name], 'Expected a whole number', 'int_parsing')
+      }
       if (values.length > 0) input[name] = many ? values : values.at(-1)
     }
     const parsed = schema.safeParse(input)
