@@ -1,9 +1,7 @@
 /** What an idle server costs: transactions and CPU, against DBOS idle with the same settings on the same Postgres. */
 import { openDatabase } from '../src/database/database.ts'
-import { pause } from '../src/lib/time.ts'
-import { median } from './lib/numbers.ts'
 import { stage } from './lib/stage.ts'
-import { type Usage, usageOf } from './lib/usage.ts'
+import { idleUsage } from './lib/usage.ts'
 
 const rounds = 3
 const seconds = 20
@@ -17,35 +15,16 @@ await stage('idle', async ({ report, jetty, child, createDatabase, postgres }) =
     BENCH_POLLING: 'yes',
   })
   const monitor = openDatabase((await postgres()).url, { connections: 1 })
-  const watched = [
-    { name: 'jetty', database: 'ours', pid: server.pid, usages: [] as Usage[] },
-    { name: 'DBOS, same settings', database: 'dbos_same', pid: same.pid, usages: [] as Usage[] },
-    { name: 'DBOS, polling its queue itself', database: 'dbos_polling', pid: polling.pid, usages: [] as Usage[] },
-  ]
-  await pause(10_000) // what a start leaves to do
-  for (let round = 0; round < rounds; round++) {
-    const before = await Promise.all(watched.map((one) => usageOf(monitor, one.database, one.pid)))
-    await pause(seconds * 1000)
-    const after = await Promise.all(watched.map((one) => usageOf(monitor, one.database, one.pid)))
-    watched.forEach(({ usages }, at) => {
-      const [from, to] = [before[at] as Usage, after[at] as Usage]
-      usages.push({
-        transactions: (to.transactions - from.transactions) / seconds,
-        nodeCpu: ((to.nodeCpu - from.nodeCpu) / seconds) * 100,
-        postgresCpu: ((to.postgresCpu - from.postgresCpu) / seconds) * 100,
-      })
-    })
-  }
+  const lines = await idleUsage(
+    monitor,
+    [
+      { name: 'jetty', database: 'ours', pid: server.pid },
+      { name: 'DBOS, same settings', database: 'dbos_same', pid: same.pid },
+      { name: 'DBOS, polling its queue itself', database: 'dbos_polling', pid: polling.pid },
+    ],
+    { rounds, seconds },
+  )
   await monitor.close()
-  const lines = watched.map(({ name, usages }) => {
-    const of = (pick: (usage: Usage) => number) => median(usages.map(pick))
-    return {
-      name,
-      transactions: of((one) => one.transactions),
-      node: of((one) => one.nodeCpu),
-      postgres: of((one) => one.postgresCpu),
-    }
-  })
   report.table(`idle, median of ${rounds} × ${seconds} s`, [
     ['', 'transactions/s', 'Node % of a core', 'its Postgres sessions %', 'together'],
     ...lines.map(({ name, transactions, node, postgres: sessions }) => [

@@ -1,11 +1,9 @@
 /** What open event streams cost a server in which nothing happens, against the same server without any. */
 import { type ClientRequest, request } from 'node:http'
 import { openDatabase } from '../src/database/database.ts'
-import { pause } from '../src/lib/time.ts'
-import { median } from './lib/numbers.ts'
 import type { JettyServer } from './lib/server.ts'
 import { stage } from './lib/stage.ts'
-import { type Usage, usageOf } from './lib/usage.ts'
+import { idleUsage, type UsageRate } from './lib/usage.ts'
 
 const streams = 500
 const rounds = 3
@@ -48,39 +46,25 @@ await stage('streams', async ({ report, jetty, createDatabase, postgres }) => {
   await sleepers(alone)
   const open = await Promise.all(ids.map((id) => watch(watched, `trajectory/demo/sleeper/${id}/events`)))
   open.push(await watch(watched, 'collections/demo/events'))
-  const servers = [
-    { name: `${open.length} streams`, database: 'watched', pid: watched.pid, usages: [] as Usage[] },
-    { name: 'no stream', database: 'alone', pid: alone.pid, usages: [] as Usage[] },
-  ]
-  await pause(10_000) // what a start leaves to do
-  for (let round = 0; round < rounds; round++) {
-    const before = await Promise.all(servers.map((one) => usageOf(monitor, one.database, one.pid)))
-    await pause(seconds * 1000)
-    const after = await Promise.all(servers.map((one) => usageOf(monitor, one.database, one.pid)))
-    servers.forEach(({ usages }, at) => {
-      const [from, to] = [before[at] as Usage, after[at] as Usage]
-      usages.push({
-        transactions: (to.transactions - from.transactions) / seconds,
-        nodeCpu: ((to.nodeCpu - from.nodeCpu) / seconds) * 100,
-        postgresCpu: ((to.postgresCpu - from.postgresCpu) / seconds) * 100,
-      })
-    })
-  }
+  const lines = await idleUsage(
+    monitor,
+    [
+      { name: `${open.length} streams`, database: 'watched', pid: watched.pid },
+      { name: 'no stream', database: 'alone', pid: alone.pid },
+    ],
+    { rounds, seconds },
+  )
   await monitor.close()
   for (const outgoing of open) outgoing.destroy()
-  const lines = servers.map(({ name, usages }) => ({
-    name,
-    transactions: median(usages.map((one) => one.transactions)),
-    cpu: median(usages.map((one) => one.nodeCpu + one.postgresCpu)),
-  }))
   report.table(`idle, median of ${rounds} × ${seconds} s`, [
     ['', 'transactions/s', 'CPU with Postgres, % of a core'],
-    ...lines.map(({ name, transactions, cpu }) => [name, transactions, cpu]),
+    ...lines.map(({ name, transactions, node, postgres: sessions }) => [name, transactions, node + sessions]),
   ])
   const [ours, peer] = lines
   if (!ours || !peer) return
   report.figure('transactions to none', ours.transactions / peer.transactions)
-  report.figure('CPU to none', ours.cpu / peer.cpu)
+  const cpu = (line: UsageRate) => line.node + line.postgres
+  report.figure('CPU to none', cpu(ours) / cpu(peer))
   report.aim(`transactions a second for ${open.length} streams`, ours.transactions - peer.transactions, 'at most', 3)
-  report.aim(`CPU for ${open.length} streams`, ours.cpu - peer.cpu, 'at most', 2, ' % of a core')
+  report.aim(`CPU for ${open.length} streams`, cpu(ours) - cpu(peer), 'at most', 2, ' % of a core')
 })

@@ -80,19 +80,7 @@ export const createTask = async (
          values ($1, $4, $2, $5, $6, $7, $8, $9, $10) on conflict (collection_id, lower(name)) do nothing returning *
        ), ${appendVersion({ operation: 'INSERT', hash: '$11' })}
        select ${taskColumns.replace('d.workflow', '$3::text as workflow')} from t join collections c on c.id = t.collection_id`,
-      [
-        collectionId,
-        definitionHash(task.workflow),
-        task.workflow,
-        task.name,
-        task.description,
-        task.version,
-        task.has_file_uploads,
-        task.is_private,
-        task.is_chat_flow,
-        task.croissant_metadata,
-        contentHash(task),
-      ],
+      [collectionId, ...storedValues(task)],
     )
     return row ?? 'taken'
   } catch (error) {
@@ -100,6 +88,20 @@ export const createTask = async (
     throw error
   }
 }
+
+/** Of both statements that write a task: the parameters from `$2` on. */
+const storedValues = (task: TaskFields): unknown[] => [
+  definitionHash(task.workflow),
+  task.workflow,
+  task.name,
+  task.description,
+  task.version,
+  task.has_file_uploads,
+  task.is_private,
+  task.is_chat_flow,
+  task.croissant_metadata,
+  contentHash(task),
+]
 
 const findTaskById = async (queries: Queries, id: number): Promise<TaskRow | undefined> =>
   (
@@ -147,20 +149,7 @@ const writeTask = async (queries: Queries, task: TaskRow, isNewVersion: boolean)
        where id = $1 returning *
      ), ${appendVersion({ operation: 'UPDATE', hash: '$11', when: '$12' })}
      select from t`,
-    [
-      task.id,
-      definitionHash(task.workflow),
-      task.workflow,
-      task.name,
-      task.description,
-      task.version,
-      task.has_file_uploads,
-      task.is_private,
-      task.is_chat_flow,
-      task.croissant_metadata,
-      contentHash(task),
-      isNewVersion,
-    ],
+    [task.id, ...storedValues(task), isNewVersion],
   )
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { ingesting } from './ingesting.ts'
 
 let jetty: TestServer
 beforeAll(async () => {
@@ -7,16 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => jetty?.close())
 
-const api = (method: string, path: string, body?: unknown, token?: string) =>
-  jetty.call(method, `/api/v1${path}`, body, token)
-const ingest = (task: string, body: unknown, token?: string) =>
-  api('POST', `/trajectories/acme/${task}/ingest`, body, token)
-const get = async (task: string, id: string): Promise<Body> =>
-  (await api('GET', `/db/trajectory/acme/${task}/${encodeURIComponent(id)}`)).body
-const stats = async (task: string): Promise<Body> => (await api('GET', `/db/stats/acme/${task}`)).body
-const pairs = (labels: Body[]) => labels.map(({ key, value, author }) => [key, value, author])
-let count = 0
-const freshTask = () => `evals-${++count}`
+const { api, ingest, get, stats, pairs, freshTask } = ingesting(() => jetty)
 
 describe('many at the same time', () => {
   test('with one id: one run, nothing doubled, and no label of a watcher is lost', async () => {
