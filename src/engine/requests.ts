@@ -30,9 +30,12 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
      ended_runs as (select * from unowned),
      ended_steps as (select * from closed),
      ${keepTotals('$3::smallint')},
+     -- Whose row the journal is writing right now is asked again: waiting for one while holding others would be a circle.
+     owned as materialized (
+       select id from runs r where id = any($1::text[]) and ended_at is null
+         and lease in (select id from held where epoch > 0) order by id for no key update skip locked),
      flagged as (
-       update runs r set requested_status = $2 from held
-       where r.id = any($1::text[]) and r.lease = held.id and held.epoch > 0 and r.ended_at is null returning r.id)
+       update runs r set requested_status = $2 from owned where r.id = owned.id and r.ended_at is null returning r.id)
      select (select count(*) from unowned)::int ended, count(*)::int flagged,
        count(pg_notify('requests', flagged.id)) told, (select count(*) from closed) closed from flagged`,
     [runKeys, status, otherShard()],

@@ -47,12 +47,13 @@ const claimStatement = `
 /**
  * Statement 2: a lease that had an owner lost it by death. Each of its runs counts that; from the second death at one
  * step on only those that had begun under the dead owner do. A step that only waits has nothing to do with a death, and
- * a step completed in between starts the count anew.
+ * a step completed in between starts the count anew. Locked in the order of ids, as labels lock them.
  */
 const countDeathsStatement = `
-  update runs r set deaths = case when at.seq = r.death_seq then r.deaths + 1 else 1 end, death_seq = at.seq
-  from (select id, coalesce((select max(seq) from steps where run_id = runs.id and ended_at is not null), -1) + 1 seq
-        from runs where lease = any($1::text[]) and ended_at is null) at
+  with at as materialized (
+    select id, coalesce((select max(seq) from steps where run_id = runs.id and ended_at is not null), -1) + 1 seq
+    from runs where lease = any($1::text[]) and ended_at is null order by id for no key update)
+  update runs r set deaths = case when at.seq = r.death_seq then r.deaths + 1 else 1 end, death_seq = at.seq from at
   where r.id = at.id
     and not exists (
       select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null and s.wake_at is not null)
@@ -60,7 +61,7 @@ const countDeathsStatement = `
     select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null
       and s.epoch = (select epoch - 1 from leases where id = r.lease)))`
 
-/** A queued run starts now. Locked in the order of ids, as labels lock them, and before a number is drawn. */
+/** A queued run starts now. Locked in that order too, and before a number is drawn. */
 const startStatement = `
   with queued as materialized (
     select id from runs where lease = any($1::text[]) and status = 'pending' and ended_at is null

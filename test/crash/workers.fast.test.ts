@@ -1,5 +1,6 @@
 // The crash tests of several processes with small numbers: the part of them that `npm test` has time for.
 import { expect, it } from 'vitest'
+import { bulkCancels } from './scenarios/bulk-cancels.ts'
 import { cancels } from './scenarios/cancels.ts'
 import { idClashes } from './scenarios/id-clashes.ts'
 import { startTogether } from './scenarios/start-together.ts'
@@ -13,6 +14,10 @@ it('a frozen worker that thaws after the takeover writes nothing', { timeout }, 
 
 it('a cancel ends a run once, wherever it is', { timeout }, async () => {
   expect(await cancels({ racing: 40 })).toEqual([])
+})
+
+it('cancels of many runs that are just ending run into nobody', { timeout }, async () => {
+  expect(await bulkCancels({ rounds: 20, runs: 200 })).toEqual([])
 })
 
 it('a clash of trajectory ids draws another and fails no run', { timeout }, async () => {
