@@ -94,6 +94,12 @@ export const errorCodes = {
     meaning: '`run-sync` waited as long as it may; the run goes on.',
     remedy: 'Poll the trajectory. Do not send it again.',
   },
+  not_supported: {
+    status: 501,
+    retryable: false,
+    meaning: 'This server does not do that, and says what to do instead.',
+    remedy: 'Follow the sentence.',
+  },
   internal: {
     status: 500,
     retryable: false,

@@ -100,10 +100,18 @@ test('models are an empty list, of one collection or of all', async () => {
   for (const path of ['/models', '/models/acme', '/models/search?q=x']) expect((await get(path, null)).status).toBe(401)
 })
 
-test('nobody has connected accounts', async () => {
+test('nobody has connected accounts, and nobody can connect one', async () => {
   const answer = await get('/connected-accounts')
   expect([answer.status, answer.body]).toEqual([200, []])
   expect((await get('/connected-accounts', null)).status).toBe(401)
+  for (const path of ['nous/link', 'codex/begin', 'anthropic/begin']) {
+    const refused = await server.call('POST', `/api/v1/connected-accounts/${path}`, { body: { refresh_token: 'x' } })
+    expect([path, refused.status, refused.body.detail]).toEqual([
+      path,
+      501,
+      'This server has no user accounts, so that none can be connected to a provider',
+    ])
+  }
 })
 
 describe('the demo', () => {

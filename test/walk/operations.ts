@@ -77,6 +77,8 @@ export const operations: Record<string, Operation> = {
 
   whoAmI: read(() => '/api/v1/auth/whoami'),
   listConnectedAccounts: read(() => '/api/v1/connected-accounts'),
+  linkConnectedAccount: write(() => ({ path: '/api/v1/connected-accounts/nous/link' }), { status: 501 }),
+  beginConnectedAccount: write(() => ({ path: '/api/v1/connected-accounts/codex/begin' }), { status: 501 }),
   listAllModels: read(() => '/api/v1/models'),
   listModels: read((place) => `/api/v1/models/${place.collection}`),
   searchModels: read(() => '/api/v1/models/search?q=job'),

@@ -10,6 +10,18 @@ const connectedAccountSchema = z
   })
   .meta({ id: 'ConnectedAccount' })
 
+const refused = <const Path extends string>(path: Path, summary: string) =>
+  endpoint({
+    method: 'POST',
+    path,
+    summary,
+    tag: 'Server',
+    audited: false,
+    response: z.never(),
+    status: 501,
+    errors: ['not_supported'],
+  })
+
 export const connectedAccountsContract = {
   listConnectedAccounts: endpoint({
     method: 'GET',
@@ -18,4 +30,12 @@ export const connectedAccountsContract = {
     tag: 'Server',
     response: z.array(connectedAccountSchema),
   }),
+  linkConnectedAccount: refused(
+    '/api/v1/connected-accounts/{provider}/link',
+    'Connect an account at a provider; this server has no users who could',
+  ),
+  beginConnectedAccount: refused(
+    '/api/v1/connected-accounts/{provider}/begin',
+    'Begin to connect an account at a provider; this server has no users who could',
+  ),
 }

@@ -1,6 +1,17 @@
 import { implement, type Route } from '../../http/implement.ts'
+import { AppError } from '../../lib/errors.ts'
 import { connectedAccountsContract } from './contract.ts'
+
+const refuse = async (): Promise<never> => {
+  throw new AppError('not_supported', 'This server has no user accounts, so that none can be connected to a provider', {
+    hint: "Put a key of the provider into the collection's environment, or send it with a run as secret_params.",
+  })
+}
 
 /** There are no user accounts here, so that nobody has connected one. */
 export const connectedAccountsRoutes = (): Route[] =>
-  implement(connectedAccountsContract, { listConnectedAccounts: async () => [] })
+  implement(connectedAccountsContract, {
+    listConnectedAccounts: async () => [],
+    linkConnectedAccount: refuse,
+    beginConnectedAccount: refuse,
+  })
