@@ -14,6 +14,8 @@ const nameProblem = (name: string): string | undefined => {
 
 const valueProblem = (value: unknown, exists: boolean): string | undefined => {
   if (typeof value === 'object' && value !== null) return 'A value is a text, a number, true, false, or null to delete'
+  if (typeof value === 'string' && value.includes('\0'))
+    return 'NUL is not allowed: no process could be given the value'
   if (value === mask && !exists) return `'${mask}' leaves a variable as it is, and there is none of this name`
   const tooLong = typeof value === 'string' && Buffer.byteLength(value) > maxVariableBytes
   return tooLong ? 'The value is larger than 64 KiB' : undefined
