@@ -89,6 +89,18 @@ describe('the events of a collection', () => {
     expect(ids).toEqual([...new Set(ids)].sort((left, right) => left - right))
   })
 
+  test('after an id that was never given out begin anew, and tell what happens from there on', async () => {
+    const { events } = await read(1, {
+      lastEventId: 999_999_999_999,
+      enough: (seen) => {
+        if (seen.length === 1) void start(0, 'quick')
+        return seen.some(({ data }) => data.status === 'completed')
+      },
+    })
+    expect(events[0]).toEqual({ id: expect.any(Number), event: 'open', data: {} })
+    expect(events[0]?.id).toBeLessThan(999_999_999)
+  })
+
   test('a change that was numbered early and committed late is waited for, and not passed over', async () => {
     const slow = await start(0, 'quick')
     await until(async () => (await statusOf(slow)) === 'completed')

@@ -99,6 +99,15 @@ const behaviour = (place: () => Place) => {
     expect((await readEvents(eventsOf(task, id), token, { lastEventId: 'nonsense' })).events[0]?.event).toBe('snapshot')
   })
 
+  test('after an id that was never given out all is told from the start: nothing is waited for that long', async () => {
+    const { token, start, get } = place()
+    const { task, id } = await start()
+    const { events } = await readEvents(eventsOf(task, id), token, { lastEventId: 999_999_999_999 })
+    expect(events[0]?.event).toBe('snapshot')
+    idsRise(events)
+    sameAs(assemble({}, events), await get(task, id))
+  })
+
   test('labels that are set, changed and removed, while the run goes on and after it has ended', async () => {
     const { url, token, start, get } = place()
     const { task, id } = await start()

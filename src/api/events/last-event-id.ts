@@ -1,5 +1,12 @@
-/** The id of the last event a client has had, if it sent one that may be of ours. */
-export const lastEventId = (request: Request): number | undefined => {
+import type { Queries } from '../../database/database.ts'
+import { lastDrawn } from '../../store/changes.ts'
+
+/**
+ * The id of the last event a client has had, if it sent one of ours. One that was never given out is none: it comes from
+ * before a backup was put back, and whoever went on after it would miss all until the numbers have caught up.
+ */
+export const lastEventId = async (queries: Queries, request: Request): Promise<number | undefined> => {
   const header = request.headers.get('last-event-id')
-  return header !== null && /^\d{1,15}$/.test(header) ? Number(header) : undefined
+  if (header === null || !/^\d{1,15}$/.test(header)) return undefined
+  return Number(header) <= (await lastDrawn(queries)) ? Number(header) : undefined
 }

@@ -15,9 +15,9 @@ export interface EventsDeps {
 export const eventsRoutes = (deps: EventsDeps): Route[] => {
   const feeds = makeCollectionFeeds(deps)
   return implement(eventsContract, {
-    watchCollection: async (call) =>
-      events(call, (signal) =>
-        watchCollection(deps, () => feeds.join(call.collection.id), lastEventId(call.request), signal),
-      ),
+    watchCollection: async (call) => {
+      const after = await lastEventId(deps.database, call.request)
+      return events(call, (signal) => watchCollection(deps, () => feeds.join(call.collection.id), after, signal))
+    },
   })
 }

@@ -92,7 +92,8 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
     watchTrajectory: async (call) => {
       const { collection, params, request } = call
       const run = await get(collection.id, params.task, params.trajectory_id)
-      return events(call, (signal) => watchRun(deps, run, lastEventId(request), signal))
+      const after = await lastEventId(deps.database, request)
+      return events(call, (signal) => watchRun(deps, run, after, signal))
     },
   })
 }
