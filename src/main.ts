@@ -121,11 +121,10 @@ export const startServer = async ({
       },
       log,
     })
-    const cancelRunsOf = async (collectionId: number) => {
-      for (let active = await activeRunsOf(database, collectionId); active.length > 0; ) {
-        await engine.requestEnd(active, 'cancelled')
-        active = await activeRunsOf(database, collectionId)
-      }
+    const cancelRunsOf = async (collectionId: number): Promise<number> => {
+      const active = await activeRunsOf(database, collectionId)
+      if (active.length > 0) await engine.requestEnd(active, 'cancelled')
+      return active.length
     }
     let stopServing = async () => {}
     // Both at once: calls that wait for a run end with it, and steps get their time only once.
@@ -239,12 +238,12 @@ const lazyFetcher = (settings: Settings): Fetch => {
 const keepHouse = (
   database: Database,
   objects: ObjectStore,
-  cancelRunsOf: (collectionId: number) => Promise<void>,
+  cancelRunsOf: (collectionId: number) => Promise<number>,
   log: Logger,
 ): (() => Promise<void>) => {
   const stop = new AbortController()
   const tidy = async () => {
-    await finishDeletions(database, { cancelRunsOf, objects })
+    await finishDeletions(database, { cancelRunsOf, objects }, stop.signal)
     await objects.sweepTemporary()
     await removeUnusedEnvironments(database)
     await sweepCallWindows(database)

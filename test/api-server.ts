@@ -147,7 +147,10 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     version: '0.0.0-test',
     ...makeReference({ version: '0.0.0-test' }),
     workflowWarnings: () => [],
-    cancelRunsOf: async (id) => void cancelled.push(id),
+    cancelRunsOf: async (id) => {
+      cancelled.push(id)
+      return 0
+    },
     objects,
     findCollection,
     activities: builtinActivities,

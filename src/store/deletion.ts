@@ -1,13 +1,19 @@
 import type { Database } from '../database/database.ts'
+import { insist } from './label-changes.ts'
 
 /** What deleting a collection needs beside the database. */
 export interface DeletionDeps {
-  cancelRunsOf(collectionId: number): Promise<void>
+  /** Asks active runs of a collection to end and waits for it a little; gives how many there were. */
+  cancelRunsOf(collectionId: number): Promise<number>
   objects: { remove(ids: string[]): Promise<void> }
 }
 
 const runsAtOnce = 500
 const filesAtOnce = 1000
+/** How long a deletion waits for runs to end: another process takes over those of one that has died. */
+const patienceMs = 10_000
+/** How long after its deletion a collection may still get a run, from a request that had found it before. */
+const lateFor = "interval '1 hour'"
 
 const removeRuns = async (database: Database, collectionId: number): Promise<void> => {
   for (;;) {
@@ -18,7 +24,7 @@ const removeRuns = async (database: Database, collectionId: number): Promise<voi
     )
     if (runs.length === 0) return
     const ids = runs.map((row) => row.id).sort()
-    await database.transaction(async (queries) => {
+    await insist(database, async (queries) => {
       await queries.rows('lock_deleted_runs', 'select from runs where id = any($1) order by id for update', [ids])
       // With the runs locked nobody labels them, and what was labelled meanwhile is seen by this statement.
       await queries.rows(
@@ -51,16 +57,31 @@ const removeFiles = async (database: Database, collectionId: number, objects: De
   }
 }
 
-const purge = async (database: Database, collectionId: number, deps: DeletionDeps): Promise<void> => {
-  await deps.cancelRunsOf(collectionId)
-  await removeRuns(database, collectionId)
-  await removeFiles(database, collectionId, deps.objects)
-  await database.rows('purged_collection', 'delete from deleted_collections where id = $1', [collectionId])
+/** False where some cannot be ended for now: whoever works on them is gone, or does not answer. */
+const endRuns = async (collectionId: number, deps: DeletionDeps): Promise<boolean> => {
+  const giveUpAt = performance.now() + patienceMs
+  while ((await deps.cancelRunsOf(collectionId)) > 0) if (performance.now() > giveUpAt) return false
+  return true
 }
 
-/** Deletes a collection: from the first statement on nobody finds it, then its runs and files go in small pieces. */
+/** Its note stays for a while, so that what came late is found. */
+const purge = async (database: Database, collectionId: number, deps: DeletionDeps): Promise<void> => {
+  if (!(await endRuns(collectionId, deps))) return
+  await removeRuns(database, collectionId)
+  await removeFiles(database, collectionId, deps.objects)
+  await database.rows(
+    'purged_collection',
+    `delete from deleted_collections where id = $1 and deleted_at < now() - ${lateFor}`,
+    [collectionId],
+  )
+}
+
+/**
+ * Deletes a collection: from the first statement on nobody finds it, then its runs and files go in small pieces. Runs
+ * that cannot be ended now, and those that are being accepted right now, follow later.
+ */
 export const deleteCollection = async (database: Database, id: number, deps: DeletionDeps): Promise<void> => {
-  await deps.cancelRunsOf(id)
+  await deps.cancelRunsOf(id) // once: as long as it is there, others may be started all the time
   await database.rows(
     'delete_collection',
     `with note as (insert into deleted_collections (id) values ($1) on conflict do nothing)
@@ -70,8 +91,14 @@ export const deleteCollection = async (database: Database, id: number, deps: Del
   await purge(database, id, deps)
 }
 
-/** Goes on with deletions that a crash has cut off; for the server to call at times. */
-export const finishDeletions = async (database: Database, deps: DeletionDeps): Promise<void> => {
-  const left = await database.query<{ id: number }>('select id from deleted_collections order by id limit 1000')
-  for (const { id } of left) await purge(database, id, deps)
+/** Goes on with deletions that were cut off, and removes what came late; for the server to call at times. */
+export const finishDeletions = async (database: Database, deps: DeletionDeps, signal?: AbortSignal): Promise<void> => {
+  const left = await database.rows<{ id: number }>(
+    'unfinished_deletions',
+    `select id from deleted_collections d
+     where deleted_at < now() - ${lateFor} or exists (select from runs where collection_id = d.id)
+       or exists (select from files where collection_id = d.id)
+     order by id limit 1000`,
+  )
+  for (const { id } of left) if (!signal?.aborted) await purge(database, id, deps)
 }

@@ -150,7 +150,7 @@ describe('collections', () => {
     const [left] = await server.database.query<Record<string, number>>(
       `select (select count(*) from runs where collection_id = $1) + (select count(*) from steps where run_id = 'r1')
          + (select count(*) from payloads) + (select count(*) from files where collection_id = $1)
-         + (select count(*) from environments where collection_id = $1) + (select count(*) from deleted_collections)
+         + (select count(*) from environments where collection_id = $1)
          + (select count(*) from tasks where collection_id = $1) as n`,
       [id],
     )

@@ -15,18 +15,15 @@ import {
   setOwner,
   setStorage,
 } from '../../store/collections.ts'
-import { deleteCollection } from '../../store/deletion.ts'
+import { type DeletionDeps, deleteCollection } from '../../store/deletion.ts'
 import { readEnvironment, type Variables, writeEnvironment } from '../../store/environments.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
 import { shownAgent, shownCollection, shownStorage } from './shown.ts'
 
-export interface CollectionsDeps {
+export interface CollectionsDeps extends DeletionDeps {
   database: Database
   sealer: Sealer
-  /** Stops the active runs of a collection that is being deleted. */
-  cancelRunsOf(collectionId: number): Promise<void>
-  objects: { remove(ids: string[]): Promise<void> }
 }
 
 /** Largest page of collections; a larger `limit` is cut to it. */

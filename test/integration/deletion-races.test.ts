@@ -1,0 +1,118 @@
+import { request } from 'node:http'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Database, openDatabase } from '../../src/database/database.ts'
+import { pause } from '../../src/lib/time.ts'
+import { finishDeletions } from '../../src/store/deletion.ts'
+import { type Body, startTestServer, type TestServer } from '../server.ts'
+
+let jetty: TestServer
+let database: Database
+beforeAll(async () => {
+  jetty = await startTestServer()
+  database = openDatabase(jetty.database.url, { connections: 1 })
+})
+afterAll(async () => {
+  await database?.close()
+  await jetty?.close()
+})
+
+const echoing = { step_configs: { say: { activity: 'text_echo', text: 'x' } }, steps: ['say'] }
+const napping = { step_configs: { nap: { activity: 'sleep', seconds: 30 } }, steps: ['nap'] }
+
+const makeCollection = async (name: string, workflow: object) => {
+  await jetty.call('POST', '/api/v1/collections', { name })
+  await jetty.call('POST', `/api/v1/tasks/${name}`, { name: 'task', workflow })
+}
+
+/** A run is asked for with a file; the body ends only after `meanwhile`. */
+const startSlowly = (path: string, meanwhile: () => Promise<unknown>): Promise<{ status: number; body: Body }> =>
+  new Promise((resolve, reject) => {
+    const call = request(`${jetty.url}/api/v1/${path}`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${jetty.server.adminToken}`,
+        'content-type': 'multipart/form-data; boundary=edge',
+      },
+    })
+    call.on('error', reject)
+    call.on('response', async (response) => {
+      let text = ''
+      for await (const chunk of response) text += chunk
+      resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) })
+    })
+    call.write('--edge\r\ncontent-disposition: form-data; name="files"; filename="a.txt"\r\n\r\nhalf')
+    void pause(200)
+      .then(meanwhile)
+      .then(() => call.end(' and half\r\n--edge--\r\n'))
+  })
+
+/** Runs and files whose collection is gone. */
+const rowsLeft = async (): Promise<string[]> => {
+  const rows = await database.query<{ what: string }>(
+    `select 'run' what from runs r where not exists (select from collections c where c.id = r.collection_id)
+     union all select 'file' from files f where not exists (select from collections c where c.id = f.collection_id)`,
+  )
+  return rows.map((row) => row.what)
+}
+
+const drop = (name: string) => jetty.call('DELETE', `/api/v1/collections/${name}`)
+
+test('a run whose upload outlasts its collection is not started', async () => {
+  await makeCollection('brief', echoing)
+  const answer = await startSlowly('run/brief/task', () => drop('brief'))
+  expect([answer.status, await rowsLeft()]).toEqual([404, []])
+})
+
+test('a run that was written down just after its collection went is found and removed', async () => {
+  await makeCollection('late', echoing)
+  const { id } = (await jetty.call('GET', '/api/v1/collections/late')).body
+  expect((await drop('late')).status).toBe(204)
+  await database.query(
+    `with r as (insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params,
+       author, status, ended_at) values ('late', '00000001', 'w', $1, 99, 'late/task', 'd', '{}', 'a', 'completed', now()))
+     insert into files (path, collection_id, run_id, object, name, content_type, size)
+     values ('late/task/0000/x', $1, 'late', '00000000-0000-0000-0000-000000000000', 'x', 'text/plain', 1)`,
+    [id],
+  )
+  await finishDeletions(database, { cancelRunsOf: async () => 0, objects: jetty.server.objects })
+  expect(await rowsLeft()).toEqual([])
+})
+
+test('a collection goes although runs are started in it all the time', async () => {
+  await makeCollection('busy', napping)
+  let gone = false
+  const starter = async () => {
+    while (!gone) await jetty.call('POST', '/api/v1/run/busy/task', {})
+  }
+  const starters = Array.from({ length: 8 }, starter)
+  await pause(300)
+  const answer = await Promise.race([drop('busy'), pause(12_000).then(() => undefined)])
+  gone = true
+  await Promise.all(starters)
+  expect(answer?.status).toBe(204)
+  await finishDeletions(database, { cancelRunsOf: async () => 0, objects: jetty.server.objects })
+  expect(await rowsLeft()).toEqual([])
+})
+
+test('a collection goes although nobody is left to end one of its runs, which follows it later', async () => {
+  await makeCollection('stuck', napping)
+  await jetty.call('POST', '/api/v1/run/stuck/task', {})
+  // The lease of a process that has died a moment ago, and that no living one has noticed yet.
+  await database.query(
+    `with l as (insert into leases (id, epoch, owner) values ('dead', 1, 'somebody'))
+     insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
+       status, lease) select 'stuck', '00000002', 'w', id, 98, 'stuck/task', 'd', '{}', 'a', 'running', 'dead'
+     from collections where name = 'stuck'`,
+  )
+  const answer = await Promise.race([drop('stuck'), pause(20_000).then(() => undefined)])
+  expect(answer?.status).toBe(204)
+  expect((await jetty.call('GET', '/api/v1/collections/stuck')).status).toBe(404)
+  expect(await rowsLeft()).toContain('run')
+  await database.query("update leases set epoch = 0, owner = '' where id = 'dead'")
+  const cancelRunsOf = async (): Promise<number> => {
+    await jetty.server.engine.requestEnd(['stuck'], 'cancelled')
+    return 0
+  }
+  await finishDeletions(database, { cancelRunsOf, objects: jetty.server.objects })
+  expect(await rowsLeft()).toEqual([])
+})
