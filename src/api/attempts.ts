@@ -16,7 +16,7 @@ export const addressOf = (remote: string): string => {
  * Counts refused tokens by address, in windows of a minute that begin with the first one. It remembers the newest
  * 10,000 addresses. `limit` 0: it counts nothing.
  */
-export const makeAttempts = (limit: number, now: () => number = Date.now) => {
+export const makeAttempts = (limit: number, now: () => number = () => performance.now()) => {
   const windows = new Map<string, { startedAt: number; failures: number }>()
 
   const begin = (address: string) => {

@@ -21,7 +21,7 @@ export interface Queries {
   query<Row>(text: string, values?: unknown[]): Promise<Row[]>
 }
 
-const connectionCodes = /^(08|57P|53[023])|^E(CONN|PIPE|HOSTUNREACH|TIMEDOUT|AI_AGAIN)/
+const connectionCodes = /^(08|25P03|57P|53[023])|^E(CONN|PIPE|HOSTUNREACH|TIMEDOUT|AI_AGAIN)/
 const connectionTexts = /terminat|timeout|Connection|closed|not queryable|ended/
 
 /** Whether an error means "Postgres is away", so that the same statement may work in a moment. */
@@ -60,6 +60,9 @@ const queriesOf = (client: pg.Pool | pg.PoolClient): Queries => ({
 /** Settings every connection of ours has: a dead server is noticed, and nothing waits for ever. */
 export const connectionDefaults = { keepAlive: true, connectionTimeoutMillis: 5_000, query_timeout: 30_000 }
 
+/** A process may be frozen in a transaction, with leases locked: as long as it takes to be thought dead, no longer. */
+const longestIdleMs = 5_000
+
 /** A lost connection must never become an unhandled error: the pool makes a new one when it is needed. */
 const ignoreLoss = (): void => {}
 
@@ -68,7 +71,7 @@ export const openDatabase = (url: string, options: { connections?: number } = {}
     connectionString: url,
     max: options.connections ?? 8,
     application_name: 'jetty',
-    idle_in_transaction_session_timeout: 30_000,
+    idle_in_transaction_session_timeout: longestIdleMs,
     ...connectionDefaults,
   })
   pool.on('error', ignoreLoss)

@@ -14,6 +14,9 @@ interface Window {
   seconds_left: number
 }
 
+/** One that begins in a minute or later was made before the clock was set back. */
+const isOver = 'abs(extract(epoch from now() - w.started_at)) >= 60'
+
 /**
  * Counts calls in windows of a minute that begin with the first one, for all processes on a database together; many at
  * the same time share one statement. Gives the number of the call in its window, and the seconds until that ends.
@@ -37,8 +40,8 @@ export const makeCallCounter = (
        select key_id, collection_id, now(), calls
        from unnest($1::bigint[], $2::bigint[], $3::int[]) n(key_id, collection_id, calls) order by 1, 2
        on conflict (key_id, collection_id) do update set
-         started_at = case when w.started_at <= now() - interval '1 minute' then now() else w.started_at end,
-         calls = case when w.started_at <= now() - interval '1 minute' then excluded.calls else w.calls + excluded.calls end
+         started_at = case when ${isOver} then now() else w.started_at end,
+         calls = case when ${isOver} then excluded.calls else w.calls + excluded.calls end
        returning key_id, collection_id, calls,
          greatest(1, least(60, ceil(extract(epoch from w.started_at + interval '1 minute' - now()))))::int as seconds_left`,
       [all.map((one) => one.keyId), all.map((one) => one.collectionId), all.map((one) => one.calls)],
@@ -55,6 +58,6 @@ export const sweepCallWindows = async (database: Database): Promise<void> => {
   await database.rows(
     'sweep_call_windows',
     // No index: a row a key and limited collection is a small table, and an index would cost every call.
-    `delete from call_windows where started_at < now() - interval '10 minutes'`,
+    `delete from call_windows where started_at not between now() - interval '10 minutes' and now() + interval '10 minutes'`,
   )
 }

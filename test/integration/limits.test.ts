@@ -53,6 +53,14 @@ describe('calls of a key', () => {
     expect((await database.query<{ n: number }>('select count(*) as n from call_windows'))[0]?.n).toBe(0)
   })
 
+  test('a clock that was an hour ahead and is set right holds nobody up', async () => {
+    const key = await makeKey(jetty)
+    await many(6, () => whoAmI(jetty, key))
+    const { database } = jetty.server
+    await database.query("update call_windows set started_at = started_at + interval '1 hour'")
+    expect((await whoAmI(jetty, key)).status).toBe(200)
+  })
+
   test('of twenty at once exactly five are answered', async () => {
     const key = await makeKey(jetty)
     const answers = await Promise.all(Array.from({ length: 20 }, () => whoAmI(jetty, key)))
