@@ -111,6 +111,14 @@ export const updateKey = async (
   id: number,
   change: { name?: string | undefined; is_active?: boolean | undefined },
 ): Promise<'changed' | 'taken' | undefined> => {
+  // Asked before the index is: two keys that swap their names would wait there for each other.
+  const taken = await database.rows(
+    'is_key_name_taken',
+    `select from api_keys k join api_keys other on other.collection_id = k.collection_id
+     where k.id = $1 and other.name = $2 and other.id <> $1`,
+    [id, change.name ?? null],
+  )
+  if (taken.length > 0) return 'taken'
   try {
     const rows = await database.rows(
       'update_key',

@@ -127,6 +127,7 @@ export const updateTask = async (
       const names = Object.keys(fields) as (keyof TaskFields)[]
       const changed = names.filter((name) => fields[name] !== before[name])
       if (changed.length === 0) return before
+      if (fields.name !== undefined && (await isNameTaken(queries, before, fields.name))) return 'taken'
       await writeTask(
         queries,
         { ...before, ...fields },
@@ -139,6 +140,16 @@ export const updateTask = async (
     throw error
   }
 }
+
+/** Asked before the index is: two tasks that swap their names would wait there for each other. */
+const isNameTaken = async (queries: Queries, task: TaskRow, name: string): Promise<boolean> =>
+  (
+    await queries.rows(
+      'is_task_name_taken',
+      'select from tasks where collection_id = $1 and lower(name) = lower($2) and id <> $3',
+      [task.collection_id, name, task.id],
+    )
+  ).length > 0
 
 const writeTask = async (queries: Queries, task: TaskRow, isNewVersion: boolean): Promise<void> => {
   await queries.rows(

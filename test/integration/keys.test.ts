@@ -54,6 +54,17 @@ test('a key is shown once, used, listed, switched off and on, and deleted', asyn
   expect(row?.n).toBe(0)
 })
 
+test('keys that swap their names are told so before either writes: they would wait for each other', async () => {
+  const keys = await Promise.all(['l', 'r'].map((name) => make({ name, collection_name: 'acme' })))
+  await server.database.transaction(async (queries) => {
+    await queries.query('lock table api_keys in share mode')
+    const swapped = keys.map(({ body }) =>
+      server.call('PUT', `/api/v1/api-keys/${body.id}`, { body: { name: body.name === 'l' ? 'r' : 'l' } }),
+    )
+    expect((await Promise.all(swapped)).map((answer) => answer.status)).toEqual([400, 400])
+  })
+})
+
 test('names, unknown collections and expiry', async () => {
   await make({ name: 'same', collection_name: 'acme' })
   const again = await make({ name: 'same', collection_name: 'acme' })

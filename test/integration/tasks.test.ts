@@ -93,6 +93,15 @@ test('names are unique in a collection whatever their case; renaming keeps that'
   expect([clash.status, clash.body.detail]).toEqual([400, "Task with name 'One' already exists in collection 'acme'"])
   expect((await call('PUT', '/tasks/acme/two', { name: 'three' })).body.name).toBe('three')
   expect((await call('PUT', '/tasks/acme/three', { name: 'THREE' })).body.name).toBe('THREE')
+  // Two that swap their names are told so before either writes: they would wait for each other.
+  await server.database.transaction(async (queries) => {
+    await queries.query('lock table tasks in share mode')
+    const swapped = [
+      call('PUT', '/tasks/acme/one', { name: 'three' }),
+      call('PUT', '/tasks/acme/three', { name: 'one' }),
+    ]
+    expect((await Promise.all(swapped)).map((answer) => answer.status)).toEqual([400, 400])
+  })
   const at = await Promise.all(
     Array.from({ length: 8 }, () => call('POST', '/tasks/acme', { name: 'race', workflow: echo })),
   )
