@@ -110,7 +110,8 @@ ${keepTotals('$2::smallint')},
 parked as (
   update runs r set lease = null, wake_at = to_timestamp(u.wake / 1000)
   from ${unnest(parksFrom, parkTypes)} u(id, lease, epoch, wake), m
-  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null),
+  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
+    and r.lease is not distinct from u.lease), -- sent again, it may have been woken since; "=" would search for the lease
 kept as (
   insert into files (path, collection_id, run_id, object, name, content_type, size)
   select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size
