@@ -20,6 +20,16 @@ export const readEnvironment = async (database: Database, sealer: Sealer, collec
   return open(sealer, collectionId, row?.sealed)
 }
 
+/** The version that a run which starts now gets, null where none was set; undefined where the collection is gone. */
+export const currentEnvironment = async (queries: Queries, collectionId: number): Promise<number | null | undefined> =>
+  (
+    await queries.rows<{ id: number | null }>(
+      'current_environment',
+      'select environment_id as id from collections where id = $1',
+      [collectionId],
+    )
+  )[0]?.id
+
 /** The variables of one version: what a run that started with it goes on with. Empty where there is none. */
 export const readEnvironmentVersion = async (
   database: Database,

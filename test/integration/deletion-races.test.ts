@@ -63,6 +63,23 @@ test('a run whose upload outlasts its collection is not started', async () => {
   expect([answer.status, await rowsLeft()]).toEqual([404, []])
 })
 
+test('a run whose upload outlasts a version of the environment gets the one that is there', async () => {
+  await makeCollection('changing', echoing)
+  const set = (value: string) =>
+    jetty.call('PATCH', '/api/v1/collections/changing/environment', { environment_variables: { NAME: value } })
+  expect((await set('one')).status).toBe(200)
+  await startSlowly('run/changing/task', async () => {
+    await set('two')
+    await database.query("update environments set created_at = created_at - interval '1 hour'")
+    await set('two again')
+  })
+  const [row] = await database.query<{ missing: number }>(
+    `select count(*)::int missing from runs r where name = 'changing/task'
+       and not exists (select from environments e where e.id = r.environment_id)`,
+  )
+  expect(row?.missing).toBe(0)
+})
+
 test('a run that was written down just after its collection went is found and removed', async () => {
   await makeCollection('late', echoing)
   const { id } = (await jetty.call('GET', '/api/v1/collections/late')).body

@@ -8,7 +8,7 @@ import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
 import { pause } from '../../lib/time.ts'
 import { authorOf } from '../../model/identity.ts'
-import { findCollectionRow } from '../../store/collections.ts'
+import { currentEnvironment } from '../../store/environments.ts'
 import { filesOfRun } from '../../store/files.ts'
 import { claimKey, findClaim, fingerprintOf } from '../../store/idempotency.ts'
 import { findRunByKey, type RunRow } from '../../store/runs.ts'
@@ -56,14 +56,13 @@ export const startOf = async (deps: StartDeps, call: RunCall): Promise<RunRow> =
 const requestOf = async ({ database, sealer, settings }: StartDeps, call: RunCall): Promise<RunRequest> => {
   const { collection, task, params, body, files, identity } = call
   if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
-  // Files may take long to arrive.
-  if (files.length > 0 && !(await findCollectionRow(database, collection.id))) {
-    throw new AppError('not_found', 'Collection not found')
-  }
+  // Files may take long to arrive: the version of before may be gone, and its collection too.
+  const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id
+  if (environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   checkParameters(body, files.length > 0, settings.maxInitParamsBytes)
-  if (body.use_trial_keys) await checkTrial({ database, sealer }, task.environment_id)
+  if (body.use_trial_keys) await checkTrial({ database, sealer }, environmentId)
   return {
-    collection: { id: collection.id, name: collection.name, environmentId: task.environment_id },
+    collection: { id: collection.id, name: collection.name, environmentId },
     task,
     initParams: await withResolvedFiles(database, collection, body.init_params),
     secrets: body.secret_params,
