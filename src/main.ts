@@ -242,16 +242,17 @@ const keepHouse = (
   log: Logger,
 ): (() => Promise<void>) => {
   const stop = new AbortController()
-  const tidy = async () => {
-    await finishDeletions(database, { cancelRunsOf, objects }, stop.signal)
-    await objects.sweepTemporary()
-    await removeUnusedEnvironments(database)
-    await sweepCallWindows(database)
-    await sweepIdempotencyKeys(database)
-  }
+  // Each for itself: a folder that cannot be written must not keep the tables growing.
+  const chores = [
+    () => finishDeletions(database, { cancelRunsOf, objects }, stop.signal),
+    () => objects.sweepTemporary(),
+    () => removeUnusedEnvironments(database),
+    () => sweepCallWindows(database),
+    () => sweepIdempotencyKeys(database),
+  ]
   const running = (async () => {
     while (await pause(housekeepingMs, stop.signal)) {
-      await tidy().catch((error) => log.debug({ err: error }, 'housekeeping put off'))
+      for (const chore of chores) await chore().catch((error) => log.debug({ err: error }, 'housekeeping put off'))
     }
   })()
   return async () => {
