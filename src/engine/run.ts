@@ -1,5 +1,6 @@
 import { WaitUntil } from '../activities/activity.ts'
 import { AppError } from '../lib/errors.ts'
+import { stepFailed } from '../model/step-failed.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import { placeValue } from '../store/payloads.ts'
 import { activityContext, type StepSide, warningEvent } from './activity-context.ts'
@@ -257,7 +258,7 @@ const record = async (
     const asked = run.requested && status !== 'completed' ? run.requested : status
     const error =
       outcome.error && asked === 'failed' && !run.requested
-        ? scrub(stepFailed(step.name, outcome.error))
+        ? scrub(stepFailed(step.name, outcome.error.message))
         : requestedError(asked)
     entry.end = { runKey: run.key, status: asked, error: asked === 'completed' ? null : error, endedMs }
   }
@@ -277,12 +278,6 @@ const record = async (
   remember(run, step, row, outcome)
   return undefined
 }
-
-/** The run's own sentence about its failed step; the step's name is not said twice. */
-const stepFailed = (name: string, error: AppError): string =>
-  error.message.startsWith(`Step '${name}'`)
-    ? `Step '${name}' failed: ${error.message.slice(`Step '${name}'`.length).replace(/^[:\s]+/, '')}`
-    : `Step '${name}' failed: ${error.message}`
 
 /** Keeps what later steps read, drops what nobody reads any more, and moves on. */
 const remember = (run: LiveRun, step: ProgramStep, row: StepRow, outcome: StepOutcome): void => {

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { batched } from '../lib/batch.ts'
+import { stepFailed } from '../model/step-failed.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import { isGivenToAnother } from './dbos.ts'
 import type { Leases, LocalLease } from './leases.ts'
@@ -182,7 +183,7 @@ const giveUp = async (engine: EngineContext, lease: LocalLease, open: OpenRun): 
       wakeMs: null,
       endedMs: now,
     },
-    end: { runKey: open.id, status: 'failed', error: `Step '${name}' failed: ${error}`, endedMs: now },
+    end: { runKey: open.id, status: 'failed', error: stepFailed(name, error), endedMs: now },
   })
   engine.onEnd(open.id)
 }

@@ -43,6 +43,8 @@ const issueOf = (place: 'body' | 'query', issue: z.core.$ZodIssue, input: unknow
   const loc = [place, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))]
   const missing = ['invalid_type', 'invalid_union'].includes(issue.code) && valueAt(input, issue.path) === undefined
   if (missing) return { loc, msg: 'Field required', type: 'missing' }
+  const ofName = issue.code === 'invalid_key' ? issue.issues[0] : undefined
+  if (ofName) return { loc, msg: ofName.message, type: ofName.code }
   return { loc, msg: issue.message, type: issue.code }
 }
 

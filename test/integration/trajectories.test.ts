@@ -144,7 +144,8 @@ describe('the document', () => {
 test('an id that no run can have is refused or not found, never a bug', async () => {
   const task = await jetty.task({})
   const set = (id: string) => api('POST', `/trajectory/acme/${task}/statuses`, { [id]: 'failed' })
-  expect((await set('a\0b')).status).toBe(422)
+  const refused = await set('a\0b')
+  expect([refused.status, refused.body.detail[0].msg]).toEqual([422, 'NUL is not allowed'])
   expect((await set('a/b ü')).status).toBe(404)
 })
 
@@ -266,8 +267,9 @@ describe('logs', () => {
     expect(errors[0]).toMatchObject({
       step: 'two',
       level: 'error',
-      message: expect.stringMatching(/'two' failed.*NONE/),
+      message: expect.stringMatching(/^Step 'two' failed: parameter .*NONE/),
     })
+    expect(errors.map((event: Body) => event.message)).toEqual([failed.error, failed.error])
     expect((await logs(`?after=${times.at(-1)}`)).events).toEqual([])
     expect((await logs(`?after=${failed.created}`)).events).toHaveLength(
       times.filter((at: string) => at > failed.created).length,

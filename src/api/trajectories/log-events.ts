@@ -1,4 +1,5 @@
 import { timestamp } from '../../lib/time.ts'
+import { stepFailed } from '../../model/step-failed.ts'
 import type { RunRow, StepRecord } from '../../store/runs.ts'
 import type { ShownDefinition } from './definitions.ts'
 
@@ -54,8 +55,12 @@ export const stepEvents = (step: StepRecord, definition: ShownDefinition): LogEv
   if (!step.ended_at) return events
   if (step.status === 'failed') {
     const failure = JSON.parse(step.error ?? '{}') as { message?: string; code?: string; hint?: string | null }
-    const cause = failure.message === undefined ? '' : `: ${failure.message}`
-    const failed = of(step.ended_at, 'error', 'step_failed', `Step '${step.name}' failed${cause}`)
+    const failed = of(
+      step.ended_at,
+      'error',
+      'step_failed',
+      stepFailed(step.name, failure.message ?? 'no cause is known'),
+    )
     events.push({ ...failed, attributes: { ...failed.attributes, code: failure.code, hint: failure.hint ?? null } })
   } else events.push(of(step.ended_at, 'info', `step_${step.status}`, `Step '${step.name}' ${step.status}`))
   return events
