@@ -27,6 +27,24 @@ describe('striking secrets out', () => {
     expect(text(`failed with ${secret}`)).toBe('failed with ***')
   })
 
+  it('finds secrets of any length, and many of them', () => {
+    const long = Array.from({ length: 20_000 }, (_, at) => `${at}.*/"é`).join('')
+    const some = Array.from({ length: 2_000 }, (_, at) => `same-start-${at}-end`)
+    const scrub = makeScrubber([long, ...some])
+    for (const hidden of [long, encodeURIComponent(long), Buffer.from(long).toString('base64')]) {
+      expect(scrub.text(`before ${hidden} after`)).toBe('before *** after')
+    }
+    expect(JSON.parse(scrub.json({ [long]: [`${some[1999]}${some[3]}`, 'same-start-2000-en'] }))).toEqual({
+      '***': ['******', 'same-start-2000-en'],
+    })
+  })
+
+  it('takes the longest of those that begin at a place, and goes on after one that only began', () => {
+    const { text } = makeScrubber(['aaaaaab', 'abcdef', 'abcdefgh'])
+    expect(text('aaaaaaab aaaaaa abcdefg abcdefghi')).toBe('a*** aaaaaa ***g ***i')
+    expect(makeScrubber(['\ud800'.repeat(6)]).text('plain text')).toBe('plain text')
+  })
+
   it('leaves everything else exactly as it is', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {

@@ -14,21 +14,20 @@ const mask = '***'
 const shortest = 6
 
 export const makeScrubber = (secrets: string[]): Scrubber => {
-  const forms = [...new Set(secrets.filter((secret) => secret.length >= shortest).flatMap(formsOf))]
-  if (forms.length === 0) {
+  const forms = new Set(secrets.filter(isLong).flatMap(formsOf).filter(isLong))
+  if (forms.size === 0) {
     return { text: (text) => text, json: (value) => JSON.stringify(value) ?? 'null', jsonText: (text) => text }
   }
-  const pattern = new RegExp(
-    forms
-      .sort((left, right) => right.length - left.length)
-      .map((form) => form.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
-      .join('|'),
-    'g',
-  )
-  const replace = (text: string) => text.replace(pattern, mask)
-  const holdsSecret = (text: string): boolean => {
-    pattern.lastIndex = 0
-    return pattern.test(text)
+  const find = makeFinder(forms)
+  const holdsSecret = (text: string): boolean => find(text, 0) !== undefined
+  const replace = (text: string): string => {
+    let replaced = ''
+    let from = 0
+    for (let found = find(text, from); found; found = find(text, from)) {
+      replaced += text.slice(from, found.start) + mask
+      from = found.end
+    }
+    return replaced + text.slice(from)
   }
   const deep = (value: unknown): unknown => {
     if (typeof value === 'string') return replace(value)
@@ -39,6 +38,34 @@ export const makeScrubber = (secrets: string[]): Scrubber => {
   }
   const jsonText = (text: string) => (holdsSecret(text) ? JSON.stringify(deep(JSON.parse(text))) : text)
   return { text: replace, json: (value) => jsonText(JSON.stringify(value) ?? 'null'), jsonText }
+}
+
+const isLong = (text: string): boolean => text.length >= shortest
+
+/**
+ * Finds the first of some texts from a place on, the longest where several begin there. They are looked for by how they
+ * begin: a pattern of whole secrets is refused above some 64 KiB, in a message that quotes them.
+ */
+const makeFinder = (forms: Iterable<string>) => {
+  const byStart = new Map<string, string[]>()
+  for (const form of [...forms].sort((left, right) => right.length - left.length)) {
+    const start = form.slice(0, shortest)
+    const same = byStart.get(start)
+    if (same) same.push(form)
+    else byStart.set(start, [form])
+  }
+  const starts = [...byStart.keys()].map((start) => start.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
+  const pattern = new RegExp(starts.join('|'), 'g')
+  return (text: string, from: number): { start: number; end: number } | undefined => {
+    pattern.lastIndex = from
+    for (let hit = pattern.exec(text); hit; hit = pattern.exec(text)) {
+      const start = hit.index
+      const form = byStart.get(hit[0])?.find((one) => text.startsWith(one, start))
+      if (form !== undefined) return { start, end: start + form.length }
+      pattern.lastIndex = start + 1
+    }
+    return undefined
+  }
 }
 
 const insideJson = (text: string): string => JSON.stringify(text).slice(1, -1)

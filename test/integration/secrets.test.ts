@@ -134,6 +134,19 @@ test('the secrets of a run and of a collection are in no row, file, event, log l
   expect(after[0]?.sealed_secrets).toBeNull()
 }, 60_000)
 
+test('secrets as large as they may be do not keep a run from starting, and are in no log', async () => {
+  const large = 'large-secret '.repeat(5_000) // near the 64 KiB of a variable
+  await call('POST', '/tasks/acme', { name: 'large', workflow: {} })
+  await call('PATCH', '/collections/acme/environment', { environment_variables: { LARGE: large } })
+  const { status, body } = await call('POST', '/run-sync/acme/large', {
+    init_params: { said: `<${large}>` },
+    secret_params: { LARGER: large.repeat(3) },
+  })
+  expect([status, body.status, body.init_params]).toEqual([200, 'completed', { said: '<***>' }])
+  await call('PATCH', '/collections/acme/environment', { environment_variables: { LARGE: null } })
+  expect(jetty.stderr()).not.toContain(Buffer.from(large).toString('base64').slice(0, 40))
+})
+
 test('a refused body is not repeated in the answer or the log', async () => {
   await call('POST', '/tasks/acme', { name: 'any', workflow: {} })
   const send = async (body: string, type = 'application/json') => {
