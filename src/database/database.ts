@@ -40,6 +40,20 @@ const asAppError = (error: unknown): unknown =>
       })
     : error
 
+const deadlock = '40P01'
+const attempts = 5
+
+/** A statement by itself was undone whole when Postgres ended it to break a deadlock: it is sent again. */
+const again = async <T>(ask: () => Promise<T>): Promise<T> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask()
+    } catch (error) {
+      if ((error as { code?: string }).code !== deadlock || attempt === attempts) throw error
+    }
+  }
+}
+
 const queriesOf = (client: pg.Pool | pg.PoolClient): Queries => ({
   async rows<Row>(name: string, text: string, values: unknown[] = []) {
     try {
@@ -76,9 +90,11 @@ export const openDatabase = (url: string, options: { connections?: number } = {}
   })
   pool.on('error', ignoreLoss)
   pool.on('connect', (client) => client.on('error', ignoreLoss))
+  const queries = queriesOf(pool)
   return {
     url,
-    ...queriesOf(pool),
+    rows: (name, text, values) => again(() => queries.rows(name, text, values)),
+    query: (text, values) => again(() => queries.query(text, values)),
     async transaction(work) {
       let client: pg.PoolClient
       try {

@@ -168,7 +168,11 @@ const writeTask = async (queries: Queries, task: TaskRow, isNewVersion: boolean)
 export const deleteTask = async (database: Database, collectionId: number, name: string): Promise<boolean> => {
   const rows = await database.rows(
     'delete_task',
-    `with gone as (delete from tasks where collection_id = $1 and lower(name) = lower($2) returning id, collection_id, name)
+    // The collection first, as its own deletion goes: tasks before it, and the two would wait for each other.
+    `with c as materialized (select id from collections where id = $1 for key share),
+     gone as (
+       delete from tasks t using c where t.collection_id = c.id and lower(t.name) = lower($2)
+       returning t.id, t.collection_id, t.name)
      insert into former_tasks (task_id, collection_id, name) select id, collection_id, name from gone returning task_id`,
     [collectionId, name],
   )

@@ -133,3 +133,30 @@ test('a collection goes although nobody is left to end one of its runs, which fo
   await finishDeletions(database, { cancelRunsOf, objects: jetty.server.objects })
   expect(await rowsLeft()).toEqual([])
 })
+
+test('tasks and keys that go at the same moment as their collection wait for it in no circle', async () => {
+  const statuses = new Set<number>()
+  for (let round = 0; round < 40; round++) {
+    const name = `crowded-${round}`
+    await makeCollection(name, echoing)
+    const tasks = ['a', 'b', 'c', 'd']
+    const keys = await Promise.all(
+      tasks.map(async (task) => {
+        await jetty.call('POST', `/api/v1/tasks/${name}`, { name: task, workflow: echoing })
+        return (await jetty.call('POST', '/api/v1/api-keys/', { name: task, collection_name: name })).body.id
+      }),
+    )
+    const answers = await Promise.all([
+      ...tasks.map((task) => jetty.call('DELETE', `/api/v1/tasks/${name}/${task}`)),
+      drop(name),
+      ...keys.map((key) => jetty.call('DELETE', `/api/v1/api-keys/${key}`)),
+    ])
+    for (const { status } of answers) statuses.add(status)
+  }
+  expect([...statuses].filter((status) => ![200, 204, 404].includes(status))).toEqual([])
+  await pause(1_500) // until Postgres has counted
+  const [row] = await database.query<{ deadlocks: number }>(
+    'select deadlocks::int from pg_stat_database where datname = current_database()',
+  )
+  expect(row?.deadlocks).toBe(0)
+})
