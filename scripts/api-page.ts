@@ -80,8 +80,9 @@ const parameterTable = ({ parameters, requestBody }: Operation): string => {
   return rows.length + fields.length === 0 ? '' : table(heads, [...rows, ...fields])
 }
 
-const answerText = ({ responses }: Operation): string => {
-  const [success = '200', ...failures] = Object.keys(responses)
+const answerText = ({ responses }: Operation, status: number): string => {
+  const success = String(status)
+  const failures = Object.keys(responses).filter((one) => one !== success)
   const [type, content] = Object.entries(responses[success]?.content ?? {})[0] ?? []
   const shown = content?.schema ? typeText(content.schema) : type ? code(type) : 'nothing'
   return `Answers ${success} with ${shown}; may fail with ${failures.join(', ')}.`
@@ -105,7 +106,7 @@ const operationPart = (name: string, endpoint: Endpoint): string => {
     `${code(`${endpoint.method} ${endpoint.path}`)}`,
     `${endpoint.summary}. ${accessText(endpoint)}${also}`,
     parameterTable(operation),
-    answerText(operation),
+    answerText(operation, endpoint.status),
   ]
     .filter((part) => part !== '')
     .join('\n\n')
