@@ -89,20 +89,26 @@ export const listKeys = (
     [collectionId, page.skip, page.limit],
   )
 
-/** The id of the new key, or undefined where its collection has a key of the name. */
-export const createKey = async (database: Database, key: NewKey): Promise<number | undefined> => {
-  const [row] = await database.rows<{ id: number }>(
-    'create_key',
-    `with k as (
-       insert into api_keys (collection_id, name, key_hash, key_prefix, access_level, expires_at)
-       values ($1, $2, $3, $4, $5, $6) on conflict (collection_id, name) do nothing returning id
-     ), s as (
-       insert into api_key_collections (key_id, collection_id) select k.id, covered from k, unnest($7::bigint[]) covered
-     )
-     select id from k`,
-    [key.collectionIds[0], key.name, key.hash, key.prefix, key.access, key.expiresAt, [...new Set(key.collectionIds)]],
-  )
-  return row?.id
+/** The id of the new key; `taken` where its collection has a key of the name, `gone` where one was deleted meanwhile. */
+export const createKey = async (database: Database, key: NewKey): Promise<number | 'taken' | 'gone'> => {
+  const { collectionIds, name, hash, prefix, access, expiresAt } = key
+  try {
+    const [row] = await database.rows<{ id: number }>(
+      'create_key',
+      `with k as (
+         insert into api_keys (collection_id, name, key_hash, key_prefix, access_level, expires_at)
+         values ($1, $2, $3, $4, $5, $6) on conflict (collection_id, name) do nothing returning id
+       ), s as (
+         insert into api_key_collections (key_id, collection_id) select k.id, covered from k, unnest($7::bigint[]) covered
+       )
+       select id from k`,
+      [collectionIds[0], name, hash, prefix, access, expiresAt, [...new Set(collectionIds)]],
+    )
+    return row?.id ?? 'taken'
+  } catch (error) {
+    if ((error as { code?: string }).code === '23503') return 'gone'
+    throw error
+  }
 }
 
 /** `taken` where the name is used, undefined where the key is gone. */

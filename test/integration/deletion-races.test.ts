@@ -160,3 +160,30 @@ test('tasks and keys that go at the same moment as their collection wait for it 
   )
   expect(row?.deadlocks).toBe(0)
 })
+
+test('what is made at the moment its collection goes is made, or refused in words', async () => {
+  const statuses = new Set<number>()
+  for (let round = 0; round < 40; round++) {
+    const name = `leaving-${round}`
+    await makeCollection(name, echoing)
+    const make = (method: string, path: string, body: object) => jetty.call(method, `/api/v1/${path}`, body)
+    const answers = await Promise.all([
+      ...[1, 2, 3].map((at) => make('POST', 'api-keys/', { name: `new-${at}`, collection_name: name })),
+      drop(name),
+      ...[4, 5, 6].map((at) => make('POST', 'api-keys/', { name: `new-${at}`, collection_name: name })),
+      make('POST', `tasks/${name}`, { name: 'new', workflow: echoing }),
+      make('PUT', `tasks/${name}/task`, { description: 'new' }),
+      make('PATCH', `collections/${name}/environment`, { environment_variables: { NAME: 'new' } }),
+      make('PATCH', `collections/${name}/settings`, { rate_limit_per_minute: 9 }),
+      make('POST', `trajectories/${name}/task/ingest`, { output: 1 }),
+      make('POST', `trajectories/${name}/evals/ingest`, { output: 1 }),
+    ])
+    for (const { status, body } of answers) {
+      statuses.add(status)
+      if (status === 400) expect(body).toBe('a name that is free')
+    }
+  }
+  expect([...statuses].filter((status) => ![200, 201, 204, 404].includes(status))).toEqual([])
+  await finishDeletions(database, { cancelRunsOf: async () => 0, objects: jetty.server.objects })
+  expect(await rowsLeft()).toEqual([])
+})

@@ -100,7 +100,8 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
         expiresAt: until,
         collectionIds: collections.map((collection) => collection.id),
       })
-      if (id === undefined) throw taken(body.name, collections[0]!.name)
+      if (id === 'taken') throw taken(body.name, collections[0]!.name)
+      if (id === 'gone') throw new AppError('not_found', 'Collection not found')
       const row = await findKeyRow(database, id)
       if (!row) throw notFound()
       note(noted(row))
