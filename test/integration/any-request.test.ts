@@ -25,7 +25,7 @@ afterEach(async () => {
 
 const wellFormed = (text: string) => Buffer.from(text).toString()
 
-/** A 4xx is JSON with words; nothing is a 5xx but what says that it is not done here, and no answer holds a piece of our own stack. */
+/** A 4xx is JSON with words; of the 5xx there is the 501 alone, and no answer holds a piece of our own stack. */
 const checkAnswer = (answer: string): void => {
   expect(answer).toMatch(/^HTTP\/1\.1 ([1234]\d\d|501) /)
   expect(answer).not.toMatch(/\n\s+at \S+ \(|node_modules/)
