@@ -15,11 +15,12 @@ const patienceMs = 10_000
 /** How long after its deletion a collection may still get a run, from a request that had found it before. */
 const lateFor = "interval '1 hour'"
 
+/** Those that have ended: whoever executes one that came after the last look goes on writing its steps. */
 const removeRuns = async (database: Database, collectionId: number): Promise<void> => {
   for (;;) {
     const runs = await database.rows<{ id: string; task_id: number }>(
       'runs_of_deleted_collection',
-      'select id, task_id from runs where collection_id = $1 limit $2',
+      'select id, task_id from runs where collection_id = $1 and ended_at is not null limit $2',
       [collectionId, runsAtOnce],
     )
     if (runs.length === 0) return

@@ -134,7 +134,8 @@ describe('collections', () => {
     const object = await server.objects.put(Buffer.from('x'), { maxBytes: 10 })
     await server.database.query(
       `with r as (insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition,
-                    init_params, author, status) values ('r1', '0000000a', 'w', $1, 1, 'doomed/t', 'd', '{}', 'a', 'running')),
+                    init_params, author, status, ended_at)
+                  values ('r1', '0000000a', 'w', $1, 1, 'doomed/t', 'd', '{}', 'a', 'cancelled', now())),
             s as (insert into steps (run_id, seq, name, status, attempt, epoch, started_at)
                   values ('r1', 0, 's', 'completed', 1, 1, now())),
             p as (insert into payloads (id, run_id, body) values ('p', 'r1', 'x'))
