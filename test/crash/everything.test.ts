@@ -5,7 +5,7 @@ it('whatever happens at the same time, numbers are those of the rows and nothing
   expect(await everythingAtOnce({ seconds: 30, clients: 24, kills: 0, cuts: 0 })).toEqual([])
 })
 
-it('the same while processes are killed', async () => {
+it('the same while processes are killed and frozen', async () => {
   expect(await everythingAtOnce({ seconds: 30, clients: 24, kills: 4, cuts: 0 })).toEqual([])
 })
 

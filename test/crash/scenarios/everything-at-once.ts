@@ -4,18 +4,20 @@ import { makeClient } from '../harness/client.ts'
 import { inconsistencies } from '../harness/orphans.ts'
 import { chain } from '../harness/pure.ts'
 import { seeded } from '../harness/random.ts'
+import type { ServerProcess } from '../harness/server-process.ts'
 import { makeSite } from '../harness/site.ts'
 import { openRuns, until } from '../harness/storm.ts'
 
 export interface EverythingSize {
   seconds: number
   clients: number
-  /** How often a process is killed in the middle. */
+  /** How often a process is killed in the middle, or frozen until others have taken its runs over. */
   kills: number
   /** How often connections to the database are cut. */
   cuts: number
 }
 
+const longerThanDeadMs = 8_000
 const collections = ['one', 'two', 'three']
 const tasks = ['quick', 'slow', 'evals']
 const workflows = { quick: chain(2, { from: 0, to: 5 }), slow: chain(3, { from: 100, to: 600 }), evals: chain(1) }
@@ -109,9 +111,16 @@ export const everythingAtOnce = async ({ seconds, clients, kills, cuts }: Everyt
       for (let kill = 0; kill < kills; kill++) {
         await pause((seconds * 1000) / (kills + 1))
         const at = kill % servers.length
-        await servers[at]?.kill()
-        servers[at] = site.spawn()
-        urls[at] = (await servers[at]?.ready) ?? ''
+        const server = servers[at] as ServerProcess
+        if (kill % 3 === 1) {
+          server.freeze()
+          await pause(longerThanDeadMs)
+          server.thaw()
+        } else {
+          await server.kill()
+          servers[at] = site.spawn()
+          urls[at] = (await servers[at]?.ready) ?? ''
+        }
       }
     }
     const cutter = async (): Promise<void> => {
