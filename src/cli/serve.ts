@@ -10,7 +10,8 @@ export const serve = async (): Promise<void> => {
   const settings = loadSettings(process.env)
   const log = createLogger({ level: settings.logLevel })
   const signal = new Promise<NodeJS.Signals>((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve(name))
+    // Not once: a supervisor may say it twice, and the second one would end the process and leave Postgres behind.
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => resolve(name))
   })
   const server = await startServer({ settings, log }).catch((error) => {
     throw settings.databaseUrl ? aboutDatabase(error) : error

@@ -95,6 +95,8 @@ describe('one data folder', () => {
 
       const postgres = postgresOf(data)
       expect(postgres).toBeDefined()
+      jetty.child.kill('SIGTERM') // whoever supervises it may say so twice, to it and to its group
+      while (!jetty.stderr().includes('draining')) await pause(5)
       expect(await jetty.stop('SIGTERM')).toBe(0)
       expect(await isGone(postgres ?? 0)).toBe(true)
       expect(jetty.stdout().trim().split('\n')).toHaveLength(1)
