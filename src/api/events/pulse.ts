@@ -52,8 +52,11 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
     if (settled === undefined) return
     for (const [follow, heard] of followers) {
       if (heard >= settled) continue
-      await follow(settled)
-      if (followers.has(follow)) followers.set(follow, settled)
+      const isTold = await follow(settled).then(
+        () => true,
+        () => false, // told again at the next beat; whoever comes after it must not wait for that
+      )
+      if (isTold && followers.has(follow)) followers.set(follow, settled)
     }
   }
 
