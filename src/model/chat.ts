@@ -1,0 +1,88 @@
+import { z } from 'zod'
+
+/** One part of a message: text, an image, or whatever a provider takes beside. */
+export const chatPartSchema = z.looseObject({ type: z.string() })
+
+export const chatMessageSchema = z.looseObject({
+  role: z.string(),
+  content: z.union([z.string(), z.array(chatPartSchema), z.null()]).optional(),
+})
+
+/** The body of a chat completion as OpenAI has it; members that are not named here are passed on as they are. */
+export const chatRequestSchema = z.looseObject({
+  model: z.string().min(1),
+  messages: z.array(chatMessageSchema).min(1),
+  temperature: z.number().nullish(),
+  max_tokens: z.number().int().positive().nullish(),
+  response_format: z.looseObject({ type: z.string() }).nullish(),
+})
+
+/** What a provider says it used; what else it counts stays beside. */
+export const chatUsageSchema = z.looseObject({
+  prompt_tokens: z.number().nullish(),
+  completion_tokens: z.number().nullish(),
+  total_tokens: z.number().nullish(),
+})
+
+/** The answer to it: no more is asked of a provider than what somebody here reads. */
+export const chatCompletionSchema = z.looseObject({
+  id: z.string().nullish(),
+  model: z.string().nullish(),
+  choices: z
+    .array(
+      z.looseObject({
+        message: z.looseObject({ content: z.union([z.string(), z.array(chatPartSchema), z.null()]).optional() }),
+        finish_reason: z.string().nullish(),
+      }),
+    )
+    .min(1),
+  usage: chatUsageSchema.nullish(),
+})
+
+export type ChatPart = z.infer<typeof chatPartSchema>
+export type ChatMessage = z.infer<typeof chatMessageSchema>
+export type ChatRequest = z.infer<typeof chatRequestSchema>
+export type ChatCompletion = z.infer<typeof chatCompletionSchema>
+
+/** Tokens of one call: those that came from a cache or went into reasoning are part of the others. */
+export interface ModelUsage {
+  prompt_tokens: number
+  completion_tokens: number
+  total_tokens: number
+  cached_tokens?: number
+  reasoning_tokens?: number
+}
+
+/** One answer of a model, whole. */
+export interface ModelAnswer {
+  /** As the provider sent it. */
+  completion: ChatCompletion
+  /** The text of the first choice; empty where the model answered with something else, such as a tool call. */
+  text: string
+  /** Who answered, and what it calls the model. */
+  provider: string
+  model: string
+  /** Null where the provider did not say. */
+  usage: ModelUsage | null
+  /** What the call cost in US dollars; null where nobody knows. */
+  cost_usd: number | null
+}
+
+/** What overrides the name of the model and the environment. */
+export interface ChatOptions {
+  provider?: string | undefined
+  key?: string | undefined
+}
+
+/** On whose behalf a model is called. */
+export interface ModelCaller {
+  /** The variables in which keys and base URLs are looked up. */
+  env(name: string): string | undefined
+  signal: AbortSignal
+}
+
+/**
+ * Calls a model. Throws `model_unavailable` before anything is sent where no key can serve it; what a provider answers
+ * instead of a completion is `upstream_failed`, with its status and words, and never worth trying again: that was done.
+ */
+export type CallModel = (request: ChatRequest, caller: ModelCaller, options?: ChatOptions) => Promise<ModelAnswer>
