@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { AppError } from '../lib/errors.ts'
+import { pause } from '../lib/time.ts'
 import { readIfThere } from './exclusive-file.ts'
 
 /**
@@ -19,10 +20,19 @@ const isFree = (port: number): Promise<boolean> =>
     probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
   })
 
-/** The port this folder's Postgres used last when it is free, else a new one, remembered in `path`. */
+/** A Postgres that was killed a moment ago may still hold its port, by a process that has not yet noticed. */
+const patienceMs = 1_000
+
+const isSoonFree = async (port: number): Promise<boolean> => {
+  const giveUpAt = performance.now() + patienceMs
+  while (!(await isFree(port))) if (performance.now() > giveUpAt || !(await pause(50))) return false
+  return true
+}
+
+/** The port this folder's Postgres used last when it is free, or soon is, else a new one, remembered in `path`. */
 export const choosePort = async (path: string): Promise<number> => {
   const last = Number(readIfThere(path))
-  if (last >= 1_024 && last <= 65_535 && (await isFree(last))) return last
+  if (last >= 1_024 && last <= 65_535 && (await isSoonFree(last))) return last
   for (let attempt = 0; attempt < attempts; attempt++) {
     const port = randomInt(lowest, highest)
     if (!(await isFree(port))) continue
