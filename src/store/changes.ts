@@ -100,3 +100,7 @@ export const changedSteps = async (
   )
   return rows.filter((row) => !row.ended) // asked for in SQL, all open runs might be scanned instead of these few
 }
+
+/** Whether a collection is still there. */
+export const isThere = async (queries: Queries, collectionId: number): Promise<boolean> =>
+  (await queries.rows('collection_is_there', 'select from collections where id = $1', [collectionId])).length > 0

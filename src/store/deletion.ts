@@ -86,7 +86,7 @@ export const deleteCollection = async (database: Database, id: number, deps: Del
   await database.rows(
     'delete_collection',
     `with note as (insert into deleted_collections (id) values ($1) on conflict do nothing)
-     delete from collections where id = $1`,
+     delete from collections where id = $1 returning nextval('changes')`, // who watches it looks, and is done
     [id],
   )
   await purge(database, id, deps)

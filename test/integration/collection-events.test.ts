@@ -194,6 +194,16 @@ describe('the events of a collection', () => {
     expect(rows.every((row) => union.has(row.changed) && stored.has(row.changed))).toBe(true)
   })
 
+  test('end when the collection is deleted, wherever they are read', async () => {
+    await call(0, 'POST', '/collections', { name: 'doomed' })
+    const streams = urls.map((url) => readEvents(`${url}/api/v1/collections/doomed/events`, token))
+    await pause(500) // both have begun
+    await call(0, 'DELETE', '/collections/doomed')
+    for (const { events, ended } of await Promise.all(streams)) {
+      expect([ended, events.map(({ event }) => event)]).toEqual([true, ['open', 'end']])
+    }
+  })
+
   test('a key reads the events of its own collection alone', async () => {
     const made = await call(0, 'POST', '/api-keys', { name: 'reader', collection_name: 'other' })
     const { status, body } = await callJetty(

@@ -119,6 +119,10 @@ describe('collections', () => {
     })
     const patched = await server.call('PATCH', '/api/v1/collections/kept/storage', { body: { storage_provider: 's3' } })
     expect(patched.body).toMatchObject({ storage_provider: 's3', storage_info: { bucket: 'b' } })
+    const back = await server.call('PATCH', '/api/v1/collections/kept/storage', {
+      body: { storage_info: storage.body.storage_info },
+    })
+    expect([back.status, back.body.detail[0].loc]).toEqual([422, ['body', 'storage_info', 'secret_access_key']])
     const cleared = await server.call('PATCH', '/api/v1/collections/kept/storage', { body: { storage_info: null } })
     expect(cleared.body).toMatchObject({ storage_provider: 's3', storage_info: null })
   })

@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { empty } from '../../http/reply.ts'
 import type { Sealer } from '../../lib/crypto.ts'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json-text.ts'
 import { mask } from '../../model/environment.ts'
 import { coveredIds } from '../../model/identity.ts'
@@ -19,7 +19,7 @@ import { type DeletionDeps, deleteCollection } from '../../store/deletion.ts'
 import { readEnvironment, type Variables, writeEnvironment } from '../../store/environments.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
-import { shownAgent, shownCollection, shownStorage } from './shown.ts'
+import { maskedPlace, shownAgent, shownCollection, shownStorage } from './shown.ts'
 
 export interface CollectionsDeps extends DeletionDeps {
   database: Database
@@ -98,6 +98,11 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
 
     setCollectionStorage: async ({ collection, body, bodyText, note }) => {
       const given = body.storage_info
+      const masked = maskedPlace(given)
+      if (masked) {
+        const message = `${mask} is shown instead of a value: send the value itself, or leave storage_info out`
+        throw invalidField(['body', 'storage_info', ...masked], message, 'masked')
+      }
       const info = given === undefined ? undefined : given === null ? null : memberText(bodyText, 'storage_info')
       const provider = body.storage_provider === null ? 'default' : body.storage_provider
       note({

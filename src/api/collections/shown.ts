@@ -28,6 +28,17 @@ const withoutCredentials = (value: unknown): unknown => {
   )
 }
 
+/** Where a value is the mask that is shown instead of credentials: stored, it would take their place. */
+export const maskedPlace = (value: unknown, at: (string | number)[] = []): (string | number)[] | undefined => {
+  if (value === mask) return at
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [name, inner] of Object.entries(value)) {
+    const found = maskedPlace(inner, [...at, Array.isArray(value) ? Number(name) : name])
+    if (found) return found
+  }
+  return undefined
+}
+
 /** A `storage_info` text for people: whatever is named like a credential is masked. */
 export const shownStorageInfo = (text: string | null): Record<string, unknown> | null =>
   text === null ? null : (withoutCredentials(JSON.parse(text)) as Record<string, unknown>)

@@ -1,5 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import { changedRuns, changedSteps, openRunsOf, type RunChange } from '../../store/changes.ts'
+import { changedRuns, changedSteps, isThere, openRunsOf, type RunChange } from '../../store/changes.ts'
 import type { Pulse } from './pulse.ts'
 
 /** What happens in one collection, read once for all of its streams in this process. */
@@ -7,6 +7,8 @@ export interface Feed {
   collectionId: number
   /** Changes up to this number are known; undefined until the first look. */
   readonly settled: number | undefined
+  /** The collection was deleted: nothing will come any more. */
+  readonly isOver: boolean
   /** Runs whose steps are looked at. */
   readonly open: ReadonlySet<string>
   /** Recent changes after a number, in order; undefined where they reach back too far. */
@@ -44,6 +46,7 @@ const makeFeed = (
   let recent: RunChange[] = []
   let recentFrom = 0
   let settled: number | undefined
+  let isOver = false
   let unfollow = () => {}
 
   const note = (runs: RunChange[]) => {
@@ -76,6 +79,7 @@ const makeFeed = (
       const steps = open.size > 0 ? await changedSteps(database, { runKeys: [...open], after: settled, until }) : []
       keep([...runs, ...steps].sort((left, right) => left.changed - right.changed))
     }
+    isOver = !(await isThere(database, collectionId))
     settled = until
     for (const tell of listeners) tell()
   }
@@ -85,6 +89,9 @@ const makeFeed = (
     open,
     get settled() {
       return settled
+    },
+    get isOver() {
+      return isOver
     },
     recent: (after) => (after < recentFrom ? undefined : recent.filter((change) => change.changed > after)),
     listen(onLook) {

@@ -7,7 +7,8 @@ import { type Feed, runsAtOnce } from './feeds.ts'
 /**
  * Every run of a collection as server-sent events: its status and its newest started step, whenever one of them
  * changed, transitions in between merged. Ids are numbers of changes and rise; only settled ones are told, so that
- * after any of them nothing smaller can follow. Without `after` an `open` event says where it begins.
+ * after any of them nothing smaller can follow. Without `after` an `open` event says where it begins; `end` comes when the
+ * collection is deleted.
  */
 export async function* watchCollection(
   { database }: { database: Queries },
@@ -33,6 +34,7 @@ export async function* watchCollection(
         if (recent) yield* recent.map(asEvent)
         else yield* pastChanges(database, feed, seen, until)
         seen = Math.max(seen, until)
+        if (feed.isOver) return yield { event: 'end', data: '{}' }
       }
       await bell.heard()
     }
