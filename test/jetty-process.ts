@@ -117,5 +117,6 @@ export const callJetty = async (
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     ...(sent === undefined ? {} : { body: sent }),
   })
-  return { status: response.status, body: await response.json() }
+  const text = await response.text()
+  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) }
 }

@@ -64,7 +64,9 @@ const makeFeed = (
     recent = recent.slice(-mostRecent)
   }
 
+  /** What is found becomes known in one go: a stream that looks in between must not be told it twice. */
   const look = async (until: number) => {
+    isOver = !(await isThere(database, collectionId))
     if (settled === undefined) {
       for (const id of await openRunsOf(database, collectionId, mostOpen)) open.add(id)
       recentFrom = until
@@ -79,7 +81,6 @@ const makeFeed = (
       const steps = open.size > 0 ? await changedSteps(database, { runKeys: [...open], after: settled, until }) : []
       keep([...runs, ...steps].sort((left, right) => left.changed - right.changed))
     }
-    isOver = !(await isThere(database, collectionId))
     settled = until
     for (const tell of listeners) tell()
   }
