@@ -66,7 +66,7 @@ const makeFeed = (
 
   /** What is found becomes known in one go: a stream that looks in between must not be told it twice. */
   const look = async (until: number) => {
-    isOver = !(await isThere(database, collectionId))
+    const isGone = !(await isThere(database, collectionId))
     if (settled === undefined) {
       for (const id of await openRunsOf(database, collectionId, mostOpen)) open.add(id)
       recentFrom = until
@@ -82,6 +82,7 @@ const makeFeed = (
       keep([...runs, ...steps].sort((left, right) => left.changed - right.changed))
     }
     settled = until
+    isOver = isGone
     for (const tell of listeners) tell()
   }
 
