@@ -27,10 +27,11 @@ import type { Settings } from './lib/config.ts'
 import { makeSealer, type Sealer } from './lib/crypto.ts'
 import { AppError } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
-import type { Fetch } from './lib/net.ts'
+import type { Fetch, FetcherOptions } from './lib/net.ts'
 import { pause } from './lib/time.ts'
 import { version } from './lib/version.ts'
 import type { Workflow } from './model/workflow.ts'
+import { makeModels } from './providers/models.ts'
 import { makeCallCounter, sweepCallWindows } from './store/call-windows.ts'
 import { makeCollectionFinder } from './store/collections.ts'
 import { finishDeletions } from './store/deletion.ts'
@@ -104,13 +105,19 @@ export const startServer = async ({
     await migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(database.url) }])
     await checkSealingKey(database, sealer)
     const objects = await openDiskObjects(join(dataDir, 'files'))
+    const models = modelsFor(settings)
     const engine = await startEngine({
       database,
       executor,
       role: settings.role,
       activities,
       objects,
-      fetch: lazyFetcher(settings),
+      fetch: lazyFetcher({
+        allowPrivateNetwork: settings.allowPrivateNetwork,
+        maxBytes: settings.maxFetchBytes,
+        timeoutSeconds: settings.fetchTimeoutSeconds,
+      }),
+      callModel: models.call,
       openEnvironment: async (id) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id)),
       sealer,
       limits: {
@@ -175,6 +182,7 @@ export const startServer = async ({
         pulse,
         objects,
         activities,
+        models,
         findCollection,
         cancelRunsOf,
         workflowWarnings: (workflow) => engine.check(workflow),
@@ -218,20 +226,38 @@ const keyHome = (settings: Settings, dataDir: string): KeyHome => {
 }
 
 /** The guarded way out, loaded when a step first needs it: the HTTP client takes 100 ms that recovery would wait for. */
-const lazyFetcher = (settings: Settings): Fetch => {
+const lazyFetcher = (
+  options: Omit<FetcherOptions, 'allowPrivateNetwork'> & { allowPrivateNetwork: string[] },
+): Fetch => {
   let loading: Promise<Fetch> | undefined
   const load = async (): Promise<Fetch> => {
     const { makeFetcher, parseAllowRules } = await import('./lib/net.ts')
-    return makeFetcher({
-      allowPrivateNetwork: parseAllowRules(settings.allowPrivateNetwork),
-      maxBytes: settings.maxFetchBytes,
-      timeoutSeconds: settings.fetchTimeoutSeconds,
-    })
+    return makeFetcher({ ...options, allowPrivateNetwork: parseAllowRules(options.allowPrivateNetwork) })
   }
   return async (url, request) => {
     loading ??= load()
     return (await loading)(url, request)
   }
+}
+
+/** Who answers model calls. A base URL that the server was started with is trusted: it alone may be private. */
+const modelsFor = (settings: Settings) => {
+  const serverUrls = new Map([
+    ['OPENAI_BASE_URL', settings.openaiBaseUrl],
+    ['GEMINI_BASE_URL', settings.geminiBaseUrl],
+    ['OPENROUTER_BASE_URL', settings.openrouterBaseUrl],
+  ])
+  const trusted = [...serverUrls.values()]
+    .filter((url) => url !== undefined)
+    .map((text) => new URL(text))
+    .map(({ hostname, port, protocol }) => `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)
+  const limits = { maxBytes: settings.maxFetchBytes, connectTimeoutSeconds: settings.modelConnectSeconds }
+  return makeModels({
+    fetch: lazyFetcher({ allowPrivateNetwork: settings.allowPrivateNetwork, ...limits }),
+    trustedFetch: lazyFetcher({ allowPrivateNetwork: trusted, ...limits }),
+    serverUrl: (variable) => serverUrls.get(variable),
+    limits: { firstByteSeconds: settings.modelFirstByteSeconds, idleSeconds: settings.modelIdleSeconds },
+  })
 }
 
 /** What has to be tidied at times: deletions that were cut off, half-written uploads, environments nobody uses. */

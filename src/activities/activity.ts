@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
+import type { ChatOptions, ChatRequest, ModelAnswer } from '../model/chat.ts'
 
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
 
@@ -48,6 +49,11 @@ export interface ActivityContext {
   }
   /** The guarded way out (lib/net): public http(s) only, size and time bounded, redirects re-checked. */
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
+  /** Calls to models, with the keys of the run's environment. */
+  models: {
+    /** One answer, whole. `provider` and `key` override what the model's name and the environment say. */
+    chat(request: ChatRequest, options?: ChatOptions): Promise<ModelAnswer>
+  }
   /** A warning event on the trajectory. */
   warn(message: string, attributes?: Record<string, Json>): void
 }
@@ -85,12 +91,14 @@ export interface Activity {
   pathsInArrays: string[]
   /** Takes parameters it does not declare (they are passed on under `extra`), instead of a warning each. */
   takesAnyParameter: boolean
+  /** Parameters that hold a credential: recorded as `***`, wherever their value came from. */
+  secret: string[]
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
   timeoutSeconds: number | undefined
   run(parameters: Record<string, Json>, context: ActivityContext): Promise<Record<string, Json> | WaitUntil>
 }
 
-type Optional = 'gotchas' | 'nested' | 'literal' | 'pathsInArrays' | 'takesAnyParameter' | 'timeoutSeconds'
+type Optional = 'gotchas' | 'nested' | 'literal' | 'pathsInArrays' | 'takesAnyParameter' | 'secret' | 'timeoutSeconds'
 
 /** Declares an activity: validation, `GET /step-templates`, forms and the reference page all follow from this. */
 export const activity = <Parameters extends z.ZodObject>(
@@ -108,6 +116,7 @@ export const activity = <Parameters extends z.ZodObject>(
   literal: [],
   pathsInArrays: [],
   takesAnyParameter: false,
+  secret: [],
   timeoutSeconds: undefined,
   ...definition,
   run: definition.run as Activity['run'],

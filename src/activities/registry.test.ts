@@ -49,15 +49,18 @@ describe.each([...builtinActivities.values()].map((each) => [each.name, each] as
   })
 
   it('speaks only of its own parameters in its lists', () => {
-    for (const parameter of [...each.nested, ...each.literal, ...each.pathsInArrays])
+    for (const parameter of [...each.nested, ...each.literal, ...each.pathsInArrays, ...each.secret])
       expect(declared).toContain(parameter)
   })
 })
 
-it('has every activity of the contract, sections 5.4 and 5.5, and sleep', () => {
+it('has every activity of the contract, sections 5.4 and 5.5, those that ask models, and sleep', () => {
   expect([...builtinActivities.keys()].sort()).toEqual([
     'add_image_metadata',
     'download_image',
+    'gemini_prompt',
+    'litellm_chat',
+    'litellm_vision',
     'read_text_file',
     'read_uploaded_file',
     'save_text_file',

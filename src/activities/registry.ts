@@ -1,4 +1,7 @@
 import type { Activity, ActivityRegistry } from './activity.ts'
+import { geminiPrompt } from './chat/gemini-prompt.ts'
+import { litellmChat } from './chat/litellm-chat.ts'
+import { litellmVision } from './chat/litellm-vision.ts'
 import { sleep } from './control/sleep.ts'
 import { webhookNotify } from './data/webhook-notify.ts'
 import { downloadImage } from './files/download-image.ts'
@@ -15,6 +18,9 @@ import { textTemplate } from './text/text-template.ts'
 const all: Activity[] = [
   addImageMetadata,
   downloadImage,
+  geminiPrompt,
+  litellmChat,
+  litellmVision,
   readTextFile,
   readUploadedFile,
   saveTextFile,

@@ -12,6 +12,7 @@ import { keysContract } from './keys/contract.ts'
 import { labelsContract } from './labels/contract.ts'
 import { metricsContract } from './metrics/contract.ts'
 import { modelsContract } from './models/contract.ts'
+import { routableModelsContract } from './routable-models/contract.ts'
 import { runsContract } from './runs/contract.ts'
 import { secretKeyContract } from './secret-key/contract.ts'
 import { settingsContract } from './settings/contract.ts'
@@ -49,6 +50,7 @@ export const contract = {
   ...trialContract,
   ...datasetsContract,
   ...modelsContract,
+  ...routableModelsContract,
   ...connectedAccountsContract,
   ...demoContract,
 }

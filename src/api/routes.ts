@@ -13,6 +13,7 @@ import { type KeysDeps, keysRoutes } from './keys/routes.ts'
 import { type LabelsDeps, labelsRoutes } from './labels/routes.ts'
 import { type MetricsDeps, metricsRoutes } from './metrics/routes.ts'
 import { modelsRoutes } from './models/routes.ts'
+import { type RoutableModelsDeps, routableModelsRoutes } from './routable-models/routes.ts'
 import { type RunsDeps, runsRoutes } from './runs/routes.ts'
 import { type SecretKeyDeps, secretKeyRoutes } from './secret-key/routes.ts'
 import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
@@ -45,7 +46,8 @@ export type ApiDeps = HealthDeps &
   EventsDeps &
   StepTemplatesDeps &
   MetricsDeps &
-  SecretKeyDeps
+  SecretKeyDeps &
+  RoutableModelsDeps
 
 /** The answer to every operation of the contract. To add a resource: one line here. */
 export const apiRoutes = (deps: ApiDeps): Route[] => [
@@ -72,6 +74,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...trialRoutes(),
   ...datasetsRoutes(),
   ...modelsRoutes(),
+  ...routableModelsRoutes(deps),
   ...connectedAccountsRoutes(),
   ...demoRoutes(),
 ]

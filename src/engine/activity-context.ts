@@ -55,6 +55,10 @@ export const activityContext = (
       },
     },
     fetch: (url, options) => engine.fetch(url, { signal: signal(), ...options }),
+    models: {
+      chat: (request, options) =>
+        engine.callModel(request, { env: (name) => run.environment.get(name), signal: signal() }, options),
+    },
     warn: (message, attributes) => side.warnings.push(warningEvent(message, attributes)),
   })
 
@@ -67,6 +71,7 @@ class StepContext implements ActivityContext {
   readonly env: ActivityContext['env']
   readonly files: ActivityContext['files']
   readonly fetch: ActivityContext['fetch']
+  readonly models: ActivityContext['models']
   readonly warn: ActivityContext['warn']
   readonly #signal: () => AbortSignal
 
@@ -78,6 +83,7 @@ class StepContext implements ActivityContext {
     this.env = given.env
     this.files = given.files
     this.fetch = given.fetch
+    this.models = given.models
     this.warn = given.warn
     this.#signal = signal
   }

@@ -136,7 +136,7 @@ const compileStep = (
   for (const [key, value] of Object.entries(config)) {
     if (engineKeys.has(key) && !Object.hasOwn(activity.parameters.shape, key)) continue
     if (key === '__proto__') continue
-    place(written, sourceOf(key, value, activity, rootsFor(key, config, roots), report))
+    place(written, sourceOf(key, value, activity, rootsFor(key, config, activity, roots), report))
   }
   const bindings = bind(written, activity, warnings)
   const paths = bindings.flatMap(readsOf)
@@ -161,11 +161,13 @@ const compileStep = (
   }
 }
 
-/** A `{{name}}` that the step itself gives as a parameter is its own placeholder, even if a step is called so. */
-const rootsFor = (key: string, config: Record<string, unknown>, roots: Roots): Roots => {
-  const variables = isObject(config.variables) ? config.variables : {}
-  const own = (root: string) =>
-    [root, `${root}_path`].some((name) => Object.hasOwn(config, name) || Object.hasOwn(variables, name))
+/** A `{{name}}` that the step itself gives a value for is its own placeholder, even if a step is called so. */
+const rootsFor = (key: string, config: Record<string, unknown>, activity: Activity, roots: Roots): Roots => {
+  const given = [
+    activity.takesAnyParameter ? config : {},
+    ...[config.variables, config.user_prompt_params].filter(isObject),
+  ]
+  const own = (root: string) => [root, `${root}_path`].some((name) => given.some((one) => Object.hasOwn(one, name)))
   return key.endsWith('_path') || key.endsWith('_path_expr')
     ? roots
     : { known: (root) => roots.known(root) && !own(root), problem: roots.problem }

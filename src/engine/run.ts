@@ -226,7 +226,12 @@ const resolve = (run: LiveRun, step: ProgramStep) => {
     ? resolveStep(step, { ...scope, env: (name) => (run.environment.get(name) === undefined ? undefined : '***') })
         .parameters
     : parameters
-  return { parameters, warnings, shown: run.environment.scrub.json(visible) }
+  const masked = step.activity.secret.filter((name) => visible[name] !== undefined).map((name) => [name, '***'])
+  return {
+    parameters,
+    warnings,
+    shown: run.environment.scrub.json(masked.length > 0 ? { ...visible, ...Object.fromEntries(masked) } : visible),
+  }
 }
 
 const warningsText = (run: LiveRun, side: StepSide): string | null =>

@@ -16,8 +16,11 @@ export type CollectionSource = 'path' | 'storage_path' | 'any'
 /** What is answered where it is no JSON. */
 export type SpecialAnswer = 'bytes' | 'events' | 'html' | 'text' | 'empty'
 
-/** What the body of an error is called by: `{"detail": …}`, or `{"error": "…"}` where old clients read that. */
-export type ErrorBody = 'detail' | 'error'
+/**
+ * What the body of an error is called by: `{"detail": …}`, `{"error": "…"}` where old clients read that, or OpenAI's
+ * `{"error": {"message", "type", "code"}}` with `detail` beside it.
+ */
+export type ErrorBody = 'detail' | 'error' | 'openai'
 
 /** One call of the API. Its name (operationId, client method, CLI operation) is its key in the contract. */
 export interface Endpoint {

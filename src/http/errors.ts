@@ -4,11 +4,23 @@ import type { ErrorBody } from './endpoint.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 
 /** What was found wrong, under the name that the endpoint has for it. */
-const described: Record<ErrorBody, (problem: string | FieldIssue[]) => Record<string, unknown>> = {
+const described: Record<ErrorBody, (problem: string | FieldIssue[], error: AppError) => Record<string, unknown>> = {
   detail: (problem) => ({ detail: problem }),
-  error: (problem) => ({
-    error: typeof problem === 'string' ? problem : problem.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '),
+  error: (problem) => ({ error: oneText(problem) }),
+  openai: (problem, { code, status }) => ({
+    error: { message: oneText(problem), type: openAiType(status), param: null, code },
+    detail: problem,
   }),
+}
+
+const oneText = (problem: string | FieldIssue[]): string =>
+  typeof problem === 'string' ? problem : problem.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ')
+
+const openAiType = (status: number): string => {
+  if (status === 401) return 'authentication_error'
+  if (status === 403) return 'permission_error'
+  if (status === 429) return 'rate_limit_error'
+  return status < 500 ? 'invalid_request_error' : 'server_error'
 }
 
 /**
@@ -19,7 +31,7 @@ export const errorReply = (thrown: unknown, shape: ErrorBody = 'detail'): Reply 
   const error = toAppError(thrown)
   const status = error.status
   const body = {
-    ...described[shape](status === 500 ? 'Internal Server Error' : (error.issues ?? error.message)),
+    ...described[shape](status === 500 ? 'Internal Server Error' : (error.issues ?? error.message), error),
     ...(error.hint && status !== 500 ? { hint: error.hint } : {}),
     ...error.extra,
   }

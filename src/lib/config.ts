@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { AppError } from './errors.ts'
 import {
+  baseUrl,
   bytes,
   encryptionKeys,
   folder,
@@ -72,7 +73,7 @@ const declared = {
     variable: 'JETTY_PUBLIC_URL',
     description: 'Address under which people reach this server; used in links.',
     example: 'https://jetty.example.com',
-    schema: webAddress('be an http or https address', ['http:', 'https:']).transform((url) => url.replace(/\/+$/, '')),
+    schema: baseUrl(),
   }),
   role: setting({
     variable: 'JETTY_ROLE',
@@ -164,6 +165,47 @@ const declared = {
     default: '60',
     example: '300',
     schema: seconds(0.001),
+  }),
+  modelConnectSeconds: setting({
+    variable: 'JETTY_MODEL_CONNECT_SECONDS',
+    description: 'Time limit for the connection to a model provider.',
+    default: '5',
+    example: '15',
+    schema: seconds(0.001),
+  }),
+  modelFirstByteSeconds: setting({
+    variable: 'JETTY_MODEL_FIRST_BYTE_SECONDS',
+    description: 'How long a model may take until its answer begins; one that is not streamed begins when it is done.',
+    default: '60',
+    example: '300',
+    schema: seconds(0.001),
+  }),
+  modelIdleSeconds: setting({
+    variable: 'JETTY_MODEL_IDLE_SECONDS',
+    description: 'Longest silence in the middle of the answer of a model.',
+    default: '30',
+    example: '120',
+    schema: seconds(0.001),
+  }),
+  openaiBaseUrl: setting({
+    variable: 'OPENAI_BASE_URL',
+    description:
+      'Where calls to OpenAI go instead of https://api.openai.com/v1, the /v1 included. It may be private. An ' +
+      'environment variable of a collection by the same name goes first, and may not.',
+    example: 'http://localhost:11434/v1',
+    schema: baseUrl(),
+  }),
+  geminiBaseUrl: setting({
+    variable: 'GEMINI_BASE_URL',
+    description: 'The same for Google Gemini, instead of https://generativelanguage.googleapis.com/v1beta.',
+    example: 'https://gemini.proxy.example.com/v1beta',
+    schema: baseUrl(),
+  }),
+  openrouterBaseUrl: setting({
+    variable: 'OPENROUTER_BASE_URL',
+    description: 'The same for OpenRouter, instead of https://openrouter.ai/api/v1.',
+    example: 'https://openrouter.proxy.example.com/api/v1',
+    schema: baseUrl(),
   }),
   syncWaitSeconds: setting({
     variable: 'JETTY_SYNC_WAIT_SECONDS',

@@ -161,6 +161,12 @@ export const errorCodes = {
     meaning: 'Nothing answered, or the connection broke.',
     remedy: 'Check the host; it is tried again by itself.',
   },
+  model_unavailable: {
+    status: 422,
+    retryable: false,
+    meaning: 'No key in the environment of the run can serve the model; nothing was sent.',
+    remedy: 'Set the variable that the sentence names, or take one of the models of `GET /v1/models`.',
+  },
   upstream_failed: {
     status: 502,
     retryable: false,

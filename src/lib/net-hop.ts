@@ -82,6 +82,12 @@ export const asNetworkError = (thrown: unknown, { method, url }: Hop): AppError 
     // Nothing was sent yet, so asking again cannot do a thing twice.
     return new AppError('timed_out', `${what}: the connection was not made in time`, { retryable: true, cause })
   }
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') {
+    return new AppError('timed_out', `${what}: no answer began in time`, { cause })
+  }
+  if (code === 'UND_ERR_BODY_TIMEOUT') {
+    return new AppError('timed_out', `${what}: the answer stopped in the middle`, { retryable: true, cause })
+  }
   if (code === 'UND_ERR_INVALID_ARG' || thrown instanceof TypeError) {
     return new AppError('parameter_invalid', `${what} cannot be sent: ${messageOf(thrown)}`, { cause })
   }

@@ -15,6 +15,12 @@ export interface OutgoingRequest {
   maxBytes?: number
   /** For the whole of it: name look-up, redirects and the last byte. */
   timeoutSeconds?: number
+  /** Until the answer begins, once the request was sent; only the whole time counts where it is absent. */
+  firstByteSeconds?: number
+  /** Longest silence within an answer. */
+  idleSeconds?: number
+  /** False: a redirect is an answer like any other. */
+  followRedirects?: boolean
   signal?: AbortSignal
 }
 
@@ -49,7 +55,7 @@ const decodeText = (bytes: Uint8Array, contentType: string | undefined): string 
 }
 
 /** Sends one hop and reads its answer; a redirect comes back as the next hop. */
-const send = async (agent: Dispatcher, hop: Hop, maxBytes: number, signal: AbortSignal) => {
+const send = async (agent: Dispatcher, hop: Hop, request: OutgoingRequest, maxBytes: number, signal: AbortSignal) => {
   const { statusCode, headers, body } = await agent.request({
     origin: hop.url.origin,
     path: `${hop.url.pathname}${hop.url.search}`,
@@ -57,12 +63,12 @@ const send = async (agent: Dispatcher, hop: Hop, maxBytes: number, signal: Abort
     headers: hop.headers,
     body: hop.body ?? null,
     signal,
-    // One clock for the whole request ends it instead.
-    headersTimeout: 0,
-    bodyTimeout: 0,
+    // 0 is none: one clock for the whole request ends it then.
+    headersTimeout: (request.firstByteSeconds ?? 0) * 1000,
+    bodyTimeout: (request.idleSeconds ?? 0) * 1000,
   })
   try {
-    const next = redirected(hop, statusCode, headers.location)
+    const next = request.followRedirects === false ? undefined : redirected(hop, statusCode, headers.location)
     if (next) return next
     const flat = Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
@@ -124,7 +130,7 @@ export const makeFetcher = (options: FetcherOptions): Fetch => {
     try {
       for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
         // undici does not look at the signal while it still connects, hence the race.
-        const answer = await Promise.race([send(agent, hop, maxBytes, clock.signal), clock.stopped])
+        const answer = await Promise.race([send(agent, hop, request, maxBytes, clock.signal), clock.stopped])
         if ('status' in answer) {
           const { bytes, ...response } = answer
           return {

@@ -92,6 +92,10 @@ export const webAddress = (rule: string, protocols: string[]) =>
     return protocols.includes(new URL(value).protocol) ? value : undefined
   })
 
+/** An http or https address without a slash at its end. */
+export const baseUrl = () =>
+  webAddress('be an http or https address', ['http:', 'https:']).transform((url) => url.replace(/\/+$/, ''))
+
 const commaList = (value: string): string[] =>
   value
     .split(',')

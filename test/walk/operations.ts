@@ -80,6 +80,13 @@ export const operations: Record<string, Operation> = {
   linkConnectedAccount: write(() => ({ path: '/api/v1/connected-accounts/nous/link' }), { status: 501 }),
   beginConnectedAccount: write(() => ({ path: '/api/v1/connected-accounts/codex/begin' }), { status: 501 }),
   listAllModels: read(() => '/api/v1/models'),
+  listRoutableModels: read(() => '/v1/models', {
+    reaching: (_, theirs) => [
+      [{ path: `/v1/models?collection=${theirs.collection}` }, ...scope],
+      [{ path: '/v1/models', headers: { 'X-Jetty-Collection': theirs.collection } }, ...scope],
+      [{ path: '/v1/models?collection=nowhere' }, 404, 'Collection not found'],
+    ],
+  }),
   listModels: read((place) => `/api/v1/models/${place.collection}`),
   searchModels: read(() => '/api/v1/models/search?q=job'),
   listDatasets: read((place) => `/api/v1/datasets/${place.collection}`),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
+import { retryAfterSeconds } from '../../lib/retry-after.ts'
 import { activity } from '../activity.ts'
 
 const shownCharacters = 300
@@ -11,10 +12,6 @@ const parsed = (text: string): unknown => {
     return text
   }
 }
-
-/** Seconds of a `Retry-After` header, if it gives any. */
-const retryAfter = (value: string | undefined): { retryAfterSeconds?: number } =>
-  value && /^\d{1,6}$/.test(value) ? { retryAfterSeconds: Number(value) } : {}
 
 /** Tells another service something, by a POST with a JSON body. */
 export const webhookNotify = activity({
@@ -54,6 +51,7 @@ export const webhookNotify = activity({
     })
     const text = await answer.text()
     if (answer.status < 200 || answer.status > 299) {
+      const wait = retryAfterSeconds(answer.headers)
       const said = text.trim().slice(0, shownCharacters)
       throw new AppError(
         'upstream_failed',
@@ -61,7 +59,7 @@ export const webhookNotify = activity({
         {
           hint: 'Check the URL, and what the receiver expects in the payload.',
           retryable: answer.status === 408 || answer.status === 429 || answer.status >= 500,
-          ...retryAfter(answer.headers['retry-after']),
+          ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
         },
       )
     }

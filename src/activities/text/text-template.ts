@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { asText } from '../../lib/as-text.ts'
+import { fillPlaceholders } from '../../lib/placeholders.ts'
 import { activity } from '../activity.ts'
-import { fillPlaceholders } from './placeholders.ts'
 
 /** Fills `{{name}}` in a template from the other parameters. */
 export const textTemplate = activity({

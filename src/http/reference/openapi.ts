@@ -38,8 +38,27 @@ const errorTextSchema = {
   properties: { error: { type: 'string' }, hint: { type: 'string', description: 'What to do next.' } },
 }
 
+const openAiErrorSchema = {
+  type: 'object',
+  required: ['error', 'detail'],
+  properties: {
+    error: {
+      type: 'object',
+      required: ['message', 'type', 'code'],
+      properties: {
+        message: { type: 'string' },
+        type: { type: 'string' },
+        param: { type: ['string', 'null'] },
+        code: { type: 'string' },
+      },
+    },
+    detail: errorSchema.properties.detail,
+    hint: { type: 'string', description: 'What to do next.' },
+  },
+}
+
 /** The component that describes the errors of an endpoint. */
-const errorComponents = { detail: 'Error', error: 'ErrorText' } as const
+const errorComponents = { detail: 'Error', error: 'ErrorText', openai: 'OpenAiError' } as const
 
 const fieldIssueSchema = {
   type: 'object',
@@ -66,6 +85,7 @@ const makeComponents = () => {
   const schemas: Record<string, Json> = {
     Error: errorSchema,
     ErrorText: errorTextSchema,
+    OpenAiError: openAiErrorSchema,
     FieldIssue: fieldIssueSchema,
   }
 

@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import { asText } from '../../lib/as-text.ts'
+import type { ChatMessage, ChatRequest, ModelAnswer } from '../../model/chat.ts'
+import type { ActivityContext, Json } from '../activity.ts'
+
+/** Parameters that every activity has which asks a model for text. */
+export const askParameters = {
+  prompt: z
+    .unknown()
+    .optional()
+    .describe('What the model is asked. One text; anything else is sent as its JSON, with a warning.')
+    .meta({ aliases: ['user_prompt'] }),
+  system_prompt: z.string().optional().describe('Instructions that stand before everything else.'),
+  temperature: z.number().optional().describe('How freely the model chooses; left to the provider where absent.'),
+  max_tokens: z.number().int().positive().optional().describe('Most tokens of the answer.'),
+}
+
+/** How a call says who serves it, and with which key. */
+export const providerParameters = {
+  model_provider: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Who serves the model, such as openai or openrouter; found by the model's name where absent."),
+  api_key: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Key for this call; the environment has it where absent. Give it as api_key_path: env.NAME.'),
+}
+
+/** Outputs of such an activity. */
+export const answerOutputs = {
+  text: z.string().describe('What the model said.'),
+  content: z.string().describe('The same.'),
+  model: z.string().describe('The model, as who served it calls it.'),
+  provider: z.string().describe('Who served it; scripted is no real model.'),
+  finish_reason: z.string().nullable().describe('Why the answer ends there: stop, length, and so on.'),
+  usage: z
+    .looseObject({ prompt_tokens: z.number(), completion_tokens: z.number(), total_tokens: z.number() })
+    .nullable()
+    .describe(
+      'Tokens, with cached_tokens and reasoning_tokens where they were counted; null if the provider is silent.',
+    ),
+  cost_usd: z.number().nullable().describe('Cost in US dollars; null where it is not known.'),
+}
+
+/** A prompt is one text in the end: what is not one goes in as JSON. */
+export const promptText = (prompt: Json, context: ActivityContext): string => {
+  if (typeof prompt === 'string') return prompt
+  context.warn('prompt is no text and was sent as JSON', {
+    kind: Array.isArray(prompt) ? 'array' : prompt === null ? 'null' : typeof prompt,
+  })
+  return asText(prompt)
+}
+
+interface Knobs {
+  model: string
+  temperature?: number | undefined
+  max_tokens?: number | undefined
+}
+
+/** The request with what was given and nothing else: the rest is the provider's to choose. */
+export const requestOf = ({ model, temperature, max_tokens }: Knobs, messages: ChatMessage[]): ChatRequest => ({
+  model,
+  messages,
+  ...(temperature === undefined ? {} : { temperature }),
+  ...(max_tokens === undefined ? {} : { max_tokens }),
+})
+
+/** The messages before what the user says. */
+export const systemMessages = (text: string | undefined): ChatMessage[] =>
+  text === undefined ? [] : [{ role: 'system', content: text }]
+
+/** What is recorded of an answer. */
+export const outputsOf = (answer: ModelAnswer): Record<string, Json> => ({
+  text: answer.text,
+  content: answer.text,
+  model: answer.model,
+  provider: answer.provider,
+  finish_reason: answer.completion.choices[0]?.finish_reason ?? null,
+  usage: answer.usage,
+  cost_usd: answer.cost_usd,
+})

@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import { activity } from '../activity.ts'
+import { answerOutputs, askParameters, outputsOf, promptText, requestOf, systemMessages } from './ask.ts'
+
+/** Asks one of Google's Gemini models. */
+export const geminiPrompt = activity({
+  name: 'gemini_prompt',
+  category: 'models',
+  description: 'Asks a Gemini model at Google and gives its answer.',
+  parameters: z.object({
+    model: z.string().min(1).default('gemini-2.0-flash').describe('The Gemini model.'),
+    ...askParameters,
+  }),
+  outputs: z.object(answerOutputs),
+  example: {
+    activity: 'gemini_prompt',
+    model: 'gemini-2.0-flash',
+    prompt: 'Name three rivers of {{init_params.land}}.',
+  },
+  gotchas: [
+    "The key comes from GEMINI_API_KEY or GOOGLE_API_KEY in the run's environment, and from nowhere else.",
+    'prompt has to be one text; a list or an object is sent as JSON.',
+  ],
+  async run(given, context) {
+    if (given.prompt === undefined) throw new AppError('parameter_invalid', 'gemini_prompt needs prompt')
+    const prompt = promptText(given.prompt, context)
+    const messages = [...systemMessages(given.system_prompt), { role: 'user', content: prompt }]
+    return outputsOf(await context.models.chat(requestOf(given, messages), { provider: 'gemini' }))
+  },
+})

@@ -1,0 +1,134 @@
+import { z } from 'zod'
+import { asText } from '../../lib/as-text.ts'
+import { AppError } from '../../lib/errors.ts'
+import { fillPlaceholders } from '../../lib/placeholders.ts'
+import { type ChatMessage, chatMessageSchema } from '../../model/chat.ts'
+import { type ActivityContext, activity, type Json } from '../activity.ts'
+import {
+  answerOutputs,
+  askParameters,
+  outputsOf,
+  promptText,
+  providerParameters,
+  requestOf,
+  systemMessages,
+} from './ask.ts'
+import { jsonAnswer } from './json-answer.ts'
+
+interface Given {
+  prompt?: Json
+  user_prompt_template?: string | undefined
+  user_prompt_params?: Record<string, Json> | undefined
+  messages?: ChatMessage[] | undefined
+  system_prompt?: string | undefined
+}
+
+/** The template of old workflows, filled from its own parameters. */
+const filled = (
+  { user_prompt_template: template = '', user_prompt_params: values = {} }: Given,
+  context: ActivityContext,
+) => {
+  context.warn("parameters 'user_prompt_template' and 'user_prompt_params' are old names; use 'prompt'")
+  const unknown = new Set<string>()
+  const text = fillPlaceholders(template, (name) => {
+    if (Object.hasOwn(values, name) && values[name] !== undefined && values[name] !== null) return asText(values[name])
+    unknown.add(name)
+    return undefined
+  })
+  for (const name of unknown) context.warn(`placeholder '{{${name}}}' has no value and stays in the prompt`)
+  return text
+}
+
+const messagesOf = (given: Given, context: ActivityContext): ChatMessage[] => {
+  const { prompt, user_prompt_template: template, messages = [], system_prompt: system } = given
+  const asked =
+    prompt !== undefined ? promptText(prompt, context) : template !== undefined ? filled(given, context) : undefined
+  if (asked === undefined && messages.length === 0) {
+    throw new AppError('parameter_invalid', 'litellm_chat needs prompt, or messages', {
+      hint: 'Give prompt as a text, or prompt_path as a path to one.',
+    })
+  }
+  return [...systemMessages(system), ...messages, ...(asked === undefined ? [] : [{ role: 'user', content: asked }])]
+}
+
+const wantsJson = (format: { type: string } | undefined): boolean =>
+  format?.type === 'json_object' || format?.type === 'json_schema'
+
+/** `json`, and its members as outputs of their own where no output is called so. */
+const jsonOutputs = (outputs: Record<string, Json>, context: ActivityContext): Record<string, Json> => {
+  const json = jsonAnswer(String(outputs.text))
+  if (json === undefined) {
+    context.warn(`the answer was to be JSON and is not; finish_reason is ${outputs.finish_reason}`)
+    return { ...outputs, json: null }
+  }
+  const members = typeof json === 'object' && json !== null && !Array.isArray(json) ? Object.entries(json) : []
+  const free = members.filter(([key]) => key !== 'json' && key !== '__proto__' && !Object.hasOwn(outputs, key))
+  return { ...Object.fromEntries(free), ...outputs, json }
+}
+
+/** Asks any model for text. */
+export const litellmChat = activity({
+  name: 'litellm_chat',
+  category: 'models',
+  description: 'Asks a model of any provider and gives its answer.',
+  parameters: z.object({
+    model: z
+      .string()
+      .min(1)
+      .default('gpt-4o-mini')
+      .describe('The model, as clients write it: gpt-4o-mini, groq/llama-3.3-70b-versatile, openrouter/vendor/name.'),
+    ...askParameters,
+    messages: z
+      .array(chatMessageSchema)
+      .optional()
+      .describe('A whole conversation in the shape of OpenAI. system_prompt goes before it, prompt after it.'),
+    response_format: z
+      .looseObject({ type: z.string() })
+      .optional()
+      .describe(
+        '{"type": "json_object"}, or {"type": "json_schema", "json_schema": {…}}: the answer is parsed into json.',
+      ),
+    ...providerParameters,
+    user_prompt_template: z.string().optional().describe('Old form of prompt: a text with {{name}} placeholders.'),
+    user_prompt_params: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('Values for the placeholders of user_prompt_template; keys that end in _path are references.'),
+  }),
+  outputs: z.looseObject({
+    ...answerOutputs,
+    json: z
+      .unknown()
+      .optional()
+      .describe(
+        'With a response_format of JSON: the answer, parsed. Its members are outputs as well, unless one is called so.',
+      ),
+  }),
+  example: {
+    activity: 'litellm_chat',
+    model: 'gpt-4o-mini',
+    system_prompt: 'Answer in one sentence.',
+    prompt_path: 'init_params.question',
+  },
+  gotchas: [
+    'prompt has to be one text: make it with text_template, text_concatenate or {{path}}. A list or an object is sent as JSON.',
+    "The key comes from the run's environment: OPENAI_API_KEY for gpt-4o-mini, GROQ_API_KEY for groq/…; the step fails " +
+      'before anything is sent where there is none, and names the variable.',
+    'A key written into api_key as it is stands in the workflow for all to read: use api_key_path with env.NAME.',
+    'A call that fails in a way that passes (408, 409, 429, 5xx, no connection) is tried three times; then the step fails.',
+    'scripted/echo and scripted/json are no real models: they answer the same each time, for tests without a key.',
+  ],
+  nested: ['user_prompt_params'],
+  literal: ['response_format'],
+  secret: ['api_key'],
+  async run(given, context) {
+    const format = given.response_format
+    const request = {
+      ...requestOf(given, messagesOf(given, context)),
+      ...(format === undefined ? {} : { response_format: format }),
+    }
+    const answer = await context.models.chat(request, { provider: given.model_provider, key: given.api_key })
+    const outputs = outputsOf(answer)
+    return wantsJson(format) ? jsonOutputs(outputs, context) : outputs
+  },
+})

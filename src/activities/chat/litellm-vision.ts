@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import { contentTypeOf, essenceOf } from '../../lib/media-type.ts'
+import type { ChatPart } from '../../model/chat.ts'
+import { type ActivityContext, activity } from '../activity.ts'
+import {
+  answerOutputs,
+  askParameters,
+  outputsOf,
+  promptText,
+  providerParameters,
+  requestOf,
+  systemMessages,
+} from './ask.ts'
+
+type OneOrMany = string | string[] | undefined
+
+const listOf = (given: OneOrMany): string[] => (given === undefined ? [] : [given].flat())
+const isUrl = (text: string): boolean => /^https?:\/\//i.test(text)
+
+/** A stored image as part of the request: its bytes go to the model and are recorded nowhere. */
+const storedImage = async (path: string, context: ActivityContext): Promise<ChatPart> => {
+  const file = await context.files.open(path)
+  const type = [essenceOf(file.content_type), contentTypeOf(file.name)].find((one) => one.startsWith('image/'))
+  if (!type) {
+    throw new AppError('parameter_invalid', `'${file.name}' is no image (${file.content_type})`, {
+      hint: 'image_path takes images: PNG, JPEG, WebP or GIF.',
+    })
+  }
+  const bytes = Buffer.from(await file.bytes())
+  return { type: 'image_url', image_url: { url: `data:${type};base64,${bytes.toString('base64')}` } }
+}
+
+const imagePart = async (place: string, context: ActivityContext): Promise<ChatPart> =>
+  isUrl(place) ? { type: 'image_url', image_url: { url: place } } : storedImage(place, context)
+
+const warnOfMixUps = (paths: string[], urls: string[], context: ActivityContext): void => {
+  if (paths.some(isUrl)) context.warn('image_path holds a URL and was used as image_url: URLs belong there')
+  if (!urls.every(isUrl)) {
+    context.warn('image_url holds a storage path and was used as image_path: use image_path, or image_path_expr')
+  }
+}
+
+const places = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+
+/** Asks a model about images. */
+export const litellmVision = activity({
+  name: 'litellm_vision',
+  category: 'models',
+  description: 'Asks a model that can see about one or several images.',
+  parameters: z.object({
+    model: z.string().min(1).default('gpt-4o-mini').describe('A model that takes images, as clients write it.'),
+    ...askParameters,
+    image_path: places.optional().describe('Storage path of an image of this collection, or a list of them.'),
+    image_url: places.optional().describe('http(s) URL of an image that the provider fetches, or a list of them.'),
+    ...providerParameters,
+  }),
+  outputs: z.object(answerOutputs),
+  example: {
+    activity: 'litellm_vision',
+    model: 'gpt-4o-mini',
+    prompt: 'What is in this picture?',
+    image_path_expr: 'init_params.file_paths[0]',
+  },
+  gotchas: [
+    'The path of an image that an earlier step made goes into image_path_expr, such as draw.outputs.images[0].path, and ' +
+      'never into image_url_path; a URL goes into image_url or image_url_path.',
+    'A stored image goes to the model as part of the request; the trajectory keeps its path alone.',
+    'Keys and failures are as with litellm_chat.',
+  ],
+  secret: ['api_key'],
+  async run(given, context) {
+    const paths = listOf(given.image_path)
+    const urls = listOf(given.image_url)
+    if (given.prompt === undefined || paths.length + urls.length === 0) {
+      throw new AppError('parameter_invalid', 'litellm_vision needs prompt, and image_path or image_url')
+    }
+    warnOfMixUps(paths, urls, context)
+    const images = await Promise.all([...paths, ...urls].map((place) => imagePart(place, context)))
+    const content = [{ type: 'text', text: promptText(given.prompt, context) }, ...images]
+    const messages = [...systemMessages(given.system_prompt), { role: 'user', content }]
+    const options = { provider: given.model_provider, key: given.api_key }
+    return outputsOf(await context.models.chat(requestOf(given, messages), options))
+  },
+})

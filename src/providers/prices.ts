@@ -1,0 +1,48 @@
+import type { ModelUsage } from '../model/chat.ts'
+import type { Provider } from './provider.ts'
+
+type PriceList = typeof import('@pydantic/genai-prices')
+
+let loading: Promise<PriceList> | undefined
+/** Some 120 ms and 10 MB, for the first call that wants it. */
+const priceList = (): Promise<PriceList> => {
+  loading ??= import('@pydantic/genai-prices')
+  return loading
+}
+
+/**
+ * What a call cost in US dollars by the public price of the model, cached tokens at theirs. Null where the list has no
+ * price for it, which is not the same as nothing.
+ */
+export const priceOf = async (provider: Provider, model: string, usage: ModelUsage): Promise<number | null> => {
+  if (provider.prices === undefined) return null
+  const { calcPrice } = await priceList()
+  const tokens = {
+    input_tokens: usage.prompt_tokens,
+    // Some count reasoning in the total alone; whatever is not prompt was generated, and is paid for.
+    output_tokens: Math.max(usage.completion_tokens, usage.total_tokens - usage.prompt_tokens),
+    ...(usage.cached_tokens ? { cache_read_tokens: Math.min(usage.cached_tokens, usage.prompt_tokens) } : {}),
+  }
+  try {
+    const price = calcPrice(tokens, model, { providerId: provider.prices })
+    return price && price.total_price > 0 ? price.total_price : null
+  } catch {
+    return null // a model that is priced by something else than tokens
+  }
+}
+
+const notChat = /whisper|embed|tts|transcribe|moderation|realtime|image|audio|voyage|rerank|-live-|dall-e/
+/** Entries that stand for many models, and one or two letters that match anything. */
+const isPattern = (id: string): boolean => /[-.]$|^ft:|\.ft-/.test(id)
+
+/** The chat models of a provider as far as the price list knows them: what the provider calls them. */
+export const knownModels = async (provider: Provider): Promise<string[]> => {
+  if (provider.prices === undefined) return []
+  const { findProvider } = await priceList()
+  const models = findProvider({ providerId: provider.prices })?.models ?? []
+  return models
+    .filter(({ deprecated }) => !deprecated)
+    .map(({ id }) => id)
+    .filter((id) => !notChat.test(id) && !isPattern(id))
+    .filter((id) => (provider.id === 'openrouter' ? id.includes('/') : (provider.model_names?.test(id) ?? true)))
+}

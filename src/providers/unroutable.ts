@@ -1,0 +1,58 @@
+import { AppError } from '../lib/errors.ts'
+import { nearest } from '../lib/nearest.ts'
+import { catalogue } from './catalogue.ts'
+import type { RoutableModel } from './provider.ts'
+import type { Asked, Unroutable } from './resolve.ts'
+
+const namesListed = 3
+
+/** The names that look most like it, the likest first. */
+const nearestNames = (word: string, names: string[]): string[] => {
+  const left = new Map<string, string>()
+  for (const name of names) {
+    for (const spelling of [name, name.slice(name.lastIndexOf('/') + 1)]) {
+      if (!left.has(spelling)) left.set(spelling, name)
+    }
+  }
+  const found: string[] = []
+  while (found.length < namesListed) {
+    const next = nearest(word, left.keys())
+    const name = next === undefined ? undefined : left.get(next)
+    if (name === undefined) break
+    found.push(name)
+    for (const [spelling, of] of left) if (of === name) left.delete(spelling)
+  }
+  return found
+}
+
+const reason = ({ variables, problem }: Unroutable, asked: Asked): string => {
+  if (problem !== undefined) return problem
+  if (variables.length > 0) return `set ${variables.join(' or ')} in the environment of the collection`
+  return `nothing tells who serves '${asked.model}'`
+}
+
+const advice = ({ variables, problem }: Unroutable, asked: Asked): string => {
+  if (problem !== undefined && asked.provider !== undefined) {
+    const guess = nearest(
+      asked.provider,
+      catalogue.flatMap(({ id, aliases }) => [id, ...aliases]),
+    )
+    if (guess) return `Did you mean the provider '${guess}'?`
+  }
+  if (problem !== undefined && asked.key !== undefined) return 'Name the provider that the key is of in model_provider.'
+  if (variables.length > 0) return 'Or give the value with the run, in secret_params.'
+  return 'Write provider/model, such as openai/gpt-4o-mini; custom/<name>/<model> asks whoever answers at <NAME>_BASE_URL.'
+}
+
+/** The refusal of a model that no key can serve: it names the variable to set, and what can be asked instead. */
+export const unroutable = (asked: Asked, why: Unroutable, routable: RoutableModel[]): AppError => {
+  const word = asked.model.slice(asked.model.lastIndexOf('/') + 1)
+  const near = nearestNames(
+    word,
+    routable.map(({ id }) => id),
+  )
+  const instead = near.length > 0 ? ` Nearest of those that can be asked now: ${near.join(', ')}.` : ''
+  return new AppError('model_unavailable', `Model '${asked.model}' cannot be served: ${reason(why, asked)}`, {
+    hint: `${advice(why, asked)}${instead}`,
+  })
+}

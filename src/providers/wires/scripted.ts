@@ -1,0 +1,70 @@
+import type { ChatCompletion, ChatMessage, ChatRequest } from '../../model/chat.ts'
+
+/** What the built-in provider answers as; none of it is a real model, and each says so. */
+export const scriptedModels = ['echo', 'json'] as const
+
+export type ScriptedModel = (typeof scriptedModels)[number]
+
+export const isScripted = (name: string): name is ScriptedModel => (scriptedModels as readonly string[]).includes(name)
+
+type Schema = Record<string, unknown>
+
+const isObject = (value: unknown): value is Schema =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const textOf = ({ content }: ChatMessage): string => {
+  if (typeof content === 'string') return content
+  return (content ?? []).map((part) => (typeof part.text === 'string' ? part.text : `[${part.type}]`)).join('\n')
+}
+
+const lastFromUser = (request: ChatRequest): string => {
+  const message = request.messages.findLast(({ role }) => role === 'user') ?? request.messages.at(-1)
+  return message ? textOf(message) : ''
+}
+
+/** The plainest value that fits a JSON Schema: what it names first, the least it allows, and texts that are `text`. */
+const valueFor = (schema: unknown, text: string, depth = 0): unknown => {
+  if (!isObject(schema) || depth > 20) return text
+  if (schema.const !== undefined) return schema.const
+  if (Array.isArray(schema.enum)) return schema.enum[0]
+  const branch = [schema.anyOf, schema.oneOf, schema.allOf].find(Array.isArray)
+  if (branch) return valueFor(branch[0], text, depth + 1)
+  const type = Array.isArray(schema.type) ? schema.type[0] : schema.type
+  if (type === 'number' || type === 'integer') return typeof schema.minimum === 'number' ? schema.minimum : 0
+  if (type === 'boolean') return true
+  if (type === 'null') return null
+  if (type === 'array') {
+    const items = Math.min(typeof schema.minItems === 'number' ? schema.minItems : 1, 100)
+    return Array.from({ length: items }, () => valueFor(schema.items, text, depth + 1))
+  }
+  if (type === 'object' || isObject(schema.properties)) {
+    const properties = isObject(schema.properties) ? schema.properties : {}
+    return Object.fromEntries(Object.entries(properties).map(([key, of]) => [key, valueFor(of, text, depth + 1)]))
+  }
+  return text
+}
+
+const objectFor = (request: ChatRequest): unknown => {
+  const text = lastFromUser(request)
+  const named = request.response_format?.json_schema
+  const schema = isObject(named) ? named.schema : undefined
+  return isObject(schema) ? valueFor(schema, text) : { text }
+}
+
+const words = (text: string): number => text.match(/\S+/g)?.length ?? 0
+
+/** The answer of a scripted model: the same for the same request, its tokens counted in words. */
+export const answerScripted = (model: ScriptedModel, request: ChatRequest): ChatCompletion => {
+  const text = model === 'echo' ? lastFromUser(request) : JSON.stringify(objectFor(request))
+  const prompt = request.messages.reduce((sum, message) => sum + words(textOf(message)), 0)
+  const completion = words(text)
+  return {
+    id: 'chatcmpl-scripted',
+    object: 'chat.completion',
+    created: 0,
+    model: `scripted/${model}`,
+    system_fingerprint: 'scripted: no real model',
+    choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }],
+    usage: { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
+  }
+}

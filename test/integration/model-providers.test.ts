@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Fetch, makeFetcher, parseAllowRules } from '../../src/lib/net.ts'
+import type { ChatRequest } from '../../src/model/chat.ts'
+import { catalogue } from '../../src/providers/catalogue.ts'
+import { makeModels } from '../../src/providers/models.ts'
+import type { Models } from '../../src/providers/provider.ts'
+import { completion, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
+
+let fake: FakeOpenAi
+let models: Models
+const urls: string[] = []
+
+beforeAll(async () => {
+  fake = await startFakeOpenAi()
+  const out = makeFetcher({ allowPrivateNetwork: parseAllowRules(`127.0.0.1:${fake.port}`) })
+  // Whoever is called, the fake answers: what a provider would have been asked at is kept.
+  const fetch: Fetch = (url, request) => {
+    urls.push(url)
+    return out(`http://127.0.0.1:${fake.port}${new URL(url).pathname}`, request)
+  }
+  models = makeModels({
+    fetch,
+    trustedFetch: () => Promise.reject(new Error('no base URL was set on the server')),
+    serverUrl: () => undefined,
+    limits: { firstByteSeconds: 5, idleSeconds: 5 },
+  })
+})
+afterAll(() => fake.close())
+beforeEach(() => {
+  fake.asked.length = 0
+  urls.length = 0
+})
+
+const call = (request: Partial<ChatRequest>, env: Record<string, string>) =>
+  models.call(
+    { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hello' }], ...request },
+    { env: (name) => env[name], signal: new AbortController().signal },
+  )
+
+describe('each provider of the catalogue', () => {
+  it.each(catalogue.map((one) => [one.id, one] as const))(
+    '%s gets the call where it listens, with its key',
+    async (id, one) => {
+      const key = `key-of-${id}-4711`
+      const model = id === 'openrouter' ? 'some-vendor/some-model:free' : 'some/model-1'
+      const answer = await call(
+        { model: `${id}/${model}`, temperature: 0.5, max_tokens: 9, seed: 3, tools: [{ type: 'function' }] },
+        { [one.keys[0]!]: key },
+      )
+      expect(urls).toEqual([one.base_url + one.chat_path])
+      const [asked] = fake.asked
+      expect(asked?.headers.authorization).toBe(`Bearer ${key}`)
+      expect(asked?.body).toEqual({
+        model,
+        messages: [{ role: 'user', content: 'hello' }],
+        temperature: 0.5,
+        max_tokens: 9,
+        seed: 3,
+        tools: [{ type: 'function' }],
+      })
+      expect(answer).toMatchObject({ provider: id, model, text: 'You said: hello' })
+      expect(JSON.stringify({ ...asked, headers: { ...asked?.headers, authorization: '' } })).not.toContain(key)
+    },
+  )
+})
+
+describe('a call', () => {
+  const env = { OPENAI_API_KEY: 'key-of-openai-4711', OPENROUTER_API_KEY: 'key-of-openrouter-4711' }
+
+  it('costs what the provider says, else what the price list says, else nobody knows', async () => {
+    expect((await call({}, env)).cost_usd).toBeCloseTo(0.00021, 8)
+    expect((await call({ model: 'gpt-of-tomorrow-9' }, env)).cost_usd).toBeNull()
+    const usage = { prompt_tokens: 1000, completion_tokens: 100, total_tokens: 1100, cost: 0.0042 }
+    fake.script({ body: completion('x', 'yes', { usage }) }, { body: completion('x', 'yes', { usage }) })
+    expect((await call({ model: 'openrouter/openai/gpt-4o-mini' }, env)).cost_usd).toBe(0.0042)
+    // Whoever is not known to state costs is not believed.
+    expect((await call({}, env)).cost_usd).toBeCloseTo(0.00021, 8)
+  })
+
+  it('asks reasoning models of OpenAI for max_completion_tokens', async () => {
+    await call({ model: 'o3-mini', max_tokens: 9 }, env)
+    expect(fake.asked[0]?.body).toMatchObject({ max_completion_tokens: 9 })
+    expect(fake.asked[0]?.body).not.toHaveProperty('max_tokens')
+  })
+
+  it('has the tool calls of an answer that says nothing', async () => {
+    const calls = [{ id: 'c1', type: 'function', function: { name: 'f', arguments: '{}' } }]
+    const message = { role: 'assistant', content: null, tool_calls: calls }
+    fake.script({ body: completion('x', '', { choices: [{ index: 0, message, finish_reason: 'tool_calls' }] }) })
+    const answer = await call({}, env)
+    expect(answer.text).toBe('')
+    expect(answer.completion.choices[0]?.message.tool_calls).toEqual(calls)
+  })
+
+  it('is not sent for a model without a key, and the refusal names the variable and what could be asked', async () => {
+    await expect(call({ model: 'groq/llama-3.3-70b' }, env)).rejects.toMatchObject({
+      code: 'model_unavailable',
+      message: expect.stringContaining('set GROQ_API_KEY in the environment'),
+    })
+    await expect(call({ model: 'gpt4o-mini' }, env)).rejects.toMatchObject({
+      code: 'model_unavailable',
+      hint: expect.stringContaining('gpt-4o-mini'),
+    })
+    expect(fake.asked).toEqual([])
+  })
+
+  it('does not follow a redirect with the key', async () => {
+    fake.script({ status: 307, headers: { location: `http://127.0.0.1:${fake.port}/elsewhere` }, body: '' })
+    await expect(call({}, env)).rejects.toMatchObject({ message: 'OpenAI answered 307' })
+    expect(fake.asked).toHaveLength(1)
+  })
+
+  it('is a failure where an error comes with a 200', async () => {
+    const error = { error: { code: 402, message: 'Insufficient credits' } }
+    fake.script({ body: error })
+    await expect(call({ model: 'openrouter/a/b' }, env)).rejects.toMatchObject({
+      message: 'OpenRouter answered 402: Insufficient credits',
+    })
+  })
+
+  it('ends when its signal fires, in the middle of waiting to try again', async () => {
+    fake.script({ status: 503, headers: { 'retry-after': '30' }, body: { error: { message: 'later' } } })
+    const stop = new AbortController()
+    const answer = models.call(
+      { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'x' }] },
+      { env: (name) => env[name as keyof typeof env], signal: stop.signal },
+    )
+    answer.catch(() => {})
+    while (fake.asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    setTimeout(() => stop.abort(), 50)
+    await expect(answer).rejects.toThrow()
+    expect(fake.asked).toHaveLength(1)
+  })
+})
+
+describe('scripted models, which are none', () => {
+  it('answer the same each time, without a key, and say what they are', async () => {
+    const answer = await call({ model: 'scripted/echo', messages: [{ role: 'user', content: 'one two three' }] }, {})
+    expect(answer).toMatchObject({
+      text: 'one two three',
+      provider: 'scripted',
+      usage: { prompt_tokens: 3, completion_tokens: 3, total_tokens: 6 },
+      cost_usd: null,
+      completion: { model: 'scripted/echo', system_fingerprint: 'scripted: no real model' },
+    })
+    expect(fake.asked).toEqual([])
+  })
+
+  it('fit a JSON Schema', async () => {
+    const schema = {
+      type: 'object',
+      properties: {
+        title: { type: 'string' },
+        score: { type: 'number', minimum: 1 },
+        tags: { type: 'array', items: { enum: ['a', 'b'] }, minItems: 2 },
+        inner: { type: 'object', properties: { done: { type: 'boolean' }, no: { type: ['null', 'string'] } } },
+      },
+    }
+    const format = { type: 'json_schema', json_schema: { name: 'x', schema } }
+    const answer = await call({ model: 'scripted/json', response_format: format }, {})
+    expect(JSON.parse(answer.text)).toEqual({
+      title: 'hello',
+      score: 1,
+      tags: ['a', 'a'],
+      inner: { done: true, no: null },
+    })
+    expect(JSON.parse((await call({ model: 'scripted/json' }, {})).text)).toEqual({ text: 'hello' })
+  })
+
+  it('are refused by other names', async () => {
+    await expect(call({ model: 'scripted/gpt' }, {})).rejects.toMatchObject({
+      code: 'model_unavailable',
+      hint: 'There are scripted/echo and scripted/json.',
+    })
+  })
+})
