@@ -65,6 +65,7 @@ it('has every activity of the contract, sections 5.4 and 5.5, those that ask mod
     'read_uploaded_file',
     'save_text_file',
     'select_files',
+    'simple_judge',
     'sleep',
     'text_concatenate',
     'text_echo',

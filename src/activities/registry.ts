@@ -10,6 +10,7 @@ import { readUploadedFile } from './files/read-uploaded-file.ts'
 import { saveTextFile } from './files/save-text-file.ts'
 import { selectFiles } from './files/select-files.ts'
 import { addImageMetadata } from './image/add-image-metadata.ts'
+import { simpleJudge } from './judge/simple-judge.ts'
 import { textConcatenate } from './text/text-concatenate.ts'
 import { textEcho } from './text/text-echo.ts'
 import { textSplit } from './text/text-split.ts'
@@ -25,6 +26,7 @@ const all: Activity[] = [
   readUploadedFile,
   saveTextFile,
   selectFiles,
+  simpleJudge,
   sleep,
   textConcatenate,
   textEcho,

@@ -4,7 +4,7 @@ export const maxJsonDepth = 512
 const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9
 
 /** Index after the string that opens at `at`. */
-const skipString = (text: string, at: number): number => {
+export const skipString = (text: string, at: number): number => {
   let end = text.indexOf('"', at + 1)
   while (end !== -1) {
     let slashes = 0

@@ -1,0 +1,74 @@
+import { AppError } from '../../lib/errors.ts'
+import type { ChatMessage, ModelAnswer } from '../../model/chat.ts'
+import type { ActivityContext } from '../activity.ts'
+import { type Brief, correction, promptFor } from './prompt.ts'
+import { readVerdict } from './read-verdict.ts'
+import type { Verdict } from './verdict.ts'
+
+/** Everything of a call to the model but its messages. */
+export interface Call {
+  model: string
+  provider: string | undefined
+  temperature: number | undefined
+  max_tokens: number | undefined
+}
+
+/** A verdict, the model's words that it was read from, and every answer it took. */
+export interface Judged {
+  verdict: Verdict
+  raw: string
+  answers: ModelAnswer[]
+}
+
+const shownCharacters = 4000
+
+const shown = (raw: string): string =>
+  raw.length <= shownCharacters ? raw : `${raw.slice(0, shownCharacters)}… (${raw.length} characters in all)`
+
+const chat = (call: Call, messages: ChatMessage[], context: ActivityContext): Promise<ModelAnswer> =>
+  context.models.chat(
+    {
+      model: call.model,
+      messages,
+      ...(call.temperature === undefined ? {} : { temperature: call.temperature }),
+      ...(call.max_tokens === undefined ? {} : { max_tokens: call.max_tokens }),
+    },
+    { provider: call.provider },
+  )
+
+const unreadable = (problem: string, { text, model, completion }: ModelAnswer, where: string): AppError => {
+  const reason = completion.choices[0]?.finish_reason
+  const ended = reason && reason !== 'stop' ? `; it ended with '${reason}'` : ''
+  const message = `simple_judge: ${where}no verdict in the answer of ${model}, asked twice: ${problem}${ended}. It said: ${shown(text)}`
+  const hint =
+    reason === 'length'
+      ? 'Raise max_tokens.'
+      : 'Make the instruction ask for a verdict and nothing else, or take another model.'
+  return new AppError('activity_failed', message, { hint })
+}
+
+/** Asks for one verdict; an answer that cannot be read gets one more chance, then it is a failure that shows it. */
+export const askForVerdict = async (
+  brief: Brief,
+  call: Call,
+  context: ActivityContext,
+  where: string,
+): Promise<Judged> => {
+  const names = brief.dimensions.map(({ name }) => name)
+  const messages = promptFor(brief)
+  const first = await chat(call, messages, context)
+  const reading = readVerdict(first.text, brief.question, names)
+  if ('verdict' in reading) return { verdict: reading.verdict, raw: first.text, answers: [first] }
+
+  context.warn(
+    `simple_judge: ${where}an answer could not be read (${reading.problem}); the model was asked once more`,
+    {
+      raw_result: shown(first.text),
+    },
+  )
+  const said: ChatMessage[] = first.text === '' ? [] : [{ role: 'assistant', content: first.text }]
+  const second = await chat(call, [...messages, ...said, correction(brief, reading.problem)], context)
+  const again = readVerdict(second.text, brief.question, names)
+  if ('problem' in again) throw unreadable(again.problem, second, where)
+  return { verdict: again.verdict, raw: second.text, answers: [first, second] }
+}

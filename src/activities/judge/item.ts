@@ -1,0 +1,53 @@
+import { asText } from '../../lib/as-text.ts'
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError } from '../../lib/errors.ts'
+import { fileFormatOf } from '../../lib/file-format.ts'
+import type { ChatPart } from '../../model/chat.ts'
+import type { ActivityContext, Json } from '../activity.ts'
+
+const maxImageBytes = 20 * 1024 * 1024
+const imageName = /\.(?:webp|png|jpe?g|gif)$/i
+const imageTypes = new Set(['image/webp', 'image/png', 'image/jpeg', 'image/gif'])
+const longestPath = 1024
+
+/** The storage path that an item names an image by: a text, or a file object as steps put them out. */
+const imagePathOf = (item: Json, collection: string): string | undefined => {
+  const path = typeof item === 'object' && item !== null ? (item as { path?: unknown }).path : item
+  if (typeof path !== 'string' || path.length > longestPath || !imageName.test(path)) return undefined
+  if (path.startsWith(`${collection}/`)) return path.includes('\n') ? undefined : path
+  // The path of a file that this run may not see: it has to be refused, not judged as a text.
+  return /^[A-Za-z0-9_][A-Za-z0-9._-]*\/\S+$/.test(path) ? path : undefined
+}
+
+const isImageUrl = (item: Json): item is string =>
+  typeof item === 'string' && /^https?:\/\/\S+$/i.test(item) && imageName.test(item.split(/[?#]/, 1)[0] ?? '')
+
+const imagePart = (url: string): ChatPart => ({ type: 'image_url', image_url: { url } })
+
+const storedImage = async (path: string, context: ActivityContext): Promise<ChatPart> => {
+  const file = await context.files.open(path)
+  if (file.size > maxImageBytes) {
+    const message = `simple_judge: '${file.name}' has ${byteSize(file.size)}; an image may have ${byteSize(maxImageBytes)}`
+    throw new AppError('too_large', message, { hint: 'Make the image smaller before it is judged.' })
+  }
+  const bytes = Buffer.from(await file.bytes())
+  const format = await fileFormatOf(bytes)
+  if (!format || !imageTypes.has(format.mime)) {
+    const message = `simple_judge: '${file.name}' is no image that models take, but ${format?.mime ?? 'something else'}`
+    throw new AppError('activity_failed', message, { hint: 'Models take WebP, PNG, JPEG and GIF.' })
+  }
+  return imagePart(`data:${format.mime};base64,${bytes.toString('base64')}`)
+}
+
+/** An item as a model is shown it: a stored image as itself, anything else as text. */
+export const shownItem = async (item: Json, context: ActivityContext): Promise<string | ChatPart> => {
+  const path = imagePathOf(item, context.run.collection)
+  if (path !== undefined) return storedImage(path, context)
+  if (isImageUrl(item)) return imagePart(item)
+  const text = asText(item)
+  if (text.trim() === '') context.warn('simple_judge: an item is empty')
+  else if (text.length <= longestPath && /^\S+$/.test(text) && imageName.test(text)) {
+    context.warn(`simple_judge: '${text}' is no storage path and is judged as text; give the path of the stored image`)
+  }
+  return text
+}

@@ -1,0 +1,104 @@
+import { z } from 'zod'
+import type { ModelUsage } from '../../model/chat.ts'
+import type { Judged } from './ask.ts'
+import { promptVersion } from './prompt.ts'
+
+const value = z.union([z.number(), z.string()])
+const dimensions = z.record(z.string(), value).nullable()
+
+const result = z.object({
+  score: z.number().nullable(),
+  label: z.string().nullable(),
+  explanation: z.string().nullable(),
+  raw_result: z.string(),
+  item_index: z.number().int(),
+  dimensions,
+  read_as: z.enum(['json', 'repaired_json', 'text']),
+  read_from: z.string(),
+})
+
+const usage = z.object({
+  prompt_tokens: z.number(),
+  completion_tokens: z.number(),
+  total_tokens: z.number(),
+  cached_tokens: z.number().optional(),
+  reasoning_tokens: z.number().optional(),
+})
+
+/** What `simple_judge` puts out. */
+export const judgeOutputs = z.object({
+  results: z
+    .array(result)
+    .describe(
+      'One for each verdict. raw_result is what the model said, untouched; read_as and read_from say how and from ' +
+        'which words the verdict was read. item_index is 0 for a comparison.',
+    ),
+  average_score: z.number().nullable().describe('Mean of the scores; null where there are labels alone.'),
+  score: z.number().nullable().describe('Of a single verdict; null where there are several. The next six likewise.'),
+  rating: z.number().nullable().describe('The same as score.'),
+  label: z.string().nullable().describe('The category, or yes or no.'),
+  judgment: z.string().nullable().describe('The label, or the score as text.'),
+  explanation: z.string().nullable().describe('Why, in the words of the model.'),
+  dimensions: dimensions.describe('Score or label by dimension, where dimensions were given.'),
+  text: z.string().nullable().describe('What the model said, untouched.'),
+  model: z.string().describe('The model that judged, as its provider calls it.'),
+  usage: usage.nullable().describe('Tokens of all calls together; null where the provider does not say.'),
+  cost_usd: z.number().nullable().describe('Cost of all calls together; null where the price of one is not known.'),
+  prompt_version: z.string().describe('Version of the prompt, and the beginning of the SHA-256 of its texts.'),
+})
+
+const counts = ['prompt_tokens', 'completion_tokens', 'total_tokens', 'cached_tokens', 'reasoning_tokens'] as const
+
+const totalUsage = (all: (ModelUsage | null)[]): ModelUsage | null => {
+  const known = all.filter((one) => one !== null)
+  if (known.length === 0) return null
+  const entries = counts
+    .filter((name) => known.some((one) => one[name] !== undefined))
+    .map((name) => [name, known.reduce((sum, one) => sum + (one[name] ?? 0), 0)])
+  return Object.fromEntries(entries) as ModelUsage
+}
+
+/** A sum of prices without the dust of binary fractions; null as soon as one is not known. */
+const totalCost = (all: (number | null)[]): number | null => {
+  let sum = 0
+  for (const cost of all) {
+    if (cost === null) return null
+    sum += cost
+  }
+  return Number(sum.toFixed(12))
+}
+
+const mean = (scores: number[]): number | null =>
+  scores.length === 0 ? null : Number((scores.reduce((sum, score) => sum + score, 0) / scores.length).toFixed(12))
+
+/** The outputs that follow from the verdicts, in the order of the items. */
+export const outputsOf = (judged: Judged[]): z.infer<typeof judgeOutputs> => {
+  const results = judged.map(({ verdict, raw }, item_index) => ({
+    score: verdict.score,
+    label: verdict.label,
+    explanation: verdict.explanation,
+    raw_result: raw,
+    item_index,
+    dimensions: verdict.dimensions,
+    read_as: verdict.read_as,
+    read_from: verdict.read_from,
+  }))
+  const answers = judged.flatMap((one) => one.answers)
+  const single = results.length === 1 ? results[0] : undefined
+  const score = single?.score ?? null
+  return {
+    results,
+    average_score: mean(results.map((one) => one.score).filter((one) => one !== null)),
+    score,
+    rating: score,
+    label: single?.label ?? null,
+    judgment: single?.label ?? (score === null ? null : String(score)),
+    explanation: single?.explanation ?? null,
+    dimensions: single?.dimensions ?? null,
+    text: single?.raw_result ?? null,
+    model: answers[0]?.model ?? '',
+    usage: totalUsage(answers.map((one) => one.usage)),
+    cost_usd: totalCost(answers.map((one) => one.cost_usd)),
+    prompt_version: promptVersion,
+  }
+}
