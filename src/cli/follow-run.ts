@@ -28,6 +28,7 @@ export interface Step {
   activity: string
   status: string
   error: string | null
+  error_detail?: { hint: string | null }
   duration_seconds: number | null
   attempt?: number
   inputs: Record<string, unknown>
@@ -50,7 +51,8 @@ interface LogLine {
 const stepLine = (step: Step, seen: number, total: number): string => {
   const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
   const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
-  const error = step.error ? `\n    ${pc.red(safe(step.error))}` : ''
+  const hint = step.error_detail?.hint
+  const error = step.error ? `\n    ${pc.red(safe(step.error))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}` : ''
   const place = pc.dim(`${seen}/${Math.max(total, seen)}`)
   return `${mark} ${place} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${duration(step.duration_seconds)}${tries}`)}${error}`
 }
