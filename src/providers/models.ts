@@ -45,7 +45,7 @@ const byScript = (model: ScriptedModel, request: ChatRequest): ModelAnswer => {
     completion,
     text: textOf(completion),
     provider: scripted.id,
-    model,
+    model: `${scripted.id}/${model}`, // where the name stands alone, it still says what it is
     usage: usageOf(completion),
     cost_usd: null,
   }

@@ -51,8 +51,7 @@ export const unroutable = (asked: Asked, why: Unroutable, routable: RoutableMode
     word,
     routable.map(({ id }) => id),
   )
-  const instead = near.length > 0 ? ` Nearest of those that can be asked now: ${near.join(', ')}.` : ''
-  return new AppError('model_unavailable', `Model '${asked.model}' cannot be served: ${reason(why, asked)}`, {
-    hint: `${advice(why, asked)}${instead}`,
-  })
+  const instead = near.length > 0 ? `; nearest that can be asked now: ${near.join(', ')}` : ''
+  const message = `Model '${asked.model}' cannot be served: ${reason(why, asked)}${instead}`
+  return new AppError('model_unavailable', message, { hint: advice(why, asked) })
 }

@@ -99,7 +99,7 @@ describe('a call', () => {
     })
     await expect(call({ model: 'gpt4o-mini' }, env)).rejects.toMatchObject({
       code: 'model_unavailable',
-      hint: expect.stringContaining('gpt-4o-mini'),
+      message: expect.stringContaining('; nearest that can be asked now: gpt-4o-mini, '),
     })
     expect(fake.asked).toEqual([])
   })
@@ -139,6 +139,7 @@ describe('scripted models, which are none', () => {
     expect(answer).toMatchObject({
       text: 'one two three',
       provider: 'scripted',
+      model: 'scripted/echo',
       usage: { prompt_tokens: 3, completion_tokens: 3, total_tokens: 6 },
       cost_usd: null,
       completion: { model: 'scripted/echo', system_fingerprint: 'scripted: no real model' },

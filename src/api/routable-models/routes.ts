@@ -31,7 +31,7 @@ export const routableModelsRoutes = ({ database, sealer, findCollection, models 
       const routable = await models.routable(environments.map((variables) => (key) => variables.get(key)))
       return {
         object: 'list' as const,
-        data: routable.map((one) => ({ ...one, object: 'model' as const, created: 0 })),
+        data: routable.map(({ id, owned_by }) => ({ id, object: 'model' as const, created: 0, owned_by })),
       }
     },
   })
