@@ -117,7 +117,7 @@ export const startServer = async ({
         maxBytes: settings.maxFetchBytes,
         timeoutSeconds: settings.fetchTimeoutSeconds,
       }),
-      callModel: models.call,
+      models: { chat: models.call },
       openEnvironment: async (id) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id)),
       sealer,
       limits: {

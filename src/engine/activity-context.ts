@@ -1,6 +1,7 @@
 import type { ActivityContext, FileContent, MediaObject } from '../activities/activity.ts'
 import { AppError } from '../lib/errors.ts'
 import { timestamp } from '../lib/time.ts'
+import type { ModelCaller } from '../model/chat.ts'
 import { findFile } from '../store/files.ts'
 import { stepFilePath } from '../store/storage-path.ts'
 import type { EngineContext, LiveRun } from './context.ts'
@@ -55,12 +56,15 @@ export const activityContext = (
       },
     },
     fetch: (url, options) => engine.fetch(url, { signal: signal(), ...options }),
-    models: {
-      chat: (request, options) =>
-        engine.callModel(request, { env: (name) => run.environment.get(name), signal: signal() }, options),
-    },
+    models: { chat: (request, options) => engine.models.chat(request, callerOf(run, signal), options) },
     warn: (message, attributes) => side.warnings.push(warningEvent(message, attributes)),
   })
+
+/** On whose behalf a step asks models. */
+const callerOf = (run: LiveRun, signal: () => AbortSignal): ModelCaller => ({
+  env: (name) => run.environment.get(name),
+  signal: signal(),
+})
 
 /** A class for its getter: one in an object literal makes each such object anew, slowly. */
 class StepContext implements ActivityContext {

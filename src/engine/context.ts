@@ -1,7 +1,7 @@
 import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
 import type { Queries } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
-import type { CallModel } from '../model/chat.ts'
+import type { ModelCalls } from '../model/model-calls.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { Environment } from './environment.ts'
@@ -29,7 +29,7 @@ export interface EngineContext {
   activities: ActivityRegistry
   objects: ObjectStore
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
-  callModel: CallModel
+  models: ModelCalls
   log: Logger
   limits: EngineLimits
   slots: Slots

@@ -1,7 +1,7 @@
 import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
 import type { Database } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
-import type { CallModel } from '../model/chat.ts'
+import type { ModelCalls } from '../model/model-calls.ts'
 import type { RunStatus, Workflow } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { EngineLimits } from './context.ts'
@@ -48,7 +48,7 @@ export interface EngineOptions {
   activities: ActivityRegistry
   objects: ObjectStore
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
-  callModel: CallModel
+  models: ModelCalls
   /** Opens what the collection environments and run secrets were sealed with. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>
   sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }

@@ -58,7 +58,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     activities: options.activities,
     objects: options.objects,
     fetch: options.fetch,
-    callModel: options.callModel,
+    models: options.models,
     log,
     limits: options.limits,
     slots: makeSlots(options.limits.concurrency),
