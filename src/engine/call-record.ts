@@ -1,0 +1,43 @@
+import type { FileRow } from './journal-entry.ts'
+
+/** A call that has ended, as a run with one step: written whole, and never worked on. Texts are JSON. */
+export interface RecordedCall {
+  /** Key of the run: recorded once, however often it is sent. */
+  key: string
+  trajectoryId: string
+  collectionId: number
+  /** Only where the task is still there. */
+  taskId: number
+  /** `collection/task`. */
+  name: string
+  /** Hash of the task's workflow. */
+  definition: string
+  author: string
+  environmentId: number | null
+  status: 'completed' | 'failed' | 'cancelled'
+  /** The sentence of the run's failure. */
+  error: string | null
+  initParams: string
+  /** Its one step. */
+  step: {
+    name: string
+    inputs: string
+    outputs: string | null
+    /** As a step's row has it: {code, message, retryable, hint, cause}. */
+    error: string | null
+  }
+  /** Files that the step has made; their bytes are in the object store. */
+  files: FileRow[]
+  /** What it cost; null where nobody knows. */
+  usd: number | null
+  tokens: number | null
+  /** Milliseconds since 1970. */
+  startedMs: number
+  endedMs: number
+}
+
+/** `spilled`: it is in a file of this process, and moves to Postgres once that answers. */
+export type Recording = 'committed' | 'spilled'
+
+/** The task was deleted before the call could be recorded under it. */
+export class TaskGone extends Error {}
