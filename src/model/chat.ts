@@ -39,10 +39,25 @@ export const chatCompletionSchema = z.looseObject({
   usage: chatUsageSchema.nullish(),
 })
 
+/** One event of a streamed answer: what is new of it. Usage comes last, with no choice beside it, if it was asked for. */
+export const chatChunkSchema = z.looseObject({
+  id: z.string().nullish(),
+  model: z.string().nullish(),
+  choices: z.array(
+    z.looseObject({
+      index: z.number().int().nullish(),
+      delta: z.looseObject({ role: z.string().nullish(), content: z.string().nullish() }).nullish(),
+      finish_reason: z.string().nullish(),
+    }),
+  ),
+  usage: chatUsageSchema.nullish(),
+})
+
 export type ChatPart = z.infer<typeof chatPartSchema>
 export type ChatMessage = z.infer<typeof chatMessageSchema>
 export type ChatRequest = z.infer<typeof chatRequestSchema>
 export type ChatCompletion = z.infer<typeof chatCompletionSchema>
+export type ChatChunk = z.infer<typeof chatChunkSchema>
 
 /** Tokens of one call: those that came from a cache or went into reasoning are part of the others. */
 export interface ModelUsage {
@@ -66,6 +81,21 @@ export interface ModelAnswer {
   usage: ModelUsage | null
   /** What the call cost in US dollars; null where nobody knows. */
   cost_usd: number | null
+  /** What of the request the provider's own protocol has no place for, a sentence each; absent where all was asked. */
+  warnings?: string[]
+}
+
+/** One answer of a model as it is written. */
+export interface ModelStream {
+  /** Who answers, and what it calls the model. */
+  provider: string
+  model: string
+  warnings: string[]
+  /**
+   * In order, to be read once. It throws `upstream_failed`, `network_failed` or `timed_out` where the answer breaks off:
+   * a stream that ends by itself was whole. Leaving the loop early tells the provider to stop.
+   */
+  chunks: AsyncIterable<ChatChunk>
 }
 
 /** What overrides the name of the model and the environment. */
@@ -86,3 +116,6 @@ export interface ModelCaller {
  * instead of a completion is `upstream_failed`, with its status and words, and never worth trying again: that was done.
  */
 export type CallModel = (request: ChatRequest, caller: ModelCaller, options?: ChatOptions) => Promise<ModelAnswer>
+
+/** The same as a stream: settles when the provider began to answer, until when it throws like `CallModel`. */
+export type StreamModel = (request: ChatRequest, caller: ModelCaller, options?: ChatOptions) => Promise<ModelStream>
