@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { Dispatcher } from 'undici'
 import type { ActivityRegistry } from './activities/activity.ts'
 import { builtinActivities } from './activities/registry.ts'
 import { makeAuditTrail } from './api/audit/trail.ts'
@@ -112,11 +113,11 @@ export const startServer = async ({
       role: settings.role,
       activities,
       objects,
-      fetch: lazyFetcher({
+      fetch: lazyWayOut({
         allowPrivateNetwork: settings.allowPrivateNetwork,
         maxBytes: settings.maxFetchBytes,
         timeoutSeconds: settings.fetchTimeoutSeconds,
-      }),
+      }).fetch,
       models: { chat: models.call },
       openEnvironment: async (id) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id)),
       sealer,
@@ -225,18 +226,30 @@ const keyHome = (settings: Settings, dataDir: string): KeyHome => {
   return { kind: 'file', read: () => secretKeysOf(dataDir), write: (keys) => writeSecretKeys(dataDir, keys) }
 }
 
-/** The guarded way out, loaded when a step first needs it: the HTTP client takes 100 ms that recovery would wait for. */
-const lazyFetcher = (
-  options: Omit<FetcherOptions, 'allowPrivateNetwork'> & { allowPrivateNetwork: string[] },
-): Fetch => {
-  let loading: Promise<Fetch> | undefined
-  const load = async (): Promise<Fetch> => {
-    const { makeFetcher, parseAllowRules } = await import('./lib/net.ts')
-    return makeFetcher({ ...options, allowPrivateNetwork: parseAllowRules(options.allowPrivateNetwork) })
+interface WayOut {
+  fetch: Fetch
+  /** What it sends with, for those who pass bytes on. */
+  agent(): Promise<Dispatcher>
+}
+
+/** The guarded way out, loaded when it is first needed: the HTTP client takes 100 ms that recovery would wait for. */
+const lazyWayOut = (
+  options: Omit<FetcherOptions, 'allowPrivateNetwork' | 'agent'> & { allowPrivateNetwork: string[] },
+): WayOut => {
+  let loading: Promise<{ agent: Dispatcher; fetch: Fetch }> | undefined
+  const load = async () => {
+    const { makeFetcher, makeGuardedAgent, parseAllowRules } = await import('./lib/net.ts')
+    const checked = { ...options, allowPrivateNetwork: parseAllowRules(options.allowPrivateNetwork) }
+    const agent = makeGuardedAgent(checked)
+    return { agent, fetch: makeFetcher({ ...checked, agent }) }
   }
-  return async (url, request) => {
+  const loaded = () => {
     loading ??= load()
-    return (await loading)(url, request)
+    return loading
+  }
+  return {
+    fetch: async (url, request) => (await loaded()).fetch(url, request),
+    agent: async () => (await loaded()).agent,
   }
 }
 
@@ -252,9 +265,12 @@ const modelsFor = (settings: Settings) => {
     .map((text) => new URL(text))
     .map(({ hostname, port, protocol }) => `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)
   const limits = { maxBytes: settings.maxFetchBytes, connectTimeoutSeconds: settings.modelConnectSeconds }
+  const guarded = lazyWayOut({ allowPrivateNetwork: settings.allowPrivateNetwork, ...limits })
+  const toServers = lazyWayOut({ allowPrivateNetwork: trusted, ...limits })
   return makeModels({
-    fetch: lazyFetcher({ allowPrivateNetwork: settings.allowPrivateNetwork, ...limits }),
-    trustedFetch: lazyFetcher({ allowPrivateNetwork: trusted, ...limits }),
+    fetch: guarded.fetch,
+    trustedFetch: toServers.fetch,
+    agent: (isTrusted) => (isTrusted ? toServers : guarded).agent(),
     serverUrl: (variable) => serverUrls.get(variable),
     limits: { firstByteSeconds: settings.modelFirstByteSeconds, idleSeconds: settings.modelIdleSeconds },
   })

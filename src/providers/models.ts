@@ -1,9 +1,12 @@
+import type { Dispatcher } from 'undici'
 import { AppError } from '../lib/errors.ts'
 import type { Fetch } from '../lib/net.ts'
-import type { CallModel, ChatCompletion, ChatOptions, ChatRequest, ModelAnswer } from '../model/chat.ts'
+import type { CallModel, ChatCompletion, ChatRequest, ModelAnswer } from '../model/chat.ts'
+import type { Shape } from '../model/shape.ts'
+import { scriptedProvider } from './catalogue.ts'
 import { knownModels, priceOf } from './prices.ts'
-import type { LookUpVariable, Models, RoutableModel } from './provider.ts'
-import { type Asked, resolveModel, servedProviders, type Target } from './resolve.ts'
+import type { Asked, LookUpVariable, Models, RoutableModel, Target } from './provider.ts'
+import { resolveModel, servedProviders } from './resolve.ts'
 import { withRetries } from './retry.ts'
 import { unroutable } from './unroutable.ts'
 import { statedCost, usageOf } from './usage.ts'
@@ -15,12 +18,16 @@ export interface ModelsOptions {
   fetch: Fetch
   /** The way to the base URLs that the server was started with, which may be private. */
   trustedFetch: Fetch
+  /** What the two of them send with, for those who pass bytes on: the guarded agent, or the trusted one. */
+  agent(trusted: boolean): Promise<Dispatcher>
   /** Those base URLs, by the variable that sets them. */
   serverUrl: LookUpVariable
+  /** The keys that the server lends, by the variables that callers know them by. */
+  lentKeys?: LookUpVariable
   limits: CallLimits
 }
 
-const scripted = { id: 'scripted', owner: 'scripted (no real model)' }
+const scripted = scriptedProvider
 
 const textOf = (completion: ChatCompletion): string => {
   const content = completion.choices[0]?.message.content
@@ -51,6 +58,16 @@ const byScript = (model: ScriptedModel, request: ChatRequest): ModelAnswer => {
   }
 }
 
+const scriptedTarget = (model: ScriptedModel): Target => ({
+  provider: scripted,
+  model,
+  native: false,
+  url: '',
+  base_url: '',
+  trusted: false,
+  headers: {},
+})
+
 const answerOf = async ({ provider, model }: Target, completion: ChatCompletion): Promise<ModelAnswer> => {
   const usage = usageOf(completion)
   const stated = provider.states_cost ? statedCost(completion) : undefined
@@ -70,7 +87,7 @@ export const makeModels = (options: ModelsOptions): Models => {
     const served = new Map(environments.flatMap(servedProviders).map((provider) => [provider.id, provider]))
     const found: RoutableModel[] = scriptedModels.map((one) => ({
       id: `${scripted.id}/${one}`,
-      owned_by: scripted.owner,
+      owned_by: scripted.name,
     }))
     for (const provider of served.values()) {
       for (const model of await knownModels(provider)) {
@@ -81,26 +98,35 @@ export const makeModels = (options: ModelsOptions): Models => {
     return found
   }
 
-  const call = async (
-    request: ChatRequest,
-    { env, signal }: Parameters<CallModel>[1],
-    { provider, key }: ChatOptions = {},
-  ): Promise<ModelAnswer> => {
+  const find = async (written: Asked, caller: Parameters<Models['route']>[1], shape: Shape): Promise<Target> => {
     const asked = {
-      model: request.model.trim(),
-      provider: provider?.trim() || undefined,
-      key: key?.trim() || undefined,
+      model: written.model.trim(),
+      provider: written.provider?.trim() || undefined,
+      key: written.key?.trim() || undefined,
     }
     const script = scriptedOf(asked)
-    if (script) return byScript(script, request)
-    const target = resolveModel(asked, { env, serverUrl: options.serverUrl })
-    if ('variables' in target) throw unroutable(asked, target, await routable([env]))
+    if (script) return scriptedTarget(script)
+    const { serverUrl, lentKeys = () => undefined } = options
+    const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
+    const found = resolveModel(asked, at, shape)
+    if ('url' in found) return found
+    throw unroutable(asked, found, await routable([at.env]))
+  }
+
+  const route: Models['route'] = async (asked, caller, shape) => {
+    const target = await find(asked, caller, shape)
+    return { ...target, agent: await options.agent(target.trusted) }
+  }
+
+  const call: CallModel = async (request, caller, chosen = {}) => {
+    const target = await find({ model: request.model, ...chosen }, caller, 'chat')
+    if (target.provider === scripted) return byScript(target.model as ScriptedModel, request)
     const fetch = target.trusted ? options.trustedFetch : options.fetch
     const completion = await withRetries(
-      () => completeOverOpenAi(target, request, fetch, options.limits, signal),
-      signal,
+      () => completeOverOpenAi(target, request, fetch, options.limits, caller.signal),
+      caller.signal,
     )
     return answerOf(target, completion)
   }
-  return { call, routable }
+  return { call, route, routable }
 }

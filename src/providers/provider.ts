@@ -1,4 +1,12 @@
-import type { CallModel } from '../model/chat.ts'
+import type { Dispatcher } from 'undici'
+import type { CallModel, ModelCaller } from '../model/chat.ts'
+import type { Shape } from '../model/shape.ts'
+
+/** How a provider is spoken to where it does not answer in the client's own shape. */
+export type Wire = 'openai' | 'anthropic' | 'google' | 'vertex' | 'bedrock' | 'cohere' | 'scripted'
+
+/** How the key is sent: `Authorization: Bearer <key>`, or a header of this name. */
+export type KeyHeader = 'bearer' | 'api-key' | 'x-api-key' | 'x-goog-api-key'
 
 /** Somebody who answers model calls over HTTP, told by facts alone. */
 export interface Provider {
@@ -7,14 +15,16 @@ export interface Provider {
   name: string
   /** Other spellings of the id. */
   aliases: readonly string[]
+  /** May have places for variables of the environment: `{AWS_REGION=us-east-1}`; without a default they must be set. */
   base_url: string
-  /** What follows the base URL for a chat completion. */
-  chat_path: string
+  /** What it answers in the shape that a client asks in, and where that stands behind the base URL. */
+  paths: Readonly<Partial<Record<Shape, string>>>
   /** Variables that may hold the key, in the order they are looked at. */
   keys: readonly string[]
-  /** How the key is sent: `Authorization: Bearer <key>`. */
-  auth: 'bearer'
-  wire: 'openai'
+  auth: KeyHeader
+  /** Headers that every call has. */
+  headers?: Readonly<Record<string, string>>
+  wire: Wire
   /** A variable that puts another base URL in the place of `base_url`. */
   base_url_variable?: string
   /** How the names of its models begin, for clients that write no provider. */
@@ -40,9 +50,40 @@ export interface RoutableModel {
 /** The variables of an environment, by name. */
 export type LookUpVariable = (name: string) => string | undefined
 
+/** A model as a client writes it, and what overrides the provider and the key that follow from it. */
+export interface Asked {
+  model: string
+  provider?: string | undefined
+  key?: string | undefined
+}
+
+/** Who a call goes to, and how. */
+export interface Target {
+  provider: Provider
+  /** As the provider calls it. */
+  model: string
+  /** The provider answers this shape itself: what the client sent can go to `url` as it is, but for the model's name. */
+  native: boolean
+  /** Where the call goes; where it is not native, the base URL. */
+  url: string
+  base_url: string
+  /** The URL was set for the whole server: it may be private. Any other one goes through the guard. */
+  trusted: boolean
+  /** The key, and what else the provider wants in every call. */
+  headers: Readonly<Record<string, string>>
+  key?: string
+}
+
+/** A target with the way there. Nothing else may be used to reach it. */
+export interface Route extends Target {
+  agent: Dispatcher
+}
+
 /** Everybody who answers model calls, behind one call. */
 export interface Models {
   call: CallModel
+  /** Who would answer, for a caller that passes the bytes on itself. Throws `model_unavailable`. Sends nothing. */
+  route(asked: Asked, caller: Pick<ModelCaller, 'env' | 'lent'>, shape: Shape): Promise<Route>
   /** The names that can be written now with the keys of these environments. Asks nobody. */
   routable(environments: LookUpVariable[]): Promise<RoutableModel[]>
 }

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { type Asked, resolveModel } from './resolve.ts'
+import type { Asked } from './provider.ts'
+import { resolveModel } from './resolve.ts'
 
 const resolved = (asked: string | Asked, env: Record<string, string>, server: Record<string, string> = {}) => {
   const target = resolveModel(typeof asked === 'string' ? { model: asked } : asked, {
     env: (name) => env[name],
     serverUrl: (name) => server[name],
+    lentKeys: () => undefined,
   })
   return 'variables' in target
     ? `needs ${target.variables.join(' or ')}`
@@ -82,7 +84,11 @@ describe('a model as clients write it', () => {
     const at = (env: Record<string, string>, server: Record<string, string>) => {
       const target = resolveModel(
         { model: 'gpt-4o' },
-        { env: (name) => ({ OPENAI_API_KEY: 'k', ...env })[name], serverUrl: (name) => server[name] },
+        {
+          env: (name) => ({ OPENAI_API_KEY: 'k', ...env })[name],
+          serverUrl: (name) => server[name],
+          lentKeys: () => undefined,
+        },
       )
       return 'url' in target ? [target.url, target.trusted] : undefined
     }

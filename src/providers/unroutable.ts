@@ -1,8 +1,8 @@
 import { AppError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { catalogue } from './catalogue.ts'
-import type { RoutableModel } from './provider.ts'
-import type { Asked, Unroutable } from './resolve.ts'
+import type { Asked, RoutableModel } from './provider.ts'
+import type { Unroutable } from './resolve.ts'
 
 const namesListed = 3
 

@@ -21,6 +21,7 @@ beforeAll(async () => {
   models = makeModels({
     fetch,
     trustedFetch: () => Promise.reject(new Error('no base URL was set on the server')),
+    agent: () => Promise.reject(new Error('nobody passes bytes on here')),
     serverUrl: () => undefined,
     limits: { firstByteSeconds: 5, idleSeconds: 5 },
   })
@@ -47,7 +48,7 @@ describe('each provider of the catalogue', () => {
         { model: `${id}/${model}`, temperature: 0.5, max_tokens: 9, seed: 3, tools: [{ type: 'function' }] },
         { [one.keys[0]!]: key },
       )
-      expect(urls).toEqual([one.base_url + one.chat_path])
+      expect(urls).toEqual([one.base_url + one.paths.chat])
       const [asked] = fake.asked
       expect(asked?.headers.authorization).toBe(`Bearer ${key}`)
       expect(asked?.body).toEqual({

@@ -2,7 +2,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { Fetch, OutgoingResponse } from '../../lib/net.ts'
 import { retryAfterSeconds } from '../../lib/retry-after.ts'
 import { type ChatCompletion, type ChatRequest, chatCompletionSchema } from '../../model/chat.ts'
-import type { Target } from '../resolve.ts'
+import type { Target } from '../provider.ts'
 
 /** Seconds; see the settings of the same names. */
 export interface CallLimits {
@@ -132,7 +132,7 @@ export const completeOverOpenAi = async (
       headers: {
         'content-type': 'application/json',
         accept: 'application/json',
-        ...(target.key === undefined ? {} : { authorization: `Bearer ${target.key}` }),
+        ...target.headers,
       },
       body: bodyFor(target, request),
       signal,

@@ -1,0 +1,57 @@
+import type { LookUpVariable, Provider } from './provider.ts'
+
+/** Where a provider is reached, and who said so: a key that is not the caller's own goes nowhere that the caller chose. */
+export interface Address {
+  base_url: string
+  setBy: 'catalogue' | 'server' | 'environment'
+}
+
+/** Why there is no address: a variable that is to be set, or one whose value cannot be part of a URL. */
+export interface NoAddress {
+  variable: string
+  problem: string | undefined
+}
+
+const place = /\{([A-Z][A-Z0-9_]*)(?:=([^}]*))?\}/g
+/** A host's or a path's part: nothing that could lead the URL elsewhere. */
+const filling = /^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?$/i
+
+const filled = (template: string, env: LookUpVariable): Address | NoAddress => {
+  let fault: NoAddress | undefined
+  let setBy: Address['setBy'] = 'catalogue'
+  const base_url = template.replace(place, (_, variable: string, preset: string | undefined) => {
+    const given = env(variable)?.trim() || undefined
+    const value = given ?? preset
+    if (value === undefined) fault ??= { variable, problem: undefined }
+    else if (!filling.test(value) || value.includes('..')) {
+      fault ??= { variable, problem: `${variable} may have letters, digits, dots and dashes alone` }
+    }
+    if (given !== undefined) setBy = 'environment'
+    return value ?? ''
+  })
+  return fault ?? { base_url, setBy }
+}
+
+const withoutEnd = (url: string): string => url.replace(/\/+$/, '')
+
+/** The base URL of a provider: what the environment says, else what the server was started with, else the row. */
+export const addressOf = (
+  { base_url: template, base_url_variable: variable = '' }: Provider,
+  at: { env: LookUpVariable; serverUrl: LookUpVariable },
+): Address | NoAddress => {
+  const own = at.env(variable)?.trim()
+  if (own) return { base_url: withoutEnd(own), setBy: 'environment' }
+  const servers = template === '' ? undefined : at.serverUrl(variable)
+  if (servers) return { base_url: withoutEnd(servers), setBy: 'server' }
+  return template === '' ? { variable, problem: undefined } : filled(template, at.env)
+}
+
+/** Many write a base URL with `/v1`, and many without. */
+export const joined = (base: string, path: string): string =>
+  base.endsWith('/v1') && path.startsWith('/v1/') ? base + path.slice('/v1'.length) : base + path
+
+/** The variables without which there is no address. */
+export const addressVariables = ({ base_url: template, base_url_variable: variable }: Provider): string[] =>
+  template === ''
+    ? [variable ?? '']
+    : [...template.matchAll(place)].filter(([, , preset]) => preset === undefined).map(([, name]) => name ?? '')
