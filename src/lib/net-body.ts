@@ -14,12 +14,14 @@ const decoders: Record<string, () => Transform> = {
   br: () => createBrotliDecompress(),
 }
 
-const tooLarge = (from: string, maxBytes: number): AppError =>
+/** Why a body is not read on. */
+export const tooLarge = (from: string, maxBytes: number): AppError =>
   new AppError('too_large', `The answer of ${from} is larger than ${byteSize(maxBytes)}, the most that is taken`, {
     hint: 'Ask for less, or for a page at a time.',
   })
 
-const decodersFor = (contentEncoding: string, from: string): Transform[] => {
+/** What undoes the encodings of a body, in order. Throws for those that are not understood. */
+export const decodersFor = (contentEncoding: string, from: string): Transform[] => {
   const names = contentEncoding
     .toLowerCase()
     .split(',')

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import { AppError } from './errors.ts'
 import { type GuardOptions, makeGuardedAgent } from './net-agent.ts'
 import { checkAnnouncedLength, readBody } from './net-body.ts'
+import { makeClock } from './net-clock.ts'
 import { asNetworkError, firstHop, type Hop, redirected, shown } from './net-hop.ts'
 
 export { type AllowRule, parseAllowRules } from './net-addresses.ts'
@@ -86,33 +87,6 @@ const send = async (agent: Dispatcher, hop: Hop, request: OutgoingRequest, maxBy
   } finally {
     body.on('error', () => {}).destroy()
   }
-}
-
-/** Rejects when the time is over or the caller's signal fires, and tells undici to stop. */
-const makeClock = (seconds: number, caller: AbortSignal | undefined, target: URL) => {
-  const control = new AbortController()
-  let reject: (reason: AppError) => void
-  const stopped = new Promise<never>((_, rejecting) => {
-    reject = rejecting
-  })
-  stopped.catch(() => {})
-  const stop = (reason: AppError) => {
-    reject(reason)
-    control.abort(reason)
-  }
-  const onAbort = () =>
-    stop(new AppError('cancelled', `The request to ${shown(target)} was interrupted`, { cause: caller?.reason }))
-  const timer = setTimeout(
-    () => stop(new AppError('timed_out', `The request to ${shown(target)} took longer than ${seconds} s`)),
-    seconds * 1000,
-  )
-  if (caller?.aborted) onAbort()
-  caller?.addEventListener('abort', onAbort, { once: true })
-  const clear = () => {
-    clearTimeout(timer)
-    caller?.removeEventListener('abort', onAbort)
-  }
-  return { signal: control.signal, stopped, clear }
 }
 
 /**
