@@ -23,12 +23,16 @@ export interface Stage {
   child(file: string, environment?: Record<string, string>): Promise<Child>
   /** `jetty serve`, built, in a process of its own. */
   jetty(settings?: ServerSettings): Promise<JettyServer>
+  /** A process that the benchmark started itself: it ends with it. */
+  watch(child: ChildProcess): void
 }
 
-const longestSeconds = 290
-
 /** Sets up, runs, reports and clears up. A benchmark that hangs ends with an error. */
-export const stage = async (name: string, work: (stage: Stage) => Promise<void>): Promise<void> => {
+export const stage = async (
+  name: string,
+  work: (stage: Stage) => Promise<void>,
+  { longestSeconds = 290 }: { longestSeconds?: number } = {},
+): Promise<void> => {
   const { folder, remove } = makeTestFolder()
   const watchdog = setTimeout(() => {
     process.stderr.write(`bench ${name}: not done after ${longestSeconds} s\n`)
@@ -77,6 +81,7 @@ export const stage = async (name: string, work: (stage: Stage) => Promise<void>)
       )
       return server
     },
+    watch: (child) => void processes.push(child),
   }
   try {
     await work(made)

@@ -1,0 +1,89 @@
+import { median, percentile } from '../lib/numbers.ts'
+import type { Report } from '../lib/report.ts'
+import type { Round } from './measure.ts'
+
+export type Name = 'direct' | 'jetty' | 'unrecorded' | 'portkey'
+export type Measured = Record<Name, Round[]>
+
+type Pick = (round: Round) => number
+
+/** Medians over the rounds: of a figure, and of what it has more than the upstream had in the same round. */
+const summaryOf = (measured: Measured) => ({
+  of: (name: Name, pick: Pick) => median(measured[name].map(pick)),
+  added: (name: Name, pick: Pick) =>
+    median(measured[name].map((round, at) => pick(round) - pick(measured.direct[at] as Round))),
+})
+
+/** Prints what was found and holds it against the aims. */
+export const reportOn = (report: Report, names: Record<Name, string>, measured: Measured): void => {
+  const all = Object.keys(measured) as Name[]
+  const { of, added } = summaryOf(measured)
+  const range = (name: Name, pick: Pick) => {
+    const found = measured[name].map(pick)
+    return Math.max(...found) / Math.min(...found)
+  }
+  const rows: [string, Pick, 'added' | 'total'][] = [
+    ['added p50, JSON, ms', (one) => one.plainMs, 'added'],
+    ['added p50, 20 chunks, ms', (one) => one.burstMs, 'added'],
+    ['added p50, prompt of 1 MB, ms', (one) => one.largeMs, 'added'],
+    ['added to the first frame, ms', (one) => one.firstFrameMs, 'added'],
+    ['requests/s on a core, 16 clients', (one) => one.requestsPerSecond, 'total'],
+    ['CPU a call, µs', (one) => one.cpuMicros, 'total'],
+    ["PostgreSQL's CPU a call, µs", (one) => one.postgresMicros, 'total'],
+    ['200 streams: frames/s', (one) => one.streams.framesPerSecond, 'total'],
+    ['200 streams: first frame p50, ms', (one) => median(one.streams.firstFrameMs), 'total'],
+    ['200 streams: first frame p99, ms', (one) => percentile(one.streams.firstFrameMs, 0.99), 'total'],
+    ['200 streams: frames lost', (one) => one.streams.lost, 'total'],
+    ['200 streams: out of order', (one) => one.streams.reordered, 'total'],
+    ['200 streams: without an end', (one) => one.streams.unfinished, 'total'],
+  ]
+  const shownOf = (name: Name, [, pick, kind]: (typeof rows)[number]) =>
+    kind === 'added' && name !== 'direct' ? added(name, pick) : of(name, pick)
+  report.table(`medians of ${measured.direct.length} rounds; what is added is to the first column`, [
+    ['', ...all.map((name) => names[name]), 'jetty / Portkey'],
+    ...rows.map((row) => [
+      row[0],
+      ...all.map((name) => shownOf(name, row)),
+      shownOf('jetty', row) / shownOf('portkey', row),
+    ]),
+  ])
+  report.table('the slowest round to the fastest', [
+    ['', ...all.map((name) => names[name])],
+    ...rows.slice(0, 6).map(([title, pick]) => [title, ...all.map((name) => range(name, pick))]),
+  ])
+  aimsOf(report, measured)
+}
+
+const aimsOf = (report: Report, measured: Measured): void => {
+  const { of, added } = summaryOf(measured)
+  const ratio = (pick: Pick) => added('jetty', pick) / added('portkey', pick)
+  report.aim(
+    'added p50 of JSON, to Portkey',
+    ratio((one) => one.plainMs),
+    'at most',
+    0.27,
+    '×',
+  )
+  const cpu = (name: Name) => of(name, (one) => one.cpuMicros)
+  report.aim('CPU a call, to Portkey', cpu('jetty') / cpu('portkey'), 'at most', 0.2, '×')
+  const rate = (name: Name) => of(name, (one) => one.requestsPerSecond)
+  report.aim('requests/s on a core, to Portkey', rate('jetty') / rate('portkey'), 'at least', 5, '×')
+  report.aim(
+    'added to the first frame',
+    added('jetty', (one) => one.firstFrameMs),
+    'at most',
+    0.5,
+    ' ms',
+  )
+  report.aim(
+    'added p50 of a prompt of 1 MB, to Portkey',
+    ratio((one) => one.largeMs),
+    'at most',
+    0.2,
+    '×',
+  )
+  const frames = (name: Name) => of(name, (one) => one.streams.framesPerSecond)
+  const faults = measured.jetty.map(({ streams }) => streams.lost + streams.reordered + streams.unfinished)
+  report.aim('frames lost or out of order, of 200 streams', Math.max(...faults), 'at most', 0)
+  report.aim('frames/s of 200 streams, to direct', frames('jetty') / frames('direct'), 'at least', 0.99, '×')
+}
