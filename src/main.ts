@@ -257,8 +257,10 @@ const lazyWayOut = (
 const modelsFor = (settings: Settings) => {
   const serverUrls = new Map([
     ['OPENAI_BASE_URL', settings.openaiBaseUrl],
+    ['ANTHROPIC_BASE_URL', settings.anthropicBaseUrl],
     ['GEMINI_BASE_URL', settings.geminiBaseUrl],
     ['OPENROUTER_BASE_URL', settings.openrouterBaseUrl],
+    ['REPLICATE_BASE_URL', settings.replicateBaseUrl],
   ])
   const trusted = [...serverUrls.values()]
     .filter((url) => url !== undefined)

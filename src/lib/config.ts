@@ -195,6 +195,12 @@ const declared = {
     example: 'http://localhost:11434/v1',
     schema: baseUrl(),
   }),
+  anthropicBaseUrl: setting({
+    variable: 'ANTHROPIC_BASE_URL',
+    description: 'The same for Anthropic, instead of https://api.anthropic.com; with or without /v1.',
+    example: 'https://anthropic.proxy.example.com',
+    schema: baseUrl(),
+  }),
   geminiBaseUrl: setting({
     variable: 'GEMINI_BASE_URL',
     description: 'The same for Google Gemini, instead of https://generativelanguage.googleapis.com/v1beta.',
@@ -205,6 +211,12 @@ const declared = {
     variable: 'OPENROUTER_BASE_URL',
     description: 'The same for OpenRouter, instead of https://openrouter.ai/api/v1.',
     example: 'https://openrouter.proxy.example.com/api/v1',
+    schema: baseUrl(),
+  }),
+  replicateBaseUrl: setting({
+    variable: 'REPLICATE_BASE_URL',
+    description: 'The same for Replicate, instead of https://api.replicate.com/v1.',
+    example: 'https://replicate.proxy.example.com/v1',
     schema: baseUrl(),
   }),
   syncWaitSeconds: setting({
