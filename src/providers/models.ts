@@ -4,6 +4,7 @@ import type { Fetch } from '../lib/net.ts'
 import type { CallModel, ChatCompletion, ChatRequest, ModelAnswer } from '../model/chat.ts'
 import type { Shape } from '../model/shape.ts'
 import { scriptedProvider } from './catalogue.ts'
+import { makePredictions } from './predictions.ts'
 import { knownModels, priceOf } from './prices.ts'
 import type { Asked, LookUpVariable, Models, RoutableModel, Target } from './provider.ts'
 import { resolveModel, servedProviders } from './resolve.ts'
@@ -128,5 +129,5 @@ export const makeModels = (options: ModelsOptions): Models => {
     )
     return answerOf(target, completion)
   }
-  return { call, route, routable }
+  return { call, route, routable, ...makePredictions(options) }
 }

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { CallModel, ModelCaller } from '../model/chat.ts'
+import type { Predict, UploadInput } from '../model/prediction.ts'
 import type { Shape } from '../model/shape.ts'
 
 /** How a provider is spoken to where it does not answer in the client's own shape. */
@@ -84,6 +85,9 @@ export interface Models {
   call: CallModel
   /** Who would answer, for a caller that passes the bytes on itself. Throws `model_unavailable`. Sends nothing. */
   route(asked: Asked, caller: Pick<ModelCaller, 'env' | 'lent'>, shape: Shape): Promise<Route>
+  /** Runs a model that has inputs of its own. */
+  predict: Predict
+  uploadInput: UploadInput
   /** The names that can be written now with the keys of these environments. Asks nobody. */
   routable(environments: LookUpVariable[]): Promise<RoutableModel[]>
 }

@@ -149,6 +149,14 @@ export const resolveModel = (asked: Asked, at: Surroundings, shape: Shape = 'cha
   return { variables: problem === undefined ? failures.flatMap(({ variables }) => variables) : [], problem }
 }
 
+/** The way to a provider that answers none of the shapes, such as one whose models have inputs of their own. */
+export const resolveProvider = (
+  provider: Provider,
+  { model, key }: Pick<Asked, 'model' | 'key'>,
+  at: Surroundings,
+): Target | Unroutable =>
+  tried({ provider, model }, key && key !== lentKeyPlaceholder ? { own: key } : keyOf(provider, at), at, 'chat')
+
 /** The providers that a key in the environment reaches. */
 export const servedProviders = (env: LookUpVariable): Provider[] =>
   catalogue.filter(

@@ -1,0 +1,58 @@
+import type { Fetch } from '../lib/net.ts'
+import type { ModelCaller } from '../model/chat.ts'
+import type { Predict, PredictionOptions, UploadInput } from '../model/prediction.ts'
+import type { LookUpVariable, Provider } from './provider.ts'
+import { resolveProvider } from './resolve.ts'
+import { unroutable } from './unroutable.ts'
+import type { CallLimits } from './wires/openai.ts'
+import { predictAtReplicate, uploadToReplicate } from './wires/replicate.ts'
+import type { ReplicateAccount } from './wires/replicate-api.ts'
+
+interface Ways {
+  fetch: Fetch
+  trustedFetch: Fetch
+  serverUrl: LookUpVariable
+  lentKeys?: LookUpVariable
+  limits: CallLimits
+}
+
+/** Its models have inputs and outputs of their own, so that it answers none of the shapes. */
+export const replicate: Provider = {
+  id: 'replicate',
+  name: 'Replicate',
+  aliases: [],
+  base_url: 'https://api.replicate.com/v1',
+  base_url_variable: 'REPLICATE_BASE_URL',
+  paths: {},
+  keys: ['REPLICATE_API_TOKEN', 'REPLICATE_API_KEY'],
+  auth: 'bearer',
+  wire: 'openai',
+  source: 'npm replicate 1.4.0; https://replicate.com/docs/reference/http',
+}
+
+/** Who runs models that have inputs of their own: Replicate, with the key of the caller or one that is lent to it. */
+export const makePredictions = (ways: Ways): { predict: Predict; uploadInput: UploadInput } => {
+  const accountOf = (model: string, caller: ModelCaller, { key }: PredictionOptions = {}): ReplicateAccount => {
+    const { serverUrl, lentKeys = () => undefined } = ways
+    const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
+    const asked = { model, key: key?.trim() || undefined }
+    const found = resolveProvider(replicate, asked, at)
+    if ('variables' in found || found.key === undefined) {
+      const why = 'variables' in found ? found : { variables: replicate.keys.slice(0, 1), problem: undefined }
+      throw unroutable(asked, why, [])
+    }
+    return {
+      baseUrl: found.base_url,
+      key: found.key,
+      fetch: found.trusted ? ways.trustedFetch : ways.fetch,
+      fetchElsewhere: ways.fetch,
+      ...ways.limits,
+    }
+  }
+  return {
+    predict: async (request, caller, options) =>
+      predictAtReplicate(accountOf(request.model, caller, options), request, caller.signal),
+    uploadInput: async (file, caller, options) =>
+      uploadToReplicate(accountOf('a file', caller, options), file, caller.signal),
+  }
+}

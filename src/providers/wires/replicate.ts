@@ -1,0 +1,195 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import type { PredictedFile, Prediction, PredictionRequest } from '../../model/prediction.ts'
+import { withRetries } from '../retry.ts'
+import { askReplicate, type ReplicateAccount, withoutKey } from './replicate-api.ts'
+
+const predictionSchema = z.looseObject({
+  id: z.string().regex(/^[\w-]{1,200}$/),
+  status: z.string(),
+  version: z.string().nullish(),
+  output: z.unknown(),
+  error: z.unknown(),
+  logs: z.string().nullish(),
+  metrics: z.looseObject({ predict_time: z.number().nullish() }).nullish(),
+})
+
+type State = z.infer<typeof predictionSchema>
+
+/** How long Replicate holds the first answer back for a model that is quick. Nothing can be cancelled in that time. */
+const waitSeconds = 10
+const firstPauseMs = 500
+const longestPauseMs = 5000
+const cancelSeconds = 10
+/** The shortest life it takes. */
+const shortestLifeSeconds = 5
+const shownLog = 500
+
+interface Name {
+  owner: string
+  name: string
+  version: string | undefined
+}
+
+const nameOf = (model: string): Name => {
+  const [, owner, name, version] = /^([\w.-]+)\/([\w.-]+)(?::([\w.-]+))?$/.exec(model.trim()) ?? []
+  if (owner !== undefined && name !== undefined) return { owner, name, version }
+  throw new AppError('parameter_invalid', `'${model.slice(0, 200)}' is no model of Replicate`, {
+    hint: 'Write owner/name or owner/name:version, such as black-forest-labs/flux-schnell.',
+  })
+}
+
+const read = (body: unknown): State => {
+  const parsed = predictionSchema.safeParse(body)
+  if (parsed.success) return parsed.data
+  throw new AppError('upstream_failed', 'Replicate answered with something that is no prediction', {
+    hint: 'Check what answers at REPLICATE_BASE_URL.',
+  })
+}
+
+const isNotFound = (error: unknown): boolean => error instanceof AppError && error.extra?.upstream_status === 404
+
+const latestVersion = async (
+  account: ReplicateAccount,
+  { owner, name }: Name,
+  signal: AbortSignal,
+): Promise<string> => {
+  const body = await askReplicate(account, { method: 'GET', path: `/models/${owner}/${name}`, signal }, signal)
+  const parsed = z.looseObject({ latest_version: z.looseObject({ id: z.string() }) }).safeParse(body)
+  if (parsed.success) return parsed.data.latest_version.id
+  throw new AppError('upstream_failed', `Model '${owner}/${name}' at Replicate has no version that can be run`, {
+    hint: 'Name one: owner/name:version.',
+  })
+}
+
+/**
+ * Official models are run by their names; any other by the version that is named, or its latest one. The request itself
+ * is never interrupted: to be cancelled, a prediction must first be known by its id.
+ */
+const create = async (
+  account: ReplicateAccount,
+  { model, input, lifetimeSeconds }: PredictionRequest,
+  signal: AbortSignal,
+): Promise<State> => {
+  const name = nameOf(model)
+  const seconds = Math.max(1, Math.min(waitSeconds, Math.floor(account.firstByteSeconds / 2)))
+  const headers = {
+    'content-type': 'application/json',
+    prefer: `wait=${seconds}`,
+    'cancel-after': `${Math.max(shortestLifeSeconds, Math.ceil(lifetimeSeconds))}s`,
+  }
+  const post = async (path: string, body: Record<string, unknown>) =>
+    read(await askReplicate(account, { method: 'POST', path, headers, body: JSON.stringify(body) }, signal))
+  if (name.version !== undefined) return post('/predictions', { version: name.version, input })
+  try {
+    return await post(`/models/${name.owner}/${name.name}/predictions`, { input })
+  } catch (error) {
+    if (!isNotFound(error)) throw error
+  }
+  return post('/predictions', { version: await latestVersion(account, name, signal), input })
+}
+
+const cancel = async (account: ReplicateAccount, { id }: State): Promise<void> => {
+  const signal = AbortSignal.timeout(cancelSeconds * 1000)
+  // What cannot be cancelled ends with the life it was given.
+  await askReplicate(account, { method: 'POST', path: `/predictions/${id}/cancel`, signal }, signal).catch(() => {})
+}
+
+const hasEnded = ({ status }: State): boolean => ['succeeded', 'failed', 'canceled', 'aborted'].includes(status)
+
+const untilEnded = async (account: ReplicateAccount, created: State, signal: AbortSignal): Promise<State> => {
+  let state = created
+  for (let pauseMs = firstPauseMs; !hasEnded(state); pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
+    await delay(pauseMs, undefined, { signal })
+    state = read(await askReplicate(account, { method: 'GET', path: `/predictions/${created.id}`, signal }, signal))
+  }
+  return state
+}
+
+const failureOf = (account: ReplicateAccount, { id, status, error, logs }: State): AppError => {
+  const words = typeof error === 'string' ? error : error ? JSON.stringify(error) : 'no reason was given'
+  const log = logs?.trim().slice(-shownLog)
+  const end = log ? `; its log ends: ${log}` : ''
+  const text = status === 'failed' ? `failed: ${words}${end}` : `was cancelled at Replicate (${status})`
+  return new AppError('upstream_failed', withoutKey(`Prediction ${id} ${text}`, account), {
+    hint: `Its page says more: https://replicate.com/p/${id}`,
+  })
+}
+
+const isAt = (url: string, account: ReplicateAccount): boolean =>
+  URL.canParse(url) && new URL(url).origin === new URL(account.baseUrl).origin
+
+/** The API's own answer with a file, or where it says that the file is. */
+const fromApi = (account: ReplicateAccount, url: string, signal: AbortSignal) =>
+  account.fetch(url, { headers: { authorization: `Bearer ${account.key}` }, followRedirects: false, signal })
+
+const fetchFile = async (account: ReplicateAccount, url: string, signal: AbortSignal): Promise<PredictedFile> => {
+  const from = url.split('?', 1)[0] // what signs a URL stands behind it
+  const first = isAt(url, account) ? await fromApi(account, url, signal) : undefined
+  const moved = first && first.status >= 300 && first.status < 400 ? first.headers.location : undefined
+  const answer =
+    first && moved === undefined
+      ? first
+      : await account.fetchElsewhere(moved === undefined ? url : new URL(moved, url).href, { signal })
+  if (answer.status < 200 || answer.status > 299) {
+    throw new AppError('upstream_failed', `Fetching ${from} failed: it answered ${answer.status}`, {
+      retryable: answer.status === 429 || answer.status >= 500,
+    })
+  }
+  return { bytes: await answer.bytes(), type: answer.headers['content-type'] ?? '' }
+}
+
+/** Where Replicate itself keeps what its models make. */
+const ownHost = /(^|\.)replicate\.(delivery|com)$/
+
+/** Makes a prediction and waits for its end. One that is aborted meanwhile is cancelled, in the background. */
+export const predictAtReplicate = async (
+  account: ReplicateAccount,
+  request: PredictionRequest,
+  signal: AbortSignal,
+): Promise<Prediction> => {
+  signal.throwIfAborted()
+  const creating = create(account, request, signal)
+  const stop = () =>
+    void creating.then((state) => (hasEnded(state) ? undefined : cancel(account, state))).catch(() => {})
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    const state = await untilEnded(account, await creating, signal)
+    if (state.status !== 'succeeded') throw failureOf(account, state)
+    return {
+      id: state.id,
+      provider: 'replicate',
+      model: request.model.split(':', 1)[0]!.trim(),
+      version: state.version ?? null,
+      output: state.output ?? null,
+      predict_seconds: state.metrics?.predict_time ?? null,
+      cost_usd: null,
+      keeps: (url) => isAt(url, account) || (URL.canParse(url) && ownHost.test(new URL(url).hostname)),
+      file: (url) => withRetries(() => fetchFile(account, url, signal), signal),
+    }
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** Uploads a file, for an input that is too large to be sent along; gives the URL that models fetch it from. */
+export const uploadToReplicate = async (
+  account: ReplicateAccount,
+  file: { name: string; type: string; bytes: Uint8Array },
+  signal: AbortSignal,
+): Promise<string> => {
+  const form = new Response(formOf(file))
+  const headers = { 'content-type': form.headers.get('content-type') ?? '' }
+  const bytes = new Uint8Array(await form.arrayBuffer())
+  const body = await askReplicate(account, { method: 'POST', path: '/files', headers, body: bytes, signal }, signal)
+  const parsed = z.looseObject({ urls: z.looseObject({ get: z.url() }) }).safeParse(body)
+  if (parsed.success) return parsed.data.urls.get
+  throw new AppError('upstream_failed', 'Replicate took a file and did not say where it is')
+}
+
+const formOf = ({ name, type, bytes }: { name: string; type: string; bytes: Uint8Array }): FormData => {
+  const form = new FormData()
+  form.append('content', new Blob([Uint8Array.from(bytes)], { type }), name)
+  return form
+}
