@@ -1,7 +1,7 @@
 import type { Queries } from '../database/database.ts'
 import { candidatesOfPage } from '../model/trajectory.ts'
 import type { RunStatus } from '../model/workflow.ts'
-import { countRuns, type RunRow, runColumns, type StepRecord, summaryColumns } from './runs.ts'
+import { countRuns, initParamsText, type RunRow, runColumns, type StepRecord, summaryColumns } from './runs.ts'
 import { taskTotals } from './stats.ts'
 
 /** What the runs of a list have in common; whatever is left out does not matter. */
@@ -160,8 +160,8 @@ const hasText = (put: Parameters['put'], text: string): string => {
   const pattern = (wanted: string) => put(`%${wanted.replace(/[\\%_]/g, '\\$&')}%`, 'text')
   const plain = pattern(text)
   const escaped = JSON.stringify(text).slice(1, -1)
-  const inJson = escaped === text ? '' : ` or r.init_params ilike ${pattern(escaped)}`
-  return `(r.trajectory_id ilike ${plain} or r.error ilike ${plain} or r.init_params ilike ${plain}${inJson})`
+  const inJson = escaped === text ? '' : ` or ${initParamsText} ilike ${pattern(escaped)}`
+  return `(r.trajectory_id ilike ${plain} or r.error ilike ${plain} or ${initParamsText} ilike ${plain}${inJson})`
 }
 
 const micros = (created: string): string => `(extract(epoch from ${created}) * 1000000)::bigint::text as created_micros`

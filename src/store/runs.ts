@@ -56,7 +56,9 @@ export interface StepRecord {
 export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
   coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.author, r.status, r.error,
   r.params, r.ingested, r.routine_id, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels`
-export const runColumns = `${summaryColumns}, r.init_params`
+/** The text of a run's init_params, wherever it stands. */
+export const initParamsText = 'coalesce(r.init_params, (select body from payloads where id = r.init_params_payload))'
+export const runColumns = `${summaryColumns}, ${initParamsText} as init_params`
 
 const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, coalesce(s.inputs, i.body) as inputs,
   coalesce(s.outputs, o.body) as outputs, s.error, s.warnings, s.changed, s.started_at, s.ended_at`
