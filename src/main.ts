@@ -42,6 +42,7 @@ import { type KeyHome, makeKeyRotation } from './store/key-rotation.ts'
 import { makeKeyFinder, makeKeyToucher } from './store/keys.ts'
 import { openDiskObjects } from './store/objects/disk.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
+import { removeOldRuns } from './store/retention.ts'
 import { activeRunsOf, definitionText, makeTaskFinder } from './store/runs.ts'
 import { checkSealingKey } from './store/sealing-key.ts'
 
@@ -293,6 +294,7 @@ const keepHouse = (
     () => removeUnusedEnvironments(database),
     () => sweepCallWindows(database),
     () => sweepIdempotencyKeys(database),
+    () => removeOldRuns(database, { objects }, stop.signal),
   ]
   const running = (async () => {
     while (await pause(housekeepingMs, stop.signal)) {

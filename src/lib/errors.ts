@@ -70,6 +70,12 @@ export const errorCodes = {
     meaning: 'More calls in a minute than the key or the address may make.',
     remedy: 'Wait for the seconds of `Retry-After`.',
   },
+  budget_exceeded: {
+    status: 429,
+    retryable: false,
+    meaning: 'The budget of the collection for the day, or of the run, is used up.',
+    remedy: 'Wait until the time that the sentence names, or raise the budget.',
+  },
   busy: {
     status: 503,
     retryable: true,
@@ -166,6 +172,12 @@ export const errorCodes = {
     retryable: false,
     meaning: 'No key in the environment of the run can serve the model; nothing was sent.',
     remedy: 'Set the variable that the sentence names, or take one of the models of `GET /v1/models`.',
+  },
+  price_unknown: {
+    status: 422,
+    retryable: false,
+    meaning: 'The budget is one in US dollars, and nobody knows what the model costs; nothing was sent.',
+    remedy: 'Set a budget in tokens beside it, which then limits such models.',
   },
   upstream_failed: {
     status: 502,

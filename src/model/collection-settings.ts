@@ -1,23 +1,81 @@
 import { z } from 'zod'
 
-const rateLimit = z
-  .int()
-  .min(1)
-  .max(1_000_000)
-  .describe('Calls a minute that one key may make to this collection; null: what JETTY_RATE_LIMIT says.')
+/** A host as it stands in a URL; `*.example.com` is every name below it, and a port limits it to that port. */
+const hostPattern = /^(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(:\d{1,5})?$/i
+const ipv6Pattern = /^\[[0-9a-f:.]+\](:\d{1,5})?$/i
 
-const settings = { rate_limit_per_minute: rateLimit.nullable() }
+const host = z
+  .string()
+  .max(260)
+  .refine((text) => hostPattern.test(text) || ipv6Pattern.test(text), {
+    error: 'Must be a host (api.example.com), every host below one (*.example.com), or either with a port',
+  })
+
+/** Names as a caller wrote them, cut where they are long. */
+const quoted = (names: readonly string[]): string => `'${names.map((name) => name.slice(0, 100)).join("', '")}'`
+
+const usd = z.number().positive().max(1_000_000_000)
+const strict: z.core.$ZodObjectParams = {
+  error: (issue) => (issue.code === 'unrecognized_keys' ? `Unknown member ${quoted(issue.keys)}` : undefined),
+}
+
+/** A limit that is absent or null is none. */
+const budget = z
+  .strictObject(
+    {
+      usd_per_day: usd.nullable().describe('US dollars that model calls may cost in a day (UTC).'),
+      tokens_per_day: z.int().min(1).nullable().describe('Tokens that they may use in a day (UTC), cached ones too.'),
+    },
+    strict,
+  )
+  .partial()
+
+const settings = {
+  record_calls: z.boolean().nullable().describe('Is each call of the gateway recorded as a trajectory? null: yes.'),
+  cache_calls: z
+    .boolean()
+    .nullable()
+    .describe('Is the answer to an identical call of the gateway given again, at no cost? null: no.'),
+  fallback_models: z
+    .array(z.string().trim().min(1).max(300))
+    .max(10)
+    .nullable()
+    .describe('Models that are asked, in this order, when the one that was meant cannot answer. null: none.'),
+  budget: budget.nullable().describe('What model calls may use in a day. null: no limit.'),
+  run_budget: z
+    .strictObject({ usd: usd.nullable().describe('US dollars that the model calls of one run may cost.') }, strict)
+    .partial()
+    .nullable()
+    .describe('What one run may cost. null: no limit.'),
+  rate_limit_per_minute: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .nullable()
+    .describe('Calls a minute that one key may make to this collection. null: what JETTY_RATE_LIMIT says.'),
+  retention_days: z
+    .int()
+    .min(1)
+    .max(36_500)
+    .nullable()
+    .describe('Days after its end at which a run is deleted, with its steps and files. null: never.'),
+  allowed_hosts: z
+    .array(host)
+    .max(200)
+    .nullable()
+    .describe('The only hosts that steps and model calls may reach; an empty list is none. null: every public one.'),
+}
 
 /** The names of all settings a collection has. */
 export const collectionSettingNames = Object.keys(settings)
 
 const unknownSetting = (names: readonly string[]): string =>
-  `Unknown setting '${names.map((name) => name.slice(0, 100)).join("', '")}'; there is: ${collectionSettingNames.join(', ')}`
+  `Unknown setting ${quoted(names)}; there is: ${collectionSettingNames.join(', ')}`
 
 /** Every setting with its value, or null where the default counts. */
 export const collectionSettingsSchema = z.object(settings).meta({ id: 'CollectionSettings' })
 
-/** A value sets, null goes back to the default, what is absent stays. */
+/** A value sets, null goes back to the default, what is absent stays; the members of a budget likewise. */
 export const setCollectionSettingsSchema = z
   .strictObject(settings, {
     error: (issue) => (issue.code === 'unrecognized_keys' ? unknownSetting(issue.keys) : undefined),
@@ -27,7 +85,36 @@ export const setCollectionSettingsSchema = z
 
 export type CollectionSettings = z.infer<typeof collectionSettingsSchema>
 export type SetCollectionSettings = z.infer<typeof setCollectionSettingsSchema>
+export type Budget = z.infer<typeof budget>
 
 /** What is set of a collection, from the JSON text that is stored. */
 export const readCollectionSettings = (text: string | null): Partial<CollectionSettings> =>
   text === null ? {} : (JSON.parse(text) as Partial<CollectionSettings>)
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const merged = (before: Record<string, unknown>, change: Record<string, unknown>): Record<string, unknown> => {
+  const after = { ...before }
+  for (const [name, value] of Object.entries(change)) {
+    const was = before[name]
+    const set = isObject(value) ? merged(isObject(was) ? was : {}, value) : value
+    if (set === null || set === undefined || (isObject(set) && Object.keys(set).length === 0)) delete after[name]
+    else after[name] = set
+  }
+  return after
+}
+
+/** What is set after a change: of an object only the members that were given change, so that no limit is lost with another. */
+export const changedSettings = (
+  before: Partial<CollectionSettings>,
+  change: SetCollectionSettings,
+): Partial<CollectionSettings> => merged(before, change) as Partial<CollectionSettings>
+
+/** Every setting by name, null where the default counts: of a budget too. */
+export const shownSettings = (set: Partial<CollectionSettings>): CollectionSettings => ({
+  ...(Object.fromEntries(collectionSettingNames.map((name) => [name, null])) as CollectionSettings),
+  ...set,
+  budget: set.budget ? { usd_per_day: null, tokens_per_day: null, ...set.budget } : null,
+  run_budget: set.run_budget ? { usd: null, ...set.run_budget } : null,
+})

@@ -2,6 +2,7 @@ import type { Database, Queries } from '../database/database.ts'
 import { batched } from '../lib/batch.ts'
 import {
   type CollectionSettings,
+  changedSettings,
   readCollectionSettings,
   type SetCollectionSettings,
 } from '../model/collection-settings.ts'
@@ -124,17 +125,32 @@ export const setStorage = async (
   )[0]
 
 /** Sets what is given, null removes; gives what is set afterwards, undefined where the collection is gone. */
-export const changeCollectionSettings = async (
+export const changeCollectionSettings = (
   database: Database,
   id: number,
   change: SetCollectionSettings,
-): Promise<Partial<CollectionSettings> | undefined> => {
-  const [row] = await database.rows<{ settings: string | null }>(
-    'set_collection_settings',
-    `update collections
-     set settings = nullif(jsonb_strip_nulls(coalesce(settings, '{}')::jsonb || $2::jsonb)::text, '{}')
-     where id = $1 returning settings`,
-    [id, JSON.stringify(change)],
-  )
-  return row && readCollectionSettings(row.settings)
-}
+): Promise<Partial<CollectionSettings> | undefined> =>
+  database.transaction(async (queries) => {
+    const [row] = await queries.rows<{ settings: string | null }>(
+      'lock_collection_settings',
+      'select settings from collections where id = $1 for no key update',
+      [id],
+    )
+    if (!row) return undefined
+    const set = changedSettings(readCollectionSettings(row.settings), change)
+    const text = Object.keys(set).length === 0 ? null : JSON.stringify(set)
+    await queries.rows('set_collection_settings', 'update collections set settings = $2 where id = $1', [id, text])
+    return set
+  })
+
+/** Makes the look-up of what is set of a collection, by its id; many at the same time share one query. */
+export const makeSettingsReader = (queries: Queries): ((id: number) => Promise<Partial<CollectionSettings>>) =>
+  batched(async (ids) => {
+    const rows = await queries.rows<{ id: number; settings: string | null }>(
+      'settings_of_collections',
+      'select id, settings from collections where id = any($1) and settings is not null',
+      [[...new Set(ids)]],
+    )
+    const byId = new Map(rows.map((row) => [row.id, readCollectionSettings(row.settings)]))
+    return ids.map((id) => byId.get(id) ?? {})
+  })

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
-import { type CollectionSettings, collectionSettingNames } from '../../model/collection-settings.ts'
+import { shownSettings } from '../../model/collection-settings.ts'
 import { changeCollectionSettings } from '../../store/collections.ts'
 import { settingsContract } from './contract.ts'
 
@@ -9,19 +9,14 @@ export interface SettingsDeps {
   database: Database
 }
 
-const shown = (set: Partial<CollectionSettings>): CollectionSettings =>
-  Object.fromEntries(
-    collectionSettingNames.map((name) => [name, set[name as keyof CollectionSettings] ?? null]),
-  ) as CollectionSettings
-
 export const settingsRoutes = ({ database }: SettingsDeps): Route[] =>
   implement(settingsContract, {
-    getCollectionSettings: async ({ collection }) => shown(collection.settings ?? {}),
+    getCollectionSettings: async ({ collection }) => shownSettings(collection.settings ?? {}),
 
     updateCollectionSettings: async ({ collection, body, note }) => {
       const set = await changeCollectionSettings(database, collection.id, body)
       if (!set) throw new AppError('not_found', 'Collection not found')
       note({ changes: body })
-      return shown(set)
+      return shownSettings(set)
     },
   })
