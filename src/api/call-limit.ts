@@ -8,6 +8,22 @@ export interface CallLimitDeps {
   count(call: CountedCall): Promise<{ calls: number; secondsLeft: number }>
 }
 
+/** Calls a minute that the key may make there, and for what they are counted; undefined: any number. */
+const limitOf = (callsPerMinute: number, identity: Identity, collection: FoundCollection | undefined) => {
+  const { keyId } = identity
+  if (keyId === null) return undefined
+  const covered = collection && covers(identity, collection.id) ? collection : undefined
+  const own = covered?.settings?.rate_limit_per_minute
+  const limit = own ?? callsPerMinute
+  return limit === 0 ? undefined : { limit, keyId, collectionId: own && covered ? covered.id : 0 }
+}
+
+/** Makes the function that tells whether calls of a key have a limit there. It asks nobody. */
+export const makeIsLimited =
+  (callsPerMinute: number) =>
+  (identity: Identity, collection: FoundCollection | undefined): boolean =>
+    limitOf(callsPerMinute, identity, collection) !== undefined
+
 /**
  * Makes the function that counts a call and throws the 429 of one too many. Calls to a collection with a limit of its
  * own count for that alone, all others of the key together. The admin token has no limit; without one nothing is asked.
@@ -15,12 +31,10 @@ export interface CallLimitDeps {
 export const makeCallLimit =
   ({ callsPerMinute, count }: CallLimitDeps) =>
   async (identity: Identity, collection: FoundCollection | undefined): Promise<void> => {
-    if (identity.keyId === null) return
-    const covered = collection && covers(identity, collection.id) ? collection : undefined
-    const own = covered?.settings?.rate_limit_per_minute
-    const limit = own ?? callsPerMinute
-    if (limit === 0) return
-    const { calls, secondsLeft } = await count({ keyId: identity.keyId, collectionId: own && covered ? covered.id : 0 })
+    const limited = limitOf(callsPerMinute, identity, collection)
+    if (!limited) return
+    const { limit, ...counted } = limited
+    const { calls, secondsLeft } = await count(counted)
     if (calls <= limit) return
     throw new AppError('rate_limited', 'Rate limit exceeded', {
       hint: `This key may make ${limit} calls a minute. Wait for the seconds of Retry-After.`,

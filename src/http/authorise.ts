@@ -1,5 +1,5 @@
 import { AppError } from '../lib/errors.ts'
-import { covers, type FoundCollection, type FoundTask, type Identity } from '../model/identity.ts'
+import { covers, type FoundCollection, type FoundPlace, type FoundTask, type Identity } from '../model/identity.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** How http learns who calls and which collection is meant: handed in, since http knows no store. */
@@ -8,8 +8,12 @@ export interface Gate {
   authenticate(header: string, address?: string): Promise<Identity>
   /** Counts the call. Throws `rate_limited` where the identity has made too many. */
   limit?(identity: Identity, collection: FoundCollection | undefined): Promise<void>
+  /** Whether there is a limit to count for at all. */
+  isLimited?(identity: Identity, collection: FoundCollection | undefined): boolean
   /** Case-insensitive; undefined for unknown and for illegal names. */
   findCollection(name: string): Promise<FoundCollection | undefined>
+  /** The same by id as well, for calls to models: they need not name the only collection of their key. */
+  findPlace?(of: string | number): Promise<FoundPlace | undefined>
   /** The same with a task in it: one question for both. The task is undefined where the collection has none so called. */
   findTask(
     collection: string,
@@ -78,4 +82,53 @@ export const admit = async (
     requireLevel(identity, access)
   }
   return { identity, collection, task: place?.task }
+}
+
+/** The admission of a call to a model. */
+export interface PlacedAdmission {
+  identity: Identity
+  collection: FoundPlace
+}
+
+const unnamed = (identity: Identity): AppError =>
+  new AppError(
+    'bad_request',
+    identity.kind === 'admin'
+      ? 'The admin token covers every collection: name the one that is meant'
+      : `This key covers ${identity.collectionIds.length} collections: name the one that is meant`,
+    { hint: 'Send the header X-Jetty-Collection, or "jetty": {"collection": "…"} in the body.' },
+  )
+
+const onlyCollection = (identity: Identity): number => {
+  const [id, ...more] = identity.collectionIds
+  if (identity.kind === 'admin' || id === undefined || more.length > 0) throw unnamed(identity)
+  return id
+}
+
+/**
+ * The same for a call that names its collection in its header or body, or means the only one of its key: 401, then 400
+ * where it is not clear which one is meant, then 429, 404, and 403 as in `admit`. `likely` is asked for at the same time
+ * as the key, where no name came.
+ */
+export const admitPlaced = async (
+  gate: Gate,
+  endpoint: Endpoint,
+  name: string | undefined,
+  header: string | undefined,
+  address: string | undefined,
+  likely?: number,
+): Promise<PlacedAdmission> => {
+  if (header === undefined) throw new AppError('unauthenticated', 'Not authenticated')
+  const guess = name ?? likely
+  const [identity, guessed] = await Promise.all([
+    gate.authenticate(header, address),
+    guess === undefined ? undefined : gate.findPlace?.(guess),
+  ])
+  const meant = name ?? onlyCollection(identity)
+  const collection = meant === guess ? guessed : await gate.findPlace?.(meant)
+  if (gate.limit) await gate.limit(identity, collection)
+  if (!collection) throw new AppError('not_found', endpoint.collectionMissing)
+  requireScope(identity, collection.id)
+  requireLevel(identity, endpoint.access)
+  return { identity, collection }
 }

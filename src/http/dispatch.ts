@@ -5,9 +5,9 @@ import { AppError } from '../lib/errors.ts'
 import { type AuditNote, type AuditTrail, changesOf, recorded } from './audit.ts'
 import { admit, type Gate } from './authorise.ts'
 import { corsHeaders, originOf, preflight } from './cors.ts'
-import { errorReply } from './errors.ts'
+import { failureReply } from './failure.ts'
 import { idempotencyScope } from './idempotency.ts'
-import type { AnyCall, Call, Route } from './implement.ts'
+import type { AnyCall, Call, Route, SocketRoute } from './implement.ts'
 import { partNames, readForm } from './input/form.ts'
 import type { FileSink, FormLimits, PartNames } from './input/multipart.ts'
 import { checkBody, queryReader, readJsonBody } from './input/parse.ts'
@@ -35,6 +35,8 @@ export interface HttpLog {
 
 export interface DispatchOptions extends Gate {
   routes: Route[]
+  /** Those that answer on the socket itself. */
+  socketRoutes?: SocketRoute[]
   settings: HttpSettings
   log: HttpLog
   /** Where changes are written down; without one they are not. */
@@ -101,7 +103,7 @@ const refusal = (method: string, allow: string[] | undefined): Reply => {
 export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) => {
   const { settings, log, files: sink } = options
   const router = makeRouter<Served>()
-  for (const route of options.routes) {
+  for (const route of [...options.routes, ...(options.socketRoutes ?? []).map(withoutSocket)]) {
     const served = { ...route, readQuery: queryReader(route.endpoint), parts: partNames(route.endpoint) }
     for (const path of [route.endpoint.path, ...route.endpoint.aliases]) router.add(route.endpoint.method, path, served)
   }
@@ -171,15 +173,6 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
 
   const auditLost = (error: unknown) => log.warn({ err: error }, 'how a change ended is not in the audit trail')
 
-  const failed = (thrown: unknown, from: Received, { operation, endpoint }: Route): Reply => {
-    const reply = errorReply(thrown, endpoint.errorBody)
-    const status = reply.status ?? 500
-    const cause = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown
-    if (status === 500) log.error({ err: cause, operation, method: from.method }, 'a request failed with a bug')
-    else if (status === 503) log.warn({ operation, reason: String(cause) }, 'a request was turned away')
-    return reply
-  }
-
   const ended = ({ headers }: Reply) =>
     headers['content-type']?.startsWith('text/event-stream') ? observer?.streaming() : undefined
 
@@ -214,7 +207,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       try {
         reply = await call(match.value, match.params, from)
       } catch (thrown) {
-        reply = failed(thrown, from, match.value)
+        reply = failureReply(log, thrown, from.method, match.value)
       }
     }
     const status = reply.status ?? match?.value.endpoint.status ?? 200
@@ -227,6 +220,15 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
     return toResponse(reply, from, status)
   }
 }
+
+/** Such a route as it is known here: for its other methods, and for a request that came without a socket. */
+const withoutSocket = ({ operation, endpoint }: SocketRoute): Route => ({
+  operation,
+  endpoint: { ...endpoint, body: undefined },
+  handle: async () => {
+    throw new AppError('not_supported', 'This call is answered on a socket alone')
+  },
+})
 
 /** What is written down of a call before it is carried out. */
 const entryOf = ({ operation }: Route, call: AnyCall & Record<string, unknown>) => ({

@@ -17,10 +17,11 @@ export type CollectionSource = 'path' | 'storage_path' | 'any'
 export type SpecialAnswer = 'bytes' | 'events' | 'html' | 'text' | 'empty'
 
 /**
- * What the body of an error is called by: `{"detail": …}`, `{"error": "…"}` where old clients read that, or OpenAI's
- * `{"error": {"message", "type", "code"}}` with `detail` beside it.
+ * What the body of an error is called by: `{"detail": …}`, `{"error": "…"}` where old clients read that, OpenAI's
+ * `{"error": {"message", "type", "code"}}` or Anthropic's `{"type": "error", "error": {"type", "message"}}`, both with
+ * `detail` beside it.
  */
-export type ErrorBody = 'detail' | 'error' | 'openai'
+export type ErrorBody = 'detail' | 'error' | 'openai' | 'anthropic'
 
 /** One call of the API. Its name (operationId, client method, CLI operation) is its key in the contract. */
 export interface Endpoint {
@@ -54,6 +55,8 @@ export interface Endpoint {
   errors: readonly ErrorCode[]
   /** The shape of every error of this call, whoever finds it. */
   errorBody: ErrorBody
+  /** May the token come as `x-api-key` as well, where Anthropic's clients put it? */
+  apiKeyHeader: boolean
 }
 
 /** Endpoints by the name of their operation: unique in the whole API, camelCase. */
@@ -74,6 +77,7 @@ type Filled =
   | 'audited'
   | 'errors'
   | 'errorBody'
+  | 'apiKeyHeader'
 
 type Definition = Omit<Endpoint, Filled> & Partial<Pick<Endpoint, Filled>>
 
@@ -116,6 +120,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     audited: definition.method !== 'GET' && (access === 'write' || access === 'admin'),
     errors: [],
     errorBody: 'detail',
+    apiKeyHeader: false,
     ...definition,
   }
   return filled as Declared<D>

@@ -11,16 +11,29 @@ const described: Record<ErrorBody, (problem: string | FieldIssue[], error: AppEr
     error: { message: oneText(problem), type: openAiType(status), param: null, code },
     detail: problem,
   }),
+  anthropic: (problem, { status }) => ({
+    type: 'error',
+    error: { type: anthropicType(status), message: oneText(problem) },
+    detail: problem,
+  }),
 }
 
 const oneText = (problem: string | FieldIssue[]): string =>
   typeof problem === 'string' ? problem : problem.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ')
 
-const openAiType = (status: number): string => {
+/** What OpenAI calls an error of a status. */
+export const openAiType = (status: number): string => {
   if (status === 401) return 'authentication_error'
   if (status === 403) return 'permission_error'
   if (status === 429) return 'rate_limit_error'
   return status < 500 ? 'invalid_request_error' : 'server_error'
+}
+
+/** What Anthropic calls it. */
+export const anthropicType = (status: number): string => {
+  if (status === 404) return 'not_found_error'
+  if (status === 413) return 'request_too_large'
+  return status < 500 ? openAiType(status) : status === 503 ? 'overloaded_error' : 'api_error'
 }
 
 /**

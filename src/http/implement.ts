@@ -1,6 +1,8 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { z } from 'zod'
 import type { FoundCollection, FoundTask, Identity } from '../model/identity.ts'
 import type { AuditNote } from './audit.ts'
+import type { EarlyAdmission } from './early-admission.ts'
 import type { Contract, Endpoint, Params } from './endpoint.ts'
 import type { Reply } from './reply.ts'
 
@@ -60,10 +62,41 @@ export interface Route {
   handle(call: Call): Promise<unknown>
 }
 
+/** What a route gets that reads and answers on the socket itself, so that bytes can pass through as they are. */
+export interface SocketCall {
+  endpoint: Endpoint
+  incoming: IncomingMessage
+  outgoing: ServerResponse
+  /** Reads the body whole. Throws `too_large` and `bad_request`. */
+  readBody(): Promise<Buffer>
+  /** Who calls, and for which collection: the one of this name, or the only one of the key. */
+  admit(collection: string | undefined): EarlyAdmission
+  /** To be called when the answer begins: it is counted then, a stream until its connection ends. */
+  answering(status: number, kind: 'whole' | 'stream'): void
+}
+
+/** An operation that answers on the socket. What it throws before it has begun to is answered as an error. */
+export interface SocketRoute {
+  operation: string
+  endpoint: Endpoint
+  answer(call: SocketCall): Promise<void>
+}
+
 /** Ties a contract to its handlers: one for each operation, typed by its declaration. */
 export const implement = <C extends Contract, H extends Handlers<C>>(contract: C, handlers: H): Route[] =>
   Object.entries(contract).map(([operation, endpoint]) => ({
     operation,
     endpoint,
     handle: handlers[operation] as unknown as Route['handle'],
+  }))
+
+/** The same for operations that answer on the socket. */
+export const implementOnSocket = <C extends Contract>(
+  contract: C,
+  handlers: { [Operation in keyof C]: SocketRoute['answer'] },
+): SocketRoute[] =>
+  Object.entries(contract).map(([operation, endpoint]) => ({
+    operation,
+    endpoint,
+    answer: handlers[operation as keyof C],
   }))

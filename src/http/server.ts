@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createNetServer, type Socket } from '
 import { getRequestListener } from '@hono/node-server'
 import { AppError } from '../lib/errors.ts'
 import { type DispatchOptions, makeDispatch } from './dispatch.ts'
+import { makeSocketDispatch } from './socket-dispatch.ts'
 
 export interface HttpServer {
   /** Answers one request without a socket, for tests and for whoever is in the same process. */
@@ -87,6 +88,7 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
   const stopping = new AbortController()
   setMaxListeners(0, stopping.signal)
   const dispatch = makeDispatch(options, stopping.signal)
+  const onSocket = makeSocketDispatch(options)
   const listener = getRequestListener((request, env) => dispatch(request, env.incoming as IncomingMessage), {
     errorHandler: badTarget,
     hostname: 'localhost',
@@ -99,7 +101,7 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
     inFlight++
     outgoing.on('close', finished)
     if (hasStrayBody(incoming)) outgoing.shouldKeepAlive = false // nobody will read it
-    void listener(incoming, outgoing)
+    if (!onSocket(incoming, outgoing)) void listener(incoming, outgoing)
   })
   server.on('clientError', refuse)
 

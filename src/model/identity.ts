@@ -27,6 +27,12 @@ export interface FoundCollection {
   settings?: Partial<CollectionSettings>
 }
 
+/** A collection as a call to a model is made for it. */
+export interface FoundPlace extends FoundCollection {
+  /** The version of its environment that is in force; null where none was set. */
+  environment_id: number | null
+}
+
 /** A task as found by the names in a request: what a run of it has to know. */
 export interface FoundTask {
   id: number

@@ -57,8 +57,28 @@ const openAiErrorSchema = {
   },
 }
 
+const anthropicErrorSchema = {
+  type: 'object',
+  required: ['type', 'error', 'detail'],
+  properties: {
+    type: { const: 'error' },
+    error: {
+      type: 'object',
+      required: ['type', 'message'],
+      properties: { type: { type: 'string' }, message: { type: 'string' } },
+    },
+    detail: errorSchema.properties.detail,
+    hint: { type: 'string', description: 'What to do next.' },
+  },
+}
+
 /** The component that describes the errors of an endpoint. */
-const errorComponents = { detail: 'Error', error: 'ErrorText', openai: 'OpenAiError' } as const
+const errorComponents = {
+  detail: 'Error',
+  error: 'ErrorText',
+  openai: 'OpenAiError',
+  anthropic: 'AnthropicError',
+} as const
 
 const fieldIssueSchema = {
   type: 'object',
@@ -86,6 +106,7 @@ const makeComponents = () => {
     Error: errorSchema,
     ErrorText: errorTextSchema,
     OpenAiError: openAiErrorSchema,
+    AnthropicError: anthropicErrorSchema,
     FieldIssue: fieldIssueSchema,
   }
 

@@ -1,0 +1,64 @@
+import { hashToken } from '../lib/crypto.ts'
+import { AppError } from '../lib/errors.ts'
+import { admitPlaced, type Gate, type PlacedAdmission } from './authorise.ts'
+import type { Endpoint } from './endpoint.ts'
+
+/** An admission as it was checked against the database, or as it was a moment ago while that is away. */
+export interface CheckedAdmission extends PlacedAdmission {
+  databaseAway: boolean
+}
+
+export interface EarlyAdmission {
+  /** What the same token and collection were admitted as within the last minute; undefined: `checked` has to be awaited. */
+  known: PlacedAdmission | undefined
+  /** What they are admitted as now. Rejects like `admitPlaced`; nothing may be answered before it resolves. */
+  checked: Promise<CheckedAdmission>
+}
+
+export interface EarlyCall {
+  endpoint: Endpoint
+  /** Of the collection, where the call names one. */
+  name: string | undefined
+  /** The value of an Authorization header. */
+  header: string | undefined
+  address: string | undefined
+}
+
+const knownForMs = 60_000
+const mostKnown = 10_000
+
+/**
+ * Makes the function that admits a call and may let its work begin at once: what was admitted a moment ago very likely
+ * still is. The database is asked all the same, each time; whoever begins early has to stop where it says no.
+ */
+export const makeEarlyAdmission = (gate: Gate) => {
+  const admitted = new Map<string, PlacedAdmission & { atMs: number }>()
+
+  const remember = (key: string, admission: PlacedAdmission): void => {
+    admitted.delete(key)
+    admitted.set(key, { ...admission, atMs: Date.now() })
+    if (admitted.size > mostKnown) admitted.delete(admitted.keys().next().value as string)
+  }
+
+  return ({ endpoint, name, header, address }: EarlyCall): EarlyAdmission => {
+    const key = `${hashToken(header ?? '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`
+    const last = admitted.get(key)
+    const recent = last && Date.now() - last.atMs < knownForMs ? last : undefined
+    const check = async (): Promise<CheckedAdmission> => {
+      try {
+        const admission = await admitPlaced(gate, endpoint, name, header, address, recent?.collection.id)
+        remember(key, admission)
+        return { ...admission, databaseAway: false }
+      } catch (error) {
+        const away = error instanceof AppError && error.code === 'database_unavailable'
+        if (away && recent) return { identity: recent.identity, collection: recent.collection, databaseAway: true }
+        if (!away) admitted.delete(key)
+        throw error
+      }
+    }
+    const checked = check()
+    checked.catch(() => {}) // whoever began early may have ended before he asks
+    const counted = recent && gate.isLimited?.(recent.identity, recent.collection)
+    return { known: counted ? undefined : recent, checked }
+  }
+}

@@ -1,0 +1,121 @@
+/** Where one member of a JSON object stands in its bytes. */
+export interface Member {
+  name: string
+  /** First byte of the name's quote. */
+  start: number
+  valueStart: number
+  /** After the last byte of the value. */
+  valueEnd: number
+}
+
+const quote = 34
+const backslash = 92
+const comma = 44
+const colon = 58
+
+const isSpace = (code: number | undefined): boolean => code === 32 || code === 10 || code === 13 || code === 9
+const opens = (code: number | undefined): boolean => code === 123 || code === 91
+const closes = (code: number | undefined): boolean => code === 125 || code === 93
+
+const skipSpace = (bytes: Buffer, from: number): number => {
+  let at = from
+  while (isSpace(bytes[at])) at++
+  return at
+}
+
+/** Index after the string that opens at `at`, found by looking for its quote alone: a long text costs next to nothing. */
+const skipString = (bytes: Buffer, at: number): number => {
+  for (let end = bytes.indexOf(quote, at + 1); end !== -1; end = bytes.indexOf(quote, end + 1)) {
+    let slashes = 0
+    while (bytes[end - 1 - slashes] === backslash) slashes++
+    if (slashes % 2 === 0) return end + 1
+  }
+  return -1
+}
+
+/** Index after the value that starts at `start`; -1 where it has no end, or brackets stand deeper than `maxDepth`. */
+const skipValue = (bytes: Buffer, start: number, maxDepth: number): number => {
+  let depth = 0
+  for (let at = start; at < bytes.length; ) {
+    const code = bytes[at]
+    if (code === quote) {
+      at = skipString(bytes, at)
+      if (at === -1) return -1
+      continue
+    }
+    if (opens(code)) {
+      if (++depth > maxDepth) return -1
+    } else if (closes(code)) {
+      if (depth-- === 0) return at
+    } else if (code === comma && depth === 0) return at
+    at++
+  }
+  return -1
+}
+
+const nameOf = (bytes: Buffer, start: number, end: number): string | undefined => {
+  try {
+    return JSON.parse(bytes.toString('utf8', start, end)) as string
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The members of the JSON object that begins at `from`, in the order they stand there, without parsing their values.
+ * Undefined where there is no object, or one that is cut off; what stands inside of values is not checked.
+ */
+export const membersOf = (
+  bytes: Buffer,
+  maxDepth: number,
+  from = 0,
+): { members: Member[]; end: number } | undefined => {
+  let at = skipSpace(bytes, from)
+  if (bytes[at] !== 123) return undefined
+  const members: Member[] = []
+  at = skipSpace(bytes, at + 1)
+  if (bytes[at] === 125) return { members, end: at + 1 }
+  for (;;) {
+    if (bytes[at] !== quote) return undefined
+    const start = at
+    const nameEnd = skipString(bytes, start)
+    const name = nameEnd === -1 ? undefined : nameOf(bytes, start, nameEnd)
+    at = skipSpace(bytes, nameEnd)
+    if (name === undefined || bytes[at] !== colon) return undefined
+    const valueStart = skipSpace(bytes, at + 1)
+    const next = skipValue(bytes, valueStart, maxDepth)
+    let valueEnd = next
+    while (isSpace(bytes[valueEnd - 1])) valueEnd--
+    if (next === -1 || valueEnd <= valueStart) return undefined
+    members.push({ name, start, valueStart, valueEnd })
+    if (bytes[next] === 125) return { members, end: next + 1 }
+    if (bytes[next] !== comma) return undefined
+    at = skipSpace(bytes, next + 1)
+  }
+}
+
+/** What becomes of a member: other bytes for its value, nothing at all, or undefined where it stays as it is. */
+export type EditMember = (member: Member) => Buffer | 'cut' | undefined
+
+/** The same bytes with some members replaced or cut; everything else stays as it is, byte for byte. */
+export const editMembers = (bytes: Buffer, members: readonly Member[], edit: EditMember): Buffer => {
+  const edits = members.map(edit)
+  const lastKept = edits.findLastIndex((value) => value !== 'cut')
+  const pieces: Buffer[] = []
+  let from = 0
+  const replace = (start: number, end: number, value?: Buffer) => {
+    pieces.push(bytes.subarray(from, start))
+    if (value) pieces.push(value)
+    from = end
+  }
+  members.forEach(({ start, valueStart, valueEnd }, index) => {
+    const value = edits[index]
+    const next = members[index + 1]
+    if (value instanceof Buffer) replace(valueStart, valueEnd, value)
+    else if (value === 'cut' && next && index < lastKept) replace(start, next.start)
+  })
+  const last = members.at(-1)
+  // What is cut at the end goes with the comma before it.
+  if (last && lastKept < members.length - 1) replace(members[lastKept]?.valueEnd ?? members[0]!.start, last.valueEnd)
+  return pieces.length === 0 ? bytes : Buffer.concat([...pieces, bytes.subarray(from)])
+}
