@@ -32,6 +32,7 @@ import type { Fetch, FetcherOptions } from './lib/net.ts'
 import { pause } from './lib/time.ts'
 import { version } from './lib/version.ts'
 import type { Workflow } from './model/workflow.ts'
+import { readLentKeys } from './providers/lent-keys.ts'
 import { makeModels } from './providers/models.ts'
 import { makeCallCounter, sweepCallWindows } from './store/call-windows.ts'
 import { makeCollectionFinder } from './store/collections.ts'
@@ -40,17 +41,21 @@ import { readEnvironmentVersion, removeUnusedEnvironments } from './store/enviro
 import { sweepIdempotencyKeys } from './store/idempotency.ts'
 import { type KeyHome, makeKeyRotation } from './store/key-rotation.ts'
 import { makeKeyFinder, makeKeyToucher } from './store/keys.ts'
+import { makeLending } from './store/lending.ts'
 import { openDiskObjects } from './store/objects/disk.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
 import { removeOldRuns } from './store/retention.ts'
 import { activeRunsOf, definitionText, makeTaskFinder } from './store/runs.ts'
 import { checkSealingKey } from './store/sealing-key.ts'
+import { sweepTrialRuns } from './store/trials.ts'
 
 export interface ServerOptions {
   settings: Settings
   log: Logger
   /** What steps can do; the tests add activities of their own. */
   activities?: ActivityRegistry
+  /** Where the keys stand that are lent to trials. */
+  variables?: Record<string, string | undefined>
   /** See `KeyRotationOptions`; the tests wait less. */
   keySettleMs?: number
 }
@@ -63,6 +68,8 @@ export interface Server {
   publicUrl: string
   dataDir: string
   adminToken: string
+  /** Names of the keys that are lent to trials. */
+  trialKeys: readonly string[]
   postgres: EmbeddedPostgres | undefined
   database: Database
   engine: Engine
@@ -82,12 +89,14 @@ export const startServer = async ({
   log,
   activities = builtinActivities,
   keySettleMs,
+  variables = process.env,
 }: ServerOptions): Promise<Server> => {
   if (settings.role !== 'all' && !settings.databaseUrl) {
     throw new AppError('invalid', `JETTY_ROLE=${settings.role} needs a database that other processes share`, {
       hint: 'Set DATABASE_URL, for example DATABASE_URL=postgres://jetty:password@localhost:5432/jetty',
     })
   }
+  const lentKeys = readLentKeys(settings.trialKeys, (name) => variables[name])
   if (settings.role !== 'worker') await checkAddress(settings.host, settings.port)
   if (settings.metricsPort !== undefined) {
     await checkAddress(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')
@@ -121,6 +130,7 @@ export const startServer = async ({
       }).fetch,
       models: { chat: models.call },
       openEnvironment: async (id) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id)),
+      lentKeys,
       sealer,
       limits: {
         concurrency: settings.workerConcurrency,
@@ -163,7 +173,19 @@ export const startServer = async ({
       closers.unshift(() => open.close(0))
       metricsUrl = (await open.listen(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')).url
     }
-    const base = { dataDir, adminToken, postgres, database, engine, sealer, objects, metricsUrl, close: closeAll }
+    const trialKeys = lentKeys.names
+    const base = {
+      dataDir,
+      trialKeys,
+      adminToken,
+      postgres,
+      database,
+      engine,
+      sealer,
+      objects,
+      metricsUrl,
+      close: closeAll,
+    }
     if (settings.role === 'worker') {
       return { ...base, url: undefined, publicUrl: settings.publicUrl ?? '', demo: undefined }
     }
@@ -179,6 +201,7 @@ export const startServer = async ({
         ...reference,
         metrics,
         keyRotation,
+        lending: makeLending({ database, sealer, lentKeys, terms: settings }),
         settings,
         engine,
         pulse,
@@ -294,6 +317,7 @@ const keepHouse = (
     () => removeUnusedEnvironments(database),
     () => sweepCallWindows(database),
     () => sweepIdempotencyKeys(database),
+    () => sweepTrialRuns(database),
     () => removeOldRuns(database, { objects }, stop.signal),
   ]
   const running = (async () => {

@@ -23,16 +23,18 @@ import { type StepTemplatesDeps, stepTemplatesRoutes } from '../src/api/step-tem
 import { taskSearchRoutes } from '../src/api/task-search/routes.ts'
 import { taskVersionsRoutes } from '../src/api/task-versions/routes.ts'
 import { type TasksDeps, tasksRoutes } from '../src/api/tasks/routes.ts'
-import { trialRoutes } from '../src/api/trial/routes.ts'
+import { type TrialDeps, trialRoutes } from '../src/api/trial/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from '../src/api/uploads/routes.ts'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import type { Route } from '../src/http/implement.ts'
 import { makeServer } from '../src/http/server.ts'
 import { hashToken, makeSealer } from '../src/lib/crypto.ts'
 import { newApiKey } from '../src/lib/ids.ts'
+import { noLentKeys } from '../src/model/trial.ts'
 import { makeCallCounter } from '../src/store/call-windows.ts'
 import { makeCollectionFinder } from '../src/store/collections.ts'
 import { makeKeyFinder, makeKeyToucher } from '../src/store/keys.ts'
+import { makeLending } from '../src/store/lending.ts'
 import { openDiskObjects } from '../src/store/objects/disk.ts'
 import type { ObjectStore } from '../src/store/objects/objects.ts'
 import { makeTaskFinder } from '../src/store/runs.ts'
@@ -82,7 +84,8 @@ type ApiDeps = HealthDeps &
   UploadsDeps &
   KeysDeps &
   AuditDeps &
-  StepTemplatesDeps
+  StepTemplatesDeps &
+  TrialDeps
 
 export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...healthRoutes(deps),
@@ -97,7 +100,7 @@ export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...keysRoutes(deps),
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
-  ...trialRoutes(),
+  ...trialRoutes(deps),
   ...datasetsRoutes(),
   ...modelsRoutes(),
   ...connectedAccountsRoutes(),
@@ -140,10 +143,17 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
   const findCollection = makeCollectionFinder(database)
   const folder = await mkdtemp(join(tmpdir(), 'jetty-objects-'))
   const objects = await openDiskObjects(folder)
+  const sealer = makeSealer([randomBytes(32)])
   const deps: ApiDeps = {
     database,
     settings,
-    sealer: makeSealer([randomBytes(32)]),
+    sealer,
+    lending: makeLending({
+      database,
+      sealer,
+      lentKeys: noLentKeys,
+      terms: { trialRuns: 10, trialMinutes: 60, trialDays: 14 },
+    }),
     version: '0.0.0-test',
     ...makeReference({ version: '0.0.0-test' }),
     workflowWarnings: () => [],

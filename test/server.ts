@@ -75,10 +75,12 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
   const server = await startServer({
     settings,
     log: watchedLog(leaks),
+    variables: options.env ?? {},
     activities: new Map([...builtinActivities, ...more]),
   })
   const url = server.url ?? ''
   leaks.remember('the admin token', server.adminToken)
+  for (const name of settings.trialKeys) leaks.remember(`the lent ${name}`, options.env?.[name]?.trim() ?? '')
   for (const served of [server.url, server.metricsUrl]) {
     if (served) leaks.watchServer(served, { showsVariables: settings.exposeEnvValues })
   }

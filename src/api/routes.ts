@@ -23,7 +23,7 @@ import { type TaskSearchDeps, taskSearchRoutes } from './task-search/routes.ts'
 import { type TaskVersionsDeps, taskVersionsRoutes } from './task-versions/routes.ts'
 import { type TasksDeps, tasksRoutes } from './tasks/routes.ts'
 import { type TrajectoriesDeps, trajectoriesRoutes } from './trajectories/routes.ts'
-import { trialRoutes } from './trial/routes.ts'
+import { type TrialDeps, trialRoutes } from './trial/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from './uploads/routes.ts'
 
 /** What all routes together need; the composition root fills it once. */
@@ -47,6 +47,7 @@ export type ApiDeps = HealthDeps &
   StepTemplatesDeps &
   MetricsDeps &
   SecretKeyDeps &
+  TrialDeps &
   RoutableModelsDeps
 
 /** The answer to every operation of the contract. To add a resource: one line here. */
@@ -71,7 +72,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...stepTemplatesRoutes(deps),
   ...metricsRoutes(deps),
   ...secretKeyRoutes(deps),
-  ...trialRoutes(),
+  ...trialRoutes(deps),
   ...datasetsRoutes(),
   ...modelsRoutes(),
   ...routableModelsRoutes(deps),

@@ -18,6 +18,7 @@ export const startupText = ({ settings, server, seconds }: Started): string => {
   rows.push(['Database', server.postgres ? `${dataDir}/db (embedded)` : 'DATABASE_URL'], ['Files', `${dataDir}/files`])
   if (settings.role !== 'api') rows.push(['Workers', String(settings.workerConcurrency)])
   rows.push(['Admin', settings.adminToken ? 'JETTY_ADMIN_TOKEN' : `${dataDir}/admin-token`])
+  if (server.trialKeys.length > 0) rows.push(['Trials', `lend ${server.trialKeys.join(', ')}`])
   if (demo) rows.push(['Token', `${demo.tokenPath} (${demo.shownToken}; for the collection demo)`])
   if (demo && url) rows.push(['Try', `curl -s -H "Authorization: Bearer $(cat ${demo.tokenPath})" ${demo.tryUrl}`])
   const lines = rows.map(([name, value]) => `  ${pc.dim(name.padEnd(9))} ${value}`)
@@ -47,6 +48,7 @@ export const startupLine = ({ settings, server, seconds }: Started): string =>
     metrics_url: server.metricsUrl ?? null,
     data_dir: server.dataDir,
     database: server.postgres ? 'embedded' : 'DATABASE_URL',
+    trial_keys: server.trialKeys,
     token_path: server.demo?.tokenPath ?? null,
     demo_run: server.demo?.tryUrl ?? null,
     pid: process.pid,

@@ -63,6 +63,7 @@ export const activityContext = (
 /** On whose behalf a step asks models. */
 const callerOf = (run: LiveRun, signal: () => AbortSignal): ModelCaller => ({
   env: (name) => run.environment.get(name),
+  lent: (name) => run.environment.lent(name),
   signal: signal(),
 })
 

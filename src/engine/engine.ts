@@ -2,6 +2,7 @@ import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../act
 import type { Database } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ModelCalls } from '../model/model-calls.ts'
+import type { LentKeys } from '../model/trial.ts'
 import type { RunStatus, Workflow } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { EngineLimits } from './context.ts'
@@ -51,6 +52,7 @@ export interface EngineOptions {
   models: ModelCalls
   /** Opens what the collection environments and run secrets were sealed with. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>
+  lentKeys: LentKeys
   sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }
   limits: EngineLimits
   log: Logger

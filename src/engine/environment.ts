@@ -1,17 +1,39 @@
+import { lentKeyPlaceholder } from '../model/trial.ts'
 import { makeScrubber, type Scrubber } from './scrub.ts'
 
 /** The runtime environment of a run (contract 1.9): looked up by name, and struck out of everything recorded. */
 export interface Environment {
   get(name: string): string | undefined
+  /** Whether the key of that name is lent by the server: then `get` gives a placeholder, and nobody here the key. */
+  lent(name: string): boolean
   scrub: Scrubber
   isEmpty: boolean
 }
 
-export const emptyEnvironment: Environment = { get: () => undefined, scrub: makeScrubber([]), isEmpty: true }
+export const emptyEnvironment: Environment = {
+  get: () => undefined,
+  lent: () => false,
+  scrub: makeScrubber([]),
+  isEmpty: true,
+}
 
-/** `secrets` of the run win over the `variables` of its collection; a variable that is hidden so is struck out as well. */
-export const makeEnvironment = (variables: Record<string, string>, secrets: Record<string, string>): Environment => {
+/**
+ * `secrets` of the run win over the `variables` of its collection; a variable that is hidden so is struck out as well.
+ * `lent` are keys of the server by their names: they fill what is missing, and can be told only by the scrubber.
+ */
+export const makeEnvironment = (
+  variables: Record<string, string>,
+  secrets: Record<string, string>,
+  lent: Record<string, string> = {},
+): Environment => {
   const values = new Map([...Object.entries(variables), ...Object.entries(secrets)])
-  const scrub = makeScrubber([...Object.values(variables), ...Object.values(secrets)])
-  return { get: (name) => values.get(name), scrub, isEmpty: values.size === 0 }
+  const isLent = new Set(Object.keys(lent).filter((name) => !values.get(name)?.trim()))
+  const keys = isLent.size > 0 ? [...Object.values(lent), lentKeyPlaceholder] : []
+  const scrub = makeScrubber([...Object.values(variables), ...Object.values(secrets), ...keys])
+  return {
+    get: (name) => (isLent.has(name) ? lentKeyPlaceholder : values.get(name)),
+    lent: (name) => isLent.has(name),
+    scrub,
+    isEmpty: values.size === 0 && isLent.size === 0,
+  }
 }

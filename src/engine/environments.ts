@@ -2,13 +2,14 @@ import { runSecretsSeal } from '../store/sealed-texts.ts'
 import type { EngineContext } from './context.ts'
 import type { EngineOptions } from './engine.ts'
 import { type Environment, emptyEnvironment, makeEnvironment } from './environment.ts'
+import { readRunSecrets } from './run-secrets.ts'
 
 /** Opened environments kept at hand. A version never changes, so it never grows old. */
 const mostKept = 200
 
-/** The environment of a run: the version of its collection it started with, and its own secrets. */
+/** The environment of a run: the version of its collection it started with, its own secrets, and what is lent to it. */
 export const makeEnvironments = (
-  options: Pick<EngineOptions, 'openEnvironment' | 'sealer'>,
+  options: Pick<EngineOptions, 'openEnvironment' | 'sealer' | 'lentKeys'>,
 ): EngineContext['environments'] => {
   const versions = new Map<number, Promise<{ variables: Record<string, string>; alone: Environment }>>()
 
@@ -28,13 +29,17 @@ export const makeEnvironments = (
     return opened
   }
 
+  /** A key that the server has stopped to lend is missing like any other. */
+  const keysOf = (lent: readonly string[]): Record<string, string> =>
+    Object.fromEntries(lent.map((name) => [name, options.lentKeys.value(name) ?? '']).filter(([, key]) => key !== ''))
+
   return {
     async of(environmentId, sealedSecrets, runKey) {
       if (environmentId === null && sealedSecrets === null) return emptyEnvironment
       const version = environmentId === null ? undefined : await open(environmentId)
       if (sealedSecrets === null) return version?.alone ?? emptyEnvironment
-      const secrets = JSON.parse(options.sealer.open(sealedSecrets, runSecretsSeal(runKey))) as Record<string, string>
-      return makeEnvironment(version?.variables ?? {}, secrets)
+      const { secrets, lent } = readRunSecrets(options.sealer.open(sealedSecrets, runSecretsSeal(runKey)))
+      return makeEnvironment(version?.variables ?? {}, secrets, keysOf(lent))
     },
   }
 }

@@ -16,6 +16,7 @@ import { patient } from './patient.ts'
 import { makePrograms, shownDefinition } from './programs.ts'
 import { collectRequests, settle } from './requests.ts'
 import { makeResultReader } from './results.ts'
+import { runSecretsText } from './run-secrets.ts'
 import { makeSlots } from './slots.ts'
 import { type StartedRun, type Starter, startRun } from './start.ts'
 import { makeSuspectGates } from './suspects.ts'
@@ -173,8 +174,10 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     leases,
     enqueue,
     hasRoom,
-    sealSecrets: (secrets, runKey) =>
-      Object.keys(secrets).length === 0 ? null : options.sealer.seal(JSON.stringify(secrets), runSecretsSeal(runKey)),
+    sealSecrets: (secrets, runKey) => {
+      const text = runSecretsText(secrets)
+      return text === null ? null : options.sealer.seal(text, runSecretsSeal(runKey))
+    },
     shownDefinition: (hash, scrub) => shownDefinition(insistent, hash, scrub),
     underWay: new Set(),
   }

@@ -5,6 +5,7 @@ import type { QueuedRun } from './enqueue.ts'
 import { Fenced, RunExists, TrajectoryIdTaken } from './journal.ts'
 import type { FileRow, NewRun } from './journal-entry.ts'
 import type { Leases } from './leases.ts'
+import type { RunSecrets } from './run-secrets.ts'
 
 /** An uploaded file that waits in the object store. */
 export interface Upload {
@@ -20,6 +21,8 @@ export interface RunRequest {
   /** What the caller gave; merged over the task's `init_params` key by key. */
   initParams: Record<string, unknown>
   secrets: Record<string, string>
+  /** Names of the keys that the server lends to it. */
+  lent?: readonly string[]
   files: Upload[]
   author: string
   /** Internal key, where the caller needs the same run for the same cause. */
@@ -35,7 +38,7 @@ export interface Starter {
   enqueue(queued: QueuedRun): Promise<void>
   /** May this process begin a run itself, now? */
   hasRoom(): boolean
-  sealSecrets(secrets: Record<string, string>, runKey: string): string | null
+  sealSecrets(secrets: RunSecrets, runKey: string): string | null
   /** Text of a definition without its secrets, as a definition of its own; null when it holds none. */
   shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
   drawTrajectoryId?: () => string
@@ -61,7 +64,7 @@ export const startRun = async (starter: Starter, request: RunRequest): Promise<S
 const writeDown = async (starter: Starter, request: RunRequest, key: string): Promise<StartedRun> => {
   const { engine } = starter
   const program = await engine.programs.of(request.task.definition)
-  const sealedSecrets = starter.sealSecrets(request.secrets, key)
+  const sealedSecrets = starter.sealSecrets({ secrets: request.secrets, lent: request.lent ?? [] }, key)
   const environment = await engine.environments.of(request.collection.environmentId, sealedSecrets, key)
   const shownDefinition = environment.isEmpty
     ? null

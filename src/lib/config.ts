@@ -12,6 +12,7 @@ import {
   setting,
   text,
   trueOrFalse,
+  variableNames,
   webAddress,
   wholeNumber,
 } from './setting.ts'
@@ -218,6 +219,36 @@ const declared = {
     description: 'The same for Replicate, instead of https://api.replicate.com/v1.',
     example: 'https://replicate.proxy.example.com/v1',
     schema: baseUrl(),
+  }),
+  trialKeys: setting({
+    variable: 'JETTY_TRIAL_KEYS',
+    description:
+      'Keys of model providers that are lent to trials: names of variables of the environment of the server, which ' +
+      'every process needs. None: no trial begins.',
+    default: '',
+    example: 'OPENAI_API_KEY,GEMINI_API_KEY',
+    schema: variableNames(),
+  }),
+  trialRuns: setting({
+    variable: 'JETTY_TRIAL_RUNS',
+    description: 'Runs on lent keys that a collection gets in its trial.',
+    default: '10',
+    example: '100',
+    schema: wholeNumber(1, 1_000_000),
+  }),
+  trialMinutes: setting({
+    variable: 'JETTY_TRIAL_MINUTES',
+    description: 'Minutes after which the trial of a collection is used up, counted when a run on lent keys ends.',
+    default: '60',
+    example: '600',
+    schema: wholeNumber(1, 1_000_000),
+  }),
+  trialDays: setting({
+    variable: 'JETTY_TRIAL_DAYS',
+    description: 'Days after its activation on which the trial of a collection expires.',
+    default: '14',
+    example: '30',
+    schema: wholeNumber(1, 36_500),
   }),
   syncWaitSeconds: setting({
     variable: 'JETTY_SYNC_WAIT_SECONDS',

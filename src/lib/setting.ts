@@ -116,6 +116,13 @@ export const encryptionKeys = () =>
     return keys.length > 0 && keys.every((key) => key !== undefined) ? keys : undefined
   })
 
+/** A comma separated list of names of environment variables, each once. */
+export const variableNames = () =>
+  reading('be a comma separated list of names of environment variables', (value) => {
+    const names = [...new Set(commaList(value))]
+    return names.every((name) => /^[A-Za-z_]\w*$/.test(name)) ? names : undefined
+  })
+
 const isHostOrRange = (value: string): boolean => {
   if (value === '*') return true
   if (value.includes('/')) return ipaddr.isValidCIDR(value)

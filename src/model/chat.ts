@@ -108,6 +108,8 @@ export interface ChatOptions {
 export interface ModelCaller {
   /** The variables in which keys and base URLs are looked up. */
   env(name: string): string | undefined
+  /** Whether the server lends it the key of that name; `env` gives a placeholder then. */
+  lent?(name: string): boolean
   signal: AbortSignal
 }
 

@@ -59,7 +59,10 @@ export const runFormSchema = z
     secret_params: jsonFieldSchema('secret_params', z.record(z.string(), z.string())).describe(
       'JSON object of strings: part of the environment of this run only, never stored in clear.',
     ),
-    use_trial_keys: flagSchema.describe('Ignored where the collection has a provider key of its own; else refused.'),
+    use_trial_keys: flagSchema.describe(
+      'Fills missing provider keys with those that the server lends, while the trial of the collection is active; else ' +
+        'ignored where there is a provider key of its own, and refused where there is none.',
+    ),
     webhook_url: laterSchema('webhook_url'),
     webhook_secret: laterSchema('webhook_secret'),
     subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { labelSchema } from './label.ts'
 import { jsonObjectSchema, timestampSchema } from './names.ts'
+import { trialLeftSchema } from './trial.ts'
 import { runStatuses } from './workflow.ts'
 
 const status = z.enum(runStatuses)
@@ -53,7 +54,7 @@ export const trajectorySchema = z
     error: z.string().nullable(),
     triggered_by_routine_id: z.number().nullable(),
     webhook_url: z.string().nullable(),
-    trial: jsonObjectSchema.nullable(),
+    trial: trialLeftSchema.nullable().describe('In the answer of run-sync to a run on lent keys; else null.'),
     url: z.string(),
   })
   .meta({ id: 'Trajectory' })
@@ -103,5 +104,6 @@ export const workflowResponseSchema = z
     trajectory: jsonObjectSchema,
     metadata: z.string(),
     url: z.string(),
+    trial: trialLeftSchema.optional().describe('Only where the run uses lent keys.'),
   })
   .meta({ id: 'WorkflowResponse' })

@@ -3,6 +3,7 @@ import { batched } from '../lib/batch.ts'
 import { readCollectionSettings } from '../model/collection-settings.ts'
 import type { FoundCollection, FoundTask } from '../model/identity.ts'
 import { isName } from '../model/names.ts'
+import type { TrialLeft } from '../model/trial.ts'
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
 import { labelsText } from './labels.ts'
 import { endedRun, keepRunTotals, otherShard } from './totals.ts'
@@ -35,6 +36,8 @@ export interface RunRow {
   created_at: Date
   started_at: Date | null
   ended_at: Date | null
+  /** What it has left of a trial: in the answer to the call that started it. */
+  trial?: TrialLeft
 }
 
 export interface StepRecord {

@@ -16,9 +16,9 @@ afterAll(() => server?.close())
 const get = (path: string, token: string | null = key) => server.call('GET', `/api/v1${path}`, { token })
 
 describe('the trial', () => {
-  const inactive = {
+  const unavailable = {
     active: false,
-    status: 'inactive',
+    status: 'unavailable',
     runs_used: 0,
     runs_limit: 10,
     runs_remaining: 0,
@@ -30,10 +30,10 @@ describe('the trial', () => {
     providers: [],
   }
 
-  test('of a collection that never activated it is a whole object', async () => {
+  test('of a server that lends nothing is a whole object', async () => {
     for (const path of ['/trial/acme', '/trial/ACME/']) {
       const answer = await get(path, reader)
-      expect([answer.status, answer.body]).toEqual([200, inactive])
+      expect([answer.status, answer.body]).toEqual([200, unavailable])
     }
   })
 
@@ -46,7 +46,7 @@ describe('the trial', () => {
     expect([answer.status, answer.body.detail]).toEqual([400, 'Trial keys are not available on this server'])
     const withBody = await server.call('POST', '/api/v1/trial/acme/activate', { token: key, headers, body: '{"a":' })
     expect([withBody.status, withBody.body.detail]).toEqual([400, 'Trial keys are not available on this server'])
-    expect((await get('/trial/acme')).body).toEqual(inactive)
+    expect((await get('/trial/acme')).body).toEqual(unavailable)
   })
 
   test('is for those whom the collection concerns', async () => {

@@ -4,6 +4,7 @@ import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { Lending } from '../../store/lending.ts'
 import { outcomeOf } from '../../store/runs.ts'
 import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
@@ -14,6 +15,7 @@ export interface RunsDeps extends DocumentDeps {
   database: Database
   engine: Engine
   sealer: Sealer
+  lending: Lending
   settings: { syncWaitSeconds: number; maxInitParamsBytes: number }
 }
 
@@ -32,6 +34,7 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
         result: {},
         metadata: '',
         url: trajectoryUrl(run, deps.links.publicUrl),
+        ...(run.trial ? { trial: run.trial } : {}),
       }
       return rawJson(`${JSON.stringify(head).slice(0, -1)},"trajectory":${document}}`)
     },
@@ -45,7 +48,8 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
       }
       const outcome = await outcomeOf(deps.database, accepted.id)
       if (!outcome) throw new AppError('not_found', 'The run was deleted meanwhile')
-      const run = { ...accepted, ...outcome.run }
+      const trial = accepted.trial && (await deps.lending.leftAfter(accepted.id))
+      const run = { ...accepted, ...outcome.run, ...(trial ? { trial } : {}) }
       const definition = await deps.definitions(run.definition)
       const document = trajectoryText(run, outcome.steps, definition, deps.links.publicUrl)
       const last = outcome.steps.at(-1)

@@ -11,16 +11,17 @@ import { authorOf } from '../../model/identity.ts'
 import { currentEnvironment } from '../../store/environments.ts'
 import { filesOfRun } from '../../store/files.ts'
 import { claimKey, findClaim, fingerprintOf } from '../../store/idempotency.ts'
+import type { Borrower, Lending, Loan } from '../../store/lending.ts'
 import { findRunByKey, type RunRow } from '../../store/runs.ts'
 import type { runsContract } from './contract.ts'
 import { withResolvedFiles } from './file-paths.ts'
 import { checkParameters } from './parameters.ts'
-import { checkTrial } from './trial.ts'
 
 export interface StartDeps {
   database: Database
   engine: Engine
   sealer: Sealer
+  lending: Lending
   settings: { maxInitParamsBytes: number }
 }
 
@@ -34,7 +35,7 @@ const longestWaitMs = 30_000
  * as it was when it was accepted. A call that is refused uses up no key.
  */
 export const startOf = async (deps: StartDeps, call: RunCall): Promise<RunRow> => {
-  const { database, sealer } = deps
+  const { database, sealer, lending } = deps
   const { body, files } = call
   const key = newRunKey()
   const scope = call.idempotencyScope
@@ -47,20 +48,21 @@ export const startOf = async (deps: StartDeps, call: RunCall): Promise<RunRow> =
   // Looked for before the request is checked: what it names may be gone by now.
   const earlier = (await findClaim(database, sealer, claim))?.runKey
   const run = earlier ? await findRunByKey(database, earlier) : undefined
-  if (run) return asFirstAnswered(run)
+  if (run) return firstAnswer(deps, call, run)
   const request = await requestOf(deps, call)
+  // What is refused claims no key; a run that was to begin before may have its place in the trial already.
+  if (body.use_trial_keys && !earlier) await lending.check(borrowerOf({ ...request, key }))
   const { runKey, isNew } = await claimKey(database, sealer, claim)
   return startOnce(deps, call, { ...request, key: runKey ?? key }, isNew)
 }
 
-const requestOf = async ({ database, sealer, settings }: StartDeps, call: RunCall): Promise<RunRequest> => {
+const requestOf = async ({ database, settings }: StartDeps, call: RunCall): Promise<RunRequest> => {
   const { collection, task, params, body, files, identity } = call
   if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
   // Files may take long to arrive: the version of before may be gone, and its collection too.
   const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id
   if (environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   checkParameters(body, files.length > 0, settings.maxInitParamsBytes)
-  if (body.use_trial_keys) await checkTrial({ database, sealer }, environmentId)
   return {
     collection: { id: collection.id, name: collection.name, environmentId },
     task,
@@ -76,23 +78,26 @@ const requestOf = async ({ database, sealer, settings }: StartDeps, call: RunCal
  * has died between the claim and the run, the repetition of the call.
  */
 const startOnce = async (
-  { database, engine }: StartDeps,
+  deps: StartDeps,
   call: RunCall,
   request: RunRequest & { key: string },
   isNew: boolean,
 ): Promise<RunRow> => {
+  const { database } = deps
   const giveUpAt = Date.now() + longestWaitMs
   for (let look = !isNew; ; look = true) {
     const there = look ? await findRunByKey(database, request.key) : undefined
     if (there) {
       await keepOwnFiles(database, there, call)
-      return asFirstAnswered(there)
+      return firstAnswer(deps, call, there)
     }
+    const loan = call.body.use_trial_keys ? await deps.lending.reserve(borrowerOf(request)) : undefined
     try {
-      const started = await engine.start(request)
+      const started = await deps.engine.start({ ...request, lent: loan?.lent ?? [] })
       call.keepFiles()
-      return asAccepted(started)
+      return { ...asAccepted(started), ...trialOf(loan) }
     } catch (error) {
+      if (loan && call.idempotencyScope === undefined) await giveBack(deps, request.key, error)
       // Postgres went away with the answer: the run may be there, and then it needs its files.
       if (error instanceof AppError && error.code === 'database_unavailable') call.keepFiles()
       if (!(error instanceof RunExists)) throw error
@@ -110,6 +115,29 @@ const startOnce = async (
 const keepOwnFiles = async (database: Database, run: RunRow, { files, keepFiles }: RunCall): Promise<void> => {
   const [first] = files
   if (first && (await filesOfRun(database, run.id)).some(({ object }) => object === first.object)) keepFiles()
+}
+
+const borrowerOf = ({ collection, secrets, key }: RunRequest & { key: string }): Borrower => ({
+  collectionId: collection.id,
+  environmentId: collection.environmentId,
+  secrets,
+  runKey: key,
+})
+
+const trialOf = (loan: Pick<Loan, 'trial'> | undefined): Pick<RunRow, 'trial'> => (loan ? { trial: loan.trial } : {})
+
+/**
+ * The place in the trial of a run that was refused. With an Idempotency-Key it is kept for the repetition, and swept
+ * where none comes; so is that of a run which may be there, as Postgres went away with the answer.
+ */
+const giveBack = async ({ lending }: StartDeps, runKey: string, error: unknown): Promise<void> => {
+  if (error instanceof AppError && error.code === 'database_unavailable') return
+  await lending.release(runKey).catch(() => {}) // the sweep does it then
+}
+
+const firstAnswer = async ({ lending }: StartDeps, { body }: RunCall, run: RunRow): Promise<RunRow> => {
+  const trial = body.use_trial_keys ? await lending.leftAfter(run.id) : undefined
+  return { ...asFirstAnswered(run), ...trialOf(trial && { trial }) }
 }
 
 const asFirstAnswered = (run: RunRow): RunRow => ({

@@ -65,7 +65,7 @@ const outline = (
     error: run.error,
     triggered_by_routine_id: run.routine_id,
     webhook_url: null,
-    trial: null,
+    trial: run.trial ?? null,
     url: trajectoryUrl(run, publicUrl),
   }
   const completed = steps.filter((step) => step.status === 'completed').map((step) => step.name)

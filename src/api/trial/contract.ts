@@ -14,7 +14,7 @@ export const trialContract = {
   activateTrial: endpoint({
     method: 'POST',
     path: '/api/v1/trial/{collection}/activate',
-    summary: 'Begin the trial of a collection; refused by a server that lends no keys',
+    summary: 'Begin the trial of a collection, once; refused by a server that lends no keys',
     tag,
     response: trialSchema,
     errors: ['bad_request'],
