@@ -1,18 +1,16 @@
 import type { Dispatcher } from 'undici'
 import { AppError } from '../lib/errors.ts'
 import type { Fetch } from '../lib/net.ts'
-import type { CallModel, ChatCompletion, ChatRequest, ModelAnswer } from '../model/chat.ts'
 import type { Shape } from '../model/shape.ts'
+import { makeCalls } from './calls.ts'
 import { scriptedProvider } from './catalogue.ts'
 import { makePredictions } from './predictions.ts'
-import { knownModels, priceOf } from './prices.ts'
+import { hasPrice, knownModels } from './prices.ts'
 import type { Asked, LookUpVariable, Models, RoutableModel, Target } from './provider.ts'
 import { resolveModel, servedProviders } from './resolve.ts'
-import { withRetries } from './retry.ts'
 import { unroutable } from './unroutable.ts'
-import { statedCost, usageOf } from './usage.ts'
-import { type CallLimits, completeOverOpenAi } from './wires/openai.ts'
-import { answerScripted, isScripted, type ScriptedModel, scriptedModels } from './wires/scripted.ts'
+import { isScripted, type ScriptedModel, scriptedModels } from './wires/scripted.ts'
+import type { CallLimits } from './wires/wire.ts'
 
 export interface ModelsOptions {
   /** The guarded way out. */
@@ -30,12 +28,6 @@ export interface ModelsOptions {
 
 const scripted = scriptedProvider
 
-const textOf = (completion: ChatCompletion): string => {
-  const content = completion.choices[0]?.message.content
-  if (typeof content === 'string') return content
-  return (content ?? []).map((part) => (typeof part.text === 'string' ? part.text : '')).join('')
-}
-
 /** The scripted model that is meant, if one is: they need no key, and no environment can put another in their place. */
 const scriptedOf = ({ model, provider }: Asked): ScriptedModel | undefined => {
   if (provider !== undefined && provider !== scripted.id) return undefined
@@ -45,18 +37,6 @@ const scriptedOf = ({ model, provider }: Asked): ScriptedModel | undefined => {
   throw new AppError('model_unavailable', `Model '${model}' cannot be served: no scripted model is called so`, {
     hint: `There are ${scriptedModels.map((one) => `${scripted.id}/${one}`).join(' and ')}.`,
   })
-}
-
-const byScript = (model: ScriptedModel, request: ChatRequest): ModelAnswer => {
-  const completion = answerScripted(model, request)
-  return {
-    completion,
-    text: textOf(completion),
-    provider: scripted.id,
-    model: `${scripted.id}/${model}`, // where the name stands alone, it still says what it is
-    usage: usageOf(completion),
-    cost_usd: null,
-  }
 }
 
 const scriptedTarget = (model: ScriptedModel): Target => ({
@@ -69,20 +49,7 @@ const scriptedTarget = (model: ScriptedModel): Target => ({
   headers: {},
 })
 
-const answerOf = async ({ provider, model }: Target, completion: ChatCompletion): Promise<ModelAnswer> => {
-  const usage = usageOf(completion)
-  const stated = provider.states_cost ? statedCost(completion) : undefined
-  return {
-    completion,
-    text: textOf(completion),
-    provider: provider.id,
-    model,
-    usage,
-    cost_usd: stated ?? (usage ? await priceOf(provider, model, usage) : null),
-  }
-}
-
-/** Puts resolving, wires, retries and prices together. */
+/** Puts names, keys and calls together. */
 export const makeModels = (options: ModelsOptions): Models => {
   const routable: Models['routable'] = async (environments) => {
     const served = new Map(environments.flatMap(servedProviders).map((provider) => [provider.id, provider]))
@@ -110,8 +77,10 @@ export const makeModels = (options: ModelsOptions): Models => {
     const { serverUrl, lentKeys = () => undefined } = options
     const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
     const found = resolveModel(asked, at, shape)
-    if ('url' in found) return found
-    throw unroutable(asked, found, await routable([at.env]))
+    if (!('url' in found)) throw unroutable(asked, found, await routable([at.env]))
+    const { provider, model, base_url: url, trusted } = found
+    await caller.admit?.({ provider: provider.id, model, url, trusted, hasPrice: () => hasPrice(provider, model) })
+    return found
   }
 
   const route: Models['route'] = async (asked, caller, shape) => {
@@ -119,15 +88,5 @@ export const makeModels = (options: ModelsOptions): Models => {
     return { ...target, agent: await options.agent(target.trusted) }
   }
 
-  const call: CallModel = async (request, caller, chosen = {}) => {
-    const target = await find({ model: request.model, ...chosen }, caller, 'chat')
-    if (target.provider === scripted) return byScript(target.model as ScriptedModel, request)
-    const fetch = target.trusted ? options.trustedFetch : options.fetch
-    const completion = await withRetries(
-      () => completeOverOpenAi(target, request, fetch, options.limits, caller.signal),
-      caller.signal,
-    )
-    return answerOf(target, completion)
-  }
-  return { call, route, routable, ...makePredictions(options) }
+  return { ...makeCalls(options, find), route, routable, ...makePredictions(options) }
 }

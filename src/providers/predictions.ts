@@ -4,9 +4,9 @@ import type { Predict, PredictionOptions, UploadInput } from '../model/predictio
 import type { LookUpVariable, Provider } from './provider.ts'
 import { resolveProvider } from './resolve.ts'
 import { unroutable } from './unroutable.ts'
-import type { CallLimits } from './wires/openai.ts'
 import { predictAtReplicate, uploadToReplicate } from './wires/replicate.ts'
 import type { ReplicateAccount } from './wires/replicate-api.ts'
+import type { CallLimits } from './wires/wire.ts'
 
 interface Ways {
   fetch: Fetch
@@ -32,7 +32,11 @@ export const replicate: Provider = {
 
 /** Who runs models that have inputs of their own: Replicate, with the key of the caller or one that is lent to it. */
 export const makePredictions = (ways: Ways): { predict: Predict; uploadInput: UploadInput } => {
-  const accountOf = (model: string, caller: ModelCaller, { key }: PredictionOptions = {}): ReplicateAccount => {
+  const accountOf = async (
+    model: string,
+    caller: ModelCaller,
+    { key }: PredictionOptions = {},
+  ): Promise<ReplicateAccount> => {
     const { serverUrl, lentKeys = () => undefined } = ways
     const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
     const asked = { model, key: key?.trim() || undefined }
@@ -41,18 +45,20 @@ export const makePredictions = (ways: Ways): { predict: Predict; uploadInput: Up
       const why = 'variables' in found ? found : { variables: replicate.keys.slice(0, 1), problem: undefined }
       throw unroutable(asked, why, [])
     }
+    const { base_url: url, trusted } = found
+    await caller.admit?.({ provider: replicate.id, model, url, trusted, hasPrice: async () => false })
     return {
-      baseUrl: found.base_url,
+      baseUrl: url,
       key: found.key,
-      fetch: found.trusted ? ways.trustedFetch : ways.fetch,
+      fetch: trusted ? ways.trustedFetch : ways.fetch,
       fetchElsewhere: ways.fetch,
       ...ways.limits,
     }
   }
   return {
     predict: async (request, caller, options) =>
-      predictAtReplicate(accountOf(request.model, caller, options), request, caller.signal),
+      predictAtReplicate(await accountOf(request.model, caller, options), request, caller.signal),
     uploadInput: async (file, caller, options) =>
-      uploadToReplicate(accountOf('a file', caller, options), file, caller.signal),
+      uploadToReplicate(await accountOf('a file', caller, options), file, caller.signal),
   }
 }

@@ -1,5 +1,7 @@
 import type { Dispatcher } from 'undici'
-import type { CallModel, ModelCaller } from '../model/chat.ts'
+import type { CallModel, ModelCaller, StreamModel } from '../model/chat.ts'
+import type { EmbedTexts } from '../model/embedding.ts'
+import type { MakeImages } from '../model/image.ts'
 import type { Predict, UploadInput } from '../model/prediction.ts'
 import type { Shape } from '../model/shape.ts'
 
@@ -83,8 +85,11 @@ export interface Route extends Target {
 /** Everybody who answers model calls, behind one call. */
 export interface Models {
   call: CallModel
+  stream: StreamModel
+  embed: EmbedTexts
+  image: MakeImages
   /** Who would answer, for a caller that passes the bytes on itself. Throws `model_unavailable`. Sends nothing. */
-  route(asked: Asked, caller: Pick<ModelCaller, 'env' | 'lent'>, shape: Shape): Promise<Route>
+  route(asked: Asked, caller: Pick<ModelCaller, 'env' | 'lent' | 'admit'>, shape: Shape): Promise<Route>
   /** Runs a model that has inputs of its own. */
   predict: Predict
   uploadInput: UploadInput

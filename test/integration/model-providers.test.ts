@@ -1,5 +1,5 @@
+import { Agent } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Fetch, makeFetcher, parseAllowRules } from '../../src/lib/net.ts'
 import type { ChatRequest } from '../../src/model/chat.ts'
 import { catalogue } from '../../src/providers/catalogue.ts'
 import { makeModels } from '../../src/providers/models.ts'
@@ -12,16 +12,16 @@ const urls: string[] = []
 
 beforeAll(async () => {
   fake = await startFakeOpenAi()
-  const out = makeFetcher({ allowPrivateNetwork: parseAllowRules(`127.0.0.1:${fake.port}`) })
   // Whoever is called, the fake answers: what a provider would have been asked at is kept.
-  const fetch: Fetch = (url, request) => {
-    urls.push(url)
-    return out(`http://127.0.0.1:${fake.port}${new URL(url).pathname}`, request)
-  }
+  const agent = new Agent().compose((dispatch) => (options, handler) => {
+    urls.push(`${options.origin}${options.path}`)
+    return dispatch({ ...options, origin: `http://127.0.0.1:${fake.port}` }, handler)
+  })
+  const nobody = () => Promise.reject(new Error('nothing but models is called here'))
   models = makeModels({
-    fetch,
-    trustedFetch: () => Promise.reject(new Error('no base URL was set on the server')),
-    agent: () => Promise.reject(new Error('nobody passes bytes on here')),
+    fetch: nobody,
+    trustedFetch: nobody,
+    agent: async (trusted) => (trusted ? nobody() : agent),
     serverUrl: () => undefined,
     limits: { firstByteSeconds: 5, idleSeconds: 5 },
   })

@@ -1,4 +1,7 @@
-import type { ChatCompletion, ChatMessage, ChatRequest } from '../../model/chat.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { ChatChunk, ChatCompletion, ChatMessage, ChatRequest } from '../../model/chat.ts'
+import { chunksOf } from './chunks-of.ts'
+import type { WireCall, WireProtocol } from './wire.ts'
 
 /** What the built-in provider answers as; none of it is a real model, and each says so. */
 export const scriptedModels = ['echo', 'json'] as const
@@ -67,4 +70,33 @@ export const answerScripted = (model: ScriptedModel, request: ChatRequest): Chat
     choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }],
     usage: { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
   }
+}
+
+const wordByWord = (text: string): string[] => text.match(/\s*\S+\s*$|\s*\S+/g) ?? [text]
+
+const wantsUsage = ({ stream_options: options }: ChatRequest): boolean =>
+  isObject(options) && options.include_usage === true
+
+const streamed = async function* (answer: ChatCompletion, withUsage: boolean): AsyncGenerator<ChatChunk> {
+  const chunks = chunksOf(answer, wordByWord)
+  yield* withUsage ? chunks : chunks.filter(({ choices }) => choices.length > 0)
+}
+
+const modelOf = ({ model }: WireCall): ScriptedModel => (isScripted(model) ? model : 'echo')
+
+const nothingElse = async (): Promise<never> => {
+  throw new AppError('model_unavailable', 'The scripted models answer chat alone: they make no vectors and no images', {
+    hint: 'Set the key of a provider in the environment of the collection, and name one of its models.',
+  })
+}
+
+/** The models that are none, spoken to like any other. */
+export const scriptedWire: WireProtocol = {
+  complete: async (request, call) => ({ completion: answerScripted(modelOf(call), request), warnings: [] }),
+  stream: async (request, call) => ({
+    chunks: streamed(answerScripted(modelOf(call), request), wantsUsage(request)),
+    warnings: [],
+  }),
+  embed: nothingElse,
+  draw: nothingElse,
 }

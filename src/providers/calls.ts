@@ -1,0 +1,97 @@
+import type { Dispatcher } from 'undici'
+import type { Fetch } from '../lib/net.ts'
+import { makeOpener } from '../lib/net-open.ts'
+import type { CallModel, ChatCompletion, ChatOptions, ModelCaller, ModelUsage, StreamModel } from '../model/chat.ts'
+import type { EmbedTexts } from '../model/embedding.ts'
+import type { MakeImages } from '../model/image.ts'
+import type { Shape } from '../model/shape.ts'
+import { priceOf } from './prices.ts'
+import type { Asked, Provider, Target } from './provider.ts'
+import { withRetries } from './retry.ts'
+import { statedCost, usageOf } from './usage.ts'
+import { scriptedWire } from './wires/scripted.ts'
+import type { CallLimits, WireCall, WireProtocol } from './wires/wire.ts'
+
+export interface Ways {
+  /** The guarded way out. */
+  fetch: Fetch
+  /** What calls are sent with: the guarded agent, or the one to the base URLs of the server. */
+  agent(trusted: boolean): Promise<Dispatcher>
+  limits: CallLimits
+}
+
+/** Who answers; throws `model_unavailable`. */
+export type FindTarget = (asked: Asked, caller: ModelCaller, shape: Shape) => Promise<Target>
+
+/** Wires are loaded with the first call that needs one. */
+const wireOf = async ({ wire }: Provider): Promise<WireProtocol> => {
+  if (wire === 'scripted') return scriptedWire
+  return (await import('./wires/openai.ts')).openAiWire
+}
+
+const textOf = (completion: ChatCompletion): string => {
+  const content = completion.choices[0]?.message.content
+  if (typeof content === 'string') return content
+  return (content ?? []).map((part) => (typeof part.text === 'string' ? part.text : '')).join('')
+}
+
+/** Who answered, as it is recorded; where the name of a scripted model stands alone, it still says what it is. */
+const answeredBy = ({ provider, model }: Target) => ({
+  provider: provider.id,
+  model: provider.wire === 'scripted' ? `${provider.id}/${model}` : model,
+})
+
+const costOf = async ({ provider, model }: Target, usage: ModelUsage | null, stated?: number): Promise<number | null> =>
+  (provider.states_cost ? stated : undefined) ?? (usage ? await priceOf(provider, model, usage) : null)
+
+/** Puts wires, retries and prices together: every call of a model in OpenAI's shape, whoever answers it. */
+export const makeCalls = (
+  ways: Ways,
+  find: FindTarget,
+): { call: CallModel; stream: StreamModel; embed: EmbedTexts; image: MakeImages } => {
+  const begin = async (asked: Asked, caller: ModelCaller, shape: Shape): Promise<[WireProtocol, WireCall]> => {
+    const target = await find(asked, caller, shape)
+    const call: WireCall = {
+      ...target,
+      open: async (url, request) => makeOpener(await ways.agent(target.trusted))(url, request),
+      download: ways.fetch,
+      env: (name) => caller.env(name),
+      limits: ways.limits,
+      signal: caller.signal,
+    }
+    return [await wireOf(target.provider), call]
+  }
+  const asked = (model: string, chosen: ChatOptions = {}): Asked => ({ model, ...chosen })
+
+  return {
+    async call(request, caller, chosen) {
+      const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
+      const { completion, warnings } = await withRetries(() => wire.complete(request, call), caller.signal)
+      const usage = usageOf(completion)
+      return {
+        completion,
+        text: textOf(completion),
+        ...answeredBy(call),
+        usage,
+        cost_usd: await costOf(call, usage, statedCost(completion)),
+        ...(warnings.length > 0 ? { warnings } : {}),
+      }
+    },
+    async stream(request, caller, chosen) {
+      const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
+      const { chunks, warnings } = await withRetries(() => wire.stream(request, call), caller.signal)
+      return { ...answeredBy(call), warnings, chunks }
+    },
+    async embed(request, caller, chosen) {
+      const [wire, call] = await begin(asked(request.model, chosen), caller, 'embeddings')
+      const { embeddings, usage, warnings } = await withRetries(() => wire.embed(request, call), caller.signal)
+      return { embeddings, ...answeredBy(call), usage, cost_usd: await costOf(call, usage), warnings }
+    },
+    async image(request, caller, chosen) {
+      const [wire, call] = await begin(asked(request.model, chosen), caller, 'images')
+      const drawn = await withRetries(() => wire.draw(request, call), caller.signal)
+      const { images, text, usage, stated_cost: stated, warnings } = drawn
+      return { images, text, ...answeredBy(call), usage, cost_usd: await costOf(call, usage, stated), warnings }
+    },
+  }
+}

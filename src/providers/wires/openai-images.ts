@@ -1,0 +1,70 @@
+import { fileFormatOf } from '../../lib/file-format.ts'
+import type { ModelUsage } from '../../model/chat.ts'
+import type { ImageRequest, MadeImage } from '../../model/image.ts'
+import { usageOf } from '../usage.ts'
+import { jsonOf, post } from './read-answer.ts'
+import { impossible, isObject, onTheWay, unreadable } from './refusal.ts'
+import type { Drawn, WireCall } from './wire.ts'
+
+const largestImage = 64 * 1024 * 1024
+
+interface ImageList {
+  data: Record<string, unknown>[]
+  usage?: Record<string, unknown>
+}
+
+const isList = (body: unknown): body is ImageList =>
+  isObject(body) && Array.isArray(body.data) && body.data.length > 0 && body.data.every(isObject)
+
+/** Bytes with the content type that they show themselves. */
+export const imageOf = async (bytes: Uint8Array, named = 'image/png'): Promise<MadeImage> => ({
+  bytes,
+  type: (await fileFormatOf(bytes))?.mime ?? named,
+})
+
+const dataUri = /^data:([^;,]+)[^,]*;base64,(.*)$/s
+
+const bytesOf = async (one: Record<string, unknown>, call: WireCall): Promise<Uint8Array | undefined> => {
+  if (typeof one.b64_json === 'string') return Buffer.from(one.b64_json, 'base64')
+  if (typeof one.url !== 'string') return undefined
+  const [, , data] = dataUri.exec(one.url) ?? []
+  if (data !== undefined) return Buffer.from(data, 'base64')
+  // At an address of its own, without the key.
+  return (await call.download(one.url, { maxBytes: largestImage, signal: call.signal })).bytes()
+}
+
+const madeOf = async (one: Record<string, unknown>, call: WireCall): Promise<MadeImage | undefined> => {
+  const bytes = await bytesOf(one, call)
+  if (!bytes?.length) return undefined
+  const revised = one.revised_prompt
+  return { ...(await imageOf(bytes)), ...(typeof revised === 'string' ? { revised_prompt: revised } : {}) }
+}
+
+const usageIn = ({ usage }: ImageList): ModelUsage | null =>
+  usageOf({
+    choices: [],
+    usage: usage && { ...usage, prompt_tokens: usage.input_tokens, completion_tokens: usage.output_tokens },
+  } as Parameters<typeof usageOf>[0])
+
+const bodyFor = ({ images, aspect_ratio: ratio, ...request }: ImageRequest, call: WireCall) => ({
+  ...request,
+  model: call.model,
+  ...(ratio ? { aspect_ratio: ratio } : {}),
+})
+
+/** Images from words, where OpenAI's `/images/generations` is spoken. */
+export const drawOverOpenAi = async (request: ImageRequest, call: WireCall): Promise<Drawn> => {
+  if (request.images?.length) {
+    throw impossible(call, 'it takes no images to begin from', 'Use a model of Gemini, such as gemini-2.5-flash-image.')
+  }
+  const url = call.native ? call.url : `${call.base_url}/images/generations`
+  try {
+    const answer = await post(call, url, bodyFor(request, call), 'application/json')
+    const list = await jsonOf(call, answer, 'list of images', isList)
+    const made = (await Promise.all(list.data.map((one) => madeOf(one, call)))).filter((one) => one !== undefined)
+    if (made.length === 0) throw unreadable(call, 'image', { ...answer, text: JSON.stringify(list) })
+    return { images: made, text: '', usage: usageIn(list), warnings: [] }
+  } catch (error) {
+    throw onTheWay(error, call)
+  }
+}

@@ -1,0 +1,43 @@
+import type { OpenAnswer } from '../../lib/net-open.ts'
+import type { Target } from '../provider.ts'
+import { errorInside, parsed, refusal, unreadable } from './refusal.ts'
+import type { WireCall } from './wire.ts'
+
+/** A call is bounded by its step and by silence; this is for an answer that never ends. */
+const longestSeconds = 3600
+
+/** Sends a JSON body where the call goes, with the key in its header and nowhere else. */
+export const post = (call: WireCall, url: string, body: unknown, accept: string): Promise<OpenAnswer> =>
+  call.open(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept, ...call.headers },
+    body: JSON.stringify(body),
+    signal: call.signal,
+    timeoutSeconds: longestSeconds,
+    ...call.limits,
+  })
+
+/** The text of an answer, read to its end. */
+export const textOf = async (answer: OpenAnswer): Promise<string> => {
+  const parts: Uint8Array[] = []
+  for await (const part of answer.body) parts.push(part)
+  return Buffer.concat(parts).toString('utf8')
+}
+
+export const isSuccess = ({ status }: OpenAnswer): boolean => status >= 200 && status <= 299
+
+/** The JSON of an answer that has to be a `what`: refusals and whatever else comes instead are thrown. */
+export const jsonOf = async <T>(
+  target: Target,
+  answer: OpenAnswer,
+  what: string,
+  isOne: (body: unknown) => body is T,
+): Promise<T> => {
+  const text = await textOf(answer)
+  if (!isSuccess(answer)) throw refusal(target, answer.status, text, answer.headers)
+  const body = parsed(text)
+  const status = errorInside(body)
+  if (status !== undefined) throw refusal(target, status, text, answer.headers)
+  if (!isOne(body)) throw unreadable(target, what, { status: answer.status, text, headers: answer.headers })
+  return body
+}

@@ -1,0 +1,115 @@
+import { AppError } from '../../lib/errors.ts'
+import { retryAfterSeconds } from '../../lib/retry-after.ts'
+import type { Target } from '../provider.ts'
+
+const shownCharacters = 500
+/** Of a body that is no JSON, so much is looked through for its words. */
+const readCharacters = 20_000
+
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The JSON of a text; undefined where it is none. */
+export const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The sentence in the body of an error, in whichever of the usual places; else the text itself, without markup. */
+const wordsOf = (text: string): string => {
+  const body = parsed(text)
+  const error = isObject(body) ? (body.error ?? body.errors ?? body) : body
+  const inner = Array.isArray(error)
+    ? isObject(error[0]) && isObject(error[0].error)
+      ? error[0].error
+      : error[0]
+    : error
+  const words = isObject(inner) ? (inner.message ?? inner.Message ?? inner.detail ?? inner.error) : inner
+  if (typeof words === 'string') return words
+  return words === undefined ? text.slice(0, readCharacters).replace(/<[^<>]*>/g, ' ') : JSON.stringify(words)
+}
+
+/** A text as it may be shown: its beginning on one line, without the key. */
+const shown = (text: string, { key }: Target): string =>
+  (key ? text.replaceAll(key, '***') : text).replace(/\s+/g, ' ').trim().slice(0, shownCharacters)
+
+const hints: Record<number, (target: Target) => string> = {
+  401: ({ provider }) => `Check the key: ${provider.keys[0]} of the run's environment, or the api_key of the step.`,
+  402: ({ provider }) => `The account at ${provider.name} has no credit left.`,
+  403: ({ provider }) => `The key does not reach that model at ${provider.name}.`,
+  404: ({ provider, model }) => `Check the name: ${provider.name} was asked for the model '${model}'.`,
+  429: ({ provider }) => `The limit of the key at ${provider.name} is reached: wait, or raise it there.`,
+}
+
+/** What a provider said instead of an answer. Its status and words are kept; the key never stands in them. */
+export const refusal = (
+  target: Target,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): AppError => {
+  const words = shown(wordsOf(text), target)
+  const wait = retryAfterSeconds(headers)
+  const hint = hints[status]?.(target)
+  return new AppError('upstream_failed', `${target.provider.name} answered ${status}${words ? `: ${words}` : ''}`, {
+    retryable: status === 408 || status === 409 || status === 429 || status >= 500,
+    extra: { upstream_status: status },
+    ...(hint === undefined ? {} : { hint }),
+    ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
+  })
+}
+
+/** An answer that is not what was asked for: `what` says what that was, such as `chat completion`. */
+export const unreadable = (
+  target: Target,
+  what: string,
+  { status, text, headers }: { status: number; text: string; headers: Readonly<Record<string, string>> },
+): AppError => {
+  const type = headers['content-type'] ?? 'no content type'
+  const { provider, url } = target
+  return new AppError(
+    'upstream_failed',
+    `${provider.name} answered ${status} with something that is no ${what} (${type}): ${shown(text, target)}`,
+    { hint: `Check what answers at ${provider.base_url_variable ?? url}.` },
+  )
+}
+
+/** A stream that ended before the answer in it did. */
+export const cutOff = ({ provider }: Target): AppError =>
+  new AppError('upstream_failed', `${provider.name} ended its answer in the middle`, {
+    hint: 'What had arrived until then is no whole answer. Ask again.',
+    retryable: true,
+  })
+
+/** What of a request this provider cannot be asked for. */
+export const impossible = ({ provider }: Target, problem: string, hint: string): AppError =>
+  new AppError('parameter_invalid', `${provider.name} cannot be asked so: ${problem}`, { hint })
+
+/** Status of an error that came with a 200, as gateways in front of providers send it. */
+export const errorInside = (body: unknown): number | undefined => {
+  if (!isObject(body) || !isObject(body.error) || Array.isArray(body.choices)) return undefined
+  const code = Number(body.error.code)
+  return Number.isInteger(code) && code >= 400 && code < 600 ? code : 502
+}
+
+const placeUnder = (base: string): RegExp =>
+  new RegExp(`(?:POST )?${base.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\S*?(?=:?\\s|:?$)`, 'g')
+
+/** What went wrong on the way, told of the provider: where the server has it is nobody's business but the server's. */
+export const onTheWay = (error: unknown, { base_url: base, provider }: Target): unknown => {
+  if (!(error instanceof AppError) || error.code === 'upstream_failed') return error
+  const advice =
+    error.code === 'timed_out'
+      ? 'Slow models need more: JETTY_MODEL_FIRST_BYTE_SECONDS, JETTY_MODEL_IDLE_SECONDS.'
+      : undefined
+  const hint = error.hint ?? advice
+  const message = base === '' ? error.message : error.message.replace(placeUnder(base), provider.name)
+  return new AppError(error.code, message, {
+    retryable: error.retryable,
+    cause: error.cause,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
