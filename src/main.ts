@@ -31,6 +31,7 @@ import type { Logger } from './lib/log.ts'
 import type { Fetch, FetcherOptions } from './lib/net.ts'
 import { pause } from './lib/time.ts'
 import { version } from './lib/version.ts'
+import type { LentKeys } from './model/trial.ts'
 import type { Workflow } from './model/workflow.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 import { makeModels } from './providers/models.ts'
@@ -116,7 +117,7 @@ export const startServer = async ({
     await migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(database.url) }])
     await checkSealingKey(database, sealer)
     const objects = await openDiskObjects(join(dataDir, 'files'))
-    const models = modelsFor(settings)
+    const models = modelsFor(settings, lentKeys)
     const engine = await startEngine({
       database,
       executor,
@@ -278,7 +279,7 @@ const lazyWayOut = (
 }
 
 /** Who answers model calls. A base URL that the server was started with is trusted: it alone may be private. */
-const modelsFor = (settings: Settings) => {
+const modelsFor = (settings: Settings, lentKeys: LentKeys) => {
   const serverUrls = new Map([
     ['OPENAI_BASE_URL', settings.openaiBaseUrl],
     ['ANTHROPIC_BASE_URL', settings.anthropicBaseUrl],
@@ -298,6 +299,7 @@ const modelsFor = (settings: Settings) => {
     trustedFetch: toServers.fetch,
     agent: (isTrusted) => (isTrusted ? toServers : guarded).agent(),
     serverUrl: (variable) => serverUrls.get(variable),
+    lentKeys: lentKeys.value,
     limits: { firstByteSeconds: settings.modelFirstByteSeconds, idleSeconds: settings.modelIdleSeconds },
   })
 }
