@@ -1,0 +1,91 @@
+"""Makes one call with the OpenAI library for Python and prints what came of it as JSON.
+
+openai_client.py BASE_URL CASE; the key is in JETTY_KEY.
+"""
+
+import json
+import os
+import sys
+
+import openai
+from pydantic import BaseModel
+
+base_url, case = sys.argv[1:]
+client = openai.OpenAI(api_key=os.environ["JETTY_KEY"], base_url=base_url, max_retries=0)
+
+MODEL = "gpt-4o-mini"
+HELLO = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+
+
+class Weather(BaseModel):
+    city: str
+    degrees: int
+
+
+def chat():
+    raw = client.chat.completions.with_raw_response.create(**HELLO)
+    return {"text": raw.parse().choices[0].message.content, "trajectory": raw.headers["x-jetty-trajectory-id"]}
+
+
+def stream():
+    chunks = list(client.chat.completions.create(**HELLO, stream=True, stream_options={"include_usage": True}))
+    texts = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+    return {"text": "".join(texts), "chunks": len(chunks), "tokens": chunks[-1].usage.total_tokens}
+
+
+def extra_body():
+    extra = {"top_k": 7, "x_future": {"deep": [1, None]}}
+    chunks = client.chat.completions.create(**HELLO, stream=True, extra_body=extra)
+    return {"text": "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)}
+
+
+def called(message):
+    return [[call.function.name, json.loads(call.function.arguments)] for call in message.tool_calls]
+
+
+def tools():
+    return called(client.chat.completions.create(**HELLO, tools=[WEATHER]).choices[0].message)
+
+
+def streamed_tools():
+    with client.beta.chat.completions.stream(**HELLO, tools=[WEATHER]) as events:
+        return called(events.get_final_completion().choices[0].message)
+
+
+def schema():
+    return client.beta.chat.completions.parse(**HELLO, response_format=Weather).choices[0].message.parsed.model_dump()
+
+
+def embeddings():
+    return client.embeddings.create(model="text-embedding-3-small", input="Hello").data[0].embedding
+
+
+def images():
+    return client.images.generate(model="gpt-image-1", prompt="A jetty").data[0].b64_json
+
+
+def responses():
+    return client.responses.create(model=MODEL, input="Hello").output_text
+
+
+def streamed_responses():
+    events = client.responses.create(model=MODEL, input="Hello", stream=True)
+    return "".join(event.delta for event in events if event.type == "response.output_text.delta")
+
+
+def models():
+    return [model.id for model in client.models.list()]
+
+
+CASES = [chat, stream, extra_body, tools, streamed_tools, schema, embeddings, images, responses, streamed_responses, models]
+
+try:
+    result = {"result": {function.__name__: function for function in CASES}[case]()}
+except openai.APIStatusError as error:
+    result = {"error": type(error).__name__, "status": error.status_code, "code": error.code, "text": str(error)}
+except (openai.APIError, openai.OpenAIError) as error:
+    result = {"error": type(error).__name__, "text": str(error)}
+except Exception as error:  # what the HTTP library says of a stream that was cut
+    result = {"error": f"{type(error).__module__}.{type(error).__name__}", "text": str(error)}
+print(json.dumps(result))
