@@ -4,6 +4,7 @@ import { type GuardOptions, makeGuardedAgent } from './net-agent.ts'
 import { checkAnnouncedLength, readBody } from './net-body.ts'
 import { makeClock } from './net-clock.ts'
 import { asNetworkError, firstHop, type Hop, redirected, shown } from './net-hop.ts'
+import { requireAllowedHost } from './net-hosts.ts'
 
 export { type AllowRule, parseAllowRules } from './net-addresses.ts'
 export { type GuardOptions, type LookUp, makeGuardedAgent } from './net-agent.ts'
@@ -22,6 +23,8 @@ export interface OutgoingRequest {
   idleSeconds?: number
   /** False: a redirect is an answer like any other. */
   followRedirects?: boolean
+  /** The only hosts that may be reached, by a redirect too; see `requireAllowedHost`. Undefined: any. */
+  allowedHosts?: readonly string[] | undefined
   signal?: AbortSignal
 }
 
@@ -103,6 +106,7 @@ export const makeFetcher = (options: FetcherOptions): Fetch => {
     const maxBytes = request.maxBytes ?? options.maxBytes ?? 32 * 1024 * 1024
     try {
       for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
+        requireAllowedHost(hop.url, request.allowedHosts)
         // undici does not look at the signal while it still connects, hence the race.
         const answer = await Promise.race([send(agent, hop, request, maxBytes, clock.signal), clock.stopped])
         if ('status' in answer) {

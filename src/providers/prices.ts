@@ -31,6 +31,12 @@ export const priceOf = async (provider: Provider, model: string, usage: ModelUsa
   }
 }
 
+const someTokens: ModelUsage = { prompt_tokens: 1000, completion_tokens: 1000, total_tokens: 2000 }
+
+/** Whether a call's cost will be known: by the price list, or because the provider says it. */
+export const hasPrice = async (provider: Provider, model: string): Promise<boolean> =>
+  provider.states_cost === true || (await priceOf(provider, model, someTokens)) !== null
+
 const notChat = /whisper|embed|tts|transcribe|moderation|realtime|image|audio|voyage|rerank|-live-|dall-e/
 /** Entries that stand for many models, and one or two letters that match anything. */
 const isPattern = (id: string): boolean => /[-.]$|^ft:|\.ft-/.test(id)
