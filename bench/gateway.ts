@@ -8,61 +8,41 @@ import { gatewayCpu, otherCpu, pin } from './gateway/cpus.ts'
 import { measure, type Target, type Tools } from './gateway/measure.ts'
 import { startPortkey } from './gateway/portkey.ts'
 import { type Measured, type Name, reportOn } from './gateway/results.ts'
+import { chatPath, recordsOf, startGatewayServer } from './gateway/server.ts'
 import { residentMb } from './lib/processes.ts'
-import type { JettyServer } from './lib/server.ts'
 import { stage } from './lib/stage.ts'
 
 const quick = process.argv.includes('--quick')
 const rounds = quick ? 1 : 5
 const longestSeconds = 480
 
-const path = '/v1/chat/completions'
-const json = { 'content-type': 'application/json' }
-
-/** A collection with the key of the upstream, and a key of ours to call it with. */
-const collectionKey = async (server: JettyServer): Promise<string> => {
-  await server.call('POST', '/api/v1/collections', { name: 'bench' })
-  await server.call('PATCH', '/api/v1/collections/bench/environment', {
-    environment_variables: { OPENAI_API_KEY: upstreamKey },
-  })
-  return server.key('bench')
-}
-
-/** How many calls are on record. */
-const recordsOf = async (server: JettyServer): Promise<number> => {
-  const { text } = await server.call('GET', '/api/v1/db/trajectories/bench/_chat?limit=1')
-  return (JSON.parse(text) as { total: number }).total
-}
-
 await stage(
   'gateway',
-  async ({ report, jetty, child, createDatabase, postgres, makeFolder, watch }) => {
+  async (stage) => {
+    const { report, child, postgres, makeFolder, watch } = stage
     pin(process.pid, otherCpu) // and whatever it starts: upstream, clients, PostgreSQL
-    const upstream = await child('../gateway/upstream-process.ts')
-    const origin = `http://127.0.0.1:${await upstream.ask<number>('port')}`
+    const { origin, server, target } = await startGatewayServer(stage)
     const reader = await child('../gateway/streams-process.ts')
-    const environment = { DATABASE_URL: await createDatabase('gateway'), OPENAI_BASE_URL: `${origin}/v1` }
-    const server = await jetty({ environment })
     const portkey = await startPortkey(makeFolder(), watch)
-    for (const pid of [server.pid, portkey.pid]) pin(pid, gatewayCpu)
+    for (const { pid } of [server, portkey]) pin(pid, gatewayCpu)
 
-    const ours = { url: server.url + path, pid: server.pid }
-    const authorization = `Bearer ${await collectionKey(server)}`
-    const headers = { ...json, authorization: `Bearer ${upstreamKey}` }
+    const { pid } = server
+    const direct = { ...target.headers, authorization: `Bearer ${upstreamKey}` }
     const routing = { 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${origin}/v1` }
     const targets: Record<Name, Target> = {
-      direct: { name: 'direct', url: origin + path, headers },
-      jetty: { name: 'jetty', ...ours, headers: { ...json, authorization }, records: true },
+      direct: { name: 'direct', url: origin + chatPath, headers: direct },
+      jetty: { name: 'jetty', ...target, pid, records: true },
       unrecorded: {
         name: 'jetty, not recording',
-        ...ours,
-        headers: { ...json, authorization, 'x-jetty-record': 'off' },
+        ...target,
+        pid,
+        headers: { ...target.headers, 'x-jetty-record': 'off' },
       },
       portkey: {
         name: portkey.name,
-        url: portkey.url + path,
+        url: portkey.url + chatPath,
         pid: portkey.pid,
-        headers: { ...headers, ...routing },
+        headers: { ...direct, ...routing },
       },
     }
     const tools: Tools = { folder: makeFolder(), reader, postgresPid: (await postgres()).pid }
