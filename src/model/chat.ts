@@ -104,12 +104,37 @@ export interface ChatOptions {
   key?: string | undefined
 }
 
+/** A call to a model that is about to be sent. */
+export interface OutgoingCall {
+  provider: string
+  model: string
+  url: string
+  /** Whoever runs the server chose that URL. */
+  trusted: boolean
+  /** Whether anybody knows what it costs. */
+  hasPrice(): Promise<boolean>
+}
+
+/** A model that was asked in vain before another one answered. */
+export interface FailedAttempt {
+  /** As the caller wrote it. */
+  model: string
+  code: string
+  message: string
+}
+
 /** On whose behalf a model is called. */
 export interface ModelCaller {
   /** The variables in which keys and base URLs are looked up. */
   env(name: string): string | undefined
   /** Whether the server lends it the key of that name; `env` gives a placeholder then. */
   lent?(name: string): boolean
+  /** Asked once it is known who is to answer, before anything is sent: what it throws is the failure of the call. */
+  admit?(call: OutgoingCall): Promise<void>
+  /** Models to ask, in this order, where the one that was meant cannot answer. */
+  fallbackModels?: readonly string[] | undefined
+  /** Told of each that could not. */
+  onFallback?(failed: FailedAttempt): void
   signal: AbortSignal
 }
 
