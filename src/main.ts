@@ -33,6 +33,7 @@ import { pause } from './lib/time.ts'
 import { version } from './lib/version.ts'
 import type { LentKeys } from './model/trial.ts'
 import type { Workflow } from './model/workflow.ts'
+import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 import { makeModels } from './providers/models.ts'
 import { makeCallCounter, sweepCallWindows } from './store/call-windows.ts'
@@ -129,7 +130,12 @@ export const startServer = async ({
         maxBytes: settings.maxFetchBytes,
         timeoutSeconds: settings.fetchTimeoutSeconds,
       }).fetch,
-      models: { chat: models.call },
+      models: { ...models, chat: callWithFallback(models.call, settings.modelFallbackSeconds) },
+      activitySettings: {
+        modelFileBytes: settings.modelFileBytes,
+        mediaFiles: settings.mediaFiles,
+        geminiImageModel: settings.geminiImageModel,
+      },
       openEnvironment: async (id) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id)),
       lentKeys,
       sealer,

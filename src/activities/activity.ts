@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
-import type { ChatOptions, ChatRequest, ModelAnswer } from '../model/chat.ts'
+import type { ActivitySettings } from '../model/activity-settings.ts'
+import type { ModelCalls } from '../model/model-calls.ts'
 
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
 
@@ -24,6 +25,14 @@ export interface FileContent {
   bytes(): Promise<Uint8Array>
 }
 
+/** Kinds of calls to models as a step makes them: on whose behalf is known. */
+export type StepModels = {
+  [Kind in keyof ModelCalls]: (
+    request: Parameters<ModelCalls[Kind]>[0],
+    options?: Parameters<ModelCalls[Kind]>[2],
+  ) => ReturnType<ModelCalls[Kind]>
+}
+
 /** What a step gets from the outside. Everything that waits, costs or touches the world goes through it. */
 export interface ActivityContext {
   run: { key: string; trajectory_id: string; collection: string; task: string; author: string }
@@ -33,6 +42,8 @@ export interface ActivityContext {
     attempt: number
     /** First start of this step, a crash in between included. */
     started: Date
+    /** How long it may take; then `signal` fires. */
+    timeLimitSeconds: number
   }
   /** The same for every attempt of this step: pass it on to whoever must not do a thing twice. */
   idempotencyKey: string
@@ -49,11 +60,10 @@ export interface ActivityContext {
   }
   /** The guarded way out (lib/net): public http(s) only, size and time bounded, redirects re-checked. */
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
-  /** Calls to models, with the keys of the run's environment. */
-  models: {
-    /** One answer, whole. `provider` and `key` override what the model's name and the environment say. */
-    chat(request: ChatRequest, options?: ChatOptions): Promise<ModelAnswer>
-  }
+  /** Calls to models, with the keys of the run's environment; `options` override what that and the model's name say. */
+  models: StepModels
+  /** The server's settings for all steps. */
+  settings: ActivitySettings
   /** A warning event on the trajectory. */
   warn(message: string, attributes?: Record<string, Json>): void
 }

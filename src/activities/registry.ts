@@ -4,6 +4,7 @@ import { litellmChat } from './chat/litellm-chat.ts'
 import { litellmVision } from './chat/litellm-vision.ts'
 import { sleep } from './control/sleep.ts'
 import { webhookNotify } from './data/webhook-notify.ts'
+import { litellmEmbeddings } from './embeddings/litellm-embeddings.ts'
 import { downloadImage } from './files/download-image.ts'
 import { readTextFile } from './files/read-text-file.ts'
 import { readUploadedFile } from './files/read-uploaded-file.ts'
@@ -11,6 +12,11 @@ import { saveTextFile } from './files/save-text-file.ts'
 import { selectFiles } from './files/select-files.ts'
 import { addImageMetadata } from './image/add-image-metadata.ts'
 import { simpleJudge } from './judge/simple-judge.ts'
+import { geminiImageGenerator } from './media/gemini-image-generator.ts'
+import { litellmImageGeneration } from './media/litellm-image-generation.ts'
+import { replicateRun } from './media/replicate-run.ts'
+import { replicateText2Image } from './media/replicate-text2image.ts'
+import { replicateText2Video } from './media/replicate-text2video.ts'
 import { textConcatenate } from './text/text-concatenate.ts'
 import { textEcho } from './text/text-echo.ts'
 import { textSplit } from './text/text-split.ts'
@@ -19,11 +25,17 @@ import { textTemplate } from './text/text-template.ts'
 const all: Activity[] = [
   addImageMetadata,
   downloadImage,
+  geminiImageGenerator,
   geminiPrompt,
   litellmChat,
+  litellmEmbeddings,
+  litellmImageGeneration,
   litellmVision,
   readTextFile,
   readUploadedFile,
+  replicateRun,
+  replicateText2Image,
+  replicateText2Video,
   saveTextFile,
   selectFiles,
   simpleJudge,

@@ -1,7 +1,7 @@
 import { AppError } from '../lib/errors.ts'
 import { extensionOf } from '../lib/media-type.ts'
 import type { ModelAnswer } from '../model/chat.ts'
-import { type Activity, type ActivityContext, type Json, WaitUntil } from './activity.ts'
+import { type Activity, type ActivityContext, type Json, type StepModels, WaitUntil } from './activity.ts'
 
 interface TestFile {
   content_type: string
@@ -21,8 +21,11 @@ interface TestOptions {
   env?: Record<string, string>
   started?: Date
   fetch?: ActivityContext['fetch']
-  /** What answers in the place of every model. */
-  models?: (...asked: Parameters<ActivityContext['models']['chat']>) => ModelAnswer | Promise<ModelAnswer>
+  /** What answers in the place of every chat model. */
+  models?: (...asked: Parameters<StepModels['chat']>) => ModelAnswer | Promise<ModelAnswer>
+  /** What answers the other kinds of calls. */
+  calls?: Partial<StepModels>
+  settings?: Partial<ActivityContext['settings']>
 }
 
 /** An answer of a model that says this text. */
@@ -41,6 +44,8 @@ export const modelAnswer = (text: string, more: Partial<ModelAnswer> = {}): Mode
   ...more,
 })
 
+const noModel = () => Promise.reject(new AppError('network_failed', 'no such call in this test'))
+
 /** A context for unit tests of activities: files in memory, no network unless a `fetch` is given. */
 export const makeTestContext = (options: TestOptions = {}): TestContext => {
   const stored: TestContext['stored'] = new Map()
@@ -52,7 +57,13 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
   let saved = 0
   return {
     run: { key: 'run-key', trajectory_id: '1f2e3d4c', collection: 'acme', task: 'brief', author: 'test' },
-    step: { name: 'step', seq: 0, attempt: 1, started: options.started ?? new Date('2026-01-01T00:00:00Z') },
+    step: {
+      name: 'step',
+      seq: 0,
+      attempt: 1,
+      started: options.started ?? new Date('2026-01-01T00:00:00Z'),
+      timeLimitSeconds: 600,
+    },
     idempotencyKey: 'run-key/0',
     signal: new AbortController().signal,
     initParams: options.initParams ?? {},
@@ -77,6 +88,17 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
         if (!options.models) throw new AppError('network_failed', 'no model in this test')
         return options.models(...asked)
       },
+      embed: noModel,
+      image: noModel,
+      predict: noModel,
+      uploadInput: noModel,
+      ...options.calls,
+    },
+    settings: {
+      modelFileBytes: 20 * 1024 * 1024,
+      mediaFiles: 32,
+      geminiImageModel: 'gemini-2.5-flash-image',
+      ...options.settings,
     },
     fetch: options.fetch ?? (() => Promise.reject(new AppError('network_failed', 'no network in this test'))),
     warn: (message) => warnings.push(message),

@@ -1,11 +1,11 @@
 import type { ActivityContext, FileContent, MediaObject } from '../activities/activity.ts'
 import { AppError } from '../lib/errors.ts'
 import { timestamp } from '../lib/time.ts'
-import type { ModelCaller } from '../model/chat.ts'
 import { findFile } from '../store/files.ts'
 import { stepFilePath } from '../store/storage-path.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import type { FileRow } from './journal-entry.ts'
+import { stepModels } from './model-rules.ts'
 import type { ProgramStep } from './program.ts'
 import type { LogEvent } from './step-record.ts'
 
@@ -30,9 +30,11 @@ export const activityContext = (
   step: ProgramStep,
   side: StepSide,
   attempt: number,
+  timeLimitSeconds: number,
   signal: () => AbortSignal,
-): ActivityContext =>
-  new StepContext(signal, {
+): ActivityContext => {
+  const warn: ActivityContext['warn'] = (message, attributes) => side.warnings.push(warningEvent(message, attributes))
+  return new StepContext(signal, {
     run: {
       key: run.key,
       trajectory_id: run.trajectoryId,
@@ -40,7 +42,7 @@ export const activityContext = (
       task: run.task,
       author: run.author,
     },
-    step: { name: step.name, seq: step.seq, attempt, started: run.started ?? new Date() },
+    step: { name: step.name, seq: step.seq, attempt, started: run.started ?? new Date(), timeLimitSeconds },
     idempotencyKey: `${run.key}/${step.seq}`,
     initParams: run.initParams,
     env: (name) => run.environment.get(name),
@@ -55,17 +57,13 @@ export const activityContext = (
         return mediaObject(path, file.name, file.content_type, stored.size)
       },
     },
-    fetch: (url, options) => engine.fetch(url, { signal: signal(), ...options }),
-    models: { chat: (request, options) => engine.models.chat(request, callerOf(run, signal), options) },
-    warn: (message, attributes) => side.warnings.push(warningEvent(message, attributes)),
+    fetch: async (url, options) =>
+      engine.fetch(url, { signal: signal(), ...options, allowedHosts: await engine.rules.allowedHosts(run) }),
+    models: stepModels(engine, run, signal, warn),
+    settings: engine.activitySettings,
+    warn,
   })
-
-/** On whose behalf a step asks models. */
-const callerOf = (run: LiveRun, signal: () => AbortSignal): ModelCaller => ({
-  env: (name) => run.environment.get(name),
-  lent: (name) => run.environment.lent(name),
-  signal: signal(),
-})
+}
 
 /** A class for its getter: one in an object literal makes each such object anew, slowly. */
 class StepContext implements ActivityContext {
@@ -77,6 +75,7 @@ class StepContext implements ActivityContext {
   readonly files: ActivityContext['files']
   readonly fetch: ActivityContext['fetch']
   readonly models: ActivityContext['models']
+  readonly settings: ActivityContext['settings']
   readonly warn: ActivityContext['warn']
   readonly #signal: () => AbortSignal
 
@@ -89,6 +88,7 @@ class StepContext implements ActivityContext {
     this.files = given.files
     this.fetch = given.fetch
     this.models = given.models
+    this.settings = given.settings
     this.warn = given.warn
     this.#signal = signal
   }

@@ -1,11 +1,13 @@
 import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
 import type { Queries } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
+import type { ActivitySettings } from '../model/activity-settings.ts'
 import type { ModelCalls } from '../model/model-calls.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { Environment } from './environment.ts'
 import type { Journal } from './journal.ts'
+import type { ModelRules } from './model-rules.ts'
 import type { Program } from './program.ts'
 import type { Slots } from './slots.ts'
 import type { SuspectGates } from './suspects.ts'
@@ -30,6 +32,8 @@ export interface EngineContext {
   objects: ObjectStore
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
   models: ModelCalls
+  activitySettings: ActivitySettings
+  rules: ModelRules
   log: Logger
   limits: EngineLimits
   slots: Slots

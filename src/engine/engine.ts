@@ -1,6 +1,7 @@
 import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
 import type { Database } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
+import type { ActivitySettings } from '../model/activity-settings.ts'
 import type { ModelCalls } from '../model/model-calls.ts'
 import type { LentKeys } from '../model/trial.ts'
 import type { RunStatus, Workflow } from '../model/workflow.ts'
@@ -50,6 +51,7 @@ export interface EngineOptions {
   objects: ObjectStore
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
   models: ModelCalls
+  activitySettings: ActivitySettings
   /** Opens what the collection environments and run secrets were sealed with. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>
   lentKeys: LentKeys

@@ -12,6 +12,7 @@ import { openJournal } from './journal.ts'
 import { type Leases, type LocalLease, makeLeases } from './leases.ts'
 import { listen } from './listen.ts'
 import { wakeAllDue } from './park.ts'
+import { makeModelRules } from './model-rules.ts'
 import { patient } from './patient.ts'
 import { makePrograms, shownDefinition } from './programs.ts'
 import { collectRequests, settle } from './requests.ts'
@@ -60,6 +61,8 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     objects: options.objects,
     fetch: options.fetch,
     models: options.models,
+    rules: makeModelRules(insistent),
+    activitySettings: options.activitySettings,
     log,
     limits: options.limits,
     slots: makeSlots(options.limits.concurrency),

@@ -148,15 +148,16 @@ const runStep = async (
       if (suspect) await writeStart()
       else timer = setTimeout(() => void writeStart().catch(() => {}), startRowAfterMs)
       await confirmLease(engine, lease)
+      const timeLimit = timeLimitOf(engine, run, step)
       const workBefore = run.workMs
       const result = await executeActivity({
         step,
         parameters: resolved.parameters,
         run,
-        timeLimit: timeLimitOf(engine, run, step),
+        timeLimit,
         context(attempt, signal) {
           discardFiles(engine, side) // of a try that failed
-          return activityContext(engine, run, step, side, attempt, signal)
+          return activityContext(engine, run, step, side, attempt, timeLimit.seconds, signal)
         },
       })
       run.workMs = workBefore + Date.now() - startedMs

@@ -188,6 +188,34 @@ const declared = {
     example: '120',
     schema: seconds(0.001),
   }),
+  modelFileBytes: setting({
+    variable: 'JETTY_MAX_MODEL_FILE_BYTES',
+    description: 'Largest stored file, such as an image, that a step may send to a model.',
+    default: '20MiB',
+    example: '50MiB',
+    schema: bytes(),
+  }),
+  mediaFiles: setting({
+    variable: 'JETTY_MAX_MEDIA_FILES',
+    description: 'Most files that a step may show to a model, or keep of what one has made.',
+    default: '32',
+    example: '100',
+    schema: wholeNumber(1, 1000),
+  }),
+  geminiImageModel: setting({
+    variable: 'JETTY_GEMINI_IMAGE_MODEL',
+    description: 'The model that gemini_image_generator asks where a step names none.',
+    default: 'gemini-2.5-flash-image',
+    example: 'gemini-3-pro-image-preview',
+    schema: text('be the name of a model', /^[\w./:-]{1,200}$/),
+  }),
+  modelFallbackSeconds: setting({
+    variable: 'JETTY_MODEL_FALLBACK_SECONDS',
+    description: 'How long after the beginning of a call one of its fallback models may still be asked.',
+    default: '120',
+    example: '30',
+    schema: seconds(),
+  }),
   openaiBaseUrl: setting({
     variable: 'OPENAI_BASE_URL',
     description:

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { asText } from '../../lib/as-text.ts'
 import type { ChatMessage, ChatRequest, ModelAnswer } from '../../model/chat.ts'
+import { mediaObject } from '../../model/media-object.ts'
 import type { ActivityContext, Json } from '../activity.ts'
+import { keepImages } from './keep-images.ts'
 
 /** Parameters that every activity has which asks a model for text. */
 export const askParameters = {
@@ -33,6 +35,10 @@ export const providerParameters = {
 export const answerOutputs = {
   text: z.string().describe('What the model said.'),
   content: z.string().describe('The same.'),
+  images: z
+    .array(mediaObject)
+    .optional()
+    .describe('Images that the model gave with its answer, as stored files; absent where there are none.'),
   model: z.string().describe('The model, as who served it calls it.'),
   provider: z.string().describe('Who served it; scripted is no real model.'),
   finish_reason: z.string().nullable().describe('Why the answer ends there: stop, length, and so on.'),
@@ -72,13 +78,18 @@ export const requestOf = ({ model, temperature, max_tokens }: Knobs, messages: C
 export const systemMessages = (text: string | undefined): ChatMessage[] =>
   text === undefined ? [] : [{ role: 'system', content: text }]
 
-/** What is recorded of an answer. */
-export const outputsOf = (answer: ModelAnswer): Record<string, Json> => ({
-  text: answer.text,
-  content: answer.text,
-  model: answer.model,
-  provider: answer.provider,
-  finish_reason: answer.completion.choices[0]?.finish_reason ?? null,
-  usage: answer.usage,
-  cost_usd: answer.cost_usd,
-})
+/** What is recorded of an answer. Images in it are kept as files: their bytes have no place in a trajectory. */
+export const outputsOf = async (answer: ModelAnswer, context: ActivityContext): Promise<Record<string, Json>> => {
+  for (const warning of answer.warnings ?? []) context.warn(warning)
+  const { text, images } = await keepImages(answer, context)
+  return {
+    text,
+    content: text,
+    ...(images.length === 0 ? {} : { images }),
+    model: answer.model,
+    provider: answer.provider,
+    finish_reason: answer.completion.choices[0]?.finish_reason ?? null,
+    usage: answer.usage,
+    cost_usd: answer.cost_usd,
+  }
+}

@@ -26,6 +26,6 @@ export const geminiPrompt = activity({
     if (given.prompt === undefined) throw new AppError('parameter_invalid', 'gemini_prompt needs prompt')
     const prompt = promptText(given.prompt, context)
     const messages = [...systemMessages(given.system_prompt), { role: 'user', content: prompt }]
-    return outputsOf(await context.models.chat(requestOf(given, messages), { provider: 'gemini' }))
+    return outputsOf(await context.models.chat(requestOf(given, messages), { provider: 'gemini' }), context)
   },
 })

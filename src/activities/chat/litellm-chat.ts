@@ -128,7 +128,7 @@ export const litellmChat = activity({
       ...(format === undefined ? {} : { response_format: format }),
     }
     const answer = await context.models.chat(request, { provider: given.model_provider, key: given.api_key })
-    const outputs = outputsOf(answer)
+    const outputs = await outputsOf(answer, context)
     return wantsJson(format) ? jsonOutputs(outputs, context) : outputs
   },
 })

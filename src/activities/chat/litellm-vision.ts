@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { contentTypeOf, essenceOf } from '../../lib/media-type.ts'
+import { modelImage } from '../../lib/model-image.ts'
 import type { ChatPart } from '../../model/chat.ts'
 import { type ActivityContext, activity } from '../activity.ts'
 import {
@@ -18,21 +18,23 @@ type OneOrMany = string | string[] | undefined
 const listOf = (given: OneOrMany): string[] => (given === undefined ? [] : [given].flat())
 const isUrl = (text: string): boolean => /^https?:\/\//i.test(text)
 
-/** A stored image as part of the request: its bytes go to the model and are recorded nowhere. */
-const storedImage = async (path: string, context: ActivityContext): Promise<ChatPart> => {
-  const file = await context.files.open(path)
-  const type = [essenceOf(file.content_type), contentTypeOf(file.name)].find((one) => one.startsWith('image/'))
-  if (!type) {
-    throw new AppError('parameter_invalid', `'${file.name}' is no image (${file.content_type})`, {
-      hint: 'image_path takes images: PNG, JPEG, WebP or GIF.',
-    })
-  }
-  const bytes = Buffer.from(await file.bytes())
-  return { type: 'image_url', image_url: { url: `data:${type};base64,${bytes.toString('base64')}` } }
+/** A stored image goes to the model as it is, and is recorded nowhere. */
+const imagePart = async (place: string, context: ActivityContext): Promise<ChatPart> => {
+  const url = isUrl(place) ? place : await modelImage(await context.files.open(place), context.settings.modelFileBytes)
+  return { type: 'image_url', image_url: { url } }
 }
 
-const imagePart = async (place: string, context: ActivityContext): Promise<ChatPart> =>
-  isUrl(place) ? { type: 'image_url', image_url: { url: place } } : storedImage(place, context)
+const checkPlaces = (places: string[], { settings }: ActivityContext): void => {
+  if (places.length > settings.mediaFiles) {
+    const message = `litellm_vision: ${places.length} images; a model is shown ${settings.mediaFiles} at most`
+    throw new AppError('too_large', message, { hint: 'Show fewer, or raise JETTY_MAX_MEDIA_FILES.' })
+  }
+  if (places.some((place) => place.startsWith('data:'))) {
+    throw new AppError('parameter_invalid', 'litellm_vision: an image is given as a data URI', {
+      hint: 'Send the image as a file with the run, and give its storage path in image_path.',
+    })
+  }
+}
 
 const warnOfMixUps = (paths: string[], urls: string[], context: ActivityContext): void => {
   if (paths.some(isUrl)) context.warn('image_path holds a URL and was used as image_url: URLs belong there')
@@ -65,7 +67,8 @@ export const litellmVision = activity({
   gotchas: [
     'The path of an image that an earlier step made goes into image_path_expr, such as draw.outputs.images[0].path, and ' +
       'never into image_url_path; a URL goes into image_url or image_url_path.',
-    'A stored image goes to the model as part of the request; the trajectory keeps its path alone.',
+    'A stored image goes to the model as part of the request; the trajectory keeps its path alone. What counts is what ' +
+      'the file is, not what its name says: PNG, JPEG, WebP or GIF, 20 MiB at most (JETTY_MAX_MODEL_FILE_BYTES).',
     'Keys and failures are as with litellm_chat.',
   ],
   secret: ['api_key'],
@@ -75,11 +78,12 @@ export const litellmVision = activity({
     if (given.prompt === undefined || paths.length + urls.length === 0) {
       throw new AppError('parameter_invalid', 'litellm_vision needs prompt, and image_path or image_url')
     }
+    checkPlaces([...paths, ...urls], context)
     warnOfMixUps(paths, urls, context)
     const images = await Promise.all([...paths, ...urls].map((place) => imagePart(place, context)))
     const content = [{ type: 'text', text: promptText(given.prompt, context) }, ...images]
     const messages = [...systemMessages(given.system_prompt), { role: 'user', content }]
     const options = { provider: given.model_provider, key: given.api_key }
-    return outputsOf(await context.models.chat(requestOf(given, messages), options))
+    return outputsOf(await context.models.chat(requestOf(given, messages), options), context)
   },
 })

@@ -1,13 +1,9 @@
 import { asText } from '../../lib/as-text.ts'
-import { byteSize } from '../../lib/byte-size.ts'
-import { AppError } from '../../lib/errors.ts'
-import { fileFormatOf } from '../../lib/file-format.ts'
+import { modelImage } from '../../lib/model-image.ts'
 import type { ChatPart } from '../../model/chat.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 
-const maxImageBytes = 20 * 1024 * 1024
 const imageName = /\.(?:webp|png|jpe?g|gif)$/i
-const imageTypes = new Set(['image/webp', 'image/png', 'image/jpeg', 'image/gif'])
 const longestPath = 1024
 
 /** The storage path that an item names an image by: a text, or a file object as steps put them out. */
@@ -24,25 +20,12 @@ const isImageUrl = (item: Json): item is string =>
 
 const imagePart = (url: string): ChatPart => ({ type: 'image_url', image_url: { url } })
 
-const storedImage = async (path: string, context: ActivityContext): Promise<ChatPart> => {
-  const file = await context.files.open(path)
-  if (file.size > maxImageBytes) {
-    const message = `simple_judge: '${file.name}' has ${byteSize(file.size)}; an image may have ${byteSize(maxImageBytes)}`
-    throw new AppError('too_large', message, { hint: 'Make the image smaller before it is judged.' })
-  }
-  const bytes = Buffer.from(await file.bytes())
-  const format = await fileFormatOf(bytes)
-  if (!format || !imageTypes.has(format.mime)) {
-    const message = `simple_judge: '${file.name}' is no image that models take, but ${format?.mime ?? 'something else'}`
-    throw new AppError('activity_failed', message, { hint: 'Models take WebP, PNG, JPEG and GIF.' })
-  }
-  return imagePart(`data:${format.mime};base64,${bytes.toString('base64')}`)
-}
-
 /** An item as a model is shown it: a stored image as itself, anything else as text. */
 export const shownItem = async (item: Json, context: ActivityContext): Promise<string | ChatPart> => {
   const path = imagePathOf(item, context.run.collection)
-  if (path !== undefined) return storedImage(path, context)
+  if (path !== undefined) {
+    return imagePart(await modelImage(await context.files.open(path), context.settings.modelFileBytes))
+  }
   if (isImageUrl(item)) return imagePart(item)
   const text = asText(item)
   if (text.trim() === '') context.warn('simple_judge: an item is empty')

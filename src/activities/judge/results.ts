@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ModelUsage } from '../../model/chat.ts'
+import { totalCost, totalUsage } from '../../model/model-totals.ts'
 import type { Judged } from './ask.ts'
 import { promptVersion } from './prompt.ts'
 
@@ -46,27 +46,6 @@ export const judgeOutputs = z.object({
   cost_usd: z.number().nullable().describe('Cost of all calls together; null where the price of one is not known.'),
   prompt_version: z.string().describe('Version of the prompt, and the beginning of the SHA-256 of its texts.'),
 })
-
-const counts = ['prompt_tokens', 'completion_tokens', 'total_tokens', 'cached_tokens', 'reasoning_tokens'] as const
-
-const totalUsage = (all: (ModelUsage | null)[]): ModelUsage | null => {
-  const known = all.filter((one) => one !== null)
-  if (known.length === 0) return null
-  const entries = counts
-    .filter((name) => known.some((one) => one[name] !== undefined))
-    .map((name) => [name, known.reduce((sum, one) => sum + (one[name] ?? 0), 0)])
-  return Object.fromEntries(entries) as ModelUsage
-}
-
-/** A sum of prices without the dust of binary fractions; null as soon as one is not known. */
-const totalCost = (all: (number | null)[]): number | null => {
-  let sum = 0
-  for (const cost of all) {
-    if (cost === null) return null
-    sum += cost
-  }
-  return Number(sum.toFixed(12))
-}
 
 const mean = (scores: number[]): number | null =>
   scores.length === 0 ? null : Number((scores.reduce((sum, score) => sum + score, 0) / scores.length).toFixed(12))

@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { atATime } from '../../lib/at-a-time.ts'
 import { AppError } from '../../lib/errors.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
 import { askForVerdict, type Call, type Judged } from './ask.ts'
-import { atATime } from './at-a-time.ts'
 import { shownItem } from './item.ts'
 import type { Brief } from './prompt.ts'
 import { comparesItems, questionOf } from './question.ts'
@@ -137,7 +137,7 @@ export const simpleJudge = activity({
       '(first_better, model_b), or where compare_items says so.',
     'With judge_type categorical score is null: score_range then gives labels such as "4", not numbers. For a number, ' +
       'use scale.',
-    'An image is the storage path of a .webp, .png, .jpg, .jpeg or .gif of at most 20 MiB, or a file object of a step; ' +
+    'An image is the storage path of a .webp, .png, .jpg, .jpeg or .gif of at most 20 MiB (JETTY_MAX_MODEL_FILE_BYTES), or a file object of a step; ' +
       'an http(s) URL that ends so is handed to the provider as it is. Nothing of the image is recorded.',
     'The verdict is read from the first JSON object of the answer that has one, with or without prose and fences around ' +
       'it, else from the prose: the number that is called the score, else the first one in range.',

@@ -1,0 +1,102 @@
+import { z } from 'zod'
+import { atATime } from '../../lib/at-a-time.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { EmbeddingAnswer } from '../../model/embedding.ts'
+import { totalCost, totalUsage } from '../../model/model-totals.ts'
+import { activity } from '../activity.ts'
+
+/** The most that every provider takes at once. */
+const textsInCall = 96
+const callsAtATime = 4
+
+const batchesOf = (texts: string[]): string[][] =>
+  Array.from({ length: Math.ceil(texts.length / textsInCall) }, (_, at) =>
+    texts.slice(at * textsInCall, (at + 1) * textsInCall),
+  )
+
+const checkTexts = (texts: string[]): void => {
+  const empty = texts.findIndex((text) => text.trim() === '')
+  if (texts.length > 0 && empty < 0) return
+  const what = texts.length === 0 ? 'an empty list' : `empty at place ${empty}`
+  throw new AppError('parameter_invalid', `litellm_embeddings: input is ${what}`, {
+    hint: 'Give a text, or a list of texts.',
+  })
+}
+
+/** A vector for each text, all of one length: anything else would put vectors to the wrong texts. */
+const checkVectors = ({ embeddings, provider }: EmbeddingAnswer, texts: string[], length: number): void => {
+  if (embeddings.length === texts.length && embeddings.every((vector) => vector.length === length)) return
+  throw new AppError(
+    'upstream_failed',
+    `${provider} gave ${embeddings.length} vectors for ${texts.length} texts, or uneven ones`,
+  )
+}
+
+/** Turns texts into vectors. */
+export const litellmEmbeddings = activity({
+  name: 'litellm_embeddings',
+  category: 'models',
+  description: 'Turns texts into vectors with an embedding model of any provider.',
+  parameters: z.object({
+    model: z
+      .string()
+      .min(1)
+      .default('text-embedding-3-small')
+      .describe('The model, as clients write it: text-embedding-3-small, mistral/mistral-embed.'),
+    input: z.union([z.string(), z.array(z.string())]).describe('A text, or a list of texts.'),
+    dimensions: z
+      .number()
+      .int()
+      .positive()
+      .optional()
+      .describe('Length of the vectors, for models that let one choose.'),
+    model_provider: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Who serves the model, such as openai; found by the model's name where absent."),
+    api_key: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Key for this call; the environment has it where absent. Give it as api_key_path: env.NAME.'),
+  }),
+  outputs: z.object({
+    embeddings: z.array(z.array(z.number())).describe('A vector for each text, in their order.'),
+    dimensions: z.number().int().describe('Length of the vectors.'),
+    model: z.string().describe('The model, as who served it calls it.'),
+    provider: z.string().describe('Who served it.'),
+    usage: z
+      .looseObject({ prompt_tokens: z.number(), total_tokens: z.number() })
+      .nullable()
+      .describe('Tokens of all calls together; null if the provider is silent.'),
+    cost_usd: z.number().nullable().describe('Cost of all calls together in US dollars; null where it is not known.'),
+  }),
+  example: { activity: 'litellm_embeddings', model: 'text-embedding-3-small', input_path: 'init_params.texts' },
+  gotchas: [
+    'A single text gives a list of one vector: embeddings[0].',
+    'A long list is sent in several calls of 96 texts; one that fails fails the step.',
+    'Keys and failures are as with litellm_chat.',
+  ],
+  secret: ['api_key'],
+  async run({ model, input, dimensions, model_provider: provider, api_key: key }, context) {
+    const texts = [input].flat()
+    checkTexts(texts)
+    const answers = await atATime(callsAtATime, batchesOf(texts), async (batch) => {
+      const request = { model, input: batch, ...(dimensions === undefined ? {} : { dimensions }) }
+      const answer = await context.models.embed(request, { provider, key })
+      checkVectors(answer, batch, answer.embeddings[0]?.length ?? 0)
+      return answer
+    })
+    const [first] = answers as [EmbeddingAnswer, ...EmbeddingAnswer[]]
+    for (const warning of new Set(answers.flatMap(({ warnings }) => warnings))) context.warn(warning)
+    return {
+      embeddings: answers.flatMap(({ embeddings }) => embeddings),
+      dimensions: first.embeddings[0]?.length ?? 0,
+      model: first.model,
+      provider: first.provider,
+      usage: totalUsage(answers.map(({ usage }) => usage)),
+      cost_usd: totalCost(answers.map(({ cost_usd }) => cost_usd)),
+    }
+  },
+})

@@ -1,0 +1,72 @@
+import { atATime } from '../../lib/at-a-time.ts'
+import { readDataUri } from '../../lib/data-uri.ts'
+import { AppError, messageOf } from '../../lib/errors.ts'
+import { type MediaKind, mediaFileOf } from '../../lib/media-file.ts'
+import type { Prediction } from '../../model/prediction.ts'
+import type { ActivityContext, Json, MediaObject } from '../activity.ts'
+
+/** A file that a model has made, kept; `from` is the text of the output that stood for it. */
+export interface Kept {
+  from: string
+  kind: MediaKind
+  file: MediaObject
+}
+
+/** Each may be as large as a fetch may be, and is in memory as it is stored. */
+const fetchesAtATime = 3
+
+/** Bytes of a model become a file of the step; what they are is told by themselves. */
+export const keepBytes = async (
+  bytes: Uint8Array,
+  announcedType: string,
+  context: ActivityContext,
+): Promise<Pick<Kept, 'kind' | 'file'>> => {
+  const { kind, ...file } = await mediaFileOf(bytes, announcedType)
+  return { kind, file: await context.files.save(file) }
+}
+
+const isUrl = (text: string): boolean => /^https?:\/\/[^\s"'<>]+$/i.test(text)
+
+/** The texts of an output that stand for files: those that are a URL or a data URI and nothing else, each once. */
+export const filesIn = (output: Json, found: Set<string> = new Set()): Set<string> => {
+  if (typeof output === 'string') {
+    if (isUrl(output) || readDataUri(output)) found.add(output)
+  } else if (typeof output === 'object' && output !== null) {
+    for (const part of Object.values(output)) filesIn(part, found)
+  }
+  return found
+}
+
+/** The output with every data URI replaced by the path that its bytes are kept at. */
+export const withoutDataUris = (output: Json, paths: ReadonlyMap<string, string>): Json => {
+  if (typeof output === 'string') return output.startsWith('data:') ? (paths.get(output) ?? '[not kept]') : output
+  if (Array.isArray(output)) return output.map((part) => withoutDataUris(part, paths))
+  if (typeof output !== 'object' || output === null) return output
+  return Object.fromEntries(Object.entries(output).map(([name, part]) => [name, withoutDataUris(part, paths)]))
+}
+
+const bytesOf = async (from: string, prediction: Prediction) => readDataUri(from) ?? prediction.file(from)
+
+/** A file that its makers keep must come; what a model merely links to may be out of reach. */
+const keepOne = async (from: string, prediction: Prediction, context: ActivityContext): Promise<Kept | undefined> => {
+  try {
+    const { bytes, type } = await bytesOf(from, prediction)
+    return { from, ...(await keepBytes(bytes, type, context)) }
+  } catch (error) {
+    const linked = error instanceof AppError && error.code !== 'cancelled' && isUrl(from) && !prediction.keeps(from)
+    if (!linked) throw error
+    context.warn(`a link in the output was not stored: ${messageOf(error)}`)
+    return undefined
+  }
+}
+
+/** Stores every file of a prediction, in the order of its output. */
+export const keepFiles = async (prediction: Prediction, context: ActivityContext): Promise<Kept[]> => {
+  const all = [...filesIn(prediction.output)]
+  const most = context.settings.mediaFiles
+  if (all.length > most) {
+    context.warn(`the output has ${all.length} files, of which ${most} were stored (JETTY_MAX_MEDIA_FILES)`)
+  }
+  const kept = await atATime(fetchesAtATime, all.slice(0, most), (from) => keepOne(from, prediction, context))
+  return kept.filter((one) => one !== undefined)
+}

@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import type { ChatOptions } from '../../model/chat.ts'
+import type { ImageRequest } from '../../model/image.ts'
+import { mediaObject } from '../../model/media-object.ts'
+import type { ActivityContext, Json } from '../activity.ts'
+import { keepBytes } from './keep-media.ts'
+
+/** Outputs of every activity that has a model make images. */
+export const imageOutputs = {
+  images: z.array(mediaObject).describe('The images, stored: images[0].path is what other steps take.'),
+  text: z.string().describe('What the model wrote beside them; empty where it wrote nothing.'),
+  model: z.string().describe('The model, as who served it calls it.'),
+  provider: z.string().describe('Who served it.'),
+  usage: z
+    .looseObject({ prompt_tokens: z.number(), completion_tokens: z.number(), total_tokens: z.number() })
+    .nullable()
+    .describe('Tokens; null if the provider is silent.'),
+  cost_usd: z.number().nullable().describe('Cost in US dollars; null where it is not known.'),
+}
+
+/** Has the images made and stores them, in their order. */
+export const makeImages = async (
+  request: ImageRequest,
+  options: ChatOptions,
+  context: ActivityContext,
+): Promise<Record<string, Json>> => {
+  const answer = await context.models.image(request, options)
+  for (const warning of answer.warnings) context.warn(warning)
+  const images: Json[] = []
+  for (const { bytes, type } of answer.images.slice(0, context.settings.mediaFiles)) {
+    const { kind, file } = await keepBytes(bytes, type, context)
+    if (kind !== 'image') {
+      throw new AppError('activity_failed', `${answer.model} made no image, but ${file.content_type}`)
+    }
+    images.push(file)
+  }
+  const { text, model, provider, usage, cost_usd } = answer
+  return { images, text, model, provider, usage, cost_usd }
+}

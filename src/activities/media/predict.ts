@@ -1,0 +1,70 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import type { MediaKind } from '../../lib/media-file.ts'
+import type { Prediction } from '../../model/prediction.ts'
+import type { ActivityContext, Json } from '../activity.ts'
+import { withFiles } from './input-files.ts'
+import { type Kept, keepFiles } from './keep-media.ts'
+
+/** Parameters of every activity that runs a model at Replicate. */
+export const replicateParameters = {
+  model: z.string().min(1).describe('The model, as owner/name or owner/name:version.'),
+  api_key: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Key for this call; the environment has it where absent. Give it as api_key_path: env.NAME.'),
+}
+
+/** Outputs of such an activity beside its files. */
+export const replicateOutputs = {
+  model: z.string().describe('The model that was run.'),
+  version: z.string().nullable().describe('Its version; null where Replicate does not say.'),
+  prediction_id: z.string().describe('What Replicate calls the prediction.'),
+  predict_seconds: z.number().nullable().describe('Seconds of computing; null where they were not counted.'),
+  cost_usd: z.number().nullable().describe('Cost in US dollars: null, since Replicate does not say.'),
+}
+
+export const replicateGotchas = [
+  "The key comes from REPLICATE_API_TOKEN in the run's environment.",
+  'A storage path of this collection stands for its file: the model is sent the file, of 20 MiB at most ' +
+    '(JETTY_MAX_MODEL_FILE_BYTES).',
+  'A run that is cancelled, or a step whose time is over, cancels the prediction. After a crash the step runs again, and ' +
+    'makes a new one: Replicate knows no idempotency keys.',
+]
+
+/** Runs the model; the trajectory never sees what the files of the input hold. */
+export const predict = async (
+  { model, input, api_key: key }: { model: string; input: Record<string, Json>; api_key?: string | undefined },
+  context: ActivityContext,
+): Promise<Prediction> => {
+  const filled = (await withFiles(input, context, { key })) as Record<string, Json>
+  const lifetimeSeconds = context.step.timeLimitSeconds
+  return context.models.predict({ model, input: filled, lifetimeSeconds }, { key })
+}
+
+/** What is recorded of the prediction itself. */
+export const outputsOf = ({ model, version, id, predict_seconds, cost_usd }: Prediction): Record<string, Json> => ({
+  model,
+  version,
+  prediction_id: id,
+  predict_seconds,
+  cost_usd,
+})
+
+const kindOf = ({ kind }: Kept): MediaKind => kind
+
+/** Stores the files of a prediction that should be of one kind, and fails where there is none. */
+export const keepOfKind = async (
+  kind: MediaKind,
+  prediction: Prediction,
+  context: ActivityContext,
+): Promise<Kept['file'][]> => {
+  const kept = await keepFiles(prediction, context)
+  const wanted = kept.filter((one) => kindOf(one) === kind).map(({ file }) => file)
+  if (wanted.length > 0) return wanted
+  const other = [...new Set(kept.map(({ file }) => file.content_type))].join(', ')
+  throw new AppError('activity_failed', `${prediction.model} made no ${kind}${other ? `, but ${other}` : ''}`, {
+    hint: `Use a model that makes a ${kind}; replicate_run takes whatever a model gives.`,
+  })
+}

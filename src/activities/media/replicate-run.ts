@@ -1,0 +1,70 @@
+import { z } from 'zod'
+import { mediaObject } from '../../model/media-object.ts'
+import { activity, type Json } from '../activity.ts'
+import { filesIn, type Kept, keepFiles, withoutDataUris } from './keep-media.ts'
+import { outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
+
+/** Models that write give a text, or a list of its pieces. */
+const textOf = (output: Json): string | undefined => {
+  if (filesIn(output).size > 0) return undefined
+  if (typeof output === 'string') return output
+  const isText = Array.isArray(output) && output.length > 0 && output.every((part) => typeof part === 'string')
+  return isText ? output.join('') : undefined
+}
+
+const files = (what: string) => z.array(mediaObject).describe(`${what}, stored.`)
+const ofKind = (kept: Kept[], kind: Kept['kind']) => kept.filter((one) => one.kind === kind).map(({ file }) => file)
+
+/** Runs any model at Replicate. */
+export const replicateRun = activity({
+  name: 'replicate_run',
+  category: 'models',
+  description: 'Runs any model at Replicate with any input, and stores every file that it makes.',
+  parameters: z.object({
+    ...replicateParameters,
+    input: z
+      .record(z.string(), z.unknown())
+      .default({})
+      .describe("The model's inputs; keys that end in _path are references, at any depth."),
+  }),
+  outputs: z.object({
+    output: z
+      .unknown()
+      .describe(
+        'What the model gave, as it is; URLs in it end after an hour, and bytes in it stand as the path of the file.',
+      ),
+    text: z.string().optional().describe('The output as one text, where it is text; absent where it is not.'),
+    files: files('Every file of the output'),
+    images: files('The images among them'),
+    videos: files('The videos among them'),
+    audio: files('The sounds among them'),
+    ...replicateOutputs,
+  }),
+  example: {
+    activity: 'replicate_run',
+    model: 'black-forest-labs/flux-schnell',
+    input: { prompt_path: 'init_params.prompt', aspect_ratio: '1:1' },
+  },
+  gotchas: [
+    'A text of the output that is a URL and nothing else is fetched and stored, whatever is there. One that Replicate does ' +
+      'not keep itself, and that cannot be fetched, gives a warning.',
+    ...replicateGotchas,
+  ],
+  nested: ['input'],
+  secret: ['api_key'],
+  timeoutSeconds: 1800,
+  async run(given, context) {
+    const prediction = await predict(given, context)
+    const kept = await keepFiles(prediction, context)
+    const text = textOf(prediction.output)
+    return {
+      output: withoutDataUris(prediction.output, new Map(kept.map(({ from, file }) => [from, file.path]))),
+      ...(text === undefined ? {} : { text }),
+      files: kept.map(({ file }) => file),
+      images: ofKind(kept, 'image'),
+      videos: ofKind(kept, 'video'),
+      audio: ofKind(kept, 'audio'),
+      ...outputsOf(prediction),
+    }
+  },
+})

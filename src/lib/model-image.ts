@@ -1,0 +1,30 @@
+import { byteSize } from './byte-size.ts'
+import { AppError } from './errors.ts'
+import { fileFormatOf } from './file-format.ts'
+
+/** What models take, whoever serves them. */
+const imageTypes = new Set(['image/webp', 'image/png', 'image/jpeg', 'image/gif'])
+
+interface StoredFile {
+  name: string
+  size: number
+  bytes(): Promise<Uint8Array>
+}
+
+/**
+ * A stored image as models are sent it: a data URI, its type told by its bytes. Throws `too_large`, and
+ * `parameter_invalid` for what is no image that models take.
+ */
+export const modelImage = async (file: StoredFile, maxBytes: number): Promise<string> => {
+  if (file.size > maxBytes) {
+    const message = `'${file.name}' has ${byteSize(file.size)}; an image that a model is shown may have ${byteSize(maxBytes)}`
+    throw new AppError('too_large', message, {
+      hint: 'Make the image smaller, or raise JETTY_MAX_MODEL_FILE_BYTES.',
+    })
+  }
+  const bytes = Buffer.from(await file.bytes())
+  const format = await fileFormatOf(bytes)
+  if (format && imageTypes.has(format.mime)) return `data:${format.mime};base64,${bytes.toString('base64')}`
+  const message = `'${file.name}' is no image that models take, but ${format?.mime ?? 'something else'}`
+  throw new AppError('parameter_invalid', message, { hint: 'Models take PNG, JPEG, WebP and GIF.' })
+}

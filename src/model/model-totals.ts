@@ -1,0 +1,23 @@
+import type { ModelUsage } from './chat.ts'
+
+const counts = ['prompt_tokens', 'completion_tokens', 'total_tokens', 'cached_tokens', 'reasoning_tokens'] as const
+
+/** Tokens of several calls together; null where no provider said anything. */
+export const totalUsage = (all: (ModelUsage | null)[]): ModelUsage | null => {
+  const known = all.filter((one) => one !== null)
+  if (known.length === 0) return null
+  const entries = counts
+    .filter((name) => known.some((one) => one[name] !== undefined))
+    .map((name) => [name, known.reduce((sum, one) => sum + (one[name] ?? 0), 0)])
+  return Object.fromEntries(entries) as ModelUsage
+}
+
+/** A sum of prices without the dust of binary fractions; null as soon as one is not known. */
+export const totalCost = (all: (number | null)[]): number | null => {
+  let sum = 0
+  for (const cost of all) {
+    if (cost === null) return null
+    sum += cost
+  }
+  return Number(sum.toFixed(12))
+}
