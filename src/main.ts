@@ -36,6 +36,7 @@ import type { Workflow } from './model/workflow.ts'
 import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 import { makeModels } from './providers/models.ts'
+import { type CacheLimits, sweepAnswerCache } from './store/answer-cache.ts'
 import { makeCallCounter, sweepCallWindows } from './store/call-windows.ts'
 import { makeCollectionFinder } from './store/collections.ts'
 import { finishDeletions } from './store/deletion.ts'
@@ -152,10 +153,16 @@ export const startServer = async ({
       if (active.length > 0) await engine.requestEnd(active, 'cancelled')
       return active.length
     }
+    const answerCache: CacheLimits = {
+      seconds: settings.cacheSeconds,
+      entryBytes: settings.cacheEntryBytes,
+      entries: settings.cacheEntries,
+      bytes: settings.cacheBytes,
+    }
     let stopServing = async () => {}
     // Both at once: calls that wait for a run end with it, and steps get their time only once.
     closers.unshift(() => Promise.all([stopServing(), engine.stop(settings.drainSeconds)]))
-    closers.unshift(keepHouse(database, objects, cancelRunsOf, log))
+    closers.unshift(keepHouse(database, objects, cancelRunsOf, answerCache, log))
     const keyRotation = makeKeyRotation({
       database,
       sealer,
@@ -315,6 +322,7 @@ const keepHouse = (
   database: Database,
   objects: ObjectStore,
   cancelRunsOf: (collectionId: number) => Promise<number>,
+  answerCache: CacheLimits,
   log: Logger,
 ): (() => Promise<void>) => {
   const stop = new AbortController()
@@ -327,6 +335,7 @@ const keepHouse = (
     () => sweepIdempotencyKeys(database),
     () => sweepTrialRuns(database),
     () => removeOldRuns(database, { objects }, stop.signal),
+    () => sweepAnswerCache(database, answerCache),
   ]
   const running = (async () => {
     while (await pause(housekeepingMs, stop.signal)) {

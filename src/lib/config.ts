@@ -216,6 +216,34 @@ const declared = {
     example: '30',
     schema: seconds(),
   }),
+  cacheSeconds: setting({
+    variable: 'JETTY_CACHE_SECONDS',
+    description: 'How long the answer to a call of the gateway may be given again, where its collection caches them.',
+    default: '86400',
+    example: '3600',
+    schema: seconds(1),
+  }),
+  cacheEntryBytes: setting({
+    variable: 'JETTY_CACHE_ENTRY_BYTES',
+    description: 'Largest answer that is kept to be given again.',
+    default: '1MiB',
+    example: '256KiB',
+    schema: bytes(),
+  }),
+  cacheEntries: setting({
+    variable: 'JETTY_CACHE_ENTRIES',
+    description: 'Answers of one collection that are kept to be given again; the oldest go first.',
+    default: '10000',
+    example: '1000',
+    schema: wholeNumber(1, 10_000_000),
+  }),
+  cacheBytes: setting({
+    variable: 'JETTY_CACHE_BYTES',
+    description: 'Size of all of them together, for one collection.',
+    default: '256MiB',
+    example: '1GiB',
+    schema: bytes(),
+  }),
   openaiBaseUrl: setting({
     variable: 'OPENAI_BASE_URL',
     description:
