@@ -146,6 +146,7 @@ export const startServer = async ({
         runTimeoutSeconds: settings.runTimeoutSeconds,
         maxOutputBytes: settings.maxOutputBytes,
       },
+      spill: { folder: join(dataDir, 'spill'), maxBytes: settings.spillBytes },
       log,
     })
     const cancelRunsOf = async (collectionId: number): Promise<number> => {
@@ -160,6 +161,7 @@ export const startServer = async ({
       bytes: settings.cacheBytes,
     }
     let stopServing = async () => {}
+    closers.unshift(() => engine.closeRecords())
     // Both at once: calls that wait for a run end with it, and steps get their time only once.
     closers.unshift(() => Promise.all([stopServing(), engine.stop(settings.drainSeconds)]))
     closers.unshift(keepHouse(database, objects, cancelRunsOf, answerCache, log))

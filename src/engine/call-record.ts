@@ -1,3 +1,4 @@
+import type { Placed } from '../store/payloads.ts'
 import type { FileRow } from './journal-entry.ts'
 
 /** A call that has ended, as a run with one step: written whole, and never worked on. Texts are JSON. */
@@ -17,7 +18,8 @@ export interface RecordedCall {
   status: 'completed' | 'failed' | 'cancelled'
   /** The sentence of the run's failure. */
   error: string | null
-  initParams: string
+  /** Its text, or where that stands already. */
+  initParams: Placed
   /** Its one step. */
   step: {
     name: string
@@ -38,6 +40,3 @@ export interface RecordedCall {
 
 /** `spilled`: it is in a file of this process, and moves to Postgres once that answers. */
 export type Recording = 'committed' | 'spilled'
-
-/** The task was deleted before the call could be recorded under it. */
-export class TaskGone extends Error {}

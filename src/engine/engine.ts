@@ -6,9 +6,11 @@ import type { ModelCalls } from '../model/model-calls.ts'
 import type { LentKeys } from '../model/trial.ts'
 import type { RunStatus, Workflow } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
+import type { RecordedCall, Recording } from './call-record.ts'
 import type { EngineLimits } from './context.ts'
 import type { JournalStatistics } from './journal.ts'
 import { makeEngine } from './make-engine.ts'
+import type { RecordStatistics } from './record-lane.ts'
 import type { RunRequest, StartedRun } from './start.ts'
 
 /**
@@ -22,6 +24,13 @@ export interface Engine {
   wait(runKey: string, signal: AbortSignal): Promise<boolean>
   /** Asks active runs to end with a status; resolves when all have, or after `seconds`. */
   requestEnd(runKeys: string[], status: RunStatus, seconds?: number): Promise<void>
+  /**
+   * Writes a call down that has ended, beside the journal; resolves when it is on disk, and says where. Rejects where the
+   * disk is full, or Postgres refuses the call.
+   */
+  record(call: RecordedCall): Promise<Recording>
+  /** Where a call that ended now would be written; with `full` none should begin. */
+  recording(): Recording | 'full'
   /** Calls back when something of a run was written by this process; gives the function that ends it. */
   watch(runKey: string, onChange: () => void): () => void
   /** What is wrong with a workflow, and what may be: for the one who is writing it. */
@@ -32,6 +41,8 @@ export interface Engine {
   statistics(): EngineStatistics
   /** Takes no more steps, gives running ones `seconds`, hands the rest over. */
   stop(seconds: number): Promise<void>
+  /** Ends the writing of calls; after the last `record`. */
+  closeRecords(): Promise<void>
 }
 
 export interface EngineStatistics extends JournalStatistics {
@@ -40,6 +51,7 @@ export interface EngineStatistics extends JournalStatistics {
   leases: number
   /** Runs accepted. */
   started: number
+  records: RecordStatistics
 }
 
 export interface EngineOptions {
@@ -57,6 +69,8 @@ export interface EngineOptions {
   lentKeys: LentKeys
   sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }
   limits: EngineLimits
+  /** Where recorded calls wait while the database is away. */
+  spill: { folder: string; maxBytes: number }
   log: Logger
 }
 

@@ -26,7 +26,7 @@ new_runs as (
   from ${unnest(3, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, created), identified
   on conflict do nothing
   returning id, task_id),
-${countNewRuns},
+${countNewRuns('$2::smallint')},
 kept as (
   insert into files (path, collection_id, run_id, object, name, content_type, size)
   select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size

@@ -76,7 +76,7 @@ export const sizeOf = ({ run, step, end, files }: Entry): number =>
   (files ? files.length * 300 : 0)
 
 /** Postgres text cannot hold NUL; JSON never contains it raw, but an error sentence may. */
-const storable = (text: string | null): string | null => text?.replaceAll('\0', '\\0') ?? null
+export const storable = (text: string | null): string | null => text?.replaceAll('\0', '\\0') ?? null
 
 /** Empty columns of a statement's parameters. */
 export const columns = (count: number): unknown[][] => Array.from({ length: count }, () => [])

@@ -62,10 +62,10 @@ const endsFrom = stepsFrom + stepTypes.length
 const parksFrom = endsFrom + endTypes.length
 const filesFrom = parksFrom + parkTypes.length
 
-/** Part of both statements that make runs: keeps the number of runs of each task, from the rows of `new_runs`. */
-export const countNewRuns = `counted as (
+/** Part of every statement that makes runs: keeps the number of runs of each task, from the rows of `new_runs`. */
+export const countNewRuns = (shard: string): string => `counted as (
   insert into run_counts (task_id, shard, total)
-  select task_id, $2::smallint, count(*) from new_runs group by task_id order by task_id
+  select task_id, ${shard}, count(*) from new_runs group by task_id order by task_id
   on conflict (task_id, shard) do update set total = run_counts.total + excluded.total)`
 
 export const commitStatement = `
@@ -81,7 +81,7 @@ new_runs as (
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict do nothing
   returning id, task_id),
-${countNewRuns},
+${countNewRuns('$2::smallint')},
 written as (
   insert into steps (run_id, task_id, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
       warnings, work_ms, epoch, started_at, wake_at, ended_at)

@@ -1,9 +1,8 @@
-import pg from 'pg'
-import { connectionDefaults } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
 import { commitValues, type Entry, sizeOf } from './journal-entry.ts'
 import { commitStatement } from './journal-sql.ts'
+import { isRefused, makeOwnConnection } from './own-connection.ts'
 
 /** The lease of an entry has a newer epoch: another owner works on its runs, and nothing of the entry was written. */
 export class Fenced extends Error {}
@@ -50,9 +49,6 @@ const batchEntries = 1000
 const batchBytes = 16 * 1024 * 1024
 const queueBytes = 48 * 1024 * 1024
 
-/** Syntax, cardinality, data, integrity and limit errors: the batch is at fault, not the connection. */
-const refused = /^(21|22|23|42|54)/
-
 /** Nested loops only: after an ANALYZE with many open runs the planner would otherwise scan them all per entry. */
 const plannerOptions =
   '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan'
@@ -63,38 +59,16 @@ export const openJournal = (options: { url: string; shard: number; onCommit: (ru
   const closing = new AbortController()
   let waitingBytes = 0
   let sending: Promise<void> | undefined
-  let client: pg.Client | undefined
-
-  const connect = async (): Promise<pg.Client> => {
-    if (client) return client
-    const fresh = new pg.Client({
-      connectionString: options.url,
-      application_name: 'jetty journal',
-      options: plannerOptions,
-      ...connectionDefaults,
-    })
-    fresh.on('error', () => {
-      if (client === fresh) client = undefined
-    })
-    await fresh.connect()
-    client = fresh
-    return fresh
-  }
-
-  const drop = () => {
-    const lost = client as (pg.Client & { connection?: { stream?: { destroy(): void } } }) | undefined
-    client = undefined
-    lost?.connection?.stream?.destroy()
-  }
+  const connection = makeOwnConnection({ url: options.url, name: 'jetty journal', session: plannerOptions })
 
   /** Runs a statement until Postgres has answered it. After a lost connection the outcome is unknown: ask again. */
   const persist = async <Row>(name: string, text: string, values: unknown[], onResend?: () => void): Promise<Row[]> => {
     for (let wait = 20; ; wait = Math.min(wait * 2, 500)) {
       try {
-        return (await (await connect()).query({ name, text, values })).rows as Row[]
+        return await connection.rows<Row>(name, text, values)
       } catch (error) {
-        if (refused.test((error as { code?: string }).code ?? '')) throw error
-        drop()
+        if (isRefused(error)) throw error
+        connection.drop()
         statistics.resent++
         onResend?.()
         if (!(await pause(wait, closing.signal))) throw error
@@ -113,7 +87,7 @@ export const openJournal = (options: { url: string; shard: number; onCommit: (ru
       )
       rows = live.length === 0 ? [] : await persist('commit', commitStatement, values, () => (resent = true))
     } catch (error) {
-      if (live.length > 1 && refused.test((error as { code?: string }).code ?? '')) {
+      if (live.length > 1 && isRefused(error)) {
         const half = live.length >> 1
         await send(live.slice(0, half))
         await send(live.slice(half))
@@ -211,7 +185,7 @@ export const openJournal = (options: { url: string; shard: number; onCommit: (ru
     async close() {
       closing.abort()
       await sending
-      await client?.end().catch(() => {})
+      await connection.close()
     },
   }
 }

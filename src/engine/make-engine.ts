@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { pause } from '../lib/time.ts'
 import { runSecretsSeal } from '../store/sealed-texts.ts'
+import { journalShard, recordShard } from '../store/totals.ts'
 import type { EngineContext } from './context.ts'
 import { type Dispatcher, launchDispatcher, pruneLeases } from './dbos.ts'
 import { drain } from './drain.ts'
@@ -11,10 +12,11 @@ import { beat, keepBeating } from './heartbeat.ts'
 import { openJournal } from './journal.ts'
 import { type Leases, type LocalLease, makeLeases } from './leases.ts'
 import { listen } from './listen.ts'
-import { wakeAllDue } from './park.ts'
 import { makeModelRules } from './model-rules.ts'
+import { wakeAllDue } from './park.ts'
 import { patient } from './patient.ts'
 import { makePrograms, shownDefinition } from './programs.ts'
+import { openRecordLane } from './record-lane.ts'
 import { collectRequests, settle } from './requests.ts'
 import { makeResultReader } from './results.ts'
 import { runSecretsText } from './run-secrets.ts'
@@ -44,13 +46,15 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   const { database, executor, role, log } = options
   const stopper = new AbortController()
   const stopping = stopper.signal
-  const shard = createHash('sha256').update(executor).digest().readUInt8(0) % 64
+  const digest = createHash('sha256').update(executor).digest().readUInt8(0)
+  const shard = journalShard(digest)
   const insistent = patient(database, stopping)
   const watchers = new Map<string, Set<() => void>>()
   const tellWatchers = (runKey: string) => {
     for (const tell of watchers.get(runKey) ?? []) tell()
   }
   const journal = openJournal({ url: database.url, shard, onCommit: tellWatchers })
+  const records = openRecordLane({ database, shard: recordShard(digest), spill: options.spill, log })
   const programs = makePrograms(insistent, options.activities)
   const waiters = makeWaiters(insistent, (runKey) => engine.live.has(runKey))
   const engine: EngineContext = {
@@ -204,6 +208,9 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     async requestEnd(runKeys, status, seconds = 5) {
       await settle(engine, waiters.wait, runKeys, status, seconds)
     },
+    record: (call) => records.record(call),
+    recording: () => records.now,
+    closeRecords: () => records.close(),
     watch(runKey, onChange) {
       const set = watchers.get(runKey) ?? new Set()
       watchers.set(runKey, set.add(onChange))
@@ -224,6 +231,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       slots: engine.slots.used,
       leases: leases.local.size,
       started,
+      records: records.statistics,
       ...journal.statistics,
     }),
     async stop(seconds) {

@@ -313,6 +313,15 @@ const declared = {
     example: '60',
     schema: seconds(),
   }),
+  spillBytes: setting({
+    variable: 'JETTY_SPILL_BYTES',
+    description:
+      'How much the recorded calls of the gateway may take in files of the data folder while the database is away; ' +
+      'above it new calls are refused.',
+    default: '256MiB',
+    example: '2GiB',
+    schema: bytes(),
+  }),
   drainSeconds: setting({
     variable: 'JETTY_DRAIN_SECONDS',
     description: 'Time that running steps get when the server is asked to stop; the rest resumes at the next start.',

@@ -14,15 +14,28 @@ export interface Placed {
  * Puts a large value into a row of its own, before the step that refers to it; gives back what the step's row keeps. A
  * small one is given back at once, without a promise: every step has two of them.
  */
-export const placeValue = (queries: Queries, runKey: string, text: string | null): Placed | Promise<Placed> =>
-  text === null || text.length <= rowLimit ? { text, payload: null } : keepPayload(queries, runKey, text)
+export const placeValue = (
+  queries: Pick<Queries, 'rows'>,
+  runKey: string,
+  text: string | null,
+  /** Its id, for those who may have to place it once more: it is there once then. */
+  payload?: string,
+): Placed | Promise<Placed> =>
+  isLarge(text) ? keepPayload(queries, runKey, text, payload ?? randomUUID()) : { text, payload: null }
 
-const keepPayload = async (queries: Queries, runKey: string, text: string): Promise<Placed> => {
-  const payload = randomUUID()
-  await queries.rows('keep_payload', 'insert into payloads (id, run_id, body) values ($1, $2, $3)', [
-    payload,
-    runKey,
-    text,
-  ])
+/** Whether a value stands in a row of its own. */
+export const isLarge = (text: string | null): text is string => text !== null && text.length > rowLimit
+
+const keepPayload = async (
+  queries: Pick<Queries, 'rows'>,
+  runKey: string,
+  text: string,
+  payload: string,
+): Promise<Placed> => {
+  await queries.rows(
+    'keep_payload',
+    'insert into payloads (id, run_id, body) values ($1, $2, $3) on conflict do nothing',
+    [payload, runKey, text],
+  )
   return { text: null, payload }
 }

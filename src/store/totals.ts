@@ -39,9 +39,17 @@ export const endedStep = (row: string, taskId = `${row}.task_id`): string =>
   `${taskId} task_id, ${row}.name collate "C" step, ${row}.seq, ${row}.status = 'failed' failed,
     elapsed_ms(${row}.started_at, ${row}.ended_at) ms, 1 sign`
 
-/** The shards of journals are below this. Other writers share a few above them, and no statement of theirs holds up a journal. */
+/**
+ * Journals have the first shards, other writers share a few after them, and those who record calls have the rest: no
+ * statement of one kind holds up one of another.
+ */
 const journalShards = 64
 const otherShards = 16
+const recordShards = 64
+
+/** The shards of a process, from a number that stands for it. */
+export const journalShard = (process: number): number => process % journalShards
+export const recordShard = (process: number): number => journalShards + otherShards + (process % recordShards)
 
 /** A shard for a statement that is no journal's. */
 export const otherShard = (): number => journalShards + Math.floor(Math.random() * otherShards)

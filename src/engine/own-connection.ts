@@ -1,0 +1,65 @@
+import pg from 'pg'
+import { connectionDefaults } from '../database/database.ts'
+
+/** Syntax, cardinality, data, integrity and limit errors: what was sent is at fault, not the connection. */
+export const isRefused = (error: unknown): boolean =>
+  /^(21|22|23|42|54)/.test((error as { code?: string } | undefined)?.code ?? '')
+
+/** A connection outside the pool, made when it is needed and again after it was lost; statements are prepared. */
+export interface OwnConnection {
+  rows<Row>(name: string, text: string, values?: unknown[]): Promise<Row[]>
+  /** Cuts it: what is under way on it fails at once. */
+  drop(): void
+  close(): Promise<void>
+}
+
+export const makeOwnConnection = (options: {
+  url: string
+  /** As Postgres shows it. */
+  name: string
+  /** Options of the session, as on the command line of a server. */
+  session: string
+  /** How long to wait for a connection, or for a statement; left out, as everywhere. */
+  timeoutMs?: number
+}): OwnConnection => {
+  let client: pg.Client | undefined
+  let connecting: Promise<pg.Client> | undefined
+
+  const connect = async (): Promise<pg.Client> => {
+    const { timeoutMs } = options
+    const fresh = new pg.Client({
+      connectionString: options.url,
+      application_name: options.name,
+      options: options.session,
+      ...connectionDefaults,
+      ...(timeoutMs === undefined ? {} : { connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs }),
+    })
+    fresh.on('error', () => {
+      if (client === fresh) client = undefined
+    })
+    await fresh.connect()
+    client = fresh
+    return fresh
+  }
+
+  const connected = (): Promise<pg.Client> => {
+    connecting ??= connect().finally(() => {
+      connecting = undefined
+    })
+    return connecting
+  }
+
+  return {
+    async rows<Row>(name: string, text: string, values: unknown[] = []) {
+      return (await (client ?? (await connected())).query({ name, text, values })).rows as Row[]
+    },
+    drop() {
+      const lost = client as (pg.Client & { connection?: { stream?: { destroy(): void } } }) | undefined
+      client = undefined
+      lost?.connection?.stream?.destroy()
+    },
+    async close() {
+      await client?.end().catch(() => {})
+    },
+  }
+}

@@ -1,0 +1,45 @@
+import type { Queries } from '../database/database.ts'
+import { createTask, definitionHash } from './tasks.ts'
+
+/** The task that something is recorded under. */
+export interface RecordTask {
+  id: number
+  name: string
+}
+
+const description = 'Calls of the gateway, recorded by the server'
+
+/**
+ * The task of this name, or one that is made with this workflow; either way the workflow can be shown as the definition
+ * of what is recorded. Undefined where the collection is gone.
+ */
+export const taskForRecords = async (
+  queries: Queries,
+  at: { collectionId: number; name: string; workflow: string },
+): Promise<RecordTask | undefined> => {
+  await queries.rows(
+    'keep_definition',
+    'insert into definitions (hash, workflow) values ($1, $2) on conflict do nothing',
+    [definitionHash(at.workflow), at.workflow],
+  )
+  for (;;) {
+    const [found] = await queries.rows<RecordTask>(
+      'task_for_records',
+      'select id, name from tasks where collection_id = $1 and lower(name) = lower($2)',
+      [at.collectionId, at.name],
+    )
+    if (found) return found
+    const made = await createTask(queries, at.collectionId, {
+      name: at.name,
+      workflow: at.workflow,
+      description,
+      version: null,
+      has_file_uploads: false,
+      is_private: true,
+      is_chat_flow: false,
+      croissant_metadata: null,
+    })
+    if (made === 'gone') return undefined
+    if (made !== 'taken') return made
+  }
+}
