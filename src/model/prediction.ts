@@ -15,6 +15,11 @@ export interface PredictedFile {
   type: string
 }
 
+/** How a step fetches what is kept elsewhere than at the provider: guarded, and within what its collection allows. */
+export type FetchElsewhere = (
+  url: string,
+) => Promise<{ status: number; headers: Record<string, string>; bytes(): Promise<Uint8Array> }>
+
 /** A prediction that has succeeded. */
 export interface Prediction {
   id: string
@@ -30,8 +35,8 @@ export interface Prediction {
   cost_usd: number | null
   /** Whether a file of the output is kept by those who made it, and not elsewhere. */
   keeps(url: string): boolean
-  /** Fetches a file of the output; the key goes with it only where the API itself keeps the file. */
-  file(url: string): Promise<PredictedFile>
+  /** Fetches a file of the output: from the API with the key, from anywhere else through `elsewhere`, without. */
+  file(url: string, elsewhere: FetchElsewhere): Promise<PredictedFile>
 }
 
 /** Overrides the key of the environment. */

@@ -51,7 +51,6 @@ export const makePredictions = (ways: Ways): { predict: Predict; uploadInput: Up
       baseUrl: url,
       key: found.key,
       fetch: trusted ? ways.trustedFetch : ways.fetch,
-      fetchElsewhere: ways.fetch,
       ...ways.limits,
     }
   }

@@ -14,6 +14,8 @@ export interface Kept {
 
 /** Each may be as large as a fetch may be, and is in memory as it is stored. */
 const fetchesAtATime = 3
+/** Videos are large. */
+const fetchSeconds = 600
 
 /** Bytes of a model become a file of the step; what they are is told by themselves. */
 export const keepBytes = async (
@@ -45,12 +47,13 @@ export const withoutDataUris = (output: Json, paths: ReadonlyMap<string, string>
   return Object.fromEntries(Object.entries(output).map(([name, part]) => [name, withoutDataUris(part, paths)]))
 }
 
-const bytesOf = async (from: string, prediction: Prediction) => readDataUri(from) ?? prediction.file(from)
+const bytesOf = async (from: string, prediction: Prediction, context: ActivityContext) =>
+  readDataUri(from) ?? prediction.file(from, (url) => context.fetch(url, { timeoutSeconds: fetchSeconds }))
 
 /** A file that its makers keep must come; what a model merely links to may be out of reach. */
 const keepOne = async (from: string, prediction: Prediction, context: ActivityContext): Promise<Kept | undefined> => {
   try {
-    const { bytes, type } = await bytesOf(from, prediction)
+    const { bytes, type } = await bytesOf(from, prediction, context)
     return { from, ...(await keepBytes(bytes, type, context)) }
   } catch (error) {
     const linked = error instanceof AppError && error.code !== 'cancelled' && isUrl(from) && !prediction.keeps(from)

@@ -10,8 +10,6 @@ export interface ReplicateAccount {
   key: string
   /** The way to `baseUrl`: the guarded one, unless the server itself was started with that URL. */
   fetch: Fetch
-  /** The guarded way to everywhere else. */
-  fetchElsewhere: Fetch
   firstByteSeconds: number
   idleSeconds: number
 }

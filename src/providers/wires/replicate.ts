@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import type { PredictedFile, Prediction, PredictionRequest } from '../../model/prediction.ts'
+import type { FetchElsewhere, PredictedFile, Prediction, PredictionRequest } from '../../model/prediction.ts'
 import { withRetries } from '../retry.ts'
 import { askReplicate, type ReplicateAccount, withoutKey } from './replicate-api.ts'
 
@@ -124,14 +124,17 @@ const isAt = (url: string, account: ReplicateAccount): boolean =>
 const fromApi = (account: ReplicateAccount, url: string, signal: AbortSignal) =>
   account.fetch(url, { headers: { authorization: `Bearer ${account.key}` }, followRedirects: false, signal })
 
-const fetchFile = async (account: ReplicateAccount, url: string, signal: AbortSignal): Promise<PredictedFile> => {
+const fetchFile = async (
+  account: ReplicateAccount,
+  url: string,
+  elsewhere: FetchElsewhere,
+  signal: AbortSignal,
+): Promise<PredictedFile> => {
   const from = url.split('?', 1)[0] // what signs a URL stands behind it
   const first = isAt(url, account) ? await fromApi(account, url, signal) : undefined
   const moved = first && first.status >= 300 && first.status < 400 ? first.headers.location : undefined
   const answer =
-    first && moved === undefined
-      ? first
-      : await account.fetchElsewhere(moved === undefined ? url : new URL(moved, url).href, { signal })
+    first && moved === undefined ? first : await elsewhere(moved === undefined ? url : new URL(moved, url).href)
   if (answer.status < 200 || answer.status > 299) {
     throw new AppError('upstream_failed', `Fetching ${from} failed: it answered ${answer.status}`, {
       retryable: answer.status === 429 || answer.status >= 500,
@@ -166,7 +169,7 @@ export const predictAtReplicate = async (
       predict_seconds: state.metrics?.predict_time ?? null,
       cost_usd: null,
       keeps: (url) => isAt(url, account) || (URL.canParse(url) && ownHost.test(new URL(url).hostname)),
-      file: (url) => withRetries(() => fetchFile(account, url, signal), signal),
+      file: (url, elsewhere) => withRetries(() => fetchFile(account, url, elsewhere, signal), signal),
     }
   } finally {
     signal.removeEventListener('abort', stop)
