@@ -70,6 +70,7 @@ const purge = async (database: Database, collectionId: number, deps: DeletionDep
   if (!(await endRuns(collectionId, deps))) return
   await removeRuns(database, collectionId)
   await removeFiles(database, collectionId, deps.objects)
+  await database.rows('remove_spending', 'delete from spending where collection_id = $1', [collectionId])
   await database.rows(
     'purged_collection',
     `delete from deleted_collections where id = $1 and deleted_at < now() - ${lateFor}`,
