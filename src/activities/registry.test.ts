@@ -54,15 +54,21 @@ describe.each([...builtinActivities.values()].map((each) => [each.name, each] as
   })
 })
 
-it('has every activity of the contract, sections 5.4 and 5.5, those that ask models, and sleep', () => {
+it('has every activity of the contract, sections 5.1, 5.2, 5.4 and 5.5, and sleep', () => {
   expect([...builtinActivities.keys()].sort()).toEqual([
     'add_image_metadata',
     'download_image',
+    'gemini_image_generator',
     'gemini_prompt',
     'litellm_chat',
+    'litellm_embeddings',
+    'litellm_image_generation',
     'litellm_vision',
     'read_text_file',
     'read_uploaded_file',
+    'replicate_run',
+    'replicate_text2image',
+    'replicate_text2video',
     'save_text_file',
     'select_files',
     'simple_judge',

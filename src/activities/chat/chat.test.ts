@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ChatOptions, ChatRequest } from '../../model/chat.ts'
 import { makeTestContext, modelAnswer, runActivity } from '../test-context.ts'
+import { testMedia } from '../test-media.ts'
 import { geminiPrompt } from './gemini-prompt.ts'
 import { jsonAnswer } from './json-answer.ts'
 import { litellmChat } from './litellm-chat.ts'
@@ -78,19 +79,79 @@ describe('litellm_chat', () => {
   })
 })
 
+describe('images in an answer', () => {
+  const uri = `data:image/png;base64,${testMedia.png.toString('base64')}`
+
+  it('are stored, beside the text and within it', async () => {
+    const context = makeTestContext({
+      models: () => {
+        const answer = modelAnswer(`Look: ![a](${uri})`)
+        const message = {
+          role: 'assistant',
+          content: answer.text,
+          images: [{ type: 'image_url', image_url: { url: uri } }],
+        }
+        return { ...answer, completion: { choices: [{ message }] }, warnings: ['seed is not taken'] }
+      },
+    })
+    const outputs = (await runActivity(litellmChat, { prompt: 'Draw' }, context)) as Record<string, never>
+    const paths = [...context.stored.keys()]
+    expect(outputs).toMatchObject({
+      text: `Look: ![a](${paths[0]})`,
+      content: `Look: ![a](${paths[0]})`,
+      images: [{ path: paths[0], content_type: 'image/png', extension: 'png', name: 'image.png' }, { path: paths[1] }],
+    })
+    expect(JSON.stringify(outputs)).not.toContain('base64')
+    expect([...context.stored.values()].map(({ bytes }) => bytes)).toEqual([testMedia.png, testMedia.png])
+    expect(context.warnings).toEqual(['seed is not taken'])
+  })
+
+  it('are not spoken of where there are none', async () => {
+    expect(await runActivity(litellmChat, { prompt: 'Hi' }, asking().context)).not.toHaveProperty('images')
+  })
+})
+
 describe('litellm_vision', () => {
-  it('takes several images, those that only their name tells of included', async () => {
+  it('takes several images for what they are, whatever they are called', async () => {
     const files = {
-      'acme/a.png': { content_type: 'image/png', body: 'A' },
-      'acme/b.webp': { content_type: 'application/octet-stream', body: 'B' },
+      'acme/a.jpeg': { content_type: 'image/jpeg', body: testMedia.png },
+      'acme/b.bin': { content_type: 'application/octet-stream', body: testMedia.webp },
     }
     const { asked, context } = asking('two', files)
-    await runActivity(litellmVision, { prompt: 'How many?', image_path: ['acme/a.png', 'acme/b.webp'] }, context)
+    await runActivity(litellmVision, { prompt: 'How many?', image_path: ['acme/a.jpeg', 'acme/b.bin'] }, context)
     expect(asked[0]?.request.messages[0]?.content).toEqual([
       { type: 'text', text: 'How many?' },
-      { type: 'image_url', image_url: { url: 'data:image/png;base64,QQ==' } },
-      { type: 'image_url', image_url: { url: 'data:image/webp;base64,Qg==' } },
+      { type: 'image_url', image_url: { url: `data:image/png;base64,${testMedia.png.toString('base64')}` } },
+      { type: 'image_url', image_url: { url: `data:image/webp;base64,${testMedia.webp.toString('base64')}` } },
     ])
+  })
+
+  it('uses a URL in image_path and a storage path in image_url all the same, with a warning each', async () => {
+    const { asked, context } = asking('two', { 'acme/a.png': { content_type: 'image/png', body: testMedia.png } })
+    const places = { image_path: 'https://example.com/x.png', image_url: 'acme/a.png' }
+    await runActivity(litellmVision, { prompt: 'x', ...places }, context)
+    expect(asked[0]?.request.messages[0]?.content).toMatchObject([
+      { type: 'text' },
+      { image_url: { url: 'https://example.com/x.png' } },
+      { image_url: { url: expect.stringMatching(/^data:image\/png/) } },
+    ])
+    expect(context.warnings).toHaveLength(2)
+  })
+
+  it.each([
+    [{ image_path: 'acme/page.png' }, 'parameter_invalid', "'page.png' is no image that models take"],
+    [{ image_path: 'acme/large.png' }, 'too_large', 'JETTY_MAX_MODEL_FILE_BYTES'],
+    [{ image_path: Array(33).fill('acme/a.png') }, 'too_large', 'JETTY_MAX_MEDIA_FILES'],
+    [{ image_url: 'data:image/png;base64,QUJD' }, 'parameter_invalid', 'data URI'],
+  ])('does not take %j', async (places, code, words) => {
+    const { asked, context } = asking('', {
+      'acme/page.png': { content_type: 'image/png', body: '<html>' },
+      'acme/large.png': { content_type: 'image/png', body: Buffer.alloc(20 * 1024 * 1024 + 1) },
+    })
+    const error = await runActivity(litellmVision, { prompt: 'x', ...places }, context).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code })
+    expect(`${error.message} ${error.hint}`).toContain(words)
+    expect(asked).toEqual([])
   })
 
   it('fails for an image that is not there', async () => {

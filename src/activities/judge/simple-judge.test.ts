@@ -245,7 +245,7 @@ describe('an image', () => {
     const context = makeTestContext({ files: { [path]: { content_type: 'image/png', body: '<html>' } } })
     const error = await failure(judge({ item: path }, { context, requests: [], providers: [] }))
     expect(error).toMatchObject({
-      code: 'activity_failed',
+      code: 'parameter_invalid',
       message: expect.stringContaining("'x.page.png' is no image"),
     })
   })

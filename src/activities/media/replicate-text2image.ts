@@ -10,7 +10,11 @@ export const replicateText2Image = activity({
   description: 'Makes images from a text with a model at Replicate, and stores them.',
   parameters: z.object({
     ...replicateParameters,
-    model: replicateParameters.model.default('black-forest-labs/flux-schnell'),
+    model: z
+      .string()
+      .min(1)
+      .default('black-forest-labs/flux-schnell')
+      .describe('The model, as owner/name or owner/name:version.'),
     prompt: z.string().min(1).describe('What the image shows.'),
     width: z.number().int().positive().optional().describe('Pixels, for models that take it.'),
     height: z.number().int().positive().optional().describe('Pixels, for models that take it.'),

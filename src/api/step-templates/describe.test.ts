@@ -28,7 +28,7 @@ test('a template says what the declaration says', () => {
   expect(shown.parameters.map((one) => [one.name, one.type, one.required, one.default, one.accepts_path])).toEqual([
     ['text', 'string', true, null, true],
     ['count', 'integer', false, 3, true],
-    ['mode', 'string', false, null, false],
+    ['mode', 'string', false, null, true],
     ['any', 'string|array|null', false, null, true],
   ])
   expect(shown.parameters[0]).toMatchObject({ description: 'What to show.', aliases: ['value'] })

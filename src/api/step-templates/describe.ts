@@ -41,7 +41,7 @@ export const describeActivity = (activity: Activity): StepTemplate => {
       required: required.includes(name),
       default: property.default ?? null,
       description: property.description ?? '',
-      accepts_path: !activity.literal.includes(name),
+      accepts_path: true, // also where the value is literal: what is written in a `_path` is a reference all the same
       aliases: property.aliases ?? [],
     })),
     outputs: outputs.map(([name, property]) => ({
