@@ -25,6 +25,8 @@ export interface Provider {
   /** Variables that may hold the key, in the order they are looked at. */
   keys: readonly string[]
   auth: KeyHeader
+  /** How it is sent where the wire is used, if that is another way. */
+  wire_auth?: KeyHeader
   /** Headers that every call has. */
   headers?: Readonly<Record<string, string>>
   wire: Wire

@@ -205,6 +205,7 @@ describe('each shape of call', () => {
     return 'url' in target ? [target.provider.id, target.native, target.url, target.headers] : target.problem
   }
   const bearer = { authorization: 'Bearer k' }
+  const google = 'https://generativelanguage.googleapis.com/v1beta'
   const claude = { 'x-api-key': 'k', 'anthropic-version': '2023-06-01' }
 
   it.each<[string, Shape, unknown]>([
@@ -214,6 +215,8 @@ describe('each shape of call', () => {
     ['text-embedding-3-small', 'embeddings', ['openai', true, 'https://api.openai.com/v1/embeddings', bearer]],
     ['claude-sonnet-4.6', 'messages', ['anthropic', true, 'https://api.anthropic.com/v1/messages', claude]],
     ['claude-sonnet-4.6', 'chat', ['anthropic', false, 'https://api.anthropic.com', claude]],
+    ['gemini-2.0-flash', 'chat', ['gemini', true, `${google}/openai/chat/completions`, bearer]],
+    ['imagen-4', 'images', ['gemini', false, google, { 'x-goog-api-key': 'k' }]],
     ['deepseek-chat', 'messages', ['deepseek', true, 'https://api.deepseek.com/anthropic/v1/messages', bearer]],
     ['openrouter/a/b', 'messages', ['openrouter', true, 'https://openrouter.ai/api/v1/messages', bearer]],
     ['voyage-3', 'embeddings', ['voyage', true, 'https://api.voyageai.com/v1/embeddings', bearer]],

@@ -3,7 +3,7 @@ import { lentKeyPlaceholder } from '../model/trial.ts'
 import { type Address, addressOf, addressVariables, joined } from './address.ts'
 import { catalogue } from './catalogue.ts'
 import { type Candidate, named, namedWithProvider } from './names.ts'
-import type { Asked, LookUpVariable, Provider, Target, Wire } from './provider.ts'
+import type { Asked, KeyHeader, LookUpVariable, Provider, Target, Wire } from './provider.ts'
 
 /** Why nobody answers: the variables of which one would do, and what is wrong where that is something else. */
 export interface Unroutable {
@@ -26,7 +26,7 @@ const spokenByWire: Record<Wire, readonly Shape[]> = {
   anthropic: ['chat', 'messages'],
   google: ['chat', 'messages', 'embeddings', 'images'],
   vertex: ['chat', 'messages', 'embeddings', 'images'],
-  bedrock: ['chat', 'messages', 'embeddings'],
+  bedrock: ['chat', 'messages', 'embeddings', 'images'],
   cohere: ['chat', 'messages', 'embeddings'],
   scripted: ['chat', 'messages'],
 }
@@ -67,8 +67,8 @@ const keyFor = (key: Key, { setBy }: Address, at: Surroundings): string | undefi
 /** A custom provider may need no key, but always its URL; any other one is reached with a key alone. */
 const needsKey = ({ base_url }: Provider): boolean => base_url !== ''
 
-const keyHeader = ({ auth }: Provider, key: string): Record<string, string> =>
-  auth === 'bearer' ? { authorization: `Bearer ${key}` } : { [auth]: key }
+const keyHeader = (name: KeyHeader, key: string): Record<string, string> =>
+  name === 'bearer' ? { authorization: `Bearer ${key}` } : { [name]: key }
 
 const targetOf = (
   { provider, model }: Candidate,
@@ -77,6 +77,7 @@ const targetOf = (
   shape: Shape,
 ): Target => {
   const path = provider.paths[shape]
+  const { auth, wire_auth: wireAuth = auth } = provider
   return {
     provider,
     model,
@@ -84,7 +85,10 @@ const targetOf = (
     url: path === undefined ? base_url : joined(base_url, path),
     base_url,
     trusted: setBy === 'server',
-    headers: { ...provider.headers, ...(key === undefined ? {} : keyHeader(provider, key)) },
+    headers: {
+      ...provider.headers,
+      ...(key === undefined ? {} : keyHeader(path === undefined ? wireAuth : auth, key)),
+    },
     ...(key === undefined ? {} : { key }),
   }
 }

@@ -30,7 +30,7 @@ export const clouds = [
     aliases: ['vertex_ai', 'google-vertex'],
     base_url: 'https://aiplatform.googleapis.com/v1/publishers/google',
     paths: {},
-    keys: ['GOOGLE_VERTEX_API_KEY'],
+    keys: ['GOOGLE_VERTEX_API_KEY', 'GOOGLE_APPLICATION_CREDENTIALS_JSON'],
     auth: 'x-goog-api-key',
     wire: 'vertex',
     prices: 'google',

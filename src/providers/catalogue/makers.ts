@@ -39,6 +39,7 @@ export const makers = [
     paths: { chat: '/openai/chat/completions', embeddings: '/openai/embeddings' },
     keys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY'],
     wire: 'google',
+    wire_auth: 'x-goog-api-key',
     model_names: /^(gemini-|gemma-|imagen-|learnlm-)/,
     openrouter: 'google',
     prices: 'google',
