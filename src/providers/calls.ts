@@ -6,7 +6,7 @@ import type { EmbedTexts } from '../model/embedding.ts'
 import type { MakeImages } from '../model/image.ts'
 import type { Shape } from '../model/shape.ts'
 import { priceOf } from './prices.ts'
-import type { Asked, Provider, Target } from './provider.ts'
+import type { Asked, Target } from './provider.ts'
 import { withRetries } from './retry.ts'
 import { statedCost, usageOf } from './usage.ts'
 import { scriptedWire } from './wires/scripted.ts'
@@ -23,10 +23,14 @@ export interface Ways {
 /** Who answers; throws `model_unavailable`. */
 export type FindTarget = (asked: Asked, caller: ModelCaller, shape: Shape) => Promise<Target>
 
-/** Wires are loaded with the first call that needs one. */
-const wireOf = async ({ wire }: Provider): Promise<WireProtocol> => {
+/**
+ * Whoever answers in OpenAI's own shape is spoken to in it, so that the gateway and the steps get the same; the rest by
+ * their wires. They are loaded with the first call that needs one.
+ */
+const wireOf = async ({ native, provider: { wire } }: Target): Promise<WireProtocol> => {
   if (wire === 'scripted') return scriptedWire
-  return (await import('./wires/openai.ts')).openAiWire
+  if (native || wire === 'openai') return (await import('./wires/openai.ts')).openAiWire
+  return (await import('./wires/ai-sdk/wire.ts')).aiSdkWire
 }
 
 const textOf = (completion: ChatCompletion): string => {
@@ -59,7 +63,7 @@ export const makeCalls = (
       limits: ways.limits,
       signal: caller.signal,
     }
-    return [await wireOf(target.provider), call]
+    return [await wireOf(target), call]
   }
   const asked = (model: string, chosen: ChatOptions = {}): Asked => ({ model, ...chosen })
 

@@ -1,0 +1,51 @@
+import type { LanguageModelV3FinishReason, LanguageModelV3Usage, SharedV3Warning } from '@ai-sdk/provider'
+import type { ChatCompletion } from '../../../model/chat.ts'
+
+const reasons = {
+  stop: 'stop',
+  length: 'length',
+  'content-filter': 'content_filter',
+  'tool-calls': 'tool_calls',
+  error: 'error',
+  other: 'stop',
+} as const
+
+/** Why an answer ended, in OpenAI's words, and in those of the provider. */
+export const endOf = ({ unified, raw }: LanguageModelV3FinishReason) => ({
+  finish_reason: reasons[unified],
+  ...(raw === undefined ? {} : { native_finish_reason: raw }),
+})
+
+/** Tokens in OpenAI's shape; undefined where the provider counted none. */
+export const toUsage = ({ inputTokens, outputTokens }: LanguageModelV3Usage): ChatCompletion['usage'] => {
+  if (inputTokens.total === undefined && outputTokens.total === undefined) return undefined
+  const prompt = inputTokens.total ?? 0
+  const completion = outputTokens.total ?? 0
+  const { cacheRead, cacheWrite } = inputTokens
+  const { reasoning } = outputTokens
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: prompt + completion,
+    prompt_tokens_details: {
+      cached_tokens: cacheRead ?? 0,
+      ...(cacheWrite ? { cache_write_tokens: cacheWrite } : {}),
+    },
+    ...(reasoning === undefined ? {} : { completion_tokens_details: { reasoning_tokens: reasoning } }),
+  }
+}
+
+/** A picture or another file that a model answers with, as OpenRouter has them in a message. */
+export const toImage = ({ data, mediaType }: { data: string | Uint8Array; mediaType: string }, index: number) => ({
+  index,
+  type: 'image_url',
+  image_url: {
+    url: `data:${mediaType};base64,${typeof data === 'string' ? data : Buffer.from(data).toString('base64')}`,
+  },
+})
+
+/** What the packages have to say about a request, a sentence each. */
+export const sentencesOf = (warnings: SharedV3Warning[]): string[] =>
+  warnings.map((one) =>
+    one.type === 'other' ? one.message : `${one.feature}: ${one.details ?? 'this model has no place for it'}`,
+  )

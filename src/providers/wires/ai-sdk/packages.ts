@@ -1,0 +1,60 @@
+import type { EmbeddingModelV3, ImageModelV3, LanguageModelV3 } from '@ai-sdk/provider'
+import { impossible } from '../refusal.ts'
+import type { WireCall } from '../wire.ts'
+import { fetchFor } from './fetch.ts'
+import { vertexEmbeddings } from './vertex-embeddings.ts'
+
+/** The models of one provider, as the packages have them. What it does not do is absent. */
+export interface Package {
+  chat(model: string): LanguageModelV3
+  embedding?(model: string): EmbeddingModelV3
+  image?(model: string): ImageModelV3
+}
+
+/**
+ * The packages look for keys in the environment of the process if they are given none, and this server's keys are not
+ * for its callers. The true one is put into the header on the way out.
+ */
+const apiKey = 'put-in-on-the-way-out'
+
+/** Anthropic's own clients take the base URL without the version, the package with it. */
+const withVersion = (base: string): string => (/\/v\d+$/.test(base) ? base : `${base}/v1`)
+
+const ofGoogle = async (call: WireCall, baseURL: string, name: string): Promise<Package> => {
+  const { createGoogleGenerativeAI } = await import('@ai-sdk/google')
+  const google = createGoogleGenerativeAI({ apiKey, baseURL, fetch: fetchFor(call), name })
+  return { chat: google.languageModel, embedding: google.embeddingModel, image: google.image }
+}
+
+/** The package for a call; each is loaded when it is first needed. */
+export const packageFor = async (call: WireCall): Promise<Package> => {
+  const { base_url: baseURL, provider } = call
+  switch (provider.wire) {
+    case 'anthropic': {
+      const { createAnthropic } = await import('@ai-sdk/anthropic')
+      return { chat: createAnthropic({ apiKey, baseURL: withVersion(baseURL), fetch: fetchFor(call) }).languageModel }
+    }
+    case 'google':
+      return ofGoogle(call, baseURL, 'google.generative-ai')
+    case 'vertex': {
+      const google = await ofGoogle(call, baseURL, 'google.vertex.chat')
+      return { ...google, embedding: (model) => vertexEmbeddings(call, model) }
+    }
+    case 'bedrock': {
+      const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock')
+      const bedrock = createAmazonBedrock({ apiKey, baseURL, fetch: fetchFor(call) })
+      return {
+        chat: bedrock.languageModel,
+        embedding: bedrock.embeddingModel,
+        image: bedrock.image,
+      }
+    }
+    case 'cohere': {
+      const { createCohere } = await import('@ai-sdk/cohere')
+      const cohere = createCohere({ apiKey, baseURL, fetch: fetchFor(call) })
+      return { chat: cohere.languageModel, embedding: cohere.embeddingModel }
+    }
+    default:
+      throw impossible(call, `no package speaks '${provider.wire}'`, 'Report it: the row of the provider is wrong.')
+  }
+}

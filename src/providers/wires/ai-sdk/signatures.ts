@@ -1,0 +1,70 @@
+import type {
+  JSONObject,
+  LanguageModelV3ReasoningPart,
+  SharedV3ProviderMetadata,
+  SharedV3ProviderOptions,
+} from '@ai-sdk/provider'
+import { isObject } from '../refusal.ts'
+import type { WireCall } from '../wire.ts'
+
+/**
+ * Models that think sign their thoughts, and want both back with the next turn. OpenAI's shape has no place for them:
+ * they stand where OpenRouter (`reasoning_details`) and Google (`extra_content.google`) put them.
+ */
+export interface ReasoningDetail {
+  type: 'reasoning.text' | 'reasoning.encrypted'
+  text?: string
+  signature?: string
+  data?: string
+}
+
+const namespaceOf = ({ provider }: Pick<WireCall, 'provider'>): string =>
+  provider.wire === 'bedrock' ? 'bedrock' : provider.wire === 'anthropic' ? 'anthropic' : 'google'
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
+
+const metadataOf = (metadata: SharedV3ProviderMetadata | undefined): JSONObject => {
+  const [first] = Object.values(metadata ?? {})
+  return first ?? {}
+}
+
+/** The signature of a thought, and the thought where only its maker can read it. */
+export const detailsOf = (thought: string, metadata: SharedV3ProviderMetadata | undefined): ReasoningDetail[] => {
+  const { signature, redactedData, redactedContent } = metadataOf(metadata)
+  const data = text(redactedData) ?? text(redactedContent)
+  if (data !== undefined) return [{ type: 'reasoning.encrypted', data }]
+  const signed = text(signature)
+  return signed === undefined ? [] : [{ type: 'reasoning.text', text: thought, signature: signed }]
+}
+
+/** A signed thought that comes back. */
+export const readSignature = (detail: unknown, call: Pick<WireCall, 'provider'>): LanguageModelV3ReasoningPart[] => {
+  if (!isObject(detail)) return []
+  const under = namespaceOf(call)
+  const part = (thought: string, signed: Record<string, string>): LanguageModelV3ReasoningPart[] => [
+    { type: 'reasoning', text: thought, providerOptions: { [under]: signed } },
+  ]
+  const data = text(detail.data)
+  const signature = text(detail.signature)
+  if (data !== undefined) return part('', under === 'bedrock' ? { redactedContent: data } : { redactedData: data })
+  return signature === undefined ? [] : part(text(detail.text) ?? '', { signature })
+}
+
+/** Gemini's signature of a call of a tool. */
+export const thoughtSignatureOf = (
+  metadata: SharedV3ProviderMetadata | undefined,
+): { extra_content?: { google: { thought_signature: string } } } => {
+  const signature = text(metadataOf(metadata).thoughtSignature)
+  return signature === undefined ? {} : { extra_content: { google: { thought_signature: signature } } }
+}
+
+/** The same when it comes back. */
+export const readThoughtSignature = (
+  toolCall: Record<string, unknown>,
+  call: Pick<WireCall, 'provider'>,
+): { providerOptions?: SharedV3ProviderOptions } => {
+  const { extra_content: extra } = toolCall
+  const google = isObject(extra) && isObject(extra.google) ? extra.google : {}
+  const signature = text(google.thought_signature)
+  return signature === undefined ? {} : { providerOptions: { [namespaceOf(call)]: { thoughtSignature: signature } } }
+}

@@ -1,0 +1,104 @@
+import type { ImageModelV3, LanguageModelV3, LanguageModelV3File } from '@ai-sdk/provider'
+import type { ChatCompletion } from '../../../model/chat.ts'
+import type { ImageRequest } from '../../../model/image.ts'
+import { usageOf } from '../../usage.ts'
+import { imageOf } from '../openai-images.ts'
+import { impossible, unreadable } from '../refusal.ts'
+import type { Drawn, WireCall } from '../wire.ts'
+import { sentencesOf, toUsage } from './answer-parts.ts'
+
+const known = new Set(['model', 'prompt', 'n', 'size', 'aspect_ratio', 'images', 'response_format', 'seed'])
+/** The shapes that Gemini and Imagen can be asked for. */
+const ratios = ['1:1', '2:3', '3:2', '3:4', '4:3', '4:5', '5:4', '9:16', '16:9', '21:9'] as const
+
+type Ratio = `${number}:${number}`
+const isRatio = (text: string): text is Ratio => /^\d+:\d+$/.test(text)
+const isSize = (text: string): text is `${number}x${number}` => /^\d+x\d+$/.test(text)
+
+/** The nearest shape to a size in pixels. */
+const ratioOf = (size: string): Ratio | undefined => {
+  const [width = 0, height = 0] = size.split('x').map(Number)
+  if (!(width > 0 && height > 0)) return undefined
+  const distance = (ratio: Ratio): number => {
+    const [across = 1, down = 1] = ratio.split(':').map(Number)
+    return Math.abs(Math.log(width / height) - Math.log(across / down))
+  }
+  return ratios.reduce((best, one) => (distance(one) < distance(best) ? one : best))
+}
+
+const shapeOf = ({ aspect_ratio: ratio, size }: ImageRequest, call: WireCall): Ratio | undefined => {
+  if (!ratio) return size && size !== 'auto' ? ratioOf(size) : undefined
+  if (isRatio(ratio)) return ratio
+  throw impossible(call, `aspect_ratio is '${ratio}'`, 'Write it as 16:9.')
+}
+
+const unsent = (request: ImageRequest): string[] =>
+  Object.entries(request)
+    .filter(([name, value]) => !known.has(name) && value !== undefined && value !== null)
+    .map(([name]) => `${name} is not sent`)
+
+const bytesOf = (data: string | Uint8Array): Uint8Array =>
+  typeof data === 'string' ? Buffer.from(data, 'base64') : data
+
+const none = (call: WireCall, said: string) =>
+  unreadable(call, 'image', { status: 200, headers: {}, text: said || 'it has no picture in it' })
+
+/** Images of a model that answers in pictures and words (Gemini): one a call, whatever number was asked for. */
+export const imagesFromChat = async (model: LanguageModelV3, request: ImageRequest, call: WireCall): Promise<Drawn> => {
+  if (request.n && request.n > 1) {
+    throw impossible(call, 'n asks for more than one image', 'Leave n out, and ask as often as images are wanted.')
+  }
+  const aspectRatio = shapeOf(request, call)
+  const { content, usage, warnings } = await model.doGenerate({
+    prompt: [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: request.prompt },
+          ...(request.images ?? []).map(({ bytes, type }) => ({ type: 'file' as const, mediaType: type, data: bytes })),
+        ],
+      },
+    ],
+    ...(typeof request.seed === 'number' ? { seed: request.seed } : {}),
+    providerOptions: {
+      google: { responseModalities: ['TEXT', 'IMAGE'], ...(aspectRatio ? { imageConfig: { aspectRatio } } : {}) },
+    },
+  })
+  const text = content.map((part) => (part.type === 'text' ? part.text : '')).join('')
+  const files = content.filter((part): part is LanguageModelV3File => part.type === 'file')
+  if (files.length === 0) throw none(call, text)
+  return {
+    images: await Promise.all(files.map(({ data, mediaType }) => imageOf(bytesOf(data), mediaType))),
+    text,
+    usage: usageOf({ choices: [], usage: toUsage(usage) } as ChatCompletion),
+    warnings: [...unsent(request), ...sentencesOf(warnings)],
+  }
+}
+
+/** Images of a model that does nothing else: Imagen by its shape, those of Bedrock by their size. */
+export const imagesFrom = async (model: ImageModelV3, request: ImageRequest, call: WireCall): Promise<Drawn> => {
+  const bySize = call.provider.wire === 'bedrock'
+  const { size } = request
+  const files = request.images?.map(({ bytes, type }) => ({ type: 'file' as const, mediaType: type, data: bytes }))
+  const { images, usage, warnings } = await model.doGenerate({
+    prompt: request.prompt,
+    n: request.n ?? 1,
+    size: bySize && size && isSize(size) ? size : undefined,
+    aspectRatio: bySize ? undefined : shapeOf(request, call),
+    seed: typeof request.seed === 'number' ? request.seed : undefined,
+    files: files?.length ? files : undefined,
+    mask: undefined,
+    providerOptions: {},
+  })
+  const made = await Promise.all(images.map((data) => imageOf(bytesOf(data))))
+  if (made.length === 0) throw none(call, '')
+  const counted = usage?.totalTokens
+  return {
+    images: made,
+    text: '',
+    usage: counted
+      ? { prompt_tokens: usage.inputTokens ?? 0, completion_tokens: usage.outputTokens ?? 0, total_tokens: counted }
+      : null,
+    warnings: [...unsent(request), ...sentencesOf(warnings)],
+  }
+}

@@ -1,0 +1,169 @@
+import type {
+  JSONSchema7,
+  LanguageModelV3CallOptions,
+  LanguageModelV3FunctionTool,
+  LanguageModelV3ToolChoice,
+  SharedV3ProviderOptions,
+} from '@ai-sdk/provider'
+import type { ChatRequest } from '../../../model/chat.ts'
+import { impossible, isObject } from '../refusal.ts'
+import type { WireCall } from '../wire.ts'
+import type { Reading } from './parts.ts'
+import { effortOf, reasoningOptions } from './reasoning.ts'
+
+/** Members of a request that are carried over, or are our own business. */
+const carried = new Set([
+  'model',
+  'messages',
+  'stream',
+  'stream_options',
+  'temperature',
+  'max_tokens',
+  'max_completion_tokens',
+  'top_p',
+  'top_k',
+  'presence_penalty',
+  'frequency_penalty',
+  'stop',
+  'seed',
+  'n',
+  'response_format',
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
+  'reasoning_effort',
+  'reasoning',
+  'thinking',
+  'modalities',
+  'user',
+])
+
+const numberIn = (request: ChatRequest, name: string, call: WireCall): number | undefined => {
+  const value = request[name]
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  throw impossible(call, `${name} is no number`, 'Send a number, or leave it out.')
+}
+
+const stopsOf = ({ stop }: ChatRequest, call: WireCall): string[] | undefined => {
+  if (stop === undefined || stop === null) return undefined
+  const stops = Array.isArray(stop) ? stop : [stop]
+  if (stops.every((one) => typeof one === 'string')) return stops
+  throw impossible(call, 'stop is no text and no array of texts', 'Send one text, or several.')
+}
+
+const schemaOf = (value: unknown): JSONSchema7 => (isObject(value) ? value : { type: 'object', properties: {} })
+
+const formatOf = (request: ChatRequest, call: WireCall): LanguageModelV3CallOptions['responseFormat'] => {
+  const { response_format: format } = request
+  if (!format || format.type === 'text') return undefined
+  if (format.type === 'json_object') return { type: 'json' }
+  const named = format.json_schema
+  if (format.type !== 'json_schema' || !isObject(named) || !isObject(named.schema)) {
+    const hint = 'Known are text, json_object and json_schema with {name, schema}.'
+    throw impossible(call, `response_format is of the type '${format.type}', or has no schema`, hint)
+  }
+  const { name, description } = named
+  return {
+    type: 'json',
+    schema: named.schema,
+    ...(typeof name === 'string' ? { name } : {}),
+    ...(typeof description === 'string' ? { description } : {}),
+  }
+}
+
+const toolOf = (tool: unknown, at: number, call: WireCall): LanguageModelV3FunctionTool => {
+  const made = isObject(tool) && tool.type === 'function' && isObject(tool.function) ? tool.function : undefined
+  if (typeof made?.name !== 'string') {
+    const hint = 'Only functions can be offered: {type: "function", function: {name, description, parameters}}.'
+    throw impossible(call, `tools[${at}] is no function`, hint)
+  }
+  const { name, description, parameters, strict } = made
+  return {
+    type: 'function',
+    name,
+    inputSchema: schemaOf(parameters),
+    ...(typeof description === 'string' ? { description } : {}),
+    ...(typeof strict === 'boolean' ? { strict } : {}),
+  }
+}
+
+const choiceOf = ({ tool_choice: choice }: ChatRequest, call: WireCall): LanguageModelV3ToolChoice | undefined => {
+  if (choice === undefined || choice === null) return undefined
+  if (choice === 'auto' || choice === 'none' || choice === 'required') return { type: choice }
+  const named = isObject(choice) && isObject(choice.function) ? choice.function.name : undefined
+  if (typeof named === 'string') return { type: 'tool', toolName: named }
+  throw impossible(
+    call,
+    'tool_choice is of an unknown kind',
+    'Send auto, none, required, or {type: "function", function: {name}}.',
+  )
+}
+
+const toolsOf = (request: ChatRequest, call: WireCall) => {
+  const { tools } = request
+  if (!Array.isArray(tools) || tools.length === 0) return {}
+  const toolChoice = choiceOf(request, call)
+  return { tools: tools.map((tool, at) => toolOf(tool, at, call)), ...(toolChoice ? { toolChoice } : {}) }
+}
+
+/** What a provider has an option of its own for. */
+const ownOptions = (request: ChatRequest, { call, warn }: Reading): SharedV3ProviderOptions => {
+  const { wire } = call.provider
+  const { parallel_tool_calls: parallel, user, modalities } = request
+  const effort = effortOf(request)
+  const reasoning = effort ? reasoningOptions(effort, call) : {}
+  if (wire === 'anthropic') {
+    const one = parallel === false ? { disableParallelToolUse: true } : {}
+    const who = typeof user === 'string' ? { metadata: { userId: user } } : {}
+    return { anthropic: { ...reasoning, ...one, ...who } }
+  }
+  if (parallel === false) warn('parallel_tool_calls: several calls at once cannot be forbidden')
+  if (typeof user === 'string') warn('user is not sent')
+  if (wire !== 'google' && wire !== 'vertex') return { [wire]: { ...reasoning } }
+  const shown = Array.isArray(modalities)
+    ? { responseModalities: modalities.map((one) => String(one).toUpperCase()) }
+    : {}
+  return { google: { ...reasoning, ...shown } }
+}
+
+const isAsked = (value: unknown): boolean =>
+  value !== undefined && value !== null && value !== false && !(isObject(value) && Object.keys(value).length === 0)
+
+const refuseSeveral = ({ n }: ChatRequest, call: WireCall): void => {
+  if (n === undefined || n === null || n === 1) return
+  throw impossible(call, 'n asks for more than one answer', 'Leave n out, and ask as often as answers are wanted.')
+}
+
+/** Everything of a request but its messages, as the packages take it. What has no place there is told of. */
+export const toOptions = (request: ChatRequest, reading: Reading): Omit<LanguageModelV3CallOptions, 'prompt'> => {
+  const { call, warn } = reading
+  refuseSeveral(request, call)
+  for (const [name, value] of Object.entries(request)) {
+    if (!carried.has(name) && isAsked(value)) warn(`${name} is not sent`)
+  }
+  const { modalities } = request
+  if (
+    Array.isArray(modalities) &&
+    modalities.some((one) => one !== 'text') &&
+    !/google|vertex/.test(call.provider.wire)
+  ) {
+    warn('modalities: it answers with text alone')
+  }
+  const given = {
+    maxOutputTokens: numberIn(request, 'max_tokens', call) ?? numberIn(request, 'max_completion_tokens', call),
+    temperature: numberIn(request, 'temperature', call),
+    topP: numberIn(request, 'top_p', call),
+    topK: numberIn(request, 'top_k', call),
+    presencePenalty: numberIn(request, 'presence_penalty', call),
+    frequencyPenalty: numberIn(request, 'frequency_penalty', call),
+    seed: numberIn(request, 'seed', call),
+    stopSequences: stopsOf(request, call),
+    responseFormat: formatOf(request, call),
+  }
+  return {
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    ...toolsOf(request, call),
+    providerOptions: ownOptions(request, reading),
+  }
+}

@@ -1,0 +1,55 @@
+import type { EmbeddingModelV3, SharedV3ProviderOptions } from '@ai-sdk/provider'
+import type { EmbeddingRequest } from '../../../model/embedding.ts'
+import { impossible } from '../refusal.ts'
+import type { Embedded, WireCall } from '../wire.ts'
+import { sentencesOf } from './answer-parts.ts'
+
+const atOnce = 4
+
+const textsOf = ({ input }: EmbeddingRequest, call: WireCall): string[] => {
+  const texts = typeof input === 'string' ? [input] : input
+  if (texts.every((one) => typeof one === 'string')) return texts
+  throw impossible(call, 'input has numbers of tokens, which are those of OpenAI', 'Send texts.')
+}
+
+const optionsOf = ({ dimensions }: EmbeddingRequest, call: WireCall): SharedV3ProviderOptions => {
+  if (!dimensions) return {}
+  const { wire } = call.provider
+  if (wire === 'cohere') return { cohere: { outputDimension: dimensions } }
+  if (wire === 'bedrock') return { bedrock: { dimensions } }
+  return { google: { outputDimensionality: dimensions } }
+}
+
+const slices = <T>(items: T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size))
+
+const known = new Set(['model', 'input', 'dimensions', 'encoding_format'])
+
+/** Vectors in the order of the texts, asked for in as many calls as the provider takes them in. */
+export const toVectors = async (
+  model: EmbeddingModelV3,
+  request: EmbeddingRequest,
+  call: WireCall,
+): Promise<Embedded> => {
+  const most = (await model.maxEmbeddingsPerCall) ?? Number.POSITIVE_INFINITY
+  const texts = textsOf(request, call)
+  const batches = slices(texts, Math.min(most, texts.length))
+  const providerOptions = optionsOf(request, call)
+  const embeddings: number[][] = []
+  const warnings = Object.keys(request)
+    .filter((name) => !known.has(name))
+    .map((name) => `${name} is not sent`)
+  let tokens: number | undefined = 0
+  for (const some of slices(batches, atOnce)) {
+    for (const answer of await Promise.all(some.map((values) => model.doEmbed({ values, providerOptions })))) {
+      embeddings.push(...answer.embeddings)
+      warnings.push(...sentencesOf(answer.warnings))
+      tokens = tokens === undefined || answer.usage === undefined ? undefined : tokens + answer.usage.tokens
+    }
+  }
+  return {
+    embeddings,
+    usage: tokens ? { prompt_tokens: tokens, completion_tokens: 0, total_tokens: tokens } : null,
+    warnings: [...new Set(warnings)],
+  }
+}
