@@ -7,8 +7,9 @@ import type { ActivityRegistry } from './activities/activity.ts'
 import { builtinActivities } from './activities/registry.ts'
 import { makeAuditTrail } from './api/audit/trail.ts'
 import { makeAuthenticate } from './api/authenticate.ts'
-import { makeCallLimit } from './api/call-limit.ts'
+import { makeCallLimit, makeIsLimited } from './api/call-limit.ts'
 import { makePulse } from './api/events/pulse.ts'
+import { gatewayRoutes } from './api/gateway/routes.ts'
 import { healthRoutes } from './api/health/routes.ts'
 import { makeMetrics } from './api/metrics/metrics.ts'
 import { makeOpenMetricsServer } from './api/metrics/open-server.ts'
@@ -22,7 +23,9 @@ import { migrate } from './database/migrate.ts'
 import { type FirstStart, firstStart } from './demo/first-start.ts'
 import { libraryMigration } from './engine/dbos.ts'
 import { type Engine, startEngine } from './engine/engine.ts'
+import { makeEnvironments } from './engine/environments.ts'
 import { compileWorkflow } from './engine/program.ts'
+import { makeGateway } from './gateway/gateway.ts'
 import { checkAddress, makeServer } from './http/server.ts'
 import type { Settings } from './lib/config.ts'
 import { makeSealer, type Sealer } from './lib/crypto.ts'
@@ -37,6 +40,7 @@ import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 import { makeModels } from './providers/models.ts'
 import { type CacheLimits, sweepAnswerCache } from './store/answer-cache.ts'
+import { makePlaceFinder } from './store/call-places.ts'
 import { makeCallCounter, sweepCallWindows } from './store/call-windows.ts'
 import { makeCollectionFinder } from './store/collections.ts'
 import { finishDeletions } from './store/deletion.ts'
@@ -120,6 +124,7 @@ export const startServer = async ({
     await checkSealingKey(database, sealer)
     const objects = await openDiskObjects(join(dataDir, 'files'))
     const models = modelsFor(settings, lentKeys)
+    const openEnvironment = async (id: number) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id))
     const engine = await startEngine({
       database,
       executor,
@@ -137,7 +142,7 @@ export const startServer = async ({
         mediaFiles: settings.mediaFiles,
         geminiImageModel: settings.geminiImageModel,
       },
-      openEnvironment: async (id) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id)),
+      openEnvironment,
       lentKeys,
       sealer,
       limits: {
@@ -209,7 +214,19 @@ export const startServer = async ({
     const pulse = makePulse({ database, engine })
     const links = { publicUrl: settings.publicUrl ?? '' } // completed once the port is known
     const findCollection = makeCollectionFinder(database)
+    const environments = makeEnvironments({ openEnvironment, sealer, lentKeys })
+    const gateway = makeGateway({
+      models,
+      environmentOf: (id) => environments.of(id, null, ''),
+      limits: {
+        firstByteSeconds: settings.modelFirstByteSeconds,
+        idleSeconds: settings.modelIdleSeconds,
+        keptBytes: settings.recordedAnswerBytes,
+      },
+      recordingRequired: settings.recordingRequired,
+    })
     const server = makeServer({
+      socketRoutes: gatewayRoutes({ gateway }),
       routes: apiRoutes({
         database,
         sealer,
@@ -240,10 +257,12 @@ export const startServer = async ({
         failuresPerMinute: settings.authFailuresPerMinute,
       }),
       limit: makeCallLimit({ callsPerMinute: settings.rateLimit, count: makeCallCounter(database) }),
+      isLimited: makeIsLimited(settings.rateLimit),
       audit: makeAuditTrail(database),
       observer: metrics.observer,
       findCollection,
       findTask: makeTaskFinder(database),
+      findPlace: makePlaceFinder(database),
       files: objects,
       settings,
       log,

@@ -6,6 +6,7 @@ import { demoContract } from './demo/contract.ts'
 import { environmentContract } from './environment/contract.ts'
 import { eventsContract } from './events/contract.ts'
 import { filesContract } from './files/contract.ts'
+import { gatewayContract } from './gateway/contract.ts'
 import { healthContract } from './health/contract.ts'
 import { ingestContract } from './ingest/contract.ts'
 import { keysContract } from './keys/contract.ts'
@@ -51,6 +52,7 @@ export const contract = {
   ...datasetsContract,
   ...modelsContract,
   ...routableModelsContract,
+  ...gatewayContract,
   ...connectedAccountsContract,
   ...demoContract,
 }

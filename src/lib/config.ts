@@ -322,6 +322,23 @@ const declared = {
     example: '2GiB',
     schema: bytes(),
   }),
+  recordingRequired: setting({
+    variable: 'JETTY_RECORDING_REQUIRED',
+    description:
+      'Whether calls of the gateway are refused while the database is away, in the place of being recorded in a file ' +
+      'of the data folder until it is back.',
+    default: 'false',
+    example: 'true',
+    schema: trueOrFalse(),
+  }),
+  recordedAnswerBytes: setting({
+    variable: 'JETTY_RECORDED_ANSWER_BYTES',
+    description:
+      'How much of one answer the gateway keeps for its record; a longer one is passed on whole all the same.',
+    default: '16MiB',
+    example: '64MiB',
+    schema: bytes(),
+  }),
   drainSeconds: setting({
     variable: 'JETTY_DRAIN_SECONDS',
     description: 'Time that running steps get when the server is asked to stop; the rest resumes at the next start.',

@@ -13,7 +13,7 @@ export const makePlaceFinder = (database: Database): ((of: string | number) => P
     const names = asked.filter((of) => typeof of === 'string')
     const ids = asked.filter((of) => typeof of === 'number')
     const rows = await database.rows<Omit<FoundPlace, 'settings'> & { settings: string | null; key: string }>(
-      'find_places',
+      'find_called_places',
       `select id, name, settings, environment_id, lower(name) as key from collections
        where lower(name) = any($1) or id = any($2)`,
       [[...new Set(names)], [...new Set(ids)]],

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -7,13 +8,17 @@ export interface Asked {
   headers: IncomingHttpHeaders
   // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of a body by asserting on it
   body: any
+  /** The body as it came. */
+  text: string
+  /** Whether whoever asked left before the answer was sent. */
+  isAborted: boolean
 }
 
 /** How one request is answered instead of with a completion. */
 export interface Script {
   status?: number
   headers?: Record<string, string>
-  /** A text as it is, anything else as JSON. */
+  /** A text or bytes as they are, anything else as JSON. */
   body?: unknown
   /** Before the first byte. */
   delayMs?: number
@@ -21,6 +26,10 @@ export interface Script {
   cutAfterBytes?: number
   /** Sends so many bytes and nothing after. */
   stallAfterBytes?: number
+  /** Sends the body in pieces of so many bytes, without announcing its length. */
+  pieceBytes?: number
+  /** Between two pieces. */
+  pauseMs?: number
 }
 
 export interface FakeOpenAi {
@@ -59,17 +68,57 @@ export const completion = (model: string, content: string, more: Record<string, 
   ...more,
 })
 
+/** The events of a streamed completion as OpenAI sends them, a word each. */
+export const eventStream = (model: string, content: string, more: Record<string, unknown> = {}): string => {
+  const event = (delta: object, reason: string | null = null) => ({
+    id: 'chatcmpl-fake-1',
+    object: 'chat.completion.chunk',
+    created: 1_790_000_000,
+    model: `${model}-2026-01-01`,
+    choices: [{ index: 0, delta, logprobs: null, finish_reason: reason }],
+    ...more,
+  })
+  const words = content.split(/(?<= )/).map((word) => event({ content: word }))
+  const usage = { ...event({}), choices: [], usage: completion(model, content).usage }
+  const events = [event({ role: 'assistant', content: '' }), ...words, event({}, 'stop'), usage]
+  return [...events.map((one) => JSON.stringify(one)), '[DONE]'].map((data) => `data: ${data}\n\n`).join('')
+}
+
+export const eventStreamType = { 'content-type': 'text/event-stream; charset=utf-8' }
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+const sendPieces = async (response: ServerResponse, bytes: Buffer, script: Script): Promise<void> => {
+  const size = script.pieceBytes ?? bytes.length
+  response.socket?.setNoDelay(true)
+  for (let at = 0; at < bytes.length && !response.destroyed; at += size) {
+    const more = response.write(bytes.subarray(at, at + size))
+    await (script.pauseMs ? pause(script.pauseMs) : more ? null : once(response, 'drain').catch(() => {}))
+    if (at % 64 === 0) await pause(0)
+  }
+  response.end()
+}
+
+const bytesOf = (body: unknown): Buffer =>
+  body instanceof Buffer ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body ?? {}))
+
 const send = (response: ServerResponse, script: Script): void => {
-  const text = typeof script.body === 'string' ? script.body : JSON.stringify(script.body ?? {})
-  const bytes = Buffer.from(text)
+  const bytes = bytesOf(script.body)
+  const isStream = script.headers?.['content-type']?.startsWith('text/event-stream')
   response.writeHead(script.status ?? 200, {
     'content-type': 'application/json',
-    'content-length': String(bytes.length),
+    ...(isStream || script.pieceBytes ? {} : { 'content-length': String(bytes.length) }),
     ...script.headers,
   })
+  if (script.pieceBytes) return void sendPieces(response, bytes, script)
   const part = script.cutAfterBytes ?? script.stallAfterBytes
   if (part === undefined) response.end(bytes)
-  else response.write(bytes.subarray(0, part), () => script.cutAfterBytes !== undefined && response.destroy())
+  else if (part > 0)
+    response.write(bytes.subarray(0, part), () => script.cutAfterBytes !== undefined && response.destroy())
+  else {
+    response.flushHeaders()
+    if (script.cutAfterBytes !== undefined) setTimeout(() => response.destroy(), 5)
+  }
 }
 
 /** An OpenAI on a real socket: it answers chat completions, and does what it is told to. */
@@ -80,12 +129,20 @@ export const startFakeOpenAi = async (): Promise<FakeOpenAi> => {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    const body = JSON.parse(Buffer.concat(chunks).toString() || 'null')
-    asked.push({ method: request.method ?? '', path: request.url ?? '', headers: request.headers, body })
+    const text = Buffer.concat(chunks).toString()
+    const body = JSON.parse(text || 'null')
+    const { method = '', url: path = '', headers } = request
+    const one = { method, path, headers, body, text, isAborted: false }
+    asked.push(one)
+    response.on('close', () => {
+      one.isAborted = !response.writableFinished
+    })
     const script = scripts.shift() ?? {}
     if (script.delayMs) await new Promise((resolve) => setTimeout(resolve, script.delayMs))
     const said = typeof reply === 'string' ? reply : reply(body)
-    send(response, { body: completion(body?.model ?? 'none', said), ...script })
+    const model = body?.model ?? 'none'
+    if (body?.stream !== true) return send(response, { body: completion(model, said), ...script })
+    send(response, { headers: eventStreamType, body: eventStream(model, said), ...script })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

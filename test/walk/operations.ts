@@ -62,6 +62,22 @@ const started = (path: string): Operation =>
     harmless: (mine) => [{ path: `${path}/${task(mine)}`, body: {}, headers: { 'Idempotency-Key': idempotencyKey } }],
   })
 
+/** A call of a model that needs no key. The collection of the key is meant where none is named. */
+const gatewayCall = (path: string, body: object, status = 200): Operation => {
+  const model = 'scripted/echo'
+  const named = (place: Place) => ({ jetty: { runbook: false, collection: place.collection } })
+  return {
+    needs: 'read',
+    status,
+    ask: (place) => ({ path, body: { model, ...body, ...named(place) } }),
+    reaching: (_, theirs) => [
+      [{ path, body: { model, ...body }, headers: { 'X-Jetty-Collection': theirs.collection } }, ...scope],
+      [{ path, body: { model, ...body }, headers: { 'X-Jetty-Collection': 'nowhere' } }, 404, 'Collection not found'],
+    ],
+    harmless: () => [{ path, body: { model, ...body } }],
+  }
+}
+
 /** Every operation of the API by its name, in an order in which valid calls can follow each other. */
 export const operations: Record<string, Operation> = {
   getHealth: open('/api/v1/health'),
@@ -87,6 +103,11 @@ export const operations: Record<string, Operation> = {
       [{ path: '/v1/models?collection=nowhere' }, 404, 'Collection not found'],
     ],
   }),
+  createChatCompletion: gatewayCall('/v1/chat/completions', { messages: [{ role: 'user', content: 'hello' }] }),
+  createEmbeddings: gatewayCall('/v1/embeddings', { input: 'hello' }, 422),
+  createImages: gatewayCall('/v1/images/generations', { prompt: 'a pier' }, 422),
+  createResponse: gatewayCall('/v1/responses', { input: 'hello' }, 422),
+  createMessage: gatewayCall('/v1/messages', { max_tokens: 9, messages: [{ role: 'user', content: 'hello' }] }),
   listModels: read((place) => `/api/v1/models/${place.collection}`),
   searchModels: read(() => '/api/v1/models/search?q=job'),
   listDatasets: read((place) => `/api/v1/datasets/${place.collection}`),

@@ -1,0 +1,67 @@
+import { endpoint } from '../../http/endpoint.ts'
+import {
+  chatAnswerSchema,
+  chatCallSchema,
+  embeddingsCallSchema,
+  imagesCallSchema,
+  messagesCallSchema,
+  modelAnswerSchema,
+  responsesCallSchema,
+} from '../../model/gateway-call.ts'
+
+const call = {
+  method: 'POST',
+  tag: 'Chat',
+  access: 'read',
+  audited: false,
+  errors: ['bad_request', 'model_unavailable', 'not_found', 'upstream_failed', 'timed_out', 'busy'],
+  errorBody: 'openai',
+} as const
+
+/** The same path for clients whose base URL is the origin, and for those that put everything under /api. */
+const aliases = (path: string) => [path, `/api/v1${path}`]
+
+export const gatewayContract = {
+  createChatCompletion: endpoint({
+    ...call,
+    path: '/v1/chat/completions',
+    aliases: aliases('/chat/completions'),
+    summary: "Passes a chat completion on to whoever serves the model, and records it: OpenAI's request and answer",
+    body: chatCallSchema,
+    response: chatAnswerSchema,
+  }),
+  createEmbeddings: endpoint({
+    ...call,
+    path: '/v1/embeddings',
+    aliases: aliases('/embeddings'),
+    summary: 'The same for embeddings',
+    body: embeddingsCallSchema,
+    response: modelAnswerSchema,
+  }),
+  createImages: endpoint({
+    ...call,
+    path: '/v1/images/generations',
+    aliases: aliases('/images/generations'),
+    summary: 'The same for images',
+    body: imagesCallSchema,
+    response: modelAnswerSchema,
+  }),
+  createResponse: endpoint({
+    ...call,
+    path: '/v1/responses',
+    aliases: aliases('/responses'),
+    summary: "The same for OpenAI's responses, of providers that have them",
+    body: responsesCallSchema,
+    response: modelAnswerSchema,
+  }),
+  createMessage: endpoint({
+    ...call,
+    path: '/v1/messages',
+    aliases: aliases('/messages'),
+    summary: "The same with Anthropic's request and answer; the token may come as x-api-key",
+    body: messagesCallSchema,
+    response: modelAnswerSchema,
+    errorBody: 'anthropic',
+    apiKeyHeader: true,
+  }),
+}

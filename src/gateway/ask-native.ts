@@ -1,0 +1,90 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { AppError } from '../lib/errors.ts'
+import type { Route } from '../providers/provider.ts'
+import { withRetries } from '../providers/retry.ts'
+import { onTheWay, refusal, unreadable } from '../providers/wires/refusal.ts'
+import { type AskedCall, upstreamBody } from './asked.ts'
+import { begun, type FrameSource, framesOf } from './frames.ts'
+import { headersToClient, headersToProvider } from './headers.ts'
+import { isEventData } from './meaning.ts'
+import type { RefusedAnswer } from './refused.ts'
+import { type Beginning, isJsonObject, readBeginning } from './relay-whole.ts'
+import { openUpstream, type UpstreamAnswer } from './upstream.ts'
+
+/** What somebody who was asked gave; nothing of it was shown to the client yet. */
+export type Given = { status: number; headers: Record<string, string>; firstByteMs: number } & (
+  | { kind: 'whole'; bytes: Buffer }
+  | { kind: 'large'; beginning: Required<Beginning> }
+  | { kind: 'events'; source: FrameSource }
+  | { kind: 'refused'; bytes: Buffer; error: AppError }
+)
+
+export interface AskLimits {
+  firstByteSeconds: number
+  idleSeconds: number
+}
+
+/** An answer of up to so many bytes is waited for: it can then be checked, tried again, and be told by its length. */
+const waitedForBytes = 64 * 1024
+const refusedBytes = 1024 * 1024
+const eventBytes = 4 * 1024 * 1024
+
+const isEvents = (headers: Record<string, string>): boolean =>
+  headers['content-type']?.toLowerCase().startsWith('text/event-stream') ?? false
+
+const readRefusal = async (answer: UpstreamAnswer): Promise<RefusedAnswer> => {
+  const { chunks, rest } = await readBeginning(answer, refusedBytes)
+  rest?.abort()
+  return { status: answer.status, headers: answer.headers, bytes: Buffer.concat(chunks) }
+}
+
+const readAnswer = async (route: Route, answer: UpstreamAnswer, firstByteMs: number): Promise<Given> => {
+  const { status } = answer
+  const headers = headersToClient(answer.headers)
+  if (isEvents(answer.headers)) {
+    const source = await begun(framesOf(answer, eventBytes, isEventData))
+    return { kind: 'events', status, headers, source, firstByteMs }
+  }
+  const beginning = await readBeginning(answer, waitedForBytes)
+  if (beginning.rest) return { kind: 'large', status, headers, beginning, firstByteMs }
+  const bytes = beginning.chunks.length === 1 ? beginning.chunks[0]! : Buffer.concat(beginning.chunks)
+  if (isJsonObject(bytes)) return { kind: 'whole', status, headers, bytes, firstByteMs }
+  const said = { status, headers: answer.headers, text: bytes.toString() }
+  throw unreadable(route, 'JSON', said)
+}
+
+/**
+ * Asks a provider that speaks the shape of the call itself: the client's bytes go there, and what comes back is given as
+ * it is. Failures that pass are tried again, as long as nothing was given. Throws AppErrors for all but a refusal.
+ */
+export const askNative = async (
+  route: Route,
+  asked: AskedCall,
+  clientHeaders: IncomingHttpHeaders,
+  limits: AskLimits,
+  signal: AbortSignal,
+): Promise<Given> => {
+  const request = {
+    agent: route.agent,
+    url: new URL(route.url),
+    headers: headersToProvider(clientHeaders, route.headers, asked.stream),
+    body: upstreamBody(asked, route.model),
+    ...limits,
+  }
+  let refused: (RefusedAnswer & { firstByteMs: number }) | undefined
+  const once = async (): Promise<Given> => {
+    refused = undefined
+    const answer = await openUpstream(request, signal)
+    const firstByteMs = Date.now()
+    if (answer.status >= 200 && answer.status < 300) return readAnswer(route, answer, firstByteMs)
+    refused = { ...(await readRefusal(answer)), firstByteMs }
+    throw refusal(route, refused.status, refused.bytes.toString(), refused.headers)
+  }
+  try {
+    return await withRetries(once, signal)
+  } catch (error) {
+    if (signal.aborted) throw new AppError('cancelled', 'The client went away before the answer was there')
+    if (!refused || !(error instanceof AppError)) throw onTheWay(error, route)
+    return { kind: 'refused', ...refused, headers: headersToClient(refused.headers), error }
+  }
+}

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { AppError } from '../lib/errors.ts'
+import { readAsked, upstreamBody } from './asked.ts'
+
+const sent = (text: string, named = 'gpt-4o-mini') =>
+  upstreamBody(readAsked(Buffer.from(text), 'chat'), named).toString()
+const refused = (text: string | Buffer, shape: 'chat' | 'embeddings' = 'chat') => {
+  try {
+    readAsked(Buffer.from(text as string), shape)
+  } catch (error) {
+    if (error instanceof AppError) return `${error.status} ${error.issues?.[0]?.msg ?? error.message}`
+  }
+  return 'taken'
+}
+
+test('the model is renamed in place and the block is cut out; every other byte stays', () => {
+  const text = '{ "model":"openai/gpt-4o-mini",\n "seed": 12345678901234567890, "x":[1.0e2 ,"\\u00e9"], "messages":[] }'
+  expect(sent(text)).toBe(text.replace('openai/gpt-4o-mini', 'gpt-4o-mini'))
+  expect(sent('{"jetty":{"runbook":false,"task":"t"},"model":"gpt-4o-mini"}')).toBe('{"model":"gpt-4o-mini"}')
+  expect(sent('{"model":"a","model":"b","jetty":null}')).toBe('{"model":"gpt-4o-mini","model":"gpt-4o-mini"}')
+})
+
+test('a block in extra_body counts, and extra_body goes where nothing else was in it', () => {
+  const inside = '{"model":"gpt-4o-mini","extra_body":{"top_k":1,"jetty":{"runbook":false,"task":"t"}}}'
+  expect(readAsked(Buffer.from(inside), 'chat').block.task).toBe('t')
+  expect(sent(inside)).toBe('{"model":"gpt-4o-mini","extra_body":{"top_k":1}}')
+  expect(sent('{"model":"gpt-4o-mini","extra_body":{"jetty":{"runbook":false}}}')).toBe('{"model":"gpt-4o-mini"}')
+})
+
+test('what is no call is refused in words', () => {
+  const noJson = '400 The body is not a valid JSON object'
+  for (const text of [
+    '',
+    'x',
+    '[]',
+    '"a"',
+    '{"model":"a"',
+    '{"model":"a"} x',
+    '{"model":"a","x":tru}',
+    '{"model":"a","x":01}',
+  ]) {
+    expect(refused(text), text).toBe(noJson)
+  }
+  expect(refused(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toBe(noJson)
+  expect(refused('{"messages":[]}')).toBe('400 model: expected the name of a model')
+  expect(refused('{"model":7}')).toBe('400 model: expected the name of a model')
+  expect(refused('{"model":"a","jetty":{"runbook":false,"task":"a b"}}')).toMatch(/^400 jetty\.task: Expected the name/)
+  expect(refused('{"model":"a","jetty":7}')).toMatch(/^400 jetty: /)
+})
+
+test('a jetty block without "runbook": false asks for a runbook, in a chat alone', () => {
+  expect(refused('{"model":"a","jetty":{"collection":"acme"}}')).toMatch(/^422 .*"runbook": false/)
+  expect(refused('{"model":"a","jetty":{"runbook":"# Do it"}}', 'embeddings')).toMatch(/^422/)
+  expect(refused('{"model":"a","jetty":{"collection":"acme"}}', 'embeddings')).toBe('taken')
+})

@@ -1,0 +1,113 @@
+import { isUtf8 } from 'node:buffer'
+import { AppError } from '../lib/errors.ts'
+import { editMembers, type Member, membersOf } from '../lib/json-members.ts'
+import { maxJsonDepth } from '../lib/json-text.ts'
+import { type JettyBlock, jettyBlockSchema } from '../model/gateway-call.ts'
+import type { Shape } from '../model/shape.ts'
+
+/** A call as a client sent it, read no further than has to be. */
+export interface AskedCall {
+  /** As it came. */
+  body: Buffer
+  members: readonly Member[]
+  /** As the client writes it. */
+  model: string
+  stream: boolean
+  /** What it says to this server. */
+  block: JettyBlock
+}
+
+/** Bodies up to here are parsed to know that they are JSON; of larger ones the provider will say so. */
+const parsedBytes = 64 * 1024
+
+const bad = (message: string, hint = 'Send the request as the reference of the provider has it.'): AppError =>
+  new AppError('bad_request', message, { hint })
+
+const noJson = (): AppError => bad('The body is not a valid JSON object', 'Check quotes, commas, brackets and UTF-8.')
+
+const isJson = (body: Buffer): boolean => {
+  if (!isUtf8(body)) return false
+  if (body.length > parsedBytes) return true
+  try {
+    JSON.parse(body.toString())
+    return true
+  } catch {
+    return false
+  }
+}
+
+const parsedMember = (body: Buffer, member: Member | undefined): unknown => {
+  if (!member) return undefined
+  try {
+    return JSON.parse(body.toString('utf8', member.valueStart, member.valueEnd))
+  } catch {
+    throw noJson()
+  }
+}
+
+const lastOf = (members: readonly Member[], name: string): Member | undefined =>
+  members.findLast((member) => member.name === name)
+
+/** The members of an object inside of a body; none where the value is no object. */
+const inside = (body: Buffer, member: Member | undefined): readonly Member[] =>
+  (member && membersOf(body, maxJsonDepth, member.valueStart)?.members) ?? []
+
+/** The block stands at the top, or in `extra_body`, where some clients leave it. */
+const blockOf = (body: Buffer, members: readonly Member[]): JettyBlock | undefined => {
+  const nested = lastOf(inside(body, lastOf(members, 'extra_body')), 'jetty')
+  const value = parsedMember(body, lastOf(members, 'jetty') ?? nested)
+  if (value === undefined || value === null) return undefined
+  const read = jettyBlockSchema.safeParse(value)
+  if (read.success) return read.data
+  const issue = read.error.issues[0]
+  throw bad(`${['jetty', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'not valid'}`)
+}
+
+const refuseRunbook = (shape: Shape, block: JettyBlock | undefined): void => {
+  const isPlain = block === undefined || block.runbook === false || (shape !== 'chat' && block.runbook === undefined)
+  if (isPlain) return
+  throw new AppError('invalid', 'jetty.runbook: this server executes no runbooks in a chat', {
+    issues: [
+      {
+        loc: ['body', 'jetty', 'runbook'],
+        msg: 'This server executes no runbooks in a chat. Send "runbook": false in the jetty block for a plain model call',
+        type: 'not_supported',
+      },
+    ],
+    hint: 'Send "jetty": {"runbook": false, …}, or leave the jetty block out.',
+  })
+}
+
+/** Reads what a call asks for. Throws `bad_request` for what is no such call, and a 422 for a runbook. */
+export const readAsked = (body: Buffer, shape: Shape): AskedCall => {
+  const read = membersOf(body, maxJsonDepth)
+  const isWhole = read !== undefined && body.toString('latin1', read.end, read.end + 64).trim() === ''
+  if (!isWhole || !isJson(body)) throw noJson()
+  const { members } = read
+  const block = blockOf(body, members)
+  refuseRunbook(shape, block)
+  const model = parsedMember(body, lastOf(members, 'model'))
+  if (typeof model !== 'string' || model.trim() === '') {
+    throw bad('model: expected the name of a model', 'Write "model": "gpt-4o-mini"; GET /v1/models lists names.')
+  }
+  const stream = shape !== 'embeddings' && parsedMember(body, lastOf(members, 'stream')) === true
+  return { body, members, model, stream, block: block ?? {} }
+}
+
+const withoutJetty = (body: Buffer, extra: Member): Buffer | 'cut' | undefined => {
+  const members = inside(body, extra)
+  if (!members.some(({ name }) => name === 'jetty')) return undefined
+  if (members.every(({ name }) => name === 'jetty')) return 'cut'
+  const whole = editMembers(body.subarray(0, extra.valueEnd), members, ({ name }) =>
+    name === 'jetty' ? 'cut' : undefined,
+  )
+  return whole.subarray(extra.valueStart)
+}
+
+/** What goes to the provider: the body with its name for the model, and without what is meant for this server. */
+export const upstreamBody = ({ body, members, model }: AskedCall, named: string): Buffer =>
+  editMembers(body, members, (member) => {
+    if (member.name === 'jetty') return 'cut'
+    if (member.name === 'extra_body') return withoutJetty(body, member)
+    return member.name === 'model' && named !== model ? Buffer.from(JSON.stringify(named)) : undefined
+  })

@@ -1,0 +1,187 @@
+import type { ServerResponse } from 'node:http'
+import type { Environment } from '../engine/environment.ts'
+import type { PlacedAdmission } from '../http/authorise.ts'
+import type { SocketCall } from '../http/implement.ts'
+import { AppError, toAppError } from '../lib/errors.ts'
+import type { Shape } from '../model/shape.ts'
+import type { Models } from '../providers/provider.ts'
+import { type AskLimits, askNative, type Given } from './ask-native.ts'
+import { type AskedCall, readAsked } from './asked.ts'
+import type { FinishedCall } from './finished-call.ts'
+import { refusedBody, refusedStatus } from './refused.ts'
+import { relayEvents } from './relay-events.ts'
+import { relayLarge } from './relay-whole.ts'
+import { finishedCall, type Keep, makeTicket, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
+
+export interface GatewayDeps {
+  models: Pick<Models, 'call' | 'route'>
+  /** The variables of one version of an environment. */
+  environmentOf(id: number | null): Promise<Environment>
+  /** Writes a call down: in Postgres, or in a file where that is away. */
+  recorder?: { keep(call: FinishedCall): Promise<'committed' | 'spilled'> }
+  limits: AskLimits & { keptBytes: number }
+  /** Whether calls that cannot be recorded in Postgres are refused. */
+  recordingRequired: boolean
+}
+
+export interface Gateway {
+  answer(call: SocketCall, shape: Shape): Promise<void>
+}
+
+/** A call that is on its way. */
+interface Started {
+  ticket: Ticket
+  given: Promise<Given>
+}
+
+/** Who admitted it a moment ago was right about everything that the call was begun with. */
+const isSame = (before: PlacedAdmission, now: PlacedAdmission): boolean =>
+  before.collection.id === now.collection.id &&
+  before.collection.environment_id === now.collection.environment_id &&
+  before.identity.keyId === now.identity.keyId &&
+  JSON.stringify(before.collection.settings) === JSON.stringify(now.collection.settings)
+
+const unrecordable = (): AppError =>
+  new AppError('database_unavailable', 'The call cannot be recorded: the database does not answer right now', {
+    hint: 'JETTY_RECORDING_REQUIRED refuses calls that are not on record. Try again in a moment.',
+    retryAfterSeconds: 1,
+  })
+
+/**
+ * Makes the gateway: it passes calls of models on to whoever serves them and the answers back, byte by byte where both
+ * speak the same, and leaves a record of each before the last byte.
+ */
+export const makeGateway = (deps: GatewayDeps): Gateway => {
+  const keep: Keep = async (ticket, outcome) =>
+    ticket.recorded && deps.recorder ? deps.recorder.keep(finishedCall(ticket, outcome)) : 'off'
+  const relayOptions = { keep, keptBytes: deps.limits.keptBytes }
+
+  const ask = async (
+    ticket: Ticket,
+    asked: AskedCall,
+    environment: Environment,
+    call: SocketCall,
+    signal: AbortSignal,
+  ) => {
+    const caller = { env: environment.get, lent: environment.lent }
+    const { model_provider: provider } = asked.block
+    const route = await deps.models.route({ model: asked.model, provider }, caller, ticket.shape)
+    ticket.provider = route.provider
+    ticket.model = route.model
+    if (!route.native) throw new AppError('not_supported', `${route.provider.name} does not answer calls of this shape`)
+    return askNative(route, asked, call.incoming.headers, deps.limits, signal)
+  }
+
+  const start = async (
+    call: SocketCall,
+    asked: AskedCall,
+    shape: Shape,
+    admission: PlacedAdmission,
+    startedMs: number,
+    signal: AbortSignal,
+  ): Promise<Started> => {
+    const environment = await deps.environmentOf(admission.collection.environment_id)
+    const ticket = makeTicket(shape, asked, call.incoming.headers, admission, environment, startedMs)
+    const given = ask(ticket, asked, environment, call, signal)
+    given.catch(() => {}) // looked at once the call is admitted
+    return { ticket, given }
+  }
+
+  /** Begins with what was known a moment ago, and once more where that is not so any longer. */
+  const admitAndStart = async (call: SocketCall, asked: AskedCall, shape: Shape, stop: { now: AbortController }) => {
+    const startedMs = Date.now()
+    const named = asked.block.collection ?? call.incoming.headers['x-jetty-collection']?.toString()
+    const admission = call.admit(named || undefined)
+    const begin = (admitted: PlacedAdmission) => start(call, asked, shape, admitted, startedMs, stop.now.signal)
+    const early = admission.known && begin(admission.known)
+    early?.catch(() => {})
+    try {
+      const checked = await admission.checked
+      const isRight = admission.known && isSame(admission.known, checked)
+      if (early && !isRight) {
+        stop.now.abort()
+        stop.now = new AbortController()
+      }
+      const started = await (early && isRight ? early : begin(checked))
+      started.ticket.databaseAway = checked.databaseAway
+      if (checked.databaseAway && deps.recordingRequired && started.ticket.recorded) throw unrecordable()
+      return started
+    } catch (error) {
+      stop.now.abort()
+      throw error
+    }
+  }
+
+  const send = (call: SocketCall, status: number, headers: Record<string, string>, body: Buffer | string): void => {
+    call.answering(status, 'whole')
+    call.outgoing.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
+  }
+
+  /** The head of an answer whose end is not known yet. */
+  const begin = (call: SocketCall, ticket: Ticket, given: Given): void => {
+    const record = !ticket.recorded ? 'off' : ticket.databaseAway ? 'spilled' : 'on'
+    call.answering(given.status, given.kind === 'events' ? 'stream' : 'whole')
+    call.outgoing.writeHead(given.status, { ...given.headers, ...ticketHeaders(ticket, record) })
+  }
+
+  const relay = async (call: SocketCall, ticket: Ticket, given: Given): Promise<void> => {
+    const { outgoing } = call
+    const { status, headers, firstByteMs } = given
+    if (given.kind === 'events') {
+      begin(call, ticket, given)
+      return relayEvents(outgoing, ticket, given, relayOptions)
+    }
+    if (given.kind === 'large') {
+      begin(call, ticket, given)
+      return relayLarge(outgoing, ticket, { ...given.beginning, status, firstByteMs }, relayOptions)
+    }
+    const isRefused = given.kind === 'refused'
+    const answer = { kind: 'json' as const, bytes: given.bytes, truncated: false }
+    const error = isRefused ? { code: given.error.code, message: given.error.message } : null
+    const outcome: Outcome = { status: error ? 'failed' : 'completed', httpStatus: status, error, answer, firstByteMs }
+    const record = await keep(ticket, outgoing.destroyed ? { ...outcome, status: 'cancelled' } : outcome)
+    const told = { ...headers, ...ticketHeaders(ticket, record) }
+    if (!isRefused) return send(call, status, told, given.bytes)
+    const text = refusedBody(
+      ticket.shape,
+      refusedStatus(status),
+      ticket.scrub.text(given.bytes.toString()),
+      given.error,
+    )
+    send(call, refusedStatus(status), { ...told, 'content-type': 'application/json' }, text)
+  }
+
+  /** Writes down that nobody gave an answer, and tells so. */
+  const fail = async ({ outgoing }: SocketCall, ticket: Ticket, thrown: unknown): Promise<never> => {
+    const { code, message } = toAppError(thrown)
+    const record = await keep(ticket, {
+      status: code === 'cancelled' ? 'cancelled' : 'failed',
+      httpStatus: null,
+      error: { code, message: ticket.scrub.text(message) },
+      answer: null,
+      firstByteMs: null,
+    })
+    if (!outgoing.headersSent) {
+      for (const [name, value] of Object.entries(ticketHeaders(ticket, record))) outgoing.setHeader(name, value)
+    }
+    throw thrown
+  }
+
+  return {
+    async answer(call, shape) {
+      const stop = { now: new AbortController() }
+      whenGone(call.outgoing, () => stop.now.abort())
+      const asked = readAsked(await call.readBody(), shape)
+      const { ticket, given } = await admitAndStart(call, asked, shape, stop)
+      const answer = await given.catch((thrown: unknown) => fail(call, ticket, thrown))
+      await relay(call, ticket, answer)
+    },
+  }
+}
+
+/** Calls back where the client leaves before its answer is complete. */
+const whenGone = (outgoing: ServerResponse, left: () => void): void => {
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) left()
+  })
+}

@@ -1,0 +1,33 @@
+/** What of a client's headers is meant for the model; credentials and what belongs to the connection never are. */
+const towardsProvider = /^(content-type|idempotency-key|user-agent)$|^(openai|anthropic|x-stainless)-/
+/** What of an answer's headers is meant for the client. */
+const towardsClient =
+  /^(content-type|x-request-id|request-id|retry-after|retry-after-ms)$|^(openai|anthropic|x-ratelimit)-/
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+const chosen = (headers: Headers, names: RegExp): Record<string, string> => {
+  const result: Record<string, string> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (typeof value === 'string' && names.test(name)) result[name] = value
+  }
+  return result
+}
+
+/** The headers of a request to a provider: the client's, then those that the provider's own row says, key included. */
+export const headersToProvider = (
+  fromClient: Headers,
+  ofRoute: Readonly<Record<string, string>>,
+  stream: boolean,
+): Record<string, string> => ({
+  ...chosen(fromClient, towardsProvider),
+  'content-type': 'application/json',
+  accept: stream ? 'text/event-stream' : 'application/json',
+  // A client that can unpack says so for itself; what is passed on is read on the way.
+  'accept-encoding': 'identity',
+  ...ofRoute,
+})
+
+/** The headers of an answer for the client. */
+export const headersToClient = (fromProvider: Headers): Record<string, string> => chosen(fromProvider, towardsClient)

@@ -1,0 +1,47 @@
+import { anthropicType, openAiType } from '../http/errors.ts'
+import type { AppError } from '../lib/errors.ts'
+import type { Shape } from '../model/shape.ts'
+
+/** What a provider answered instead, whole. */
+export interface RefusedAnswer {
+  status: number
+  headers: Record<string, string>
+  bytes: Buffer
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The same text with one more member. */
+const withDetail = (text: string, detail: string): string => {
+  const end = text.lastIndexOf('}')
+  return `${text.slice(0, end)},"detail":${JSON.stringify(detail)}${text.slice(end)}`
+}
+
+/** The status that the client gets: the provider's own, where that is one of an error. */
+export const refusedStatus = (status: number): number => (status >= 400 && status < 600 ? status : 502)
+
+/**
+ * The body of a refusal in the client's envelope: the provider's own with `detail` added where it has that form, else
+ * one that quotes its words. `text` is what it said, without secrets.
+ */
+export const refusedBody = (shape: Shape, status: number, text: string, error: AppError): string => {
+  const body = parsed(text)
+  const own =
+    isObject(body) && isObject(body.error) && typeof body.error.message === 'string' ? body.error.message : undefined
+  const fits = shape !== 'messages' || (isObject(body) && body.type === 'error')
+  if (own !== undefined && fits) return isObject(body) && 'detail' in body ? text : withDetail(text, own)
+  const message = own ?? error.message
+  const code = 'upstream_failed'
+  return shape === 'messages'
+    ? JSON.stringify({ type: 'error', error: { type: anthropicType(status), message }, detail: message })
+    : JSON.stringify({ error: { message, type: openAiType(status), param: null, code }, detail: message })
+}

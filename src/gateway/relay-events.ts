@@ -1,0 +1,136 @@
+import type { ServerResponse } from 'node:http'
+import type { AppError } from '../lib/errors.ts'
+import type { Frame, FrameSource } from './frames.ts'
+import { errorEvent, isEventData, lastEvent, meaningOf } from './meaning.ts'
+import type { Keep, Outcome, Ticket } from './ticket.ts'
+
+export interface EventsAnswer {
+  status: number
+  headers: Record<string, string>
+  source: FrameSource
+  firstByteMs: number
+}
+
+export interface RelayOptions {
+  keep: Keep
+  /** Bytes of an answer that are kept for its record. */
+  keptBytes: number
+}
+
+const broken = (ticket: Ticket) => ({
+  code: 'upstream_failed',
+  message: `${ticket.provider?.name ?? 'The provider'} ended its answer in the middle`,
+})
+
+const unreadable = (ticket: Ticket) => ({
+  code: 'upstream_failed',
+  message: `${ticket.provider?.name ?? 'The provider'} sent something that is no event of an answer`,
+})
+
+/**
+ * Passes the events of an answer on as they come, and resolves when the answer has ended in one of three ways: its last
+ * event left after the record was committed; an error event left and the connection was broken; or the client went away.
+ * Where the client reads slowly the provider is read slowly.
+ */
+export const relayEvents = (
+  outgoing: ServerResponse,
+  ticket: Ticket,
+  { status, source, firstByteMs }: EventsAnswer,
+  { keep, keptBytes }: RelayOptions,
+): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const data: string[] = []
+    let size = 0
+    let truncated = false
+    let hasFinished = false
+    let failure: Outcome['error'] = null
+    let isOver = false
+
+    const outcome = (ended: Outcome['status']): Outcome => ({
+      status: ended,
+      httpStatus: status,
+      error: failure,
+      answer: { kind: 'events', data, truncated },
+      firstByteMs,
+    })
+
+    /** The last byte waits for the record; whoever broke off gets no end that looks like one. */
+    const end = async (last: Buffer | undefined) => {
+      isOver = true
+      outgoing.off('close', cancel)
+      try {
+        await keep(ticket, outcome(failure ? 'failed' : 'completed'))
+      } catch (error) {
+        outgoing.destroy()
+        return reject(error)
+      }
+      if (!failure) outgoing.end(last)
+      else if (last) outgoing.write(last, () => outgoing.destroy())
+      else outgoing.destroy()
+      resolve()
+    }
+
+    const fail = (problem: NonNullable<Outcome['error']>) => {
+      source.abort()
+      failure = { code: problem.code, message: ticket.scrub.text(problem.message) }
+      void end(errorEvent(ticket.shape, failure))
+    }
+
+    const cancel = () => {
+      if (isOver) return
+      isOver = true
+      source.abort()
+      keep(ticket, outcome('cancelled')).then(() => resolve(), reject)
+    }
+
+    const remember = (text: string) => {
+      size += text.length
+      if (size > keptBytes) truncated = true
+      else data.push(text)
+    }
+
+    /** Takes in one event; the bytes to pass on now, or none where the answer is over. */
+    const take = ({ bytes, data: text, isPiece }: Frame): Buffer | undefined => {
+      if (isPiece) truncated = true
+      if (text === undefined) return bytes
+      if (!isEventData(text)) {
+        fail(unreadable(ticket))
+        return undefined
+      }
+      const meaning = meaningOf(ticket.shape, text)
+      failure ??= meaning.failure ?? null
+      hasFinished ||= meaning.hasFinished
+      if (text !== '[DONE]') remember(text)
+      if (!meaning.isLast) return bytes
+      void end(failure && !meaning.failure ? undefined : bytes)
+      return undefined
+    }
+
+    const drained = () => source.resume()
+    outgoing.on('close', cancel)
+    outgoing.on('drain', drained)
+    source.readTo({
+      frames(frames) {
+        if (isOver) return
+        const passed: Buffer[] = []
+        let left: Buffer | undefined
+        for (const frame of frames) {
+          left = take(frame)
+          if (left === undefined) break
+          passed.push(left)
+        }
+        if (passed.length === 0) return
+        // What stood before the last event leaves before the record of the call is written.
+        const more = outgoing.write(passed.length === 1 ? passed[0] : Buffer.concat(passed))
+        if (!more && !isOver) source.pause()
+      },
+      end(problem: AppError | undefined) {
+        if (isOver) return
+        const added = lastEvent(ticket.shape)
+        if (problem) fail(problem)
+        else if (failure) void end(undefined)
+        else if (hasFinished && added) void end(added)
+        else fail(broken(ticket))
+      },
+    })
+  })

@@ -1,0 +1,83 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Recording } from '../engine/call-record.ts'
+import type { Environment } from '../engine/environment.ts'
+import type { PlacedAdmission } from '../http/authorise.ts'
+import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
+import { authorOf } from '../model/identity.ts'
+import type { Shape } from '../model/shape.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { AskedCall } from './asked.ts'
+import type { FinishedCall } from './finished-call.ts'
+
+/** A call that was admitted: what of its record is known before anybody was asked. */
+export type Ticket = Pick<
+  FinishedCall,
+  'key' | 'trajectoryId' | 'place' | 'author' | 'scrub' | 'shape' | 'stream' | 'request' | 'startedMs'
+> & {
+  /** Who answers, once that is known. */
+  provider: Provider | null
+  model: string
+  /** False: nothing is written down of it. */
+  recorded: boolean
+  databaseAway: boolean
+}
+
+/** How a call ended. */
+export type Outcome = Pick<FinishedCall, 'status' | 'httpStatus' | 'error' | 'answer' | 'firstByteMs'> & {
+  cached?: boolean
+}
+
+/** Writes down how a call ended; `off` where it is not to be. */
+export type Keep = (ticket: Ticket, outcome: Outcome) => Promise<Recording | 'off'>
+
+/** What a call is told by: the settings of its collection, its header, its block, the last word being the block's. */
+const isRecorded = ({ block }: AskedCall, headers: IncomingHttpHeaders, { collection }: PlacedAdmission): boolean =>
+  block.record ??
+  (headers['x-jetty-record']?.toString().toLowerCase() === 'off' ? false : (collection.settings?.record_calls ?? true))
+
+/** Draws the ids of a call, so that the first header can name them. */
+export const makeTicket = (
+  shape: Shape,
+  asked: AskedCall,
+  headers: IncomingHttpHeaders,
+  admission: PlacedAdmission,
+  environment: Environment,
+  startedMs: number,
+): Ticket => {
+  const { identity, collection } = admission
+  return {
+    key: newRunKey(),
+    trajectoryId: newTrajectoryId(),
+    place: {
+      collectionId: collection.id,
+      collection: collection.name,
+      environmentId: collection.environment_id,
+      taskName: asked.block.task ?? `_${shape}`,
+    },
+    author: authorOf(identity),
+    scrub: environment.scrub,
+    shape,
+    stream: asked.stream,
+    request: asked.body,
+    startedMs,
+    provider: null,
+    model: asked.model,
+    recorded: isRecorded(asked, headers, admission),
+    databaseAway: false,
+  }
+}
+
+/** The call as the recorder takes it. */
+export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => {
+  const { recorded: _, databaseAway: __, ...known } = ticket
+  return { cached: false, ...known, ...outcome, endedMs: Date.now() }
+}
+
+/** The headers by which every answer says what it is on record as, and who gave it. */
+export const ticketHeaders = (ticket: Ticket, record: Recording | 'on' | 'off'): Record<string, string> => ({
+  ...(ticket.recorded ? { 'x-jetty-trajectory-id': ticket.trajectoryId } : {}),
+  'x-jetty-record': record,
+  ...(ticket.provider ? { 'x-jetty-provider': ticket.provider.id, 'x-jetty-model': headerText(ticket.model) } : {}),
+})
+
+const headerText = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)

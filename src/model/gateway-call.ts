@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { chatCompletionSchema, chatRequestSchema } from './chat.ts'
+import { embeddingRequestSchema } from './embedding.ts'
+import { imageRequestSchema } from './image.ts'
+
+const taskName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/,
+    'Expected the name of a task: letters, digits, dots, underscores, hyphens',
+  )
+
+/** What a call says to this server beside what it says to the model; it is cut out of what the model gets. */
+export const jettyBlockSchema = z
+  .looseObject({
+    runbook: z.unknown().describe('false for a plain call of a model; anything else asks for a runbook.'),
+    collection: z
+      .string()
+      .describe("Whose keys are used, and where the call is recorded: the key's only one if absent."),
+    task: taskName.describe('The task under which the call is recorded.'),
+    record: z.boolean().describe('false: the call is not recorded.'),
+    use_trial_keys: z.boolean().describe('Whether keys that the server lends may fill in for missing ones.'),
+    model_provider: z.string().describe('Who is to serve the model, where its name does not say.'),
+    fallback_models: z.array(z.string().min(1)).max(10).describe('Who is asked, in order, if the model fails.'),
+    cache: z.boolean().describe('Whether an earlier answer to exactly this request may be given again.'),
+  })
+  .partial()
+  .meta({ id: 'JettyBlock' })
+
+export type JettyBlock = z.infer<typeof jettyBlockSchema>
+
+const jetty = { jetty: jettyBlockSchema.nullish() }
+
+export const chatCallSchema = chatRequestSchema.extend(jetty).meta({ id: 'ChatCall' })
+export const embeddingsCallSchema = embeddingRequestSchema.extend(jetty).meta({ id: 'EmbeddingsCall' })
+export const imagesCallSchema = imageRequestSchema.extend(jetty).meta({ id: 'ImagesCall' })
+export const responsesCallSchema = z
+  .looseObject({ model: z.string().min(1), input: z.unknown(), ...jetty })
+  .meta({ id: 'ResponsesCall' })
+export const messagesCallSchema = z
+  .looseObject({ model: z.string().min(1), messages: z.array(z.looseObject({ role: z.string() })).min(1), ...jetty })
+  .meta({ id: 'MessagesCall' })
+
+/** Answers as the model gave them: no more is promised of them than that they are objects. */
+export const chatAnswerSchema = chatCompletionSchema.meta({ id: 'ChatCompletion' })
+export const modelAnswerSchema = z.looseObject({}).meta({ id: 'ModelAnswer' })
