@@ -41,18 +41,10 @@ export const makePredictions = (ways: Ways): { predict: Predict; uploadInput: Up
     const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
     const asked = { model, key: key?.trim() || undefined }
     const found = resolveProvider(replicate, asked, at)
-    if ('variables' in found || found.key === undefined) {
-      const why = 'variables' in found ? found : { variables: replicate.keys.slice(0, 1), problem: undefined }
-      throw unroutable(asked, why, [])
-    }
+    if ('variables' in found) throw unroutable(asked, found, [])
     const { base_url: url, trusted } = found
     await caller.admit?.({ provider: replicate.id, model, url, trusted, hasPrice: async () => false })
-    return {
-      baseUrl: url,
-      key: found.key,
-      fetch: trusted ? ways.trustedFetch : ways.fetch,
-      ...ways.limits,
-    }
+    return { target: found, fetch: trusted ? ways.trustedFetch : ways.fetch, limits: ways.limits }
   }
   return {
     predict: async (request, caller, options) =>

@@ -1,17 +1,17 @@
 import { AppError } from '../../lib/errors.ts'
-import type { Fetch, OutgoingResponse } from '../../lib/net.ts'
-import { retryAfterSeconds } from '../../lib/retry-after.ts'
+import type { Fetch } from '../../lib/net.ts'
+import type { Target } from '../provider.ts'
 import { withRetries } from '../retry.ts'
+import { onTheWay, parsed, refusal, unreadable } from './refusal.ts'
+import type { CallLimits } from './wire.ts'
 
 /** An account at Replicate, or at whoever answers in its place. */
 export interface ReplicateAccount {
-  /** With the /v1, without a slash behind. */
-  baseUrl: string
-  key: string
-  /** The way to `baseUrl`: the guarded one, unless the server itself was started with that URL. */
+  /** With the key, and the base URL with its /v1. */
+  target: Target
+  /** The way there: the guarded one, unless the server itself was started with that URL. */
   fetch: Fetch
-  firstByteSeconds: number
-  idleSeconds: number
+  limits: CallLimits
 }
 
 export interface ReplicateRequest {
@@ -25,87 +25,28 @@ export interface ReplicateRequest {
 
 /** One request: what is waited for is asked for again, so that none has to last long. */
 const longestSeconds = 300
-const shownCharacters = 500
 
-const parsed = (text: string): unknown => {
+const askOnce = async (
+  { target, fetch, limits }: ReplicateAccount,
+  { path, ...request }: ReplicateRequest,
+): Promise<unknown> => {
   try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-/** Its errors are `{title, detail, status}`; what stands in front of it may send anything. */
-const wordsOf = (text: string): string => {
-  const body = parsed(text)
-  const { detail, title } =
-    typeof body === 'object' && body !== null ? (body as { detail?: unknown; title?: unknown }) : {}
-  if (typeof detail === 'string') return detail
-  if (typeof title === 'string') return title
-  return text
-    .slice(0, 20_000)
-    .replace(/<[^<>]*>/g, ' ')
-    .replace(/\s+/g, ' ')
-    .trim()
-}
-
-const hints: Record<number, string> = {
-  401: "Check the key: REPLICATE_API_TOKEN of the run's environment.",
-  402: 'The account at Replicate has no credit left.',
-  403: 'The key does not reach that model at Replicate.',
-  404: 'Check the name: owner/name or owner/name:version, as its page at Replicate has it.',
-  422: "The model's page at Replicate lists its inputs.",
-  429: 'The limit of the account at Replicate is reached: wait, or raise it there.',
-}
-
-/** The key has no place in a message, whoever sent it back. */
-export const withoutKey = (text: string, { key }: ReplicateAccount): string => text.replaceAll(key, '***')
-
-const refusal = (account: ReplicateAccount, answer: OutgoingResponse, text: string): AppError => {
-  const { status, headers } = answer
-  const words = withoutKey(wordsOf(text), account).slice(0, shownCharacters)
-  const wait = retryAfterSeconds(headers)
-  const hint = hints[status]
-  return new AppError('upstream_failed', `Replicate answered ${status}${words ? `: ${words}` : ''}`, {
-    retryable: status === 408 || status === 409 || status === 429 || status >= 500,
-    extra: { upstream_status: status },
-    ...(hint === undefined ? {} : { hint }),
-    ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
-  })
-}
-
-/** What went wrong on the way, told of Replicate: where the server has it is nobody's business but the server's. */
-const onTheWay = (error: unknown, { baseUrl }: ReplicateAccount): unknown => {
-  if (!(error instanceof AppError) || error.code === 'upstream_failed') return error
-  const message = error.message.replaceAll(/(GET|POST) http\S+/g, 'Replicate').replaceAll(baseUrl, 'Replicate')
-  return new AppError(error.code, message, {
-    retryable: error.retryable,
-    cause: error.cause,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  })
-}
-
-const askOnce = async (account: ReplicateAccount, request: ReplicateRequest): Promise<unknown> => {
-  const { path, signal, ...rest } = request
-  try {
-    const answer = await account.fetch(account.baseUrl + path, {
-      ...rest,
-      headers: { accept: 'application/json', ...request.headers, authorization: `Bearer ${account.key}` },
+    const answer = await fetch(target.base_url + path, {
+      ...request,
+      headers: { accept: 'application/json', ...request.headers, ...target.headers },
       followRedirects: false,
       timeoutSeconds: longestSeconds,
-      firstByteSeconds: account.firstByteSeconds,
-      idleSeconds: account.idleSeconds,
-      ...(signal === undefined ? {} : { signal }),
+      firstByteSeconds: limits.firstByteSeconds,
+      idleSeconds: limits.idleSeconds,
     })
+    const { status, headers } = answer
     const text = await answer.text()
-    if (answer.status < 200 || answer.status > 299) throw refusal(account, answer, text)
+    if (status < 200 || status > 299) throw refusal(target, status, text, headers)
     const body = parsed(text)
-    if (body !== undefined) return body
-    throw new AppError('upstream_failed', `Replicate answered ${answer.status} with something that is no JSON`, {
-      hint: 'Check what answers at REPLICATE_BASE_URL.',
-    })
+    if (body === undefined) throw unreadable(target, 'JSON', { status, text, headers })
+    return body
   } catch (error) {
-    throw onTheWay(error, account)
+    throw onTheWay(error, target)
   }
 }
 
@@ -118,3 +59,9 @@ export const askReplicate = (
   request: ReplicateRequest,
   caller: AbortSignal,
 ): Promise<unknown> => withRetries(() => askOnce(account, request), caller)
+
+/** An answer that is not what it should be. */
+export const strange = (problem: string): AppError =>
+  new AppError('upstream_failed', `Replicate answered with ${problem}`, {
+    hint: 'Check what answers at REPLICATE_BASE_URL.',
+  })

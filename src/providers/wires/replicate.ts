@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import type { FetchElsewhere, PredictedFile, Prediction, PredictionRequest } from '../../model/prediction.ts'
 import { withRetries } from '../retry.ts'
-import { askReplicate, type ReplicateAccount, withoutKey } from './replicate-api.ts'
+import { askReplicate, type ReplicateAccount, strange } from './replicate-api.ts'
 
 const predictionSchema = z.looseObject({
   id: z.string().regex(/^[\w-]{1,200}$/),
@@ -43,9 +43,7 @@ const nameOf = (model: string): Name => {
 const read = (body: unknown): State => {
   const parsed = predictionSchema.safeParse(body)
   if (parsed.success) return parsed.data
-  throw new AppError('upstream_failed', 'Replicate answered with something that is no prediction', {
-    hint: 'Check what answers at REPLICATE_BASE_URL.',
-  })
+  throw strange('something that is no prediction')
 }
 
 const isNotFound = (error: unknown): boolean => error instanceof AppError && error.extra?.upstream_status === 404
@@ -73,7 +71,7 @@ const create = async (
   signal: AbortSignal,
 ): Promise<State> => {
   const name = nameOf(model)
-  const seconds = Math.max(1, Math.min(waitSeconds, Math.floor(account.firstByteSeconds / 2)))
+  const seconds = Math.max(1, Math.min(waitSeconds, Math.floor(account.limits.firstByteSeconds / 2)))
   const headers = {
     'content-type': 'application/json',
     prefer: `wait=${seconds}`,
@@ -107,22 +105,22 @@ const untilEnded = async (account: ReplicateAccount, created: State, signal: Abo
   return state
 }
 
-const failureOf = (account: ReplicateAccount, { id, status, error, logs }: State): AppError => {
+const failureOf = ({ target: { key } }: ReplicateAccount, { id, status, error, logs }: State): AppError => {
   const words = typeof error === 'string' ? error : error ? JSON.stringify(error) : 'no reason was given'
   const log = logs?.trim().slice(-shownLog)
   const end = log ? `; its log ends: ${log}` : ''
   const text = status === 'failed' ? `failed: ${words}${end}` : `was cancelled at Replicate (${status})`
-  return new AppError('upstream_failed', withoutKey(`Prediction ${id} ${text}`, account), {
+  return new AppError('upstream_failed', `Prediction ${id} ${key ? text.replaceAll(key, '***') : text}`, {
     hint: `Its page says more: https://replicate.com/p/${id}`,
   })
 }
 
 const isAt = (url: string, account: ReplicateAccount): boolean =>
-  URL.canParse(url) && new URL(url).origin === new URL(account.baseUrl).origin
+  URL.canParse(url) && new URL(url).origin === new URL(account.target.base_url).origin
 
 /** The API's own answer with a file, or where it says that the file is. */
 const fromApi = (account: ReplicateAccount, url: string, signal: AbortSignal) =>
-  account.fetch(url, { headers: { authorization: `Bearer ${account.key}` }, followRedirects: false, signal })
+  account.fetch(url, { headers: { ...account.target.headers }, followRedirects: false, signal })
 
 const fetchFile = async (
   account: ReplicateAccount,
@@ -188,7 +186,7 @@ export const uploadToReplicate = async (
   const body = await askReplicate(account, { method: 'POST', path: '/files', headers, body: bytes, signal }, signal)
   const parsed = z.looseObject({ urls: z.looseObject({ get: z.url() }) }).safeParse(body)
   if (parsed.success) return parsed.data.urls.get
-  throw new AppError('upstream_failed', 'Replicate took a file and did not say where it is')
+  throw strange('something that does not say where a file is')
 }
 
 const formOf = ({ name, type, bytes }: { name: string; type: string; bytes: Uint8Array }): FormData => {
