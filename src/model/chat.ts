@@ -65,6 +65,8 @@ export interface ModelUsage {
   completion_tokens: number
   total_tokens: number
   cached_tokens?: number
+  /** What was put into a cache, where that has a price of its own. */
+  cache_write_tokens?: number
   reasoning_tokens?: number
 }
 

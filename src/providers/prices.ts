@@ -22,6 +22,7 @@ export const priceOf = async (provider: Provider, model: string, usage: ModelUsa
     // Some count reasoning in the total alone; whatever is not prompt was generated, and is paid for.
     output_tokens: Math.max(usage.completion_tokens, usage.total_tokens - usage.prompt_tokens),
     ...(usage.cached_tokens ? { cache_read_tokens: Math.min(usage.cached_tokens, usage.prompt_tokens) } : {}),
+    ...(usage.cache_write_tokens ? { cache_write_tokens: usage.cache_write_tokens } : {}),
   }
   try {
     const price = calcPrice(tokens, model, { providerId: provider.prices })

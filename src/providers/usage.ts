@@ -6,22 +6,63 @@ const count = (value: unknown): number | undefined =>
 const member = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 
-/** The tokens of an answer; null where the provider counted none. */
-export const usageOf = ({ usage }: ChatCompletion): ModelUsage | null => {
-  const prompt = count(usage?.prompt_tokens)
-  const completion = count(usage?.completion_tokens)
+const detail = (usage: unknown, group: string, name: string): number | undefined =>
+  count(member(member(usage, group), name))
+
+/** In Anthropic's shape the tokens that came from a cache or went into one are counted beside the others. */
+const promptIn = (usage: unknown): number | undefined => {
+  const fresh = count(member(usage, 'input_tokens'))
+  if (fresh === undefined) return undefined
+  const read = count(member(usage, 'cache_read_input_tokens')) ?? 0
+  return fresh + read + (count(member(usage, 'cache_creation_input_tokens')) ?? 0)
+}
+
+const cachedIn = (usage: unknown): number | undefined =>
+  detail(usage, 'prompt_tokens_details', 'cached_tokens') ??
+  detail(usage, 'input_tokens_details', 'cached_tokens') ??
+  count(member(usage, 'cache_read_input_tokens')) ??
+  count(member(usage, 'prompt_cache_hit_tokens'))
+
+const cacheWritesIn = (usage: unknown): number | undefined =>
+  detail(usage, 'prompt_tokens_details', 'cache_write_tokens') ?? count(member(usage, 'cache_creation_input_tokens'))
+
+const reasoningIn = (usage: unknown): number | undefined =>
+  detail(usage, 'completion_tokens_details', 'reasoning_tokens') ??
+  detail(usage, 'output_tokens_details', 'reasoning_tokens')
+
+/**
+ * The tokens that a provider counted, from the `usage` of an answer in whichever shape: chat completions, embeddings,
+ * responses or messages. Null where it counted none.
+ */
+export const usageIn = (usage: unknown): ModelUsage | null => {
+  const prompt = count(member(usage, 'prompt_tokens')) ?? promptIn(usage)
+  const completion = count(member(usage, 'completion_tokens')) ?? count(member(usage, 'output_tokens'))
   if (prompt === undefined && completion === undefined) return null
-  const cached =
-    count(member(usage?.prompt_tokens_details, 'cached_tokens')) ?? count(member(usage, 'prompt_cache_hit_tokens'))
-  const reasoning = count(member(usage?.completion_tokens_details, 'reasoning_tokens'))
+  const cached = cachedIn(usage)
+  const written = cacheWritesIn(usage)
+  const reasoning = reasoningIn(usage)
   return {
     prompt_tokens: prompt ?? 0,
     completion_tokens: completion ?? 0,
-    total_tokens: count(usage?.total_tokens) ?? (prompt ?? 0) + (completion ?? 0),
+    total_tokens: count(member(usage, 'total_tokens')) ?? (prompt ?? 0) + (completion ?? 0),
     ...(cached === undefined ? {} : { cached_tokens: cached }),
+    ...(written === undefined || written === 0 ? {} : { cache_write_tokens: written }),
     ...(reasoning === undefined ? {} : { reasoning_tokens: reasoning }),
   }
 }
 
-/** What the provider itself says the call cost, in US dollars. */
-export const statedCost = ({ usage }: ChatCompletion): number | undefined => count(member(usage, 'cost'))
+/** The tokens of a chat completion; null where the provider counted none. */
+export const usageOf = ({ usage }: Pick<ChatCompletion, 'usage'>): ModelUsage | null => usageIn(usage)
+
+/**
+ * What a gateway itself says the call cost, in US dollars: what it took, and where it used a key that its customer has
+ * with the provider, what the provider takes for that.
+ */
+export const statedCostIn = (usage: unknown): number | undefined => {
+  const cost = count(member(usage, 'cost'))
+  if (cost === undefined || member(usage, 'is_byok') === false) return cost
+  return cost + (detail(usage, 'cost_details', 'upstream_inference_cost') ?? 0)
+}
+
+/** The same of a chat completion. */
+export const statedCost = ({ usage }: Pick<ChatCompletion, 'usage'>): number | undefined => statedCostIn(usage)
