@@ -152,7 +152,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       database,
       sealer,
       lentKeys: noLentKeys,
-      terms: { trialRuns: 10, trialMinutes: 60, trialDays: 14 },
+      terms: { trialRuns: 10, trialMinutes: 60, trialDays: 14, trialCollections: 100 },
     }),
     version: '0.0.0-test',
     ...makeReference({ version: '0.0.0-test' }),

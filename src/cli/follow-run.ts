@@ -20,7 +20,6 @@ export interface Trajectory {
   steps: Record<string, Step>
   init_params: Record<string, unknown>
   labels: { key: string; value: string; author: string }[]
-  trial: Trial | null
 }
 
 export interface Step {
@@ -33,13 +32,6 @@ export interface Step {
   attempt?: number
   inputs: Record<string, unknown>
   outputs: Record<string, unknown>
-}
-
-export interface Trial {
-  runs_used: number
-  runs_limit: number
-  runs_remaining: number
-  minutes_remaining: number
 }
 
 interface LogLine {

@@ -14,6 +14,7 @@ import { registerRuns } from './commands/runs.ts'
 import { registerServe } from './commands/serve.ts'
 import { registerTasks } from './commands/tasks.ts'
 import { registerTemplates } from './commands/templates.ts'
+import { registerTrial } from './commands/trial.ts'
 import { exitCodes, reportError } from './exit.ts'
 import { addGlobals } from './globals.ts'
 
@@ -46,6 +47,7 @@ export const buildProgram = (): Command => {
     registerLabels,
     registerFiles,
     registerKeys,
+    registerTrial,
     registerTemplates,
     registerApi,
     registerDoctor,

@@ -1,21 +1,28 @@
 import { AppError } from '../lib/errors.ts'
 import { providerKeyNames } from '../model/provider-keys.ts'
-import type { Trial } from './follow-run.ts'
+import type { TrialLeft } from '../model/trial.ts'
 import type { Session } from './session.ts'
 
-/** The client's side of the trial rule: keys are borrowed if the trial is active and the collection has none of its own. */
-export const mayUseTrial = async ({ call, client }: Session, collection: string): Promise<boolean> => {
+/**
+ * The client's side of the trial rule: keys are borrowed if the trial is active and neither the collection nor the run
+ * brings one of its own. `given` are the names of what comes with the run.
+ */
+export const mayUseTrial = async (
+  { call, client }: Session,
+  collection: string,
+  given: readonly string[],
+): Promise<boolean> => {
   const trial = (await call('getTrial', { params: { collection } }).catch((error) => {
     if (error instanceof AppError && error.status === 404) return { active: false } // said better by the call to come
     throw error
   })) as { active: boolean }
   if (!trial.active) return false
   const { environment_variables: variables } = await client.getEnvironment({ params: { collection } })
-  return !providerKeyNames.some((name) => Object.hasOwn(variables as object, name))
+  return !providerKeyNames.some((name) => given.includes(name) || Object.hasOwn(variables, name))
 }
 
 /** What a run on borrowed keys has cost of the trial, with a warning when it is about to end. */
-export const trialText = (trial: Trial): string => {
+export const trialText = (trial: TrialLeft): string => {
   const line = `Trial run ${trial.runs_used}/${trial.runs_limit} -- ${trial.minutes_remaining} minutes remaining`
   return trial.runs_remaining <= 2
     ? `${line}\nThe trial is nearly used up: add a key of your own with jetty env set <collection> OPENAI_API_KEY`

@@ -168,6 +168,13 @@ const declared = {
     schema: seconds(0.001),
   }),
   ...modelSettings,
+  trialCollections: setting({
+    variable: 'JETTY_TRIAL_COLLECTIONS',
+    description: 'Collections that may have a trial. Whoever has a key that may write can make collections.',
+    default: '100',
+    example: '10',
+    schema: wholeNumber(1, 1_000_000),
+  }),
   syncWaitSeconds: setting({
     variable: 'JETTY_SYNC_WAIT_SECONDS',
     description: 'How long run-sync waits for a run before it answers 524; the run goes on.',

@@ -20,6 +20,7 @@ export interface TrialTerms {
   trialRuns: number
   trialMinutes: number
   trialDays: number
+  trialCollections: number
 }
 
 /** A run, or a call of the gateway, that asks for keys of the server. */
@@ -93,6 +94,9 @@ const leftOf = ({ runs_used, runs_limit, runs_remaining, minutes_remaining }: Tr
 
 const addOwnKeys = `Add your own API keys to the environment of the collection (${providerKeyNames.join(', ')})`
 
+const unavailable = (reason: string): AppError =>
+  new AppError('bad_request', 'Trial keys are not available on this server', { hint: `${reason}${addOwnKeys}.` })
+
 const refusal = (trial: Trial): AppError => {
   if (trial.status !== 'exhausted') {
     const ended = trial.status === 'expired' ? `It expired at ${trial.expires_at}. ` : ''
@@ -135,15 +139,13 @@ export const makeLending = ({
     trial,
 
     async activate(collectionId) {
-      if (lentKeys.names.length === 0) {
-        throw new AppError('bad_request', 'Trial keys are not available on this server', {
-          hint: "Put a key of the provider into the collection's environment, or send it with a run as secret_params.",
-        })
-      }
-      await beginTrial(database, collectionId)
+      if (lentKeys.names.length === 0) throw unavailable('')
+      await beginTrial(database, collectionId, terms.trialCollections)
       const begun = await trial(collectionId)
       if (begun.active) return begun
-      if (begun.status === 'inactive') throw new AppError('not_found', 'Collection not found')
+      if (begun.status === 'inactive') {
+        throw unavailable(`All trials are taken that JETTY_TRIAL_COLLECTIONS allows (${terms.trialCollections}). `)
+      }
       throw new AppError('bad_request', 'Trial already used', { hint: `${addOwnKeys}.` })
     },
 

@@ -38,14 +38,17 @@ export const trialOfRun = async (queries: Queries, runKey: string): Promise<Tria
   return toUse((await queries.rows<UseRow>('trial_of_run', useOf(collection, 'true'), [runKey]))[0])
 }
 
-/** Begins the trial of a collection; one that was begun stays as it is. */
-export const beginTrial = async (queries: Queries, collectionId: number): Promise<void> => {
-  await queries.rows(
-    'begin_trial',
-    'insert into trials (collection_id) select id from collections where id = $1 on conflict do nothing',
-    [collectionId],
-  )
-}
+/** Begins the trial of a collection, unless there are `most` already; one that was begun stays as it is. */
+export const beginTrial = (database: Database, collectionId: number, most: number): Promise<void> =>
+  database.transaction(async (queries) => {
+    await queries.rows('lock_trials', 'select pg_advisory_xact_lock(7070, 3)')
+    await queries.rows(
+      'begin_trial',
+      `insert into trials (collection_id)
+       select id from collections where id = $1 and (select count(*) from trials) < $2 on conflict do nothing`,
+      [collectionId, most],
+    )
+  })
 
 /**
  * Counts a run before it is written down, if `mayStart` says so of what was used before; what it says is true until

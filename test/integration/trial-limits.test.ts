@@ -15,7 +15,12 @@ let task: string
 
 beforeAll(async () => {
   fake = await startFakeOpenAi()
-  const env = { JETTY_TRIAL_KEYS: 'OPENAI_API_KEY', OPENAI_API_KEY: lent, OPENAI_BASE_URL: fake.url }
+  const env = {
+    JETTY_TRIAL_KEYS: 'OPENAI_API_KEY',
+    JETTY_TRIAL_COLLECTIONS: '3',
+    OPENAI_API_KEY: lent,
+    OPENAI_BASE_URL: fake.url,
+  }
   jetty = await startTestServer({ env })
   beside = await startTestServer({ env: { ...env, JETTY_ROLE: 'api' }, beside: jetty })
   task = await jetty.task({
@@ -76,6 +81,19 @@ test('fifty runs at once over two processes: ten start', async () => {
   )
   expect(await trial()).toMatchObject({ status: 'exhausted', runs_used: limit, runs_remaining: 0 })
   expect(await reserved()).toHaveLength(limit)
+})
+
+test('the trials of a server have an end, however many collections somebody makes', async () => {
+  const names = Array.from({ length: 8 }, (_, at) => `more-${at}`)
+  for (const name of names) await jetty.call('POST', '/api/v1/collections', { name })
+  const activate = (name: string, at: number) =>
+    (at % 2 ? jetty : beside).call('POST', `/api/v1/trial/${name}/activate`)
+  const answers = await Promise.all(names.map(activate))
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(2) // and that of acme
+  const refused = answers.find(({ status }) => status !== 200)
+  expect([refused?.status, refused?.body.detail]).toEqual([400, 'Trial keys are not available on this server'])
+  expect(refused?.body.hint).toContain('JETTY_TRIAL_COLLECTIONS')
+  expect(await query('select 1 from trials')).toHaveLength(3)
 })
 
 test('a key is lent to a run that another process takes over', async () => {

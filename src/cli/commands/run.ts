@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { exitCodes } from '../exit.ts'
-import { followRun, lastOutputs, type Trajectory, type Trial } from '../follow-run.ts'
+import { followRun, lastOutputs, type Trajectory } from '../follow-run.ts'
 import { assembled, collect, filePart, parseAssignment } from '../inputs.ts'
 import { safe } from '../output.ts'
 import { parseTask, placeText, type TaskPlace } from '../places.ts'
@@ -48,13 +48,12 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
   const body = {
     init_params: assembled(assignments, (presets.init_params ?? {}) as Record<string, unknown>),
     ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
-    ...((await mayUseTrial(session, place.collection)) ? { use_trial_keys: true } : {}),
+    ...((await mayUseTrial(session, place.collection, options.secret ?? [])) ? { use_trial_keys: true } : {}),
   }
   const files = await Promise.all((options.file ?? []).map((path) => filePart('files', path)))
   const started = await client.runTask({ params: place, body, files })
   const at = { ...place, trajectory_id: started.trajectory_id }
-  const trial = (started as { trial?: Trial }).trial
-  if (trial) out.note(trialText(trial))
+  if (started.trial) out.note(trialText(started.trial))
   if (!options.wait && !options.follow) {
     out.answer(started, () => placeText(at))
     out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))

@@ -1,0 +1,42 @@
+import type { Command } from 'commander'
+import type { Trial } from '../../model/trial.ts'
+import { fields, moment } from '../output.ts'
+import { type Session, withSession } from '../session.ts'
+
+/** `jetty trial …`. */
+export const registerTrial = (program: Command): void => {
+  const trial = program
+    .command('trial')
+    .description('Run a few times on model keys of the server, before you have a key of your own')
+  trial
+    .command('show <collection>')
+    .description('Say whether a trial is active, and what is left of it')
+    .addHelpText('after', '\nExamples:\n  jetty trial show demo\n  jetty trial show demo --json')
+    .action(withSession<object, [string]>(show))
+  trial
+    .command('activate <collection>')
+    .description('Begin the trial of a collection, which it has once; `jetty run` uses it while there is no own key')
+    .addHelpText('after', '\nExamples:\n  jetty trial activate demo')
+    .action(withSession<object, [string]>(activate))
+}
+
+const tell = ({ out }: Session, trial: Trial): void =>
+  out.answer(trial, () =>
+    fields([
+      ['Status', trial.status],
+      ['Runs', `${trial.runs_used} of ${trial.runs_limit} used, ${trial.runs_remaining} remaining`],
+      ['Minutes', `${trial.minutes_used} of ${trial.minutes_limit} used, ${trial.minutes_remaining} remaining`],
+      ['Activated', moment(trial.activated_at)],
+      ['Expires', moment(trial.expires_at)],
+      ['Lends', trial.providers.join(', ') || null],
+    ]),
+  )
+
+const show = async (session: Session, [collection]: [string]): Promise<void> => {
+  const trial = await session.client.getTrial({ params: { collection } })
+  tell(session, trial)
+  if (trial.status === 'inactive') session.out.note(`Begin it with: jetty trial activate ${collection}`)
+}
+
+const activate = async (session: Session, [collection]: [string]): Promise<void> =>
+  tell(session, await session.client.activateTrial({ params: { collection } }))
