@@ -4,8 +4,9 @@ import type { PlacedAdmission } from '../http/authorise.ts'
 import type { SocketCall } from '../http/implement.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import type { Shape } from '../model/shape.ts'
-import type { Models } from '../providers/provider.ts'
-import { type AskLimits, askNative, type Given } from './ask-native.ts'
+import { keepAnswer } from './answer-cache.ts'
+import { type AskDeps, makeAsk } from './ask.ts'
+import type { Given } from './ask-native.ts'
 import { type AskedCall, readAsked } from './asked.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { refusedBody, refusedStatus } from './refused.ts'
@@ -13,13 +14,12 @@ import { relayEvents } from './relay-events.ts'
 import { relayLarge } from './relay-whole.ts'
 import { finishedCall, type Keep, makeTicket, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
 
-export interface GatewayDeps {
-  models: Pick<Models, 'call' | 'route'>
+export interface GatewayDeps extends AskDeps {
   /** The variables of one version of an environment. */
   environmentOf(id: number | null): Promise<Environment>
   /** Writes a call down: in Postgres, or in a file where that is away. */
   recorder?: { keep(call: FinishedCall): Promise<'committed' | 'spilled'> }
-  limits: AskLimits & { keptBytes: number }
+  limits: AskDeps['limits'] & { keptBytes: number }
   /** Whether calls that cannot be recorded in Postgres are refused. */
   recordingRequired: boolean
 }
@@ -52,25 +52,13 @@ const unrecordable = (): AppError =>
  * speak the same, and leaves a record of each before the last byte.
  */
 export const makeGateway = (deps: GatewayDeps): Gateway => {
-  const keep: Keep = async (ticket, outcome) =>
-    ticket.recorded && deps.recorder ? deps.recorder.keep(finishedCall(ticket, outcome)) : 'off'
-  const relayOptions = { keep, keptBytes: deps.limits.keptBytes }
-
-  const ask = async (
-    ticket: Ticket,
-    asked: AskedCall,
-    environment: Environment,
-    call: SocketCall,
-    signal: AbortSignal,
-  ) => {
-    const caller = { env: environment.get, lent: environment.lent }
-    const { model_provider: provider } = asked.block
-    const route = await deps.models.route({ model: asked.model, provider }, caller, ticket.shape)
-    ticket.provider = route.provider
-    ticket.model = route.model
-    if (!route.native) throw new AppError('not_supported', `${route.provider.name} does not answer calls of this shape`)
-    return askNative(route, asked, call.incoming.headers, deps.limits, signal)
+  const ask = makeAsk(deps)
+  const keep: Keep = async (ticket, outcome) => {
+    const call = finishedCall(ticket, outcome)
+    const record = ticket.recorded && deps.recorder ? deps.recorder.keep(call) : ('off' as const)
+    return (await Promise.all([record, keepAnswer(deps.cache, ticket.cacheKey, call)]))[0]
   }
+  const relayOptions = { keep, keptBytes: deps.limits.keptBytes }
 
   const start = async (
     call: SocketCall,
@@ -82,7 +70,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
   ): Promise<Started> => {
     const environment = await deps.environmentOf(admission.collection.environment_id)
     const ticket = makeTicket(shape, asked, call.incoming.headers, admission, environment, startedMs)
-    const given = ask(ticket, asked, environment, call, signal)
+    const given = ask({ ticket, asked, environment, headers: call.incoming.headers, signal })
     given.catch(() => {}) // looked at once the call is admitted
     return { ticket, given }
   }
