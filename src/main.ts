@@ -39,7 +39,8 @@ import type { Workflow } from './model/workflow.ts'
 import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 import { makeModels } from './providers/models.ts'
-import { type CacheLimits, sweepAnswerCache } from './store/answer-cache.ts'
+import { type CacheLimits, makeAnswerCache, sweepAnswerCache } from './store/answer-cache.ts'
+import { makeCallGuard } from './store/call-guard.ts'
 import { makePlaceFinder } from './store/call-places.ts'
 import { makeCallCounter, sweepCallWindows } from './store/call-windows.ts'
 import { makeCollectionFinder } from './store/collections.ts'
@@ -217,10 +218,13 @@ export const startServer = async ({
     const environments = makeEnvironments({ openEnvironment, sealer, lentKeys })
     const gateway = makeGateway({
       models,
+      guard: makeCallGuard(database),
+      cache: makeAnswerCache(database, answerCache),
       environmentOf: (id) => environments.of(id, null, ''),
       limits: {
         firstByteSeconds: settings.modelFirstByteSeconds,
         idleSeconds: settings.modelIdleSeconds,
+        fallbackSeconds: settings.modelFallbackSeconds,
         keptBytes: settings.recordedAnswerBytes,
       },
       recordingRequired: settings.recordingRequired,

@@ -94,6 +94,15 @@ export const readAsked = (body: Buffer, shape: Shape): AskedCall => {
   return { body, members, model, stream, block: block ?? {} }
 }
 
+/** The same call of another model; a provider that was chosen for the first one is not for it. */
+export const askedOf = (asked: AskedCall, model: string): AskedCall => {
+  const { model_provider: _, ...block } = asked.block
+  const body = editMembers(asked.body, asked.members, ({ name }) =>
+    name === 'model' ? Buffer.from(JSON.stringify(model)) : undefined,
+  )
+  return { ...asked, body, members: membersOf(body, maxJsonDepth)?.members ?? [], model, block }
+}
+
 const withoutJetty = (body: Buffer, extra: Member): Buffer | 'cut' | undefined => {
   const members = inside(body, extra)
   if (!members.some(({ name }) => name === 'jetty')) return undefined

@@ -1,4 +1,5 @@
 import type { Scrubber } from '../engine/scrub.ts'
+import type { FailedAttempt } from '../model/chat.ts'
 import type { Shape } from '../model/shape.ts'
 import type { Provider } from '../providers/provider.ts'
 
@@ -32,6 +33,8 @@ export interface FinishedCall {
     | { kind: 'json'; bytes: Buffer; truncated: boolean }
     | { kind: 'events'; data: string[]; truncated: boolean }
     | null
+  /** Models that were asked in vain before the one that answered. */
+  attempts?: readonly FailedAttempt[]
   /** It came from the cache of answers, and nobody was asked. */
   cached: boolean
   /** Milliseconds since 1970. */

@@ -3,9 +3,12 @@ import type { Recording } from '../engine/call-record.ts'
 import type { Environment } from '../engine/environment.ts'
 import type { PlacedAdmission } from '../http/authorise.ts'
 import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
+import type { FailedAttempt } from '../model/chat.ts'
+import type { CollectionSettings } from '../model/collection-settings.ts'
 import { authorOf } from '../model/identity.ts'
 import type { Shape } from '../model/shape.ts'
 import type { Provider } from '../providers/provider.ts'
+import type { CacheKey } from '../store/answer-cache.ts'
 import type { AskedCall } from './asked.ts'
 import type { FinishedCall } from './finished-call.ts'
 
@@ -20,12 +23,18 @@ export type Ticket = Pick<
   /** False: nothing is written down of it. */
   recorded: boolean
   databaseAway: boolean
+  /** What is set of its collection. */
+  settings: Partial<CollectionSettings>
+  /** Models that were asked in vain. */
+  attempts: FailedAttempt[]
+  /** Its answer came from the cache. */
+  cached: boolean
+  /** Under what its answer is kept to be given again, where it is to be. */
+  cacheKey?: CacheKey
 }
 
 /** How a call ended. */
-export type Outcome = Pick<FinishedCall, 'status' | 'httpStatus' | 'error' | 'answer' | 'firstByteMs'> & {
-  cached?: boolean
-}
+export type Outcome = Pick<FinishedCall, 'status' | 'httpStatus' | 'error' | 'answer' | 'firstByteMs'>
 
 /** Writes down how a call ended; `off` where it is not to be. */
 export type Keep = (ticket: Ticket, outcome: Outcome) => Promise<Recording | 'off'>
@@ -64,19 +73,23 @@ export const makeTicket = (
     model: asked.model,
     recorded: isRecorded(asked, headers, admission),
     databaseAway: false,
+    settings: collection.settings ?? {},
+    attempts: [],
+    cached: false,
   }
 }
 
 /** The call as the recorder takes it. */
 export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => {
-  const { recorded: _, databaseAway: __, ...known } = ticket
-  return { cached: false, ...known, ...outcome, endedMs: Date.now() }
+  const { recorded: _, databaseAway: __, settings: ___, cacheKey: ____, ...known } = ticket
+  return { ...known, ...outcome, endedMs: Date.now() }
 }
 
 /** The headers by which every answer says what it is on record as, and who gave it. */
 export const ticketHeaders = (ticket: Ticket, record: Recording | 'on' | 'off'): Record<string, string> => ({
   ...(ticket.recorded ? { 'x-jetty-trajectory-id': ticket.trajectoryId } : {}),
   'x-jetty-record': record,
+  ...(ticket.cacheKey ? { 'x-jetty-cache': ticket.cached ? 'hit' : 'miss' } : {}),
   ...(ticket.provider ? { 'x-jetty-provider': ticket.provider.id, 'x-jetty-model': headerText(ticket.model) } : {}),
 })
 

@@ -1,0 +1,79 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Environment } from '../engine/environment.ts'
+import type { ModelCaller } from '../model/chat.ts'
+import type { Models, Route } from '../providers/provider.ts'
+import type { AnswerCache } from '../store/answer-cache.ts'
+import type { CallGuard } from '../store/call-guard.ts'
+import { cacheHash, replayed } from './answer-cache.ts'
+import { makeAskConverted } from './ask-converted.ts'
+import { type AskLimits, askNative, type Given } from './ask-native.ts'
+import { type AskedCall, askedOf, upstreamBody } from './asked.ts'
+import { askInTurn } from './fallback.ts'
+import type { Ticket } from './ticket.ts'
+
+export interface AskDeps {
+  models: Pick<Models, 'route' | 'call' | 'stream' | 'embed' | 'image'>
+  /** Decides whether the collection allows a call, before it is sent. */
+  guard: CallGuard
+  /** Answers that may be given again. */
+  cache: AnswerCache
+  limits: AskLimits & { fallbackSeconds: number }
+}
+
+/** A call that is to be answered, and what its client sent beside the body. */
+export interface ToAsk {
+  ticket: Ticket
+  asked: AskedCall
+  environment: Environment
+  headers: IncomingHttpHeaders
+  signal: AbortSignal
+}
+
+/**
+ * Makes the function that finds out who answers a call and asks them: the model that was meant, then those that stand in
+ * for it, each within what the collection allows; nobody, where the answer to the same request is at hand.
+ */
+export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
+  const askConverted = makeAskConverted(models)
+
+  /** A database that is away has no answers. */
+  const atHand = async (route: Route, { ticket, asked }: ToAsk): Promise<Given | undefined> => {
+    const hash = cacheHash(ticket.shape, route, upstreamBody(asked, route.model))
+    ticket.cacheKey = { collectionId: ticket.place.collectionId, hash }
+    const kept = await cache.find(ticket.cacheKey).catch(() => undefined)
+    if (!kept) return undefined
+    ticket.cached = true
+    return replayed(kept)
+  }
+
+  const askOne = async (call: ToAsk): Promise<Given> => {
+    const { ticket, asked, environment, headers, signal } = call
+    const { shape, place, settings } = ticket
+    const { model } = asked
+    const caller: ModelCaller = {
+      env: environment.get,
+      lent: environment.lent,
+      admit: (outgoing) => guard({ collectionId: place.collectionId, settings }, outgoing),
+      signal,
+    }
+    const route = await models.route({ model, provider: asked.block.model_provider }, caller, shape)
+    ticket.provider = route.provider
+    ticket.model = route.provider.wire === 'scripted' ? `${route.provider.id}/${route.model}` : route.model
+    const isCaching = asked.block.cache ?? settings.cache_calls ?? false
+    const kept = isCaching ? await atHand(route, call) : undefined
+    if (kept) return kept
+    if (!route.native) return askConverted(shape, route, asked, caller)
+    return askNative(route, asked, headers, limits, signal)
+  }
+
+  return (call: ToAsk): Promise<Given> => {
+    const { ticket, asked } = call
+    const others = asked.block.fallback_models ?? ticket.settings.fallback_models ?? []
+    const askModel = (model: string, place: number) =>
+      askOne(place === 0 ? call : { ...call, asked: askedOf(asked, model) })
+    return askInTurn([asked.model, ...others], askModel, {
+      seconds: limits.fallbackSeconds,
+      onFallback: (failed) => ticket.attempts.push({ ...failed, message: ticket.scrub.text(failed.message) }),
+    })
+  }
+}
