@@ -146,8 +146,11 @@ test(
     writeFileSync(join(home, '.config/jetty/token'), 'mlc_of_another_server')
     mkdirSync(join(home, '.jetty'), { mode: 0o700 })
     writeFileSync(join(home, '.jetty/demo-token'), 'mlc_of_an_earlier_database')
-    const jetty = startJetty({ HOME: home })
+    const lent = 'sk-lent-unmistakable-31e7'
+    const jetty = startJetty({ HOME: home, JETTY_TRIAL_KEYS: 'OPENAI_API_KEY', OPENAI_API_KEY: lent })
     const line = await jetty.ready
+    expect(line.trial_keys).toEqual(['OPENAI_API_KEY'])
+    expect(jetty.stdout() + jetty.stderr()).not.toContain(lent)
     const path = join(home, '.jetty/demo-token')
     expect([line.token_path, modeOf(path)]).toEqual([path, '600'])
     expect(read(join(home, '.config/jetty/token'))).toBe('mlc_of_another_server')
@@ -191,6 +194,21 @@ describe('what is not right is said in words', () => {
     expect(text).toContain('JETTY_ROLE must be one of: all, api, worker')
     expect(text).toContain('Example: DATABASE_URL=postgres://')
     expect(text).not.toContain('geheim')
+    expect(existsSync(join(parent, 'unused'))).toBe(false)
+  })
+
+  test('trial keys that are not there, or are none: named, before anything is made', async () => {
+    const missing = await refused({ JETTY_TRIAL_KEYS: 'OPENAI_API_KEY' })
+    expect([missing.code, missing.text]).toEqual([
+      2,
+      expect.stringMatching(/^jetty: JETTY_TRIAL_KEYS names OPENAI_API_KEY, but .*\n.*Set OPENAI_API_KEY/),
+    ])
+    const unknown = await refused({ JETTY_TRIAL_KEYS: 'OPENAI_KEY', OPENAI_KEY: 'sk-unmistakable-0c4d' })
+    expect([unknown.code, unknown.text]).toEqual([
+      2,
+      expect.stringMatching(/OPENAI_KEY, which is no key[\s\S]*Did you mean/),
+    ])
+    expect(unknown.text).not.toContain('unmistakable')
     expect(existsSync(join(parent, 'unused'))).toBe(false)
   })
 
