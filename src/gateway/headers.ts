@@ -15,18 +15,21 @@ const chosen = (headers: Headers, names: RegExp): Record<string, string> => {
   return result
 }
 
-/** The headers of a request to a provider: the client's, then those that the provider's own row says, key included. */
+/**
+ * The headers of a request to a provider: its key, and what its row says where the client does not say it itself, such
+ * as the version of the API that the client was written for.
+ */
 export const headersToProvider = (
   fromClient: Headers,
   ofRoute: Readonly<Record<string, string>>,
   stream: boolean,
 ): Record<string, string> => ({
+  ...ofRoute,
   ...chosen(fromClient, towardsProvider),
   'content-type': 'application/json',
   accept: stream ? 'text/event-stream' : 'application/json',
   // A client that can unpack says so for itself; what is passed on is read on the way.
   'accept-encoding': 'identity',
-  ...ofRoute,
 })
 
 /** The headers of an answer for the client. */
