@@ -62,19 +62,20 @@ const started = (path: string): Operation =>
     harmless: (mine) => [{ path: `${path}/${task(mine)}`, body: {}, headers: { 'Idempotency-Key': idempotencyKey } }],
   })
 
-/** A call of a model that needs no key. The collection of the key is meant where none is named. */
+/** A call of a model that needs no key, not recorded: it changes nothing. Without a name the key's collection is meant. */
 const gatewayCall = (path: string, body: object, status = 200): Operation => {
   const model = 'scripted/echo'
-  const named = (place: Place) => ({ jetty: { runbook: false, collection: place.collection } })
+  const jetty = { runbook: false, record: false }
+  const unnamed = { path, body: { model, ...body, jetty } }
   return {
     needs: 'read',
     status,
-    ask: (place) => ({ path, body: { model, ...body, ...named(place) } }),
+    ask: (place) => ({ path, body: { model, ...body, jetty: { ...jetty, collection: place.collection } } }),
     reaching: (_, theirs) => [
-      [{ path, body: { model, ...body }, headers: { 'X-Jetty-Collection': theirs.collection } }, ...scope],
-      [{ path, body: { model, ...body }, headers: { 'X-Jetty-Collection': 'nowhere' } }, 404, 'Collection not found'],
+      [{ ...unnamed, headers: { 'X-Jetty-Collection': theirs.collection } }, ...scope],
+      [{ ...unnamed, headers: { 'X-Jetty-Collection': 'nowhere' } }, 404, 'Collection not found'],
     ],
-    harmless: () => [{ path, body: { model, ...body } }],
+    harmless: () => [unnamed],
   }
 }
 
@@ -108,6 +109,13 @@ export const operations: Record<string, Operation> = {
   createImages: gatewayCall('/v1/images/generations', { prompt: 'a pier' }, 422),
   createResponse: gatewayCall('/v1/responses', { input: 'hello' }, 422),
   createMessage: gatewayCall('/v1/messages', { max_tokens: 9, messages: [{ role: 'user', content: 'hello' }] }),
+  getRoutableModel: read(() => '/v1/models/scripted/echo', {
+    reaching: (_, theirs) => [
+      [{ path: `/v1/models/scripted/echo?collection=${theirs.collection}` }, ...scope],
+      [{ path: '/v1/models/scripted/echo', headers: { 'X-Jetty-Collection': theirs.collection } }, ...scope],
+      [{ path: '/v1/models/scripted/echo?collection=nowhere' }, 404, 'Collection not found'],
+    ],
+  }),
   listModels: read((place) => `/api/v1/models/${place.collection}`),
   searchModels: read(() => '/api/v1/models/search?q=job'),
   listDatasets: read((place) => `/api/v1/datasets/${place.collection}`),
