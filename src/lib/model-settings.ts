@@ -79,6 +79,14 @@ export const modelSettings = {
     example: '1GiB',
     schema: bytes(),
   }),
+  modelListSeconds: setting({
+    variable: 'JETTY_MODEL_LIST_SECONDS',
+    description:
+      'How long the list is kept that a provider gives of its models, for GET /v1/models. 0: none is asked for one.',
+    default: '3600',
+    example: '600',
+    schema: seconds(),
+  }),
   openaiBaseUrl: setting({
     variable: 'OPENAI_BASE_URL',
     description:

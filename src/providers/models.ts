@@ -4,10 +4,12 @@ import type { Fetch } from '../lib/net.ts'
 import type { Shape } from '../model/shape.ts'
 import { makeCalls } from './calls.ts'
 import { scriptedProvider } from './catalogue.ts'
+import { makeModelLists } from './model-lists.ts'
 import { makePredictions } from './predictions.ts'
-import { hasPrice, knownModels } from './prices.ts'
-import type { Asked, LookUpVariable, Models, RoutableModel, Target } from './provider.ts'
-import { resolveModel, servedProviders } from './resolve.ts'
+import { hasPrice } from './prices.ts'
+import type { Asked, LookUpVariable, Models, Target } from './provider.ts'
+import { resolveModel } from './resolve.ts'
+import { makeRoutable } from './routable.ts'
 import { unroutable } from './unroutable.ts'
 import { isScripted, type ScriptedModel, scriptedModels } from './wires/scripted.ts'
 import type { CallLimits } from './wires/wire.ts'
@@ -23,6 +25,8 @@ export interface ModelsOptions {
   serverUrl: LookUpVariable
   /** The keys that the server lends, by the variables that callers know them by. */
   lentKeys?: LookUpVariable
+  /** How long the lists are kept that providers give of their models; absent: nobody is asked for one. */
+  keptSeconds?: number
   limits: CallLimits
 }
 
@@ -51,20 +55,8 @@ const scriptedTarget = (model: ScriptedModel): Target => ({
 
 /** Puts names, keys and calls together. */
 export const makeModels = (options: ModelsOptions): Models => {
-  const routable: Models['routable'] = async (environments) => {
-    const served = new Map(environments.flatMap(servedProviders).map((provider) => [provider.id, provider]))
-    const found: RoutableModel[] = scriptedModels.map((one) => ({
-      id: `${scripted.id}/${one}`,
-      owned_by: scripted.name,
-    }))
-    for (const provider of served.values()) {
-      for (const model of await knownModels(provider)) {
-        const id = provider.model_names?.test(model) ? model : `${provider.id}/${model}`
-        found.push({ id, owned_by: provider.id })
-      }
-    }
-    return found
-  }
+  const { serverUrl, lentKeys = () => undefined, keptSeconds = 0 } = options
+  const listing = makeRoutable({ lists: makeModelLists({ ...options, keptSeconds }), serverUrl })
 
   const find = async (written: Asked, caller: Parameters<Models['route']>[1], shape: Shape): Promise<Target> => {
     const asked = {
@@ -74,10 +66,9 @@ export const makeModels = (options: ModelsOptions): Models => {
     }
     const script = scriptedOf(asked)
     if (script) return scriptedTarget(script)
-    const { serverUrl, lentKeys = () => undefined } = options
     const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
     const found = resolveModel(asked, at, shape)
-    if (!('url' in found)) throw unroutable(asked, found, await routable([at.env]))
+    if (!('url' in found)) throw unroutable(asked, found, await listing.routable([{ env: at.env }]))
     const { provider, model, base_url: url, trusted } = found
     await caller.admit?.({ provider: provider.id, model, url, trusted, hasPrice: () => hasPrice(provider, model) })
     return found
@@ -88,5 +79,5 @@ export const makeModels = (options: ModelsOptions): Models => {
     return { ...target, agent: await options.agent(target.trusted) }
   }
 
-  return { ...makeCalls(options, find), route, routable, ...makePredictions(options) }
+  return { ...makeCalls(options, find), route, ...listing, ...makePredictions(options) }
 }

@@ -55,6 +55,13 @@ export interface RoutableModel {
 /** The variables of an environment, by name. */
 export type LookUpVariable = (name: string) => string | undefined
 
+/** A collection as models are listed for it. */
+export interface Place {
+  env: LookUpVariable
+  /** The hosts that it may reach; undefined: all. */
+  allowedHosts?: readonly string[] | undefined
+}
+
 /** A model as a client writes it, and what overrides the provider and the key that follow from it. */
 export interface Asked {
   model: string
@@ -95,6 +102,10 @@ export interface Models {
   /** Runs a model that has inputs of its own. */
   predict: Predict
   uploadInput: UploadInput
-  /** The names that can be written now with the keys of these environments. Asks nobody. */
-  routable(environments: LookUpVariable[]): Promise<RoutableModel[]>
+  /** The names that can be written now with the keys of these environments, as far as they are known. Asks nobody. */
+  routable(places: readonly Place[]): Promise<RoutableModel[]>
+  /** The same, once those providers were asked for their lists whose lists are not known or old: takes 2 s at most. */
+  listed(places: readonly Place[]): Promise<RoutableModel[]>
+  /** Who would answer to a name, for whichever shape of call; undefined where nobody would. Asks nobody. */
+  ownerOf(model: string, places: readonly Place[]): RoutableModel | undefined
 }

@@ -3,16 +3,19 @@ import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 let fake: FakeOpenAi
+let openrouter: FakeOpenAi
 let jetty: TestServer
 
 beforeAll(async () => {
   fake = await startFakeOpenAi()
-  jetty = await startTestServer({ env: { OPENAI_BASE_URL: fake.url } })
+  openrouter = await startFakeOpenAi()
+  jetty = await startTestServer({ env: { OPENAI_BASE_URL: fake.url, OPENROUTER_BASE_URL: openrouter.url } })
   await setEnvironment({ OPENAI_API_KEY: 'sk-of-the-collection-55c1e0' })
 })
 afterAll(async () => {
   await jetty?.close()
   await fake?.close()
+  await openrouter?.close()
 })
 
 const setEnvironment = (variables: Record<string, string | null>) =>
@@ -61,5 +64,76 @@ describe('GET /v1/models', () => {
       .slice(0, 12)) {
       expect([model, (await chat({ model, prompt: 'Hi' })).status]).toEqual([model, 'completed'])
     }
+  })
+
+  it('lists what the providers say of themselves, kept for a while', async () => {
+    const names = ['anthropic/claude-sonnet-4.6', 'some-new-vendor/some-new-model:free', 'openai/whisper-9']
+    openrouter.script({ body: { data: names.map((id) => ({ id, name: 'x' })) } })
+    fake.script({ body: { object: 'list', data: [{ id: 'gpt-of-tomorrow-9', object: 'model' }] } })
+    fake.asked.length = 0
+    await setEnvironment({
+      OPENROUTER_API_KEY: 'sk-or-unmistakable-77801',
+      OPENAI_API_KEY: 'sk-oa-unmistakable-77901',
+    })
+    const first = await ids('/v1/models?collection=acme')
+    expect(first).toEqual([
+      'scripted/echo',
+      'scripted/json',
+      'gpt-of-tomorrow-9',
+      'openrouter/anthropic/claude-sonnet-4.6',
+      'openrouter/some-new-vendor/some-new-model:free',
+    ])
+    // OpenRouter's list is public: its key stays here. The other one is asked with the key of the collection.
+    const asked = [...openrouter.asked, ...fake.asked].map(({ path, headers }) => [path, headers.authorization])
+    expect(asked).toEqual([
+      ['/v1/models', undefined],
+      ['/v1/models', 'Bearer sk-oa-unmistakable-77901'],
+    ])
+    expect(await ids('/v1/models?collection=acme')).toEqual(first)
+    expect(openrouter.asked).toHaveLength(1)
+    await setEnvironment({ OPENROUTER_API_KEY: null })
+  })
+
+  it('is not kept waiting by a provider that does not answer', async () => {
+    await setEnvironment({ OPENAI_API_KEY: 'sk-oa-unmistakable-78001' })
+    fake.script({ delayMs: 9000, body: {} })
+    const started = performance.now()
+    expect(await ids('/v1/models?collection=acme')).toContain('gpt-4o-mini')
+    expect(performance.now() - started).toBeLessThan(5000)
+    await setEnvironment({ OPENAI_API_KEY: 'sk-of-the-collection-55c1e0' })
+  })
+})
+
+describe('GET /v1/models/{model}', () => {
+  const owner = async (model: string) => {
+    const { status, body } = await jetty.call('GET', `/v1/models/${model}?collection=acme`)
+    return status === 200 ? body.owned_by : [status, body.error.code]
+  }
+
+  it('tells who would answer, for names with slashes as well', async () => {
+    expect(await owner('gpt-4o-mini')).toBe('openai')
+    expect(await owner('openai/gpt-4o-mini')).toBe('openai')
+    expect(await owner('text-embedding-3-small')).toBe('openai')
+    expect(await owner('scripted/echo')).toBe('scripted (no real model)')
+    expect(await owner('groq/openai/gpt-oss-120b')).toEqual([404, 'not_found'])
+    expect(await owner('nobody-knows-it')).toEqual([404, 'not_found'])
+    expect((await jetty.call('GET', '/models/openai/gpt-4o-mini?collection=acme')).body).toEqual({
+      id: 'openai/gpt-4o-mini',
+      object: 'model',
+      created: 0,
+      owned_by: 'openai',
+    })
+  })
+
+  it('does not tell of hosts that the collection may not reach', async () => {
+    const settings = '/api/v1/collections/acme/settings'
+    await setEnvironment({ GROQ_API_KEY: 'gsk-of-the-collection-11' })
+    await jetty.call('PATCH', settings, { allowed_hosts: ['api.example.com'] })
+    expect(await owner('groq/llama-3.3-70b-versatile')).toEqual([404, 'not_found'])
+    // The base URL of OpenAI was set by whoever runs the server.
+    expect(await owner('gpt-4o-mini')).toBe('openai')
+    await jetty.call('PATCH', settings, { allowed_hosts: null })
+    expect(await owner('groq/llama-3.3-70b-versatile')).toBe('groq')
+    await setEnvironment({ GROQ_API_KEY: null })
   })
 })

@@ -1,23 +1,37 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { routableModelsSchema } from '../../model/routable-model.ts'
+import { routableModelSchema, routableModelsSchema } from '../../model/routable-model.ts'
+
+const query = z.object({
+  collection: z
+    .string()
+    .optional()
+    .describe(
+      'Whose environment counts; the header X-Jetty-Collection says the same. Without it: all that a key covers; ' +
+        'for the admin token, what needs no key.',
+    ),
+})
 
 export const routableModelsContract = {
   listRoutableModels: endpoint({
     method: 'GET',
     path: '/v1/models',
+    aliases: ['/models'],
     summary: 'The models that the keys in the environment of a collection reach now, in the shape of OpenAI',
     tag: 'Chat',
-    query: z.object({
-      collection: z
-        .string()
-        .optional()
-        .describe(
-          'Whose environment counts; the header X-Jetty-Collection says the same. Without it: all that a key covers; ' +
-            'for the admin token, what needs no key.',
-        ),
-    }),
+    query,
     response: routableModelsSchema,
+    errors: ['not_found'],
+    errorBody: 'openai',
+  }),
+  getRoutableModel: endpoint({
+    method: 'GET',
+    path: '/v1/models/{model...}',
+    aliases: ['/models/{model...}'],
+    summary: 'Who would answer to the name of a model now; the name may have slashes',
+    tag: 'Chat',
+    query,
+    response: routableModelSchema,
     errors: ['not_found'],
     errorBody: 'openai',
   }),

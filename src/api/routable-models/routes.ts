@@ -4,7 +4,8 @@ import { implement, type Route } from '../../http/implement.ts'
 import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection, Identity } from '../../model/identity.ts'
-import type { Models } from '../../providers/provider.ts'
+import type { Models, Place, RoutableModel } from '../../providers/provider.ts'
+import { makeSettingsReader } from '../../store/collections.ts'
 import { readEnvironment } from '../../store/environments.ts'
 import { routableModelsContract } from './contract.ts'
 
@@ -12,7 +13,13 @@ export interface RoutableModelsDeps {
   database: Database
   sealer: Sealer
   findCollection(name: string): Promise<FoundCollection | undefined>
-  models: Pick<Models, 'routable'>
+  models: Pick<Models, 'listed' | 'ownerOf'>
+}
+
+interface Asked {
+  identity: Identity
+  query: { collection?: string | undefined }
+  request: Request
 }
 
 export const routableModelsRoutes = ({ database, sealer, findCollection, models }: RoutableModelsDeps): Route[] => {
@@ -23,16 +30,30 @@ export const routableModelsRoutes = ({ database, sealer, findCollection, models 
     requireScope(identity, collection.id)
     return [collection.id]
   }
+  const settingsOf = makeSettingsReader(database)
+  /** The collections whose keys count, as models are listed for them. */
+  const placesFor = async ({ identity, query, request }: Asked): Promise<Place[]> => {
+    const ids = await meant(identity, query.collection ?? request.headers.get('x-jetty-collection') ?? undefined)
+    return Promise.all(
+      ids.map(async (id) => {
+        const [variables, settings] = await Promise.all([readEnvironment(database, sealer, id), settingsOf(id)])
+        return { env: (name: string) => variables.get(name), allowedHosts: settings.allowed_hosts ?? undefined }
+      }),
+    )
+  }
+  const shown = ({ id, owned_by }: RoutableModel) => ({ id, object: 'model' as const, created: 0, owned_by })
+
   return implement(routableModelsContract, {
-    listRoutableModels: async ({ identity, query, request }) => {
-      const name = query.collection ?? request.headers.get('x-jetty-collection') ?? undefined
-      const ids = await meant(identity, name)
-      const environments = await Promise.all(ids.map((id) => readEnvironment(database, sealer, id)))
-      const routable = await models.routable(environments.map((variables) => (key) => variables.get(key)))
-      return {
-        object: 'list' as const,
-        data: routable.map(({ id, owned_by }) => ({ id, object: 'model' as const, created: 0, owned_by })),
-      }
+    listRoutableModels: async (call) => ({
+      object: 'list' as const,
+      data: (await models.listed(await placesFor(call))).map(shown),
+    }),
+    getRoutableModel: async (call) => {
+      const owner = models.ownerOf(call.params.model, await placesFor(call))
+      if (owner) return shown(owner)
+      throw new AppError('not_found', `No key that counts here can serve the model '${call.params.model}'`, {
+        hint: 'GET /v1/models lists what can be asked.',
+      })
     },
   })
 }
