@@ -216,11 +216,13 @@ export const startServer = async ({
     const links = { publicUrl: settings.publicUrl ?? '' } // completed once the port is known
     const findCollection = makeCollectionFinder(database)
     const environments = makeEnvironments({ openEnvironment, sealer, lentKeys })
+    const lending = makeLending({ database, sealer, lentKeys, terms: settings })
     const gateway = makeGateway({
       models,
       guard: makeCallGuard(database),
       cache: makeAnswerCache(database, answerCache),
-      environmentOf: (id) => environments.of(id, null, ''),
+      environmentOf: environments.lending,
+      lending,
       limits: {
         firstByteSeconds: settings.modelFirstByteSeconds,
         idleSeconds: settings.modelIdleSeconds,
@@ -238,7 +240,7 @@ export const startServer = async ({
         ...reference,
         metrics,
         keyRotation,
-        lending: makeLending({ database, sealer, lentKeys, terms: settings }),
+        lending,
         settings,
         engine,
         pulse,

@@ -7,10 +7,17 @@ import { readRunSecrets } from './run-secrets.ts'
 /** Opened environments kept at hand. A version never changes, so it never grows old. */
 const mostKept = 200
 
-/** The environment of a run: the version of its collection it started with, its own secrets, and what is lent to it. */
+export interface Environments {
+  /** That of a run: the version of its collection it started with, its own secrets, and what is lent to it. */
+  of: EngineContext['environments']['of']
+  /** That of a call which is no run: a version, and the keys of these names as lent ones. */
+  lending(environmentId: number | null, lent: readonly string[]): Promise<Environment>
+}
+
+/** Opens environments, and keeps those of collections at hand. */
 export const makeEnvironments = (
   options: Pick<EngineOptions, 'openEnvironment' | 'sealer' | 'lentKeys'>,
-): EngineContext['environments'] => {
+): Environments => {
   const versions = new Map<number, Promise<{ variables: Record<string, string>; alone: Environment }>>()
 
   const open = (id: number) => {
@@ -40,6 +47,12 @@ export const makeEnvironments = (
       if (sealedSecrets === null) return version?.alone ?? emptyEnvironment
       const { secrets, lent } = readRunSecrets(options.sealer.open(sealedSecrets, runSecretsSeal(runKey)))
       return makeEnvironment(version?.variables ?? {}, secrets, keysOf(lent))
+    },
+
+    async lending(environmentId, lent) {
+      const version = environmentId === null ? undefined : await open(environmentId)
+      if (lent.length === 0) return version?.alone ?? emptyEnvironment
+      return makeEnvironment(version?.variables ?? {}, {}, keysOf(lent))
     },
   }
 }

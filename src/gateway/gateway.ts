@@ -4,6 +4,7 @@ import type { PlacedAdmission } from '../http/authorise.ts'
 import type { SocketCall } from '../http/implement.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import type { Shape } from '../model/shape.ts'
+import type { Lending } from '../store/lending.ts'
 import { keepAnswer } from './answer-cache.ts'
 import { type AskDeps, makeAsk } from './ask.ts'
 import type { Given } from './ask-native.ts'
@@ -13,10 +14,12 @@ import { refusedBody, refusedStatus } from './refused.ts'
 import { relayEvents } from './relay-events.ts'
 import { relayLarge } from './relay-whole.ts'
 import { finishedCall, type Keep, makeTicket, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
+import { beginTrialCall, endTrialCall } from './trial-call.ts'
 
 export interface GatewayDeps extends AskDeps {
-  /** The variables of one version of an environment. */
-  environmentOf(id: number | null): Promise<Environment>
+  /** The variables of one version of an environment, and the keys of these names as lent ones. */
+  environmentOf(id: number | null, lent: readonly string[]): Promise<Environment>
+  lending: Lending
   /** Writes a call down: in Postgres, or in a file where that is away. */
   recorder?: { keep(call: FinishedCall): Promise<'committed' | 'spilled'> }
   limits: AskDeps['limits'] & { keptBytes: number }
@@ -56,7 +59,8 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
   const keep: Keep = async (ticket, outcome) => {
     const call = finishedCall(ticket, outcome)
     const record = ticket.recorded && deps.recorder ? deps.recorder.keep(call) : ('off' as const)
-    return (await Promise.all([record, keepAnswer(deps.cache, ticket.cacheKey, call)]))[0]
+    const answer = keepAnswer(deps.cache, ticket.cacheKey, call)
+    return (await Promise.all([record, answer, endTrialCall(deps.lending, ticket)]))[0]
   }
   const relayOptions = { keep, keptBytes: deps.limits.keptBytes }
 
@@ -68,8 +72,9 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     startedMs: number,
     signal: AbortSignal,
   ): Promise<Started> => {
-    const environment = await deps.environmentOf(admission.collection.environment_id)
-    const ticket = makeTicket(shape, asked, call.incoming.headers, admission, environment, startedMs)
+    const trial = asked.block.use_trial_keys ? await beginTrialCall(deps.lending, admission) : undefined
+    const environment = await deps.environmentOf(admission.collection.environment_id, trial?.lent ?? [])
+    const ticket = makeTicket(shape, asked, call.incoming.headers, admission, environment, startedMs, trial)
     const given = ask({ ticket, asked, environment, headers: call.incoming.headers, signal })
     given.catch(() => {}) // looked at once the call is admitted
     return { ticket, given }
@@ -81,11 +86,13 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     const named = asked.block.collection ?? call.incoming.headers['x-jetty-collection']?.toString()
     const admission = call.admit(named || undefined)
     const begin = (admitted: PlacedAdmission) => start(call, asked, shape, admitted, startedMs, stop.now.signal)
-    const early = admission.known && begin(admission.known)
+    // What a trial pays for is counted, and that once: it begins when it is admitted.
+    const known = asked.block.use_trial_keys ? undefined : admission.known
+    const early = known && begin(known)
     early?.catch(() => {})
     try {
       const checked = await admission.checked
-      const isRight = admission.known && isSame(admission.known, checked)
+      const isRight = known && isSame(known, checked)
       if (early && !isRight) {
         stop.now.abort()
         stop.now = new AbortController()

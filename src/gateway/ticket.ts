@@ -11,6 +11,7 @@ import type { Provider } from '../providers/provider.ts'
 import type { CacheKey } from '../store/answer-cache.ts'
 import type { AskedCall } from './asked.ts'
 import type { FinishedCall } from './finished-call.ts'
+import type { TrialCall } from './trial-call.ts'
 
 /** A call that was admitted: what of its record is known before anybody was asked. */
 export type Ticket = Pick<
@@ -27,6 +28,8 @@ export type Ticket = Pick<
   settings: Partial<CollectionSettings>
   /** Models that were asked in vain. */
   attempts: FailedAttempt[]
+  /** What it uses of a trial. */
+  trial: TrialCall | undefined
   /** Its answer came from the cache. */
   cached: boolean
   /** Under what its answer is kept to be given again, where it is to be. */
@@ -52,10 +55,11 @@ export const makeTicket = (
   admission: PlacedAdmission,
   environment: Environment,
   startedMs: number,
+  trial?: TrialCall,
 ): Ticket => {
   const { identity, collection } = admission
   return {
-    key: newRunKey(),
+    key: trial?.runKey ?? newRunKey(),
     trajectoryId: newTrajectoryId(),
     place: {
       collectionId: collection.id,
@@ -76,12 +80,13 @@ export const makeTicket = (
     settings: collection.settings ?? {},
     attempts: [],
     cached: false,
+    trial,
   }
 }
 
 /** The call as the recorder takes it. */
 export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => {
-  const { recorded: _, databaseAway: __, settings: ___, cacheKey: ____, ...known } = ticket
+  const { recorded: _, databaseAway: __, settings: ___, cacheKey: ____, trial: _____, ...known } = ticket
   return { ...known, ...outcome, endedMs: Date.now() }
 }
 
@@ -89,6 +94,7 @@ export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => 
 export const ticketHeaders = (ticket: Ticket, record: Recording | 'on' | 'off'): Record<string, string> => ({
   ...(ticket.recorded ? { 'x-jetty-trajectory-id': ticket.trajectoryId } : {}),
   'x-jetty-record': record,
+  ...ticket.trial?.headers,
   ...(ticket.cacheKey ? { 'x-jetty-cache': ticket.cached ? 'hit' : 'miss' } : {}),
   ...(ticket.provider ? { 'x-jetty-provider': ticket.provider.id, 'x-jetty-model': headerText(ticket.model) } : {}),
 })
