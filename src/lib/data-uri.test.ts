@@ -5,7 +5,9 @@ describe('readDataUri', () => {
   it.each([
     ['data:image/png;base64,QUJD', { type: 'image/png', bytes: Buffer.from('ABC') }],
     ['data:audio/wav;codec=1;base64,QUJD', { type: 'audio/wav', bytes: Buffer.from('ABC') }],
-    ['data:text/plain,ABC', undefined],
+    ['data:image/svg+xml;utf8,%3Csvg/%3E', { type: 'image/svg+xml', bytes: Buffer.from('<svg/>') }],
+    ['data:text/plain,100%', undefined],
+    ['data: ABC', undefined],
     ['https://example.com/;base64,QUJD', undefined],
     ['data:', undefined],
     [`data:${'x'.repeat(700)};base64,QUJD`, undefined],

@@ -8,13 +8,24 @@ export interface InlineBytes {
   bytes: Buffer
 }
 
-/** The bytes of a text that is one data URI in base64; undefined for anything else. */
+const dataUriHead = /^data:([\w.+-]{1,100}\/[\w.+-]{1,100})((?:;[\w.+=-]{1,160}){0,5}),/
+
+const unescaped = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The bytes of a text that is one data URI, in base64 or escaped; undefined for anything else. */
 export const readDataUri = (text: string): InlineBytes | undefined => {
-  if (!text.startsWith('data:')) return undefined
-  const comma = text.indexOf(',')
-  const head = text.slice('data:'.length, comma)
-  if (comma < 0 || comma > 600 || !head.endsWith(';base64')) return undefined
-  return { type: head.split(';', 1)[0]!, bytes: Buffer.from(text.slice(comma + 1), 'base64') }
+  const [head, type, more] = dataUriHead.exec(text) ?? []
+  if (head === undefined || type === undefined) return undefined
+  const data = text.slice(head.length)
+  if (more?.endsWith(';base64')) return { type, bytes: Buffer.from(data, 'base64') }
+  const plain = unescaped(data)
+  return plain === undefined ? undefined : { type, bytes: Buffer.from(plain) }
 }
 
 /** The text with each data URI in it replaced by what `keep` makes of its bytes, one after the other. */

@@ -39,9 +39,9 @@ export const filesIn = (output: Json, found: Set<string> = new Set()): Set<strin
   return found
 }
 
-/** The output with every data URI replaced by the path that its bytes are kept at. */
+/** The output with every data URI replaced by what `paths` has for it. */
 export const withoutDataUris = (output: Json, paths: ReadonlyMap<string, string>): Json => {
-  if (typeof output === 'string') return output.startsWith('data:') ? (paths.get(output) ?? '[not kept]') : output
+  if (typeof output === 'string') return paths.get(output) ?? (readDataUri(output) ? '[not kept]' : output)
   if (Array.isArray(output)) return output.map((part) => withoutDataUris(part, paths))
   if (typeof output !== 'object' || output === null) return output
   return Object.fromEntries(Object.entries(output).map(([name, part]) => [name, withoutDataUris(part, paths)]))

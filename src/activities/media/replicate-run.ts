@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readDataUri } from '../../lib/data-uri.ts'
 import { mediaObject } from '../../model/media-object.ts'
 import { activity, type Json } from '../activity.ts'
 import { filesIn, type Kept, keepFiles, withoutDataUris } from './keep-media.ts'
@@ -56,9 +57,10 @@ export const replicateRun = activity({
   async run(given, context) {
     const prediction = await predict(given, context)
     const kept = await keepFiles(prediction, context)
+    const inline = kept.filter(({ from }) => readDataUri(from))
     const text = textOf(prediction.output)
     return {
-      output: withoutDataUris(prediction.output, new Map(kept.map(({ from, file }) => [from, file.path]))),
+      output: withoutDataUris(prediction.output, new Map(inline.map(({ from, file }) => [from, file.path]))),
       ...(text === undefined ? {} : { text }),
       files: kept.map(({ file }) => file),
       images: ofKind(kept, 'image'),
