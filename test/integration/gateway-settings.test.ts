@@ -187,6 +187,7 @@ describe('limits', () => {
     expect(detail).toBe(error.message)
     const wait = Number(answer.headers.get('retry-after'))
     expect(wait > 0 && wait <= 86_400).toBe(true)
+    expect(answer.headers.get('x-should-retry')).toBe('false')
     const messages = await post(
       { model: 'gpt-4o-mini', max_tokens: 9, messages: [{ role: 'user', content: 'hello' }] },
       { path: '/v1/messages' },
