@@ -199,6 +199,24 @@ describe('limits', () => {
     await jetty.server.database.query('truncate spending')
   })
 
+  test('fifty calls at once never overshoot by more than was in flight', async () => {
+    const oneCall = 0.00021 // 1000 tokens in, 100 out
+    const together = 5
+    await jetty.server.database.query('truncate spending')
+    await set({ budget: { usd_per_day: 9.5 * oneCall } })
+    const statuses: number[] = []
+    await Promise.all(
+      Array.from({ length: together }, async () => {
+        for (let i = 0; i < 50 / together; i++) statuses.push((await ask(`call ${i}`)).status)
+      }),
+    )
+    const answered = statuses.filter((status) => status === 200).length
+    expect(statuses.filter((status) => status === 429).length).toBe(50 - answered)
+    expect(answered).toBe(openai.asked.length)
+    expect(answered >= 10 && answered < 10 + together).toBe(true)
+    await jetty.server.database.query('truncate spending')
+  })
+
   test('a model without a price is refused under a budget in dollars alone', async () => {
     await set({ budget: { usd_per_day: 5 } })
     const answer = await ask('hello', { model: 'openai/own-model-7' })
