@@ -26,6 +26,7 @@ import { type Engine, startEngine } from './engine/engine.ts'
 import { makeEnvironments } from './engine/environments.ts'
 import { compileWorkflow } from './engine/program.ts'
 import { makeGateway } from './gateway/gateway.ts'
+import { makeRecorder } from './gateway/recorder.ts'
 import { checkAddress, makeServer } from './http/server.ts'
 import type { Settings } from './lib/config.ts'
 import { makeSealer, type Sealer } from './lib/crypto.ts'
@@ -221,6 +222,7 @@ export const startServer = async ({
       models,
       guard: makeCallGuard(database),
       cache: makeAnswerCache(database, answerCache),
+      recorder: makeRecorder({ engine, database, objects }),
       environmentOf: environments.lending,
       lending,
       limits: {
@@ -340,6 +342,7 @@ const modelsFor = (settings: Settings, lentKeys: LentKeys) => {
     agent: (isTrusted) => (isTrusted ? toServers : guarded).agent(),
     serverUrl: (variable) => serverUrls.get(variable),
     lentKeys: lentKeys.value,
+    keptSeconds: settings.modelListSeconds,
     limits: { firstByteSeconds: settings.modelFirstByteSeconds, idleSeconds: settings.modelIdleSeconds },
   })
 }

@@ -7,11 +7,12 @@ export interface RecordedCall {
   key: string
   trajectoryId: string
   collectionId: number
-  /** Only where the task is still there. */
+  /** Where that is gone, or not known, the task is looked for by its name, and made where there is none. */
   taskId: number
   /** `collection/task`. */
   name: string
-  /** Hash of the task's workflow. */
+  /** The workflow it is shown with, as JSON text, and its hash. */
+  workflow: string
   definition: string
   author: string
   environmentId: number | null

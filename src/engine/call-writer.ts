@@ -3,7 +3,6 @@ import { newTrajectoryId } from '../lib/ids.ts'
 import type { Logger } from '../lib/log.ts'
 import { taskForRecords } from '../store/own-tasks.ts'
 import { placeValue } from '../store/payloads.ts'
-import { definitionText } from '../store/runs.ts'
 import type { RecordedCall } from './call-record.ts'
 import { batchSizes, type PlacedCall, recordStatement, recordValues } from './call-record-sql.ts'
 
@@ -70,7 +69,7 @@ export const makeCallWriter = (options: {
     const task = await taskForRecords(queries, {
       collectionId: call.collectionId,
       name: call.name.slice(call.name.indexOf('/') + 1),
-      workflow: await definitionText(queries, call.definition),
+      workflow: call.workflow,
     })
     if (!task) return
     if (task.id !== call.taskId) return send([{ ...call, taskId: task.id }])

@@ -1,4 +1,4 @@
-import { AppError } from '../lib/errors.ts'
+import { isDatabaseUnavailable } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { RecordedCall } from './call-record.ts'
 import type { CallWriter } from './call-writer.ts'
@@ -80,8 +80,8 @@ export const makeReplay = ({ spill, writer, log }: { spill: Spill; writer: CallW
         await replayFile(file)
       }
     } catch (error) {
-      const isAway = error instanceof AppError && error.code === 'database_unavailable'
-      if (!isAway) log.error({ err: error }, 'recorded calls wait in files: they could not be replayed')
+      if (!isDatabaseUnavailable(error))
+        log.error({ err: error }, 'recorded calls wait in files: they could not be replayed')
     }
   }
 

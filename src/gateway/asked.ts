@@ -114,7 +114,10 @@ const withoutJetty = (body: Buffer, extra: Member): Buffer | 'cut' | undefined =
 }
 
 /** What goes to the provider: the body with its name for the model, and without what is meant for this server. */
-export const upstreamBody = ({ body, members, model }: AskedCall, named: string): Buffer =>
+export const upstreamBody = (
+  { body, members, model }: Pick<AskedCall, 'body' | 'members' | 'model'>,
+  named: string,
+): Buffer =>
   editMembers(body, members, (member) => {
     if (member.name === 'jetty') return 'cut'
     if (member.name === 'extra_body') return withoutJetty(body, member)

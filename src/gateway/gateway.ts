@@ -9,7 +9,7 @@ import { keepAnswer } from './answer-cache.ts'
 import { type AskDeps, makeAsk } from './ask.ts'
 import type { Given } from './ask-native.ts'
 import { type AskedCall, readAsked } from './asked.ts'
-import type { FinishedCall } from './finished-call.ts'
+import type { Recorder } from './recorder.ts'
 import { refusedBody, refusedStatus } from './refused.ts'
 import { relayEvents } from './relay-events.ts'
 import { relayLarge } from './relay-whole.ts'
@@ -21,7 +21,7 @@ export interface GatewayDeps extends AskDeps {
   environmentOf(id: number | null, lent: readonly string[]): Promise<Environment>
   lending: Lending
   /** Writes a call down: in Postgres, or in a file where that is away. */
-  recorder?: { keep(call: FinishedCall): Promise<'committed' | 'spilled'> }
+  recorder: Recorder
   limits: AskDeps['limits'] & { keptBytes: number }
   /** Whether calls that cannot be recorded in Postgres are refused. */
   recordingRequired: boolean
@@ -50,6 +50,12 @@ const unrecordable = (): AppError =>
     retryAfterSeconds: 1,
   })
 
+const noRoom = (): AppError =>
+  new AppError('busy', 'The call cannot be recorded: the database is away, and the files for the meantime are full', {
+    hint: 'Try again once the database answers, raise JETTY_SPILL_BYTES, or turn recording off for the call.',
+    retryAfterSeconds: 5,
+  })
+
 /**
  * Makes the gateway: it passes calls of models on to whoever serves them and the answers back, byte by byte where both
  * speak the same, and leaves a record of each before the last byte.
@@ -58,7 +64,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
   const ask = makeAsk(deps)
   const keep: Keep = async (ticket, outcome) => {
     const call = finishedCall(ticket, outcome)
-    const record = ticket.recorded && deps.recorder ? deps.recorder.keep(call) : ('off' as const)
+    const record = ticket.recorded ? deps.recorder.keep(call) : ('off' as const)
     const answer = keepAnswer(deps.cache, ticket.cacheKey, call)
     return (await Promise.all([record, answer, endTrialCall(deps.lending, ticket)]))[0]
   }
@@ -75,6 +81,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     const trial = asked.block.use_trial_keys ? await beginTrialCall(deps.lending, admission) : undefined
     const environment = await deps.environmentOf(admission.collection.environment_id, trial?.lent ?? [])
     const ticket = makeTicket(shape, asked, call.incoming.headers, admission, environment, startedMs, trial)
+    if (ticket.recorded && deps.recorder.full) throw noRoom()
     const given = ask({ ticket, asked, environment, headers: call.incoming.headers, signal })
     given.catch(() => {}) // looked at once the call is admitted
     return { ticket, given }
@@ -100,6 +107,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
       const started = await (early && isRight ? early : begin(checked))
       started.ticket.databaseAway = checked.databaseAway
       if (checked.databaseAway && deps.recordingRequired && started.ticket.recorded) throw unrecordable()
+      if (started.ticket.recorded) deps.recorder.begin(started.ticket)
       return started
     } catch (error) {
       stop.now.abort()
@@ -132,7 +140,8 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     }
     const isRefused = given.kind === 'refused'
     const answer = { kind: 'json' as const, bytes: given.bytes, truncated: false }
-    const error = isRefused ? { code: given.error.code, message: given.error.message } : null
+    const { code, message } = isRefused ? given.error : (given.failure ?? { code: '', message: '' })
+    const error = isRefused || given.failure ? { code, message } : null
     const outcome: Outcome = { status: error ? 'failed' : 'completed', httpStatus: status, error, answer, firstByteMs }
     const record = await keep(ticket, outgoing.destroyed ? { ...outcome, status: 'cancelled' } : outcome)
     const told = { ...headers, ...ticketHeaders(ticket, record) }

@@ -242,6 +242,10 @@ export const invalidField = (loc: (string | number)[], msg: string, type = 'valu
 export const toAppError = (thrown: unknown): AppError =>
   thrown instanceof AppError ? thrown : new AppError('internal', 'Internal Server Error', { cause: thrown })
 
+/** Whether the same may work in a moment, once Postgres answers again. */
+export const isDatabaseUnavailable = (thrown: unknown): boolean =>
+  thrown instanceof AppError && thrown.code === 'database_unavailable'
+
 /** The sentence of whatever was thrown, without a stack. */
 export const messageOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message || thrown.name : String(thrown)

@@ -62,6 +62,7 @@ const callOf = (more: Partial<RecordedCall> = {}): RecordedCall => ({
   collectionId,
   taskId,
   name: 'acme/_chat',
+  workflow,
   definition: definitionHash(workflow),
   author: 'someone',
   environmentId: null,

@@ -1,0 +1,41 @@
+import { replaceDataUris } from '../lib/data-uri.ts'
+import { isObject } from './transcripts/json.ts'
+
+/** Bytes that stood in a text; gives the path that is written in their place. */
+export type KeepBytes = (bytes: Buffer, type: string) => Promise<string>
+
+/** What stands before or around bytes in base64, in the APIs that have them. */
+const signs = [
+  ...[';base64,', '"b64_json"', '"partial_image_b64"', '"image_generation_call"', '"input_audio"', '"audio"'],
+  ...['"base64"', '"file_data"', '"inline_data"', '"inlineData"', '"redacted_thinking"'],
+]
+
+/** Whether JSON may hold bytes in base64. Looks for words alone: to be asked of every text. */
+export const mayHoldBytes = (text: string): boolean => signs.some((sign) => text.includes(sign))
+
+/** Shorter ones may be ids, hashes or signatures; they take no room. */
+const shortestBase64 = 1024
+const isBase64 = (text: string): boolean => text.length > shortestBase64 && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text)
+
+/** The same value with every data URI, and every long text in base64, replaced by the path of a file with its bytes. */
+export const withoutBytes = async (value: unknown, keep: KeepBytes): Promise<unknown> => {
+  if (typeof value === 'string') {
+    if (isBase64(value)) return keep(Buffer.from(value, 'base64'), '')
+    return replaceDataUris(value, ({ bytes, type }) => keep(bytes, type))
+  }
+  if (Array.isArray(value)) {
+    const list: unknown[] = []
+    for (const element of value) list.push(isHolder(element) ? await withoutBytes(element, keep) : element)
+    return list
+  }
+  if (!isObject(value)) return value
+  const members: [string, unknown][] = []
+  for (const [name, member] of Object.entries(value)) {
+    members.push([name, isHolder(member) ? await withoutBytes(member, keep) : member])
+  }
+  return Object.fromEntries(members)
+}
+
+/** Numbers and the like are passed by without a promise: vectors have many. */
+const isHolder = (value: unknown): boolean =>
+  typeof value === 'string' ? value.length >= 'data:,'.length : typeof value === 'object' && value !== null

@@ -1,0 +1,91 @@
+import type { ModelUsage } from '../model/chat.ts'
+import { priceOf } from '../providers/prices.ts'
+import { statedCostIn } from '../providers/usage.ts'
+import { factsOf } from './answer-facts.ts'
+import type { FinishedCall } from './finished-call.ts'
+import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
+import { isObject, type JsonObject, objectFrom } from './transcripts/json.ts'
+import { answerFrom } from './transcripts/transcript.ts'
+
+/** The outputs of a recorded call, as JSON text, and what they cost. */
+export interface RecordedAnswer {
+  outputs: string
+  usd: number | null
+  tokens: number | null
+}
+
+/** Of an answer that is no JSON object this much is kept. */
+const mostText = 64 * 1024
+
+interface ReadAnswer {
+  /** What can be read of it; nothing where it is no JSON object. */
+  answer: JsonObject
+  /** JSON text of what is recorded as the response. */
+  text: string
+}
+
+const read = (shape: FinishedCall['shape'], answer: NonNullable<FinishedCall['answer']>): ReadAnswer => {
+  if (answer.kind === 'events') {
+    const assembled = answerFrom(shape, answer.data)
+    return { answer: assembled, text: JSON.stringify(assembled) }
+  }
+  const text = answer.bytes.toString()
+  const value = objectFrom(text)
+  return value ? { answer: value, text } : { answer: {}, text: JSON.stringify(text.slice(0, mostText)) }
+}
+
+const withFiles = async ({ answer, text }: ReadAnswer, keep: KeepBytes): Promise<ReadAnswer> => {
+  const cleaned = await withoutBytes(Object.keys(answer).length > 0 ? answer : JSON.parse(text), keep)
+  return { answer: isObject(cleaned) ? cleaned : {}, text: JSON.stringify(cleaned) }
+}
+
+/** The provider's own figure wins; an answer from the cache costs nothing; null where nobody knows. */
+const costOf = async (call: FinishedCall, answer: JsonObject, usage: ModelUsage | null) => {
+  const { provider, model, cached } = call
+  if (cached) return 0
+  const stated = provider?.states_cost ? statedCostIn(answer.usage) : undefined
+  if (stated !== undefined) return stated
+  return provider && usage ? priceOf(provider, model, usage) : null
+}
+
+const vectorsOf = (answer: JsonObject): { count: number; dimensions: number | null } => {
+  const vectors = Array.isArray(answer.data) ? answer.data : []
+  const first: unknown = isObject(vectors[0]) ? vectors[0].embedding : undefined
+  return { count: vectors.length, dimensions: Array.isArray(first) ? first.length : null }
+}
+
+/** What there is to say of an answer, in the words of litellm_chat's outputs where they mean the same. */
+export const recordedAnswer = async (
+  call: FinishedCall,
+  answer: NonNullable<FinishedCall['answer']>,
+  /** The files that `keep` has made so far, as the outputs show them. */
+  files: { keep: KeepBytes; made(): JsonObject[] },
+): Promise<RecordedAnswer> => {
+  const whole = read(call.shape, answer)
+  const shown = mayHoldBytes(whole.text) ? await withFiles(whole, files.keep) : whole
+  const { usage, text, finish_reason, tool_calls } = factsOf(call.shape, shown.answer)
+  const cost_usd = await costOf(call, whole.answer, usage)
+  const isText = call.shape !== 'embeddings' && call.shape !== 'images'
+  const head = {
+    ...(isText ? { text, content: text } : {}),
+    model: call.model,
+    provider: call.provider?.id ?? null,
+    ...(isText ? { finish_reason } : {}),
+    usage,
+    cost_usd,
+    ...(tool_calls.length > 0 ? { tool_calls } : {}),
+    ...(call.shape === 'images' ? { images: files.made() } : {}),
+    ...(call.shape === 'embeddings' ? vectorsOf(shown.answer) : {}),
+    first_token_ms: call.firstByteMs === null ? null : Math.max(0, call.firstByteMs - call.startedMs),
+    total_ms: Math.max(0, call.endedMs - call.startedMs),
+    ...(call.cached ? { cached: true } : {}),
+    ...(call.attempts?.length ? { attempts: call.attempts } : {}),
+    ...(answer.truncated ? { truncated: true } : {}),
+    ...(call.httpStatus !== null && call.httpStatus >= 300 ? { http_status: call.httpStatus } : {}),
+  }
+  return {
+    outputs: call.scrub.jsonText(`${JSON.stringify(head).slice(0, -1)},"response":${shown.text}}`),
+    usd: cost_usd,
+    tokens: call.cached ? 0 : (usage?.total_tokens ?? null),
+  }
+}

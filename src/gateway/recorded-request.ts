@@ -1,0 +1,37 @@
+import { membersOf } from '../lib/json-members.ts'
+import { maxJsonDepth } from '../lib/json-text.ts'
+import { upstreamBody } from './asked.ts'
+import type { FinishedCall } from './finished-call.ts'
+import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
+
+/** Whoever reads a request checks those up to here; of larger ones nobody knows yet whether they are JSON. */
+const checkedBytes = 64 * 1024
+
+/** The body without what was meant for this server. */
+const withoutBlock = (body: Buffer): Buffer => {
+  if (!body.includes('"jetty"')) return body
+  const members = membersOf(body, maxJsonDepth)?.members ?? []
+  return upstreamBody({ body, members, model: '' }, '')
+}
+
+const parsed = (text: string): { value: unknown } | undefined => {
+  try {
+    return { value: JSON.parse(text) }
+  } catch {
+    return undefined
+  }
+}
+
+/** What a call asked for, as the JSON text of `init_params`: its bytes in files, its secrets struck out. */
+export const recordedRequest = async (
+  { request, scrub }: Pick<FinishedCall, 'request' | 'scrub'>,
+  keep: KeepBytes,
+): Promise<string> => {
+  const body = withoutBlock(request)
+  const text = body.toString()
+  const holdsBytes = mayHoldBytes(text)
+  if (!holdsBytes && body.length <= checkedBytes) return scrub.jsonText(text)
+  const read = parsed(text)
+  if (!read) return scrub.json({ request: text })
+  return holdsBytes ? scrub.json(await withoutBytes(read.value, keep)) : scrub.jsonText(text)
+}

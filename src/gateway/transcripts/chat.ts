@@ -1,0 +1,64 @@
+import { isObject, type JsonObject, objectFrom, objectsIn } from './json.ts'
+import { mergeDelta } from './merge-delta.ts'
+
+interface Choice {
+  index: number
+  message: JsonObject
+  finish_reason: unknown
+  rest: JsonObject
+}
+
+const choiceAt = (choices: Map<number, Choice>, index: number): Choice => {
+  const known = choices.get(index)
+  if (known) return known
+  const fresh: Choice = { index, message: { role: 'assistant', content: null }, finish_reason: null, rest: {} }
+  choices.set(index, fresh)
+  return fresh
+}
+
+/** Of a tool call the index says where it belongs, which its place says too. */
+const withoutIndex = (call: JsonObject): JsonObject => {
+  const { index: _, ...rest } = call
+  return rest
+}
+
+const messageOf = (message: JsonObject): JsonObject =>
+  message.tool_calls === undefined
+    ? message
+    : {
+        ...message,
+        tool_calls: objectsIn(message.tool_calls)
+          .sort((left, right) => Number(left.index ?? 0) - Number(right.index ?? 0))
+          .map(withoutIndex),
+      }
+
+/** The chat completion that the chunks of a stream are pieces of: what had come of it, where they were cut off. */
+export const chatFrom = (events: readonly string[]): JsonObject => {
+  const answer: JsonObject = {}
+  const choices = new Map<number, Choice>()
+  for (const chunk of events.map(objectFrom)) {
+    if (!chunk) continue
+    const { choices: pieces, ...head } = chunk
+    for (const [name, value] of Object.entries(head)) {
+      if (value !== null || !Object.hasOwn(answer, name)) answer[name] = value
+    }
+    for (const { index, delta, finish_reason: reason, ...rest } of objectsIn(pieces)) {
+      const choice = choiceAt(choices, typeof index === 'number' ? index : 0)
+      if (isObject(delta)) mergeDelta(choice.message, delta)
+      if (typeof reason === 'string') choice.finish_reason = reason
+      mergeDelta(choice.rest, rest)
+    }
+  }
+  return {
+    ...answer,
+    object: 'chat.completion',
+    choices: [...choices.values()]
+      .sort((left, right) => left.index - right.index)
+      .map(({ index, message, finish_reason, rest }) => ({
+        index,
+        message: messageOf(message),
+        ...rest,
+        finish_reason,
+      })),
+  }
+}

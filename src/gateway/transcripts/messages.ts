@@ -1,0 +1,54 @@
+import { isObject, type JsonObject, objectFrom, textOf } from './json.ts'
+
+interface Block {
+  content: JsonObject
+  /** The JSON of a tool's input as far as it has come. */
+  input: string
+}
+
+const begin = (content: unknown): Block => ({ content: isObject(content) ? { ...content } : {}, input: '' })
+
+const append = (content: JsonObject, name: string, text: unknown): void => {
+  content[name] = textOf(content[name]) + textOf(text)
+}
+
+const take = ({ content }: Block, delta: JsonObject): void => {
+  if (delta.type === 'text_delta') append(content, 'text', delta.text)
+  else if (delta.type === 'thinking_delta') append(content, 'thinking', delta.thinking)
+  else if (delta.type === 'signature_delta') append(content, 'signature', delta.signature)
+  else if (delta.type === 'citations_delta') {
+    content.citations = [...(Array.isArray(content.citations) ? content.citations : []), delta.citation]
+  }
+}
+
+/** An input that was cut off is no JSON: its text is kept instead. */
+const contentOf = ({ content, input }: Block): JsonObject =>
+  input === '' ? content : { ...content, input: objectFrom(input) ?? input }
+
+/** The message of Anthropic's API that the events of a stream are pieces of: what had come of it, if they were cut off. */
+export const messageFrom = (events: readonly string[]): JsonObject => {
+  let message: JsonObject = { type: 'message', role: 'assistant' }
+  let usage: JsonObject = {}
+  const blocks = new Map<unknown, Block>()
+  for (const event of events.map(objectFrom)) {
+    if (!event) continue
+    if (event.type === 'message_start' && isObject(event.message)) {
+      message = { ...event.message }
+      if (isObject(message.usage)) usage = { ...message.usage }
+    } else if (event.type === 'content_block_start') blocks.set(event.index, begin(event.content_block))
+    else if (event.type === 'content_block_delta' && isObject(event.delta)) {
+      const block = blocks.get(event.index) ?? begin(undefined)
+      blocks.set(event.index, block)
+      if (event.delta.type === 'input_json_delta') block.input += textOf(event.delta.partial_json)
+      else take(block, event.delta)
+    } else if (event.type === 'message_delta') {
+      if (isObject(event.delta)) message = { ...message, ...event.delta }
+      if (isObject(event.usage)) usage = { ...usage, ...event.usage }
+    }
+  }
+  return {
+    ...message,
+    content: [...blocks.values()].map(contentOf),
+    ...(Object.keys(usage).length > 0 ? { usage } : {}),
+  }
+}

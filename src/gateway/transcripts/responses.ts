@@ -1,0 +1,62 @@
+import { isObject, type JsonObject, objectFrom, objectsIn, textOf } from './json.ts'
+
+const last = new Set(['response.completed', 'response.incomplete', 'response.failed'])
+
+/** Events that bring the next piece of a text, and where it stands in the item that they name. */
+const growing: Record<string, (item: JsonObject, event: JsonObject) => [JsonObject, string]> = {
+  'response.output_text.delta': (item, event) => [partAt(item, 'content', event.content_index), 'text'],
+  'response.refusal.delta': (item, event) => [partAt(item, 'content', event.content_index), 'refusal'],
+  'response.reasoning_text.delta': (item, event) => [partAt(item, 'content', event.content_index), 'text'],
+  'response.reasoning_summary_text.delta': (item, event) => [partAt(item, 'summary', event.summary_index), 'text'],
+  'response.function_call_arguments.delta': (item) => [item, 'arguments'],
+  'response.custom_tool_call_input.delta': (item) => [item, 'input'],
+}
+
+/** As far as they are of use in a record: an index from outside makes no list of millions. */
+const mostParts = 10_000
+
+const partAt = (item: JsonObject, list: 'content' | 'summary', index: unknown): JsonObject => {
+  const parts = objectsIn(item[list])
+  item[list] = parts
+  const at = typeof index === 'number' && index >= 0 && index < mostParts ? index : 0
+  while (parts.length <= at) parts.push({})
+  return parts[at] as JsonObject
+}
+
+const putPart = (item: JsonObject, list: 'content' | 'summary', index: unknown, part: JsonObject): void => {
+  Object.assign(partAt(item, list, index), part)
+}
+
+/** What had come of a response whose last event did not. */
+const unfinished = (events: JsonObject[]): JsonObject => {
+  let response: JsonObject = { object: 'response' }
+  const items = new Map<unknown, JsonObject>()
+  const itemOf = (event: JsonObject): JsonObject => {
+    const item = items.get(event.output_index) ?? {}
+    items.set(event.output_index, item)
+    return item
+  }
+  for (const event of events) {
+    const type = textOf(event.type)
+    const grows = growing[type]
+    if (isObject(event.response)) response = event.response
+    else if (grows) {
+      const [into, name] = grows(itemOf(event), event)
+      into[name] = textOf(into[name]) + textOf(event.delta)
+    } else if (type === 'response.output_item.added' || type === 'response.output_item.done') {
+      if (isObject(event.item)) items.set(event.output_index, { ...event.item })
+    } else if (type.startsWith('response.content_part.') && isObject(event.part)) {
+      putPart(itemOf(event), 'content', event.content_index, event.part)
+    } else if (type.startsWith('response.reasoning_summary_part.') && isObject(event.part)) {
+      putPart(itemOf(event), 'summary', event.summary_index, event.part)
+    }
+  }
+  return { ...response, output: [...items.values()] }
+}
+
+/** The response that the events of a stream are about: its last event has it whole. */
+export const responseFrom = (events: readonly string[]): JsonObject => {
+  const read = events.map(objectFrom).filter((event) => event !== undefined)
+  const final = read.findLast((event) => last.has(textOf(event.type)) && isObject(event.response))
+  return final && isObject(final.response) ? final.response : unfinished(read)
+}

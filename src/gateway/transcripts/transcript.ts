@@ -1,0 +1,17 @@
+import type { Shape } from '../../model/shape.ts'
+import { chatFrom } from './chat.ts'
+import { imagesFrom } from './images.ts'
+import type { JsonObject } from './json.ts'
+import { messageFrom } from './messages.ts'
+import { responseFrom } from './responses.ts'
+
+const assemblers: Record<Shape, (events: readonly string[]) => JsonObject> = {
+  chat: chatFrom,
+  embeddings: chatFrom, // never streamed
+  images: imagesFrom,
+  responses: responseFrom,
+  messages: messageFrom,
+}
+
+/** What the answer would have been, had it not been streamed; `events` are the data of its events, in order. */
+export const answerFrom = (shape: Shape, events: readonly string[]): JsonObject => assemblers[shape](events)
