@@ -2,18 +2,24 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { AppError } from '../lib/errors.ts'
 import type { Route } from '../providers/provider.ts'
 import { withRetries } from '../providers/retry.ts'
-import { onTheWay, refusal, unreadable } from '../providers/wires/refusal.ts'
+import { errorInside, onTheWay, refusal, unreadable } from '../providers/wires/refusal.ts'
 import { type AskedCall, upstreamBody } from './asked.ts'
 import { begun, type FrameSource, framesOf } from './frames.ts'
 import { headersToClient, headersToProvider } from './headers.ts'
-import { isEventData } from './meaning.ts'
+import { failureIn, isEventData } from './meaning.ts'
 import type { RefusedAnswer } from './refused.ts'
-import { type Beginning, isJsonObject, readBeginning } from './relay-whole.ts'
+import { type Beginning, jsonObjectIn, readBeginning } from './relay-whole.ts'
+import { unpacked } from './unpacked.ts'
 import { openUpstream, type UpstreamAnswer } from './upstream.ts'
 
 /** What somebody who was asked gave; nothing of it was shown to the client yet. */
-export type Given = { status: number; headers: Record<string, string>; firstByteMs: number } & (
-  | { kind: 'whole'; bytes: Buffer }
+export type Given = {
+  status: number
+  headers: Record<string, string>
+  firstByteMs: number
+} & /** `failure`: it came with a status of success, and says that it is none. */
+(
+  | { kind: 'whole'; bytes: Buffer; failure?: { code: string; message: string } }
   | { kind: 'large'; beginning: Required<Beginning> }
   | { kind: 'events'; source: FrameSource }
   | { kind: 'refused'; bytes: Buffer; error: AppError }
@@ -48,7 +54,11 @@ const readAnswer = async (route: Route, answer: UpstreamAnswer, firstByteMs: num
   const beginning = await readBeginning(answer, waitedForBytes)
   if (beginning.rest) return { kind: 'large', status, headers, beginning, firstByteMs }
   const bytes = beginning.chunks.length === 1 ? beginning.chunks[0]! : Buffer.concat(beginning.chunks)
-  if (isJsonObject(bytes)) return { kind: 'whole', status, headers, bytes, firstByteMs }
+  const body = jsonObjectIn(bytes)
+  if (body) {
+    const failure = errorInside(body) === undefined ? {} : { failure: failureIn(body.error) }
+    return { kind: 'whole', status, headers, bytes, firstByteMs, ...failure }
+  }
   const said = { status, headers: answer.headers, text: bytes.toString() }
   throw unreadable(route, 'JSON', said)
 }
@@ -74,7 +84,7 @@ export const askNative = async (
   let refused: (RefusedAnswer & { firstByteMs: number }) | undefined
   const once = async (): Promise<Given> => {
     refused = undefined
-    const answer = await openUpstream(request, signal)
+    const answer = unpacked(await openUpstream(request, signal), route.provider.name)
     const firstByteMs = Date.now()
     if (answer.status >= 200 && answer.status < 300) return readAnswer(route, answer, firstByteMs)
     refused = { ...(await readRefusal(answer)), firstByteMs }

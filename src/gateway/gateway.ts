@@ -140,8 +140,8 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     }
     const isRefused = given.kind === 'refused'
     const answer = { kind: 'json' as const, bytes: given.bytes, truncated: false }
-    const { code, message } = isRefused ? given.error : (given.failure ?? { code: '', message: '' })
-    const error = isRefused || given.failure ? { code, message } : null
+    const failure = isRefused ? given.error : given.failure
+    const error = failure ? { code: failure.code, message: failure.message } : null
     const outcome: Outcome = { status: error ? 'failed' : 'completed', httpStatus: status, error, answer, firstByteMs }
     const record = await keep(ticket, outgoing.destroyed ? { ...outcome, status: 'cancelled' } : outcome)
     const told = { ...headers, ...ticketHeaders(ticket, record) }

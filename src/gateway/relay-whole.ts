@@ -47,14 +47,13 @@ export const readBeginning = (answer: UpstreamAnswer, mostBytes: number): Promis
 const openingBrace = 123
 const closingBrace = 125
 
-/** Whether bytes begin and end like a JSON object, and are one where they are few enough to be parsed. */
-export const isJsonObject = (bytes: Buffer): boolean => {
-  const text = bytes.toString()
+/** The JSON object that bytes are; undefined where they are none. */
+export const jsonObjectIn = (bytes: Buffer): Record<string, unknown> | undefined => {
   try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null
+    const value: unknown = JSON.parse(bytes.toString())
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 

@@ -39,6 +39,8 @@ export interface FakeOpenAi {
   asked: Asked[]
   /** What the next requests get, one after the other; then completions again. */
   script(...scripts: Script[]): void
+  /** Chooses for each request that finds no script; `turn` counts those of the same body, from 1. Undefined: a completion. */
+  choose(script: ((body: Asked['body'], turn: number) => Script | undefined) | undefined): void
   /** What a completion says; the last user message, in words, where it was not set. */
   say(reply: string | ((body: Asked['body']) => string)): void
   close(): Promise<void>
@@ -125,6 +127,7 @@ const send = (response: ServerResponse, script: Script): void => {
 export const startFakeOpenAi = async (): Promise<FakeOpenAi> => {
   const asked: Asked[] = []
   const scripts: Script[] = []
+  let choose: Parameters<FakeOpenAi['choose']>[0]
   let reply: string | ((body: Asked['body']) => string) = lastWords
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
@@ -137,7 +140,8 @@ export const startFakeOpenAi = async (): Promise<FakeOpenAi> => {
     response.on('close', () => {
       one.isAborted = !response.writableFinished
     })
-    const script = scripts.shift() ?? {}
+    const turn = asked.filter((other) => other.text === text).length
+    const script = scripts.shift() ?? choose?.(body, turn) ?? {}
     if (script.delayMs) await new Promise((resolve) => setTimeout(resolve, script.delayMs))
     const said = typeof reply === 'string' ? reply : reply(body)
     const model = body?.model ?? 'none'
@@ -151,6 +155,9 @@ export const startFakeOpenAi = async (): Promise<FakeOpenAi> => {
     port,
     asked,
     script: (...more) => void scripts.push(...more),
+    choose: (next) => {
+      choose = next
+    },
     say: (next) => {
       reply = next
     },
