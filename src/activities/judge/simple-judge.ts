@@ -101,7 +101,7 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
     temperature: given.temperature,
     max_tokens: given.max_tokens,
   }
-  return atATime(callsAtATime, groups, async (group, index) => {
+  const judged = await atATime(callsAtATime, groups, async (group, index) => {
     const where = groups.length > 1 ? `item ${index}: ` : ''
     const brief: Brief = {
       instruction: given.instruction,
@@ -111,10 +111,14 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
       withExplanation: given.with_explanation,
       systemPrompt: given.system_prompt,
     }
-    const judged = await askForVerdict(brief, call, context, where)
-    for (const warning of judged.verdict.warnings) context.warn(`simple_judge: ${where}${warning}`)
-    return judged
+    const one = await askForVerdict(brief, call, context, where)
+    for (const warning of one.verdict.warnings) context.warn(`simple_judge: ${where}${warning}`)
+    return one
   })
+  // The same for every call: said once.
+  const warnings = judged.flatMap(({ answers }) => answers.flatMap((answer) => answer.warnings ?? []))
+  for (const warning of new Set(warnings)) context.warn(`simple_judge: ${warning}`)
+  return judged
 }
 
 /** Lets a model judge texts or images by an instruction. */
