@@ -32,6 +32,13 @@ const filled = (template: string, env: LookUpVariable): Address | NoAddress => {
   return fault ?? { base_url, setBy }
 }
 
+/** Whether paths can be put behind it; credentials belong in a header. */
+const isBase = (text: string): boolean => {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password, search, hash } = new URL(text)
+  return /^https?:$/.test(protocol) && [username, password, search, hash].every((part) => part === '')
+}
+
 const withoutEnd = (url: string): string => url.replace(/\/+$/, '')
 
 /** The base URL of a provider: what the environment says, else what the server was started with, else the row. */
@@ -40,6 +47,9 @@ export const addressOf = (
   at: { env: LookUpVariable; serverUrl: LookUpVariable },
 ): Address | NoAddress => {
   const own = at.env(variable)?.trim()
+  if (own && !isBase(own)) {
+    return { variable, problem: `${variable} is no base URL: http or https, without a name, a query or a fragment` }
+  }
   if (own) return { base_url: withoutEnd(own), setBy: 'environment' }
   const servers = template === '' ? undefined : at.serverUrl(variable)
   if (servers) return { base_url: withoutEnd(servers), setBy: 'server' }

@@ -125,6 +125,26 @@ describe('a model as clients write it', () => {
     ])
   })
 
+  it.each([
+    'no url',
+    'file:///etc/passwd',
+    'ftp://h/v1',
+    'https://name:word@h/v1',
+    'https://h/v1?key=1',
+    'https://h/v1#x',
+    '//h/v1',
+  ])('is not asked at %s', (base) => {
+    const at = { serverUrl: () => undefined, lentKeys: () => undefined }
+    const openai = { OPENAI_API_KEY: 'k', OPENAI_BASE_URL: base }
+    const env = (name: string) => Object.entries(openai).find(([one]) => one === name)?.[1]
+    for (const model of ['gpt-4o', 'custom/openai/x']) {
+      expect(resolveModel({ model }, { ...at, env })).toMatchObject({
+        variables: [],
+        problem: 'OPENAI_BASE_URL is no base URL: http or https, without a name, a query or a fragment',
+      })
+    }
+  })
+
   it('is in one part of its URL what the environment says, and that part cannot lead the URL elsewhere', () => {
     const at = (region: string) => {
       const env: Record<string, string> = { AWS_BEARER_TOKEN_BEDROCK: 'b', AWS_REGION: region }
@@ -171,7 +191,7 @@ describe('a key that the server lends', () => {
     [{ model: 'openai/gpt-4o', provider: 'openai' }, { OPENAI_BASE_URL: 'https://evil.example/v1' }],
     [{ model: 'bedrock/x' }, { AWS_REGION: 'eu-west-1' }],
   ])('is not sent for %j to an address of the environment %j', (asked, env) => {
-    expect(found(asked, env)).toEqual({ variables: [], problem: expect.stringContaining('a key that was lent') })
+    expect(found(asked, env)).toMatchObject({ variables: [], problem: expect.stringContaining('a key that was lent') })
   })
 
   it('is no key of a provider that only the environment tells of', () => {

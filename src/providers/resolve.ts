@@ -9,6 +9,8 @@ import type { Asked, KeyHeader, LookUpVariable, Provider, Target, Wire } from '.
 export interface Unroutable {
   variables: string[]
   problem: string | undefined
+  /** What to do about the problem. */
+  hint?: string
 }
 
 /** What may be looked up: variables of the run, keys that the server lends it, base URLs that it was started with. */
@@ -93,25 +95,26 @@ const targetOf = (
   }
 }
 
+const wrong = (problem: string, hint: string): Unroutable => ({ variables: [], problem, hint })
+const correct = 'Correct it in the environment of the collection, or where the run was given it.'
+const notLent = (variable: string): Unroutable =>
+  wrong(
+    `a key that was lent is sent to no address that the environment sets; ${variable} has to be your own`,
+    'Set it in the environment of the collection, or take the address out of it.',
+  )
+
 /** One candidate with one key: where it goes, or what keeps it from being asked. */
 const tried = (candidate: Candidate, key: Key, at: Surroundings, shape: Shape): Target | Unroutable => {
   const { provider } = candidate
   const address = addressOf(provider, at)
   if ('variable' in address) {
     const missing = key === undefined && needsKey(provider) ? provider.keys.slice(0, 1) : [address.variable]
-    return { variables: address.problem === undefined ? missing : [], problem: address.problem }
+    return address.problem === undefined ? { variables: missing, problem: undefined } : wrong(address.problem, correct)
   }
   const value = keyFor(key, address, at)
-  if (value === undefined && needsKey(provider)) {
-    const lent = key !== undefined
-    return {
-      variables: lent ? [] : provider.keys.slice(0, 1),
-      problem: lent
-        ? `a key that was lent is sent to no address that the environment sets; ${provider.keys[0]} has to be your own`
-        : undefined,
-    }
-  }
-  return targetOf(candidate, address, value, shape)
+  if (value !== undefined || !needsKey(provider)) return targetOf(candidate, address, value, shape)
+  const [variable = ''] = provider.keys
+  return key === undefined ? { variables: [variable], problem: undefined } : notLent(variable)
 }
 
 const isTarget = (found: Target | Unroutable): found is Target => 'url' in found
@@ -119,7 +122,7 @@ const isTarget = (found: Target | Unroutable): found is Target => 'url' in found
 /** With the key that came with the call: it belongs to the provider that the call means, and to no other. */
 const withGivenKey = (first: Candidate, key: string, at: Surroundings, shape: Shape): Target | Unroutable =>
   first.standsIn
-    ? { variables: [], problem: 'nothing tells whose key came with the call' }
+    ? wrong('nothing tells whose key came with the call', 'Name the provider that the key is of in model_provider.')
     : tried(first, { own: key }, at, shape)
 
 /**
@@ -134,9 +137,9 @@ export const resolveModel = (asked: Asked, at: Surroundings, shape: Shape = 'cha
   const candidates = meant.filter(({ provider }) => answers(provider, shape))
   const [first] = candidates
   if (!first) {
-    const unknown = asked.provider === undefined ? undefined : `there is no provider '${asked.provider}'`
     const unable = meant[0] && `${meant[0].provider.name} has no ${inWords[shape]} that this server knows of`
-    return { variables: [], problem: unable ?? unknown }
+    if (unable) return wrong(unable, 'Ask a model of another provider, or this one as custom/<name>/<model>.')
+    return { variables: [], problem: asked.provider && `there is no provider '${asked.provider}'` }
   }
   const given = asked.key === lentKeyPlaceholder ? undefined : asked.key
   if (given !== undefined) {
@@ -149,8 +152,8 @@ export const resolveModel = (asked: Asked, at: Surroundings, shape: Shape = 'cha
     if (isTarget(found)) return found
     failures.push(found)
   }
-  const problem = failures.find((one) => one.problem !== undefined)?.problem
-  return { variables: problem === undefined ? failures.flatMap(({ variables }) => variables) : [], problem }
+  const fault = failures.find(({ problem }) => problem !== undefined)
+  return fault ?? { variables: failures.flatMap(({ variables }) => variables), problem: undefined }
 }
 
 /** The way to a provider that answers none of the shapes, such as one whose models have inputs of their own. */

@@ -31,15 +31,11 @@ const reason = ({ variables, problem }: Unroutable, asked: Asked): string => {
   return `nothing tells who serves '${asked.model}'`
 }
 
-const advice = ({ variables, problem }: Unroutable, asked: Asked): string => {
-  if (problem !== undefined && asked.provider !== undefined) {
-    const guess = nearest(
-      asked.provider,
-      catalogue.flatMap(({ id, aliases }) => [id, ...aliases]),
-    )
-    if (guess) return `Did you mean the provider '${guess}'?`
-  }
-  if (problem !== undefined && asked.key !== undefined) return 'Name the provider that the key is of in model_provider.'
+const advice = ({ variables, problem, hint }: Unroutable, asked: Asked): string => {
+  if (hint !== undefined) return hint
+  const known = catalogue.flatMap(({ id, aliases }) => [id, ...aliases])
+  const guess = problem === undefined || asked.provider === undefined ? undefined : nearest(asked.provider, known)
+  if (guess) return `Did you mean the provider '${guess}'?`
   if (variables.length > 0) return 'Or give the value with the run, in secret_params.'
   return 'Write provider/model, such as openai/gpt-4o-mini; custom/<name>/<model> asks whoever answers at <NAME>_BASE_URL.'
 }
