@@ -1,0 +1,25 @@
+import { wrongTotals } from '../../kept-totals.ts'
+import type { SeenCall } from './gateway-load.ts'
+import type { Site } from './site.ts'
+
+const missingOf = async (site: Site, calls: SeenCall[]): Promise<string[]> => {
+  const rows = await site.rows<{ what: string }>(
+    `select format('%s: %s, "%s" was seen and "%s" is recorded', u.id, coalesce(r.status, 'no record'), u.text,
+       s.outputs::json->>'text') what
+     from unnest($1::text[], $2::text[]) u(id, text)
+     left join runs r on r.trajectory_id = u.id left join steps s on s.run_id = r.id
+     where r.status is distinct from 'completed' or s.outputs::json->>'text' is distinct from u.text limit 20`,
+    [calls.map(({ id }) => id), calls.map(({ text }) => text)],
+  )
+  return rows.map(({ what }) => what)
+}
+
+/** Where what clients saw complete is not what is recorded, and what is counted is not what is there. */
+export const wrongRecords = async (site: Site, calls: SeenCall[]): Promise<string[]> => [
+  ...(await missingOf(site, calls)),
+  ...(await wrongTotals((text) => site.rows(text))),
+]
+
+/** Every call is settled once nothing waits in a file of the data folder. */
+export const recordsNow = async (site: Site): Promise<number> =>
+  (await site.rows<{ total: number }>('select count(*)::int total from runs'))[0]?.total ?? 0
