@@ -121,7 +121,7 @@ const eventsFor = async (chunks: ChatChunk[]) => {
   return events
 }
 
-const delta = (of: object, finish: string | null = null): ChatChunk => ({
+const delta = (of: Record<string, unknown>, finish: string | null = null): ChatChunk => ({
   id: 'c1',
   model: 'gpt',
   choices: [{ index: 0, delta: of, finish_reason: finish }],
