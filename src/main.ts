@@ -41,6 +41,7 @@ import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 import { makeModels } from './providers/models.ts'
 import { type CacheLimits, makeAnswerCache, sweepAnswerCache } from './store/answer-cache.ts'
+import { makeSpender } from './store/budget.ts'
 import { makeCallGuard } from './store/call-guard.ts'
 import { makePlaceFinder } from './store/call-places.ts'
 import { makeCallCounter, sweepCallWindows } from './store/call-windows.ts'
@@ -221,6 +222,7 @@ export const startServer = async ({
     const gateway = makeGateway({
       models,
       guard: makeCallGuard(database),
+      spend: makeSpender(database),
       cache: makeAnswerCache(database, answerCache),
       recorder: makeRecorder({ engine, database, objects }),
       environmentOf: environments.lending,

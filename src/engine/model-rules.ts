@@ -1,7 +1,7 @@
 import type { ActivityContext, StepModels } from '../activities/activity.ts'
 import type { Queries } from '../database/database.ts'
 import type { ModelCaller, ModelUsage } from '../model/chat.ts'
-import { makeStepSpender, type StepCost } from '../store/budget.ts'
+import { type CallCost, makeSpender } from '../store/budget.ts'
 import { type CallGuard, makeCallGuard } from '../store/call-guard.ts'
 import { makeSettingsReader } from '../store/collections.ts'
 import type { EngineContext, LiveRun } from './context.ts'
@@ -10,7 +10,7 @@ import type { EngineContext, LiveRun } from './context.ts'
 export interface ModelRules {
   settingsOf: ReturnType<typeof makeSettingsReader>
   guard: CallGuard
-  spend(cost: StepCost): Promise<void>
+  spend(cost: CallCost): Promise<void>
   /** The only hosts that steps of a run may reach; undefined: every public one. */
   allowedHosts(run: LiveRun): Promise<readonly string[] | undefined>
 }
@@ -20,7 +20,7 @@ export const makeModelRules = (queries: Queries): ModelRules => {
   return {
     settingsOf,
     guard: makeCallGuard(queries),
-    spend: makeStepSpender(queries),
+    spend: makeSpender(queries),
     allowedHosts: async (run) => (await settingsOf(run.collectionId)).allowed_hosts ?? undefined,
   }
 }

@@ -35,6 +35,8 @@ export interface FinishedCall {
     | null
   /** Models that were asked in vain before the one that answered. */
   attempts?: readonly FailedAttempt[]
+  /** Its collection has a budget: what it cost has to be counted, even where the provider did not. */
+  isBudgeted?: boolean
   /** It came from the cache of answers, and nobody was asked. */
   cached: boolean
   /** Milliseconds since 1970. */

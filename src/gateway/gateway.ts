@@ -4,11 +4,14 @@ import type { PlacedAdmission } from '../http/authorise.ts'
 import type { SocketCall } from '../http/implement.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import type { Shape } from '../model/shape.ts'
+import type { CallCost } from '../store/budget.ts'
 import type { Lending } from '../store/lending.ts'
 import { keepAnswer } from './answer-cache.ts'
 import { type AskDeps, makeAsk } from './ask.ts'
 import type { Given } from './ask-native.ts'
 import { type AskedCall, readAsked } from './asked.ts'
+import type { FinishedCall } from './finished-call.ts'
+import { spentUnrecorded } from './recorded-answer.ts'
 import type { Recorder } from './recorder.ts'
 import { refusedBody, refusedStatus } from './refused.ts'
 import { relayEvents } from './relay-events.ts'
@@ -22,6 +25,8 @@ export interface GatewayDeps extends AskDeps {
   lending: Lending
   /** Writes a call down: in Postgres, or in a file where that is away. */
   recorder: Recorder
+  /** Counts what a call has used that leaves no record. */
+  spend(cost: CallCost): Promise<void>
   limits: AskDeps['limits'] & { keptBytes: number }
   /** Whether calls that cannot be recorded in Postgres are refused. */
   recordingRequired: boolean
@@ -62,9 +67,18 @@ const noRoom = (): AppError =>
  */
 export const makeGateway = (deps: GatewayDeps): Gateway => {
   const ask = makeAsk(deps)
+  /** What it cost counts all the same, where there is a budget. */
+  const leaveUnrecorded = async (call: FinishedCall): Promise<'off'> => {
+    const { usd, tokens } = call.isBudgeted ? await spentUnrecorded(call) : { usd: null, tokens: null }
+    const { collectionId } = call.place
+    const hasCost = usd !== null || tokens !== null
+    // A database that went away meanwhile is no reason to take the answer back.
+    if (hasCost) await deps.spend({ collectionId, runKey: null, usd, tokens: tokens ?? 0 }).catch(() => {})
+    return 'off'
+  }
   const keep: Keep = async (ticket, outcome) => {
     const call = finishedCall(ticket, outcome)
-    const record = ticket.recorded ? deps.recorder.keep(call) : ('off' as const)
+    const record = ticket.recorded ? deps.recorder.keep(call) : leaveUnrecorded(call)
     const answer = keepAnswer(deps.cache, ticket.cacheKey, call)
     return (await Promise.all([record, answer, endTrialCall(deps.lending, ticket)]))[0]
   }

@@ -4,14 +4,13 @@ import { statedCostIn } from '../providers/usage.ts'
 import { factsOf } from './answer-facts.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
+import { type Spent, spentOn } from './spent.ts'
 import { isObject, type JsonObject, objectFrom } from './transcripts/json.ts'
 import { answerFrom } from './transcripts/transcript.ts'
 
 /** The outputs of a recorded call, as JSON text, and what they cost. */
-export interface RecordedAnswer {
+export interface RecordedAnswer extends Spent {
   outputs: string
-  usd: number | null
-  tokens: number | null
 }
 
 /** Of an answer that is no JSON object this much is kept. */
@@ -85,7 +84,15 @@ export const recordedAnswer = async (
   }
   return {
     outputs: call.scrub.jsonText(`${JSON.stringify(head).slice(0, -1)},"response":${shown.text}}`),
-    usd: cost_usd,
-    tokens: call.cached ? 0 : (usage?.total_tokens ?? null),
+    ...(await spentOn(call, { usage, usd: cost_usd, said: text + JSON.stringify(tool_calls) })),
   }
+}
+
+/** What a call that leaves no record adds to the day of its collection. */
+export const spentUnrecorded = async (call: FinishedCall): Promise<Spent> => {
+  if (!call.answer) return { usd: null, tokens: null }
+  const { answer } = read(call.shape, call.answer)
+  const { usage, text, tool_calls } = factsOf(call.shape, answer)
+  const usd = await costOf(call, answer, usage)
+  return spentOn(call, { usage, usd, said: text + JSON.stringify(tool_calls) })
 }

@@ -23,28 +23,29 @@ export const makeSpentToday = (queries: Queries): ((collectionId: number) => Pro
     return ids.map((id) => byId.get(id) ?? { usd: 0, tokens: 0 })
   })
 
-/** What one call of a step has used; `usd` is null where nobody knows. */
-export interface StepCost {
+/** What one call has used; `usd` is null where nobody knows. */
+export interface CallCost {
   collectionId: number
-  runKey: string
+  /** Of the run whose step it was; null for a call of the gateway. */
+  runKey: string | null
   usd: number | null
   tokens: number
 }
 
 /**
- * Adds what calls of steps have used to their collection's day and to their run; resolves when that is on disk, so that
- * whoever takes the run over goes on with it. The record of a step is no place for this: an attempt that is cut off
- * leaves none, and has cost money all the same.
+ * Adds what calls have used to their collection's day and to their run; resolves when that is on disk, so that whoever
+ * takes the run over goes on with it. The record of a step is no place for this: an attempt that is cut off leaves none,
+ * and has cost money all the same. Calls of the gateway are added by their record; those that leave none come here.
  */
-export const makeStepSpender = (queries: Queries): ((cost: StepCost) => Promise<void>) =>
+export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void>) =>
   batched(async (costs) => {
     await queries.rows(
-      'spend_on_steps',
+      'spend_on_calls',
       `with u as materialized (
          select * from unnest($2::bigint[], $3::text[], $4::numeric[], $5::bigint[]) u(collection_id, run_id, usd, tokens)),
        runs as (
          insert into run_spending as s (run_id, usd)
-         select run_id, sum(usd) from u where usd is not null group by 1 order by 1
+         select run_id, sum(usd) from u where usd is not null and run_id is not null group by 1 order by 1
          on conflict (run_id) do update set usd = s.usd + excluded.usd)
        insert into spending as s (collection_id, day, shard, usd, tokens)
        select collection_id, (now() at time zone 'utc')::date, $1::smallint, coalesce(sum(usd), 0), sum(tokens)

@@ -51,6 +51,10 @@ const post = async (body: Body, { path = '/v1/chat/completions', token = key } =
 }
 const ask = (content: string, more: Body = {}) =>
   post({ model: 'gpt-4o-mini', messages: [{ role: 'user', content }], ...more })
+const outputsOf = async ({ headers }: Awaited<ReturnType<typeof post>>): Promise<Body> => {
+  const id = headers.get('x-jetty-trajectory-id') ?? ''
+  return (await jetty.get('_chat', id)).steps.completion.outputs
+}
 const cacheOf = ({ headers }: Awaited<ReturnType<typeof post>>) => headers.get('x-jetty-cache')
 
 describe('answers that are given again', () => {
@@ -61,6 +65,8 @@ describe('answers that are given again', () => {
     expect([cacheOf(first), cacheOf(again)]).toEqual(['miss', 'hit'])
     expect(again.text).toBe(first.text)
     expect(again.headers.get('x-jetty-model')).toBe('gpt-4o-mini')
+    expect(await outputsOf(again)).toMatchObject({ cached: true, cost_usd: 0, text: 'You said: one' })
+    expect((await outputsOf(first)).cost_usd).toBeCloseTo(0.00021, 9)
     expect(cacheOf(await ask('one', { temperature: 0 }))).toBe('miss')
     expect(cacheOf(await ask('one', { model: 'gpt-4o' }))).toBe('miss')
     expect(openai.asked.length).toBe(3)
@@ -71,6 +77,7 @@ describe('answers that are given again', () => {
     const first = await ask('two', { stream: true })
     const again = await ask('two', { stream: true })
     expect([cacheOf(first), cacheOf(again)]).toEqual(['miss', 'hit'])
+    expect(await outputsOf(again)).toMatchObject({ cached: true, cost_usd: 0, text: 'You said: two' })
     expect(again.headers.get('content-type')).toContain('text/event-stream')
     expect(again.text).toBe(first.text)
     expect(cacheOf(await ask('two'))).toBe('miss')
@@ -124,6 +131,10 @@ describe('models that stand in', () => {
     expect([answer.status, answer.headers.get('x-jetty-model')]).toEqual([200, 'gpt-4o'])
     expect(answer.text).toContain('gpt-4o')
     expect(openai.asked.map(({ body }) => body.model)).toEqual([...Array(3).fill('gpt-4o-mini'), 'gpt-4o'])
+    expect((await outputsOf(answer)).attempts).toEqual([
+      { model: 'gpt-4o-mini', code: 'upstream_failed', message: expect.stringContaining('overloaded') },
+      { model: 'mistral/none', code: 'model_unavailable', message: expect.any(String) },
+    ])
   })
 
   test('a call names its own, before those of the collection', async () => {
@@ -214,6 +225,41 @@ describe('limits', () => {
     expect(statuses.filter((status) => status === 429).length).toBe(50 - answered)
     expect(answered).toBe(openai.asked.length)
     expect(answered >= 10 && answered < 10 + together).toBe(true)
+    await jetty.server.database.query('truncate spending')
+  })
+
+  test.each<[string, Body]>([
+    ['whole', {}],
+    ['streamed and counted', { stream: true, stream_options: { include_usage: true } }],
+    ['streamed', { stream: true }],
+    ['unrecorded', { jetty: { runbook: false, record: false } }],
+    ['unrecorded and streamed', { stream: true, jetty: { runbook: false, record: false } }],
+  ])('what a call costs counts when it is over: %s', async (_, more) => {
+    await jetty.server.database.query('truncate spending')
+    await set({ budget: { usd_per_day: 0.000001 } })
+    expect((await ask('hello', more)).status).toBe(200)
+    expect((await ask('hello', more)).status).toBe(429)
+    await jetty.server.database.query('truncate spending')
+  })
+
+  test('so does one whose client left in the middle', async () => {
+    await jetty.server.database.query('truncate spending')
+    await set({ budget: { tokens_per_day: 1 } })
+    const body = 'data: {"id":"1","choices":[{"index":0,"delta":{"content":"Once upon a time"}}]}\n\n'.repeat(2)
+    openai.script({ headers: { 'content-type': 'text/event-stream' }, body, stallAfterBytes: body.length - 5 })
+    const leaving = new AbortController()
+    const response = await fetch(`${jetty.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'a story' }], stream: true }),
+      signal: leaving.signal,
+    })
+    await response.body?.getReader().read()
+    leaving.abort()
+    const spent = () =>
+      jetty.server.database.query<{ tokens: number }>('select sum(tokens)::bigint tokens from spending')
+    await expect.poll(async () => (await spent())[0]?.tokens).toBeGreaterThan(1)
+    expect((await ask('hello')).status).toBe(429)
     await jetty.server.database.query('truncate spending')
   })
 
