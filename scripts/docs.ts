@@ -10,6 +10,7 @@ import type { StepTemplate } from '../src/model/step-template.ts'
 import { apiPage } from './api-page.ts'
 import { cliPage } from './cli-page.ts'
 import { code, page, table } from './markdown.ts'
+import { providersPage } from './providers-page.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -91,6 +92,7 @@ export const referencePages = (): Record<string, string> => ({
   'docs/reference/settings.md': settingsPage(),
   'docs/reference/activities.md': activitiesPage(),
   'docs/reference/errors.md': errorsPage(),
+  'docs/reference/providers.md': providersPage(),
   'docs/reference/api.md': apiPage(),
   'docs/reference/cli.md': cliPage(),
 })

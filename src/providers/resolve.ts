@@ -33,7 +33,8 @@ const spokenByWire: Record<Wire, readonly Shape[]> = {
   scripted: ['chat', 'messages'],
 }
 
-const answers = ({ paths, wire }: Provider, shape: Shape): boolean =>
+/** Whether it can be asked so: in that shape itself, or by its wire; messages can always be asked for as chat. */
+export const answers = ({ paths, wire }: Provider, shape: Shape): boolean =>
   paths[shape] !== undefined ||
   spokenByWire[wire].includes(shape) ||
   (paths.chat !== undefined && (shape === 'messages' || shape === 'responses'))
@@ -142,10 +143,7 @@ export const resolveModel = (asked: Asked, at: Surroundings, shape: Shape = 'cha
     return { variables: [], problem: asked.provider && `there is no provider '${asked.provider}'` }
   }
   const given = asked.key === lentKeyPlaceholder ? undefined : asked.key
-  if (given !== undefined) {
-    const found = withGivenKey(first, given, at, shape)
-    if (first.standsIn || isTarget(found)) return found
-  }
+  if (given !== undefined) return withGivenKey(first, given, at, shape)
   const failures: Unroutable[] = []
   for (const candidate of candidates) {
     const found = tried(candidate, keyOf(candidate.provider, at), at, shape)
