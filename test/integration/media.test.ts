@@ -8,6 +8,7 @@ import { type FakeReplicate, startFakeReplicate } from '../fakes/replicate.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 const key = 'r8_unmistakable_media_9e4f71'
+const lent = 'r8_unmistakable_lent_b07d25'
 const dataUri = `data:image/png;base64,${testMedia.png.toString('base64')}`
 
 let openai: FakeOpenAi
@@ -15,7 +16,14 @@ let replicate: FakeReplicate
 let jetty: TestServer
 beforeAll(async () => {
   ;[openai, replicate] = await Promise.all([startFakeOpenAi(), startFakeReplicate()])
-  jetty = await startTestServer({ env: { OPENAI_BASE_URL: openai.url, REPLICATE_BASE_URL: replicate.url } })
+  jetty = await startTestServer({
+    env: {
+      OPENAI_BASE_URL: openai.url,
+      REPLICATE_BASE_URL: replicate.url,
+      JETTY_TRIAL_KEYS: 'REPLICATE_API_TOKEN',
+      REPLICATE_API_TOKEN: lent,
+    },
+  })
   await setVariables({ OPENAI_API_KEY: 'sk-unmistakable-media-30aa52', REPLICATE_API_TOKEN: key })
 })
 beforeEach(() => {
@@ -103,6 +111,31 @@ describe('replicate_text2image', () => {
     expect(run.error).toContain('timed out after 1 s')
     await expect.poll(() => replicate.cancelled.length, { timeout: 5000 }).toBe(1)
     expect(replicate.asked[0]?.headers['cancel-after']).toBe('5s')
+  })
+})
+
+describe('a key that the server lends', () => {
+  const paint = { activity: 'replicate_text2image', prompt: 'a cat' }
+  beforeAll(async () => {
+    await setVariables({ OPENAI_API_KEY: null, REPLICATE_API_TOKEN: null })
+    await jetty.call('POST', '/api/v1/trial/acme/activate')
+  })
+  afterAll(() => setVariables({ OPENAI_API_KEY: 'sk-unmistakable-media-30aa52', REPLICATE_API_TOKEN: key }))
+
+  it('is sent to Replicate alone, and struck out where that sends it back', async () => {
+    replicate.predicts({ status: 'failed', error: `bad token ${lent}` })
+    const run = await runStep(paint, { use_trial_keys: 'true' })
+    expect(run.error).toContain('bad token ***')
+    expect(replicate.asked[0]?.headers.authorization).toBe(`Bearer ${lent}`)
+  })
+
+  it('is sent to no address that the collection names', async () => {
+    await setVariables({ REPLICATE_BASE_URL: 'https://example.com/v1' })
+    const run = await runStep(paint, { use_trial_keys: 'true' })
+    await setVariables({ REPLICATE_BASE_URL: null })
+    expect(run.steps.make.error_detail.code).toBe('model_unavailable')
+    expect(run.error).toContain('lent')
+    expect(replicate.asked).toEqual([])
   })
 })
 

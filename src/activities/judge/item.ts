@@ -1,4 +1,5 @@
 import { asText } from '../../lib/as-text.ts'
+import { AppError } from '../../lib/errors.ts'
 import { modelImage } from '../../lib/model-image.ts'
 import type { ChatPart } from '../../model/chat.ts'
 import type { ActivityContext, Json } from '../activity.ts'
@@ -19,6 +20,19 @@ const isImageUrl = (item: Json): item is string =>
   typeof item === 'string' && /^https?:\/\/\S+$/i.test(item) && imageName.test(item.split(/[?#]/, 1)[0] ?? '')
 
 const imagePart = (url: string): ChatPart => ({ type: 'image_url', image_url: { url } })
+
+/** Several images go into one request, each as a whole. */
+export const checkImageCount = (items: Json[], { run, settings }: ActivityContext): void => {
+  const count = items.filter((item) => imagePathOf(item, run.collection) !== undefined).length
+  if (count <= settings.mediaFiles) return
+  throw new AppError(
+    'too_large',
+    `simple_judge: ${count} images at once; ${settings.mediaFiles} are compared at most`,
+    {
+      hint: 'Compare fewer, or raise JETTY_MAX_MEDIA_FILES.',
+    },
+  )
+}
 
 /** An item as a model is shown it: a stored image as itself, anything else as text. */
 export const shownItem = async (item: Json, context: ActivityContext): Promise<string | ChatPart> => {

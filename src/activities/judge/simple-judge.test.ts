@@ -250,6 +250,14 @@ describe('an image', () => {
     })
   })
 
+  it('is shown with so many others as the setting says, and no more', async () => {
+    const asked = judging(['{"label": "tie"}'])
+    const items = Array(33).fill(image)
+    const error = await failure(judge({ items, categories: ['first_better', 'tie'] }, asked))
+    expect(error).toMatchObject({ code: 'too_large', hint: expect.stringContaining('JETTY_MAX_MEDIA_FILES') })
+    expect(asked.requests).toEqual([])
+  })
+
   it('is not meant by a text that names one, and a name alone gets a warning', async () => {
     const text = judging(['{"score": 5}'])
     await judge({ item: 'The cat and/or the dog are in acme/pets/cat.png' }, text)
@@ -291,6 +299,13 @@ describe('an answer that cannot be read', () => {
     expect(await judge({ item: 'x' }, asked)).toMatchObject({ score: 5 })
     expect(asked.context.warnings).toEqual(['simple_judge: the answer says 11, outside of 1 to 5; 5 is taken'])
   })
+})
+
+it('says once what no provider of the model could be told', async () => {
+  const models = () => modelAnswer('{"score": 3}', { warnings: ['seed is not sent'] })
+  const asked = { context: makeTestContext({ models }), requests: [], providers: [] }
+  await judge({ items: ['a', 'b', 'c'] }, asked)
+  expect(asked.context.warnings).toEqual(['simple_judge: seed is not sent'])
 })
 
 describe('what cannot be asked', () => {

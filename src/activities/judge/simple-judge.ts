@@ -3,7 +3,7 @@ import { atATime } from '../../lib/at-a-time.ts'
 import { AppError } from '../../lib/errors.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
 import { askForVerdict, type Call, type Judged } from './ask.ts'
-import { shownItem } from './item.ts'
+import { checkImageCount, shownItem } from './item.ts'
 import type { Brief } from './prompt.ts'
 import { comparesItems, questionOf } from './question.ts'
 import { judgeOutputs, outputsOf } from './results.ts'
@@ -94,6 +94,7 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
   }
   const items = itemsOf(given, context)
   const isJoint = items.length > 1 && (given.compare_items ?? comparesItems(question))
+  if (isJoint) checkImageCount(items, context)
   const groups = isJoint ? [items] : items.map((item) => [item])
   const call: Call = {
     model: given.model,

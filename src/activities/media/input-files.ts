@@ -32,15 +32,38 @@ const sent = async (file: FileContent, context: ActivityContext, options: Predic
   return context.models.uploadInput({ name: file.name, type, bytes }, options)
 }
 
+const tooMany = (most: number): AppError =>
+  new AppError('too_large', `The input names more than ${most} stored files, the most that a model is sent`, {
+    hint: 'Send fewer, or raise JETTY_MAX_MEDIA_FILES.',
+  })
+
 /** An input in which each storage path of a file stands for the file: the model is sent what it is the path of. */
-export const withFiles = async (input: Json, context: ActivityContext, options: PredictionOptions): Promise<Json> => {
-  if (typeof input === 'string') {
-    const file = mayBePath(input, context) ? await openIfThere(input, context) : undefined
-    return file ? sent(file, context, options) : input
+export const withFiles = async (
+  input: Record<string, Json>,
+  context: ActivityContext,
+  options: PredictionOptions,
+): Promise<Record<string, Json>> => {
+  const most = context.settings.mediaFiles
+  let count = 0
+  // One after the other: each may be large.
+  const filled = async (value: Json): Promise<Json> => {
+    if (typeof value === 'string') {
+      const file = mayBePath(value, context) ? await openIfThere(value, context) : undefined
+      if (!file) return value
+      count += 1
+      if (count > most) throw tooMany(most)
+      return sent(file, context, options)
+    }
+    if (typeof value !== 'object' || value === null) return value
+    if (!Array.isArray(value)) return filledObject(value)
+    const items: Json[] = []
+    for (const item of value) items.push(await filled(item))
+    return items
   }
-  if (Array.isArray(input)) return Promise.all(input.map((part) => withFiles(part, context, options)))
-  if (typeof input !== 'object' || input === null) return input
-  const entries: [string, Json][] = []
-  for (const [name, part] of Object.entries(input)) entries.push([name, await withFiles(part, context, options)])
-  return Object.fromEntries(entries)
+  const filledObject = async (value: object): Promise<Record<string, Json>> => {
+    const entries: [string, Json][] = []
+    for (const [name, part] of Object.entries(value)) entries.push([name, await filled(part)])
+    return Object.fromEntries(entries)
+  }
+  return filledObject(input)
 }

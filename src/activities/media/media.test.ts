@@ -105,9 +105,7 @@ describe('replicate_text2image', () => {
   })
 
   it('keeps as many as the setting says, and tells of the others', async () => {
-    const settings = { mediaFiles: 1 }
-    const { context, run } = predicting([`${at}/0.webp`, `${at}/1.png`], {})
-    Object.assign(context.settings, settings)
+    const { context, run } = predicting([`${at}/0.webp`, `${at}/1.png`], { settings: { mediaFiles: 1 } })
     expect((await run(replicateText2Image, { prompt: 'x' })).images).toHaveLength(1)
     expect(context.warnings).toEqual([expect.stringContaining('JETTY_MAX_MEDIA_FILES')])
   })
@@ -185,6 +183,14 @@ describe('replicate_run', () => {
       key: 'r8_own',
     })
     expect(uploaded).toEqual(['large.mp4'])
+  })
+
+  it('does not send more files than the setting says', async () => {
+    const files = { 'acme/x.png': { content_type: 'image/png', body: testMedia.png } }
+    const { asked, run } = predicting('ok', { files, settings: { mediaFiles: 2 } })
+    const input = { images: ['acme/x.png', 'acme/x.png', 'acme/x.png'] }
+    await expect(run(replicateRun, { model: 'a/b', input })).rejects.toMatchObject({ code: 'too_large' })
+    expect(asked).toEqual([])
   })
 
   it('does not send a file that is too large', async () => {

@@ -38,7 +38,7 @@ export const predict = async (
   { model, input, api_key: key }: { model: string; input: Record<string, Json>; api_key?: string | undefined },
   context: ActivityContext,
 ): Promise<Prediction> => {
-  const filled = (await withFiles(input, context, { key })) as Record<string, Json>
+  const filled = await withFiles(input, context, { key })
   const lifetimeSeconds = context.step.timeLimitSeconds
   return context.models.predict({ model, input: filled, lifetimeSeconds }, { key })
 }
@@ -52,8 +52,6 @@ export const outputsOf = ({ model, version, id, predict_seconds, cost_usd }: Pre
   cost_usd,
 })
 
-const kindOf = ({ kind }: Kept): MediaKind => kind
-
 /** Stores the files of a prediction that should be of one kind, and fails where there is none. */
 export const keepOfKind = async (
   kind: MediaKind,
@@ -61,7 +59,7 @@ export const keepOfKind = async (
   context: ActivityContext,
 ): Promise<Kept['file'][]> => {
   const kept = await keepFiles(prediction, context)
-  const wanted = kept.filter((one) => kindOf(one) === kind).map(({ file }) => file)
+  const wanted = kept.filter((one) => one.kind === kind).map(({ file }) => file)
   if (wanted.length > 0) return wanted
   const other = [...new Set(kept.map(({ file }) => file.content_type))].join(', ')
   throw new AppError('activity_failed', `${prediction.model} made no ${kind}${other ? `, but ${other}` : ''}`, {

@@ -25,6 +25,7 @@ const cancelSeconds = 10
 /** The shortest life it takes. */
 const shortestLifeSeconds = 5
 const shownLog = 500
+const fileSeconds = 600
 
 interface Name {
   owner: string
@@ -120,7 +121,12 @@ const isAt = (url: string, account: ReplicateAccount): boolean =>
 
 /** The API's own answer with a file, or where it says that the file is. */
 const fromApi = (account: ReplicateAccount, url: string, signal: AbortSignal) =>
-  account.fetch(url, { headers: { ...account.target.headers }, followRedirects: false, signal })
+  account.fetch(url, {
+    headers: { ...account.target.headers },
+    followRedirects: false,
+    timeoutSeconds: fileSeconds,
+    signal,
+  })
 
 const fetchFile = async (
   account: ReplicateAccount,
