@@ -1,4 +1,5 @@
 import type { ModelUsage } from '../model/chat.ts'
+import { type PricedTokens, priceAt, type Rates, ratesOf } from './price-rates.ts'
 import type { Provider } from './provider.ts'
 
 type PriceList = typeof import('@pydantic/genai-prices')
@@ -10,26 +11,48 @@ const priceList = (): Promise<PriceList> => {
   return loading
 }
 
+/** By the list itself; undefined where it has no price. */
+const listedPrice = (list: PriceList, provider: string, model: string, tokens: PricedTokens): number | undefined => {
+  try {
+    return list.calcPrice({ ...tokens }, model, { providerId: provider })?.total_price
+  } catch {
+    return undefined // a model that is priced by something else than tokens
+  }
+}
+
+/** Looking a model up takes longer than all the rest of a call's record: its rates are known for a while. */
+const ratesForMs = 60_000
+const mostRates = 2_000
+const knownRates = new Map<string, { rates: Rates | null; untilMs: number }>()
+
+/** Null where the price is not proportional to the tokens, or there is none. */
+const ratesNow = (list: PriceList, provider: string, model: string): Rates | null => {
+  const key = `${provider} ${model}`
+  const known = knownRates.get(key)
+  if (known && known.untilMs > Date.now()) return known.rates
+  if (knownRates.size >= mostRates) knownRates.clear()
+  const rates = ratesOf((tokens) => listedPrice(list, provider, model, tokens))
+  knownRates.set(key, { rates, untilMs: Date.now() + ratesForMs })
+  return rates
+}
+
 /**
  * What a call cost in US dollars by the public price of the model, cached tokens at theirs. Null where the list has no
  * price for it, which is not the same as nothing.
  */
 export const priceOf = async (provider: Provider, model: string, usage: ModelUsage): Promise<number | null> => {
   if (provider.prices === undefined) return null
-  const { calcPrice } = await priceList()
-  const tokens = {
+  const list = await priceList()
+  const tokens: PricedTokens = {
     input_tokens: usage.prompt_tokens,
     // Some count reasoning in the total alone; whatever is not prompt was generated, and is paid for.
     output_tokens: Math.max(usage.completion_tokens, usage.total_tokens - usage.prompt_tokens),
     ...(usage.cached_tokens ? { cache_read_tokens: Math.min(usage.cached_tokens, usage.prompt_tokens) } : {}),
     ...(usage.cache_write_tokens ? { cache_write_tokens: usage.cache_write_tokens } : {}),
   }
-  try {
-    const price = calcPrice(tokens, model, { providerId: provider.prices })
-    return price && price.total_price > 0 ? price.total_price : null
-  } catch {
-    return null // a model that is priced by something else than tokens
-  }
+  const rates = ratesNow(list, provider.prices, model)
+  const price = rates ? priceAt(rates, tokens) : listedPrice(list, provider.prices, model, tokens)
+  return price !== undefined && price > 0 ? price : null
 }
 
 const someTokens: ModelUsage = { prompt_tokens: 1000, completion_tokens: 1000, total_tokens: 2000 }
