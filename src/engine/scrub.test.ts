@@ -45,6 +45,25 @@ describe('striking secrets out', () => {
     expect(makeScrubber(['\ud800'.repeat(6)]).text('plain text')).toBe('plain text')
   })
 
+  it('finds what a plain search finds', () => {
+    const few = fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 6, maxLength: 12 })
+    const naive = (secrets: string[], text: string): string => {
+      let scrubbed = ''
+      for (let at = 0; at < text.length; ) {
+        const found = secrets.filter((one) => text.startsWith(one, at)).sort((a, b) => b.length - a.length)[0]
+        scrubbed += found === undefined ? text[at] : '***'
+        at += found?.length ?? 1
+      }
+      return scrubbed
+    }
+    fc.assert(
+      fc.property(fc.array(few, { minLength: 1, maxLength: 4 }), fc.array(few, { maxLength: 12 }), (secrets, parts) => {
+        const text = parts.join('')
+        expect(makeScrubber(secrets).text(text)).toBe(naive(secrets, text))
+      }),
+    )
+  })
+
   it('leaves everything else exactly as it is', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
