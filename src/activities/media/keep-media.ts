@@ -1,8 +1,8 @@
 import { atATime } from '../../lib/at-a-time.ts'
 import { readDataUri } from '../../lib/data-uri.ts'
-import { AppError, messageOf } from '../../lib/errors.ts'
+import { AppError } from '../../lib/errors.ts'
 import { type MediaKind, mediaFileOf } from '../../lib/media-file.ts'
-import type { Prediction } from '../../model/prediction.ts'
+import type { PredictedFile, Prediction } from '../../model/prediction.ts'
 import type { ActivityContext, Json, MediaObject } from '../activity.ts'
 
 /** A file that a model has made, kept; `from` is the text of the output that stood for it. */
@@ -47,20 +47,24 @@ export const withoutDataUris = (output: Json, paths: ReadonlyMap<string, string>
   return Object.fromEntries(Object.entries(output).map(([name, part]) => [name, withoutDataUris(part, paths)]))
 }
 
-const bytesOf = async (from: string, prediction: Prediction, context: ActivityContext) =>
-  readDataUri(from) ?? prediction.file(from, (url) => context.fetch(url, { timeoutSeconds: fetchSeconds }))
-
 /** A file that its makers keep must come; what a model merely links to may be out of reach. */
-const keepOne = async (from: string, prediction: Prediction, context: ActivityContext): Promise<Kept | undefined> => {
+const fetched = async (
+  url: string,
+  prediction: Prediction,
+  context: ActivityContext,
+): Promise<PredictedFile | undefined> => {
   try {
-    const { bytes, type } = await bytesOf(from, prediction, context)
-    return { from, ...(await keepBytes(bytes, type, context)) }
+    return await prediction.file(url, (away) => context.fetch(away, { timeoutSeconds: fetchSeconds }))
   } catch (error) {
-    const linked = error instanceof AppError && error.code !== 'cancelled' && isUrl(from) && !prediction.keeps(from)
-    if (!linked) throw error
-    context.warn(`a link in the output was not stored: ${messageOf(error)}`)
+    if (prediction.keeps(url) || !(error instanceof AppError) || error.code === 'cancelled') throw error
+    context.warn(`a link in the output was not stored: ${error.message}`)
     return undefined
   }
+}
+
+const keepOne = async (from: string, prediction: Prediction, context: ActivityContext): Promise<Kept | undefined> => {
+  const found = readDataUri(from) ?? (await fetched(from, prediction, context))
+  return found && { from, ...(await keepBytes(found.bytes, found.type, context)) }
 }
 
 /** Stores every file of a prediction, in the order of its output. */

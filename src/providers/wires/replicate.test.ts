@@ -65,6 +65,25 @@ describe('a prediction', () => {
     expect(paths().filter((one) => one.startsWith('GET /v1/predictions/'))).toHaveLength(2)
   })
 
+  it('goes on while the API is out of reach for a moment', async () => {
+    fake.predicts(() => {
+      const away = { status: 503, headers: { 'retry-after': '0.01' } }
+      setTimeout(() => fake.reply(away, away, away, away), 0)
+      return { output: 'there', polls: 1 }
+    })
+    expect((await run(`a/b:${'c'.repeat(64)}`)).output).toBe('there')
+    expect(paths()).toHaveLength(6)
+  })
+
+  it('that is no longer known there is a failure, and cancelled to be sure', async () => {
+    fake.predicts(() => {
+      setTimeout(() => fake.reply({ status: 404, body: { detail: 'no such prediction' } }), 0)
+      return { polls: 1000 }
+    })
+    await expect(run(`a/b:${'c'.repeat(64)}`)).rejects.toThrow('no such prediction')
+    await expect.poll(() => fake.cancelled).toHaveLength(1)
+  })
+
   it('that fails says why, with the end of its log', async () => {
     fake.predicts({ status: 'failed', error: 'NSFW content detected', logs: `${'.'.repeat(900)}\nlast words` })
     const error = await run('someone/broken').catch((thrown) => thrown)
@@ -146,7 +165,7 @@ describe('a refusal', () => {
       code: 'model_unavailable',
       message: expect.stringContaining('REPLICATE_API_TOKEN'),
     })
-    await expect(run('../../evil')).rejects.toMatchObject({ code: 'parameter_invalid' })
+    await expect(run('../evil')).rejects.toMatchObject({ code: 'parameter_invalid' })
     expect(fake.asked).toEqual([])
   })
 })

@@ -21,6 +21,8 @@ type State = z.infer<typeof predictionSchema>
 const waitSeconds = 10
 const firstPauseMs = 500
 const longestPauseMs = 5000
+/** So often in a row the API may be out of reach while a prediction goes on: a minute, and the time of the retries. */
+const mostMissed = 12
 const cancelSeconds = 10
 /** The shortest life it takes. */
 const shortestLifeSeconds = 5
@@ -34,7 +36,7 @@ interface Name {
 }
 
 const nameOf = (model: string): Name => {
-  const [, owner, name, version] = /^([\w.-]+)\/([\w.-]+)(?::([\w.-]+))?$/.exec(model.trim()) ?? []
+  const [, owner, name, version] = /^([\w-][\w.-]*)\/([\w-][\w.-]*)(?::([\w.-]+))?$/.exec(model.trim()) ?? []
   if (owner !== undefined && name !== undefined) return { owner, name, version }
   throw new AppError('parameter_invalid', `'${model.slice(0, 200)}' is no model of Replicate`, {
     hint: 'Write owner/name or owner/name:version, such as black-forest-labs/flux-schnell.',
@@ -97,11 +99,25 @@ const cancel = async (account: ReplicateAccount, { id }: State): Promise<void> =
 
 const hasEnded = ({ status }: State): boolean => ['succeeded', 'failed', 'canceled', 'aborted'].includes(status)
 
+/** Whether the failure says something about the way there alone: the prediction goes on all the same. */
+const isOutOfReach = (error: unknown): boolean => {
+  if (!(error instanceof AppError)) return false
+  const status = Number(error.extra?.upstream_status ?? 0)
+  return error.code === 'network_failed' || error.code === 'timed_out' || status === 429 || status >= 500
+}
+
 const untilEnded = async (account: ReplicateAccount, created: State, signal: AbortSignal): Promise<State> => {
   let state = created
+  let missed = 0
   for (let pauseMs = firstPauseMs; !hasEnded(state); pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
     await delay(pauseMs, undefined, { signal })
-    state = read(await askReplicate(account, { method: 'GET', path: `/predictions/${created.id}`, signal }, signal))
+    try {
+      state = read(await askReplicate(account, { method: 'GET', path: `/predictions/${created.id}`, signal }, signal))
+      missed = 0
+    } catch (error) {
+      missed += 1
+      if (!isOutOfReach(error) || missed > mostMissed) throw error
+    }
   }
   return state
 }
@@ -150,7 +166,7 @@ const fetchFile = async (
 /** Where Replicate itself keeps what its models make. */
 const ownHost = /(^|\.)replicate\.(delivery|com)$/
 
-/** Makes a prediction and waits for its end. One that is aborted meanwhile is cancelled, in the background. */
+/** Makes a prediction and waits for its end. One that is waited for no longer is cancelled, in the background. */
 export const predictAtReplicate = async (
   account: ReplicateAccount,
   request: PredictionRequest,
@@ -162,7 +178,10 @@ export const predictAtReplicate = async (
     void creating.then((state) => (hasEnded(state) ? undefined : cancel(account, state))).catch(() => {})
   signal.addEventListener('abort', stop, { once: true })
   try {
-    const state = await untilEnded(account, await creating, signal)
+    const state = await untilEnded(account, await creating, signal).catch((error) => {
+      if (!signal.aborted) stop()
+      throw error
+    })
     if (state.status !== 'succeeded') throw failureOf(account, state)
     return {
       id: state.id,
