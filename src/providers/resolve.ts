@@ -144,14 +144,14 @@ export const resolveModel = (asked: Asked, at: Surroundings, shape: Shape = 'cha
   }
   const given = asked.key === lentKeyPlaceholder ? undefined : asked.key
   if (given !== undefined) return withGivenKey(first, given, at, shape)
-  const failures: Unroutable[] = []
+  const variables: string[] = []
   for (const candidate of candidates) {
     const found = tried(candidate, keyOf(candidate.provider, at), at, shape)
-    if (isTarget(found)) return found
-    failures.push(found)
+    // What is wrong is told: nobody stands in for a provider whose address was mistyped.
+    if (isTarget(found) || found.problem !== undefined) return found
+    variables.push(...found.variables)
   }
-  const fault = failures.find(({ problem }) => problem !== undefined)
-  return fault ?? { variables: failures.flatMap(({ variables }) => variables), problem: undefined }
+  return { variables, problem: undefined }
 }
 
 /** The way to a provider that answers none of the shapes, such as one whose models have inputs of their own. */
