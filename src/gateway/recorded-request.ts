@@ -22,16 +22,21 @@ const parsed = (text: string): { value: unknown } | undefined => {
   }
 }
 
-/** What a call asked for, as the JSON text of `init_params`: its bytes in files, its secrets struck out. */
+/**
+ * What a call asked for, as the JSON text of `init_params`: its bytes in files, its secrets struck out. Where nothing had
+ * to be changed it is the body itself: a large one need not be written out once more.
+ */
 export const recordedRequest = async (
   { request, scrub }: Pick<FinishedCall, 'request' | 'scrub'>,
   keep: KeepBytes,
-): Promise<string> => {
+): Promise<string | Buffer> => {
   const body = withoutBlock(request)
   const text = body.toString()
   const holdsBytes = mayHoldBytes(text)
   if (!holdsBytes && body.length <= checkedBytes) return scrub.jsonText(text)
   const read = parsed(text)
   if (!read) return scrub.json({ request: text })
-  return holdsBytes ? scrub.json(await withoutBytes(read.value, keep)) : scrub.jsonText(text)
+  if (holdsBytes) return scrub.json(await withoutBytes(read.value, keep))
+  const scrubbed = scrub.jsonText(text)
+  return scrubbed === text ? body : scrubbed
 }

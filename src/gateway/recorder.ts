@@ -5,7 +5,7 @@ import type { FileRow } from '../engine/journal-entry.ts'
 import { mediaFileOf } from '../lib/media-file.ts'
 import { stepFailed } from '../model/step-failed.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
-import { isLarge, type Placed, placeValue } from '../store/payloads.ts'
+import { keepPayload, type Placed, rowLimit } from '../store/payloads.ts'
 import { stepFilePath } from '../store/storage-path.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { inTime } from './in-time.ts'
@@ -41,8 +41,6 @@ interface Request {
   files: FileRow[]
 }
 
-const largeBytes = 64 * 1024
-
 export const makeRecorder = ({ engine, database, objects }: RecorderDeps): Recorder => {
   const tasks = makeRecordTasks(database)
   /** Large requests on their way, by the key of their call. Those of calls that are never kept go with their bodies. */
@@ -60,29 +58,20 @@ export const makeRecorder = ({ engine, database, objects }: RecorderDeps): Recor
       return path
     }
 
-  const read = async (call: BegunCall): Promise<{ text: string; files: FileRow[] }> => {
-    const files: FileRow[] = []
-    return {
-      text: await recordedRequest(
-        call,
-        keeperOf(call, files, () => 0),
-      ),
-      files,
-    }
-  }
-
   const readAndPlace = async (call: BegunCall): Promise<Request> => {
-    const { text, files } = await read(call)
-    if (!isLarge(text)) return { initParams: { text, payload: null }, files }
-    const placed = placeValue(database, call.key, text, `${call.key}-init-params`)
-    return { initParams: (await inTime(Promise.resolve(placed))) ?? { text, payload: null }, files }
+    const files: FileRow[] = []
+    const keep = keeperOf(call, files, () => 0)
+    const text = await recordedRequest(call, keep)
+    const placed =
+      text.length > rowLimit
+        ? await inTime(keepPayload(database, call.key, text, `${call.key}-init-params`))
+        : undefined
+    return { initParams: placed ?? { text: text.toString(), payload: null }, files }
   }
 
-  const requestOf = async (call: FinishedCall): Promise<Request> => {
+  const requestOf = (call: FinishedCall): Promise<Request> => {
     const known = begun.get(call.request)
-    if (known?.key === call.key) return known.request
-    const { text, files } = await read(call)
-    return { initParams: { text, payload: null }, files }
+    return known?.key === call.key ? known.request : readAndPlace(call)
   }
 
   return {
@@ -90,7 +79,7 @@ export const makeRecorder = ({ engine, database, objects }: RecorderDeps): Recor
       return engine.recording() === 'full'
     },
     begin(call) {
-      if (call.request.length <= largeBytes) return
+      if (call.request.length <= rowLimit) return
       const request = readAndPlace(call)
       request.catch(() => {}) // whoever keeps the call is told
       begun.set(call.request, { key: call.key, request })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Queries } from '../database/database.ts'
 
 /** JSON above this many characters stands outside the step's row. */
-const rowLimit = 64 * 1024
+export const rowLimit = 64 * 1024
 
 /** What a step's row keeps of a value: its text, or where it stands. */
 export interface Placed {
@@ -23,13 +23,13 @@ export const placeValue = (
 ): Placed | Promise<Placed> =>
   isLarge(text) ? keepPayload(queries, runKey, text, payload ?? randomUUID()) : { text, payload: null }
 
-/** Whether a value stands in a row of its own. */
-export const isLarge = (text: string | null): text is string => text !== null && text.length > rowLimit
+const isLarge = (text: string | null): text is string => text !== null && text.length > rowLimit
 
-const keepPayload = async (
+/** Puts a value into a row of its own, as text or as the bytes of one. */
+export const keepPayload = async (
   queries: Pick<Queries, 'rows'>,
   runKey: string,
-  text: string,
+  text: string | Buffer,
   payload: string,
 ): Promise<Placed> => {
   await queries.rows(
