@@ -90,7 +90,7 @@ const unstreamed = async function* (answer: OpenAnswer, target: Target): AsyncGe
 }
 
 const isStream = (answer: OpenAnswer): boolean =>
-  isSuccess(answer) && !/^application\/json/i.test(answer.headers['content-type'] ?? '')
+  isSuccess(answer) && !/^(application\/json|text\/html)/i.test(answer.headers['content-type'] ?? '')
 
 /** OpenAI's own API, and everybody who speaks it. The key goes into the header and nowhere else. */
 export const openAiWire: WireProtocol = {

@@ -20,29 +20,30 @@ const apiKey = 'put-in-on-the-way-out'
 /** Anthropic's own clients take the base URL without the version, the package with it. */
 const withVersion = (base: string): string => (/\/v\d+$/.test(base) ? base : `${base}/v1`)
 
-const ofGoogle = async (call: WireCall, baseURL: string, name: string): Promise<Package> => {
+const ofGoogle = async (baseURL: string, fetch: typeof globalThis.fetch, name: string): Promise<Package> => {
   const { createGoogleGenerativeAI } = await import('@ai-sdk/google')
-  const google = createGoogleGenerativeAI({ apiKey, baseURL, fetch: fetchFor(call), name })
+  const google = createGoogleGenerativeAI({ apiKey, baseURL, fetch, name })
   return { chat: google.languageModel, embedding: google.embeddingModel, image: google.image }
 }
 
 /** The package for a call; each is loaded when it is first needed. */
-export const packageFor = async (call: WireCall): Promise<Package> => {
+export const packageFor = async (call: WireCall, expected: 'stream' | 'body'): Promise<Package> => {
   const { base_url: baseURL, provider } = call
+  const fetch = fetchFor(call, expected)
   switch (provider.wire) {
     case 'anthropic': {
       const { createAnthropic } = await import('@ai-sdk/anthropic')
-      return { chat: createAnthropic({ apiKey, baseURL: withVersion(baseURL), fetch: fetchFor(call) }).languageModel }
+      return { chat: createAnthropic({ apiKey, baseURL: withVersion(baseURL), fetch }).languageModel }
     }
     case 'google':
-      return ofGoogle(call, baseURL, 'google.generative-ai')
+      return ofGoogle(baseURL, fetch, 'google.generative-ai')
     case 'vertex': {
-      const google = await ofGoogle(call, baseURL, 'google.vertex.chat')
+      const google = await ofGoogle(baseURL, fetch, 'google.vertex.chat')
       return { ...google, embedding: (model) => vertexEmbeddings(call, model) }
     }
     case 'bedrock': {
       const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock')
-      const bedrock = createAmazonBedrock({ apiKey, baseURL, fetch: fetchFor(call) })
+      const bedrock = createAmazonBedrock({ apiKey, baseURL, fetch })
       return {
         chat: bedrock.languageModel,
         embedding: bedrock.embeddingModel,
@@ -51,7 +52,7 @@ export const packageFor = async (call: WireCall): Promise<Package> => {
     }
     case 'cohere': {
       const { createCohere } = await import('@ai-sdk/cohere')
-      const cohere = createCohere({ apiKey, baseURL, fetch: fetchFor(call) })
+      const cohere = createCohere({ apiKey, baseURL, fetch })
       return { chat: cohere.languageModel, embedding: cohere.embeddingModel }
     }
     default:

@@ -20,8 +20,8 @@ interface Prepared {
   warnings: string[]
 }
 
-const prepare = async (request: ChatRequest, call: WireCall): Promise<Prepared> => {
-  const model = (await packageFor(call)).chat(call.model)
+const prepare = async (request: ChatRequest, call: WireCall, expected: 'stream' | 'body'): Promise<Prepared> => {
+  const model = (await packageFor(call, expected)).chat(call.model)
   const warnings: string[] = []
   const reading = {
     call,
@@ -67,25 +67,25 @@ const drawsInChat = (model: string): boolean => /gemini|nano-banana/.test(model)
 export const aiSdkWire: WireProtocol = {
   complete: (request, given) =>
     reaching(given, async (call) => {
-      const { model, options, warnings } = await prepare(request, call)
+      const { model, options, warnings } = await prepare(request, call, 'body')
       const result = await model.doGenerate(options)
       return { completion: toCompletion(result, call), warnings: [...warnings, ...sentencesOf(result.warnings)] }
     }),
   stream: (request, given) =>
     reaching(given, async (call) => {
-      const { model, options, warnings } = await prepare(request, call)
+      const { model, options, warnings } = await prepare(request, call, 'stream')
       const { stream } = await model.doStream(options)
       const note = (more: string[]) => void warnings.push(...more)
       return { chunks: await primed(toChunks(stream, call, { withUsage: wantsUsage(request), note })), warnings }
     }),
   embed: (request, given) =>
     reaching(given, async (call) => {
-      const found = await packageFor(call)
+      const found = await packageFor(call, 'body')
       return toVectors(orRefuse(found, 'embedding', call)(call.model), request, call)
     }),
   draw: (request, given) =>
     reaching(given, async (call) => {
-      const found = await packageFor(call)
+      const found = await packageFor(call, 'body')
       return drawsInChat(call.model)
         ? imagesFromChat(found.chat(call.model), request, call)
         : imagesFrom(orRefuse(found, 'image', call)(call.model), request, call)
