@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ModelAnswer } from '../../src/model/chat.ts'
 import { onePixel } from '../fakes/gemini.ts'
 import type { FakeProvider } from '../fakes/wire-server.ts'
@@ -19,6 +19,20 @@ const schema = {
   additionalProperties: false,
 }
 const pixel = Buffer.from(onePixel, 'base64')
+
+/** What the packages would look for in the environment of the process. */
+const ownVariables = [
+  'ANTHROPIC_API_KEY',
+  'ANTHROPIC_AUTH_TOKEN',
+  'ANTHROPIC_BASE_URL',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_BEARER_TOKEN_BEDROCK',
+  'AWS_ENDPOINT_URL',
+  'AWS_REGION',
+  'AWS_SECRET_ACCESS_KEY',
+  'COHERE_API_KEY',
+  'GOOGLE_GENERATIVE_AI_API_KEY',
+]
 
 // biome-ignore lint/suspicious/noExplicitAny: messages are asserted on as they came
 const messageOf = ({ completion }: ModelAnswer): any => completion.choices[0]?.message
@@ -74,7 +88,13 @@ describe.each(foreign)('$name', ({ model, env, start, keyHeader, keyText, host, 
   })
 
   it('gets the key in its header and nowhere else', async () => {
+    // Whatever the process has of its own is not for callers.
+    for (const name of ownVariables)
+      vi.stubEnv(name, /URL/.test(name) ? 'http://127.0.0.1:1' : 'server-unmistakable-own')
     await call()
+    vi.unstubAllEnvs()
+    expect(world.origins).toEqual([host])
+    expect(JSON.stringify(fake.asked)).not.toContain('unmistakable-own')
     const [asked] = fake.asked
     expect(asked?.headers[keyHeader]).toBe(keyText)
     expect(asked?.headers['user-agent']).toBe('jetty')
