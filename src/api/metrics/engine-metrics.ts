@@ -8,6 +8,11 @@ const gauges: [name: string, help: string, value: (now: Statistics) => number][]
   ['jetty_runs_live', 'Runs that this process has in memory.', ({ live }) => live],
   ['jetty_slots_used', 'Steps that execute right now.', ({ slots }) => slots],
   ['jetty_leases_held', 'Leases over runs that this process has.', ({ leases }) => leases],
+  [
+    'jetty_calls_spill_bytes',
+    'Recorded calls of the gateway that wait in files for the database, in bytes.',
+    ({ records }) => records.spillBytes,
+  ],
 ]
 
 const counters: [name: string, help: string, value: (now: Statistics) => number][] = [
@@ -15,6 +20,13 @@ const counters: [name: string, help: string, value: (now: Statistics) => number]
   ['jetty_journal_commits_total', 'Commits of the journal.', ({ commits }) => commits],
   ['jetty_journal_entries_total', 'Entries that the journal wrote.', ({ entries }) => entries],
   ['jetty_journal_resent_total', 'Commits sent again after the database was away.', ({ resent }) => resent],
+  [
+    'jetty_calls_recorded_total',
+    'Calls of the gateway that were recorded in the database at once.',
+    ({ records }) => records.recorded,
+  ],
+  ['jetty_calls_spilled_total', 'Those recorded in a file, as it was away.', ({ records }) => records.spilled],
+  ['jetty_calls_replayed_total', 'Those brought from a file to the database.', ({ records }) => records.replayed],
 ]
 
 const byStatus: [name: string, help: string, values: (now: Statistics) => Readonly<Record<string, number>>][] = [
