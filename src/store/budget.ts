@@ -110,8 +110,8 @@ export const requireRunBudget = (usd: number, spentUsd: number): void => {
 }
 
 /**
- * Whether what these settings limit can only be counted in US dollars: a model whose price nobody knows would then
- * spend without being seen.
+ * Whether what limits a call can only be counted in US dollars: a model whose price nobody knows would then spend without
+ * being seen. A call that is no step's knows no budget of a run.
  */
-export const needsPrice = ({ budget, run_budget }: Partial<CollectionSettings>): boolean =>
-  budget?.tokens_per_day == null && (budget?.usd_per_day != null || run_budget?.usd != null)
+export const needsPrice = ({ budget, run_budget }: Partial<CollectionSettings>, isOfRun: boolean): boolean =>
+  budget?.tokens_per_day == null && (budget?.usd_per_day != null || (isOfRun && run_budget?.usd != null))

@@ -35,6 +35,6 @@ export const makeCallGuard = (queries: Queries): CallGuard => {
     if (allowed_hosts && !call.trusted) requireAllowedHost(new URL(call.url), allowed_hosts)
     if (budget) requireBudget(budget, await spentToday(collectionId))
     if (runKey !== undefined && run_budget?.usd != null) requireRunBudget(run_budget.usd, await spentOnRun(runKey))
-    if (needsPrice(settings) && !(await call.hasPrice())) throw priceUnknown(call)
+    if (needsPrice(settings, runKey !== undefined) && !(await call.hasPrice())) throw priceUnknown(call)
   }
 }

@@ -180,6 +180,22 @@ describe('models that stand in', () => {
   })
 })
 
+describe('records', () => {
+  test('calls are recorded unless the collection, or the call itself, says otherwise', async () => {
+    const count = async () => (await jetty.server.database.query<{ n: number }>('select count(*) n from runs'))[0]?.n
+    const before = await count()
+    await set({ record_calls: false })
+    const off = await ask('hello')
+    expect([off.headers.get('x-jetty-record'), off.headers.get('x-jetty-trajectory-id')]).toEqual(['off', null])
+    expect(await count()).toBe(before)
+    const on = await ask('hello', { jetty: { runbook: false, record: true } })
+    expect(on.headers.get('x-jetty-record')).toBe('committed')
+    await set({ record_calls: null })
+    expect((await ask('hello')).headers.get('x-jetty-record')).toBe('committed')
+    expect(await count()).toBe((before ?? 0) + 2)
+  })
+})
+
 describe('limits', () => {
   test('a budget that is used up gives 429 in the envelope of the client, with the time until the next day', async () => {
     await jetty.server.database.query('truncate spending')
@@ -267,6 +283,9 @@ describe('limits', () => {
     await set({ budget: { usd_per_day: 5 } })
     const answer = await ask('hello', { model: 'openai/own-model-7' })
     expect([answer.status, answer.json().error.code]).toEqual([422, 'price_unknown'])
+    await set({ budget: null, run_budget: { usd: 1 } }) // a call of the gateway is part of no run
+    expect((await ask('hello', { model: 'openai/own-model-7' })).status).toBe(200)
+    await set({ run_budget: null })
   })
 
   test('calls of a key are counted, for the collection they are made for', async () => {
