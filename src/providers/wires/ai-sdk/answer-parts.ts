@@ -10,9 +10,12 @@ const reasons = {
   other: 'stop',
 } as const
 
-/** Why an answer ended, in OpenAI's words, and in those of the provider. */
-export const endOf = ({ unified, raw }: LanguageModelV3FinishReason) => ({
-  finish_reason: reasons[unified],
+/**
+ * Why an answer ended, in OpenAI's words, and in those of the provider. Clients go by it when they look for calls of
+ * tools, whatever a provider calls such an end.
+ */
+export const endOf = ({ unified, raw }: LanguageModelV3FinishReason, callsTools: boolean) => ({
+  finish_reason: callsTools && reasons[unified] === 'stop' ? 'tool_calls' : reasons[unified],
   ...(raw === undefined ? {} : { native_finish_reason: raw }),
 })
 

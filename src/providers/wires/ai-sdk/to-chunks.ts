@@ -21,14 +21,14 @@ const toolCalls = () => {
     numbers.set(id, index)
     return index
   }
-  return { begin, has: (id: string) => numbers.has(id) }
+  return { begin, has: (id: string) => numbers.has(id), count: () => numbers.size }
 }
 
 /** What one part adds to the message; undefined for those that add nothing. */
 const makeDeltas = () => {
   const calls = toolCalls()
   let images = 0
-  return (part: Part): Delta | undefined => {
+  const deltaOf = (part: Part): Delta | undefined => {
     switch (part.type) {
       case 'text-delta':
         return part.delta === '' ? undefined : { content: part.delta }
@@ -68,6 +68,7 @@ const makeDeltas = () => {
         return undefined
     }
   }
+  return { deltaOf, callsTools: () => calls.count() > 0 }
 }
 
 const partsOf = async function* (stream: ReadableStream<Part>): AsyncGenerator<Part> {
@@ -104,7 +105,7 @@ export const toChunks = async function* (
     ...head,
     choices: [{ index: 0, delta, logprobs: null, ...end }],
   })
-  const deltaOf = makeDeltas()
+  const { deltaOf, callsTools } = makeDeltas()
   let begun = false
   try {
     for await (const part of partsOf(stream)) {
@@ -121,7 +122,7 @@ export const toChunks = async function* (
       if (part.type === 'finish') {
         if (part.finishReason.raw === undefined) throw cutOff(call)
         if (!begun) yield chunk({ role: 'assistant', content: '' })
-        yield chunk({}, endOf(part.finishReason))
+        yield chunk({}, endOf(part.finishReason, callsTools()))
         const usage = toUsage(part.usage)
         if (withUsage && usage) yield { ...head, choices: [], usage }
         return

@@ -50,7 +50,7 @@ export const toCompletion = (result: LanguageModelV3GenerateResult, call: WireCa
           ...unlessEmpty('images', content.filter(only('file')).map(toImage)),
         },
         logprobs: null,
-        ...endOf(finishReason),
+        ...endOf(finishReason, made.length > 0),
       },
     ],
     ...(usageHere ? { usage: usageHere } : {}),
