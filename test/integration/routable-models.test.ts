@@ -113,6 +113,7 @@ describe('GET /v1/models/{model}', () => {
   it('tells who would answer, for names with slashes as well', async () => {
     expect(await owner('gpt-4o-mini')).toBe('openai')
     expect(await owner('openai/gpt-4o-mini')).toBe('openai')
+    expect(await owner('openai%2Fgpt-4o-mini')).toBe('openai')
     expect(await owner('text-embedding-3-small')).toBe('openai')
     expect(await owner('scripted/echo')).toBe('scripted (no real model)')
     expect(await owner('groq/openai/gpt-oss-120b')).toEqual([404, 'not_found'])

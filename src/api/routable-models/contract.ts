@@ -26,8 +26,9 @@ export const routableModelsContract = {
   }),
   getRoutableModel: endpoint({
     method: 'GET',
-    path: '/v1/models/{model...}',
-    aliases: ['/models/{model...}'],
+    path: '/v1/models/{model}',
+    // Some clients encode the slashes of a name, and some do not.
+    aliases: ['/v1/models/{model...}', '/models/{model}', '/models/{model...}'],
     summary: 'Who would answer to the name of a model now; the name may have slashes',
     tag: 'Chat',
     query,
