@@ -8,8 +8,9 @@ import { findPackage } from './database/postgres-binaries.ts'
 import { findPostgres } from './database/postgres-process.ts'
 import { checkAddress } from './http/server.ts'
 import { byteSize } from './lib/byte-size.ts'
-import { ConfigError, loadSettings, type Settings } from './lib/config.ts'
+import { loadSettings, type Settings } from './lib/config.ts'
 import { AppError, messageOf } from './lib/errors.ts'
+import { readLentKeys } from './providers/lent-keys.ts'
 
 export interface Check {
   name: string
@@ -113,9 +114,11 @@ const portCheck = async ({ host, port }: Settings, servedPort: number | undefine
 
 const settingsCheck = (env: NodeJS.ProcessEnv): Check | Settings => {
   try {
-    return loadSettings(env)
+    const settings = loadSettings(env)
+    readLentKeys(settings.trialKeys, (name) => env[name])
+    return settings
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
+    if (!(error instanceof AppError)) throw error
     return failed('settings', error, 'Correct the variables; `jetty serve --settings` lists all of them.')
   }
 }
