@@ -9,7 +9,7 @@ import { makeRouter, splitTarget } from './router.ts'
 
 const bearerOf = ({ headers }: IncomingMessage, route: SocketRoute): string | undefined => {
   const { authorization, 'x-api-key': key } = headers
-  if (authorization !== undefined || !route.endpoint.apiKeyHeader || key === undefined) return authorization
+  if (authorization || !route.endpoint.apiKeyHeader || key === undefined) return authorization
   return `Bearer ${key}`
 }
 

@@ -37,6 +37,8 @@ export interface FakeOpenAi {
   url: string
   port: number
   asked: Asked[]
+  /** How much of the bodies that were sent in pieces has left. */
+  sentBytes(): number
   /** What the next requests get, one after the other; then completions again. */
   script(...scripts: Script[]): void
   /** Chooses for each request that finds no script; `turn` counts those of the same body, from 1. Undefined: a completion. */
@@ -90,11 +92,17 @@ export const eventStreamType = { 'content-type': 'text/event-stream; charset=utf
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-const sendPieces = async (response: ServerResponse, bytes: Buffer, script: Script): Promise<void> => {
+const sendPieces = async (
+  response: ServerResponse,
+  bytes: Buffer,
+  script: Script,
+  sent: (size: number) => void,
+): Promise<void> => {
   const size = script.pieceBytes ?? bytes.length
   response.socket?.setNoDelay(true)
   for (let at = 0; at < bytes.length && !response.destroyed; at += size) {
     const more = response.write(bytes.subarray(at, at + size))
+    sent(size)
     await (script.pauseMs ? pause(script.pauseMs) : more ? null : once(response, 'drain').catch(() => {}))
     if (at % 64 === 0) await pause(0)
   }
@@ -104,7 +112,7 @@ const sendPieces = async (response: ServerResponse, bytes: Buffer, script: Scrip
 const bytesOf = (body: unknown): Buffer =>
   body instanceof Buffer ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body ?? {}))
 
-const send = (response: ServerResponse, script: Script): void => {
+const send = (response: ServerResponse, script: Script, sent: (size: number) => void): void => {
   const bytes = bytesOf(script.body)
   const isStream = script.headers?.['content-type']?.startsWith('text/event-stream')
   response.writeHead(script.status ?? 200, {
@@ -112,7 +120,7 @@ const send = (response: ServerResponse, script: Script): void => {
     ...(isStream || script.pieceBytes ? {} : { 'content-length': String(bytes.length) }),
     ...script.headers,
   })
-  if (script.pieceBytes) return void sendPieces(response, bytes, script)
+  if (script.pieceBytes) return void sendPieces(response, bytes, script, sent)
   const part = script.cutAfterBytes ?? script.stallAfterBytes
   if (part === undefined) response.end(bytes)
   else if (part > 0)
@@ -127,6 +135,10 @@ const send = (response: ServerResponse, script: Script): void => {
 export const startFakeOpenAi = async (): Promise<FakeOpenAi> => {
   const asked: Asked[] = []
   const scripts: Script[] = []
+  let sentBytes = 0
+  const sent = (size: number) => {
+    sentBytes += size
+  }
   let choose: Parameters<FakeOpenAi['choose']>[0]
   let reply: string | ((body: Asked['body']) => string) = lastWords
   const server = createServer(async (request, response) => {
@@ -145,8 +157,8 @@ export const startFakeOpenAi = async (): Promise<FakeOpenAi> => {
     if (script.delayMs) await new Promise((resolve) => setTimeout(resolve, script.delayMs))
     const said = typeof reply === 'string' ? reply : reply(body)
     const model = body?.model ?? 'none'
-    if (body?.stream !== true) return send(response, { body: completion(model, said), ...script })
-    send(response, { headers: eventStreamType, body: eventStream(model, said), ...script })
+    if (body?.stream !== true) return send(response, { body: completion(model, said), ...script }, sent)
+    send(response, { headers: eventStreamType, body: eventStream(model, said), ...script }, sent)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -154,6 +166,7 @@ export const startFakeOpenAi = async (): Promise<FakeOpenAi> => {
     url: `http://127.0.0.1:${port}/v1`,
     port,
     asked,
+    sentBytes: () => sentBytes,
     script: (...more) => void scripts.push(...more),
     choose: (next) => {
       choose = next
