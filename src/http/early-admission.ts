@@ -1,5 +1,5 @@
 import { hashToken } from '../lib/crypto.ts'
-import { AppError } from '../lib/errors.ts'
+import { isDatabaseUnavailable } from '../lib/errors.ts'
 import { admitPlaced, type Gate, type PlacedAdmission } from './authorise.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -26,6 +26,8 @@ export interface EarlyCall {
 
 const knownForMs = 60_000
 const mostKnown = 10_000
+/** A database that has not answered by then is away: one that is frozen never says so itself. */
+const patienceMs = 2_000
 
 /**
  * Makes the function that admits a call and may let its work begin at once: what was admitted a moment ago very likely
@@ -33,6 +35,9 @@ const mostKnown = 10_000
  */
 export const makeEarlyAdmission = (gate: Gate) => {
   const admitted = new Map<string, PlacedAdmission & { atMs: number }>()
+  /** Somebody has waited in vain for the database, and it has answered nobody since. */
+  let isSilent = false
+  let asking = 0
 
   const remember = (key: string, admission: PlacedAdmission): void => {
     admitted.delete(key)
@@ -44,17 +49,40 @@ export const makeEarlyAdmission = (gate: Gate) => {
     const key = `${hashToken(header ?? '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`
     const last = admitted.get(key)
     const recent = last && Date.now() - last.atMs < knownForMs ? last : undefined
-    const check = async (): Promise<CheckedAdmission> => {
+    const ask = async (): Promise<CheckedAdmission> => {
+      asking++
       try {
         const admission = await admitPlaced(gate, endpoint, name, header, address, recent?.collection.id)
         remember(key, admission)
+        isSilent = false
         return { ...admission, databaseAway: false }
       } catch (error) {
-        const away = error instanceof AppError && error.code === 'database_unavailable'
-        if (away && recent) return { identity: recent.identity, collection: recent.collection, databaseAway: true }
-        if (!away) admitted.delete(key)
+        if (!isDatabaseUnavailable(error)) {
+          admitted.delete(key)
+          isSilent = false
+        }
         throw error
+      } finally {
+        asking--
       }
+    }
+    const check = async (): Promise<CheckedAdmission> => {
+      if (!recent) return ask()
+      const asWas = { identity: recent.identity, collection: recent.collection, databaseAway: true }
+      if (isSilent && asking > 0) return asWas // one that waits is enough
+      const asked = ask().catch((error: unknown) => {
+        if (isDatabaseUnavailable(error)) return asWas
+        throw error
+      })
+      let timer: NodeJS.Timeout | undefined
+      const waited = new Promise<CheckedAdmission>((resolve) => {
+        const giveUp = () => {
+          isSilent = true
+          resolve(asWas)
+        }
+        timer = setTimeout(giveUp, isSilent ? 0 : patienceMs)
+      })
+      return Promise.race([asked, waited]).finally(() => clearTimeout(timer))
     }
     const checked = check()
     checked.catch(() => {}) // whoever began early may have ended before he asks
