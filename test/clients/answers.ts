@@ -94,8 +94,14 @@ export const embedding = (format: 'float' | 'base64'): Script => ({
   },
 })
 
-/** The smallest PNG there is. */
-export const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+/** The smallest PNG there is, with more behind its end than a record would keep in a text. */
+export const png = Buffer.concat([
+  Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+    'base64',
+  ),
+  Buffer.alloc(8 * 1024, 'jetty'),
+]).toString('base64')
 
 export const image: Script = {
   body: {
@@ -171,7 +177,7 @@ const claude = (content: Block[], stop: string | null, output = 3) => ({
   id: 'msg_fake_1',
   type: 'message',
   role: 'assistant',
-  model: 'claude-sonnet-4-5',
+  model: 'claude-sonnet-4-6',
   content,
   stop_reason: stop,
   stop_sequence: null,

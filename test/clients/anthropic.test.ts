@@ -15,7 +15,7 @@ afterEach(() => {
 })
 
 const hello = {
-  model: 'claude-sonnet-4-5',
+  model: 'claude-sonnet-4-6',
   max_tokens: 100,
   messages: [{ role: 'user' as const, content: 'Hello' }],
 }

@@ -121,6 +121,7 @@ describe('at /v1', () => {
     const run = await gateway.recorded('_images', raw.headers)
     expect(run.status).toBe('completed')
     expect(JSON.stringify(run)).not.toContain(png.slice(0, 60))
+    expect(run.steps.completion.outputs.images).toMatchObject([{ extension: 'png', content_type: 'image/png' }])
   })
 
   it('responds', async () => {
