@@ -3,16 +3,18 @@ import { nearest } from '../lib/nearest.ts'
 import { providerKeyNames } from '../model/provider-keys.ts'
 import type { LentKeys } from '../model/trial.ts'
 import { catalogue } from './catalogue.ts'
+import { replicate } from './predictions.ts'
 import type { LookUpVariable } from './provider.ts'
 
 const variable = 'JETTY_TRIAL_KEYS'
 
-const knownNames = new Set([...providerKeyNames, ...catalogue.flatMap(({ keys }) => keys)])
+const providers = [...catalogue, replicate]
+const knownNames = new Set([...providerKeyNames, ...providers.flatMap(({ keys }) => keys)])
 
 /** The names under which the provider of a key may have it. */
 const sameProvider = (name: string): string[] => [
   name,
-  ...catalogue.filter(({ keys }) => keys.includes(name)).flatMap(({ keys }) => keys),
+  ...providers.filter(({ keys }) => keys.includes(name)).flatMap(({ keys }) => keys),
 ]
 
 const keyOf = (name: string, variables: LookUpVariable): string => {
