@@ -345,7 +345,11 @@ const modelsFor = (settings: Settings, lentKeys: LentKeys) => {
     serverUrl: (variable) => serverUrls.get(variable),
     lentKeys: lentKeys.value,
     keptSeconds: settings.modelListSeconds,
-    limits: { firstByteSeconds: settings.modelFirstByteSeconds, idleSeconds: settings.modelIdleSeconds },
+    limits: {
+      firstByteSeconds: settings.modelFirstByteSeconds,
+      idleSeconds: settings.modelIdleSeconds,
+      maxBytes: settings.maxFetchBytes,
+    },
   })
 }
 

@@ -8,6 +8,7 @@ import type { Models, Route } from '../providers/provider.ts'
 import type { Given } from './ask-native.ts'
 import { type AskedCall, upstreamBody } from './asked.ts'
 import { type Frame, type FrameSource, framesFrom } from './frames-from.ts'
+import { warningsHeader } from './headers.ts'
 import { chatFromMessages, messageFromChat, messagesRequestSchema } from './messages-as-chat.ts'
 import { messageEvents } from './messages-as-chat-stream.ts'
 
@@ -42,11 +43,24 @@ const events = (source: FrameSource): Given => ({
   firstByteMs: Date.now(),
 })
 
+/** The answer, with what of the request could not be passed on in a header. */
+const warning = (given: Given, { warnings = [] }: { warnings?: string[] }): Given =>
+  warnings.length === 0 ? given : { ...given, headers: { ...given.headers, ...warningsHeader(warnings) } }
+
 const dataFrame = (data: string): Frame => ({ bytes: Buffer.from(`data: ${data}\n\n`), data })
 
-/** The chunks of a chat as the events that OpenAI's clients read. */
-const chatEvents = async function* (chunks: AsyncIterable<ChatChunk>): AsyncGenerator<Frame> {
-  for await (const chunk of chunks) yield dataFrame(JSON.stringify(chunk))
+const isUsage = ({ choices, usage }: ChatChunk): boolean => choices.length === 0 && Boolean(usage)
+
+/**
+ * The chunks of a chat as the events that OpenAI's clients read. What it used is asked for in any case, for the record;
+ * a client that did not ask for it does not get it.
+ */
+const chatEvents = async function* (chunks: AsyncIterable<ChatChunk>, request: ChatRequest): AsyncGenerator<Frame> {
+  const { include_usage: wanted } = (request.stream_options ?? {}) as { include_usage?: unknown }
+  for await (const chunk of chunks) {
+    const frame = dataFrame(JSON.stringify(chunk))
+    yield wanted !== true && isUsage(chunk) ? { ...frame, bytes: Buffer.alloc(0) } : frame
+  }
   yield dataFrame('[DONE]')
 }
 
@@ -71,8 +85,8 @@ const refusedBy = (error: AppError): Given | undefined => {
 export const makeAskConverted = (models: Converting) => {
   const byChat = async (asked: AskedCall, request: ChatRequest, caller: ModelCaller, provider: string | undefined) => {
     const chosen = { provider }
-    if (!asked.stream) return { completion: (await models.call(request, caller, chosen)).completion }
-    return { chunks: (await models.stream(request, caller, chosen)).chunks }
+    if (!asked.stream) return models.call(request, caller, chosen)
+    return models.stream({ ...request, stream_options: { include_usage: true } }, caller, chosen)
   }
 
   const byShape = async (
@@ -86,20 +100,25 @@ export const makeAskConverted = (models: Converting) => {
     if (shape === 'responses') throw noResponses(route)
     if (shape === 'embeddings') {
       const request = readBody(embeddingRequestSchema, asked)
-      return whole(embeddingBody(await models.embed(request, caller, { provider }), request.encoding_format ?? 'float'))
+      const answer = await models.embed(request, caller, { provider })
+      return warning(whole(embeddingBody(answer, request.encoding_format ?? 'float')), answer)
     }
     if (shape === 'images') {
       const request = readBody(imageRequestSchema, asked)
-      return whole(imageBody(await models.image(request, caller, { provider }), Math.floor(Date.now() / 1000)))
+      const answer = await models.image(request, caller, { provider })
+      return warning(whole(imageBody(answer, Math.floor(Date.now() / 1000))), answer)
     }
     if (shape === 'messages') {
       const given = await byChat(asked, chatFromMessages(readBody(messagesRequestSchema, asked)), caller, provider)
-      return given.chunks
-        ? events(framesFrom(messageEvents(given.chunks, asked.model), stop))
-        : whole(messageFromChat(given.completion, asked.model))
+      return 'chunks' in given
+        ? warning(events(framesFrom(messageEvents(given.chunks, asked.model), stop)), given)
+        : warning(whole(messageFromChat(given.completion, asked.model)), given)
     }
-    const given = await byChat(asked, readBody(chatRequestSchema, asked), caller, provider)
-    return given.chunks ? events(framesFrom(chatEvents(given.chunks), stop)) : whole(given.completion)
+    const request = readBody(chatRequestSchema, asked)
+    const given = await byChat(asked, request, caller, provider)
+    return 'chunks' in given
+      ? warning(events(framesFrom(chatEvents(given.chunks, request), stop)), given)
+      : warning(whole(given.completion), given)
   }
 
   return async (shape: Shape, route: Route, asked: AskedCall, caller: ModelCaller): Promise<Given> => {

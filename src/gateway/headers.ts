@@ -34,3 +34,13 @@ export const headersToProvider = (
 
 /** The headers of an answer for the client. */
 export const headersToClient = (fromProvider: Headers): Record<string, string> => chosen(fromProvider, towardsClient)
+
+const longestWarnings = 1000
+
+/** What of a request its provider has no place for, as one header. */
+export const warningsHeader = (warnings: string[]): Record<string, string> => ({
+  'x-jetty-warnings': warnings
+    .join('; ')
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, longestWarnings),
+})

@@ -1,6 +1,5 @@
-import type { ModelUsage } from '../../model/chat.ts'
 import type { EmbeddingRequest } from '../../model/embedding.ts'
-import { usageOf } from '../usage.ts'
+import { usageIn } from '../usage.ts'
 import { jsonOf, post } from './read-answer.ts'
 import { isObject, onTheWay, unreadable } from './refusal.ts'
 import type { Embedded, WireCall } from './wire.ts'
@@ -22,9 +21,6 @@ const numbersOf = (vector: unknown): number[] | undefined => {
 
 const textsIn = ({ input }: EmbeddingRequest): number =>
   Array.isArray(input) && typeof input[0] !== 'number' ? input.length : 1
-
-const usageIn = ({ usage }: EmbeddingList): ModelUsage | null =>
-  usageOf({ choices: [], usage } as Parameters<typeof usageOf>[0])
 
 /** Vectors by their `index`: an answer may have them in any order. */
 const vectorsOf = (list: EmbeddingList, expected: number): number[][] | undefined => {
@@ -49,7 +45,7 @@ export const embedOverOpenAi = async (request: EmbeddingRequest, call: WireCall)
     const list = await jsonOf(call, answer, 'list of embeddings', isList)
     const embeddings = vectorsOf(list, textsIn(request))
     if (!embeddings) throw unreadable(call, 'embedding of each text', { ...answer, text: JSON.stringify(list) })
-    return { embeddings, usage: usageIn(list), warnings: [] }
+    return { embeddings, usage: usageIn(list.usage), warnings: [] }
   } catch (error) {
     throw onTheWay(error, call)
   }

@@ -1,12 +1,9 @@
 import { fileFormatOf } from '../../lib/file-format.ts'
-import type { ModelUsage } from '../../model/chat.ts'
 import type { ImageRequest, MadeImage } from '../../model/image.ts'
-import { usageOf } from '../usage.ts'
+import { usageIn } from '../usage.ts'
 import { jsonOf, post } from './read-answer.ts'
 import { impossible, isObject, onTheWay, unreadable } from './refusal.ts'
 import type { Drawn, WireCall } from './wire.ts'
-
-const largestImage = 64 * 1024 * 1024
 
 interface ImageList {
   data: Record<string, unknown>[]
@@ -30,7 +27,7 @@ const bytesOf = async (one: Record<string, unknown>, call: WireCall): Promise<Ui
   const [, , data] = dataUri.exec(one.url) ?? []
   if (data !== undefined) return Buffer.from(data, 'base64')
   // At an address of its own, without the key.
-  return (await call.download(one.url, { maxBytes: largestImage, signal: call.signal })).bytes()
+  return (await call.download(one.url, { signal: call.signal, ...call.limits })).bytes()
 }
 
 const madeOf = async (one: Record<string, unknown>, call: WireCall): Promise<MadeImage | undefined> => {
@@ -39,12 +36,6 @@ const madeOf = async (one: Record<string, unknown>, call: WireCall): Promise<Mad
   const revised = one.revised_prompt
   return { ...(await imageOf(bytes)), ...(typeof revised === 'string' ? { revised_prompt: revised } : {}) }
 }
-
-const usageIn = ({ usage }: ImageList): ModelUsage | null =>
-  usageOf({
-    choices: [],
-    usage: usage && { ...usage, prompt_tokens: usage.input_tokens, completion_tokens: usage.output_tokens },
-  } as Parameters<typeof usageOf>[0])
 
 const bodyFor = ({ images, aspect_ratio: ratio, ...request }: ImageRequest, call: WireCall) => ({
   ...request,
@@ -63,7 +54,7 @@ export const drawOverOpenAi = async (request: ImageRequest, call: WireCall): Pro
     const list = await jsonOf(call, answer, 'list of images', isList)
     const made = (await Promise.all(list.data.map((one) => madeOf(one, call)))).filter((one) => one !== undefined)
     if (made.length === 0) throw unreadable(call, 'image', { ...answer, text: JSON.stringify(list) })
-    return { images: made, text: '', usage: usageIn(list), warnings: [] }
+    return { images: made, text: '', usage: usageIn(list.usage), warnings: [] }
   } catch (error) {
     throw onTheWay(error, call)
   }

@@ -5,10 +5,12 @@ import type { EmbeddingRequest } from '../../model/embedding.ts'
 import type { ImageRequest, MadeImage } from '../../model/image.ts'
 import type { LookUpVariable, Target } from '../provider.ts'
 
-/** Seconds; see the settings of the same names. */
+/** See the settings of the same names. */
 export interface CallLimits {
   firstByteSeconds: number
   idleSeconds: number
+  /** Of an answer or a file, unpacked. */
+  maxBytes?: number
 }
 
 /** A call on its way to a provider. */

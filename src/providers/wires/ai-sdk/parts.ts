@@ -6,7 +6,6 @@ import { impossible, isObject } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 import { cacheMark } from './cache-mark.ts'
 
-const largestFile = 64 * 1024 * 1024
 const unknownType = 'application/octet-stream'
 
 /** What the parts of one request are read with. */
@@ -42,7 +41,7 @@ const isSupported = (url: URL, type: string, supported: Record<string, RegExp[]>
   Object.entries(supported).some(([pattern, urls]) => fits(pattern, type) && urls.some((one) => one.test(url.href)))
 
 const downloaded = async (url: URL, where: string, { call }: Reading): Promise<LanguageModelV3FilePart> => {
-  const answer = await call.download(url.href, { maxBytes: largestFile, signal: call.signal, ...call.limits })
+  const answer = await call.download(url.href, { signal: call.signal, ...call.limits })
   if (answer.status !== 200) {
     throw impossible(call, `${where} could not be fetched: ${url.origin} answered ${answer.status}`, 'Check the URL.')
   }

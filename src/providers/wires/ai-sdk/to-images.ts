@@ -1,7 +1,6 @@
 import type { ImageModelV3, LanguageModelV3, LanguageModelV3File } from '@ai-sdk/provider'
-import type { ChatCompletion } from '../../../model/chat.ts'
 import type { ImageRequest } from '../../../model/image.ts'
-import { usageOf } from '../../usage.ts'
+import { usageIn } from '../../usage.ts'
 import { imageOf } from '../openai-images.ts'
 import { impossible, unreadable } from '../refusal.ts'
 import type { Drawn, WireCall } from '../wire.ts'
@@ -70,7 +69,7 @@ export const imagesFromChat = async (model: LanguageModelV3, request: ImageReque
   return {
     images: await Promise.all(files.map(({ data, mediaType }) => imageOf(bytesOf(data), mediaType))),
     text,
-    usage: usageOf({ choices: [], usage: toUsage(usage) } as ChatCompletion),
+    usage: usageIn(toUsage(usage)),
     warnings: [...unsent(request), ...sentencesOf(warnings)],
   }
 }
