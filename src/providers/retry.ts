@@ -23,15 +23,18 @@ const final = (error: AppError, tries: number): AppError =>
  * seconds or when the provider says. This is the one place where a call to a model is repeated, and its failures are
  * never `retryable`: a step may make many calls, and tried again as a whole it would pay for all of them.
  */
-export const withRetries = async <T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+export const withRetries = async <T>(call: () => Promise<T>, caller: { readonly signal: AbortSignal }): Promise<T> => {
   for (let tries = 1; ; tries++) {
     try {
       return await call()
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       const waitMs = error.retryAfterSeconds === undefined ? backoffMs(tries) : error.retryAfterSeconds * 1000
-      if (!error.retryable || tries >= mostTries || waitMs > longestWaitMs || signal.aborted) throw final(error, tries)
-      await delay(waitMs, undefined, { signal })
+      if (!error.retryable || tries >= mostTries || waitMs > longestWaitMs || caller.signal.aborted)
+        throw final(error, tries)
+      await delay(waitMs, undefined, { signal: caller.signal }).catch((cause) => {
+        throw new AppError('cancelled', 'The call was interrupted before it was tried again', { cause })
+      })
     }
   }
 }

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest'
+import { AppError } from '../lib/errors.ts'
+import { withRetries } from './retry.ts'
+
+const passing = (retryAfterSeconds: number) =>
+  new AppError('upstream_failed', 'busy', { retryable: true, retryAfterSeconds })
+const quiet = new AbortController().signal
+
+/** Fails with each of these, then answers. */
+const failing = (...errors: unknown[]) => {
+  let calls = 0
+  return {
+    call: async () => {
+      const error = errors[calls++]
+      if (error) throw error
+      return 'answer'
+    },
+    calls: () => calls,
+  }
+}
+
+describe('a call', () => {
+  it('is sent three times, and its failure is final', async () => {
+    const two = failing(passing(0), passing(0))
+    expect(await withRetries(two.call, quiet)).toBe('answer')
+    const three = failing(passing(0), passing(0), passing(0))
+    await expect(withRetries(three.call, quiet)).rejects.toMatchObject({
+      message: 'busy (tried 3 times)',
+      retryable: false,
+    })
+    expect(three.calls()).toBe(3)
+  })
+
+  it('is not sent again for what does not pass, or passes too late', async () => {
+    for (const error of [new AppError('upstream_failed', 'no'), passing(61)]) {
+      const one = failing(error)
+      await expect(withRetries(one.call, quiet)).rejects.toMatchObject({ message: error.message, retryable: false })
+      expect(one.calls()).toBe(1)
+    }
+  })
+
+  it('is cancelled while it waits for its next try', async () => {
+    const stop = new AbortController()
+    const waiting = withRetries(failing(passing(30)).call, stop.signal)
+    setTimeout(() => stop.abort(), 20)
+    await expect(waiting).rejects.toMatchObject({ name: 'AppError', code: 'cancelled' })
+  })
+})
