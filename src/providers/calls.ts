@@ -70,7 +70,7 @@ export const makeCalls = (
   return {
     async call(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
-      const { completion, warnings } = await withRetries(() => wire.complete(request, call), caller.signal)
+      const { completion, warnings } = await withRetries(() => wire.complete(request, call), caller)
       const usage = usageOf(completion)
       return {
         completion,
@@ -83,17 +83,17 @@ export const makeCalls = (
     },
     async stream(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
-      const { chunks, warnings } = await withRetries(() => wire.stream(request, call), caller.signal)
+      const { chunks, warnings } = await withRetries(() => wire.stream(request, call), caller)
       return { ...answeredBy(call), warnings, chunks }
     },
     async embed(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'embeddings')
-      const { embeddings, usage, warnings } = await withRetries(() => wire.embed(request, call), caller.signal)
+      const { embeddings, usage, warnings } = await withRetries(() => wire.embed(request, call), caller)
       return { embeddings, ...answeredBy(call), usage, cost_usd: await costOf(call, usage), warnings }
     },
     async image(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'images')
-      const drawn = await withRetries(() => wire.draw(request, call), caller.signal)
+      const drawn = await withRetries(() => wire.draw(request, call), caller)
       const { images, text, usage, stated_cost: stated, warnings } = drawn
       return { images, text, ...answeredBy(call), usage, cost_usd: await costOf(call, usage, stated), warnings }
     },

@@ -4,7 +4,7 @@ import { withRetries } from './retry.ts'
 
 const passing = (retryAfterSeconds: number) =>
   new AppError('upstream_failed', 'busy', { retryable: true, retryAfterSeconds })
-const quiet = new AbortController().signal
+const quiet = new AbortController()
 
 /** Fails with each of these, then answers. */
 const failing = (...errors: unknown[]) => {
@@ -41,7 +41,7 @@ describe('a call', () => {
 
   it('is cancelled while it waits for its next try', async () => {
     const stop = new AbortController()
-    const waiting = withRetries(failing(passing(30)).call, stop.signal)
+    const waiting = withRetries(failing(passing(30)).call, stop)
     setTimeout(() => stop.abort(), 20)
     await expect(waiting).rejects.toMatchObject({ name: 'AppError', code: 'cancelled' })
   })

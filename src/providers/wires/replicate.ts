@@ -192,7 +192,7 @@ export const predictAtReplicate = async (
       predict_seconds: state.metrics?.predict_time ?? null,
       cost_usd: null,
       keeps: (url) => isAt(url, account) || (URL.canParse(url) && ownHost.test(new URL(url).hostname)),
-      file: (url, elsewhere) => withRetries(() => fetchFile(account, url, elsewhere, signal), signal),
+      file: (url, elsewhere) => withRetries(() => fetchFile(account, url, elsewhere, signal), { signal }),
     }
   } finally {
     signal.removeEventListener('abort', stop)
