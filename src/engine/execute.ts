@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { z } from 'zod'
 import { type ActivityContext, WaitUntil } from '../activities/activity.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { issueText } from '../lib/issue-text.ts'
 import type { LiveRun } from './context.ts'
 import type { ProgramStep } from './program.ts'
 
@@ -39,7 +40,7 @@ const explain = (step: ProgramStep, error: z.ZodError, given: Record<string, unk
       const missing = issue.path.length === 1 && !Object.hasOwn(given, name)
       return missing
         ? `Step '${step.name}': parameter '${name}' of ${step.activity.name} is required`
-        : `Step '${step.name}': parameter '${name}' of ${step.activity.name} is not valid: ${issue.message}`
+        : `Step '${step.name}': parameter '${name}' of ${step.activity.name} is not valid: ${issueText(issue)}`
     })
     .join('; ')
 

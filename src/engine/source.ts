@@ -77,9 +77,10 @@ export const staticValue = (written: unknown, roots: Roots, report: Report): Sou
 
 /** An object in which keys that end `_path` are references, at any depth (contract 4.2, nested objects). */
 export const nestedObject = (written: unknown, roots: Roots, report: Report): Source => {
-  if (typeof written !== 'object' || written === null || Array.isArray(written)) {
-    return staticValue(written, roots, report)
+  if (Array.isArray(written)) {
+    return simplify({ kind: 'list', items: written.map((item) => nestedObject(item, roots, report)) })
   }
+  if (typeof written !== 'object' || written === null) return staticValue(written, roots, report)
   const keys = Object.entries(written)
   const byPath = new Set(keys.map(([key]) => referenceTarget(key)))
   const entries = keys.flatMap(([key, item]): [string, Source][] => {

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { AppError, type FieldIssue, toAppError } from '../lib/errors.ts'
+import { issueText } from '../lib/issue-text.ts'
 import type { ErrorBody } from './endpoint.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 
@@ -72,7 +73,7 @@ const issueOf = (place: 'body' | 'query', issue: z.core.$ZodIssue, input: unknow
   if (missing) return { loc, msg: 'Field required', type: 'missing' }
   const ofName = issue.code === 'invalid_key' ? issue.issues[0] : undefined
   if (ofName) return { loc, msg: ofName.message, type: ofName.code }
-  return { loc, msg: issue.message, type: issue.code }
+  return { loc, msg: issueText(issue), type: issue.code }
 }
 
 /** At most this many faults are listed; a body of a million wrong items needs no answer of a million lines. */

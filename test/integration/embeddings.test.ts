@@ -68,7 +68,8 @@ it('a long list keeps its order over several calls, and its vectors are kept out
 it('a list that is no list of texts is not sent', async () => {
   const run = await embed({ input: [1, { a: 2 }] })
   expect(run.steps.vectors.error_detail.code).toBe('parameter_invalid')
-  expect(run.error).toContain("parameter 'input' of litellm_embeddings is not valid")
+  expect(run.error).toContain("parameter 'input' of litellm_embeddings is not valid: Invalid input: ")
+  expect(run.error).toContain('expected string, received array; or at 0 expected string, received number')
   expect(openai.asked).toEqual([])
 })
 

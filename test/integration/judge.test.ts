@@ -148,5 +148,8 @@ it('without an instruction, or without an item, nothing is asked, and the error 
   expect(first.error).toContain("parameter 'instruction' of simple_judge is required")
   const second = await jetty.run({ ...judging({}), init_params: {} })
   expect(second.error).toContain("simple_judge needs 'item' or 'items'")
+  const third = await jetty.run({ step_configs: { judge: { activity: 'simple_judge' } }, steps: ['judge'] })
+  expect(third.error).toContain("parameter 'instruction' of simple_judge is required")
+  expect(third.error).toContain("'item' or 'items' is required as well")
   expect(openai.asked).toEqual([])
 })

@@ -184,6 +184,7 @@ describe('replicate_run', () => {
             prompt_path: 'init_params.words[1]',
             image_path: 'init_params.file_paths[0]',
             deep: { list_path: 'init_params.words' },
+            turns: [{ role: 'user', content_path: 'init_params.words[1]' }, 'init_params.words'],
           },
         },
       },
@@ -195,6 +196,7 @@ describe('replicate_run', () => {
       prompt: 'cat',
       image: run.init_params.file_paths[0],
       deep: { list: ['a', 'cat'] },
+      turns: [{ role: 'user', content: 'cat' }, 'init_params.words'],
     })
     const { output, videos, images } = run.steps.make.outputs
     expect(output).toMatchObject({ got: 'it begins data:image/png;base64,', thumb: images[0].path })

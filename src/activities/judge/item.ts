@@ -41,6 +41,11 @@ export const shownItem = async (item: Json, context: ActivityContext): Promise<s
     return imagePart(await modelImage(await context.files.open(path), context.settings.modelFileBytes))
   }
   if (isImageUrl(item)) return imagePart(item)
+  if (typeof item === 'string' && /^data:image\//i.test(item)) {
+    throw new AppError('parameter_invalid', 'simple_judge: an item is an image as a data URI', {
+      hint: 'Send the image as a file with the run, and give its storage path.',
+    })
+  }
   const text = asText(item)
   if (text.trim() === '') context.warn('simple_judge: an item is empty')
   else if (text.length <= longestPath && /^\S+$/.test(text) && imageName.test(text)) {

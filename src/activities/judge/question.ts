@@ -50,15 +50,17 @@ export const questionOf = ({ judge_type, scale_range, score_range, categories }:
   throw invalid("judge_type 'categorical' without categories", 'Name them: "categories": ["good", "poor"].')
 }
 
+/** Only of a comparison can it be said. */
+const evens = new Set(['tie', 'tied', 'draw'])
 const places = new Set(['first', 'second', 'third', 'fourth', 'fifth'])
 const contests = new Set(['better', 'best', 'win', 'wins', 'winner', 'preferred'])
 const nouns = new Set(['item', 'response', 'answer', 'option', 'candidate', 'model', 'output', 'text', 'image'])
 
-/** Whether the categories speak of the items' places, as `first_better` and `model_b` do. */
+/** Whether the categories speak of the items' places, as `first_better` and `model_b` do, or of a tie. */
 export const comparesItems = (question: Question): boolean =>
   question.type === 'categorical' &&
   question.categories.some((category) => {
     const words = category.toLowerCase().split(/[^\p{L}\p{N}]+/u)
-    if (words.some((word) => places.has(word))) return true
+    if (words.some((word) => places.has(word) || evens.has(word))) return true
     return words.some((word) => /^[a-e1-9]$/.test(word)) && words.some((word) => contests.has(word) || nouns.has(word))
   })

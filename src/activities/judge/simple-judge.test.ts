@@ -156,6 +156,7 @@ describe('several items', () => {
     ['first_better', 'second_better', 'tie'],
     ['model_a', 'model_b'],
     ['A is better', 'B is better'],
+    ['A', 'B', 'tie'],
   ])('are compared in one call where the categories speak of places: %s, %s', async (...categories) => {
     const asked = judging([`{"label": "${categories[1]}"}`])
     const outputs = await judge({ items, categories }, asked)
@@ -255,6 +256,16 @@ describe('an image', () => {
     const items = Array(33).fill(image)
     const error = await failure(judge({ items, categories: ['first_better', 'tie'] }, asked))
     expect(error).toMatchObject({ code: 'too_large', hint: expect.stringContaining('JETTY_MAX_MEDIA_FILES') })
+    expect(asked.requests).toEqual([])
+  })
+
+  it('given as a data URI is refused, not judged as a text', async () => {
+    const asked = judging(['{"score": 5}'])
+    for (const item of [uri, uri.replace('data:', 'DATA:')]) {
+      const error = await failure(judge({ item }, asked))
+      expect(error).toMatchObject({ code: 'parameter_invalid', hint: expect.stringContaining('storage path') })
+      expect(error.message).not.toContain('base64')
+    }
     expect(asked.requests).toEqual([])
   })
 

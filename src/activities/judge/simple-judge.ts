@@ -13,7 +13,9 @@ const callsAtATime = 4
 const range = z.union([z.tuple([z.number(), z.number()]), z.object({ min: z.number(), max: z.number() })])
 const name = z.string().trim().min(1).max(100)
 
-const parameters = z.object({
+const isGiven = (value: Json): boolean => value !== undefined && value !== null
+
+const declared = z.object({
   item: z
     .unknown()
     .optional()
@@ -54,7 +56,7 @@ const parameters = z.object({
     .boolean()
     .optional()
     .describe(
-      'One verdict over all items together instead of one for each. true where categories speak of places, such as first_better.',
+      'One verdict over all items together instead of one for each. true where categories speak of places, such as first_better, or of a tie.',
     ),
   with_explanation: z
     .boolean()
@@ -65,16 +67,20 @@ const parameters = z.object({
   system_prompt: z.string().optional().describe('Stands in the place of the system message.'),
   max_tokens: z.number().int().min(1).optional().describe('Most tokens of an answer.'),
 })
+/** Where the instruction is missing as well, both are told at once. */
+const parameters = declared.refine(({ item, items, instruction }) => [item, items, instruction].some(isGiven), {
+  message: "'item' or 'items' is required as well",
+  when: () => true,
+})
 
 type Parameters = z.output<typeof parameters>
 
 const itemsOf = ({ item, items }: Parameters, context: ActivityContext): Json[] => {
-  const given = (value: Json) => value !== undefined && value !== null
-  if (given(item)) {
-    if (given(items)) context.warn("simple_judge: both item and items are given; 'item' is judged")
+  if (isGiven(item)) {
+    if (isGiven(items)) context.warn("simple_judge: both item and items are given; 'item' is judged")
     return [item]
   }
-  const list = Array.isArray(items) ? items : given(items) ? [items] : undefined
+  const list = Array.isArray(items) ? items : isGiven(items) ? [items] : undefined
   if (list && list.length > 0) return list
   const message = list
     ? "simple_judge: 'items' is an empty list"
@@ -139,7 +145,7 @@ export const simpleJudge = activity({
   gotchas: [
     'The parameters are item or items, and instruction. content and criteria are old names of item and instruction.',
     'Several items get one verdict each. They are compared in one call where categories speak of places ' +
-      '(first_better, model_b), or where compare_items says so.',
+      '(first_better, model_b) or of a tie, or where compare_items says so.',
     'With judge_type categorical score is null: score_range then gives labels such as "4", not numbers. For a number, ' +
       'use scale.',
     'An image is the storage path of a .webp, .png, .jpg, .jpeg or .gif of at most 20 MiB (JETTY_MAX_MODEL_FILE_BYTES), or a file object of a step; ' +
