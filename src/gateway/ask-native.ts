@@ -9,21 +9,23 @@ import { headersToClient, headersToProvider } from './headers.ts'
 import { failureIn, isEventData } from './meaning.ts'
 import type { RefusedAnswer } from './refused.ts'
 import { type Beginning, jsonObjectIn, readBeginning } from './relay-whole.ts'
+import type { Stop } from './stop.ts'
 import { unpacked } from './unpacked.ts'
 import { openUpstream, type UpstreamAnswer } from './upstream.ts'
 
 /** What somebody who was asked gave; nothing of it was shown to the client yet. */
-export type Given = {
-  status: number
-  headers: Record<string, string>
-  firstByteMs: number
-} & /** `failure`: it came with a status of success, and says that it is none. */
-(
-  | { kind: 'whole'; bytes: Buffer; failure?: { code: string; message: string } }
+export type Given = { status: number; headers: Record<string, string>; firstByteMs: number } & (
+  | { kind: 'whole'; bytes: Buffer; failure?: SaidFailure }
   | { kind: 'large'; beginning: Required<Beginning> }
   | { kind: 'events'; source: FrameSource }
   | { kind: 'refused'; bytes: Buffer; error: AppError }
 )
+
+/** An answer with a status of success that says itself that it is none. */
+interface SaidFailure {
+  code: string
+  message: string
+}
 
 export interface AskLimits {
   firstByteSeconds: number
@@ -72,7 +74,7 @@ export const askNative = async (
   asked: AskedCall,
   clientHeaders: IncomingHttpHeaders,
   limits: AskLimits,
-  signal: AbortSignal,
+  stop: Stop,
 ): Promise<Given> => {
   const request = {
     agent: route.agent,
@@ -84,16 +86,16 @@ export const askNative = async (
   let refused: (RefusedAnswer & { firstByteMs: number }) | undefined
   const once = async (): Promise<Given> => {
     refused = undefined
-    const answer = unpacked(await openUpstream(request, signal), route.provider.name)
+    const answer = unpacked(await openUpstream(request, stop), route.provider.name)
     const firstByteMs = Date.now()
     if (answer.status >= 200 && answer.status < 300) return readAnswer(route, answer, firstByteMs)
     refused = { ...(await readRefusal(answer)), firstByteMs }
     throw refusal(route, refused.status, refused.bytes.toString(), refused.headers)
   }
   try {
-    return await withRetries(once, signal)
+    return await withRetries(once, stop)
   } catch (error) {
-    if (signal.aborted) throw new AppError('cancelled', 'The client went away before the answer was there')
+    if (stop.isStopped) throw new AppError('cancelled', 'The client went away before the answer was there')
     if (!refused || !(error instanceof AppError)) throw onTheWay(error, route)
     return { kind: 'refused', ...refused, headers: headersToClient(refused.headers), error }
   }

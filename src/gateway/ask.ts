@@ -9,6 +9,7 @@ import { makeAskConverted } from './ask-converted.ts'
 import { type AskLimits, askNative, type Given } from './ask-native.ts'
 import { type AskedCall, askedOf, upstreamBody } from './asked.ts'
 import { askInTurn } from './fallback.ts'
+import type { Stop } from './stop.ts'
 import type { Ticket } from './ticket.ts'
 
 export interface AskDeps {
@@ -26,7 +27,7 @@ export interface ToAsk {
   asked: AskedCall
   environment: Environment
   headers: IncomingHttpHeaders
-  signal: AbortSignal
+  stop: Stop
 }
 
 /**
@@ -47,14 +48,16 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
   }
 
   const askOne = async (call: ToAsk): Promise<Given> => {
-    const { ticket, asked, environment, headers, signal } = call
+    const { ticket, asked, environment, headers, stop } = call
     const { shape, place, settings } = ticket
     const { model } = asked
     const caller: ModelCaller = {
       env: environment.get,
       lent: environment.lent,
       admit: (outgoing) => guard({ collectionId: place.collectionId, settings }, outgoing),
-      signal,
+      get signal() {
+        return stop.signal
+      },
     }
     const route = await models.route({ model, provider: asked.block.model_provider }, caller, shape)
     ticket.provider = route.provider
@@ -63,7 +66,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const kept = isCaching ? await atHand(route, call) : undefined
     if (kept) return kept
     if (!route.native) return askConverted(shape, route, asked, caller)
-    return askNative(route, asked, headers, limits, signal)
+    return askNative(route, asked, headers, limits, stop)
   }
 
   return (call: ToAsk): Promise<Given> => {

@@ -16,6 +16,7 @@ import type { Recorder } from './recorder.ts'
 import { refusedBody, refusedStatus } from './refused.ts'
 import { relayEvents } from './relay-events.ts'
 import { relayLarge } from './relay-whole.ts'
+import { makeStop, type Stop } from './stop.ts'
 import { finishedCall, type Keep, makeTicket, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
 import { beginTrialCall, endTrialCall } from './trial-call.ts'
 
@@ -90,23 +91,23 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     shape: Shape,
     admission: PlacedAdmission,
     startedMs: number,
-    signal: AbortSignal,
+    stop: Stop,
   ): Promise<Started> => {
     const trial = asked.block.use_trial_keys ? await beginTrialCall(deps.lending, admission) : undefined
     const environment = await deps.environmentOf(admission.collection.environment_id, trial?.lent ?? [])
     const ticket = makeTicket(shape, asked, call.incoming.headers, admission, environment, startedMs, trial)
     if (ticket.recorded && deps.recorder.full) throw noRoom()
-    const given = ask({ ticket, asked, environment, headers: call.incoming.headers, signal })
+    const given = ask({ ticket, asked, environment, headers: call.incoming.headers, stop })
     given.catch(() => {}) // looked at once the call is admitted
     return { ticket, given }
   }
 
   /** Begins with what was known a moment ago, and once more where that is not so any longer. */
-  const admitAndStart = async (call: SocketCall, asked: AskedCall, shape: Shape, stop: { now: AbortController }) => {
+  const admitAndStart = async (call: SocketCall, asked: AskedCall, shape: Shape, stop: { now: Stop }) => {
     const startedMs = Date.now()
     const named = asked.block.collection ?? call.incoming.headers['x-jetty-collection']?.toString()
     const admission = call.admit(named || undefined)
-    const begin = (admitted: PlacedAdmission) => start(call, asked, shape, admitted, startedMs, stop.now.signal)
+    const begin = (admitted: PlacedAdmission) => start(call, asked, shape, admitted, startedMs, stop.now)
     // What a trial pays for is counted, and that once: it begins when it is admitted.
     const known = asked.block.use_trial_keys ? undefined : admission.known
     const early = known && begin(known)
@@ -115,8 +116,8 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
       const checked = await admission.checked
       const isRight = known && isSame(known, checked)
       if (early && !isRight) {
-        stop.now.abort()
-        stop.now = new AbortController()
+        stop.now.stop()
+        stop.now = makeStop()
       }
       const started = await (early && isRight ? early : begin(checked))
       started.ticket.databaseAway = checked.databaseAway
@@ -124,7 +125,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
       if (started.ticket.recorded) deps.recorder.begin(started.ticket)
       return started
     } catch (error) {
-      stop.now.abort()
+      stop.now.stop()
       throw error
     }
   }
@@ -187,8 +188,8 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
 
   return {
     async answer(call, shape) {
-      const stop = { now: new AbortController() }
-      whenGone(call.outgoing, () => stop.now.abort())
+      const stop = { now: makeStop() }
+      whenGone(call.outgoing, () => stop.now.stop())
       const asked = readAsked(await call.readBody(), shape)
       const { ticket, given } = await admitAndStart(call, asked, shape, stop)
       const answer = await given.catch((thrown: unknown) => fail(call, ticket, thrown))

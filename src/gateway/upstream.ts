@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { AppError } from '../lib/errors.ts'
 import { asNetworkError } from '../lib/net-hop.ts'
+import type { Stop } from './stop.ts'
 
 /** What is sent, and how long an answer may take to begin and may be silent. */
 export interface UpstreamRequest {
@@ -44,9 +45,9 @@ const gone = () => new AppError('cancelled', 'The client went away before the an
 
 /**
  * Sends a request and resolves when the answer begins, whatever its status. Rejects with `network_failed`, `timed_out`,
- * `address_refused`, or `cancelled` as soon as the signal fires. Chunks are handed on as they come off the socket.
+ * `address_refused`, or `cancelled` as soon as it is stopped. Chunks are handed on as they come off the socket.
  */
-export const openUpstream = (request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> =>
+export const openUpstream = (request: UpstreamRequest, stop: Stop): Promise<UpstreamAnswer> =>
   new Promise((resolve, reject) => {
     const { agent, url } = request
     let controller: Dispatcher.DispatchController | undefined
@@ -59,15 +60,14 @@ export const openUpstream = (request: UpstreamRequest, signal: AbortSignal): Pro
       stopped = true
       controller?.abort(gone())
     }
-    const onAbort = () => {
+    if (stop.isStopped) return reject(gone())
+    const forget = stop.onStop(() => {
       abort()
       reject(gone())
-    }
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
+    })
 
     const finish = (problem?: AppError) => {
-      signal.removeEventListener('abort', onAbort)
+      forget()
       if (stopped || ended) return
       ended = problem ? { problem } : {}
       sink?.end(problem)
