@@ -46,6 +46,8 @@ const lookEveryMs = 30_000
 /** No sequential scans and no merge joins: a generic plan knows nothing of how much comes. */
 const session = '-c enable_seqscan=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan -c jit=off'
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
 const sizeOf = ({ initParams, step }: RecordedCall): number =>
   1_000 + (initParams.text?.length ?? 0) + step.inputs.length + (step.outputs?.length ?? 0) + (step.error?.length ?? 0)
 
@@ -95,7 +97,7 @@ export const openRecordLane = (options: {
   }
 
   const drain = async (): Promise<void> => {
-    await null // calls of the same tick share the first statement
+    await nextTurn() // what ends in the same turn of the event loop shares the first statement
     while (queue.length > 0) {
       const batch = queue.splice(0, isAway ? queue.length : writer.batchOf(queue.length))
       await send(batch)
