@@ -39,6 +39,7 @@ const callerOf = async (
     env: (name) => environment.get(name),
     lent: (name) => environment.lent(name),
     admit: (call) => rules.guard({ collectionId, runKey, settings }, call),
+    allowedHosts: settings.allowed_hosts ?? undefined,
     fallbackModels: settings.fallback_models ?? [],
     onFallback: ({ model, code, message }) =>
       warn(`Model '${model}' could not answer, and the next one was asked: ${message}`, { model, code }),

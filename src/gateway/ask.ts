@@ -55,6 +55,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
       env: environment.get,
       lent: environment.lent,
       admit: (outgoing) => guard({ collectionId: place.collectionId, settings }, outgoing),
+      allowedHosts: settings.allowed_hosts ?? undefined,
       get signal() {
         return stop.signal
       },

@@ -58,7 +58,7 @@ export const makeCalls = (
     const call: WireCall = {
       ...target,
       open: async (url, request) => makeOpener(await ways.agent(target.trusted))(url, request),
-      download: ways.fetch,
+      download: (url, request) => ways.fetch(url, { ...request, allowedHosts: caller.allowedHosts }),
       env: (name) => caller.env(name),
       limits: ways.limits,
       signal: caller.signal,

@@ -1,23 +1,26 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startFakeAnthropic } from '../fakes/anthropic.ts'
-import type { FakeProvider } from '../fakes/wire-server.ts'
+import { type FakeProvider, json, startFakeProvider } from '../fakes/wire-server.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 const inEnvironment = 'sk-ant-unmistakable-through-the-door-9a31'
 
 let fake: FakeProvider
+let painter: FakeProvider
 let jetty: TestServer
 
 beforeAll(async () => {
   fake = await startFakeAnthropic()
-  jetty = await startTestServer({ env: { ANTHROPIC_BASE_URL: fake.url } })
+  painter = await startFakeProvider(() => json({ created: 1, data: [{ url: 'https://example.org/picture.png' }] }))
+  jetty = await startTestServer({ env: { ANTHROPIC_BASE_URL: fake.url, OPENAI_BASE_URL: `${painter.url}/v1` } })
   await jetty.call('PATCH', '/api/v1/collections/acme/environment', {
-    environment_variables: { ANTHROPIC_API_KEY: inEnvironment },
+    environment_variables: { ANTHROPIC_API_KEY: inEnvironment, OPENAI_API_KEY: inEnvironment },
   })
 })
 afterAll(async () => {
   await jetty?.close()
   await fake?.close()
+  await painter?.close()
 })
 
 const model = 'anthropic/claude-sonnet-4-5'
@@ -90,4 +93,12 @@ it('a refusal keeps its status, and an answer that breaks off is a failed record
   await expect(cut.text()).rejects.toThrow()
   const run = await recorded(cut)
   expect(run).toMatchObject({ status: 'failed' })
+})
+
+it('what a model names is fetched from hosts that the collection may reach, and from no other', async () => {
+  await jetty.call('PATCH', '/api/v1/collections/acme/settings', { allowed_hosts: ['example.com'] })
+  const draw = { activity: 'litellm_image_generation', model: 'openai/gpt-image-1', prompt: 'A cat' }
+  const run = await jetty.run({ step_configs: { draw }, steps: ['draw'] })
+  expect(run.status).toBe('failed')
+  expect(JSON.stringify(run)).toContain("The host 'example.org' is not among those that this collection may reach")
 })

@@ -1,5 +1,6 @@
 import { createVerify, generateKeyPairSync } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
+import { AppError } from '../../src/lib/errors.ts'
 import type { Fetch } from '../../src/lib/net.ts'
 import { embeddingBody } from '../../src/model/embedding.ts'
 import { startFakeAnthropic } from '../fakes/anthropic.ts'
@@ -132,6 +133,24 @@ describe('images', () => {
     expect(answer.usage).toMatchObject({ prompt_tokens: 10, completion_tokens: 1000 })
     expect(fake.asked[0]?.body).toEqual({ model: 'gpt-image-1', prompt: 'A cat', size: '1024x1024', quality: 'low' })
     expect(downloads).toEqual(form === 'url' ? ['https://pictures.example/1.png'] : [])
+  })
+
+  it('that cannot be fetched are not made and paid for again', async () => {
+    const fake = await started(() =>
+      startFakeProvider(() => json({ data: [{ url: 'https://pictures.example/1.png' }] })),
+    )
+    const away: Fetch = () => Promise.reject(new AppError('network_failed', 'nobody there'))
+    const gone: Fetch = async (url) => ({ ...(await served(url)), status: 404 })
+    for (const [download, times] of [
+      [away, 3],
+      [gone, 1],
+    ] as const) {
+      const { models, downloads } = worldOf(fake, download)
+      fake.asked.length = 0
+      const making = models.image({ model: 'openai/gpt-image-1', prompt: 'A cat' }, callerOf({ OPENAI_API_KEY: key }))
+      await expect(making).rejects.toMatchObject({ retryable: false })
+      expect([fake.asked.length, downloads.length]).toEqual([1, times])
+    }
   })
 
   it('of Gemini come with what it says about them, and begin from others', async () => {

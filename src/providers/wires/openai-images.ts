@@ -1,5 +1,7 @@
+import { AppError } from '../../lib/errors.ts'
 import { fileFormatOf } from '../../lib/file-format.ts'
 import type { ImageRequest, MadeImage } from '../../model/image.ts'
+import { withRetries } from '../retry.ts'
 import { usageIn } from '../usage.ts'
 import { jsonOf, post } from './read-answer.ts'
 import { impossible, isObject, onTheWay, unreadable } from './refusal.ts'
@@ -21,13 +23,23 @@ export const imageOf = async (bytes: Uint8Array, named = 'image/png'): Promise<M
 
 const dataUri = /^data:([^;,]+)[^,]*;base64,(.*)$/s
 
+/** An image at an address of its own, without the key. It is paid for: only this is tried again, and not the whole. */
+const fetched = async (url: string, call: WireCall): Promise<Uint8Array> => {
+  const answer = await withRetries(() => call.download(url, { signal: call.signal, ...call.limits }), call)
+  if (answer.status === 200) return answer.bytes()
+  const where = new URL(url).origin
+  throw new AppError(
+    'upstream_failed',
+    `The image that ${call.provider.name} made is not there: ${where} answered ${answer.status}`,
+  )
+}
+
 const bytesOf = async (one: Record<string, unknown>, call: WireCall): Promise<Uint8Array | undefined> => {
   if (typeof one.b64_json === 'string') return Buffer.from(one.b64_json, 'base64')
   if (typeof one.url !== 'string') return undefined
   const [, , data] = dataUri.exec(one.url) ?? []
   if (data !== undefined) return Buffer.from(data, 'base64')
-  // At an address of its own, without the key.
-  return (await call.download(one.url, { signal: call.signal, ...call.limits })).bytes()
+  return fetched(one.url, call)
 }
 
 const madeOf = async (one: Record<string, unknown>, call: WireCall): Promise<MadeImage | undefined> => {
