@@ -133,6 +133,8 @@ export interface ModelCaller {
   lent?(name: string): boolean
   /** Asked once it is known who is to answer, before anything is sent: what it throws is the failure of the call. */
   admit?(call: OutgoingCall): Promise<void>
+  /** The only hosts from which files that a request or an answer names are fetched; any where it is absent. */
+  allowedHosts?: readonly string[] | undefined
   /** Models to ask, in this order, where the one that was meant cannot answer. */
   fallbackModels?: readonly string[] | undefined
   /** Told of each that could not. */

@@ -301,11 +301,20 @@ describe('limits', () => {
   })
 
   test('allowed_hosts holds for the gateway', async () => {
-    await set({ allowed_hosts: ['example.com'] })
+    await set({ allowed_hosts: ['example.com', '*.amazonaws.com'] })
     await setEnvironment({ GROQ_API_KEY: 'gsk-unmistakable-gateway-settings' })
     const answer = await ask('hello', { model: 'groq/llama-3.3-70b-versatile' })
     expect([answer.status, answer.json().error.code]).toEqual([403, 'address_refused'])
     expect((await ask('hello')).status).toBe(200) // the server itself was told of this address
+    await setEnvironment({ AWS_BEARER_TOKEN_BEDROCK: 'bedrock-unmistakable-gateway-settings' })
+    const url = 'https://images.example.org/cat.png'
+    const shown = await post({
+      model: 'bedrock/anthropic.claude-sonnet-4-6', // it takes bytes alone
+      messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }],
+    })
+    expect(shown.status).toBe(403)
+    expect(shown.json().error.message).toContain("The host 'images.example.org' is not among those")
+    await setEnvironment({ AWS_BEARER_TOKEN_BEDROCK: null })
     await setEnvironment({ GROQ_API_KEY: null })
   })
 })
