@@ -81,6 +81,15 @@ describe('vectors', () => {
     expect(fake.asked.length).toBe(3)
   })
 
+  it('that are there are not asked for again where others have to be', async () => {
+    const fake = await started(startFakeCohere)
+    fake.script({}, { status: 429, headers: { 'retry-after-ms': '1' }, body: '{"message":"slower"}' })
+    const input = Array.from({ length: 200 }, (_, at) => 'x'.repeat(at))
+    const caller = callerOf({ COHERE_API_KEY: key })
+    const { embeddings } = await worldOf(fake).models.embed({ model: 'cohere/embed-v4.0', input }, caller)
+    expect([embeddings.length, fake.asked.length]).toEqual([200, 4])
+  })
+
   it('are refused by those who make none, and of tokens by those who do not know them', async () => {
     const claude = worldOf(await started(startFakeAnthropic))
     await expect(
@@ -90,6 +99,17 @@ describe('vectors', () => {
     await expect(
       cohere.models.embed({ model: 'cohere/embed-v4.0', input: [1, 2] }, callerOf({ COHERE_API_KEY: key })),
     ).rejects.toMatchObject({ code: 'parameter_invalid' })
+    await expect(
+      cohere.models.embed({ model: 'cohere/embed-v4.0', input: [] }, callerOf({ COHERE_API_KEY: key })),
+    ).rejects.toMatchObject({ code: 'parameter_invalid' })
+    const short = worldOf(
+      await started(() =>
+        startFakeProvider(() => json({ embeddings: { float: [] }, meta: { billed_units: { input_tokens: 0 } } })),
+      ),
+    )
+    await expect(
+      short.models.embed({ model: 'cohere/embed-v4.0', input: 'a' }, callerOf({ COHERE_API_KEY: key })),
+    ).rejects.toMatchObject({ code: 'upstream_failed' })
   })
 
   it('that are not there for each text are no answer', async () => {

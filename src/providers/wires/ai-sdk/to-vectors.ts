@@ -1,13 +1,16 @@
 import type { EmbeddingModelV3, SharedV3ProviderOptions } from '@ai-sdk/provider'
 import type { EmbeddingRequest } from '../../../model/embedding.ts'
-import { impossible } from '../refusal.ts'
+import { withRetries } from '../../retry.ts'
+import { impossible, unreadable } from '../refusal.ts'
 import type { Embedded, WireCall } from '../wire.ts'
 import { sentencesOf } from './answer-parts.ts'
+import { asAppError } from './errors.ts'
 
 const atOnce = 4
 
 const textsOf = ({ input }: EmbeddingRequest, call: WireCall): string[] => {
   const texts = typeof input === 'string' ? [input] : input
+  if (texts.length === 0) throw impossible(call, 'input has no text', 'Send one text, or several.')
   if (texts.every((one) => typeof one === 'string')) return texts
   throw impossible(call, 'input has numbers of tokens, which are those of OpenAI', 'Send texts.')
 }
@@ -35,13 +38,28 @@ export const toVectors = async (
   const texts = textsOf(request, call)
   const batches = slices(texts, Math.min(most, texts.length))
   const providerOptions = optionsOf(request, call)
+  // Each for itself: those that are there are paid for.
+  const embed = (values: string[]) =>
+    withRetries(async () => {
+      try {
+        const answer = await model.doEmbed({ values, providerOptions })
+        if (answer.embeddings.length === values.length) return answer
+        throw unreadable(call, 'vector of each text', {
+          status: 200,
+          headers: {},
+          text: `${answer.embeddings.length} vectors`,
+        })
+      } catch (error) {
+        throw asAppError(error, call)
+      }
+    }, call)
   const embeddings: number[][] = []
   const warnings = Object.keys(request)
     .filter((name) => !known.has(name))
     .map((name) => `${name} is not sent`)
   let tokens: number | undefined = 0
   for (const some of slices(batches, atOnce)) {
-    for (const answer of await Promise.all(some.map((values) => model.doEmbed({ values, providerOptions })))) {
+    for (const answer of await Promise.all(some.map(embed))) {
       embeddings.push(...answer.embeddings)
       warnings.push(...sentencesOf(answer.warnings))
       tokens = tokens === undefined || answer.usage === undefined ? undefined : tokens + answer.usage.tokens
