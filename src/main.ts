@@ -232,6 +232,7 @@ export const startServer = async ({
         idleSeconds: settings.modelIdleSeconds,
         fallbackSeconds: settings.modelFallbackSeconds,
         keptBytes: settings.recordedAnswerBytes,
+        stalledSeconds: settings.clientStallSeconds,
       },
       recordingRequired: settings.recordingRequired,
     })

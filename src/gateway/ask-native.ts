@@ -8,7 +8,7 @@ import { begun, type FrameSource, framesOf } from './frames.ts'
 import { headersToClient, headersToProvider } from './headers.ts'
 import { failureIn, isEventData } from './meaning.ts'
 import type { RefusedAnswer } from './refused.ts'
-import { type Beginning, jsonObjectIn, readBeginning } from './relay-whole.ts'
+import { jsonObjectIn, type LargeAnswer, readBeginning } from './relay-whole.ts'
 import type { Stop } from './stop.ts'
 import { unpacked } from './unpacked.ts'
 import { openUpstream, type UpstreamAnswer } from './upstream.ts'
@@ -16,7 +16,7 @@ import { openUpstream, type UpstreamAnswer } from './upstream.ts'
 /** What somebody who was asked gave; nothing of it was shown to the client yet. */
 export type Given = { status: number; headers: Record<string, string>; firstByteMs: number } & (
   | { kind: 'whole'; bytes: Buffer; failure?: SaidFailure }
-  | { kind: 'large'; beginning: Required<Beginning> }
+  | ({ kind: 'large' } & LargeAnswer)
   | { kind: 'events'; source: FrameSource }
   | { kind: 'refused'; bytes: Buffer; error: AppError }
 )
@@ -53,9 +53,9 @@ const readAnswer = async (route: Route, answer: UpstreamAnswer, firstByteMs: num
     const source = await begun(framesOf(answer, eventBytes, isEventData))
     return { kind: 'events', status, headers, source, firstByteMs }
   }
-  const beginning = await readBeginning(answer, waitedForBytes)
-  if (beginning.rest) return { kind: 'large', status, headers, beginning, firstByteMs }
-  const bytes = beginning.chunks.length === 1 ? beginning.chunks[0]! : Buffer.concat(beginning.chunks)
+  const { chunks, rest } = await readBeginning(answer, waitedForBytes)
+  if (rest) return { kind: 'large', status, headers, chunks, rest, firstByteMs }
+  const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
   const body = jsonObjectIn(bytes)
   if (body) {
     const failure = errorInside(body) === undefined ? {} : { failure: failureIn(body.error) }

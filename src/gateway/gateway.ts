@@ -14,7 +14,7 @@ import type { FinishedCall } from './finished-call.ts'
 import { spentUnrecorded } from './recorded-answer.ts'
 import type { Recorder } from './recorder.ts'
 import { refusedBody, refusedStatus } from './refused.ts'
-import { relayEvents } from './relay-events.ts'
+import { type RelayOptions, relayEvents } from './relay-events.ts'
 import { relayLarge } from './relay-whole.ts'
 import { makeStop, type Stop } from './stop.ts'
 import { finishedCall, type Keep, makeTicket, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
@@ -28,7 +28,7 @@ export interface GatewayDeps extends AskDeps {
   recorder: Recorder
   /** Counts what a call has used that leaves no record. */
   spend(cost: CallCost): Promise<void>
-  limits: AskDeps['limits'] & { keptBytes: number }
+  limits: AskDeps['limits'] & Pick<RelayOptions, 'keptBytes' | 'stalledSeconds'>
   /** Whether calls that cannot be recorded in Postgres are refused. */
   recordingRequired: boolean
 }
@@ -83,7 +83,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     const answer = keepAnswer(deps.cache, ticket.cacheKey, call)
     return (await Promise.all([record, answer, endTrialCall(deps.lending, ticket)]))[0]
   }
-  const relayOptions = { keep, keptBytes: deps.limits.keptBytes }
+  const relayOptions = { keep, ...deps.limits }
 
   const start = async (
     call: SocketCall,
@@ -151,7 +151,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     }
     if (given.kind === 'large') {
       begin(call, ticket, given)
-      return relayLarge(outgoing, ticket, { ...given.beginning, status, firstByteMs }, relayOptions)
+      return relayLarge(outgoing, ticket, given, relayOptions)
     }
     const isRefused = given.kind === 'refused'
     const answer = { kind: 'json' as const, bytes: given.bytes, truncated: false }

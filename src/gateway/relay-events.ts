@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { AppError } from '../lib/errors.ts'
 import type { Frame, FrameSource } from './frames.ts'
 import { errorEvent, isEventData, lastEvent, meaningOf } from './meaning.ts'
+import { makePace } from './pace.ts'
 import type { Keep, Outcome, Ticket } from './ticket.ts'
 
 export interface EventsAnswer {
@@ -15,6 +16,8 @@ export interface RelayOptions {
   keep: Keep
   /** Bytes of an answer that are kept for its record. */
   keptBytes: number
+  /** How long a client may take nothing of what waits for it. */
+  stalledSeconds: number
 }
 
 const broken = (ticket: Ticket) => ({
@@ -36,7 +39,7 @@ export const relayEvents = (
   outgoing: ServerResponse,
   ticket: Ticket,
   { status, source, firstByteMs }: EventsAnswer,
-  { keep, keptBytes }: RelayOptions,
+  { keep, keptBytes, stalledSeconds }: RelayOptions,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
     const data: string[] = []
@@ -106,9 +109,9 @@ export const relayEvents = (
       return undefined
     }
 
-    const drained = () => source.resume()
+    if (outgoing.destroyed) return cancel()
     outgoing.on('close', cancel)
-    outgoing.on('drain', drained)
+    const waitForClient = makePace(outgoing, source, stalledSeconds)
     source.readTo({
       frames(frames) {
         if (isOver) return
@@ -122,10 +125,11 @@ export const relayEvents = (
         if (passed.length === 0) return
         // What stood before the last event leaves before the record of the call is written.
         const more = outgoing.write(passed.length === 1 ? passed[0] : Buffer.concat(passed))
-        if (!more && !isOver) source.pause()
+        if (!more && !isOver) waitForClient()
       },
       end(problem: AppError | undefined) {
         if (isOver) return
+        if (problem?.code === 'cancelled') return cancel()
         const added = lastEvent(ticket.shape)
         if (problem) fail(problem)
         else if (failure) void end(undefined)

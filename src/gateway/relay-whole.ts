@@ -1,14 +1,23 @@
 import type { ServerResponse } from 'node:http'
 import type { AppError } from '../lib/errors.ts'
+import { makePace } from './pace.ts'
 import type { RelayOptions } from './relay-events.ts'
 import type { Outcome, Ticket } from './ticket.ts'
 import type { UpstreamAnswer } from './upstream.ts'
+
+type Rest = Pick<UpstreamAnswer, 'readTo' | 'resume' | 'pause' | 'abort'>
 
 /** The beginning of an answer, and the rest where there is one. */
 export interface Beginning {
   chunks: Buffer[]
   /** Undefined: the chunks are all of it. */
-  rest: Pick<UpstreamAnswer, 'readTo' | 'resume' | 'pause' | 'abort'> | undefined
+  rest: Rest | undefined
+}
+
+/** An answer that goes on. */
+export interface LargeAnswer {
+  chunks: Buffer[]
+  rest: Rest
 }
 
 /** Reads an answer up to its end, or a little more than `mostBytes`. Rejects where it breaks off before. */
@@ -66,8 +75,8 @@ const firstOf = (chunks: Buffer[]): number | undefined => Buffer.concat(chunks).
 export const relayLarge = (
   outgoing: ServerResponse,
   ticket: Ticket,
-  { status, chunks, rest, firstByteMs }: { status: number; firstByteMs: number } & Required<Beginning>,
-  { keep, keptBytes }: RelayOptions,
+  { status, chunks, rest, firstByteMs }: LargeAnswer & { status: number; firstByteMs: number },
+  { keep, keptBytes, stalledSeconds }: RelayOptions,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
     const kept: Buffer[] = []
@@ -107,18 +116,21 @@ export const relayLarge = (
     }
 
     for (const chunk of chunks) take(chunk)
-    outgoing.once('close', () => {
+    const cancel = () => {
       if (isOver) return
-      rest?.abort()
+      rest.abort()
       void settle('cancelled')
-    })
-    outgoing.on('drain', () => rest?.resume())
-    rest?.readTo({
+    }
+    if (outgoing.destroyed) return cancel()
+    outgoing.once('close', cancel)
+    const waitForClient = makePace(outgoing, rest, stalledSeconds)
+    rest.readTo({
       data(chunk) {
-        if (!isOver && !take(chunk)) rest.pause()
+        if (!isOver && !take(chunk)) waitForClient()
       },
       end(problem) {
         if (isOver) return
+        if (problem?.code === 'cancelled') return cancel()
         if (problem) failure = { code: problem.code, message: problem.message }
         else if (held?.findLast((byte) => byte > 32) !== closingBrace) {
           failure ??= { code: 'upstream_failed', message: 'The answer ended in the middle' }

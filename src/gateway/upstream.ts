@@ -61,17 +61,17 @@ export const openUpstream = (request: UpstreamRequest, stop: Stop): Promise<Upst
       controller?.abort(gone())
     }
     if (stop.isStopped) return reject(gone())
-    const forget = stop.onStop(() => {
-      abort()
-      reject(gone())
-    })
-
     const finish = (problem?: AppError) => {
       forget()
       if (stopped || ended) return
       ended = problem ? { problem } : {}
       sink?.end(problem)
     }
+    const forget = stop.onStop(() => {
+      reject(gone())
+      finish(gone()) // whoever reads it already is told as well
+      abort()
+    })
     const readTo = (taker: Sink) => {
       sink = taker
       for (const chunk of waiting.splice(0)) taker.data(chunk)

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
 import { corsHeaders, originOf } from './cors.ts'
 import type { DispatchOptions } from './dispatch.ts'
 import { type EarlyCall, makeEarlyAdmission } from './early-admission.ts'
@@ -6,6 +7,8 @@ import { failureReply } from './failure.ts'
 import type { SocketCall, SocketRoute } from './implement.ts'
 import { bodyTooLarge, readBytes } from './input/body.ts'
 import { makeRouter, splitTarget } from './router.ts'
+
+const smallBody = 64 * 1024
 
 const bearerOf = ({ headers }: IncomingMessage, route: SocketRoute): string | undefined => {
   const { authorization, 'x-api-key': key } = headers
@@ -32,9 +35,25 @@ export const makeSocketDispatch = (options: DispatchOptions) => {
     return found && 'value' in found ? found.value : undefined
   }
 
-  const readBody = async (incoming: IncomingMessage): Promise<Buffer> => {
-    if (Number(incoming.headers['content-length']) > settings.maxBodyBytes) throw bodyTooLarge(settings.maxBodyBytes)
-    return readBytes(incoming, settings.maxBodyBytes)
+  /** Throws 401 for a token that is not valid. Where the database is away, that is found out later. */
+  const refuseStranger = async (header: string, address: string | undefined): Promise<void> => {
+    try {
+      await options.authenticate(header, address)
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error
+    }
+  }
+
+  /** A large body is read of nobody but those who are known: it takes memory. */
+  const readBody = async (incoming: IncomingMessage, header: string | undefined): Promise<Buffer> => {
+    if (header === undefined) throw new AppError('unauthenticated', 'Not authenticated')
+    const size = Number(incoming.headers['content-length'])
+    if (size > settings.maxBodyBytes) throw bodyTooLarge(settings.maxBodyBytes)
+    const reading = readBytes(incoming, settings.maxBodyBytes)
+    if (size <= smallBody) return reading
+    reading.catch(() => {}) // it ends with the connection of a stranger
+    await refuseStranger(header, incoming.socket.remoteAddress)
+    return reading
   }
 
   const fail = (call: SocketCall, route: SocketRoute, thrown: unknown): void => {
@@ -58,7 +77,7 @@ export const makeSocketDispatch = (options: DispatchOptions) => {
       endpoint: route.endpoint,
       incoming,
       outgoing,
-      readBody: () => readBody(incoming),
+      readBody: () => readBody(incoming, header),
       admit: (name) => {
         const asked: EarlyCall = { endpoint: route.endpoint, name, header, address: incoming.socket.remoteAddress }
         return admitEarly(asked)

@@ -200,6 +200,13 @@ const declared = {
     example: 'true',
     schema: trueOrFalse(),
   }),
+  clientStallSeconds: setting({
+    variable: 'JETTY_CLIENT_STALL_SECONDS',
+    description: 'How long a client of the gateway may take nothing of an answer before its connection is cut.',
+    default: '120',
+    example: '30',
+    schema: seconds(0.001),
+  }),
   recordedAnswerBytes: setting({
     variable: 'JETTY_RECORDED_ANSWER_BYTES',
     description:

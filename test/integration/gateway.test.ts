@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { completion, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { rawPost } from '../raw-post.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
@@ -12,7 +12,9 @@ let both: string
 
 beforeAll(async () => {
   fake = await startFakeOpenAi()
-  jetty = await startTestServer({ env: { OPENAI_BASE_URL: fake.url, JETTY_MAX_BODY_BYTES: '4MiB' } })
+  jetty = await startTestServer({
+    env: { OPENAI_BASE_URL: fake.url, JETTY_MAX_BODY_BYTES: '4MiB', JETTY_CLIENT_STALL_SECONDS: '1' },
+  })
   await jetty.call('POST', '/api/v1/collections', { name: 'other' })
   await jetty.call('PATCH', '/api/v1/collections/acme/environment', {
     environment_variables: { OPENAI_API_KEY: inEnvironment },
@@ -220,15 +222,22 @@ describe('a client that leaves', () => {
     }
     return Date.now() - started
   }
+  const runs = async (): Promise<string[]> => {
+    const { body } = await jetty.call('GET', '/api/v1/db/trajectories/acme/_left?limit=50')
+    return (body.trajectories ?? []).map((run: Body) => run.trajectory_id)
+  }
   const lastRun = async (): Promise<Body> => {
     for (let tries = 0; tries < 200; tries++) {
-      const { body } = await jetty.call('GET', '/api/v1/db/trajectories/acme/_left?limit=1')
-      const [run] = body.trajectories ?? []
-      if (run) return jetty.get('_left', run.trajectory_id)
+      const made = (await runs()).find((id) => !runsBefore.includes(id))
+      if (made) return jetty.get('_left', made)
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     throw new Error('no record')
   }
+  let runsBefore: string[] = []
+  beforeEach(async () => {
+    runsBefore = await runs()
+  })
   const block = { jetty: { runbook: false, task: '_left' } }
 
   it('stops the provider within 100 ms; what had arrived is on record', async () => {
@@ -247,11 +256,34 @@ describe('a client that leaves', () => {
     expect(run.steps.completion.outputs.text).toMatch(/^You /)
   })
 
-  it('before the answer begins, stops the provider as well', async () => {
-    fake.script({ delayMs: 1500 })
-    await leaveAfter(hello, 150)
-    expect(await aborted()).toBeLessThan(1500)
+  it.each([
+    ['before the answer begins', { delayMs: 1500 }, {}],
+    [
+      'before the first event',
+      { stallAfterBytes: 0, headers: { 'content-type': 'text/event-stream' } },
+      { stream: true },
+    ],
+    ['in the middle of an answer', { stallAfterBytes: 30 }, {}],
+  ])('%s, stops the provider as well, and is on record', async (_, script, more) => {
+    fake.script(script)
+    await leaveAfter({ ...hello, ...block, ...more }, 150)
+    expect(await aborted()).toBeLessThan(100)
+    expect((await lastRun()).status).toBe('cancelled')
   })
+
+  it('without leaving, but takes nothing, is cut off in the end', async () => {
+    const event = `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: 'x'.repeat(60_000) } }] })}\n\n`
+    fake.script({ body: event.repeat(800), headers: { 'content-type': 'text/event-stream' }, pieceBytes: 65_536 })
+    const response = await fetch(`${jetty.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ ...hello, ...block, stream: true }),
+    })
+    await new Promise((resolve) => setTimeout(resolve, 2500))
+    expect(fake.asked[0]?.isAborted).toBe(true)
+    expect((await lastRun()).status).toBe('cancelled')
+    await response.body?.cancel().catch(() => {})
+  }, 20_000)
 
   const stream = () => chat({ ...hello, stream: true })
 })
