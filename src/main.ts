@@ -27,37 +27,33 @@ import { makeEnvironments } from './engine/environments.ts'
 import { compileWorkflow } from './engine/program.ts'
 import { makeGateway } from './gateway/gateway.ts'
 import { makeRecorder } from './gateway/recorder.ts'
+import { keepHouse } from './housekeeping.ts'
 import { checkAddress, makeServer } from './http/server.ts'
 import type { Settings } from './lib/config.ts'
 import { makeSealer, type Sealer } from './lib/crypto.ts'
 import { AppError } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
 import type { Fetch, FetcherOptions } from './lib/net.ts'
-import { pause } from './lib/time.ts'
 import { version } from './lib/version.ts'
 import type { LentKeys } from './model/trial.ts'
 import type { Workflow } from './model/workflow.ts'
 import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 import { makeModels } from './providers/models.ts'
-import { type CacheLimits, makeAnswerCache, sweepAnswerCache } from './store/answer-cache.ts'
+import { type CacheLimits, makeAnswerCache } from './store/answer-cache.ts'
 import { makeSpender } from './store/budget.ts'
 import { makeCallGuard } from './store/call-guard.ts'
 import { makePlaceFinder } from './store/call-places.ts'
-import { makeCallCounter, sweepCallWindows } from './store/call-windows.ts'
+import { makeCallCounter } from './store/call-windows.ts'
 import { makeCollectionFinder } from './store/collections.ts'
-import { finishDeletions } from './store/deletion.ts'
-import { readEnvironmentVersion, removeUnusedEnvironments } from './store/environments.ts'
-import { sweepIdempotencyKeys } from './store/idempotency.ts'
+import { readEnvironmentVersion } from './store/environments.ts'
 import { type KeyHome, makeKeyRotation } from './store/key-rotation.ts'
 import { makeKeyFinder, makeKeyToucher } from './store/keys.ts'
 import { makeLending } from './store/lending.ts'
 import { openDiskObjects } from './store/objects/disk.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
-import { removeOldRuns } from './store/retention.ts'
 import { activeRunsOf, definitionText, makeTaskFinder } from './store/runs.ts'
 import { checkSealingKey } from './store/sealing-key.ts'
-import { sweepTrialRuns } from './store/trials.ts'
 
 export interface ServerOptions {
   settings: Settings
@@ -90,8 +86,6 @@ export interface Server {
   /** Stops in order: no new calls, steps drained and handed over, Postgres last. */
   close(): Promise<void>
 }
-
-const housekeepingMs = 60_000
 
 /** Starts everything that the role asks for. Rejects with a text that says what to change when something is not right. */
 export const startServer = async ({
@@ -352,35 +346,4 @@ const modelsFor = (settings: Settings, lentKeys: LentKeys) => {
       maxBytes: settings.maxFetchBytes,
     },
   })
-}
-
-/** What has to be tidied at times: deletions that were cut off, half-written uploads, environments nobody uses. */
-const keepHouse = (
-  database: Database,
-  objects: ObjectStore,
-  cancelRunsOf: (collectionId: number) => Promise<number>,
-  answerCache: CacheLimits,
-  log: Logger,
-): (() => Promise<void>) => {
-  const stop = new AbortController()
-  // Each for itself: a folder that cannot be written must not keep the tables growing.
-  const chores = [
-    () => finishDeletions(database, { cancelRunsOf, objects }, stop.signal),
-    () => objects.sweepTemporary(),
-    () => removeUnusedEnvironments(database),
-    () => sweepCallWindows(database),
-    () => sweepIdempotencyKeys(database),
-    () => sweepTrialRuns(database),
-    () => removeOldRuns(database, { objects }, stop.signal),
-    () => sweepAnswerCache(database, answerCache),
-  ]
-  const running = (async () => {
-    while (await pause(housekeepingMs, stop.signal)) {
-      for (const chore of chores) await chore().catch((error) => log.debug({ err: error }, 'housekeeping put off'))
-    }
-  })()
-  return async () => {
-    stop.abort()
-    await running
-  }
 }

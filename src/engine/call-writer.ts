@@ -2,7 +2,7 @@ import type { Queries } from '../database/database.ts'
 import { newTrajectoryId } from '../lib/ids.ts'
 import type { Logger } from '../lib/log.ts'
 import { taskForRecords } from '../store/own-tasks.ts'
-import { placeValue } from '../store/payloads.ts'
+import { placeValue, requestPayload } from '../store/payloads.ts'
 import type { RecordedCall } from './call-record.ts'
 import { batchSizes, type PlacedCall, recordStatement, recordValues } from './call-record-sql.ts'
 
@@ -36,7 +36,7 @@ export const makeCallWriter = (options: {
   const place = async (call: RecordedCall): Promise<PlacedCall> => {
     const outputs = placeValue(own, call.key, call.step.outputs, `${call.key}-outputs`)
     const { text, payload } = call.initParams
-    const initParams = payload === null ? placeValue(own, call.key, text, `${call.key}-init-params`) : call.initParams
+    const initParams = payload === null ? placeValue(own, call.key, text, requestPayload(call.key)) : call.initParams
     return {
       call,
       initParams: initParams instanceof Promise ? await initParams : initParams,

@@ -5,7 +5,7 @@ import type { FileRow } from '../engine/journal-entry.ts'
 import { mediaFileOf } from '../lib/media-file.ts'
 import { stepFailed } from '../model/step-failed.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
-import { keepPayload, type Placed, rowLimit } from '../store/payloads.ts'
+import { keepPayload, type Placed, requestPayload, rowLimit } from '../store/payloads.ts'
 import { stepFilePath } from '../store/storage-path.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { inTime } from './in-time.ts'
@@ -63,9 +63,7 @@ export const makeRecorder = ({ engine, database, objects }: RecorderDeps): Recor
     const keep = keeperOf(call, files, () => 0)
     const text = await recordedRequest(call, keep)
     const placed =
-      text.length > rowLimit
-        ? await inTime(keepPayload(database, call.key, text, `${call.key}-init-params`))
-        : undefined
+      text.length > rowLimit ? await inTime(keepPayload(database, call.key, text, requestPayload(call.key))) : undefined
     return { initParams: placed ?? { text: text.toString(), payload: null }, files }
   }
 
@@ -138,7 +136,7 @@ const errorsOf = (call: FinishedCall): { stepError: string | null; runError: str
   if (!error || call.status === 'completed') return { stepError: null, runError: null }
   const message = call.scrub.text(error.message)
   return {
-    stepError: JSON.stringify({ code: error.code, message, retryable: false, hint: null, cause: null }),
+    stepError: call.scrub.json({ code: error.code, message, retryable: false, hint: null, cause: null }),
     runError: call.status === 'failed' ? stepFailed(stepName, message) : message,
   }
 }

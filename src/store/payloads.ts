@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Queries } from '../database/database.ts'
+import type { Database, Queries } from '../database/database.ts'
+import { runKeysSince } from '../lib/ids.ts'
 
 /** JSON above this many characters stands outside the step's row. */
 export const rowLimit = 64 * 1024
@@ -38,4 +39,26 @@ export const keepPayload = async (
     [payload, runKey, text],
   )
   return { text: null, payload }
+}
+
+/** The id of a request that is placed before its call has ended. */
+export const requestPayload = (runKey: string): string => `${runKey}-init-params`
+
+const dayMs = 86_400_000
+const sweptAtOnce = 1000
+
+/** Removes requests of yesterday and the days before whose call was never recorded: the process died in between. */
+export const sweepRequestPayloads = async (database: Database, nowMs = Date.now()): Promise<void> => {
+  const between = [runKeysSince(nowMs - 4 * dayMs), runKeysSince(nowMs - dayMs)]
+  for (;;) {
+    const removed = await database.rows(
+      'sweep_request_payloads',
+      `delete from payloads where id in (
+         select id from payloads p where id >= $1 and id < $2 and id like '%-init-params'
+           and not exists (select from runs where id = p.run_id) limit ${sweptAtOnce})
+       returning 1`,
+      between,
+    )
+    if (removed.length < sweptAtOnce) return
+  }
 }

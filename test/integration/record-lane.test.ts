@@ -5,10 +5,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Database, openDatabase } from '../../src/database/database.ts'
 import type { RecordedCall } from '../../src/engine/call-record.ts'
 import { openRecordLane, type RecordLane } from '../../src/engine/record-lane.ts'
-import { newRunKey, newTrajectoryId } from '../../src/lib/ids.ts'
+import { newRunKey, newTrajectoryId, runKeysSince } from '../../src/lib/ids.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { pause } from '../../src/lib/time.ts'
 import { taskForRecords } from '../../src/store/own-tasks.ts'
+import { keepPayload, requestPayload, sweepRequestPayloads } from '../../src/store/payloads.ts'
 import { definitionHash } from '../../src/store/tasks.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { type FrailDatabase, openFrailDatabase } from '../frail-database.ts'
@@ -158,6 +159,20 @@ describe('recording calls', () => {
     const all = await Promise.allSettled([lane.record(callOf()), lane.record(bad), lane.record(callOf())])
     expect(all.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   })
+})
+
+it('requests whose call was never recorded are removed after a day', async () => {
+  const dayMs = 86_400_000
+  const keyOf = (days: number) => `${runKeysSince(Date.now() - days * dayMs)}${newRunKey().slice(13)}`
+  const [lost, recorded, fresh] = [keyOf(2), keyOf(2), keyOf(0.5)]
+  await lane.record(callOf({ key: recorded }))
+  for (const key of [lost, recorded, fresh]) await keepPayload(asked, key, '{}', requestPayload(key))
+  await keepPayload(asked, lost, '{}', 'another')
+  await sweepRequestPayloads(asked)
+  const left = await asked.query<{ id: string }>(
+    `select id from payloads where run_id = any('{${[lost, recorded, fresh]}}')`,
+  )
+  expect(left.map(({ id }) => id).sort()).toEqual([requestPayload(recorded), requestPayload(fresh), 'another'].sort())
 })
 
 describe('while the database is away', () => {
