@@ -9,13 +9,13 @@ import { crashActivities } from './activities.ts'
 
 const few = Number(process.env.CRASH_TRAJECTORY_IDS ?? 0)
 if (few > 0) {
-  // Trajectory ids are the only thing drawn from four random bytes: with a few different ones they clash all the time.
+  // Trajectory ids are the only thing drawn by the kilobyte: with a few different ones they clash all the time.
   const original = crypto.randomBytes as (size: number) => Buffer
   const draw = (size: number): Buffer => {
-    if (size !== 4) return original(size)
-    const id = Buffer.alloc(4)
-    id.writeUInt32BE(crypto.randomInt(few))
-    return id
+    if (size !== 1024) return original(size)
+    const ids = Buffer.alloc(size)
+    for (let at = 0; at < size; at += 4) ids.writeUInt32BE(crypto.randomInt(few), at)
+    return ids
   }
   Object.assign(crypto, { randomBytes: draw })
   syncBuiltinESMExports()
