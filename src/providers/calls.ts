@@ -59,7 +59,8 @@ export const makeCalls = (
       ...target,
       open: async (url, request) => makeOpener(await ways.agent(target.trusted))(url, request),
       download: (url, request) => ways.fetch(url, { ...request, allowedHosts: caller.allowedHosts }),
-      env: (name) => caller.env(name),
+      // A key that the server lends is used where the server itself would use it, and nowhere that a caller names.
+      env: (name) => (target.provider.keys.some((key) => caller.lent?.(key)) ? undefined : caller.env(name)),
       limits: ways.limits,
       signal: caller.signal,
     }

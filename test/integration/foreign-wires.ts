@@ -78,6 +78,7 @@ export const worldOf = (
   fake: { url: string },
   download: Fetch = () => Promise.reject(new Error('nothing is downloaded here')),
   limits: CallLimits = { firstByteSeconds: 5, idleSeconds: 5 },
+  lentKeys: (name: string) => string | undefined = () => undefined,
 ): World => {
   const origins: string[] = []
   const downloads: string[] = []
@@ -94,6 +95,7 @@ export const worldOf = (
     trustedFetch: fetch,
     agent: async () => agent,
     serverUrl: () => undefined,
+    lentKeys,
     limits,
   })
   return { models, origins, downloads }

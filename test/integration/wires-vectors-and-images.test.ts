@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { AppError } from '../../src/lib/errors.ts'
 import type { Fetch } from '../../src/lib/net.ts'
 import { embeddingBody } from '../../src/model/embedding.ts'
+import { lentKeyPlaceholder } from '../../src/model/trial.ts'
 import { startFakeAnthropic } from '../fakes/anthropic.ts'
 import { startFakeBedrock } from '../fakes/bedrock.ts'
 import { startFakeCohere } from '../fakes/cohere.ts'
@@ -268,6 +269,20 @@ describe('a service account of Vertex AI', () => {
     ])
     fake.script({ status: 403, body: JSON.stringify({ error: { message: 'ya29.unmistakable-token may not' } }) })
     await expect(ask()).rejects.toThrow('answered 403: *** may not')
+  })
+
+  it('that is lent is used in its own project alone', async () => {
+    const fake = await started(startFakeGemini)
+    const { models, origins } = worldOf(fake, exchange, undefined, () => account())
+    const env = {
+      GOOGLE_APPLICATION_CREDENTIALS_JSON: lentKeyPlaceholder,
+      GOOGLE_VERTEX_PROJECT: 'another-project',
+      GOOGLE_VERTEX_LOCATION: 'europe-west4',
+    }
+    const lent = (name: string) => name === 'GOOGLE_APPLICATION_CREDENTIALS_JSON'
+    await models.call(asking('vertex_ai/gemini-2.5-flash'), { ...callerOf(env), lent })
+    expect(origins).toEqual(['https://aiplatform.googleapis.com'])
+    expect(fake.asked[0]?.path).toContain('/projects/project-1/locations/global/')
   })
 
   it.each([
