@@ -6,8 +6,8 @@ import { imageRequestSchema } from './image.ts'
 const taskName = z
   .string()
   .regex(
-    /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/,
-    'Expected the name of a task: letters, digits, dots, underscores, hyphens',
+    /^(?:_(?:chat|embeddings|images|responses|messages)|(?!search$)[A-Za-z0-9][A-Za-z0-9._-]{0,127})$/,
+    'Expected the name of a task: a letter or digit, then letters, digits, dots, underscores, hyphens',
   )
 
 /** What a call says to this server beside what it says to the model; it is cut out of what the model gets. */

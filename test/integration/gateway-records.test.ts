@@ -94,6 +94,10 @@ describe('a call that was answered whole', () => {
     const run = await recorded(joined.id, name)
     expect(run.total_steps).toEqual(['completion'])
     expect(run.steps.completion.outputs.text).toBe('You said: hello')
+    for (const reserved of ['_mine', 'search', 'a/b']) {
+      const refused = await post('/v1/chat/completions', { ...hello, jetty: { runbook: false, task: reserved } })
+      expect(refused.status).toBe(400)
+    }
   })
 
   it('is written down without its secrets', async () => {
