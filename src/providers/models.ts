@@ -68,7 +68,7 @@ export const makeModels = (options: ModelsOptions): Models => {
     if (script) return scriptedTarget(script)
     const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
     const found = resolveModel(asked, at, shape)
-    if (!('url' in found)) throw unroutable(asked, found, await listing.routable([{ env: at.env }]))
+    if (!('url' in found)) throw unroutable(asked, found, await listing.routable([{ env: at.env }]), shape)
     const { provider, model, base_url: url, trusted } = found
     await caller.admit?.({ provider: provider.id, model, url, trusted, hasPrice: () => hasPrice(provider, model) })
     return found

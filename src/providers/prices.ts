@@ -61,11 +61,12 @@ const someTokens: ModelUsage = { prompt_tokens: 1000, completion_tokens: 1000, t
 export const hasPrice = async (provider: Provider, model: string): Promise<boolean> =>
   provider.states_cost === true || (await priceOf(provider, model, someTokens)) !== null
 
-const notChat = /whisper|embed|tts|transcribe|moderation|realtime|image|audio|voyage|rerank|-live-|dall-e/
+/** Models that answer none of the calls that can be made here. */
+const otherKinds = /whisper|tts|transcribe|moderation|realtime|audio|rerank|-live-/
 /** Entries that stand for many models, and one or two letters that match anything. */
 const isPattern = (id: string): boolean => /[-.]$|^ft:|\.ft-/.test(id)
 
-/** The chat models of a provider as far as the price list knows them: what the provider calls them. */
+/** The models of a provider as far as the price list knows them: what the provider calls them. */
 export const knownModels = async (provider: Provider): Promise<string[]> => {
   if (provider.prices === undefined) return []
   const { findProvider } = await priceList()
@@ -73,6 +74,6 @@ export const knownModels = async (provider: Provider): Promise<string[]> => {
   return models
     .filter(({ deprecated }) => !deprecated)
     .map(({ id }) => id)
-    .filter((id) => !notChat.test(id) && !isPattern(id))
+    .filter((id) => !otherKinds.test(id) && !isPattern(id))
     .filter((id) => (provider.id === 'openrouter' ? id.includes('/') : (provider.model_names?.test(id) ?? true)))
 }

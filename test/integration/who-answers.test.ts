@@ -134,3 +134,27 @@ describe('a call of the gateway', () => {
     expect(fake.asked).toEqual([])
   })
 })
+
+describe('a refusal', () => {
+  const { ANTHROPIC_API_KEY } = keys
+  it.each<[string, Body, string]>([
+    ['/v1/responses', { input: 'Hi' }, 'Or ask it with POST /v1/chat/completions, which every provider is asked with.'],
+    ['/v1/embeddings', { input: 'Hi' }, 'A run can be given the value itself, in secret_params.'],
+    [
+      '/v1/images/generations',
+      { prompt: 'Hi' },
+      'Ask a model of another provider, or this one as custom/<name>/<model>.',
+    ],
+  ])('of %s names nobody as nearest who cannot be asked so, and says what can be done', async (path, body, hint) => {
+    const { status, answer } = await ask(path, { model: 'claude-sonnet-4-6', ...body }, { ANTHROPIC_API_KEY })
+    expect([status, answer.error.code, answer.hint]).toEqual([422, 'model_unavailable', hint])
+    expect(answer.error.message).not.toContain('nearest')
+  })
+
+  it('names those that make vectors, where vectors are asked for', async () => {
+    const asked = { model: 'mistral/text-embedding-3-smal', input: 'Hi' }
+    const { answer } = await ask('/v1/embeddings', asked, { OPENAI_API_KEY: keys.OPENAI_API_KEY })
+    expect(answer.error.message).toContain('nearest that can be asked now: text-embedding-3-small')
+    expect(answer.error.message).not.toContain('gpt')
+  })
+})
