@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import { onePixel } from './gemini.ts'
 import {
   type FakeProvider,
   json,
@@ -111,6 +112,9 @@ export const startFakeBedrock = (): Promise<FakeProvider> =>
     if (method === 'converse-stream') return streamed(asJsonTool(asked, said))
     if (method === 'invoke' && model?.includes('embed')) {
       return json({ embedding: [asked.body.inputText.length, 0.5, -0.25], inputTextTokenCount: 3 })
+    }
+    if (method === 'invoke' && model?.includes('canvas')) {
+      return json({ images: Array.from({ length: asked.body.imageGenerationConfig.numberOfImages }, () => onePixel) })
     }
     return json({ message: `no ${asked.path} here` }, 404)
   })

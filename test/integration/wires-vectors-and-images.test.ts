@@ -213,6 +213,19 @@ describe('images', () => {
     })
   })
 
+  it('of Bedrock come in the size that was asked for', async () => {
+    const fake = await started(startFakeBedrock)
+    const answer = await worldOf(fake).models.image(
+      { model: 'bedrock/amazon.nova-canvas-v1:0', prompt: 'A cat', n: 2, size: '512x768', seed: 7 },
+      callerOf({ AWS_BEARER_TOKEN_BEDROCK: key }),
+    )
+    expect(answer.images.map(({ type }) => type)).toEqual(['image/png', 'image/png'])
+    expect(fake.asked[0]?.body).toMatchObject({
+      textToImageParams: { text: 'A cat' },
+      imageGenerationConfig: { numberOfImages: 2, width: 512, height: 768, seed: 7 },
+    })
+  })
+
   it('that are none are no answer', async () => {
     const gemini = await started(() =>
       startFakeProvider(() =>
