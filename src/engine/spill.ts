@@ -79,10 +79,10 @@ export const openSpill = (folder: string): Spill => {
     for (;;) {
       current ??= await openNext()
       const { path, handle } = current
-      await handle.appendFile(bytes)
-      await handle.datasync()
+      const before = sizes.get(path) ?? 0
+      await appendWhole(handle, bytes, before)
       if (await isThere(path)) {
-        sizes.set(path, (sizes.get(path) ?? 0) + bytes.length)
+        sizes.set(path, before + bytes.length)
         return
       }
       await finish() // somebody took it, and may have read to its end before our bytes were in it
@@ -103,7 +103,7 @@ export const openSpill = (folder: string): Spill => {
         await write(Buffer.concat(batch.map(({ line }) => line)))
         for (const { resolve } of batch) resolve()
       } catch (error) {
-        await finish().catch(() => {}) // half a line may stand at its end
+        await finish().catch(() => {})
         for (const { reject } of batch) reject(error)
       }
       for (const { line } of batch) waitingBytes -= line.length
@@ -158,6 +158,17 @@ export const openSpill = (folder: string): Spill => {
       for (const path of sizes.keys())
         await rename(path, path.replace(`-${process.pid}-`, `-${nobody}-`)).catch(() => {})
     },
+  }
+}
+
+/** All of it is on disk, or nothing: what is told to have failed must not be found there later. */
+const appendWhole = async (handle: FileHandle, bytes: Buffer, before: number): Promise<void> => {
+  try {
+    await handle.appendFile(bytes)
+    await handle.datasync()
+  } catch (error) {
+    await handle.truncate(before).catch(() => {}) // then its last line is cut off, which whoever reads it sees
+    throw error
   }
 }
 
