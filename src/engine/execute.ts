@@ -26,7 +26,11 @@ const checkParameters = (step: ProgramStep, parameters: Record<string, unknown>)
   const shape = step.activity.parameters.shape
   const declared = Object.fromEntries(given.filter(([name]) => Object.hasOwn(shape, name)))
   const parsed = step.activity.parameters.safeParse(declared)
-  if (!parsed.success) throw new AppError('parameter_invalid', explain(step, parsed.error, declared))
+  if (!parsed.success) {
+    throw new AppError('parameter_invalid', explain(step, parsed.error, declared), {
+      hint: `GET /api/v1/step-templates/${step.activity.name} lists the parameters.`,
+    })
+  }
   if (!step.activity.takesAnyParameter) return parsed.data
   const extra = Object.fromEntries(given.filter(([name]) => !Object.hasOwn(shape, name)))
   return { ...parsed.data, extra }

@@ -36,6 +36,9 @@ const ratesNow = (list: PriceList, provider: string, model: string): Rates | nul
   return rates
 }
 
+/** What lies beyond is noise of the multiplication. */
+const significantDigits = 12
+
 /**
  * What a call cost in US dollars by the public price of the model, cached tokens at theirs. Null where the list has no
  * price for it, which is not the same as nothing.
@@ -52,7 +55,7 @@ export const priceOf = async (provider: Provider, model: string, usage: ModelUsa
   }
   const rates = ratesNow(list, provider.prices, model)
   const price = rates ? priceAt(rates, tokens) : listedPrice(list, provider.prices, model, tokens)
-  return price !== undefined && price > 0 ? price : null
+  return price !== undefined && price > 0 ? Number(price.toPrecision(significantDigits)) : null
 }
 
 const someTokens: ModelUsage = { prompt_tokens: 1000, completion_tokens: 1000, total_tokens: 2000 }

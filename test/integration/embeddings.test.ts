@@ -67,7 +67,10 @@ it('a long list keeps its order over several calls, and its vectors are kept out
 
 it('a list that is no list of texts is not sent', async () => {
   const run = await embed({ input: [1, { a: 2 }] })
-  expect(run.steps.vectors.error_detail.code).toBe('parameter_invalid')
+  expect(run.steps.vectors.error_detail).toMatchObject({
+    code: 'parameter_invalid',
+    hint: 'GET /api/v1/step-templates/litellm_embeddings lists the parameters.',
+  })
   expect(run.error).toContain("parameter 'input' of litellm_embeddings is not valid: Invalid input: ")
   expect(run.error).toContain('expected string, received array; or at 0 expected string, received number')
   expect(openai.asked).toEqual([])

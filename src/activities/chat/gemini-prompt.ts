@@ -23,7 +23,11 @@ export const geminiPrompt = activity({
     'prompt has to be one text; a list or an object is sent as JSON.',
   ],
   async run(given, context) {
-    if (given.prompt === undefined) throw new AppError('parameter_invalid', 'gemini_prompt needs prompt')
+    if (given.prompt === undefined) {
+      throw new AppError('parameter_invalid', 'gemini_prompt needs prompt', {
+        hint: 'Give prompt as a text, or prompt_path as a path to one.',
+      })
+    }
     const prompt = promptText(given.prompt, context)
     const messages = [...systemMessages(given.system_prompt), { role: 'user', content: prompt }]
     return outputsOf(await context.models.chat(requestOf(given, messages), { provider: 'gemini' }), context)

@@ -76,7 +76,9 @@ export const litellmVision = activity({
     const paths = listOf(given.image_path)
     const urls = listOf(given.image_url)
     if (given.prompt === undefined || paths.length + urls.length === 0) {
-      throw new AppError('parameter_invalid', 'litellm_vision needs prompt, and image_path or image_url')
+      throw new AppError('parameter_invalid', 'litellm_vision needs prompt, and image_path or image_url', {
+        hint: 'Give prompt or prompt_path, and the image as image_path_expr, image_url or image_url_path.',
+      })
     }
     checkPlaces([...paths, ...urls], context)
     warnOfMixUps(paths, urls, context)
