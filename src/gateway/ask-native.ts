@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { AppError } from '../lib/errors.ts'
+import { AppError, toAppError } from '../lib/errors.ts'
 import type { Route } from '../providers/provider.ts'
 import { withRetries } from '../providers/retry.ts'
 import { errorInside, onTheWay, refusal, unreadable } from '../providers/wires/refusal.ts'
@@ -65,6 +65,13 @@ const readAnswer = async (route: Route, answer: UpstreamAnswer, firstByteMs: num
   throw unreadable(route, 'JSON', said)
 }
 
+/** The same answer; what breaks it off is told of the provider, and not of where the server has it. */
+const toldOf = (route: Route, answer: UpstreamAnswer): UpstreamAnswer => ({
+  ...answer,
+  readTo: (sink) =>
+    answer.readTo({ data: sink.data, end: (problem) => sink.end(problem && toAppError(onTheWay(problem, route))) }),
+})
+
 /**
  * Asks a provider that speaks the shape of the call itself: the client's bytes go there, and what comes back is given as
  * it is. Failures that pass are tried again, as long as nothing was given. Throws AppErrors for all but a refusal.
@@ -86,7 +93,7 @@ export const askNative = async (
   let refused: (RefusedAnswer & { firstByteMs: number }) | undefined
   const once = async (): Promise<Given> => {
     refused = undefined
-    const answer = unpacked(await openUpstream(request, stop), route.provider.name)
+    const answer = toldOf(route, unpacked(await openUpstream(request, stop), route.provider.name))
     const firstByteMs = Date.now()
     if (answer.status >= 200 && answer.status < 300) return readAnswer(route, answer, firstByteMs)
     refused = { ...(await readRefusal(answer)), firstByteMs }

@@ -63,7 +63,8 @@ export const makeSocketDispatch = (options: DispatchOptions) => {
     const status = reply.status ?? 500
     call.answering(status, 'whole')
     if (!incoming.complete) outgoing.shouldKeepAlive = false // nobody will read the rest of the body
-    outgoing.writeHead(status, reply.headers).end(reply.body as string)
+    const body = reply.body as string
+    outgoing.writeHead(status, { ...reply.headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
   }
 
   return (incoming: IncomingMessage, outgoing: ServerResponse): boolean => {

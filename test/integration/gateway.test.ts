@@ -223,13 +223,13 @@ describe('a client that leaves', () => {
     return Date.now() - started
   }
   const runs = async (): Promise<string[]> => {
-    const { body } = await jetty.call('GET', '/api/v1/db/trajectories/acme/_left?limit=50')
+    const { body } = await jetty.call('GET', '/api/v1/db/trajectories/acme/left-early?limit=50')
     return (body.trajectories ?? []).map((run: Body) => run.trajectory_id)
   }
   const lastRun = async (): Promise<Body> => {
     for (let tries = 0; tries < 200; tries++) {
       const made = (await runs()).find((id) => !runsBefore.includes(id))
-      if (made) return jetty.get('_left', made)
+      if (made) return jetty.get('left-early', made)
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     throw new Error('no record')
@@ -238,7 +238,7 @@ describe('a client that leaves', () => {
   beforeEach(async () => {
     runsBefore = await runs()
   })
-  const block = { jetty: { runbook: false, task: '_left' } }
+  const block = { jetty: { runbook: false, task: 'left-early' } }
 
   it('stops the provider within 100 ms; what had arrived is on record', async () => {
     fake.script({
