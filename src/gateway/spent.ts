@@ -18,12 +18,16 @@ export interface CountedAnswer {
 /** As a rule of thumb; of other languages than English it is fewer. */
 const charactersPerToken = 4
 /** Images and the like inside of a request: they are no text, and nobody can tell how many tokens they are. */
-const encodedBytes = /[\w+/=-]{1000,}/g
+const fewestEncoded = 1000
+const words = /[\w+/=-]+/g
+
+const withoutEncoded = (text: string): string =>
+  text.replace(words, (word) => (word.length < fewestEncoded ? word : ''))
 
 const tokensOf = (text: string): number => Math.ceil(text.length / charactersPerToken)
 
 const estimated = (request: Buffer, said: string): ModelUsage => {
-  const prompt_tokens = tokensOf(request.toString().replace(encodedBytes, ''))
+  const prompt_tokens = tokensOf(withoutEncoded(request.toString()))
   const completion_tokens = tokensOf(said)
   return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
 }

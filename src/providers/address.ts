@@ -39,7 +39,11 @@ const isBase = (text: string): boolean => {
   return /^https?:$/.test(protocol) && [username, password, search, hash].every((part) => part === '')
 }
 
-const withoutEnd = (url: string): string => url.replace(/\/+$/, '')
+const withoutEnd = (url: string): string => {
+  let end = url.length
+  while (url[end - 1] === '/') end--
+  return url.slice(0, end)
+}
 
 /** The base URL of a provider: what the environment says, else what the server was started with, else the row. */
 export const addressOf = (

@@ -72,7 +72,8 @@ export const answerScripted = (model: ScriptedModel, request: ChatRequest): Chat
   }
 }
 
-const wordByWord = (text: string): string[] => text.match(/\s*\S+\s*$|\s*\S+/g) ?? [text]
+/** Each word with the white space before it; what stands behind the last one goes with it. */
+const wordByWord = (text: string): string[] => text.split(/(?<=\S)(?=\s+\S)/)
 
 const wantsUsage = ({ stream_options: options }: ChatRequest): boolean =>
   isObject(options) && options.include_usage === true
