@@ -9,8 +9,10 @@ import { makeAskConverted } from './ask-converted.ts'
 import { type AskLimits, askNative, type Given } from './ask-native.ts'
 import { type AskedCall, askedOf, upstreamBody } from './asked.ts'
 import { askInTurn } from './fallback.ts'
+import { withoutAccount } from './headers.ts'
 import type { Stop } from './stop.ts'
 import type { Ticket } from './ticket.ts'
+import { withoutSecrets } from './without-secrets.ts'
 
 export interface AskDeps {
   models: Pick<Models, 'route' | 'call' | 'stream' | 'embed' | 'image'>
@@ -67,7 +69,9 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const kept = isCaching ? await atHand(route, call) : undefined
     if (kept) return kept
     if (!route.native) return askConverted(shape, route, asked, caller)
-    return askNative(route, asked, headers, limits, stop)
+    if (!route.lent) return withoutSecrets(await askNative(route, asked, headers, limits, stop), ticket.scrub)
+    const given = await askNative(route, asked, withoutAccount(headers), limits, stop)
+    return withoutSecrets({ ...given, headers: withoutAccount(given.headers) }, ticket.scrub)
   }
 
   return (call: ToAsk): Promise<Given> => {

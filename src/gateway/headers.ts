@@ -15,6 +15,13 @@ const chosen = (headers: Headers, names: RegExp): Record<string, string> => {
   return result
 }
 
+/** What tells of the account that a key belongs to, or acts in it beyond one call. */
+const ofAccount = /^(idempotency-key|openai-organization|openai-project|anthropic-organization-id)$/
+
+/** The same headers for a key that is lent: its account is the server's, and shared with others. */
+export const withoutAccount = <Values extends Headers>(headers: Values): Values =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !ofAccount.test(name))) as Values
+
 /**
  * The headers of a request to a provider: its key, and what its row says where the client does not say it itself, such
  * as the version of the API that the client was written for.

@@ -104,8 +104,10 @@ export const relayEvents = (
       failure ??= meaning.failure ?? null
       hasFinished ||= meaning.hasFinished
       if (text !== '[DONE]') remember(text)
-      if (!meaning.isLast) return bytes
-      void end(failure && !meaning.failure ? undefined : bytes)
+      // Errors quote the request at times, and its key with it.
+      const passed = meaning.failure ? Buffer.from(ticket.scrub.text(bytes.toString())) : bytes
+      if (!meaning.isLast) return passed
+      void end(failure && !meaning.failure ? undefined : passed)
       return undefined
     }
 

@@ -84,6 +84,8 @@ export interface Target {
   /** The key, and what else the provider wants in every call. */
   headers: Readonly<Record<string, string>>
   key?: string
+  /** The key is one of the server's. */
+  lent?: true
 }
 
 /** A target with the way there. Nothing else may be used to reach it. */

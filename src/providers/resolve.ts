@@ -77,6 +77,7 @@ const targetOf = (
   { provider, model }: Candidate,
   { base_url, setBy }: Address,
   key: string | undefined,
+  isLent: boolean,
   shape: Shape,
 ): Target => {
   const path = provider.paths[shape]
@@ -93,6 +94,7 @@ const targetOf = (
       ...(key === undefined ? {} : keyHeader(path === undefined ? wireAuth : auth, key)),
     },
     ...(key === undefined ? {} : { key }),
+    ...(isLent ? { lent: true } : {}),
   }
 }
 
@@ -113,7 +115,10 @@ const tried = (candidate: Candidate, key: Key, at: Surroundings, shape: Shape): 
     return address.problem === undefined ? { variables: missing, problem: undefined } : wrong(address.problem, correct)
   }
   const value = keyFor(key, address, at)
-  if (value !== undefined || !needsKey(provider)) return targetOf(candidate, address, value, shape)
+  if (value !== undefined || !needsKey(provider)) {
+    const isLent = value !== undefined && key !== undefined && 'lent' in key
+    return targetOf(candidate, address, value, isLent, shape)
+  }
   const [variable = ''] = provider.keys
   return key === undefined ? { variables: [variable], problem: undefined } : notLent(variable)
 }

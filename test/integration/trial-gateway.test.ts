@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
+import { rawPost } from '../raw-post.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 const lent = 'sk-lent-unmistakable-52ce0d'
@@ -81,4 +82,33 @@ test('a provider that repeats a lent key in its refusal gives it away to nobody'
   fake.script({ status: 401, body: { error: { message: `Incorrect API key provided: ${lent}`, code: 'invalid' } } })
   const refused = await chat()
   expect([refused.status, refused.body.error.message]).toEqual([401, 'Incorrect API key provided: ***'])
+})
+
+test('a lent key is used as the server would: neither in the name of an organisation nor under a key of repetition', async () => {
+  fake.script({ body: '{"ok":true}', headers: { 'openai-organization': 'lender', 'x-request-id': 'r1' } })
+  const answer = await rawPost(
+    `${jetty.url}/v1/chat/completions`,
+    JSON.stringify({
+      model: 'gpt-4o-mini',
+      messages: [],
+      jetty: { collection: 'acme', runbook: false, use_trial_keys: true },
+    }),
+    {
+      authorization: `Bearer ${jetty.server.adminToken}`,
+      'idempotency-key': 'of-another-collection',
+      'openai-organization': 'org-x',
+      'openai-project': 'proj-x',
+      'openai-beta': 'x=1',
+    },
+  )
+  expect([answer.status, answer.headers['openai-organization'], answer.headers['x-request-id']]).toEqual([
+    200,
+    undefined,
+    'r1',
+  ])
+  const { headers } = fake.asked[0] ?? {}
+  expect(headers?.['openai-beta']).toBe('x=1')
+  expect(
+    [headers?.['idempotency-key'], headers?.['openai-organization'], headers?.['openai-project']].filter(Boolean),
+  ).toEqual([])
 })
