@@ -218,7 +218,7 @@ export const startServer = async ({
       guard: makeCallGuard(database),
       spend: makeSpender(database),
       cache: makeAnswerCache(database, answerCache),
-      recorder: makeRecorder({ engine, database, objects }),
+      recorder: makeRecorder({ engine, database, objects, mediaFiles: settings.mediaFiles }),
       environmentOf: environments.lending,
       lending,
       limits: {
@@ -344,6 +344,7 @@ const modelsFor = (settings: Settings, lentKeys: LentKeys) => {
       firstByteSeconds: settings.modelFirstByteSeconds,
       idleSeconds: settings.modelIdleSeconds,
       maxBytes: settings.maxFetchBytes,
+      mediaFiles: settings.mediaFiles,
     },
   })
 }

@@ -6,7 +6,7 @@ import { imageBody, imageRequestSchema } from '../model/image.ts'
 import type { Shape } from '../model/shape.ts'
 import type { Models, Route } from '../providers/provider.ts'
 import type { Given } from './ask-native.ts'
-import { type AskedCall, upstreamBody } from './asked.ts'
+import { type AskedCall, parsedBody, upstreamBody } from './asked.ts'
 import { type Frame, type FrameSource, framesFrom } from './frames-from.ts'
 import { warningsHeader } from './headers.ts'
 import { chatFromMessages, messageFromChat, messagesRequestSchema } from './messages-as-chat.ts'
@@ -19,7 +19,7 @@ const eventsType = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-
 
 /** The body as its shape has it. Throws `bad_request` that names the first member which does not fit. */
 const readBody = <Schema extends z.ZodType>(schema: Schema, asked: AskedCall): z.output<Schema> => {
-  const read = schema.safeParse(JSON.parse(upstreamBody(asked, asked.model).toString()))
+  const read = schema.safeParse(parsedBody(upstreamBody(asked, asked.model)))
   if (read.success) return read.data
   const issue = read.error.issues[0]
   throw new AppError('bad_request', `${issue?.path.join('.') ?? 'body'}: ${issue?.message ?? 'not valid'}`, {

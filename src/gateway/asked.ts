@@ -25,6 +25,15 @@ const bad = (message: string, hint = 'Send the request as the reference of the p
 
 const noJson = (): AppError => bad('The body is not a valid JSON object', 'Check quotes, commas, brackets and UTF-8.')
 
+/** The JSON that bytes are. Throws `bad_request` for what is none. */
+export const parsedBody = (body: Buffer): unknown => {
+  try {
+    return JSON.parse(body.toString())
+  } catch {
+    throw noJson()
+  }
+}
+
 const isJson = (body: Buffer): boolean => {
   if (!isUtf8(body)) return false
   if (body.length > parsedBytes) return true
@@ -113,13 +122,20 @@ const withoutJetty = (body: Buffer, extra: Member): Buffer | 'cut' | undefined =
   return whole.subarray(extra.valueStart)
 }
 
-/** What goes to the provider: the body with its name for the model, and without what is meant for this server. */
+/**
+ * What goes to the provider: the body with its name for the model, and without what is meant for this server. Of several
+ * `model` members the last one was read; the others are cut, lest the provider takes the first.
+ */
 export const upstreamBody = (
   { body, members, model }: Pick<AskedCall, 'body' | 'members' | 'model'>,
   named: string,
-): Buffer =>
-  editMembers(body, members, (member) => {
+): Buffer => {
+  const read = lastOf(members, 'model')
+  return editMembers(body, members, (member) => {
     if (member.name === 'jetty') return 'cut'
     if (member.name === 'extra_body') return withoutJetty(body, member)
-    return member.name === 'model' && named !== model ? Buffer.from(JSON.stringify(named)) : undefined
+    if (member.name !== 'model') return undefined
+    if (member !== read) return 'cut'
+    return named === model ? undefined : Buffer.from(JSON.stringify(named))
   })
+}

@@ -1,8 +1,8 @@
 import { replaceDataUris } from '../lib/data-uri.ts'
 import { isObject } from './transcripts/json.ts'
 
-/** Bytes that stood in a text; gives the path that is written in their place. */
-export type KeepBytes = (bytes: Buffer, type: string) => Promise<string>
+/** Bytes that stood in a text; gives the path that is written in their place, or undefined where they are to stay. */
+export type KeepBytes = (bytes: Buffer, type: string) => Promise<string | undefined>
 
 /** What stands before or around bytes in base64, in the APIs that have them. */
 const signs = [
@@ -17,10 +17,10 @@ export const mayHoldBytes = (text: string): boolean => signs.some((sign) => text
 const shortestBase64 = 1024
 const isBase64 = (text: string): boolean => text.length > shortestBase64 && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text)
 
-/** The same value with every data URI, and every long text in base64, replaced by the path of a file with its bytes. */
+/** The same value with data URIs and long texts in base64 replaced by the paths of files with their bytes. */
 export const withoutBytes = async (value: unknown, keep: KeepBytes): Promise<unknown> => {
   if (typeof value === 'string') {
-    if (isBase64(value)) return keep(Buffer.from(value, 'base64'), '')
+    if (isBase64(value)) return (await keep(Buffer.from(value, 'base64'), '')) ?? value
     return replaceDataUris(value, ({ bytes, type }) => keep(bytes, type))
   }
   if (Array.isArray(value)) {

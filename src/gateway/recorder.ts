@@ -34,6 +34,8 @@ export interface RecorderDeps {
   engine: Pick<Engine, 'record' | 'recording'>
   database: Queries
   objects: Pick<ObjectStore, 'put'>
+  /** Most files that are made of what one request, or one answer, holds in base64; the rest stays where it is. */
+  mediaFiles: number
 }
 
 interface Request {
@@ -41,7 +43,7 @@ interface Request {
   files: FileRow[]
 }
 
-export const makeRecorder = ({ engine, database, objects }: RecorderDeps): Recorder => {
+export const makeRecorder = ({ engine, database, objects, mediaFiles }: RecorderDeps): Recorder => {
   const tasks = makeRecordTasks(database)
   /** Large requests on their way, by the key of their call. Those of calls that are never kept go with their bodies. */
   const begun = new WeakMap<Buffer, { key: string; request: Promise<Request> }>()
@@ -50,6 +52,7 @@ export const makeRecorder = ({ engine, database, objects }: RecorderDeps): Recor
   const keeperOf =
     ({ place, trajectoryId }: BegunCall, files: FileRow[], before: () => number): KeepBytes =>
     async (bytes, type) => {
+      if (files.length >= mediaFiles) return undefined
       const { name, content_type: contentType, body } = await mediaFileOf(bytes, type)
       const { id, size } = await objects.put(body, { maxBytes: Number.MAX_SAFE_INTEGER })
       const at = { collection: place.collection, task: place.taskName, trajectoryId, step: stepName }

@@ -28,16 +28,16 @@ export const readDataUri = (text: string): InlineBytes | undefined => {
   return plain === undefined ? undefined : { type, bytes: Buffer.from(plain) }
 }
 
-/** The text with each data URI in it replaced by what `keep` makes of its bytes, one after the other. */
+/** The text with each data URI in it replaced by what `keep` makes of its bytes, one after the other; or left, if that is nothing. */
 export const replaceDataUris = async (
   text: string,
-  keep: (inline: InlineBytes) => Promise<string>,
+  keep: (inline: InlineBytes) => Promise<string | undefined>,
 ): Promise<string> => {
   if (!text.includes(';base64,')) return text
   const parts: string[] = []
   let from = 0
   for (const { 0: whole, 1: type = '', 2: base64 = '', index } of text.matchAll(dataUris)) {
-    parts.push(text.slice(from, index), await keep({ type, bytes: Buffer.from(base64, 'base64') }))
+    parts.push(text.slice(from, index), (await keep({ type, bytes: Buffer.from(base64, 'base64') })) ?? whole)
     from = index + whole.length
   }
   parts.push(text.slice(from))

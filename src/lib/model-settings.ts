@@ -32,7 +32,8 @@ export const modelSettings = {
   }),
   mediaFiles: setting({
     variable: 'JETTY_MAX_MEDIA_FILES',
-    description: 'Most files that a step may show to a model, or keep of what one has made.',
+    description:
+      'Most files that a step may show to a model, or keep of what one has made; and that are fetched for a call, or kept of it.',
     default: '32',
     example: '100',
     schema: wholeNumber(1, 1000),

@@ -5,6 +5,7 @@ import type { CallModel, ChatCompletion, ChatOptions, ModelCaller, ModelUsage, S
 import type { EmbedTexts } from '../model/embedding.ts'
 import type { MakeImages } from '../model/image.ts'
 import type { Shape } from '../model/shape.ts'
+import { makeDownload } from './downloads.ts'
 import { priceOf } from './prices.ts'
 import type { Asked, Target } from './provider.ts'
 import { withRetries } from './retry.ts'
@@ -58,7 +59,7 @@ export const makeCalls = (
     const call: WireCall = {
       ...target,
       open: async (url, request) => makeOpener(await ways.agent(target.trusted))(url, request),
-      download: (url, request) => ways.fetch(url, { ...request, allowedHosts: caller.allowedHosts }),
+      download: makeDownload(ways.fetch, caller, ways.limits),
       // A key that the server lends is used where the server itself would use it, and nowhere that a caller names.
       env: (name) => (target.provider.keys.some((key) => caller.lent?.(key)) ? undefined : caller.env(name)),
       limits: ways.limits,

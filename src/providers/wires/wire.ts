@@ -11,6 +11,8 @@ export interface CallLimits {
   idleSeconds: number
   /** Of an answer or a file, unpacked. */
   maxBytes?: number
+  /** Most files that one call fetches. */
+  mediaFiles?: number
 }
 
 /** A call on its way to a provider. */

@@ -1,4 +1,5 @@
 import type { EmbeddingModelV3, ImageModelV3, LanguageModelV3 } from '@ai-sdk/provider'
+import type { Wire } from '../../provider.ts'
 import { impossible } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 import { fetchFor } from './fetch.ts'
@@ -20,6 +21,16 @@ const apiKey = 'put-in-on-the-way-out'
 /** Anthropic's own clients take the base URL without the version, the package with it. */
 const withVersion = (base: string): string => (/\/v\d+$/.test(base) ? base : `${base}/v1`)
 
+/** Where the name of a model stands in the path, it has nothing that could lead the path to something else. */
+const nameInPath = /^[\w-][\w.:@~+-]*(?:\/[\w-][\w.:@~+-]*)*$/
+const namesInPath: ReadonlySet<Wire> = new Set(['google', 'vertex', 'bedrock'])
+
+const checkName = (call: WireCall): void => {
+  if (!namesInPath.has(call.provider.wire) || nameInPath.test(call.model)) return
+  const hint = 'It may have letters, digits and .:@~+-_ with single slashes between.'
+  throw impossible(call, `'${call.model.slice(0, 200)}' is not the name of a model`, hint)
+}
+
 const ofGoogle = async (baseURL: string, fetch: typeof globalThis.fetch, name: string): Promise<Package> => {
   const { createGoogleGenerativeAI } = await import('@ai-sdk/google')
   const google = createGoogleGenerativeAI({ apiKey, baseURL, fetch, name })
@@ -28,6 +39,7 @@ const ofGoogle = async (baseURL: string, fetch: typeof globalThis.fetch, name: s
 
 /** The package for a call; each is loaded when it is first needed. */
 export const packageFor = async (call: WireCall, expected: 'stream' | 'body'): Promise<Package> => {
+  checkName(call)
   const { base_url: baseURL, provider } = call
   const fetch = fetchFor(call, expected)
   switch (provider.wire) {

@@ -1,0 +1,43 @@
+import { byteSize } from '../lib/byte-size.ts'
+import { AppError } from '../lib/errors.ts'
+import type { Fetch } from '../lib/net.ts'
+import type { ModelCaller } from '../model/chat.ts'
+import type { CallLimits } from './wires/wire.ts'
+
+const tooMany = (most: number): AppError =>
+  new AppError('too_large', `The call names more than ${most} files to be fetched`, {
+    hint: 'Send fewer, or their bytes, or raise JETTY_MAX_MEDIA_FILES.',
+  })
+
+const noneLeft = (most: number): AppError =>
+  new AppError('too_large', `The files that the call names are larger than ${byteSize(most)} together`, {
+    hint: 'Send fewer or smaller ones, or raise JETTY_MAX_FETCH_BYTES.',
+  })
+
+/**
+ * The way to files that the request or the answer of one call names by their URLs: to hosts that the collection may
+ * reach, one after the other, so many, and all of them together no larger than one may be.
+ */
+export const makeDownload = (
+  fetch: Fetch,
+  { allowedHosts }: Pick<ModelCaller, 'allowedHosts'>,
+  { mediaFiles, maxBytes }: CallLimits,
+): Fetch => {
+  let count = 0
+  let size = 0
+  let last: Promise<unknown> = Promise.resolve()
+  const next: Fetch = async (url, request) => {
+    const left = maxBytes === undefined ? {} : { maxBytes: maxBytes - size }
+    if (maxBytes !== undefined && size >= maxBytes) throw noneLeft(maxBytes)
+    const answer = await fetch(url, { ...request, ...left, allowedHosts })
+    size += (await answer.bytes()).length
+    return answer
+  }
+  return (url, request) => {
+    count += 1
+    if (mediaFiles !== undefined && count > mediaFiles) return Promise.reject(tooMany(mediaFiles))
+    const fetched = last.then(() => next(url, request))
+    last = fetched.catch(() => {})
+    return fetched
+  }
+}
