@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import type { Gateway } from '../gateway/gateway.ts'
 import { openApiDocument, openApiPath } from '../http/reference/openapi.ts'
 import { makeRouter } from '../http/router.ts'
 import { contract } from './contract.ts'
+import { gatewayRoutes } from './gateway/routes.ts'
 import { type ApiDeps, apiRoutes } from './routes.ts'
 
 interface Document {
@@ -11,11 +13,13 @@ interface Document {
 
 // Routes only tie functions together when they are made, so most of what they need may be absent here.
 const routes = apiRoutes({ activities: new Map(), settings: {} } as unknown as ApiDeps)
+const onSocket = gatewayRoutes({ gateway: { answer: () => Promise.resolve() } as unknown as Gateway })
+const all = [...routes, ...onSocket]
 const document = openApiDocument(contract, { title: 'Jetty', version: '0' }) as unknown as Document
 const text = JSON.stringify(document)
 
 test('every operation of the contract is routed, and nothing else', () => {
-  expect(routes.map((route) => route.operation).sort()).toEqual(Object.keys(contract).sort())
+  expect(all.map((route) => route.operation).sort()).toEqual(Object.keys(contract).sort())
   for (const route of routes) expect([route.operation, typeof route.handle]).toEqual([route.operation, 'function'])
 })
 
@@ -23,9 +27,7 @@ test('OpenAPI has exactly the operations that are routed', () => {
   const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, one]) => `${method.toUpperCase()} ${path} ${one.operationId}`),
   )
-  const routed = routes.map(
-    ({ endpoint, operation }) => `${endpoint.method} ${openApiPath(endpoint.path)} ${operation}`,
-  )
+  const routed = all.map(({ endpoint, operation }) => `${endpoint.method} ${openApiPath(endpoint.path)} ${operation}`)
   expect(described.sort()).toEqual(routed.sort())
 })
 
@@ -46,6 +48,12 @@ test('parameters of a path are described and have the names that clients know', 
       [],
     )
   }
+})
+
+test('every answer says what it means, and a call of the gateway which headers it takes', () => {
+  expect(text).not.toContain('"description":"Error"')
+  const { parameters } = document.paths['/v1/messages']!.post!
+  expect(parameters.map(({ name }) => name)).toEqual(['X-Jetty-Collection', 'X-Jetty-Record'])
 })
 
 test('every reference inside of the document leads somewhere', () => {

@@ -45,6 +45,8 @@ export interface Endpoint {
   form: boolean
   /** Names of file parts that may come with the form. They are streamed to the object store before the route is called. */
   files: readonly string[]
+  /** Headers beside that which say something to this call, and what. */
+  headers: Readonly<Record<string, string>>
   /** May it carry an Idempotency-Key? The same key then leads to the first answer, for 24 hours. */
   idempotent: boolean
   response: z.ZodType | SpecialAnswer
@@ -72,6 +74,7 @@ type Filled =
   | 'body'
   | 'form'
   | 'files'
+  | 'headers'
   | 'idempotent'
   | 'status'
   | 'audited'
@@ -115,6 +118,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     body: undefined,
     form: false,
     files: [],
+    headers: {},
     idempotent: false,
     status: 200,
     audited: definition.method !== 'GET' && (access === 'write' || access === 'admin'),

@@ -16,6 +16,10 @@ const call = {
   audited: false,
   errors: ['bad_request', 'model_unavailable', 'not_found', 'upstream_failed', 'timed_out', 'busy'],
   errorBody: 'openai',
+  headers: {
+    'X-Jetty-Collection': 'Whose keys are used, and where the call is recorded; the jetty block says the same.',
+    'X-Jetty-Record': 'off: the call is not recorded.',
+  },
 } as const
 
 /** The same path for clients whose base URL is the origin, and for those that put everything under /api. */

@@ -16,7 +16,9 @@ const reasons: Record<number, string> = {
   429: 'Too many requests; wait for Retry-After',
   500: 'A bug of the server',
   501: 'Not implemented',
+  502: 'Another service failed, or cannot be reached',
   503: 'Not available right now; wait for Retry-After',
+  504: 'Another service did not answer in time',
   507: 'The disk is full',
   524: 'Still in progress; go on by polling',
 }
@@ -184,7 +186,14 @@ const parameters = (endpoint: Endpoint, components: Components): Json[] => {
     ...(description ? { description } : {}),
     schema,
   }))
-  return [...inPath, ...inQuery, ...(endpoint.idempotent ? [idempotencyKey] : [])]
+  const inHeaders = Object.entries(endpoint.headers).map(([name, description]) => ({
+    name,
+    in: 'header',
+    required: false,
+    description,
+    schema: { type: 'string' },
+  }))
+  return [...inPath, ...inQuery, ...inHeaders, ...(endpoint.idempotent ? [idempotencyKey] : [])]
 }
 
 const withFiles = (schema: Json, files: readonly string[]): Json => {
