@@ -165,7 +165,7 @@ export const startFakeReplicate = async (): Promise<FakeReplicate> => {
     official,
     cancelled,
     file(bytes, type, { open = false, name = `out-${files.size}` } = {}) {
-      const path = `/files/${files.size}/${name}`
+      const path = `/v1/files/${files.size}/${name}`
       files.set(path, { bytes, type, open })
       return `http://127.0.0.1:${port}${path}`
     },

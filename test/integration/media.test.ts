@@ -141,7 +141,7 @@ describe('a key that the server lends', () => {
 
 describe('where its URLs lead', () => {
   it('a base URL that a collection sets may not be private', async () => {
-    await setVariables({ REPLICATE_BASE_URL: replicate.url })
+    await setVariables({ REPLICATE_BASE_URL: `http://localhost:${replicate.port}/v1` })
     const run = await runStep({ activity: 'replicate_text2image', prompt: 'a cat' })
     await setVariables({ REPLICATE_BASE_URL: null })
     expect(run.steps.make.error_detail.code).toBe('address_refused')

@@ -180,6 +180,25 @@ describe('a file of the output', () => {
     expect(Buffer.from((await prediction.file(url, elsewhere)).bytes).toString()).toBe('bytes')
   })
 
+  it.each([
+    '/account',
+    '/predictions',
+    '/files',
+    '/files/',
+    '/files/../account',
+    '/files/%2e%2e/account',
+    '/files/1/2/3',
+  ])('is not what the API answers at %s, which would be read with a key that may be lent', async (path) => {
+    const prediction = await run('a/b')
+    fake.asked.length = 0
+    await prediction.file(fake.url + path, async () => ({
+      status: 200,
+      headers: {},
+      bytes: async () => Buffer.alloc(0),
+    }))
+    expect([prediction.keeps(fake.url + path), fake.asked]).toEqual([false, []])
+  })
+
   it('is fetched from anywhere else without it, also where the API sends one there', async () => {
     const prediction = await run('a/b')
     const asked: string[] = []

@@ -132,8 +132,18 @@ const failureOf = ({ target: { key } }: ReplicateAccount, { id, status, error, l
   })
 }
 
-const isAt = (url: string, account: ReplicateAccount): boolean =>
-  URL.canParse(url) && new URL(url).origin === new URL(account.target.base_url).origin
+const filePath = /^\/files\/\w[\w.-]*(?:\/\w[\w.-]*)?$/
+
+/**
+ * Whether a URL is one of the API's own files. Nothing else there is read with the key: an output says what its model
+ * likes, such as where the account of the key is told of.
+ */
+const isFileOf = ({ target: { base_url: base } }: ReplicateAccount, text: string): boolean => {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text).href.split(/[?#]/, 1)[0] ?? ''
+  const api = new URL(base).href.replace(/\/$/, '')
+  return url.startsWith(api) && filePath.test(url.slice(api.length))
+}
 
 /** The API's own answer with a file, or where it says that the file is. */
 const fromApi = (account: ReplicateAccount, url: string, signal: AbortSignal) =>
@@ -151,7 +161,7 @@ const fetchFile = async (
   signal: AbortSignal,
 ): Promise<PredictedFile> => {
   const from = url.split('?', 1)[0] // what signs a URL stands behind it
-  const first = isAt(url, account) ? await fromApi(account, url, signal) : undefined
+  const first = isFileOf(account, url) ? await fromApi(account, url, signal) : undefined
   const moved = first && first.status >= 300 && first.status < 400 ? first.headers.location : undefined
   const answer =
     first && moved === undefined ? first : await elsewhere(moved === undefined ? url : new URL(moved, url).href)
@@ -191,7 +201,7 @@ export const predictAtReplicate = async (
       output: state.output ?? null,
       predict_seconds: state.metrics?.predict_time ?? null,
       cost_usd: null,
-      keeps: (url) => isAt(url, account) || (URL.canParse(url) && ownHost.test(new URL(url).hostname)),
+      keeps: (url) => isFileOf(account, url) || (URL.canParse(url) && ownHost.test(new URL(url).hostname)),
       file: (url, elsewhere) => withRetries(() => fetchFile(account, url, elsewhere, signal), { signal }),
     }
   } finally {
