@@ -1,3 +1,4 @@
+import { isDeeperThan, maxJsonDepth } from '../lib/json-text.ts'
 import type { ModelUsage } from '../model/chat.ts'
 import { priceOf } from '../providers/prices.ts'
 import { statedCostIn } from '../providers/usage.ts'
@@ -13,8 +14,10 @@ export interface RecordedAnswer extends Spent {
   outputs: string
 }
 
-/** Of an answer that is no JSON object this much is kept. */
+/** Of an answer that is no JSON object, or too deep a one, this much is kept. */
 const mostText = 64 * 1024
+
+type CallAnswer = NonNullable<FinishedCall['answer']>
 
 interface ReadAnswer {
   /** What can be read of it; nothing where it is no JSON object. */
@@ -23,14 +26,22 @@ interface ReadAnswer {
   text: string
 }
 
-const read = (shape: FinishedCall['shape'], answer: NonNullable<FinishedCall['answer']>): ReadAnswer => {
+/** Its first words, where it is nothing that can be walked. */
+const unread = (texts: string[]): ReadAnswer => ({
+  answer: {},
+  text: JSON.stringify(texts.join('\n').slice(0, mostText)),
+})
+
+const read = (shape: FinishedCall['shape'], answer: CallAnswer): ReadAnswer => {
+  const texts = answer.kind === 'events' ? answer.data : [answer.bytes.toString()]
+  if (texts.some((text) => isDeeperThan(text, maxJsonDepth))) return unread(texts)
   if (answer.kind === 'events') {
-    const assembled = answerFrom(shape, answer.data)
+    const assembled = answerFrom(shape, texts)
     return { answer: assembled, text: JSON.stringify(assembled) }
   }
-  const text = answer.bytes.toString()
+  const [text = ''] = texts
   const value = objectFrom(text)
-  return value ? { answer: value, text } : { answer: {}, text: JSON.stringify(text.slice(0, mostText)) }
+  return value ? { answer: value, text } : unread(texts)
 }
 
 const withFiles = async ({ answer, text }: ReadAnswer, keep: KeepBytes): Promise<ReadAnswer> => {
@@ -56,7 +67,7 @@ const vectorsOf = (answer: JsonObject): { count: number; dimensions: number | nu
 /** What there is to say of an answer, in the words of litellm_chat's outputs where they mean the same. */
 export const recordedAnswer = async (
   call: FinishedCall,
-  answer: NonNullable<FinishedCall['answer']>,
+  answer: CallAnswer,
   /** The files that `keep` has made so far, as the outputs show them. */
   files: { keep: KeepBytes; made(): JsonObject[] },
 ): Promise<RecordedAnswer> => {

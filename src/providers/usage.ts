@@ -3,28 +3,37 @@ import type { ChatCompletion, ModelUsage } from '../model/chat.ts'
 const count = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
 
+/** More is no count of anything; what is added up must stay a number that the database can hold. */
+const mostTokens = 1e12
+
+/** A number of tokens: some providers count in halves. */
+const tokens = (value: unknown): number | undefined => {
+  const counted = count(value)
+  return counted === undefined || counted > mostTokens ? undefined : Math.round(counted)
+}
+
 const member = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 
 const detail = (usage: unknown, group: string, name: string): number | undefined =>
-  count(member(member(usage, group), name))
+  tokens(member(member(usage, group), name))
 
 /** In Anthropic's shape the tokens that came from a cache or went into one are counted beside the others. */
 const promptIn = (usage: unknown): number | undefined => {
-  const fresh = count(member(usage, 'input_tokens'))
+  const fresh = tokens(member(usage, 'input_tokens'))
   if (fresh === undefined) return undefined
-  const read = count(member(usage, 'cache_read_input_tokens')) ?? 0
-  return fresh + read + (count(member(usage, 'cache_creation_input_tokens')) ?? 0)
+  const read = tokens(member(usage, 'cache_read_input_tokens')) ?? 0
+  return fresh + read + (tokens(member(usage, 'cache_creation_input_tokens')) ?? 0)
 }
 
 const cachedIn = (usage: unknown): number | undefined =>
   detail(usage, 'prompt_tokens_details', 'cached_tokens') ??
   detail(usage, 'input_tokens_details', 'cached_tokens') ??
-  count(member(usage, 'cache_read_input_tokens')) ??
-  count(member(usage, 'prompt_cache_hit_tokens'))
+  tokens(member(usage, 'cache_read_input_tokens')) ??
+  tokens(member(usage, 'prompt_cache_hit_tokens'))
 
 const cacheWritesIn = (usage: unknown): number | undefined =>
-  detail(usage, 'prompt_tokens_details', 'cache_write_tokens') ?? count(member(usage, 'cache_creation_input_tokens'))
+  detail(usage, 'prompt_tokens_details', 'cache_write_tokens') ?? tokens(member(usage, 'cache_creation_input_tokens'))
 
 const reasoningIn = (usage: unknown): number | undefined =>
   detail(usage, 'completion_tokens_details', 'reasoning_tokens') ??
@@ -35,8 +44,8 @@ const reasoningIn = (usage: unknown): number | undefined =>
  * responses or messages. Null where it counted none.
  */
 export const usageIn = (usage: unknown): ModelUsage | null => {
-  const prompt = count(member(usage, 'prompt_tokens')) ?? promptIn(usage)
-  const completion = count(member(usage, 'completion_tokens')) ?? count(member(usage, 'output_tokens'))
+  const prompt = tokens(member(usage, 'prompt_tokens')) ?? promptIn(usage)
+  const completion = tokens(member(usage, 'completion_tokens')) ?? tokens(member(usage, 'output_tokens'))
   if (prompt === undefined && completion === undefined) return null
   const cached = cachedIn(usage)
   const written = cacheWritesIn(usage)
@@ -44,7 +53,7 @@ export const usageIn = (usage: unknown): ModelUsage | null => {
   return {
     prompt_tokens: prompt ?? 0,
     completion_tokens: completion ?? 0,
-    total_tokens: count(member(usage, 'total_tokens')) ?? (prompt ?? 0) + (completion ?? 0),
+    total_tokens: tokens(member(usage, 'total_tokens')) ?? (prompt ?? 0) + (completion ?? 0),
     ...(cached === undefined ? {} : { cached_tokens: cached }),
     ...(written === undefined || written === 0 ? {} : { cache_write_tokens: written }),
     ...(reasoning === undefined ? {} : { reasoning_tokens: reasoning }),
@@ -61,7 +70,7 @@ export const usageOf = ({ usage }: Pick<ChatCompletion, 'usage'>): ModelUsage | 
 export const statedCostIn = (usage: unknown): number | undefined => {
   const cost = count(member(usage, 'cost'))
   if (cost === undefined || member(usage, 'is_byok') === false) return cost
-  return cost + (detail(usage, 'cost_details', 'upstream_inference_cost') ?? 0)
+  return cost + (count(member(member(usage, 'cost_details'), 'upstream_inference_cost')) ?? 0)
 }
 
 /** The same of a chat completion. */

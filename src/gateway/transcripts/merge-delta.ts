@@ -7,24 +7,42 @@ const growing = new Set([
 ])
 
 /** Puts a member in, whatever it is called: `__proto__` is a name like any other. */
-const put = (into: JsonObject, name: string, value: unknown): void => {
+export const put = (into: JsonObject, name: string, value: unknown): void => {
   if (name !== '__proto__') into[name] = value
 }
 
+/** Elements of a list by their index: a stream may bring very many, and each is looked for. */
+const placed = new WeakMap<unknown[], Map<unknown, JsonObject[]>>()
+/** Of one index and different types. More than a few are no answer of a model. */
+const mostAtOneIndex = 20
+
+const placesOf = (list: unknown[]): Map<unknown, JsonObject[]> => {
+  const places = placed.get(list) ?? new Map<unknown, JsonObject[]>()
+  placed.set(list, places)
+  return places
+}
+
 const sameElement = (list: unknown[], element: JsonObject): JsonObject | undefined =>
-  list.find(
-    (other): other is JsonObject =>
-      isObject(other) &&
-      other.index === element.index &&
-      (other.type === undefined || element.type === undefined || other.type === element.type),
-  )
+  placesOf(list)
+    .get(element.index)
+    ?.find((other) => other.type === undefined || element.type === undefined || other.type === element.type)
+
+const add = (list: unknown[], element: unknown): void => {
+  if (!isObject(element)) return void list.push(element)
+  const fresh = mergeDelta({}, element)
+  list.push(fresh)
+  if (fresh.index === undefined) return
+  const places = placesOf(list)
+  const before = places.get(fresh.index) ?? []
+  if (before.length < mostAtOneIndex) places.set(fresh.index, [...before, fresh])
+}
 
 /** Elements that have an index are pieces of the one with that index; others are new ones. */
 const mergeList = (list: unknown[], more: unknown[]): void => {
   for (const element of more) {
     const same = isObject(element) && element.index !== undefined ? sameElement(list, element) : undefined
     if (same && isObject(element)) mergeDelta(same, element)
-    else list.push(isObject(element) ? mergeDelta({}, element) : element)
+    else add(list, element)
   }
 }
 

@@ -1,4 +1,5 @@
 import { isObject, type JsonObject, objectFrom, textOf } from './json.ts'
+import { put } from './merge-delta.ts'
 
 interface Block {
   content: JsonObject
@@ -12,12 +13,18 @@ const append = (content: JsonObject, name: string, text: unknown): void => {
   content[name] = textOf(content[name]) + textOf(text)
 }
 
+const putAll = (into: JsonObject, members: unknown): void => {
+  if (isObject(members)) for (const [name, value] of Object.entries(members)) put(into, name, value)
+}
+
 const take = ({ content }: Block, delta: JsonObject): void => {
   if (delta.type === 'text_delta') append(content, 'text', delta.text)
   else if (delta.type === 'thinking_delta') append(content, 'thinking', delta.thinking)
   else if (delta.type === 'signature_delta') append(content, 'signature', delta.signature)
   else if (delta.type === 'citations_delta') {
-    content.citations = [...(Array.isArray(content.citations) ? content.citations : []), delta.citation]
+    const citations: unknown[] = Array.isArray(content.citations) ? content.citations : []
+    citations.push(delta.citation)
+    content.citations = citations
   }
 }
 
@@ -42,8 +49,8 @@ export const messageFrom = (events: readonly string[]): JsonObject => {
       if (event.delta.type === 'input_json_delta') block.input += textOf(event.delta.partial_json)
       else take(block, event.delta)
     } else if (event.type === 'message_delta') {
-      if (isObject(event.delta)) message = { ...message, ...event.delta }
-      if (isObject(event.usage)) usage = { ...usage, ...event.usage }
+      putAll(message, event.delta)
+      putAll(usage, event.usage)
     }
   }
   return {

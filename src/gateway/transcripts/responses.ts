@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, objectFrom, objectsIn, textOf } from './json.ts'
+import { isObject, type JsonObject, objectFrom, textOf } from './json.ts'
 
 const last = new Set(['response.completed', 'response.incomplete', 'response.failed'])
 
@@ -16,11 +16,16 @@ const growing: Record<string, (item: JsonObject, event: JsonObject) => [JsonObje
 const mostParts = 10_000
 
 const partAt = (item: JsonObject, list: 'content' | 'summary', index: unknown): JsonObject => {
-  const parts = objectsIn(item[list])
+  const known = item[list]
+  const parts: unknown[] = Array.isArray(known) ? known : []
   item[list] = parts
-  const at = typeof index === 'number' && index >= 0 && index < mostParts ? index : 0
+  const at = typeof index === 'number' && index >= 0 && index < mostParts ? Math.floor(index) : 0
   while (parts.length <= at) parts.push({})
-  return parts[at] as JsonObject
+  const part = parts[at]
+  if (isObject(part)) return part
+  const fresh = {}
+  parts[at] = fresh
+  return fresh
 }
 
 const putPart = (item: JsonObject, list: 'content' | 'summary', index: unknown, part: JsonObject): void => {
