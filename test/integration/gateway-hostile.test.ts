@@ -72,6 +72,14 @@ describe('texts that were made to be slow', () => {
     expect(performance.now() - started).toBeLessThan(2000)
   })
 
+  it('of a data URI that never ends are no image that is slow to read', async () => {
+    fake.script({ body: { data: [{ url: `data:${'a'.repeat(60_000)}` }] } })
+    const step = { activity: 'litellm_image_generation', model: 'openai/dall-e-3', prompt: 'x' }
+    const started = performance.now()
+    const { status } = await jetty.run({ init_params: {}, step_configs: { make: step }, steps: ['make'] })
+    expect([status, performance.now() - started < 3000]).toEqual(['failed', true])
+  })
+
   it('of words that are nearly long enough to be bytes are counted for a budget', async () => {
     await settings({ budget: { tokens_per_day: 1_000_000_000 } })
     fake.script({ body: { choices: [{ index: 0, message: { content: 'ok' }, finish_reason: 'stop' }] } })

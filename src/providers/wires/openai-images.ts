@@ -1,3 +1,4 @@
+import { readDataUri } from '../../lib/data-uri.ts'
 import { AppError } from '../../lib/errors.ts'
 import { fileFormatOf } from '../../lib/file-format.ts'
 import type { ImageRequest, MadeImage } from '../../model/image.ts'
@@ -21,8 +22,6 @@ export const imageOf = async (bytes: Uint8Array, named = 'image/png'): Promise<M
   type: (await fileFormatOf(bytes))?.mime ?? named,
 })
 
-const dataUri = /^data:([^;,]+)[^,]*;base64,(.*)$/s
-
 /** An image at an address of its own, without the key. It is paid for: only this is tried again, and not the whole. */
 const fetched = async (url: string, call: WireCall): Promise<Uint8Array> => {
   const answer = await withRetries(() => call.download(url, { signal: call.signal, ...call.limits }), call)
@@ -37,9 +36,7 @@ const fetched = async (url: string, call: WireCall): Promise<Uint8Array> => {
 const bytesOf = async (one: Record<string, unknown>, call: WireCall): Promise<Uint8Array | undefined> => {
   if (typeof one.b64_json === 'string') return Buffer.from(one.b64_json, 'base64')
   if (typeof one.url !== 'string') return undefined
-  const [, , data] = dataUri.exec(one.url) ?? []
-  if (data !== undefined) return Buffer.from(data, 'base64')
-  return fetched(one.url, call)
+  return readDataUri(one.url)?.bytes ?? fetched(one.url, call)
 }
 
 const madeOf = async (one: Record<string, unknown>, call: WireCall): Promise<MadeImage | undefined> => {
