@@ -15,12 +15,16 @@ export const mayHoldBytes = (text: string): boolean => signs.some((sign) => text
 
 /** Shorter ones may be ids, hashes or signatures; they take no room. */
 const shortestBase64 = 1024
-const isBase64 = (text: string): boolean => text.length > shortestBase64 && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text)
+/** Members that hold bytes and nothing else, be they few. */
+const bytesByName = new Set(['b64_json', 'partial_image_b64'])
+const isBase64 = (text: string, shortest: number): boolean =>
+  text.length > shortest && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text)
 
-/** The same value with data URIs and long texts in base64 replaced by the paths of files with their bytes. */
-export const withoutBytes = async (value: unknown, keep: KeepBytes): Promise<unknown> => {
+/** The same value, of a member of that name, with data URIs and long texts in base64 replaced by paths of files. */
+export const withoutBytes = async (value: unknown, keep: KeepBytes, name = ''): Promise<unknown> => {
   if (typeof value === 'string') {
-    if (isBase64(value)) return (await keep(Buffer.from(value, 'base64'), '')) ?? value
+    if (isBase64(value, bytesByName.has(name) ? 0 : shortestBase64))
+      return (await keep(Buffer.from(value, 'base64'), '')) ?? value
     return replaceDataUris(value, ({ bytes, type }) => keep(bytes, type))
   }
   if (Array.isArray(value)) {
@@ -31,7 +35,7 @@ export const withoutBytes = async (value: unknown, keep: KeepBytes): Promise<unk
   if (!isObject(value)) return value
   const members: [string, unknown][] = []
   for (const [name, member] of Object.entries(value)) {
-    members.push([name, isHolder(member) ? await withoutBytes(member, keep) : member])
+    members.push([name, isHolder(member) ? await withoutBytes(member, keep, name) : member])
   }
   return Object.fromEntries(members)
 }

@@ -215,12 +215,16 @@ it('embeddings are recorded under a task of their own', async () => {
 it('images are recorded as files', async () => {
   const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII='
   const large = Buffer.concat([Buffer.from(png, 'base64'), Buffer.alloc(2000)]).toString('base64')
-  fake.script({ body: { created: 1, data: [{ b64_json: large }] } })
+  fake.script({ body: { created: 1, data: [{ b64_json: large }, { b64_json: png }] } })
   const { id, text } = await post('/v1/images/generations', { model: 'dall-e-3', prompt: 'a dot' })
   expect(JSON.parse(text).data[0].b64_json).toBe(large)
   const { outputs } = (await recorded(id, '_images')).steps.completion
-  expect(outputs.images).toMatchObject([{ extension: 'png', content_type: 'image/png', size: 2068 }])
-  expect(outputs.response.data[0].b64_json).toBe(outputs.images[0].path)
+  expect(outputs.images).toMatchObject([
+    { extension: 'png', content_type: 'image/png', size: 2068 },
+    { extension: 'png', content_type: 'image/png', size: 68 },
+  ])
+  const paths = outputs.response.data.map((image: { b64_json: string }) => image.b64_json)
+  expect(paths).toEqual(outputs.images.map(({ path }: { path: string }) => path))
 })
 
 it('a call is not recorded where that is said', async () => {
