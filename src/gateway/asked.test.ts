@@ -46,6 +46,9 @@ test('what is no call is refused in words', () => {
   expect(refused('{"model":7}')).toBe('400 model: expected the name of a model')
   expect(refused('{"model":"a","jetty":{"runbook":false,"task":"a b"}}')).toMatch(/^400 jetty\.task: Expected the name/)
   expect(refused('{"model":"a","jetty":7}')).toMatch(/^400 jetty: /)
+  expect(() => readAsked(Buffer.from('{"model":"a","jetty":7}'), 'chat')).toThrow(
+    expect.objectContaining({ hint: expect.stringContaining('collection, task, record') }),
+  )
 })
 
 test('a jetty block without "runbook": false asks for a runbook, in a chat alone', () => {

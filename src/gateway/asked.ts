@@ -69,7 +69,10 @@ const blockOf = (body: Buffer, members: readonly Member[]): JettyBlock | undefin
   const read = jettyBlockSchema.safeParse(value)
   if (read.success) return read.data
   const issue = read.error.issues[0]
-  throw bad(`${['jetty', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'not valid'}`)
+  throw bad(
+    `${['jetty', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'not valid'}`,
+    `The block is an object with any of ${Object.keys(jettyBlockSchema.shape).join(', ')}.`,
+  )
 }
 
 const refuseRunbook = (shape: Shape, block: JettyBlock | undefined): void => {

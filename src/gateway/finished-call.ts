@@ -24,7 +24,7 @@ export interface FinishedCall {
   status: 'completed' | 'failed' | 'cancelled'
   /** Of the upstream's answer; null where there was none. */
   httpStatus: number | null
-  error: { code: string; message: string } | null
+  error: { code: string; message: string; hint?: string | undefined } | null
   /**
    * What had arrived. `events` are the data of the SSE events in their order, without `[DONE]`. `truncated`: more came
    * than is kept.

@@ -172,11 +172,11 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
 
   /** Writes down that nobody gave an answer, and tells so. */
   const fail = async ({ outgoing }: SocketCall, ticket: Ticket, thrown: unknown): Promise<never> => {
-    const { code, message } = toAppError(thrown)
+    const { code, message, hint } = toAppError(thrown)
     const record = await keep(ticket, {
       status: code === 'cancelled' ? 'cancelled' : 'failed',
       httpStatus: null,
-      error: { code, message: ticket.scrub.text(message) },
+      error: { code, message: ticket.scrub.text(message), hint },
       answer: null,
       firstByteMs: null,
     })

@@ -131,7 +131,7 @@ const mediaObject = ({ path, name, contentType, size }: FileRow) => ({
   size,
 })
 
-const left = { code: 'cancelled', message: 'The client left before the answer was complete' }
+const left: FinishedCall['error'] = { code: 'cancelled', message: 'The client left before the answer was complete' }
 
 /** How a call failed, as its step and its run have it. */
 const errorsOf = (call: FinishedCall): { stepError: string | null; runError: string | null } => {
@@ -139,7 +139,7 @@ const errorsOf = (call: FinishedCall): { stepError: string | null; runError: str
   if (!error || call.status === 'completed') return { stepError: null, runError: null }
   const message = call.scrub.text(error.message)
   return {
-    stepError: call.scrub.json({ code: error.code, message, retryable: false, hint: null, cause: null }),
+    stepError: call.scrub.json({ code: error.code, message, retryable: false, hint: error.hint ?? null, cause: null }),
     runError: call.status === 'failed' ? stepFailed(stepName, message) : message,
   }
 }

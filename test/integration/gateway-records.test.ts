@@ -227,6 +227,14 @@ it('images are recorded as files', async () => {
   expect(paths).toEqual(outputs.images.map(({ path }: { path: string }) => path))
 })
 
+it('the record of a refusal says what can be done, as its answer does', async () => {
+  const { id, text } = await post('/v1/chat/completions', { ...hello, model: 'groq/none' })
+  const { detail, hint } = JSON.parse(text)
+  const { error_detail } = (await recorded(id)).steps.completion
+  expect(error_detail).toMatchObject({ code: 'model_unavailable', message: detail, hint })
+  expect(hint).toContain('secret_params')
+})
+
 it('a call is not recorded where that is said', async () => {
   const before = (await jetty.call('GET', '/api/v1/db/trajectories/acme/_chat')).body.total
   const off = await post('/v1/chat/completions', hello, { 'x-jetty-record': 'off' })
