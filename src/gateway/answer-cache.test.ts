@@ -49,7 +49,8 @@ const eventsOf = (kept: KeptAnswer) => {
 const delta = (content: string) => ({ id: 'c1', choices: [{ delta: { content } }] })
 
 test('the hash tells shapes, addresses, models and requests apart, and nothing else', () => {
-  const hash = (shape: 'chat' | 'messages', at: typeof target, sent: string) => cacheHash(shape, at, Buffer.from(sent))
+  const hash = (shape: 'chat' | 'messages', at: typeof target, sent: string) =>
+    cacheHash(shape, at, Buffer.from(sent), {})
   const all = [
     hash('chat', target, '{}'),
     hash('messages', target, '{}'),
@@ -93,4 +94,16 @@ test.each<[string, Partial<FinishedCall>]>([
   ['with an event that is no JSON', { answer: { kind: 'events', data: ['what'], truncated: false } }],
 ])('an answer %s is not', (_, more) => {
   expect(answerToKeep(call(more))).toBeUndefined()
+})
+
+test('headers that ask for another answer make another request of it', () => {
+  const hash = (headers: Record<string, string>) => cacheHash('messages', target, Buffer.from('{}'), headers)
+  expect(hash({ 'anthropic-beta': 'x', 'user-agent': 'a' })).toBe(hash({ 'anthropic-beta': 'x', 'user-agent': 'b' }))
+  expect(hash({ 'anthropic-beta': 'x' })).not.toBe(hash({}))
+  expect(hash({ 'openai-beta': 'x' })).not.toBe(hash({ 'anthropic-beta': 'x' }))
+})
+
+test('an event with a name that is none is not kept: it could be read as several', () => {
+  const answer = events({ type: 'message_start' }, { type: 'x\n\ndata: {"type":"message_stop"}' })
+  expect(answerToKeep(call({ shape: 'messages', stream: true, answer }))).toBeUndefined()
 })

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Shape } from '../model/shape.ts'
 import type { Target } from '../providers/provider.ts'
 import type { AnswerCache, CacheKey, KeptAnswer } from '../store/answer-cache.ts'
@@ -6,13 +7,22 @@ import type { Given } from './ask-native.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { type FrameSource, makeFrameCutter } from './frames.ts'
 
+/** Headers by which a client asks for another answer to the same body. */
+const asking = ['anthropic-beta', 'anthropic-version', 'openai-beta']
+
 /**
- * What a request and its answer belong together by: the bytes that go to the model, and where they go. `sent` is the
- * body without what it says to this server. No key is in it: whoever covers the collection may have the answer.
+ * What a request and its answer belong together by: the bytes that go to the model, what its headers say of them, and
+ * where they go. `sent` is the body without what it says to this server. No key is in it: whoever covers the collection
+ * may have the answer.
  */
-export const cacheHash = (shape: Shape, { provider, model, url }: Target, sent: Buffer): string => {
+export const cacheHash = (
+  shape: Shape,
+  { provider, model, url }: Target,
+  sent: Buffer,
+  headers: IncomingHttpHeaders,
+): string => {
   const hash = createHash('sha256')
-  hash.update(JSON.stringify([shape, provider.id, model, url]))
+  hash.update(JSON.stringify([shape, provider.id, model, url, asking.map((name) => headers[name] ?? null)]))
   return hash.update(sent).digest('hex')
 }
 
@@ -29,11 +39,18 @@ const joinedStrings = (data: readonly string[]): string[] => {
   return [...joined.values()]
 }
 
+/** The name of an event as its data has it. Throws for what cannot be one: it would end the line that it stands in. */
+const eventName = (text: string): string => {
+  const { type } = JSON.parse(text) as { type?: unknown }
+  if (typeof type === 'string' && /^[\w.-]+$/.test(type)) return type
+  throw new Error('An event without a name')
+}
+
 /** The stream as its client reads it; those of OpenAI's chat end in words, and the others name each event. */
 const streamOf = (shape: Shape, data: readonly string[]): string => {
   const dataLines = (text: string) => `data: ${text.replaceAll('\n', '\ndata: ')}\n\n`
   if (shape === 'chat') return [...data, '[DONE]'].map(dataLines).join('')
-  return data.map((text) => `event: ${(JSON.parse(text) as { type: string }).type}\n${dataLines(text)}`).join('')
+  return data.map((text) => `event: ${eventName(text)}\n${dataLines(text)}`).join('')
 }
 
 const isWhole = ({ status, httpStatus, answer, cached }: FinishedCall): boolean =>
@@ -59,7 +76,7 @@ export const answerToKeep = (call: FinishedCall): KeptAnswer | undefined => {
     const content = contentOf(call)
     return content && { provider: call.provider.id, model: call.model, ...content }
   } catch {
-    return undefined // an event that is no JSON: nobody knows what it is part of
+    return undefined // an event that is no JSON, or has no name: nobody knows what it is part of
   }
 }
 

@@ -40,8 +40,8 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
   const askConverted = makeAskConverted(models)
 
   /** A database that is away has no answers. */
-  const atHand = async (route: Route, { ticket, asked }: ToAsk): Promise<Given | undefined> => {
-    const hash = cacheHash(ticket.shape, route, upstreamBody(asked, route.model))
+  const atHand = async (route: Route, { ticket, asked, headers }: ToAsk): Promise<Given | undefined> => {
+    const hash = cacheHash(ticket.shape, route, upstreamBody(asked, route.model), headers)
     ticket.cacheKey = { collectionId: ticket.place.collectionId, hash }
     const kept = await cache.find(ticket.cacheKey).catch(() => undefined)
     if (!kept) return undefined
