@@ -99,6 +99,7 @@ export const namedWithProvider = (id: string, model: string, env: LookUpVariable
 /** Who may be meant by the name of a model, the likeliest first; nobody where nothing tells. */
 export const named = (model: string, env: LookUpVariable): Candidate[] => {
   const [head, rest] = split(model)
+  if (rest === '') return []
   if (head === 'custom' || (head !== '' && !findProvider(head) && env(customProvider(head)?.base_url_variable ?? ''))) {
     const [name, inner] = head === 'custom' ? split(rest) : [head, rest]
     const custom = customProvider(name)
