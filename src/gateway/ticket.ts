@@ -85,10 +85,12 @@ export const makeTicket = (
 }
 
 /** The call as the recorder takes it. */
-export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => {
-  const { recorded: _, databaseAway: __, settings: ___, cacheKey: ____, trial: _____, ...known } = ticket
-  return { ...known, ...outcome, isBudgeted: ticket.settings.budget != null, endedMs: Date.now() }
-}
+export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => ({
+  ...ticket,
+  ...outcome,
+  isBudgeted: ticket.settings.budget != null,
+  endedMs: Date.now(),
+})
 
 /** The headers by which every answer says what it is on record as, and who gave it. */
 export const ticketHeaders = (ticket: Ticket, record: Recording | 'on' | 'off'): Record<string, string> => ({

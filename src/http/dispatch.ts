@@ -46,6 +46,8 @@ export interface DispatchOptions extends Gate {
   observer?: RequestObserver
   /** Checks each answer against the contract: for tests only. */
   checkAnswers?: boolean
+  /** Told before the answer to whatever is audited: it may change who is admitted where. */
+  changed?(): void
 }
 
 interface Served extends Route {
@@ -167,6 +169,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       if (options.checkAnswers) checkAnswer(served, answer)
       return answer instanceof Reply ? answer : new Reply(JSON.stringify(answer), jsonHeaders)
     } finally {
+      if (endpoint.audited) options.changed?.()
       if (!kept) await sink?.remove(files.map((file) => file.object)).catch(() => {})
     }
   }

@@ -24,38 +24,65 @@ export interface EarlyCall {
   address: string | undefined
 }
 
+/** What was checked so short a time ago is taken as checked: a busy key is looked up ten times a second, not each time. */
+const freshForMs = 100
 const knownForMs = 60_000
 const mostKnown = 10_000
 /** A database that has not answered by then is away: one that is frozen never says so itself. */
 const patienceMs = 2_000
 
+export interface EarlyAdmissions {
+  admit(call: EarlyCall): EarlyAdmission
+  /** Something has changed that admissions may follow from: the next call of each token is checked anew. */
+  doubt(): void
+}
+
+interface Known extends CheckedAdmission {
+  /** When the database was asked, and how many doubts there had been by then. */
+  atMs: number
+  doubts: number
+}
+
+/** Headers are kept as they are where that takes little room. */
+const shortHeader = 200
+const keptAs = (header: string): string => (header.length <= shortHeader ? header : hashToken(header))
+
 /**
  * Makes the function that admits a call and may let its work begin at once: what was admitted a moment ago very likely
- * still is. The database is asked all the same, each time; whoever begins early has to stop where it says no.
+ * still is. The database is asked all the same; whoever begins early has to stop where it says no.
  */
-export const makeEarlyAdmission = (gate: Gate) => {
-  const admitted = new Map<string, PlacedAdmission & { atMs: number }>()
+export const makeEarlyAdmission = (gate: Gate): EarlyAdmissions => {
+  const admitted = new Map<string, Known>()
+  let doubts = 0
   /** Somebody has waited in vain for the database, and it has answered nobody since. */
   let isSilent = false
   let asking = 0
 
-  const remember = (key: string, admission: PlacedAdmission): void => {
+  const remember = (key: string, known: Known): void => {
     admitted.delete(key)
-    admitted.set(key, { ...admission, atMs: Date.now() })
+    admitted.set(key, known)
     if (admitted.size > mostKnown) admitted.delete(admitted.keys().next().value as string)
   }
 
-  return ({ endpoint, name, header, address }: EarlyCall): EarlyAdmission => {
-    const key = `${hashToken(header ?? '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`
+  const isFresh = ({ atMs, doubts: before, identity: { expiresAt } }: Known, nowMs: number): boolean =>
+    nowMs - atMs < freshForMs && before === doubts && (expiresAt === null || expiresAt.getTime() > Date.now())
+
+  const admit = ({ endpoint, name, header, address }: EarlyCall): EarlyAdmission => {
+    const key = `${keptAs(header ?? '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`
     const last = admitted.get(key)
-    const recent = last && Date.now() - last.atMs < knownForMs ? last : undefined
+    const nowMs = performance.now() // no step of the clock makes an admission last
+    const recent = last && nowMs - last.atMs < knownForMs ? last : undefined
+    const counted = recent && gate.isLimited?.(recent.identity, recent.collection)
+    if (recent && !counted && isFresh(recent, nowMs)) return { known: recent, checked: Promise.resolve(recent) }
     const ask = async (): Promise<CheckedAdmission> => {
       asking++
+      const asked = { atMs: performance.now(), doubts }
       try {
         const admission = await admitPlaced(gate, endpoint, name, header, address, recent?.collection.id)
-        remember(key, admission)
+        const known = { ...admission, databaseAway: false, ...asked }
+        remember(key, known)
         isSilent = false
-        return { ...admission, databaseAway: false }
+        return known
       } catch (error) {
         if (!isDatabaseUnavailable(error)) {
           admitted.delete(key)
@@ -86,7 +113,7 @@ export const makeEarlyAdmission = (gate: Gate) => {
     }
     const checked = check()
     checked.catch(() => {}) // whoever began early may have ended before he asks
-    const counted = recent && gate.isLimited?.(recent.identity, recent.collection)
     return { known: counted ? undefined : recent, checked }
   }
+  return { admit, doubt: () => void doubts++ }
 }

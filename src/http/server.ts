@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createNetServer, type Socket } from '
 import { getRequestListener } from '@hono/node-server'
 import { AppError } from '../lib/errors.ts'
 import { type DispatchOptions, makeDispatch } from './dispatch.ts'
+import { makeEarlyAdmission } from './early-admission.ts'
 import { makeSocketDispatch } from './socket-dispatch.ts'
 
 export interface HttpServer {
@@ -87,8 +88,9 @@ export const checkAddress = async (host: string, port: number, variable = 'JETTY
 export const makeServer = (options: DispatchOptions): HttpServer => {
   const stopping = new AbortController()
   setMaxListeners(0, stopping.signal)
-  const dispatch = makeDispatch(options, stopping.signal)
-  const onSocket = makeSocketDispatch(options)
+  const admissions = makeEarlyAdmission(options)
+  const dispatch = makeDispatch({ ...options, changed: admissions.doubt }, stopping.signal)
+  const onSocket = makeSocketDispatch(options, admissions)
   const listener = getRequestListener((request, env) => dispatch(request, env.incoming as IncomingMessage), {
     errorHandler: badTarget,
     hostname: 'localhost',

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
 import { corsHeaders, originOf } from './cors.ts'
 import type { DispatchOptions } from './dispatch.ts'
-import { type EarlyCall, makeEarlyAdmission } from './early-admission.ts'
+import type { EarlyAdmissions, EarlyCall } from './early-admission.ts'
 import { failureReply } from './failure.ts'
 import type { SocketCall, SocketRoute } from './implement.ts'
 import { bodyTooLarge, readBytes } from './input/body.ts'
@@ -20,13 +20,12 @@ const bearerOf = ({ headers }: IncomingMessage, route: SocketRoute): string | un
  * Makes the function that takes over the requests of routes which answer on the socket, and says whether it did. These
  * are the calls where microseconds count: no Request, Response or web stream is made for them.
  */
-export const makeSocketDispatch = (options: DispatchOptions) => {
+export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAdmissions) => {
   const { log, observer, settings } = options
   const router = makeRouter<SocketRoute>()
   for (const route of options.socketRoutes ?? []) {
     for (const path of [route.endpoint.path, ...route.endpoint.aliases]) router.add(route.endpoint.method, path, route)
   }
-  const admitEarly = makeEarlyAdmission(options)
   const allowedOrigin = originOf(settings.publicUrl)
 
   const find = ({ method, url }: IncomingMessage): SocketRoute | undefined => {
@@ -81,7 +80,7 @@ export const makeSocketDispatch = (options: DispatchOptions) => {
       readBody: () => readBody(incoming, header),
       admit: (name) => {
         const asked: EarlyCall = { endpoint: route.endpoint, name, header, address: incoming.socket.remoteAddress }
-        return admitEarly(asked)
+        return admissions.admit(asked)
       },
       answering: (status, kind) => {
         const ms = performance.now() - started
