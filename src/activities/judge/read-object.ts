@@ -7,7 +7,18 @@ import { labelled, optionsOf, type Reading, type Value } from './verdict.ts'
 
 type Members = Record<string, unknown>
 
-const scoreNames = ['score', 'overall_score', 'overall', 'rating', 'grade', 'points', 'stars', 'value']
+const scoreNames = [
+  'score',
+  'overall_score',
+  'final_score',
+  'total_score',
+  'overall',
+  'rating',
+  'grade',
+  'points',
+  'stars',
+  'value',
+]
 const labelNames = ['label', 'category', 'verdict', 'judgment', 'judgement', 'answer', 'classification']
 const otherLabelNames = ['choice', 'winner', 'result', 'passed', 'pass']
 const explanationNames = ['explanation', 'reasoning', 'reason', 'rationale', 'justification', 'comment', 'feedback']

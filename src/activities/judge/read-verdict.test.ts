@@ -138,6 +138,7 @@ const cases: [name: string, raw: string, question: Question, expected: Expected]
   ['a label', '{"label": "good", "explanation": "Solid."}', labels, { gives: 'good', as: 'json', says: 'Solid.' }],
   ['a label in another spelling', '{"category": "Not-Good."}', labels, { gives: 'not good', as: 'json' }],
   ['a label that is none', '{"label": "superb"}', labels, { fails: /label: 'superb' is none of excellent, good/ }],
+  ['a final score', '{"style": 2, "final_score": 4}', scale, { gives: 4, as: 'json', from: 'final_score' }],
   ['a label under the name score', '{"score": 4}', digits, { gives: '4', as: 'json' }],
   ['a label alone', 'Excellent.', labels, { gives: 'excellent', as: 'text' }],
   ['the longer label', 'This is not good at all.', labels, { gives: 'not good', as: 'text' }],
