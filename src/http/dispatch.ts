@@ -15,6 +15,7 @@ import type { RequestObserver } from './observer.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 import { makeRouter, splitTarget } from './router.ts'
 import { guarded } from './stream.ts'
+import { tokenHeader } from './token-header.ts'
 
 /** What http needs of the settings. */
 export interface HttpSettings {
@@ -130,8 +131,8 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
 
   const call = async (served: Served, params: Record<string, string>, from: Received): Promise<Reply> => {
     const { endpoint } = served
-    const { authorization } = from.headers
-    const { identity, collection, task } = await admit(options, endpoint, params, authorization, from.address)
+    const token = tokenHeader(from.headers, endpoint)
+    const { identity, collection, task } = await admit(options, endpoint, params, token, from.address)
     const query = served.readQuery(from.target)
     const scope = endpoint.idempotent
       ? idempotencyScope(served.operation, { identity, collection, task }, params, from.headers['idempotency-key'])

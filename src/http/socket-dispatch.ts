@@ -7,14 +7,9 @@ import { failureReply } from './failure.ts'
 import type { SocketCall, SocketRoute } from './implement.ts'
 import { bodyTooLarge, readBytes } from './input/body.ts'
 import { makeRouter, splitTarget } from './router.ts'
+import { tokenHeader } from './token-header.ts'
 
 const smallBody = 64 * 1024
-
-const bearerOf = ({ headers }: IncomingMessage, route: SocketRoute): string | undefined => {
-  const { authorization, 'x-api-key': key } = headers
-  if (authorization || !route.endpoint.apiKeyHeader || key === undefined) return authorization
-  return `Bearer ${key}`
-}
 
 /**
  * Makes the function that takes over the requests of routes which answer on the socket, and says whether it did. These
@@ -72,7 +67,7 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
     const started = performance.now()
     const cors = corsHeaders(incoming.headers.origin, allowedOrigin)
     if (cors) for (const [name, value] of Object.entries(cors)) outgoing.setHeader(name, value)
-    const header = bearerOf(incoming, route)
+    const header = tokenHeader(incoming.headers, route.endpoint)
     const call: SocketCall = {
       endpoint: route.endpoint,
       incoming,

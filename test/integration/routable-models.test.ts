@@ -32,12 +32,25 @@ describe('GET /v1/models', () => {
     const { status, body } = await jetty.call('GET', '/v1/models?collection=acme')
     expect(status).toBe(200)
     expect(body.object).toBe('list')
-    expect(body.data).toContainEqual({ id: 'gpt-4o-mini', object: 'model', created: 0, owned_by: 'openai' })
+    expect(body.data).toContainEqual(
+      expect.objectContaining({ id: 'gpt-4o-mini', object: 'model', owned_by: 'openai' }),
+    )
     expect(body.data[0]).toMatchObject({ id: 'scripted/echo', owned_by: 'scripted (no real model)' })
     expect(body.data.map((one: Body) => one.id)).not.toContain('groq/llama-3.3-70b-versatile')
     await setEnvironment({ GROQ_API_KEY: 'gsk-of-the-collection-11' })
     expect(await ids('/v1/models?collection=acme')).toContain('groq/llama-3.3-70b-versatile')
     await setEnvironment({ GROQ_API_KEY: null })
+  })
+
+  it("is what Anthropic's clients ask for, with the token where they put it", async () => {
+    const made = await jetty.call('POST', '/api/v1/api-keys', { name: 'anthropic', collection_name: 'acme' })
+    const headers = { 'x-api-key': made.body.api_key, 'anthropic-version': '2023-06-01' }
+    const read = async (path: string): Promise<Body> => (await fetch(`${jetty.url}${path}`, { headers })).json()
+    const { data, has_more, first_id } = await read('/v1/models')
+    const model = { type: 'model', id: 'gpt-4o-mini', display_name: 'gpt-4o-mini', created_at: expect.any(String) }
+    expect(data).toContainEqual(expect.objectContaining(model))
+    expect([has_more, first_id]).toEqual([false, 'scripted/echo'])
+    expect(await read('/v1/models/gpt-4o-mini')).toMatchObject(model)
   })
 
   it('lists for a key what its collections reach, and for the admin token alone what needs no key', async () => {
@@ -118,7 +131,7 @@ describe('GET /v1/models/{model}', () => {
     expect(await owner('scripted/echo')).toBe('scripted (no real model)')
     expect(await owner('groq/openai/gpt-oss-120b')).toEqual([404, 'not_found'])
     expect(await owner('nobody-knows-it')).toEqual([404, 'not_found'])
-    expect((await jetty.call('GET', '/models/openai/gpt-4o-mini?collection=acme')).body).toEqual({
+    expect((await jetty.call('GET', '/models/openai/gpt-4o-mini?collection=acme')).body).toMatchObject({
       id: 'openai/gpt-4o-mini',
       object: 'model',
       created: 0,

@@ -17,12 +17,14 @@ export const routableModelsContract = {
     method: 'GET',
     path: '/v1/models',
     aliases: ['/models'],
-    summary: 'The models that the keys in the environment of a collection reach now, in the shape of OpenAI',
+    summary:
+      'The models that the keys in the environment of a collection reach now, for clients of OpenAI and Anthropic',
     tag: 'Chat',
     query,
     response: routableModelsSchema,
     errors: ['not_found'],
     errorBody: 'openai',
+    apiKeyHeader: true,
   }),
   getRoutableModel: endpoint({
     method: 'GET',
@@ -35,5 +37,6 @@ export const routableModelsContract = {
     response: routableModelSchema,
     errors: ['not_found'],
     errorBody: 'openai',
+    apiKeyHeader: true,
   }),
 }

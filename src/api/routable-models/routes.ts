@@ -41,13 +41,17 @@ export const routableModelsRoutes = ({ database, sealer, findCollection, models 
       }),
     )
   }
-  const shown = ({ id, owned_by }: RoutableModel) => ({ id, object: 'model' as const, created: 0, owned_by })
+  const shown = ({ id, owned_by }: RoutableModel) => ({
+    ...{ id, object: 'model' as const, created: 0, owned_by },
+    ...{ type: 'model' as const, display_name: id, created_at: '1970-01-01T00:00:00Z' },
+  })
 
   return implement(routableModelsContract, {
-    listRoutableModels: async (call) => ({
-      object: 'list' as const,
-      data: (await models.listed(await placesFor(call))).map(shown),
-    }),
+    async listRoutableModels(call) {
+      const data = (await models.listed(await placesFor(call))).map(shown)
+      const ends = { first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null }
+      return { object: 'list' as const, data, has_more: false as const, ...ends }
+    },
     getRoutableModel: async (call) => {
       const owner = models.ownerOf(call.params.model, await placesFor(call))
       if (owner) return shown(owner)
