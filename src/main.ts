@@ -222,6 +222,7 @@ export const startServer = async ({
       environmentOf: environments.lending,
       lending,
       limits: {
+        tries: settings.modelTries,
         firstByteSeconds: settings.modelFirstByteSeconds,
         idleSeconds: settings.modelIdleSeconds,
         fallbackSeconds: settings.modelFallbackSeconds,
@@ -341,6 +342,7 @@ const modelsFor = (settings: Settings, lentKeys: LentKeys) => {
     lentKeys: lentKeys.value,
     keptSeconds: settings.modelListSeconds,
     limits: {
+      tries: settings.modelTries,
       firstByteSeconds: settings.modelFirstByteSeconds,
       idleSeconds: settings.modelIdleSeconds,
       maxBytes: settings.maxFetchBytes,

@@ -28,6 +28,8 @@ interface SaidFailure {
 }
 
 export interface AskLimits {
+  /** How often a provider is asked while its failures are of the kind that passes. */
+  tries: number
   firstByteSeconds: number
   idleSeconds: number
 }
@@ -100,7 +102,7 @@ export const askNative = async (
     throw refusal(route, refused.status, refused.bytes.toString(), refused.headers)
   }
   try {
-    return await withRetries(once, stop)
+    return await withRetries(once, limits, stop)
   } catch (error) {
     if (stop.isStopped) throw new AppError('cancelled', 'The client went away before the answer was there')
     if (!refused || !(error instanceof AppError)) throw onTheWay(error, route)

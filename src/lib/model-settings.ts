@@ -23,6 +23,15 @@ export const modelSettings = {
     example: '120',
     schema: seconds(0.001),
   }),
+  modelTries: setting({
+    variable: 'JETTY_MODEL_TRIES',
+    description:
+      'How often a call of a model is sent in all, while it fails in a way that passes: the provider is busy, broken or ' +
+      'not to be reached, and nothing of an answer was passed on.',
+    default: '3',
+    example: '1',
+    schema: wholeNumber(1, 10),
+  }),
   modelFileBytes: setting({
     variable: 'JETTY_MAX_MODEL_FILE_BYTES',
     description: 'Largest stored file, such as an image, that a step may send to a model.',

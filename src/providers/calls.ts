@@ -72,7 +72,7 @@ export const makeCalls = (
   return {
     async call(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
-      const { completion, warnings } = await withRetries(() => wire.complete(request, call), caller)
+      const { completion, warnings } = await withRetries(() => wire.complete(request, call), ways.limits, caller)
       const usage = usageOf(completion)
       return {
         completion,
@@ -85,17 +85,17 @@ export const makeCalls = (
     },
     async stream(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
-      const { chunks, warnings } = await withRetries(() => wire.stream(request, call), caller)
+      const { chunks, warnings } = await withRetries(() => wire.stream(request, call), ways.limits, caller)
       return { ...answeredBy(call), warnings, chunks }
     },
     async embed(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'embeddings')
-      const { embeddings, usage, warnings } = await withRetries(() => wire.embed(request, call), caller)
+      const { embeddings, usage, warnings } = await withRetries(() => wire.embed(request, call), ways.limits, caller)
       return { embeddings, ...answeredBy(call), usage, cost_usd: await costOf(call, usage), warnings }
     },
     async image(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'images')
-      const drawn = await withRetries(() => wire.draw(request, call), caller)
+      const drawn = await withRetries(() => wire.draw(request, call), ways.limits, caller)
       const { images, text, usage, stated_cost: stated, warnings } = drawn
       return { images, text, ...answeredBy(call), usage, cost_usd: await costOf(call, usage, stated), warnings }
     },

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../lib/errors.ts'
 
-const mostTries = 3
 const firstBackoffMs = 500
 /** Whoever asks for more than this is told to the caller instead of being waited for. */
 const longestWaitMs = 60_000
@@ -19,11 +18,16 @@ const final = (error: AppError, tries: number): AppError =>
   })
 
 /**
- * Sends a call again while its failure is of the kind that passes: three tries in all, after half a second and two
- * seconds or when the provider says. This is the one place where a call to a model is repeated, and its failures are
- * never `retryable`: a step may make many calls, and tried again as a whole it would pay for all of them.
+ * Sends a call again while its failure is of the kind that passes: after half a second, two and eight, or when the
+ * provider says. Throws the last failure, or `cancelled` where the caller leaves between two tries. This is the one place
+ * where a call to a model is repeated, and its failures are never `retryable`: a step may make many calls, and tried again
+ * as a whole it would pay for all of them.
  */
-export const withRetries = async <T>(call: () => Promise<T>, caller: { readonly signal: AbortSignal }): Promise<T> => {
+export const withRetries = async <T>(
+  call: () => Promise<T>,
+  { tries: mostTries }: { readonly tries: number },
+  caller: { readonly signal: AbortSignal },
+): Promise<T> => {
   for (let tries = 1; ; tries++) {
     try {
       return await call()

@@ -126,6 +126,17 @@ describe('what a provider refuses', () => {
     expect(fake.asked).toHaveLength(3)
     expect((await recordOf(answer.headers)).status).toBe('failed')
   })
+
+  it('is told at once where JETTY_MODEL_TRIES is 1', async () => {
+    const env = { JETTY_ROLE: 'api', OPENAI_BASE_URL: fake.url, JETTY_MODEL_TRIES: '1' }
+    const impatient = await startTestServer({ beside: jetty, env })
+    fake.script({ status: 500, body: upstreamError('Broken') })
+    const headers = { authorization: `Bearer ${key}` }
+    const answer = await rawPost(`${impatient.url}/v1/chat/completions`, JSON.stringify(hello), headers)
+    await impatient.close()
+    expect(answer.status).toBe(500)
+    expect(fake.asked).toHaveLength(1)
+  })
 })
 
 describe('no answer', () => {

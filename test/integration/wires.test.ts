@@ -307,7 +307,7 @@ describe.each(foreign)('$name', ({ model, env, start, keyHeader, keyText, host, 
   })
 
   it('tells of an answer that stops in the middle, or does not begin', async () => {
-    const slow = worldOf(fake, undefined, { firstByteSeconds: 0.3, idleSeconds: 0.3 })
+    const slow = worldOf(fake, undefined, { tries: 3, firstByteSeconds: 0.3, idleSeconds: 0.3 })
     fake.script({ stallAfterBytes: 700 })
     const { chunks } = await slow.models.stream(asking(model), caller)
     await expect(all(chunks)).rejects.toMatchObject({ code: 'timed_out', message: expect.stringContaining(name) })

@@ -24,7 +24,8 @@ export const imageOf = async (bytes: Uint8Array, named = 'image/png'): Promise<M
 
 /** An image at an address of its own, without the key. It is paid for: only this is tried again, and not the whole. */
 const fetched = async (url: string, call: WireCall): Promise<Uint8Array> => {
-  const answer = await withRetries(() => call.download(url, { signal: call.signal, ...call.limits }), call)
+  const download = () => call.download(url, { signal: call.signal, ...call.limits })
+  const answer = await withRetries(download, call.limits, call)
   if (answer.status === 200) return answer.bytes()
   const where = new URL(url).origin
   throw new AppError(

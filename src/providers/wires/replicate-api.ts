@@ -58,7 +58,7 @@ export const askReplicate = (
   account: ReplicateAccount,
   request: ReplicateRequest,
   caller: AbortSignal,
-): Promise<unknown> => withRetries(() => askOnce(account, request), { signal: caller })
+): Promise<unknown> => withRetries(() => askOnce(account, request), account.limits, { signal: caller })
 
 /** An answer that is not what it should be. */
 export const strange = (problem: string): AppError =>

@@ -14,7 +14,7 @@ beforeAll(async () => {
     fetch: makeFetcher({ allowPrivateNetwork: [] }),
     trustedFetch: makeFetcher({ allowPrivateNetwork: parseAllowRules(`127.0.0.1:${fake.port}`) }),
     serverUrl: (name) => (name === 'REPLICATE_BASE_URL' ? fake.url : undefined),
-    limits: { firstByteSeconds: 60, idleSeconds: 30 },
+    limits: { tries: 3, firstByteSeconds: 60, idleSeconds: 30 },
   }).predict
 })
 beforeEach(() => {

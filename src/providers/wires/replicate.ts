@@ -202,7 +202,8 @@ export const predictAtReplicate = async (
       predict_seconds: state.metrics?.predict_time ?? null,
       cost_usd: null,
       keeps: (url) => isFileOf(account, url) || (URL.canParse(url) && ownHost.test(new URL(url).hostname)),
-      file: (url, elsewhere) => withRetries(() => fetchFile(account, url, elsewhere, signal), { signal }),
+      file: (url, elsewhere) =>
+        withRetries(() => fetchFile(account, url, elsewhere, signal), account.limits, { signal }),
     }
   } finally {
     signal.removeEventListener('abort', stop)

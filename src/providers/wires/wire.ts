@@ -7,6 +7,8 @@ import type { LookUpVariable, Target } from '../provider.ts'
 
 /** See the settings of the same names. */
 export interface CallLimits {
+  /** How often a call is sent while its failure is of the kind that passes. */
+  tries: number
   firstByteSeconds: number
   idleSeconds: number
   /** Of an answer or a file, unpacked. */

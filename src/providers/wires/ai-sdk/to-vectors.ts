@@ -38,28 +38,28 @@ export const toVectors = async (
   const texts = textsOf(request, call)
   const batches = slices(texts, Math.min(most, texts.length))
   const providerOptions = optionsOf(request, call)
-  // Each for itself: those that are there are paid for.
-  const embed = (values: string[]) =>
-    withRetries(async () => {
-      try {
-        const answer = await model.doEmbed({ values, providerOptions })
-        if (answer.embeddings.length === values.length) return answer
-        throw unreadable(call, 'vector of each text', {
-          status: 200,
-          headers: {},
-          text: `${answer.embeddings.length} vectors`,
-        })
-      } catch (error) {
-        throw asAppError(error, call)
-      }
-    }, call)
+  const embed = async (values: string[]) => {
+    try {
+      const answer = await model.doEmbed({ values, providerOptions })
+      if (answer.embeddings.length === values.length) return answer
+      throw unreadable(call, 'vector of each text', {
+        status: 200,
+        headers: {},
+        text: `${answer.embeddings.length} vectors`,
+      })
+    } catch (error) {
+      throw asAppError(error, call)
+    }
+  }
+  // Each batch for itself: those that are there are paid for.
+  const embedded = (values: string[]) => withRetries(() => embed(values), call.limits, call)
   const embeddings: number[][] = []
   const warnings = Object.keys(request)
     .filter((name) => !known.has(name))
     .map((name) => `${name} is not sent`)
   let tokens: number | undefined = 0
   for (const some of slices(batches, atOnce)) {
-    for (const answer of await Promise.all(some.map(embed))) {
+    for (const answer of await Promise.all(some.map(embedded))) {
       embeddings.push(...answer.embeddings)
       warnings.push(...sentencesOf(answer.warnings))
       tokens = tokens === undefined || answer.usage === undefined ? undefined : tokens + answer.usage.tokens
