@@ -5,6 +5,7 @@ import { AppError } from '../lib/errors.ts'
 import { type AuditNote, type AuditTrail, changesOf, recorded } from './audit.ts'
 import { admit, type Gate } from './authorise.ts'
 import { corsHeaders, originOf, preflight } from './cors.ts'
+import { errorReply } from './errors.ts'
 import { failureReply } from './failure.ts'
 import { idempotencyScope } from './idempotency.ts'
 import type { AnyCall, Call, Route, SocketRoute } from './implement.ts'
@@ -93,9 +94,19 @@ const received = (request: Request, incoming: IncomingMessage | undefined): Rece
         cut: () => {},
       }
 
+/** Where the clients of models ask: they show what stands in `error`, and nothing else. */
+const ofModels = '/v1/'
+
+const unknown = (method: string, target: string): Reply => {
+  if (!target.startsWith(ofModels)) return notFound
+  const [path] = target.split('?', 1)
+  const hint = 'The page /docs lists all calls of this server.'
+  return errorReply(new AppError('not_found', `There is no ${method} ${path?.slice(0, 200)} here`, { hint }), 'openai')
+}
+
 /** The answer for a path without a route for the method. */
-const refusal = (method: string, allow: string[] | undefined): Reply => {
-  if (!allow) return notFound
+const refusal = ({ method, target }: Received, allow: string[] | undefined): Reply => {
+  if (!allow) return unknown(method, target)
   const headers = { ...jsonHeaders, allow: [...allow, 'OPTIONS'].join(', ') }
   return method === 'OPTIONS'
     ? new Reply(null, { ...headers, ...preflight(allow) }, 204)
@@ -206,7 +217,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
     const match = found && 'value' in found ? found : undefined
     const operation = match?.value.operation
     let reply: Reply
-    if (!match) reply = refusal(from.method, found && 'allow' in found ? found.allow : undefined)
+    if (!match) reply = refusal(from, found && 'allow' in found ? found.allow : undefined)
     else {
       try {
         reply = await call(match.value, match.params, from)

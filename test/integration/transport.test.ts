@@ -133,6 +133,16 @@ describe('paths', () => {
       'GET, HEAD, POST, OPTIONS',
     ])
     expect((await server.call('GET', '/api/v1/none')).body).toEqual({ detail: 'Not Found' })
+    const ofModels = await server.call('POST', '/v1/completions?x=1')
+    expect([ofModels.status, ofModels.body.error]).toEqual([
+      404,
+      {
+        message: 'There is no POST /v1/completions here',
+        type: 'invalid_request_error',
+        param: null,
+        code: 'not_found',
+      },
+    ])
     const options = await server.call('OPTIONS', '/api/v1/health', {
       token: null,
       headers: { origin: 'https://jetty.example.com', 'access-control-request-method': 'GET' },
