@@ -63,6 +63,6 @@ export const keepOfKind = async (
   if (wanted.length > 0) return wanted
   const other = [...new Set(kept.map(({ file }) => file.content_type))].join(', ')
   throw new AppError('activity_failed', `${prediction.model} made no ${kind}${other ? `, but ${other}` : ''}`, {
-    hint: `Use a model that makes a ${kind}; replicate_run takes whatever a model gives.`,
+    hint: `Use a model that makes ${kind}s; replicate_run takes whatever a model gives.`,
   })
 }
