@@ -2,9 +2,11 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Recording } from '../engine/call-record.ts'
 import type { Environment } from '../engine/environment.ts'
 import type { PlacedAdmission } from '../http/authorise.ts'
+import { AppError } from '../lib/errors.ts'
 import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
 import type { FailedAttempt } from '../model/chat.ts'
 import type { CollectionSettings } from '../model/collection-settings.ts'
+import { flagSchema } from '../model/flag.ts'
 import { authorOf } from '../model/identity.ts'
 import type { Shape } from '../model/shape.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -42,10 +44,19 @@ export type Outcome = Pick<FinishedCall, 'status' | 'httpStatus' | 'error' | 'an
 /** Writes down how a call ended; `off` where it is not to be. */
 export type Keep = (ticket: Ticket, outcome: Outcome) => Promise<Recording | 'off'>
 
+/** Whoever does not want to be recorded must not be, because of a word that is not known. */
+const readRecordHeader = (written: string | undefined): boolean => {
+  const read = flagSchema.safeParse(written ?? 'on')
+  if (read.success) return read.data
+  throw new AppError('bad_request', 'X-Jetty-Record: expected on or off', {
+    hint: 'Leave the header out, or send off for a call that is not to be recorded.',
+  })
+}
+
 /** What a call is told by: the settings of its collection, its header, its block, the last word being the block's. */
 const isRecorded = ({ block }: AskedCall, headers: IncomingHttpHeaders, { collection }: PlacedAdmission): boolean =>
   block.record ??
-  (headers['x-jetty-record']?.toString().toLowerCase() === 'off' ? false : (collection.settings?.record_calls ?? true))
+  (readRecordHeader(headers['x-jetty-record']?.toString()) && (collection.settings?.record_calls ?? true))
 
 /** Draws the ids of a call, so that the first header can name them. */
 export const makeTicket = (

@@ -239,6 +239,10 @@ it('a call is not recorded where that is said', async () => {
   const before = (await jetty.call('GET', '/api/v1/db/trajectories/acme/_chat')).body.total
   const off = await post('/v1/chat/completions', hello, { 'x-jetty-record': 'off' })
   expect(off.headers.get('x-jetty-record')).toBe('off')
+  const no = await post('/v1/chat/completions', hello, { 'x-jetty-record': 'False' })
+  expect(no.headers.get('x-jetty-record')).toBe('off')
+  const unclear = await post('/v1/chat/completions', hello, { 'x-jetty-record': 'never' })
+  expect(JSON.parse(unclear.text).error.message).toBe('X-Jetty-Record: expected on or off')
   await post('/v1/chat/completions', { ...hello, jetty: { runbook: false, record: false } })
   expect((await jetty.call('GET', '/api/v1/db/trajectories/acme/_chat')).body.total).toBe(before)
 })
