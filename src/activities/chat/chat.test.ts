@@ -65,6 +65,7 @@ describe('litellm_chat', () => {
     )
     expect(asked.map(({ request }) => request.messages[0]?.content)).toEqual(['new', 'a {{y}} {{y}}'])
     expect(context.warnings).toEqual([
+      "parameter 'prompt' is given, so 'user_prompt_template' is not used",
       expect.stringContaining('old names'),
       "placeholder '{{y}}' has no value and stays in the prompt",
     ])

@@ -41,6 +41,9 @@ const filled = (
 
 const messagesOf = (given: Given, context: ActivityContext): ChatMessage[] => {
   const { prompt, user_prompt_template: template, messages = [], system_prompt: system } = given
+  if (prompt !== undefined && template !== undefined) {
+    context.warn("parameter 'prompt' is given, so 'user_prompt_template' is not used")
+  }
   const asked =
     prompt !== undefined ? promptText(prompt, context) : template !== undefined ? filled(given, context) : undefined
   if (asked === undefined && messages.length === 0) {
