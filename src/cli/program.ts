@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { version } from '../lib/version.ts'
 import { registerApi } from './commands/api.ts'
+import { registerChat } from './commands/chat.ts'
 import { registerCollections } from './commands/collections.ts'
 import { registerCompletion } from './commands/completion.ts'
 import { registerDoctor } from './commands/doctor.ts'
@@ -23,6 +24,7 @@ Examples:
   jetty                                     start a server on this machine
   jetty run demo/hello -p text=hi --wait    run a task and see what comes out
   jetty runs ls demo/hello                  what has run
+  jetty chat -m scripted/echo "hi"          ask a model through the gateway
   jetty help <command>                      more about one of them, with examples
 
 Exit codes: 0 done · 1 the run failed · 2 wrong use · 3 the server failed or does not answer`
@@ -41,6 +43,7 @@ export const buildProgram = (): Command => {
     registerLogin,
     registerRun,
     registerRuns,
+    registerChat,
     registerTasks,
     registerCollections,
     registerEnv,

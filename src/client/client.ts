@@ -53,6 +53,8 @@ export interface AnyInput extends CallOptions {
   files?: FilePart[]
   /** Gives a JSON answer as its text. */
   asText?: boolean
+  /** Gives the answer as the response itself, whatever it is: for its headers, or to be streamed. */
+  asResponse?: boolean
 }
 
 export interface Connection {
@@ -133,6 +135,7 @@ export const makeCaller = (operations: Operations, { url, token, agent }: Connec
     if (!operation) throw new TypeError(`There is no operation ${name}`)
     for (let tries = 0; ; tries++) {
       const response = await send(operation, input)
+      if (response.ok && input.asResponse) return response
       if (response.ok) return input.asText ? response.text() : read(operation, response)
       const wait = operation.method === 'GET' ? waitBefore(response, tries) : undefined
       if (wait === undefined) throw await answerError(response)

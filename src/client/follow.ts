@@ -1,6 +1,6 @@
-import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { AppError } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
+import { eventsOf } from './event-stream.ts'
 
 export interface FollowedEvent {
   id: string | undefined
@@ -29,7 +29,7 @@ export async function* follow(
         silentSince = Date.now()
         tries = 0
         lastId = event.id ?? lastId
-        yield event
+        yield { ...event, data: JSON.parse(event.data) }
         if (event.event === 'end') return
       }
     } catch (error) {
@@ -39,20 +39,5 @@ export async function* follow(
       onBreak?.(error)
     }
     await pause(waitsMs[Math.min(tries, waitsMs.length - 1)] ?? 0, signal)
-  }
-}
-
-async function* eventsOf(response: Response): AsyncGenerator<FollowedEvent> {
-  if (!response.body) return
-  const messages = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
-  const reader = messages.getReader()
-  try {
-    for (;;) {
-      const { value, done } = await reader.read()
-      if (done) return
-      yield { id: value.id, event: value.event ?? 'message', data: JSON.parse(value.data) }
-    }
-  } finally {
-    await reader.cancel().catch(() => {})
   }
 }

@@ -1,0 +1,106 @@
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import { eventsOf } from '../../client/event-stream.ts'
+import { AppError, messageOf } from '../../lib/errors.ts'
+import type { ChatChunk, ChatCompletion, ChatMessage } from '../../model/chat.ts'
+import { readText } from '../inputs.ts'
+import { safe } from '../output.ts'
+import { placeText } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+import { mayUseTrial } from '../trial.ts'
+
+interface ChatOptions {
+  model: string
+  system?: string
+  collection?: string
+}
+
+/** `jetty chat`. */
+export const registerChat = (program: Command): void => {
+  program
+    .command('chat [words...]')
+    .description('Ask a model through the gateway, and print what it says as it comes; without words, stdin is asked')
+    .requiredOption('-m, --model <model>', 'who is to answer')
+    .option('-s, --system <text>', 'what the model is told ahead of the question')
+    .option('-c, --collection <collection>', 'whose keys are used (default: the only one that the token covers)')
+    .addHelpText(
+      'after',
+      `
+Each call is recorded under the task _chat of its collection. With --json the whole completion is printed at its end.
+
+Examples:
+  jetty chat -m scripted/echo "Is anybody there?"
+  jetty chat -m gpt-4o-mini -s "Answer in one sentence" < question.txt
+  jetty chat -m anthropic/claude-sonnet-4-6 -c acme "What is a jetty?"
+  jetty api listRoutableModels                      which models can be asked`,
+    )
+    .action(withSession<ChatOptions, [string[]]>((session, [words], options) => chat(session, words, options)))
+}
+
+const chat = async (session: Session, words: string[], options: ChatOptions): Promise<void> => {
+  const question = words.length > 0 ? words.join(' ') : readQuestion()
+  const collection = options.collection ?? (await onlyCollection(session))
+  const messages: ChatMessage[] = [{ role: 'user', content: question }]
+  if (options.system !== undefined) messages.unshift({ role: 'system', content: options.system })
+  const response = (await session.call('createChatCompletion', {
+    body: {
+      model: options.model,
+      messages,
+      ...(session.out.isJson ? {} : { stream: true }),
+      jetty: { runbook: false, collection, use_trial_keys: await mayUseTrial(session, collection, []) },
+    },
+    signal: session.signal,
+    asResponse: true,
+  })) as Response
+  const place = placeOf(response, collection)
+  if (session.out.isJson) session.out.answer((await response.json()) as ChatCompletion, () => '')
+  else await printAnswer(response, session.signal, place)
+  session.out.note(pc.dim(place))
+}
+
+const readQuestion = (): string => {
+  const text = process.stdin.isTTY ? '' : readText('-').trim()
+  if (text !== '') return text
+  throw new AppError('invalid', 'There is no question', { hint: 'For example: jetty chat -m scripted/echo "Hello"' })
+}
+
+const onlyCollection = async ({ client }: Session): Promise<string> => {
+  const { collections } = await client.whoAmI()
+  const [only, ...others] = collections
+  if (only !== undefined && others.length === 0) return only
+  throw new AppError('invalid', 'The token does not say whose keys are to be used', {
+    hint: collections.length > 0 ? `Name one with -c: ${collections.join(', ')}` : 'Name a collection with -c.',
+  })
+}
+
+/** Where the call is on record, or that it is not. */
+const placeOf = ({ headers }: Response, collection: string): string => {
+  const id = headers.get('x-jetty-trajectory-id')
+  return id === null || headers.get('x-jetty-record') === 'off'
+    ? 'not recorded'
+    : placeText({ collection, task: '_chat', trajectory_id: id })
+}
+
+/** Prints the words as they come. An error in the middle is thrown, and says where what had come is on record. */
+const printAnswer = async (response: Response, signal: AbortSignal, place: string): Promise<void> => {
+  let printed = ''
+  try {
+    for await (const { data } of eventsOf(response)) {
+      if (data === '[DONE]') return
+      const chunk = JSON.parse(data) as ChatChunk & { error?: { message?: string } }
+      if (chunk.error) throw brokenOff(chunk.error.message ?? 'The model failed', place)
+      const text = safe(chunk.choices[0]?.delta?.content ?? '')
+      process.stdout.write(text)
+      printed += text
+    }
+    throw brokenOff('The connection ended', place)
+  } catch (error) {
+    if (signal.aborted || error instanceof AppError) throw error
+    throw brokenOff(messageOf(error), place)
+  } finally {
+    if (!printed.endsWith('\n')) process.stdout.write('\n')
+  }
+}
+
+const brokenOff = (why: string, place: string): AppError =>
+  new AppError('upstream_failed', `The answer broke off: ${why}`, { hint: `What had come is on record: ${place}` })

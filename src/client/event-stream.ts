@@ -1,0 +1,24 @@
+import { EventSourceParserStream } from 'eventsource-parser/stream'
+
+/** One server-sent event. */
+export interface StreamEvent {
+  id: string | undefined
+  event: string
+  data: string
+}
+
+/** The events of an answer, until it ends; whoever stops before closes the connection. Throws where it breaks off. */
+export async function* eventsOf(response: Response): AsyncGenerator<StreamEvent> {
+  if (!response.body) return
+  const messages = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
+  const reader = messages.getReader()
+  try {
+    for (;;) {
+      const { value, done } = await reader.read()
+      if (done) return
+      yield { id: value.id, event: value.event ?? 'message', data: value.data }
+    }
+  } finally {
+    await reader.cancel().catch(() => {})
+  }
+}
