@@ -20,6 +20,9 @@ export interface AskedCall {
 /** Bodies up to here are parsed to know that they are JSON; of larger ones the provider will say so. */
 const parsedBytes = 64 * 1024
 
+/** Names go into messages, headers and records. */
+const longestName = 500
+
 const bad = (message: string, hint = 'Send the request as the reference of the provider has it.'): AppError =>
   new AppError('bad_request', message, { hint })
 
@@ -102,6 +105,7 @@ export const readAsked = (body: Buffer, shape: Shape): AskedCall => {
   if (typeof model !== 'string' || model.trim() === '') {
     throw bad('model: expected the name of a model', 'Write "model": "gpt-4o-mini"; GET /v1/models lists names.')
   }
+  if (model.length > longestName) throw bad(`model: a name has ${longestName} characters at most`)
   const stream = shape !== 'embeddings' && parsedMember(body, lastOf(members, 'stream')) === true
   return { body, members, model, stream, block: block ?? {} }
 }

@@ -12,6 +12,7 @@ import type { Given } from './ask-native.ts'
 import { type AskedCall, readAsked } from './asked.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { spentUnrecorded } from './recorded-answer.ts'
+import { isOwnTask } from './own-workflows.ts'
 import type { Recorder } from './recorder.ts'
 import { refusedBody, refusedStatus } from './refused.ts'
 import { type RelayOptions, relayEvents } from './relay-events.ts'
@@ -62,6 +63,14 @@ const noRoom = (): AppError =>
     retryAfterSeconds: 5,
   })
 
+/** A key that may read alone neither makes tasks nor writes among the runs of others: its calls go to the server's own. */
+const requireNaming = ({ identity }: PlacedAdmission, task: string | undefined): void => {
+  if (identity.access !== 'READ' || task === undefined || isOwnTask(task)) return
+  throw new AppError('forbidden', 'Access level WRITE required.', {
+    hint: 'Leave jetty.task out, or use a key with the access level WRITE: it names the task that a call is recorded under.',
+  })
+}
+
 /**
  * Makes the gateway: it passes calls of models on to whoever serves them and the answers back, byte by byte where both
  * speak the same, and leaves a record of each before the last byte.
@@ -93,6 +102,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     startedMs: number,
     stop: Stop,
   ): Promise<Started> => {
+    requireNaming(admission, asked.block.task)
     const trial = asked.block.use_trial_keys ? await beginTrialCall(deps.lending, admission) : undefined
     const environment = await deps.environmentOf(admission.collection.environment_id, trial?.lent ?? [])
     const ticket = makeTicket(shape, asked, call.incoming.headers, admission, environment, startedMs, trial)

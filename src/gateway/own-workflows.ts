@@ -20,3 +20,8 @@ const textOf = (shape: Shape): string =>
 export const workflows: Record<Shape, { text: string; hash: string }> = Object.fromEntries(
   shapes.map((shape) => [shape, { text: textOf(shape), hash: definitionHash(textOf(shape)) }]),
 ) as Record<Shape, { text: string; hash: string }>
+
+/** The task of the server's own that calls of a shape are recorded under. */
+export const ownTask = (shape: Shape): string => `_${shape}`
+
+export const isOwnTask = (name: string): boolean => shapes.some((shape) => ownTask(shape) === name)

@@ -13,6 +13,7 @@ import type { Provider } from '../providers/provider.ts'
 import type { CacheKey } from '../store/answer-cache.ts'
 import type { AskedCall } from './asked.ts'
 import type { FinishedCall } from './finished-call.ts'
+import { ownTask } from './own-workflows.ts'
 import type { TrialCall } from './trial-call.ts'
 
 /** A call that was admitted: what of its record is known before anybody was asked. */
@@ -76,7 +77,7 @@ export const makeTicket = (
       collectionId: collection.id,
       collection: collection.name,
       environmentId: collection.environment_id,
-      taskName: asked.block.task ?? `_${shape}`,
+      taskName: asked.block.task ?? ownTask(shape),
     },
     author: authorOf(identity),
     scrub: environment.scrub,

@@ -20,8 +20,11 @@ export const jettyBlockSchema = z
     task: taskName.describe('The task under which the call is recorded.'),
     record: z.boolean().describe('false: the call is not recorded.'),
     use_trial_keys: z.boolean().describe('Whether keys that the server lends may fill in for missing ones.'),
-    model_provider: z.string().describe('Who is to serve the model, where its name does not say.'),
-    fallback_models: z.array(z.string().min(1)).max(10).describe('Who is asked, in order, if the model fails.'),
+    model_provider: z.string().max(500).describe('Who is to serve the model, where its name does not say.'),
+    fallback_models: z
+      .array(z.string().min(1).max(500))
+      .max(10)
+      .describe('Who is asked, in order, if the model fails.'),
     cache: z.boolean().describe('Whether an earlier answer to exactly this request may be given again.'),
   })
   .partial()

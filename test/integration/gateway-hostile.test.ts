@@ -179,7 +179,78 @@ describe('a request with many small files', () => {
     const uri = `data:image/png;base64,${Buffer.from('not an image').toString('base64')}`
     const { headers } = await chat({ model: 'gpt-4o-mini', messages: user(`${uri} `.repeat(50)) })
     await jetty.until('_chat', headers['x-jetty-trajectory-id'] ?? '', (run) => run.status === 'completed')
-    const [{ count }] = await jetty.server.database.query<{ count: string }>('select count(*) from files')
-    expect(Number(count)).toBe(6) // of the request, and of the answer that says it again
+    const [row] = await jetty.server.database.query<{ count: string }>('select count(*) from files')
+    expect(Number(row?.count)).toBe(6) // of the request, and of the answer that says it again
+  })
+})
+
+describe('what a read key may not do', () => {
+  it('is to write under the tasks of others, or to make tasks: it may name one of the server alone', async () => {
+    const hello = { model: 'scripted/echo', messages: user('Hi') }
+    const named = (task: string) => chat({ ...hello, jetty: { runbook: false, task } })
+    const { status, json } = await named('production')
+    expect([status, json().detail]).toEqual([403, 'Access level WRITE required.'])
+    expect((await named('_chat')).status).toBe(200)
+  })
+
+  it('comes as x-api-key where that is not how a token comes', async () => {
+    const bare = (path: string, headers: Record<string, string>) =>
+      rawPost(
+        jetty.url + path,
+        JSON.stringify({ model: 'scripted/echo', max_tokens: 9, messages: user('Hi') }),
+        headers,
+      )
+    expect((await bare('/v1/messages', { 'x-api-key': key })).status).toBe(200)
+    expect((await bare('/v1/chat/completions', { 'x-api-key': key })).status).toBe(401)
+    expect((await bare('/v1/messages', { 'x-api-key': key, authorization: 'Bearer mlc_wrong' })).status).toBe(401)
+  })
+})
+
+describe('addresses of the own network', () => {
+  it.each(['2130706433', '0x7f.1', '017700000001', '[::ffff:127.0.0.1]', '[::1]', '127.1', '169.254.169.254', '0'])(
+    'are none that a collection may call, such as %s',
+    async (host) => {
+      const INSIDE_BASE_URL = `http://${host}:${fake.port === 1 ? 2 : 1}`
+      await jetty.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables: { INSIDE_BASE_URL } })
+      await chat({ model: 'scripted/echo', messages: user('Hi') }) // from here on it is known everywhere
+      const { text } = await chat({ model: 'custom/inside/x', messages: user('Hi') })
+      expect(text).toContain('private, local or reserved')
+    },
+  )
+})
+
+describe('characters that stand nowhere else', () => {
+  const nul = String.fromCharCode(0)
+
+  it('are recorded, or refused, and do not take the records of others with them', async () => {
+    const body = JSON.stringify({
+      choices: [{ index: 0, message: { content: `a${nul}b\ud800` }, finish_reason: 'stop' }],
+    })
+    fake.script({ body }, { body }, { body })
+    const asked = [`x${nul}y`, '\ud800', 'plain'].map((content) =>
+      chat({ model: 'gpt-4o-mini', messages: user(content) }),
+    )
+    const answers = await Promise.all(asked)
+    expect(answers.map(({ status, headers }) => [status, headers['x-jetty-record']])).toEqual(
+      answers.map(() => [200, 'committed']),
+    )
+    const odd = await chat({ model: `custom/x/a${nul}\r\nset-cookie: a=b`, messages: user('Hi') })
+    expect([odd.status < 500, odd.headers['set-cookie']]).toEqual([true, undefined])
+  })
+
+  it('in a key are refused without telling it', async () => {
+    const OPENAI_API_KEY = 'sk-unmistakable-broken\r\nx-evil: 1'
+    await jetty.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables: { OPENAI_API_KEY } })
+    await chat({ model: 'scripted/echo', messages: user('Hi') })
+    const { status, text } = await chat({ model: 'gpt-4o-mini', messages: user('Hi') })
+    await jetty.call('PATCH', '/api/v1/collections/acme/environment', {
+      environment_variables: { OPENAI_API_KEY: inEnvironment },
+    })
+    expect([status >= 400, text.includes('unmistakable'), fake.asked]).toEqual([true, false, []])
+  })
+
+  it('fill no page: a name has its length', async () => {
+    const { status, text } = await chat({ model: 'z'.repeat(100_000), messages: user('Hi') })
+    expect([status, text.length < 5000]).toEqual([400, true])
   })
 })

@@ -8,6 +8,7 @@ const inEnvironment = 'sk-unmistakable-gateway-0b72e1'
 let fake: FakeOpenAi
 let jetty: TestServer
 let key: string
+let writer: string
 let both: string
 
 beforeAll(async () => {
@@ -21,6 +22,7 @@ beforeAll(async () => {
   })
   const makeKey = async (body: object) => (await jetty.call('POST', '/api/v1/api-keys', body)).body.api_key
   key = await makeKey({ name: 'reader', collection_name: 'acme', access_level: 'READ' })
+  writer = await makeKey({ name: 'writer', collection_name: 'acme' })
   both = await makeKey({ name: 'both', collection_name: 'acme', collections: ['other'] })
 })
 afterAll(async () => {
@@ -94,7 +96,8 @@ describe('a call', () => {
   )
 
   it('is on record before its answer has ended', async () => {
-    const answer = await chat({ ...hello, jetty: { runbook: false, task: 'my-chats' } })
+    const named = { ...hello, jetty: { runbook: false, task: 'my-chats' } }
+    const answer = await chat(named, { authorization: `Bearer ${writer}` })
     const id = answer.headers['x-jetty-trajectory-id'] ?? ''
     const run = await jetty.get('my-chats', id)
     expect(run).toMatchObject({ status: 'completed', trajectory_id: id })
@@ -202,7 +205,7 @@ describe('a client that leaves', () => {
     const control = new AbortController()
     const asking = fetch(`${jetty.url}/v1/chat/completions`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${writer}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
       signal: control.signal,
     })
@@ -236,7 +239,9 @@ describe('a client that leaves', () => {
   }
   let runsBefore: string[] = []
   beforeEach(async () => {
+    await chat(hello, { authorization: `Bearer ${writer}` }) // what its environment is by now is known from here on
     runsBefore = await runs()
+    fake.asked.length = 0
   })
   const block = { jetty: { runbook: false, task: 'left-early' } }
 
@@ -276,7 +281,7 @@ describe('a client that leaves', () => {
     fake.script({ body: event.repeat(800), headers: { 'content-type': 'text/event-stream' }, pieceBytes: 65_536 })
     const response = await fetch(`${jetty.url}/v1/chat/completions`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${writer}`, 'content-type': 'application/json' },
       body: JSON.stringify({ ...hello, ...block, stream: true }),
     })
     await new Promise((resolve) => setTimeout(resolve, 2500))
