@@ -43,7 +43,7 @@ const unfinished = (events: JsonObject[]): JsonObject => {
   }
   for (const event of events) {
     const type = textOf(event.type)
-    const grows = growing[type]
+    const grows = Object.hasOwn(growing, type) ? growing[type] : undefined
     if (isObject(event.response)) response = event.response
     else if (grows) {
       const [into, name] = grows(itemOf(event), event)

@@ -185,6 +185,12 @@ describe('a streamed message', () => {
   })
 })
 
+it.each(['constructor', 'toString', '__proto__'])('an event that is called %s is one that nobody knows', (type) => {
+  const event = { type, output_index: 0, delta: 'x' }
+  expect(answerFrom('responses', texts([event]))).toEqual({ object: 'response', output: [] })
+  expect(answerFrom('messages', texts([event]))).toMatchObject({ content: [] })
+})
+
 describe('a streamed response', () => {
   const created = { type: 'response.created', response: { id: 'r', status: 'in_progress', output: [] } }
   const added = (item: object, index = 0) => ({ type: 'response.output_item.added', output_index: index, item })

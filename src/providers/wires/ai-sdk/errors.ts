@@ -47,7 +47,8 @@ const ofCall = (error: APICallError, call: WireCall): AppError => {
 
 /** An error that came as an event: Anthropic's has a type, Bedrock's and Google's have a message. */
 const ofEvent = (error: Record<string, unknown>, call: WireCall): AppError => {
-  const status = (typeof error.type === 'string' ? statuses[error.type] : undefined) ?? 502
+  const type = String(error.type)
+  const status = (Object.hasOwn(statuses, type) ? statuses[type] : undefined) ?? 502
   return refusal(call, status, JSON.stringify({ error }))
 }
 
