@@ -13,7 +13,10 @@ interface Started {
 export const startupText = ({ settings, server, seconds }: Started): string => {
   const { url, dataDir, demo } = server
   const rows: [string, string][] = []
-  if (url) rows.push(['API', `${url}/api/v1`], ['Docs', `${url}/docs`])
+  if (url) {
+    rows.push(['API', `${url}/api/v1`], ['Docs', `${url}/docs`])
+    rows.push(['Gateway', `${url}/v1 for OpenAI clients, ${url} for Anthropic's`])
+  }
   if (server.metricsUrl) rows.push(['Metrics', `${server.metricsUrl}/metrics (no token)`])
   rows.push(['Database', server.postgres ? `${dataDir}/db (embedded)` : 'DATABASE_URL'], ['Files', `${dataDir}/files`])
   if (settings.role !== 'api') rows.push(['Workers', String(settings.workerConcurrency)])

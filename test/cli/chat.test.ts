@@ -22,6 +22,8 @@ afterAll(async () => {
 const chat = (...args: string[]) => shell.jetty(['chat', ...args])
 const place = /^acme\/_chat\/[0-9a-f]{8}$/
 
+const modelsFound = async () => /models +(.+)/.exec((await shell.jetty(['doctor'])).stdout)?.[1]
+
 describe('jetty chat', () => {
   it('prints what a model says, and where that is on record', async () => {
     const { code, stdout, stderr } = await chat('-m', 'scripted/echo', 'Is', 'anybody', 'there?')
@@ -35,6 +37,7 @@ describe('jetty chat', () => {
     const { code, stdout, stderr } = await chat('-m', 'gpt-4o-mini', 'Hello')
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toContain('set OPENAI_API_KEY')
+    expect(await modelsFound()).toMatch(/^scripted ones alone; /)
   })
 
   it('takes the question from stdin, and carries out nothing that a model writes', async () => {
@@ -51,6 +54,7 @@ describe('jetty chat', () => {
         { role: 'user', content: 'What is a jetty?' },
       ],
     })
+    expect(await modelsFound()).toMatch(/^\d+ can be asked, of openai$/)
   })
 
   it('prints the whole completion with --json', async () => {

@@ -34,7 +34,7 @@ const doctor = async (session: Session): Promise<void> => {
   const server = await serverCheck(session)
   const isServing = server.state !== 'failed'
   const checks = [server]
-  if (isServing) checks.push(...(await tokenChecks(session)))
+  if (isServing) checks.push(...(await tokenChecks(session)), ...(await modelCheck(session)))
   checks.push(...legacyCheck())
   const { host, port } = new URL(session.url)
   if (/^(localhost|127\.|\[::1\])/.test(host)) {
@@ -87,6 +87,19 @@ const tokenChecks = async ({ client, token, tokenSource }: Session): Promise<Che
     const found = `${redactToken(token)} from ${tokenSource}: ${messageOf(error)}`
     return [{ name, state: 'failed', found, remedy: 'Run `jetty login` with a token that is valid on this server.' }]
   }
+}
+
+/** Which models can be asked with the keys that the token reaches; nothing where that cannot be said. */
+const modelCheck = async ({ client }: Session): Promise<Check[]> => {
+  const listed = await client.listRoutableModels().catch(() => undefined)
+  if (!listed) return []
+  const real = listed.data.filter(({ id }) => !id.startsWith('scripted/'))
+  const owners = new Set(real.map(({ owned_by: owner }) => owner))
+  const found =
+    real.length > 0
+      ? `${real.length} can be asked, of ${[...owners].join(', ')}`
+      : 'scripted ones alone; jetty env set <collection> OPENAI_API_KEY adds those of OpenAI'
+  return [{ name: 'models', state: 'ok', found }]
 }
 
 const modeCheck = (source: string | undefined): Check[] => {
