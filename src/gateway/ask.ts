@@ -69,9 +69,9 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const kept = isCaching ? await atHand(route, call) : undefined
     if (kept) return kept
     if (!route.native) return askConverted(shape, route, asked, caller)
-    if (!route.lent) return withoutSecrets(await askNative(route, asked, headers, limits, stop), ticket.scrub)
+    if (!route.lent) return askNative(route, asked, headers, limits, stop)
     const given = await askNative(route, asked, withoutAccount(headers), limits, stop)
-    return withoutSecrets({ ...given, headers: withoutAccount(given.headers) }, ticket.scrub)
+    return { ...given, headers: withoutAccount(given.headers) }
   }
 
   return (call: ToAsk): Promise<Given> => {
@@ -79,9 +79,10 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const others = asked.block.fallback_models ?? ticket.settings.fallback_models ?? []
     const askModel = (model: string, place: number) =>
       askOne(place === 0 ? call : { ...call, asked: askedOf(asked, model) })
-    return askInTurn([asked.model, ...others], askModel, {
+    const given = askInTurn([asked.model, ...others], askModel, {
       seconds: limits.fallbackSeconds,
       onFallback: (failed) => ticket.attempts.push({ ...failed, message: ticket.scrub.text(failed.message) }),
     })
+    return withoutSecrets(given, ticket.scrub)
   }
 }

@@ -126,6 +126,28 @@ describe('a key that the provider says again', () => {
   })
 })
 
+describe('a secret in other words', () => {
+  const inBase64 = Buffer.from(`user:${inEnvironment}`).toString('base64')
+
+  it.each([
+    [
+      'a page that came as an answer',
+      { status: 200, body: `<p>${inBase64}</p>`, headers: { 'content-type': 'text/html' } },
+    ],
+    [
+      'a page that came as a refusal',
+      { status: 403, body: `<p>${inBase64}</p>`, headers: { 'content-type': 'text/html' } },
+    ],
+    ['a refusal', { status: 403, body: { error: { message: inBase64 } } }],
+  ])('is struck out of %s', async (_, script) => {
+    for (const model of ['gpt-4o-mini', 'claude-sonnet-4-6']) {
+      fake.script(script)
+      const { status, text } = await chat({ model, messages: user('Hi') })
+      expect([status >= 400, text.includes(inBase64.slice(8, -8)), text.includes('***')]).toEqual([true, false, true])
+    }
+  })
+})
+
 describe('a body that is no JSON', () => {
   it('is a bad request, however long it is and whoever would have got it', async () => {
     const body = `{"model":"claude-sonnet-4-6","messages":[{"role":"user","content":"${'a'.repeat(70_000)}"}], "x": tru}`
