@@ -275,7 +275,10 @@ export const startServer = async ({
     })
     const { url } = await server.listen(settings.host, settings.port)
     links.publicUrl ||= url
-    stopServing = () => server.close(settings.drainSeconds)
+    stopServing = async () => {
+      await server.close(settings.drainSeconds, gateway.end)
+      await gateway.end() // some have no client any more
+    }
     const demo = await firstStart({ database, engine, url, dataDir })
     return { ...base, url, publicUrl: links.publicUrl, demo }
   } catch (error) {

@@ -94,7 +94,7 @@ export const makeAskConverted = (models: Converting) => {
     route: Route,
     asked: AskedCall,
     caller: ModelCaller,
-    stop: () => void,
+    own: AbortController,
   ): Promise<Given> => {
     const { model_provider: provider } = asked.block
     if (shape === 'responses') throw noResponses(route)
@@ -111,24 +111,23 @@ export const makeAskConverted = (models: Converting) => {
     if (shape === 'messages') {
       const given = await byChat(asked, chatFromMessages(readBody(messagesRequestSchema, asked)), caller, provider)
       return 'chunks' in given
-        ? warning(events(framesFrom(messageEvents(given.chunks, asked.model), stop)), given)
+        ? warning(events(framesFrom(messageEvents(given.chunks, asked.model), own)), given)
         : warning(whole(messageFromChat(given.completion, asked.model)), given)
     }
     const request = readBody(chatRequestSchema, asked)
     const given = await byChat(asked, request, caller, provider)
     return 'chunks' in given
-      ? warning(events(framesFrom(chatEvents(given.chunks, request), stop)), given)
+      ? warning(events(framesFrom(chatEvents(given.chunks, request), own)), given)
       : warning(whole(given.completion), given)
   }
 
   return async (shape: Shape, route: Route, asked: AskedCall, caller: ModelCaller): Promise<Given> => {
     const own = new AbortController()
-    const stop = () => own.abort()
-    caller.signal.addEventListener('abort', stop, { once: true })
+    caller.signal.addEventListener('abort', () => own.abort(caller.signal.reason), { once: true })
     try {
-      return await byShape(shape, route, asked, { ...caller, signal: own.signal }, stop)
+      return await byShape(shape, route, asked, { ...caller, signal: own.signal }, own)
     } catch (error) {
-      if (caller.signal.aborted) throw new AppError('cancelled', 'The client went away before the answer was there')
+      if (caller.signal.aborted) throw caller.signal.reason
       const refused = error instanceof AppError ? refusedBy(error) : undefined
       if (refused) return refused
       throw error

@@ -104,7 +104,7 @@ export const askNative = async (
   try {
     return await withRetries(once, limits, stop)
   } catch (error) {
-    if (stop.isStopped) throw new AppError('cancelled', 'The client went away before the answer was there')
+    if (stop.reason) throw stop.reason
     if (!refused || !(error instanceof AppError)) throw onTheWay(error, route)
     return { kind: 'refused', ...refused, headers: headersToClient(refused.headers), error }
   }

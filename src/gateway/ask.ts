@@ -10,6 +10,7 @@ import { type AskLimits, askNative, type Given } from './ask-native.ts'
 import { type AskedCall, askedOf, upstreamBody } from './asked.ts'
 import { askInTurn } from './fallback.ts'
 import { withoutAccount } from './headers.ts'
+import { inTime, neededInTime } from './in-time.ts'
 import type { Stop } from './stop.ts'
 import type { Ticket } from './ticket.ts'
 import { withoutSecrets } from './without-secrets.ts'
@@ -43,7 +44,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
   const atHand = async (route: Route, { ticket, asked, headers }: ToAsk): Promise<Given | undefined> => {
     const hash = cacheHash(ticket.shape, route, upstreamBody(asked, route.model), headers)
     ticket.cacheKey = { collectionId: ticket.place.collectionId, hash }
-    const kept = await cache.find(ticket.cacheKey).catch(() => undefined)
+    const kept = await inTime(cache.find(ticket.cacheKey)).catch(() => undefined)
     if (!kept) return undefined
     ticket.cached = true
     return replayed(kept)
@@ -56,7 +57,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const caller: ModelCaller = {
       env: environment.get,
       lent: environment.lent,
-      admit: (outgoing) => guard({ collectionId: place.collectionId, settings }, outgoing),
+      admit: (outgoing) => neededInTime(guard({ collectionId: place.collectionId, settings }, outgoing)),
       allowedHosts: settings.allowed_hosts ?? undefined,
       get signal() {
         return stop.signal

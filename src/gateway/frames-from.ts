@@ -3,8 +3,11 @@ import type { Frame, FrameSource } from './frames.ts'
 
 export type { Frame, FrameSource } from './frames.ts'
 
-/** The events that an iterable makes, as a stream of them; each is asked for when the one before was taken. */
-export const framesFrom = (made: AsyncIterable<Frame>, stop: () => void): FrameSource => {
+/**
+ * The events that an iterable makes, as a stream of them; each is asked for when the one before was taken. `maker` stops
+ * whoever makes them: somebody else may do so for a reason, which the stream ends with then.
+ */
+export const framesFrom = (made: AsyncIterable<Frame>, maker: AbortController): FrameSource => {
   let isPaused = false
   let isStopped = false
   let goOn = () => {}
@@ -12,6 +15,7 @@ export const framesFrom = (made: AsyncIterable<Frame>, stop: () => void): FrameS
     isPaused = false
     goOn()
   }
+  maker.signal.addEventListener('abort', resume, { once: true })
   return {
     async readTo(sink) {
       try {
@@ -27,7 +31,7 @@ export const framesFrom = (made: AsyncIterable<Frame>, stop: () => void): FrameS
         }
         sink.end()
       } catch (error) {
-        if (!isStopped) sink.end(toAppError(error))
+        if (!isStopped) sink.end(toAppError(maker.signal.reason ?? error))
       }
     },
     pause: () => {
@@ -36,7 +40,7 @@ export const framesFrom = (made: AsyncIterable<Frame>, stop: () => void): FrameS
     resume,
     abort: () => {
       isStopped = true
-      stop()
+      maker.abort()
       resume()
     },
   }

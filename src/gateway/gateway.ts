@@ -3,6 +3,7 @@ import type { Environment } from '../engine/environment.ts'
 import type { PlacedAdmission } from '../http/authorise.ts'
 import type { SocketCall } from '../http/implement.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
+import { pause } from '../lib/time.ts'
 import type { Shape } from '../model/shape.ts'
 import type { CallCost } from '../store/budget.ts'
 import type { Lending } from '../store/lending.ts'
@@ -11,13 +12,14 @@ import { type AskDeps, makeAsk } from './ask.ts'
 import type { Given } from './ask-native.ts'
 import { type AskedCall, readAsked } from './asked.ts'
 import type { FinishedCall } from './finished-call.ts'
-import { spentUnrecorded } from './recorded-answer.ts'
+import { inTime, neededInTime } from './in-time.ts'
 import { isOwnTask } from './own-workflows.ts'
+import { spentUnrecorded } from './recorded-answer.ts'
 import type { Recorder } from './recorder.ts'
 import { refusedBody, refusedStatus } from './refused.ts'
 import { type RelayOptions, relayEvents } from './relay-events.ts'
 import { relayLarge } from './relay-whole.ts'
-import { makeStop, type Stop } from './stop.ts'
+import { clientLeft, makeStop, type Stop } from './stop.ts'
 import { finishedCall, type Keep, makeTicket, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
 import { beginTrialCall, endTrialCall } from './trial-call.ts'
 
@@ -36,6 +38,27 @@ export interface GatewayDeps extends AskDeps {
 
 export interface Gateway {
   answer(call: SocketCall, shape: Shape): Promise<void>
+  /** Ends what is under way, as broken off, and resolves once all of it is on record, or after some seconds. */
+  end(): Promise<void>
+}
+
+/** How long to wait for the records of what was ended. */
+const endWithinMs = 10_000
+
+const serverStops = (): AppError =>
+  new AppError('stopping', 'The server is being stopped; the answer was broken off', {
+    hint: 'Send the call again.',
+    retryAfterSeconds: 1,
+  })
+
+/** Who is known is admitted as before where the database is silent, and sooner than this. */
+const admittedWithinMs = 5_000
+
+/** A call that has not ended, whoever waits for it. */
+interface UnderWay {
+  call: SocketCall
+  stop: { now: Stop }
+  ended: Promise<void>
 }
 
 /** A call that is on its way. */
@@ -83,14 +106,15 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     const { collectionId } = call.place
     const hasCost = usd !== null || tokens !== null
     // A database that went away meanwhile is no reason to take the answer back.
-    if (hasCost) await deps.spend({ collectionId, runKey: null, usd, tokens: tokens ?? 0 }).catch(() => {})
+    if (hasCost) await inTime(deps.spend({ collectionId, runKey: null, usd, tokens: tokens ?? 0 })).catch(() => {})
     return 'off'
   }
   const keep: Keep = async (ticket, outcome) => {
     const call = finishedCall(ticket, outcome)
     const record = ticket.recorded ? deps.recorder.keep(call) : leaveUnrecorded(call)
-    const answer = keepAnswer(deps.cache, ticket.cacheKey, call)
-    return (await Promise.all([record, answer, endTrialCall(deps.lending, ticket)]))[0]
+    const answer = ticket.cacheKey && inTime(keepAnswer(deps.cache, ticket.cacheKey, call))
+    const trial = ticket.trial && inTime(endTrialCall(deps.lending, ticket))
+    return (await Promise.all([record, answer, trial]))[0]
   }
   const relayOptions = { keep, ...deps.limits }
 
@@ -103,8 +127,8 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     stop: Stop,
   ): Promise<Started> => {
     requireNaming(admission, asked.block.task)
-    const trial = asked.block.use_trial_keys ? await beginTrialCall(deps.lending, admission) : undefined
-    const environment = await deps.environmentOf(admission.collection.environment_id, trial?.lent ?? [])
+    const trial = asked.block.use_trial_keys ? await neededInTime(beginTrialCall(deps.lending, admission)) : undefined
+    const environment = await neededInTime(deps.environmentOf(admission.collection.environment_id, trial?.lent ?? []))
     const ticket = makeTicket(shape, asked, call.incoming.headers, admission, environment, startedMs, trial)
     if (ticket.recorded && deps.recorder.full) throw noRoom()
     const given = ask({ ticket, asked, environment, headers: call.incoming.headers, stop })
@@ -123,9 +147,10 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     const early = known && begin(known)
     early?.catch(() => {})
     try {
-      const checked = await admission.checked
+      const checked = await neededInTime(admission.checked, admittedWithinMs)
       const isRight = known && isSame(known, checked)
       if (early && !isRight) {
+        if (stop.now.reason) throw stop.now.reason // nobody waits for it any more
         stop.now.stop()
         stop.now = makeStop()
       }
@@ -196,14 +221,30 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     throw thrown
   }
 
+  const carryOut = async (call: SocketCall, shape: Shape, stop: { now: Stop }): Promise<void> => {
+    whenGone(call.outgoing, () => stop.now.stop())
+    const asked = readAsked(await call.readBody(), shape)
+    const { ticket, given } = await admitAndStart(call, asked, shape, stop)
+    const answer = await given.catch((thrown: unknown) => fail(call, ticket, thrown))
+    await relay(call, ticket, answer)
+  }
+
+  const underWay = new Set<UnderWay>()
+
   return {
     async answer(call, shape) {
       const stop = { now: makeStop() }
-      whenGone(call.outgoing, () => stop.now.stop())
-      const asked = readAsked(await call.readBody(), shape)
-      const { ticket, given } = await admitAndStart(call, asked, shape, stop)
-      const answer = await given.catch((thrown: unknown) => fail(call, ticket, thrown))
-      await relay(call, ticket, answer)
+      const one = { call, stop, ended: carryOut(call, shape, stop) }
+      underWay.add(one)
+      await one.ended.finally(() => underWay.delete(one))
+    },
+    async end() {
+      const late = new AbortController()
+      for (const { call, stop } of underWay)
+        stop.now.stop(call.incoming.socket.destroyed ? clientLeft() : serverStops())
+      const ended = Promise.allSettled([...underWay].map((one) => one.ended))
+      await Promise.race([ended, pause(endWithinMs, late.signal)])
+      late.abort()
     },
   }
 }

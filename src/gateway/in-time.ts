@@ -1,19 +1,34 @@
-import { isDatabaseUnavailable } from '../lib/errors.ts'
-import { pause } from '../lib/time.ts'
+import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
 
-/** Longer than this nobody waits for the database at the end of a call: it is recorded without. */
+/** Longer than this nobody waits for the database in the course of a call: it goes on without. */
 const patienceMs = 2_000
 
 /** What the database answers; undefined where it is away, or does not answer in time. */
-export const inTime = async <T>(asked: Promise<T>): Promise<T | undefined> => {
-  const late = new AbortController()
+export const inTime = async <T>(asked: Promise<T>, mostMs = patienceMs): Promise<T | undefined> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, mostMs, undefined)
+  })
   try {
-    return await Promise.race([asked, pause(patienceMs, late.signal).then(() => undefined)])
+    return await Promise.race([asked, late])
   } catch (error) {
     if (isDatabaseUnavailable(error)) return undefined
     throw error
   } finally {
-    late.abort()
+    clearTimeout(timer)
     asked.catch(() => {})
   }
+}
+
+/** The same for what a call cannot go on without. Throws `database_unavailable`. */
+export const neededInTime = async <T>(asked: Promise<T>, mostMs = patienceMs): Promise<T> => {
+  const answer = await inTime(
+    asked.then((value) => ({ value })),
+    mostMs,
+  )
+  if (answer) return answer.value
+  throw new AppError('database_unavailable', 'The database does not answer right now', {
+    hint: 'Try again in a moment.',
+    retryAfterSeconds: 1,
+  })
 }

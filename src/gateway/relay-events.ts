@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { AppError } from '../lib/errors.ts'
+import { type AppError, toAppError } from '../lib/errors.ts'
 import type { Frame, FrameSource } from './frames.ts'
 import { errorEvent, isEventData, lastEvent, meaningOf } from './meaning.ts'
 import { makePace } from './pace.ts'
@@ -57,19 +57,29 @@ export const relayEvents = (
       firstByteMs,
     })
 
-    /** The last byte waits for the record; whoever broke off gets no end that looks like one. */
+    /** Without an end that looks like one, once the last event has left. */
+    const breakOff = (last: Buffer | undefined) =>
+      new Promise<void>((left) => {
+        if (outgoing.destroyed) return left()
+        outgoing.once('close', left)
+        outgoing.setTimeout(stalledSeconds * 1000)
+        if (last) outgoing.write(last, () => outgoing.destroy())
+        else outgoing.destroy()
+      })
+
+    /** The last byte waits for the record; one that is on no record has no end either. */
     const end = async (last: Buffer | undefined) => {
       isOver = true
       outgoing.off('close', cancel)
       try {
         await keep(ticket, outcome(failure ? 'failed' : 'completed'))
       } catch (error) {
-        outgoing.destroy()
+        const { code, message } = toAppError(error)
+        await breakOff(errorEvent(ticket.shape, { code, message: ticket.scrub.text(message) }))
         return reject(error)
       }
-      if (!failure) outgoing.end(last)
-      else if (last) outgoing.write(last, () => outgoing.destroy())
-      else outgoing.destroy()
+      if (failure) await breakOff(last)
+      else outgoing.end(last)
       resolve()
     }
 

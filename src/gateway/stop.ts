@@ -1,37 +1,43 @@
+import { AppError } from '../lib/errors.ts'
+
 /**
- * Tells those who work on a call that nobody waits for it any more. An AbortSignal with a listener costs a call as much as
- * all of its routing, so one is made only where somebody asks for it.
+ * Tells those who work on a call that it is to end, and why. An AbortSignal with a listener costs a call as much as all of
+ * its routing, so one is made only where somebody asks for it.
  */
 export interface Stop {
-  readonly isStopped: boolean
+  /** What the call ends with, once it was stopped. */
+  readonly reason: AppError | undefined
+  /** Aborted with the same reason. */
   readonly signal: AbortSignal
-  stop(): void
+  stop(reason?: AppError): void
   /** Calls back once it stops; gives the function that takes it back. Stopped already, it calls at once. */
-  onStop(callback: () => void): () => void
+  onStop(callback: (reason: AppError) => void): () => void
 }
 
+export const clientLeft = (): AppError => new AppError('cancelled', 'The client went away before the answer was there')
+
 export const makeStop = (): Stop => {
-  const callbacks = new Set<() => void>()
-  let isStopped = false
+  const callbacks = new Set<(reason: AppError) => void>()
+  let reason: AppError | undefined
   let control: AbortController | undefined
   return {
-    get isStopped() {
-      return isStopped
+    get reason() {
+      return reason
     },
     get signal() {
       control ??= new AbortController()
-      if (isStopped) control.abort()
+      if (reason) control.abort(reason)
       return control.signal
     },
-    stop() {
-      if (isStopped) return
-      isStopped = true
-      control?.abort()
-      for (const callback of callbacks) callback()
+    stop(why = clientLeft()) {
+      if (reason) return
+      reason = why
+      control?.abort(why)
+      for (const callback of callbacks) callback(why)
       callbacks.clear()
     },
     onStop(callback) {
-      if (isStopped) callback()
+      if (reason) callback(reason)
       else callbacks.add(callback)
       return () => void callbacks.delete(callback)
     },

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
-import { AppError } from '../lib/errors.ts'
+import type { AppError } from '../lib/errors.ts'
 import { asNetworkError } from '../lib/net-hop.ts'
-import type { Stop } from './stop.ts'
+import { clientLeft, type Stop } from './stop.ts'
 
 /** What is sent, and how long an answer may take to begin and may be silent. */
 export interface UpstreamRequest {
@@ -41,11 +41,9 @@ const flat = (headers: IncomingHttpHeaders): Record<string, string> => {
   return result
 }
 
-const gone = () => new AppError('cancelled', 'The client went away before the answer was there')
-
 /**
  * Sends a request and resolves when the answer begins, whatever its status. Rejects with `network_failed`, `timed_out`,
- * `address_refused`, or `cancelled` as soon as it is stopped. Chunks are handed on as they come off the socket.
+ * `address_refused`, or the reason of its stop as soon as it is stopped. Chunks are handed on as they come off the socket.
  */
 export const openUpstream = (request: UpstreamRequest, stop: Stop): Promise<UpstreamAnswer> =>
   new Promise((resolve, reject) => {
@@ -58,18 +56,18 @@ export const openUpstream = (request: UpstreamRequest, stop: Stop): Promise<Upst
 
     const abort = () => {
       stopped = true
-      controller?.abort(gone())
+      controller?.abort(stop.reason ?? clientLeft())
     }
-    if (stop.isStopped) return reject(gone())
+    if (stop.reason) return reject(stop.reason)
     const finish = (problem?: AppError) => {
       forget()
       if (stopped || ended) return
       ended = problem ? { problem } : {}
       sink?.end(problem)
     }
-    const forget = stop.onStop(() => {
-      reject(gone())
-      finish(gone()) // whoever reads it already is told as well
+    const forget = stop.onStop((reason) => {
+      reject(reason)
+      finish(reason) // whoever reads it already is told as well
       abort()
     })
     const readTo = (taker: Sink) => {
@@ -91,7 +89,7 @@ export const openUpstream = (request: UpstreamRequest, stop: Stop): Promise<Upst
       {
         onRequestStart(started) {
           controller = started
-          if (stopped) started.abort(gone())
+          if (stopped) started.abort(stop.reason ?? clientLeft())
         },
         onResponseStart(_, status, headers) {
           if (status < 200) return

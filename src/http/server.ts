@@ -12,8 +12,11 @@ export interface HttpServer {
   fetch(request: Request): Promise<Response>
   /** Starts to listen; port 0 takes any free one. `variable` is the setting that an error names. */
   listen(host: string, port: number, variable?: string): Promise<{ port: number; url: string }>
-  /** Stops to accept, ends streams, lets calls in flight finish for `graceSeconds`, then cuts them off. */
-  close(graceSeconds?: number): Promise<void>
+  /**
+   * Stops to accept, ends streams, lets calls in flight finish for `graceSeconds`, then cuts them off. Whoever answers them
+   * may have last words: they are cut off once that resolves.
+   */
+  close(graceSeconds?: number, lastWords?: () => Promise<unknown>): Promise<void>
 }
 
 const timeouts = {
@@ -117,7 +120,7 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
       const { port: bound } = server.address() as AddressInfo
       return { port: bound, url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}` }
     },
-    async close(graceSeconds = 10) {
+    async close(graceSeconds = 10, lastWords = async () => {}) {
       stopping.abort()
       if (!server.listening) return
       const closed = once(server, 'close')
@@ -126,7 +129,7 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
         server.closeIdleConnections() // kept-alive ones, as they become idle
         if (inFlight === 0) server.closeAllConnections() // opened ahead by a browser, never used: not idle for node
       }, 50)
-      const cut = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000)
+      const cut = setTimeout(() => void lastWords().finally(() => server.closeAllConnections()), graceSeconds * 1000)
       await closed
       clearInterval(sweep)
       clearTimeout(cut)

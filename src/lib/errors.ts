@@ -82,6 +82,12 @@ export const errorCodes = {
     meaning: 'More work arrives than can be written down.',
     remedy: 'Wait for the seconds of `Retry-After`.',
   },
+  stopping: {
+    status: 503,
+    retryable: true,
+    meaning: 'The server is being stopped.',
+    remedy: 'Send it again once the server is back, or to another process of it.',
+  },
   database_unavailable: {
     status: 503,
     retryable: true,

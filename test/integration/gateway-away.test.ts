@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { pause } from '../../src/lib/time.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { type FrailDatabase, openFrailDatabase } from '../frail-database.ts'
@@ -88,6 +89,7 @@ it('no call begins once there is no room for its record', async () => {
 
 it('calls wait two seconds for a database that is frozen, once, and go on', async () => {
   await start()
+  await pause(150) // who was admitted a moment ago would not be asked for
   frail.freeze()
   const begun = performance.now()
   const first = await ask('one')
