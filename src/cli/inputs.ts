@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { InvalidArgumentError } from 'commander'
 import type { FilePart } from '../client/client.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { isObject } from '../lib/json-object.ts'
 import { nearest } from '../lib/nearest.ts'
 
 const unreadable = (path: string, error: unknown): AppError =>
@@ -100,10 +101,6 @@ export const parseAssignment = (text: string): Assignment => {
   }
   return { keys: name.split('.'), value: assignedValue(value) }
 }
-
-/** Is it a JSON object? */
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const assign = (into: Record<string, unknown>, keys: string[], value: unknown): void => {
   const [key = '', ...rest] = keys

@@ -1,6 +1,7 @@
 import { AppError } from '../lib/errors.ts'
+import { isObject } from '../lib/json-object.ts'
 import { compact, memberText } from '../lib/json-text.ts'
-import { isObject, readJsonText } from './inputs.ts'
+import { readJsonText } from './inputs.ts'
 import { shownJson } from './output.ts'
 
 /** Members of a task by name, each as the JSON text it has: nothing in a workflow changes on its way. */

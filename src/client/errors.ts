@@ -1,4 +1,5 @@
 import { AppError, type ErrorCode, errorCodes, type FieldIssue, messageOf } from '../lib/errors.ts'
+import { parsedObject } from '../lib/json-object.ts'
 
 const codeOf = (status: number): ErrorCode =>
   (Object.keys(errorCodes) as ErrorCode[]).find((code) => errorCodes[code].status === status) ??
@@ -19,18 +20,9 @@ const sentence = (body: ErrorBody, status: number): string => {
   return typeof body.error === 'string' ? body.error : `The server answered ${status}`
 }
 
-const parsed = (text: string): ErrorBody => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? value : {}
-  } catch {
-    return {}
-  }
-}
-
 /** What an answer that is no success says, as the error the server threw. */
 export const answerError = async (response: Response): Promise<AppError> => {
-  const body = parsed(await response.text().catch(() => ''))
+  const body = (parsedObject(await response.text().catch(() => '')) ?? {}) as ErrorBody
   const code = codeOf(response.status)
   const retryAfter = Number(response.headers.get('retry-after'))
   const { detail: _, error: __, hint, ...extra } = body as ErrorBody & Record<string, unknown>

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { type ActivityContext, WaitUntil } from '../activities/activity.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { issueText } from '../lib/issue-text.ts'
+import { isObject } from '../lib/json-object.ts'
 import type { LiveRun } from './context.ts'
 import type { ProgramStep } from './program.ts'
 
@@ -131,9 +132,6 @@ const attempts = async (
     }
   }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Whatever an activity threw, as a failure of the step: its own sentence is kept. */
 export const asStepError = (thrown: unknown): AppError =>

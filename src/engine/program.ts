@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Activity, ActivityRegistry, ParameterMeta } from '../activities/activity.ts'
+import { isObject } from '../lib/json-object.ts'
 import { nearest } from '../lib/nearest.ts'
 import { reservedStepNames, stepNamePattern, type Workflow } from '../model/workflow.ts'
 import type { Path } from './paths.ts'
@@ -102,9 +103,6 @@ const readsOf = (binding: Binding): Path[] => [
   ...pathsOf(binding.source),
   ...(binding.fallback ? pathsOf(binding.fallback) : []),
 ]
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** What the step at `seq` may refer to: init_params, env, and the steps before it. */
 const rootsBefore = (seq: number, seqOf: Map<string, number>): Roots => ({

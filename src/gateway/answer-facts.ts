@@ -1,7 +1,8 @@
+import { isObject, type JsonObject } from '../lib/json-object.ts'
 import type { ModelUsage } from '../model/chat.ts'
 import type { Shape } from '../model/shape.ts'
 import { usageIn } from '../providers/usage.ts'
-import { isObject, type JsonObject, objectsIn, textOf } from './transcripts/json.ts'
+import { objectsIn, textOf } from './transcripts/json.ts'
 
 /** A call of a tool, as a chat completion has it. */
 export interface ToolCall {

@@ -1,5 +1,5 @@
 import { replaceDataUris } from '../lib/data-uri.ts'
-import { isObject } from './transcripts/json.ts'
+import { isObject } from '../lib/json-object.ts'
 
 /** Bytes that stood in a text; gives the path that is written in their place, or undefined where they are to stay. */
 export type KeepBytes = (bytes: Buffer, type: string) => Promise<string | undefined>

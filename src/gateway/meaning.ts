@@ -1,3 +1,4 @@
+import { isObject, parsedObject } from '../lib/json-object.ts'
 import type { Shape } from '../model/shape.ts'
 
 /** What an event says about the answer that it belongs to. */
@@ -13,17 +14,6 @@ export interface Meaning {
 const nothing: Meaning = { isLast: false, hasFinished: false, failure: undefined }
 const last: Meaning = { ...nothing, isLast: true }
 const finished: Meaning = { ...nothing, hasFinished: true }
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
-
-const parsed = (data: string): Record<string, unknown> => {
-  try {
-    const value: unknown = JSON.parse(data)
-    return isObject(value) ? value : {}
-  } catch {
-    return {}
-  }
-}
 
 /** The words of an error, wherever providers put them. */
 export const failureIn = (error: unknown): { code: string; message: string } => {
@@ -47,7 +37,7 @@ const type = /"type"\s*:\s*"(message_stop|message_delta|error|response\.(?:compl
 const ofChat = (data: string): Meaning => {
   if (data === '[DONE]') return last
   if (error.test(data)) {
-    const event = parsed(data)
+    const event = parsedObject(data) ?? {}
     if (event.error) return failed(event.error)
   }
   return finishReason.test(data) ? finished : nothing
@@ -55,7 +45,7 @@ const ofChat = (data: string): Meaning => {
 
 const ofMessages = (data: string): Meaning => {
   if (!type.test(data)) return nothing
-  const event = parsed(data)
+  const event = parsedObject(data) ?? {}
   if (event.type === 'message_stop') return last
   if (event.type === 'error') return failed(event.error)
   const { delta } = event
@@ -64,7 +54,7 @@ const ofMessages = (data: string): Meaning => {
 
 const ofResponses = (data: string): Meaning => {
   if (!type.test(data)) return nothing
-  const event = parsed(data)
+  const event = parsedObject(data) ?? {}
   if (event.type === 'response.completed' || event.type === 'response.incomplete') return last
   if (event.type === 'error') return failed(event.error ?? event)
   if (event.type !== 'response.failed') return nothing

@@ -1,3 +1,4 @@
+import { isObject, type JsonObject, parsedObject } from '../lib/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../lib/json-text.ts'
 import type { ModelUsage } from '../model/chat.ts'
 import { priceOf } from '../providers/prices.ts'
@@ -6,7 +7,6 @@ import { factsOf } from './answer-facts.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
 import { type Spent, spentOn } from './spent.ts'
-import { isObject, type JsonObject, objectFrom } from './transcripts/json.ts'
 import { answerFrom } from './transcripts/transcript.ts'
 
 /** The outputs of a recorded call, as JSON text, and what they cost. */
@@ -40,7 +40,7 @@ const read = (shape: FinishedCall['shape'], answer: CallAnswer): ReadAnswer => {
     return { answer: assembled, text: JSON.stringify(assembled) }
   }
   const [text = ''] = texts
-  const value = objectFrom(text)
+  const value = parsedObject(text)
   return value ? { answer: value, text } : unread(texts)
 }
 

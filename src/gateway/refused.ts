@@ -1,5 +1,6 @@
 import { anthropicType, openAiType } from '../http/errors.ts'
 import type { AppError } from '../lib/errors.ts'
+import { isObject, parsedJson } from '../lib/json-object.ts'
 import type { Shape } from '../model/shape.ts'
 
 /** What a provider answered instead, whole. */
@@ -7,17 +8,6 @@ export interface RefusedAnswer {
   status: number
   headers: Record<string, string>
   bytes: Buffer
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** The same text with one more member. */
@@ -34,7 +24,7 @@ export const refusedStatus = (status: number): number => (status >= 400 && statu
  * one that quotes its words. `text` is what it said, without secrets.
  */
 export const refusedBody = (shape: Shape, status: number, text: string, error: AppError): string => {
-  const body = parsed(text)
+  const body = parsedJson(text)
   const own =
     isObject(body) && isObject(body.error) && typeof body.error.message === 'string' ? body.error.message : undefined
   const fits = shape !== 'messages' || (isObject(body) && body.type === 'error')

@@ -1,12 +1,5 @@
+import { parsedJson } from '../../lib/json-object.ts'
 import type { Json } from '../activity.ts'
-
-const parsed = (text: string): Json | undefined => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 /** What stands between the fences of a text that is one fenced block. */
 const unfenced = (text: string): string | undefined => {
@@ -17,8 +10,8 @@ const unfenced = (text: string): string | undefined => {
 /** The value that an answer in JSON holds, a fence around it taken off; undefined where it is not JSON. */
 export const jsonAnswer = (text: string): Json | undefined => {
   const trimmed = text.trim()
-  const direct = parsed(trimmed)
+  const direct = parsedJson(trimmed) as Json | undefined
   if (direct !== undefined) return direct
   const inside = unfenced(trimmed)
-  return inside === undefined ? undefined : parsed(inside)
+  return inside === undefined ? undefined : (parsedJson(inside) as Json | undefined)
 }

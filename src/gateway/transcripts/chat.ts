@@ -1,4 +1,5 @@
-import { isObject, type JsonObject, objectFrom, objectsIn } from './json.ts'
+import { isObject, type JsonObject, parsedObject } from '../../lib/json-object.ts'
+import { objectsIn } from './json.ts'
 import { mergeDelta } from './merge-delta.ts'
 
 interface Choice {
@@ -36,7 +37,7 @@ const messageOf = (message: JsonObject): JsonObject =>
 export const chatFrom = (events: readonly string[]): JsonObject => {
   const answer: JsonObject = {}
   const choices = new Map<number, Choice>()
-  for (const chunk of events.map(objectFrom)) {
+  for (const chunk of events.map(parsedObject)) {
     if (!chunk) continue
     const { choices: pieces, ...head } = chunk
     for (const [name, value] of Object.entries(head)) {

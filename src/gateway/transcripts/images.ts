@@ -1,8 +1,9 @@
-import { type JsonObject, objectFrom, textOf } from './json.ts'
+import { type JsonObject, parsedObject } from '../../lib/json-object.ts'
+import { textOf } from './json.ts'
 
 /** The answer with the images of a stream: those that are done, or the latest of each that is not. */
 export const imagesFrom = (events: readonly string[]): JsonObject => {
-  const read = events.map(objectFrom).filter((event) => event !== undefined)
+  const read = events.map(parsedObject).filter((event) => event !== undefined)
   const done = read.filter((event) => textOf(event.type).endsWith('.completed'))
   const shown = done.length > 0 ? done : read.filter((event) => textOf(event.type).endsWith('.partial_image')).slice(-1)
   const usage = done.findLast((event) => event.usage !== undefined)?.usage

@@ -1,4 +1,5 @@
-import { isObject, type JsonObject, objectFrom, textOf } from './json.ts'
+import { isObject, type JsonObject, parsedObject } from '../../lib/json-object.ts'
+import { textOf } from './json.ts'
 import { put } from './merge-delta.ts'
 
 interface Block {
@@ -30,14 +31,14 @@ const take = ({ content }: Block, delta: JsonObject): void => {
 
 /** An input that was cut off is no JSON: its text is kept instead. */
 const contentOf = ({ content, input }: Block): JsonObject =>
-  input === '' ? content : { ...content, input: objectFrom(input) ?? input }
+  input === '' ? content : { ...content, input: parsedObject(input) ?? input }
 
 /** The message of Anthropic's API that the events of a stream are pieces of: what had come of it, if they were cut off. */
 export const messageFrom = (events: readonly string[]): JsonObject => {
   let message: JsonObject = { type: 'message', role: 'assistant' }
   let usage: JsonObject = {}
   const blocks = new Map<unknown, Block>()
-  for (const event of events.map(objectFrom)) {
+  for (const event of events.map(parsedObject)) {
     if (!event) continue
     if (event.type === 'message_start' && isObject(event.message)) {
       message = { ...event.message }

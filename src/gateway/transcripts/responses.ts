@@ -1,4 +1,5 @@
-import { isObject, type JsonObject, objectFrom, textOf } from './json.ts'
+import { isObject, type JsonObject, parsedObject } from '../../lib/json-object.ts'
+import { textOf } from './json.ts'
 
 const last = new Set(['response.completed', 'response.incomplete', 'response.failed'])
 
@@ -61,7 +62,7 @@ const unfinished = (events: JsonObject[]): JsonObject => {
 
 /** The response that the events of a stream are about: its last event has it whole. */
 export const responseFrom = (events: readonly string[]): JsonObject => {
-  const read = events.map(objectFrom).filter((event) => event !== undefined)
+  const read = events.map(parsedObject).filter((event) => event !== undefined)
   const final = read.findLast((event) => last.has(textOf(event.type)) && isObject(event.response))
   return final && isObject(final.response) ? final.response : unfinished(read)
 }

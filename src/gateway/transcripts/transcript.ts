@@ -1,7 +1,7 @@
+import type { JsonObject } from '../../lib/json-object.ts'
 import type { Shape } from '../../model/shape.ts'
 import { chatFrom } from './chat.ts'
 import { imagesFrom } from './images.ts'
-import type { JsonObject } from './json.ts'
 import { messageFrom } from './messages.ts'
 import { responseFrom } from './responses.ts'
 

@@ -1,7 +1,8 @@
+import { isObject } from '../../lib/json-object.ts'
 import type { EmbeddingRequest } from '../../model/embedding.ts'
 import { usageIn } from '../usage.ts'
 import { jsonOf, post } from './read-answer.ts'
-import { isObject, onTheWay, unreadable } from './refusal.ts'
+import { onTheWay, unreadable } from './refusal.ts'
 import type { Embedded, WireCall } from './wire.ts'
 
 interface EmbeddingList {

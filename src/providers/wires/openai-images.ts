@@ -1,11 +1,12 @@
 import { readDataUri } from '../../lib/data-uri.ts'
 import { AppError } from '../../lib/errors.ts'
 import { fileFormatOf } from '../../lib/file-format.ts'
+import { isObject } from '../../lib/json-object.ts'
 import type { ImageRequest, MadeImage } from '../../model/image.ts'
 import { withRetries } from '../retry.ts'
 import { usageIn } from '../usage.ts'
 import { jsonOf, post } from './read-answer.ts'
-import { impossible, isObject, onTheWay, unreadable } from './refusal.ts'
+import { impossible, onTheWay, unreadable } from './refusal.ts'
 import type { Drawn, WireCall } from './wire.ts'
 
 interface ImageList {

@@ -1,5 +1,6 @@
 import { createParser } from 'eventsource-parser'
 import { AppError } from '../../lib/errors.ts'
+import { parsedJson } from '../../lib/json-object.ts'
 import type { OpenAnswer } from '../../lib/net-open.ts'
 import {
   type ChatChunk,
@@ -14,7 +15,7 @@ import { embedOverOpenAi } from './openai-embeddings.ts'
 import { drawOverOpenAi } from './openai-images.ts'
 import { primed } from './primed.ts'
 import { isSuccess, jsonOf, post } from './read-answer.ts'
-import { cutOff, errorInside, onTheWay, parsed, refusal, unreadable } from './refusal.ts'
+import { cutOff, errorInside, onTheWay, refusal, unreadable } from './refusal.ts'
 import type { WireProtocol } from './wire.ts'
 
 /** Most characters of one event. */
@@ -54,7 +55,7 @@ const eventsOf = async function* (answer: OpenAnswer, target: Target): AsyncGene
 }
 
 const chunkOf = (data: string, target: Target, answer: OpenAnswer): ChatChunk => {
-  const body = parsed(data)
+  const body = parsedJson(data)
   const status = errorInside(body)
   if (status !== undefined) throw refusal(target, status, data)
   if (!isChunk(body)) throw unreadable(target, 'chunk of a chat completion', { ...answer, text: data })

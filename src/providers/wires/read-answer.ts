@@ -1,6 +1,7 @@
+import { parsedJson } from '../../lib/json-object.ts'
 import type { OpenAnswer } from '../../lib/net-open.ts'
 import type { Target } from '../provider.ts'
-import { errorInside, parsed, refusal, unreadable } from './refusal.ts'
+import { errorInside, refusal, unreadable } from './refusal.ts'
 import type { WireCall } from './wire.ts'
 
 /** A call is bounded by its step and by silence; this is for an answer that never ends. */
@@ -35,7 +36,7 @@ export const jsonOf = async <T>(
 ): Promise<T> => {
   const text = await textOf(answer)
   if (!isSuccess(answer)) throw refusal(target, answer.status, text, answer.headers)
-  const body = parsed(text)
+  const body = parsedJson(text)
   const status = errorInside(body)
   if (status !== undefined) throw refusal(target, status, text, answer.headers)
   if (!isOne(body)) throw unreadable(target, what, { status: answer.status, text, headers: answer.headers })

@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { isObject, parsedJson } from '../../lib/json-object.ts'
 import { retryAfterSeconds } from '../../lib/retry-after.ts'
 import type { Target } from '../provider.ts'
 
@@ -6,21 +7,9 @@ const shownCharacters = 500
 /** Of a body that is no JSON, so much is looked through for its words. */
 const readCharacters = 20_000
 
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-/** The JSON of a text; undefined where it is none. */
-export const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 /** The sentence in the body of an error, in whichever of the usual places; else the text itself, without markup. */
 const wordsOf = (text: string): string => {
-  const body = parsed(text)
+  const body = parsedJson(text)
   const error = isObject(body) ? (body.error ?? body.errors ?? body) : body
   const inner = Array.isArray(error)
     ? isObject(error[0]) && isObject(error[0].error)

@@ -1,8 +1,9 @@
 import { AppError } from '../../lib/errors.ts'
+import { parsedJson } from '../../lib/json-object.ts'
 import type { Fetch } from '../../lib/net.ts'
 import type { Target } from '../provider.ts'
 import { withRetries } from '../retry.ts'
-import { onTheWay, parsed, refusal, unreadable } from './refusal.ts'
+import { onTheWay, refusal, unreadable } from './refusal.ts'
 import type { CallLimits } from './wire.ts'
 
 /** An account at Replicate, or at whoever answers in its place. */
@@ -42,7 +43,7 @@ const askOnce = async (
     const { status, headers } = answer
     const text = await answer.text()
     if (status < 200 || status > 299) throw refusal(target, status, text, headers)
-    const body = parsed(text)
+    const body = parsedJson(text)
     if (body === undefined) throw unreadable(target, 'JSON', { status, text, headers })
     return body
   } catch (error) {

@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { isObject } from '../../lib/json-object.ts'
 import type { ChatChunk, ChatCompletion, ChatMessage, ChatRequest } from '../../model/chat.ts'
 import { chunksOf } from './chunks-of.ts'
 import type { WireCall, WireProtocol } from './wire.ts'
@@ -9,11 +10,6 @@ export const scriptedModels = ['echo', 'json'] as const
 export type ScriptedModel = (typeof scriptedModels)[number]
 
 export const isScripted = (name: string): name is ScriptedModel => (scriptedModels as readonly string[]).includes(name)
-
-type Schema = Record<string, unknown>
-
-const isObject = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const textOf = ({ content }: ChatMessage): string => {
   if (typeof content === 'string') return content

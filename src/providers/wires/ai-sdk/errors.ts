@@ -9,7 +9,8 @@ import {
   UnsupportedFunctionalityError,
 } from '@ai-sdk/provider'
 import { AppError, messageOf } from '../../../lib/errors.ts'
-import { cutOff, impossible, isObject, onTheWay, refusal, unreadable } from '../refusal.ts'
+import { isObject } from '../../../lib/json-object.ts'
+import { cutOff, impossible, onTheWay, refusal, unreadable } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 
 /** What events of an error inside of a stream are called, and the status that the same error has outside of one. */

@@ -1,8 +1,9 @@
 import type { LanguageModelV3FilePart, LanguageModelV3TextPart } from '@ai-sdk/provider'
 import { fileFormatOf } from '../../../lib/file-format.ts'
+import { isObject } from '../../../lib/json-object.ts'
 import { contentTypeOf, essenceOf, isTextType } from '../../../lib/media-type.ts'
 import type { ChatPart } from '../../../model/chat.ts'
-import { impossible, isObject } from '../refusal.ts'
+import { impossible } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 import { cacheMark } from './cache-mark.ts'
 

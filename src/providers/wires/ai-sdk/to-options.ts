@@ -5,8 +5,9 @@ import type {
   LanguageModelV3ToolChoice,
   SharedV3ProviderOptions,
 } from '@ai-sdk/provider'
+import { isObject } from '../../../lib/json-object.ts'
 import type { ChatRequest } from '../../../model/chat.ts'
-import { impossible, isObject } from '../refusal.ts'
+import { impossible } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 import type { Reading } from './parts.ts'
 import { effortOf, reasoningOptions } from './reasoning.ts'

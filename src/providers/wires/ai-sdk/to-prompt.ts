@@ -6,8 +6,9 @@ import type {
   LanguageModelV3ToolResultOutput,
   LanguageModelV3ToolResultPart,
 } from '@ai-sdk/provider'
+import { isObject, parsedJson } from '../../../lib/json-object.ts'
 import type { ChatMessage, ChatRequest } from '../../../model/chat.ts'
-import { impossible, isObject, parsed } from '../refusal.ts'
+import { impossible } from '../refusal.ts'
 import { cacheMark } from './cache-mark.ts'
 import { partOf, type Reading } from './parts.ts'
 import { readSignature, readThoughtSignature } from './signatures.ts'
@@ -54,7 +55,7 @@ const toolCallOf = (call: unknown, where: string, reading: Reading): LanguageMod
     throw impossible(reading.call, `${where} is no call of a function`, hint)
   }
   const written = typeof made.arguments === 'string' && made.arguments.trim() !== '' ? made.arguments : '{}'
-  const input = parsed(written)
+  const input = parsedJson(written)
   if (!isObject(input)) {
     throw impossible(reading.call, `${where}.function.arguments is no JSON object`, 'Send what the model wrote.')
   }

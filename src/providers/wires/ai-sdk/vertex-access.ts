@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { AppError } from '../../../lib/errors.ts'
-import { isObject, parsed, refusal } from '../refusal.ts'
+import { isObject, parsedJson } from '../../../lib/json-object.ts'
+import { refusal } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 
 const scope = 'https://www.googleapis.com/auth/cloud-platform'
@@ -72,7 +73,7 @@ const askForToken = async (account: ServiceAccount, call: WireCall): Promise<Tok
   })
   const text = await answer.text()
   if (answer.status !== 200) throw refusal(call, answer.status, text, answer.headers)
-  const body = parsed(text)
+  const body = parsedJson(text)
   if (!isObject(body) || typeof body.access_token !== 'string') throw unusable('Google gave no token for it')
   const seconds = typeof body.expires_in === 'number' ? body.expires_in : tokenSeconds
   return { value: body.access_token, until: Date.now() + seconds * 1000 }
@@ -109,7 +110,7 @@ const hostOf = (base: string, location: string): string =>
 export const vertexAccess = async (call: WireCall): Promise<WireCall> => {
   const base = call.base_url.replace(/\/publishers\/google$/, '')
   if (!call.key?.trimStart().startsWith('{')) return { ...call, base_url: `${base}/publishers/google` }
-  const account = parsed(call.key)
+  const account = parsedJson(call.key)
   if (!isAccount(account)) throw unusable('it has no client_email and private_key')
   const project = named('GOOGLE_VERTEX_PROJECT', call, projectName, account.project_id)
   const location = named('GOOGLE_VERTEX_LOCATION', call, locationName, 'global')

@@ -1,6 +1,6 @@
 import type { EmbeddingModelV3 } from '@ai-sdk/provider'
+import { isObject } from '../../../lib/json-object.ts'
 import { jsonOf, post } from '../read-answer.ts'
-import { isObject } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 
 interface Predictions {
