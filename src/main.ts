@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import type { Dispatcher } from 'undici'
 import type { ActivityRegistry } from './activities/activity.ts'
 import { builtinActivities } from './activities/registry.ts'
 import { makeAuditTrail } from './api/audit/trail.ts'
@@ -33,13 +32,10 @@ import type { Settings } from './lib/config.ts'
 import { makeSealer, type Sealer } from './lib/crypto.ts'
 import { AppError } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
-import type { Fetch, FetcherOptions } from './lib/net.ts'
 import { version } from './lib/version.ts'
-import type { LentKeys } from './model/trial.ts'
 import type { Workflow } from './model/workflow.ts'
 import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
-import { makeModels } from './providers/models.ts'
 import { type CacheLimits, makeAnswerCache } from './store/answer-cache.ts'
 import { makeSpender } from './store/budget.ts'
 import { makeCallGuard } from './store/call-guard.ts'
@@ -54,6 +50,7 @@ import { openDiskObjects } from './store/objects/disk.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
 import { activeRunsOf, definitionText, makeTaskFinder } from './store/runs.ts'
 import { checkSealingKey } from './store/sealing-key.ts'
+import { lazyWayOut, modelsFor } from './ways-out.ts'
 
 export interface ServerOptions {
   settings: Settings
@@ -292,64 +289,4 @@ const keyHome = (settings: Settings, dataDir: string): KeyHome => {
   if (settings.secretKeys) return { kind: 'setting' }
   if (settings.databaseUrl) return { kind: 'shared_file' }
   return { kind: 'file', read: () => secretKeysOf(dataDir), write: (keys) => writeSecretKeys(dataDir, keys) }
-}
-
-interface WayOut {
-  fetch: Fetch
-  /** What it sends with, for those who pass bytes on. */
-  agent(): Promise<Dispatcher>
-}
-
-/** The guarded way out, loaded when it is first needed: the HTTP client takes 100 ms that recovery would wait for. */
-const lazyWayOut = (
-  options: Omit<FetcherOptions, 'allowPrivateNetwork' | 'agent'> & { allowPrivateNetwork: string[] },
-): WayOut => {
-  let loading: Promise<{ agent: Dispatcher; fetch: Fetch }> | undefined
-  const load = async () => {
-    const { makeFetcher, makeGuardedAgent, parseAllowRules } = await import('./lib/net.ts')
-    const checked = { ...options, allowPrivateNetwork: parseAllowRules(options.allowPrivateNetwork) }
-    const agent = makeGuardedAgent(checked)
-    return { agent, fetch: makeFetcher({ ...checked, agent }) }
-  }
-  const loaded = () => {
-    loading ??= load()
-    return loading
-  }
-  return {
-    fetch: async (url, request) => (await loaded()).fetch(url, request),
-    agent: async () => (await loaded()).agent,
-  }
-}
-
-/** Who answers model calls. A base URL that the server was started with is trusted: it alone may be private. */
-const modelsFor = (settings: Settings, lentKeys: LentKeys) => {
-  const serverUrls = new Map([
-    ['OPENAI_BASE_URL', settings.openaiBaseUrl],
-    ['ANTHROPIC_BASE_URL', settings.anthropicBaseUrl],
-    ['GEMINI_BASE_URL', settings.geminiBaseUrl],
-    ['OPENROUTER_BASE_URL', settings.openrouterBaseUrl],
-    ['REPLICATE_BASE_URL', settings.replicateBaseUrl],
-  ])
-  const trusted = [...serverUrls.values()]
-    .filter((url) => url !== undefined)
-    .map((text) => new URL(text))
-    .map(({ hostname, port, protocol }) => `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)
-  const limits = { maxBytes: settings.maxFetchBytes, connectTimeoutSeconds: settings.modelConnectSeconds }
-  const guarded = lazyWayOut({ allowPrivateNetwork: settings.allowPrivateNetwork, ...limits })
-  const toServers = lazyWayOut({ allowPrivateNetwork: trusted, ...limits })
-  return makeModels({
-    fetch: guarded.fetch,
-    trustedFetch: toServers.fetch,
-    agent: (isTrusted) => (isTrusted ? toServers : guarded).agent(),
-    serverUrl: (variable) => serverUrls.get(variable),
-    lentKeys: lentKeys.value,
-    keptSeconds: settings.modelListSeconds,
-    limits: {
-      tries: settings.modelTries,
-      firstByteSeconds: settings.modelFirstByteSeconds,
-      idleSeconds: settings.modelIdleSeconds,
-      maxBytes: settings.maxFetchBytes,
-      mediaFiles: settings.mediaFiles,
-    },
-  })
 }

@@ -17,20 +17,6 @@ export const askParameters = {
   max_tokens: z.number().int().positive().optional().describe('Most tokens of the answer.'),
 }
 
-/** How a call says who serves it, and with which key. */
-export const providerParameters = {
-  model_provider: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("Who serves the model, such as openai or openrouter; found by the model's name where absent."),
-  api_key: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('Key for this call; the environment has it where absent. Give it as api_key_path: env.NAME.'),
-}
-
 /** Outputs of such an activity. */
 export const answerOutputs = {
   text: z.string().describe('What the model said.'),

@@ -3,16 +3,9 @@ import { asText } from '../../lib/as-text.ts'
 import { AppError } from '../../lib/errors.ts'
 import { fillPlaceholders } from '../../lib/placeholders.ts'
 import { type ChatMessage, chatMessageSchema } from '../../model/chat.ts'
+import { providerParameters } from '../../model/provider-parameters.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
-import {
-  answerOutputs,
-  askParameters,
-  outputsOf,
-  promptText,
-  providerParameters,
-  requestOf,
-  systemMessages,
-} from './ask.ts'
+import { answerOutputs, askParameters, outputsOf, promptText, requestOf, systemMessages } from './ask.ts'
 import { jsonAnswer } from './json-answer.ts'
 
 interface Given {

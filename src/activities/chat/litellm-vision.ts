@@ -2,16 +2,9 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { modelImage } from '../../lib/model-image.ts'
 import type { ChatPart } from '../../model/chat.ts'
+import { providerParameters } from '../../model/provider-parameters.ts'
 import { type ActivityContext, activity } from '../activity.ts'
-import {
-  answerOutputs,
-  askParameters,
-  outputsOf,
-  promptText,
-  providerParameters,
-  requestOf,
-  systemMessages,
-} from './ask.ts'
+import { answerOutputs, askParameters, outputsOf, promptText, requestOf, systemMessages } from './ask.ts'
 
 type OneOrMany = string | string[] | undefined
 

@@ -3,6 +3,7 @@ import { atATime } from '../../lib/at-a-time.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { EmbeddingAnswer } from '../../model/embedding.ts'
 import { totalCost, totalUsage } from '../../model/model-totals.ts'
+import { providerParameters } from '../../model/provider-parameters.ts'
 import { activity } from '../activity.ts'
 
 /** The most that every provider takes at once. */
@@ -50,16 +51,7 @@ export const litellmEmbeddings = activity({
       .positive()
       .optional()
       .describe('Length of the vectors, for models that let one choose.'),
-    model_provider: z
-      .string()
-      .min(1)
-      .optional()
-      .describe("Who serves the model, such as openai; found by the model's name where absent."),
-    api_key: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('Key for this call; the environment has it where absent. Give it as api_key_path: env.NAME.'),
+    ...providerParameters,
   }),
   outputs: z.object({
     embeddings: z.array(z.array(z.number())).describe('A vector for each text, in their order.'),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { providerParameters } from '../../model/provider-parameters.ts'
 import { activity } from '../activity.ts'
 import { imageOutputs, makeImages } from './make-images.ts'
 
@@ -17,16 +18,7 @@ export const litellmImageGeneration = activity({
     size: z.string().min(1).default('1024x1024').describe('Width and height in pixels, or auto.'),
     quality: z.string().min(1).default('standard').describe("In the model's own words: standard, hd, low, high."),
     n: z.number().int().positive().default(1).describe('How many images.'),
-    model_provider: z
-      .string()
-      .min(1)
-      .optional()
-      .describe("Who serves the model, such as openai; found by the model's name where absent."),
-    api_key: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('Key for this call; the environment has it where absent. Give it as api_key_path: env.NAME.'),
+    ...providerParameters,
   }),
   outputs: z.object(imageOutputs),
   example: { activity: 'litellm_image_generation', model: 'dall-e-3', prompt_path: 'init_params.prompt' },

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import type { MediaKind } from '../../lib/media-file.ts'
 import type { Prediction } from '../../model/prediction.ts'
+import { keyParameter } from '../../model/provider-parameters.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 import { withFiles } from './input-files.ts'
 import { type Kept, keepFiles } from './keep-media.ts'
@@ -9,11 +10,7 @@ import { type Kept, keepFiles } from './keep-media.ts'
 /** Parameters of every activity that runs a model at Replicate. */
 export const replicateParameters = {
   model: z.string().min(1).describe('The model, as owner/name or owner/name:version.'),
-  api_key: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('Key for this call; the environment has it where absent. Give it as api_key_path: env.NAME.'),
+  api_key: keyParameter,
 }
 
 /** Outputs of such an activity beside its files. */
