@@ -126,7 +126,7 @@ export const relayEvents = (
     const waitForClient = makePace(outgoing, source, stalledSeconds)
     source.readTo({
       frames(frames) {
-        if (isOver) return
+        if (isOver) return source.abort() // there is nothing more to say
         const passed: Buffer[] = []
         let left: Buffer | undefined
         for (const frame of frames) {

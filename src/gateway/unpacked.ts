@@ -24,7 +24,10 @@ const through = (answer: UpstreamAnswer, decoder: Transform, from: string): Upst
       })
       decoder.on('drain', () => answer.resume())
       decoder.on('end', () => end())
-      decoder.on('error', (error) => end(badlyPacked(from, error)))
+      decoder.on('error', (error) => {
+        end(badlyPacked(from, error))
+        answer.abort()
+      })
       answer.readTo({
         data(chunk) {
           if (!isOver && !decoder.write(chunk)) answer.pause()
