@@ -1,14 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { AppError, toAppError } from '../lib/errors.ts'
+import { parsedObject } from '../lib/json-object.ts'
 import type { Route } from '../providers/provider.ts'
 import { withRetries } from '../providers/retry.ts'
 import { errorInside, onTheWay, refusal, unreadable } from '../providers/wires/refusal.ts'
 import { type AskedCall, upstreamBody } from './asked.ts'
+import { type LargeAnswer, readBeginning } from './beginning.ts'
 import { begun, type FrameSource, framesOf } from './frames.ts'
 import { headersToClient, headersToProvider } from './headers.ts'
 import { failureIn, isEventData } from './meaning.ts'
 import type { RefusedAnswer } from './refused.ts'
-import { jsonObjectIn, type LargeAnswer, readBeginning } from './relay-whole.ts'
 import type { Stop } from './stop.ts'
 import { unpacked } from './unpacked.ts'
 import { openUpstream, type UpstreamAnswer } from './upstream.ts'
@@ -58,7 +59,7 @@ const readAnswer = async (route: Route, answer: UpstreamAnswer, firstByteMs: num
   const { chunks, rest } = await readBeginning(answer, waitedForBytes)
   if (rest) return { kind: 'large', status, headers, chunks, rest, firstByteMs }
   const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-  const body = jsonObjectIn(bytes)
+  const body = parsedObject(bytes.toString())
   if (body) {
     const failure = errorInside(body) === undefined ? {} : { failure: failureIn(body.error) }
     return { kind: 'whole', status, headers, bytes, firstByteMs, ...failure }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { AppError } from '../lib/errors.ts'
 import { editMembers, type Member, membersOf } from '../lib/json-members.ts'
+import { parsedJson } from '../lib/json-object.ts'
 import { maxJsonDepth } from '../lib/json-text.ts'
 import { type JettyBlock, jettyBlockSchema } from '../model/gateway-call.ts'
 import type { Shape } from '../model/shape.ts'
@@ -31,32 +32,16 @@ const noJson = (): AppError =>
 
 /** The JSON that bytes are. Throws `bad_request` for what is none. */
 export const parsedBody = (body: Buffer): unknown => {
-  try {
-    return JSON.parse(body.toString())
-  } catch {
-    throw noJson()
-  }
+  const value = parsedJson(body.toString())
+  if (value === undefined) throw noJson()
+  return value
 }
 
-const isJson = (body: Buffer): boolean => {
-  if (!isUtf8(body)) return false
-  if (body.length > parsedBytes) return true
-  try {
-    JSON.parse(body.toString())
-    return true
-  } catch {
-    return false
-  }
-}
+const isJson = (body: Buffer): boolean =>
+  isUtf8(body) && (body.length > parsedBytes || parsedJson(body.toString()) !== undefined)
 
-const parsedMember = (body: Buffer, member: Member | undefined): unknown => {
-  if (!member) return undefined
-  try {
-    return JSON.parse(body.toString('utf8', member.valueStart, member.valueEnd))
-  } catch {
-    throw noJson()
-  }
-}
+const parsedMember = (body: Buffer, member: Member | undefined): unknown =>
+  member && parsedBody(body.subarray(member.valueStart, member.valueEnd))
 
 const lastOf = (members: readonly Member[], name: string): Member | undefined =>
   members.findLast((member) => member.name === name)

@@ -1,8 +1,6 @@
 import { toAppError } from '../lib/errors.ts'
 import type { Frame, FrameSource } from './frames.ts'
 
-export type { Frame, FrameSource } from './frames.ts'
-
 /**
  * The events that an iterable makes, as a stream of them; each is asked for when the one before was taken. `maker` stops
  * whoever makes them: somebody else may do so for a reason, which the stream ends with then.

@@ -13,6 +13,7 @@ import type { Provider } from '../providers/provider.ts'
 import type { CacheKey } from '../store/answer-cache.ts'
 import type { AskedCall } from './asked.ts'
 import type { FinishedCall } from './finished-call.ts'
+import { headerText } from './headers.ts'
 import { ownTask } from './own-workflows.ts'
 import type { TrialCall } from './trial-call.ts'
 
@@ -110,7 +111,7 @@ export const ticketHeaders = (ticket: Ticket, record: Recording | 'on' | 'off'):
   'x-jetty-record': record,
   ...ticket.trial?.headers,
   ...(ticket.cacheKey ? { 'x-jetty-cache': ticket.cached ? 'hit' : 'miss' } : {}),
-  ...(ticket.provider ? { 'x-jetty-provider': ticket.provider.id, 'x-jetty-model': headerText(ticket.model) } : {}),
+  ...(ticket.provider
+    ? { 'x-jetty-provider': ticket.provider.id, 'x-jetty-model': headerText(ticket.model, 200) }
+    : {}),
 })
-
-const headerText = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)

@@ -155,6 +155,7 @@ describe('no answer', () => {
 
   it.each([
     ['JSON that is cut off', '{"id": 1, ', 'application/json'],
+    ['a list', '[{"id": 1}]', 'application/json'],
     ['a page', '<html>hello</html>', 'text/html'],
     ['nothing', '', 'application/json'],
   ])('is a 502 where %s comes instead', async (_, body, type) => {
