@@ -50,7 +50,7 @@ export interface ActivityContext {
   /** Fires when the run is cancelled, the step's time is over, or the server stops. */
   signal: AbortSignal
   initParams: Readonly<Record<string, Json>>
-  /** A value of the run's environment (C 1.9); it is struck out of everything recorded. */
+  /** A value of the run's environment; it is struck out of everything recorded. */
   env(name: string): string | undefined
   files: {
     /** A file of the run's collection; anything else is not found. */
@@ -93,7 +93,7 @@ export interface Activity {
   /** A step config that works. */
   example: Record<string, Json>
   gotchas: string[]
-  /** Parameters that are objects in which keys ending `_path` are resolved too (C 4.2, nested objects). */
+  /** Parameters that are objects in which keys ending `_path` are resolved too (nested objects). */
   nested: string[]
   /** Parameters whose value is taken as written: neither templates nor paths inside. */
   literal: string[]

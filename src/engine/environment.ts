@@ -1,7 +1,7 @@
 import { lentKeyPlaceholder } from '../model/trial.ts'
 import { makeScrubber, type Scrubber } from './scrub.ts'
 
-/** The runtime environment of a run (contract 1.9): looked up by name, and struck out of everything recorded. */
+/** The runtime environment of a run: looked up by name, and struck out of everything recorded. */
 export interface Environment {
   get(name: string): string | undefined
   /** Whether the key of that name is lent by the server: then `get` gives a placeholder, and nobody here the key. */

@@ -1,5 +1,5 @@
 /**
- * Path expressions (contract 4.3): `root(.name | [int] | [*] | ['any'])*`. Parsing and reading are pure and linear;
+ * Path expressions: `root(.name | [int] | [*] | ['any'])*`. Parsing and reading are pure and linear;
  * a path is a data look-up and never runs anything.
  */
 export type Segment = { kind: 'name'; name: string } | { kind: 'index'; index: number } | { kind: 'each' }

@@ -182,7 +182,7 @@ interface Placed {
   source: Source
 }
 
-/** The rules of contract 4.2, in their order: which parameter a key speaks of, and how its value is read. */
+/** The rules in their order: which parameter a key speaks of, and how its value is read. */
 const sourceOf = (key: string, value: unknown, activity: Activity, roots: Roots, report: Report): Placed => {
   const declared = (name: string) => Object.hasOwn(activity.parameters.shape, name)
   if (key.endsWith('_path') && declared(key)) {

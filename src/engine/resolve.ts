@@ -51,7 +51,7 @@ const resolveBinding = (step: ProgramStep, binding: Binding, scope: Scope, warni
   return undefined
 }
 
-/** Every element of a list of references must lead somewhere (contract 4.2). */
+/** Every element of a list of references must lead somewhere. */
 const insideList = (source: Source): boolean => source.kind === 'list'
 
 type Outcome = { found: true; value: unknown } | (Extract<Reading, { found: false }> & { path: Path })

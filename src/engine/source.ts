@@ -21,7 +21,7 @@ export type Report = (problem: string) => void
 
 const isLiteralText = (text: string): boolean => text.includes('/')
 
-/** A reference (contract 4.2): a path, an array or an object of paths; literal where the text cannot be a path. */
+/** A reference: a path, an array or an object of paths; literal where the text cannot be a path. */
 export const reference = (written: unknown, roots: Roots, report: Report): Source => {
   if (typeof written === 'string') {
     if (isLiteralText(written)) return { kind: 'value', value: written }
@@ -75,7 +75,7 @@ export const staticValue = (written: unknown, roots: Roots, report: Report): Sou
   return { kind: 'value', value: written }
 }
 
-/** An object in which keys that end `_path` are references, at any depth (contract 4.2, nested objects). */
+/** An object in which keys that end `_path` are references, at any depth (nested objects). */
 export const nestedObject = (written: unknown, roots: Roots, report: Report): Source => {
   if (Array.isArray(written)) {
     return simplify({ kind: 'list', items: written.map((item) => nestedObject(item, roots, report)) })

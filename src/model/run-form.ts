@@ -50,7 +50,7 @@ const laterSchema = (name: string) =>
     .nullish()
     .refine((given) => !given, `${name} is not supported by this server; leave it out`)
 
-/** The fields of a run, in whichever of its spellings the form comes (contract 2.5). */
+/** The fields of a run, in whichever of its spellings the form comes. */
 export const runFormSchema = z
   .object({
     init_params: jsonFieldSchema('init_params', jsonObjectSchema).describe(

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { jsonObjectSchema, taskNameSchema, textSchema, timestampSchema } from './names.ts'
 
-/** A workflow as it may be stored (C 4.1): the three sections have the right shape; what is in them is checked at a run. */
+/** A workflow as it may be stored: the three sections have the right shape; what is in them is checked at a run. */
 export const workflowSchema = z
   .looseObject({
     init_params: jsonObjectSchema,

@@ -7,7 +7,7 @@ import { runStatuses } from './workflow.ts'
 const status = z.enum(runStatuses)
 const time = timestampSchema.nullable()
 
-/** One executed step, as recorded (contract 3.1). */
+/** One executed step, as recorded. */
 export const stepSchema = z
   .looseObject({
     activity: z.string(),
@@ -26,7 +26,7 @@ export const stepSchema = z
   })
   .meta({ id: 'Step' })
 
-/** One run, recorded whole (contract 3.1). */
+/** One run, recorded whole. */
 export const trajectorySchema = z
   .looseObject({
     name: z.string(),

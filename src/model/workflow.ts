@@ -1,4 +1,4 @@
-/** A workflow as stored (contract 4.1). Keys beside these three are kept and ignored. */
+/** A workflow as stored. Keys beside these three are kept and ignored. */
 export interface Workflow {
   init_params?: Record<string, unknown>
   step_configs?: Record<string, Record<string, unknown>>
@@ -12,7 +12,7 @@ export const reservedStepNames = ['init_params', 'env']
 export const runStatuses = ['pending', 'running', 'completed', 'failed', 'cancelled', 'archived'] as const
 export type RunStatus = (typeof runStatuses)[number]
 
-/** What the statuses endpoint may set (contract 2.11). */
+/** What the statuses endpoint may set. */
 export const settableStatuses = ['pending', 'completed', 'failed', 'cancelled', 'archived'] as const
 export type SettableStatus = (typeof settableStatuses)[number]
 

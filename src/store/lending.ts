@@ -38,7 +38,7 @@ export interface Loan {
   trial: TrialLeft
 }
 
-/** Keys of the server for runs of a collection that has none, a few times (contract 2.17). */
+/** Keys of the server for runs of a collection that has none, a few times. */
 export interface Lending {
   trial(collectionId: number): Promise<Trial>
   /** Throws `bad_request` where there is nothing to lend, and where the trial was used up. */

@@ -14,9 +14,6 @@ export const importRules: ImportRule[] = [
   { of: 'database/', may: ['database/', 'lib/', 'model/'] },
   { of: 'store/', may: ['store/', 'database/', 'lib/', 'model/'] },
   { of: 'providers/', may: ['providers/', 'lib/', 'model/'] },
-  { of: 'sandboxes/', may: ['sandboxes/', 'lib/', 'model/'] },
-  { of: 'agents/', may: ['agents/', 'sandboxes/sandbox.ts', 'lib/', 'model/'] },
-  { of: 'runbooks/', may: ['runbooks/', 'sandboxes/sandbox.ts', 'lib/', 'model/'] },
   { of: 'activities/registry.ts', may: ['activities/'] },
   { of: 'activities/', may: ['activities/activity.ts', 'own/', 'lib/', 'model/'] },
   { of: 'engine/', may: ['engine/', 'store/', 'database/', 'activities/activity.ts', 'lib/', 'model/'] },
@@ -31,7 +28,6 @@ export const importRules: ImportRule[] = [
       'engine/',
       'store/',
       'database/',
-      'runbooks/',
       'gateway/gateway.ts',
       'providers/provider.ts',
       'activities/activity.ts',
@@ -42,8 +38,7 @@ export const importRules: ImportRule[] = [
   },
   { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/'] },
   { of: 'client/', may: ['client/', 'api/contract.ts', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
-  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'checks.ts', 'lib/', 'model/'] },
-  { of: 'mcp/', may: ['mcp/', 'client/', 'runbooks/', 'main.ts', 'lib/', 'model/'] },
+  { of: 'cli/', may: ['cli/', 'client/', 'main.ts', 'checks.ts', 'lib/', 'model/'] },
   { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
 ]
 

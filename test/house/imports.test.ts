@@ -54,6 +54,11 @@ describe('imports', () => {
     expect(imports.map(faultOf).filter((fault) => fault !== undefined)).toEqual([])
   })
 
+  it('are limited for rooms that are there alone', () => {
+    const files = programFiles.map((file) => file.slice('src/'.length))
+    expect(importRules.filter(({ of }) => !files.some((file) => fits(of, file)))).toEqual([])
+  })
+
   it.each([
     ['lib/x.ts', 'model/run.ts', true],
     ['http/router.ts', 'store/runs.ts', true],

@@ -4,7 +4,7 @@ import type { RunRow, StepRecord } from '../../store/runs.ts'
 import type { ShownDefinition } from './definitions.ts'
 
 /**
- * The trajectory document (contract 3.1), put together as text: inputs and outputs are stored as JSON and are copied,
+ * The trajectory document, put together as text: inputs and outputs are stored as JSON and are copied,
  * not parsed, so that a list of long runs costs little more than reading it.
  */
 export const trajectoryText = (
