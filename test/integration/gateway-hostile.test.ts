@@ -228,6 +228,13 @@ describe('what a read key may not do', () => {
   })
 })
 
+it('an answer that is nested deeper than anybody writes is on record like any other', async () => {
+  const inner = '"data:image/png;base64,AAAA"'
+  fake.script({ body: `{"choices":[],"a":${'['.repeat(30_000)}${inner}${']'.repeat(30_000)}}` })
+  const { status, headers } = await chat({ model: 'gpt-4o-mini', messages: user('Hi') })
+  expect([status, headers['x-jetty-record']]).toEqual([200, 'committed'])
+})
+
 describe('addresses of the own network', () => {
   it.each(['2130706433', '0x7f.1', '017700000001', '[::ffff:127.0.0.1]', '[::1]', '127.1', '169.254.169.254', '0'])(
     'are none that a collection may call, such as %s',
