@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici'
 import { AppError, messageOf } from './errors.ts'
 import type { OutgoingRequest } from './net.ts'
 import { acceptedEncodings } from './net-body.ts'
@@ -69,6 +70,19 @@ export const firstHop = (url: string, request: OutgoingRequest): Hop => {
     body: request.body,
   }
 }
+
+/** Sends one hop. 0 seconds are no limit: one clock for the whole request ends it then. */
+export const sendHop = (agent: Dispatcher, hop: Hop, request: OutgoingRequest, signal: AbortSignal) =>
+  agent.request({
+    origin: hop.url.origin,
+    path: `${hop.url.pathname}${hop.url.search}`,
+    method: hop.method as Dispatcher.HttpMethod,
+    headers: hop.headers,
+    body: hop.body ?? null,
+    signal,
+    headersTimeout: (request.firstByteSeconds ?? 0) * 1000,
+    bodyTimeout: (request.idleSeconds ?? 0) * 1000,
+  })
 
 const certificateCodes = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/
 

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { OutgoingRequest } from './net.ts'
 import { decodersFor, tooLarge } from './net-body.ts'
 import { makeClock } from './net-clock.ts'
-import { asNetworkError, firstHop, type Hop, shown } from './net-hop.ts'
+import { asNetworkError, firstHop, sendHop, shown } from './net-hop.ts'
 
 /** An answer that has begun. Its body is to be read once, or `close`d. */
 export interface OpenAnswer {
@@ -17,18 +17,6 @@ export interface OpenAnswer {
 
 /** As `Fetch`, for answers that are read while they come; a redirect is an answer like any other. */
 export type Open = (url: string, request?: OutgoingRequest) => Promise<OpenAnswer>
-
-const send = (agent: Dispatcher, hop: Hop, request: OutgoingRequest, signal: AbortSignal) =>
-  agent.request({
-    origin: hop.url.origin,
-    path: `${hop.url.pathname}${hop.url.search}`,
-    method: hop.method as Dispatcher.HttpMethod,
-    headers: hop.headers,
-    body: hop.body ?? null,
-    signal,
-    headersTimeout: (request.firstByteSeconds ?? 0) * 1000,
-    bodyTimeout: (request.idleSeconds ?? 0) * 1000,
-  })
 
 /** A failure of any part is thrown by the last one, which is read. */
 const unpacked = (body: Readable, encoding: string, from: string): Readable =>
@@ -47,7 +35,7 @@ export const makeOpener =
     const maxBytes = request.maxBytes ?? 100 * 1024 * 1024
     try {
       // undici does not look at the signal while it still connects, hence the race.
-      const answer = await Promise.race([send(agent, hop, request, clock.signal), clock.stopped])
+      const answer = await Promise.race([sendHop(agent, hop, request, clock.signal), clock.stopped])
       const headers = Object.fromEntries(
         Object.entries(answer.headers).map(([name, value]) => [
           name,

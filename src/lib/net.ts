@@ -3,7 +3,7 @@ import { AppError } from './errors.ts'
 import { type GuardOptions, makeGuardedAgent } from './net-agent.ts'
 import { checkAnnouncedLength, readBody } from './net-body.ts'
 import { makeClock } from './net-clock.ts'
-import { asNetworkError, firstHop, type Hop, redirected, shown } from './net-hop.ts'
+import { asNetworkError, firstHop, type Hop, redirected, sendHop, shown } from './net-hop.ts'
 import { requireAllowedHost } from './net-hosts.ts'
 
 export { type AllowRule, parseAllowRules } from './net-addresses.ts'
@@ -60,17 +60,7 @@ const decodeText = (bytes: Uint8Array, contentType: string | undefined): string 
 
 /** Sends one hop and reads its answer; a redirect comes back as the next hop. */
 const send = async (agent: Dispatcher, hop: Hop, request: OutgoingRequest, maxBytes: number, signal: AbortSignal) => {
-  const { statusCode, headers, body } = await agent.request({
-    origin: hop.url.origin,
-    path: `${hop.url.pathname}${hop.url.search}`,
-    method: hop.method as Dispatcher.HttpMethod,
-    headers: hop.headers,
-    body: hop.body ?? null,
-    signal,
-    // 0 is none: one clock for the whole request ends it then.
-    headersTimeout: (request.firstByteSeconds ?? 0) * 1000,
-    bodyTimeout: (request.idleSeconds ?? 0) * 1000,
-  })
+  const { statusCode, headers, body } = await sendHop(agent, hop, request, signal)
   try {
     const next = request.followRedirects === false ? undefined : redirected(hop, statusCode, headers.location)
     if (next) return next
