@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
 import type { ActivitySettings } from '../model/activity-settings.ts'
-import type { ModelCalls } from '../model/model-calls.ts'
+import type { ModelCalls, ModelKind } from '../model/model-calls.ts'
 
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
 
@@ -27,7 +27,7 @@ export interface FileContent {
 
 /** Kinds of calls to models as a step makes them: on whose behalf is known. */
 export type StepModels = {
-  [Kind in keyof ModelCalls]: (
+  [Kind in Exclude<keyof ModelCalls, 'check'>]: (
     request: Parameters<ModelCalls[Kind]>[0],
     options?: Parameters<ModelCalls[Kind]>[2],
   ) => ReturnType<ModelCalls[Kind]>
@@ -103,12 +103,25 @@ export interface Activity {
   takesAnyParameter: boolean
   /** Parameters that hold a credential: recorded as `***`, wherever their value came from. */
   secret: string[]
+  /**
+   * What it asks the model for that its parameter `model` names, and whom, where `model_provider` cannot say it. A run
+   * with a model that nobody serves is refused before its first step.
+   */
+  asks: { kind: ModelKind; provider?: string } | undefined
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
   timeoutSeconds: number | undefined
   run(parameters: Record<string, Json>, context: ActivityContext): Promise<Record<string, Json> | WaitUntil>
 }
 
-type Optional = 'gotchas' | 'nested' | 'literal' | 'pathsInArrays' | 'takesAnyParameter' | 'secret' | 'timeoutSeconds'
+type Optional =
+  | 'gotchas'
+  | 'nested'
+  | 'literal'
+  | 'pathsInArrays'
+  | 'takesAnyParameter'
+  | 'secret'
+  | 'asks'
+  | 'timeoutSeconds'
 
 /** Declares an activity: validation, `GET /step-templates`, forms and the reference page all follow from this. */
 export const activity = <Parameters extends z.ZodObject>(
@@ -127,6 +140,7 @@ export const activity = <Parameters extends z.ZodObject>(
   pathsInArrays: [],
   takesAnyParameter: false,
   secret: [],
+  asks: undefined,
   timeoutSeconds: undefined,
   ...definition,
   run: definition.run as Activity['run'],

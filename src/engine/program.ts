@@ -41,6 +41,8 @@ export interface ProgramStep {
 /** A workflow made ready to run. With `problems` it is not run: they say why. */
 export interface Program {
   steps: ProgramStep[]
+  /** Those of them that ask a model. */
+  askingSteps: ProgramStep[]
   initParams: Record<string, unknown>
   problems: string[]
   /** Step → the last step that reads its inputs or outputs: until then they are kept at hand. */
@@ -96,10 +98,11 @@ export const compileWorkflow = (workflow: Workflow, activities: ActivityRegistry
       if (seq !== undefined) lastReader.set(seq, step.seq)
     }
   }
-  return { steps, initParams: workflow.init_params ?? {}, problems, lastReader, seqOf }
+  const askingSteps = steps.filter(({ activity }) => activity.asks)
+  return { steps, askingSteps, initParams: workflow.init_params ?? {}, problems, lastReader, seqOf }
 }
 
-const readsOf = (binding: Binding): Path[] => [
+export const readsOf = (binding: Binding): Path[] => [
   ...pathsOf(binding.source),
   ...(binding.fallback ? pathsOf(binding.fallback) : []),
 ]

@@ -51,6 +51,15 @@ const resolveBinding = (step: ProgramStep, binding: Binding, scope: Scope, warni
   return undefined
 }
 
+/** What a parameter would get; undefined where its source leads to nothing. */
+export const givenBy = ({ source, fallback }: Binding, scope: Scope): unknown => {
+  for (const one of fallback ? [source, fallback] : [source]) {
+    const outcome = resolveSource(one, scope)
+    if (outcome.found && outcome.value !== null) return outcome.value
+  }
+  return undefined
+}
+
 /** Every element of a list of references must lead somewhere. */
 const insideList = (source: Source): boolean => source.kind === 'list'
 

@@ -1,5 +1,6 @@
 import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
 import { runUploadPath } from '../store/storage-path.ts'
+import { checkModels } from './check-models.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import type { QueuedRun } from './enqueue.ts'
 import { Fenced, RunExists, TrajectoryIdTaken } from './journal.ts'
@@ -70,6 +71,9 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
     ? null
     : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
   const merged = { ...program.initParams, ...request.initParams }
+  if (program.askingSteps.length > 0) {
+    await checkModels(engine, { program, collectionId: request.collection.id, initParams: merged, environment })
+  }
   for (;;) {
     const trajectoryId = (starter.drawTrajectoryId ?? newTrajectoryId)()
     const place = { collection: request.collection.name, task: request.task.name, trajectoryId }

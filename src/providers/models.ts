@@ -79,5 +79,11 @@ export const makeModels = (options: ModelsOptions): Models => {
     return { ...target, agent: await options.agent(target.trusted) }
   }
 
-  return { ...makeCalls(options, find), route, ...listing, ...makePredictions(options) }
+  const predictions = makePredictions(options)
+  const check: Models['check'] = async ({ kind, ...asked }, { env, lent }) => {
+    if (kind === 'prediction') predictions.findAccount(asked, { env, lent })
+    else await find(asked, { env, lent }, kind)
+  }
+
+  return { ...makeCalls(options, find), route, check, ...listing, ...predictions }
 }

@@ -1,7 +1,7 @@
 import type { Fetch } from '../lib/net.ts'
 import type { ModelCaller } from '../model/chat.ts'
 import type { Predict, PredictionOptions, UploadInput } from '../model/prediction.ts'
-import type { LookUpVariable, Provider } from './provider.ts'
+import type { Asked, LookUpVariable, Provider, Target } from './provider.ts'
 import { resolveProvider } from './resolve.ts'
 import { unroutable } from './unroutable.ts'
 import { predictAtReplicate, uploadToReplicate } from './wires/replicate.ts'
@@ -31,22 +31,30 @@ export const replicate: Provider = {
 }
 
 /** Who runs models that have inputs of their own: Replicate, with the key of the caller or one that is lent to it. */
-export const makePredictions = (ways: Ways): { predict: Predict; uploadInput: UploadInput } => {
-  const accountOf = async (
-    model: string,
-    caller: ModelCaller,
-    { key }: PredictionOptions = {},
-  ): Promise<ReplicateAccount> => {
+export const makePredictions = (
+  ways: Ways,
+): { predict: Predict; uploadInput: UploadInput; findAccount: typeof findAccount } => {
+  /** Throws `model_unavailable` where there is no key. */
+  const findAccount = ({ model, key }: Asked, caller: Pick<ModelCaller, 'env' | 'lent'>): Target => {
     const { serverUrl, lentKeys = () => undefined } = ways
     const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
     const asked = { model, key: key?.trim() || undefined }
     const found = resolveProvider(replicate, asked, at)
     if ('variables' in found) throw unroutable(asked, found, [])
+    return found
+  }
+  const accountOf = async (
+    model: string,
+    caller: ModelCaller,
+    { key }: PredictionOptions = {},
+  ): Promise<ReplicateAccount> => {
+    const found = findAccount({ model, key }, caller)
     const { base_url: url, trusted } = found
     await caller.admit?.({ provider: replicate.id, model, url, trusted, hasPrice: async () => false })
     return { target: found, fetch: trusted ? ways.trustedFetch : ways.fetch, limits: ways.limits }
   }
   return {
+    findAccount,
     predict: async (request, caller, options) =>
       predictAtReplicate(await accountOf(request.model, caller, options), request, caller.signal),
     uploadInput: async (file, caller, options) =>

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { CallModel, ModelCaller, StreamModel } from '../model/chat.ts'
 import type { EmbedTexts } from '../model/embedding.ts'
 import type { MakeImages } from '../model/image.ts'
+import type { CheckModel } from '../model/model-calls.ts'
 import type { Predict, UploadInput } from '../model/prediction.ts'
 import type { Shape } from '../model/shape.ts'
 
@@ -101,6 +102,7 @@ export interface Models {
   image: MakeImages
   /** Who would answer, for a caller that passes the bytes on itself. Throws `model_unavailable`. Sends nothing. */
   route(asked: Asked, caller: Pick<ModelCaller, 'env' | 'lent' | 'admit'>, shape: Shape): Promise<Route>
+  check: CheckModel
   /** Runs a model that has inputs of its own. */
   predict: Predict
   uploadInput: UploadInput

@@ -107,18 +107,47 @@ describe('litellm_chat', () => {
     expect(written.steps.ask.inputs.api_key).toBe('***')
   })
 
-  it('fails before anything is sent where no key serves the model, and says which one would', async () => {
-    const run = await chat({ model: 'groq/llama-3.3-70b-versatile', prompt: 'Hi' })
-    expect(run.status).toBe('failed')
-    expect(run.error).toContain("Model 'groq/llama-3.3-70b-versatile' cannot be served: set GROQ_API_KEY")
-    expect(run.steps.ask.error_detail).toMatchObject({ code: 'model_unavailable', retryable: false })
-    expect(fake.asked).toEqual([])
+  describe('where no key serves the model', () => {
+    const groq = { activity: 'litellm_chat', model: 'groq/llama-3.3-70b-versatile', prompt: 'Hi' }
+    const refused = /run refused: 422 .*Step 'ask': Model 'groq.* cannot be served: set GROQ_API_KEY/
+    const first = { activity: 'litellm_chat', prompt: 'Which model?' }
+    const steps = ['first', 'ask']
+
+    it.each([
+      ['its config names', { model: groq.model }, {}],
+      ['its init_params name', { model_path: 'init_params.m' }, { init_params: { m: groq.model } }],
+      ['its config and init_params name together', { model: 'groq/{{ init_params.m }}' }, { init_params: { m: 'x' } }],
+      ['it names by its provider', { model: 'x', model_provider: 'groq' }, {}],
+    ])('refuses a run with a model that %s, before its first step', async (_, named, form) => {
+      const { model: _of, ...ask } = groq
+      const workflow = { step_configs: { first, ask: { ...ask, ...named } }, steps }
+      await expect(jetty.run(workflow, form)).rejects.toThrow(/422 .*Step 'ask': .*set GROQ_API_KEY/)
+      expect(fake.asked).toEqual([])
+    })
+
+    it('fails the step before anything is sent, where an earlier one has put the name out', async () => {
+      fake.script({ body: completion('gpt-4o-mini', groq.model) })
+      const { model: _, ...ask } = { ...groq, model_path: 'first.outputs.text' }
+      const run = await jetty.run({ step_configs: { first, ask }, steps })
+      expect(run.error).toContain("Model 'groq/llama-3.3-70b-versatile' cannot be served: set GROQ_API_KEY")
+      expect(run.steps.ask.error_detail).toMatchObject({ code: 'model_unavailable', retryable: false })
+      expect(fake.asked).toHaveLength(1)
+    })
+
+    it('takes the key that comes with the run, and leaves to others what they may answer', async () => {
+      const workflow = { step_configs: { ask: groq }, steps: ['ask'] }
+      const settings = '/api/v1/collections/acme/settings'
+      await jetty.call('PATCH', settings, { fallback_models: ['gpt-4o-mini'] })
+      expect((await jetty.run(workflow)).status).toBe('completed')
+      await jetty.call('PATCH', settings, { fallback_models: null })
+      await expect(jetty.run(workflow)).rejects.toThrow(refused)
+    })
   })
 
   it('takes no key of the process', async () => {
     process.env.GROQ_API_KEY = 'sk-of-the-process-9911'
     try {
-      expect((await chat({ model: 'groq/llama-3.3-70b-versatile', prompt: 'Hi' })).status).toBe('failed')
+      await expect(chat({ model: 'groq/llama-3.3-70b-versatile', prompt: 'Hi' })).rejects.toThrow('GROQ_API_KEY')
     } finally {
       delete process.env.GROQ_API_KEY
     }
@@ -309,8 +338,7 @@ describe('activities beside it', () => {
     expect(fake.asked[0]?.body.model).toBe('gemini-2.0-flash')
     expect(bearers()).toEqual(['Bearer google-key-of-a-run-66'])
     expect(run.steps.ask.outputs).toMatchObject({ provider: 'gemini', text: 'You said: Hi' })
-    const without = await jetty.run(workflow)
-    expect(without.error).toContain('set GEMINI_API_KEY')
+    await expect(jetty.run(workflow)).rejects.toThrow('set GEMINI_API_KEY')
   })
 
   it('litellm_vision shows stored images and URLs; the trajectory keeps the path alone', async () => {

@@ -161,14 +161,11 @@ describe('a server that lends keys', () => {
   })
 
   test('lends nothing without the flag, and nothing that it was not told to lend', async () => {
-    const without = (await run('run-sync', {})).body
-    expect([without.status, without.error, without.trial]).toEqual([
-      'failed',
-      expect.stringContaining('set OPENAI_API_KEY'),
-      null,
-    ])
+    const without = await run('run-sync', {})
+    expect([without.status, without.body.detail]).toEqual([422, expect.stringContaining('set OPENAI_API_KEY')])
     const other = await runOf({ activity: 'litellm_chat', model: 'claude-sonnet-4-6', prompt: 'Hi' })
-    expect([other.status, other.error]).toEqual(['failed', expect.stringContaining('cannot be served')])
+    expect(other.detail).toContain('cannot be served')
+    expect(await trial()).toMatchObject({ runs_used: 0 })
     expect(fake.asked).toEqual([])
   })
 
@@ -191,8 +188,8 @@ describe('a server that lends keys', () => {
     async (variables) => {
       const url = `http://localhost:${fake.port}/theirs`
       await set({ ...variables, OPENAI_BASE_URL: url })
-      const failed = (await run('run-sync', lending)).body
-      expect([failed.status, failed.error]).toEqual(['failed', expect.stringContaining('OPENAI_API_KEY')])
+      const refused = await run('run-sync', lending)
+      expect([refused.status, refused.body.detail]).toEqual([422, expect.stringContaining('OPENAI_API_KEY')])
       expect(fake.asked).toEqual([])
     },
   )

@@ -7,6 +7,7 @@ import { answerOutputs, askParameters, outputsOf, promptText, requestOf, systemM
 export const geminiPrompt = activity({
   name: 'gemini_prompt',
   category: 'models',
+  asks: { kind: 'chat', provider: 'gemini' },
   description: 'Asks a Gemini model at Google and gives its answer.',
   parameters: z.object({
     model: z.string().min(1).default('gemini-2.0-flash').describe('The Gemini model.'),

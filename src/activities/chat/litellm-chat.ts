@@ -66,6 +66,7 @@ const jsonOutputs = (outputs: Record<string, Json>, context: ActivityContext): R
 export const litellmChat = activity({
   name: 'litellm_chat',
   category: 'models',
+  asks: { kind: 'chat' },
   description: 'Asks a model of any provider and gives its answer.',
   parameters: z.object({
     model: z

@@ -42,6 +42,7 @@ const places = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
 export const litellmVision = activity({
   name: 'litellm_vision',
   category: 'models',
+  asks: { kind: 'chat' },
   description: 'Asks a model that can see about one or several images.',
   parameters: z.object({
     model: z.string().min(1).default('gpt-4o-mini').describe('A model that takes images, as clients write it.'),

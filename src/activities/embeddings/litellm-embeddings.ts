@@ -37,6 +37,7 @@ const checkVectors = ({ embeddings, provider }: EmbeddingAnswer, texts: string[]
 export const litellmEmbeddings = activity({
   name: 'litellm_embeddings',
   category: 'models',
+  asks: { kind: 'embeddings' },
   description: 'Turns texts into vectors with an embedding model of any provider.',
   parameters: z.object({
     model: z

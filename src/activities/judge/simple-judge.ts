@@ -132,6 +132,7 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
 export const simpleJudge = activity({
   name: 'simple_judge',
   category: 'judge',
+  asks: { kind: 'chat' },
   description: 'Lets a model judge texts or images by an instruction: by a score, a label, or yes and no.',
   parameters,
   outputs: judgeOutputs,

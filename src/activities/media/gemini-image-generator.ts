@@ -6,6 +6,7 @@ import { imageOutputs, makeImages } from './make-images.ts'
 export const geminiImageGenerator = activity({
   name: 'gemini_image_generator',
   category: 'image',
+  asks: { kind: 'images', provider: 'gemini' },
   description: 'Makes images from a text with a Gemini model at Google, and stores them.',
   parameters: z.object({
     prompt: z.string().min(1).describe('What the image shows.'),

@@ -11,6 +11,7 @@ const qualityFor = (model: string, quality: string): { quality?: string } =>
 export const litellmImageGeneration = activity({
   name: 'litellm_image_generation',
   category: 'image',
+  asks: { kind: 'images' },
   description: 'Makes images from a text with a model of any provider, and stores them.',
   parameters: z.object({
     model: z.string().min(1).default('dall-e-3').describe('The model, as clients write it: dall-e-3, gpt-image-1.'),

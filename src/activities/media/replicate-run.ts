@@ -20,6 +20,7 @@ const ofKind = (kept: Kept[], kind: Kept['kind']) => kept.filter((one) => one.ki
 export const replicateRun = activity({
   name: 'replicate_run',
   category: 'models',
+  asks: { kind: 'prediction' },
   description: 'Runs any model at Replicate with any input, and stores every file that it makes.',
   parameters: z.object({
     ...replicateParameters,

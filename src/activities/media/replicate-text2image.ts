@@ -7,6 +7,7 @@ import { keepOfKind, outputsOf, predict, replicateGotchas, replicateOutputs, rep
 export const replicateText2Image = activity({
   name: 'replicate_text2image',
   category: 'image',
+  asks: { kind: 'prediction' },
   description: 'Makes images from a text with a model at Replicate, and stores them.',
   parameters: z.object({
     ...replicateParameters,

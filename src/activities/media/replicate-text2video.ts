@@ -7,6 +7,7 @@ import { keepOfKind, outputsOf, predict, replicateGotchas, replicateOutputs, rep
 export const replicateText2Video = activity({
   name: 'replicate_text2video',
   category: 'video',
+  asks: { kind: 'prediction' },
   description: 'Makes a video from a text with a model at Replicate, and stores it.',
   parameters: z.object({
     ...replicateParameters,
