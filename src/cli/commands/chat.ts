@@ -42,12 +42,15 @@ const chat = async (session: Session, words: string[], options: ChatOptions): Pr
   const collection = options.collection ?? (await onlyCollection(session))
   const messages: ChatMessage[] = [{ role: 'user', content: question }]
   if (options.system !== undefined) messages.unshift({ role: 'system', content: options.system })
+  // A scripted model needs no key: it is not to be counted as a call of the trial.
+  const isScripted = options.model.startsWith('scripted/')
+  const borrows = !isScripted && (await mayUseTrial(session, collection, []))
   const response = (await session.call('createChatCompletion', {
     body: {
       model: options.model,
       messages,
       ...(session.out.isJson ? {} : { stream: true }),
-      jetty: { runbook: false, collection, use_trial_keys: await mayUseTrial(session, collection, []) },
+      jetty: { runbook: false, collection, use_trial_keys: borrows },
     },
     signal: session.signal,
     asResponse: true,
@@ -55,7 +58,7 @@ const chat = async (session: Session, words: string[], options: ChatOptions): Pr
   const place = placeOf(response, collection)
   if (session.out.isJson) session.out.answer((await response.json()) as ChatCompletion, () => '')
   else await printAnswer(response, session.signal, place)
-  session.out.note(pc.dim(place))
+  session.out.note(pc.dim([place, ...trialLeft(response)].join(' · ')))
 }
 
 const readQuestion = (): string => {
@@ -71,6 +74,13 @@ const onlyCollection = async ({ client }: Session): Promise<string> => {
   throw new AppError('invalid', 'The token does not say whose keys are to be used', {
     hint: collections.length > 0 ? `Name one with -c: ${collections.join(', ')}` : 'Name a collection with -c.',
   })
+}
+
+/** What is left of the trial, where the call was one of it. */
+const trialLeft = ({ headers }: Response): string[] => {
+  const runs = headers.get('x-jetty-trial-runs-remaining')
+  const minutes = headers.get('x-jetty-trial-minutes-remaining')
+  return runs === null ? [] : [`trial: ${runs} runs, ${minutes} minutes remaining`]
 }
 
 /** Where the call is on record, or that it is not. */
