@@ -39,6 +39,8 @@ interface Waiting {
 const patienceMs = 2_000
 /** How much may wait for Postgres, and how much for the disk; above, the next one goes to the file, or nowhere. */
 const mostWaitingBytes = 32 * 1024 * 1024
+/** Of calls in one statement, but for the first one: it has to be answered in time. */
+const mostBatchBytes = 4 * 1024 * 1024
 const probeEveryMs = 250
 /** How often to look for files of processes that have ended. */
 const lookEveryMs = 30_000
@@ -50,6 +52,16 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 
 const sizeOf = ({ initParams, step }: RecordedCall): number =>
   1_000 + (initParams.text?.length ?? 0) + step.inputs.length + (step.outputs?.length ?? 0) + (step.error?.length ?? 0)
+
+/** How many of those that wait go together. */
+const roomFor = (queue: Waiting[]): number => {
+  let bytes = 0
+  const end = queue.findIndex(({ size }) => {
+    bytes += size
+    return bytes > mostBatchBytes
+  })
+  return end === -1 ? queue.length : Math.max(1, end)
+}
 
 export const openRecordLane = (options: {
   database: Database
@@ -99,7 +111,7 @@ export const openRecordLane = (options: {
   const drain = async (): Promise<void> => {
     await nextTurn() // what ends in the same turn of the event loop shares the first statement
     while (queue.length > 0) {
-      const batch = queue.splice(0, isAway ? queue.length : writer.batchOf(queue.length))
+      const batch = queue.splice(0, isAway ? queue.length : writer.batchOf(roomFor(queue)))
       await send(batch)
       for (const { size } of batch) waitingBytes -= size
     }

@@ -3,6 +3,7 @@ import type { Recording } from '../engine/call-record.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { FileRow } from '../engine/journal-entry.ts'
 import { mediaFileOf } from '../lib/media-file.ts'
+import { makeTurns } from '../lib/turns.ts'
 import { stepFailed } from '../model/step-failed.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import { keepPayload, type Placed, requestPayload, rowLimit } from '../store/payloads.ts'
@@ -43,8 +44,18 @@ interface Request {
   files: FileRow[]
 }
 
+/** To make a record takes its size several times in memory: only so many large ones are made at once. */
+const largeBytes = 256 * 1024
+const largeAtOnce = 4
+
+const bytesOf = ({ request, answer }: FinishedCall): number => {
+  if (answer?.kind !== 'events') return request.length + (answer?.bytes.length ?? 0)
+  return answer.data.reduce((sum, { length }) => sum + length, request.length)
+}
+
 export const makeRecorder = ({ engine, database, objects, mediaFiles }: RecorderDeps): Recorder => {
   const tasks = makeRecordTasks(database)
+  const inTurn = makeTurns(largeAtOnce)
   /** Large requests on their way, by the key of their call. Those of calls that are never kept go with their bodies. */
   const begun = new WeakMap<Buffer, { key: string; request: Promise<Request> }>()
 
@@ -75,6 +86,41 @@ export const makeRecorder = ({ engine, database, objects, mediaFiles }: Recorder
     return known?.key === call.key ? known.request : readAndPlace(call)
   }
 
+  const keep = async (call: FinishedCall): Promise<Recording> => {
+    const workflow = workflows[call.shape]
+    const task = await tasks.of(call.place, workflow)
+    const { initParams, files: sent } = await requestOf(call)
+    const made: FileRow[] = []
+    const files = { keep: keeperOf(call, made, () => sent.length), made: () => made.map(mediaObject) }
+    const answer = call.answer && (await recordedAnswer(call, call.answer, files))
+    const { stepError, runError } = errorsOf(call)
+    return engine.record({
+      key: call.key,
+      trajectoryId: call.trajectoryId,
+      collectionId: call.place.collectionId,
+      taskId: task.id,
+      name: `${call.place.collection}/${task.name}`,
+      definition: workflow.hash,
+      workflow: workflow.text,
+      author: call.author,
+      environmentId: call.place.environmentId,
+      status: call.status,
+      error: runError,
+      initParams,
+      step: {
+        name: stepName,
+        inputs: JSON.stringify({ model: call.model, provider: call.provider?.id ?? null, stream: call.stream }),
+        outputs: answer?.outputs ?? null,
+        error: stepError,
+      },
+      files: [...sent, ...made],
+      usd: answer?.usd ?? null,
+      tokens: answer?.tokens ?? null,
+      startedMs: call.startedMs,
+      endedMs: call.endedMs,
+    })
+  }
+
   return {
     get full() {
       return engine.recording() === 'full'
@@ -86,40 +132,7 @@ export const makeRecorder = ({ engine, database, objects, mediaFiles }: Recorder
       begun.set(call.request, { key: call.key, request })
     },
 
-    async keep(call) {
-      const workflow = workflows[call.shape]
-      const task = await tasks.of(call.place, workflow)
-      const { initParams, files: sent } = await requestOf(call)
-      const made: FileRow[] = []
-      const files = { keep: keeperOf(call, made, () => sent.length), made: () => made.map(mediaObject) }
-      const answer = call.answer && (await recordedAnswer(call, call.answer, files))
-      const { stepError, runError } = errorsOf(call)
-      return engine.record({
-        key: call.key,
-        trajectoryId: call.trajectoryId,
-        collectionId: call.place.collectionId,
-        taskId: task.id,
-        name: `${call.place.collection}/${task.name}`,
-        definition: workflow.hash,
-        workflow: workflow.text,
-        author: call.author,
-        environmentId: call.place.environmentId,
-        status: call.status,
-        error: runError,
-        initParams,
-        step: {
-          name: stepName,
-          inputs: JSON.stringify({ model: call.model, provider: call.provider?.id ?? null, stream: call.stream }),
-          outputs: answer?.outputs ?? null,
-          error: stepError,
-        },
-        files: [...sent, ...made],
-        usd: answer?.usd ?? null,
-        tokens: answer?.tokens ?? null,
-        startedMs: call.startedMs,
-        endedMs: call.endedMs,
-      })
-    },
+    keep: (call) => (bytesOf(call) > largeBytes ? inTurn(() => keep(call)) : keep(call)),
   }
 }
 

@@ -102,3 +102,11 @@ describe('an answer of very many pieces holds nobody up', () => {
     60_000,
   )
 })
+
+it('many large answers at once are taken for no outage of the database', async () => {
+  const body = chunk({ content: 'a large answer '.repeat(5_000) }).repeat(20) + end
+  const answers = await Promise.all(Array.from({ length: 40 }, () => chat(body)))
+  expect(new Set(answers.map(({ record }) => record.status))).toEqual(new Set(['completed']))
+  const { records } = jetty.server.engine.statistics()
+  expect(records.spilled).toBe(0)
+}, 90_000)
