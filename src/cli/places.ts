@@ -32,12 +32,5 @@ export const parseRun = (text: string): RunPlace => {
   return { collection, task, trajectory_id: id }
 }
 
-/** `collection`, or `collection/task`. */
-export const parseScope = (text: string): { collection: string; task: string | undefined } => {
-  const [collection, task, ...rest] = segmentsOf(text)
-  if (!collection || rest.length > 0) throw wrong('<collection> or <collection>/<task>', 'demo', text)
-  return { collection, task }
-}
-
 export const placeText = ({ collection, task, trajectory_id: id }: TaskPlace & { trajectory_id?: string }): string =>
   id === undefined ? `${collection}/${task}` : `${collection}/${task}/${id}`

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, parsedObject } from '../lib/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../lib/json-text.ts'
 import type { ModelUsage } from '../model/chat.ts'
-import { priceOf } from '../providers/prices.ts'
+import { costOf } from '../providers/prices.ts'
 import { statedCostIn } from '../providers/usage.ts'
 import { factsOf } from './answer-facts.ts'
 import type { FinishedCall } from './finished-call.ts'
@@ -50,12 +50,10 @@ const withFiles = async ({ answer, text }: ReadAnswer, keep: KeepBytes): Promise
 }
 
 /** The provider's own figure wins; an answer from the cache costs nothing; null where nobody knows. */
-const costOf = async (call: FinishedCall, answer: JsonObject, usage: ModelUsage | null) => {
+const costOfAnswer = async (call: FinishedCall, answer: JsonObject, usage: ModelUsage | null) => {
   const { provider, model, cached } = call
   if (cached) return 0
-  const stated = provider?.states_cost ? statedCostIn(answer.usage) : undefined
-  if (stated !== undefined) return stated
-  return provider && usage ? priceOf(provider, model, usage) : null
+  return provider ? costOf({ provider, model }, usage, statedCostIn(answer.usage)) : null
 }
 
 const vectorsOf = (answer: JsonObject): { count: number; dimensions: number | null } => {
@@ -74,7 +72,7 @@ export const recordedAnswer = async (
   const whole = read(call.shape, answer)
   const shown = mayHoldBytes(whole.text) ? await withFiles(whole, files.keep) : whole
   const { usage, text, finish_reason, tool_calls } = factsOf(call.shape, shown.answer)
-  const cost_usd = await costOf(call, whole.answer, usage)
+  const cost_usd = await costOfAnswer(call, whole.answer, usage)
   const isText = call.shape !== 'embeddings' && call.shape !== 'images'
   const head = {
     ...(isText ? { text, content: text } : {}),
@@ -104,6 +102,6 @@ export const spentUnrecorded = async (call: FinishedCall): Promise<Spent> => {
   if (!call.answer) return { usd: null, tokens: null }
   const { answer } = read(call.shape, call.answer)
   const { usage, text, tool_calls } = factsOf(call.shape, answer)
-  const usd = await costOf(call, answer, usage)
+  const usd = await costOfAnswer(call, answer, usage)
   return spentOn(call, { usage, usd, said: text + JSON.stringify(tool_calls) })
 }

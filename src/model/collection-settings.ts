@@ -67,7 +67,7 @@ const settings = {
 }
 
 /** The names of all settings a collection has. */
-export const collectionSettingNames = Object.keys(settings)
+const collectionSettingNames = Object.keys(settings)
 
 const unknownSetting = (names: readonly string[]): string =>
   `Unknown setting ${quoted(names)}; there is: ${collectionSettingNames.join(', ')}`

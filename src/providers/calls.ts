@@ -1,15 +1,15 @@
 import type { Dispatcher } from 'undici'
 import type { Fetch } from '../lib/net.ts'
 import { makeOpener } from '../lib/net-open.ts'
-import type { CallModel, ChatCompletion, ChatOptions, ModelCaller, ModelUsage, StreamModel } from '../model/chat.ts'
+import type { CallModel, ChatCompletion, ChatOptions, ModelCaller, StreamModel } from '../model/chat.ts'
 import type { EmbedTexts } from '../model/embedding.ts'
 import type { MakeImages } from '../model/image.ts'
 import type { Shape } from '../model/shape.ts'
 import { makeDownload } from './downloads.ts'
-import { priceOf } from './prices.ts'
+import { costOf } from './prices.ts'
 import type { Asked, Target } from './provider.ts'
 import { withRetries } from './retry.ts'
-import { statedCost, usageOf } from './usage.ts'
+import { statedCostIn, usageIn } from './usage.ts'
 import { scriptedWire } from './wires/scripted.ts'
 import type { CallLimits, WireCall, WireProtocol } from './wires/wire.ts'
 
@@ -46,9 +46,6 @@ const answeredBy = ({ provider, model }: Target) => ({
   model: provider.wire === 'scripted' ? `${provider.id}/${model}` : model,
 })
 
-const costOf = async ({ provider, model }: Target, usage: ModelUsage | null, stated?: number): Promise<number | null> =>
-  (provider.states_cost ? stated : undefined) ?? (usage ? await priceOf(provider, model, usage) : null)
-
 /** Puts wires, retries and prices together: every call of a model in OpenAI's shape, whoever answers it. */
 export const makeCalls = (
   ways: Ways,
@@ -73,13 +70,13 @@ export const makeCalls = (
     async call(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
       const { completion, warnings } = await withRetries(() => wire.complete(request, call), ways.limits, caller)
-      const usage = usageOf(completion)
+      const usage = usageIn(completion.usage)
       return {
         completion,
         text: textOf(completion),
         ...answeredBy(call),
         usage,
-        cost_usd: await costOf(call, usage, statedCost(completion)),
+        cost_usd: await costOf(call, usage, statedCostIn(completion.usage)),
         ...(warnings.length > 0 ? { warnings } : {}),
       }
     },

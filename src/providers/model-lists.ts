@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Fetch } from '../lib/net.ts'
 import { joined } from './address.ts'
+import { answersCalls } from './model-kinds.ts'
 import type { Provider, Target } from './provider.ts'
 
 export interface ModelListsOptions {
@@ -36,8 +37,6 @@ const answerSeconds = 10
 const patienceMs = 2000
 
 const listSchema = z.object({ data: z.array(z.object({ id: z.string().min(1).max(longestName) })) })
-/** Models that answer none of the calls that can be made here. */
-const otherKinds = /whisper|tts|transcribe|moderation|realtime|-audio|rerank|^sora|^babbage|^davinci/
 
 /** Where a provider lists its models, if it does as OpenAI and Anthropic do: beside its calls. */
 const listPath = ({ paths }: Provider): string | undefined =>
@@ -83,7 +82,7 @@ export const makeModelLists = ({ fetch, trustedFetch, keptSeconds }: ModelListsO
       })
       if (answer.status !== 200) return undefined
       const { data } = listSchema.parse(JSON.parse(await answer.text()))
-      const names = data.map(({ id }) => nameOf(target, id)).filter((name) => !otherKinds.test(name))
+      const names = data.map(({ id }) => nameOf(target, id)).filter((name) => answersCalls(name))
       return [...new Set(names)].slice(0, mostNames)
     } catch {
       return undefined // whoever has no such list, or does not answer, is listed as far as the price list knows it

@@ -36,7 +36,7 @@ const withoutPrefix = (model: string, provider: Provider): string => {
 }
 
 /** A provider that only its base URL tells of: `custom/ollama/…` is whoever answers at OLLAMA_BASE_URL. */
-export const customProvider = (name: string): Provider | undefined => {
+const customProvider = (name: string): Provider | undefined => {
   if (!/^[a-z][a-z0-9_-]{0,63}$/i.test(name)) return undefined
   const variable = name.toUpperCase().replaceAll('-', '_')
   return {

@@ -1,6 +1,7 @@
 import type { ModelUsage } from '../model/chat.ts'
+import { answersCalls } from './model-kinds.ts'
 import { type PricedTokens, priceAt, type Rates, ratesOf } from './price-rates.ts'
-import type { Provider } from './provider.ts'
+import type { Provider, Target } from './provider.ts'
 
 type PriceList = typeof import('@pydantic/genai-prices')
 
@@ -58,14 +59,20 @@ export const priceOf = async (provider: Provider, model: string, usage: ModelUsa
   return price !== undefined && price > 0 ? Number(price.toPrecision(significantDigits)) : null
 }
 
+/** The same of any call: where the provider says what it took (`stated`), that counts. */
+export const costOf = async (
+  { provider, model }: Pick<Target, 'provider' | 'model'>,
+  usage: ModelUsage | null,
+  stated?: number | undefined,
+): Promise<number | null> =>
+  (provider.states_cost ? stated : undefined) ?? (usage ? await priceOf(provider, model, usage) : null)
+
 const someTokens: ModelUsage = { prompt_tokens: 1000, completion_tokens: 1000, total_tokens: 2000 }
 
 /** Whether a call's cost will be known: by the price list, or because the provider says it. */
 export const hasPrice = async (provider: Provider, model: string): Promise<boolean> =>
   provider.states_cost === true || (await priceOf(provider, model, someTokens)) !== null
 
-/** Models that answer none of the calls that can be made here. */
-const otherKinds = /whisper|tts|transcribe|moderation|realtime|audio|rerank|-live-/
 /** Entries that stand for many models, and one or two letters that match anything. */
 const isPattern = (id: string): boolean => /[-.]$|^ft:|\.ft-/.test(id)
 
@@ -77,6 +84,6 @@ export const knownModels = async (provider: Provider): Promise<string[]> => {
   return models
     .filter(({ deprecated }) => !deprecated)
     .map(({ id }) => id)
-    .filter((id) => !otherKinds.test(id) && !isPattern(id))
+    .filter((id) => answersCalls(id) && !isPattern(id))
     .filter((id) => (provider.id === 'openrouter' ? id.includes('/') : (provider.model_names?.test(id) ?? true)))
 }

@@ -1,13 +1,7 @@
 import { expect, it } from 'vitest'
-import type { ChatCompletion } from '../model/chat.ts'
 import { findProvider } from './catalogue.ts'
 import { knownModels, priceOf } from './prices.ts'
-import { statedCost, usageOf } from './usage.ts'
-
-const answered = (usage: unknown): ChatCompletion => ({
-  choices: [{ message: { content: 'x' } }],
-  usage: usage as ChatCompletion['usage'],
-})
+import { statedCostIn, usageIn } from './usage.ts'
 
 it.each([
   [undefined, null],
@@ -50,21 +44,19 @@ it.each([
     { prompt_tokens: 7, completion_tokens: 0, total_tokens: 7 },
   ],
 ])('reads the tokens of %j', (usage, expected) => {
-  expect(usageOf(answered(usage))).toEqual(expected)
+  expect(usageIn(usage)).toEqual(expected)
 })
 
 it('takes a cost that was stated, nothing included', () => {
-  expect(statedCost(answered({ cost: 0.25 }))).toBe(0.25)
-  expect(statedCost(answered({ cost: 0 }))).toBe(0)
-  expect(statedCost(answered({ cost: '1' }))).toBeUndefined()
+  expect(statedCostIn({ cost: 0.25 })).toBe(0.25)
+  expect(statedCostIn({ cost: 0 })).toBe(0)
+  expect(statedCostIn({ cost: '1' })).toBeUndefined()
   const upstream = { cost: 0.01, cost_details: { upstream_inference_cost: 0.2 } }
-  expect(statedCost(answered({ ...upstream, is_byok: true }))).toBeCloseTo(0.21, 10)
-  expect(statedCost(answered(upstream))).toBeCloseTo(0.21, 10)
-  expect(statedCost(answered({ ...upstream, is_byok: false }))).toBe(0.01)
-  expect(statedCost(answered({ cost: 0.01, is_byok: true, cost_details: { upstream_inference_cost: null } }))).toBe(
-    0.01,
-  )
-  expect(statedCost(answered(undefined))).toBeUndefined()
+  expect(statedCostIn({ ...upstream, is_byok: true })).toBeCloseTo(0.21, 10)
+  expect(statedCostIn(upstream)).toBeCloseTo(0.21, 10)
+  expect(statedCostIn({ ...upstream, is_byok: false })).toBe(0.01)
+  expect(statedCostIn({ cost: 0.01, is_byok: true, cost_details: { upstream_inference_cost: null } })).toBe(0.01)
+  expect(statedCostIn(undefined)).toBeUndefined()
 })
 
 const openai = findProvider('openai')!

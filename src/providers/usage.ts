@@ -1,4 +1,4 @@
-import type { ChatCompletion, ModelUsage } from '../model/chat.ts'
+import type { ModelUsage } from '../model/chat.ts'
 
 const count = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
@@ -60,9 +60,6 @@ export const usageIn = (usage: unknown): ModelUsage | null => {
   }
 }
 
-/** The tokens of a chat completion; null where the provider counted none. */
-export const usageOf = ({ usage }: Pick<ChatCompletion, 'usage'>): ModelUsage | null => usageIn(usage)
-
 /**
  * What a gateway itself says the call cost, in US dollars: what it took, and where it used a key that its customer has
  * with the provider, what the provider takes for that.
@@ -72,6 +69,3 @@ export const statedCostIn = (usage: unknown): number | undefined => {
   if (cost === undefined || member(usage, 'is_byok') === false) return cost
   return cost + (count(member(member(usage, 'cost_details'), 'upstream_inference_cost')) ?? 0)
 }
-
-/** The same of a chat completion. */
-export const statedCost = ({ usage }: Pick<ChatCompletion, 'usage'>): number | undefined => statedCostIn(usage)

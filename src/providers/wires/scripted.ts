@@ -53,7 +53,7 @@ const objectFor = (request: ChatRequest): unknown => {
 const words = (text: string): number => text.match(/\S+/g)?.length ?? 0
 
 /** The answer of a scripted model: the same for the same request, its tokens counted in words. */
-export const answerScripted = (model: ScriptedModel, request: ChatRequest): ChatCompletion => {
+const answerScripted = (model: ScriptedModel, request: ChatRequest): ChatCompletion => {
   const text = model === 'echo' ? lastFromUser(request) : JSON.stringify(objectFor(request))
   const prompt = request.messages.reduce((sum, message) => sum + words(textOf(message)), 0)
   const completion = words(text)
