@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import type { Settings } from '../lib/config.ts'
+import { type Settings, settingList } from '../lib/config.ts'
 import { version } from '../lib/version.ts'
 import type { Server } from '../main.ts'
 
@@ -9,6 +9,14 @@ interface Started {
   seconds: number
 }
 
+/** Where models are asked instead of at their providers; of an address only the host, since it may hold a password. */
+const baseUrls = (settings: Settings): string[] =>
+  settingList
+    .filter(({ variable }) => variable.endsWith('_BASE_URL'))
+    .map(({ name, variable }) => [variable, settings[name]] as const)
+    .filter(([, url]) => typeof url === 'string')
+    .map(([variable, url]) => `${variable} at ${new URL(String(url)).host}`)
+
 /** Where everything is, for a person. Only what exists is shown. */
 export const startupText = ({ settings, server, seconds }: Started): string => {
   const { url, dataDir, demo } = server
@@ -17,6 +25,8 @@ export const startupText = ({ settings, server, seconds }: Started): string => {
     rows.push(['API', `${url}/api/v1`], ['Docs', `${url}/docs`])
     rows.push(['Gateway', `${url}/v1 for OpenAI clients, ${url} for Anthropic's`])
   }
+  const elsewhere = baseUrls(settings)
+  if (elsewhere.length > 0) rows.push(['Models', elsewhere.join(', ')])
   if (server.metricsUrl) rows.push(['Metrics', `${server.metricsUrl}/metrics (no token)`])
   rows.push(['Database', server.postgres ? `${dataDir}/db (embedded)` : 'DATABASE_URL'], ['Files', `${dataDir}/files`])
   if (settings.role !== 'api') rows.push(['Workers', String(settings.workerConcurrency)])
