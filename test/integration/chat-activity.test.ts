@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { findClosedPort } from '../closed-port.ts'
 import { completion, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
@@ -10,16 +9,6 @@ const ofTheRun = 'sk-of-one-run-only-5d02be'
 let fake: FakeOpenAi
 let jetty: TestServer
 let closedPort: number
-
-/** A port on which nobody listens any more. */
-const findClosedPort = async (): Promise<number> => {
-  const nobody = createServer().listen(0, '127.0.0.1')
-  await once(nobody, 'listening')
-  const { port } = nobody.address() as AddressInfo
-  nobody.close()
-  await once(nobody, 'close')
-  return port
-}
 
 beforeAll(async () => {
   fake = await startFakeOpenAi()

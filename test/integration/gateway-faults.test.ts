@@ -1,7 +1,6 @@
-import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { findClosedPort } from '../closed-port.ts'
 import {
   completion,
   eventStream,
@@ -18,16 +17,6 @@ const inEnvironment = 'sk-unmistakable-gateway-faults-77ac31'
 let fake: FakeOpenAi
 let jetty: TestServer
 let key: string
-
-/** A port on which nobody listens any more. */
-const findClosedPort = async (): Promise<number> => {
-  const nobody = createServer().listen(0, '127.0.0.1')
-  await once(nobody, 'listening')
-  const { port } = nobody.address() as AddressInfo
-  nobody.close()
-  await once(nobody, 'close')
-  return port
-}
 
 beforeAll(async () => {
   fake = await startFakeOpenAi()
