@@ -37,7 +37,7 @@ interface Waiting {
 
 /** A statement that is not answered by then is thought lost; what it wrote, it wrote: it is sent again from the file. */
 const patienceMs = 2_000
-/** How much may wait for Postgres, and how much for the disk; above, the next one goes to the file, or nowhere. */
+/** How much may wait for Postgres, or for the disk, before no further call should begin; what has begun is still taken. */
 const mostWaitingBytes = 32 * 1024 * 1024
 /** Of calls in one statement, but for the first one: it has to be answered in time. */
 const mostBatchBytes = 4 * 1024 * 1024
@@ -150,17 +150,14 @@ export const openRecordLane = (options: {
       return { ...statistics, replayed: replay.replayed, spillBytes: spill.bytes }
     },
     get now() {
-      const noRoom = spill.bytes >= options.spill.maxBytes || spill.waitingBytes > mostWaitingBytes
-      if (!isAway && waitingBytes <= mostWaitingBytes) return 'committed'
-      return noRoom ? 'full' : 'spilled'
+      if (!isAway) return waitingBytes <= mostWaitingBytes ? 'committed' : 'full'
+      return spill.bytes < options.spill.maxBytes && spill.waitingBytes <= mostWaitingBytes ? 'spilled' : 'full'
     },
     record(call) {
       const size = sizeOf(call)
       return new Promise((resolve, reject) => {
-        const waiting = { call, size, resolve, reject }
-        if (waitingBytes > mostWaitingBytes) return void toFile(waiting)
         waitingBytes += size
-        queue.push(waiting)
+        queue.push({ call, size, resolve, reject })
         sending ??= drain()
       })
     },

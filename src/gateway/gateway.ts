@@ -81,8 +81,8 @@ const unrecordable = (): AppError =>
   })
 
 const noRoom = (): AppError =>
-  new AppError('busy', 'The call cannot be recorded: the database is away, and the files for the meantime are full', {
-    hint: 'Try again once the database answers, raise JETTY_SPILL_BYTES, or turn recording off for the call.',
+  new AppError('busy', 'There is no room for the record of another call: more end than can be written down', {
+    hint: 'Try again in a moment. While the database is away, JETTY_SPILL_BYTES is what fits into files.',
     retryAfterSeconds: 5,
   })
 

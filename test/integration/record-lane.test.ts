@@ -207,6 +207,14 @@ describe('while the database is away', () => {
     expect(await spentNow()).toEqual({ usd: '0.75', tokens: 30 })
   })
 
+  it('writes what ends faster than Postgres takes it to Postgres all the same, and takes no new calls meanwhile', async () => {
+    const outputs = JSON.stringify({ text: 'x'.repeat(2_000_000) })
+    const recording = recordMany(30, { step: { ...callOf().step, outputs } })
+    expect(lane.now).toBe('full')
+    expect(new Set(await recording)).toEqual(new Set(['committed']))
+    expect([lane.now, lane.statistics.spilled]).toEqual(['committed', 0])
+  })
+
   it('takes no new calls when the file is full, and still writes down what had begun', async () => {
     await lane.close()
     lane = openLane(5_000)
