@@ -5,6 +5,7 @@
 
 import { upstreamKey } from './gateway/calls.ts'
 import { gatewayCpu, otherCpu, pin } from './gateway/cpus.ts'
+import { commitMs } from './gateway/floor.ts'
 import { measure, type Target, type Tools } from './gateway/measure.ts'
 import { startPortkey } from './gateway/portkey.ts'
 import { type Measured, type Name, reportOn } from './gateway/results.ts'
@@ -19,7 +20,7 @@ const longestSeconds = 480
 await stage(
   'gateway',
   async (stage) => {
-    const { report, child, postgres, makeFolder, watch } = stage
+    const { report, child, postgres, createDatabase, makeFolder, watch } = stage
     pin(process.pid, otherCpu) // and whatever it starts: upstream, clients, PostgreSQL
     const { origin, server, target } = await startGatewayServer(stage)
     const reader = await child('../gateway/streams-process.ts')
@@ -56,7 +57,7 @@ await stage(
       }
     }
     const titles = Object.fromEntries(names.map((name) => [name, targets[name].name])) as Record<Name, string>
-    reportOn(report, titles, measured)
+    reportOn(report, titles, measured, await commitMs(await createDatabase('floor')))
     report.table('memory after all of it', [
       ['', 'MB'],
       ['jetty', residentMb(server.pid)],

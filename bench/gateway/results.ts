@@ -14,8 +14,8 @@ const summaryOf = (measured: Measured) => ({
     median(measured[name].map((round, at) => pick(round) - pick(measured.direct[at] as Round))),
 })
 
-/** Prints what was found and holds it against the aims. */
-export const reportOn = (report: Report, names: Record<Name, string>, measured: Measured): void => {
+/** Prints what was found and holds it against the aims; `commitMs` is what one row takes onto the disk. */
+export const reportOn = (report: Report, names: Record<Name, string>, measured: Measured, commitMs: number): void => {
   const all = Object.keys(measured) as Name[]
   const { of, added } = summaryOf(measured)
   const range = (name: Name, pick: Pick) => {
@@ -50,6 +50,10 @@ export const reportOn = (report: Report, names: Record<Name, string>, measured: 
   report.table('the slowest round to the fastest', [
     ['', ...all.map((name) => names[name])],
     ...rows.slice(0, 6).map(([title, pick]) => [title, ...all.map((name) => range(name, pick))]),
+  ])
+  report.table('the floor of a recorded call: one row, committed by one client', [
+    ['', 'ms', 'to what Portkey adds'],
+    ['p50', commitMs, commitMs / added('portkey', (one) => one.plainMs)],
   ])
   aimsOf(report, measured)
 }

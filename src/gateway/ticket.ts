@@ -97,11 +97,27 @@ export const makeTicket = (
   }
 }
 
-/** The call as the recorder takes it. */
+/** The call as the recorder takes it. Written out: V8 takes ten times as long to spread the two. */
 export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => ({
-  ...ticket,
-  ...outcome,
+  key: ticket.key,
+  trajectoryId: ticket.trajectoryId,
+  place: ticket.place,
+  author: ticket.author,
+  scrub: ticket.scrub,
+  shape: ticket.shape,
+  stream: ticket.stream,
+  provider: ticket.provider,
+  model: ticket.model,
+  request: ticket.request,
+  status: outcome.status,
+  httpStatus: outcome.httpStatus,
+  error: outcome.error,
+  answer: outcome.answer,
+  cached: ticket.cached,
+  attempts: ticket.attempts,
   isBudgeted: ticket.settings.budget != null,
+  startedMs: ticket.startedMs,
+  firstByteMs: outcome.firstByteMs,
   endedMs: Date.now(),
 })
 
