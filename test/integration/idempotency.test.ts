@@ -318,7 +318,7 @@ test('the document says which calls take a key', async () => {
   const { paths } = (await jetty.call('GET', '/openapi.json')).body
   const taking = Object.entries<Body>(paths).flatMap(([path, methods]) =>
     Object.values<Body>(methods)
-      .filter((one) => one.parameters.some((parameter: Body) => parameter.in === 'header'))
+      .filter((one) => one.parameters.some(({ name }: Body) => name === 'Idempotency-Key'))
       .map((one) => [path, one.responses['409'] !== undefined]),
   )
   expect(taking).toEqual(
