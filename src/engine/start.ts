@@ -71,7 +71,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
     ? null
     : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
   const merged = { ...program.initParams, ...request.initParams }
-  if (program.askingSteps.length > 0) {
+  if (program.askingSteps.length > 0 && program.problems.length === 0) {
     await checkModels(engine, { program, collectionId: request.collection.id, initParams: merged, environment })
   }
   for (;;) {

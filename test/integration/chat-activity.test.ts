@@ -123,7 +123,15 @@ describe('litellm_chat', () => {
       expect(fake.asked).toHaveLength(1)
     })
 
-    it('takes the key that comes with the run, and leaves to others what they may answer', async () => {
+    it('runs and fails with what is wrong with its workflow, where there is more', async () => {
+      const run = await jetty.run({
+        step_configs: { ask: { ...groq, prompt_path: 'nobody.outputs.text' } },
+        steps: ['ask'],
+      })
+      expect(run.error).toContain("there is no step 'nobody'")
+    })
+
+    it('leaves to others what they may answer', async () => {
       const workflow = { step_configs: { ask: groq }, steps: ['ask'] }
       const settings = '/api/v1/collections/acme/settings'
       await jetty.call('PATCH', settings, { fallback_models: ['gpt-4o-mini'] })
