@@ -11,29 +11,36 @@ export interface Environments {
   /** That of a run: the version of its collection it started with, its own secrets, and what is lent to it. */
   of: EngineContext['environments']['of']
   /** That of a call which is no run: a version, and the keys of these names as lent ones. */
-  lending(environmentId: number | null, lent: readonly string[]): Promise<Environment>
+  lending(environmentId: number | null, lent: readonly string[]): Environment | Promise<Environment>
+}
+
+interface Version {
+  variables: Record<string, string>
+  /** What it is without secrets of a run. */
+  alone: Environment
 }
 
 /** Opens environments, and keeps those of collections at hand. */
 export const makeEnvironments = (
   options: Pick<EngineOptions, 'openEnvironment' | 'sealer' | 'lentKeys'>,
 ): Environments => {
-  const versions = new Map<number, Promise<{ variables: Record<string, string>; alone: Environment }>>()
+  const versions = new Map<number, Version | Promise<Version>>()
 
-  const open = (id: number) => {
+  const open = (id: number): Version | Promise<Version> => {
     const known = versions.get(id)
     if (known) return known
-    const opened = options.openEnvironment(id).then((variables) => ({
-      variables,
-      alone: makeEnvironment(variables, {}),
-    }))
-    opened.catch(() => versions.delete(id))
-    versions.set(id, opened)
+    const opening = options.openEnvironment(id).then((variables) => {
+      const opened = { variables, alone: makeEnvironment(variables, {}) }
+      if (versions.get(id) === opening) versions.set(id, opened)
+      return opened
+    })
+    opening.catch(() => versions.delete(id))
+    versions.set(id, opening)
     for (const oldest of versions.keys()) {
       if (versions.size <= mostKept) break
       versions.delete(oldest)
     }
-    return opened
+    return opening
   }
 
   /** A key that the server has stopped to lend is missing like any other. */
@@ -49,10 +56,13 @@ export const makeEnvironments = (
       return makeEnvironment(version?.variables ?? {}, secrets, keysOf(lent))
     },
 
-    async lending(environmentId, lent) {
-      const version = environmentId === null ? undefined : await open(environmentId)
-      if (lent.length === 0) return version?.alone ?? emptyEnvironment
-      return makeEnvironment(version?.variables ?? {}, {}, keysOf(lent))
+    lending(environmentId, lent) {
+      const version = environmentId === null ? undefined : open(environmentId)
+      const lend = (opened: Version | undefined): Environment =>
+        lent.length === 0
+          ? (opened?.alone ?? emptyEnvironment)
+          : makeEnvironment(opened?.variables ?? {}, {}, keysOf(lent))
+      return version instanceof Promise ? version.then(lend) : lend(version)
     },
   }
 }

@@ -38,7 +38,7 @@ const callerOf = async (
   return {
     env: (name) => environment.get(name),
     lent: (name) => environment.lent(name),
-    admit: (call) => rules.guard({ collectionId, runKey, settings }, call),
+    admit: async (call) => rules.guard({ collectionId, runKey, settings }, call),
     allowedHosts: settings.allowed_hosts ?? undefined,
     fallbackModels: settings.fallback_models ?? [],
     onFallback: ({ model, code, message }) =>

@@ -57,7 +57,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const caller: ModelCaller = {
       env: environment.get,
       lent: environment.lent,
-      admit: (outgoing) => neededInTime(guard({ collectionId: place.collectionId, settings }, outgoing)),
+      admit: async (outgoing) => neededInTime(guard({ collectionId: place.collectionId, settings }, outgoing)),
       allowedHosts: settings.allowed_hosts ?? undefined,
       get signal() {
         return stop.signal

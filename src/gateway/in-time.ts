@@ -20,8 +20,11 @@ export const inTime = async <T>(asked: Promise<T>, mostMs = patienceMs): Promise
   }
 }
 
-/** The same for what a call cannot go on without. Throws `database_unavailable`. */
-export const neededInTime = async <T>(asked: Promise<T>, mostMs = patienceMs): Promise<T> => {
+/** The same for what a call cannot go on without; what is known already is given at once. Throws `database_unavailable`. */
+export const neededInTime = <T>(asked: T | Promise<T>, mostMs?: number): T | Promise<T> =>
+  asked instanceof Promise ? answered(asked, mostMs) : asked
+
+const answered = async <T>(asked: Promise<T>, mostMs: number | undefined): Promise<T> => {
   const answer = await inTime(
     asked.then((value) => ({ value })),
     mostMs,

@@ -12,7 +12,7 @@ export interface EarlyAdmission {
   /** What the same token and collection were admitted as within the last minute; undefined: `checked` has to be awaited. */
   known: PlacedAdmission | undefined
   /** What they are admitted as now. Rejects like `admitPlaced`; nothing may be answered before it resolves. */
-  checked: Promise<CheckedAdmission>
+  checked: CheckedAdmission | Promise<CheckedAdmission>
 }
 
 export interface EarlyCall {
@@ -73,7 +73,7 @@ export const makeEarlyAdmission = (gate: Gate): EarlyAdmissions => {
     const nowMs = performance.now() // no step of the clock makes an admission last
     const recent = last && nowMs - last.atMs < knownForMs ? last : undefined
     const counted = recent && gate.isLimited?.(recent.identity, recent.collection)
-    if (recent && !counted && isFresh(recent, nowMs)) return { known: recent, checked: Promise.resolve(recent) }
+    if (recent && !counted && isFresh(recent, nowMs)) return { known: recent, checked: recent }
     const ask = async (): Promise<CheckedAdmission> => {
       asking++
       const asked = { atMs: performance.now(), doubts }

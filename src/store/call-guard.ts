@@ -14,7 +14,7 @@ export interface Spender {
 }
 
 /** Throws where the collection does not allow the call: `address_refused`, `price_unknown` or `budget_exceeded`. */
-export type CallGuard = (spender: Spender, call: OutgoingCall) => Promise<void>
+export type CallGuard = (spender: Spender, call: OutgoingCall) => Promise<void> | undefined
 
 const priceUnknown = ({ provider, model }: OutgoingCall): AppError =>
   new AppError(
@@ -29,7 +29,7 @@ const priceUnknown = ({ provider, model }: OutgoingCall): AppError =>
 export const makeCallGuard = (queries: Queries): CallGuard => {
   const spentToday = makeSpentToday(queries)
   const spentOnRun = makeSpentOnRun(queries)
-  return async ({ collectionId, settings, runKey }, call) => {
+  const check = async ({ collectionId, settings, runKey }: Spender, call: OutgoingCall): Promise<void> => {
     const { allowed_hosts, budget, run_budget } = settings
     // A base URL of the server's own was chosen by whoever runs it: the collection need not know where it is.
     if (allowed_hosts && !call.trusted) requireAllowedHost(new URL(call.url), allowed_hosts)
@@ -37,4 +37,7 @@ export const makeCallGuard = (queries: Queries): CallGuard => {
     if (runKey !== undefined && run_budget?.usd != null) requireRunBudget(run_budget.usd, await spentOnRun(runKey))
     if (needsPrice(settings, runKey !== undefined) && !(await call.hasPrice())) throw priceUnknown(call)
   }
+  const isLimited = ({ allowed_hosts, budget, run_budget }: Spender['settings']) =>
+    allowed_hosts || budget || run_budget
+  return (spender, call) => (isLimited(spender.settings) ? check(spender, call) : undefined)
 }
