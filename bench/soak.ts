@@ -2,7 +2,6 @@
  * Whether the gateway keeps its size: 200 streams open and renewed for five minutes, then 200,000 plain calls. `--quick`
  * is one minute and 20,000.
  */
-import { pause } from '../src/lib/time.ts'
 import { plainCall } from './gateway/calls.ts'
 import { recordsOf, startGatewayServer } from './gateway/server.ts'
 import type { StreamsResult } from './gateway/streams-process.ts'
@@ -45,14 +44,11 @@ const watched = async <Result>(pid: number, work: Promise<Result>): Promise<{ re
   return { result, samples }
 }
 
-/** Some seconds after the last call, when what it left behind is collected. */
-const settledMb = async (pid: number): Promise<number> => {
-  const samples: number[] = []
-  for (let at = 0; at < 10; at++) {
-    await pause(1000)
-    samples.push(residentMb(pid))
-  }
-  return median(samples.slice(5))
+/** What a process takes goes up and down by tens of MB with its garbage: a quarter of the samples says what it mostly is. */
+const quarters = (samples: Sample[]): { before: number; after: number } => {
+  const count = Math.ceil(samples.length / 4)
+  const mostly = (some: Sample[]) => median(some.map(({ mb }) => mb))
+  return { before: mostly(samples.slice(0, count)), after: mostly(samples.slice(-count)) }
 }
 
 await stage(
@@ -76,11 +72,9 @@ await stage(
       }
     }
     await send(warmUp.calls)
-    const before = await settledMb(server.pid)
     const sent = await answered()
-    await send(calls)
+    const { before, after } = quarters((await watched(server.pid, send(calls))).samples)
     const plain = (await answered()) - sent
-    const after = await settledMb(server.pid)
 
     report.table('memory, MB', [
       ['', 'at first', 'at last', 'growth'],
