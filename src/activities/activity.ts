@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
 import type { ActivitySettings } from '../model/activity-settings.ts'
 import type { ModelCalls, ModelKind } from '../model/model-calls.ts'
+import type { RunStatus } from '../model/workflow.ts'
 
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
 
@@ -78,6 +79,64 @@ export class WaitUntil {
   }
 }
 
+/** A run that a step has started, once it has ended. */
+export interface ChildRun {
+  trajectory_id: string
+  /** `collection/task`. */
+  name: string
+  status: RunStatus
+  /** 0-based, in the order of the items. */
+  index: number
+  error: string | null
+}
+
+/** Runs of a task of the same collection, one an item, that a step starts and waits for. */
+export interface ChildRuns {
+  /** Name of the task. */
+  task: string
+  count: number
+  /** What is merged over the task's own `init_params`. */
+  initParams(index: number): Record<string, Json>
+  /** How many execute at once, over all processes. */
+  maxConcurrency: number
+  /** Without it the first failure stops what has not begun, and fails the step. */
+  continueOnError: boolean
+  /** When what is still open is cancelled; null: never. */
+  until: Date | null
+}
+
+/** Returned instead of outputs: start these runs, wait for them holding no slot, then record what `outputs` gives. */
+export class WaitForRuns {
+  readonly runs: ChildRuns
+  readonly outputs: (ended: ChildRun[]) => Record<string, Json> | Promise<Record<string, Json>>
+  constructor(runs: ChildRuns, outputs: WaitForRuns['outputs']) {
+    this.runs = runs
+    this.outputs = outputs
+  }
+}
+
+/** What somebody decided about a step that waits for it. */
+export interface Decision {
+  decision: 'approve' | 'reject'
+  comment: string | null
+  decided_by: string
+  decided_at: Date
+}
+
+/** Returned instead of outputs: leave memory until somebody decides, or `until` has come; then the activity runs again. */
+export class WaitForDecision {
+  readonly until: Date | null
+  constructor(until: Date | null) {
+    this.until = until
+  }
+}
+
+/** What an activity may return: its outputs, or what to wait for. */
+export type ActivityResult = Record<string, Json> | WaitUntil | WaitForRuns | WaitForDecision
+
+/** What a path leads to in another run, or why it leads nowhere. */
+export type ReadValue = { found: true; value: Json } | { found: false; reason: string }
+
 /** Old spellings of a parameter, taken with a warning when the right one is absent: `.meta({ aliases: [...] })`. */
 export interface ParameterMeta {
   aliases?: string[]
@@ -108,9 +167,11 @@ export interface Activity {
    * with a model that nobody serves is refused before its first step.
    */
   asks: { kind: ModelKind; provider?: string } | undefined
+  /** Its outputs follow from its parameters alone: it touches nothing else, and a replay executes it. */
+  pure: boolean
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
   timeoutSeconds: number | undefined
-  run(parameters: Record<string, Json>, context: ActivityContext): Promise<Record<string, Json> | WaitUntil>
+  run(parameters: Record<string, Json>, context: ActivityContext): Promise<ActivityResult>
 }
 
 type Optional =
@@ -121,6 +182,7 @@ type Optional =
   | 'takesAnyParameter'
   | 'secret'
   | 'asks'
+  | 'pure'
   | 'timeoutSeconds'
 
 /** Declares an activity: validation, `GET /step-templates`, forms and the reference page all follow from this. */
@@ -131,7 +193,7 @@ export const activity = <Parameters extends z.ZodObject>(
       run(
         parameters: z.output<Parameters> & { extra?: Record<string, Json> },
         context: ActivityContext,
-      ): Promise<Record<string, Json> | WaitUntil>
+      ): Promise<ActivityResult>
     },
 ): Activity => ({
   gotchas: [],
@@ -141,6 +203,7 @@ export const activity = <Parameters extends z.ZodObject>(
   takesAnyParameter: false,
   secret: [],
   asks: undefined,
+  pure: false,
   timeoutSeconds: undefined,
   ...definition,
   run: definition.run as Activity['run'],

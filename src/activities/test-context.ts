@@ -1,7 +1,16 @@
 import { AppError } from '../lib/errors.ts'
 import { extensionOf } from '../lib/media-type.ts'
 import type { ModelAnswer } from '../model/chat.ts'
-import { type Activity, type ActivityContext, type Json, type StepModels, WaitUntil } from './activity.ts'
+import {
+  type Activity,
+  type ActivityContext,
+  type ActivityResult,
+  type Json,
+  type StepModels,
+  WaitForDecision,
+  WaitForRuns,
+  WaitUntil,
+} from './activity.ts'
 
 interface TestFile {
   content_type: string
@@ -112,7 +121,7 @@ export const runActivity = async (
   activity: Activity,
   parameters: Record<string, Json>,
   context: ActivityContext = makeTestContext(),
-): Promise<Record<string, Json> | WaitUntil> => {
+): Promise<ActivityResult> => {
   const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined)
   const declared = given.filter(([name]) => Object.hasOwn(activity.parameters.shape, name))
   const extra = given.filter(([name]) => !Object.hasOwn(activity.parameters.shape, name))
@@ -124,6 +133,7 @@ export const runActivity = async (
   )
   // What comes out is what was promised, and nothing beside it.
   const promised = activity.outputs.def.catchall ? activity.outputs : activity.outputs.strict()
+  if (result instanceof WaitForRuns || result instanceof WaitForDecision) return result
   promised.parse(result instanceof WaitUntil ? result.outputs : result)
   return result
 }

@@ -64,6 +64,10 @@ export interface LiveRun {
   program: Program
   initParams: Record<string, unknown>
   environment: Environment
+  /** How many runs are above it. */
+  depth: number
+  /** Key of the run whose recorded results it takes in the place of the world's. */
+  replayOf: string | null
   /** The step to execute next, and which attempt of it that is. */
   next: number
   attempt: number

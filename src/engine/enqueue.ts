@@ -5,7 +5,7 @@ import { identified } from '../store/changes.ts'
 import { enqueueLease } from './dbos.ts'
 import { RunExists, TrajectoryIdTaken } from './journal.ts'
 import { columns, type FileRow, fileValues, type NewRun, pushRow, runValues } from './journal-entry.ts'
-import { countNewRuns, fileTypes, runColumns, runTypes, unnest } from './journal-sql.ts'
+import { countNewRuns, fileTypes, newRunColumns, newRunRows, newRunValues, runTypes, unnest } from './journal-sql.ts'
 
 /** How many runs that arrive together share a lease: few enough that several processes get some. */
 const runsPerLease = 32
@@ -18,12 +18,9 @@ with ${identified},
 new_leases as (
   insert into leases (id, epoch, owner) select u, 0, '' from unnest($1::text[]) u on conflict do nothing returning id),
 new_runs as (
-  insert into runs (${runColumns}, status, created_at)
-  select ${runColumns
-    .split(', ')
-    .map((column) => `u.${column}`)
-    .join(', ')}, 'pending', to_timestamp(u.created / 1000)
-  from ${unnest(3, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, created), identified
+  insert into runs (${newRunColumns}, status, created_at)
+  select ${newRunValues}, 'pending', to_timestamp(u.created / 1000)
+  from ${newRunRows(3)}, identified
   on conflict do nothing
   returning id, task_id),
 ${countNewRuns('$2::smallint')},

@@ -1,6 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { z } from 'zod'
-import { type ActivityContext, WaitUntil } from '../activities/activity.ts'
+import {
+  type ActivityContext,
+  type ActivityResult,
+  WaitForDecision,
+  WaitForRuns,
+  WaitUntil,
+} from '../activities/activity.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { issueText } from '../lib/issue-text.ts'
 import { isObject } from '../lib/json-object.ts'
@@ -61,12 +67,12 @@ export class Interrupted extends AppError {
  * again here, with the same idempotency key. Interrupting the run or reaching the time limit fires the signal and
  * ends this at once, whether or not the activity listens.
  */
-export const executeActivity = async (execution: Execution): Promise<Record<string, unknown> | WaitUntil> => {
+export const executeActivity = async (execution: Execution): Promise<ActivityResult> => {
   const { step, run, timeLimit } = execution
   const parameters = checkParameters(step, execution.parameters)
   const over = lazyAbort()
   let timer: NodeJS.Timeout | undefined
-  const outcome = new Promise<Record<string, unknown> | WaitUntil>((resolve, reject) => {
+  const outcome = new Promise<ActivityResult>((resolve, reject) => {
     const stop = (reason: AppError) => {
       reject(reason)
       over.abort()
@@ -115,12 +121,12 @@ const attempts = async (
   execution: Execution,
   parameters: Record<string, unknown>,
   over: ReturnType<typeof lazyAbort>,
-): Promise<Record<string, unknown> | WaitUntil> => {
+): Promise<ActivityResult> => {
   const { step, run } = execution
   for (let tries = 1; ; tries++) {
     try {
       const result = await step.activity.run(parameters, execution.context(run.attempt, over.signal))
-      if (result instanceof WaitUntil || isObject(result)) return result
+      if (isWait(result) || isObject(result)) return result
       throw new AppError('activity_failed', `Activity ${step.activity.name} gave no object as outputs`)
     } catch (thrown) {
       const error = asStepError(thrown)
@@ -132,6 +138,9 @@ const attempts = async (
     }
   }
 }
+
+const isWait = (result: ActivityResult): boolean =>
+  result instanceof WaitUntil || result instanceof WaitForRuns || result instanceof WaitForDecision
 
 /** Whatever an activity threw, as a failure of the step: its own sentence is kept. */
 export const asStepError = (thrown: unknown): AppError =>

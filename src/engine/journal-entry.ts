@@ -1,4 +1,5 @@
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
+import { endTypes, fileTypes, parkTypes, runTypes, stepTypes } from './journal-sql.ts'
 
 /** The right to write for a batch of runs: it holds as long as the lease has this epoch. */
 export interface LeaseRef {
@@ -6,6 +7,21 @@ export interface LeaseRef {
   epoch: number
   /** It was seen that somebody else has it now. */
   lost?: boolean
+}
+
+/** What most runs do not have: one JSON value, so that they pay for one column. Named as the columns of `runs`. */
+export interface RunExtras {
+  /** JSON text of `attributes.params` of the document. */
+  params?: string
+  routine_id?: number
+  webhook_url?: string
+  sealed_webhook_secret?: string
+  /** The run whose recorded results it takes. */
+  replay_of?: string
+  parent_id?: string
+  parent_seq?: number
+  child_index?: number
+  depth?: number
 }
 
 export interface NewRun {
@@ -21,6 +37,7 @@ export interface NewRun {
   author: string
   environmentId: number | null
   sealedSecrets: string | null
+  more: RunExtras | null
   createdMs: number
 }
 
@@ -37,6 +54,8 @@ export interface StepRow {
   outputsPayload: string | null
   error: string | null
   warnings: string | null
+  /** JSON text: where a result that was not executed here was taken from. */
+  origin: string | null
   workMs: number
   startedMs: number
   /** Set while the step executes nothing and only waits. */
@@ -70,7 +89,7 @@ const length = (text: string | null | undefined): number => text?.length ?? 0
 /** Rough bytes an entry keeps in memory while it waits. */
 export const sizeOf = ({ run, step, end, files }: Entry): number =>
   200 +
-  (run ? length(run.initParams) + length(run.sealedSecrets) + 300 : 0) +
+  (run ? length(run.initParams) + length(run.sealedSecrets) + length(run.more?.params) + 300 : 0) +
   (step ? length(step.inputs) + length(step.outputs) + length(step.error) + length(step.warnings) : 0) +
   (end ? length(end.error) : 0) +
   (files ? files.length * 300 : 0)
@@ -102,6 +121,7 @@ export const runValues = (run: NewRun, lease: string, epoch: number): unknown[] 
   run.author,
   run.environmentId,
   run.sealedSecrets,
+  run.more && JSON.stringify(run.more),
   run.createdMs,
 ]
 
@@ -120,11 +140,11 @@ export const fileValues = (runKey: string, seq: number | null, collectionId: num
 /** The entries as the parameters of `commitStatement`: one array a column. */
 export const commitValues = (entries: Entry[], shard: number): unknown[] => {
   const leases = new Set<string>()
-  const runs = columns(15)
-  const steps = columns(18)
-  const ends = columns(6)
-  const parks = columns(4)
-  const files = columns(8)
+  const runs = columns(runTypes.length)
+  const steps = columns(stepTypes.length)
+  const ends = columns(endTypes.length)
+  const parks = columns(parkTypes.length)
+  const files = columns(fileTypes.length)
   for (const { lease, run, step, end, park, files: fileRows, collectionId } of entries) {
     leases.add(lease.id)
     if (run) pushRow(runs, runValues(run, lease.id, lease.epoch))
@@ -144,6 +164,7 @@ export const commitValues = (entries: Entry[], shard: number): unknown[] => {
         step.outputsPayload,
         storable(step.error),
         step.warnings,
+        step.origin,
         step.workMs,
         step.startedMs,
         step.wakeMs,

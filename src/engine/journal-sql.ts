@@ -26,9 +26,10 @@ export const runTypes = [
   'text',
   'bigint',
   'text',
+  'jsonb',
   'float8',
 ]
-const stepTypes = [
+export const stepTypes = [
   'text',
   'bigint',
   'text',
@@ -43,18 +44,43 @@ const stepTypes = [
   'text',
   'text',
   'text',
+  'text',
   'bigint',
   'float8',
   'float8',
   'float8',
 ]
-const endTypes = ['text', 'text', 'int', 'text', 'text', 'float8']
-const parkTypes = ['text', 'text', 'int', 'float8']
+export const endTypes = ['text', 'text', 'int', 'text', 'text', 'float8']
+export const parkTypes = ['text', 'text', 'int', 'float8']
 export const fileTypes = ['text', 'int', 'text', 'bigint', 'text', 'text', 'text', 'bigint']
 
-/** Columns of a new run as they come in, without `epoch` (third) and the time of creation (last). */
-export const runColumns =
+/** Columns of a new run as they come in, without `epoch` (third), `more` and the time of creation (the last two). */
+const runColumns =
   'id, lease, trajectory_id, workflow_id, collection_id, task_id, name, definition, shown_definition, init_params, author, environment_id, sealed_secrets'
+/** Columns that most new runs have nothing for: members of `more`. */
+const extraColumns = {
+  params: 'text',
+  routine_id: 'bigint',
+  webhook_url: 'text',
+  sealed_webhook_secret: 'text',
+  replay_of: 'text',
+  parent_id: 'text',
+  parent_seq: 'int',
+  child_index: 'int',
+  depth: 'smallint',
+}
+const extraOf = ([column, type]: [string, string]): string =>
+  column === 'depth' ? `coalesce((u.more->>'depth')::smallint, 0)` : `(u.more->>'${column}')::${type}`
+
+/** Part of every statement that makes runs: their columns, and as expressions on a row `u` of `newRunRows`. */
+export const newRunColumns = `${runColumns}, ${Object.keys(extraColumns).join(', ')}`
+export const newRunValues = [
+  ...runColumns.split(', ').map((column) => `u.${column}`),
+  ...Object.entries(extraColumns).map(extraOf),
+].join(', ')
+/** The new runs of a statement as rows `u`, from the parameter `from` on. */
+export const newRunRows = (from: number): string =>
+  `${unnest(from, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, more, created)`
 
 const runsFrom = 3
 const stepsFrom = runsFrom + runTypes.length
@@ -72,30 +98,27 @@ export const commitStatement = `
 with l as materialized (select id, epoch from leases where id = any($1::text[]) order by id for share),
 m as materialized (select coalesce(jsonb_object_agg(id, epoch), '{}') epochs from l),
 new_runs as (
-  insert into runs (${runColumns}, status, created_at, started_at)
-  select ${runColumns
-    .split(', ')
-    .map((column) => `u.${column}`)
-    .join(', ')}, 'running', to_timestamp(u.created / 1000), to_timestamp(u.created / 1000)
-  from ${unnest(runsFrom, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, created), m
+  insert into runs (${newRunColumns}, status, created_at, started_at)
+  select ${newRunValues}, 'running', to_timestamp(u.created / 1000), to_timestamp(u.created / 1000)
+  from ${newRunRows(runsFrom)}, m
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict do nothing
   returning id, task_id),
 ${countNewRuns('$2::smallint')},
 written as (
   insert into steps (run_id, task_id, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
-      warnings, work_ms, epoch, started_at, wake_at, ended_at)
+      warnings, origin, work_ms, epoch, started_at, wake_at, ended_at)
   select u.run_id, u.task_id, u.seq, u.name, u.status, u.attempt, u.inputs, u.outputs, u.inputs_payload, u.outputs_payload,
-      u.error, u.warnings, u.work_ms, u.epoch, to_timestamp(u.started / 1000), to_timestamp(u.wake / 1000),
+      u.error, u.warnings, u.origin, u.work_ms, u.epoch, to_timestamp(u.started / 1000), to_timestamp(u.wake / 1000),
       to_timestamp(u.ended / 1000)
   from ${unnest(stepsFrom, stepTypes)}
     u(run_id, task_id, lease, epoch, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
-      warnings, work_ms, started, wake, ended), m
+      warnings, origin, work_ms, started, wake, ended), m
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict (run_id, seq) do update set task_id = excluded.task_id, status = excluded.status, attempt = excluded.attempt,
       inputs = coalesce(excluded.inputs, steps.inputs), outputs = excluded.outputs,
       inputs_payload = coalesce(excluded.inputs_payload, steps.inputs_payload), outputs_payload = excluded.outputs_payload, error = excluded.error, warnings = excluded.warnings,
-      work_ms = excluded.work_ms, epoch = excluded.epoch, wake_at = excluded.wake_at, ended_at = excluded.ended_at,
+      origin = excluded.origin, work_ms = excluded.work_ms, epoch = excluded.epoch, wake_at = excluded.wake_at, ended_at = excluded.ended_at,
       changed = nextval('changes')
     where steps.ended_at is null
   returning run_id, ended_at is not null ended, ${endedStep('steps')}),

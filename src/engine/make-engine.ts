@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { pause } from '../lib/time.ts'
-import { runSecretsSeal } from '../store/sealed-texts.ts'
+import { runSecretsSeal, webhookSecretSeal } from '../store/sealed-texts.ts'
 import { journalShard, recordShard } from '../store/totals.ts'
 import type { EngineContext } from './context.ts'
 import { type Dispatcher, launchDispatcher, pruneLeases } from './dbos.ts'
@@ -185,6 +185,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       const text = runSecretsText(secrets)
       return text === null ? null : options.sealer.seal(text, runSecretsSeal(runKey))
     },
+    sealWebhookSecret: (secret, runKey) => options.sealer.seal(secret, webhookSecretSeal(runKey)),
     shownDefinition: (hash, scrub) => shownDefinition(insistent, hash, scrub),
     underWay: new Set(),
   }

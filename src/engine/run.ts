@@ -102,6 +102,7 @@ const stepRow = (
   outputsPayload: null,
   error: null,
   warnings: null,
+  origin: null,
   workMs: run.workMs,
   startedMs: given.startedMs,
   wakeMs: null,

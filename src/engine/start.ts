@@ -4,7 +4,7 @@ import { checkModels } from './check-models.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import type { QueuedRun } from './enqueue.ts'
 import { Fenced, RunExists, TrajectoryIdTaken } from './journal.ts'
-import type { FileRow, NewRun } from './journal-entry.ts'
+import type { FileRow, NewRun, RunExtras } from './journal-entry.ts'
 import type { Leases } from './leases.ts'
 import type { RunSecrets } from './run-secrets.ts'
 
@@ -26,6 +26,12 @@ export interface RunRequest {
   lent?: readonly string[]
   files: Upload[]
   author: string
+  /** `attributes.params` of its document. */
+  params?: Record<string, unknown>
+  /** The routine that starts it. */
+  routineId?: number
+  /** Who is told when it has ended, signed with the secret. */
+  webhook?: { url: string; secret: string | null }
   /** Internal key, where the caller needs the same run for the same cause. */
   key?: string
 }
@@ -40,6 +46,7 @@ export interface Starter {
   /** May this process begin a run itself, now? */
   hasRoom(): boolean
   sealSecrets(secrets: RunSecrets, runKey: string): string | null
+  sealWebhookSecret(secret: string, runKey: string): string
   /** Text of a definition without its secrets, as a definition of its own; null when it holds none. */
   shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
   drawTrajectoryId?: () => string
@@ -74,6 +81,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
   if (program.askingSteps.length > 0 && program.problems.length === 0) {
     await checkModels(engine, { program, collectionId: request.collection.id, initParams: merged, environment })
   }
+  const more = extrasOf(starter, request, key, environment.scrub.json)
   for (;;) {
     const trajectoryId = (starter.drawTrajectoryId ?? newTrajectoryId)()
     const place = { collection: request.collection.name, task: request.task.name, trajectoryId }
@@ -95,6 +103,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
       author: request.author,
       environmentId: request.collection.environmentId,
       sealedSecrets,
+      more,
       createdMs: Date.now(),
     }
     try {
@@ -115,6 +124,8 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
             program,
             initParams: JSON.parse(initParams),
             environment,
+            depth: 0,
+            replayOf: null,
             next: 0,
             attempt: 1,
             started: undefined,
@@ -131,6 +142,22 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
     } catch (error) {
       if (!(error instanceof TrajectoryIdTaken)) throw error
     }
+  }
+}
+
+/** What few runs have; null where there is none of it. */
+const extrasOf = (
+  { sealWebhookSecret }: Starter,
+  { params, routineId, webhook }: RunRequest,
+  key: string,
+  scrub: (value: unknown) => string,
+): RunExtras | null => {
+  if (!params && routineId === undefined && !webhook) return null
+  return {
+    ...(params && { params: scrub(params) }),
+    ...(routineId !== undefined && { routine_id: routineId }),
+    ...(webhook && { webhook_url: webhook.url }),
+    ...(webhook?.secret && { sealed_webhook_secret: sealWebhookSecret(webhook.secret, key) }),
   }
 }
 

@@ -19,6 +19,8 @@ interface OpenRun {
   environment_id: number | null
   sealed_secrets: string | null
   requested_status: LiveRun['requested'] | null
+  depth: number
+  replay_of: string | null
   /** Its step only waits. */
   waiting: boolean | null
   deaths: number
@@ -73,7 +75,7 @@ const startStatement = `
 /** Statement 3, with a snapshot taken after the locks were won: what is open, and where each run stands. */
 const loadStatement = `
   select r.id, r.lease, r.trajectory_id, r.collection_id, r.task_id, r.name, r.definition, r.init_params, r.author,
-    r.environment_id, r.sealed_secrets, r.requested_status, r.deaths,
+    r.environment_id, r.sealed_secrets, r.requested_status, r.depth, r.replay_of, r.deaths,
     s.seq, s.ended_at is not null step_ended, s.wake_at is not null waiting, s.attempt, s.started_at, s.work_ms
   from runs r left join lateral (
     select seq, ended_at, wake_at, attempt, started_at, work_ms from steps where run_id = r.id order by seq desc limit 1) s on true
@@ -178,6 +180,7 @@ const giveUp = async (engine: EngineContext, lease: LocalLease, open: OpenRun): 
       outputsPayload: null,
       error: JSON.stringify({ code: 'process_died', message: error, retryable: false, hint: null, cause: null }),
       warnings: null,
+      origin: null,
       workMs: open.work_ms ?? 0,
       startedMs: open.started_at?.getTime() ?? now,
       wakeMs: null,
@@ -202,6 +205,8 @@ const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun>
     program: await engine.programs.of(open.definition),
     initParams: JSON.parse(open.init_params),
     environment: await engine.environments.of(open.environment_id, open.sealed_secrets, open.id),
+    depth: open.depth,
+    replayOf: open.replay_of,
     next: open.seq === null ? 0 : begun ? open.seq : open.seq + 1,
     attempt: begun ? (open.attempt ?? 1) + (open.waiting ? 0 : 1) : 1,
     started: begun ? (open.started_at ?? undefined) : undefined,

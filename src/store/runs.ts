@@ -32,6 +32,7 @@ export interface RunRow {
   /** It was recorded elsewhere and sent in. */
   ingested: boolean
   routine_id: number | null
+  webhook_url: string | null
   changed: number
   created_at: Date
   started_at: Date | null
@@ -50,6 +51,8 @@ export interface StepRecord {
   outputs: string | null
   error: string | null
   warnings: string | null
+  /** JSON text: where its result was taken from, if it was not executed here. */
+  origin: string | null
   changed: number
   started_at: Date
   ended_at: Date | null
@@ -58,13 +61,13 @@ export interface StepRecord {
 /** Columns of a RunRow, from a row `r`, without the one that may be large. */
 export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
   coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.author, r.status, r.error,
-  r.params, r.ingested, r.routine_id, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels`
+  r.params, r.ingested, r.routine_id, r.webhook_url, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels`
 /** The text of a run's init_params, wherever it stands. */
 export const initParamsText = 'coalesce(r.init_params, (select body from payloads where id = r.init_params_payload))'
 export const runColumns = `${summaryColumns}, ${initParamsText} as init_params`
 
 const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, coalesce(s.inputs, i.body) as inputs,
-  coalesce(s.outputs, o.body) as outputs, s.error, s.warnings, s.changed, s.started_at, s.ended_at`
+  coalesce(s.outputs, o.body) as outputs, s.error, s.warnings, s.origin, s.changed, s.started_at, s.ended_at`
 const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
 
 interface PlaceRow {

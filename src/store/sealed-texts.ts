@@ -20,6 +20,9 @@ export interface SealedColumn {
 /** What the secrets of a run are bound to. */
 export const runSecretsSeal = (runKey: string): string => `runs/${runKey}`
 
+/** What the secret is bound to that a run's webhook is signed with. */
+export const webhookSecretSeal = (runKey: string): string => `runs/${runKey}/webhook`
+
 /** What a sealed environment is bound to, so that it opens for its own collection only. */
 export const environmentSeal = (collectionId: number): string => `environments/${collectionId}`
 
@@ -47,6 +50,15 @@ export const sealedColumns: readonly SealedColumn[] = [
     bound: 'id',
     boundTo: runSecretsSeal,
     where: 'sealed_secrets is not null',
+  },
+  {
+    table: 'runs',
+    key: 'id',
+    keyType: 'text',
+    sealed: 'sealed_webhook_secret',
+    bound: 'id',
+    boundTo: webhookSecretSeal,
+    where: 'sealed_webhook_secret is not null',
   },
   {
     table: 'idempotency_keys',
@@ -87,7 +99,7 @@ export const countOlder = async (
   const counts = new Map<string, number>()
   for (const column of columns) {
     const rows = await queries.rows<{ id: string; total: number }>(
-      `count_older_${column.table}`,
+      `count_older_${column.table}_${column.sealed}`,
       `select split_part(${column.sealed}, '.', 2) as id, count(*) as total from ${column.table}
        where ${older(column)} group by 1`,
       [currentKeyId],
@@ -127,12 +139,12 @@ export const resealColumn = async (
     update ${table} t set ${sealed} = free.new from free where t.${key} = free.key returning 1`
   for (let after: SealedRow['key'] | null = null; ; ) {
     const id = sealer.currentKeyId
-    const rows: SealedRow[] = await queries.rows<SealedRow>(`older_${table}`, read, [id, after])
+    const rows: SealedRow[] = await queries.rows<SealedRow>(`older_${table}_${sealed}`, read, [id, after])
     const last = rows.at(-1)
     if (!last) return
     const renewed = rows.map((row) => renew(sealer, column, row))
     const values = [rows.map((row) => row.key), rows.map((row) => row.sealed), renewed]
-    const written = await queries.rows(`reseal_${table}`, write, values)
+    const written = await queries.rows(`reseal_${table}_${sealed}`, write, values)
     await onProgress(written.length)
     after = last.key
   }

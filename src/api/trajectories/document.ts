@@ -64,7 +64,7 @@ const outline = (
     org_id: null,
     error: run.error,
     triggered_by_routine_id: run.routine_id,
-    webhook_url: null,
+    webhook_url: run.webhook_url,
     trial: run.trial ?? null,
     url: trajectoryUrl(run, publicUrl),
   }
@@ -79,7 +79,9 @@ const outline = (
 /** One step of the document; also the data of a `step` event. */
 export const stepText = (run: RunRow, step: StepRecord, definition: ShownDefinition): string => {
   const { activity, config, dependsOn } = definition.step(step.name)
-  const head = { ...stepHead(step), author: run.author, origin: { task: run.name, task_version: run.version } }
+  const taken = step.origin === null ? {} : (JSON.parse(step.origin) as Record<string, unknown>)
+  const origin = { task: run.name, task_version: run.version, ...taken }
+  const head = { ...stepHead(step), author: run.author, origin }
   const extra = `${step.warnings ? `,"logs":${step.warnings}` : ''}${step.error ? `,"error_detail":${step.error}` : ''}`
   return (
     `{"activity":${activity},${JSON.stringify(head).slice(1, -1)},"inputs":${step.inputs ?? '{}'},` +
