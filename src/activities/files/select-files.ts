@@ -50,6 +50,7 @@ export const selectFiles = activity({
     'The name taken from a storage path is its last segment, which begins with the id of the run: write *report.md.',
     'No match is no failure: count is 0.',
   ],
+  pure: true,
   async run({ files, patterns, match_field }, context) {
     const entries = (typeof files === 'string' ? [files] : files).map((entry) =>
       typeof entry === 'string' ? fromPath(entry) : entry,

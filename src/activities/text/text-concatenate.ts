@@ -23,6 +23,7 @@ export const textConcatenate = activity({
     'A list of paths belongs into texts_path; in texts it would be joined as the words it is written with.',
     'A single text counts as a list of one. Elements that are not text go in as JSON.',
   ],
+  pure: true,
   async run({ texts, separator }) {
     return { text: (typeof texts === 'string' ? [texts] : texts).map(asText).join(separator) }
   },

@@ -12,6 +12,7 @@ export const textEcho = activity({
   outputs: z.object({ text: z.unknown().describe('The same value.') }),
   example: { activity: 'text_echo', text_path: 'init_params.text' },
   gotchas: ['A value that is not text stays what it is: an object comes out as an object, not as JSON text.'],
+  pure: true,
   async run({ text }) {
     return { text }
   },

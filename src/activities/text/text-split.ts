@@ -33,6 +33,7 @@ export const textSplit = activity({
   }),
   example: { activity: 'text_split', text_path: 'init_params.text', chunk_size: 1000, overlap: 100 },
   gotchas: ['overlap must be smaller than chunk_size.', 'The cut is by characters, not by words, sentences or tokens.'],
+  pure: true,
   async run({ text, chunk_size, overlap }) {
     if (overlap >= chunk_size) {
       throw new AppError(

@@ -30,6 +30,7 @@ export const textTemplate = activity({
   ],
   nested: ['variables'],
   takesAnyParameter: true,
+  pure: true,
   async run({ template, variables, extra }, context) {
     const values = { ...variables, ...extra }
     const unknown = new Set<string>()
