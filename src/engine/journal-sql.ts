@@ -121,14 +121,14 @@ written as (
       origin = excluded.origin, work_ms = excluded.work_ms, epoch = excluded.epoch, wake_at = excluded.wake_at, ended_at = excluded.ended_at,
       changed = nextval('changes')
     where steps.ended_at is null
-  returning run_id, ended_at is not null ended, ${endedStep('steps')}),
+  returning run_id, ended_at is not null and origin is null counts, ${endedStep('steps')}),
 ended_runs as (
   update runs r set status = u.status, error = u.error, ended_at = to_timestamp(u.ended / 1000), sealed_secrets = null,
       changed = nextval('changes')
   from ${unnest(endsFrom, endTypes)} u(id, lease, epoch, status, error, ended), m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
   returning ${endedRun}),
-ended_steps as (select * from written where ended),
+ended_steps as (select * from written where counts),
 ${keepTotals('$2::smallint')},
 parked as (
   update runs r set lease = null, wake_at = to_timestamp(u.wake / 1000)

@@ -57,7 +57,7 @@ const removeRuns = (database: Database, runs: string[]): Promise<void> =>
        ended_steps as (
          select g.task_id, s.name collate "C" step, s.seq, s.status = 'failed' failed,
            elapsed_ms(s.started_at, s.ended_at) ms, -1 sign
-         from steps s join gone g on g.id = s.run_id where s.ended_at is not null),
+         from steps s join gone g on g.id = s.run_id where s.ended_at is not null and s.origin is null),
        ${keepTotals('$2::smallint')},
        unlabelled as (delete from labels where run_id = any($1) returning task_id, key, value),
        label_totalled as (

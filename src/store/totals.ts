@@ -4,7 +4,8 @@ import type { RunStatus } from '../model/workflow.ts'
 /**
  * Parts of a statement that ends runs or steps, or takes such an end back: they keep the totals of the tasks. They read
  * `ended_runs(task_id, status, ms, sign)` and `ended_steps(task_id, step, seq, failed, ms, sign)`, which the statement
- * provides with what it really wrote: a row counts `sign` times, 1 or -1. `shard` is an expression.
+ * provides with what it really wrote: a row counts `sign` times, 1 or -1. `shard` is an expression. Steps with an
+ * `origin` were executed elsewhere and count in no totals of steps.
  *
  * Every statement that keeps totals has these parts in this order, and rows are written in the order of the keys: so
  * two that share a shard wait for one another and never in a circle.
