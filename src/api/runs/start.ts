@@ -1,12 +1,10 @@
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
-import { RunExists } from '../../engine/journal.ts'
-import type { RunRequest, StartedRun } from '../../engine/start.ts'
+import type { RunRequest } from '../../engine/start.ts'
 import type { Call } from '../../http/implement.ts'
 import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
-import { pause } from '../../lib/time.ts'
 import { authorOf } from '../../model/identity.ts'
 import { currentEnvironment } from '../../store/environments.ts'
 import { filesOfRun } from '../../store/files.ts'
@@ -16,6 +14,7 @@ import { findRunByKey, type RunRow } from '../../store/runs.ts'
 import type { runsContract } from './contract.ts'
 import { withResolvedFiles } from './file-paths.ts'
 import { checkParameters } from './parameters.ts'
+import { asAccepted, exactlyOnce } from './start-once.ts'
 
 export interface StartDeps {
   database: Database
@@ -26,9 +25,6 @@ export interface StartDeps {
 }
 
 export type RunCall = Call<(typeof runsContract)['runTask' | 'runTaskSync']>
-
-const lookAgainMs = 20
-const longestWaitMs = 30_000
 
 /**
  * Starts the run that a call asks for, or finds the one that its Idempotency-Key has started already, and gives its row
@@ -73,43 +69,35 @@ const requestOf = async ({ database, settings }: StartDeps, call: RunCall): Prom
   }
 }
 
-/**
- * Exactly one run has the key, whoever starts it: another call with it at the same time, this one, or, when a process
- * has died between the claim and the run, the repetition of the call.
- */
-const startOnce = async (
+const startOnce = (
   deps: StartDeps,
   call: RunCall,
   request: RunRequest & { key: string },
   isNew: boolean,
-): Promise<RunRow> => {
-  const { database } = deps
-  const giveUpAt = Date.now() + longestWaitMs
-  for (let look = !isNew; ; look = true) {
-    const there = look ? await findRunByKey(database, request.key) : undefined
-    if (there) {
-      await keepOwnFiles(database, there, call)
+): Promise<RunRow> =>
+  exactlyOnce({
+    database: deps.database,
+    key: request.key,
+    isNew,
+    signal: call.signal,
+    async found(there) {
+      await keepOwnFiles(deps.database, there, call)
       return firstAnswer(deps, call, there)
-    }
-    const loan = call.body.use_trial_keys ? await deps.lending.reserve(borrowerOf(request)) : undefined
-    try {
-      const started = await deps.engine.start({ ...request, lent: loan?.lent ?? [] })
-      call.keepFiles()
-      return { ...asAccepted(started), ...trialOf(loan) }
-    } catch (error) {
-      if (loan && call.idempotencyScope === undefined) await giveBack(deps, request.key, error)
-      // Postgres went away with the answer: the run may be there, and then it needs its files.
-      if (error instanceof AppError && error.code === 'database_unavailable') call.keepFiles()
-      if (!(error instanceof RunExists)) throw error
-    }
-    if (Date.now() > giveUpAt || !(await pause(lookAgainMs, call.signal))) {
-      throw new AppError('busy', 'Another request with this Idempotency-Key is still starting its run', {
-        hint: 'Send it again in a moment.',
-        retryAfterSeconds: 1,
-      })
-    }
-  }
-}
+    },
+    async start() {
+      const loan = call.body.use_trial_keys ? await deps.lending.reserve(borrowerOf(request)) : undefined
+      try {
+        const started = await deps.engine.start({ ...request, lent: loan?.lent ?? [] })
+        call.keepFiles()
+        return { ...asAccepted(started), ...trialOf(loan) }
+      } catch (error) {
+        if (loan && call.idempotencyScope === undefined) await giveBack(deps, request.key, error)
+        // Postgres went away with the answer: the run may be there, and then it needs its files.
+        if (error instanceof AppError && error.code === 'database_unavailable') call.keepFiles()
+        throw error
+      }
+    },
+  })
 
 /** What was sent with a repetition goes, unless the run has these very files: then it was this call that started it. */
 const keepOwnFiles = async (database: Database, run: RunRow, { files, keepFiles }: RunCall): Promise<void> => {
@@ -145,32 +133,6 @@ const asFirstAnswered = (run: RunRow): RunRow => ({
   status: 'pending',
   error: null,
   labels: '[]',
-  started_at: null,
-  ended_at: null,
-})
-
-/** The row of a run at the moment it was accepted: known without asking the database, which may be away by now. */
-const asAccepted = (started: StartedRun): RunRow => ({
-  id: started.key,
-  number: 0,
-  trajectory_id: started.trajectoryId,
-  workflow_id: started.workflowId,
-  collection_id: started.collectionId,
-  task_id: started.taskId,
-  name: started.name,
-  definition: started.shownDefinition ?? started.definition,
-  version: started.definition,
-  init_params: started.initParams,
-  author: started.author,
-  status: 'pending',
-  error: null,
-  labels: '[]',
-  params: started.more?.params ?? null,
-  ingested: false,
-  routine_id: started.more?.routine_id ?? null,
-  webhook_url: started.more?.webhook_url ?? null,
-  changed: 0,
-  created_at: new Date(started.createdMs),
   started_at: null,
   ended_at: null,
 })
