@@ -125,6 +125,14 @@ const declared = {
     example: '4MiB',
     schema: bytes(),
   }),
+  maxBatchBytes: setting({
+    variable: 'JETTY_MAX_BATCH_BYTES',
+    description:
+      'Largest items of one batch or evaluation together, as JSON; those in a request fit into its body as well.',
+    default: '64MiB',
+    example: '256MiB',
+    schema: bytes(),
+  }),
   maxBodyBytes: setting({
     variable: 'JETTY_MAX_BODY_BYTES',
     description: 'Largest request body that is not an upload.',
@@ -152,6 +160,13 @@ const declared = {
     default: '3600',
     example: '86400',
     schema: seconds(0.001),
+  }),
+  maxFanout: setting({
+    variable: 'JETTY_MAX_FANOUT',
+    description: 'Runs that one step, one batch or one evaluation may start.',
+    default: '10000',
+    example: '100000',
+    schema: wholeNumber(1, 1_000_000),
   }),
   maxFetchBytes: setting({
     variable: 'JETTY_MAX_FETCH_BYTES',

@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import {
+  batchRequestSchema,
+  batchResultsSchema,
+  batchSchema,
+  batchSummarySchema,
+  largestResultPage,
+  startedBatchSchema,
+} from '../../model/batch.ts'
+
+const tag = 'Batches'
+const one = '/api/v1/batches/{collection}/{batch_id}'
+const collectionMissing = "Batch '{batch_id}' not found"
+
+export const batchesContract = {
+  runBatch: endpoint({
+    method: 'POST',
+    path: '/api/v1/run-batch/{collection}/{task}',
+    summary: 'Start a run of a task for each of many items; answered as soon as all of it is on disk',
+    tag,
+    collectionMissing: "Task '{task}' in collection '{collection}' not found",
+    body: batchRequestSchema,
+    task: true,
+    idempotent: true,
+    audited: false,
+    response: startedBatchSchema,
+    errors: ['busy', 'model_unavailable'],
+  }),
+  listBatches: endpoint({
+    method: 'GET',
+    path: '/api/v1/batches/{collection}',
+    summary: 'The batches of a collection, newest first',
+    tag,
+    query: z.object({
+      limit: z.coerce.number().int().min(1).max(100).default(20),
+      cursor: z.string().max(100).optional().describe('`next_cursor` of the answer before.'),
+    }),
+    response: z.object({ batches: z.array(batchSummarySchema), next_cursor: z.string().nullable() }),
+  }),
+  getBatch: endpoint({
+    method: 'GET',
+    path: one,
+    summary: 'How far a batch is: its runs by status, its cost, its first errors',
+    tag,
+    collectionMissing,
+    response: batchSchema,
+  }),
+  getBatchResults: endpoint({
+    method: 'GET',
+    path: `${one}/results`,
+    summary: 'What came of every item, in the order of the items',
+    tag,
+    collectionMissing,
+    query: z.object({
+      format: z
+        .enum(['json', 'jsonl', 'csv'])
+        .default('json')
+        .describe('json: a page. jsonl and csv: all of it, streamed, `page` and `limit` do not count.'),
+      page: z.coerce.number().int().min(1).max(1_000_000).default(1),
+      limit: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .default(100)
+        .transform((limit) => Math.min(limit, largestResultPage))
+        .describe(`At most ${largestResultPage}; more is taken as that.`),
+    }),
+    response: batchResultsSchema,
+  }),
+  cancelBatch: endpoint({
+    method: 'POST',
+    path: `${one}/cancel`,
+    summary: 'Stop a batch: runs under way are cancelled, and no further one is begun',
+    tag,
+    collectionMissing,
+    response: batchSchema,
+  }),
+}

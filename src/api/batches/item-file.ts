@@ -1,0 +1,147 @@
+import { Readable } from 'node:stream'
+import { CsvError, parse } from 'csv-parse'
+import { byteSize } from '../../lib/byte-size.ts'
+import { type AppError, invalidField } from '../../lib/errors.ts'
+import { isObject, type JsonObject, parsedJson } from '../../lib/json-object.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
+
+export type ItemFormat = 'csv' | 'jsonl'
+
+/** An item of a file, and the line that it ends on, from 1. */
+export interface ReadItem {
+  item: JsonObject
+  line: number
+}
+
+const fault = (message: string, type = 'file_invalid'): AppError => invalidField(['body', 'file_path'], message, type)
+
+/** Which of the two a file is, by its name, and else by its type; undefined where it is neither. */
+export const itemFormatOf = ({ name, content_type: type }: { name: string; content_type: string }) => {
+  const ending = name.toLowerCase().split('.').at(-1)
+  if (ending === 'csv') return 'csv'
+  if (ending === 'jsonl' || ending === 'ndjson') return 'jsonl'
+  if (type.startsWith('text/csv')) return 'csv'
+  return /^application\/(jsonl|x-ndjson|jsonlines)\b/.test(type) ? 'jsonl' : undefined
+}
+
+/**
+ * The items of a CSV or JSON lines file, as it is read. Throws the 422 that names the line which is none. `maxBytes`:
+ * longest line.
+ */
+export const readItems = (
+  stream: Readable,
+  { format, maxBytes }: { format: ItemFormat; maxBytes: number },
+): AsyncGenerator<ReadItem> => (format === 'csv' ? readCsv(stream, maxBytes) : readJsonLines(stream, maxBytes))
+
+/** The text of the bytes, piece by piece, without a byte order mark. */
+async function* textOf(stream: Readable): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) yield decoder.decode(chunk, { stream: true })
+    yield decoder.decode()
+  } catch (error) {
+    throw error instanceof TypeError ? fault('The file is not UTF-8 text; save it as UTF-8', 'encoding') : error
+  }
+}
+
+const tooLong = (line: number, maxBytes: number) =>
+  fault(`Line ${line} is longer than an item may be (${byteSize(maxBytes)})`, 'too_long')
+
+async function* linesOf(stream: Readable, maxBytes: number): AsyncGenerator<string> {
+  let rest = ''
+  let line = 1
+  for await (const text of textOf(stream)) {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const one of lines) {
+      yield one
+      line++
+    }
+    if (rest.length > maxBytes) throw tooLong(line, maxBytes)
+  }
+  yield rest
+}
+
+async function* readJsonLines(stream: Readable, maxBytes: number): AsyncGenerator<ReadItem> {
+  let line = 0
+  for await (const text of linesOf(stream, maxBytes)) {
+    line++
+    if (text.trim() === '') continue
+    if (text.length > maxBytes) throw tooLong(line, maxBytes)
+    const item = isDeeperThan(text, maxJsonDepth) ? undefined : parsedJson(text)
+    if (!isObject(item)) {
+      throw fault(`Line ${line} is not a JSON object; expected one object a line, such as {"text": "hello"}`)
+    }
+    yield { item, line }
+  }
+}
+
+/** A column of a CSV file: its name, and whether its cells are JSON. */
+interface Column {
+  name: string
+  isJson: boolean
+}
+
+const columnsOf = (header: string[]): Column[] => {
+  const columns = header.map((cell, at): Column => {
+    const [, name = '', json] = /^(.*?)(:json)?$/s.exec(cell.trim()) ?? []
+    if (name === '') throw fault(`Column ${at + 1} has no name in the first line`)
+    return { name, isJson: json !== undefined }
+  })
+  const seen = new Set<string>()
+  for (const { name } of columns) {
+    if (seen.has(name)) throw fault(`Two columns are called '${name}'`)
+    seen.add(name)
+  }
+  return columns
+}
+
+const itemOf = (cells: string[], columns: Column[], line: number): JsonObject =>
+  Object.fromEntries(
+    columns.flatMap(({ name, isJson }, at): [string, unknown][] => {
+      const cell = cells[at] ?? ''
+      if (!isJson) return [[name, cell]]
+      if (cell.trim() === '') return []
+      const value = isDeeperThan(cell, maxJsonDepth) ? undefined : parsedJson(cell)
+      if (value !== undefined) return [[name, value]]
+      throw fault(
+        `Line ${line}: the cell of column '${name}:json' is not JSON; text stands in quotes there, as in "text"`,
+      )
+    }),
+  )
+
+const csvFault = (error: CsvError, columns: Column[] | undefined, maxBytes: number): AppError => {
+  const line = Number(error.lines ?? 0)
+  switch (error.code) {
+    case 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH':
+      return fault(
+        `Line ${line} has ${(error.record as string[] | undefined)?.length} cells, and the first line ${columns?.length}`,
+      )
+    case 'CSV_MAX_RECORD_SIZE':
+      return tooLong(line, maxBytes)
+    case 'CSV_QUOTE_NOT_CLOSED':
+      return fault(`The quote that opens on line ${line} is never closed`)
+    default:
+      return fault(
+        `Line ${line} is not CSV: a cell with a quote, comma or line break stands in quotes, and a quote is written twice`,
+      )
+  }
+}
+
+async function* readCsv(stream: Readable, maxBytes: number): AsyncGenerator<ReadItem> {
+  const rows = parse({ bom: true, info: true, skip_empty_lines: true, max_record_size: maxBytes })
+  Readable.from(textOf(stream))
+    .on('error', (error) => rows.destroy(error))
+    .pipe(rows)
+  let columns: Column[] | undefined
+  try {
+    for await (const { record, info } of rows as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
+      if (columns) yield { item: itemOf(record, columns, info.lines), line: info.lines }
+      else columns = columnsOf(record)
+    }
+  } catch (error) {
+    throw error instanceof CsvError ? csvFault(error, columns, maxBytes) : error
+  } finally {
+    stream.destroy()
+  }
+}

@@ -1,0 +1,113 @@
+import type { Readable } from 'node:stream'
+import type { Database } from '../../database/database.ts'
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
+import type { FoundCollection } from '../../model/identity.ts'
+import { findFile } from '../../store/files.ts'
+import { resolveFiles } from '../../store/uploads.ts'
+import { resolvedLists } from '../runs/file-paths.ts'
+import { itemFormatOf, readItems } from './item-file.ts'
+
+export type Item = Record<string, unknown>
+
+export interface ItemDeps {
+  database: Database
+  objects: { open(id: string): Promise<{ stream: Readable }> }
+  settings: { maxFanout: number; maxBatchBytes: number; maxInitParamsBytes: number }
+}
+
+/**
+ * The items of a request, whole: those in it, or those of the file that it names. Every one is an object that fits into
+ * `init_params`, its `file_paths` lead to files of the collection. Throws the 422 that names the item or the line.
+ */
+export const itemsOf = async (
+  deps: ItemDeps,
+  collection: FoundCollection,
+  source: { items?: Item[] | undefined; file_path?: string | undefined },
+): Promise<Item[]> => {
+  const items =
+    source.file_path === undefined
+      ? gathered(deps.settings, source.items ?? [])
+      : await itemsOfFile(deps, collection, source.file_path)
+  return withFiles(deps.database, collection, items)
+}
+
+/** Takes items one by one, and refuses the one that is too much. */
+const makeGathering = ({ maxFanout, maxBatchBytes, maxInitParamsBytes }: ItemDeps['settings'], field: string) => {
+  const items: Item[] = []
+  let size = 0
+  return {
+    items,
+    /** `place`: how the item is called in an error. */
+    add(item: Item, loc: (string | number)[], place: string) {
+      if (items.length === maxFanout) {
+        throw invalidField(['body', field], `At most ${maxFanout} items; JETTY_MAX_FANOUT sets the limit`, 'too_many')
+      }
+      const text = JSON.stringify(item)
+      const bytes = Buffer.byteLength(text)
+      if (bytes > maxInitParamsBytes) {
+        throw invalidField(
+          loc,
+          `${place} is larger than init_params may be (${byteSize(maxInitParamsBytes)})`,
+          'too_large',
+        )
+      }
+      if (isDeeperThan(text, maxJsonDepth)) {
+        throw invalidField(loc, `${place} is nested deeper than ${maxJsonDepth} levels`, 'too_deep')
+      }
+      size += bytes
+      if (size > maxBatchBytes) {
+        throw new AppError('too_large', `The items are too large. Maximum allowed size is ${byteSize(maxBatchBytes)}`, {
+          hint: 'Make two batches of it, or raise JETTY_MAX_BATCH_BYTES.',
+        })
+      }
+      items.push(item)
+    },
+  }
+}
+
+const gathered = (settings: ItemDeps['settings'], given: Item[]): Item[] => {
+  const { items, add } = makeGathering(settings, 'items')
+  for (const [at, item] of given.entries()) add(item, ['body', 'items', at], `Item ${at}`)
+  return items
+}
+
+const itemsOfFile = async (
+  { database, objects, settings }: ItemDeps,
+  collection: FoundCollection,
+  given: string,
+): Promise<Item[]> => {
+  const loc = ['body', 'file_path']
+  const path = (await resolveFiles(database, collection.id, [given])).get(given)
+  const file = path === undefined ? undefined : await findFile(database, path)
+  if (!file) {
+    const message = `There is no file '${given}' in collection '${collection.name}'; give a path or an id as an upload answered it`
+    throw invalidField(loc, message, 'file_missing')
+  }
+  const format = itemFormatOf(file)
+  if (!format) {
+    const message = `'${file.name}' is neither CSV (.csv) nor JSON lines (.jsonl)`
+    throw invalidField(loc, message, 'file_invalid')
+  }
+  const { items, add } = makeGathering(settings, 'file_path')
+  const { stream } = await objects.open(file.object)
+  for await (const { item, line } of readItems(stream, { format, maxBytes: settings.maxInitParamsBytes })) {
+    add(item, loc, `Line ${line}`)
+  }
+  if (items.length === 0) throw invalidField(loc, `'${file.name}' has no items`, 'too_few')
+  return items
+}
+
+/** The items with every entry of their `file_paths` as a storage path, as in the `init_params` of a run. */
+const withFiles = async (database: Database, collection: FoundCollection, items: Item[]): Promise<Item[]> => {
+  const lists = items.flatMap(({ file_paths: given }, at) =>
+    Array.isArray(given) && given.length > 0 ? [{ given, loc: ['body', 'items', at, 'file_paths'] }] : [],
+  )
+  if (lists.length === 0) return items
+  const resolved = await resolvedLists(database, collection, lists)
+  let next = 0
+  return items.map((item) =>
+    Array.isArray(item.file_paths) && item.file_paths.length > 0 ? { ...item, file_paths: resolved[next++] } : item,
+  )
+}
