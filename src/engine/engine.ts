@@ -10,6 +10,7 @@ import type { RecordedCall, Recording } from './call-record.ts'
 import type { EngineLimits } from './context.ts'
 import type { JournalStatistics } from './journal.ts'
 import { makeEngine } from './make-engine.ts'
+import type { Planned } from './preflight.ts'
 import type { RecordStatistics } from './record-lane.ts'
 import type { RunRequest, StartedRun } from './start.ts'
 
@@ -33,6 +34,8 @@ export interface Engine {
   recording(): Recording | 'full'
   /** Calls back when something of a run was written by this process; gives the function that ends it. */
   watch(runKey: string, onChange: () => void): () => void
+  /** Refuses runs that could not begin, before anything of them is written down; throws `invalid`, `model_unavailable`. */
+  preflight(planned: Planned): Promise<void>
   /** What is wrong with a workflow, and what may be: for the one who is writing it. */
   check(workflow: Workflow): string[]
   /** Resolves when every start that is under way now has been written down or refused. */

@@ -15,6 +15,7 @@ import { listen } from './listen.ts'
 import { makeModelRules } from './model-rules.ts'
 import { wakeAllDue } from './park.ts'
 import { patient } from './patient.ts'
+import { preflight } from './preflight.ts'
 import { makePrograms, shownDefinition } from './programs.ts'
 import { openRecordLane } from './record-lane.ts'
 import { collectRequests, settle } from './requests.ts'
@@ -220,6 +221,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
         if (set.size === 0) watchers.delete(runKey)
       }
     },
+    preflight: (planned) => preflight(starter, planned),
     check(workflow) {
       const program = programs.compile(JSON.stringify(workflow))
       return [
