@@ -3,10 +3,9 @@ import { AppError } from '../lib/errors.ts'
 import { timestamp } from '../lib/time.ts'
 import { findFile } from '../store/files.ts'
 import { stepFilePath } from '../store/storage-path.ts'
-import type { EngineContext, LiveRun } from './context.ts'
+import type { EngineContext, LiveRun, Place } from './context.ts'
 import type { FileRow } from './journal-entry.ts'
 import { stepModels } from './model-rules.ts'
-import type { ProgramStep } from './program.ts'
 import type { LogEvent } from './step-record.ts'
 
 /** What a step has put aside, to be recorded together with its outputs. */
@@ -27,7 +26,7 @@ export const warningEvent = (message: string, attributes: Record<string, unknown
 export const activityContext = (
   engine: EngineContext,
   run: LiveRun,
-  step: ProgramStep,
+  place: Place,
   side: StepSide,
   attempt: number,
   timeLimitSeconds: number,
@@ -42,8 +41,8 @@ export const activityContext = (
       task: run.task,
       author: run.author,
     },
-    step: { name: step.name, seq: step.seq, attempt, started: run.started ?? new Date(), timeLimitSeconds },
-    idempotencyKey: `${run.key}/${step.seq}`,
+    step: { name: place.name, seq: place.seq, attempt, started: place.started ?? new Date(), timeLimitSeconds },
+    idempotencyKey: `${run.key}/${place.seq}`,
     initParams: run.initParams,
     env: (name) => run.environment.get(name),
     files: {
@@ -52,7 +51,7 @@ export const activityContext = (
         const bytes = typeof file.body === 'string' ? Buffer.from(run.environment.scrub.text(file.body)) : file.body
         const stored = await engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER })
         const index = side.files.length
-        const path = stepFilePath({ ...run, step: step.name, index, name: file.name })
+        const path = stepFilePath({ ...run, step: place.name, index, name: file.name })
         side.files.push({ path, object: stored.id, name: file.name, contentType: file.content_type, size: stored.size })
         return mediaObject(path, file.name, file.content_type, stored.size)
       },

@@ -8,7 +8,7 @@ import type { ObjectStore } from '../store/objects/objects.ts'
 import type { Environment } from './environment.ts'
 import type { Journal } from './journal.ts'
 import type { ModelRules } from './model-rules.ts'
-import type { Program } from './program.ts'
+import type { Program, ProgramStep } from './program.ts'
 import type { Slots } from './slots.ts'
 import type { SuspectGates } from './suspects.ts'
 
@@ -68,19 +68,39 @@ export interface LiveRun {
   depth: number
   /** Key of the run whose recorded results it takes in the place of the world's. */
   replayOf: string | null
-  /** The step to execute next, and which attempt of it that is. */
+  /** Index in the program of the step to carry out next, and its place in the order of execution (`steps.seq`). */
   next: number
+  seq: number
+  /** Which attempt of that step comes, and when the step started first, if it has. */
   attempt: number
-  /** When that step started first, if it has. */
   started: Date | undefined
+  /** See work-time.ts. */
   workMs: number
+  working: number
+  workedUntilMs: number
   deaths: number
-  /** Recorded steps that later ones read. */
+  /** Recorded steps that later ones read, by their index in the program. */
   results: Map<number, StepResult>
   /** Somebody asked for this end. */
   requested: RunStatus | undefined
-  /** Ends whatever the run is executing or waiting for right now. */
-  interrupt: (() => void) | undefined
+  /** The first step that failed while others were still at work. */
+  failure: { name: string; message: string } | undefined
+  /** Each ends something that the run is executing or waiting for right now. */
+  interrupts: Set<() => void>
+}
+
+/** A step at its place in the order of execution. */
+export interface Place {
+  step: ProgramStep
+  /** Where it is recorded: 0-based, in the order of execution. */
+  seq: number
+  /** What it is recorded as: the name of the step, from the second turn of a loop on with `__<turn>`. */
+  name: string
+  /** 1-based turn of the loop that it stands in. */
+  turn: number
+  attempt: number
+  /** When it started first, if it has. */
+  started: Date | undefined
 }
 
 /** What a recorded step offers to later ones, as JSON text until it is read. */

@@ -15,7 +15,7 @@ export const drain = async (
   dispatcher?.stopPolling()
   const deadline = Date.now() + seconds * 1000
   while (engine.slots.used > 0 && Date.now() < deadline) await pause(20)
-  for (const run of engine.live.values()) run.interrupt?.()
+  for (const run of engine.live.values()) for (const interrupt of [...run.interrupts]) interrupt()
   while (engine.live.size > 0 && Date.now() < deadline + 1_000) await pause(5)
   await engine.journal.idle()
   if (!dispatcher) return

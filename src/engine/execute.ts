@@ -10,7 +10,7 @@ import {
 import { AppError, messageOf } from '../lib/errors.ts'
 import { issueText } from '../lib/issue-text.ts'
 import { isObject } from '../lib/json-object.ts'
-import type { LiveRun } from './context.ts'
+import type { LiveRun, Place } from './context.ts'
 import type { ProgramStep } from './program.ts'
 
 /** Tries of one step while its failures are of the kind that trying again can help. */
@@ -19,9 +19,9 @@ const firstBackoffMs = 500
 const longestBackoffMs = 60_000
 
 export interface Execution {
-  step: ProgramStep
-  parameters: Record<string, unknown>
   run: LiveRun
+  place: Place
+  parameters: Record<string, unknown>
   /** Seconds; reaching it fails the step. */
   timeLimit: { seconds: number; of: 'step' | 'run' }
   context(attempt: number, signal: () => AbortSignal): ActivityContext
@@ -68,25 +68,28 @@ export class Interrupted extends AppError {
  * ends this at once, whether or not the activity listens.
  */
 export const executeActivity = async (execution: Execution): Promise<ActivityResult> => {
-  const { step, run, timeLimit } = execution
+  const { run, place, timeLimit } = execution
+  const { step } = place
   const parameters = checkParameters(step, execution.parameters)
   const over = lazyAbort()
   let timer: NodeJS.Timeout | undefined
+  let interrupt = () => {}
   const outcome = new Promise<ActivityResult>((resolve, reject) => {
     const stop = (reason: AppError) => {
       reject(reason)
       over.abort()
     }
     timer = setTimeout(() => stop(timedOut(step, timeLimit)), timeLimit.seconds * 1000)
-    run.interrupt = () => stop(new Interrupted(step.name))
-    if (run.requested) run.interrupt()
+    interrupt = () => stop(new Interrupted(step.name))
+    run.interrupts.add(interrupt)
+    if (run.requested) interrupt()
     attempts(execution, parameters, over).then(resolve, reject)
   })
   try {
     return await outcome
   } finally {
     clearTimeout(timer)
-    run.interrupt = undefined
+    run.interrupts.delete(interrupt)
   }
 }
 
@@ -122,10 +125,10 @@ const attempts = async (
   parameters: Record<string, unknown>,
   over: ReturnType<typeof lazyAbort>,
 ): Promise<ActivityResult> => {
-  const { step, run } = execution
+  const { step } = execution.place
   for (let tries = 1; ; tries++) {
     try {
-      const result = await step.activity.run(parameters, execution.context(run.attempt, over.signal))
+      const result = await step.activity.run(parameters, execution.context(execution.place.attempt, over.signal))
       if (isWait(result) || isObject(result)) return result
       throw new AppError('activity_failed', `Activity ${step.activity.name} gave no object as outputs`)
     } catch (thrown) {
@@ -134,12 +137,13 @@ const attempts = async (
       const backoff = firstBackoffMs * 4 ** (tries - 1) * (0.8 + Math.random() * 0.4)
       const milliseconds = Math.min((error.retryAfterSeconds ?? 0) * 1000 || backoff, longestBackoffMs)
       await delay(milliseconds, undefined, { signal: over.signal() })
-      run.attempt++
+      execution.place.attempt++
     }
   }
 }
 
-const isWait = (result: ActivityResult): boolean =>
+/** Does an activity ask to wait, instead of giving outputs? */
+export const isWait = (result: ActivityResult): result is WaitUntil | WaitForRuns | WaitForDecision =>
   result instanceof WaitUntil || result instanceof WaitForRuns || result instanceof WaitForDecision
 
 /** Whatever an activity threw, as a failure of the step: its own sentence is kept. */

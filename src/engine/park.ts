@@ -1,41 +1,39 @@
 import { randomUUID } from 'node:crypto'
 import type { Queries } from '../database/database.ts'
-import type { EngineContext, LiveRun } from './context.ts'
 import { enqueueLease } from './dbos.ts'
 import { Interrupted } from './execute.ts'
-import type { LeaseRef, StepRow } from './journal-entry.ts'
+import type { StepAtWork } from './step.ts'
 
 /** A wait of this length or more leaves memory: the run is parked, and comes back as a queued one. */
 const parkFromMs = 60_000
 
 /** Waits for `until` holding no slot. `over`: record the outputs; otherwise the run has left this process. */
-export const wait = async (waiting: {
-  engine: EngineContext
-  lease: LeaseRef
-  run: LiveRun
-  row: StepRow
-  until: Date
-  writeStart: () => Promise<void>
-}): Promise<'over' | 'parked' | 'released'> => {
-  const { engine, lease, run, row, until } = waiting
+export const waitUntil = async (work: StepAtWork, until: Date): Promise<'over' | 'parked' | 'released'> => {
+  const { engine, run, row, startRow } = work
   const left = until.getTime() - Date.now()
   if (left <= 0) return 'over'
-  if (left >= parkFromMs) {
-    await engine.journal.add({ lease, step: row, park: { runKey: run.key, wakeMs: until.getTime() } })
-    return 'parked'
-  }
-  if (left > 100) void waiting.writeStart().catch(() => {})
+  row.wakeMs = until.getTime()
+  if (left >= parkFromMs) return park(work, until.getTime())
+  if (left > 100) void startRow.write().catch(() => {})
   let timer: NodeJS.Timeout | undefined
+  let interrupt = () => {}
   const rang = await new Promise<boolean>((resolve) => {
     timer = setTimeout(() => resolve(true), left)
-    run.interrupt = () => resolve(false)
+    interrupt = () => resolve(false)
+    run.interrupts.add(interrupt)
     if (run.requested || engine.stopping.aborted) resolve(false)
   })
   clearTimeout(timer)
-  run.interrupt = undefined
+  run.interrupts.delete(interrupt)
   if (rang) return 'over'
-  if (run.requested) throw new Interrupted(row.name)
+  if (run.requested || run.failure) throw new Interrupted(row.name)
   return 'released'
+}
+
+/** Writes down what the step waits for, and leaves the run to whoever wakes it. */
+export const park = async ({ engine, lease, run, row }: StepAtWork, wakeMs: number): Promise<'parked'> => {
+  await engine.journal.add({ lease, step: row, park: { runKey: run.key, wakeMs } })
+  return 'parked'
 }
 
 const wokenAtOnce = 100

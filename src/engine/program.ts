@@ -24,7 +24,8 @@ export interface Binding {
 }
 
 export interface ProgramStep {
-  seq: number
+  /** Its place in the program. */
+  index: number
   name: string
   /** As written in the workflow. */
   config: Record<string, unknown>
@@ -47,7 +48,7 @@ export interface Program {
   problems: string[]
   /** Step → the last step that reads its inputs or outputs: until then they are kept at hand. */
   lastReader: Map<number, number>
-  seqOf: Map<string, number>
+  indexOf: Map<string, number>
 }
 
 const sections = new Set(['inputs', 'outputs', 'config', 'status', 'error'])
@@ -62,19 +63,19 @@ export const compileWorkflow = (workflow: Workflow, activities: ActivityRegistry
   const problems: string[] = []
   const configs = workflow.step_configs ?? {}
   const names = workflow.steps ?? []
-  const seqOf = new Map<string, number>()
-  names.forEach((name, seq) => {
+  const indexOf = new Map<string, number>()
+  names.forEach((name, index) => {
     if (!stepNamePattern.test(name) || reservedStepNames.includes(name)) {
       problems.push(
         `Step name '${name}' is not allowed: expected a letter or underscore, then letters, digits, '_' or '-', at most 64, and neither init_params nor env`,
       )
     }
-    if (seqOf.has(name)) problems.push(`Step '${name}' is listed twice in steps`)
-    else seqOf.set(name, seq)
+    if (indexOf.has(name)) problems.push(`Step '${name}' is listed twice in steps`)
+    else indexOf.set(name, index)
   })
 
   const steps: ProgramStep[] = []
-  names.forEach((name, seq) => {
+  names.forEach((name, index) => {
     const config = Object.hasOwn(configs, name) ? configs[name] : undefined
     if (!isObject(config)) {
       problems.push(`Step '${name}' has no entry in step_configs`)
@@ -88,18 +89,18 @@ export const compileWorkflow = (workflow: Workflow, activities: ActivityRegistry
       return
     }
     const report: Report = (problem) => problems.push(`Step '${name}': ${problem}`)
-    steps.push(compileStep(name, seq, config, activity, rootsBefore(seq, seqOf), seqOf, report))
+    steps.push(compileStep(name, index, config, activity, rootsBefore(index, indexOf), indexOf, report))
   })
 
   const lastReader = new Map<number, number>()
   for (const step of steps) {
     for (const root of step.bindings.flatMap(readsOf).map((path) => path.root)) {
-      const seq = seqOf.get(root)
-      if (seq !== undefined) lastReader.set(seq, step.seq)
+      const index = indexOf.get(root)
+      if (index !== undefined) lastReader.set(index, step.index)
     }
   }
   const askingSteps = steps.filter(({ activity }) => activity.asks)
-  return { steps, askingSteps, initParams: workflow.init_params ?? {}, problems, lastReader, seqOf }
+  return { steps, askingSteps, initParams: workflow.init_params ?? {}, problems, lastReader, indexOf }
 }
 
 export const readsOf = (binding: Binding): Path[] => [
@@ -107,15 +108,15 @@ export const readsOf = (binding: Binding): Path[] => [
   ...(binding.fallback ? pathsOf(binding.fallback) : []),
 ]
 
-/** What the step at `seq` may refer to: init_params, env, and the steps before it. */
-const rootsBefore = (seq: number, seqOf: Map<string, number>): Roots => ({
-  known: (root) => reservedStepNames.includes(root) || (seqOf.get(root) ?? seq) < seq,
+/** What the step at `index` may refer to: init_params, env, and the steps before it. */
+const rootsBefore = (index: number, indexOf: Map<string, number>): Roots => ({
+  known: (root) => reservedStepNames.includes(root) || (indexOf.get(root) ?? index) < index,
   problem(path) {
     if (reservedStepNames.includes(path.root)) return undefined
-    const target = seqOf.get(path.root)
+    const target = indexOf.get(path.root)
     if (target === undefined) return `unknown reference '${path.text}': there is no step '${path.root}'`
-    if (target === seq) return `'${path.text}' refers to the step itself`
-    if (target > seq) return `'${path.text}' refers to a step that runs later`
+    if (target === index) return `'${path.text}' refers to the step itself`
+    if (target > index) return `'${path.text}' refers to a step that runs later`
     const first = path.segments[0]
     return first && !(first.kind === 'name' && sections.has(first.name))
       ? `unknown reference '${path.text}': after a step's name expected one of ${[...sections].join(', ')}`
@@ -125,11 +126,11 @@ const rootsBefore = (seq: number, seqOf: Map<string, number>): Roots => ({
 
 const compileStep = (
   name: string,
-  seq: number,
+  index: number,
   config: Record<string, unknown>,
   activity: Activity,
   roots: Roots,
-  seqOf: Map<string, number>,
+  indexOf: Map<string, number>,
   report: Report,
 ): ProgramStep => {
   const warnings: string[] = []
@@ -143,19 +144,19 @@ const compileStep = (
   const paths = bindings.flatMap(readsOf)
   const listed = Array.isArray(config.depends_on) ? config.depends_on : []
   for (const other of listed) {
-    if (typeof other !== 'string' || (seqOf.get(other) ?? seq) >= seq) {
+    if (typeof other !== 'string' || (indexOf.get(other) ?? index) >= index) {
       report(`depends_on names ${JSON.stringify(other)}, which is no step before this one`)
     }
   }
   const dependsOn = [...paths.map((path) => path.root), ...listed.filter((other) => typeof other === 'string')]
   const timeout = config.timeout_sec
   return {
-    seq,
+    index,
     name,
     config,
     activity,
     bindings,
-    dependsOn: [...new Set(dependsOn)].filter((root) => seqOf.has(root)),
+    dependsOn: [...new Set(dependsOn)].filter((root) => indexOf.has(root)),
     timeoutSeconds: typeof timeout === 'number' && timeout > 0 ? timeout : undefined,
     warnings,
     usesEnvironment: paths.some((path) => path.root === 'env'),

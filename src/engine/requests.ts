@@ -47,7 +47,7 @@ export const deliverRequest = (engine: EngineContext, runKey: string, status: Ru
   const run = engine.live.get(runKey)
   if (!run || run.requested) return
   run.requested = status
-  run.interrupt?.()
+  for (const interrupt of [...run.interrupts]) interrupt()
 }
 
 /** The fallback for lost notifications: flagged runs under the given leases. */

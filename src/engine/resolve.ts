@@ -1,7 +1,9 @@
 import { asText } from '../lib/as-text.ts'
 import { AppError } from '../lib/errors.ts'
+import type { LiveRun } from './context.ts'
 import { type Path, type Reading, readPath } from './paths.ts'
 import type { Binding, ProgramStep } from './program.ts'
+import { sectionsOf } from './results.ts'
 import type { Source } from './source.ts'
 
 /** What the roots of paths stand for while one step is resolved. */
@@ -26,6 +28,26 @@ export const resolveStep = (step: ProgramStep, scope: Scope): Resolved => {
     if (value !== undefined) parameters.push([binding.parameter, value])
   }
   return { parameters: Object.fromEntries(parameters), warnings }
+}
+
+/** The parameters of a step of a run, and their JSON text as it may be shown. */
+export const resolveParameters = (run: LiveRun, step: ProgramStep): Resolved & { shown: string } => {
+  const scope: Scope = {
+    initParams: run.initParams,
+    step: (name) => sectionsOf(run, name),
+    env: (name) => run.environment.get(name),
+  }
+  const { parameters, warnings } = resolveStep(step, scope)
+  const visible = step.usesEnvironment
+    ? resolveStep(step, { ...scope, env: (name) => (run.environment.get(name) === undefined ? undefined : '***') })
+        .parameters
+    : parameters
+  const masked = step.activity.secret.filter((name) => visible[name] !== undefined).map((name) => [name, '***'])
+  return {
+    parameters,
+    warnings,
+    shown: run.environment.scrub.json(masked.length > 0 ? { ...visible, ...Object.fromEntries(masked) } : visible),
+  }
 }
 
 const resolveBinding = (step: ProgramStep, binding: Binding, scope: Scope, warnings: string[]): unknown => {

@@ -1,6 +1,7 @@
 import type { Queries } from '../database/database.ts'
 import { batched } from '../lib/batch.ts'
 import type { EngineContext, LiveRun, StepResult } from './context.ts'
+import type { ProgramStep } from './program.ts'
 
 interface Wanted {
   runKey: string
@@ -32,27 +33,31 @@ export const makeResultReader = (database: Queries): EngineContext['results'] =>
   return (runKey, seq) => read({ runKey, seq })
 }
 
-/** Brings earlier steps' records back into memory, after a restart or when they were too large to keep. */
-export const loadResults = async (engine: EngineContext, run: LiveRun, seqs: number[]): Promise<void> => {
-  const results = await Promise.all(seqs.map((seq) => engine.results(run.key, seq)))
-  seqs.forEach((seq, at) => {
+/** The earlier steps that a step reads and that are not in memory. */
+export const missingResults = (run: LiveRun, step: ProgramStep): number[] =>
+  step.dependsOn.map((name) => run.program.indexOf.get(name) ?? -1).filter((index) => !run.results.has(index))
+
+/** Brings earlier steps' records back into memory, after a restart. */
+export const loadResults = async (engine: EngineContext, run: LiveRun, indexes: number[]): Promise<void> => {
+  const results = await Promise.all(indexes.map((index) => engine.results(run.key, index)))
+  indexes.forEach((index, at) => {
     const result = results[at]
     if (result) {
       const { inputs, outputs, status, error } = result
-      run.results.set(seq, { inputs, outputs, status, error })
+      run.results.set(index, { inputs, outputs, status, error })
     }
   })
 }
 
 /** What a path that starts with a step's name reads: parsed when it is first asked for. */
 export const sectionsOf = (run: LiveRun, name: string): unknown => {
-  const seq = run.program.seqOf.get(name)
-  const result = seq === undefined ? undefined : run.results.get(seq)
-  if (!result || seq === undefined) return undefined
+  const index = run.program.indexOf.get(name)
+  const result = index === undefined ? undefined : run.results.get(index)
+  if (!result || index === undefined) return undefined
   result.value ??= {
     inputs: parse(result.inputs),
     outputs: parse(result.outputs),
-    config: run.program.steps[seq]?.config ?? {},
+    config: run.program.steps[index]?.config ?? {},
     status: result.status,
     error: (parse(result.error) as { message?: string } | null)?.message ?? null,
   }

@@ -129,11 +129,15 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
             next: 0,
             attempt: 1,
             started: undefined,
+            seq: 0,
             workMs: 0,
             deaths: 0,
             results: new Map(),
+            working: 0,
+            workedUntilMs: 0,
             requested: undefined,
-            interrupt: undefined,
+            failure: undefined,
+            interrupts: new Set(),
           }),
         )
       } else await starter.enqueue({ run, files })

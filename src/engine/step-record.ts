@@ -1,5 +1,8 @@
 import { AppError } from '../lib/errors.ts'
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
+import type { StepSide } from './activity-context.ts'
+import type { LiveRun, Place } from './context.ts'
+import type { StepRow } from './journal-entry.ts'
 
 /** A warning or message on the trajectory that does not follow from the steps themselves. */
 export interface LogEvent {
@@ -17,9 +20,34 @@ export interface StepOutcome {
   error: AppError | undefined
 }
 
-/** The status a run ends with when its last step went so. */
-export const endOf = (outcome: StepOutcome, last: boolean): RunStatus | undefined =>
-  outcome.status === 'completed' ? (last ? 'completed' : undefined) : outcome.status
+/** The row of a step that has just begun. */
+export const rowOf = (run: LiveRun, place: Place): StepRow => ({
+  runKey: run.key,
+  taskId: run.taskId,
+  seq: place.seq,
+  name: place.name,
+  status: 'running',
+  attempt: place.attempt,
+  inputs: null,
+  outputs: null,
+  inputsPayload: null,
+  outputsPayload: null,
+  error: null,
+  warnings: null,
+  origin: null,
+  workMs: run.workMs,
+  startedMs: place.started?.getTime() ?? Date.now(),
+  wakeMs: null,
+  endedMs: null,
+})
+
+/** What the error of a run says that ended because somebody asked for it. */
+export const requestedError = (status: RunStatus): string | null =>
+  status === 'cancelled' ? 'Cancelled on request' : status === 'failed' ? 'Marked as failed on request' : null
+
+/** Warnings as they stand in the step's row. */
+export const warningsText = (run: LiveRun, side: StepSide): string | null =>
+  side.warnings.length === 0 ? null : run.environment.scrub.json(side.warnings)
 
 /** Outputs as JSON text. A value above the limit fails its step with a clear text; it never fails the batch. */
 export const checkSize = (text: string, limit: number, step: string): string => {

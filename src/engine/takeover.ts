@@ -194,6 +194,7 @@ const giveUp = async (engine: EngineContext, lease: LocalLease, open: OpenRun): 
 const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun> => {
   const [collection = '', task = ''] = open.name.split('/')
   const begun = open.seq !== null && !open.step_ended
+  const next = open.seq === null ? 0 : begun ? open.seq : open.seq + 1
   return {
     key: open.id,
     trajectoryId: open.trajectory_id,
@@ -207,13 +208,17 @@ const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun>
     environment: await engine.environments.of(open.environment_id, open.sealed_secrets, open.id),
     depth: open.depth,
     replayOf: open.replay_of,
-    next: open.seq === null ? 0 : begun ? open.seq : open.seq + 1,
+    next,
+    seq: next,
     attempt: begun ? (open.attempt ?? 1) + (open.waiting ? 0 : 1) : 1,
     started: begun ? (open.started_at ?? undefined) : undefined,
     workMs: open.work_ms ?? 0,
+    working: 0,
+    workedUntilMs: 0,
     deaths: open.deaths,
     results: new Map(),
     requested: open.requested_status ?? undefined,
-    interrupt: undefined,
+    failure: undefined,
+    interrupts: new Set(),
   }
 }

@@ -1,0 +1,64 @@
+import { AppError } from '../lib/errors.ts'
+import { stepFailed } from '../model/step-failed.ts'
+import type { RunStatus } from '../model/workflow.ts'
+import { placeValue } from '../store/payloads.ts'
+import type { LiveRun, Place } from './context.ts'
+import { Fenced } from './journal.ts'
+import type { Entry } from './journal-entry.ts'
+import type { StepAtWork } from './step.ts'
+import { errorRecord, requestedError, type StepOutcome, warningsText } from './step-record.ts'
+
+/** What becomes of the run when a step has gone so: the status it ends with, or undefined where it goes on. */
+export type Conclude = (place: Place, outcome: StepOutcome) => RunStatus | undefined
+
+/** A step that is on disk. */
+export interface Recorded {
+  outcome: StepOutcome
+  /** The end of the run, which was written with it. */
+  end: RunStatus | undefined
+}
+
+/** Writes a finished step down, and with the last one the end of the run. */
+export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclude: Conclude): Promise<Recorded> => {
+  const { engine, lease, run, place, row, side } = work
+  const scrub = run.environment.scrub.text
+  const outputs = await placeValue(engine.database, run.key, outcome.outputs)
+  const end = conclude(place, outcome)
+  row.status = outcome.status
+  row.outputs = outputs.text
+  row.outputsPayload = outputs.payload
+  row.error = outcome.error ? errorRecord(outcome.error, scrub) : null
+  row.warnings = warningsText(run, side)
+  row.workMs = run.workMs
+  row.wakeMs = null
+  row.endedMs = Date.now()
+  const entry: Entry = { lease, step: row, files: side.files, collectionId: run.collectionId }
+  if (end) entry.end = { runKey: run.key, ...endOf(run, end, place, outcome), endedMs: row.endedMs }
+  try {
+    await engine.journal.add(entry)
+  } catch (error) {
+    if (error instanceof Fenced || outcome.status !== 'completed') throw error
+    const refused = new AppError('activity_failed', `The outputs of step '${place.name}' could not be stored`, {
+      cause: error,
+    })
+    return recordStep(work, { status: 'failed', outputs: null, error: refused }, conclude)
+  }
+  if (entry.end) engine.onEnd(run.key)
+  else remember(run, place, work, outcome)
+  return { outcome, end: entry.end?.status }
+}
+
+const endOf = (run: LiveRun, end: RunStatus, place: Place, outcome: StepOutcome) => {
+  const status = run.requested && end !== 'completed' ? run.requested : end
+  if (status === 'completed') return { status, error: null }
+  if (run.requested || status !== 'failed') return { status, error: requestedError(status) }
+  const failure = run.failure ?? { name: place.name, message: outcome.error?.message ?? '' }
+  return { status, error: run.environment.scrub.text(stepFailed(failure.name, failure.message)) }
+}
+
+/** Keeps what later steps read. */
+const remember = (run: LiveRun, { step }: Place, { row }: StepAtWork, outcome: StepOutcome): void => {
+  const { index } = step
+  if ((run.program.lastReader.get(index) ?? -1) <= index) return
+  run.results.set(index, { inputs: row.inputs, outputs: outcome.outputs, status: outcome.status, error: row.error })
+}

@@ -1,0 +1,177 @@
+import type { ActivityResult, Json } from '../activities/activity.ts'
+import { placeValue } from '../store/payloads.ts'
+import { activityContext, type StepSide, warningEvent } from './activity-context.ts'
+import type { EngineContext, LiveRun, Place } from './context.ts'
+import { asStepError, executeActivity, Interrupted, isWait } from './execute.ts'
+import { confirmLease } from './heartbeat.ts'
+import { Fenced } from './journal.ts'
+import type { Entry, LeaseRef, StepRow } from './journal-entry.ts'
+import { type Conclude, type Recorded, recordStep } from './record-step.ts'
+import { resolveParameters } from './resolve.ts'
+import { loadResults, missingResults } from './results.ts'
+import { checkSize, rowOf, type StepOutcome, warningsText } from './step-record.ts'
+import { suspectedFrom } from './suspects.ts'
+import { type Left, waitOut } from './waits.ts'
+import { beginWork, endWork } from './work-time.ts'
+
+/** A step that is still running after this long gets a start row, so that it can be seen. */
+const startRowAfterMs = 100
+
+/** One step of a run that is being carried out, and what will be recorded of it. */
+export interface StepAtWork {
+  engine: EngineContext
+  lease: LeaseRef
+  run: LiveRun
+  place: Place
+  row: StepRow
+  side: StepSide
+  startRow: StartRow
+}
+
+/**
+ * Resolve → execute → record, in this order; resolves when the record is on disk. `conclude` says what becomes of the
+ * run with it. Throws Fenced when somebody else has the run by now.
+ */
+export const carryOut = async (
+  engine: EngineContext,
+  lease: LeaseRef,
+  run: LiveRun,
+  place: Place,
+  conclude: Conclude,
+): Promise<Recorded | Left> => {
+  const side: StepSide = { files: [], warnings: place.step.warnings.map((text) => warningEvent(text)) }
+  const row = rowOf(run, place)
+  const startRow = startRowOf(engine, lease, run, row, side)
+  const work: StepAtWork = { engine, lease, run, place, row, side, startRow }
+  const leaveGate = run.deaths >= suspectedFrom ? await engine.suspects.enter(run.deaths) : undefined
+  try {
+    const outcome = await outcomeOf(work, leaveGate)
+    if (typeof outcome === 'string') return outcome
+    startRow.withdraw()
+    return await recordStep(work, outcome, conclude)
+  } finally {
+    leaveGate?.()
+  }
+}
+
+/** How the step goes: never throws but for Fenced. */
+const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | Left> => {
+  const { engine, run, place, row, startRow } = work
+  try {
+    const outputs = await outputsOf(work, leaveGate)
+    if (typeof outputs === 'string') return outputs
+    const text = checkSize(run.environment.scrub.json(outputs), engine.limits.maxOutputBytes, place.name)
+    return { status: 'completed', outputs: text, error: undefined }
+  } catch (thrown) {
+    if (thrown instanceof Fenced) throw thrown
+    const isStopped = run.requested !== undefined || run.failure !== undefined
+    if (thrown instanceof Interrupted && !isStopped) return 'released'
+    const error = asStepError(thrown)
+    if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
+    const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
+    return { status: isCancelled ? 'cancelled' : 'failed', outputs: null, error }
+  } finally {
+    row.attempt = place.attempt
+    startRow.cancel()
+  }
+}
+
+/** Executes it, and waits for what it asks to wait for; a wait holds nothing. */
+const outputsOf = async (
+  work: StepAtWork,
+  leaveGate: (() => void) | undefined,
+): Promise<Record<string, Json> | Left> => {
+  for (;;) {
+    const result = await executeInSlot(work)
+    if (result === 'released' || !isWait(result)) return result
+    leaveGate?.()
+    work.startRow.cancel()
+    work.row.attempt = work.place.attempt
+    const waited = await waitOut(work, result)
+    if (waited !== 'again') return waited
+  }
+}
+
+const executeInSlot = async (work: StepAtWork): Promise<ActivityResult | 'released'> => {
+  const { engine, run } = work
+  const slot = engine.slots.acquire()
+  if (slot) await slot
+  beginWork(run)
+  try {
+    return engine.stopping.aborted ? 'released' : await execute(work)
+  } finally {
+    endWork(run)
+    engine.slots.release()
+  }
+}
+
+const execute = async (work: StepAtWork): Promise<ActivityResult> => {
+  const { engine, lease, run, place, row, side, startRow } = work
+  place.started ??= new Date()
+  row.startedMs = place.started.getTime()
+  const missing = missingResults(run, place.step)
+  if (missing.length > 0) await loadResults(engine, run, missing)
+  const resolved = resolveParameters(run, place.step)
+  for (const text of resolved.warnings) side.warnings.push(warningEvent(text))
+  const inputs = await placeValue(engine.database, run.key, resolved.shown)
+  row.inputs = inputs.text
+  row.inputsPayload = inputs.payload
+  if (run.deaths >= suspectedFrom) await startRow.write()
+  else startRow.writeSoon()
+  await confirmLease(engine, lease)
+  const timeLimit = timeLimitOf(engine, run, place)
+  return executeActivity({
+    run,
+    place,
+    parameters: resolved.parameters,
+    timeLimit,
+    context(attempt, signal) {
+      discardFiles(engine, side) // of a try that failed
+      return activityContext(engine, run, place, side, attempt, timeLimit.seconds, signal)
+    },
+  })
+}
+
+const discardFiles = (engine: EngineContext, side: StepSide): void => {
+  if (side.files.length === 0) return
+  const objects = side.files.splice(0).map((file) => file.object)
+  void engine.objects.remove(objects).catch(() => {})
+}
+
+const timeLimitOf = (engine: EngineContext, run: LiveRun, { step }: Place) => {
+  const { stepTimeoutSeconds, runTimeoutSeconds } = engine.limits
+  const seconds = step.timeoutSeconds ?? step.activity.timeoutSeconds ?? stepTimeoutSeconds
+  const left = Math.max(0, runTimeoutSeconds - run.workMs / 1000)
+  return left < seconds ? { seconds: left, of: 'run' as const } : { seconds, of: 'step' as const }
+}
+
+/** The record of a step that is still running: quick ones never get it. */
+export interface StartRow {
+  write(): Promise<void>
+  /** Writes it if the step is still running in a moment. */
+  writeSoon(): void
+  cancel(): void
+  /** The completion has overtaken it. */
+  withdraw(): void
+}
+
+const startRowOf = (engine: EngineContext, lease: LeaseRef, run: LiveRun, row: StepRow, side: StepSide): StartRow => {
+  let entry: Entry | undefined
+  let timer: NodeJS.Timeout | undefined
+  const withdraw = () => {
+    if (entry) engine.journal.withdraw(entry)
+  }
+  const write = () => {
+    withdraw()
+    entry = { lease, step: { ...row, warnings: warningsText(run, side) } }
+    return engine.journal.add(entry)
+  }
+  return {
+    write,
+    writeSoon() {
+      timer = setTimeout(() => void write().catch(() => {}), startRowAfterMs)
+    },
+    cancel: () => clearTimeout(timer),
+    withdraw,
+  }
+}
