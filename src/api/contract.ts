@@ -1,4 +1,5 @@
 import { auditContract } from './audit/contract.ts'
+import { batchesContract } from './batches/contract.ts'
 import { collectionsContract } from './collections/contract.ts'
 import { connectedAccountsContract } from './connected-accounts/contract.ts'
 import { datasetsContract } from './datasets/contract.ts'
@@ -36,6 +37,7 @@ export const contract = {
   ...taskVersionsContract,
   ...taskSearchContract,
   ...runsContract,
+  ...batchesContract,
   ...trajectoriesContract,
   ...statsContract,
   ...ingestContract,

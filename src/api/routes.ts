@@ -1,5 +1,6 @@
 import type { Route } from '../http/implement.ts'
 import { type AuditDeps, auditRoutes } from './audit/routes.ts'
+import { type BatchesDeps, batchesRoutes } from './batches/routes.ts'
 import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
 import { connectedAccountsRoutes } from './connected-accounts/routes.ts'
 import { datasetsRoutes } from './datasets/routes.ts'
@@ -39,6 +40,7 @@ export type ApiDeps = HealthDeps &
   KeysDeps &
   AuditDeps &
   RunsDeps &
+  BatchesDeps &
   TrajectoriesDeps &
   StatsDeps &
   IngestDeps &
@@ -60,6 +62,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...taskVersionsRoutes(deps),
   ...taskSearchRoutes(deps),
   ...runsRoutes(deps),
+  ...batchesRoutes(deps),
   ...trajectoriesRoutes(deps),
   ...statsRoutes(deps),
   ...ingestRoutes(deps),

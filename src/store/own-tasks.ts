@@ -7,7 +7,7 @@ export interface RecordTask {
   name: string
 }
 
-const description = 'Calls of the gateway, recorded by the server'
+const ofCalls = 'Calls of the gateway, recorded by the server'
 
 /**
  * The task of this name, or one that is made with this workflow; either way the workflow can be shown as the definition
@@ -15,7 +15,7 @@ const description = 'Calls of the gateway, recorded by the server'
  */
 export const taskForRecords = async (
   queries: Queries,
-  at: { collectionId: number; name: string; workflow: string },
+  at: { collectionId: number; name: string; workflow: string; description?: string },
 ): Promise<RecordTask | undefined> => {
   await queries.rows(
     'keep_definition',
@@ -32,7 +32,7 @@ export const taskForRecords = async (
     const made = await createTask(queries, at.collectionId, {
       name: at.name,
       workflow: at.workflow,
-      description,
+      description: at.description ?? ofCalls,
       version: null,
       has_file_uploads: false,
       is_private: true,

@@ -36,7 +36,12 @@ export const checkParameters = (
     const message = 'file_paths must be a list when files are sent: their paths are added to it'
     throw invalidField(['body', 'init_params', 'file_paths'], message, 'list_expected')
   }
-  for (const name of Object.keys(body.secret_params)) {
+  checkSecretNames(body.secret_params)
+}
+
+/** Secrets of a run are variables of its environment. */
+export const checkSecretNames = (secrets: Record<string, string>): void => {
+  for (const name of Object.keys(secrets)) {
     if (!secretName.test(name)) {
       throw invalidField(['body', 'secret_params', name], 'A name has letters, digits and _ and starts with no digit')
     }

@@ -63,10 +63,10 @@ const filterOf = (query: ListCall['query']): Omit<RunFilter, 'labels'> => ({
   createdBeforeMs: query.created_before,
 })
 
-const cursorText = ({ createdMicros, number }: RunCursor): string => `${createdMicros}-${number}`
+export const cursorText = ({ createdMicros, number }: RunCursor): string => `${createdMicros}-${number}`
 
 /** An empty one is the beginning. */
-const readCursor = (text: string): RunCursor | undefined => {
+export const readCursor = (text: string): RunCursor | undefined => {
   if (text === '') return undefined
   const [, createdMicros, number] = /^(-?\d{1,17})-(\d{1,15})$/.exec(text) ?? []
   if (!createdMicros || !number) {

@@ -1,0 +1,54 @@
+import type { z } from 'zod'
+import type { Queries } from '../../database/database.ts'
+import { bytes, jsonHeaders, Reply } from '../../http/reply.ts'
+import { textStream } from '../../http/text-stream.ts'
+import type { BatchResult } from '../../model/batch.ts'
+import type { RunSummaryRow } from '../../store/run-lists.ts'
+import type { batchesContract } from './contract.ts'
+import { factsOf } from './facts.ts'
+import { columnsOf, makeTableRow, sampledResults, tableHead } from './result-table.ts'
+import { resultsOf } from './results.ts'
+
+type Query = z.output<typeof batchesContract.getBatchResults.query>
+type Read = (from: number, before: number) => AsyncGenerator<BatchResult>
+
+const contentTypes = {
+  jsonl: 'application/jsonl; charset=utf-8',
+  csv: 'text/csv; charset=utf-8; header=present',
+}
+
+/** The results of a batch in the format asked for, written as they are read. */
+export const resultsReply = (queries: Queries, batch: RunSummaryRow, { format, page, limit }: Query): Reply => {
+  const { total } = factsOf(batch)
+  const read: Read = (from, before) => resultsOf(queries, batch, { from, before: Math.min(before, total) })
+  if (format === 'json') {
+    const from = (page - 1) * limit
+    const tail = { total, page, limit, has_more: from + limit < total }
+    return new Reply(textStream(pageText(batch.trajectory_id, read(from, from + limit), tail)), jsonHeaders)
+  }
+  return bytes(textStream(format === 'csv' ? csvText(read, total) : linesText(read(0, total))), {
+    'content-type': contentTypes[format],
+    'content-disposition': `attachment; filename="batch-${batch.trajectory_id}.${format}"`,
+    'cache-control': 'no-store',
+  })
+}
+
+async function* pageText(batchId: string, results: AsyncGenerator<BatchResult>, tail: object): AsyncGenerator<string> {
+  let before = `{"batch_id":${JSON.stringify(batchId)},"results":[`
+  for await (const result of results) {
+    yield before + JSON.stringify(result)
+    before = ','
+  }
+  yield `${before === ',' ? '' : before}],${JSON.stringify(tail).slice(1)}`
+}
+
+async function* linesText(results: AsyncGenerator<BatchResult>): AsyncGenerator<string> {
+  for await (const result of results) yield `${JSON.stringify(result)}\n`
+}
+
+async function* csvText(read: Read, total: number): AsyncGenerator<string> {
+  const columns = await columnsOf(read(0, sampledResults), total)
+  const rowOf = makeTableRow(columns)
+  yield tableHead(columns)
+  for await (const result of read(0, total)) yield rowOf(result)
+}

@@ -1,0 +1,74 @@
+import { csvRow } from '../../lib/csv.ts'
+import type { BatchResult } from '../../model/batch.ts'
+
+/** Results that are looked at for the names of the columns. */
+export const sampledResults = 1_000
+/** Columns for parameters and outputs together. */
+const mostColumns = 500
+
+/** The columns of a table of results: parameters and outputs have one for each of their members. */
+export interface Columns {
+  params: string[]
+  outputs: string[]
+  /** A last column holds, as JSON, what has no column of its own. */
+  hasRest: boolean
+}
+
+/**
+ * A column for each member that one of the first results has, in the order met. Only where there are more results than
+ * those looked at, or more members than there may be columns, is there one for the rest.
+ */
+export const columnsOf = async (sample: AsyncIterable<BatchResult>, total: number): Promise<Columns> => {
+  const params = new Set<string>()
+  const outputs = new Set<string>()
+  let hasRest = total > sampledResults
+  const note = (into: Set<string>, value: object | null) => {
+    for (const name of Object.keys(value ?? {})) {
+      if (into.has(name)) continue
+      if (params.size + outputs.size < mostColumns) into.add(name)
+      else hasRest = true
+    }
+  }
+  for await (const result of sample) {
+    note(params, result.init_params)
+    note(outputs, result.outputs)
+  }
+  return { params: [...params], outputs: [...outputs], hasRest }
+}
+
+const fixed = ['index', 'trajectory_id', 'status', 'error', 'cost_usd', 'duration_seconds'] as const
+
+/** The first row. */
+export const tableHead = ({ params, outputs, hasRest }: Columns): string =>
+  csvRow([
+    ...fixed,
+    ...params.map((name) => `init_params.${name}`),
+    ...outputs.map((name) => `outputs.${name}`),
+    ...(hasRest ? ['rest'] : []),
+  ])
+
+const restOf = (value: object | null, known: ReadonlySet<string>): object =>
+  Object.fromEntries(Object.entries(value ?? {}).filter(([name]) => !known.has(name)))
+
+const memberOf = (value: Record<string, unknown> | null, name: string): unknown =>
+  value && Object.hasOwn(value, name) ? value[name] : undefined
+
+/** Gives the row of a result: text as it is, lists and objects as JSON. */
+export const makeTableRow = ({ params, outputs, hasRest }: Columns): ((result: BatchResult) => string) => {
+  const [knownParams, knownOutputs] = [new Set(params), new Set(outputs)]
+  const rest = (result: BatchResult): unknown => {
+    const left = {
+      init_params: restOf(result.init_params, knownParams),
+      outputs: restOf(result.outputs, knownOutputs),
+    }
+    const members = Object.entries(left).filter(([, value]) => Object.keys(value).length > 0)
+    return members.length === 0 ? null : Object.fromEntries(members)
+  }
+  return (result) =>
+    csvRow([
+      ...fixed.map((name) => result[name]),
+      ...params.map((name) => memberOf(result.init_params, name)),
+      ...outputs.map((name) => memberOf(result.outputs, name)),
+      ...(hasRest ? [rest(result)] : []),
+    ])
+}

@@ -1,0 +1,114 @@
+import type { Queries } from '../database/database.ts'
+import { batchTask, mostBatchErrors } from '../model/batch.ts'
+import type { RunStatus } from '../model/workflow.ts'
+import type { RunSummaryRow } from './run-lists.ts'
+import { initParamsText, summaryColumns } from './runs.ts'
+
+/** The run that a batch is. */
+export type BatchRow = RunSummaryRow
+
+/** How the runs of a batch stand. */
+export interface BatchProgress {
+  /** Runs that were begun, by status. */
+  counts: Partial<Record<RunStatus, number>>
+  /** US dollars; null where no cost of any run is known. */
+  cost_usd: number | null
+}
+
+/** Runs that a batch has started: its only step is its first one. */
+const runsOf = (batch: string): string => `r.parent_id = ${batch} and r.parent_seq = 0`
+/** The run with this trajectory id where it is a batch: no run of another task, and none that was executed elsewhere. */
+export const findBatch = async (
+  queries: Queries,
+  at: { collectionId: number; batchId: string },
+): Promise<BatchRow | undefined> =>
+  (
+    await queries.rows<BatchRow>(
+      'find_batch',
+      `select ${summaryColumns} from runs r where r.trajectory_id = $1 and r.collection_id = $2
+         and split_part(r.name, '/', 2) = '${batchTask}' and not r.ingested`,
+      [at.batchId, at.collectionId],
+    )
+  )[0]
+
+/** How the runs of these batches stand, in the order asked. */
+export const batchProgress = async (queries: Queries, keys: string[]): Promise<BatchProgress[]> => {
+  const rows = await queries.rows<{ id: string; status: RunStatus; total: number; usd: number | null }>(
+    'batch_progress',
+    `select b.id, r.status, count(*)::int as total, sum(s.usd)::float8 as usd
+     from unnest($1::text[]) b(id) join runs r on ${runsOf('b.id')} left join run_spending s on s.run_id = r.id
+     group by b.id, r.status`,
+    [keys],
+  )
+  return keys.map((key) => {
+    const own = rows.filter(({ id }) => id === key)
+    const costs = own.flatMap(({ usd }) => (usd === null ? [] : [usd]))
+    return {
+      counts: Object.fromEntries(own.map(({ status, total }) => [status, total])),
+      cost_usd: costs.length === 0 ? null : costs.reduce((sum, usd) => sum + usd, 0),
+    }
+  })
+}
+
+export interface BatchError {
+  index: number
+  trajectory_id: string
+  error: string
+}
+
+/** The first errors of a batch, in the order of its items. */
+export const batchErrors = (queries: Queries, key: string): Promise<BatchError[]> =>
+  queries.rows<BatchError>(
+    'batch_errors',
+    `select r.child_index as index, r.trajectory_id, left(coalesce(r.error, ''), 1000) as error
+     from runs r where ${runsOf('$1')} and r.status = 'failed' order by r.child_index limit ${mostBatchErrors}`,
+    [key],
+  )
+
+/** A run of a batch, and what its last step put out. */
+export interface BatchRunRow {
+  index: number
+  trajectory_id: string
+  status: RunStatus
+  error: string | null
+  init_params: string
+  /** JSON text; where it is large, it stands in `outputs_payload`. */
+  outputs: string | null
+  outputs_payload: string | null
+  cost_usd: number | null
+  started_at: Date | null
+  ended_at: Date | null
+}
+
+/** Runs of a batch in the order of its items, from one index up to before another. */
+export const batchRuns = (
+  queries: Queries,
+  at: { key: string; from: number; before: number },
+): Promise<BatchRunRow[]> =>
+  queries.rows<BatchRunRow>(
+    'batch_runs',
+    `select r.child_index as index, r.trajectory_id, r.status, r.error, ${initParamsText} as init_params,
+       s.outputs, s.outputs_payload, p.usd::float8 as cost_usd, r.started_at, r.ended_at
+     from runs r
+     left join lateral (
+       select outputs, outputs_payload from steps where run_id = r.id and status <> 'skipped' order by seq desc limit 1) s on true
+     left join run_spending p on p.run_id = r.id
+     where ${runsOf('$1')} and r.child_index >= $2 and r.child_index < $3 order by r.child_index`,
+    [at.key, at.from, at.before],
+  )
+
+/** A large value of a step. */
+export const payloadText = async (queries: Queries, payload: string): Promise<string | null> =>
+  (await queries.rows<{ body: string }>('payload_text', 'select body from payloads where id = $1', [payload]))[0]
+    ?.body ?? null
+
+/** The items that a batch was given, whole. */
+export const batchItems = async (queries: Queries, key: string): Promise<unknown[]> => {
+  const [row] = await queries.rows<{ init_params: string }>(
+    'batch_items',
+    `select ${initParamsText} as init_params from runs r where r.id = $1`,
+    [key],
+  )
+  const { items } = JSON.parse(row?.init_params ?? '{}') as { items?: unknown }
+  return Array.isArray(items) ? items : []
+}
