@@ -61,6 +61,8 @@ export interface ActivityContext {
   }
   /** The guarded way out (lib/net): public http(s) only, size and time bounded, redirects re-checked. */
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
+  /** What was decided about this step; undefined while it may still wait. With `expiry` over, it is decided so. */
+  decision(expiry: Expiry | null): Promise<Decision | undefined>
   /** Calls to models, with the keys of the run's environment; `options` override what that and the model's name say. */
   models: StepModels
   /** The server's settings for all steps. */
@@ -115,19 +117,35 @@ export class WaitForRuns {
   }
 }
 
-/** What somebody decided about a step that waits for it. */
+/** What was decided about a step that waits for it. */
 export interface Decision {
-  decision: 'approve' | 'reject'
+  decision: 'approve' | 'reject' | 'fail'
   comment: string | null
-  decided_by: string
+  /** null: nobody did in time. */
+  decided_by: string | null
   decided_at: Date
 }
 
-/** Returned instead of outputs: leave memory until somebody decides, or `until` has come; then the activity runs again. */
+/** When a decision is due, and what it is when nobody has decided by then. */
+export interface Expiry {
+  at: Date
+  decision: Decision['decision']
+}
+
+/** What somebody is asked to decide. */
+export interface AskedDecision {
+  message: string
+  assignees: string[]
+  metadata: Record<string, Json>
+  /** null: it waits for ever. */
+  expiry: Expiry | null
+}
+
+/** Returned instead of outputs: leave memory until that is decided, or has expired; then the activity runs again. */
 export class WaitForDecision {
-  readonly until: Date | null
-  constructor(until: Date | null) {
-    this.until = until
+  readonly asked: AskedDecision
+  constructor(asked: AskedDecision) {
+    this.asked = asked
   }
 }
 

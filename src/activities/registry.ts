@@ -3,6 +3,7 @@ import { geminiPrompt } from './chat/gemini-prompt.ts'
 import { litellmChat } from './chat/litellm-chat.ts'
 import { litellmVision } from './chat/litellm-vision.ts'
 import { sleep } from './control/sleep.ts'
+import { waitForApproval } from './control/wait-for-approval.ts'
 import { webhookNotify } from './data/webhook-notify.ts'
 import { litellmEmbeddings } from './embeddings/litellm-embeddings.ts'
 import { downloadImage } from './files/download-image.ts'
@@ -44,6 +45,7 @@ const all: Activity[] = [
   textEcho,
   textSplit,
   textTemplate,
+  waitForApproval,
   webhookNotify,
 ]
 

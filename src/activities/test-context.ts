@@ -5,6 +5,7 @@ import {
   type Activity,
   type ActivityContext,
   type ActivityResult,
+  type Decision,
   type Json,
   type StepModels,
   WaitForDecision,
@@ -35,6 +36,8 @@ interface TestOptions {
   /** What answers the other kinds of calls. */
   calls?: Partial<StepModels>
   settings?: Partial<ActivityContext['settings']>
+  /** What was decided about the step. */
+  decision?: Decision
 }
 
 /** An answer of a model that says this text. */
@@ -92,6 +95,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
         return { path, name, extension: extensionOf(name), content_type, size: bytes.length }
       },
     },
+    decision: async () => options.decision,
     models: {
       async chat(...asked) {
         if (!options.models) throw new AppError('network_failed', 'no model in this test')

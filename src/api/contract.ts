@@ -1,3 +1,4 @@
+import { approvalsContract } from './approvals/contract.ts'
 import { auditContract } from './audit/contract.ts'
 import { batchesContract } from './batches/contract.ts'
 import { collectionsContract } from './collections/contract.ts'
@@ -39,6 +40,7 @@ export const contract = {
   ...runsContract,
   ...batchesContract,
   ...trajectoriesContract,
+  ...approvalsContract,
   ...statsContract,
   ...ingestContract,
   ...labelsContract,

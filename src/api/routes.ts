@@ -1,4 +1,5 @@
 import type { Route } from '../http/implement.ts'
+import { type ApprovalsDeps, approvalsRoutes } from './approvals/routes.ts'
 import { type AuditDeps, auditRoutes } from './audit/routes.ts'
 import { type BatchesDeps, batchesRoutes } from './batches/routes.ts'
 import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
@@ -42,6 +43,7 @@ export type ApiDeps = HealthDeps &
   RunsDeps &
   BatchesDeps &
   TrajectoriesDeps &
+  ApprovalsDeps &
   StatsDeps &
   IngestDeps &
   LabelsDeps &
@@ -64,6 +66,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...runsRoutes(deps),
   ...batchesRoutes(deps),
   ...trajectoriesRoutes(deps),
+  ...approvalsRoutes(deps),
   ...statsRoutes(deps),
   ...ingestRoutes(deps),
   ...labelsRoutes(deps),

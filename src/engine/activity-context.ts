@@ -3,6 +3,7 @@ import { AppError } from '../lib/errors.ts'
 import { timestamp } from '../lib/time.ts'
 import { findFile } from '../store/files.ts'
 import { stepFilePath } from '../store/storage-path.ts'
+import { readDecision } from './approval.ts'
 import type { EngineContext, LiveRun, Place } from './context.ts'
 import type { FileRow } from './journal-entry.ts'
 import { stepModels } from './model-rules.ts'
@@ -58,6 +59,7 @@ export const activityContext = (
     },
     fetch: async (url, options) =>
       engine.fetch(url, { signal: signal(), ...options, allowedHosts: await engine.rules.allowedHosts(run) }),
+    decision: (expiry) => readDecision(engine, { run, seq: place.seq, side }, expiry),
     models: stepModels(engine, run, signal, warn),
     settings: engine.activitySettings,
     warn,
@@ -73,6 +75,7 @@ class StepContext implements ActivityContext {
   readonly env: ActivityContext['env']
   readonly files: ActivityContext['files']
   readonly fetch: ActivityContext['fetch']
+  readonly decision: ActivityContext['decision']
   readonly models: ActivityContext['models']
   readonly settings: ActivityContext['settings']
   readonly warn: ActivityContext['warn']
@@ -86,6 +89,7 @@ class StepContext implements ActivityContext {
     this.env = given.env
     this.files = given.files
     this.fetch = given.fetch
+    this.decision = given.decision
     this.models = given.models
     this.settings = given.settings
     this.warn = given.warn

@@ -5,6 +5,7 @@ import type { ActivitySettings } from '../model/activity-settings.ts'
 import type { ModelCalls } from '../model/model-calls.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
+import type { Decisions } from './decisions.ts'
 import type { Environment } from './environment.ts'
 import type { Journal } from './journal.ts'
 import type { ModelRules } from './model-rules.ts'
@@ -48,6 +49,8 @@ export interface EngineContext {
   stopping: AbortSignal
   /** Records of earlier steps, read back from storage. */
   results(runKey: string, seq: number): Promise<StepResult | undefined>
+  /** Steps that wait here for somebody's decision. */
+  decisions: Decisions
   /** A run has ended here; its waiters want to know. */
   onEnd(runKey: string): void
 }

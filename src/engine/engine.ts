@@ -5,6 +5,7 @@ import type { ActivitySettings } from '../model/activity-settings.ts'
 import type { ModelCalls } from '../model/model-calls.ts'
 import type { LentKeys } from '../model/trial.ts'
 import type { RunStatus, Workflow } from '../model/workflow.ts'
+import type { ApprovalRow, NewDecision } from '../store/approvals.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { RecordedCall, Recording } from './call-record.ts'
 import type { EngineLimits } from './context.ts'
@@ -23,6 +24,8 @@ export interface Engine {
   start(request: RunRequest): Promise<StartedRun>
   /** Waits for a run's end; false when the signal fired first. */
   wait(runKey: string, signal: AbortSignal): Promise<boolean>
+  /** Decides what a step waits for, once, and lets the run go on; undefined where it was decided, or has ended. */
+  decide(decision: NewDecision): Promise<ApprovalRow | undefined>
   /** Asks active runs to end with a status; resolves when all have, or after `seconds`. */
   requestEnd(runKeys: string[], status: RunStatus, seconds?: number): Promise<void>
   /**

@@ -78,7 +78,8 @@ export interface Entry {
   run?: NewRun
   step?: StepRow
   end?: { runKey: string; status: RunStatus; error: string | null; endedMs: number }
-  park?: { runKey: string; wakeMs: number }
+  /** It leaves memory at the step `seq`; without `wakeMs` until that step is decided. */
+  park?: { runKey: string; seq: number; wakeMs: number | null }
   files?: FileRow[]
   /** Collection of the files. */
   collectionId?: number
@@ -172,7 +173,7 @@ export const commitValues = (entries: Entry[], shard: number): unknown[] => {
       ])
     }
     if (end) pushRow(ends, [end.runKey, lease.id, lease.epoch, end.status, storable(end.error), end.endedMs])
-    if (park) pushRow(parks, [park.runKey, lease.id, lease.epoch, park.wakeMs])
+    if (park) pushRow(parks, [park.runKey, lease.id, lease.epoch, park.seq, park.wakeMs])
     for (const file of fileRows ?? []) {
       const key = run?.key ?? step?.runKey ?? ''
       pushRow(files, fileValues(key, step?.seq ?? null, collectionId ?? run?.collectionId ?? 0, file))

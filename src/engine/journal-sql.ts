@@ -51,7 +51,7 @@ export const stepTypes = [
   'float8',
 ]
 export const endTypes = ['text', 'text', 'int', 'text', 'text', 'float8']
-export const parkTypes = ['text', 'text', 'int', 'float8']
+export const parkTypes = ['text', 'text', 'int', 'int', 'float8']
 export const fileTypes = ['text', 'int', 'text', 'bigint', 'text', 'text', 'text', 'bigint']
 
 /** Columns of a new run as they come in, without `epoch` (third), `more` and the time of creation (the last two). */
@@ -131,8 +131,9 @@ ended_runs as (
 ended_steps as (select * from written where counts),
 ${keepTotals('$2::smallint')},
 parked as (
-  update runs r set lease = null, wake_at = to_timestamp(u.wake / 1000)
-  from ${unnest(parksFrom, parkTypes)} u(id, lease, epoch, wake), m
+  update runs r set lease = null, -- decided while this waited for the row: then it need not wait any more
+      wake_at = case when r.decided_seq = u.seq then now() else to_timestamp(u.wake / 1000) end
+  from ${unnest(parksFrom, parkTypes)} u(id, lease, epoch, seq, wake), m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
     and r.lease is not distinct from u.lease), -- sent again, it may have been woken since; "=" would search for the lease
 kept as (

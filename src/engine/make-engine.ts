@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { pause } from '../lib/time.ts'
+import { decideApproval } from '../store/approvals.ts'
 import { runSecretsSeal, webhookSecretSeal } from '../store/sealed-texts.ts'
 import { journalShard, recordShard } from '../store/totals.ts'
 import type { EngineContext } from './context.ts'
 import { type Dispatcher, launchDispatcher, pruneLeases } from './dbos.ts'
+import { makeDecisions } from './decisions.ts'
 import { drain } from './drain.ts'
 import type { Engine, EngineOptions } from './engine.ts'
 import { makeEnqueue } from './enqueue.ts'
@@ -78,6 +80,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     beatenMs: performance.now(),
     stopping,
     results: makeResultReader(insistent),
+    decisions: makeDecisions(insistent),
     onEnd: (runKey) => waiters.ended(runKey),
   }
 
@@ -131,6 +134,9 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       })
   }
 
+  const onDecisions = () => {
+    void engine.decisions.look().catch(() => {})
+  }
   const onRequests = () => {
     void collectRequests(engine, [...leases.local.keys()]).catch(() => {})
   }
@@ -165,9 +171,10 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       if (queued) wake()
       if (due) void wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
     })
-    void listen(database, { runs: wake, requests: onRequests }, stopping)
+    void listen(database, { runs: wake, requests: onRequests, decisions: onDecisions }, stopping)
     every(fallbackPollMs, async () => {
       if (engine.live.size > 0) onRequests()
+      onDecisions()
     })
     every(pruneEveryMs, async () => {
       while ((await pruneLeases(database)) === 500 && !stopping.aborted) await pause(100, stopping)
@@ -207,6 +214,11 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     },
     settled: async () => void (await Promise.allSettled(starting)),
     wait: (runKey, signal) => waiters.wait(runKey, signal),
+    async decide(decision) {
+      const decided = await decideApproval(database, decision)
+      if (decided) await wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked run not woken yet'))
+      return decided
+    },
     async requestEnd(runKeys, status, seconds = 5) {
       await settle(engine, waiters.wait, runKeys, status, seconds)
     },

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Queries } from '../database/database.ts'
+import type { LiveRun } from './context.ts'
 import { enqueueLease } from './dbos.ts'
 import { Interrupted } from './execute.ts'
 import type { StepAtWork } from './step.ts'
+import { warningsText } from './step-record.ts'
 
 /** A wait of this length or more leaves memory: the run is parked, and comes back as a queued one. */
 const parkFromMs = 60_000
@@ -30,9 +32,14 @@ export const waitUntil = async (work: StepAtWork, until: Date): Promise<'over' |
   return 'released'
 }
 
+/** Whether no other step of the run is at work here, or waits: then it can leave memory. */
+export const mayPark = (run: LiveRun): boolean => run.working === 0 && run.interrupts.size === 0
+
 /** Writes down what the step waits for, and leaves the run to whoever wakes it. */
-export const park = async ({ engine, lease, run, row }: StepAtWork, wakeMs: number): Promise<'parked'> => {
-  await engine.journal.add({ lease, step: row, park: { runKey: run.key, wakeMs } })
+export const park = async (work: StepAtWork, wakeMs: number | null): Promise<'parked'> => {
+  const { engine, lease, run, row, side } = work
+  row.warnings = warningsText(run, side)
+  await engine.journal.add({ lease, step: row, park: { runKey: run.key, seq: row.seq, wakeMs } })
   return 'parked'
 }
 

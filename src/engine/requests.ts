@@ -27,6 +27,8 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
        update steps s set status = 'cancelled', ended_at = now(), changed = nextval('changes')
        from unowned where s.run_id = unowned.id and s.ended_at is null
        returning ${endedStep('s', 'unowned.task_id')}),
+     withdrawn as (
+       delete from approvals a using unowned where a.run_id = unowned.id and a.decision is null),
      ended_runs as (select * from unowned),
      ended_steps as (select * from closed),
      ${keepTotals('$3::smallint')},

@@ -1,4 +1,5 @@
-import { type Json, type WaitForDecision, type WaitForRuns, WaitUntil } from '../activities/activity.ts'
+import { type Json, WaitForDecision, type WaitForRuns, WaitUntil } from '../activities/activity.ts'
+import { waitForDecision } from './approval.ts'
 import { waitUntil } from './park.ts'
 import type { StepAtWork } from './step.ts'
 
@@ -14,5 +15,6 @@ export const waitOut = async (work: StepAtWork, wanted: WaitUntil | WaitForRuns 
     const waited = await waitUntil(work, wanted.until)
     return waited === 'over' ? wanted.outputs : waited
   }
+  if (wanted instanceof WaitForDecision) return waitForDecision(work, wanted.asked)
   throw new Error('nobody waits for this')
 }

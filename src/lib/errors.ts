@@ -155,6 +155,12 @@ export const errorCodes = {
     meaning: 'Somebody asked the run to end, or the step was interrupted.',
     remedy: 'Start a new run.',
   },
+  not_approved: {
+    status: 409,
+    retryable: false,
+    meaning: 'Somebody rejected, or nobody decided in time.',
+    remedy: 'Read the comment; run it again from this step to ask once more.',
+  },
   process_died: {
     status: 500,
     retryable: false,

@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import { approvalPageSchema, decidedSchema, decisionSchema } from '../../model/approval.ts'
+import { limitSchema } from '../../model/names.ts'
+
+const tag = 'Approvals'
+
+export const approvalsContract = {
+  decideApproval: endpoint({
+    method: 'POST',
+    path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/steps/{step}/approval',
+    summary: 'Approve or reject what a step waits for; once: later decisions get the first one in a 409',
+    tag,
+    collectionMissing: "Trajectory '{trajectory_id}' not found",
+    body: decisionSchema,
+    response: decidedSchema,
+    errors: ['conflict'],
+  }),
+  listApprovals: endpoint({
+    method: 'GET',
+    path: '/api/v1/approvals/{collection}',
+    summary: 'What waits for a decision in a collection, oldest first',
+    tag,
+    query: z.object({
+      limit: limitSchema,
+      cursor: z
+        .string()
+        .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier answer, unchanged')
+        .optional()
+        .describe('`next_cursor` of the answer before.'),
+    }),
+    response: approvalPageSchema,
+  }),
+}

@@ -1,0 +1,98 @@
+import type { Database } from '../../database/database.ts'
+import type { Engine } from '../../engine/engine.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { AppError } from '../../lib/errors.ts'
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import type { DecidedApproval, ShownApproval } from '../../model/approval.ts'
+import { authorOf } from '../../model/identity.ts'
+import { type ApprovalRow, findApprovalOfStep, type WaitingApproval, waitingApprovals } from '../../store/approvals.ts'
+import { findRun, type RunRow } from '../../store/runs.ts'
+import { approvalsContract } from './contract.ts'
+
+export interface ApprovalsDeps {
+  database: Database
+  engine: Engine
+  definitions: (hash: string) => Promise<{ totalSteps: string }>
+  links: { readonly publicUrl: string }
+}
+
+const taskOf = (name: string): string => name.slice(name.indexOf('/') + 1)
+
+/** Undefined while it waits. */
+const decided = (run: RunRow, row: ApprovalRow): DecidedApproval | undefined =>
+  row.decision && row.decided_at
+    ? {
+        trajectory_id: run.trajectory_id,
+        task: taskOf(run.name),
+        step: row.step,
+        decision: row.decision,
+        comment: row.comment,
+        decided_by: row.decided_by,
+        decided_at: timestamp(row.decided_at),
+      }
+    : undefined
+
+const waiting = (row: WaitingApproval, publicUrl: string): ShownApproval => ({
+  trajectory_id: row.trajectory_id,
+  task: taskOf(row.name),
+  step: row.step,
+  workflow_id: row.workflow_id,
+  message: row.message,
+  assignees: JSON.parse(row.assignees) as string[],
+  metadata: JSON.parse(row.metadata) as Record<string, unknown>,
+  requested_at: timestamp(row.requested_at),
+  expires_at: timestampOrNull(row.expires_at),
+  default_decision: row.by_default,
+  url: `${publicUrl}/${row.name}/${row.trajectory_id}`,
+})
+
+export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
+  const { database, engine } = deps
+
+  /** Why a step takes no decision. */
+  const refusal = async (run: RunRow, step: string): Promise<AppError> => {
+    const row = await findApprovalOfStep(database, run.id, step)
+    const first = row && decided(run, row)
+    if (first) {
+      const by = first.decided_by === null ? 'since nobody decided in time' : `by ${first.decided_by}`
+      return new AppError('conflict', `Step '${first.step}' was decided already: ${first.decision}, ${by}`, {
+        extra: { approval: first },
+      })
+    }
+    const { totalSteps } = await deps.definitions(run.definition)
+    if (!row && !(JSON.parse(totalSteps) as string[]).includes(step)) {
+      return new AppError('not_found', `Run '${run.trajectory_id}' has no step '${step}'`)
+    }
+    const why = run.ended_at ? `the run has ended: ${run.status}` : 'it has not begun to, or asks for none'
+    return new AppError('conflict', `Step '${step}' waits for no approval: ${why}`)
+  }
+
+  return implement(approvalsContract, {
+    decideApproval: async ({ collection, params, body, identity, note }) => {
+      const { task, trajectory_id: trajectoryId, step } = params
+      const run = await findRun(database, { collectionId: collection.id, task, trajectoryId })
+      if (!run) throw new AppError('not_found', `Trajectory '${trajectoryId}' not found`)
+      const { decision, comment = null } = body
+      note({ target: `${run.name}/${run.trajectory_id}/${step}`, changes: { decision } })
+      const asked = await findApprovalOfStep(database, run.id, step)
+      const row =
+        asked &&
+        (await engine.decide({ runKey: run.id, seq: asked.seq, decision, comment, decidedBy: authorOf(identity) }))
+      const made = row && decided(run, row)
+      if (!made) throw await refusal(run, step)
+      return made
+    },
+
+    listApprovals: async ({ collection, query }) => {
+      const after = query.cursor === undefined ? 0 : Number(query.cursor)
+      const rows = await waitingApprovals(database, collection.id, { after, limit: query.limit + 1 })
+      const page = rows.slice(0, query.limit)
+      const more = rows.length > query.limit
+      return {
+        approvals: page.map((row) => waiting(row, deps.links.publicUrl)),
+        next_cursor: more ? String(page.at(-1)?.number) : null,
+        has_more: more,
+      }
+    },
+  })
+}
