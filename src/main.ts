@@ -144,6 +144,7 @@ export const startServer = async ({
         stepTimeoutSeconds: settings.stepTimeoutSeconds,
         runTimeoutSeconds: settings.runTimeoutSeconds,
         maxOutputBytes: settings.maxOutputBytes,
+        maxLabelsPerRun: settings.maxLabelsPerRun,
       },
       spill: { folder: join(dataDir, 'spill'), maxBytes: settings.spillBytes },
       log,

@@ -59,6 +59,10 @@ export interface ActivityContext {
     /** Keeps bytes under this run and step. The file exists for others once the step is recorded. */
     save(file: { name: string; content_type: string; body: Uint8Array | string }): Promise<MediaObject>
   }
+  labels: {
+    /** Sets a label of a run of the run's collection, in the place of the one with the same key and author. */
+    set(label: { trajectory_id: string; key: string; value: string; author: string }): Promise<void>
+  }
   /** The guarded way out (lib/net): public http(s) only, size and time bounded, redirects re-checked. */
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
   /** What was decided about this step; undefined while it may still wait. With `expiry` over, it is decided so. */

@@ -4,6 +4,7 @@ import { litellmChat } from './chat/litellm-chat.ts'
 import { litellmVision } from './chat/litellm-vision.ts'
 import { sleep } from './control/sleep.ts'
 import { waitForApproval } from './control/wait-for-approval.ts'
+import { labelRun } from './data/label-run.ts'
 import { webhookNotify } from './data/webhook-notify.ts'
 import { litellmEmbeddings } from './embeddings/litellm-embeddings.ts'
 import { downloadImage } from './files/download-image.ts'
@@ -12,6 +13,7 @@ import { readUploadedFile } from './files/read-uploaded-file.ts'
 import { saveTextFile } from './files/save-text-file.ts'
 import { selectFiles } from './files/select-files.ts'
 import { addImageMetadata } from './image/add-image-metadata.ts'
+import { evaluationSubjects } from './judge/evaluation-subjects.ts'
 import { simpleJudge } from './judge/simple-judge.ts'
 import { geminiImageGenerator } from './media/gemini-image-generator.ts'
 import { litellmImageGeneration } from './media/litellm-image-generation.ts'
@@ -26,8 +28,10 @@ import { textTemplate } from './text/text-template.ts'
 const all: Activity[] = [
   addImageMetadata,
   downloadImage,
+  evaluationSubjects,
   geminiImageGenerator,
   geminiPrompt,
+  labelRun,
   litellmChat,
   litellmEmbeddings,
   litellmImageGeneration,

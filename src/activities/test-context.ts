@@ -23,6 +23,8 @@ export interface TestContext extends ActivityContext {
   /** Every file that exists, the saved ones included, by storage path. */
   stored: Map<string, { name: string; content_type: string; bytes: Buffer }>
   warnings: string[]
+  /** Labels that were set, in order. */
+  labelled: { trajectory_id: string; key: string; value: string; author: string }[]
 }
 
 interface TestOptions {
@@ -66,6 +68,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
     stored.set(path, { name, content_type: file.content_type, bytes: Buffer.from(file.body) })
   }
   const warnings: string[] = []
+  const labelled: TestContext['labelled'] = []
   let saved = 0
   return {
     run: { key: 'run-key', trajectory_id: '1f2e3d4c', collection: 'acme', task: 'brief', author: 'test' },
@@ -107,6 +110,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       uploadInput: noModel,
       ...options.calls,
     },
+    labels: { set: async (label) => void labelled.push(label) },
     settings: {
       modelFileBytes: 20 * 1024 * 1024,
       mediaFiles: 32,
@@ -117,6 +121,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
     warn: (message) => warnings.push(message),
     stored,
     warnings,
+    labelled,
   }
 }
 

@@ -57,6 +57,17 @@ export const activityContext = (
         return mediaObject(path, file.name, file.content_type, stored.size)
       },
     },
+    labels: {
+      set: ({ trajectory_id, key, value, author }) => {
+        const { text } = run.environment.scrub
+        return engine.labels.set(run.collectionId, {
+          trajectory_id,
+          key: text(key),
+          value: text(value),
+          author: text(author),
+        })
+      },
+    },
     fetch: async (url, options) =>
       engine.fetch(url, { signal: signal(), ...options, allowedHosts: await engine.rules.allowedHosts(run) }),
     decision: (expiry) => readDecision(engine, { run, seq: place.seq, side }, expiry),
@@ -74,6 +85,7 @@ class StepContext implements ActivityContext {
   readonly initParams: ActivityContext['initParams']
   readonly env: ActivityContext['env']
   readonly files: ActivityContext['files']
+  readonly labels: ActivityContext['labels']
   readonly fetch: ActivityContext['fetch']
   readonly decision: ActivityContext['decision']
   readonly models: ActivityContext['models']
@@ -88,6 +100,7 @@ class StepContext implements ActivityContext {
     this.initParams = given.initParams
     this.env = given.env
     this.files = given.files
+    this.labels = given.labels
     this.fetch = given.fetch
     this.decision = given.decision
     this.models = given.models

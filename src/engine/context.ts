@@ -10,6 +10,7 @@ import type { Environment } from './environment.ts'
 import type { Journal } from './journal.ts'
 import type { ModelRules } from './model-rules.ts'
 import type { Program, ProgramStep } from './program.ts'
+import type { RunLabels } from './run-labels.ts'
 import type { Slots } from './slots.ts'
 import type { SuspectGates } from './suspects.ts'
 
@@ -20,6 +21,7 @@ export interface EngineLimits {
   /** Work of one run in all; waiting does not count. */
   runTimeoutSeconds: number
   maxOutputBytes: number
+  maxLabelsPerRun: number
 }
 
 /** What the rooms of the engine share. Built once, in make-engine.ts. */
@@ -35,6 +37,7 @@ export interface EngineContext {
   models: ModelCalls
   activitySettings: ActivitySettings
   rules: ModelRules
+  labels: RunLabels
   log: Logger
   limits: EngineLimits
   slots: Slots

@@ -22,6 +22,7 @@ import { makePrograms, shownDefinition } from './programs.ts'
 import { openRecordLane } from './record-lane.ts'
 import { collectRequests, settle } from './requests.ts'
 import { makeResultReader } from './results.ts'
+import { makeRunLabels } from './run-labels.ts'
 import { runSecretsText } from './run-secrets.ts'
 import { makeSlots } from './slots.ts'
 import { type StartedRun, type Starter, startRun } from './start.ts'
@@ -69,6 +70,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     fetch: options.fetch,
     models: options.models,
     rules: makeModelRules(insistent),
+    labels: makeRunLabels(database, options.limits.maxLabelsPerRun),
     activitySettings: options.activitySettings,
     log,
     limits: options.limits,
