@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import {
+  evaluationRequestSchema,
+  evaluationSchema,
+  evaluationSummarySchema,
+  startedEvaluationSchema,
+} from '../../model/evaluation.ts'
+
+const tag = 'Evaluations'
+const one = '/api/v1/evaluations/{collection}/{evaluation_id}'
+const collectionMissing = "Evaluation '{evaluation_id}' not found"
+const largestPage = 500
+
+const query = z.object({
+  items: z
+    .enum(['all', 'worse', 'better', 'failed'])
+    .default('all')
+    .describe('Which items: those that got worse or better than in the baseline, or that have no verdict of a judge.'),
+  page: z.coerce.number().int().min(1).max(1_000_000).default(1),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(100)
+    .transform((limit) => Math.min(limit, largestPage))
+    .describe(`Items of a page, at most ${largestPage}; 0: the summary alone.`),
+})
+export type EvaluationQuery = z.output<typeof query>
+
+export const evaluationsContract = {
+  startEvaluation: endpoint({
+    method: 'POST',
+    path: '/api/v1/evaluations/{collection}/{task}',
+    summary: 'Run a task for each of many items and have every run judged; answered as soon as all of it is on disk',
+    tag,
+    collectionMissing: "Task '{task}' in collection '{collection}' not found",
+    body: evaluationRequestSchema,
+    task: true,
+    audited: false,
+    response: startedEvaluationSchema,
+    errors: ['busy', 'model_unavailable'],
+  }),
+  listEvaluations: endpoint({
+    method: 'GET',
+    path: '/api/v1/evaluations/{collection}',
+    summary: 'The evaluations of a collection, newest first',
+    tag,
+    query: z.object({
+      task: z.string().max(128).optional().describe('Only those of this task.'),
+      limit: z.coerce.number().int().min(1).max(100).default(20),
+      cursor: z.string().max(100).optional().describe('`next_cursor` of the answer before.'),
+    }),
+    response: z.object({ evaluations: z.array(evaluationSummarySchema), next_cursor: z.string().nullable() }),
+  }),
+  getEvaluation: endpoint({
+    method: 'GET',
+    path: one,
+    summary: 'Scores by judge and item, with intervals, against the baseline; partial while it runs',
+    tag,
+    collectionMissing,
+    query,
+    response: evaluationSchema,
+  }),
+  cancelEvaluation: endpoint({
+    method: 'POST',
+    path: `${one}/cancel`,
+    summary: 'Stop an evaluation: what is under way is cancelled, and nothing more is begun',
+    tag,
+    collectionMissing,
+    response: z.object({ evaluation_id: z.string(), status: z.string() }),
+  }),
+}

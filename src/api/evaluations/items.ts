@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import { invalidField } from '../../lib/errors.ts'
+import { canonicalJson } from '../../lib/json-text.ts'
+import type { Item } from '../batches/items.ts'
+
+/** The items of an evaluation, taken apart: what the runs get, what only the judges see, and what an item is called by. */
+export interface EvaluatedItems {
+  runs: Item[]
+  /** Undefined where no item says what is expected. */
+  expected: unknown[] | undefined
+  keys: string[]
+}
+
+const hashCharacters = 16
+const longestKey = 200
+
+const hashOf = (item: Item): string =>
+  createHash('sha256').update(canonicalJson(item)).digest('hex').slice(0, hashCharacters)
+
+const idOf = ({ id }: Item, at: number): string | undefined => {
+  if (id === undefined || id === null || id === '') return undefined
+  if ((typeof id === 'string' || typeof id === 'number') && String(id).length <= longestKey) return String(id)
+  throw invalidField(
+    ['body', 'items', at, 'id'],
+    `Item ${at}: expected a text or a number of at most ${longestKey} characters as id`,
+  )
+}
+
+/**
+ * An item is found again in another evaluation by its `id`, or by the hash of its parameters; of several with the same
+ * ones the second is `…#2`. `expected` is for the judges alone: the run must not see the answer.
+ */
+export const takeApart = (items: readonly Item[]): EvaluatedItems => {
+  const seen = new Map<string, number>()
+  const ids = new Map<string, number>()
+  const runs: Item[] = []
+  const keys: string[] = []
+  for (const [at, { expected: _, ...run }] of items.entries()) {
+    const id = idOf(run, at)
+    const earlier = id === undefined ? undefined : ids.get(id)
+    if (earlier !== undefined) {
+      throw invalidField(['body', 'items', at, 'id'], `Items ${earlier} and ${at} have the same id '${id}'`)
+    }
+    if (id !== undefined) ids.set(id, at)
+    const key = id ?? hashOf(run)
+    const times = (seen.get(key) ?? 0) + 1
+    seen.set(key, times)
+    runs.push(run)
+    keys.push(times === 1 ? key : `${key}#${times}`)
+  }
+  const hasExpected = items.some(({ expected }) => expected !== undefined && expected !== null)
+  return { runs, keys, expected: hasExpected ? items.map(({ expected }) => expected ?? null) : undefined }
+}

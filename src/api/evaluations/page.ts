@@ -1,0 +1,87 @@
+import type { Queries } from '../../database/database.ts'
+import type { EvaluatedItem, Judge } from '../../model/evaluation.ts'
+import { explanationsOf, initParamsOf } from '../../store/evaluations.ts'
+import { type Pairing, valueBefore } from './compare.ts'
+import type { EvaluationQuery } from './contract.ts'
+import { isUnjudged } from './summary.ts'
+import { type Change, changeOf, type EvaluationTable, type ItemResult, scoreOf, shownValue } from './table.ts'
+import { verdictSeq } from './workflows.ts'
+
+interface Page {
+  items: EvaluatedItem[]
+  items_total: number
+  page: number
+  limit: number
+  has_more: boolean
+}
+
+const changeAt = (judge: Judge, at: number, item: ItemResult, pairing: Pairing | undefined): Change | null => {
+  const before = pairing ? valueBefore(pairing, item, at) : null
+  const now = item.verdicts[at]?.value ?? null
+  return before === null || now === null ? null : changeOf(judge, before, now)
+}
+
+/** The items that a filter leaves, in their order. */
+const chosen = (
+  { judges, items }: EvaluationTable,
+  filter: EvaluationQuery['items'],
+  pairing: Pairing | undefined,
+): ItemResult[] => {
+  if (filter === 'all') return items
+  if (filter === 'failed') return items.filter((item) => judges.some((_, at) => isUnjudged(item, at)))
+  return items.filter((item) => judges.some((judge, at) => changeAt(judge, at, item, pairing) === filter))
+}
+
+/** A page of the items with everything that is known of them: the words of the judges are read for these alone. */
+export const pageOf = async (
+  queries: Queries,
+  table: EvaluationTable,
+  pairing: Pairing | undefined,
+  { items: filter, page, limit }: EvaluationQuery,
+): Promise<Page> => {
+  const all = chosen(table, filter, pairing)
+  const from = (page - 1) * limit
+  const some = all.slice(from, from + limit)
+  const judgements = some.flatMap(({ verdicts }) => verdicts.flatMap((verdict) => verdict?.runKey ?? []))
+  const [params, explanations] = await Promise.all([
+    initParamsOf(
+      queries,
+      some.flatMap(({ runKey }) => runKey ?? []),
+    ),
+    explanationsOf(queries, { judgements, verdictSeq }),
+  ])
+
+  const shownVerdict = (item: ItemResult, judge: Judge, at: number): EvaluatedItem['verdicts'][string] | undefined => {
+    const verdict = item.verdicts[at]
+    if (!verdict) return undefined
+    const before = pairing ? valueBefore(pairing, item, at) : null
+    return {
+      status: verdict.status,
+      score: scoreOf(judge, verdict.value),
+      label: judge.scale ? null : verdict.value,
+      explanation: explanations.get(verdict.trajectoryId) ?? null,
+      error: verdict.error,
+      trajectory_id: verdict.trajectoryId,
+      before: shownValue(judge, before),
+      change: changeAt(judge, at, item, pairing),
+    }
+  }
+
+  const shown = some.map((item): EvaluatedItem => {
+    const given = item.runKey === null ? undefined : params.get(item.runKey)
+    const verdicts = table.judges.flatMap((judge, at) => {
+      const verdict = shownVerdict(item, judge, at)
+      return verdict ? [[judge.name, verdict] as const] : []
+    })
+    return {
+      key: item.key,
+      index: item.index,
+      status: item.status,
+      trajectory_id: item.trajectoryId,
+      error: item.error,
+      init_params: given === undefined ? null : (JSON.parse(given) as Record<string, unknown>),
+      verdicts: Object.fromEntries(verdicts),
+    }
+  })
+  return { items: shown, items_total: all.length, page, limit, has_more: from + some.length < all.length && limit > 0 }
+}

@@ -1,0 +1,80 @@
+import type { Queries } from '../../database/database.ts'
+import { isObject, parsedJson } from '../../lib/json-object.ts'
+import { type EvaluationFacts, evaluationFactsSchema } from '../../model/evaluation.ts'
+import {
+  type EvaluationRow,
+  evaluatedRuns,
+  evaluationKeys,
+  type ItemRunRow,
+  type JudgementRow,
+  judgementsOf,
+} from '../../store/evaluations.ts'
+import type { EvaluationTable, ItemResult, Verdict } from './table.ts'
+import { judgeAt, judgeSeq, labelSeq, runsSeq } from './workflows.ts'
+
+/** What an evaluation is; undefined where the run is none, but was started by hand. */
+export const factsOf = ({ params }: Pick<EvaluationRow, 'params'>): EvaluationFacts | undefined => {
+  const given = params === null ? undefined : parsedJson(params)
+  const parsed = evaluationFactsSchema.safeParse(isObject(given) ? given.evaluation : undefined)
+  return parsed.data
+}
+
+/** A table of results, and the rows behind it. */
+export interface ReadEvaluation {
+  table: EvaluationTable
+  runs: ItemRunRow[]
+  judgements: JudgementRow[]
+}
+
+/** Everything of an evaluation but the words of its judges and what its runs were given. */
+export const readEvaluation = async (
+  queries: Queries,
+  run: EvaluationRow,
+  { judges, total }: EvaluationFacts,
+): Promise<ReadEvaluation> => {
+  const [keys, runs, judgements] = await Promise.all([
+    evaluationKeys(queries, run.id),
+    evaluatedRuns(queries, { runKey: run.id, seq: runsSeq }),
+    judgementsOf(queries, { runKey: run.id, fromSeq: judgeSeq(0), labelSeq }),
+  ])
+  const verdicts = verdictsOf(judgements, judges.length)
+  const byIndex = new Map(runs.map((row) => [row.child_index, row]))
+  const none = judges.map(() => undefined)
+  const items = Array.from({ length: total }, (_, index): ItemResult => {
+    const row = byIndex.get(index)
+    return {
+      index,
+      key: keys[index] ?? String(index),
+      status: row?.status ?? withoutRun(run),
+      trajectoryId: row?.trajectory_id ?? null,
+      runKey: row?.id ?? null,
+      error: row?.error ?? null,
+      verdicts: (row && verdicts.get(row.trajectory_id)) ?? none,
+    }
+  })
+  return { table: { evaluationId: run.trajectory_id, judges, items }, runs, judgements }
+}
+
+/** An item whose run is not there yet; or will never be, or is no more. */
+const withoutRun = ({ ended_at }: EvaluationRow): ItemResult['status'] => (ended_at === null ? 'pending' : 'cancelled')
+
+/** What was made of a run by each judge, by the id of that run. */
+const verdictsOf = (judgements: JudgementRow[], judges: number): Map<string, (Verdict | undefined)[]> => {
+  const byRun = new Map<string, (Verdict | undefined)[]>()
+  for (const row of judgements) {
+    const label = row.label === null ? undefined : (JSON.parse(row.label) as { trajectory_id: string; value: string })
+    const about = label?.trajectory_id ?? row.about
+    const at = judgeAt(row.parent_seq)
+    if (!about || at >= judges) continue
+    const verdicts = byRun.get(about) ?? new Array<undefined>(judges).fill(undefined)
+    byRun.set(about, verdicts)
+    verdicts[at] = {
+      status: row.status,
+      value: label?.value ?? null,
+      error: row.error,
+      trajectoryId: row.trajectory_id,
+      runKey: row.id,
+    }
+  }
+  return byRun
+}

@@ -1,0 +1,97 @@
+import type { Queries } from '../../database/database.ts'
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import type { Evaluation, EvaluationFacts } from '../../model/evaluation.ts'
+import { costOfDescendants, type EvaluationRow, findEvaluation } from '../../store/evaluations.ts'
+import { trajectoryUrl } from '../trajectories/document.ts'
+import { compareItems, compareJudge, type Pairing, pairUp } from './compare.ts'
+import type { EvaluationQuery } from './contract.ts'
+import { pageOf } from './page.ts'
+import { factsOf, type ReadEvaluation, readEvaluation } from './read.ts'
+import { judgeSummary } from './summary.ts'
+import type { EvaluationTable } from './table.ts'
+import { checkThresholds } from './thresholds.ts'
+
+/** What every answer about an evaluation has. */
+export const summaryOf = (run: EvaluationRow, facts: EvaluationFacts, publicUrl: string) => ({
+  evaluation_id: run.trajectory_id,
+  name: facts.name,
+  task: facts.task,
+  status: run.status,
+  total: facts.total,
+  baseline: facts.baseline,
+  author: run.author,
+  created: timestamp(run.created_at),
+  ended: timestampOrNull(run.ended_at),
+  duration_seconds: run.started_at && run.ended_at ? (run.ended_at.getTime() - run.started_at.getTime()) / 1000 : null,
+  error: run.error,
+  url: trajectoryUrl(run, publicUrl),
+})
+
+/** The baseline as a table; undefined without one, and where it is gone. */
+const baselineOf = async (
+  queries: Queries,
+  collectionId: number,
+  { baseline }: EvaluationFacts,
+): Promise<EvaluationTable | undefined> => {
+  const run = baseline === null ? undefined : await findEvaluation(queries, collectionId, baseline)
+  const facts = run && factsOf(run)
+  return run && facts && (await readEvaluation(queries, run, facts)).table
+}
+
+const byStatus = (rows: readonly { status: string }[]): Record<string, number> => {
+  const counts = new Map<string, number>()
+  for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1)
+  return Object.fromEntries(counts)
+}
+
+const active = new Set(['pending', 'running'])
+
+/** Runs that will not complete are judged by nobody: what is to be done becomes less with each of them. */
+const progressOf = (run: EvaluationRow, { table, judgements }: ReadEvaluation): number => {
+  if (run.ended_at !== null) return 1
+  const open = table.items.filter(({ status }) => active.has(status)).length
+  const completed = table.items.filter(({ status }) => status === 'completed').length
+  const all = table.items.length + (open + completed) * table.judges.length
+  const done = table.items.length - open + judgements.filter(({ status }) => !active.has(status)).length
+  return Math.round((done / all) * 1000) / 1000
+}
+
+const judgedBy = (table: EvaluationTable, pairing: Pairing | undefined): Evaluation['judges'] =>
+  table.judges.map((judge, at) => ({
+    ...judge,
+    ...judgeSummary(judge, at, table.items),
+    comparison: pairing ? compareJudge(judge, at, table, pairing) : null,
+  }))
+
+/** An evaluation as its rows have it now: nothing of it is kept that could say something else. */
+export const shownEvaluation = async (
+  { database, publicUrl }: { database: Queries; publicUrl: string },
+  run: EvaluationRow,
+  facts: EvaluationFacts,
+  query: EvaluationQuery,
+): Promise<Evaluation> => {
+  const [read, baseline, cost] = await Promise.all([
+    readEvaluation(database, run, facts),
+    baselineOf(database, run.collection_id, facts),
+    costOfDescendants(database, run.id),
+  ])
+  const { table } = read
+  const pairing = baseline && pairUp(table, baseline)
+  const judges = judgedBy(table, pairing)
+  const hasEnded = run.ended_at !== null
+  const thresholds = hasEnded ? checkThresholds(facts.thresholds, judges, facts) : []
+  const isKept = run.status === 'completed' && thresholds.every(({ passed }) => passed)
+  return {
+    ...summaryOf(run, facts, publicUrl),
+    output_path: facts.output_path,
+    progress: progressOf(run, read),
+    runs: byStatus(table.items),
+    judgements: byStatus(read.judgements),
+    cost_usd: cost,
+    judges,
+    comparison: pairing ? compareItems(table, pairing) : null,
+    thresholds,
+    passed: thresholds.length === 0 ? null : isKept,
+    ...(await pageOf(database, table, pairing, query)),
+  }
+}

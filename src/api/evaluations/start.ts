@@ -1,0 +1,133 @@
+import type { Engine } from '../../engine/engine.ts'
+import { parsePath } from '../../engine/paths.ts'
+import type { RunRequest } from '../../engine/start.ts'
+import type { Call } from '../../http/implement.ts'
+import type { Sealer } from '../../lib/crypto.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { type EvaluationFacts, evaluationTask, type Judge, judgementTask } from '../../model/evaluation.ts'
+import { authorOf, type FoundTask } from '../../model/identity.ts'
+import { reservedStepNames, type Workflow } from '../../model/workflow.ts'
+import { findEvaluation, latestEvaluation } from '../../store/evaluations.ts'
+import { taskForRecords } from '../../store/own-tasks.ts'
+import { definitionText, type RunRow } from '../../store/runs.ts'
+import { definitionHash, findTask, updateTask } from '../../store/tasks.ts'
+import { type ItemDeps, itemsOf } from '../batches/items.ts'
+import { checkSecretNames } from '../runs/parameters.ts'
+import { startPrepared } from '../runs/start-once.ts'
+import type { evaluationsContract } from './contract.ts'
+import { takeApart } from './items.ts'
+import { evaluationWorkflow, judgementWorkflow, judgeParams } from './workflows.ts'
+
+export interface StartDeps extends ItemDeps {
+  engine: Engine
+  sealer: Sealer
+}
+
+export type StartCall = Call<(typeof evaluationsContract)['startEvaluation']>
+
+/** Starts the evaluation that a call asks for, or finds the one that its Idempotency-Key has started already. */
+export const startEvaluation = (deps: StartDeps, call: StartCall): Promise<RunRow> =>
+  startPrepared(deps, call, call.body, () => requestOf(deps, call))
+
+const requestOf = async (deps: StartDeps, call: StartCall): Promise<RunRequest> => {
+  const { collection, task, params, body, identity } = call
+  if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+  checkSecretNames(body.secret_params)
+  const outputPath = await outputPathOf(deps, task, body.output_path)
+  const items = takeApart(await itemsOf(deps, collection, body))
+  const at = { collection: { ...collection, environmentId: task.environment_id }, secrets: body.secret_params }
+  await deps.engine.preflight({ ...at, task, runs: items.runs })
+  const judgement = await ownTask(deps, collection.id, judgementTask, judgementWorkflow)
+  await keepWorkflow(deps, collection.id, judgement.definition)
+  for (const judge of body.judges) await checkJudge(deps, { ...at, task: judgement }, judge, outputPath)
+  const evaluation = await ownTask(deps, collection.id, evaluationTask, evaluationWorkflow(body.judges))
+  const facts: EvaluationFacts = {
+    name: body.name ?? null,
+    task: task.name,
+    total: items.runs.length,
+    output_path: outputPath,
+    judges: body.judges,
+    baseline: await baselineOf(deps, call, evaluation.id, task.name),
+    thresholds: body.thresholds,
+  }
+  return {
+    ...at,
+    task: evaluation,
+    initParams: {
+      task: task.name,
+      items: items.runs,
+      ...(items.expected ? { expected: items.expected } : {}),
+      keys: items.keys,
+      max_concurrency: body.max_concurrency,
+      judges: body.judges.map((judge) => judgeParams(judge, outputPath)),
+    },
+    params: { evaluation: facts },
+    files: [],
+    author: authorOf(identity),
+  }
+}
+
+/** What is judged: the path that was asked for, else the outputs of the last step that the task lists. */
+const outputPathOf = async (deps: StartDeps, task: FoundTask, asked: string | undefined): Promise<string> => {
+  const { steps = [] } = JSON.parse(await definitionText(deps.database, task.definition)) as Workflow
+  const last = steps.at(-1)
+  if (asked === undefined) {
+    if (last !== undefined) return `${last}.outputs`
+    throw invalidField(['body', 'output_path'], `Task '${task.name}' has no steps, so there is nothing to judge`)
+  }
+  const path = parsePath(asked)
+  if (path && (steps.includes(path.root) || path.root === reservedStepNames[0])) return path.text
+  throw invalidField(
+    ['body', 'output_path'],
+    `'${asked}' is no path into a run of '${task.name}'; expected something like ${last ?? 'step'}.outputs.text`,
+  )
+}
+
+const description = 'Evaluations, recorded by the server'
+
+/** One of the server's own tasks, with the workflow that its runs are to have. */
+const ownTask = async (deps: StartDeps, collectionId: number, name: string, workflow: Workflow) => {
+  const text = JSON.stringify(workflow)
+  const task = await taskForRecords(deps.database, { collectionId, name, workflow: text, description })
+  if (!task) throw new AppError('not_found', 'Collection not found')
+  return { id: task.id, name: task.name, definition: definitionHash(text) }
+}
+
+/** Children have the workflow that their task has now: one that another version of the server made is brought up to date. */
+const keepWorkflow = async ({ database }: StartDeps, collectionId: number, definition: string): Promise<void> => {
+  const task = await findTask(database, collectionId, judgementTask)
+  if (task && task.definition !== definition) {
+    await updateTask(database, task.id, { workflow: JSON.stringify(judgementWorkflow) })
+  }
+}
+
+/** Where a judge's model is asked for, as the engine says it: the judge is named in its place. */
+const whereAsked = /^Item \d+: step '[^']+': /
+
+const checkJudge = async (
+  { engine }: StartDeps,
+  at: Omit<Parameters<Engine['preflight']>[0], 'runs'>,
+  judge: Judge,
+  outputPath: string,
+): Promise<void> => {
+  try {
+    await engine.preflight({ ...at, runs: [judgeParams(judge, outputPath)] })
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const message = `Judge '${judge.name}': ${error.message.replace(whereAsked, '')}`
+    throw new AppError(error.code, message, error.hint === undefined ? {} : { hint: error.hint })
+  }
+}
+
+const baselineOf = async (
+  { database }: StartDeps,
+  { collection, body }: StartCall,
+  taskId: number,
+  task: string,
+): Promise<string | null> => {
+  if (body.baseline === undefined) return null
+  if (body.baseline === 'latest') return (await latestEvaluation(database, { taskId, task })) ?? null
+  const found = await findEvaluation(database, collection.id, body.baseline)
+  if (found) return found.trajectory_id
+  throw invalidField(['body', 'baseline'], `There is no evaluation '${body.baseline}' in '${collection.name}'`)
+}

@@ -1,0 +1,51 @@
+import { mean, meanInterval, shareInterval, standardDeviation } from '../../lib/statistics.ts'
+import { type Evaluation, isRanked, type Judge, type ShownInterval } from '../../model/evaluation.ts'
+import { hasFailed, type ItemResult, scoreOf } from './table.ts'
+
+type JudgeSummary = Omit<Evaluation['judges'][number], keyof Judge | 'comparison'>
+
+const decimals = 1e9
+
+/** Enough digits for anybody, and none that only say how computers add. */
+export const rounded = (value: number): number => Math.round(value * decimals) / decimals
+
+export const shownInterval = (
+  interval: { low: number; high: number } | null,
+  method: ShownInterval['method'],
+): ShownInterval | null => interval && { low: rounded(interval.low), high: rounded(interval.high), level: 0.95, method }
+
+/** Whether the mean of a judge is a share of items that are good. */
+export const isShare = ({ scale }: Judge): boolean => scale === undefined
+
+const countsOf = (values: string[]): Record<string, number> => {
+  const counts = new Map<string, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return Object.fromEntries(counts)
+}
+
+/** What a judge says of all items together: `at` is its place among the judges. */
+export const judgeSummary = (judge: Judge, at: number, items: readonly ItemResult[]): JudgeSummary => {
+  const values = items.map(({ verdicts }) => verdicts[at]?.value ?? null).filter((value) => value !== null)
+  const failed = items.filter((item) => isUnjudged(item, at)).length
+  const scores = isRanked(judge) ? values.map((value) => scoreOf(judge, value)).filter((score) => score !== null) : []
+  const middle = mean(scores)
+  const spread = isShare(judge) ? null : standardDeviation(scores)
+  const good = scores.filter((score) => score === 1).length
+  const interval = isShare(judge)
+    ? shownInterval(shareInterval(good, scores.length), 'wilson')
+    : shownInterval(meanInterval(scores), 't')
+  return {
+    n: values.length,
+    failed,
+    mean: middle === null ? null : rounded(middle),
+    standard_deviation: spread === null ? null : rounded(spread),
+    interval,
+    counts: isShare(judge) ? countsOf(values) : null,
+  }
+}
+
+/** An item that this judge will say nothing of: its run failed, or the judge did. */
+export const isUnjudged = (item: ItemResult, at: number): boolean => {
+  const verdict = item.verdicts[at]
+  return hasFailed(item) || (verdict !== undefined && hasFailed(verdict))
+}

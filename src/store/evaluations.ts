@@ -1,0 +1,154 @@
+import type { Queries } from '../database/database.ts'
+import { evaluationTask } from '../model/evaluation.ts'
+import type { RunStatus } from '../model/workflow.ts'
+import type { RunCursor, RunSummaryRow } from './run-lists.ts'
+import { initParamsText, summaryColumns } from './runs.ts'
+
+/** The run of an evaluation, without its items. */
+export type EvaluationRow = RunSummaryRow & { created_micros: string }
+
+const columns = `${summaryColumns}, (extract(epoch from r.created_at) * 1000000)::bigint::text as created_micros`
+const isEvaluation = `r.params is not null and lower(split_part(r.name, '/', 2)) = '${evaluationTask}'`
+
+export const findEvaluation = async (
+  queries: Queries,
+  collectionId: number,
+  trajectoryId: string,
+): Promise<EvaluationRow | undefined> =>
+  (
+    await queries.rows<EvaluationRow>(
+      'find_evaluation',
+      `select ${columns} from runs r where r.trajectory_id = $1 and r.collection_id = $2 and ${isEvaluation}
+       order by r.number desc limit 1`,
+      [trajectoryId, collectionId],
+    )
+  )[0]
+
+/** The evaluated task, as it stands in the parameters of the run. */
+const taskIs = (parameter: string): string =>
+  `(${parameter}::text is null or lower(r.params::json->'evaluation'->>'task') = lower(${parameter}))`
+
+/** Newest first, of one task or of all; `taskId` is that of the server's own task. */
+export const listEvaluations = (
+  queries: Queries,
+  at: { taskId: number; task: string | undefined; after: RunCursor | undefined; limit: number },
+): Promise<EvaluationRow[]> =>
+  queries.rows<EvaluationRow>(
+    'list_evaluations',
+    `select ${columns} from runs r
+     where r.task_id = $1 and r.params is not null and ${taskIs('$2')}
+       and (r.created_at, r.number) < (coalesce(to_timestamp(0) + $3::bigint * interval '1 microsecond', 'infinity'),
+         coalesce($4::bigint, 0))
+     order by r.created_at desc, r.number desc limit $5`,
+    [at.taskId, at.task ?? null, at.after?.createdMicros ?? null, at.after?.number ?? null, at.limit],
+  )
+
+/** The newest evaluation of a task that has completed. */
+export const latestEvaluation = async (
+  queries: Queries,
+  at: { taskId: number; task: string },
+): Promise<string | undefined> =>
+  (
+    await queries.rows<{ trajectory_id: string }>(
+      'latest_evaluation',
+      `select r.trajectory_id from runs r
+       where r.task_id = $1 and r.status = 'completed' and r.params is not null and ${taskIs('$2')}
+       order by r.created_at desc, r.number desc limit 1`,
+      [at.taskId, at.task],
+    )
+  )[0]?.trajectory_id
+
+/** The keys of the items, in their order. */
+export const evaluationKeys = async (queries: Queries, runKey: string): Promise<string[]> => {
+  const [row] = await queries.rows<{ keys: string[] | null }>(
+    'evaluation_keys',
+    `select (${initParamsText})::json->'keys' as keys from runs r where r.id = $1`,
+    [runKey],
+  )
+  return row?.keys ?? []
+}
+
+/** A run of an item: `child_index` is the place of the item. */
+export interface ItemRunRow {
+  id: string
+  child_index: number
+  trajectory_id: string
+  status: RunStatus
+  error: string | null
+}
+
+/** The runs that a step of an evaluation has started, in the order of what it was given. */
+export const evaluatedRuns = (queries: Queries, at: { runKey: string; seq: number }): Promise<ItemRunRow[]> =>
+  queries.rows<ItemRunRow>(
+    'evaluated_runs',
+    `select r.id, r.child_index, r.trajectory_id, r.status, left(r.error, 2000) as error from runs r
+     where r.parent_id = $1 and r.parent_seq = $2 order by r.child_index`,
+    [at.runKey, at.seq],
+  )
+
+/** A judgement: which run it judged, and what was made of it. */
+export interface JudgementRow {
+  id: string
+  parent_seq: number
+  trajectory_id: string
+  status: RunStatus
+  error: string | null
+  /** JSON text of what was recorded of the verdict: `{trajectory_id, key, value, author}`; null without one. */
+  label: string | null
+  /** Where there is none, the run that it is about. */
+  about: string | null
+}
+
+/** All judgements of an evaluation; of each the small row that its last step has left, not the words of the judge. */
+export const judgementsOf = (
+  queries: Queries,
+  at: { runKey: string; fromSeq: number; labelSeq: number },
+): Promise<JudgementRow[]> =>
+  queries.rows<JudgementRow>(
+    'judgements_of',
+    `select r.id, r.parent_seq, r.trajectory_id, r.status, left(r.error, 2000) as error,
+       case when s.status = 'completed' then s.outputs end as label,
+       case when s.status is distinct from 'completed' then (${initParamsText})::json->>'trajectory_id' end as about
+     from runs r left join steps s on s.run_id = r.id and s.seq = $3
+     where r.parent_id = $1 and r.parent_seq >= $2`,
+    [at.runKey, at.fromSeq, at.labelSeq],
+  )
+
+/** What judges gave as their reasons, by the id of the judging run. */
+export const explanationsOf = async (
+  queries: Queries,
+  at: { judgements: string[]; verdictSeq: number },
+): Promise<Map<string, string | null>> => {
+  const rows = await queries.rows<{ trajectory_id: string; explanation: string | null }>(
+    'explanations_of',
+    `select r.trajectory_id, coalesce(s.outputs, o.body)::json->>'explanation' as explanation
+     from runs r join steps s on s.run_id = r.id and s.seq = $2 and s.status = 'completed'
+     left join payloads o on o.id = s.outputs_payload
+     where r.id = any($1::text[])`,
+    [at.judgements, at.verdictSeq],
+  )
+  return new Map(rows.map((row) => [row.trajectory_id, row.explanation]))
+}
+
+/** The parameters of runs as JSON text, by run key. */
+export const initParamsOf = async (queries: Queries, runKeys: string[]): Promise<Map<string, string>> => {
+  const rows = await queries.rows<{ id: string; init_params: string }>(
+    'init_params_of',
+    `select r.id, ${initParamsText} as init_params from runs r where r.id = any($1::text[])`,
+    [runKeys],
+  )
+  return new Map(rows.map((row) => [row.id, row.init_params]))
+}
+
+/** What all runs below one have cost in US dollars, as far as it is known; null where nothing is. */
+export const costOfDescendants = async (queries: Queries, runKey: string): Promise<number | null> => {
+  const [row] = await queries.rows<{ usd: number | null }>(
+    'cost_of_descendants',
+    `with recursive below as (
+       select id from runs where parent_id = $1
+       union all select r.id from runs r join below b on r.parent_id = b.id)
+     select sum(s.usd)::float8 as usd from below b join run_spending s on s.run_id = b.id`,
+    [runKey],
+  )
+  return row?.usd ?? null
+}
