@@ -15,6 +15,7 @@ import { makeOpenMetricsServer } from './api/metrics/open-server.ts'
 import { makeReference } from './api/reference.ts'
 import { apiRoutes } from './api/routes.ts'
 import { makeShownDefinitions } from './api/trajectories/definitions.ts'
+import { documentOf } from './api/trajectories/documents.ts'
 import { adminTokenOf, prepareDataFolder, secretKeysOf, writeSecretKeys } from './database/data-folder.ts'
 import { type Database, openDatabase } from './database/database.ts'
 import { type EmbeddedPostgres, startOrAdoptPostgres } from './database/embedded.ts'
@@ -51,6 +52,7 @@ import type { ObjectStore } from './store/objects/objects.ts'
 import { activeRunsOf, definitionText, makeTaskFinder } from './store/runs.ts'
 import { checkSealingKey } from './store/sealing-key.ts'
 import { lazyWayOut, modelsFor } from './ways-out.ts'
+import { makeWebhooks } from './webhooks/webhooks.ts'
 
 export interface ServerOptions {
   settings: Settings
@@ -61,6 +63,8 @@ export interface ServerOptions {
   variables?: Record<string, string | undefined>
   /** See `KeyRotationOptions`; the tests wait less. */
   keySettleMs?: number
+  /** Milliseconds since 1970, for what is due at a time. */
+  clock?: () => number
 }
 
 export interface Server {
@@ -91,6 +95,7 @@ export const startServer = async ({
   activities = builtinActivities,
   keySettleMs,
   variables = process.env,
+  clock = Date.now,
 }: ServerOptions): Promise<Server> => {
   if (settings.role !== 'all' && !settings.databaseUrl) {
     throw new AppError('invalid', `JETTY_ROLE=${settings.role} needs a database that other processes share`, {
@@ -119,17 +124,18 @@ export const startServer = async ({
     const objects = await openDiskObjects(join(dataDir, 'files'))
     const models = modelsFor(settings, lentKeys)
     const openEnvironment = async (id: number) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id))
+    const toNetwork = lazyWayOut({
+      allowPrivateNetwork: settings.allowPrivateNetwork,
+      maxBytes: settings.maxFetchBytes,
+      timeoutSeconds: settings.fetchTimeoutSeconds,
+    })
     const engine = await startEngine({
       database,
       executor,
       role: settings.role,
       activities,
       objects,
-      fetch: lazyWayOut({
-        allowPrivateNetwork: settings.allowPrivateNetwork,
-        maxBytes: settings.maxFetchBytes,
-        timeoutSeconds: settings.fetchTimeoutSeconds,
-      }).fetch,
+      fetch: toNetwork.fetch,
       models: { ...models, chat: callWithFallback(models.call, settings.modelFallbackSeconds) },
       activitySettings: {
         modelFileBytes: settings.modelFileBytes,
@@ -160,10 +166,27 @@ export const startServer = async ({
       entries: settings.cacheEntries,
       bytes: settings.cacheBytes,
     }
+    const links = { publicUrl: settings.publicUrl ?? '' } // completed once the port is known
+    const definitions = makeShownDefinitions(
+      (hash) => definitionText(database, hash),
+      (text) => compileWorkflow(JSON.parse(text) as Workflow, activities),
+    )
+    const webhooks = makeWebhooks({
+      database,
+      sealer,
+      open: toNetwork.open,
+      documentOf: (run) => documentOf({ database, definitions, links }, run),
+      clock,
+      concurrency: settings.webhookConcurrency,
+      timeoutSeconds: settings.webhookTimeoutSeconds,
+      log,
+    })
     let stopServing = async () => {}
     closers.unshift(() => engine.closeRecords())
     // Both at once: calls that wait for a run end with it, and steps get their time only once.
-    closers.unshift(() => Promise.all([stopServing(), engine.stop(settings.drainSeconds)]))
+    closers.unshift(() =>
+      Promise.all([stopServing(), engine.stop(settings.drainSeconds), webhooks.stop(settings.drainSeconds)]),
+    )
     closers.unshift(keepHouse(database, objects, cancelRunsOf, answerCache, log))
     const keyRotation = makeKeyRotation({
       database,
@@ -203,11 +226,11 @@ export const startServer = async ({
       close: closeAll,
     }
     if (settings.role === 'worker') {
+      webhooks.start()
       return { ...base, url: undefined, publicUrl: settings.publicUrl ?? '', demo: undefined }
     }
 
     const pulse = makePulse({ database, engine })
-    const links = { publicUrl: settings.publicUrl ?? '' } // completed once the port is known
     const findCollection = makeCollectionFinder(database)
     const environments = makeEnvironments({ openEnvironment, sealer, lentKeys })
     const lending = makeLending({ database, sealer, lentKeys, terms: settings })
@@ -248,11 +271,9 @@ export const startServer = async ({
         findCollection,
         cancelRunsOf,
         workflowWarnings: (workflow) => engine.check(workflow),
-        definitions: makeShownDefinitions(
-          (hash) => definitionText(database, hash),
-          (text) => compileWorkflow(JSON.parse(text) as Workflow, activities),
-        ),
+        definitions,
         links,
+        webhooks,
       }),
       authenticate: makeAuthenticate({
         adminToken,
@@ -273,6 +294,7 @@ export const startServer = async ({
     })
     const { url } = await server.listen(settings.host, settings.port)
     links.publicUrl ||= url
+    if (role === 'all') webhooks.start()
     stopServing = async () => {
       await server.close(settings.drainSeconds, gateway.end)
       await gateway.end() // some have no client any more

@@ -2,12 +2,15 @@
 import type { Dispatcher } from 'undici'
 import type { Settings } from './lib/config.ts'
 import type { Fetch, FetcherOptions } from './lib/net.ts'
+import type { Open } from './lib/net-open.ts'
 import type { LentKeys } from './model/trial.ts'
 import { makeModels } from './providers/models.ts'
 
 /** A way out of the process. */
 export interface WayOut {
   fetch: Fetch
+  /** For answers that are read while they come, or not at all. */
+  open: Open
   /** What it sends with, for those who pass bytes on. */
   agent(): Promise<Dispatcher>
 }
@@ -16,12 +19,13 @@ export interface WayOut {
 export const lazyWayOut = (
   options: Omit<FetcherOptions, 'allowPrivateNetwork' | 'agent'> & { allowPrivateNetwork: string[] },
 ): WayOut => {
-  let loading: Promise<{ agent: Dispatcher; fetch: Fetch }> | undefined
+  let loading: Promise<{ agent: Dispatcher; fetch: Fetch; open: Open }> | undefined
   const load = async () => {
     const { makeFetcher, makeGuardedAgent, parseAllowRules } = await import('./lib/net.ts')
+    const { makeOpener } = await import('./lib/net-open.ts')
     const checked = { ...options, allowPrivateNetwork: parseAllowRules(options.allowPrivateNetwork) }
     const agent = makeGuardedAgent(checked)
-    return { agent, fetch: makeFetcher({ ...checked, agent }) }
+    return { agent, fetch: makeFetcher({ ...checked, agent }), open: makeOpener(agent) }
   }
   const loaded = () => {
     loading ??= load()
@@ -29,6 +33,7 @@ export const lazyWayOut = (
   }
   return {
     fetch: async (url, request) => (await loaded()).fetch(url, request),
+    open: async (url, request) => (await loaded()).open(url, request),
     agent: async () => (await loaded()).agent,
   }
 }

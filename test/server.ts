@@ -44,6 +44,8 @@ export interface TestServer {
 export interface TestServerOptions {
   activities?: Activity[]
   env?: Record<string, string>
+  /** What the time is for what is due at a time, in milliseconds since 1970. */
+  clock?: () => number
   /** Another process of the same installation: it shares database and data folder. */
   beside?: Pick<TestServer, 'database' | 'dataDir' | 'leaks'>
 }
@@ -77,6 +79,7 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
     log: watchedLog(leaks),
     variables: options.env ?? {},
     activities: new Map([...builtinActivities, ...more]),
+    ...(options.clock && { clock: options.clock }),
   })
   const url = server.url ?? ''
   leaks.remember('the admin token', server.adminToken)

@@ -27,6 +27,7 @@ import { tasksContract } from './tasks/contract.ts'
 import { trajectoriesContract } from './trajectories/contract.ts'
 import { trialContract } from './trial/contract.ts'
 import { uploadsContract } from './uploads/contract.ts'
+import { webhooksContract } from './webhooks/contract.ts'
 
 /** Everything that may be asked of the server, by the name of the operation. To add a resource: one line here. */
 export const contract = {
@@ -40,6 +41,7 @@ export const contract = {
   ...runsContract,
   ...batchesContract,
   ...trajectoriesContract,
+  ...webhooksContract,
   ...approvalsContract,
   ...statsContract,
   ...ingestContract,

@@ -27,6 +27,7 @@ import { type TasksDeps, tasksRoutes } from './tasks/routes.ts'
 import { type TrajectoriesDeps, trajectoriesRoutes } from './trajectories/routes.ts'
 import { type TrialDeps, trialRoutes } from './trial/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from './uploads/routes.ts'
+import { type WebhooksDeps, webhooksRoutes } from './webhooks/routes.ts'
 
 /** What all routes together need; the composition root fills it once. */
 export type ApiDeps = HealthDeps &
@@ -43,6 +44,7 @@ export type ApiDeps = HealthDeps &
   RunsDeps &
   BatchesDeps &
   TrajectoriesDeps &
+  WebhooksDeps &
   ApprovalsDeps &
   StatsDeps &
   IngestDeps &
@@ -66,6 +68,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...runsRoutes(deps),
   ...batchesRoutes(deps),
   ...trajectoriesRoutes(deps),
+  ...webhooksRoutes(deps),
   ...approvalsRoutes(deps),
   ...statsRoutes(deps),
   ...ingestRoutes(deps),

@@ -195,7 +195,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       const text = runSecretsText(secrets)
       return text === null ? null : options.sealer.seal(text, runSecretsSeal(runKey))
     },
-    sealWebhookSecret: (secret, runKey) => options.sealer.seal(secret, webhookSecretSeal(runKey)),
+    sealWebhook: (webhook, runKey) => options.sealer.seal(JSON.stringify(webhook), webhookSecretSeal(runKey)),
     shownDefinition: (hash, scrub) => shownDefinition(insistent, hash, scrub),
     underWay: new Set(),
   }

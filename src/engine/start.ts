@@ -1,4 +1,5 @@
 import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
+import type { SealedWebhook } from '../model/webhook.ts'
 import { runUploadPath } from '../store/storage-path.ts'
 import { checkModels } from './check-models.ts'
 import type { EngineContext, LiveRun } from './context.ts'
@@ -7,6 +8,7 @@ import { Fenced, RunExists, TrajectoryIdTaken } from './journal.ts'
 import type { FileRow, NewRun, RunExtras } from './journal-entry.ts'
 import type { Leases } from './leases.ts'
 import type { RunSecrets } from './run-secrets.ts'
+import type { Scrubber } from './scrub.ts'
 
 /** An uploaded file that waits in the object store. */
 export interface Upload {
@@ -46,7 +48,7 @@ export interface Starter {
   /** May this process begin a run itself, now? */
   hasRoom(): boolean
   sealSecrets(secrets: RunSecrets, runKey: string): string | null
-  sealWebhookSecret(secret: string, runKey: string): string
+  sealWebhook(webhook: SealedWebhook, runKey: string): string
   /** Text of a definition without its secrets, as a definition of its own; null when it holds none. */
   shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
   drawTrajectoryId?: () => string
@@ -81,7 +83,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
   if (program.askingSteps.length > 0 && program.problems.length === 0) {
     await checkModels(engine, { program, collectionId: request.collection.id, initParams: merged, environment })
   }
-  const more = extrasOf(starter, request, key, environment.scrub.json)
+  const more = extrasOf(starter, request, key, environment.scrub)
   for (;;) {
     const trajectoryId = (starter.drawTrajectoryId ?? newTrajectoryId)()
     const place = { collection: request.collection.name, task: request.task.name, trajectoryId }
@@ -151,17 +153,20 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
 
 /** What few runs have; null where there is none of it. */
 const extrasOf = (
-  { sealWebhookSecret }: Starter,
+  { sealWebhook }: Starter,
   { params, routineId, webhook }: RunRequest,
   key: string,
-  scrub: (value: unknown) => string,
+  scrub: Scrubber,
 ): RunExtras | null => {
   if (!params && routineId === undefined && !webhook) return null
+  const shownUrl = webhook && scrub.text(webhook.url)
+  // Where the URL holds a secret of the environment it is sealed, and shown without.
+  const hidden = webhook && { secret: webhook.secret, url: shownUrl === webhook.url ? null : webhook.url }
   return {
-    ...(params && { params: scrub(params) }),
+    ...(params && { params: scrub.json(params) }),
     ...(routineId !== undefined && { routine_id: routineId }),
-    ...(webhook && { webhook_url: webhook.url }),
-    ...(webhook?.secret && { sealed_webhook_secret: sealWebhookSecret(webhook.secret, key) }),
+    ...(shownUrl !== undefined && { webhook_url: shownUrl }),
+    ...(hidden && (hidden.secret ?? hidden.url) !== null && { sealed_webhook_secret: sealWebhook(hidden, key) }),
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { flagSchema } from './flag.ts'
 import { jsonObjectSchema } from './names.ts'
+import { requireWebhook, webhookSecretSchema, webhookUrlSchema } from './webhook.ts'
 
 const quoting =
   'curl -F cuts a value at an unescaped ";": use --form-string, and quote the JSON so that the shell leaves it alone'
@@ -43,13 +44,6 @@ const tryParse = (text: string): { value: unknown } | undefined => {
   }
 }
 
-/** A field whose promise this server cannot keep is refused, not ignored. */
-const laterSchema = (name: string) =>
-  z
-    .string()
-    .nullish()
-    .refine((given) => !given, `${name} is not supported by this server; leave it out`)
-
 /** The fields of a run, in whichever of its spellings the form comes. */
 export const runFormSchema = z
   .object({
@@ -63,8 +57,13 @@ export const runFormSchema = z
       'Fills missing provider keys with those that the server lends, while the trial of the collection is active; else ' +
         'ignored where there is a provider key of its own, and refused where there is none.',
     ),
-    webhook_url: laterSchema('webhook_url'),
-    webhook_secret: laterSchema('webhook_secret'),
+    webhook_url: webhookUrlSchema.describe(
+      'http or https URL that gets the trajectory by POST when the run has ended.',
+    ),
+    webhook_secret: webhookSecretSchema.describe(
+      'Signs the deliveries: X-Jetty-Signature is the hex HMAC-SHA256 of `<X-Jetty-Timestamp>.<raw body>`. Never shown.',
+    ),
     subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
   })
+  .superRefine(requireWebhook)
   .meta({ id: 'RunForm' })

@@ -65,7 +65,8 @@ const removeRuns = (database: Database, runs: string[]): Promise<void> =>
          from (select task_id, key, md5(value) value_md5, count(*) total from unlabelled group by 1, 2, 3) u
          where c.task_id = u.task_id and c.key = u.key and c.value_md5 = u.value_md5),
        s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1)),
-       m as (delete from run_spending where run_id = any($1))
+       m as (delete from run_spending where run_id = any($1)),
+       q as (delete from webhook_queue where run_id = any($1)), a as (delete from webhook_attempts where run_id = any($1))
        delete from runs where id = any($1)`,
       [runs, otherShard()],
     )

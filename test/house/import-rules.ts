@@ -18,6 +18,7 @@ export const importRules: ImportRule[] = [
   { of: 'activities/', may: ['activities/activity.ts', 'own/', 'lib/', 'model/'] },
   { of: 'engine/', may: ['engine/', 'store/', 'database/', 'activities/activity.ts', 'lib/', 'model/'] },
   { of: 'gateway/', may: ['gateway/', 'engine/', 'store/', 'database/', 'providers/', 'http/', 'lib/', 'model/'] },
+  { of: 'webhooks/', may: ['own/', 'store/', 'database/', 'lib/', 'model/'] },
   { of: 'demo/', may: ['demo/', 'engine/engine.ts', 'store/', 'database/', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.
   { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },

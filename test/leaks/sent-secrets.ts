@@ -23,6 +23,7 @@ const entriesOf = (label: string, given: unknown): SentSecret[] => {
 const fromFields = (fields: Record<string, unknown>): SentSecret[] => [
   ...entriesOf('secret parameter', fields.secret_params),
   ...entriesOf('variable', fields.environment_variables),
+  ...entriesOf('the', { webhook_secret: fields.webhook_secret }),
 ]
 
 const multipartField = (body: string, name: string): string | undefined => {
@@ -33,7 +34,8 @@ const multipartField = (body: string, name: string): string | undefined => {
 /** The environment variables and secrets of a body, whichever way it was written. */
 export const sentSecrets = (contentType: string, body: string): SentSecret[] => {
   if (contentType.startsWith('multipart/')) {
-    return fromFields({ secret_params: multipartField(body, 'secret_params') })
+    const names = ['secret_params', 'webhook_secret']
+    return fromFields(Object.fromEntries(names.map((name) => [name, multipartField(body, name)])))
   }
   if (contentType.startsWith('application/x-www-form-urlencoded')) {
     return fromFields(Object.fromEntries(new URLSearchParams(body)))

@@ -176,6 +176,8 @@ export const operations: Record<string, Operation> = {
     reaching: (_, theirs) => [[{ path: `/api/v1/workflows-logs/${theirs.trajectory}` }, ...scope]],
     harmless: (mine) => [{ path: `/api/v1/workflows-logs/${mine.ingested}` }],
   }),
+  listDeliveries: read((place) => `/api/v1/trajectory/${run(place)}/deliveries`),
+  redeliver: write((place) => ({ path: `/api/v1/trajectory/${run(place)}/deliveries/1/redeliver` })),
   watchTrajectory: read((place) => `/api/v1/trajectory/${run(place)}/events`, {
     harmless: (mine) =>
       ['0', '1', '999999999999', '-1', 'x'].map((id) => ({

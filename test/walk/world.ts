@@ -72,6 +72,13 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   }
   const headers = { authorization: `Bearer ${key}`, ...(word ? { 'idempotency-key': idempotencyKey } : {}) }
   const run = JSON.parse((await send(Number(new URL(jetty.url).port), 'POST', started, headers)).text)
+  // Told of at an address that is never called: nothing leaves the machine.
+  await jetty.server.database.query(
+    `with told as (update runs set webhook_url = 'http://10.9.8.7/' where trajectory_id = $1 returning id)
+     insert into webhook_attempts (run_id, by_hand, delivered, started_at, duration_ms)
+     select id, false, false, now(), 1 from told`,
+    [run.trajectory_id],
+  )
   const labels = `/api/v1/trajectory/${collection}/${task}/${run.trajectory_id}/labels`
   await call('POST', labels, { key: name('label'), value: name('good'), author: name('ann') }, key)
   const ingested = 'eval:1'

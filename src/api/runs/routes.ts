@@ -16,7 +16,7 @@ export interface RunsDeps extends DocumentDeps {
   engine: Engine
   sealer: Sealer
   lending: Lending
-  settings: { syncWaitSeconds: number; maxInitParamsBytes: number }
+  settings: { syncWaitSeconds: number; maxInitParamsBytes: number; allowPrivateNetwork: string[] }
 }
 
 export const runsRoutes = (deps: RunsDeps): Route[] => {

@@ -11,6 +11,7 @@ import { filesOfRun } from '../../store/files.ts'
 import { claimKey, findClaim, fingerprintOf } from '../../store/idempotency.ts'
 import type { Borrower, Lending, Loan } from '../../store/lending.ts'
 import { findRunByKey, type RunRow } from '../../store/runs.ts'
+import { webhookOf } from '../webhooks/check-url.ts'
 import type { runsContract } from './contract.ts'
 import { withResolvedFiles } from './file-paths.ts'
 import { checkParameters } from './parameters.ts'
@@ -21,7 +22,7 @@ export interface StartDeps {
   engine: Engine
   sealer: Sealer
   lending: Lending
-  settings: { maxInitParamsBytes: number }
+  settings: { maxInitParamsBytes: number; allowPrivateNetwork: string[] }
 }
 
 export type RunCall = Call<(typeof runsContract)['runTask' | 'runTaskSync']>
@@ -59,6 +60,7 @@ const requestOf = async ({ database, settings }: StartDeps, call: RunCall): Prom
   const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id
   if (environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   checkParameters(body, files.length > 0, settings.maxInitParamsBytes)
+  const webhook = webhookOf(body, settings.allowPrivateNetwork, collection)
   return {
     collection: { id: collection.id, name: collection.name, environmentId },
     task,
@@ -66,6 +68,7 @@ const requestOf = async ({ database, settings }: StartDeps, call: RunCall): Prom
     secrets: body.secret_params,
     files: files.map((file) => ({ ...file, contentType: file.content_type })),
     author: authorOf(identity),
+    ...(webhook && { webhook }),
   }
 }
 

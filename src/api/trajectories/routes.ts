@@ -10,8 +10,10 @@ import { coveredIds } from '../../model/identity.ts'
 import type { SettableStatus } from '../../model/workflow.ts'
 import { type FileRow, filesOfRun } from '../../store/files.ts'
 import { findRun, findRunByWorkflowId, findRuns, type RunRow, relabelRuns, stepsOf } from '../../store/runs.ts'
+import { attemptsOf } from '../../store/webhooks.ts'
 import { lastEventId } from '../events/last-event-id.ts'
 import type { Pulse } from '../events/pulse.ts'
+import { deliveryEvents } from '../webhooks/log-events.ts'
 import { trajectoriesContract } from './contract.ts'
 import { type DocumentDeps, documentOf } from './documents.ts'
 import { listTrajectories } from './list.ts'
@@ -77,13 +79,17 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
       const run = await findRunByWorkflowId(database, params.workflow_id, coveredIds(identity))
       if (!run) throw new AppError('not_found', `Workflow '${params.workflow_id}' not found`)
       requireScope(identity, run.collection_id)
-      const [steps, definition] = await Promise.all([stepsOf(database, [run.id]), deps.definitions(run.definition)])
+      const [steps, definition, attempts] = await Promise.all([
+        stepsOf(database, [run.id]),
+        deps.definitions(run.definition),
+        run.webhook_url ? attemptsOf(database, run.id) : [],
+      ])
       const { level, after } = query
       return {
         workflow_id: run.workflow_id,
         trajectory_id: run.trajectory_id,
         status: run.status,
-        events: logEvents(run, steps, definition).filter(
+        events: [...logEvents(run, steps, definition), ...deliveryEvents(attempts)].filter(
           (event) => (!level || event.level === level) && (after === undefined || Date.parse(event.timestamp) > after),
         ),
       }

@@ -1,0 +1,48 @@
+import { isIP } from 'node:net'
+import { invalidField, messageOf } from '../../lib/errors.ts'
+import { mayConnect, parseAllowRules } from '../../lib/net-addresses.ts'
+import { requireAllowedHost } from '../../lib/net-hosts.ts'
+import type { FoundCollection } from '../../model/identity.ts'
+
+/** What an address is, where its URL says so itself: no name has to be looked up. */
+const literalAddress = (hostname: string): string | undefined => {
+  const bare = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+  if (isIP(bare)) return bare
+  return bare === 'localhost' || bare.endsWith('.localhost') ? '127.0.0.1' : undefined
+}
+
+/**
+ * Refuses a webhook that would never be delivered: at a private address that its URL names outright, or at a host that
+ * the collection may not reach. What a name leads to is checked when it is called. Throws the 422 of `webhook_url`.
+ */
+export const requireWebhookTarget = (
+  text: string,
+  at: { allowPrivateNetwork: string[]; allowedHosts: readonly string[] | undefined },
+): void => {
+  const url = new URL(text)
+  const field = ['body', 'webhook_url']
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+  const address = literalAddress(url.hostname)
+  if (address && !mayConnect(address, url.hostname, port, parseAllowRules(at.allowPrivateNetwork))) {
+    const message =
+      `'${url.host}' is a private, local or reserved address, which is not called. If it may be, list it in ` +
+      'JETTY_ALLOW_PRIVATE_NETWORK and start the server again'
+    throw invalidField(field, message, 'address_refused')
+  }
+  try {
+    requireAllowedHost(url, at.allowedHosts)
+  } catch (error) {
+    throw invalidField(field, messageOf(error), 'address_refused')
+  }
+}
+
+/** The webhook that a request names, checked; undefined where it names none. */
+export const webhookOf = (
+  { webhook_url: url, webhook_secret: secret }: { webhook_url: string | null; webhook_secret: string | null },
+  allowPrivateNetwork: string[],
+  collection: FoundCollection,
+): { url: string; secret: string | null } | undefined => {
+  if (url === null) return undefined
+  requireWebhookTarget(url, { allowPrivateNetwork, allowedHosts: collection.settings?.allowed_hosts ?? undefined })
+  return { url, secret }
+}

@@ -1,0 +1,38 @@
+import type { z } from 'zod'
+import type { Queries } from '../../database/database.ts'
+import { timestamp } from '../../lib/time.ts'
+import type { Delivery, deliveriesSchema } from '../../model/webhook.ts'
+import type { RunRow } from '../../store/runs.ts'
+import { type AttemptRow, attemptsOf, nextAttempt } from '../../store/webhooks.ts'
+
+type Deliveries = z.output<typeof deliveriesSchema>
+
+const shown = (row: AttemptRow): Delivery => ({
+  n: row.n,
+  created: timestamp(row.started_at),
+  status: row.delivered ? 'delivered' : 'failed',
+  status_code: row.status_code,
+  error: row.error,
+  duration_ms: row.duration_ms,
+  by_hand: row.by_hand,
+})
+
+/** What has become of the webhook of a run so far. */
+export const deliveriesOf = async (queries: Queries, run: RunRow): Promise<Deliveries> => {
+  const [attempts, due] = run.webhook_url
+    ? await Promise.all([attemptsOf(queries, run.id), nextAttempt(queries, run.id)])
+    : [[], undefined]
+  return {
+    webhook_url: run.webhook_url,
+    state: stateOf(run, attempts, due !== undefined),
+    next_attempt_at: due ? timestamp(new Date(due)) : null,
+    deliveries: attempts.map(shown),
+  }
+}
+
+const stateOf = (run: RunRow, attempts: AttemptRow[], isQueued: boolean): Deliveries['state'] => {
+  if (!run.webhook_url) return 'none'
+  if (!run.ended_at) return 'waiting'
+  if (attempts.some((one) => one.delivered)) return 'delivered'
+  return isQueued || attempts.length === 0 ? 'pending' : 'failed'
+}

@@ -1,0 +1,15 @@
+import { timestamp } from '../../lib/time.ts'
+import type { AttemptRow } from '../../store/webhooks.ts'
+import type { LogEvent } from '../trajectories/log-events.ts'
+
+/** What became of the webhook of a run, as events of its log. */
+export const deliveryEvents = (attempts: AttemptRow[]): LogEvent[] =>
+  attempts.map(({ n, delivered, status_code, error, started_at, duration_ms, by_hand }) => ({
+    timestamp: timestamp(started_at),
+    level: delivered ? 'info' : 'warning',
+    type: delivered ? 'webhook_delivered' : 'webhook_failed',
+    step: null,
+    activity: null,
+    message: delivered ? 'Webhook delivered' : `Webhook not delivered: ${error}`,
+    attributes: { delivery: n, status_code, duration_ms, by_hand },
+  }))

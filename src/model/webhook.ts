@@ -1,0 +1,75 @@
+import { z } from 'zod'
+import { timestampSchema } from './names.ts'
+
+/** One attempt to tell a receiver that a run has ended. */
+export const deliverySchema = z
+  .object({
+    n: z.int().describe('Its number among the attempts of this run, from 1.'),
+    created: timestampSchema,
+    status: z.enum(['delivered', 'failed']),
+    status_code: z.int().nullable().describe('What the receiver answered; null: nothing.'),
+    error: z.string().nullable(),
+    duration_ms: z.int(),
+    by_hand: z.boolean().describe('Asked for by somebody, outside of the schedule.'),
+  })
+  .meta({ id: 'Delivery' })
+
+export type Delivery = z.output<typeof deliverySchema>
+
+export const deliveriesSchema = z
+  .object({
+    webhook_url: z.string().nullable(),
+    state: z
+      .enum(['none', 'waiting', 'pending', 'delivered', 'failed'])
+      .describe(
+        '`none`: the run has no webhook; `waiting`: it has not ended; `pending`: an attempt is to come; `failed`: ' +
+          'given up, to be redelivered by hand.',
+      ),
+    next_attempt_at: timestampSchema.nullable(),
+    deliveries: z.array(deliverySchema).describe('Oldest first.'),
+  })
+  .meta({ id: 'Deliveries' })
+
+const longestUrl = 4096
+const longestSecret = 1000
+
+/** Whether a text is an http or https URL without a user name or password in it. */
+const isWebAddress = (text: string): boolean => {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password } = new URL(text)
+  return (protocol === 'http:' || protocol === 'https:') && username === '' && password === ''
+}
+
+/** Who is told when a run has ended; an empty text is nobody. */
+export const webhookUrlSchema = z
+  .string()
+  .max(longestUrl)
+  .nullish()
+  .transform((text) => text?.trim() || null)
+  .refine((text) => text === null || isWebAddress(text), {
+    error: 'webhook_url must be an http or https URL, without a user name or password in it',
+  })
+
+/** What deliveries are signed with; an empty text is none. */
+export const webhookSecretSchema = z
+  .string()
+  .max(longestSecret)
+  .nullish()
+  .transform((text) => text || null)
+
+/** A secret alone signs nothing. */
+export const requireWebhook = (
+  { webhook_url: url, webhook_secret: secret }: { webhook_url: string | null; webhook_secret: string | null },
+  context: z.RefinementCtx,
+): void => {
+  if (secret === null || url !== null) return
+  context.addIssue({ code: 'custom', message: 'webhook_secret needs a webhook_url', path: ['webhook_secret'] })
+}
+
+/** What of a run's webhook is sealed. */
+export interface SealedWebhook {
+  /** What its deliveries are signed with. */
+  secret: string | null
+  /** As it is called; null where it is what is shown, for no secret of the environment stands in it. */
+  url: string | null
+}

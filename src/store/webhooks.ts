@@ -1,0 +1,153 @@
+import type { Queries } from '../database/database.ts'
+
+/** A delivery that this process may attempt now, until its claim is thought lost. */
+export interface DueDelivery {
+  runKey: string
+  collectionId: number
+  /** Attempts that have failed before this one. */
+  tries: number
+  claim: number
+}
+
+/** Due rows that are looked at, at most; those of collections that have enough under way are passed over before. */
+const mostLookedAt = 1000
+
+/**
+ * Claims deliveries that are due: no other process gets them before `lostMs`. At most `each` of one collection, and none
+ * of those in `full`, so that a receiver that hangs holds up no other collection. Times are milliseconds of the caller's
+ * clock.
+ */
+export const claimDeliveries = async (
+  queries: Queries,
+  at: { nowMs: number; lostMs: number; limit: number; each: number; full: number[] },
+): Promise<DueDelivery[]> => {
+  const rows = await queries.rows<{ run_id: string; collection_id: number; tries: number; claim: number }>(
+    'claim_deliveries',
+    `with looked_at as (
+       select run_id, collection_id, due_at from webhook_queue
+       where due_at <= to_timestamp($1::float8 / 1000) and collection_id <> all($5::bigint[])
+       order by due_at limit ${mostLookedAt}),
+     placed as (
+       select run_id, due_at, row_number() over (partition by collection_id order by due_at) place from looked_at),
+     free as (
+       select q.run_id from webhook_queue q join placed p on p.run_id = q.run_id
+       where p.place <= $4 and q.due_at <= to_timestamp($1::float8 / 1000) order by p.due_at limit $3
+       for update of q skip locked)
+     update webhook_queue q set due_at = to_timestamp($2::float8 / 1000), claim = q.claim + 1
+     from free where q.run_id = free.run_id
+     returning q.run_id, q.collection_id, q.tries, q.claim`,
+    [at.nowMs, at.lostMs, at.limit, at.each, at.full],
+  )
+  return rows.map((row) => ({
+    runKey: row.run_id,
+    collectionId: row.collection_id,
+    tries: row.tries,
+    claim: row.claim,
+  }))
+}
+
+/** Gives a claimed delivery back unattempted, to be claimed again later. */
+export const putOffDelivery = async (queries: Queries, due: DueDelivery, dueMs: number): Promise<void> => {
+  await queries.rows(
+    'put_off_delivery',
+    'update webhook_queue set due_at = to_timestamp($3::float8 / 1000) where run_id = $1 and claim = $2',
+    [due.runKey, due.claim, dueMs],
+  )
+}
+
+/** Forgets the delivery of a run that is gone. */
+export const dropDelivery = async (queries: Queries, runKey: string): Promise<void> => {
+  await queries.rows('drop_delivery', 'delete from webhook_queue where run_id = $1', [runKey])
+}
+
+/** Whom a run tells, and what that takes. */
+export interface RunWebhook {
+  /** As it is shown. */
+  url: string
+  sealed: string | null
+  /** JSON text of the settings of its collection; null where none is set. */
+  settings: string | null
+  /** What inputs and outputs of its steps have together. */
+  bytes: number
+}
+
+/** The webhook of a run; undefined where it has none, or is gone. */
+export const findWebhook = async (queries: Queries, runKey: string): Promise<RunWebhook | undefined> => {
+  const [row] = await queries.rows<RunWebhook>(
+    'find_webhook',
+    `select r.webhook_url as url, r.sealed_webhook_secret as sealed, c.settings,
+       (select coalesce(sum(octet_length(coalesce(inputs, '')) + octet_length(coalesce(outputs, ''))), 0)
+        from steps where run_id = r.id)
+       + (select coalesce(sum(octet_length(body)), 0) from payloads where run_id = r.id) as bytes
+     from runs r join collections c on c.id = r.collection_id where r.id = $1 and r.webhook_url is not null`,
+    [runKey],
+  )
+  return row
+}
+
+/** What came of one attempt. */
+export interface Attempt {
+  delivered: boolean
+  statusCode: number | null
+  error: string | null
+  /** By the clock of the caller, in milliseconds. */
+  startedMs: number
+  durationMs: number
+}
+
+/**
+ * Writes an attempt down and decides what comes next: `retryMs` is when it is tried again, null for never. Whoever has
+ * lost its claim to another process, and one by hand (`due` undefined), decides only that something has been delivered.
+ */
+export const settleAttempt = async (
+  queries: Queries,
+  at: { runKey: string; due: DueDelivery | undefined; attempt: Attempt; retryMs: number | null },
+): Promise<void> => {
+  const { delivered, statusCode, error, startedMs, durationMs } = at.attempt
+  await queries.rows(
+    'settle_attempt',
+    `with there as materialized (select id from runs where id = $1 for key share),
+     logged as (
+       insert into webhook_attempts (run_id, by_hand, delivered, status_code, error, started_at, duration_ms)
+       select id, $2::int is null, $3, $4::int, $5, to_timestamp($6::float8 / 1000), $7 from there),
+     again as (
+       update webhook_queue q set tries = tries + 1, due_at = to_timestamp($8::float8 / 1000) from there
+       where q.run_id = there.id and q.claim = $2 and not $3 and $8::float8 is not null)
+     delete from webhook_queue q where run_id = $1 and ($3 or (q.claim = $2 and $8::float8 is null))`,
+    [at.runKey, at.due?.claim ?? null, delivered, statusCode, error, startedMs, Math.round(durationMs), at.retryMs],
+  )
+}
+
+/** Attempts that one run may have, so that their log has an end. */
+export const mostAttempts = 200
+
+export interface AttemptRow {
+  /** From 1. */
+  n: number
+  by_hand: boolean
+  delivered: boolean
+  status_code: number | null
+  error: string | null
+  started_at: Date
+  duration_ms: number
+}
+
+/** The attempts of a run, oldest first. */
+export const attemptsOf = (queries: Queries, runKey: string): Promise<AttemptRow[]> =>
+  queries.rows<AttemptRow>(
+    'attempts_of',
+    `select row_number() over (order by id)::int as n, by_hand, delivered, status_code, error, started_at, duration_ms
+     from webhook_attempts where run_id = $1 order by id`,
+    [runKey],
+  )
+
+/** When the next attempt is due in milliseconds of the clock, 0 for at once; undefined where none is to come. */
+export const nextAttempt = async (queries: Queries, runKey: string): Promise<number | undefined> => {
+  const [row] = await queries.rows<{ due: number }>(
+    'next_attempt',
+    `select case when isfinite(due_at) then date_part('epoch', due_at) * 1000 else 0 end as due
+     from webhook_queue where run_id = $1`,
+    [runKey],
+  )
+  return row?.due
+}

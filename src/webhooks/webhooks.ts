@@ -1,0 +1,126 @@
+import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { pause } from '../lib/time.ts'
+import {
+  claimDeliveries,
+  type DueDelivery,
+  dropDelivery,
+  findWebhook,
+  putOffDelivery,
+  settleAttempt,
+} from '../store/webhooks.ts'
+import { type AttemptDeps, attemptDelivery } from './attempt.ts'
+import { retryAt } from './schedule.ts'
+
+export interface WebhooksDeps extends AttemptDeps {
+  /** Deliveries under way at once in this process. */
+  concurrency: number
+  log: Logger
+}
+
+/** Tells receivers that runs have ended. */
+export interface Webhooks {
+  /** Begins to look for deliveries that are due. */
+  start(): void
+  /** Attempts a delivery now, beside its schedule; resolves when what came of it is written down. */
+  redeliver(runKey: string): Promise<void>
+  /** Begins no more of them, gives those under way `seconds`; one that is cut off is made again later. */
+  stop(seconds: number): Promise<void>
+}
+
+const lookAgainMs = 500
+/** How long after its time an attempt is thought lost, with the process that made it. */
+const lostAfterMs = 20_000
+/** Documents above this are in memory one at a time. */
+const largeBytes = 4 * 1024 * 1024
+const putOffMs = 1_000
+
+export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
+  const { database, clock, concurrency, timeoutSeconds, log } = deps
+  const stopping = new AbortController()
+  const cutOff = new AbortController()
+  const underWay = new Map<Promise<void>, number>()
+  const each = Math.max(1, Math.floor(concurrency / 4))
+  let isLargeUnderWay = false
+  let looking: Promise<void> | undefined
+
+  const attempt = async (runKey: string, due?: DueDelivery): Promise<void> => {
+    const webhook = await findWebhook(database, runKey)
+    const isLarge = webhook !== undefined && webhook.bytes > largeBytes
+    if (isLarge && isLargeUnderWay) {
+      if (due) return putOffDelivery(database, due, clock() + putOffMs)
+      throw busy()
+    }
+    isLargeUnderWay ||= isLarge
+    try {
+      const made = webhook && (await attemptDelivery(deps, runKey, webhook, cutOff.signal))
+      if (cutOff.signal.aborted) return // nobody knows what came of it: it is made again
+      if (!made) return dropDelivery(database, runKey)
+      const retryMs = made.isFinal ? null : retryAt((due?.tries ?? 0) + 1, clock())
+      await settleAttempt(database, { runKey, due, attempt: made, retryMs })
+    } finally {
+      if (isLarge) isLargeUnderWay = false
+    }
+  }
+
+  const track = (work: Promise<void>, collectionId: number): Promise<void> => {
+    const settled = work.finally(() => underWay.delete(settled))
+    underWay.set(settled, collectionId)
+    return settled
+  }
+
+  /** Collections that have as many deliveries under way as they may. */
+  const fullCollections = (): number[] => {
+    const counts = new Map<number, number>()
+    for (const id of underWay.values()) counts.set(id, (counts.get(id) ?? 0) + 1)
+    return [...counts].filter(([, count]) => count >= each).map(([id]) => id)
+  }
+
+  /** What was claimed is claimed again later. */
+  const complain = (err: unknown): void =>
+    log[isDatabaseUnavailable(err) ? 'debug' : 'error']({ err }, 'webhooks put off')
+
+  const look = async (): Promise<boolean> => {
+    const limit = concurrency - underWay.size
+    if (limit <= 0) return false
+    const nowMs = clock()
+    const lostMs = nowMs + timeoutSeconds * 1000 + lostAfterMs
+    const found = await claimDeliveries(database, { nowMs, lostMs, limit, each, full: fullCollections() })
+    for (const due of found) {
+      track(attempt(due.runKey, due), due.collectionId).catch(complain)
+    }
+    return found.length > 0
+  }
+
+  const lookOn = async () => {
+    while (!stopping.signal.aborted) {
+      const hasFound = await look().catch(complain)
+      if (!hasFound) await pause(lookAgainMs, stopping.signal)
+      else if (underWay.size >= concurrency) await Promise.race(underWay.keys()).catch(() => {})
+    }
+  }
+
+  return {
+    start() {
+      looking ??= lookOn()
+    },
+    async redeliver(runKey) {
+      if (underWay.size >= concurrency) throw busy()
+      await track(attempt(runKey), 0)
+    },
+    async stop(seconds) {
+      stopping.abort()
+      await looking
+      const done = new AbortController()
+      const ended = Promise.allSettled(underWay.keys()).finally(() => done.abort())
+      if (await pause(seconds * 1000, done.signal)) cutOff.abort()
+      await ended
+    },
+  }
+}
+
+const busy = (): AppError =>
+  new AppError('busy', 'As many deliveries are under way as may be', {
+    hint: 'Send it again in a moment.',
+    retryAfterSeconds: 1,
+  })

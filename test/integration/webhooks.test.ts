@@ -1,0 +1,356 @@
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { deliveriesSchema } from '../../src/model/webhook.ts'
+import { removeOldRuns } from '../../src/store/retention.ts'
+import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { type Answering, startReceiver, type WebhookReceiver } from '../webhook-receiver.ts'
+
+const secret = 'whsec-unmistakable-7f3a91c2'
+const workflow = { step_configs: { say: { activity: 'text_echo', text: 'told' } }, steps: ['say'] }
+const secondsOf = { fails: 3 }
+
+let jetty: TestServer
+let task: string
+let nowMs = Date.UTC(2030, 0, 1)
+const receivers: WebhookReceiver[] = []
+
+beforeAll(async () => {
+  const env = { JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1', JETTY_WEBHOOK_TIMEOUT_SECONDS: '1' }
+  jetty = await startTestServer({ env, clock: () => nowMs })
+  task = await jetty.task(workflow)
+})
+afterAll(async () => {
+  for (const receiver of receivers) receiver.close()
+  await jetty?.close()
+})
+
+const receive = async (answering?: Answering): Promise<WebhookReceiver> => {
+  const receiver = await startReceiver(answering)
+  receivers.push(receiver)
+  return receiver
+}
+const start = async (form: Record<string, unknown>, of = task): Promise<string> =>
+  (await jetty.start(of, form)).trajectory_id
+const path = (id: string, of = task) => `/api/v1/trajectory/acme/${of}/${id}/deliveries`
+const deliveries = async (id: string, of = task): Promise<Body> => (await jetty.call('GET', path(id, of))).body
+
+const until = async <Value>(look: () => Value | Promise<Value>, fits: (value: Value) => boolean): Promise<Value> => {
+  for (let tries = 0; tries < 400; tries++) {
+    const value = await look()
+    if (fits(value)) return value
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error(`never so: ${JSON.stringify(await look())}`)
+}
+const settled = (id: string, of = task) =>
+  until(
+    () => deliveries(id, of),
+    ({ state }) => state === 'delivered' || state === 'failed',
+  )
+/** Nothing more comes within two looks of the server. */
+const quiet = () => new Promise((resolve) => setTimeout(resolve, 1_100))
+
+/** HMAC-SHA256 as RFC 2104 has it, by hand. */
+const hmac = (key: string, message: Buffer): string => {
+  const block = Buffer.alloc(64)
+  Buffer.from(key).copy(block)
+  const hash = (pad: number, data: Buffer) =>
+    createHash('sha256')
+      .update(Buffer.concat([block.map((byte) => byte ^ pad), data]))
+      .digest()
+  return hash(0x5c, hash(0x36, message)).toString('hex')
+}
+
+test('fails three times, then is delivered: each attempt at its time, signed, with the document as GET gives it', async () => {
+  const receiver = await receive((answer, n) => answer.writeHead(n <= secondsOf.fails ? 500 : 200).end('thanks'))
+  const id = await start({ webhook_url: `${receiver.url}/hook?a=1`, webhook_secret: secret })
+  const waits = [5_000, 30_000, 120_000]
+  for (const [at, wait] of waits.entries()) {
+    const seen = await until(
+      () => deliveries(id),
+      (one) => one.deliveries.length === at + 1,
+    )
+    expect(seen.state).toBe('pending')
+    expect(Date.parse(seen.next_attempt_at)).toBe(nowMs + wait)
+    nowMs += wait - 1
+    await quiet()
+    expect(receiver.of(id)).toHaveLength(at + 1)
+    nowMs += 1
+  }
+  const end = deliveriesSchema.parse(await settled(id))
+  expect(end).toMatchObject({ state: 'delivered', next_attempt_at: null, webhook_url: `${receiver.url}/hook?a=1` })
+  expect(end.deliveries.map(({ n, status, status_code, by_hand }) => [n, status, status_code, by_hand])).toEqual([
+    [1, 'failed', 500, false],
+    [2, 'failed', 500, false],
+    [3, 'failed', 500, false],
+    [4, 'delivered', 200, false],
+  ])
+  expect(end.deliveries[0]?.error).toBe('The receiver answered 500')
+
+  const document = await fetch(`${jetty.url}/api/v1/db/trajectory/acme/${task}/${id}`, {
+    headers: { authorization: `Bearer ${jetty.server.adminToken}` },
+  }).then((answer) => answer.text())
+  for (const { headers, body, path } of receiver.of(id)) {
+    expect(body.toString()).toBe(document)
+    expect(path).toBe('/hook?a=1')
+    expect(headers['content-type']).toBe('application/json')
+    expect(headers['x-mise-trajectory-id']).toBe(id)
+    expect(headers['x-jetty-timestamp']).toBe(headers['x-mise-timestamp'])
+    const signed = Buffer.concat([Buffer.from(`${headers['x-mise-timestamp']}.`), body])
+    expect(headers['x-mise-signature']).toBe(hmac(secret, signed))
+    expect(headers['x-jetty-signature']).toBe(hmac(secret, signed))
+  }
+  expect(JSON.parse(document)).toMatchObject({ status: 'completed', webhook_url: `${receiver.url}/hook?a=1` })
+  expect(receiver.of(id).at(-1)?.headers['x-mise-timestamp']).toBe(String(nowMs / 1000))
+
+  const logs = await jetty.call('GET', `/api/v1/workflows-logs/acme-${task}--${id}`)
+  const told = logs.body.events.filter(({ type }: Body) => type.startsWith('webhook_'))
+  expect(told.map(({ level, type }: Body) => [level, type])).toEqual([
+    ['warning', 'webhook_failed'],
+    ['warning', 'webhook_failed'],
+    ['warning', 'webhook_failed'],
+    ['info', 'webhook_delivered'],
+  ])
+})
+
+test('is given up after eight attempts, which takes more than a day; then by hand, with the body of now', async () => {
+  let status = 503
+  const receiver = await receive((answer) => answer.writeHead(status).end())
+  const id = await start({ webhook_url: receiver.url })
+  for (let n = 1; n <= 8; n++) {
+    await until(
+      () => deliveries(id),
+      (one) => one.deliveries.length === n,
+    )
+    nowMs += 24 * 3_600_000
+  }
+  expect(await settled(id)).toMatchObject({ state: 'failed', next_attempt_at: null })
+  await quiet()
+  expect(receiver.of(id)).toHaveLength(8)
+  expect(receiver.of(id)[0]?.headers).not.toHaveProperty('x-jetty-signature')
+  expect(receiver.of(id)[0]?.headers).not.toHaveProperty('x-jetty-timestamp')
+
+  await jetty.call('POST', `/api/v1/trajectory/acme/${task}/${id}/labels`, { key: 'seen', value: 'yes', author: 'a' })
+  const again = await jetty.call('POST', `${path(id)}/8/redeliver`)
+  expect([again.status, again.body.state, again.body.deliveries.length]).toEqual([200, 'failed', 9])
+  expect(again.body.deliveries.at(-1)).toMatchObject({ n: 9, by_hand: true, status: 'failed', status_code: 503 })
+  status = 201
+  const delivered = (await jetty.call('POST', `${path(id)}/8/redeliver`)).body
+  expect([delivered.state, delivered.deliveries.at(-1).status]).toEqual(['delivered', 'delivered'])
+  expect(JSON.parse(receiver.of(id).at(-1)?.body.toString() ?? '').labels).toMatchObject([{ key: 'seen' }])
+  await quiet()
+  expect(receiver.of(id)).toHaveLength(10)
+
+  expect(await jetty.call('POST', `${path(id)}/11/redeliver`)).toMatchObject({ status: 404 })
+  expect(await jetty.call('POST', `${path(id)}/x/redeliver`)).toMatchObject({ status: 404 })
+})
+
+test('a delivery by hand ends the schedule where it succeeds, and leaves it where not', async () => {
+  let status = 500
+  const receiver = await receive((answer) => answer.writeHead(status).end())
+  const id = await start({ webhook_url: receiver.url })
+  await until(
+    () => deliveries(id),
+    (one) => one.deliveries.length === 1,
+  )
+  const failed = (await jetty.call('POST', `${path(id)}/1/redeliver`)).body
+  expect([failed.state, Date.parse(failed.next_attempt_at)]).toEqual(['pending', nowMs + 5_000])
+  status = 200
+  expect((await jetty.call('POST', `${path(id)}/1/redeliver`)).body.state).toBe('delivered')
+  nowMs += 5_000
+  await quiet()
+  expect(receiver.of(id)).toHaveLength(3)
+})
+
+test('tells of runs that failed and of those that were cancelled, however they ended; of each once', async () => {
+  const receiver = await receive()
+  const failing = await jetty.task({
+    step_configs: { say: { activity: 'text_echo', text_path: 'init_params.absent' } },
+    steps: ['say'],
+  })
+  const sleeping = await jetty.task({ step_configs: { nap: { activity: 'sleep', seconds: 600 } }, steps: ['nap'] })
+  const failed = await start({ webhook_url: receiver.url }, failing)
+  const cancelled = await start({ webhook_url: receiver.url }, sleeping)
+  await jetty.until(sleeping, cancelled, (run) => run.steps.nap !== undefined)
+  expect(await deliveries(cancelled, sleeping)).toMatchObject({ state: 'waiting', deliveries: [] })
+  await jetty.call('POST', `/api/v1/trajectory/acme/${sleeping}/statuses`, { [cancelled]: 'cancelled' })
+  await settled(failed, failing)
+  await settled(cancelled, sleeping)
+  await jetty.call('POST', `/api/v1/trajectory/acme/${failing}/statuses`, { [failed]: 'completed' })
+  await quiet()
+  expect(receiver.received.map(({ body }) => JSON.parse(body.toString()).status).sort()).toEqual([
+    'cancelled',
+    'failed',
+  ])
+})
+
+test('a receiver that hangs, closes early, redirects or answers with megabytes is bounded; it changes no status', async () => {
+  const target = await receive()
+  const behaviours: [string, Answering, string | RegExp][] = [
+    ['hangs', () => {}, /took longer than 1 s/],
+    ['closes', (answer) => answer.destroy(), /failed/],
+    ['redirects', (answer) => answer.writeHead(307, { location: target.url }).end(), /307; redirects are not followed/],
+  ]
+  for (const [name, answering, error] of behaviours) {
+    const receiver = await receive(answering)
+    const id = await start({ webhook_url: `${receiver.url}/${name}` })
+    const seen = await until(
+      () => deliveries(id),
+      (one) => one.deliveries.length === 1,
+    )
+    expect(seen.deliveries[0]).toMatchObject({ status: 'failed', error: expect.stringMatching(error) })
+    expect(seen.deliveries[0].duration_ms).toBeLessThan(2_000)
+    expect((await jetty.get(task, id)).status).toBe('completed')
+  }
+  expect(target.received).toHaveLength(0)
+
+  let sent = 0
+  const endless = await receive((answer) => {
+    answer.writeHead(200)
+    const pour = () => {
+      while (!answer.destroyed && sent < 10e6 && answer.write(Buffer.alloc(65_536))) sent += 65_536
+      if (sent >= 10e6) answer.end()
+    }
+    answer.on('drain', pour)
+    pour()
+  })
+  const id = await start({ webhook_url: endless.url })
+  expect(await settled(id)).toMatchObject({ state: 'delivered', deliveries: [{ status_code: 200 }] })
+  expect(sent).toBeLessThan(10e6)
+})
+
+test('one collection whose receiver hangs leaves room for the others', async () => {
+  const hanging = await receive(() => {})
+  const healthy = await receive()
+  await jetty.call('POST', '/api/v1/collections', { name: 'patient' })
+  await jetty.call('POST', '/api/v1/tasks/patient', { name: 'told', workflow })
+  await Promise.all(Array.from({ length: 60 }, () => start({ webhook_url: hanging.url })))
+  const { body } = await jetty.call('POST', '/api/v1/run/patient/told', { webhook_url: healthy.url })
+  await until(
+    () => healthy.of(body.trajectory_id).length,
+    (count) => count === 1,
+  )
+  expect(hanging.received.length).toBeLessThan(30)
+})
+
+test('an address that is private, local or no URL is refused before the run is started', async () => {
+  const refused = [
+    'http://10.0.0.1/hook',
+    'http://169.254.169.254/latest/meta-data',
+    'http://[::1]:7070/',
+    'http://0x0a000001/',
+    'ftp://example.com/',
+    'http://user:password@example.com/',
+    'nowhere',
+  ]
+  const before = await jetty.call('GET', `/api/v1/db/trajectories/acme/${task}?limit=1`)
+  for (const url of refused) {
+    const answer = await jetty.call('POST', `/api/v1/run/acme/${task}`, { webhook_url: url })
+    expect([url, answer.status, answer.body.detail?.[0]?.loc]).toEqual([url, 422, ['body', 'webhook_url']])
+  }
+  const alone = await jetty.call('POST', `/api/v1/run/acme/${task}`, { webhook_secret: secret })
+  expect([alone.status, alone.body.detail[0].loc]).toEqual([422, ['body', 'webhook_secret']])
+  const after = await jetty.call('GET', `/api/v1/db/trajectories/acme/${task}?limit=1`)
+  expect(after.body.total).toBe(before.body.total)
+  for (const nobody of [{ webhook_url: '' }, { webhook_url: null, webhook_secret: null }, {}]) {
+    const { status, body } = await jetty.call('POST', `/api/v1/run/acme/${task}`, nobody)
+    expect([status, body.trajectory.webhook_url]).toEqual([200, null])
+    expect(await deliveries(body.trajectory_id)).toEqual({
+      webhook_url: null,
+      state: 'none',
+      next_attempt_at: null,
+      deliveries: [],
+    })
+  }
+})
+
+test('what turns out to be private when it is called is recorded, and not tried again', async () => {
+  const nap = await jetty.task({ step_configs: { nap: { activity: 'sleep', seconds: 600 } }, steps: ['nap'] })
+  const id = await start({ webhook_url: 'http://example.com/' }, nap)
+  await jetty.server.database.query(`update runs set webhook_url = 'http://10.9.8.7/' where trajectory_id = $1`, [id])
+  await jetty.call('POST', `/api/v1/trajectory/acme/${nap}/statuses`, { [id]: 'cancelled' })
+  const seen = await settled(id, nap)
+  expect(seen).toMatchObject({ state: 'failed', next_attempt_at: null, deliveries: [{ status_code: null }] })
+  expect(seen.deliveries[0].error).toMatch(/private, local or reserved/)
+})
+
+test('the hosts that a collection may reach count for its webhooks, at the start and when they are called', async () => {
+  const receiver = await receive()
+  await jetty.call('POST', '/api/v1/collections', { name: 'walled' })
+  await jetty.call('POST', '/api/v1/tasks/walled', { name: 'told', workflow })
+  const allow = (hosts: string[]) =>
+    jetty.call('PATCH', '/api/v1/collections/walled/settings', { allowed_hosts: hosts })
+  await allow(['example.com'])
+  const refused = await jetty.call('POST', '/api/v1/run/walled/told', { webhook_url: receiver.url })
+  expect([refused.status, refused.body.detail[0].type]).toEqual([422, 'address_refused'])
+  await allow(['127.0.0.1'])
+  expect((await jetty.call('POST', '/api/v1/run/walled/told', { webhook_url: receiver.url })).status).toBe(200)
+  await until(
+    () => receiver.received.length,
+    (count) => count === 1,
+  )
+})
+
+test('a secret of the environment that stands in the URL reaches the receiver, and nobody else', async () => {
+  const receiver = await receive((answer) => answer.writeHead(500).end())
+  const token = 'hook-token-unmistakable-55d0'
+  const form = { webhook_url: `${receiver.url}/in/${token}`, secret_params: { HOOK_TOKEN: token } }
+  const id = await start(form)
+  const seen = await until(
+    () => deliveries(id),
+    (one) => one.deliveries.length === 1,
+  )
+  expect(receiver.of(id)[0]?.path).toBe(`/in/${token}`)
+  expect(seen.webhook_url).toBe(`${receiver.url}/in/***`)
+  expect((await jetty.get(task, id)).webhook_url).toBe(`${receiver.url}/in/***`)
+})
+
+test('two processes deliver each once', async () => {
+  const receiver = await receive()
+  const beside = await startTestServer({
+    beside: jetty,
+    env: { JETTY_ROLE: 'api', JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' },
+  })
+  try {
+    const ids = await Promise.all(Array.from({ length: 40 }, () => start({ webhook_url: receiver.url })))
+    await until(
+      () => receiver.received.length,
+      (count) => count >= ids.length,
+    )
+    await quiet()
+    for (const id of ids) expect(receiver.of(id)).toHaveLength(1)
+    const by = await beside.call('POST', `${path(ids[0] ?? '')}/1/redeliver`)
+    expect([by.status, by.body.deliveries.length]).toEqual([200, 2])
+  } finally {
+    await beside.close()
+  }
+})
+
+test('goes with its run: when that is too old, and with its collection', async () => {
+  const receiver = await receive((answer) => answer.writeHead(500).end())
+  const rows = async (): Promise<Body> => {
+    const [row] = await jetty.server.database.query<Body>(
+      `select (select count(*) from webhook_queue)::int as queued, (select count(*) from webhook_attempts a
+         where not exists (select from runs where id = a.run_id))::int as orphans,
+         (select count(*) from webhook_queue q where not exists (select from runs where id = q.run_id))::int as lost`,
+    )
+    return row
+  }
+  await jetty.call('POST', '/api/v1/collections', { name: 'leaving' })
+  await jetty.call('POST', '/api/v1/tasks/leaving', { name: 'told', workflow })
+  for (let n = 0; n < 2; n++) await jetty.call('POST', '/api/v1/run/leaving/told', { webhook_url: receiver.url })
+  await until(
+    () => receiver.received.length,
+    (count) => count === 2,
+  )
+  const { database, objects } = jetty.server
+  await jetty.call('PATCH', '/api/v1/collections/leaving/settings', { retention_days: 1 })
+  await database.query(
+    `update runs set created_at = now() - interval '3 days', ended_at = now() - interval '2 days'
+     where id = (select max(id) from runs where name = 'leaving/told')`,
+  )
+  await removeOldRuns(database, { objects })
+  expect(await rows()).toMatchObject({ orphans: 0, lost: 0 })
+  await jetty.call('DELETE', '/api/v1/collections/leaving')
+  expect(await rows()).toMatchObject({ orphans: 0, lost: 0 })
+})
