@@ -37,6 +37,7 @@ import { version } from './lib/version.ts'
 import type { Workflow } from './model/workflow.ts'
 import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
+import { keepFiring } from './routines/keep-firing.ts'
 import { type CacheLimits, makeAnswerCache } from './store/answer-cache.ts'
 import { makeSpender } from './store/budget.ts'
 import { makeCallGuard } from './store/call-guard.ts'
@@ -198,6 +199,11 @@ export const startServer = async ({
     })
     closers.unshift(() => keyRotation.stop())
     const { role, workerConcurrency: slots } = settings
+    if (role !== 'api') {
+      const limits = { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp }
+      const pollMs = settings.routinePollSeconds * 1000
+      closers.unshift(keepFiring({ database, engine, sealer, clock, pollMs, limits, log }))
+    }
     const metrics = makeMetrics({ database, engine, version, role, slots })
     closers.unshift(async () => metrics.stop())
     const reference = makeReference({ version })
@@ -273,6 +279,7 @@ export const startServer = async ({
         workflowWarnings: (workflow) => engine.check(workflow),
         definitions,
         links,
+        clock,
         webhooks,
       }),
       authenticate: makeAuthenticate({

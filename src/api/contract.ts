@@ -16,6 +16,7 @@ import { labelsContract } from './labels/contract.ts'
 import { metricsContract } from './metrics/contract.ts'
 import { modelsContract } from './models/contract.ts'
 import { routableModelsContract } from './routable-models/contract.ts'
+import { routinesContract } from './routines/contract.ts'
 import { runsContract } from './runs/contract.ts'
 import { secretKeyContract } from './secret-key/contract.ts'
 import { settingsContract } from './settings/contract.ts'
@@ -41,6 +42,7 @@ export const contract = {
   ...runsContract,
   ...batchesContract,
   ...trajectoriesContract,
+  ...routinesContract,
   ...webhooksContract,
   ...approvalsContract,
   ...statsContract,

@@ -16,6 +16,7 @@ import { type LabelsDeps, labelsRoutes } from './labels/routes.ts'
 import { type MetricsDeps, metricsRoutes } from './metrics/routes.ts'
 import { modelsRoutes } from './models/routes.ts'
 import { type RoutableModelsDeps, routableModelsRoutes } from './routable-models/routes.ts'
+import { type RoutinesDeps, routinesRoutes } from './routines/routes.ts'
 import { type RunsDeps, runsRoutes } from './runs/routes.ts'
 import { type SecretKeyDeps, secretKeyRoutes } from './secret-key/routes.ts'
 import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
@@ -44,6 +45,7 @@ export type ApiDeps = HealthDeps &
   RunsDeps &
   BatchesDeps &
   TrajectoriesDeps &
+  RoutinesDeps &
   WebhooksDeps &
   ApprovalsDeps &
   StatsDeps &
@@ -68,6 +70,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...runsRoutes(deps),
   ...batchesRoutes(deps),
   ...trajectoriesRoutes(deps),
+  ...routinesRoutes(deps),
   ...webhooksRoutes(deps),
   ...approvalsRoutes(deps),
   ...statsRoutes(deps),

@@ -28,6 +28,7 @@ const nameOutside = (reserved: ReadonlySet<string>) =>
 
 export const collectionNameSchema = nameOutside(reservedCollectionNames)
 export const taskNameSchema = nameOutside(reservedTaskNames)
+export const routineNameSchema = nameOutside(new Set())
 
 /** Text that can be stored: Postgres has no NUL in text. */
 export const textSchema = z

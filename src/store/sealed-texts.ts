@@ -23,6 +23,10 @@ export const runSecretsSeal = (runKey: string): string => `runs/${runKey}`
 /** What the secret is bound to that a run's webhook is signed with. */
 export const webhookSecretSeal = (runKey: string): string => `runs/${runKey}/webhook`
 
+/** What the secrets of a routine are bound to, and what its webhooks are signed with. */
+export const routineSecretsSeal = (id: number): string => `routines/${id}`
+export const routineWebhookSeal = (id: number): string => `routines/${id}/webhook`
+
 /** What a sealed environment is bound to, so that it opens for its own collection only. */
 export const environmentSeal = (collectionId: number): string => `environments/${collectionId}`
 
@@ -58,6 +62,24 @@ export const sealedColumns: readonly SealedColumn[] = [
     sealed: 'sealed_webhook_secret',
     bound: 'id',
     boundTo: webhookSecretSeal,
+    where: 'sealed_webhook_secret is not null',
+  },
+  {
+    table: 'routines',
+    key: 'id',
+    keyType: 'bigint',
+    sealed: 'sealed_secrets',
+    bound: 'id',
+    boundTo: routineSecretsSeal,
+    where: 'sealed_secrets is not null',
+  },
+  {
+    table: 'routines',
+    key: 'id',
+    keyType: 'bigint',
+    sealed: 'sealed_webhook_secret',
+    bound: 'id',
+    boundTo: routineWebhookSeal,
     where: 'sealed_webhook_secret is not null',
   },
   {

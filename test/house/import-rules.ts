@@ -19,6 +19,7 @@ export const importRules: ImportRule[] = [
   { of: 'engine/', may: ['engine/', 'store/', 'database/', 'activities/activity.ts', 'lib/', 'model/'] },
   { of: 'gateway/', may: ['gateway/', 'engine/', 'store/', 'database/', 'providers/', 'http/', 'lib/', 'model/'] },
   { of: 'webhooks/', may: ['own/', 'store/', 'database/', 'lib/', 'model/'] },
+  { of: 'routines/', may: ['routines/', 'engine/', 'store/', 'database/', 'lib/', 'model/'] },
   { of: 'demo/', may: ['demo/', 'engine/engine.ts', 'store/', 'database/', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.
   { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },
@@ -30,6 +31,7 @@ export const importRules: ImportRule[] = [
       'store/',
       'database/',
       'gateway/gateway.ts',
+      'routines/',
       'providers/provider.ts',
       'activities/activity.ts',
       'http/',
@@ -46,6 +48,7 @@ export const importRules: ImportRule[] = [
 /** Packages that exactly one file may know, so that they can be replaced. */
 export const onlyImporter: Record<string, string> = {
   '@dbos-inc/dbos-sdk': 'engine/dbos.ts',
+  croner: 'routines/cadence.ts',
 }
 
 /** Whether a path from src fits a pattern: a file, a folder with everything in it (`lib/`), either with `*` in it. */

@@ -6,8 +6,9 @@ import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Lending } from '../../store/lending.ts'
 import { outcomeOf } from '../../store/runs.ts'
-import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
+import { trajectoryText } from '../trajectories/document.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
+import { acceptedReply } from './accepted.ts'
 import { runsContract } from './contract.ts'
 import { startOf } from './start.ts'
 
@@ -23,21 +24,7 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
   const { engine, settings } = deps
 
   return implement(runsContract, {
-    runTask: async (call) => {
-      const run = await startOf(deps, call)
-      const document = trajectoryText(run, [], await deps.definitions(run.definition), deps.links.publicUrl)
-      const head = {
-        message: 'Workflow started',
-        workflow_id: run.workflow_id,
-        trajectory_id: run.trajectory_id,
-        status: 'pending',
-        result: {},
-        metadata: '',
-        url: trajectoryUrl(run, deps.links.publicUrl),
-        ...(run.trial ? { trial: run.trial } : {}),
-      }
-      return rawJson(`${JSON.stringify(head).slice(0, -1)},"trajectory":${document}}`)
-    },
+    runTask: async (call) => acceptedReply(deps, await startOf(deps, call)),
 
     runTaskSync: async (call) => {
       const accepted = await startOf(deps, call)

@@ -36,6 +36,17 @@ export const listTrajectories = async (deps: DocumentDeps, { collection, params,
   return new Reply(streamList(summariesOf(deps, runs), tail), jsonHeaders)
 }
 
+/** A page of the runs that a routine has started, newest first. */
+export const runsOfRoutine = async (
+  deps: DocumentDeps,
+  { taskId, routineId }: { taskId: number; routineId: number },
+  page: { limit: number; page: number },
+): Promise<Reply> => {
+  const query = { ...page, routine_id: routineId, status: [], label: [], view: 'full' as const }
+  const { runs, tail } = await findPage(deps, taskId, query, 'full')
+  return new Reply(streamList(documentsOf(deps, runs), tail), jsonHeaders)
+}
+
 /** The runs of the page, and what the answer says beside them. */
 const findPage = async <View extends RunView>(
   { database }: DocumentDeps,

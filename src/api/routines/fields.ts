@@ -1,0 +1,83 @@
+import type { Sealer } from '../../lib/crypto.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { type Cadence, cadenceFault, keptCadence, type UpdateRoutine } from '../../model/routine.ts'
+import { cronFault, fireAfter, readCadence } from '../../routines/cadence.ts'
+import type { RoutineFields, RoutineRow } from '../../store/routines.ts'
+import { routineSecretsSeal, routineWebhookSeal } from '../../store/sealed-texts.ts'
+
+/** A new routine before anything is set of it. */
+export const newRoutine = (id: number): Before => ({
+  id,
+  cadence: JSON.stringify({ type: 'manual' }),
+  init_params_overrides: '{}',
+  secret_param_keys: [],
+  sealed_secrets: null,
+  paused: false,
+  webhook_url: null,
+  sealed_webhook_secret: null,
+  overlap: 'skip',
+  catch_up: 'none',
+  next_run_at: null,
+  waiting: [],
+})
+
+type Before = Omit<RoutineFields, 'updated_at'> & Pick<RoutineRow, 'id'>
+
+/** The cadence that was asked for. Throws the 400 of a rule, and the 422 of a value. */
+export const checkedCadence = (given: NonNullable<UpdateRoutine['cadence']>): Cadence => {
+  const broken = cadenceFault(given)
+  if (broken) throw new AppError('bad_request', broken)
+  const cadence = keptCadence(given)
+  const fault = cronFault(cadence)
+  if (fault) throw invalidField(['body', 'cadence', fault.member], fault.message, 'cadence')
+  return cadence
+}
+
+/** What a routine is after a change: each field that is given replaces what was there, the rest stays. */
+export const changed = (
+  before: Before,
+  given: Omit<UpdateRoutine, 'cadence'> & { cadence?: Cadence | undefined },
+  { sealer, now }: { sealer: Pick<Sealer, 'seal'>; now: Date },
+): RoutineFields => {
+  const { id, ...kept } = before
+  const { secret_params: secrets, webhook_secret: secret } = given
+  const url = given.webhook_url === undefined ? before.webhook_url : given.webhook_url
+  if (secret && url === null) throw invalidField(['body', 'webhook_secret'], 'webhook_secret needs a webhook_url')
+  const sealedSecret = sealedOr(before.sealed_webhook_secret, secret, (text) =>
+    sealer.seal(text, routineWebhookSeal(id)),
+  )
+  const fields: RoutineFields = {
+    ...kept,
+    cadence: given.cadence ? JSON.stringify(given.cadence) : before.cadence,
+    init_params_overrides: given.init_params_overrides
+      ? JSON.stringify(given.init_params_overrides)
+      : before.init_params_overrides,
+    secret_param_keys: secrets ? Object.keys(secrets) : before.secret_param_keys,
+    sealed_secrets: sealedOr(before.sealed_secrets, secrets && textOf(secrets), (text) =>
+      sealer.seal(text, routineSecretsSeal(id)),
+    ),
+    paused: given.paused ?? before.paused,
+    webhook_url: url,
+    sealed_webhook_secret: url === null ? null : sealedSecret,
+    overlap: given.overlap ?? before.overlap,
+    catch_up: given.catch_up ?? before.catch_up,
+    updated_at: now,
+  }
+  // What is due at this very moment is not lost by a change that leaves the times alone.
+  if (fields.cadence === before.cadence && fields.paused === before.paused) return fields
+  const next = fields.paused ? null : fireAfter(readCadence(fields.cadence), now.getTime())
+  return { ...fields, next_run_at: next === null ? null : new Date(next), waiting: [] }
+}
+
+const textOf = (secrets: Record<string, string>): string | null =>
+  Object.keys(secrets).length === 0 ? null : JSON.stringify(secrets)
+
+/** Undefined: what was there stays. */
+const sealedOr = (
+  before: string | null,
+  given: string | null | undefined,
+  seal: (text: string) => string,
+): string | null => {
+  if (given === undefined) return before
+  return given === null ? null : seal(given)
+}

@@ -1,0 +1,20 @@
+import { type Reply, rawJson } from '../../http/reply.ts'
+import type { RunRow } from '../../store/runs.ts'
+import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
+import type { DocumentDeps } from '../trajectories/documents.ts'
+
+/** What is answered as soon as a run is on disk. */
+export const acceptedReply = async (deps: Pick<DocumentDeps, 'definitions' | 'links'>, run: RunRow): Promise<Reply> => {
+  const document = trajectoryText(run, [], await deps.definitions(run.definition), deps.links.publicUrl)
+  const head = {
+    message: 'Workflow started',
+    workflow_id: run.workflow_id,
+    trajectory_id: run.trajectory_id,
+    status: 'pending',
+    result: {},
+    metadata: '',
+    url: trajectoryUrl(run, deps.links.publicUrl),
+    ...(run.trial ? { trial: run.trial } : {}),
+  }
+  return rawJson(`${JSON.stringify(head).slice(0, -1)},"trajectory":${document}}`)
+}

@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { jsonObjectSchema, routineNameSchema, timestampSchema } from './names.ts'
+import { webhookSecretSchema, webhookUrlSchema } from './webhook.ts'
+
+export const cadenceTypes = ['manual', 'hourly', 'daily', 'weekdays', 'weekly', 'cron'] as const
+export const daysOfWeek = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
+
+export const overlaps = ['skip', 'queue', 'allow'] as const
+export const catchUps = ['none', 'last', 'all'] as const
+export type Overlap = (typeof overlaps)[number]
+export type CatchUp = (typeof catchUps)[number]
+
+/** When a routine fires; which members each type takes is said by `cadenceMembers`. */
+export interface Cadence {
+  type: (typeof cadenceTypes)[number]
+  minute_utc?: number
+  hour_utc?: number
+  day_of_week?: (typeof daysOfWeek)[number]
+  /** Five fields, or a name such as `@daily`. */
+  expression?: string
+  /** IANA name; `UTC` where it is left out. */
+  time_zone?: string
+}
+
+export const cadenceMembers: Record<Cadence['type'], { required: string[]; optional: string[] }> = {
+  manual: { required: [], optional: [] },
+  hourly: { required: [], optional: ['minute_utc'] },
+  daily: { required: ['hour_utc'], optional: ['minute_utc'] },
+  weekdays: { required: ['hour_utc'], optional: ['minute_utc'] },
+  weekly: { required: ['day_of_week', 'hour_utc'], optional: ['minute_utc'] },
+  cron: { required: ['expression'], optional: ['time_zone'] },
+}
+
+/** What a member may be is checked here, which ones a type takes by `cadenceFault`. A null counts as left out. */
+export const cadenceSchema = z
+  .looseObject({
+    type: z.enum(cadenceTypes),
+    minute_utc: z.int().min(0).max(59).nullish(),
+    hour_utc: z.int().min(0).max(23).nullish(),
+    day_of_week: z.enum(daysOfWeek).nullish(),
+    expression: z.string().max(200).nullish().describe('Of `cron`: five fields, such as `*/5 9-17 * * mon-fri`.'),
+    time_zone: z.string().max(100).nullish().describe('Of `cron`: an IANA name, such as `Europe/Berlin`; else UTC.'),
+  })
+  .meta({ id: 'Cadence' })
+
+const membersOf = (given: object): [string, unknown][] =>
+  Object.entries(given).filter(([name, value]) => name !== 'type' && value !== null && value !== undefined)
+
+/** What is wrong with the members of a cadence; undefined where nothing is. */
+export const cadenceFault = (given: z.output<typeof cadenceSchema>): string | undefined => {
+  const { required, optional } = cadenceMembers[given.type]
+  const names = membersOf(given).map(([name]) => name)
+  const surplus = names.filter((name) => ![...required, ...optional].includes(name))
+  const missing = required.filter((name) => !names.includes(name))
+  const takes = [...required, ...optional].join(', ') || 'nothing but its type'
+  if (surplus.length > 0) return `Cadence '${given.type}' does not take ${surplus.join(', ')}; it takes ${takes}`
+  if (missing.length > 0) return `Cadence '${given.type}' needs ${missing.join(' and ')}`
+  return undefined
+}
+
+/** A cadence as it is kept: without what was given as null. */
+export const keptCadence = (given: z.output<typeof cadenceSchema>): Cadence => ({
+  type: given.type,
+  ...Object.fromEntries(membersOf(given)),
+})
+
+const overridesSchema = jsonObjectSchema
+  .nullish()
+  .transform((given) => given ?? {})
+  .describe("Merged over the task's init_params, key by key; only keys that stand there.")
+const secretsSchema = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((given) => given ?? {})
+  .describe('Part of the environment of its runs, stored encrypted, never answered.')
+const overlapSchema = z.enum(overlaps).describe('What becomes of a fire while a run of the routine is active.')
+const catchUpSchema = z
+  .enum(catchUps)
+  .describe('Which fires are made up for that came while no server ran: none, the last one, or all.')
+
+const settable = {
+  cadence: cadenceSchema,
+  init_params_overrides: overridesSchema,
+  secret_params: secretsSchema,
+  paused: z.boolean(),
+  webhook_url: webhookUrlSchema,
+  webhook_secret: webhookSecretSchema,
+  overlap: overlapSchema,
+  catch_up: catchUpSchema,
+}
+
+export const createRoutineSchema = z
+  .object({
+    ...settable,
+    name: routineNameSchema,
+    paused: settable.paused.default(false),
+    overlap: settable.overlap.default('skip'),
+    catch_up: settable.catch_up.default('none'),
+  })
+  .meta({ id: 'CreateRoutine' })
+
+/** What is given replaces what was there, whole; what is not stays. */
+export const updateRoutineSchema = z
+  .object({ ...settable, name: z.string() })
+  .partial()
+  .meta({ id: 'UpdateRoutine' })
+
+export type CreateRoutine = z.output<typeof createRoutineSchema>
+export type UpdateRoutine = z.output<typeof updateRoutineSchema>
+
+const time = timestampSchema.nullable()
+
+export const routineSchema = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    collection: z.string(),
+    task: z.string(),
+    cadence: cadenceSchema,
+    init_params_overrides: jsonObjectSchema,
+    secret_param_keys: z.array(z.string()),
+    paused: z.boolean(),
+    webhook_url: z.string().nullable(),
+    has_webhook_secret: z.boolean(),
+    overlap: overlapSchema,
+    catch_up: catchUpSchema,
+    next_run_at: time.describe('Null: manual, or paused.'),
+    last_run_at: time.describe('When its newest run was started.'),
+    last_trajectory_id: z.string().nullable(),
+    waiting: z.int().describe('Fires whose runs are to be started still.'),
+    last_skipped_at: time.describe('The newest fire that no run came of.'),
+    last_skip_reason: z.string().nullable(),
+    created_at: timestampSchema,
+    updated_at: timestampSchema,
+  })
+  .meta({ id: 'Routine' })
+
+export type Routine = z.output<typeof routineSchema>

@@ -1,0 +1,80 @@
+import { Cron } from 'croner'
+import { messageOf } from '../lib/errors.ts'
+import type { Cadence } from '../model/routine.ts'
+
+/** Five fields, or a name: croner would also take seconds, years and single moments. */
+const expressionForm = /^(@[a-z]+|\S+( +\S+){4})$/i
+
+/** A cadence as a cron expression; undefined for one that never fires by itself. */
+const expressionOf = (cadence: Cadence): string | undefined => {
+  const { type, minute_utc: minute = 0, hour_utc: hour = 0, day_of_week: day, expression } = cadence
+  if (type === 'hourly') return `${minute} * * * *`
+  if (type === 'daily') return `${minute} ${hour} * * *`
+  if (type === 'weekdays') return `${minute} ${hour} * * mon-fri`
+  if (type === 'weekly') return `${minute} ${hour} * * ${day}`
+  return expression
+}
+
+/**
+ * A time that the clock skips in spring is the first moment after the gap; one that it shows twice in autumn is the
+ * first of the two. Jobs with `*` or steps in hour or minute go on by the hour instead, as those of cron do.
+ */
+const fixedTimeRule = 'no-wildcard'
+
+const cronOf = (expression: string, timeZone: string): Cron =>
+  new Cron(expression, { timezone: timeZone, mode: '5-part', fixedTimeRule, paused: true })
+
+/** What is wrong with the expression or the time zone of a cadence, and in which member; undefined: nothing. */
+export const cronFault = (cadence: Cadence): { member: 'expression' | 'time_zone'; message: string } | undefined => {
+  const { type, expression = '', time_zone: zone } = cadence
+  if (type !== 'cron') return undefined
+  if (zone !== undefined && !isTimeZone(zone)) {
+    return { member: 'time_zone', message: `There is no time zone '${zone}'; give an IANA name such as Europe/Berlin` }
+  }
+  const example = 'such as "*/5 9-17 * * mon-fri": minute, hour, day of month, month, day of week'
+  if (!expressionForm.test(expression)) return { member: 'expression', message: `Expected five fields, ${example}` }
+  try {
+    if (cronOf(expression, zone ?? 'UTC').nextRun()) return undefined
+    return { member: 'expression', message: 'There is no such day: it would never fire' }
+  } catch (error) {
+    return {
+      member: 'expression',
+      message: `${messageOf(error).replace(/^Cron\w+: /, '')}. Expected five fields, ${example}`,
+    }
+  }
+}
+
+const isTimeZone = (name: string): boolean => {
+  try {
+    return name !== '' && new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
+  } catch {
+    return false
+  }
+}
+
+/** The first fire after a moment, both in milliseconds since 1970; null where there is none. */
+export const fireAfter = (cadence: Cadence, ms: number): number | null => {
+  const expression = expressionOf(cadence)
+  if (expression === undefined) return null
+  return (
+    cronOf(expression, cadence.time_zone ?? 'UTC')
+      .nextRun(new Date(ms))
+      ?.getTime() ?? null
+  )
+}
+
+/** The fires up to a moment and with it, the newest first. */
+export function* firesBackFrom(cadence: Cadence, ms: number): Generator<number> {
+  const expression = expressionOf(cadence)
+  if (expression === undefined) return
+  const cron = cronOf(expression, cadence.time_zone ?? 'UTC')
+  for (let before = new Date(ms + 1); ; ) {
+    const [at] = cron.previousRuns(1, before)
+    if (!at) return
+    yield at.getTime()
+    before = at
+  }
+}
+
+/** Reads a cadence as it was stored. */
+export const readCadence = (text: string): Cadence => JSON.parse(text) as Cadence

@@ -1,0 +1,128 @@
+import type { Database } from '../database/database.ts'
+import type { Engine } from '../engine/engine.ts'
+import { RunExists } from '../engine/journal.ts'
+import type { Sealer } from '../lib/crypto.ts'
+import { AppError, messageOf, toAppError } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { timestamp } from '../lib/time.ts'
+import { type FiredRoutine, type RunnableRoutine, stateOfFire } from '../store/routines.ts'
+import { readCadence } from './cadence.ts'
+import { dueFires, type FireLimits } from './due-fires.ts'
+import { runOfRoutine } from './run-of-routine.ts'
+
+export interface FireDeps {
+  database: Database
+  engine: Pick<Engine, 'start'>
+  sealer: Pick<Sealer, 'open'>
+  limits: FireLimits
+  log: Logger
+}
+
+/** Runs of one routine that are started together; the rest waits for the next look. */
+const startedTogether = 20
+
+/** The run of a fire has this key: whoever starts it, it is there once. */
+export const fireKey = (routineId: number, fireMs: number): string =>
+  `routine/${routineId}/${new Date(fireMs).toISOString()}`
+
+/** Why no run came of a fire; `later`: it can be started in a moment. */
+type Refusal = { reason: string } | 'later'
+
+interface Settled {
+  waiting: number[]
+  skipped: FiredRoutine['skipped']
+}
+
+/** Starts what is due of a routine and says where it stands then. What is done twice is there once. */
+export const fire = async (deps: FireDeps, routine: RunnableRoutine, nowMs: number): Promise<FiredRoutine> => {
+  const nextMs = routine.next_run_at?.getTime() ?? null
+  const cadence = readCadence(routine.cadence)
+  const due = dueFires({ cadence, catchUp: routine.catch_up, nextMs }, nowMs, deps.limits)
+  const fires = [...routine.waiting.map((at) => at.getTime()), ...due.fires]
+  const settled = await settlements[routine.overlap](deps, routine, fires)
+  const missed =
+    due.missed === undefined ? undefined : skippedAt(due.missed, 'it was missed: no server ran at that time')
+  return {
+    id: routine.id,
+    next_run_at: due.next === null ? null : new Date(due.next),
+    waiting: settled.waiting.map((ms) => new Date(ms)),
+    skipped: settled.skipped ?? missed,
+  }
+}
+
+const skippedAt = (fireMs: number, reason: string): FiredRoutine['skipped'] => ({
+  at: new Date(fireMs),
+  reason: `The fire of ${timestamp(new Date(fireMs))} was left out: ${reason}`,
+})
+
+const stillActive = 'a run of the routine was still active'
+
+/** Starts the run of a fire; undefined where it is there now. */
+const start = async (deps: FireDeps, routine: RunnableRoutine, fireMs: number): Promise<Refusal | undefined> => {
+  try {
+    const key = fireKey(routine.id, fireMs)
+    await deps.engine.start({
+      ...runOfRoutine(deps.sealer, routine, { author: `routine:${routine.name}`, fireMs }),
+      key,
+    })
+    return undefined
+  } catch (error) {
+    if (error instanceof RunExists) return undefined
+    const { code, retryable } = toAppError(error)
+    if (retryable) return 'later'
+    if (code === 'internal') deps.log.error({ err: error, routine: routine.id }, 'a routine could not be started')
+    return { reason: error instanceof AppError ? messageOf(error) : 'of an error of the server; its log says which' }
+  }
+}
+
+/** What becomes of fires, by what is to happen while a run of the routine is active. */
+const settlements: Record<
+  RunnableRoutine['overlap'],
+  (deps: FireDeps, routine: RunnableRoutine, fires: number[]) => Promise<Settled>
+> = {
+  async allow(deps, routine, fires) {
+    const now = fires.slice(0, startedTogether)
+    const refusals = await Promise.all(now.map((at) => start(deps, routine, at)))
+    const later = now.filter((_, index) => refusals[index] === 'later')
+    const skipped = now.flatMap((at, index) => {
+      const refusal = refusals[index]
+      return refusal === undefined || refusal === 'later' ? [] : [skippedAt(at, refusal.reason)]
+    })
+    return { waiting: [...later, ...fires.slice(startedTogether)], skipped: skipped.at(-1) }
+  },
+
+  async skip(deps, routine, fires) {
+    const [first, ...rest] = fires
+    if (first === undefined) return { waiting: [], skipped: undefined }
+    const last = rest.at(-1) ?? first
+    const refusal = await startAlone(deps, routine, first)
+    if (refusal === 'busy') return { waiting: [], skipped: skippedAt(last, stillActive) }
+    if (refusal === 'later') return { waiting: fires.slice(0, deps.limits.mostCaughtUp), skipped: undefined }
+    if (refusal) return { waiting: [], skipped: skippedAt(last, refusal.reason) }
+    return { waiting: [], skipped: rest.length > 0 ? skippedAt(last, stillActive) : undefined }
+  },
+
+  async queue(deps, routine, fires) {
+    const [first, ...rest] = fires
+    if (first === undefined) return { waiting: [], skipped: undefined }
+    const refusal = await startAlone(deps, routine, first)
+    const most = deps.limits.mostCaughtUp
+    const left = refusal === 'busy' || refusal === 'later' ? fires : rest
+    const surplus = left.slice(most).at(-1)
+    const full =
+      surplus === undefined ? undefined : skippedAt(surplus, `${most} fires wait for the end of a run already`)
+    const refused = typeof refusal === 'object' ? skippedAt(first, refusal.reason) : undefined
+    return { waiting: left.slice(0, most), skipped: full ?? refused }
+  },
+}
+
+/** Starts the run of a fire unless another one of the routine is active. */
+const startAlone = async (
+  deps: FireDeps,
+  routine: RunnableRoutine,
+  fireMs: number,
+): Promise<Refusal | 'busy' | undefined> => {
+  const { there, busy } = await stateOfFire(deps.database, routine.id, fireKey(routine.id, fireMs))
+  if (there) return undefined
+  return busy ? 'busy' : start(deps, routine, fireMs)
+}

@@ -1,0 +1,46 @@
+import type { RunRequest } from '../engine/start.ts'
+import type { Sealer } from '../lib/crypto.ts'
+import { AppError } from '../lib/errors.ts'
+import { isObject, type JsonObject } from '../lib/json-object.ts'
+import type { RunnableRoutine } from '../store/routines.ts'
+import { routineSecretsSeal, routineWebhookSeal } from '../store/sealed-texts.ts'
+
+/** Throws the 400 that lists the keys of overrides which the task's `init_params` do not have, where there are some. */
+export const requireKnownOverrides = (overrides: JsonObject, workflow: string): void => {
+  const { init_params: initParams } = JSON.parse(workflow) as JsonObject
+  const unknown = Object.keys(overrides).filter((key) => !(isObject(initParams) && Object.hasOwn(initParams, key)))
+  if (unknown.length === 0) return
+  throw new AppError('bad_request', `Unknown init_params_overrides keys: ${unknown.join(', ')}`, {
+    hint: "They may only name keys of the task's workflow.init_params.",
+  })
+}
+
+/**
+ * The run that a routine starts, as it and its task are now; of a fire, with the time of it. Throws the 400 of overrides
+ * that the task has no parameters for any more.
+ */
+export const runOfRoutine = (
+  sealer: Pick<Sealer, 'open'>,
+  routine: RunnableRoutine,
+  { author, fireMs }: { author: string; fireMs?: number },
+): RunRequest => {
+  const initParams = JSON.parse(routine.init_params_overrides) as JsonObject
+  if (routine.workflow !== null) requireKnownOverrides(initParams, routine.workflow)
+  const { id, sealed_secrets: secrets, sealed_webhook_secret: webhookSecret, webhook_url: url } = routine
+  return {
+    collection: { id: routine.collection_id, name: routine.collection_name, environmentId: routine.environment_id },
+    task: { id: routine.task_id, name: routine.task_name, definition: routine.definition },
+    initParams,
+    secrets: secrets === null ? {} : openSecrets(sealer, id, secrets),
+    files: [],
+    author,
+    routineId: id,
+    params: { routine: { name: routine.name, ...(fireMs !== undefined && { fire: new Date(fireMs).toISOString() }) } },
+    ...(url !== null && {
+      webhook: { url, secret: webhookSecret === null ? null : sealer.open(webhookSecret, routineWebhookSeal(id)) },
+    }),
+  }
+}
+
+const openSecrets = (sealer: Pick<Sealer, 'open'>, id: number, sealed: string): Record<string, string> =>
+  JSON.parse(sealer.open(sealed, routineSecretsSeal(id))) as Record<string, string>

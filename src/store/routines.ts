@@ -1,0 +1,240 @@
+import type { Database, Queries } from '../database/database.ts'
+import type { CatchUp, Overlap } from '../model/routine.ts'
+
+/** A routine as it stands in its row, with the places it belongs to. */
+export interface RoutineRow {
+  id: number
+  task_id: number
+  name: string
+  collection_id: number
+  collection_name: string
+  task_name: string
+  /** JSON text of a cadence. */
+  cadence: string
+  /** JSON text of an object. */
+  init_params_overrides: string
+  secret_param_keys: string[]
+  sealed_secrets: string | null
+  paused: boolean
+  webhook_url: string | null
+  sealed_webhook_secret: string | null
+  overlap: Overlap
+  catch_up: CatchUp
+  next_run_at: Date | null
+  waiting: Date[]
+  last_skipped_at: Date | null
+  last_skip_reason: string | null
+  created_at: Date
+  updated_at: Date
+}
+
+/** With its newest run. */
+export interface ListedRoutine extends RoutineRow {
+  last_run_at: Date | null
+  last_trajectory_id: string | null
+}
+
+/** With what its run has to know of the task and the collection. */
+export interface RunnableRoutine extends RoutineRow {
+  definition: string
+  environment_id: number | null
+  /** JSON text of the workflow; null where the routine overrides nothing of it. */
+  workflow: string | null
+}
+
+/** What may be set of a routine, as it is stored. */
+export type RoutineFields = Pick<
+  RoutineRow,
+  | 'cadence'
+  | 'init_params_overrides'
+  | 'secret_param_keys'
+  | 'sealed_secrets'
+  | 'paused'
+  | 'webhook_url'
+  | 'sealed_webhook_secret'
+  | 'overlap'
+  | 'catch_up'
+  | 'next_run_at'
+  | 'waiting'
+  | 'updated_at'
+>
+
+const columns = `r.id, r.task_id, r.name, t.collection_id, c.name as collection_name, t.name as task_name, r.cadence,
+  r.init_params_overrides, r.secret_param_keys, r.sealed_secrets, r.paused, r.webhook_url, r.sealed_webhook_secret,
+  r.overlap, r.catch_up, r.next_run_at, r.waiting, r.last_skipped_at, r.last_skip_reason, r.created_at, r.updated_at`
+const joins = 'join tasks t on t.id = r.task_id join collections c on c.id = t.collection_id'
+const lastRun = `left join lateral (
+  select created_at as last_run_at, trajectory_id as last_trajectory_id from runs where routine_id = r.id
+  order by created_at desc, number desc limit 1) l on true`
+const listed = `select ${columns}, l.last_run_at, l.last_trajectory_id from routines r ${joins} ${lastRun}`
+const runnable = `select ${columns}, t.definition, c.environment_id,
+    case when r.init_params_overrides <> '{}' then d.workflow end as workflow
+  from routines r ${joins} join definitions d on d.hash = t.definition`
+
+interface Page {
+  skip: number
+  limit: number
+}
+
+/** The routines of a collection in the order they were made. */
+export const routinesOfCollection = (queries: Queries, collectionId: number, page: Page): Promise<ListedRoutine[]> =>
+  queries.rows('routines_of_collection', `${listed} where t.collection_id = $1 order by r.id offset $2 limit $3`, [
+    collectionId,
+    page.skip,
+    page.limit,
+  ])
+
+export const routinesOfTask = (queries: Queries, taskId: number, page: Page): Promise<ListedRoutine[]> =>
+  queries.rows('routines_of_task', `${listed} where r.task_id = $1 order by r.id offset $2 limit $3`, [
+    taskId,
+    page.skip,
+    page.limit,
+  ])
+
+/** A routine by the task and its name in any case. */
+export const findRoutine = async (queries: Queries, taskId: number, name: string): Promise<ListedRoutine | undefined> =>
+  (
+    await queries.rows<ListedRoutine>('find_routine', `${listed} where r.task_id = $1 and lower(r.name) = lower($2)`, [
+      taskId,
+      name,
+    ])
+  )[0]
+
+/** The same with what a run of it needs. */
+export const findRunnableRoutine = async (queries: Queries, id: number): Promise<RunnableRoutine | undefined> =>
+  (await queries.rows<RunnableRoutine>('find_runnable_routine', `${runnable} where r.id = $1`, [id]))[0]
+
+/** The id that the next routine gets: what is sealed of it is bound to its id. */
+export const drawRoutineId = async (queries: Queries): Promise<number> => {
+  const [row] = await queries.rows<{ id: number }>('draw_routine_id', `select nextval('routine_ids') as id`)
+  return row?.id ?? 0
+}
+
+/** `taken` where a routine of the task has the name; `gone` where the task was deleted meanwhile. */
+export const createRoutine = async (
+  queries: Queries,
+  at: { id: number; taskId: number; name: string },
+  fields: RoutineFields,
+): Promise<'made' | 'taken' | 'gone'> => {
+  try {
+    const made = await queries.rows(
+      'create_routine',
+      `insert into routines (id, task_id, name, cadence, init_params_overrides, secret_param_keys, sealed_secrets, paused,
+         webhook_url, sealed_webhook_secret, overlap, catch_up, next_run_at, waiting, updated_at, created_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)
+       on conflict (task_id, lower(name)) do nothing returning id`,
+      [at.id, at.taskId, at.name, ...storedValues(fields)],
+    )
+    return made.length > 0 ? 'made' : 'taken'
+  } catch (error) {
+    if ((error as { code?: string }).code === '23503') return 'gone' // what it refers to
+    throw error
+  }
+}
+
+const storedValues = (fields: RoutineFields): unknown[] => [
+  fields.cadence,
+  fields.init_params_overrides,
+  fields.secret_param_keys,
+  fields.sealed_secrets,
+  fields.paused,
+  fields.webhook_url,
+  fields.sealed_webhook_secret,
+  fields.overlap,
+  fields.catch_up,
+  fields.next_run_at,
+  fields.waiting,
+  fields.updated_at,
+]
+
+/**
+ * Changes a routine while nobody fires it; `change` makes the new fields of the old ones and may throw. False where it is
+ * gone.
+ */
+export const updateRoutine = (
+  database: Database,
+  id: number,
+  change: (before: RoutineRow) => RoutineFields,
+): Promise<boolean> =>
+  database.transaction(async (queries) => {
+    await queries.rows('lock_routine', 'select from routines where id = $1 for no key update', [id])
+    const [before] = await queries.rows<RoutineRow>(
+      'locked_routine',
+      `select ${columns} from routines r ${joins} where r.id = $1`,
+      [id],
+    )
+    if (!before) return false
+    await queries.rows(
+      'update_routine',
+      `update routines set cadence = $2, init_params_overrides = $3, secret_param_keys = $4, sealed_secrets = $5,
+         paused = $6, webhook_url = $7, sealed_webhook_secret = $8, overlap = $9, catch_up = $10, next_run_at = $11,
+         waiting = $12, updated_at = $13 where id = $1`,
+      [id, ...storedValues(change(before))],
+    )
+    return true
+  })
+
+/** False where there was none. */
+export const deleteRoutine = async (queries: Queries, id: number): Promise<boolean> =>
+  (await queries.rows('delete_routine', 'delete from routines where id = $1 returning id', [id])).length > 0
+
+const isActive = 'exists (select from runs a where a.routine_id = w.id and a.ended_at is null)'
+/** Routines whose time has come; what waits for the end of a run counts when that has ended. */
+const dueIds = `select id from routines where next_run_at <= $1
+  union all select id from routines w where waiting <> '{}' and (overlap = 'allow' or not ${isActive})`
+
+/** Whether there is anything to do: asked once a second by every process that executes runs. */
+export const isAnyDue = async (queries: Queries, now: Date): Promise<boolean> =>
+  (await queries.rows<{ due: boolean }>('is_any_routine_due', `select exists (${dueIds}) as due`, [now]))[0]?.due ??
+  false
+
+/** Takes routines that are due for the rest of the transaction, passing over those that others have. */
+export const takeDueRoutines = (queries: Queries, now: Date, most: number): Promise<RunnableRoutine[]> =>
+  queries.rows(
+    'take_due_routines',
+    `${runnable} where r.id in (${dueIds} limit $2) and (r.next_run_at <= $1 or r.waiting <> '{}')
+     for no key update of r skip locked`,
+    [now, most],
+  )
+
+/** Whether the run of a fire is there, and whether another run of the routine is active. */
+export const stateOfFire = async (
+  queries: Queries,
+  routineId: number,
+  runKey: string,
+): Promise<{ there: boolean; busy: boolean }> => {
+  const [state] = await queries.rows<{ there: boolean; busy: boolean }>(
+    'state_of_fire',
+    `select exists (select from runs where id = $2) as there,
+       exists (select from runs where routine_id = $1 and ended_at is null and id <> $2) as busy`,
+    [routineId, runKey],
+  )
+  return state ?? { there: false, busy: false }
+}
+
+/** What has become of a routine that was due. */
+export interface FiredRoutine {
+  id: number
+  next_run_at: Date | null
+  waiting: Date[]
+  /** The newest fire that was left out, if one was. */
+  skipped: { at: Date; reason: string } | undefined
+}
+
+/** Moves routines on that this transaction has taken. */
+export const moveOn = async (queries: Queries, fired: FiredRoutine[]): Promise<void> => {
+  await queries.rows(
+    'move_routines_on',
+    `update routines r set next_run_at = u.next_run_at, waiting = u.waiting,
+       last_skipped_at = coalesce(u.skipped_at, r.last_skipped_at),
+       last_skip_reason = coalesce(u.skip_reason, r.last_skip_reason)
+     from jsonb_to_recordset($1::jsonb) u(id bigint, next_run_at timestamptz, waiting timestamptz[], skipped_at timestamptz,
+       skip_reason text)
+     where r.id = u.id`,
+    [
+      JSON.stringify(
+        fired.map(({ skipped, ...one }) => ({ ...one, skipped_at: skipped?.at, skip_reason: skipped?.reason })),
+      ),
+    ],
+  )
+}
