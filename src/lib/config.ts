@@ -232,20 +232,6 @@ const declared = {
     example: '30',
     schema: seconds(0.001),
   }),
-  webhookConcurrency: setting({
-    variable: 'JETTY_WEBHOOK_CONCURRENCY',
-    description: 'Webhooks that are delivered at once in this process; a quarter of them to those of one collection.',
-    default: '32',
-    example: '128',
-    schema: wholeNumber(1, 10_000),
-  }),
-  webhookTimeoutSeconds: setting({
-    variable: 'JETTY_WEBHOOK_TIMEOUT_SECONDS',
-    description: 'How long the receiver of a webhook may take to answer.',
-    default: '10',
-    example: '30',
-    schema: seconds(0.001),
-  }),
   spillBytes: setting({
     variable: 'JETTY_SPILL_BYTES',
     description:
