@@ -5,6 +5,7 @@ import type { ActivitySettings } from '../model/activity-settings.ts'
 import type { ModelCalls } from '../model/model-calls.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
+import type { FoundResult, ResultKey } from '../store/step-results.ts'
 import type { Decisions } from './decisions.ts'
 import type { Environment } from './environment.ts'
 import type { Journal } from './journal.ts'
@@ -52,6 +53,8 @@ export interface EngineContext {
   stopping: AbortSignal
   /** Records of earlier steps, read back from storage. */
   results(runKey: string, seq: number): Promise<StepResult | undefined>
+  /** A completed result that was made from the same, for steps with `options.cache`. */
+  findResult(key: ResultKey): Promise<FoundResult | undefined>
   /** Steps that wait here for somebody's decision. */
   decisions: Decisions
   /** A run has ended here; its waiters want to know. */

@@ -8,6 +8,8 @@ export interface Environment {
   lent(name: string): boolean
   scrub: Scrubber
   isEmpty: boolean
+  /** The same for the same values; undefined where some of them are secrets of one run, or lent. */
+  version: string | undefined
 }
 
 export const emptyEnvironment: Environment = {
@@ -15,6 +17,7 @@ export const emptyEnvironment: Environment = {
   lent: () => false,
   scrub: makeScrubber([]),
   isEmpty: true,
+  version: '',
 }
 
 /**
@@ -25,6 +28,7 @@ export const makeEnvironment = (
   variables: Record<string, string>,
   secrets: Record<string, string>,
   lent: Record<string, string> = {},
+  version?: string,
 ): Environment => {
   const values = new Map([...Object.entries(variables), ...Object.entries(secrets)])
   const isLent = new Set(Object.keys(lent).filter((name) => !values.get(name)?.trim()))
@@ -35,5 +39,6 @@ export const makeEnvironment = (
     lent: (name) => isLent.has(name),
     scrub,
     isEmpty: values.size === 0 && isLent.size === 0,
+    version,
   }
 }

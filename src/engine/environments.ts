@@ -30,7 +30,7 @@ export const makeEnvironments = (
     const known = versions.get(id)
     if (known) return known
     const opening = options.openEnvironment(id).then((variables) => {
-      const opened = { variables, alone: makeEnvironment(variables, {}) }
+      const opened = { variables, alone: makeEnvironment(variables, {}, {}, String(id)) }
       if (versions.get(id) === opening) versions.set(id, opened)
       return opened
     })

@@ -2,9 +2,11 @@ import { AppError } from '../lib/errors.ts'
 import { stepFailed } from '../model/step-failed.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import { placeValue } from '../store/payloads.ts'
+import { offerResult } from './cached-result.ts'
 import type { LiveRun, Place } from './context.ts'
 import { Fenced } from './journal.ts'
 import type { Entry } from './journal-entry.ts'
+import { noteDivergence } from './replayed-step.ts'
 import type { StepAtWork } from './step.ts'
 import { errorRecord, requestedError, type StepOutcome, warningsText } from './step-record.ts'
 
@@ -23,7 +25,9 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
   const { engine, lease, run, place, row, side } = work
   const scrub = run.environment.scrub.text
   const outputs = await placeValue(engine.database, run.key, outcome.outputs)
+  if (work.resultHash !== undefined && outcome.status === 'completed') await offerResult(work)
   const end = conclude(place, outcome)
+  if (work.replay) await noteDivergence(work, work.replay, outcome, end)
   row.status = outcome.status
   row.outputs = outputs.text
   row.outputsPayload = outputs.payload

@@ -31,16 +31,15 @@ export const resolveStep = (step: ProgramStep, scope: Scope): Resolved => {
 }
 
 /** The parameters of a step of a run, and their JSON text as it may be shown. */
-export const resolveParameters = (run: LiveRun, step: ProgramStep): Resolved & { shown: string } => {
-  const scope: Scope = {
-    initParams: run.initParams,
-    step: (name) => sectionsOf(run, name),
-    env: (name) => run.environment.get(name),
-  }
+export const resolveParameters = (
+  run: LiveRun,
+  step: ProgramStep,
+  env: Scope['env'] = run.environment.get,
+): Resolved & { shown: string } => {
+  const scope: Scope = { initParams: run.initParams, step: (name) => sectionsOf(run, name), env }
   const { parameters, warnings } = resolveStep(step, scope)
   const visible = step.usesEnvironment
-    ? resolveStep(step, { ...scope, env: (name) => (run.environment.get(name) === undefined ? undefined : '***') })
-        .parameters
+    ? resolveStep(step, { ...scope, env: (name) => (env(name) === undefined ? undefined : '***') }).parameters
     : parameters
   const masked = step.activity.secret.filter((name) => visible[name] !== undefined).map((name) => [name, '***'])
   return {

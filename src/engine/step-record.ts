@@ -71,4 +71,5 @@ export const errorRecord = (error: AppError, scrub: (text: string) => string): s
     retryable: error.retryable,
     hint: error.hint === undefined ? null : scrub(error.hint),
     cause: error.cause instanceof Error ? scrub(error.cause.message) : null,
+    ...(error.code === 'replay_diverged' && error.extra),
   })

@@ -2,11 +2,13 @@ import type { ActivityResult, Json } from '../activities/activity.ts'
 import { placeValue } from '../store/payloads.ts'
 import { activityContext, type StepSide, warningEvent } from './activity-context.ts'
 import type { EngineContext, LiveRun, Place } from './context.ts'
+import { reuseResult } from './cached-result.ts'
 import { asStepError, executeActivity, Interrupted, isWait } from './execute.ts'
 import { confirmLease } from './heartbeat.ts'
 import { Fenced } from './journal.ts'
 import type { Entry, LeaseRef, StepRow } from './journal-entry.ts'
 import { type Conclude, type Recorded, recordStep } from './record-step.ts'
+import { type Replay, readRecording, resolveAsRecorded, takeRecorded } from './replayed-step.ts'
 import { resolveParameters } from './resolve.ts'
 import { loadResults, missingResults } from './results.ts'
 import { checkSize, rowOf, type StepOutcome, warningsText } from './step-record.ts'
@@ -26,6 +28,10 @@ export interface StepAtWork {
   row: StepRow
   side: StepSide
   startRow: StartRow
+  /** Of a run that replays another one. */
+  replay: Replay | undefined
+  /** With `options.cache`: hash of what its result is made from. */
+  resultHash: string | undefined
 }
 
 /**
@@ -42,7 +48,8 @@ export const carryOut = async (
   const side: StepSide = { files: [], warnings: place.step.warnings.map((text) => warningEvent(text)) }
   const row = rowOf(run, place)
   const startRow = startRowOf(engine, lease, run, row, side)
-  const work: StepAtWork = { engine, lease, run, place, row, side, startRow }
+  const reuse = { replay: undefined, resultHash: undefined }
+  const work: StepAtWork = { engine, lease, run, place, row, side, startRow, ...reuse }
   const leaveGate = run.deaths >= suspectedFrom ? await engine.suspects.enter(run.deaths) : undefined
   try {
     const outcome = await outcomeOf(work, leaveGate)
@@ -111,11 +118,18 @@ const execute = async (work: StepAtWork): Promise<ActivityResult> => {
   row.startedMs = place.started.getTime()
   const missing = missingResults(run, place.step)
   if (missing.length > 0) await loadResults(engine, run, missing)
-  const resolved = resolveParameters(run, place.step)
+  const recording = run.replayOf === null ? undefined : await readRecording(engine, run.replayOf, place)
+  const resolved = recording ? resolveAsRecorded(run, place.step, recording) : resolveParameters(run, place.step)
   for (const text of resolved.warnings) side.warnings.push(warningEvent(text))
   const inputs = await placeValue(engine.database, run.key, resolved.shown)
   row.inputs = inputs.text
   row.inputsPayload = inputs.payload
+  const taken = recording
+    ? await takeRecorded(work, recording, resolved.shown)
+    : place.step.options.cache
+      ? await reuseResult(work, resolved.shown)
+      : undefined
+  if (taken) return taken
   if (run.deaths >= suspectedFrom) await startRow.write()
   else startRow.writeSoon()
   await confirmLease(engine, lease)

@@ -161,6 +161,12 @@ export const errorCodes = {
     meaning: 'Somebody rejected, or nobody decided in time.',
     remedy: 'Read the comment; run it again from this step to ask once more.',
   },
+  replay_diverged: {
+    status: 409,
+    retryable: false,
+    meaning: 'A replay came to a step that the recording has no result for, or only for other inputs.',
+    remedy: 'The sentence names the step and what differs. Start a rerun to execute it.',
+  },
   process_died: {
     status: 500,
     retryable: false,
