@@ -9,6 +9,7 @@ import { sweepIdempotencyKeys } from './store/idempotency.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
 import { sweepRequestPayloads } from './store/payloads.ts'
 import { removeOldRuns } from './store/retention.ts'
+import { type ResultLimits, sweepStepResults } from './store/step-results.ts'
 import { sweepTrialRuns } from './store/trials.ts'
 
 const housekeepingMs = 60_000
@@ -31,7 +32,7 @@ export const keepHouse = (
   database: Database,
   objects: ObjectStore,
   cancelRunsOf: (collectionId: number) => Promise<number>,
-  answerCache: CacheLimits,
+  kept: { answers: CacheLimits; stepResults: ResultLimits },
   log: Logger,
 ): (() => Promise<void>) => {
   const stop = new AbortController()
@@ -45,7 +46,8 @@ export const keepHouse = (
     () => sweepTrialRuns(database),
     hourly(() => sweepRequestPayloads(database)),
     () => removeOldRuns(database, { objects }, stop.signal),
-    () => sweepAnswerCache(database, answerCache),
+    () => sweepAnswerCache(database, kept.answers),
+    hourly(() => sweepStepResults(database, kept.stepResults)),
   ]
   const running = (async () => {
     while (await pause(housekeepingMs, stop.signal)) {

@@ -52,6 +52,7 @@ import { openDiskObjects } from './store/objects/disk.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
 import { activeRunsOf, definitionText, makeTaskFinder } from './store/runs.ts'
 import { checkSealingKey } from './store/sealing-key.ts'
+import type { ResultLimits } from './store/step-results.ts'
 import { lazyWayOut, modelsFor } from './ways-out.ts'
 import { makeWebhooks } from './webhooks/webhooks.ts'
 
@@ -130,6 +131,7 @@ export const startServer = async ({
       maxBytes: settings.maxFetchBytes,
       timeoutSeconds: settings.fetchTimeoutSeconds,
     })
+    const stepResults: ResultLimits = { days: settings.stepCacheDays, entries: settings.stepCacheEntries }
     const engine = await startEngine({
       database,
       executor,
@@ -153,6 +155,7 @@ export const startServer = async ({
         maxOutputBytes: settings.maxOutputBytes,
         maxLabelsPerRun: settings.maxLabelsPerRun,
       },
+      stepResults,
       spill: { folder: join(dataDir, 'spill'), maxBytes: settings.spillBytes },
       log,
     })
@@ -188,7 +191,7 @@ export const startServer = async ({
     closers.unshift(() =>
       Promise.all([stopServing(), engine.stop(settings.drainSeconds), webhooks.stop(settings.drainSeconds)]),
     )
-    closers.unshift(keepHouse(database, objects, cancelRunsOf, answerCache, log))
+    closers.unshift(keepHouse(database, objects, cancelRunsOf, { answers: answerCache, stepResults }, log))
     const keyRotation = makeKeyRotation({
       database,
       sealer,

@@ -7,12 +7,15 @@ import type { LentKeys } from '../model/trial.ts'
 import type { RunStatus, Workflow } from '../model/workflow.ts'
 import type { ApprovalRow, NewDecision } from '../store/approvals.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
+import type { ResultLimits } from '../store/step-results.ts'
 import type { RecordedCall, Recording } from './call-record.ts'
+import type { Carry } from './carry.ts'
 import type { EngineLimits } from './context.ts'
 import type { JournalStatistics } from './journal.ts'
 import { makeEngine } from './make-engine.ts'
 import type { Planned } from './preflight.ts'
 import type { RecordStatistics } from './record-lane.ts'
+import type { RerunOf } from './rerun.ts'
 import type { RunRequest, StartedRun } from './start.ts'
 
 /**
@@ -22,6 +25,8 @@ import type { RunRequest, StartedRun } from './start.ts'
 export interface Engine {
   /** Resolves when the run is on disk. */
   start(request: RunRequest): Promise<StartedRun>
+  /** What a run begins with that is another one once more. Throws the 422 that says why it cannot be. */
+  planRerun(wanted: RerunOf): Promise<Carry | undefined>
   /** Waits for a run's end; false when the signal fired first. */
   wait(runKey: string, signal: AbortSignal): Promise<boolean>
   /** Decides what a step waits for, once, and lets the run go on; undefined where it was decided, or has ended. */
@@ -75,6 +80,8 @@ export interface EngineOptions {
   lentKeys: LentKeys
   sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }
   limits: EngineLimits
+  /** Of results that are reused by steps with `options.cache`. */
+  stepResults: ResultLimits
   /** Where recorded calls wait while the database is away. */
   spill: { folder: string; maxBytes: number }
   log: Logger

@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto'
 import { pause } from '../lib/time.ts'
 import { decideApproval } from '../store/approvals.ts'
 import { runSecretsSeal, webhookSecretSeal } from '../store/sealed-texts.ts'
+import { makeResultFinder } from '../store/step-results.ts'
 import { journalShard, recordShard } from '../store/totals.ts'
 import type { EngineContext } from './context.ts'
 import { type Dispatcher, launchDispatcher, pruneLeases } from './dbos.ts'
 import { makeDecisions } from './decisions.ts'
 import { drain } from './drain.ts'
 import type { Engine, EngineOptions } from './engine.ts'
-import { makeEnqueue } from './enqueue.ts'
+import { enqueueCarrying, makeEnqueue } from './enqueue.ts'
 import { makeEnvironments } from './environments.ts'
 import { beat, keepBeating } from './heartbeat.ts'
 import { openJournal } from './journal.ts'
@@ -21,6 +22,7 @@ import { preflight } from './preflight.ts'
 import { makePrograms, shownDefinition } from './programs.ts'
 import { openRecordLane } from './record-lane.ts'
 import { collectRequests, settle } from './requests.ts'
+import { planRerun } from './rerun.ts'
 import { makeResultReader } from './results.ts'
 import { makeRunLabels } from './run-labels.ts'
 import { runSecretsText } from './run-secrets.ts'
@@ -82,6 +84,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     beatenMs: performance.now(),
     stopping,
     results: makeResultReader(insistent),
+    findResult: makeResultFinder(insistent, options.stepResults),
     decisions: makeDecisions(insistent),
     onEnd: (runKey) => waiters.ended(runKey),
   }
@@ -190,6 +193,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     engine,
     leases,
     enqueue,
+    enqueueCarrying: (queued, carry) => enqueueCarrying(database, shard, queued, carry),
     hasRoom,
     sealSecrets: (secrets, runKey) => {
       const text = runSecretsText(secrets)
@@ -214,6 +218,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
         starting.delete(start)
       }
     },
+    planRerun: (wanted) => planRerun(database, programs, wanted),
     settled: async () => void (await Promise.allSettled(starting)),
     wait: (runKey, signal) => waiters.wait(runKey, signal),
     async decide(decision) {

@@ -1,12 +1,14 @@
 import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
 import type { SealedWebhook } from '../model/webhook.ts'
 import { runUploadPath } from '../store/storage-path.ts'
+import type { Carry } from './carry.ts'
 import { checkModels } from './check-models.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import type { QueuedRun } from './enqueue.ts'
 import { Fenced, RunExists, TrajectoryIdTaken } from './journal.ts'
 import type { FileRow, NewRun, RunExtras } from './journal-entry.ts'
 import type { Leases } from './leases.ts'
+import { checkSecretsGiven, type Rerun, stillAsking } from './rerun.ts'
 import type { RunSecrets } from './run-secrets.ts'
 import type { Scrubber } from './scrub.ts'
 
@@ -34,6 +36,8 @@ export interface RunRequest {
   routineId?: number
   /** Who is told when it has ended, signed with the secret. */
   webhook?: { url: string; secret: string | null }
+  /** It is another run once more. */
+  rerun?: Rerun
   /** Internal key, where the caller needs the same run for the same cause. */
   key?: string
 }
@@ -45,6 +49,7 @@ export interface Starter {
   engine: EngineContext
   leases: Leases
   enqueue(queued: QueuedRun): Promise<void>
+  enqueueCarrying(queued: QueuedRun, carry: Carry): Promise<void>
   /** May this process begin a run itself, now? */
   hasRoom(): boolean
   sealSecrets(secrets: RunSecrets, runKey: string): string | null
@@ -80,8 +85,12 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
     ? null
     : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
   const merged = { ...program.initParams, ...request.initParams }
-  if (program.askingSteps.length > 0 && program.problems.length === 0) {
-    await checkModels(engine, { program, collectionId: request.collection.id, initParams: merged, environment })
+  const { carry, replayOf } = request.rerun ?? {}
+  if (request.rerun && replayOf === undefined) checkSecretsGiven(program, environment, carry)
+  const askingSteps = request.rerun ? stillAsking(program, request.rerun) : program.askingSteps
+  if (askingSteps.length > 0 && program.problems.length === 0) {
+    const asking = { ...program, askingSteps }
+    await checkModels(engine, { program: asking, collectionId: request.collection.id, initParams: merged, environment })
   }
   const more = extrasOf(starter, request, key, environment.scrub)
   for (;;) {
@@ -109,7 +118,8 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
       createdMs: Date.now(),
     }
     try {
-      if (starter.hasRoom()) {
+      if (carry) await starter.enqueueCarrying({ run, files }, carry)
+      else if (starter.hasRoom()) {
         await begin(
           starter,
           run,
@@ -127,7 +137,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
             initParams: JSON.parse(initParams),
             environment,
             depth: 0,
-            replayOf: null,
+            replayOf: replayOf ?? null,
             next: 0,
             attempt: 1,
             started: undefined,
@@ -154,17 +164,18 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
 /** What few runs have; null where there is none of it. */
 const extrasOf = (
   { sealWebhook }: Starter,
-  { params, routineId, webhook }: RunRequest,
+  { params, routineId, webhook, rerun }: RunRequest,
   key: string,
   scrub: Scrubber,
 ): RunExtras | null => {
-  if (!params && routineId === undefined && !webhook) return null
+  if (!params && routineId === undefined && !webhook && !rerun?.replayOf) return null
   const shownUrl = webhook && scrub.text(webhook.url)
   // Where the URL holds a secret of the environment it is sealed, and shown without.
   const hidden = webhook && { secret: webhook.secret, url: shownUrl === webhook.url ? null : webhook.url }
   return {
     ...(params && { params: scrub.json(params) }),
     ...(routineId !== undefined && { routine_id: routineId }),
+    ...(rerun?.replayOf !== undefined && { replay_of: rerun.replayOf }),
     ...(shownUrl !== undefined && { webhook_url: shownUrl }),
     ...(hidden && (hidden.secret ?? hidden.url) !== null && { sealed_webhook_secret: sealWebhook(hidden, key) }),
   }

@@ -232,6 +232,20 @@ const declared = {
     example: '30',
     schema: seconds(0.001),
   }),
+  stepCacheDays: setting({
+    variable: 'JETTY_STEP_CACHE_DAYS',
+    description: 'How long the result of a step may be reused by steps with `options.cache`.',
+    default: '30',
+    example: '7',
+    schema: wholeNumber(1, 3650),
+  }),
+  stepCacheEntries: setting({
+    variable: 'JETTY_STEP_CACHE_ENTRIES',
+    description: 'Results of one collection that may be reused; the oldest go first.',
+    default: '100000',
+    example: '10000',
+    schema: wholeNumber(1, 10_000_000),
+  }),
   spillBytes: setting({
     variable: 'JETTY_SPILL_BYTES',
     description:

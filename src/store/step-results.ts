@@ -21,7 +21,7 @@ export interface FoundResult {
 
 export interface ResultLimits {
   /** How long a result is reused. */
-  seconds: number
+  days: number
   /** Of one collection; the oldest go first. */
   entries: number
 }
@@ -46,10 +46,10 @@ export const makeResultFinder = (
        join steps s on s.run_id = c.run_id and s.seq = c.seq
        join runs r on r.id = c.run_id
        left join payloads o on o.id = s.outputs_payload
-       where s.status = 'completed' and c.created_at > now() - $3 * interval '1 second'
+       where s.status = 'completed' and c.created_at > now() - $3 * interval '1 day'
          and (cardinality(c.files) = 0
            or (select count(*) from files f where f.path = any(c.files)) = cardinality(c.files))`,
-      [keys.map((key) => key.collectionId), keys.map((key) => key.hash), limits.seconds],
+      [keys.map((key) => key.collectionId), keys.map((key) => key.hash), limits.days],
     )
     const found = new Map(
       rows.map(({ collection_id, hash, ...result }) => [nameOf({ collectionId: collection_id, hash }), result]),
@@ -93,8 +93,8 @@ export const sweepStepResults = async (database: Database, limits: ResultLimits)
        select collection_id, hash from (
          select *, row_number() over (partition by collection_id order by created_at desc, hash) as place
          from step_results) placed
-       where created_at <= now() - $1 * interval '1 second' or place > $2
+       where created_at <= now() - $1 * interval '1 day' or place > $2
          or not exists (select from runs where id = placed.run_id))`,
-    [limits.seconds, limits.entries],
+    [limits.days, limits.entries],
   )
 }
