@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { Queries } from '../database/database.ts'
+import type { Database, Queries } from '../database/database.ts'
 import { batched } from '../lib/batch.ts'
 import { identified } from '../store/changes.ts'
+import { type Carry, writeCarried } from './carry.ts'
 import { enqueueLease } from './dbos.ts'
 import { RunExists, TrajectoryIdTaken } from './journal.ts'
 import { columns, type FileRow, fileValues, type NewRun, pushRow, runValues } from './journal-entry.ts'
@@ -38,33 +39,47 @@ export interface QueuedRun {
   files: FileRow[]
 }
 
+/** What became of each arrival: nothing where it is queued, else why it is not. */
+type Refusal = RunExists | TrajectoryIdTaken | undefined
+
+const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]): Promise<Refusal[]> => {
+  const leases: string[] = []
+  const runs = columns(runTypes.length)
+  const files = columns(fileTypes.length)
+  arrivals.forEach(({ run, files: rows }, at) => {
+    if (at % runsPerLease === 0) leases.push(randomUUID())
+    pushRow(runs, runValues(run, leases.at(-1) as string, 0))
+    for (const file of rows) pushRow(files, fileValues(run.key, null, run.collectionId, file))
+  })
+  const rows = await queries.rows<{ id: string }>('enqueue', enqueueStatement, [leases, shard, ...runs, ...files])
+  const inserted = new Set(rows.map((row) => row.id))
+  const missing = arrivals.filter(({ run }) => !inserted.has(run.key)).map(({ run }) => run.key)
+  const present = missing.length > 0 ? await presentRuns(queries, missing) : new Set<string>()
+  return arrivals.map(({ run }) => {
+    if (inserted.has(run.key)) return undefined
+    return present.has(run.key) ? new RunExists(run.key) : new TrajectoryIdTaken(run.trajectoryId)
+  })
+}
+
 /** Queues runs for whichever process has room. Arrivals while a statement is on its way share the next one. */
 export const makeEnqueue = (database: Queries, shard: number): ((queued: QueuedRun) => Promise<void>) => {
-  const enqueue = batched(async (arrivals: QueuedRun[]): Promise<(Error | undefined)[]> => {
-    const leases: string[] = []
-    const runs = columns(runTypes.length)
-    const files = columns(fileTypes.length)
-    arrivals.forEach(({ run, files: rows }, at) => {
-      if (at % runsPerLease === 0) leases.push(randomUUID())
-      pushRow(runs, runValues(run, leases.at(-1) as string, 0))
-      for (const file of rows) pushRow(files, fileValues(run.key, null, run.collectionId, file))
-    })
-    const rows = await database.rows<{ id: string }>('enqueue', enqueueStatement, [leases, shard, ...runs, ...files])
-    const inserted = new Set(rows.map((row) => row.id))
-    const missing = arrivals.filter(({ run }) => !inserted.has(run.key)).map(({ run }) => run.key)
-    const present = missing.length > 0 ? await presentRuns(database, missing) : new Set<string>()
-    return arrivals.map(({ run }) => {
-      if (inserted.has(run.key)) return undefined
-      return present.has(run.key) ? new RunExists(run.key) : new TrajectoryIdTaken(run.trajectoryId)
-    })
-  })
+  const enqueue = batched((arrivals: QueuedRun[]) => enqueueAll(database, shard, arrivals))
   return async (queued) => {
     const refusal = await enqueue(queued)
     if (refusal) throw refusal
   }
 }
 
-const presentRuns = async (database: Queries, keys: string[]): Promise<Set<string>> => {
+/** Queues a run that begins with results of another one: whoever takes it goes on after them, as after a crash. */
+export const enqueueCarrying = (database: Database, shard: number, queued: QueuedRun, carry: Carry): Promise<void> =>
+  database.transaction(async (queries) => {
+    const [refusal] = await enqueueAll(queries, shard, [queued])
+    if (refusal) throw refusal
+    await writeCarried(queries, queued.run, carry)
+  })
+
+/** Which of these runs are there. */
+export const presentRuns = async (database: Queries, keys: string[]): Promise<Set<string>> => {
   const rows = await database.rows<{ id: string }>('runs_present', 'select id from runs where id = any($1::text[])', [
     keys,
   ])
