@@ -2,6 +2,7 @@ import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { RunSummaryRow, StepSummary } from '../../store/run-lists.ts'
 import type { RunRow, StepRecord } from '../../store/runs.ts'
 import type { ShownDefinition } from './definitions.ts'
+import { withDivergence } from './divergence.ts'
 
 /**
  * The trajectory document, put together as text: inputs and outputs are stored as JSON and are copied,
@@ -15,7 +16,7 @@ export const trajectoryText = (
 ): string => {
   const shown = steps.map((step) => `${JSON.stringify(step.name)}:${stepText(run, step, definition)}`)
   const whole = `"init_params":${run.init_params},"step_configs":${definition.stepConfigs},`
-  return outline(run, steps, definition, publicUrl, shown, whole)
+  return outline(withDivergence(run, steps), steps, definition, publicUrl, shown, whole)
 }
 
 /** What a list that people look at shows of a run: no inputs, outputs or configs. */

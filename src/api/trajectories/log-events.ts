@@ -31,12 +31,40 @@ export const logEvents = (run: RunRow, steps: StepRecord[], definition: ShownDef
   }
   const events = [plain(run.created_at, 'info', 'run_created', `Run ${run.trajectory_id} of ${run.name} accepted`)]
   if (run.started_at) events.push(plain(run.started_at, 'info', 'run_started', 'Run started'))
-  for (const step of steps) events.push(...stepEvents(step, definition))
+  events.push(...struckOutEvents(run))
+  for (const step of steps) {
+    events.push(...(isCarried(step) ? [carriedEvent(run, step, definition)] : stepEvents(step, definition)))
+  }
   if (run.ended_at) {
     const level = run.status === 'failed' ? 'error' : 'info'
     events.push(plain(run.ended_at, level, `run_${run.status}`, run.error ?? `Run ${run.status}`))
   }
   return events
+}
+
+const isCarried = ({ origin }: StepRecord): boolean =>
+  origin !== null && (JSON.parse(origin) as { kind: string }).kind === 'rerun'
+
+/** It was executed in another run, at another time; here it was there from the beginning. */
+const carriedEvent = (run: RunRow, step: StepRecord, definition: ShownDefinition): LogEvent => {
+  const origin = JSON.parse(step.origin ?? '{}') as { trajectory_id: string }
+  const message = `Step '${step.name}' was carried over from run ${origin.trajectory_id}`
+  return {
+    ...plain(run.created_at, 'info', 'step_carried', message),
+    step: step.name,
+    activity: JSON.parse(definition.step(step.name).activity) as string,
+    attributes: { origin },
+  }
+}
+
+/** A rerun knows its parameters only as they were recorded: without secrets. */
+const struckOutEvents = (run: RunRow): LogEvent[] => {
+  if (!run.params?.includes('"struck_out"')) return []
+  const { rerun } = JSON.parse(run.params) as { rerun?: { struck_out?: string[] } }
+  return (rerun?.struck_out ?? []).map((name) => {
+    const message = `init_params.${name} holds ***: if a secret was struck out of it, send it anew with the rerun`
+    return plain(run.created_at, 'warning', 'warning', message)
+  })
 }
 
 /** The events of one step: its start, its warnings, its end. */

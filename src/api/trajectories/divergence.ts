@@ -1,0 +1,28 @@
+import type { RunRow, StepRecord } from '../../store/runs.ts'
+
+/** Where a replay first went another way than the recording, as its steps have it; null: nowhere. */
+const firstDivergence = (steps: StepRecord[]): unknown => {
+  for (const { error, warnings } of steps) {
+    const event = warnings?.includes('"divergence"') && eventIn(warnings)
+    if (event) return event
+    const divergence =
+      error?.includes('"replay_diverged"') && (JSON.parse(error) as { divergence?: unknown }).divergence
+    if (divergence) return divergence
+  }
+  return null
+}
+
+const eventIn = (warnings: string): unknown =>
+  (JSON.parse(warnings) as { type: string; attributes: unknown }[]).find(({ type }) => type === 'divergence')
+    ?.attributes
+
+/** A replay with `params.replay.divergence`, which follows from its steps; any other run as it is. */
+export const withDivergence = (run: RunRow, steps: StepRecord[]): RunRow => {
+  if (!run.params?.includes('"replay"')) return run
+  const params = JSON.parse(run.params) as { replay?: Record<string, unknown> }
+  if (!params.replay) return run
+  return {
+    ...run,
+    params: JSON.stringify({ ...params, replay: { ...params.replay, divergence: firstDivergence(steps) } }),
+  }
+}
