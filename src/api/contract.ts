@@ -15,6 +15,7 @@ import { keysContract } from './keys/contract.ts'
 import { labelsContract } from './labels/contract.ts'
 import { metricsContract } from './metrics/contract.ts'
 import { modelsContract } from './models/contract.ts'
+import { rerunContract } from './rerun/contract.ts'
 import { routableModelsContract } from './routable-models/contract.ts'
 import { routinesContract } from './routines/contract.ts'
 import { runsContract } from './runs/contract.ts'
@@ -42,6 +43,7 @@ export const contract = {
   ...runsContract,
   ...batchesContract,
   ...trajectoriesContract,
+  ...rerunContract,
   ...routinesContract,
   ...webhooksContract,
   ...approvalsContract,

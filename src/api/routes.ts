@@ -15,6 +15,7 @@ import { type KeysDeps, keysRoutes } from './keys/routes.ts'
 import { type LabelsDeps, labelsRoutes } from './labels/routes.ts'
 import { type MetricsDeps, metricsRoutes } from './metrics/routes.ts'
 import { modelsRoutes } from './models/routes.ts'
+import { type RerunDeps, rerunRoutes } from './rerun/routes.ts'
 import { type RoutableModelsDeps, routableModelsRoutes } from './routable-models/routes.ts'
 import { type RoutinesDeps, routinesRoutes } from './routines/routes.ts'
 import { type RunsDeps, runsRoutes } from './runs/routes.ts'
@@ -45,6 +46,7 @@ export type ApiDeps = HealthDeps &
   RunsDeps &
   BatchesDeps &
   TrajectoriesDeps &
+  RerunDeps &
   RoutinesDeps &
   WebhooksDeps &
   ApprovalsDeps &
@@ -70,6 +72,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...runsRoutes(deps),
   ...batchesRoutes(deps),
   ...trajectoriesRoutes(deps),
+  ...rerunRoutes(deps),
   ...routinesRoutes(deps),
   ...webhooksRoutes(deps),
   ...approvalsRoutes(deps),

@@ -1,0 +1,51 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import { jsonObjectSchema, textSchema } from '../../model/names.ts'
+import { workflowResponseSchema } from '../../model/trajectory.ts'
+
+const rerunSchema = z
+  .strictObject({
+    from_step: textSchema
+      .max(200)
+      .optional()
+      .describe(
+        'The first step to execute; the steps before it keep their recorded results. Where steps run side by side, those ' +
+          'that do not depend on it do. Left out: every step is executed.',
+      ),
+    init_params: jsonObjectSchema.default({}).describe('Merged over the init_params of the recorded run, key by key.'),
+    secret_params: z
+      .record(z.string(), z.string())
+      .default({})
+      .describe('Secrets of this run only; those of the recorded run were deleted at its end.'),
+    version: z
+      .enum(['same', 'current'])
+      .default('same')
+      .describe('`same`: the workflow that the recorded run executed. `current`: the one that the task has now.'),
+    mode: z
+      .enum(['run', 'replay'])
+      .default('run')
+      .describe(
+        '`replay`: results of models, judges, images and the network are taken from the recording and nobody is asked; ' +
+          'a step with other inputs fails and names what differs.',
+      ),
+  })
+  .prefault({})
+  .meta({ id: 'Rerun' })
+
+export const rerunContract = {
+  rerunTrajectory: endpoint({
+    method: 'POST',
+    path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/rerun',
+    summary:
+      'Run it once more: from any step, with other parameters or another version, or as a replay of its recording',
+    tag: 'Runs',
+    collectionMissing: "Trajectory '{trajectory_id}' not found",
+    access: 'write',
+    task: true,
+    body: rerunSchema,
+    idempotent: true,
+    audited: false,
+    response: workflowResponseSchema,
+    errors: ['busy', 'conflict', 'model_unavailable'],
+  }),
+}

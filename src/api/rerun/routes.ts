@@ -1,0 +1,98 @@
+import type { Database } from '../../database/database.ts'
+import type { Engine } from '../../engine/engine.ts'
+import type { RunRequest } from '../../engine/start.ts'
+import { type Call, implement, type Route } from '../../http/implement.ts'
+import type { Sealer } from '../../lib/crypto.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { authorOf } from '../../model/identity.ts'
+import { findRun, type RunRow } from '../../store/runs.ts'
+import { acceptedReply } from '../runs/accepted.ts'
+import { withResolvedFiles } from '../runs/file-paths.ts'
+import { checkParameters } from '../runs/parameters.ts'
+import { startPrepared } from '../runs/start-once.ts'
+import type { DocumentDeps } from '../trajectories/documents.ts'
+import { rerunContract } from './contract.ts'
+
+export interface RerunDeps extends DocumentDeps {
+  database: Database
+  engine: Engine
+  sealer: Sealer
+  settings: { maxInitParamsBytes: number }
+}
+
+type RerunCall = Call<(typeof rerunContract)['rerunTrajectory']>
+
+export const rerunRoutes = (deps: RerunDeps): Route[] =>
+  implement(rerunContract, {
+    rerunTrajectory: async (call) =>
+      acceptedReply(deps, await startPrepared(deps, call, call.body, () => prepare(deps, call))),
+  })
+
+/** The recorded run as a new one. Throws where it cannot be run again so. */
+const prepare = async ({ database, engine, settings }: RerunDeps, call: RerunCall): Promise<RunRequest> => {
+  const { collection, task, params, body, identity } = call
+  const at = { collectionId: collection.id, task: params.task, trajectoryId: params.trajectory_id }
+  const source = await findRun(database, at)
+  if (!source) throw new AppError('not_found', `Trajectory '${params.trajectory_id}' not found`)
+  if (!task) throw new AppError('not_found', `Task '${params.task}' was deleted: there is nothing to run its runs as`)
+  checkAskable(source, body)
+  checkParameters(body, false, settings.maxInitParamsBytes)
+  const definition = body.version === 'current' ? task.definition : source.version
+  const recorded = { key: source.id, trajectoryId: source.trajectory_id, name: source.name }
+  const definitions = { source: source.version, target: definition }
+  const carry = await engine.planRerun({ source: recorded, fromStep: body.from_step, definitions })
+  const given = await withResolvedFiles(database, collection, body.init_params)
+  const initParams = { ...(JSON.parse(source.init_params) as Record<string, unknown>), ...given }
+  return {
+    collection: { id: collection.id, name: collection.name, environmentId: task.environment_id },
+    task: { ...task, definition },
+    initParams,
+    secrets: body.secret_params,
+    files: [],
+    author: authorOf(identity),
+    params: paramsOf(source, body, initParams),
+    rerun: body.mode === 'replay' ? { replayOf: source.id } : carry ? { carry } : {},
+  }
+}
+
+const checkAskable = (source: RunRow, { mode, from_step: fromStep }: RerunCall['body']): void => {
+  if (source.ingested) {
+    throw invalidField(
+      ['path', 'trajectory_id'],
+      `Run ${source.trajectory_id} was recorded elsewhere and sent in: there is nothing to execute`,
+    )
+  }
+  if (mode !== 'replay') return
+  if (fromStep !== undefined) {
+    throw invalidField(['body', 'from_step'], 'A replay executes nothing that costs, so it begins with the first step')
+  }
+  if (source.ended_at === null) {
+    throw new AppError('conflict', `Run ${source.trajectory_id} has not ended: there is no whole recording of it yet`, {
+      hint: 'Wait for its end, or cancel it.',
+    })
+  }
+}
+
+/** `attributes.params` of the new run: what it comes of. */
+const paramsOf = (
+  source: RunRow,
+  { mode, from_step, version }: RerunCall['body'],
+  initParams: Record<string, unknown>,
+): Record<string, unknown> => {
+  if (mode === 'replay') return { replay: { of: source.trajectory_id, task: source.name, version } }
+  const struckOut = Object.keys(initParams).filter((name) => holdsMask(initParams[name]))
+  return {
+    rerun: {
+      of: source.trajectory_id,
+      task: source.name,
+      version,
+      ...(from_step !== undefined && { from_step }),
+      ...(struckOut.length > 0 && { struck_out: struckOut.slice(0, mostNamed) }),
+    },
+  }
+}
+
+const mostNamed = 50
+
+/** Whether a secret may have been struck out of a value when it was recorded. */
+const holdsMask = (value: unknown): boolean => JSON.stringify(value)?.includes('***') ?? false
