@@ -34,3 +34,17 @@ export const parseRun = (text: string): RunPlace => {
 
 export const placeText = ({ collection, task, trajectory_id: id }: TaskPlace & { trajectory_id?: string }): string =>
   id === undefined ? `${collection}/${task}` : `${collection}/${task}/${id}`
+
+export interface BatchPlace {
+  collection: string
+  batch_id: string
+}
+
+/** `collection/batch`. */
+export const parseBatch = (text: string): BatchPlace => {
+  const [collection, id, ...rest] = segmentsOf(text)
+  if (!collection || !id || rest.length > 0) throw wrong('<collection>/<batch>', 'demo/1f2e3d4c', text)
+  return { collection, batch_id: id }
+}
+
+export const batchText = ({ collection, batch_id: id }: BatchPlace): string => `${collection}/${id}`

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { version } from '../lib/version.ts'
 import { registerApi } from './commands/api.ts'
+import { registerBatch } from './commands/batch.ts'
 import { registerChat } from './commands/chat.ts'
 import { registerCollections } from './commands/collections.ts'
 import { registerCompletion } from './commands/completion.ts'
@@ -43,6 +44,7 @@ export const buildProgram = (): Command => {
     registerLogin,
     registerRun,
     registerRuns,
+    registerBatch,
     registerChat,
     registerTasks,
     registerCollections,

@@ -26,6 +26,7 @@ export const itemSource = {
     ),
   dataset: z
     .unknown()
+    .optional()
     .refine(
       (given) => given === undefined || given === null,
       'This server has no datasets; upload the items as a file and give its file_path',
@@ -147,5 +148,6 @@ export const batchResultsSchema = z
   .meta({ id: 'BatchResults' })
 
 export type BatchRequest = z.output<typeof batchRequestSchema>
+export type Batch = z.output<typeof batchSchema>
 export type BatchSummary = z.output<typeof batchSummarySchema>
 export type BatchResult = z.output<typeof batchResultSchema>

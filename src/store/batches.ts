@@ -31,22 +31,31 @@ export const findBatch = async (
     )
   )[0]
 
-/** How the runs of these batches stand, in the order asked. */
+const open = 'r.ended_at is null'
+/** Ended, and not as most do: few, under an index of their own. */
+const unusual = "r.ended_at is not null and r.status <> 'completed'"
+
+const byStatus = (which: string): string =>
+  `select r.status, count(*)::int as total from runs r where ${runsOf('b.id')} and ${which} group by r.status`
+
+/**
+ * How the runs of these batches stand, in the order asked. Completed runs are many, and are not counted: they are those
+ * that were begun, but for all others. Runs below those of a batch are part of its cost.
+ */
 export const batchProgress = async (queries: Queries, keys: string[]): Promise<BatchProgress[]> => {
-  const rows = await queries.rows<{ id: string; status: RunStatus; total: number; usd: number | null }>(
+  const rows = await queries.rows<{ begun: number; others: Partial<Record<RunStatus, number>>; usd: number | null }>(
     'batch_progress',
-    `select b.id, r.status, count(*)::int as total, sum(s.usd)::float8 as usd
-     from unnest($1::text[]) b(id) join runs r on ${runsOf('b.id')} left join run_spending s on s.run_id = r.id
-     group by b.id, r.status`,
+    `select coalesce((select max(child_index) + 1 from runs r where ${runsOf('b.id')}), 0) as begun,
+       (select coalesce(json_object_agg(status, total), '{}') from (
+          select status, sum(total) as total from (${byStatus(open)} union all ${byStatus(unusual)}) k group by 1) o) as others,
+       (select sum(usd)::float8 from run_spending where position('/' in run_id) > 0
+          and run_id ~>=~ (b.id || '/0/') and run_id ~<~ (b.id || '/00')) as usd
+     from unnest($1::text[]) with ordinality b(id, at) order by b.at`,
     [keys],
   )
-  return keys.map((key) => {
-    const own = rows.filter(({ id }) => id === key)
-    const costs = own.flatMap(({ usd }) => (usd === null ? [] : [usd]))
-    return {
-      counts: Object.fromEntries(own.map(({ status, total }) => [status, total])),
-      cost_usd: costs.length === 0 ? null : costs.reduce((sum, usd) => sum + usd, 0),
-    }
+  return rows.map(({ begun, others, usd }) => {
+    const rest = Object.values(others).reduce((sum, total) => sum + total, 0)
+    return { counts: { ...others, completed: begun - rest }, cost_usd: usd }
   })
 }
 
@@ -61,7 +70,8 @@ export const batchErrors = (queries: Queries, key: string): Promise<BatchError[]
   queries.rows<BatchError>(
     'batch_errors',
     `select r.child_index as index, r.trajectory_id, left(coalesce(r.error, ''), 1000) as error
-     from runs r where ${runsOf('$1')} and r.status = 'failed' order by r.child_index limit ${mostBatchErrors}`,
+     from runs r where ${runsOf('$1')} and ${unusual} and r.status = 'failed'
+     order by r.child_index limit ${mostBatchErrors}`,
     [key],
   )
 

@@ -45,7 +45,7 @@ const localName = (): string => {
   }
 }
 
-const parseLabel = (text: string): { key: string; value: string } => {
+export const parseLabel = (text: string): { key: string; value: string } => {
   const at = text.indexOf('=')
   if (at !== 0 && text !== '')
     return at < 0 ? { key: text, value: '' } : { key: text.slice(0, at), value: text.slice(at + 1) }

@@ -74,7 +74,7 @@ export const showEnd = ({ out }: Session, trajectory: Trajectory): void => {
 }
 
 /** Secrets come from the environment: an argument could be read by everybody on the machine. */
-const secretsOf = (names: string[]): Record<string, string> =>
+export const secretsOf = (names: string[]): Record<string, string> =>
   Object.fromEntries(
     names.map((name) => {
       const value = process.env[name]

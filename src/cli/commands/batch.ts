@@ -1,0 +1,230 @@
+import { extname } from 'node:path'
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import type { Batch, BatchResult, BatchSummary } from '../../model/batch.ts'
+import { exitCodes } from '../exit.ts'
+import { costText, followBatch, progressText } from '../follow-batch.ts'
+import { collect, oneOf, positive } from '../inputs.ts'
+import { itemSource, itemsMeaning } from '../item-source.ts'
+import { duration, fields, moment, paintStatus, safe, table } from '../output.ts'
+import { type BatchPlace, batchText, parseBatch, parseTask } from '../places.ts'
+import { requireFree, saveResponse } from '../save-response.ts'
+import { type Session, withSession } from '../session.ts'
+import { parseLabel } from './labels.ts'
+import { secretsOf } from './run.ts'
+
+const batchArgument = '<collection/batch>'
+const formats = oneOf(['csv', 'jsonl'])
+
+/** `jetty batch …`. */
+export const registerBatch = (program: Command): void => {
+  const batch = program.command('batch').description('Run a task for each of many items')
+  batch
+    .command('run <collection/task> <items>')
+    .description('Start a run for each item, and wait for all of them')
+    .option('-c, --max-concurrency <n>', 'runs that execute at once (default: 20)', positive)
+    .option('-l, --label <key[=value]>', 'a label for every run; may be given several times', collect)
+    .option('--name <name>', 'what to call the batch')
+    .option('--secret <NAME>', 'a secret for these runs only, taken from the environment variable NAME', collect)
+    .option('--no-wait', 'only start it')
+    .option('-o, --out <path>', 'save the results there at the end, as .csv or .jsonl; - is stdout')
+    .option('--force', 'write over a file that is there')
+    .addHelpText(
+      'after',
+      `
+${itemsMeaning}
+
+Examples:
+  jetty batch run acme/summarize articles.csv --out summaries.csv
+  jetty batch run acme/summarize articles.jsonl -c 50 -l experiment=7 --no-wait
+  cat articles.jsonl | jetty batch run acme/summarize - --json`,
+    )
+    .action(
+      withSession<RunOptions, [string, string]>((session, [task, items], options) =>
+        run(session, task, items, options),
+      ),
+    )
+  batch
+    .command('ls <collection>')
+    .description('List batches, newest first')
+    .option('-n, --limit <n>', 'at most so many', positive, 20)
+    .addHelpText('after', '\nExamples:\n  jetty batch ls acme')
+    .action(withSession<{ limit: number }, [string]>(list))
+  batch
+    .command(`get ${batchArgument}`)
+    .description('Show how far a batch is: its runs by status, its cost, its first errors')
+    .addHelpText('after', '\nExamples:\n  jetty batch get acme/1f2e3d4c')
+    .action(
+      withSession<object, [string]>(async ({ client, out }, [text]) => {
+        const found = await client.getBatch({ params: parseBatch(text) })
+        out.answer(found, () => overview(found))
+      }),
+    )
+  batch
+    .command(`watch ${batchArgument}`)
+    .description('Follow a batch to its end')
+    .addHelpText('after', '\nExamples:\n  jetty batch watch acme/1f2e3d4c')
+    .action(
+      withSession<object, [string]>(async (session, [text]) =>
+        showEnd(session, await followBatch(session, parseBatch(text))),
+      ),
+    )
+  batch
+    .command(`results ${batchArgument}`)
+    .description('What came of every item, in the order of the items')
+    .option('-f, --format <format>', 'csv or jsonl (default: by the name of the file, else csv)', formats.once)
+    .option('-o, --out <path>', 'where to (default: stdout)', '-')
+    .option('--force', 'write over a file that is there')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty batch results acme/1f2e3d4c -o results.csv\n  jetty batch results acme/1f2e3d4c -f jsonl | jq .outputs',
+    )
+    .action(
+      withSession<ResultOptions, [string]>((session, [text], options) => results(session, parseBatch(text), options)),
+    )
+  batch
+    .command(`cancel ${batchArgument}`)
+    .description('Stop a batch; runs under way are cancelled, no further one is begun')
+    .addHelpText('after', '\nExamples:\n  jetty batch cancel acme/1f2e3d4c')
+    .action(
+      withSession<object, [string]>(async ({ client, out }, [text]) => {
+        const place = parseBatch(text)
+        const after = await client.cancelBatch({ params: place })
+        out.answer(after, () => `${paintStatus(after.status)} ${batchText(place)} ${progressText(after)}`)
+      }),
+    )
+}
+
+interface RunOptions {
+  maxConcurrency?: number
+  label?: string[]
+  name?: string
+  secret?: string[]
+  wait: boolean
+  out?: string
+  force?: boolean
+}
+
+interface ResultOptions {
+  format?: string
+  out: string
+  force?: boolean
+}
+
+const run = async (session: Session, task: string, items: string, options: RunOptions): Promise<void> => {
+  const { client, out } = session
+  const params = parseTask(task)
+  const target = options.wait ? options.out : undefined
+  if (target !== undefined) requireFree({ path: target, isForced: options.force ?? false })
+  const labels = Object.fromEntries((options.label ?? []).map(parseLabel).map(({ key, value }) => [key, value]))
+  const started = await client.runBatch({
+    params,
+    body: {
+      ...(await itemSource(session, params.collection, items)),
+      ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),
+      ...(options.name === undefined ? {} : { name: options.name }),
+      ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
+      labels,
+    },
+  })
+  const place = { collection: params.collection, batch_id: started.batch_id }
+  if (!options.wait) {
+    out.answer(started, () => batchText(place))
+    out.note(pc.dim(`Watch it with: jetty batch watch ${batchText(place)}`))
+    return
+  }
+  out.note(pc.dim(`${batchText(place)}: ${started.total} items`))
+  const batch = await followBatch(session, place)
+  if (target !== undefined) await results(session, place, { out: target, force: options.force ?? false })
+  if (target !== '-') showEnd(session, batch)
+}
+
+/** A batch of which not every run completed decides the exit code. */
+const showEnd = ({ out }: Session, batch: Batch): void => {
+  out.answer(batch, () => errorsText(batch))
+  if (batch.error) out.note(`${pc.red('error:')} ${safe(batch.error)}`)
+  if (batch.status !== 'completed' || batch.counts.completed < batch.total) process.exitCode = exitCodes.failed
+}
+
+const errorsText = ({ errors }: Batch): string =>
+  errors.length === 0
+    ? ''
+    : table(
+        ['ITEM', 'TRAJECTORY', 'ERROR'],
+        errors.map(({ index, trajectory_id, error }) => [index, trajectory_id, error]),
+      )
+
+const overview = (batch: Batch): string => {
+  const head = fields([
+    ['batch', batch.batch_id],
+    ...(batch.name === null ? [] : ([['name', batch.name]] as [string, string][])),
+    ['task', batch.task],
+    ['status', batch.status],
+    ['runs', progressText(batch)],
+    ['created', moment(batch.created)],
+    ['duration', duration(batch.duration_seconds)],
+    ...(batch.error === null ? [] : ([['error', batch.error]] as [string, string][])),
+    ['page', batch.url],
+  ])
+  return batch.errors.length === 0 ? head : `${head}\n\n${errorsText(batch)}`
+}
+
+const list = async ({ client, out }: Session, [collection]: [string], { limit }: { limit: number }): Promise<void> => {
+  const batches: BatchSummary[] = []
+  let cursor: string | null = ''
+  while (cursor !== null && batches.length < limit) {
+    const query: { cursor: string; limit: number } = { cursor, limit: Math.min(limit - batches.length, 100) }
+    const page = await client.listBatches({ params: { collection }, query })
+    batches.push(...page.batches)
+    cursor = page.next_cursor
+  }
+  out.answer(batches, () => (batches.length === 0 ? '' : batchTable(batches)))
+  if (batches.length === 0) out.note(`There are no batches in ${collection}.`)
+}
+
+const batchTable = (batches: BatchSummary[]): string =>
+  table(
+    ['BATCH', 'STATUS', 'TASK', 'NAME', 'COMPLETED', 'FAILED', 'TOTAL', 'COST', 'CREATED'],
+    batches.map(({ batch_id, status, task, name, counts, total, cost_usd, created }) => [
+      batch_id,
+      status,
+      task,
+      name,
+      counts.completed,
+      counts.failed,
+      total,
+      costText(cost_usd) || null,
+      moment(created),
+    ]),
+    (text, column) => (column === 1 ? paintStatus(text) : text),
+  )
+
+const pageSize = 500
+
+const results = async (session: Session, place: BatchPlace, options: ResultOptions): Promise<void> => {
+  const { call, out, signal } = session
+  const target = { path: options.out, isForced: options.force ?? false, signal }
+  requireFree(target)
+  if (out.isJson && options.out === '-' && options.format === undefined) {
+    const all = await allResults(session, place)
+    return out.answer(all, () => '')
+  }
+  const format = options.format ?? (extname(options.out).toLowerCase() === '.jsonl' ? 'jsonl' : 'csv')
+  const response = await call('getBatchResults', {
+    params: { ...place },
+    query: { format },
+    asResponse: true,
+    signal,
+  })
+  await saveResponse(response as Response, target)
+  if (options.out !== '-') out.note(`Results are in ${options.out}`)
+}
+
+const allResults = async ({ client }: Session, place: BatchPlace): Promise<BatchResult[]> => {
+  const all: BatchResult[] = []
+  for (let page = 1; ; page++) {
+    const { results, has_more } = await client.getBatchResults({ params: place, query: { page, limit: pageSize } })
+    all.push(...results)
+    if (!has_more) return all
+  }
+}
