@@ -18,6 +18,7 @@ const hold = activity({
   description: 'Waits until the test lets go.',
   parameters: z.object({}),
   outputs: z.object({ done: z.boolean() }),
+  example: { activity: 'hold' },
   run: (_, { signal }) =>
     new Promise((resolve, reject) => {
       held.add(() => resolve({ done: true }))
@@ -32,6 +33,7 @@ const see = activity({
   description: 'Shows the test what it was given.',
   parameters: z.object({ value: z.string() }),
   outputs: z.object({}),
+  example: { activity: 'see', value_path: 'env.PLACE' },
   async run({ value }) {
     seen.push(value)
     return {}

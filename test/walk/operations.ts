@@ -29,6 +29,7 @@ const noFile: Refusal = [404, 'File not found']
 const at = (place: Place) => `/api/v1/collections/${place.collection}`
 const task = (place: Place) => `${place.collection}/${place.task}`
 const run = (place: Place) => `${task(place)}/${place.trajectory}`
+const routine = (place: Place) => `/api/v1/routines/${task(place)}/${place.routine}`
 const file = new File(['bytes'], 'bytes.txt')
 const workflow = { step_configs: { a: { activity: 'text_echo', text: 'hello' } }, steps: ['a'] }
 
@@ -157,6 +158,18 @@ export const operations: Record<string, Operation> = {
   runTaskSync: started('/api/v1/run-sync'),
 
   listTrajectories: read((place) => `/api/v1/db/trajectories/${task(place)}`),
+  listRoutines: read((place) => `/api/v1/routines/${place.collection}`),
+  listTaskRoutines: read((place) => `/api/v1/routines/${task(place)}`),
+  getRoutine: read(routine),
+  createRoutine: write((place) => ({
+    path: `/api/v1/routines/${task(place)}`,
+    body: { name: 'new', cadence: { type: 'manual' } },
+  })),
+  updateRoutine: write((place) => ({ path: routine(place), body: { cadence: { type: 'hourly' } } })),
+  pauseRoutine: write((place) => ({ path: `${routine(place)}/pause` })),
+  resumeRoutine: write((place) => ({ path: `${routine(place)}/resume` })),
+  runRoutineNow: write((place) => ({ path: `${routine(place)}/run-now` })),
+  listRoutineRuns: read((place) => `${routine(place)}/runs`),
   getStats: read((place) => `/api/v1/db/stats/${task(place)}`),
   getTrajectory: read((place) => `/api/v1/db/trajectory/${run(place)}`),
   downloadTrajectory: read((place) => `/api/v1/trajectory/${run(place)}/download`),
@@ -262,6 +275,7 @@ export const operations: Record<string, Operation> = {
   getSecretKeyRotation: { needs: 'admin', ask: () => ({ path: '/api/v1/secret-key/rotate' }) },
   rotateSecretKey: { needs: 'admin', ask: () => ({ path: '/api/v1/secret-key/rotate' }) },
 
+  deleteRoutine: write((place) => ({ path: routine(place) })),
   deleteTask: write((place) => ({ path: `/api/v1/tasks/${task(place)}` })),
   deleteCollection: { needs: 'admin', ask: (place) => ({ path: at(place) }) },
 }

@@ -14,6 +14,7 @@ export interface Place {
   upload: string
   uploadPath: string
   label: string
+  routine: string
   version: string
   keyId: number
   spareKeyId: number
@@ -84,6 +85,8 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   const ingested = 'eval:1'
   const evaluated = { trajectory_id: ingested, output: name('output') }
   await call('POST', `/api/v1/trajectories/${collection}/${task}/ingest`, evaluated, key)
+  const routine = { name: name('daily'), cadence: { type: 'daily', hour_utc: 9 }, init_params_overrides: {} }
+  await call('POST', `/api/v1/routines/${collection}/${task}`, routine, key)
   const upload = new FormData()
   upload.append('collection', collection)
   upload.append('file', new Blob([name('uploaded')]), `${name('uploaded')}.txt`)
@@ -99,6 +102,7 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     upload: uploaded.id,
     uploadPath: uploaded.path,
     label: name('label'),
+    routine: name('daily'),
     version: history.versions[0].content_hash,
     keyId: writer.id,
     spareKeyId: spare.id,
@@ -113,11 +117,10 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
 /** Ids that are numbers go on from here, so that those of the foreign side are told from all others. */
 const numberFrom = async (jetty: TestServer, first: number): Promise<void> => {
   const { database } = jetty.server
-  const columns = await database.query<{ of: string; name: string }>(
-    `select quote_ident(table_name) as of, quote_ident(column_name) as name from information_schema.columns
-     where table_schema = 'public' and is_identity = 'YES'`,
+  const sequences = await database.query<{ name: string }>(
+    `select quote_ident(sequencename) as name from pg_sequences where schemaname = 'public' and sequencename <> 'changes'`,
   )
-  for (const { of, name } of columns) await database.query(`alter table ${of} alter ${name} restart with ${first}`)
+  for (const { name } of sequences) await database.query(`alter sequence ${name} restart with ${first}`)
 }
 
 /** Two sides that know nothing of each other. */
