@@ -5,6 +5,7 @@ import { collectionsContract } from './collections/contract.ts'
 import { connectedAccountsContract } from './connected-accounts/contract.ts'
 import { datasetsContract } from './datasets/contract.ts'
 import { demoContract } from './demo/contract.ts'
+import { diffContract } from './diff/contract.ts'
 import { environmentContract } from './environment/contract.ts'
 import { eventsContract } from './events/contract.ts'
 import { filesContract } from './files/contract.ts'
@@ -46,6 +47,7 @@ export const contract = {
   ...rerunContract,
   ...routinesContract,
   ...webhooksContract,
+  ...diffContract,
   ...approvalsContract,
   ...statsContract,
   ...ingestContract,

@@ -6,6 +6,7 @@ import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts
 import { connectedAccountsRoutes } from './connected-accounts/routes.ts'
 import { datasetsRoutes } from './datasets/routes.ts'
 import { demoRoutes } from './demo/routes.ts'
+import { type DiffDeps, diffRoutes } from './diff/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from './environment/routes.ts'
 import { type EventsDeps, eventsRoutes } from './events/routes.ts'
 import { type FilesDeps, filesRoutes } from './files/routes.ts'
@@ -49,6 +50,7 @@ export type ApiDeps = HealthDeps &
   RerunDeps &
   RoutinesDeps &
   WebhooksDeps &
+  DiffDeps &
   ApprovalsDeps &
   StatsDeps &
   IngestDeps &
@@ -75,6 +77,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...rerunRoutes(deps),
   ...routinesRoutes(deps),
   ...webhooksRoutes(deps),
+  ...diffRoutes(deps),
   ...approvalsRoutes(deps),
   ...statsRoutes(deps),
   ...ingestRoutes(deps),

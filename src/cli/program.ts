@@ -1,10 +1,12 @@
 import { Command } from 'commander'
 import { version } from '../lib/version.ts'
 import { registerApi } from './commands/api.ts'
+import { registerApprovals } from './commands/approvals.ts'
 import { registerBatch } from './commands/batch.ts'
 import { registerChat } from './commands/chat.ts'
 import { registerCollections } from './commands/collections.ts'
 import { registerCompletion } from './commands/completion.ts'
+import { registerDiff } from './commands/diff.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerEnv } from './commands/env.ts'
 import { registerFiles } from './commands/files.ts'
@@ -44,6 +46,8 @@ export const buildProgram = (): Command => {
     registerLogin,
     registerRun,
     registerRuns,
+    registerApprovals,
+    registerDiff,
     registerBatch,
     registerChat,
     registerTasks,

@@ -140,6 +140,13 @@ const declared = {
     example: '64MiB',
     schema: bytes(),
   }),
+  diffBytes: setting({
+    variable: 'JETTY_DIFF_BYTES',
+    description: 'Characters of values that the difference of two runs shows whole; beyond it, only their beginnings.',
+    default: '1MiB',
+    example: '4MiB',
+    schema: bytes(),
+  }),
   maxOutputBytes: setting({
     variable: 'JETTY_MAX_OUTPUT_BYTES',
     description: 'Largest output of one step, as JSON.',

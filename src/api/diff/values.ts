@@ -1,0 +1,58 @@
+import { jsonDifference } from '../../lib/json-difference.ts'
+import { parsedJson } from '../../lib/json-object.ts'
+import type { ValueDifference } from '../../model/run-difference.ts'
+
+const mostPaths = 100
+/** What is shown of a value that is too large: so many characters of its JSON text. */
+export const shownCharacters = 500
+
+/** How much of one answer may still be taken by values: whoever comes late shows beginnings. */
+export interface Allowance {
+  /** Whether two values of this length each are shown whole; then they are counted. */
+  take(length: number): boolean
+}
+
+export const makeAllowance = (characters: number): Allowance => {
+  let left = characters
+  return {
+    take(length) {
+      const isWhole = 2 * length <= left
+      left -= isWhole ? 2 * length : 0
+      return isWhole
+    },
+  }
+}
+
+export interface Texts {
+  left: string | null
+  right: string | null
+}
+
+const parsed = (text: string | null): unknown => (text === null ? null : parsedJson(text))
+
+/** The difference of two JSON texts; undefined where only their spelling is not the same. */
+export const wholeDifference = ({ left, right }: Texts): ValueDifference | undefined => {
+  if (left === right) return undefined
+  const values = { left: parsed(left), right: parsed(right) }
+  const { paths, more } = jsonDifference(values.left, values.right, mostPaths)
+  return paths.length === 0 ? undefined : { ...values, paths, more_paths: more, clipped: false }
+}
+
+/** The same for texts that are too large: their beginnings. */
+export const clippedDifference = ({ left, right }: Texts): ValueDifference => ({
+  left: begin(left),
+  right: begin(right),
+  paths: [],
+  more_paths: true,
+  clipped: true,
+})
+
+const begin = (text: string | null): string | null =>
+  text !== null && text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text
+
+/** Of texts that are at hand. */
+export const textDifference = (texts: Texts, allowance: Allowance): ValueDifference | undefined => {
+  if (texts.left === texts.right) return undefined
+  const length = Math.max(texts.left?.length ?? 0, texts.right?.length ?? 0)
+  return allowance.take(length) ? wholeDifference(texts) : clippedDifference(texts)
+}

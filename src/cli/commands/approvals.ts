@@ -1,0 +1,108 @@
+import type { Command } from 'commander'
+import { AppError } from '../../lib/errors.ts'
+import type { ShownApproval } from '../../model/approval.ts'
+import { findRunPlace, runMeaning } from '../find-run.ts'
+import type { Trajectory } from '../follow-run.ts'
+import { fields, moment, table } from '../output.ts'
+import { placeText, type RunPlace } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+
+interface ApproveOptions {
+  reject?: boolean
+  comment?: string
+}
+
+/** `jetty approve` and `jetty approvals`. */
+export const registerApprovals = (program: Command): void => {
+  program
+    .command('approve <run> [step]')
+    .description('Decide what a run waits for; without a step, the one that waits')
+    .option('--reject', 'reject instead')
+    .option('-m, --comment <text>', 'why; the steps that follow can read it')
+    .addHelpText(
+      'after',
+      `
+${runMeaning}
+
+A decision is made once: whoever comes later is told the first one.
+
+Examples:
+  jetty approve acme/letters
+  jetty approve acme/letters/1f2e3d4c gate --comment "fine with me"
+  jetty approve acme/letters/1f2e3d4c --reject --comment "too long"`,
+    )
+    .action(withSession<ApproveOptions, [string, string | undefined]>(approve))
+  program
+    .command('approvals <collection>')
+    .description('List what waits for a decision, oldest first')
+    .addHelpText('after', '\nExamples:\n  jetty approvals acme\n  jetty approvals acme --json')
+    .action(withSession<object, [string]>(list))
+}
+
+const approve = async (
+  session: Session,
+  [run, given]: [string, string | undefined],
+  options: ApproveOptions,
+): Promise<void> => {
+  const { client, out } = session
+  const place = await findRunPlace(session, run)
+  const step = given ?? (await waitingStep(session, place))
+  const { comment } = options
+  const made = await client.decideApproval({
+    params: { ...place, step },
+    body: { decision: options.reject ? 'reject' : 'approve', ...(comment === undefined ? {} : { comment }) },
+  })
+  out.answer(made, () =>
+    fields([
+      ['run', placeText(place)],
+      ['step', made.step],
+      ['decision', made.decision],
+      ['by', made.decided_by],
+      ...(made.comment ? ([['comment', made.comment]] as [string, string][]) : []),
+    ]),
+  )
+}
+
+/** The one step of a run that waits for a decision. */
+const waitingStep = async ({ client }: Session, place: RunPlace): Promise<string> => {
+  const run = (await client.getTrajectory({ params: place })) as unknown as Trajectory
+  const waiting = Object.values(run.steps).filter(
+    ({ activity, status }) => activity === 'wait_for_approval' && status === 'running',
+  )
+  const [only, ...more] = waiting
+  if (only && more.length === 0) return only.key
+  if (only) {
+    throw new AppError('invalid', `${placeText(place)} waits at several steps: name the one that is meant`, {
+      hint: `They are: ${waiting.map((step) => step.key).join(', ')}`,
+    })
+  }
+  throw new AppError('conflict', `${placeText(place)} waits for no decision: it is ${run.status}`, {
+    hint: `What waits is listed by: jetty approvals ${place.collection}`,
+  })
+}
+
+const list = async (session: Session, [collection]: [string]): Promise<void> => {
+  const { client, out } = session
+  const waiting: ShownApproval[] = []
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const page = await client.listApprovals({ params: { collection }, query: cursor ? { cursor } : {} })
+    waiting.push(...page.approvals)
+    cursor = page.next_cursor
+  }
+  out.answer(waiting, () =>
+    waiting.length === 0
+      ? ''
+      : table(
+          ['RUN', 'STEP', 'SINCE', 'EXPIRES', 'FOR', 'MESSAGE'],
+          waiting.map((one) => [
+            `${collection}/${one.task}/${one.trajectory_id}`,
+            one.step,
+            moment(one.requested_at),
+            moment(one.expires_at),
+            one.assignees.join(' '),
+            one.message,
+          ]),
+        ),
+  )
+  if (waiting.length === 0) out.note(`Nothing waits for a decision in ${collection}.`)
+}
