@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { testMedia } from '../../src/activities/test-media.ts'
 import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { type FakeReplicate, startFakeReplicate } from '../fakes/replicate.ts'
+import { wrongTotals } from '../kept-totals.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 const hookSecret = 'hook-unmistakable-replay-71c3fd02'
@@ -70,7 +71,7 @@ const eight = (prompt = 'Write a line about {{topic.outputs.text}}.') => ({
     tell: {
       activity: 'webhook_notify',
       url_path: 'init_params.hook',
-      payload: { token: '{{env.HOOK_TOKEN}}', text: '{{draft.outputs.text}}' },
+      payload_path: { token: 'env.HOOK_TOKEN', text: 'draft.outputs.text' },
     },
     note: { activity: 'save_text_file', content_path: 'draft.outputs.text', filename: 'note.md' },
     all: { activity: 'text_concatenate', texts: ['draft.outputs.text', 'topic.outputs.text'] },
@@ -142,19 +143,14 @@ describe('a replay', () => {
   })
 
   it('costs nothing, and counts in no statistics of steps', async () => {
-    const stats = async () => (await jetty.call('GET', `/api/v1/stats/acme/${task}`)).body
-    const [before] = await jetty.server.database.query<{ usd: string }>('select sum(usd)::text usd from spending')
-    const draws = JSON.stringify((await stats()).steps)
-    const run = await replay(task, source.trajectory_id)
-    const [after] = await jetty.server.database.query<{ usd: string }>('select sum(usd)::text usd from spending')
-    expect(after).toEqual(before)
-    expect(JSON.parse(JSON.stringify((await stats()).steps)).draft).toEqual(JSON.parse(draws)?.draft)
-    expect(
-      await jetty.server.database.query(
-        'select from run_spending s join runs r on r.id = s.run_id where r.trajectory_id = $1',
-        [run.trajectory_id],
-      ),
-    ).toEqual([])
+    const query = (text: string) => jetty.server.database.query<Body>(text)
+    const counted = () =>
+      query(`select json_build_array((select sum(usd) from spending), (select sum(tokens) from spending),
+        (select sum(usd) from run_spending), (select sum(total) from step_totals where step in ('draft', 'tell')))::text what`)
+    const before = await counted()
+    await replay(task, source.trajectory_id)
+    expect(await counted()).toEqual(before)
+    expect(await wrongTotals(query)).toEqual([])
   })
 
   it('keeps the files of the recording, and makes none', async () => {

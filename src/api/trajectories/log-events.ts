@@ -30,11 +30,10 @@ export const logEvents = (run: RunRow, steps: StepRecord[], definition: ShownDef
     return [plain(run.created_at, 'info', 'run_ingested', message)]
   }
   const events = [plain(run.created_at, 'info', 'run_created', `Run ${run.trajectory_id} of ${run.name} accepted`)]
-  if (run.started_at) events.push(plain(run.started_at, 'info', 'run_started', 'Run started'))
   events.push(...struckOutEvents(run))
-  for (const step of steps) {
-    events.push(...(isCarried(step) ? [carriedEvent(run, step, definition)] : stepEvents(step, definition)))
-  }
+  for (const step of steps.filter(isCarried)) events.push(carriedEvent(run, step, definition))
+  if (run.started_at) events.push(plain(run.started_at, 'info', 'run_started', 'Run started'))
+  for (const step of steps) if (!isCarried(step)) events.push(...stepEvents(step, definition))
   if (run.ended_at) {
     const level = run.status === 'failed' ? 'error' : 'info'
     events.push(plain(run.ended_at, level, `run_${run.status}`, run.error ?? `Run ${run.status}`))
