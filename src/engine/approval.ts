@@ -76,7 +76,12 @@ const waitHere = async (work: StepAtWork, due: number | undefined): Promise<'aga
     end = resolve
   })
   const interrupt = () => end(false)
-  const unwatch = engine.decisions.watch(run.key, row.seq, () => end(true))
+  const unwatch = engine.decisions.watch({
+    runKey: run.key,
+    seq: row.seq,
+    mayPark: () => mayPark(run),
+    tell: () => end(true),
+  })
   const timer = due === undefined ? undefined : setTimeout(() => end(true), Math.min(due - Date.now(), longestTimerMs))
   run.interrupts.add(interrupt)
   if (run.requested || run.failure || engine.stopping.aborted) end(false)
