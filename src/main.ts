@@ -154,6 +154,8 @@ export const startServer = async ({
         runTimeoutSeconds: settings.runTimeoutSeconds,
         maxOutputBytes: settings.maxOutputBytes,
         maxLabelsPerRun: settings.maxLabelsPerRun,
+        maxFanOut: settings.maxFanOut,
+        maxRunDepth: settings.maxRunDepth,
       },
       stepResults,
       spill: { folder: join(dataDir, 'spill'), maxBytes: settings.spillBytes },

@@ -63,6 +63,13 @@ export interface ActivityContext {
     /** Sets a label of a run of the run's collection, in the place of the one with the same key and author. */
     set(label: { trajectory_id: string; key: string; value: string; author: string }): Promise<void>
   }
+  /** What is recorded of other runs of the same collection. */
+  runs: {
+    /** What each path leads to in each run, in the order of both. Paths begin with a step or `init_params`. */
+    read(asked: { trajectory_ids: string[]; paths: string[] }): Promise<ReadValue[][]>
+    /** The steps of one run in the order of execution; none where there is no such run. */
+    steps(trajectoryId: string): Promise<{ name: string; status: string; outputs: Record<string, Json> | null }[]>
+  }
   /** The guarded way out (lib/net): public http(s) only, size and time bounded, redirects re-checked. */
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
   /** What was decided about this step; undefined while it may still wait. With `expiry` over, it is decided so. */
@@ -109,6 +116,8 @@ export interface ChildRuns {
   continueOnError: boolean
   /** When what is still open is cancelled; null: never. */
   until: Date | null
+  /** Labels that each of them gets when it is started. */
+  labels: Record<string, string | number | boolean>
 }
 
 /** Returned instead of outputs: start these runs, wait for them holding no slot, then record what `outputs` gives. */

@@ -58,8 +58,10 @@ it('has every activity of the contract, sections 5.1, 5.2, 5.4 and 5.5, and slee
   expect([...builtinActivities.keys()].sort()).toEqual([
     'add_image_metadata',
     'download_image',
+    'extract_from_trajectories',
     'gemini_image_generator',
     'gemini_prompt',
+    'list_emit_await',
     'litellm_chat',
     'litellm_embeddings',
     'litellm_image_generation',
@@ -69,6 +71,7 @@ it('has every activity of the contract, sections 5.1, 5.2, 5.4 and 5.5, and slee
     'replicate_run',
     'replicate_text2image',
     'replicate_text2video',
+    'run_workflow',
     'save_text_file',
     'select_files',
     'simple_judge',

@@ -2,6 +2,9 @@ import type { Activity, ActivityRegistry } from './activity.ts'
 import { geminiPrompt } from './chat/gemini-prompt.ts'
 import { litellmChat } from './chat/litellm-chat.ts'
 import { litellmVision } from './chat/litellm-vision.ts'
+import { extractFromTrajectories } from './control/extract-from-trajectories.ts'
+import { listEmitAwait } from './control/list-emit-await.ts'
+import { runWorkflow } from './control/run-workflow.ts'
 import { sleep } from './control/sleep.ts'
 import { waitForApproval } from './control/wait-for-approval.ts'
 import { labelRun } from './data/label-run.ts'
@@ -29,9 +32,11 @@ const all: Activity[] = [
   addImageMetadata,
   downloadImage,
   evaluationSubjects,
+  extractFromTrajectories,
   geminiImageGenerator,
   geminiPrompt,
   labelRun,
+  listEmitAwait,
   litellmChat,
   litellmEmbeddings,
   litellmImageGeneration,
@@ -41,6 +46,7 @@ const all: Activity[] = [
   replicateRun,
   replicateText2Image,
   replicateText2Video,
+  runWorkflow,
   saveTextFile,
   selectFiles,
   simpleJudge,

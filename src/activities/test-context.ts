@@ -37,6 +37,8 @@ interface TestOptions {
   models?: (...asked: Parameters<StepModels['chat']>) => ModelAnswer | Promise<ModelAnswer>
   /** What answers the other kinds of calls. */
   calls?: Partial<StepModels>
+  /** What is read of other runs. */
+  runs?: Partial<ActivityContext['runs']>
   settings?: Partial<ActivityContext['settings']>
   /** What was decided about the step. */
   decision?: Decision
@@ -111,6 +113,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       ...options.calls,
     },
     labels: { set: async (label) => void labelled.push(label) },
+    runs: { read: async () => [], steps: async () => [], ...options.runs },
     settings: {
       modelFileBytes: 20 * 1024 * 1024,
       mediaFiles: 32,

@@ -7,6 +7,7 @@ import { readDecision } from './approval.ts'
 import type { EngineContext, LiveRun, Place } from './context.ts'
 import type { FileRow } from './journal-entry.ts'
 import { stepModels } from './model-rules.ts'
+import { runReader } from './read-runs.ts'
 import type { LogEvent } from './step-record.ts'
 
 /** What a step has put aside, to be recorded together with its outputs. */
@@ -68,6 +69,7 @@ export const activityContext = (
         })
       },
     },
+    runs: runReader(engine, run),
     fetch: async (url, options) =>
       engine.fetch(url, { signal: signal(), ...options, allowedHosts: await engine.rules.allowedHosts(run) }),
     decision: (expiry) => readDecision(engine, { run, seq: place.seq, side }, expiry),
@@ -86,6 +88,7 @@ class StepContext implements ActivityContext {
   readonly env: ActivityContext['env']
   readonly files: ActivityContext['files']
   readonly labels: ActivityContext['labels']
+  readonly runs: ActivityContext['runs']
   readonly fetch: ActivityContext['fetch']
   readonly decision: ActivityContext['decision']
   readonly models: ActivityContext['models']
@@ -101,6 +104,7 @@ class StepContext implements ActivityContext {
     this.env = given.env
     this.files = given.files
     this.labels = given.labels
+    this.runs = given.runs
     this.fetch = given.fetch
     this.decision = given.decision
     this.models = given.models

@@ -8,6 +8,7 @@ import type { ObjectStore } from '../store/objects/objects.ts'
 import type { FoundResult, ResultKey } from '../store/step-results.ts'
 import type { Decisions } from './decisions.ts'
 import type { Environment } from './environment.ts'
+import type { FanOuts } from './fan-out.ts'
 import type { Journal } from './journal.ts'
 import type { ModelRules } from './model-rules.ts'
 import type { Program, ProgramStep } from './program.ts'
@@ -23,6 +24,10 @@ export interface EngineLimits {
   runTimeoutSeconds: number
   maxOutputBytes: number
   maxLabelsPerRun: number
+  /** Runs that one step may start. */
+  maxFanOut: number
+  /** How deep runs may start runs. */
+  maxRunDepth: number
 }
 
 /** What the rooms of the engine share. Built once, in make-engine.ts. */
@@ -45,6 +50,8 @@ export interface EngineContext {
   suspects: SuspectGates
   /** Runs this process works on, by internal key. */
   live: Map<string, LiveRun>
+  /** Runs here that wait for a place in their lease, by internal key: the function asks one to end. */
+  atGate: Map<string, (status: RunStatus) => void>
   programs: { of(hash: string): Promise<Program> }
   environments: { of(environmentId: number | null, sealedSecrets: string | null, runKey: string): Promise<Environment> }
   /** When (`performance.now()`) the last heartbeat that arrived was sent; nobody had taken a lease of ours by then. */
@@ -59,6 +66,8 @@ export interface EngineContext {
   decisions: Decisions
   /** A run has ended here; its waiters want to know. */
   onEnd(runKey: string): void
+  /** Steps that start runs and wait for them. */
+  fanOuts: FanOuts
 }
 
 /** A run in memory: where it stands, and what later steps may still ask for. */
@@ -77,6 +86,8 @@ export interface LiveRun {
   depth: number
   /** Key of the run whose recorded results it takes in the place of the world's. */
   replayOf: string | null
+  /** Its row still says `pending`: its first record is to change that. */
+  pending: boolean
   /** Index in the program of the step to carry out next, and its place in the order of execution (`steps.seq`). */
   next: number
   seq: number

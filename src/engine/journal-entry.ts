@@ -1,5 +1,5 @@
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
-import { endTypes, fileTypes, parkTypes, runTypes, stepTypes } from './journal-sql.ts'
+import { beginTypes, endTypes, fileTypes, parkTypes, runTypes, stepTypes } from './journal-sql.ts'
 
 /** The right to write for a batch of runs: it holds as long as the lease has this epoch. */
 export interface LeaseRef {
@@ -62,6 +62,8 @@ export interface StepRow {
   wakeMs: number | null
   /** null: a start row, which the step's completion replaces. */
   endedMs: number | null
+  /** The run begins with it: its row still says `pending`. */
+  begins?: boolean
 }
 
 export interface FileRow {
@@ -143,6 +145,7 @@ export const commitValues = (entries: Entry[], shard: number): unknown[] => {
   const leases = new Set<string>()
   const runs = columns(runTypes.length)
   const steps = columns(stepTypes.length)
+  const begins = columns(beginTypes.length)
   const ends = columns(endTypes.length)
   const parks = columns(parkTypes.length)
   const files = columns(fileTypes.length)
@@ -172,12 +175,16 @@ export const commitValues = (entries: Entry[], shard: number): unknown[] => {
         step.endedMs,
       ])
     }
-    if (end) pushRow(ends, [end.runKey, lease.id, lease.epoch, end.status, storable(end.error), end.endedMs])
+    if (step?.begins && !end && !park) pushRow(begins, [step.runKey, lease.id, lease.epoch, step.startedMs])
+    if (end) {
+      const startedMs = step?.startedMs ?? null
+      pushRow(ends, [end.runKey, lease.id, lease.epoch, end.status, storable(end.error), startedMs, end.endedMs])
+    }
     if (park) pushRow(parks, [park.runKey, lease.id, lease.epoch, park.seq, park.wakeMs])
     for (const file of fileRows ?? []) {
       const key = run?.key ?? step?.runKey ?? ''
       pushRow(files, fileValues(key, step?.seq ?? null, collectionId ?? run?.collectionId ?? 0, file))
     }
   }
-  return [[...leases].sort(), shard, ...runs, ...steps, ...ends, ...parks, ...files]
+  return [[...leases].sort(), shard, ...runs, ...steps, ...begins, ...ends, ...parks, ...files]
 }

@@ -50,7 +50,8 @@ export const stepTypes = [
   'float8',
   'float8',
 ]
-export const endTypes = ['text', 'text', 'int', 'text', 'text', 'float8']
+export const beginTypes = ['text', 'text', 'int', 'float8']
+export const endTypes = ['text', 'text', 'int', 'text', 'text', 'float8', 'float8']
 export const parkTypes = ['text', 'text', 'int', 'int', 'float8']
 export const fileTypes = ['text', 'int', 'text', 'bigint', 'text', 'text', 'text', 'bigint']
 
@@ -84,7 +85,8 @@ export const newRunRows = (from: number): string =>
 
 const runsFrom = 3
 const stepsFrom = runsFrom + runTypes.length
-const endsFrom = stepsFrom + stepTypes.length
+const beginsFrom = stepsFrom + stepTypes.length
+const endsFrom = beginsFrom + beginTypes.length
 const parksFrom = endsFrom + endTypes.length
 const filesFrom = parksFrom + parkTypes.length
 
@@ -122,16 +124,21 @@ written as (
       changed = nextval('changes')
     where steps.ended_at is null
   returning run_id, ended_at is not null and origin is null counts, ${endedStep('steps')}),
+begun as (
+  update runs r set status = 'running', started_at = to_timestamp(u.started / 1000), changed = nextval('changes')
+  from ${unnest(beginsFrom, beginTypes)} u(id, lease, epoch, started), m
+  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null and r.status = 'pending'),
 ended_runs as (
   update runs r set status = u.status, error = u.error, ended_at = to_timestamp(u.ended / 1000), sealed_secrets = null,
-      changed = nextval('changes')
-  from ${unnest(endsFrom, endTypes)} u(id, lease, epoch, status, error, ended), m
+      started_at = coalesce(r.started_at, to_timestamp(u.started / 1000)), changed = nextval('changes')
+  from ${unnest(endsFrom, endTypes)} u(id, lease, epoch, status, error, started, ended), m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
   returning ${endedRun}),
 ended_steps as (select * from written where counts),
 ${keepTotals('$2::smallint')},
 parked as (
-  update runs r set lease = null, -- decided while this waited for the row: then it need not wait any more
+  update runs r set lease = null, status = 'running', started_at = coalesce(r.started_at, now()),
+      -- decided while this waited for the row: then it need not wait any more
       wake_at = case when r.decided_seq = u.seq then now() else to_timestamp(u.wake / 1000) end
   from ${unnest(parksFrom, parkTypes)} u(id, lease, epoch, seq, wake), m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null

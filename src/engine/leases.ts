@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import type { RunStatus } from '../model/workflow.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import type { Dispatcher } from './dbos.ts'
+import { type Gate, makeGate } from './gate.ts'
 import type { LeaseRef } from './journal-entry.ts'
 import { carryOn, type RunLeft } from './run.ts'
 
@@ -12,6 +14,12 @@ export interface LocalLease extends LeaseRef {
   openedMs: number
   /** Runs that stopped without an end and stay under this lease: it must be handed over, not finished. */
   released: number
+  /** Open ones that execute nothing: they wait for runs that they have started, or for a place. */
+  idle: number
+  /** Where only so many of its runs may execute at once. */
+  gate: Gate | undefined
+  /** What has not begun is not begun any more. */
+  halted: boolean
   finished: Promise<void>
   finish: () => void
 }
@@ -22,8 +30,8 @@ const rotateAfterMs = 2_000
 
 export interface Leases {
   local: Map<string, LocalLease>
-  /** Adds a lease that was just taken. */
-  hold(id: string, epoch: number): LocalLease
+  /** Adds a lease that was just taken; of its runs `share` may execute at once. */
+  hold(id: string, epoch: number, share?: number | null): LocalLease
   /** The lease that new runs go under. Counted as open from here on: give it back with `leave`. */
   current(): Promise<LocalLease>
   /** The current lease turned out to be somebody else's. */
@@ -33,25 +41,46 @@ export interface Leases {
   leave(lease: LocalLease, left?: RunLeft): void
   /** After a time without heartbeats: looks which leases are somebody else's now. */
   findLost(): Promise<void>
-  /** Leases in which something is executing or waiting in memory. */
+  /** One of its open runs executes nothing for now (1), or does again (-1). */
+  idle(lease: LeaseRef, by: 1 | -1): void
+  /** Leases in which something is executing or waiting for its time. */
   busy(): number
 }
 
 export const makeLeases = (
   engine: EngineContext,
   dispatcher: () => Dispatcher,
-  listeners: { onSettled(): void; onReleased(lease: LocalLease): void },
+  listeners: {
+    /** There may be room for another lease. */
+    onSettled(): void
+    onReleased(lease: LocalLease): void
+    /** A run has ended under it. */
+    onEnded(lease: LocalLease, status: RunStatus): void
+  },
 ): Leases => {
   const local = new Map<string, LocalLease>()
   let current: LocalLease | undefined
   let opening: Promise<LocalLease> | undefined
 
-  const hold = (id: string, epoch: number): LocalLease => {
+  const hold = (id: string, epoch: number, share: number | null = null): LocalLease => {
     let finish = () => {}
     const finished = new Promise<void>((resolve) => {
       finish = resolve
     })
-    const lease = { id, epoch, open: 0, total: 0, closed: false, openedMs: Date.now(), released: 0, finished, finish }
+    const lease: LocalLease = {
+      id,
+      epoch,
+      open: 0,
+      total: 0,
+      closed: false,
+      openedMs: Date.now(),
+      released: 0,
+      idle: 0,
+      gate: share === null ? undefined : makeGate(share),
+      halted: false,
+      finished,
+      finish,
+    }
     local.set(id, lease)
     return lease
   }
@@ -129,6 +158,7 @@ export const makeLeases = (
     leave(lease, left) {
       lease.open--
       if (left === 'released') lease.released++
+      if (hasEnded(left)) listeners.onEnded(lease, left)
       if (left === 'fenced') forget(lease)
       else settle(lease)
     },
@@ -146,10 +176,19 @@ export const makeLeases = (
         forget(lease)
       }
     },
+    idle(lease, by) {
+      const held = local.get(lease.id)
+      if (!held) return
+      held.idle += by
+      if (held.idle >= held.open) listeners.onSettled()
+    },
     busy() {
       let count = 0
-      for (const lease of local.values()) if (lease.open > 0) count++
+      for (const lease of local.values()) if (lease.open > lease.idle) count++
       return count
     },
   }
 }
+
+const hasEnded = (left: RunLeft | undefined): left is RunStatus =>
+  left !== undefined && left !== 'parked' && left !== 'released' && left !== 'fenced'

@@ -11,6 +11,7 @@ import { drain } from './drain.ts'
 import type { Engine, EngineOptions } from './engine.ts'
 import { enqueueCarrying, makeEnqueue } from './enqueue.ts'
 import { makeEnvironments } from './environments.ts'
+import { makeFanOuts } from './fan-out.ts'
 import { beat, keepBeating } from './heartbeat.ts'
 import { openJournal } from './journal.ts'
 import { type Leases, type LocalLease, makeLeases } from './leases.ts'
@@ -25,7 +26,7 @@ import { collectRequests, settle } from './requests.ts'
 import { planRerun } from './rerun.ts'
 import { makeResultReader } from './results.ts'
 import { makeRunLabels } from './run-labels.ts'
-import { runSecretsText } from './run-secrets.ts'
+import { readRunSecrets, runSecretsText } from './run-secrets.ts'
 import { makeSlots } from './slots.ts'
 import { type StartedRun, type Starter, startRun } from './start.ts'
 import { makeSuspectGates } from './suspects.ts'
@@ -79,6 +80,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     slots: makeSlots(options.limits.concurrency),
     suspects: makeSuspectGates(),
     live: new Map(),
+    atGate: new Map(),
     programs,
     environments: makeEnvironments(options),
     beatenMs: performance.now(),
@@ -87,6 +89,9 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     findResult: makeResultFinder(insistent, options.stepResults),
     decisions: makeDecisions(insistent),
     onEnd: (runKey) => waiters.ended(runKey),
+    get fanOuts() {
+      return fanOuts
+    },
   }
 
   let dispatcher: Dispatcher | undefined
@@ -99,8 +104,23 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       if (backlog) wake()
     },
     onReleased: (lease) => void retake(lease).catch((error) => log.error({ err: error }, 'lease not taken again')),
+    onEnded: (lease, status) => fanOuts.ended(lease.id, status),
   })
   const takeover = makeTakeover(engine, leases)
+
+  const sealSecrets: Starter['sealSecrets'] = (secrets, runKey) => {
+    const text = runSecretsText(secrets)
+    return text === null ? null : options.sealer.seal(text, runSecretsSeal(runKey))
+  }
+  const shownDefinitionOf: Starter['shownDefinition'] = (hash, scrub) => shownDefinition(insistent, hash, scrub)
+  const fanOuts = makeFanOuts({
+    engine,
+    shard,
+    openSecrets: (sealed, runKey) => readRunSecrets(options.sealer.open(sealed, runSecretsSeal(runKey))),
+    sealSecrets,
+    shownDefinition: shownDefinitionOf,
+    onWaiting: (lease, by) => leases.idle(lease, by),
+  })
 
   /** Runs that were left in the middle by an unexpected error of ours are loaded and tried again after a pause. */
   const retake = async (lease: LocalLease): Promise<void> => {
@@ -143,7 +163,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     void engine.decisions.look().catch(() => {})
   }
   const onRequests = () => {
-    void collectRequests(engine, [...leases.local.keys()]).catch(() => {})
+    void collectRequests(engine, leases).catch(() => {})
   }
 
   const timers: NodeJS.Timeout[] = []
@@ -178,7 +198,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     })
     void listen(database, { runs: wake, requests: onRequests, decisions: onDecisions }, stopping)
     every(fallbackPollMs, async () => {
-      if (engine.live.size > 0) onRequests()
+      if (leases.local.size > 0) onRequests()
       onDecisions()
     })
     every(pruneEveryMs, async () => {
@@ -195,12 +215,9 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     enqueue,
     enqueueCarrying: (queued, carry) => enqueueCarrying(database, shard, queued, carry),
     hasRoom,
-    sealSecrets: (secrets, runKey) => {
-      const text = runSecretsText(secrets)
-      return text === null ? null : options.sealer.seal(text, runSecretsSeal(runKey))
-    },
+    sealSecrets,
     sealWebhook: (webhook, runKey) => options.sealer.seal(JSON.stringify(webhook), webhookSecretSeal(runKey)),
-    shownDefinition: (hash, scrub) => shownDefinition(insistent, hash, scrub),
+    shownDefinition: shownDefinitionOf,
     underWay: new Set(),
   }
   const starting = new Set<Promise<StartedRun>>()

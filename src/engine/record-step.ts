@@ -47,6 +47,7 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
     })
     return recordStep(work, { status: 'failed', outputs: null, error: refused }, conclude)
   }
+  run.pending = false
   if (entry.end) engine.onEnd(run.key)
   else remember(run, place, work, outcome)
   return { outcome, end: entry.end?.status }

@@ -1,7 +1,10 @@
 import type { Queries } from '../database/database.ts'
+import { pause } from '../lib/time.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import { endedRun, endedStep, keepTotals, otherShard } from '../store/totals.ts'
 import type { EngineContext } from './context.ts'
+import { openBelow } from './fan-out-sql.ts'
+import type { Leases, LocalLease } from './leases.ts'
 
 /**
  * Asks runs to end with a status, in one statement under their leases' locks. A run that nobody owns ends here; one
@@ -46,25 +49,54 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
 
 /** Tells a run in this process, if it is here. */
 export const deliverRequest = (engine: EngineContext, runKey: string, status: RunStatus): void => {
+  engine.atGate.get(runKey)?.(status)
   const run = engine.live.get(runKey)
   if (!run || run.requested) return
   run.requested = status
   for (const interrupt of [...run.interrupts]) interrupt()
 }
 
-/** The fallback for lost notifications: flagged runs under the given leases. */
-export const collectRequests = async (engine: EngineContext, leaseIds: string[]): Promise<void> => {
-  if (leaseIds.length === 0) return
-  const rows = await engine.database.rows<{ id: string; requested_status: RunStatus }>(
+/** What was asked of the leases held here and their runs; also the fallback for lost notifications. */
+export const collectRequests = async (engine: EngineContext, leases: Leases): Promise<void> => {
+  if (leases.local.size === 0) return
+  const rows = await engine.database.rows<{ id: string; requested_status: RunStatus | null }>(
     'requested',
     `select id, requested_status from runs
-     where lease = any($1::text[]) and requested_status is not null and ended_at is null`,
-    [leaseIds],
+     where lease = any($1::text[]) and requested_status is not null and ended_at is null
+     union all select id, null from leases where id = any($1::text[]) and halted`,
+    [[...leases.local.keys()]],
   )
-  for (const row of rows) deliverRequest(engine, row.id, row.requested_status)
+  for (const { id, requested_status: status } of rows) {
+    if (status) deliverRequest(engine, id, status)
+    else halt(leases.local.get(id))
+  }
 }
 
-/** Asks again until every run has ended: one may be changing hands, or be going to sleep, while it is asked. */
+const halt = (lease: LocalLease | undefined): void => {
+  if (!lease) return
+  lease.halted = true
+  lease.gate?.pass()
+}
+
+/** Asks the open runs below these ones, at any depth, to end as cancelled. Gives how many were asked. */
+export const endBelow = async (engine: EngineContext, runKeys: string[]): Promise<number> => {
+  const open = await openBelow(engine.database, runKeys)
+  if (open.length > 0) await requestEnd(engine.database, open, 'cancelled')
+  for (const runKey of open) deliverRequest(engine, runKey, 'cancelled')
+  return open.length
+}
+
+const askAgainMs = 50
+
+/** Resolves when nothing is open below a run that is to end itself, or when the process stops. */
+export const endAllBelow = async (engine: EngineContext, runKey: string): Promise<void> => {
+  while ((await endBelow(engine, [runKey])) > 0 && (await pause(askAgainMs, engine.stopping))) {}
+}
+
+/**
+ * Asks again until every run has ended, and all below them: one may be changing hands, be going to sleep, or be starting
+ * runs while it is asked.
+ */
 export const settle = async (
   engine: EngineContext,
   wait: (runKey: string, signal: AbortSignal) => Promise<boolean>,
@@ -74,12 +106,15 @@ export const settle = async (
 ): Promise<void> => {
   let open = runKeys
   const deadline = Date.now() + seconds * 1000
-  while (open.length > 0) {
-    await requestEnd(engine.database, open, status)
+  for (;;) {
+    if (open.length > 0) await requestEnd(engine.database, open, status)
     for (const runKey of open) deliverRequest(engine, runKey, status)
+    const below = await endBelow(engine, runKeys)
+    if (open.length === 0 && below === 0) return
     const signal = AbortSignal.timeout(Math.min(500, Math.max(1, deadline - Date.now())))
     const ended = await Promise.all(open.map((runKey) => wait(runKey, signal)))
     open = open.filter((_, at) => !ended[at])
+    if (open.length === 0 && below > 0) await pause(askAgainMs)
     if (Date.now() >= deadline) return
   }
 }

@@ -138,6 +138,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
             environment,
             depth: 0,
             replayOf: replayOf ?? null,
+            pending: false,
             next: 0,
             attempt: 1,
             started: undefined,

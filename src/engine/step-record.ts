@@ -39,6 +39,7 @@ export const rowOf = (run: LiveRun, place: Place): StepRow => ({
   startedMs: place.started?.getTime() ?? Date.now(),
   wakeMs: null,
   endedMs: null,
+  begins: run.pending,
 })
 
 /** What the error of a run says that ended because somebody asked for it. */

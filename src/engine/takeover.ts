@@ -1,9 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { batched } from '../lib/batch.ts'
 import { stepFailed } from '../model/step-failed.ts'
+import type { RunStatus } from '../model/workflow.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import { isGivenToAnother } from './dbos.ts'
+import { Fenced } from './journal.ts'
 import type { Leases, LocalLease } from './leases.ts'
+import type { RunLeft } from './run.ts'
 import { deathsToFail, suspectedFrom } from './suspects.ts'
 
 interface OpenRun {
@@ -18,6 +21,7 @@ interface OpenRun {
   author: string
   environment_id: number | null
   sealed_secrets: string | null
+  status: RunStatus
   requested_status: LiveRun['requested'] | null
   depth: number
   replay_of: string | null
@@ -31,9 +35,17 @@ interface OpenRun {
   work_ms: number | null
 }
 
+interface ClaimedLease {
+  id: string
+  epoch: number
+  share: number | null
+  halted: boolean
+  previous_owner: string
+}
+
 interface Claimed {
   /** undefined: somebody else has it. */
-  epoch: number | undefined
+  lease: ClaimedLease | undefined
   runs: OpenRun[]
 }
 
@@ -45,12 +57,13 @@ const claimStatement = `
   update leases l set epoch = l.epoch + 1, owner = $2
   from (select id, owner from leases where id = any($1::text[]) and not ${isGivenToAnother('leases.id', '$2')}
         order by id for update) previous
-  where previous.id = l.id returning l.id, l.epoch, previous.owner previous_owner`
+  where previous.id = l.id returning l.id, l.epoch, l.share, l.halted, previous.owner previous_owner`
 
 /**
  * Statement 2: a lease that had an owner lost it by death. Each of its runs counts that; from the second death at one
- * step on only those that had begun under the dead owner do. A step that only waits has nothing to do with a death, and
- * a step completed in between starts the count anew. Locked in the order of ids, as labels lock them.
+ * step on only those that had begun under the dead owner do. A step that only waits has nothing to do with a death, nor
+ * has a run that had no place yet; a step completed in between starts the count anew. Locked in the order of ids, as
+ * labels lock them.
  */
 const countDeathsStatement = `
   with at as materialized (
@@ -60,11 +73,18 @@ const countDeathsStatement = `
   where r.id = at.id
     and not exists (
       select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null and s.wake_at is not null)
+    and not exists (
+      select from leases l where l.id = r.lease and l.share <= (select count(*) from runs before
+        where before.lease = r.lease and before.ended_at is null
+          and (before.deaths, before.number) < (r.deaths, r.number)))
     and (r.deaths < ${suspectedFrom} or r.death_seq <> at.seq or exists (
     select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null
       and s.epoch = (select epoch - 1 from leases where id = r.lease)))`
 
-/** A queued run starts now. Locked in that order too, and before a number is drawn. */
+/**
+ * A queued run starts now; where only some may execute at once, with its first record. Locked in that order too, and
+ * before a number is drawn.
+ */
 const startStatement = `
   with queued as materialized (
     select id from runs where lease = any($1::text[]) and status = 'pending' and ended_at is null
@@ -75,7 +95,7 @@ const startStatement = `
 /** Statement 3, with a snapshot taken after the locks were won: what is open, and where each run stands. */
 const loadStatement = `
   select r.id, r.lease, r.trajectory_id, r.collection_id, r.task_id, r.name, r.definition, r.init_params, r.author,
-    r.environment_id, r.sealed_secrets, r.requested_status, r.depth, r.replay_of, r.deaths,
+    r.environment_id, r.sealed_secrets, r.status, r.requested_status, r.depth, r.replay_of, r.deaths,
     s.seq, s.ended_at is not null step_ended, s.wake_at is not null waiting, s.attempt, s.started_at, s.work_ms
   from runs r left join lateral (
     select seq, ended_at, wake_at, attempt, started_at, work_ms from steps where run_id = r.id order by seq desc limit 1) s on true
@@ -87,19 +107,15 @@ const resumedAtOnce = 200
 export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: string) => Promise<LocalLease>) => {
   const claim = batched(async (ids: string[]): Promise<Claimed[]> => {
     const { database } = engine
-    const claimed = await database.rows<{ id: string; epoch: number; previous_owner: string }>(
-      'claim',
-      claimStatement,
-      [ids, engine.executor],
-    )
+    const claimed = await database.rows<ClaimedLease>('claim', claimStatement, [ids, engine.executor])
     const orphaned = claimed.filter((row) => row.previous_owner !== '').map((row) => row.id)
-    const unowned = claimed.filter((row) => row.previous_owner === '').map((row) => row.id)
+    const starting = claimed.filter((row) => row.previous_owner === '' && row.share === null).map((row) => row.id)
     if (orphaned.length > 0) await database.rows('count_deaths', countDeathsStatement, [orphaned])
-    if (unowned.length > 0) await database.rows('start_queued', startStatement, [unowned])
+    if (starting.length > 0) await database.rows('start_queued', startStatement, [starting])
     const runs = await database.rows<OpenRun>('load_open', loadStatement, [ids])
-    const epochs = new Map(claimed.map((row) => [row.id, row.epoch]))
+    const held = new Map(claimed.map((row) => [row.id, row]))
     const byLease = groupByLease(runs)
-    return ids.map((id) => ({ epoch: epochs.get(id), runs: epochs.has(id) ? (byLease.get(id) ?? []) : [] }))
+    return ids.map((id) => ({ lease: held.get(id), runs: held.has(id) ? (byLease.get(id) ?? []) : [] }))
   })
 
   const resume = async (lease: LocalLease, open: OpenRun): Promise<void> => {
@@ -107,13 +123,18 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
     lease.total++
     if (open.deaths >= deathsToFail) {
       await giveUp(engine, lease, open).catch(() => {})
-      return leases.leave(lease)
+      return leases.leave(lease, 'failed')
     }
+    let leavePlace = () => {}
     try {
-      await leases.work(lease, await toLiveRun(engine, open))
+      leavePlace = await takePlace(engine, leases, lease, open)
+      if (lease.halted && hasNotBegun(open)) leases.leave(lease, await endUnbegun(engine, lease, open))
+      else await leases.work(lease, await toLiveRun(engine, open))
     } catch (error) {
       engine.log.error({ err: error, run: open.trajectory_id }, 'run could not be resumed')
       leases.leave(lease, 'released')
+    } finally {
+      leavePlace()
     }
   }
 
@@ -127,12 +148,13 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
   }
 
   const take = async (leaseId: string): Promise<LocalLease> => {
-    const { epoch, runs } = await claim(leaseId)
-    const lease = leases.hold(leaseId, epoch ?? 0)
-    if (epoch === undefined) {
+    const { lease: claimed, runs } = await claim(leaseId)
+    const lease = leases.hold(leaseId, claimed?.epoch ?? 0, claimed?.share)
+    if (!claimed) {
       leases.lost(lease)
       return lease
     }
+    lease.halted = claimed.halted
     lease.closed = true
     lease.open++
     void resumeAll(lease, runs)
@@ -157,6 +179,42 @@ const groupByLease = (runs: OpenRun[]): Map<string, OpenRun[]> => {
     else groups.set(run.lease, [run])
   }
   return groups
+}
+
+/** Waits for a place among the runs of its lease. Whoever asks it to end meanwhile lets it pass, to end. */
+const takePlace = async (
+  engine: EngineContext,
+  leases: Leases,
+  lease: LocalLease,
+  open: OpenRun,
+): Promise<() => void> => {
+  const { gate } = lease
+  if (!gate || lease.halted || open.requested_status) return () => {}
+  engine.atGate.set(open.id, (status) => {
+    open.requested_status ??= status
+    gate.pass(open.id)
+  })
+  leases.idle(lease, 1)
+  const leavePlace = await gate.enter(open.id)
+  leases.idle(lease, -1)
+  engine.atGate.delete(open.id)
+  return leavePlace
+}
+
+const hasNotBegun = ({ status, seq, requested_status: requested }: OpenRun): boolean =>
+  status === 'pending' && seq === null && !requested
+
+/** Another run of the same step has failed: what has not begun is left alone. */
+const endUnbegun = async (engine: EngineContext, lease: LocalLease, open: OpenRun): Promise<RunLeft> => {
+  const error = 'Not begun: another run of the same step had failed'
+  try {
+    await engine.journal.add({ lease, end: { runKey: open.id, status: 'cancelled', error, endedMs: Date.now() } })
+  } catch (thrown) {
+    if (thrown instanceof Fenced) return 'fenced'
+    throw thrown
+  }
+  engine.onEnd(open.id)
+  return 'cancelled'
 }
 
 const giveUp = async (engine: EngineContext, lease: LocalLease, open: OpenRun): Promise<void> => {
@@ -208,6 +266,7 @@ const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun>
     environment: await engine.environments.of(open.environment_id, open.sealed_secrets, open.id),
     depth: open.depth,
     replayOf: open.replay_of,
+    pending: open.status === 'pending',
     next,
     seq: next,
     attempt: begun ? (open.attempt ?? 1) + (open.waiting ? 0 : 1) : 1,

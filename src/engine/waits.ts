@@ -16,5 +16,5 @@ export const waitOut = async (work: StepAtWork, wanted: WaitUntil | WaitForRuns 
     return waited === 'over' ? wanted.outputs : waited
   }
   if (wanted instanceof WaitForDecision) return waitForDecision(work, wanted.asked)
-  throw new Error('nobody waits for this')
+  return work.engine.fanOuts.waitForRuns(work, wanted)
 }

@@ -154,6 +154,20 @@ const declared = {
     example: '16MiB',
     schema: bytes(),
   }),
+  maxFanOut: setting({
+    variable: 'JETTY_MAX_FANOUT',
+    description: 'Runs that one step may start.',
+    default: '10000',
+    example: '100000',
+    schema: wholeNumber(1, 1_000_000),
+  }),
+  maxRunDepth: setting({
+    variable: 'JETTY_MAX_RUN_DEPTH',
+    description: 'How many levels deep runs may start runs.',
+    default: '5',
+    example: '2',
+    schema: wholeNumber(0, 100),
+  }),
   stepTimeoutSeconds: setting({
     variable: 'JETTY_STEP_TIMEOUT_SECONDS',
     description: 'Time limit of a step that sets none itself.',

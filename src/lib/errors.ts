@@ -137,6 +137,12 @@ export const errorCodes = {
     meaning: 'The activity itself failed.',
     remedy: 'Its own sentence is kept.',
   },
+  child_failed: {
+    status: 500,
+    retryable: false,
+    meaning: 'A run that the step started has failed.',
+    remedy: 'The sentence names it and its own error; open that trajectory.',
+  },
   output_too_large: {
     status: 413,
     retryable: false,

@@ -1,0 +1,157 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import { activity, type ChildRun, type Json, WaitForRuns } from '../activity.ts'
+import { type ItemShape, paramsOfItem } from './child-item.ts'
+
+const concurrency = z.number().int().min(1)
+const seconds = z.number().positive()
+const defaultConcurrency = 5
+
+const parameters = z.object({
+  items_path: z
+    .unknown()
+    .describe('A path that leads to the list of items, such as init_params.items. A list written here is not taken.'),
+  child_workflow_name: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The task that is run for each item, of the same collection. Required.')
+    .meta({ aliases: ['child_task_name', 'task_name'] }),
+  item_param_name: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The parameter of the child under which it gets its item; item where absent.'),
+  spread_items: z
+    .boolean()
+    .default(false)
+    .describe("The items are objects, and their members are the child's parameters, instead of item_param_name."),
+  child_init_params: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("What every child gets beside its item; it wins over the task's own init_params."),
+  max_concurrency: concurrency.optional().describe('Children at work at once, over all processes; 5 where absent.'),
+  continue_on_error: z
+    .boolean()
+    .optional()
+    .describe('Whether the step goes on when a child fails. Without it the first failure stops what has not begun.'),
+  timeout_sec: seconds
+    .optional()
+    .describe('After so many seconds what is still open is cancelled; with continue_on_error the rest counts.'),
+  labels: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+    .optional()
+    .describe('Labels that every child gets when it is started.'),
+  task_reference: z
+    .looseObject({ task_name: z.string().min(1) })
+    .optional()
+    .describe('Older form of child_workflow_name: {task_name}.'),
+  data_mapping: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("Older form: the child's parameters, with {{ $item }}, {{ $item.name }} and {{ $index }} in them."),
+  execution_config: z
+    .looseObject({
+      max_concurrency: concurrency.optional(),
+      timeout: seconds.optional(),
+      continue_on_error: z.boolean().optional(),
+    })
+    .optional()
+    .describe('Older form of max_concurrency, timeout_sec (as timeout) and continue_on_error.'),
+})
+
+type Parameters = z.output<typeof parameters>
+
+const itemsOf = ({ items_path: items }: Parameters): Json[] => {
+  if (Array.isArray(items)) return items
+  const hint = 'Name where the list stands, for example "items_path": "init_params.items".'
+  if (items === undefined || items === null) throw new AppError('parameter_invalid', 'items_path is required', { hint })
+  const found = typeof items === 'string' ? `the text '${items.slice(0, 80)}'` : `a value of type ${typeof items}`
+  throw new AppError('parameter_invalid', `items_path must lead to a list; it gives ${found}`, { hint })
+}
+
+const taskOf = ({ child_workflow_name: name, task_reference: reference }: Parameters): string => {
+  const task = name ?? reference?.task_name
+  if (task !== undefined) return task
+  throw new AppError('parameter_invalid', 'child_workflow_name is required', {
+    hint: 'Name the task that is to be run for each item.',
+  })
+}
+
+const shapeOf = (given: Parameters): ItemShape => ({
+  shared: given.child_init_params ?? {},
+  itemName: given.item_param_name ?? (given.data_mapping ? undefined : 'item'),
+  spread: given.spread_items,
+  mapping: given.data_mapping ?? {},
+})
+
+/** What the step puts out: one reference an item that was begun with, in the order of the items. */
+const outputsOf = (total: number, ended: ChildRun[]): Record<string, Json> => {
+  const completed = ended.filter(({ status }) => status === 'completed').length
+  return {
+    trajectory_references: ended.map(({ trajectory_id, name, status, index }) => ({
+      trajectory_id,
+      name,
+      status,
+      index,
+    })),
+    total,
+    completed,
+    failed: ended.length - completed,
+    not_started: total - ended.length,
+    trajectory_ids: ended.map(({ trajectory_id }) => trajectory_id),
+  }
+}
+
+/** Starts a run of a task for each item of a list, and waits for all of them. */
+export const listEmitAwait = activity({
+  name: 'list_emit_await',
+  category: 'control',
+  description:
+    'Starts a run of another task for each item of a list, so many at once, and waits for all of them. The wait holds no place among the steps at work and survives restarts; every item gets exactly one run.',
+  parameters,
+  outputs: z.object({
+    trajectory_references: z
+      .array(z.object({ trajectory_id: z.string(), name: z.string(), status: z.string(), index: z.number().int() }))
+      .describe('The runs in the order of the items; name is collection/task.'),
+    total: z.number().int().describe('How many items there were.'),
+    completed: z.number().int().describe('Runs that completed.'),
+    failed: z.number().int().describe('Runs that failed or were cancelled.'),
+    not_started: z.number().int().describe('Items without a run: the time was over before.'),
+    trajectory_ids: z.array(z.string()).describe('Deprecated: the ids alone.'),
+  }),
+  example: {
+    activity: 'list_emit_await',
+    items_path: 'init_params.documents',
+    child_workflow_name: 'summarize-one',
+    item_param_name: 'document',
+    child_init_params: { language: 'English' },
+    max_concurrency: 10,
+  },
+  gotchas: [
+    'The child is a task of the same collection, and gets its item under item_param_name; it does not get file_paths unless they are passed.',
+    'A failed child fails the step, which names it and its error, unless continue_on_error is true.',
+    'A child that leaves memory for a long wait (a sleep, an approval) makes room for the next one.',
+    'extract_from_trajectories reads the results out of trajectory_references.',
+  ],
+  async run(given, context) {
+    const items = itemsOf(given)
+    const task = taskOf(given)
+    const shape = shapeOf(given)
+    for (const [index, item] of items.entries()) paramsOfItem(shape, item, index) // all fit, or none is started
+    const { execution_config: config } = given
+    const timeout = given.timeout_sec ?? config?.timeout
+    return new WaitForRuns(
+      {
+        task,
+        count: items.length,
+        initParams: (index) => paramsOfItem(shape, items[index], index),
+        maxConcurrency: given.max_concurrency ?? config?.max_concurrency ?? defaultConcurrency,
+        continueOnError: given.continue_on_error ?? config?.continue_on_error ?? false,
+        until: timeout === undefined ? null : new Date(context.step.started.getTime() + timeout * 1000),
+        labels: given.labels ?? {},
+      },
+      (ended) => outputsOf(items.length, ended),
+    )
+  },
+})

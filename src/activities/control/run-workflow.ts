@@ -1,0 +1,64 @@
+import { z } from 'zod'
+import { activity, WaitForRuns } from '../activity.ts'
+
+/** Runs one other task, and waits for it. */
+export const runWorkflow = activity({
+  name: 'run_workflow',
+  category: 'control',
+  description: 'Runs another task of the collection and waits for it. The wait holds no place among the steps at work.',
+  parameters: z.object({
+    workflow_name: z
+      .string()
+      .min(1)
+      .describe('The task that is run, of the same collection.')
+      .meta({ aliases: ['child_workflow_name', 'task_name'] }),
+    init_params: z
+      .record(z.string(), z.unknown())
+      .default({})
+      .describe("Its parameters; they win over the task's own init_params.")
+      .meta({ aliases: ['child_init_params'] }),
+    include_steps: z.boolean().default(false).describe('Whether the outputs of all its steps are put out as well.'),
+    continue_on_error: z.boolean().default(false).describe('Whether this step goes on when the run fails.'),
+    timeout_sec: z.number().positive().optional().describe('After so many seconds the run is cancelled.'),
+  }),
+  outputs: z.object({
+    trajectory_id: z.string().describe('The run.'),
+    name: z.string().describe('collection/task of the run.'),
+    status: z.string().describe('How it ended: completed, failed or cancelled.'),
+    outputs: z.record(z.string(), z.unknown()).nullable().describe('The outputs of its last step; null if it failed.'),
+    error: z.string().nullable().describe('Why it failed; null if it did not.'),
+    steps: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('With include_steps: {step: outputs}, in the order of execution.'),
+  }),
+  example: { activity: 'run_workflow', workflow_name: 'summarize-one', init_params: { language: 'English' } },
+  gotchas: ['A run that fails also fails this step, which names it and its error, unless continue_on_error is true.'],
+  async run(given, context) {
+    const { workflow_name: task, init_params: initParams, include_steps: withSteps, timeout_sec: seconds } = given
+    return new WaitForRuns(
+      {
+        task,
+        count: 1,
+        initParams: () => initParams,
+        maxConcurrency: 1,
+        continueOnError: given.continue_on_error,
+        until: seconds === undefined ? null : new Date(context.step.started.getTime() + seconds * 1000),
+        labels: {},
+      },
+      async ([child]) => {
+        const { trajectory_id = '', name = '', status = 'cancelled', error = null } = child ?? {}
+        const steps = await context.runs.steps(trajectory_id)
+        return {
+          trajectory_id,
+          name,
+          status,
+          outputs:
+            status === 'completed' ? (steps.findLast((step) => step.status === 'completed')?.outputs ?? null) : null,
+          error,
+          ...(withSteps ? { steps: Object.fromEntries(steps.map((step) => [step.name, step.outputs])) } : {}),
+        }
+      },
+    )
+  },
+})

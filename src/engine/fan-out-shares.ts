@@ -1,0 +1,29 @@
+/** What one lease of a fan-out carries: so many runs, of which `share` may execute at once. */
+export interface Chunk {
+  share: number
+  size: number
+}
+
+/** Leases of one fan-out that are out at the same time: enough for several processes, few enough to stay cheap. */
+const mostLanes = 16
+/** Runs in one lease; where the share is larger, that many. */
+const largestChunk = 250
+
+/**
+ * The next lease of a fan-out; undefined while nothing more may begin. The shares of all that are out sum to the
+ * concurrency at the most, so that it holds over all processes. Chunks get smaller towards the end (guided
+ * self-scheduling): one lane with slow runs must not have a long queue while the others have nothing left.
+ */
+export const nextChunk = (
+  concurrency: number,
+  remaining: number,
+  out: { lanes: number; shares: number },
+): Chunk | undefined => {
+  const lanes = Math.min(concurrency, mostLanes)
+  const free = concurrency - out.shares
+  if (remaining <= 0 || free <= 0 || out.lanes >= lanes) return undefined
+  const share = Math.ceil(free / (lanes - out.lanes))
+  const guided = Math.min(largestChunk, Math.ceil(remaining / (2 * lanes)))
+  const size = Math.min(remaining, Math.max(share, guided))
+  return { share: Math.min(share, size), size }
+}

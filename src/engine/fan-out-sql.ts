@@ -1,0 +1,127 @@
+import type { ChildRun } from '../activities/activity.ts'
+import type { Queries } from '../database/database.ts'
+import { identified } from '../store/changes.ts'
+import { enqueueLease } from './dbos.ts'
+import type { LeaseRef } from './journal-entry.ts'
+import { countNewRuns, newRunColumns, newRunRows, newRunValues, unnest } from './journal-sql.ts'
+
+/** The step that has started runs: a run's key, and the step's place in it. */
+export interface Parent {
+  runKey: string
+  seq: number
+}
+
+/**
+ * Leases with their shares, their runs and the hand-out, in one statement, and only while the parent's lease is ours:
+ * whoever takes it over finds all of it or nothing. A lease that was there already is not handed out again.
+ */
+const emitStatement = `
+with ${identified},
+fence as materialized (select 1 from leases where id = $1 and epoch = $2 for share),
+new_leases as (
+  insert into leases (id, epoch, owner, share)
+  select u.id, 0, '', u.share from ${unnest(4, ['text', 'int'])} u(id, share), fence
+  on conflict do nothing returning id),
+new_runs as (
+  insert into runs (${newRunColumns}, status, created_at)
+  select ${newRunValues}, 'pending', to_timestamp(u.created / 1000)
+  from ${newRunRows(6)}, identified, fence
+  on conflict do nothing
+  returning id, task_id),
+${countNewRuns('$3::smallint')},
+queued as (select count(${enqueueLease('id')}), pg_notify('runs', '') from new_leases)
+select exists (select from fence) held, array(select id from new_runs) made, (select count from queued) queued`
+
+/** Writes runs and their leases down; `runs` are the columns of `runTypes`. Gives the keys that are new. */
+export const emitRuns = async (
+  database: Queries,
+  given: { parent: LeaseRef; shard: number; leases: { id: string; share: number }[]; runs: unknown[][] },
+): Promise<{ held: boolean; made: string[] }> => {
+  const { parent, shard, leases, runs } = given
+  const [row] = await database.rows<{ held: boolean; made: string[] }>('emit_children', emitStatement, [
+    parent.id,
+    parent.epoch,
+    shard,
+    leases.map((lease) => lease.id),
+    leases.map((lease) => lease.share),
+    ...runs,
+  ])
+  return row ?? { held: false, made: [] }
+}
+
+/** Runs of a step in one lease that is out. */
+export interface LeaseOut {
+  id: string
+  share: number
+  open: number
+}
+
+/** Where a fan-out stands: indices below `next` that are missing, and the leases in which something is open. */
+export const readProgress = async (
+  database: Queries,
+  { runKey, seq }: Parent,
+): Promise<{ next: number; missing: number[]; out: LeaseOut[] }> => {
+  const [made] = await database.rows<{ next: number; total: number }>(
+    'children_made',
+    `select coalesce(max(child_index), -1) + 1 as next, count(*)::int as total
+     from runs where parent_id = $1 and parent_seq = $2`,
+    [runKey, seq],
+  )
+  const next = made?.next ?? 0
+  const out = await database.rows<LeaseOut>(
+    'children_out',
+    `select l.id, l.share, count(*)::int as open from runs r join leases l on l.id = r.lease
+     where r.parent_id = $1 and r.parent_seq = $2 and r.ended_at is null and l.share is not null group by 1, 2`,
+    [runKey, seq],
+  )
+  if (next === (made?.total ?? 0)) return { next, missing: [], out }
+  const gaps = await database.rows<{ index: number }>(
+    'children_missing',
+    `select index from generate_series(0, $3::int - 1) index
+     except select child_index from runs where parent_id = $1 and parent_seq = $2 order by 1`,
+    [runKey, seq, next],
+  )
+  return { next, missing: gaps.map((gap) => gap.index), out }
+}
+
+/** What is not begun under these leases is not begun any more; their owners are told. */
+export const haltLeases = async (database: Queries, leases: string[]): Promise<void> => {
+  await database.rows(
+    'halt_leases',
+    `with held as materialized (select id from leases where id = any($1::text[]) order by id for update),
+     halted as (update leases l set halted = true from held where l.id = held.id returning l.id)
+     select count(pg_notify('requests', halted.id)) from halted`,
+    [leases],
+  )
+}
+
+/**
+ * Open runs below these ones, at any depth, some at a time. A run ends only after those below it: open ones hang
+ * together.
+ */
+export const openBelow = async (database: Queries, runKeys: string[], limit = 5_000): Promise<string[]> => {
+  const rows = await database.rows<{ id: string }>(
+    'open_below',
+    `with recursive below as (
+       select id from runs where parent_id = any($1::text[]) and ended_at is null
+       union all
+       select r.id from below join runs r on r.parent_id = below.id and r.ended_at is null)
+     select id from below limit $2`,
+    [runKeys, limit],
+  )
+  return rows.map((row) => row.id)
+}
+
+/** Runs of a step in the order of their items, from an index on. Of an error, as much as a person reads. */
+export const readChildren = (
+  database: Queries,
+  { runKey, seq }: Parent,
+  from: number,
+  limit: number,
+): Promise<ChildRun[]> =>
+  database.rows(
+    'children',
+    `select trajectory_id, name, status, child_index as index, left(error, 2000) as error
+     from runs where parent_id = $1 and parent_seq = $2 and child_index >= $3 order by child_index limit $4`,
+    [runKey, seq, from, limit],
+  )

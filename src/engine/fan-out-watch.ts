@@ -1,0 +1,134 @@
+import type { Queries } from '../database/database.ts'
+import type { RunStatus } from '../model/workflow.ts'
+import type { Parent } from './fan-out-sql.ts'
+
+/** A step that waits for its runs, and what is known of them. */
+export interface Waiting extends Parent {
+  /** Leases of it in which something may be open: their shares, and how many runs. */
+  out: Map<string, { share: number; open: number }>
+  /** One of its runs has failed, or was cancelled. */
+  failed: boolean
+  /** Whether it wants to know. */
+  asksForFailure: boolean
+  /** No lease goes out any more, and it waits for the end of all that is open. */
+  asksForEnd: boolean
+  /** Nothing of it is open any more. */
+  settled: boolean
+  /** Something of this has changed. */
+  news(): void
+}
+
+/** Tells waiting steps about the ends of their runs: those in this process at once, others are asked for. */
+export interface FanOutWatch {
+  add(waiting: Waiting): void
+  remove(waiting: Waiting): void
+  /** A lease of it is out from here on. */
+  leased(waiting: Waiting, lease: string, runs: { share: number; open: number }): void
+  /** A run under this lease has ended here. */
+  ended(lease: string, status: RunStatus): void
+  /** Asks at once what it would ask soon. */
+  hurry(): void
+}
+
+const shortestPauseMs = 20
+const longestPauseMs = 500
+
+const askStatement = `
+  select 'lease' kind, id from unnest($1::text[]) id
+  where not exists (select from runs where lease = id and ended_at is null)
+  union all
+  select 'settled', p.run || '/' || p.seq from unnest($2::text[], $3::int[]) p(run, seq)
+  where not exists (select from runs where parent_id = p.run and parent_seq = p.seq and ended_at is null)
+  union all
+  select 'failed', p.run || '/' || p.seq from unnest($4::text[], $5::int[]) p(run, seq)
+  where exists (select from runs where parent_id = p.run and parent_seq = p.seq and status in ('failed', 'cancelled'))`
+
+const keyOf = ({ runKey, seq }: Parent): string => `${runKey}/${seq}`
+
+export const makeFanOutWatch = (database: Queries): FanOutWatch => {
+  const waitingSteps = new Map<string, Waiting>()
+  const byLease = new Map<string, Waiting>()
+  let asking = false
+
+  const leaseIsDone = (lease: string): void => {
+    const waiting = byLease.get(lease)
+    byLease.delete(lease)
+    if (waiting?.out.delete(lease)) waiting.news()
+  }
+
+  /** One question for all of them. Gives whether there was an answer. */
+  const ask = async (): Promise<boolean> => {
+    const all = [...waitingSteps.values()]
+    const settling = all.filter(({ asksForEnd, out, settled }) => asksForEnd && out.size === 0 && !settled)
+    const anxious = all.filter(({ asksForFailure, failed }) => asksForFailure && !failed)
+    const rows = await database.rows<{ kind: 'lease' | 'settled' | 'failed'; id: string }>('fan_outs', askStatement, [
+      [...byLease.keys()],
+      settling.map(({ runKey }) => runKey),
+      settling.map(({ seq }) => seq),
+      anxious.map(({ runKey }) => runKey),
+      anxious.map(({ seq }) => seq),
+    ])
+    for (const { kind, id } of rows) {
+      const waiting = waitingSteps.get(id)
+      if (kind === 'lease') leaseIsDone(id)
+      else if (waiting && !waiting[kind]) {
+        waiting[kind] = true
+        waiting.news()
+      }
+    }
+    return rows.length > 0
+  }
+
+  let hurry = () => {}
+  const pauseUnlessHurried = (milliseconds: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds)
+      hurry = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+
+  /** Adaptive: busy while there is news, slow while nothing happens. */
+  const keepAsking = async (): Promise<void> => {
+    if (asking) return
+    asking = true
+    let wait = shortestPauseMs
+    while (waitingSteps.size > 0) {
+      await pauseUnlessHurried(wait)
+      const begun = performance.now()
+      const answered = await ask().catch(() => false)
+      const took = performance.now() - begun
+      wait = answered ? shortestPauseMs : Math.min(longestPauseMs, Math.max(wait * 1.3, 4 * took))
+    }
+    asking = false
+  }
+
+  return {
+    add(waiting) {
+      waitingSteps.set(keyOf(waiting), waiting)
+      for (const lease of waiting.out.keys()) byLease.set(lease, waiting)
+      void keepAsking()
+    },
+    remove(waiting) {
+      waitingSteps.delete(keyOf(waiting))
+      for (const lease of waiting.out.keys()) byLease.delete(lease)
+    },
+    leased(waiting, lease, runs) {
+      waiting.out.set(lease, runs)
+      byLease.set(lease, waiting)
+    },
+    ended(lease, status) {
+      const waiting = byLease.get(lease)
+      const runs = waiting?.out.get(lease)
+      if (!waiting || !runs) return
+      runs.open--
+      if (status !== 'completed' && !waiting.failed) {
+        waiting.failed = true
+        if (waiting.asksForFailure) waiting.news()
+      }
+      if (runs.open <= 0) leaseIsDone(lease)
+    },
+    hurry: () => hurry(),
+  }
+}

@@ -1,0 +1,251 @@
+import { randomUUID } from 'node:crypto'
+import type { ChildRun, WaitForRuns } from '../activities/activity.ts'
+import { AppError } from '../lib/errors.ts'
+import { presentRuns } from './enqueue.ts'
+import { Interrupted } from './execute.ts'
+import { type ChildKind, type ChildMaker, childRun, prepareChildren } from './fan-out-child.ts'
+import { nextChunk } from './fan-out-shares.ts'
+import { emitRuns, haltLeases, type Parent, readChildren, readProgress } from './fan-out-sql.ts'
+import { makeFanOutWatch, type Waiting } from './fan-out-watch.ts'
+import { Fenced } from './journal.ts'
+import { columns, type LeaseRef, type NewRun, pushRow, runValues } from './journal-entry.ts'
+import { runTypes } from './journal-sql.ts'
+import { endBelow } from './requests.ts'
+import type { StepAtWork } from './step.ts'
+
+export interface FanOuts {
+  /**
+   * Starts the runs that are not there yet, and waits for all of them; holds no slot. Gives the outputs of the step, or
+   * `released` when the process stops: whoever takes the run over goes on with what is there.
+   */
+  waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | 'released'>
+  /** A run under this lease has ended here. */
+  ended: ReturnType<typeof makeFanOutWatch>['ended']
+}
+
+/** How much goes into one statement, and how much text into one lease. */
+const runsAtOnce = 1_000
+const textAtOnce = 4 * 1024 * 1024
+/** How often runs are asked again to end that have not. */
+const askAgainMs = 500
+const readAtOnce = 5_000
+
+/** Indices of runs that are still to be made: first those that an earlier attempt left out, then all others. */
+interface Ahead {
+  missing: number[]
+  next: number
+  count: number
+}
+
+const remaining = ({ missing, next, count }: Ahead): number => missing.length + count - next
+
+const takeIndex = (ahead: Ahead): number => ahead.missing.shift() ?? ahead.next++
+
+/** A fan-out that is under way. */
+interface FanOut {
+  work: StepAtWork
+  wanted: WaitForRuns
+  kind: ChildKind
+  ahead: Ahead
+  waiting: Waiting
+  bell: Bell
+}
+
+export const makeFanOuts = (
+  given: ChildMaker & { shard: number; onWaiting(lease: LeaseRef, by: 1 | -1): void },
+): FanOuts => {
+  const { engine, shard } = given
+  const { database } = engine
+  const watch = makeFanOutWatch(database)
+
+  /** Makes one statement's worth of runs, in the leases that may go out now. */
+  const makeBatch = ({ work, wanted, kind, ahead, waiting }: FanOut): Batch => {
+    const batch: Batch = { leases: [], runs: [] }
+    const { runs } = wanted
+    let text = 0
+    while (batch.runs.length < runsAtOnce && text < textAtOnce) {
+      const chunk = nextChunk(runs.maxConcurrency, remaining(ahead), sharesOf(waiting, batch))
+      if (!chunk) break
+      const lease = { id: randomUUID(), share: chunk.share, size: 0 }
+      const textBefore = text
+      while (lease.size < chunk.size && text - textBefore < textAtOnce) {
+        const index = takeIndex(ahead)
+        const run = childRun(given, kind, work, index, runs.initParams(index))
+        batch.runs.push({ lease: lease.id, index, run })
+        text += run.initParams.length
+        lease.size++
+      }
+      batch.leases.push(lease)
+    }
+    return batch
+  }
+
+  /** Writes them down. Those whose trajectory id was taken come back into `ahead`, for a lease that nobody has yet. */
+  const emit = async ({ work, waiting, ahead }: FanOut, batch: Batch): Promise<void> => {
+    const rows = columns(runTypes.length)
+    for (const { run, lease } of batch.runs) pushRow(rows, runValues(run, lease, 0))
+    for (const { id, share, size } of batch.leases) watch.leased(waiting, id, { share, open: size })
+    const { held, made } = await emitRuns(database, { parent: work.lease, shard, leases: batch.leases, runs: rows })
+    if (!held) throw new Fenced(work.lease.id)
+    if (made.length === batch.runs.length) return
+    const there = new Set(made)
+    const absent = batch.runs.filter(({ run }) => !there.has(run.key))
+    const present = await presentRuns(
+      database,
+      absent.map(({ run }) => run.key),
+    )
+    ahead.missing.push(...absent.filter(({ run }) => !present.has(run.key)).map(({ index }) => index))
+  }
+
+  /** Keeps as many leases out as may be, until all runs have ended; or no more are wanted, and the open ones have. */
+  const untilOver = async (fanOut: FanOut): Promise<Over | 'released'> => {
+    const { work, wanted, ahead, waiting, bell } = fanOut
+    const { run } = work
+    const deadline = deadlineOf(work, wanted)
+    let over: Over = 'ended'
+    for (;;) {
+      const isWanted = run.requested === undefined && run.failure === undefined
+      if (engine.stopping.aborted && isWanted) return 'released'
+      if (!isWanted) over = 'interrupted'
+      else if (over === 'ended' && Date.now() >= deadline) over = 'timed_out'
+      else if (over === 'ended' && waiting.failed && waiting.asksForFailure) {
+        over = 'failed'
+        await haltLeases(database, [...waiting.out.keys()])
+      }
+      if (over === 'ended') {
+        const batch = makeBatch(fanOut)
+        if (batch.runs.length > 0) {
+          await emit(fanOut, batch)
+          continue
+        }
+      }
+      const isCancelled = over === 'interrupted' || over === 'timed_out'
+      if (isCancelled) await endBelow(engine, [run.key])
+      waiting.asksForEnd = over !== 'ended' || remaining(ahead) === 0
+      if (waiting.asksForEnd && waiting.settled) return over
+      if (waiting.asksForEnd && waiting.out.size === 0) watch.hurry()
+      await bell.wait(isCancelled ? askAgainMs : deadline - Date.now())
+    }
+  }
+
+  /** Every run has ended: the outputs, or why there are none. */
+  const outcomeOf = async ({ work, wanted, waiting }: FanOut, over: Over): Promise<Record<string, unknown>> => {
+    if (over === 'interrupted') throw new Interrupted(work.place.name)
+    const ended: ChildRun[] = []
+    for (;;) {
+      const page = await readChildren(database, waiting, (ended.at(-1)?.index ?? -1) + 1, readAtOnce)
+      for (const child of page) ended.push(child)
+      if (page.length < readAtOnce) break
+    }
+    if (!wanted.runs.continueOnError) throwUnlessAllCompleted(work, wanted, ended, over)
+    return wanted.outputs(ended)
+  }
+
+  const waitForRuns = async (work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | 'released'> => {
+    const { run, lease, place, row, startRow } = work
+    const parent: Parent = { runKey: run.key, seq: place.seq }
+    const kind = await prepareChildren(given, run, parent, wanted.runs)
+    row.wakeMs = wanted.runs.until?.getTime() ?? Date.now() // it only waits: no death is counted for it
+    await startRow.write()
+    const { missing, next, out } = await readProgress(database, parent)
+    const bell = makeBell()
+    const waiting: Waiting = {
+      ...parent,
+      out: new Map(out.map(({ id, share, open }) => [id, { share, open }])),
+      failed: false,
+      asksForFailure: !wanted.runs.continueOnError,
+      asksForEnd: false,
+      settled: false,
+      news: bell.ring,
+    }
+    const fanOut = { work, wanted, kind, ahead: { missing, next, count: wanted.runs.count }, waiting, bell }
+    watch.add(waiting)
+    given.onWaiting(lease, 1)
+    run.interrupts.add(bell.ring)
+    try {
+      const over = await untilOver(fanOut)
+      return over === 'released' ? over : await outcomeOf(fanOut, over)
+    } finally {
+      run.interrupts.delete(bell.ring)
+      given.onWaiting(lease, -1)
+      watch.remove(waiting)
+    }
+  }
+
+  return { waitForRuns, ended: watch.ended }
+}
+
+/** How a fan-out came to its end. */
+type Over = 'ended' | 'failed' | 'timed_out' | 'interrupted'
+
+interface Batch {
+  leases: { id: string; share: number; size: number }[]
+  runs: { lease: string; index: number; run: NewRun }[]
+}
+
+const sharesOf = ({ out }: Waiting, { leases }: Batch): { lanes: number; shares: number } => {
+  let shares = 0
+  for (const { share } of out.values()) shares += share
+  for (const { share } of leases) shares += share
+  return { lanes: out.size + leases.length, shares }
+}
+
+/** When what is open is cancelled: as the activity says, or after the time that the step's config gives it. */
+const deadlineOf = ({ place }: StepAtWork, { runs }: WaitForRuns): number => {
+  const { timeoutSeconds } = place.step
+  const limit =
+    timeoutSeconds === undefined || !place.started ? undefined : place.started.getTime() + timeoutSeconds * 1000
+  return Math.min(runs.until?.getTime() ?? Number.POSITIVE_INFINITY, limit ?? Number.POSITIVE_INFINITY)
+}
+
+const throwUnlessAllCompleted = ({ place }: StepAtWork, { runs }: WaitForRuns, ended: ChildRun[], over: Over): void => {
+  if (over === 'timed_out') {
+    const completed = ended.filter(({ status }) => status === 'completed').length
+    const seconds = Math.round((Date.now() - (place.started?.getTime() ?? Date.now())) / 1000)
+    const text = `Step '${place.name}' timed out after ${seconds} s: ${completed} of ${runs.count} runs had completed`
+    throw new AppError('timed_out', text, {
+      hint: 'Raise timeout_sec of the step, or take what is there with continue_on_error.',
+    })
+  }
+  const failed = ended.filter(({ status }) => status === 'failed')
+  const first = failed[0] ?? ended.find(({ status }) => status !== 'completed')
+  if (!first) return
+  const which = `${first.name} ${first.trajectory_id} (item ${first.index})`
+  const count =
+    failed.length > 0 ? `${failed.length} of ${runs.count} runs failed` : `A run of ${runs.count} did not complete`
+  throw new AppError('child_failed', `${count}; first: ${which}: ${first.error ?? `it is ${first.status}`}`, {
+    hint: `GET /api/v1/db/trajectory/${first.name}/${first.trajectory_id} shows it.`,
+  })
+}
+
+interface Bell {
+  ring(): void
+  /** Resolves when it rings, at once if it rang since the last time, or after so many milliseconds. */
+  wait(milliseconds: number): Promise<void>
+}
+
+const longestTimerMs = 2 ** 31 - 1
+
+const makeBell = (): Bell => {
+  let rang = false
+  let answer = () => {}
+  return {
+    ring() {
+      rang = true
+      answer()
+    },
+    async wait(milliseconds) {
+      if (!rang) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, Math.min(Math.max(1, milliseconds), longestTimerMs))
+          answer = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+      }
+      rang = false
+      answer = () => {}
+    },
+  }
+}

@@ -1,0 +1,53 @@
+/** Lets at most `size` runs of a lease execute at once; the others wait here, in the order in which they came. */
+export interface Gate {
+  /** Resolves when there is a place, or when the run is let pass without one. Gives the function that frees the place. */
+  enter(runKey: string): Promise<() => void>
+  /** Lets one of those that wait pass, or all of them: what they have to do is only to end. */
+  pass(runKey?: string): void
+  readonly waiting: number
+}
+
+export const makeGate = (size: number): Gate => {
+  const waiting = new Map<string, (hasPlace: boolean) => void>()
+  let used = 0
+
+  const free = () => {
+    const [next] = waiting
+    if (!next) {
+      used--
+      return
+    }
+    waiting.delete(next[0])
+    next[1](true)
+  }
+
+  /** Frees the place once, however often it is called. */
+  const place = (): (() => void) => {
+    let held = true
+    return () => {
+      if (held) free()
+      held = false
+    }
+  }
+
+  return {
+    async enter(runKey) {
+      if (used < size) {
+        used++
+        return place()
+      }
+      const hasPlace = await new Promise<boolean>((resolve) => waiting.set(runKey, resolve))
+      return hasPlace ? place() : () => {}
+    },
+    pass(runKey) {
+      for (const key of runKey === undefined ? [...waiting.keys()] : [runKey]) {
+        const letIn = waiting.get(key)
+        waiting.delete(key)
+        letIn?.(false)
+      }
+    },
+    get waiting() {
+      return waiting.size
+    },
+  }
+}
