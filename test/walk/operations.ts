@@ -30,6 +30,7 @@ const at = (place: Place) => `/api/v1/collections/${place.collection}`
 const task = (place: Place) => `${place.collection}/${place.task}`
 const run = (place: Place) => `${task(place)}/${place.trajectory}`
 const routine = (place: Place) => `/api/v1/routines/${task(place)}/${place.routine}`
+const batch = (place: Place) => `/api/v1/batches/${place.collection}/${place.batch}`
 const file = new File(['bytes'], 'bytes.txt')
 const workflow = { step_configs: { a: { activity: 'text_echo', text: 'hello' } }, steps: ['a'] }
 
@@ -157,6 +158,28 @@ export const operations: Record<string, Operation> = {
   runTask: started('/api/v1/run'),
   runTaskSync: started('/api/v1/run-sync'),
 
+  runBatch: write((place) => ({ path: `/api/v1/run-batch/${task(place)}`, body: { items: [{}] } }), {
+    reaching: (mine, theirs) =>
+      [{ file_path: theirs.upload }, { file_path: theirs.path }, { items: [{ file_paths: [theirs.uploadPath] }] }].map(
+        (body): [Ask, number] => [{ path: `/api/v1/run-batch/${task(mine)}`, body }, 422],
+      ),
+    harmless: (mine) => [
+      {
+        path: `/api/v1/run-batch/${task(mine)}`,
+        body: { items: [{}] },
+        headers: { 'Idempotency-Key': idempotencyKey },
+      },
+    ],
+  }),
+  listBatches: read((place) => `/api/v1/batches/${place.collection}`),
+  getBatch: read(batch),
+  getBatchResults: read((place) => `${batch(place)}/results`, {
+    harmless: (mine) => [
+      { path: `${batch(mine)}/results?format=csv` },
+      { path: `${batch(mine)}/results?format=jsonl` },
+    ],
+  }),
+  cancelBatch: write((place) => ({ path: `${batch(place)}/cancel` })),
   listTrajectories: read((place) => `/api/v1/db/trajectories/${task(place)}`),
   listRoutines: read((place) => `/api/v1/routines/${place.collection}`),
   listTaskRoutines: read((place) => `/api/v1/routines/${task(place)}`),

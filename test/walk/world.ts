@@ -1,3 +1,4 @@
+import { pause } from '../../src/lib/time.ts'
 import type { Body, TestServer } from '../server.ts'
 import { send } from './ask.ts'
 
@@ -15,6 +16,7 @@ export interface Place {
   uploadPath: string
   label: string
   routine: string
+  batch: string
   version: string
   keyId: number
   spareKeyId: number
@@ -85,6 +87,14 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   const ingested = 'eval:1'
   const evaluated = { trajectory_id: ingested, output: name('output') }
   await call('POST', `/api/v1/trajectories/${collection}/${task}/ingest`, evaluated, key)
+  const { batch_id: batch } = await call(
+    'POST',
+    `/api/v1/run-batch/${collection}/${task}`,
+    { items: [{ text: name('item') }], name: name('batch'), labels: { [name('experiment')]: name('seven') } },
+    key,
+  )
+  const progress = `/api/v1/batches/${collection}/${batch}`
+  while ((await call('GET', progress, undefined, key)).ended === null) await pause(20) // nothing of it changes any more
   const routine = { name: name('daily'), cadence: { type: 'daily', hour_utc: 9 }, init_params_overrides: {} }
   await call('POST', `/api/v1/routines/${collection}/${task}`, routine, key)
   const upload = new FormData()
@@ -103,6 +113,7 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     uploadPath: uploaded.path,
     label: name('label'),
     routine: name('daily'),
+    batch,
     version: history.versions[0].content_hash,
     keyId: writer.id,
     spareKeyId: spare.id,
@@ -134,7 +145,7 @@ export const makeWorld = async (jetty: TestServer): Promise<{ mine: Side; theirs
 
 /** What of a text belongs to the foreign side: its names, ids and keys. */
 export const foreignIn = (theirs: Side, text: string): string[] => {
-  const ids = [theirs.trajectory, theirs.upload, theirs.version, theirs.key.slice(4), theirs.key.slice(0, 8)]
+  const ids = [theirs.trajectory, theirs.batch, theirs.upload, theirs.version, theirs.key.slice(4), theirs.key.slice(0, 8)]
   const pattern = new RegExp(`[\\w.-]*${foreignWord}[\\w.-]*|\\b777\\d{4}\\b|${ids.join('|')}`, 'gi')
   return [...new Set(text.match(pattern) ?? [])]
 }
