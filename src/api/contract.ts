@@ -2,6 +2,7 @@ import { approvalsContract } from './approvals/contract.ts'
 import { auditContract } from './audit/contract.ts'
 import { batchesContract } from './batches/contract.ts'
 import { collectionsContract } from './collections/contract.ts'
+import { collectionRunsContract } from './collection-runs/contract.ts'
 import { connectedAccountsContract } from './connected-accounts/contract.ts'
 import { datasetsContract } from './datasets/contract.ts'
 import { demoContract } from './demo/contract.ts'
@@ -43,6 +44,7 @@ export const contract = {
   ...taskSearchContract,
   ...runsContract,
   ...batchesContract,
+  ...collectionRunsContract,
   ...trajectoriesContract,
   ...rerunContract,
   ...routinesContract,

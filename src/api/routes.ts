@@ -3,6 +3,7 @@ import { type ApprovalsDeps, approvalsRoutes } from './approvals/routes.ts'
 import { type AuditDeps, auditRoutes } from './audit/routes.ts'
 import { type BatchesDeps, batchesRoutes } from './batches/routes.ts'
 import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
+import { type CollectionRunsDeps, collectionRunsRoutes } from './collection-runs/routes.ts'
 import { connectedAccountsRoutes } from './connected-accounts/routes.ts'
 import { datasetsRoutes } from './datasets/routes.ts'
 import { demoRoutes } from './demo/routes.ts'
@@ -46,6 +47,7 @@ export type ApiDeps = HealthDeps &
   AuditDeps &
   RunsDeps &
   BatchesDeps &
+  CollectionRunsDeps &
   TrajectoriesDeps &
   RerunDeps &
   RoutinesDeps &
@@ -73,6 +75,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...taskSearchRoutes(deps),
   ...runsRoutes(deps),
   ...batchesRoutes(deps),
+  ...collectionRunsRoutes(deps),
   ...trajectoriesRoutes(deps),
   ...rerunRoutes(deps),
   ...routinesRoutes(deps),

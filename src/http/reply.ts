@@ -18,6 +18,12 @@ export const jsonHeaders = {
   'x-content-type-options': 'nosniff',
 } as const
 
+/** What tables are sent as, one JSON object a line or with commas. */
+export const tableTypes = {
+  jsonl: 'application/jsonl; charset=utf-8',
+  csv: 'text/csv; charset=utf-8; header=present',
+} as const
+
 /** JSON that is text already: it is sent as it is. */
 export const rawJson = (text: string, options: { status?: number; headers?: Record<string, string> } = {}): Reply =>
   new Reply(text, options.headers ? { ...jsonHeaders, ...options.headers } : jsonHeaders, options.status)

@@ -33,13 +33,14 @@ export interface ListedRuns<Row> {
   next: RunCursor | undefined
 }
 
-interface Parameters {
+/** The values of a statement that is put together. */
+export interface Parameters {
   values: unknown[]
   /** Adds a value; gives its place in the text. */
   put(value: unknown, type: string): string
 }
 
-const makeParameters = (): Parameters => {
+export const makeParameters = (): Parameters => {
   const values: unknown[] = []
   return {
     values,
@@ -51,14 +52,14 @@ const makeParameters = (): Parameters => {
 }
 
 /** Runs in the order of an index, as rows (id, created_at, number), and what the index does not decide. */
-interface Source {
+export interface Source {
   /** `most`: an expression, where no more than so many of the first ones are wanted. */
   select(conditions: string[], most?: string): string
   /** Conditions on a row `r` of runs. */
   rest: string[]
 }
 
-const newestFirst = 'order by created_at desc, number desc'
+export const newestFirst = 'order by created_at desc, number desc'
 
 /** The conditions that every index has the columns for: where the page begins, and between which moments. */
 const inOrder = (put: Parameters['put'], filter: RunFilter, after: RunCursor | undefined) => {
@@ -102,9 +103,19 @@ export const rarestFirst = async (
   return rows.flatMap(({ at }) => labels[at - 1] ?? [])
 }
 
-/** The index that decides most goes ahead; what it does not decide is looked up run by run. */
-const sourceOf = ({ put }: Parameters, taskId: number, filter: RunFilter, after: RunCursor | undefined): Source => {
-  const task = put(taskId, 'bigint')
+const runsWhere = (where: string[]): string =>
+  `select r.id, r.created_at, r.number from runs r where ${where.join(' and ')}`
+
+/**
+ * The runs of one task: the index that decides most goes ahead; what it does not decide is looked up run by run. `task`
+ * is an expression for its id.
+ */
+export const sourceOf = (
+  { put }: Parameters,
+  task: string,
+  filter: RunFilter,
+  after: RunCursor | undefined,
+): Source => {
   const between = inOrder(put, filter, after)
   const [leading, ...others] = filter.labels
   const labels = others.map((label) => hasLabel(put, label))
@@ -112,8 +123,7 @@ const sourceOf = ({ put }: Parameters, taskId: number, filter: RunFilter, after:
   const statuses = filter.statuses.map((status) => put(status, 'text'))
   const anyStatus = statuses.length === 0 ? [] : [`r.status in (${statuses.join(', ')})`]
   const text = filter.text === undefined ? [] : [hasText(put, filter.text)]
-  const runs = (where: string[]) =>
-    `select r.id, r.created_at, r.number from runs r where ${[...where, ...between('r.created_at', 'r.number')].join(' and ')}`
+  const runs = (where: string[]) => runsWhere([...where, ...between('r.created_at', 'r.number')])
 
   if (leading) {
     const value = leading.value === undefined ? undefined : put(leading.value, 'text')
@@ -150,14 +160,34 @@ const sourceOf = ({ put }: Parameters, taskId: number, filter: RunFilter, after:
   return { rest: text, select: (conditions) => runs([`r.task_id = ${task}`, ...conditions]) }
 }
 
+/** Runs that other conditions than the filter lead to; all of the filter is looked up run by run. */
+export const sourceAmong = (
+  { put }: Parameters,
+  where: string[],
+  filter: RunFilter,
+  after: RunCursor | undefined,
+): Source => {
+  const between = inOrder(put, filter, after)('r.created_at', 'r.number')
+  const statuses = filter.statuses.map((status) => put(status, 'text'))
+  const rest = [
+    ...filter.labels.map((label) => hasLabel(put, label)),
+    ...(statuses.length === 0 ? [] : [`r.status in (${statuses.join(', ')})`]),
+    ...(filter.text === undefined ? [] : [hasText(put, filter.text)]),
+  ]
+  return { rest, select: (conditions) => runsWhere([...where, ...between, ...conditions]) }
+}
+
 const hasLabel = (put: Parameters['put'], label: RunFilter['labels'][number]): string =>
   `exists (select from labels o where o.run_id = r.id and o.key = ${put(label.key, 'text')}${
     label.value === undefined ? '' : ` and o.value = ${put(label.value, 'text')}`
   })`
 
+/** The pattern of `ilike` for a text that stands anywhere. */
+export const anywhere = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`
+
 /** As it is, or as it stands in a JSON string. */
 const hasText = (put: Parameters['put'], text: string): string => {
-  const pattern = (wanted: string) => put(`%${wanted.replace(/[\\%_]/g, '\\$&')}%`, 'text')
+  const pattern = (wanted: string) => put(anywhere(wanted), 'text')
   const plain = pattern(text)
   const escaped = JSON.stringify(text).slice(1, -1)
   const inJson = escaped === text ? '' : ` or ${initParamsText} ilike ${pattern(escaped)}`
@@ -178,15 +208,14 @@ const isEmpty = ({ statuses, labels, routineId, text, createdAfterMs, createdBef
   statuses.length + labels.length === 0 &&
   [routineId, text, createdAfterMs, createdBeforeMs].every((one) => one === undefined)
 
-/** Prepared where everybody asks the same; the texts with filters are too many for that. */
+/** Prepared where it has a name: everybody asks the same then. The texts with filters are too many for that. */
 const ask = <Row>(
   queries: Queries,
-  name: string,
-  filter: RunFilter,
+  name: string | undefined,
   text: string,
   values: unknown[],
 ): Promise<(Row & { created_micros: string })[]> =>
-  isEmpty(filter) ? queries.rows(name, text, values) : queries.query(text, values)
+  name === undefined ? queries.query(text, values) : queries.rows(name, text, values)
 
 /** A page by its number, and how many runs there are in all. */
 export const pageOfRuns = async <View extends RunView>(
@@ -196,15 +225,14 @@ export const pageOfRuns = async <View extends RunView>(
   page: { limit: number; offset: number; view: View },
 ): Promise<ListedRuns<RunOf[View]> & { total: number }> => {
   const parameters = makeParameters()
-  const source = sourceOf(parameters, taskId, filter, undefined)
+  const source = sourceOf(parameters, parameters.put(taskId, 'bigint'), filter, undefined)
   const limit = parameters.put(page.limit, 'int')
   const offset = parameters.put(page.offset, 'bigint')
   const [total, rows] = await Promise.all([
     countOfRuns(queries, taskId, filter),
     ask<RunOf[View]>(
       queries,
-      `list_runs_${page.view}`,
-      filter,
+      isEmpty(filter) ? `list_runs_${page.view}` : undefined,
       `select ${columnsOf[page.view]}, ${micros('r.created_at')} from (
          select * from (${source.select(source.rest, `${limit} + ${offset}`)}) w
          ${newestFirst} limit ${limit} offset ${offset}) k
@@ -225,16 +253,13 @@ const countOfRuns = async (queries: Queries, taskId: number, filter: RunFilter):
     return filter.statuses.reduce((sum, status) => sum + (byStatus[status] ?? 0), 0)
   }
   const parameters = makeParameters()
-  const source = sourceOf(parameters, taskId, filter, undefined)
+  const source = sourceOf(parameters, parameters.put(taskId, 'bigint'), filter, undefined)
   const counting = `select count(*) as total from (${source.select(source.rest)}) c`
   const [row] = await queries.query<{ total: number }>(counting, parameters.values)
   return row?.total ?? 0
 }
 
-/**
- * What comes after a cursor, or the beginning. Where the index does not decide everything, at most `candidatesOfPage`
- * runs are looked at: then there may be fewer than `limit`, or none, and the list goes on after the last one looked at.
- */
+/** What comes after a cursor, or the beginning. */
 export const runsAfter = async <View extends RunView>(
   queries: Queries,
   taskId: number,
@@ -242,7 +267,27 @@ export const runsAfter = async <View extends RunView>(
   page: { limit: number; after: RunCursor | undefined; view: View },
 ): Promise<ListedRuns<RunOf[View]>> => {
   const parameters = makeParameters()
-  const { select, rest } = sourceOf(parameters, taskId, filter, page.after)
+  const source = sourceOf(parameters, parameters.put(taskId, 'bigint'), filter, page.after)
+  const name = `list_runs_${page.view}_${page.after ? 'after' : 'begin'}`
+  const columns = columnsOf[page.view]
+  return runsOfSource(queries, parameters, source, {
+    limit: page.limit,
+    columns,
+    name: isEmpty(filter) ? name : undefined,
+  })
+}
+
+/**
+ * The first runs of a source. Where the index does not decide everything, at most `candidatesOfPage` runs are looked at:
+ * then there may be fewer than `limit`, or none, and the list goes on after the last one looked at. `name` is for a text
+ * that is always the same.
+ */
+export const runsOfSource = async <Row>(
+  queries: Queries,
+  parameters: Parameters,
+  { select, rest }: Source,
+  page: { limit: number; columns: string; name: string | undefined },
+): Promise<ListedRuns<Row>> => {
   const wanted = parameters.put(page.limit + 1, 'int')
   const most = rest.length === 0 ? wanted : String(candidatesOfPage)
   const candidates = `select * from (${select([], most)}) s ${newestFirst} limit`
@@ -257,15 +302,14 @@ export const runsAfter = async <View extends RunView>(
       : `union all
          select null, e.created_at, e.number from (${candidates} 1 offset ${candidatesOfPage - 1}) e
          where (select count(*) from found) < ${wanted}`
-  const rows = await ask<RunOf[View] & { fits: boolean; place: number }>(
+  const rows = await ask<Row & { fits: boolean; place: number }>(
     queries,
-    `list_runs_${page.view}_${page.after ? 'after' : 'begin'}`,
-    filter,
+    page.name,
     `with found as materialized (
        select w.id, w.created_at, w.number
        from (${candidates} ${most}) w ${fitting}
        order by w.created_at desc, w.number desc limit ${wanted})
-     select ${columnsOf[page.view]}, ${micros('k.created_at')}, k.number as place, k.id is not null as fits
+     select ${page.columns}, ${micros('k.created_at')}, k.number as place, k.id is not null as fits
      from (select id, created_at, number from found ${end}) k
      left join runs r on r.id = k.id order by k.created_at desc, k.number desc, k.id nulls last`,
     parameters.values,

@@ -180,6 +180,13 @@ export const operations: Record<string, Operation> = {
     ],
   }),
   cancelBatch: write((place) => ({ path: `${batch(place)}/cancel` })),
+  listCollectionRuns: read((place) => `/api/v1/runs/${place.collection}`, {
+    reaching: (mine, theirs) => [[{ path: `/api/v1/runs/${mine.collection}?task=${theirs.task}` }, 404]],
+    harmless: (mine, theirs) => [
+      { path: `/api/v1/runs/${mine.collection}?parent_id=${theirs.trajectory}` },
+      { path: `/api/v1/runs/${mine.collection}?format=csv&routine_id=7770001` },
+    ],
+  }),
   listTrajectories: read((place) => `/api/v1/db/trajectories/${task(place)}`),
   listRoutines: read((place) => `/api/v1/routines/${place.collection}`),
   listTaskRoutines: read((place) => `/api/v1/routines/${task(place)}`),

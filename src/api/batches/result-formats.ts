@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Queries } from '../../database/database.ts'
-import { bytes, jsonHeaders, Reply } from '../../http/reply.ts'
+import { bytes, jsonHeaders, Reply, tableTypes } from '../../http/reply.ts'
 import { textStream } from '../../http/text-stream.ts'
 import type { BatchResult } from '../../model/batch.ts'
 import type { RunSummaryRow } from '../../store/run-lists.ts'
@@ -12,11 +12,6 @@ import { resultsOf } from './results.ts'
 type Query = z.output<typeof batchesContract.getBatchResults.query>
 type Read = (from: number, before: number) => AsyncGenerator<BatchResult>
 
-const contentTypes = {
-  jsonl: 'application/jsonl; charset=utf-8',
-  csv: 'text/csv; charset=utf-8; header=present',
-}
-
 /** The results of a batch in the format asked for, written as they are read. */
 export const resultsReply = (queries: Queries, batch: RunSummaryRow, { format, page, limit }: Query): Reply => {
   const { total } = factsOf(batch)
@@ -27,7 +22,7 @@ export const resultsReply = (queries: Queries, batch: RunSummaryRow, { format, p
     return new Reply(textStream(pageText(batch.trajectory_id, read(from, from + limit), tail)), jsonHeaders)
   }
   return bytes(textStream(format === 'csv' ? csvText(read, total) : linesText(read(0, total))), {
-    'content-type': contentTypes[format],
+    'content-type': tableTypes[format],
     'content-disposition': `attachment; filename="batch-${batch.trajectory_id}.${format}"`,
     'cache-control': 'no-store',
   })

@@ -1,25 +1,14 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { momentSchema, textSchema } from '../../model/names.ts'
+import { runFilterFields } from '../../model/run-filter.ts'
 import { candidatesOfPage, logEventSchema, trajectoryListSchema, trajectorySchema } from '../../model/trajectory.ts'
-import { runStatuses, settableStatuses } from '../../model/workflow.ts'
+import { settableStatuses } from '../../model/workflow.ts'
 
 const tag = 'Trajectories'
 const collectionMissing = "Task '{task}' in collection '{collection}' not found"
 
 const largestPage = 500
-
-/** `key` or `key:value`; what stands after the first colon is the value. */
-const labelFilterSchema = z
-  .string()
-  .max(10_000)
-  .transform((text, context): { key: string; value: string | undefined } => {
-    const colon = text.indexOf(':')
-    const key = colon < 0 ? text : text.slice(0, colon)
-    if (key !== '') return { key, value: colon < 0 ? undefined : text.slice(colon + 1) }
-    context.addIssue({ code: 'custom', message: 'Expected key or key:value' })
-    return z.NEVER
-  })
 
 export const trajectoriesContract = {
   listTrajectories: endpoint({
@@ -46,19 +35,7 @@ export const trajectoriesContract = {
             '`total`, and `page` does not count. Where several filters come together, or with `q`, a page looks at ' +
             `${candidatesOfPage} runs at most: it may be short or empty while \`has_more\` is true; go on then.`,
         ),
-      status: z.array(z.enum(runStatuses)).max(20).default([]).describe('One of these statuses; may be repeated.'),
-      label: z
-        .array(labelFilterSchema)
-        .max(10)
-        .default([])
-        .describe('`key`, or `key:value`, set by anybody; repeated, all of them.'),
-      routine_id: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
-      q: textSchema
-        .max(200)
-        .optional()
-        .describe('Stands in the trajectory id, the error or init_params, in upper or lower case.'),
-      created_after: momentSchema.optional().describe('Later than this moment.'),
-      created_before: momentSchema.optional().describe('Earlier than this moment.'),
+      ...runFilterFields,
       view: z
         .enum(['full', 'summary'])
         .default('full')

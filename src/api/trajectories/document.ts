@@ -117,5 +117,6 @@ export const identityOf = (run: Pick<RunRow, 'name' | 'trajectory_id' | 'workflo
 export const trajectoryUrl = (run: { name: string; trajectory_id: string }, publicUrl: string): string =>
   `${publicUrl}/${run.name}/${run.trajectory_id}`
 
-const secondsBetween = (from: Date | null, to: Date | null): number | null =>
+/** Never less than none. */
+export const secondsBetween = (from: Date | null, to: Date | null): number | null =>
   from && to ? Math.max(0, (to.getTime() - from.getTime()) / 1000) : null

@@ -66,7 +66,10 @@ const findPage = async <View extends RunView>(
   return { runs, tail }
 }
 
-const filterOf = (query: ListCall['query']): Omit<RunFilter, 'labels'> => ({
+/** What the query of a list says, but for labels: which of them leads is to be found out. */
+export const filterOf = (
+  query: Pick<ListCall['query'], 'status' | 'routine_id' | 'q' | 'created_after' | 'created_before'>,
+): Omit<RunFilter, 'labels'> => ({
   statuses: [...new Set(query.status)],
   routineId: query.routine_id,
   text: query.q === '' ? undefined : query.q,

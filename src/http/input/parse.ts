@@ -12,12 +12,17 @@ const innermost = (schema: unknown): unknown => {
   return schema instanceof z.ZodPipe ? innermost(schema.in) : schema
 }
 
+// JavaScript would take an empty text for 0, and 0x10 for 16.
+const wholeNumber = { pattern: /^-?\d+$/, expected: 'a whole number', type: 'int_parsing' }
+const decimalNumber = { pattern: /^-?\d+(\.\d+)?$/, expected: 'a number such as 0.25', type: 'float_parsing' }
+
 /** Makes the reader of an endpoint's query, once: of a repeated name the last value counts, unless it is a list. */
 export const queryReader = (endpoint: Endpoint): ((target: string) => Record<string, unknown>) => {
   const schema = endpoint.query
   const keys = Object.entries(schema.shape).map(([name, field]) => {
     const inner = innermost(field)
-    return { name, many: inner instanceof z.ZodArray, whole: inner instanceof z.ZodNumber }
+    const number = inner instanceof z.ZodNumber ? (inner.isInt ? wholeNumber : decimalNumber) : undefined
+    return { name, many: inner instanceof z.ZodArray, number }
   })
   if (keys.length === 0) return () => ({})
   const allDefault = schema.safeParse({})
@@ -26,12 +31,11 @@ export const queryReader = (endpoint: Endpoint): ((target: string) => Record<str
     if (at === -1 && allDefault.success) return { ...allDefault.data }
     const given = new URLSearchParams(at === -1 ? '' : target.slice(at + 1))
     const input: Record<string, unknown> = {}
-    for (const { name, many, whole } of keys) {
+    for (const { name, many, number } of keys) {
       const values = given.getAll(name)
       if (values.some((value) => value.includes('\0'))) throw invalidField(['query', name], 'NUL is not allowed')
-      // JavaScript would take an empty text for 0, and 0x10 for 16.
-      if (whole && values.some((value) => !/^-?\d+$/.test(value))) {
-        throw invalidField(['query', name], 'Expected a whole number', 'int_parsing')
+      if (number && values.some((value) => !number.pattern.test(value))) {
+        throw invalidField(['query', name], `Expected ${number.expected}`, number.type)
       }
       if (values.length > 0) input[name] = many ? values : values.at(-1)
     }

@@ -1,0 +1,31 @@
+import { csvRow } from '../../lib/csv.ts'
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import { type CollectionRun, collectionRunSchema } from '../../model/collection-run.ts'
+import type { CollectionRunRow } from '../../store/collection-runs.ts'
+import { identityOf, secondsBetween, trajectoryUrl } from '../trajectories/document.ts'
+
+/** A run as the list shows it. */
+export const collectionRun = (run: CollectionRunRow, publicUrl: string): CollectionRun => ({
+  ...identityOf(run),
+  status: run.status,
+  error: run.error,
+  created: timestamp(run.created_at),
+  started: timestampOrNull(run.started_at),
+  ended: timestampOrNull(run.ended_at),
+  duration_seconds: secondsBetween(run.started_at, run.ended_at),
+  cost_usd: run.cost_usd,
+  models: JSON.parse(run.models),
+  labels: JSON.parse(run.labels),
+  author: run.author,
+  params: run.params === null ? {} : JSON.parse(run.params),
+  triggered_by_routine_id: run.routine_id,
+  url: trajectoryUrl(run, publicUrl),
+})
+
+const columns = Object.keys(collectionRunSchema.shape) as (keyof CollectionRun)[]
+
+/** The lines of an export: what comes before them, and one for each run. */
+export const exportLines = {
+  jsonl: { head: '', line: (run: CollectionRun) => `${JSON.stringify(run)}\n` },
+  csv: { head: csvRow(columns), line: (run: CollectionRun) => csvRow(columns.map((column) => run[column])) },
+}

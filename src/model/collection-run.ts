@@ -1,0 +1,41 @@
+import { z } from 'zod'
+import { trajectorySchema } from './trajectory.ts'
+
+const { shape } = trajectorySchema
+
+/** A run in the list of a whole collection: what it is, how it ended and what it cost, without its steps. */
+export const collectionRunSchema = z
+  .object({
+    name: shape.name,
+    trajectory_id: shape.trajectory_id,
+    workflow_id: shape.workflow_id,
+    collection: shape.collection,
+    task: shape.task,
+    storage_path: shape.storage_path,
+    status: shape.status,
+    error: shape.error,
+    created: shape.created,
+    started: shape.started,
+    ended: shape.ended,
+    duration_seconds: shape.duration_seconds,
+    cost_usd: z.number().nullable().describe('Of its own model calls, in US dollars; null where it is not known.'),
+    models: z.array(z.string()).describe('Models that its steps were given, and that answered them.'),
+    labels: shape.labels,
+    author: shape.author,
+    params: z.record(z.string(), z.unknown()).describe('`attributes.params` of the trajectory, such as its parent.'),
+    triggered_by_routine_id: shape.triggered_by_routine_id,
+    url: shape.url,
+  })
+  .meta({ id: 'CollectionRun' })
+
+export type CollectionRun = z.output<typeof collectionRunSchema>
+
+export const collectionRunsSchema = z
+  .object({
+    runs: z.array(collectionRunSchema),
+    has_more: z.boolean(),
+    next_cursor: z.string().nullable().describe('Pass it as `cursor` to get what comes after.'),
+  })
+  .meta({ id: 'CollectionRuns' })
+
+export const largestRunPage = 500
