@@ -6,6 +6,7 @@ import { killRounds } from './scenarios/kill-rounds.ts'
 import { poison } from './scenarios/poison.ts'
 import { postgresKilled } from './scenarios/postgres-killed.ts'
 import { repeated } from './scenarios/repeated.ts'
+import { reruns } from './scenarios/reruns.ts'
 import { secrets } from './scenarios/secrets.ts'
 import { sleepers } from './scenarios/sleepers.ts'
 
@@ -39,6 +40,12 @@ it('runs that sleep in memory are not suspected of the deaths they sleep through
 
 it('secrets of a run survive kill -9 and are gone at its end', { timeout }, async () => {
   expect(await secrets()).toEqual([])
+})
+
+it('reruns from the middle survive kills: what they carry over is there once, and never executed', {
+  timeout,
+}, async () => {
+  expect(await reruns({ kills: 3, runs: 60 })).toEqual([])
 })
 
 it('a request that is repeated with its key until it is answered starts one run', { timeout }, async () => {

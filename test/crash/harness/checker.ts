@@ -21,6 +21,8 @@ export interface CheckedStep {
   status: string
   attempt: number
   epoch: number
+  /** It was executed in another run. */
+  carried: boolean
   outputs: { value?: number; pid?: number } | null
   ended: number | null
 }
@@ -57,7 +59,7 @@ export const runsOf = (site: Site): Promise<CheckedRun[]> =>
 
 export const recordedSteps = (site: Site): Promise<CheckedStep[]> =>
   site.rows<CheckedStep>(
-    `select run_id, seq, status, attempt, epoch, outputs::json outputs, extract(epoch from ended_at)::float8 * 1000 ended
+    `select run_id, seq, status, attempt, epoch, origin is not null carried, outputs::json outputs, extract(epoch from ended_at)::float8 * 1000 ended
      from steps where run_id in (select id from runs where name like '${collection}/%') order by run_id, seq`,
   )
 
@@ -134,11 +136,12 @@ const faultsOfRun = (run: CheckedRun, steps: CheckedStep[], { statusOf, lengths 
   return faults
 }
 
-/** C3, C4: a recorded step was executed, and never again after it was recorded. */
+/** C3, C4: a recorded step was executed, and never again after it was recorded; a carried one was not at all. */
 const faultsOfStep = (step: CheckedStep, effects: Trace[], wasFrozen: (effect: Trace) => boolean): string[] => {
   if (step.status !== 'completed' || step.ended === null) return []
   const faults: string[] = []
   const name = keyOf({ run: step.run_id, seq: step.seq })
+  if (step.carried) return effects.map(({ pid }) => `C4: ${name} was carried over, and executed by ${pid}`)
   if (effects.length === 0) faults.push(`C3: ${name} is completed without an effect`)
   const ended = Math.round(step.ended)
   for (const late of effects.filter((effect) => effect.ms > ended && !wasFrozen(effect))) {
