@@ -9,6 +9,10 @@ export interface RunPlace extends TaskPlace {
   trajectory_id: string
 }
 
+export interface RoutinePlace extends TaskPlace {
+  name: string
+}
+
 const segmentsOf = (text: string): string[] => text.replace(/^\/+|\/+$/g, '').split('/')
 
 const wrong = (expected: string, example: string, text: string): AppError =>
@@ -48,3 +52,14 @@ export const parseBatch = (text: string): BatchPlace => {
 }
 
 export const batchText = ({ collection, batch_id: id }: BatchPlace): string => `${collection}/${id}`
+
+/** `collection/task/name`. */
+export const parseRoutine = (text: string): RoutinePlace => {
+  const [collection, task, name, ...rest] = segmentsOf(text)
+  if (!collection || !task || !name || rest.length > 0) {
+    throw wrong('<collection>/<task>/<name>', 'demo/hello/every-morning', text)
+  }
+  return { collection, task, name }
+}
+
+export const routineText = ({ collection, task, name }: RoutinePlace): string => `${collection}/${task}/${name}`

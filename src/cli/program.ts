@@ -13,6 +13,7 @@ import { registerFiles } from './commands/files.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerLabels } from './commands/labels.ts'
 import { registerLogin } from './commands/login.ts'
+import { registerRoutines } from './commands/routines.ts'
 import { registerRun } from './commands/run.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerServe } from './commands/serve.ts'
@@ -46,6 +47,7 @@ export const buildProgram = (): Command => {
     registerLogin,
     registerRun,
     registerRuns,
+    registerRoutines,
     registerApprovals,
     registerDiff,
     registerBatch,

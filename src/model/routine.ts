@@ -10,8 +10,11 @@ export const catchUps = ['none', 'last', 'all'] as const
 export type Overlap = (typeof overlaps)[number]
 export type CatchUp = (typeof catchUps)[number]
 
-/** When a routine fires; which members each type takes is said by `cadenceMembers`. */
-export interface Cadence {
+/**
+ * When a routine fires; which members each type takes is said by `cadenceMembers`. No interface: it stands where objects
+ * with further members are taken.
+ */
+export type Cadence = {
   type: (typeof cadenceTypes)[number]
   minute_utc?: number
   hour_utc?: number

@@ -123,7 +123,7 @@ const list = async (session: Session, [place]: [string], options: ListOptions): 
   if (rows.length === 0) session.out.note(`No runs of ${placeText(at)} match.`)
 }
 
-const runTable = (rows: Trajectory[]): string =>
+export const runTable = (rows: Trajectory[]): string =>
   table(
     ['TRAJECTORY', 'STATUS', 'CREATED', 'DURATION', 'STEPS', 'LABELS', 'ERROR'],
     rows.map((run) => [

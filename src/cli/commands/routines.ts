@@ -1,0 +1,244 @@
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import { type CatchUp, catchUps, keptCadence, type Overlap, overlaps, type Routine } from '../../model/routine.ts'
+import { allPages } from '../all-pages.ts'
+import { confirm } from '../ask.ts'
+import { addCadenceOptions, type CadenceOptions, cadenceOf, cadenceText, requireCadence } from '../cadence-options.ts'
+import { followRun, type Trajectory } from '../follow-run.ts'
+import { assembled, collect, oneOf, parseAssignment, positive } from '../inputs.ts'
+import { fields, moment, table } from '../output.ts'
+import { parseRoutine, parseTask, placeText, type RoutinePlace, routineText } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+import { secretsOf, showEnd } from './run.ts'
+import { runTable } from './runs.ts'
+
+const one = '<collection/task/name>'
+
+interface ChangeOptions extends CadenceOptions {
+  param?: string[]
+  secret?: string[]
+  webhook?: string
+  webhookSecret?: string
+  overlap?: Overlap
+  catchUp?: CatchUp
+}
+
+/** What `create` and `update` both take. */
+const addFields = (command: Command): Command =>
+  addCadenceOptions(command)
+    .option(
+      '-p, --param <name=value>',
+      'a parameter that its runs get in the place of the default of the task',
+      collect,
+    )
+    .option('--secret <NAME>', 'a secret for its runs, taken from the environment variable NAME', collect)
+    .option('--webhook <url>', 'who is told when a run of it has ended')
+    .option('--webhook-secret <NAME>', 'what that is signed with, taken from the environment variable NAME')
+    .option(
+      '--overlap <what>',
+      'while a run of it is active: skip a fire, queue it, or allow both',
+      oneOf(overlaps).once,
+    )
+    .option('--catch-up <which>', 'of the fires while no server ran: none, the last one, or all', oneOf(catchUps).once)
+
+/** `jetty routines …`. */
+export const registerRoutines = (program: Command): void => {
+  const routines = program.command('routines').description('Let tasks run at times')
+  routines
+    .command('ls <collection[/task]>')
+    .description('List the routines of a collection, or of one task')
+    .addHelpText('after', '\nExamples:\n  jetty routines ls acme\n  jetty routines ls acme/report --json')
+    .action(withSession<object, [string]>(list))
+  routines
+    .command(`get ${one}`)
+    .description('Show a routine: when it runs next, what came of it last')
+    .addHelpText('after', '\nExamples:\n  jetty routines get acme/report/morning')
+    .action(withSession<object, [string]>(show))
+  addFields(routines.command(`create ${one}`).description('Let a task run at times'))
+    .option('--paused', 'it does not run until it is resumed')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  jetty routines create acme/report/morning --weekdays 09:00
+  jetty routines create acme/report/weekly --weekly mon 07:30 -p length=long
+  jetty routines create acme/poll/often --cron "*/10 * * * *" --time-zone Europe/Berlin --overlap queue
+  SLACK_TOKEN=… jetty routines create acme/notify/now --manual --secret SLACK_TOKEN`,
+    )
+    .action(withSession<ChangeOptions & { paused?: boolean }, [string]>(create))
+  addFields(routines.command(`update ${one}`).description('Change what is given of a routine; the rest stays'))
+    .option('--no-params', 'its runs get the defaults of the task again')
+    .option('--no-secrets', 'forget its secrets')
+    .option('--no-webhook', 'tell nobody any more')
+    .addHelpText(
+      'after',
+      `
+Given parameters replace all that were there, and so do secrets.
+
+Examples:
+  jetty routines update acme/report/morning --daily 08:00
+  jetty routines update acme/report/morning -p length=short --catch-up last
+  jetty routines update acme/report/morning --no-webhook --no-secrets`,
+    )
+    .action(withSession<UpdateOptions, [string]>(update))
+  for (const [name, operation, description] of [
+    ['pause', 'pauseRoutine', 'Let a routine run no more until it is resumed'],
+    ['resume', 'resumeRoutine', 'Let a paused routine run again, from its next time on'],
+  ] as const) {
+    routines
+      .command(`${name} ${one}`)
+      .description(description)
+      .addHelpText('after', `\nExamples:\n  jetty routines ${name} acme/report/morning`)
+      .action(
+        withSession<object, [string]>(async ({ client, out }, [place]) => {
+          const routine = await client[operation]({ params: parseRoutine(place) })
+          out.answer(routine, () => overview(routine))
+        }),
+      )
+  }
+  routines
+    .command(`run ${one}`)
+    .description('Start a run of a routine now, paused or not')
+    .option('-w, --wait', 'wait for the end and print the outputs of the last step')
+    .option('--follow', 'the same, and show what the steps log meanwhile')
+    .addHelpText('after', '\nExamples:\n  jetty routines run acme/report/morning --wait')
+    .action(withSession<{ wait?: boolean; follow?: boolean }, [string]>(run))
+  routines
+    .command(`runs ${one}`)
+    .description('List the runs that a routine has started, newest first')
+    .option('-n, --limit <n>', 'at most so many, up to 500', positive, 20)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty routines runs acme/report/morning\n  jetty routines runs acme/report/morning -n 100 --json',
+    )
+    .action(withSession<{ limit: number }, [string]>(runs))
+  routines
+    .command(`rm ${one}`)
+    .description('Delete a routine; its runs stay')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', '\nExamples:\n  jetty routines rm acme/report/morning --yes')
+    .action(withSession<{ yes?: boolean }, [string]>(remove))
+}
+
+const list = async ({ client, out }: Session, [place]: [string]): Promise<void> => {
+  const ofTask = place.includes('/') ? parseTask(place) : undefined
+  const found = await allPages(500, async (query) => {
+    const answer = ofTask
+      ? await client.listTaskRoutines({ params: ofTask, query })
+      : await client.listRoutines({ params: { collection: place }, query })
+    return answer.routines
+  })
+  out.answer(found, () =>
+    found.length === 0
+      ? ''
+      : table(
+          ['ROUTINE', 'CADENCE', 'NEXT', 'LAST', 'LEFT OUT'],
+          found.map((routine) => [
+            routineText(routine),
+            cadenceText(keptCadence(routine.cadence)),
+            routine.paused ? 'paused' : moment(routine.next_run_at),
+            moment(routine.last_run_at),
+            routine.last_skip_reason ?? '',
+          ]),
+        ),
+  )
+  if (found.length === 0)
+    out.note(
+      `No routines in ${place}. Make one with: jetty routines create ${ofTask ? place : `${place}/<task>`}/<name> --daily 09:00`,
+    )
+}
+
+const overview = (routine: Routine): string =>
+  fields([
+    ['routine', routineText(routine)],
+    ['cadence', cadenceText(keptCadence(routine.cadence))],
+    ['next', routine.paused ? 'paused' : moment(routine.next_run_at)],
+    ['last', routine.last_trajectory_id ? `${moment(routine.last_run_at)}  ${routine.last_trajectory_id}` : '-'],
+    ...(routine.last_skip_reason ? ([['left out', routine.last_skip_reason]] as [string, string][]) : []),
+    ['parameters', JSON.stringify(routine.init_params_overrides)],
+    ['secrets', routine.secret_param_keys.join(', ') || '-'],
+    ['webhook', routine.webhook_url && `${routine.webhook_url}${routine.has_webhook_secret ? ' (signed)' : ''}`],
+    ['overlap', `${routine.overlap}${routine.waiting > 0 ? ` (${routine.waiting} waiting)` : ''}`],
+    ['catch up', routine.catch_up],
+  ])
+
+const show = async ({ client, out }: Session, [place]: [string]): Promise<void> => {
+  const routine = await client.getRoutine({ params: parseRoutine(place) })
+  out.answer(routine, () => overview(routine))
+}
+
+/** What the options of `create` and `update` say in the words of the API. */
+const fieldsOf = (options: ChangeOptions) => ({
+  ...(options.param && { init_params_overrides: assembled(options.param.map(parseAssignment)) }),
+  ...(options.secret && { secret_params: secretsOf(options.secret) }),
+  ...(options.webhook && { webhook_url: options.webhook }),
+  ...(options.webhookSecret !== undefined && {
+    webhook_secret: secretsOf([options.webhookSecret])[options.webhookSecret] ?? null,
+  }),
+  ...(options.overlap && { overlap: options.overlap }),
+  ...(options.catchUp && { catch_up: options.catchUp }),
+})
+
+const create = async (
+  { client, out }: Session,
+  [place]: [string],
+  options: ChangeOptions & { paused?: boolean },
+): Promise<void> => {
+  const { name, ...params } = parseRoutine(place)
+  const body = { name, cadence: requireCadence(options), ...fieldsOf(options), ...(options.paused && { paused: true }) }
+  const routine = await client.createRoutine({ params, body })
+  out.answer(routine, () => overview(routine))
+}
+
+interface UpdateOptions extends Omit<ChangeOptions, 'webhook'> {
+  params?: boolean
+  secrets?: boolean
+  webhook?: string | boolean
+}
+
+const update = async ({ client, out }: Session, [place]: [string], options: UpdateOptions): Promise<void> => {
+  const { webhook, ...rest } = options
+  const cadence = cadenceOf(options)
+  const body = {
+    ...(cadence && { cadence }),
+    ...fieldsOf({ ...rest, ...(typeof webhook === 'string' && { webhook }) }),
+    ...(options.params === false && { init_params_overrides: {} }),
+    ...(options.secrets === false && { secret_params: null }),
+    ...(webhook === false && { webhook_url: null }),
+  }
+  const routine = await client.updateRoutine({ params: parseRoutine(place), body })
+  out.answer(routine, () => overview(routine))
+}
+
+const run = async (
+  session: Session,
+  [place]: [string],
+  options: { wait?: boolean; follow?: boolean },
+): Promise<void> => {
+  const { client, out } = session
+  const { name, ...task } = parseRoutine(place)
+  const started = await client.runRoutineNow({ params: { ...task, name } })
+  const at = { ...task, trajectory_id: started.trajectory_id }
+  if (options.wait || options.follow) {
+    out.note(pc.dim(placeText(at)))
+    return showEnd(session, await followRun(session, at, options.follow ?? false))
+  }
+  out.answer(started, () => placeText(at))
+  out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))
+}
+
+const runs = async ({ client, out }: Session, [place]: [string], { limit }: { limit: number }): Promise<void> => {
+  const at = parseRoutine(place)
+  const { trajectories } = await client.listRoutineRuns({ params: at, query: { limit } })
+  const rows = trajectories as unknown as Trajectory[]
+  out.answer(rows, () => (rows.length === 0 ? '' : runTable(rows)))
+  if (rows.length === 0) out.note(`${routineText(at)} has not run yet.`)
+}
+
+const remove = async ({ client, out }: Session, [place]: [string], { yes }: { yes?: boolean }): Promise<void> => {
+  const at: RoutinePlace = parseRoutine(place)
+  await client.getRoutine({ params: at }) // what is not there needs no question
+  await confirm(`This deletes the routine ${routineText(at)}.`, yes)
+  const answer = await client.deleteRoutine({ params: at })
+  out.answer(answer, () => `Deleted ${routineText(at)}`)
+}
