@@ -40,6 +40,8 @@ export interface ActivityContext {
   step: {
     name: string
     seq: number
+    /** 1-based turn of the loop that it stands in; 1 outside of loops. */
+    turn: number
     attempt: number
     /** First start of this step, a crash in between included. */
     started: Date
@@ -171,6 +173,8 @@ export type ReadValue = { found: true; value: Json } | { found: false; reason: s
 /** Old spellings of a parameter, taken with a warning when the right one is absent: `.meta({ aliases: [...] })`. */
 export interface ParameterMeta {
   aliases?: string[]
+  /** What is given where a path leads to nothing or to null. */
+  missing?: Json
 }
 
 export interface Activity {
@@ -200,6 +204,8 @@ export interface Activity {
   asks: { kind: ModelKind; provider?: string } | undefined
   /** Its outputs follow from its parameters alone: it touches nothing else, and a replay executes it. */
   pure: boolean
+  /** Its outputs say which step comes next: `branch` of a branch, `done` of a loop's counter. */
+  steers: 'branch' | 'loop' | undefined
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
   timeoutSeconds: number | undefined
   run(parameters: Record<string, Json>, context: ActivityContext): Promise<ActivityResult>
@@ -214,6 +220,7 @@ type Optional =
   | 'secret'
   | 'asks'
   | 'pure'
+  | 'steers'
   | 'timeoutSeconds'
 
 /** Declares an activity: validation, `GET /step-templates`, forms and the reference page all follow from this. */
@@ -235,6 +242,7 @@ export const activity = <Parameters extends z.ZodObject>(
   secret: [],
   asks: undefined,
   pure: false,
+  steers: undefined,
   timeoutSeconds: undefined,
   ...definition,
   run: definition.run as Activity['run'],

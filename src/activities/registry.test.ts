@@ -54,9 +54,11 @@ describe.each([...builtinActivities.values()].map((each) => [each.name, each] as
   })
 })
 
-it('has every activity of the contract, sections 5.1, 5.2, 5.4 and 5.5, and sleep', () => {
+it('has every activity of the contract, sections 5.1 to 5.5, and more for control', () => {
   expect([...builtinActivities.keys()].sort()).toEqual([
     'add_image_metadata',
+    'conditional_branch',
+    'conditional_step',
     'download_image',
     'extract_from_trajectories',
     'gemini_image_generator',
@@ -66,6 +68,8 @@ it('has every activity of the contract, sections 5.1, 5.2, 5.4 and 5.5, and slee
     'litellm_embeddings',
     'litellm_image_generation',
     'litellm_vision',
+    'loop_counter',
+    'number_sequence_generator',
     'read_text_file',
     'read_uploaded_file',
     'replicate_run',

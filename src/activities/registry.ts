@@ -2,8 +2,11 @@ import type { Activity, ActivityRegistry } from './activity.ts'
 import { geminiPrompt } from './chat/gemini-prompt.ts'
 import { litellmChat } from './chat/litellm-chat.ts'
 import { litellmVision } from './chat/litellm-vision.ts'
+import { conditionalBranch, conditionalStep } from './control/conditional-branch.ts'
 import { extractFromTrajectories } from './control/extract-from-trajectories.ts'
 import { listEmitAwait } from './control/list-emit-await.ts'
+import { loopCounter } from './control/loop-counter.ts'
+import { numberSequenceGenerator } from './control/number-sequence-generator.ts'
 import { runWorkflow } from './control/run-workflow.ts'
 import { sleep } from './control/sleep.ts'
 import { waitForApproval } from './control/wait-for-approval.ts'
@@ -31,6 +34,8 @@ import { textTemplate } from './text/text-template.ts'
 const all: Activity[] = [
   addImageMetadata,
   downloadImage,
+  conditionalBranch,
+  conditionalStep,
   evaluationSubjects,
   extractFromTrajectories,
   geminiImageGenerator,
@@ -43,6 +48,8 @@ const all: Activity[] = [
   litellmVision,
   readTextFile,
   readUploadedFile,
+  loopCounter,
+  numberSequenceGenerator,
   replicateRun,
   replicateText2Image,
   replicateText2Video,

@@ -32,6 +32,7 @@ interface TestOptions {
   files?: Record<string, TestFile>
   env?: Record<string, string>
   started?: Date
+  turn?: number
   fetch?: ActivityContext['fetch']
   /** What answers in the place of every chat model. */
   models?: (...asked: Parameters<StepModels['chat']>) => ModelAnswer | Promise<ModelAnswer>
@@ -77,6 +78,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
     step: {
       name: 'step',
       seq: 0,
+      turn: options.turn ?? 1,
       attempt: 1,
       started: options.started ?? new Date('2026-01-01T00:00:00Z'),
       timeLimitSeconds: 600,
@@ -118,6 +120,8 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       modelFileBytes: 20 * 1024 * 1024,
       mediaFiles: 32,
       geminiImageModel: 'gemini-2.5-flash-image',
+      loopTurns: 1_000,
+      sequenceNumbers: 100_000,
       ...options.settings,
     },
     fetch: options.fetch ?? (() => Promise.reject(new AppError('network_failed', 'no network in this test'))),

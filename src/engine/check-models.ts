@@ -1,8 +1,9 @@
 import { AppError } from '../lib/errors.ts'
 import type { NamedModel } from '../model/model-calls.ts'
 import { reservedStepNames } from '../model/workflow.ts'
+import { type Binding, readsOf } from './bindings.ts'
 import type { EngineContext, LiveRun } from './context.ts'
-import { type Binding, type ProgramStep, readsOf } from './program.ts'
+import type { ProgramStep } from './program.ts'
 import { givenBy, type Scope } from './resolve.ts'
 
 type Beginning = Pick<LiveRun, 'program' | 'collectionId' | 'initParams' | 'environment'>

@@ -6,6 +6,7 @@ import type { ModelCalls } from '../model/model-calls.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { FoundResult, ResultKey } from '../store/step-results.ts'
+import type { Course } from './course.ts'
 import type { Decisions } from './decisions.ts'
 import type { Environment } from './environment.ts'
 import type { FanOuts } from './fan-out.ts'
@@ -14,6 +15,7 @@ import type { ModelRules } from './model-rules.ts'
 import type { Program, ProgramStep } from './program.ts'
 import type { RunLabels } from './run-labels.ts'
 import type { Slots } from './slots.ts'
+import type { StandingRecord } from './standing.ts'
 import type { SuspectGates } from './suspects.ts'
 
 export interface EngineLimits {
@@ -23,6 +25,10 @@ export interface EngineLimits {
   /** Work of one run in all; waiting does not count. */
   runTimeoutSeconds: number
   maxOutputBytes: number
+  /** Steps of one run that are carried out side by side. */
+  parallelSteps: number
+  /** Tries of one step that its options may ask for. */
+  stepAttempts: number
   maxLabelsPerRun: number
   /** Runs that one step may start. */
   maxFanOut: number
@@ -58,6 +64,8 @@ export interface EngineContext {
   beatenMs: number
   /** Fires when the process stops taking steps. */
   stopping: AbortSignal
+  /** All records of a run that has branches, loops, or steps side by side. */
+  standingRecords(runKey: string, program: Program): Promise<StandingRecord[]>
   /** Records of earlier steps, read back from storage. */
   results(runKey: string, seq: number): Promise<StepResult | undefined>
   /** A completed result that was made from the same, for steps with `options.cache`. */
@@ -94,6 +102,12 @@ export interface LiveRun {
   /** Which attempt of that step comes, and when the step started first, if it has. */
   attempt: number
   started: Date | undefined
+  /** What branches and loops have decided, where there are some; or which steps that run side by side have ended. */
+  course: Course | undefined
+  /** Steps that run side by side and had begun when the run was taken over, by their index. */
+  begun: Map<number, { attempt: number; started: Date }> | undefined
+  /** Of steps that run side by side: how many are being carried out. */
+  underWay: number
   /** See work-time.ts. */
   workMs: number
   working: number

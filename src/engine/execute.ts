@@ -12,19 +12,30 @@ import { issueText } from '../lib/issue-text.ts'
 import { isObject } from '../lib/json-object.ts'
 import type { LiveRun, Place } from './context.ts'
 import type { ProgramStep } from './program.ts'
+import type { Retry } from './step-options.ts'
 
 /** Tries of one step while its failures are of the kind that trying again can help. */
 const mostTries = 3
 const firstBackoffMs = 500
 const longestBackoffMs = 60_000
 
+/** Ends a wait of this length or more within the slot; shorter ones are not worth giving it up. */
+const restFromMs = 1_000
+
 export interface Execution {
   run: LiveRun
   place: Place
   parameters: Record<string, unknown>
-  /** Seconds; reaching it fails the step. */
-  timeLimit: { seconds: number; of: 'step' | 'run' }
+  timeLimit: TimeLimit
+  /** Waits, holding no slot; rejects when the signal fires, and where no time for work is left. */
+  rest(milliseconds: number, signal: AbortSignal): Promise<void>
   context(attempt: number, signal: () => AbortSignal): ActivityContext
+}
+
+/** Reaching it fails the step: all its tries and the pauses between them, what is left to the run, or one try. */
+export interface TimeLimit {
+  seconds: number
+  of: 'step' | 'run' | 'try'
 }
 
 /** The parameters as the activity declares them: defaults filled in, types checked. Errors name step and parameter. */
@@ -62,28 +73,47 @@ export class Interrupted extends AppError {
   }
 }
 
+/** Nothing more of the run is carried out, whatever the step's options say. */
+export class RunOutOfTime extends AppError {
+  constructor() {
+    super('timed_out', 'The run used up its time for work', {
+      hint: 'Split the workflow, or raise JETTY_RUN_TIMEOUT_SECONDS.',
+    })
+  }
+}
+
 /**
  * Runs one step's activity until it gives outputs, asks to wait, or fails for good. Failures that may pass are tried
  * again here, with the same idempotency key. Interrupting the run or reaching the time limit fires the signal and
  * ends this at once, whether or not the activity listens.
  */
 export const executeActivity = async (execution: Execution): Promise<ActivityResult> => {
-  const { run, place, timeLimit } = execution
-  const { step } = place
-  const parameters = checkParameters(step, execution.parameters)
+  const { place, timeLimit } = execution
+  const parameters = checkParameters(place.step, execution.parameters)
+  const attempts = (over: LazyAbort) => tryAgain(execution, parameters, over)
+  if (timeLimit.of === 'try') return interruptible(execution, undefined, attempts)
+  return interruptible(execution, timeLimit, attempts)
+}
+
+/** Ends something that goes on for the step when its run is interrupted, or its time is over. */
+const interruptible = async <T>(
+  { run, place }: Execution,
+  limit: TimeLimit | undefined,
+  work: (over: LazyAbort) => Promise<T>,
+): Promise<T> => {
   const over = lazyAbort()
   let timer: NodeJS.Timeout | undefined
   let interrupt = () => {}
-  const outcome = new Promise<ActivityResult>((resolve, reject) => {
+  const outcome = new Promise<T>((resolve, reject) => {
     const stop = (reason: AppError) => {
       reject(reason)
       over.abort()
     }
-    timer = setTimeout(() => stop(timedOut(step, timeLimit)), timeLimit.seconds * 1000)
-    interrupt = () => stop(new Interrupted(step.name))
+    if (limit) timer = setTimeout(() => stop(timedOut(place.step, limit)), limit.seconds * 1000)
+    interrupt = () => stop(new Interrupted(place.name))
     run.interrupts.add(interrupt)
-    if (run.requested) interrupt()
-    attempts(execution, parameters, over).then(resolve, reject)
+    if (run.requested || run.failure) interrupt()
+    work(over).then(resolve, reject)
   })
   try {
     return await outcome
@@ -93,8 +123,14 @@ export const executeActivity = async (execution: Execution): Promise<ActivityRes
   }
 }
 
+interface LazyAbort {
+  isAborted(): boolean
+  signal(): AbortSignal
+  abort(): void
+}
+
 /** Most activities never look at their signal: it is made for the first that does. */
-const lazyAbort = () => {
+const lazyAbort = (): LazyAbort => {
   let controller: AbortController | undefined
   let aborted = false
   return {
@@ -111,35 +147,62 @@ const lazyAbort = () => {
   }
 }
 
-const timedOut = (step: ProgramStep, limit: Execution['timeLimit']): AppError =>
-  limit.of === 'step'
-    ? new AppError('timed_out', `Step '${step.name}' timed out after ${limit.seconds} s`, {
-        hint: 'Raise timeout_sec of the step, or JETTY_STEP_TIMEOUT_SECONDS.',
-      })
-    : new AppError('timed_out', 'The run used up its time for work', {
-        hint: 'Split the workflow, or raise JETTY_RUN_TIMEOUT_SECONDS.',
-      })
+const timedOut = (step: ProgramStep, { seconds, of }: TimeLimit): AppError => {
+  if (of === 'run') return new RunOutOfTime()
+  const hint =
+    of === 'try'
+      ? 'Raise options.timeout_sec of the step.'
+      : 'Raise timeout_sec of the step, or JETTY_STEP_TIMEOUT_SECONDS.'
+  return new AppError('timed_out', `Step '${step.name}' timed out after ${seconds} s`, { hint })
+}
 
-const attempts = async (
+const tryAgain = async (
   execution: Execution,
   parameters: Record<string, unknown>,
-  over: ReturnType<typeof lazyAbort>,
+  over: LazyAbort,
 ): Promise<ActivityResult> => {
-  const { step } = execution.place
+  const { place } = execution
+  const { step } = place
   for (let tries = 1; ; tries++) {
     try {
-      const result = await step.activity.run(parameters, execution.context(execution.place.attempt, over.signal))
+      const result = await oneTry(execution, parameters, over)
       if (isWait(result) || isObject(result)) return result
       throw new AppError('activity_failed', `Activity ${step.activity.name} gave no object as outputs`)
     } catch (thrown) {
       const error = asStepError(thrown)
-      if (!error.retryable || tries >= mostTries || over.isAborted()) throw error
-      const backoff = firstBackoffMs * 4 ** (tries - 1) * (0.8 + Math.random() * 0.4)
-      const milliseconds = Math.min((error.retryAfterSeconds ?? 0) * 1000 || backoff, longestBackoffMs)
-      await delay(milliseconds, undefined, { signal: over.signal() })
-      execution.place.attempt++
+      if (over.isAborted() || !isWorthATry(step, error, tries, place.attempt)) throw error
+      const milliseconds = pauseBefore(step.options.retry, tries, error)
+      if (step.options.retry || milliseconds >= restFromMs) await execution.rest(milliseconds, over.signal())
+      else await delay(milliseconds, undefined, { signal: over.signal() })
+      place.attempt++
     }
   }
+}
+
+const oneTry = (
+  execution: Execution,
+  parameters: Record<string, unknown>,
+  over: LazyAbort,
+): Promise<ActivityResult> => {
+  const { place, timeLimit } = execution
+  const begin = ({ signal }: LazyAbort) => place.step.activity.run(parameters, execution.context(place.attempt, signal))
+  return timeLimit.of === 'try' ? interruptible(execution, timeLimit, begin) : begin(over)
+}
+
+/** With options the tries of all processes count; without them a takeover begins anew. */
+const isWorthATry = ({ options }: ProgramStep, error: AppError, tries: number, attempt: number): boolean => {
+  const { retry } = options
+  if (!retry) return error.retryable && tries < mostTries
+  if (attempt >= retry.maxAttempts) return false
+  return retry.on === undefined ? error.retryable : retry.on === 'all' || retry.on.has(error.code)
+}
+
+/** In ms; a little more or less, so that those who failed together do not come back together. */
+const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError): number => {
+  const longest = retry ? retry.maxSeconds * 1000 : longestBackoffMs
+  const first = retry ? retry.initialSeconds * 1000 : firstBackoffMs
+  const backoff = Math.min(first * (retry?.factor ?? 4) ** (tries - 1), longest) * (0.8 + Math.random() * 0.4)
+  return Math.min((error.retryAfterSeconds ?? 0) * 1000, longestBackoffMs) || backoff
 }
 
 /** Does an activity ask to wait, instead of giving outputs? */

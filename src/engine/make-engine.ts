@@ -28,6 +28,7 @@ import { makeResultReader } from './results.ts'
 import { makeRunLabels } from './run-labels.ts'
 import { readRunSecrets, runSecretsText } from './run-secrets.ts'
 import { makeSlots } from './slots.ts'
+import { makeStandingReader } from './standing.ts'
 import { type StartedRun, type Starter, startRun } from './start.ts'
 import { makeSuspectGates } from './suspects.ts'
 import { makeTakeover } from './takeover.ts'
@@ -62,7 +63,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   }
   const journal = openJournal({ url: database.url, shard, onCommit: tellWatchers })
   const records = openRecordLane({ database, shard: recordShard(digest), spill: options.spill, log })
-  const programs = makePrograms(insistent, options.activities)
+  const programs = makePrograms(insistent, options.activities, options.limits)
   const waiters = makeWaiters(insistent, (runKey) => engine.live.has(runKey))
   const engine: EngineContext = {
     executor,
@@ -85,6 +86,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     environments: makeEnvironments(options),
     beatenMs: performance.now(),
     stopping,
+    standingRecords: makeStandingReader(insistent),
     results: makeResultReader(insistent),
     findResult: makeResultFinder(insistent, options.stepResults),
     decisions: makeDecisions(insistent),

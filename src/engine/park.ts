@@ -8,6 +8,8 @@ import { warningsText } from './step-record.ts'
 
 /** A wait of this length or more leaves memory: the run is parked, and comes back as a queued one. */
 const parkFromMs = 60_000
+/** Longer than this a timer does not run. */
+const longestTimerMs = 2 ** 31 - 1
 
 /** Waits for `until` holding no slot. `over`: record the outputs; otherwise the run has left this process. */
 export const waitUntil = async (work: StepAtWork, until: Date): Promise<'over' | 'parked' | 'released'> => {
@@ -15,15 +17,20 @@ export const waitUntil = async (work: StepAtWork, until: Date): Promise<'over' |
   const left = until.getTime() - Date.now()
   if (left <= 0) return 'over'
   row.wakeMs = until.getTime()
-  if (left >= parkFromMs) return park(work, until.getTime())
+  if (left >= parkFromMs && mayPark(run)) return park(work, until.getTime())
   if (left > 100) void startRow.write().catch(() => {})
   let timer: NodeJS.Timeout | undefined
   let interrupt = () => {}
   const rang = await new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(true), left)
+    const ring = () => {
+      const still = until.getTime() - Date.now()
+      if (still <= 0) resolve(true)
+      else timer = setTimeout(ring, Math.min(still, longestTimerMs))
+    }
+    ring()
     interrupt = () => resolve(false)
     run.interrupts.add(interrupt)
-    if (run.requested || engine.stopping.aborted) resolve(false)
+    if (run.requested || run.failure || engine.stopping.aborted) resolve(false)
   })
   clearTimeout(timer)
   run.interrupts.delete(interrupt)
@@ -32,8 +39,8 @@ export const waitUntil = async (work: StepAtWork, until: Date): Promise<'over' |
   return 'released'
 }
 
-/** Whether no other step of the run is at work here, or waits: then it can leave memory. */
-export const mayPark = (run: LiveRun): boolean => run.working === 0 && run.interrupts.size === 0
+/** Whether no other step of the run is at work here, or waits: then the run can leave memory. */
+export const mayPark = (run: LiveRun): boolean => run.underWay <= 1
 
 /** Writes down what the step waits for, and leaves the run to whoever wakes it. */
 export const park = async (work: StepAtWork, wakeMs: number | null): Promise<'parked'> => {

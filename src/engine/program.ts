@@ -1,27 +1,11 @@
-import { z } from 'zod'
-import type { Activity, ActivityRegistry, ParameterMeta } from '../activities/activity.ts'
+import type { Activity, ActivityRegistry } from '../activities/activity.ts'
 import { isObject } from '../lib/json-object.ts'
-import { nearest } from '../lib/nearest.ts'
 import { reservedStepNames, stepNamePattern, type Workflow } from '../model/workflow.ts'
+import { type Binding, bindParameters, readsOf } from './bindings.ts'
+import { type Flow, flowOf, isParallel, topological, type WrittenStep } from './flow.ts'
 import type { Path } from './paths.ts'
-import {
-  literalUnlessPath,
-  nestedObject,
-  pathsOf,
-  type Report,
-  type Roots,
-  reference,
-  type Source,
-  staticValue,
-} from './source.ts'
-
-/** One parameter of a step: `source` first, `fallback` when it leads to nothing. */
-export interface Binding {
-  parameter: string
-  source: Source
-  fallback: Source | undefined
-  required: boolean
-}
+import type { Report, Roots } from './source.ts'
+import { compileOptions, type StepOptions } from './step-options.ts'
 
 export interface ProgramStep {
   /** Its place in the program. */
@@ -33,10 +17,21 @@ export interface ProgramStep {
   bindings: Binding[]
   /** Names of the steps it refers to, in order, and what `depends_on` adds. */
   dependsOn: string[]
-  /** Time limit written in the config; seconds. */
+  /** Time limit of all its tries, written in the config; seconds. */
   timeoutSeconds: number | undefined
+  options: StepOptions
   warnings: string[]
   usesEnvironment: boolean
+  /** It stands in `steps`; else it is carried out only where a branch leads to it. */
+  isListed: boolean
+  /** Indexes of the branches that lead to it. */
+  decidedBy: number[]
+  /** Of a branch: the indexes of the steps it decides about. */
+  branch: { true: number | undefined; false: number | undefined } | undefined
+  /** Of a step in a loop, its counter included: the indexes of the group's first step and of the counter. */
+  loop: { first: number; counter: number } | undefined
+  /** Where steps run side by side: the indexes of those that must have ended before. */
+  after: number[]
 }
 
 /** A workflow made ready to run. With `problems` it is not run: they say why. */
@@ -49,102 +44,161 @@ export interface Program {
   /** Step → the last step that reads its inputs or outputs: until then they are kept at hand. */
   lastReader: Map<number, number>
   indexOf: Map<string, number>
+  /** Steps that do not depend on one another run side by side. */
+  isParallel: boolean
+  /** It has branches or loops: which step comes next is not told by the last one alone. */
+  isSteered: boolean
+}
+
+/** What of the server's settings a workflow is held against. */
+export interface ProgramLimits {
+  /** Tries of one step that its options may ask for. */
+  stepAttempts: number
 }
 
 const sections = new Set(['inputs', 'outputs', 'config', 'status', 'error'])
-/** Keys of a step config that are the engine's own. */
-const engineKeys = new Set(['activity', 'depends_on', 'options', 'timeout_sec'])
 
 /** The activity's texts for a workflow that names one the server does not have; clients know this sentence. */
 export const noActivity = (activity: string): string => `No step registered for '${activity}'`
 
+/** The name in the workflow of a recorded step: turn n ≥ 2 of `x` in a loop is recorded as `x__n`. */
+export const nameInWorkflow = (recorded: string, has: (name: string) => boolean): string => {
+  if (has(recorded)) return recorded
+  const base = recorded.replace(/__\d+$/, '')
+  return has(base) ? base : recorded
+}
+
 /** Turns a workflow into a program; never throws: what is wrong with it is listed in `problems`. */
-export const compileWorkflow = (workflow: Workflow, activities: ActivityRegistry): Program => {
+export const compileWorkflow = (
+  workflow: Workflow,
+  activities: ActivityRegistry,
+  limits: ProgramLimits = { stepAttempts: Number.MAX_SAFE_INTEGER },
+): Program => {
   const problems: string[] = []
+  const report: Report = (problem) => problems.push(problem)
   const configs = workflow.step_configs ?? {}
-  const names = workflow.steps ?? []
-  const indexOf = new Map<string, number>()
-  names.forEach((name, index) => {
+  const listed = checkNames(workflow.steps ?? [], report)
+  const parallel = isParallel(workflow, report)
+  const flow = flowOf(listed, configs, finder(configs, activities, report), report)
+  if (parallel && flow.loops.size > 0) {
+    report(
+      `Step '${[...flow.loops.keys()][0]}': there are no loops where steps run side by side ("execution": "parallel")`,
+    )
+  }
+  const written = flow.steps
+  const position = new Map(written.map(({ name }, index) => [name, index]))
+  const isThere = (name: string) => position.has(name) || listed.includes(name) // of those it is said why they are not
+  const rootsOf = parallel ? anyOther(position, isThere) : upTo(position, flow, isThere)
+  const compiled = written.map((step, index) => compileStep(step, index, rootsOf(index), { position, limits, report }))
+  if (!parallel) refuseWayBack(flow, position, report)
+  const steps = parallel ? sideBySide(compiled, flow, report) : compiled
+  const indexOf = new Map(steps.map(({ name, index }) => [name, index]))
+  steer(steps, flow, indexOf)
+  return {
+    steps,
+    askingSteps: steps.filter(({ activity }) => activity.asks),
+    initParams: workflow.init_params ?? {},
+    problems,
+    lastReader: lastReaders(steps, indexOf, parallel),
+    indexOf,
+    isParallel: parallel,
+    isSteered: flow.branches.size > 0 || flow.loops.size > 0,
+  }
+}
+
+/** The listed names, each once. */
+const checkNames = (names: string[], report: Report): string[] => {
+  const seen = new Set<string>()
+  for (const name of names) {
     if (!stepNamePattern.test(name) || reservedStepNames.includes(name)) {
-      problems.push(
+      report(
         `Step name '${name}' is not allowed: expected a letter or underscore, then letters, digits, '_' or '-', at most 64, and neither init_params nor env`,
       )
     }
-    if (indexOf.has(name)) problems.push(`Step '${name}' is listed twice in steps`)
-    else indexOf.set(name, index)
-  })
-
-  const steps: ProgramStep[] = []
-  names.forEach((name, index) => {
-    const config = Object.hasOwn(configs, name) ? configs[name] : undefined
-    if (!isObject(config)) {
-      problems.push(`Step '${name}' has no entry in step_configs`)
-      return
-    }
-    const activity = typeof config.activity === 'string' ? activities.get(config.activity) : undefined
-    if (!activity) {
-      problems.push(
-        typeof config.activity === 'string' ? noActivity(config.activity) : `Step '${name}' names no activity`,
-      )
-      return
-    }
-    const report: Report = (problem) => problems.push(`Step '${name}': ${problem}`)
-    steps.push(compileStep(name, index, config, activity, rootsBefore(index, indexOf), indexOf, report))
-  })
-
-  const lastReader = new Map<number, number>()
-  for (const step of steps) {
-    for (const root of step.bindings.flatMap(readsOf).map((path) => path.root)) {
-      const index = indexOf.get(root)
-      if (index !== undefined) lastReader.set(index, step.index)
-    }
+    if (seen.has(name)) report(`Step '${name}' is listed twice in steps`)
+    seen.add(name)
   }
-  const askingSteps = steps.filter(({ activity }) => activity.asks)
-  return { steps, askingSteps, initParams: workflow.init_params ?? {}, problems, lastReader, indexOf }
+  return [...seen]
 }
 
-export const readsOf = (binding: Binding): Path[] => [
-  ...pathsOf(binding.source),
-  ...(binding.fallback ? pathsOf(binding.fallback) : []),
-]
+const finder =
+  (configs: Record<string, unknown>, activities: ActivityRegistry, report: Report) =>
+  (name: string): Omit<WrittenStep, 'isListed'> | undefined => {
+    const config = Object.hasOwn(configs, name) ? configs[name] : undefined
+    if (!isObject(config)) {
+      report(`Step '${name}' has no entry in step_configs`)
+      return undefined
+    }
+    const activity = typeof config.activity === 'string' ? activities.get(config.activity) : undefined
+    if (activity) return { name, config, activity }
+    report(typeof config.activity === 'string' ? noActivity(config.activity) : `Step '${name}' names no activity`)
+    return undefined
+  }
 
-/** What the step at `index` may refer to: init_params, env, and the steps before it. */
-const rootsBefore = (index: number, indexOf: Map<string, number>): Roots => ({
-  known: (root) => reservedStepNames.includes(root) || (indexOf.get(root) ?? index) < index,
-  problem(path) {
-    if (reservedStepNames.includes(path.root)) return undefined
-    const target = indexOf.get(path.root)
-    if (target === undefined) return `unknown reference '${path.text}': there is no step '${path.root}'`
-    if (target === index) return `'${path.text}' refers to the step itself`
-    if (target > index) return `'${path.text}' refers to a step that runs later`
-    const first = path.segments[0]
-    return first && !(first.kind === 'name' && sections.has(first.name))
-      ? `unknown reference '${path.text}': after a step's name expected one of ${[...sections].join(', ')}`
-      : undefined
-  },
-})
+type RootsOf = (index: number) => Roots
+
+/** A step may refer to those before it, and in a loop to all of its group: to what they were in the turn before. */
+const upTo = (position: Map<string, number>, { loops }: Flow, isThere: (name: string) => boolean): RootsOf => {
+  const loopOf = new Map([...loops].flatMap(([counter, group]) => [counter, ...group].map((name) => [name, counter])))
+  const names = [...position.keys()]
+  return (index) => {
+    const own = loopOf.get(names[index] ?? '')
+    const isInLoop = (root: string) => own !== undefined && loopOf.get(root) === own
+    return {
+      known: (root) => reservedStepNames.includes(root) || (position.get(root) ?? index) < index || isInLoop(root),
+      problem(path) {
+        if (reservedStepNames.includes(path.root)) return undefined
+        const target = position.get(path.root)
+        if (target === undefined) return isThere(path.root) ? undefined : unknownStep(path)
+        if (!isInLoop(path.root)) {
+          if (target === index) return `'${path.text}' refers to the step itself`
+          if (target > index) return `'${path.text}' refers to a step that runs later`
+        }
+        return wrongSection(path)
+      },
+    }
+  }
+}
+
+/** Side by side the order follows from what refers to what: every other step may be named. */
+const anyOther =
+  (position: Map<string, number>, isThere: (name: string) => boolean): RootsOf =>
+  (index) => ({
+    known: (root) => reservedStepNames.includes(root) || (position.has(root) && position.get(root) !== index),
+    problem(path) {
+      if (reservedStepNames.includes(path.root)) return undefined
+      const target = position.get(path.root)
+      if (target === undefined) return isThere(path.root) ? undefined : unknownStep(path)
+      return target === index ? `'${path.text}' refers to the step itself` : wrongSection(path)
+    },
+  })
+
+const unknownStep = ({ root, text }: Path): string => `unknown reference '${text}': there is no step '${root}'`
+
+const wrongSection: Roots['problem'] = ({ segments: [first], text }) =>
+  first && !(first.kind === 'name' && sections.has(first.name))
+    ? `unknown reference '${text}': after a step's name expected one of ${[...sections].join(', ')}`
+    : undefined
+
+interface Compiling {
+  position: Map<string, number>
+  limits: ProgramLimits
+  report: Report
+}
 
 const compileStep = (
-  name: string,
+  { name, config, activity, isListed }: WrittenStep,
   index: number,
-  config: Record<string, unknown>,
-  activity: Activity,
   roots: Roots,
-  indexOf: Map<string, number>,
-  report: Report,
+  { position, limits, report: reportOf }: Compiling,
 ): ProgramStep => {
+  const report: Report = (problem) => reportOf(`Step '${name}': ${problem}`)
   const warnings: string[] = []
-  const written = new Map<string, Written>()
-  for (const [key, value] of Object.entries(config)) {
-    if (engineKeys.has(key) && !Object.hasOwn(activity.parameters.shape, key)) continue
-    if (key === '__proto__') continue
-    place(written, sourceOf(key, value, activity, rootsFor(key, config, activity, roots), report))
-  }
-  const bindings = bind(written, activity, warnings)
+  const bindings = bindParameters(config, activity, roots, report, warnings)
   const paths = bindings.flatMap(readsOf)
   const listed = Array.isArray(config.depends_on) ? config.depends_on : []
   for (const other of listed) {
-    if (typeof other !== 'string' || (indexOf.get(other) ?? index) >= index) {
+    if (typeof other !== 'string' || !position.has(other) || !roots.known(other)) {
       report(`depends_on names ${JSON.stringify(other)}, which is no step before this one`)
     }
   }
@@ -156,110 +210,82 @@ const compileStep = (
     config,
     activity,
     bindings,
-    dependsOn: [...new Set(dependsOn)].filter((root) => indexOf.has(root)),
+    dependsOn: [...new Set(dependsOn)].filter((root) => position.has(root)),
     timeoutSeconds: typeof timeout === 'number' && timeout > 0 ? timeout : undefined,
+    options: compileOptions(config.options, limits, report, warnings),
     warnings,
     usesEnvironment: paths.some((path) => path.root === 'env'),
+    isListed,
+    decidedBy: [],
+    branch: undefined,
+    loop: undefined,
+    after: [],
   }
 }
 
-/** A `{{name}}` that the step itself gives a value for is its own placeholder, even if a step is called so. */
-const rootsFor = (key: string, config: Record<string, unknown>, activity: Activity, roots: Roots): Roots => {
-  const given = [
-    activity.takesAnyParameter ? config : {},
-    ...[config.variables, config.user_prompt_params].filter(isObject),
-  ]
-  const own = (root: string) => [root, `${root}_path`].some((name) => given.some((one) => Object.hasOwn(one, name)))
-  return key.endsWith('_path') || key.endsWith('_path_expr')
-    ? roots
-    : { known: (root) => roots.known(root) && !own(root), problem: roots.problem }
-}
-
-interface Written {
-  byPath?: Source
-  byValue?: Source
-}
-
-interface Placed {
-  target: string
-  byPath: boolean
-  source: Source
-}
-
-/** The rules in their order: which parameter a key speaks of, and how its value is read. */
-const sourceOf = (key: string, value: unknown, activity: Activity, roots: Roots, report: Report): Placed => {
-  const declared = (name: string) => Object.hasOwn(activity.parameters.shape, name)
-  if (key.endsWith('_path') && declared(key)) {
-    return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
-  }
-  if (key.endsWith('_path_expr')) {
-    const path = key.slice(0, -5)
-    const target = declared(path) ? path : key.slice(0, -10)
-    return { target, byPath: true, source: reference(value, roots, report) }
-  }
-  if (key.endsWith('_path')) return { target: key.slice(0, -5), byPath: true, source: reference(value, roots, report) }
-  if (activity.literal.includes(key)) return { target: key, byPath: false, source: { kind: 'value', value } }
-  if (activity.nested.includes(key)) return { target: key, byPath: false, source: nestedObject(value, roots, report) }
-  if (activity.pathsInArrays.includes(key) && Array.isArray(value)) {
-    return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
-  }
-  return { target: key, byPath: false, source: staticValue(value, roots, report) }
-}
-
-const place = (written: Map<string, Written>, placed: Placed): void => {
-  const entry = written.get(placed.target) ?? {}
-  if (placed.byPath) entry.byPath = placed.source
-  else entry.byValue = placed.source
-  written.set(placed.target, entry)
-}
-
-/** Old names step in where the right one is absent; what nobody declared is named in a warning. */
-const bind = (written: Map<string, Written>, activity: Activity, warnings: string[]): Binding[] => {
-  const shape = activity.parameters.shape
-  const aliases = aliasesOf(activity)
-  const required = requiredOf(activity)
-  const bindings = new Map<string, Binding>()
-  const add = (parameter: string, { byPath, byValue }: Written) => {
-    bindings.set(parameter, {
-      parameter,
-      source: byPath ?? byValue ?? { kind: 'value', value: undefined },
-      fallback: byPath ? byValue : undefined,
-      required: required.has(parameter),
-    })
-  }
-  for (const [name, entry] of written) if (Object.hasOwn(shape, name)) add(name, entry)
-  for (const [name, entry] of written) {
-    if (Object.hasOwn(shape, name)) continue
-    const target = aliases.get(name)
-    if (target) {
-      warnings.push(`parameter '${name}' is an old name; use '${target}'`)
-      if (!bindings.has(target)) add(target, entry)
-    } else if (activity.takesAnyParameter) add(name, entry)
-    else {
-      const guess = nearest(name, Object.keys(shape))
-      warnings.push(`unknown parameter '${name}'${guess ? `; did you mean '${guess}'?` : ''}`)
+/** One after the other, a branch cannot lead to what has been. */
+const refuseWayBack = ({ branches }: Flow, position: Map<string, number>, report: Report): void => {
+  for (const [name, targets] of branches) {
+    for (const target of [targets.true, targets.false]) {
+      const at = target === undefined ? undefined : position.get(target)
+      if (at === undefined || at > (position.get(name) ?? 0)) continue
+      report(`Step '${name}': it leads to '${target}', which is listed before it; steps are repeated by loop_counter`)
     }
   }
-  return [...bindings.values()]
 }
 
-const requiredByActivity = new WeakMap<Activity, Set<string>>()
-
-/** Parameters that must be given. From the JSON Schema, which knows that an "anything" may still not be absent. */
-const requiredOf = (activity: Activity): Set<string> => {
-  const known = requiredByActivity.get(activity)
-  if (known) return known
-  const schema = z.toJSONSchema(activity.parameters, { io: 'input', unrepresentable: 'any' })
-  const required = new Set(schema.required ?? [])
-  requiredByActivity.set(activity, required)
-  return required
-}
-
-const aliasesOf = (activity: Activity): Map<string, string> => {
-  const aliases = new Map<string, string>()
-  for (const [name, field] of Object.entries(activity.parameters.shape)) {
-    const meta = (field as { meta(): ParameterMeta | undefined }).meta()
-    for (const alias of meta?.aliases ?? []) aliases.set(alias, name)
+/** In the order in which they may begin: a step after what it refers to, and what a branch decides about after it. */
+const sideBySide = (steps: ProgramStep[], { branches }: Flow, report: Report): ProgramStep[] => {
+  const position = new Map(steps.map(({ name }, index) => [name, index]))
+  for (const [name, targets] of branches) {
+    for (const target of new Set([targets.true, targets.false])) {
+      const step = target === undefined ? undefined : steps[position.get(target) ?? -1]
+      if (step && !step.dependsOn.includes(name)) step.dependsOn.push(name)
+    }
   }
-  return aliases
+  const after = steps.map(({ dependsOn }) => dependsOn.map((name) => position.get(name) ?? 0))
+  const names = steps.map(({ name }) => name)
+  const order = topological(names, after, report)
+  const placeOf = new Map(order.map((from, to) => [from, to]))
+  return order.map((from, index) => ({
+    ...(steps[from] as ProgramStep),
+    index,
+    after: (after[from] ?? []).map((other) => placeOf.get(other) ?? 0),
+  }))
+}
+
+/** Tells the steps of a program which branches and loops they have to do with. */
+const steer = (steps: ProgramStep[], { branches, loops }: Flow, indexOf: Map<string, number>): void => {
+  const at = (name: string | undefined) => (name === undefined ? undefined : indexOf.get(name))
+  for (const step of steps) {
+    const targets = branches.get(step.name)
+    if (targets) {
+      step.branch = { true: at(targets.true), false: at(targets.false) }
+      for (const target of new Set([step.branch.true, step.branch.false])) {
+        if (target !== undefined) steps[target]?.decidedBy.push(step.index)
+      }
+    }
+    const group = loops.get(step.name)
+    if (group) {
+      const loop = { first: Math.min(...group.map((name) => at(name) ?? step.index)), counter: step.index }
+      for (let index = loop.first; index <= loop.counter; index++) {
+        const repeated = steps[index]
+        if (repeated) repeated.loop = loop
+      }
+    }
+  }
+}
+
+/** Who reads in a loop may read again, until its counter has ended it. Side by side nothing is dropped before the end. */
+const lastReaders = (steps: ProgramStep[], indexOf: Map<string, number>, parallel: boolean): Map<number, number> => {
+  const lastReader = new Map<number, number>()
+  for (const step of steps) {
+    for (const root of step.bindings.flatMap(readsOf).map((path) => path.root)) {
+      const index = indexOf.get(root)
+      if (index === undefined) continue
+      const last = parallel ? steps.length : (step.loop?.counter ?? step.index)
+      lastReader.set(index, Math.max(last, lastReader.get(index) ?? 0))
+    }
+  }
+  return lastReader
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ActivityRegistry } from '../activities/activity.ts'
 import type { Queries } from '../database/database.ts'
 import type { Workflow } from '../model/workflow.ts'
-import { compileWorkflow, type Program } from './program.ts'
+import { compileWorkflow, type Program, type ProgramLimits } from './program.ts'
 
 /** Text of the definitions kept compiled, in characters; the longest unused go first. */
 const cacheCharacters = 16 * 1024 * 1024
@@ -11,6 +11,7 @@ const cacheCharacters = 16 * 1024 * 1024
 export const makePrograms = (
   database: Queries,
   activities: ActivityRegistry,
+  limits: ProgramLimits,
 ): { of(hash: string): Promise<Program>; compile(text: string): Program } => {
   const cache = new Map<string, { program: Promise<Program>; size: number }>()
   let held = 0
@@ -34,7 +35,7 @@ export const makePrograms = (
     return compile(row?.workflow ?? '{}')
   }
 
-  const compile = (text: string): Program => compileWorkflow(JSON.parse(text) as Workflow, activities)
+  const compile = (text: string): Program => compileWorkflow(JSON.parse(text) as Workflow, activities, limits)
 
   return {
     compile,

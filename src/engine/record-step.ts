@@ -1,5 +1,4 @@
 import { AppError } from '../lib/errors.ts'
-import { stepFailed } from '../model/step-failed.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import { placeValue } from '../store/payloads.ts'
 import { offerResult } from './cached-result.ts'
@@ -8,7 +7,7 @@ import { Fenced } from './journal.ts'
 import type { Entry } from './journal-entry.ts'
 import { noteDivergence } from './replayed-step.ts'
 import type { StepAtWork } from './step.ts'
-import { errorRecord, requestedError, type StepOutcome, warningsText } from './step-record.ts'
+import { errorRecord, failureText, requestedError, type StepOutcome, warningsText } from './step-record.ts'
 
 /** What becomes of the run when a step has gone so: the status it ends with, or undefined where it goes on. */
 export type Conclude = (place: Place, outcome: StepOutcome) => RunStatus | undefined
@@ -45,7 +44,8 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
     const refused = new AppError('activity_failed', `The outputs of step '${place.name}' could not be stored`, {
       cause: error,
     })
-    return recordStep(work, { status: 'failed', outputs: null, error: refused }, conclude)
+    const { continueOnError: goesOn } = place.step.options
+    return recordStep(work, { status: 'failed', outputs: null, error: refused, goesOn }, conclude)
   }
   run.pending = false
   if (entry.end) engine.onEnd(run.key)
@@ -58,12 +58,12 @@ const endOf = (run: LiveRun, end: RunStatus, place: Place, outcome: StepOutcome)
   if (status === 'completed') return { status, error: null }
   if (run.requested || status !== 'failed') return { status, error: requestedError(status) }
   const failure = run.failure ?? { name: place.name, message: outcome.error?.message ?? '' }
-  return { status, error: run.environment.scrub.text(stepFailed(failure.name, failure.message)) }
+  return { status, error: failureText(run, failure) }
 }
 
 /** Keeps what later steps read. */
 const remember = (run: LiveRun, { step }: Place, { row }: StepAtWork, outcome: StepOutcome): void => {
   const { index } = step
-  if ((run.program.lastReader.get(index) ?? -1) <= index) return
+  if (!run.program.lastReader.has(index)) return
   run.results.set(index, { inputs: row.inputs, outputs: outcome.outputs, status: outcome.status, error: row.error })
 }

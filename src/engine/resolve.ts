@@ -1,9 +1,10 @@
 import { asText } from '../lib/as-text.ts'
 import { AppError } from '../lib/errors.ts'
+import type { Binding } from './bindings.ts'
 import type { LiveRun } from './context.ts'
 import { type Path, type Reading, readPath } from './paths.ts'
-import type { Binding, ProgramStep } from './program.ts'
-import { sectionsOf } from './results.ts'
+import type { ProgramStep } from './program.ts'
+import { absenceOf, sectionsOf } from './results.ts'
 import type { Source } from './source.ts'
 
 /** What the roots of paths stand for while one step is resolved. */
@@ -12,6 +13,8 @@ export interface Scope {
   /** `{inputs, outputs, config, status, error}` of an earlier step. */
   step(name: string): unknown
   env(name: string): string | undefined
+  /** Why a step that may be named has nothing to read: it was skipped, or has not run yet. */
+  absence?(name: string): string | undefined
 }
 
 export interface Resolved {
@@ -36,7 +39,12 @@ export const resolveParameters = (
   step: ProgramStep,
   env: Scope['env'] = run.environment.get,
 ): Resolved & { shown: string } => {
-  const scope: Scope = { initParams: run.initParams, step: (name) => sectionsOf(run, name), env }
+  const scope: Scope = {
+    initParams: run.initParams,
+    step: (name) => sectionsOf(run, name),
+    env,
+    absence: (name) => absenceOf(run, name),
+  }
   const { parameters, warnings } = resolveStep(step, scope)
   const visible = step.usesEnvironment
     ? resolveStep(step, { ...scope, env: (name) => (env(name) === undefined ? undefined : '***') }).parameters
@@ -55,9 +63,17 @@ const resolveBinding = (step: ProgramStep, binding: Binding, scope: Scope, warni
   if (binding.fallback) {
     const second = resolveSource(binding.fallback, scope)
     if (second.found && second.value !== null && second.value !== undefined) {
-      warnings.push(`parameter '${binding.parameter}': ${why(first, binding.source)}; its static value is used`)
+      if (!isAbsent(first)) {
+        warnings.push(`parameter '${binding.parameter}': ${why(first, binding.source)}; its static value is used`)
+      }
       return second.value
     }
+  }
+  if (binding.missing !== undefined) {
+    if (!first.found && !isAbsent(first)) {
+      warnings.push(`parameter '${binding.parameter}': ${why(first, binding.source)}; it counts as ${binding.missing}`)
+    }
+    return binding.missing
   }
   if (binding.source.kind === 'value') return binding.source.value
   if (binding.required || (!first.found && insideList(binding.source))) {
@@ -66,7 +82,7 @@ const resolveBinding = (step: ProgramStep, binding: Binding, scope: Scope, warni
       `Step '${step.name}': parameter '${binding.parameter}' ${binding.required ? 'is required, but ' : ''}${why(first, binding.source)}`,
     )
   }
-  if (!first.found && first.path.root !== 'init_params') {
+  if (!first.found && first.path.root !== 'init_params' && !isAbsent(first)) {
     warnings.push(`parameter '${binding.parameter}' is not given: ${why(first, binding.source)}`)
   }
   return undefined
@@ -84,10 +100,16 @@ export const givenBy = ({ source, fallback }: Binding, scope: Scope): unknown =>
 /** Every element of a list of references must lead somewhere. */
 const insideList = (source: Source): boolean => source.kind === 'list'
 
-type Outcome = { found: true; value: unknown } | (Extract<Reading, { found: false }> & { path: Path })
+type Outcome =
+  | { found: true; value: unknown }
+  | (Extract<Reading, { found: false }> & { path: Path; absence: string | undefined })
+
+/** The step was skipped or has not run yet, as the workflow wants it: nobody need be warned. */
+const isAbsent = (outcome: Outcome): boolean => !outcome.found && outcome.absence !== undefined
 
 const why = (outcome: Outcome, source: Source): string => {
   if (!outcome.found) {
+    if (outcome.absence !== undefined) return `'${outcome.path.text}' leads to nothing: ${outcome.absence}`
     return `'${outcome.path.text}' leads to nothing: no '${outcome.segment}' in ${outcome.available}`
   }
   return source.kind === 'path' ? `'${source.path.text}' is null` : 'it is null'
@@ -105,6 +127,7 @@ const resolveSource = (source: Source, scope: Scope): Outcome => {
       const items: unknown[] = []
       for (const item of source.items) {
         const outcome = resolveSource(item, scope)
+        if (!outcome.found && isAbsent(outcome)) continue // of branches, those that were taken
         if (!outcome.found) return outcome
         items.push(outcome.value)
       }
@@ -139,14 +162,17 @@ const follow = (path: Path, scope: Scope): Outcome => {
   if (path.root === 'env') return followEnv(path, scope)
   const root = path.root === 'init_params' ? scope.initParams : scope.step(path.root)
   const reading = readPath(root, path.segments)
-  return reading.found ? reading : { ...reading, path }
+  if (reading.found) return reading
+  return { ...reading, path, absence: scope.absence?.(path.root) }
 }
+
+const unset = "the run's environment (set it in the collection)"
 
 const followEnv = (path: Path, scope: Scope): Outcome => {
   const segment = path.segments[0]
   const name = segment?.kind === 'name' ? segment.name : ''
   const value = path.segments.length === 1 ? scope.env(name) : undefined
   return value === undefined
-    ? { found: false, segment: name, available: "the run's environment (set it in the collection)", path }
+    ? { found: false, segment: name, available: unset, path, absence: undefined }
     : { found: true, value }
 }

@@ -35,11 +35,32 @@ export const makeResultReader = (database: Queries): EngineContext['results'] =>
 
 /** The earlier steps that a step reads and that are not in memory. */
 export const missingResults = (run: LiveRun, step: ProgramStep): number[] =>
-  step.dependsOn.map((name) => run.program.indexOf.get(name) ?? -1).filter((index) => !run.results.has(index))
+  step.dependsOn
+    .map((name) => run.program.indexOf.get(name) ?? -1)
+    .filter((index) => !run.results.has(index) && seqOf(run, index) !== undefined)
+
+/** Where the latest record of a step is; undefined where there is none that has results. */
+const seqOf = ({ course }: LiveRun, index: number): number | undefined => {
+  if (!course) return index
+  const latest = course.latest.get(index)
+  return latest === 'skipped' ? undefined : latest
+}
+
+/** Why a step has nothing that could be read; undefined where it has. */
+export const absenceOf = ({ course, program }: LiveRun, name: string): string | undefined => {
+  const index = program.indexOf.get(name)
+  if (!course || index === undefined) return undefined
+  const latest = course.latest.get(index)
+  return latest === 'skipped'
+    ? `step '${name}' was skipped`
+    : latest === undefined
+      ? `step '${name}' has not run yet`
+      : undefined
+}
 
 /** Brings earlier steps' records back into memory, after a restart. */
 export const loadResults = async (engine: EngineContext, run: LiveRun, indexes: number[]): Promise<void> => {
-  const results = await Promise.all(indexes.map((index) => engine.results(run.key, index)))
+  const results = await Promise.all(indexes.map((index) => engine.results(run.key, seqOf(run, index) ?? -1)))
   indexes.forEach((index, at) => {
     const result = results[at]
     if (result) {
@@ -53,7 +74,11 @@ export const loadResults = async (engine: EngineContext, run: LiveRun, indexes: 
 export const sectionsOf = (run: LiveRun, name: string): unknown => {
   const index = run.program.indexOf.get(name)
   const result = index === undefined ? undefined : run.results.get(index)
-  if (!result || index === undefined) return undefined
+  if (index === undefined) return undefined
+  if (!result) {
+    const isSkipped = run.course?.latest.get(index) === 'skipped'
+    return isSkipped ? { config: run.program.steps[index]?.config ?? {}, status: 'skipped', error: null } : undefined
+  }
   result.value ??= {
     inputs: parse(result.inputs),
     outputs: parse(result.outputs),

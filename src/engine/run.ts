@@ -1,11 +1,14 @@
 import type { RunStatus } from '../model/workflow.ts'
 import type { EngineContext, LiveRun, Place } from './context.ts'
+import { isChosen, passOver, settle } from './course.ts'
+import { endAsRequested, endRun } from './end-run.ts'
 import { Fenced } from './journal.ts'
 import type { LeaseRef } from './journal-entry.ts'
-import type { ProgramStep } from './program.ts'
+import { placeInOrder } from './place.ts'
 import type { Conclude } from './record-step.ts'
+import { runSideBySide } from './side-by-side.ts'
 import { carryOut } from './step.ts'
-import { requestedError, rowOf } from './step-record.ts'
+import { type StepOutcome, skippedRow } from './step-record.ts'
 
 /** How the loop left a run: ended for good, or to be continued by somebody (parked, handed over, taken over). */
 export type RunLeft = RunStatus | 'parked' | 'released' | 'fenced'
@@ -14,7 +17,12 @@ export type RunLeft = RunStatus | 'parked' | 'released' | 'fenced'
 export const carryOn = async (engine: EngineContext, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
   engine.live.set(run.key, run)
   try {
-    return await loop(engine, lease, run)
+    const { problems, isParallel } = run.program
+    if (problems.length > 0) {
+      const error = run.environment.scrub.text(problems.slice(0, 5).join('; '))
+      return await endRun(engine, lease, run, 'failed', error)
+    }
+    return isParallel ? await runSideBySide(engine, lease, run) : await runInOrder(engine, lease, run)
   } catch (error) {
     if (error instanceof Fenced) return 'fenced'
     engine.log.error({ err: error, run: run.trajectoryId }, 'run interrupted; it resumes when its lease is taken again')
@@ -24,32 +32,41 @@ export const carryOn = async (engine: EngineContext, lease: LeaseRef, run: LiveR
   }
 }
 
-const loop = async (engine: EngineContext, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
-  const { steps, problems } = run.program
-  if (problems.length > 0) {
-    return end(engine, lease, run, 'failed', run.environment.scrub.text(problems.slice(0, 5).join('; ')))
+/** One step after the other. */
+const runInOrder = async (engine: EngineContext, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
+  const { steps } = run.program
+  let next = run.next
+  /** Where the run goes is known before its record is made: the last one carries the end. */
+  const conclude: Conclude = (place, outcome) => {
+    if (outcome.status !== 'completed' && !outcome.goesOn) return outcome.status
+    next = after(run, place, outcome)
+    return next < steps.length ? undefined : 'completed'
   }
-  const conclude: Conclude = ({ step }, { status }) =>
-    status !== 'completed' ? status : step.index === steps.length - 1 ? 'completed' : undefined
   for (let step = steps[run.next]; step; step = steps[run.next]) {
-    if (run.requested) return endAsRequested(engine, lease, run, step)
+    const place = placeInOrder(run, step)
+    if (run.requested) return endAsRequested(engine, lease, run, [place])
     if (engine.stopping.aborted) return 'released'
-    const recorded = await carryOut(engine, lease, run, placeOf(run, step), conclude)
-    if (typeof recorded === 'string') return recorded
-    if (recorded.end) return recorded.end
-    moveOn(run, step.index + 1)
+    if (run.course && !isChosen(run.course, step)) {
+      await engine.journal.add({ lease, step: skippedRow(run, place) })
+      next = after(run, place, { status: 'skipped', outputs: null })
+      run.results.delete(step.index)
+    } else {
+      const recorded = await carryOut(engine, lease, run, place, conclude)
+      if (typeof recorded === 'string') return recorded
+      if (recorded.end) return recorded.end
+      run.deaths = 0
+    }
+    moveOn(run, next)
   }
-  return end(engine, lease, run, 'completed', null)
+  return endRun(engine, lease, run, 'completed', null)
 }
 
-const placeOf = (run: LiveRun, step: ProgramStep): Place => ({
-  step,
-  seq: run.seq,
-  name: step.name,
-  turn: 1,
-  attempt: run.attempt,
-  started: run.started,
-})
+/** The index of the step that comes after one that went so. */
+const after = (
+  { program, course }: LiveRun,
+  { step, seq }: Place,
+  { status, outputs }: Pick<StepOutcome, 'outputs'> & { status: StepOutcome['status'] | 'skipped' },
+): number => (course ? passOver(program, course, settle(course, step, { seq, status, outputs })) : step.index + 1)
 
 /** To the next step. What nobody reads any more is dropped. */
 const moveOn = (run: LiveRun, next: number): void => {
@@ -59,37 +76,4 @@ const moveOn = (run: LiveRun, next: number): void => {
   run.seq++
   run.attempt = 1
   run.started = undefined
-  run.deaths = 0
-}
-
-const end = async (
-  engine: EngineContext,
-  lease: LeaseRef,
-  run: LiveRun,
-  status: RunStatus,
-  error: string | null,
-): Promise<RunStatus> => {
-  await engine.journal.add({ lease, end: { runKey: run.key, status, error, endedMs: Date.now() } })
-  engine.onEnd(run.key)
-  return status
-}
-
-/** A start row that a dead owner left behind is closed together with the run. */
-const endAsRequested = async (
-  engine: EngineContext,
-  lease: LeaseRef,
-  run: LiveRun,
-  step: ProgramStep,
-): Promise<RunStatus> => {
-  const status = run.requested ?? 'cancelled'
-  if (!run.started) return end(engine, lease, run, status, requestedError(status))
-  const now = Date.now()
-  const row = rowOf(run, placeOf(run, step))
-  await engine.journal.add({
-    lease,
-    step: { ...row, status: 'cancelled', attempt: Math.max(1, run.attempt - 1), endedMs: now },
-    end: { runKey: run.key, status, error: requestedError(status), endedMs: now },
-  })
-  engine.onEnd(run.key)
-  return status
 }

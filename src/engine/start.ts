@@ -4,6 +4,7 @@ import { runUploadPath } from '../store/storage-path.ts'
 import type { Carry } from './carry.ts'
 import { checkModels } from './check-models.ts'
 import type { EngineContext, LiveRun } from './context.ts'
+import { newCourse } from './course.ts'
 import type { QueuedRun } from './enqueue.ts'
 import { Fenced, RunExists, TrajectoryIdTaken } from './journal.ts'
 import type { FileRow, NewRun, RunExtras } from './journal-entry.ts'
@@ -140,14 +141,17 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
             replayOf: replayOf ?? null,
             pending: false,
             next: 0,
+            seq: 0,
+            course: program.isSteered || program.isParallel ? newCourse() : undefined,
+            begun: undefined,
+            underWay: 0,
             attempt: 1,
             started: undefined,
-            seq: 0,
             workMs: 0,
-            deaths: 0,
-            results: new Map(),
             working: 0,
             workedUntilMs: 0,
+            deaths: 0,
+            results: new Map(),
             requested: undefined,
             failure: undefined,
             interrupts: new Set(),

@@ -1,4 +1,5 @@
 import { AppError } from '../lib/errors.ts'
+import { stepFailed } from '../model/step-failed.ts'
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
 import type { StepSide } from './activity-context.ts'
 import type { LiveRun, Place } from './context.ts'
@@ -18,6 +19,8 @@ export interface StepOutcome {
   status: Extract<StepStatus, 'completed' | 'failed' | 'cancelled'>
   outputs: string | null
   error: AppError | undefined
+  /** It failed, and the run goes on: `continue_on_error`. */
+  goesOn?: boolean
 }
 
 /** The row of a step that has just begun. */
@@ -42,9 +45,19 @@ export const rowOf = (run: LiveRun, place: Place): StepRow => ({
   begins: run.pending,
 })
 
+/** The row of a step that is not carried out: a branch leads past it. */
+export const skippedRow = (run: LiveRun, place: Place): StepRow => {
+  const now = Date.now()
+  return { ...rowOf(run, place), status: 'skipped', startedMs: now, endedMs: now }
+}
+
 /** What the error of a run says that ended because somebody asked for it. */
 export const requestedError = (status: RunStatus): string | null =>
   status === 'cancelled' ? 'Cancelled on request' : status === 'failed' ? 'Marked as failed on request' : null
+
+/** What the error of a run says whose step failed. */
+export const failureText = (run: LiveRun, { name, message }: { name: string; message: string }): string =>
+  run.environment.scrub.text(stepFailed(name, message))
 
 /** Warnings as they stand in the step's row. */
 export const warningsText = (run: LiveRun, side: StepSide): string | null =>

@@ -1,9 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ActivityResult, Json } from '../activities/activity.ts'
 import { placeValue } from '../store/payloads.ts'
 import { activityContext, type StepSide, warningEvent } from './activity-context.ts'
-import type { EngineContext, LiveRun, Place } from './context.ts'
 import { reuseResult } from './cached-result.ts'
-import { asStepError, executeActivity, Interrupted, isWait } from './execute.ts'
+import type { EngineContext, LiveRun, Place } from './context.ts'
+import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type TimeLimit } from './execute.ts'
 import { confirmLease } from './heartbeat.ts'
 import { Fenced } from './journal.ts'
 import type { Entry, LeaseRef, StepRow } from './journal-entry.ts'
@@ -63,7 +64,7 @@ export const carryOut = async (
 
 /** How the step goes: never throws but for Fenced. */
 const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | Left> => {
-  const { engine, run, place, row, startRow } = work
+  const { engine, run, place, row, side, startRow } = work
   try {
     const outputs = await outputsOf(work, leaveGate)
     if (typeof outputs === 'string') return outputs
@@ -76,7 +77,10 @@ const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined):
     const error = asStepError(thrown)
     if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
     const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
-    return { status: isCancelled ? 'cancelled' : 'failed', outputs: null, error }
+    if (isCancelled) return { status: 'cancelled', outputs: null, error }
+    const goesOn = place.step.options.continueOnError && !(error instanceof RunOutOfTime)
+    if (goesOn) side.warnings.push(warningEvent(`It failed, and the run goes on (continue_on_error): ${error.message}`))
+    return { status: 'failed', outputs: null, error, goesOn }
   } finally {
     row.attempt = place.attempt
     startRow.cancel()
@@ -101,18 +105,59 @@ const outputsOf = async (
 
 const executeInSlot = async (work: StepAtWork): Promise<ActivityResult | 'released'> => {
   const { engine, run } = work
-  const slot = engine.slots.acquire()
-  if (slot) await slot
-  beginWork(run)
+  const held = holdSlot(engine, run)
+  await held.take()
   try {
-    return engine.stopping.aborted ? 'released' : await execute(work)
+    return engine.stopping.aborted ? 'released' : await execute(work, held)
   } finally {
-    endWork(run)
-    engine.slots.release()
+    held.end()
   }
 }
 
-const execute = async (work: StepAtWork): Promise<ActivityResult> => {
+/** A slot, and with it the time for which the run works; between tries it is given back. */
+interface HeldSlot {
+  take(): Promise<void> | void
+  give(): void
+  end(): void
+}
+
+const holdSlot = (engine: EngineContext, run: LiveRun): HeldSlot => {
+  let isHeld = false
+  let isOver = false
+  const have = () => {
+    if (isOver) return engine.slots.release() // interrupted while it waited for one
+    isHeld = true
+    beginWork(run)
+  }
+  const give = () => {
+    if (!isHeld) return
+    isHeld = false
+    endWork(run)
+    engine.slots.release()
+  }
+  return {
+    take() {
+      const slot = engine.slots.acquire()
+      return slot ? slot.then(have) : have()
+    },
+    give,
+    end() {
+      isOver = true
+      give()
+    },
+  }
+}
+
+const restIn =
+  (engine: EngineContext, run: LiveRun, held: HeldSlot) =>
+  async (milliseconds: number, signal: AbortSignal): Promise<void> => {
+    held.give()
+    if (run.workMs >= engine.limits.runTimeoutSeconds * 1000) throw new RunOutOfTime()
+    await delay(milliseconds, undefined, { signal })
+    await held.take()
+  }
+
+const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult> => {
   const { engine, lease, run, place, row, side, startRow } = work
   place.started ??= new Date()
   row.startedMs = place.started.getTime()
@@ -139,8 +184,10 @@ const execute = async (work: StepAtWork): Promise<ActivityResult> => {
     place,
     parameters: resolved.parameters,
     timeLimit,
+    rest: restIn(engine, run, held),
     context(attempt, signal) {
       discardFiles(engine, side) // of a try that failed
+      if (attempt > row.attempt) startRow.tryAgain(attempt)
       return activityContext(engine, run, place, side, attempt, timeLimit.seconds, signal)
     },
   })
@@ -152,16 +199,19 @@ const discardFiles = (engine: EngineContext, side: StepSide): void => {
   void engine.objects.remove(objects).catch(() => {})
 }
 
-const timeLimitOf = (engine: EngineContext, run: LiveRun, { step }: Place) => {
+const timeLimitOf = (engine: EngineContext, run: LiveRun, { step }: Place): TimeLimit => {
   const { stepTimeoutSeconds, runTimeoutSeconds } = engine.limits
-  const seconds = step.timeoutSeconds ?? step.activity.timeoutSeconds ?? stepTimeoutSeconds
+  const ofTry = step.options.timeoutSeconds
+  const seconds = ofTry ?? step.timeoutSeconds ?? step.activity.timeoutSeconds ?? stepTimeoutSeconds
   const left = Math.max(0, runTimeoutSeconds - run.workMs / 1000)
-  return left < seconds ? { seconds: left, of: 'run' as const } : { seconds, of: 'step' as const }
+  return left < seconds ? { seconds: left, of: 'run' } : { seconds, of: ofTry === undefined ? 'step' : 'try' }
 }
 
 /** The record of a step that is still running: quick ones never get it. */
 export interface StartRow {
   write(): Promise<void>
+  /** Where it is written, it shows the new attempt, and a takeover counts it. */
+  tryAgain(attempt: number): void
   /** Writes it if the step is still running in a moment. */
   writeSoon(): void
   cancel(): void
@@ -182,6 +232,10 @@ const startRowOf = (engine: EngineContext, lease: LeaseRef, run: LiveRun, row: S
   }
   return {
     write,
+    tryAgain(attempt) {
+      row.attempt = attempt
+      if (entry) void write().catch(() => {})
+    },
     writeSoon() {
       timer = setTimeout(() => void write().catch(() => {}), startRowAfterMs)
     },

@@ -1,39 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { batched } from '../lib/batch.ts'
-import { stepFailed } from '../model/step-failed.ts'
-import type { RunStatus } from '../model/workflow.ts'
-import type { EngineContext, LiveRun } from './context.ts'
+import type { EngineContext } from './context.ts'
 import { isGivenToAnother } from './dbos.ts'
 import { Fenced } from './journal.ts'
 import type { Leases, LocalLease } from './leases.ts'
+import { giveUp, type OpenRun, toLiveRun } from './resume.ts'
 import type { RunLeft } from './run.ts'
 import { deathsToFail, suspectedFrom } from './suspects.ts'
-
-interface OpenRun {
-  id: string
-  lease: string
-  trajectory_id: string
-  collection_id: number
-  task_id: number
-  name: string
-  definition: string
-  init_params: string
-  author: string
-  environment_id: number | null
-  sealed_secrets: string | null
-  status: RunStatus
-  requested_status: LiveRun['requested'] | null
-  depth: number
-  replay_of: string | null
-  /** Its step only waits. */
-  waiting: boolean | null
-  deaths: number
-  seq: number | null
-  step_ended: boolean | null
-  attempt: number | null
-  started_at: Date | null
-  work_ms: number | null
-}
 
 interface ClaimedLease {
   id: string
@@ -78,7 +51,7 @@ const countDeathsStatement = `
         where before.lease = r.lease and before.ended_at is null
           and (before.deaths, before.number) < (r.deaths, r.number)))
     and (r.deaths < ${suspectedFrom} or r.death_seq <> at.seq or exists (
-    select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null
+    select from steps s where s.run_id = r.id and s.ended_at is null and s.wake_at is null
       and s.epoch = (select epoch - 1 from leases where id = r.lease)))`
 
 /**
@@ -215,69 +188,4 @@ const endUnbegun = async (engine: EngineContext, lease: LocalLease, open: OpenRu
   }
   engine.onEnd(open.id)
   return 'cancelled'
-}
-
-const giveUp = async (engine: EngineContext, lease: LocalLease, open: OpenRun): Promise<void> => {
-  const program = await engine.programs.of(open.definition)
-  const seq = open.seq === null ? 0 : open.step_ended ? open.seq + 1 : open.seq
-  const name = program.steps[seq]?.name ?? `number ${seq + 1}`
-  const error = `The process died ${open.deaths} times at step '${name}'; the run is not tried again`
-  const now = Date.now()
-  await engine.journal.add({
-    lease,
-    step: {
-      runKey: open.id,
-      taskId: open.task_id,
-      seq,
-      name,
-      status: 'failed',
-      attempt: open.attempt ?? open.deaths,
-      inputs: null,
-      outputs: null,
-      inputsPayload: null,
-      outputsPayload: null,
-      error: JSON.stringify({ code: 'process_died', message: error, retryable: false, hint: null, cause: null }),
-      warnings: null,
-      origin: null,
-      workMs: open.work_ms ?? 0,
-      startedMs: open.started_at?.getTime() ?? now,
-      wakeMs: null,
-      endedMs: now,
-    },
-    end: { runKey: open.id, status: 'failed', error: stepFailed(name, error), endedMs: now },
-  })
-  engine.onEnd(open.id)
-}
-
-const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun> => {
-  const [collection = '', task = ''] = open.name.split('/')
-  const begun = open.seq !== null && !open.step_ended
-  const next = open.seq === null ? 0 : begun ? open.seq : open.seq + 1
-  return {
-    key: open.id,
-    trajectoryId: open.trajectory_id,
-    collectionId: open.collection_id,
-    taskId: open.task_id,
-    collection,
-    task,
-    author: open.author,
-    program: await engine.programs.of(open.definition),
-    initParams: JSON.parse(open.init_params),
-    environment: await engine.environments.of(open.environment_id, open.sealed_secrets, open.id),
-    depth: open.depth,
-    replayOf: open.replay_of,
-    pending: open.status === 'pending',
-    next,
-    seq: next,
-    attempt: begun ? (open.attempt ?? 1) + (open.waiting ? 0 : 1) : 1,
-    started: begun ? (open.started_at ?? undefined) : undefined,
-    workMs: open.work_ms ?? 0,
-    working: 0,
-    workedUntilMs: 0,
-    deaths: open.deaths,
-    results: new Map(),
-    requested: open.requested_status ?? undefined,
-    failure: undefined,
-    interrupts: new Set(),
-  }
 }

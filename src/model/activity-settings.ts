@@ -6,4 +6,8 @@ export interface ActivitySettings {
   mediaFiles: number
   /** The model that makes images where a step names none. */
   geminiImageModel: string
+  /** Most turns that one loop may have. */
+  loopTurns: number
+  /** Most numbers that one sequence may have. */
+  sequenceNumbers: number
 }

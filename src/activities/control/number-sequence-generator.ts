@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import { activity } from '../activity.ts'
+
+/** So that 0, 0.1, … 1 has eleven numbers, however a computer adds. */
+const rounding = 1e-9
+
+const lengthOf = (from: number, end: number, step: number): number =>
+  Math.max(0, Math.floor((end - from) / step + rounding) + 1)
+
+/** Numbers at equal distances: the items of a fan-out, or the values of a parameter that is tried out. */
+export const numberSequenceGenerator = activity({
+  name: 'number_sequence_generator',
+  category: 'control',
+  description: 'Puts out numbers at equal distances, from `start` to `end` or as many as `count` says.',
+  parameters: z.object({
+    start: z.number().default(1).describe('The first number.'),
+    end: z.number().optional().describe('The last number, if the steps lead to it; never passed.'),
+    count: z.number().int().min(0).optional().describe('How many numbers; in the place of `end`.'),
+    step: z
+      .number()
+      .optional()
+      .describe('Distance from one to the next. Default: 1, or -1 where `end` is below `start`.'),
+  }),
+  outputs: z.object({
+    numbers: z.array(z.number()).describe('In their order.'),
+    items: z.array(z.number()).describe('The same, for whoever looks for items.'),
+    count: z.number().int().describe('How many.'),
+  }),
+  example: { activity: 'number_sequence_generator', start: 1, end: 5 },
+  pure: true,
+  gotchas: ['One of `end` and `count` is needed, and only one.'],
+  async run({ start, end, count, step: given }, context) {
+    if ((end === undefined) === (count === undefined)) {
+      throw new AppError('parameter_invalid', 'one of end and count is needed, and only one')
+    }
+    const step = given ?? (end !== undefined && end < start ? -1 : 1)
+    if (step === 0) throw new AppError('parameter_invalid', 'step must not be 0')
+    const length = count ?? lengthOf(start, end ?? start, step)
+    const most = context.settings.sequenceNumbers
+    if (length > most) {
+      throw new AppError('parameter_invalid', `the sequence has ${length} numbers; at most ${most} are allowed`, {
+        hint: 'Raise JETTY_SEQUENCE_NUMBERS.',
+      })
+    }
+    const numbers = Array.from({ length }, (_, at) => rounded(start + at * step))
+    return { numbers, items: numbers, count: length }
+  },
+})
+
+/** 0.1 + 0.2 is meant to be 0.3. */
+const rounded = (value: number): number => Number(value.toPrecision(15))
