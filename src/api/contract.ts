@@ -20,6 +20,7 @@ import { modelsContract } from './models/contract.ts'
 import { rerunContract } from './rerun/contract.ts'
 import { routableModelsContract } from './routable-models/contract.ts'
 import { routinesContract } from './routines/contract.ts'
+import { runbooksContract } from './runbooks/contract.ts'
 import { runsContract } from './runs/contract.ts'
 import { secretKeyContract } from './secret-key/contract.ts'
 import { settingsContract } from './settings/contract.ts'
@@ -60,6 +61,7 @@ export const contract = {
   ...keysContract,
   ...auditContract,
   ...stepTemplatesContract,
+  ...runbooksContract,
   ...metricsContract,
   ...secretKeyContract,
   ...trialContract,

@@ -20,6 +20,7 @@ import { modelsRoutes } from './models/routes.ts'
 import { type RerunDeps, rerunRoutes } from './rerun/routes.ts'
 import { type RoutableModelsDeps, routableModelsRoutes } from './routable-models/routes.ts'
 import { type RoutinesDeps, routinesRoutes } from './routines/routes.ts'
+import { runbooksRoutes } from './runbooks/routes.ts'
 import { type RunsDeps, runsRoutes } from './runs/routes.ts'
 import { type SecretKeyDeps, secretKeyRoutes } from './secret-key/routes.ts'
 import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
@@ -91,6 +92,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...keysRoutes(deps),
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
+  ...runbooksRoutes(),
   ...metricsRoutes(deps),
   ...secretKeyRoutes(deps),
   ...trialRoutes(deps),

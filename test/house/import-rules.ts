@@ -20,6 +20,7 @@ export const importRules: ImportRule[] = [
   { of: 'gateway/', may: ['gateway/', 'engine/', 'store/', 'database/', 'providers/', 'http/', 'lib/', 'model/'] },
   { of: 'webhooks/', may: ['own/', 'store/', 'database/', 'lib/', 'model/'] },
   { of: 'routines/', may: ['routines/', 'engine/', 'store/', 'database/', 'lib/', 'model/'] },
+  { of: 'runbooks/', may: ['own/', 'lib/', 'model/'] },
   { of: 'demo/', may: ['demo/', 'engine/engine.ts', 'store/', 'database/', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.
   { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },
@@ -32,6 +33,7 @@ export const importRules: ImportRule[] = [
       'database/',
       'gateway/gateway.ts',
       'routines/',
+      'runbooks/validate.ts',
       'providers/provider.ts',
       'activities/activity.ts',
       'http/',
@@ -41,7 +43,7 @@ export const importRules: ImportRule[] = [
   },
   { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/'] },
   { of: 'client/', may: ['client/', 'api/contract.ts', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
-  { of: 'cli/', may: ['cli/', 'client/', 'main.ts', 'checks.ts', 'lib/', 'model/'] },
+  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'checks.ts', 'lib/', 'model/'] },
   { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
 ]
 
@@ -49,6 +51,7 @@ export const importRules: ImportRule[] = [
 export const onlyImporter: Record<string, string> = {
   '@dbos-inc/dbos-sdk': 'engine/dbos.ts',
   croner: 'routines/cadence.ts',
+  yaml: 'runbooks/front-matter.ts',
 }
 
 /** Whether a path from src fits a pattern: a file, a folder with everything in it (`lib/`), either with `*` in it. */

@@ -86,6 +86,11 @@ export const operations: Record<string, Operation> = {
   getHealth: open('/api/v1/health'),
   getOpenApi: open('/openapi.json'),
   getDocs: open('/docs'),
+  validateRunbook: {
+    needs: 'read',
+    ask: () => ({ path: '/api/v1/runbooks/validate', body: { content: 'Write a poem.' } }),
+  },
+
   listStepTemplates: open('/api/v1/step-templates'),
   getStepTemplate: open('/api/v1/step-templates/text_echo'),
   runDemo: open('/api/demo/run', 404),

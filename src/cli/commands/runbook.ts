@@ -1,0 +1,97 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { type Command, Option } from 'commander'
+import pc from 'picocolors'
+import { AppError, messageOf } from '../../lib/errors.ts'
+import { evaluationKinds, type RunbookFinding, type RunbookVerdict } from '../../model/runbook.ts'
+import { exitCodes } from '../exit.ts'
+import { safe } from '../output.ts'
+import { type Session, withSession } from '../session.ts'
+
+/** `jetty runbook …`. */
+export const registerRunbook = (program: Command): void => {
+  const runbook = program
+    .command('runbook')
+    .description('Write runbooks: markdown files that a coding agent carries out')
+  runbook
+    .command('validate <files...>')
+    .description('Say what is wrong with runbooks, and what they lack; no server is needed')
+    .option('--strict', 'count missing parts of the format as errors too')
+    .addHelpText(
+      'after',
+      `
+An error keeps a runbook from being carried out. A warning is a part of the format that is missing, or worth a look.
+- is stdin. The exit code is 1 where a file has errors.
+
+Examples:
+  jetty runbook validate RUNBOOK.md
+  jetty runbook validate --strict runbooks/*/RUNBOOK.md
+  jetty runbook validate RUNBOOK.md --json | jq .[].errors`,
+    )
+    .action(withSession<{ strict?: boolean }, [string[]]>(validate))
+  runbook
+    .command('init [file]')
+    .description('Write a new runbook to start from (RUNBOOK.md)')
+    .addOption(
+      new Option('--evaluation <kind>', 'how the results are judged').choices(evaluationKinds).default('programmatic'),
+    )
+    .option('--title <title>', 'what it is called', 'My Report')
+    .option('--force', 'write over a file that is there')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty runbook init\n  jetty runbook init review.md --evaluation rubric --title "Code Review"',
+    )
+    .action(withSession<InitOptions, [string | undefined]>(init))
+}
+
+const validate = async ({ out }: Session, [files]: [string[]], { strict }: { strict?: boolean }): Promise<void> => {
+  const { validateRunbook } = await import('../../runbooks/validate.ts')
+  const verdicts = files.map((file) => ({ file, ...validateRunbook(read(file), strict ? 'strict' : 'loose') }))
+  out.answer(verdicts, () => verdicts.map((verdict) => verdictText(verdict.file, verdict)).join('\n\n'))
+  if (verdicts.some(({ valid }) => !valid)) process.exitCode = exitCodes.failed
+}
+
+const read = (file: string): string => {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8')
+  } catch (error) {
+    throw new AppError('invalid', `${file} cannot be read: ${messageOf(error)}`)
+  }
+}
+
+const verdictText = (file: string, { valid, level, errors, warnings }: RunbookVerdict): string => {
+  const mark = valid ? pc.green('✓') : pc.red('✗')
+  const reached = level === null ? 'cannot be carried out as it is' : level
+  const counts = [counted(errors, 'error'), counted(warnings, 'warning')].filter((text) => text !== '').join(', ')
+  const line = (finding: RunbookFinding, paint: (text: string) => string) =>
+    `  ${pc.dim(`${finding.line}:${finding.column}`.padEnd(7))} ${paint(finding.rule.padEnd(3))} ${safe(finding.message)}\n` +
+    `  ${' '.repeat(11)} ${pc.dim('→')} ${safe(finding.fix)}`
+  return [
+    `${mark} ${safe(file)}: ${reached}${counts === '' ? '' : ` (${counts})`}`,
+    ...errors.map((finding) => line(finding, pc.red)),
+    ...warnings.map((finding) => line(finding, pc.yellow)),
+  ].join('\n')
+}
+
+const counted = ({ length }: RunbookFinding[], what: string): string =>
+  length === 0 ? '' : `${length} ${what}${length === 1 ? '' : 's'}`
+
+interface InitOptions {
+  evaluation: (typeof evaluationKinds)[number]
+  title: string
+  force?: boolean
+}
+
+const init = async (
+  { out }: Session,
+  [file = 'RUNBOOK.md']: [string | undefined],
+  { evaluation, title, force }: InitOptions,
+): Promise<void> => {
+  if (existsSync(file) && !force) {
+    throw new AppError('conflict', `${file} is there already`, { hint: 'Give another name, or --force.' })
+  }
+  const { runbookTemplate } = await import('../../runbooks/templates.ts')
+  writeFileSync(file, runbookTemplate(title.replace(/\s+/g, ' ').trim(), evaluation))
+  out.answer({ file, evaluation }, () => `${pc.green('✓')} ${safe(basename(file))} written`)
+  out.note(`Next: change it, then jetty runbook validate ${file} --strict`)
+}

@@ -1,0 +1,95 @@
+import { z } from 'zod'
+
+/** The coding agents that can carry a runbook out; `scripted` is no model: it runs the runbook's own shell blocks. */
+export const runbookAgents = ['claude-code', 'codex', 'gemini-cli', 'opencode', 'scripted'] as const
+export type RunbookAgent = (typeof runbookAgents)[number]
+
+export const modelProviders = ['anthropic', 'openrouter', 'openai', 'google', 'bedrock'] as const
+export type ModelProvider = (typeof modelProviders)[number]
+
+/** How the results are judged: by statuses that can be checked, or by scores of a rubric. */
+export const evaluationKinds = ['programmatic', 'rubric'] as const
+
+/** Name of an environment variable. */
+export const secretVariablePattern = /^[A-Z][A-Z0-9_]*$/
+
+const secretEntrySchema = z.looseObject({
+  env: z.string().describe('Name of the environment variable that holds it.'),
+  description: z.string().nullish(),
+  required: z.boolean().default(true),
+})
+
+const minuteSchema = z.number().positive().max(3600)
+const repairRoundsSchema = z.int().min(0).max(20).default(0)
+
+/** The check that decides, in the place of the agent's own report. */
+export const verifySchema = z.union([
+  z.string().min(1),
+  z.object({ command: z.string().min(1), timeout_sec: minuteSchema.optional(), repair_rounds: repairRoundsSchema }),
+  z.object({
+    judge: z.object({ rubric: z.string().min(1), threshold: z.number(), model: z.string().min(1) }),
+    repair_rounds: repairRoundsSchema,
+  }),
+])
+
+/** What the front matter of a runbook may say; whatever else stands there is kept and not read. */
+export const runbookFrontMatterSchema = z.looseObject({
+  version: z.union([z.string(), z.number()]).nullish().describe('Of the runbook, such as 1.0.0.'),
+  evaluation: z.string().nullish(),
+  agent: z.string().nullish(),
+  model: z.string().nullish(),
+  model_provider: z.string().nullish(),
+  snapshot: z.string().nullish(),
+  image: z.string().nullish(),
+  timeout_sec: minuteSchema.nullish().describe('Seconds of wall-clock time.'),
+  secrets: z.union([z.record(z.string(), secretEntrySchema), z.array(secretEntrySchema)]).nullish(),
+  primary_outputs: z
+    .union([z.string(), z.array(z.string())])
+    .nullish()
+    .describe('Relative to the results folder.'),
+  verify: verifySchema.nullish(),
+  allowed_hosts: z.array(z.string()).nullish(),
+  origin: z.looseObject({}).nullish(),
+})
+export type RunbookFrontMatter = z.output<typeof runbookFrontMatterSchema>
+
+/** Keys beside those that are read, as people write them. */
+export const ignoredFrontMatterKeys = [
+  'name',
+  'title',
+  'description',
+  'author',
+  'license',
+  'tags',
+  'cpus',
+  'memory',
+  'network_enabled',
+]
+
+/**
+ * How closely a runbook keeps to the format. `loose`: it can be carried out. `strict`: it also has every part by which
+ * an agent, a reader and the platform know what is to come out of it and how that is checked.
+ */
+export const conformanceLevels = ['loose', 'strict'] as const
+export type ConformanceLevel = (typeof conformanceLevels)[number]
+
+export const runbookFindingSchema = z
+  .object({
+    line: z.int().describe('1-based.'),
+    column: z.int().describe('1-based.'),
+    rule: z.string().describe('Name of the rule, such as `V2` or `R3`; docs/runbooks.md lists them.'),
+    message: z.string(),
+    fix: z.string().describe('What to write instead.'),
+  })
+  .meta({ id: 'RunbookFinding' })
+export type RunbookFinding = z.output<typeof runbookFindingSchema>
+
+export const runbookVerdictSchema = z
+  .object({
+    valid: z.boolean().describe('Whether there are no errors.'),
+    level: z.enum(conformanceLevels).nullable().describe('How closely it keeps to the format; null where it is wrong.'),
+    errors: z.array(runbookFindingSchema),
+    warnings: z.array(runbookFindingSchema),
+  })
+  .meta({ id: 'RunbookVerdict' })
+export type RunbookVerdict = z.output<typeof runbookVerdictSchema>

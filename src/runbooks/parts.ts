@@ -1,0 +1,34 @@
+import { type Runbook, topicOf } from './runbook.ts'
+import type { Section, SectionTable } from './sections.ts'
+
+/** A table of statuses (programmatic), or of criteria with the scores they are given (rubric). */
+const isEvaluationTable = ({ header }: SectionTable): boolean => {
+  const has = (pattern: RegExp) => header.some((name) => pattern.test(name))
+  const scores = header.filter((name) => /^\d+(\s*\(.*\))?$/.test(name)).length
+  return (has(/^status$/) && has(/^criteri(a|on)$/)) || (has(/^criteri(a|on)$/) && scores >= 2)
+}
+
+/** The section that says how the results are judged: by its table, or by its heading. */
+export const evaluationOf = ({ sections }: Runbook): Section | undefined =>
+  sections.find((section) => section.tables.some(isEvaluationTable)) ??
+  sections.find(
+    (section) =>
+      section.depth > 1 && /\b(evaluat\w*|rubric|verif(y|ication)|quality|acceptance)\b/.test(topicOf(section)),
+  )
+
+export const finalChecklistOf = ({ sections }: Runbook): Section | undefined =>
+  sections.find((section) => /^final\b.*\bchecklist\b/.test(topicOf(section))) ??
+  sections.find((section) => /\bchecklist\b/.test(topicOf(section)))
+
+const scriptLanguages = /^(sh|bash|shell|zsh|python3?|py|js|javascript|node)\b/i
+
+/** A script in the checklist, in a section below it, or under a heading that speaks of verification. */
+export const hasVerificationScript = (runbook: Runbook): boolean => {
+  const { sections } = runbook
+  const checklist = finalChecklistOf(runbook)
+  const from = checklist ? sections.indexOf(checklist) : -1
+  const below = checklist ? sections.slice(from + 1).findIndex((section) => section.depth <= checklist.depth) : -1
+  const inChecklist = checklist ? sections.slice(from, below < 0 ? undefined : from + 1 + below) : []
+  const named = sections.filter((section) => /\b(verif\w*|validat\w*)\b/.test(topicOf(section)))
+  return [...inChecklist, ...named].some(({ code }) => code.some(({ language }) => scriptLanguages.test(language)))
+}

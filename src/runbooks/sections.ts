@@ -1,0 +1,121 @@
+import type { Position } from './front-matter.ts'
+
+/** A table under a heading; its columns by their names in lower case. */
+export interface SectionTable extends Position {
+  header: string[]
+  rows: (Position & { cells: string[] })[]
+}
+
+export interface CodeBlock extends Position {
+  language: string
+  text: string
+}
+
+/** A heading, and what stands under it up to the next one of any depth. */
+export interface Section extends Position {
+  /** Number of #; 0 for what stands before the first heading. */
+  depth: number
+  title: string
+  tables: SectionTable[]
+  code: CodeBlock[]
+  /** List items that begin with a check box. */
+  checkBoxes: number
+}
+
+const headingPattern = /^ {0,3}(#{1,6})(?:[ \t]+(.*))?$/
+const fencePattern = /^ {0,3}(`{3,}|~{3,})[ \t]*([^`\s]*)/
+const tableRulePattern = /^[ \t|:-]+$/
+const checkBoxPattern = /^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[ xX]\][ \t]/
+
+/**
+ * The sections of a markdown text: headings, tables and fenced code, line by line. A parser of all of CommonMark is not
+ * used: it takes minutes for a line of nested lists that somebody made for it, and this takes what the text is long.
+ */
+export const readSections = (text: string): Section[] => {
+  const sections = [sectionAt(1, 0, '')]
+  const lines = text.split('\n')
+  for (let at = 0; at < lines.length; at++) {
+    const section = sections.at(-1) as Section
+    const line = lines[at] ?? ''
+    const heading = headingPattern.exec(line)
+    const fence = fencePattern.exec(line)
+    if (heading) sections.push(sectionAt(at + 1, heading[1]?.length ?? 1, withoutMarks(heading[2] ?? '')))
+    else if (fence) at = readCode(lines, at, fence, section)
+    else if (isTableHead(lines, at)) at = readTable(lines, at, section)
+    else if (checkBoxPattern.test(line)) section.checkBoxes++
+  }
+  return sections
+}
+
+const sectionAt = (line: number, depth: number, title: string): Section => ({
+  line,
+  column: 1,
+  depth,
+  title,
+  tables: [],
+  code: [],
+  checkBoxes: 0,
+})
+
+/** Gives the last line that belongs to it: the one that closes it, or the end. */
+const readCode = (
+  lines: string[],
+  from: number,
+  [, mark = '', language = '']: RegExpExecArray,
+  section: Section,
+): number => {
+  let end = from + 1
+  while (end < lines.length && !closes(lines[end] ?? '', mark)) end++
+  section.code.push({ line: from + 1, column: 1, language, text: lines.slice(from + 1, end).join('\n') })
+  return end
+}
+
+const closes = (line: string, mark: string): boolean => {
+  const text = line.trim()
+  return text.length >= mark.length && text === (mark[0] ?? '').repeat(text.length)
+}
+
+/** A line of cells, and below it one of dashes with as many. */
+const isTableHead = (lines: string[], at: number): boolean => {
+  const [head = '', rule = ''] = [lines[at], lines[at + 1]]
+  return (
+    head.includes('|') &&
+    rule.includes('-') &&
+    tableRulePattern.test(rule) &&
+    cellsOf(head).length === cellsOf(rule).length &&
+    cellsOf(rule).every((cell) => /^:?-+:?$/.test(cell))
+  )
+}
+
+const readTable = (lines: string[], from: number, section: Section): number => {
+  const header = cellsOf(lines[from] ?? '').map((cell) => withoutMarks(cell).toLowerCase())
+  const rows: SectionTable['rows'] = []
+  let at = from + 2
+  for (; at < lines.length && lines[at]?.includes('|'); at++) {
+    const cells = cellsOf(lines[at] ?? '').map(withoutMarks)
+    rows.push({ line: at + 1, column: 1, cells })
+  }
+  section.tables.push({ line: from + 1, column: 1, header, rows })
+  return at - 1
+}
+
+/** A `|` after a backslash is part of its cell. */
+const cellsOf = (line: string): string[] => {
+  const inner = line
+    .trim()
+    .replace(/^\|/, '')
+    .replace(/(?<!\\)\|$/, '')
+  return inner.split(/(?<!\\)\|/).map((cell) => cell.replaceAll('\\|', '|').trim())
+}
+
+/** Characters of a title or a cell that are looked at. */
+const longestText = 500
+
+/** Text without the marks of emphasis, code and links. */
+const withoutMarks = (text: string): string =>
+  text
+    .slice(0, longestText)
+    .replace(/[ \t]+#+[ \t]*$/, '')
+    .replace(/\[([^\][]*)\]\([^()]*\)/g, '$1')
+    .replace(/[`*]/g, '')
+    .trim()
