@@ -20,6 +20,7 @@ import { saveTextFile } from './files/save-text-file.ts'
 import { selectFiles } from './files/select-files.ts'
 import { addImageMetadata } from './image/add-image-metadata.ts'
 import { evaluationSubjects } from './judge/evaluation-subjects.ts'
+import { judgeMaterial } from './judge/judge-material.ts'
 import { simpleJudge } from './judge/simple-judge.ts'
 import { geminiImageGenerator } from './media/gemini-image-generator.ts'
 import { litellmImageGeneration } from './media/litellm-image-generation.ts'
@@ -40,6 +41,7 @@ const all: Activity[] = [
   extractFromTrajectories,
   geminiImageGenerator,
   geminiPrompt,
+  judgeMaterial,
   labelRun,
   listEmitAwait,
   litellmChat,

@@ -8,6 +8,7 @@ import { datasetsContract } from './datasets/contract.ts'
 import { demoContract } from './demo/contract.ts'
 import { diffContract } from './diff/contract.ts'
 import { environmentContract } from './environment/contract.ts'
+import { evaluationsContract } from './evaluations/contract.ts'
 import { eventsContract } from './events/contract.ts'
 import { filesContract } from './files/contract.ts'
 import { gatewayContract } from './gateway/contract.ts'
@@ -45,6 +46,7 @@ export const contract = {
   ...taskSearchContract,
   ...runsContract,
   ...batchesContract,
+  ...evaluationsContract,
   ...collectionRunsContract,
   ...trajectoriesContract,
   ...rerunContract,

@@ -9,6 +9,7 @@ import { datasetsRoutes } from './datasets/routes.ts'
 import { demoRoutes } from './demo/routes.ts'
 import { type DiffDeps, diffRoutes } from './diff/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from './environment/routes.ts'
+import { type EvaluationsDeps, evaluationsRoutes } from './evaluations/routes.ts'
 import { type EventsDeps, eventsRoutes } from './events/routes.ts'
 import { type FilesDeps, filesRoutes } from './files/routes.ts'
 import { type HealthDeps, healthRoutes } from './health/routes.ts'
@@ -48,6 +49,7 @@ export type ApiDeps = HealthDeps &
   AuditDeps &
   RunsDeps &
   BatchesDeps &
+  EvaluationsDeps &
   CollectionRunsDeps &
   TrajectoriesDeps &
   RerunDeps &
@@ -76,6 +78,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...taskSearchRoutes(deps),
   ...runsRoutes(deps),
   ...batchesRoutes(deps),
+  ...evaluationsRoutes(deps),
   ...collectionRunsRoutes(deps),
   ...trajectoriesRoutes(deps),
   ...rerunRoutes(deps),

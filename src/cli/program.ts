@@ -9,6 +9,7 @@ import { registerCompletion } from './commands/completion.ts'
 import { registerDiff } from './commands/diff.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerEnv } from './commands/env.ts'
+import { registerEval } from './commands/eval.ts'
 import { registerFiles } from './commands/files.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerLabels } from './commands/labels.ts'
@@ -51,6 +52,7 @@ export const buildProgram = (): Command => {
     registerApprovals,
     registerDiff,
     registerBatch,
+    registerEval,
     registerChat,
     registerTasks,
     registerCollections,

@@ -123,7 +123,7 @@ export const evaluationFactsSchema = z.object({
   name: z.string().nullable(),
   task: z.string(),
   total: z.int(),
-  output_path: z.string(),
+  output_path: z.string().nullable(),
   judges: z.array(judgeSchema),
   baseline: z.string().nullable(),
   thresholds: z.record(z.string(), thresholdSchema),
@@ -255,7 +255,7 @@ export type EvaluatedItem = z.output<typeof evaluatedItemSchema>
 export const evaluationSchema = z
   .object({
     ...summaryMembers,
-    output_path: z.string(),
+    output_path: z.string().nullable().describe('What of a run is judged; null: the outputs of its last step.'),
     progress: z.number().describe('Share of the runs and judgements that have ended, from 0 to 1.'),
     runs: z.record(z.string(), z.int()).describe('Runs of the items by status.'),
     judgements: z.record(z.string(), z.int()).describe('Judgements by status.'),

@@ -34,6 +34,9 @@ const batch = (place: Place) => `/api/v1/batches/${place.collection}/${place.bat
 const file = new File(['bytes'], 'bytes.txt')
 const workflow = { step_configs: { a: { activity: 'text_echo', text: 'hello' } }, steps: ['a'] }
 
+const evaluations = (place: string) => `/api/v1/evaluations/${place}`
+const judges = [{ name: 'polite', instruction: 'Is it polite?', model: 'scripted/echo', binary: true }]
+
 const open = (path: string, status = 200): Operation => ({ needs: 'none', status, ask: () => ({ path }) })
 const read = (path: (place: Place) => string, more: Partial<Operation> = {}): Operation => ({
   needs: 'read',
@@ -192,6 +195,18 @@ export const operations: Record<string, Operation> = {
       { path: `/api/v1/runs/${mine.collection}?format=csv&routine_id=7770001` },
     ],
   }),
+  startEvaluation: write((place) => ({ path: evaluations(task(place)), body: { items: [{}], judges } }), {
+    reaching: (mine, theirs) => [
+      [{ path: evaluations(task(mine)), body: { file_path: theirs.upload, judges } }, 422],
+      [{ path: evaluations(task(mine)), body: { file_path: theirs.path, judges } }, 422],
+      [{ path: evaluations(task(mine)), body: { items: [{}], judges, baseline: theirs.evaluation } }, 422],
+    ],
+  }),
+  listEvaluations: read((place) => evaluations(place.collection), {
+    harmless: (mine, theirs) => [{ path: `${evaluations(mine.collection)}?task=${theirs.task}` }],
+  }),
+  getEvaluation: read((place) => evaluations(`${place.collection}/${place.evaluation}`)),
+  cancelEvaluation: write((place) => ({ path: evaluations(`${place.collection}/${place.evaluation}/cancel`) })),
   listTrajectories: read((place) => `/api/v1/db/trajectories/${task(place)}`),
   listRoutines: read((place) => `/api/v1/routines/${place.collection}`),
   listTaskRoutines: read((place) => `/api/v1/routines/${task(place)}`),

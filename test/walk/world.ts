@@ -16,6 +16,7 @@ export interface Place {
   uploadPath: string
   label: string
   routine: string
+  evaluation: string
   batch: string
   version: string
   keyId: number
@@ -84,9 +85,14 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   )
   const labels = `/api/v1/trajectory/${collection}/${task}/${run.trajectory_id}/labels`
   await call('POST', labels, { key: name('label'), value: name('good'), author: name('ann') }, key)
+  const judges = [{ name: 'polite', instruction: name('polite'), model: 'scripted/echo', binary: true }]
+  const evaluation = { name: name('evaluation'), items: [{ id: name('item') }], judges }
+  const evaluated = await call('POST', `/api/v1/evaluations/${collection}/${task}`, evaluation, key)
+  const result = `/api/v1/evaluations/${collection}/${evaluated.evaluation_id}`
+  while ((await call('GET', result, undefined, key)).ended === null) await pause(20) // all of it has its numbers
   const ingested = 'eval:1'
-  const evaluated = { trajectory_id: ingested, output: name('output') }
-  await call('POST', `/api/v1/trajectories/${collection}/${task}/ingest`, evaluated, key)
+  const sentIn = { trajectory_id: ingested, output: name('output') }
+  await call('POST', `/api/v1/trajectories/${collection}/${task}/ingest`, sentIn, key)
   const { batch_id: batch } = await call(
     'POST',
     `/api/v1/run-batch/${collection}/${task}`,
@@ -113,6 +119,7 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     uploadPath: uploaded.path,
     label: name('label'),
     routine: name('daily'),
+    evaluation: evaluated.evaluation_id,
     batch,
     version: history.versions[0].content_hash,
     keyId: writer.id,
@@ -145,7 +152,8 @@ export const makeWorld = async (jetty: TestServer): Promise<{ mine: Side; theirs
 
 /** What of a text belongs to the foreign side: its names, ids and keys. */
 export const foreignIn = (theirs: Side, text: string): string[] => {
-  const ids = [theirs.trajectory, theirs.batch, theirs.upload, theirs.version, theirs.key.slice(4), theirs.key.slice(0, 8)]
+  const { trajectory, batch, evaluation, upload, version, key } = theirs
+  const ids = [trajectory, batch, evaluation, upload, version, key.slice(4), key.slice(0, 8)]
   const pattern = new RegExp(`[\\w.-]*${foreignWord}[\\w.-]*|\\b777\\d{4}\\b|${ids.join('|')}`, 'gi')
   return [...new Set(text.match(pattern) ?? [])]
 }

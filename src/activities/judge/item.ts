@@ -21,6 +21,10 @@ const isImageUrl = (item: Json): item is string =>
 
 const imagePart = (url: string): ChatPart => ({ type: 'image_url', image_url: { url } })
 
+/** Whether an item is an image, which a model is shown as such. */
+export const isImage = (item: Json, collection: string): boolean =>
+  imagePathOf(item, collection) !== undefined || isImageUrl(item)
+
 /** Several images go into one request, each as a whole. */
 export const checkImageCount = (items: Json[], { run, settings }: ActivityContext): void => {
   const count = items.filter((item) => imagePathOf(item, run.collection) !== undefined).length

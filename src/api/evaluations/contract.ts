@@ -37,6 +37,7 @@ export const evaluationsContract = {
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
     body: evaluationRequestSchema,
     task: true,
+    idempotent: true,
     audited: false,
     response: startedEvaluationSchema,
     errors: ['busy', 'model_unavailable'],

@@ -6,7 +6,7 @@ import type { Sealer } from '../../lib/crypto.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { type EvaluationFacts, evaluationTask, type Judge, judgementTask } from '../../model/evaluation.ts'
 import { authorOf, type FoundTask } from '../../model/identity.ts'
-import { reservedStepNames, type Workflow } from '../../model/workflow.ts'
+import type { Workflow } from '../../model/workflow.ts'
 import { findEvaluation, latestEvaluation } from '../../store/evaluations.ts'
 import { taskForRecords } from '../../store/own-tasks.ts'
 import { definitionText, type RunRow } from '../../store/runs.ts'
@@ -67,19 +67,19 @@ const requestOf = async (deps: StartDeps, call: StartCall): Promise<RunRequest> 
   }
 }
 
-/** What is judged: the path that was asked for, else the outputs of the last step that the task lists. */
-const outputPathOf = async (deps: StartDeps, task: FoundTask, asked: string | undefined): Promise<string> => {
-  const { steps = [] } = JSON.parse(await definitionText(deps.database, task.definition)) as Workflow
-  const last = steps.at(-1)
-  if (asked === undefined) {
-    if (last !== undefined) return `${last}.outputs`
-    throw invalidField(['body', 'output_path'], `Task '${task.name}' has no steps, so there is nothing to judge`)
-  }
+/** What is judged: a path into a run; null: the outputs of its last step. */
+const outputPathOf = async (
+  { database }: StartDeps,
+  task: FoundTask,
+  asked: string | undefined,
+): Promise<string | null> => {
+  if (asked === undefined) return null
+  const { steps = [] } = JSON.parse(await definitionText(database, task.definition)) as Workflow
   const path = parsePath(asked)
-  if (path && (steps.includes(path.root) || path.root === reservedStepNames[0])) return path.text
+  if (path && (steps.includes(path.root) || path.root === 'init_params')) return path.text
   throw invalidField(
     ['body', 'output_path'],
-    `'${asked}' is no path into a run of '${task.name}'; expected something like ${last ?? 'step'}.outputs.text`,
+    `'${asked}' is no path into a run of '${task.name}'; expected something like ${steps.at(-1) ?? 'step'}.outputs.text`,
   )
 }
 
@@ -108,7 +108,7 @@ const checkJudge = async (
   { engine }: StartDeps,
   at: Omit<Parameters<Engine['preflight']>[0], 'runs'>,
   judge: Judge,
-  outputPath: string,
+  outputPath: string | null,
 ): Promise<void> => {
   try {
     await engine.preflight({ ...at, runs: [judgeParams(judge, outputPath)] })

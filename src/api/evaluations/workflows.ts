@@ -83,8 +83,8 @@ export const judgementWorkflow: Workflow = {
 }
 
 /** What a judgement is started with, beside the run that it judges. */
-export const judgeParams = ({ name, instruction, model, ...judge }: Judge, outputPath: string) => ({
-  output_path: outputPath,
+export const judgeParams = ({ name, instruction, model, ...judge }: Judge, outputPath: string | null) => ({
+  ...(outputPath === null ? {} : { output_path: outputPath }),
   judge: {
     name,
     author: `judge/${name}`,

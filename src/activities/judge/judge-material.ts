@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { asText } from '../../lib/as-text.ts'
+import { AppError } from '../../lib/errors.ts'
+import { isObject } from '../../lib/json-object.ts'
+import { type ActivityContext, activity, type Json } from '../activity.ts'
+import { isImage } from './item.ts'
+
+const parameters = z.object({
+  trajectory_id: z.string().min(1).describe('The run that is judged.'),
+  read: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Path to what of it is judged, such as `answer.outputs.text`; else the outputs of its last step.'),
+  instruction: z.string().min(1).describe('What to judge by.'),
+  input: z.unknown().optional().describe('What the run was given.'),
+  expected: z.unknown().optional().describe('What was expected of it.'),
+})
+
+const isGiven = (value: Json): boolean => value !== undefined && value !== null
+
+/** Outputs with a text are that text: the rest says how it came about. */
+const judgedValue = (value: Json): Json =>
+  isObject(value) && typeof value.text === 'string' && value.text !== '' ? value.text : value
+
+const section = (heading: string, value: Json): string[] => (isGiven(value) ? [`${heading}:\n${asText(value)}`] : [])
+
+const nothing = (reason: string): AppError =>
+  new AppError('reference_missing', `There is nothing to judge: ${reason}`, {
+    hint: 'Name with output_path what of a run is to be judged.',
+  })
+
+/** What the path leads to in the run, or the outputs of the last step that has any. */
+const judgedPart = async (run: string, path: string | undefined, { runs }: ActivityContext): Promise<Json> => {
+  if (path === undefined) {
+    const last = (await runs.steps(run)).findLast(({ status }) => status === 'completed')
+    if (last?.outputs) return last.outputs
+    throw nothing(`run ${run} has no completed step`)
+  }
+  const [values] = await runs.read({ trajectory_ids: [run], paths: [path] })
+  const reading = values?.[0]
+  if (reading?.found) return reading.value
+  throw nothing(reading?.reason ?? `there is no run ${run}`)
+}
+
+/** What a judge is shown of a run: its output, beside what it was given and what was expected. */
+export const judgeMaterial = activity({
+  name: 'judge_material',
+  category: 'judge',
+  description: 'Reads what a run put out, and puts item and instruction together as simple_judge takes them.',
+  parameters,
+  outputs: z.object({
+    item: z.unknown().describe('Input, expectation and output as one text; of an image the image alone.'),
+    instruction: z.string().describe('The instruction, and what the item is made of.'),
+  }),
+  example: {
+    activity: 'judge_material',
+    trajectory_id_path: 'init_params.trajectory_id',
+    read: 'answer.outputs.text',
+    instruction: 'Is the answer friendly?',
+  },
+  gotchas: [
+    'The run is one of the same collection.',
+    'Where the path leads to an object with a text, that text is judged; anything else is shown as JSON.',
+  ],
+  run: async ({ trajectory_id, read, instruction, input, expected }, context) => {
+    const output = judgedValue(await judgedPart(trajectory_id, read, context))
+    const given = [...section('Input', input), ...section('Expected', expected)]
+    if (isImage(output, context.run.collection)) {
+      return { item: output, instruction: [instruction, ...given].join('\n\n') }
+    }
+    const parts = isGiven(expected) ? 'its input, what was expected of it, and its output' : 'its input and its output'
+    return {
+      item: [...given, `Output:\n${asText(output)}`].join('\n\n'),
+      instruction: `${instruction}\n\nThe item is a run of a task: ${parts}. Judge the output.`,
+    }
+  },
+})

@@ -1,0 +1,231 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import pc from 'picocolors'
+import { AppError } from '../../lib/errors.ts'
+import { pause } from '../../lib/time.ts'
+import type { Evaluation } from '../../model/evaluation.ts'
+import { evaluationReport } from '../evaluation-report.ts'
+import { exitCodes } from '../exit.ts'
+import { collect, positive, readJson } from '../inputs.ts'
+import { itemSource, itemsMeaning } from '../item-source.ts'
+import { duration, moment, paintStatus, table } from '../output.ts'
+import { parseTask } from '../places.ts'
+import { makeProgressLine } from '../progress-line.ts'
+import { type Session, withSession } from '../session.ts'
+import { secretsOf } from './run.ts'
+
+interface EvalOptions {
+  judges: string
+  baseline?: string
+  threshold?: string[]
+  maxWorse?: string[]
+  maxFailed?: string[]
+  outputPath?: string
+  name?: string
+  maxConcurrency?: number
+  secret?: string[]
+  wait: boolean
+}
+
+/** `jetty eval …`. */
+export const registerEval = (program: Command): void => {
+  const evaluate = program
+    .command('eval')
+    .description('Run a task for many items, have every run judged, and compare with an earlier time')
+  evaluate
+    .command('run <collection/task> <items>', { isDefault: true })
+    .description('Evaluate a task; run may be left out')
+    .requiredOption('-j, --judges <file>', 'JSON file with the judges; - is stdin')
+    .option('-b, --baseline <id>', 'compare with this evaluation, or with the latest one of the task (latest)')
+    .option('-t, --threshold <judge=mean>', 'the lowest mean of a judge; may be given several times', collect)
+    .option('--max-worse <judge=n>', 'how many items may be worse than in the baseline', collect)
+    .option('--max-failed <judge=n>', 'how many items may have no verdict (with a threshold: 0)', collect)
+    .option('--output-path <path>', 'what of a run is judged (default: the outputs of the last step)')
+    .option('--name <name>', 'a name for people')
+    .option('--max-concurrency <n>', 'how many runs or judgements at once', positive)
+    .option('--secret <NAME>', 'a secret for these runs only, taken from the environment variable NAME', collect)
+    .option('--no-wait', 'start it and say how to follow it')
+    .addHelpText(
+      'after',
+      `
+${itemsMeaning}
+The id of an item is what it is called from one evaluation to the next; expected is shown to the judges alone.
+
+Exit codes: 0 done, and all thresholds are kept · 1 a threshold is missed · 2 wrong use · 3 the evaluation or the server failed
+
+Examples:
+  jetty eval run acme/answer questions.jsonl --judges judges.json
+  jetty eval run acme/answer questions.jsonl -j judges.json --baseline latest --threshold clarity=7.5 --max-worse clarity=2
+  echo '[{"name": "polite", "instruction": "Is it polite?", "binary": true, "model": "gpt-4o"}]' |
+    jetty eval run acme/answer questions.csv -j - --threshold polite=0.9 --json`,
+    )
+    .action(withSession<EvalOptions, [string, string]>(run))
+  evaluate
+    .command('ls <collection[/task]>')
+    .description('List evaluations, newest first')
+    .option('-n, --limit <n>', 'at most so many', positive, 20)
+    .addHelpText('after', '\nExamples:\n  jetty eval ls acme\n  jetty eval ls acme/answer --json')
+    .action(withSession<{ limit: number }, [string]>(list))
+  evaluate
+    .command('get <collection/evaluation>')
+    .description('Show an evaluation: its judges, what got worse, which thresholds are kept')
+    .option('-f, --follow', 'wait for its end, and let the exit code tell of the thresholds')
+    .addHelpText('after', '\nExamples:\n  jetty eval get acme/1f2e3d4c\n  jetty eval get acme/1f2e3d4c --follow --json')
+    .action(withSession<{ follow?: boolean }, [string]>(show))
+  evaluate
+    .command('cancel <collection/evaluation>')
+    .description('Stop an evaluation: what is under way is cancelled, and nothing more is begun')
+    .addHelpText('after', '\nExamples:\n  jetty eval cancel acme/1f2e3d4c')
+    .action(
+      withSession<object, [string]>(async ({ client, out }, [place]) => {
+        const answer = await client.cancelEvaluation({ params: placeOf(place) })
+        out.answer(answer, () => answer.status)
+      }),
+    )
+}
+
+interface Place {
+  collection: string
+  evaluation_id: string
+}
+
+const placeOf = (text: string): Place => {
+  const [collection, evaluation_id, ...rest] = text.split('/')
+  if (collection && evaluation_id && rest.length === 0) return { collection, evaluation_id }
+  throw new AppError('invalid', `Expected <collection>/<evaluation>, got ${JSON.stringify(text)}`, {
+    hint: 'For example: acme/1f2e3d4c; jetty eval ls acme lists them.',
+  })
+}
+
+type Threshold = { min_mean?: number; max_worse?: number; max_failed?: number }
+
+/** `name=number`, of one rule, into the thresholds of the judge. */
+const addRule = (thresholds: Map<string, Threshold>, rule: keyof Threshold, given: string[] | undefined): void => {
+  for (const text of given ?? []) {
+    const [, judge = '', number = ''] = /^([^=]+)=(.+)$/.exec(text) ?? []
+    if (judge === '' || !Number.isFinite(Number(number))) {
+      throw new InvalidArgumentError(`Expected judge=number, such as clarity=7.5, got ${JSON.stringify(text)}.`)
+    }
+    thresholds.set(judge, { ...thresholds.get(judge), [rule]: Number(number) })
+  }
+}
+
+const thresholdsOf = ({ threshold, maxWorse, maxFailed }: EvalOptions): Record<string, Threshold> => {
+  const thresholds = new Map<string, Threshold>()
+  addRule(thresholds, 'min_mean', threshold)
+  addRule(thresholds, 'max_worse', maxWorse)
+  addRule(thresholds, 'max_failed', maxFailed)
+  return Object.fromEntries(thresholds)
+}
+
+const run = async (session: Session, [task, items]: [string, string], options: EvalOptions): Promise<void> => {
+  const { client, out } = session
+  const params = parseTask(task)
+  const judges = readJson(options.judges)
+  const thresholds = thresholdsOf(options)
+  const body = {
+    ...(await itemSource(session, params.collection, items)),
+    judges: judges as never,
+    thresholds,
+    ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
+    ...(options.outputPath === undefined ? {} : { output_path: options.outputPath }),
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),
+    ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
+  }
+  const started = await client.startEvaluation({ params, body })
+  const place = { collection: params.collection, evaluation_id: started.evaluation_id }
+  const text = `${place.collection}/${place.evaluation_id}`
+  if (!options.wait) {
+    out.answer(started, () => text)
+    out.note(pc.dim(`Follow it with: jetty eval get ${text} --follow`))
+    return
+  }
+  out.note(pc.dim(text))
+  showEnd(session, await followEvaluation(session, place))
+}
+
+const show = async (session: Session, [text]: [string], { follow }: { follow?: boolean }): Promise<void> => {
+  const place = placeOf(text)
+  if (follow) return showEnd(session, await followEvaluation(session, place))
+  const evaluation = await read(session, place, wholePage)
+  session.out.answer(evaluation, () => evaluationReport(evaluation))
+}
+
+/** What is asked for while it runs, and at the end: people see the summary, programs a page of items too. */
+const summaryOnly = 0
+const wholePage = 100
+
+const read = ({ client, signal }: Session, params: Place, limit: number): Promise<Evaluation> =>
+  client.getEvaluation({ params, query: { limit }, signal })
+
+const showEnd = ({ out }: Session, evaluation: Evaluation): void => {
+  out.answer(evaluation, () => evaluationReport(evaluation))
+  if (evaluation.status !== 'completed') process.exitCode = exitCodes.serverFailed
+  else if (evaluation.passed === false) process.exitCode = exitCodes.failed
+}
+
+const pollMs = [250, 500, 1_000, 2_000]
+const patienceMs = 60_000
+
+const progressText = ({ total, runs, judgements, judges, cost_usd: cost }: Evaluation): string => {
+  const open = (runs.pending ?? 0) + (runs.running ?? 0)
+  const judged = (judgements.completed ?? 0) + (judgements.failed ?? 0)
+  const price = cost === null ? '' : ` · $${Number(cost.toFixed(4))}`
+  return `${total - open}/${total} runs · ${judged}/${total * judges.length} judgements${price}`
+}
+
+/** Watches an evaluation to its end. A server that is away for a moment is waited for. */
+const followEvaluation = async (session: Session, place: Place): Promise<Evaluation> => {
+  const { out, signal } = session
+  const begun = Date.now()
+  let text = 'waiting to start'
+  const line = out.isJson
+    ? undefined
+    : makeProgressLine(() => `${text} ${pc.dim(duration((Date.now() - begun) / 1000))}`)
+  let answeredMs = Date.now()
+  try {
+    for (let look = 0; ; look++) {
+      try {
+        const evaluation = await read(session, place, summaryOnly)
+        answeredMs = Date.now()
+        if (evaluation.ended !== null) return await read(session, place, wholePage)
+        text = progressText(evaluation)
+      } catch (error) {
+        const passes = !(error instanceof AppError) || error.retryable || error.status >= 500
+        if (signal.aborted || !passes || Date.now() - answeredMs > patienceMs) throw error
+      }
+      if (await pause(pollMs[Math.min(look, pollMs.length - 1)] ?? 0, signal)) continue
+      const at = `${place.collection}/${place.evaluation_id}`
+      line?.clear()
+      out.note(`It goes on. Follow it with: jetty eval get ${at} --follow, stop it with: jetty eval cancel ${at}`)
+      signal.throwIfAborted()
+    }
+  } finally {
+    line?.stop()
+  }
+}
+
+const list = async ({ client, out }: Session, [given]: [string], { limit }: { limit: number }): Promise<void> => {
+  const [collection = '', task] = given.split('/')
+  const query = { limit: Math.min(limit, 100), ...(task ? { task } : {}) }
+  const { evaluations } = await client.listEvaluations({ params: { collection }, query })
+  out.answer(evaluations, () =>
+    evaluations.length === 0
+      ? ''
+      : table(
+          ['EVALUATION', 'TASK', 'STATUS', 'CREATED', 'ITEMS', 'JUDGES', 'BASELINE', 'NAME'],
+          evaluations.map((one) => [
+            one.evaluation_id,
+            one.task,
+            one.status,
+            moment(one.created),
+            one.total,
+            one.judges.join(' '),
+            one.baseline,
+            one.name,
+          ]),
+          (text, column) => (column === 2 ? paintStatus(text) : text),
+        ),
+  )
+  if (evaluations.length === 0) out.note(`No evaluations in ${given}.`)
+}
