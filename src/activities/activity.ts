@@ -118,8 +118,8 @@ export interface ChildRuns {
   continueOnError: boolean
   /** When what is still open is cancelled; null: never. */
   until: Date | null
-  /** Labels that each of them gets when it is started. */
-  labels: Record<string, string | number | boolean>
+  /** Labels that each of them has from its start, by its author. */
+  labels: Record<string, string>
 }
 
 /** Returned instead of outputs: start these runs, wait for them holding no slot, then record what `outputs` gives. */

@@ -2,6 +2,7 @@ import type { ChildRuns } from '../activities/activity.ts'
 import type { Queries } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
 import { newTrajectoryId } from '../lib/ids.ts'
+import { batchTask } from '../model/batch.ts'
 import { checkModels } from './check-models.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import type { Parent } from './fan-out-sql.ts'
@@ -160,7 +161,10 @@ export const childRun = (
     environmentId: kind.environmentId,
     sealedSecrets: kind.secrets && maker.sealSecrets(kind.secrets, key),
     more: {
-      params: JSON.stringify({ parent: { trajectory_id: run.trajectoryId, step: place.name, index, name } }),
+      params: JSON.stringify({
+        parent: { trajectory_id: run.trajectoryId, step: place.name, index, name },
+        ...(run.task === batchTask && { batch: { batch_id: run.trajectoryId, index } }),
+      }),
       parent_id: run.key,
       parent_seq: place.seq,
       child_index: index,

@@ -1,9 +1,10 @@
 import type { ChildRun } from '../activities/activity.ts'
 import type { Queries } from '../database/database.ts'
 import { identified } from '../store/changes.ts'
+import { labelNewRuns } from '../store/labels.ts'
 import { enqueueLease } from './dbos.ts'
 import type { LeaseRef } from './journal-entry.ts'
-import { countNewRuns, newRunColumns, newRunRows, newRunValues, unnest } from './journal-sql.ts'
+import { countNewRuns, newRunColumns, newRunRows, newRunValues, runTypes, unnest } from './journal-sql.ts'
 
 /** The step that has started runs: a run's key, and the step's place in it. */
 export interface Parent {
@@ -11,9 +12,12 @@ export interface Parent {
   seq: number
 }
 
+const runsFrom = 6
+const labelsFrom = runsFrom + runTypes.length
+
 /**
- * Leases with their shares, their runs and the hand-out, in one statement, and only while the parent's lease is ours:
- * whoever takes it over finds all of it or nothing. A lease that was there already is not handed out again.
+ * Leases with their shares, their runs with their labels, and the hand-out, in one statement, and only while the
+ * parent's lease is ours: whoever takes it over finds all of it or nothing. A lease that was there already is not handed out again.
  */
 const emitStatement = `
 with ${identified},
@@ -25,19 +29,30 @@ new_leases as (
 new_runs as (
   insert into runs (${newRunColumns}, status, created_at)
   select ${newRunValues}, 'pending', to_timestamp(u.created / 1000)
-  from ${newRunRows(6)}, identified, fence
+  from ${newRunRows(runsFrom)}, identified, fence
   on conflict do nothing
-  returning id, task_id),
+  returning id, task_id, collection_id, author, created_at, number),
 ${countNewRuns('$3::smallint')},
+${labelNewRuns(`$${labelsFrom}::text[]`, `$${labelsFrom + 1}::text[]`)},
 queued as (select count(${enqueueLease('id')}), pg_notify('runs', '') from new_leases)
 select exists (select from fence) held, array(select id from new_runs) made, (select count from queued) queued`
 
-/** Writes runs and their leases down; `runs` are the columns of `runTypes`. Gives the keys that are new. */
+/** What is written down at once. */
+export interface Emission {
+  parent: LeaseRef
+  shard: number
+  leases: { id: string; share: number }[]
+  /** The columns of `runTypes`. */
+  runs: unknown[][]
+  /** Of each of the runs, by its author. */
+  labels: Record<string, string>
+}
+
+/** Writes runs and their leases down. Gives the keys that are new. */
 export const emitRuns = async (
   database: Queries,
-  given: { parent: LeaseRef; shard: number; leases: { id: string; share: number }[]; runs: unknown[][] },
+  { parent, shard, leases, runs, labels }: Emission,
 ): Promise<{ held: boolean; made: string[] }> => {
-  const { parent, shard, leases, runs } = given
   const [row] = await database.rows<{ held: boolean; made: string[] }>('emit_children', emitStatement, [
     parent.id,
     parent.epoch,
@@ -45,6 +60,8 @@ export const emitRuns = async (
     leases.map((lease) => lease.id),
     leases.map((lease) => lease.share),
     ...runs,
+    Object.keys(labels),
+    Object.values(labels),
   ])
   return row ?? { held: false, made: [] }
 }

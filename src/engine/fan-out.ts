@@ -81,11 +81,13 @@ export const makeFanOuts = (
   }
 
   /** Writes them down. Those whose trajectory id was taken come back into `ahead`, for a lease that nobody has yet. */
-  const emit = async ({ work, waiting, ahead }: FanOut, batch: Batch): Promise<void> => {
+  const emit = async ({ work, wanted, waiting, ahead }: FanOut, batch: Batch): Promise<void> => {
     const rows = columns(runTypes.length)
     for (const { run, lease } of batch.runs) pushRow(rows, runValues(run, lease, 0))
     for (const { id, share, size } of batch.leases) watch.leased(waiting, id, { share, open: size })
-    const { held, made } = await emitRuns(database, { parent: work.lease, shard, leases: batch.leases, runs: rows })
+    const labels: Record<string, string> = JSON.parse(work.run.environment.scrub.json(wanted.runs.labels))
+    const { leases } = batch
+    const { held, made } = await emitRuns(database, { parent: work.lease, shard, leases, runs: rows, labels })
     if (!held) throw new Fenced(work.lease.id)
     if (made.length === batch.runs.length) return
     const there = new Set(made)

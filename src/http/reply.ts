@@ -18,9 +18,12 @@ export const jsonHeaders = {
   'x-content-type-options': 'nosniff',
 } as const
 
-/** What tables are sent as, one JSON object a line or with commas. */
+/**
+ * What tables are sent as, one JSON object a line or with commas. Not `application/jsonl`: clients that look for
+ * `application/json` at the beginning would take it for one document.
+ */
 export const tableTypes = {
-  jsonl: 'application/jsonl; charset=utf-8',
+  jsonl: 'application/x-ndjson; charset=utf-8',
   csv: 'text/csv; charset=utf-8; header=present',
 } as const
 

@@ -54,6 +54,22 @@ const counted = `counted as (
   on conflict (task_id, key, value_md5) do update set total = label_counts.total + excluded.total
   returning task_id, key, value_md5, total)`
 
+/**
+ * Labels of runs that are made by this very statement, as its rows named `new_runs` (id, task_id, collection_id, author,
+ * created_at, number): each gets all of them, by its author. Nobody knows of these runs, so that nothing is locked.
+ */
+export const labelNewRuns = (keys: string, values: string): string => `labelled as (
+  insert into labels (run_id, task_id, collection_id, key, author, value, run_created_at, run_number, created_at)
+  select r.id, r.task_id, r.collection_id, u.key, r.author, u.value, r.created_at, r.number,
+    date_trunc('milliseconds', now())
+  from new_runs r cross join unnest(${keys}, ${values}) with ordinality u(key, value, at) order by r.number, u.at
+  returning task_id, key, value),
+labels_counted as (
+  insert into label_counts (task_id, key, value_md5, value, total)
+  select task_id, key, md5(value) as value_md5, min(value), count(*) from labelled
+  group by task_id, key, md5(value) order by task_id, key, value_md5
+  on conflict (task_id, key, value_md5) do update set total = label_counts.total + excluded.total)`
+
 /** Counts that have fallen to nothing, as the statements below report them. */
 const emptied = `(select json_agg(json_build_array(task_id, key, value_md5)) from counted where total <= 0) as emptied`
 

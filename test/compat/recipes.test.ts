@@ -150,7 +150,7 @@ test('secrets of one run appear nowhere', async () => {
   for (const text of [done.text, logs.text, JSON.stringify(rows)]) expect(text).not.toContain(secret)
 })
 
-test('the batch script: a run for each input, then the list', async () => {
+test('row 75: the batch script: a run for each input, then the list', async () => {
   await curl.json('POST', '/api/v1/tasks/acme', { name: 'batch', description: '', workflow: echoing })
   for (const text of ['one', 'two', 'three']) {
     expect((await run('run/acme/batch', { init_params: JSON.stringify({ text }) })).status).toBe(200)

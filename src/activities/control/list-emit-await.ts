@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
+import { labelNameSchema, labelValueSchema } from '../../model/label.ts'
 import { activity, type ChildRun, type Json, WaitForRuns } from '../activity.ts'
 import { type ItemShape, paramsOfItem } from './child-item.ts'
 
 const concurrency = z.number().int().min(1)
 const seconds = z.number().positive()
 const defaultConcurrency = 5
+const mostLabels = 20
 
 const parameters = z.object({
   items_path: z
@@ -39,7 +41,8 @@ const parameters = z.object({
     .optional()
     .describe('After so many seconds what is still open is cancelled; with continue_on_error the rest counts.'),
   labels: z
-    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+    .record(labelNameSchema, labelValueSchema)
+    .refine((labels) => Object.keys(labels).length <= mostLabels, `At most ${mostLabels} labels`)
     .optional()
     .describe('Labels that every child gets when it is started.'),
   task_reference: z
