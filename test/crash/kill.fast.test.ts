@@ -1,5 +1,6 @@
 // The crash tests with small numbers: the part of them that `npm test` has time for.
 import { expect, it } from 'vitest'
+import { batches } from './scenarios/batches.ts'
 import { drained } from './scenarios/drained.ts'
 import { killInRecovery } from './scenarios/kill-in-recovery.ts'
 import { killRounds } from './scenarios/kill-rounds.ts'
@@ -50,4 +51,10 @@ it('reruns from the middle survive kills: what they carry over is there once, an
 
 it('a request that is repeated with its key until it is answered starts one run', { timeout }, async () => {
   expect(await repeated({ kills: 3, requests: 300 })).toEqual([])
+})
+
+it('a batch of 500 goes on after kills without a duplicate, started once by whoever repeats its request', {
+  timeout,
+}, async () => {
+  expect(await batches({ kills: 3, size: 500 })).toEqual([])
 })
