@@ -15,6 +15,8 @@ import { registerKeys } from './commands/keys.ts'
 import { registerLabels } from './commands/labels.ts'
 import { registerLogin } from './commands/login.ts'
 import { registerRoutines } from './commands/routines.ts'
+import { registerReplay } from './commands/replay.ts'
+import { registerRerun } from './commands/rerun.ts'
 import { registerRun } from './commands/run.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerServe } from './commands/serve.ts'
@@ -48,6 +50,8 @@ export const buildProgram = (): Command => {
     registerLogin,
     registerRun,
     registerRuns,
+    registerRerun,
+    registerReplay,
     registerRoutines,
     registerApprovals,
     registerDiff,

@@ -1,0 +1,79 @@
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import { exitCodes } from '../exit.ts'
+import { findRunPlace, runMeaning } from '../find-run.ts'
+import { followRun } from '../follow-run.ts'
+import { collect } from '../inputs.ts'
+import { safe } from '../output.ts'
+import { placeText, type RunPlace } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+import { paintDiff } from '../text-diff.ts'
+import { otherParams } from './rerun.ts'
+
+interface ReplayOptions {
+  param?: string[]
+  current?: boolean
+}
+
+/** Where a replay first went another way than the recording. */
+interface Divergence {
+  step: string
+  message: string
+  diff?: string
+}
+
+/** `jetty replay`. */
+export const registerReplay = (program: Command): void => {
+  program
+    .command('replay <run>')
+    .description('Repeat a run from its recording, asking nobody, and say where it first differs')
+    .option('-p, --param <name=value>', 'another value of a parameter, as in jetty run', collect)
+    .option('--current', 'with the workflow that the task has now, in the place of the one that was executed')
+    .addHelpText(
+      'after',
+      `
+${runMeaning}
+
+Results of models, judges, images and the network are taken from the recording: it costs nothing and needs no key.
+Ends with 0 where the replay is the recording, and with 1 where it differs.
+
+Examples:
+  jetty replay acme/letters/1f2e3d4c
+  jetty replay acme/letters --current --json`,
+    )
+    .action(withSession<ReplayOptions, [string]>(replay))
+}
+
+const replay = async (session: Session, [run]: [string], options: ReplayOptions): Promise<void> => {
+  const { client, out } = session
+  const place = await findRunPlace(session, run)
+  const [recorded, started] = await Promise.all([
+    client.getTrajectory({ params: place }),
+    client.rerunTrajectory({
+      params: place,
+      body: {
+        mode: 'replay',
+        init_params: await otherParams(session, place, options.param ?? []),
+        ...(options.current ? { version: 'current' as const } : {}),
+      },
+    }),
+  ])
+  const at = { ...place, trajectory_id: started.trajectory_id }
+  out.note(pc.dim(placeText(at)))
+  const { trajectory_id, status, error } = await followRun(session, at, false)
+  const divergence = await divergenceOf(session, at)
+  const identical = divergence === null && status === recorded.status
+  out.answer({ trajectory_id, of: recorded.trajectory_id, status, error, identical, divergence }, () =>
+    identical ? pc.green('identical') : divergence ? divergenceText(divergence) : `${status}: ${safe(error ?? '')}`,
+  )
+  if (!identical) process.exitCode = exitCodes.failed
+}
+
+const divergenceOf = async ({ client }: Session, place: RunPlace): Promise<Divergence | null> => {
+  const { attributes } = await client.getTrajectory({ params: place })
+  const { replay } = attributes.params as { replay: { divergence: Divergence | null } }
+  return replay.divergence
+}
+
+const divergenceText = ({ step, message, diff }: Divergence): string =>
+  `${pc.red('differs')} first at step ${pc.bold(safe(step))}: ${safe(message)}${diff ? `\n\n${paintDiff(diff)}` : ''}`

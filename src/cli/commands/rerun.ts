@@ -1,0 +1,75 @@
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import { findRunPlace, runMeaning } from '../find-run.ts'
+import { followRun } from '../follow-run.ts'
+import { assembled, collect, parseAssignment } from '../inputs.ts'
+import { placeText, type RunPlace } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+import { secretsOf, showEnd } from './run.ts'
+
+interface RerunOptions {
+  from?: string
+  param?: string[]
+  secret?: string[]
+  current?: boolean
+  wait?: boolean
+  follow?: boolean
+}
+
+/** `jetty rerun`. */
+export const registerRerun = (program: Command): void => {
+  program
+    .command('rerun <run>')
+    .description('Run a run once more, from any of its steps')
+    .option('--from <step>', 'the first step to execute; those before it keep their results')
+    .option('-p, --param <name=value>', 'another value of a parameter, as in jetty run', collect)
+    .option('--secret <NAME>', 'a secret for this run only, taken from the environment variable NAME', collect)
+    .option('--current', 'with the workflow that the task has now, in the place of the one that was executed')
+    .option('-w, --wait', 'wait for the end and print the outputs of the last step')
+    .option('--follow', 'the same, and show what the steps log meanwhile')
+    .addHelpText(
+      'after',
+      `
+${runMeaning}
+
+Examples:
+  jetty rerun acme/letters/1f2e3d4c --wait
+  jetty rerun acme/letters --from draft -p tone=kind --follow
+  jetty rerun acme/letters/1f2e3d4c --from draft --current --wait --json`,
+    )
+    .action(withSession<RerunOptions, [string]>(rerun))
+}
+
+const rerun = async (session: Session, [run]: [string], options: RerunOptions): Promise<void> => {
+  const { client, out } = session
+  const place = await findRunPlace(session, run)
+  const started = await client.rerunTrajectory({
+    params: place,
+    body: {
+      init_params: await otherParams(session, place, options.param ?? []),
+      ...(options.from === undefined ? {} : { from_step: options.from }),
+      ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
+      ...(options.current ? { version: 'current' as const } : {}),
+    },
+  })
+  const at = { ...place, trajectory_id: started.trajectory_id }
+  if (!options.wait && !options.follow) {
+    out.answer(started, () => placeText(at))
+    out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))
+    return
+  }
+  out.note(pc.dim(placeText(at)))
+  showEnd(session, await followRun(session, at, options.follow ?? false))
+}
+
+/** What `-p` says; a part of a value is put into the one that the recorded run had. */
+export const otherParams = async (
+  { client }: Pick<Session, 'client'>,
+  place: RunPlace,
+  given: string[],
+): Promise<Record<string, unknown>> => {
+  const assignments = given.map(parseAssignment)
+  const nests = assignments.some(({ keys }) => keys.length > 1)
+  const recorded = nests ? (await client.getTrajectory({ params: place })).init_params : {}
+  return assembled(assignments, recorded)
+}
