@@ -46,19 +46,21 @@ test('every function of the command line client has a test; jetty_help needs no 
   ).toEqual([])
 })
 
-test('every method of the SDK has a test; routines and graders need what is not there', () => {
+test('every method of the SDK has a test; graders need what is not there', () => {
   expect(
     unnamed(`listCollections getCollection getCollectionEnvironment setEnvironmentVars listTasks getTask createTask
       updateTask deleteTask getTrialStatus activateTrial runWorkflow runWithFiles runWorkflowSync runAndWait
       listTrajectories getTrajectory getStats ingestTrajectory addLabel downloadFile getWorkflowLogs listStepTemplates
-      getStepTemplate parseWorkflowId`),
+      getStepTemplate parseWorkflowId listRoutines getRoutine createRoutine updateRoutine deleteRoutine pauseRoutine
+      resumeRoutine runRoutineNow listRoutineRuns`),
   ).toEqual([])
 })
 
-test('every tool of the MCP server has a test; routines are not there', () => {
+test('every tool of the MCP server has a test', () => {
   expect(
     unnamed(`list-collections get-collection list-tasks get-task create-task update-task get-trial-status activate-trial
       run-workflow run-workflow-sync list-trajectories get-trajectory get-stats add-label list-step-templates
-      get-step-template check-secrets set-environment-vars`),
+      get-step-template check-secrets set-environment-vars list-routines get-routine create-routine update-routine
+      delete-routine pause-routine resume-routine run-routine-now list-routine-runs`),
   ).toEqual([])
 })

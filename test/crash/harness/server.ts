@@ -1,5 +1,6 @@
 // A whole server with the activities of the crash tests: says where it is on one line, drains on SIGTERM.
 import crypto from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { builtinActivities } from '../../../src/activities/registry.ts'
 import { loadSettings } from '../../../src/lib/config.ts'
@@ -25,9 +26,11 @@ process.stdin.resume().once('close', () => process.exit(3)) // the test is gone
 const stopped = new Promise<void>((resolve) => process.once('SIGTERM', () => resolve()))
 
 const settings = loadSettings(process.env)
+const clockFile = process.env.CRASH_CLOCK
 const server = await startServer({
   settings,
   log: createLogger({ level: settings.logLevel }),
+  ...(clockFile && { clock: () => Number(readFileSync(clockFile, 'utf8')) }),
   activities: new Map([...builtinActivities, ...crashActivities.map((one) => [one.name, one] as const)]),
 })
 process.stdout.write(`${JSON.stringify({ url: server.url ?? '', postgres: server.postgres?.pid })}\n`)
