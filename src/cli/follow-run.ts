@@ -36,9 +36,12 @@ export interface Step {
 
 interface LogLine {
   level: string
+  type: string
   step: string | null
   message: string
 }
+
+const levelColours: Record<string, (text: string) => string> = { info: pc.cyan, error: pc.red }
 
 const stepLine = (step: Step, seen: number, total: number): string => {
   const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
@@ -51,7 +54,8 @@ const stepLine = (step: Step, seen: number, total: number): string => {
 
 /**
  * Watches a run to its end and gives its document. Progress goes to stderr: a line for each step that ended, what the
- * step logged with `isDetailed`, and in a terminal a line that moves. Breaks of the connection are bridged.
+ * step logged with `isDetailed`, what waits for a person, and in a terminal a line that moves. Breaks of the connection
+ * are bridged.
  */
 export const followRun = async (session: Session, place: RunPlace, isDetailed: boolean): Promise<Trajectory> => {
   const { client, out, signal } = session
@@ -67,7 +71,8 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
     out.note(text)
   }
   const onStep = (step: Step) => {
-    if (step.status === 'running' || step.status === 'pending') current = `${ended.size + 1}/${total} ${step.key}`
+    if (step.status === 'running' || step.status === 'pending')
+      current = `${ended.size + 1}/${Math.max(total, ended.size + 1)} ${step.key}`
     else if (!ended.has(step.key)) {
       ended.add(step.key)
       say(stepLine(step, ended.size, total))
@@ -84,11 +89,10 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
         total = known.total_steps.length
         for (const step of Object.values(known.steps)) onStep(step)
       } else if (event === 'step') onStep(data as Step)
-      else if (event === 'log' && isDetailed) {
-        const { level, message, step } = data as LogLine
-        say(
-          `  ${level === 'error' ? pc.red(level) : pc.yellow(level)} ${step ? `${safe(step)}: ` : ''}${safe(message)}`,
-        )
+      else if (event === 'log') {
+        const { level, type, message, step } = data as LogLine
+        if (!isDetailed && !type.startsWith('approval_')) continue
+        say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${safe(message)}`)
       }
     }
   } finally {
@@ -103,4 +107,4 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
 
 /** Outputs of the last step that was executed: what a run is for. */
 export const lastOutputs = (trajectory: Trajectory): Record<string, unknown> =>
-  Object.values(trajectory.steps).at(-1)?.outputs ?? {}
+  Object.values(trajectory.steps).findLast((step) => step.status !== 'skipped')?.outputs ?? {}

@@ -1,6 +1,7 @@
 // The crash tests with small numbers: the part of them that `npm test` has time for.
 import { expect, it } from 'vitest'
 import { batches } from './scenarios/batches.ts'
+import { approvals } from './scenarios/approvals.ts'
 import { drained } from './scenarios/drained.ts'
 import { killInRecovery } from './scenarios/kill-in-recovery.ts'
 import { killRounds } from './scenarios/kill-rounds.ts'
@@ -37,6 +38,10 @@ it('a run that kills its process fails alone', { timeout }, async () => {
 
 it('runs that sleep in memory are not suspected of the deaths they sleep through', { timeout }, async () => {
   expect(await sleepers({ runs: 20, seconds: 6, kills: 3 })).toEqual([])
+})
+
+it('runs that wait for a person wait on through kills, and are decided once', { timeout }, async () => {
+  expect(await approvals({ runs: 20, kills: 3 })).toEqual([])
 })
 
 it('secrets of a run survive kill -9 and are gone at its end', { timeout }, async () => {

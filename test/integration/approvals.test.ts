@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readEvents } from '../event-stream.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 let jetty: TestServer
@@ -141,6 +142,24 @@ describe('a step that waits for a decision', () => {
     await decide(at, { decision: 'approve', comment: 'yes' })
     await ended(at)
   })
+})
+
+it('the events of a run tell of the wait and of the decision, each once', async () => {
+  const task = await jetty.task(gate())
+  const { trajectory_id: id } = await jetty.start(task)
+  const watching = readEvents(`${jetty.url}/api/v1/trajectory/acme/${task}/${id}/events`, jetty.server.adminToken)
+  await waits(task, id)
+  const late = readEvents(`${jetty.url}/api/v1/trajectory/acme/${task}/${id}/events`, jetty.server.adminToken)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  await decide({ task, id }, { decision: 'approve', comment: 'go' })
+  const messages = (events: { event: string; data: Body }[]) => {
+    const told = events[0]?.data.steps.gate?.logs ?? []
+    const later = events.filter(({ event }) => event === 'log').map(({ data }) => data)
+    return [...told, ...later].map(({ message }) => message)
+  }
+  const requested = "Step 'gate' waits for a decision: May it go? Dear all"
+  const decided = "admin decided about step 'gate': approve (go)"
+  for (const { events } of await Promise.all([watching, late])) expect(messages(events)).toEqual([requested, decided])
 })
 
 describe('a decision', () => {

@@ -220,6 +220,19 @@ export const operations: Record<string, Operation> = {
   resumeRoutine: write((place) => ({ path: `${routine(place)}/resume` })),
   runRoutineNow: write((place) => ({ path: `${routine(place)}/run-now` })),
   listRoutineRuns: read((place) => `${routine(place)}/runs`),
+  decideApproval: write((place) => ({
+    path: `/api/v1/trajectory/${place.collection}/${place.gate}/${place.waiting}/steps/ask/approval`,
+    body: { decision: 'approve' },
+  })),
+  listApprovals: read((place) => `/api/v1/approvals/${place.collection}`, {
+    harmless: (mine) => [{ path: `/api/v1/approvals/${mine.collection}?cursor=7770001` }],
+  }),
+  diffTrajectories: read((place) => `/api/v1/trajectory/${run(place)}/diff?with=${place.trajectory}`, {
+    reaching: (mine, theirs) =>
+      [theirs.trajectory, `${theirs.task}/${theirs.trajectory}`, `${mine.task}/${theirs.trajectory}`].map(
+        (other): [Ask, number] => [{ path: `/api/v1/trajectory/${run(mine)}/diff?with=${other}` }, 404],
+      ),
+  }),
   getStats: read((place) => `/api/v1/db/stats/${task(place)}`),
   getTrajectory: read((place) => `/api/v1/db/trajectory/${run(place)}`),
   downloadTrajectory: read((place) => `/api/v1/trajectory/${run(place)}/download`),

@@ -16,6 +16,9 @@ export interface Place {
   uploadPath: string
   label: string
   routine: string
+  /** A task whose run waits for somebody's decision, and that run. */
+  gate: string
+  waiting: string
   evaluation: string
   batch: string
   version: string
@@ -103,6 +106,12 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   while ((await call('GET', progress, undefined, key)).ended === null) await pause(20) // nothing of it changes any more
   const routine = { name: name('daily'), cadence: { type: 'daily', hour_utc: 9 }, init_params_overrides: {} }
   await call('POST', `/api/v1/routines/${collection}/${task}`, routine, key)
+  const gate = name('gate')
+  const gated = { step_configs: { ask: { activity: 'wait_for_approval', message: name('may-it') } }, steps: ['ask'] }
+  await call('POST', `/api/v1/tasks/${collection}`, { name: gate, workflow: gated }, key)
+  const { trajectory_id: waiting } = await call('POST', `/api/v1/run/${collection}/${gate}`, {}, key)
+  const parked = 'select from runs where trajectory_id = $1 and lease is null'
+  while ((await jetty.server.database.query(parked, [waiting])).length === 0) await pause(20)
   const upload = new FormData()
   upload.append('collection', collection)
   upload.append('file', new Blob([name('uploaded')]), `${name('uploaded')}.txt`)
@@ -119,6 +128,8 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     uploadPath: uploaded.path,
     label: name('label'),
     routine: name('daily'),
+    gate,
+    waiting,
     evaluation: evaluated.evaluation_id,
     batch,
     version: history.versions[0].content_hash,
@@ -152,8 +163,8 @@ export const makeWorld = async (jetty: TestServer): Promise<{ mine: Side; theirs
 
 /** What of a text belongs to the foreign side: its names, ids and keys. */
 export const foreignIn = (theirs: Side, text: string): string[] => {
-  const { trajectory, batch, evaluation, upload, version, key } = theirs
-  const ids = [trajectory, batch, evaluation, upload, version, key.slice(4), key.slice(0, 8)]
+  const { trajectory, waiting, batch, evaluation, upload, version, key } = theirs
+  const ids = [trajectory, waiting, batch, evaluation, upload, version, key.slice(4), key.slice(0, 8)]
   const pattern = new RegExp(`[\\w.-]*${foreignWord}[\\w.-]*|\\b777\\d{4}\\b|${ids.join('|')}`, 'gi')
   return [...new Set(text.match(pattern) ?? [])]
 }

@@ -2,9 +2,10 @@ import type { ServerEvent } from '../../http/events.ts'
 import { type RunAtOnce, type RunRow, runAtOnce, type StepRecord, stepChanges } from '../../store/runs.ts'
 import { makeBell } from '../events/bell.ts'
 import type { Pulse } from '../events/pulse.ts'
+import type { ShownDefinition } from './definitions.ts'
 import { stepText, trajectoryText } from './document.ts'
 import type { DocumentDeps } from './documents.ts'
-import { stepEvents } from './log-events.ts'
+import { type LogEvent, stepEvents } from './log-events.ts'
 
 const stepsAtOnce = 200
 
@@ -26,14 +27,17 @@ export async function* watchRun(
     if (newest === undefined || newest > seen) bell.ring()
   })
   try {
+    const { isParallel } = await deps.definitions(found.definition)
     let fromSeq = 0
+    const told: Told = new Map()
     if (after === undefined) {
       const run = await runAtOnce(database, found.id, 0)
       if (!run) return
       const steps = await allSteps(deps, run)
       const definition = await deps.definitions(run.definition)
       seen = run.newest
-      fromSeq = openFrom(steps, 0)
+      fromSeq = isParallel ? 0 : openFrom(steps, 0)
+      for (const step of steps) if (step.ended_at === null) told.set(step.seq, toldOf(step, definition).length)
       yield { id: seen, event: 'snapshot', data: trajectoryText(run, steps, definition, deps.links.publicUrl) }
     }
     while (!signal.aborted) {
@@ -43,9 +47,9 @@ export async function* watchRun(
       const changes = { runKey: run.id, fromSeq, after: seen, until: run.newest, limit: stepsAtOnce }
       const steps = run.newest > seen ? await stepChanges(database, changes) : []
       const complete = steps.length < stepsAtOnce
-      for (const change of inOrder(run, steps, seen, complete)) yield* eventsOf(deps, run, change)
+      for (const change of inOrder(run, steps, seen, complete)) yield* eventsOf(deps, run, change, told)
       seen = complete ? Math.max(seen, run.newest) : (steps.at(-1)?.changed ?? seen)
-      fromSeq = openFrom(steps, fromSeq)
+      fromSeq = isParallel ? 0 : openFrom(steps, fromSeq)
       if (!complete) continue
       if (run.ended_at) return yield { event: 'end', data: statusText(run) }
       await bell.heard()
@@ -78,15 +82,28 @@ const inOrder = (run: RunAtOnce, steps: StepRecord[], seen: number, complete: bo
   return changes
 }
 
-async function* eventsOf(deps: DocumentDeps, run: RunRow, { number, of }: Change): AsyncGenerator<ServerEvent> {
+/** How many events of a step that still runs were told: what was told with its start is not told again with its end. */
+type Told = Map<number, number>
+
+/** What the state of a step does not say by itself. */
+const toldOf = (step: StepRecord, definition: ShownDefinition): LogEvent[] =>
+  stepEvents(step, definition).filter(({ level, type }) => level !== 'info' || !type.startsWith('step_'))
+
+async function* eventsOf(
+  deps: DocumentDeps,
+  run: RunRow,
+  { number, of }: Change,
+  told: Told,
+): AsyncGenerator<ServerEvent> {
   const id = number === undefined ? {} : { id: number }
   if (of === 'status') yield { ...id, event: 'status', data: statusText(run) }
   else if (of === 'labels') yield { ...id, event: 'label', data: labelsEventText(run) }
   else {
     const definition = await deps.definitions(run.definition)
-    for (const log of stepEvents(of, definition)) {
-      if (log.level !== 'info') yield { event: 'log', data: JSON.stringify(log) }
-    }
+    const logs = toldOf(of, definition)
+    for (const log of logs.slice(told.get(of.seq) ?? 0)) yield { event: 'log', data: JSON.stringify(log) }
+    if (of.ended_at === null) told.set(of.seq, logs.length)
+    else told.delete(of.seq)
     yield { ...id, event: 'step', data: stepText(run, of, definition) }
   }
 }
