@@ -1,7 +1,7 @@
 // The crash tests with small numbers: the part of them that `npm test` has time for.
 import { expect, it } from 'vitest'
-import { batches } from './scenarios/batches.ts'
 import { approvals } from './scenarios/approvals.ts'
+import { batches } from './scenarios/batches.ts'
 import { drained } from './scenarios/drained.ts'
 import { killInRecovery } from './scenarios/kill-in-recovery.ts'
 import { killRounds } from './scenarios/kill-rounds.ts'
@@ -48,14 +48,14 @@ it('secrets of a run survive kill -9 and are gone at its end', { timeout }, asyn
   expect(await secrets()).toEqual([])
 })
 
+it('a request that is repeated with its key until it is answered starts one run', { timeout }, async () => {
+  expect(await repeated({ kills: 3, requests: 300 })).toEqual([])
+})
+
 it('reruns from the middle survive kills: what they carry over is there once, and never executed', {
   timeout,
 }, async () => {
   expect(await reruns({ kills: 3, runs: 60 })).toEqual([])
-})
-
-it('a request that is repeated with its key until it is answered starts one run', { timeout }, async () => {
-  expect(await repeated({ kills: 3, requests: 300 })).toEqual([])
 })
 
 it('a batch of 500 goes on after kills without a duplicate, started once by whoever repeats its request', {

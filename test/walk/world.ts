@@ -19,8 +19,8 @@ export interface Place {
   /** A task whose run waits for somebody's decision, and that run. */
   gate: string
   waiting: string
-  evaluation: string
   batch: string
+  evaluation: string
   version: string
   keyId: number
   spareKeyId: number
@@ -130,8 +130,8 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     routine: name('daily'),
     gate,
     waiting,
-    evaluation: evaluated.evaluation_id,
     batch,
+    evaluation: evaluated.evaluation_id,
     version: history.versions[0].content_hash,
     keyId: writer.id,
     spareKeyId: spare.id,
@@ -163,8 +163,8 @@ export const makeWorld = async (jetty: TestServer): Promise<{ mine: Side; theirs
 
 /** What of a text belongs to the foreign side: its names, ids and keys. */
 export const foreignIn = (theirs: Side, text: string): string[] => {
-  const { trajectory, waiting, batch, evaluation, upload, version, key } = theirs
-  const ids = [trajectory, waiting, batch, evaluation, upload, version, key.slice(4), key.slice(0, 8)]
+  const { trajectory, waiting, evaluation, batch, upload, version, key } = theirs
+  const ids = [trajectory, waiting, evaluation, batch, upload, version, key.slice(4), key.slice(0, 8)]
   const pattern = new RegExp(`[\\w.-]*${foreignWord}[\\w.-]*|\\b777\\d{4}\\b|${ids.join('|')}`, 'gi')
   return [...new Set(text.match(pattern) ?? [])]
 }
