@@ -70,6 +70,12 @@ export const positive = (text: string): number => {
   return value
 }
 
+/** A number that is not negative, such as 0.25. */
+export const amount = (text: string): number => {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError('Expected a number such as 0.25.')
+  return Number(text)
+}
+
 /** JSON where it is JSON (`5`, `true`, `[1,2]`, `"5"`), else the text itself. */
 const jsonOrText = (text: string): unknown => {
   try {

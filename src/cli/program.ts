@@ -23,6 +23,7 @@ import { registerServe } from './commands/serve.ts'
 import { registerTasks } from './commands/tasks.ts'
 import { registerTemplates } from './commands/templates.ts'
 import { registerTrial } from './commands/trial.ts'
+import { registerWebhooks } from './commands/webhooks.ts'
 import { exitCodes, reportError } from './exit.ts'
 import { addGlobals } from './globals.ts'
 
@@ -50,6 +51,7 @@ export const buildProgram = (): Command => {
     registerLogin,
     registerRun,
     registerRuns,
+    registerWebhooks,
     registerRerun,
     registerReplay,
     registerRoutines,

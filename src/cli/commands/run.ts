@@ -13,6 +13,8 @@ interface RunOptions {
   param?: string[]
   file?: string[]
   secret?: string[]
+  webhook?: string
+  webhookSecretEnv?: string
   wait?: boolean
   follow?: boolean
 }
@@ -25,6 +27,8 @@ export const registerRun = (program: Command): void => {
     .option('-p, --param <name=value>', 'a parameter; as JSON where it is JSON, @file reads one, a.b=1 nests', collect)
     .option('-f, --file <path>', 'a file to send along; its storage path is added to init_params.file_paths', collect)
     .option('--secret <NAME>', 'a secret for this run only, taken from the environment variable NAME', collect)
+    .option('--webhook <url>', 'who gets the trajectory by POST when the run has ended')
+    .option('--webhook-secret-env <NAME>', 'what that is signed with, taken from the environment variable NAME')
     .option('-w, --wait', 'wait for the end and print the outputs of the last step')
     .option('--follow', 'the same, and show what the steps log meanwhile')
     .addHelpText(
@@ -35,7 +39,8 @@ Examples:
   jetty run demo/hello -p text="Good morning" --wait
   jetty run acme/summarize -p document=@report.txt -p options.language=de --follow
   jetty run acme/read -f contract.pdf --wait --json
-  SLACK_TOKEN=… jetty run acme/notify --secret SLACK_TOKEN`,
+  SLACK_TOKEN=… jetty run acme/notify --secret SLACK_TOKEN
+  HOOK_SECRET=… jetty run acme/report --webhook https://example.com/done --webhook-secret-env HOOK_SECRET`,
     )
     .action(withSession<RunOptions, [string]>((session, [place], options) => run(session, parseTask(place), options)))
 }
@@ -48,6 +53,8 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
   const body = {
     init_params: assembled(assignments, (presets.init_params ?? {}) as Record<string, unknown>),
     ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
+    ...(options.webhook === undefined ? {} : { webhook_url: options.webhook }),
+    ...webhookSecretOf(options.webhookSecretEnv),
     ...((await mayUseTrial(session, place.collection, options.secret ?? [])) ? { use_trial_keys: true } : {}),
   }
   const files = await Promise.all((options.file ?? []).map((path) => filePart('files', path)))
@@ -73,13 +80,18 @@ export const showEnd = ({ out }: Session, trajectory: Trajectory): void => {
   process.exitCode = exitCodes.failed
 }
 
+const webhookSecretOf = (name: string | undefined): { webhook_secret?: string } => {
+  const secret = name === undefined ? undefined : secretsOf([name], '--webhook-secret-env')[name]
+  return secret === undefined ? {} : { webhook_secret: secret }
+}
+
 /** Secrets come from the environment: an argument could be read by everybody on the machine. */
-export const secretsOf = (names: string[]): Record<string, string> =>
+export const secretsOf = (names: string[], option = '--secret'): Record<string, string> =>
   Object.fromEntries(
     names.map((name) => {
       const value = process.env[name]
       if (value) return [name, value]
-      throw new AppError('invalid', `--secret ${name}: there is no environment variable ${name}`, {
+      throw new AppError('invalid', `${option} ${name}: there is no environment variable ${name}`, {
         hint: name.includes('=')
           ? 'Give the name alone; the value stands in the environment, where other users do not see it.'
           : `Set it first, for example: read -rs ${name} && export ${name}`,

@@ -5,12 +5,13 @@ import { pause } from '../../lib/time.ts'
 import { runStatuses } from '../../model/workflow.ts'
 import { findRunPlace, runMeaning } from '../find-run.ts'
 import { followRun, type Trajectory } from '../follow-run.ts'
-import { collect, oneOf, positive } from '../inputs.ts'
+import { amount, collect, oneOf, positive } from '../inputs.ts'
 import { openInBrowser } from '../open-in-browser.ts'
 import { duration, fields, moment, paintStatus, safe, table } from '../output.ts'
 import { parseRun, parseTask, placeText } from '../places.ts'
 import { requireFree, saveResponse } from '../save-response.ts'
 import { type Session, withSession } from '../session.ts'
+import { listCollectionRuns, needsCollectionList, type RunListOptions } from './collection-runs.ts'
 import { showEnd } from './run.ts'
 
 const runArgument = '<run>'
@@ -22,22 +23,33 @@ const levels = oneOf(['debug', 'info', 'warning', 'error'])
 export const registerRuns = (program: Command): void => {
   const runs = program.command('runs').description('Look at runs, wait for them, stop them')
   runs
-    .command('ls <collection/task>')
-    .description('List the runs of a task, newest first')
+    .command('ls <collection[/task]>')
+    .description('List the runs of a task or of a whole collection, newest first, or export them')
     .option('-s, --status <status>', 'only with this status; may be given several times', statuses.each)
     .option('-l, --label <key[:value]>', 'only with this label; several must all be there', collect)
     .option('-q, --search <text>', 'only where id, error or parameters contain the text')
     .option('--since <moment>', 'only what began after, for example 2026-11-25 or 2026-11-25T08:00:00Z')
-    .option('-n, --limit <n>', 'at most so many', positive, 20)
+    .option('--model <model>', 'only where a step was given this model, or answered by it')
+    .option('--min-cost <usd>', 'only where the cost is known, and at least this', amount)
+    .option('--max-cost <usd>', 'only where the cost is known, and at most this', amount)
+    .option('--error <text>', 'only where the error contains the text')
+    .option('--parent <trajectory>', 'only what this run has started, or this batch')
+    .option('-n, --limit <n>', 'at most so many; an export has all', positive, 20)
+    .option('--format <format>', 'export as jsonl or csv', oneOf(['jsonl', 'csv']).once)
+    .option('-o, --output <path>', 'where an export goes (default: - is stdout)')
+    .option('--force', 'write over a file that is there')
     .addHelpText(
       'after',
       `
 Examples:
   jetty runs ls demo/hello
+  jetty runs ls demo --status failed
+  jetty runs ls acme --model gpt-4o --min-cost 0.50 --since 2026-11-01
+  jetty runs ls acme --format csv -o runs.csv
   jetty runs ls acme/report --status failed --since 2026-11-01 -n 100
   jetty runs ls acme/report --label quality:high --json`,
     )
-    .action(withSession<ListOptions, [string]>(list))
+    .action(withSession<RunListOptions, [string]>(list))
   runs
     .command(`get ${runArgument}`)
     .description('Show one run: its steps, or with --json the whole trajectory')
@@ -88,18 +100,13 @@ Examples:
     .action(withSession<DownloadOptions, [string]>(download))
 }
 
-interface ListOptions {
-  status?: string[]
-  label?: string[]
-  search?: string
-  since?: string
-  limit: number
-}
-
 const mostAtOnce = 200
 
-const list = async (session: Session, [place]: [string], options: ListOptions): Promise<void> => {
+const list = async (session: Session, [place]: [string], options: RunListOptions): Promise<void> => {
+  const [collection = ''] = place.split('/')
+  if (place === collection) return listCollectionRuns(session, { collection }, options)
   const at = parseTask(place)
+  if (needsCollectionList(options)) return listCollectionRuns(session, at, options)
   const rows: Trajectory[] = []
   let cursor = ''
   for (let more = true; more && rows.length < options.limit && !session.signal.aborted; ) {

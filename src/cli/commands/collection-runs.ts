@@ -1,0 +1,103 @@
+import { AppError } from '../../lib/errors.ts'
+import { duration, moment, paintStatus, safe, table } from '../output.ts'
+import { requireFree, saveResponse } from '../save-response.ts'
+import type { Session } from '../session.ts'
+
+/** What `jetty runs ls` can be limited to, as it was given. */
+export interface RunListOptions {
+  status?: string[]
+  label?: string[]
+  search?: string
+  since?: string
+  model?: string
+  minCost?: number
+  maxCost?: number
+  error?: string
+  parent?: string
+  format?: string
+  output?: string
+  force?: boolean
+  limit: number
+}
+
+type Query = NonNullable<Parameters<Session['client']['listCollectionRuns']>[0]['query']>
+type Run = Awaited<ReturnType<Session['client']['listCollectionRuns']>>['runs'][number]
+
+/** Whether something is asked for that only the list of a whole collection can tell. */
+export const needsCollectionList = (options: RunListOptions): boolean =>
+  [options.model, options.minCost, options.maxCost, options.error, options.parent, options.format].some(
+    (one) => one !== undefined,
+  )
+
+const queryOf = (task: string | undefined, options: RunListOptions): Query => ({
+  ...(task === undefined ? {} : { task: [task] }),
+  ...(options.status ? { status: options.status as never } : {}),
+  ...(options.label ? { label: options.label } : {}),
+  ...(options.search === undefined ? {} : { q: options.search }),
+  ...(options.since === undefined ? {} : { created_after: options.since }),
+  ...(options.model === undefined ? {} : { model: options.model }),
+  ...(options.minCost === undefined ? {} : { min_cost_usd: options.minCost }),
+  ...(options.maxCost === undefined ? {} : { max_cost_usd: options.maxCost }),
+  ...(options.error === undefined ? {} : { error: options.error }),
+  ...(options.parent === undefined ? {} : { parent_id: options.parent }),
+})
+
+const mostAtOnce = 200
+
+/** The runs of a collection, or of one task in it: as a table, or all of them as an export. */
+export const listCollectionRuns = async (
+  session: Session,
+  at: { collection: string; task?: string },
+  options: RunListOptions,
+): Promise<void> => {
+  const { client, out, signal } = session
+  const params = { collection: at.collection }
+  const query = queryOf(at.task, options)
+  if (options.format !== undefined) return exportRuns(session, params, query, options)
+  if (options.output !== undefined) {
+    throw new AppError('invalid', '-o is for exports', { hint: 'Say in which format: --format csv or --format jsonl.' })
+  }
+  const rows: Run[] = []
+  let cursor: string | null = ''
+  while (cursor !== null && rows.length < options.limit && !signal.aborted) {
+    const limit = Math.min(options.limit - rows.length, mostAtOnce)
+    const page: { runs: Run[]; next_cursor: string | null } = await client.listCollectionRuns({
+      params,
+      query: { ...query, cursor, limit },
+    })
+    rows.push(...page.runs)
+    cursor = page.next_cursor
+  }
+  out.answer(rows, () => (rows.length === 0 ? '' : runTable(rows)))
+  if (rows.length === 0) out.note(`No runs of ${at.task ? `${at.collection}/${at.task}` : at.collection} match.`)
+}
+
+/** Every run that fits: the file is there whole or not at all, and what goes to stdout fails where it breaks off. */
+const exportRuns = async (
+  { call, out, signal }: Session,
+  params: { collection: string },
+  query: Query,
+  options: RunListOptions,
+): Promise<void> => {
+  const path = options.output ?? '-'
+  const target = { path, isForced: options.force ?? false, signal }
+  requireFree(target)
+  const input = { params, query: { ...query, format: options.format }, signal, asResponse: true }
+  await saveResponse((await call('listCollectionRuns', input)) as Response, target)
+  if (path !== '-') out.answer({ path }, () => path)
+}
+
+const runTable = (rows: Run[]): string =>
+  table(
+    ['RUN', 'STATUS', 'CREATED', 'DURATION', 'COST', 'MODELS', 'ERROR'],
+    rows.map((run) => [
+      `${run.task}/${run.trajectory_id}`,
+      run.status,
+      moment(run.created),
+      duration(run.duration_seconds),
+      run.cost_usd === null ? null : `$${Number(run.cost_usd.toFixed(6))}`,
+      safe(run.models.join(' ')),
+      run.error ?? '',
+    ]),
+    (text, column) => (column === 1 ? paintStatus(text) : text),
+  )

@@ -1,0 +1,73 @@
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import { AppError } from '../../lib/errors.ts'
+import { findRunPlace, runMeaning } from '../find-run.ts'
+import { moment, paintStatus, table } from '../output.ts'
+import { placeText } from '../places.ts'
+import { type Session, withSession } from '../session.ts'
+
+/** `jetty webhooks …`. */
+export const registerWebhooks = (program: Command): void => {
+  const webhooks = program
+    .command('webhooks')
+    .description('See whether webhooks were delivered, and deliver them again')
+  webhooks
+    .command('deliveries <run>')
+    .description('List the attempts to tell the webhook of a run that it has ended')
+    .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty webhooks deliveries acme/report/1f2e3d4c`)
+    .action(withSession<object, [string]>(deliveries))
+  webhooks
+    .command('redeliver <run>')
+    .description('Tell the webhook of a run once more, with the trajectory as it is now')
+    .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty webhooks redeliver acme/report/1f2e3d4c`)
+    .action(withSession<object, [string]>(redeliver))
+}
+
+type Deliveries = Awaited<ReturnType<Session['client']['listDeliveries']>>
+
+const stateTexts: Record<Deliveries['state'], string> = {
+  none: 'The run has no webhook.',
+  waiting: 'The run has not ended yet; its webhook is told then.',
+  pending: 'It is delivered in a moment.',
+  delivered: 'Delivered.',
+  failed: 'Given up. Deliver it again with: jetty webhooks redeliver',
+}
+
+const stateText = ({ state, next_attempt_at: next }: Deliveries): string =>
+  state === 'pending' && next ? `The next attempt is at ${moment(next)}.` : stateTexts[state]
+
+const attemptTable = (rows: Deliveries['deliveries']): string =>
+  table(
+    ['N', 'TIME', 'STATUS', 'ANSWER', 'TOOK', 'BY HAND', 'ERROR'],
+    rows.map((one) => [
+      one.n,
+      moment(one.created),
+      one.status,
+      one.status_code,
+      `${one.duration_ms} ms`,
+      one.by_hand ? 'yes' : 'no',
+      one.error ?? '',
+    ]),
+    (text, column) => (column === 2 ? paintDelivery(text) : text),
+  )
+
+const paintDelivery = (text: string): string => (text.trim() === 'delivered' ? pc.green(text) : paintStatus(text))
+
+const deliveries = async (session: Session, [given]: [string]): Promise<void> => {
+  const { client, out } = session
+  const found = await client.listDeliveries({ params: await findRunPlace(session, given) })
+  out.answer(found, () => (found.deliveries.length === 0 ? '' : attemptTable(found.deliveries)))
+  out.note(stateText(found))
+}
+
+const redeliver = async (session: Session, [given]: [string]): Promise<void> => {
+  const { client, out } = session
+  const place = await findRunPlace(session, given)
+  const before = await client.listDeliveries({ params: place })
+  const last = before.deliveries.at(-1)
+  if (!last) throw new AppError('conflict', `${placeText(place)} was not delivered yet: ${stateText(before)}`)
+  const after = await client.redeliver({ params: { ...place, n: String(last.n) } })
+  const made = after.deliveries.at(-1)
+  out.answer(after, () => (made ? attemptTable([made]) : ''))
+  if (made?.status !== 'delivered') process.exitCode = 1
+}
