@@ -2,10 +2,19 @@ import type { Queries } from '../database/database.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import type { Parent } from './fan-out-sql.ts'
 
+/** A lease that is out, or is being written down. */
+export interface Leased {
+  share: number
+  /** How many of its runs have not ended. */
+  open: number
+  /** Whether its runs are on disk: before that, none of them being there says nothing. */
+  isWritten: boolean
+}
+
 /** A step that waits for its runs, and what is known of them. */
 export interface Waiting extends Parent {
-  /** Leases of it in which something may be open: their shares, and how many runs. */
-  out: Map<string, { share: number; open: number }>
+  /** Leases of it in which something may be open. */
+  out: Map<string, Leased>
   /** One of its runs has failed, or was cancelled. */
   failed: boolean
   /** Whether it wants to know. */
@@ -23,7 +32,7 @@ export interface FanOutWatch {
   add(waiting: Waiting): void
   remove(waiting: Waiting): void
   /** A lease of it is out from here on. */
-  leased(waiting: Waiting, lease: string, runs: { share: number; open: number }): void
+  leased(waiting: Waiting, lease: string, leased: Leased): void
   /** A run under this lease has ended here. */
   ended(lease: string, status: RunStatus): void
   /** Asks at once what it would ask soon. */
@@ -34,8 +43,8 @@ const shortestPauseMs = 20
 const longestPauseMs = 500
 
 const askStatement = `
-  select 'lease' kind, id from unnest($1::text[]) id
-  where not exists (select from runs where lease = id and ended_at is null)
+  select 'lease' kind, l.id from unnest($1::text[]) l(id)
+  where not exists (select from runs where lease = l.id and ended_at is null)
   union all
   select 'settled', p.run || '/' || p.seq from unnest($2::text[], $3::int[]) p(run, seq)
   where not exists (select from runs where parent_id = p.run and parent_seq = p.seq and ended_at is null)
@@ -62,7 +71,7 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
     const settling = all.filter(({ asksForEnd, out, settled }) => asksForEnd && out.size === 0 && !settled)
     const anxious = all.filter(({ asksForFailure, failed }) => asksForFailure && !failed)
     const rows = await database.rows<{ kind: 'lease' | 'settled' | 'failed'; id: string }>('fan_outs', askStatement, [
-      [...byLease.keys()],
+      [...byLease].flatMap(([lease, { out }]) => (out.get(lease)?.isWritten ? lease : [])),
       settling.map(({ runKey }) => runKey),
       settling.map(({ seq }) => seq),
       anxious.map(({ runKey }) => runKey),
@@ -114,8 +123,8 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
       waitingSteps.delete(keyOf(waiting))
       for (const lease of waiting.out.keys()) byLease.delete(lease)
     },
-    leased(waiting, lease, runs) {
-      waiting.out.set(lease, runs)
+    leased(waiting, lease, leased) {
+      waiting.out.set(lease, leased)
       byLease.set(lease, waiting)
     },
     ended(lease, status) {

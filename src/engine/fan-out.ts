@@ -6,7 +6,7 @@ import { Interrupted } from './execute.ts'
 import { type ChildKind, type ChildMaker, childRun, prepareChildren } from './fan-out-child.ts'
 import { nextChunk } from './fan-out-shares.ts'
 import { emitRuns, haltLeases, type Parent, readChildren, readProgress } from './fan-out-sql.ts'
-import { makeFanOutWatch, type Waiting } from './fan-out-watch.ts'
+import { type Leased, makeFanOutWatch, type Waiting } from './fan-out-watch.ts'
 import { Fenced } from './journal.ts'
 import { columns, type LeaseRef, type NewRun, pushRow, runValues } from './journal-entry.ts'
 import { runTypes } from './journal-sql.ts'
@@ -84,11 +84,16 @@ export const makeFanOuts = (
   const emit = async ({ work, wanted, waiting, ahead }: FanOut, batch: Batch): Promise<void> => {
     const rows = columns(runTypes.length)
     for (const { run, lease } of batch.runs) pushRow(rows, runValues(run, lease, 0))
-    for (const { id, share, size } of batch.leases) watch.leased(waiting, id, { share, open: size })
+    const leased = batch.leases.map(({ id, share, size }): Leased => {
+      const one = { share, open: size, isWritten: false }
+      watch.leased(waiting, id, one)
+      return one
+    })
     const labels: Record<string, string> = JSON.parse(work.run.environment.scrub.json(wanted.runs.labels))
     const { leases } = batch
     const { held, made } = await emitRuns(database, { parent: work.lease, shard, leases, runs: rows, labels })
     if (!held) throw new Fenced(work.lease.id)
+    for (const one of leased) one.isWritten = true
     if (made.length === batch.runs.length) return
     const there = new Set(made)
     const absent = batch.runs.filter(({ run }) => !there.has(run.key))
@@ -153,7 +158,7 @@ export const makeFanOuts = (
     const bell = makeBell()
     const waiting: Waiting = {
       ...parent,
-      out: new Map(out.map(({ id, share, open }) => [id, { share, open }])),
+      out: new Map(out.map(({ id, share, open }) => [id, { share, open, isWritten: true }])),
       failed: false,
       asksForFailure: !wanted.runs.continueOnError,
       asksForEnd: false,

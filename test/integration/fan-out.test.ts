@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { activity } from '../../src/activities/activity.ts'
+import { type Database, openDatabase } from '../../src/database/database.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'jetty-effects-'))
@@ -52,13 +53,18 @@ const effect = activity({
 })
 
 let server: TestServer
+let database: Database
 beforeAll(async () => {
   server = await startTestServer({
     activities: [effect],
     env: { JETTY_WORKER_CONCURRENCY: '4', JETTY_MAX_FANOUT: '20000' },
   })
+  database = openDatabase(server.database.url, { connections: 1 })
 })
-afterAll(async () => server.close())
+afterAll(async () => {
+  await database.close()
+  await server.close()
+})
 
 const child = (config: Record<string, unknown> = {}) => ({
   init_params: { mark: 'none', note: 'own' },
@@ -84,7 +90,18 @@ const parent = (task: string, config: Record<string, unknown> = {}) => ({
 const runToEnd = async (workflow: Body, initParams: Record<string, unknown>): Promise<Body> => {
   const name = await server.task(workflow)
   const { trajectory_id: id } = await server.start(name, { init_params: initParams })
-  return server.until(name, id, ({ status }) => !['pending', 'running'].includes(status))
+  return untilEnded(name, id)
+}
+
+/** The document of a run once it has ended. */
+const untilEnded = async (name: string, id: string, withinMs = 10_000): Promise<Body> => {
+  const deadline = Date.now() + withinMs
+  for (;;) {
+    const run = await server.get(name, id)
+    if (!['pending', 'running'].includes(run.status)) return run
+    if (Date.now() > deadline) throw new Error(`it has not ended: ${JSON.stringify(run).slice(0, 2_000)}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 test('every item gets its run, and the results come back in the order of the items', async () => {
@@ -108,4 +125,269 @@ test('every item gets its run, and the results come back in the order of the ite
     index: 7,
     name: run.name,
   })
+})
+
+test('an empty list is a success', async () => {
+  const task = await server.task(child())
+  const run = await runToEnd(parent(task), { items: [] })
+  expect(run.status).toBe('completed')
+  expect(run.steps.fan.outputs).toMatchObject({ trajectory_references: [], total: 0, completed: 0, failed: 0 })
+  expect(run.steps.gather.outputs).toEqual({
+    extracted_data: [],
+    by_key: { doubled: [], item: [] },
+    count: 0,
+    errors: [],
+  })
+})
+
+test('never more children are at work than max_concurrency says, and the others are pending', async () => {
+  const task = await server.task(child({ milliseconds: 150 }))
+  const name = await server.task(parent(task, { max_concurrency: 2, child_init_params: { mark: 'two' } }))
+  mostWorking = 0
+  const { trajectory_id: id } = await server.start(name, { init_params: { items: Array(12).fill(0) } })
+  await server.until(name, id, ({ steps }) => steps.fan?.status === 'running')
+  const { body } = await server.call('GET', `/api/v1/db/trajectories/acme/${task}?limit=50`)
+  const statuses = body.trajectories.map((one: Body) => one.status)
+  expect(statuses).toContain('pending')
+  expect(statuses.filter((status: string) => status === 'running').length).toBeLessThanOrEqual(2)
+  const run = await server.until(name, id, ({ status }) => status !== 'running')
+  expect(run.status).toBe('completed')
+  expect(await effectsOf('two')).toHaveLength(12)
+  expect(mostWorking).toBe(2)
+})
+
+test('twenty parents of a hundred children each finish with four slots', { timeout: 60_000 }, async () => {
+  const task = await server.task(child())
+  const name = await server.task(parent(task, { child_init_params: { mark: 'many' }, max_concurrency: 3 }))
+  const items = Array.from({ length: 100 }, (_, index) => index)
+  const started = await Promise.all(Array.from({ length: 20 }, () => server.start(name, { init_params: { items } })))
+  for (const { trajectory_id: id } of started) {
+    const run = await untilEnded(name, id, 50_000)
+    expect(run.status).toBe('completed')
+    expect(run.steps.gather.outputs.by_key.item).toEqual(items)
+  }
+  expect(new Set(await effectsOf('many')).size).toBe(2_000)
+  expect(await effectsOf('many')).toHaveLength(2_000)
+})
+
+test('children of children finish, and five levels are as deep as it goes', async () => {
+  let task = await server.task(child())
+  for (let level = 0; level < 5; level++) {
+    task = await server.task({
+      init_params: { items: [1, 2] },
+      step_configs: {
+        fan: {
+          activity: 'list_emit_await',
+          items_path: 'init_params.items',
+          child_workflow_name: task,
+          child_init_params: { mark: 'deep' },
+          max_concurrency: 1,
+        },
+      },
+      steps: ['fan'],
+    })
+  }
+  const run = await runToEnd(
+    {
+      init_params: {},
+      step_configs: { one: { activity: 'run_workflow', workflow_name: task } },
+      steps: ['one'],
+    },
+    {},
+  )
+  expect(run.status).toBe('failed')
+  expect(run.error).toContain('5 levels deep')
+  expect(await effectsOf('deep')).toEqual([])
+  const { trajectory_id: id } = await server.start(task, {})
+  expect((await untilEnded(task, id, 20_000)).status).toBe('completed')
+  expect(await effectsOf('deep')).toHaveLength(2 ** 5)
+})
+
+test('the first failure stops what has not begun, and the parent says which child failed, and why', async () => {
+  const task = await server.task(child({ milliseconds: 20, fails_path: 'init_params.fails' }))
+  const items = Array.from({ length: 200 }, (_, item) => ({ item, fails: item === 3 }))
+  const run = await runToEnd(
+    parent(task, { spread_items: true, max_concurrency: 4, child_init_params: { mark: 'stop' } }),
+    { items },
+  )
+  expect(run.status).toBe('failed')
+  const { body } = await server.call('GET', `/api/v1/db/trajectories/acme/${task}?limit=200&status=failed`)
+  const failed = body.trajectories[0]
+  expect(run.error).toContain(
+    `1 of 200 runs failed; first: acme/${task} ${failed.trajectory_id} (item 3): Step 'process' failed: item 3 is no good`,
+  )
+  expect(run.steps.fan.error_detail).toMatchObject({ code: 'child_failed' })
+  expect((await effectsOf('stop')).length).toBeLessThan(40)
+  const open = await server.call('GET', `/api/v1/db/trajectories/acme/${task}?limit=200&status=pending`)
+  expect(open.body.trajectories).toEqual([])
+})
+
+test('with continue_on_error the counters tell, and what is missing is null', async () => {
+  const task = await server.task(child({ fails_path: 'init_params.fails' }))
+  const items = Array.from({ length: 10 }, (_, item) => ({ item, fails: item % 5 === 0 }))
+  const run = await runToEnd(parent(task, { spread_items: true, continue_on_error: true }), { items })
+  expect(run.status).toBe('completed')
+  expect(run.steps.fan.outputs).toMatchObject({ total: 10, completed: 8, failed: 2, not_started: 0 })
+  expect(run.steps.fan.outputs.trajectory_references[5].status).toBe('failed')
+  const gathered = run.steps.gather.outputs
+  expect(gathered.extracted_data[5]).toEqual({ doubled: null, item: 5 })
+  expect(gathered.extracted_data[6]).toEqual({ doubled: 12, item: 6 })
+  expect(gathered.errors).toHaveLength(2)
+  expect(gathered.errors[1]).toMatchObject({ key: 'doubled', trajectory_id: expect.stringMatching(/^[0-9a-f]{8}$/) })
+})
+
+test('the error of a parent carries the deepest one', async () => {
+  const leaf = await server.task(child({ fails: true }))
+  const middle = await server.task(parent(leaf, {}))
+  const top = await runToEnd(parent(middle, { item_param_name: 'items' }), { items: [[7]] })
+  expect(top.status).toBe('failed')
+  expect(top.error).toMatch(
+    new RegExp(`acme/${middle} [0-9a-f]{8} \\(item 0\\): .*acme/${leaf} [0-9a-f]{8} \\(item 0\\)`),
+  )
+  expect(top.error).toContain('item 7 is no good')
+})
+
+test('when the time is over what is open is cancelled, and what is there is put out', async () => {
+  const task = await server.task(child({ milliseconds_path: 'init_params.milliseconds' }))
+  const items = [0, 0, 60_000, 0, 60_000, 60_000].map((milliseconds, item) => ({ item, milliseconds }))
+  const config = { spread_items: true, max_concurrency: 3, timeout_sec: 0.8 }
+  const run = await runToEnd(parent(task, { ...config, continue_on_error: true }), { items })
+  expect(run.status).toBe('completed')
+  expect(run.steps.fan.outputs).toMatchObject({ total: 6, completed: 3, failed: 3 })
+  expect(run.steps.gather.outputs.by_key.doubled).toEqual([0, 2, null, 6, null, null])
+  const strict = await runToEnd(parent(task, config), { items })
+  expect(strict.status).toBe('failed')
+  expect(strict.error).toMatch(/timed out after 1 s: 3 of 6 runs had completed/)
+  const open = await server.call('GET', `/api/v1/db/trajectories/acme/${task}?limit=200&status=running`)
+  expect(open.body.trajectories).toEqual([])
+})
+
+test('to cancel a parent ends everything below it, whenever it is asked', { timeout: 60_000 }, async () => {
+  const leaf = await server.task(child({ milliseconds: 30 }))
+  const middle = await server.task(parent(leaf, { max_concurrency: 3 }))
+  const top = await server.task(parent(middle, { item_param_name: 'items', max_concurrency: 5 }))
+  const items = Array.from({ length: 12 }, () => Array(40).fill(0))
+  for (let round = 0; round < 12; round++) {
+    const { trajectory_id: id } = await server.start(top, { init_params: { items } })
+    await new Promise((resolve) => setTimeout(resolve, round * 25))
+    const path = `/api/v1/trajectory/acme/${top}/statuses`
+    const answer = await server.call('POST', path, { [id]: 'cancelled' })
+    expect(answer.status, JSON.stringify(answer.body)).toBe(200)
+    const open = await database.query(`select name, status from runs where ended_at is null`)
+    expect(open).toEqual([])
+    expect((await server.get(top, id)).status).toBe('cancelled')
+  }
+})
+
+test('one run, awaited: its outputs, its failure, its time', async () => {
+  const task = await server.task({
+    init_params: { text: 'own' },
+    step_configs: {
+      first: { activity: 'text_echo', text_path: 'init_params.text' },
+      last: { activity: 'effect', mark: 'one', item_path: 'first.outputs.text', fails_path: 'init_params.fails' },
+    },
+    steps: ['first', 'last'],
+  })
+  const one = (config: Record<string, unknown>) => ({
+    init_params: { given: 'hello', fails: false },
+    step_configs: { one: { activity: 'run_workflow', workflow_name: task, ...config } },
+    steps: ['one'],
+  })
+  const run = await runToEnd(one({ init_params: { text: 'hello' }, include_steps: true }), {})
+  expect(run.error).toBeNull()
+  expect(run.steps.one.outputs).toMatchObject({
+    status: 'completed',
+    name: `acme/${task}`,
+    outputs: { item: 'hello', doubled: null },
+    error: null,
+    steps: { first: { text: 'hello' }, last: { item: 'hello' } },
+  })
+  const failed = await runToEnd(one({ init_params: { fails: true } }), {})
+  expect(failed.error).toContain('item own is no good')
+  const tolerated = await runToEnd(one({ init_params: { fails: true }, continue_on_error: true }), {})
+  expect(tolerated.status).toBe('completed')
+  expect(tolerated.steps.one.outputs).toMatchObject({ status: 'failed', outputs: null })
+  expect(tolerated.steps.one.outputs.error).toContain('item own is no good')
+})
+
+test('children get the secrets of their parent, and nobody sees them', async () => {
+  const secret = 'sk-fan-out-unmistakable-5521'
+  server.leaks.remember('the secret of a fan-out', secret)
+  const task = await server.task({
+    init_params: {},
+    step_configs: {
+      process: { activity: 'effect', mark: 'secret', item_path: 'env.FAN_SECRET' },
+    },
+    steps: ['process'],
+  })
+  const name = await server.task(parent(task))
+  const { trajectory_id: id } = await server.start(name, {
+    init_params: { items: [1, 2, 3] },
+    secret_params: { FAN_SECRET: secret },
+  })
+  const run = await untilEnded(name, id)
+  expect(run.error).toBeNull()
+  const reference = run.steps.fan.outputs.trajectory_references[0]
+  const one = await server.get(task, reference.trajectory_id)
+  expect(one.steps.process.inputs.item).toBe('***')
+  expect(one.steps.process.outputs.item).toBe('***')
+  const kept = await database.query(`select from runs where sealed_secrets is not null and ended_at is not null`)
+  expect(kept).toEqual([])
+})
+
+test.each([
+  [
+    'a task that is not there',
+    { child_workflow_name: 'nowhere' },
+    [1],
+    "There is no task 'nowhere' in collection 'acme'",
+  ],
+  ['another collection', { child_workflow_name: 'other/task' }, [1], "Task 'other/task' is not in collection 'acme'"],
+  ['no task', { child_workflow_name: null }, [1], 'child_workflow_name is required'],
+  ['a literal list', { items: [1], items_path: null }, [1], "parameter 'items_path' of list_emit_await is required"],
+  ['a text', {}, 'none', "items_path must lead to a list; it gives the text 'none'"],
+  ['an item that has no members', { spread_items: true }, [{}, 7], 'spread_items: item 1 is no object'],
+  ['too many items', {}, Array(20_001).fill(0), 'A step may start 20000 runs, and there are 20001 items'],
+])('fails before any child is there: %s', async (_, config, items, error) => {
+  const task = await server.task(child())
+  const run = await runToEnd(parent(task, config), { items })
+  expect(run.status).toBe('failed')
+  expect(run.error).toContain(error)
+  expect(await server.call('GET', `/api/v1/db/trajectories/acme/${task}`)).toMatchObject({ body: { total: 0 } })
+})
+
+test('a child whose workflow cannot run is told before it is started', async () => {
+  const broken = await server.task({ step_configs: { a: { activity: 'no_such' } }, steps: ['a'] })
+  const run = await runToEnd(parent(broken), { items: [1] })
+  expect(run.error).toContain(`The workflow of task '${broken}' cannot run: No step registered for 'no_such'`)
+  const asking = await server.task({
+    step_configs: { a: { activity: 'litellm_chat', prompt: 'x', model: 'nobody/serves-this' } },
+    steps: ['a'],
+  })
+  const unserved = await runToEnd(parent(asking), { items: [1] })
+  expect(unserved.error).toContain(`Task '${asking}' cannot run: Step 'a': `)
+  for (const task of [broken, asking]) {
+    expect(await server.call('GET', `/api/v1/db/trajectories/acme/${task}`)).toMatchObject({ body: { total: 0 } })
+  }
+})
+
+test('a child that leaves memory for a long wait makes room for the next one', async () => {
+  const task = await server.task({
+    init_params: {},
+    step_configs: {
+      process: { activity: 'effect', mark: 'parked', item_path: 'init_params.item' },
+      rest: { activity: 'sleep', seconds: 3600 },
+    },
+    steps: ['process', 'rest'],
+  })
+  const name = await server.task(parent(task, { max_concurrency: 1 }))
+  const { trajectory_id: id } = await server.start(name, { init_params: { items: [1, 2, 3] } })
+  await expect.poll(() => effectsOf('parked').then((lines) => lines.length), { timeout: 5_000 }).toBe(3)
+  await database.query(`update runs set wake_at = now() - interval '1 hour' where lease is null and ended_at is null`)
+  await database.query(
+    `update steps set started_at = started_at - interval '2 hours' where ended_at is null and name = 'rest'`,
+  )
+  const run = await untilEnded(name, id)
+  expect(run.status).toBe('completed')
+  expect(run.steps.gather.outputs.by_key.item).toEqual([1, 2, 3])
 })
