@@ -1,9 +1,9 @@
 import type { Queries } from '../database/database.ts'
 import { type AppError, invalidField } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
-import type { StepStatus } from '../model/workflow.ts'
 import type { Carry } from './carry.ts'
-import { nameInWorkflow, type Program, type ProgramStep } from './program.ts'
+import { courseAfter, indexOfRecorded, type Settled, steeringPattern, turnOf } from './course.ts'
+import type { Program, ProgramStep } from './program.ts'
 
 /** What is asked for: the run again, from a step on, with the workflow it had or another version of it. */
 export interface CarryRequest {
@@ -13,17 +13,15 @@ export interface CarryRequest {
   programs: { source: Program; target: Program }
 }
 
-interface Recorded {
-  seq: number
+interface Recorded extends Settled {
   name: string
-  status: StepStatus
 }
 
 const loc = ['body', 'from_step']
 
 /** The step of the workflow that a recorded one is, or is a turn of. */
-const stepOf = ({ steps, indexOf }: Program, recorded: string): ProgramStep | undefined =>
-  steps[indexOf.get(nameInWorkflow(recorded, (name) => indexOf.has(name))) ?? -1]
+const stepOf = (program: Program, recorded: string): ProgramStep | undefined =>
+  program.steps[indexOfRecorded(program, recorded)]
 
 /**
  * The recorded steps before `fromStep`, all of which must have a result. Throws the 422 that says why it cannot be run
@@ -33,15 +31,16 @@ export const planCarry = async (queries: Queries, request: CarryRequest): Promis
   const { source, fromStep, programs } = request
   const recorded = await queries.rows<Recorded>(
     'steps_to_carry',
-    'select seq, name, status from steps where run_id = $1 order by seq',
-    [source.key],
+    `select s.seq, s.name, s.status, case when s.name ~ $2 then coalesce(s.outputs, o.body) end as outputs
+     from steps s left join payloads o on o.id = s.outputs_payload where s.run_id = $1 order by s.seq`,
+    [source.key, steeringPattern(programs.source)],
   )
   const step = stepOf(programs.source, fromStep)
   const isTurn = step !== undefined && step.name !== fromStep
   if (!step || (isTurn && !recorded.some(({ name }) => name === fromStep))) {
     throw unknownStep(fromStep, [...programs.source.indexOf.keys(), ...recorded.map(({ name }) => name)])
   }
-  if (programs.target !== programs.source) checkSameBefore(request)
+  if (programs.target !== programs.source) checkSameBefore(step.name, programs)
   const carried = programs.source.isParallel ? independentOf(step, request, recorded) : stepsBefore(request, recorded)
   return { source, steps: carried.map(({ seq, name }) => ({ seq, name })) }
 }
@@ -73,42 +72,40 @@ const stepsBefore = (request: CarryRequest, recorded: Recorded[]): Recorded[] =>
       'step_without_result',
     )
   }
-  if (at < 0) checkIsNext(request, recorded)
+  if (at < 0) checkComesNext(programs.source, before, request)
+  checkComesNext(programs.target, before, request)
   return before
 }
 
-/** A step that was not reached may be begun with only where nothing before it is missing. */
-const checkIsNext = ({ source, fromStep, programs }: CarryRequest, recorded: Recorded[]): void => {
-  const reached = new Set(recorded.map(({ name }) => stepOf(programs.source, name)?.name))
-  const missing = programs.source.steps.find(
-    ({ name, isListed }) => name === fromStep || (isListed && !reached.has(name)),
-  )
-  if (!missing || missing.name === fromStep) return
+/** Whoever takes the run goes on where the carried steps lead to: that must be the step that was asked for. */
+const checkComesNext = (program: Program, before: Recorded[], { source, fromStep }: CarryRequest): void => {
+  const { course, next } = courseAfter(program, before)
+  const step = program.steps[next]
+  const turn = step ? turnOf(course, step) : 1
+  const name = step && (turn > 1 ? `${step.name}__${turn}` : step.name)
+  if (name === fromStep) return
   throw invalidField(
     loc,
-    `Run ${source.trajectoryId} ended before '${fromStep}', and before '${missing.name}' as well. Begin there, or earlier`,
+    `After ${before.length} steps of run ${source.trajectoryId}, ${name ? `'${name}' comes` : 'nothing comes'}, not '${fromStep}'`,
     'step_not_reached',
   )
 }
 
 /** Results are carried to where they belong: up to the step, both versions must list the same ones. */
-const checkSameBefore = ({ fromStep, programs }: CarryRequest): void => {
-  const then = programs.source.steps.map(({ name }) => name)
-  const now = programs.target.steps.map(({ name }) => name)
-  if (programs.source.isParallel !== programs.target.isParallel) {
-    throw invalidField(loc, 'One version runs its steps side by side, and the other does not', 'version_differs')
+const checkSameBefore = (name: string, { source, target }: CarryRequest['programs']): void => {
+  const refuse = (message: string) => invalidField(loc, message, 'version_differs')
+  if (source.isParallel !== target.isParallel) {
+    throw refuse('One version runs its steps side by side, and the other does not. Take version "same"')
   }
-  if (!now.includes(fromStep)) {
-    throw invalidField(loc, `The current version of the task has no step '${fromStep}'`, 'step_unknown')
-  }
-  const differs = then.findIndex((name, at) => name !== now[at])
-  // Side by side, what does not depend on the step may stand anywhere.
-  if (differs < 0 || (!programs.source.isParallel && differs > then.indexOf(fromStep))) return
-  throw invalidField(
-    loc,
-    `The current version of the task differs before '${fromStep}': step ${differs + 1} was '${then[differs]}' and ` +
-      `${now[differs] === undefined ? 'is not there now' : `is '${now[differs]}' now`}. Take version "same", or begin earlier`,
-    'version_differs',
+  if (!target.indexOf.has(name)) throw refuse(`The current version of the task has no step '${name}'`)
+  // Side by side, what does not wait for the step may stand anywhere.
+  const end = source.isParallel ? source.steps.length : (source.indexOf.get(name) ?? 0) + 1
+  const differs = source.steps.findIndex((step, at) => at < end && step.name !== target.steps[at]?.name)
+  if (differs < 0) return
+  const [then, now] = [source.steps[differs]?.name, target.steps[differs]?.name]
+  throw refuse(
+    `The current version of the task differs before '${name}': step ${differs + 1} was '${then}' and ` +
+      `${now === undefined ? 'is not there' : `is '${now}'`} now. Take version "same", or begin earlier`,
   )
 }
 

@@ -123,14 +123,14 @@ export const takeRecorded = async (
   const { name } = place
   const { step: recorded, trajectoryId, task } = recording
   if (!recorded) throw without(name, `step '${name}' was not executed in run ${trajectoryId}`)
-  const divergence = await divergenceOf({ step: name, in: 'inputs', of: trajectoryId }, recorded.inputs ?? '{}', shown)
-  if (divergence) throw diverged(divergence)
   if (recorded.status !== 'completed' && recorded.status !== 'failed') {
     throw without(name, `step '${name}' has no result in run ${trajectoryId}: it is ${recorded.status}`)
   }
+  const divergence = await divergenceOf({ step: name, in: 'inputs', of: trajectoryId }, recorded.inputs ?? '{}', shown)
+  if (divergence) throw diverged(divergence)
   row.origin = JSON.stringify({ trajectory_id: trajectoryId, task, step: name, kind: 'replay' })
-  side.warnings = recorded.warnings === null ? [] : (JSON.parse(recorded.warnings) as LogEvent[])
   if (recorded.status === 'failed') throw recordedFailure(recorded.error, run)
+  side.warnings = recorded.warnings === null ? [] : (JSON.parse(recorded.warnings) as LogEvent[])
   return JSON.parse(recorded.outputs ?? '{}') as Record<string, Json>
 }
 

@@ -46,20 +46,24 @@ export const planRerun = async (
 /** The steps of it that will ask a model: none of those that are carried, and none at all in a replay. */
 export const stillAsking = ({ askingSteps }: Program, { carry, replayOf }: Rerun): ProgramStep[] => {
   if (replayOf !== undefined) return []
-  const carried = namesIn(carry)
-  return askingSteps.filter(({ name }) => !carried.has(name))
+  const isDone = doneIn(carry)
+  return askingSteps.filter((step) => !isDone(step))
 }
 
-const namesIn = (carry: Carry | undefined): Set<string> => new Set(carry?.steps.map(({ name }) => name))
+/** Which steps will not be executed any more; one in a loop may come again. */
+const doneIn = (carry: Carry | undefined): ((step: ProgramStep) => boolean) => {
+  const carried = new Set(carry?.steps.map(({ name }) => name))
+  return ({ name, loop }) => carried.has(name) && loop === undefined
+}
 
 /**
  * Refuses a run whose steps read a variable that nobody has set: what was given as a secret with the old run was deleted
  * at its end, and a step that only leaves out what is missing would do something else than before.
  */
 export const checkSecretsGiven = (program: Program, environment: Environment, carry: Carry | undefined): void => {
-  const carried = namesIn(carry)
+  const isDone = doneIn(carry)
   for (const step of program.steps) {
-    if (carried.has(step.name)) continue
+    if (isDone(step)) continue
     const missing = variablesOf(step).find((name) => environment.get(name) === undefined)
     if (missing === undefined) continue
     throw invalidField(

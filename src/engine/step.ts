@@ -78,7 +78,8 @@ const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined):
     if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
     const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
     if (isCancelled) return { status: 'cancelled', outputs: null, error }
-    const goesOn = place.step.options.continueOnError && !(error instanceof RunOutOfTime)
+    const mayGoOn = !(error instanceof RunOutOfTime) && error.code !== 'replay_diverged'
+    const goesOn = place.step.options.continueOnError && mayGoOn
     if (goesOn) side.warnings.push(warningEvent(`It failed, and the run goes on (continue_on_error): ${error.message}`))
     return { status: 'failed', outputs: null, error, goesOn }
   } finally {
