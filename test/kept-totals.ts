@@ -20,9 +20,11 @@ export const wrongTotals = async (ask: Ask): Promise<string[]> => {
       select task_id, 'duration', duration_bucket(elapsed_ms(created_at, ended_at))::text, count(*)::text
       from runs where ended_at is not null group by task_id, 3
       union all
-      select r.task_id, 'step', s.name, json_build_array(count(*), count(*) filter (where s.status = 'failed'),
+      select r.task_id, 'step', c.name, json_build_array(count(*), count(*) filter (where s.status = 'failed'),
         sum(elapsed_ms(s.started_at, s.ended_at)))::text
-      from steps s join runs r on r.id = s.run_id where s.ended_at is not null and s.origin is null group by r.task_id, s.name)
+      from steps s join runs r on r.id = s.run_id
+        cross join lateral (select case when s.turn is null then s.name else regexp_replace(s.name, '__[0-9]+$', '') end) c(name)
+      where s.ended_at is not null and s.origin is null and s.status <> 'skipped' group by r.task_id, c.name)
     select format('task %s, %s %s: kept %s, there are %s', task_id, of, name, kept.counts, real.counts) what
     from kept full join real using (task_id, of, name) where kept.counts is distinct from real.counts order by 1`)
   return rows.map((row) => row.what)

@@ -19,9 +19,9 @@ copied as (
   select $1 || '/' || s.seq || '/' || v.part, $1, p.body
   from source s cross join lateral (values ('inputs', s.inputs_payload), ('outputs', s.outputs_payload)) v(part, id)
   join payloads p on p.id = v.id)
-insert into steps (run_id, task_id, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
+insert into steps (run_id, task_id, seq, name, turn, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
     warnings, origin, work_ms, epoch, started_at, ended_at)
-select $1, $4, s.seq, s.name, s.status, s.attempt, s.inputs, s.outputs,
+select $1, $4, s.seq, s.name, s.turn, s.status, s.attempt, s.inputs, s.outputs,
   case when s.inputs_payload is not null then $1 || '/' || s.seq || '/inputs' end,
   case when s.outputs_payload is not null then $1 || '/' || s.seq || '/outputs' end,
   s.error, s.warnings,

@@ -1,5 +1,6 @@
 import type { Activity } from '../activities/activity.ts'
 import { isObject } from '../lib/json-object.ts'
+import type { Workflow } from '../model/workflow.ts'
 import type { Report } from './source.ts'
 
 /** A step as it is written, before anything of it is compiled. */
@@ -168,8 +169,8 @@ export const topological = (names: string[], after: number[][], report: Report):
 }
 
 /** Keys at the top of a workflow that say how it is carried out. */
-export const isParallel = (workflow: object, report: Report): boolean => {
-  const written = (workflow as { execution?: unknown }).execution ?? 'sequential'
+export const isParallel = (workflow: Workflow, report: Report): boolean => {
+  const written = workflow.execution ?? 'sequential'
   if (written === 'parallel' || written === 'sequential') return written === 'parallel'
   // Older workflows may hold anything under a key that meant nothing: only a text can be a slip.
   if (typeof written === 'string' || !isObject(written)) {

@@ -46,6 +46,8 @@ export interface StepRow {
   taskId: number
   seq: number
   name: string
+  /** Turn of the loop, from the second on; null: the first, or no loop. */
+  turn: number | null
   status: StepStatus
   attempt: number
   inputs: string | null
@@ -160,6 +162,7 @@ export const commitValues = (entries: Entry[], shard: number): unknown[] => {
         lease.epoch,
         step.seq,
         step.name,
+        step.turn,
         step.status,
         step.attempt,
         step.inputs,

@@ -36,6 +36,7 @@ export const stepTypes = [
   'int',
   'int',
   'text',
+  'int',
   'text',
   'int',
   'text',
@@ -108,13 +109,13 @@ new_runs as (
   returning id, task_id),
 ${countNewRuns('$2::smallint')},
 written as (
-  insert into steps (run_id, task_id, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
+  insert into steps (run_id, task_id, seq, name, turn, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
       warnings, origin, work_ms, epoch, started_at, wake_at, ended_at)
-  select u.run_id, u.task_id, u.seq, u.name, u.status, u.attempt, u.inputs, u.outputs, u.inputs_payload, u.outputs_payload,
+  select u.run_id, u.task_id, u.seq, u.name, u.turn, u.status, u.attempt, u.inputs, u.outputs, u.inputs_payload, u.outputs_payload,
       u.error, u.warnings, u.origin, u.work_ms, u.epoch, to_timestamp(u.started / 1000), to_timestamp(u.wake / 1000),
       to_timestamp(u.ended / 1000)
   from ${unnest(stepsFrom, stepTypes)}
-    u(run_id, task_id, lease, epoch, seq, name, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
+    u(run_id, task_id, lease, epoch, seq, name, turn, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
       warnings, origin, work_ms, started, wake, ended), m
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict (run_id, seq) do update set task_id = excluded.task_id, status = excluded.status, attempt = excluded.attempt,
@@ -123,7 +124,7 @@ written as (
       origin = excluded.origin, work_ms = excluded.work_ms, epoch = excluded.epoch, wake_at = excluded.wake_at, ended_at = excluded.ended_at,
       changed = nextval('changes')
     where steps.ended_at is null
-  returning run_id, ended_at is not null and origin is null counts, ${endedStep('steps')}),
+  returning run_id, ended_at is not null and origin is null and status <> 'skipped' counts, ${endedStep('steps')}),
 begun as (
   update runs r set status = 'running', started_at = to_timestamp(u.started / 1000), changed = nextval('changes')
   from ${unnest(beginsFrom, beginTypes)} u(id, lease, epoch, started), m

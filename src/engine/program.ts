@@ -1,6 +1,6 @@
 import type { Activity, ActivityRegistry } from '../activities/activity.ts'
 import { isObject } from '../lib/json-object.ts'
-import { reservedStepNames, stepNamePattern, type Workflow } from '../model/workflow.ts'
+import { mostStepsSideBySide, reservedStepNames, stepNamePattern, type Workflow } from '../model/workflow.ts'
 import { type Binding, bindParameters, readsOf } from './bindings.ts'
 import { type Flow, flowOf, isParallel, topological, type WrittenStep } from './flow.ts'
 import type { Path } from './paths.ts'
@@ -83,6 +83,11 @@ export const compileWorkflow = (
   if (parallel && flow.loops.size > 0) {
     report(
       `Step '${[...flow.loops.keys()][0]}': there are no loops where steps run side by side ("execution": "parallel")`,
+    )
+  }
+  if (parallel && flow.steps.length > mostStepsSideBySide) {
+    report(
+      `At most ${mostStepsSideBySide} steps run side by side, not ${flow.steps.length}: list_emit_await starts a run for each item`,
     )
   }
   const written = flow.steps

@@ -73,10 +73,10 @@ export const loadResults = async (engine: EngineContext, run: LiveRun, indexes: 
 /** What a path that starts with a step's name reads: parsed when it is first asked for. */
 export const sectionsOf = (run: LiveRun, name: string): unknown => {
   const index = run.program.indexOf.get(name)
-  const result = index === undefined ? undefined : run.results.get(index)
+  const isSkipped = index !== undefined && run.course?.latest.get(index) === 'skipped'
+  const result = index === undefined || isSkipped ? undefined : run.results.get(index)
   if (index === undefined) return undefined
   if (!result) {
-    const isSkipped = run.course?.latest.get(index) === 'skipped'
     return isSkipped ? { config: run.program.steps[index]?.config ?? {}, status: 'skipped', error: null } : undefined
   }
   result.value ??= {

@@ -29,6 +29,7 @@ export const rowOf = (run: LiveRun, place: Place): StepRow => ({
   taskId: run.taskId,
   seq: place.seq,
   name: place.name,
+  turn: place.turn > 1 ? place.turn : null,
   status: 'running',
   attempt: place.attempt,
   inputs: null,

@@ -3,9 +3,14 @@ export interface Workflow {
   init_params?: Record<string, unknown>
   step_configs?: Record<string, Record<string, unknown>>
   steps?: string[]
+  /** `parallel`: steps that do not depend on one another run side by side. */
+  execution?: unknown
 }
 
 export const stepNamePattern = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/
+/** Steps of a workflow that runs them side by side: more are the runs of a fan-out. */
+export const mostStepsSideBySide = 100
+
 /** Roots of path expressions that are not steps. */
 export const reservedStepNames = ['init_params', 'env']
 

@@ -1,5 +1,5 @@
 import type { Queries } from '../database/database.ts'
-import type { RunStatus } from '../model/workflow.ts'
+import { mostStepsSideBySide, type RunStatus } from '../model/workflow.ts'
 
 /** The last number that anybody has drawn for a change, committed or not. Costs next to nothing. */
 export const lastDrawn = async (queries: Queries): Promise<number> => {
@@ -34,9 +34,14 @@ export const drawnSoFar = async (queries: Queries): Promise<Drawn> => {
  */
 export const identified = 'identified as materialized (select pg_current_xact_id())'
 
-/** The newest step of a run has its newest step change: one probe of the index, however long the run is. */
-const newestStep = (runId: string, columns: string): string =>
-  `(select ${columns} from steps where run_id = ${runId} order by seq desc limit 1)`
+/**
+ * The newest steps of a run have its newest step change, or that of steps which run side by side: a glance at the end of
+ * the index, however long the run is.
+ */
+const newestSteps = (runId: string): string =>
+  `(select name, changed from steps where run_id = ${runId} order by seq desc limit ${mostStepsSideBySide}) newest`
+const newestStep = (runId: string, column: string): string =>
+  `(select ${column} from ${newestSteps(runId)} order by changed desc limit 1)`
 
 /** The number of the newest change of each run that is there. */
 export const newestChanges = (queries: Queries, runKeys: string[]): Promise<{ id: string; newest: number }[]> =>
@@ -94,7 +99,7 @@ export const changedSteps = async (
     'changed_steps',
     `select ${runChange}, s.changed, s.name as step
      from runs r cross join lateral (
-       select name, changed from steps where run_id = r.id and changed <= $3 order by seq desc limit 1) s
+       select name, changed from ${newestSteps('r.id')} where changed <= $3 order by changed desc limit 1) s
      where r.id = any($1::text[]) and s.changed > $2 order by s.changed`,
     [at.runKeys, at.after, at.until],
   )

@@ -1,7 +1,7 @@
 import type { Database } from '../database/database.ts'
 import { readCollectionSettings } from '../model/collection-settings.ts'
 import { insist } from './label-changes.ts'
-import { keepTotals, otherShard } from './totals.ts'
+import { countedName, keepTotals, otherShard } from './totals.ts'
 
 export interface RetentionDeps {
   objects: { remove(ids: string[]): Promise<void> }
@@ -55,9 +55,9 @@ const removeRuns = (database: Database, runs: string[]): Promise<void> =>
        ended_runs as (
          select task_id, status collate "C" status, elapsed_ms(created_at, ended_at) ms, -1 sign from gone),
        ended_steps as (
-         select g.task_id, s.name collate "C" step, s.seq, s.status = 'failed' failed,
+         select g.task_id, ${countedName('s')} step, s.seq, s.status = 'failed' failed,
            elapsed_ms(s.started_at, s.ended_at) ms, -1 sign
-         from steps s join gone g on g.id = s.run_id where s.ended_at is not null and s.origin is null),
+         from steps s join gone g on g.id = s.run_id where s.ended_at is not null and s.origin is null and s.status <> 'skipped'),
        ${keepTotals('$2::smallint')},
        unlabelled as (delete from labels where run_id = any($1) returning task_id, key, value),
        label_totalled as (

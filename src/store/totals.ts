@@ -35,9 +35,13 @@ export const keepRunTotals = (shard: string): string => `run_totalled as (
 /** Columns of `ended_runs` for a run that ended just now, of the row `r`. */
 export const endedRun = 'r.task_id, r.status collate "C" status, elapsed_ms(r.created_at, r.ended_at) ms, 1 sign'
 
+/** What a step counts as: all turns of a loop are one step. `row` is one of steps. */
+export const countedName = (row: string): string => `(case when ${row}.turn is null then ${row}.name
+    else left(${row}.name, -length('__' || ${row}.turn)) end) collate "C"`
+
 /** Columns of `ended_steps` from a row of steps; `taskId` is an expression. */
 export const endedStep = (row: string, taskId = `${row}.task_id`): string =>
-  `${taskId} task_id, ${row}.name collate "C" step, ${row}.seq, ${row}.status = 'failed' failed,
+  `${taskId} task_id, ${countedName(row)} step, ${row}.seq, ${row}.status = 'failed' failed,
     elapsed_ms(${row}.started_at, ${row}.ended_at) ms, 1 sign`
 
 /**

@@ -39,7 +39,7 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
       const run = { ...accepted, ...outcome.run, ...(trial ? { trial } : {}) }
       const definition = await deps.definitions(run.definition)
       const document = trajectoryText(run, outcome.steps, definition, deps.links.publicUrl)
-      const last = outcome.steps.at(-1)
+      const last = outcome.steps.findLast((step) => step.status !== 'skipped')
       const message = JSON.stringify(`Workflow ${run.status}`)
       return rawJson(
         `${document.slice(0, -1)},"message":${message},"result":${last?.outputs ?? '{}'},"metadata":"",` +

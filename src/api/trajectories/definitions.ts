@@ -1,10 +1,13 @@
-import type { Program } from '../../engine/program.ts'
+import { nameInWorkflow, type Program } from '../../engine/program.ts'
 
 /** What a trajectory shows of the workflow it ran: the same text for every run of one definition. */
 export interface ShownDefinition {
   totalSteps: string
   stepConfigs: string
-  step(name: string): { activity: string; config: string; dependsOn: string }
+  /** A step may change after one that stands behind it. */
+  isParallel: boolean
+  /** By the name of a record. */
+  step(recorded: string): { activity: string; config: string; dependsOn: string }
 }
 
 const mostKept = 200
@@ -26,7 +29,9 @@ export const makeShownDefinitions = (
     return {
       totalSteps: JSON.stringify(workflow.steps ?? []),
       stepConfigs: JSON.stringify(configs),
-      step(name) {
+      isParallel: program.isParallel,
+      step(recorded) {
+        const name = nameInWorkflow(recorded, (one) => Object.hasOwn(configs, one))
         const known = shown.get(name)
         if (known) return known
         const config = Object.hasOwn(configs, name) ? configs[name] : undefined

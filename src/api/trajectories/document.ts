@@ -42,8 +42,7 @@ const outline = (
   shown: string[],
   whole: string,
 ): string => {
-  const last = steps.at(-1)
-  const updated = run.ended_at ?? last?.ended_at ?? last?.started_at ?? run.started_at ?? run.created_at
+  const updated = run.ended_at ?? lastChange(steps) ?? run.started_at ?? run.created_at
   const head = {
     ...identityOf(run),
     status: run.status,
@@ -75,6 +74,16 @@ const outline = (
     `"total_steps":${definition.totalSteps},"completed_steps":${JSON.stringify(completed)},${whole}` +
     JSON.stringify(tail).slice(1)
   )
+}
+
+/** When a step began or ended last; they need not stand in that order. */
+const lastChange = (steps: StepSummary[]): Date | undefined => {
+  let last: Date | undefined
+  for (const { started_at, ended_at } of steps) {
+    const at = ended_at ?? started_at
+    if (!last || at > last) last = at
+  }
+  return last
 }
 
 /** One step of the document; also the data of a `step` event. */

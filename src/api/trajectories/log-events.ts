@@ -75,6 +75,7 @@ export const stepEvents = (step: StepRecord, definition: ShownDefinition): LogEv
     activity,
     attributes: { attempt: step.attempt },
   })
+  if (step.status === 'skipped') return [of(step.started_at, 'info', 'step_skipped', `Step '${step.name}' skipped`)]
   const events = [of(step.started_at, 'info', 'step_started', `Step '${step.name}' started`)]
   for (const warning of step.warnings ? (JSON.parse(step.warnings) as Partial<LogEvent>[]) : []) {
     events.push({ ...of(step.started_at, 'warning', 'warning', ''), ...warning })
