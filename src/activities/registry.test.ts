@@ -84,6 +84,7 @@ it('has every activity of the contract, sections 5.1 to 5.5, and more for contro
     'text_echo',
     'text_split',
     'text_template',
+    'wait_for_approval',
     'webhook_notify',
   ])
 })

@@ -30,6 +30,7 @@ export interface Step {
   error_detail?: { hint: string | null }
   duration_seconds: number | null
   attempt?: number
+  logs?: LogLine[]
   inputs: Record<string, unknown>
   outputs: Record<string, unknown>
 }
@@ -37,7 +38,7 @@ export interface Step {
 interface LogLine {
   level: string
   type: string
-  step: string | null
+  step?: string | null
   message: string
 }
 
@@ -78,6 +79,11 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
       say(stepLine(step, ended.size, total))
     }
   }
+  const onLog = ({ level, type, message, step }: LogLine) => {
+    if (!isDetailed && !type.startsWith('approval_')) return
+    say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${safe(message)}`)
+    if (type === 'approval_requested') say(pc.dim(`    decide with: jetty approve ${placeText(place)}`))
+  }
   const events = follow((headers, aborted) => client.watchTrajectory({ params: place, headers, signal: aborted }), {
     signal,
     onBreak: () => say(pc.yellow('The connection broke; trying again')),
@@ -87,13 +93,12 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
       if (event === 'snapshot') {
         const known = data as Trajectory
         total = known.total_steps.length
-        for (const step of Object.values(known.steps)) onStep(step)
+        for (const step of Object.values(known.steps)) {
+          onStep(step)
+          if (step.status === 'running') for (const log of step.logs ?? []) onLog(log)
+        }
       } else if (event === 'step') onStep(data as Step)
-      else if (event === 'log') {
-        const { level, type, message, step } = data as LogLine
-        if (!isDetailed && !type.startsWith('approval_')) continue
-        say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${safe(message)}`)
-      }
+      else if (event === 'log') onLog(data as LogLine)
     }
   } finally {
     line?.stop()

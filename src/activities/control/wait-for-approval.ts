@@ -45,7 +45,7 @@ export const waitForApproval = activity({
       .describe('Anything that helps to decide; it is shown beside the message.'),
   }),
   outputs: z.object({
-    decision: z.enum(['approve', 'reject']),
+    decision: z.enum(['approve', 'reject']).describe('What was decided.'),
     comment: z.string().nullable().describe('What the one who decided has said.'),
     decided_by: z.string().nullable().describe('`admin` or `api-key:<name>`; null: nobody, it has expired.'),
     decided_at: z.string().describe('ISO-8601, UTC.'),
