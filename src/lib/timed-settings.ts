@@ -1,0 +1,40 @@
+import { seconds, setting, wholeNumber } from './setting.ts'
+
+/** Settings of what happens at times: routines that fire, and webhooks that are tried until they are heard. */
+export const timedSettings = {
+  routinePollSeconds: setting({
+    variable: 'JETTY_ROUTINE_POLL_SECONDS',
+    description: 'How often this process looks for routines that are due.',
+    default: '1',
+    example: '0.2',
+    schema: seconds(0.01),
+  }),
+  routineGraceSeconds: setting({
+    variable: 'JETTY_ROUTINE_GRACE_SECONDS',
+    description: 'A fire of a routine that is so late was missed; `catch_up` of the routine says what becomes of it.',
+    default: '60',
+    example: '300',
+    schema: wholeNumber(1, 86_400),
+  }),
+  routineCatchUp: setting({
+    variable: 'JETTY_ROUTINE_CATCH_UP',
+    description: 'Most missed fires of a routine that are made up for, and most that wait for the end of its run.',
+    default: '100',
+    example: '1000',
+    schema: wholeNumber(1, 10_000),
+  }),
+  webhookConcurrency: setting({
+    variable: 'JETTY_WEBHOOK_CONCURRENCY',
+    description: 'Webhooks that are delivered at once in this process; a quarter of them to those of one collection.',
+    default: '32',
+    example: '128',
+    schema: wholeNumber(1, 10_000),
+  }),
+  webhookTimeoutSeconds: setting({
+    variable: 'JETTY_WEBHOOK_TIMEOUT_SECONDS',
+    description: 'How long the receiver of a webhook may take to answer.',
+    default: '10',
+    example: '30',
+    schema: seconds(0.001),
+  }),
+}
