@@ -203,6 +203,17 @@ describe('from a step on', () => {
   })
 })
 
+it('a call of the gateway is asked once more, by the workflow that it is shown with', async () => {
+  await jetty.call('POST', '/v1/chat/completions', {
+    model: 'scripted/echo',
+    messages: [{ role: 'user', content: 'hello' }],
+    jetty: { runbook: false, collection: 'acme' },
+  })
+  const { body } = await jetty.call('GET', '/api/v1/db/trajectories/acme/_chat')
+  const run = await again({ task: '_chat', trajectory_id: body.trajectories[0].trajectory_id })
+  expect([run.status, run.steps.completion.outputs.text]).toEqual(['completed', 'hello'])
+})
+
 describe('what is refused, in words', () => {
   it('a step that there is none of', async () => {
     const first = await started(six())
@@ -297,5 +308,6 @@ it('an Idempotency-Key makes one run of fifty that are sent at once, and refuses
   expect(ids.size).toBe(1)
   await jetty.until(first.task, [...ids][0], (run) => run.ended !== null)
   expect(effects).toEqual(['e', 'f'])
+  expect((await rerun(first.task, first.trajectory_id, { from_step: 'e' }, headers)).body).toEqual(answers[0]?.body)
   expect((await rerun(first.task, first.trajectory_id, { from_step: 'f' }, headers)).status).toBe(409)
 })

@@ -70,7 +70,7 @@ export const startPrepared = async (
   const claim = { scope, fingerprint: fingerprintOf(sent), runKey: key }
   const earlier = (await findClaim(database, sealer, claim))?.runKey
   const run = earlier ? await findRunByKey(database, earlier) : undefined
-  if (run) return run
+  if (run) return asFirstAnswered(run)
   const request = await prepare()
   const { runKey, isNew } = await claimKey(database, sealer, claim)
   const claimed = runKey ?? key
@@ -80,9 +80,19 @@ export const startPrepared = async (
     isNew,
     signal,
     start: async () => asAccepted(await engine.start({ ...request, key: claimed })),
-    found: async (there) => there,
+    found: async (there) => asFirstAnswered(there),
   })
 }
+
+/** The row of a run as it was answered to whoever started it. */
+export const asFirstAnswered = (run: RunRow): RunRow => ({
+  ...run,
+  status: 'pending',
+  error: null,
+  labels: '[]',
+  started_at: null,
+  ended_at: null,
+})
 
 /** The row of a run at the moment it was accepted: known without asking the database, which may be away by now. */
 export const asAccepted = (started: StartedRun): RunRow => ({

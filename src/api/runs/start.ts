@@ -15,7 +15,7 @@ import { webhookOf } from '../webhooks/check-url.ts'
 import type { runsContract } from './contract.ts'
 import { withResolvedFiles } from './file-paths.ts'
 import { checkParameters } from './parameters.ts'
-import { asAccepted, exactlyOnce } from './start-once.ts'
+import { asAccepted, asFirstAnswered, exactlyOnce } from './start-once.ts'
 
 export interface StartDeps {
   database: Database
@@ -130,12 +130,3 @@ const firstAnswer = async ({ lending }: StartDeps, { body }: RunCall, run: RunRo
   const trial = body.use_trial_keys ? await lending.leftAfter(run.id) : undefined
   return { ...asFirstAnswered(run), ...trialOf(trial && { trial }) }
 }
-
-const asFirstAnswered = (run: RunRow): RunRow => ({
-  ...run,
-  status: 'pending',
-  error: null,
-  labels: '[]',
-  started_at: null,
-  ended_at: null,
-})
