@@ -144,6 +144,81 @@ describe('a step that waits for a decision', () => {
   })
 })
 
+describe('beside other steps', () => {
+  const beside = {
+    execution: 'parallel',
+    step_configs: {
+      gate: { activity: 'wait_for_approval', message: 'May it go?' },
+      other: { activity: 'wait_for_approval', message: 'And the other?' },
+      nap: { activity: 'sleep', seconds: 1.2 },
+      after: { activity: 'text_echo', text_path: 'gate.outputs.comment' },
+    },
+    steps: ['gate', 'other', 'nap', 'after'],
+  }
+  const asked = async (task: string, id: string) =>
+    jetty.until(task, id, ({ steps }) => steps.gate?.status === 'running' && steps.other?.status === 'running')
+
+  it('each is decided by itself, and what hangs on it goes on at once', async () => {
+    const task = await jetty.task(beside)
+    const { trajectory_id: id } = await jetty.start(task)
+    await asked(task, id)
+    await decide({ task, id }, { decision: 'approve', comment: 'first' })
+    const between = await jetty.until(task, id, ({ steps }) => steps.after?.status === 'completed')
+    expect(between.steps.other.status).toBe('running')
+    await decide({ task, id }, { decision: 'approve', comment: 'second' }, 'other')
+    const after = await ended({ task, id })
+    expect(after.status).toBe('completed')
+    expect(after.steps.other.outputs.comment).toBe('second')
+  })
+
+  it('a step that waits alone at last leaves memory, and is decided there', async () => {
+    const task = await jetty.task(beside)
+    const { trajectory_id: id } = await jetty.start(task)
+    await asked(task, id)
+    await decide({ task, id }, { decision: 'approve', comment: 'first' })
+    await waits(task, id)
+    await decide({ task, id }, { decision: 'approve', comment: 'second' }, 'other')
+    expect(await ended({ task, id })).toMatchObject({ status: 'completed', steps: { nap: { status: 'completed' } } })
+  })
+
+  it('a rejection takes back what others wait for', async () => {
+    const task = await jetty.task(beside)
+    const { trajectory_id: id } = await jetty.start(task)
+    await asked(task, id)
+    await decide({ task, id }, { decision: 'reject', comment: 'no' })
+    const after = await ended({ task, id })
+    expect(after).toMatchObject({
+      status: 'failed',
+      error: "Step 'gate' failed: Rejected by admin: no",
+      steps: { gate: { status: 'failed' }, other: { status: 'cancelled' } },
+    })
+    expect((await jetty.call('GET', '/api/v1/approvals/acme')).body.approvals).not.toContainEqual(
+      expect.objectContaining({ trajectory_id: id }),
+    )
+    expect(await decide({ task, id }, { decision: 'approve' }, 'other')).toMatchObject({ status: 409 })
+  })
+
+  it('turns of a loop are asked one after the other, by the name of the step', async () => {
+    const task = await jetty.task({
+      step_configs: {
+        again: { activity: 'loop_counter', max_turns: 3, steps: ['gate'] },
+        gate: { activity: 'wait_for_approval', message: 'Once more?' },
+      },
+      steps: ['gate', 'again'],
+    })
+    const { trajectory_id: id } = await jetty.start(task)
+    for (const comment of ['one', 'two', 'three']) {
+      await waits(task, id)
+      expect((await decide({ task, id }, { decision: 'approve', comment })).status).toBe(200)
+      await jetty.until(task, id, ({ steps }) =>
+        Object.values<Body>(steps).some((step) => step.outputs.comment === comment),
+      )
+    }
+    const after = await ended({ task, id })
+    expect(after.status).toBe('completed')
+  })
+})
+
 it('the events of a run tell of the wait and of the decision, each once', async () => {
   const task = await jetty.task(gate())
   const { trajectory_id: id } = await jetty.start(task)
