@@ -48,11 +48,17 @@ export const settle = (course: Course, step: ProgramStep, { seq, status, outputs
   return loop.first
 }
 
+/** Takes notice of a step that nothing leads to: it leaves no record. A branch that is one leads nowhere. */
+export const pass = (course: Course, step: ProgramStep): void => {
+  course.latest.set(step.index, 'skipped')
+  if (step.branch) course.decisions.set(step.index, undefined)
+}
+
 /** Steps that nothing leads to leave no record: gives the index of the next one that is carried out, or skipped. */
 export const passOver = (program: Program, course: Course, from: number): number => {
   let next = from
   for (let step = program.steps[next]; step && !step.isListed && !isChosen(course, step); step = program.steps[next]) {
-    course.latest.set(step.index, 'skipped')
+    pass(course, step)
     next++
   }
   return next

@@ -1,5 +1,5 @@
 import type { EngineContext, LiveRun, Place } from './context.ts'
-import { type Course, isChosen, newCourse, settle } from './course.ts'
+import { type Course, isChosen, newCourse, pass, settle } from './course.ts'
 import { closeBegun, endAsRequested, endRun } from './end-run.ts'
 import type { LeaseRef } from './journal-entry.ts'
 import { placeSideBySide } from './place.ts'
@@ -61,7 +61,7 @@ const begin = (all: SideBySide): void => {
     if (isChosen(course, step))
       follow(all, step, carryOut(engine, all.lease, run, placeSideBySide(run, step), concludeOf(all)))
     else if (step.isListed) follow(all, step, recordSkipped(all, step))
-    else course.latest.set(step.index, 'skipped')
+    else pass(course, step)
   }
 }
 
