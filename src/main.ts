@@ -191,11 +191,22 @@ export const startServer = async ({
       timeoutSeconds: settings.webhookTimeoutSeconds,
       log,
     })
+    const firing = {
+      pollMs: settings.routinePollSeconds * 1000,
+      limits: { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp },
+    }
+    const stopFiring =
+      settings.role === 'api' ? async () => {} : keepFiring({ database, engine, sealer, clock, ...firing, log })
     let stopServing = async () => {}
     closers.unshift(() => engine.closeRecords())
-    // Both at once: calls that wait for a run end with it, and steps get their time only once.
+    // All at once: what waits for a run, or for one to be written down, ends with it, and steps get their time only once.
     closers.unshift(() =>
-      Promise.all([stopServing(), engine.stop(settings.drainSeconds), webhooks.stop(settings.drainSeconds)]),
+      Promise.all([
+        stopServing(),
+        stopFiring(),
+        engine.stop(settings.drainSeconds),
+        webhooks.stop(settings.drainSeconds),
+      ]),
     )
     closers.unshift(keepHouse(database, objects, cancelRunsOf, { answers: answerCache, stepResults }, log))
     const keyRotation = makeKeyRotation({
@@ -208,11 +219,6 @@ export const startServer = async ({
     })
     closers.unshift(() => keyRotation.stop())
     const { role, workerConcurrency: slots } = settings
-    if (role !== 'api') {
-      const limits = { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp }
-      const pollMs = settings.routinePollSeconds * 1000
-      closers.unshift(keepFiring({ database, engine, sealer, clock, pollMs, limits, log }))
-    }
     const metrics = makeMetrics({ database, engine, version, role, slots })
     closers.unshift(async () => metrics.stop())
     const reference = makeReference({ version })

@@ -178,7 +178,9 @@ export const updateRoutine = (
 export const deleteRoutine = async (queries: Queries, id: number): Promise<boolean> =>
   (await queries.rows('delete_routine', 'delete from routines where id = $1 returning id', [id])).length > 0
 
-const isActive = 'exists (select from runs a where a.routine_id = w.id and a.ended_at is null)'
+// Not null is said for the index: Postgres may look all of them up at once.
+const isActive =
+  'exists (select from runs a where a.routine_id = w.id and a.routine_id is not null and a.ended_at is null)'
 /** Routines whose time has come; what waits for the end of a run counts when that has ended. */
 const dueIds = `select id from routines where next_run_at <= $1
   union all select id from routines w where waiting <> '{}' and (overlap = 'allow' or not ${isActive})`
