@@ -85,9 +85,9 @@ const settable = {
   cadence: cadenceSchema,
   init_params_overrides: overridesSchema,
   secret_params: secretsSchema,
-  paused: z.boolean(),
-  webhook_url: webhookUrlSchema,
-  webhook_secret: webhookSecretSchema,
+  paused: z.boolean().describe('It does not fire until it is resumed.'),
+  webhook_url: webhookUrlSchema.describe('Who is told when a run of it has ended.'),
+  webhook_secret: webhookSecretSchema.describe('What that is signed with; stored encrypted, never answered.'),
   overlap: overlapSchema,
   catch_up: catchUpSchema,
 }
@@ -115,7 +115,7 @@ const time = timestampSchema.nullable()
 
 export const routineSchema = z
   .object({
-    id: z.int(),
+    id: z.int().describe('What its runs have as `triggered_by_routine_id`.'),
     name: z.string(),
     collection: z.string(),
     task: z.string(),
@@ -130,7 +130,7 @@ export const routineSchema = z
     next_run_at: time.describe('Null: manual, or paused.'),
     last_run_at: time.describe('When its newest run was started.'),
     last_trajectory_id: z.string().nullable(),
-    waiting: z.int().describe('Fires whose runs are to be started still.'),
+    waiting: z.int().describe('Fires whose runs are still to be started.'),
     last_skipped_at: time.describe('The newest fire that no run came of.'),
     last_skip_reason: z.string().nullable(),
     created_at: timestampSchema,
