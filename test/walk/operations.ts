@@ -247,6 +247,19 @@ export const operations: Record<string, Operation> = {
       ],
     },
   ),
+  rerunTrajectory: write((place) => ({ path: `/api/v1/trajectory/${run(place)}/rerun`, body: {} }), {
+    reaching: (mine, theirs) => [
+      [{ path: `/api/v1/trajectory/${run(mine)}/rerun`, body: { init_params: { file_paths: [theirs.upload] } } }, 422],
+      [{ path: `/api/v1/trajectory/${run(mine)}/rerun`, body: { init_params: { file_paths: [theirs.path] } } }, 422],
+    ],
+    harmless: (mine) => [
+      {
+        path: `/api/v1/trajectory/${run(mine)}/rerun`,
+        body: { mode: 'replay' },
+        headers: { 'Idempotency-Key': idempotencyKey },
+      },
+    ],
+  }),
   getWorkflowLogs: read((place) => `/api/v1/workflows-logs/${place.workflow}`, {
     mixed: { workflow: scope },
     reaching: (_, theirs) => [[{ path: `/api/v1/workflows-logs/${theirs.trajectory}` }, ...scope]],
