@@ -43,6 +43,8 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
   const each = Math.max(1, Math.floor(concurrency / 4))
   let isLargeUnderWay = false
   let looking: Promise<void> | undefined
+  /** What there is to wait for between two looks; it ends when there is room again. */
+  let nap = new AbortController()
 
   const attempt = async (runKey: string, due?: DueDelivery): Promise<void> => {
     const webhook = await findWebhook(database, runKey)
@@ -64,7 +66,10 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
   }
 
   const track = (work: Promise<void>, collectionId: number): Promise<void> => {
-    const settled = work.finally(() => underWay.delete(settled))
+    const settled = work.finally(() => {
+      underWay.delete(settled)
+      nap.abort()
+    })
     underWay.set(settled, collectionId)
     return settled
   }
@@ -94,9 +99,9 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
 
   const lookOn = async () => {
     while (!stopping.signal.aborted) {
+      nap = new AbortController()
       const hasFound = await look().catch(complain)
-      if (!hasFound) await pause(lookAgainMs, stopping.signal)
-      else if (underWay.size >= concurrency) await Promise.race(underWay.keys()).catch(() => {})
+      if (!hasFound && !stopping.signal.aborted) await pause(lookAgainMs, nap.signal)
     }
   }
 
@@ -110,6 +115,7 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
     },
     async stop(seconds) {
       stopping.abort()
+      nap.abort()
       await looking
       const done = new AbortController()
       const ended = Promise.allSettled(underWay.keys()).finally(() => done.abort())

@@ -69,8 +69,8 @@ export const webhookKills = async ({ runs, kills }: WebhookKillsSize): Promise<s
       jump()
     }
     await untilAllEnded(site)
+    jump()
     await until('the end of all deliveries', async () => {
-      jump()
       const [row] = await site.rows<{ left: number }>('select count(*)::int as left from webhook_queue')
       return row?.left === 0
     })
