@@ -1,8 +1,8 @@
 import { approvalsContract } from './approvals/contract.ts'
 import { auditContract } from './audit/contract.ts'
 import { batchesContract } from './batches/contract.ts'
-import { collectionsContract } from './collections/contract.ts'
 import { collectionRunsContract } from './collection-runs/contract.ts'
+import { collectionsContract } from './collections/contract.ts'
 import { connectedAccountsContract } from './connected-accounts/contract.ts'
 import { datasetsContract } from './datasets/contract.ts'
 import { demoContract } from './demo/contract.ts'
@@ -51,9 +51,9 @@ export const contract = {
   ...trajectoriesContract,
   ...rerunContract,
   ...routinesContract,
-  ...webhooksContract,
   ...diffContract,
   ...approvalsContract,
+  ...webhooksContract,
   ...statsContract,
   ...ingestContract,
   ...labelsContract,

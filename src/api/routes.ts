@@ -2,8 +2,8 @@ import type { Route } from '../http/implement.ts'
 import { type ApprovalsDeps, approvalsRoutes } from './approvals/routes.ts'
 import { type AuditDeps, auditRoutes } from './audit/routes.ts'
 import { type BatchesDeps, batchesRoutes } from './batches/routes.ts'
-import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
 import { type CollectionRunsDeps, collectionRunsRoutes } from './collection-runs/routes.ts'
+import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
 import { connectedAccountsRoutes } from './connected-accounts/routes.ts'
 import { datasetsRoutes } from './datasets/routes.ts'
 import { demoRoutes } from './demo/routes.ts'
@@ -54,9 +54,9 @@ export type ApiDeps = HealthDeps &
   TrajectoriesDeps &
   RerunDeps &
   RoutinesDeps &
-  WebhooksDeps &
   DiffDeps &
   ApprovalsDeps &
+  WebhooksDeps &
   StatsDeps &
   IngestDeps &
   LabelsDeps &
@@ -83,9 +83,9 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...trajectoriesRoutes(deps),
   ...rerunRoutes(deps),
   ...routinesRoutes(deps),
-  ...webhooksRoutes(deps),
   ...diffRoutes(deps),
   ...approvalsRoutes(deps),
+  ...webhooksRoutes(deps),
   ...statsRoutes(deps),
   ...ingestRoutes(deps),
   ...labelsRoutes(deps),
