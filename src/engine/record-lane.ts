@@ -6,9 +6,9 @@ import { diskError } from '../store/objects/disk.ts'
 import type { RecordedCall, Recording } from './call-record.ts'
 import { makeCallWriter } from './call-writer.ts'
 import { isRefused, makeOwnConnection } from './own-connection.ts'
-import { makeReplay } from './replay.ts'
 import { openSpill } from './spill.ts'
 import { spillLine } from './spill-line.ts'
+import { makeReplay } from './spill-replay.ts'
 
 /** Writes ended calls down: to Postgres, or to a file while that does not answer. Neither waits for the journal. */
 export interface RecordLane {
