@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest'
 import { approvals } from './scenarios/approvals.ts'
 import { batches } from './scenarios/batches.ts'
+import { controlFlow } from './scenarios/control-flow.ts'
 import { drained } from './scenarios/drained.ts'
 import { killInRecovery } from './scenarios/kill-in-recovery.ts'
 import { killRounds } from './scenarios/kill-rounds.ts'
@@ -18,6 +19,10 @@ it('loses nothing and repeats no recorded step over a few kills, every second on
   timeout,
 }, async () => {
   expect(await killRounds({ rounds: 4, runs: 60, steps: 6 })).toEqual([])
+})
+
+it('branches, loops, steps side by side and retries go on where they stood', { timeout }, async () => {
+  expect(await controlFlow({ kills: 3, runs: 10 })).toEqual([])
 })
 
 it('recovers from three kills in a row during recovery', { timeout }, async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { type Activity, type ActivityContext, activity } from '../../../src/activities/activity.ts'
+import { AppError } from '../../../src/lib/errors.ts'
 import { durationOf, nextValue } from './pure.ts'
 
 /** Where steps leave what they did to the outside world: it survives whatever happens to process and database. */
@@ -70,4 +71,16 @@ const keeper = activity({
   },
 })
 
-export const crashActivities: Activity[] = [effect, stubborn, abort, keeper]
+/** Leaves its effect and fails, in a way that may pass. */
+const failing = activity({
+  ...shape,
+  name: 'failing',
+  async run({ value, from, to }, context) {
+    leave('begins', context)
+    await delay(durationOf(value, from, to), undefined, { signal: context.signal })
+    leave('effects', context)
+    throw new AppError('network_failed', 'it never works')
+  },
+})
+
+export const crashActivities: Activity[] = [effect, stubborn, abort, keeper, failing]
