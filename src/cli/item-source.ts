@@ -1,4 +1,5 @@
-import { basename } from 'node:path'
+import { extname } from 'node:path'
+import type { FilePart } from '../client/client.ts'
 import { AppError } from '../lib/errors.ts'
 import { isObject, parsedJson } from '../lib/json-object.ts'
 import { filePart, readJson, readText } from './inputs.ts'
@@ -6,42 +7,36 @@ import type { Session } from './session.ts'
 
 /** For the help of a command that takes items. */
 export const itemsMeaning = `Items: a .csv file with a header (a column name:json holds JSON), a .jsonl file with one JSON object a line, a .json
-file with a list of objects, or - for JSON lines from stdin. The members of an item are parameters of its run.`
-
-type Item = Record<string, unknown>
+file with a list of objects, or - for any of them from stdin. The members of an item are parameters of its run.`
 
 /** Items as a batch or an evaluation takes them. */
-export type ItemSource = { items: Item[] } | { file_path: string }
+export type ItemSource = { items: Record<string, unknown>[] } | { file_path: string }
 
-const itemsIn = (value: unknown, path: string): Item[] => {
-  if (Array.isArray(value) && value.length > 0 && value.every(isObject)) return value
-  throw new AppError('invalid', `${path}: expected a list of objects, such as [{"text": "hello"}]`)
+const listed = (path: string, value: unknown): ItemSource => {
+  if (Array.isArray(value) && value.every(isObject)) return { items: value }
+  throw new AppError('invalid', `${path}: expected a list of objects, such as [{"text": "hello"}]`, {
+    hint: 'One object a line stands in a file that ends in .jsonl.',
+  })
 }
 
-const itemsOfLines = (text: string): Item[] =>
-  text.split('\n').flatMap((line, at): Item[] => {
-    if (line.trim() === '') return []
-    const item = parsedJson(line)
-    if (isObject(item)) return [item]
-    throw new AppError('invalid', `Line ${at + 1} of stdin is not a JSON object`, {
-      hint: 'One object a line, such as {"text": "hello"}.',
-    })
-  })
+const uploaded = async ({ client }: Session, collection: string, file: FilePart): Promise<ItemSource> => {
+  const { file_path } = await client.uploadFile({ body: { collection }, files: [file] })
+  return { file_path }
+}
 
 /**
- * Where the items come from: a CSV or JSON lines file of this machine, which is uploaded; a JSON file with a list; or
- * stdin (`-`), as JSON lines or a list.
+ * Where the items come from. A list of JSON is read here; CSV and JSON lines are uploaded as they are, so that one
+ * program reads them. `-` is stdin, which has no name: what it is shows at its first character.
  */
-export const itemSource = async ({ client }: Session, collection: string, path: string): Promise<ItemSource> => {
-  if (path === '-') {
-    const text = readText(path)
-    const value = parsedJson(text)
-    return { items: Array.isArray(value) ? itemsIn(value, 'stdin') : itemsOfLines(text) }
+export const itemSource = async (session: Session, collection: string, path: string): Promise<ItemSource> => {
+  if (path !== '-') {
+    return extname(path).toLowerCase() === '.json'
+      ? listed(path, readJson(path))
+      : uploaded(session, collection, await filePart('file', path))
   }
-  if (basename(path).toLowerCase().endsWith('.json')) return { items: itemsIn(readJson(path), path) }
-  const { file_paths } = await client.uploadSandboxFiles({
-    body: { collection },
-    files: [await filePart('files', path)],
-  })
-  return { file_path: file_paths[0] ?? '' }
+  const text = readText('-').replace(/^\ufeff/, '')
+  const [first] = text.trimStart()
+  if (first === '[') return listed('stdin', parsedJson(text))
+  const name = first === '{' ? 'items.jsonl' : 'items.csv'
+  return uploaded(session, collection, { field: 'file', name, content: new Blob([text]) })
 }

@@ -19,8 +19,11 @@ export interface Ended {
 export interface Shell {
   /** The home of whoever types, which is the current folder as well. */
   home: string
-  /** Runs `jetty` with these arguments, without a terminal. */
-  jetty(args: string[], options?: { stdin?: string | Buffer; env?: Record<string, string> }): Promise<Ended>
+  /** Runs `jetty` with these arguments, without a terminal; Ctrl-C is pressed once stderr has `interruptAt`. */
+  jetty(
+    args: string[],
+    options?: { stdin?: string | Buffer; env?: Record<string, string>; interruptAt?: string },
+  ): Promise<Ended>
   /** Writes a file into the home and gives its path. */
   file(name: string, content: string | Uint8Array): string
   /** Everything that was shown up to now. */
@@ -34,7 +37,7 @@ export const openShell = (url: string, token: string): Shell => {
   mkdirSync(join(home, '.config/jetty'), { recursive: true })
   writeFileSync(join(home, '.config/jetty/token'), `${token}\n`, { mode: 0o600 })
   let seen = ''
-  const jetty: Shell['jetty'] = (args, { stdin = '', env = {} } = {}) =>
+  const jetty: Shell['jetty'] = (args, { stdin = '', env = {}, interruptAt } = {}) =>
     new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [bin, ...args], {
         cwd: home,
@@ -44,7 +47,11 @@ export const openShell = (url: string, token: string): Shell => {
       let stdout = ''
       let stderr = ''
       child.stdout.setEncoding('utf8').on('data', (chunk) => (stdout += chunk))
-      child.stderr.setEncoding('utf8').on('data', (chunk) => (stderr += chunk))
+      child.stderr.setEncoding('utf8').on('data', (chunk) => {
+        const isDue = interruptAt !== undefined && !stderr.includes(interruptAt)
+        stderr += chunk
+        if (isDue && stderr.includes(interruptAt)) child.kill('SIGINT')
+      })
       child.on('error', reject)
       child.on('close', (code) => {
         seen += stdout + stderr
