@@ -49,8 +49,18 @@ export const carryOut = async (
   const side: StepSide = { files: [], warnings: place.step.warnings.map((text) => warningEvent(text)) }
   const row = rowOf(run, place)
   const startRow = startRowOf(engine, lease, run, row, side)
-  const reuse = { replay: undefined, resultHash: undefined }
-  const work: StepAtWork = { engine, lease, run, place, row, side, startRow, ...reuse }
+  // Written out: with a spread in it V8 makes the object ten times as slowly.
+  const work: StepAtWork = {
+    engine,
+    lease,
+    run,
+    place,
+    row,
+    side,
+    startRow,
+    replay: undefined,
+    resultHash: undefined,
+  }
   const leaveGate = run.deaths >= suspectedFrom ? await engine.suspects.enter(run.deaths) : undefined
   try {
     const outcome = await outcomeOf(work, leaveGate)

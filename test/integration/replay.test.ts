@@ -168,6 +168,19 @@ describe('a replay', () => {
     expect(made).toEqual([])
   })
 
+  it('that one process accepts is executed by another', async () => {
+    const other = await startTestServer({ beside: jetty, env: { JETTY_ROLE: 'api' } })
+    try {
+      const path = `/api/v1/trajectory/acme/${task}/${source.trajectory_id}/rerun`
+      const answer = await other.call('POST', path, { mode: 'replay' }, jetty.server.adminToken)
+      const run = await jetty.until(task, answer.body.trajectory_id, (one) => one.ended !== null)
+      expect(recorded(await rows(run.trajectory_id))).toEqual(recorded(await rows(source.trajectory_id)))
+      expect(askedOfAll()).toBe(0)
+    } finally {
+      await other.close()
+    }
+  })
+
   it('of a replay is one as well', async () => {
     const first = await replay(task, source.trajectory_id)
     const second = await replay(task, first.trajectory_id)
