@@ -89,7 +89,10 @@ const expected: Record<string, { files?: Record<string, string | Buffer>; output
   'image-check': { files: photo, outputs: { shows: { label: 'yes' }, quality: { score: 4 } } },
   'image-generation': { outputs: { make: { images: stored('image/webp') }, describe: { finish_reason: 'stop' } } },
   'model-comparison': { outputs: { compare: { label: 'first_better' } } },
+  'publish-or-revise': { outputs: { check: { branch: 'true' }, publish: { extension: 'md' } } },
   'quick-chat': { outputs: { answer: { text: 'The words of a model.' } } },
+  refine: { outputs: { again: { turn: 1, ended_by: 'condition' }, save: { extension: 'md' } } },
+  'side-by-side': { outputs: { plain: { provider: 'openai' }, thorough: { provider: 'gemini' }, report: {} } },
   'simple-chat': { outputs: { chat: { content: 'The words of a model.' } } },
   'text-echo': { outputs: { echo: { text: 'Nothing is lost.' } } },
   'text-evaluation': {
