@@ -1,5 +1,6 @@
 // The crash tests of several processes with small numbers: the part of them that `npm test` has time for.
 import { expect, it } from 'vitest'
+import { approvalsTakenOver } from './scenarios/approvals-taken-over.ts'
 import { bulkCancels } from './scenarios/bulk-cancels.ts'
 import { cancels } from './scenarios/cancels.ts'
 import { idClashes } from './scenarios/id-clashes.ts'
@@ -18,6 +19,10 @@ it('a cancel ends a run once, wherever it is', { timeout }, async () => {
 
 it('cancels of many runs that are just ending run into nobody', { timeout }, async () => {
   expect(await bulkCancels({ rounds: 20, runs: 200 })).toEqual([])
+})
+
+it('runs that wait for a person in memory wait on at another worker', { timeout }, async () => {
+  expect(await approvalsTakenOver({ runs: 30 })).toEqual([])
 })
 
 it('a clash of trajectory ids draws another and fails no run', { timeout }, async () => {

@@ -1,0 +1,74 @@
+import { createTestDatabase } from '../../database.ts'
+import { collection, makeClient } from '../harness/client.ts'
+import { makeSite } from '../harness/site.ts'
+import { until, untilAllEnded } from '../harness/storm.ts'
+
+/** Two steps wait side by side, and so in memory; the third has an effect. */
+const gates = {
+  execution: 'parallel' as const,
+  init_params: {},
+  step_configs: {
+    one: { activity: 'wait_for_approval', message: 'And one?' },
+    two: { activity: 'wait_for_approval', message: 'And two?' },
+    send: { activity: 'effect', value_path: 'init_params.start', from: 1, to: 5, depends_on: ['one', 'two'] },
+  },
+  steps: ['one', 'two', 'send'],
+}
+
+/**
+ * Runs that wait in the memory of two workers, of which one is killed: the other waits on for all of them, with what was
+ * decided before. Each has its effect once.
+ */
+export const approvalsTakenOver = async ({ runs }: { runs: number }): Promise<string[]> => {
+  const database = await createTestDatabase()
+  const site = makeSite(database.url)
+  const client = makeClient()
+  const faults: string[] = []
+  try {
+    const api = site.spawn({ JETTY_ROLE: 'api' })
+    const url = await api.ready
+    const workers = [site.spawn({ JETTY_ROLE: 'worker' }), site.spawn({ JETTY_ROLE: 'worker' })] as const
+    await Promise.all(workers.map((worker) => worker.ready))
+    await client.setUp(url, { gates })
+    const starts = Array.from({ length: runs }, (_, at) => at + 1)
+    await client.startMany(url, 'gates', starts, 4) // few at a time: many leases
+    const count = async (condition: string) =>
+      (await site.rows<{ count: number }>(`select count(*)::int from approvals where ${condition}`))[0]?.count
+    await until('both steps of all runs to wait', async () => (await count('decision is null')) === 2 * runs)
+    const owners = await site.rows(
+      `select distinct owner from leases where id in (select lease from runs where ended_at is null)`,
+    )
+    if (owners.length < 2) faults.push('one worker has all runs: nothing was tried')
+    const decideAll = async (step: string) => {
+      const decided = client.acked.map(({ trajectoryId }) =>
+        client.call(url, 'POST', `/trajectory/${collection}/gates/${trajectoryId}/steps/${step}/approval`, {
+          decision: 'approve',
+          comment: step,
+        }),
+      )
+      for (const { status, body } of await Promise.all(decided)) {
+        if (status !== 200) faults.push(`a decision about ${step} answered ${status}: ${JSON.stringify(body)}`)
+      }
+    }
+    const deciding = decideAll('one')
+    await workers[0].kill()
+    await deciding
+    await decideAll('two')
+    const settledMs = await untilAllEnded(site)
+    const wrong = await site.rows(
+      `select r.trajectory_id, r.status, r.error, s.name, s.status step_status, s.attempt, s.outputs
+       from runs r join steps s on s.run_id = r.id
+       where r.status <> 'completed' or s.name <> 'send' and (s.attempt <> 1 or s.outputs::json->>'comment' <> s.name)`,
+    )
+    if (wrong.length > 0) faults.push(JSON.stringify(wrong))
+    const effects = site.traces('effects').map(({ run }) => run)
+    if (effects.length !== runs || new Set(effects).size !== runs) {
+      faults.push(`${effects.length} effects in ${new Set(effects).size} of ${runs} runs`)
+    }
+    console.log('approvals taken over:', JSON.stringify({ runs, settledMs, faults: faults.length }))
+    return faults
+  } finally {
+    await site.close()
+    await database.drop()
+  }
+}
