@@ -140,14 +140,11 @@ export const initParamsOf = async (queries: Queries, runKeys: string[]): Promise
   return new Map(rows.map((row) => [row.id, row.init_params]))
 }
 
-/** What all runs below one have cost in US dollars, as far as it is known; null where nothing is. */
-export const costOfDescendants = async (queries: Queries, runKey: string): Promise<number | null> => {
+/** What the runs that an evaluation has started have cost in US dollars; null where nothing is known of any. */
+export const evaluationCost = async (queries: Queries, runKey: string): Promise<number | null> => {
   const [row] = await queries.rows<{ usd: number | null }>(
-    'cost_of_descendants',
-    `with recursive below as (
-       select id from runs where parent_id = $1
-       union all select r.id from runs r join below b on r.parent_id = b.id)
-     select sum(s.usd)::float8 as usd from below b join run_spending s on s.run_id = b.id`,
+    'evaluation_cost',
+    `select sum(s.usd)::float8 as usd from runs r join run_spending s on s.run_id = r.id where r.parent_id = $1`,
     [runKey],
   )
   return row?.usd ?? null

@@ -5,7 +5,6 @@ import {
   type EvaluationRow,
   evaluatedRuns,
   evaluationKeys,
-  type ItemRunRow,
   type JudgementRow,
   judgementsOf,
 } from '../../store/evaluations.ts'
@@ -19,15 +18,52 @@ export const factsOf = ({ params }: Pick<EvaluationRow, 'params'>): EvaluationFa
   return parsed.data
 }
 
-/** A table of results, and the rows behind it. */
+/** The results of an evaluation, and its judgements by status. */
 export interface ReadEvaluation {
   table: EvaluationTable
-  runs: ItemRunRow[]
-  judgements: JudgementRow[]
+  judgements: Record<string, number>
 }
 
-/** Everything of an evaluation but the words of its judges and what its runs were given. */
-export const readEvaluation = async (
+export type ReadResults = (run: EvaluationRow, facts: EvaluationFacts) => Promise<ReadEvaluation>
+
+/** How long what has ended is kept at hand, and how many verdicts of it: a client goes through its pages meanwhile. */
+const keptMs = 60_000
+const mostVerdicts = 100_000
+
+/**
+ * Reads everything of an evaluation but the words of its judges and what its runs were given. One that has ended is read
+ * once a minute.
+ */
+export const makeResultReader = (queries: Queries): ReadResults => {
+  const kept = new Map<string, { read: Promise<ReadEvaluation>; verdicts: number; untilMs: number }>()
+
+  const makeRoom = (verdicts: number): void => {
+    let room = mostVerdicts - verdicts
+    for (const one of kept.values()) room -= one.verdicts
+    for (const [key, one] of kept) {
+      if (room >= 0 && one.untilMs > Date.now()) continue
+      kept.delete(key)
+      room += one.verdicts
+    }
+  }
+
+  return async (run, facts) => {
+    const verdicts = facts.total * facts.judges.length
+    makeRoom(0)
+    const known = kept.get(run.id)
+    if (known) return known.read
+    const read = readEvaluation(queries, run, facts)
+    if (run.ended_at === null || verdicts > mostVerdicts) return read
+    makeRoom(verdicts)
+    kept.set(run.id, { read, verdicts, untilMs: Date.now() + keptMs })
+    return read.catch((error) => {
+      kept.delete(run.id)
+      throw error
+    })
+  }
+}
+
+const readEvaluation = async (
   queries: Queries,
   run: EvaluationRow,
   { judges, total }: EvaluationFacts,
@@ -52,7 +88,13 @@ export const readEvaluation = async (
       verdicts: (row && verdicts.get(row.trajectory_id)) ?? none,
     }
   })
-  return { table: { evaluationId: run.trajectory_id, judges, items }, runs, judgements }
+  return { table: { evaluationId: run.trajectory_id, judges, items }, judgements: countByStatus(judgements) }
+}
+
+export const countByStatus = (rows: readonly { status: string }[]): Record<string, number> => {
+  const counts = new Map<string, number>()
+  for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1)
+  return Object.fromEntries(counts)
 }
 
 /** An item whose run is not there yet; or will never be, or is no more. */

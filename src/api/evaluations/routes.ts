@@ -6,7 +6,7 @@ import { findListedTask } from '../../store/runs.ts'
 import { trajectoryUrl } from '../trajectories/document.ts'
 import { cursorText, readCursor } from '../trajectories/list.ts'
 import { evaluationsContract } from './contract.ts'
-import { factsOf } from './read.ts'
+import { factsOf, makeResultReader } from './read.ts'
 import { shownEvaluation, summaryOf } from './shown.ts'
 import { type StartDeps, startEvaluation } from './start.ts'
 
@@ -21,6 +21,7 @@ interface Found {
 
 export const evaluationsRoutes = (deps: EvaluationsDeps): Route[] => {
   const { database, engine, links } = deps
+  const readResults = makeResultReader(database)
 
   const get = async (collectionId: number, id: string): Promise<Found> => {
     const run = await findEvaluation(database, collectionId, id)
@@ -67,7 +68,7 @@ export const evaluationsRoutes = (deps: EvaluationsDeps): Route[] => {
 
     getEvaluation: async ({ collection, params, query }) => {
       const { run, facts } = await get(collection.id, params.evaluation_id)
-      return shownEvaluation({ database, publicUrl: links.publicUrl }, run, facts, query)
+      return shownEvaluation({ database, links, readResults }, run, facts, query)
     },
 
     cancelEvaluation: async ({ collection, params }) => {

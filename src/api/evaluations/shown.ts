@@ -1,12 +1,12 @@
 import type { Queries } from '../../database/database.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { Evaluation, EvaluationFacts } from '../../model/evaluation.ts'
-import { costOfDescendants, type EvaluationRow, findEvaluation } from '../../store/evaluations.ts'
+import { type EvaluationRow, evaluationCost, findEvaluation } from '../../store/evaluations.ts'
 import { trajectoryUrl } from '../trajectories/document.ts'
 import { compareItems, compareJudge, type Pairing, pairUp } from './compare.ts'
 import type { EvaluationQuery } from './contract.ts'
 import { pageOf } from './page.ts'
-import { factsOf, type ReadEvaluation, readEvaluation } from './read.ts'
+import { countByStatus, factsOf, type ReadEvaluation, type ReadResults } from './read.ts'
 import { judgeSummary } from './summary.ts'
 import type { EvaluationTable } from './table.ts'
 import { checkThresholds } from './thresholds.ts'
@@ -27,21 +27,21 @@ export const summaryOf = (run: EvaluationRow, facts: EvaluationFacts, publicUrl:
   url: trajectoryUrl(run, publicUrl),
 })
 
+export interface ShownDeps {
+  database: Queries
+  readResults: ReadResults
+  links: { readonly publicUrl: string }
+}
+
 /** The baseline as a table; undefined without one, and where it is gone. */
 const baselineOf = async (
-  queries: Queries,
+  { database, readResults }: ShownDeps,
   collectionId: number,
   { baseline }: EvaluationFacts,
 ): Promise<EvaluationTable | undefined> => {
-  const run = baseline === null ? undefined : await findEvaluation(queries, collectionId, baseline)
+  const run = baseline === null ? undefined : await findEvaluation(database, collectionId, baseline)
   const facts = run && factsOf(run)
-  return run && facts && (await readEvaluation(queries, run, facts)).table
-}
-
-const byStatus = (rows: readonly { status: string }[]): Record<string, number> => {
-  const counts = new Map<string, number>()
-  for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1)
-  return Object.fromEntries(counts)
+  return run && facts && (await readResults(run, facts)).table
 }
 
 const active = new Set(['pending', 'running'])
@@ -52,7 +52,11 @@ const progressOf = (run: EvaluationRow, { table, judgements }: ReadEvaluation): 
   const open = table.items.filter(({ status }) => active.has(status)).length
   const completed = table.items.filter(({ status }) => status === 'completed').length
   const all = table.items.length + (open + completed) * table.judges.length
-  const done = table.items.length - open + judgements.filter(({ status }) => !active.has(status)).length
+  const judged = Object.entries(judgements).reduce(
+    (sum, [status, count]) => (active.has(status) ? sum : sum + count),
+    0,
+  )
+  const done = table.items.length - open + judged
   return Math.round((done / all) * 1000) / 1000
 }
 
@@ -63,17 +67,17 @@ const judgedBy = (table: EvaluationTable, pairing: Pairing | undefined): Evaluat
     comparison: pairing ? compareJudge(judge, at, table, pairing) : null,
   }))
 
-/** An evaluation as its rows have it now: nothing of it is kept that could say something else. */
+/** An evaluation, worked out from the runs that it has started: scores, intervals, and what became of the baseline. */
 export const shownEvaluation = async (
-  { database, publicUrl }: { database: Queries; publicUrl: string },
+  deps: ShownDeps,
   run: EvaluationRow,
   facts: EvaluationFacts,
   query: EvaluationQuery,
 ): Promise<Evaluation> => {
   const [read, baseline, cost] = await Promise.all([
-    readEvaluation(database, run, facts),
-    baselineOf(database, run.collection_id, facts),
-    costOfDescendants(database, run.id),
+    deps.readResults(run, facts),
+    baselineOf(deps, run.collection_id, facts),
+    evaluationCost(deps.database, run.id),
   ])
   const { table } = read
   const pairing = baseline && pairUp(table, baseline)
@@ -82,16 +86,16 @@ export const shownEvaluation = async (
   const thresholds = hasEnded ? checkThresholds(facts.thresholds, judges, facts) : []
   const isKept = run.status === 'completed' && thresholds.every(({ passed }) => passed)
   return {
-    ...summaryOf(run, facts, publicUrl),
+    ...summaryOf(run, facts, deps.links.publicUrl),
     output_path: facts.output_path,
     progress: progressOf(run, read),
-    runs: byStatus(table.items),
-    judgements: byStatus(read.judgements),
+    runs: countByStatus(table.items),
+    judgements: read.judgements,
     cost_usd: cost,
     judges,
     comparison: pairing ? compareItems(table, pairing) : null,
     thresholds,
     passed: thresholds.length === 0 ? null : isKept,
-    ...(await pageOf(database, table, pairing, query)),
+    ...(await pageOf(deps.database, table, pairing, query)),
   }
 }
