@@ -2,122 +2,37 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { z } from 'zod'
-import { activity } from '../../src/activities/activity.ts'
 import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { effects, makeBatching, work, working } from './batching.ts'
 
 const secret = `unmistakable-${randomUUID()}`
-/** What steps did, counted outside of everything that is recorded. */
-const effects = { done: [] as string[], atWork: 0, mostAtWork: 0, secrets: 0 }
-
-const work = activity({
-  name: 'work',
-  category: 'control',
-  description: 'Counts what it does.',
-  parameters: z.object({
-    text: z.string().describe('What it is called.'),
-    ms: z.number().default(0).describe('How long it takes.'),
-    fails: z.boolean().default(false).describe('Whether it fails.'),
-  }),
-  outputs: z.object({ text: z.string() }),
-  example: {},
-  async run({ text, ms, fails }, context) {
-    effects.atWork++
-    effects.mostAtWork = Math.max(effects.mostAtWork, effects.atWork)
-    try {
-      if (ms > 0) await delay(ms, undefined, { signal: context.signal })
-      if (context.env('TOKEN') === secret) effects.secrets++
-      effects.done.push(text)
-      if (fails) throw new Error(`no ${text}`)
-      return { text: text.toUpperCase(), size: { letters: text.length } }
-    } finally {
-      effects.atWork--
-    }
-  },
-})
-
 let jetty: TestServer
 let openai: FakeOpenAi
+let batches: ReturnType<typeof makeBatching>
 beforeAll(async () => {
   openai = await startFakeOpenAi()
-  jetty = await startTestServer({
-    activities: [work],
-    env: {
-      OPENAI_BASE_URL: openai.url,
-      JETTY_MAX_FANOUT: '600',
-      JETTY_MAX_INIT_PARAMS_BYTES: '20KiB',
-      JETTY_MAX_BATCH_BYTES: '100KiB',
-    },
-  })
+  jetty = await startTestServer({ activities: [work], env: { OPENAI_BASE_URL: openai.url } })
+  batches = makeBatching(jetty)
 })
 afterAll(async () => {
   await jetty?.close()
   await openai?.close()
 })
-beforeEach(() => Object.assign(effects, { done: [], atWork: 0, mostAtWork: 0, secrets: 0 }))
-
-const working = {
-  init_params: { text: 'default', ms: 0, fails: false, kept: 'yes' },
-  step_configs: {
-    work: {
-      activity: 'work',
-      text_path: 'init_params.text',
-      ms_path: 'init_params.ms',
-      fails_path: 'init_params.fails',
-    },
-  },
-  steps: ['work'],
-}
-
-const post = async (task: string, body: unknown, more: { key?: string; token?: string } = {}) => {
-  const response = await fetch(`${jetty.url}/api/v1/run-batch/acme/${task}`, {
-    method: 'POST',
-    body: JSON.stringify(body),
-    headers: {
-      authorization: `Bearer ${more.token ?? jetty.server.adminToken}`,
-      'content-type': 'application/json',
-      ...(more.key === undefined ? {} : { 'idempotency-key': more.key }),
-    },
-  })
-  return { status: response.status, body: (await response.json()) as Body }
-}
-const get = async (id: string): Promise<Body> => (await jetty.call('GET', `/api/v1/batches/acme/${id}`)).body
-const results = (id: string, query = '') => jetty.call('GET', `/api/v1/batches/acme/${id}/results${query}`)
-const ended = async (id: string, seconds = 30): Promise<Body> => {
-  for (let looks = 0; looks < seconds * 20; looks++) {
-    const batch = await get(id)
-    if (batch.ended !== null) return batch
-    await delay(50)
-  }
-  throw new Error(`never ended: ${JSON.stringify(await get(id))}`)
-}
-const run = async (task: string, body: object): Promise<Body> => {
-  const started = await post(task, body)
-  expect([started.status, started.body]).toEqual([200, expect.objectContaining({ status: 'pending' })])
-  return ended(started.body.batch_id)
-}
-const upload = async (name: string, content: string, collection = 'acme'): Promise<Body> => {
-  const form = new FormData()
-  form.append('collection', collection)
-  form.append('file', new Blob([content]), name)
-  return (await jetty.call('POST', '/api/v1/files/upload', form)).body
-}
-const runsOf = async (task: string): Promise<Body[]> =>
-  (await jetty.call('GET', `/api/v1/db/trajectories/acme/${task}?limit=500`)).body.trajectories
+beforeEach(() => Object.assign(effects, { done: [], atWork: 0, mostAtWork: 0, secrets: [] }))
 
 describe('a batch', () => {
   test('runs the task for each item, and is one run with its items', async () => {
     const task = await jetty.task(working)
     const items = Array.from({ length: 25 }, (_, at) => ({ text: `t${at}`, at }))
-    const started = await post(task, {
+    const started = await batches.post(task, {
       items,
       name: 'first',
       labels: { experiment: '7', good: true },
       max_concurrency: 4,
     })
     expect(started.body).toMatchObject({ total: 25, name: 'first', task, status: 'pending' })
-    const batch = await ended(started.body.batch_id)
+    const batch = await batches.ended(started.body.batch_id)
     expect(batch).toMatchObject({
       batch_id: started.body.batch_id,
       status: 'completed',
@@ -133,7 +48,7 @@ describe('a batch', () => {
     })
     expect([...effects.done].sort()).toEqual(items.map(({ text }) => text).sort())
     expect(effects.mostAtWork).toBeLessThanOrEqual(4)
-    const runs = await runsOf(task)
+    const runs = await batches.runsOf(task)
     expect(runs).toHaveLength(25)
     const third = runs.find((one) => one.init_params.at === 3)
     expect(third).toMatchObject({
@@ -159,7 +74,7 @@ describe('a batch', () => {
   test('goes on when runs fail, and says which were the first', async () => {
     const task = await jetty.task(working)
     const items = Array.from({ length: 40 }, (_, at) => ({ text: `t${at}`, fails: at % 3 === 0 }))
-    const batch = await run(task, { items })
+    const batch = await batches.run(task, { items })
     expect([batch.status, batch.counts.failed, batch.counts.completed]).toEqual(['completed', 14, 26])
     expect(batch.errors).toHaveLength(10)
     expect(batch.errors[1]).toEqual({
@@ -172,9 +87,16 @@ describe('a batch', () => {
   test('gives its runs the secrets that came with it, and keeps none', async () => {
     const task = await jetty.task(working)
     jetty.leaks.remember('a secret of a batch', secret)
-    const batch = await run(task, { items: [{ text: 'a' }, { text: secret }], secret_params: { TOKEN: secret } })
-    expect([batch.counts.completed, effects.secrets]).toEqual([2, 2])
-    const text = JSON.stringify([await results(batch.batch_id), await runsOf(task), await runsOf('_batch')])
+    const batch = await batches.run(task, {
+      items: [{ text: 'a' }, { text: secret }],
+      secret_params: { TOKEN: secret },
+    })
+    expect([batch.counts.completed, effects.secrets]).toEqual([2, [secret, secret]])
+    const text = JSON.stringify([
+      await batches.results(batch.batch_id),
+      await batches.runsOf(task),
+      await batches.runsOf('_batch'),
+    ])
     expect(text).not.toContain(secret)
   })
 
@@ -185,24 +107,24 @@ describe('a batch', () => {
     jetty.leaks.remember('the key', 'sk-batches-unmistakable-0123456789')
     const ask = { activity: 'litellm_chat', model_path: 'init_params.model', prompt: 'hello' }
     const task = await jetty.task({ step_configs: { ask }, steps: ['ask'] })
-    const batch = await run(task, { items: [1, 2, 3].map((at) => ({ at, model: 'gpt-4o-mini' })) })
+    const batch = await batches.run(task, { items: [1, 2, 3].map((at) => ({ at, model: 'gpt-4o-mini' })) })
     expect(batch.cost_usd).toBeCloseTo(3 * 0.00021, 9)
-    const [first] = (await results(batch.batch_id)).body.results
+    const [first] = (await batches.results(batch.batch_id)).body.results
     expect(first.cost_usd).toBeCloseTo(0.00021, 9)
   })
 
   test('stops when it is cancelled: what runs, and what was never begun', async () => {
     const task = await jetty.task(working)
     const items = Array.from({ length: 500 }, (_, at) => ({ text: `t${at}`, ms: at < 3 ? 0 : 60_000 }))
-    const { body: started } = await post(task, { items, max_concurrency: 5 })
-    while ((await get(started.batch_id)).counts.completed < 3) await delay(20)
+    const { body: started } = await batches.post(task, { items, max_concurrency: 5 })
+    while ((await batches.get(started.batch_id)).counts.completed < 3) await delay(20)
     const cancelled = await jetty.call('POST', `/api/v1/batches/acme/${started.batch_id}/cancel`)
     expect(cancelled.status).toBe(200)
-    const batch = await ended(started.batch_id)
+    const batch = await batches.ended(started.batch_id)
     expect(batch).toMatchObject({ status: 'cancelled', progress: 1 })
     expect(batch.counts).toMatchObject({ completed: 3, cancelled: 497, pending: 0, running: 0 })
     expect(effects.done).toHaveLength(3)
-    const { body } = await results(batch.batch_id, '?limit=500')
+    const { body } = await batches.results(batch.batch_id, '?limit=500')
     expect(body.results.map((one: Body) => one.index)).toEqual(items.map((_, at) => at))
     expect(body.results[499]).toMatchObject({ status: 'cancelled', init_params: { text: 't499', ms: 60_000 } })
     expect(body.results.filter((one: Body) => one.status === 'cancelled')).toHaveLength(497)
@@ -214,96 +136,15 @@ describe('a batch', () => {
 describe('items of a file', () => {
   test('CSV by its path, JSON lines by the id of the upload', async () => {
     const task = await jetty.task(working)
-    const csv = await upload('items.csv', 'text,ms:json\r\n"a,b",1\r\nc,\r\n')
-    const batch = await run(task, { file_path: csv.path })
-    const { body } = await results(batch.batch_id)
+    const csv = await batches.upload('items.csv', 'text,ms:json\r\n"a,b",1\r\nc,\r\n')
+    const batch = await batches.run(task, { file_path: csv.path })
+    const { body } = await batches.results(batch.batch_id)
     expect(body.results.map((one: Body) => [one.init_params.text, one.init_params.ms])).toEqual([
       ['a,b', 1],
       ['c', 0],
     ])
-    const lines = await upload('items.jsonl', '{"text":"x"}\n\n{"text":"y"}\n')
-    expect((await run(task, { file_path: lines.id })).counts.completed).toBe(2)
-  })
-
-  test('a file that is none is refused with its line, and starts nothing', async () => {
-    const task = await jetty.task(working)
-    await jetty.call('POST', '/api/v1/collections', { name: 'other' })
-    const refused = async (name: string, content: string, collection?: string) => {
-      const { status, body } = await post(task, { file_path: (await upload(name, content, collection)).path })
-      expect([status, body.detail[0].loc]).toEqual([422, ['body', 'file_path']])
-      return body.detail[0].msg
-    }
-    expect(await refused('a.jsonl', '{"text":"x"}\nnonsense\n')).toContain('Line 2 is not a JSON object')
-    expect(await refused('a.csv', 'text,ms\nx,1\ny\n')).toContain('Line 3 has 1 cells, and the first line 2')
-    expect(await refused('a.csv', 'text\n')).toContain('has no items')
-    expect(await refused('a.pdf', 'x')).toContain('neither CSV (.csv) nor JSON lines (.jsonl)')
-    expect(await refused('a.csv', 'text\nx\n', 'other')).toContain("There is no file 'other/")
-    expect(await refused('a.jsonl', '{"text":1}\n'.repeat(601))).toContain('At most 600 items')
-    expect(await runsOf(task)).toEqual([])
-    expect((await jetty.call('GET', '/api/v1/batches/other')).body).toEqual({ batches: [], next_cursor: null })
-  })
-})
-
-describe('what cannot be run is refused before anything is', () => {
-  const large = { text: 'x'.repeat(21_000) }
-  test.each<[string, object, string, number?]>([
-    ['neither items nor a file', {}, 'Give items or file_path'],
-    ['both', { items: [{}], file_path: 'a' }, 'not both'],
-    ['a dataset', { dataset: 'acme/d' }, 'This server has no datasets'],
-    ['no items', { items: [] }, 'items'],
-    ['an item that is no object', { items: [{}, 5] }, 'expected'],
-    ['too many', { items: Array.from({ length: 601 }, () => ({})) }, 'At most 600 items'],
-    ['a large item', { items: [{}, large] }, 'Item 1 is larger than init_params may be'],
-    [
-      'large items',
-      { items: Array.from({ length: 6 }, () => ({ text: 'x'.repeat(20_000) })) },
-      'The items are too large',
-      413,
-    ],
-    ['a deep item', { items: [JSON.parse(`${'{"a":'.repeat(511)}1${'}'.repeat(511)}`)] }, 'deep'],
-    ['trial keys', { items: [{}], use_trial_keys: true }, 'The trial lends keys to single runs only'],
-    ['no concurrency', { items: [{}], max_concurrency: 0 }, 'Too small'],
-    ['a secret without a name', { items: [{}], secret_params: { 'a b': 'x' } }, 'A name has letters'],
-    ['files that are not there', { items: [{}, { file_paths: ['acme/none'] }] }, "There is no file 'acme/none'"],
-    [
-      'too many labels',
-      { items: [{}], labels: Object.fromEntries(Array.from({ length: 21 }, (_, at) => [`l${at}`, ''])) },
-      'at most 20 labels',
-    ],
-  ])('%s', async (_, body, message, status = 422) => {
-    const task = await jetty.task(working)
-    const answer = await post(task, body)
-    expect([answer.status, JSON.stringify(answer.body.detail)]).toEqual([status, expect.stringContaining(message)])
-    expect(await runsOf(task)).toEqual([])
-  })
-
-  test('the index of what is wrong is named', async () => {
-    const task = await jetty.task(working)
-    const { body } = await post(task, { items: [{}, {}, []] })
-    expect(body.detail[0].loc).toEqual(['body', 'items', 2])
-    const files = await post(task, { items: [{}, { file_paths: ['acme/none', 5] }] })
-    expect(files.body.detail.map((one: Body) => one.loc)).toEqual([
-      ['body', 'items', 1, 'file_paths', 0],
-      ['body', 'items', 1, 'file_paths', 1],
-    ])
-  })
-
-  test('a task that is not there, cannot run, or asks a model that nobody serves', async () => {
-    expect((await post('none', { items: [{}] })).status).toBe(404)
-    const broken = await jetty.task({
-      step_configs: { a: { activity: 'work', text_path: 'b.outputs.x' } },
-      steps: ['a'],
-    })
-    const refused = await post(broken, { items: [{}] })
-    expect([refused.status, refused.body.detail]).toEqual([422, expect.stringContaining("there is no step 'b'")])
-    const ask = { activity: 'litellm_chat', model_path: 'init_params.model', prompt: 'hello' }
-    const task = await jetty.task({
-      step_configs: { work: { activity: 'work', text: 'x' }, ask },
-      steps: ['work', 'ask'],
-    })
-    const models = await post(task, { items: [{ model: 'scripted/echo' }, { model: 'nobody/serves-this' }] })
-    expect([models.status, models.body.detail]).toEqual([422, expect.stringContaining("Item 1: step 'ask'")])
-    expect(effects.done).toEqual([])
+    const lines = await batches.upload('items.jsonl', '{"text":"x"}\n\n{"text":"y"}\n')
+    expect((await batches.run(task, { file_path: lines.id })).counts.completed).toBe(2)
   })
 })
 
@@ -312,23 +153,23 @@ describe('an Idempotency-Key', () => {
     const task = await jetty.task(working)
     const key = randomUUID()
     const body = { items: [{ text: 'a' }, { text: 'b' }], name: 'once' }
-    const answers = await Promise.all(Array.from({ length: 50 }, () => post(task, body, { key })))
+    const answers = await Promise.all(Array.from({ length: 50 }, () => batches.post(task, body, { key })))
     expect(new Set(answers.map((answer) => JSON.stringify(answer)))).toHaveLength(1)
     expect(answers[0]?.status).toBe(200)
-    await ended(answers[0]?.body.batch_id)
+    await batches.ended(answers[0]?.body.batch_id)
     expect([...effects.done].sort()).toEqual(['a', 'b'])
-    expect((await post(task, body, { key })).body).toEqual(answers[0]?.body)
-    const other = await post(task, { ...body, items: [{ text: 'a' }] }, { key })
+    expect((await batches.post(task, body, { key })).body).toEqual(answers[0]?.body)
+    const other = await batches.post(task, { ...body, items: [{ text: 'a' }] }, { key })
     expect([other.status, other.body.detail]).toEqual([409, expect.stringContaining('another request')])
-    expect((await runsOf(task)).length).toBe(2)
+    expect((await batches.runsOf(task)).length).toBe(2)
   })
 
   test('is not used up by what is refused', async () => {
     const task = await jetty.task(working)
     const key = randomUUID()
     const body = { items: [{ file_paths: ['acme/none'] }] }
-    expect((await post(task, body, { key })).status).toBe(422)
-    expect((await post(task, { items: [{}] }, { key })).status).toBe(200)
+    expect((await batches.post(task, body, { key })).status).toBe(422)
+    expect((await batches.post(task, { items: [{}] }, { key })).status).toBe(200)
   })
 })
 
@@ -336,8 +177,8 @@ describe('results', () => {
   test('come as pages, JSON lines and CSV, in the order of the items', async () => {
     const task = await jetty.task(working)
     const items = Array.from({ length: 120 }, (_, at) => ({ text: at === 7 ? '=1+1' : `t${at}`, fails: at === 5 }))
-    const { batch_id: id } = await run(task, { items })
-    const page = (await results(id, '?page=2&limit=50')).body
+    const { batch_id: id } = await batches.run(task, { items })
+    const page = (await batches.results(id, '?page=2&limit=50')).body
     expect([page.total, page.page, page.limit, page.has_more]).toEqual([120, 2, 50, true])
     expect(page.results.map((one: Body) => one.index)).toEqual(Array.from({ length: 50 }, (_, at) => 50 + at))
     expect(page.results[1]).toMatchObject({
@@ -348,10 +189,10 @@ describe('results', () => {
       init_params: { text: 't51', kept: 'yes' },
       outputs: { text: 'T51', size: { letters: 3 } },
     })
-    expect((await results(id, '?page=3&limit=50')).body).toMatchObject({ has_more: false })
-    expect((await results(id, '?page=9')).body).toMatchObject({ results: [], has_more: false })
+    expect((await batches.results(id, '?page=3&limit=50')).body).toMatchObject({ has_more: false })
+    expect((await batches.results(id, '?page=9')).body).toMatchObject({ results: [], has_more: false })
 
-    const lines = await results(id, '?format=jsonl')
+    const lines = await batches.results(id, '?format=jsonl')
     expect(lines.headers.get('content-type')).toContain('application/x-ndjson')
     const rows = lines.body
       .trimEnd()
@@ -360,7 +201,7 @@ describe('results', () => {
     expect(rows.slice(50, 100)).toEqual(page.results)
     expect(rows[5]).toMatchObject({ status: 'failed', error: expect.stringContaining('no t5') })
 
-    const csv = await results(id, '?format=csv')
+    const csv = await batches.results(id, '?format=csv')
     expect(csv.headers.get('content-disposition')).toBe(`attachment; filename="batch-${id}.csv"`)
     const table = parse(csv.body, { columns: true }) as Record<string, string>[]
     expect(table).toHaveLength(120)
