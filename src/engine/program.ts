@@ -37,7 +37,7 @@ export interface ProgramStep {
 /** A workflow made ready to run. With `problems` it is not run: they say why. */
 export interface Program {
   steps: ProgramStep[]
-  /** Those of them that ask a model. */
+  /** Those of them that ask a model, whatever branches decide, and with whose failure the run fails. */
   askingSteps: ProgramStep[]
   initParams: Record<string, unknown>
   problems: string[]
@@ -101,7 +101,7 @@ export const compileWorkflow = (
   steer(steps, flow, indexOf)
   return {
     steps,
-    askingSteps: steps.filter(({ activity }) => activity.asks),
+    askingSteps: steps.filter(isBoundToAsk),
     initParams: workflow.init_params ?? {},
     problems,
     lastReader: lastReaders(steps, indexOf, parallel),
@@ -110,6 +110,9 @@ export const compileWorkflow = (
     isSteered: flow.branches.size > 0 || flow.loops.size > 0,
   }
 }
+
+const isBoundToAsk = ({ activity, decidedBy, options }: ProgramStep): boolean =>
+  activity.asks !== undefined && decidedBy.length === 0 && !options.continueOnError
 
 /** The listed names, each once. */
 const checkNames = (names: string[], report: Report): string[] => {

@@ -360,6 +360,23 @@ describe('"execution": "parallel"', () => {
     expect(events.at(-1)?.data.status).toBe('completed')
   })
 
+  it('leaves memory while all it does is wait for long', async () => {
+    const task = await jetty.task(
+      parallel({ nap: { activity: 'sleep', seconds: 3600 }, after: does({ depends_on: ['nap'] }) }),
+    )
+    const { trajectory_id: id } = await jetty.start(task)
+    const isParked = async () =>
+      (
+        await jetty.server.database.query(
+          'select from runs where trajectory_id = $1 and lease is null and wake_at is not null',
+          [id],
+        )
+      ).length > 0
+    await expect.poll(isParked, { timeout: 10_000 }).toBe(true)
+    await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
+    expect(statuses(await jetty.get(task, id))).toEqual({ nap: 'cancelled' })
+  })
+
   it('is cancelled as a whole', async () => {
     const task = await jetty.task(
       parallel({
@@ -460,6 +477,21 @@ describe('options', () => {
     expect(run.steps.bad.logs.at(-1).message).toMatch(/the run goes on \(continue_on_error\): attempt 1 failed/)
     expect(run.steps.reads.logs[0].message).toMatch(/'bad.outputs.value' leads to nothing/)
     expect(run.steps.why.outputs.value).toBe('attempt 1 failed')
+  })
+
+  it('a model that nobody serves refuses no run that can do without it', async () => {
+    const asks = { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'Hello' }
+    const run = await jetty.run({
+      step_configs: {
+        tries: { ...asks, options: { continue_on_error: true } },
+        check: branch('asks', 'two', { condition_path: 'tries.outputs.text' }),
+        asks,
+        two: does(),
+      },
+      steps: ['tries', 'check', 'asks', 'two'],
+    })
+    expect(run.status).toBe('completed')
+    expect(statuses(run)).toEqual({ tries: 'failed', check: 'completed', asks: 'skipped', two: 'completed' })
   })
 
   it('between tries they hold no slot', async () => {
