@@ -65,6 +65,8 @@ export interface ServerOptions {
   variables?: Record<string, string | undefined>
   /** See `KeyRotationOptions`; the tests wait less. */
   keySettleMs?: number
+  /** See `EngineOptions`; the tests beat more often. */
+  beatMs?: number
   /** Milliseconds since 1970, for what is due at a time. */
   clock?: () => number
 }
@@ -96,6 +98,7 @@ export const startServer = async ({
   log,
   activities = builtinActivities,
   keySettleMs,
+  beatMs,
   variables = process.env,
   clock = Date.now,
 }: ServerOptions): Promise<Server> => {
@@ -163,6 +166,7 @@ export const startServer = async ({
       },
       stepResults,
       spill: { folder: join(dataDir, 'spill'), maxBytes: settings.spillBytes },
+      ...(beatMs === undefined ? {} : { beatMs }),
       log,
     })
     const cancelRunsOf = async (collectionId: number): Promise<number> => {
@@ -191,12 +195,8 @@ export const startServer = async ({
       timeoutSeconds: settings.webhookTimeoutSeconds,
       log,
     })
-    const firing = {
-      pollMs: settings.routinePollSeconds * 1000,
-      limits: { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp },
-    }
-    const stopFiring =
-      settings.role === 'api' ? async () => {} : keepFiring({ database, engine, sealer, clock, ...firing, log })
+    const missing = { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp }
+    const stopFiring = keepFiring({ database, engine, sealer, clock, limits: missing, log })
     let stopServing = async () => {}
     closers.unshift(() => engine.closeRecords())
     // All at once: what waits for a run, or for one to be written down, ends with it, and steps get their time only once.

@@ -46,6 +46,8 @@ export interface TestServerOptions {
   env?: Record<string, string>
   /** What the time is for what is due at a time, in milliseconds since 1970. */
   clock?: () => number
+  /** How often it looks for what is due. */
+  beatMs?: number
   /** Another process of the same installation: it shares database and data folder. */
   beside?: Pick<TestServer, 'database' | 'dataDir' | 'leaks'>
 }
@@ -80,6 +82,7 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
     variables: options.env ?? {},
     activities: new Map([...builtinActivities, ...more]),
     ...(options.clock && { clock: options.clock }),
+    ...(options.beatMs && { beatMs: options.beatMs }),
   })
   const url = server.url ?? ''
   leaks.remember('the admin token', server.adminToken)

@@ -11,6 +11,7 @@ import type { Decisions } from './decisions.ts'
 import type { Environment } from './environment.ts'
 import type { FanOuts } from './fan-out.ts'
 import type { Journal } from './journal.ts'
+import type { Look } from './look.ts'
 import type { ModelRules } from './model-rules.ts'
 import type { Program, ProgramStep } from './program.ts'
 import type { RunLabels } from './run-labels.ts'
@@ -62,6 +63,8 @@ export interface EngineContext {
   environments: { of(environmentId: number | null, sealedSecrets: string | null, runKey: string): Promise<Environment> }
   /** When (`performance.now()`) the last heartbeat that arrived was sent; nobody had taken a lease of ours by then. */
   beatenMs: number
+  /** What others look for with each heartbeat. */
+  looks: Look[]
   /** Fires when the process stops taking steps. */
   stopping: AbortSignal
   /** All records of a run that has branches, loops, or steps side by side. */

@@ -12,6 +12,7 @@ import type { RecordedCall, Recording } from './call-record.ts'
 import type { Carry } from './carry.ts'
 import type { EngineLimits } from './context.ts'
 import type { JournalStatistics } from './journal.ts'
+import type { Look } from './look.ts'
 import { makeEngine } from './make-engine.ts'
 import type { Planned } from './preflight.ts'
 import type { RecordStatistics } from './record-lane.ts'
@@ -46,6 +47,8 @@ export interface Engine {
   preflight(planned: Planned): Promise<void>
   /** What is wrong with a workflow, and what may be: for the one who is writing it. */
   check(workflow: Workflow): string[]
+  /** Asks a question with every heartbeat from now on; never where the process executes nothing. */
+  lookFor(look: Look): void
   /** Resolves when every start that is under way now has been written down or refused. */
   settled(): Promise<void>
   /** What this process has now and did since its start: for metrics and benchmarks. */
@@ -84,6 +87,8 @@ export interface EngineOptions {
   stepResults: ResultLimits
   /** Where recorded calls wait while the database is away. */
   spill: { folder: string; maxBytes: number }
+  /** How often the process shows that it lives, and looks for work; the tests do more often. */
+  beatMs?: number
   log: Logger
 }
 

@@ -5,7 +5,7 @@ import type { LeaseRef } from './journal-entry.ts'
 import type { Leases } from './leases.ts'
 
 /** A process shows that it lives this often, and counts as dead after this long without. */
-const beatMs = 1_000
+export const beatMs = 1_000
 const deadMs = 5_000
 
 /** What a beat saw while it was in the database anyway: an idle process asks for nothing else. */
@@ -18,13 +18,16 @@ export interface Sights {
 
 /** Shows that this process lives. Must be there before it takes any lease. */
 export const beat = async (engine: EngineContext): Promise<Sights> => {
-  const [sights] = await engine.database.rows<Sights>(
-    'beat',
+  const looks = [...engine.looks]
+  const asked = looks.map(({ condition }, index) => `, ${condition(`$${index + 2}::timestamptz`)} as look_${index}`)
+  const [sights] = await engine.database.rows<Sights & Record<`look_${number}`, boolean>>(
+    `beat_${looks.length}`,
     `with beat as (insert into executors (id) values ($1) on conflict (id) do update set beat_at = now())
      select ${isQueued} as queued,
-       exists (select from runs where lease is null and ended_at is null and wake_at <= now()) as due`,
-    [engine.executor],
+       exists (select from runs where lease is null and ended_at is null and wake_at <= now()) as due${asked.join('')}`,
+    [engine.executor, ...looks.map(({ now }) => now())],
   )
+  for (const [index, look] of looks.entries()) if (sights?.[`look_${index}`]) look.onSeen()
   return sights ?? { queued: false, due: false }
 }
 
@@ -51,6 +54,7 @@ export const keepBeating = (
   engine: EngineContext,
   leases: Leases,
   onSights: (sights: Sights) => void,
+  everyMs: number,
 ): (() => void) => {
   let streakFrom = Date.now()
   let last = Date.now()
@@ -75,7 +79,7 @@ export const keepBeating = (
       engine.log.debug({ err: error }, 'heartbeat missed')
     }
     busy = false
-  }, beatMs)
+  }, everyMs)
   return () => clearInterval(timer)
 }
 

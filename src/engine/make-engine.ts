@@ -12,7 +12,7 @@ import type { Engine, EngineOptions } from './engine.ts'
 import { enqueueCarrying, makeEnqueue } from './enqueue.ts'
 import { makeEnvironments } from './environments.ts'
 import { makeFanOuts } from './fan-out.ts'
-import { beat, keepBeating } from './heartbeat.ts'
+import { beat, beatMs, keepBeating } from './heartbeat.ts'
 import { openJournal } from './journal.ts'
 import { type Leases, type LocalLease, makeLeases } from './leases.ts'
 import { listen } from './listen.ts'
@@ -85,6 +85,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     programs,
     environments: makeEnvironments(options),
     beatenMs: performance.now(),
+    looks: [],
     stopping,
     standingRecords: makeStandingReader(insistent),
     results: makeResultReader(insistent),
@@ -194,10 +195,15 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
         await lease.finished
       },
     })
-    stopBeating = keepBeating(engine, leases, ({ queued, due }) => {
-      if (queued) wake()
-      if (due) void wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
-    })
+    stopBeating = keepBeating(
+      engine,
+      leases,
+      ({ queued, due }) => {
+        if (queued) wake()
+        if (due) void wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
+      },
+      options.beatMs ?? beatMs,
+    )
     void listen(database, { runs: wake, requests: onRequests, decisions: onDecisions }, stopping)
     every(fallbackPollMs, async () => {
       if (leases.local.size > 0) onRequests()
@@ -238,6 +244,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       }
     },
     planRerun: (wanted) => planRerun(database, programs, wanted),
+    lookFor: (look) => void engine.looks.push(look),
     settled: async () => void (await Promise.allSettled(starting)),
     wait: (runKey, signal) => waiters.wait(runKey, signal),
     async decide(decision) {

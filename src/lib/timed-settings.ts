@@ -2,13 +2,6 @@ import { seconds, setting, wholeNumber } from './setting.ts'
 
 /** Settings of what happens at times: routines that fire, and webhooks that are tried until they are heard. */
 export const timedSettings = {
-  routinePollSeconds: setting({
-    variable: 'JETTY_ROUTINE_POLL_SECONDS',
-    description: 'How often this process looks for routines that are due.',
-    default: '1',
-    example: '0.2',
-    schema: seconds(0.01),
-  }),
   routineGraceSeconds: setting({
     variable: 'JETTY_ROUTINE_GRACE_SECONDS',
     description: 'A fire of a routine that is so late was missed; `catch_up` of the routine says what becomes of it.',

@@ -1,6 +1,6 @@
+import type { Engine } from '../engine/engine.ts'
 import { isDatabaseUnavailable } from '../lib/errors.ts'
-import { pause } from '../lib/time.ts'
-import { isAnyDue, moveOn, takeDueRoutines } from '../store/routines.ts'
+import { isAnyRoutineDue, moveOn, takeDueRoutines } from '../store/routines.ts'
 import { type FireDeps, fire } from './fire.ts'
 
 /** Routines that one transaction takes: they are locked until their runs are on disk. */
@@ -18,23 +18,34 @@ export const fireDue = (deps: FireDeps, nowMs: number): Promise<number> =>
     return due.length
   })
 
-/** Looks for routines that are due, again and again; gives the function that ends it. */
-export const keepFiring = (deps: FireDeps & { clock(): number; pollMs: number }): (() => Promise<void>) => {
+/** Fires what is due whenever a heartbeat of the process has seen some; gives the function that ends it. */
+export const keepFiring = (
+  deps: FireDeps & { engine: Pick<Engine, 'lookFor'>; clock(): number },
+): (() => Promise<void>) => {
+  const { clock, log } = deps
   const stop = new AbortController()
-  const look = async () => {
-    if (!(await isAnyDue(deps.database, new Date(deps.clock())))) return
-    while ((await fireDue(deps, deps.clock())) === takenTogether && !stop.signal.aborted);
+  let firing: Promise<void> | undefined
+  const fireAll = async () => {
+    while (!stop.signal.aborted && (await fireDue(deps, clock())) === takenTogether);
   }
-  const running = (async () => {
-    while (await pause(deps.pollMs, stop.signal)) {
-      await look().catch((error) => {
-        if (isDatabaseUnavailable(error)) deps.log.debug({ err: error }, 'routines put off')
-        else deps.log.error({ err: error }, 'routines could not be fired')
-      })
-    }
-  })()
+  const putOff = (error: unknown) => {
+    if (isDatabaseUnavailable(error)) log.debug({ err: error }, 'routines put off')
+    else log.error({ err: error }, 'routines could not be fired')
+  }
+  deps.engine.lookFor({
+    condition: isAnyRoutineDue,
+    now: () => new Date(clock()),
+    onSeen() {
+      if (stop.signal.aborted) return
+      firing ??= fireAll()
+        .catch(putOff)
+        .finally(() => {
+          firing = undefined
+        })
+    },
+  })
   return async () => {
     stop.abort()
-    await running
+    await firing
   }
 }

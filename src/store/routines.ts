@@ -181,20 +181,18 @@ export const deleteRoutine = async (queries: Queries, id: number): Promise<boole
 // Not null is said for the index: Postgres may look all of them up at once.
 const isActive =
   'exists (select from runs a where a.routine_id = w.id and a.routine_id is not null and a.ended_at is null)'
-/** Routines whose time has come; what waits for the end of a run counts when that has ended. */
-const dueIds = `select id from routines where next_run_at <= $1
+/** Ids of routines whose time has come; what waits for the end of a run counts when that has ended. */
+const dueIds = (now: string): string => `select id from routines where next_run_at <= ${now}
   union all select id from routines w where waiting <> '{}' and (overlap = 'allow' or not ${isActive})`
 
-/** Whether there is anything to do: asked once a second by every process that executes runs. */
-export const isAnyDue = async (queries: Queries, now: Date): Promise<boolean> =>
-  (await queries.rows<{ due: boolean }>('is_any_routine_due', `select exists (${dueIds}) as due`, [now]))[0]?.due ??
-  false
+/** SQL for whether there is anything to do. */
+export const isAnyRoutineDue = (now: string): string => `exists (${dueIds(now)})`
 
 /** Takes routines that are due for the rest of the transaction, passing over those that others have. */
 export const takeDueRoutines = (queries: Queries, now: Date, most: number): Promise<RunnableRoutine[]> =>
   queries.rows(
     'take_due_routines',
-    `${runnable} where r.id in (${dueIds} limit $2) and (r.next_run_at <= $1 or r.waiting <> '{}')
+    `${runnable} where r.id in (${dueIds('$1')} limit $2) and (r.next_run_at <= $1 or r.waiting <> '{}')
      for no key update of r skip locked`,
     [now, most],
   )

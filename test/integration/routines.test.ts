@@ -49,7 +49,7 @@ const letGo = async (count = 1) => {
 let server: TestServer
 let call: TestServer['call']
 beforeAll(async () => {
-  server = await startTestServer({ clock, activities: [hold, see], env: { JETTY_ROUTINE_POLL_SECONDS: '0.01' } })
+  server = await startTestServer({ clock, activities: [hold, see], beatMs: 10 })
   call = server.call
 })
 afterAll(() => server?.close())

@@ -27,9 +27,11 @@ const stopped = new Promise<void>((resolve) => process.once('SIGTERM', () => res
 
 const settings = loadSettings(process.env)
 const clockFile = process.env.CRASH_CLOCK
+const beatMs = Number(process.env.CRASH_BEAT_MS ?? 0)
 const server = await startServer({
   settings,
   log: createLogger({ level: settings.logLevel }),
+  ...(beatMs > 0 && { beatMs }),
   ...(clockFile && { clock: () => Number(readFileSync(clockFile, 'utf8')) }),
   activities: new Map([...builtinActivities, ...crashActivities.map((one) => [one.name, one] as const)]),
 })

@@ -21,7 +21,7 @@ export interface RoutineWeekSize {
 const begin = Date.parse('2026-11-23T00:00:00Z')
 const minuteMs = 60_000
 const longestJump = 30
-const role = { JETTY_ROLE: 'worker', JETTY_ROUTINE_POLL_SECONDS: '0.02', JETTY_ROUTINE_GRACE_SECONDS: '3600' }
+const role = { JETTY_ROLE: 'worker', CRASH_BEAT_MS: '20', JETTY_ROUTINE_GRACE_SECONDS: '3600' }
 
 /** The time of all processes of a site: a file that they look at. */
 const makeClock = (site: Site) => {
