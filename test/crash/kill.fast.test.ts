@@ -4,6 +4,7 @@ import { approvals } from './scenarios/approvals.ts'
 import { batches } from './scenarios/batches.ts'
 import { controlFlow } from './scenarios/control-flow.ts'
 import { drained } from './scenarios/drained.ts'
+import { evaluations } from './scenarios/evaluations.ts'
 import { killInRecovery } from './scenarios/kill-in-recovery.ts'
 import { killRounds } from './scenarios/kill-rounds.ts'
 import { poison } from './scenarios/poison.ts'
@@ -47,6 +48,10 @@ it('runs that sleep in memory are not suspected of the deaths they sleep through
 
 it('runs that wait for a person wait on through kills, and are decided once', { timeout }, async () => {
   expect(await approvals({ runs: 20, kills: 3 })).toEqual([])
+})
+
+it('an evaluation goes on after kills: each run is judged once by each judge', { timeout }, async () => {
+  expect(await evaluations({ kills: 3 })).toEqual([])
 })
 
 it('secrets of a run survive kill -9 and are gone at its end', { timeout }, async () => {
