@@ -10,6 +10,7 @@ import {
 import type { StepSide } from './activity-context.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import { Interrupted } from './execute.ts'
+import { storable } from './journal-entry.ts'
 import { mayPark, park } from './park.ts'
 import type { StepAtWork } from './step.ts'
 import type { LogEvent } from './step-record.ts'
@@ -52,7 +53,7 @@ export const waitForDecision = async (
     run_id: run.key,
     seq: row.seq,
     step: row.name,
-    message: scrub.text(asked.message),
+    message: storable(scrub.text(asked.message)) ?? '',
     assignees: scrub.json(asked.assignees),
     metadata: scrub.json(asked.metadata),
     expires_at: asked.expiry?.at ?? null,

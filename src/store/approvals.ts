@@ -61,20 +61,25 @@ export const findApproval = async (queries: Queries, runKey: string, seq: number
     )
   )[0]
 
-/** What the step of this name waits for, or has waited for: of one in a loop, in its latest turn. */
+/**
+ * What the step of this name waits for, or has waited for: of one in a loop, in its latest turn. `others` are the steps of
+ * the workflow that only look like its turns.
+ */
 export const findApprovalOfStep = async (
   queries: Queries,
   runKey: string,
   step: string,
+  others: string[],
 ): Promise<ApprovalRow | undefined> =>
   (
     await queries.rows<ApprovalRow>(
       'find_approval_of_step',
       `select ${columns} from approvals a
        where a.run_id = $1
-         and (a.step = $2 or starts_with(a.step, $2 || '__') and substr(a.step, length($2) + 3) ~ '^[0-9]+$')
+         and (a.step = $2 or a.step <> all($3) and starts_with(a.step, $2 || '__')
+           and substr(a.step, length($2) + 3) ~ '^[0-9]+$')
        order by a.seq desc limit 1`,
-      [runKey, step],
+      [runKey, step, others],
     )
   )[0]
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Workflow } from '../../src/model/workflow.ts'
 import { readEvents } from '../event-stream.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
@@ -35,7 +36,7 @@ const waits = async (task: string, id: string): Promise<void> => {
   throw new Error(`never parked: ${JSON.stringify(await jetty.get(task, id))}`)
 }
 
-const startWaiting = async (workflow = gate()): Promise<{ task: string; id: string }> => {
+const startWaiting = async (workflow: Workflow = gate()): Promise<{ task: string; id: string }> => {
   const task = await jetty.task(workflow)
   const { trajectory_id: id } = await jetty.start(task)
   await waits(task, id)
@@ -291,6 +292,18 @@ describe('a decision', () => {
     ])
     await ended(at)
   })
+})
+
+it('a step whose name looks like a turn of another one is decided by its own name alone', async () => {
+  const ask = { activity: 'wait_for_approval', message: 'May\u0000it?' }
+  const at = await startWaiting({ step_configs: { gate: ask, gate__2: ask }, steps: ['gate', 'gate__2'] })
+  expect((await jetty.call('GET', '/api/v1/approvals/acme')).body.approvals.at(-1).message).toBe('May\\0it?')
+  expect(await decide(at, { decision: 'approve', comment: 'one' })).toMatchObject({ status: 200 })
+  await jetty.until(at.task, at.id, ({ steps }) => steps.gate__2?.status === 'running')
+  const again = await decide(at, { decision: 'approve' })
+  expect(again).toMatchObject({ status: 409, body: { approval: { step: 'gate', comment: 'one' } } })
+  expect(await decide(at, { decision: 'approve' }, 'gate__2')).toMatchObject({ status: 200 })
+  expect((await ended(at)).status).toBe('completed')
 })
 
 describe('the list of what waits', () => {

@@ -49,9 +49,13 @@ const waiting = (row: WaitingApproval, publicUrl: string): ShownApproval => ({
 export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
   const { database, engine } = deps
 
+  const stepsOf = async (run: RunRow): Promise<string[]> =>
+    JSON.parse((await deps.definitions(run.definition)).totalSteps) as string[]
+
   /** Why a step takes no decision. */
   const refusal = async (run: RunRow, step: string): Promise<AppError> => {
-    const row = await findApprovalOfStep(database, run.id, step)
+    const steps = await stepsOf(run)
+    const row = await findApprovalOfStep(database, run.id, step, steps)
     const first = row && decided(run, row)
     if (first) {
       const by = first.decided_by === null ? 'since nobody decided in time' : `by ${first.decided_by}`
@@ -59,8 +63,7 @@ export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
         extra: { approval: first },
       })
     }
-    const { totalSteps } = await deps.definitions(run.definition)
-    if (!row && !(JSON.parse(totalSteps) as string[]).includes(step)) {
+    if (!row && !steps.includes(step)) {
       return new AppError('not_found', `Run '${run.trajectory_id}' has no step '${step}'`)
     }
     const why = run.ended_at ? `the run has ended: ${run.status}` : 'it has not begun to, or asks for none'
@@ -74,7 +77,7 @@ export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
       if (!run) throw new AppError('not_found', `Trajectory '${trajectoryId}' not found`)
       const { decision, comment = null } = body
       note({ target: `${run.name}/${run.trajectory_id}/${step}`, changes: { decision } })
-      const asked = await findApprovalOfStep(database, run.id, step)
+      const asked = await findApprovalOfStep(database, run.id, step, await stepsOf(run))
       const row =
         asked &&
         (await engine.decide({ runKey: run.id, seq: asked.seq, decision, comment, decidedBy: authorOf(identity) }))
