@@ -1,10 +1,12 @@
 // Routines: what may be asked of them, when they fire, and that a fire makes exactly one run.
+import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { activity } from '../../src/activities/activity.ts'
 import { fireKey } from '../../src/routines/fire.ts'
 import { definitionHash } from '../../src/store/tasks.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { startReceiver, type WebhookReceiver } from '../webhook-receiver.ts'
 
 let now = Date.parse('2026-11-27T09:30:00Z')
 const clock = () => now
@@ -46,13 +48,19 @@ const letGo = async (count = 1) => {
   held.clear()
 }
 
+let receiver: WebhookReceiver
 let server: TestServer
 let call: TestServer['call']
 beforeAll(async () => {
-  server = await startTestServer({ clock, activities: [hold, see], beatMs: 10 })
+  receiver = await startReceiver()
+  const env = { JETTY_ALLOW_PRIVATE_NETWORK: new URL(receiver.url).host }
+  server = await startTestServer({ clock, activities: [hold, see], beatMs: 10, env })
   call = server.call
 })
-afterAll(() => server?.close())
+afterAll(async () => {
+  receiver?.close()
+  await server?.close()
+})
 
 const echo = { activity: 'text_echo', text_path: 'init_params.text' }
 const echoing = { init_params: { text: 'hello', other: 1 }, step_configs: { echo }, steps: ['echo'] }
@@ -382,8 +390,35 @@ describe('a fire', () => {
     expect([byHand.status, byHand.body.detail]).toEqual([400, 'Unknown init_params_overrides keys: other'])
   })
 
+  test('of a model that no key serves is left out, and says so', async () => {
+    const asking = { activity: 'litellm_chat', model: 'gpt-5', prompt: 'hello' }
+    const of = await server.task({ init_params: {}, step_configs: { ask: asking }, steps: ['ask'] })
+    await create({}, of)
+    const routine = await goTo('2026-11-27T10:00:01Z', of)
+    expect(routine.last_skip_reason).toContain("Step 'ask'")
+    expect(await firesOf(of)).toEqual([])
+  })
+
+  test('tells the webhook of its routine how its run has ended, signed', async () => {
+    const secret = 'whsec-routine-unmistakable-9'
+    await create({ webhook_url: `${receiver.url}/done`, webhook_secret: secret })
+    await goTo('2026-11-27T10:00:01Z')
+    const [run] = await until(
+      () => runsOf(),
+      (runs) => runs.length === 1,
+    )
+    const [told] = await until(
+      async () => receiver.of(run.trajectory_id),
+      (posts) => posts.length > 0,
+    )
+    expect(run.webhook_url).toBe(`${receiver.url}/done`)
+    expect(JSON.parse(String(told?.body))).toMatchObject({ trajectory_id: run.trajectory_id, status: 'completed' })
+    const signed = `${told?.headers['x-jetty-timestamp']}.${told?.body}`
+    expect(told?.headers['x-jetty-signature']).toBe(createHmac('sha256', secret).update(signed).digest('hex'))
+  })
+
   test('is not lost by a change that leaves the times alone', async () => {
-    await create({ cadence: { type: 'cron', expression: '* * * * *' } })
+    await create({ cadence: { type: 'cron', expression: '* * * * *' }, overlap: 'allow' })
     for (let minute = 31; minute < 51; minute++) {
       now = at(`2026-11-27T09:${minute}:00Z`)
       await call('PATCH', path('r'), { init_params_overrides: { other: minute } })

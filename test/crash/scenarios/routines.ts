@@ -14,6 +14,8 @@ export interface RoutineWeekSize {
   hours: number
   /** Workers that are killed or stopped, one after the other, sometimes both. */
   restarts: number
+  /** How many of them are frozen instead, for longer than a process may be before it is thought dead. */
+  freezes: number
   /** How often the clock is set back an hour. */
   setBack: number
 }
@@ -21,6 +23,7 @@ export interface RoutineWeekSize {
 const begin = Date.parse('2026-11-23T00:00:00Z')
 const minuteMs = 60_000
 const longestJump = 30
+const frozenMs = 7_000
 const role = { JETTY_ROLE: 'worker', CRASH_BEAT_MS: '20', JETTY_ROUTINE_GRACE_SECONDS: '3600' }
 
 /** The time of all processes of a site: a file that they look at. */
@@ -40,7 +43,7 @@ const makeClock = (site: Site) => {
  * A routine fires every minute of a simulated time, over two workers that are killed and stopped meanwhile, and with a
  * clock that is set back. Each minute has exactly one run, and each run was executed.
  */
-export const routineWeek = async ({ hours, restarts, setBack }: RoutineWeekSize): Promise<string[]> => {
+export const routineWeek = async ({ hours, restarts, freezes, setBack }: RoutineWeekSize): Promise<string[]> => {
   const random = seeded('routines')
   const database = await createTestDatabase()
   const site = makeSite(database.url)
@@ -63,6 +66,12 @@ export const routineWeek = async ({ hours, restarts, setBack }: RoutineWeekSize)
 
     const restart = async (at: number) => {
       const worker = workers[at]
+      if (frozen > 0 && worker) {
+        frozen--
+        worker.freeze() // with rows that it holds, or in the middle of writing runs down
+        await pause(frozenMs)
+        return worker.thaw()
+      }
       if (random.next() < 0.7) await worker?.kill()
       else await worker?.stop()
       workers[at] = spawn()
@@ -71,6 +80,7 @@ export const routineWeek = async ({ hours, restarts, setBack }: RoutineWeekSize)
       Array.from({ length: count }, () => begin + Math.floor(random.next() * hours * 60) * minuteMs).sort(
         (a, b) => a - b,
       )
+    let frozen = freezes
     const [deaths, backwards] = [moments(restarts), moments(setBack)]
 
     const settled = async (): Promise<boolean> => {
@@ -100,7 +110,7 @@ export const routineWeek = async ({ hours, restarts, setBack }: RoutineWeekSize)
     }
     await untilAllEnded(site)
     const faults = await faultsOf(site, hours * 60)
-    console.log('routines:', JSON.stringify({ fires: hours * 60, restarts, setBack, ms: Date.now() - begun }))
+    console.log('routines:', JSON.stringify({ fires: hours * 60, restarts, freezes, setBack, ms: Date.now() - begun }))
     return faults
   } finally {
     await site.close()
