@@ -109,7 +109,7 @@ const interruptible = async <T>(
       reject(reason)
       over.abort()
     }
-    if (limit) timer = setTimeout(() => stop(timedOut(place.step, limit)), limit.seconds * 1000)
+    if (limit) timer = setTimeout(() => stop(timedOut(place.name, limit)), limit.seconds * 1000)
     interrupt = () => stop(new Interrupted(place.name))
     run.interrupts.add(interrupt)
     if (run.requested || run.failure) interrupt()
@@ -147,13 +147,13 @@ const lazyAbort = (): LazyAbort => {
   }
 }
 
-const timedOut = (step: ProgramStep, { seconds, of }: TimeLimit): AppError => {
+const timedOut = (name: string, { seconds, of }: TimeLimit): AppError => {
   if (of === 'run') return new RunOutOfTime()
   const hint =
     of === 'try'
       ? 'Raise options.timeout_sec of the step.'
       : 'Raise timeout_sec of the step, or JETTY_STEP_TIMEOUT_SECONDS.'
-  return new AppError('timed_out', `Step '${step.name}' timed out after ${seconds} s`, { hint })
+  return new AppError('timed_out', `Step '${name}' timed out after ${seconds} s`, { hint })
 }
 
 const tryAgain = async (

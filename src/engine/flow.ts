@@ -93,7 +93,8 @@ const groupOf = (
   report: Report,
 ): string[] | undefined => {
   const { steps } = config
-  if (!Array.isArray(steps) || steps.length === 0 || !steps.every((step) => typeof step === 'string')) {
+  const isList = Array.isArray(steps) && steps.length > 0 && steps.every((step) => typeof step === 'string')
+  if (!isList || config.steps_path !== undefined) {
     report(`Step '${name}': parameter 'steps' must list the names of the steps that are repeated, as they stand`)
     return undefined
   }

@@ -176,7 +176,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
   if (missing.length > 0) await loadResults(engine, run, missing)
   const recording = run.replayOf === null ? undefined : await readRecording(engine, run.replayOf, place)
   const resolved = recording ? resolveAsRecorded(run, place.step, recording) : resolveParameters(run, place.step)
-  for (const text of resolved.warnings) side.warnings.push(warningEvent(text))
+  warnOnce(side, resolved.warnings)
   const inputs = await placeValue(engine.database, run.key, resolved.shown)
   row.inputs = inputs.text
   row.inputsPayload = inputs.payload
@@ -202,6 +202,11 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       return activityContext(engine, run, place, side, attempt, timeLimit.seconds, signal)
     },
   })
+}
+
+/** A step that runs again after a wait resolves its parameters anew, and has the same to say. */
+const warnOnce = ({ warnings }: StepSide, texts: string[]): void => {
+  for (const text of texts) if (!warnings.some(({ message }) => message === text)) warnings.push(warningEvent(text))
 }
 
 const discardFiles = (engine: EngineContext, side: StepSide): void => {

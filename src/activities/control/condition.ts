@@ -65,7 +65,9 @@ export const comparing = {
   operator: z
     .enum(Object.keys(tests) as [Operator, ...Operator[]])
     .optional()
-    .describe('Compares with `value`; without it, what counts is whether there is something.'),
+    .describe(
+      `Compares with \`value\`: ${Object.keys(tests).join(', ')}. Without it, what counts is whether there is something.`,
+    ),
   value: z.unknown().optional().describe('What it is compared with.'),
 }
 

@@ -41,7 +41,9 @@ export const describeActivity = (activity: Activity): StepTemplate => {
       required: required.includes(name),
       default: property.default ?? null,
       description: property.description ?? '',
-      accepts_path: true, // also where the value is literal: what is written in a `_path` is a reference all the same
+      // Also where the value is literal: what is written in a `_path` is a reference all the same. But where the engine
+      // goes is settled before a run begins.
+      accepts_path: !(activity.steers && activity.literal.includes(name)),
       aliases: property.aliases ?? [],
     })),
     outputs: outputs.map(([name, property]) => ({
