@@ -75,7 +75,7 @@ it('diff shows what is not the same, and says so with its exit code', async () =
   expect(different.code).toBe(1)
   expect(different.stdout).toContain(`--- acme/${task}/${one}\n+++ acme/${task}/${two}`)
   expect(different.stdout).toMatch(/step say\n(.*\n)* {2}inputs\n(.*\n)* +- {2}"text": "one"\n +\+ {2}"text": "two"/)
-  expect(different.stdout).toContain('1 steps differ, 0 do not.')
+  expect(different.stdout).toContain('1 of 1 steps differ.')
   const same = await shell.jetty(['diff', `acme/${task}/${one}`, `acme/${task}/${again}`])
   expect(same).toMatchObject({ code: 0 })
   expect(same.stdout).toContain('Nothing differs.')

@@ -266,6 +266,21 @@ describe('a decision', () => {
     expect(Date.now() - begun).toBeLessThan(900)
   })
 
+  it('that comes as early as it can is not missed by a run that is just going to sleep', async () => {
+    const task = await jetty.task(gate())
+    const runs = await Promise.all(Array.from({ length: 60 }, () => jetty.start(task)))
+    const early = async (id: string, server: TestServer): Promise<void> => {
+      for (;;) {
+        const { status } = await decide({ task, id }, { decision: 'approve', comment: 'early' }, 'gate', server)
+        if (status === 200) return
+      }
+    }
+    const begun = Date.now()
+    await Promise.all(runs.map(({ trajectory_id: id }, at) => early(id, at % 2 ? jetty : beside)))
+    for (const { trajectory_id: id } of runs) expect((await ended({ task, id })).status).toBe('completed')
+    expect(Date.now() - begun).toBeLessThan(10_000)
+  })
+
   it('is refused for steps that wait for none, and there is none for steps that are not', async () => {
     const task = await jetty.task({ step_configs: { say: { activity: 'text_echo', text: 'hi' } }, steps: ['say'] })
     const { trajectory_id: id } = await jetty.start(task)

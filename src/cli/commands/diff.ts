@@ -61,10 +61,8 @@ const textOf = async ({ collection }: RunPlace, found: RunDifference): Promise<s
   ]
   if (run.length > 0) blocks.push([pc.bold('run'), ...run].join('\n'))
   for (const step of found.steps) if (!step.same) blocks.push(await stepText(step))
-  const rest = found.total_steps - found.different_steps
-  blocks.push(
-    found.same ? pc.green('Nothing differs.') : pc.dim(`${found.different_steps} steps differ, ${rest} do not.`),
-  )
+  const { total_steps: total, different_steps: different } = found
+  blocks.push(found.same ? pc.green('Nothing differs.') : pc.dim(`${different} of ${total} steps differ.`))
   return blocks.join('\n\n')
 }
 
