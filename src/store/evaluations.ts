@@ -140,11 +140,15 @@ export const initParamsOf = async (queries: Queries, runKeys: string[]): Promise
   return new Map(rows.map((row) => [row.id, row.init_params]))
 }
 
-/** What the runs that an evaluation has started have cost in US dollars; null where nothing is known of any. */
+/**
+ * What all runs below an evaluation have cost in US dollars; null where nothing is known of any. Their keys begin with its
+ * own, up to a `/`, which `0` follows.
+ */
 export const evaluationCost = async (queries: Queries, runKey: string): Promise<number | null> => {
   const [row] = await queries.rows<{ usd: number | null }>(
     'evaluation_cost',
-    `select sum(s.usd)::float8 as usd from runs r join run_spending s on s.run_id = r.id where r.parent_id = $1`,
+    `select sum(usd)::float8 as usd from run_spending
+     where position('/' in run_id) > 0 and run_id ~>=~ ($1 || '/') and run_id ~<~ ($1 || '0')`,
     [runKey],
   )
   return row?.usd ?? null

@@ -29,6 +29,12 @@ const startWith = async (body: object, task?: string): Promise<string> => {
   return answer.body.evaluation_id
 }
 const change = (tone: string) => jetty.call('PUT', '/api/v1/tasks/acme/answer', { workflow: answering(tone) })
+/** What all calls together have cost, as it was written down by call. */
+const spent = async (): Promise<number> => {
+  const text = 'select sum(usd)::float8 as usd from run_spending'
+  const [row] = await jetty.server.database.query<{ usd: number }>(text)
+  return row?.usd ?? 0
+}
 const keysOf = (items: Body[]): string[] => items.map(({ key }: Body) => key)
 
 describe('forty items and two judges', () => {
@@ -54,7 +60,7 @@ describe('forty items and two judges', () => {
       items_total: 40,
       has_more: false,
     })
-    expect(done.cost_usd).toBeGreaterThan(0)
+    expect(done.cost_usd).toBeCloseTo(await spent(), 9)
     expect(done.judges).toMatchObject([
       { name: 'clarity', n: 40, failed: 0, mean: 8, interval: { low: 8, high: 8, method: 't' } },
       { name: 'polite', n: 40, failed: 0, mean: 1, interval: { high: 1, method: 'wilson' }, counts: { yes: 40 } },
