@@ -19,7 +19,7 @@ const mostTries = 3
 const firstBackoffMs = 500
 const longestBackoffMs = 60_000
 
-/** Ends a wait of this length or more within the slot; shorter ones are not worth giving it up. */
+/** A pause of this length or more gives the slot back; for a shorter one that is not worth it. */
 const restFromMs = 1_000
 
 export interface Execution {

@@ -159,13 +159,15 @@ const holdSlot = (engine: EngineContext, run: LiveRun): HeldSlot => {
   }
 }
 
+/** The pause between two tries: long enough for somebody else to have taken the run, if this process was frozen. */
 const restIn =
-  (engine: EngineContext, run: LiveRun, held: HeldSlot) =>
+  ({ engine, lease, run }: StepAtWork, held: HeldSlot) =>
   async (milliseconds: number, signal: AbortSignal): Promise<void> => {
     held.give()
     if (run.workMs >= engine.limits.runTimeoutSeconds * 1000) throw new RunOutOfTime()
     await delay(milliseconds, undefined, { signal })
     await held.take()
+    await confirmLease(engine, lease)
   }
 
 const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult> => {
@@ -195,7 +197,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
     place,
     parameters: resolved.parameters,
     timeLimit,
-    rest: restIn(engine, run, held),
+    rest: restIn(work, held),
     context(attempt, signal) {
       discardFiles(engine, side) // of a try that failed
       if (attempt > row.attempt) startRow.tryAgain(attempt)
