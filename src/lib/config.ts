@@ -143,7 +143,7 @@ const declared = {
   }),
   diffBytes: setting({
     variable: 'JETTY_DIFF_BYTES',
-    description: 'Characters of values that the difference of two runs shows whole; beyond it, only their beginnings.',
+    description: 'JSON of values that the difference of two runs shows whole; beyond it, only their beginnings.',
     default: '1MiB',
     example: '4MiB',
     schema: bytes(),

@@ -15,9 +15,9 @@ export interface StepPair {
   right_ms: number | null
   inputs_differ: boolean
   outputs_differ: boolean
-  /** Characters of the longer side. */
-  inputs_length: number
-  outputs_length: number
+  /** Bytes of the longer side. */
+  inputs_bytes: number
+  outputs_bytes: number
   /** How many pairs there are in all, and how many of them differ. */
   pairs: number
   different: number
@@ -31,7 +31,8 @@ const side = (run: string): string =>
    where s.run_id = ${run}`
 
 /**
- * The steps of two runs side by side, in their order; Postgres compares their values as text. Where there are more than
+ * The steps of two runs side by side, in their order. Postgres compares their values as text, and reads large ones only
+ * where they are of the same size. Where there are more than
  * `limit`, those that differ go first. `changed`: steps that are configured in another way.
  */
 export const stepPairs = (
@@ -45,8 +46,8 @@ export const stepPairs = (
          r.status as right_status, l.error as left_error, r.error as right_error, l.ms::float8 as left_ms,
          r.ms::float8 as right_ms, l.inputs is distinct from r.inputs as inputs_differ,
          l.outputs is distinct from r.outputs as outputs_differ,
-         coalesce(greatest(length(l.inputs), length(r.inputs)), 0) as inputs_length,
-         coalesce(greatest(length(l.outputs), length(r.outputs)), 0) as outputs_length
+         coalesce(greatest(octet_length(l.inputs), octet_length(r.inputs)), 0) as inputs_bytes,
+         coalesce(greatest(octet_length(l.outputs), octet_length(r.outputs)), 0) as outputs_bytes
        from (${side('$1')}) l full join (${side('$2')}) r on r.name = l.name),
      judged as materialized (
        select *, inputs_differ or outputs_differ or left_status is distinct from right_status

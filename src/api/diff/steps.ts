@@ -73,8 +73,8 @@ const isInBoth = ({ left_seq, right_seq }: StepPair): boolean => left_seq !== nu
 const planOf = (pair: StepPair, allowance: Allowance): Plan => ({
   pair,
   isWhole: {
-    inputs: isInBoth(pair) && pair.inputs_differ && allowance.take(pair.inputs_length),
-    outputs: isInBoth(pair) && pair.outputs_differ && allowance.take(pair.outputs_length),
+    inputs: isInBoth(pair) && pair.inputs_differ && allowance.take(pair.inputs_bytes),
+    outputs: isInBoth(pair) && pair.outputs_differ && allowance.take(pair.outputs_bytes),
   },
 })
 
@@ -82,7 +82,7 @@ const wantedOf = ({ pair, isWhole }: Plan, runs: Pair<RunRow>): WantedValues[] =
   const { left_seq, right_seq } = pair
   if (left_seq === null || right_seq === null || !(pair.inputs_differ || pair.outputs_differ)) return []
   const length = (section: Section) =>
-    !pair[`${section}_differ`] ? 0 : isWhole[section] ? pair[`${section}_length`] : shownCharacters + 1
+    !pair[`${section}_differ`] ? 0 : isWhole[section] ? pair[`${section}_bytes`] : shownCharacters + 1
   const wanted = { inputs: length('inputs'), outputs: length('outputs') }
   return [
     { runKey: runs.left.id, seq: left_seq, ...wanted },

@@ -8,16 +8,16 @@ export const shownCharacters = 500
 
 /** How much of one answer may still be taken by values: whoever comes late shows beginnings. */
 export interface Allowance {
-  /** Whether two values of this length each are shown whole; then they are counted. */
-  take(length: number): boolean
+  /** Whether two values of so many bytes each are shown whole; then they are counted. */
+  take(bytes: number): boolean
 }
 
-export const makeAllowance = (characters: number): Allowance => {
-  let left = characters
+export const makeAllowance = (mostBytes: number): Allowance => {
+  let left = mostBytes
   return {
-    take(length) {
-      const isWhole = 2 * length <= left
-      left -= isWhole ? 2 * length : 0
+    take(bytes) {
+      const isWhole = 2 * bytes <= left
+      left -= isWhole ? 2 * bytes : 0
       return isWhole
     },
   }
