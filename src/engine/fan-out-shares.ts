@@ -8,22 +8,29 @@ export interface Chunk {
 const mostLanes = 16
 /** Runs in one lease; where the share is larger, that many. */
 const largestChunk = 250
+/** For how long a lease has work: a process that joins, or has nothing left, gets its share after that time. */
+const leaseMs = 500
+/** Runs of a lease for each place, as long as nothing is known of how long they take. */
+const firstRunsEach = 4
 
 /**
  * The next lease of a fan-out; undefined while nothing more may begin. The shares of all that are out sum to the
- * concurrency at the most, so that it holds over all processes. Chunks get smaller towards the end (guided
+ * concurrency at the most, so that it holds over all processes. A lease gets as many runs as end in `leaseMs`; `paceMs`
+ * is the time from one end to the next one in a lease, as far as it is known. Towards the end chunks get smaller (guided
  * self-scheduling): one lane with slow runs must not have a long queue while the others have nothing left.
  */
 export const nextChunk = (
   concurrency: number,
   remaining: number,
   out: { lanes: number; shares: number },
+  paceMs?: number,
 ): Chunk | undefined => {
   const lanes = Math.min(concurrency, mostLanes)
   const free = concurrency - out.shares
   if (remaining <= 0 || free <= 0 || out.lanes >= lanes) return undefined
   const share = Math.ceil(free / (lanes - out.lanes))
-  const guided = Math.min(largestChunk, Math.ceil(remaining / (2 * lanes)))
-  const size = Math.min(remaining, Math.max(share, guided))
+  const timely = paceMs === undefined ? share * firstRunsEach : Math.ceil(leaseMs / Math.max(paceMs, 1))
+  const guided = Math.ceil(remaining / (2 * lanes))
+  const size = Math.min(remaining, Math.max(share, Math.min(largestChunk, timely, guided)))
   return { share: Math.min(share, size), size }
 }

@@ -9,12 +9,25 @@ export interface Leased {
   open: number
   /** Whether its runs are on disk: before that, none of them being there says nothing. */
   isWritten: boolean
+  /** How many have ended in this process, and when the first of them did. */
+  endedHere: number
+  firstEndMs: number
 }
+
+export const newLeased = (share: number, open: number, isWritten: boolean): Leased => ({
+  share,
+  open,
+  isWritten,
+  endedHere: 0,
+  firstEndMs: 0,
+})
 
 /** A step that waits for its runs, and what is known of them. */
 export interface Waiting extends Parent {
   /** Leases of it in which something may be open. */
   out: Map<string, Leased>
+  /** Milliseconds from one end to the next in a lease, as it was in the last one that was carried out here. */
+  paceMs: number | undefined
   /** One of its runs has failed, or was cancelled. */
   failed: boolean
   /** Whether it wants to know. */
@@ -132,11 +145,15 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
       const runs = waiting?.out.get(lease)
       if (!waiting || !runs) return
       runs.open--
+      runs.endedHere++
+      if (runs.endedHere === 1) runs.firstEndMs = Date.now()
       if (status !== 'completed' && !waiting.failed) {
         waiting.failed = true
         if (waiting.asksForFailure) waiting.news()
       }
-      if (runs.open <= 0) leaseIsDone(lease)
+      if (runs.open > 0) return
+      if (runs.endedHere > 1) waiting.paceMs = (Date.now() - runs.firstEndMs) / (runs.endedHere - 1)
+      leaseIsDone(lease)
     },
     hurry: () => hurry(),
   }

@@ -6,7 +6,7 @@ import { Interrupted } from './execute.ts'
 import { type ChildKind, type ChildMaker, childRun, prepareChildren } from './fan-out-child.ts'
 import { nextChunk } from './fan-out-shares.ts'
 import { emitRuns, haltLeases, type Parent, readChildren, readProgress } from './fan-out-sql.ts'
-import { type Leased, makeFanOutWatch, type Waiting } from './fan-out-watch.ts'
+import { type Leased, makeFanOutWatch, newLeased, type Waiting } from './fan-out-watch.ts'
 import { Fenced } from './journal.ts'
 import { columns, type LeaseRef, type NewRun, pushRow, runValues } from './journal-entry.ts'
 import { runTypes } from './journal-sql.ts'
@@ -64,7 +64,7 @@ export const makeFanOuts = (
     const { runs } = wanted
     let text = 0
     while (batch.runs.length < runsAtOnce && text < textAtOnce) {
-      const chunk = nextChunk(runs.maxConcurrency, remaining(ahead), sharesOf(waiting, batch))
+      const chunk = nextChunk(runs.maxConcurrency, remaining(ahead), sharesOf(waiting, batch), waiting.paceMs)
       if (!chunk) break
       const lease = { id: randomUUID(), share: chunk.share, size: 0 }
       const textBefore = text
@@ -85,7 +85,7 @@ export const makeFanOuts = (
     const rows = columns(runTypes.length)
     for (const { run, lease } of batch.runs) pushRow(rows, runValues(run, lease, 0))
     const leased = batch.leases.map(({ id, share, size }): Leased => {
-      const one = { share, open: size, isWritten: false }
+      const one = newLeased(share, size, false)
       watch.leased(waiting, id, one)
       return one
     })
@@ -158,7 +158,8 @@ export const makeFanOuts = (
     const bell = makeBell()
     const waiting: Waiting = {
       ...parent,
-      out: new Map(out.map(({ id, share, open }) => [id, { share, open, isWritten: true }])),
+      out: new Map(out.map(({ id, share, open }) => [id, newLeased(share, open, true)])),
+      paceMs: undefined,
       failed: false,
       asksForFailure: !wanted.runs.continueOnError,
       asksForEnd: false,

@@ -42,6 +42,8 @@ const leaseBudget = 16
  */
 const spareLeases = 4
 const spareEveryMs = 20
+/** Of both, as many as are asked for in one question. */
+const leasesAtOnce = 3
 /** Runs in memory above which new ones are queued for somebody else, or for later. */
 const mostLive = 20_000
 /** How often to look for requests whose notification was lost. */
@@ -141,6 +143,17 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   let news = false
   /** There was something at the last question, or there was no room to ask: more may be waiting. */
   let backlog = false
+  /** A few a question: of what arrives at once, other processes that were told as well get their share. */
+  const takeQueued = async (budget: number): Promise<number> => {
+    let taken = 0
+    while (taken < budget) {
+      const asked = Math.min(budget - taken, leasesAtOnce)
+      const got = await running().poll(asked)
+      taken += got
+      if (got < asked) break
+    }
+    return taken
+  }
   const wake = (): void => {
     if (stopping.aborted || !dispatcher) return
     news = true
@@ -151,7 +164,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
         news = false
         const isIdle = engine.slots.used * 2 < options.limits.concurrency && engine.live.size < mostLive
         const budget = Math.max(leaseBudget - leases.busy(), isIdle ? spareLeases : 0)
-        const taken = budget > 0 ? await running().poll(budget) : 0
+        const taken = await takeQueued(budget)
         backlog = budget <= 0 || taken > 0
         if (taken >= budget && isIdle) news = await pause(spareEveryMs, stopping) // there may be more
       }

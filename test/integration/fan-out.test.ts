@@ -344,7 +344,7 @@ test.each([
   ],
   ['another collection', { child_workflow_name: 'other/task' }, [1], "Task 'other/task' is not in collection 'acme'"],
   ['no task', { child_workflow_name: null }, [1], 'child_workflow_name is required'],
-  ['a literal list', { items: [1], items_path: null }, [1], "parameter 'items_path' of list_emit_await is required"],
+  ['a literal list', { items: [1], items_path: null }, [1], 'items_path is required'],
   ['a text', {}, 'none', "items_path must lead to a list; it gives the text 'none'"],
   ['an item that has no members', { spread_items: true }, [{}, 7], 'spread_items: item 1 is no object'],
   ['too many items', {}, Array(20_001).fill(0), 'A step may start 20000 runs, and there are 20001 items'],

@@ -1,5 +1,6 @@
 import { wrongTotals } from '../../kept-totals.ts'
 import { type Acked, collection } from './client.ts'
+import { fanTask } from './fan.ts'
 import { valueAfter } from './pure.ts'
 import type { Site, Trace } from './site.ts'
 
@@ -50,8 +51,8 @@ export interface Expectations {
   statusOf?: (run: CheckedRun) => string | undefined
 }
 
-/** Runs of the tests' tasks: those of the server's own ones wait for them, and do nothing themselves. */
-const isOurs = `name like '${collection}/%' and name not like '${collection}/\\_%'`
+/** Runs of the tests' tasks: fan-outs, and those of the server's own tasks, wait for them and do nothing themselves. */
+const isOurs = `name like '${collection}/%' and name not like '${collection}/\\_%' and name <> '${collection}/${fanTask}'`
 
 export const runsOf = (site: Site): Promise<CheckedRun[]> =>
   site.rows<CheckedRun>(

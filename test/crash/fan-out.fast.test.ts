@@ -1,0 +1,16 @@
+// The crash tests of fan-outs with small numbers: the part of them that `npm test` has time for.
+import { expect, it } from 'vitest'
+import { fanOutWorkers } from './scenarios/fan-out-workers.ts'
+import { fanOuts } from './scenarios/fan-outs.ts'
+
+const timeout = 90_000
+
+it('a fan-out over a few kills loses no child, has none twice, and gathers them in order', { timeout }, async () => {
+  expect(await fanOuts({ children: 400, kills: 4 })).toEqual([])
+})
+
+it('two more workers take their share of the children, and when two of three die all complete', {
+  timeout,
+}, async () => {
+  expect(await fanOutWorkers({ children: 1_500 })).toEqual([])
+})
