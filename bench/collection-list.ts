@@ -1,0 +1,164 @@
+/**
+ * The runs of a whole collection over HTTP, page by page with and without filters, and as an export: a million runs in
+ * fifty tasks against a thousand in fifty, in turns, on one server.
+ */
+import { Agent, request } from 'undici'
+import { type Database, openDatabase, type Queries } from '../src/database/database.ts'
+import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/collection-runs.ts'
+import type { Child } from './lib/children.ts'
+import type { HttpRequest } from './lib/http-process.ts'
+import { percentile } from './lib/numbers.ts'
+import { residentMb } from './lib/processes.ts'
+import { stage } from './lib/stage.ts'
+
+const sizes = { small: 1_000, large: 1_000_000 }
+const tasks = 50
+const rounds = 5
+const requestsARound = 20
+const pagesOfWalk = 10
+const limit = 50
+/** Every this many runs one has failed. */
+const failedEvery = 50
+const exported = 100_000
+
+type Size = keyof typeof sizes
+
+const filters = [
+  '',
+  '&status=failed',
+  '&status=failed&status=running',
+  '&task=t1&task=t2',
+  '&created_before=NOW',
+  '&error=needle',
+  '&model=scripted/echo',
+  '&min_cost_usd=0.5',
+]
+
+/** A collection with so many ended runs of one step, a second apart, the tasks in turn. */
+const fill = async (database: Database, name: Size): Promise<number> => {
+  const [row] = await database.query<{ id: number }>('insert into collections (name) values ($1) returning id', [name])
+  const id = row?.id ?? 0
+  await database.query(`insert into definitions (hash, workflow) values ('none', '{}') on conflict do nothing`)
+  await database.query(
+    `insert into tasks (collection_id, name, definition) select $1, 't' || n, 'none' from generate_series(0, $2::int - 1) n`,
+    [id, tasks],
+  )
+  const part = 100_000
+  for (let from = 0; from < sizes[name]; from += part) {
+    await database.query(
+      `with made as (
+         insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
+           status, error, created_at, started_at, ended_at)
+         select $2 || n, $2 || lpad(to_hex(n), 7, '0'), $2 || n, $1, t.id, $2 || '/' || t.name, 'none', '{"text":"hello"}',
+           'bench', case when n % $5 = 0 then 'failed' else 'completed' end, case when n % $5 = 0 then 'a needle' end,
+           now() - n * interval '1 second', now() - n * interval '1 second', now() - n * interval '1 second'
+         from generate_series($3::int + 1, $4::int) n
+         join tasks t on t.collection_id = $1 and t.name = 't' || n % ${tasks}
+         returning id, task_id, created_at),
+       spent as (insert into run_spending (run_id, usd) select id, (task_id % 100) / 100.0 from made)
+       insert into steps (run_id, task_id, seq, name, status, attempt, inputs, outputs, epoch, started_at, ended_at)
+       select id, task_id, 0, 'ask', 'completed', 1, '{"model":"scripted/echo","prompt":"hello"}', '{"text":"hello"}', 1,
+         created_at, created_at from made`,
+      [id, name, from, Math.min(from + part, sizes[name]), failedEvery],
+    )
+  }
+  return id
+}
+
+const noFilter: CollectionRunFilter = {
+  statuses: [],
+  labels: [],
+  routineId: undefined,
+  text: undefined,
+  createdAfterMs: undefined,
+  createdBeforeMs: undefined,
+  taskIds: undefined,
+  parentKey: undefined,
+  model: undefined,
+  minCostUsd: undefined,
+  maxCostUsd: undefined,
+  error: undefined,
+}
+
+/** The plans of a page in the middle, without a filter and with one that no index decides. */
+const plans = async (database: Database, collectionId: number): Promise<string[]> => {
+  const lines: string[] = []
+  const explain = async (text: string, values?: unknown[]) => {
+    const plan = await database.query<{ 'QUERY PLAN': string }>(`explain (analyze, timing off) ${text}`, values)
+    lines.push(...plan.map((line) => `  ${line['QUERY PLAN']}`))
+    return []
+  }
+  const explaining: Queries = { query: explain, rows: (_, text, values) => explain(text, values) }
+  const after = { createdMicros: String((Date.now() - 500_000_000) * 1000), number: 500_000 }
+  lines.push('no filter:')
+  await collectionRunsAfter(explaining, collectionId, noFilter, { limit, after })
+  lines.push('by error:')
+  await collectionRunsAfter(explaining, collectionId, { ...noFilter, error: 'needle' }, { limit, after })
+  return lines
+}
+
+/** Requests for pages that follow one another by cursor. */
+const walk = async (client: Child, path: string): Promise<HttpRequest[]> => {
+  const requests: HttpRequest[] = []
+  let cursor = ''
+  while (requests.length < requestsARound) {
+    const asked: HttpRequest = { method: 'GET', path: `${path}&cursor=${cursor}` }
+    requests.push(asked)
+    const page = JSON.parse(await client.ask<string>('send', asked)) as { next_cursor: string | null }
+    cursor = (requests.length % pagesOfWalk === 0 ? null : page.next_cursor) ?? ''
+  }
+  return requests
+}
+
+await stage('collection-list', async ({ report, jetty, child, createDatabase }) => {
+  const url = await createDatabase('list')
+  const server = await jetty({ environment: { DATABASE_URL: url } })
+  const database = openDatabase(url)
+  await fill(database, 'small')
+  const large = await fill(database, 'large')
+  for (const table of ['runs', 'steps', 'run_spending']) await database.query(`vacuum analyze ${table}`)
+  report.note(['plans at 1,000,000 runs', ...(await plans(database, large))].join('\n'))
+  await database.close()
+
+  const token = server.adminToken
+  const client = await child('http-process.ts', { BENCH_URL: server.url, BENCH_TOKEN: token })
+  const rows: (string | number)[][] = [[`p95, limit ${limit}`, 'ms at 1,000 runs', 'ms at 1,000,000', 'ratio']]
+  for (const filter of filters) {
+    const search = filter.replace('NOW', new Date().toISOString())
+    const path = (size: Size) => `/api/v1/runs/${size}?limit=${limit}${search}`
+    const requests = { small: await walk(client, path('small')), large: await walk(client, path('large')) }
+    const times = { small: [] as number[], large: [] as number[] }
+    for (let round = -1; round < rounds; round++) {
+      for (const size of round % 2 === 0 ? (['small', 'large'] as const) : (['large', 'small'] as const)) {
+        const taken = await client.ask<number[]>('latency', { requests: requests[size] })
+        if (round >= 0) times[size].push(...taken) // the first one warms up
+      }
+    }
+    const [few, many] = [percentile(times.small, 0.95), percentile(times.large, 0.95)]
+    rows.push([filter.replaceAll('&', ' ') || 'no filter', few, many, many / few])
+    report.aim(`p95 of a page,${filter.replaceAll('&', ' ') || ' no filter'}`, many, 'at most', 250, ' ms')
+  }
+  report.table('runs of a collection', rows)
+
+  const before = residentMb(server.pid)
+  const begun = performance.now()
+  const dispatcher = new Agent()
+  const { body } = await request(`${server.url}/api/v1/runs/large?format=jsonl`, {
+    headers: { authorization: `Bearer ${token}` },
+    dispatcher,
+  })
+  let lines = 0
+  let most = before
+  for await (const piece of body) {
+    for (const byte of piece as Buffer) if (byte === 10) lines++
+    most = Math.max(most, residentMb(server.pid))
+    if (lines >= exported) break // the rest of a million is the same
+  }
+  const seconds = (performance.now() - begun) / 1000
+  await dispatcher.destroy()
+  report.table(`export of the first ${exported.toLocaleString('en')} as JSON lines`, [
+    ['runs a second', 'MB before', 'MB at most'],
+    [lines / seconds, before, most],
+  ])
+  report.aim('memory that an export takes', most - before, 'at most', 100, ' MB')
+})
