@@ -127,13 +127,18 @@ const failing: Flow = {
 
 const flows: Record<string, Flow> = { branching, looping, 'side-by-side': sideBySide, failing }
 
-/** Kills the server in the middle of branches, loops, steps side by side, and retries; every second time Postgres too. */
+const env = { JETTY_DRAIN_SECONDS: '0' }
+
+/**
+ * Ends the server in the middle of branches, loops, steps side by side, and retries: by a kill, by one with Postgres, or
+ * as one stops a server that gives its steps no time.
+ */
 export const controlFlow = async ({ kills, runs }: { kills: number; runs: number }): Promise<string[]> => {
   const random = seeded('control flow')
   const site = makeSite()
   const client = makeClient()
   try {
-    let server = site.spawn()
+    let server = site.spawn(env)
     let url = await server.ready
     const tasks = Object.entries(flows).map(([task, { workflow }]) => [task, workflow] as const)
     await client.setUp(url, Object.fromEntries(tasks))
@@ -145,9 +150,10 @@ export const controlFlow = async ({ kills, runs }: { kills: number; runs: number
       await pause(random.between(20, 300))
       inFlight.push(await openRuns(site))
       lost.add(server.pid)
-      await server.kill()
-      if (kill % 2 === 1) site.killPostgres()
-      server = site.spawn()
+      if (kill % 3 === 2) await server.stop()
+      else await server.kill()
+      if (kill % 3 === 1) site.killPostgres()
+      server = site.spawn(env)
       url = await server.ready
       moments.push(await momentOf(site))
     }
