@@ -1,5 +1,13 @@
 // Routines: what may be asked of them. When they fire stands in routine-fires.test.ts.
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import {
+  countOlder,
+  resealColumn,
+  routineSecretsSeal,
+  routineWebhookSeal,
+  sealedColumns,
+} from '../../src/store/sealed-texts.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 let server: TestServer
@@ -202,4 +210,20 @@ test('pause, resume, delete, and what is not there', async () => {
   const nowhere = await call('GET', path('', 'nowhere'))
   expect([nowhere.status, nowhere.body.detail]).toEqual([404, "Task 'nowhere' in collection 'acme' not found"])
   expect((await call('GET', '/api/v1/routines/nowhere')).status).toBe(404)
+})
+
+test('what is secret of a routine is sealed anew when the key is changed, and still opens', async () => {
+  const { database, sealer } = server.server
+  const secrets = { secret_params: { ONE: 'sk-routine-unmistakable-8' } }
+  const webhook = { webhook_url: 'https://example.com/hook', webhook_secret: 'whsec-routine-unmistakable-8' }
+  const made = await create({ ...secrets, ...webhook })
+  sealer.addNewest(randomBytes(32))
+  const columns = sealedColumns.filter(({ table }) => table === 'routines')
+  const older = async () => (await countOlder(database, sealer.currentKeyId, columns)).size
+  expect(await older()).toBe(1)
+  for (const column of columns) await resealColumn(database, sealer, column, async () => {})
+  expect(await older()).toBe(0)
+  const [row] = await database.query<Body>('select * from routines where id = $1', [made.id])
+  expect(sealer.open(row.sealed_secrets, routineSecretsSeal(made.id))).toContain('sk-routine-unmistakable-8')
+  expect(sealer.open(row.sealed_webhook_secret, routineWebhookSeal(made.id))).toBe('whsec-routine-unmistakable-8')
 })
