@@ -54,15 +54,18 @@ describe.each([...builtinActivities.values()].map((each) => [each.name, each] as
   })
 })
 
-it('has every activity of the contract, sections 5.1 to 5.5, and more for control', () => {
+it('has every activity of the contract, sections 5.1 to 5.5, and more for control and evaluations', () => {
   expect([...builtinActivities.keys()].sort()).toEqual([
     'add_image_metadata',
     'conditional_branch',
     'conditional_step',
     'download_image',
+    'evaluation_subjects',
     'extract_from_trajectories',
     'gemini_image_generator',
     'gemini_prompt',
+    'judge_material',
+    'label_run',
     'list_emit_await',
     'litellm_chat',
     'litellm_embeddings',

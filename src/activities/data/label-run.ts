@@ -3,7 +3,12 @@ import { activity } from '../activity.ts'
 
 const name = z.string().min(1).max(200)
 
-const outputs = z.object({ trajectory_id: z.string(), key: z.string(), value: z.string(), author: z.string() })
+const outputs = z.object({
+  trajectory_id: z.string().describe('The run that has it.'),
+  key: z.string().describe('Name of the label.'),
+  value: z.string().describe('Its value as text.'),
+  author: z.string().describe('Who said so.'),
+})
 
 /** Sets a label of a run: the same one however often it is done. */
 export const labelRun = activity({

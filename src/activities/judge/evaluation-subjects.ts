@@ -29,6 +29,7 @@ export const evaluationSubjects = activity({
     references_path: 'answers.outputs.trajectory_references',
     items_path: 'init_params.items',
   },
+  gotchas: ['A run that failed or was cancelled is no subject: there is nothing of it to judge.'],
   pure: true,
   run: async ({ references, items, expected }) => {
     const completed = references.filter(({ status }) => status === 'completed')

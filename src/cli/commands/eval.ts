@@ -50,11 +50,11 @@ export const registerEval = (program: Command): void => {
 ${itemsMeaning}
 The id of an item is what it is called from one evaluation to the next; expected is shown to the judges alone.
 
-Exit codes: 0 done, and all thresholds are kept · 1 a threshold is missed · 2 wrong use · 3 the evaluation or the server failed
+Exit codes: 0 all thresholds are kept · 1 one is missed · 2 wrong use · 3 the evaluation or the server failed
 
 Examples:
   jetty eval run acme/answer questions.jsonl --judges judges.json
-  jetty eval run acme/answer questions.jsonl -j judges.json --baseline latest --threshold clarity=7.5 --max-worse clarity=2
+  jetty eval run acme/answer questions.jsonl -j judges.json -b latest --threshold clarity=7.5 --max-worse clarity=2
   echo '[{"name": "polite", "instruction": "Is it polite?", "binary": true, "model": "gpt-4o"}]' |
     jetty eval run acme/answer questions.csv -j - --threshold polite=0.9 --json`,
     )
