@@ -31,7 +31,7 @@ afterAll(async () => {
 })
 
 const evaluate = (...args: string[]) =>
-  shell.jetty(['eval', 'run', 'acme/answer', items, '--judges', judgesFile, '--max-concurrency', '40', ...args])
+  shell.jetty(['eval', 'acme/answer', items, '--judges', judgesFile, '--max-concurrency', '40', ...args])
 
 it('keeps its thresholds: 0; against that, what got worse is named and the exit code is 1', async () => {
   const good = await evaluate('--threshold', 'clarity=7.5', '--baseline', 'latest', '--max-worse', 'clarity=0')

@@ -255,6 +255,14 @@ describe('is refused before anything was paid for', () => {
   })
 })
 
+it('judges by its own workflow, whatever somebody has made of the task', async () => {
+  const workflow = { step_configs: { a: { activity: 'text_echo', text: 'no verdict' } }, steps: ['a'] }
+  expect(await jetty.call('PUT', '/api/v1/tasks/acme/_judgement', { workflow })).toMatchObject({ status: 200 })
+  const done = await evaluated(jetty, await startWith({ items: questions.slice(0, 1), judges }))
+  expect(done).toMatchObject({ status: 'completed', judgements: { completed: 2 } })
+  expect(done.items[0].verdicts).toMatchObject({ clarity: { score: 8 }, polite: { label: 'yes' } })
+})
+
 it('the same Idempotency-Key is the same evaluation; a run of the task by hand is none', async () => {
   const body = JSON.stringify({ items: [{ question: 'Question 1?' }], judges: [judges[0]] })
   const headers = {

@@ -213,7 +213,7 @@ describe('the items', () => {
     expect(keys[0]).toBe('7')
     expect(keys[2]).toBe(`${keys[1]}#2`)
     expect(new Set(keys).size).toBe(4)
-    expect(takeApart([{ text: 'a' }]).expected).toBeUndefined()
+    expect(takeApart([{ text: 'a' }, { expected: '' }]).expected).toBeUndefined()
   })
 
   it('have one id each', () => {

@@ -48,6 +48,6 @@ export const takeApart = (items: readonly Item[]): EvaluatedItems => {
     runs.push(run)
     keys.push(times === 1 ? key : `${key}#${times}`)
   }
-  const hasExpected = items.some(({ expected }) => expected !== undefined && expected !== null)
-  return { runs, keys, expected: hasExpected ? items.map(({ expected }) => expected ?? null) : undefined }
+  const expected = items.map(({ expected }) => (expected === '' ? null : (expected ?? null))) // an empty cell says nothing
+  return { runs, keys, expected: expected.some((one) => one !== null) ? expected : undefined }
 }
