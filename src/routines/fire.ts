@@ -7,7 +7,7 @@ import type { Logger } from '../lib/log.ts'
 import { timestamp } from '../lib/time.ts'
 import { type FiredRoutine, type RunnableRoutine, stateOfFire } from '../store/routines.ts'
 import { readCadence } from './cadence.ts'
-import { dueFires, type FireLimits } from './due-fires.ts'
+import { type DueFires, dueFires, type FireLimits } from './due-fires.ts'
 import { runOfRoutine } from './run-of-routine.ts'
 
 export interface FireDeps {
@@ -35,22 +35,38 @@ interface Settled {
 
 /** Starts what is due of a routine and says where it stands then. What is done twice is there once. */
 export const fire = async (deps: FireDeps, routine: RunnableRoutine, nowMs: number): Promise<FiredRoutine> => {
-  const nextMs = routine.next_run_at?.getTime() ?? null
-  const cadence = readCadence(routine.cadence)
-  const due = dueFires({ cadence, catchUp: routine.catch_up, nextMs }, nowMs, deps.limits)
+  const due = dueOf(deps, routine, nowMs)
   const fires = [...routine.waiting.map((at) => at.getTime()), ...due.fires]
-  const settled = await settlements[routine.overlap](deps, routine, fires)
-  const missed =
-    due.missed === undefined ? undefined : skippedAt(due.missed, 'it was missed: no server ran at that time')
+  const { waiting, skipped } = await settlements[routine.overlap](deps, routine, fires)
+  const room = Math.max(deps.limits.mostCaughtUp, due.fires.length)
+  const surplus = leftOut(waiting.slice(room).at(-1), `${room} fires wait already`)
   return {
     id: routine.id,
     next_run_at: due.next === null ? null : new Date(due.next),
-    waiting: settled.waiting.map((ms) => new Date(ms)),
-    skipped: settled.skipped ?? missed,
+    waiting: waiting.slice(0, room).map((ms) => new Date(ms)),
+    skipped: surplus ?? skipped ?? leftOut(due.missed, due.why),
   }
 }
 
-const skippedAt = (fireMs: number, reason: string): FiredRoutine['skipped'] => ({
+const wasMissed = 'it was missed: no server ran at that time'
+const unknownTime = 'its next time cannot be worked out any more; set its cadence again'
+
+/** A cadence that was fine may not be with the time zones of another version: its routine stops, and no other one. */
+const dueOf = (deps: FireDeps, routine: RunnableRoutine, nowMs: number): DueFires & { why: string } => {
+  const nextMs = routine.next_run_at?.getTime() ?? null
+  try {
+    const timed = { cadence: readCadence(routine.cadence), catchUp: routine.catch_up, nextMs }
+    return { ...dueFires(timed, nowMs, deps.limits), why: wasMissed }
+  } catch (error) {
+    deps.log.error({ err: error, routine: routine.id }, 'the next time of a routine cannot be worked out')
+    return { fires: [], next: null, missed: nextMs ?? nowMs, why: unknownTime }
+  }
+}
+
+const leftOut = (fireMs: number | undefined, reason: string): FiredRoutine['skipped'] =>
+  fireMs === undefined ? undefined : skippedAt(fireMs, reason)
+
+const skippedAt = (fireMs: number, reason: string): NonNullable<FiredRoutine['skipped']> => ({
   at: new Date(fireMs),
   reason: `The fire of ${timestamp(new Date(fireMs))} was left out: ${reason}`,
 })
@@ -97,7 +113,7 @@ const settlements: Record<
     const last = rest.at(-1) ?? first
     const refusal = await startAlone(deps, routine, first)
     if (refusal === 'busy') return { waiting: [], skipped: skippedAt(last, stillActive) }
-    if (refusal === 'later') return { waiting: fires.slice(0, deps.limits.mostCaughtUp), skipped: undefined }
+    if (refusal === 'later') return { waiting: fires, skipped: undefined }
     if (refusal) return { waiting: [], skipped: skippedAt(last, refusal.reason) }
     return { waiting: [], skipped: rest.length > 0 ? skippedAt(last, stillActive) : undefined }
   },
@@ -106,13 +122,8 @@ const settlements: Record<
     const [first, ...rest] = fires
     if (first === undefined) return { waiting: [], skipped: undefined }
     const refusal = await startAlone(deps, routine, first)
-    const most = deps.limits.mostCaughtUp
     const left = refusal === 'busy' || refusal === 'later' ? fires : rest
-    const surplus = left.slice(most).at(-1)
-    const full =
-      surplus === undefined ? undefined : skippedAt(surplus, `${most} fires wait for the end of a run already`)
-    const refused = typeof refusal === 'object' ? skippedAt(first, refusal.reason) : undefined
-    return { waiting: left.slice(0, most), skipped: full ?? refused }
+    return { waiting: left, skipped: typeof refusal === 'object' ? skippedAt(first, refusal.reason) : undefined }
   },
 }
 

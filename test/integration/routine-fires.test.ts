@@ -1,4 +1,4 @@
-// Routines: when they fire, and that a fire makes exactly one run.
+// Routines: when they fire, and that a fire makes exactly one run. Long: all of it shares one server and one clock.
 import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -332,6 +332,20 @@ describe('while a run of it is active', () => {
     expect((await runsOf(of)).map((run) => run.ended)).toEqual([null, null, null])
     await letGo(3)
   })
+})
+
+test('a time zone that is not known any more stops its routine, and no other one', async () => {
+  await create({ cadence: { type: 'cron', expression: '0 * * * *', time_zone: 'Europe/Berlin' } })
+  const other = await server.task(echoing)
+  await create({}, other)
+  const { database } = server.server
+  await database.query("update routines set cadence = replace(cadence, 'Berlin', 'Atlantis')")
+  expect(await goTo('2026-11-27T10:00:01Z')).toMatchObject({
+    next_run_at: null,
+    last_skip_reason: expect.stringContaining('set its cadence again'),
+  })
+  await goTo('2026-11-27T10:00:02Z', other)
+  expect(await firesOf(other)).toEqual(['10:00'])
 })
 
 describe('while no server ran', () => {
