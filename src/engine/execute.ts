@@ -61,7 +61,7 @@ const explain = (step: ProgramStep, error: z.ZodError, given: Record<string, unk
       if (name === '') return `Step '${step.name}' (${step.activity.name}): ${issue.message}`
       const missing = issue.path.length === 1 && !Object.hasOwn(given, name)
       return missing
-        ? `Step '${step.name}': parameter '${name}' of ${step.activity.name} is required`
+        ? `Step '${step.name}': ${name} is required, a parameter of ${step.activity.name}`
         : `Step '${step.name}': parameter '${name}' of ${step.activity.name} is not valid: ${issueText(issue)}`
     })
     .join('; ')

@@ -77,6 +77,25 @@ test('row 65: the templates for chat, image and comparison run as they stand', a
   expect(outputs(await runs('model-comparison', example('model-comparison')), 'compare').label).toBe('tie')
 })
 
+test('row 65: the templates for fan-out start a run for each item, and find its values by step and output', async () => {
+  says = ({ response_format: format }) => (format ? '{"summary": "Short.", "entities": ["Ada"]}' : 'Words')
+  await store('process-single-item', example('process-single-item'))
+  const batch = await runs('batch-processor', example('batch-processor'))
+  const { trajectory_references: references, trajectory_ids: ids } = outputs(batch, 'each')
+  expect(references.map((one: Body) => one.trajectory_id)).toEqual(ids)
+  expect(references[1]).toEqual({
+    trajectory_id: expect.stringMatching(/^[0-9a-f]{8}$/),
+    name: 'acme/process-single-item',
+    status: 'completed',
+    index: 1,
+  })
+  expect(outputs(batch, 'answers').extracted_data[1]).toEqual({ item: 'a boat', answer: 'Words' })
+  await store('analyze-chunk', example('analyze-chunk'))
+  const analysis = await runs('fan-out-analysis', example('fan-out-analysis'))
+  expect(outputs(analysis, 'summaries').extracted_data).toEqual(Array(ids.length - 1).fill('Short.'))
+  expect(outputs(analysis, 'entities').by_key.entities[0]).toEqual(['Ada'])
+})
+
 test('row 67: litellm_chat takes prompt and system_prompt; user_prompt is an old name', async () => {
   says = () => 'Fine'
   const chat = (given: object) => ({ step_configs: { chat: { activity: 'litellm_chat', ...given } }, steps: ['chat'] })

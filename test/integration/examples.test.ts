@@ -13,7 +13,7 @@ const pngText = testMedia.png.toString('base64')
 /** What a model says to a question of the examples: a verdict in the form that is asked for, JSON, or words. */
 const saidTo = ({ messages, response_format: format }: Body): string => {
   const prompt = JSON.stringify(messages)
-  if (format) return '{"summary": "All of it, in short.", "keywords": ["rope", "boat"]}'
+  if (format) return '{"summary": "All of it, in short.", "keywords": ["rope", "boat"], "entities": ["Ada", "Whitby"]}'
   const [, label] = /exactly one of these labels: \\+"([^"\\]+)/.exec(prompt) ?? []
   if (label) return `{"label": "${label}"}`
   if (prompt.includes('Answer yes or no')) return '{"label": "yes", "explanation": "It is there."}'
@@ -75,7 +75,24 @@ const photo = { 'photo.png': testMedia.png }
 const stored = (type: string) => [{ path: expect.stringMatching(/^acme\//), content_type: type }]
 
 /** What is sent with each, and what comes out of which step. */
-const expected: Record<string, { files?: Record<string, string | Buffer>; outputs: Record<string, object> }> = {
+interface Expected {
+  files?: Record<string, string | Buffer>
+  /** The example that it runs for each item. */
+  child?: string
+  outputs: Record<string, object>
+}
+const expected: Record<string, Expected> = {
+  'analyze-chunk': { outputs: { analysis: { summary: 'All of it, in short.', entities: ['Ada', 'Whitby'] } } },
+  'batch-processor': {
+    child: 'process-single-item',
+    outputs: {
+      each: { total: 3, completed: 3, failed: 0 },
+      answers: {
+        extracted_data: ['a rope', 'a boat', 'a lantern'].map((item) => ({ item, answer: 'The words of a model.' })),
+      },
+      report: { text: '3 of 3 items are done.' },
+    },
+  },
   'best-of-three': { outputs: { score: { average_score: 4, score: null }, pick: { label: 'first_best' } } },
   'cat-detector': { files: photo, outputs: { judge: { score: 4, label: null } } },
   'cat-maker': { outputs: { paint: { images: stored('image/png') }, sign: { images: stored('image/png') } } },
@@ -85,10 +102,19 @@ const expected: Record<string, { files?: Record<string, string | Buffer>; output
     files: text,
     outputs: { summarize: { summary: 'All of it, in short.' }, report: { extension: 'md' } },
   },
+  'fan-out-analysis': {
+    child: 'analyze-chunk',
+    outputs: {
+      summaries: { extracted_data: Array(2).fill('All of it, in short.') },
+      entities: { extracted_data: ['Ada', 'Whitby', 'Ada', 'Whitby'], count: 2 },
+      report: { text: 'The words of a model.' },
+    },
+  },
   'illustrated-text': { outputs: { draw: { images: stored('image/png') }, judge: { score: 4 } } },
   'image-check': { files: photo, outputs: { shows: { label: 'yes' }, quality: { score: 4 } } },
   'image-generation': { outputs: { make: { images: stored('image/webp') }, describe: { finish_reason: 'stop' } } },
   'model-comparison': { outputs: { compare: { label: 'first_better' } } },
+  'process-single-item': { outputs: { process: { text: 'The words of a model.' } } },
   'publish-or-revise': { outputs: { check: { branch: 'true' }, publish: { extension: 'md' } } },
   'quick-chat': { outputs: { answer: { text: 'The words of a model.' } } },
   refine: { outputs: { again: { turn: 1, ended_by: 'condition' }, save: { extension: 'md' } } },
@@ -104,13 +130,20 @@ const expected: Record<string, { files?: Record<string, string | Buffer>; output
 
 const names = readdirSync(folder).map((name) => name.replace('.json', ''))
 
+/** Parameters that are called so. */
+const namedPaths = new Map<string, string[]>([
+  ['read_text_file', ['file_path']],
+  ['list_emit_await', ['items_path']],
+  ['extract_from_trajectories', ['trajectory_list_path']],
+])
+
 /** The parameters that a config gives by path, those of nested objects included, as they stand in the inputs. */
 const byPath = (config: Body, isNested = false): string[] =>
   Object.entries(config).flatMap(([key, value]) => {
     if (key === 'input' || key === 'user_prompt_params') {
       return byPath(value, true).map((inner) => `${key}.${inner}`)
     }
-    if (!isNested && key === 'file_path') return [key] // a parameter of that name
+    if (!isNested && namedPaths.get(config.activity)?.includes(key)) return [key]
     if (key.endsWith('_path_expr')) return [key.slice(0, -'_expr'.length)]
     return key.endsWith('_path') ? [key.slice(0, -'_path'.length)] : []
   })
@@ -119,8 +152,11 @@ test('each example is expected to do something', () => {
   expect(names.sort()).toEqual(Object.keys(expected).sort())
 })
 
-test.each(Object.entries(expected))('%s', async (name, { files = {}, outputs }) => {
-  const workflow = JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'))
+const workflowOf = (name: string): Body => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'))
+
+test.each(Object.entries(expected))('%s', async (name, { files = {}, child, outputs }) => {
+  if (child) await jetty.call('POST', '/api/v1/tasks/acme', { name: child, workflow: workflowOf(child) })
+  const workflow = workflowOf(name)
   expect(workflow.name).toBe(name)
   const run = await jetty.run(workflow, {}, files)
   expect([run.status, run.error]).toEqual(['completed', null])
@@ -138,7 +174,7 @@ test.each(Object.entries(expected))('%s', async (name, { files = {}, outputs }) 
 })
 
 test('an image that a step made can be downloaded, and went to the next model as a whole', async () => {
-  const workflow = JSON.parse(readFileSync(new URL('image-generation.json', folder), 'utf8'))
+  const workflow = workflowOf('image-generation')
   openai.asked.length = 0
   const run = await jetty.run(workflow)
   const { path } = run.steps.make.outputs.images[0]

@@ -382,7 +382,9 @@ test('a child that leaves memory for a long wait makes room for the next one', a
   })
   const name = await server.task(parent(task, { max_concurrency: 1 }))
   const { trajectory_id: id } = await server.start(name, { init_params: { items: [1, 2, 3] } })
-  await expect.poll(() => effectsOf('parked').then((lines) => lines.length), { timeout: 5_000 }).toBe(3)
+  const parked = () => database.query('select from runs where lease is null and ended_at is null')
+  await expect.poll(() => parked().then((rows) => rows.length), { timeout: 10_000 }).toBe(3)
+  expect(await effectsOf('parked')).toHaveLength(3)
   await database.query(`update runs set wake_at = now() - interval '1 hour' where lease is null and ended_at is null`)
   await database.query(
     `update steps set started_at = started_at - interval '2 hours' where ended_at is null and name = 'rest'`,

@@ -145,11 +145,11 @@ it('an answer that cannot be read is asked for once more; twice, and the run fai
 it('without an instruction, or without an item, nothing is asked, and the error names the parameters', async () => {
   const missing = { activity: 'simple_judge', item: 'x' }
   const first = await jetty.run({ step_configs: { judge: missing }, steps: ['judge'] })
-  expect(first.error).toContain("parameter 'instruction' of simple_judge is required")
+  expect(first.error).toContain('instruction is required, a parameter of simple_judge')
   const second = await jetty.run({ ...judging({}), init_params: {} })
   expect(second.error).toContain("simple_judge needs 'item' or 'items'")
   const third = await jetty.run({ step_configs: { judge: { activity: 'simple_judge' } }, steps: ['judge'] })
-  expect(third.error).toContain("parameter 'instruction' of simple_judge is required")
+  expect(third.error).toContain('instruction is required, a parameter of simple_judge')
   expect(third.error).toContain("'item' or 'items' is required as well")
   expect(openai.asked).toEqual([])
 })

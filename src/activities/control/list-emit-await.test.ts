@@ -73,7 +73,7 @@ describe('list_emit_await', () => {
   })
 
   it.each([
-    [{ child_workflow_name: 'one' }, 'items_path is required'],
+    [{ items_path: null, child_workflow_name: 'one' }, 'items_path'],
     [{ items_path: { a: 1 }, child_workflow_name: 'one' }, 'items_path must lead to a list'],
     [{ items_path: [1] }, 'child_workflow_name is required'],
     [{ items_path: [1, 'x'], child_workflow_name: 'one', spread_items: true }, 'spread_items: item 0 is no object'],

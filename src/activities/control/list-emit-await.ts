@@ -12,10 +12,7 @@ const mostLabels = 20
 const parameters = z.object({
   items_path: z
     .unknown()
-    .optional()
-    .describe(
-      'Required: a path that leads to the list of items, such as init_params.items. A list in items is not taken.',
-    ),
+    .describe('A path that leads to the list of items, such as init_params.items. A list in items is not taken.'),
   child_workflow_name: z
     .string()
     .min(1)
@@ -70,7 +67,7 @@ type Parameters = z.output<typeof parameters>
 
 const itemsOf = ({ items_path: items }: Parameters): Json[] => {
   if (Array.isArray(items)) return items
-  const hint = 'Name where the list stands, for example "items_path": "init_params.items"; it must be there.'
+  const hint = 'Name where the list stands, for example "items_path": "init_params.items".'
   if (items === undefined || items === null) throw new AppError('parameter_invalid', 'items_path is required', { hint })
   const found = typeof items === 'string' ? `the text '${items.slice(0, 80)}'` : `a value of type ${typeof items}`
   throw new AppError('parameter_invalid', `items_path must lead to a list; it gives ${found}`, { hint })
