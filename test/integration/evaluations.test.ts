@@ -91,7 +91,7 @@ describe('forty items and two judges', () => {
     expect(list.body).toMatchObject({ total: 40 })
     const judgement = await jetty.get('_judgement', items[5].verdicts.clarity.trajectory_id)
     expect(judgement.steps.material.outputs.item).toBe(
-      'Input:\n{"id":"q5","question":"Question 5?"}\n\nExpected:\nThe answer to 5\n\nOutput:\nA plain answer.',
+      'Input:\n{"question":"Question 5?","id":"q5"}\n\nExpected:\nThe answer to 5\n\nOutput:\nA plain answer.',
     )
   })
 

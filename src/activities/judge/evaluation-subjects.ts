@@ -5,7 +5,6 @@ const reference = z.looseObject({ trajectory_id: z.string(), index: z.number().i
 
 const parameters = z.object({
   references: z.array(reference).describe('The runs, as list_emit_await puts them out.'),
-  items: z.array(z.unknown()).describe('What each of them was given, by its index.'),
   expected: z.array(z.unknown()).optional().describe('What was expected of each of them, by its index.'),
 })
 
@@ -14,30 +13,27 @@ export const evaluationSubjects = activity({
   name: 'evaluation_subjects',
   category: 'judge',
   description:
-    'Of the runs that a fan-out has started those that completed, each with its item: what judges are shown.',
+    'Of the runs that a fan-out has started those that completed, each with what was expected of it: these can be judged.',
   parameters,
   outputs: z.object({
     subjects: z
-      .array(
-        z.object({ trajectory_id: z.string(), index: z.number().int(), input: z.unknown(), expected: z.unknown() }),
-      )
+      .array(z.object({ trajectory_id: z.string(), index: z.number().int(), expected: z.unknown() }))
       .describe('expected is null where nothing was.'),
     skipped: z.number().int().describe('How many did not complete.'),
   }),
   example: {
     activity: 'evaluation_subjects',
     references_path: 'answers.outputs.trajectory_references',
-    items_path: 'init_params.items',
+    expected_path: 'init_params.expected',
   },
   gotchas: ['A run that failed or was cancelled is no subject: there is nothing of it to judge.'],
   pure: true,
-  run: async ({ references, items, expected }) => {
+  run: async ({ references, expected }) => {
     const completed = references.filter(({ status }) => status === 'completed')
     return {
       subjects: completed.map(({ trajectory_id, index }) => ({
         trajectory_id,
         index,
-        input: items[index] ?? null,
         expected: expected?.[index] ?? null,
       })),
       skipped: references.length - completed.length,

@@ -5,24 +5,27 @@ import { makeTestContext, runActivity } from '../test-context.ts'
 import { evaluationSubjects } from './evaluation-subjects.ts'
 import { judgeMaterial } from './judge-material.ts'
 
-const reading = (value: Json) => makeTestContext({ runs: { read: async () => [[{ found: true, value }]] } })
+/** A run that was given this, and in which the path leads to that. */
+const reading = (value: Json, input: Json = null) =>
+  makeTestContext({
+    runs: { read: async ({ paths }) => [[{ found: true, value: paths[0] === 'init_params' ? input : value }]] },
+  })
 
 describe('evaluation_subjects', () => {
-  it('leaves what completed, each with the item of its index', async () => {
+  it('leaves what completed, each with what was expected of it', async () => {
     const references = [
       { trajectory_id: 'a', index: 0, status: 'completed', name: 'acme/answer' },
       { trajectory_id: 'b', index: 1, status: 'failed', name: 'acme/answer' },
       { trajectory_id: 'c', index: 2, status: 'completed', name: 'acme/answer' },
     ]
-    const items = [{ q: 1 }, { q: 2 }, { q: 3 }]
-    expect(await runActivity(evaluationSubjects, { references, items, expected: [null, 'x', 'y'] })).toEqual({
+    expect(await runActivity(evaluationSubjects, { references, expected: [null, 'x', 'y'] })).toEqual({
       subjects: [
-        { trajectory_id: 'a', index: 0, input: { q: 1 }, expected: null },
-        { trajectory_id: 'c', index: 2, input: { q: 3 }, expected: 'y' },
+        { trajectory_id: 'a', index: 0, expected: null },
+        { trajectory_id: 'c', index: 2, expected: 'y' },
       ],
       skipped: 1,
     })
-    expect(await runActivity(evaluationSubjects, { references: [], items })).toEqual({ subjects: [], skipped: 0 })
+    expect(await runActivity(evaluationSubjects, { references: [] })).toEqual({ subjects: [], skipped: 0 })
   })
 })
 
@@ -30,14 +33,12 @@ describe('judge_material', () => {
   const given = { trajectory_id: '1f2e3d4c', read: 'answer.outputs', instruction: 'Is it kind?' }
 
   it('puts input, expectation and output into one text, and says what it is made of', async () => {
-    const context = reading({ text: 'Certainly.', model: 'gpt-4o' })
-    expect(await runActivity(judgeMaterial, { ...given, input: { q: 'Why?' }, expected: 'Because.' }, context)).toEqual(
-      {
-        item: 'Input:\n{"q":"Why?"}\n\nExpected:\nBecause.\n\nOutput:\nCertainly.',
-        instruction:
-          'Is it kind?\n\nThe item is a run of a task: its input, what was expected of it, and its output. Judge the output.',
-      },
-    )
+    const context = reading({ text: 'Certainly.', model: 'gpt-4o' }, { q: 'Why?' })
+    expect(await runActivity(judgeMaterial, { ...given, expected: 'Because.' }, context)).toEqual({
+      item: 'Input:\n{"q":"Why?"}\n\nExpected:\nBecause.\n\nOutput:\nCertainly.',
+      instruction:
+        'Is it kind?\n\nThe item is a run of a task: its input, what was expected of it, and its output. Judge the output.',
+    })
     expect(await runActivity(judgeMaterial, given, reading([1, 2]))).toMatchObject({ item: 'Output:\n[1,2]' })
   })
 
@@ -46,7 +47,7 @@ describe('judge_material', () => {
     'https://example.com/cat.jpg',
     { path: 'acme/draw/0000/1f2e3d4c.draw.0000.cat.webp', name: 'cat.webp' },
   ])('leaves an image one: %j', async (image) => {
-    expect(await runActivity(judgeMaterial, { ...given, input: 'a cat' }, reading(image))).toEqual({
+    expect(await runActivity(judgeMaterial, given, reading(image, 'a cat'))).toEqual({
       item: image,
       instruction: 'Is it kind?\n\nInput:\na cat',
     })

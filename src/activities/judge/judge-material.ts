@@ -13,7 +13,6 @@ const parameters = z.object({
     .optional()
     .describe('Path to what of it is judged, such as `answer.outputs.text`; else the outputs of its last step.'),
   instruction: z.string().min(1).describe('What to judge by.'),
-  input: z.unknown().optional().describe('What the run was given.'),
   expected: z.unknown().optional().describe('What was expected of it.'),
 })
 
@@ -63,9 +62,10 @@ export const judgeMaterial = activity({
     'The run is one of the same collection.',
     'Where the path leads to an object with a text, that text is judged; anything else is shown as JSON.',
   ],
-  run: async ({ trajectory_id, read, instruction, input, expected }, context) => {
+  run: async ({ trajectory_id, read, instruction, expected }, context) => {
     const output = judgedValue(await judgedPart(trajectory_id, read, context))
-    const given = [...section('Input', input), ...section('Expected', expected)]
+    const [[input] = []] = await context.runs.read({ trajectory_ids: [trajectory_id], paths: ['init_params'] })
+    const given = [...section('Input', input?.found ? input.value : null), ...section('Expected', expected)]
     if (isImage(output, context.run.collection)) {
       return { item: output, instruction: [instruction, ...given].join('\n\n') }
     }

@@ -38,7 +38,6 @@ export const evaluationWorkflow = (judges: readonly Pick<Judge, 'name'>[]): Work
       subjects: {
         activity: 'evaluation_subjects',
         references_path: 'runs.outputs.trajectory_references',
-        items_path: 'init_params.items',
         expected_path: 'init_params.expected',
       },
       ...Object.fromEntries(judging),
@@ -56,7 +55,6 @@ export const judgementWorkflow: Workflow = {
       trajectory_id_path: 'init_params.trajectory_id',
       read_path: 'init_params.output_path',
       instruction_path: 'init_params.judge.instruction',
-      input_path: 'init_params.input',
       expected_path: 'init_params.expected',
     },
     verdict: {
