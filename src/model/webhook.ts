@@ -25,7 +25,7 @@ export const deliveriesSchema = z
         '`none`: the run has no webhook; `waiting`: it has not ended; `pending`: an attempt is to come; `failed`: ' +
           'given up, to be redelivered by hand.',
       ),
-    next_attempt_at: timestampSchema.nullable(),
+    next_attempt_at: timestampSchema.nullable().describe('null also while an attempt is under way, or due at once.'),
     deliveries: z.array(deliverySchema).describe('Oldest first.'),
   })
   .meta({ id: 'Deliveries' })

@@ -1,6 +1,9 @@
 import type { Queries } from '../database/database.ts'
 
-/** A delivery that this process may attempt now, until its claim is thought lost. */
+/**
+ * A delivery that this process may attempt now, until its claim is thought lost. The number of a claim rises: it is odd
+ * while the attempt is under way, and even while the delivery waits for the next one.
+ */
 export interface DueDelivery {
   runKey: string
   collectionId: number
@@ -33,7 +36,7 @@ export const claimDeliveries = async (
        select q.run_id from webhook_queue q join placed p on p.run_id = q.run_id
        where p.place <= $4 and q.due_at <= to_timestamp($1::float8 / 1000) order by p.due_at limit $3
        for update of q skip locked)
-     update webhook_queue q set due_at = to_timestamp($2::float8 / 1000), claim = q.claim + 1
+     update webhook_queue q set due_at = to_timestamp($2::float8 / 1000), claim = q.claim + 1 + q.claim % 2
      from free where q.run_id = free.run_id
      returning q.run_id, q.collection_id, q.tries, q.claim`,
     [at.nowMs, at.lostMs, at.limit, at.each, at.full],
@@ -50,7 +53,8 @@ export const claimDeliveries = async (
 export const putOffDelivery = async (queries: Queries, due: DueDelivery, dueMs: number): Promise<void> => {
   await queries.rows(
     'put_off_delivery',
-    'update webhook_queue set due_at = to_timestamp($3::float8 / 1000) where run_id = $1 and claim = $2',
+    `update webhook_queue set due_at = to_timestamp($3::float8 / 1000), claim = claim + 1
+     where run_id = $1 and claim = $2`,
     [due.runKey, due.claim, dueMs],
   )
 }
@@ -111,7 +115,7 @@ export const settleAttempt = async (
        insert into webhook_attempts (run_id, by_hand, delivered, status_code, error, started_at, duration_ms)
        select id, $2::int is null, $3, $4::int, $5, to_timestamp($6::float8 / 1000), $7 from there),
      again as (
-       update webhook_queue q set tries = tries + 1, due_at = to_timestamp($8::float8 / 1000) from there
+       update webhook_queue q set tries = tries + 1, claim = claim + 1, due_at = to_timestamp($8::float8 / 1000) from there
        where q.run_id = there.id and q.claim = $2 and not $3 and $8::float8 is not null)
      delete from webhook_queue q where run_id = $1 and ($3 or (q.claim = $2 and $8::float8 is null))`,
     [at.runKey, at.due?.claim ?? null, delivered, statusCode, error, startedMs, Math.round(durationMs), at.retryMs],
@@ -132,22 +136,38 @@ export interface AttemptRow {
   duration_ms: number
 }
 
+const attempts = `select row_number() over (order by id)::int as n, by_hand, delivered, status_code, error, started_at,
+  duration_ms from webhook_attempts where run_id = $1`
+
 /** The attempts of a run, oldest first. */
 export const attemptsOf = (queries: Queries, runKey: string): Promise<AttemptRow[]> =>
-  queries.rows<AttemptRow>(
-    'attempts_of',
-    `select row_number() over (order by id)::int as n, by_hand, delivered, status_code, error, started_at, duration_ms
-     from webhook_attempts where run_id = $1 order by id`,
-    [runKey],
-  )
+  queries.rows<AttemptRow>('attempts_of', `${attempts} order by id`, [runKey])
 
-/** When the next attempt is due in milliseconds of the clock, 0 for at once; undefined where none is to come. */
-export const nextAttempt = async (queries: Queries, runKey: string): Promise<number | undefined> => {
-  const [row] = await queries.rows<{ due: number }>(
-    'next_attempt',
-    `select case when isfinite(due_at) then date_part('epoch', due_at) * 1000 else 0 end as due
-     from webhook_queue where run_id = $1`,
+/** The attempts of a run, and what is to come, as they were at one moment. */
+export interface DeliveryLog {
+  attempts: AttemptRow[]
+  /** Is an attempt to come, or under way? */
+  isQueued: boolean
+  /** When the next one is due; null where one is due at once or under way. */
+  nextAt: Date | null
+}
+
+export const deliveryLog = async (queries: Queries, runKey: string): Promise<DeliveryLog> => {
+  const rows = await queries.rows<
+    Omit<AttemptRow, 'n'> & { n: number | null; is_queued: boolean; next_at: Date | null }
+  >(
+    'delivery_log',
+    `with q as (
+       select case when claim % 2 = 0 and isfinite(due_at) then due_at end as next_at
+       from webhook_queue where run_id = $1)
+     select a.*, q.is_there is not null as is_queued, q.next_at
+     from (select) one left join (select true as is_there, next_at from q) q on true left join (${attempts}) a on true
+     order by a.n`,
     [runKey],
   )
-  return row?.due
+  return {
+    attempts: rows.filter((row): row is (typeof rows)[number] & { n: number } => row.n !== null),
+    isQueued: rows[0]?.is_queued ?? false,
+    nextAt: rows[0]?.next_at ?? null,
+  }
 }

@@ -1,13 +1,14 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { deliveriesSchema } from '../../src/model/webhook.ts'
 import { removeOldRuns } from '../../src/store/retention.ts'
+import { countOlder, resealColumn, sealedColumns } from '../../src/store/sealed-texts.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 import { type Answering, startReceiver, type WebhookReceiver } from '../webhook-receiver.ts'
 
 const secret = 'whsec-unmistakable-7f3a91c2'
 const workflow = { step_configs: { say: { activity: 'text_echo', text: 'told' } }, steps: ['say'] }
-const secondsOf = { fails: 3 }
+const failures = 3
 
 let jetty: TestServer
 let task: string
@@ -62,7 +63,7 @@ const hmac = (key: string, message: Buffer): string => {
 }
 
 test('fails three times, then is delivered: each attempt at its time, signed, with the document as GET gives it', async () => {
-  const receiver = await receive((answer, n) => answer.writeHead(n <= secondsOf.fails ? 500 : 200).end('thanks'))
+  const receiver = await receive((answer, n) => answer.writeHead(n <= failures ? 500 : 200).end('thanks'))
   const id = await start({ webhook_url: `${receiver.url}/hook?a=1`, webhook_secret: secret })
   const waits = [5_000, 30_000, 120_000]
   for (const [at, wait] of waits.entries()) {
@@ -303,6 +304,31 @@ test('a secret of the environment that stands in the URL reaches the receiver, a
   expect(receiver.of(id)[0]?.path).toBe(`/in/${token}`)
   expect(seen.webhook_url).toBe(`${receiver.url}/in/***`)
   expect((await jetty.get(task, id)).webhook_url).toBe(`${receiver.url}/in/***`)
+})
+
+test('its secret is sealed, follows a change of the key, and signs as before', async () => {
+  const receiver = await receive((answer) => answer.writeHead(500).end())
+  const id = await start({ webhook_url: receiver.url, webhook_secret: secret })
+  await until(
+    () => deliveries(id),
+    (one) => one.deliveries.length === 1,
+  )
+  const { database, sealer } = jetty.server
+  const [column, ...others] = sealedColumns.filter(
+    ({ table, sealed }) => table === 'runs' && sealed === 'sealed_webhook_secret',
+  )
+  if (!column || others.length > 0) throw new Error('the secrets of webhooks are one column')
+  sealer.addNewest(randomBytes(32))
+  expect([...(await countOlder(database, sealer.currentKeyId, [column])).values()]).not.toEqual([])
+  await resealColumn(database, sealer, column, async () => {})
+  expect(await countOlder(database, sealer.currentKeyId, [column])).toEqual(new Map())
+  await jetty.call('POST', `${path(id)}/1/redeliver`)
+  const [before, after] = receiver.of(id)
+  for (const { headers, body } of [before, after].filter((one) => one !== undefined)) {
+    const signed = Buffer.concat([Buffer.from(`${headers['x-jetty-timestamp']}.`), body])
+    expect(headers['x-jetty-signature']).toBe(hmac(secret, signed))
+  }
+  expect(after).toBeDefined()
 })
 
 test('two processes deliver each once', async () => {

@@ -1,9 +1,9 @@
 import type { z } from 'zod'
 import type { Queries } from '../../database/database.ts'
-import { timestamp } from '../../lib/time.ts'
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { Delivery, deliveriesSchema } from '../../model/webhook.ts'
 import type { RunRow } from '../../store/runs.ts'
-import { type AttemptRow, attemptsOf, nextAttempt } from '../../store/webhooks.ts'
+import { type AttemptRow, type DeliveryLog, deliveryLog } from '../../store/webhooks.ts'
 
 type Deliveries = z.output<typeof deliveriesSchema>
 
@@ -19,18 +19,16 @@ const shown = (row: AttemptRow): Delivery => ({
 
 /** What has become of the webhook of a run so far. */
 export const deliveriesOf = async (queries: Queries, run: RunRow): Promise<Deliveries> => {
-  const [attempts, due] = run.webhook_url
-    ? await Promise.all([attemptsOf(queries, run.id), nextAttempt(queries, run.id)])
-    : [[], undefined]
+  const log = await deliveryLog(queries, run.id)
   return {
     webhook_url: run.webhook_url,
-    state: stateOf(run, attempts, due !== undefined),
-    next_attempt_at: due ? timestamp(new Date(due)) : null,
-    deliveries: attempts.map(shown),
+    state: stateOf(run, log),
+    next_attempt_at: timestampOrNull(log.nextAt),
+    deliveries: log.attempts.map(shown),
   }
 }
 
-const stateOf = (run: RunRow, attempts: AttemptRow[], isQueued: boolean): Deliveries['state'] => {
+const stateOf = (run: RunRow, { attempts, isQueued }: DeliveryLog): Deliveries['state'] => {
   if (!run.webhook_url) return 'none'
   if (!run.ended_at) return 'waiting'
   if (attempts.some((one) => one.delivered)) return 'delivered'

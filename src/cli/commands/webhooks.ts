@@ -28,7 +28,7 @@ type Deliveries = Awaited<ReturnType<Session['client']['listDeliveries']>>
 const stateTexts: Record<Deliveries['state'], string> = {
   none: 'The run has no webhook.',
   waiting: 'The run has not ended yet; its webhook is told then.',
-  pending: 'It is delivered in a moment.',
+  pending: 'An attempt is under way, or comes in a moment.',
   delivered: 'Delivered.',
   failed: 'Given up. Deliver it again with: jetty webhooks redeliver',
 }
