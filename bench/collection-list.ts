@@ -5,6 +5,7 @@
 import { Agent, request } from 'undici'
 import { type Database, openDatabase, type Queries } from '../src/database/database.ts'
 import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/collection-runs.ts'
+import { noFilter } from '../src/store/run-lists.ts'
 import type { Child } from './lib/children.ts'
 import type { HttpRequest } from './lib/http-process.ts'
 import { percentile } from './lib/numbers.ts'
@@ -65,13 +66,8 @@ const fill = async (database: Database, name: Size): Promise<number> => {
   return id
 }
 
-const noFilter: CollectionRunFilter = {
-  statuses: [],
-  labels: [],
-  routineId: undefined,
-  text: undefined,
-  createdAfterMs: undefined,
-  createdBeforeMs: undefined,
+const everyRun: CollectionRunFilter = {
+  ...noFilter,
   taskIds: undefined,
   parentKey: undefined,
   model: undefined,
@@ -91,9 +87,9 @@ const plans = async (database: Database, collectionId: number): Promise<string[]
   const explaining: Queries = { query: explain, rows: (_, text, values) => explain(text, values) }
   const after = { createdMicros: String((Date.now() - 500_000_000) * 1000), number: 500_000 }
   lines.push('no filter:')
-  await collectionRunsAfter(explaining, collectionId, noFilter, { limit, after })
+  await collectionRunsAfter(explaining, collectionId, everyRun, { limit, after })
   lines.push('by error:')
-  await collectionRunsAfter(explaining, collectionId, { ...noFilter, error: 'needle' }, { limit, after })
+  await collectionRunsAfter(explaining, collectionId, { ...everyRun, error: 'needle' }, { limit, after })
   return lines
 }
 

@@ -3,7 +3,7 @@
  * one server.
  */
 import { type Database, openDatabase, type Queries } from '../src/database/database.ts'
-import { pageOfRuns, type RunFilter, runsAfter } from '../src/store/run-lists.ts'
+import { noFilter, pageOfRuns, type RunFilter, runsAfter } from '../src/store/run-lists.ts'
 import { definitionHash } from '../src/store/tasks.ts'
 import type { Child } from './lib/children.ts'
 import { fillTask, stepsOfRun } from './lib/filled-task.ts'
@@ -20,14 +20,6 @@ const limit = 20
 
 type Size = keyof typeof sizes
 
-const noFilter: RunFilter = {
-  statuses: [],
-  labels: [],
-  routineId: undefined,
-  text: undefined,
-  createdAfterMs: undefined,
-  createdBeforeMs: undefined,
-}
 const label = (key: string, value: string | undefined) => ({ labels: [{ key, value }] })
 
 /** Each filter as it is asked for, and as the store gets it. All have pages enough in the small task as well. */

@@ -17,6 +17,15 @@ export interface RunFilter {
   createdBeforeMs: number | undefined
 }
 
+export const noFilter: RunFilter = {
+  statuses: [],
+  labels: [],
+  routineId: undefined,
+  text: undefined,
+  createdAfterMs: undefined,
+  createdBeforeMs: undefined,
+}
+
 /** Where a list goes on: after the run that was created then, with this number. */
 export interface RunCursor {
   createdMicros: string

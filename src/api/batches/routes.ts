@@ -4,9 +4,9 @@ import { AppError } from '../../lib/errors.ts'
 import { batchTask } from '../../model/batch.ts'
 import type { FoundCollection } from '../../model/identity.ts'
 import { batchErrors, batchProgress, findBatch } from '../../store/batches.ts'
-import { type RunSummaryRow, runsAfter } from '../../store/run-lists.ts'
+import { noFilter, type RunSummaryRow, runsAfter } from '../../store/run-lists.ts'
 import { findListedTask } from '../../store/runs.ts'
-import { readCursor, cursorText } from '../trajectories/list.ts'
+import { cursorText, readCursor } from '../trajectories/list.ts'
 import { batchesContract } from './contract.ts'
 import { batchSummary, startedBatch } from './facts.ts'
 import { resultsReply } from './result-formats.ts'
@@ -15,15 +15,6 @@ import { type StartDeps, startBatch } from './start.ts'
 export interface BatchesDeps extends StartDeps {
   engine: Engine
   links: { readonly publicUrl: string }
-}
-
-const allBatches = {
-  statuses: [],
-  labels: [],
-  routineId: undefined,
-  text: undefined,
-  createdAfterMs: undefined,
-  createdBeforeMs: undefined,
 }
 
 export const batchesRoutes = (deps: BatchesDeps): Route[] => {
@@ -47,7 +38,7 @@ export const batchesRoutes = (deps: BatchesDeps): Route[] => {
       const taskId = await findListedTask(database, collection.id, batchTask)
       if (taskId === undefined) return { batches: [], next_cursor: null }
       const page = { limit: query.limit, after: readCursor(query.cursor ?? ''), view: 'summary' } as const
-      const { runs, next } = await runsAfter(database, taskId, allBatches, page)
+      const { runs, next } = await runsAfter(database, taskId, noFilter, page)
       const batches = runs.filter(({ ingested }) => !ingested)
       const progress = await batchProgress(
         database,
