@@ -8,7 +8,7 @@ import { starts, tell, until, untilAllEnded } from '../harness/storm.ts'
 
 export interface FanOutsSize {
   children: number
-  /** At random moments, every second one with Postgres. */
+  /** At random moments; of three, one with Postgres, and one that is an orderly stop. */
   kills: number
 }
 
@@ -29,8 +29,9 @@ export const fanOuts = async ({ children, kills }: FanOutsSize): Promise<string[
     for (const [at, moment] of moments.sort((one, other) => one - other).entries()) {
       await until(`${moment} effects`, () => site.traces('effects').length >= moment, 60_000)
       lost.add(server.pid)
-      await server.kill()
-      if (at % 2 === 1) site.killPostgres()
+      if (at % 3 === 2) await server.stop()
+      else await server.kill()
+      if (at % 3 === 1) site.killPostgres()
       server = site.spawn()
       url = await server.ready
     }
