@@ -52,7 +52,8 @@ it.each([
   ['jsonl', '{"a":1}\n{"a":', 'Line 2 is not a JSON object'],
   ['jsonl', `{"a":1}\n{"a":"${'x'.repeat(200)}"}`, 'Line 2 is longer than an item may be (100 bytes)'],
   ['jsonl', Buffer.from([0x7b, 0xff, 0x7d]), 'The file is not UTF-8 text'],
-  ['csv', 'a,b\n1,2\n3\n', 'Line 3 has 1 cells'],
+  ['csv', 'a,b\n1,2\n3\n', 'Line 3 has 1 cells, and the first line 2'],
+  ['csv', 'a,b\n1,2,3\n', 'Line 2 has 3 cells, and the first line 2'],
   ['csv', 'a,a\n1,2\n', "Two columns are called 'a'"],
   ['csv', 'a,\n1,2\n', 'Column 2 has no name'],
   ['csv', 'a:json\n1\n{\n', "Line 3: the cell of column 'a:json' is not JSON"],
@@ -61,9 +62,11 @@ it.each([
   ['csv', `a\n1\n${'x'.repeat(200)}\n`, 'Line 3 is longer than an item may be (100 bytes)'],
   ['csv', Buffer.from([0x61, 0x0a, 0xff]), 'The file is not UTF-8 text'],
 ] as const)('%s %j is refused with its line', async (format, content, message) => {
-  await expect(read(format, content as string)).rejects.toMatchObject({
-    code: 'invalid',
-    message: expect.stringContaining(message),
-    issues: [{ loc: ['body', 'file_path'] }],
-  })
+  for (const chunk of [5, 1000]) {
+    await expect(read(format, content as string, chunk)).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining(message),
+      issues: [{ loc: ['body', 'file_path'] }],
+    })
+  }
 })

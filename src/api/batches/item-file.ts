@@ -96,8 +96,12 @@ const columnsOf = (header: string[]): Column[] => {
   return columns
 }
 
-const itemOf = (cells: string[], columns: Column[], line: number): JsonObject =>
-  Object.fromEntries(
+const itemOf = (cells: string[], columns: Column[], line: number): JsonObject => {
+  // Not left to the parser: its error comes before the rows ahead of it, and so before it is known what there should be.
+  if (cells.length !== columns.length) {
+    throw fault(`Line ${line} has ${cells.length} cells, and the first line ${columns.length}`)
+  }
+  return Object.fromEntries(
     columns.flatMap(({ name, isJson }, at): [string, unknown][] => {
       const cell = cells[at] ?? ''
       if (!isJson) return [[name, cell]]
@@ -109,14 +113,11 @@ const itemOf = (cells: string[], columns: Column[], line: number): JsonObject =>
       )
     }),
   )
+}
 
-const csvFault = (error: CsvError, columns: Column[] | undefined, maxBytes: number): AppError => {
+const csvFault = (error: CsvError, maxBytes: number): AppError => {
   const line = Number(error.lines ?? 0)
   switch (error.code) {
-    case 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH':
-      return fault(
-        `Line ${line} has ${(error.record as string[] | undefined)?.length} cells, and the first line ${columns?.length}`,
-      )
     case 'CSV_MAX_RECORD_SIZE':
       return tooLong(line, maxBytes)
     case 'CSV_QUOTE_NOT_CLOSED':
@@ -129,7 +130,13 @@ const csvFault = (error: CsvError, columns: Column[] | undefined, maxBytes: numb
 }
 
 async function* readCsv(stream: Readable, maxBytes: number): AsyncGenerator<ReadItem> {
-  const rows = parse({ bom: true, info: true, skip_empty_lines: true, max_record_size: maxBytes })
+  const rows = parse({
+    bom: true,
+    info: true,
+    skip_empty_lines: true,
+    relax_column_count: true,
+    max_record_size: maxBytes,
+  })
   Readable.from(textOf(stream))
     .on('error', (error) => rows.destroy(error))
     .pipe(rows)
@@ -140,7 +147,7 @@ async function* readCsv(stream: Readable, maxBytes: number): AsyncGenerator<Read
       else columns = columnsOf(record)
     }
   } catch (error) {
-    throw error instanceof CsvError ? csvFault(error, columns, maxBytes) : error
+    throw error instanceof CsvError ? csvFault(error, maxBytes) : error
   } finally {
     stream.destroy()
   }
