@@ -98,8 +98,9 @@ export const makeLeases = (
     listeners.onSettled()
   }
 
-  /** Somebody else has it: it is neither used nor finished here, and may come back as a new one. */
+  /** Somebody else has it: nothing is begun, used or finished under it here, and it may come back as a new one. */
   const forget = (lease: LocalLease) => {
+    lease.lost = true
     if (current === lease) current = undefined
     lease.closed = true
     if (local.get(lease.id) === lease) local.delete(lease.id)
@@ -172,7 +173,6 @@ export const makeLeases = (
       const epochs = new Map(rows.map((row) => [row.id, row.epoch]))
       for (const lease of held) {
         if (epochs.get(lease.id) === lease.epoch) continue
-        lease.lost = true
         forget(lease)
       }
     },

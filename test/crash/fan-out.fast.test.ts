@@ -1,5 +1,6 @@
 // The crash tests of fan-outs with small numbers: the part of them that `npm test` has time for.
 import { expect, it } from 'vitest'
+import { fanOutFrozen } from './scenarios/fan-out-frozen.ts'
 import { fanOutWorkers } from './scenarios/fan-out-workers.ts'
 import { fanOuts } from './scenarios/fan-outs.ts'
 
@@ -13,4 +14,8 @@ it('two more workers take their share of the children, and when two of three die
   timeout,
 }, async () => {
   expect(await fanOutWorkers({ children: 1_500 })).toEqual([])
+})
+
+it('a frozen worker that thaws begins none of the children that others have by now', { timeout }, async () => {
+  expect(await fanOutFrozen({ children: 300 })).toEqual([])
 })
