@@ -67,10 +67,19 @@ export interface ActivityContext {
   }
   /** What is recorded of other runs of the same collection. */
   runs: {
-    /** What each path leads to in each run, in the order of both. Paths begin with a step or `init_params`. */
+    /**
+     * What each path leads to in each run, in the order of both. Paths begin with a step or `init_params`. Throws
+     * `output_too_large` where all of it is more than one step may put out.
+     */
     read(asked: { trajectory_ids: string[]; paths: string[] }): Promise<ReadValue[][]>
-    /** The steps of one run in the order of execution; none where there is no such run. */
-    steps(trajectoryId: string): Promise<{ name: string; status: string; outputs: Record<string, Json> | null }[]>
+    /**
+     * The steps of one run in the order of execution; none where there is no such run. Their outputs, or only those of the
+     * last completed one. Throws as `read` does.
+     */
+    steps(
+      trajectoryId: string,
+      outputs: 'all' | 'last',
+    ): Promise<{ name: string; status: string; outputs: Record<string, Json> | null }[]>
   }
   /** The guarded way out (lib/net): public http(s) only, size and time bounded, redirects re-checked. */
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>

@@ -1,4 +1,5 @@
 import type { ActivityContext, ReadValue } from '../activities/activity.ts'
+import { byteSize } from '../lib/byte-size.ts'
 import { AppError } from '../lib/errors.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import { type Path, parsePath, readPath } from './paths.ts'
@@ -6,34 +7,45 @@ import { type Path, parsePath, readPath } from './paths.ts'
 interface ReadRow {
   trajectory_id: string
   status: string
+  /** Whether its texts are here; those of the first run always are. */
+  fits: boolean
   init_params: string | null
   /** JSON: the asked steps of the run, in the order of execution. */
   steps: { name: string; status: string; inputs: string | null; outputs: string | null; error: string | null }[]
 }
 
-/** Runs in one question, and text of their steps that is taken in at once, roughly. */
+/** Runs in one question, and about how much text of theirs: all of it is in memory, and parsed in one go. */
 const runsAtOnce = 250
+const textAtOnce = 8 * 1024 * 1024
+
+const askedInitParams = `case when $4 then coalesce(r.init_params, (select body from payloads where id = r.init_params_payload)) end`
+const askedInputs = `case when $5 then coalesce(s.inputs, (select body from payloads where id = s.inputs_payload)) end`
+const outputs = 'coalesce(s.outputs, (select body from payloads where id = s.outputs_payload))'
+const askedSteps = `from steps s where s.run_id = r.id and regexp_replace(s.name, '__[0-9]+$', '') = any($3)`
 
 /**
  * Runs of a collection by their trajectory ids, each with those of its steps that are asked for; a step of a loop is
- * found by the name it has in the workflow. Large texts are read too: a question is for few runs at a time.
+ * found by the name it has in the workflow. Once there is enough text the runs that follow come without theirs.
  */
 const readStatement = `
-  select r.trajectory_id, r.status,
-    case when $4 then coalesce(r.init_params, (select body from payloads where id = r.init_params_payload)) end init_params,
-    coalesce((
-      select json_agg(json_build_object('name', s.name, 'status', s.status,
-          'inputs', case when $5 then coalesce(s.inputs, (select body from payloads where id = s.inputs_payload)) end,
-          'outputs', coalesce(s.outputs, (select body from payloads where id = s.outputs_payload)),
-          'error', s.error) order by s.seq)
-      from steps s where s.run_id = r.id and ($3::text[] is null or regexp_replace(s.name, '__[0-9]+$', '') = any($3))
-    ), '[]') steps
-  from runs r where r.trajectory_id = any($2::text[]) and r.collection_id = $1 and not r.ingested`
+  with asked as materialized (
+    select r.id, u.place,
+      coalesce(octet_length(${askedInitParams}), 0) + (
+        select coalesce(sum(coalesce(octet_length(${askedInputs}), 0) + coalesce(octet_length(${outputs}), 0)), 0) ${askedSteps}) size
+    from unnest($2::text[]) with ordinality u(id, place)
+    join runs r on r.trajectory_id = u.id and r.collection_id = $1 and not r.ingested),
+  placed as (select id, sum(size) over (order by place) - size < $6 as fits from asked)
+  select r.trajectory_id, r.status, p.fits,
+    case when p.fits then ${askedInitParams} end init_params,
+    case when p.fits then coalesce((
+      select json_agg(json_build_object('name', s.name, 'status', s.status, 'inputs', ${askedInputs}, 'outputs', ${outputs},
+        'error', s.error) order by s.seq) ${askedSteps}), '[]') end steps
+  from placed p join runs r on r.id = p.id`
 
 const rowsOf = async (
   engine: EngineContext,
   collectionId: number,
-  asked: { ids: string[]; steps: string[] | null; initParams: boolean; inputs: boolean },
+  asked: { ids: string[]; steps: string[]; initParams: boolean; inputs: boolean },
 ): Promise<Map<string, ReadRow>> => {
   const rows = await engine.database.rows<ReadRow>('read_runs', readStatement, [
     collectionId,
@@ -41,9 +53,25 @@ const rowsOf = async (
     asked.steps,
     asked.initParams,
     asked.inputs,
+    textAtOnce,
   ])
   return new Map(rows.map((row) => [row.trajectory_id, row]))
 }
+
+/** The steps of one run, with the outputs of all or of the last completed one, where those are no more than may be. */
+const stepsStatement = `
+  with known as materialized (
+    select s.seq, s.name, s.status, s.outputs, s.outputs_payload, max(s.seq) filter (where s.status = 'completed') over () last
+    from runs r join steps s on s.run_id = r.id
+    where r.trajectory_id = $2 and r.collection_id = $1 and not r.ingested),
+  total as (select coalesce(sum(octet_length(${outputs})), 0)::float8 as bytes from known s where $3 or s.seq = s.last)
+  select s.name, s.status, case when ($3 or s.seq = s.last) and t.bytes <= $4 then ${outputs} end as outputs, t.bytes
+  from known s, total t order by s.seq`
+
+const tooMuch = (what: string, limit: number): AppError =>
+  new AppError('output_too_large', `${what} more than the ${byteSize(limit)} that a step may put out`, {
+    hint: 'Read less of them, or save large results as files and pass their paths on. JETTY_MAX_OUTPUT_BYTES is the limit.',
+  })
 
 const pathOf = (text: string): Path => {
   const path = parsePath(text)
@@ -101,17 +129,33 @@ export const runReader = (engine: EngineContext, { collection, collectionId }: L
       inputs: paths.some(({ segments: [first] }) => first?.kind === 'name' && first.name === 'inputs'),
     }
     const values: ReadValue[][] = []
-    for (let at = 0; at < ids.length; at += runsAtOnce) {
-      const some = ids.slice(at, at + runsAtOnce)
-      const rows = await rowsOf(engine, collectionId, { ids: some, ...asked })
-      for (const id of some) values.push(readOne(rows.get(id), collection, id, paths))
+    const limit = engine.limits.maxOutputBytes
+    let size = 0
+    while (values.length < ids.length) {
+      const some = ids.slice(values.length, values.length + runsAtOnce)
+      const rows = await rowsOf(engine, collectionId, { ids: [...new Set(some)], ...asked })
+      const readings = new Map<string, { values: ReadValue[]; size: number }>()
+      for (const id of some) {
+        const row = rows.get(id)
+        if (row?.fits === false) break // it comes first in the next question
+        const reading = readings.get(id) ?? sized(readOne(row, collection, id, paths), limit)
+        readings.set(id, reading)
+        values.push(reading.values)
+        size += reading.size
+        if (size > limit) throw tooMuch(`The values of ${values.length} of ${ids.length} runs are`, limit)
+      }
     }
     return values
   },
 
-  async steps(id) {
-    const rows = await rowsOf(engine, collectionId, { ids: [id], steps: null, initParams: false, inputs: false })
-    const steps = rows.get(id)?.steps ?? []
+  async steps(id, which) {
+    const limit = engine.limits.maxOutputBytes
+    const steps = await engine.database.rows<{ name: string; status: string; outputs: string | null; bytes: number }>(
+      'read_steps',
+      stepsStatement,
+      [collectionId, id, which === 'all', limit],
+    )
+    if ((steps[0]?.bytes ?? 0) > limit) throw tooMuch(`The outputs of run ${id} are`, limit)
     return steps.map(({ name, status, outputs }) => ({
       name,
       status,
@@ -119,3 +163,10 @@ export const runReader = (engine: EngineContext, { collection, collectionId }: L
     }))
   },
 })
+
+/** With the size of its JSON text; no more of it is counted than `limit` and the value that passes it. */
+const sized = (values: ReadValue[], limit: number): { values: ReadValue[]; size: number } => {
+  let size = 0
+  for (const value of values) if (size <= limit) size += JSON.stringify(value).length
+  return { values, size }
+}

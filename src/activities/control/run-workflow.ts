@@ -48,7 +48,7 @@ export const runWorkflow = activity({
       },
       async ([child]) => {
         const { trajectory_id = '', name = '', status = 'cancelled', error = null } = child ?? {}
-        const steps = await context.runs.steps(trajectory_id)
+        const steps = await context.runs.steps(trajectory_id, withSteps ? 'all' : 'last')
         return {
           trajectory_id,
           name,

@@ -32,7 +32,7 @@ const nothing = (reason: string): AppError =>
 /** What the path leads to in the run, or the outputs of the last step that has any. */
 const judgedPart = async (run: string, path: string | undefined, { runs }: ActivityContext): Promise<Json> => {
   if (path === undefined) {
-    const last = (await runs.steps(run)).findLast(({ status }) => status === 'completed')
+    const last = (await runs.steps(run, 'last')).findLast(({ status }) => status === 'completed')
     if (last?.outputs) return last.outputs
     throw nothing(`run ${run} has no completed step`)
   }
