@@ -73,7 +73,7 @@ it('only starts it, from stdin, and says how to go on; what is wrong is said bef
     await shell.jetty(['eval', 'get', 'acme']),
     await shell.jetty(['eval', 'get', 'acme/ffffffff']),
   ]) {
-    expect(wrong).toMatchObject({ code: 2, stdout: '' })
+    expect(wrong).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^jetty: \S/) })
   }
   expect(openai.asked.length).toBe(before)
 })

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
@@ -103,7 +103,7 @@ const addRule = (thresholds: Map<string, Threshold>, rule: keyof Threshold, give
   for (const text of given ?? []) {
     const [, judge = '', number = ''] = /^([^=]+)=(.+)$/.exec(text) ?? []
     if (judge === '' || !Number.isFinite(Number(number))) {
-      throw new InvalidArgumentError(`Expected judge=number, such as clarity=7.5, got ${JSON.stringify(text)}.`)
+      throw new AppError('invalid', `Expected judge=number, such as clarity=7.5, got ${JSON.stringify(text)}`)
     }
     thresholds.set(judge, { ...thresholds.get(judge), [rule]: Number(number) })
   }
