@@ -42,6 +42,7 @@ export const saveResponse = async (response: Response, options: SaveOptions): Pr
     await rm(draft, { force: true }).catch(() => {})
     if (signal.aborted) throw error
     const { code, syscall } = error as NodeJS.ErrnoException
+    if (path === '-' && code === 'EPIPE') return // whoever reads has seen enough, such as head
     throw syscall === undefined || path === '-'
       ? new AppError('network_failed', `The download broke off: ${messageOf(error)}`, { cause: error })
       : new AppError('invalid', `${path} cannot be written: ${code}`, { cause: error })

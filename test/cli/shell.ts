@@ -19,10 +19,13 @@ export interface Ended {
 export interface Shell {
   /** The home of whoever types, which is the current folder as well. */
   home: string
-  /** Runs `jetty` with these arguments, without a terminal; Ctrl-C is pressed once stderr has `interruptAt`. */
+  /**
+   * Runs `jetty` with these arguments, without a terminal; Ctrl-C is pressed once stderr has `interruptAt`, and nobody
+   * reads what it prints where `isUnread`, as behind `| head`.
+   */
   jetty(
     args: string[],
-    options?: { stdin?: string | Buffer; env?: Record<string, string>; interruptAt?: string },
+    options?: { stdin?: string | Buffer; env?: Record<string, string>; interruptAt?: string; isUnread?: boolean },
   ): Promise<Ended>
   /** Writes a file into the home and gives its path. */
   file(name: string, content: string | Uint8Array): string
@@ -37,13 +40,14 @@ export const openShell = (url: string, token: string): Shell => {
   mkdirSync(join(home, '.config/jetty'), { recursive: true })
   writeFileSync(join(home, '.config/jetty/token'), `${token}\n`, { mode: 0o600 })
   let seen = ''
-  const jetty: Shell['jetty'] = (args, { stdin = '', env = {}, interruptAt } = {}) =>
+  const jetty: Shell['jetty'] = (args, { stdin = '', env = {}, interruptAt, isUnread } = {}) =>
     new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [bin, ...args], {
         cwd: home,
         env: { PATH: process.env.PATH, HOME: home, JETTY_API_URL: url, NO_COLOR: '1', ...env },
         timeout: 20_000,
       })
+      if (isUnread) child.stdout.destroy()
       let stdout = ''
       let stderr = ''
       child.stdout.setEncoding('utf8').on('data', (chunk) => (stdout += chunk))

@@ -79,4 +79,6 @@ test('the runs of a collection, limited, as a table, as JSON and as an export', 
       .map((line) => JSON.parse(line).task),
   ).toEqual(['told'])
   await run(['runs', 'ls', 'acme', '--min-cost', 'much'], 2)
+  const unread = await shell.jetty(['runs', 'ls', 'acme', '--format', 'csv'], { isUnread: true })
+  expect(unread).toMatchObject({ code: 0, stderr: '' })
 })
