@@ -71,8 +71,10 @@ const linesThatDiffer = async (recorded: string, replayed: string): Promise<stri
   const { createTwoFilesPatch } = await import('diff')
   const around = differsAt(recorded, replayed)
   const from = recorded.lastIndexOf('\n', Math.max(0, around - diffCharacters / 8)) + 1
-  const part = (text: string) => text.slice(from, from + diffCharacters)
-  const patch = createTwoFilesPatch('recorded', 'replayed', part(recorded), part(replayed), '', '', { context: 2 })
+  const parts = [recorded, replayed].map((text) => text.slice(from, from + diffCharacters))
+  // Where neither ends with a line break, that it is missing is no news.
+  const [before = '', after = ''] = parts.some((text) => text.endsWith('\n')) ? parts : parts.map((text) => `${text}\n`)
+  const patch = createTwoFilesPatch('recorded', 'replayed', before, after, '', '', { context: 2 })
   return patch.slice(patch.indexOf('--- '))
 }
 

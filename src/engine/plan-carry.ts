@@ -50,7 +50,7 @@ const unknownStep = (name: string, steps: string[]): AppError => {
   const guess = nearest(name, names)
   return invalidField(
     loc,
-    `The run has no step '${name}'${guess ? `; did you mean '${guess}'?` : ''} Its steps: ${names.slice(0, 50).join(', ')}`,
+    `The run has no step '${name}'; ${guess ? `did you mean '${guess}'? Its` : 'its'} steps: ${names.slice(0, 50).join(', ')}`,
     'step_unknown',
   )
 }

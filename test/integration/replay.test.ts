@@ -206,8 +206,11 @@ describe('what diverges', () => {
       recorded: '"Write a line about green tea."',
       replayed: '"Write a long line about green tea."',
     })
-    expect(divergence.diff).toContain('-Write a line about green tea.')
-    expect(divergence.diff).toContain('+Write a long line about green tea.')
+    expect(divergence.diff.split('\n').slice(3)).toEqual([
+      '-Write a line about green tea.',
+      '+Write a long line about green tea.',
+      '',
+    ])
     expect(run.steps.draft.error_detail).toMatchObject({ code: 'replay_diverged', divergence })
     expect(askedOfAll()).toBe(0)
   })
