@@ -63,7 +63,8 @@ const askStatement = `
   where not exists (select from runs where parent_id = p.run and parent_seq = p.seq and ended_at is null)
   union all
   select 'failed', p.run || '/' || p.seq from unnest($4::text[], $5::int[]) p(run, seq)
-  where exists (select from runs where parent_id = p.run and parent_seq = p.seq and status in ('failed', 'cancelled'))`
+  where exists (select from runs
+    where parent_id = p.run and parent_seq = p.seq and ended_at is not null and status <> 'completed')`
 
 const keyOf = ({ runKey, seq }: Parent): string => `${runKey}/${seq}`
 
