@@ -34,9 +34,9 @@ import { textTemplate } from './text/text-template.ts'
 
 const all: Activity[] = [
   addImageMetadata,
-  downloadImage,
   conditionalBranch,
   conditionalStep,
+  downloadImage,
   evaluationSubjects,
   extractFromTrajectories,
   geminiImageGenerator,
@@ -48,10 +48,10 @@ const all: Activity[] = [
   litellmEmbeddings,
   litellmImageGeneration,
   litellmVision,
-  readTextFile,
-  readUploadedFile,
   loopCounter,
   numberSequenceGenerator,
+  readTextFile,
+  readUploadedFile,
   replicateRun,
   replicateText2Image,
   replicateText2Video,

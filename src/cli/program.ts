@@ -14,10 +14,11 @@ import { registerFiles } from './commands/files.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerLabels } from './commands/labels.ts'
 import { registerLogin } from './commands/login.ts'
-import { registerRoutines } from './commands/routines.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerRerun } from './commands/rerun.ts'
+import { registerRoutines } from './commands/routines.ts'
 import { registerRun } from './commands/run.ts'
+import { registerRunbook } from './commands/runbook.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerServe } from './commands/serve.ts'
 import { registerTasks } from './commands/tasks.ts'
@@ -68,6 +69,7 @@ export const buildProgram = (): Command => {
     registerKeys,
     registerTrial,
     registerTemplates,
+    registerRunbook,
     registerApi,
     registerDoctor,
     registerCompletion,
