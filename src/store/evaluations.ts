@@ -24,9 +24,12 @@ export const findEvaluation = async (
     )
   )[0]
 
+// JSON in a column is read as text: Postgres would refuse all of it for one escaped NUL or half of a surrogate pair in it.
+// What stands in quotes of a string has a backslash before it, so that members are found by their names.
+
 /** The evaluated task, as it stands in the parameters of the run. */
 const taskIs = (parameter: string): string =>
-  `(${parameter}::text is null or lower(r.params::json->'evaluation'->>'task') = lower(${parameter}))`
+  `(${parameter}::text is null or position(lower('"task":' || to_json(${parameter}::text)::text) in lower(r.params)) > 0)`
 
 /** Newest first, of one task or of all; `taskId` is that of the server's own task. */
 export const listEvaluations = (
@@ -58,14 +61,15 @@ export const latestEvaluation = async (
     )
   )[0]?.trajectory_id
 
-/** The keys of the items, in their order. */
+/** The keys of the items, in their order: they come first in the parameters, before the `task`. */
 export const evaluationKeys = async (queries: Queries, runKey: string): Promise<string[]> => {
-  const [row] = await queries.rows<{ keys: string[] | null }>(
+  const [row] = await queries.rows<{ keys: string }>(
     'evaluation_keys',
-    `select (${initParamsText})::json->'keys' as keys from runs r where r.id = $1`,
+    `select left(p.text, position('],"task":' in p.text)) as keys
+     from runs r cross join lateral (select ${initParamsText} as text) p where r.id = $1`,
     [runKey],
   )
-  return row?.keys ?? []
+  return row?.keys.startsWith('{"keys":[') ? (JSON.parse(`${row.keys}}`) as { keys: string[] }).keys : []
 }
 
 /** A run of an item: `child_index` is the place of the item. */
@@ -108,7 +112,8 @@ export const judgementsOf = (
     'judgements_of',
     `select r.id, r.parent_seq, r.trajectory_id, r.status, left(r.error, 2000) as error,
        case when s.status = 'completed' then s.outputs end as label,
-       case when s.status is distinct from 'completed' then (${initParamsText})::json->>'trajectory_id' end as about
+       case when s.status is distinct from 'completed' then
+         substring(${initParamsText} from '"trajectory_id":"([^"]+)"') end as about
      from runs r left join steps s on s.run_id = r.id and s.seq = $3
      where r.parent_id = $1 and r.parent_seq >= $2`,
     [at.runKey, at.fromSeq, at.labelSeq],
@@ -119,15 +124,20 @@ export const explanationsOf = async (
   queries: Queries,
   at: { judgements: string[]; verdictSeq: number },
 ): Promise<Map<string, string | null>> => {
-  const rows = await queries.rows<{ trajectory_id: string; explanation: string | null }>(
+  const rows = await queries.rows<{ trajectory_id: string; outputs: string }>(
     'explanations_of',
-    `select r.trajectory_id, coalesce(s.outputs, o.body)::json->>'explanation' as explanation
+    `select r.trajectory_id, coalesce(s.outputs, o.body) as outputs
      from runs r join steps s on s.run_id = r.id and s.seq = $2 and s.status = 'completed'
      left join payloads o on o.id = s.outputs_payload
      where r.id = any($1::text[])`,
     [at.judgements, at.verdictSeq],
   )
-  return new Map(rows.map((row) => [row.trajectory_id, row.explanation]))
+  return new Map(rows.map((row) => [row.trajectory_id, explanationIn(row.outputs)]))
+}
+
+const explanationIn = (outputs: string): string | null => {
+  const { explanation } = JSON.parse(outputs) as { explanation?: unknown }
+  return typeof explanation === 'string' ? explanation : null
 }
 
 /** The parameters of runs as JSON text, by run key. */

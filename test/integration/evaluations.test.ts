@@ -280,3 +280,28 @@ it('the same Idempotency-Key is the same evaluation; a run of the task by hand i
   const byHand = await jetty.start('_evaluation', { init_params: { task: 'answer', items: [] } })
   expect((await jetty.call('GET', `/api/v1/evaluations/acme/${byHand.trajectory_id}`)).status).toBe(404)
 })
+
+it('takes any text that JSON has, from whomever: no answer fails for what a client, a file or a model has written', async () => {
+  const task = 'any-text'
+  await jetty.call('POST', '/api/v1/tasks/acme', { name: task, workflow: answering('plainly') })
+  openai.say((body) =>
+    askedFor(body).judge === undefined ? 'A plain answer.' : '{"explanation": "odd \\u0000 \\ud800", "label": "yes"}',
+  )
+  const odd = 'nul \0, half \ud800, "task":"x"],"task":'
+  const items = [
+    { id: odd, question: 'Question 1?', note: odd, keys: [odd], expected: { trajectory_id: odd } },
+    { question: 'Question 2?', model: 'none' },
+  ]
+  const [, polite] = judges
+  const mute = { name: 'mute', instruction: odd.replace('\0', ''), model: 'gpt-4o', categories: [odd, 'b'] }
+  const done = await evaluated(jetty, await startWith({ items, judges: [polite, mute] }, task))
+  expect(keysOf(done.items)[0]).toBe(odd)
+  expect(done.items[0].verdicts.polite.explanation).toContain('odd')
+  expect(done.items[0].verdicts.mute).toMatchObject({ status: 'failed', score: null })
+  expect(done.items[0].init_params.note).toBe(odd)
+  const listed = await jetty.call('GET', `/api/v1/evaluations/acme?task=${task.toUpperCase()}`)
+  expect(listed.body.evaluations.map((one: Body) => one.evaluation_id)).toEqual([done.evaluation_id])
+  expect((await jetty.call('GET', '/api/v1/evaluations/acme?task=text')).body.evaluations).toEqual([])
+  const again = await startWith({ items, judges: [polite], baseline: 'latest' }, task)
+  expect((await evaluated(jetty, again)).baseline).toBe(done.evaluation_id)
+}, 30_000)

@@ -54,10 +54,10 @@ const requestOf = async (deps: StartDeps, call: StartCall): Promise<RunRequest> 
     ...at,
     task: evaluation,
     initParams: {
+      keys: items.keys, // first, and then the task: so they are found without reading the items
       task: task.name,
       items: items.runs,
       ...(items.expected ? { expected: items.expected } : {}),
-      keys: items.keys,
       max_concurrency: body.max_concurrency,
       judges: body.judges.map((judge) => judgeParams(judge, outputPath)),
     },
