@@ -147,6 +147,7 @@ export const startServer = async ({
         modelFileBytes: settings.modelFileBytes,
         mediaFiles: settings.mediaFiles,
         geminiImageModel: settings.geminiImageModel,
+        initParamsBytes: settings.maxInitParamsBytes,
         loopTurns: settings.loopTurns,
         sequenceNumbers: settings.sequenceNumbers,
       },

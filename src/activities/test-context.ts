@@ -120,6 +120,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       modelFileBytes: 20 * 1024 * 1024,
       mediaFiles: 32,
       geminiImageModel: 'gemini-2.5-flash-image',
+      initParamsBytes: 1024 * 1024,
       loopTurns: 1_000,
       sequenceNumbers: 100_000,
       ...options.settings,

@@ -6,6 +6,8 @@ export interface ActivitySettings {
   mediaFiles: number
   /** The model that makes images where a step names none. */
   geminiImageModel: string
+  /** Largest `init_params` of a run that a step starts; bytes. */
+  initParamsBytes: number
   /** Most turns that one loop may have. */
   loopTurns: number
   /** Most numbers that one sequence may have. */

@@ -1,4 +1,5 @@
 import { asText } from '../../lib/as-text.ts'
+import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json-object.ts'
 import type { Json } from '../activity.ts'
@@ -15,6 +16,9 @@ export interface ItemShape {
   mapping: Record<string, Json>
 }
 
+/** A mapping has a handful. Each is looked up for each of the items. */
+const mostPlaceholders = 1_000
+
 const placeholder = /\{\{\s*\$(item|index)((?:\.[\w-]+)*)\s*\}\}/g
 const wholePlaceholder = /^\s*\{\{\s*\$(item|index)((?:\.[\w-]+)*)\s*\}\}\s*$/
 
@@ -29,21 +33,57 @@ const lookUp = (root: string, path: string, item: Json, index: number): Json => 
   return value
 }
 
+/** Counts what becomes of a mapping; throws where it is more than may be. */
+type Charge = (characters: number) => void
+
 /** A text that is nothing but a placeholder becomes the value itself, in any other text its text stands. */
-const mapped = (template: Json, item: Json, index: number): Json => {
+const mapped = (template: Json, item: Json, index: number, charge: Charge): Json => {
   if (typeof template === 'string') {
     const whole = wholePlaceholder.exec(template)
-    if (whole) return lookUp(whole[1] ?? '', whole[2] ?? '', item, index)
-    return template.replace(placeholder, (_, root: string, path: string) => asText(lookUp(root, path, item, index)))
+    if (whole) return charged(lookUp(whole[1] ?? '', whole[2] ?? '', item, index), charge)
+    return template.replace(placeholder, (_, root: string, path: string) =>
+      charged(asText(lookUp(root, path, item, index)), charge),
+    )
   }
-  if (Array.isArray(template)) return template.map((one) => mapped(one, item, index))
+  if (Array.isArray(template)) return template.map((one) => mapped(one, item, index, charge))
   if (!isObject(template)) return template
-  return Object.fromEntries(Object.entries(template).map(([name, one]) => [name, mapped(one, item, index)]))
+  return Object.fromEntries(Object.entries(template).map(([name, one]) => [name, mapped(one, item, index, charge)]))
 }
 
-/** Throws `parameter_invalid`, naming the item, where it does not fit. */
-export const paramsOfItem = (shape: ItemShape, item: Json, index: number): Record<string, Json> => {
-  const params = { ...shape.shared, ...(mapped(shape.mapping, item, index) as Record<string, Json>) }
+const charged = <Value extends Json>(value: Value, charge: Charge): Value => {
+  charge(typeof value === 'string' ? value.length : (JSON.stringify(value)?.length ?? 0))
+  return value
+}
+
+const placeholdersIn = (mapping: Record<string, Json>): number =>
+  JSON.stringify(mapping).match(placeholder)?.length ?? 0
+
+/** Throws `parameter_invalid` where a mapping could not be looked up for many items in a moment. */
+export const checkMapping = (mapping: Record<string, Json>): void => {
+  const count = placeholdersIn(mapping)
+  if (count <= mostPlaceholders) return
+  throw new AppError(
+    'parameter_invalid',
+    `data_mapping has ${count} placeholders; at most ${mostPlaceholders} are filled`,
+  )
+}
+
+/** What the parameters of one run may be together, as JSON. */
+export const checkParamsSize = (characters: number, maxBytes: number, which: string): void => {
+  if (characters <= maxBytes) return
+  throw new AppError('too_large', `${which} is larger than init_params may be (${byteSize(maxBytes)})`, {
+    hint: 'Save large values as files and pass their paths on, or raise JETTY_MAX_INIT_PARAMS_BYTES.',
+  })
+}
+
+/** Throws, naming the item, where it does not fit or would be larger than `maxBytes`. */
+export const paramsOfItem = (shape: ItemShape, item: Json, index: number, maxBytes: number): Record<string, Json> => {
+  let size = 0
+  const charge: Charge = (characters) => {
+    size += characters
+    checkParamsSize(size, maxBytes, `What data_mapping makes of item ${index}`)
+  }
+  const params = { ...shape.shared, ...(mapped(shape.mapping, item, index, charge) as Record<string, Json>) }
   if (shape.spread) {
     if (!isObject(item)) {
       throw new AppError(

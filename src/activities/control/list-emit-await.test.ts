@@ -1,13 +1,18 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { describe, expect, it } from 'vitest'
 import { type Json, WaitForRuns } from '../activity.ts'
 import { runActivity } from '../test-context.ts'
 import { listEmitAwait } from './list-emit-await.ts'
 
-const started = async (parameters: Record<string, Json>) => {
+const started = async (parameters: Record<string, Json>, most = Number.POSITIVE_INFINITY) => {
   const result = await runActivity(listEmitAwait, parameters)
   if (!(result instanceof WaitForRuns)) throw new Error('it waits for nothing')
   const { runs } = result
-  return { ...runs, params: Array.from({ length: runs.count }, (_, index) => runs.initParams(index)), ...result }
+  return {
+    ...runs,
+    params: Array.from({ length: Math.min(runs.count, most) }, (_, index) => runs.initParams(index)),
+    ...result,
+  }
 }
 
 const people = [{ name: 'Ada', address: { city: 'London' } }, { name: 'Emil' }]
@@ -103,5 +108,29 @@ describe('list_emit_await', () => {
       not_started: 1,
       trajectory_ids: ['aaaaaaaa', 'bbbbbbbb'],
     })
+  })
+
+  it('makes no run whose parameters are larger than those of any other run', async () => {
+    const one = { child_workflow_name: 'one' }
+    const text = 'x'.repeat(700_000)
+    await expect(started({ ...one, items_path: ['x', text + text] })).rejects.toThrow(
+      'What the run of item 1 gets is larger than init_params may be (1 MiB)',
+    )
+    await expect(started({ ...one, items_path: [text], child_init_params: { text } })).rejects.toThrow('item 0 gets')
+    for (const mapping of [{ a: '{{ $item }}'.repeat(900) }, new Array(900).fill('{{ $item }}')]) {
+      const given = { ...one, items_path: [text], data_mapping: { mapping } }
+      await expect(started(given)).rejects.toThrow('What data_mapping makes of item 0 is larger')
+    }
+    const many = { ...one, items_path: [1], data_mapping: { a: '{{ $item }}'.repeat(1_001) } }
+    await expect(started(many)).rejects.toThrow('data_mapping has 1001 placeholders; at most 1000 are filled')
+  })
+
+  it('leaves others their turn while it looks at many items', async () => {
+    const turns = monitorEventLoopDelay({ resolution: 5 })
+    turns.enable()
+    const items = Array.from({ length: 2_000 }, (_, at) => at)
+    await started({ items_path: items, child_workflow_name: 'one', data_mapping: { a: '{{ $index }}'.repeat(900) } }, 1)
+    turns.disable()
+    expect(turns.max / 1e6).toBeLessThan(500)
   })
 })

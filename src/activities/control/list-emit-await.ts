@@ -1,8 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { labelNameSchema, labelValueSchema } from '../../model/label.ts'
 import { activity, type ChildRun, type Json, WaitForRuns } from '../activity.ts'
-import { type ItemShape, paramsOfItem } from './child-item.ts'
+import { checkMapping, checkParamsSize, type ItemShape, paramsOfItem } from './child-item.ts'
 
 const concurrency = z.number().int().min(1)
 const seconds = z.number().positive()
@@ -88,6 +89,24 @@ const shapeOf = (given: Parameters): ItemShape => ({
   mapping: given.data_mapping ?? {},
 })
 
+const longestTurnMs = 10
+
+/** All items fit, or no run is started. Looking at many of them takes a while: everybody else gets his turn meanwhile. */
+const checkItems = async (shape: ItemShape, items: Json[], maxBytes: number, signal: AbortSignal): Promise<void> => {
+  checkMapping(shape.mapping)
+  const shared = JSON.stringify(shape.shared).length
+  const own = { ...shape, shared: {} }
+  let since = performance.now()
+  for (const [index, item] of items.entries()) {
+    const size = shared + JSON.stringify(paramsOfItem(own, item, index, maxBytes)).length
+    checkParamsSize(size, maxBytes, `What the run of item ${index} gets`)
+    if (performance.now() - since < longestTurnMs) continue
+    await nextTurn()
+    signal.throwIfAborted()
+    since = performance.now()
+  }
+}
+
 /** What the step puts out: one reference an item that was begun with, in the order of the items. */
 const outputsOf = (total: number, ended: ChildRun[]): Record<string, Json> => {
   const completed = ended.filter(({ status }) => status === 'completed').length
@@ -141,14 +160,15 @@ export const listEmitAwait = activity({
     const items = itemsOf(given)
     const task = taskOf(given)
     const shape = shapeOf(given)
-    for (const [index, item] of items.entries()) paramsOfItem(shape, item, index) // all fit, or none is started
+    const { initParamsBytes } = context.settings
+    await checkItems(shape, items, initParamsBytes, context.signal)
     const { execution_config: config } = given
     const timeout = given.timeout_sec ?? config?.timeout
     return new WaitForRuns(
       {
         task,
         count: items.length,
-        initParams: (index) => paramsOfItem(shape, items[index], index),
+        initParams: (index) => paramsOfItem(shape, items[index], index, initParamsBytes),
         maxConcurrency: given.max_concurrency ?? config?.max_concurrency ?? defaultConcurrency,
         continueOnError: given.continue_on_error ?? config?.continue_on_error ?? false,
         until: timeout === undefined ? null : new Date(context.step.started.getTime() + timeout * 1000),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { activity, WaitForRuns } from '../activity.ts'
+import { checkParamsSize } from './child-item.ts'
 
 /** Runs one other task, and waits for it. */
 export const runWorkflow = activity({
@@ -36,6 +37,7 @@ export const runWorkflow = activity({
   gotchas: ['A run that fails also fails this step, which names it and its error, unless continue_on_error is true.'],
   async run(given, context) {
     const { workflow_name: task, init_params: initParams, include_steps: withSteps, timeout_sec: seconds } = given
+    checkParamsSize(JSON.stringify(initParams).length, context.settings.initParamsBytes, 'init_params')
     return new WaitForRuns(
       {
         task,
