@@ -194,6 +194,7 @@ export const startServer = async ({
       clock,
       concurrency: settings.webhookConcurrency,
       timeoutSeconds: settings.webhookTimeoutSeconds,
+      lookFor: engine.lookFor,
       log,
     })
     const missing = { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp }

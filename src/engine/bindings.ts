@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Activity, ParameterMeta } from '../activities/activity.ts'
 import { isObject } from '../lib/json-object.ts'
-import { nearest } from '../lib/nearest.ts'
 import type { Path } from './paths.ts'
 import {
   literalUnlessPath,
+  type Notes,
   nestedObject,
   pathsOf,
   type Report,
@@ -37,16 +37,15 @@ export const bindParameters = (
   config: Record<string, unknown>,
   activity: Activity,
   roots: Roots,
-  report: Report,
-  warnings: string[],
+  notes: Notes,
 ): Binding[] => {
   const written = new Map<string, Written>()
   for (const [key, value] of Object.entries(config)) {
     if (engineKeys.has(key)) continue
     if (key === 'timeout_sec' && !Object.hasOwn(activity.parameters.shape, key)) continue
-    place(written, sourceOf(key, value, activity, rootsFor(key, config, activity, roots), report))
+    place(written, sourceOf(key, value, activity, rootsFor(key, config, activity, roots), notes.report))
   }
-  return bind(written, activity, warnings)
+  return bind(written, activity, notes)
 }
 
 /** A `{{name}}` that the step itself gives a value for is its own placeholder, even if a step is called so. */
@@ -100,7 +99,11 @@ const place = (written: Map<string, Written>, placed: Placed): void => {
 }
 
 /** Old names step in where the right one is absent; what nobody declared is named in a warning. */
-const bind = (written: Map<string, Written>, activity: Activity, warnings: string[]): Binding[] => {
+const bind = (
+  written: Map<string, Written>,
+  activity: Activity,
+  { warnings, guess: guessOf }: Omit<Notes, 'report'>,
+): Binding[] => {
   const shape = activity.parameters.shape
   const aliases = aliasesOf(activity)
   const required = requiredOf(activity)
@@ -123,7 +126,7 @@ const bind = (written: Map<string, Written>, activity: Activity, warnings: strin
       if (!bindings.has(target)) add(target, entry)
     } else if (activity.takesAnyParameter) add(name, entry)
     else {
-      const guess = nearest(name, Object.keys(shape))
+      const guess = guessOf(name, Object.keys(shape))
       warnings.push(`unknown parameter '${name}'${guess ? `; did you mean '${guess}'?` : ''}`)
     }
   }

@@ -50,6 +50,8 @@ const isSame = (left: unknown, right: unknown): boolean =>
 /** Characters of a value that are shown, a third of them before the first that differs. */
 const shownCharacters = 240
 const diffCharacters = 4_000
+/** Lines that may differ before no difference is looked for: it takes the square of them. */
+const mostEdits = 400
 
 const differsAt = (left: string, right: string): number => {
   const end = Math.min(left.length, right.length)
@@ -66,16 +68,17 @@ const excerpt = (text: string, around: number): string => {
   return `${from > 0 ? '…' : ''}${text.slice(from, to)}${to < text.length ? '…' : ''}`
 }
 
-/** The lines around the first difference; what is far from it is left out. */
-const linesThatDiffer = async (recorded: string, replayed: string): Promise<string> => {
+/** The lines around the first difference; what is far from it is left out. Undefined where they have little in common. */
+const linesThatDiffer = async (recorded: string, replayed: string): Promise<string | undefined> => {
   const { createTwoFilesPatch } = await import('diff')
   const around = differsAt(recorded, replayed)
   const from = recorded.lastIndexOf('\n', Math.max(0, around - diffCharacters / 8)) + 1
   const parts = [recorded, replayed].map((text) => text.slice(from, from + diffCharacters))
   // Where neither ends with a line break, that it is missing is no news.
   const [before = '', after = ''] = parts.some((text) => text.endsWith('\n')) ? parts : parts.map((text) => `${text}\n`)
-  const patch = createTwoFilesPatch('recorded', 'replayed', before, after, '', '', { context: 2 })
-  return patch.slice(patch.indexOf('--- '))
+  const options = { context: 2, maxEditLength: mostEdits }
+  const patch = createTwoFilesPatch('recorded', 'replayed', before, after, '', '', options)
+  return patch?.slice(patch.indexOf('--- '))
 }
 
 /**
@@ -94,6 +97,7 @@ export const divergenceOf = async (
   const around = differsAt(...texts)
   const [recorded, replayed] = [excerpt(texts[0], around), excerpt(texts[1], around)]
   const bothText = typeof found.recorded === 'string' && typeof found.replayed === 'string'
+  const diff = bothText ? await linesThatDiffer(found.recorded as string, found.replayed as string) : undefined
   const what = at.in === 'inputs' ? 'parameter' : 'output'
   return {
     step: at.step,
@@ -102,6 +106,6 @@ export const divergenceOf = async (
     path: found.path,
     recorded,
     replayed,
-    ...(bothText && { diff: await linesThatDiffer(found.recorded as string, found.replayed as string) }),
+    ...(diff !== undefined && { diff }),
   }
 }

@@ -62,9 +62,10 @@ export const flowOf = (listed: string[], configs: Record<string, unknown>, find:
   }
 
   for (const name of listed) add(name)
+  const placeOf = new Map(listed.map((name, at) => [name, at]))
   for (const { name, config, activity } of flow.steps) {
     if (activity.steers !== 'loop') continue
-    const group = groupOf(name, config, listed.slice(0, Math.max(0, listed.indexOf(name))), report)
+    const group = groupOf(name, config, (most) => before(listed, placeOf.get(name) ?? 0, most), report)
     if (group) flow.loops.set(name, withTargets(group, flow, isListed))
   }
   refuseNested(flow, report)
@@ -85,11 +86,20 @@ const targetsOf = (name: string, config: Record<string, unknown>, report: Report
   return { true: target('true_step'), false: target('false_step') }
 }
 
+const before = (names: string[], at: number, most: number): string[] => names.slice(Math.max(0, at - most), at)
+
+const mostNamed = 10
+const named = (names: string[]): string =>
+  `${names
+    .slice(0, mostNamed)
+    .map((name) => `'${name}'`)
+    .join(', ')}${names.length > mostNamed ? ', …' : ''}`
+
 /** The steps that a counter repeats: those listed right before it. */
 const groupOf = (
   name: string,
   config: Record<string, unknown>,
-  before: string[],
+  listedBefore: (most: number) => string[],
   report: Report,
 ): string[] | undefined => {
   const { steps } = config
@@ -99,12 +109,11 @@ const groupOf = (
     return undefined
   }
   const wanted = new Set<string>(steps)
-  const group = before.slice(-wanted.size)
+  const group = listedBefore(wanted.size)
   if (group.length === wanted.size && group.every((step) => wanted.has(step))) return group
-  const nearby = before.slice(-wanted.size).map((step) => `'${step}'`)
   report(
     `Step '${name}': it repeats the steps that are listed right before it, without a gap; its 'steps' are ` +
-      `${steps.map((step) => `'${step}'`).join(', ')}, but before it stand ${nearby.join(', ') || 'none'}`,
+      `${named(steps)}, but before it stand ${named(group) || 'none'}`,
   )
   return undefined
 }

@@ -1,5 +1,6 @@
 import type { Activity, ActivityRegistry } from '../activities/activity.ts'
 import { isObject } from '../lib/json-object.ts'
+import { type Guess, makeGuesses } from '../lib/nearest.ts'
 import { mostStepsSideBySide, reservedStepNames, stepNamePattern, type Workflow } from '../model/workflow.ts'
 import { type Binding, bindParameters, readsOf } from './bindings.ts'
 import { type Flow, flowOf, isParallel, topological, type WrittenStep } from './flow.ts'
@@ -74,8 +75,7 @@ export const compileWorkflow = (
   activities: ActivityRegistry,
   limits: ProgramLimits = { stepAttempts: Number.MAX_SAFE_INTEGER },
 ): Program => {
-  const problems: string[] = []
-  const report: Report = (problem) => problems.push(problem)
+  const { problems, report } = makeReport()
   const configs = workflow.step_configs ?? {}
   const listed = checkNames(workflow.steps ?? [], report)
   const parallel = isParallel(workflow, report)
@@ -92,11 +92,15 @@ export const compileWorkflow = (
   }
   const written = flow.steps
   const position = new Map(written.map(({ name }, index) => [name, index]))
-  const isThere = (name: string) => position.has(name) || listed.includes(name) // of those it is said why they are not
+  const isListed = new Set(listed)
+  const isThere = (name: string) => position.has(name) || isListed.has(name) // of those it is said why they are not
   const rootsOf = parallel ? anyOther(position, isThere) : upTo(position, flow, isThere)
-  const compiled = written.map((step, index) => compileStep(step, index, rootsOf(index), { position, limits, report }))
+  const guess = makeGuesses(mostGuesses)
+  const compiled = written.map((step, index) =>
+    compileStep(step, index, rootsOf(index), { position, limits, report, guess }),
+  )
   if (!parallel) refuseWayBack(flow, position, report)
-  const steps = parallel ? sideBySide(compiled, flow, report) : compiled
+  const steps = parallel && compiled.length <= mostStepsSideBySide ? sideBySide(compiled, flow, report) : compiled
   const indexOf = new Map(steps.map(({ name, index }) => [name, index]))
   steer(steps, flow, indexOf)
   return {
@@ -108,6 +112,22 @@ export const compileWorkflow = (
     indexOf,
     isParallel: parallel,
     isSteered: flow.branches.size > 0 || flow.loops.size > 0,
+  }
+}
+
+/** More problems are left out: nobody reads them, and each of them takes its time. */
+const mostProblems = 100
+/** What was probably meant is worked out for so many names of a workflow. */
+const mostGuesses = 100
+
+const makeReport = (): { problems: string[]; report: Report } => {
+  const problems: string[] = []
+  return {
+    problems,
+    report(problem) {
+      if (problems.length < mostProblems) problems.push(problem)
+      else problems[mostProblems] = 'There are more problems than these'
+    },
   }
 }
 
@@ -192,17 +212,18 @@ interface Compiling {
   position: Map<string, number>
   limits: ProgramLimits
   report: Report
+  guess: Guess
 }
 
 const compileStep = (
   { name, config, activity, isListed }: WrittenStep,
   index: number,
   roots: Roots,
-  { position, limits, report: reportOf }: Compiling,
+  { position, limits, report: reportOf, guess }: Compiling,
 ): ProgramStep => {
   const report: Report = (problem) => reportOf(`Step '${name}': ${problem}`)
   const warnings: string[] = []
-  const bindings = bindParameters(config, activity, roots, report, warnings)
+  const bindings = bindParameters(config, activity, roots, { report, warnings, guess })
   const paths = bindings.flatMap(readsOf)
   const listed = Array.isArray(config.depends_on) ? config.depends_on : []
   for (const other of listed) {
@@ -220,7 +241,7 @@ const compileStep = (
     bindings,
     dependsOn: [...new Set(dependsOn)].filter((root) => position.has(root)),
     timeoutSeconds: typeof timeout === 'number' && timeout > 0 ? timeout : undefined,
-    options: compileOptions(config.options, limits, report, warnings),
+    options: compileOptions(config.options, limits, { report, warnings, guess }),
     warnings,
     usesEnvironment: paths.some((path) => path.root === 'env'),
     isListed,

@@ -1,3 +1,4 @@
+import type { Guess } from '../lib/nearest.ts'
 import { type Path, parsePath } from './paths.ts'
 
 /**
@@ -18,6 +19,13 @@ export interface Roots {
 }
 
 export type Report = (problem: string) => void
+
+/** Where it is told what is wrong with a step, or may be. */
+export interface Notes {
+  report: Report
+  warnings: string[]
+  guess: Guess
+}
 
 const isLiteralText = (text: string): boolean => text.includes('/')
 

@@ -1,7 +1,6 @@
 import { type ErrorCode, errorCodes } from '../lib/errors.ts'
 import { isObject } from '../lib/json-object.ts'
-import { nearest } from '../lib/nearest.ts'
-import type { Report } from './source.ts'
+import type { Notes } from './source.ts'
 
 /** How often a step is tried, and after what. */
 export interface Retry {
@@ -43,48 +42,41 @@ const longestTimeoutSeconds = 7 * 24 * 3_600
 const largestFactor = 100
 
 /** Reads the options of a step. What is of the wrong kind is reported, and a key that nobody knows leaves a warning. */
-export const compileOptions = (
-  written: unknown,
-  limits: { stepAttempts: number },
-  report: Report,
-  warnings: string[],
-): StepOptions => {
+export const compileOptions = (written: unknown, limits: { stepAttempts: number }, notes: Notes): StepOptions => {
+  const { report } = notes
   if (written === undefined || written === null) return plainOptions
   if (!isObject(written)) {
     report(`options must be an object with some of ${keys.join(', ')}`)
     return plainOptions
   }
   const read = reader('options', written, report)
-  warnUnknown('options', written, keys, warnings)
+  warnUnknown('options', written, keys, notes)
   return {
-    retry: retryOf(written.retry, limits, report, warnings),
+    retry: retryOf(written.retry, limits, notes),
     timeoutSeconds: read.number('timeout_sec', 0.001, longestTimeoutSeconds),
     continueOnError: read.flag('continue_on_error'),
     cache: read.flag('cache'),
   }
 }
 
-const retryOf = (
-  written: unknown,
-  { stepAttempts }: { stepAttempts: number },
-  report: Report,
-  warnings: string[],
-): Retry | undefined => {
+const retryOf = (written: unknown, { stepAttempts }: { stepAttempts: number }, notes: Notes): Retry | undefined => {
+  const { report } = notes
   if (written === undefined || written === null) return undefined
   if (!isObject(written)) {
     report(`options.retry must be an object with some of ${retryKeys.join(', ')}`)
     return undefined
   }
-  warnUnknown('options.retry', written, retryKeys, warnings)
+  warnUnknown('options.retry', written, retryKeys, notes)
   const read = reader('options.retry', written, report)
   return {
     maxAttempts: read.whole('max_attempts', 1, stepAttempts) ?? Math.min(3, stepAttempts),
-    ...backoffOf(written.backoff, report, warnings),
-    on: retriedOn(written.retry_on, report),
+    ...backoffOf(written.backoff, notes),
+    on: retriedOn(written.retry_on, notes),
   }
 }
 
-const backoffOf = (written: unknown, report: Report, warnings: string[]) => {
+const backoffOf = (written: unknown, notes: Notes) => {
+  const { report } = notes
   if (written === undefined || written === null) return defaultBackoff
   if (typeof written === 'number') {
     const seconds = reader('options.retry', { backoff: written }, report).number('backoff', 0, longestPauseSeconds) ?? 0
@@ -94,7 +86,7 @@ const backoffOf = (written: unknown, report: Report, warnings: string[]) => {
     report(`options.retry.backoff must be a number of seconds, or an object with some of ${backoffKeys.join(', ')}`)
     return defaultBackoff
   }
-  warnUnknown('options.retry.backoff', written, backoffKeys, warnings)
+  warnUnknown('options.retry.backoff', written, backoffKeys, notes)
   const read = reader('options.retry.backoff', written, report)
   return {
     initialSeconds: read.number('initial_sec', 0, longestPauseSeconds) ?? defaultBackoff.initialSeconds,
@@ -105,7 +97,7 @@ const backoffOf = (written: unknown, report: Report, warnings: string[]) => {
 
 const isErrorCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(errorCodes, code)
 
-const retriedOn = (written: unknown, report: Report): Retry['on'] => {
+const retriedOn = (written: unknown, { report, guess: guessOf }: Notes): Retry['on'] => {
   if (written === undefined || written === null) return undefined
   if (written === 'all') return 'all'
   if (!Array.isArray(written)) {
@@ -114,23 +106,23 @@ const retriedOn = (written: unknown, report: Report): Retry['on'] => {
   }
   for (const code of written) {
     if (isErrorCode(code)) continue
-    const guess = typeof code === 'string' ? nearest(code, Object.keys(errorCodes)) : undefined
+    const guess = typeof code === 'string' ? guessOf(code, Object.keys(errorCodes)) : undefined
     const meant = guess === undefined ? '' : `; did you mean '${guess}'?`
     report(`options.retry.retry_on names ${JSON.stringify(code)}, which is no error code${meant}`)
   }
   return new Set(written.filter(isErrorCode))
 }
 
-const warnUnknown = (where: string, written: object, known: string[], warnings: string[]): void => {
+const warnUnknown = (where: string, written: object, known: string[], { warnings, guess: guessOf }: Notes): void => {
   for (const key of Object.keys(written)) {
     if (known.includes(key)) continue
-    const guess = nearest(key, known)
+    const guess = guessOf(key, known)
     warnings.push(`unknown key '${key}' in ${where}${guess ? `; did you mean '${guess}'?` : ''}`)
   }
 }
 
 /** Reads members of an object by kind; null counts as not given. */
-const reader = (where: string, from: Record<string, unknown>, report: Report) => {
+const reader = (where: string, from: Record<string, unknown>, report: Notes['report']) => {
   const take = <T>(key: string, expected: string, isRight: (value: unknown) => value is T): T | undefined => {
     const value = from[key] ?? undefined
     if (value === undefined || isRight(value)) return value

@@ -185,7 +185,7 @@ const declared = {
   }),
   maxFanOut: setting({
     variable: 'JETTY_MAX_FANOUT',
-    description: 'Runs that one step may start.',
+    description: 'Runs that one step, one batch or one evaluation may start.',
     default: '10000',
     example: '100000',
     schema: wholeNumber(1, 1_000_000),
@@ -210,13 +210,6 @@ const declared = {
     default: '3600',
     example: '86400',
     schema: seconds(0.001),
-  }),
-  maxFanout: setting({
-    variable: 'JETTY_MAX_FANOUT',
-    description: 'Runs that one step, one batch or one evaluation may start.',
-    default: '10000',
-    example: '100000',
-    schema: wholeNumber(1, 1_000_000),
   }),
   maxFetchBytes: setting({
     variable: 'JETTY_MAX_FETCH_BYTES',

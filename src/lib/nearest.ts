@@ -16,6 +16,15 @@ const distance = (left: string, right: string): number => {
   return row[right.length] ?? 0
 }
 
+/** What was probably meant by a word, among some names. */
+export type Guess = (word: string, names: Iterable<string>) => string | undefined
+
+/** The same as `nearest` for the first so many words; of all others nobody knows. */
+export const makeGuesses = (most: number): Guess => {
+  let left = most
+  return (word, names) => (left-- > 0 ? nearest(word, names) : undefined)
+}
+
 /** The name that was probably meant: fewest edits, and no more than a third of the word. */
 export const nearest = (word: string, names: Iterable<string>): string | undefined => {
   if (word.length > 100) return undefined

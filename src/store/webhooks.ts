@@ -12,6 +12,9 @@ export interface DueDelivery {
   claim: number
 }
 
+/** SQL condition: a delivery is due at a moment. */
+export const isAnyDeliveryDue = (at: string): string => `exists (select from webhook_queue where due_at <= ${at})`
+
 /** Due rows that are looked at, at most; those of collections that have enough under way are passed over before. */
 const mostLookedAt = 1000
 

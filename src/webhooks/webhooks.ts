@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { pause } from '../lib/time.ts'
@@ -6,6 +7,7 @@ import {
   type DueDelivery,
   dropDelivery,
   findWebhook,
+  isAnyDeliveryDue,
   putOffDelivery,
   settleAttempt,
 } from '../store/webhooks.ts'
@@ -15,6 +17,8 @@ import { retryAt } from './schedule.ts'
 export interface WebhooksDeps extends AttemptDeps {
   /** Deliveries under way at once in this process. */
   concurrency: number
+  /** Has a question asked with each heartbeat (engine/look.ts), so that an idle server asks for nothing else. */
+  lookFor(look: { condition(at: string): string; now(): Date; onSeen(): void }): void
   log: Logger
 }
 
@@ -28,7 +32,7 @@ export interface Webhooks {
   stop(seconds: number): Promise<void>
 }
 
-const lookAgainMs = 500
+const longestNapMs = 60_000
 /** How long after its time an attempt is thought lost, with the process that made it. */
 const lostAfterMs = 20_000
 /** Documents above this are in memory one at a time. */
@@ -39,11 +43,12 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
   const { database, clock, concurrency, timeoutSeconds, log } = deps
   const stopping = new AbortController()
   const cutOff = new AbortController()
+  setMaxListeners(concurrency + 1, cutOff.signal)
   const underWay = new Map<Promise<void>, number>()
   const each = Math.max(1, Math.floor(concurrency / 4))
   let isLargeUnderWay = false
   let looking: Promise<void> | undefined
-  /** What there is to wait for between two looks; it ends when there is room again. */
+  /** Between two looks: it ends when something is due, or when there is room again. */
   let nap = new AbortController()
 
   const attempt = async (runKey: string, due?: DueDelivery): Promise<void> => {
@@ -101,13 +106,15 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
     while (!stopping.signal.aborted) {
       nap = new AbortController()
       const hasFound = await look().catch(complain)
-      if (!hasFound && !stopping.signal.aborted) await pause(lookAgainMs, nap.signal)
+      if (!hasFound && !stopping.signal.aborted) await pause(longestNapMs, nap.signal)
     }
   }
 
   return {
     start() {
-      looking ??= lookOn()
+      if (looking) return
+      looking = lookOn()
+      deps.lookFor({ condition: isAnyDeliveryDue, now: () => new Date(clock()), onSeen: () => nap.abort() })
     },
     async redeliver(runKey) {
       if (underWay.size >= concurrency) throw busy()

@@ -71,7 +71,7 @@ describe('jetty routines', () => {
     const made = await ok(
       [
         ...['routines', 'create', at, '--daily', '09:00', '-p', 'text=good morning', '--secret', 'SLACK_TOKEN'],
-        ...['--webhook', 'https://example.com/hook', '--webhook-secret', 'HOOK_SECRET', '--overlap', 'queue'],
+        ...['--webhook', 'https://example.com/hook', '--webhook-secret-env', 'HOOK_SECRET', '--overlap', 'queue'],
       ],
       secrets,
     )

@@ -17,7 +17,7 @@ const receivers: WebhookReceiver[] = []
 
 beforeAll(async () => {
   const env = { JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1', JETTY_WEBHOOK_TIMEOUT_SECONDS: '1' }
-  jetty = await startTestServer({ env, clock: () => nowMs })
+  jetty = await startTestServer({ env, clock: () => nowMs, beatMs: 50 })
   task = await jetty.task(workflow)
 })
 afterAll(async () => {

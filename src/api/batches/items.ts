@@ -14,7 +14,7 @@ export type Item = Record<string, unknown>
 export interface ItemDeps {
   database: Database
   objects: { open(id: string): Promise<{ stream: Readable }> }
-  settings: { maxFanout: number; maxBatchBytes: number; maxInitParamsBytes: number }
+  settings: { maxFanOut: number; maxBatchBytes: number; maxInitParamsBytes: number }
 }
 
 /**
@@ -34,15 +34,15 @@ export const itemsOf = async (
 }
 
 /** Takes items one by one, and refuses the one that is too much. */
-const makeGathering = ({ maxFanout, maxBatchBytes, maxInitParamsBytes }: ItemDeps['settings'], field: string) => {
+const makeGathering = ({ maxFanOut, maxBatchBytes, maxInitParamsBytes }: ItemDeps['settings'], field: string) => {
   const items: Item[] = []
   let size = 0
   return {
     items,
     /** `place`: how the item is called in an error. */
     add(item: Item, loc: (string | number)[], place: string) {
-      if (items.length === maxFanout) {
-        throw invalidField(['body', field], `At most ${maxFanout} items; JETTY_MAX_FANOUT sets the limit`, 'too_many')
+      if (items.length === maxFanOut) {
+        throw invalidField(['body', field], `At most ${maxFanOut} items; JETTY_MAX_FANOUT sets the limit`, 'too_many')
       }
       const text = JSON.stringify(item)
       const bytes = Buffer.byteLength(text)

@@ -18,7 +18,7 @@ interface ChangeOptions extends CadenceOptions {
   param?: string[]
   secret?: string[]
   webhook?: string
-  webhookSecret?: string
+  webhookSecretEnv?: string
   overlap?: Overlap
   catchUp?: CatchUp
 }
@@ -33,7 +33,7 @@ const addFields = (command: Command): Command =>
     )
     .option('--secret <NAME>', 'a secret for its runs, taken from the environment variable NAME', collect)
     .option('--webhook <url>', 'who is told when a run of it has ended')
-    .option('--webhook-secret <NAME>', 'what that is signed with, taken from the environment variable NAME')
+    .option('--webhook-secret-env <NAME>', 'what that is signed with, taken from the environment variable NAME')
     .option(
       '--overlap <what>',
       'while a run of it is active: skip a fire, queue it, or allow both',
@@ -172,8 +172,8 @@ const fieldsOf = (options: ChangeOptions) => ({
   ...(options.param && { init_params_overrides: assembled(options.param.map(parseAssignment)) }),
   ...(options.secret && { secret_params: secretsOf(options.secret) }),
   ...(options.webhook && { webhook_url: options.webhook }),
-  ...(options.webhookSecret !== undefined && {
-    webhook_secret: secretsOf([options.webhookSecret])[options.webhookSecret] ?? null,
+  ...(options.webhookSecretEnv !== undefined && {
+    webhook_secret: secretsOf([options.webhookSecretEnv])[options.webhookSecretEnv] ?? null,
   }),
   ...(options.overlap && { overlap: options.overlap }),
   ...(options.catchUp && { catch_up: options.catchUp }),
