@@ -20,6 +20,20 @@ interface Version {
   alone: Environment
 }
 
+/** A text from outside as it may be kept with a run: what the run has for secrets is struck out. */
+export const withoutSecrets = async (
+  { database, environments }: Pick<EngineContext, 'database' | 'environments'>,
+  runKey: string,
+  text: string,
+): Promise<string> => {
+  const [run] = await database.rows<{ environment_id: number | null; sealed_secrets: string | null }>(
+    'environment_of_run',
+    'select environment_id, sealed_secrets from runs where id = $1',
+    [runKey],
+  )
+  return run ? (await environments.of(run.environment_id, run.sealed_secrets, runKey)).scrub.text(text) : text
+}
+
 /** Opens environments, and keeps those of collections at hand. */
 export const makeEnvironments = (
   options: Pick<EngineOptions, 'openEnvironment' | 'sealer' | 'lentKeys'>,

@@ -10,7 +10,7 @@ import { makeDecisions } from './decisions.ts'
 import { drain } from './drain.ts'
 import type { Engine, EngineOptions } from './engine.ts'
 import { enqueueCarrying, makeEnqueue } from './enqueue.ts'
-import { makeEnvironments } from './environments.ts'
+import { makeEnvironments, withoutSecrets } from './environments.ts'
 import { makeFanOuts } from './fan-out.ts'
 import { beat, beatMs, keepBeating } from './heartbeat.ts'
 import { openJournal } from './journal.ts'
@@ -260,8 +260,9 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     lookFor: (look) => void engine.looks.push(look),
     settled: async () => void (await Promise.allSettled(starting)),
     wait: (runKey, signal) => waiters.wait(runKey, signal),
-    async decide(decision) {
-      const decided = await decideApproval(database, decision)
+    async decide(given) {
+      const comment = given.comment === null ? null : await withoutSecrets(engine, given.runKey, given.comment)
+      const decided = await decideApproval(database, { ...given, comment })
       if (decided) await wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked run not woken yet'))
       return decided
     },

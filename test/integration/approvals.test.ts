@@ -345,3 +345,15 @@ describe('the list of what waits', () => {
     await decide(third, { decision: 'approve', comment: 'x' })
   })
 })
+
+it('keeps no secret that stands in a comment', async () => {
+  const task = await jetty.task(gate())
+  const [TOKEN, KEY] = ['sk-comment-unmistakable-of-run', 'sk-comment-unmistakable-of-collection']
+  await jetty.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables: { KEY } })
+  const { trajectory_id: id } = await jetty.start(task, { secret_params: { TOKEN } })
+  await waits(task, id)
+  const answer = await decide({ task, id }, { decision: 'approve', comment: `with ${TOKEN} and ${KEY}` })
+  expect(answer.body.comment).toBe('with *** and ***')
+  expect((await ended({ task, id })).steps.send.outputs.text).toBe('with *** and ***')
+  await jetty.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables: { KEY: null } })
+})
