@@ -112,19 +112,22 @@ export const haltLeases = async (database: Queries, leases: string[]): Promise<v
   )
 }
 
+/** At most so many open runs are found at once. */
+const mostFound = 5_000
+
 /**
- * Open runs below these ones, at any depth, some at a time. A run ends only after those below it: open ones hang
- * together.
+ * Open runs below these ones, at any depth, some at a time; with `seq` those alone that this step has started. A run
+ * ends only after those below it: open ones hang together.
  */
-export const openBelow = async (database: Queries, runKeys: string[], limit = 5_000): Promise<string[]> => {
+export const openBelow = async (database: Queries, runKeys: string[], seq?: number): Promise<string[]> => {
   const rows = await database.rows<{ id: string }>(
     'open_below',
     `with recursive below as (
-       select id from runs where parent_id = any($1::text[]) and ended_at is null
+       select id from runs where parent_id = any($1::text[]) and ($3::int is null or parent_seq = $3) and ended_at is null
        union all
        select r.id from below join runs r on r.parent_id = below.id and r.ended_at is null)
      select id from below limit $2`,
-    [runKeys, limit],
+    [runKeys, mostFound, seq ?? null],
   )
   return rows.map((row) => row.id)
 }

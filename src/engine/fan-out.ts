@@ -127,7 +127,7 @@ export const makeFanOuts = (
         }
       }
       const isCancelled = over === 'interrupted' || over === 'timed_out'
-      if (isCancelled) await endBelow(engine, [run.key])
+      if (isCancelled) await endBelow(engine, [run.key], waiting.seq)
       waiting.asksForEnd = over !== 'ended' || remaining(ahead) === 0
       if (waiting.asksForEnd && waiting.settled) return over
       if (waiting.asksForEnd && waiting.out.size === 0) watch.hurry()

@@ -78,9 +78,12 @@ const halt = (lease: LocalLease | undefined): void => {
   lease.gate?.pass()
 }
 
-/** Asks the open runs below these ones, at any depth, to end as cancelled. Gives how many were asked. */
-export const endBelow = async (engine: EngineContext, runKeys: string[]): Promise<number> => {
-  const open = await openBelow(engine.database, runKeys)
+/**
+ * Asks the open runs below these ones, at any depth, to end as cancelled; with `seq` those below this step. Gives how
+ * many were asked.
+ */
+export const endBelow = async (engine: EngineContext, runKeys: string[], seq?: number): Promise<number> => {
+  const open = await openBelow(engine.database, runKeys, seq)
   if (open.length > 0) await requestEnd(engine.database, open, 'cancelled')
   for (const runKey of open) deliverRequest(engine, runKey, 'cancelled')
   return open.length

@@ -262,6 +262,26 @@ test('when the time is over what is open is cancelled, and what is there is put 
   expect(open.body.trajectories).toEqual([])
 })
 
+test('the time of one step ends its own runs, not those that another step beside it waits for', async () => {
+  const task = await server.task(child({ milliseconds_path: 'init_params.milliseconds' }))
+  const fan = (milliseconds: number, timeout: number) => ({
+    activity: 'list_emit_await',
+    items_path: 'init_params.items',
+    child_workflow_name: task,
+    child_init_params: { milliseconds },
+    timeout_sec: timeout,
+    continue_on_error: true,
+  })
+  const workflow = {
+    execution: 'parallel',
+    step_configs: { hasty: fan(60_000, 1), patient: fan(2_500, 60) },
+    steps: ['hasty', 'patient'],
+  }
+  const run = await runToEnd(workflow, { items: [1, 2] })
+  expect(run.steps.hasty.outputs).toMatchObject({ completed: 0, failed: 2 })
+  expect(run.steps.patient.outputs).toMatchObject({ completed: 2, failed: 0 })
+})
+
 test('to cancel a parent ends everything below it, whenever it is asked', { timeout: 60_000 }, async () => {
   const leaf = await server.task(child({ milliseconds: 30 }))
   const middle = await server.task(parent(leaf, { max_concurrency: 3 }))
