@@ -243,3 +243,35 @@ test('batches of a collection are listed, newest first, and no run of another ta
     expect([answer.status, answer.body.detail]).toEqual([404, `Batch '${id}' not found`])
   }
 })
+
+test('a batch that is run again is one; its replay, and a run of the task by hand, are none', async () => {
+  const task = await jetty.task(working)
+  const batch = await batches.run(task, {
+    items: [{ text: 'one' }, { text: 'two' }],
+    name: 'twice',
+    labels: { a: 'b' },
+  })
+  const atEnd = async (id: string): Promise<string> => {
+    await jetty.until('_batch', id, ({ ended }) => ended !== null)
+    return id
+  }
+  const again = async (body: object): Promise<string> => {
+    const path = `/api/v1/trajectory/acme/_batch/${batch.batch_id}/rerun`
+    return atEnd((await jetty.call('POST', path, body)).body.trajectory_id)
+  }
+  const same = await again({})
+  expect(effects.done.sort()).toEqual(['one', 'one', 'two', 'two'])
+  expect(await batches.get(same)).toMatchObject({ task, total: 2, name: 'twice', labels: { a: 'b' }, progress: 1 })
+  const results = (await batches.results(same)).body.results.map(({ outputs }: Body) => outputs.text)
+  expect(results).toEqual(['ONE', 'TWO'])
+
+  const others = [
+    await again({ mode: 'replay' }),
+    await again({ init_params: { items: [{}] } }),
+    await atEnd((await jetty.start('_batch', { init_params: { task, items: [{}] } })).trajectory_id),
+  ]
+  const { body } = await jetty.call('GET', '/api/v1/batches/acme?limit=5')
+  const listed = body.batches.map(({ batch_id }: Body) => batch_id)
+  expect(listed.slice(0, 2)).toEqual([same, batch.batch_id])
+  for (const id of others) expect((await jetty.call('GET', `/api/v1/batches/acme/${id}`)).status).toBe(404)
+})

@@ -263,7 +263,7 @@ it('judges by its own workflow, whatever somebody has made of the task', async (
   expect(done.items[0].verdicts).toMatchObject({ clarity: { score: 8 }, polite: { label: 'yes' } })
 })
 
-it('the same Idempotency-Key is the same evaluation; a run of the task by hand is none', async () => {
+it('the same Idempotency-Key is the same evaluation; a rerun is another one, a run of the task by hand is none', async () => {
   const body = JSON.stringify({ items: [{ question: 'Question 1?' }], judges: [judges[0]] })
   const headers = {
     authorization: `Bearer ${jetty.server.adminToken}`,
@@ -276,7 +276,11 @@ it('the same Idempotency-Key is the same evaluation; a run of the task by hand i
     ).json()) as Body
   const ids = await Promise.all(Array.from({ length: 10 }, async () => (await post()).evaluation_id))
   expect(new Set(ids).size).toBe(1)
-  await evaluated(jetty, ids[0])
+  const done = await evaluated(jetty, ids[0])
+  const path = `/api/v1/trajectory/acme/_evaluation/${ids[0]}/rerun`
+  const again = await evaluated(jetty, (await jetty.call('POST', path, {})).body.trajectory_id)
+  expect(again).toMatchObject({ status: 'completed', task: 'answer', judgements: done.judgements })
+  expect(again.items[0]).toMatchObject({ key: done.items[0].key, verdicts: { clarity: { score: 8 } } })
   const byHand = await jetty.start('_evaluation', { init_params: { task: 'answer', items: [] } })
   expect((await jetty.call('GET', `/api/v1/evaluations/acme/${byHand.trajectory_id}`)).status).toBe(404)
 })

@@ -14,12 +14,16 @@ export interface BatchFacts {
   labels: Record<string, string>
 }
 
-const unknown: BatchFacts = { task: '', name: null, total: 0, max_concurrency: null, labels: {} }
+/** A batch: the run that it is, and what it says of itself. */
+export interface FoundBatch {
+  run: RunSummaryRow
+  facts: BatchFacts
+}
 
-/** A run of the batches' own task that was started like any other has none of them. */
-export const factsOf = ({ params }: Pick<RunSummaryRow, 'params'>): BatchFacts => {
-  const { batch } = JSON.parse(params ?? '{}') as { batch?: Partial<BatchFacts> }
-  return { ...unknown, ...batch }
+/** Undefined where the run is no batch: a replay, or a run of the batches' own task that was started like any other. */
+export const batchOf = (run: RunSummaryRow): FoundBatch | undefined => {
+  const { batch } = JSON.parse(run.params ?? '{}') as { batch?: Partial<BatchFacts> }
+  return batch?.task === undefined ? undefined : { run, facts: batch as BatchFacts }
 }
 
 /** Runs of a batch by status; those that were never begun are pending, and cancelled once the batch has ended. */
@@ -36,26 +40,23 @@ const sumOf = (counts: Record<string, number>): number => Object.values(counts).
 export const absentStatus = ({ ended_at }: Pick<RunSummaryRow, 'ended_at'>): RunStatus =>
   ended_at === null ? 'pending' : 'cancelled'
 
-export const startedBatch = (run: RunSummaryRow, publicUrl: string) => {
-  const { name, task, total } = factsOf(run)
-  return {
-    batch_id: run.trajectory_id,
-    name,
-    task,
-    total,
-    status: run.status,
-    workflow_id: run.workflow_id,
-    url: trajectoryUrl(run, publicUrl),
-  }
-}
+export const startedBatch = ({ run, facts: { name, task, total } }: FoundBatch, publicUrl: string) => ({
+  batch_id: run.trajectory_id,
+  name,
+  task,
+  total,
+  status: run.status,
+  workflow_id: run.workflow_id,
+  url: trajectoryUrl(run, publicUrl),
+})
 
-export const batchSummary = (run: RunSummaryRow, progress: BatchProgress, publicUrl: string): BatchSummary => {
-  const facts = factsOf(run)
+export const batchSummary = (batch: FoundBatch, progress: BatchProgress, publicUrl: string): BatchSummary => {
+  const { run, facts } = batch
   const total = Math.max(facts.total, sumOf(progress.counts))
   const counts = countsOf(run, total, progress.counts)
   const ended = total - counts.pending - counts.running
   return {
-    ...startedBatch(run, publicUrl),
+    ...startedBatch(batch, publicUrl),
     total,
     counts,
     progress: total === 0 ? 1 : ended / total,

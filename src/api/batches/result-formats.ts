@@ -3,9 +3,8 @@ import type { Queries } from '../../database/database.ts'
 import { bytes, jsonHeaders, Reply, tableTypes } from '../../http/reply.ts'
 import { textStream } from '../../http/text-stream.ts'
 import type { BatchResult } from '../../model/batch.ts'
-import type { RunSummaryRow } from '../../store/run-lists.ts'
 import type { batchesContract } from './contract.ts'
-import { factsOf } from './facts.ts'
+import type { FoundBatch } from './facts.ts'
 import { columnsOf, makeTableRow, sampledResults, tableHead } from './result-table.ts'
 import { resultsOf } from './results.ts'
 
@@ -13,17 +12,17 @@ type Query = z.output<typeof batchesContract.getBatchResults.query>
 type Read = (from: number, before: number) => AsyncGenerator<BatchResult>
 
 /** The results of a batch in the format asked for, written as they are read. */
-export const resultsReply = (queries: Queries, batch: RunSummaryRow, { format, page, limit }: Query): Reply => {
-  const { total } = factsOf(batch)
-  const read: Read = (from, before) => resultsOf(queries, batch, { from, before: Math.min(before, total) })
+export const resultsReply = (queries: Queries, { run, facts }: FoundBatch, { format, page, limit }: Query): Reply => {
+  const { total } = facts
+  const read: Read = (from, before) => resultsOf(queries, run, { from, before: Math.min(before, total) })
   if (format === 'json') {
     const from = (page - 1) * limit
     const tail = { total, page, limit, has_more: from + limit < total }
-    return new Reply(textStream(pageText(batch.trajectory_id, read(from, from + limit), tail)), jsonHeaders)
+    return new Reply(textStream(pageText(run.trajectory_id, read(from, from + limit), tail)), jsonHeaders)
   }
   return bytes(textStream(format === 'csv' ? csvText(read, total) : linesText(read(0, total))), {
     'content-type': tableTypes[format],
-    'content-disposition': `attachment; filename="batch-${batch.trajectory_id}.${format}"`,
+    'content-disposition': `attachment; filename="batch-${run.trajectory_id}.${format}"`,
     'cache-control': 'no-store',
   })
 }

@@ -4,11 +4,11 @@ import { AppError } from '../../lib/errors.ts'
 import { batchTask } from '../../model/batch.ts'
 import type { FoundCollection } from '../../model/identity.ts'
 import { batchErrors, batchProgress, findBatch } from '../../store/batches.ts'
-import { noFilter, type RunSummaryRow, runsAfter } from '../../store/run-lists.ts'
+import { noFilter, runsAfter } from '../../store/run-lists.ts'
 import { findListedTask } from '../../store/runs.ts'
 import { cursorText, readCursor } from '../trajectories/list.ts'
 import { batchesContract } from './contract.ts'
-import { batchSummary, startedBatch } from './facts.ts'
+import { batchOf, batchSummary, type FoundBatch, startedBatch } from './facts.ts'
 import { resultsReply } from './result-formats.ts'
 import { type StartDeps, startBatch } from './start.ts'
 
@@ -20,33 +20,39 @@ export interface BatchesDeps extends StartDeps {
 export const batchesRoutes = (deps: BatchesDeps): Route[] => {
   const { database, engine, links } = deps
 
-  const get = async (collection: FoundCollection, batchId: string): Promise<RunSummaryRow> => {
+  const get = async (collection: FoundCollection, batchId: string): Promise<FoundBatch> => {
     const run = await findBatch(database, { collectionId: collection.id, batchId })
-    if (!run) throw new AppError('not_found', `Batch '${batchId}' not found`)
-    return run
+    const batch = run && batchOf(run)
+    if (!batch) throw new AppError('not_found', `Batch '${batchId}' not found`)
+    return batch
   }
 
-  const shown = async (run: RunSummaryRow) => {
-    const [[progress], errors] = await Promise.all([batchProgress(database, [run.id]), batchErrors(database, run.id)])
-    return { ...batchSummary(run, progress ?? { counts: {}, cost_usd: null }, links.publicUrl), errors }
+  const shown = async (batch: FoundBatch) => {
+    const { id } = batch.run
+    const [[progress], errors] = await Promise.all([batchProgress(database, [id]), batchErrors(database, id)])
+    return { ...batchSummary(batch, progress ?? { counts: {}, cost_usd: null }, links.publicUrl), errors }
   }
 
   return implement(batchesContract, {
-    runBatch: async (call) => ({ ...startedBatch(await startBatch(deps, call), links.publicUrl), status: 'pending' }),
+    runBatch: async (call) => {
+      const batch = batchOf(await startBatch(deps, call))
+      if (!batch) throw new AppError('internal', 'The run of a batch does not say what it is')
+      return { ...startedBatch(batch, links.publicUrl), status: 'pending' }
+    },
 
     listBatches: async ({ collection, query }) => {
       const taskId = await findListedTask(database, collection.id, batchTask)
       if (taskId === undefined) return { batches: [], next_cursor: null }
       const page = { limit: query.limit, after: readCursor(query.cursor ?? ''), view: 'summary' } as const
       const { runs, next } = await runsAfter(database, taskId, noFilter, page)
-      const batches = runs.filter(({ ingested }) => !ingested)
+      const batches = runs.flatMap((run) => (run.ingested ? [] : (batchOf(run) ?? [])))
       const progress = await batchProgress(
         database,
-        batches.map(({ id }) => id),
+        batches.map(({ run }) => run.id),
       )
       return {
-        batches: batches.map((run, at) =>
-          batchSummary(run, progress[at] ?? { counts: {}, cost_usd: null }, links.publicUrl),
+        batches: batches.map((batch, at) =>
+          batchSummary(batch, progress[at] ?? { counts: {}, cost_usd: null }, links.publicUrl),
         ),
         next_cursor: next ? cursorText(next) : null,
       }
@@ -58,7 +64,7 @@ export const batchesRoutes = (deps: BatchesDeps): Route[] => {
       resultsReply(database, await get(collection, params.batch_id), query),
 
     cancelBatch: async ({ collection, params, note }) => {
-      const run = await get(collection, params.batch_id)
+      const { run } = await get(collection, params.batch_id)
       note({ target: params.batch_id })
       if (run.ended_at === null) await engine.requestEnd([run.id], 'cancelled')
       return shown(await get(collection, params.batch_id))

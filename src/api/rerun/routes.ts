@@ -4,6 +4,8 @@ import type { RunRequest } from '../../engine/start.ts'
 import { type Call, implement, type Route } from '../../http/implement.ts'
 import type { Sealer } from '../../lib/crypto.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import { batchTask } from '../../model/batch.ts'
+import { evaluationTask } from '../../model/evaluation.ts'
 import { authorOf } from '../../model/identity.ts'
 import { findRun, type RunRow } from '../../store/runs.ts'
 import { acceptedReply } from '../runs/accepted.ts'
@@ -50,7 +52,7 @@ const prepare = async ({ database, engine, settings }: RerunDeps, call: RerunCal
     secrets: body.secret_params,
     files: [],
     author: authorOf(identity),
-    params: paramsOf(source, body, initParams),
+    params: { ...paramsOf(source, body, initParams), ...(!carry && kindKept(source, body)) },
     rerun: body.mode === 'replay' ? { replayOf: source.id } : carry ? { carry } : {},
   }
 }
@@ -91,6 +93,17 @@ const paramsOf = (
     },
   }
 }
+
+/** A batch or an evaluation that is run again from its beginning, as it was, is one again: what it says of itself holds. */
+const kindKept = ({ name, params }: RunRow, { mode, version, init_params: given }: RerunCall['body']) => {
+  const kind = kinds[name.slice(name.indexOf('/') + 1)]
+  if (kind === undefined || mode !== 'run' || version !== 'same' || Object.keys(given).length > 0) return {}
+  const { [kind]: facts } = JSON.parse(params ?? '{}') as Record<string, unknown>
+  return facts === undefined ? {} : { [kind]: facts }
+}
+
+/** By the server's own task, where in `params` its runs say what they are. */
+const kinds: Record<string, string> = { [batchTask]: 'batch', [evaluationTask]: 'evaluation' }
 
 const mostNamed = 50
 
