@@ -101,6 +101,11 @@ const itemsOfFile = async (
 
 /** The items with every entry of their `file_paths` as a storage path, as in the `init_params` of a run. */
 const withFiles = async (database: Database, collection: FoundCollection, items: Item[]): Promise<Item[]> => {
+  const text = items.findIndex(({ file_paths: given }) => typeof given === 'string')
+  if (text >= 0) {
+    const message = 'Expected a list; the column of a CSV file that holds one is called file_paths:json'
+    throw invalidField(['body', 'items', text, 'file_paths'], message, 'list_type')
+  }
   const lists = items.flatMap(({ file_paths: given }, at) =>
     Array.isArray(given) && given.length > 0 ? [{ given, loc: ['body', 'items', at, 'file_paths'] }] : [],
   )
