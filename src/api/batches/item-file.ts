@@ -47,26 +47,24 @@ async function* textOf(stream: Readable): AsyncGenerator<string> {
 const tooLong = (line: number, maxBytes: number) =>
   fault(`Line ${line} is longer than an item may be (${byteSize(maxBytes)})`, 'too_long')
 
-async function* linesOf(stream: Readable, maxBytes: number): AsyncGenerator<string> {
+/** The lines that are not empty, with their numbers from 1: a file may be nothing but empty ones, and very many. */
+async function* linesOf(stream: Readable, maxBytes: number): AsyncGenerator<{ text: string; line: number }> {
   let rest = ''
-  let line = 1
+  let line = 0
   for await (const text of textOf(stream)) {
     const lines = (rest + text).split('\n')
     rest = lines.pop() ?? ''
     for (const one of lines) {
-      yield one
       line++
+      if (one.trim() !== '') yield { text: one, line }
     }
-    if (rest.length > maxBytes) throw tooLong(line, maxBytes)
+    if (rest.length > maxBytes) throw tooLong(line + 1, maxBytes)
   }
-  yield rest
+  if (rest.trim() !== '') yield { text: rest, line: line + 1 }
 }
 
 async function* readJsonLines(stream: Readable, maxBytes: number): AsyncGenerator<ReadItem> {
-  let line = 0
-  for await (const text of linesOf(stream, maxBytes)) {
-    line++
-    if (text.trim() === '') continue
+  for await (const { text, line } of linesOf(stream, maxBytes)) {
     if (text.length > maxBytes) throw tooLong(line, maxBytes)
     const item = isDeeperThan(text, maxJsonDepth) ? undefined : parsedJson(text)
     if (!isObject(item)) {
