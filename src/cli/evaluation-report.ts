@@ -50,6 +50,20 @@ const regressionsOf = ({ comparison }: Evaluation): string => {
   return `${heading}\n${table(['ITEM', 'JUDGE', 'BEFORE', 'NOW', 'RUN'], rows)}${more}`
 }
 
+/** Some of the items that have no verdict, which are those that the evaluation was read with, and why. */
+const failuresOf = ({ items, items_total: total }: Evaluation): string => {
+  if (items.length === 0) return ''
+  const rows = items.flatMap(({ key, trajectory_id: run, error, verdicts }) =>
+    error !== null
+      ? [[key, '-', run, error]]
+      : Object.entries(verdicts).flatMap(([judge, { status, trajectory_id, error: why }]) =>
+          status === 'failed' ? [[key, judge, trajectory_id, why]] : [],
+        ),
+  )
+  const more = total > items.length ? pc.dim(`\nand ${total - items.length} more`) : ''
+  return `${pc.bold('Without a verdict')}\n${table(['ITEM', 'JUDGE', 'RUN', 'WHY'], rows)}${more}`
+}
+
 const thresholdsOf = ({ thresholds }: Evaluation): string =>
   thresholds
     .map(({ judge, rule, passed, reason }) => {
@@ -86,8 +100,20 @@ const headOf = (evaluation: Evaluation): string => {
   ])
 }
 
-/** An evaluation for people: the judges, what got worse, and which thresholds are kept. */
+/** Of an evaluation for people: the items that have no verdict, as many as one reads. */
+export const reportedItems = { items: 'failed', limit: 5 } as const
+
+/**
+ * An evaluation for people: the judges, what got worse, what has no verdict, and which thresholds are kept. It was read
+ * with `reportedItems`.
+ */
 export const evaluationReport = (evaluation: Evaluation): string =>
-  [headOf(evaluation), judgeTable(evaluation), regressionsOf(evaluation), thresholdsOf(evaluation)]
+  [
+    headOf(evaluation),
+    judgeTable(evaluation),
+    regressionsOf(evaluation),
+    failuresOf(evaluation),
+    thresholdsOf(evaluation),
+  ]
     .filter((part) => part !== '')
     .join('\n\n')

@@ -44,13 +44,25 @@ interface LogLine {
 
 const levelColours: Record<string, (text: string) => string> = { info: pc.cyan, error: pc.red }
 
-const stepLine = (step: Step, seen: number, total: number): string => {
+const stepLine = (step: Step, place: string): string => {
   const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
   const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
   const hint = step.error_detail?.hint
   const error = step.error ? `\n    ${pc.red(safe(step.error))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}` : ''
-  const place = pc.dim(`${seen}/${Math.max(total, seen)}`)
-  return `${mark} ${place} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${duration(step.duration_seconds)}${tries}`)}${error}`
+  return `${mark} ${pc.dim(place)} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${duration(step.duration_seconds)}${tries}`)}${error}`
+}
+
+/** How many steps of the workflow have been met, of how many. All turns of a step in a loop are one. */
+const makeProgress = () => {
+  const met = new Set<string>()
+  let all: string[] = []
+  return {
+    of: (names: string[]) => (all = names),
+    meet(name: string): string {
+      met.add(all.includes(name) ? name : name.replace(/__\d+$/, ''))
+      return `${met.size}/${Math.max(all.length, met.size)}`
+    },
+  }
 }
 
 /**
@@ -62,7 +74,7 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
   const { client, out, signal } = session
   const begun = Date.now()
   const ended = new Set<string>()
-  let total = 0
+  const progress = makeProgress()
   let current = 'waiting to start'
   const line = out.isJson
     ? undefined
@@ -72,11 +84,12 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
     out.note(text)
   }
   const onStep = (step: Step) => {
-    if (step.status === 'running' || step.status === 'pending')
-      current = `${ended.size + 1}/${Math.max(total, ended.size + 1)} ${step.key}`
-    else if (!ended.has(step.key)) {
+    if (ended.has(step.key)) return
+    const place = progress.meet(step.key)
+    if (step.status === 'running' || step.status === 'pending') current = `${place} ${step.key}`
+    else {
       ended.add(step.key)
-      say(stepLine(step, ended.size, total))
+      say(stepLine(step, place))
     }
   }
   const onLog = ({ level, type, message, step }: LogLine) => {
@@ -92,7 +105,7 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
     for await (const { event, data } of events) {
       if (event === 'snapshot') {
         const known = data as Trajectory
-        total = known.total_steps.length
+        progress.of(known.total_steps)
         for (const step of Object.values(known.steps)) {
           onStep(step)
           if (step.status === 'running') for (const log of step.logs ?? []) onLog(log)

@@ -343,6 +343,20 @@ describe('keys', () => {
   })
 })
 
+it('run --wait counts the steps of the workflow, a loop once however often it turns', async () => {
+  await test.call('POST', '/api/v1/tasks/acme', {
+    name: 'turns',
+    workflow: {
+      init_params: {},
+      step_configs: { ...workflow.step_configs, again: { activity: 'loop_counter', steps: ['echo'], max_turns: 2 } },
+      steps: ['echo', 'again'],
+    },
+  })
+  const { stderr } = await ok('run', 'acme/turns', '-p', 'text=hello', '--wait')
+  const places = [...stderr.matchAll(/(\d\/\d \w+) (?:text_echo|loop_counter),/g)].map(([, place]) => place)
+  expect(places).toEqual(['1/2 echo', '2/2 again', '2/2 echo__2', '2/2 again__2'])
+})
+
 describe('templates', () => {
   it('are listed by category and text, and shown with all there is to know', async () => {
     expect((await ok('templates', 'ls', '--category', 'text')).stdout).toContain('text_echo')

@@ -44,6 +44,7 @@ it('keeps its thresholds: 0; against that, what got worse is named and the exit 
   expect(bad).toMatchObject({ code: 1 })
   expect(bad.stdout).toContain('✗ clarity max_worse: 2 of 39 items are worse; 1 may be')
   expect(bad.stdout).toContain('39 completed, 1 failed')
+  expect(bad.stdout).toMatch(/Without a verdict\nITEM .*\nq12 +- +[0-9a-f]{8} +Step '\w+' failed: /)
   const named = [...bad.stdout.matchAll(/^(q\d+) +(\w+)/gm)].map(([, item, judge]) => `${item} ${judge}`).sort()
   expect(named).toEqual(['q12 failed', 'q19 clarity', 'q33 polite', 'q7 clarity'])
 

@@ -3,7 +3,7 @@ import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
 import type { Evaluation } from '../../model/evaluation.ts'
-import { evaluationReport } from '../evaluation-report.ts'
+import { evaluationReport, reportedItems } from '../evaluation-report.ts'
 import { exitCodes } from '../exit.ts'
 import { collect, positive, readJson } from '../inputs.ts'
 import { itemSource, itemsMeaning } from '../item-source.ts'
@@ -147,16 +147,18 @@ const run = async (session: Session, [task, items]: [string, string], options: E
 const show = async (session: Session, [text]: [string], { follow }: { follow?: boolean }): Promise<void> => {
   const place = placeOf(text)
   if (follow) return showEnd(session, await followEvaluation(session, place))
-  const evaluation = await read(session, place, wholePage)
+  const evaluation = await readWhole(session, place)
   session.out.answer(evaluation, () => evaluationReport(evaluation))
 }
 
-/** What is asked for while it runs, and at the end: people see the summary, programs a page of items too. */
-const summaryOnly = 0
-const wholePage = 100
+type Query = NonNullable<Parameters<Session['client']['getEvaluation']>[0]['query']>
 
-const read = ({ client, signal }: Session, params: Place, limit: number): Promise<Evaluation> =>
-  client.getEvaluation({ params, query: { limit }, signal })
+const read = ({ client, signal }: Session, params: Place, query: Query): Promise<Evaluation> =>
+  client.getEvaluation({ params, query, signal })
+
+/** The summary, for programs with a page of all items. */
+const readWhole = (session: Session, place: Place): Promise<Evaluation> =>
+  read(session, place, session.out.isJson ? { limit: 100 } : reportedItems)
 
 const showEnd = ({ out }: Session, evaluation: Evaluation): void => {
   out.answer(evaluation, () => evaluationReport(evaluation))
@@ -186,9 +188,9 @@ const followEvaluation = async (session: Session, place: Place): Promise<Evaluat
   try {
     for (let look = 0; ; look++) {
       try {
-        const evaluation = await read(session, place, summaryOnly)
+        const evaluation = await read(session, place, { limit: 0 })
         answeredMs = Date.now()
-        if (evaluation.ended !== null) return await read(session, place, wholePage)
+        if (evaluation.ended !== null) return await readWhole(session, place)
         text = progressText(evaluation)
       } catch (error) {
         const passes = !(error instanceof AppError) || error.retryable || error.status >= 500
