@@ -83,7 +83,7 @@ export const routinesContract = {
     idempotent: true,
     audited: false,
     response: workflowResponseSchema,
-    errors: ['bad_request', 'busy'],
+    errors: ['bad_request', 'busy', 'model_unavailable'],
   }),
   listRoutineRuns: endpoint({
     ...ofTask,

@@ -153,7 +153,7 @@ const errorStatuses = (endpoint: Endpoint): number[] => {
   if (endpoint.path.includes('{')) codes.push('not_found')
   if (endpoint.body || Object.keys(endpoint.query.shape).length > 0) codes.push('invalid')
   if (endpoint.body) codes.push('too_large')
-  if (endpoint.idempotent) codes.push('idempotency_conflict')
+  if (endpoint.idempotent) codes.push('idempotency_conflict', 'invalid')
   return [...new Set([...codes.map((code) => errorCodes[code].status), 500])].sort((a, b) => a - b)
 }
 
