@@ -73,20 +73,23 @@ const runnable = `select ${columns}, t.definition, c.environment_id,
 
 interface Page {
   skip: number
+  /** Id of the routine that it goes on after; 0: the beginning. */
+  after: number
   limit: number
 }
 
 /** The routines of a collection in the order they were made. */
 export const routinesOfCollection = (queries: Queries, collectionId: number, page: Page): Promise<ListedRoutine[]> =>
-  queries.rows('routines_of_collection', `${listed} where t.collection_id = $1 order by r.id offset $2 limit $3`, [
-    collectionId,
-    page.skip,
-    page.limit,
-  ])
+  queries.rows(
+    'routines_of_collection',
+    `${listed} where t.collection_id = $1 and r.id > $2 order by r.id offset $3 limit $4`,
+    [collectionId, page.after, page.skip, page.limit],
+  )
 
 export const routinesOfTask = (queries: Queries, taskId: number, page: Page): Promise<ListedRoutine[]> =>
-  queries.rows('routines_of_task', `${listed} where r.task_id = $1 order by r.id offset $2 limit $3`, [
+  queries.rows('routines_of_task', `${listed} where r.task_id = $1 and r.id > $2 order by r.id offset $3 limit $4`, [
     taskId,
+    page.after,
     page.skip,
     page.limit,
   ])

@@ -1,5 +1,6 @@
 // Routines: what may be asked of them. When they fire stands in routine-fires.test.ts.
 import { randomBytes } from 'node:crypto'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import {
   countOlder,
@@ -227,3 +228,19 @@ test('what is secret of a routine is sealed anew when the key is changed, and st
   expect(sealer.open(row.sealed_secrets, routineSecretsSeal(made.id))).toContain('sk-routine-unmistakable-8')
   expect(sealer.open(row.sealed_webhook_secret, routineWebhookSeal(made.id))).toBe('whsec-routine-unmistakable-8')
 })
+
+test('however large routines are, a list of them is written a few at a time', async () => {
+  const text = 'x'.repeat(500_000)
+  const names = Array.from({ length: 45 }, (_, at) => `r${at}`)
+  for (const name of names) await create({ name, init_params_overrides: { text } })
+  const turns = monitorEventLoopDelay({ resolution: 5 })
+  turns.enable()
+  const headers = { authorization: `Bearer ${server.server.adminToken}` }
+  const bytes = await (await fetch(server.url + path(), { headers })).arrayBuffer()
+  turns.disable()
+  expect(turns.max / 1e6).toBeLessThan(500)
+  const namesIn = ({ routines }: Body): string[] => routines.map(({ name }: Body) => name)
+  expect(namesIn(JSON.parse(Buffer.from(bytes).toString()))).toEqual(names)
+  expect(namesIn((await call('GET', `${path()}?skip=7&limit=31`)).body)).toEqual(names.slice(7, 38))
+  expect(namesIn((await call('GET', `${path()}?skip=45`)).body)).toEqual([])
+}, 60_000)

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Queries } from '../../database/database.ts'
 import { bytes, jsonHeaders, Reply, tableTypes } from '../../http/reply.ts'
-import { textStream } from '../../http/text-stream.ts'
+import { listText, textStream } from '../../http/text-stream.ts'
 import type { BatchResult } from '../../model/batch.ts'
 import type { batchesContract } from './contract.ts'
 import type { FoundBatch } from './facts.ts'
@@ -18,22 +18,15 @@ export const resultsReply = (queries: Queries, { run, facts }: FoundBatch, { for
   if (format === 'json') {
     const from = (page - 1) * limit
     const tail = { total, page, limit, has_more: from + limit < total }
-    return new Reply(textStream(pageText(run.trajectory_id, read(from, from + limit), tail)), jsonHeaders)
+    const opening = `{"batch_id":${JSON.stringify(run.trajectory_id)},"results":`
+    const closing = `,${JSON.stringify(tail).slice(1)}`
+    return new Reply(textStream(listText(opening, read(from, from + limit), closing)), jsonHeaders)
   }
   return bytes(textStream(format === 'csv' ? csvText(read, total) : linesText(read(0, total))), {
     'content-type': tableTypes[format],
     'content-disposition': `attachment; filename="batch-${run.trajectory_id}.${format}"`,
     'cache-control': 'no-store',
   })
-}
-
-async function* pageText(batchId: string, results: AsyncGenerator<BatchResult>, tail: object): AsyncGenerator<string> {
-  let before = `{"batch_id":${JSON.stringify(batchId)},"results":[`
-  for await (const result of results) {
-    yield before + JSON.stringify(result)
-    before = ','
-  }
-  yield `${before === ',' ? '' : before}],${JSON.stringify(tail).slice(1)}`
 }
 
 async function* linesText(results: AsyncGenerator<BatchResult>): AsyncGenerator<string> {

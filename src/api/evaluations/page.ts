@@ -1,5 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import type { EvaluatedItem, Judge } from '../../model/evaluation.ts'
+import type { EvaluatedItem, Evaluation, Judge } from '../../model/evaluation.ts'
 import { explanationsOf, initParamsOf } from '../../store/evaluations.ts'
 import { type Pairing, valueBefore } from './compare.ts'
 import type { EvaluationQuery } from './contract.ts'
@@ -8,12 +8,13 @@ import { type Change, changeOf, type EvaluationTable, type ItemResult, scoreOf, 
 import { verdictSeq } from './workflows.ts'
 
 interface Page {
-  items: EvaluatedItem[]
-  items_total: number
-  page: number
-  limit: number
-  has_more: boolean
+  items: AsyncGenerator<EvaluatedItem>
+  /** What is told beside the items. */
+  tail: Pick<Evaluation, 'items_total' | 'page' | 'limit' | 'has_more'>
 }
+
+/** Items that are in memory at once: each may have parameters as large as those of a run. */
+const readAtOnce = 20
 
 const changeAt = (judge: Judge, at: number, item: ItemResult, pairing: Pairing | undefined): Change | null => {
   const before = pairing ? valueBefore(pairing, item, at) : null
@@ -33,15 +34,34 @@ const chosen = (
 }
 
 /** A page of the items with everything that is known of them: the words of the judges are read for these alone. */
-export const pageOf = async (
+export const pageOf = (
   queries: Queries,
   table: EvaluationTable,
   pairing: Pairing | undefined,
   { items: filter, page, limit }: EvaluationQuery,
-): Promise<Page> => {
+): Page => {
   const all = chosen(table, filter, pairing)
   const from = (page - 1) * limit
   const some = all.slice(from, from + limit)
+  return {
+    items: inParts(some, (part) => shownItems(queries, table, pairing, part)),
+    tail: { items_total: all.length, page, limit, has_more: from + some.length < all.length && limit > 0 },
+  }
+}
+
+async function* inParts(
+  items: ItemResult[],
+  show: (part: ItemResult[]) => Promise<EvaluatedItem[]>,
+): AsyncGenerator<EvaluatedItem> {
+  for (let at = 0; at < items.length; at += readAtOnce) yield* await show(items.slice(at, at + readAtOnce))
+}
+
+const shownItems = async (
+  queries: Queries,
+  table: EvaluationTable,
+  pairing: Pairing | undefined,
+  some: ItemResult[],
+): Promise<EvaluatedItem[]> => {
   const judgements = some.flatMap(({ verdicts }) => verdicts.flatMap((verdict) => verdict?.runKey ?? []))
   const [params, explanations] = await Promise.all([
     initParamsOf(
@@ -67,7 +87,7 @@ export const pageOf = async (
     }
   }
 
-  const shown = some.map((item): EvaluatedItem => {
+  return some.map((item): EvaluatedItem => {
     const given = item.runKey === null ? undefined : params.get(item.runKey)
     const verdicts = table.judges.flatMap((judge, at) => {
       const verdict = shownVerdict(item, judge, at)
@@ -83,5 +103,4 @@ export const pageOf = async (
       verdicts: Object.fromEntries(verdicts),
     }
   })
-  return { items: shown, items_total: all.length, page, limit, has_more: from + some.length < all.length && limit > 0 }
 }

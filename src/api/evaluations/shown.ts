@@ -1,4 +1,6 @@
 import type { Queries } from '../../database/database.ts'
+import { jsonHeaders, Reply } from '../../http/reply.ts'
+import { listText, textStream } from '../../http/text-stream.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { Evaluation, EvaluationFacts } from '../../model/evaluation.ts'
 import { type EvaluationRow, evaluationCost, findEvaluation } from '../../store/evaluations.ts'
@@ -67,13 +69,16 @@ const judgedBy = (table: EvaluationTable, pairing: Pairing | undefined): Evaluat
     comparison: pairing ? compareJudge(judge, at, table, pairing) : null,
   }))
 
-/** An evaluation, worked out from the runs that it has started: scores, intervals, and what became of the baseline. */
+/**
+ * An evaluation, worked out from the runs that it has started: scores, intervals, what became of the baseline, and a page
+ * of its items, written as they are read.
+ */
 export const shownEvaluation = async (
   deps: ShownDeps,
   run: EvaluationRow,
   facts: EvaluationFacts,
   query: EvaluationQuery,
-): Promise<Evaluation> => {
+): Promise<Reply> => {
   const [read, baseline, cost] = await Promise.all([
     deps.readResults(run, facts),
     baselineOf(deps, run.collection_id, facts),
@@ -85,7 +90,8 @@ export const shownEvaluation = async (
   const hasEnded = run.ended_at !== null
   const thresholds = hasEnded ? checkThresholds(facts.thresholds, judges, facts) : []
   const isKept = run.status === 'completed' && thresholds.every(({ passed }) => passed)
-  return {
+  const { items, tail } = pageOf(deps.database, table, pairing, query)
+  const shown: Omit<Evaluation, 'items' | keyof typeof tail> = {
     ...summaryOf(run, facts, deps.links.publicUrl),
     output_path: facts.output_path,
     progress: progressOf(run, read),
@@ -96,6 +102,7 @@ export const shownEvaluation = async (
     comparison: pairing ? compareItems(table, pairing) : null,
     thresholds,
     passed: thresholds.length === 0 ? null : isKept,
-    ...(await pageOf(deps.database, table, pairing, query)),
   }
+  const opening = `${JSON.stringify(shown).slice(0, -1)},"items":`
+  return new Reply(textStream(listText(opening, items, `,${JSON.stringify(tail).slice(1)}`)), jsonHeaders)
 }

@@ -1,6 +1,8 @@
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { implement, type Route } from '../../http/implement.ts'
+import { jsonHeaders, Reply } from '../../http/reply.ts'
+import { listText, textStream } from '../../http/text-stream.ts'
 import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { JsonObject } from '../../lib/json-object.ts'
@@ -73,6 +75,27 @@ const shown = (row: ListedRoutine): Routine => ({
   updated_at: timestamp(row.updated_at),
 })
 
+/** Routines that are in memory at once: each may have parameters as large as those of a run. */
+const readAtOnce = 20
+
+type ReadPart = (part: { skip: number; after: number; limit: number }) => Promise<ListedRoutine[]>
+
+async function* inParts(read: ReadPart, page: { skip: number; limit: number }): AsyncGenerator<Routine> {
+  let left = page.limit
+  let from = { skip: page.skip, after: 0 }
+  while (left > 0) {
+    const rows = await read({ ...from, limit: Math.min(readAtOnce, left) })
+    for (const row of rows) yield shown(row)
+    const last = rows.at(-1)
+    if (!last || rows.length < readAtOnce) return
+    left -= rows.length
+    from = { skip: 0, after: last.id }
+  }
+}
+
+const routineList = (read: ReadPart, page: { skip: number; limit: number }): Reply =>
+  new Reply(textStream(listText('{"routines":', inParts(read, page), '}')), jsonHeaders)
+
 const taskOf = ({ collection, task, params }: TaskCall): FoundTask => {
   if (task) return task
   throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
@@ -129,13 +152,13 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
   }
 
   return implement(routinesContract, {
-    listRoutines: async ({ collection, query }) => ({
-      routines: (await routinesOfCollection(database, collection.id, query)).map(shown),
-    }),
+    listRoutines: async ({ collection, query }) =>
+      routineList((part) => routinesOfCollection(database, collection.id, part), query),
 
-    listTaskRoutines: async (call) => ({
-      routines: (await routinesOfTask(database, taskOf(call).id, call.query)).map(shown),
-    }),
+    listTaskRoutines: async (call) => {
+      const { id } = taskOf(call)
+      return routineList((part) => routinesOfTask(database, id, part), call.query)
+    },
 
     getRoutine: async (call) => shown(await get(call)),
 
