@@ -60,7 +60,7 @@ export interface ProgramLimits {
 const sections = new Set(['inputs', 'outputs', 'config', 'status', 'error'])
 
 /** The activity's texts for a workflow that names one the server does not have; clients know this sentence. */
-export const noActivity = (activity: string): string => `No step registered for '${activity}'`
+const noActivity = (activity: string): string => `No step registered for '${activity}'`
 
 /** The name in the workflow of a recorded step: turn n ≥ 2 of `x` in a loop is recorded as `x__n`. */
 export const nameInWorkflow = (recorded: string, has: (name: string) => boolean): string => {

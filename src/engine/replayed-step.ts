@@ -1,5 +1,5 @@
 import type { Json } from '../activities/activity.ts'
-import { AppError, type ErrorCode, errorCodes } from '../lib/errors.ts'
+import { AppError, isErrorCode } from '../lib/errors.ts'
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
 import { warningEvent } from './activity-context.ts'
 import type { EngineContext, LiveRun, Place } from './context.ts'
@@ -141,9 +141,6 @@ interface FailureRecord {
   hint?: string | null
   cause?: string | null
 }
-
-const isErrorCode = (code: string | undefined): code is ErrorCode =>
-  code !== undefined && Object.hasOwn(errorCodes, code)
 
 const recordedFailure = (error: string | null, run: LiveRun): AppError => {
   const { code, message, retryable, hint, cause } = JSON.parse(error ?? '{}') as FailureRecord

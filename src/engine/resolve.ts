@@ -23,7 +23,7 @@ export interface Resolved {
 }
 
 /** Looks every parameter of a step up. Throws `reference_missing` when a required one leads to nothing. */
-export const resolveStep = (step: ProgramStep, scope: Scope): Resolved => {
+const resolveStep = (step: ProgramStep, scope: Scope): Resolved => {
   const parameters: [string, unknown][] = []
   const warnings: string[] = []
   for (const binding of step.bindings) {

@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCodes } from '../lib/errors.ts'
+import { type ErrorCode, errorCodes, isErrorCode } from '../lib/errors.ts'
 import { isObject } from '../lib/json-object.ts'
 import type { Notes } from './source.ts'
 
@@ -25,7 +25,7 @@ export interface StepOptions {
   cache: boolean
 }
 
-export const plainOptions: StepOptions = {
+const plainOptions: StepOptions = {
   retry: undefined,
   timeoutSeconds: undefined,
   continueOnError: false,
@@ -94,8 +94,6 @@ const backoffOf = (written: unknown, notes: Notes) => {
     maxSeconds: read.number('max_sec', 0, longestPauseSeconds) ?? defaultBackoff.maxSeconds,
   }
 }
-
-const isErrorCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(errorCodes, code)
 
 const retriedOn = (written: unknown, { report, guess: guessOf }: Notes): Retry['on'] => {
   if (written === undefined || written === null) return undefined

@@ -213,6 +213,9 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes
 
+export const isErrorCode = (code: unknown): code is ErrorCode =>
+  typeof code === 'string' && Object.hasOwn(errorCodes, code)
+
 /** One entry of a 422: where the value was, what is wrong with it, and a stable word for the kind of fault. */
 export interface FieldIssue {
   loc: (string | number)[]

@@ -11,7 +11,7 @@ const takenTogether = 50
  * is fired by one process, and whoever changes or pauses one finds it as it was before or after. Who dies on the way has
  * moved nothing on: the next one finds the runs that are there by their keys.
  */
-export const fireDue = (deps: FireDeps, nowMs: number): Promise<number> =>
+const fireDue = (deps: FireDeps, nowMs: number): Promise<number> =>
   deps.database.transaction(async (queries) => {
     const due = await takeDueRoutines(queries, new Date(nowMs), takenTogether)
     if (due.length > 0) await moveOn(queries, await Promise.all(due.map((routine) => fire(deps, routine, nowMs))))

@@ -6,7 +6,7 @@ import { isObject } from '../../lib/json-object.ts'
 const falseTexts = ['', 'false', 'no', '0']
 
 /** true, numbers but 0, lists and objects with something in them, and texts that do not say no. */
-export const isTruthy = (value: unknown): boolean => {
+const isTruthy = (value: unknown): boolean => {
   if (typeof value === 'string') return !falseTexts.includes(value.trim().toLowerCase())
   if (Array.isArray(value)) return value.length > 0
   if (isObject(value)) return Object.keys(value).length > 0
