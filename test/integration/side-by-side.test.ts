@@ -71,6 +71,11 @@ describe('"execution": "parallel"', () => {
     for (const { event, data } of events) if (event === 'step') last.set(data.key, data.status)
     expect([...last].sort()).toEqual(['a', 'b', 'c', 'd'].map((name) => [name, 'completed']))
     expect(events.at(-1)?.data.status).toBe('completed')
+    const run = await jetty.get(task, id)
+    expect([Object.keys(run.steps), run.completed_steps]).toEqual([
+      ['a', 'b', 'c', 'd'],
+      ['c', 'd', 'b', 'a'],
+    ])
   })
 
   it('leaves memory while all it does is wait for long', async () => {

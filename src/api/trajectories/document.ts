@@ -68,10 +68,12 @@ const outline = (
     trial: run.trial ?? null,
     url: trajectoryUrl(run, publicUrl),
   }
-  const completed = steps.filter((step) => step.status === 'completed').map((step) => step.name)
+  const completed = steps.filter((step) => step.status === 'completed')
+  if (definition.isParallel) completed.sort((one, other) => Number(one.ended_at) - Number(other.ended_at))
+  const names = completed.map((step) => step.name)
   return (
     `${JSON.stringify(head).slice(0, -1)},"steps":{${shown.join(',')}},"labels":${run.labels},` +
-    `"total_steps":${definition.totalSteps},"completed_steps":${JSON.stringify(completed)},${whole}` +
+    `"total_steps":${definition.totalSteps},"completed_steps":${JSON.stringify(names)},${whole}` +
     JSON.stringify(tail).slice(1)
   )
 }
