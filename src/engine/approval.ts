@@ -1,5 +1,5 @@
 import type { AskedDecision, Decision, Expiry } from '../activities/activity.ts'
-import { timestamp, timestampOrNull } from '../lib/time.ts'
+import { longestTimerMs, timestamp, timestampOrNull } from '../lib/time.ts'
 import {
   type ApprovalRow,
   decideApproval,
@@ -64,9 +64,6 @@ export const waitForDecision = async (
   row.wakeMs = due ?? farAwayMs
   return mayPark(run) ? park(work, due ?? null) : waitHere(work, due)
 }
-
-/** Longer than this a timer does not run. */
-const longestTimerMs = 2 ** 31 - 1
 
 /** Other steps of the run are at work: it stays. */
 const waitHere = async (work: StepAtWork, due: number | undefined): Promise<'again' | 'released'> => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Queries } from '../database/database.ts'
+import { longestTimerMs } from '../lib/time.ts'
 import type { LiveRun } from './context.ts'
 import { enqueueLease } from './dbos.ts'
 import { Interrupted } from './execute.ts'
@@ -8,8 +9,6 @@ import { warningsText } from './step-record.ts'
 
 /** A wait of this length or more leaves memory: the run is parked, and comes back as a queued one. */
 const parkFromMs = 60_000
-/** Longer than this a timer does not run. */
-const longestTimerMs = 2 ** 31 - 1
 
 /** Waits for `until` holding no slot. `over`: record the outputs; otherwise the run has left this process. */
 export const waitUntil = async (work: StepAtWork, until: Date): Promise<'over' | 'parked' | 'released'> => {

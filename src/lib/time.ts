@@ -3,6 +3,9 @@ export const timestamp = (date: Date): string => date.toISOString().replace('Z',
 
 export const timestampOrNull = (date: Date | null | undefined): string | null => (date ? timestamp(date) : null)
 
+/** Longer than this a timer does not run: it fires at once. */
+export const longestTimerMs = 2 ** 31 - 1
+
 /** Waits, unless the signal fires first; either way it resolves, and says whether the whole time passed. */
 export const pause = (milliseconds: number, signal?: AbortSignal): Promise<boolean> =>
   new Promise((resolve) => {

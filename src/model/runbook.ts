@@ -7,9 +7,6 @@ export type RunbookAgent = (typeof runbookAgents)[number]
 export const modelProviders = ['anthropic', 'openrouter', 'openai', 'google', 'bedrock'] as const
 export type ModelProvider = (typeof modelProviders)[number]
 
-/** How the results are judged: by statuses that can be checked, or by scores of a rubric. */
-export const evaluationKinds = ['programmatic', 'rubric'] as const
-
 /** Name of an environment variable. */
 export const secretVariablePattern = /^[A-Z][A-Z0-9_]*$/
 

@@ -1,6 +1,5 @@
 import { nearest } from '../lib/nearest.ts'
 import {
-  evaluationKinds,
   ignoredFrontMatterKeys,
   modelProviders,
   type RunbookFinding,
@@ -8,6 +7,7 @@ import {
   runbookFrontMatterSchema,
   secretVariablePattern,
 } from '../model/runbook.ts'
+import { evaluationKinds } from '../model/runbook-evaluation.ts'
 import type { Position } from './front-matter.ts'
 import { modelFault } from './model-names.ts'
 import { evaluationOf, finalChecklistOf, hasVerificationScript } from './parts.ts'

@@ -1,6 +1,4 @@
-import type { evaluationKinds } from '../model/runbook.ts'
-
-type EvaluationKind = (typeof evaluationKinds)[number]
+import type { EvaluationKind } from '../model/runbook-evaluation.ts'
 
 /** What a new runbook begins as: complete, valid, and made to be written over. */
 export const runbookTemplate = (title: string, evaluation: EvaluationKind): string => `---

@@ -3,7 +3,8 @@ import { basename } from 'node:path'
 import { type Command, Option } from 'commander'
 import pc from 'picocolors'
 import { AppError, messageOf } from '../../lib/errors.ts'
-import { evaluationKinds, type RunbookFinding, type RunbookVerdict } from '../../model/runbook.ts'
+import type { RunbookFinding, RunbookVerdict } from '../../model/runbook.ts'
+import { type EvaluationKind, evaluationKinds } from '../../model/runbook-evaluation.ts'
 import { exitCodes } from '../exit.ts'
 import { safe } from '../output.ts'
 import { type Session, withSession } from '../session.ts'
@@ -77,7 +78,7 @@ const counted = ({ length }: RunbookFinding[], what: string): string =>
   length === 0 ? '' : `${length} ${what}${length === 1 ? '' : 's'}`
 
 interface InitOptions {
-  evaluation: (typeof evaluationKinds)[number]
+  evaluation: EvaluationKind
   title: string
   force?: boolean
 }
