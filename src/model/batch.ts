@@ -128,7 +128,9 @@ export const batchResultSchema = z
     status: z.enum(runStatuses),
     error: z.string().nullable(),
     init_params: jsonObjectSchema,
-    outputs: jsonObjectSchema.nullable().describe('Of the last step that was executed.'),
+    outputs: jsonObjectSchema
+      .nullable()
+      .describe('Of the last step that was executed; what failed and let its run go on does not count.'),
     cost_usd: z.number().nullable(),
     duration_seconds: z.number().nullable(),
   })

@@ -101,7 +101,9 @@ export const batchRuns = (
        s.outputs, s.outputs_payload, p.usd::float8 as cost_usd, r.started_at, r.ended_at
      from runs r
      left join lateral (
-       select outputs, outputs_payload from steps where run_id = r.id and status <> 'skipped' order by seq desc limit 1) s on true
+       select outputs, outputs_payload from steps
+       where run_id = r.id and status <> 'skipped' and (status <> 'failed' or r.status <> 'completed')
+       order by seq desc limit 1) s on true
      left join run_spending p on p.run_id = r.id
      where ${runsOf('$1')} and r.child_index >= $2 and r.child_index < $3 order by r.child_index`,
     [at.key, at.from, at.before],

@@ -217,6 +217,20 @@ describe('results', () => {
   })
 })
 
+test('the outputs of a result are those of the last step that let its run complete', async () => {
+  const last = { activity: 'work', text: 'last', fails_path: 'init_params.fails', options: { continue_on_error: true } }
+  const task = await jetty.task({
+    step_configs: { first: { activity: 'work', text: 'first' }, last },
+    steps: ['first', 'last'],
+  })
+  const batch = await batches.run(task, { items: [{ fails: false }, { fails: true }] })
+  const { results } = (await batches.results(batch.batch_id)).body
+  expect(results.map(({ status, outputs }: Body) => [status, outputs.text])).toEqual([
+    ['completed', 'LAST'],
+    ['completed', 'FIRST'],
+  ])
+})
+
 test('batches of a collection are listed, newest first, and no run of another task is one', async () => {
   await jetty.call('POST', '/api/v1/collections', { name: 'listed' })
   await jetty.call('POST', '/api/v1/tasks/listed', { name: 'job', workflow: working })
