@@ -123,6 +123,6 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
   return trajectory
 }
 
-/** Outputs of the last step that was executed: what a run is for. */
+/** Outputs of the last step that completed: what a run is for. */
 export const lastOutputs = (trajectory: Trajectory): Record<string, unknown> =>
-  Object.values(trajectory.steps).findLast((step) => step.status !== 'skipped')?.outputs ?? {}
+  Object.values(trajectory.steps).findLast((step) => step.status === 'completed')?.outputs ?? {}

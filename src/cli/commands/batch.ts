@@ -133,7 +133,7 @@ const run = async (session: Session, task: string, items: string, options: RunOp
     out.note(pc.dim(`Watch it with: jetty batch watch ${batchText(place)}`))
     return
   }
-  out.note(pc.dim(`${batchText(place)}: ${started.total} items`))
+  out.note(pc.dim(`${batchText(place)}: ${started.total} ${started.total === 1 ? 'item' : 'items'}`))
   const batch = await followBatch(session, place)
   if (target !== undefined) await results(session, place, { out: target, force: options.force ?? false })
   if (target !== '-') showEnd(session, batch)
