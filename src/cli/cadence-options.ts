@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { AppError } from '../lib/errors.ts'
-import { type Cadence, daysOfWeek } from '../model/routine.ts'
+import { type Cadence, daysOfWeek } from '../model/cadence.ts'
 
 export interface CadenceOptions {
   manual?: boolean

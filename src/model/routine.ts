@@ -1,38 +1,7 @@
 import { z } from 'zod'
+import { cadenceTypes, catchUps, daysOfWeek, overlaps } from './cadence.ts'
 import { jsonObjectSchema, routineNameSchema, timestampSchema } from './names.ts'
 import { webhookSecretSchema, webhookUrlSchema } from './webhook.ts'
-
-export const cadenceTypes = ['manual', 'hourly', 'daily', 'weekdays', 'weekly', 'cron'] as const
-export const daysOfWeek = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
-
-export const overlaps = ['skip', 'queue', 'allow'] as const
-export const catchUps = ['none', 'last', 'all'] as const
-export type Overlap = (typeof overlaps)[number]
-export type CatchUp = (typeof catchUps)[number]
-
-/**
- * When a routine fires; which members each type takes is said by `cadenceMembers`. No interface: it stands where objects
- * with further members are taken.
- */
-export type Cadence = {
-  type: (typeof cadenceTypes)[number]
-  minute_utc?: number
-  hour_utc?: number
-  day_of_week?: (typeof daysOfWeek)[number]
-  /** Five fields, or a name such as `@daily`. */
-  expression?: string
-  /** IANA name; `UTC` where it is left out. */
-  time_zone?: string
-}
-
-export const cadenceMembers: Record<Cadence['type'], { required: string[]; optional: string[] }> = {
-  manual: { required: [], optional: [] },
-  hourly: { required: [], optional: ['minute_utc'] },
-  daily: { required: ['hour_utc'], optional: ['minute_utc'] },
-  weekdays: { required: ['hour_utc'], optional: ['minute_utc'] },
-  weekly: { required: ['day_of_week', 'hour_utc'], optional: ['minute_utc'] },
-  cron: { required: ['expression'], optional: ['time_zone'] },
-}
 
 /** What a member may be is checked here, which ones a type takes by `cadenceFault`. A null counts as left out. */
 export const cadenceSchema = z
@@ -45,27 +14,6 @@ export const cadenceSchema = z
     time_zone: z.string().max(100).nullish().describe('Of `cron`: an IANA name, such as `Europe/Berlin`; else UTC.'),
   })
   .meta({ id: 'Cadence' })
-
-const membersOf = (given: object): [string, unknown][] =>
-  Object.entries(given).filter(([name, value]) => name !== 'type' && value !== null && value !== undefined)
-
-/** What is wrong with the members of a cadence; undefined where nothing is. */
-export const cadenceFault = (given: z.output<typeof cadenceSchema>): string | undefined => {
-  const { required, optional } = cadenceMembers[given.type]
-  const names = membersOf(given).map(([name]) => name)
-  const surplus = names.filter((name) => ![...required, ...optional].includes(name))
-  const missing = required.filter((name) => !names.includes(name))
-  const takes = [...required, ...optional].join(', ') || 'nothing but its type'
-  if (surplus.length > 0) return `Cadence '${given.type}' does not take ${surplus.join(', ')}; it takes ${takes}`
-  if (missing.length > 0) return `Cadence '${given.type}' needs ${missing.join(' and ')}`
-  return undefined
-}
-
-/** A cadence as it is kept: without what was given as null. */
-export const keptCadence = (given: z.output<typeof cadenceSchema>): Cadence => ({
-  type: given.type,
-  ...Object.fromEntries(membersOf(given)),
-})
 
 const overridesSchema = jsonObjectSchema
   .nullish()

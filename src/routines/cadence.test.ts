@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Cadence } from '../model/routine.ts'
+import type { Cadence } from '../model/cadence.ts'
 import { cronFault, fireAfter, firesBackFrom } from './cadence.ts'
 
 const at = (text: string) => Date.parse(text)

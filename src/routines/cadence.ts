@@ -1,6 +1,6 @@
 import { Cron } from 'croner'
 import { messageOf } from '../lib/errors.ts'
-import type { Cadence } from '../model/routine.ts'
+import type { Cadence } from '../model/cadence.ts'
 
 /** Five fields, or a name: croner would also take seconds, years and single moments. */
 const expressionForm = /^(@[a-z]+|\S+( +\S+){4})$/i

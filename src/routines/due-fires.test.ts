@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { CatchUp } from '../model/routine.ts'
+import type { CatchUp } from '../model/cadence.ts'
 import { dueFires } from './due-fires.ts'
 
 const limits = { graceMs: 60_000, mostCaughtUp: 3 }

@@ -1,4 +1,4 @@
-import type { Cadence, CatchUp } from '../model/routine.ts'
+import type { Cadence, CatchUp } from '../model/cadence.ts'
 import { fireAfter, firesBackFrom } from './cadence.ts'
 
 export interface FireLimits {

@@ -1,5 +1,5 @@
 import type { Database, Queries } from '../database/database.ts'
-import type { CatchUp, Overlap } from '../model/routine.ts'
+import type { CatchUp, Overlap } from '../model/cadence.ts'
 
 /** A routine as it stands in its row, with the places it belongs to. */
 export interface RoutineRow {

@@ -1,6 +1,7 @@
 import type { Sealer } from '../../lib/crypto.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import { type Cadence, cadenceFault, keptCadence, type UpdateRoutine } from '../../model/routine.ts'
+import { type Cadence, cadenceFault, keptCadence } from '../../model/cadence.ts'
+import type { UpdateRoutine } from '../../model/routine.ts'
 import { cronFault, fireAfter, readCadence } from '../../routines/cadence.ts'
 import type { RoutineFields, RoutineRow } from '../../store/routines.ts'
 import { routineSecretsSeal, routineWebhookSeal } from '../../store/sealed-texts.ts'

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import { type CatchUp, catchUps, keptCadence, type Overlap, overlaps, type Routine } from '../../model/routine.ts'
+import { type CatchUp, catchUps, keptCadence, type Overlap, overlaps } from '../../model/cadence.ts'
+import type { Routine } from '../../model/routine.ts'
 import { allPages } from '../all-pages.ts'
 import { confirm } from '../ask.ts'
 import { addCadenceOptions, type CadenceOptions, cadenceOf, cadenceText, requireCadence } from '../cadence-options.ts'
