@@ -22,7 +22,9 @@ export interface Client {
   acked: Acked[]
   /** How other answers to `start` were distributed; 0 stands for a connection that broke. */
   others: Map<number, number>
-  call(url: string, method: string, path: string, body?: unknown): Promise<Reply>
+  call(url: string, method: string, path: string, body?: unknown, idempotencyKey?: string): Promise<Reply>
+  /** A POST that may be repeated. Gives the body; undefined where no answer came, or one that says to try again. */
+  postOnce(url: string, path: string, body: unknown, idempotencyKey: string): Promise<Reply['body'] | undefined>
   /** Makes the collection, and tasks in it. */
   setUp(url: string, tasks: Record<string, Workflow>): Promise<void>
   start(url: string, task: string, start: number, form?: Record<string, unknown>): Promise<Acked | undefined>
@@ -38,10 +40,14 @@ export const makeClient = (): Client => {
   const acked: Acked[] = []
   const others = new Map<number, number>()
 
-  const call = async (url: string, method: string, path: string, body?: unknown): Promise<Reply> => {
+  const call: Client['call'] = async (url, method, path, body, idempotencyKey) => {
     const response = await fetch(`${url}/api/v1${path}`, {
       method,
-      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Bearer ${adminToken}`,
+        'content-type': 'application/json',
+        ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
+      },
       signal: AbortSignal.timeout(longestAnswer),
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
@@ -51,6 +57,11 @@ export const makeClient = (): Client => {
       retryAfter: response.headers.get('retry-after'),
       body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text,
     }
+  }
+
+  const postOnce: Client['postOnce'] = async (url, path, body, idempotencyKey) => {
+    const reply = await call(url, 'POST', path, body, idempotencyKey).catch(() => undefined)
+    return reply?.status === 200 ? reply.body : undefined
   }
 
   const start: Client['start'] = async (url, task, value, form = {}) => {
@@ -75,6 +86,7 @@ export const makeClient = (): Client => {
     acked,
     others,
     call,
+    postOnce,
     start,
     async setUp(url, tasks) {
       await must(url, '/collections', { name: collection })

@@ -3,22 +3,11 @@ import { check } from '../harness/checker.ts'
 import { collection, makeClient } from '../harness/client.ts'
 import { chain, valueAfter } from '../harness/pure.ts'
 import { seeded } from '../harness/random.ts'
-import { adminToken, makeSite, type Site } from '../harness/site.ts'
+import { makeSite, type Site } from '../harness/site.ts'
 import { starts, tell, until, untilAllEnded } from '../harness/storm.ts'
+import { startVictim } from '../harness/victim.ts'
 
 const labels = { experiment: '7' }
-
-/** Starts the batch with an Idempotency-Key; undefined where no answer came. */
-const post = async (url: string, items: object[]): Promise<string | undefined> => {
-  const response = await fetch(`${url}/api/v1/run-batch/${collection}/chain`, {
-    method: 'POST',
-    body: JSON.stringify({ items, max_concurrency: 50, labels }),
-    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json', 'idempotency-key': 'once' },
-    signal: AbortSignal.timeout(20_000),
-  }).catch(() => undefined)
-  const text = await response?.text().catch(() => undefined)
-  return response?.status === 200 && text ? (JSON.parse(text) as { batch_id: string }).batch_id : undefined
-}
 
 const wrongRuns = async (site: Site, items: { start: number }[]): Promise<string[]> => {
   const runs = await site.rows<{ index: number; start: number; labels: number }>(
@@ -41,17 +30,17 @@ export const batches = async ({ kills, size }: { kills: number; size: number }):
   const site = makeSite()
   const client = makeClient()
   const faults: string[] = []
-  const lost = new Set<number>()
   const steps = 2
   try {
-    let server = site.spawn()
-    let url = await server.ready
-    await client.setUp(url, { chain: chain(steps, { from: 10, to: 150 }) })
+    const victim = await startVictim(site)
+    await client.setUp(victim.url, { chain: chain(steps, { from: 10, to: 150 }) })
     const items = starts(seeded(name), size).map((start) => ({ start }))
     const ids = new Set<string>()
+    const request = { items, max_concurrency: 50, labels }
     const insist = async () => {
       for (let answers = 0; answers < 3; ) {
-        const id = await post(url, items)
+        const path = `/run-batch/${collection}/chain`
+        const id = (await client.postOnce(victim.url, path, request, 'once'))?.batch_id
         if (id) {
           ids.add(id)
           answers++
@@ -60,22 +49,17 @@ export const batches = async ({ kills, size }: { kills: number; size: number }):
       }
     }
     const clients = Promise.all([insist(), insist()])
-    for (let kill = 0; kill < kills; kill++) {
+    await victim.killOften(kills, (kill) => {
       const goal = (size * steps * (kill + 1)) / (kills + 1)
-      await until(`${goal} effects`, () => site.traces('effects').length >= goal, 60_000)
-      lost.add(server.pid)
-      await server.kill()
-      if (kill % 2 === 1) site.killPostgres()
-      server = site.spawn()
-      url = await server.ready
-    }
+      return until(`${goal} effects`, () => site.traces('effects').length >= goal, 60_000)
+    })
     await clients
     await untilAllEnded(site)
     if (ids.size !== 1) faults.push(`one key led to the batches ${[...ids].join(', ')}`)
     const path = `/batches/${collection}/${[...ids][0]}`
-    const { body: batch } = await client.call(url, 'GET', path)
+    const { body: batch } = await client.call(victim.url, 'GET', path)
     if (batch.status !== 'completed' || batch.counts.completed !== size) faults.push(JSON.stringify(batch))
-    const { body: lines } = await client.call(url, 'GET', `${path}/results?format=csv`)
+    const { body: lines } = await client.call(victim.url, 'GET', `${path}/results?format=csv`)
     const rows = (lines as string).trimEnd().split('\r\n').slice(1)
     if (rows.length !== size) faults.push(`${rows.length} results`)
     rows.forEach((row, at) => {
@@ -83,7 +67,7 @@ export const batches = async ({ kills, size }: { kills: number; size: number }):
       if (!row.startsWith(`${at},`) || !row.split(',').includes(String(right))) faults.push(`result ${at} is ${row}`)
     })
     faults.push(...(await wrongRuns(site, items)))
-    const report = await check(site, { acked: client.acked, lengths: { chain: steps }, lost })
+    const report = await check(site, { acked: client.acked, lengths: { chain: steps }, lost: victim.pids })
     tell(name, report, { kills, size })
     return [...faults, ...report.violations]
   } finally {

@@ -4,6 +4,7 @@ import { collection, makeClient } from '../harness/client.ts'
 import { seeded } from '../harness/random.ts'
 import { makeSite, type Site } from '../harness/site.ts'
 import { until, untilAllEnded } from '../harness/storm.ts'
+import { startVictim } from '../harness/victim.ts'
 
 const atOnce = 8
 
@@ -45,25 +46,21 @@ export const evaluations = async ({ kills }: { kills: number }): Promise<string[
   openai.choose(() => ({ delayMs: random.between(5, 40) }))
   const env = { OPENAI_BASE_URL: openai.url }
   try {
-    let server = site.spawn(env)
-    let url = await server.ready
-    await client.setUp(url, { answer: answering('carefully') })
+    const victim = await startVictim(site, env)
+    await client.setUp(victim.url, { answer: answering('carefully') })
     const variables = { environment_variables: { OPENAI_API_KEY: 'sk-crash-of-evaluations' } }
-    await client.call(url, 'PATCH', `/collections/${collection}/environment`, variables)
+    await client.call(victim.url, 'PATCH', `/collections/${collection}/environment`, variables)
     const body = { items: questions, judges, max_concurrency: atOnce }
-    const { evaluation_id: id } = (await client.call(url, 'POST', `/evaluations/${collection}/answer`, body)).body
+    const { evaluation_id: id } = (await client.call(victim.url, 'POST', `/evaluations/${collection}/answer`, body))
+      .body
     const all = questions.length * (1 + judges.length)
-    for (let kill = 0; kill < kills; kill++) {
+    await victim.killOften(kills, (kill) => {
       const goal = Math.round((all * (kill + 1)) / (kills + 1))
-      await until(`${goal} calls`, () => answers.length >= goal)
-      await server.kill()
-      if (kill % 2 === 1) site.killPostgres()
-      server = site.spawn(env)
-      url = await server.ready
-    }
+      return until(`${goal} calls`, () => answers.length >= goal)
+    })
     await untilAllEnded(site)
     const path = `/evaluations/${collection}/${id}?limit=0`
-    const { body: done } = await client.call(url, 'GET', path)
+    const { body: done } = await client.call(victim.url, 'GET', path)
     const counts = new Map<string, number>()
     for (const { body: asked } of answers) {
       const { question, judge } = askedFor(asked)

@@ -1,23 +1,11 @@
 import { pause } from '../../../src/lib/time.ts'
 import { check } from '../harness/checker.ts'
-import { type Acked, collection, makeClient } from '../harness/client.ts'
+import { collection, makeClient } from '../harness/client.ts'
 import { chain } from '../harness/pure.ts'
 import { seeded } from '../harness/random.ts'
-import { adminToken, makeSite } from '../harness/site.ts'
+import { makeSite } from '../harness/site.ts'
 import { starts, tell, untilAllEnded } from '../harness/storm.ts'
-
-/** Starts a run with an Idempotency-Key; undefined where no answer came, or one that says to try again. */
-const post = async (url: string, key: string, start: number): Promise<string | undefined> => {
-  const response = await fetch(`${url}/api/v1/run/${collection}/chain`, {
-    method: 'POST',
-    body: JSON.stringify({ init_params: { start } }),
-    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json', 'idempotency-key': key },
-    signal: AbortSignal.timeout(20_000),
-  }).catch(() => undefined)
-  const text = await response?.text().catch(() => undefined)
-  if (response?.status !== 200 || text === undefined) return undefined
-  return (JSON.parse(text) as Acked & { trajectory_id: string }).trajectory_id
-}
+import { startVictim } from '../harness/victim.ts'
 
 /** Clients that repeat a request until they have two answers get one run for it, whatever is killed meanwhile. */
 export const repeated = async ({ kills, requests }: { kills: number; requests: number }): Promise<string[]> => {
@@ -26,17 +14,16 @@ export const repeated = async ({ kills, requests }: { kills: number; requests: n
   const site = makeSite()
   const client = makeClient()
   const faults: string[] = []
-  const lost = new Set<number>()
   try {
-    let server = site.spawn()
-    let url = await server.ready
-    await client.setUp(url, { chain: chain(2) })
+    const victim = await startVictim(site)
+    await client.setUp(victim.url, { chain: chain(2) })
     const left = starts(random, requests).map((start, at) => ({ start, key: `request-${at}` }))
     let unanswered = 0
     const insist = async (key: string, start: number): Promise<void> => {
       const answers: string[] = []
       while (answers.length < 2) {
-        const id = await post(url, key, start)
+        const path = `/run/${collection}/chain`
+        const id = (await client.postOnce(victim.url, path, { init_params: { start } }, key))?.trajectory_id
         if (id) answers.push(id)
         else unanswered += 1
         await pause(id ? random.between(0, 40) : 50)
@@ -48,22 +35,17 @@ export const repeated = async ({ kills, requests }: { kills: number; requests: n
       for (let next = left.shift(); next; next = left.shift()) await insist(next.key, next.start)
     }
     const clients = Promise.all(Array.from({ length: 8 }, one))
-    for (let kill = 0; kill < kills; kill++) {
+    await victim.killOften(kills, async (kill) => {
       const goal = (left.length * (kills - kill)) / (kills - kill + 1)
       while (left.length > goal) await pause(1)
-      lost.add(server.pid)
-      await server.kill()
-      if (kill % 2 === 1) site.killPostgres()
-      server = site.spawn()
-      url = await server.ready
-    }
+    })
     await clients
     await untilAllEnded(site)
     const [row] = await site.rows<{ runs: number }>('select count(*)::int runs from runs where name = $1', [
       `${collection}/chain`,
     ])
     if (row?.runs !== requests) faults.push(`${requests} requests led to ${row?.runs} runs`)
-    const report = await check(site, { acked: client.acked, lengths: { chain: 2 }, lost })
+    const report = await check(site, { acked: client.acked, lengths: { chain: 2 }, lost: victim.pids })
     tell(name, report, { requests, unanswered })
     return [...faults, ...report.violations]
   } finally {
