@@ -10,8 +10,18 @@ export const cadenceSchema = z
     minute_utc: z.int().min(0).max(59).nullish(),
     hour_utc: z.int().min(0).max(23).nullish(),
     day_of_week: z.enum(daysOfWeek).nullish(),
-    expression: z.string().max(200).nullish().describe('Of `cron`: five fields, such as `*/5 9-17 * * mon-fri`.'),
-    time_zone: z.string().max(100).nullish().describe('Of `cron`: an IANA name, such as `Europe/Berlin`; else UTC.'),
+    expression: z
+      .string()
+      .trim()
+      .max(200)
+      .nullish()
+      .describe('Of `cron`: five fields, such as `*/5 9-17 * * mon-fri`.'),
+    time_zone: z
+      .string()
+      .trim()
+      .max(100)
+      .nullish()
+      .describe('Of `cron`: an IANA name, such as `Europe/Berlin`; else UTC.'),
   })
   .meta({ id: 'Cadence' })
 

@@ -103,13 +103,21 @@ test.each([
   ['99 * * * *', 'minute'],
   ['*/0 * * * *', 'stepping'],
   ['@reboot', 'not supported'],
+  ['H * * * *', 'contains illegal characters. Expected five fields'],
   ['0 0 30 2 *', 'never fire'],
 ])('%s is refused', (expression, words) => {
   expect(cronFault(cron(expression))).toMatchObject({ member: 'expression', message: expect.stringContaining(words) })
 })
 
 test('expressions and time zones that are taken', () => {
-  for (const expression of ['*/5 9-17 * * mon-fri', '@daily', '0 0 L * *', '0 0 29 2 *', '0 9 * * 1#1']) {
+  for (const expression of [
+    '*/5 9-17 * * mon-fri',
+    '0  9\t* * *',
+    '@daily',
+    '0 0 L * *',
+    '0 0 29 2 *',
+    '0 9 * * 1#1',
+  ]) {
     expect([expression, cronFault(cron(expression, 'Asia/Kolkata'))]).toEqual([expression, undefined])
   }
   for (const zone of ['Mars/Olympus', '', 'x'.repeat(100)]) {

@@ -3,7 +3,7 @@ import { messageOf } from '../lib/errors.ts'
 import type { Cadence } from '../model/cadence.ts'
 
 /** Five fields, or a name: croner would also take seconds, years and single moments. */
-const expressionForm = /^(@[a-z]+|\S+( +\S+){4})$/i
+const expressionForm = /^(@[a-z]+|\S+([ \t]+\S+){4})$/i
 
 /** A cadence as a cron expression; undefined for one that never fires by itself. */
 const expressionOf = (cadence: Cadence): string | undefined => {
@@ -39,7 +39,7 @@ export const cronFault = (cadence: Cadence): { member: 'expression' | 'time_zone
   } catch (error) {
     return {
       member: 'expression',
-      message: `${messageOf(error).replace(/^Cron\w+: /, '')}. Expected five fields, ${example}`,
+      message: `${messageOf(error).replace(/^Cron\w+: |\.$/g, '')}. Expected five fields, ${example}`,
     }
   }
 }

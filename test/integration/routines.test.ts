@@ -79,6 +79,7 @@ test.each([
   [{ type: 'weekdays', hour_utc: 8 }, '2026-11-30T08:00'],
   [{ type: 'weekly', day_of_week: 'fri', hour_utc: 9 }, '2026-12-04T09:00'],
   [{ type: 'cron', expression: '0 9 * * *', time_zone: 'America/New_York' }, '2026-11-27T14:00'],
+  [{ type: 'cron', expression: ' 0  9 * * *\n' }, '2026-11-28T09:00'],
   [{ type: 'daily', hour_utc: 9, minute_utc: null, day_of_week: null }, '2026-11-28T09:00'],
 ])('%j fires next at %s', async (cadence, next) => {
   const made = await create({ cadence })
