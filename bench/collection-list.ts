@@ -3,11 +3,10 @@
  * fifty tasks against a thousand in fifty, in turns, on one server.
  */
 import { Agent, request } from 'undici'
-import { type Database, openDatabase, type Queries } from '../src/database/database.ts'
+import { type Database, openDatabase } from '../src/database/database.ts'
 import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/collection-runs.ts'
 import { noFilter } from '../src/store/run-lists.ts'
-import type { Child } from './lib/children.ts'
-import type { HttpRequest } from './lib/http-process.ts'
+import { explaining, walk } from './lib/lists.ts'
 import { percentile } from './lib/numbers.ts'
 import { residentMb } from './lib/processes.ts'
 import { stage } from './lib/stage.ts'
@@ -16,7 +15,6 @@ const sizes = { small: 1_000, large: 1_000_000 }
 const tasks = 50
 const rounds = 5
 const requestsARound = 20
-const pagesOfWalk = 10
 const limit = 50
 /** Every this many runs one has failed. */
 const failedEvery = 50
@@ -79,31 +77,13 @@ const everyRun: CollectionRunFilter = {
 /** The plans of a page in the middle, without a filter and with one that no index decides. */
 const plans = async (database: Database, collectionId: number): Promise<string[]> => {
   const lines: string[] = []
-  const explain = async (text: string, values?: unknown[]) => {
-    const plan = await database.query<{ 'QUERY PLAN': string }>(`explain (analyze, timing off) ${text}`, values)
-    lines.push(...plan.map((line) => `  ${line['QUERY PLAN']}`))
-    return []
-  }
-  const explaining: Queries = { query: explain, rows: (_, text, values) => explain(text, values) }
+  const queries = explaining(database, lines)
   const after = { createdMicros: String((Date.now() - 500_000_000) * 1000), number: 500_000 }
   lines.push('no filter:')
-  await collectionRunsAfter(explaining, collectionId, everyRun, { limit, after })
+  await collectionRunsAfter(queries, collectionId, everyRun, { limit, after })
   lines.push('by error:')
-  await collectionRunsAfter(explaining, collectionId, { ...everyRun, error: 'needle' }, { limit, after })
+  await collectionRunsAfter(queries, collectionId, { ...everyRun, error: 'needle' }, { limit, after })
   return lines
-}
-
-/** Requests for pages that follow one another by cursor. */
-const walk = async (client: Child, path: string): Promise<HttpRequest[]> => {
-  const requests: HttpRequest[] = []
-  let cursor = ''
-  while (requests.length < requestsARound) {
-    const asked: HttpRequest = { method: 'GET', path: `${path}&cursor=${cursor}` }
-    requests.push(asked)
-    const page = JSON.parse(await client.ask<string>('send', asked)) as { next_cursor: string | null }
-    cursor = (requests.length % pagesOfWalk === 0 ? null : page.next_cursor) ?? ''
-  }
-  return requests
 }
 
 await stage('collection-list', async ({ report, jetty, child, createDatabase }) => {
@@ -122,7 +102,10 @@ await stage('collection-list', async ({ report, jetty, child, createDatabase }) 
   for (const filter of filters) {
     const search = filter.replace('NOW', new Date().toISOString())
     const path = (size: Size) => `/api/v1/runs/${size}?limit=${limit}${search}`
-    const requests = { small: await walk(client, path('small')), large: await walk(client, path('large')) }
+    const requests = {
+      small: await walk(client, path('small'), requestsARound),
+      large: await walk(client, path('large'), requestsARound),
+    }
     const times = { small: [] as number[], large: [] as number[] }
     for (let round = -1; round < rounds; round++) {
       for (const size of round % 2 === 0 ? (['small', 'large'] as const) : (['large', 'small'] as const)) {

@@ -2,12 +2,12 @@
  * The list of runs over HTTP, without and with filters: a task with 100,000 runs against one with 1,000, in turns, on
  * one server.
  */
-import { type Database, openDatabase, type Queries } from '../src/database/database.ts'
+import { type Database, openDatabase } from '../src/database/database.ts'
 import { noFilter, pageOfRuns, type RunFilter, runsAfter } from '../src/store/run-lists.ts'
 import { definitionHash } from '../src/store/tasks.ts'
-import type { Child } from './lib/children.ts'
 import { fillTask, stepsOfRun } from './lib/filled-task.ts'
 import type { HttpRequest } from './lib/http-process.ts'
+import { explaining, walk } from './lib/lists.ts'
 import { percentile } from './lib/numbers.ts'
 import { stage } from './lib/stage.ts'
 import { echoWorkflow } from './lib/workflows.ts'
@@ -15,7 +15,6 @@ import { echoWorkflow } from './lib/workflows.ts'
 const sizes = { small: 1_000, large: 100_000 }
 const rounds = 8
 const requestsARound = 30
-const pagesOfWalk = 10
 const limit = 20
 
 type Size = keyof typeof sizes
@@ -44,35 +43,16 @@ const filters: [string, Partial<RunFilter>][] = [
 /** The plans of the queries that the lists make. */
 const plans = async (database: Database, taskId: number): Promise<string[]> => {
   const lines: string[] = []
-  const explain = async (text: string, values?: unknown[]) => {
-    const plan = await database.query<{ 'QUERY PLAN': string }>(`explain (analyze, timing off) ${text}`, values)
-    lines.push(...plan.map((line) => `  ${line['QUERY PLAN']}`))
-    return []
-  }
-  const explaining: Queries = { query: explain, rows: (_, text, values) => explain(text, values) }
+  const queries = explaining(database, lines)
   const middle = { createdMicros: String((Date.now() - 50_000_000) * 1000), number: 50_000 }
   for (const [name, filter] of filters) {
     lines.push(`by cursor, ${name || 'no filter'}:`)
     const view = name === '&view=summary' ? 'summary' : 'full'
-    await runsAfter(explaining, taskId, { ...noFilter, ...filter }, { limit, after: middle, view })
+    await runsAfter(queries, taskId, { ...noFilter, ...filter }, { limit, after: middle, view })
   }
   lines.push('page 1:')
-  await pageOfRuns(explaining, taskId, noFilter, { limit, offset: 0, view: 'full' })
+  await pageOfRuns(queries, taskId, noFilter, { limit, offset: 0, view: 'full' })
   return lines
-}
-
-/** Requests for pages that follow one another by cursor. */
-const walk = async (client: Child, path: string): Promise<HttpRequest[]> => {
-  const requests: HttpRequest[] = []
-  let cursor = ''
-  while (requests.length < requestsARound) {
-    const request: HttpRequest = { method: 'GET', path: `${path}&cursor=${cursor}` }
-    requests.push(request)
-    const page = JSON.parse(await client.ask<string>('send', request)) as { next_cursor: string | null; total?: number }
-    if (page.total !== undefined) throw new Error('a page by cursor has a total')
-    cursor = (requests.length % pagesOfWalk === 0 ? null : page.next_cursor) ?? ''
-  }
-  return requests
 }
 
 await stage('list', async ({ report, jetty, child, createDatabase }) => {
@@ -103,7 +83,10 @@ await stage('list', async ({ report, jetty, child, createDatabase }) => {
   ]
   for (const [name] of filters) {
     const search = name.replace('NOW', new Date().toISOString())
-    const [small, large] = [await walk(client, pathOf('small') + search), await walk(client, pathOf('large') + search)]
+    const [small, large] = [
+      await walk(client, pathOf('small') + search, requestsARound),
+      await walk(client, pathOf('large') + search, requestsARound),
+    ]
     kinds.push({ title: `by cursor${name.replaceAll('&', ' ')}`, requests: { small, large } })
   }
   const rows: (string | number)[][] = [['p95, limit 20', 'ms at 1,000 runs', 'ms at 100,000', 'ratio']]
