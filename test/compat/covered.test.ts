@@ -31,10 +31,10 @@ test('titles are found at all', () => {
   expect(unnamed('jetty_run no_such_name')).toEqual(['no_such_name'])
 })
 
-test('every row of the skill page has one test, and begins with it', () => {
+test('every row of the skill page has a test that begins with it', () => {
   const promised = numbersOf('3-41 44 52 55 56 61-76 78-80')
   const rows = titles.flatMap((title) => /^row (\d+): ./.exec(title)?.[1] ?? []).map(Number)
-  expect(rows.sort((left, right) => left - right)).toEqual(promised)
+  expect([...new Set(rows)].sort((left, right) => left - right)).toEqual(promised)
 })
 
 test('every function of the command line client has a test; jetty_help needs no server', () => {
