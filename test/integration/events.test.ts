@@ -8,13 +8,17 @@ import { callJetty, killJetties, startJetty } from '../jetty-process.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 const nap = (seconds: number) => ({ activity: 'sleep', seconds })
+/** How long it sleeps twice. */
+const shortNap = 0.4
+const napAsAsked = { activity: 'sleep', seconds_path: 'init_params.nap' }
 const echo = (given: Record<string, unknown>) => ({ activity: 'text_echo', ...given })
 const watched = {
+  init_params: { nap: shortNap },
   step_configs: {
     zero: echo({ text: 'a' }),
-    first: nap(0.4),
+    first: napAsAsked,
     middle: echo({ text_path: 'zero.outputs.text' }),
-    second: nap(0.4),
+    second: napAsAsked,
     last: echo({ text_path: 'middle.outputs.text', unknown: 1 }),
   },
   steps: ['zero', 'first', 'middle', 'second', 'last'],
@@ -42,7 +46,8 @@ const sameAs = (state: Body, shown: Body): void => {
 interface Place {
   url: string
   token: string
-  start(): Promise<{ task: string; id: string }>
+  /** Starts a run whose two sleeps are so many seconds long. */
+  start(nap?: number): Promise<{ task: string; id: string }>
   get(task: string, id: string): Promise<Body>
 }
 
@@ -52,11 +57,11 @@ const behaviour = (place: () => Place) => {
 
   test('a snapshot, then every change, then the end', async () => {
     const { url: _, token, start, get } = place()
-    const { task, id } = await start()
+    const { task, id } = await start(1.5) // so that a busy machine still sees each of its changes
     const { events, ended, headers } = await readEvents(eventsOf(task, id), token)
     expect(headers.get('content-type')).toMatch(/^text\/event-stream/)
     expect(ended).toBe(true)
-    expect(events[0]).toMatchObject({ event: 'snapshot', data: { trajectory_id: id, init_params: {} } })
+    expect(events[0]).toMatchObject({ event: 'snapshot', data: { trajectory_id: id, init_params: { nap: 1.5 } } })
     expect(events.filter(({ event }) => event === 'snapshot')).toHaveLength(1)
     idsRise(events)
     const kinds = new Set(events.map(({ event }) => event))
@@ -163,7 +168,10 @@ describe('a run that is executed here', () => {
   behaviour(() => ({
     url: jetty.url,
     token: jetty.server.adminToken,
-    start: async () => ({ task, id: (await jetty.start(task)).trajectory_id }),
+    start: async (nap = shortNap) => ({
+      task,
+      id: (await jetty.start(task, { init_params: { nap } })).trajectory_id,
+    }),
     get: jetty.get,
   }))
 
@@ -231,9 +239,9 @@ describe('a run that another process executes', () => {
   behaviour(() => ({
     url: here,
     token,
-    start: async () => ({
+    start: async (nap = shortNap) => ({
       task: 'watched',
-      id: (await callJetty(here, token, 'POST', '/run/acme/watched', {})).body.trajectory_id,
+      id: (await callJetty(here, token, 'POST', '/run/acme/watched', { init_params: { nap } })).body.trajectory_id,
     }),
     get: async (task, id) => (await callJetty(here, token, 'GET', `/db/trajectory/acme/${task}/${id}`)).body,
   }))
