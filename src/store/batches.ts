@@ -1,7 +1,7 @@
 import type { Queries } from '../database/database.ts'
 import { batchTask, mostBatchErrors } from '../model/batch.ts'
 import type { RunStatus } from '../model/workflow.ts'
-import type { RunSummaryRow } from './run-lists.ts'
+import type { RunCursor, RunSummaryRow } from './run-lists.ts'
 import { initParamsText, summaryColumns } from './runs.ts'
 
 /** The run that a batch is. */
@@ -30,6 +30,24 @@ export const findBatch = async (
       [at.batchId, at.collectionId],
     )
   )[0]
+
+/** What a run says that is a batch; within a text of somebody's the quotes have backslashes before them. */
+const saysSo = `position('"batch":{"task":' in r.params) > 0`
+
+/** The batches among the runs of the server's own task, newest first. */
+export const listBatches = (
+  queries: Queries,
+  at: { taskId: number; after: RunCursor | undefined; limit: number },
+): Promise<(BatchRow & { created_micros: string })[]> =>
+  queries.rows(
+    'list_batches',
+    `select ${summaryColumns}, (extract(epoch from r.created_at) * 1000000)::bigint::text as created_micros
+     from runs r where r.task_id = $1 and not r.ingested and ${saysSo}
+       and (r.created_at, r.number) < (coalesce(to_timestamp(0) + $2::bigint * interval '1 microsecond', 'infinity'),
+         coalesce($3::bigint, 0))
+     order by r.created_at desc, r.number desc limit $4`,
+    [at.taskId, at.after?.createdMicros ?? null, at.after?.number ?? null, at.limit],
+  )
 
 const open = 'r.ended_at is null'
 /** Ended, and not as most do: few, under an index of their own. */

@@ -284,8 +284,7 @@ test('a batch that is run again is one; its replay, and a run of the task by han
     await again({ init_params: { items: [{}] } }),
     await atEnd((await jetty.start('_batch', { init_params: { task, items: [{}] } })).trajectory_id),
   ]
-  const { body } = await jetty.call('GET', '/api/v1/batches/acme?limit=5')
-  const listed = body.batches.map(({ batch_id }: Body) => batch_id)
-  expect(listed.slice(0, 2)).toEqual([same, batch.batch_id])
+  const { body } = await jetty.call('GET', '/api/v1/batches/acme?limit=2')
+  expect(body.batches.map(({ batch_id }: Body) => batch_id)).toEqual([same, batch.batch_id])
   for (const id of others) expect((await jetty.call('GET', `/api/v1/batches/acme/${id}`)).status).toBe(404)
 })

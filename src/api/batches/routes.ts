@@ -3,8 +3,7 @@ import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { batchTask } from '../../model/batch.ts'
 import type { FoundCollection } from '../../model/identity.ts'
-import { batchErrors, batchProgress, findBatch } from '../../store/batches.ts'
-import { noFilter, runsAfter } from '../../store/run-lists.ts'
+import { batchErrors, batchProgress, findBatch, listBatches } from '../../store/batches.ts'
 import { findListedTask } from '../../store/runs.ts'
 import { cursorText, readCursor } from '../trajectories/list.ts'
 import { batchesContract } from './contract.ts'
@@ -43,9 +42,11 @@ export const batchesRoutes = (deps: BatchesDeps): Route[] => {
     listBatches: async ({ collection, query }) => {
       const taskId = await findListedTask(database, collection.id, batchTask)
       if (taskId === undefined) return { batches: [], next_cursor: null }
-      const page = { limit: query.limit, after: readCursor(query.cursor ?? ''), view: 'summary' } as const
-      const { runs, next } = await runsAfter(database, taskId, noFilter, page)
-      const batches = runs.flatMap((run) => (run.ingested ? [] : (batchOf(run) ?? [])))
+      const after = readCursor(query.cursor ?? '')
+      const rows = await listBatches(database, { taskId, after, limit: query.limit + 1 })
+      const page = rows.slice(0, query.limit)
+      const last = rows.length > page.length ? page.at(-1) : undefined
+      const batches = page.flatMap((run) => batchOf(run) ?? [])
       const progress = await batchProgress(
         database,
         batches.map(({ run }) => run.id),
@@ -54,7 +55,7 @@ export const batchesRoutes = (deps: BatchesDeps): Route[] => {
         batches: batches.map((batch, at) =>
           batchSummary(batch, progress[at] ?? { counts: {}, cost_usd: null }, links.publicUrl),
         ),
-        next_cursor: next ? cursorText(next) : null,
+        next_cursor: last ? cursorText({ createdMicros: last.created_micros, number: last.number }) : null,
       }
     },
 
