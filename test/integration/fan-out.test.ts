@@ -57,7 +57,7 @@ let database: Database
 beforeAll(async () => {
   server = await startTestServer({
     activities: [effect],
-    env: { JETTY_WORKER_CONCURRENCY: '4', JETTY_MAX_FANOUT: '20000' },
+    env: { JETTY_WORKER_CONCURRENCY: '4' },
   })
   database = openDatabase(server.database.url, { connections: 1 })
 })
@@ -353,42 +353,6 @@ test('children get the secrets of their parent, and nobody sees them', async () 
   expect(one.steps.process.outputs.item).toBe('***')
   const kept = await database.query(`select from runs where sealed_secrets is not null and ended_at is not null`)
   expect(kept).toEqual([])
-})
-
-test.each([
-  [
-    'a task that is not there',
-    { child_workflow_name: 'nowhere' },
-    [1],
-    "There is no task 'nowhere' in collection 'acme'",
-  ],
-  ['another collection', { child_workflow_name: 'other/task' }, [1], "Task 'other/task' is not in collection 'acme'"],
-  ['no task', { child_workflow_name: null }, [1], 'child_workflow_name is required'],
-  ['a literal list', { items: [1], items_path: null }, [1], 'items_path is required'],
-  ['a text', {}, 'none', "items_path must lead to a list; it gives the text 'none'"],
-  ['an item that has no members', { spread_items: true }, [{}, 7], 'spread_items: item 1 is no object'],
-  ['too many items', {}, Array(20_001).fill(0), 'A step may start 20000 runs, and there are 20001 items'],
-])('fails before any child is there: %s', async (_, config, items, error) => {
-  const task = await server.task(child())
-  const run = await runToEnd(parent(task, config), { items })
-  expect(run.status).toBe('failed')
-  expect(run.error).toContain(error)
-  expect(await server.call('GET', `/api/v1/db/trajectories/acme/${task}`)).toMatchObject({ body: { total: 0 } })
-})
-
-test('a child whose workflow cannot run is told before it is started', async () => {
-  const broken = await server.task({ step_configs: { a: { activity: 'no_such' } }, steps: ['a'] })
-  const run = await runToEnd(parent(broken), { items: [1] })
-  expect(run.error).toContain(`The workflow of task '${broken}' cannot run: No step registered for 'no_such'`)
-  const asking = await server.task({
-    step_configs: { a: { activity: 'litellm_chat', prompt: 'x', model: 'nobody/serves-this' } },
-    steps: ['a'],
-  })
-  const unserved = await runToEnd(parent(asking), { items: [1] })
-  expect(unserved.error).toContain(`Task '${asking}' cannot run: Step 'a': `)
-  for (const task of [broken, asking]) {
-    expect(await server.call('GET', `/api/v1/db/trajectories/acme/${task}`)).toMatchObject({ body: { total: 0 } })
-  }
 })
 
 test('a child that leaves memory for a long wait makes room for the next one', async () => {
