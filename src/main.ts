@@ -193,6 +193,7 @@ export const startServer = async ({
       documentOf: (run) => documentOf({ database, definitions, links }, run),
       clock,
       concurrency: settings.webhookConcurrency,
+      mostBytes: settings.webhookBytes,
       timeoutSeconds: settings.webhookTimeoutSeconds,
       lookFor: engine.lookFor,
       log,

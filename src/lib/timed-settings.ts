@@ -1,4 +1,4 @@
-import { seconds, setting, wholeNumber } from './setting.ts'
+import { bytes, seconds, setting, wholeNumber } from './setting.ts'
 
 /** Settings of what happens at times: routines that fire, and webhooks that are tried until they are heard. */
 export const timedSettings = {
@@ -22,6 +22,13 @@ export const timedSettings = {
     default: '32',
     example: '128',
     schema: wholeNumber(1, 10_000),
+  }),
+  webhookBytes: setting({
+    variable: 'JETTY_WEBHOOK_BYTES',
+    description: 'Largest trajectory that a webhook is sent: what its steps were given and put out, as JSON.',
+    default: '128MiB',
+    example: '16MiB',
+    schema: bytes(),
   }),
   webhookTimeoutSeconds: setting({
     variable: 'JETTY_WEBHOOK_TIMEOUT_SECONDS',

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { byteSize } from '../lib/byte-size.ts'
 import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { pause } from '../lib/time.ts'
@@ -9,6 +10,7 @@ import {
   findWebhook,
   isAnyDeliveryDue,
   putOffDelivery,
+  type RunWebhook,
   settleAttempt,
 } from '../store/webhooks.ts'
 import { type AttemptDeps, attemptDelivery } from './attempt.ts'
@@ -17,6 +19,8 @@ import { retryAt } from './schedule.ts'
 export interface WebhooksDeps extends AttemptDeps {
   /** Deliveries under way at once in this process. */
   concurrency: number
+  /** Largest trajectory that is sent: what its steps were given and put out. */
+  mostBytes: number
   /** Has a question asked with each heartbeat (engine/look.ts), so that an idle server asks for nothing else. */
   lookFor(look: { condition(at: string): string; now(): Date; onSeen(): void }): void
   log: Logger
@@ -27,7 +31,7 @@ export interface Webhooks {
   /** Begins to look for deliveries that are due. */
   start(): void
   /** Attempts a delivery now, beside its schedule; resolves when what came of it is written down. */
-  redeliver(runKey: string): Promise<void>
+  redeliver(run: { id: string; collection_id: number }): Promise<void>
   /** Begins no more of them, gives those under way `seconds`; one that is cut off is made again later. */
   stop(seconds: number): Promise<void>
 }
@@ -40,7 +44,7 @@ const largeBytes = 4 * 1024 * 1024
 const putOffMs = 1_000
 
 export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
-  const { database, clock, concurrency, timeoutSeconds, log } = deps
+  const { database, clock, concurrency, timeoutSeconds, mostBytes, log } = deps
   const stopping = new AbortController()
   const cutOff = new AbortController()
   setMaxListeners(concurrency + 1, cutOff.signal)
@@ -60,7 +64,7 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
     }
     isLargeUnderWay ||= isLarge
     try {
-      const made = webhook && (await attemptDelivery(deps, runKey, webhook, cutOff.signal))
+      const made = webhook && (await attemptOf(runKey, webhook))
       if (cutOff.signal.aborted) return // nobody knows what came of it: it is made again
       if (!made) return dropDelivery(database, runKey)
       const retryMs = made.isFinal ? null : retryAt((due?.tries ?? 0) + 1, clock())
@@ -69,6 +73,11 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
       if (isLarge) isLargeUnderWay = false
     }
   }
+
+  const attemptOf = async (runKey: string, webhook: RunWebhook) =>
+    webhook.bytes > mostBytes
+      ? tooLarge(webhook.bytes, mostBytes, clock())
+      : attemptDelivery(deps, runKey, webhook, cutOff.signal)
 
   const track = (work: Promise<void>, collectionId: number): Promise<void> => {
     const settled = work.finally(() => {
@@ -116,9 +125,9 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
       looking = lookOn()
       deps.lookFor({ condition: isAnyDeliveryDue, now: () => new Date(clock()), onSeen: () => nap.abort() })
     },
-    async redeliver(runKey) {
-      if (underWay.size >= concurrency) throw busy()
-      await track(attempt(runKey), 0)
+    async redeliver({ id, collection_id: collectionId }) {
+      if (underWay.size >= concurrency || fullCollections().includes(collectionId)) throw busy()
+      await track(attempt(id), collectionId)
     },
     async stop(seconds) {
       stopping.abort()
@@ -131,6 +140,18 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
     },
   }
 }
+
+/** It would be so the next time: the receiver is told by nobody, and the log of deliveries says why. */
+const tooLarge = (bytes: number, mostBytes: number, startedMs: number) => ({
+  delivered: false,
+  statusCode: null,
+  error:
+    `The trajectory is larger (${byteSize(bytes)}) than what is sent (${byteSize(mostBytes)}): fetch it, or raise ` +
+    'JETTY_WEBHOOK_BYTES and deliver it again',
+  isFinal: true,
+  startedMs,
+  durationMs: 0,
+})
 
 const busy = (): AppError =>
   new AppError('busy', 'As many deliveries are under way as may be', {

@@ -16,7 +16,11 @@ let nowMs = Date.UTC(2030, 0, 1)
 const receivers: WebhookReceiver[] = []
 
 beforeAll(async () => {
-  const env = { JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1', JETTY_WEBHOOK_TIMEOUT_SECONDS: '1' }
+  const env = {
+    JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1',
+    JETTY_WEBHOOK_TIMEOUT_SECONDS: '1',
+    JETTY_WEBHOOK_BYTES: '1MiB',
+  }
   jetty = await startTestServer({ env, clock: () => nowMs, beatMs: 50 })
   task = await jetty.task(workflow)
 })
@@ -232,6 +236,39 @@ test('one collection whose receiver hangs leaves room for the others', async () 
     (count) => count === 1,
   )
   expect(hanging.received.length).toBeLessThan(30)
+})
+
+test('whoever delivers by hand to a receiver that hangs leaves room for the others as well', async () => {
+  let hangs = false
+  const receiver = await receive((answer) => void (hangs || answer.writeHead(500).end()))
+  const id = await start({ webhook_url: receiver.url })
+  await until(
+    () => deliveries(id),
+    (one) => one.deliveries.length === 1,
+  )
+  hangs = true
+  const answers = await Promise.all(
+    Array.from({ length: 12 }, () => jetty.call('POST', `${path(id)}/1/redeliver`).then(({ status }) => status)),
+  )
+  expect(answers.filter((status) => status === 503).length).toBeGreaterThanOrEqual(4)
+  expect(answers).toContain(200)
+})
+
+test('a trajectory that is too large is sent to nobody, and tried no more', async () => {
+  const receiver = await receive()
+  const text = 'x'.repeat(700_000)
+  const large = await jetty.task({
+    init_params: { text },
+    step_configs: { say: { activity: 'text_echo', text_path: 'init_params.text' } },
+    steps: ['say'],
+  })
+  const id = await start({ webhook_url: receiver.url }, large)
+  expect(await settled(id, large)).toMatchObject({
+    state: 'failed',
+    next_attempt_at: null,
+    deliveries: [{ status: 'failed', error: expect.stringContaining('raise JETTY_WEBHOOK_BYTES') }],
+  })
+  expect(receiver.received).toHaveLength(0)
 })
 
 test('an address that is private, local or no URL is refused before the run is started', async () => {

@@ -8,7 +8,7 @@ import { deliveriesOf } from './deliveries.ts'
 
 export interface WebhooksDeps {
   database: Queries
-  webhooks: { redeliver(runKey: string): Promise<void> }
+  webhooks: { redeliver(run: RunRow): Promise<void> }
 }
 
 interface RunCall {
@@ -40,7 +40,7 @@ export const webhooksRoutes = ({ database, webhooks }: WebhooksDeps): Route[] =>
           hint: 'Read the trajectory itself: GET /api/v1/db/trajectory/{collection}/{task}/{trajectory_id}.',
         })
       }
-      await webhooks.redeliver(run.id)
+      await webhooks.redeliver(run)
       call.note({ changes: { delivery: n } })
       return deliveriesOf(database, run)
     },
