@@ -284,8 +284,7 @@ describe('a client that leaves', () => {
       headers: { authorization: `Bearer ${writer}`, 'content-type': 'application/json' },
       body: JSON.stringify({ ...hello, ...block, stream: true }),
     })
-    await new Promise((resolve) => setTimeout(resolve, 2500))
-    expect(fake.asked[0]?.isAborted).toBe(true)
+    await expect.poll(() => fake.asked[0]?.isAborted, { timeout: 15_000 }).toBe(true)
     expect((await lastRun()).status).toBe('cancelled')
     await response.body?.cancel().catch(() => {})
   }, 20_000)
