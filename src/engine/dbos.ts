@@ -138,9 +138,11 @@ export const handOver = async (database: Queries, executor: string, graceful: bo
        update dbos.workflow_status set status = 'ENQUEUED', queue_name = '${queueName}', owner_xid = null,
          started_at_epoch_ms = null, updated_at = (extract(epoch from now()) * 1000)::bigint
        where status = 'PENDING' and executor_id = $1 and name = '${workflowName}' returning workflow_uuid id),
+     held as materialized (
+       select id from leases where id in (select id from moved) and owner = $1 order by id for no key update),
      freed as (
        update leases l set ${graceful ? "epoch = l.epoch + 1, owner = ''" : 'owner = l.owner'}
-       from moved where l.id = moved.id and l.owner = $1 returning 1)
+       from held where l.id = held.id returning 1)
      select (select count(*) from moved)::int moved, (select count(*) from freed)::int freed, pg_notify('runs', '')`,
     [executor],
   )

@@ -83,14 +83,24 @@ export const keepBeating = (
   return () => clearInterval(timer)
 }
 
+const isDead = `beat_at < now() - $1 * interval '1 millisecond'`
+
+/** A dead process is forgotten after its leases are handed out: who dies in between has left it to the others. */
 const reap = async (engine: EngineContext): Promise<void> => {
-  const dead = await engine.database.rows<{ id: string }>(
+  const { database, executor, log } = engine
+  const dead = await database.rows<{ id: string }>(
     'dead_executors',
-    `delete from executors where beat_at < now() - $1 * interval '1 millisecond' and id <> $2 returning id`,
-    [deadMs, engine.executor],
+    `select id from executors where ${isDead} and id <> $2`,
+    [deadMs, executor],
   )
   for (const { id } of dead) {
-    const leases = await handOver(engine.database, id, false)
-    engine.log.warn({ executor: id, leases }, 'a process stopped without a word; its leases are handed out again')
+    const leases = await handOver(database, id, false)
+    const forgotten = await database.rows(
+      'forget_executor',
+      `delete from executors where ${isDead} and id = $2 returning 1`,
+      [deadMs, id],
+    )
+    if (forgotten.length === 0) continue
+    log.warn({ executor: id, leases }, 'a process stopped without a word; its leases are handed out again')
   }
 }
