@@ -139,8 +139,9 @@ ended_steps as (select * from written where counts),
 ${keepTotals('$2::smallint')},
 parked as (
   update runs r set lease = null, status = 'running', started_at = coalesce(r.started_at, now()),
-      -- decided while this waited for the row: then it need not wait any more
-      wake_at = case when r.decided_seq = u.seq then now() else to_timestamp(u.wake / 1000) end
+      -- decided, or asked to end, while this waited for the row: then it need not wait any more
+      wake_at = case when r.decided_seq = u.seq or r.requested_status is not null then now()
+        else to_timestamp(u.wake / 1000) end
   from ${unnest(parksFrom, parkTypes)} u(id, lease, epoch, seq, wake), m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
     and r.lease is not distinct from u.lease), -- sent again, it may have been woken since; "=" would search for the lease
