@@ -29,7 +29,9 @@ export const makeDecisions = (database: Queries): Decisions => {
     watch(step) {
       const key = keyOf(step.runKey, step.seq)
       watched.set(key, step)
-      return () => watched.delete(key)
+      return () => {
+        if (watched.get(key) === step) watched.delete(key)
+      }
     },
     async look() {
       for (const [key, step] of watched) if (step.mayPark()) told(key)

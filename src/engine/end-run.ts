@@ -17,34 +17,36 @@ export const endRun = async (
   return status
 }
 
-/** Ends a run as somebody asked for. Steps that a dead owner had begun are closed with it. */
-export const endAsRequested = async (
+/** How a run ends that is not carried on: as somebody asked for, or for a failure. */
+export interface EarlyEnd {
+  status: RunStatus
+  error: string | null
+}
+
+/**
+ * Ends a run, and first the runs that it has started. Of its steps those that a dead owner had begun are recorded as
+ * cancelled with the end.
+ */
+export const endEarly = async (
   engine: EngineContext,
   lease: LeaseRef,
   run: LiveRun,
   open: Place[],
-): Promise<RunStatus> => {
-  const status = run.requested ?? 'cancelled'
-  if (open.some(({ started }) => started)) await endAllBelow(engine, run.key)
-  const closed = closeBegun(engine, lease, run, open)
-  const [end] = await Promise.all([endRun(engine, lease, run, status, requestedError(status)), closed])
+  { status, error }: EarlyEnd,
+): Promise<RunStatus | 'released'> => {
+  const begun = open.filter(({ started }) => started)
+  if (begun.length > 0 && !(await endAllBelow(engine, lease, run.key))) return 'released'
+  const endedMs = Date.now()
+  const closed = begun.map((place) => {
+    const attempt = Math.max(1, place.attempt - 1)
+    return engine.journal.add({ lease, step: { ...rowOf(run, place), status: 'cancelled', attempt, endedMs } })
+  })
+  const [end] = await Promise.all([endRun(engine, lease, run, status, error), ...closed])
   return end
 }
 
-/** Records steps as cancelled that had begun and are carried out no more; the runs that they had started end before. */
-export const closeBegun = async (
-  engine: EngineContext,
-  lease: LeaseRef,
-  run: LiveRun,
-  open: Place[],
-): Promise<void> => {
-  const endedMs = Date.now()
-  const begun = open.filter(({ started }) => started)
-  if (begun.length > 0) await endAllBelow(engine, run.key)
-  await Promise.all(
-    begun.map((place) => {
-      const attempt = Math.max(1, place.attempt - 1)
-      return engine.journal.add({ lease, step: { ...rowOf(run, place), status: 'cancelled', attempt, endedMs } })
-    }),
-  )
-}
+/** The end that somebody has asked for. */
+export const requestedEnd = ({ requested: status = 'cancelled' }: LiveRun): EarlyEnd => ({
+  status,
+  error: requestedError(status),
+})

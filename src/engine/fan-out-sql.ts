@@ -73,32 +73,41 @@ export interface LeaseOut {
   open: number
 }
 
-/** Where a fan-out stands: indices below `next` that are missing, and the leases in which something is open. */
-export const readProgress = async (
-  database: Queries,
-  { runKey, seq }: Parent,
-): Promise<{ next: number; missing: number[]; out: LeaseOut[] }> => {
-  const [made] = await database.rows<{ next: number; total: number }>(
+/** Where a fan-out stands. */
+export interface Progress {
+  /** Indices below `next` have runs, but for those that are `missing`. */
+  next: number
+  missing: number[]
+  /** The leases in which something is open. */
+  out: LeaseOut[]
+  /** One of the runs has failed, or was cancelled. */
+  failed: boolean
+}
+
+export const readProgress = async (database: Queries, { runKey, seq }: Parent): Promise<Progress> => {
+  const [made] = await database.rows<{ next: number; total: number; failed: boolean }>(
     'children_made',
-    `select coalesce(max(child_index), -1) + 1 as next, count(*)::int as total
+    `select coalesce(max(child_index), -1) + 1 as next, count(*)::int as total,
+       exists (select from runs where parent_id = $1 and parent_seq = $2 and status in ('failed', 'cancelled')) as failed
      from runs where parent_id = $1 and parent_seq = $2`,
     [runKey, seq],
   )
   const next = made?.next ?? 0
+  const failed = made?.failed ?? false
   const out = await database.rows<LeaseOut>(
     'children_out',
     `select l.id, l.share, count(*)::int as open from runs r join leases l on l.id = r.lease
      where r.parent_id = $1 and r.parent_seq = $2 and r.ended_at is null and l.share is not null group by 1, 2`,
     [runKey, seq],
   )
-  if (next === (made?.total ?? 0)) return { next, missing: [], out }
+  if (next === (made?.total ?? 0)) return { next, missing: [], out, failed }
   const gaps = await database.rows<{ index: number }>(
     'children_missing',
     `select index from generate_series(0, $3::int - 1) index
      except select child_index from runs where parent_id = $1 and parent_seq = $2 order by 1`,
     [runKey, seq, next],
   )
-  return { next, missing: gaps.map((gap) => gap.index), out }
+  return { next, missing: gaps.map((gap) => gap.index), out, failed }
 }
 
 /** What is not begun under these leases is not begun any more; their owners are told. */
@@ -112,24 +121,35 @@ export const haltLeases = async (database: Queries, leases: string[]): Promise<v
   )
 }
 
+/** Runs that others have started: those below some runs, or below one step of a run. */
+export interface Below {
+  runKeys: string[]
+  seq?: number | undefined
+  /** They are asked for by who works on the run above them, and only as long as the lease is his. */
+  lease?: LeaseRef
+}
+
 /** At most so many open runs are found at once. */
 const mostFound = 5_000
 
 /**
- * Open runs below these ones, at any depth, some at a time; with `seq` those alone that this step has started. A run
- * ends only after those below it: open ones hang together.
+ * Open runs below others, at any depth, some at a time; undefined where the lease is somebody else's. A run ends only
+ * after those below it: open ones hang together.
  */
-export const openBelow = async (database: Queries, runKeys: string[], seq?: number): Promise<string[]> => {
-  const rows = await database.rows<{ id: string }>(
+export const openBelow = async (database: Queries, { runKeys, seq, lease }: Below): Promise<string[] | undefined> => {
+  const [row] = await database.rows<{ held: boolean; open: string[] }>(
     'open_below',
-    `with recursive below as (
-       select id from runs where parent_id = any($1::text[]) and ($3::int is null or parent_seq = $3) and ended_at is null
+    `with recursive fence as materialized (
+       select $3::text is null or exists (select from leases where id = $3 and epoch = $4) as held),
+     below as (
+       select r.id from fence join runs r on fence.held
+       where r.parent_id = any($1::text[]) and ($2::int is null or r.parent_seq = $2) and r.ended_at is null
        union all
        select r.id from below join runs r on r.parent_id = below.id and r.ended_at is null)
-     select id from below limit $2`,
-    [runKeys, mostFound, seq ?? null],
+     select held, array(select id from below limit ${mostFound}) as open from fence`,
+    [runKeys, seq ?? null, lease?.id ?? null, lease?.epoch ?? null],
   )
-  return rows.map((row) => row.id)
+  return row?.held ? row.open : undefined
 }
 
 /** Runs of a step in the order of their items, from an index on. Of an error, as much as a person reads. */

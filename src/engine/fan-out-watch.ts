@@ -129,13 +129,14 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
 
   return {
     add(waiting) {
+      waitingSteps.get(keyOf(waiting))?.news() // its lease was lost, and has come back here
       waitingSteps.set(keyOf(waiting), waiting)
       for (const lease of waiting.out.keys()) byLease.set(lease, waiting)
       void keepAsking()
     },
     remove(waiting) {
-      waitingSteps.delete(keyOf(waiting))
-      for (const lease of waiting.out.keys()) byLease.delete(lease)
+      if (waitingSteps.get(keyOf(waiting)) === waiting) waitingSteps.delete(keyOf(waiting))
+      for (const lease of waiting.out.keys()) if (byLease.get(lease) === waiting) byLease.delete(lease)
     },
     leased(waiting, lease, leased) {
       waiting.out.set(lease, leased)

@@ -113,8 +113,10 @@ export const makeFanOuts = (
     for (;;) {
       const isWanted = run.requested === undefined && run.failure === undefined
       if (engine.stopping.aborted && isWanted) return 'released'
+      if (work.lease.lost) throw new Fenced(work.lease.id)
+      const isLate = Date.now() >= deadline
       if (!isWanted) over = 'interrupted'
-      else if (over === 'ended' && Date.now() >= deadline) over = 'timed_out'
+      else if (over === 'ended' && isLate) over = 'timed_out'
       else if (over === 'ended' && waiting.failed && waiting.asksForFailure) {
         over = 'failed'
         await haltLeases(database, [...waiting.out.keys()])
@@ -126,8 +128,8 @@ export const makeFanOuts = (
           continue
         }
       }
-      const isCancelled = over === 'interrupted' || over === 'timed_out'
-      if (isCancelled) await endBelow(engine, [run.key], waiting.seq)
+      const isCancelled = over === 'interrupted' || isLate
+      if (isCancelled) await endBelow(engine, { runKeys: [run.key], seq: waiting.seq, lease: work.lease })
       waiting.asksForEnd = over !== 'ended' || remaining(ahead) === 0
       if (waiting.asksForEnd && waiting.settled) return over
       if (waiting.asksForEnd && waiting.out.size === 0) watch.hurry()
@@ -152,15 +154,16 @@ export const makeFanOuts = (
     const { run, lease, place, row, startRow } = work
     const parent: Parent = { runKey: run.key, seq: place.seq }
     const kind = await prepareChildren(given, run, parent, wanted.runs)
+    work.hasRuns = true
     row.wakeMs = wanted.runs.until?.getTime() ?? Date.now() // it only waits: no death is counted for it
     await startRow.write()
-    const { missing, next, out } = await readProgress(database, parent)
+    const { missing, next, out, failed } = await readProgress(database, parent)
     const bell = makeBell()
     const waiting: Waiting = {
       ...parent,
       out: new Map(out.map(({ id, share, open }) => [id, newLeased(share, open, true)])),
       paceMs: undefined,
-      failed: false,
+      failed,
       asksForFailure: !wanted.runs.continueOnError,
       asksForEnd: false,
       settled: false,

@@ -178,7 +178,7 @@ export const makeLeases = (
     },
     idle(lease, by) {
       const held = local.get(lease.id)
-      if (!held) return
+      if (!held || held !== lease) return
       held.idle += by
       if (held.idle >= held.open) listeners.onSettled()
     },

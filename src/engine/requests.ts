@@ -3,7 +3,9 @@ import { pause } from '../lib/time.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import { endedRun, endedStep, keepTotals, otherShard } from '../store/totals.ts'
 import type { EngineContext } from './context.ts'
-import { openBelow } from './fan-out-sql.ts'
+import { type Below, openBelow } from './fan-out-sql.ts'
+import { Fenced } from './journal.ts'
+import type { LeaseRef } from './journal-entry.ts'
 import type { Leases, LocalLease } from './leases.ts'
 
 /**
@@ -78,12 +80,10 @@ const halt = (lease: LocalLease | undefined): void => {
   lease.gate?.pass()
 }
 
-/**
- * Asks the open runs below these ones, at any depth, to end as cancelled; with `seq` those below this step. Gives how
- * many were asked.
- */
-export const endBelow = async (engine: EngineContext, runKeys: string[], seq?: number): Promise<number> => {
-  const open = await openBelow(engine.database, runKeys, seq)
+/** Asks open runs below others, at any depth, to end as cancelled. Gives how many were asked. Throws Fenced. */
+export const endBelow = async (engine: EngineContext, below: Below): Promise<number> => {
+  const open = await openBelow(engine.database, below)
+  if (!open) throw new Fenced(below.lease?.id)
   if (open.length > 0) await requestEnd(engine.database, open, 'cancelled')
   for (const runKey of open) deliverRequest(engine, runKey, 'cancelled')
   return open.length
@@ -91,9 +91,20 @@ export const endBelow = async (engine: EngineContext, runKeys: string[], seq?: n
 
 const askAgainMs = 50
 
-/** Resolves when nothing is open below a run that is to end itself, or when the process stops. */
-export const endAllBelow = async (engine: EngineContext, runKey: string): Promise<void> => {
-  while ((await endBelow(engine, [runKey])) > 0 && (await pause(askAgainMs, engine.stopping))) {}
+/**
+ * Resolves when nothing is open below a run that is to end itself, or below one step of it. False: the process stops, and
+ * whoever has the run next goes on with that. Throws Fenced.
+ */
+export const endAllBelow = async (
+  engine: EngineContext,
+  lease: LeaseRef,
+  runKey: string,
+  seq?: number,
+): Promise<boolean> => {
+  while ((await endBelow(engine, { runKeys: [runKey], seq, lease })) > 0) {
+    if (!(await pause(askAgainMs, engine.stopping))) return false
+  }
+  return true
 }
 
 /**
@@ -112,7 +123,7 @@ export const settle = async (
   for (;;) {
     if (open.length > 0) await requestEnd(engine.database, open, status)
     for (const runKey of open) deliverRequest(engine, runKey, status)
-    const below = await endBelow(engine, runKeys)
+    const below = await endBelow(engine, { runKeys })
     if (open.length === 0 && below === 0) return
     const signal = AbortSignal.timeout(Math.min(500, Math.max(1, deadline - Date.now())))
     const ended = await Promise.all(open.map((runKey) => wait(runKey, signal)))

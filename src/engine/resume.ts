@@ -3,6 +3,7 @@ import type { EngineContext, LiveRun, Place } from './context.ts'
 import type { LeaseRef } from './journal-entry.ts'
 import { placeInOrder, placeSideBySide } from './place.ts'
 import type { Program } from './program.ts'
+import { endAllBelow } from './requests.ts'
 import { type LastRecord, parallelStanding, plainStanding, type Standing, steeredStanding } from './standing.ts'
 import { failureText, rowOf } from './step-record.ts'
 
@@ -61,9 +62,13 @@ export const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<L
   }
 }
 
-/** Fails a run that has taken its process with it too often. Of steps side by side nobody knows which one it was. */
-export const giveUp = async (engine: EngineContext, lease: LeaseRef, open: OpenRun): Promise<void> => {
+/**
+ * Fails a run that has taken its process with it too often, after those that it has started. Of steps side by side nobody
+ * knows which one it was.
+ */
+export const giveUp = async (engine: EngineContext, lease: LeaseRef, open: OpenRun): Promise<'failed' | 'released'> => {
   const run = await toLiveRun(engine, open)
+  if (!(await endAllBelow(engine, lease, run.key))) return 'released'
   const [first, ...others] = openPlaces(run)
   const name = first?.name ?? 'unknown'
   const message = `The process died ${open.deaths} times at step '${name}'; the run is not tried again`
@@ -82,6 +87,7 @@ export const giveUp = async (engine: EngineContext, lease: LeaseRef, open: OpenR
   }
   await Promise.all([engine.journal.add({ lease, ...(step && { step }), end }), ...closed])
   engine.onEnd(run.key)
+  return 'failed'
 }
 
 const openPlaces = (run: LiveRun): Place[] => {

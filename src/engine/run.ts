@@ -1,7 +1,7 @@
 import type { RunStatus } from '../model/workflow.ts'
 import type { EngineContext, LiveRun, Place } from './context.ts'
 import { isChosen, passOver, settle } from './course.ts'
-import { endAsRequested, endRun } from './end-run.ts'
+import { endEarly, endRun, requestedEnd } from './end-run.ts'
 import { Fenced } from './journal.ts'
 import type { LeaseRef } from './journal-entry.ts'
 import { placeInOrder } from './place.ts'
@@ -15,6 +15,7 @@ export type RunLeft = RunStatus | 'parked' | 'released' | 'fenced'
 
 /** Carries a run on from where it stands until it ends or has to be left to somebody else. Never throws. */
 export const carryOn = async (engine: EngineContext, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
+  if (lease.lost) return 'fenced'
   engine.live.set(run.key, run)
   try {
     const { problems, isParallel } = run.program
@@ -28,7 +29,7 @@ export const carryOn = async (engine: EngineContext, lease: LeaseRef, run: LiveR
     engine.log.error({ err: error, run: run.trajectoryId }, 'run interrupted; it resumes when its lease is taken again')
     return 'released'
   } finally {
-    engine.live.delete(run.key)
+    if (engine.live.get(run.key) === run) engine.live.delete(run.key) // it may have come back under its lease
   }
 }
 
@@ -44,7 +45,7 @@ const runInOrder = async (engine: EngineContext, lease: LeaseRef, run: LiveRun):
   }
   for (let step = steps[run.next]; step; step = steps[run.next]) {
     const place = placeInOrder(run, step)
-    if (run.requested) return endAsRequested(engine, lease, run, [place])
+    if (run.requested) return endEarly(engine, lease, run, [place], requestedEnd(run))
     if (engine.stopping.aborted) return 'released'
     if (run.course && !isChosen(run.course, step)) {
       await engine.journal.add({ lease, step: skippedRow(run, place) })

@@ -1,6 +1,6 @@
 import type { EngineContext, LiveRun, Place } from './context.ts'
 import { type Course, isChosen, newCourse, pass, settle } from './course.ts'
-import { closeBegun, endAsRequested, endRun } from './end-run.ts'
+import { endEarly, endRun, requestedEnd } from './end-run.ts'
 import type { LeaseRef } from './journal-entry.ts'
 import { placeSideBySide } from './place.ts'
 import type { ProgramStep } from './program.ts'
@@ -129,10 +129,9 @@ const leave = async ({ engine, lease, run, course, left, end, thrown }: SideBySi
   if (end) return end
   if (left) return left
   const open = run.program.steps.filter(({ index }) => run.begun?.has(index)).map((step) => placeSideBySide(run, step))
-  if (run.requested) return endAsRequested(engine, lease, run, open)
+  if (run.requested) return endEarly(engine, lease, run, open, requestedEnd(run))
   if (run.failure) {
-    await closeBegun(engine, lease, run, open)
-    return endRun(engine, lease, run, 'failed', failureText(run, run.failure))
+    return endEarly(engine, lease, run, open, { status: 'failed', error: failureText(run, run.failure) })
   }
   return course.latest.size < run.program.steps.length ? 'released' : endRun(engine, lease, run, 'completed', null)
 }

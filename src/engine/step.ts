@@ -10,6 +10,7 @@ import { Fenced } from './journal.ts'
 import type { Entry, LeaseRef, StepRow } from './journal-entry.ts'
 import { type Conclude, type Recorded, recordStep } from './record-step.ts'
 import { type Replay, readRecording, resolveAsRecorded, takeRecorded } from './replayed-step.ts'
+import { endAllBelow } from './requests.ts'
 import { resolveParameters } from './resolve.ts'
 import { loadResults, missingResults } from './results.ts'
 import { checkSize, rowOf, type StepOutcome, warningsText } from './step-record.ts'
@@ -33,6 +34,8 @@ export interface StepAtWork {
   replay: Replay | undefined
   /** With `options.cache`: hash of what its result is made from. */
   resultHash: string | undefined
+  /** It has started runs, or whoever had begun it before may have. */
+  hasRuns: boolean
 }
 
 /**
@@ -60,6 +63,7 @@ export const carryOut = async (
     startRow,
     replay: undefined,
     resultHash: undefined,
+    hasRuns: place.started !== undefined,
   }
   const leaveGate = run.deaths >= suspectedFrom ? await engine.suspects.enter(run.deaths) : undefined
   try {
@@ -86,6 +90,7 @@ const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined):
     if (thrown instanceof Interrupted && !isStopped) return 'released'
     const error = asStepError(thrown)
     if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
+    if (work.hasRuns && !(await endAllBelow(engine, work.lease, run.key, place.seq))) return 'released'
     const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
     if (isCancelled) return { status: 'cancelled', outputs: null, error }
     const mayGoOn = !(error instanceof RunOutOfTime) && error.code !== 'replay_diverged'

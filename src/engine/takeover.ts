@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { batched } from '../lib/batch.ts'
+import type { RunStatus } from '../model/workflow.ts'
 import type { EngineContext } from './context.ts'
 import { isGivenToAnother } from './dbos.ts'
 import { Fenced } from './journal.ts'
@@ -94,16 +95,14 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
   const resume = async (lease: LocalLease, open: OpenRun): Promise<void> => {
     lease.open++
     lease.total++
-    if (open.deaths >= deathsToFail) {
-      await giveUp(engine, lease, open).catch(() => {})
-      return leases.leave(lease, 'failed')
-    }
     let leavePlace = () => {}
     try {
+      if (open.deaths >= deathsToFail) return leases.leave(lease, await giveUp(engine, lease, open))
       leavePlace = await takePlace(engine, leases, lease, open)
       if (lease.halted && hasNotBegun(open)) leases.leave(lease, await endUnbegun(engine, lease, open))
       else await leases.work(lease, await toLiveRun(engine, open))
     } catch (error) {
+      if (error instanceof Fenced) return leases.leave(lease, 'fenced')
       engine.log.error({ err: error, run: open.trajectory_id }, 'run could not be resumed')
       leases.leave(lease, 'released')
     } finally {
@@ -163,29 +162,25 @@ const takePlace = async (
 ): Promise<() => void> => {
   const { gate } = lease
   if (!gate || lease.halted || open.requested_status) return () => {}
-  engine.atGate.set(open.id, (status) => {
+  const ask = (status: RunStatus) => {
     open.requested_status ??= status
     gate.pass(open.id)
-  })
+  }
+  engine.atGate.set(open.id, ask)
   leases.idle(lease, 1)
   const leavePlace = await gate.enter(open.id)
   leases.idle(lease, -1)
-  engine.atGate.delete(open.id)
+  if (engine.atGate.get(open.id) === ask) engine.atGate.delete(open.id)
   return leavePlace
 }
 
 const hasNotBegun = ({ status, seq, requested_status: requested }: OpenRun): boolean =>
   status === 'pending' && seq === null && !requested
 
-/** Another run of the same step has failed: what has not begun is left alone. */
+/** Another run of the same step has failed: what has not begun is left alone. Throws Fenced. */
 const endUnbegun = async (engine: EngineContext, lease: LocalLease, open: OpenRun): Promise<RunLeft> => {
   const error = 'Not begun: another run of the same step had failed'
-  try {
-    await engine.journal.add({ lease, end: { runKey: open.id, status: 'cancelled', error, endedMs: Date.now() } })
-  } catch (thrown) {
-    if (thrown instanceof Fenced) return 'fenced'
-    throw thrown
-  }
+  await engine.journal.add({ lease, end: { runKey: open.id, status: 'cancelled', error, endedMs: Date.now() } })
   engine.onEnd(open.id)
   return 'cancelled'
 }

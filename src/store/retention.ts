@@ -11,14 +11,19 @@ const runsAtOnce = 500
 /** Of one collection and look: what is left goes at the next one. */
 const mostPerLook = 20_000
 
-/** Runs that ended so many days ago. None ended before it was created: the index of the lists finds them. */
+/**
+ * Runs that ended so many days ago, and that no open run has started, for that one still reads them. None ended before it
+ * was created: the index of the lists finds them.
+ */
 const oldRuns = async (database: Database, collectionId: number, days: number): Promise<string[]> => {
   const rows = await database.rows<{ id: string }>(
     'runs_past_retention',
     `select r.id from (select id from tasks where collection_id = $1
          union select task_id from former_tasks where collection_id = $1) t
-       cross join lateral (select id from runs where task_id = t.id and created_at < now() - $2 * interval '1 day'
-         and ended_at < now() - $2 * interval '1 day' order by created_at limit $3) r
+       cross join lateral (select id from runs r where task_id = t.id and created_at < now() - $2 * interval '1 day'
+         and ended_at < now() - $2 * interval '1 day'
+         and not exists (select from runs p where p.id = r.parent_id and p.ended_at is null)
+         order by created_at limit $3) r
      limit $3`,
     [collectionId, days, runsAtOnce],
   )

@@ -1,0 +1,117 @@
+// What a fan-out leaves behind when it goes wrong: nothing that runs on for nobody, and nothing of anybody else's.
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Database, openDatabase } from '../../src/database/database.ts'
+import { removeOldRuns } from '../../src/store/retention.ts'
+import { startTestServer, type TestServer } from '../server.ts'
+import { act, does } from './acting.ts'
+
+let jetty: TestServer
+let database: Database
+beforeAll(async () => {
+  jetty = await startTestServer({ activities: [act] })
+  database = openDatabase(jetty.database.url, { connections: 2 })
+})
+afterAll(async () => {
+  await database.close()
+  await jetty.close()
+})
+
+const fan = (task: string, items: string, config: object = {}) => ({
+  activity: 'list_emit_await',
+  items_path: `init_params.${items}`,
+  spread_items: true,
+  child_workflow_name: task,
+  ...config,
+})
+
+/** A task whose one step works for as long as it is told to, and fails where it is. */
+const leaf = (server = jetty) =>
+  server.task({
+    init_params: { milliseconds: 0, fails: 0 },
+    step_configs: { work: does({ milliseconds_path: 'init_params.milliseconds', fails_path: 'init_params.fails' }) },
+    steps: ['work'],
+  })
+
+const runsBelow = (id: string): Promise<{ status: string; name: string; index: number; lease: string | null }[]> =>
+  database.query(
+    `select c.status, c.name, c.child_index as index, c.lease from runs c join runs p on p.id = c.parent_id
+     where p.trajectory_id = $1 order by c.parent_seq, c.child_index`,
+    [id],
+  )
+
+const untilBelow = async (id: string, satisfied: (runs: { status: string }[]) => boolean): Promise<void> => {
+  for (let tries = 0; !satisfied(await runsBelow(id)); tries++) {
+    if (tries > 500) throw new Error(`never so: ${JSON.stringify(await runsBelow(id))}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+const allRun = (runs: { status: string }[]) => runs.length > 0 && runs.every(({ status }) => status === 'running')
+
+it('the time limit holds for runs that were under way when another one failed', async () => {
+  const task = await leaf()
+  const begun = performance.now()
+  const before = await statements()
+  const run = await jetty.run(
+    {
+      init_params: { items: [{ fails: 9 }, { milliseconds: 15_000 }] },
+      step_configs: { fan: fan(task, 'items', { timeout_sec: 2 }) },
+      steps: ['fan'],
+    },
+    { init_params: {} },
+  )
+  expect(run.error).toMatch(/1 of 2 runs failed; first: .*attempt \d failed/)
+  expect(performance.now() - begun).toBeLessThan(8_000)
+  expect((await statements()) - before).toBeLessThan(1_000)
+})
+
+/** Transactions in this database so far. */
+const statements = async (): Promise<number> => {
+  const [row] = await database.query<{ total: number }>(
+    'select xact_commit as total from pg_stat_database where datname = current_database()',
+  )
+  return row?.total ?? 0
+}
+
+it('who has lost the run to somebody else cancels none of its runs', async () => {
+  const task = await leaf()
+  const name = await jetty.task({
+    init_params: { items: [{ milliseconds: 4_000 }] },
+    execution: 'parallel',
+    step_configs: { fan: fan(task, 'items'), fails: does({ milliseconds: 2_000, fails: 9 }) },
+    steps: ['fan', 'fails'],
+  })
+  const { trajectory_id: id } = await jetty.start(name)
+  await untilBelow(id, allRun)
+  await database.query(
+    `update leases set epoch = epoch + 1, owner = 'another' where id = (select lease from runs where trajectory_id = $1)`,
+    [id],
+  )
+  await new Promise((resolve) => setTimeout(resolve, 3_000))
+  expect((await runsBelow(id)).map(({ status }) => status)).toEqual(['running'])
+  await untilBelow(id, (runs) => runs.every(({ status }) => status === 'completed'))
+  await database.query(`update runs set status = 'failed', ended_at = now() where trajectory_id = $1`, [id])
+})
+
+it('runs of a step that still waits are kept, however old they are', async () => {
+  const task = await leaf()
+  const name = await jetty.task({
+    init_params: { items: [{}, { milliseconds: 3_000 }] },
+    step_configs: { fan: fan(task, 'items') },
+    steps: ['fan'],
+  })
+  const { trajectory_id: id } = await jetty.start(name)
+  await untilBelow(id, ([first, second]) => first?.status === 'completed' && second?.status === 'running')
+  await jetty.call('PATCH', '/api/v1/collections/acme/settings', { retention_days: 1 })
+  await database.query(
+    `update runs set created_at = now() - interval '3 days', ended_at = now() - interval '2 days'
+     where child_index = 0 and parent_id = (select id from runs where trajectory_id = $1)`,
+    [id],
+  )
+  await removeOldRuns(database, { objects: { remove: async () => {} } })
+  expect(await runsBelow(id)).toHaveLength(2)
+  const run = await jetty.until(name, id, ({ ended }) => ended !== null)
+  expect(run.steps.fan.outputs).toMatchObject({ total: 2, completed: 2, not_started: 0 })
+  await removeOldRuns(database, { objects: { remove: async () => {} } })
+  expect(await runsBelow(id)).toHaveLength(1)
+})
