@@ -24,8 +24,8 @@ const concurrency = 16
 const mostLost = (2 * concurrency) / 4
 
 /**
- * Runs with webhooks over two workers that are killed while they execute and deliver. Every end is told, every telling
- * that was written down is the last one, and only what was under way at a kill is told twice.
+ * Runs with webhooks over two workers that are killed while they execute and deliver. Every end is told, nothing
+ * is on record that was not told, and only what was under way at a kill is told twice.
  */
 export const webhookKills = async ({ runs, kills }: WebhookKillsSize): Promise<string[]> => {
   const random = seeded('webhooks')
@@ -84,7 +84,10 @@ export const webhookKills = async ({ runs, kills }: WebhookKillsSize): Promise<s
     return [
       ...[...ids].filter((id) => receiver.of(id).length === 0).map((id) => `${id} was told to nobody`),
       ...attempts.filter((one) => one.failed > 0).map((one) => `${one.id} failed, with a receiver that takes all`),
-      ...attempts.filter((one) => one.delivered > 1).map((one) => `${one.id} was delivered ${one.delivered} times`),
+      // Twice on record is no fault: for a live worker that is slow, the jump of the clock ends its claim as well.
+      ...attempts
+        .filter((one) => one.delivered > receiver.of(one.id).length)
+        .map((one) => `${one.id} is on record as delivered ${one.delivered} times`),
       ...(attempts.length === ids.size ? [] : [`${ids.size - attempts.length} deliveries were not written down`]),
       ...(twice <= kills * mostLost ? [] : [`${twice} were told twice, by ${kills} kills`]),
     ]
