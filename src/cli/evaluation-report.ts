@@ -78,7 +78,7 @@ const headOf = (evaluation: Evaluation): string => {
     ['evaluation', evaluation.evaluation_id],
     ...(evaluation.name === null ? [] : [['name', evaluation.name] as [string, string]]),
     ['task', evaluation.task],
-    ['status', paintStatus(evaluation.status)],
+    ['status', evaluation.status, paintStatus],
     ['created', moment(evaluation.created)],
     [
       'items',

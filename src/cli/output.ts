@@ -54,12 +54,12 @@ export const table = (
   return [line(headings, (text) => pc.dim(text)), ...cells.map((row) => line(row, paint))].join('\n')
 }
 
-/** Names and values under one another; values of several lines stand below their name. */
-export const fields = (pairs: [name: string, value: Cell][]): string => {
+/** Names and values under one another, each in the colour that may be given; values of several lines stand below. */
+export const fields = (pairs: [name: string, value: Cell, paint?: (text: string) => string][]): string => {
   const width = Math.max(...pairs.map(([name]) => name.length))
   return pairs
-    .map(([name, value]) => {
-      const text = cellText(value)
+    .map(([name, value, paint = (text: string) => text]) => {
+      const text = paint(cellText(value))
       return text.includes('\n')
         ? `${pc.dim(name)}\n${text.replace(/^/gm, '  ')}`
         : `${pc.dim(name.padEnd(width))}  ${text}`

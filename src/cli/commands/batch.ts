@@ -1,4 +1,5 @@
 import { extname } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import type { Batch, BatchResult, BatchSummary } from '../../model/batch.ts'
@@ -160,7 +161,7 @@ const overview = (batch: Batch): string => {
     ...(batch.name === null ? [] : ([['name', batch.name]] as [string, string][])),
     ['task', batch.task],
     ['status', batch.status],
-    ['runs', progressText(batch)],
+    ['runs', stripVTControlCharacters(progressText(batch))],
     ['created', moment(batch.created)],
     ['duration', duration(batch.duration_seconds)],
     ...(batch.error === null ? [] : ([['error', batch.error]] as [string, string][])),
