@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ChildRun, WaitForRuns } from '../activities/activity.ts'
 import { AppError } from '../lib/errors.ts'
+import { longestTimerMs } from '../lib/time.ts'
 import { presentRuns } from './enqueue.ts'
 import { Interrupted } from './execute.ts'
 import { type ChildKind, type ChildMaker, childRun, prepareChildren } from './fan-out-child.ts'
@@ -234,8 +235,6 @@ interface Bell {
   /** Resolves when it rings, at once if it rang since the last time, or after so many milliseconds. */
   wait(milliseconds: number): Promise<void>
 }
-
-const longestTimerMs = 2 ** 31 - 1
 
 const makeBell = (): Bell => {
   let rang = false

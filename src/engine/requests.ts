@@ -50,7 +50,7 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
 }
 
 /** Tells a run in this process, if it is here. */
-export const deliverRequest = (engine: EngineContext, runKey: string, status: RunStatus): void => {
+const deliverRequest = (engine: EngineContext, runKey: string, status: RunStatus): void => {
   engine.atGate.get(runKey)?.(status)
   const run = engine.live.get(runKey)
   if (!run || run.requested) return
