@@ -57,7 +57,7 @@ export interface EngineContext {
   suspects: SuspectGates
   /** Runs this process works on, by internal key. */
   live: Map<string, LiveRun>
-  /** Runs here that wait for a place in their lease, by internal key: the function asks one to end. */
+  /** Runs here that wait for a permit of their lease, by internal key: the function asks one to end. */
   atGate: Map<string, (status: RunStatus) => void>
   programs: { of(hash: string): Promise<Program> }
   environments: { of(environmentId: number | null, sealedSecrets: string | null, runKey: string): Promise<Environment> }

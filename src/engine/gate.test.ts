@@ -3,20 +3,20 @@ import { makeGate } from './gate.ts'
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
-it('lets so many in, and the others in their order as places become free', async () => {
+it('lets so many in, and the others in their order as permits come back', async () => {
   const gate = makeGate(2)
   const inside: string[] = []
   const leave = new Map<string, () => void>()
   for (const run of ['a', 'b', 'c', 'd']) {
-    void gate.enter(run).then((place) => {
+    void gate.enter(run).then((giveBack) => {
       inside.push(run)
-      leave.set(run, place)
+      leave.set(run, giveBack)
     })
   }
   await settled()
   expect(inside).toEqual(['a', 'b'])
   leave.get('b')?.()
-  leave.get('b')?.() // a place is freed once
+  leave.get('b')?.() // a permit is given back once
   await settled()
   expect(inside).toEqual(['a', 'b', 'c'])
   gate.pass('d')

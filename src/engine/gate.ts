@@ -1,6 +1,6 @@
 /** Lets at most `size` runs of a lease execute at once; the others wait here, in the order in which they came. */
 export interface Gate {
-  /** Resolves when there is a place, or when the run is let pass without one. Gives the function that frees the place. */
+  /** Resolves when there is a permit, or when the run is let pass without one. Gives the function that gives it back. */
   enter(runKey: string): Promise<() => void>
   /** Lets one of those that wait pass, or all of them: what they have to do is only to end. */
   pass(runKey?: string): void
@@ -8,7 +8,7 @@ export interface Gate {
 }
 
 export const makeGate = (size: number): Gate => {
-  const waiting = new Map<string, (hasPlace: boolean) => void>()
+  const waiting = new Map<string, (hasPermit: boolean) => void>()
   let used = 0
 
   const free = () => {
@@ -21,8 +21,8 @@ export const makeGate = (size: number): Gate => {
     next[1](true)
   }
 
-  /** Frees the place once, however often it is called. */
-  const place = (): (() => void) => {
+  /** Gives the permit back once, however often it is called. */
+  const permit = (): (() => void) => {
     let held = true
     return () => {
       if (held) free()
@@ -34,10 +34,10 @@ export const makeGate = (size: number): Gate => {
     async enter(runKey) {
       if (used < size) {
         used++
-        return place()
+        return permit()
       }
-      const hasPlace = await new Promise<boolean>((resolve) => waiting.set(runKey, resolve))
-      return hasPlace ? place() : () => {}
+      const hasPermit = await new Promise<boolean>((resolve) => waiting.set(runKey, resolve))
+      return hasPermit ? permit() : () => {}
     },
     pass(runKey) {
       for (const key of runKey === undefined ? [...waiting.keys()] : [runKey]) {

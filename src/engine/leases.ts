@@ -14,7 +14,7 @@ export interface LocalLease extends LeaseRef {
   openedMs: number
   /** Runs that stopped without an end and stay under this lease: it must be handed over, not finished. */
   released: number
-  /** Open ones that execute nothing: they wait for runs that they have started, or for a place. */
+  /** Open ones that execute nothing: they wait for runs that they have started, or for a permit. */
   idle: number
   /** Where only so many of its runs may execute at once. */
   gate: Gate | undefined

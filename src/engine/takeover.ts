@@ -36,7 +36,7 @@ const claimStatement = `
 /**
  * Statement 2: a lease that had an owner lost it by death. Each of its runs counts that; from the second death at one
  * step on only those that had begun under the dead owner do. A step that only waits has nothing to do with a death, nor
- * has a run that had no place yet; a step completed in between starts the count anew. Locked in the order of ids, as
+ * has a run that had no permit yet; a step completed in between starts the count anew. Locked in the order of ids, as
  * labels lock them.
  */
 const countDeathsStatement = `
@@ -95,10 +95,10 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
   const resume = async (lease: LocalLease, open: OpenRun): Promise<void> => {
     lease.open++
     lease.total++
-    let leavePlace = () => {}
+    let giveBack = () => {}
     try {
       if (open.deaths >= deathsToFail) return leases.leave(lease, await giveUp(engine, lease, open))
-      leavePlace = await takePlace(engine, leases, lease, open)
+      giveBack = await takePermit(engine, leases, lease, open)
       if (lease.halted && hasNotBegun(open)) leases.leave(lease, await endUnbegun(engine, lease, open))
       else await leases.work(lease, await toLiveRun(engine, open))
     } catch (error) {
@@ -106,7 +106,7 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
       engine.log.error({ err: error, run: open.trajectory_id }, 'run could not be resumed')
       leases.leave(lease, 'released')
     } finally {
-      leavePlace()
+      giveBack()
     }
   }
 
@@ -153,8 +153,8 @@ const groupByLease = (runs: OpenRun[]): Map<string, OpenRun[]> => {
   return groups
 }
 
-/** Waits for a place among the runs of its lease. Whoever asks it to end meanwhile lets it pass, to end. */
-const takePlace = async (
+/** Waits for one of the permits of its lease. Whoever asks it to end meanwhile lets it pass, to end. */
+const takePermit = async (
   engine: EngineContext,
   leases: Leases,
   lease: LocalLease,
@@ -168,10 +168,10 @@ const takePlace = async (
   }
   engine.atGate.set(open.id, ask)
   leases.idle(lease, 1)
-  const leavePlace = await gate.enter(open.id)
+  const giveBack = await gate.enter(open.id)
   leases.idle(lease, -1)
   if (engine.atGate.get(open.id) === ask) engine.atGate.delete(open.id)
-  return leavePlace
+  return giveBack
 }
 
 const hasNotBegun = ({ status, seq, requested_status: requested }: OpenRun): boolean =>
