@@ -46,7 +46,7 @@ const numbered = `numbered as (update runs set labels_changed = nextval('changes
  * Keeps `label_counts`, from rows named `gone` and `come`. Who writes for several values does so in the order of the
  * key: nobody waits for one who waits for him.
  */
-const counted = `counted as (
+export const counted = `counted as (
   insert into label_counts (task_id, key, value_md5, value, total)
   select task_id, key, md5(value) as value_md5, min(value), sum(delta)
   from (select task_id, key, value, 1 as delta from come union all select task_id, key, value, -1 from gone) deltas
@@ -71,9 +71,10 @@ labels_counted as (
   on conflict (task_id, key, value_md5) do update set total = label_counts.total + excluded.total)`
 
 /** Counts that have fallen to nothing, as the statements below report them. */
-const emptied = `(select json_agg(json_build_array(task_id, key, value_md5)) from counted where total <= 0) as emptied`
+export const emptied = `(select json_agg(json_build_array(task_id, key, value_md5)) from counted where total <= 0) as emptied`
 
-const removeEmptied = async (queries: Queries, emptied: unknown): Promise<void> => {
+/** In the same transaction: what it has emptied is locked by it, so that it waits for nobody. */
+export const removeEmptied = async (queries: Queries, emptied: unknown): Promise<void> => {
   if (!emptied) return
   await queries.rows(
     'remove_label_counts',

@@ -1,6 +1,7 @@
 import type { Database } from '../database/database.ts'
 import { readCollectionSettings } from '../model/collection-settings.ts'
 import { insist } from './label-changes.ts'
+import { counted, emptied, removeEmptied } from './labels.ts'
 import { countedName, keepTotals, otherShard } from './totals.ts'
 
 export interface RetentionDeps {
@@ -45,40 +46,37 @@ const removeFilesOf = async (database: Database, runs: string[], objects: Retent
 const removeRuns = (database: Database, runs: string[]): Promise<void> =>
   insist(database, async (queries) => {
     // With the runs locked nobody labels them, and what was labelled meanwhile is seen by the next statement.
-    const locked = await queries.rows<{ task_id: number }>(
-      'lock_old_runs',
-      'select task_id from runs where id = any($1) order by id for update',
-      [runs],
-    )
+    await queries.rows('lock_old_runs', 'select from runs where id = any($1) order by id for update', [runs])
     await queries.rows(
       'remove_old_runs',
-      `with gone as materialized (select id, task_id, status, created_at, ended_at from runs where id = any($1)),
+      `with old as materialized (select id, task_id, status, created_at, ended_at from runs where id = any($1)),
        uncounted as (
          insert into run_counts as c (task_id, shard, total)
-         select task_id, $2::smallint, -count(*) from gone group by task_id order by task_id
+         select task_id, $2::smallint, -count(*) from old group by task_id order by task_id
          on conflict (task_id, shard) do update set total = c.total + excluded.total),
        ended_runs as (
-         select task_id, status collate "C" status, elapsed_ms(created_at, ended_at) ms, -1 sign from gone),
+         select task_id, status collate "C" status, elapsed_ms(created_at, ended_at) ms, -1 sign from old),
        ended_steps as (
-         select g.task_id, ${countedName('s')} step, s.seq, s.status = 'failed' failed,
+         select o.task_id, ${countedName('s')} step, s.seq, s.status = 'failed' failed,
            elapsed_ms(s.started_at, s.ended_at) ms, -1 sign
-         from steps s join gone g on g.id = s.run_id where s.ended_at is not null and s.origin is null and s.status <> 'skipped'),
+         from steps s join old o on o.id = s.run_id where s.ended_at is not null and s.origin is null and s.status <> 'skipped'),
        ${keepTotals('$2::smallint')},
-       unlabelled as (delete from labels where run_id = any($1) returning task_id, key, value),
-       label_totalled as (
-         update label_counts c set total = c.total - u.total
-         from (select task_id, key, md5(value) value_md5, count(*) total from unlabelled group by 1, 2, 3) u
-         where c.task_id = u.task_id and c.key = u.key and c.value_md5 = u.value_md5),
        s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1)),
        m as (delete from run_spending where run_id = any($1)),
        q as (delete from webhook_queue where run_id = any($1)), a as (delete from webhook_attempts where run_id = any($1))
        delete from runs where id = any($1)`,
       [runs, otherShard()],
     )
-    const tasks = [...new Set(locked.map((run) => run.task_id))]
-    await queries.rows('remove_counts_of_nothing', 'delete from label_counts where task_id = any($1) and total <= 0', [
-      tasks,
-    ])
+    // After the totals, as wherever both are kept.
+    const [row] = await queries.rows<{ emptied: unknown }>(
+      'remove_old_labels',
+      `with gone as (delete from labels where run_id = any($1) returning task_id, key, value),
+       come as (select task_id, key, value from gone where false),
+       ${counted}
+       select ${emptied}`,
+      [runs],
+    )
+    await removeEmptied(queries, row?.emptied)
   })
 
 /** Removes the runs of collections that keep them for some days only; for the server to call at times. */
