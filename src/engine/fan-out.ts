@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ChildRun, WaitForRuns } from '../activities/activity.ts'
+import { type Bell, makeBell } from '../lib/bell.ts'
 import { AppError } from '../lib/errors.ts'
-import { longestTimerMs } from '../lib/time.ts'
 import { presentRuns } from './enqueue.ts'
 import { Interrupted } from './execute.ts'
 import { type ChildKind, type ChildMaker, childRun, prepareChildren } from './fan-out-child.ts'
@@ -59,45 +59,45 @@ export const makeFanOuts = (
   const { database } = engine
   const watch = makeFanOutWatch(database)
 
-  /** Makes one statement's worth of runs, in the leases that may go out now. */
-  const makeBatch = ({ work, wanted, kind, ahead, waiting }: FanOut): Batch => {
-    const batch: Batch = { leases: [], runs: [] }
+  /** One statement's worth of runs, in the leases that may go out now. */
+  const nextPortion = ({ work, wanted, kind, ahead, waiting }: FanOut): Portion => {
+    const portion: Portion = { leases: [], runs: [] }
     const { runs } = wanted
     let text = 0
-    while (batch.runs.length < runsAtOnce && text < textAtOnce) {
-      const chunk = nextChunk(runs.maxConcurrency, remaining(ahead), sharesOf(waiting, batch), waiting.paceMs)
+    while (portion.runs.length < runsAtOnce && text < textAtOnce) {
+      const chunk = nextChunk(runs.maxConcurrency, remaining(ahead), sharesOf(waiting, portion), waiting.paceMs)
       if (!chunk) break
       const lease = { id: randomUUID(), share: chunk.share, size: 0 }
       const textBefore = text
       while (lease.size < chunk.size && text - textBefore < textAtOnce) {
         const index = takeIndex(ahead)
         const run = childRun(given, kind, work, index, runs.initParams(index))
-        batch.runs.push({ lease: lease.id, index, run })
+        portion.runs.push({ lease: lease.id, index, run })
         text += run.initParams.length
         lease.size++
       }
-      batch.leases.push(lease)
+      portion.leases.push(lease)
     }
-    return batch
+    return portion
   }
 
   /** Writes them down. Those whose trajectory id was taken come back into `ahead`, for a lease that nobody has yet. */
-  const emit = async ({ work, wanted, waiting, ahead }: FanOut, batch: Batch): Promise<void> => {
+  const emit = async ({ work, wanted, waiting, ahead }: FanOut, portion: Portion): Promise<void> => {
     const rows = columns(runTypes.length)
-    for (const { run, lease } of batch.runs) pushRow(rows, runValues(run, lease, 0))
-    const leased = batch.leases.map(({ id, share, size }): Leased => {
+    for (const { run, lease } of portion.runs) pushRow(rows, runValues(run, lease, 0))
+    const leased = portion.leases.map(({ id, share, size }): Leased => {
       const one = newLeased(share, size, false)
       watch.leased(waiting, id, one)
       return one
     })
     const labels: Record<string, string> = JSON.parse(work.run.environment.scrub.json(wanted.runs.labels))
-    const { leases } = batch
+    const { leases } = portion
     const { held, made } = await emitRuns(database, { parent: work.lease, shard, leases, runs: rows, labels })
     if (!held) throw new Fenced(work.lease.id)
     for (const one of leased) one.isWritten = true
-    if (made.length === batch.runs.length) return
+    if (made.length === portion.runs.length) return
     const there = new Set(made)
-    const absent = batch.runs.filter(({ run }) => !there.has(run.key))
+    const absent = portion.runs.filter(({ run }) => !there.has(run.key))
     const present = await presentRuns(
       database,
       absent.map(({ run }) => run.key),
@@ -123,9 +123,9 @@ export const makeFanOuts = (
         await haltLeases(database, [...waiting.out.keys()])
       }
       if (over === 'ended') {
-        const batch = makeBatch(fanOut)
-        if (batch.runs.length > 0) {
-          await emit(fanOut, batch)
+        const portion = nextPortion(fanOut)
+        if (portion.runs.length > 0) {
+          await emit(fanOut, portion)
           continue
         }
       }
@@ -134,7 +134,8 @@ export const makeFanOuts = (
       waiting.asksForEnd = over !== 'ended' || remaining(ahead) === 0
       if (waiting.asksForEnd && waiting.settled) return over
       if (waiting.asksForEnd && waiting.out.size === 0) watch.hurry()
-      await bell.wait(isCancelled ? askAgainMs : deadline - Date.now())
+      await bell.heard(isCancelled ? askAgainMs : deadline - Date.now())
+      bell.hush()
     }
   }
 
@@ -190,12 +191,12 @@ export const makeFanOuts = (
 /** How a fan-out came to its end. */
 type Over = 'ended' | 'failed' | 'timed_out' | 'interrupted'
 
-interface Batch {
+interface Portion {
   leases: { id: string; share: number; size: number }[]
   runs: { lease: string; index: number; run: NewRun }[]
 }
 
-const sharesOf = ({ out }: Waiting, { leases }: Batch): { lanes: number; shares: number } => {
+const sharesOf = ({ out }: Waiting, { leases }: Portion): { lanes: number; shares: number } => {
   let shares = 0
   for (const { share } of out.values()) shares += share
   for (const { share } of leases) shares += share
@@ -228,34 +229,4 @@ const throwUnlessAllCompleted = ({ place }: StepAtWork, { runs }: WaitForRuns, e
   throw new AppError('child_failed', `${count}; first: ${which}: ${first.error ?? `it is ${first.status}`}`, {
     hint: `GET /api/v1/db/trajectory/${first.name}/${first.trajectory_id} shows it.`,
   })
-}
-
-interface Bell {
-  ring(): void
-  /** Resolves when it rings, at once if it rang since the last time, or after so many milliseconds. */
-  wait(milliseconds: number): Promise<void>
-}
-
-const makeBell = (): Bell => {
-  let rang = false
-  let answer = () => {}
-  return {
-    ring() {
-      rang = true
-      answer()
-    },
-    async wait(milliseconds) {
-      if (!rang) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, Math.min(Math.max(1, milliseconds), longestTimerMs))
-          answer = () => {
-            clearTimeout(timer)
-            resolve()
-          }
-        })
-      }
-      rang = false
-      answer = () => {}
-    },
-  }
 }

@@ -1,6 +1,6 @@
 import type { ServerEvent } from '../../http/events.ts'
+import { makeBell } from '../../lib/bell.ts'
 import { type RunAtOnce, type RunRow, runAtOnce, type StepRecord, stepChanges } from '../../store/runs.ts'
-import { makeBell } from '../events/bell.ts'
 import type { Pulse } from '../events/pulse.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { stepText, trajectoryText } from './document.ts'
