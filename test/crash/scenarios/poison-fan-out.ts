@@ -63,7 +63,11 @@ export const poisonFanOut = async ({ children }: { children: number }): Promise<
       statusOf: (run) => (run.task === 'poison' ? 'failed' : undefined),
     })
     const poisonous = (await runsOf(site)).find((run) => run.task === 'poison')
-    const answer = await client.call(await server.ready, 'GET', `/db/trajectory/${collection}/${fanTask}/${body.trajectory_id}`)
+    const answer = await client.call(
+      await server.ready,
+      'GET',
+      `/db/trajectory/${collection}/${fanTask}/${body.trajectory_id}`,
+    )
     const { status, error, steps } = answer.body
     tell(name, report, { deaths: lost.size, seconds: (Date.now() - begun) / 1000, error: poisonous?.error })
     if (!/process died 10 times at step 's0'/.test(poisonous?.error ?? '')) faults.push(`unclear: ${poisonous?.error}`)
