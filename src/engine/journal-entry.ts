@@ -1,5 +1,5 @@
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
-import { beginTypes, endTypes, fileTypes, parkTypes, runTypes, stepTypes } from './journal-sql.ts'
+import { beginTypes, type CommitParts, endTypes, fileTypes, parkTypes, runTypes, stepTypes } from './journal-sql.ts'
 
 /** The right to write for a batch of runs: it holds as long as the lease has this epoch. */
 export interface LeaseRef {
@@ -142,8 +142,8 @@ export const fileValues = (runKey: string, seq: number | null, collectionId: num
   file.size,
 ]
 
-/** The entries as the parameters of `commitStatement`: one array a column. */
-export const commitValues = (entries: Entry[], shard: number): unknown[] => {
+/** The entries as the parameters of `commitStatement`, one array a column; and what there is of them. */
+export const commitValues = (entries: Entry[], shard: number): { parts: CommitParts; values: unknown[] } => {
   const leases = new Set<string>()
   const runs = columns(runTypes.length)
   const steps = columns(stepTypes.length)
@@ -189,5 +189,15 @@ export const commitValues = (entries: Entry[], shard: number): unknown[] => {
       pushRow(files, fileValues(key, step?.seq ?? null, collectionId ?? run?.collectionId ?? 0, file))
     }
   }
-  return [[...leases].sort(), shard, ...runs, ...steps, ...begins, ...ends, ...parks, ...files]
+  const tables = { runs, steps, begins, ends, parks, files }
+  const has = (rows: unknown[][]): boolean => (rows[0]?.length ?? 0) > 0
+  const parts: CommitParts = {
+    runs: has(runs),
+    steps: has(steps),
+    begins: has(begins),
+    ends: has(ends),
+    parks: has(parks),
+    files: has(files),
+  }
+  return { parts, values: [[...leases].sort(), shard, ...Object.values(tables).filter(has).flat()] }
 }

@@ -1,13 +1,5 @@
-import { endedRun, endedStep, keepTotals } from '../store/totals.ts'
+import { endedRun, endedStep, keepDurationTotals, keepRunTotals, keepStepTotals } from '../store/totals.ts'
 
-/**
- * One statement, one fsync. `l` locks the leases (FOR SHARE: an owner change has to wait for us, and we for it), and
- * every part below writes only for leases that still have the epoch the entry was made under. It is idempotent: sent
- * twice it writes once. The answer is the leases with their epochs, then the new runs with epoch -1.
- *
- * The guard for "not ended yet" is `ended_at is null`, never the status: a partial index on the status would match it,
- * and after an ANALYZE every open run would be scanned for every entry.
- */
 export const unnest = (from: number, types: string[]): string =>
   `unnest(${types.map((type, at) => `$${from + at}::${type}[]`).join(', ')})`
 
@@ -84,37 +76,42 @@ export const newRunValues = [
 export const newRunRows = (from: number): string =>
   `${unnest(from, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, more, created)`
 
-const runsFrom = 3
-const stepsFrom = runsFrom + runTypes.length
-const beginsFrom = stepsFrom + stepTypes.length
-const endsFrom = beginsFrom + beginTypes.length
-const parksFrom = endsFrom + endTypes.length
-const filesFrom = parksFrom + parkTypes.length
-
 /** Part of every statement that makes runs: keeps the number of runs of each task, from the rows of `new_runs`. */
 export const countNewRuns = (shard: string): string => `counted as (
   insert into run_counts (task_id, shard, total)
   select task_id, ${shard}, count(*) from new_runs group by task_id order by task_id
   on conflict (task_id, shard) do update set total = run_counts.total + excluded.total)`
 
-export const commitStatement = `
-with l as materialized (select id, epoch from leases where id = any($1::text[]) order by id for share),
-m as materialized (select coalesce(jsonb_object_agg(id, epoch), '{}') epochs from l),
-new_runs as (
+/** Kinds of rows that a commit may have. */
+export interface CommitParts {
+  runs: boolean
+  steps: boolean
+  begins: boolean
+  ends: boolean
+  parks: boolean
+  files: boolean
+}
+
+const shard = '$2::smallint'
+
+const newRuns = (from: number): string[] => [
+  `new_runs as (
   insert into runs (${newRunColumns}, status, created_at, started_at)
   select ${newRunValues}, 'running', to_timestamp(u.created / 1000), to_timestamp(u.created / 1000)
-  from ${newRunRows(runsFrom)}, m
+  from ${newRunRows(from)}, m
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict do nothing
-  returning id, task_id),
-${countNewRuns('$2::smallint')},
-written as (
+  returning id, task_id)`,
+  countNewRuns(shard),
+]
+
+const writtenSteps = (from: number): string => `written as (
   insert into steps (run_id, task_id, seq, name, turn, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
       warnings, origin, work_ms, epoch, started_at, wake_at, ended_at)
   select u.run_id, u.task_id, u.seq, u.name, u.turn, u.status, u.attempt, u.inputs, u.outputs, u.inputs_payload, u.outputs_payload,
       u.error, u.warnings, u.origin, u.work_ms, u.epoch, to_timestamp(u.started / 1000), to_timestamp(u.wake / 1000),
       to_timestamp(u.ended / 1000)
-  from ${unnest(stepsFrom, stepTypes)}
+  from ${unnest(from, stepTypes)}
     u(run_id, task_id, lease, epoch, seq, name, turn, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
       warnings, origin, work_ms, started, wake, ended), m
   where (m.epochs->>u.lease)::int = u.epoch
@@ -124,33 +121,68 @@ written as (
       origin = excluded.origin, work_ms = excluded.work_ms, epoch = excluded.epoch, wake_at = excluded.wake_at, ended_at = excluded.ended_at,
       changed = nextval('changes')
     where steps.ended_at is null
-  returning run_id, ended_at is not null and origin is null and status <> 'skipped' counts, ${endedStep('steps')}),
-begun as (
+  returning run_id, ended_at is not null and origin is null and status <> 'skipped' counts, ${endedStep('steps')})`
+
+const begunRuns = (from: number): string => `begun as (
   update runs r set status = 'running', started_at = to_timestamp(u.started / 1000), changed = nextval('changes')
-  from ${unnest(beginsFrom, beginTypes)} u(id, lease, epoch, started), m
-  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null and r.status = 'pending'),
-ended_runs as (
+  from ${unnest(from, beginTypes)} u(id, lease, epoch, started), m
+  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null and r.status = 'pending')`
+
+const endedRuns = (from: number): string => `ended_runs as (
   update runs r set status = u.status, error = u.error, ended_at = to_timestamp(u.ended / 1000), sealed_secrets = null,
       started_at = coalesce(r.started_at, to_timestamp(u.started / 1000)), changed = nextval('changes')
-  from ${unnest(endsFrom, endTypes)} u(id, lease, epoch, status, error, started, ended), m
+  from ${unnest(from, endTypes)} u(id, lease, epoch, status, error, started, ended), m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
-  returning ${endedRun}),
-ended_steps as (select * from written where counts),
-${keepTotals('$2::smallint')},
-parked as (
+  returning ${endedRun})`
+
+const parkedRuns = (from: number): string => `parked as (
   update runs r set lease = null, status = 'running', started_at = coalesce(r.started_at, now()),
       -- decided, or asked to end, while this waited for the row: then it need not wait any more
       wake_at = case when r.decided_seq = u.seq or r.requested_status is not null then now()
         else to_timestamp(u.wake / 1000) end
-  from ${unnest(parksFrom, parkTypes)} u(id, lease, epoch, seq, wake), m
+  from ${unnest(from, parkTypes)} u(id, lease, epoch, seq, wake), m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
-    and r.lease is not distinct from u.lease), -- sent again, it may have been woken since; "=" would search for the lease
-kept as (
+    and r.lease is not distinct from u.lease)` // sent again, it may have been woken since; "=" would search for the lease
+
+/** Files come with the run or the step beside them. */
+const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept as (
   insert into files (path, collection_id, run_id, object, name, content_type, size)
   select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size
-  from ${unnest(filesFrom, fileTypes)} u(run_id, seq, path, collection_id, object, name, content_type, size)
-  where case when u.seq is null then exists (select from new_runs n where n.id = u.run_id)
-        else exists (select from written w where w.run_id = u.run_id and w.seq = u.seq) end
+  from ${unnest(from, fileTypes)} u(run_id, seq, path, collection_id, object, name, content_type, size)
+  where case when u.seq is null then ${runs ? 'exists (select from new_runs n where n.id = u.run_id)' : 'false'}
+        else ${steps ? 'exists (select from written w where w.run_id = u.run_id and w.seq = u.seq)' : 'false'} end
   on conflict (path) do update set object = excluded.object, name = excluded.name,
-      content_type = excluded.content_type, size = excluded.size, run_id = excluded.run_id)
-select id, epoch from l union all select id, -1 from new_runs`
+      content_type = excluded.content_type, size = excluded.size, run_id = excluded.run_id)`
+
+/**
+ * One statement, one fsync. `l` locks the leases (FOR SHARE: an owner change has to wait for us, and we for it), and
+ * every part writes only for leases that still have the epoch the entry was made under. It is idempotent: sent twice it
+ * writes once. The answer is the leases with their epochs, then the new runs with epoch -1. What a commit has no rows of
+ * is left out: Postgres takes as long to make a part ready as to write a row.
+ *
+ * The guard for "not ended yet" is `ended_at is null`, never the status: a partial index on the status would match it,
+ * and after an ANALYZE every open run would be scanned for every entry.
+ */
+export const commitStatement = (parts: CommitParts): string => {
+  const { runs, steps, begins, ends, parks, files } = parts
+  let next = 3
+  const from = (types: string[]): number => {
+    next += types.length
+    return next - types.length
+  }
+  // Totals stand in the order that everybody keeps them in.
+  const written = [
+    ...(runs ? newRuns(from(runTypes)) : []),
+    ...(steps ? [writtenSteps(from(stepTypes)), 'ended_steps as (select * from written where counts)'] : []),
+    ...(begins ? [begunRuns(from(beginTypes))] : []),
+    ...(ends ? [endedRuns(from(endTypes)), keepRunTotals(shard), keepDurationTotals(shard)] : []),
+    ...(steps ? [keepStepTotals(shard)] : []),
+    ...(parks ? [parkedRuns(from(parkTypes))] : []),
+    ...(files ? [keptFiles(from(fileTypes), parts)] : []),
+  ]
+  return `
+with l as materialized (select id, epoch from leases where id = any($1::text[]) order by id for share),
+m as materialized (select coalesce(jsonb_object_agg(id, epoch), '{}') epochs from l),
+${written.join(',\n')}
+select id, epoch from l where $2::smallint is not null${runs ? ' union all select id, -1 from new_runs' : ''}`
+}

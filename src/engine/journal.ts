@@ -1,7 +1,7 @@
 import { AppError } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
 import { commitValues, type Entry, sizeOf } from './journal-entry.ts'
-import { commitStatement } from './journal-sql.ts'
+import { type CommitParts, commitStatement } from './journal-sql.ts'
 import { isRefused, makeOwnConnection } from './own-connection.ts'
 
 /** The lease of an entry has a newer epoch: another owner works on its runs, and nothing of the entry was written. */
@@ -81,11 +81,12 @@ export const openJournal = (options: { url: string; shard: number; onCommit: (ru
     let resent = false
     let rows: { id: string; epoch: number }[]
     try {
-      const values = commitValues(
+      const { parts, values } = commitValues(
         live.map((waiting) => waiting.entry),
         options.shard,
       )
-      rows = live.length === 0 ? [] : await persist('commit', commitStatement, values, () => (resent = true))
+      const { name, text } = statementOf(parts)
+      rows = live.length === 0 ? [] : await persist(name, text, values, () => (resent = true))
     } catch (error) {
       if (live.length > 1 && isRefused(error)) {
         const half = live.length >> 1
@@ -188,6 +189,17 @@ export const openJournal = (options: { url: string; shard: number; onCommit: (ru
       await connection.close()
     },
   }
+}
+
+const statements = new Map<string, string>()
+
+/** Prepared once for each set of parts: there are few of them. */
+const statementOf = (parts: CommitParts): { name: string; text: string } => {
+  const { runs, steps, begins, ends, parks, files } = parts
+  const name = `commit_${[runs, steps, begins, ends, parks, files].map(Number).join('')}`
+  const text = statements.get(name) ?? commitStatement(parts)
+  statements.set(name, text)
+  return { name, text }
 }
 
 const count = ({ runsEnded, stepsEnded }: JournalStatistics, { step, end }: Entry): void => {

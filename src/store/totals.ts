@@ -11,11 +11,17 @@ import type { RunStatus } from '../model/workflow.ts'
  * two that share a shard wait for one another and never in a circle.
  */
 export const keepTotals = (shard: string): string => `${keepRunTotals(shard)},
-duration_totalled as (
+${keepDurationTotals(shard)},
+${keepStepTotals(shard)}`
+
+/** How long runs took. */
+export const keepDurationTotals = (shard: string): string => `duration_totalled as (
   insert into duration_totals as t (task_id, shard, bucket, total)
   select task_id, ${shard}, duration_bucket(ms), sum(sign) from ended_runs group by 1, 3 order by 1, 3
-  on conflict (task_id, shard, bucket) do update set total = t.total + excluded.total),
-step_totalled as (
+  on conflict (task_id, shard, bucket) do update set total = t.total + excluded.total)`
+
+/** What steps took, and how many failed. */
+export const keepStepTotals = (shard: string): string => `step_totalled as (
   insert into step_totals as t (task_id, step, shard, seq, total, failed, ms)
   select task_id, step, ${shard}, min(seq), sum(sign), coalesce(sum(sign) filter (where failed), 0), sum(sign * ms)
   from ended_steps group by 1, 2 order by 1, 2
