@@ -1,22 +1,28 @@
 import type { Engine } from '../engine/engine.ts'
 import { isDatabaseUnavailable } from '../lib/errors.ts'
-import { isAnyRoutineDue, moveOn, takeDueRoutines } from '../store/routines.ts'
+import { type FiredRoutine, isAnyRoutineDue, moveOn, type RunnableRoutine, takeDueRoutines } from '../store/routines.ts'
 import { type FireDeps, fire } from './fire.ts'
 
 /** Routines that one transaction takes: they are locked until their runs are on disk. */
 const takenTogether = 50
 
 /**
- * Fires the routines that are due at a moment; gives how many it looked at. Their rows stay locked meanwhile, so that each
- * is fired by one process, and whoever changes or pauses one finds it as it was before or after. Who dies on the way has
- * moved nothing on: the next one finds the runs that are there by their keys.
+ * Fires the routines that are due at a moment, so many at the most; gives whether there may be more to do at once. Their
+ * rows stay locked meanwhile, so that each is fired by one process, and whoever changes or pauses one finds it as it was
+ * before or after. Who dies on the way has moved nothing on: the next one finds the runs that are there by their keys.
  */
-const fireDue = (deps: FireDeps, nowMs: number): Promise<number> =>
+export const fireDue = (deps: FireDeps, nowMs: number): Promise<boolean> =>
   deps.database.transaction(async (queries) => {
     const due = await takeDueRoutines(queries, new Date(nowMs), takenTogether)
-    if (due.length > 0) await moveOn(queries, await Promise.all(due.map((routine) => fire(deps, routine, nowMs))))
-    return due.length
+    const fired = await Promise.all(due.map((routine) => fire(deps, routine, nowMs)))
+    if (fired.length > 0) await moveOn(queries, fired)
+    // Where none could begin, the server is too busy: they wait for the next look.
+    return due.length === takenTogether && fired.some((after, at) => hasMoved(due[at], after))
   })
+
+const hasMoved = (before: RunnableRoutine | undefined, after: FiredRoutine): boolean =>
+  before?.next_run_at?.getTime() !== after.next_run_at?.getTime() ||
+  after.waiting.length < (before?.waiting.length ?? 0)
 
 /** Fires what is due whenever a heartbeat of the process has seen some; gives the function that ends it. */
 export const keepFiring = (
@@ -26,7 +32,7 @@ export const keepFiring = (
   const stop = new AbortController()
   let firing: Promise<void> | undefined
   const fireAll = async () => {
-    while (!stop.signal.aborted && (await fireDue(deps, clock())) === takenTogether);
+    while (!stop.signal.aborted && (await fireDue(deps, clock())));
   }
   const putOff = (error: unknown) => {
     if (isDatabaseUnavailable(error)) log.debug({ err: error }, 'routines put off')
