@@ -13,7 +13,7 @@ import { type Session, withSession } from '../session.ts'
 export const registerRunbook = (program: Command): void => {
   const runbook = program
     .command('runbook')
-    .description('Write runbooks: markdown files that a coding agent carries out')
+    .description('Write and check runbooks: what a coding agent is to do, as a markdown file')
   runbook
     .command('validate <files...>')
     .description('Say what is wrong with runbooks, and what they lack; no server is needed')
