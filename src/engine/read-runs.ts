@@ -25,22 +25,27 @@ const askedSteps = `from steps s where s.run_id = r.id and regexp_replace(s.name
 
 /**
  * Runs of a collection by their trajectory ids, each with those of its steps that are asked for; a step of a loop is
- * found by the name it has in the workflow. Once there is enough text the runs that follow come without theirs.
+ * found by the name it has in the workflow. Once there is enough text the runs that follow come without theirs. Each run
+ * is looked up by its id alone: a planner that has no statistics yet would walk through all of the collection for each,
+ * which `offset 0` keeps it from.
  */
 const readStatement = `
   with asked as materialized (
-    select r.id, u.place,
+    select r.*, u.place,
       coalesce(octet_length(${askedInitParams}), 0) + (
         select coalesce(sum(coalesce(octet_length(${askedInputs}), 0) + coalesce(octet_length(${outputs}), 0)), 0) ${askedSteps}) size
     from unnest($2::text[]) with ordinality u(id, place)
-    join runs r on r.trajectory_id = u.id and r.collection_id = $1 and not r.ingested),
-  placed as (select id, sum(size) over (order by place) - size < $6 as fits from asked)
-  select r.trajectory_id, r.status, p.fits,
-    case when p.fits then ${askedInitParams} end init_params,
-    case when p.fits then coalesce((
+    cross join lateral (
+      select id, trajectory_id, collection_id, ingested, status, init_params, init_params_payload from runs
+      where trajectory_id = u.id offset 0) r
+    where r.collection_id = $1 and not r.ingested),
+  placed as (select *, sum(size) over (order by place) - size < $6 as fits from asked)
+  select r.trajectory_id, r.status, r.fits,
+    case when r.fits then ${askedInitParams} end init_params,
+    case when r.fits then coalesce((
       select json_agg(json_build_object('name', s.name, 'status', s.status, 'inputs', ${askedInputs}, 'outputs', ${outputs},
         'error', s.error) order by s.seq) ${askedSteps}), '[]') end steps
-  from placed p join runs r on r.id = p.id`
+  from placed r`
 
 const rowsOf = async (
   engine: EngineContext,
