@@ -113,3 +113,27 @@ test('of a run that was awaited, all outputs only where they are asked for and n
     /The outputs of run \w+ are more than the 8 MiB/,
   )
 }, 30_000)
+
+test('each run is looked up by itself, also where the planner knows nothing of the table yet', async () => {
+  const { database } = jetty.server
+  await database.query('alter table runs set (autovacuum_enabled = false)') // no statistics come in between
+  await database.query(
+    `insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author, status,
+       ended_at)
+     select 'many/' || n, 'many' || n, 'many' || n, collection_id, task_id, name, definition, '{}', author, 'completed', now()
+     from runs, generate_series(1, 20000) n where trajectory_id = $1`,
+    [source],
+  )
+  const walked = async (): Promise<number> => {
+    await database.query('select pg_stat_force_next_flush()')
+    const [row] = await database.query<{ read: number }>(
+      `select sum(idx_tup_read)::int as read from pg_stat_user_indexes where relname = 'runs'`,
+    )
+    return row?.read ?? 0
+  }
+  const before = await walked()
+  const ids = Array.from({ length: 2_000 }, (_, at) => `many${at + 1}`)
+  expect((await extract(ids, { n: 'init_params.small' })).steps.read.outputs.count).toBe(2_000)
+  await new Promise((resolve) => setTimeout(resolve, 1_500)) // other sessions tell of what they read once a second
+  expect((await walked()) - before).toBeLessThan(100_000)
+})
