@@ -1,7 +1,10 @@
 import type { z } from 'zod'
+import type { AppError } from '../lib/errors.ts'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
 import type { ActivitySettings } from '../model/activity-settings.ts'
 import type { ModelCalls, ModelKind } from '../model/model-calls.ts'
+import type { RunbookRequest } from '../model/runbook-request.ts'
+import type { RunbookOutcome } from '../model/runbook-run.ts'
 import type { RunStatus } from '../model/workflow.ts'
 
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
@@ -87,6 +90,8 @@ export interface ActivityContext {
   decision(expiry: Expiry | null): Promise<Decision | undefined>
   /** Calls to models, with the keys of the run's environment; `options` override what that and the model's name say. */
   models: StepModels
+  /** Lets a coding agent carry a runbook out in a sandbox; what happens meanwhile is seen on the trajectory. */
+  carryOutRunbook(request: RunbookRequest): Promise<RunbookOutcome>
   /** The server's settings for all steps. */
   settings: ActivitySettings
   /** A warning event on the trajectory. */
@@ -141,6 +146,16 @@ export class WaitForRuns {
   }
 }
 
+/** Returned instead of outputs: the step has failed for good, and these outputs and the files it kept are recorded all the same. */
+export class FailedWith {
+  readonly error: AppError
+  readonly outputs: Record<string, Json>
+  constructor(error: AppError, outputs: Record<string, Json>) {
+    this.error = error
+    this.outputs = outputs
+  }
+}
+
 /** What was decided about a step that waits for it. */
 export interface Decision {
   decision: 'approve' | 'reject' | 'fail'
@@ -173,8 +188,8 @@ export class WaitForDecision {
   }
 }
 
-/** What an activity may return: its outputs, or what to wait for. */
-export type ActivityResult = Record<string, Json> | WaitUntil | WaitForRuns | WaitForDecision
+/** What an activity may return: its outputs, what to wait for, or a failure that has outputs. */
+export type ActivityResult = Record<string, Json> | WaitUntil | WaitForRuns | WaitForDecision | FailedWith
 
 /** What a path leads to in another run, or why it leads nowhere. */
 export type ReadValue = { found: true; value: Json } | { found: false; reason: string }

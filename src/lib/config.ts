@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { AppError } from './errors.ts'
 import { modelSettings } from './model-settings.ts'
+import { sandboxSettings } from './sandbox-settings.ts'
 import {
   baseUrl,
   bytes,
@@ -241,6 +242,7 @@ const declared = {
     schema: seconds(),
   }),
   ...timedSettings,
+  ...sandboxSettings,
   stepCacheDays: setting({
     variable: 'JETTY_STEP_CACHE_DAYS',
     description: 'How long the result of a step may be reused by steps with `options.cache`.',

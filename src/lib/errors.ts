@@ -203,6 +203,18 @@ export const errorCodes = {
     meaning: 'The budget is one in US dollars, and nobody knows what the model costs; nothing was sent.',
     remedy: 'Set a budget in tokens beside it, which then limits such models.',
   },
+  runbook_failed: {
+    status: 500,
+    retryable: false,
+    meaning: 'The runbook was carried out, and did not succeed.',
+    remedy: 'Its reason is named in `outputs.failure_reason`; the log of the agent and what it made are kept.',
+  },
+  sandbox_unavailable: {
+    status: 503,
+    retryable: false,
+    meaning: 'Nothing here can run a coding agent apart from the rest of the machine.',
+    remedy: 'Follow the sentence; `jetty doctor` shows what is missing.',
+  },
   upstream_failed: {
     status: 502,
     retryable: false,

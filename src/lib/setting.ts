@@ -34,7 +34,7 @@ export const setting = <Schema extends z.ZodType, const Default extends string |
 ): Setting<Schema, Default> => ({ secret: false, ...declared, default: declared.default as Default })
 
 /** A schema from text: `read` returns undefined for what it does not accept. */
-const reading = <T>(rule: string, read: (text: string) => T | undefined) =>
+export const reading = <T>(rule: string, read: (text: string) => T | undefined) =>
   z.string().transform((text, context): T => {
     const value = read(text)
     if (value !== undefined) return value

@@ -20,7 +20,13 @@ export const importRules: ImportRule[] = [
   { of: 'gateway/', may: ['gateway/', 'engine/', 'store/', 'database/', 'providers/', 'http/', 'lib/', 'model/'] },
   { of: 'webhooks/', may: ['own/', 'store/', 'database/', 'lib/', 'model/'] },
   { of: 'routines/', may: ['routines/', 'engine/', 'store/', 'database/', 'lib/', 'model/'] },
-  { of: 'runbooks/', may: ['own/', 'lib/', 'model/'] },
+  { of: 'sandboxes/', may: ['sandboxes/', 'lib/', 'model/'] },
+  { of: 'sandbox-gateway/', may: ['sandbox-gateway/', 'providers/', 'lib/', 'model/'] },
+  { of: 'agents/', may: ['agents/', 'lib/', 'model/'] },
+  {
+    of: 'runbooks/',
+    may: ['runbooks/', 'sandboxes/', 'agents/agent.ts', 'sandbox-gateway/sandbox-gateway.ts', 'lib/', 'model/'],
+  },
   { of: 'demo/', may: ['demo/', 'engine/engine.ts', 'store/', 'database/', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.
   { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },
@@ -43,7 +49,7 @@ export const importRules: ImportRule[] = [
   },
   { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/'] },
   { of: 'client/', may: ['client/', 'api/contract.ts', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
-  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'checks.ts', 'lib/', 'model/'] },
+  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'checks.ts', 'runbook-runner.ts', 'lib/', 'model/'] },
   { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
 ]
 
@@ -52,6 +58,8 @@ export const onlyImporter: Record<string, string> = {
   '@dbos-inc/dbos-sdk': 'engine/dbos.ts',
   croner: 'routines/cadence.ts',
   yaml: 'runbooks/front-matter.ts',
+  dockerode: 'sandboxes/containers.ts',
+  yauzl: 'sandboxes/unzip.ts',
 }
 
 /** Whether a path from src fits a pattern: a file, a folder with everything in it (`lib/`), either with `*` in it. */
