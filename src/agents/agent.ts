@@ -1,5 +1,9 @@
 import type { ModelProvider, RunbookAgent } from '../model/runbook.ts'
 import type { NewAgentEvent } from '../model/runbook-run.ts'
+import { inside } from '../model/sandbox.ts'
+
+/** Where things stand for the process of the agent: those of every sandbox that isolates. */
+export type AgentPlaces = { readonly [place in 'app' | 'runbook' | 'home' | 'agent' | 'tools']: string }
 
 /** What an agent is asked to do. */
 export interface AgentTask {
@@ -7,10 +11,12 @@ export interface AgentTask {
   provider: ModelProvider | 'scripted'
   /** What it is told: to carry out `/app/RUNBOOK.md`, and what the caller adds; in a repair, what did not pass. */
   prompt: string
-  /** Holds the run's token, and is set inside. */
-  tokenVariable: string
+  /** The run's token: the one key that the gateway accepts. It may stand in `env`, and nowhere else. */
+  token: string
   /** As the request has them; those that an agent cannot have are a warning. */
   mcpServers: Readonly<Record<string, unknown>> | undefined
+  /** Default `inside`. */
+  places?: AgentPlaces
 }
 
 /** How it is started inside a sandbox. */
@@ -35,18 +41,34 @@ export interface AgentReport {
   text: string
 }
 
-/** Reads what one agent prints. Never throws: what it does not know it leaves out. */
+/** Reads what one agent prints. Never throws: what it does not know it leaves out. Its events are bounded. */
 export interface AgentReader {
   /** One line of standard output, without its end. */
   line(text: string): NewAgentEvent[]
+  /** Parts of a message that waited to be joined when it ended; once, after the last line. */
+  rest(): NewAgentEvent[]
   report(): AgentReport
+}
+
+/** What is fetched from npm, exactly. */
+export interface AgentPackage {
+  name: string
+  version: string
+  /**
+   * Where its program may stand below its folder, the first choice first; `{system}` is such as `linux-x64`, `{triple}`
+   * such as `x86_64-unknown-linux-musl`. The one that is there is linked as `program`.
+   */
+  programs: readonly string[]
 }
 
 /** A coding agent: how it is started, and how what it prints is read. */
 export interface Agent {
   id: RunbookAgent
-  /** What is fetched from npm, exactly; undefined where nothing is. */
-  package: { name: string; version: string /** Below its folder. */; executable: string } | undefined
+  /** Undefined where nothing is fetched. */
+  package: AgentPackage | undefined
   launch(task: AgentTask): AgentLaunch
   reader(): AgentReader
 }
+
+/** Where the program of an agent is found, whichever of its files it is. */
+export const programOf = (places: AgentPlaces = inside): string => `${places.agent}/program`
