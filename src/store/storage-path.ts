@@ -1,55 +1,8 @@
 import { AppError } from '../lib/errors.ts'
+import { sanitizeFileName, splitName, tailWithin, unwanted } from '../lib/file-names.ts'
 
 const maxPathBytes = 1024
-const maxNameBytes = 255
-const fallbackName = 'upload.bin'
 const byteLength = (text: string): number => Buffer.byteLength(text)
-
-// Control characters, halves of surrogate pairs, and the marks that make a name read in another order than it is.
-const unwanted = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu
-
-/** The last characters of a text that fit into so many bytes. */
-const tailWithin = (text: string, bytes: number): string => {
-  const characters = Array.from(text)
-  let start = characters.length
-  for (let used = 0; start > 0; start -= 1) {
-    used += byteLength(characters[start - 1]!)
-    if (used > bytes) break
-  }
-  return characters.slice(start).join('')
-}
-
-/** Stem and extension of a base name, the extension with its dot as written; a leading dot begins no extension. */
-const splitName = (base: string): [stem: string, extension: string] => {
-  const dot = base.lastIndexOf('.')
-  return dot > 0 && dot < base.length - 1 ? [base.slice(0, dot), base.slice(dot)] : [base, '']
-}
-
-/** A name that is safe as the last segment of a storage path: no folders, nothing invisible, 255 bytes at most. */
-export const sanitizeFileName = (name: string): string => {
-  const base = name
-    .slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1)
-    .replace(unwanted, '')
-    .trim()
-  if (base === '' || base === '.' || base === '..') return fallbackName
-  if (byteLength(base) <= maxNameBytes) return base
-  const [stem, extension] = splitName(base)
-  const kept = byteLength(extension) <= 32 ? extension : ''
-  return `${tailWithin(stem, maxNameBytes - byteLength(kept)).trimStart() || 'file'}${kept}`
-}
-
-/** Sanitised names of one upload, in order, a clash told apart by `-1`, `-2`, … before the extension. */
-export const distinctFileNames = (names: string[]): string[] => {
-  const taken = new Set<string>()
-  return names.map((name) => {
-    const wanted = sanitizeFileName(name)
-    const [stem, extension] = splitName(wanted)
-    let given = wanted
-    for (let count = 1; taken.has(given); count += 1) given = sanitizeFileName(`${stem}-${count}${extension}`)
-    taken.add(given)
-    return given
-  })
-}
 
 /** Returns the path if it can name a stored file; else throws `bad_request` saying what is wrong with it. */
 export const checkStoragePath = (path: string): string => {

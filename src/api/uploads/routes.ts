@@ -3,9 +3,10 @@ import type { Database } from '../../database/database.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { type Call, implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import { distinctFileNames } from '../../lib/file-names.ts'
 import { coveredIds, covers, type FoundCollection, type Identity } from '../../model/identity.ts'
 import { findCollectionRow } from '../../store/collections.ts'
-import { distinctFileNames, sandboxUploadPath } from '../../store/storage-path.ts'
+import { sandboxUploadPath } from '../../store/storage-path.ts'
 import {
   deleteUpload,
   findUpload,
