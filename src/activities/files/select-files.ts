@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { globMatcher } from '../../lib/glob.ts'
 import { contentTypeOf, extensionOf } from '../../lib/media-type.ts'
 import { activity, type Json } from '../activity.ts'
-import { globMatcher } from './glob.ts'
 
 const file = z.union([z.string(), z.record(z.string(), z.unknown())])
 const pattern = z.string().min(1).max(1000)
