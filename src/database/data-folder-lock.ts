@@ -3,9 +3,9 @@ import { readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
+import { createExclusively, readIfThere } from '../lib/exclusive-file.ts'
+import { isAlive, processWorld, startTimeOf } from '../lib/living-process.ts'
 import { pause } from '../lib/time.ts'
-import { createExclusively, readIfThere } from './exclusive-file.ts'
-import { isAlive, processWorld, startTimeOf } from './living-process.ts'
 
 export interface DataFolderLock {
   release(): void

@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { processWorld, startTimeOf } from '../lib/living-process.ts'
 import { adminTokenOf, prepareDataFolder, secretKeysOf } from './data-folder.ts'
 import { holderOf, lockDataFolder } from './data-folder-lock.ts'
-import { processWorld, startTimeOf } from './living-process.ts'
 
 let folder: string
 beforeEach(() => {

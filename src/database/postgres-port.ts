@@ -2,8 +2,8 @@ import { randomInt } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { AppError } from '../lib/errors.ts'
+import { readIfThere } from '../lib/exclusive-file.ts'
 import { pause } from '../lib/time.ts'
-import { readIfThere } from './exclusive-file.ts'
 
 /**
  * Below the range that outgoing connections take their ports from (32768 and up): while Postgres restarts, a client that

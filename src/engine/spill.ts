@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { appendFile, type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isAlive, processWorld, startTimeOf } from '../database/living-process.ts'
+import { isAlive, processWorld, startTimeOf } from '../lib/living-process.ts'
 import { linesOf } from './spill-line.ts'
 
 /**
