@@ -1,0 +1,136 @@
+import { isObject, type JsonObject } from '../lib/json-object.ts'
+import { inside } from '../model/sandbox.ts'
+import { type Agent, type AgentReader, programOf } from './agent.ts'
+import { makeReader, type Reading, textOf } from './events.ts'
+import { type McpServer, mcpServersOf } from './mcp-servers.ts'
+import { tomlValue } from './toml-value.ts'
+
+const tokenVariable = 'JETTY_MODEL_TOKEN'
+
+export const codex: Agent = {
+  id: 'codex',
+  package: {
+    name: '@openai/codex',
+    version: '0.169.0',
+    programs: ['node_modules/@openai/codex-{system}/vendor/{triple}/bin/codex'],
+  },
+  launch(task) {
+    const { servers, warnings } = mcpServersOf(task.mcpServers)
+    const places = task.places ?? inside
+    const folder = `${places.home}/.codex`
+    return {
+      argv: [
+        programOf(places),
+        ...['exec', '--json', '--skip-git-repo-check', '--ephemeral', '--disable', 'plugins'],
+        ...['--dangerously-bypass-approvals-and-sandbox', '--model', task.model],
+        ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${tomlValue(value)}`]),
+        '-', // the prompt is on standard input
+      ],
+      env: { CODEX_HOME: folder, [tokenVariable]: task.token },
+      files: [{ path: `${folder}/config.toml`, text: servers.map(mcpTable).join('\n') }],
+      stdin: task.prompt,
+      warnings,
+    }
+  },
+  reader: () => makeCodexReader(),
+}
+
+const settings = {
+  model_provider: 'jetty',
+  'model_providers.jetty': {
+    name: 'jetty',
+    base_url: `${inside.gatewayUrl}/v1`,
+    env_key: tokenVariable,
+    wire_api: 'responses',
+    request_max_retries: 3,
+    stream_max_retries: 2,
+  },
+  check_for_update_on_startup: false,
+  'analytics.enabled': false,
+  // Commands see what the runbook's secrets are called by, which it would keep from them for their names.
+  'shell_environment_policy.inherit': 'all',
+  'shell_environment_policy.ignore_default_excludes': true,
+}
+
+const mcpTable = (server: McpServer): string => {
+  const { name, ...rest } = server
+  const members =
+    'command' in rest
+      ? { command: rest.command, args: rest.args, env: rest.env }
+      : { url: rest.url, http_headers: rest.headers }
+  const lines = Object.entries(members).map(([member, value]) => `${member} = ${tomlValue(value)}`)
+  return [`[mcp_servers.${tomlValue(name)}]`, ...lines, ''].join('\n')
+}
+
+/** What its own sandbox says where it cannot be made in ours. */
+const nestedSandbox = /\bbwrap:|sandbox.*(denied|failed)|landlock/i
+
+const makeCodexReader = (): AgentReader => {
+  let succeeded = 0
+  let sandboxed = 0
+  let lastError = ''
+
+  const readItem = (phase: unknown, item: JsonObject, reading: Reading): void => {
+    const read = items[textOf(item.type)]
+    if (read) read(phase === 'item.completed', item, reading)
+  }
+  const command = (isCompleted: boolean, item: JsonObject, reading: Reading): void => {
+    if (!isCompleted) {
+      reading.call(item.id, 'shell', { command: item.command })
+      return
+    }
+    const isError = item.status !== 'completed' || item.exit_code !== 0
+    const output = textOf(item.aggregated_output)
+    if (item.status === 'declined') reading.deny()
+    else if (!isError) succeeded++
+    else if (nestedSandbox.test(output)) sandboxed++
+    reading.result(item.id, output || `exit code ${textOf(item.exit_code)}`, isError)
+  }
+  const other =
+    (name: string, inputOf: (item: JsonObject) => unknown, outputOf: (item: JsonObject) => unknown) =>
+    (isCompleted: boolean, item: JsonObject, reading: Reading): void => {
+      if (!isCompleted) {
+        reading.call(item.id, name, inputOf(item))
+        return
+      }
+      const isError = item.status === 'failed' || item.status === 'declined'
+      if (item.status === 'declined') reading.deny()
+      else if (!isError) succeeded++
+      reading.result(item.id, textOf(outputOf(item)), isError)
+    }
+  const items: Record<string, (isCompleted: boolean, item: JsonObject, reading: Reading) => void> = {
+    command_execution: command,
+    file_change: other(
+      'apply_patch',
+      (item) => ({ changes: item.changes }),
+      (item) => item.changes,
+    ),
+    mcp_tool_call: other(
+      'mcp',
+      (item) => ({ server: item.server, tool: item.tool, arguments: item.arguments }),
+      (item) => item.error ?? item.result,
+    ),
+    agent_message: (isCompleted, item, reading) => {
+      if (isCompleted) reading.say(textOf(item.text))
+    },
+    // Such as a model whose limits it does not know.
+    error: (_, item, reading) => reading.warn(textOf(item.message)),
+  }
+  return makeReader((line, reading) => {
+    if ((line.type === 'item.started' || line.type === 'item.completed') && isObject(line.item)) {
+      readItem(line.type, line.item, reading)
+    } else if (line.type === 'error') {
+      // Also what it tries again after; the turn says whether that helped.
+      lastError = textOf(line.message)
+      reading.warn(lastError)
+    } else if (line.type === 'turn.failed') {
+      const reason = textOf(line.error) || lastError || 'the turn failed'
+      reading.fail(reason)
+      reading.end(false, reason)
+    } else if (line.type === 'turn.completed') {
+      // Nested, no command of it works, and it ends as if all was well.
+      if (succeeded === 0) for (let at = 0; at < sandboxed; at++) reading.deny()
+      reading.end(true, 'turn completed')
+    }
+  })
+}

@@ -1,0 +1,110 @@
+import { asText } from '../lib/as-text.ts'
+import { isObject, type JsonObject, parsedObject } from '../lib/json-object.ts'
+import type { NewAgentEvent } from '../model/runbook-run.ts'
+import type { AgentReader, AgentReport } from './agent.ts'
+import { boundedInput, boundedText } from './bounded.ts'
+
+/** What a reader knows of its agent so far; the events are those of the line that is being read. */
+export interface Reading {
+  tell(event: NewAgentEvent): void
+  /** A message of the agent, which is its last one so far. */
+  say(text: string): void
+  /** A part of a message whose further parts come in later lines. */
+  sayPart(text: string): void
+  call(id: unknown, name: unknown, input: unknown): void
+  result(id: unknown, output: unknown, isError: boolean): void
+  warn(message: string): void
+  /** An error of its own; `end` may take it back. */
+  fail(message: string): void
+  deny(): void
+  /** Its own statement that it has come to its end. */
+  end(ok: boolean, reason: string): void
+}
+
+/** A text that stands somewhere in what an agent printed, be it an object with a message. */
+export const textOf = (value: unknown): string =>
+  isObject(value) ? textOf(value.message ?? asText(value)) : value === undefined || value === null ? '' : asText(value)
+
+/** The objects of a list; none where it is no list. */
+export const objectsOf = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
+
+/**
+ * A reader of JSON lines. `read` is given each line that is an object, and may stumble over what it does not expect: what
+ * it has told until then is kept.
+ */
+export const makeReader = (read: (line: JsonObject, reading: Reading) => void): AgentReader => {
+  let events: NewAgentEvent[] = []
+  let parts = ''
+  const report: AgentReport = { isDone: false, error: undefined, denied: 0, text: '' }
+
+  const tell = (event: NewAgentEvent): void => {
+    flush()
+    events.push(event)
+  }
+  const message = (text: string): void => {
+    if (!text.trim()) return
+    report.text = boundedText(text)
+    events.push({ type: 'message', role: 'assistant', text: report.text })
+  }
+  const flush = (): void => {
+    const joined = parts
+    parts = ''
+    message(joined)
+  }
+  const reading: Reading = {
+    tell,
+    say(text) {
+      flush()
+      message(text)
+    },
+    sayPart(text) {
+      parts = boundedText(parts + text)
+    },
+    call: (id, name, input) =>
+      tell({
+        type: 'tool_call',
+        id: boundedText(asText(id), 200),
+        name: boundedText(asText(name), 200),
+        input: boundedInput(input),
+      }),
+    result: (id, output, isError) =>
+      tell({
+        type: 'tool_result',
+        id: boundedText(asText(id), 200),
+        output: boundedText(asText(output ?? '')),
+        is_error: isError,
+      }),
+    warn: (text) => tell({ type: 'warning', message: boundedText(text) }),
+    fail(text) {
+      report.error = boundedText(text || 'an error without a message')
+      tell({ type: 'error', message: report.error })
+    },
+    deny() {
+      report.denied++
+    },
+    end(ok, reason) {
+      report.isDone = ok
+      tell({ type: 'end', ok, reason: boundedText(reason) })
+    },
+  }
+  const taken = (): NewAgentEvent[] => {
+    const told = events
+    events = []
+    return told
+  }
+  return {
+    line(text) {
+      const line = parsedObject(text)
+      if (!line) return []
+      try {
+        read(line, reading)
+      } catch {} // another version may say it in another shape
+      return taken()
+    },
+    rest() {
+      flush()
+      return taken()
+    },
+    report: () => ({ ...report, text: parts.trim() ? boundedText(parts) : report.text }),
+  }
+}

@@ -1,0 +1,31 @@
+import type { JsonObject } from '../lib/json-object.ts'
+import { inside } from '../model/sandbox.ts'
+import type { Agent } from './agent.ts'
+import { makeReader, type Reading, textOf } from './events.ts'
+
+/** No agent: it runs the shell blocks of the runbook in order, and needs neither a key nor a network. */
+export const scripted: Agent = {
+  id: 'scripted',
+  package: undefined,
+  launch({ token, mcpServers, places = inside }) {
+    return {
+      argv: [`${places.tools}/node`, `${places.tools}/scripted.mjs`, places.runbook],
+      env: { JETTY_MODEL_URL: `${inside.gatewayUrl}/v1`, JETTY_MODEL_TOKEN: token },
+      files: [],
+      warnings: Object.keys(mcpServers ?? {}).length > 0 ? ['scripted is no agent and has no MCP servers.'] : [],
+    }
+  },
+  reader: () => makeReader(readLine),
+}
+
+const readLine = (line: JsonObject, reading: Reading): void => {
+  if (line.type === 'message') reading.say(textOf(line.text))
+  else if (line.type === 'tool_call') reading.call(line.id, line.name, line.input)
+  else if (line.type === 'tool_result') reading.result(line.id, line.output, line.is_error === true)
+  else if (line.type === 'end') {
+    const ok = line.ok === true
+    const reason = textOf(line.reason)
+    if (!ok) reading.fail(reason)
+    reading.end(ok, reason)
+  }
+}

@@ -1,0 +1,115 @@
+// Runs inside a sandbox: node scripted.mjs RUNBOOK. No agent and no model: it makes one call of the gateway, then runs
+// the `sh` blocks of the runbook in order, each as `sh -c`. What it does is on standard output as JSON lines; what the
+// blocks print is on standard error as it comes. Plain JavaScript without a dependency.
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { constants } from 'node:os'
+import { dirname } from 'node:path'
+
+/** Characters of a block's output in its result: its beginning and its end. */
+const kept = { head: 48_000, tail: 12_000 }
+
+const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
+
+const end = (ok, reason, code) => {
+  tell({ type: 'end', ok, reason })
+  process.exitCode = code
+}
+
+/** The texts of the fenced blocks whose first word is `sh`, without the indentation of their fence. */
+const blocksOf = (markdown) => {
+  const blocks = []
+  let open
+  for (const line of markdown.replace(/^---\r?\n[\s\S]*?\r?\n---\r?(\n|$)/, '').split(/\r?\n/)) {
+    const fence = /^([ \t]*)(`{3,}|~{3,})[ \t]*([^`\s]*)/.exec(line)
+    if (open) {
+      const closes = fence?.[2].startsWith(open.fence) && line.trim() === fence[2]
+      if (!closes) open.lines.push(line.startsWith(open.indent) ? line.slice(open.indent.length) : line.trimStart())
+      else {
+        if (open.language === 'sh') blocks.push(open.lines.join('\n'))
+        open = undefined
+      }
+    } else if (fence) open = { indent: fence[1], fence: fence[2], language: fence[3].toLowerCase(), lines: [] }
+  }
+  if (open?.language === 'sh') blocks.push(open.lines.join('\n'))
+  return blocks
+}
+
+/** One call, so that the way to a model is tried like that of every agent. Gives what was answered. */
+const askModel = () =>
+  new Promise((resolve, reject) => {
+    const body = JSON.stringify({
+      model: 'scripted/echo',
+      messages: [{ role: 'user', content: 'The scripted agent begins.' }],
+    })
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      authorization: `Bearer ${process.env.JETTY_MODEL_TOKEN}`,
+    }
+    const call = request(`${process.env.JETTY_MODEL_URL}/chat/completions`, { method: 'POST', headers }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk) => {
+        text += chunk
+      })
+      response.on('error', reject)
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(text)
+        else reject(new Error(`the model was answered for with status ${response.statusCode}: ${text.slice(0, 500)}`))
+      })
+    })
+    call.on('error', reject)
+    call.end(body)
+  })
+
+/** Runs one block; gives its exit code as shells have it, and what it printed. */
+const runBlock = (command, cwd) =>
+  new Promise((resolve, reject) => {
+    const child = spawn('sh', ['-c', command], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    let head = ''
+    let tail = ''
+    let length = 0
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8')
+      stream.on('data', (text) => {
+        length += text.length
+        const room = Math.max(0, kept.head - head.length)
+        head += text.slice(0, room)
+        tail = (tail + text.slice(room)).slice(-kept.tail)
+      })
+      stream.pipe(process.stderr, { end: false }) // holds a block back that prints faster than it is read
+    }
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      const left = length - head.length - tail.length
+      resolve({
+        code: code ?? 128 + (constants.signals[signal] ?? 0),
+        output: head + (left > 0 ? `\n… ${left} characters …\n` : '') + tail,
+      })
+    })
+  })
+
+const main = async () => {
+  const file = process.argv[2] ?? '/app/RUNBOOK.md'
+  tell({
+    type: 'message',
+    text: 'This is the scripted agent: no agent and no model. It runs the `sh` blocks of the runbook in order, and does nothing else.',
+  })
+  const blocks = blocksOf(readFileSync(file, 'utf8'))
+  await askModel()
+  if (blocks.length === 0)
+    return end(false, 'the runbook has no fenced `sh` block, and the scripted agent runs nothing else', 1)
+  for (const [index, command] of blocks.entries()) {
+    const id = `block-${index + 1}`
+    tell({ type: 'tool_call', id, name: 'sh', input: { command } })
+    const { code, output } = await runBlock(command, dirname(file))
+    tell({ type: 'tool_result', id, output, is_error: code !== 0 })
+    if (code !== 0) return end(false, `block ${index + 1} of ${blocks.length} ended with exit code ${code}`, code)
+  }
+  tell({ type: 'message', text: `All ${blocks.length} block${blocks.length === 1 ? '' : 's'} have run.` })
+  end(true, 'all blocks have run', 0)
+}
+
+main().catch((error) => end(false, error instanceof Error ? error.message : String(error), 1))
