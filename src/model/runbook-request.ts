@@ -1,16 +1,10 @@
 import { z } from 'zod'
-import { modelProviders, runbookAgents } from './runbook.ts'
-
-/** Bytes as people write memory: `8G`, `512M`, or a number of bytes. */
-export const memoryPattern = /^\d+(\.\d+)?\s*([kmgt]i?b?)?$/i
+import { memorySchema, modelProviders, runbookAgents } from './runbook.ts'
 
 /** What of a runbook's sandbox a request may set; it goes before what the runbook itself says. */
 export const runbookLimitsSchema = z.object({
   cpus: z.number().positive().max(1024).nullish().describe('Processors; 4 where nothing says otherwise.'),
-  memory: z
-    .union([z.string().regex(memoryPattern), z.number().positive()])
-    .nullish()
-    .describe('Such as 8G, which is the default; a number is bytes.'),
+  memory: memorySchema.nullish().describe('Such as 8G, which is the default; a number is bytes.'),
   timeout_sec: z.number().positive().max(3600).nullish().describe('Seconds of wall-clock time; 1200 by default.'),
   network_enabled: z
     .boolean()

@@ -10,6 +10,10 @@ export type ModelProvider = (typeof modelProviders)[number]
 /** Name of an environment variable. */
 export const secretVariablePattern = /^[A-Z][A-Z0-9_]*$/
 
+/** Bytes as people write memory: `8G`, `512M`, or a number of bytes. */
+export const memoryPattern = /^\d+(\.\d+)?\s*([kmgt]i?b?)?$/i
+export const memorySchema = z.union([z.string().regex(memoryPattern), z.number().positive()])
+
 const secretEntrySchema = z.looseObject({
   env: z.string().describe('Name of the environment variable that holds it.'),
   description: z.string().nullish(),
@@ -24,7 +28,11 @@ export const verifySchema = z.union([
   z.string().min(1),
   z.object({ command: z.string().min(1), timeout_sec: minuteSchema.optional(), repair_rounds: repairRoundsSchema }),
   z.object({
-    judge: z.object({ rubric: z.string().min(1), threshold: z.number(), model: z.string().min(1) }),
+    judge: z.object({
+      rubric: z.string().min(1),
+      threshold: z.number().gt(1).max(5).describe('The lowest score that passes, on a scale from 1 to 5.'),
+      model: z.string().min(1),
+    }),
     repair_rounds: repairRoundsSchema,
   }),
 ])
@@ -39,6 +47,9 @@ export const runbookFrontMatterSchema = z.looseObject({
   snapshot: z.string().nullish(),
   image: z.string().nullish(),
   timeout_sec: minuteSchema.nullish().describe('Seconds of wall-clock time.'),
+  cpus: z.number().positive().max(1024).nullish(),
+  memory: memorySchema.nullish(),
+  network_enabled: z.boolean().nullish(),
   secrets: z.union([z.record(z.string(), secretEntrySchema), z.array(secretEntrySchema)]).nullish(),
   primary_outputs: z
     .union([z.string(), z.array(z.string())])
@@ -51,17 +62,7 @@ export const runbookFrontMatterSchema = z.looseObject({
 export type RunbookFrontMatter = z.output<typeof runbookFrontMatterSchema>
 
 /** Keys beside those that are read, as people write them. */
-export const ignoredFrontMatterKeys = [
-  'name',
-  'title',
-  'description',
-  'author',
-  'license',
-  'tags',
-  'cpus',
-  'memory',
-  'network_enabled',
-]
+export const ignoredFrontMatterKeys = ['name', 'title', 'description', 'author', 'license', 'tags']
 
 /**
  * How closely a runbook keeps to the format. `loose`: it can be carried out. `strict`: it also has every part by which

@@ -34,11 +34,18 @@ export interface ModelFault {
 const isAgent = (name: string): name is keyof typeof providersOfAgent => Object.hasOwn(providersOfAgent, name)
 const isProvider = (name: string): name is ModelProvider => Object.hasOwn(formOf, name)
 
+/** Whether a name is one as the provider writes them. */
+export const hasModelForm = (model: string, provider: ModelProvider): boolean => formOf[provider].pattern.test(model)
+
 /**
  * What makes the agent end within seconds, having done nothing: a provider it cannot ask, or a name that is not of the
  * provider's form. Undefined where nothing is wrong, or not enough is said to know.
  */
-export const modelFault = ({ agent, model, model_provider: provider }: RunbookFrontMatter): ModelFault | undefined => {
+export const modelFault = ({
+  agent,
+  model,
+  model_provider: provider,
+}: Pick<RunbookFrontMatter, 'agent' | 'model' | 'model_provider'>): ModelFault | undefined => {
   if (!provider || !isProvider(provider)) return undefined
   if (agent && isAgent(agent) && !providersOfAgent[agent].includes(provider)) {
     return {
@@ -47,8 +54,8 @@ export const modelFault = ({ agent, model, model_provider: provider }: RunbookFr
       fix: `Write ${providersOfAgent[agent].join(' or ')}, or choose another agent.`,
     }
   }
-  const { pattern, example } = formOf[provider]
-  if (!model || pattern.test(model)) return undefined
+  const { example } = formOf[provider]
+  if (!model || hasModelForm(model, provider)) return undefined
   return {
     field: 'model',
     message: `'${model}' is no name as ${provider} writes them; the agent would end at once`,

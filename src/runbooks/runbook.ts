@@ -9,6 +9,13 @@ export interface ListedItem extends Position {
   description: string
 }
 
+export interface Parameter extends ListedItem {
+  /** The name in `{{name}}`, where its row has one or its words make one. */
+  variable: string | undefined
+  /** What its row gives as default or value; empty without one. */
+  preset: string
+}
+
 export interface DeclaredSecret extends Position {
   /** The logical name; the variable's where secrets are a list. */
   name: string
@@ -33,7 +40,7 @@ export interface Runbook {
   sections: Section[]
   /** Files that must be there at the end, as its table names them; empty without such a table. */
   manifest: ListedItem[]
-  parameters: ListedItem[]
+  parameters: Parameter[]
   /** `{{name}}` wherever the text uses it: not in the table of parameters; `{{secrets.NAME}}` is none. */
   variables: (Position & { name: string })[]
   /** `{TODO: …}` that its author has left. */
@@ -65,8 +72,8 @@ export const readRunbook = (text: string): Runbook => {
     secrets: secretsOf(fields, frontMatter),
     primaryOutputs: primaryOutputsOf(fields, frontMatter),
     sections,
-    manifest: rowsOf(sections, isManifest, fileColumn, true),
-    parameters,
+    manifest: rowsOf(sections, isManifest, fileColumn, true).map(({ preset: _, ...item }) => item),
+    parameters: parameters.map((row) => ({ ...row, variable: variableOf(row.name) })),
     variables: found(variablePattern)
       .map((match) => ({ ...at(match.index), name: match[1] ?? '' }))
       .filter(({ line }) => !declaring.has(line)),
@@ -133,6 +140,16 @@ export const topicOf = ({ title }: Section): string =>
     .replace(/^\d+[.)]\s*/, '')
     .toLowerCase()
 
+const variableOf = (name: string): string | undefined => {
+  const braced = /\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/.exec(name)?.[1]
+  const words = name
+    .trim()
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_|_$/g, '')
+  return braced ?? (/^[a-z_]/.test(words) ? words : undefined)
+}
+
 const isManifest = (section: Section): boolean =>
   /^(required\s+)?(output|deliverable)(s|\s+files?)?\b/.test(topicOf(section))
 const isParameters = (section: Section): boolean => /^(parameters?|inputs?|variables?)\b/.test(topicOf(section))
@@ -152,16 +169,18 @@ const rowsOf = (
   isWanted: (section: Section) => boolean,
   nameColumn: (table: SectionTable) => number,
   firstTableOnly: boolean,
-): ListedItem[] => {
+): Omit<Parameter, 'variable'>[] => {
   const tables = sections.filter(isWanted).flatMap((section) => section.tables)
   return (firstTableOnly ? tables.slice(0, 1) : tables).flatMap((table) => {
     const names = nameColumn(table)
     const descriptions = table.header.findIndex((name) => name.includes('description'))
+    const presets = table.header.findIndex((name) => /\b(default|value)s?\b/.test(name))
     return table.rows.map(({ line, column, cells }) => ({
       line,
       column,
       name: cells[names] ?? '',
       description: cells[descriptions] ?? '',
+      preset: cells[presets] ?? '',
     }))
   })
 }

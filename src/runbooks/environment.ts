@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto'
+import type { PreflightCheck, RunbookRequest } from '../model/runbook-request.ts'
+import type { RunbookPlace } from '../model/runbook-run.ts'
+import { failed, listed, ok, warned } from './checks.ts'
+import { keysOfProvider } from './choose-agent.ts'
+import type { DeclaredSecret } from './runbook.ts'
+
+/** Under these names the inside finds the run's token and never a key, wherever their value came from. */
+const keyNames: readonly string[] = [...Object.values(keysOfProvider).flat(), 'REPLICATE_API_TOKEN']
+
+const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/
+const mostVariables = 1000
+/** Linux takes no longer one: 128 KiB with its name. */
+const longestVariable = 128 * 1024 - 1
+
+/** The only key that a run's gateway accepts. */
+export const makeToken = (): string => `jetty-run-${randomBytes(32).toString('hex')}`
+
+const isFilled = (value: string | undefined): boolean => value !== undefined && value !== ''
+
+/** What is missing of the declared secrets, all of it in one sentence, and what cannot be a variable. */
+export const checkSecrets = (
+  secrets: readonly DeclaredSecret[],
+  request: Pick<RunbookRequest, 'agent_env'>,
+  place: Pick<RunbookPlace, 'env' | 'lent' | 'secretParams'>,
+): { missing: string[]; checks: PreflightCheck[] } => {
+  const given = request.agent_env ?? {}
+  const isThere = (name: string) =>
+    isFilled(place.env(name)) || (Object.hasOwn(given, name) && isFilled(given[name])) || place.lent?.(name) === true
+  const absent = secrets.filter(({ env }) => !isThere(env))
+  const missing = [...new Set(absent.filter(({ required }) => required).map(({ env }) => env))]
+  const spared = [...new Set(absent.filter(({ required }) => !required).map(({ env }) => env))]
+  const checks: PreflightCheck[] = []
+  if (missing.length > 0) {
+    const found = `Not configured: ${listed(missing)}`
+    const fix = "Set each of them in the collection's environment variables, or send it in secret_params."
+    checks.push(failed('secrets', found, fix, 'secrets'))
+  }
+  if (spared.length > 0) {
+    checks.push(
+      warned('secrets', `Not configured, and not required: ${listed(spared)}`, 'Set them if they are wanted.'),
+    )
+  }
+  if (checks.length === 0) {
+    checks.push(ok('secrets', secrets.length === 0 ? 'None are needed' : listed(secrets.map(({ env }) => env))))
+  }
+  return { missing, checks: [...checks, ...checkVariableNames(given)] }
+}
+
+const checkVariableNames = (given: Readonly<Record<string, string>>): PreflightCheck[] => {
+  const names = Object.keys(given)
+  const wrong = names.filter(
+    (name) =>
+      !variableName.test(name) ||
+      given[name]?.includes('\0') ||
+      Buffer.byteLength(`${name}=${given[name]}`) > longestVariable,
+  )
+  if (names.length > mostVariables) {
+    return [failed('secrets', `agent_env has ${names.length} variables`, `Give at most ${mostVariables}.`, 'agent_env')]
+  }
+  if (wrong.length === 0) return []
+  const fix = 'Write letters, digits and _ in names, and no NUL or more than 128 KiB in values.'
+  return [
+    failed(
+      'secrets',
+      `No variables of an environment: ${listed(wrong.map((name) => JSON.stringify(name)))}`,
+      fix,
+      'agent_env',
+    ),
+  ]
+}
+
+/** Everything that the agent finds in its environment; nothing else of the server or the collection enters. */
+export const environmentOf = (parts: {
+  secrets: readonly DeclaredSecret[]
+  agentEnv: Readonly<Record<string, string>>
+  place: Pick<RunbookPlace, 'env' | 'secretParams'>
+  home: string
+  /** What the agent's own program needs. */
+  launch: Readonly<Record<string, string>>
+  /** Keys, addresses and the proxy, as the gateway has them: they go before everything. */
+  gateway: Readonly<Record<string, string>>
+  token: string
+}): Record<string, string> => {
+  const { secrets, agentEnv, place, home, launch, gateway, token } = parts
+  const looked = (names: readonly string[]): Record<string, string> =>
+    Object.fromEntries(
+      names.flatMap((name) => {
+        const value = place.env(name)
+        const fits = variableName.test(name) && value !== undefined && !value.includes('\0')
+        return fits ? [[name, value]] : []
+      }),
+    )
+  const wanted: Record<string, string> = {
+    ...looked(secrets.map(({ env }) => env)),
+    ...agentEnv,
+    ...looked(place.secretParams),
+  }
+  for (const name of keyNames) if (Object.hasOwn(wanted, name)) wanted[name] = token
+  return { ...baseEnvironment(home), ...wanted, ...launch, ...gateway }
+}
+
+/** What any program may expect. */
+export const baseEnvironment = (home: string): Record<string, string> => ({
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  HOME: home,
+  USER: 'agent',
+  LANG: 'C.UTF-8',
+  TERM: 'dumb',
+})
