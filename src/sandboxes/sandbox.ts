@@ -68,6 +68,11 @@ export interface SandboxExit {
   refusedProcesses: number | null
 }
 
+/** Where things stand as a command sees them: at `inside` of the model, but for a plain process, which sees this machine. */
+export type SandboxPlaces = {
+  readonly [place in 'app' | 'runbook' | 'results' | 'assets' | 'uploads' | 'home' | 'agent' | 'tools']: string
+}
+
 /**
  * A place of its own for one runbook. Commands see the same `/app` and home; each has its own process tree, and nothing
  * of it is alive when `run` resolves.
@@ -76,6 +81,8 @@ export interface Sandbox {
   id: string
   /** Folders of this machine. After a first command has run, they are hostile: read them with `walkResults` alone. */
   folders: { app: string; home: string; gateway: string }
+  /** What paths to tell the inside. */
+  places: SandboxPlaces
   /** Writes a file for the inside, by its path inside (`/app/…` or `/home/agent/…`); only before the first command. */
   put(path: string, body: string | AsyncIterable<Uint8Array>, mode?: number): Promise<void>
   /** Lets the inside use what was made in one of the folders, such as a socket. */
