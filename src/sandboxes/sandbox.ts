@@ -73,8 +73,6 @@ export type SandboxPlaces = {
   readonly [place in 'app' | 'runbook' | 'results' | 'assets' | 'uploads' | 'home' | 'agent' | 'tools']: string
 }
 
-export type SandboxPlaces = Readonly<Record<'app' | 'results' | 'runbook' | 'home' | 'agent' | 'tools', string>>
-
 /**
  * A place of its own for one runbook. Commands see the same `/app` and home; each has its own process tree, and nothing
  * of it is alive when `run` resolves.
@@ -83,8 +81,6 @@ export interface Sandbox {
   id: string
   /** Folders of this machine. After a first command has run, they are hostile: read them with `walkResults` alone. */
   folders: { app: string; home: string; gateway: string }
-  /** Where the same stands for a command; absent where it isolates, and everything is where `inside` says. */
-  places?: SandboxPlaces
   /** What paths to tell the inside. */
   places: SandboxPlaces
   /** Writes a file for the inside, by its path inside (`/app/…` or `/home/agent/…`); only before the first command. */
