@@ -76,9 +76,9 @@ export const environmentOf = (parts: {
   agentEnv: Readonly<Record<string, string>>
   place: Pick<RunbookPlace, 'env' | 'secretParams'>
   home: string
-  /** What the agent's own program needs. */
+  /** What the agent's own program needs; of several whom the gateway leads to, it asks the one that was chosen. */
   launch: Readonly<Record<string, string>>
-  /** Keys, addresses and the proxy, as the gateway has them: they go before everything. */
+  /** Keys, addresses and the proxy, as the gateway has them: they go before all that comes from elsewhere. */
   gateway: Readonly<Record<string, string>>
   token: string
 }): Record<string, string> => {
@@ -97,7 +97,7 @@ export const environmentOf = (parts: {
     ...looked(place.secretParams),
   }
   for (const name of keyNames) if (Object.hasOwn(wanted, name)) wanted[name] = token
-  return { ...baseEnvironment(home), ...wanted, ...launch, ...gateway }
+  return { ...baseEnvironment(home), ...wanted, ...gateway, ...launch }
 }
 
 /** What any program may expect. */
