@@ -45,7 +45,7 @@ export interface AgentReport {
 export interface AgentReader {
   /** One line of standard output, without its end. */
   line(text: string): NewAgentEvent[]
-  /** Parts of a message that waited to be joined when it ended; once, after the last line. */
+  /** What can only be told once it has ended; once, after the last line and before the report. */
   rest(): NewAgentEvent[]
   report(): AgentReport
 }

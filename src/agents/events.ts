@@ -19,6 +19,8 @@ export interface Reading {
   deny(): void
   /** Its own statement that it has come to its end. */
   end(ok: boolean, reason: string): void
+  /** It goes on after all. */
+  goOn(): void
 }
 
 /** A text that stands somewhere in what an agent printed, be it an object with a message. */
@@ -86,6 +88,9 @@ export const makeReader = (read: (line: JsonObject, reading: Reading) => void): 
       report.isDone = ok
       tell({ type: 'end', ok, reason: boundedText(reason) })
     },
+    goOn() {
+      report.isDone = false
+    },
   }
   const taken = (): NewAgentEvent[] => {
     const told = events
@@ -103,6 +108,7 @@ export const makeReader = (read: (line: JsonObject, reading: Reading) => void): 
     },
     rest() {
       flush()
+      finish(reading)
       return taken()
     },
     report: () => ({ ...report, text: parts.trim() ? boundedText(parts) : report.text }),

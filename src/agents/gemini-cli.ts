@@ -46,6 +46,9 @@ const mcpEntry = (server: McpServer): JsonObject => {
   return { [server.transport === 'sse' ? 'url' : 'httpUrl']: server.url, headers: server.headers, trust: true }
 }
 
+/** What it did not run for its form, such as `$(…)`; it calls that a success, and the model may say it otherwise. */
+const blocked = /^Blocked: /
+
 const readLine = (line: JsonObject, reading: Reading): void => {
   if (line.type === 'message' && line.role === 'assistant') {
     const text = textOf(line.content)
@@ -53,7 +56,8 @@ const readLine = (line: JsonObject, reading: Reading): void => {
     else reading.say(text)
   } else if (line.type === 'tool_use') reading.call(line.tool_id, line.tool_name, line.parameters)
   else if (line.type === 'tool_result') {
-    reading.result(line.tool_id, line.output ?? textOf(line.error), line.status !== 'success')
+    const output = textOf(line.output ?? line.error)
+    reading.result(line.tool_id, output, line.status !== 'success' || blocked.test(output))
   } else if (line.type === 'error') {
     // It ends with success all the same, such as where its turns are used up.
     if (line.severity === 'warning') reading.warn(textOf(line))

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from '../lib/json-object.ts'
 import { inside } from '../model/sandbox.ts'
 import { type Agent, type AgentReader, type AgentTask, programOf } from './agent.ts'
-import { makeReader, textOf } from './events.ts'
+import { makeReader, type Reading, textOf } from './events.ts'
 import { type McpServer, mcpServersOf } from './mcp-servers.ts'
 
 const tokenVariable = 'JETTY_MODEL_TOKEN'
@@ -75,28 +75,40 @@ const mcpEntry = (server: McpServer): JsonObject =>
 const denial = /rejected permission|permission (was )?(denied|rejected)|prevents you from using/i
 
 /** It has no last event: what its last step ended with is its end, unless an error came. */
-const makeOpencodeReader = (): AgentReader =>
-  makeReader((line, reading) => {
-    const part = isObject(line.part) ? line.part : {}
-    if (line.type === 'text') reading.say(textOf(part.text))
-    else if (line.type === 'tool_use') {
-      const state = isObject(part.state) ? part.state : {}
-      const isError = state.status === 'error' || exitOf(state) !== 0
-      const output = textOf(state.output ?? state.error)
-      if (state.status === 'error' && denial.test(output)) reading.deny()
-      reading.call(part.callID, part.tool, state.input)
-      reading.result(part.callID, output, isError)
-    } else if (line.type === 'step_finish') {
-      if (part.reason === 'tool-calls') return
-      const ok = part.reason === 'stop'
-      if (!ok) reading.fail(`the model stopped: ${textOf(part.reason)}`)
-      reading.end(ok, textOf(part.reason))
-    } else if (line.type === 'error') {
-      const reason = errorOf(line.error)
-      reading.fail(reason)
-      reading.end(false, reason)
-    }
-  })
+const makeOpencodeReader = (): AgentReader => {
+  /** Why the model stopped in the last step, where that is not an end: it may go on with another one. */
+  let stopped: string | undefined
+  return makeReader(
+    (line, reading) => {
+      const part = isObject(line.part) ? line.part : {}
+      if (line.type === 'step_start') reading.goOn()
+      else if (line.type === 'text') reading.say(textOf(part.text))
+      else if (line.type === 'tool_use') readTool(part, reading)
+      else if (line.type === 'step_finish') {
+        stopped = part.reason === 'stop' ? undefined : textOf(part.reason)
+        if (stopped === undefined) reading.end(true, 'stop')
+      } else if (line.type === 'error') {
+        const reason = errorOf(line.error)
+        reading.fail(reason)
+        reading.end(false, reason)
+      }
+    },
+    (reading) => {
+      // Cut off after its tools have answered it has no error, and is not done.
+      if (stopped === undefined || stopped === 'tool-calls') return
+      reading.fail(`the model stopped in its last step: ${stopped}`)
+      reading.end(false, stopped)
+    },
+  )
+}
+
+const readTool = (part: JsonObject, reading: Reading): void => {
+  const state = isObject(part.state) ? part.state : {}
+  const output = textOf(state.output ?? state.error)
+  if (state.status === 'error' && denial.test(output)) reading.deny()
+  reading.call(part.callID, part.tool, state.input)
+  reading.result(part.callID, output, state.status === 'error' || exitOf(state) !== 0)
+}
 
 const exitOf = (state: JsonObject): unknown => (isObject(state.metadata) ? (state.metadata.exit ?? 0) : 0)
 

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { type ChatCompletionRequest, LLMock, type ToolCall } from '@copilotkit/aimock'
 
 /** A runbook of five steps, and what is to be found when they have been carried out. */
@@ -99,7 +100,7 @@ export const startModel = async (commands: readonly string[], done: string = fiv
 export const fiveCommands = (results = '/app/results'): string[] =>
   Object.entries(fiveSteps.files).map(([name, text]) => {
     const path = `${results}/${name}`
-    return `mkdir -p "$(dirname ${path})" && printf '%s' '${text}' > ${path} && echo wrote ${name}`
+    return `mkdir -p ${dirname(path)} && printf '%s' '${text}' > ${path} && echo wrote ${name}`
   })
 
 /** A model that carries out the five steps. */
