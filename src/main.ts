@@ -38,6 +38,7 @@ import type { Workflow } from './model/workflow.ts'
 import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 import { keepFiring } from './routines/keep-firing.ts'
+import { type RunbookRunner, runbooksOnDemand } from './runbooks-on-demand.ts'
 import { type CacheLimits, makeAnswerCache } from './store/answer-cache.ts'
 import { makeSpender } from './store/budget.ts'
 import { makeCallGuard } from './store/call-guard.ts'
@@ -61,6 +62,8 @@ export interface ServerOptions {
   log: Logger
   /** What steps can do; the tests add activities of their own. */
   activities?: ActivityRegistry
+  /** What carries runbooks out; the tests have one that needs no sandbox. */
+  runbooks?: RunbookRunner
   /** Where the keys stand that are lent to trials. */
   variables?: Record<string, string | undefined>
   /** See `KeyRotationOptions`; the tests wait less. */
@@ -97,6 +100,7 @@ export const startServer = async ({
   settings,
   log,
   activities = builtinActivities,
+  runbooks: givenRunbooks,
   keySettleMs,
   beatMs,
   variables = process.env,
@@ -134,6 +138,13 @@ export const startServer = async ({
       maxBytes: settings.maxFetchBytes,
       timeoutSeconds: settings.fetchTimeoutSeconds,
     })
+    const runbooks =
+      givenRunbooks ??
+      runbooksOnDemand(async () => {
+        const { makeRunbookRunner } = await import('./runbook-runner.ts' as string)
+        return makeRunbookRunner({ settings, dataDir, models, fetch: toNetwork.fetch, log })
+      }, settings.role === 'api')
+    closers.unshift(() => runbooks.close()) // after the engine: it stops those that go on
     const stepResults: ResultLimits = { days: settings.stepCacheDays, entries: settings.stepCacheEntries }
     const engine = await startEngine({
       database,
@@ -143,6 +154,8 @@ export const startServer = async ({
       objects,
       fetch: toNetwork.fetch,
       models: { ...models, chat: callWithFallback(models.call, settings.modelFallbackSeconds) },
+      carryOutRunbook: runbooks.carryOut,
+      preflightRunbook: runbooks.preflight,
       activitySettings: {
         modelFileBytes: settings.modelFileBytes,
         mediaFiles: settings.mediaFiles,
@@ -164,6 +177,7 @@ export const startServer = async ({
         maxLabelsPerRun: settings.maxLabelsPerRun,
         maxFanOut: settings.maxFanOut,
         maxRunDepth: settings.maxRunDepth,
+        runbookEvents: settings.runbookEvents,
       },
       stepResults,
       spill: { folder: join(dataDir, 'spill'), maxBytes: settings.spillBytes },

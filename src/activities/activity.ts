@@ -230,6 +230,11 @@ export interface Activity {
   pure: boolean
   /** Its outputs say which step comes next: `branch` of a branch, `done` of a loop's counter. */
   steers: 'branch' | 'loop' | undefined
+  /**
+   * It carries a runbook out, and its parameters are those of one: it is looked at before the run begins. It keeps its own
+   * time, and when its run is to end it is waited for, so that what it has made is kept.
+   */
+  carriesOut: 'runbook' | undefined
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
   timeoutSeconds: number | undefined
   run(parameters: Record<string, Json>, context: ActivityContext): Promise<ActivityResult>
@@ -245,6 +250,7 @@ type Optional =
   | 'asks'
   | 'pure'
   | 'steers'
+  | 'carriesOut'
   | 'timeoutSeconds'
 
 /** Declares an activity: validation, `GET /step-templates`, forms and the reference page all follow from this. */
@@ -267,6 +273,7 @@ export const activity = <Parameters extends z.ZodObject>(
   asks: undefined,
   pure: false,
   steers: undefined,
+  carriesOut: undefined,
   timeoutSeconds: undefined,
   ...definition,
   run: definition.run as Activity['run'],

@@ -6,6 +6,7 @@ import {
   type ActivityContext,
   type ActivityResult,
   type Decision,
+  FailedWith,
   type Json,
   type StepModels,
   WaitForDecision,
@@ -43,6 +44,7 @@ interface TestOptions {
   settings?: Partial<ActivityContext['settings']>
   /** What was decided about the step. */
   decision?: Decision
+  carryOutRunbook?: ActivityContext['carryOutRunbook']
 }
 
 /** An answer of a model that says this text. */
@@ -103,6 +105,8 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       },
     },
     decision: async () => options.decision,
+    carryOutRunbook:
+      options.carryOutRunbook ?? (() => Promise.reject(new AppError('sandbox_unavailable', 'no sandbox in this test'))),
     models: {
       async chat(...asked) {
         if (!options.models) throw new AppError('network_failed', 'no model in this test')
@@ -151,6 +155,6 @@ export const runActivity = async (
   // What comes out is what was promised, and nothing beside it.
   const promised = activity.outputs.def.catchall ? activity.outputs : activity.outputs.strict()
   if (result instanceof WaitForRuns || result instanceof WaitForDecision) return result
-  promised.parse(result instanceof WaitUntil ? result.outputs : result)
+  promised.parse(result instanceof WaitUntil || result instanceof FailedWith ? result.outputs : result)
   return result
 }

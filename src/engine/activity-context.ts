@@ -1,7 +1,7 @@
 import type { ActivityContext, FileContent, MediaObject } from '../activities/activity.ts'
 import { AppError } from '../lib/errors.ts'
 import { timestamp } from '../lib/time.ts'
-import { findFile } from '../store/files.ts'
+import { findFile, type FileRow as StoredFile } from '../store/files.ts'
 import { stepFilePath } from '../store/storage-path.ts'
 import { readDecision } from './approval.ts'
 import type { EngineContext, LiveRun, Place } from './context.ts'
@@ -33,6 +33,7 @@ export const activityContext = (
   attempt: number,
   timeLimitSeconds: number,
   signal: () => AbortSignal,
+  carryOutRunbook: ActivityContext['carryOutRunbook'],
 ): ActivityContext => {
   const warn: ActivityContext['warn'] = (message, attributes) => side.warnings.push(warningEvent(message, attributes))
   return new StepContext(signal, {
@@ -81,6 +82,7 @@ export const activityContext = (
       engine.fetch(url, { signal: signal(), ...options, allowedHosts: await engine.rules.allowedHosts(run) }),
     decision: (expiry) => readDecision(engine, { run, seq: place.seq, side }, expiry),
     models: stepModels(engine, run, signal, warn),
+    carryOutRunbook,
     settings: engine.activitySettings,
     warn,
   })
@@ -99,6 +101,7 @@ class StepContext implements ActivityContext {
   readonly fetch: ActivityContext['fetch']
   readonly decision: ActivityContext['decision']
   readonly models: ActivityContext['models']
+  readonly carryOutRunbook: ActivityContext['carryOutRunbook']
   readonly settings: ActivityContext['settings']
   readonly warn: ActivityContext['warn']
   readonly #signal: () => AbortSignal
@@ -115,6 +118,7 @@ class StepContext implements ActivityContext {
     this.fetch = given.fetch
     this.decision = given.decision
     this.models = given.models
+    this.carryOutRunbook = given.carryOutRunbook
     this.settings = given.settings
     this.warn = given.warn
     this.#signal = signal
@@ -125,19 +129,24 @@ class StepContext implements ActivityContext {
   }
 }
 
-const mediaObject = (path: string, name: string, contentType: string, size: number): MediaObject => {
+export const mediaObject = (path: string, name: string, contentType: string, size: number): MediaObject => {
   const dot = name.lastIndexOf('.')
   return { path, name, extension: dot < 0 ? '' : name.slice(dot + 1), content_type: contentType, size }
 }
 
 /** A file of the run's own collection; one of another collection is as absent as one that never was. */
-const openFile = async (engine: EngineContext, run: LiveRun, path: string): Promise<FileContent> => {
+export const fileOf = async (engine: EngineContext, run: LiveRun, path: string): Promise<StoredFile> => {
   const file = await findFile(engine.database, path)
   if (!file || file.collection_id !== run.collectionId) {
     throw new AppError('not_found', `There is no file '${path}' in collection '${run.collection}'`, {
       hint: 'Send the file with the run, or use the path that an earlier step put out.',
     })
   }
+  return file
+}
+
+const openFile = async (engine: EngineContext, run: LiveRun, path: string): Promise<FileContent> => {
+  const file = await fileOf(engine, run, path)
   return {
     path,
     name: file.name,

@@ -3,6 +3,7 @@ import type { Queries } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ActivitySettings } from '../model/activity-settings.ts'
 import type { ModelCalls } from '../model/model-calls.ts'
+import type { CarryOutRunbook, PreflightRunbook } from '../model/runbook-run.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { FoundResult, ResultKey } from '../store/step-results.ts'
@@ -15,6 +16,7 @@ import type { Look } from './look.ts'
 import type { ModelRules } from './model-rules.ts'
 import type { Program, ProgramStep } from './program.ts'
 import type { RunLabels } from './run-labels.ts'
+import type { RunClock } from './runbook-host.ts'
 import type { Slots } from './slots.ts'
 import type { StandingRecord } from './standing.ts'
 import type { SuspectGates } from './suspects.ts'
@@ -35,6 +37,8 @@ export interface EngineLimits {
   maxFanOut: number
   /** How deep runs may start runs. */
   maxRunDepth: number
+  /** Events of one runbook that are kept. */
+  runbookEvents: number
 }
 
 /** What the rooms of the engine share. Built once, in make-engine.ts. */
@@ -48,6 +52,8 @@ export interface EngineContext {
   objects: ObjectStore
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
   models: ModelCalls
+  carryOutRunbook: CarryOutRunbook
+  preflightRunbook: PreflightRunbook
   activitySettings: ActivitySettings
   rules: ModelRules
   labels: RunLabels
@@ -77,6 +83,8 @@ export interface EngineContext {
   decisions: Decisions
   /** A run has ended here; its waiters want to know. */
   onEnd(runKey: string): void
+  /** Runbooks that are being carried out, or wait for a place. */
+  runbooks: Set<RunClock>
   /** Steps that start runs and wait for them. */
   fanOuts: FanOuts
 }

@@ -7,6 +7,8 @@ export interface Environment {
   /** Whether the key of that name is lent by the server: then `get` gives a placeholder, and nobody here the key. */
   lent(name: string): boolean
   scrub: Scrubber
+  /** Names of the values that were given with the run alone. */
+  secretNames: readonly string[]
   isEmpty: boolean
   /** The same for the same values; undefined where some of them are secrets of one run, or lent. */
   version: string | undefined
@@ -16,6 +18,7 @@ export const emptyEnvironment: Environment = {
   get: () => undefined,
   lent: () => false,
   scrub: makeScrubber([]),
+  secretNames: [],
   isEmpty: true,
   version: '',
 }
@@ -38,6 +41,7 @@ export const makeEnvironment = (
     get: (name) => (isLent.has(name) ? lentKeyPlaceholder : values.get(name)),
     lent: (name) => isLent.has(name),
     scrub,
+    secretNames: Object.keys(secrets),
     isEmpty: values.size === 0 && isLent.size === 0,
     version,
   }

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import {
   type ActivityContext,
   type ActivityResult,
+  FailedWith,
   WaitForDecision,
   WaitForRuns,
   WaitUntil,
@@ -18,6 +19,9 @@ import type { Retry } from './step-options.ts'
 const mostTries = 3
 const firstBackoffMs = 500
 const longestBackoffMs = 60_000
+
+/** How long an activity that carries a runbook out is waited for when it is to end: files may be large. */
+const windUpMs = 120_000
 
 /** A pause of this length or more gives the slot back; for a shorter one that is not worth it. */
 const restFromMs = 1_000
@@ -91,34 +95,44 @@ export const executeActivity = async (execution: Execution): Promise<ActivityRes
   const { place, timeLimit } = execution
   const parameters = checkParameters(place.step, execution.parameters)
   const attempts = (over: LazyAbort) => tryAgain(execution, parameters, over)
-  if (timeLimit.of === 'try') return interruptible(execution, undefined, attempts)
+  // A runbook may wait long for its place: it watches the time of its run by itself.
+  if (timeLimit.of === 'try' || place.step.activity.carriesOut) return interruptible(execution, undefined, attempts)
   return interruptible(execution, timeLimit, attempts)
 }
 
 /** Ends something that goes on for the step when its run is interrupted, or its time is over. */
-const interruptible = async <T>(
+const interruptible = async (
   { run, place }: Execution,
   limit: TimeLimit | undefined,
-  work: (over: LazyAbort) => Promise<T>,
-): Promise<T> => {
+  work: (over: LazyAbort) => Promise<ActivityResult>,
+): Promise<ActivityResult> => {
   const over = lazyAbort()
   let timer: NodeJS.Timeout | undefined
+  let windUp: NodeJS.Timeout | undefined
+  let stopped: AppError | undefined
   let interrupt = () => {}
-  const outcome = new Promise<T>((resolve, reject) => {
+  const outcome = new Promise<ActivityResult>((resolve, reject) => {
     const stop = (reason: AppError) => {
-      reject(reason)
+      stopped ??= reason
+      const isLeft = reason instanceof Interrupted && !run.requested && !run.failure
+      if (place.step.activity.carriesOut && !isLeft) windUp ??= setTimeout(() => reject(reason), windUpMs)
+      else reject(reason)
       over.abort()
     }
     if (limit) timer = setTimeout(() => stop(timedOut(place.name, limit)), limit.seconds * 1000)
     interrupt = () => stop(new Interrupted(place.name))
     run.interrupts.add(interrupt)
     if (run.requested || run.failure) interrupt()
-    work(over).then(resolve, reject)
+    work(over).then(
+      (result) => resolve(stopped && result instanceof FailedWith ? new FailedWith(stopped, result.outputs) : result),
+      (error) => reject(stopped ?? error),
+    )
   })
   try {
     return await outcome
   } finally {
     clearTimeout(timer)
+    clearTimeout(windUp)
     run.interrupts.delete(interrupt)
   }
 }
@@ -166,6 +180,11 @@ const tryAgain = async (
   for (let tries = 1; ; tries++) {
     try {
       const result = await oneTry(execution, parameters, over)
+      if (result instanceof FailedWith) {
+        const isAgain = step.options.retry && !over.isAborted() && isWorthATry(step, result.error, tries, place.attempt)
+        if (!isAgain) return result
+        throw result.error
+      }
       if (isWait(result) || isObject(result)) return result
       throw new AppError('activity_failed', `Activity ${step.activity.name} gave no object as outputs`)
     } catch (thrown) {

@@ -1,5 +1,14 @@
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
-import { beginTypes, type CommitParts, endTypes, fileTypes, parkTypes, runTypes, stepTypes } from './journal-sql.ts'
+import {
+  beginTypes,
+  type CommitParts,
+  endTypes,
+  eventTypes,
+  fileTypes,
+  parkTypes,
+  runTypes,
+  stepTypes,
+} from './journal-sql.ts'
 
 /** The right to write for a batch of runs: it holds as long as the lease has this epoch. */
 export interface LeaseRef {
@@ -76,6 +85,15 @@ export interface FileRow {
   size: number
 }
 
+/** What an agent did, as it is kept. */
+export interface EventRow {
+  /** 0-based in its step, over all attempts. */
+  n: number
+  atMs: number
+  /** JSON text. */
+  event: string
+}
+
 /** What one run has to say at once: it is written whole or not at all. Files come with the run or the step beside them. */
 export interface Entry {
   lease: LeaseRef
@@ -84,6 +102,7 @@ export interface Entry {
   end?: { runKey: string; status: RunStatus; error: string | null; endedMs: number }
   /** It leaves memory at the step `seq`; without `wakeMs` until that step is decided. */
   park?: { runKey: string; seq: number; wakeMs: number | null }
+  events?: { runKey: string; seq: number; rows: EventRow[] }
   files?: FileRow[]
   /** Collection of the files. */
   collectionId?: number
@@ -92,11 +111,12 @@ export interface Entry {
 const length = (text: string | null | undefined): number => text?.length ?? 0
 
 /** Rough bytes an entry keeps in memory while it waits. */
-export const sizeOf = ({ run, step, end, files }: Entry): number =>
+export const sizeOf = ({ run, step, end, events, files }: Entry): number =>
   200 +
   (run ? length(run.initParams) + length(run.sealedSecrets) + length(run.more?.params) + 300 : 0) +
   (step ? length(step.inputs) + length(step.outputs) + length(step.error) + length(step.warnings) : 0) +
   (end ? length(end.error) : 0) +
+  (events ? events.rows.reduce((size, row) => size + row.event.length + 100, 0) : 0) +
   (files ? files.length * 300 : 0)
 
 /** Postgres text cannot hold NUL; JSON never contains it raw, but an error sentence may. */
@@ -150,8 +170,9 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
   const begins = columns(beginTypes.length)
   const ends = columns(endTypes.length)
   const parks = columns(parkTypes.length)
+  const events = columns(eventTypes.length)
   const files = columns(fileTypes.length)
-  for (const { lease, run, step, end, park, files: fileRows, collectionId } of entries) {
+  for (const { lease, run, step, end, park, events: told, files: fileRows, collectionId } of entries) {
     leases.add(lease.id)
     if (run) pushRow(runs, runValues(run, lease.id, lease.epoch))
     if (step) {
@@ -184,12 +205,15 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
       pushRow(ends, [end.runKey, lease.id, lease.epoch, end.status, storable(end.error), startedMs, end.endedMs])
     }
     if (park) pushRow(parks, [park.runKey, lease.id, lease.epoch, park.seq, park.wakeMs])
+    for (const { n, atMs, event } of told?.rows ?? []) {
+      pushRow(events, [told?.runKey, lease.id, lease.epoch, told?.seq, n, atMs, event])
+    }
     for (const file of fileRows ?? []) {
       const key = run?.key ?? step?.runKey ?? ''
       pushRow(files, fileValues(key, step?.seq ?? null, collectionId ?? run?.collectionId ?? 0, file))
     }
   }
-  const tables = { runs, steps, begins, ends, parks, files }
+  const tables = { runs, steps, begins, ends, parks, events, files }
   const has = (rows: unknown[][]): boolean => (rows[0]?.length ?? 0) > 0
   const parts: CommitParts = {
     runs: has(runs),
@@ -197,6 +221,7 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
     begins: has(begins),
     ends: has(ends),
     parks: has(parks),
+    events: has(events),
     files: has(files),
   }
   return { parts, values: [[...leases].sort(), shard, ...Object.values(tables).filter(has).flat()] }

@@ -46,6 +46,7 @@ export const stepTypes = [
 export const beginTypes = ['text', 'text', 'int', 'float8']
 export const endTypes = ['text', 'text', 'int', 'text', 'text', 'float8', 'float8']
 export const parkTypes = ['text', 'text', 'int', 'int', 'float8']
+export const eventTypes = ['text', 'text', 'int', 'int', 'int', 'float8', 'text']
 export const fileTypes = ['text', 'int', 'text', 'bigint', 'text', 'text', 'text', 'bigint']
 
 /** Columns of a new run as they come in, without `epoch` (third), `more` and the time of creation (the last two). */
@@ -89,6 +90,7 @@ export interface CommitParts {
   begins: boolean
   ends: boolean
   parks: boolean
+  events: boolean
   files: boolean
 }
 
@@ -144,6 +146,13 @@ const parkedRuns = (from: number): string => `parked as (
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
     and r.lease is not distinct from u.lease)` // sent again, it may have been woken since; "=" would search for the lease
 
+const toldEvents = (from: number): string => `told as (
+  insert into step_events (run_id, seq, n, at, event)
+  select u.run_id, u.seq, u.n, to_timestamp(u.at / 1000), u.event
+  from ${unnest(from, eventTypes)} u(run_id, lease, epoch, seq, n, at, event), m
+  where (m.epochs->>u.lease)::int = u.epoch
+  on conflict do nothing)`
+
 /** Files come with the run or the step beside them. */
 const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept as (
   insert into files (path, collection_id, run_id, object, name, content_type, size)
@@ -164,7 +173,7 @@ const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept 
  * and after an ANALYZE every open run would be scanned for every entry.
  */
 export const commitStatement = (parts: CommitParts): string => {
-  const { runs, steps, begins, ends, parks, files } = parts
+  const { runs, steps, begins, ends, parks, events, files } = parts
   let next = 3
   const from = (types: string[]): number => {
     next += types.length
@@ -178,6 +187,7 @@ export const commitStatement = (parts: CommitParts): string => {
     ...(ends ? [endedRuns(from(endTypes)), keepRunTotals(shard), keepDurationTotals(shard)] : []),
     ...(steps ? [keepStepTotals(shard)] : []),
     ...(parks ? [parkedRuns(from(parkTypes))] : []),
+    ...(events ? [toldEvents(from(eventTypes))] : []),
     ...(files ? [keptFiles(from(fileTypes), parts)] : []),
   ]
   return `

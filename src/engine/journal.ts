@@ -123,7 +123,7 @@ export const openJournal = (options: { url: string; shard: number; onCommit: (ru
       }
     }
     for (const { entry } of live) {
-      const key = entry.step?.runKey ?? entry.end?.runKey ?? entry.park?.runKey
+      const key = entry.step?.runKey ?? entry.end?.runKey ?? entry.park?.runKey ?? entry.events?.runKey
       if (key !== undefined) options.onCommit(key)
     }
   }
@@ -195,8 +195,8 @@ const statements = new Map<string, string>()
 
 /** Prepared once for each set of parts: there are few of them. */
 const statementOf = (parts: CommitParts): { name: string; text: string } => {
-  const { runs, steps, begins, ends, parks, files } = parts
-  const name = `commit_${[runs, steps, begins, ends, parks, files].map(Number).join('')}`
+  const { runs, steps, begins, ends, parks, events, files } = parts
+  const name = `commit_${[runs, steps, begins, ends, parks, events, files].map(Number).join('')}`
   const text = statements.get(name) ?? commitStatement(parts)
   statements.set(name, text)
   return { name, text }

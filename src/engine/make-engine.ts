@@ -75,6 +75,8 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     objects: options.objects,
     fetch: options.fetch,
     models: options.models,
+    carryOutRunbook: options.carryOutRunbook,
+    preflightRunbook: options.preflightRunbook,
     rules: makeModelRules(insistent),
     labels: makeRunLabels(database, options.limits.maxLabelsPerRun),
     activitySettings: options.activitySettings,
@@ -94,6 +96,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     findResult: makeResultFinder(insistent, options.stepResults),
     decisions: makeDecisions(insistent),
     onEnd: (runKey) => waiters.ended(runKey),
+    runbooks: new Set(),
     get fanOuts() {
       return fanOuts
     },

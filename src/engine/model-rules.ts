@@ -27,7 +27,8 @@ export const makeModelRules = (queries: Queries): ModelRules => {
 
 type Warn = ActivityContext['warn']
 
-const callerOf = async (
+/** Who a step is to the providers of models: its keys, and what its collection allows. */
+export const callerOf = async (
   { rules }: EngineContext,
   run: LiveRun,
   signal: () => AbortSignal,

@@ -40,7 +40,8 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
   try {
     await engine.journal.add(entry)
   } catch (error) {
-    if (error instanceof Fenced || outcome.status !== 'completed') throw error
+    if (error instanceof Fenced || outcome.outputs === null) throw error
+    if (outcome.status !== 'completed') return recordStep(work, { ...outcome, outputs: null }, conclude)
     const refused = new AppError('activity_failed', `The outputs of step '${place.name}' could not be stored`, {
       cause: error,
     })

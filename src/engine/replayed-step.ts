@@ -1,4 +1,4 @@
-import type { Json } from '../activities/activity.ts'
+import { FailedWith, type Json } from '../activities/activity.ts'
 import { AppError, isErrorCode } from '../lib/errors.ts'
 import type { RunStatus, StepStatus } from '../model/workflow.ts'
 import { warningEvent } from './activity-context.ts'
@@ -116,7 +116,7 @@ export const takeRecorded = async (
   work: StepAtWork,
   recording: Recording,
   shown: string,
-): Promise<Record<string, Json> | undefined> => {
+): Promise<Record<string, Json> | FailedWith | undefined> => {
   const { run, place, row, side } = work
   work.replay = { recording, shown }
   if (place.step.activity.pure) return undefined
@@ -129,8 +129,10 @@ export const takeRecorded = async (
   const divergence = await divergenceOf({ step: name, in: 'inputs', of: trajectoryId }, recorded.inputs ?? '{}', shown)
   if (divergence) throw diverged(divergence)
   row.origin = JSON.stringify({ trajectory_id: trajectoryId, task, step: name, kind: 'replay' })
-  if (recorded.status === 'failed') throw recordedFailure(recorded.error, run)
+  const failure = recorded.status === 'failed' ? recordedFailure(recorded.error, run) : undefined
+  if (failure && recorded.outputs === null) throw failure
   side.warnings = recorded.warnings === null ? [] : (JSON.parse(recorded.warnings) as LogEvent[])
+  if (failure) return new FailedWith(failure, JSON.parse(recorded.outputs ?? '{}') as Record<string, Json>)
   return JSON.parse(recorded.outputs ?? '{}') as Record<string, Json>
 }
 

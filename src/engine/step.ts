@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ActivityResult, Json } from '../activities/activity.ts'
+import { type ActivityResult, FailedWith, type Json } from '../activities/activity.ts'
 import { placeValue } from '../store/payloads.ts'
 import { activityContext, type StepSide, warningEvent } from './activity-context.ts'
 import { reuseResult } from './cached-result.ts'
@@ -13,6 +13,7 @@ import { type Replay, readRecording, resolveAsRecorded, takeRecorded } from './r
 import { endAllBelow } from './requests.ts'
 import { resolveParameters } from './resolve.ts'
 import { loadResults, missingResults } from './results.ts'
+import { carryOutFor } from './runbook-host.ts'
 import { checkSize, rowOf, type StepOutcome, warningsText } from './step-record.ts'
 import { suspectedFrom } from './suspects.ts'
 import { type Left, waitOut } from './waits.ts'
@@ -36,6 +37,8 @@ export interface StepAtWork {
   resultHash: string | undefined
   /** It has started runs, or whoever had begun it before may have. */
   hasRuns: boolean
+  /** It is recorded, or left to somebody else. */
+  isOver: boolean
 }
 
 /**
@@ -64,42 +67,68 @@ export const carryOut = async (
     replay: undefined,
     resultHash: undefined,
     hasRuns: place.started !== undefined,
+    isOver: false,
   }
   const leaveGate = run.deaths >= suspectedFrom ? await engine.suspects.enter(run.deaths) : undefined
   try {
     const outcome = await outcomeOf(work, leaveGate)
+    work.isOver = true
+    if (outcome === 'released') discardFiles(engine, side) // made again by whoever has the run next
     if (typeof outcome === 'string') return outcome
     startRow.withdraw()
     return await recordStep(work, outcome, conclude)
   } finally {
+    work.isOver = true
     leaveGate?.()
   }
 }
 
 /** How the step goes: never throws but for Fenced. */
 const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | Left> => {
-  const { engine, run, place, row, side, startRow } = work
+  const { engine, run, place, row, startRow } = work
   try {
-    const outputs = await outputsOf(work, leaveGate)
-    if (typeof outputs === 'string') return outputs
-    const text = checkSize(run.environment.scrub.json(outputs), engine.limits.maxOutputBytes, place.name)
+    const result = await outputsOf(work, leaveGate)
+    if (typeof result === 'string') return result
+    if (result instanceof FailedWith) return await failureOf(work, result.error, result.outputs)
+    const text = checkSize(run.environment.scrub.json(result), engine.limits.maxOutputBytes, place.name)
     return { status: 'completed', outputs: text, error: undefined }
   } catch (thrown) {
-    if (thrown instanceof Fenced) throw thrown
-    const isStopped = run.requested !== undefined || run.failure !== undefined
-    if (thrown instanceof Interrupted && !isStopped) return 'released'
-    const error = asStepError(thrown)
-    if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
-    if (work.hasRuns && !(await endAllBelow(engine, work.lease, run.key, place.seq))) return 'released'
-    const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
-    if (isCancelled) return { status: 'cancelled', outputs: null, error }
-    const mayGoOn = !(error instanceof RunOutOfTime) && error.code !== 'replay_diverged'
-    const goesOn = place.step.options.continueOnError && mayGoOn
-    if (goesOn) side.warnings.push(warningEvent(`It failed, and the run goes on (continue_on_error): ${error.message}`))
-    return { status: 'failed', outputs: null, error, goesOn }
+    return await failureOf(work, thrown)
   } finally {
     row.attempt = place.attempt
     startRow.cancel()
+  }
+}
+
+/** What becomes of a step that has failed, or was interrupted; `made` are the outputs that it has all the same. */
+const failureOf = async (
+  work: StepAtWork,
+  thrown: unknown,
+  made?: Record<string, Json>,
+): Promise<StepOutcome | Left> => {
+  const { engine, run, place, side } = work
+  if (thrown instanceof Fenced) throw thrown
+  const isStopped = run.requested !== undefined || run.failure !== undefined
+  if (thrown instanceof Interrupted && !isStopped) return 'released'
+  const error = asStepError(thrown)
+  if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
+  if (work.hasRuns && !(await endAllBelow(engine, work.lease, run.key, place.seq))) return 'released'
+  const outputs = made === undefined ? null : outputsBeside(work, made)
+  const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
+  if (isCancelled) return { status: 'cancelled', outputs, error }
+  const mayGoOn = !(error instanceof RunOutOfTime) && error.code !== 'replay_diverged'
+  const goesOn = place.step.options.continueOnError && mayGoOn
+  if (goesOn) side.warnings.push(warningEvent(`It failed, and the run goes on (continue_on_error): ${error.message}`))
+  return { status: 'failed', outputs, error, goesOn }
+}
+
+/** Outputs of a step that failed for another reason than their size. */
+const outputsBeside = ({ engine, run, place, side }: StepAtWork, outputs: Record<string, Json>): string | null => {
+  try {
+    return checkSize(run.environment.scrub.json(outputs), engine.limits.maxOutputBytes, place.name)
+  } catch (error) {
+    side.warnings.push(warningEvent(asStepError(error).message))
+    return null
   }
 }
 
@@ -107,7 +136,7 @@ const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined):
 const outputsOf = async (
   work: StepAtWork,
   leaveGate: (() => void) | undefined,
-): Promise<Record<string, Json> | Left> => {
+): Promise<Record<string, Json> | FailedWith | Left> => {
   for (;;) {
     const result = await executeInSlot(work)
     if (result === 'released' || !isWait(result)) return result
@@ -131,7 +160,7 @@ const executeInSlot = async (work: StepAtWork): Promise<ActivityResult | 'releas
 }
 
 /** A slot, and with it the time for which the run works; between tries it is given back. */
-interface HeldSlot {
+export interface HeldSlot {
   take(): Promise<void> | void
   give(): void
   end(): void
@@ -206,7 +235,8 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
     context(attempt, signal) {
       discardFiles(engine, side) // of a try that failed
       if (attempt > row.attempt) startRow.tryAgain(attempt)
-      return activityContext(engine, run, place, side, attempt, timeLimit.seconds, signal)
+      const carryOutRunbook = carryOutFor(work, held, attempt, signal)
+      return activityContext(engine, run, place, side, attempt, timeLimit.seconds, signal, carryOutRunbook)
     },
   })
 }
