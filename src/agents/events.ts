@@ -32,9 +32,12 @@ export const objectsOf = (value: unknown): JsonObject[] => (Array.isArray(value)
 
 /**
  * A reader of JSON lines. `read` is given each line that is an object, and may stumble over what it does not expect: what
- * it has told until then is kept.
+ * it has told until then is kept. `finish` comes after the last line.
  */
-export const makeReader = (read: (line: JsonObject, reading: Reading) => void): AgentReader => {
+export const makeReader = (
+  read: (line: JsonObject, reading: Reading) => void,
+  finish: (reading: Reading) => void = () => {},
+): AgentReader => {
   let events: NewAgentEvent[] = []
   let parts = ''
   const report: AgentReport = { isDone: false, error: undefined, denied: 0, text: '' }
