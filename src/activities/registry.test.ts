@@ -54,7 +54,7 @@ describe.each([...builtinActivities.values()].map((each) => [each.name, each] as
   })
 })
 
-it('has every activity of the contract, sections 5.1 to 5.5, and more for control and evaluations', () => {
+it('has every activity of the contract, sections 5.1 to 5.6, and more for control and evaluations', () => {
   expect([...builtinActivities.keys()].sort()).toEqual([
     'add_image_metadata',
     'conditional_branch',
@@ -79,6 +79,7 @@ it('has every activity of the contract, sections 5.1 to 5.5, and more for contro
     'replicate_text2image',
     'replicate_text2video',
     'run_workflow',
+    'runbook',
     'save_text_file',
     'select_files',
     'simple_judge',

@@ -1,4 +1,5 @@
 import type { Activity, ActivityRegistry } from './activity.ts'
+import { runbook } from './agent/runbook.ts'
 import { geminiPrompt } from './chat/gemini-prompt.ts'
 import { litellmChat } from './chat/litellm-chat.ts'
 import { litellmVision } from './chat/litellm-vision.ts'
@@ -55,6 +56,7 @@ const all: Activity[] = [
   replicateRun,
   replicateText2Image,
   replicateText2Video,
+  runbook,
   runWorkflow,
   saveTextFile,
   selectFiles,

@@ -75,3 +75,19 @@ export const preflightSchema = z
   })
   .meta({ id: 'RunbookPreflight' })
 export type RunbookPreflight = z.output<typeof preflightSchema>
+
+/** What only `init_params` say where a workflow does not pass it on: clients leave its path out. */
+const givenWithRun = ['model_provider', 'subscription_credential'] as const
+
+/** A request as a step makes it, with what the run's `init_params` add to it. */
+export const requestOfRun = <Given extends Pick<RunbookRequest, (typeof givenWithRun)[number]>>(
+  given: Given,
+  initParams: Readonly<Record<string, unknown>>,
+): Given => {
+  const request = { ...given }
+  for (const name of givenWithRun) {
+    const value = initParams[name]
+    if (typeof value === 'string' && value !== '') request[name] ??= value
+  }
+  return request
+}
