@@ -14,6 +14,7 @@ import { makeMetrics } from './api/metrics/metrics.ts'
 import { makeOpenMetricsServer } from './api/metrics/open-server.ts'
 import { makeReference } from './api/reference.ts'
 import { apiRoutes } from './api/routes.ts'
+import { makeRunbookChat } from './api/runbook-chat/answer.ts'
 import { makeShownDefinitions } from './api/trajectories/definitions.ts'
 import { documentOf } from './api/trajectories/documents.ts'
 import { adminTokenOf, prepareDataFolder, secretKeysOf, writeSecretKeys } from './database/data-folder.ts'
@@ -290,8 +291,21 @@ export const startServer = async ({
       },
       recordingRequired: settings.recordingRequired,
     })
+    const audit = makeAuditTrail(database)
+    const runbookChat = makeRunbookChat({
+      database,
+      engine,
+      sealer,
+      lending,
+      settings,
+      pulse,
+      definitions,
+      links,
+      audit,
+      fetch: toNetwork.fetch,
+    })
     const server = makeServer({
-      socketRoutes: gatewayRoutes({ gateway }),
+      socketRoutes: gatewayRoutes({ gateway, runbookChat }),
       routes: apiRoutes({
         database,
         sealer,
@@ -322,7 +336,7 @@ export const startServer = async ({
       }),
       limit: makeCallLimit({ callsPerMinute: settings.rateLimit, count: makeCallCounter(database) }),
       isLimited: makeIsLimited(settings.rateLimit),
-      audit: makeAuditTrail(database),
+      audit,
       observer: metrics.observer,
       findCollection,
       findTask: makeTaskFinder(database),

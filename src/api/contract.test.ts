@@ -13,7 +13,10 @@ interface Document {
 
 // Routes only tie functions together when they are made, so most of what they need may be absent here.
 const routes = apiRoutes({ activities: new Map(), settings: {} } as unknown as ApiDeps)
-const onSocket = gatewayRoutes({ gateway: { answer: () => Promise.resolve() } as unknown as Gateway })
+const onSocket = gatewayRoutes({
+  gateway: { answer: () => Promise.resolve() } as unknown as Gateway,
+  runbookChat: () => Promise.resolve(),
+})
 const all = [...routes, ...onSocket]
 const document = openApiDocument(contract, { title: 'Jetty', version: '0' }) as unknown as Document
 const text = JSON.stringify(document)

@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../lib/errors.ts'
-import { readAsked, upstreamBody } from './asked.ts'
+import { type AskedCall, readAsked, upstreamBody } from './asked.ts'
 
-const sent = (text: string, named = 'gpt-4o-mini') =>
-  upstreamBody(readAsked(Buffer.from(text), 'chat'), named).toString()
+const plain = (text: string): AskedCall => {
+  const asked = readAsked(Buffer.from(text), 'chat')
+  if (asked === 'runbook') throw new Error('it asks for a runbook')
+  return asked
+}
+const sent = (text: string, named = 'gpt-4o-mini') => upstreamBody(plain(text), named).toString()
 const refused = (text: string | Buffer, shape: 'chat' | 'embeddings' = 'chat') => {
   try {
-    readAsked(Buffer.from(text as string), shape)
+    if (readAsked(Buffer.from(text as string), shape) === 'runbook') return 'runbook'
   } catch (error) {
     if (error instanceof AppError) return `${error.status} ${error.issues?.[0]?.msg ?? error.message}`
   }
@@ -22,7 +26,7 @@ test('the model is renamed in place and the block is cut out; every other byte s
 
 test('a block in extra_body counts, and extra_body goes where nothing else was in it', () => {
   const inside = '{"model":"gpt-4o-mini","extra_body":{"top_k":1,"jetty":{"runbook":false,"task":"t"}}}'
-  expect(readAsked(Buffer.from(inside), 'chat').block.task).toBe('t')
+  expect(plain(inside).block.task).toBe('t')
   expect(sent(inside)).toBe('{"model":"gpt-4o-mini","extra_body":{"top_k":1}}')
   expect(sent('{"model":"gpt-4o-mini","extra_body":{"jetty":{"runbook":false}}}')).toBe('{"model":"gpt-4o-mini"}')
 })
@@ -52,7 +56,8 @@ test('what is no call is refused in words', () => {
 })
 
 test('a jetty block without "runbook": false asks for a runbook, in a chat alone', () => {
-  expect(refused('{"model":"a","jetty":{"collection":"acme"}}')).toMatch(/^422 .*"runbook": false/)
-  expect(refused('{"model":"a","jetty":{"runbook":"# Do it"}}', 'embeddings')).toMatch(/^422/)
+  expect(refused('{"model":"a","jetty":{"collection":"acme"}}')).toBe('runbook')
+  expect(refused('{"extra_body":{"jetty":{"runbook":true}}}')).toBe('runbook')
+  expect(refused('{"model":"a","jetty":{"runbook":"# Do it"}}', 'embeddings')).toMatch(/^422 .*chat completion/)
   expect(refused('{"model":"a","jetty":{"collection":"acme"}}', 'embeddings')).toBe('taken')
 })

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { AppError } from '../lib/errors.ts'
 import { editMembers, type Member, membersOf } from '../lib/json-members.ts'
-import { parsedJson } from '../lib/json-object.ts'
+import { isObject, parsedJson } from '../lib/json-object.ts'
 import { maxJsonDepth } from '../lib/json-text.ts'
 import { type JettyBlock, jettyBlockSchema } from '../model/gateway-call.ts'
 import type { Shape } from '../model/shape.ts'
@@ -50,11 +50,13 @@ const lastOf = (members: readonly Member[], name: string): Member | undefined =>
 const inside = (body: Buffer, member: Member | undefined): readonly Member[] =>
   (member && membersOf(body, maxJsonDepth, member.valueStart)?.members) ?? []
 
-/** The block stands at the top, or in `extra_body`, where some clients leave it. */
-const blockOf = (body: Buffer, members: readonly Member[]): JettyBlock | undefined => {
+/** What stands as the block, unchecked: at the top, or in `extra_body`, where some clients leave it. */
+const givenBlock = (body: Buffer, members: readonly Member[]): unknown => {
   const nested = lastOf(inside(body, lastOf(members, 'extra_body')), 'jetty')
-  const value = parsedMember(body, lastOf(members, 'jetty') ?? nested)
-  if (value === undefined || value === null) return undefined
+  return parsedMember(body, lastOf(members, 'jetty') ?? nested) ?? undefined
+}
+
+const checkedBlock = (value: unknown): JettyBlock => {
   const read = jettyBlockSchema.safeParse(value)
   if (read.success) return read.data
   const issue = read.error.issues[0]
@@ -64,36 +66,44 @@ const blockOf = (body: Buffer, members: readonly Member[]): JettyBlock | undefin
   )
 }
 
-const refuseRunbook = (shape: Shape, block: JettyBlock | undefined): void => {
-  const isPlain = block === undefined || block.runbook === false || (shape !== 'chat' && block.runbook === undefined)
-  if (isPlain) return
-  throw new AppError('invalid', 'jetty.runbook: this server executes no runbooks in a chat', {
+/** A block asks for a runbook unless it says no; beside chats only one that says yes does. */
+const isForRunbook = (block: unknown, shape: Shape): boolean =>
+  isObject(block) && block.runbook !== false && (shape === 'chat' || block.runbook !== undefined)
+
+const noRunbook = (): AppError =>
+  new AppError('invalid', 'jetty.runbook: a runbook is carried out by a chat completion alone', {
     issues: [
       {
         loc: ['body', 'jetty', 'runbook'],
-        msg: 'This server executes no runbooks in a chat. Send "runbook": false in the jetty block for a plain model call',
+        msg: 'A runbook is carried out by a chat completion alone',
         type: 'not_supported',
       },
     ],
-    hint: 'Send "jetty": {"runbook": false, …}, or leave the jetty block out.',
+    hint: 'Send it to /v1/chat/completions, or leave `runbook` out for a plain call of a model.',
   })
-}
 
-/** Reads what a call asks for. Throws `bad_request` for what is no such call, and a 422 for a runbook. */
-export const readAsked = (body: Buffer, shape: Shape): AskedCall => {
+/**
+ * Reads what a call asks for. `runbook`: a chat that asks for one, and is no call of a model. Throws `bad_request` for what
+ * is neither.
+ */
+export const readAsked = (body: Buffer, shape: Shape): AskedCall | 'runbook' => {
   const read = membersOf(body, maxJsonDepth)
   const isWhole = read !== undefined && body.toString('latin1', read.end, read.end + 64).trim() === ''
   if (!isWhole || !isJson(body)) throw noJson()
   const { members } = read
-  const block = blockOf(body, members)
-  refuseRunbook(shape, block)
+  const given = givenBlock(body, members)
+  if (isForRunbook(given, shape)) {
+    if (shape === 'chat') return 'runbook'
+    throw noRunbook()
+  }
+  const block = given === undefined ? {} : checkedBlock(given)
   const model = parsedMember(body, lastOf(members, 'model'))
   if (typeof model !== 'string' || model.trim() === '') {
     throw bad('model: expected the name of a model', 'Write "model": "gpt-4o-mini"; GET /v1/models lists names.')
   }
   if (model.length > longestName) throw bad(`model: a name has ${longestName} characters at most`)
   const stream = shape !== 'embeddings' && parsedMember(body, lastOf(members, 'stream')) === true
-  return { body, members, model, stream, block: block ?? {} }
+  return { body, members, model, stream, block }
 }
 
 /** The same call of another model; a provider that was chosen for the first one is not for it. */

@@ -37,7 +37,8 @@ export interface GatewayDeps extends AskDeps {
 }
 
 export interface Gateway {
-  answer(call: SocketCall, shape: Shape): Promise<void>
+  /** Gives the body of a chat that asks for a runbook: it is for somebody else, and nothing was answered. */
+  answer(call: SocketCall, shape: Shape): Promise<Buffer | undefined>
   /** Ends what is under way, as broken off, and resolves once all of it is on record, or after some seconds. */
   end(): Promise<void>
 }
@@ -58,7 +59,7 @@ const admittedWithinMs = 5_000
 interface UnderWay {
   call: SocketCall
   stop: { now: Stop }
-  ended: Promise<void>
+  ended: Promise<unknown>
 }
 
 /** A call that is on its way. */
@@ -221,12 +222,15 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     throw thrown
   }
 
-  const carryOut = async (call: SocketCall, shape: Shape, stop: { now: Stop }): Promise<void> => {
+  const carryOut = async (call: SocketCall, shape: Shape, stop: { now: Stop }): Promise<Buffer | undefined> => {
     whenGone(call.outgoing, () => stop.now.stop())
-    const asked = readAsked(await call.readBody(), shape)
+    const body = await call.readBody()
+    const asked = readAsked(body, shape)
+    if (asked === 'runbook') return body
     const { ticket, given } = await admitAndStart(call, asked, shape, stop)
     const answer = await given.catch((thrown: unknown) => fail(call, ticket, thrown))
     await relay(call, ticket, answer)
+    return undefined
   }
 
   const underWay = new Set<UnderWay>()
@@ -236,7 +240,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
       const stop = { now: makeStop() }
       const one = { call, stop, ended: carryOut(call, shape, stop) }
       underWay.add(one)
-      await one.ended.finally(() => underWay.delete(one))
+      return one.ended.finally(() => underWay.delete(one))
     },
     async end() {
       const late = new AbortController()

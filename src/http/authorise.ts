@@ -33,7 +33,8 @@ export const requireScope = (identity: Identity | undefined, collectionId: numbe
   if (!covers(identity, collectionId)) throw new AppError('forbidden', 'API key not valid for this collection')
 }
 
-const requireLevel = (identity: Identity, needed: Endpoint['access']): void => {
+/** Throws 403 where the level of an identity is too low. */
+export const requireLevel = (identity: Identity, needed: Endpoint['access']): void => {
   if (needed === 'admin' && identity.access !== 'ADMIN') throw new AppError('forbidden', 'Admin access required')
   if (needed === 'write' && identity.access === 'READ') {
     throw new AppError('forbidden', 'Access level WRITE required.')

@@ -73,6 +73,8 @@ export interface SocketCall {
   admit(collection: string | undefined): EarlyAdmission
   /** To be called when the answer begins: it is counted then, a stream until its connection ends. */
   answering(status: number, kind: 'whole' | 'stream'): void
+  /** Fires when the server stops. */
+  readonly stopping: AbortSignal
 }
 
 /** An operation that answers on the socket. What it throws before it has begun to is answered as an error. */

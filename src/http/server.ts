@@ -93,7 +93,7 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
   setMaxListeners(0, stopping.signal)
   const admissions = makeEarlyAdmission(options)
   const dispatch = makeDispatch({ ...options, changed: admissions.doubt }, stopping.signal)
-  const onSocket = makeSocketDispatch(options, admissions)
+  const onSocket = makeSocketDispatch(options, admissions, stopping.signal)
   const listener = getRequestListener((request, env) => dispatch(request, env.incoming as IncomingMessage), {
     errorHandler: badTarget,
     hostname: 'localhost',

@@ -15,7 +15,7 @@ const smallBody = 64 * 1024
  * Makes the function that takes over the requests of routes which answer on the socket, and says whether it did. These
  * are the calls where microseconds count: no Request, Response or web stream is made for them.
  */
-export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAdmissions) => {
+export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAdmissions, stopping: AbortSignal) => {
   const { log, observer, settings } = options
   const router = makeRouter<SocketRoute>()
   for (const route of options.socketRoutes ?? []) {
@@ -72,6 +72,7 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
       endpoint: route.endpoint,
       incoming,
       outgoing,
+      stopping,
       readBody: () => readBody(incoming, header),
       admit: (name) => {
         const asked: EarlyCall = { endpoint: route.endpoint, name, header, address: incoming.socket.remoteAddress }

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { RunRequest } from '../../engine/start.ts'
-import type { Call } from '../../http/implement.ts'
+import type { AnyCall, Call } from '../../http/implement.ts'
 import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
@@ -27,30 +27,52 @@ export interface StartDeps {
 
 export type RunCall = Call<(typeof runsContract)['runTask' | 'runTaskSync']>
 
+/** A run that is asked for. */
+export interface Asking {
+  call: Pick<AnyCall, 'idempotencyScope' | 'signal'>
+  /** All that must be the same where the Idempotency-Key is. */
+  sent: unknown
+  useTrialKeys: boolean
+  /** What is to be run; throws where it is refused. */
+  prepare(): Promise<RunRequest>
+  /** It is on disk, or may be. */
+  started?(): void
+  /** Somebody has started it before. */
+  found?(run: RunRow): Promise<void>
+}
+
 /**
- * Starts the run that a call asks for, or finds the one that its Idempotency-Key has started already, and gives its row
- * as it was when it was accepted. A call that is refused uses up no key.
+ * Starts the run that is asked for, or finds the one that its Idempotency-Key has started already, and gives its row as
+ * it was when it was accepted. What is refused uses up no key.
  */
-export const startOf = async (deps: StartDeps, call: RunCall): Promise<RunRow> => {
+export const startAsked = async (deps: StartDeps, asking: Asking): Promise<RunRow> => {
   const { database, sealer, lending } = deps
-  const { body, files } = call
   const key = newRunKey()
-  const scope = call.idempotencyScope
-  if (scope === undefined) return startOnce(deps, call, { ...(await requestOf(deps, call)), key }, true)
-  const claim = {
-    scope,
-    fingerprint: fingerprintOf([body, files.map(({ name, sha256 }) => [name, sha256])]),
-    runKey: key,
-  }
+  const scope = asking.call.idempotencyScope
+  if (scope === undefined) return startOnce(deps, asking, { ...(await asking.prepare()), key }, true)
+  const claim = { scope, fingerprint: fingerprintOf(asking.sent), runKey: key }
   // Looked for before the request is checked: what it names may be gone by now.
   const earlier = (await findClaim(database, sealer, claim))?.runKey
   const run = earlier ? await findRunByKey(database, earlier) : undefined
-  if (run) return firstAnswer(deps, call, run)
-  const request = await requestOf(deps, call)
+  if (run) return firstAnswer(deps, asking, run)
+  const request = await asking.prepare()
   // What is refused claims no key; a run that was to begin before may have its place in the trial already.
-  if (body.use_trial_keys && !earlier) await lending.check(borrowerOf({ ...request, key }))
+  if (asking.useTrialKeys && !earlier) await lending.check(borrowerOf({ ...request, key }))
   const { runKey, isNew } = await claimKey(database, sealer, claim)
-  return startOnce(deps, call, { ...request, key: runKey ?? key }, isNew)
+  return startOnce(deps, asking, { ...request, key: runKey ?? key }, isNew)
+}
+
+/** The same for the run that a form asks for, with the files that came with it. */
+export const startOf = (deps: StartDeps, call: RunCall): Promise<RunRow> => {
+  const { body, files } = call
+  return startAsked(deps, {
+    call,
+    sent: [body, files.map(({ name, sha256 }) => [name, sha256])],
+    useTrialKeys: body.use_trial_keys,
+    prepare: () => requestOf(deps, call),
+    started: call.keepFiles,
+    found: (there) => keepOwnFiles(deps.database, there, call),
+  })
 }
 
 const requestOf = async ({ database, settings }: StartDeps, call: RunCall): Promise<RunRequest> => {
@@ -74,7 +96,7 @@ const requestOf = async ({ database, settings }: StartDeps, call: RunCall): Prom
 
 const startOnce = (
   deps: StartDeps,
-  call: RunCall,
+  asking: Asking,
   request: RunRequest & { key: string },
   isNew: boolean,
 ): Promise<RunRow> =>
@@ -82,21 +104,21 @@ const startOnce = (
     database: deps.database,
     key: request.key,
     isNew,
-    signal: call.signal,
+    signal: asking.call.signal,
     async found(there) {
-      await keepOwnFiles(deps.database, there, call)
-      return firstAnswer(deps, call, there)
+      await asking.found?.(there)
+      return firstAnswer(deps, asking, there)
     },
     async start() {
-      const loan = call.body.use_trial_keys ? await deps.lending.reserve(borrowerOf(request)) : undefined
+      const loan = asking.useTrialKeys ? await deps.lending.reserve(borrowerOf(request)) : undefined
       try {
         const started = await deps.engine.start({ ...request, lent: loan?.lent ?? [] })
-        call.keepFiles()
+        asking.started?.()
         return { ...asAccepted(started), ...trialOf(loan) }
       } catch (error) {
-        if (loan && call.idempotencyScope === undefined) await giveBack(deps, request.key, error)
+        if (loan && asking.call.idempotencyScope === undefined) await giveBack(deps, request.key, error)
         // Postgres went away with the answer: the run may be there, and then it needs its files.
-        if (error instanceof AppError && error.code === 'database_unavailable') call.keepFiles()
+        if (error instanceof AppError && error.code === 'database_unavailable') asking.started?.()
         throw error
       }
     },
@@ -108,7 +130,7 @@ const keepOwnFiles = async (database: Database, run: RunRow, { files, keepFiles 
   if (first && (await filesOfRun(database, run.id)).some(({ object }) => object === first.object)) keepFiles()
 }
 
-const borrowerOf = ({ collection, secrets, key }: RunRequest & { key: string }): Borrower => ({
+export const borrowerOf = ({ collection, secrets, key }: RunRequest & { key: string }): Borrower => ({
   collectionId: collection.id,
   environmentId: collection.environmentId,
   secrets,
@@ -126,7 +148,7 @@ const giveBack = async ({ lending }: StartDeps, runKey: string, error: unknown):
   await lending.release(runKey).catch(() => {}) // the sweep does it then
 }
 
-const firstAnswer = async ({ lending }: StartDeps, { body }: RunCall, run: RunRow): Promise<RunRow> => {
-  const trial = body.use_trial_keys ? await lending.leftAfter(run.id) : undefined
+const firstAnswer = async ({ lending }: StartDeps, { useTrialKeys }: Asking, run: RunRow): Promise<RunRow> => {
+  const trial = useTrialKeys ? await lending.leftAfter(run.id) : undefined
   return { ...asFirstAnswered(run), ...trialOf(trial && { trial }) }
 }

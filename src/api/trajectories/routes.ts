@@ -98,7 +98,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
     watchTrajectory: async (call) => {
       const { collection, params, request } = call
       const run = await get(collection.id, params.task, params.trajectory_id)
-      const after = await lastEventId(deps.database, request)
+      const after = await lastEventId(deps.database, request.headers.get('last-event-id'))
       return events(call, (signal) => watchRun(deps, run, after, signal))
     },
   })

@@ -1,0 +1,107 @@
+import type { RunRequest } from '../../engine/start.ts'
+import type { AuditTrail } from '../../http/audit.ts'
+import type { PlacedAdmission } from '../../http/authorise.ts'
+import { invalidField } from '../../lib/errors.ts'
+import { parsedObject } from '../../lib/json-object.ts'
+import type { Fetch } from '../../lib/net.ts'
+import { authorOf } from '../../model/identity.ts'
+import type { RunbookChat } from '../../model/runbook-chat.ts'
+import type { Workflow } from '../../model/workflow.ts'
+import { definitionHash, findTask, type TaskRow } from '../../store/tasks.ts'
+import { checkParameters } from '../runs/parameters.ts'
+import { borrowerOf, type StartDeps } from '../runs/start.ts'
+import { webhookOf } from '../webhooks/check-url.ts'
+import { keepDefinition, makeChatTask, standardText } from './ensure-task.ts'
+import { fetchRunbook } from './fetch-runbook.ts'
+import { type ChatTexts, parametersOf } from './parameters.ts'
+import { readMessages } from './read.ts'
+import { hasInstruction, overridden } from './workflow.ts'
+
+export interface BeginDeps extends StartDeps {
+  fetch: Fetch
+  audit: AuditTrail
+}
+
+/** A chat that was admitted, and where it stops to be waited for. */
+export interface AdmittedChat extends PlacedAdmission {
+  chat: RunbookChat
+  signal: AbortSignal
+}
+
+/** What of a task its run needs, whether it is there or yet to be made. */
+type ChatTask = Pick<TaskRow, 'id' | 'name' | 'workflow'>
+
+const noRunbook = () =>
+  invalidField(
+    ['body', 'messages'],
+    'Field required: a message of the role system with the runbook, or jetty.runbook_url; the task has none of its own',
+    'missing',
+  )
+
+const textsOf = async ({ fetch }: BeginDeps, { chat, collection, signal }: AdmittedChat): Promise<ChatTexts> => {
+  const texts = readMessages(chat)
+  const { runbook_url: url } = chat.jetty
+  if (!url) return texts
+  if (texts.runbook !== undefined) {
+    throw invalidField(['body', 'jetty', 'runbook_url'], 'There is a system message as well: give the runbook once')
+  }
+  const allowedHosts = collection.settings?.allowed_hosts ?? undefined
+  return { ...texts, runbook: await fetchRunbook(fetch, url, { allowedHosts, signal }) }
+}
+
+/** What is to be run for a chat, without a place for it: everything about it is checked, and nothing written. */
+const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, texts: ChatTexts) => {
+  const { chat, collection, identity } = asked
+  const { jetty } = chat
+  const workflow = (parsedObject(task.workflow) ?? {}) as Workflow
+  if (texts.runbook === undefined && !hasInstruction(workflow)) throw noRunbook()
+  const webhook = webhookOf(jetty, deps.settings.allowPrivateNetwork, collection)
+  const initParams = await parametersOf(deps.database, collection, workflow, chat, texts)
+  const secrets = jetty.secret_params ?? {}
+  checkParameters(
+    {
+      init_params: initParams,
+      secret_params: secrets,
+      ...(jetty.subscription_credential && { subscription_credential: jetty.subscription_credential }),
+    },
+    false,
+    deps.settings.maxInitParamsBytes,
+  )
+  const changed = overridden(workflow, jetty)
+  return {
+    workflow: changed ? JSON.stringify(changed) : task.workflow,
+    request: {
+      collection: { id: collection.id, name: collection.name, environmentId: collection.environment_id },
+      initParams,
+      secrets,
+      files: [],
+      author: authorOf(identity),
+      ...(webhook && { webhook }),
+    },
+  }
+}
+
+/**
+ * The run that a chat asks for. Everything that can be refused is refused before its task is made, which happens where
+ * there is none. Throws what is to be answered.
+ */
+export const requestOfChat = async (deps: BeginDeps, asked: AdmittedChat): Promise<RunRequest> => {
+  const { database, engine, lending } = deps
+  const { collection, chat, identity } = asked
+  const { task: name, use_trial_keys: isTrial } = chat.jetty
+  const texts = await textsOf(deps, asked)
+  for (;;) {
+    const there = await findTask(database, collection.id, name)
+    const standard: ChatTask = { id: 0, name, workflow: standardText }
+    const plan = await planned(deps, asked, there ?? standard, texts)
+    // Kept before anything else: preflight and run find the workflow by its hash.
+    const definition = plan.workflow === there?.workflow ? there.definition : definitionHash(plan.workflow)
+    if (definition !== there?.definition) await keepDefinition(database, plan.workflow)
+    const request = { ...plan.request, task: { id: there?.id ?? 0, name: there?.name ?? name, definition } }
+    if (isTrial) await lending.check(borrowerOf({ ...request, key: '' }))
+    await engine.preflight({ ...request, runs: [request.initParams] })
+    if (there) return request
+    const made = await makeChatTask(deps, identity, collection, name)
+    if (made) return { ...request, task: { ...request.task, id: made.id, name: made.name } }
+  }
+}

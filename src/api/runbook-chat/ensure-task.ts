@@ -1,0 +1,63 @@
+import type { Database } from '../../database/database.ts'
+import { type AuditTrail, recorded } from '../../http/audit.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { FoundCollection, Identity } from '../../model/identity.ts'
+import { standardRunbookTask, standardRunbookWorkflow } from '../../model/standard-runbook.ts'
+import { createTask, definitionHash, type TaskRow } from '../../store/tasks.ts'
+
+/** The workflow of a task that a chat makes. */
+export const standardText = JSON.stringify(standardRunbookWorkflow())
+
+/** Makes the task that a chat names; undefined where somebody has made it meanwhile. It is in the audit trail. */
+export const makeChatTask = async (
+  { database, audit }: { database: Database; audit: AuditTrail },
+  identity: Identity,
+  collection: FoundCollection,
+  name: string,
+): Promise<TaskRow | undefined> => {
+  const make = async () => {
+    const made = await createTask(database, collection.id, {
+      name,
+      workflow: standardText,
+      description: 'Runbooks of chats',
+      version: null,
+      ...standardRunbookTask,
+      is_private: true,
+      croissant_metadata: null,
+    })
+    if (made === 'gone') throw new AppError('not_found', 'Collection not found')
+    if (made === 'taken') throw new Taken()
+    return made
+  }
+  const entry = {
+    identity,
+    collection,
+    operation: 'createTask',
+    target: `${collection.name}/${name}`,
+    changes: { name },
+  }
+  try {
+    return (await recorded(audit, entry, {}, make, () => {})) as TaskRow
+  } catch (error) {
+    if (error instanceof Taken) return undefined
+    throw error
+  }
+}
+
+/** Somebody else was first: refused, so that the audit trail has one entry. */
+class Taken extends AppError {
+  constructor() {
+    super('already_exists', 'The task is there already')
+  }
+}
+
+/** Keeps a workflow that one run alone is of, and gives its hash. */
+export const keepDefinition = async (database: Database, workflow: string): Promise<string> => {
+  const hash = definitionHash(workflow)
+  await database.rows(
+    'keep_definition',
+    'insert into definitions (hash, workflow) values ($1, $2) on conflict do nothing',
+    [hash, workflow],
+  )
+  return hash
+}

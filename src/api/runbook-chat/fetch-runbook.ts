@@ -1,0 +1,44 @@
+import { AppError, invalidField, messageOf } from '../../lib/errors.ts'
+import type { Fetch } from '../../lib/net.ts'
+
+/** Bytes of a runbook that is fetched; published ones have 40,000 at the most. */
+const mostBytes = 512 * 1024
+const withinSeconds = 20
+
+const field = ['body', 'jetty', 'runbook_url']
+
+/** The file itself, where an address is that of the page which shows it. */
+const asRaw = (url: URL): URL => {
+  const [, owner, repository, kind, ...rest] = url.pathname.split('/')
+  const isPage = url.hostname === 'github.com' && (kind === 'blob' || kind === 'raw') && rest.length > 1
+  return isPage ? new URL(`https://raw.githubusercontent.com/${owner}/${repository}/${rest.join('/')}`) : url
+}
+
+const secureUrl = (text: string): URL => {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol === 'https:' && url.username === '' && url.password === '') return asRaw(url)
+  throw invalidField(field, 'Expected an https URL, without a user name or password in it')
+}
+
+/** The runbook at an https URL. Throws the 422 that says why there is none. */
+export const fetchRunbook = async (
+  fetch: Fetch,
+  text: string,
+  options: { allowedHosts: readonly string[] | undefined; signal: AbortSignal },
+): Promise<string> => {
+  const url = secureUrl(text)
+  const request = { maxBytes: mostBytes, timeoutSeconds: withinSeconds, ...options }
+  const answer = await fetch(url.href, request).catch((error: unknown) => {
+    throw error instanceof AppError ? invalidField(field, messageOf(error), error.code) : error
+  })
+  if (!answer.url.startsWith('https:')) throw invalidField(field, 'It led to an address without https')
+  if (answer.status !== 200) {
+    throw invalidField(field, `${url.host} answered with status ${answer.status}`, 'upstream_failed')
+  }
+  const runbook = (await answer.text()).trim()
+  if (runbook === '') throw invalidField(field, 'There is nothing at this address')
+  if (/^<(!doctype|html)\b/i.test(runbook)) {
+    throw invalidField(field, 'There is a web page at this address; give the address of the markdown file itself')
+  }
+  return runbook
+}

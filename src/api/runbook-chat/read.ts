@@ -1,0 +1,53 @@
+import { checkBody } from '../../http/input/parse.ts'
+import { invalidField } from '../../lib/errors.ts'
+import { isObject, parsedObject } from '../../lib/json-object.ts'
+import { type RunbookChat, type RunbookChatMessage, runbookChatSchema } from '../../model/runbook-chat.ts'
+
+/** A chat that asks for a runbook, as it was sent. */
+export interface SentChat {
+  body: Record<string, unknown>
+  /** The collection that it names, in the block or a header; whatever else it says may be wrong. */
+  collection: string | undefined
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined)
+
+/** The block goes to the top where it stood in `extra_body`; a header may name the collection in its place. */
+export const readSent = (bytes: Buffer, header: string | undefined): SentChat => {
+  const { extra_body: extra, ...body } = parsedObject(bytes.toString()) ?? {}
+  const block = body.jetty ?? (isObject(extra) ? extra.jetty : undefined)
+  if (!isObject(block)) return { body: { ...body, jetty: block }, collection: undefined }
+  const collection = block.collection === undefined ? textOf(header) : textOf(block.collection)
+  return { body: { ...body, jetty: { ...block, ...(collection && { collection }) } }, collection }
+}
+
+/** Throws the 422 that lists what does not fit. */
+export const checkChat = (sent: SentChat): RunbookChat => checkBody(runbookChatSchema, sent.body) as RunbookChat
+
+const contentText = ({ content }: RunbookChatMessage): string =>
+  (typeof content === 'string' ? content : (content ?? []).map(({ text }) => text).join('\n')).trim()
+
+const runbookRoles = new Set(['system', 'developer'])
+const knownRoles = new Set([...runbookRoles, 'user', 'assistant'])
+
+const joined = (messages: RunbookChatMessage[]): string | undefined =>
+  messages.map(contentText).filter(Boolean).join('\n\n') || undefined
+
+/** What is added to the runbook: what the user says, or the whole conversation where there has been one. */
+const promptOf = (messages: RunbookChatMessage[]): string | undefined => {
+  const said = messages.filter(({ role }) => !runbookRoles.has(role))
+  if (said.every(({ role }) => role === 'user')) return joined(said)
+  return said.map((message) => `${message.role}: ${contentText(message)}`).join('\n\n')
+}
+
+/** The runbook and what is added to it; undefined where there is none. Throws the 422 for a message of neither. */
+export const readMessages = ({
+  messages,
+}: RunbookChat): { runbook: string | undefined; prompt: string | undefined } => {
+  const strange = messages.findIndex(({ role }) => !knownRoles.has(role))
+  if (strange !== -1) {
+    const message = `A runbook takes messages of ${[...knownRoles].join(', ')} alone`
+    throw invalidField(['body', 'messages', strange, 'role'], message)
+  }
+  return { runbook: joined(messages.filter(({ role }) => runbookRoles.has(role))), prompt: promptOf(messages) }
+}

@@ -1,0 +1,148 @@
+import type { Queries } from '../../database/database.ts'
+import { openAiType } from '../../http/errors.ts'
+import type { ServerEvent } from '../../http/events.ts'
+import { AppError } from '../../lib/errors.ts'
+import { isObject, parsedObject } from '../../lib/json-object.ts'
+import type { TrialLeft } from '../../model/trial.ts'
+import { outcomeOf, type RunRow, type StepRecord } from '../../store/runs.ts'
+import type { Pulse } from '../events/pulse.ts'
+import type { DocumentDeps } from '../trajectories/documents.ts'
+import { watchRun } from '../trajectories/watch.ts'
+import { type ChatRun, chunkId, createdSeconds, finalText, metadataOf, usageOf } from './completion.ts'
+import { progressOf } from './progress.ts'
+
+export interface StreamDeps extends DocumentDeps {
+  database: Queries
+  pulse: Pulse
+  leftAfter(runKey: string): Promise<TrialLeft | undefined>
+}
+
+export interface StreamOptions {
+  includeUsage: boolean
+  /** The id of the last event that the client has had. */
+  after: number | undefined
+  /** Fires when the server stops: the run goes on without it. */
+  stopping: AbortSignal
+}
+
+/**
+ * A run as chunks of a chat completion: first one with its ids, then what happens in it, last its status. The ids of
+ * the events are those of the run's own stream, so that either goes on where the other one broke off.
+ */
+export async function* chatEvents(
+  deps: StreamDeps,
+  of: ChatRun,
+  options: StreamOptions,
+  gone: AbortSignal,
+): AsyncGenerator<ServerEvent> {
+  const chunk = makeChunk(of, options)
+  const metadata = metadataOf(of, 'running')
+  const { trajectory_id, workflow_id } = metadata
+  yield chunk({ role: 'assistant', content: '' }, { jetty_metadata: metadata, trajectory_id, workflow_id })
+  const told = { message: undefined as unknown, failed: false }
+  for await (const event of watchedUntil(deps, of.run, options, gone)) {
+    if (event.event === 'end') {
+      const outcome = await outcomeOf(deps.database, of.run.id)
+      if (!outcome) break
+      const run = { ...of.run, ...outcome.run }
+      const trial = of.trial && (await deps.leftAfter(run.id))
+      yield* lastChunks(chunk, { ...of, run, trial }, outcome.steps, told, options)
+      return
+    }
+    const progress = progressOf(event)
+    if (!progress) continue
+    if (progress.event.type === 'message') told.message = textOfMessage(event)
+    if (progress.event.type === 'step' && progress.event.status === 'failed') told.failed = true
+    yield {
+      ...chunk(progress.content === null ? {} : { content: progress.content }, { jetty_event: progress.event }),
+      ...(event.id !== undefined && { id: event.id }),
+    }
+  }
+  if (gone.aborted) return
+  yield failure(options.stopping.aborted ? serverStops() : runGone(), metadata)
+}
+
+/** The events of a run until it has ended, the client is gone or the server stops. */
+async function* watchedUntil(
+  deps: StreamDeps,
+  run: RunRow,
+  { after, stopping }: StreamOptions,
+  gone: AbortSignal,
+): AsyncGenerator<ServerEvent> {
+  const over = new AbortController()
+  const stop = () => over.abort()
+  for (const signal of [gone, stopping]) signal.addEventListener('abort', stop, { once: true })
+  if (gone.aborted || stopping.aborted) stop()
+  try {
+    yield* watchRun(deps, run, after ?? 0, over.signal)
+  } finally {
+    for (const signal of [gone, stopping]) signal.removeEventListener('abort', stop)
+  }
+}
+
+type Chunk = (delta: object, more?: object, finishReason?: 'stop') => ServerEvent
+
+const makeChunk = (of: ChatRun, { includeUsage }: StreamOptions): Chunk => {
+  const head = {
+    id: chunkId(of),
+    object: 'chat.completion.chunk',
+    created: createdSeconds(of),
+    model: of.model,
+  }
+  return (delta, more = {}, finishReason) => ({
+    data: JSON.stringify({
+      ...head,
+      choices: [{ index: 0, delta, logprobs: null, finish_reason: finishReason ?? null }],
+      ...(includeUsage && { usage: null }),
+      ...more,
+    }),
+  })
+}
+
+function* lastChunks(
+  chunk: Chunk,
+  of: ChatRun,
+  steps: StepRecord[],
+  told: { message: unknown; failed: boolean },
+  { includeUsage, after }: StreamOptions,
+): Generator<ServerEvent> {
+  const { run } = of
+  const text = finalText(run, steps)
+  const isResumed = after !== undefined && steps.some(isOfAgent)
+  const isTold = run.status === 'completed' ? told.message === text || isResumed : told.failed
+  if (!isTold) yield chunk({ content: text })
+  const metadata = metadataOf(of)
+  const { trajectory_id, workflow_id } = metadata
+  const end = { jetty_event: { type: 'end', status: run.status, error: run.error } }
+  yield chunk({}, { jetty_metadata: metadata, trajectory_id, workflow_id, ...end }, 'stop')
+  if (includeUsage) {
+    const usage = { data: chunk({}).data }
+    yield { data: JSON.stringify({ ...parsedObject(usage.data), choices: [], usage: usageOf(steps) }) }
+  }
+  yield { data: '[DONE]' }
+}
+
+/** What an agent said last is the text of its step. */
+const isOfAgent = ({ outputs }: StepRecord): boolean => 'results_dir' in (parsedObject(outputs ?? '') ?? {})
+
+const textOfMessage = ({ data }: ServerEvent): unknown => {
+  const value = parsedObject(data) ?? {}
+  return isObject(value.event) ? value.event.text : value.text
+}
+
+const serverStops = () =>
+  new AppError('stopping', 'The server is being stopped; the run goes on without this stream', {
+    hint: 'Follow it at events_url, or send the same request again with the same Idempotency-Key, each with Last-Event-ID.',
+  })
+
+const runGone = () => new AppError('not_found', 'The run was deleted meanwhile')
+
+/** Clients of OpenAI throw what stands in `error`. */
+const failure = ({ code, message, hint, status }: AppError, metadata: object): ServerEvent => ({
+  data: JSON.stringify({
+    error: { message, type: openAiType(status), param: null, code },
+    detail: message,
+    ...(hint && { hint }),
+    jetty_metadata: metadata,
+  }),
+})

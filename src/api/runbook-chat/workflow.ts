@@ -1,0 +1,39 @@
+import { isObject } from '../../lib/json-object.ts'
+import type { RunbookBlock } from '../../model/runbook-chat.ts'
+import type { Workflow } from '../../model/workflow.ts'
+
+const activity = 'runbook'
+
+/** What of the block goes before what the steps say, for one run. */
+const overriding = [
+  'timeout_sec',
+  'cpus',
+  'memory',
+  'network_enabled',
+  'agent_env',
+  'mcp_servers',
+  'image',
+] as const satisfies readonly (keyof RunbookBlock)[]
+
+const runbookSteps = (workflow: Workflow): [name: string, config: Record<string, unknown>][] =>
+  Object.entries(workflow.step_configs ?? {}).filter(([, config]) => isObject(config) && config.activity === activity)
+
+/** The workflow with what a block says of its runbooks; undefined where it says nothing of them. */
+export const overridden = (workflow: Workflow, block: RunbookBlock): Workflow | undefined => {
+  const given = overriding.filter((name) => block[name] != null)
+  const steps = runbookSteps(workflow)
+  if (given.length === 0 || steps.length === 0) return undefined
+  const replaced = new Set<string>(given.flatMap((name) => [name, `${name}_path`]))
+  const values = Object.fromEntries(given.map((name) => [name, block[name]]))
+  const changed = steps.map(([name, config]) => {
+    const kept = Object.entries(config).filter(([parameter]) => !replaced.has(parameter))
+    return [name, { ...Object.fromEntries(kept), ...values }]
+  })
+  return { ...workflow, step_configs: { ...workflow.step_configs, ...Object.fromEntries(changed) } }
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value.trim() !== ''
+
+/** Whether a workflow brings a runbook of its own. */
+export const hasInstruction = (workflow: Workflow): boolean =>
+  isText(workflow.init_params?.instruction) || runbookSteps(workflow).some(([, { instruction }]) => isText(instruction))
