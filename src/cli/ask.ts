@@ -1,7 +1,8 @@
 import { AppError } from '../lib/errors.ts'
 import { readText } from './inputs.ts'
 
-const isAnswered = () => process.stdin.isTTY === true
+/** Whether there is somebody who can be asked. */
+export const isAnswered = (): boolean => process.stdin.isTTY === true
 
 const interrupted = () => new DOMException('cancelled', 'AbortError')
 
@@ -10,6 +11,28 @@ export const askSecret = async (message: string): Promise<string> => {
   if (!isAnswered()) return readText('-')
   const { isCancel, password } = await import('@clack/prompts')
   const answer = await password({ message, output: process.stderr })
+  if (isCancel(answer)) throw interrupted()
+  return answer
+}
+
+/** One line that may not be empty. */
+export const askText = async (message: string, preset?: string): Promise<string> => {
+  const { isCancel, text } = await import('@clack/prompts')
+  const answer = await text({
+    message,
+    output: process.stderr,
+    ...(preset === undefined ? {} : { initialValue: preset }),
+    validate: (value) => (value?.trim() ? undefined : 'It cannot be empty.'),
+  })
+  if (isCancel(answer)) throw interrupted()
+  return answer
+}
+
+/** One of several. */
+export const askChoice = async (message: string, choices: readonly string[]): Promise<string> => {
+  const { isCancel, select } = await import('@clack/prompts')
+  const options = choices.map((value) => ({ value, label: value }))
+  const answer = await select({ message, options, output: process.stderr })
   if (isCancel(answer)) throw interrupted()
   return answer
 }

@@ -35,11 +35,12 @@ export interface Step {
   outputs: Record<string, unknown>
 }
 
-interface LogLine {
+export interface LogLine {
   level: string
   type: string
   step?: string | null
   message: string
+  attributes?: Record<string, unknown>
 }
 
 const levelColours: Record<string, (text: string) => string> = { info: pc.cyan, error: pc.red }
@@ -68,9 +69,15 @@ const makeProgress = () => {
 /**
  * Watches a run to its end and gives its document. Progress goes to stderr: a line for each step that ended, what the
  * step logged with `isDetailed`, what waits for a person, and in a terminal a line that moves. Breaks of the connection
- * are bridged.
+ * are bridged. `textOf` gives what is shown of a log line that it knows, null for
+ * nothing.
  */
-export const followRun = async (session: Session, place: RunPlace, isDetailed: boolean): Promise<Trajectory> => {
+export const followRun = async (
+  session: Session,
+  place: RunPlace,
+  isDetailed: boolean,
+  textOf?: (log: LogLine) => string | null | undefined,
+): Promise<Trajectory> => {
   const { client, out, signal } = session
   const begun = Date.now()
   const ended = new Set<string>()
@@ -92,7 +99,11 @@ export const followRun = async (session: Session, place: RunPlace, isDetailed: b
       say(stepLine(step, place))
     }
   }
-  const onLog = ({ level, type, message, step }: LogLine) => {
+  const onLog = (log: LogLine) => {
+    const { level, type, message, step } = log
+    const text = textOf?.(log)
+    if (text === null) return
+    if (text !== undefined) return say(text)
     if (!isDetailed && !type.startsWith('approval_')) return
     say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${safe(message)}`)
     if (type === 'approval_requested') say(pc.dim(`    decide with: jetty approve ${placeText(place)}`))

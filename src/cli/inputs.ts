@@ -108,6 +108,18 @@ export const parseAssignment = (text: string): Assignment => {
   return { keys: name.split('.'), value: assignedValue(value) }
 }
 
+/** `name=text` as it is typed, digits and all; `name=@file` reads a file, `name=@@x` means `@x`. */
+export const parseTextAssignment = (text: string): [name: string, value: string] => {
+  const [, name, value] = /^([^=]+)=([\s\S]*)$/.exec(text) ?? []
+  if (name === undefined || value === undefined) {
+    throw new AppError('invalid', `Expected name=value, got ${JSON.stringify(text)}`, {
+      hint: 'For example -p subject="Flood walls", or -p notes=@notes.txt',
+    })
+  }
+  if (value.startsWith('@@')) return [name, value.slice(1)]
+  return [name, value.startsWith('@') ? readText(value.slice(1)) : value]
+}
+
 const assign = (into: Record<string, unknown>, keys: string[], value: unknown): void => {
   const [key = '', ...rest] = keys
   if (rest.length === 0) {

@@ -49,7 +49,7 @@ export const importRules: ImportRule[] = [
   },
   { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/'] },
   { of: 'client/', may: ['client/', 'api/contract.ts', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
-  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'checks.ts', 'runbook-runner.ts', 'lib/', 'model/'] },
+  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'checks.ts', 'local-runbooks.ts', 'lib/', 'model/'] },
   { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
 ]
 

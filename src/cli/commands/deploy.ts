@@ -106,10 +106,10 @@ const deploy = async (session: Session, [file, given]: [string, string], options
     out.note(pc.dim(`The file calls the task ${safe(name)}; here it is ${placeText(place)}.`))
   }
   const wanted = wantedFields(fields, options)
-  const stored = await findTaskText(session, place)
-  const outcome = stored === undefined ? 'created' : isSame(wanted, stored) ? 'unchanged' : 'updated'
   const task = placeText(place)
   if (options.dryRun) {
+    const stored = await findTaskText(session, place)
+    const outcome = outcomeOf(wanted, stored)
     if (stored === undefined) await client.getCollection({ params: place })
     const changes = await diffOf(file, wanted, place, stored)
     out.answer({ task, outcome, dry_run: true, diff: changes }, () => paintDiff(changes))
@@ -118,8 +118,30 @@ const deploy = async (session: Session, [file, given]: [string, string], options
     )
     return
   }
+  tellDeployed(session, place, await deployTask(session, place, wanted))
+}
+
+type DeployOutcome = 'created' | 'updated' | 'unchanged'
+
+const outcomeOf = (wanted: TaskFields, stored: string | undefined): DeployOutcome =>
+  stored === undefined ? 'created' : isSame(wanted, stored) ? 'unchanged' : 'updated'
+
+interface Deployed {
+  outcome: DeployOutcome
+  warnings: string[]
+}
+
+/** Makes a task what these fields say. */
+export const deployTask = async (session: Session, place: TaskPlace, wanted: TaskFields): Promise<Deployed> => {
+  const stored = await findTaskText(session, place)
+  const outcome = outcomeOf(wanted, stored)
   const { warnings = [] } = outcome === 'unchanged' ? {} : await send(session, place, wanted, stored !== undefined)
+  return { outcome, warnings }
+}
+
+export const tellDeployed = ({ out }: Session, place: TaskPlace, { outcome, warnings }: Deployed): void => {
   for (const warning of warnings) out.note(`${pc.yellow('warning:')} ${safe(warning)}`)
+  const task = placeText(place)
   out.answer({ task, outcome, warnings }, () => `${outcome} ${task}`)
 }
 

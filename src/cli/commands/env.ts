@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { nearest } from '../../lib/nearest.ts'
 import { variableNamePattern } from '../../model/variable-name.ts'
 import { askSecret } from '../ask.ts'
-import { parseDotenv } from '../dotenv.ts'
+import { readDotenv } from '../dotenv.ts'
 import { readText } from '../inputs.ts'
 import { type Session, withSession } from '../session.ts'
 
@@ -69,7 +69,7 @@ const set = async (
       hint: `For example: jetty env set ${collection} OPENAI_API_KEY, or jetty env set ${collection} --dotenv < .env`,
     })
   }
-  const variables = name === undefined ? parseDotenv(readText('-')) : { [name]: await readValue(name) }
+  const variables = name === undefined ? readDotenv(readText('-')) : { [name]: await readValue(name) }
   await session.client.setEnvironment({ params: { collection }, body: { environment_variables: variables } })
   const names = Object.keys(variables)
   session.out.answer({ collection, set: names }, () => `Set ${names.join(', ')} in ${collection}`)

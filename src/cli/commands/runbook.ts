@@ -8,12 +8,15 @@ import { type EvaluationKind, evaluationKinds } from '../../model/runbook-evalua
 import { exitCodes } from '../exit.ts'
 import { safe } from '../output.ts'
 import { type Session, withSession } from '../session.ts'
+import { registerRunbookCheck } from './runbook-check.ts'
+import { registerRunbookDeploy } from './runbook-deploy.ts'
+import { registerRunbookRun } from './runbook-run.ts'
 
 /** `jetty runbook …`. */
 export const registerRunbook = (program: Command): void => {
   const runbook = program
     .command('runbook')
-    .description('Write and check runbooks: what a coding agent is to do, as a markdown file')
+    .description('Runbooks, markdown files that say what a coding agent is to do: write, check, carry out, deploy')
   runbook
     .command('validate <files...>')
     .description('Say what is wrong with runbooks, and what they lack; no server is needed')
@@ -43,6 +46,9 @@ Examples:
       '\nExamples:\n  jetty runbook init\n  jetty runbook init review.md --evaluation rubric --title "Code Review"',
     )
     .action(withSession<InitOptions, [string | undefined]>(init))
+  registerRunbookCheck(runbook)
+  registerRunbookRun(runbook)
+  registerRunbookDeploy(runbook)
 }
 
 const validate = async ({ out }: Session, [files]: [string[]], { strict }: { strict?: boolean }): Promise<void> => {

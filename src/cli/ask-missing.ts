@@ -1,0 +1,49 @@
+import pc from 'picocolors'
+import { AppError } from '../lib/errors.ts'
+import type { RunbookPreflight, RunbookRequest } from '../model/runbook-request.ts'
+import { askSecret, askText, isAnswered } from './ask.ts'
+import type { Output } from './output.ts'
+import { preflightText } from './preflight-text.ts'
+
+/**
+ * Asks on a terminal for what a runbook lacks: variables, and values of secrets. Gives the same request where nobody can
+ * be asked, or nothing is missing.
+ */
+export const askMissing = async (
+  request: RunbookRequest,
+  found: RunbookPreflight,
+  setSecret: ((name: string, value: string) => void | Promise<void>) | undefined,
+): Promise<RunbookRequest> => {
+  const secrets = setSecret ? found.missing_secrets : []
+  if (!isAnswered() || found.missing_variables.length + secrets.length === 0) return request
+  const meaning = await meaningsOf(request.instruction)
+  const filled: Record<string, unknown> = { ...request.template_variables }
+  for (const name of found.missing_variables) filled[name] = await askText(`${name}${meaning(name)}`)
+  for (const name of secrets) await setSecret?.(name, (await askSecret(`Value of ${name}`)).trim())
+  return { ...request, template_variables: filled }
+}
+
+/** What the runbook's own table says of a parameter. */
+const meaningsOf = async (text: string): Promise<(name: string) => string> => {
+  const { readRunbook } = await import('../runbooks/runbook.ts')
+  const { parameters } = readRunbook(text)
+  return (name) => {
+    const row = parameters.find(({ variable }) => variable === name)
+    return row === undefined || row.description === '' ? '' : `: ${row.description}`
+  }
+}
+
+/** Ends the command where something keeps a runbook from being begun, and lists all of it; warnings are said. */
+export const refuse = (out: Output, { ready, checks }: RunbookPreflight): void => {
+  const shown = checks.filter(({ state }) => (ready ? state === 'warning' : state !== 'ok'))
+  if (shown.length > 0) out.note(preflightText(shown))
+  if (ready) return
+  const failed = checks.filter(({ state }) => state === 'failed').length
+  throw new AppError(
+    'invalid',
+    `The runbook was not begun: ${failed === 1 ? 'this is' : `${failed} things are`} not right`,
+    {
+      hint: `Mend what is marked ${pc.red('✗')} above.`,
+    },
+  )
+}

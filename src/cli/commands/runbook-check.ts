@@ -1,0 +1,69 @@
+import { type Command, Option } from 'commander'
+import pc from 'picocolors'
+import type { RunbookPreflight } from '../../model/runbook-request.ts'
+import { exitCodes } from '../exit.ts'
+import { collect, readText } from '../inputs.ts'
+import { safe } from '../output.ts'
+import { preflightText } from '../preflight-text.ts'
+import { addRunbookOptions, type RunbookOptions, runbookRequest, sandboxOption } from '../runbook-options.ts'
+import { type Session, withSession } from '../session.ts'
+
+interface CheckOptions extends RunbookOptions {
+  local?: boolean
+  collection?: string
+  file?: string[]
+  secret?: string[]
+}
+
+/** `jetty runbook check`. */
+export const registerRunbookCheck = (runbook: Command): void => {
+  const check = runbook
+    .command('check <file>')
+    .description('Look at everything that a runbook needs, and start nothing')
+    .addOption(new Option('--local', 'on this machine; no server is needed').conflicts('collection'))
+    .option('-c, --collection <collection>', 'on a server, with the keys and secrets of this collection')
+  addRunbookOptions(check)
+    .option('-f, --file <path>', 'an input that would be sent along', collect)
+    .option('--secret <NAME>', 'a secret that would come with the run', collect)
+    .addOption(sandboxOption())
+    .addHelpText(
+      'after',
+      `
+It looks on this machine where no collection is named. The exit code is 1 where something would keep it from being begun.
+
+Examples:
+  jetty runbook check RUNBOOK.md
+  jetty runbook check RUNBOOK.md --collection acme -p subject="Flood walls"
+  jetty runbook check RUNBOOK.md --json | jq -r '.checks[] | select(.state == "failed").fix'`,
+    )
+    .action(withSession<CheckOptions, [string]>((session, [file], options) => act(session, file, options)))
+}
+
+const act = async (session: Session, file: string, options: CheckOptions): Promise<void> => {
+  const found =
+    options.collection === undefined
+      ? await checkHere(file, options)
+      : await (await import('../runbook-remotely.ts')).checkRemotely(session, file, options.collection, options)
+  session.out.answer(found, () => `${preflightText(found.checks)}\n${verdict(file, found)}`)
+  if (!found.ready) process.exitCode = exitCodes.failed
+}
+
+const verdict = (file: string, { ready, checks }: RunbookPreflight): string => {
+  const failed = checks.filter(({ state }) => state === 'failed').length
+  return ready
+    ? pc.green(`${safe(file)} can be carried out`)
+    : pc.red(`${safe(file)} cannot be begun: ${failed} to mend`)
+}
+
+const checkHere = async (file: string, options: CheckOptions): Promise<RunbookPreflight> => {
+  const { openHere, placeHere, requireFile } = await import('../runbook-locally.ts')
+  const { readLocalVariables } = await import('../local-variables.ts')
+  const inputs = (options.file ?? []).map(requireFile)
+  const request = await runbookRequest(readText(file), options, inputs)
+  const runbooks = await openHere(options.sandbox)
+  try {
+    return await runbooks.preflight(request, placeHere(readLocalVariables(file), options.secret ?? [], inputs))
+  } finally {
+    await runbooks.close()
+  }
+}

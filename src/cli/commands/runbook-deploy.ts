@@ -1,0 +1,131 @@
+import type { Command } from 'commander'
+import pc from 'picocolors'
+import { AppError } from '../../lib/errors.ts'
+import type { RunbookPreflight, RunbookRequest } from '../../model/runbook-request.ts'
+import { standardRunbookTask, standardRunbookWorkflow } from '../../model/standard-runbook.ts'
+import { askSecret } from '../ask.ts'
+import { askMissing, refuse } from '../ask-missing.ts'
+import { collect, readText } from '../inputs.ts'
+import { parseTask, placeText, type TaskPlace } from '../places.ts'
+import { addLimitOptions, addRunbookOptions, type RunbookOptions, runbookRequest } from '../runbook-options.ts'
+import { lookRemotely } from '../runbook-remotely.ts'
+import { type Session, withSession } from '../session.ts'
+import type { TaskFields } from '../task-fields.ts'
+import { deployTask, tellDeployed } from './deploy.ts'
+
+interface DeployOptions extends RunbookOptions {
+  setSecret?: string[]
+  description?: string
+}
+
+/** `jetty runbook deploy`. */
+export const registerRunbookDeploy = (runbook: Command): void => {
+  const deploy = runbook
+    .command('deploy <file> <collection/task>')
+    .description('Make a task of a runbook, once everything that it needs is there')
+    .option('-d, --description <text>', 'what the task is for')
+    .option(
+      '--set-secret <NAME>',
+      'a secret to keep in the collection, taken from the variable NAME, or asked for',
+      collect,
+    )
+  addRunbookOptions(deploy)
+  addLimitOptions(deploy)
+    .addHelpText(
+      'after',
+      `
+Secrets that the runbook requires must be configured in the collection: those that are missing are listed, and nothing is
+deployed. Parameters of -p are kept with the task and may be given anew with each run.
+
+Examples:
+  jetty runbook deploy RUNBOOK.md acme/report
+  jetty runbook deploy RUNBOOK.md acme/report -p subject="Flood walls" --timeout 1800
+  APIFY_API_TOKEN=… jetty runbook deploy RUNBOOK.md acme/leads --set-secret APIFY_API_TOKEN`,
+    )
+    .action(
+      withSession<DeployOptions, [string, string]>((session, [file, place], options) =>
+        act(session, file, parseTask(place), options),
+      ),
+    )
+}
+
+const act = async (session: Session, file: string, place: TaskPlace, options: DeployOptions): Promise<void> => {
+  const request = await runbookRequest(readText(file), options)
+  const { readRunbook } = await import('../../runbooks/runbook.ts')
+  const { secrets, variables } = readRunbook(request.instruction)
+  refuseSecrets(request, [...secrets.map(({ name }) => name), ...secrets.map(({ env }) => env)])
+  for (const name of options.setSecret ?? []) await keepSecret(session, place, name, await secretValue(name))
+  await requireReady(session, place, request)
+  tellDeployed(session, place, await deployTask(session, place, fieldsOf(request, options.description)))
+  const given = Object.keys(request.template_variables ?? {})
+  const open = [...new Set(variables.map(({ name }) => name))].filter(
+    (name) => name !== 'results_dir' && !given.includes(name),
+  )
+  const examples = open.map((name) => ` -p vars.${name}=…`).join('')
+  session.out.note(pc.dim(`Run it with: jetty run ${placeText(place)} --follow${examples}`))
+}
+
+/** Parameters are kept with the task, for everybody to read. */
+const refuseSecrets = ({ template_variables: given }: RunbookRequest, secrets: readonly string[]): void => {
+  const secret = Object.keys(given ?? {}).find((name) => secrets.includes(name))
+  if (secret === undefined) return
+  throw new AppError('invalid', `${secret} is a secret of the runbook: it is not kept as a parameter`, {
+    hint: `Leave out -p ${secret}=…, and use --set-secret; what you have typed may be in the history of your shell.`,
+  })
+}
+
+const secretValue = async (name: string): Promise<string> => {
+  if (name.includes('=')) {
+    throw new AppError('invalid', 'A value is never an argument: others on this machine could read it there', {
+      hint: 'Give the name alone; the value is taken from the environment, asked for, or read from stdin.',
+    })
+  }
+  const value = process.env[name] || (await askSecret(`Value of ${name}`)).replace(/\r?\n$/, '')
+  if (value !== '') return value
+  throw new AppError('invalid', `No value came for ${name}`, {
+    hint: `Set the variable ${name}, type it when asked, or send it on stdin.`,
+  })
+}
+
+const keepSecret = ({ client }: Session, { collection }: TaskPlace, name: string, value: string): Promise<unknown> =>
+  client.setEnvironment({ params: { collection }, body: { environment_variables: { [name]: value } } })
+
+/** Ends the command where something is missing that a run does not bring: its variables come with each run. */
+const requireReady = async (session: Session, place: TaskPlace, request: RunbookRequest): Promise<void> => {
+  const look = async (): Promise<RunbookPreflight> => {
+    const found = await lookRemotely(session, place.collection, request, [])
+    const checks = found.checks.filter(({ name, state }) => name !== 'variables' || state === 'ok')
+    return { ...found, missing_variables: [], checks, ready: checks.every(({ state }) => state !== 'failed') }
+  }
+  const first = await look()
+  let isAsked = false
+  await askMissing(request, first, async (name, value) => {
+    isAsked = true
+    await keepSecret(session, place, name, value)
+  })
+  refuse(session.out, isAsked ? await look() : first)
+}
+
+/** The task: the standard workflow, with what the runbook says of its limits where nothing else was asked for. */
+const fieldsOf = (request: RunbookRequest, description: string | undefined): TaskFields => {
+  const workflow = standardRunbookWorkflow({
+    agent: request.agent ?? null,
+    model: request.model ?? null,
+    model_provider: request.model_provider ?? null,
+    snapshot: request.snapshot ?? null,
+    instruction: request.instruction,
+    prompt: request.prompt ?? null,
+    vars: request.template_variables ?? {},
+    file_paths: [],
+  })
+  const { cpus: _, memory: __, timeout_sec: ___, network_enabled: ____, ...paths } = workflow.step_configs.run
+  const { cpus, memory, timeout_sec, network_enabled, image } = request
+  const asked = Object.entries({ cpus, memory, timeout_sec, network_enabled, image })
+  const run = { ...paths, ...Object.fromEntries(asked.filter(([, value]) => value !== undefined && value !== null)) }
+  const fields = { workflow: { ...workflow, step_configs: { run } }, ...standardRunbookTask, description }
+  return new Map(
+    Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, JSON.stringify(value)]),
+  )
+}

@@ -1,0 +1,64 @@
+import { type Command, Option } from 'commander'
+import { AppError } from '../../lib/errors.ts'
+import { collect } from '../inputs.ts'
+import type { LocalOptions } from '../runbook-locally.ts'
+import { addLimitOptions, addRunbookOptions, sandboxOption } from '../runbook-options.ts'
+import type { RemoteOptions } from '../runbook-remotely.ts'
+import { type Session, withSession } from '../session.ts'
+
+type RunOptions = LocalOptions & RemoteOptions & { local?: boolean; remote?: boolean }
+
+/** `jetty runbook run`. */
+export const registerRunbookRun = (runbook: Command): void => {
+  const run = runbook
+    .command('run <file>')
+    .description('Let a coding agent carry a runbook out in a sandbox, here or on a server, and fetch what it has made')
+    .addOption(
+      new Option('--local', 'on this machine; no server is needed').conflicts(['remote', 'collection', 'task']),
+    )
+    .addOption(new Option('--remote', 'on a server, as a run of a task').conflicts(['sandbox']))
+  addRunbookOptions(run)
+    .option('-f, --file <path>', 'an input; a zip is unpacked below /app/assets', collect)
+    .option('--secret <NAME>', 'a secret for this run only, taken from the environment variable NAME', collect)
+  addLimitOptions(run)
+    .option('--results <folder>', 'where the results go; what is in it is moved aside', './results')
+    .option('--force', 'write over files in the results folder instead')
+    .option('--events', 'print each event as a line of JSON as it comes, and the outcome as the last one')
+    .addOption(sandboxOption())
+    .option('-c, --collection <collection>', 'with --remote: where it runs (default: the only one of the token)')
+    .option('-t, --task <task>', 'with --remote: the task that it is a run of; made where there is none')
+    .option('--detach', 'with --remote: start it, and do not wait')
+    .addHelpText(
+      'after',
+      `
+It runs on this machine where nothing else is said; --remote, --collection or --task mean a server. The exit code is 0
+only where it succeeded: 1 where it failed, 2 where something is missing, which is asked for on a terminal.
+
+On this machine secrets come from the environment, then from .env in this folder and beside the file.
+
+Examples:
+  jetty runbook run RUNBOOK.md --agent scripted            no key, no server, no network: runs its sh blocks alone
+  jetty runbook run RUNBOOK.md --local -p subject="Flood walls" -f minutes.pdf
+  ANTHROPIC_API_KEY=… jetty runbook run RUNBOOK.md --results out --timeout 600
+  jetty runbook run RUNBOOK.md --remote -c acme -t report -p subject="Flood walls"
+  jetty runbook run RUNBOOK.md --events | jq -r 'select(.type == "tool_call").name'`,
+    )
+    .action(withSession<RunOptions, [string]>((session, [file], options) => act(session, file, options)))
+}
+
+const act = async (session: Session, file: string, options: RunOptions): Promise<void> => {
+  const isRemote = options.remote || options.collection !== undefined || options.task !== undefined
+  if (isRemote) {
+    if (options.sandbox) throw aboutSandbox()
+    return (await import('../runbook-remotely.ts')).runRemotely(session, file, options)
+  }
+  if (options.detach) {
+    throw new AppError('invalid', '--detach needs --remote: on this machine nobody would be there to end it')
+  }
+  return (await import('../runbook-locally.ts')).runLocally(session, file, options)
+}
+
+const aboutSandbox = (): AppError =>
+  new AppError('invalid', '--sandbox is for this machine; a server has a setting of its own', {
+    hint: 'Leave out --collection and --task, or --sandbox.',
+  })

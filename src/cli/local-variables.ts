@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parseDotenv } from './dotenv.ts'
+import { readText } from './inputs.ts'
+
+export interface LocalVariables {
+  get(name: string): string | undefined
+  set(name: string, value: string): void
+  /** Everything from files, and what was typed. */
+  fromFiles(): string[]
+}
+
+/**
+ * A file that came with a runbook gives values. It may not say where they are sent, or what this machine does with
+ * them.
+ */
+const isPlaceOrSetting = (name: string): boolean => name.endsWith('_BASE_URL') || name.startsWith('JETTY_')
+
+const readVariables = (path: string): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(existsSync(path) ? parseDotenv(readText(path), path) : {}).filter(
+      ([name]) => !isPlaceOrSetting(name),
+    ),
+  )
+
+/** The variables of a runbook without a server: those of this process, then `.env` here, then `.env` beside the file. */
+export const readLocalVariables = (file: string): LocalVariables => {
+  const folders = file === '-' ? [process.cwd()] : [dirname(resolve(file)), process.cwd()]
+  const values = Object.assign({}, ...folders.map((folder) => readVariables(resolve(folder, '.env')))) as Record<
+    string,
+    string
+  >
+  return {
+    get: (name) => process.env[name] || (Object.hasOwn(values, name) ? values[name] : undefined),
+    set(name, value) {
+      values[name] = value
+    },
+    fromFiles: () => Object.values(values),
+  }
+}

@@ -1,0 +1,59 @@
+/** Runbooks on a machine without a server: no database, no port; what leads out of the process is the same. */
+import { prepareDataFolder } from './database/data-folder.ts'
+import { makeScrubber } from './engine/scrub.ts'
+import type { Settings } from './lib/config.ts'
+import type { Logger } from './lib/log.ts'
+import type { RunbookRequest } from './model/runbook-request.ts'
+import type { PreflightRunbook, RunbookHost, RunbookOutcome } from './model/runbook-run.ts'
+import { callWithFallback } from './providers/fallback.ts'
+import { readLentKeys } from './providers/lent-keys.ts'
+import type { RunbookRunner } from './runbooks-on-demand.ts'
+import { lazyWayOut, modelsFor } from './ways-out.ts'
+
+/** What only whoever asked knows; models, keys and secrets are looked after here. */
+export interface LocalHost extends Pick<RunbookHost, 'id' | 'secretParams' | 'openFile' | 'keep' | 'tell' | 'signal'> {
+  /** Values of variables by their names. */
+  env(name: string): string | undefined
+  /** Values that nobody may see: struck out of everything that is told and kept as text. */
+  secrets: readonly string[]
+}
+
+export interface LocalRunbooks {
+  preflight: PreflightRunbook
+  carryOut(request: RunbookRequest, host: LocalHost): Promise<RunbookOutcome>
+  /** Kills what is alive, and removes what it has made for it. */
+  close(): Promise<void>
+}
+
+export const openLocalRunbooks = async (settings: Settings, log: Logger): Promise<LocalRunbooks> => {
+  const models = modelsFor(
+    settings,
+    readLentKeys([], () => undefined),
+  )
+  const chat = callWithFallback(models.call, settings.modelFallbackSeconds)
+  const { fetch } = lazyWayOut({
+    allowPrivateNetwork: settings.allowPrivateNetwork,
+    maxBytes: settings.maxFetchBytes,
+    timeoutSeconds: settings.fetchTimeoutSeconds,
+  })
+  const dataDir = prepareDataFolder(settings.dataDir)
+  const { makeRunbookRunner } = await import('./runbook-runner.ts' as string)
+  const runner: RunbookRunner = await makeRunbookRunner({ settings, dataDir, models, fetch, log })
+  await runner.reap() // what a process that was killed has left behind
+  return {
+    preflight: runner.preflight,
+    close: () => runner.close(),
+    carryOut: (request, { env, secrets, ...host }) => {
+      const scrub = makeScrubber([...secrets])
+      const caller = { env }
+      return runner.carryOut(request, {
+        ...host,
+        caller,
+        paid: async () => {},
+        chat: (asked, options) => chat(asked, { ...caller, signal: host.signal }, options),
+        scrub: scrub.text,
+        isRepeated: false,
+      })
+    },
+  }
+}
