@@ -327,6 +327,8 @@ export const startServer = async ({
         links,
         clock,
         webhooks,
+        preflightRunbook: runbooks.preflight,
+        environmentOf: environments.lending,
       }),
       authenticate: makeAuthenticate({
         adminToken,

@@ -21,7 +21,7 @@ import { modelsRoutes } from './models/routes.ts'
 import { type RerunDeps, rerunRoutes } from './rerun/routes.ts'
 import { type RoutableModelsDeps, routableModelsRoutes } from './routable-models/routes.ts'
 import { type RoutinesDeps, routinesRoutes } from './routines/routes.ts'
-import { runbooksRoutes } from './runbooks/routes.ts'
+import { type RunbooksDeps, runbooksRoutes } from './runbooks/routes.ts'
 import { type RunsDeps, runsRoutes } from './runs/routes.ts'
 import { type SecretKeyDeps, secretKeyRoutes } from './secret-key/routes.ts'
 import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
@@ -65,6 +65,7 @@ export type ApiDeps = HealthDeps &
   MetricsDeps &
   SecretKeyDeps &
   TrialDeps &
+  RunbooksDeps &
   RoutableModelsDeps
 
 /** The answer to every operation of the contract. To add a resource: one line here. */
@@ -95,7 +96,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...keysRoutes(deps),
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
-  ...runbooksRoutes(),
+  ...runbooksRoutes(deps),
   ...metricsRoutes(deps),
   ...secretKeyRoutes(deps),
   ...trialRoutes(deps),

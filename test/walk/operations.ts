@@ -89,6 +89,14 @@ export const operations: Record<string, Operation> = {
   getHealth: open('/api/v1/health'),
   getOpenApi: open('/openapi.json'),
   getDocs: open('/docs'),
+  preflightRunbook: {
+    needs: 'read',
+    ask: (place) => ({
+      path: '/api/v1/runbooks/preflight',
+      body: { collection: place.collection, content: '# A runbook\n\nSay hello.\n', agent: 'scripted' },
+    }),
+    stranger: scope,
+  },
   validateRunbook: {
     needs: 'read',
     ask: () => ({ path: '/api/v1/runbooks/validate', body: { content: 'Write a poem.' } }),

@@ -1,10 +1,59 @@
+import type { Database } from '../../database/database.ts'
+import type { Environment } from '../../engine/environment.ts'
+import { requireScope } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { FoundCollection } from '../../model/identity.ts'
+import type { PreflightRunbook, RunbookPlace } from '../../model/runbook-run.ts'
+import { currentEnvironment } from '../../store/environments.ts'
+import type { Lending } from '../../store/lending.ts'
+import { resolveFiles } from '../../store/uploads.ts'
 import { runbooksContract } from './contract.ts'
 
-export const runbooksRoutes = (): Route[] =>
-  implement(runbooksContract, {
+export interface RunbooksDeps {
+  database: Database
+  lending: Lending
+  preflightRunbook: PreflightRunbook
+  environmentOf(id: number | null, lent: readonly string[]): Environment | Promise<Environment>
+  findCollection(name: string): Promise<FoundCollection | undefined>
+}
+
+export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Route[] => {
+  /** What a run of a collection would find there now. */
+  const placeOf = async (
+    { id }: FoundCollection,
+    secrets: readonly string[],
+    isTrial: boolean,
+  ): Promise<Omit<RunbookPlace, 'hasFile'>> => {
+    const version = await currentEnvironment(database, id)
+    if (version === undefined) throw new AppError('not_found', 'Collection not found')
+    const trial = isTrial ? await lending.trial(id) : undefined
+    const environment = await deps.environmentOf(version, trial?.active ? trial.providers : [])
+    return {
+      env: (name) => (secrets.includes(name) ? name : environment.get(name)), // of a secret nobody reads more than this
+      lent: (name) => !secrets.includes(name) && environment.lent(name),
+      secretParams: secrets,
+    }
+  }
+
+  return implement(runbooksContract, {
     validateRunbook: async ({ body }) => {
       const { validateRunbook } = await import('../../runbooks/validate.ts') // with a parser that few calls need
       return validateRunbook(body.content, body.level)
     },
+
+    preflightRunbook: async ({ body, identity }) => {
+      const { collection: name, content, file_paths, secret_names, use_trial_keys, ...request } = body
+      const collection = await deps.findCollection(name)
+      if (!collection) throw new AppError('not_found', 'Collection not found')
+      requireScope(identity, collection.id)
+      const place = await placeOf(collection, secret_names ?? [], use_trial_keys === true)
+      const files = file_paths ?? []
+      const found = files.length > 0 ? await resolveFiles(database, collection.id, files) : new Map<string, string>()
+      return deps.preflightRunbook(
+        { ...request, instruction: content, files },
+        { ...place, hasFile: async (path) => found.has(path) },
+      )
+    },
   })
+}
