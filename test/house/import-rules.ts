@@ -21,11 +21,23 @@ export const importRules: ImportRule[] = [
   { of: 'webhooks/', may: ['own/', 'store/', 'database/', 'lib/', 'model/'] },
   { of: 'routines/', may: ['routines/', 'engine/', 'store/', 'database/', 'lib/', 'model/'] },
   { of: 'sandboxes/', may: ['sandboxes/', 'lib/', 'model/'] },
-  { of: 'sandbox-gateway/', may: ['sandbox-gateway/', 'providers/', 'lib/', 'model/'] },
+  {
+    of: 'sandbox-gateway/',
+    may: ['sandbox-gateway/', 'gateway/frames.ts', 'gateway/meaning.ts', 'providers/', 'lib/', 'model/'],
+  },
   { of: 'agents/', may: ['agents/', 'lib/', 'model/'] },
   {
     of: 'runbooks/',
-    may: ['runbooks/', 'sandboxes/', 'agents/agent.ts', 'sandbox-gateway/sandbox-gateway.ts', 'lib/', 'model/'],
+    may: [
+      'runbooks/',
+      'sandboxes/',
+      'agents/agent.ts',
+      'sandbox-gateway/sandbox-gateway.ts',
+      'activities/judge/ask.ts',
+      'activities/judge/question.ts',
+      'lib/',
+      'model/',
+    ],
   },
   { of: 'demo/', may: ['demo/', 'engine/engine.ts', 'store/', 'database/', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.

@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import type { ChatMessage, ModelAnswer } from '../../model/chat.ts'
-import type { ActivityContext } from '../activity.ts'
+import type { ActivityContext, StepModels } from '../activity.ts'
 import { type Brief, correction, promptFor } from './prompt.ts'
 import { readVerdict } from './read-verdict.ts'
 import type { Verdict } from './verdict.ts'
@@ -20,12 +20,18 @@ export interface Judged {
   answers: ModelAnswer[]
 }
 
+/** What asking takes of the world: a step has it, and so has whoever verifies a runbook. */
+export interface JudgeContext {
+  models: Pick<StepModels, 'chat'>
+  warn: ActivityContext['warn']
+}
+
 const shownCharacters = 4000
 
 const shown = (raw: string): string =>
   raw.length <= shownCharacters ? raw : `${raw.slice(0, shownCharacters)}… (${raw.length} characters in all)`
 
-const chat = (call: Call, messages: ChatMessage[], context: ActivityContext): Promise<ModelAnswer> =>
+const chat = (call: Call, messages: ChatMessage[], context: JudgeContext): Promise<ModelAnswer> =>
   context.models.chat(
     {
       model: call.model,
@@ -39,7 +45,7 @@ const chat = (call: Call, messages: ChatMessage[], context: ActivityContext): Pr
 const unreadable = (problem: string, { text, model, completion }: ModelAnswer, where: string): AppError => {
   const reason = completion.choices[0]?.finish_reason
   const ended = reason && reason !== 'stop' ? `; it ended with '${reason}'` : ''
-  const message = `simple_judge: ${where}no verdict in the answer of ${model}, asked twice: ${problem}${ended}. It said: ${shown(text)}`
+  const message = `${where}no verdict in the answer of ${model}, asked twice: ${problem}${ended}. It said: ${shown(text)}`
   const hint =
     reason === 'length'
       ? 'Raise max_tokens.'
@@ -47,11 +53,11 @@ const unreadable = (problem: string, { text, model, completion }: ModelAnswer, w
   return new AppError('activity_failed', message, { hint })
 }
 
-/** Asks for one verdict; an answer that cannot be read gets one more chance, then it is a failure that shows it. */
+/** `where` begins what is said about it. Asks for one verdict; an answer that cannot be read gets one more chance, then it is a failure that shows it. */
 export const askForVerdict = async (
   brief: Brief,
   call: Call,
-  context: ActivityContext,
+  context: JudgeContext,
   where: string,
 ): Promise<Judged> => {
   const names = brief.dimensions.map(({ name }) => name)
@@ -60,12 +66,9 @@ export const askForVerdict = async (
   const reading = readVerdict(first.text, brief.question, names)
   if ('verdict' in reading) return { verdict: reading.verdict, raw: first.text, answers: [first] }
 
-  context.warn(
-    `simple_judge: ${where}an answer could not be read (${reading.problem}); the model was asked once more`,
-    {
-      raw_result: shown(first.text),
-    },
-  )
+  context.warn(`${where}an answer could not be read (${reading.problem}); the model was asked once more`, {
+    raw_result: shown(first.text),
+  })
   const said: ChatMessage[] = first.text === '' ? [] : [{ role: 'assistant', content: first.text }]
   const second = await chat(call, [...messages, ...said, correction(brief, reading.problem)], context)
   const again = readVerdict(second.text, brief.question, names)

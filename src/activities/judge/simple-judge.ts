@@ -109,7 +109,7 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
     max_tokens: given.max_tokens,
   }
   const judged = await atATime(callsAtATime, groups, async (group, index) => {
-    const where = groups.length > 1 ? `item ${index}: ` : ''
+    const where = groups.length > 1 ? `simple_judge: item ${index}: ` : 'simple_judge: '
     const brief: Brief = {
       instruction: given.instruction,
       question,
@@ -119,7 +119,7 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
       systemPrompt: given.system_prompt,
     }
     const one = await askForVerdict(brief, call, context, where)
-    for (const warning of one.verdict.warnings) context.warn(`simple_judge: ${where}${warning}`)
+    for (const warning of one.verdict.warnings) context.warn(`${where}${warning}`)
     return one
   })
   // The same for every call: said once.
