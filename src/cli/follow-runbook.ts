@@ -6,7 +6,9 @@ import type { Session } from './session.ts'
 
 /** The event of an agent that a log line of a run stands for. */
 const agentEventOf = ({ type, attributes }: LogLine): NewAgentEvent | undefined =>
-  type.startsWith('agent_') && typeof attributes?.type === 'string' ? (attributes as NewAgentEvent) : undefined
+  (type.startsWith('agent_') || type === 'model_call') && typeof attributes?.type === 'string'
+    ? (attributes as NewAgentEvent)
+    : undefined
 
 /** Watches a run whose step is a runbook: what its agent does is shown as it is without a server. */
 export const followRunbook = (session: Session, place: RunPlace, isStream: boolean): Promise<Trajectory> =>

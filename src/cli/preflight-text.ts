@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import type { PreflightCheck } from '../model/runbook-request.ts'
+import type { PreflightCheck, RunbookPreflight } from '../model/runbook-request.ts'
 import { safe } from './output.ts'
 
 const marks = { ok: pc.green('✓'), warning: pc.yellow('!'), failed: pc.red('✗') }
@@ -13,4 +13,19 @@ const line = ({ name, state, found, fix }: PreflightCheck, width: number): strin
 export const preflightText = (checks: readonly PreflightCheck[]): string => {
   const width = Math.max(0, ...checks.map(({ name }) => name.length))
   return checks.map((check) => line(check, width)).join('\n')
+}
+
+/** The same with remedies as somebody at a command line has them; `collection` is where a server looked. */
+export const withCommands = (found: RunbookPreflight, collection?: string): RunbookPreflight => {
+  const remedies: Readonly<Record<string, string>> = {
+    variables: 'Give each one with -p name=value, or a default in the table of parameters.',
+    secrets:
+      collection === undefined
+        ? 'Export each of them, or write it into .env, here or beside the runbook.'
+        : `Set each of them with jetty env set ${collection} <NAME>, or for one run with --secret <NAME>.`,
+  }
+  const checks = found.checks.map((check) =>
+    check.state === 'failed' ? { ...check, fix: remedies[check.name] ?? check.fix } : check,
+  )
+  return { ...found, checks }
 }

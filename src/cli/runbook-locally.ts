@@ -12,6 +12,7 @@ import { askMissing, refuse } from './ask-missing.ts'
 import { exitCodes } from './exit.ts'
 import { readText } from './inputs.ts'
 import { type LocalVariables, readLocalVariables } from './local-variables.ts'
+import { withCommands } from './preflight-text.ts'
 import { openResultsFolder, type ResultsFolder, shownPath } from './results-folder.ts'
 import { type RunbookOptions, runbookRequest } from './runbook-options.ts'
 import { showOutcome } from './runbook-outcome.ts'
@@ -64,7 +65,7 @@ const prepare = async (
   const first = await runbooks.preflight(request, place)
   const complete = await askMissing(request, first, variables.set)
   const found = complete === request ? first : await runbooks.preflight(complete, place)
-  refuse(session.out, found)
+  refuse(session.out, withCommands(found))
   return complete
 }
 

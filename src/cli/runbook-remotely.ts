@@ -11,6 +11,7 @@ import type { Step, Trajectory } from './follow-run.ts'
 import { followRunbook } from './follow-runbook.ts'
 import { filePart, readText } from './inputs.ts'
 import { placeText, type RunPlace, type TaskPlace } from './places.ts'
+import { withCommands } from './preflight-text.ts'
 import { openResultsFolder, type ResultsFolder, shownPath } from './results-folder.ts'
 import { type RunbookOptions, runbookRequest } from './runbook-options.ts'
 import { showOutcome } from './runbook-outcome.ts'
@@ -29,22 +30,31 @@ export interface RemoteOptions extends RunbookOptions {
 }
 
 /** What a server finds when it looks at a runbook. `secrets` are names; values are never sent for a look. */
-export const lookRemotely = (
-  { call }: Session,
+export const lookRemotely = async (
+  session: Session,
   collection: string,
   { instruction, files, ...request }: RunbookRequest,
   secrets: readonly string[],
-): Promise<RunbookPreflight> =>
-  call('preflightRunbook', {
-    body: { collection, content: instruction, ...request, file_paths: files, secret_names: secrets },
-  }) as Promise<RunbookPreflight>
+): Promise<RunbookPreflight> => {
+  const found = await session.client.preflightRunbook({
+    body: {
+      ...request,
+      collection,
+      content: instruction,
+      file_paths: files,
+      secret_names: [...secrets],
+      use_trial_keys: await mayUseTrial(session, collection, secrets),
+    },
+  })
+  return withCommands(found, collection)
+}
 
 /** `jetty runbook check` on a server. */
 export const checkRemotely = async (
   session: Session,
   file: string,
   collection: string,
-  options: RemoteOptions | (RunbookOptions & Pick<RemoteOptions, 'secret'>),
+  options: RunbookOptions & Pick<RemoteOptions, 'secret'>,
 ): Promise<RunbookPreflight> =>
   lookRemotely(session, collection, await runbookRequest(readText(file), options), options.secret ?? [])
 
@@ -54,9 +64,16 @@ export const runRemotely = async (session: Session, file: string, options: Remot
   const text = readText(file)
   const place = await findPlace(session, options, text)
   const secrets = secretsOf(options.secret ?? [])
-  const request = await prepare(session, place, await runbookRequest(text, options), secrets)
+  const { request, isScripted } = await prepare(session, place, await runbookRequest(text, options), secrets)
   const paths = await upload(session, place, options.file ?? [])
-  const at = await start(session, place, { ...request, files: paths }, secrets)
+  // What asks no model is not to be counted as a run of the trial.
+  const borrows = !isScripted && (await mayUseTrial(session, place.collection, Object.keys(secrets)))
+  const at = await start(
+    session,
+    place,
+    { ...request, files: paths },
+    { secret_params: secrets, use_trial_keys: borrows },
+  )
   if (options.detach) {
     out.answer(at, () => placeText(at))
     out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))
@@ -107,7 +124,7 @@ const prepare = async (
   { collection }: TaskPlace,
   request: RunbookRequest,
   secrets: Record<string, string>,
-): Promise<RunbookRequest> => {
+): Promise<{ request: RunbookRequest; isScripted: boolean }> => {
   const look = (asked: RunbookRequest) => lookRemotely(session, collection, asked, Object.keys(secrets))
   const first = await look(request)
   const complete = await askMissing(request, first, (name, value) => {
@@ -115,7 +132,7 @@ const prepare = async (
   })
   const found = complete === request ? first : await look(complete)
   refuse(session.out, found)
-  return complete
+  return { request: complete, isScripted: found.agent === 'scripted' }
 }
 
 const upload = async ({ client }: Session, { collection }: TaskPlace, paths: string[]): Promise<string[]> => {
@@ -133,10 +150,9 @@ const start = async (
   session: Session,
   place: TaskPlace,
   request: RunbookRequest,
-  secrets: Record<string, string>,
+  means: { secret_params: Record<string, string>; use_trial_keys: boolean },
 ): Promise<RunPlace> => {
   const { instruction, prompt, model, files, subscription_credential: _, apt_packages: __, ...rest } = request
-  const borrows = await mayUseTrial(session, place.collection, Object.keys(secrets))
   const started = (await session.call('createChatCompletion', {
     body: {
       ...(model ? { model } : {}),
@@ -144,15 +160,7 @@ const start = async (
         { role: 'system', content: instruction },
         { role: 'user', content: prompt ?? '' },
       ],
-      jetty: {
-        ...rest,
-        runbook: true,
-        ...place,
-        file_paths: files,
-        secret_params: secrets,
-        use_trial_keys: borrows,
-        timeout_hint: 0,
-      },
+      jetty: { ...rest, ...means, ...place, runbook: true, file_paths: files, timeout_hint: 0 },
     },
     signal: session.signal,
   })) as Started

@@ -4,7 +4,7 @@ import type { RunbookPreflight } from '../../model/runbook-request.ts'
 import { exitCodes } from '../exit.ts'
 import { collect, readText } from '../inputs.ts'
 import { safe } from '../output.ts'
-import { preflightText } from '../preflight-text.ts'
+import { preflightText, withCommands } from '../preflight-text.ts'
 import { addRunbookOptions, type RunbookOptions, runbookRequest, sandboxOption } from '../runbook-options.ts'
 import { type Session, withSession } from '../session.ts'
 
@@ -62,7 +62,9 @@ const checkHere = async (file: string, options: CheckOptions): Promise<RunbookPr
   const request = await runbookRequest(readText(file), options, inputs)
   const runbooks = await openHere(options.sandbox)
   try {
-    return await runbooks.preflight(request, placeHere(readLocalVariables(file), options.secret ?? [], inputs))
+    return withCommands(
+      await runbooks.preflight(request, placeHere(readLocalVariables(file), options.secret ?? [], inputs)),
+    )
   } finally {
     await runbooks.close()
   }
