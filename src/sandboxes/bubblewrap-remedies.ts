@@ -1,0 +1,38 @@
+/** What bubblewrap and its launcher say when they cannot, and what to do about it; the first that fits. */
+const remedies: readonly [said: RegExp, remedy: string][] = [
+  [
+    /uid map|RTM_NEWADDR|No permissions to create (a )?new namespace|user namespace/i,
+    'This system restricts user namespaces. On Ubuntu 24.04 and later allow them for bubblewrap alone: write ' +
+      '`abi <abi/4.0>, include <tunables/global> profile bwrap /usr/bin/bwrap flags=(unconfined) { userns, }` to ' +
+      '/etc/apparmor.d/bwrap, then `sudo systemctl reload apparmor`. On Debian before 11: `sysctl kernel.unprivileged_userns_clone=1`.',
+  ],
+  [
+    /mount proc|proc: Operation not permitted/i,
+    'The server runs in a container that hides parts of /proc. Start that container with ' +
+      '`--security-opt systempaths=unconfined --security-opt seccomp=unconfined`, or give it the socket of Docker or ' +
+      'Podman and set JETTY_SANDBOX=docker or podman.',
+  ],
+  [
+    /unshare.*Operation not permitted|mount: .*permission denied|must be superuser/i,
+    'Root may not mount here. Set JETTY_SANDBOX_DIR and JETTY_AGENTS_DIR to folders that every user may pass through, ' +
+      'such as /srv/jetty-sandboxes, or run the server as an ordinary user.',
+  ],
+  [
+    /Can't find source path|Permission denied/i,
+    'The folder of sandboxes is closed to the user that they run as. Set JETTY_SANDBOX_DIR and JETTY_AGENTS_DIR to ' +
+      'folders that every user may pass through.',
+  ],
+  [
+    /No space left|max_user_namespaces/i,
+    'Raise the limit: `sysctl user.max_user_namespaces=15000`, or free some space.',
+  ],
+  [
+    /ENOENT|not found|No such file/i,
+    'Install it: `apt install bubblewrap` (Debian, Ubuntu), `dnf install bubblewrap` (Fedora).',
+  ],
+]
+
+const usual = 'Run `jetty doctor` for what is missing, or set JETTY_SANDBOX=docker or podman where one of them runs.'
+
+/** One remedy for what was said. */
+export const remedyFor = (said: string): string => remedies.find(([pattern]) => pattern.test(said))?.[1] ?? usual

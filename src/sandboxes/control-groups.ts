@@ -1,0 +1,173 @@
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pause } from '../lib/time.ts'
+import type { LimitMechanisms, SandboxLimits } from './sandbox.ts'
+
+/** One command's control group: what it may use, what it has used, and everything that is alive in it. */
+export interface ControlGroup {
+  /** Files into which a process writes its id to join. */
+  joins: readonly string[]
+  /** Words before those of a command that put it into the group, where that is how it is done. */
+  launcher?: readonly string[]
+  /** The process that has joined or was launched into it. */
+  started(pid: number): void
+  /** Ids of what is alive in it. */
+  pids(): number[]
+  usage(): { peakMemoryBytes: number | null; oomKills: number; refusedProcesses: number | null }
+  /** Kills what is alive in it and removes it; gives false where something cannot be killed. */
+  remove(): Promise<boolean>
+}
+
+/** A way of keeping limits by control groups. */
+export interface ControlGroups {
+  mechanisms: Pick<LimitMechanisms, 'memory' | 'pids' | 'cpu'>
+  open(name: string, limits: SandboxLimits): ControlGroup
+  /** Names of the groups that are there, whoever made them. */
+  names(): string[]
+  /** One that another process has left behind. */
+  removeLeft(name: string): Promise<void>
+}
+
+const prefix = 'jetty-'
+const cpuPeriodMicroseconds = 100_000
+const removalMs = 5_000
+
+const read = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** A number of a file with lines such as `oom_kill 3`. */
+const counted = (path: string, key: string): number =>
+  Number(new RegExp(`^${key} (\\d+)`, 'm').exec(read(path) ?? '')?.[1] ?? 0)
+
+const numberIn = (path: string): number | null => {
+  const text = read(path)
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : null
+}
+
+const pidsIn = (folder: string): number[] =>
+  (read(join(folder, 'cgroup.procs')) ?? '').split('\n').filter(Boolean).map(Number)
+
+const killed = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // it has ended by itself
+  }
+}
+
+/** A group can be removed once the last of its processes is collected, which is after its death. */
+const removeFolders = async (folders: readonly string[]): Promise<boolean> => {
+  const pids = () => folders.flatMap(pidsIn)
+  for (let waitedMs = 0; waitedMs < removalMs; waitedMs += 10) {
+    for (const folder of folders) {
+      try {
+        writeFileSync(join(folder, 'cgroup.kill'), '1') // one stroke, on v2
+      } catch {
+        // v1, or a kernel before 5.14: one by one
+      }
+    }
+    for (const pid of pids()) killed(pid)
+    const left = folders.filter((folder) => !isRemoved(folder))
+    if (left.length === 0) return true
+    await pause(10)
+  }
+  return false
+}
+
+const isRemoved = (folder: string): boolean => {
+  try {
+    rmdirSync(folder)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+  }
+}
+
+const namesIn = (folder: string): string[] => {
+  try {
+    return readdirSync(folder).filter((name) => name.startsWith(prefix))
+  } catch {
+    return []
+  }
+}
+
+/** Where this process is in each hierarchy: controller (`''` for v2) to path. */
+export const ownGroups = (text = read('/proc/self/cgroup') ?? ''): Map<string, string> =>
+  new Map(
+    text.split('\n').flatMap((line) => {
+      const [, controllers = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
+      return controllers.split(',').map((controller): [string, string] => [controller, path])
+    }),
+  )
+
+/** Whether a group can be made here, be written to, and be removed. */
+const canMake = (folder: string, file: string, value: string): boolean => {
+  const probe = join(folder, `${prefix}probe-${process.pid}`)
+  try {
+    mkdirSync(probe)
+    writeFileSync(join(probe, file), value)
+    return true
+  } catch {
+    return false
+  } finally {
+    isRemoved(probe)
+  }
+}
+
+/** The older interface: a hierarchy for each controller. Groups stand below the one that this process is in. */
+export const groupsV1 = (mount = '/sys/fs/cgroup', own = ownGroups()): ControlGroups | undefined => {
+  const folderOf = (controller: string) => join(mount, controller, own.get(controller) ?? '/')
+  const probes = { memory: 'memory.limit_in_bytes', pids: 'pids.max', cpu: 'cpu.cfs_quota_us' }
+  const usable = Object.entries(probes)
+    .filter(
+      ([controller, file]) =>
+        own.has(controller) &&
+        canMake(folderOf(controller), file, '-1'.replace('-1', file === 'pids.max' ? 'max' : '-1')),
+    )
+    .map(([controller]) => controller)
+  if (!usable.includes('memory')) return undefined
+  const has = (controller: string) => (usable.includes(controller) ? 'cgroup v1' : undefined)
+  const foldersOf = (name: string) => usable.map((controller) => join(folderOf(controller), name))
+  return {
+    mechanisms: { memory: has('memory'), pids: has('pids'), cpu: has('cpu') },
+    open(id, limits) {
+      const name = `${prefix}${id}`
+      const folders = foldersOf(name)
+      const memory = join(folderOf('memory'), name)
+      const pids = join(folderOf('pids'), name)
+      for (const folder of folders) mkdirSync(folder, { recursive: true })
+      writeFileSync(join(memory, 'memory.limit_in_bytes'), String(limits.memoryBytes))
+      try {
+        writeFileSync(join(memory, 'memory.memsw.limit_in_bytes'), String(limits.memoryBytes))
+      } catch {
+        // swap is not accounted for by this kernel
+      }
+      if (has('pids')) writeFileSync(join(pids, 'pids.max'), String(limits.pids))
+      if (has('cpu')) {
+        const cpu = join(folderOf('cpu'), name)
+        writeFileSync(join(cpu, 'cpu.cfs_period_us'), String(cpuPeriodMicroseconds))
+        writeFileSync(join(cpu, 'cpu.cfs_quota_us'), String(Math.round(limits.cpus * cpuPeriodMicroseconds)))
+      }
+      return {
+        joins: folders.map((folder) => join(folder, 'cgroup.procs')),
+        started() {},
+        pids: () => pidsIn(memory),
+        usage: () => ({
+          peakMemoryBytes: numberIn(join(memory, 'memory.max_usage_in_bytes')),
+          oomKills: counted(join(memory, 'memory.oom_control'), 'oom_kill'),
+          refusedProcesses: has('pids') ? counted(join(pids, 'pids.events'), 'max') : null,
+        }),
+        remove: () => removeFolders(folders),
+      }
+    },
+    names: () => [...new Set(usable.flatMap((controller) => namesIn(folderOf(controller))))],
+    async removeLeft(name) {
+      await removeFolders(foldersOf(name))
+    },
+  }
+}

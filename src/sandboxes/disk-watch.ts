@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process'
+import { readdirSync, statfsSync, statSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { systemPath } from './run-tool.ts'
+import type { SandboxLimits } from './sandbox.ts'
+import type { Watch } from './supervise.ts'
+
+export interface DiskWatchOptions {
+  folders: readonly string[]
+  limits: Pick<SandboxLimits, 'diskBytes' | 'diskFiles'>
+  /** What is alive, for files that are open and have no name any more. */
+  pids?: () => readonly number[]
+}
+
+export interface DiskUse {
+  bytes: number
+  files: number
+}
+
+const lookMs = 50
+/** However little the disk has changed, it is measured again after this time, and after so many times what it took. */
+const longestMs = 5_000
+const measureShare = 20
+/** With less than this left on the disk, what failed has failed for that. */
+const noSpaceBytes = 1024 ** 2
+const blockBytes = 512
+
+/**
+ * What folders hold on disk: allocated bytes, so that a sparse file counts as what it is, and each hard link once. The
+ * system's own `find` walks, follows no link, and is stopped as soon as there is too much.
+ */
+export const measureDisk = (
+  folders: readonly string[],
+  { diskBytes, diskFiles }: DiskWatchOptions['limits'],
+  signal?: AbortSignal,
+): Promise<DiskUse> =>
+  new Promise((resolve, reject) => {
+    const args = ['-P', ...folders, '-xdev', '-mindepth', '1', '-printf', '%b %n %D:%i\\n']
+    const child = spawn('find', args, {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { PATH: systemPath, LC_ALL: 'C' },
+      ...(signal && { signal }),
+    })
+    const use = { bytes: 0, files: 0 }
+    const linked = new Set<string>()
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const [blocks = '0', links = '1', inode = ''] = line.split(' ')
+      use.files++
+      if (links !== '1' && linked.has(inode)) return
+      if (links !== '1') linked.add(inode)
+      use.bytes += Number(blocks) * blockBytes
+      if (use.bytes >= diskBytes || use.files > diskFiles) child.kill('SIGKILL')
+    })
+    child.once('error', reject)
+    child.once('close', () => resolve(use))
+  })
+
+/** Bytes of files that processes hold open and that have no name any more. */
+const unnamedBytes = (pids: readonly number[]): number => {
+  const seen = new Map<string, number>()
+  for (const pid of pids) {
+    try {
+      for (const descriptor of readdirSync(`/proc/${pid}/fd`)) {
+        const file = statSync(`/proc/${pid}/fd/${descriptor}`, { throwIfNoEntry: false })
+        if (file?.isFile() && file.nlink === 0) seen.set(`${file.dev}:${file.ino}`, file.blocks * blockBytes)
+      }
+    } catch {
+      // it has ended meanwhile
+    }
+  }
+  return [...seen.values()].reduce((sum, bytes) => sum + bytes, 0)
+}
+
+/** Bytes and inodes that are free where a folder stands. */
+const freeAt = (folder: string): DiskUse & { available: number } => {
+  const { bfree, bavail, ffree, bsize } = statfsSync(folder)
+  return { bytes: bfree * bsize, files: ffree, available: bavail * bsize }
+}
+
+/**
+ * Watches what a sandbox writes. How much is free on the disk costs nothing to ask: the folders are measured when that
+ * has sunk by as much as is left of the limit, and every few seconds.
+ */
+export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & { isFull(): Promise<boolean> } => {
+  const [folder = '/'] = folders
+  const isOver = ({ bytes, files }: DiskUse) => bytes >= wholeBlocks(limits.diskBytes) || files > limits.diskFiles
+  const watch: Watch = (passed) => {
+    const ending = new AbortController()
+    let last: DiskUse = { bytes: 0, files: 0 }
+    let free = freeAt(folder)
+    let due = 0
+    let isMeasuring = false
+    const measure = async () => {
+      isMeasuring = true
+      const begunMs = performance.now()
+      const before = freeAt(folder)
+      const use = await measureDisk(folders, limits, ending.signal).catch(() => undefined)
+      if (ending.signal.aborted) return
+      if (use) {
+        last = { bytes: use.bytes + unnamedBytes(pids?.() ?? []), files: use.files }
+        free = before
+        if (isOver(last)) passed('disk_full')
+      }
+      const now = performance.now()
+      due = now + Math.max(longestMs, (now - begunMs) * measureShare)
+      isMeasuring = false
+    }
+    const timer = setInterval(() => {
+      if (isMeasuring) return
+      const now = freeAt(folder)
+      const grown = {
+        bytes: last.bytes + Math.max(0, free.bytes - now.bytes),
+        files: last.files + Math.max(0, free.files - now.files),
+      }
+      if (isOver(grown) || performance.now() >= due) void measure()
+    }, lookMs)
+    return {
+      stop() {
+        clearInterval(timer)
+        ending.abort()
+      },
+    }
+  }
+  return Object.assign(watch, {
+    async isFull() {
+      if (freeAt(folder).available < noSpaceBytes) return true
+      return isOver(await measureDisk(folders, limits))
+    },
+  })
+}
+
+const wholeBlocks = (bytes: number): number => Math.floor(bytes / blockBytes) * blockBytes

@@ -1,0 +1,47 @@
+import type { SandboxLimits } from './sandbox.ts'
+import { quoted } from './shell-text.ts'
+
+/** Something of this machine that is to be seen at another place, where those who come after pass. */
+export interface StagedMount {
+  from: string
+  to: string
+}
+
+export interface LaunchScriptOptions {
+  limits: SandboxLimits
+  /** Files into which the process writes its id. */
+  joins: readonly string[]
+  mounts: readonly StagedMount[]
+  /** What it becomes, with the same process id: the sandbox dies with its parent. */
+  argv: readonly string[]
+}
+
+const fileBlockBytes = 512 // what `ulimit -f` counts in, in a POSIX shell
+
+/** Sets up what bubblewrap itself does not: control groups, mounts past a closed folder, the largest file. */
+export const launchScript = ({ limits, joins, mounts, argv }: LaunchScriptOptions): string =>
+  [
+    'set -e',
+    ...joins.map((path) => `echo $$ > ${quoted(path)}`),
+    ...mounts.map(({ from, to }) => `mount --bind ${quoted(from)} ${quoted(to)}`),
+    `ulimit -f ${Math.floor(limits.diskBytes / fileBlockBytes)}`,
+    'ulimit -c 0',
+    `exec ${argv.map(quoted).join(' ')}`,
+  ].join('\n')
+
+/** The descriptor over which the inside says that it stands, and hears that it may begin. */
+export const gateDescriptor = 6
+
+/**
+ * The first process inside. It waits until our process, which it must not outlive, has seen that it stands: by then the
+ * kernel knows that it dies with us. `ulimit -u` counts in the user namespace that it is in, so that what else the user
+ * of the server runs does not matter; some shells call it `-p`.
+ */
+export const gateScript = (pids: number): string =>
+  [
+    `ulimit -u ${pids} 2>/dev/null || ulimit -p ${pids}`,
+    `echo ready >&${gateDescriptor}`,
+    `read -r go <&${gateDescriptor} || exit 125`,
+    `exec ${gateDescriptor}>&-`,
+    'exec "$@"',
+  ].join('\n')

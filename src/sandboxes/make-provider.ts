@@ -1,0 +1,21 @@
+import { join } from 'node:path'
+import type { Settings } from '../lib/config.ts'
+import type { Logger } from '../lib/log.ts'
+import type { SandboxProvider } from './sandbox.ts'
+
+export interface SandboxProviderOptions {
+  settings: Pick<Settings, 'sandbox' | 'sandboxDir' | 'sandboxSocket' | 'sandboxUid'>
+  dataDir: string
+  log: Logger
+}
+
+/** The kind of sandbox that the settings name. What it needs is loaded here, and looked up when it is first used. */
+export const makeSandboxProvider = async ({
+  settings,
+  dataDir,
+  log,
+}: SandboxProviderOptions): Promise<SandboxProvider> => {
+  const parent = settings.sandboxDir ?? join(dataDir, 'sandboxes')
+  const { bubblewrapProvider } = await import('./bubblewrap.ts')
+  return bubblewrapProvider({ parent, firstUid: settings.sandboxUid, log })
+}

@@ -1,0 +1,70 @@
+import { statSync, utimesSync } from 'node:fs'
+import { z } from 'zod'
+import { readIfThere } from '../lib/exclusive-file.ts'
+import { isAlive, processWorld, startTimeOf } from '../lib/living-process.ts'
+import { pause } from '../lib/time.ts'
+
+const ownerSchema = z.object({ pid: z.int(), startedAt: z.string(), world: z.string() })
+
+/** The process that something on disk belongs to. */
+export type Owner = z.output<typeof ownerSchema>
+
+export const thisProcess = (): Owner => ({
+  pid: process.pid,
+  startedAt: startTimeOf(process.pid) ?? '',
+  world: processWorld(),
+})
+
+/** The owner that a JSON file names; undefined where it is missing or says nothing of the kind. */
+export const ownerIn = (path: string): Owner | undefined => {
+  try {
+    return ownerSchema.parse(JSON.parse(readIfThere(path) ?? ''))
+  } catch {
+    return undefined
+  }
+}
+
+const touchMs = 1_000
+const watchMs = 4_000
+
+const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+/**
+ * Whether the owner that a file names is gone. One of another container cannot be looked up: it proves its life by
+ * touching the file each second, which is waited for.
+ */
+export const isOwnerGone = async (path: string, owner: Owner): Promise<boolean> => {
+  if (owner.world === processWorld()) return !isAlive(owner.pid) || startTimeOf(owner.pid) !== owner.startedAt
+  const before = modifiedAt(path)
+  for (let waitedMs = 0; waitedMs < watchMs; waitedMs += 200) {
+    await pause(200)
+    if (modifiedAt(path) !== before) return false
+  }
+  return true
+}
+
+const touched = new Set<string>()
+let timer: NodeJS.Timeout | undefined
+
+const touchAll = (): void => {
+  const now = new Date()
+  for (const path of touched) {
+    try {
+      utimesSync(path, now, now)
+    } catch {
+      // it was removed under a living owner, who will notice by himself
+    }
+  }
+}
+
+/** Shows that this process lives, in a file that names it as owner, until what it gives is called. */
+export const keepTouched = (path: string): (() => void) => {
+  touched.add(path)
+  timer ??= setInterval(touchAll, touchMs).unref()
+  return () => {
+    touched.delete(path)
+    if (touched.size > 0) return
+    clearInterval(timer)
+    timer = undefined
+  }
+}

@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return '' // it has ended meanwhile
+  }
+}
+
+const childrenOf = (pid: number): number[] => {
+  let threads: string[] = []
+  try {
+    threads = readdirSync(`/proc/${pid}/task`)
+  } catch {
+    // it has ended meanwhile
+  }
+  return threads.flatMap((thread) =>
+    read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
+  )
+}
+
+/** Everything below a process, without itself. */
+export const descendantsOf = (pid: number): number[] => {
+  const found: number[] = []
+  let level = childrenOf(pid)
+  while (level.length > 0) {
+    found.push(...level)
+    level = level.flatMap(childrenOf)
+  }
+  return found
+}
+
+/** Bytes of memory that processes have for themselves; what they share with files is the system's to take back. */
+export const ownMemoryOf = (pids: readonly number[]): number =>
+  pids
+    .map((pid) => read(`/proc/${pid}/status`))
+    .flatMap((status) => [...status.matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm)])
+    .reduce((sum, [, kibibytes]) => sum + Number(kibibytes) * 1024, 0)
+
+export const signalAll = (pids: readonly number[], signal: NodeJS.Signals): void => {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal)
+    } catch {
+      // it has ended meanwhile
+    }
+  }
+}

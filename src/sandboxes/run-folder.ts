@@ -1,0 +1,137 @@
+import { createWriteStream, readdirSync } from 'node:fs'
+import { chmod, lchown, mkdir, open, writeFile } from 'node:fs/promises'
+import { dirname, join, posix } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { AppError, messageOf } from '../lib/errors.ts'
+import { inside } from '../model/sandbox.ts'
+import { isOwnerGone, keepTouched, ownerIn, thisProcess } from './owner.ts'
+import { removeTree } from './remove-tree.ts'
+import type { Sandbox } from './sandbox.ts'
+
+/** The folder of one sandbox on this machine, and what of it can be said without knowing what runs in it. */
+export interface RunFolder extends Pick<Sandbox, 'folders' | 'put' | 'own'> {
+  path: string
+  /** No more files from here on: what is there now belongs to the inside. */
+  close(): void
+  remove(): Promise<void>
+}
+
+export interface RunFolderOptions {
+  /** In which those of all sandboxes stand. */
+  parent: string
+  id: string
+  /** Whom the inside is on this machine; undefined where that is the user of this process. */
+  uid?: number | undefined
+}
+
+const ownerFile = 'owner.json'
+const longestSocketPath = 107 // bytes, as Linux has it
+const socketName = '/gateway.sock'
+
+/** A path of the inside as one below a folder of this machine; undefined for what lies in neither. */
+const placeOf = (path: string, folders: { app: string; home: string }): string | undefined => {
+  const clean = posix.normalize(path)
+  if (clean.includes('\0')) return undefined
+  if (clean.startsWith(`${inside.app}/`)) return join(folders.app, clean.slice(inside.app.length))
+  if (clean.startsWith(`${inside.home}/`)) return join(folders.home, clean.slice(inside.home.length))
+  return undefined
+}
+
+export const makeRunFolder = async ({ parent, id, uid }: RunFolderOptions): Promise<RunFolder> => {
+  if (!/^[a-z0-9][a-z0-9-]{0,99}$/.test(id)) throw new TypeError(`a sandbox cannot be called ${id}`)
+  const path = join(parent, id)
+  await mkdir(parent, { recursive: true, mode: 0o700 })
+  try {
+    // The inside passes through it, to what belongs to it; the folder around is closed.
+    await mkdir(path, { mode: uid === undefined ? 0o700 : 0o711 })
+  } catch (error) {
+    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    throw isThere ? new AppError('conflict', `There is a sandbox ${id} already`) : error
+  }
+  if (uid !== undefined) await chmod(path, 0o711) // whatever the umask is
+  await writeFile(join(path, ownerFile), `${JSON.stringify(thisProcess())}\n`, { mode: 0o600 })
+  const stopTouching = keepTouched(join(path, ownerFile))
+
+  const own = async (target: string): Promise<void> => {
+    if (uid !== undefined) await lchown(target, uid, uid)
+  }
+  const folders = { app: join(path, 'app'), home: join(path, 'home'), gateway: join(path, 'gateway') }
+  for (const folder of [folders.app, folders.home]) {
+    await mkdir(folder, { mode: 0o700 })
+    await own(folder)
+  }
+  await mkdir(folders.gateway, { mode: 0o711 })
+  await mkdir(join(path, 'etc'), { mode: 0o755 })
+  if (uid !== undefined) await Promise.all([chmod(folders.gateway, 0o711), chmod(join(path, 'etc'), 0o755)])
+  // A socket is listened to by a path that may be short only: the descriptor of a folder has a short one.
+  const isLong = Buffer.byteLength(folders.gateway + socketName) > longestSocketPath
+  const handle = isLong ? await open(folders.gateway, 'r') : undefined
+  if (handle) folders.gateway = `/proc/self/fd/${handle.fd}`
+
+  let isClosed = false
+
+  const makeParents = async (root: string, folder: string): Promise<void> => {
+    if (folder === root) return
+    await makeParents(root, dirname(folder))
+    try {
+      await mkdir(folder, { mode: 0o755 })
+      await own(folder)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
+
+  return {
+    path,
+    folders,
+    own,
+    async put(insidePath, body, mode = 0o644) {
+      const target = placeOf(insidePath, folders)
+      if (isClosed || target === undefined) throw new TypeError(`nothing can be put at ${insidePath}`)
+      await makeParents(target.startsWith(`${folders.app}/`) ? folders.app : folders.home, dirname(target))
+      if (typeof body === 'string') await writeFile(target, body, { mode })
+      else await pipeline(Readable.from(body), createWriteStream(target, { mode }))
+      await chmod(target, mode)
+      await own(target)
+    },
+    close() {
+      isClosed = true
+    },
+    async remove() {
+      stopTouching()
+      await handle?.close()
+      await removeTree(path)
+    },
+  }
+}
+
+/** Gives a file of the platform's own for the inside, read-only, below `etc` of a run folder. */
+export const writeEtc = async (folder: string, files: Readonly<Record<string, string>>): Promise<void> => {
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(folder, 'etc', name)
+    await writeFile(path, text, { mode: 0o644 })
+    await chmod(path, 0o644)
+  }
+}
+
+/** The run folders below a folder whose owner is gone. */
+export const orphanedFolders = async (parent: string): Promise<{ id: string; path: string }[]> => {
+  const found = await Promise.all(
+    namesIn(parent).map(async (id) => {
+      const file = join(parent, id, ownerFile)
+      const owner = ownerIn(file)
+      return owner && (await isOwnerGone(file, owner)) ? [{ id, path: join(parent, id) }] : []
+    }),
+  )
+  return found.flat()
+}
+
+const namesIn = (parent: string): string[] => {
+  try {
+    return readdirSync(parent)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw new AppError('sandbox_unavailable', `${parent} cannot be read: ${messageOf(error)}`, { cause: error })
+  }
+}
