@@ -33,7 +33,7 @@ const notFound = (host: string, cause: unknown): AppError =>
   })
 
 /** The addresses that may be connected to; one refused address among them refuses the host. */
-const checkedAddresses = async (host: string, port: number, options: GuardOptions): Promise<string[]> => {
+export const checkedAddresses = async (host: string, port: number, options: GuardOptions): Promise<string[]> => {
   const addresses = isIP(host)
     ? [host]
     : await (options.lookup ?? systemLookup)(host).catch((cause) => Promise.reject(notFound(host, cause)))

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import { AppError } from '../lib/errors.ts'
 import type { Fetch } from '../lib/net.ts'
 import type { Shape } from '../model/shape.ts'
+import { makeAccounts } from './accounts.ts'
 import { makeCalls } from './calls.ts'
 import { scriptedProvider } from './catalogue.ts'
 import { makeModelLists } from './model-lists.ts'
@@ -85,5 +86,5 @@ export const makeModels = (options: ModelsOptions): Models => {
     else await find(asked, { env, lent }, kind)
   }
 
-  return { ...makeCalls(options, find), route, check, ...listing, ...predictions }
+  return { ...makeCalls(options, find), route, account: makeAccounts(options), check, ...listing, ...predictions }
 }

@@ -102,6 +102,15 @@ export interface Models {
   image: MakeImages
   /** Who would answer, for a caller that passes the bytes on itself. Throws `model_unavailable`. Sends nothing. */
   route(asked: Asked, caller: Pick<ModelCaller, 'env' | 'lent' | 'admit'>, shape: Shape): Promise<Route>
+  /**
+   * The way to all that one provider answers in its own language, behind its base URL: for a caller that passes the bytes
+   * on itself. Nobody stands in for it; where no model is named, `admit` is not asked. Throws `model_unavailable`. Sends
+   * nothing.
+   */
+  account(
+    asked: { provider: string; model?: string | undefined },
+    caller: Pick<ModelCaller, 'env' | 'lent' | 'admit'>,
+  ): Promise<Route>
   check: CheckModel
   /** Runs a model that has inputs of its own. */
   predict: Predict

@@ -1,0 +1,245 @@
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline, type Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { AppError, toAppError } from '../lib/errors.ts'
+import { decodersFor } from '../lib/net-body.ts'
+import { asNetworkError } from '../lib/net-hop.ts'
+import type { ModelUsage } from '../model/chat.ts'
+import { joined } from '../providers/address.ts'
+import { hasPrice } from '../providers/prices.ts'
+import type { Models, Route } from '../providers/provider.ts'
+import { onTheWay, refusal } from '../providers/wires/refusal.ts'
+import { type AnswerReader, makeAnswerReader, type ReadAnswer } from './answer-reader.ts'
+import { bodyFor, readAskedModel } from './asked-model.ts'
+import type { Backend } from './backend.ts'
+import { headersToInside, headersToProvider } from './call-headers.ts'
+import type { Endpoint } from './endpoints.ts'
+import type { GatewayLimits } from './limits.ts'
+import { failureOf, type Meter, type MeteredCall } from './meter.ts'
+import { type ByteRoom, readBody } from './request-body.ts'
+import type { GatewayOptions } from './sandbox-gateway.ts'
+import { makeStrike, type Strike } from './strike.ts'
+import { tellError } from './told-error.ts'
+
+export interface CallContext {
+  models: Models
+  options: GatewayOptions
+  limits: GatewayLimits
+  meter: Meter
+  backend: Backend
+  room: ByteRoom
+  /** Something went through. */
+  moved(): void
+}
+
+/** One request for a model, on its way. */
+export interface InsideCall {
+  request: IncomingMessage
+  response: ServerResponse
+  endpoint: Endpoint
+  /** Without the key that may stand in it. */
+  query: string
+  /** Fires when the inside leaves, or everything is cut off. */
+  signal: AbortSignal
+}
+
+/** Of the answer of somebody who refuses, so much is read. */
+const refusedBytes = 1024 * 1024
+/** As a rule of thumb; a budget would rather count too much. */
+const bytesPerToken = 4
+
+/** What a call comes to where its provider counts nothing. */
+export const estimated = (sent: number, received: number): ModelUsage => {
+  const prompt_tokens = Math.ceil(sent / bytesPerToken)
+  const completion_tokens = Math.ceil(received / bytesPerToken)
+  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+}
+export const nothingSpent: ModelUsage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }
+
+/** Waits until the inside has taken what was written; rejects when it leaves, or takes nothing for too long. */
+const taken = async (response: ServerResponse, seconds: number, signal: AbortSignal): Promise<void> => {
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), seconds * 1000)
+  try {
+    await once(response, 'drain', { signal: AbortSignal.any([signal, late.signal]) })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const left = () => new AppError('cancelled', 'The inside went away before the answer was there')
+
+/** Sends the request; undici does not look at a signal while it still connects. */
+const send = (
+  route: Route,
+  url: URL,
+  request: Pick<Dispatcher.RequestOptions, 'method' | 'headers' | 'body'>,
+  limits: GatewayLimits,
+  signal: AbortSignal,
+): Promise<Dispatcher.ResponseData> => {
+  const asked = route.agent.request({
+    origin: url.origin,
+    path: url.pathname + url.search,
+    ...request,
+    headersTimeout: limits.firstByteSeconds * 1000,
+    bodyTimeout: limits.idleSeconds * 1000,
+    signal,
+  })
+  const leaving = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(left()), { once: true })
+    if (signal.aborted) reject(left())
+  })
+  asked.then(({ body }) => signal.aborted && body.on('error', () => {}).destroy()).catch(() => {})
+  return Promise.race([asked, leaving])
+}
+
+const unpacked = (answer: Dispatcher.ResponseData, from: string): Readable => {
+  answer.body.on('error', () => {})
+  return decodersFor(String(answer.headers['content-encoding'] ?? ''), from).reduce<Readable>(
+    (packed, decoder) => pipeline(packed, decoder, () => {}),
+    answer.body,
+  )
+}
+
+const beginningOf = async (body: Readable): Promise<Buffer> => {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > refusedBytes) break
+  }
+  return Buffer.concat(chunks).subarray(0, refusedBytes)
+}
+
+/** Passes an answer on as it comes, and reads along. Throws where either side breaks off. */
+const passOn = async (
+  body: Readable,
+  response: ServerResponse,
+  reader: AnswerReader,
+  strike: Strike,
+  { limits, moved }: CallContext,
+  signal: AbortSignal,
+): Promise<void> => {
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    moved()
+    reader.push(chunk)
+    const shown = strike.push(chunk)
+    if (shown.length > 0 && !response.write(shown)) await taken(response, limits.insideIdleSeconds, signal)
+    if (signal.aborted) throw left()
+  }
+  const rest = strike.rest()
+  if (rest.length > 0) response.write(rest)
+}
+
+const cutShort = (name: string, { failure }: ReadAnswer): AppError =>
+  failure
+    ? new AppError('upstream_failed', `${name} broke its answer off with an error: ${failure.message.slice(0, 500)}`)
+    : new AppError('upstream_failed', `${name} ended its answer in the middle`)
+
+/** Asks the provider and passes its answer on; what it came to is counted before the last byte leaves. */
+const carry = async (context: CallContext, call: InsideCall, route: Route, body: Buffer, sent: () => void) => {
+  const { meter, backend } = context
+  const { request, response, endpoint, query, signal } = call
+  const { provider } = route
+  const strike = makeStrike(route.key)
+  const done = endpoint.isCall ? meter.begin() : async () => {}
+  const end = (came: Partial<MeteredCall>) =>
+    done({ target: route, usage: null, stated: undefined, estimate: nothingSpent, failure: undefined, ...came })
+  let reader: AnswerReader | undefined
+  try {
+    const url = new URL(joined(route.base_url, endpoint.path) + query)
+    const headers = headersToProvider(request.headers, route.headers)
+    const answer = await send(
+      route,
+      url,
+      { method: endpoint.method, headers, body: endpoint.method === 'GET' ? null : body },
+      context.limits,
+      signal,
+    )
+    sent()
+    context.moved()
+    const status = answer.statusCode
+    const shown = headersToInside(answer.headers, strike.text)
+    const bytes = unpacked(answer, provider.name)
+    if (status < 200 || status > 299) {
+      const text = (await beginningOf(bytes)).toString()
+      bytes.destroy()
+      const flat = Object.fromEntries(
+        Object.entries(answer.headers).map(([name, value]) => [
+          name,
+          Array.isArray(value) ? value.join() : (value ?? ''),
+        ]),
+      )
+      const error = refusal(route, status, text, flat)
+      const instead = endpoint.isCall ? backend.failed(status) : undefined
+      await end({ failure: failureOf(error) })
+      if (instead) return tellError(response, endpoint.language, 400, instead)
+      response.writeHead(status >= 300 && status < 400 ? 502 : status, shown)
+      return void response.end(strike.text(text))
+    }
+    reader = makeAnswerReader(endpoint.language, shown['content-type'])
+    response.writeHead(status, shown)
+    await passOn(bytes, response, reader, strike, context, signal)
+    const came = reader.end()
+    const estimate = endpoint.language === 'prediction' ? nothingSpent : estimated(body.length, came.bytes)
+    if (!endpoint.isCall) return void response.end()
+    if (came.isWhole) backend.answered()
+    await end({ ...came, estimate, failure: came.isWhole ? undefined : failureOf(cutShort(provider.name, came)) })
+    if (came.isWhole || came.failure) response.end()
+    else response.destroy()
+  } catch (thrown) {
+    sent()
+    const hasLeft = signal.aborted
+    const error = toAppError(
+      onTheWay(
+        asNetworkError(thrown, { method: 'POST', url: new URL(route.base_url), headers: {}, body: undefined }),
+        route,
+      ),
+    )
+    const came = reader?.end()
+    const estimate = came ? estimated(body.length, came.bytes) : nothingSpent
+    const instead = endpoint.isCall && !hasLeft ? backend.failed(undefined) : undefined
+    await end({ ...came, estimate, failure: hasLeft ? 'left' : failureOf(error) })
+    if (hasLeft) response.destroy()
+    else tellError(response, endpoint.language, instead ? 400 : 502, instead ?? strike.text(error.message))
+  }
+}
+
+const refused = (context: CallContext, call: InsideCall, error: AppError): void => {
+  if (call.endpoint.isCall) context.meter.refuse(failureOf(error))
+  tellError(call.response, call.endpoint.language, 400, error.message)
+}
+
+const unpriced = (model: string): AppError =>
+  new AppError('price_unknown', `nobody knows what the model '${model}' costs, and this runbook has a limit in dollars`)
+
+/** Carries one call of a model from the inside to its provider and back. Never throws. */
+export const callModel = async (context: CallContext, call: InsideCall): Promise<void> => {
+  const { meter, models, options, limits, room } = context
+  const { request, response, endpoint } = call
+  let giveBack = () => {}
+  try {
+    const read = await readBody(request, limits.bodyBytes, room)
+    giveBack = read.giveBack
+    context.moved()
+    const asked = readAskedModel(read.body, endpoint)
+    const spent = endpoint.isCall ? meter.refusal() : undefined
+    if (spent) {
+      meter.refuse(spent)
+      return tellError(response, endpoint.language, 400, spent.message)
+    }
+    const model = endpoint.isCall ? asked.model : undefined
+    const route = await models.account({ provider: endpoint.provider, model }, options.caller)
+    if (endpoint.isCall && options.budget.usd !== null && !(await hasPrice(route.provider, route.model))) {
+      throw unpriced(route.model)
+    }
+    await carry(context, call, route, bodyFor(asked, endpoint, route.model || asked.model), giveBack)
+  } catch (thrown) {
+    if (call.signal.aborted) return void response.destroy()
+    refused(context, call, toAppError(thrown))
+  } finally {
+    giveBack()
+  }
+}

@@ -1,0 +1,188 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { sameText } from '../lib/crypto.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
+import type { LookUp } from '../lib/net.ts'
+import { inside } from '../model/sandbox.ts'
+import type { Models } from '../providers/provider.ts'
+import { makeBackend } from './backend.ts'
+import { findEndpoint, type GatewayProvider, gatewayProviders, languageOf } from './endpoints.ts'
+import { type Dial, makeForwardProxy } from './forward-proxy.ts'
+import { insideEnv } from './inside-env.ts'
+import { type GatewayLimits, mostCalls } from './limits.ts'
+import { makeMeter } from './meter.ts'
+import { type CallContext, callModel } from './model-call.ts'
+import { makeByteRoom } from './request-body.ts'
+import type { GatewayOptions, OpenGateway } from './sandbox-gateway.ts'
+import { callScripted } from './scripted-call.ts'
+import { tellError } from './told-error.ts'
+
+export interface GatewayDeps {
+  models: Models
+  limits: GatewayLimits
+  /** For tests; the system's resolver and network otherwise. */
+  lookup?: LookUp
+  dial?: Dial
+}
+
+/** Whoever sends no more than this of headers means no harm. */
+const headerBytes = 64 * 1024
+const headersSeconds = 20
+const requestSeconds = 120
+/** Longer than agents keep an unused connection, so that none is closed while a request is on its way. */
+const keepAliveSeconds = 120
+
+/** The token, wherever an SDK puts its key. */
+const tokenOf = ({ headers }: IncomingMessage, query: URLSearchParams): string | undefined => {
+  const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1]
+  const plain = headers['x-api-key'] ?? headers['x-goog-api-key'] ?? headers['api-key']
+  return (typeof plain === 'string' && plain ? plain : undefined) ?? bearer?.trim() ?? query.get('key') ?? undefined
+}
+
+/** Whose key is there; the agent's own provider is served in any case, so that what is wrong with it is told. */
+const servedProviders = async (models: Models, { caller, provider }: GatewayOptions): Promise<GatewayProvider[]> => {
+  const isThere = async (one: GatewayProvider): Promise<boolean> => {
+    if (one === provider) return true
+    if (one === 'scripted') return false
+    return models.account({ provider: one }, caller).then(
+      () => true,
+      () => false,
+    )
+  }
+  const there = await Promise.all(gatewayProviders.map(isThere))
+  return gatewayProviders.filter((_, index) => there[index])
+}
+
+/** A path of the gateway itself, also where it was written as one of a proxy. */
+const ownPath = (url: string): string | undefined => {
+  if (url.startsWith('/')) return url
+  const own = [inside.gatewayUrl, inside.gatewayUrl.replace('127.0.0.1', 'localhost')]
+  const base = own.find((one) => url.startsWith(`${one}/`))
+  return base === undefined ? undefined : url.slice(base.length)
+}
+
+/** Makes the way out of sandboxes: each gets a gateway of its own, which nobody else can reach. */
+export const makeOpenGateway =
+  ({ models, limits, lookup, dial }: GatewayDeps): OpenGateway =>
+  async (options) => {
+    const { socket: path, token, provider, signal } = options
+    signal.throwIfAborted()
+    const meter = makeMeter(options)
+    let lastTrafficMs = performance.now()
+    const moved = () => {
+      lastTrafficMs = performance.now()
+    }
+    const context: CallContext = {
+      models,
+      options,
+      limits,
+      meter,
+      backend: makeBackend(),
+      room: makeByteRoom(limits.bodyBytes * 2),
+      moved,
+    }
+    const cut = new AbortController()
+    const working = new Set<Promise<void>>()
+    const sockets = new Set<Socket>()
+    let calls = 0
+    const forward = makeForwardProxy({
+      network: options.network,
+      allowedHosts: options.caller.allowedHosts,
+      limits,
+      refuseHost: meter.refuseHost,
+      moved,
+      ...(lookup && { lookup }),
+      ...(dial && { dial }),
+    })
+
+    const forModel = async (request: IncomingMessage, response: ServerResponse, own: string): Promise<void> => {
+      const [pathname = '', search = ''] = own.split(/\?(.*)/s)
+      const query = new URLSearchParams(search)
+      const language = languageOf(pathname)
+      if (pathname === '/') return void response.writeHead(200).end() // some look whether anybody is there
+      const given = tokenOf(request, query)
+      if (given === undefined || !sameText(given, token)) {
+        return tellError(response, language, 401, 'this is not the key of this runbook')
+      }
+      const endpoint = findEndpoint(request.method ?? '', pathname, provider)
+      if (!endpoint)
+        return tellError(response, language, 404, `${request.method} ${pathname} is not passed on from here`)
+      if (calls >= mostCalls) return tellError(response, language, 429, 'too many calls of models at once')
+      query.delete('key')
+      const text = query.toString()
+      const leaving = new AbortController()
+      response.once('close', () => response.writableFinished || leaving.abort())
+      const call = {
+        request,
+        response,
+        endpoint,
+        query: text && `?${text}`,
+        signal: AbortSignal.any([cut.signal, leaving.signal]),
+      }
+      calls++
+      await (endpoint.provider === 'scripted' ? callScripted(context, call) : callModel(context, call)).finally(() => {
+        calls--
+      })
+    }
+
+    const server = createServer({
+      maxHeaderSize: headerBytes,
+      headersTimeout: headersSeconds * 1000,
+      requestTimeout: requestSeconds * 1000,
+      keepAliveTimeout: keepAliveSeconds * 1000,
+      connectionsCheckingInterval: 5_000,
+      noDelay: true,
+    })
+    server.maxConnections = limits.connections
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket)
+      socket.on('error', () => socket.destroy())
+      socket.on('close', () => sockets.delete(socket))
+    })
+    server.on('clientError', (_, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n')
+      else socket.destroy()
+    })
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      request.on('error', () => {})
+      response.on('error', () => {})
+      const own = ownPath(request.url ?? '')
+      const work = own === undefined ? forward.request(request, response) : forModel(request, response, own)
+      const watched = work
+        .catch((error) => tellError(response, 'chat', 500, `the gateway could not do that: ${messageOf(error)}`))
+        .finally(() => working.delete(watched))
+      working.add(watched)
+    })
+    server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      forward.connect(request, socket, head)
+    })
+
+    const cutOff = () => {
+      if (cut.signal.aborted) return
+      cut.abort(new AppError('cancelled', 'The way out of the sandbox was closed'))
+      forward.close()
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    }
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(path, resolve)
+    })
+    server.on('error', () => {})
+    signal.addEventListener('abort', cutOff, { once: true })
+    if (signal.aborted) cutOff()
+
+    return {
+      env: insideEnv(await servedProviders(models, options), token),
+      usage: meter.usage,
+      get lastTrafficMs() {
+        return lastTrafficMs
+      },
+      async close() {
+        signal.removeEventListener('abort', cutOff)
+        cutOff()
+        while (working.size > 0) await Promise.all(working)
+        await meter.settled()
+      },
+    }
+  }

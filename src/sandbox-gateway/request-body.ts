@@ -1,0 +1,68 @@
+import type { IncomingMessage } from 'node:http'
+import { byteSize } from '../lib/byte-size.ts'
+import { AppError } from '../lib/errors.ts'
+
+/** Room for so many bytes, which those who want some wait for in turn. */
+export interface ByteRoom {
+  /** Resolves with the function that gives them back. */
+  take(bytes: number): Promise<() => void>
+}
+
+export const makeByteRoom = (total: number): ByteRoom => {
+  let left = total
+  const waiting: { bytes: number; go(): void }[] = []
+  const serve = () => {
+    while (waiting[0] && waiting[0].bytes <= left) {
+      const next = waiting.shift()!
+      left -= next.bytes
+      next.go()
+    }
+  }
+  return {
+    take: (bytes) =>
+      new Promise((resolve) => {
+        let isBack = false
+        const giveBack = () => {
+          if (isBack) return
+          isBack = true
+          left += bytes
+          serve()
+        }
+        waiting.push({ bytes, go: () => resolve(giveBack) })
+        serve()
+      }),
+  }
+}
+
+const tooLarge = (most: number): AppError =>
+  new AppError('too_large', `the body is larger than ${byteSize(most)}, the most that is taken`)
+
+/** The body of a request from inside, and the function that gives its room back. Throws `too_large` or `bad_request`. */
+export const readBody = async (
+  request: IncomingMessage,
+  mostBytes: number,
+  room: ByteRoom,
+): Promise<{ body: Buffer; giveBack: () => void }> => {
+  const encoding = request.headers['content-encoding']?.toLowerCase()
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new AppError('bad_request', `a body that is packed (${encoding.slice(0, 20)}) is not taken`)
+  }
+  const announced = request.headers['content-length']
+  const unannounced = request.headers['transfer-encoding'] === undefined ? 0 : mostBytes
+  const size = announced === undefined ? unannounced : Number(announced)
+  if (!(size <= mostBytes)) throw tooLarge(mostBytes)
+  const giveBack = await room.take(size)
+  try {
+    const chunks: Buffer[] = []
+    let got = 0
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      got += chunk.length
+      if (got > mostBytes) throw tooLarge(mostBytes)
+      chunks.push(chunk)
+    }
+    return { body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, got), giveBack }
+  } catch (error) {
+    giveBack()
+    throw error
+  }
+}
