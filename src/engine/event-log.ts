@@ -61,9 +61,8 @@ export const openEventLog = async (work: StepAtWork, attempt: number): Promise<E
   }
 
   const keep = (event: NewAgentEvent): void => {
-    const atMs = Date.now()
-    const text = fitEvent(event, atMs, run.environment.scrub)
-    waiting.push({ n: next++, atMs, event: text })
+    const text = fitEvent(event, run.environment.scrub)
+    waiting.push({ n: next++, atMs: Date.now(), event: text })
     bytes += text.length
     if (waiting.length >= batchEvents || bytes >= batchBytes) void flush()
     else timer ??= setTimeout(() => void flush(), flushMs)

@@ -1,4 +1,3 @@
-import { timestamp } from '../lib/time.ts'
 import type { NewAgentEvent } from '../model/runbook-run.ts'
 import type { Scrubber } from './scrub.ts'
 
@@ -10,8 +9,8 @@ const textLengths = [16 * 1024, 4 * 1024, 512]
  * An event as JSON text without secrets, and of a size that is kept: its texts are shortened where it is too large. Struck
  * out first: half a secret would not be found.
  */
-export const fitEvent = (event: NewAgentEvent, atMs: number, scrub: Scrubber): string => {
-  const text = scrub.json({ at: timestamp(new Date(atMs)), ...event })
+export const fitEvent = (event: NewAgentEvent, scrub: Scrubber): string => {
+  const text = scrub.json(event)
   if (isSmall(text)) return text
   const whole = JSON.parse(text) as NewAgentEvent
   for (const length of textLengths) {

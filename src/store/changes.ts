@@ -47,7 +47,8 @@ const newestStep = (runId: string, column: string): string =>
 export const newestChanges = (queries: Queries, runKeys: string[]): Promise<{ id: string; newest: number }[]> =>
   queries.rows(
     'newest_changes',
-    `select id, greatest(changed, labels_changed, ${newestStep('runs.id', 'changed')}) as newest
+    `select id, greatest(changed, labels_changed, ${newestStep('runs.id', 'changed')},
+       (select max(changed) from step_events where run_id = runs.id)) as newest
      from runs where id = any($1::text[])`,
     [runKeys],
   )

@@ -254,17 +254,21 @@ export const findRunByKey = async (queries: Queries, runKey: string): Promise<Ru
 /** A run with the number of its newest change, seen at one moment. */
 export interface RunAtOnce extends RunRow {
   labels_changed: number
+  /** Of what agents did in it; null where none did anything. */
+  events_changed: number | null
   newest: number
 }
 
-/** The run with the newest change of it, its labels, and its steps from `fromSeq` on. */
+/** The run with the newest change of it, its labels, its steps from `fromSeq` on, and what agents did in them. */
 export const runAtOnce = async (queries: Queries, runKey: string, fromSeq: number): Promise<RunAtOnce | undefined> =>
   (
     await queries.rows<RunAtOnce>(
       'run_at_once',
-      `select ${runColumns}, r.labels_changed, greatest(r.changed, r.labels_changed,
-         (select max(changed) from steps where run_id = r.id and seq >= $2)) as newest
-       from runs r where r.id = $1`,
+      `select ${runColumns}, r.labels_changed, e.changed as events_changed,
+         greatest(r.changed, r.labels_changed, e.changed,
+           (select max(changed) from steps where run_id = r.id and seq >= $2)) as newest
+       from runs r cross join lateral (select max(changed) as changed from step_events where run_id = r.id) e
+       where r.id = $1`,
       [runKey, fromSeq],
     )
   )[0]

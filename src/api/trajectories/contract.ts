@@ -9,6 +9,7 @@ const tag = 'Trajectories'
 const collectionMissing = "Task '{task}' in collection '{collection}' not found"
 
 const largestPage = 500
+const mostAgentEvents = 5_000
 
 export const trajectoriesContract = {
   listTrajectories: endpoint({
@@ -81,12 +82,28 @@ export const trajectoriesContract = {
     query: z.object({
       level: z.enum(['debug', 'info', 'warning', 'error']).optional(),
       after: momentSchema.optional().describe('Only what is later than this moment.'),
+      limit: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .default(1_000)
+        .transform((limit) => Math.min(limit, mostAgentEvents))
+        .describe(
+          `Events of coding agents in one answer, fewer where they are large; at most ${mostAgentEvents}. What else ` +
+            'happened in the run is whole on the first page.',
+        ),
+      cursor: z
+        .string()
+        .regex(/^\d{1,15}$/)
+        .optional()
+        .describe('`next_cursor` of the answer before: gives the events of agents that come after it.'),
     }),
     response: z.object({
       workflow_id: z.string(),
       trajectory_id: z.string(),
       status: z.string(),
       events: z.array(logEventSchema),
+      next_cursor: z.string().nullable().describe('null: agents did no more so far.'),
     }),
   }),
   watchTrajectory: endpoint({

@@ -6,8 +6,10 @@ export interface ShownDefinition {
   stepConfigs: string
   /** A step may change after one that stands behind it. */
   isParallel: boolean
+  /** Agents may do something in it. */
+  hasRunbooks: boolean
   /** By the name of a record. */
-  step(recorded: string): { activity: string; config: string; dependsOn: string }
+  step(recorded: string): { activity: string; config: string; dependsOn: string; isRunbook: boolean }
 }
 
 const mostKept = 200
@@ -30,6 +32,7 @@ export const makeShownDefinitions = (
       totalSteps: JSON.stringify(workflow.steps ?? []),
       stepConfigs: JSON.stringify(configs),
       isParallel: program.isParallel,
+      hasRunbooks: program.steps.some(({ activity }) => activity.carriesOut !== undefined),
       step(recorded) {
         const name = nameInWorkflow(recorded, (one) => Object.hasOwn(configs, one))
         const known = shown.get(name)
@@ -39,6 +42,7 @@ export const makeShownDefinitions = (
           activity: JSON.stringify(config?.activity ?? ''),
           config: JSON.stringify(config ?? {}),
           dependsOn: JSON.stringify(steps.get(name)?.dependsOn ?? []),
+          isRunbook: steps.get(name)?.activity.carriesOut !== undefined,
         }
         shown.set(name, made)
         return made

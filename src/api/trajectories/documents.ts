@@ -1,6 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { type RunSummaryRow, stepSummariesOf } from '../../store/run-lists.ts'
-import { type RunRow, stepsOf } from '../../store/runs.ts'
+import { type RunRow, type StepRecord, stepsOf } from '../../store/runs.ts'
+import { withEvents } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { summaryText, trajectoryText } from './document.ts'
 
@@ -16,7 +17,19 @@ const runsAtOnce = 20
 
 export const documentOf = async (deps: DocumentDeps, run: RunRow): Promise<string> => {
   const [steps, definition] = await Promise.all([stepsOf(deps.database, [run.id]), deps.definitions(run.definition)])
-  return trajectoryText(run, steps, definition, deps.links.publicUrl)
+  return wholeText(deps, run, steps, definition)
+}
+
+/** The document of a run with what its agents did last, as far as the change `until`. */
+export const wholeText = async (
+  { database, links }: DocumentDeps,
+  run: RunRow,
+  steps: StepRecord[],
+  definition: ShownDefinition,
+  until = Number.MAX_SAFE_INTEGER,
+): Promise<string> => {
+  const shown = definition.hasRunbooks ? await withEvents(database, steps, definition, until) : steps
+  return trajectoryText(run, shown, definition, links.publicUrl)
 }
 
 /** The documents of a page of runs, in order. */

@@ -1,6 +1,8 @@
 import { timestamp } from '../../lib/time.ts'
 import { stepFailed } from '../../model/step-failed.ts'
 import type { RunRow, StepRecord } from '../../store/runs.ts'
+import type { StepEventRow } from '../../store/step-events.ts'
+import { agentLogEvent } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 
 export interface LogEvent {
@@ -23,8 +25,16 @@ const plain = (at: Date, level: LogEvent['level'], type: string, message: string
   attributes: {},
 })
 
-/** What happened in a run, oldest first. All of it follows from the run and its steps; only warnings are stored. */
-export const logEvents = (run: RunRow, steps: StepRecord[], definition: ShownDefinition): LogEvent[] => {
+/**
+ * What happened in a run, oldest first. All of it follows from the run and its steps; only warnings are stored, and what
+ * agents did (`told`).
+ */
+export const logEvents = (
+  run: RunRow,
+  steps: StepRecord[],
+  definition: ShownDefinition,
+  told: StepEventRow[] = [],
+): LogEvent[] => {
   if (run.ingested) {
     const message = `Run ${run.trajectory_id} of ${run.name} was recorded elsewhere and sent in as ${run.status}`
     return [plain(run.created_at, 'info', 'run_ingested', message)]
@@ -33,7 +43,19 @@ export const logEvents = (run: RunRow, steps: StepRecord[], definition: ShownDef
   events.push(...struckOutEvents(run))
   for (const step of steps.filter(isCarried)) events.push(carriedEvent(run, step, definition))
   if (run.started_at) events.push(plain(run.started_at, 'info', 'run_started', 'Run started'))
-  for (const step of steps) if (!isCarried(step)) events.push(...stepEvents(step, definition))
+  for (const step of steps) {
+    const isRunbook = told.length > 0 && definition.step(step.name).isRunbook
+    const during = isRunbook ? told.filter(({ seq }) => seq === step.seq) : []
+    if (!isCarried(step)) {
+      events.push(
+        ...stepEvents(
+          step,
+          definition,
+          during.map((row) => agentLogEvent(row, definition)),
+        ),
+      )
+    }
+  }
   if (run.ended_at) {
     const level = run.status === 'failed' ? 'error' : 'info'
     events.push(plain(run.ended_at, level, `run_${run.status}`, run.error ?? `Run ${run.status}`))
@@ -66,8 +88,8 @@ const struckOutEvents = (run: RunRow): LogEvent[] => {
   })
 }
 
-/** The events of one step: its start, its warnings, its end. */
-export const stepEvents = (step: StepRecord, definition: ShownDefinition): LogEvent[] => {
+/** The events of one step: its start, its warnings, what an agent did meanwhile, its end. */
+export const stepEvents = (step: StepRecord, definition: ShownDefinition, during: LogEvent[] = []): LogEvent[] => {
   const activity = JSON.parse(definition.step(step.name).activity) as string
   const of = (at: Date, level: LogEvent['level'], type: string, message: string): LogEvent => ({
     ...plain(at, level, type, message),
@@ -80,6 +102,7 @@ export const stepEvents = (step: StepRecord, definition: ShownDefinition): LogEv
   for (const warning of step.warnings ? (JSON.parse(step.warnings) as Partial<LogEvent>[]) : []) {
     events.push({ ...of(step.started_at, 'warning', 'warning', ''), ...warning })
   }
+  events.push(...during)
   if (!step.ended_at) return events
   if (step.status === 'failed') {
     const failure = JSON.parse(step.error ?? '{}') as { message?: string; code?: string; hint?: string | null }

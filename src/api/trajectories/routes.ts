@@ -10,10 +10,12 @@ import { coveredIds } from '../../model/identity.ts'
 import type { SettableStatus } from '../../model/workflow.ts'
 import { type FileRow, filesOfRun } from '../../store/files.ts'
 import { findRun, findRunByWorkflowId, findRuns, type RunRow, relabelRuns, stepsOf } from '../../store/runs.ts'
+import { stepEventsAfter } from '../../store/step-events.ts'
 import { attemptsOf } from '../../store/webhooks.ts'
 import { lastEventId } from '../events/last-event-id.ts'
 import type { Pulse } from '../events/pulse.ts'
 import { deliveryEvents } from '../webhooks/log-events.ts'
+import { agentLogEvent } from './agent-events.ts'
 import { trajectoriesContract } from './contract.ts'
 import { type DocumentDeps, documentOf } from './documents.ts'
 import { listTrajectories } from './list.ts'
@@ -79,19 +81,32 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
       const run = await findRunByWorkflowId(database, params.workflow_id, coveredIds(identity))
       if (!run) throw new AppError('not_found', `Workflow '${params.workflow_id}' not found`)
       requireScope(identity, run.collection_id)
-      const [steps, definition, attempts] = await Promise.all([
-        stepsOf(database, [run.id]),
-        deps.definitions(run.definition),
-        run.webhook_url ? attemptsOf(database, run.id) : [],
-      ])
-      const { level, after } = query
+      const { level, after, limit, cursor } = query
+      const definition = await deps.definitions(run.definition)
+      const told = definition.hasRunbooks
+        ? await stepEventsAfter(database, {
+            runKey: run.id,
+            after: Number(cursor ?? 0),
+            until: Number.MAX_SAFE_INTEGER,
+            limit,
+          })
+        : { events: [], complete: true }
+      const whole = async () => {
+        const [steps, attempts] = await Promise.all([
+          stepsOf(database, [run.id]),
+          run.webhook_url ? attemptsOf(database, run.id) : [],
+        ])
+        return [...logEvents(run, steps, definition, told.events), ...deliveryEvents(attempts)]
+      }
+      const events = cursor === undefined ? await whole() : told.events.map((row) => agentLogEvent(row, definition))
       return {
         workflow_id: run.workflow_id,
         trajectory_id: run.trajectory_id,
         status: run.status,
-        events: [...logEvents(run, steps, definition), ...deliveryEvents(attempts)].filter(
+        events: events.filter(
           (event) => (!level || event.level === level) && (after === undefined || Date.parse(event.timestamp) > after),
         ),
+        next_cursor: told.complete ? null : String(told.events.at(-1)?.changed),
       }
     },
 

@@ -1,13 +1,17 @@
+import type { Queries } from '../../database/database.ts'
 import type { ServerEvent } from '../../http/events.ts'
 import { makeBell } from '../../lib/bell.ts'
 import { type RunAtOnce, type RunRow, runAtOnce, type StepRecord, stepChanges } from '../../store/runs.ts'
+import { type StepEventRow, stepEventsAfter } from '../../store/step-events.ts'
 import type { Pulse } from '../events/pulse.ts'
+import { agentLogEvent } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
-import { stepText, trajectoryText } from './document.ts'
-import type { DocumentDeps } from './documents.ts'
+import { stepText } from './document.ts'
+import { type DocumentDeps, wholeText } from './documents.ts'
 import { type LogEvent, stepEvents } from './log-events.ts'
 
 const stepsAtOnce = 200
+const eventsAtOnce = 500
 
 /**
  * One run as server-sent events. Everything is read from storage, so that any process can serve it: the id of an
@@ -38,17 +42,16 @@ export async function* watchRun(
       seen = run.newest
       fromSeq = isParallel ? 0 : openFrom(steps, 0)
       for (const step of steps) if (step.ended_at === null) told.set(step.seq, toldOf(step, definition).length)
-      yield { id: seen, event: 'snapshot', data: trajectoryText(run, steps, definition, deps.links.publicUrl) }
+      yield { id: seen, event: 'snapshot', data: await wholeText(deps, run, steps, definition, seen) }
     }
     while (!signal.aborted) {
       bell.hush()
       const run = await runAtOnce(database, found.id, fromSeq)
       if (!run) return
-      const changes = { runKey: run.id, fromSeq, after: seen, until: run.newest, limit: stepsAtOnce }
-      const steps = run.newest > seen ? await stepChanges(database, changes) : []
-      const complete = steps.length < stepsAtOnce
-      for (const change of inOrder(run, steps, seen, complete)) yield* eventsOf(deps, run, change, told)
-      seen = complete ? Math.max(seen, run.newest) : (steps.at(-1)?.changed ?? seen)
+      const { steps, events, until } = await newsOf(database, run, fromSeq, seen)
+      const complete = until === run.newest
+      for (const change of inOrder(run, steps, events, seen, until)) yield* eventsOf(deps, run, change, told)
+      seen = Math.max(seen, until)
       fromSeq = isParallel ? 0 : openFrom(steps, fromSeq)
       if (!complete) continue
       if (run.ended_at) return yield { event: 'end', data: statusText(run) }
@@ -59,22 +62,46 @@ export async function* watchRun(
   }
 }
 
+interface News {
+  steps: StepRecord[]
+  events: StepEventRow[]
+  /** All changes up to this number are in it. */
+  until: number
+}
+
+/** What has changed in a run since `after`: its steps, and what agents did in them; a bounded part of it where it is much. */
+const newsOf = async (database: Queries, run: RunAtOnce, fromSeq: number, after: number): Promise<News> => {
+  if (run.newest <= after) return { steps: [], events: [], until: run.newest }
+  const changes = { runKey: run.id, after, until: run.newest }
+  const steps = await stepChanges(database, { ...changes, fromSeq, limit: stepsAtOnce })
+  let until = steps.length < stepsAtOnce ? run.newest : (steps.at(-1)?.changed ?? after)
+  if ((run.events_changed ?? 0) <= after) return { steps, events: [], until }
+  const { events, complete } = await stepEventsAfter(database, { ...changes, until, limit: eventsAtOnce })
+  if (!complete) until = events.at(-1)?.changed ?? after
+  return { steps: steps.filter(({ changed }) => changed <= until), events, until }
+}
+
 /** Something of a run that changed, with its number; a status whose number is behind has none. */
 interface Change {
   number: number | undefined
-  of: StepRecord | 'status' | 'labels'
+  of: StepRecord | StepEventRow | 'status' | 'labels'
 }
 
 /** What changed, by its numbers; the end of the run after everything else, for after it nobody listens. */
-const inOrder = (run: RunAtOnce, steps: StepRecord[], seen: number, complete: boolean): Change[] => {
-  const until = complete ? run.newest : (steps.at(-1)?.changed ?? seen)
+const inOrder = (
+  run: RunAtOnce,
+  steps: StepRecord[],
+  events: StepEventRow[],
+  seen: number,
+  until: number,
+): Change[] => {
   const isDue = (number: number) => number > seen && number <= until
-  const changes: Change[] = steps.map((step) => ({ number: step.changed, of: step }))
+  const changes = [...steps, ...events].map((of): Change => ({ number: of.changed, of }))
   if (isDue(run.labels_changed)) changes.push({ number: run.labels_changed, of: 'labels' })
   const isOver = run.ended_at !== null
   if (!isOver && isDue(run.changed)) changes.push({ number: run.changed, of: 'status' })
   changes.sort((left, right) => (left.number ?? 0) - (right.number ?? 0))
-  if (isOver && complete && run.changed > seen) {
+  if (isOver && until === run.newest && run.changed > seen) {
     // The end and the last step are written together, in any order; labels may have come later.
     const isBehind = run.changed < (changes.at(-1)?.number ?? 0)
     changes.push({ number: isBehind ? undefined : run.changed, of: 'status' })
@@ -100,6 +127,7 @@ async function* eventsOf(
   else if (of === 'labels') yield { ...id, event: 'label', data: labelsEventText(run) }
   else {
     const definition = await deps.definitions(run.definition)
+    if ('event' in of) return yield { ...id, event: 'log', data: JSON.stringify(agentLogEvent(of, definition)) }
     const logs = toldOf(of, definition)
     for (const log of logs.slice(told.get(of.seq) ?? 0)) yield { event: 'log', data: JSON.stringify(log) }
     if (of.ended_at === null) told.set(of.seq, logs.length)

@@ -1,0 +1,87 @@
+import type { Queries } from '../../database/database.ts'
+import { timestamp } from '../../lib/time.ts'
+import type { AgentEventType, NewAgentEvent } from '../../model/runbook-run.ts'
+import type { StepRecord } from '../../store/runs.ts'
+import { newestStepEvents, type StepEventRow } from '../../store/step-events.ts'
+import type { ShownDefinition } from './definitions.ts'
+import type { LogEvent } from './log-events.ts'
+
+/** What an event of an agent is called among all that is told of a run. */
+export const agentLogTypes = {
+  phase: 'agent_phase',
+  message: 'agent_message',
+  tool_call: 'agent_tool_call',
+  tool_result: 'agent_tool_result',
+  usage: 'model_call',
+  warning: 'agent_warning',
+  error: 'agent_error',
+  end: 'agent_end',
+} as const satisfies Record<AgentEventType, string>
+
+/** Characters of the line that people read; `attributes` have all of it. */
+const longestLine = 500
+
+/** An event of an agent as one of its run: a line to read, and as `attributes` the event itself. */
+export const agentLogEvent = (row: StepEventRow, definition: ShownDefinition): LogEvent => {
+  const event = JSON.parse(row.event) as NewAgentEvent
+  return {
+    timestamp: timestamp(row.at),
+    level: levelOf(event),
+    type: agentLogTypes[event.type],
+    step: row.step,
+    activity: JSON.parse(definition.step(row.step).activity) as string,
+    message: clip(lineOf(event)),
+    attributes: { n: row.n, ...event },
+  }
+}
+
+const levelOf = (event: NewAgentEvent): LogEvent['level'] => {
+  if (event.type === 'error') return 'error'
+  if (event.type === 'end') return event.ok ? 'info' : 'error'
+  return event.type === 'warning' ? 'warning' : 'info'
+}
+
+const lineOf = (event: NewAgentEvent): string => {
+  switch (event.type) {
+    case 'message':
+      return event.text
+    case 'tool_call':
+      return `${event.name} ${JSON.stringify(event.input) ?? ''}`
+    case 'tool_result':
+      return event.is_error ? `failed: ${event.output}` : event.output
+    case 'usage':
+      return `${event.model}: ${event.prompt_tokens} + ${event.completion_tokens} tokens`
+    case 'end':
+      return event.reason
+    default:
+      return event.message
+  }
+}
+
+const clip = (text: string): string => (text.length > longestLine ? `${text.slice(0, longestLine - 1)}…` : text)
+
+/** Of each runbook so many events stand in the document of its run, a line each; the log has all, whole. */
+const mostInDocument = 50
+/** Of a run with many, as in a loop, the newest ones. */
+const mostRunbooks = 20
+
+/** The steps with what agents did last in them beside their warnings. */
+export const withEvents = async (
+  queries: Queries,
+  steps: StepRecord[],
+  definition: ShownDefinition,
+  until: number,
+): Promise<StepRecord[]> => {
+  const runbooks = new Set(steps.filter(({ name }) => definition.step(name).isRunbook).slice(-mostRunbooks))
+  const told = async (step: StepRecord): Promise<StepRecord> => {
+    const at = { runKey: step.run_id, seq: step.seq, until, limit: mostInDocument }
+    const lines = (await newestStepEvents(queries, at)).map((row) => {
+      const { timestamp, level, type, message } = agentLogEvent(row, definition)
+      return { timestamp, level, type, message, attributes: { n: row.n } }
+    })
+    if (lines.length === 0) return step
+    const warnings = step.warnings === null ? [] : (JSON.parse(step.warnings) as unknown[])
+    return { ...step, warnings: JSON.stringify([...warnings, ...lines]) }
+  }
+  return Promise.all(steps.map((step) => (runbooks.has(step) ? told(step) : step)))
+}
