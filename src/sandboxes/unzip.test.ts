@@ -1,0 +1,269 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, posix } from 'node:path'
+import { crc32, deflateRawSync } from 'node:zlib'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openZip, type UnzipLimits } from './unzip.ts'
+
+interface Member {
+  name: string | Buffer
+  text?: string | Buffer
+  /** Of unix, with the kind of file. */
+  mode?: number
+  flags?: number
+  method?: number
+  /** What the directory says in the place of the truth. */
+  size?: number
+  crc?: number
+}
+
+const fields = (...list: [width: 2 | 4, value: number][]): Buffer =>
+  Buffer.concat(
+    list.map(([width, value]) => {
+      const bytes = Buffer.alloc(width)
+      bytes.writeUIntLE(value, 0, width)
+      return bytes
+    }),
+  )
+
+/** An archive that may say anything, which no tool would pack. */
+const zipOf = (members: Member[]): Buffer => {
+  const parts: Buffer[] = []
+  const directory: Buffer[] = []
+  let offset = 0
+  for (const { name, text = '', mode = 0, flags = 0x800, method = 8, size, crc } of members) {
+    const nameBytes = Buffer.from(name as string)
+    const plain = Buffer.from(text as string)
+    const packed = method === 8 ? deflateRawSync(plain) : plain
+    const common = fields(
+      ...([
+        [2, flags],
+        [2, method],
+        [4, 0],
+        [4, crc ?? crc32(plain)],
+        [4, packed.length],
+        [4, size ?? plain.length],
+        [2, nameBytes.length],
+        [2, 0],
+      ] as [2 | 4, number][]),
+    )
+    const local = Buffer.concat([fields([4, 0x04034b50], [2, 20]), common, nameBytes, packed])
+    const attributes = (mode << 16) >>> 0
+    directory.push(
+      fields([4, 0x02014b50], [2, 0x0314], [2, 20]),
+      common,
+      fields([2, 0], [2, 0], [2, 0], [4, attributes], [4, offset]),
+      nameBytes,
+    )
+    parts.push(local)
+    offset += local.length
+  }
+  const size = directory.reduce((sum, part) => sum + part.length, 0)
+  const count = members.length
+  return Buffer.concat([
+    ...parts,
+    ...directory,
+    fields([4, 0x06054b50], [2, 0], [2, 0], [2, count], [2, count], [4, size], [4, offset], [2, 0]),
+  ])
+}
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'unzip-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const roomy: UnzipLimits = { bytes: 1024 ** 2, files: 100 }
+let count = 0
+
+const unpack = async (archive: Buffer, limits = roomy): Promise<Record<string, string>> => {
+  const path = join(folder, `${count++}.zip`)
+  writeFileSync(path, archive)
+  const zip = await openZip(path, 'in.zip', limits)
+  const files: Record<string, string> = {}
+  try {
+    for await (const member of zip.members()) {
+      const chunks: Uint8Array[] = []
+      for await (const chunk of member.open()) chunks.push(chunk)
+      files[member.path] = `${member.mode.toString(8)} ${Buffer.concat(chunks)}`
+    }
+  } finally {
+    zip.close()
+  }
+  expect(new Set(Object.keys(files))).toEqual(zip.paths)
+  return files
+}
+
+test('members come under their paths, with their bytes, and programs can be run', async () => {
+  const archive = zipOf([
+    { name: 'readme.md', text: 'hello' },
+    { name: 'src/', mode: 0o040755 },
+    { name: 'src/run.sh', text: 'echo', mode: 0o100755 },
+    { name: 'src/big.txt', text: 'x'.repeat(300_000), method: 0 },
+    { name: './a//b.txt', text: 'b', mode: 0o106777 },
+    { name: 'empty' },
+    { name: 'windows\\style\\path.txt', text: 'w', flags: 0 },
+    { name: 'Zürich/東京.txt', text: 'z' },
+    { name: 'Icon\r', text: 'i' },
+  ])
+  expect(await unpack(archive)).toEqual({
+    'readme.md': '644 hello',
+    'src/run.sh': '755 echo',
+    'src/big.txt': `644 ${'x'.repeat(300_000)}`,
+    'a/b.txt': '755 b',
+    empty: '644 ',
+    'windows/style/path.txt': '644 w',
+    'Zürich/東京.txt': '644 z',
+    Icon: '644 i',
+  })
+})
+
+describe('an archive is refused by the name of the member', () => {
+  test.each<[string, Member[], RegExp]>([
+    ['leads above', [{ name: '../../etc/passwd' }], /\.\.\/\.\.\/etc\/passwd/],
+    ['leads above in the middle', [{ name: 'a/../../b' }], /a\/\.\.\/\.\.\/b/],
+    ['leads above with backslashes', [{ name: '..\\..\\b' }], /\.\.\/\.\.\/b/],
+    ['is absolute', [{ name: '/etc/passwd' }], /\/etc\/passwd/],
+    ['has a drive', [{ name: 'C:/windows/system32' }], /C:\/windows/],
+    ['is a link', [{ name: 'link', text: '/etc', mode: 0o120777 }], /"link" is a symbolic link/],
+    [
+      'is a link to a folder, and a file in it',
+      [{ name: 'd', text: '/etc', mode: 0o120777 }, { name: 'd/x' }],
+      /"d" is a sym/,
+    ],
+    ['is a device', [{ name: 'dev', mode: 0o020666 }], /"dev" is neither a file nor a folder/],
+    ['is a pipe', [{ name: 'pipe', mode: 0o010666 }], /"pipe" is neither/],
+    ['is encrypted', [{ name: 'locked', flags: 0x801 }], /"locked" is encrypted/],
+    ['is compressed otherwise', [{ name: 'lzma', method: 14 }], /"lzma" is compressed in a way .* 14/],
+    ['has a NUL', [{ name: 'a\0b' }], /has a NUL/],
+    ['is there twice', [{ name: 'same' }, { name: 'other' }, { name: './same' }], /"same" twice/],
+    ['is a file and a folder', [{ name: 'a/b' }, { name: 'a' }], /"a" stands where it has a folder/],
+    ['is a folder and a file', [{ name: 'a' }, { name: 'a/b/c' }], /"a\/b\/c" stands where it has a folder/],
+    ['is too deep', [{ name: `${'d/'.repeat(40)}f` }], /too long/],
+    ['has too long a path', [{ name: `${'é'.repeat(120)}/`.repeat(5).concat('f') }], /too long/],
+    ['has another checksum', [{ name: 'crc', text: 'text', crc: 1 }], /"crc" is broken \(wrong checksum\)/],
+    ['is larger than it says', [{ name: 'bomb', text: 'x'.repeat(9999), size: 9 }], /"bomb" is broken/],
+    ['is smaller than it says', [{ name: 'less', text: 'x', size: 99 }], /"less" is broken/],
+    ['is not deflated', [{ name: 'noise', text: 'no', method: 0 }], /never/],
+  ])('%s', async (what, members, message) => {
+    if (what === 'is not deflated') {
+      const archive = zipOf(members)
+      for (const at of [8, archive.indexOf('PK\x01\x02') + 10]) archive.writeUInt16LE(8, at)
+      return expect(unpack(archive)).rejects.toMatchObject({
+        code: 'invalid',
+        message: expect.stringContaining('"noise"'),
+      })
+    }
+    await expect(unpack(zipOf(members))).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringMatching(message),
+    })
+  })
+})
+
+test('a bomb is refused by what it says, before a byte of it is unpacked', async () => {
+  const archive = zipOf([{ name: 'small' }, { name: 'bomb', text: Buffer.alloc(2 * 1024 ** 2) }])
+  expect(archive.length).toBeLessThan(4000)
+  await expect(unpack(archive)).rejects.toMatchObject({
+    code: 'invalid',
+    message: '"in.zip" cannot be unpacked: with its member "bomb" it comes to more than 1 MiB',
+    hint: expect.stringContaining('JETTY_RUNBOOK_INPUT_BYTES'),
+  })
+})
+
+test('members that share their bytes are counted each', async () => {
+  const one = zipOf([{ name: 'a', text: Buffer.alloc(600 * 1024) }])
+  const start = one.indexOf('PK\x01\x02')
+  const end = one.indexOf('PK\x05\x06')
+  const again = Buffer.from(one.subarray(start, end))
+  again.write('b', 46)
+  const tail = Buffer.from(one.subarray(end))
+  for (const at of [8, 10]) tail.writeUInt16LE(2, at)
+  tail.writeUInt32LE(2 * (end - start), 12)
+  await expect(unpack(Buffer.concat([one.subarray(0, end), again, tail]))).rejects.toThrow('more than 1 MiB')
+})
+
+test('more members than there may be', async () => {
+  const members = Array.from({ length: 101 }, (_, at) => ({ name: `${at}/` }))
+  await expect(unpack(zipOf(members))).rejects.toThrow('more than 100 members')
+})
+
+test.each([
+  ['text', Buffer.from('no archive at all')],
+  ['nothing', Buffer.alloc(0)],
+  ['one that is cut off', zipOf([{ name: 'a', text: 'text' }]).subarray(0, 40)],
+])('%s is no archive', async (_, bytes) => {
+  await expect(unpack(bytes)).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('"in.zip"') })
+})
+
+test('a directory that is cut short is refused', async () => {
+  const archive = zipOf([{ name: 'a', text: 'text' }])
+  archive.writeUInt16LE(7, archive.length - 12)
+  await expect(unpack(archive)).rejects.toMatchObject({ code: 'invalid' })
+})
+
+test('whatever the archive is: it is refused as invalid, or everything stays below its folder', async () => {
+  const segment = fc.constantFrom(
+    '..',
+    '.',
+    '',
+    'a',
+    'b.txt',
+    '\\',
+    'C:',
+    '\0',
+    'é',
+    '\ud800',
+    ' ',
+    '\u202e',
+    '/',
+    'x'.repeat(300),
+  )
+  const member = fc.record({
+    name: fc.array(segment, { maxLength: 6 }).map((parts) => parts.join('/')),
+    text: fc.string({ maxLength: 50 }),
+    mode: fc.constantFrom(0, 0o100644, 0o120777, 0o040755, 0o020600, 0o104755),
+    flags: fc.constantFrom(0, 0x800, 0x801),
+    method: fc.constantFrom(0, 8, 9),
+  })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(member, { maxLength: 4 }),
+      fc.infiniteStream(fc.nat(255)),
+      fc.boolean(),
+      async (members, noise, isBent) => {
+        const archive = zipOf(members)
+        if (isBent)
+          for (let bent = 0; bent < 3; bent += 1)
+            archive[(noise.next().value * 7919) % archive.length] = noise.next().value
+        const files = await unpack(archive).catch((error: { code: string }) => {
+          expect(error.code).toBe('invalid')
+          return {}
+        })
+        for (const path of Object.keys(files)) {
+          expect(posix.normalize(`/in/${path}`)).toBe(`/in/${path}`)
+          expect(path).not.toMatch(/[\p{Cc}\p{Cs}]/u)
+        }
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+test('nothing stays open', async () => {
+  const archive = zipOf([{ name: 'a', text: 'text' }])
+  const openNow = () =>
+    execFileSync('ls', [`/proc/${process.pid}/fd`])
+      .toString()
+      .split('\n').length
+  await unpack(archive)
+  const before = openNow()
+  for (let turn = 0; turn < 10; turn += 1) {
+    await unpack(archive)
+    await unpack(zipOf([{ name: '../a' }])).catch(() => {})
+    await unpack(zipOf([{ name: 'a', text: 'x', crc: 1 }])).catch(() => {})
+  }
+  expect(openNow()).toBeLessThanOrEqual(before + 2)
+})
