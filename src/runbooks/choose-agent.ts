@@ -113,9 +113,8 @@ const inferProvider = (agent: CodingAgent, model: string | undefined, place: Key
   const fitting = reachable.find((provider) => couldBeNamed(model, provider, place))
   if (fitting) return fitting
   // Nothing fits: the one that is meant by its key, or by the agent, is named in what is wrong.
-  return (
-    reachable[0] ?? (model && preferredProviders[agent].find((one) => hasModelForm(model, one))) ?? ownProvider[agent]
-  )
+  const named = preferredProviders[agent].find((one) => model !== undefined && hasModelForm(model, one))
+  return reachable[0] ?? named ?? ownProvider[agent]
 }
 
 const unknownAgent = (name: string): PreflightCheck => {

@@ -1,0 +1,259 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Agent } from '../agents/agent.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
+import type { RunbookAgent } from '../model/runbook.ts'
+import type { RunbookRequest } from '../model/runbook-request.ts'
+import type { CarryOutRunbook, RunbookHost, RunbookOutcome, RunbookPlace } from '../model/runbook-run.ts'
+import { inside } from '../model/sandbox.ts'
+import type { CallBudget, OpenGateway, SandboxGateway } from '../sandbox-gateway/sandbox-gateway.ts'
+import { type InputLimits, putInputs } from '../sandboxes/put-inputs.ts'
+import type { Sandbox, SandboxProvider } from '../sandboxes/sandbox.ts'
+import type { WalkLimits } from '../sandboxes/walk-results.ts'
+import { type AgentLog, openAgentLog } from './agent-log.ts'
+import { makeToken } from './environment.ts'
+import { keepResults, nothingKept } from './keep-results.ts'
+import type { Places } from './places.ts'
+import { notReady, type PlanRunbook, type RunbookPlan } from './preflight.ts'
+import type { Failure } from './success.ts'
+import { makeTell, phase, type Tell } from './tell.ts'
+import { fillVariables, variablesOf } from './variables.ts'
+import { type Work, type Worked, workUntilItPasses } from './work.ts'
+
+export interface CarryOutDeps {
+  plan: PlanRunbook
+  provider: SandboxProvider
+  openGateway: OpenGateway
+  agents: Readonly<Record<RunbookAgent, Agent>>
+  /** The folder with the program of an agent, fetched where it is not there yet. */
+  ensureAgent(agent: RunbookAgent, signal: AbortSignal, tell: (message: string) => void): Promise<string | undefined>
+  places: Places
+  budget: CallBudget
+  inputs: InputLimits
+  results: WalkLimits
+  idleSeconds: number
+}
+
+/** A request and everything that holds while it is carried out. */
+interface Attempt {
+  deps: CarryOutDeps
+  request: RunbookRequest
+  plan: RunbookPlan
+  host: RunbookHost
+  tell: Tell
+  scrub(text: string): string
+  token: string
+  /** Of sandbox, cgroup and container. */
+  id: string
+}
+
+/** Carries runbooks out: plan, place, sandbox, gateway, agent, results, verdict; and takes everything down again. */
+export const makeCarryOut =
+  (deps: CarryOutDeps): CarryOutRunbook =>
+  async (request, host) => {
+    const { preflight, plan } = await deps.plan(request, placeOf(host))
+    if (!plan) throw notReady(preflight)
+    const token = makeToken()
+    const scrub = (text: string) => host.scrub(text).replaceAll(token, '***')
+    const tell = makeTell(host, scrub)
+    const id = `${host.id.toLowerCase().replace(/[^a-z0-9-]/g, '-')}-${randomBytes(4).toString('hex')}`
+    const attempt: Attempt = { deps, request, plan, host, tell, scrub, token, id }
+    const outcome = await inPlace(attempt)
+    const reason = outcome.failure?.reason ?? 'completed'
+    tell({ type: 'end', ok: outcome.failure === null, reason })
+    tell(phase('finished', outcome.failure?.message ?? 'The runbook was carried out'))
+    return outcome
+  }
+
+const placeOf = (host: RunbookHost): RunbookPlace => ({
+  env: (name) => host.caller.env(name),
+  lent: (name) => host.caller.lent?.(name) ?? false,
+  secretParams: host.secretParams,
+  hasFile: async (path) => {
+    try {
+      await host.openFile(path)
+      return true
+    } catch (error) {
+      if (error instanceof AppError && error.status < 500) return false
+      throw error
+    }
+  },
+})
+
+const inPlace = async (attempt: Attempt): Promise<RunbookOutcome> => {
+  const { deps, host, tell } = attempt
+  let give: () => void
+  try {
+    give = await deps.places.take(host.signal, (ahead) => {
+      const before = ahead === 0 ? '' : `; ${ahead} more wait before it`
+      tell(phase('waiting', `All places for sandboxes are taken${before}`))
+    })
+  } catch (error) {
+    if (host.signal.aborted) return outcomeOf(attempt, { reason: 'cancelled', message: messageOf(error) })
+    throw error
+  }
+  try {
+    return await prepared(attempt)
+  } finally {
+    give()
+  }
+}
+
+const prepared = async (attempt: Attempt): Promise<RunbookOutcome> => {
+  const { deps, plan, host, tell, id } = attempt
+  const { agent, model, provider } = plan.choice
+  const begun = host.isRepeated
+    ? 'It was begun before, and its sandbox is gone: a fresh sandbox is started'
+    : 'A sandbox is made'
+  tell(
+    phase(
+      'preparing',
+      `${begun} (${deps.provider.name}) for ${agent}${provider === 'scripted' ? '' : `, ${model} of ${provider}`}`,
+    ),
+  )
+  for (const message of plan.warnings) tell({ type: 'warning', message })
+
+  let agentFolder: string | undefined
+  try {
+    agentFolder = await deps.ensureAgent(agent, host.signal, (message) => tell(phase('preparing', message)))
+  } catch (error) {
+    return outcomeOf(attempt, host.signal.aborted ? cancelled : notStarted(agent, error))
+  }
+  const { limits, image } = plan
+  const sandbox = await deps.provider.create({
+    id,
+    limits,
+    ...(image === undefined ? {} : { image }),
+    ...(agentFolder === undefined ? {} : { agentFolder }),
+  })
+  try {
+    return await inSandbox(attempt, sandbox)
+  } finally {
+    await sandbox.destroy()
+  }
+}
+
+const cancelled: Failure = { reason: 'cancelled', message: 'The run was asked to end before the agent had begun' }
+
+const notStarted = (agent: string, error: unknown): Failure => ({
+  reason: 'not_started',
+  message: `${agent} could not be started: ${messageOf(error)}`,
+  ...(error instanceof AppError && error.hint ? { hint: error.hint } : {}),
+})
+
+/** What the sandbox holds: socket and log are closed before it goes. */
+const inSandbox = async (attempt: Attempt, sandbox: Sandbox): Promise<RunbookOutcome> => {
+  const { deps, plan, host, tell, token } = attempt
+  const log = await openAgentLog()
+  const socket = join(sandbox.folders.gateway, 'gateway.sock')
+  let gateway: SandboxGateway | undefined
+  try {
+    if (host.signal.aborted) return outcomeOf(attempt, cancelled)
+    gateway = await deps.openGateway({
+      socket,
+      token,
+      provider: plan.choice.provider,
+      caller: host.caller,
+      network: plan.network,
+      budget: deps.budget,
+      paid: host.paid,
+      tell,
+      signal: host.signal,
+    })
+    await sandbox.own(socket)
+    await putEverything(attempt, sandbox)
+    return await worked(attempt, sandbox, gateway, log)
+  } catch (error) {
+    if (host.signal.aborted) return outcomeOf(attempt, cancelled)
+    throw error
+  } finally {
+    await gateway?.close()
+    await log.close()
+  }
+}
+
+const putEverything = async ({ deps, request, plan, host, tell }: Attempt, sandbox: Sandbox): Promise<void> => {
+  const variables = variablesOf(plan.runbook, request.template_variables ?? {}, sandbox.places.results)
+  await sandbox.put(inside.runbook, fillVariables(request.instruction, variables))
+  const files = await Promise.all((request.files ?? []).map((path) => host.openFile(path)))
+  if (files.length === 0) return
+  const put = await putInputs(sandbox, { id: host.id, files, limits: deps.inputs, signal: host.signal })
+  for (const message of put.warnings) tell({ type: 'warning', message })
+}
+
+const worked = async (
+  attempt: Attempt,
+  sandbox: Sandbox,
+  gateway: SandboxGateway,
+  log: AgentLog,
+): Promise<RunbookOutcome> => {
+  const { deps, request, plan, host, tell, scrub, token, id } = attempt
+  const work: Work = {
+    request,
+    plan,
+    agent: deps.agents[plan.choice.agent],
+    sandbox,
+    gateway,
+    log,
+    token,
+    verifyIn: (round) => ({ provider: deps.provider, spec: specOf(plan, `${id}-v${round}`) }),
+    resultLimits: deps.results,
+    idleSeconds: deps.idleSeconds,
+    host,
+    tell,
+    scrub,
+  }
+  const ended = await workUntilItPasses(work)
+  // Nothing inside is alive any more: what it could ask is over too.
+  await gateway.close()
+  tell(phase('collecting', `${ended.results.files.length} files in the results folder`))
+  return outcomeOf(attempt, ended.failure, { ...ended, usage: gateway.usage(), places: sandbox.places }, log)
+}
+
+const specOf = ({ limits, image }: RunbookPlan, id: string) => ({
+  id,
+  limits,
+  ...(image === undefined ? {} : { image }),
+})
+
+/** What came of it, with everything that was made kept, whether it succeeded or not. */
+const outcomeOf = async (
+  { plan, host, tell, scrub, deps }: Attempt,
+  failure: Failure | undefined,
+  ended?: Worked & { usage: ReturnType<SandboxGateway['usage']>; places: Sandbox['places'] },
+  log?: AgentLog,
+): Promise<RunbookOutcome> => {
+  const { agent, model, provider } = plan.choice
+  const logOf = log && log.size > 0 ? log.source(`agent_${agent}.txt`) : undefined
+  const kept = ended ? await keepResults(ended, logOf, { host, tell }) : nothingKept
+  const usage = ended?.usage
+  return {
+    failure: failure === undefined ? null : scrubbed(failure, scrub),
+    ...kept,
+    text: scrub(ended?.text ?? ''),
+    agent,
+    model,
+    model_provider: provider === 'scripted' ? null : provider,
+    snapshot: plan.snapshot,
+    image: plan.image ?? null,
+    sandbox: deps.provider.name,
+    exit_code: ended?.exitCode ?? null,
+    usage: {
+      prompt_tokens: usage?.prompt_tokens ?? 0,
+      completion_tokens: usage?.completion_tokens ?? 0,
+      total_tokens: (usage?.prompt_tokens ?? 0) + (usage?.completion_tokens ?? 0),
+      cost_usd: usage ? usage.cost_usd : 0,
+      duration_seconds: Math.round((ended?.durationMs ?? 0) / 10) / 100,
+      api_calls: usage?.answered ?? 0,
+    },
+    results_dir: ended?.places.results ?? inside.results,
+    validation_report: ended?.results.report && 'value' in ended.results.report ? ended.results.report.value : null,
+    verification: ended?.verification ?? null,
+  }
+}
+
+const scrubbed = ({ reason, message, hint }: Failure, scrub: (text: string) => string): Failure => ({
+  reason,
+  message: scrub(message),
+  ...(hint === undefined ? {} : { hint: scrub(hint) }),
+})

@@ -1,0 +1,73 @@
+import { contentTypeOf } from '../lib/media-type.ts'
+import type { FileSource } from '../model/file-source.ts'
+import type { ResultFile, RunbookHost, RunbookOutcome } from '../model/runbook-run.ts'
+import type { WalkedFile } from '../sandboxes/walk-results.ts'
+import type { DeclaredFiles } from './declared-files.ts'
+import { matchesOf } from './declared-files.ts'
+import type { Results } from './look-at-results.ts'
+import type { Tell } from './tell.ts'
+
+export type Kept = Pick<RunbookOutcome, 'results_files' | 'files' | 'primary_files' | 'agent_log'>
+
+export const nothingKept: Kept = { results_files: [], files: [], primary_files: [], agent_log: null }
+
+/** A file that could not be read is no reason to lose the others; one that could not be kept is. */
+const readOrNot = (file: WalkedFile): { source: FileSource; problem(): string | undefined } => {
+  let problem: string | undefined
+  const source: FileSource = {
+    name: file.path.slice(file.path.lastIndexOf('/') + 1),
+    content_type: contentTypeOf(file.path),
+    size: file.size,
+    async *open() {
+      try {
+        yield* file.open()
+      } catch (error) {
+        problem = error instanceof Error ? error.message : String(error)
+        throw error
+      }
+    },
+  }
+  return { source, problem: () => problem }
+}
+
+/**
+ * Keeps the results in their order, then the log. Of a run that is to end, what cannot be kept any more is left out
+ * without a word.
+ */
+export const keepResults = async (
+  { results, declared }: { results: Results; declared: DeclaredFiles },
+  log: FileSource | undefined,
+  { host, tell }: { host: Pick<RunbookHost, 'keep' | 'signal'>; tell: Tell },
+): Promise<Kept> => {
+  const kept: { path: string; size: number; file: ResultFile }[] = []
+  const keep = async (source: FileSource, path: string, problem: () => string | undefined) => {
+    try {
+      return await host.keep(source, path)
+    } catch (error) {
+      if (!host.signal.aborted && problem() === undefined) throw error
+      if (problem() !== undefined) tell({ type: 'warning', message: `${path} is not kept: ${problem()}` })
+      return undefined
+    }
+  }
+  for (const message of results.warnings) tell({ type: 'warning', message })
+  for (const file of results.files) {
+    const { source, problem } = readOrNot(file)
+    const stored = await keep(source, file.path, problem)
+    if (stored) kept.push({ path: file.path, size: file.size, file: stored })
+  }
+  const stored = log && (await keep(log, log.name, () => undefined))
+  const files = kept.map(({ file }) => file)
+  const primary = declared.primary.flatMap((output) => {
+    const found = matchesOf(output, kept)
+    if (found.length === 0) {
+      tell({ type: 'warning', message: `primary_outputs has ${output.written}, and no such file was kept` })
+    }
+    return found.map(({ file }) => file.path)
+  })
+  return {
+    results_files: files,
+    files: stored ? [...files, stored] : files,
+    primary_files: [...new Set(primary)],
+    agent_log: stored?.path ?? null,
+  }
+}

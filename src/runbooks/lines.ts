@@ -1,0 +1,40 @@
+import { StringDecoder } from 'node:string_decoder'
+
+/** Splits bytes into lines as they come; of a line that is longer than `most` characters the rest is left out. */
+export const makeLines = (most: number, onLine: (line: string, left: number) => void) => {
+  const decoder = new StringDecoder('utf8')
+  let parts: string[] = []
+  let length = 0
+  let left = 0
+  const add = (text: string) => {
+    const fitting = text.slice(0, most - length)
+    if (fitting !== '') parts.push(fitting)
+    length += fitting.length
+    left += text.length - fitting.length
+  }
+  const end = () => {
+    const line = parts.join('')
+    const omitted = left
+    parts = []
+    length = 0
+    left = 0
+    onLine(line.endsWith('\r') ? line.slice(0, -1) : line, omitted)
+  }
+  const take = (text: string) => {
+    let from = 0
+    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', from)) {
+      add(text.slice(from, at))
+      end()
+      from = at + 1
+    }
+    add(text.slice(from))
+  }
+  return {
+    write: (chunk: Buffer) => take(decoder.write(chunk)),
+    /** What came after the last line end, if anything did. */
+    end: () => {
+      take(decoder.end())
+      if (length > 0 || left > 0) end()
+    },
+  }
+}

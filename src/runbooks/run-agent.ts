@@ -1,0 +1,108 @@
+import type { Agent, AgentReport } from '../agents/agent.ts'
+import type { NewAgentEvent } from '../model/runbook-run.ts'
+import type { SandboxGateway } from '../sandbox-gateway/sandbox-gateway.ts'
+import type { Sandbox, SandboxExit } from '../sandboxes/sandbox.ts'
+import type { AgentLog } from './agent-log.ts'
+import { makeLines } from './lines.ts'
+
+/** How an agent ended, and what it left to be read. */
+export interface AgentRun {
+  exit: SandboxExit
+  isStalled: boolean
+  report: AgentReport
+  /** The end of what it wrote to standard error. */
+  stderr: string
+}
+
+/** Characters of a line that are read: an event of an agent may hold a file that it has read. */
+const longestLine = 4 * 1024 * 1024
+/** A secret that the end of a line is in the middle of is struck out first, and cut afterwards. */
+const beyondLine = 64 * 1024
+const keptOfStderr = 4000
+/** How often silence is measured. */
+const lookMs = 500
+
+export interface AgentRunOptions {
+  sandbox: Pick<Sandbox, 'run' | 'places'>
+  agent: Agent
+  argv: readonly string[]
+  env: Readonly<Record<string, string>>
+  stdin: string | undefined
+  gateway: Pick<SandboxGateway, 'lastTrafficMs'>
+  log: Pick<AgentLog, 'write'>
+  wallMs: number
+  idleSeconds: number
+  tell(event: NewAgentEvent): void
+  scrub(text: string): string
+  signal: AbortSignal
+}
+
+/** Runs an agent to its end in its sandbox. What it prints becomes events and, struck free of secrets, the log. */
+export const runAgent = async (options: AgentRunOptions): Promise<AgentRun> => {
+  const { sandbox, agent, gateway, log, tell, scrub, signal } = options
+  const reader = agent.reader()
+  const stop = new AbortController()
+  let isStalled = false
+  let lastOutputMs = performance.now()
+  let stderr = ''
+  let text = ''
+  let logProblem: string | undefined
+
+  const shown = (line: string, left: number): string => {
+    const clean = scrub(line)
+    const cut = clean.length > longestLine ? clean.slice(0, longestLine) : clean
+    return left > 0 || cut !== clean ? `${cut}… (the rest of the line is left out)\n` : `${cut}\n`
+  }
+  const lines = {
+    stdout: makeLines(longestLine + beyondLine, (line, left) => {
+      text += shown(line, left)
+      for (const event of reader.line(line)) tell(event)
+    }),
+    stderr: makeLines(longestLine + beyondLine, (line, left) => {
+      const clean = shown(line, left)
+      text += clean
+      stderr = (stderr + clean).slice(-keptOfStderr)
+    }),
+  }
+  const flush = async () => {
+    if (text === '' || logProblem !== undefined) return
+    const written = text
+    text = ''
+    try {
+      await log.write(written)
+    } catch (error) {
+      logProblem = error instanceof Error ? error.message : String(error)
+    }
+  }
+
+  const watch = setInterval(() => {
+    const last = Math.max(lastOutputMs, gateway.lastTrafficMs)
+    if (isStalled || performance.now() - last < options.idleSeconds * 1000) return
+    isStalled = true
+    stop.abort()
+  }, lookMs)
+  try {
+    const exit = await sandbox.run({
+      argv: options.argv,
+      env: options.env,
+      cwd: sandbox.places.app,
+      ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
+      network: 'gateway',
+      wallMs: options.wallMs,
+      signal: AbortSignal.any([signal, stop.signal]),
+      onOutput: async (stream, chunk) => {
+        lastOutputMs = performance.now()
+        lines[stream].write(chunk)
+        await flush()
+      },
+    })
+    lines.stdout.end()
+    lines.stderr.end()
+    for (const event of reader.rest()) tell(event)
+    await flush()
+    if (logProblem !== undefined) tell({ type: 'warning', message: `The log of the agent is not whole: ${logProblem}` })
+    return { exit, isStalled: isStalled && exit.reason === 'cancelled', report: reader.report(), stderr }
+  } finally {
+    clearInterval(watch)
+  }
+}

@@ -1,0 +1,77 @@
+import { AppError } from '../lib/errors.ts'
+import type { Verification } from '../model/runbook-run.ts'
+import type { SandboxProvider, SandboxSpec } from '../sandboxes/sandbox.ts'
+import type { WalkedFile } from '../sandboxes/walk-results.ts'
+import { baseEnvironment } from './environment.ts'
+import { makeLines } from './lines.ts'
+
+/** A verdict without what came before it. */
+export type Verdict = Omit<Verification, 'repair_rounds'>
+
+export interface CommandCheck {
+  command: string
+  timeoutSeconds: number
+}
+
+const keptOutput = 16 * 1024
+const longestLine = 8 * 1024
+
+/**
+ * Runs a command in a sandbox of its own over a copy of the results, at the same path and without a network. Whatever the
+ * agent has left running, changed or put in the way stays behind. Throws where it could not be carried out.
+ */
+export const verifyByCommand = async (
+  { command, timeoutSeconds }: CommandCheck,
+  files: readonly WalkedFile[],
+  sandbox: { provider: Pick<SandboxProvider, 'create'>; spec: Omit<SandboxSpec, 'agentFolder'> },
+  scrub: (text: string) => string,
+  signal: AbortSignal,
+): Promise<Verdict> => {
+  const place = await sandbox.provider.create(sandbox.spec)
+  try {
+    const { places } = place
+    for (const file of files) {
+      signal.throwIfAborted()
+      await place.put(`${insideResults}/${file.path}`, file.open())
+    }
+    let output = ''
+    const keep = (line: string, left: number) => {
+      output = `${output}${scrub(line)}${left > 0 ? '…' : ''}\n`.slice(-keptOutput)
+    }
+    const lines = { stdout: makeLines(longestLine, keep), stderr: makeLines(longestLine, keep) }
+    const exit = await place.run({
+      argv: ['/bin/sh', '-c', command],
+      env: baseEnvironment(places.home),
+      cwd: places.results,
+      network: 'none',
+      wallMs: timeoutSeconds * 1000,
+      signal,
+      onOutput: (stream, chunk) => lines[stream].write(chunk),
+    })
+    lines.stdout.end()
+    lines.stderr.end()
+    if (exit.reason === 'lost' || exit.reason === 'cancelled') {
+      throw new AppError('sandbox_unavailable', `The check ended before its time (${exit.reason})`)
+    }
+    const ending =
+      exit.reason === 'exit' ? '' : `${endings[exit.reason]}\n`.replace('{seconds}', String(timeoutSeconds))
+    return {
+      passed: exit.reason === 'exit' && exit.code === 0,
+      kind: 'command',
+      output: `${output}${ending}`,
+      exit_code: exit.code,
+      score: null,
+    }
+  } finally {
+    await place.destroy()
+  }
+}
+
+const insideResults = '/app/results'
+
+const endings = {
+  timed_out: 'The check did not end within {seconds} s.',
+  out_of_memory: 'The check used more memory than there is.',
+  disk_full: 'The check wrote more than it may.',
+  output_limit: 'The check printed more than it may.',
+} as const
