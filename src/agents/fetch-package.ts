@@ -1,0 +1,113 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { AppError } from '../lib/errors.ts'
+import type { AgentPackage } from './agent.ts'
+import type { System } from './agent-program.ts'
+
+/** All that npm is told of our environment: none of it is a secret of the server's. Its own files may hold keys. */
+const passed =
+  /^(PATH|HOME|USER|LANG|TMPDIR|https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|npm_config_(registry|userconfig|globalconfig|cafile|strict_ssl))$/i
+
+/** What is kept of npm's words, for the error. */
+const keptLength = 8_000
+
+/** npm as it comes with the Node that runs, else the one of the system. */
+const npmCommand = (): string[] => {
+  const bundled = join(dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js')
+  return existsSync(bundled) ? [process.execPath, bundled] : ['npm']
+}
+
+const installing = ({ name, version }: AgentPackage, cache: string, system: System | undefined): string[] => [
+  ...['install', '--no-audit', '--no-fund', '--no-update-notifier', '--omit=dev', '--loglevel=error'],
+  '--ignore-scripts', // nothing of the package runs outside of a sandbox
+  ...['--cache', cache, '--fetch-retries=3', '--fetch-timeout=60000'],
+  ...(system ? [`--os=${system.os}`, `--cpu=${system.cpu}`, ...(system.os === 'linux' ? ['--libc=glibc'] : [])] : []),
+  `${name}@${version}`,
+]
+
+/**
+ * Has npm put a package and what it needs into a folder of its own. What was fetched before it broke off is in `cache`.
+ * npm compares each file with the hash that the registry states.
+ */
+export const fetchPackage = async (
+  agentPackage: AgentPackage,
+  {
+    folder,
+    cache,
+    system,
+    signal,
+    npm = npmCommand(),
+  }: { folder: string; cache: string; system: System | undefined; signal: AbortSignal; npm?: readonly string[] },
+): Promise<void> => {
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'package.json'), '{ "private": true }\n') // else it looks for one further up
+  const [program = 'npm', ...before] = npm
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => passed.test(name)))
+  const child = spawn(program, [...before, ...installing(agentPackage, cache, system)], {
+    cwd: folder,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8')
+    stream.on('data', (text: string) => {
+      said = (said + text).slice(-keptLength)
+    })
+  }
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('close', resolve)
+    // Killed, it is still there for a moment, and writes.
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      if (!signal.aborted) reject(error.code === 'ENOENT' ? noNpm(error) : error)
+    })
+  })
+  signal.throwIfAborted()
+  if (code !== 0) throw failureOf(agentPackage, code, said)
+}
+
+const noNpm = (cause: unknown): AppError =>
+  new AppError('not_supported', 'Coding agents are fetched with npm, and there is none here', {
+    hint: 'Install npm, which comes with Node, or copy the folder of the agent from a machine that has it.',
+    cause,
+  })
+
+/** The errors of npm by their codes, each with what to do. */
+const failureOf = ({ name, version }: AgentPackage, code: number | null, said: string): AppError => {
+  const what = `${name} ${version} could not be fetched`
+  const words = said
+    .replace(/\/\/[^/@\s]+@/g, '//')
+    .trim()
+    .split('\n')
+    .filter((line) => !line.includes('A complete log of this run'))
+    .slice(0, 6)
+    .join('\n')
+  if (/\bENOSPC\b|no space left/i.test(said)) {
+    return new AppError('storage_full', `${what}: the disk is full`, {
+      hint: 'Free some space, or set JETTY_AGENTS_DIR to a folder on another disk.',
+    })
+  }
+  if (
+    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.test(said)
+  ) {
+    return new AppError('network_failed', `${what}: the npm registry does not answer`, {
+      hint:
+        'Fetch it once where there is a network: `jetty agents install`, or set npm_config_registry to a mirror. ' +
+        'A folder that was fetched on a machine like this one may be copied into JETTY_AGENTS_DIR.',
+    })
+  }
+  if (/\b(E404|ETARGET|ENOVERSIONS)\b/.test(said)) {
+    return new AppError('not_found', `${what}: the npm registry does not have it`, {
+      hint: 'Look at which registry npm asks: `npm config get registry`.',
+    })
+  }
+  if (/\bEINTEGRITY\b/.test(said)) {
+    return new AppError('upstream_failed', `${what}: its bytes are not those that the registry vouches for`, {
+      hint: 'Look at which registry and proxy npm goes through, and fetch it again.',
+    })
+  }
+  return new AppError('upstream_failed', `${what}: npm ended with exit code ${code}: ${words}`)
+}
