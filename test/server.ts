@@ -9,6 +9,7 @@ import { loadSettings } from '../src/lib/config.ts'
 import { createLogger } from '../src/lib/log.ts'
 import { type Server, startServer } from '../src/main.ts'
 import type { Workflow } from '../src/model/workflow.ts'
+import type { RunbookRunner } from '../src/runbooks-on-demand.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { type LeakWatch, makeLeakWatch } from './leaks/watch.ts'
 
@@ -48,6 +49,8 @@ export interface TestServerOptions {
   clock?: () => number
   /** How often it looks for what is due. */
   beatMs?: number
+  /** Carries runbooks out in the place of sandboxes. */
+  runbooks?: RunbookRunner
   /** Another process of the same installation: it shares database and data folder. */
   beside?: Pick<TestServer, 'database' | 'dataDir' | 'leaks'>
 }
@@ -81,6 +84,7 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
     log: watchedLog(leaks),
     variables: options.env ?? {},
     activities: new Map([...builtinActivities, ...more]),
+    ...(options.runbooks && { runbooks: options.runbooks }),
     ...(options.clock && { clock: options.clock }),
     ...(options.beatMs && { beatMs: options.beatMs }),
   })

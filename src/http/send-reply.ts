@@ -1,7 +1,16 @@
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { ServerResponse } from 'node:http'
 import type { SocketCall } from './implement.ts'
 import type { Reply } from './reply.ts'
+
+/** Resolves when there is room again, or nobody is left to read. */
+const roomAgain = (outgoing: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const go = () => {
+      outgoing.off('drain', go).off('close', go)
+      resolve()
+    }
+    outgoing.on('drain', go).on('close', go)
+  })
 
 /** Sends a reply on a socket; one that is read while it comes breaks off visibly where its source does. */
 export const sendReply = async (call: SocketCall, { body, headers, status = 200 }: Reply): Promise<void> => {
@@ -13,5 +22,20 @@ export const sendReply = async (call: SocketCall, { body, headers, status = 200 
   }
   call.answering(status, 'stream')
   outgoing.writeHead(status, headers)
-  await pipeline(Readable.fromWeb(body as never, { highWaterMark: 1 }), outgoing).catch(() => outgoing.destroy())
+  const reader = body.getReader()
+  const leave = () => void reader.cancel().catch(() => {})
+  outgoing.once('close', leave)
+  reader.closed.catch(() => outgoing.destroy()) // also while the client is waited for
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done || outgoing.destroyed) break
+      if (!outgoing.write(value)) await roomAgain(outgoing)
+    }
+    outgoing.end()
+  } catch {
+    // cut off already
+  } finally {
+    outgoing.off('close', leave)
+  }
 }

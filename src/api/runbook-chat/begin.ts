@@ -81,6 +81,10 @@ const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, tex
   }
 }
 
+/** A workflow with an activity that is not known here: its run is what says so, as that of any other task does. */
+const isUnknown = (engine: BeginDeps['engine'], workflow: string): boolean =>
+  engine.check((parsedObject(workflow) ?? {}) as Workflow).some((problem) => problem.includes('No step registered for'))
+
 /**
  * The run that a chat asks for. Everything that can be refused is refused before its task is made, which happens where
  * there is none. Throws what is to be answered.
@@ -99,7 +103,7 @@ export const requestOfChat = async (deps: BeginDeps, asked: AdmittedChat): Promi
     if (definition !== there?.definition) await keepDefinition(database, plan.workflow)
     const request = { ...plan.request, task: { id: there?.id ?? 0, name: there?.name ?? name, definition } }
     if (isTrial) await lending.check(borrowerOf({ ...request, key: '' }))
-    await engine.preflight({ ...request, runs: [request.initParams] })
+    if (!isUnknown(engine, plan.workflow)) await engine.preflight({ ...request, runs: [request.initParams] })
     if (there) return request
     const made = await makeChatTask(deps, identity, collection, name)
     if (made) return { ...request, task: { ...request.task, id: made.id, name: made.name } }

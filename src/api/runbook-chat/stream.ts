@@ -2,7 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import { openAiType } from '../../http/errors.ts'
 import type { ServerEvent } from '../../http/events.ts'
 import { AppError } from '../../lib/errors.ts'
-import { isObject, parsedObject } from '../../lib/json-object.ts'
+import { parsedObject } from '../../lib/json-object.ts'
 import type { TrialLeft } from '../../model/trial.ts'
 import { outcomeOf, type RunRow, type StepRecord } from '../../store/runs.ts'
 import type { Pulse } from '../events/pulse.ts'
@@ -39,7 +39,7 @@ export async function* chatEvents(
   const metadata = metadataOf(of, 'running')
   const { trajectory_id, workflow_id } = metadata
   yield chunk({ role: 'assistant', content: '' }, { jetty_metadata: metadata, trajectory_id, workflow_id })
-  const told = { message: undefined as unknown, failed: false }
+  const told: Told = { message: undefined, failed: false }
   for await (const event of watchedUntil(deps, of.run, options, gone)) {
     if (event.event === 'end') {
       const outcome = await outcomeOf(deps.database, of.run.id)
@@ -51,7 +51,7 @@ export async function* chatEvents(
     }
     const progress = progressOf(event)
     if (!progress) continue
-    if (progress.event.type === 'message') told.message = textOfMessage(event)
+    if (progress.said !== undefined) told.message = progress.said
     if (progress.event.type === 'step' && progress.event.status === 'failed') told.failed = true
     yield {
       ...chunk(progress.content === null ? {} : { content: progress.content }, { jetty_event: progress.event }),
@@ -80,6 +80,13 @@ async function* watchedUntil(
   }
 }
 
+/** What a client has read already. */
+interface Told {
+  /** What the agent said last. */
+  message: string | undefined
+  failed: boolean
+}
+
 type Chunk = (delta: object, more?: object, finishReason?: 'stop') => ServerEvent
 
 const makeChunk = (of: ChatRun, { includeUsage }: StreamOptions): Chunk => {
@@ -103,7 +110,7 @@ function* lastChunks(
   chunk: Chunk,
   of: ChatRun,
   steps: StepRecord[],
-  told: { message: unknown; failed: boolean },
+  told: Told,
   { includeUsage, after }: StreamOptions,
 ): Generator<ServerEvent> {
   const { run } = of
@@ -116,19 +123,13 @@ function* lastChunks(
   const end = { jetty_event: { type: 'end', status: run.status, error: run.error } }
   yield chunk({}, { jetty_metadata: metadata, trajectory_id, workflow_id, ...end }, 'stop')
   if (includeUsage) {
-    const usage = { data: chunk({}).data }
-    yield { data: JSON.stringify({ ...parsedObject(usage.data), choices: [], usage: usageOf(steps) }) }
+    yield { data: JSON.stringify({ ...parsedObject(chunk({}).data), choices: [], usage: usageOf(steps) }) }
   }
   yield { data: '[DONE]' }
 }
 
 /** What an agent said last is the text of its step. */
 const isOfAgent = ({ outputs }: StepRecord): boolean => 'results_dir' in (parsedObject(outputs ?? '') ?? {})
-
-const textOfMessage = ({ data }: ServerEvent): unknown => {
-  const value = parsedObject(data) ?? {}
-  return isObject(value.event) ? value.event.text : value.text
-}
 
 const serverStops = () =>
   new AppError('stopping', 'The server is being stopped; the run goes on without this stream', {
