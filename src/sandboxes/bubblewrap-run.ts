@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { AppError } from '../lib/errors.ts'
 import { inside } from '../model/sandbox.ts'
 import { bubblewrapArguments } from './bubblewrap-arguments.ts'
 import { type BubblewrapHost, sourcesOn } from './bubblewrap-host.ts'
 import { remedyFor } from './bubblewrap-remedies.ts'
+import { openCommandPipes } from './command-pipes.ts'
 import type { ControlGroup } from './control-groups.ts'
 import { watchDisk } from './disk-watch.ts'
 import { exitOf } from './exit-of.ts'
@@ -26,6 +29,10 @@ export interface BubblewrapRun {
   limits: SandboxLimits
   group: ControlGroup | undefined
   command: SandboxCommand
+  /** Of the command in its sandbox. */
+  number: number
+  /** Whether a cancelled command is killed without being asked to end. */
+  isAtOnce(): boolean
 }
 
 const launchMs = 30_000
@@ -35,7 +42,7 @@ const mostErrorBytes = 4_096
 const statusDescriptor = 3
 const argumentsDescriptor = 4
 const seccompDescriptor = 5
-const stdio = Array.from({ length: gateDescriptor + 1 }, () => 'pipe' as const)
+const ourDescriptors = [statusDescriptor, argumentsDescriptor, seccompDescriptor, gateDescriptor]
 
 /** What is set where the command does not say otherwise. */
 const usualEnv = {
@@ -87,51 +94,65 @@ const feed = (stream: Writable, bytes: Buffer | string): void => {
   stream.end(bytes)
 }
 
-/** Waits until the inside says that it stands; fails with what the launcher says instead. */
-const standing = async (child: ChildProcess, gate: Duplex, closed: Promise<void>): Promise<void> => {
+/** Waits until the inside says that it stands. False: the launcher has ended instead, and what it said is in `said`. */
+const standing = async (
+  { child, stderr, gate, closed }: { child: ChildProcess; stderr: Readable; gate: Duplex; closed: Promise<void> },
+  signal: AbortSignal,
+): Promise<{ stood: boolean; said: string }> => {
   const said: Buffer[] = []
   const hear = (chunk: Buffer) => said.push(chunk)
-  child.stderr?.on('data', hear)
-  const timer = setTimeout(() => child.kill('SIGKILL'), launchMs)
-  const stood = await Promise.race([
-    new Promise<true>((resolve) => gate.once('data', () => resolve(true))),
-    closed.then(() => false as const),
-  ])
-  clearTimeout(timer)
-  child.stderr?.off('data', hear).pause()
-  if (stood) return
-  const text = Buffer.concat(said).subarray(0, mostErrorBytes).toString().trim()
-  throw new AppError(
-    'sandbox_unavailable',
-    `The sandbox could not be made: ${text || 'the launcher ended without a word'}`,
-    {
-      hint: remedyFor(text),
-    },
-  )
+  const giveUp = () => child.kill('SIGKILL')
+  const timer = setTimeout(giveUp, launchMs)
+  signal.addEventListener('abort', giveUp, { once: true })
+  stderr.on('data', hear)
+  try {
+    const stood = await Promise.race([
+      new Promise<true>((resolve) => gate.once('data', () => resolve(true))),
+      closed.then(() => false as const),
+    ])
+    if (!stood) await finished(stderr).catch(() => {})
+    return { stood, said: Buffer.concat(said).subarray(0, mostErrorBytes).toString().trim() }
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', giveUp)
+    stderr.off('data', hear).pause()
+  }
 }
+
+const unavailable = (said: string): AppError =>
+  new AppError('sandbox_unavailable', `The sandbox could not be made: ${said || 'its launcher ended without a word'}`, {
+    hint: remedyFor(said),
+  })
 
 /** Carries one command out in a sandbox of its own over the folders of a run. */
 export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> => {
-  const { host, folder, agentFolder, limits, group, command } = run
-  const { sources } = sourcesOn(host, folder.path, agentFolder)
+  const { host, folder, uid, agentFolder, limits, group, command } = run
+  const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), command.stdin, uid)
   const [file = '', ...args] = launcherArgv(run)
-  const child = spawn(file, args, { stdio, cwd: '/', env: host.launcherEnv, detached: true })
+  const child = spawn(file, args, {
+    stdio: [...pipes.descriptors, ...ourDescriptors.map(() => 'pipe' as const)],
+    cwd: '/',
+    env: host.launcherEnv,
+    detached: true, // Ctrl-C in a terminal is for the server
+  })
+  pipes.handedOver()
   const closed = new Promise<void>((resolve, reject) => {
     child.once('close', () => resolve())
-    child.once('error', reject)
+    child.once('error', (error) => reject(unavailable(error.message)))
   })
-  const pipes = child.stdio as unknown as Duplex[]
-  const status = readStatus(pipes[statusDescriptor] as Duplex)
+  closed.catch(() => {})
+  const [, , , statusPipe, argumentsPipe, seccompPipe, gate] = child.stdio as unknown as Duplex[]
+  if (!statusPipe || !argumentsPipe || !seccompPipe || !gate) throw unavailable('no process could be started')
+  const status = readStatus(statusPipe)
   const words = bubblewrapArguments({
-    sources,
+    sources: sourcesOn(host, folder.path, agentFolder).sources,
     env: { ...usualEnv, ...command.env },
     cwd: command.cwd ?? inside.app,
     hasGateway: command.network === 'gateway',
     temporaryBytes: Math.floor(limits.memoryBytes / 2),
   })
-  feed(pipes[argumentsDescriptor] as Duplex, words.map((word) => `${word}\0`).join(''))
-  feed(pipes[seccompDescriptor] as Duplex, seccompProgram() ?? '')
-  const gate = pipes[gateDescriptor] as Duplex
+  feed(argumentsPipe, words.map((word) => `${word}\0`).join(''))
+  feed(seccompPipe, seccompProgram() ?? '')
   gate.on('error', () => {})
 
   const everything = (): number[] =>
@@ -140,22 +161,42 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
     if (status.childPid !== undefined) signalAll([status.childPid], 'SIGKILL') // the kernel kills all in its namespace
     child.kill('SIGKILL')
   }
-  const started = { child, closed, kill, terminate: () => signalAll(everything(), 'SIGTERM') }
-
-  await standing(child, gate, closed).catch((error) => {
+  const { stderr, stdout } = pipes
+  const nothing = {
+    code: null,
+    oomKills: 0,
+    isLost: true,
+    isDiskFull: false,
+    peakMemoryBytes: null,
+    refusedProcesses: null,
+  }
+  const begunMs = performance.now()
+  try {
+    const { stood, said } = await standing({ child, stderr, gate, closed }, command.signal)
+    const durationMs = performance.now() - begunMs
+    if (!stood && command.signal.aborted) return exitOf({ ...nothing, stopped: 'cancelled', durationMs })
+    if (!stood) throw unavailable(said)
+  } catch (error) {
     kill()
+    stdout.destroy()
+    stderr.destroy()
     throw error
-  })
+  }
   group?.started(child.pid ?? 0)
-  feed(child.stdin as Writable, command.stdin ?? '')
   gate.end('go\n')
   const disk = watchDisk({ folders: [folder.folders.app, folder.folders.home], limits, pids: everything })
   const memory = host.groups?.mechanisms.memory === undefined ? watchMemory(everything, limits) : undefined
-  const supervised = await supervise(started, command, limits, memory ? [disk, memory] : [disk])
+  const terminate = () => (run.isAtOnce() ? kill() : signalAll(everything(), 'SIGTERM'))
+  const supervised = await supervise(
+    { stdout, stderr, closed, kill, terminate },
+    command,
+    limits,
+    memory ? [disk, memory] : [disk],
+  )
   const usage = group?.usage()
   return exitOf({
     ...supervised,
-    code: status.exitCode ?? (supervised.stopped ? null : child.exitCode),
+    code: status.exitCode ?? null,
     isLost: status.exitCode === undefined,
     oomKills: usage?.oomKills ?? 0,
     isDiskFull: await disk.isFull(),

@@ -72,11 +72,13 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
     const run: Sandbox['run'] = async (command) => {
       if (destroyed.signal.aborted) throw new AppError('sandbox_unavailable', `The sandbox ${id} is gone`)
       folder.close()
-      const group = found.groups?.open(`${id}.${process.pid}-${commands++}`, limits)
+      const number = commands++
+      const group = found.groups?.open(`${id}.${process.pid}-${number}`, limits)
       const signal = AbortSignal.any([command.signal, destroyed.signal])
       try {
         return await runInBubblewrap({
-          ...{ host: found, folder, uid, agentFolder, limits, group },
+          ...{ host: found, folder, uid, agentFolder, limits, group, number },
+          isAtOnce: () => destroyed.signal.aborted,
           command: { ...command, signal },
         })
       } finally {

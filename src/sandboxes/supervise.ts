@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import type { SandboxCommand, SandboxExit, SandboxLimits } from './sandbox.ts'
 
@@ -7,8 +6,9 @@ export type StopReason = Exclude<SandboxExit['reason'], 'exit' | 'lost'>
 
 /** A command that has been started, as whoever has started it can reach it. */
 export interface StartedCommand {
-  child: ChildProcess
-  /** Resolves when it has ended and its outputs are read. */
+  stdout: Readable
+  stderr: Readable
+  /** Resolves when it has ended. */
   closed: Promise<void>
   /** Asks everything inside to end. */
   terminate(): void
@@ -50,11 +50,12 @@ const relay = async (
  * when its time is over, or when a watch says so. The first reason counts.
  */
 export const supervise = async (
-  { child, closed, terminate, kill }: StartedCommand,
+  started: StartedCommand,
   command: SandboxCommand,
   limits: SandboxLimits,
   watches: readonly Watch[],
 ): Promise<Supervised> => {
+  const { closed, terminate, kill } = started
   const begunMs = performance.now()
   let stopped: StopReason | undefined
   let grace: NodeJS.Timeout | undefined
@@ -74,10 +75,8 @@ export const supervise = async (
   const room = { bytes: limits.outputBytes }
   const full = () => stop('output_limit')
   const outputs = (['stdout', 'stderr'] as const).map(async (name) => {
-    const stream = child[name]
-    if (!stream) return
     try {
-      await relay(stream, (chunk) => command.onOutput(name, chunk), room, full)
+      await relay(started[name], (chunk) => command.onOutput(name, chunk), room, full)
     } catch (error) {
       kill() // whoever takes the output cannot any more
       throw error
