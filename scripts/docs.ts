@@ -6,6 +6,7 @@ import { builtinActivities } from '../src/activities/registry.ts'
 import { describeActivity } from '../src/api/step-templates/describe.ts'
 import { settingList } from '../src/lib/config.ts'
 import { errorCodes } from '../src/lib/errors.ts'
+import { runbookFailures } from '../src/model/runbook-run.ts'
 import type { StepTemplate } from '../src/model/step-template.ts'
 import { apiPage } from './api-page.ts'
 import { cliPage } from './cli-page.ts'
@@ -84,6 +85,13 @@ const errorsPage = (): string =>
         meaning,
         remedy,
       ]),
+    ),
+    '## Why a runbook fails',
+    'A run of a [runbook](../runbooks.md) that did not succeed has one of these as `outputs.failure_reason` of its step. ' +
+      'They are looked for in this order, and the first one that holds is named.',
+    table(
+      ['Reason', 'What it means'],
+      Object.entries(runbookFailures).map(([name, meaning]) => [code(name), meaning]),
     ),
   )
 

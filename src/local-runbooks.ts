@@ -7,8 +7,8 @@ import type { RunbookRequest } from './model/runbook-request.ts'
 import type { PreflightRunbook, RunbookHost, RunbookOutcome } from './model/runbook-run.ts'
 import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
-import type { RunbookRunner } from './runbooks-on-demand.ts'
-import { lazyWayOut, modelsFor } from './ways-out.ts'
+import { makeRunbookRunner } from './runbook-runner.ts'
+import { modelsFor } from './ways-out.ts'
 
 /** What only whoever asked knows; models, keys and secrets are looked after here. */
 export interface LocalHost extends Pick<RunbookHost, 'id' | 'secretParams' | 'openFile' | 'keep' | 'tell' | 'signal'> {
@@ -31,14 +31,8 @@ export const openLocalRunbooks = async (settings: Settings, log: Logger): Promis
     readLentKeys([], () => undefined),
   )
   const chat = callWithFallback(models.call, settings.modelFallbackSeconds)
-  const { fetch } = lazyWayOut({
-    allowPrivateNetwork: settings.allowPrivateNetwork,
-    maxBytes: settings.maxFetchBytes,
-    timeoutSeconds: settings.fetchTimeoutSeconds,
-  })
   const dataDir = prepareDataFolder(settings.dataDir)
-  const { makeRunbookRunner } = await import('./runbook-runner.ts' as string)
-  const runner: RunbookRunner = await makeRunbookRunner({ settings, dataDir, models, fetch, log })
+  const runner = await makeRunbookRunner({ settings, dataDir, models, log })
   await runner.reap() // what a process that was killed has left behind
   return {
     preflight: runner.preflight,

@@ -1,5 +1,6 @@
 import pc from 'picocolors'
 import { byteSize } from '../lib/byte-size.ts'
+import { essenceOf } from '../lib/media-type.ts'
 import type { RunbookUsage, Verification } from '../model/runbook-run.ts'
 import { duration, type Output, paintStatus, safe, table } from './output.ts'
 
@@ -19,7 +20,10 @@ export interface ShownOutcome {
 const plural = (count: number, what: string): string => `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
 
 /** Fractions of a cent as well: most calls cost no more. */
-const dollars = (usd: number | null): string => (usd === null ? 'cost unknown' : `$${usd.toFixed(usd < 0.1 ? 4 : 2)}`)
+const dollars = (usd: number | null): string => {
+  if (usd === null) return 'cost unknown'
+  return usd === 0 ? '$0' : `$${usd.toFixed(usd < 0.1 ? 4 : 2)}`
+}
 
 const usageText = (usage: RunbookUsage): string =>
   [
@@ -39,7 +43,7 @@ const verificationText = ({ passed, kind, score, exit_code: code, repair_rounds:
 const filesText = (files: ShownOutcome['files']): string =>
   table(
     ['FILE', 'SIZE', 'TYPE'],
-    files.map(({ path, size, content_type: type }) => [path, byteSize(size), type]),
+    files.map(({ path, size, content_type: type }) => [path, byteSize(size), essenceOf(type)]),
   )
 
 /** Says on stderr how it went, and on stdout which files there are now; after a stream of events, all of it as its last line. */

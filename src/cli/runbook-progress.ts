@@ -47,7 +47,8 @@ const callText = (name: string, input: unknown): string => {
 const resultText = (output: string, isError: boolean): string => {
   const lines = output.trimEnd().split('\n')
   const shown = lines.slice(0, mostShown.resultLines).map((line) => cut(line, mostShown.call))
-  const more = lines.length > shown.length ? [`… ${lines.length - shown.length} more lines`] : []
+  const left = lines.length - shown.length
+  const more = left > 0 ? [`… ${left} more line${left === 1 ? '' : 's'}`] : []
   return indented((isError ? pc.red : pc.dim)(safe([...shown, ...more].join('\n'))), '    ')
 }
 

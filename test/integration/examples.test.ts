@@ -76,6 +76,8 @@ const stored = (type: string) => [{ path: expect.stringMatching(/^acme\//), cont
 
 /** What is sent with each, and what comes out of which step. */
 interface Expected {
+  /** In the place of its own `init_params` of these names. */
+  params?: Record<string, unknown>
   files?: Record<string, string | Buffer>
   /** The example that it runs for each item. */
   child?: string
@@ -118,6 +120,10 @@ const expected: Record<string, Expected> = {
   'publish-or-revise': { outputs: { check: { branch: 'true' }, publish: { extension: 'md' } } },
   'quick-chat': { outputs: { answer: { text: 'The words of a model.' } } },
   refine: { outputs: { again: { turn: 1, ended_by: 'condition' }, save: { extension: 'md' } } },
+  'runbook-then-judge': {
+    params: { agent: 'scripted' },
+    outputs: { run: { success: true, failure_reason: null }, judge: { score: 4 } },
+  },
   'side-by-side': { outputs: { plain: { provider: 'openai' }, thorough: { provider: 'gemini' }, report: {} } },
   'simple-chat': { outputs: { chat: { content: 'The words of a model.' } } },
   'text-echo': { outputs: { echo: { text: 'Nothing is lost.' } } },
@@ -128,7 +134,9 @@ const expected: Record<string, Expected> = {
   'video-clip': { outputs: { still: { images: stored('image/png') }, clip: { videos: stored('video/mp4') } } },
 }
 
-const names = readdirSync(folder).map((name) => name.replace('.json', ''))
+const names = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .map((name) => name.replace('.json', ''))
 
 /** Parameters that are called so. */
 const namedPaths = new Map<string, string[]>([
@@ -154,11 +162,11 @@ test('each example is expected to do something', () => {
 
 const workflowOf = (name: string): Body => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'))
 
-test.each(Object.entries(expected))('%s', async (name, { files = {}, child, outputs }) => {
+test.each(Object.entries(expected))('%s', async (name, { params, files = {}, child, outputs }) => {
   if (child) await jetty.call('POST', '/api/v1/tasks/acme', { name: child, workflow: workflowOf(child) })
   const workflow = workflowOf(name)
   expect(workflow.name).toBe(name)
-  const run = await jetty.run(workflow, {}, files)
+  const run = await jetty.run(workflow, params ? { init_params: params } : {}, files)
   expect([run.status, run.error]).toEqual(['completed', null])
   expect(Object.keys(run.steps)).toEqual(workflow.steps)
   for (const [step, some] of Object.entries(outputs)) expect(run.steps[step].outputs, step).toMatchObject(some)
