@@ -61,6 +61,12 @@ export const makeRunFolder = async ({ parent, id, uid }: RunFolderOptions): Prom
     await mkdir(folder, { mode: 0o700 })
     await own(folder)
   }
+  // Runbooks write there without making them first.
+  for (const name of ['results', 'assets', 'uploads']) {
+    const folder = join(folders.app, name)
+    await mkdir(folder, { mode: 0o755 })
+    await own(folder)
+  }
   await mkdir(folders.gateway, { mode: 0o711 })
   await mkdir(join(path, 'etc'), { mode: 0o755 })
   if (uid !== undefined) await Promise.all([chmod(folders.gateway, 0o711), chmod(join(path, 'etc'), 0o755)])
