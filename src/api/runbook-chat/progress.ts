@@ -72,7 +72,8 @@ const logProgress = (log: Record<string, unknown>): Progress => {
   const { type, step, timestamp, level, message, attributes } = log
   const told = { type, step, timestamp, level }
   if (!agentTypes.has(type) || !isObject(attributes)) {
-    return { content: line(textOf(message)), event: bounded({ ...told, message, attributes }) }
+    const content = type === 'step_failed' ? null : line(textOf(message)) // the step itself says so
+    return { content, event: bounded({ ...told, message, attributes }) }
   }
   const said = attributes.type === 'message' && attributes.role === 'assistant' ? textOf(attributes.text) : undefined
   return {
