@@ -56,7 +56,7 @@ export const makeCarryOut =
     const token = makeToken()
     const scrub = (text: string) => host.scrub(text).replaceAll(token, '***')
     const tell = makeTell(host, scrub)
-    const id = `${host.id.toLowerCase().replace(/[^a-z0-9-]/g, '-')}-${randomBytes(4).toString('hex')}`
+    const id = sandboxId(host.id)
     const attempt: Attempt = { deps, request, plan, host, tell, scrub, token, id }
     const outcome = await inPlace(attempt)
     const reason = outcome.failure?.reason ?? 'completed'
@@ -64,6 +64,16 @@ export const makeCarryOut =
     tell(phase('finished', outcome.failure?.message ?? 'The runbook was carried out'))
     return outcome
   }
+
+/** A name for one sandbox alone: one that a dead process has left may be there yet. */
+const sandboxId = (id: string): string => {
+  const name = id
+    .toLowerCase()
+    .replace(/[^a-z0-9-]/g, '-')
+    .replace(/^-+/, '')
+    .slice(0, 60)
+  return `${name || 'run'}-${randomBytes(4).toString('hex')}`
+}
 
 const placeOf = (host: RunbookHost): RunbookPlace => ({
   env: (name) => host.caller.env(name),

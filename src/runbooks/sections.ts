@@ -111,11 +111,14 @@ const cellsOf = (line: string): string[] => {
 /** Characters of a title or a cell that are looked at. */
 const longestText = 500
 
-/** Text without the marks of emphasis, code and links. */
+const codeOrEmphasis = /`([^`]*)`|(?<=^|[\s(])(\*{1,3})([^*\s]|[^*\s][^*]*[^*\s])\2(?=$|[\s),;:!?])/g
+
+/** Text without the marks of emphasis, code and links; a `*` that is part of a name stays. */
 const withoutMarks = (text: string): string =>
   text
     .slice(0, longestText)
     .replace(/[ \t]+#+[ \t]*$/, '')
     .replace(/\[([^\][]*)\]\([^()]*\)/g, '$1')
-    .replace(/[`*]/g, '')
+    .replace(codeOrEmphasis, (_, code: string | undefined, __, emphasised: string) => code ?? emphasised)
+    .replace(/`/g, '')
     .trim()
