@@ -21,11 +21,17 @@ export interface Shell {
   home: string
   /**
    * Runs `jetty` with these arguments, without a terminal; Ctrl-C is pressed once stderr has `interruptAt`, and nobody
-   * reads what it prints where `isUnread`, as behind `| head`.
+   * reads what it prints where `isUnread`, as behind `| head`. `under` is a program that starts it.
    */
   jetty(
     args: string[],
-    options?: { stdin?: string | Buffer; env?: Record<string, string>; interruptAt?: string; isUnread?: boolean },
+    options?: {
+      stdin?: string | Buffer
+      env?: Record<string, string>
+      interruptAt?: string
+      isUnread?: boolean
+      under?: readonly string[]
+    },
   ): Promise<Ended>
   /** Writes a file into the home and gives its path. */
   file(name: string, content: string | Uint8Array): string
@@ -40,9 +46,10 @@ export const openShell = (url: string, token: string): Shell => {
   mkdirSync(join(home, '.config/jetty'), { recursive: true })
   writeFileSync(join(home, '.config/jetty/token'), `${token}\n`, { mode: 0o600 })
   let seen = ''
-  const jetty: Shell['jetty'] = (args, { stdin = '', env = {}, interruptAt, isUnread } = {}) =>
+  const jetty: Shell['jetty'] = (args, { stdin = '', env = {}, interruptAt, isUnread, under = [] } = {}) =>
     new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [bin, ...args], {
+      const [program = '', ...words] = [...under, process.execPath, bin, ...args]
+      const child = spawn(program, words, {
         cwd: home,
         env: { PATH: process.env.PATH, HOME: home, JETTY_API_URL: url, NO_COLOR: '1', ...env },
         timeout: 20_000,
