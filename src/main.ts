@@ -39,7 +39,7 @@ import type { Workflow } from './model/workflow.ts'
 import { callWithFallback } from './providers/fallback.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 import { keepFiring } from './routines/keep-firing.ts'
-import { type RunbookRunner, runbooksOnDemand } from './runbooks-on-demand.ts'
+import { checkWith, type RunbookRunner, runbooksOnDemand } from './runbooks-on-demand.ts'
 import { type CacheLimits, makeAnswerCache } from './store/answer-cache.ts'
 import { makeSpender } from './store/budget.ts'
 import { makeCallGuard } from './store/call-guard.ts'
@@ -156,7 +156,7 @@ export const startServer = async ({
       fetch: toNetwork.fetch,
       models: { ...models, chat: callWithFallback(models.call, settings.modelFallbackSeconds) },
       carryOutRunbook: runbooks.carryOut,
-      preflightRunbook: runbooks.preflight,
+      checkRunbook: checkWith(runbooks.preflight),
       activitySettings: {
         modelFileBytes: settings.modelFileBytes,
         mediaFiles: settings.mediaFiles,

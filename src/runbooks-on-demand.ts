@@ -1,4 +1,4 @@
-import type { CarryOutRunbook, PreflightRunbook } from './model/runbook-run.ts'
+import type { CarryOutRunbook, CheckRunbook, PreflightRunbook } from './model/runbook-run.ts'
 
 /** Carries runbooks out in this process. */
 export interface RunbookRunner {
@@ -38,3 +38,14 @@ export const runbooksOnDemand = (load: () => Promise<RunbookRunner>, isElsewhere
     close: async () => (await loading?.catch(() => undefined))?.close(),
   }
 }
+
+/** Lets a look at a runbook decide whether a run may begin. */
+export const checkWith =
+  (look: PreflightRunbook): CheckRunbook =>
+  async (request, place, unknown) => {
+    const preflight = await look(request, place)
+    const checks = preflight.checks.filter(({ name }) => !unknown.includes(name))
+    if (checks.every(({ state }) => state !== 'failed')) return
+    const { notReady } = await import('./runbooks/preflight.ts')
+    throw notReady({ ...preflight, checks })
+  }

@@ -3,7 +3,7 @@ import type { Queries } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ActivitySettings } from '../model/activity-settings.ts'
 import type { ModelCalls } from '../model/model-calls.ts'
-import type { CarryOutRunbook, PreflightRunbook } from '../model/runbook-run.ts'
+import type { CarryOutRunbook, CheckRunbook } from '../model/runbook-run.ts'
 import type { RunStatus } from '../model/workflow.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { FoundResult, ResultKey } from '../store/step-results.ts'
@@ -53,7 +53,7 @@ export interface EngineContext {
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
   models: ModelCalls
   carryOutRunbook: CarryOutRunbook
-  preflightRunbook: PreflightRunbook
+  checkRunbook: CheckRunbook
   activitySettings: ActivitySettings
   rules: ModelRules
   labels: RunLabels

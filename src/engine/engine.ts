@@ -3,7 +3,7 @@ import type { Database } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ActivitySettings } from '../model/activity-settings.ts'
 import type { ModelCalls } from '../model/model-calls.ts'
-import type { CarryOutRunbook, PreflightRunbook } from '../model/runbook-run.ts'
+import type { CarryOutRunbook, CheckRunbook } from '../model/runbook-run.ts'
 import type { LentKeys } from '../model/trial.ts'
 import type { RunStatus, Workflow } from '../model/workflow.ts'
 import type { ApprovalRow, NewDecision } from '../store/approvals.ts'
@@ -79,7 +79,7 @@ export interface EngineOptions {
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
   models: ModelCalls
   carryOutRunbook: CarryOutRunbook
-  preflightRunbook: PreflightRunbook
+  checkRunbook: CheckRunbook
   activitySettings: ActivitySettings
   /** Opens what the collection environments and run secrets were sealed with. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>

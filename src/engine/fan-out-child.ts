@@ -4,6 +4,7 @@ import { AppError } from '../lib/errors.ts'
 import { newTrajectoryId } from '../lib/ids.ts'
 import { batchTask } from '../model/batch.ts'
 import { checkModels } from './check-models.ts'
+import { checkRunbooks } from './check-runbooks.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import type { Parent } from './fan-out-sql.ts'
 import type { NewRun } from './journal-entry.ts'
@@ -125,14 +126,17 @@ const checkProgram = async (
     const problems = program.problems.slice(0, 3).join('; ')
     throw new AppError('bad_request', `The workflow of task '${task.name}' cannot run: ${problems}`)
   }
-  if (program.askingSteps.length === 0) return
+  if (program.askingSteps.length + program.runbookSteps.length === 0) return
   const initParams = { ...program.initParams, ...first }
   const { collectionId, environment } = run
-  await checkModels(engine, { program, collectionId, initParams, environment }).catch((error) => {
+  try {
+    await checkModels(engine, { program, collectionId, initParams, environment })
+    await checkRunbooks(engine, run, program.runbookSteps, [initParams])
+  } catch (error) {
     throw error instanceof AppError
       ? new AppError(error.code, `Task '${task.name}' cannot run: ${error.message}`, { cause: error })
       : error
-  })
+  }
 }
 
 /** One of the runs, as it is written down. Its key is the same whoever writes it, and however often. */

@@ -76,7 +76,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     fetch: options.fetch,
     models: options.models,
     carryOutRunbook: options.carryOutRunbook,
-    preflightRunbook: options.preflightRunbook,
+    checkRunbook: options.checkRunbook,
     rules: makeModelRules(insistent),
     labels: makeRunLabels(database, options.limits.maxLabelsPerRun),
     activitySettings: options.activitySettings,

@@ -1,10 +1,11 @@
 import { AppError } from '../lib/errors.ts'
 import { newRunKey } from '../lib/ids.ts'
 import { checkModelsOfAll } from './check-models.ts'
+import { checkRunbooks } from './check-runbooks.ts'
 import type { RunRequest, Starter } from './start.ts'
 
 /** Runs that somebody is about to ask for: of one task, each with parameters of its own. */
-export interface Planned extends Pick<RunRequest, 'task' | 'secrets'> {
+export interface Planned extends Pick<RunRequest, 'task' | 'secrets' | 'lent'> {
   collection: Pick<RunRequest['collection'], 'id' | 'environmentId'>
   /** What is merged over the task's `init_params`, a run each. */
   runs: readonly Record<string, unknown>[]
@@ -16,7 +17,7 @@ export interface Planned extends Pick<RunRequest, 'task' | 'secrets'> {
  */
 export const preflight = async (
   { engine, sealSecrets }: Pick<Starter, 'engine' | 'sealSecrets'>,
-  { collection, task, secrets, runs }: Planned,
+  { collection, task, secrets, lent = [], runs }: Planned,
 ): Promise<void> => {
   const program = await engine.programs.of(task.definition)
   if (program.problems.length > 0) {
@@ -24,12 +25,11 @@ export const preflight = async (
       hint: 'Put its workflow right first.',
     })
   }
-  if (program.askingSteps.length === 0) return
+  if (program.askingSteps.length + program.runbookSteps.length === 0) return
   const key = newRunKey()
-  const environment = await engine.environments.of(
-    collection.environmentId,
-    sealSecrets({ secrets, lent: [] }, key),
-    key,
-  )
-  await checkModelsOfAll(engine, { program, collectionId: collection.id, environment }, runs)
+  const environment = await engine.environments.of(collection.environmentId, sealSecrets({ secrets, lent }, key), key)
+  const run = { program, collectionId: collection.id, environment }
+  await checkModelsOfAll(engine, run, runs)
+  const merged = runs.map((initParams) => ({ ...program.initParams, ...initParams }))
+  await checkRunbooks(engine, run, program.runbookSteps, merged)
 }

@@ -40,6 +40,8 @@ export interface Program {
   steps: ProgramStep[]
   /** Those of them that ask a model, whatever branches decide, and with whose failure the run fails. */
   askingSteps: ProgramStep[]
+  /** Those that carry a runbook out, likewise. */
+  runbookSteps: ProgramStep[]
   initParams: Record<string, unknown>
   problems: string[]
   /** Step → the last step that reads its inputs or outputs: until then they are kept at hand. */
@@ -105,7 +107,8 @@ export const compileWorkflow = (
   steer(steps, flow, indexOf)
   return {
     steps,
-    askingSteps: steps.filter(isBoundToAsk),
+    askingSteps: steps.filter((step) => step.activity.asks !== undefined && isBoundToCome(step)),
+    runbookSteps: steps.filter((step) => step.activity.carriesOut !== undefined && isBoundToCome(step)),
     initParams: workflow.init_params ?? {},
     problems,
     lastReader: lastReaders(steps, indexOf, parallel),
@@ -131,8 +134,8 @@ const makeReport = (): { problems: string[]; report: Report } => {
   }
 }
 
-const isBoundToAsk = ({ activity, decidedBy, options }: ProgramStep): boolean =>
-  activity.asks !== undefined && decidedBy.length === 0 && !options.continueOnError
+const isBoundToCome = ({ decidedBy, options }: ProgramStep): boolean =>
+  decidedBy.length === 0 && !options.continueOnError
 
 /** The listed names, each once. */
 const checkNames = (names: string[], report: Report): string[] => {

@@ -43,11 +43,11 @@ export const planRerun = async (
   return carry.steps.length > 0 ? carry : undefined
 }
 
-/** The steps of it that will ask a model: none of those that are carried, and none at all in a replay. */
-export const stillAsking = ({ askingSteps }: Program, { carry, replayOf }: Rerun): ProgramStep[] => {
+/** Those of some steps that will be executed: none that are carried, and none at all in a replay. */
+export const stillToCome = (steps: ProgramStep[], { carry, replayOf }: Rerun): ProgramStep[] => {
   if (replayOf !== undefined) return []
   const isDone = doneIn(carry)
-  return askingSteps.filter((step) => !isDone(step))
+  return steps.filter((step) => !isDone(step))
 }
 
 /** Which steps will not be executed any more; one in a loop may come again. */

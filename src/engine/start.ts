@@ -3,13 +3,15 @@ import type { SealedWebhook } from '../model/webhook.ts'
 import { runUploadPath } from '../store/storage-path.ts'
 import type { Carry } from './carry.ts'
 import { checkModels } from './check-models.ts'
+import { checkRunbooks } from './check-runbooks.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import { newCourse } from './course.ts'
 import type { QueuedRun } from './enqueue.ts'
 import { Fenced, RunExists, TrajectoryIdTaken } from './journal.ts'
 import type { FileRow, NewRun, RunExtras } from './journal-entry.ts'
 import type { Leases } from './leases.ts'
-import { checkSecretsGiven, type Rerun, stillAsking } from './rerun.ts'
+import type { Program, ProgramStep } from './program.ts'
+import { checkSecretsGiven, type Rerun, stillToCome } from './rerun.ts'
 import type { RunSecrets } from './run-secrets.ts'
 import type { Scrubber } from './scrub.ts'
 
@@ -88,11 +90,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
   const merged = { ...program.initParams, ...request.initParams }
   const { carry, replayOf } = request.rerun ?? {}
   if (request.rerun && replayOf === undefined) checkSecretsGiven(program, environment, carry)
-  const askingSteps = request.rerun ? stillAsking(program, request.rerun) : program.askingSteps
-  if (askingSteps.length > 0 && program.problems.length === 0) {
-    const asking = { ...program, askingSteps }
-    await checkModels(engine, { program: asking, collectionId: request.collection.id, initParams: merged, environment })
-  }
+  if (program.problems.length === 0) await checkBeginning(engine, program, request, { initParams: merged, environment })
   const more = extrasOf(starter, request, key, environment.scrub)
   for (;;) {
     const trajectoryId = (starter.drawTrajectoryId ?? newTrajectoryId)()
@@ -164,6 +162,21 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
       if (!(error instanceof TrajectoryIdTaken)) throw error
     }
   }
+}
+
+/** Looks at what its steps will ask of the world; most programs have none that can be looked at. */
+const checkBeginning = async (
+  engine: EngineContext,
+  program: Program,
+  { rerun, collection }: RunRequest,
+  { initParams, environment }: Pick<LiveRun, 'initParams' | 'environment'>,
+): Promise<void> => {
+  const toCome = (steps: ProgramStep[]) => (rerun && steps.length > 0 ? stillToCome(steps, rerun) : steps)
+  const run = { collectionId: collection.id, environment }
+  const askingSteps = toCome(program.askingSteps)
+  if (askingSteps.length > 0) await checkModels(engine, { ...run, program: { ...program, askingSteps }, initParams })
+  const runbookSteps = toCome(program.runbookSteps)
+  if (runbookSteps.length > 0) await checkRunbooks(engine, run, runbookSteps, [initParams])
 }
 
 /** What few runs have; null where there is none of it. */

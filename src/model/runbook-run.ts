@@ -146,3 +146,9 @@ export interface RunbookPlace {
 
 /** Looks at everything that a runbook needs before any of it costs. Starts nothing, and throws nothing. */
 export type PreflightRunbook = (request: RunbookRequest, place: RunbookPlace) => Promise<RunbookPreflight>
+
+/**
+ * Throws, with everything that was found, what keeps a runbook from being begun; of checks that are named in `unknown`
+ * nothing can be said yet.
+ */
+export type CheckRunbook = (request: RunbookRequest, place: RunbookPlace, unknown: readonly string[]) => Promise<void>

@@ -1,0 +1,84 @@
+import { AppError } from '../lib/errors.ts'
+import { issueText } from '../lib/issue-text.ts'
+import { type RunbookRequest, requestOfRun, runbookRequestSchema } from '../model/runbook-request.ts'
+import { reservedStepNames } from '../model/workflow.ts'
+import { findFile } from '../store/files.ts'
+import { readsOf } from './bindings.ts'
+import type { EngineContext, LiveRun } from './context.ts'
+import type { ProgramStep } from './program.ts'
+import { givenBy, type Scope } from './resolve.ts'
+
+/** What a look at a runbook says less about where a parameter is known only once earlier steps have run. */
+const looksWithout: Readonly<Record<string, string[]>> = {
+  prompt: [],
+  files: ['files'],
+  template_variables: ['variables'],
+  agent_env: [],
+}
+
+type Beginning = Pick<LiveRun, 'collectionId' | 'environment'>
+
+/**
+ * Refuses runs before their first step where a runbook of theirs cannot be carried out, as far as that is known by then.
+ * Throws what says everything that is wrong with it, naming the step.
+ */
+export const checkRunbooks = async (
+  engine: EngineContext,
+  run: Beginning,
+  steps: readonly ProgramStep[],
+  runs: readonly Record<string, unknown>[],
+): Promise<void> => {
+  for (const [index, initParams] of runs.entries()) {
+    for (const step of steps) {
+      const where = `${runs.length > 1 ? `Item ${index}: step` : 'Step'} '${step.name}'`
+      await checkRunbook(engine, run, step, initParams, where)
+    }
+  }
+}
+
+const checkRunbook = async (
+  engine: EngineContext,
+  { collectionId, environment }: Beginning,
+  step: ProgramStep,
+  initParams: Record<string, unknown>,
+  where: string,
+): Promise<void> => {
+  const { request, unknown } = requestOf(step, { initParams, env: environment.get, step: () => undefined }, where)
+  if (!request) return
+  const place = {
+    env: environment.get,
+    lent: environment.lent,
+    secretParams: environment.secretNames,
+    hasFile: async (path: string) => (await findFile(engine.database, path))?.collection_id === collectionId,
+  }
+  await engine.checkRunbook(request, place, unknown).catch((error) => {
+    if (!(error instanceof AppError)) throw error
+    const { code, hint, issues } = error
+    throw new AppError(code, `${where}: ${error.message}`, { ...(hint && { hint }), ...(issues && { issues }) })
+  })
+}
+
+/** What a step will ask for, and what cannot be said yet; no request where that is the better part of it. */
+const requestOf = (
+  step: ProgramStep,
+  scope: Scope,
+  where: string,
+): { request?: RunbookRequest; unknown: readonly string[] } => {
+  const isKnown = (binding: ProgramStep['bindings'][number]) =>
+    readsOf(binding).every(({ root }) => reservedStepNames.includes(root))
+  const later = step.bindings.filter((binding) => !isKnown(binding)).map(({ parameter }) => parameter)
+  if (later.some((parameter) => !looksWithout[parameter])) return { unknown: [] }
+  const given = step.bindings
+    .filter(isKnown)
+    .map((binding) => [binding.parameter, givenBy(binding, scope)])
+    .filter(([, value]) => value !== undefined)
+  const parsed = runbookRequestSchema.safeParse(Object.fromEntries(given))
+  if (!parsed.success) {
+    const texts = parsed.error.issues.map((issue) => `${issue.path.map(String).join('.')}: ${issueText(issue)}`)
+    throw new AppError('invalid', `${where}: ${texts.join('; ')}`, {
+      hint: 'GET /api/v1/step-templates/runbook lists the parameters.',
+    })
+  }
+  const request = requestOfRun(parsed.data, scope.initParams)
+  return { request, unknown: later.flatMap((parameter) => looksWithout[parameter] ?? []) }
+}
