@@ -1,10 +1,10 @@
-import { accessSync, constants, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { AppError } from '../lib/errors.ts'
 import type { MountSources } from './bubblewrap-arguments.ts'
 import { chooseGroups } from './choose-groups.ts'
 import type { ControlGroups } from './control-groups.ts'
+import { findProgram, toolsFolder } from './find-program.ts'
 import type { StagedMount } from './launch-script.ts'
 import { runTool, systemPath } from './run-tool.ts'
 import { seccompProgram } from './seccomp.ts'
@@ -26,22 +26,6 @@ export interface BubblewrapHost {
 
 /** A place of the machine that only root writes to, for what several servers have to agree on. */
 export const machineFolder = '/run/jetty'
-
-export const toolsFolder = fileURLToPath(new URL('./inside', import.meta.url))
-
-/** A program by its name, in the folders of the system. */
-export const findProgram = (name: string): string | undefined =>
-  [...systemPath.split(':'), ...(process.env.PATH ?? '').split(':')]
-    .filter((folder) => folder.startsWith('/'))
-    .map((folder) => join(folder, name))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
 
 /** Makes the folder with its empty places; undefined where root may not mount. */
 const prepareStage = async (): Promise<string | undefined> => {

@@ -8,31 +8,25 @@ import { bubblewrapArguments } from './bubblewrap-arguments.ts'
 import { type BubblewrapHost, sourcesOn } from './bubblewrap-host.ts'
 import { remedyFor } from './bubblewrap-remedies.ts'
 import { openCommandPipes } from './command-pipes.ts'
-import type { ControlGroup } from './control-groups.ts'
 import { watchDisk } from './disk-watch.ts'
 import { exitOf } from './exit-of.ts'
-import { gateDescriptor, gateScript, launchScript } from './launch-script.ts'
+import { gateDescriptor, gateScript, launchScript, launchShell } from './launch-script.ts'
 import { watchMemory } from './memory-watch.ts'
 import { descendantsOf, signalAll } from './process-tree.ts'
 import type { RunFolder } from './run-folder.ts'
 import { systemPath } from './run-tool.ts'
 import type { SandboxCommand, SandboxExit, SandboxLimits } from './sandbox.ts'
+import type { CommandTurn } from './sandbox-life.ts'
 import { seccompProgram } from './seccomp.ts'
 import { supervise } from './supervise.ts'
 
-export interface BubblewrapRun {
+export interface BubblewrapRun extends CommandTurn {
   host: BubblewrapHost
   folder: RunFolder
   /** Of this machine; undefined where it is the user of this process. */
   uid: number | undefined
   agentFolder: string | undefined
   limits: SandboxLimits
-  group: ControlGroup | undefined
-  command: SandboxCommand
-  /** Of the command in its sandbox. */
-  number: number
-  /** Whether a cancelled command is killed without being asked to end. */
-  isAtOnce(): boolean
 }
 
 const launchMs = 30_000
@@ -69,7 +63,7 @@ const launcherArgv = ({ host, uid, folder, agentFolder, limits, group, command }
       ? bwrap
       : ['setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--', ...bwrap]
   const script = launchScript({ limits, joins: group?.joins ?? [], mounts, argv: asUser })
-  const shell = ['/bin/sh', '-c', script]
+  const shell = [...launchShell, script]
   const apart = host.stage === undefined ? shell : ['unshare', '--mount', '--propagation', 'private', '--', ...shell]
   return [...(group?.launcher ?? []), ...apart]
 }

@@ -5,9 +5,9 @@ import { etcFiles } from './bubblewrap-arguments.ts'
 import { type BubblewrapHost, closedOnTheWay, lookAtHost, machineFolder } from './bubblewrap-host.ts'
 import { probeBubblewrap } from './bubblewrap-probe.ts'
 import { runInBubblewrap } from './bubblewrap-run.ts'
-import { removeTree } from './remove-tree.ts'
-import { makeRunFolder, orphanedFolders, writeEtc } from './run-folder.ts'
-import type { Sandbox, SandboxExit, SandboxProbe, SandboxProvider, SandboxSpec } from './sandbox.ts'
+import { makeRunFolder, writeEtc } from './run-folder.ts'
+import type { Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from './sandbox.ts'
+import { liveSandbox, reapFolders } from './sandbox-life.ts'
 import { takeUserSlot } from './user-slot.ts'
 
 export interface BubblewrapProviderOptions {
@@ -64,52 +64,10 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
         hint: 'Set JETTY_SANDBOX_DIR and JETTY_AGENTS_DIR to folders that every user may pass through.',
       })
     }
-    const destroyed = new AbortController()
-    const running = new Set<Promise<unknown>>()
-    let commands = 0
-    let destroying: Promise<void> | undefined
-
-    const run: Sandbox['run'] = async (command) => {
-      if (destroyed.signal.aborted) throw new AppError('sandbox_unavailable', `The sandbox ${id} is gone`)
-      folder.close()
-      const number = commands++
-      const group = found.groups?.open(`${id}.${process.pid}-${number}`, limits)
-      const signal = AbortSignal.any([command.signal, destroyed.signal])
-      try {
-        return await runInBubblewrap({
-          ...{ host: found, folder, uid, agentFolder, limits, group, number },
-          isAtOnce: () => destroyed.signal.aborted,
-          command: { ...command, signal },
-        })
-      } finally {
-        if ((await group?.remove()) === false) log.error({ sandbox: id }, 'processes of a sandbox cannot be killed')
-      }
-    }
-    const tracked = (command: Parameters<Sandbox['run']>[0]): Promise<SandboxExit> => {
-      const done = run(command)
-      running.add(done)
-      const forget = () => running.delete(done)
-      done.then(forget, forget)
-      return done
-    }
-    const destroy = async () => {
-      destroyed.abort()
-      await Promise.allSettled(running)
-      await folder.remove()
-      release()
-    }
-    return {
-      id,
-      folders: folder.folders,
-      places: inside,
-      put: folder.put,
-      own: folder.own,
-      run: tracked,
-      destroy() {
-        destroying ??= destroy()
-        return destroying
-      },
-    }
+    return liveSandbox({
+      ...{ id, folder, places: inside, limits, groups: found.groups, log, release },
+      carryOut: (turn) => runInBubblewrap({ ...turn, host: found, folder, uid, agentFolder, limits }),
+    })
   }
 
   const provider: SandboxProvider = {
@@ -121,18 +79,7 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
       })
       return trying
     },
-    async reap() {
-      const orphans = await orphanedFolders(parent)
-      const groups = (await host().catch(() => undefined))?.groups
-      for (const { id, path } of orphans) {
-        for (const name of groups?.names() ?? []) {
-          if (name.startsWith(`jetty-${id}.`)) await groups?.removeLeft(name)
-        }
-        await removeTree(path)
-        log.info({ sandbox: id }, 'sandbox of a process that is gone removed')
-      }
-      return orphans.length
-    },
+    reap: async () => reapFolders(parent, (await host().catch(() => undefined))?.groups, log),
   }
   return provider
 }

@@ -1,3 +1,4 @@
+import { findProgram } from './find-program.ts'
 import type { SandboxLimits } from './sandbox.ts'
 import { quoted } from './shell-text.ts'
 
@@ -18,10 +19,26 @@ export interface LaunchScriptOptions {
 
 const fileBlockBytes = 512 // what `ulimit -f` counts in, in a POSIX shell
 
+/** Descriptors from here on are none of ours: whoever started the server has left them open. */
+const firstForeign = 7
+const lastOfAnyShell = 9
+
+const bash = findProgram('bash')
+
+/** The words for a shell that takes a launch script. */
+export const launchShell: readonly string[] = bash === undefined ? ['/bin/sh', '-c'] : [bash, '--norc', '--posix', '-c']
+
+/** Closes what a sandbox must not inherit. Only bash knows descriptors of more than one digit. */
+const closing =
+  bash !== undefined
+    ? `for d in /proc/$$/fd/*; do d=\${d##*/}; [ "$d" -lt ${firstForeign} ] || eval "exec $d>&-"; done`
+    : Array.from({ length: lastOfAnyShell - firstForeign + 1 }, (_, n) => `exec ${firstForeign + n}>&-`).join('\n')
+
 /** Sets up what bubblewrap itself does not: control groups, mounts past a closed folder, the largest file. */
 export const launchScript = ({ limits, joins, mounts, argv }: LaunchScriptOptions): string =>
   [
     'set -e',
+    closing,
     ...joins.map((path) => `echo $$ > ${quoted(path)}`),
     ...mounts.map(({ from, to }) => `mount --bind ${quoted(from)} ${quoted(to)}`),
     `ulimit -f ${Math.floor(limits.diskBytes / fileBlockBytes)}`,

@@ -16,6 +16,10 @@ export const makeSandboxProvider = async ({
   log,
 }: SandboxProviderOptions): Promise<SandboxProvider> => {
   const parent = settings.sandboxDir ?? join(dataDir, 'sandboxes')
+  if (settings.sandbox === 'process') {
+    const { processProvider } = await import('./process.ts')
+    return processProvider({ parent, log })
+  }
   const { bubblewrapProvider } = await import('./bubblewrap.ts')
   return bubblewrapProvider({ parent, firstUid: settings.sandboxUid, log })
 }

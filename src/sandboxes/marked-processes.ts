@@ -1,0 +1,32 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { signalAll } from './process-tree.ts'
+
+/** A variable by which what a plain process has started is found again, whatever became of its parents. */
+export const markVariable = 'JETTY_SANDBOX_ID'
+
+/** Processes that carry a mark. One that has taken it out of its environment is not found. */
+export const processesMarked = (id: string): number[] => {
+  const mark = `${markVariable}=${id}`
+  let pids: string[] = []
+  try {
+    pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  } catch {
+    // a system without /proc
+  }
+  return pids.map(Number).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark)
+    } catch {
+      return false // another user's, or it has ended meanwhile
+    }
+  })
+}
+
+/** Kills what carries a mark until nothing does; new ones may come while the list is read. */
+export const killMarked = (id: string): void => {
+  for (let round = 0; round < 50; round++) {
+    const pids = processesMarked(id)
+    if (pids.length === 0) return
+    signalAll(pids, 'SIGKILL')
+  }
+}

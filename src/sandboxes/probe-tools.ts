@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto'
+import { AppError } from '../lib/errors.ts'
+import type { SandboxProvider } from './sandbox.ts'
+
+const limits = {
+  memoryBytes: 1024 ** 3,
+  pids: 256,
+  cpus: 1,
+  diskBytes: 64 * 1024 ** 2,
+  diskFiles: 1_000,
+  outputBytes: 64 * 1024,
+}
+const longestMs = 20_000
+const noNode = 3
+
+/** Programs that runbooks expect. */
+const tools = ['python3', 'uv', 'node', 'git', 'pip', 'jq']
+const said = (tool: string) => `( printf '%s\t' ${tool}; ${tool} --version 2>/dev/null </dev/null | head -n 1; echo )`
+const script = (node: string) =>
+  [
+    `${node} --version >/dev/null || exit ${noNode}`,
+    'mkdir probe',
+    'cd probe',
+    ...tools.map((tool) => `${said(tool)} > ${tool} &`),
+    'wait',
+    'cat *',
+  ].join('\n')
+
+const versionsIn = (output: string): Record<string, string | undefined> =>
+  Object.fromEntries(
+    tools.map((tool) => {
+      const line = output.split('\n').find((text) => text.startsWith(`${tool}\t`))
+      return [tool, /\d+(\.\d+)+/.exec(line ?? '')?.[0]]
+    }),
+  )
+
+/** Makes a sandbox as it is made for runbooks, looks which tools are there, and gives their versions. */
+export const probeTools = async (
+  create: SandboxProvider['create'],
+  image?: string,
+): Promise<Record<string, string | undefined>> => {
+  const id = `probe-${process.pid}-${randomBytes(4).toString('hex')}`
+  const sandbox = await create({ id, limits, ...(image !== undefined && { image }) })
+  try {
+    let output = ''
+    const { reason, code } = await sandbox.run({
+      argv: ['/bin/sh', '-c', script(`${sandbox.places.tools}/node`)],
+      env: {},
+      cwd: sandbox.places.app,
+      network: 'none',
+      wallMs: longestMs,
+      signal: new AbortController().signal,
+      onOutput: (_stream, chunk) => {
+        output += chunk
+      },
+    })
+    if (code === noNode) throw new AppError('sandbox_unavailable', `${process.execPath} does not run in a sandbox`)
+    if (reason === 'exit' && code === 0) return versionsIn(output)
+    throw new AppError(
+      'sandbox_unavailable',
+      `A sandbox that was tried ended with ${reason} ${code}: ${output.slice(0, 500)}`,
+    )
+  } finally {
+    await sandbox.destroy()
+  }
+}

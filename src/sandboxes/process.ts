@@ -1,0 +1,190 @@
+import { spawn } from 'node:child_process'
+import { mkdir, readdir, symlink } from 'node:fs/promises'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { AppError, messageOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { inside } from '../model/sandbox.ts'
+import { chooseGroups } from './choose-groups.ts'
+import { openCommandPipes } from './command-pipes.ts'
+import type { ControlGroups } from './control-groups.ts'
+import { watchDisk } from './disk-watch.ts'
+import { exitOf } from './exit-of.ts'
+import { toolsFolder } from './find-program.ts'
+import { launchScript, launchShell } from './launch-script.ts'
+import { killMarked, markVariable, processesMarked } from './marked-processes.ts'
+import { watchMemory } from './memory-watch.ts'
+import { probeTools } from './probe-tools.ts'
+import { signalAll } from './process-tree.ts'
+import { makeRunFolder } from './run-folder.ts'
+import type { LimitMechanisms, SandboxExit, SandboxPlaces, SandboxProvider } from './sandbox.ts'
+import { type CommandTurn, liveSandbox, reapFolders, type SandboxLife } from './sandbox-life.ts'
+import { supervise } from './supervise.ts'
+
+export interface ProcessProviderOptions {
+  /** Where run folders are made. */
+  parent: string
+  log: Logger
+}
+
+type ProcessRun = CommandTurn & Pick<SandboxLife, 'id' | 'folder' | 'places' | 'limits' | 'groups'>
+
+const insidePath = /(?<![\w./-])\/(app|home\/agent|opt\/jetty|opt\/agent)(?![\w.-])/g
+
+/** A text that speaks of the paths of a sandbox, with those that are there instead. */
+export const placed = (text: string, places: SandboxPlaces): string => {
+  const of = { app: places.app, 'home/agent': places.home, 'opt/jetty': places.tools, 'opt/agent': places.agent }
+  return text.replace(insidePath, (_path, name: keyof typeof of) => of[name])
+}
+
+const envOf = ({ id, places, command }: ProcessRun): Record<string, string> => ({
+  PATH: `${process.env.PATH ?? ''}:${places.tools}`,
+  HOME: places.home,
+  LANG: 'C.UTF-8',
+  ...Object.fromEntries(Object.entries(command.env).map(([name, value]) => [name, placed(value, places)])),
+  [markVariable]: id,
+})
+
+const argvOf = ({ folder, places, command }: ProcessRun): string[] => {
+  const argv = command.argv.map((word) => placed(word, places))
+  if (command.network === 'none') return argv // that it has a network all the same is what the probe says
+  const socket = join(folder.folders.gateway, 'gateway.sock')
+  return [process.execPath, join(toolsFolder, 'bridge.mjs'), '--socket', socket, '--port', '0', '--', ...argv]
+}
+
+const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
+  const { id, folder, places, limits, groups, group, command } = run
+  const stdin = command.stdin === undefined ? undefined : placed(command.stdin, places)
+  const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), stdin, undefined)
+  const script = launchScript({ limits, joins: group?.joins ?? [], mounts: [], argv: argvOf(run) })
+  const [file = '', ...args] = [...(group?.launcher ?? []), ...launchShell, script]
+  const child = spawn(file, args, {
+    stdio: pipes.descriptors,
+    cwd: placed(command.cwd ?? inside.app, places),
+    env: envOf(run),
+    detached: true,
+  })
+  pipes.handedOver()
+  const closed = new Promise<void>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', () => {
+      kill() // what it has left running holds the pipes open
+      resolve()
+    })
+  })
+  const everything = () => [...new Set([...(group?.pids() ?? []), ...processesMarked(id)])]
+  const kill = () => {
+    killMarked(id)
+    child.kill('SIGKILL')
+  }
+  group?.started(child.pid ?? 0)
+  const disk = watchDisk({ folders: [folder.folders.app, folder.folders.home], limits, pids: everything })
+  const memory = groups?.mechanisms.memory === undefined ? watchMemory(everything, limits) : undefined
+  const supervised = await supervise(
+    {
+      ...{ stdout: pipes.stdout, stderr: pipes.stderr, closed, kill },
+      terminate: () => (run.isAtOnce() ? kill() : signalAll(everything(), 'SIGTERM')),
+    },
+    command,
+    limits,
+    memory ? [disk, memory] : [disk],
+  )
+  const usage = group?.usage()
+  return exitOf({
+    ...supervised,
+    code: codeOf(child.exitCode, child.signalCode),
+    isLost: false,
+    oomKills: usage?.oomKills ?? 0,
+    isDiskFull: await disk.isFull(),
+    peakMemoryBytes: usage?.peakMemoryBytes ?? memory?.peakBytes() ?? null,
+    refusedProcesses: usage?.refusedProcesses ?? null,
+  })
+}
+
+const nothing: LimitMechanisms = { memory: undefined, pids: undefined, cpu: undefined, disk: undefined }
+
+const codeOf = (code: number | null, signal: NodeJS.Signals | null): number | null =>
+  code ?? (signal === null ? null : 128 + constants.signals[signal])
+
+/** Node, the bridge and the rest beside each other, as in a sandbox. */
+const makeTools = async (folder: string): Promise<string> => {
+  const tools = join(folder, 'tools')
+  await mkdir(tools)
+  for (const name of await readdir(toolsFolder)) await symlink(join(toolsFolder, name), join(tools, name))
+  await symlink(process.execPath, join(tools, 'node'))
+  return tools
+}
+
+/**
+ * No sandbox at all, for where none can be had: an ordinary process of this user, in a folder of its own. Limits are
+ * kept as far as they can be; what it may read, write and reach is not limited.
+ */
+export const processProvider = ({ parent, log }: ProcessProviderOptions): SandboxProvider => {
+  let choosing: Promise<ControlGroups | undefined> | undefined
+  const chosenGroups = () => {
+    choosing ??= chooseGroups()
+    return choosing
+  }
+
+  const create: SandboxProvider['create'] = async ({ id, image, limits, agentFolder }) => {
+    if (image !== undefined) {
+      throw new AppError('sandbox_unavailable', `A plain process cannot run the image ${image}`, {
+        hint: 'Set JETTY_SANDBOX=docker or podman.',
+      })
+    }
+    const folder = await makeRunFolder({ parent, id })
+    const { app, home } = folder.folders
+    const places: SandboxPlaces = {
+      ...{ app, home, agent: agentFolder ?? join(folder.path, 'no-agent'), tools: await makeTools(folder.path) },
+      ...{ runbook: join(app, 'RUNBOOK.md'), results: join(app, 'results') },
+      ...{ assets: join(app, 'assets'), uploads: join(app, 'uploads') },
+    }
+    const groups = await chosenGroups()
+    const sandbox = liveSandbox({
+      ...{ id, folder, places, limits, groups, log },
+      carryOut: (turn) => runProcess({ ...turn, id, folder, places, limits, groups }),
+      release() {},
+    })
+    /** A path of the inside, also where it was said in the words of this machine. */
+    const insideOf = (path: string) => {
+      if (path.startsWith(`${app}/`)) return inside.app + path.slice(app.length)
+      return path.startsWith(`${home}/`) ? inside.home + path.slice(home.length) : path
+    }
+    return {
+      ...sandbox,
+      put: (path, body, mode) =>
+        sandbox.put(insideOf(path), typeof body === 'string' ? placed(body, places) : body, mode),
+    }
+  }
+
+  return {
+    name: 'process',
+    create,
+    async probe() {
+      try {
+        const tools = await probeTools(create)
+        const groups = await chosenGroups()
+        return {
+          works: true,
+          found: 'no isolation: agents are ordinary processes with all that this user may do',
+          mechanisms: {
+            memory: groups?.mechanisms.memory ?? 'watched',
+            pids: groups?.mechanisms.pids,
+            cpu: groups?.mechanisms.cpu,
+            disk: 'watched',
+          },
+          tools,
+        }
+      } catch (error) {
+        return {
+          works: false,
+          found: messageOf(error),
+          remedy: 'Set JETTY_SANDBOX=bubblewrap.',
+          mechanisms: nothing,
+          tools: {},
+        }
+      }
+    },
+    reap: async () => reapFolders(parent, await chosenGroups(), log, killMarked),
+  }
+}

@@ -1,0 +1,88 @@
+import { AppError } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import type { ControlGroup, ControlGroups } from './control-groups.ts'
+import { removeTree } from './remove-tree.ts'
+import { orphanedFolders, type RunFolder } from './run-folder.ts'
+import type { Sandbox, SandboxCommand, SandboxExit, SandboxLimits, SandboxPlaces } from './sandbox.ts'
+
+/** What one command is carried out with. */
+export interface CommandTurn {
+  command: SandboxCommand
+  /** Of the command in its sandbox, from 0. */
+  number: number
+  group: ControlGroup | undefined
+  /** Whether it is killed without being asked to end: the sandbox goes. */
+  isAtOnce(): boolean
+}
+
+export interface SandboxLife {
+  id: string
+  folder: RunFolder
+  places: SandboxPlaces
+  limits: SandboxLimits
+  groups: ControlGroups | undefined
+  log: Logger
+  carryOut(turn: CommandTurn): Promise<SandboxExit>
+  /** After the last of it is gone. */
+  release(): void
+}
+
+/** A sandbox over a folder of this machine, from its first command to its end. */
+export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut, release }: SandboxLife): Sandbox => {
+  const destroyed = new AbortController()
+  const running = new Set<Promise<unknown>>()
+  let commands = 0
+  let destroying: Promise<void> | undefined
+
+  const take = async (command: SandboxCommand): Promise<SandboxExit> => {
+    if (destroyed.signal.aborted) throw new AppError('sandbox_unavailable', `The sandbox ${id} is gone`)
+    folder.close()
+    const number = commands++
+    const group = groups?.open(`${id}.${process.pid}-${number}`, limits)
+    const signal = AbortSignal.any([command.signal, destroyed.signal])
+    const isAtOnce = () => destroyed.signal.aborted
+    try {
+      return await carryOut({ command: { ...command, signal }, number, group, isAtOnce })
+    } finally {
+      if ((await group?.remove()) === false) log.error({ sandbox: id }, 'processes of a sandbox cannot be killed')
+    }
+  }
+  const destroy = async () => {
+    destroyed.abort()
+    await Promise.allSettled(running)
+    await folder.remove()
+    release()
+  }
+  return {
+    ...{ id, folders: folder.folders, places, put: folder.put, own: folder.own },
+    run(command) {
+      const done = take(command)
+      running.add(done)
+      const forget = () => running.delete(done)
+      done.then(forget, forget)
+      return done
+    },
+    destroy() {
+      destroying ??= destroy()
+      return destroying
+    },
+  }
+}
+
+/** Removes the folders below `parent` whose owners are gone, and what still runs for them. */
+export const reapFolders = async (
+  parent: string,
+  groups: ControlGroups | undefined,
+  log: Logger,
+  kill: (id: string) => void = () => {},
+): Promise<number> => {
+  const orphans = await orphanedFolders(parent)
+  for (const { id, path } of orphans) {
+    kill(id)
+    const names = groups?.names().filter((name) => name.startsWith(`jetty-${id}.`)) ?? []
+    for (const name of names) await groups?.removeLeft(name)
+    await removeTree(path)
+    log.info({ sandbox: id }, 'removed a sandbox whose process is gone')
+  }
+  return orphans.length
+}
