@@ -15,6 +15,7 @@ import type { RunbookRunner } from './runbooks-on-demand.ts'
 import { makeOpenGateway } from './sandbox-gateway/open-gateway.ts'
 import { makeSandboxProvider } from './sandboxes/make-provider.ts'
 import type { SandboxProbe } from './sandboxes/sandbox.ts'
+import { resolveSnapshot } from './sandboxes/snapshots.ts'
 
 export interface RunbookRunnerOptions {
   settings: Settings
@@ -49,10 +50,13 @@ export const makeRunbookRunner = async ({
   const plan = makePlanRunbook({
     provider,
     probe,
-    resolveSnapshot: async ({ snapshot, image }) =>
-      image === undefined
-        ? { ok: true, snapshot: snapshot ?? 'python312-uv', image, warnings: [] }
-        : { ok: false, problem: `${provider.name} runs no images`, fix: 'Set JETTY_SANDBOX=docker or podman.' },
+    resolveSnapshot: async (wanted) =>
+      resolveSnapshot(wanted, {
+        provider: provider.name,
+        tools: (await probe()).tools,
+        snapshots: settings.snapshots,
+        hasImage: provider.hasImage,
+      }),
     machine: {
       cpus: availableParallelism(),
       memoryBytes: totalmem(),

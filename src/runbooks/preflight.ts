@@ -6,6 +6,7 @@ import type { PreflightRunbook, RunbookPlace } from '../model/runbook-run.ts'
 import { inside } from '../model/sandbox.ts'
 import type { SandboxNetwork } from '../sandbox-gateway/sandbox-gateway.ts'
 import type { SandboxProbe, SandboxProvider } from '../sandboxes/sandbox.ts'
+import type { ResolvedSnapshot } from '../sandboxes/snapshots.ts'
 import { failed, listed, ok, warned } from './checks.ts'
 import { type Choice, type ChosenAgent, chooseAgent, type KeyPlace } from './choose-agent.ts'
 import { type ChosenLimits, chooseLimits, type Machine } from './choose-limits.ts'
@@ -14,11 +15,6 @@ import { checkSecrets } from './environment.ts'
 import { type Runbook, readRunbook } from './runbook.ts'
 import { validateRunbook } from './validate.ts'
 import { checkVariables, variablesOf } from './variables.ts'
-
-/** What a snapshot or an image comes to in the sandbox that is there. */
-export type ResolvedSnapshot =
-  | { ok: true; snapshot: string | null; image: string | undefined; warnings: string[] }
-  | { ok: false; problem: string; fix: string }
 
 export interface PreflightDeps {
   provider: Pick<SandboxProvider, 'name'>
@@ -207,9 +203,13 @@ const checkSnapshot = (
 ): PreflightCheck[] => {
   if (!works) return []
   if (!resolved.ok) return [failed('snapshot', resolved.problem, resolved.fix, wanted.image ? 'image' : 'snapshot')]
-  const found = resolved.image ?? resolved.snapshot ?? 'the programs of this machine'
-  const fix = 'Install what is missing on this machine, or use an image.'
-  return [ok('snapshot', found), ...resolved.warnings.map((warning) => warned('snapshot', warning, fix, 'snapshot'))]
+  const fix = resolved.image
+    ? 'Fetch it beforehand, so that no run waits for it.'
+    : 'Install what is missing on this machine, or use an image.'
+  return [
+    ok('snapshot', resolved.found),
+    ...resolved.warnings.map((warning) => warned('snapshot', warning, fix, 'snapshot')),
+  ]
 }
 
 /** What a preflight says, for those who only want to know. Throws nothing. */

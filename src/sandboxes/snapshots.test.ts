@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest'
+import { resolveSnapshot, type SnapshotPlace } from './snapshots.ts'
+
+const here: SnapshotPlace = {
+  provider: 'bubblewrap',
+  tools: { python3: '3.13.5', uv: undefined, node: '20.20.2' },
+  snapshots: new Map(),
+}
+const contained: SnapshotPlace = {
+  provider: 'podman',
+  tools: {},
+  snapshots: new Map([
+    ['prism-playwright', 'ghcr.io/acme/playwright:1'],
+    ['our-tools', 'ghcr.io/acme/tools@sha256:00'],
+  ]),
+  hasImage: async (image) => image.startsWith('ghcr.io/acme'),
+}
+const resolve = (snapshot: string | undefined, place: SnapshotPlace, image?: string) =>
+  resolveSnapshot({ snapshot, image }, place)
+
+describe('without containers', () => {
+  test('the default is what this machine has, with versions, and what is missing is a warning', async () => {
+    expect(await resolve(undefined, here)).toEqual({
+      ok: true,
+      snapshot: 'python312-uv',
+      image: undefined,
+      found: 'python312-uv is what this machine has: python3 3.13.5, no uv',
+      warnings: ['python312-uv is what this machine has, and it has no uv'],
+    })
+    expect(await resolve('python312-uv', { ...here, tools: { python3: '3.12.1', uv: '0.9.0' } })).toMatchObject({
+      warnings: [],
+    })
+  })
+
+  test.each(['python312-uv-node', 'python312-uv-office', 'local'])('%s as well', async (name) => {
+    expect(await resolve(name, here)).toMatchObject({ ok: true, snapshot: name, image: undefined })
+  })
+
+  test.each(['prism-playwright', 'text-to-cad'])('%s is refused, with what to do', async (name) => {
+    expect(await resolve(name, here)).toMatchObject({
+      ok: false,
+      problem: expect.stringContaining(name),
+      fix: expect.stringContaining('JETTY_SANDBOX=podman'),
+    })
+  })
+
+  test('an image is refused, and so is one that stands for a name of the settings', async () => {
+    expect(await resolve(undefined, here, 'debian:12')).toMatchObject({
+      ok: false,
+      problem: 'bubblewrap cannot run the image debian:12',
+    })
+    expect(await resolve('our-tools', { ...contained, provider: 'process' })).toMatchObject({ ok: false })
+  })
+})
+
+describe('with containers', () => {
+  test('a name of the settings goes before what we know', async () => {
+    expect(await resolve('prism-playwright', contained)).toMatchObject({
+      image: 'ghcr.io/acme/playwright:1',
+      warnings: [],
+    })
+    expect(await resolve('our-tools', contained)).toMatchObject({
+      snapshot: 'our-tools',
+      image: 'ghcr.io/acme/tools@sha256:00',
+    })
+  })
+
+  test('without one there is a public image, which is fetched first', async () => {
+    expect(await resolve(undefined, contained)).toMatchObject({
+      ok: true,
+      snapshot: 'python312-uv',
+      image: 'ghcr.io/astral-sh/uv:python3.12-bookworm',
+      warnings: [expect.stringContaining('fetched first')],
+    })
+  })
+
+  test('where nobody has an image, the setting is named', async () => {
+    expect(await resolve('text-to-cad', contained)).toMatchObject({
+      ok: false,
+      fix: expect.stringContaining('JETTY_SNAPSHOTS=text-to-cad='),
+    })
+  })
+
+  test('an image goes before a snapshot, and has to be the name of one', async () => {
+    expect(await resolve('local', contained, 'ghcr.io/acme/x:2')).toMatchObject({
+      snapshot: null,
+      image: 'ghcr.io/acme/x:2',
+    })
+    for (const image of ['', '-v /:/host', '../x', 'a b', `x${'y'.repeat(300)}`])
+      expect(await resolve(undefined, contained, image)).toMatchObject({ ok: false })
+  })
+})
+
+test.each(['python312', 'constructor', '__proto__', 'x\n'])(
+  '%j is unknown: those that are known are listed',
+  async (name) => {
+    const found = await resolve(name, here)
+    if (found.ok) throw new Error('taken')
+    expect(found.problem).toContain(
+      'python312-uv, python312-uv-node, python312-uv-office, prism-playwright, text-to-cad, local',
+    )
+    expect(found.fix).toMatch(name === 'python312' ? /^Write python312-uv, or/ : /^Take one of them/)
+  },
+)

@@ -1,0 +1,121 @@
+import { nearest } from '../lib/nearest.ts'
+import type { SandboxName } from '../model/sandbox.ts'
+import type { SandboxProbe } from './sandbox.ts'
+
+/** What a snapshot comes to in the kind of sandbox that is there. */
+export type ResolvedSnapshot =
+  | {
+      ok: true
+      /** Null where an image was named. */
+      snapshot: string | null
+      /** What is run; undefined where it is the programs of this machine. */
+      image: string | undefined
+      /** One line for people: what stands for it here, with versions. */
+      found: string
+      warnings: string[]
+    }
+  | { ok: false; problem: string; fix: string }
+
+export interface SnapshotPlace {
+  provider: SandboxName
+  /** Of the programs of this machine, where no image is run. */
+  tools: SandboxProbe['tools']
+  /** Those of the settings: names to images. */
+  snapshots: ReadonlyMap<string, string>
+  /** Whether an image is there already. */
+  hasImage?: ((image: string) => Promise<boolean>) | undefined
+}
+
+interface Snapshot {
+  /** Public, for those who have set no other one; undefined where there is none. */
+  image?: string
+  /** Programs that are expected; undefined where only an image can have what it promises. */
+  tools?: readonly string[]
+}
+
+export const defaultSnapshot = 'python312-uv'
+
+const pythonImage = 'ghcr.io/astral-sh/uv:python3.12-bookworm'
+
+const known: Readonly<Record<string, Snapshot>> = {
+  [defaultSnapshot]: { image: pythonImage, tools: ['python3', 'uv'] },
+  'python312-uv-node': {
+    image: 'docker.io/nikolaik/python-nodejs:python3.12-nodejs22',
+    tools: ['python3', 'uv', 'node'],
+  },
+  'python312-uv-office': { tools: ['python3', 'uv', 'soffice'] },
+  'prism-playwright': { image: 'mcr.microsoft.com/playwright/python:v1.58.0-noble' },
+  'text-to-cad': {},
+  local: { image: pythonImage, tools: ['python3'] },
+}
+
+const imagePattern = /^[a-z0-9][\w.\-/:@]{0,254}$/i
+
+/** The image that is tried where nobody has named one. */
+export const defaultImage = (snapshots: ReadonlyMap<string, string>): string =>
+  snapshots.get(defaultSnapshot) ?? pythonImage
+
+const runsImages = (provider: SandboxName): boolean => provider === 'docker' || provider === 'podman'
+
+const withImages = 'Install Docker or Podman, and set JETTY_SANDBOX=docker or JETTY_SANDBOX=podman.'
+
+/** The programs of this machine in the place of an image. */
+const onThisMachine = (name: string, expected: readonly string[], tools: SandboxProbe['tools']): ResolvedSnapshot => {
+  const shown = expected.map((tool) => (tools[tool] === undefined ? `no ${tool}` : `${tool} ${tools[tool]}`))
+  const missing = expected.filter((tool) => tools[tool] === undefined)
+  return {
+    ok: true,
+    snapshot: name,
+    image: undefined,
+    found: `${name} is what this machine has: ${shown.join(', ')}`,
+    warnings: missing.length === 0 ? [] : [`${name} is what this machine has, and it has no ${missing.join(', no ')}`],
+  }
+}
+
+const inImage = async (name: string | null, image: string, place: SnapshotPlace): Promise<ResolvedSnapshot> => {
+  if (!imagePattern.test(image))
+    return {
+      ok: false,
+      problem: `${JSON.stringify(image)} is no name of an image`,
+      fix: 'Such as ghcr.io/acme/tools:1.2.',
+    }
+  const isThere = (await place.hasImage?.(image)) ?? true
+  const warnings = isThere ? [] : [`The image ${image} is not here yet: it is fetched first`]
+  return { ok: true, snapshot: name, image, found: name === null ? image : `${name} is the image ${image}`, warnings }
+}
+
+/**
+ * What a runbook that asks for a snapshot or an image would run in. Without containers `python312-uv` and its relatives
+ * are the programs of this machine; what only an image has is refused there.
+ */
+export const resolveSnapshot = async (
+  wanted: { snapshot: string | undefined; image: string | undefined },
+  place: SnapshotPlace,
+): Promise<ResolvedSnapshot> => {
+  const { provider, snapshots, tools } = place
+  if (wanted.image !== undefined) {
+    if (runsImages(provider)) return inImage(null, wanted.image, place)
+    return { ok: false, problem: `${provider} cannot run the image ${wanted.image}`, fix: withImages }
+  }
+  const name = wanted.snapshot ?? defaultSnapshot
+  const snapshot = Object.hasOwn(known, name) ? known[name] : undefined
+  const configured = snapshots.get(name)
+  if (!snapshot && configured === undefined) {
+    const names = [...new Set([...Object.keys(known), ...snapshots.keys()])]
+    const meant = nearest(name, names)
+    const problem = `There is no snapshot ${JSON.stringify(name.slice(0, 100))}; there are ${names.join(', ')}`
+    const more = `add it to JETTY_SNAPSHOTS as ${/^[\w.-]{1,100}$/.test(name) ? name : 'name'}=image.`
+    return { ok: false, problem, fix: meant ? `Write ${meant}, or ${more}` : `Take one of them, or ${more}` }
+  }
+  if (!runsImages(provider)) {
+    if (snapshot?.tools) return onThisMachine(name, snapshot.tools, tools)
+    return { ok: false, problem: `The snapshot ${name} is an image, and ${provider} runs none`, fix: withImages }
+  }
+  const image = configured ?? snapshot?.image
+  if (image !== undefined) return inImage(name, image, place)
+  return {
+    ok: false,
+    problem: `No image stands for the snapshot ${name}`,
+    fix: `Set JETTY_SNAPSHOTS=${name}=IMAGE to one that has what it needs.`,
+  }
+}
