@@ -8,6 +8,7 @@ import { findProgram, toolsFolder } from './find-program.ts'
 import type { StagedMount } from './launch-script.ts'
 import { runTool, systemPath } from './run-tool.ts'
 import { seccompProgram } from './seccomp.ts'
+import { managerEnv } from './systemd-scopes.ts'
 
 /** What this machine has to make sandboxes with, and how they are made here. */
 export interface BubblewrapHost {
@@ -53,7 +54,6 @@ export const lookAtHost = async (): Promise<BubblewrapHost> => {
     )
   }
   const isRoot = process.getuid?.() === 0
-  const { XDG_RUNTIME_DIR, DBUS_SESSION_BUS_ADDRESS } = process.env
   return {
     bwrap,
     isRoot,
@@ -62,8 +62,7 @@ export const lookAtHost = async (): Promise<BubblewrapHost> => {
     hasSeccomp: seccompProgram() !== undefined,
     launcherEnv: {
       PATH: systemPath,
-      ...(XDG_RUNTIME_DIR !== undefined && { XDG_RUNTIME_DIR }),
-      ...(DBUS_SESSION_BUS_ADDRESS !== undefined && { DBUS_SESSION_BUS_ADDRESS }),
+      ...managerEnv(),
     },
   }
 }

@@ -28,11 +28,10 @@ export interface ControlGroups {
   removeLeft(name: string): Promise<void>
 }
 
-const prefix = 'jetty-'
-const cpuPeriodMicroseconds = 100_000
+export const prefix = 'jetty-'
 const removalMs = 5_000
 
-const read = (path: string): string | undefined => {
+export const read = (path: string): string | undefined => {
   try {
     return readFileSync(path, 'utf8').trim()
   } catch {
@@ -41,15 +40,15 @@ const read = (path: string): string | undefined => {
 }
 
 /** A number of a file with lines such as `oom_kill 3`. */
-const counted = (path: string, key: string): number =>
+export const counted = (path: string, key: string): number =>
   Number(new RegExp(`^${key} (\\d+)`, 'm').exec(read(path) ?? '')?.[1] ?? 0)
 
-const numberIn = (path: string): number | null => {
+export const numberIn = (path: string): number | null => {
   const text = read(path)
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : null
 }
 
-const pidsIn = (folder: string): number[] =>
+export const pidsIn = (folder: string): number[] =>
   (read(join(folder, 'cgroup.procs')) ?? '').split('\n').filter(Boolean).map(Number)
 
 const killed = (pid: number): void => {
@@ -61,7 +60,7 @@ const killed = (pid: number): void => {
 }
 
 /** A group can be removed once the last of its processes is collected, which is after its death. */
-const removeFolders = async (folders: readonly string[]): Promise<boolean> => {
+export const removeFolders = async (folders: readonly string[]): Promise<boolean> => {
   const pids = () => folders.flatMap(pidsIn)
   for (let waitedMs = 0; waitedMs < removalMs; waitedMs += 10) {
     for (const folder of folders) {
@@ -88,7 +87,7 @@ const isRemoved = (folder: string): boolean => {
   }
 }
 
-const namesIn = (folder: string): string[] => {
+export const namesIn = (folder: string): string[] => {
   try {
     return readdirSync(folder).filter((name) => name.startsWith(prefix))
   } catch {
@@ -106,7 +105,7 @@ export const ownGroups = (text = read('/proc/self/cgroup') ?? ''): Map<string, s
   )
 
 /** Whether a group can be made here, be written to, and be removed. */
-const canMake = (folder: string, file: string, value: string): boolean => {
+export const canMake = (folder: string, file: string, value: string): boolean => {
   const probe = join(folder, `${prefix}probe-${process.pid}`)
   try {
     mkdirSync(probe)
@@ -116,58 +115,5 @@ const canMake = (folder: string, file: string, value: string): boolean => {
     return false
   } finally {
     isRemoved(probe)
-  }
-}
-
-/** The older interface: a hierarchy for each controller. Groups stand below the one that this process is in. */
-export const groupsV1 = (mount = '/sys/fs/cgroup', own = ownGroups()): ControlGroups | undefined => {
-  const folderOf = (controller: string) => join(mount, controller, own.get(controller) ?? '/')
-  const probes = { memory: 'memory.limit_in_bytes', pids: 'pids.max', cpu: 'cpu.cfs_quota_us' }
-  const usable = Object.entries(probes)
-    .filter(
-      ([controller, file]) =>
-        own.has(controller) &&
-        canMake(folderOf(controller), file, '-1'.replace('-1', file === 'pids.max' ? 'max' : '-1')),
-    )
-    .map(([controller]) => controller)
-  if (!usable.includes('memory')) return undefined
-  const has = (controller: string) => (usable.includes(controller) ? 'cgroup v1' : undefined)
-  const foldersOf = (name: string) => usable.map((controller) => join(folderOf(controller), name))
-  return {
-    mechanisms: { memory: has('memory'), pids: has('pids'), cpu: has('cpu') },
-    open(id, limits) {
-      const name = `${prefix}${id}`
-      const folders = foldersOf(name)
-      const memory = join(folderOf('memory'), name)
-      const pids = join(folderOf('pids'), name)
-      for (const folder of folders) mkdirSync(folder, { recursive: true })
-      writeFileSync(join(memory, 'memory.limit_in_bytes'), String(limits.memoryBytes))
-      try {
-        writeFileSync(join(memory, 'memory.memsw.limit_in_bytes'), String(limits.memoryBytes))
-      } catch {
-        // swap is not accounted for by this kernel
-      }
-      if (has('pids')) writeFileSync(join(pids, 'pids.max'), String(limits.pids))
-      if (has('cpu')) {
-        const cpu = join(folderOf('cpu'), name)
-        writeFileSync(join(cpu, 'cpu.cfs_period_us'), String(cpuPeriodMicroseconds))
-        writeFileSync(join(cpu, 'cpu.cfs_quota_us'), String(Math.round(limits.cpus * cpuPeriodMicroseconds)))
-      }
-      return {
-        joins: folders.map((folder) => join(folder, 'cgroup.procs')),
-        started() {},
-        pids: () => pidsIn(memory),
-        usage: () => ({
-          peakMemoryBytes: numberIn(join(memory, 'memory.max_usage_in_bytes')),
-          oomKills: counted(join(memory, 'memory.oom_control'), 'oom_kill'),
-          refusedProcesses: has('pids') ? counted(join(pids, 'pids.events'), 'max') : null,
-        }),
-        remove: () => removeFolders(folders),
-      }
-    },
-    names: () => [...new Set(usable.flatMap((controller) => namesIn(folderOf(controller))))],
-    async removeLeft(name) {
-      await removeFolders(foldersOf(name))
-    },
   }
 }
