@@ -1,5 +1,6 @@
 /** The composition root: settings in, a running server out. Everything else receives what it needs from here. */
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { ActivityRegistry } from './activities/activity.ts'
@@ -142,8 +143,8 @@ export const startServer = async ({
     const runbooks =
       givenRunbooks ??
       runbooksOnDemand(async () => {
-        const { makeRunbookRunner } = await import('./runbook-runner.ts' as string)
-        return makeRunbookRunner({ settings, dataDir, models, fetch: toNetwork.fetch, log })
+        const { makeRunbookRunner } = await import('./runbook-runner.ts')
+        return makeRunbookRunner({ settings, dataDir, models, log })
       }, settings.role === 'api')
     closers.unshift(() => runbooks.close()) // after the engine: it stops those that go on
     const stepResults: ResultLimits = { days: settings.stepCacheDays, entries: settings.stepCacheEntries }
@@ -237,6 +238,12 @@ export const startServer = async ({
     })
     closers.unshift(() => keyRotation.stop())
     const { role, workerConcurrency: slots } = settings
+    if (role !== 'api' && mayHaveSandboxes(settings, dataDir)) {
+      void runbooks.reap().then(
+        (count) => count > 0 && log.warn({ count }, 'sandboxes of processes that are gone were removed'),
+        (error) => log.warn({ err: error }, 'sandboxes of processes that are gone could not be removed'),
+      )
+    }
     const metrics = makeMetrics({ database, engine, version, role, slots })
     closers.unshift(async () => metrics.stop())
     const reference = makeReference({ version })
@@ -361,6 +368,10 @@ export const startServer = async ({
     throw error
   }
 }
+
+/** A server that has had none does not load what makes them. */
+const mayHaveSandboxes = (settings: Settings, dataDir: string): boolean =>
+  ['docker', 'podman'].includes(settings.sandbox) || existsSync(settings.sandboxDir ?? join(dataDir, 'sandboxes'))
 
 /** Who may change the encryption key: this process itself only where nobody else could have it. */
 const keyHome = (settings: Settings, dataDir: string): KeyHome => {

@@ -63,6 +63,8 @@ export interface Engine {
 export interface EngineStatistics extends JournalStatistics {
   live: number
   slots: number
+  /** Runbooks that are carried out, and that wait for a place. */
+  runbooks: { working: number; waiting: number }
   leases: number
   /** Runs accepted. */
   started: number

@@ -294,6 +294,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     statistics: () => ({
       live: engine.live.size,
       slots: engine.slots.used,
+      runbooks: countRunbooks(engine),
       leases: leases.local.size,
       started,
       records: records.statistics,
@@ -307,6 +308,11 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       await dispatcher?.close()
     },
   }
+}
+
+const countRunbooks = ({ runbooks }: EngineContext): { working: number; waiting: number } => {
+  const waiting = [...runbooks].filter(({ isWaiting }) => isWaiting).length
+  return { working: runbooks.size - waiting, waiting }
 }
 
 /** Before the library is up: leases that a former life of this very process left behind. */

@@ -7,6 +7,8 @@ type Statistics = ReturnType<Engine['statistics']>
 const gauges: [name: string, help: string, value: (now: Statistics) => number][] = [
   ['jetty_runs_live', 'Runs that this process has in memory.', ({ live }) => live],
   ['jetty_slots_used', 'Steps that execute right now.', ({ slots }) => slots],
+  ['jetty_runbooks_working', 'Runbooks that are carried out right now.', ({ runbooks }) => runbooks.working],
+  ['jetty_runbooks_waiting', 'Runbooks that wait for a free sandbox.', ({ runbooks }) => runbooks.waiting],
   ['jetty_leases_held', 'Leases over runs that this process has.', ({ leases }) => leases],
   [
     'jetty_calls_spill_bytes',
