@@ -91,7 +91,7 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
     for (const address of (await addressesOf(destination, options)).slice(0, mostAddresses)) {
       if (isClosed) break
       try {
-        return watched(await connected(dial(address, destination.port)))
+        return await connected(dial(address, destination.port))
       } catch (error) {
         problem = error
       }
@@ -99,21 +99,19 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
     throw new AppError('network_failed', `'${destination.host}' cannot be reached: ${messageOf(problem)}`)
   }
 
-  /** Counts what goes through a connection to a host, and ends it where it is silent or has had enough. */
-  const watched = (socket: Socket): Socket => {
+  /** Ends a connection to a host where it is silent or has had enough. Gives what is to be called when something moves. */
+  const watch = (socket: Socket): (() => void) => {
+    let seen = 0
     const count = () => {
       moved()
-      bytes += socket.bytesRead + socket.bytesWritten - seen
-      seen = socket.bytesRead + socket.bytesWritten
+      const now = socket.bytesRead + socket.bytesWritten
+      bytes += now - seen
+      seen = now
       if (bytes > limits.hostBytes) socket.destroy()
     }
-    let seen = 0
-    socket.on('data', count)
-    socket.on('drain', count)
     socket.once('close', count)
     socket.setTimeout(limits.insideIdleSeconds * 1000, () => socket.destroy())
-    socket.pause()
-    return socket
+    return count
   }
 
   const asRefused = (thrown: unknown, destination: Destination | undefined) => {
@@ -131,9 +129,12 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
   const tunnel = async (target: string, inner: Duplex, head: Buffer): Promise<void> => {
     const outer = await reach(find(target))
     if (inner.destroyed || isClosed) return void outer.destroy()
+    const count = watch(outer)
     inner.write('HTTP/1.1 200 Connection Established\r\n\r\n')
     if (head.length > 0) outer.write(head)
     inner.pipe(outer).pipe(inner)
+    inner.on('data', count)
+    outer.on('data', count)
     inner.on('close', () => outer.destroy())
     outer.on('close', () => inner.destroy())
   }
@@ -143,6 +144,8 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
     const socket = await reach(destination)
     if (response.destroyed || isClosed) return void socket.destroy()
     const { url } = destination
+    const count = watch(socket)
+    request.on('data', count)
     await new Promise<void>((resolve, reject) => {
       const asked = httpRequest({
         createConnection: () => socket,
@@ -165,6 +168,7 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
         answer.on('error', () => response.destroy())
         response.writeHead(answer.statusCode ?? 502, passedOn(answer.headers))
         answer.pipe(response)
+        answer.on('data', count)
       })
       request.pipe(asked)
     })

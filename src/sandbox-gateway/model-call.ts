@@ -203,7 +203,13 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
     const instead = endpoint.isCall && !hasLeft ? backend.failed(undefined) : undefined
     await end({ ...came, estimate, failure: hasLeft ? 'left' : failureOf(error) })
     if (hasLeft) response.destroy()
-    else tellError(response, endpoint.language, instead ? 400 : 502, instead ?? strike.text(error.message))
+    else
+      tellError(
+        response,
+        endpoint.language,
+        instead ? 400 : 502,
+        instead ?? `${provider.name} did not answer (${error.code})`,
+      )
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { NewAgentEvent } from '../../src/model/runbook-run.ts'
 import { noLentKeys } from '../../src/model/trial.ts'
@@ -71,6 +72,7 @@ export interface OpenOptions extends Partial<Omit<GatewayOptions, 'socket' | 'to
   limits?: Partial<GatewayDeps['limits']>
   lookup?: GatewayDeps['lookup']
   dial?: GatewayDeps['dial']
+  isCutBefore?: boolean
 }
 
 const modelsAt = (servers: Record<string, string>) => {
@@ -89,12 +91,13 @@ const modelsAt = (servers: Record<string, string>) => {
 
 /** A gateway on a real socket, whose providers are fakes. */
 export const openGateway = async (options: OpenOptions = {}): Promise<Opened> => {
-  const { env = {}, servers = {}, limits: changed, lookup, dial, ...given } = options
-  const folder = mkdtempSync('/tmp/jetty-gateway-')
+  const { env = {}, servers = {}, limits: changed, lookup, dial, isCutBefore, ...given } = options
+  const folder = mkdtempSync(join(tmpdir(), 'jetty-gw-'))
   const socket = join(folder, 'gateway.sock')
   const events: NewAgentEvent[] = []
   const paid: Opened['paid'] = []
   const cut = new AbortController()
+  if (isCutBefore) cut.abort(new Error('too late'))
   const seen: Buffer[] = []
   const open = makeOpenGateway({
     models: modelsAt(servers),
@@ -102,6 +105,7 @@ export const openGateway = async (options: OpenOptions = {}): Promise<Opened> =>
     ...(lookup && { lookup }),
     ...(dial && { dial }),
   })
+  const remove = () => rmSync(folder, { recursive: true, force: true })
   const gateway = await open({
     socket,
     token: runToken,
@@ -113,6 +117,9 @@ export const openGateway = async (options: OpenOptions = {}): Promise<Opened> =>
     ...given,
     tell: (event) => void events.push(event),
     signal: cut.signal,
+  }).catch((error) => {
+    remove()
+    throw error
   })
 
   const ask = (path: string, { method, headers, body, token = runToken, signal }: Ask = {}): Promise<Answer> =>
@@ -170,7 +177,7 @@ export const openGateway = async (options: OpenOptions = {}): Promise<Opened> =>
     cut,
     async close() {
       await gateway.close()
-      rmSync(folder, { recursive: true, force: true })
+      remove()
     },
   }
 }

@@ -33,6 +33,7 @@ afterAll(async () => {
 })
 
 const open = async (more: OpenOptions = {}) => {
+  await opened?.close()
   opened = await openGateway({
     env: keys,
     servers: {
