@@ -10,6 +10,9 @@ import { dirname } from 'node:path'
 /** Characters of a block's output in its result: its beginning and its end. */
 const kept = { head: 48_000, tail: 12_000 }
 
+/** How long nothing more comes before a block counts as over that has left something running. */
+const drainMs = 500
+
 const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
 const end = (ok, reason, code) => {
@@ -71,9 +74,11 @@ const runBlock = (command, cwd) =>
     let head = ''
     let tail = ''
     let length = 0
+    let draining
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8')
       stream.on('data', (text) => {
+        draining?.refresh()
         length += text.length
         const room = Math.max(0, kept.head - head.length)
         head += text.slice(0, room)
@@ -82,12 +87,23 @@ const runBlock = (command, cwd) =>
       stream.pipe(process.stderr, { end: false }) // holds a block back that prints faster than it is read
     }
     child.on('error', reject)
-    child.on('close', (code, signal) => {
+    const ended = (code, signal) => {
       const left = length - head.length - tail.length
       resolve({
         code: code ?? 128 + (constants.signals[signal] ?? 0),
         output: head + (left > 0 ? `\n… ${left} characters …\n` : '') + tail,
       })
+    }
+    child.on('close', (code, signal) => {
+      clearTimeout(draining)
+      ended(code, signal)
+    })
+    child.on('exit', (code, signal) => {
+      // What the block has left running in the background may hold its outputs open for ever.
+      draining = setTimeout(() => {
+        ended(code, signal)
+        for (const stream of [child.stdout, child.stderr]) stream.destroy()
+      }, drainMs)
     })
   })
 

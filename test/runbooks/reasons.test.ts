@@ -1,0 +1,118 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RunbookFailure } from '../../src/model/runbook-run.ts'
+import { openRunner } from './runner.ts'
+
+let opened: Awaited<ReturnType<typeof openRunner>>
+beforeAll(async () => {
+  opened = await openRunner({
+    JETTY_RUNBOOK_IDLE_SECONDS: '2',
+    JETTY_SANDBOX_OUTPUT_BYTES: '1MiB',
+    JETTY_SANDBOX_DISK_BYTES: '32MiB',
+    JETTY_SANDBOX_FILES: '2000',
+    JETTY_SANDBOX_PIDS: '64',
+  })
+})
+afterAll(async () => {
+  await opened.close()
+})
+
+const block = (script: string) => `\`\`\`sh\n${script}\n\`\`\`\n`
+const frontMatter = (...lines: string[]) => `---\n${lines.join('\n')}\n---\n`
+const wellDone = 'echo done > /app/results/report.md'
+
+/** Processes of this machine whose command line has the mark. */
+const alive = async (mark: string): Promise<string[]> => {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const found: string[] = []
+  for (const pid of pids) {
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    if (line.includes(mark)) found.push(pid)
+  }
+  return found
+}
+
+const lies: [reason: RunbookFailure, text: string, says: RegExp, request?: object][] = [
+  ['timed_out', block(`${wellDone}; sleep 1000.1`), /timed out after 1 s/, { timeout_sec: 1 }],
+  ['stalled', block(`${wellDone}; sleep 1000.2`), /for 2 s/],
+  [
+    'out_of_memory',
+    block('python3 -c "x = bytearray(400 * 1024 * 1024); print(len(x))"'),
+    /memory/,
+    { memory: '200M' },
+  ],
+  ['disk_full', block('head -c 500000000 /dev/zero > /app/results/large; sleep 100'), /32 MiB/],
+  ['output_limit', block('yes'), /1 MiB/],
+  ['agent_failed', block(`${wellDone}; echo broken >&2; exit 7`), /7/],
+  ['missing_files', `${frontMatter('primary_outputs: [report.md, other.md]')}${block(wellDone)}`, /other\.md/],
+  [
+    'missing_files',
+    `## Output Files\n\n| File | What |\n| --- | --- |\n| \`{{results_dir}}/data/*.csv\` | rows |\n${block(wellDone)}`,
+    /data\/\*\.csv/,
+  ],
+  [
+    'missing_files',
+    `${frontMatter('primary_outputs: link.md')}${block('ln -s /etc/passwd /app/results/link.md')}`,
+    /symbolic link/,
+  ],
+  ['empty_files', `${frontMatter('primary_outputs: report.md')}${block(': > /app/results/report.md')}`, /report\.md/],
+  ['no_results', block('echo nothing'), /results folder/],
+  ['no_results', block(': > /app/results/empty'), /results folder/],
+  ['report_invalid', block(`${wellDone}; echo '{' > /app/results/validation_report.json`), /JSON/],
+  ['report_invalid', block(`${wellDone}; echo '[]' > /app/results/validation_report.json`), /object/],
+  [
+    'report_invalid',
+    `## Output Files\n\n| File |\n| --- |\n| validation_report.json |\n${block(wellDone)}`,
+    /not there/,
+  ],
+  [
+    'report_failed',
+    block(
+      `${wellDone}; echo '{"overall_passed": false, "stages": [{"name": "tone", "passed": false}]}' > /app/results/validation_report.json`,
+    ),
+    /tone/,
+  ],
+  [
+    'verify_failed',
+    `${frontMatter('verify: "echo looked; test -e honest"')}${block(`${wellDone}; echo '{"overall_passed": true}' > /app/results/validation_report.json`)}`,
+    /looked/,
+  ],
+]
+
+describe('each reason is named, what was made is kept, and nothing is left running', () => {
+  it.each(lies.map((lie, at) => [at, ...lie] as const))('%i: %s', async (_, reason, text, says, request = {}) => {
+    const { outcome, kept, events } = await opened.carryOut(text, request)
+    expect(outcome.failure?.reason).toBe(reason)
+    expect(outcome.failure?.message).toMatch(says)
+    expect(kept.has('agent_scripted.txt')).toBe(true)
+    if (text.includes(wellDone)) expect(kept.get('report.md')?.toString()).toBe('done\n')
+    expect(events.filter(({ type }) => type === 'end').at(-1)).toMatchObject({ ok: false, reason })
+    expect(await alive('sleep 1000')).toEqual([])
+    expect(await readdir(`${opened.dataDir}/sandboxes`)).toEqual([])
+  })
+})
+
+it('a fork bomb ends within its limit', async () => {
+  const { outcome } = await opened.carryOut(block('bomb() { bomb | bomb & }; bomb; sleep 3; exit 1'), {
+    timeout_sec: 20,
+  })
+  expect(['process_limit', 'agent_failed', 'stalled', 'timed_out']).toContain(outcome.failure?.reason)
+})
+
+it('is cancelled in its midst, and what it has made so far is kept', async () => {
+  const stop = new AbortController()
+  const { outcome, kept } = await opened.carryOut(
+    block(`${wellDone}; echo ready; sleep 1000.3`),
+    {},
+    { signal: stop.signal, onEvent: (event) => event.type === 'tool_call' && setTimeout(() => stop.abort(), 300) },
+  )
+  expect(outcome.failure?.reason).toBe('cancelled')
+  expect(await alive('sleep 1000.3')).toEqual([])
+  expect(kept.get('report.md')?.toString()).toBe('done\n')
+})
+
+it('is cancelled before it has begun', async () => {
+  const { outcome, events } = await opened.carryOut(block(wellDone), {}, { signal: AbortSignal.abort() })
+  expect(outcome.failure?.reason).toBe('cancelled')
+  expect(events.filter((event) => event.type === 'phase' && event.phase === 'working')).toEqual([])
+})
