@@ -195,6 +195,6 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
     oomKills: usage?.oomKills ?? 0,
     isDiskFull: await disk.isFull(),
     peakMemoryBytes: usage?.peakMemoryBytes ?? memory?.peakBytes() ?? null,
-    refusedProcesses: usage?.refusedProcesses ?? null,
+    refusedProcesses: usage?.refusedProcesses ?? memory?.refusedProcesses() ?? null,
   })
 }
