@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import type { Settings } from '../lib/config.ts'
 import type { Logger } from '../lib/log.ts'
 import type { SandboxProvider } from './sandbox.ts'
+import { defaultImage } from './snapshots.ts'
 
 export interface SandboxProviderOptions {
-  settings: Pick<Settings, 'sandbox' | 'sandboxDir' | 'sandboxSocket' | 'sandboxUid'>
+  settings: Pick<Settings, 'sandbox' | 'sandboxDir' | 'sandboxSocket' | 'sandboxUid' | 'snapshots'>
   dataDir: string
   log: Logger
 }
@@ -19,6 +20,13 @@ export const makeSandboxProvider = async ({
   if (settings.sandbox === 'process') {
     const { processProvider } = await import('./process.ts')
     return processProvider({ parent, log })
+  }
+  if (settings.sandbox !== 'bubblewrap') {
+    const { containerProvider } = await import('./containers.ts')
+    return containerProvider({
+      ...{ name: settings.sandbox, socket: settings.sandboxSocket, parent, firstUid: settings.sandboxUid, log },
+      defaultImage: defaultImage(settings.snapshots),
+    })
   }
   const { bubblewrapProvider } = await import('./bubblewrap.ts')
   return bubblewrapProvider({ parent, firstUid: settings.sandboxUid, log })

@@ -26,6 +26,10 @@ export interface RunFolderOptions {
 }
 
 const ownerFile = 'owner.json'
+
+/** Names the process that a run folder belongs to. */
+export const ownerFileOf = (path: string): string => join(path, ownerFile)
+
 const longestSocketPath = 107 // bytes, as Linux has it
 const socketName = '/gateway.sock'
 

@@ -36,6 +36,10 @@ export interface SandboxSpec {
   limits: SandboxLimits
   /** A folder of this machine that is seen at `/opt/agent`, read-only. */
   agentFolder?: string
+  /** Told what is waited for, such as an image that is fetched. */
+  onProgress?: (line: string) => void
+  /** Ends that waiting. */
+  signal?: AbortSignal
 }
 
 export interface SandboxCommand {
