@@ -1,8 +1,7 @@
 /** Carries runbooks out in this process: puts sandboxes, gateway and agents together, as the settings have them. */
 import { availableParallelism, totalmem } from 'node:os'
-import { join } from 'node:path'
-import { makeAgentStore } from './agents/agent-store.ts'
 import { agents } from './agents/agents.ts'
+import { agentsHere } from './agents-here.ts'
 import type { Settings } from './lib/config.ts'
 import type { Logger } from './lib/log.ts'
 import type { CarryOutRunbook } from './model/runbook-run.ts'
@@ -39,7 +38,7 @@ export const makeRunbookRunner = async ({
   log,
 }: RunbookRunnerOptions): Promise<RunbookRunner & { probe(): Promise<SandboxProbe>; readonly running: number }> => {
   const provider = await makeSandboxProvider({ settings, dataDir, log })
-  const store = makeAgentStore({ folder: settings.agentsDir ?? join(dataDir, 'agents'), log })
+  const store = agentsHere(settings, dataDir, log)
   const probe = makeProbe(provider)
   const serverUrls: Readonly<Record<string, string | undefined>> = {
     OPENAI_BASE_URL: settings.openaiBaseUrl,

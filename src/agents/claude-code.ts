@@ -25,7 +25,9 @@ export const claudeCode: Agent = {
         programOf(places),
         ...['-p', '--output-format', 'stream-json', '--verbose', '--no-session-persistence'],
         ...['--dangerously-skip-permissions', '--model', task.model],
-        ...(servers.length > 0 ? ['--mcp-config', mcpFile, '--strict-mcp-config'] : []),
+        // It ends with its one turn: what it would do later nobody waits for.
+        ...['--disallowedTools', 'CronCreate,CronDelete,CronList,ScheduleWakeup'],
+        ...['--strict-mcp-config', ...(servers.length > 0 ? ['--mcp-config', mcpFile] : [])],
       ],
       env: {
         ...keysOf(task),

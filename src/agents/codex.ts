@@ -84,7 +84,7 @@ const makeCodexReader = (): AgentReader => {
     if (item.status === 'declined') reading.deny()
     else if (!isError) succeeded++
     else if (nestedSandbox.test(output)) sandboxed++
-    reading.result(item.id, output || `exit code ${textOf(item.exit_code)}`, isError)
+    reading.result(item.id, output || (isError ? textOf(item.status) : ''), isError)
   }
   const other =
     (name: string, inputOf: (item: JsonObject) => unknown, outputOf: (item: JsonObject) => unknown) =>

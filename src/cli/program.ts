@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { version } from '../lib/version.ts'
+import { registerAgents } from './commands/agents.ts'
 import { registerApi } from './commands/api.ts'
 import { registerApprovals } from './commands/approvals.ts'
 import { registerBatch } from './commands/batch.ts'
@@ -70,6 +71,7 @@ export const buildProgram = (): Command => {
     registerTrial,
     registerTemplates,
     registerRunbook,
+    registerAgents,
     registerApi,
     registerDoctor,
     registerCompletion,

@@ -61,7 +61,20 @@ export const importRules: ImportRule[] = [
   },
   { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/'] },
   { of: 'client/', may: ['client/', 'api/contract.ts', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
-  { of: 'cli/', may: ['cli/', 'client/', 'runbooks/', 'main.ts', 'checks.ts', 'local-runbooks.ts', 'lib/', 'model/'] },
+  {
+    of: 'cli/',
+    may: [
+      'cli/',
+      'client/',
+      'runbooks/',
+      'main.ts',
+      'checks.ts',
+      'local-runbooks.ts',
+      'agents-here.ts',
+      'lib/',
+      'model/',
+    ],
+  },
   { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
 ]
 
@@ -70,7 +83,7 @@ export const onlyImporter: Record<string, string> = {
   '@dbos-inc/dbos-sdk': 'engine/dbos.ts',
   croner: 'routines/cadence.ts',
   yaml: 'runbooks/front-matter.ts',
-  dockerode: 'sandboxes/containers.ts',
+  dockerode: 'sandboxes/container-engine.ts',
   yauzl: 'sandboxes/unzip.ts',
 }
 

@@ -1,0 +1,124 @@
+import { Argument, type Command } from 'commander'
+import pc from 'picocolors'
+import { byteSize } from '../../lib/byte-size.ts'
+import { invalidField } from '../../lib/errors.ts'
+import { type RunbookAgent, runbookAgents } from '../../model/runbook.ts'
+import { safe, table } from '../output.ts'
+import { makeProgressLine } from '../progress-line.ts'
+import { type Session, withSession } from '../session.ts'
+
+/** Those that are fetched; the scripted one is part of the program. */
+const fetched = runbookAgents.filter((id) => id !== 'scripted')
+
+const agentArgument = (): Argument => new Argument('[ids...]', 'which agents').choices(fetched)
+
+/** `jetty agents …`. */
+export const registerAgents = (program: Command): void => {
+  const agents = program
+    .command('agents')
+    .description('Fetch the coding agents that runbooks name onto this machine, and list or remove them')
+  agents
+    .command('install')
+    .description('Fetch coding agents from npm, at the versions that this jetty knows; no server is needed')
+    .addArgument(agentArgument())
+    .option('--all', 'all of them, which is a gigabyte')
+    .addHelpText(
+      'after',
+      `
+The first runbook that names an agent fetches it by itself. Fetched ahead, it starts at once, and without a network.
+They are kept in the folder agents of the data folder, or in JETTY_AGENTS_DIR.
+
+Examples:
+  jetty agents install claude-code
+  jetty agents install --all`,
+    )
+    .action(withSession<{ all?: boolean }, [RunbookAgent[]]>(install))
+  agents
+    .command('ls')
+    .description('List the coding agents, and which of them are on this machine')
+    .addHelpText('after', '\nExamples:\n  jetty agents ls\n  jetty agents ls --json')
+    .action(withSession<object, []>(list))
+  agents
+    .command('rm')
+    .description('Remove coding agents from this machine; a runbook that needs one fetches it again')
+    .addArgument(agentArgument())
+    .option('--all', 'all of them')
+    .option('--former', 'only the versions that are no longer used')
+    .addHelpText('after', '\nExamples:\n  jetty agents rm opencode\n  jetty agents rm --all --former')
+    .action(withSession<{ all?: boolean; former?: boolean }, [RunbookAgent[]]>(remove))
+}
+
+/** Loaded only here: no other command needs it. */
+const openStore = async () => {
+  const [{ loadSettings }, { createLogger }, { openAgentsHere }] = await Promise.all([
+    import('../../lib/config.ts'),
+    import('../../lib/log.ts'),
+    import('../../agents-here.ts'),
+  ])
+  return openAgentsHere(loadSettings(process.env), createLogger({ level: 'fatal' })) // what happens is told as it does
+}
+
+const chosen = (ids: readonly RunbookAgent[], all: boolean | undefined): readonly RunbookAgent[] => {
+  if (all) return fetched
+  if (ids.length > 0) return [...new Set(ids)]
+  throw invalidField(['ids'], `Name one or more of ${fetched.join(', ')}, or say --all`)
+}
+
+const install = async (session: Session, [ids]: [RunbookAgent[]], { all }: { all?: boolean }): Promise<void> => {
+  const { out, signal } = session
+  const wanted = chosen(ids, all)
+  const store = await openStore()
+  let doing = ''
+  const line = makeProgressLine(() => doing)
+  const there: { id: RunbookAgent; version: string; folder: string }[] = []
+  try {
+    for (const id of wanted) {
+      const tell = (message: string) => {
+        doing = message
+        if (!process.stderr.isTTY) out.note(message)
+      }
+      const agent = await store.ensure(id, signal, tell)
+      if (agent) there.push({ id, ...agent })
+    }
+  } finally {
+    line.stop()
+  }
+  out.answer(there, () =>
+    there.map(({ id, version, folder }) => `${pc.green('✓')} ${id} ${version} in ${safe(folder)}`).join('\n'),
+  )
+}
+
+const list = async ({ out }: Session): Promise<void> => {
+  const states = await (await openStore()).list()
+  out.answer(states, () =>
+    table(
+      ['AGENT', 'VERSION', 'HERE', 'SIZE', 'FORMER VERSIONS', 'PACKAGE'],
+      states.map((state) => [
+        state.id,
+        state.version,
+        state.installed ? 'yes' : 'no',
+        state.bytes > 0 ? byteSize(state.bytes) : null,
+        state.former_versions.join(', ') || null,
+        state.package,
+      ]),
+    ),
+  )
+}
+
+const remove = async (
+  { out }: Session,
+  [ids]: [RunbookAgent[]],
+  { all, former }: { all?: boolean; former?: boolean },
+): Promise<void> => {
+  const wanted = chosen(ids, all)
+  const store = await openStore()
+  const gone: { id: RunbookAgent; version: string }[] = []
+  for (const id of wanted) {
+    for (const version of await store.remove(id, former ? 'former' : 'all')) gone.push({ id, version })
+  }
+  out.answer(gone, () =>
+    gone.length === 0
+      ? 'There is nothing to remove'
+      : gone.map(({ id, version }) => `Removed ${id} ${safe(version)}`).join('\n'),
+  )
+}
