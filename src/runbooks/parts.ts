@@ -1,12 +1,16 @@
+import type { EvaluationKind } from '../model/runbook-evaluation.ts'
 import { type Runbook, topicOf } from './runbook.ts'
 import type { Section, SectionTable } from './sections.ts'
 
-/** A table of statuses (programmatic), or of criteria with the scores they are given (rubric). */
-const isEvaluationTable = ({ header }: SectionTable): boolean => {
+/** What a table of an evaluation is: one of statuses (programmatic), or of criteria with the scores they get (rubric). */
+export const evaluationKindOf = ({ header }: SectionTable): EvaluationKind | undefined => {
   const has = (pattern: RegExp) => header.some((name) => pattern.test(name))
   const scores = header.filter((name) => /^\d+(\s*\(.*\))?$/.test(name)).length
-  return (has(/^status$/) && has(/^criteri(a|on)$/)) || (has(/^criteri(a|on)$/) && scores >= 2)
+  if (!has(/^criteri(a|on)$/)) return undefined
+  return has(/^status$/) ? 'programmatic' : scores >= 2 ? 'rubric' : undefined
 }
+
+const isEvaluationTable = (table: SectionTable): boolean => evaluationKindOf(table) !== undefined
 
 /** The section that says how the results are judged: by its table, or by its heading. */
 export const evaluationOf = ({ sections }: Runbook): Section | undefined =>

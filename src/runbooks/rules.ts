@@ -8,9 +8,11 @@ import {
   secretVariablePattern,
 } from '../model/runbook.ts'
 import { evaluationKinds } from '../model/runbook-evaluation.ts'
+import { inside } from '../model/sandbox.ts'
+import { declaredFiles, inResults, isOutside } from './declared-files.ts'
 import type { Position } from './front-matter.ts'
 import { modelFault } from './model-names.ts'
-import { evaluationOf, finalChecklistOf, hasVerificationScript } from './parts.ts'
+import { evaluationKindOf, evaluationOf, finalChecklistOf, hasVerificationScript } from './parts.ts'
 import { type Runbook, topicOf } from './runbook.ts'
 
 /**
@@ -326,6 +328,39 @@ export const rules: readonly Rule[] = [
           )
         : [],
   },
+  {
+    name: 'R8',
+    weight: 'advice',
+    look: (runbook) => {
+      const section = evaluationOf(runbook)
+      const { evaluation } = runbook.fields
+      if (!section || !evaluationKinds.some((kind) => kind === evaluation)) return []
+      const kinds = runbook.sections.flatMap(({ tables }) => tables.map(evaluationKindOf))
+      if (kinds.some((kind) => kind === evaluation)) return []
+      const message = `evaluation is '${evaluation}', and no table says what is judged by`
+      const fix =
+        evaluation === 'rubric'
+          ? 'Add a table | # | Criterion | 5 | 3 | 1 | with a row for each criterion.'
+          : 'Add a table | Status | Criteria | with a row for each status.'
+      return found(section, message, fix)
+    },
+  },
+  {
+    name: 'R9',
+    weight: 'advice',
+    look: (runbook) => {
+      const unclear = new Set(declaredFiles(runbook, () => undefined, inside.results).unclear)
+      return runbook.manifest
+        .filter(({ name }) => unclear.has(name))
+        .flatMap((row) =>
+          found(
+            row,
+            `'${row.name}' names no file that could be looked for when the agent is done`,
+            'Write one path relative to {{results_dir}} in each row; * stands for a part that is not known.',
+          ),
+        )
+    },
+  },
 ]
 
 const templateNamesIn = (text: string): string[] =>
@@ -340,13 +375,3 @@ const namesIn = (text: string): string[] => [
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '_'),
 ]
-
-const resultsPrefix = /^(\{\{\s*results_dir\s*\}\}|\/app\/results|\.?\/?results|\$\{?RESULTS_DIR\}?)\//
-
-/** A path relative to the results folder. */
-export const inResults = (path: string): string => path.trim().replace(resultsPrefix, '').replace(/^\.\//, '')
-
-const isOutside = (path: string): boolean => {
-  const relative = inResults(path)
-  return relative.startsWith('/') || relative.startsWith('~') || relative.split('/').includes('..')
-}
