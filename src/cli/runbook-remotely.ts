@@ -81,7 +81,14 @@ export const runRemotely = async (session: Session, file: string, options: Remot
   }
   const results = openResultsFolder(options.results, options.force ?? false)
   if (results.movedTo !== undefined) out.note(`What was in ${options.results} is in ${shownPath(results.movedTo)} now`)
-  const trajectory = await followRunbook(session, at, options.events ?? false)
+  out.note(pc.dim(placeText(at)))
+  const trajectory = await followRunbook(session, at, options.events ?? false).catch((error) => {
+    if (session.signal.aborted) {
+      out.note(`It goes on without you. Watch it with: jetty runs watch ${placeText(at)}`)
+      out.note(`End it with: jetty runs cancel ${placeText(at)}`)
+    }
+    throw error
+  })
   await tellEnd(session, at, results, trajectory, options.events ?? false)
 }
 
