@@ -187,7 +187,11 @@ test('Last-Event-ID alone would start another run, and is refused', async () => 
 test('a server that stops says so in the stream, and the run goes on', async () => {
   const work = steered()
   const first = await server()
-  const second = await startTestServer({ runbooks, beside: first, env: { JETTY_ROLE: 'api', JETTY_DRAIN_SECONDS: '1' } })
+  const second = await startTestServer({
+    runbooks,
+    beside: first,
+    env: { JETTY_ROLE: 'api', JETTY_DRAIN_SECONDS: '1' },
+  })
   const { chunks, headers } = await streamOf('stopped', { url: second.url })
   await work.begun
   const closing = second.close()

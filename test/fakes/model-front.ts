@@ -1,0 +1,61 @@
+// Stands before a model and fails in the way that a test says.
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** `pass`: the model answers. `cut`: its answer breaks off after some bytes. `silent`: nothing ever comes. */
+export type FrontMode = 'pass' | 'cut' | 'silent' | 401 | 404 | 500
+
+export interface ModelFront {
+  url: string
+  mode: FrontMode
+  close(): Promise<void>
+}
+
+const words: Record<401 | 404 | 500, [type: string, message: string]> = {
+  401: ['authentication_error', 'invalid x-api-key'],
+  404: ['not_found_error', 'The model `no-such-model` does not exist'],
+  500: ['api_error', 'Internal server error'],
+}
+
+/** In the shape of Anthropic and of OpenAI at once. */
+const refuse = (outgoing: ServerResponse, status: 401 | 404 | 500): void => {
+  const [type, message] = words[status]
+  const body = JSON.stringify({ type: 'error', error: { type, message, code: type, param: null } })
+  outgoing.writeHead(status, { 'content-type': 'application/json' }).end(body)
+}
+
+export const startModelFront = async (target: string): Promise<ModelFront> => {
+  const server = createServer((incoming, outgoing) => {
+    const { mode } = front
+    if (mode === 'silent') return void incoming.resume()
+    if (typeof mode === 'number') return refuse(outgoing, mode)
+    const relay = async () => {
+      const parts: Buffer[] = []
+      for await (const part of incoming) parts.push(part as Buffer)
+      const { method = 'POST', url = '/', headers } = incoming
+      const { host: _, connection: __, 'content-length': ___, ...kept } = headers
+      const body = parts.length > 0 ? { body: Buffer.concat(parts) } : {}
+      const answer = await fetch(target + url, { method, headers: kept as Record<string, string>, ...body })
+      const type = answer.headers.get('content-type') ?? 'application/json'
+      const bytes = Buffer.from(await answer.arrayBuffer())
+      outgoing.writeHead(answer.status, { 'content-type': type })
+      if (mode === 'cut') outgoing.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => outgoing.destroy())
+      else outgoing.end(bytes)
+    }
+    relay().catch(() => outgoing.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const front: ModelFront = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    mode: 'pass',
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+  return front
+}
