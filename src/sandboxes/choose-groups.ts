@@ -1,7 +1,7 @@
 import type { ControlGroups } from './control-groups.ts'
-import { groupsV1 } from './control-groups-v1.ts'
-import { groupsV2 } from './control-groups-v2.ts'
+import { groupsV1 } from './split-control-groups.ts'
 import { systemdScopes } from './systemd-scopes.ts'
+import { groupsV2 } from './unified-control-groups.ts'
 
 /** The control groups of this machine, the best way to them that works; undefined where none does. */
 export const chooseGroups = async (): Promise<ControlGroups | undefined> =>

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { type ControlGroup, type ControlGroups, counted, numberIn, ownGroups, prefix, read } from './control-groups.ts'
-import { groupIn } from './control-groups-v2.ts'
 import { findProgram } from './find-program.ts'
 import { runTool } from './run-tool.ts'
+import { groupIn } from './unified-control-groups.ts'
 
 const probeMs = 5_000
 const lookMs = 100
