@@ -12,7 +12,7 @@ import { watchDisk } from './disk-watch.ts'
 import { exitOf } from './exit-of.ts'
 import { toolsFolder } from './find-program.ts'
 import { launchScript, launchShell } from './launch-script.ts'
-import { killMarked, markVariable, processesMarked } from './marked-processes.ts'
+import { killMarked, markOf, markVariable, processesMarked } from './marked-processes.ts'
 import { watchMemory } from './memory-watch.ts'
 import { probeTools } from './probe-tools.ts'
 import { signalAll } from './process-tree.ts'
@@ -37,12 +37,12 @@ export const placed = (text: string, places: SandboxPlaces): string => {
   return text.replace(insidePath, (_path, name: keyof typeof of) => of[name])
 }
 
-const envOf = ({ id, places, command }: ProcessRun): Record<string, string> => ({
+const envOf = ({ id, number, places, command }: ProcessRun): Record<string, string> => ({
   PATH: `${process.env.PATH ?? ''}:${places.tools}`,
   HOME: places.home,
   LANG: 'C.UTF-8',
   ...Object.fromEntries(Object.entries(command.env).map(([name, value]) => [name, placed(value, places)])),
-  [markVariable]: id,
+  [markVariable]: markOf(id, number),
 })
 
 const argvOf = ({ folder, places, command }: ProcessRun): string[] => {
@@ -72,9 +72,10 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
       resolve()
     })
   })
-  const everything = () => [...new Set([...(group?.pids() ?? []), ...processesMarked(id)])]
+  const mark = markOf(id, run.number)
+  const everything = () => [...new Set([...(group?.pids() ?? []), ...processesMarked(mark)])]
   const kill = () => {
-    killMarked(id)
+    killMarked(mark)
     child.kill('SIGKILL')
   }
   group?.started(child.pid ?? 0)

@@ -34,14 +34,10 @@ const relay = async (
   passed: () => void,
 ): Promise<void> => {
   for await (const chunk of stream as AsyncIterable<Buffer>) {
-    if (room.bytes === 0) continue // what is on its way out of one that is being killed
     const taken = chunk.subarray(0, room.bytes)
     room.bytes -= taken.length
     if (taken.length > 0) await take(taken)
-    if (taken.length < chunk.length) {
-      room.bytes = 0
-      passed()
-    }
+    if (taken.length < chunk.length) passed() // what is still on its way out of one that is being killed is dropped
   }
 }
 
