@@ -28,9 +28,11 @@ export interface Endpoint {
   isCall: boolean
   /** Where the name of the model does not stand in the body. */
   model?: string
-  /** It is asked as Gemini, of a provider that is no such. */
-  isConverted?: true
+  /** It is asked as Gemini, of a provider that is asked in a chat. */
+  asGemini?: GeminiMethod
 }
+
+export type GeminiMethod = 'generateContent' | 'streamGenerateContent' | 'countTokens'
 
 interface Row {
   method: 'GET' | 'POST'
@@ -38,7 +40,7 @@ interface Row {
   path: RegExp
   language: Language
   isFree?: true
-  isConverted?: true
+  asGemini?: GeminiMethod
 }
 
 const asked = (path: RegExp, language: Language): Row => ({ method: 'POST', path, language })
@@ -52,6 +54,11 @@ const free = (method: Row['method'], path: RegExp, language: Language): Row => (
 // Names of models may have slashes and colons; what they may not have could lead to another path.
 const name = '[\\w.:@-]+'
 const at = (pattern: string): RegExp => new RegExp(`^${pattern.replaceAll('NAME', name)}$`)
+
+const asGemini = (method: GeminiMethod): Row => ({
+  ...asked(at(`/v1(?:beta|alpha)?/models/(?<model>NAME(?:/NAME)?):${method}`), 'gemini'),
+  asGemini: method,
+})
 
 const rows: Record<GatewayProvider, readonly Row[]> = {
   anthropic: [
@@ -85,14 +92,9 @@ const rows: Record<GatewayProvider, readonly Row[]> = {
     asked(at('(?:/api)?/v1(?<path>/messages)'), 'messages'),
     asked(at('(?:/api)?/v1(?<path>/(?:completions|embeddings))'), 'chat'),
     free('GET', at('(?:/api)?/v1(?<path>/models(?:/NAME)*)'), 'chat'),
-    {
-      method: 'POST',
-      path: at(
-        '(?<path>)/v1(?:beta|alpha)?/models/(?<model>NAME(?:/NAME)?):(?:generateContent|streamGenerateContent|countTokens)',
-      ),
-      language: 'gemini',
-      isConverted: true,
-    },
+    asGemini('generateContent'),
+    asGemini('streamGenerateContent'),
+    { ...asGemini('countTokens'), isFree: true },
   ],
   bedrock: [
     asked(at('(?<path>/model/(?<model>[\\w.:@%+-]+)/(?:invoke|invoke-with-response-stream))'), 'invoke'),
@@ -148,15 +150,14 @@ export const findEndpoint = (method: string, path: string, main: GatewayProvider
   for (const row of rows[provider]) {
     const found = row.method === method ? row.path.exec(rest)?.groups : undefined
     if (!found) continue
-    const isCounting = rest.endsWith(':countTokens')
     return {
       provider,
       method: row.method,
-      path: found.path ?? '',
+      path: row.asGemini ? '/chat/completions' : (found.path ?? ''),
       language: row.language,
-      isCall: !row.isFree && !isCounting,
+      isCall: !row.isFree,
       ...(found.model === undefined ? {} : { model: decoded(found.model) }),
-      ...(row.isConverted && { isConverted: true }),
+      ...(row.asGemini && { asGemini: row.asGemini }),
     }
   }
   return undefined

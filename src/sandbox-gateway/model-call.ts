@@ -11,10 +11,12 @@ import { hasPrice } from '../providers/prices.ts'
 import type { Models, Route } from '../providers/provider.ts'
 import { onTheWay, refusal } from '../providers/wires/refusal.ts'
 import { type AnswerReader, makeAnswerReader, type ReadAnswer } from './answer-reader.ts'
-import { bodyFor, readAskedModel } from './asked-model.ts'
+import { type AskedModel, bodyFor, readAskedModel } from './asked-model.ts'
 import type { Backend } from './backend.ts'
 import { headersToInside, headersToProvider } from './call-headers.ts'
+import { chatFromGemini } from './chat-from-gemini.ts'
 import type { Endpoint } from './endpoints.ts'
+import { geminiFromChat, type Translation } from './gemini-from-chat.ts'
 import type { GatewayLimits } from './limits.ts'
 import { failureOf, type Meter, type MeteredCall } from './meter.ts'
 import { type ByteRoom, readBody } from './request-body.ts'
@@ -119,19 +121,22 @@ const passOn = async (
   response: ServerResponse,
   reader: AnswerReader,
   strike: Strike,
+  said: Translation,
   { limits, moved }: CallContext,
   signal: AbortSignal,
 ): Promise<void> => {
   for await (const chunk of body as AsyncIterable<Buffer>) {
     moved()
     reader.push(chunk)
-    const shown = strike.push(chunk)
+    const shown = said.push(strike.push(chunk))
     if (shown.length > 0 && !response.write(shown)) await taken(response, limits.insideIdleSeconds, signal)
     if (signal.aborted) throw left()
   }
-  const rest = strike.rest()
+  const rest = Buffer.concat([said.push(strike.rest()), said.rest()])
   if (rest.length > 0) response.write(rest)
 }
+
+const asItIs: Translation = { push: (chunk) => chunk, rest: () => Buffer.alloc(0) }
 
 const cutShort = (name: string, { failure }: ReadAnswer): AppError =>
   failure
@@ -149,7 +154,7 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
     done({ target: route, usage: null, stated: undefined, estimate: nothingSpent, failure: undefined, ...came })
   let reader: AnswerReader | undefined
   try {
-    const url = new URL(joined(route.base_url, endpoint.path) + query)
+    const url = new URL(joined(route.base_url, endpoint.path) + (endpoint.asGemini ? '' : query))
     const headers = headersToProvider(request.headers, route.headers)
     const answer = await send(
       route,
@@ -176,12 +181,15 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
       const instead = endpoint.isCall ? backend.failed(status) : undefined
       await end({ failure: failureOf(error) })
       if (instead) return tellError(response, endpoint.language, 400, instead)
+      if (endpoint.asGemini) return tellError(response, 'gemini', status, error.message)
       response.writeHead(status >= 300 && status < 400 ? 502 : status, shown)
       return void response.end(strike.text(text))
     }
-    reader = makeAnswerReader(endpoint.language, shown['content-type'])
+    const type = shown['content-type']
+    reader = makeAnswerReader(endpoint.asGemini ? 'chat' : endpoint.language, type)
     response.writeHead(status, shown)
-    await passOn(bytes, response, reader, strike, context, signal)
+    const said = endpoint.asGemini ? geminiFromChat(type) : asItIs
+    await passOn(bytes, response, reader, strike, said, context, signal)
     const came = reader.end()
     const estimate = endpoint.language === 'prediction' ? nothingSpent : estimated(body.length, came.bytes)
     if (!endpoint.isCall) return void response.end()
@@ -221,6 +229,17 @@ const refused = (context: CallContext, call: InsideCall, error: AppError): void 
 const unpriced = (model: string): AppError =>
   new AppError('price_unknown', `nobody knows what the model '${model}' costs, and this runbook has a limit in dollars`)
 
+const bodyOf = (asked: AskedModel, endpoint: Endpoint, model: string): Buffer =>
+  endpoint.asGemini
+    ? chatFromGemini(asked.body, model, endpoint.asGemini === 'streamGenerateContent')
+    : bodyFor(asked, endpoint, model)
+
+/** Whoever is asked in a chat counts nothing beforehand. */
+const tellCount = (response: ServerResponse, body: Buffer): void => {
+  const totalTokens = estimated(body.length, 0).prompt_tokens
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ totalTokens }))
+}
+
 /** Carries one call of a model from the inside to its provider and back. Never throws. */
 export const callModel = async (context: CallContext, call: InsideCall): Promise<void> => {
   const { meter, models, options, limits, room } = context
@@ -237,11 +256,12 @@ export const callModel = async (context: CallContext, call: InsideCall): Promise
       return tellError(response, endpoint.language, 400, spent.message)
     }
     const model = endpoint.isCall ? asked.model : undefined
+    if (endpoint.asGemini === 'countTokens') return tellCount(response, read.body)
     const route = await models.account({ provider: endpoint.provider, model }, options.caller)
     if (endpoint.isCall && options.budget.usd !== null && !(await hasPrice(route.provider, route.model))) {
       throw unpriced(route.model)
     }
-    await carry(context, call, route, bodyFor(asked, endpoint, route.model || asked.model), giveBack)
+    await carry(context, call, route, bodyOf(asked, endpoint, route.model || asked.model), giveBack)
   } catch (thrown) {
     if (call.signal.aborted) return void response.destroy()
     refused(context, call, toAppError(thrown))

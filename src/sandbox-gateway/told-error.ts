@@ -7,6 +7,7 @@ const kinds: Record<number, { anthropic: string; google: string }> = {
   403: { anthropic: 'permission_error', google: 'PERMISSION_DENIED' },
   404: { anthropic: 'not_found_error', google: 'NOT_FOUND' },
   413: { anthropic: 'request_too_large', google: 'INVALID_ARGUMENT' },
+  429: { anthropic: 'rate_limit_error', google: 'RESOURCE_EXHAUSTED' },
 }
 const other = { anthropic: 'api_error', google: 'INTERNAL' }
 
