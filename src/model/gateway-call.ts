@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { chatCompletionSchema, chatRequestSchema } from './chat.ts'
 import { embeddingRequestSchema } from './embedding.ts'
 import { imageRequestSchema } from './image.ts'
+import { runbookBlockSchema, runbookChatMetadataSchema } from './runbook-chat.ts'
 
 const taskName = z
   .string()
@@ -13,7 +14,7 @@ const taskName = z
 /** What a call says to this server beside what it says to the model; it is cut out of what the model gets. */
 export const jettyBlockSchema = z
   .looseObject({
-    runbook: z.unknown().describe('false for a plain call of a model; anything else asks for a runbook.'),
+    runbook: z.unknown().describe('false for a plain call of a model; in a chat anything else asks for a runbook.'),
     collection: z
       .string()
       .describe("Whose keys are used, and where the call is recorded: the key's only one if absent."),
@@ -34,7 +35,14 @@ export type JettyBlock = z.infer<typeof jettyBlockSchema>
 
 const jetty = { jetty: jettyBlockSchema.nullish() }
 
-export const chatCallSchema = chatRequestSchema.extend(jetty).meta({ id: 'ChatCall' })
+export const chatCallSchema = chatRequestSchema
+  .extend({
+    jetty: z
+      .union([jettyBlockSchema, runbookBlockSchema])
+      .nullish()
+      .describe('Without `runbook: false` a block asks for a runbook, and is a RunbookBlock.'),
+  })
+  .meta({ id: 'ChatCall' })
 export const embeddingsCallSchema = embeddingRequestSchema.extend(jetty).meta({ id: 'EmbeddingsCall' })
 export const imagesCallSchema = imageRequestSchema.extend(jetty).meta({ id: 'ImagesCall' })
 export const responsesCallSchema = z
@@ -45,5 +53,7 @@ export const messagesCallSchema = z
   .meta({ id: 'MessagesCall' })
 
 /** Answers as the model gave them: no more is promised of them than that they are objects. */
-export const chatAnswerSchema = chatCompletionSchema.meta({ id: 'ChatCompletion' })
+export const chatAnswerSchema = chatCompletionSchema
+  .extend({ jetty_metadata: runbookChatMetadataSchema.optional().describe('Of a runbook: which run it is.') })
+  .meta({ id: 'ChatCompletion' })
 export const modelAnswerSchema = z.looseObject({}).meta({ id: 'ModelAnswer' })

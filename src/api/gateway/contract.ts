@@ -30,7 +30,14 @@ export const gatewayContract = {
     ...call,
     path: '/v1/chat/completions',
     aliases: aliases('/chat/completions'),
-    summary: "Passes a chat completion on to whoever serves the model, and records it: OpenAI's request and answer",
+    summary:
+      "Passes a chat completion on to whoever serves the model, and records it: OpenAI's request and answer. " +
+      'With a jetty block it carries a runbook out, which needs write access; 202 where that goes on',
+    headers: {
+      ...call.headers,
+      'Idempotency-Key': 'Of a runbook: within a day the same key leads to the same run.',
+      'Last-Event-ID': 'Of a runbook, with its Idempotency-Key: its stream goes on after this event.',
+    },
     body: chatCallSchema,
     response: chatAnswerSchema,
   }),
