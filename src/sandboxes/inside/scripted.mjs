@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { constants } from 'node:os'
 import { dirname } from 'node:path'
+import { shellBlocksOf } from './shell-blocks.mjs'
 
 /** Characters of a block's output in its result: its beginning and its end. */
 const kept = { head: 48_000, tail: 12_000 }
@@ -18,25 +19,6 @@ const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 const end = (ok, reason, code) => {
   tell({ type: 'end', ok, reason })
   process.exitCode = code
-}
-
-/** The texts of the fenced blocks whose first word is `sh`, without the indentation of their fence. */
-const blocksOf = (markdown) => {
-  const blocks = []
-  let open
-  for (const line of markdown.replace(/^---\r?\n[\s\S]*?\r?\n---\r?(\n|$)/, '').split(/\r?\n/)) {
-    const fence = /^([ \t]*)(`{3,}|~{3,})[ \t]*([^`\s]*)/.exec(line)
-    if (open) {
-      const closes = fence?.[2].startsWith(open.fence) && line.trim() === fence[2]
-      if (!closes) open.lines.push(line.startsWith(open.indent) ? line.slice(open.indent.length) : line.trimStart())
-      else {
-        if (open.language === 'sh') blocks.push(open.lines.join('\n'))
-        open = undefined
-      }
-    } else if (fence) open = { indent: fence[1], fence: fence[2], language: fence[3].toLowerCase(), lines: [] }
-  }
-  if (open?.language === 'sh') blocks.push(open.lines.join('\n'))
-  return blocks
 }
 
 /** One call, so that the way to a model is tried like that of every agent. Gives what was answered. */
@@ -113,7 +95,7 @@ const main = async () => {
     type: 'message',
     text: 'This is the scripted agent: no agent and no model. It runs the `sh` blocks of the runbook in order, and does nothing else.',
   })
-  const blocks = blocksOf(readFileSync(file, 'utf8'))
+  const blocks = shellBlocksOf(readFileSync(file, 'utf8'))
   await askModel()
   if (blocks.length === 0)
     return end(false, 'the runbook has no fenced `sh` block, and the scripted agent runs nothing else', 1)

@@ -1,0 +1,84 @@
+// The shell blocks of a runbook, for the scripted agent. Plain JavaScript without a dependency.
+
+/** What may stand before the front matter: as many lines as `splitRunbook` of the server lets pass. */
+const mostLinesBefore = 5
+
+/** A quote's marks; what stands behind them is markdown of its own. */
+const quoteMarks = /^ {0,3}(?:> ?)+/
+const listItem = /^([ \t]*)(?:[-*+]|\d{1,9}[.)])([ \t]+)/
+const fenceStart = /^([ \t]*)(?:(`{3,})[ \t]*([^`\s]*)[^`]*|(~{3,})[ \t]*(\S*).*)$/
+/** Indented by so much more than what it stands in, a line is code by that alone. */
+const codeIndent = 4
+
+const widthOf = (blank) => blank.replaceAll('\t', '    ').length
+
+/** The lines without the front matter. */
+const bodyOf = (text) => {
+  const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)
+  const open = lines.slice(0, mostLinesBefore).findIndex((line) => line.trimEnd() === '---')
+  if (open < 0 || !lines.slice(0, open).every((line) => line.trim() === '' || line.startsWith('#'))) return lines
+  const length = lines.slice(open + 1).findIndex((line) => /^(---|\.\.\.)\s*$/.test(line))
+  return length < 0 ? lines : lines.slice(open + 1 + length + 1)
+}
+
+/** A line without the indentation of its fence, and without more than it has. */
+const unindented = (line, indent) => {
+  let at = 0
+  while (at < indent.length && /[ \t]/.test(line[at] ?? '')) at++
+  return line.slice(at)
+}
+
+const closes = (line, mark) => {
+  const text = line.trim()
+  return text.length >= mark.length && text === mark[0].repeat(text.length)
+}
+
+/**
+ * The texts of the fenced blocks whose first word is `sh`, in their order, without the indentation of their fence. Fences
+ * in lists and quotes count; those in comments, in other blocks and in code by indentation do not.
+ */
+export const shellBlocksOf = (markdown) => {
+  const blocks = []
+  let open
+  let isComment = false
+  /** Where the text of the list begins that the lines are in; 0 outside of one. */
+  let listIndent = 0
+  for (const whole of bodyOf(markdown)) {
+    const quote = quoteMarks.exec(whole)?.[0] ?? ''
+    if (open?.isQuoted && quote === '') open = close(open, blocks) // the quote ends, and with it what it holds
+    if (open) {
+      const line = open.isQuoted ? whole.slice(quote.length) : whole
+      if (closes(line, open.mark)) open = close(open, blocks)
+      else open.lines.push(unindented(line, open.indent))
+      continue
+    }
+    let line = whole.slice(quote.length)
+    if (isComment || /^ {0,3}<!--/.test(line)) {
+      isComment = !line.slice(isComment ? 0 : line.indexOf('<!--') + 4).includes('-->')
+      continue
+    }
+    for (
+      let item = listItem.exec(line);
+      item && widthOf(item[1]) < listIndent + codeIndent;
+      item = listItem.exec(line)
+    ) {
+      listIndent = widthOf(item[0])
+      line = ' '.repeat(item[0].length) + line.slice(item[0].length)
+    }
+    const indent = /^[ \t]*/.exec(line)[0]
+    if (line.trim() !== '' && widthOf(indent) === 0) listIndent = 0
+    const fence = fenceStart.exec(line)
+    if (!fence || widthOf(indent) >= listIndent + codeIndent) continue
+    const [, , ticks, word, tildes, otherWord] = fence
+    const language = (word ?? otherWord ?? '').toLowerCase()
+    open = { mark: ticks ?? tildes, language, indent, isQuoted: quote !== '', lines: [] }
+  }
+  if (open) close(open, blocks) // as everybody who reads markdown does
+  return blocks
+}
+
+/** Nothing is open any more. */
+const close = ({ language, lines }, blocks) => {
+  if (language === 'sh') blocks.push(lines.join('\n'))
+  return undefined
+}
