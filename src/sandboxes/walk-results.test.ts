@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
-  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -246,25 +245,18 @@ test('folders in folders in folders end somewhere, far beyond what a path may ha
   expect(Object.values(skipped)).toEqual(['deep'])
 })
 
-test('a million files: their names are not held in memory, and it is the same ones each time', async () => {
-  const folder = mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/walk-' : join(tmpdir(), 'walk-'))
-  try {
-    const many = join(folder, 'many')
-    mkdirSync(many)
-    writeFileSync(join(folder, 'summary.md'), 'done')
-    for (let count = 0; count < 1_000_000; count += 1) linkSync(join(folder, 'summary.md'), join(many, `${count}`))
-    const limits = { files: 50, bytes: 1000 }
-    const before = process.memoryUsage().rss
-    const { paths, more } = await walk(limits, folder)
-    expect(process.memoryUsage().rss - before).toBeLessThan(150 * 1024 ** 2)
-    expect(paths).toHaveLength(50)
-    expect(paths.slice(0, 4)).toEqual(['summary.md', 'many/0', 'many/1', 'many/10'])
-    expect(more).toContainEqual(expect.stringContaining('more than 10000 files and folders'))
-    expect((await walk(limits, folder)).paths).toEqual(paths)
-  } finally {
-    await removeTree(folder)
-  }
-}, 120_000)
+test('a folder with far too many files gives the same ones each time, in the order of their names', async () => {
+  const many = join(root, 'many')
+  mkdirSync(many)
+  writeFileSync(join(root, 'summary.md'), 'done')
+  for (let count = 0; count < 5_000; count += 1) linkSync(join(root, 'summary.md'), join(many, `${count}`))
+  const limits = { files: 50, bytes: 1000, entries: 100 }
+  const { paths, more } = await walk(limits)
+  expect(paths).toHaveLength(50)
+  expect(paths.slice(0, 4)).toEqual(['summary.md', 'many/0', 'many/1', 'many/10'])
+  expect(more).toContainEqual(expect.stringContaining('more than 100 files and folders'))
+  expect((await walk(limits)).paths).toEqual(paths)
+})
 
 test('names that cannot be shown are made so, and told apart', async () => {
   const raw = [Buffer.from('a\x1b[31m\n.txt'), Buffer.from('a[31m.txt'), Buffer.from([0x66, 0xff, 0x2e, 0x62])]
