@@ -1,5 +1,8 @@
 import pc from 'picocolors'
 import { follow } from '../client/follow.ts'
+import type { NewAgentEvent } from '../model/runbook-run.ts'
+import { makeAgentState } from './agent-state.ts'
+import { agentEventOf, eventText } from './agent-text.ts'
 import { duration, paintStatus, safe } from './output.ts'
 import { placeText, type RunPlace } from './places.ts'
 import { makeProgressLine } from './progress-line.ts'
@@ -45,11 +48,12 @@ export interface LogLine {
 
 const levelColours: Record<string, (text: string) => string> = { info: pc.cyan, error: pc.red }
 
-const stepLine = (step: Step, place: string): string => {
+const stepLine = (step: Step, place: string, isBrief: boolean): string => {
   const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
   const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
   const hint = step.error_detail?.hint
-  const error = step.error ? `\n    ${pc.red(safe(step.error))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}` : ''
+  const error =
+    step.error && !isBrief ? `\n    ${pc.red(safe(step.error))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}` : ''
   return `${mark} ${pc.dim(place)} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${duration(step.duration_seconds)}${tries}`)}${error}`
 }
 
@@ -66,26 +70,33 @@ const makeProgress = () => {
   }
 }
 
+export interface FollowOptions {
+  /** Shows what the steps log, and what agents do. */
+  isDetailed?: boolean
+  /** Is told what agents do as well. */
+  onAgent?: (event: NewAgentEvent) => void
+  /** How it ended is said by the caller. */
+  isEndLeftOut?: boolean
+}
+
 /**
- * Watches a run to its end and gives its document. Progress goes to stderr: a line for each step that ended, what the
- * step logged with `isDetailed`, what waits for a person, and in a terminal a line that moves. Breaks of the connection
- * are bridged. `textOf` gives what is shown of a log line that it knows, null for
- * nothing.
+ * Watches a run to its end and gives its document. Progress goes to stderr: a line for each step that ended, what waits
+ * for a person, and in a terminal a line that moves. Breaks of the connection are bridged.
  */
 export const followRun = async (
   session: Session,
   place: RunPlace,
-  isDetailed: boolean,
-  textOf?: (log: LogLine) => string | null | undefined,
+  { isDetailed = false, onAgent, isEndLeftOut = false }: FollowOptions = {},
 ): Promise<Trajectory> => {
   const { client, out, signal } = session
   const begun = Date.now()
   const ended = new Set<string>()
   const progress = makeProgress()
+  const agent = makeAgentState()
   let current = 'waiting to start'
   const line = out.isJson
     ? undefined
-    : makeProgressLine(() => `${safe(current)} ${pc.dim(duration((Date.now() - begun) / 1000))}`)
+    : makeProgressLine(() => `${safe(current)} ${pc.dim(duration((Date.now() - begun) / 1000))}`, 60)
   const say = (text: string) => {
     line?.clear()
     out.note(text)
@@ -96,15 +107,21 @@ export const followRun = async (
     if (step.status === 'running' || step.status === 'pending') current = `${place} ${step.key}`
     else {
       ended.add(step.key)
-      say(stepLine(step, place))
+      say(stepLine(step, place, isEndLeftOut))
     }
+  }
+  const onAgentEvent = (event: NewAgentEvent) => {
+    agent.tell(event)
+    current = agent.text()
+    onAgent?.(event)
+    const text = isDetailed ? eventText(event) : undefined
+    if (text !== undefined) say(text)
   }
   const onLog = (log: LogLine) => {
     const { level, type, message, step } = log
-    const text = textOf?.(log)
-    if (text === null) return
-    if (text !== undefined) return say(text)
-    if (!isDetailed && !type.startsWith('approval_')) return
+    const event = agentEventOf(log)
+    if (event !== undefined) return onAgentEvent(event)
+    if ((!isDetailed || isEndLeftOut) && !type.startsWith('approval_')) return
     say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${safe(message)}`)
     if (type === 'approval_requested') say(pc.dim(`    decide with: jetty approve ${placeText(place)}`))
   }
@@ -130,7 +147,7 @@ export const followRun = async (
   signal.throwIfAborted()
   const trajectory = (await client.getTrajectory({ params: place })) as unknown as Trajectory
   const took = pc.dim(duration(trajectory.duration_seconds))
-  out.note(`${paintStatus(trajectory.status)} ${placeText(place)} ${took}`)
+  if (!isEndLeftOut) out.note(`${paintStatus(trajectory.status)} ${placeText(place)} ${took}`)
   return trajectory
 }
 

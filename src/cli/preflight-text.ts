@@ -19,7 +19,10 @@ export const preflightText = (checks: readonly PreflightCheck[]): string => {
 export const withCommands = (found: RunbookPreflight, collection?: string): RunbookPreflight => {
   const remedies: Readonly<Record<string, string>> = {
     variables: 'Give each one with -p name=value, or a default in the table of parameters.',
-    ...(collection === undefined ? {} : { key: `Set it with jetty env set ${collection} <NAME>.` }),
+    key:
+      collection === undefined
+        ? 'Export it, or write it into .env, here or beside the runbook.'
+        : `Set it with jetty env set ${collection} <NAME>.`,
     secrets:
       collection === undefined
         ? 'Export each of them, or write it into .env, here or beside the runbook.'

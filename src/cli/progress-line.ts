@@ -9,17 +9,29 @@ export interface ProgressLine {
   stop(): void
 }
 
-/** One line at the bottom of the terminal that is drawn over itself; nothing where there is no terminal. */
-export const makeProgressLine = (text: () => string): ProgressLine => {
+/** What is drawn may not go on in a second line, which the next drawing would leave behind. */
+const unwrapped = (text: string): string => `\u001b[?7l${text}\u001b[?7h`
+
+/**
+ * One line at the bottom of the terminal that is drawn over itself. Without a terminal it is silent, or with
+ * `spokenSeconds` said again after so long a silence.
+ */
+export const makeProgressLine = (text: () => string, spokenSeconds?: number): ProgressLine => {
   let at = 0
-  const draw = () => process.stderr.write(`\r\u001b[2K${pc.cyan(frames[at++ % frames.length] ?? '')} ${text()}`)
-  const timer = isTerminal() ? setInterval(draw, 100) : undefined
-  const clear = () => void (isTerminal() && process.stderr.write('\r\u001b[2K'))
+  const draw = () =>
+    process.stderr.write(`\r\u001b[2K${unwrapped(`${pc.cyan(frames[at++ % frames.length] ?? '')} ${text()}`)}`)
+  const speak = () => process.stderr.write(`${text()}\n`)
+  const timer = isTerminal()
+    ? setInterval(draw, 100)
+    : spokenSeconds === undefined
+      ? undefined
+      : setInterval(speak, spokenSeconds * 1000)
+  const clear = () => void (isTerminal() ? process.stderr.write('\r\u001b[2K') : timer?.refresh())
   return {
     clear,
     stop() {
-      clearInterval(timer)
       clear()
+      clearInterval(timer)
     },
   }
 }

@@ -2,7 +2,7 @@ import pc from 'picocolors'
 import { byteSize } from '../lib/byte-size.ts'
 import { essenceOf } from '../lib/media-type.ts'
 import type { RunbookUsage, Verification } from '../model/runbook-run.ts'
-import { duration, type Output, paintStatus, safe, table } from './output.ts'
+import { counted, duration, type Output, paintStatus, safe, table } from './output.ts'
 
 /** What came of a runbook, wherever it was carried out. */
 export interface ShownOutcome {
@@ -17,8 +17,6 @@ export interface ShownOutcome {
   files: { path: string; size: number; content_type: string }[]
 }
 
-const plural = (count: number, what: string): string => `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
-
 /** Fractions of a cent as well: most calls cost no more. */
 const dollars = (usd: number | null): string => {
   if (usd === null) return 'cost unknown'
@@ -27,8 +25,8 @@ const dollars = (usd: number | null): string => {
 
 const usageText = (usage: RunbookUsage): string =>
   [
-    plural(usage.api_calls, 'call'),
-    plural(usage.total_tokens, 'token'),
+    counted(usage.api_calls, 'call'),
+    counted(usage.total_tokens, 'token'),
     dollars(usage.cost_usd),
     duration(usage.duration_seconds),
   ].join(' · ')
@@ -36,7 +34,7 @@ const usageText = (usage: RunbookUsage): string =>
 const verificationText = ({ passed, kind, score, exit_code: code, repair_rounds: repairs }: Verification): string => {
   const by =
     kind === 'judge' ? `a judge${score === null ? '' : `, score ${score}`}` : `a command, exit code ${code ?? '-'}`
-  const rounds = repairs === 0 ? '' : ` after ${plural(repairs, 'repair')}`
+  const rounds = repairs === 0 ? '' : ` after ${counted(repairs, 'repair')}`
   return `${passed ? pc.green('passed') : pc.red('not passed')} by ${by}${rounds}`
 }
 

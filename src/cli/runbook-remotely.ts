@@ -7,8 +7,7 @@ import { askChoice, askText, isAnswered } from './ask.ts'
 import { askMissing, refuse } from './ask-missing.ts'
 import { secretsOf } from './commands/run.ts'
 import { exitCodes } from './exit.ts'
-import type { Step, Trajectory } from './follow-run.ts'
-import { followRunbook } from './follow-runbook.ts'
+import { followRun, type Step, type Trajectory } from './follow-run.ts'
 import { filePart, readText } from './inputs.ts'
 import { placeText, type RunPlace, type TaskPlace } from './places.ts'
 import { withCommands } from './preflight-text.ts'
@@ -82,7 +81,11 @@ export const runRemotely = async (session: Session, file: string, options: Remot
   const results = openResultsFolder(options.results, options.force ?? false)
   if (results.movedTo !== undefined) out.note(`What was in ${options.results} is in ${shownPath(results.movedTo)} now`)
   out.note(pc.dim(placeText(at)))
-  const trajectory = await followRunbook(session, at, options.events ?? false).catch((error) => {
+  const trajectory = await followRun(session, at, {
+    isDetailed: true,
+    isEndLeftOut: true,
+    onAgent: (event) => options.events && out.print(JSON.stringify(event)),
+  }).catch((error) => {
     if (session.signal.aborted) {
       out.note(`It goes on without you. Watch it with: jetty runs watch ${placeText(at)}`)
       out.note(`End it with: jetty runs cancel ${placeText(at)}`)

@@ -216,7 +216,7 @@ const worked = async (
   const ended = await workUntilItPasses(work)
   // Nothing inside is alive any more: what it could ask is over too.
   await gateway.close()
-  tell(phase('collecting', `${ended.results.files.length} files in the results folder`))
+  tell(phase('collecting', `Files in the results folder: ${ended.results.files.length}`))
   return outcomeOf(attempt, ended.failure, { ...ended, usage: gateway.usage(), places: sandbox.places }, log)
 }
 

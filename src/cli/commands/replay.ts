@@ -60,7 +60,7 @@ const replay = async (session: Session, [run]: [string], options: ReplayOptions)
   ])
   const at = { ...place, trajectory_id: started.trajectory_id }
   out.note(pc.dim(placeText(at)))
-  const { trajectory_id, status, error } = await followRun(session, at, false)
+  const { trajectory_id, status, error } = await followRun(session, at)
   const divergence = await divergenceOf(session, at)
   const identical = divergence === null && status === recorded.status
   out.answer({ trajectory_id, of: recorded.trajectory_id, status, error, identical, divergence }, () =>

@@ -59,7 +59,7 @@ const rerun = async (session: Session, [run]: [string], options: RerunOptions): 
     return
   }
   out.note(pc.dim(placeText(at)))
-  showEnd(session, await followRun(session, at, options.follow ?? false))
+  showEnd(session, await followRun(session, at, { isDetailed: options.follow === true }))
 }
 
 /** What `-p` says; a part of a value is put into the one that the recorded run had. */

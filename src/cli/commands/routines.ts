@@ -222,7 +222,7 @@ const run = async (
   const at = { ...task, trajectory_id: started.trajectory_id }
   if (options.wait || options.follow) {
     out.note(pc.dim(placeText(at)))
-    return showEnd(session, await followRun(session, at, options.follow ?? false))
+    return showEnd(session, await followRun(session, at, { isDetailed: options.follow === true }))
   }
   out.answer(started, () => placeText(at))
   out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))

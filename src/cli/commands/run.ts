@@ -67,7 +67,7 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
     return
   }
   out.note(pc.dim(placeText(at)))
-  showEnd(session, await followRun(session, at, options.follow ?? false))
+  showEnd(session, await followRun(session, at, { isDetailed: options.follow === true }))
 }
 
 /** Prints what came out; a run that did not complete decides the exit code. */

@@ -65,7 +65,7 @@ Examples:
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs watch demo/hello/1f2e3d4c`)
     .action(
       withSession<object, [string]>(async (session, [run]) =>
-        showEnd(session, await followRun(session, await findRunPlace(session, run), true)),
+        showEnd(session, await followRun(session, await findRunPlace(session, run), { isDetailed: true })),
       ),
     )
   runs
