@@ -50,6 +50,7 @@ const example = (name: string): string => shell.file('RUNBOOK.md', readFileSync(
 
 const result = (name: string) => readFileSync(join(shell.home, 'results', name), 'utf8')
 
+const hasTerminal = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0
 const mayUnshare = spawnSync('unshare', ['--net', 'true']).status === 0
 
 describe('jetty runbook run', () => {
@@ -98,6 +99,30 @@ describe('jetty runbook run', () => {
     expect(existsSync(join(shell.home, 'results'))).toBe(false)
   })
 
+  it.runIf(hasTerminal)('asks for all that is missing on a terminal, and does not show what a secret is', async () => {
+    const table =
+      '| Parameter | Template Variable | Description |\n| --- | --- | --- |\n| A | `{{alpha}}` | The first |\n| B | `{{beta}}` | |\n'
+    const file = doing(
+      `echo {{alpha}} {{beta}} "$(printf "%s" "$APIFY_API_TOKEN" | wc -c)" > {{results_dir}}/said\n\`\`\`\n\n## Parameters\n\n${table}\n\`\`\``,
+      'secrets: {apify: {env: APIFY_API_TOKEN}}\n',
+    )
+    const typed = [
+      ['alpha: The first', 'one\r'],
+      ['beta', 'two\r'],
+      ['Value of APIFY_API_TOKEN', `${secret}\r`],
+    ] as const
+    const ended = await shell.jetty(['runbook', 'run', file, '--local'], { typed })
+    expect([ended.code, result('said')]).toEqual([0, `one two ${secret.length}\n`])
+    for (const line of ended.stdout.split('\n').filter((text) => text.includes('→')))
+      expect(line.replace(/\r$/, '').split('\r').at(-1)?.replace('\u001b[2K', '').length).toBeLessThanOrEqual(80)
+  })
+
+  it.runIf(hasTerminal)('begins nothing where a question is not answered', async () => {
+    const file = doing('echo {{alpha}}\n```\n\n## Parameters\n\n| Template Variable |\n| --- |\n| `{{alpha}}` |\n\n```')
+    const ended = await shell.jetty(['runbook', 'run', file, '--local'], { typed: [['alpha', '\u0003']] })
+    expect([ended.code, existsSync(join(shell.home, 'results'))]).toEqual([130, false])
+  })
+
   it('finds secrets beside the runbook, and shows them to nobody but the agent', async () => {
     shell.file('.env', `APIFY_API_TOKEN=${secret}\nOPENAI_BASE_URL=http://127.0.0.1:9\n`)
     const show = 'printf "%s" "$APIFY_API_TOKEN" | wc -c > {{results_dir}}/length\necho "it is $APIFY_API_TOKEN"'
@@ -123,10 +148,11 @@ describe('jetty runbook run', () => {
 
   it('gives a secret for this time alone by its name, and refuses a value', async () => {
     const file = doing('test -n "$SLACK_TOKEN" && echo yes > {{results_dir}}/there')
-    const given = await shell.jetty(['runbook', 'run', file, '--secret', 'SLACK_TOKEN'], {
+    mkdirSync(join(shell.home, 'elsewhere'))
+    const given = await shell.jetty(['runbook', 'run', file, '--secret', 'SLACK_TOKEN', '--results', 'elsewhere'], {
       env: { SLACK_TOKEN: secret },
     })
-    expect([given.code, result('there')]).toEqual([0, 'yes\n'])
+    expect([given.code, readFileSync(join(shell.home, 'elsewhere/there'), 'utf8')]).toEqual([0, 'yes\n'])
     const missing = await run(file, '--secret', 'SLACK_TOKEN')
     expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('there is no environment variable')])
   })
@@ -144,9 +170,6 @@ describe('jetty runbook run', () => {
       'stays',
       false,
     ])
-    mkdirSync(join(shell.home, 'elsewhere'))
-    await run(file, '-p', 'round=4', '--results', 'elsewhere')
-    expect(readFileSync(join(shell.home, 'elsewhere/round'), 'utf8')).toBe('4\n')
   })
 
   it('ends with 1 where it did not succeed, says why, and keeps what was made', async () => {
@@ -195,7 +218,7 @@ describe('jetty runbook check', () => {
     const red = await shell.jetty(['runbook', 'check', file, '--agent', 'claude-code', '--json'])
     expect(red.code).toBe(1)
     const keys = red.json().checks.filter(({ state }: Body) => state === 'failed')
-    expect(keys).toEqual([expect.objectContaining({ name: 'key', fix: 'Set ANTHROPIC_API_KEY.' })])
+    expect(keys).toEqual([expect.objectContaining({ name: 'key', fix: expect.stringContaining('.env') })])
     expect(existsSync(join(shell.home, 'results'))).toBe(false)
   })
 })

@@ -21,7 +21,8 @@ export interface Shell {
   home: string
   /**
    * Runs `jetty` with these arguments, without a terminal; Ctrl-C is pressed once stderr has `interruptAt`, and nobody
-   * reads what it prints where `isUnread`, as behind `| head`. `under` is a program that starts it.
+   * reads what it prints where `isUnread`, as behind `| head`. `under` is a program that starts it. With `typed` there is
+   * a terminal, all output is stdout, and each text is typed once the one before it was shown.
    */
   jetty(
     args: string[],
@@ -31,6 +32,7 @@ export interface Shell {
       interruptAt?: string
       isUnread?: boolean
       under?: readonly string[]
+      typed?: readonly (readonly [shown: string, text: string])[]
     },
   ): Promise<Ended>
   /** Writes a file into the home and gives its path. */
@@ -40,15 +42,21 @@ export interface Shell {
   close(): void
 }
 
+/** A terminal of 80 columns for the command that follows. */
+const inTerminal = ['sh', '-c', 'exec script -qec "stty cols 80; exec $0 $*" /dev/null']
+
 /** A newcomer at a shell: a home of their own, a server to talk to, and a token in the usual place. */
 export const openShell = (url: string, token: string): Shell => {
   const home = mkdtempSync(join(tmpdir(), 'jetty-home-'))
   mkdirSync(join(home, '.config/jetty'), { recursive: true })
   writeFileSync(join(home, '.config/jetty/token'), `${token}\n`, { mode: 0o600 })
   let seen = ''
-  const jetty: Shell['jetty'] = (args, { stdin = '', env = {}, interruptAt, isUnread, under = [] } = {}) =>
+  const jetty: Shell['jetty'] = (args, { stdin = '', env = {}, interruptAt, isUnread, under = [], typed } = {}) =>
     new Promise((resolve, reject) => {
-      const [program = '', ...words] = [...under, process.execPath, bin, ...args]
+      const command = [process.execPath, bin, ...args]
+      const [program = '', ...words] = typed ? [...inTerminal, ...command] : [...under, ...command]
+      const left = [...(typed ?? [])]
+      let answered = 0
       const child = spawn(program, words, {
         cwd: home,
         env: { PATH: process.env.PATH, HOME: home, JETTY_API_URL: url, NO_COLOR: '1', ...env },
@@ -57,7 +65,13 @@ export const openShell = (url: string, token: string): Shell => {
       if (isUnread) child.stdout.destroy()
       let stdout = ''
       let stderr = ''
-      child.stdout.setEncoding('utf8').on('data', (chunk) => (stdout += chunk))
+      child.stdout.setEncoding('utf8').on('data', (chunk) => {
+        stdout += chunk
+        const at = left[0] === undefined ? -1 : stdout.indexOf(left[0][0], answered)
+        if (at < 0) return
+        answered = stdout.length
+        child.stdin.write(left.shift()?.[1] ?? '')
+      })
       child.stderr.setEncoding('utf8').on('data', (chunk) => {
         const isDue = interruptAt !== undefined && !stderr.includes(interruptAt)
         stderr += chunk
@@ -69,7 +83,7 @@ export const openShell = (url: string, token: string): Shell => {
         resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) })
       })
       child.stdin.on('error', () => {}) // a command that reads nothing may have ended before
-      child.stdin.end(stdin)
+      if (!typed) child.stdin.end(stdin)
     })
   return {
     home,
