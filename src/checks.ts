@@ -1,7 +1,8 @@
 /** What has to be right on a machine for a server to start there: each check with its remedy. */
-import { constants } from 'node:fs'
-import { access, stat, statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { constants, existsSync } from 'node:fs'
+import { access, mkdtemp, rm, stat, statfs } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { openDatabase } from './database/database.ts'
 import { chooseAccount } from './database/postgres-account.ts'
 import { findPackage } from './database/postgres-binaries.ts'
@@ -10,6 +11,7 @@ import { checkAddress } from './http/server.ts'
 import { byteSize } from './lib/byte-size.ts'
 import { loadSettings, type Settings } from './lib/config.ts'
 import { AppError, messageOf } from './lib/errors.ts'
+import { createLogger } from './lib/log.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 
 export interface Check {
@@ -112,6 +114,40 @@ const portCheck = async ({ host, port }: Settings, servedPort: number | undefine
   }
 }
 
+/**
+ * Makes a sandbox as a runbook would have it, and takes it down again. None is no failure: everything but runbooks works
+ * without. Nothing of it is left: where there is no folder for sandboxes yet, it is made elsewhere.
+ */
+export const checkSandbox = async (settings: Settings): Promise<Check> => {
+  const name = 'sandbox'
+  const folder = settings.sandboxDir ?? join(settings.dataDir, 'sandboxes')
+  const elsewhere = existsSync(folder) ? undefined : await mkdtemp(join(tmpdir(), 'jetty-sandbox-'))
+  try {
+    const { makeSandboxProvider } = await import('./sandboxes/make-provider.ts')
+    const provider = await makeSandboxProvider({
+      settings: { ...settings, sandboxDir: elsewhere ?? folder },
+      dataDir: settings.dataDir,
+      log: createLogger({ level: 'fatal' }),
+    })
+    const { works, found, remedy } = await provider.probe()
+    if (!works) {
+      return {
+        name,
+        state: 'warning',
+        found: `none, so runbooks are refused: ${found}`,
+        remedy: remedy ?? 'Set JETTY_SANDBOX to one that works here.',
+      }
+    }
+    if (provider.name !== 'process') return ok(name, found)
+    const better = 'Set JETTY_SANDBOX=bubblewrap, docker or podman, unless this machine has nothing else.'
+    return { name, state: 'warning', found, remedy: better }
+  } catch (error) {
+    return { ...failed(name, error, 'Set JETTY_SANDBOX to one that works here.'), state: 'warning' }
+  } finally {
+    if (elsewhere !== undefined) await rm(elsewhere, { recursive: true, force: true })
+  }
+}
+
 const settingsCheck = (env: NodeJS.ProcessEnv): Check | Settings => {
   try {
     const settings = loadSettings(env)
@@ -135,5 +171,6 @@ export const checkMachine = async (env: NodeJS.ProcessEnv, servedPort: number | 
     await spaceCheck(dataDir),
     databaseUrl ? await databaseCheck(databaseUrl) : embeddedCheck(dataDir),
     await portCheck(settings, servedPort),
+    ...(settings.role === 'api' ? [] : [await checkSandbox(settings)]),
   ]
 }

@@ -1,6 +1,8 @@
-import { loadSettings } from '../lib/config.ts'
+import type { Check } from '../checks.ts'
+import { loadSettings, type Settings } from '../lib/config.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
+import { pause } from '../lib/time.ts'
 import { startServer } from '../main.ts'
 import { startupLine, startupText } from './startup-text.ts'
 
@@ -13,10 +15,13 @@ export const serve = async (): Promise<void> => {
     // Not once: a supervisor may say it twice, and the second one would end the process and leave Postgres behind.
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => resolve(name))
   })
+  const looking = process.stdout.isTTY ? lookAtSandbox(settings) : undefined
   const server = await startServer({ settings, log }).catch((error) => {
     throw settings.databaseUrl ? aboutDatabase(error) : error
   })
-  const shown = { settings, server, seconds: (performance.now() - begun) / 1000 }
+  const seconds = (performance.now() - begun) / 1000
+  const sandbox = looking && (await Promise.race([looking, pause(longestLookMs).then(() => undefined)]))
+  const shown = { settings, server, seconds, ...(sandbox && { sandbox }) }
   process.stdout.write(`${process.stdout.isTTY ? startupText(shown) : startupLine(shown)}\n`)
 
   const name = await signal
@@ -24,6 +29,16 @@ export const serve = async (): Promise<void> => {
   process.once('SIGINT', () => process.exit(130))
   await server.close()
   process.exit(0)
+}
+
+/** How long a server that is ready waits before it says so without having seen its sandbox. */
+const longestLookMs = 2_000
+
+/** For a person who starts a server. Whatever reads its log is told by the first runbook, and `jetty doctor`. */
+const lookAtSandbox = async (settings: Settings): Promise<Check | undefined> => {
+  if (settings.role === 'api') return undefined
+  const { checkSandbox } = await import('../checks.ts')
+  return checkSandbox(settings)
 }
 
 /** What Postgres, or the way to it, has against a DATABASE_URL; any other error as it is. */

@@ -1,4 +1,5 @@
 import pc from 'picocolors'
+import type { Check } from '../checks.ts'
 import { type Settings, settingList } from '../lib/config.ts'
 import { version } from '../lib/version.ts'
 import type { Server } from '../main.ts'
@@ -7,6 +8,8 @@ interface Started {
   settings: Settings
   server: Server
   seconds: number
+  /** What was found of the sandbox, where somebody has looked. */
+  sandbox?: Check
 }
 
 /** Where models are asked instead of at their providers; of an address only the host, since it may hold a password. */
@@ -17,8 +20,15 @@ const baseUrls = (settings: Settings): string[] =>
     .filter(([, url]) => typeof url === 'string')
     .map(([variable, url]) => `${variable} at ${new URL(String(url)).host}`)
 
+/** Where agents of runbooks run; without a sandbox, how to get one. */
+const sandboxText = (settings: Settings, sandbox: Check | undefined): string => {
+  if (!sandbox) return `${settings.sandbox} (\`jetty doctor\` tries it)`
+  if (sandbox.state === 'ok') return sandbox.found
+  return [pc.yellow(sandbox.found), `${' '.repeat(12)}→ ${sandbox.remedy}`].join('\n')
+}
+
 /** Where everything is, for a person. Only what exists is shown. */
-export const startupText = ({ settings, server, seconds }: Started): string => {
+export const startupText = ({ settings, server, seconds, sandbox }: Started): string => {
   const { url, dataDir, demo } = server
   const rows: [string, string][] = []
   if (url) {
@@ -30,6 +40,7 @@ export const startupText = ({ settings, server, seconds }: Started): string => {
   if (server.metricsUrl) rows.push(['Metrics', `${server.metricsUrl}/metrics (no token)`])
   rows.push(['Database', server.postgres ? `${dataDir}/db (embedded)` : 'DATABASE_URL'], ['Files', `${dataDir}/files`])
   if (settings.role !== 'api') rows.push(['Workers', String(settings.workerConcurrency)])
+  if (settings.role !== 'api') rows.push(['Sandbox', sandboxText(settings, sandbox)])
   rows.push(['Admin', settings.adminToken ? 'JETTY_ADMIN_TOKEN' : `${dataDir}/admin-token`])
   if (server.trialKeys.length > 0) rows.push(['Trials', `lend ${server.trialKeys.join(', ')}`])
   if (demo) rows.push(['Token', `${demo.tokenPath} (${demo.shownToken}; for the collection demo)`])
@@ -61,6 +72,7 @@ export const startupLine = ({ settings, server, seconds }: Started): string =>
     metrics_url: server.metricsUrl ?? null,
     data_dir: server.dataDir,
     database: server.postgres ? 'embedded' : 'DATABASE_URL',
+    sandbox: settings.role === 'api' ? null : settings.sandbox,
     trial_keys: server.trialKeys,
     token_path: server.demo?.tokenPath ?? null,
     demo_run: server.demo?.tryUrl ?? null,
