@@ -54,7 +54,7 @@ export const makeRunbookRunner = async ({
         provider: provider.name,
         tools: (await probe()).tools,
         snapshots: settings.snapshots,
-        hasImage: provider.hasImage,
+        ...(provider.findImage && { findImage: provider.findImage }),
       }),
     machine: {
       cpus: availableParallelism(),

@@ -49,6 +49,8 @@ export interface FoundContainer {
 export interface Engine {
   describe(): Promise<EngineFacts>
   findImage(name: string): Promise<EngineImage | undefined>
+  /** Why an image could not be fetched, as its registry says; undefined where it could, or nobody can say. */
+  whyNotFetched(name: string, facts: Pick<EngineFacts, 'isPodman'>): Promise<string | undefined>
   /** Fetches an image from its registry; says how that goes. */
   pull(name: string, onProgress: (line: string) => void, signal?: AbortSignal): Promise<void>
   start(options: Docker.ContainerCreateOptions): Promise<StartedContainer>
@@ -60,6 +62,7 @@ export interface Engine {
 type StatusError = Error & { statusCode?: number; code?: string; reason?: string }
 
 const quickMs = 20_000
+const registryMs = 10_000
 const progressMs = 1_000
 
 /** What an engine has answered, in its own words. */
@@ -69,13 +72,15 @@ const wordsOf = (error: unknown): string =>
     .trim()
     .slice(0, 500)
 
-const remedyFor = (error: unknown, socket: string): string => {
+const remedyFor = (error: unknown, socket: string): string | undefined => {
   const { code } = error as StatusError
+  if (/catatonit|init binary/.test(messageOf(error)))
+    return 'Podman has no init for its containers: install catatonit, by `apt-get install catatonit`.'
   if (code === 'EACCES' || code === 'EPERM')
     return `This user may not open ${socket}: add it to the group that may (\`usermod -aG docker USER\`), or use a rootless engine.`
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
     return 'Start it: `systemctl start docker`, or `systemctl --user start podman.socket`; JETTY_SANDBOX_SOCKET names its socket.'
-  return 'See what the engine itself says about it.'
+  return undefined
 }
 
 const isGone = (error: unknown): boolean => [304, 404, 409].includes((error as StatusError).statusCode ?? 0)
@@ -97,7 +102,7 @@ const load = async (): Promise<typeof Docker> => {
     return (await import('dockerode')).default
   } catch (error) {
     throw new AppError('sandbox_unavailable', 'dockerode is not installed, by which Docker and Podman are spoken to', {
-      hint: 'Install the optional dependencies: `npm install --include=optional`.',
+      hint: 'Install what package.json names: `npm ci`.',
       cause: error,
     })
   }
@@ -109,8 +114,10 @@ export const openEngine = async (socket: string): Promise<Engine> => {
   // All of these, or what DOCKER_HOST says would count in their place.
   const docker = new Client({ socketPath: socket, protocol: 'http', host: undefined, port: undefined })
 
-  const unavailable = (what: string, error: unknown): AppError =>
-    new AppError('sandbox_unavailable', `${what}: ${wordsOf(error)}`, { hint: remedyFor(error, socket), cause: error })
+  const unavailable = (what: string, error: unknown): AppError => {
+    const hint = remedyFor(error, socket)
+    return new AppError('sandbox_unavailable', `${what}: ${wordsOf(error)}`, { ...(hint && { hint }), cause: error })
+  }
   const asked = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work()
@@ -118,13 +125,21 @@ export const openEngine = async (socket: string): Promise<Engine> => {
       throw error instanceof AppError ? error : unavailable(what, error)
     }
   }
-  const within = <T>(work: Promise<T>): Promise<T> => {
+  const within = <T>(work: Promise<T>, ms = quickMs): Promise<T> => {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${quickMs / 1000} s`)), quickMs)
+      timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms)
     })
     return Promise.race([work, late]).finally(() => clearTimeout(timer))
   }
+
+  /** Where Podman has more than Docker. */
+  const ask = (path: string): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      docker.modem.dial({ path, method: 'GET', statusCodes: { 200: true } }, (error, answer) =>
+        error ? reject(error) : resolve(answer),
+      )
+    })
 
   const handleOf = (container: Docker.Container, pid: number): StartedContainer => ({
     pid,
@@ -184,6 +199,18 @@ export const openEngine = async (socket: string): Promise<Engine> => {
           throw error
         }
       }),
+
+    async whyNotFetched(name, { isPodman }) {
+      const image = withTag(name)
+      const asking = isPodman ? ask(`/v4.0.0/libpod/manifests/${image}/json`) : docker.getImage(image).distribution()
+      try {
+        await within(asking, registryMs)
+        return undefined
+      } catch (error) {
+        const isAnswer = (error as StatusError).statusCode !== undefined && !/^(page )?not found$/i.test(wordsOf(error))
+        return isAnswer ? wordsOf(error) : undefined
+      }
+    },
 
     async pull(name, onProgress, signal) {
       try {

@@ -10,7 +10,7 @@ import { findSocket } from './container-socket.ts'
 import { isOwnerGone, ownerIn } from './owner.ts'
 import { probeTools } from './probe-tools.ts'
 import { makeRunFolder, ownerFileOf, writeEtc } from './run-folder.ts'
-import type { LimitMechanisms, Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from './sandbox.ts'
+import type { ImageFound, LimitMechanisms, Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from './sandbox.ts'
 import { liveSandbox, reapFolders } from './sandbox-life.ts'
 import { takeUserSlot } from './user-slot.ts'
 
@@ -101,8 +101,9 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
       tried.delete(image.id)
       throw new AppError('sandbox_unavailable', `The image ${wanted} cannot be used: ${messageOf(error)}`, {
         hint:
+          (error instanceof AppError && error.hint) ||
           `It needs /bin/sh and the libraries of ${process.execPath}: take one of Debian, Ubuntu or another with glibc, ` +
-          'and Node as nodejs.org has it.',
+            'and Node as nodejs.org has it.',
         cause: error,
       })
     })
@@ -151,6 +152,17 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     }
   }
 
+  const findImage = async (image: string): Promise<ImageFound> => {
+    try {
+      const { engine, facts } = await opened()
+      if (await engine.findImage(image)) return { state: 'here' }
+      const why = await engine.whyNotFetched(image, facts)
+      return why === undefined ? { state: 'elsewhere' } : { state: 'missing', why }
+    } catch {
+      return { state: 'unknown' } // what is wrong with the engine the probe says
+    }
+  }
+
   /** A container is left behind when the folder of its sandbox is gone, or the process that has made it. */
   const isLeft = async (id: string): Promise<boolean> => {
     const file = ownerFileOf(join(parent, id))
@@ -162,7 +174,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     name,
     create,
     probe,
-    hasImage: async (image) => (await (await opened()).engine.findImage(image)) !== undefined,
+    findImage,
     async reap() {
       const { engine } = await opened()
       for (const { id, labels: found } of await engine.labelled(`${labels.parent}=${parent}`)) {

@@ -96,14 +96,17 @@ export interface Sandbox {
   destroy(): Promise<void>
 }
 
+/** `elsewhere`: fetched when it is first used. `missing`: nor can it be fetched. `unknown`: nobody answers who knows. */
+export type ImageFound = { state: 'here' | 'elsewhere' | 'unknown' } | { state: 'missing'; why: string }
+
 /** A kind of sandbox. Fails closed: what it cannot isolate, it does not run. */
 export interface SandboxProvider {
   name: SandboxName
   probe(): Promise<SandboxProbe>
   /** Throws `sandbox_unavailable` with a remedy. */
   create(spec: SandboxSpec): Promise<Sandbox>
-  /** Whether an image could be used at once; undefined where this kind runs no images. */
-  hasImage?(image: string): Promise<boolean>
+  /** Whether an image could be used; undefined where this kind runs no images. */
+  findImage?(image: string): Promise<ImageFound>
   /** Removes what processes that are gone have left behind, and says how many sandboxes that were. */
   reap(): Promise<number>
 }

@@ -13,7 +13,7 @@ const contained: SnapshotPlace = {
     ['prism-playwright', 'ghcr.io/acme/playwright:1'],
     ['our-tools', 'ghcr.io/acme/tools@sha256:00'],
   ]),
-  hasImage: async (image) => image.startsWith('ghcr.io/acme'),
+  findImage: async (image) => ({ state: image.startsWith('ghcr.io/acme') ? 'here' : 'elsewhere' }),
 }
 const resolve = (snapshot: string | undefined, place: SnapshotPlace, image?: string) =>
   resolveSnapshot({ snapshot, image }, place)
@@ -72,6 +72,20 @@ describe('with containers', () => {
       image: 'ghcr.io/astral-sh/uv:python3.12-bookworm',
       warnings: [expect.stringContaining('fetched first')],
     })
+  })
+
+  test('an image that is nowhere is refused, with what its registry says; one that nobody can tell of is not', async () => {
+    const nowhere: SnapshotPlace = {
+      ...contained,
+      findImage: async () => ({ state: 'missing', why: 'manifest unknown' }),
+    }
+    expect(await resolve(undefined, nowhere, 'ghcr.io/acme/none:1')).toEqual({
+      ok: false,
+      problem: 'The image ghcr.io/acme/none:1 is not here and cannot be fetched: manifest unknown',
+      fix: 'Check its name and the way to its registry, or load it beforehand (`podman load`).',
+    })
+    const silent: SnapshotPlace = { ...contained, findImage: async () => ({ state: 'unknown' }) }
+    expect(await resolve(undefined, silent, 'debian:13')).toMatchObject({ ok: true, warnings: [] })
   })
 
   test('where nobody has an image, the setting is named', async () => {

@@ -1,6 +1,6 @@
 import { nearest } from '../lib/nearest.ts'
 import type { SandboxName } from '../model/sandbox.ts'
-import type { SandboxProbe } from './sandbox.ts'
+import type { SandboxProbe, SandboxProvider } from './sandbox.ts'
 
 /** What a snapshot comes to in the kind of sandbox that is there. */
 export type ResolvedSnapshot =
@@ -22,8 +22,7 @@ export interface SnapshotPlace {
   tools: SandboxProbe['tools']
   /** Those of the settings: names to images. */
   snapshots: ReadonlyMap<string, string>
-  /** Whether an image is there already. */
-  hasImage?: ((image: string) => Promise<boolean>) | undefined
+  findImage?: SandboxProvider['findImage']
 }
 
 interface Snapshot {
@@ -79,8 +78,14 @@ const inImage = async (name: string | null, image: string, place: SnapshotPlace)
       problem: `${JSON.stringify(image)} is no name of an image`,
       fix: 'Such as ghcr.io/acme/tools:1.2.',
     }
-  const isThere = (await place.hasImage?.(image)) ?? true
-  const warnings = isThere ? [] : [`The image ${image} is not here yet: it is fetched first`]
+  const found = await place.findImage?.(image)
+  if (found?.state === 'missing')
+    return {
+      ok: false,
+      problem: `The image ${image} is not here and cannot be fetched: ${found.why}`,
+      fix: `Check its name and the way to its registry, or load it beforehand (\`${place.provider} load\`).`,
+    }
+  const warnings = found?.state === 'elsewhere' ? [`The image ${image} is not here yet: it is fetched first`] : []
   return { ok: true, snapshot: name, image, found: name === null ? image : `${name} is the image ${image}`, warnings }
 }
 

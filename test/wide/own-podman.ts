@@ -1,0 +1,77 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** A Podman that listens for one test, and keeps nothing where another one would find it. */
+export interface OwnPodman {
+  socket: string
+  /** A Debian with Python, git and jq; no registry has it. */
+  image: string
+  /** Runs `podman` over the same storage, and gives what it prints. */
+  podman(...argv: string[]): Promise<string>
+  /** Removes containers, images and storage. */
+  stop(): Promise<void>
+}
+
+const packages = 'ca-certificates,git,curl,jq,python3-minimal,python3-venv'
+
+/** The files of a small Debian as an archive: made once, as long as `node_modules` stands. Needs mmdebstrap. */
+const rootArchive = async (): Promise<string> => {
+  const folder = fileURLToPath(new URL('../../node_modules/.cache/jetty-images', import.meta.url))
+  const archive = join(folder, 'trixie.tar')
+  if (existsSync(archive)) return archive
+  mkdirSync(folder, { recursive: true })
+  const partial = join(folder, `${process.pid}.tar`)
+  await run('mmdebstrap', ['--quiet', '--variant=minbase', `--include=${packages}`, 'trixie', partial])
+  renameSync(partial, archive)
+  return archive
+}
+
+const untilListening = async (service: ChildProcess, socket: string): Promise<void> => {
+  for (let turn = 0; turn < 200; turn += 1) {
+    if (existsSync(socket)) return
+    if (service.exitCode !== null) throw new Error(`podman system service ended with ${service.exitCode}`)
+    await pause(50)
+  }
+  throw new Error('podman system service does not listen')
+}
+
+/** Needs podman, runc and catatonit (Debian's packages), and root. Registries on this machine are spoken to without TLS. */
+export const startPodman = async (): Promise<OwnPodman> => {
+  const folder = mkdtempSync(join(tmpdir(), 'podman-'))
+  const storage = ['--root', join(folder, 'root'), '--runroot', join(folder, 'run'), '--tmpdir', join(folder, 'tmp')]
+  const global = [...storage, '--runtime', 'runc', '--log-level', 'error']
+  const registries = join(folder, 'registries.conf')
+  writeFileSync(registries, '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n')
+  const env = { ...process.env, CONTAINERS_REGISTRIES_CONF: registries, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' }
+  const podman = async (...argv: string[]): Promise<string> =>
+    (await run('podman', [...global, ...argv], { env, maxBuffer: 64 * 1024 ** 2 })).stdout
+  const image = 'localhost/jetty-test:latest'
+  await podman('import', '--quiet', await rootArchive(), image)
+  const socket = join(folder, 'podman.sock')
+  const service = spawn('podman', [...global, 'system', 'service', '--time=0', `unix://${socket}`], {
+    env,
+    stdio: 'ignore',
+  })
+  const ended = new Promise<void>((resolve) => service.once('exit', () => resolve()))
+  await untilListening(service, socket)
+  return {
+    socket,
+    image,
+    podman,
+    async stop() {
+      await podman('rm', '--all', '--force', '--time=0')
+      service.kill('SIGKILL')
+      await ended
+      // Podman may have mounted the folder of its layers onto itself.
+      await run('umount', [join(folder, 'root/overlay')]).catch(() => {})
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
