@@ -16,7 +16,7 @@ import type { Look } from './look.ts'
 import type { ModelRules } from './model-rules.ts'
 import type { Program, ProgramStep } from './program.ts'
 import type { RunLabels } from './run-labels.ts'
-import type { RunClock } from './runbook-host.ts'
+import type { RunbooksHere } from './runbook-clock.ts'
 import type { Slots } from './slots.ts'
 import type { StandingRecord } from './standing.ts'
 import type { SuspectGates } from './suspects.ts'
@@ -83,8 +83,7 @@ export interface EngineContext {
   decisions: Decisions
   /** A run has ended here; its waiters want to know. */
   onEnd(runKey: string): void
-  /** Runbooks that are being carried out, or wait for a place. */
-  runbooks: Set<RunClock>
+  runbooks: RunbooksHere
   /** Steps that start runs and wait for them. */
   fanOuts: FanOuts
 }

@@ -18,6 +18,7 @@ import { makeEngine } from './make-engine.ts'
 import type { Planned } from './preflight.ts'
 import type { RecordStatistics } from './record-lane.ts'
 import type { RerunOf } from './rerun.ts'
+import type { RunbookStatistics } from './runbook-clock.ts'
 import type { RunRequest, StartedRun } from './start.ts'
 
 /**
@@ -63,8 +64,7 @@ export interface Engine {
 export interface EngineStatistics extends JournalStatistics {
   live: number
   slots: number
-  /** Runbooks that are carried out, and that wait for a place. */
-  runbooks: { working: number; waiting: number }
+  runbooks: RunbookStatistics
   leases: number
   /** Runs accepted. */
   started: number

@@ -1,5 +1,6 @@
 import type { NewAgentEvent } from '../model/runbook-run.ts'
 import { fitEvent } from './fit-event.ts'
+import { Fenced } from './journal.ts'
 import type { EventRow } from './journal-entry.ts'
 import type { StepAtWork } from './step.ts'
 
@@ -22,11 +23,11 @@ const mostEssential = 1_000
 
 const isEssential = ({ type }: NewAgentEvent): boolean => type === 'phase' || type === 'error' || type === 'end'
 
-/** Goes on after what an earlier attempt has told. */
-export const openEventLog = async (work: StepAtWork, attempt: number): Promise<EventLog> => {
+/** Goes on after what was told before: by an earlier attempt, or by one that only waited. */
+export const openEventLog = async (work: StepAtWork, onFenced: (fenced: Fenced) => void): Promise<EventLog> => {
   const { engine, lease, run, place } = work
   const { runbookEvents } = engine.limits
-  let next = attempt > 1 ? await eventsTold(work) : 0
+  let next = await eventsTold(work)
   let waiting: EventRow[] = []
   let bytes = 0
   let leftOut = 0
@@ -44,6 +45,7 @@ export const openEventLog = async (work: StepAtWork, attempt: number): Promise<E
       bytes = 0
       await engine.journal.add({ lease, events: { runKey: run.key, seq: place.seq, rows } }).catch((error) => {
         failure = { error }
+        if (error instanceof Fenced) onFenced(error)
       })
       if (leftOut > 0 && !failure) {
         const count = leftOut

@@ -12,6 +12,7 @@ import { AppError, messageOf } from '../lib/errors.ts'
 import { issueText } from '../lib/issue-text.ts'
 import { isObject } from '../lib/json-object.ts'
 import type { LiveRun, Place } from './context.ts'
+import { Fenced } from './journal.ts'
 import type { ProgramStep } from './program.ts'
 import type { Retry } from './step-options.ts'
 
@@ -181,13 +182,14 @@ const tryAgain = async (
     try {
       const result = await oneTry(execution, parameters, over)
       if (result instanceof FailedWith) {
-        const isAgain = step.options.retry && !over.isAborted() && isWorthATry(step, result.error, tries, place.attempt)
+        const isAgain = !over.isAborted() && isWorthATry(step, result.error, tries, place.attempt)
         if (!isAgain) return result
         throw result.error
       }
       if (isWait(result) || isObject(result)) return result
       throw new AppError('activity_failed', `Activity ${step.activity.name} gave no object as outputs`)
     } catch (thrown) {
+      if (thrown instanceof Fenced || thrown instanceof Interrupted) throw thrown // to go on elsewhere
       const error = asStepError(thrown)
       if (over.isAborted() || !isWorthATry(step, error, tries, place.attempt)) throw error
       const milliseconds = pauseBefore(step.options.retry, tries, error)
@@ -208,10 +210,13 @@ const oneTry = (
   return timeLimit.of === 'try' ? interruptible(execution, timeLimit, begin) : begin(over)
 }
 
-/** With options the tries of all processes count; without them a takeover begins anew. */
-const isWorthATry = ({ options }: ProgramStep, error: AppError, tries: number, attempt: number): boolean => {
+/**
+ * With options the tries of all processes count; without them a takeover begins anew. What an agent has done costs too
+ * much to be repeated unasked.
+ */
+const isWorthATry = ({ options, activity }: ProgramStep, error: AppError, tries: number, attempt: number): boolean => {
   const { retry } = options
-  if (!retry) return error.retryable && tries < mostTries
+  if (!retry) return error.retryable && tries < mostTries && activity.carriesOut === undefined
   if (attempt >= retry.maxAttempts) return false
   return retry.on === undefined ? error.retryable : retry.on === 'all' || retry.on.has(error.code)
 }

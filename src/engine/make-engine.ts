@@ -27,6 +27,7 @@ import { planRerun } from './rerun.ts'
 import { makeResultReader } from './results.ts'
 import { makeRunLabels } from './run-labels.ts'
 import { readRunSecrets, runSecretsText } from './run-secrets.ts'
+import { countRunbooks } from './runbook-clock.ts'
 import { makeSlots } from './slots.ts'
 import { makeStandingReader } from './standing.ts'
 import { type StartedRun, type Starter, startRun } from './start.ts'
@@ -96,7 +97,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     findResult: makeResultFinder(insistent, options.stepResults),
     decisions: makeDecisions(insistent),
     onEnd: (runKey) => waiters.ended(runKey),
-    runbooks: new Set(),
+    runbooks: { underWay: new Set(), ended: {} },
     get fanOuts() {
       return fanOuts
     },
@@ -294,7 +295,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     statistics: () => ({
       live: engine.live.size,
       slots: engine.slots.used,
-      runbooks: countRunbooks(engine),
+      runbooks: countRunbooks(engine.runbooks),
       leases: leases.local.size,
       started,
       records: records.statistics,
@@ -308,11 +309,6 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       await dispatcher?.close()
     },
   }
-}
-
-const countRunbooks = ({ runbooks }: EngineContext): { working: number; waiting: number } => {
-  const waiting = [...runbooks].filter(({ isWaiting }) => isWaiting).length
-  return { working: runbooks.size - waiting, waiting }
 }
 
 /** Before the library is up: leases that a former life of this very process left behind. */

@@ -1,14 +1,15 @@
 import type { ActivityContext } from '../activities/activity.ts'
 import { AppError } from '../lib/errors.ts'
-import { longestTimerMs } from '../lib/time.ts'
 import type { FileSource } from '../model/file-source.ts'
 import type { NewAgentEvent, ResultFile, RunbookHost, RunbookOutcome } from '../model/runbook-run.ts'
 import { stepFilePath } from '../store/storage-path.ts'
 import { fileOf, mediaObject, warningEvent } from './activity-context.ts'
-import { type EventLog, openEventLog } from './event-log.ts'
-import { RunOutOfTime } from './execute.ts'
+import { openEventLog } from './event-log.ts'
+import { Interrupted, RunOutOfTime } from './execute.ts'
+import { confirmLease } from './heartbeat.ts'
 import { Fenced } from './journal.ts'
 import { callerOf, stepModels } from './model-rules.ts'
+import { countEnd, runClock } from './runbook-clock.ts'
 import type { HeldSlot, StepAtWork } from './step.ts'
 
 /** How often it is looked whether somebody else has the run: its agent is not to go on. */
@@ -18,82 +19,78 @@ const lookMs = 500
 export const carryOutFor =
   (work: StepAtWork, held: HeldSlot, attempt: number, signal: () => AbortSignal): ActivityContext['carryOutRunbook'] =>
   async (request) => {
-    const { engine, lease, startRow } = work
+    const { engine, place, startRow } = work
     startRow.cancel()
     await startRow.write() // so that whoever has the run next knows of this sandbox
-    const events = await openEventLog(work, attempt)
     const stop = new AbortController()
-    let stopped: Fenced | RunOutOfTime | undefined
-    const stopFor = (reason: Fenced | RunOutOfTime) => {
+    let stopped: Stopped | undefined
+    const stopFor = (reason: Stopped) => {
       stopped ??= reason
       stop.abort()
     }
-    const looking = setInterval(() => lease.lost && stopFor(new Fenced(lease.id)), lookMs)
+    const onFenced = (fenced: Fenced) => stopFor(fenced)
+    const events = await openEventLog(work, onFenced)
+    const watch = watchLease(work, onFenced)
     const clock = runClock(work, held, () => stopFor(new RunOutOfTime()))
+    // A server that stops begins nothing new: what only waits is left to whoever has the run next.
+    const leave = () => clock.isWaiting && stopFor(new Interrupted(place.name))
     const tell = (event: NewAgentEvent) => {
       if (event.type === 'phase') event.phase === 'waiting' ? clock.rest() : clock.goOn()
+      if (engine.stopping.aborted) leave()
       events.add(event)
     }
     clock.goOn()
-    engine.runbooks.add(clock)
+    engine.runbooks.underWay.add(clock)
+    engine.stopping.addEventListener('abort', leave)
     try {
-      const host = await hostOf(work, attempt, AbortSignal.any([signal(), stop.signal]), tell)
+      const host = await hostOf(work, attempt, AbortSignal.any([signal(), stop.signal]), watch.confirm, tell)
       const outcome = await engine.carryOutRunbook(request, host)
-      if (stopped instanceof Fenced) throw stopped
-      return stopped ? outOfTime(outcome, stopped) : outcome
+      if (stopped && !(stopped instanceof RunOutOfTime)) throw stopped
+      const told = stopped ? outOfTime(outcome, stopped) : outcome
+      countEnd(engine.runbooks, told.failure?.reason ?? 'completed')
+      return told
     } catch (error) {
       throw stopped ?? error
     } finally {
-      engine.runbooks.delete(clock)
+      engine.stopping.removeEventListener('abort', leave)
+      engine.runbooks.underWay.delete(clock)
       clock.end()
-      clearInterval(looking)
-      await settle(events)
+      watch.end()
+      await events.close() // before the step is recorded; who has lost the run finds out here at the latest
     }
   }
 
-/** Events are told before the step is recorded; who has lost the run finds out here at the latest. */
-const settle = (events: EventLog): Promise<void> => events.close()
+/** Why a runbook is ended that nobody has asked to end. */
+type Stopped = Fenced | RunOutOfTime | Interrupted
+
+/** Looks whether somebody else has the run by now: then its agent is not to go on, nor to ask a model. */
+const watchLease = ({ engine, lease }: StepAtWork, onFenced: (fenced: Fenced) => void) => {
+  const confirm = (): Promise<void> =>
+    confirmLease(engine, lease).catch((error) => {
+      if (error instanceof Fenced) onFenced(error)
+      throw error
+    })
+  let isLooking = false
+  const look = async () => {
+    if (isLooking) return
+    isLooking = true
+    await confirm().catch(() => {}) // Postgres is away: asked again
+    isLooking = false
+  }
+  const timer = setInterval(() => void look(), lookMs)
+  return { confirm, end: () => clearInterval(timer) }
+}
 
 const outOfTime = (outcome: RunbookOutcome, { message, hint }: RunOutOfTime): RunbookOutcome =>
   outcome.failure
     ? { ...outcome, failure: { reason: 'timed_out', message, ...(hint !== undefined && { hint }) } }
     : outcome
 
-/** The time of the run, which does not pass while a runbook waits for a place; nor does it hold a slot then. */
-export interface RunClock {
-  readonly isWaiting: boolean
-  rest(): void
-  goOn(): void
-  end(): void
-}
-
-const runClock = ({ engine, run }: StepAtWork, held: HeldSlot, onOver: () => void): RunClock => {
-  let timer: NodeJS.Timeout | undefined
-  let isWaiting = false
-  return {
-    get isWaiting() {
-      return isWaiting
-    },
-    rest() {
-      isWaiting = true
-      clearTimeout(timer)
-      timer = undefined
-      held.give()
-    },
-    goOn() {
-      if (isWaiting) void held.take()
-      isWaiting = false
-      const left = Math.max(0, engine.limits.runTimeoutSeconds * 1000 - run.workMs)
-      if (left <= longestTimerMs) timer ??= setTimeout(onOver, left)
-    },
-    end: () => clearTimeout(timer),
-  }
-}
-
 const hostOf = async (
   work: StepAtWork,
   attempt: number,
   signal: AbortSignal,
+  confirm: () => Promise<void>,
   tell: RunbookHost['tell'],
 ): Promise<RunbookHost> => {
   const { engine, run, place, side } = work
@@ -104,8 +101,13 @@ const hostOf = async (
   const isAlone = run.program.steps.filter(({ activity }) => activity.carriesOut === 'runbook').length < 2
   return {
     id: isAlone ? run.trajectoryId : `${run.trajectoryId}-${place.seq}`,
-    // What the collection allows may change while it goes on.
-    caller: { ...caller, admit: async (call) => (await callerNow()).admit?.(call) },
+    caller: {
+      ...caller,
+      async admit(call) {
+        await confirm()
+        await (await callerNow()).admit?.(call) // what the collection allows may change while it goes on
+      },
+    },
     secretParams: environment.secretNames,
     paid: async ({ usd, tokens }) => {
       if (usd !== null || tokens > 0) await engine.rules.spend({ collectionId, runKey, usd, tokens })

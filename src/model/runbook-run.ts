@@ -34,6 +34,17 @@ export const runbookFailures = {
 } as const
 export type RunbookFailure = keyof typeof runbookFailures
 
+/**
+ * Those that have nothing to do with what the runbook says or the agent made of it, so that the same may succeed the next
+ * time. What an agent has failed at costs as much once more, and is decided by whoever pays for it.
+ */
+export const mayPass: ReadonlySet<RunbookFailure> = new Set([
+  'not_started',
+  'stalled',
+  'model_failed',
+  'verify_unavailable',
+])
+
 /** What happens while a runbook is carried out, in the order in which it is seen. All texts are bounded and scrubbed. */
 export type AgentEvent = { at: string } & (
   | { type: 'phase'; phase: RunbookPhase; message: string }
@@ -130,8 +141,8 @@ export interface RunbookHost {
 
 /**
  * Carries a runbook out in a fresh sandbox and decides whether it succeeded. What goes wrong with the runbook is in
- * `failure`, with everything that was made. Throws only what keeps it from being begun (`invalid`, `model_unavailable`,
- * `sandbox_unavailable`, `not_found`), and what breaks the host.
+ * `failure`, with everything that was made. Throws only what preflight refuses (`invalid`, `sandbox_unavailable`), inputs
+ * that cannot be had (`invalid`, `not_found`), and what breaks the host.
  */
 export type CarryOutRunbook = (request: RunbookRequest, host: RunbookHost) => Promise<RunbookOutcome>
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { requestOfRun, runbookRequestSchema } from '../../model/runbook-request.ts'
 import {
+  mayPass,
   type RunbookOutcome,
   resultFileSchema,
   runbookFailures,
@@ -54,7 +55,7 @@ export const runbook = activity({
   },
   gotchas: [
     'What was made is kept and listed whether it succeeded or not; with options.continue_on_error later steps can read it.',
-    'It is not tried again by itself: only as often as options.retry says, with on: all.',
+    'It is not tried again by itself. With options.retry it is, where the reason is not_started, stalled, model_failed or verify_unavailable; with retry_on: all whatever the reason is.',
     'options.timeout_sec counts the wait for a free sandbox; timeout_sec counts the agent alone.',
     'A server that stops, or dies, begins it anew in a fresh sandbox when it goes on.',
   ],
@@ -75,8 +76,9 @@ export const runbook = activity({
     const { failure } = outcome
     const outputs = outputsOf(outcome)
     if (!failure) return outputs
-    const { message, hint } = failure
-    return new FailedWith(new AppError('runbook_failed', message, hint === undefined ? {} : { hint }), outputs)
+    const { reason, message, hint } = failure
+    const options = { retryable: mayPass.has(reason), ...(hint !== undefined && { hint }) }
+    return new FailedWith(new AppError('runbook_failed', message, options), outputs)
   },
 })
 

@@ -31,9 +31,30 @@ const counters: [name: string, help: string, value: (now: Statistics) => number]
   ['jetty_calls_replayed_total', 'Those brought from a file to the database.', ({ records }) => records.replayed],
 ]
 
-const byStatus: [name: string, help: string, values: (now: Statistics) => Readonly<Record<string, number>>][] = [
-  ['jetty_runs_ended_total', 'Runs that this process ended, by status.', ({ runsEnded }) => runsEnded],
-  ['jetty_steps_ended_total', 'Steps that this process ended, by status.', ({ stepsEnded }) => stepsEnded],
+const byLabel: {
+  name: string
+  help: string
+  label: string
+  values: (now: Statistics) => Readonly<Record<string, number>>
+}[] = [
+  {
+    name: 'jetty_runs_ended_total',
+    help: 'Runs that this process ended, by status.',
+    label: 'status',
+    values: ({ runsEnded }) => runsEnded,
+  },
+  {
+    name: 'jetty_steps_ended_total',
+    help: 'Steps that this process ended, by status.',
+    label: 'status',
+    values: ({ stepsEnded }) => stepsEnded,
+  },
+  {
+    name: 'jetty_runbooks_ended_total',
+    help: 'Runbooks that this process carried out to their end: completed, or the reason why they failed.',
+    label: 'reason',
+    values: ({ runbooks }) => runbooks.ended,
+  },
 ]
 
 /** What the engine knows of itself, read when somebody asks. */
@@ -65,15 +86,15 @@ export const registerEngine = (
       },
     })
   }
-  for (const [name, help, values] of byStatus) {
+  for (const { name, help, label, values } of byLabel) {
     new Counter({
       name,
       help,
-      labelNames: ['status'],
+      labelNames: [label],
       registers,
       collect() {
         this.reset()
-        for (const [status, total] of Object.entries(values(engine.statistics()))) this.inc({ status }, total)
+        for (const [value, total] of Object.entries(values(engine.statistics()))) this.inc({ [label]: value }, total)
       },
     })
   }
