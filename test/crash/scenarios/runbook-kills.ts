@@ -1,0 +1,127 @@
+import { openDatabase } from '../../../src/database/database.ts'
+import { postgresPassword, postgresUrl } from '../../../src/database/postgres-folder.ts'
+import { findPostgres } from '../../../src/database/postgres-process.ts'
+import {
+  betweenEffects,
+  eventsOf,
+  faultsOf,
+  mustStart,
+  objectsStored,
+  type RunbookShape,
+} from '../harness/carried-runbook.ts'
+import { type Acked, makeClient } from '../harness/client.ts'
+import { firstUid, processesInside, sandboxesLeft } from '../harness/sandboxes-left.ts'
+import { makeSite, type Site } from '../harness/site.ts'
+import { until, untilAllEnded } from '../harness/storm.ts'
+
+const many = 150
+const manyResults = Object.fromEntries(
+  Array.from({ length: many }, (_, at) => String(at + 1).padStart(4, '0')).map((name) => [name, `${name}\n`]),
+)
+const manyFiles = [`cd /app/results; for n in $(seq -w 0001 ${String(many).padStart(4, '0')}); do echo $n > $n; done`]
+
+interface Moment {
+  shape: RunbookShape
+  results: Record<string, string>
+  /** By what it has said or done by then; `before` are the objects that were stored when it began. */
+  reached(site: Site, run: Acked, before: number): boolean | Promise<boolean>
+}
+
+/** When it is killed. */
+const moments = {
+  working: {
+    shape: { script: ['echo one > /app/results/one; sleep 1.5'] },
+    results: { one: 'one\n' },
+    reached: async (site, { trajectoryId }) =>
+      (await eventsOf(site, trajectoryId)).some(({ type }) => type === 'tool_call'),
+  },
+  collecting: {
+    shape: { script: manyFiles },
+    results: manyResults,
+    reached: (site, _, before) => objectsStored(site).length >= before + 20,
+  },
+  verifying: {
+    shape: { script: ['echo one > /app/results/one'], verify: 'sleep 1.5' },
+    results: { one: 'one\n' },
+    reached: async (site, { trajectoryId }) =>
+      (await eventsOf(site, trajectoryId)).some(({ phase }) => phase === 'verifying'),
+  },
+  /** Everything is stored, the log of the agent as the last, and nothing of the step is recorded. */
+  stored: {
+    shape: { script: ['echo one > /app/results/one; sleep 1.5'] },
+    results: { one: 'one\n' },
+    reached: (site, _, before) => objectsStored(site).length >= before + 2,
+  },
+} satisfies Record<string, Moment>
+export type KillMoment = keyof typeof moments
+
+/** Holds the leases: the server can read everything, and record nothing. */
+const holdRecords = async (site: Site): Promise<() => Promise<void>> => {
+  const postgres = findPostgres(site.dataDir)
+  if (!postgres) throw new Error('there is no Postgres')
+  const database = openDatabase(postgresUrl(postgres.port, postgresPassword(site.dataDir)), { connections: 1 })
+  let letGo = () => {}
+  const released = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  let isHeld = () => {}
+  const held = new Promise<void>((resolve) => {
+    isHeld = resolve
+  })
+  const holding = database.transaction(async (queries) => {
+    await queries.query('select 1 from leases for update')
+    isHeld()
+    await released
+  })
+  await held
+  return async () => {
+    letGo()
+    await holding.catch(() => {})
+    await database.close()
+  }
+}
+
+/**
+ * The server is killed while it carries a runbook out, once at each of these moments. After its next start the run
+ * completes by a fresh sandbox, and nothing of the first one is there any more.
+ */
+export const runbookKills = async (at: readonly KillMoment[]): Promise<string[]> => {
+  const site = makeSite()
+  const client = makeClient()
+  const faults: string[] = []
+  const env = { JETTY_SANDBOX_UID: String(firstUid) }
+  const figures: Record<string, unknown> = {}
+  try {
+    let server = site.spawn(env)
+    let url = await server.ready
+    const workflows = at.map((moment) => [moment, betweenEffects(moments[moment].shape)] as const)
+    await client.setUp(url, Object.fromEntries(workflows))
+    for (const moment of at) {
+      const { results, reached }: Moment = moments[moment]
+      const before = objectsStored(site).length
+      const run = await mustStart(client, url, moment)
+      let letGo = async () => {}
+      if (moment === 'stored') {
+        const { reached: works }: Moment = moments.working
+        await until('the agent to work', () => works(site, run, before))
+        letGo = await holdRecords(site)
+      }
+      const reachedMs = await until(moment, () => reached(site, run, before), 20_000)
+      if (moment === 'working' && processesInside() === 0) faults.push('nothing ran in a sandbox: nothing was tried')
+      await server.kill()
+      await letGo()
+      const goneMs = await until('its processes to be gone', () => processesInside() === 0, 3_000)
+      server = site.spawn(env)
+      url = await server.ready
+      const settledMs = await untilAllEnded(site, 30_000)
+      faults.push(...(await faultsOf({ site, client, url }, run, results)).map((fault) => `${moment}: ${fault}`))
+      const left = sandboxesLeft(site.dataDir, [run.trajectoryId])
+      faults.push(...left.map((fault) => `${moment}: ${fault}`))
+      figures[moment] = { reachedMs, goneMs, settledMs }
+    }
+    console.log('runbook kills:', JSON.stringify(figures))
+    return faults
+  } finally {
+    await site.close()
+  }
+}
