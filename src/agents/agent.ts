@@ -1,4 +1,5 @@
-import type { ModelProvider, RunbookAgent } from '../model/runbook.ts'
+import type { ModelProvider } from '../model/runbook.ts'
+import type { RunbookAgent } from '../model/runbook-agents.ts'
 import type { NewAgentEvent } from '../model/runbook-run.ts'
 import { inside } from '../model/sandbox.ts'
 

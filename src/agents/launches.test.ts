@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type RunbookAgent, runbookAgents } from '../model/runbook.ts'
+import { type RunbookAgent, runbookAgents } from '../model/runbook-agents.ts'
 import { inside } from '../model/sandbox.ts'
 import type { AgentTask } from './agent.ts'
 import { agents } from './agents.ts'

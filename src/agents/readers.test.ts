@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { RunbookAgent } from '../model/runbook.ts'
+import type { RunbookAgent } from '../model/runbook-agents.ts'
 import type { NewAgentEvent } from '../model/runbook-run.ts'
 import type { AgentReport } from './agent.ts'
 import { agents } from './agents.ts'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { memorySchema, modelProviders, runbookAgents } from './runbook.ts'
+import { memorySchema, modelProviders } from './runbook.ts'
+import { runbookAgents } from './runbook-agents.ts'
 
 /** What of a runbook's sandbox a request may set; it goes before what the runbook itself says. */
 export const runbookLimitsSchema = z.object({

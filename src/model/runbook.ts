@@ -1,9 +1,5 @@
 import { z } from 'zod'
 
-/** The coding agents that can carry a runbook out; `scripted` is no model: it runs the runbook's own shell blocks. */
-export const runbookAgents = ['claude-code', 'codex', 'gemini-cli', 'opencode', 'scripted'] as const
-export type RunbookAgent = (typeof runbookAgents)[number]
-
 export const modelProviders = ['anthropic', 'openrouter', 'openai', 'google', 'bedrock'] as const
 export type ModelProvider = (typeof modelProviders)[number]
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Agent } from '../agents/agent.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
-import type { RunbookAgent } from '../model/runbook.ts'
+import type { RunbookAgent } from '../model/runbook-agents.ts'
 import type { RunbookRequest } from '../model/runbook-request.ts'
 import type { CarryOutRunbook, RunbookHost, RunbookOutcome, RunbookPlace } from '../model/runbook-run.ts'
 import { inside } from '../model/sandbox.ts'
@@ -121,6 +121,7 @@ const prepared = async (attempt: Attempt): Promise<RunbookOutcome> => {
       `${begun} (${deps.provider.name}) for ${agent}${provider === 'scripted' ? '' : `, ${model} of ${provider}`}`,
     ),
   )
+  tell(phase('preparing', plan.surroundings))
   for (const message of plan.warnings) tell({ type: 'warning', message })
 
   let agentFolder: string | undefined
@@ -129,13 +130,19 @@ const prepared = async (attempt: Attempt): Promise<RunbookOutcome> => {
   } catch (error) {
     return outcomeOf(attempt, host.signal.aborted ? cancelled : notStarted(agent, error))
   }
-  const { limits, image } = plan
-  const sandbox = await deps.provider.create({
-    id,
-    limits,
-    ...(image === undefined ? {} : { image }),
-    ...(agentFolder === undefined ? {} : { agentFolder }),
-  })
+  let sandbox: Sandbox
+  try {
+    sandbox = await deps.provider.create({
+      ...specOf(plan, id),
+      ...(agentFolder === undefined ? {} : { agentFolder }),
+      onProgress: (message) => tell(phase('preparing', message)),
+      signal: host.signal,
+    })
+  } catch (error) {
+    if (host.signal.aborted) return outcomeOf(attempt, cancelled)
+    if (!(error instanceof AppError) || error.code !== 'sandbox_unavailable') throw error
+    return outcomeOf(attempt, notStarted('The sandbox', error))
+  }
   try {
     return await inSandbox(attempt, sandbox)
   } finally {
@@ -145,9 +152,9 @@ const prepared = async (attempt: Attempt): Promise<RunbookOutcome> => {
 
 const cancelled: Failure = { reason: 'cancelled', message: 'The run was asked to end before the agent had begun' }
 
-const notStarted = (agent: string, error: unknown): Failure => ({
+const notStarted = (what: string, error: unknown): Failure => ({
   reason: 'not_started',
-  message: `${agent} could not be started: ${messageOf(error)}`,
+  message: `${what} could not be started: ${messageOf(error)}`,
   ...(error instanceof AppError && error.hint ? { hint: error.hint } : {}),
 })
 

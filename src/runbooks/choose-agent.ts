@@ -1,11 +1,6 @@
 import { nearest } from '../lib/nearest.ts'
-import {
-  type ModelProvider,
-  modelProviders,
-  type RunbookAgent,
-  type RunbookFrontMatter,
-  runbookAgents,
-} from '../model/runbook.ts'
+import { type ModelProvider, modelProviders, type RunbookFrontMatter } from '../model/runbook.ts'
+import { type RunbookAgent, runbookAgents } from '../model/runbook-agents.ts'
 import type { PreflightCheck, RunbookRequest } from '../model/runbook-request.ts'
 import type { RunbookPlace } from '../model/runbook-run.ts'
 import { failed, ok, warned } from './checks.ts'

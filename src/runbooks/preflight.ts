@@ -1,6 +1,6 @@
 import { AppError, type FieldIssue, messageOf } from '../lib/errors.ts'
 import type { ModelCalls } from '../model/model-calls.ts'
-import { type RunbookAgent, runbookAgents } from '../model/runbook.ts'
+import { type RunbookAgent, runbookAgents } from '../model/runbook-agents.ts'
 import type { PreflightCheck, RunbookPreflight, RunbookRequest } from '../model/runbook-request.ts'
 import type { PreflightRunbook, RunbookPlace } from '../model/runbook-run.ts'
 import { inside } from '../model/sandbox.ts'
@@ -35,6 +35,8 @@ export interface RunbookPlan extends Pick<ChosenLimits, 'limits' | 'timeoutSecon
   network: SandboxNetwork
   snapshot: string | null
   image: string | undefined
+  /** What stands for the snapshot, with versions. */
+  surroundings: string
   /** What is not as it was asked for, and no reason to refuse. */
   warnings: string[]
 }
@@ -189,7 +191,7 @@ export const makePlanRunbook =
     const { snapshot, image } = place_
     return {
       preflight,
-      plan: { ...limits, choice: chosen.choice, runbook, snapshot, image, warnings },
+      plan: { ...limits, choice: chosen.choice, runbook, snapshot, image, surroundings: place_.found, warnings },
     }
   }
 

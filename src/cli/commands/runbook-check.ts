@@ -29,7 +29,7 @@ export const registerRunbookCheck = (runbook: Command): void => {
     .addHelpText(
       'after',
       `
-It looks on this machine where no collection is named. The exit code is 1 where something would keep it from being begun.
+It looks on this machine where no collection is named. It ends with 1 where something keeps it from being begun.
 
 Examples:
   jetty runbook check RUNBOOK.md

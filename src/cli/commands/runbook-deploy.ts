@@ -34,8 +34,8 @@ export const registerRunbookDeploy = (runbook: Command): void => {
     .addHelpText(
       'after',
       `
-Secrets that the runbook requires must be configured in the collection: those that are missing are listed, and nothing is
-deployed. Parameters of -p are kept with the task and may be given anew with each run.
+Secrets that the runbook requires must be configured in the collection: those that are missing are listed, and
+nothing is deployed. Parameters of -p are kept with the task and may be given anew with each run.
 
 Examples:
   jetty runbook deploy RUNBOOK.md acme/report
