@@ -13,6 +13,8 @@ export interface ReadAnswer extends Counted {
   /** It says itself that it is none. */
   failure: { code: string; message: string } | undefined
   bytes: number
+  /** What it comes to at the least where nobody has counted it, or not to its end. */
+  leastTokens: number
 }
 
 /** Reads along with an answer that is passed on. Holds a bounded part of it, and never throws. */
@@ -23,6 +25,10 @@ export interface AnswerReader {
 
 /** An event of more is passed on unread; the last one of a response has all of it. */
 const eventBytes = 4 * 1024 * 1024
+/** As a rule of thumb. */
+const bytesPerToken = 4
+/** What an event has around its words. */
+const frameBytes = 200
 /** An answer without events is read where it is no larger. */
 const wholeBytes = 16 * 1024 * 1024
 
@@ -92,19 +98,25 @@ const counted = (language: Language, { usage, hasUsage }: Notes): Counted =>
     ? countedIn(language, language === 'gemini' ? { usageMetadata: usage } : { usage })
     : { usage: null, stated: undefined }
 
-const ofEvents = (language: Language, cut: (chunk: Buffer, notes: Notes) => void): AnswerReader => {
+/** An event is a token, and its words beyond that are as many as they are long. */
+const tokensOf = (eventBytes: number): number => Math.max(1, Math.ceil((eventBytes - frameBytes) / bytesPerToken))
+
+/** `cut` gives the tokens that were in the chunk at the least. */
+const ofEvents = (language: Language, cut: (chunk: Buffer, notes: Notes) => number): AnswerReader => {
   const notes = newNotes()
   let bytes = 0
+  let leastTokens = 0
   return {
     push(chunk) {
       bytes += chunk.length
-      cut(chunk, notes)
+      leastTokens += cut(chunk, notes)
     },
     end: () => ({
       ...counted(language, notes),
       isWhole: notes.failure === undefined && (notes.isLast || notes.hasFinished || language === 'other'),
       failure: notes.failure,
       bytes,
+      leastTokens,
     }),
   }
 }
@@ -112,26 +124,32 @@ const ofEvents = (language: Language, cut: (chunk: Buffer, notes: Notes) => void
 const ofServerEvents = (language: Language): AnswerReader => {
   const cutter = makeFrameCutter(eventBytes)
   return ofEvents(language, (chunk, notes) => {
-    for (const { data } of cutter.push(chunk)) {
+    let tokens = 0
+    for (const { data, bytes } of cutter.push(chunk)) {
+      tokens += tokensOf(bytes.length)
       if (data === undefined) continue
       if (language === 'gemini') takeGemini(notes, parsedObject(data) ?? {})
       else if (language === 'responses' || language === 'messages') takeEvent(notes, language, data)
       else takeEvent(notes, 'chat', data)
     }
+    return tokens
   })
 }
 
 const ofAwsEvents = (language: Language): AnswerReader => {
   const cutter = makeAwsEventCutter(eventBytes)
   return ofEvents(language, (chunk, notes) => {
+    let tokens = 0
     for (const { type, isException, payload } of cutter.push(chunk)) {
+      tokens += tokensOf(payload.length)
       takeAws(notes, language, type, isException, payload)
     }
+    return tokens
   })
 }
 
 /** Gemini streams a list where it is not asked for events. */
-const fromWhole = (language: Language, text: string): Omit<ReadAnswer, 'bytes'> => {
+const fromWhole = (language: Language, text: string): Omit<ReadAnswer, 'bytes' | 'leastTokens'> => {
   const notes = newNotes()
   const value = parsedJson(text)
   if (language === 'gemini') {
@@ -153,11 +171,12 @@ const ofWhole = (language: Language, mayBeJson: boolean): AnswerReader => {
       if (mayBeJson && bytes <= wholeBytes) chunks.push(chunk)
     },
     end() {
+      const leastTokens = Math.ceil(bytes / bytesPerToken)
       // A sound, or something that is too large to be looked at: that it has come is all there is to say.
       if (!mayBeJson || bytes > wholeBytes) {
-        return { usage: null, stated: undefined, isWhole: true, failure: undefined, bytes }
+        return { usage: null, stated: undefined, isWhole: true, failure: undefined, bytes, leastTokens }
       }
-      return { ...fromWhole(language, Buffer.concat(chunks).toString()), bytes }
+      return { ...fromWhole(language, Buffer.concat(chunks).toString()), bytes, leastTokens }
     },
   }
 }

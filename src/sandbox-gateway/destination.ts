@@ -1,3 +1,5 @@
+import { BlockList, isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { AppError } from '../lib/errors.ts'
 import { checkedAddresses, type LookUp } from '../lib/net-agent.ts'
 import { requireAllowedHost } from '../lib/net-hosts.ts'
@@ -30,6 +32,12 @@ const unlisted = (host: string): AppError =>
 const isPrivate = (host: string): AppError =>
   new AppError('address_refused', `'${host}' is at a private, local or reserved address, which no runbook reaches`)
 
+const family = (address: string) => (isIPv6(address) ? 'ipv6' : 'ipv4')
+
+/** This machine is reached at its public addresses too, past whatever guards it from outside. */
+const ownAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((found) => found?.map(({ address }) => address) ?? [])
+
 const requireListed = ({ host, url }: Destination, list: readonly string[] | undefined): void => {
   try {
     requireAllowedHost(url, list)
@@ -45,16 +53,27 @@ const requireListed = ({ host, url }: Destination, list: readonly string[] | und
  */
 export const addressesOf = async (
   destination: Destination,
-  rules: { network: SandboxNetwork; allowedHosts: readonly string[] | undefined; lookup?: LookUp },
+  rules: {
+    network: SandboxNetwork
+    allowedHosts: readonly string[] | undefined
+    lookup?: LookUp
+    /** Addresses of this machine. */
+    own?: () => readonly string[]
+  },
 ): Promise<string[]> => {
-  const { network, allowedHosts, lookup } = rules
+  const { network, allowedHosts, lookup, own = ownAddresses } = rules
   if (network.mode === 'models') throw closed()
   if (network.mode === 'hosts') requireListed(destination, network.hosts)
   requireListed(destination, allowedHosts)
   const { host, port } = destination
+  let addresses: string[]
   try {
-    return await checkedAddresses(host, port, { allowPrivateNetwork: [], ...(lookup && { lookup }) })
+    addresses = await checkedAddresses(host, port, { allowPrivateNetwork: [], ...(lookup && { lookup }) })
   } catch (error) {
     throw error instanceof AppError && error.code === 'address_refused' ? isPrivate(host) : error
   }
+  const mine = new BlockList()
+  for (const address of own()) mine.addAddress(address, family(address))
+  if (addresses.some((address) => mine.check(address, family(address)))) throw isPrivate(host)
+  return addresses
 }

@@ -19,6 +19,7 @@ export interface ForwardOptions {
   moved(): void
   lookup?: LookUp
   dial?: Dial
+  own?: () => readonly string[]
 }
 
 export interface ForwardProxy {
@@ -46,6 +47,12 @@ const passedOn = (headers: IncomingHttpHeaders): Record<string, string | string[
         entry[1] !== undefined && !ofConnection.test(entry[0]) && !named.includes(entry[0]),
     ),
   )
+}
+
+/** However its body is told apart from what follows, it is so on the other side, whatever the method. */
+const bodyOf = (headers: IncomingHttpHeaders): Record<string, string> => {
+  if (headers['content-length'] !== undefined) return { 'content-length': headers['content-length'] }
+  return headers['transfer-encoding'] === undefined ? {} : { 'transfer-encoding': 'chunked' }
 }
 
 const usedUp = (): AppError => new AppError('address_refused', 'this runbook has used up what it may send and receive')
@@ -153,9 +160,7 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
         path: url.pathname + url.search,
         headers: {
           ...passedOn(request.headers),
-          ...(request.headers['content-length'] !== undefined && {
-            'content-length': request.headers['content-length'],
-          }),
+          ...bodyOf(request.headers),
           host: url.host,
           connection: 'close',
         },

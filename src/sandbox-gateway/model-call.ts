@@ -52,9 +52,8 @@ const refusedBytes = 1024 * 1024
 const bytesPerToken = 4
 
 /** What a call comes to where its provider counts nothing. */
-export const estimated = (sent: number, received: number): ModelUsage => {
-  const prompt_tokens = Math.ceil(sent / bytesPerToken)
-  const completion_tokens = Math.ceil(received / bytesPerToken)
+export const estimated = (sentBytes: number, completion_tokens: number): ModelUsage => {
+  const prompt_tokens = Math.ceil(sentBytes / bytesPerToken)
   return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
 }
 export const nothingSpent: ModelUsage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }
@@ -138,9 +137,23 @@ const passOn = async (
 
 const asItIs: Translation = { push: (chunk) => chunk, rest: () => Buffer.alloc(0) }
 
-const cutShort = (name: string, { failure }: ReadAnswer): AppError =>
+/** What was counted at the beginning of an answer that broke off says nothing of what came after. */
+const asFarAsItCame = (came: ReadAnswer): ReadAnswer => {
+  const { usage, isWhole, leastTokens } = came
+  if (isWhole || !usage || usage.completion_tokens >= leastTokens) return came
+  const { prompt_tokens } = usage
+  return {
+    ...came,
+    usage: { ...usage, completion_tokens: leastTokens, total_tokens: prompt_tokens + leastTokens },
+  }
+}
+
+const cutShort = (name: string, { failure }: ReadAnswer, strike: Strike): AppError =>
   failure
-    ? new AppError('upstream_failed', `${name} broke its answer off with an error: ${failure.message.slice(0, 500)}`)
+    ? new AppError(
+        'upstream_failed',
+        `${name} broke its answer off with an error: ${strike.text(failure.message).slice(0, 500)}`,
+      )
     : new AppError('upstream_failed', `${name} ended its answer in the middle`)
 
 /** Asks the provider and passes its answer on; what it came to is counted before the last byte leaves. */
@@ -191,10 +204,14 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
     const said = endpoint.asGemini ? geminiFromChat(type) : asItIs
     await passOn(bytes, response, reader, strike, said, context, signal)
     const came = reader.end()
-    const estimate = endpoint.language === 'prediction' ? nothingSpent : estimated(body.length, came.bytes)
+    const estimate = endpoint.language === 'prediction' ? nothingSpent : estimated(body.length, came.leastTokens)
     if (!endpoint.isCall) return void response.end()
     if (came.isWhole) backend.answered()
-    await end({ ...came, estimate, failure: came.isWhole ? undefined : failureOf(cutShort(provider.name, came)) })
+    await end({
+      ...asFarAsItCame(came),
+      estimate,
+      failure: came.isWhole ? undefined : failureOf(cutShort(provider.name, came, strike)),
+    })
     if (came.isWhole || came.failure) response.end()
     else response.destroy()
   } catch (thrown) {
@@ -207,9 +224,9 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
       ),
     )
     const came = reader?.end()
-    const estimate = came ? estimated(body.length, came.bytes) : nothingSpent
+    const estimate = came ? estimated(body.length, came.leastTokens) : nothingSpent
     const instead = endpoint.isCall && !hasLeft ? backend.failed(undefined) : undefined
-    await end({ ...came, estimate, failure: hasLeft ? 'left' : failureOf(error) })
+    await end({ ...(came && asFarAsItCame(came)), estimate, failure: hasLeft ? 'left' : failureOf(error) })
     if (hasLeft) response.destroy()
     else
       tellError(

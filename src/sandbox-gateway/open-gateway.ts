@@ -23,6 +23,8 @@ export interface GatewayDeps {
   /** For tests; the system's resolver and network otherwise. */
   lookup?: LookUp
   dial?: Dial
+  /** Addresses of this machine. */
+  own?: () => readonly string[]
 }
 
 /** Whoever sends no more than this of headers means no harm. */
@@ -63,9 +65,9 @@ const ownPath = (url: string): string | undefined => {
 
 /** Makes the way out of sandboxes: each gets a gateway of its own, which nobody else can reach. */
 export const makeOpenGateway =
-  ({ models, limits, lookup, dial }: GatewayDeps): OpenGateway =>
+  ({ models, limits, lookup, dial, own }: GatewayDeps): OpenGateway =>
   async (options) => {
-    const { socket: path, token, provider, signal } = options
+    const { socket, token, provider, signal } = options
     signal.throwIfAborted()
     const meter = makeMeter(options)
     let lastTrafficMs = performance.now()
@@ -93,10 +95,11 @@ export const makeOpenGateway =
       moved,
       ...(lookup && { lookup }),
       ...(dial && { dial }),
+      ...(own && { own }),
     })
 
-    const forModel = async (request: IncomingMessage, response: ServerResponse, own: string): Promise<void> => {
-      const [pathname = '', search = ''] = own.split(/\?(.*)/s)
+    const forModel = async (request: IncomingMessage, response: ServerResponse, path: string): Promise<void> => {
+      const [pathname = '', search = ''] = path.split(/\?(.*)/s)
       const query = new URLSearchParams(search)
       const language = languageOf(pathname)
       if (pathname === '/') return void response.writeHead(200).end() // some look whether anybody is there
@@ -146,8 +149,8 @@ export const makeOpenGateway =
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       request.on('error', () => {})
       response.on('error', () => {})
-      const own = ownPath(request.url ?? '')
-      const work = own === undefined ? forward.request(request, response) : forModel(request, response, own)
+      const path = ownPath(request.url ?? '')
+      const work = path === undefined ? forward.request(request, response) : forModel(request, response, path)
       const watched = work
         .catch((error) => tellError(response, 'chat', 500, `the gateway could not do that: ${messageOf(error)}`))
         .finally(() => working.delete(watched))
@@ -166,7 +169,7 @@ export const makeOpenGateway =
     }
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen(path, resolve)
+      server.listen(socket, resolve)
     })
     server.on('error', () => {})
     signal.addEventListener('abort', cutOff, { once: true })

@@ -52,7 +52,7 @@ export const callScripted = async (context: CallContext, call: InsideCall): Prom
       target: { provider: scriptedProvider, model: answer.model },
       usage: answer.usage,
       stated: undefined,
-      estimate: estimated(read.body.length, text.length),
+      estimate: estimated(read.body.length, Math.ceil(text.length / 4)),
       failure: undefined,
     })
     response.writeHead(200, json).end(text)

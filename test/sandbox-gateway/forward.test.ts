@@ -95,6 +95,15 @@ describe('the public network', () => {
     expect(dialled).toEqual(['93.184.216.34:80'])
   })
 
+  it.each(['DELETE', 'GET', 'OPTIONS'])('is told where a body in pieces ends: %s', async (method) => {
+    await open()
+    const answer = await opened.raw(
+      `${method} http://example.com/x HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n`,
+    )
+    expect(answer).toMatch(/^HTTP\/1.1 200 /)
+    expect(answer).toContain('"body":"ab"')
+  })
+
   it('is reached through tunnels, also where the first address does not answer', async () => {
     await open()
     expect(await tunnel('example.com:443', 'hello')).toBe('HTTP/1.1 200 Connection Established\r\n\r\nhello')
@@ -146,6 +155,22 @@ describe('a private address', () => {
     expect(opened.gateway.usage().refusedHosts).toHaveLength(1)
     expect(warnings()).toHaveLength(1)
   })
+})
+
+it('this machine is not reached at its public addresses', async () => {
+  const own = () => ['127.0.0.1', '93.184.216.34', '2001:4860:1::5']
+  await open({ own })
+  for (const host of [
+    'example.com',
+    '93.184.216.34',
+    '[::ffff:93.184.216.34]',
+    '[2001:4860:1::5]',
+    '[2001:4860:1:0::5]',
+  ]) {
+    expect(await tunnel(`${host}:5432`, 'x')).toMatch(/^HTTP\/1.1 403 /)
+  }
+  expect(dialled).toEqual([])
+  expect(await tunnel('api.example.com:443', 'x')).toMatch(/^HTTP\/1.1 200 /)
 })
 
 describe('no network', () => {

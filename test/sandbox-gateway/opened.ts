@@ -72,6 +72,7 @@ export interface OpenOptions extends Partial<Omit<GatewayOptions, 'socket' | 'to
   limits?: Partial<GatewayDeps['limits']>
   lookup?: GatewayDeps['lookup']
   dial?: GatewayDeps['dial']
+  own?: GatewayDeps['own']
   isCutBefore?: boolean
 }
 
@@ -91,7 +92,7 @@ const modelsAt = (servers: Record<string, string>) => {
 
 /** A gateway on a real socket, whose providers are fakes. */
 export const openGateway = async (options: OpenOptions = {}): Promise<Opened> => {
-  const { env = {}, servers = {}, limits: changed, lookup, dial, isCutBefore, ...given } = options
+  const { env = {}, servers = {}, limits: changed, lookup, dial, own, isCutBefore, ...given } = options
   const folder = mkdtempSync(join(tmpdir(), 'jetty-gw-'))
   const socket = join(folder, 'gateway.sock')
   const events: NewAgentEvent[] = []
@@ -104,6 +105,7 @@ export const openGateway = async (options: OpenOptions = {}): Promise<Opened> =>
     limits: { ...limits, ...changed },
     ...(lookup && { lookup }),
     ...(dial && { dial }),
+    ...(own && { own }),
   })
   const remove = () => rmSync(folder, { recursive: true, force: true })
   const gateway = await open({

@@ -317,6 +317,40 @@ describe('a key that comes back', () => {
     expect(answer.headers['x-request-id']).toBe('of-***')
     expect(answer.headers['set-cookie']).toBeUndefined()
   })
+
+  it('is struck out of an answer that breaks off with an error', async () => {
+    await open({ provider: 'openai' })
+    const error = { error: { message: `bad key ${keys.OPENAI_API_KEY}`, code: 401 } }
+    openai.script({
+      headers: { 'content-type': 'text/event-stream' },
+      body: `data: ${JSON.stringify(error)}\n\n`,
+    })
+    await opened.ask('/v1/chat/completions', { body: { ...chat, stream: true } })
+    expect(usage().lastFailure?.message).toContain('bad key ***')
+  })
+
+  it('is found however it is written', async () => {
+    const key = 'ABSK/a+b/c1234=='
+    await open({ provider: 'openai', env: { OPENAI_API_KEY: key } })
+    const written = [key, key.replaceAll('/', '\\/'), encodeURIComponent(key), 'ABSK/a\\u002bb/c1234\\u003d\\u003d']
+    for (const status of [200, 403]) {
+      openai.script({ status, body: `{"echo":"${written.join(' ')}"}`, pieceBytes: 3 })
+      const { text } = await opened.ask('/v1/chat/completions', { body: chat })
+      expect(text).toBe('{"echo":"*** *** *** ***"}')
+    }
+  })
+
+  it('does not follow where a provider points to', async () => {
+    await open({ provider: 'openai' })
+    const before = anthropic.asked.length
+    for (const status of [301, 302, 303, 307, 308]) {
+      openai.script({ status, headers: { location: `${anthropic.url}/v1/messages` }, body: {} })
+      const answer = await opened.ask('/v1/chat/completions', { body: chat })
+      expect(answer.status).toBeGreaterThanOrEqual(400)
+      expect(answer.headers.location).toBeUndefined()
+    }
+    expect(anthropic.asked).toHaveLength(before)
+  })
 })
 
 describe('scripted models', () => {
