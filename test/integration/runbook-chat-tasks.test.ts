@@ -236,6 +236,8 @@ test('inputs are paths of files or ids of uploads', async () => {
   const { file_paths: paths } = await paramsOf(body)
   expect(paths).toEqual([uploaded.path, expect.stringContaining('more.txt')])
   expect(runbooks.carriedOut[0]?.files).toEqual(paths)
+  const swapped = await chat({ task: newName(), file_paths: [file.id] }) // an id in the wrong list is no less a file
+  expect((await paramsOf(swapped.body)).file_paths).toEqual([paths[1]])
 })
 
 test('labels are there from the beginning, a webhook is told, and secrets are in nothing that is shown', async () => {
@@ -278,7 +280,7 @@ describe('what is refused starts nothing and makes no task', () => {
     [{ runbook: '# Do it' }, 'body.jetty.runbook', 'boolean'],
     [{ secret_params: { '1A': 'x' } }, 'body.jetty.secret_params.1A', 'starts with no digit'],
     [{ webhook_secret: 'x' }, 'body.jetty.webhook_secret', 'webhook_url'],
-    [{ webhook_url: 'http://169.254.169.254/' }, 'body.webhook_url', 'private'],
+    [{ webhook_url: 'http://169.254.169.254/' }, 'body.jetty.webhook_url', 'private'],
     [{ labels: [{ key: '', value: 'x' }] }, 'body.jetty.labels.0.key', ''],
     [{ files: ['file_none'] }, 'body.jetty.files.0', 'no file'],
     [{ file_paths: ['acme/t/0000/x.txt'] }, 'body.jetty.file_paths.0', 'no file'],
@@ -308,10 +310,15 @@ describe('what is refused starts nothing and makes no task', () => {
   })
 
   it('what preflight finds wrong, by its name', async () => {
-    runbooks.wrong = { key: 'OPENAI_API_KEY is not set' }
+    runbooks.wrong = { key: 'OPENAI_API_KEY is not set', model: 'no such model', files: 'a file is missing' }
     const { status, body } = await chat({ task })
     expect(status).toBe(422)
-    expect(JSON.stringify(body)).toContain('OPENAI_API_KEY is not set')
+    for (const text of Object.values(runbooks.wrong)) expect(body.error.message).toContain(text)
+    expect(body.detail.map(({ loc }: Body) => loc.join('.'))).toEqual([
+      'body.key',
+      'body.model',
+      'body.jetty.file_paths',
+    ])
     expect((await jetty.call('GET', `/api/v1/tasks/acme/${task}`)).status).toBe(404)
     expect(runbooks.lookedAt[0]?.request.instruction).toBe(runbook.trim())
   })

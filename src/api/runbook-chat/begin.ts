@@ -14,6 +14,7 @@ import { webhookOf } from '../webhooks/check-url.ts'
 import { keepDefinition, makeChatTask, standardText } from './ensure-task.ts'
 import { fetchRunbook } from './fetch-runbook.ts'
 import { type ChatTexts, parametersOf } from './parameters.ts'
+import { namedForChat } from './places-of-fields.ts'
 import { readMessages } from './read.ts'
 import { hasInstruction, overridden } from './workflow.ts'
 
@@ -89,7 +90,12 @@ const isUnknown = (engine: BeginDeps['engine'], workflow: string): boolean =>
  * The run that a chat asks for. Everything that can be refused is refused before its task is made, which happens where
  * there is none. Throws what is to be answered.
  */
-export const requestOfChat = async (deps: BeginDeps, asked: AdmittedChat): Promise<RunRequest> => {
+export const requestOfChat = (deps: BeginDeps, asked: AdmittedChat): Promise<RunRequest> =>
+  checkedRequest(deps, asked).catch((error: unknown) => {
+    throw namedForChat(error)
+  })
+
+const checkedRequest = async (deps: BeginDeps, asked: AdmittedChat): Promise<RunRequest> => {
   const { database, engine, lending } = deps
   const { collection, chat, identity } = asked
   const { task: name, use_trial_keys: isTrial } = chat.jetty

@@ -1,0 +1,35 @@
+import { AppError, type FieldIssue } from '../../lib/errors.ts'
+import { runbookBlockSchema } from '../../model/runbook-chat.ts'
+
+/** Where a chat has what a run, a step or preflight call otherwise. */
+const elsewhere: Readonly<Record<string, readonly string[]>> = {
+  instruction: ['messages'],
+  runbook: ['messages'],
+  prompt: ['messages'],
+  model: ['model'],
+  files: ['jetty', 'file_paths'],
+  secrets: ['jetty', 'secret_params'],
+  variables: ['jetty', 'template_variables'],
+}
+
+const inBlock = new Set(Object.keys(runbookBlockSchema.shape))
+
+const inChat = ({ loc, ...issue }: FieldIssue): FieldIssue => {
+  const [where, field = '', ...rest] = loc
+  const name = String(field)
+  const place = elsewhere[name] ?? (inBlock.has(name) ? ['jetty', name] : [name])
+  return { ...issue, loc: where === 'body' ? ['body', ...place, ...rest] : loc }
+}
+
+/** What was found wrong with a run, with its fields named as a chat has them. */
+export const namedForChat = (error: unknown): unknown => {
+  if (!(error instanceof AppError) || !error.issues) return error
+  const { code, message, hint, cause, retryable, extra, issues } = error
+  return new AppError(code, message, {
+    retryable,
+    issues: issues.map(inChat),
+    ...(hint !== undefined && { hint }),
+    ...(extra && { extra }),
+    ...(cause !== undefined && { cause }),
+  })
+}
