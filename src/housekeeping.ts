@@ -33,6 +33,7 @@ export const keepHouse = (
   objects: ObjectStore,
   cancelRunsOf: (collectionId: number) => Promise<number>,
   kept: { answers: CacheLimits; stepResults: ResultLimits },
+  reapSandboxes: () => Promise<void>,
   log: Logger,
 ): (() => Promise<void>) => {
   const stop = new AbortController()
@@ -48,6 +49,7 @@ export const keepHouse = (
     () => removeOldRuns(database, { objects }, stop.signal),
     () => sweepAnswerCache(database, kept.answers),
     hourly(() => sweepStepResults(database, kept.stepResults)),
+    hourly(reapSandboxes), // of a process that shares the data folder, died, and was never started again
   ]
   const running = (async () => {
     while (await pause(housekeepingMs, stop.signal)) {

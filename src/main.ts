@@ -227,7 +227,17 @@ export const startServer = async ({
         webhooks.stop(settings.drainSeconds),
       ]),
     )
-    closers.unshift(keepHouse(database, objects, cancelRunsOf, { answers: answerCache, stepResults }, log))
+    const { role, workerConcurrency: slots } = settings
+    const reapSandboxes = async () => {
+      if (role === 'api' || !mayHaveSandboxes(settings, dataDir)) return
+      const count = await runbooks.reap()
+      if (count > 0) log.warn({ count }, 'sandboxes of processes that are gone were removed')
+    }
+    void reapSandboxes().catch((error) =>
+      log.warn({ err: error }, 'sandboxes of processes that are gone could not be removed'),
+    )
+    const limits = { answers: answerCache, stepResults }
+    closers.unshift(keepHouse(database, objects, cancelRunsOf, limits, reapSandboxes, log))
     const keyRotation = makeKeyRotation({
       database,
       sealer,
@@ -237,13 +247,6 @@ export const startServer = async ({
       ...(keySettleMs === undefined ? {} : { settleMs: keySettleMs }),
     })
     closers.unshift(() => keyRotation.stop())
-    const { role, workerConcurrency: slots } = settings
-    if (role !== 'api' && mayHaveSandboxes(settings, dataDir)) {
-      void runbooks.reap().then(
-        (count) => count > 0 && log.warn({ count }, 'sandboxes of processes that are gone were removed'),
-        (error) => log.warn({ err: error }, 'sandboxes of processes that are gone could not be removed'),
-      )
-    }
     const metrics = makeMetrics({ database, engine, version, role, slots })
     closers.unshift(async () => metrics.stop())
     const reference = makeReference({ version })
