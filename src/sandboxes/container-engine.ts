@@ -30,6 +30,7 @@ export interface ContainerEnd {
 }
 
 export interface StartedContainer {
+  id: string
   /** Of this machine, where the engine runs on it. */
   pid: number
   /** Resolves when it has ended. */
@@ -142,6 +143,7 @@ export const openEngine = async (socket: string): Promise<Engine> => {
     })
 
   const handleOf = (container: Docker.Container, pid: number): StartedContainer => ({
+    id: container.id,
     pid,
     async ended() {
       // Both engines may break the wait off, such as when they are restarted: the state counts.

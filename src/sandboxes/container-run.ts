@@ -110,7 +110,7 @@ const optionsOf = (run: ContainerRun, pipes: ContainerPipes): CreateOptions => {
 /** Stays with a container until it has ended; what cannot be killed is lost. */
 const attend = async (run: ContainerRun, container: StartedContainer, pipes: ContainerPipes): Promise<SandboxExit> => {
   const { id, folder, limits, command, log } = run
-  const watching = watchUsage(container.pid)
+  const watching = watchUsage(container)
   let giveUp: NodeJS.Timeout | undefined
   let lose: (end: ContainerEnd) => void = () => {}
   const lost = new Promise<ContainerEnd>((resolve) => {
@@ -129,7 +129,7 @@ const attend = async (run: ContainerRun, container: StartedContainer, pipes: Con
     watching.stop()
     pipes.ended()
   })
-  const disk = watchDisk({ folders: [folder.folders.app, folder.folders.home], limits })
+  const disk = watchDisk({ folders: [folder.folders.app, folder.folders.home], limits, pids: watching.pids })
   const { stdout, stderr } = pipes
   try {
     const supervised = await supervise({ stdout, stderr, closed, kill, terminate }, command, limits, [disk])

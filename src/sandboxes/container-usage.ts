@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { counted, numberIn, ownGroups, read } from './control-groups.ts'
+import type { StartedContainer } from './container-engine.ts'
+import { counted, numberIn, ownGroups, pidsIn, read } from './control-groups.ts'
 
 /** What the control group of a process has counted. */
 export interface GroupUsage {
@@ -8,23 +9,28 @@ export interface GroupUsage {
   refusedProcesses: number | null
 }
 
-const everyMs = 100
+/** A container that ends is there for some 50 ms more. */
+const everyMs = 20
 const mount = '/sys/fs/cgroup'
 
 const most = (one: number | null, other: number | null): number | null =>
   one === null || other === null ? (one ?? other) : Math.max(one, other)
 
 /**
- * Looks at the control group that an engine has made, as long as the process is there: with it the group goes, and what
- * it has counted. Where another machine or a closed folder is between us, nothing is known.
+ * Looks at the control group that an engine has made, as long as the container is there: with it the group goes, and what
+ * it has counted. Where another machine or a closed folder is between us, nothing is known: whose number is that of
+ * another process here is told by the group, which engines name after the container.
  */
-export const watchUsage = (pid: number): { usage(): GroupUsage; stop(): void } => {
+export const watchUsage = ({
+  id,
+  pid,
+}: Pick<StartedContainer, 'id' | 'pid'>): { usage(): GroupUsage; pids(): number[]; stop(): void } => {
   const groups = pid > 0 ? ownGroups(read(`/proc/${pid}/cgroup`) ?? '') : new Map<string, string>()
   const folderOf = (controller: string): string | undefined => {
     const own = groups.get(controller)
-    if (own !== undefined) return join(mount, controller, own)
     const whole = groups.get('')
-    return whole === undefined ? undefined : join(mount, whole)
+    if (own?.includes(id)) return join(mount, controller, own)
+    return whole?.includes(id) ? join(mount, whole) : undefined
   }
   const memory = folderOf('memory')
   const pids = folderOf('pids')
@@ -48,6 +54,8 @@ export const watchUsage = (pid: number): { usage(): GroupUsage; stop(): void } =
   const timer = setInterval(look, everyMs)
   return {
     usage: () => seen,
+    /** What is alive in it. */
+    pids: () => (pids === undefined ? [] : pidsIn(pids)),
     stop: () => clearInterval(timer),
   }
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -112,6 +112,7 @@ describe('what runs in a container of podman', () => {
 
   test('has an agent that it cannot change', async () => {
     const agentFolder = mkdtempSync(join(tmpdir(), 'agent-'))
+    chmodSync(agentFolder, 0o755)
     writeFileSync(join(agentFolder, 'agent.js'), 'console.log("works")')
     const sandbox = await provider.create({ id: newId(), limits: smallLimits, agentFolder })
     try {
