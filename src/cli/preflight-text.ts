@@ -28,8 +28,8 @@ export const withCommands = (found: RunbookPreflight, collection?: string): Runb
         ? 'Export each of them, or write it into .env, here or beside the runbook.'
         : `Set each of them with jetty env set ${collection} <NAME>, or for one run with --secret <NAME>.`,
   }
-  const checks = found.checks.map((check) =>
-    check.state === 'failed' ? { ...check, fix: remedies[check.name] ?? check.fix } : check,
-  )
+  const fixOf = ({ name, fix }: PreflightCheck): string | null =>
+    remedies[name] ?? (fix?.includes('secret_params') ? remedies.key : undefined) ?? fix
+  const checks = found.checks.map((check) => (check.state === 'failed' ? { ...check, fix: fixOf(check) } : check))
   return { ...found, checks }
 }

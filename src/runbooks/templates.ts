@@ -5,8 +5,6 @@ export const runbookTemplate = (title: string, evaluation: EvaluationKind): stri
 version: 1.0.0
 evaluation: ${evaluation}
 agent: claude-code
-model: anthropic/claude-sonnet-4.6
-model_provider: openrouter
 snapshot: python312-uv
 secrets: {}
 primary_outputs:
