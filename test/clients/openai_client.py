@@ -78,7 +78,52 @@ def models():
     return [model.id for model in client.models.list()]
 
 
+RUNBOOK = """---
+agent: scripted
+---
+# Greet
+
+```sh
+echo "Hello, {{name}}" > {{results_dir}}/greeting.txt
+```
+"""
+ASKED = {
+    "model": "scripted",
+    "messages": [{"role": "system", "content": RUNBOOK}, {"role": "user", "content": "Execute the runbook."}],
+}
+
+
+def block(task, **more):
+    jetty = {"runbook": True, "collection": "acme", "task": task, "template_variables": {"name": "Ada"}, **more}
+    return {"extra_body": {"jetty": jetty}}
+
+
+def runbook():
+    raw = client.chat.completions.with_raw_response.create(**ASKED, **block("python"))
+    answer = raw.parse()
+    return {
+        "status": answer.jetty_metadata["status"],
+        "ids": [answer.id, answer.trajectory_id, raw.headers["x-jetty-trajectory-id"]],
+        "text": answer.choices[0].message.content,
+    }
+
+
+def streamed_runbook():
+    chunks = list(client.chat.completions.create(**ASKED, **block("python-stream"), stream=True))
+    return {
+        "first": chunks[0].jetty_metadata["status"],
+        "last": chunks[-1].jetty_metadata["status"],
+        "text": "".join(chunk.choices[0].delta.content or "" for chunk in chunks),
+        "events": [chunk.jetty_event["type"] for chunk in chunks if hasattr(chunk, "jetty_event")],
+    }
+
+
+def unknown_agent():
+    return client.chat.completions.create(**ASKED, **block("python", agent="hermes")).id
+
+
 CASES = [chat, stream, extra_body, tools, streamed_tools, schema, embeddings, images, responses, streamed_responses, models]
+CASES += [runbook, streamed_runbook, unknown_agent]
 
 try:
     result = {"result": {function.__name__: function for function in CASES}[case]()}

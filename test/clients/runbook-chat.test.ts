@@ -2,6 +2,7 @@
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { callFromPython, findPython } from './python.ts'
 
 const runbook = `---
 version: "1.0.0"
@@ -24,13 +25,16 @@ echo '{"overall_passed": true}' > {{results_dir}}/validation_report.json
 
 let jetty: TestServer
 let key: string
+let python: string
 beforeAll(async () => {
+  python = findPython()
   jetty = await startTestServer()
   key = (await jetty.call('POST', '/api/v1/api-keys', { name: 'client', collection_name: 'acme' })).body.api_key
-})
+}, 180_000)
 afterAll(() => jetty?.close())
 
-const clientAt = (base: string): OpenAI => new OpenAI({ apiKey: key, baseURL: jetty.url + base, maxRetries: 0 })
+const clientAt = (base: string, apiKey = key): OpenAI =>
+  new OpenAI({ apiKey, baseURL: jetty.url + base, maxRetries: 0 })
 const upload = async (): Promise<string> => {
   const form = new FormData()
   form.append('collection', 'acme')
@@ -60,6 +64,16 @@ describe.each(['/v1', ''])('at the base URL <origin>%s', (base) => {
     expect(await fileOf(run, 'deep/case.json')).toEqual({ a: 1 })
   })
 
+  it('carries one out for the client for Python, whole and as a stream', async () => {
+    const call = (name: string) => callFromPython(python, jetty.url + base, key, name)
+    const [{ result: whole }, { result: streamed }] = await Promise.all([call('runbook'), call('streamed_runbook')])
+    const [id, ...same] = whole.ids
+    expect([whole.status, same]).toEqual(['completed', [id.replace('chatcmpl-', ''), id.replace('chatcmpl-', '')]])
+    expect(streamed).toMatchObject({ first: 'running', last: 'completed' })
+    expect(streamed.text).toContain("Step 'run' completed")
+    expect(streamed.events).toEqual(expect.arrayContaining(['step', 'agent_tool_call', 'model_call', 'end']))
+  })
+
   it('streams what happens', async () => {
     const stream = await clientAt(base).chat.completions.create({ ...(await asked('stream')), stream: true })
     const chunks: Body[] = []
@@ -71,5 +85,43 @@ describe.each(['/v1', ''])('at the base URL <origin>%s', (base) => {
     })
     const text = chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('')
     expect(text).toContain("Step 'run' completed")
+  })
+})
+
+describe('what is refused is thrown as the client has it', () => {
+  const refused = async (block: Body, apiKey = key): Promise<unknown> => {
+    const body = { ...(await asked('never')), stream: true as const }
+    const jettyBlock = { ...body.jetty, ...block }
+    return clientAt('/v1', apiKey)
+      .chat.completions.create({ ...body, jetty: jettyBlock } as typeof body)
+      .catch((error: unknown) => error)
+  }
+
+  it.each<[string, Body, string]>([
+    ['UnprocessableEntityError', { agent: 'hermes' }, 'claude-code, codex, gemini-cli, opencode, scripted'],
+    ['UnprocessableEntityError', { agent: 'codex' }, 'OPENAI_API_KEY'],
+    ['NotFoundError', { collection: 'nowhere' }, 'Collection not found'],
+  ])('%s for %j', async (name, block, words) => {
+    const error = (await refused(block)) as Error
+    expect([error.constructor.name, error.message]).toEqual([name, expect.stringContaining(words)])
+  })
+
+  it('a key that may only read, and one that nobody knows', async () => {
+    const fields = { name: 'reader', collection_name: 'acme', access_level: 'READ' }
+    const reader = (await jetty.call('POST', '/api/v1/api-keys', fields)).body.api_key
+    expect(await refused({}, reader)).toBeInstanceOf(OpenAI.PermissionDeniedError)
+    expect(await refused({}, `mlc_${'0'.repeat(32)}`)).toBeInstanceOf(OpenAI.AuthenticationError)
+  })
+
+  it('the client for Python too', async () => {
+    expect(await callFromPython(python, `${jetty.url}/v1`, key, 'unknown_agent')).toMatchObject({
+      error: 'UnprocessableEntityError',
+      status: 422,
+      text: expect.stringContaining('hermes'),
+    })
+  })
+
+  it('starts nothing, and makes no task', async () => {
+    expect((await jetty.call('GET', '/api/v1/tasks/acme/never')).status).toBe(404)
   })
 })

@@ -32,7 +32,7 @@ test('titles are found at all', () => {
 })
 
 test('every row of the skill page has a test that begins with it', () => {
-  const promised = numbersOf('3-41 44 52 55 56 61-76 78-80')
+  const promised = numbersOf('3-76 78-80')
   const rows = titles.flatMap((title) => /^row (\d+): ./.exec(title)?.[1] ?? []).map(Number)
   expect([...new Set(rows)].sort((left, right) => left - right)).toEqual(promised)
 })
@@ -46,13 +46,13 @@ test('every function of the command line client has a test; jetty_help needs no 
   ).toEqual([])
 })
 
-test('every method of the SDK has a test; graders need what is not there', () => {
+test('every method of the SDK has a test', () => {
   expect(
     unnamed(`listCollections getCollection getCollectionEnvironment setEnvironmentVars listTasks getTask createTask
       updateTask deleteTask getTrialStatus activateTrial runWorkflow runWithFiles runWorkflowSync runAndWait
       listTrajectories getTrajectory getStats ingestTrajectory addLabel downloadFile getWorkflowLogs listStepTemplates
       getStepTemplate parseWorkflowId listRoutines getRoutine createRoutine updateRoutine deleteRoutine pauseRoutine
-      resumeRoutine runRoutineNow listRoutineRuns`),
+      resumeRoutine runRoutineNow listRoutineRuns gradeWithJetty`),
   ).toEqual([])
 })
 
