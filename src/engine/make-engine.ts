@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { pause } from '../lib/time.ts'
 import { decideApproval } from '../store/approvals.ts'
 import { runSecretsSeal, webhookSecretSeal } from '../store/sealed-texts.ts'
@@ -57,6 +58,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   const { database, executor, role, log } = options
   const stopper = new AbortController()
   const stopping = stopper.signal
+  setMaxListeners(0, stopping) // each runbook that is under way listens to it
   const digest = createHash('sha256').update(executor).digest().readUInt8(0)
   const shard = journalShard(digest)
   const insistent = patient(database, stopping)

@@ -2,7 +2,9 @@
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import type { RunbookHost } from '../../src/model/runbook-run.ts'
 import { makeFakeRunbooks } from '../fakes/runbooks.ts'
-import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { startTestServer, type TestServer } from '../server.ts'
+import { failing, untilAborted } from './carrying.ts'
+import { allOf, type ChatStream, type Chunk, contentOf, openChat } from './chat-stream.ts'
 
 const runbooks = makeFakeRunbooks()
 let jetty: TestServer | undefined
@@ -14,64 +16,15 @@ afterAll(() => jetty?.close())
 beforeEach(() => {
   runbooks.work = async () => ({})
 })
-const opened: AbortController[] = []
+const opened: ChatStream[] = []
 afterEach(() => {
-  for (const one of opened.splice(0)) one.abort()
+  for (const one of opened.splice(0)) one.leave()
 })
-
-interface Chunk {
-  id: string | undefined
-  data: Body
+const streamOf = async (task: string, options: Parameters<typeof openChat>[2] & { at?: TestServer } = {}) => {
+  const stream = await openChat(options.at ?? (await server()), task, options)
+  opened.push(stream)
+  return stream
 }
-
-/** The chunks of a stream as they come; a comment is the text `ping`. */
-const streamOf = async (
-  task: string,
-  options: { headers?: Record<string, string>; more?: Body; url?: string } = {},
-) => {
-  const { url, server: at } = await server()
-  const gone = new AbortController()
-  opened.push(gone)
-  const response = await fetch(`${options.url ?? url}/v1/chat/completions`, {
-    method: 'POST',
-    signal: gone.signal,
-    headers: {
-      authorization: `Bearer ${at.adminToken}`,
-      'content-type': 'application/json',
-      ...options.headers,
-    },
-    body: JSON.stringify({
-      model: 'scripted',
-      messages: [{ role: 'system', content: '# Wait\n\nUntil it is said.\n' }],
-      stream: true,
-      jetty: { collection: 'acme', task },
-      ...options.more,
-    }),
-  })
-  const { headers, status } = response
-  const chunks = async function* (): AsyncGenerator<Chunk> {
-    let text = ''
-    const decoder = new TextDecoder()
-    for await (const part of response.body as unknown as AsyncIterable<Uint8Array>) {
-      text += decoder.decode(part, { stream: true })
-      const blocks = text.split('\n\n')
-      text = blocks.pop() ?? ''
-      for (const block of blocks) {
-        const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1]
-        const data = field('data')
-        if (data !== undefined) yield { id: field('id'), data: data === '[DONE]' ? data : JSON.parse(data) }
-      }
-    }
-  }
-  return { chunks: chunks(), headers, status, leave: () => gone.abort() }
-}
-
-const all = async (chunks: AsyncIterable<Chunk>): Promise<Chunk[]> => {
-  const read: Chunk[] = []
-  for await (const chunk of chunks) read.push(chunk)
-  return read
-}
-const contentOf = (chunks: Chunk[]): string => chunks.map(({ data }) => data.choices?.[0]?.delta.content ?? '').join('')
 
 /** A runbook that waits for the test between what it tells. */
 const steered = () => {
@@ -87,8 +40,8 @@ const steered = () => {
   runbooks.work = async (_, given) => {
     host = given
     begin()
-    await ended
-    return { text: 'Good bye.' }
+    await Promise.race([ended, untilAborted(given)])
+    return given.signal.aborted ? failing('cancelled') : { text: 'Good bye.' }
   }
   return { begun, end, tell: (text: string) => host?.tell({ type: 'message', role: 'assistant', text }) }
 }
@@ -111,7 +64,7 @@ test('ids come first, then what the agent does, in words and as events, last the
   work.tell('I begin.')
   work.tell('Good bye.')
   work.end()
-  const rest = await all(chunks)
+  const rest = await allOf(chunks)
   const text = contentOf(rest)
   expect(text).toContain("Step 'run' (runbook) has begun\n")
   expect(text).toContain('I begin.\n')
@@ -131,7 +84,7 @@ test('ids come first, then what the agent does, in words and as events, last the
 
 test('a failure is told once, in words and as the status', async () => {
   runbooks.work = async () => ({ failure: { reason: 'no_results', message: 'Nothing was written' } })
-  const read = await all((await streamOf('failing')).chunks)
+  const read = await allOf((await streamOf('failing')).chunks)
   expect(contentOf(read).match(/Nothing was written/g)).toHaveLength(1)
   expect(read.at(-2)?.data).toMatchObject({
     choices: [{ finish_reason: 'stop' }],
@@ -156,7 +109,7 @@ test('a stream that broke off goes on after the last event that was seen, by the
   const again = await streamOf('broken', { headers: { ...key, 'last-event-id': last ?? '' } })
   expect(again.headers.get('x-jetty-trajectory-id')).toBe(first.headers.get('x-jetty-trajectory-id'))
   work.end()
-  const text = contentOf(await all(again.chunks))
+  const text = contentOf(await allOf(again.chunks))
   expect(text).toContain('Two.')
   expect(text).not.toContain('One.')
   expect(text).not.toContain('has begun')
@@ -168,7 +121,7 @@ test('the ids are those of the events of the run', async () => {
   await work.begun
   work.tell('Here.')
   work.end()
-  const at = (await all(chunks)).find(({ data }) => data.jetty_event?.text === 'Here.')?.id
+  const at = (await allOf(chunks)).find(({ data }) => data.jetty_event?.text === 'Here.')?.id
   const { url, server: served } = await server()
   const response = await fetch(
     `${url}/api/v1/trajectory/acme/same-ids/${headers.get('x-jetty-trajectory-id')}/events`,
@@ -192,10 +145,10 @@ test('a server that stops says so in the stream, and the run goes on', async () 
     beside: first,
     env: { JETTY_ROLE: 'api', JETTY_DRAIN_SECONDS: '1' },
   })
-  const { chunks, headers } = await streamOf('stopped', { url: second.url })
+  const { chunks, headers } = await streamOf('stopped', { at: second })
   await work.begun
   const closing = second.close()
-  const last = (await all(chunks)).at(-1)
+  const last = (await allOf(chunks)).at(-1)
   const id = headers.get('x-jetty-trajectory-id') ?? ''
   expect(last?.data).toMatchObject({
     error: { code: 'stopping', type: 'server_error' },
@@ -204,4 +157,58 @@ test('a server that stops says so in the stream, and the run goes on', async () 
   work.end()
   await closing
   expect((await first.until('stopped', id, (run) => run.ended !== null)).status).toBe('completed')
+})
+
+test('after a restart the same request goes on in another process, which has never heard of it', async () => {
+  const first = await server()
+  const other = (role: string) =>
+    startTestServer({ runbooks, beside: first, env: { JETTY_ROLE: role, JETTY_DRAIN_SECONDS: '1' } })
+  const key = { 'idempotency-key': 'over-a-restart' }
+  const work = steered()
+  const before = await other('api')
+  const broken = await streamOf('restarted', { at: before, headers: key })
+  await work.begun
+  work.tell('Before.')
+  let last: string | undefined
+  for await (const { id, data } of broken.chunks) {
+    last = id ?? last
+    if (data.jetty_event?.text === 'Before.') break
+  }
+  broken.leave()
+  await before.close()
+  work.tell('Meanwhile.')
+  const after = await other('api')
+  const again = await streamOf('restarted', { at: after, headers: { ...key, 'last-event-id': last ?? '' } })
+  expect(again.headers.get('x-jetty-trajectory-id')).toBe(broken.headers.get('x-jetty-trajectory-id'))
+  work.end()
+  const read = await allOf(again.chunks)
+  expect(contentOf(read)).toContain('Meanwhile.')
+  expect(contentOf(read)).not.toContain('Before.')
+  expect(read.at(-2)?.data.jetty_metadata).toMatchObject({ status: 'completed', task: 'restarted' })
+  await after.close()
+})
+
+test('who comes when all is over is told all of it, or what is left after the last event', async () => {
+  const key = { 'idempotency-key': 'late' }
+  const work = steered()
+  const first = await streamOf('late', { headers: key })
+  await work.begun
+  for (const text of ['One.', 'Two.', 'Three.']) work.tell(text)
+  work.end()
+  const live = await allOf(first.chunks)
+  const told = (chunks: Chunk[]) => chunks.flatMap(({ data }) => data.jetty_event?.text ?? [])
+  expect(told(live)).toEqual(['One.', 'Two.', 'Three.'])
+  const whole = await allOf((await streamOf('late', { headers: key })).chunks)
+  expect(told(whole)).toEqual(['One.', 'Two.', 'Three.'])
+  const at = live.find(({ data }) => data.jetty_event?.text === 'Two.')?.id ?? ''
+  const rest = await allOf((await streamOf('late', { headers: { ...key, 'last-event-id': at } })).chunks)
+  expect(told(rest)).toEqual(['Three.'])
+  const end = live.findLast(({ id }) => id !== undefined)?.id ?? ''
+  const nothing = await allOf((await streamOf('late', { headers: { ...key, 'last-event-id': end } })).chunks)
+  expect(told(nothing)).toEqual([])
+  expect(nothing.map(({ data }) => data.choices?.[0]?.finish_reason ?? data)).toEqual([
+    expect.anything(),
+    'stop',
+    '[DONE]',
+  ])
 })
