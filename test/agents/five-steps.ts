@@ -80,15 +80,18 @@ export const modelUsage = {
 export const answeredTools = (request: ChatCompletionRequest): number =>
   request.messages.filter(({ role }) => role === 'tool').length
 
+/** Commands, or those that an agent is to carry out which asks so. */
+type Commands = readonly string[] | ((request: ChatCompletionRequest) => readonly string[])
+
 /**
  * A model that has an agent carry out these commands, one after the other, each only once the one before it is answered
  * for; then it says that all is done. It speaks the wires of every provider.
  */
-export const startModel = async (commands: readonly string[], done: string = fiveSteps.done): Promise<LLMock> => {
+export const startModel = async (commands: Commands, done: string = fiveSteps.done): Promise<LLMock> => {
   const mock = new LLMock({ port: 0 })
   mock.on({ predicate: () => true }, (request) => {
     const step = answeredTools(request)
-    const command = commands[step]
+    const command = (typeof commands === 'function' ? commands(request) : commands)[step]
     const call = command === undefined ? undefined : shellCall(request, command, `call_${step + 1}`)
     return call ? { toolCalls: [call], usage: modelUsage } : { content: done, usage: modelUsage }
   })

@@ -8,7 +8,6 @@ export type FrontMode = 'pass' | 'cut' | 'silent' | 401 | 404 | 500
 
 export interface ModelFront {
   url: string
-  mode: FrontMode
   close(): Promise<void>
 }
 
@@ -25,17 +24,19 @@ const refuse = (outgoing: ServerResponse, status: 401 | 404 | 500): void => {
   outgoing.writeHead(status, { 'content-type': 'application/json' }).end(body)
 }
 
-export const startModelFront = async (target: string): Promise<ModelFront> => {
+/** `modeOf` says what becomes of a request, by its body. */
+export const startModelFront = async (target: string, modeOf: (body: string) => FrontMode): Promise<ModelFront> => {
   const server = createServer((incoming, outgoing) => {
-    const { mode } = front
-    if (mode === 'silent') return void incoming.resume()
-    if (typeof mode === 'number') return refuse(outgoing, mode)
     const relay = async () => {
       const parts: Buffer[] = []
       for await (const part of incoming) parts.push(part as Buffer)
+      const asked = Buffer.concat(parts)
+      const mode = modeOf(asked.toString())
+      if (mode === 'silent') return
+      if (typeof mode === 'number') return refuse(outgoing, mode)
       const { method = 'POST', url = '/', headers } = incoming
       const { host: _, connection: __, 'content-length': ___, ...kept } = headers
-      const body = parts.length > 0 ? { body: Buffer.concat(parts) } : {}
+      const body = asked.length > 0 ? { body: asked } : {}
       const answer = await fetch(target + url, { method, headers: kept as Record<string, string>, ...body })
       const type = answer.headers.get('content-type') ?? 'application/json'
       const bytes = Buffer.from(await answer.arrayBuffer())
@@ -47,9 +48,8 @@ export const startModelFront = async (target: string): Promise<ModelFront> => {
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const front: ModelFront = {
+  return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    mode: 'pass',
     async close() {
       const closed = once(server, 'close')
       server.close()
@@ -57,5 +57,4 @@ export const startModelFront = async (target: string): Promise<ModelFront> => {
       await closed
     },
   }
-  return front
 }

@@ -1,7 +1,7 @@
 // What an agent may say of work that it has not done: each ends as a failure of its own name, with nothing left running.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { agentsFolder } from '../agents/agents-folder.ts'
 import { startModel } from '../agents/five-steps.ts'
 import { type FrontMode, type ModelFront, startModelFront } from '../fakes/model-front.ts'
@@ -11,14 +11,21 @@ const keys = { OPENAI_API_KEY: 'sk-unmistakable-lies-1d40', ANTHROPIC_API_KEY: '
 /** Where the server is root, its sandboxes run under these. */
 const firstUid = 731_000
 
-let commands: string[]
+/** What the agent of each run meets: the commands that its model gives it, and how that model fails. */
+const told = new Map<string, { commands: readonly string[]; mode: FrontMode }>()
+const honest = { commands: [], mode: 'pass' } as const
+/** Runs tell their models what they are called: all of them are under way at once. */
+const toldIn = (text: string) => told.get(/\blie-\d+\b/.exec(text)?.[0] ?? '') ?? honest
+
 let model: Awaited<ReturnType<typeof startModel>>
 let front: ModelFront
 let jetty: TestServer
 beforeAll(async () => {
-  commands = []
-  model = await startModel(commands, 'All is done, and everything has passed.')
-  front = await startModelFront(model.url)
+  model = await startModel(
+    ({ messages }) => toldIn(JSON.stringify(messages)).commands,
+    'All is done, and everything has passed.',
+  )
+  front = await startModelFront(model.url, (body) => toldIn(body).mode)
   jetty = await startTestServer({
     env: {
       JETTY_AGENTS_DIR: agentsFolder(),
@@ -37,48 +44,69 @@ afterAll(async () => {
   await front?.close()
   await model?.stop()
 })
-beforeEach(() => {
-  front.mode = 'pass'
-  commands.length = 0
-})
 
-/** Processes in sandboxes of this server: of their users, or with its folder on their command line. */
-const leftRunning = async (): Promise<string[]> => {
-  const left: string[] = []
+/** Processes for which this holds, of what stands in their files of /proc. */
+const processes = async (
+  isOne: (files: { status: string; cmdline: string; cgroup: string }) => boolean,
+): Promise<string[]> => {
+  const found: string[] = []
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid) || pid === String(process.pid)) continue
-    const [status, line] = await Promise.all(
-      ['status', 'cmdline'].map((name) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '')),
-    )
-    if (/^State:\s+Z/m.test(status ?? '')) continue // dead, and not yet looked at by the init of this machine
-    const uid = Number(/^Uid:\s+(\d+)/m.exec(status ?? '')?.[1] ?? 0)
-    if ((uid >= firstUid && uid < firstUid + 100) || line?.includes(join(jetty.dataDir, 'sandboxes'))) {
-      left.push(`${pid} ${line?.replaceAll('\0', ' ').slice(0, 200)}`)
-    }
+    const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '')
+    const [status, cmdline, cgroup] = await Promise.all([read('status'), read('cmdline'), read('cgroup')])
+    if (/^State:\s+Z/m.test(status)) continue // dead, and not yet looked at by the init of this machine
+    if (isOne({ status, cmdline, cgroup })) found.push(`${pid} ${cmdline.replaceAll('\0', ' ').slice(0, 200)}`)
   }
-  return left
+  return found
 }
+const sandboxes = () => join(jetty.dataDir, 'sandboxes')
+const folders = (): Promise<string[]> => readdir(sandboxes()).catch(() => [])
+
+/** Of one run: its sandbox, with its control groups and processes, is named for it. */
+const leftOf = async (id: string) => ({
+  processes: await processes(({ cmdline, cgroup }) => cmdline.includes(`${id}-`) || cgroup.includes(`${id}-`)),
+  folders: (await folders()).filter((name) => name.startsWith(id)),
+})
+const nothing = { processes: [], folders: [] }
+
+/** Of all of them: processes of their users, or with the folder of sandboxes on their command line. */
+const leftOfAll = async () => ({
+  processes: await processes(({ status, cmdline }) => {
+    const uid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? 0)
+    return (uid >= firstUid && uid < firstUid + 100) || cmdline.includes(sandboxes())
+  }),
+  folders: await folders(),
+})
 
 const models = { 'claude-code': 'claude-sonnet-4-6', codex: 'gpt-5.5', scripted: 'scripted' } as const
 type Agent = keyof typeof models
 
-let count = 0
-const ask = (agent: Agent, runbook: string, block: Body = {}) =>
-  jetty.call('POST', '/v1/chat/completions', {
+interface Lie {
+  commands?: readonly string[]
+  mode?: FrontMode
+  runbook?: string
+  /** What the jetty block says of it. */
+  block?: Body
+}
+
+const ask = (agent: Agent, { commands = [], mode = 'pass', runbook = plain, block = {} }: Lie) => {
+  const task = `lie-${told.size + 1}`
+  told.set(task, { commands, mode })
+  return jetty.call('POST', '/v1/chat/completions', {
     model: models[agent],
     messages: [
       { role: 'system', content: runbook },
-      { role: 'user', content: 'Execute the runbook.' },
+      { role: 'user', content: `It is called ${task}.` },
     ],
-    jetty: { collection: 'acme', task: `lie-${++count}`, agent, ...block },
+    jetty: { collection: 'acme', task, agent, ...block },
   })
+}
 
 /** How it ended: nothing of it may be left by then. */
-const endOf = async (agent: Agent, runbook: string, block: Body = {}) => {
-  const { status, body } = await ask(agent, runbook, block)
+const endOf = async (agent: Agent, lie: Lie) => {
+  const { status, body } = await ask(agent, lie)
   expect(status, JSON.stringify(body)).toBe(200)
-  expect(await leftRunning()).toEqual([])
-  expect(await readdir(join(jetty.dataDir, 'sandboxes')).catch(() => [])).toEqual([])
+  expect(await leftOf(body.trajectory_id)).toEqual(nothing)
   const { body: run } = await jetty.call('GET', body.jetty_metadata.poll_url)
   const { outputs, error_detail: detail } = run.steps.run
   expect(body.choices[0].message.content).toBe(run.error)
@@ -96,36 +124,43 @@ const plain = '# Report\n\nWrite report.md into {{results_dir}}.\n'
 const passed = 'echo \'{"overall_passed": true}\' > /app/results/validation_report.json'
 const written = 'echo Fine > /app/results/report.md'
 
-describe.each(['claude-code', 'codex'] as const)('%s', (agent) => {
-  it.each<[string, string[], string]>([
-    ['ends well with nothing written', [], plain],
-    [
-      'ends well without a file that it was to write',
-      ['echo x > /app/results/other.md'],
-      declaring('primary_outputs: report.md'),
-    ],
-    ['ends well with an empty file', [': > /app/results/report.md'], declaring('primary_outputs: report.md')],
-    ['says passed where the check says no', [written, passed], declaring('verify: "grep -q honest report.md"')],
-    [
-      'says itself that it has not passed',
-      [written, 'echo \'{"overall_passed": false}\' > /app/results/validation_report.json'],
-      plain,
-    ],
-  ])(
-    '%s',
-    async (what, told, runbook) => {
-      commands.push(...told)
-      const reasons: Record<string, string> = {
-        'ends well with nothing written': 'no_results',
-        'ends well without a file that it was to write': 'missing_files',
-        'ends well with an empty file': 'empty_files',
-        'says passed where the check says no': 'verify_failed',
-        'says itself that it has not passed': 'report_failed',
-      }
-      const end = await endOf(agent, runbook)
-      expect(end).toMatchObject(failed(reasons[what] ?? ''))
+/** What is there is looked at in the same way whoever has made it: each agent tells some of these. */
+const lies: readonly [what: string, reason: string, lie: Lie, by: readonly Agent[]][] = [
+  ['ends well with nothing written', 'no_results', {}, ['claude-code', 'codex']],
+  [
+    'ends well without a file that it was to write',
+    'missing_files',
+    { commands: ['echo x > /app/results/other.md'], runbook: declaring('primary_outputs: report.md') },
+    ['claude-code'],
+  ],
+  [
+    'ends well with an empty file',
+    'empty_files',
+    { commands: [': > /app/results/report.md'], runbook: declaring('primary_outputs: report.md') },
+    ['codex'],
+  ],
+  [
+    'says passed where the check says no',
+    'verify_failed',
+    { commands: [written, passed], runbook: declaring('verify: "grep -q honest report.md"') },
+    ['claude-code', 'codex'],
+  ],
+  [
+    'says itself that it has not passed',
+    'report_failed',
+    { commands: [written, 'echo \'{"overall_passed": false}\' > /app/results/validation_report.json'] },
+    ['codex'],
+  ],
+]
+
+describe.concurrent.each(['claude-code', 'codex'] as const)('%s', (agent) => {
+  it.each(lies.filter(([, , , by]) => by.includes(agent)))(
+    '%s: %s',
+    async (_, reason, lie) => {
+      const end = await endOf(agent, lie)
+      expect(end).toMatchObject(failed(reason))
       expect(end.outputs.exit_code).toBe(0)
-      if (told.includes(written)) {
+      if (lie.commands?.includes(written)) {
         expect(end.outputs.results_files.map((file: Body) => file.relative_path)).toContain('report.md')
       }
     },
@@ -140,9 +175,7 @@ describe.each(['claude-code', 'codex'] as const)('%s', (agent) => {
   ])(
     '%s',
     async (_, mode) => {
-      front.mode = mode
-      commands.push(written)
-      const end = await endOf(agent, plain, { timeout_sec: 100 })
+      const end = await endOf(agent, { mode, commands: [written], block: { timeout_sec: 100 } })
       expect(end).toMatchObject(failed('model_failed'))
       expect(end.outputs.usage.api_calls).toBe(0)
     },
@@ -150,27 +183,27 @@ describe.each(['claude-code', 'codex'] as const)('%s', (agent) => {
   )
 
   it('a model that never answers', async () => {
-    front.mode = 'silent'
-    expect(await endOf(agent, plain, { timeout_sec: 6 })).toMatchObject(failed('timed_out'))
+    expect(await endOf(agent, { mode: 'silent', block: { timeout_sec: 6 } })).toMatchObject(failed('timed_out'))
   }, 120_000)
 
   it('a command that never ends', async () => {
-    commands.push(written, 'sleep 4711')
-    const end = await endOf(agent, plain, { timeout_sec: 8 })
+    // codex waits for ten seconds, and asks its model what now: it is told to go on waiting.
+    const commands = [written, ...Array<string>(20).fill('sleep 4711')]
+    const end = await endOf(agent, { commands, block: { timeout_sec: 12 } })
     expect(end).toMatchObject(failed('timed_out'))
     expect(end.outputs.results_files).toMatchObject([{ relative_path: 'report.md' }])
   }, 120_000)
 
   it('cancelled', async () => {
-    commands.push(written, 'sleep 4711')
-    const { status, body } = await ask(agent, plain, { timeout_hint: 0 })
+    const { status, body } = await ask(agent, { commands: [written, 'sleep 4711'], block: { timeout_hint: 0 } })
     expect(status).toBe(202)
     const { task, trajectory_id: id, events_url: events } = body.jetty
     await seen(events, (text) => text.includes('sleep 4711'))
+    expect(await leftOf(id)).not.toEqual(nothing) // so that it can be told that nothing is left
     await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
     const run = await jetty.until(task, id, ({ ended }) => ended !== null)
     expect(run.status).toBe('cancelled')
-    expect(await leftRunning()).toEqual([])
+    expect(await leftOf(id)).toEqual(nothing)
   }, 120_000)
 })
 
@@ -190,17 +223,23 @@ const seen = async (url: string, isThere: (text: string) => boolean): Promise<vo
 
 const block = (script: string) => `# Do\n\n\`\`\`sh\n${script}\n\`\`\`\n`
 
-describe('what uses up the machine', () => {
+describe.concurrent('what uses up the machine', () => {
   it.each<[string, string, Body, string]>([
     ['memory', 'python3 -c "x = bytearray(600 * 1024 * 1024); print(len(x))"', { memory: '200M' }, 'out_of_memory'],
     ['output', 'yes', {}, 'output_limit'],
     ['disk', 'head -c 500000000 /dev/zero > /app/results/large; sleep 4711', {}, 'disk_full'],
-    ['processes', 'bomb() { bomb | bomb & }; bomb; sleep 2; exit 1', { timeout_sec: 30 }, 'process_limit'],
+    // With little of the processor, for the sake of all others.
+    ['processes', 'bomb() { bomb | bomb & }; bomb; sleep 1; exit 1', { timeout_sec: 30, cpus: 0.5 }, 'process_limit'],
   ])(
     '%s',
     async (_, script, limits, reason) => {
-      expect(await endOf('scripted', block(script), limits)).toMatchObject(failed(reason))
+      expect(await endOf('scripted', { runbook: block(script), block: limits })).toMatchObject(failed(reason))
     },
     120_000,
   )
+})
+
+it('nothing of all that is left', async () => {
+  expect(told.size).toBeGreaterThan(20)
+  expect(await leftOfAll()).toEqual(nothing)
 })
