@@ -195,7 +195,11 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
       await end({ failure: failureOf(error) })
       if (instead) return tellError(response, endpoint.language, 400, instead)
       if (endpoint.asGemini) return tellError(response, 'gemini', status, error.message)
-      response.writeHead(status >= 300 && status < 400 ? 502 : status, shown)
+      const isFinal = status < 500 && ![408, 409, 429].includes(status)
+      response.writeHead(status >= 300 && status < 400 ? 502 : status, {
+        ...shown,
+        ...(isFinal && { 'x-should-retry': 'false' }), // else some ask again with a key that was refused
+      })
       return void response.end(strike.text(text))
     }
     const type = shown['content-type']

@@ -43,6 +43,8 @@ describe('what a provider refuses', () => {
       const answer = await ask()
       expect(answer.status).toBe(status)
       expect(answer.headers['retry-after']).toBe('3')
+      // Some ask again for a minute with a key that was refused, unless they are told not to.
+      expect(answer.headers['x-should-retry']).toBe(status === 429 ? undefined : 'false')
       expect(answer.body.error.message).toBe('no such thing')
       expect(usage()).toMatchObject({
         answered: 0,
