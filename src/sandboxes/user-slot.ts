@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../lib/errors.ts'
@@ -39,32 +40,38 @@ const usedUids = (): Set<number | undefined> =>
       .map(uidOf),
   )
 
+/** Whether somebody who lives claims an id, beside a claim of ours. Those of the dead are removed. */
+const isClaimed = async (folder: string, uid: number, ours: string): Promise<boolean> => {
+  const isOfThis = new RegExp(`^${uid}\\.\\d+-[0-9a-f]+\\.json$`)
+  for (const name of readdirSync(folder).filter((entry) => isOfThis.test(entry) && entry !== ours)) {
+    const path = join(folder, name)
+    const owner = ownerIn(path)
+    if (owner && !(await isOwnerGone(path, owner))) return true
+    rmSync(path, { force: true })
+  }
+  return false
+}
+
 /**
- * Takes the first id from `firstUid` on that no sandbox of any server of this machine has. The locks stand in `folder`,
- * a fixed place of the machine; one whose owner is gone is taken over, unless something still runs under its id.
+ * Takes the first id from `firstUid` on that no sandbox of any server of this machine has and nothing runs under. Whoever
+ * wants one claims it in `folder`, a fixed place of the machine, and only then looks who else does: of two who want the same
+ * at once, none may get it, and never both. Each claim has a name of its own, so that no living one is taken for a dead one.
  */
 export const takeUserSlot = async (folder: string, firstUid: number): Promise<UserSlot> => {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const named = namedUids()
-  const used = usedUids()
   for (let uid = firstUid; uid < firstUid + range; uid++) {
-    if (named.has(uid) || used.has(uid)) continue
-    const path = join(folder, `${uid}.json`)
-    const mine = `${JSON.stringify(thisProcess())}\n`
-    if (!createExclusively(path, mine)) {
-      const owner = ownerIn(path)
-      if (owner && !(await isOwnerGone(path, owner))) continue
-      rmSync(path, { force: true })
-      if (!createExclusively(path, mine)) continue
-    }
+    if (named.has(uid)) continue
+    const claim = `${uid}.${process.pid}-${randomBytes(4).toString('hex')}.json`
+    const path = join(folder, claim)
+    createExclusively(path, `${JSON.stringify(thisProcess())}\n`)
     const stopTouching = keepTouched(path)
-    return {
-      uid,
-      release() {
-        stopTouching()
-        rmSync(path, { force: true })
-      },
+    const release = () => {
+      stopTouching()
+      rmSync(path, { force: true })
     }
+    if (!(await isClaimed(folder, uid, claim)) && !usedUids().has(uid)) return { uid, release }
+    release()
   }
   throw new AppError('sandbox_unavailable', `All user ids from ${firstUid} to ${firstUid + range - 1} are in use`, {
     hint: 'Set JETTY_SANDBOX_UID to the first of a range of ids that nobody uses.',

@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { thisProcess } from './owner.ts'
+import { takeUserSlot } from './user-slot.ts'
+
+let folder: string
+let first = 800_000
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'user-slots-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** A claim that a process has left which is not there any more. */
+const leaveClaim = (uid: number) => {
+  const { pid } = spawnSync('true')
+  writeFileSync(join(folder, `${uid}.${pid}-00.json`), JSON.stringify({ ...thisProcess(), pid, startedAt: '1' }))
+}
+
+it('many at once get an id each, also where dead ones had them', async () => {
+  first += 1_000
+  for (const uid of [first, first + 1, first + 2, first + 7]) leaveClaim(uid)
+  const slots = await Promise.all(Array.from({ length: 20 }, () => takeUserSlot(folder, first)))
+  expect(new Set(slots.map(({ uid }) => uid)).size).toBe(20)
+  for (const { release } of slots) release()
+  expect(readdirSync(folder)).toEqual([])
+})
+
+it('one that is given back is given again', async () => {
+  first += 1_000
+  const one = await takeUserSlot(folder, first)
+  const two = await takeUserSlot(folder, first)
+  expect([one.uid, two.uid]).toEqual([first, first + 1])
+  one.release()
+  const three = await takeUserSlot(folder, first)
+  expect(three.uid).toBe(first)
+  for (const { release } of [two, three]) release()
+})
+
+it('ids that something runs under, or that have a name, are nobody’s', async () => {
+  const own = process.getuid?.() ?? 0
+  const slot = await takeUserSlot(folder, own)
+  expect(slot.uid).not.toBe(own)
+  slot.release()
+})
