@@ -38,6 +38,20 @@ const family = (address: string) => (isIPv6(address) ? 'ipv6' : 'ipv4')
 const ownAddresses = (): string[] =>
   Object.values(networkInterfaces()).flatMap((found) => found?.map(({ address }) => address) ?? [])
 
+/** Of the ports that systems keep for themselves, those of the web: mail, shells and file servers are not for agents. */
+const isUsualPort = (port: number): boolean => port === 80 || port === 443 || port >= 1024
+
+const requirePort = ({ host, port, url }: Destination, network: SandboxNetwork): void => {
+  if (isUsualPort(port)) return
+  const named = network.mode === 'hosts' ? network.hosts.filter((entry) => entry.endsWith(`:${port}`)) : []
+  try {
+    requireAllowedHost(url, named)
+  } catch {
+    const found = `port ${port} of '${host}' is not reached: only 80, 443 and those from 1024 on are`
+    throw new AppError('address_refused', `${found}, unless allowed_hosts names '${host}:${port}'`)
+  }
+}
+
 const requireListed = ({ host, url }: Destination, list: readonly string[] | undefined): void => {
   try {
     requireAllowedHost(url, list)
@@ -65,6 +79,7 @@ export const addressesOf = async (
   if (network.mode === 'models') throw closed()
   if (network.mode === 'hosts') requireListed(destination, network.hosts)
   requireListed(destination, allowedHosts)
+  requirePort(destination, network)
   const { host, port } = destination
   let addresses: string[]
   try {

@@ -173,6 +173,19 @@ it('this machine is not reached at its public addresses', async () => {
   expect(await tunnel('api.example.com:443', 'x')).toMatch(/^HTTP\/1.1 200 /)
 })
 
+it('ports that are none of the web are reached where a list of hosts names them', async () => {
+  await open()
+  for (const port of [22, 25, 53, 139, 445, 465, 587, 993]) {
+    expect(await tunnel(`example.com:${port}`, 'x')).toMatch(/^HTTP\/1.1 403 [\s\S]*port/)
+  }
+  expect((await get('http://example.com:25/')).status).toBe(403)
+  expect(lookedUp).toEqual([])
+  await opened.close()
+  await open({ network: { mode: 'hosts', hosts: ['example.com:22', 'api.example.com'] } })
+  expect(await tunnel('example.com:22', 'x')).toMatch(/^HTTP\/1.1 200 /)
+  expect(await tunnel('api.example.com:22', 'x')).toMatch(/^HTTP\/1.1 403 /)
+})
+
 describe('no network', () => {
   it('is the models alone: nothing is looked up', async () => {
     await open({ network: { mode: 'models' } })
