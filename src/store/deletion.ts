@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.ts'
 import { insist } from './label-changes.ts'
+import { removeStepEvents } from './step-events.ts'
 
 /** What deleting a collection needs beside the database. */
 export interface DeletionDeps {
@@ -25,6 +26,7 @@ const removeRuns = async (database: Database, collectionId: number): Promise<voi
     )
     if (runs.length === 0) return
     const ids = runs.map((row) => row.id).sort()
+    await removeStepEvents(database, ids)
     await insist(database, async (queries) => {
       await queries.rows('lock_deleted_runs', 'select from runs where id = any($1) order by id for update', [ids])
       // With the runs locked nobody labels them, and what was labelled meanwhile is seen by this statement.
@@ -32,7 +34,7 @@ const removeRuns = async (database: Database, collectionId: number): Promise<voi
         'remove_runs',
         `with s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1)),
            l as (delete from labels where run_id = any($1)), m as (delete from run_spending where run_id = any($1)),
-       e as (delete from step_events where run_id = any($1)),
+           e as (delete from step_events where run_id = any($1)),
            q as (delete from webhook_queue where run_id = any($1)),
            a as (delete from webhook_attempts where run_id = any($1)),
            c as (delete from label_counts where (task_id, key, value_md5) in (

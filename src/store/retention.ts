@@ -2,6 +2,7 @@ import type { Database } from '../database/database.ts'
 import { readCollectionSettings } from '../model/collection-settings.ts'
 import { insist } from './label-changes.ts'
 import { counted, emptied, removeEmptied } from './labels.ts'
+import { removeStepEvents } from './step-events.ts'
 import { countedName, keepTotals, otherShard } from './totals.ts'
 
 export interface RetentionDeps {
@@ -97,6 +98,7 @@ export const removeOldRuns = async (
       const runs = await oldRuns(database, id, days)
       if (runs.length === 0) break
       await removeFilesOf(database, runs, objects)
+      await removeStepEvents(database, runs)
       await removeRuns(database, runs)
     }
   }

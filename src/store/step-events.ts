@@ -57,3 +57,21 @@ export const newestStepEvents = async (
   )
   return rows.reverse()
 }
+
+const removedAtOnce = 20_000
+
+/**
+ * Removes what agents did in runs that have ended, some at a time: a few hundred runs may have millions of events, more
+ * than one statement has time for.
+ */
+export const removeStepEvents = async (queries: Queries, runKeys: readonly string[]): Promise<void> => {
+  for (;;) {
+    const gone = await queries.rows(
+      'remove_step_events',
+      `delete from step_events where ctid = any(array(
+         select ctid from step_events where run_id = any($1) limit $2)) returning 1`,
+      [runKeys, removedAtOnce],
+    )
+    if (gone.length < removedAtOnce) return
+  }
+}
