@@ -20,6 +20,8 @@ export interface ReadAnswer extends Counted {
 /** Reads along with an answer that is passed on. Holds a bounded part of it, and never throws. */
 export interface AnswerReader {
   push(chunk: Buffer): void
+  /** That have come; each has a token or more. 0 where it comes as one. */
+  readonly events: number
   end(): ReadAnswer
 }
 
@@ -101,15 +103,22 @@ const counted = (language: Language, { usage, hasUsage }: Notes): Counted =>
 /** An event is a token, and its words beyond that are as many as they are long. */
 const tokensOf = (eventBytes: number): number => Math.max(1, Math.ceil((eventBytes - frameBytes) / bytesPerToken))
 
-/** `cut` gives the tokens that were in the chunk at the least. */
-const ofEvents = (language: Language, cut: (chunk: Buffer, notes: Notes) => number): AnswerReader => {
+/** `cut` gives the sizes of the events whose end was in the chunk. */
+const ofEvents = (language: Language, cut: (chunk: Buffer, notes: Notes) => number[]): AnswerReader => {
   const notes = newNotes()
   let bytes = 0
   let leastTokens = 0
+  let events = 0
   return {
+    get events() {
+      return events
+    },
     push(chunk) {
       bytes += chunk.length
-      leastTokens += cut(chunk, notes)
+      for (const eventBytes of cut(chunk, notes)) {
+        events++
+        leastTokens += tokensOf(eventBytes)
+      }
     },
     end: () => ({
       ...counted(language, notes),
@@ -124,27 +133,25 @@ const ofEvents = (language: Language, cut: (chunk: Buffer, notes: Notes) => numb
 const ofServerEvents = (language: Language): AnswerReader => {
   const cutter = makeFrameCutter(eventBytes)
   return ofEvents(language, (chunk, notes) => {
-    let tokens = 0
-    for (const { data, bytes } of cutter.push(chunk)) {
-      tokens += tokensOf(bytes.length)
+    const frames = cutter.push(chunk)
+    for (const { data } of frames) {
       if (data === undefined) continue
       if (language === 'gemini') takeGemini(notes, parsedObject(data) ?? {})
       else if (language === 'responses' || language === 'messages') takeEvent(notes, language, data)
       else takeEvent(notes, 'chat', data)
     }
-    return tokens
+    return frames.map(({ bytes }) => bytes.length)
   })
 }
 
 const ofAwsEvents = (language: Language): AnswerReader => {
   const cutter = makeAwsEventCutter(eventBytes)
   return ofEvents(language, (chunk, notes) => {
-    let tokens = 0
-    for (const { type, isException, payload } of cutter.push(chunk)) {
-      tokens += tokensOf(payload.length)
+    const events = cutter.push(chunk)
+    for (const { type, isException, payload } of events) {
       takeAws(notes, language, type, isException, payload)
     }
-    return tokens
+    return events.map(({ payload }) => payload.length)
   })
 }
 
@@ -166,6 +173,7 @@ const ofWhole = (language: Language, mayBeJson: boolean): AnswerReader => {
   const chunks: Buffer[] = []
   let bytes = 0
   return {
+    events: 0,
     push(chunk) {
       bytes += chunk.length
       if (mayBeJson && bytes <= wholeBytes) chunks.push(chunk)

@@ -19,12 +19,20 @@ export interface MeteredCall {
   failure: Failure | 'left' | undefined
 }
 
+/** A call that was sent. */
+export interface CallUnderWay {
+  /** So many tokens of its answer have come, at the least. Why it is cut off, if a budget is passed with them. */
+  came(tokens: number): Failure | undefined
+  /** It is over. Counts once, however often it is called. */
+  end(call: MeteredCall): Promise<void>
+}
+
 /** Counts what goes through, and says when it is enough. */
 export interface Meter {
   /** Why no further call is sent, if that is so; a budget that is used up stands in `usage` from then on. */
   refusal(): Failure | undefined
-  /** A call is sent: it counts from now on, whatever comes of it. Gives what is to be called once, when it is over. */
-  begin(): (call: MeteredCall) => Promise<void>
+  /** A call is sent: it counts from now on, whatever comes of it. `usdPerToken` of its answer; 0 where nobody knows. */
+  begin(usdPerToken: number): CallUnderWay
   /** A call that was never sent. */
   refuse(failure: Failure): void
   /** A host that was asked for in vain. */
@@ -54,6 +62,8 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
   /** With what was estimated: what the budgets look at. */
   let tokens = 0
   let usd = 0
+  /** Of answers that are not over yet. */
+  const coming = { tokens: 0, usd: 0 }
   let isPriceKnown = true
   let lastFailure: Failure | undefined
   let exceeded: GatewayUsage['exceeded']
@@ -61,11 +71,15 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
   const hosts = new Set<string>()
   const settling = new Set<Promise<void>>()
 
-  const usedUp = (): GatewayUsage['exceeded'] => {
-    if (begun >= budget.calls) return 'calls'
-    if (tokens >= budget.tokens) return 'tokens'
-    return budget.usd !== null && usd >= budget.usd ? 'usd' : undefined
+  const isPassed = (): GatewayUsage['exceeded'] => {
+    if (tokens + coming.tokens >= budget.tokens) return 'tokens'
+    return budget.usd !== null && usd + coming.usd >= budget.usd ? 'usd' : undefined
   }
+  const refusalOf = (which: NonNullable<GatewayUsage['exceeded']>): Failure => ({
+    status: null,
+    code: 'budget_exceeded',
+    message: `the ${inWords[which]} of this runbook are used up`,
+  })
 
   const settle = async ({ target, usage, stated, estimate, failure }: MeteredCall): Promise<void> => {
     const isFree = target.provider.wire === 'scripted'
@@ -97,14 +111,20 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
     refusal() {
       if (isBroken)
         return { status: null, code: 'internal', message: 'what calls of models cost cannot be written down' }
-      exceeded ??= usedUp()
-      if (exceeded === undefined) return undefined
-      return { status: null, code: 'budget_exceeded', message: `the ${inWords[exceeded]} of this runbook are used up` }
+      exceeded ??= begun >= budget.calls ? 'calls' : isPassed()
+      return exceeded && refusalOf(exceeded)
     },
-    begin() {
+    begin(usdPerToken) {
       begun++
+      let counted = 0
+      const count = (now: number) => {
+        coming.tokens += now - counted
+        coming.usd += (now - counted) * usdPerToken
+        counted = now
+      }
       let ended: Promise<void> | undefined
-      return (call) => {
+      const end = (call: MeteredCall): Promise<void> => {
+        if (!ended) count(0)
         ended ??= settle(call).catch((error) => {
           // What was not written down was not paid for: nothing more is asked.
           failed++
@@ -115,6 +135,16 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
         const watched = ended.catch(() => {}).finally(() => settling.delete(watched))
         settling.add(watched)
         return ended
+      }
+      return {
+        came(now) {
+          count(now)
+          const passed = isPassed()
+          if (passed === undefined) return undefined
+          exceeded ??= passed
+          return refusalOf(passed)
+        },
+        end,
       }
     },
     refuse(failure) {

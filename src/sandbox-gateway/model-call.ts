@@ -7,7 +7,7 @@ import { decodersFor } from '../lib/net-body.ts'
 import { asNetworkError } from '../lib/net-hop.ts'
 import type { ModelUsage } from '../model/chat.ts'
 import { joined } from '../providers/address.ts'
-import { hasPrice } from '../providers/prices.ts'
+import { costOf, hasPrice } from '../providers/prices.ts'
 import type { Models, Route } from '../providers/provider.ts'
 import { onTheWay, refusal } from '../providers/wires/refusal.ts'
 import { type AnswerReader, makeAnswerReader, type ReadAnswer } from './answer-reader.ts'
@@ -18,7 +18,7 @@ import { chatFromGemini } from './chat-from-gemini.ts'
 import type { Endpoint } from './endpoints.ts'
 import { geminiFromChat, type Translation } from './gemini-from-chat.ts'
 import type { GatewayLimits } from './limits.ts'
-import { failureOf, type Meter, type MeteredCall } from './meter.ts'
+import { type CallUnderWay, failureOf, type Meter, type MeteredCall } from './meter.ts'
 import { type ByteRoom, readBody } from './request-body.ts'
 import type { GatewayOptions } from './sandbox-gateway.ts'
 import { makeStrike, type Strike } from './strike.ts'
@@ -56,6 +56,7 @@ export const estimated = (sentBytes: number, completion_tokens: number): ModelUs
   const prompt_tokens = Math.ceil(sentBytes / bytesPerToken)
   return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
 }
+const thousandTokens: ModelUsage = { prompt_tokens: 0, completion_tokens: 1000, total_tokens: 1000 }
 export const nothingSpent: ModelUsage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }
 
 /** Waits until the inside has taken what was written; rejects when it leaves, or takes nothing for too long. */
@@ -114,19 +115,27 @@ const beginningOf = async (body: Readable): Promise<Buffer> => {
   return Buffer.concat(chunks).subarray(0, refusedBytes)
 }
 
+/** What an answer passes on its way. */
+interface Readers {
+  reader: AnswerReader
+  strike: Strike
+  said: Translation
+  underWay: CallUnderWay | undefined
+}
+
 /** Passes an answer on as it comes, and reads along. Throws where either side breaks off. */
 const passOn = async (
   body: Readable,
   response: ServerResponse,
-  reader: AnswerReader,
-  strike: Strike,
-  said: Translation,
+  { reader, strike, said, underWay }: Readers,
   { limits, moved }: CallContext,
   signal: AbortSignal,
 ): Promise<void> => {
   for await (const chunk of body as AsyncIterable<Buffer>) {
     moved()
     reader.push(chunk)
+    const spent = underWay?.came(reader.events)
+    if (spent) throw new AppError('budget_exceeded', spent.message)
     const shown = said.push(strike.push(chunk))
     if (shown.length > 0 && !response.write(shown)) await taken(response, limits.insideIdleSeconds, signal)
     if (signal.aborted) throw left()
@@ -156,15 +165,26 @@ const cutShort = (name: string, { failure }: ReadAnswer, strike: Strike): AppErr
       )
     : new AppError('upstream_failed', `${name} ended its answer in the middle`)
 
+/** Of what is answered, in US dollars; 0 where no budget asks for it, or nobody knows. */
+const pricePerToken = async ({ options }: CallContext, route: Route): Promise<number> =>
+  options.budget.usd === null ? 0 : ((await costOf(route, thousandTokens)) ?? 0) / 1000
+
 /** Asks the provider and passes its answer on; what it came to is counted before the last byte leaves. */
 const carry = async (context: CallContext, call: InsideCall, route: Route, body: Buffer, sent: () => void) => {
   const { meter, backend } = context
   const { request, response, endpoint, query, signal } = call
   const { provider } = route
   const strike = makeStrike(route.key)
-  const done = endpoint.isCall ? meter.begin() : async () => {}
+  const underWay = endpoint.isCall ? meter.begin(await pricePerToken(context, route)) : undefined
   const end = (came: Partial<MeteredCall>) =>
-    done({ target: route, usage: null, stated: undefined, estimate: nothingSpent, failure: undefined, ...came })
+    underWay?.end({
+      target: route,
+      usage: null,
+      stated: undefined,
+      estimate: nothingSpent,
+      failure: undefined,
+      ...came,
+    })
   let reader: AnswerReader | undefined
   try {
     const url = new URL(joined(route.base_url, endpoint.path) + (endpoint.asGemini ? '' : query))
@@ -206,7 +226,7 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
     reader = makeAnswerReader(endpoint.asGemini ? 'chat' : endpoint.language, type)
     response.writeHead(status, shown)
     const said = endpoint.asGemini ? geminiFromChat(type) : asItIs
-    await passOn(bytes, response, reader, strike, said, context, signal)
+    await passOn(bytes, response, { reader, strike, said, underWay }, context, signal)
     const came = reader.end()
     const estimate = endpoint.language === 'prediction' ? nothingSpent : estimated(body.length, came.leastTokens)
     if (!endpoint.isCall) return void response.end()
@@ -229,7 +249,8 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
     )
     const came = reader?.end()
     const estimate = came ? estimated(body.length, came.leastTokens) : nothingSpent
-    const instead = endpoint.isCall && !hasLeft ? backend.failed(undefined) : undefined
+    const isOurs = hasLeft || error.code === 'budget_exceeded'
+    const instead = endpoint.isCall && !isOurs ? backend.failed(undefined) : undefined
     await end({ ...(came && asFarAsItCame(came)), estimate, failure: hasLeft ? 'left' : failureOf(error) })
     if (hasLeft) response.destroy()
     else

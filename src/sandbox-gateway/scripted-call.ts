@@ -35,10 +35,10 @@ export const callScripted = async (context: CallContext, call: InsideCall): Prom
     const spent = meter.refusal()
     if (spent) throw new AppError('budget_exceeded', spent.message)
     const asked = readRequest(read.body)
-    const done = meter.begin()
+    const underWay = meter.begin(0)
     const caller = { ...options.caller, signal }
     const answer = await models.call({ ...asked, stream: false }, caller).catch(async (error) => {
-      await done({
+      await underWay.end({
         target: { provider: scriptedProvider, model: asked.model },
         usage: null,
         stated: undefined,
@@ -48,7 +48,7 @@ export const callScripted = async (context: CallContext, call: InsideCall): Prom
       throw error
     })
     const text = JSON.stringify(answer.completion)
-    await done({
+    await underWay.end({
       target: { provider: scriptedProvider, model: answer.model },
       usage: answer.usage,
       stated: undefined,

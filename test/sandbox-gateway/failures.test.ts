@@ -191,6 +191,29 @@ describe('a budget', () => {
     expect(usage().exceeded).toBe('tokens')
   })
 
+  it.each([
+    ['tokens', { calls: 9, tokens: 40, usd: null }],
+    ['usd', { calls: 9, tokens: 1e9, usd: 0.00002 }],
+  ] as const)('of %s cuts a call off that is under way, and those beside it', async (which, budget) => {
+    await open({ servers: { OPENAI_BASE_URL: raw.url }, budget })
+    let words = 0
+    const word = `data: {"choices":[{"index":0,"delta":{"content":"w"},"finish_reason":null}]}\n\n`
+    const begun = new Promise<void>((resolve) => {
+      raw.answer((socket) => {
+        socket.write('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n')
+        const timer = setInterval(() => ++words && socket.write(word, () => resolve()), 5)
+        socket.on('close', () => clearInterval(timer))
+      })
+    })
+    const answers = [ask({ stream: true }), ask({ stream: true })]
+    await begun
+    for (const { isCut } of await Promise.all(answers)) expect(isCut).toBe(true)
+    expect(words).toBeLessThan(120)
+    expect(usage()).toMatchObject({ answered: 0, failed: 2, exceeded: which })
+    await refusedAs(`the ${which === 'usd' ? 'dollars' : which} of this runbook are used up`)
+    await expect.poll(() => raw.open()).toBe(0)
+  })
+
   it('of dollars, which takes no model whose price nobody knows', async () => {
     await open({ budget: { calls: 9, tokens: 1e9, usd: 0.0001 } })
     const before = openai.asked.length
