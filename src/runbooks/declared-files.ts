@@ -1,6 +1,6 @@
 import { globMatcher } from '../lib/glob.ts'
 import { inside } from '../model/sandbox.ts'
-import type { Runbook } from './runbook.ts'
+import type { ManifestRow, Runbook } from './runbook.ts'
 import { fillVariables, type Variables } from './variables.ts'
 
 /** The agent's own account of its work: it is looked at by what it says, not just for being there. */
@@ -22,13 +22,16 @@ export interface DeclaredFiles {
   unclear: string[]
 }
 
-const resultsPrefix = /^(\{\{\s*results_dir\s*\}\}|\/app\/results|\.?\/?results|\$\{?RESULTS_DIR\}?)(\/|$)/i
+/** Each is looked for among all results: published runbooks declare ten. */
+export const mostDeclared = 200
+
+const resultsFolder = /^(\{\{\s*results_dir\s*\}\}|\/app\/results|\.\/results|\/?results|\$\{?RESULTS_DIR\}?)(\/|$)/i
 
 /** A path relative to the results folder, whichever way people write that. */
 export const inResults = (path: string): string =>
   path
     .trim()
-    .replace(resultsPrefix, '')
+    .replace(resultsFolder, '')
     .replace(/^(\.\/)+/, '')
 
 /** Leads out of the results folder, so that it could never be collected. */
@@ -37,24 +40,36 @@ export const isOutside = (path: string): boolean => {
   return /^([/~\\]|[A-Za-z]:[/\\])/.test(relative) || relative.split(/[/\\]/).includes('..')
 }
 
-/** What stands for a part that is not known beforehand: `<name>`, `{name}`, `[name]`, `{{name}}` that nothing fills. */
-const holders = /\{\{[^{}]*\}\}|<[^<>]*>|\{[^{}]*\}|\[[^[\]]*\]/g
+const variable = /\{\{\s*([^{}\s]*)\s*\}\}/g
+/** What stands for a part that is not known beforehand: `<name>`, `{name}`, `{a,b}`, `[name]`. */
+const holders = /<[^<>]*>|(?<![{$])\{[^{}]*\}(?!\})|\[[^[\]]*\]/g
+/** What of a cell is said about a file: `(main)`, and what leads to its name. */
+const remarks = /\s+\([^()]*\)$/
 
-const isPath = (text: string): boolean =>
-  text !== '' && !/\s/.test(text) && /[A-Za-z0-9*]/.test(text) && (/[./*]/.test(text) || /^[\w-]+$/.test(text))
-
-/** Alternatives and lists as cells have them: `a.md or b.md`, `a.md, b.json and c/`. */
 const optionalMark = /\boptional\b|\bif (any|applicable|needed|available|present)\b/i
 
-const pathOf = (text: string): string => inResults(text.replace(/^["'(]+|["'),.;:]+$/g, '')).replace(holders, '*')
+/** Alternatives and lists as cells have them: `a.md or b.md`, `a.md, b.json and c/`. */
+const between = /\s*(?:[,;]|<br\s*\/?>)\s*(?:and\s+)?|\s+(?:and|&|\+)\s+/i
+const either = /\s+(?:or|\/)\s+/i
 
-/** The files of a cell, each a list of paths of which one has to be there. */
-const filesOf = (cell: string): string[][] | undefined => {
-  const files = cell
-    .split(/\s*(?:,|;|\band\b|\s&\s|\s\+\s|<br\s*\/?>)\s*/i)
-    .filter((part) => part.trim() !== '')
-    .map((part) => part.split(/\s+or\s+|\s+\/\s+/i).map(pathOf))
-  return files.length > 0 && files.every((paths) => paths.every(isPath)) ? files : undefined
+const trimmed = (text: string): string =>
+  text
+    .trim()
+    .replace(remarks, '')
+    .replace(/^["'(]+|["'),.;:]+$/g, '')
+
+const isPath = (text: string, isFile: boolean): boolean =>
+  text !== '' && !/\s/.test(text) && /[\p{L}\p{N}*]/u.test(text) && (isFile || /[./*]/.test(text))
+
+/** The files of a cell, each a list of paths of which one has to be there; undefined where it names none. */
+const filesOf = ({ name, isFile }: Pick<ManifestRow, 'name' | 'isFile'>): string[][] | undefined => {
+  const cell = name
+    .replace(variable, '{{$1}}')
+    .replace(/<br\s*\/?>/gi, ', ')
+    .replace(holders, '*')
+  const parts = cell.split(between).filter((part) => part.trim() !== '')
+  const files = parts.map((part) => part.split(either).map(trimmed))
+  return files.length > 0 && files.every((paths) => paths.every((path) => isPath(path, isFile))) ? files : undefined
 }
 
 /**
@@ -66,21 +81,22 @@ export const declaredFiles = (
   variables: Variables,
   resultsDir: string,
 ): DeclaredFiles => {
-  const filled = (text: string) => fillVariables(text, variables).replaceAll(`${resultsDir}/`, `${inside.results}/`)
+  /** What a variable is filled with may have any character; one that nothing fills stands for a part that is not known. */
+  const pathsOf = (path: string): string[] => {
+    const filled = fillVariables(path.replace(holders, '*'), variables).replace(variable, '*')
+    const below = inResults(filled.replaceAll(`${resultsDir}/`, `${inside.results}/`))
+    return /^results\//i.test(filled) ? [below, filled] : [below]
+  }
   const unclear: string[] = []
   const listed = manifest
     .filter(({ name }) => name !== '' && !optionalMark.test(name))
-    .flatMap(({ name }) => {
-      const files = filesOf(filled(name))
-      if (!files) unclear.push(name)
-      return (files ?? []).map((paths): DeclaredFile => ({ paths, written: name, by: 'manifest' }))
+    .flatMap((row): DeclaredFile[] => {
+      const files = filesOf(row)
+      if (!files) unclear.push(row.name)
+      return (files ?? []).map((paths) => ({ paths: paths.flatMap(pathsOf), written: row.name, by: 'manifest' }))
     })
   const primary = primaryOutputs.map(
-    ({ path }): DeclaredFile => ({
-      paths: [inResults(filled(path)).replace(holders, '*')],
-      written: path,
-      by: 'primary_outputs',
-    }),
+    ({ path }): DeclaredFile => ({ paths: pathsOf(path), written: path, by: 'primary_outputs' }),
   )
   return { primary, manifest: listed, unclear }
 }
@@ -97,8 +113,15 @@ export const matchesOf = <File extends { path: string }>({ paths }: DeclaredFile
 const matches = <File extends { path: string }>(path: string, files: readonly File[]): File[] => {
   const bare = path.replace(/\/+$/, '')
   if (bare === '') return [...files] // the results folder itself
-  const fits = globMatcher(bare)
-  const isBelow = globMatcher(`${bare}/**`)
-  const same = path === bare ? files.filter((file) => fits(file.path)) : []
+  const [isSame, isBelow] = /[*?]/.test(bare)
+    ? [globMatcher(bare), globMatcher(`${bare}/**`)]
+    : [(other: string) => other === bare, (other: string) => other.startsWith(`${bare}/`)]
+  const same = path === bare ? files.filter((file) => isSame(file.path)) : []
   return same.length > 0 ? same : files.filter((file) => isBelow(file.path))
+}
+
+/** Whether one declaration is part of another: the same file, one that its glob fits, or one in its folder. */
+export const isPartOf = ({ paths }: DeclaredFile, whole: readonly DeclaredFile[]): boolean => {
+  const files = paths.map((path) => ({ path: path.replace(/\/+$/, '') }))
+  return whole.some((other) => matchesOf(other, files).length > 0)
 }

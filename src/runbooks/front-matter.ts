@@ -1,4 +1,4 @@
-import { isMap, isPair, isScalar, LineCounter, type Pair, parseDocument } from 'yaml'
+import { isMap, isNode, isPair, isScalar, isSeq, Lexer, LineCounter, type Pair, parseDocument } from 'yaml'
 
 /** A place in the text of a runbook, both numbers 1-based. */
 export interface Position {
@@ -25,25 +25,39 @@ export interface SplitRunbook {
   frontMatter: FrontMatter | undefined
   /** What follows it, with the front matter as empty lines: places in it are places in the whole. */
   body: string
+  /** All of it, its lines ended as those of `body` are. */
+  whole: string
 }
 
-/** Blank lines and a title may stand before the front matter: so many lines at the most. */
-const mostLinesBefore = 5
+/** The line of the opening `---`, at the most: what stands before it is a title, or a comment. */
+const lastLineOfOpening = 5
+/** Characters of a front matter: the longest published one has 3,000. */
+const longestFrontMatter = 32 * 1024
 
 /** Splits a runbook into front matter and text. Never throws: what is wrong is among the problems. */
 export const splitRunbook = (text: string): SplitRunbook => {
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)
-  const open = lines.slice(0, mostLinesBefore).findIndex((line) => line.trimEnd() === '---')
-  const startsIt = open >= 0 && lines.slice(0, open).every((line) => line.trim() === '' || line.startsWith('#'))
-  if (!startsIt) return { frontMatter: undefined, body: lines.join('\n') }
-  const length = lines.slice(open + 1).findIndex((line) => /^(---|\.\.\.)\s*$/.test(line))
+  const whole = lines.join('\n')
+  const open = lines.slice(0, lastLineOfOpening).findIndex((line) => line.trimEnd() === '---')
+  const length = open < 0 ? -1 : lines.slice(open + 1).findIndex((line) => /^(---|\.\.\.)\s*$/.test(line))
+  if (open < 0 || isRuleAcross(lines, open, length >= 0)) return { frontMatter: undefined, body: whole, whole }
   if (length < 0) {
     const problem = { line: open + 1, column: 1, message: 'The front matter has no closing ---' }
-    return { frontMatter: emptyFrontMatter(open + 1, [problem]), body: lines.join('\n') }
+    return { frontMatter: emptyFrontMatter(open + 1, [problem]), body: whole, whole }
   }
   const close = open + 1 + length
   const body = [...lines.slice(0, open), ...Array(close - open + 1).fill(''), ...lines.slice(close + 1)]
-  return { frontMatter: readFrontMatter(lines.slice(open + 1, close).join('\n'), open + 1), body: body.join('\n') }
+  const frontMatter = readFrontMatter(lines.slice(open + 1, close).join('\n'), open + 1)
+  return { frontMatter, body: body.join('\n'), whole }
+}
+
+/** `---` is a rule across the page as well: below a title, or without an end, it opens front matter only above a key. */
+const isRuleAcross = (lines: readonly string[], open: number, isClosed: boolean): boolean => {
+  const isAtTop = lines.slice(0, open).every((line) => line.trim() === '')
+  if (isAtTop && isClosed) return false
+  const next = lines.slice(open + 1, open + 1 + lastLineOfOpening).find((line) => line.trim() !== '')
+  const isAboveKey = /^[A-Za-z_][\w-]*[ \t]*:([ \t]|$)/.test(next ?? '')
+  return !isAboveKey || (!isAtTop && !isClosed)
 }
 
 const emptyFrontMatter = (line: number, problems: FrontMatterProblem[]): FrontMatter => ({
@@ -55,8 +69,12 @@ const emptyFrontMatter = (line: number, problems: FrontMatterProblem[]): FrontMa
 
 /** `line` is that of the opening `---`. */
 const readFrontMatter = (yaml: string, line: number): FrontMatter => {
+  const refused = (message: string) => emptyFrontMatter(line, [{ line: line + 1, column: 1, message }])
+  if (yaml.length > longestFrontMatter) return refused('The front matter is longer than 32 KiB')
+  if (isTooDeep(yaml)) return refused('The front matter is nested too deeply')
   const lineCounter = new LineCounter()
-  const document = parseDocument(yaml, { lineCounter, prettyErrors: false, uniqueKeys: true })
+  const options = { lineCounter, prettyErrors: false, uniqueKeys: true, logLevel: 'error' } as const
+  const document = parseDocument(yaml, options)
   const at = (offset: number): Position => {
     const place = lineCounter.linePos(offset)
     return { line: line + place.line, column: place.col }
@@ -65,38 +83,64 @@ const readFrontMatter = (yaml: string, line: number): FrontMatter => {
   const problems = faults.map((fault) => ({ ...at(fault.pos[0]), message: fault.message }))
   if (problems.length > 0) return emptyFrontMatter(line, problems)
   const root = document.contents
-  if (root !== null && !isMap(root)) {
-    const message = 'The front matter is no list of keys and values'
-    return emptyFrontMatter(line, [{ line: line + 1, column: 1, message }])
-  }
+  if (root !== null && !isMap(root)) return refused('The front matter is no list of keys and values')
+  const values = valuesOf(() => document.toJS({ maxAliasCount: 20 }))
+  if (!values) return refused('The aliases of the front matter stand for too much')
   return {
     line,
-    values: valuesOf(() => document.toJS({ maxAliasCount: 20 })),
+    values,
     problems,
     positionOf(...path) {
       let found: Position = { line, column: 1 }
       let node: unknown = root
       for (const name of path) {
-        const pair: Pair | undefined = isMap(node)
-          ? node.items.find((one) => isPair(one) && keyOf(one) === name)
-          : undefined
-        if (!pair) return found
-        const { key } = pair
-        if (isScalar(key) && key.range) found = at(key.range[0])
-        node = pair.value
+        const [key, value] = entryOf(node, name)
+        if (isNode(key) && key.range) found = at(key.range[0])
+        if (value === undefined) break
+        node = value
       }
       return found
     },
   }
 }
 
+/** What a name leads to in a map or a list, and the node that stands at its place. */
+const entryOf = (node: unknown, name: string): [place: unknown, value: unknown] => {
+  if (isSeq(node)) {
+    const item = node.items[Number(name)]
+    return [item, item]
+  }
+  const pair = isMap(node) ? node.items.find((one) => isPair(one) && keyOf(one) === name) : undefined
+  return [pair?.key, pair?.value]
+}
+
 const keyOf = ({ key }: Pair): string => String(isScalar(key) ? key.value : key)
 
-/** A file made to explode by its aliases has no values. */
-const valuesOf = (read: () => unknown): Record<string, unknown> => {
+/** Undefined where its aliases were made to explode. */
+const valuesOf = (read: () => unknown): Record<string, unknown> | undefined => {
   try {
     return (read() ?? {}) as Record<string, unknown>
   } catch {
-    return {}
+    return undefined
   }
+}
+
+/** How deep people nest: the parser works itself down a level at a time, and nothing catches it where its stack ends. */
+const deepest = 64
+
+/** Whether a YAML text is nested deeper than anybody writes it; looked up in its tokens, before it is parsed. */
+const isTooDeep = (yaml: string): boolean => {
+  let brackets = 0
+  let marks = 0
+  let isScalar = false
+  for (const token of new Lexer().lex(yaml)) {
+    if (isScalar) isScalar = false
+    else if (token === '\x1f') isScalar = true
+    else if (token === '[' || token === '{') brackets++
+    else if (token === ']' || token === '}') brackets--
+    else if (token.startsWith('\n')) marks = 0
+    else if (token === '-' || token === '?' || (token === ':' && brackets <= 0)) marks++
+    if (brackets > deepest || marks > deepest) return true
+  }
+  return false
 }

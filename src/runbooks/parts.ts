@@ -5,20 +5,26 @@ import type { Section, SectionTable } from './sections.ts'
 /** What a table of an evaluation is: one of statuses (programmatic), or of criteria with the scores they get (rubric). */
 export const evaluationKindOf = ({ header }: SectionTable): EvaluationKind | undefined => {
   const has = (pattern: RegExp) => header.some((name) => pattern.test(name))
-  const scores = header.filter((name) => /^\d+(\s*\(.*\))?$/.test(name)).length
-  if (!has(/^criteri(a|on)$/)) return undefined
-  return has(/^status$/) ? 'programmatic' : scores >= 2 ? 'rubric' : undefined
+  const scores = header.filter((name) => /^(score\s+)?\d+\b/.test(name)).length
+  if (!has(/^(criteri(a|on)|dimension)s?\b/)) return undefined
+  return has(/^(status|verdict)\b/) ? 'programmatic' : scores >= 2 ? 'rubric' : undefined
 }
 
 const isEvaluationTable = (table: SectionTable): boolean => evaluationKindOf(table) !== undefined
 
-/** The section that says how the results are judged: by its table, or by its heading. */
+/** What can be wrong, and what to do about it: whoever goes through it has looked at the results. */
+const isTableOfFixes = ({ header }: SectionTable): boolean =>
+  header.some((name) => /\b(issue|problem|error|criterion)s?\b/.test(name)) &&
+  header.some((name) => /^(fix(es)?|solution|action)s?\b/.test(name))
+
+const evaluating =
+  /\b(evaluat\w*|rubrics?|verif\w*|validat\w*|quality|acceptance|assess\w*|score|scoring|grad(e|ing))\b/
+
+/** The section that says how the results are judged: by its table, by its heading, or by what is wrong with them. */
 export const evaluationOf = ({ sections }: Runbook): Section | undefined =>
   sections.find((section) => section.tables.some(isEvaluationTable)) ??
-  sections.find(
-    (section) =>
-      section.depth > 1 && /\b(evaluat\w*|rubric|verif(y|ication)|quality|acceptance)\b/.test(topicOf(section)),
-  )
+  sections.find((section) => section.depth > 1 && evaluating.test(topicOf(section))) ??
+  sections.find((section) => section.tables.some(isTableOfFixes))
 
 export const finalChecklistOf = ({ sections }: Runbook): Section | undefined =>
   sections.find((section) => /^final\b.*\bchecklist\b/.test(topicOf(section))) ??

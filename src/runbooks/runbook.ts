@@ -1,12 +1,19 @@
+import type { z } from 'zod'
 import { issueText } from '../lib/issue-text.ts'
 import { type RunbookFrontMatter, runbookFrontMatterSchema } from '../model/runbook.ts'
 import { type FrontMatter, type Position, splitRunbook } from './front-matter.ts'
+import { type IterationBound, iterationBoundOf } from './iteration-bound.ts'
 import { readSections, type Section, type SectionTable } from './sections.ts'
 
 /** A row of one of a runbook's tables. */
 export interface ListedItem extends Position {
   name: string
   description: string
+}
+
+export interface ManifestRow extends ListedItem {
+  /** Its column says that it holds names of files: `Makefile` is one then, and `Summary` is none elsewhere. */
+  isFile: boolean
 }
 
 export interface Parameter extends ListedItem {
@@ -39,31 +46,33 @@ export interface Runbook {
   primaryOutputs: (Position & { path: string })[]
   sections: Section[]
   /** Files that must be there at the end, as its table names them; empty without such a table. */
-  manifest: ListedItem[]
+  manifest: ManifestRow[]
   parameters: Parameter[]
-  /** `{{name}}` wherever the text uses it: not in the table of parameters; `{{secrets.NAME}}` is none. */
+  /**
+   * `{{name}}` wherever it is used, front matter included: not in the table of parameters; `{{secrets.NAME}}` is none.
+   * A name with capitals is one where the table has it.
+   */
   variables: (Position & { name: string })[]
   /** `{TODO: …}` that its author has left. */
   todos: Position[]
   /** How often it may try again, where it says so. */
-  iterationBound: number | undefined
+  iterationBound: IterationBound | undefined
   /** The text after the front matter. */
   body: string
 }
 
-const variablePattern = /(?<!\$)\{\{\s*([a-z_][a-z0-9_]*)\s*\}\}/g
+const variablePattern = /(?<!\$)\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g
 const todoPattern = /(?<!\{)\{TODO:/g
-const boundPattern =
-  /\b(?:max(?:imum)?(?:\s+of)?|up\s+to|at\s+most|no\s+more\s+than)[\s:]*\**(\d{1,4})\**[\s-]*(?:rounds?|iterations?|attempts?|tries|times|passes|cycles|retries)\b/i
 
 /** Reads a runbook. Never throws: what is wrong is among the problems. */
 export const readRunbook = (text: string): Runbook => {
-  const { frontMatter, body } = splitRunbook(text)
+  const { frontMatter, body, whole } = splitRunbook(text)
   const { fields, problems } = readFields(frontMatter)
   const sections = readSections(body)
-  const at = positionsIn(body)
-  const found = (pattern: RegExp) => [...body.matchAll(pattern)]
-  const parameters = rowsOf(sections, isParameters, variableColumn, false)
+  const at = positionsIn(whole)
+  const found = (pattern: RegExp) => [...whole.matchAll(pattern)]
+  const parameters = tablesOf(sections, isParameters).flatMap(parametersOf)
+  const declared = new Set(parameters.map(({ variable }) => variable))
   const declaring = new Set(parameters.map(({ line }) => line))
   return {
     frontMatter,
@@ -72,20 +81,15 @@ export const readRunbook = (text: string): Runbook => {
     secrets: secretsOf(fields, frontMatter),
     primaryOutputs: primaryOutputsOf(fields, frontMatter),
     sections,
-    manifest: rowsOf(sections, isManifest, fileColumn, true).map(({ preset: _, ...item }) => item),
-    parameters: parameters.map((row) => ({ ...row, variable: variableOf(row.name) })),
+    manifest: tablesOf(sections, isManifest).slice(0, 1).flatMap(manifestOf),
+    parameters,
     variables: found(variablePattern)
       .map((match) => ({ ...at(match.index), name: match[1] ?? '' }))
-      .filter(({ line }) => !declaring.has(line)),
+      .filter(({ line, name }) => !declaring.has(line) && (declared.has(name) || name === name.toLowerCase())),
     todos: found(todoPattern).map((match) => at(match.index)),
-    iterationBound: boundOf(body),
+    iterationBound: iterationBoundOf(body, positionsIn(body)),
     body,
   }
-}
-
-const boundOf = (body: string): number | undefined => {
-  const bound = boundPattern.exec(body)?.[1]
-  return bound === undefined ? undefined : Number(bound)
 }
 
 /** Places of offsets in a text; asked in any order. */
@@ -110,77 +114,118 @@ const readFields = (frontMatter: FrontMatter | undefined): Pick<Runbook, 'fields
   const parsed = runbookFrontMatterSchema.safeParse(values)
   if (parsed.success) return { fields: parsed.data, problems }
   for (const issue of parsed.error.issues) {
-    const path = issue.path.map(String)
-    const [field = ''] = path
+    const [field = ''] = issue.path.map(String)
+    const { path, message } = faultOf(issue)
     const position = frontMatter?.positionOf(...path) ?? { line: 1, column: 1 }
-    problems.push({ ...position, field: path.join('.'), message: issueText(issue) })
+    problems.push({ ...position, field: path.join('.'), message })
     delete values[field]
   }
   return { fields: runbookFrontMatterSchema.parse(values), problems }
 }
 
+/** Of several forms, the one that a value comes closest to says what is wrong: it was looked into the deepest. */
+const faultOf = (issue: z.core.$ZodIssue): { path: string[]; message: string } => {
+  const path = issue.path.map(String)
+  const own = { path, message: issueText(issue) }
+  if (issue.code !== 'invalid_union') return own
+  const faults = issue.errors.flatMap(([first]) => (first ? [faultOf(first)] : []))
+  const [closest] = faults.toSorted((left, right) => right.path.length - left.path.length)
+  return closest && closest.path.length > 0 ? { ...closest, path: [...path, ...closest.path] } : own
+}
+
 const secretsOf = ({ secrets }: RunbookFrontMatter, frontMatter: FrontMatter | undefined): DeclaredSecret[] => {
   const at = (...path: string[]): Position => frontMatter?.positionOf('secrets', ...path) ?? { line: 1, column: 1 }
-  if (Array.isArray(secrets)) return secrets.map(({ env, required }) => ({ ...at(), name: env, env, required }))
+  if (Array.isArray(secrets)) {
+    return secrets.map(({ env, required }, index) => ({ ...at(String(index), 'env'), name: env, env, required }))
+  }
   return Object.entries(secrets ?? {}).map(([name, { env, required }]) => ({ ...at(name, 'env'), name, env, required }))
 }
 
 const primaryOutputsOf = (
   { primary_outputs: outputs }: RunbookFrontMatter,
   frontMatter: FrontMatter | undefined,
-): Runbook['primaryOutputs'] => {
-  const position = frontMatter?.positionOf('primary_outputs') ?? { line: 1, column: 1 }
-  return [outputs ?? []].flat().map((path) => ({ ...position, path }))
-}
+): Runbook['primaryOutputs'] =>
+  [outputs ?? []].flat().map((path, index) => ({
+    ...(frontMatter?.positionOf('primary_outputs', String(index)) ?? { line: 1, column: 1 }),
+    path,
+  }))
 
-/** The heading of a section without what people number it with. */
+/** The heading of a section without what people number and adorn it with. */
 export const topicOf = ({ title }: Section): string =>
   title
-    .replace(/^step\s+\d+\s*[:.–—-]\s*/i, '')
-    .replace(/^\d+[.)]\s*/, '')
     .toLowerCase()
+    .replace(/^[^\p{L}\p{N}]+/u, '')
+    .replace(/^(step|phase|stage|part)\s+\d+(\.\d+)*[a-z]?\s*[:.)–—-]*\s*/, '')
+    .replace(/^\d+(\.\d+)*[.)]?\s+/, '')
+    .replace(/^[^\p{L}\p{N}]+/u, '')
 
-const variableOf = (name: string): string | undefined => {
-  const braced = /\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/.exec(name)?.[1]
+const isManifest = (section: Section): boolean =>
+  /^((required|mandatory|expected|final)\s+)?(output|deliverable|artifact|result)(s?\s+files?\b|s?(\s*[(:–—-].*)?$)/.test(
+    topicOf(section),
+  )
+export const isParameters = (section: Section): boolean =>
+  /^((template|input|runbook|required|optional)\s+)?((parameter|variable)s?\b|inputs?((\s+(and|&)\b|\s*[(:–—-]).*)?$)/.test(
+    topicOf(section),
+  )
+
+/** The tables of the sections that are wanted, and of those below them. */
+const tablesOf = (sections: Section[], isWanted: (section: Section) => boolean): SectionTable[] => {
+  let depth = Number.POSITIVE_INFINITY
+  return sections.flatMap((section) => {
+    if (section.depth <= depth) depth = isWanted(section) ? section.depth : Number.POSITIVE_INFINITY
+    return section.depth >= depth ? section.tables : []
+  })
+}
+
+/** The first column that is called so, by the first name that one is called; undefined where none is. */
+const columnOf = (header: readonly string[], ...names: RegExp[]): number | undefined =>
+  names.map((pattern) => header.findIndex((name) => pattern.test(name))).find((at) => at >= 0)
+
+const cellOf = (cells: readonly string[], column: number | undefined): string =>
+  column === undefined ? '' : (cells[column] ?? '')
+
+const fileNames = /\b(file|filename|path)s?\b/
+const outputNames = /^((required\s+)?(output|deliverable|artifact|result|document|item)s?|name)$/
+
+/** A table in which no column is called so says something else of the outputs, such as what fields they have. */
+const manifestOf = ({ header, rows }: SectionTable): ManifestRow[] => {
+  const names = columnOf(header, fileNames, outputNames)
+  if (names === undefined) return []
+  const descriptions = columnOf(header, /description/)
+  return rows.map(({ line, column, cells }) => ({
+    line,
+    column,
+    name: cellOf(cells, names),
+    description: cellOf(cells, descriptions),
+    isFile: fileNames.test(header[names] ?? ''),
+  }))
+}
+
+const parametersOf = ({ header, rows }: SectionTable): Parameter[] => {
+  const names = columnOf(header, /\bvariable\b/) ?? 0
+  const descriptions = columnOf(header, /description/)
+  const presets = columnOf(header, /\bdefaults?\b/, /\bvalues?\b/)
+  return rows.map(({ line, column, cells }) => {
+    const name = cellOf(cells, names)
+    const preset = cellOf(cells, presets)
+    return {
+      line,
+      column,
+      name,
+      description: cellOf(cells, descriptions),
+      preset,
+      variable: bracedIn(name) ?? bracedIn(preset) ?? wordsOf(name),
+    }
+  })
+}
+
+const bracedIn = (text: string): string | undefined => /\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/.exec(text)?.[1]
+
+const wordsOf = (name: string): string | undefined => {
   const words = name
     .trim()
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^_|_$/g, '')
-  return braced ?? (/^[a-z_]/.test(words) ? words : undefined)
-}
-
-const isManifest = (section: Section): boolean =>
-  /^(required\s+)?(output|deliverable)(s|\s+files?)?\b/.test(topicOf(section))
-const isParameters = (section: Section): boolean => /^(parameters?|inputs?|variables?)\b/.test(topicOf(section))
-
-/** The column that has the names, by what it is called; else the first one. */
-const columnOf = ({ header }: SectionTable, pattern: RegExp): number =>
-  Math.max(
-    0,
-    header.findIndex((name) => pattern.test(name)),
-  )
-
-const fileColumn = (table: SectionTable): number => columnOf(table, /\b(file|path|output|deliverable)s?\b/)
-const variableColumn = (table: SectionTable): number => columnOf(table, /\bvariable\b/)
-
-const rowsOf = (
-  sections: Section[],
-  isWanted: (section: Section) => boolean,
-  nameColumn: (table: SectionTable) => number,
-  firstTableOnly: boolean,
-): Omit<Parameter, 'variable'>[] => {
-  const tables = sections.filter(isWanted).flatMap((section) => section.tables)
-  return (firstTableOnly ? tables.slice(0, 1) : tables).flatMap((table) => {
-    const names = nameColumn(table)
-    const descriptions = table.header.findIndex((name) => name.includes('description'))
-    const presets = table.header.findIndex((name) => /\b(default|value)s?\b/.test(name))
-    return table.rows.map(({ line, column, cells }) => ({
-      line,
-      column,
-      name: cells[names] ?? '',
-      description: cells[descriptions] ?? '',
-      preset: cells[presets] ?? '',
-    }))
-  })
+  return /^[a-z_]/.test(words) ? words : undefined
 }

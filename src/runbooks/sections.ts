@@ -23,7 +23,8 @@ export interface Section extends Position {
 }
 
 const headingPattern = /^ {0,3}(#{1,6})(?:[ \t]+(.*))?$/
-const fencePattern = /^ {0,3}(`{3,}|~{3,})[ \t]*([^`\s]*)/
+// Under an item of a list a fence stands as far in as its text.
+const fencePattern = /^[ \t]*(`{3,}|~{3,})[ \t]*([^`\s]*)/
 const tableRulePattern = /^[ \t|:-]+$/
 const checkBoxPattern = /^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[ xX]\][ \t]/
 

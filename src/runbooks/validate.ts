@@ -1,5 +1,7 @@
 import type { ConformanceLevel, RunbookVerdict } from '../model/runbook.ts'
-import { type Finding, rules } from './rules.ts'
+import { formatRules } from './format-rules.ts'
+import { ownRules } from './own-rules.ts'
+import type { Finding } from './rule.ts'
 import { readRunbook } from './runbook.ts'
 
 /** At most so many findings of one rule are listed. */
@@ -11,7 +13,7 @@ const mostOfOneRule = 50
  */
 export const validateRunbook = (text: string, wanted: ConformanceLevel = 'loose'): RunbookVerdict => {
   const runbook = readRunbook(text)
-  const findings = rules
+  const findings = [...formatRules, ...ownRules]
     .flatMap(({ name, weight, look }) =>
       look(runbook)
         .slice(0, mostOfOneRule)

@@ -16,13 +16,15 @@ export const fillVariables = (text: string, variables: Variables): string =>
 const own = (values: Readonly<Record<string, unknown>>, name: string): string | undefined =>
   Object.hasOwn(values, name) && values[name] !== null && values[name] !== undefined ? asText(values[name]) : undefined
 
+const noDefault =
+  /^[\W_]*((none|n\/a|null|required|mandatory|optional|empty|tbd|unset|no default|(user|caller)[- ](provided|supplied))[\W_]*(\W(none|required|optional|must|ask|has to)\b.*)?|(provided|given|supplied) by\b.*|(required|mandatory)\s*[:;,.–—-].*)$/i
+
 /** The default of a parameter as its table has it; undefined where that says that there is none. */
 const defaultOf = (text: string, resultsDir: string): string | undefined => {
   const value = text.trim()
-  if (value === '' || /^\W*(none|n\/a|null|required|optional|empty|tbd|unset|no default)\W*$/i.test(value))
-    return undefined
-  if (/^[-–—_.?*]+$/.test(value)) return undefined
-  return fillVariables(value, (name) => (name === 'results_dir' ? resultsDir : undefined))
+  if (value === '' || noDefault.test(value) || /^([-–—_.?*]+|<[^<>]*>)$/.test(value)) return undefined
+  const filled = fillVariables(value, (name) => (name === 'results_dir' ? resultsDir : undefined))
+  return filled.search(placeholder) >= 0 ? undefined : filled
 }
 
 /**
