@@ -11,6 +11,7 @@ import { findProgram, type System, thisSystem } from './agent-program.ts'
 import { agents } from './agents.ts'
 import { fetchPackage } from './fetch-package.ts'
 import { underLock } from './installing-lock.ts'
+import { leftOut } from './left-out.ts'
 
 /** An agent that is there: its folder is read-only for whoever runs it, and never changes. */
 export interface InstalledAgent {
@@ -147,6 +148,8 @@ export const makeAgentStore = ({
   const finish = async (id: RunbookAgent, wanted: AgentPackage, draft: string): Promise<void> => {
     const program = findProgram(wanted, draft, system)
     if (program === undefined) {
+      const parts = leftOut(draft, system)
+      if (parts.length > 0) throw notWhole(wanted, parts)
       throw new AppError('not_supported', `${id} ${wanted.version} has no program for ${system.os} on ${system.cpu}`, {
         hint: 'Choose another agent, or run the server on Linux or macOS, on x64 or arm64.',
       })
@@ -256,6 +259,13 @@ const bytesIn = async (path: string): Promise<number> => {
   for (const name of names) bytes += await bytesIn(join(path, name))
   return bytes
 }
+
+const notWhole = ({ name, version }: AgentPackage, parts: string[]): AppError =>
+  new AppError('network_failed', `${name} ${version} could not be fetched: npm has left out ${parts.join(', ')}`, {
+    hint:
+      'Run `jetty agents install` again: it goes on with what it has. If it stays so, look at which registry and proxy ' +
+      'npm goes through: that package may be missing there.',
+  })
 
 const asFolderError = (error: unknown, folder: string): unknown => {
   const { code } = error as NodeJS.ErrnoException

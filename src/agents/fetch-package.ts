@@ -8,7 +8,15 @@ import type { System } from './agent-program.ts'
 
 /** All that npm is told of our environment: none of it is a secret of the server's. Its own files may hold keys. */
 const passed =
-  /^(PATH|HOME|USER|LANG|TMPDIR|https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|npm_config_(registry|userconfig|globalconfig|cafile|strict_ssl))$/i
+  /^(PATH|HOME|USER|LANG|TMPDIR|https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|NPM_TOKEN|NODE_AUTH_TOKEN|npm_config_(registry|userconfig|globalconfig|ca|cafile|strict_ssl|proxy|https_proxy|noproxy|fetch_\w+))$/i
+
+/** A registry that cannot be reached is known to be so within seconds, and one that hangs within minutes. */
+const patience: Readonly<Record<string, string>> = {
+  npm_config_fetch_retries: '3',
+  npm_config_fetch_retry_mintimeout: '500',
+  npm_config_fetch_retry_factor: '3',
+  npm_config_fetch_timeout: '60000',
+}
 
 /** What is kept of npm's words, for the error. */
 const keptLength = 8_000
@@ -22,7 +30,7 @@ const npmCommand = (): string[] => {
 const installing = ({ name, version }: AgentPackage, cache: string, system: System | undefined): string[] => [
   ...['install', '--no-audit', '--no-fund', '--no-update-notifier', '--omit=dev', '--loglevel=error'],
   '--ignore-scripts', // nothing of the package runs outside of a sandbox
-  ...['--cache', cache, '--fetch-retries=3', '--fetch-timeout=60000'],
+  ...['--cache', cache],
   ...(system ? [`--os=${system.os}`, `--cpu=${system.cpu}`, ...(system.os === 'linux' ? ['--libc=glibc'] : [])] : []),
   `${name}@${version}`,
 ]
@@ -44,12 +52,13 @@ export const fetchPackage = async (
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'package.json'), '{ "private": true }\n') // else it looks for one further up
   const [program = 'npm', ...before] = npm
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => passed.test(name)))
+  const given = Object.fromEntries(Object.entries(process.env).filter(([name]) => passed.test(name)))
   const child = spawn(program, [...before, ...installing(agentPackage, cache, system)], {
     cwd: folder,
-    env,
+    env: { ...patience, ...given },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal,
+    killSignal: 'SIGKILL', // it survives a first SIGTERM while it waits for a registry; its cache is written by renames
   })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -91,12 +100,20 @@ const failureOf = ({ name, version }: AgentPackage, code: number | null, said: s
     })
   }
   if (
-    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.test(said)
+    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|E\w*TIME(D)?OUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.test(
+      said,
+    ) ||
+    /network timeout|socket hang up/i.test(said)
   ) {
     return new AppError('network_failed', `${what}: the npm registry does not answer`, {
       hint:
         'Fetch it once where there is a network: `jetty agents install`, or set npm_config_registry to a mirror. ' +
         'A folder that was fetched on a machine like this one may be copied into JETTY_AGENTS_DIR.',
+    })
+  }
+  if (/\b(E401|E403|ENEEDAUTH)\b/.test(said)) {
+    return new AppError('upstream_failed', `${what}: the npm registry does not let npm in`, {
+      hint: 'Log in to it (`npm login`), or put its token into the .npmrc of the user that jetty runs as.',
     })
   }
   if (/\b(E404|ETARGET|ENOVERSIONS)\b/.test(said)) {
