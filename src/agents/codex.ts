@@ -70,9 +70,17 @@ const makeCodexReader = (): AgentReader => {
   let sandboxed = 0
   let lastError = ''
 
+  /** Items that have begun and not ended: what is told at its end alone, such as a search, has begun then. */
+  const begun = new Set<string>()
+
   const readItem = (phase: unknown, item: JsonObject, reading: Reading): void => {
     const read = items[textOf(item.type)]
-    if (read) read(phase === 'item.completed', item, reading)
+    if (!read) return
+    const id = textOf(item.id)
+    const isCompleted = phase === 'item.completed'
+    if (!isCompleted) begun.add(id)
+    else if (!begun.delete(id)) read(false, item, reading)
+    read(isCompleted, item, reading)
   }
   const command = (isCompleted: boolean, item: JsonObject, reading: Reading): void => {
     if (!isCompleted) {
@@ -110,11 +118,18 @@ const makeCodexReader = (): AgentReader => {
       (item) => ({ server: item.server, tool: item.tool, arguments: item.arguments }),
       (item) => item.error ?? item.result,
     ),
+    web_search: other(
+      'web_search',
+      (item) => ({ query: item.query }),
+      (item) => item.action ?? '',
+    ),
     agent_message: (isCompleted, item, reading) => {
       if (isCompleted) reading.say(textOf(item.text))
     },
     // Such as a model whose limits it does not know.
-    error: (_, item, reading) => reading.warn(textOf(item.message)),
+    error: (isCompleted, item, reading) => {
+      if (isCompleted) reading.warn(textOf(item.message))
+    },
   }
   return makeReader((line, reading) => {
     if ((line.type === 'item.started' || line.type === 'item.completed') && isObject(line.item)) {

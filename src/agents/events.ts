@@ -2,7 +2,7 @@ import { asText } from '../lib/as-text.ts'
 import { isObject, type JsonObject, parsedObject } from '../lib/json-object.ts'
 import type { NewAgentEvent } from '../model/runbook-run.ts'
 import type { AgentReader, AgentReport } from './agent.ts'
-import { boundedInput, boundedText } from './bounded.ts'
+import { boundedInput, boundedText, eventTextLength } from './bounded.ts'
 
 /** What a reader knows of its agent so far; the events are those of the line that is being read. */
 export interface Reading {
@@ -39,7 +39,7 @@ export const makeReader = (
   finish: (reading: Reading) => void = () => {},
 ): AgentReader => {
   let events: NewAgentEvent[] = []
-  let parts = ''
+  let parts = makeParts()
   const report: AgentReport = { isDone: false, error: undefined, denied: 0, text: '' }
 
   const tell = (event: NewAgentEvent): void => {
@@ -48,22 +48,22 @@ export const makeReader = (
   }
   const message = (text: string): void => {
     if (!text.trim()) return
-    report.text = boundedText(text)
+    report.text = text
     events.push({ type: 'message', role: 'assistant', text: report.text })
   }
   const flush = (): void => {
-    const joined = parts
-    parts = ''
+    const joined = parts.text()
+    parts = makeParts()
     message(joined)
   }
   const reading: Reading = {
     tell,
     say(text) {
       flush()
-      message(text)
+      message(boundedText(text))
     },
     sayPart(text) {
-      parts = boundedText(parts + text)
+      parts.add(text)
     },
     call: (id, name, input) =>
       tell({
@@ -114,6 +114,25 @@ export const makeReader = (
       finish(reading)
       return taken()
     },
-    report: () => ({ ...report, text: parts.trim() ? boundedText(parts) : report.text }),
+    report() {
+      const open = parts.text()
+      return { ...report, text: open.trim() ? open : report.text }
+    },
+  }
+}
+
+/** A text that comes in parts, of which no more is kept than an event has; a million of them cost what they are long. */
+const makeParts = () => {
+  const kept: string[] = []
+  let length = 0
+  return {
+    add(part: string): void {
+      if (length < eventTextLength) kept.push(part.slice(0, eventTextLength - length))
+      length += part.length
+    },
+    text(): string {
+      const text = boundedText(kept.join(''))
+      return length > eventTextLength ? `${text}… (${length - eventTextLength} more characters)` : text
+    },
   }
 }

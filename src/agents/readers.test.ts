@@ -127,6 +127,7 @@ describe('what one of them alone does', () => {
       'codex',
       lines.map((line) => JSON.stringify(line)),
     )
+    expect(ofType(events, 'tool_call').map(({ name }) => name)).toEqual(['apply_patch', 'mcp', 'shell'])
     expect(ofType(events, 'tool_result').map((result) => [result.output, result.is_error])).toEqual([
       ['[{"path":"a","kind":"add"}]', false],
       ['no such tool', true],
@@ -158,6 +159,14 @@ describe('what one of them alone does', () => {
       events: [{ type: 'message', role: 'assistant', text: 'one two' }],
       report: { isDone: false, error: undefined, denied: 0, text: 'one two' },
     })
+  })
+
+  it('gemini-cli: a message in very many parts is cut once, and counts what it has left out', () => {
+    const part = JSON.stringify({ type: 'message', role: 'assistant', content: '0123456789', delta: true })
+    const { events, report } = read('gemini-cli', Array(200_000).fill(part))
+    expect(events).toHaveLength(1)
+    expect(report.text).toMatch(/^(0123456789)+012345… \(1934464 more characters\)$/)
+    expect(report.text).toBe(events[0]?.type === 'message' && events[0].text)
   })
 
   it('opencode: what a step ends with on its way is no end', () => {
