@@ -14,7 +14,7 @@ const longestMs = 20_000
 const noNode = 3
 
 /** Programs that runbooks expect. */
-const tools = ['python3', 'uv', 'node', 'git', 'pip', 'jq']
+const tools = ['python3', 'uv', 'node', 'git', 'pip', 'jq', 'soffice']
 const said = (tool: string) => `( printf '%s\t' ${tool}; ${tool} --version 2>/dev/null </dev/null | head -n 1; echo )`
 const script = (node: string) =>
   [
