@@ -16,6 +16,8 @@ interface Member {
   /** What the directory says in the place of the truth. */
   size?: number
   crc?: number
+  /** Of the directory's entry. */
+  extra?: Buffer
 }
 
 const fields = (...list: [width: 2 | 4, value: number][]): Buffer =>
@@ -32,7 +34,7 @@ const zipOf = (members: Member[]): Buffer => {
   const parts: Buffer[] = []
   const directory: Buffer[] = []
   let offset = 0
-  for (const { name, text = '', mode = 0, flags = 0x800, method = 8, size, crc } of members) {
+  for (const { name, text = '', mode = 0, flags = 0x800, method = 8, size, crc, extra = Buffer.alloc(0) } of members) {
     const nameBytes = Buffer.from(name as string)
     const plain = Buffer.from(text as string)
     const packed = method === 8 ? deflateRawSync(plain) : plain
@@ -45,16 +47,16 @@ const zipOf = (members: Member[]): Buffer => {
         [4, packed.length],
         [4, size ?? plain.length],
         [2, nameBytes.length],
-        [2, 0],
       ] as [2 | 4, number][]),
     )
-    const local = Buffer.concat([fields([4, 0x04034b50], [2, 20]), common, nameBytes, packed])
+    const local = Buffer.concat([fields([4, 0x04034b50], [2, 20]), common, fields([2, 0]), nameBytes, packed])
     const attributes = (mode << 16) >>> 0
     directory.push(
       fields([4, 0x02014b50], [2, 0x0314], [2, 20]),
       common,
-      fields([2, 0], [2, 0], [2, 0], [4, attributes], [4, offset]),
+      fields([2, extra.length], [2, 0], [2, 0], [2, 0], [4, attributes], [4, offset]),
       nameBytes,
+      extra,
     )
     parts.push(local)
     offset += local.length
@@ -182,6 +184,67 @@ test('members that share their bytes are counted each', async () => {
   for (const at of [8, 10]) tail.writeUInt16LE(2, at)
   tail.writeUInt32LE(2 * (end - start), 12)
   await expect(unpack(Buffer.concat([one.subarray(0, end), again, tail]))).rejects.toThrow('more than 1 MiB')
+})
+
+/** As archives beyond 4 GiB or 65,535 members say it: sizes of 64 bits, and a second end of the directory. */
+const large = (archive: Buffer, says: { members?: number } = {}): Buffer => {
+  const end = archive.length - 22
+  const tail = Buffer.from(archive.subarray(end))
+  const [count, size, offset] = [tail.readUInt16LE(10), tail.readUInt32LE(12), tail.readUInt32LE(16)]
+  const members = says.members ?? count
+  const record = fields([4, 0x06064b50], [4, 44], [4, 0], [2, 45], [2, 45], [4, 0], [4, 0])
+  const counts = fields([4, members], [4, 0], [4, members], [4, 0], [4, size], [4, 0], [4, offset], [4, 0])
+  const locator = fields([4, 0x07064b50], [4, 0], [4, end], [4, 0], [4, 1])
+  tail.fill(0xff, 8, 20)
+  return Buffer.concat([archive.subarray(0, end), record, counts, locator, tail])
+}
+const size64 = (bytes: bigint): Buffer => {
+  const field = fields([2, 1], [2, 8], [4, 0], [4, 0])
+  field.writeBigUInt64LE(bytes, 4)
+  return field
+}
+
+test('an archive in the format for large ones is one like any other', async () => {
+  const members = [{ name: 'a', text: 'text', size: 0xffffffff, extra: size64(4n) }, { name: 'b' }]
+  expect(await unpack(large(zipOf(members)))).toEqual({ a: '644 text', b: '644 ' })
+})
+
+test.each([
+  ['a petabyte', 2n ** 50n, 'more than 1 MiB'],
+  ['more than a number can say', 2n ** 64n - 1n, 'cannot be unpacked'],
+])('a member that says it is %s large is refused', async (_what, bytes, message) => {
+  const archive = large(zipOf([{ name: 'a', text: 'text', size: 0xffffffff, extra: size64(bytes) }]))
+  await expect(unpack(archive)).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining(message) })
+})
+
+test('an archive that says it has a million members is read no further than there may be', async () => {
+  const names = Array.from({ length: 2_000 }, (_, at) => ({ name: `${at}`, method: 0 }))
+  await expect(unpack(large(zipOf(names), { members: 1_000_000 }))).rejects.toThrow('more than 100 members')
+  const few = large(zipOf(names.slice(0, 3)), { members: 1_000_000 })
+  await expect(unpack(few)).rejects.toMatchObject({ code: 'invalid' })
+})
+
+test('a second name of a member, which readers prefer, leads nowhere else', async () => {
+  const second = (name: string): Buffer => {
+    const text = Buffer.from(name)
+    return Buffer.concat([
+      fields([2, 0x7075], [2, 5 + text.length]),
+      Buffer.from([1]),
+      fields([4, crc32('safe')]),
+      text,
+    ])
+  }
+  await expect(unpack(zipOf([{ name: 'safe', flags: 0, extra: second('../../etc/cron.d/x') }]))).rejects.toMatchObject({
+    code: 'invalid',
+  })
+  expect(await unpack(zipOf([{ name: 'safe', flags: 0, extra: second('東京') }]))).toEqual({ 東京: '644 ' })
+})
+
+test('names of ten thousand letters are cut to what a folder can have, or refused where two become one', async () => {
+  const long = (middle: string) => ({ name: `${'n'.repeat(5_000)}${middle}${'n'.repeat(5_000)}` })
+  const [path = ''] = Object.keys(await unpack(zipOf([long('-')])))
+  expect(Buffer.byteLength(path)).toBeLessThanOrEqual(255)
+  await expect(unpack(zipOf([long('1'), long('2')]))).rejects.toThrow('twice')
 })
 
 test('more members than there may be', async () => {
