@@ -9,7 +9,7 @@ afterEach(() => {
 })
 
 const call = (input: unknown): NewAgentEvent => ({ type: 'tool_call', id: '1', name: 'Bash', input })
-const usage: NewAgentEvent = { type: 'usage', prompt_tokens: 1200, completion_tokens: 34, cost_usd: null }
+const usage: NewAgentEvent = { type: 'usage', model: 'm', prompt_tokens: 1200, completion_tokens: 34, cost_usd: null }
 
 test('a call of a tool is one line, as wide as the terminal has room', () => {
   process.stderr.columns = 50

@@ -45,7 +45,7 @@ export const runbookRequestSchema = runbookLimitsSchema.extend({
 export type RunbookRequest = z.output<typeof runbookRequestSchema>
 
 /** One look before a runbook is begun. */
-export const preflightCheckSchema = z
+const preflightCheckSchema = z
   .object({
     name: z
       .string()

@@ -7,7 +7,7 @@ export type ModelProvider = (typeof modelProviders)[number]
 export const secretVariablePattern = /^[A-Z][A-Z0-9_]*$/
 
 /** Bytes as people write memory: `8G`, `512M`, or a number of bytes. */
-export const memoryPattern = /^\d+(\.\d+)?\s*([kmgt]i?b?)?$/i
+const memoryPattern = /^\d+(\.\d+)?\s*([kmgt]i?b?)?$/i
 export const memorySchema = z.union([z.string().regex(memoryPattern), z.number().positive()])
 
 const secretEntrySchema = z.looseObject({
@@ -20,7 +20,7 @@ const minuteSchema = z.number().positive().max(3600)
 const repairRoundsSchema = z.int().min(0).max(20).default(0)
 
 /** The check that decides, in the place of the agent's own report. */
-export const verifySchema = z.union([
+const verifySchema = z.union([
   z.string().min(1),
   z.object({ command: z.string().min(1), timeout_sec: minuteSchema.optional(), repair_rounds: repairRoundsSchema }),
   z.object({
@@ -67,7 +67,7 @@ export const ignoredFrontMatterKeys = ['name', 'title', 'description', 'author',
 export const conformanceLevels = ['loose', 'strict'] as const
 export type ConformanceLevel = (typeof conformanceLevels)[number]
 
-export const runbookFindingSchema = z
+const runbookFindingSchema = z
   .object({
     line: z.int().describe('1-based.'),
     column: z.int().describe('1-based.'),

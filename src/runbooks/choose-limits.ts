@@ -6,7 +6,7 @@ import type { LimitMechanisms, SandboxLimits } from '../sandboxes/sandbox.ts'
 import { failed, listed, ok, warned } from './checks.ts'
 
 /** What a sandbox gets where nothing says otherwise, and the longest that one may take. */
-export const defaultLimits = { cpus: 4, memory: '8G', timeoutSeconds: 1200, mostSeconds: 3600 } as const
+const defaultLimits = { cpus: 4, memory: '8G', timeoutSeconds: 1200, mostSeconds: 3600 } as const
 
 /** What this machine has, and what its settings give to every sandbox. */
 export interface Machine {

@@ -30,11 +30,6 @@ const names: Record<Exclude<GatewayProvider, 'scripted'>, Names> = {
 /** Addresses that are asked without a proxy. */
 const direct = '127.0.0.1,localhost,::1'
 
-/** All names under which the inside finds the run's token or an address of the gateway, whichever of them are set. */
-export const gatewayVariables: ReadonlySet<string> = new Set(
-  Object.values(names).flatMap(({ keys, urls }) => [...keys, ...Object.keys(urls)]),
-)
-
 /** The variables by which the inside finds its way out: a key and a base URL of everybody who can be asked, and the proxy. */
 export const insideEnv = (providers: readonly GatewayProvider[], token: string): Record<string, string> => {
   const url = inside.gatewayUrl

@@ -23,7 +23,7 @@ export interface BubblewrapOptions {
 }
 
 /** Names inside, for the ids that everything has there. */
-export const insideId = 1000
+const insideId = 1000
 const shmBytes = 64 * 1024 ** 2
 
 /** What programs read of `/etc`. Certificates, but no private keys; no names of people or machines. */

@@ -29,7 +29,7 @@ const blockBytes = 512
  * What folders hold on disk: allocated bytes, so that a sparse file counts as what it is, and each hard link once. The
  * system's own `find` walks, follows no link, and is stopped as soon as there is too much.
  */
-export const measureDisk = (
+const measureDisk = (
   folders: readonly string[],
   { diskBytes, diskFiles }: DiskWatchOptions['limits'],
   signal?: AbortSignal,

@@ -32,7 +32,7 @@ interface Snapshot {
   tools?: readonly string[]
 }
 
-export const defaultSnapshot = 'python312-uv'
+const defaultSnapshot = 'python312-uv'
 
 const pythonImage = 'ghcr.io/astral-sh/uv:python3.12-bookworm'
 

@@ -24,10 +24,11 @@ export interface WalkedFile {
   path: string
   /** In bytes, holes included. */
   size: number
+  isExecutable: boolean
   open(): AsyncIterable<Uint8Array>
 }
 
-export const skipReasons = {
+const skipReasons = {
   symlink: 'a symbolic link',
   device: 'a device',
   fifo: 'a named pipe',
@@ -120,6 +121,7 @@ const namesOf = async (
 interface Identity {
   dev: bigint
   ino: bigint
+  mode: bigint
   size: bigint
   ctimeNs: bigint
 }
@@ -218,7 +220,7 @@ const makeTally = (root: string, limits: WalkLimits) => {
       bytes += size
       const path = distinct(shownPath(names))
       const open = () => bytesOf(root, names.slice(0, -1), names.at(-1) as Buffer, identity)
-      return [{ kind: 'file', path, size, open }]
+      return [{ kind: 'file', path, size, isExecutable: (identity.mode & 0o111n) !== 0n, open }]
     },
     rest: (): WalkNotice[] =>
       [...unnamed].map(([reason, count]) => ({
