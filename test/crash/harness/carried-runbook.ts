@@ -50,20 +50,21 @@ export const objectsStored = (site: Site): string[] =>
     .map((entry) => entry.name)
 
 /**
- * What is wrong with a run of `betweenEffects` that a death has cut off, and that has ended since: each step recorded
- * once, the runbook begun in a fresh sandbox and said to be, every result there once and readable.
+ * What is wrong with a run of `betweenEffects` that has ended: each step recorded once, the runbook begun so many times,
+ * each time but the first in a sandbox that is said to be a fresh one, every result there once and readable.
  */
 export const faultsOf = async (
   { site, client, url }: { site: Site; client: Client; url: string },
   run: Acked,
   results: Readonly<Record<string, string>>,
+  attempts = 2,
 ): Promise<string[]> => {
   const faults: string[] = []
   const { body } = await client.get(url, run)
   if (body.status !== 'completed') return [`${run.trajectoryId} is ${body.status}: ${body.error}`]
   const { before, run: step } = body.steps
   if (before.attempt !== 1) faults.push(`the step before it was executed ${before.attempt} times`)
-  if (step.attempt !== 2) faults.push(`the runbook has attempt ${step.attempt}`)
+  if (step.attempt !== attempts) faults.push(`the runbook has attempt ${step.attempt}`)
   const [row] = await site.rows<{ id: string; files: string[] }>(
     `select id, array(select path from files where run_id = runs.id order by path) files from runs
      where trajectory_id = $1`,
@@ -75,7 +76,7 @@ export const faultsOf = async (
   }
   const told = await eventsOf(site, run.trajectoryId)
   const fresh = told.filter(({ phase, message }) => phase === 'preparing' && message?.includes('fresh sandbox'))
-  if (fresh.length !== 1) faults.push(`that there is a fresh sandbox was told ${fresh.length} times`)
+  if (fresh.length !== attempts - 1) faults.push(`that there is a fresh sandbox was told ${fresh.length} times`)
   const ends = told.filter(({ type, reason }) => type === 'end' && reason === 'completed')
   if (ends.length !== 1) faults.push(`its end was told ${ends.length} times`)
 

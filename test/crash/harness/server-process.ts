@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pause } from '../../../src/lib/time.ts'
-import { compiledServer } from './compile.ts'
+import { compiledProgram } from '../../compiled.ts'
 
 /** A server in a process of its own, with everything that may be done to it. */
 export interface ServerProcess {
@@ -24,7 +24,7 @@ const longestStart = 30_000
 
 export const spawnServer = (folder: string, env: Record<string, string>): ServerProcess => {
   const log = openSync(join(folder, 'server.log'), 'a')
-  const child = spawn(process.execPath, ['--enable-source-maps', compiledServer()], {
+  const child = spawn(process.execPath, ['--enable-source-maps', compiledProgram('test/crash/harness/server')], {
     cwd: folder,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: folder, CRASH_FOLDER: folder, ...env },
     stdio: ['pipe', 'pipe', log],

@@ -9,7 +9,7 @@ import {
   objectsStored,
   type RunbookShape,
 } from '../harness/carried-runbook.ts'
-import { type Acked, makeClient } from '../harness/client.ts'
+import { type Acked, type Client, makeClient } from '../harness/client.ts'
 import { firstUid, processesInside, sandboxesLeft } from '../harness/sandboxes-left.ts'
 import { makeSite, type Site } from '../harness/site.ts'
 import { until, untilAllEnded } from '../harness/storm.ts'
@@ -81,15 +81,23 @@ const holdRecords = async (site: Site): Promise<() => Promise<void>> => {
   }
 }
 
+/** One more run, for which there is no place. */
+const startWaiting = async (site: Site, client: Client, url: string): Promise<Acked> => {
+  const run = await mustStart(client, url, 'working')
+  const waits = async () => (await eventsOf(site, run.trajectoryId)).some(({ phase }) => phase === 'waiting')
+  await until('another run to wait', waits)
+  return run
+}
+
 /**
  * The server is killed while it carries a runbook out, once at each of these moments. After its next start the run
- * completes by a fresh sandbox, and nothing of the first one is there any more.
+ * completes by a fresh sandbox, and nothing of the first one is there any more. One that had only waited is no second try.
  */
 export const runbookKills = async (at: readonly KillMoment[]): Promise<string[]> => {
   const site = makeSite()
   const client = makeClient()
   const faults: string[] = []
-  const env = { JETTY_SANDBOX_UID: String(firstUid) }
+  const env = { JETTY_SANDBOX_UID: String(firstUid), JETTY_SANDBOXES: '1' }
   const figures: Record<string, unknown> = {}
   try {
     let server = site.spawn(env)
@@ -107,6 +115,7 @@ export const runbookKills = async (at: readonly KillMoment[]): Promise<string[]>
         letGo = await holdRecords(site)
       }
       const reachedMs = await until(moment, () => reached(site, run, before), 20_000)
+      const waiting = moment === 'working' ? await startWaiting(site, client, url) : undefined
       if (moment === 'working' && processesInside() === 0) faults.push('nothing ran in a sandbox: nothing was tried')
       await server.kill()
       await letGo()
@@ -115,6 +124,8 @@ export const runbookKills = async (at: readonly KillMoment[]): Promise<string[]>
       url = await server.ready
       const settledMs = await untilAllEnded(site, 30_000)
       faults.push(...(await faultsOf({ site, client, url }, run, results)).map((fault) => `${moment}: ${fault}`))
+      const found = waiting ? await faultsOf({ site, client, url }, waiting, results, 1) : []
+      faults.push(...found.map((fault) => `waiting: ${fault}`))
       const left = sandboxesLeft(site.dataDir, [run.trajectoryId])
       faults.push(...left.map((fault) => `${moment}: ${fault}`))
       figures[moment] = { reachedMs, goneMs, settledMs }
