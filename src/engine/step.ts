@@ -107,7 +107,10 @@ const failureOf = async (
   made?: Record<string, Json>,
 ): Promise<StepOutcome | Left> => {
   const { engine, run, place, side } = work
-  if (thrown instanceof Fenced) throw thrown
+  if (thrown instanceof Fenced) {
+    discardFiles(engine, side) // of a step that nothing was recorded of
+    throw thrown
+  }
   const isStopped = run.requested !== undefined || run.failure !== undefined
   if (thrown instanceof Interrupted && !isStopped) return 'released'
   const error = asStepError(thrown)
