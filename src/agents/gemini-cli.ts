@@ -48,6 +48,8 @@ const mcpEntry = (server: McpServer): JsonObject => {
 
 /** What it did not run for its form, such as `$(…)`; it calls that a success, and the model may say it otherwise. */
 const blocked = /^Blocked: /
+/** A policy of its own; it ends with success all the same. */
+const denial = /denied by policy/i
 
 const readLine = (line: JsonObject, reading: Reading): void => {
   if (line.type === 'message' && line.role === 'assistant') {
@@ -57,6 +59,7 @@ const readLine = (line: JsonObject, reading: Reading): void => {
   } else if (line.type === 'tool_use') reading.call(line.tool_id, line.tool_name, line.parameters)
   else if (line.type === 'tool_result') {
     const output = textOf(line.output ?? line.error)
+    if (line.status === 'error' && denial.test(`${output} ${textOf(line.error)}`)) reading.deny()
     reading.result(line.tool_id, output, line.status !== 'success' || blocked.test(output))
   } else if (line.type === 'error') {
     // It ends with success all the same, such as where its turns are used up.

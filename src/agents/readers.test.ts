@@ -71,7 +71,7 @@ describe.each(real)('%s', (id) => {
   })
 })
 
-/** They end with exit code 0 and success all the same. Of gemini-cli's it cannot be seen: it never offered the tool. */
+/** They end with exit code 0 and success all the same. gemini-cli offers no tool that it would ask about. */
 it.each(real.filter((id) => id !== 'gemini-cli'))('%s: counts the tools that it was denied', (id) => {
   expect(readRecorded(id, 'denied').report.denied).toBe(1)
 })
@@ -151,6 +151,13 @@ describe('what one of them alone does', () => {
   it('gemini-cli: a command that it blocked, which it calls a success', () => {
     const line = { type: 'tool_result', tool_id: 't', status: 'success', output: 'Blocked: command substitution' }
     expect(ofType(read('gemini-cli', [JSON.stringify(line)]).events, 'tool_result')[0]?.is_error).toBe(true)
+  })
+
+  it('gemini-cli: a tool that a policy denied', () => {
+    const error = { type: 'policy_violation', message: 'Tool execution denied by policy.' }
+    const line = { type: 'tool_result', tool_id: 't', status: 'error', output: '', error }
+    const { events, report } = read('gemini-cli', [JSON.stringify(line)])
+    expect([report.denied, ofType(events, 'tool_result')[0]?.is_error]).toEqual([1, true])
   })
 
   it('gemini-cli: parts of a message become one', () => {
