@@ -1,10 +1,5 @@
-import { isMap, isNode, isPair, isScalar, isSeq, Lexer, LineCounter, type Pair, parseDocument } from 'yaml'
-
-/** A place in the text of a runbook, both numbers 1-based. */
-export interface Position {
-  line: number
-  column: number
-}
+import { isMap, isNode, isPair, isScalar, isSeq, Lexer, type Pair, parseDocument } from 'yaml'
+import { type Position, positionsIn } from './positions.ts'
 
 export interface FrontMatterProblem extends Position {
   message: string
@@ -72,12 +67,11 @@ const readFrontMatter = (yaml: string, line: number): FrontMatter => {
   const refused = (message: string) => emptyFrontMatter(line, [{ line: line + 1, column: 1, message }])
   if (yaml.length > longestFrontMatter) return refused('The front matter is longer than 32 KiB')
   if (isTooDeep(yaml)) return refused('The front matter is nested too deeply')
-  const lineCounter = new LineCounter()
-  const options = { lineCounter, prettyErrors: false, uniqueKeys: true, logLevel: 'error' } as const
-  const document = parseDocument(yaml, options)
+  const document = parseDocument(yaml, { prettyErrors: false, uniqueKeys: true, logLevel: 'error' })
+  const places = positionsIn(yaml)
   const at = (offset: number): Position => {
-    const place = lineCounter.linePos(offset)
-    return { line: line + place.line, column: place.col }
+    const place = places(Math.min(offset, yaml.length))
+    return { line: line + place.line, column: place.column }
   }
   const faults = [...document.errors, ...document.warnings]
   const problems = faults.map((fault) => ({ ...at(fault.pos[0]), message: fault.message }))

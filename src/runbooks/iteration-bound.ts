@@ -1,4 +1,4 @@
-import type { Position } from './front-matter.ts'
+import type { Position } from './positions.ts'
 
 /** How often a runbook lets its agent try again, and where it says so. */
 export interface IterationBound extends Position {

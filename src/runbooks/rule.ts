@@ -1,5 +1,5 @@
 import type { RunbookFinding } from '../model/runbook.ts'
-import type { Position } from './front-matter.ts'
+import type { Position } from './positions.ts'
 import type { Runbook } from './runbook.ts'
 
 /**

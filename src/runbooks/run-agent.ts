@@ -101,7 +101,12 @@ export const runAgent = async (options: AgentRunOptions): Promise<AgentRun> => {
     for (const event of reader.rest()) tell(event)
     await flush()
     if (logProblem !== undefined) tell({ type: 'warning', message: `The log of the agent is not whole: ${logProblem}` })
-    return { exit, isStalled: isStalled && exit.reason === 'cancelled', report: reader.report(), stderr }
+    return {
+      exit,
+      isStalled: isStalled && exit.reason === 'cancelled' && !signal.aborted,
+      report: reader.report(),
+      stderr,
+    }
   } finally {
     clearInterval(watch)
   }

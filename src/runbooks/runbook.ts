@@ -1,8 +1,9 @@
 import type { z } from 'zod'
 import { issueText } from '../lib/issue-text.ts'
 import { type RunbookFrontMatter, runbookFrontMatterSchema } from '../model/runbook.ts'
-import { type FrontMatter, type Position, splitRunbook } from './front-matter.ts'
+import { type FrontMatter, splitRunbook } from './front-matter.ts'
 import { type IterationBound, iterationBoundOf } from './iteration-bound.ts'
+import { type Position, positionsIn } from './positions.ts'
 import { readSections, type Section, type SectionTable } from './sections.ts'
 
 /** A row of one of a runbook's tables. */
@@ -89,22 +90,6 @@ export const readRunbook = (text: string): Runbook => {
     todos: found(todoPattern).map((match) => at(match.index)),
     iterationBound: iterationBoundOf(body, positionsIn(body)),
     body,
-  }
-}
-
-/** Places of offsets in a text; asked in any order. */
-const positionsIn = (text: string): ((offset: number) => Position) => {
-  const starts = [0]
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
-  return (offset) => {
-    let low = 0
-    let high = starts.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >> 1
-      if ((starts[middle] ?? 0) <= offset) low = middle
-      else high = middle - 1
-    }
-    return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Position } from './front-matter.ts'
+import type { Position } from './positions.ts'
 
 /** A table under a heading; its columns by their names in lower case. */
 export interface SectionTable extends Position {

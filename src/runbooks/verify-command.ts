@@ -1,5 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 import type { Verification } from '../model/runbook-run.ts'
+import { inside } from '../model/sandbox.ts'
 import type { SandboxProvider, SandboxSpec } from '../sandboxes/sandbox.ts'
 import type { WalkedFile } from '../sandboxes/walk-results.ts'
 import { baseEnvironment } from './environment.ts'
@@ -15,6 +16,25 @@ export interface CommandCheck {
 
 const keptOutput = 16 * 1024
 const longestLine = 8 * 1024
+/** A secret that the end of a line is in the middle of is struck out first, and cut afterwards. */
+const beyondLine = 64 * 1024
+
+/** The end of what is printed: a command may print a line a million times, and each is added once. */
+const makeTail = (most: number) => {
+  let parts: string[] = []
+  let length = 0
+  const text = () => parts.join('').slice(-most)
+  return {
+    text,
+    add(line: string) {
+      parts.push(line)
+      length += line.length
+      if (length < 2 * most) return
+      parts = [text()]
+      length = most
+    },
+  }
+}
 
 /**
  * Runs a command in a sandbox of its own over a copy of the results, at the same path and without a network. Whatever the
@@ -32,13 +52,16 @@ export const verifyByCommand = async (
     const { places } = place
     for (const file of files) {
       signal.throwIfAborted()
-      await place.put(`${insideResults}/${file.path}`, file.open())
+      await place.put(`${inside.results}/${file.path}`, file.open(), file.isExecutable ? 0o755 : 0o644)
     }
-    let output = ''
+    const output = makeTail(keptOutput)
     const keep = (line: string, left: number) => {
-      output = `${output}${scrub(line)}${left > 0 ? '…' : ''}\n`.slice(-keptOutput)
+      const clean = scrub(line)
+      const cut = clean.slice(0, longestLine)
+      output.add(left > 0 || cut !== clean ? `${cut}…\n` : `${cut}\n`)
     }
-    const lines = { stdout: makeLines(longestLine, keep), stderr: makeLines(longestLine, keep) }
+    const most = longestLine + beyondLine
+    const lines = { stdout: makeLines(most, keep), stderr: makeLines(most, keep) }
     const exit = await place.run({
       argv: ['/bin/sh', '-c', command],
       env: baseEnvironment(places.home),
@@ -58,7 +81,7 @@ export const verifyByCommand = async (
     return {
       passed: exit.reason === 'exit' && exit.code === 0,
       kind: 'command',
-      output: `${output}${ending}`,
+      output: `${output.text()}${ending}`,
       exit_code: exit.code,
       score: null,
     }
@@ -66,8 +89,6 @@ export const verifyByCommand = async (
     await place.destroy()
   }
 }
-
-const insideResults = '/app/results'
 
 const endings = {
   timed_out: 'The check did not end within {seconds} s.',

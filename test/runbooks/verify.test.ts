@@ -4,11 +4,20 @@ import type { ModelAnswer } from '../../src/model/chat.ts'
 import { openRunner } from './runner.ts'
 
 let opened: Awaited<ReturnType<typeof openRunner>>
+/** One that has little of everything. */
+let small: Awaited<ReturnType<typeof openRunner>>
 beforeAll(async () => {
   opened = await openRunner()
+  small = await openRunner({
+    JETTY_SANDBOX_OUTPUT_BYTES: '1MiB',
+    JETTY_SANDBOX_DISK_BYTES: '32MiB',
+    JETTY_SANDBOX_PIDS: '64',
+    JETTY_RUNBOOK_CALLS: '3',
+  })
 })
 afterAll(async () => {
   await opened.close()
+  await small.close()
 })
 
 const runbook = (verify: string, script: string) => `---\nverify: ${verify}\n---\n\`\`\`sh\n${script}\n\`\`\`\n`
@@ -31,7 +40,8 @@ describe('a command', () => {
     expect(outcome.verification).toMatchObject({ passed: true, output: 'rounds 2\n', repair_rounds: 1 })
     expect(kept.get('count')?.toString()).toBe('2\n')
     const phases = events.flatMap((event) => (event.type === 'phase' ? [event.phase] : []))
-    expect(phases).toEqual(['preparing', 'working', 'verifying', 'repairing', 'verifying', 'collecting', 'finished'])
+    const changes = phases.filter((phase, at) => phase !== phases[at - 1])
+    expect(changes).toEqual(['preparing', 'working', 'verifying', 'repairing', 'verifying', 'collecting', 'finished'])
   })
 
   it('that never passes fails after all rounds, and says how many', async () => {
@@ -63,6 +73,83 @@ describe('a command', () => {
       exit_code: null,
       output: expect.stringContaining('within 1 s'),
     })
+    expect(await readdir(`${opened.dataDir}/sandboxes`)).toEqual([])
+  })
+
+  it('that changes the results changes nothing of what is kept', async () => {
+    const { outcome, kept } = await opened.carryOut(
+      runbook('"rm count; echo forged > report.md; test ! -e count"', `${counting}; echo true > results/report.md`),
+    )
+    expect(outcome.failure).toBeNull()
+    expect(kept.get('report.md')?.toString()).toBe('true\n')
+    expect(kept.get('count')?.toString()).toBe('1\n')
+  })
+
+  it('runs what was made as a program', async () => {
+    const script = 'printf "#!/bin/sh\\necho it runs\\n" > results/tool; chmod 755 results/tool; echo x > results/text'
+    const { outcome } = await opened.carryOut(runbook('"./tool; test -x tool && test ! -x text"', script))
+    expect(outcome.failure).toBeNull()
+    expect(outcome.verification?.output).toBe('it runs\n')
+  })
+
+  it.each([
+    ['forks without an end', 'bomb() { bomb | bomb & }; bomb; sleep 1; exit 1', /./],
+    ['prints without an end', 'yes', /more than it may/],
+    ['fills the disk', 'head -c 500000000 /dev/zero > large; sleep 9', /more than it may/],
+    ['fills the memory', 'python3 -c "bytearray(400 * 1024 * 1024)"', /more memory/],
+  ])('that %s has not passed, and nothing of it is left', async (_, command, says) => {
+    const check = JSON.stringify({ command, timeout_sec: 20 })
+    const { outcome } = await small.carryOut(runbook(check, counting), { memory: '200M' })
+    expect(outcome.failure?.reason).toBe('verify_failed')
+    expect(outcome.verification).toMatchObject({ passed: false, output: expect.stringMatching(says) })
+    expect(await readdir(`${small.dataDir}/sandboxes`)).toEqual([])
+  })
+
+  it('prints no secret, not even one that a long line is cut in', async () => {
+    const secret = 'sk-unmistakable-verify-secret'
+    const script = `head -c 8180 /dev/zero | tr '\\0' x > results/x; printf %s "$SEEDS" >> results/x; echo >> results/x`
+    const text = `---\nsecrets: {seeds: {env: SEEDS}}\nverify: {command: "cat x; false", repair_rounds: 1}\n---\n\`\`\`sh\n${script}\n\`\`\`\n`
+    const { outcome, events } = await opened.carryOut(text, {}, { env: { SEEDS: secret } })
+    expect(outcome.failure?.reason).toBe('verify_failed')
+    expect(outcome.verification?.output).toMatch(/xxx\*\*\*\n$/)
+    expect(JSON.stringify([outcome, events])).not.toContain('sk-unmi')
+  })
+
+  it('repairs count in the time of the runbook', async () => {
+    const text = runbook('{command: "false", repair_rounds: 20}', `${counting}; sleep 0.8`)
+    const { outcome } = await opened.carryOut(text, { timeout_sec: 3 })
+    expect(['verify_failed', 'timed_out']).toContain(outcome.failure?.reason)
+    expect(outcome.usage.duration_seconds).toBeLessThan(5)
+    expect(outcome.usage.api_calls).toBeLessThan(5)
+  })
+
+  it('repairs count in its budget', async () => {
+    const { outcome } = await small.carryOut(runbook('{command: "false", repair_rounds: 20}', counting))
+    expect(outcome.failure?.reason).toBe('budget_exceeded')
+    expect(outcome.usage.api_calls).toBe(3)
+  })
+
+  it('the round in which the agent fails is the one that counts', async () => {
+    const script = 'test ! -e /app/again || exit 9; touch /app/again; echo x > results/x'
+    const { outcome } = await opened.carryOut(runbook('{command: "false", repair_rounds: 2}', script))
+    expect(outcome.failure).toMatchObject({ reason: 'agent_failed', message: expect.stringContaining('9') })
+    expect(outcome.verification).toBeNull()
+  })
+
+  it('that is cancelled has decided nothing', async () => {
+    const stop = new AbortController()
+    const { outcome, kept } = await opened.carryOut(
+      runbook('{command: "sleep 1000.7", timeout_sec: 60}', counting),
+      {},
+      {
+        signal: stop.signal,
+        onEvent: (event) =>
+          event.type === 'phase' && event.phase === 'verifying' && setTimeout(() => stop.abort(), 300),
+      },
+    )
+    expect(outcome.failure?.reason).toBe('cancelled')
+    expect(outcome.verification).toBeNull()
+    expect(kept.get('count')?.toString()).toBe('1\n')
     expect(await readdir(`${opened.dataDir}/sandboxes`)).toEqual([])
   })
 
