@@ -39,6 +39,10 @@ const prepareStage = async (): Promise<string | undefined> => {
   return code === 0 ? stage : undefined
 }
 
+/** What to do where the kernel is not Linux: what Docker Desktop mounts has neither sockets nor pipes of this machine. */
+export const elsewhere =
+  'Run Jetty on Linux, such as in a virtual machine (Lima, WSL 2); JETTY_SANDBOX=process runs agents without a sandbox.'
+
 export const lookAtHost = async (): Promise<BubblewrapHost> => {
   const bwrap = findProgram('bwrap')
   if (process.platform !== 'linux' || bwrap === undefined) {
@@ -49,7 +53,7 @@ export const lookAtHost = async (): Promise<BubblewrapHost> => {
       {
         hint: isLinux
           ? 'Install it: `apt install bubblewrap` (Debian, Ubuntu), `dnf install bubblewrap` (Fedora).'
-          : 'Install Docker Desktop or Podman and set JETTY_SANDBOX=docker or JETTY_SANDBOX=podman.',
+          : elsewhere,
       },
     )
   }

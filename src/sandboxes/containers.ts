@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { inside } from '../model/sandbox.ts'
-import { machineFolder } from './bubblewrap-host.ts'
+import { elsewhere, machineFolder } from './bubblewrap-host.ts'
 import { type Engine, type EngineFacts, type EngineImage, openEngine } from './container-engine.ts'
 import { type ContainerUser, runInContainer } from './container-run.ts'
 import { findSocket } from './container-socket.ts'
@@ -72,6 +72,11 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
   const tried = new Map<string, Promise<SandboxProbe['tools']>>()
 
   const open = async () => {
+    if (process.platform !== 'linux') {
+      throw new AppError('sandbox_unavailable', `${name} runs in a virtual machine here, which shares files alone`, {
+        hint: elsewhere,
+      })
+    }
     const engine = await openEngine(findSocket({ name, socket: options.socket, env: process.env, isRoot }))
     return { engine, facts: await engine.describe() }
   }
