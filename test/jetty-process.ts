@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { compiledProgram } from './compiled.ts'
 import { sentSecrets } from './leaks/sent-secrets.ts'
 import { makeLeakWatch } from './leaks/watch.ts'
 import type { Body } from './server.ts'
@@ -12,7 +13,7 @@ import type { Body } from './server.ts'
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const root = file('..')
 
-/** `jetty serve` as a process of its own, from the sources. */
+/** `jetty serve` as a process of its own, compiled from the sources as they are. */
 export interface JettyProcess {
   child: ChildProcess
   /** The line that a started server prints, parsed; rejects with what it said on stderr when it ends before. */
@@ -71,7 +72,7 @@ export const startJetty = (env: Record<string, string>, command = sourceCommand(
 
 const sourceCommand = (): string[] => [
   process.execPath,
-  ...['--import', 'tsx', '--import', file('./ends-with-parent.mjs'), join(root, 'src/bin.ts'), 'serve'],
+  ...['--import', file('./ends-with-parent.mjs'), compiledProgram('src/bin'), 'serve'],
 ]
 
 /** Ends every server that a test left behind; fails when one has printed a secret. */
