@@ -53,7 +53,7 @@ const reasons: [RunbookFailure, Partial<RunFacts>, says: RegExp][] = [
   ['empty_files', { ...declaring('report.md'), files: [{ path: 'report.md', size: 0 }] }, /report\.md/],
   ['no_results', { files: [] }, /no file/],
   ['no_results', { files: [{ path: 'report.md', size: 0 }] }, /no file/],
-  ['report_invalid', declaring('validation_report.json'), /not there/],
+  ['report_invalid', { ...declaring('validation_report.json'), report: undefined }, /not there/],
   ['report_invalid', { report: { problem: 'it is empty' } }, /it is empty/],
   ['report_failed', { report: { value: { overall_passed: false } } }, /overall_passed: false/],
 ]
