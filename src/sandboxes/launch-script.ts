@@ -13,6 +13,8 @@ export interface LaunchScriptOptions {
   /** Files into which the process writes its id. */
   joins: readonly string[]
   mounts: readonly StagedMount[]
+  /** How many processes and threads its user may have, those that are there already included. */
+  userProcesses?: number | undefined
   /** What it becomes, with the same process id: the sandbox dies with its parent. */
   argv: readonly string[]
 }
@@ -34,8 +36,11 @@ const closing =
     ? `for d in /proc/$$/fd/*; do d=\${d##*/}; [ "$d" -lt ${firstForeign} ] || eval "exec $d>&-"; done`
     : Array.from({ length: lastOfAnyShell - firstForeign + 1 }, (_, n) => `exec ${firstForeign + n}>&-`).join('\n')
 
+/** Some shells call it `-p`. */
+const limitProcesses = (count: number): string => `ulimit -u ${count} 2>/dev/null || ulimit -p ${count}`
+
 /** Sets up what bubblewrap itself does not: control groups, mounts past a closed folder, the largest file. */
-export const launchScript = ({ limits, joins, mounts, argv }: LaunchScriptOptions): string =>
+export const launchScript = ({ limits, joins, mounts, userProcesses, argv }: LaunchScriptOptions): string =>
   [
     'set -e',
     closing,
@@ -43,6 +48,7 @@ export const launchScript = ({ limits, joins, mounts, argv }: LaunchScriptOption
     ...mounts.map(({ from, to }) => `mount --bind ${quoted(from)} ${quoted(to)}`),
     `ulimit -f ${Math.floor(limits.diskBytes / fileBlockBytes)}`,
     'ulimit -c 0',
+    ...(userProcesses === undefined ? [] : [limitProcesses(userProcesses)]),
     `exec ${argv.map(quoted).join(' ')}`,
   ].join('\n')
 
@@ -52,11 +58,11 @@ export const gateDescriptor = 6
 /**
  * The first process inside. It waits until our process, which it must not outlive, has seen that it stands: by then the
  * kernel knows that it dies with us. `ulimit -u` counts in the user namespace that it is in, so that what else the user
- * of the server runs does not matter; some shells call it `-p`.
+ * of the server runs does not matter.
  */
 export const gateScript = (pids: number): string =>
   [
-    `ulimit -u ${pids} 2>/dev/null || ulimit -p ${pids}`,
+    limitProcesses(pids),
     `echo ready >&${gateDescriptor}`,
     `read -r go <&${gateDescriptor} || exit 125`,
     `exec ${gateDescriptor}>&-`,

@@ -38,6 +38,20 @@ export const ownMemoryOf = (pids: readonly number[]): number =>
     .flatMap((status) => [...status.matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm)])
     .reduce((sum, [, kibibytes]) => sum + Number(kibibytes) * 1024, 0)
 
+/** Processes and threads that a user of this machine has; undefined where that cannot be seen. */
+export const tasksOf = (uid: number): number | undefined => {
+  let pids: string[] = []
+  try {
+    pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  } catch {
+    return undefined
+  }
+  return pids
+    .map((pid) => read(`/proc/${pid}/status`))
+    .filter((status) => Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? -1) === uid)
+    .reduce((sum, status) => sum + Number(/^Threads:\s+(\d+)/m.exec(status)?.[1] ?? 1), 0)
+}
+
 export const signalAll = (pids: readonly number[], signal: NodeJS.Signals): void => {
   for (const pid of pids) {
     try {

@@ -15,7 +15,7 @@ import { launchScript, launchShell } from './launch-script.ts'
 import { killMarked, markOf, markVariable, processesMarked } from './marked-processes.ts'
 import { watchMemory } from './memory-watch.ts'
 import { probeTools } from './probe-tools.ts'
-import { signalAll } from './process-tree.ts'
+import { signalAll, tasksOf } from './process-tree.ts'
 import { makeRunFolder } from './run-folder.ts'
 import type { LimitMechanisms, SandboxExit, SandboxPlaces, SandboxProvider } from './sandbox.ts'
 import { type CommandTurn, liveSandbox, reapFolders, type SandboxLife } from './sandbox-life.ts'
@@ -52,11 +52,27 @@ const argvOf = ({ folder, places, command }: ProcessRun): string[] => {
   return [process.execPath, join(toolsFolder, 'bridge.mjs'), '--socket', socket, '--port', '0', '--', ...argv]
 }
 
+/** The kernel bounds what an ordinary user has, where no control group does; root it does not. */
+const ordinaryUser = (): number | undefined => process.getuid?.() || undefined
+
+const userProcesses = ({ groups, limits }: ProcessRun): number | undefined => {
+  const uid = ordinaryUser()
+  if (groups?.mechanisms.pids !== undefined || uid === undefined) return undefined
+  const already = tasksOf(uid)
+  return already === undefined ? undefined : already + limits.pids
+}
+
 const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
   const { id, folder, places, limits, groups, group, command } = run
   const stdin = command.stdin === undefined ? undefined : placed(command.stdin, places)
   const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), stdin, undefined)
-  const script = launchScript({ limits, joins: group?.joins ?? [], mounts: [], argv: argvOf(run) })
+  const script = launchScript({
+    limits,
+    joins: group?.joins ?? [],
+    mounts: [],
+    userProcesses: userProcesses(run),
+    argv: argvOf(run),
+  })
   const [file = '', ...args] = [...(group?.launcher ?? []), ...launchShell, script]
   const child = spawn(file, args, {
     stdio: pipes.descriptors,
@@ -98,7 +114,7 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
     oomKills: usage?.oomKills ?? 0,
     isDiskFull: await disk.isFull(),
     peakMemoryBytes: usage?.peakMemoryBytes ?? memory?.peakBytes() ?? null,
-    refusedProcesses: usage?.refusedProcesses ?? null,
+    refusedProcesses: usage?.refusedProcesses ?? memory?.refusedProcesses() ?? null,
   })
 }
 
@@ -170,7 +186,7 @@ export const processProvider = ({ parent, log }: ProcessProviderOptions): Sandbo
           found: 'no isolation: agents are ordinary processes with all that this user may do',
           mechanisms: {
             memory: groups?.mechanisms.memory ?? 'watched',
-            pids: groups?.mechanisms.pids,
+            pids: groups?.mechanisms.pids ?? (ordinaryUser() === undefined ? undefined : 'rlimit'),
             cpu: groups?.mechanisms.cpu,
             disk: 'watched',
           },
