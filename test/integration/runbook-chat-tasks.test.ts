@@ -2,13 +2,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest'
 import { made, makeFakeRunbooks } from '../fakes/runbooks.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { startReceiver, type WebhookReceiver } from '../webhook-receiver.ts'
 
 const runbooks = makeFakeRunbooks()
 let jetty: TestServer
+let receiver: WebhookReceiver
 beforeAll(async () => {
-  jetty = await startTestServer({ runbooks })
+  receiver = await startReceiver()
+  jetty = await startTestServer({ runbooks, env: { JETTY_ALLOW_PRIVATE_NETWORK: new URL(receiver.url).host } })
 })
-afterAll(() => jetty?.close())
+afterAll(async () => {
+  await jetty?.close()
+  receiver?.close()
+})
 beforeEach(() => {
   runbooks.carriedOut.length = 0
   runbooks.lookedAt.length = 0
@@ -249,7 +255,8 @@ test('labels are there from the beginning, a webhook is told, and secrets are in
     { key: 'kind', value: 'nightly' },
     { key: 'n', value: 7 },
   ]
-  const { body } = await chat({ task: newName(), labels, secret_params: { WORD: 'sesame-open-4711' } })
+  const webhook = { webhook_url: `${receiver.url}/ended`, webhook_secret: 'whsec-unmistakable-chats-3' }
+  const { body } = await chat({ task: newName(), labels, secret_params: { WORD: 'sesame-open-4711' }, ...webhook })
   expect(body.choices[0].message.content).toBe('The word is ***')
   const { body: run } = await jetty.call('GET', body.jetty_metadata.poll_url)
   expect(run.labels.map(({ key, value, author }: Body) => [key, value, author])).toEqual([
@@ -259,6 +266,13 @@ test('labels are there from the beginning, a webhook is told, and secrets are in
   expect(JSON.stringify(run)).not.toContain('sesame-open-4711')
   const path = run.steps.run.outputs.results_files[0].path
   expect((await jetty.call('GET', `/api/v1/file/${path}`)).body).toBe('made')
+  await expect.poll(() => receiver.of(body.trajectory_id).length, { timeout: 10_000 }).toBe(1)
+  const [told] = receiver.of(body.trajectory_id)
+  expect(told).toMatchObject({
+    path: '/ended',
+    headers: { 'x-mise-signature': expect.stringMatching(/^[0-9a-f]{64}$/) },
+  })
+  expect(JSON.parse(told?.body.toString() ?? '')).toMatchObject({ status: 'completed', labels: run.labels })
 })
 
 describe('what is refused starts nothing and makes no task', () => {
