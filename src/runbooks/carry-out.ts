@@ -152,6 +152,9 @@ const prepared = async (attempt: Attempt): Promise<RunbookOutcome> => {
 
 const cancelled: Failure = { reason: 'cancelled', message: 'The run was asked to end before the agent had begun' }
 
+/** What is there may not be all of it. */
+const cancelledLate: Failure = { reason: 'cancelled', message: 'The run was asked to end while its results were kept' }
+
 const notStarted = (what: string, error: unknown): Failure => ({
   reason: 'not_started',
   message: `${what} could not be started: ${messageOf(error)}`,
@@ -243,9 +246,10 @@ const outcomeOf = async (
   const { agent, model, provider } = plan.choice
   const logOf = log && log.size > 0 ? log.source(`agent_${agent}.txt`) : undefined
   const kept = ended ? await keepResults(ended, logOf, { host, tell }) : nothingKept
+  const cause = failure ?? (host.signal.aborted ? cancelledLate : undefined)
   const usage = ended?.usage
   return {
-    failure: failure === undefined ? null : scrubbed(failure, scrub),
+    failure: cause === undefined ? null : scrubbed(cause, scrub),
     ...kept,
     text: scrub(ended?.text ?? ''),
     agent,

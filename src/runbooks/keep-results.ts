@@ -11,8 +11,21 @@ export type Kept = Pick<RunbookOutcome, 'results_files' | 'files' | 'primary_fil
 
 export const nothingKept: Kept = { results_files: [], files: [], primary_files: [], agent_log: null }
 
+/** So long results are still kept of a run that is asked to end; its log comes after them. */
+const keptAfterMs = 1_500
+
+/** Says when it is too late for more results. */
+const lateness = (signal: AbortSignal): (() => boolean) => {
+  let sinceMs: number | undefined
+  return () => {
+    if (!signal.aborted) return false
+    sinceMs ??= performance.now()
+    return performance.now() - sinceMs > keptAfterMs
+  }
+}
+
 /** A file that could not be read is no reason to lose the others; one that could not be kept is. */
-const readOrNot = (file: WalkedFile): { source: FileSource; problem(): string | undefined } => {
+const readOrNot = (file: WalkedFile, isLate: () => boolean): { source: FileSource; problem(): string | undefined } => {
   let problem: string | undefined
   const source: FileSource = {
     name: file.path.slice(file.path.lastIndexOf('/') + 1),
@@ -20,7 +33,10 @@ const readOrNot = (file: WalkedFile): { source: FileSource; problem(): string | 
     size: file.size,
     async *open() {
       try {
-        yield* file.open()
+        for await (const chunk of file.open()) {
+          if (isLate()) throw new Error('the run was asked to end')
+          yield chunk
+        }
       } catch (error) {
         problem = error instanceof Error ? error.message : String(error)
         throw error
@@ -31,8 +47,8 @@ const readOrNot = (file: WalkedFile): { source: FileSource; problem(): string | 
 }
 
 /**
- * Keeps the results in their order, then the log. Of a run that is to end, what cannot be kept any more is left out
- * without a word.
+ * Keeps the results in their order, then the log. Of a run that is asked to end, so many as there is time for, which is
+ * said; what cannot be kept any more is left out without a word.
  */
 export const keepResults = async (
   { results, declared }: { results: Results; declared: DeclaredFiles },
@@ -50,8 +66,14 @@ export const keepResults = async (
     }
   }
   for (const message of results.warnings) tell({ type: 'warning', message })
-  for (const file of results.files) {
-    const { source, problem } = readOrNot(file)
+  const isLate = lateness(host.signal)
+  for (const [index, file] of results.files.entries()) {
+    if (isLate()) {
+      const left = results.files.length - index
+      tell({ type: 'warning', message: `Files that are not kept, as the run was asked to end: ${left}` })
+      break
+    }
+    const { source, problem } = readOrNot(file, isLate)
     const stored = await keep(source, file.path, problem)
     if (stored) kept.push({ path: file.path, size: file.size, file: stored })
   }
