@@ -27,11 +27,14 @@ if (!command) fail('no command was given', cannotStart)
 
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (inner) => {
   const outer = connect({ path: socketPath, allowHalfOpen: true })
-  inner.pipe(outer).pipe(inner)
   for (const [one, other] of [
     [inner, outer],
     [outer, inner],
   ]) {
+    // A pipe that ends its target opens our own outputs to compare them, which has them never block: the command has
+    // the same ones, and programs that do not expect it lose what they print, or die.
+    one.pipe(other, { end: false })
+    one.on('end', () => other.end())
     one.on('error', () => other.destroy())
     one.on('close', () => other.destroy())
   }
