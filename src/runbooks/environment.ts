@@ -100,9 +100,8 @@ export const environmentOf = (parts: {
   return { ...baseEnvironment(home), ...wanted, ...gateway, ...launch }
 }
 
-/** What any program may expect. */
+/** What any program may expect, beside PATH: where programs are, each sandbox says, and each image. */
 export const baseEnvironment = (home: string): Record<string, string> => ({
-  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   HOME: home,
   USER: 'agent',
   LANG: 'C.UTF-8',

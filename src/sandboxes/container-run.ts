@@ -37,6 +37,9 @@ export interface ContainerRun extends CommandTurn {
 
 type CreateOptions = Parameters<Engine['start']>[0]
 
+/** In `etc` of a run folder. */
+export const seccompFile = 'seccomp.json'
+
 const shmBytes = 64 * 1024 ** 2
 /** After a kill, until a container counts as lost. */
 const killMs = 30_000
@@ -63,7 +66,7 @@ const mountsOf = (
 
 /** A container that has nothing but what is named here. Volumes of the image would be space that nobody watches. */
 const optionsOf = (run: ContainerRun, pipes: ContainerPipes): CreateOptions => {
-  const { id, number, facts, image, user, limits, labels, command } = run
+  const { id, number, facts, image, user, folder, limits, labels, command } = run
   const temporary = `rw,exec,nosuid,nodev,mode=1777,size=${Math.floor(limits.memoryBytes / 2)}`
   const PATH = `${image.path ?? systemPath}:${inside.tools}`
   return {
@@ -89,7 +92,12 @@ const optionsOf = (run: ContainerRun, pipes: ContainerPipes): CreateOptions => {
       IpcMode: 'private',
       ...(user.usernsMode !== undefined && { UsernsMode: user.usernsMode }),
       CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges', ...(facts.hasSelinux ? ['label=disable'] : [])],
+      SecurityOpt: [
+        'no-new-privileges',
+        ...(facts.hasSelinux ? ['label=disable'] : []),
+        // Docker wants the text of a profile, and its own refuses what matters here.
+        ...(facts.isPodman ? [`seccomp=${join(folder.path, 'etc', seccompFile)}`] : []),
+      ],
       ReadonlyRootfs: true,
       Tmpfs: Object.fromEntries(['/tmp', '/var/tmp', ...image.volumes].map((path) => [path, temporary])),
       ShmSize: shmBytes,

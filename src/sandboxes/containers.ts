@@ -5,7 +5,8 @@ import type { Logger } from '../lib/log.ts'
 import { inside } from '../model/sandbox.ts'
 import { elsewhere, machineFolder } from './bubblewrap-host.ts'
 import { type Engine, type EngineFacts, type EngineImage, openEngine } from './container-engine.ts'
-import { type ContainerUser, runInContainer } from './container-run.ts'
+import { type ContainerUser, runInContainer, seccompFile } from './container-run.ts'
+import { containerSeccomp } from './container-seccomp.ts'
 import { findSocket } from './container-socket.ts'
 import { isOwnerGone, ownerIn } from './owner.ts'
 import { probeTools } from './probe-tools.ts'
@@ -121,7 +122,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     const { release, ...user } = await userFor(facts, firstUid)
     try {
       const folder = await makeRunFolder({ parent, id, uid: isRoot ? user.uid : undefined })
-      await writeEtc(folder.path, etcOf(user))
+      await writeEtc(folder.path, { ...etcOf(user), [seccompFile]: containerSeccomp() })
       const marks = { [labels.sandbox]: id, [labels.parent]: parent }
       return liveSandbox({
         ...{ id, folder, places: inside, limits, groups: undefined, log, release },

@@ -83,9 +83,9 @@ const numbersOf = {
 const architectures = { x64: { audit: 0xc000003e, column: 0 }, arm64: { audit: 0xc00000b7, column: 1 } } as const
 const firstX32Call = 0x40000000
 
-const newNamespaces = 0x7e020000 // CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
-const families = [1, 2, 10, 16] // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
-const terminalInputs = [0x5412, 0x541c] // TIOCSTI and TIOCLINUX write into the terminal that started the server
+export const newNamespaces = 0x7e020000 // CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
+export const families = [1, 2, 10, 16] // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+export const terminalInputs = [0x5412, 0x541c] // TIOCSTI and TIOCLINUX write into the terminal that started the server
 const personalities = [0, 0x8, 0x20000, 0x20008, 0x40000, 0xffffffff]
 
 // Of linux/bpf_common.h and linux/seccomp.h.
@@ -98,6 +98,10 @@ const allow = 0x7fff0000
 const killProcess = 0x80000000
 const fail = (errno: number) => 0x00050000 + errno
 const errors = { notPermitted: 1, noSuchCall: 38, noSuchFamily: 97 }
+/** Names of calls that are refused whatever they are called with, of every machine. */
+export const refusedCalls: readonly string[] = Object.keys(refused)
+/** That there is no such call. */
+export const clone3Errno = errors.noSuchCall
 const at = { number: 0, architecture: 4, argument: (index: number) => 16 + 8 * index }
 
 /** Code, how many to skip if so, how many if not, operand. */

@@ -86,7 +86,13 @@ const inImage = async (name: string | null, image: string, place: SnapshotPlace)
       fix: `Check its name and the way to its registry, or load it beforehand (\`${place.provider} load\`).`,
     }
   const warnings = found?.state === 'elsewhere' ? [`The image ${image} is not here yet: it is fetched first`] : []
-  return { ok: true, snapshot: name, image, found: name === null ? image : `${name} is the image ${image}`, warnings }
+  return {
+    ok: true,
+    snapshot: name,
+    image,
+    found: name === null ? `The image ${image}` : `${name} is the image ${image}`,
+    warnings,
+  }
 }
 
 /**

@@ -12,7 +12,8 @@ beforeAll(async () => {
 })
 afterAll(() => jetty?.close())
 
-const instruction = '# Versions\n\n```sh\npython3 --version > /app/results/python.txt\n```\n'
+const instruction =
+  '# Versions\n\n```sh\npython3 --version > /app/results/python.txt\necho "$PATH" > /app/results/path.txt\n```\n'
 const workflow = (more: object) => ({
   init_params: {},
   step_configs: {
@@ -46,8 +47,11 @@ it.each([
     const missing = tools.filter((tool) => versionHere(tool) === undefined)
     const warning = `${snapshot} is what this machine has, and it has no ${missing.join(', no ')}`
     expect(said.filter((line) => line.includes('and it has no'))).toEqual(missing.length > 0 ? [warning] : [])
-    const python = await jetty.call('GET', `/api/v1/file/${run.steps.run.outputs.results_files[0].path}`)
+    const [path, python] = await Promise.all(
+      run.steps.run.outputs.results_files.map((file: Body) => jetty.call('GET', `/api/v1/file/${file.path}`)),
+    )
     expect(python.body).toBe(`Python ${versionHere('python3')}\n`)
+    expect(path.body.trim().split(':').at(-1)).toBe('/opt/jetty') // where a Node is on every machine
   },
 )
 

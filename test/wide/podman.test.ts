@@ -103,6 +103,41 @@ describe('what runs in a container of podman', () => {
     }
   })
 
+  test('finds the programs of its image where the image says they are', async () => {
+    const image = 'localhost/with-path:latest'
+    const made = (await engine.podman('create', engine.image, 'sh')).trim()
+    await engine.podman('commit', '--quiet', '--change', 'ENV PATH=/opt/venv/bin:/usr/bin:/bin', made, image)
+    await engine.podman('rm', '--force', made)
+    const sandbox = await provider.create({ id: newId(), image, limits: smallLimits })
+    try {
+      expect((await runIn(sandbox, 'echo $PATH')).stdout).toBe('/opt/venv/bin:/usr/bin:/bin:/opt/jetty\n')
+    } finally {
+      await sandbox.destroy()
+    }
+  })
+
+  test('is refused what the kernel has no namespaces for, and new namespaces', async () => {
+    const calls = { add_key: 248, keyctl: 250, ptrace: 101, bpf: 321, io_uring_setup: 425, unshare: 272, mount: 165 }
+    const script = `
+import ctypes, os, socket
+c = ctypes.CDLL(None, use_errno=True)
+for name, number in ${JSON.stringify(calls)}.items():
+    print(name, c.syscall(number, 0, 0, 0, 0, 0), ctypes.get_errno())
+pid = c.syscall(56, 0x10000000 | 17, 0, 0, 0, 0)
+if pid == 0: os._exit(0)
+print("clone", pid, ctypes.get_errno())
+for family in (17, 38, 40):
+    try: socket.socket(family, 3)
+    except OSError as error: print("socket", error.errno)
+socket.socket(socket.AF_UNIX)
+print(os.fork() >= 0)`
+    const { stdout, stderr } = await runOnce(provider, `python3 -c '${script}'`)
+    const refused = [...Object.keys(calls), 'clone'].map((name) => `${name} -1 1`)
+    expect(stdout.trim().split('\n'), stderr).toEqual(
+      expect.arrayContaining([...refused, 'socket 97', 'socket 97', 'socket 97', 'True']),
+    )
+  })
+
   test('has its processor time measured out', async () => {
     const spin =
       'node -e "const end = Date.now() + 1000; while (Date.now() < end); const { user, system } = process.cpuUsage(); console.log(user + system)"'
