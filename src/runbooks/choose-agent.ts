@@ -158,7 +158,8 @@ export const chooseAgent = (
   else if (model === undefined) {
     checks.push(failed('model', `Nothing names a model, and ${agent} has none of ${provider}`, 'Name one.', 'model'))
   } else checks.push(ok('model', `${model} of ${provider}`))
-  checks.push(keyCheck(provider, place))
+  // Of a provider that it cannot ask, no key would help.
+  if (fault?.field !== 'model_provider') checks.push(keyCheck(provider, place))
   const isReady = model !== undefined && checks.every(({ state }) => state !== 'failed')
   return {
     choice: isReady ? { agent, model, provider } : undefined,

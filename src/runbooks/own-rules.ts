@@ -31,6 +31,9 @@ const isListed = (field: 'agent' | 'model_provider', names: readonly string[]): 
   }
 }
 
+/** As they are compared: a name or an address, below `*.` or not, and a port; nothing else would ever fit one. */
+const hostPattern = /^(\*\.)?[\p{L}\p{N}_.-]{1,255}(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$/iu
+
 const declaredBy = (runbook: Runbook) =>
   declaredFiles(runbook, (name) => (name === 'results_dir' ? inside.results : undefined), inside.results)
 
@@ -77,6 +80,20 @@ export const ownRules: readonly Rule[] = [
         return found(fieldAt(runbook, 'verify', ...path), `Nothing reads ${['verify', ...path].join('.')}`, fix)
       })
     },
+  },
+  {
+    name: 'R1',
+    weight: 'wrong',
+    look: (runbook) =>
+      (runbook.fields.allowed_hosts ?? []).flatMap((host, index) =>
+        hostPattern.test(host)
+          ? []
+          : found(
+              fieldAt(runbook, 'allowed_hosts', String(index)),
+              `allowed_hosts has '${host}', which is no name of a host`,
+              'Write api.example.com, or *.example.com for all below it; a port may follow, as in api.example.com:443.',
+            ),
+      ),
   },
   {
     name: 'R2',

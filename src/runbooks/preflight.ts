@@ -79,6 +79,13 @@ const checkSandbox = (name: string, probe: SandboxProbe): PreflightCheck[] => {
   return [warned('sandbox', found, 'Unset JETTY_SANDBOX where anything may go wrong.')]
 }
 
+/** A plain process reaches what its user does: whoever has asked for less is refused, rather than not obeyed. */
+const checkNetwork = (name: string, network: SandboxNetwork): PreflightCheck[] => {
+  if (name !== 'process' || network.mode === 'public') return []
+  const fix = 'Unset JETTY_SANDBOX, or let it reach every host.'
+  return [failed('limits', 'Nothing here can limit the network of a plain process', fix, 'network_enabled')]
+}
+
 const checkRequest = (request: RunbookRequest): PreflightCheck[] => {
   const checks: PreflightCheck[] = []
   if (request.subscription_credential) {
@@ -171,6 +178,7 @@ export const makePlanRunbook =
       ...checkSnapshot(place_, wanted, probe.works),
       ...(await checkFiles(request.files ?? [], place)),
       ...limits.checks,
+      ...checkNetwork(deps.provider.name, limits.network),
       ...(await checkVerify(runbook, place, deps.checkModel)),
       ...checkRequest(request),
     ]

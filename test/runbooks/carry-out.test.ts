@@ -29,3 +29,18 @@ it('carries a runbook out, and keeps what it has made', async () => {
   expect([...kept.keys()].sort()).toEqual(['agent_scripted.txt', 'deep/er/x.txt', 'report.md'])
   expect(events.at(-1)).toMatchObject({ type: 'phase', phase: 'finished' })
 })
+
+it('a plain process is refused where less of a network is asked for than it has', async () => {
+  const plain = await openRunner({ JETTY_SANDBOX: 'process' })
+  try {
+    const failed = async (text: string, request: { network_enabled?: boolean } = {}) => {
+      const { checks } = await plain.preflight(text, { agent: 'scripted', ...request })
+      return checks.filter(({ state }) => state === 'failed').map(({ field }) => field)
+    }
+    expect(await failed(block('true'))).toEqual([])
+    expect(await failed(block('true'), { network_enabled: false })).toEqual(['network_enabled'])
+    expect(await failed(`---\nallowed_hosts: [a.example]\n---\n${block('true')}`)).toEqual(['network_enabled'])
+  } finally {
+    await plain.close()
+  }
+})

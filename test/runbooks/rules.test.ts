@@ -81,6 +81,11 @@ const wrong: [what: string, text: string, found: Found[]][] = [
   ['R1: a list', '---\n- a\n- b\n---\ntext', [['R1', 2, 1]]],
   ['R1: no end', '---\nversion: 1.0.0\n\ntext', [['R1', 1, 1]]],
   ['R1: no text', '---\nversion: 1.0.0\n---\n \n', [['R1', 1, 1]]],
+  [
+    'R1: a host that is an address of a page',
+    but('secrets: {}', 'allowed_hosts:\n  - "*.example.com:443"\n  - https://example.com/'),
+    [['R1', 10, 5]],
+  ],
   ['R1: a number that is none', but('secrets: {}', 'timeout_sec: soon'), [['R1', 8, 1]]],
   ['R1: a limit beyond the most', but('secrets: {}', 'timeout_sec: 7200'), [['R1', 8, 1]]],
   ['R1: an output that is no text', but('  - inventory.csv', '  - inventory.csv\n  - 7'), [['R1', 11, 5]]],
