@@ -33,7 +33,8 @@ export const openLocalRunbooks = async (settings: Settings, log: Logger): Promis
   const chat = callWithFallback(models.call, settings.modelFallbackSeconds)
   const dataDir = prepareDataFolder(settings.dataDir)
   const runner = await makeRunbookRunner({ settings, dataDir, models, log })
-  await runner.reap() // what a process that was killed has left behind
+  // What a process that was killed has left behind. Where no engine answers, the look at the runbook says so.
+  await runner.reap().catch((error) => log.warn({ err: error }, 'sandboxes that were left behind cannot be removed'))
   return {
     preflight: runner.preflight,
     close: () => runner.close(),

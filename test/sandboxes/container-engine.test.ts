@@ -92,6 +92,17 @@ describe('jetty doctor', () => {
   })
 })
 
+test('a runbook on this machine is not begun where no engine answers, and what to do is said', async () => {
+  const path = shell.file('R.md', '---\nagent: scripted\n---\n# R\n\n```sh\necho x > /app/results/a.txt\n```\n')
+  const socket = join(folder, 'none.sock')
+  const { code, stdout, stderr } = await shell.jetty(['runbook', 'run', path, '--local'], {
+    env: { JETTY_DATA_DIR: join(folder, 'data'), JETTY_SANDBOX: 'podman', JETTY_SANDBOX_SOCKET: socket },
+  })
+  expect(code).toBe(2)
+  expect(stdout + stderr).toMatch(/✗ sandbox\s+Nothing answers at .*none\.sock/)
+  expect(stdout + stderr).toContain('systemctl --user start podman.socket')
+})
+
 test.runIf(process.getuid?.() === 0)('a user who may not open the socket is told who may', async () => {
   const own = join(folder, 'closed')
   mkdirSync(own)
