@@ -264,7 +264,7 @@ sys.stdout.buffer.write(out.getvalue())`
   const upload = async (bytes: Buffer): Promise<string> => {
     const form = new FormData()
     form.append('collection', 'acme')
-    form.append('file', new File([bytes as BlobPart], 'input.zip'))
+    form.append('file', new File([new Uint8Array(bytes)], 'input.zip'))
     return (await jetty.call('POST', '/api/v1/files/upload', form)).body.path
   }
   const listing =
