@@ -27,6 +27,16 @@ export const betweenEffects = (shape: RunbookShape): Workflow => {
   return { init_params: {}, step_configs: { before: effect, run, after: effect }, steps: ['before', 'run', 'after'] }
 }
 
+/** Many small results: what makes them, and what they are. */
+export const manyResults = (count: number): { script: string; results: Record<string, string> } => {
+  const width = String(count).length
+  const names = Array.from({ length: count }, (_, at) => `f${String(at + 1).padStart(width, '0')}`)
+  return {
+    script: `cd /app/results; for n in $(seq -w 1 ${count}); do echo f$n > f$n; done`,
+    results: Object.fromEntries(names.map((name) => [name, `${name}\n`])),
+  }
+}
+
 export interface ToldEvent {
   type: string
   phase?: string

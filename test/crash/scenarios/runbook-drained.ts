@@ -5,7 +5,7 @@ import { makeSite } from '../harness/site.ts'
 import { until, untilAllEnded } from '../harness/storm.ts'
 
 const tidySeconds = 6
-const drainSeconds = 2
+const drainSeconds = 5
 
 /**
  * SIGTERM while one runbook is at work that ends within the time of a drain, one that does not, and one that waits for a
@@ -25,7 +25,7 @@ export const runbookDrained = async (): Promise<string[]> => {
   try {
     const first = site.spawn(env)
     const url = await first.ready
-    await client.setUp(url, { short: lasting(1), long: lasting(4) })
+    await client.setUp(url, { short: lasting(2.5), long: lasting(9) })
     const short = await mustStart(client, url, 'short')
     const long = await mustStart(client, url, 'long')
     const works = async (id: string) => (await eventsOf(site, id)).some(({ type }) => type === 'tool_call')
@@ -51,7 +51,13 @@ export const runbookDrained = async (): Promise<string[]> => {
     for (const { id, status, attempt, deaths } of rows) {
       const wanted = id === long.trajectoryId ? 2 : 1
       if (status !== 'completed' || attempt !== wanted || deaths !== 0) {
-        faults.push(`${id} is ${status} after ${attempt} attempts, with ${deaths} deaths`)
+        const which =
+          id === waiting.trajectoryId
+            ? 'the one that waited'
+            : id === long.trajectoryId
+              ? 'the long one'
+              : 'the short one'
+        faults.push(`${which} is ${status} after ${attempt} attempts, with ${deaths} deaths`)
       }
     }
     console.log('runbook drained:', JSON.stringify({ milliseconds, settledMs }))

@@ -5,6 +5,7 @@ import {
   betweenEffects,
   eventsOf,
   faultsOf,
+  manyResults,
   mustStart,
   objectsStored,
   type RunbookShape,
@@ -14,11 +15,7 @@ import { firstUid, processesInside, sandboxesLeft } from '../harness/sandboxes-l
 import { makeSite, type Site } from '../harness/site.ts'
 import { until, untilAllEnded } from '../harness/storm.ts'
 
-const many = 150
-const manyResults = Object.fromEntries(
-  Array.from({ length: many }, (_, at) => String(at + 1).padStart(4, '0')).map((name) => [name, `${name}\n`]),
-)
-const manyFiles = [`cd /app/results; for n in $(seq -w 0001 ${String(many).padStart(4, '0')}); do echo $n > $n; done`]
+const many = manyResults(150)
 
 interface Moment {
   shape: RunbookShape
@@ -36,8 +33,8 @@ const moments = {
       (await eventsOf(site, trajectoryId)).some(({ type }) => type === 'tool_call'),
   },
   collecting: {
-    shape: { script: manyFiles },
-    results: manyResults,
+    shape: { script: [many.script] },
+    results: many.results,
     reached: (site, _, before) => objectsStored(site).length >= before + 20,
   },
   verifying: {

@@ -1,17 +1,21 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { betweenEffects, eventsOf, faultsOf, mustStart, objectsStored } from '../harness/carried-runbook.ts'
+import {
+  betweenEffects,
+  eventsOf,
+  faultsOf,
+  manyResults,
+  mustStart,
+  objectsStored,
+} from '../harness/carried-runbook.ts'
 import { makeClient } from '../harness/client.ts'
 import { firstUid, sandboxesLeft } from '../harness/sandboxes-left.ts'
 import { makeSite } from '../harness/site.ts'
 import { until, untilAllEnded } from '../harness/storm.ts'
 
 const env = { JETTY_SANDBOX_UID: String(firstUid) }
-const many = 150
-const manyFiles = Object.fromEntries(
-  Array.from({ length: many }, (_, at) => [String(at + 1).padStart(4, '0'), `${String(at + 1).padStart(4, '0')}\n`]),
-)
+const many = manyResults(150)
 
 /** Postgres is killed while an agent works, and while its results are kept: the runs go on without a second agent. */
 export const runbookPostgresKilled = async (): Promise<string[]> => {
@@ -21,7 +25,7 @@ export const runbookPostgresKilled = async (): Promise<string[]> => {
   try {
     const server = site.spawn(env)
     const url = await server.ready
-    const script = [`for n in $(seq -w 0001 0150); do echo $n > /app/results/$n; done; sleep 1.5`]
+    const script = [many.script, 'sleep 1.5']
     await client.setUp(url, { postgres: betweenEffects({ script }) })
     for (const moment of ['working', 'collecting'] as const) {
       const before = objectsStored(site).length
@@ -30,7 +34,7 @@ export const runbookPostgresKilled = async (): Promise<string[]> => {
       await until(moment, moment === 'working' ? works : () => objectsStored(site).length > before + 10)
       site.killPostgres()
       const settledMs = await untilAllEnded(site)
-      const found = await faultsOf({ site, client, url }, run, manyFiles, 1)
+      const found = await faultsOf({ site, client, url }, run, many.results, 1)
       faults.push(...found.map((fault) => `${moment}: ${fault}`))
       faults.push(...sandboxesLeft(site.dataDir, [run.trajectoryId]))
       console.log('runbook, Postgres killed:', JSON.stringify({ moment, settledMs }))
