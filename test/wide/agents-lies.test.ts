@@ -136,9 +136,9 @@ describe.each(['gemini-cli', 'opencode'] as const)('%s', (agent) => {
   })
 })
 
-it('opencode is denied a tool, and that is no success', async () => {
+it('opencode has its model do without a tool that it may not use, and that is no success', async () => {
   const block = { agent_env: { OPENCODE_PERMISSION: '{"bash":"deny"}' } }
   const { body } = await ask('opencode', { commands: [written], block })
   const { body: run } = await jetty.call('GET', body.jetty_metadata.poll_url)
-  expect(run.status).toBe('failed')
+  expect([run.status, run.steps.run.outputs.failure_reason]).toEqual(['failed', 'no_results'])
 })

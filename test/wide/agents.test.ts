@@ -9,6 +9,5 @@ describeFiveSteps([
   ['opencode', 'gpt-5.5', 'openai'],
   ['opencode', 'gemini-3.1-pro-preview', 'google'],
   ['claude-code', 'anthropic/claude-sonnet-4.6', 'openrouter'],
-  ['claude-code', 'us.anthropic.claude-sonnet-4-6', 'bedrock'],
   ['codex', 'openai/gpt-5.5', 'openrouter'],
 ])
