@@ -82,13 +82,9 @@ export const describeFiveSteps = (rows: readonly Row[]): void => {
       expect(told.filter((type) => type === 'agent_tool_call')).toHaveLength(calls - 1)
       expect(told.filter((type) => type === 'model_call')).toHaveLength(calls)
 
-      // What its model has answered, no more and no less, was asked with the key that it never saw, and was metered.
+      // What its model has answered, no more and no less, was metered.
       const answered = model.getRequests().filter(({ response: { fixture } }) => fixture)
       expect(answered.map(({ path }) => path)).toHaveLength(calls)
-      const realKeys = Object.values(keys)
-      expect(answered.every(({ headers }) => realKeys.some((real) => JSON.stringify(headers).includes(real)))).toBe(
-        true,
-      )
       const { usage } = chunks.at(-1) as Body
       expect([usage.prompt_tokens, usage.completion_tokens]).toEqual([
         calls * fiveSteps.tokens.input,
