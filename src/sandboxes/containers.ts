@@ -64,6 +64,13 @@ const etcOf = ({ uid, gid }: ContainerUser): Record<string, string> => ({
   group: `${gid === 0 ? '' : 'root:x:0:\n'}agent:x:${gid}:\n`,
 })
 
+/** What to do where an image could not be used: it lacks something, or its engine does. */
+const hintFor = (message: string, name: string): string =>
+  /\/bin\/sh|does not run|no such file|exec format/i.test(message)
+    ? `It needs /bin/sh and the libraries of ${process.execPath}: take one of Debian, Ubuntu or another with glibc, and ` +
+      'Node as nodejs.org has it.'
+    : `That is what ${name} says: see its log, and free what it lacks.`
+
 /** Containers of Docker or Podman: each command in one of its own, over folders of this machine. */
 export const containerProvider = (options: ContainerProviderOptions): SandboxProvider => {
   const { name, parent, firstUid, defaultImage, log } = options
@@ -106,10 +113,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     const trying = probeTools((spec) => furnish(spec, image), wanted).catch((error: unknown) => {
       tried.delete(image.id)
       throw new AppError('sandbox_unavailable', `The image ${wanted} cannot be used: ${messageOf(error)}`, {
-        hint:
-          (error instanceof AppError && error.hint) ||
-          `It needs /bin/sh and the libraries of ${process.execPath}: take one of Debian, Ubuntu or another with glibc, ` +
-            'and Node as nodejs.org has it.',
+        hint: (error instanceof AppError && error.hint) || hintFor(messageOf(error), name),
         cause: error,
       })
     })

@@ -84,6 +84,7 @@ it('tells how an image is fetched, and of one that cannot be started what the en
   const said = await saidOf(run)
   expect(said).toContain('our-tools is the image ghcr.io/acme/tools')
   expect(said).toContain('Pulling from acme/tools')
+  expect(said).toContain('That is what docker says: see its log')
 })
 
 it('fails with what the registry says where that breaks off', async () => {
