@@ -228,8 +228,8 @@ describe.concurrent('what uses up the machine', () => {
     ['memory', 'python3 -c "x = bytearray(600 * 1024 * 1024); print(len(x))"', { memory: '200M' }, 'out_of_memory'],
     ['output', 'yes', {}, 'output_limit'],
     ['disk', 'head -c 500000000 /dev/zero > /app/results/large; sleep 4711', {}, 'disk_full'],
-    // With little of the processor, for the sake of all others.
-    ['processes', 'bomb() { bomb | bomb & }; bomb; sleep 1; exit 1', { timeout_sec: 30, cpus: 0.5 }, 'process_limit'],
+    // With half of the machine, for the sake of all others.
+    ['processes', 'bomb() { bomb | bomb & }; bomb; sleep 1; exit 1', { timeout_sec: 30, cpus: 1 }, 'process_limit'],
   ])(
     '%s',
     async (_, script, limits, reason) => {
