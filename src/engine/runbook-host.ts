@@ -34,7 +34,9 @@ export const carryOutFor =
     const clock = runClock(work, held, () => stopFor(new RunOutOfTime()))
     // A server that stops begins nothing new: what only waits is left to whoever has the run next.
     const leave = () => clock.isWaiting && stopFor(new Interrupted(place.name))
+    const isLeft = () => work.isOver || (stopped !== undefined && !(stopped instanceof RunOutOfTime))
     const tell = (event: NewAgentEvent) => {
+      if (isLeft()) return // whoever has the run next tells how it ends
       if (event.type === 'phase') event.phase === 'waiting' ? clock.rest() : clock.goOn()
       if (engine.stopping.aborted) leave()
       events.add(event)
