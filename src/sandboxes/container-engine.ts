@@ -62,6 +62,9 @@ export interface Engine {
 
 type StatusError = Error & { statusCode?: number; code?: string; reason?: string }
 
+/** What an error says first that comes from starting a container. */
+export const couldNotStart = 'The container could not be started'
+
 const quickMs = 20_000
 const registryMs = 10_000
 const progressMs = 1_000
@@ -244,7 +247,7 @@ export const openEngine = async (socket: string): Promise<Engine> => {
     },
 
     start: (options) =>
-      asked('The container could not be started', async () => {
+      asked(couldNotStart, async () => {
         const container = await docker.createContainer(options)
         try {
           await container.start()

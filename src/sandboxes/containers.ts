@@ -4,7 +4,7 @@ import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { inside } from '../model/sandbox.ts'
 import { elsewhere, machineFolder } from './bubblewrap-host.ts'
-import { type Engine, type EngineFacts, type EngineImage, openEngine } from './container-engine.ts'
+import { couldNotStart, type Engine, type EngineFacts, type EngineImage, openEngine } from './container-engine.ts'
 import { type ContainerUser, runInContainer, seccompFile } from './container-run.ts'
 import { containerSeccomp } from './container-seccomp.ts'
 import { findSocket } from './container-socket.ts'
@@ -66,10 +66,10 @@ const etcOf = ({ uid, gid }: ContainerUser): Record<string, string> => ({
 
 /** What to do where an image could not be used: it lacks something, or its engine does. */
 const hintFor = (message: string, name: string): string =>
-  /\/bin\/sh|does not run|no such file|exec format/i.test(message)
-    ? `It needs /bin/sh and the libraries of ${process.execPath}: take one of Debian, Ubuntu or another with glibc, and ` +
+  message.startsWith(couldNotStart) && !/no such file|not found|exec format/i.test(message)
+    ? `That is what ${name} says: see its log, and free what it lacks.`
+    : `It needs /bin/sh and the libraries of ${process.execPath}: take one of Debian, Ubuntu or another with glibc, and ` +
       'Node as nodejs.org has it.'
-    : `That is what ${name} says: see its log, and free what it lacks.`
 
 /** Containers of Docker or Podman: each command in one of its own, over folders of this machine. */
 export const containerProvider = (options: ContainerProviderOptions): SandboxProvider => {
