@@ -61,9 +61,15 @@ it('asks a model once, then runs each block by itself in the folder of the runbo
     'one\n',
     `x=\n${app}\n`,
   ])
+  expect(lines.at(-2)).toEqual({ type: 'message', text: 'All 2 blocks have run.' })
   expect(lines.at(-1)).toEqual({ type: 'end', ok: true, reason: 'all blocks have run' })
   expect(stderr).toBe(`one\nx=\n${app}\n`)
   expect(code).toBe(0)
+})
+
+it('says of a single block that it has run', async () => {
+  const { lines } = await carryOut('```sh\ntrue\n```\n')
+  expect(lines.at(-2)).toEqual({ type: 'message', text: 'The block has run.' })
 })
 
 it.each([

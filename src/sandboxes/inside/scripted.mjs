@@ -106,7 +106,7 @@ const main = async () => {
     tell({ type: 'tool_result', id, output, is_error: code !== 0 })
     if (code !== 0) return end(false, `block ${index + 1} of ${blocks.length} ended with exit code ${code}`, code)
   }
-  tell({ type: 'message', text: `All ${blocks.length} block${blocks.length === 1 ? '' : 's'} have run.` })
+  tell({ type: 'message', text: blocks.length === 1 ? 'The block has run.' : `All ${blocks.length} blocks have run.` })
   end(true, 'all blocks have run', 0)
 }
 
