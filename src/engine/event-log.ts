@@ -50,7 +50,10 @@ export const openEventLog = async (work: StepAtWork, onFenced: (fenced: Fenced) 
       if (leftOut > 0 && !failure) {
         const count = leftOut
         leftOut = 0
-        keep({ type: 'warning', message: `${count} events were left out: they came faster than they could be written` })
+        keep({
+          type: 'warning',
+          message: `Events left out, since they came faster than they could be written: ${count}`,
+        })
       }
     }
     sending = undefined

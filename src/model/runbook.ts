@@ -8,7 +8,10 @@ export const secretVariablePattern = /^[A-Z][A-Z0-9_]*$/
 
 /** Bytes as people write memory: `8G`, `512M`, or a number of bytes. */
 const memoryPattern = /^\d+(\.\d+)?\s*([kmgt]i?b?)?$/i
-export const memorySchema = z.union([z.string().regex(memoryPattern), z.number().positive()])
+export const memorySchema = z.union([
+  z.string().regex(memoryPattern, 'Expected a size such as 8G or 512M, or a number of bytes'),
+  z.number().positive(),
+])
 
 const secretEntrySchema = z.looseObject({
   env: z.string().describe('Name of the environment variable that holds it.'),

@@ -40,6 +40,12 @@ describe('what a sandbox may use', () => {
     })
   })
 
+  it('is said in numbers', () => {
+    const said = (cpus: number) => chooseLimits({ instruction: 'x', cpus } as Request, {}, machine).checks[0]?.found
+    expect(said(2)).toBe('2 cpus, 8 GiB, 1200 s')
+    expect(said(1)).toBe('1 cpu, 8 GiB, 1200 s')
+  })
+
   it('is lowered to the machine, which is said', () => {
     const { limits, warnings, failures } = chosen({ cpus: 9, memory: '17G' })
     expect(limits).toMatchObject({ cpus: 8, memoryBytes: 16 * giga })
@@ -78,6 +84,11 @@ describe('what a sandbox may use', () => {
     expect(chosen({}, { allowed_hosts: [] }).network).toEqual({ mode: 'hosts', hosts: [] })
     expect(chosen({ network_enabled: false }, { allowed_hosts: ['a.example'] }).network).toEqual({ mode: 'models' })
   })
+})
+
+it('says how memory is written', () => {
+  const { error } = runbookFrontMatterSchema.safeParse({ memory: 'lots' })
+  expect(error?.issues[0]?.message).toBe('Expected a size such as 8G or 512M, or a number of bytes')
 })
 
 it.each([

@@ -107,7 +107,7 @@ export const chooseLimits = (request: RunbookRequest, fields: RunbookFrontMatter
     ...unkept(machine, 'pids', null, false),
     ...unkept(machine, 'disk', null, false),
   )
-  const found = `${limits.cpus} cpus, ${byteSize(limits.memoryBytes)}, ${timeoutSeconds} s`
+  const found = `${limits.cpus} ${limits.cpus === 1 ? 'cpu' : 'cpus'}, ${byteSize(limits.memoryBytes)}, ${timeoutSeconds} s`
   return {
     limits,
     timeoutSeconds,

@@ -38,7 +38,7 @@ const textOf = async (file: WalkedFile, most: number): Promise<string | undefine
 /** The results as one text; what was declared comes first, and what does not fit is named. */
 const shownFiles = async (files: readonly WalkedFile[]): Promise<string> => {
   const parts = [
-    `The results folder has ${files.length} files:`,
+    `Files in the results folder: ${files.length}`,
     ...files.slice(0, mostNames).map(({ path, size }) => `- ${path} (${byteSize(size)})`),
     ...(files.length > mostNames ? [`- and ${files.length - mostNames} more`] : []),
   ]
