@@ -121,7 +121,7 @@ export const describeFiveSteps = (rows: readonly Row[]): void => {
         ...outputs.results_files.map(({ path }: Body) => path),
         outputs.agent_log,
       ])
-      expect(await download(outputs.agent_log)).toContain(fiveSteps.done)
+      expect(await download(outputs.agent_log)).toContain('wrote validation_report.json')
 
       const { body: logs } = await jetty.call('GET', `/api/v1/workflows-logs/${workflow}`)
       const types: string[] = logs.events.map(({ type }: Body) => type)
