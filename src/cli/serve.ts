@@ -1,9 +1,9 @@
-import type { Check } from '../checks.ts'
-import { loadSettings, type Settings } from '../lib/config.ts'
+import { loadSettings } from '../lib/config.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import { pause } from '../lib/time.ts'
 import { startServer } from '../main.ts'
+import { lookAtSandbox, lookLater } from './look-at-sandbox.ts'
 import { startupLine, startupText } from './startup-text.ts'
 
 /** `jetty serve`: starts the server, says where it is, and drains it at SIGINT or SIGTERM. */
@@ -23,23 +23,17 @@ export const serve = async (): Promise<void> => {
   const sandbox = looking && (await Promise.race([looking, pause(longestLookMs).then(() => undefined)]))
   const shown = { settings, server, seconds, ...(sandbox && { sandbox }) }
   process.stdout.write(`${process.stdout.isTTY ? startupText(shown) : startupLine(shown)}\n`)
+  const later = looking ? undefined : lookLater(settings, log)
 
   const name = await signal
   log.info({ signal: name }, 'draining: no new work, running steps may finish; press Ctrl-C again to stop at once')
   process.once('SIGINT', () => process.exit(130))
-  await server.close()
+  await Promise.all([server.close(), later?.stop()])
   process.exit(0)
 }
 
 /** How long a server that is ready waits before it says so without having seen its sandbox. */
 const longestLookMs = 2_000
-
-/** For a person who starts a server. Whatever reads its log is told by the first runbook, and `jetty doctor`. */
-const lookAtSandbox = async (settings: Settings): Promise<Check | undefined> => {
-  if (settings.role === 'api') return undefined
-  const { checkSandbox } = await import('../checks.ts')
-  return checkSandbox(settings)
-}
 
 /** What Postgres, or the way to it, has against a DATABASE_URL; any other error as it is. */
 const aboutDatabase = (error: unknown): unknown => {
