@@ -119,7 +119,7 @@ export const runbookKills = async (at: readonly KillMoment[]): Promise<string[]>
       const goneMs = await until('its processes to be gone', () => processesInside() === 0, 3_000)
       server = site.spawn(env)
       url = await server.ready
-      const settledMs = await untilAllEnded(site, 30_000)
+      const settledMs = await untilAllEnded(site)
       faults.push(...(await faultsOf({ site, client, url }, run, results)).map((fault) => `${moment}: ${fault}`))
       const found = waiting ? await faultsOf({ site, client, url }, waiting, results, 1) : []
       faults.push(...found.map((fault) => `waiting: ${fault}`))
