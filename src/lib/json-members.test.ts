@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type EditMember, editMembers, membersOf } from './json-members.ts'
+import { type EditMember, editMembers, membersOf, mostMembers } from './json-members.ts'
 
 const edited = (text: string, edit: EditMember): string | undefined => {
   const bytes = Buffer.from(text)
@@ -49,6 +49,12 @@ test('what is no whole object has no members', () => {
     expect(membersOf(Buffer.from(text), 512)?.end === text.length, text).toBe(false)
   }
   expect(membersOf(Buffer.from(`{"a":${'['.repeat(600)}${']'.repeat(600)}}`), 512)).toBeUndefined()
+})
+
+test('an object of more members than anybody sends has none: a large body of them would hold everybody up', () => {
+  const of = (count: number) => membersOf(Buffer.from(`{${Array(count).fill('"":1').join()}}`), 512)
+  expect(of(mostMembers)?.members).toHaveLength(mostMembers)
+  expect(of(mostMembers + 1)).toBeUndefined()
 })
 
 test('for any object: what stays parses as before, and the cut members are gone', () => {

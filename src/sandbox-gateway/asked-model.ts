@@ -1,3 +1,4 @@
+import { AppError } from '../lib/errors.ts'
 import { editMembers, type Member, membersOf } from '../lib/json-members.ts'
 import { parsedJson } from '../lib/json-object.ts'
 import { maxJsonDepth } from '../lib/json-text.ts'
@@ -20,9 +21,27 @@ const memberValue = (body: Buffer, members: readonly Member[], name: string): un
   return member && parsedJson(body.toString('utf8', member.valueStart, member.valueEnd))
 }
 
-/** Reads the name of the model, from the path or the body; a body that is no JSON object has none. */
+const looksLikeObject = (body: Buffer): boolean => /^\s*\{/.test(body.toString('latin1', 0, 64))
+
+/** What goes on when its answer is over is neither counted nor ended with the run. */
+const refuseBackground = (body: Buffer, members: readonly Member[]): void => {
+  const isAsked = members
+    .filter(({ name }) => name === 'background')
+    .some(({ valueStart, valueEnd }) => !['false', 'null'].includes(body.toString('utf8', valueStart, valueEnd)))
+  if (isAsked) throw new AppError('bad_request', 'nothing is asked in the background here: leave `background` out')
+}
+
+/**
+ * Reads the name of the model, from the path or the body; a body that is something else than JSON has none. Throws
+ * `bad_request` for an object that cannot be read, and for what may not be asked for.
+ */
 export const readAskedModel = (body: Buffer, endpoint: Endpoint): AskedModel => {
-  const members = membersOf(body, maxJsonDepth)?.members ?? []
+  const read = membersOf(body, maxJsonDepth)
+  if (!read && looksLikeObject(body)) {
+    throw new AppError('bad_request', 'the body is no whole JSON object, or one with too many members or brackets')
+  }
+  const members = read?.members ?? []
+  if (endpoint.language === 'responses') refuseBackground(body, members)
   const written = endpoint.model ?? memberValue(body, members, 'model') ?? memberValue(body, members, 'version')
   return {
     body,

@@ -291,12 +291,12 @@ export const callModel = async (context: CallContext, call: InsideCall): Promise
     const read = await readBody(request, limits.bodyBytes, room)
     giveBack = read.giveBack
     context.moved()
-    const asked = readAskedModel(read.body, endpoint)
     const spent = endpoint.isCall ? meter.refusal() : undefined
     if (spent) {
       meter.refuse(spent)
       return tellError(response, endpoint.language, 400, spent.message)
     }
+    const asked = readAskedModel(read.body, endpoint)
     const model = endpoint.isCall ? asked.model : undefined
     if (endpoint.asGemini === 'countTokens') return tellCount(response, read.body)
     const route = await models.account({ provider: endpoint.provider, model }, options.caller)

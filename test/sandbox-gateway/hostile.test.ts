@@ -89,6 +89,36 @@ describe('an inside that does not keep to HTTP', () => {
   })
 })
 
+describe('an inside that asks for what is not counted, or holds everybody up', () => {
+  it('asks nothing in the background: its answer would come when the run is over', async () => {
+    await open()
+    const before = openai.asked.length
+    for (const background of ['true', 'true,"background":false', ' "yes"']) {
+      const answer = await opened.ask('/v1/responses', {
+        body: `{"model":"gpt-5","input":"x","background":${background}}`,
+      })
+      expect([answer.status, answer.body.error.message]).toEqual([400, expect.stringContaining('background')])
+    }
+    expect(openai.asked).toHaveLength(before)
+    await opened.ask('/v1/responses', { body: { model: 'gpt-5', input: 'x', background: false } })
+    expect(openai.asked).toHaveLength(before + 1)
+    await stillWorks()
+  })
+
+  it.each([
+    ['more members than anybody sends', `{${'"":1,'.repeat(20_000)}"model":"gpt-4o-mini"}`],
+    ['brackets without an end', `{"model":"gpt-4o-mini","messages":${'['.repeat(100_000)}`],
+    ['no end', '  {"model":"gpt-4o-mini"'],
+  ])('is refused an object with %s, of which nobody knows the model', async (_, body) => {
+    await open()
+    const before = openai.asked.length
+    const answer = await opened.ask('/v1/chat/completions', { body })
+    expect([answer.status, answer.body.error.message]).toEqual([400, expect.stringContaining('no whole JSON object')])
+    expect(openai.asked).toHaveLength(before)
+    await stillWorks()
+  })
+})
+
 describe('an inside that sends much', () => {
   it('may not send a body that is larger than allowed, announced or not', async () => {
     await open({ limits: { bodyBytes: 1000 } })
