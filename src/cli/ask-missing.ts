@@ -32,9 +32,13 @@ const meaningsOf = async (text: string): Promise<(name: string) => string> => {
   }
 }
 
-/** Ends the command where something keeps a runbook from being begun, and lists all of it. */
-export const refuse = (out: Output, { ready, checks }: RunbookPreflight): void => {
+/** Ends the command where something keeps a runbook from being begun, or deployed, and lists all of it. */
+export const refuse = (
+  out: Output,
+  { ready, checks }: RunbookPreflight,
+  verb: 'begun' | 'deployed' = 'begun',
+): void => {
   if (ready) return // what is a warning then is one of its events
   out.note(preflightText(checks.filter(({ state }) => state !== 'ok')))
-  throw new AppError('invalid', 'The runbook was not begun', { hint: 'Mend what is marked ✗ above.' })
+  throw new AppError('invalid', `The runbook was not ${verb}`, { hint: 'Mend what is marked ✗ above.' })
 }

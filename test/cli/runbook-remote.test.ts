@@ -133,6 +133,8 @@ describe('jetty runbook deploy', () => {
     const stopped = await jetty('deploy', 'leads.md', 'acme/leads')
     expect([stopped.code, stopped.stdout]).toEqual([2, ''])
     expect(stopped.stderr).toContain('Not configured: APIFY_API_TOKEN')
+    expect(stopped.stderr).toContain('with --set-secret <NAME>')
+    expect(stopped.stderr).toContain('The runbook was not deployed')
     expect((await test.call('GET', '/api/v1/tasks/acme/leads')).status).toBe(404)
     const told = await jetty('deploy', 'leads.md', 'acme/leads', '-p', 'apify=x')
     expect([told.code, told.stderr]).toEqual([2, expect.stringContaining('is a secret of the runbook')])

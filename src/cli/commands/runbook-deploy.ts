@@ -90,11 +90,15 @@ const secretValue = async (name: string): Promise<string> => {
 const keepSecret = ({ client }: Session, { collection }: TaskPlace, name: string, value: string): Promise<unknown> =>
   client.setEnvironment({ params: { collection }, body: { environment_variables: { [name]: value } } })
 
+const howToKeep = 'Keep each of them in the collection with --set-secret <NAME>.'
+
 /** Ends the command where something is missing that a run does not bring: its variables come with each run. */
 const requireReady = async (session: Session, place: TaskPlace, request: RunbookRequest): Promise<void> => {
   const look = async (): Promise<RunbookPreflight> => {
     const found = await lookRemotely(session, place.collection, request, [])
-    const checks = found.checks.filter(({ name, state }) => name !== 'variables' || state === 'ok')
+    const checks = found.checks
+      .filter(({ name, state }) => name !== 'variables' || state === 'ok')
+      .map((check) => (check.name === 'secrets' && check.state === 'failed' ? { ...check, fix: howToKeep } : check))
     return { ...found, missing_variables: [], checks, ready: checks.every(({ state }) => state !== 'failed') }
   }
   const first = await look()
@@ -103,7 +107,7 @@ const requireReady = async (session: Session, place: TaskPlace, request: Runbook
     isAsked = true
     await keepSecret(session, place, name, value)
   })
-  refuse(session.out, isAsked ? await look() : first)
+  refuse(session.out, isAsked ? await look() : first, 'deployed')
 }
 
 /** The task: the standard workflow, with what the runbook says of its limits where nothing else was asked for. */
