@@ -56,6 +56,18 @@ describe('what a sandbox may use', () => {
     expect(failures).toEqual([])
   })
 
+  it('is lowered without a word where it is a preset, and with one where the runbook says as much', () => {
+    const small = { cpus: 2, memoryBytes: 4 * giga }
+    const presets = { cpus: 4, memory: '8G' }
+    const lowered = { limits: { cpus: 2, memoryBytes: 4 * giga }, failures: [] }
+    expect(chosen({}, {}, small)).toMatchObject({ ...lowered, warnings: [] })
+    expect(chosen(presets, {}, small)).toMatchObject({ ...lowered, warnings: [] })
+    expect(chosen({}, presets, small)).toMatchObject({
+      ...lowered,
+      warnings: ['cpus lowered from 4 to the 2 of this machine', 'memory lowered from 8G to the 4 GiB of this machine'],
+    })
+  })
+
   it.each([
     ['cpu', { cpus: 2 }, { cpus: 2 }],
     ['memory', { memory: '1G' }, { memory: '1G' }],

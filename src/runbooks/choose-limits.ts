@@ -48,8 +48,9 @@ const asked = <Value>(
   isPreset: (value: Value) => boolean,
 ): Asked<Value> => {
   if (request !== null && request !== undefined && !isPreset(request)) return { value: request, isMeant: true }
-  const value = fields ?? request ?? preset
-  return { value, isMeant: !isPreset(value) }
+  return fields === null || fields === undefined
+    ? { value: request ?? preset, isMeant: false }
+    : { value: fields, isMeant: true }
 }
 
 const networkOf = (isEnabled: boolean, hosts: readonly string[] | null | undefined): SandboxNetwork => {
@@ -63,7 +64,10 @@ const inWords = (network: SandboxNetwork): string => {
   return network.hosts.length === 0 ? 'the model alone' : `the model, and ${listed(network.hosts)}`
 }
 
-/** What the sandbox of a runbook may use. What is above the machine is lowered, and what cannot be kept is said. */
+/**
+ * What the sandbox of a runbook may use. What is above the machine is lowered, which is said where somebody has asked for
+ * it, as is what cannot be kept.
+ */
 export const chooseLimits = (request: RunbookRequest, fields: RunbookFrontMatter, machine: Machine): ChosenLimits => {
   const cpus = asked(request.cpus, fields.cpus, defaultLimits.cpus, (value) => value === defaultLimits.cpus)
   const presetBytes = memoryBytes(defaultLimits.memory)
@@ -89,11 +93,11 @@ export const chooseLimits = (request: RunbookRequest, fields: RunbookFrontMatter
   }
   const timeoutSeconds = Math.min(time.value, defaultLimits.mostSeconds)
   const checks: PreflightCheck[] = []
-  if (limits.cpus < cpus.value) {
+  if (cpus.isMeant && limits.cpus < cpus.value) {
     const found = `cpus lowered from ${cpus.value} to the ${machine.cpus} of this machine`
     checks.push(warned('limits', found, 'Ask for fewer, or use a larger machine.', 'cpus'))
   }
-  if (limits.memoryBytes < memoryBytes(memory.value)) {
+  if (memory.isMeant && limits.memoryBytes < memoryBytes(memory.value)) {
     const found = `memory lowered from ${memory.value} to the ${byteSize(machine.memoryBytes)} of this machine`
     checks.push(warned('limits', found, 'Ask for less, or use a larger machine.', 'memory'))
   }
