@@ -128,8 +128,6 @@ const unkept = (
 ): PreflightCheck[] => {
   if (mechanisms[limit] !== undefined) return []
   const found = `Nothing here can limit ${limit}`
-  const fix = 'See what `jetty doctor` says about the sandbox.'
-  return [
-    isMeant ? failed('limits', found, `Leave ${field} out, or: ${fix}`, field) : warned('limits', found, fix, field),
-  ]
+  const fix = 'Run it where there are control groups: as root, or where systemd lends them (`loginctl enable-linger`).'
+  return [isMeant ? failed('limits', found, `Leave ${field} out. ${fix}`, field) : warned('limits', found, fix, field)]
 }

@@ -8,9 +8,8 @@ const remedies: readonly [said: RegExp, remedy: string][] = [
   ],
   [
     /mount proc|proc: Operation not permitted/i,
-    'The server runs in a container that hides parts of /proc. Start that container with ' +
-      '`--security-opt systempaths=unconfined --security-opt seccomp=unconfined`, or give it the socket of Docker or ' +
-      'Podman and set JETTY_SANDBOX=docker or podman.',
+    'The server runs in a container that hides parts of /proc. Start that container with `--security-opt ' +
+      'seccomp=unconfined` and `--security-opt systempaths=unconfined` (Docker) or `--security-opt unmask=ALL` (Podman).',
   ],
   [
     /unshare.*Operation not permitted|mount: .*permission denied|must be superuser/i,
@@ -32,7 +31,9 @@ const remedies: readonly [said: RegExp, remedy: string][] = [
   ],
 ]
 
-const usual = 'Run `jetty doctor` for what is missing, or set JETTY_SANDBOX=docker or podman where one of them runs.'
+const usual =
+  'See what keeps bubblewrap from starting in docs/runbooks.md, "Where it does not start", or set JETTY_SANDBOX=docker or ' +
+  'podman where one of them runs.'
 
 /** One remedy for what was said. */
 export const remedyFor = (said: string): string => remedies.find(([pattern]) => pattern.test(said))?.[1] ?? usual
