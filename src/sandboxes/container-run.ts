@@ -8,6 +8,7 @@ import { watchUsage } from './container-usage.ts'
 import { watchDisk } from './disk-watch.ts'
 import { exitOf } from './exit-of.ts'
 import { toolsFolder } from './find-program.ts'
+import { mostOpenFiles } from './launch-script.ts'
 import type { RunFolder } from './run-folder.ts'
 import { systemPath } from './run-tool.ts'
 import type { SandboxCommand, SandboxExit, SandboxLimits } from './sandbox.ts'
@@ -109,6 +110,7 @@ const optionsOf = (run: ContainerRun, pipes: ContainerPipes): CreateOptions => {
       PidsLimit: limits.pids,
       Ulimits: [
         { Name: 'core', Soft: 0, Hard: 0 },
+        { Name: 'nofile', Soft: mostOpenFiles, Hard: mostOpenFiles },
         { Name: 'fsize', Soft: limits.diskBytes, Hard: limits.diskBytes },
       ],
     },

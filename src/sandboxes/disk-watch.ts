@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readdirSync, statfsSync, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { systemPath } from './run-tool.ts'
 import type { SandboxLimits } from './sandbox.ts'
 import type { Watch } from './supervise.ts'
@@ -55,20 +56,34 @@ const measureDisk = (
     child.once('close', () => resolve(use))
   })
 
+/** Descriptors that are looked at before others have their turn: processes inside may have millions of them. */
+const looksInARow = 512
+
 /** Bytes of files that processes hold open and that have no name any more. */
-const unnamedBytes = (pids: readonly number[]): number => {
+export const unnamedBytes = async (pids: readonly number[], signal?: AbortSignal): Promise<number> => {
   const seen = new Map<string, number>()
+  let looks = 0
   for (const pid of pids) {
-    try {
-      for (const descriptor of readdirSync(`/proc/${pid}/fd`)) {
+    for (const descriptor of descriptorsOf(pid)) {
+      if (++looks % looksInARow === 0) await nextTurn()
+      if (signal?.aborted) return 0
+      try {
         const file = statSync(`/proc/${pid}/fd/${descriptor}`, { throwIfNoEntry: false })
         if (file?.isFile() && file.nlink === 0) seen.set(`${file.dev}:${file.ino}`, file.blocks * blockBytes)
+      } catch {
+        break // it has ended meanwhile
       }
-    } catch {
-      // it has ended meanwhile
     }
   }
   return [...seen.values()].reduce((sum, bytes) => sum + bytes, 0)
+}
+
+const descriptorsOf = (pid: number): string[] => {
+  try {
+    return readdirSync(`/proc/${pid}/fd`)
+  } catch {
+    return [] // it has ended meanwhile
+  }
 }
 
 /** Bytes and inodes that are free where a folder stands. */
@@ -97,7 +112,9 @@ export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & 
       const use = await measureDisk(folders, limits, ending.signal).catch(() => undefined)
       if (ending.signal.aborted) return
       if (use) {
-        last = { bytes: use.bytes + unnamedBytes(pids?.() ?? []), files: use.files }
+        const unnamed = await unnamedBytes(pids?.() ?? [], ending.signal)
+        if (ending.signal.aborted) return
+        last = { bytes: use.bytes + unnamed, files: use.files }
         free = before
         if (isOver(last)) passed('disk_full')
       }

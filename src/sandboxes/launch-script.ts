@@ -36,6 +36,9 @@ const closing =
     ? `for d in /proc/$$/fd/*; do d=\${d##*/}; [ "$d" -lt ${firstForeign} ] || eval "exec $d>&-"; done`
     : Array.from({ length: lastOfAnyShell - firstForeign + 1 }, (_, n) => `exec ${firstForeign + n}>&-`).join('\n')
 
+/** Files that one process may have open; what the server may is too much times all processes of a sandbox. */
+export const mostOpenFiles = 16_384
+
 /** Some shells call it `-p`. */
 const limitProcesses = (count: number): string => `ulimit -u ${count} 2>/dev/null || ulimit -p ${count}`
 
@@ -48,6 +51,7 @@ export const launchScript = ({ limits, joins, mounts, userProcesses, argv }: Lau
     ...mounts.map(({ from, to }) => `mount --bind ${quoted(from)} ${quoted(to)}`),
     `ulimit -f ${Math.floor(limits.diskBytes / fileBlockBytes)}`,
     'ulimit -c 0',
+    `ulimit -n ${mostOpenFiles} 2>/dev/null || true`, // of fewer there are no more to be had
     ...(userProcesses === undefined ? [] : [limitProcesses(userProcesses)]),
     `exec ${argv.map(quoted).join(' ')}`,
   ].join('\n')

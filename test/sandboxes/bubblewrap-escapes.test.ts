@@ -210,6 +210,11 @@ describe('processes', () => {
     })
   })
 
+  it('have so many files open, and no more: all of them together are looked through for what has no name', async () => {
+    const { stdout } = await sh('ulimit -Sn; ulimit -Hn; ulimit -n 1000000 2>/dev/null && echo raised')
+    for (const most of stdout.trim().split('\n')) expect(Number(most)).toBeLessThanOrEqual(16_384)
+  })
+
   it('make no namespaces of their own', async () => {
     const ran = await sh(
       'for how in -Ur -U -m -n -p "-Urm --map-root-user"; do unshare $how true 2>/dev/null && echo "unshare $how"; done; exit 0',
