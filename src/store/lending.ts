@@ -43,8 +43,8 @@ export interface Lending {
   trial(collectionId: number): Promise<Trial>
   /** Throws `bad_request` where there is nothing to lend, and where the trial was used up. */
   activate(collectionId: number): Promise<Trial>
-  /** Throws `forbidden` where `reserve` would, and counts nothing. */
-  check(borrower: Borrower): Promise<void>
+  /** Names of the keys that `reserve` would lend; throws `forbidden` where it would. Counts nothing. */
+  check(borrower: Borrower): Promise<readonly string[]>
   /**
    * Counts a run that is about to start and says what is lent to it; undefined where it needs nothing. The same run may
    * ask again. Throws `forbidden` where its collection has neither a key of its own nor anything left of a trial.
@@ -150,8 +150,10 @@ export const makeLending = ({
     },
 
     async check(borrower) {
-      const [{ hasOwn }, state] = await Promise.all([needOf(borrower), trial(borrower.collectionId)])
-      if (!hasOwn && !state.active) throw refusal(state)
+      const [{ missing, hasOwn }, state] = await Promise.all([needOf(borrower), trial(borrower.collectionId)])
+      if (state.active) return missing
+      if (hasOwn) return []
+      throw refusal(state)
     },
 
     async reserve(borrower) {

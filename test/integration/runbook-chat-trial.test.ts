@@ -40,6 +40,13 @@ test('in a trial it is one run of it, with what is left in the answer, in one pi
   expect(await used()).toBe(2)
 })
 
+test('what it lacks is looked for with the keys that it would be lent', async () => {
+  runbooks.lookedAt.length = 0
+  await chat('looked-at')
+  expect(runbooks.lookedAt.length).toBeGreaterThan(0)
+  for (const { place } of runbooks.lookedAt) expect(place.lent?.('OPENAI_API_KEY')).toBe(true)
+})
+
 test('the key itself is nowhere: not for the agent to print, and not in the run', async () => {
   runbooks.work = async (_, host) => ({ text: `It is ${host.caller.env('OPENAI_API_KEY')}` })
   const { body } = await chat('printing')

@@ -108,8 +108,8 @@ const checkedRequest = async (deps: BeginDeps, asked: AdmittedChat): Promise<Run
     const definition = plan.workflow === there?.workflow ? there.definition : definitionHash(plan.workflow)
     if (definition !== there?.definition) await keepDefinition(database, plan.workflow)
     const request = { ...plan.request, task: { id: there?.id ?? 0, name: there?.name ?? name, definition } }
-    if (isTrial) await lending.check(borrowerOf({ ...request, key: '' }))
-    if (!isUnknown(engine, plan.workflow)) await engine.preflight({ ...request, runs: [request.initParams] })
+    const lent = isTrial ? await lending.check(borrowerOf({ ...request, key: '' })) : []
+    if (!isUnknown(engine, plan.workflow)) await engine.preflight({ ...request, lent, runs: [request.initParams] })
     if (there) return request
     const made = await makeChatTask(deps, identity, collection, name)
     if (made) return { ...request, task: { ...request.task, id: made.id, name: made.name } }
