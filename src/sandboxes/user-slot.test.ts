@@ -1,8 +1,9 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { thisProcess } from './owner.ts'
 import { takeUserSlot } from './user-slot.ts'
 
@@ -44,4 +45,20 @@ it('ids that something runs under, or that have a name, are nobody’s', async (
   const slot = await takeUserSlot(folder, own)
   expect(slot.uid).not.toBe(own)
   slot.release()
+})
+
+it.runIf(process.getuid?.() === 0)('one whose last process is a zombie that nobody collects is free', async () => {
+  first += 1_000
+  const script = `setpriv --reuid ${first} --clear-groups sh -c 'echo $$' & exec sleep 60`
+  const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+  try {
+    const [said] = await once(parent.stdout, 'data')
+    const state = () => /^State:\s+(\w)/m.exec(readFileSync(`/proc/${Number(said)}/status`, 'utf8'))?.[1]
+    await vi.waitUntil(() => state() === 'Z')
+    const slot = await takeUserSlot(folder, first)
+    slot.release()
+    expect(slot.uid).toBe(first)
+  } finally {
+    parent.kill('SIGKILL')
+  }
 })

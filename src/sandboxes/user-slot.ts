@@ -24,9 +24,12 @@ const namedUids = (): Set<number> => {
   }
 }
 
+/** Whom a process runs as; one that has ended runs no more, even where nobody collects it (containers). */
 const uidOf = (pid: string): number | undefined => {
   try {
-    return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    const hasEnded = /^State:\s+[ZX]/m.test(status) && readdirSync(`/proc/${pid}/task`).length <= 1
+    return hasEnded ? undefined : Number(/^Uid:\s+(\d+)/m.exec(status)?.[1])
   } catch {
     return undefined // it has ended meanwhile
   }
