@@ -2,7 +2,8 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { unnamedBytes } from './disk-watch.ts'
+import { pause } from '../lib/time.ts'
+import { unnamedBytes, watchDisk } from './disk-watch.ts'
 
 it('finds the bytes of files without a name among thousands of descriptors, and lets others have their turn', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'unnamed-'))
@@ -26,4 +27,17 @@ it('finds the bytes of files without a name among thousands of descriptors, and 
     for (const descriptor of open) closeSync(descriptor)
     rmSync(folder, { recursive: true })
   }
+})
+
+it('goes on where somebody has removed the folder: that would have ended the server', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'watched-'))
+  const disk = watchDisk({ folders: [folder], limits: { diskBytes: 1_000_000, diskFiles: 10 } })
+  const passed: string[] = []
+  const watching = disk((reason) => passed.push(reason))
+  await pause(120)
+  rmSync(folder, { recursive: true })
+  await pause(200)
+  watching.stop()
+  expect(passed).toEqual([])
+  expect(await disk.isFull()).toBe(false)
 })

@@ -86,10 +86,14 @@ const descriptorsOf = (pid: number): string[] => {
   }
 }
 
-/** Bytes and inodes that are free where a folder stands. */
+/** Bytes and inodes that are free where a folder stands; of one that is gone nothing is known, so that it is measured. */
 const freeAt = (folder: string): DiskUse & { available: number } => {
-  const { bfree, bavail, ffree, bsize } = statfsSync(folder)
-  return { bytes: bfree * bsize, files: ffree, available: bavail * bsize }
+  try {
+    const { bfree, bavail, ffree, bsize } = statfsSync(folder)
+    return { bytes: bfree * bsize, files: ffree, available: bavail * bsize }
+  } catch {
+    return { bytes: 0, files: 0, available: Number.POSITIVE_INFINITY }
+  }
 }
 
 /**
