@@ -1,5 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 import { readText } from './inputs.ts'
+import { safe } from './output.ts'
 
 /** Whether there is somebody who can be asked. */
 export const isAnswered = (): boolean => process.stdin.isTTY === true
@@ -10,7 +11,7 @@ const interrupted = () => new DOMException('cancelled', 'AbortError')
 export const askSecret = async (message: string): Promise<string> => {
   if (!isAnswered()) return readText('-')
   const { isCancel, password } = await import('@clack/prompts')
-  const answer = await password({ message, output: process.stderr })
+  const answer = await password({ message: safe(message), output: process.stderr })
   if (isCancel(answer)) throw interrupted()
   return answer
 }
@@ -19,7 +20,7 @@ export const askSecret = async (message: string): Promise<string> => {
 export const askText = async (message: string, preset?: string): Promise<string> => {
   const { isCancel, text } = await import('@clack/prompts')
   const answer = await text({
-    message,
+    message: safe(message), // it may say what a stranger's file says
     output: process.stderr,
     ...(preset === undefined ? {} : { initialValue: preset }),
     validate: (value) => (value?.trim() ? undefined : 'It cannot be empty.'),
@@ -31,8 +32,8 @@ export const askText = async (message: string, preset?: string): Promise<string>
 /** One of several. */
 export const askChoice = async (message: string, choices: readonly string[]): Promise<string> => {
   const { isCancel, select } = await import('@clack/prompts')
-  const options = choices.map((value) => ({ value, label: value }))
-  const answer = await select({ message, options, output: process.stderr })
+  const options = choices.map((value) => ({ value, label: safe(value) }))
+  const answer = await select({ message: safe(message), options, output: process.stderr })
   if (isCancel(answer)) throw interrupted()
   return answer
 }

@@ -1,4 +1,4 @@
-import { constants, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { constants, existsSync, lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
@@ -49,6 +49,17 @@ export const openResultsFolder = (given: string, isForced: boolean): ResultsFold
   return { path, movedTo, write: (name, body, signal) => writeInto(path, name, body, isForced, signal) }
 }
 
+/** A link among the folders that were there before would lead elsewhere. */
+const requireNoLink = (folder: string, path: string): void => {
+  for (let above = dirname(path); above.length > folder.length; above = dirname(above)) {
+    if (lstatSync(above, { throwIfNoEntry: false })?.isSymbolicLink()) {
+      throw new AppError('invalid', `${path} cannot be written: ${shownPath(above)} is a symbolic link`, {
+        hint: 'Name another folder with --results.',
+      })
+    }
+  }
+}
+
 const writeInto = async (
   folder: string,
   name: string,
@@ -60,6 +71,7 @@ const writeInto = async (
   if (!path.startsWith(folder + sep) || name.includes('\0')) {
     throw new AppError('invalid', `A result is called ${JSON.stringify(name)}, which leads out of the results folder`)
   }
+  requireNoLink(folder, path)
   const flags =
     constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | (isForced ? constants.O_TRUNC : constants.O_EXCL)
   try {

@@ -101,13 +101,13 @@ describe('jetty runbook run', () => {
 
   it.runIf(hasTerminal)('asks for all that is missing on a terminal, and does not show what a secret is', async () => {
     const table =
-      '| Parameter | Template Variable | Description |\n| --- | --- | --- |\n| A | `{{alpha}}` | The first |\n| B | `{{beta}}` | |\n'
+      '| Parameter | Template Variable | Description |\n| --- | --- | --- |\n| A | `{{alpha}}` | The first\u001b]0;owned\u0007 |\n| B | `{{beta}}` | |\n'
     const file = doing(
       `echo {{alpha}} {{beta}} "$(printf "%s" "$APIFY_API_TOKEN" | wc -c)" > {{results_dir}}/said\n\`\`\`\n\n## Parameters\n\n${table}\n\`\`\``,
       'secrets: {apify: {env: APIFY_API_TOKEN}}\n',
     )
     const typed = [
-      ['alpha: The first', 'one\r'],
+      ['alpha: The first\ufffd', 'one\r'],
       ['beta', 'two\r'],
       ['Value of APIFY_API_TOKEN', `${secret}\r`],
     ] as const
