@@ -28,7 +28,7 @@ export const mostDeclared = 200
 const resultsFolder = /^(\{\{\s*results_dir\s*\}\}|\/app\/results|\.\/results|\/?results|\$\{?RESULTS_DIR\}?)(\/|$)/i
 
 /** A path relative to the results folder, whichever way people write that. */
-export const inResults = (path: string): string =>
+const inResults = (path: string): string =>
   path
     .trim()
     .replace(resultsFolder, '')

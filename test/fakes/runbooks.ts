@@ -14,7 +14,8 @@ export interface FakeRunbooks extends RunbookRunner {
   wrong: Record<string, string>
 }
 
-const succeeded: RunbookOutcome = {
+/** What comes of a runbook of which nothing else is said. */
+export const succeeded: RunbookOutcome = {
   failure: null,
   results_files: [],
   files: [],

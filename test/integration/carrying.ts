@@ -4,6 +4,7 @@ import type { FileSource } from '../../src/model/file-source.ts'
 import type { RunbookPreflight, RunbookRequest } from '../../src/model/runbook-request.ts'
 import type { NewAgentEvent, RunbookHost, RunbookOutcome } from '../../src/model/runbook-run.ts'
 import type { RunbookRunner } from '../../src/runbooks-on-demand.ts'
+import { succeeded } from '../fakes/runbooks.ts'
 
 /** What a runbook does here, in the place of an agent. */
 export type Doing = (request: RunbookRequest, host: RunbookHost) => Promise<Partial<RunbookOutcome> | undefined>
@@ -28,33 +29,6 @@ export const failing = (reason: NonNullable<RunbookOutcome['failure']>['reason']
   failure: { reason, message },
 })
 
-const outcome: RunbookOutcome = {
-  failure: null,
-  results_files: [],
-  files: [],
-  primary_files: [],
-  text: 'done',
-  agent: 'scripted',
-  model: 'scripted',
-  model_provider: null,
-  snapshot: 'python312-uv',
-  image: null,
-  sandbox: 'bubblewrap',
-  exit_code: 0,
-  agent_log: null,
-  usage: {
-    prompt_tokens: 0,
-    completion_tokens: 0,
-    total_tokens: 0,
-    cost_usd: 0,
-    duration_seconds: 0,
-    api_calls: 0,
-  },
-  results_dir: '/app/results',
-  validation_report: null,
-  verification: null,
-}
-
 /** What was carried out, and how; `does` is what comes of the first line of a runbook. */
 export const makeRunner = (does: Record<string, Doing>) => {
   const hosts: RunbookHost[] = []
@@ -66,7 +40,7 @@ export const makeRunner = (does: Record<string, Doing>) => {
       requests.push(request)
       const doing = does[request.instruction.split('\n')[0] ?? '']
       if (!doing) throw new AppError('invalid', 'no such runbook in this test')
-      return { ...outcome, ...(await doing(request, host)) }
+      return { ...succeeded, ...(await doing(request, host)) }
     },
     async preflight(request, place): Promise<RunbookPreflight> {
       looks.push({ request, secretParams: place.secretParams })

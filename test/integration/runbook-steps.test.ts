@@ -83,7 +83,7 @@ describe('what it records', () => {
       success: true,
       failure_reason: null,
       results_dir: '/app/results',
-      text: 'done',
+      text: 'Carried out.',
       agent: 'scripted',
       sandbox: 'bubblewrap',
     })
