@@ -29,6 +29,8 @@ export interface AnswerReader {
 const eventBytes = 4 * 1024 * 1024
 /** As a rule of thumb. */
 const bytesPerToken = 4
+/** Members of a usage that are read: whoever answers may send new ones without an end. */
+const mostCounts = 64
 /** What an event has around its words. */
 const frameBytes = 200
 /** An answer without events is read where it is no larger. */
@@ -46,8 +48,9 @@ interface Notes {
 const note = (notes: Notes, usage: unknown): void => {
   if (!isObject(usage)) return
   notes.hasUsage = true
-  for (const [name, value] of Object.entries(usage)) {
-    if (value !== null && name !== '__proto__') notes.usage[name] = value
+  for (const [name, value] of Object.entries(usage).slice(0, mostCounts)) {
+    if (value === null || name === '__proto__') continue
+    if (Object.hasOwn(notes.usage, name) || Object.keys(notes.usage).length < mostCounts) notes.usage[name] = value
   }
 }
 

@@ -187,3 +187,15 @@ it('an inside that takes no answer holds its provider back, and is left after a 
   socket.resume()
   await closed
 })
+
+it('a provider that counts under ever new names is not listened to without an end', async () => {
+  await open()
+  const counting = (usage: object) => `data: ${JSON.stringify({ choices: [], usage })}\n\n`
+  const junk = Array.from({ length: 100 }, (_, at) => counting({ [`a${at}`]: 1 }))
+  const body = [...junk, counting({ prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 }), 'data: [DONE]\n\n']
+  openai.script({ headers: { 'content-type': 'text/event-stream' }, body: body.join('') })
+  await opened.ask('/v1/chat/completions', { body: { ...chat, stream: true } })
+  const { answered, prompt_tokens } = opened.gateway.usage()
+  expect({ answered, prompt_tokens }).toEqual({ answered: 1, prompt_tokens: 0 })
+  expect(opened.paid.at(-1)?.tokens).toBeGreaterThan(100) // as many as there were events
+})
