@@ -72,6 +72,7 @@ const launcherArgv = ({ host, uid, folder, agentFolder, limits, group, command }
 const readStatus = (stream: Readable) => {
   const status: { childPid?: number; exitCode?: number } = {}
   let text = ''
+  stream.on('error', () => {}) // how it ended is not known then
   stream.setEncoding('utf8').on('data', (chunk: string) => {
     text = (text + chunk).slice(-mostErrorBytes)
     const childPid = /"child-pid"\s*:\s*(\d+)/.exec(text)?.[1]

@@ -4,14 +4,14 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 /**
- * Removes a folder that others have filled, whatever is in it. Node's own `rm` goes by whole paths, and fails where they
+ * Removes folders that others have filled, whatever is in them. Node's own `rm` goes by whole paths, and fails where they
  * are longer than the system takes; of a million files it is also several times slower, in the process that serves.
  */
-export const removeTree = async (folder: string): Promise<void> => {
+export const removeTree = async (...folders: string[]): Promise<void> => {
   try {
-    await run('rm', ['-rf', '--', folder])
+    await run('rm', ['-rf', '--', ...folders])
   } catch {
-    await run('chmod', ['-R', 'u+rwX', '--', folder]).catch(() => {}) // folders that their owner has closed; follows no link
-    await run('rm', ['-rf', '--', folder])
+    await run('chmod', ['-R', 'u+rwX', '--', ...folders]).catch(() => {}) // folders that their owner has closed; follows no link
+    await run('rm', ['-rf', '--', ...folders])
   }
 }

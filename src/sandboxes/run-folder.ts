@@ -1,5 +1,5 @@
 import { createWriteStream, readdirSync } from 'node:fs'
-import { chmod, lchown, mkdir, open, writeFile } from 'node:fs/promises'
+import { chmod, lchown, mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -111,9 +111,16 @@ export const makeRunFolder = async ({ parent, id, uid }: RunFolderOptions): Prom
     async remove() {
       stopTouching()
       await handle?.close()
-      await removeTree(path)
+      await removeRunFolder(path)
     },
   }
+}
+
+/** What says whose it is goes last: of a half that is left behind it can still be told. */
+export const removeRunFolder = async (path: string): Promise<void> => {
+  const names = namesIn(path).filter((name) => name !== ownerFile)
+  await removeTree(...names.map((name) => join(path, name)))
+  await rm(path, { recursive: true, force: true })
 }
 
 /** Gives a file of the platform's own for the inside, read-only, below `etc` of a run folder. */

@@ -1,8 +1,7 @@
 import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ControlGroup, ControlGroups } from './control-groups.ts'
-import { removeTree } from './remove-tree.ts'
-import { orphanedFolders, type RunFolder } from './run-folder.ts'
+import { orphanedFolders, type RunFolder, removeRunFolder } from './run-folder.ts'
 import type { Sandbox, SandboxCommand, SandboxExit, SandboxLimits, SandboxPlaces } from './sandbox.ts'
 
 /** What one command is carried out with. */
@@ -27,6 +26,8 @@ export interface SandboxLife {
   release(): void
 }
 
+const cannotRemove = 'the folder of a sandbox cannot be removed'
+
 /** A sandbox over a folder of this machine, from its first command to its end. */
 export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut, release }: SandboxLife): Sandbox => {
   const destroyed = new AbortController()
@@ -50,7 +51,8 @@ export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut,
   const destroy = async () => {
     destroyed.abort()
     await Promise.allSettled(running)
-    await folder.remove()
+    // What has come of it does not depend on that; whoever starts next tries again.
+    await folder.remove().catch((error: unknown) => log.error({ sandbox: id, err: error }, cannotRemove))
     release()
   }
   return {
@@ -77,12 +79,18 @@ export const reapFolders = async (
   kill: (id: string) => void = () => {},
 ): Promise<number> => {
   const orphans = await orphanedFolders(parent)
+  let removed = 0
   for (const { id, path } of orphans) {
     kill(id)
     const names = groups?.names().filter((name) => name.startsWith(`jetty-${id}.`)) ?? []
     for (const name of names) await groups?.removeLeft(name)
-    await removeTree(path)
-    log.info({ sandbox: id }, 'removed a sandbox whose process is gone')
+    try {
+      await removeRunFolder(path)
+      removed++
+      log.info({ sandbox: id }, 'removed a sandbox whose process is gone')
+    } catch (error) {
+      log.error({ sandbox: id, err: error }, cannotRemove)
+    }
   }
-  return orphans.length
+  return removed
 }
