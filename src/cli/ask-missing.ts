@@ -6,7 +6,7 @@ import { preflightText } from './preflight-text.ts'
 
 /**
  * Asks on a terminal for what a runbook lacks: variables, and values of secrets. Gives the same request where nobody can
- * be asked, or nothing is missing.
+ * be asked, nothing is missing, or no answer would let it begin.
  */
 export const askMissing = async (
   request: RunbookRequest,
@@ -15,6 +15,8 @@ export const askMissing = async (
 ): Promise<RunbookRequest> => {
   const secrets = setSecret ? found.missing_secrets : []
   if (!isAnswered() || found.missing_variables.length + secrets.length === 0) return request
+  const answered = ['variables', ...(setSecret ? ['secrets'] : [])]
+  if (found.checks.some(({ name, state }) => state === 'failed' && !answered.includes(name))) return request
   const meaning = await meaningsOf(request.instruction)
   const filled: Record<string, unknown> = { ...request.template_variables }
   for (const name of found.missing_variables) filled[name] = await askText(`${name}${meaning(name)}`)
