@@ -8,17 +8,15 @@ import { bubblewrapArguments } from './bubblewrap-arguments.ts'
 import { type BubblewrapHost, sourcesOn } from './bubblewrap-host.ts'
 import { remedyFor } from './bubblewrap-remedies.ts'
 import { openCommandPipes } from './command-pipes.ts'
-import { watchDisk } from './disk-watch.ts'
 import { exitOf } from './exit-of.ts'
 import { gateDescriptor, gateScript, launchScript, launchShell } from './launch-script.ts'
-import { watchMemory } from './memory-watch.ts'
 import { descendantsOf, signalAll } from './process-tree.ts'
 import type { RunFolder } from './run-folder.ts'
 import { systemPath } from './run-tool.ts'
 import type { SandboxCommand, SandboxExit, SandboxLimits } from './sandbox.ts'
 import type { CommandTurn } from './sandbox-life.ts'
 import { seccompProgram } from './seccomp.ts'
-import { supervise } from './supervise.ts'
+import { superviseProcesses } from './supervise-processes.ts'
 
 export interface BubblewrapRun extends CommandTurn {
   host: BubblewrapHost
@@ -179,23 +177,6 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
   }
   group?.started(child.pid ?? 0)
   gate.end('go\n')
-  const disk = watchDisk({ folders: [folder.folders.app, folder.folders.home], limits, pids: everything })
-  const memory = host.groups?.mechanisms.memory === undefined ? watchMemory(everything, limits) : undefined
-  const terminate = () => (run.isAtOnce() ? kill() : signalAll(everything(), 'SIGTERM'))
-  const supervised = await supervise(
-    { stdout, stderr, closed, kill, terminate },
-    command,
-    limits,
-    memory ? [disk, memory] : [disk],
-  )
-  const usage = group?.usage()
-  return exitOf({
-    ...supervised,
-    code: status.exitCode ?? null,
-    isLost: status.exitCode === undefined,
-    oomKills: usage?.oomKills ?? 0,
-    isDiskFull: await disk.isFull(),
-    peakMemoryBytes: usage?.peakMemoryBytes ?? memory?.peakBytes() ?? null,
-    refusedProcesses: usage?.refusedProcesses ?? memory?.refusedProcesses() ?? null,
-  })
+  const ended = await superviseProcesses({ ...run, groups: host.groups, everything, stdout, stderr, closed, kill })
+  return exitOf({ ...ended, code: status.exitCode ?? null, isLost: status.exitCode === undefined })
 }

@@ -8,18 +8,16 @@ import { inside } from '../model/sandbox.ts'
 import { chooseGroups } from './choose-groups.ts'
 import { openCommandPipes } from './command-pipes.ts'
 import type { ControlGroups } from './control-groups.ts'
-import { watchDisk } from './disk-watch.ts'
 import { exitOf } from './exit-of.ts'
 import { toolsFolder } from './find-program.ts'
 import { launchScript, launchShell } from './launch-script.ts'
 import { killMarked, markOf, markVariable, processesMarked } from './marked-processes.ts'
-import { watchMemory } from './memory-watch.ts'
 import { probeTools } from './probe-tools.ts'
-import { signalAll, tasksOf } from './process-tree.ts'
+import { tasksOf } from './process-tree.ts'
 import { makeRunFolder } from './run-folder.ts'
 import type { LimitMechanisms, SandboxExit, SandboxPlaces, SandboxProvider } from './sandbox.ts'
 import { type CommandTurn, liveSandbox, reapFolders, type SandboxLife } from './sandbox-life.ts'
-import { supervise } from './supervise.ts'
+import { superviseProcesses } from './supervise-processes.ts'
 
 export interface ProcessProviderOptions {
   /** Where run folders are made. */
@@ -63,7 +61,7 @@ const userProcesses = ({ groups, limits }: ProcessRun): number | undefined => {
 }
 
 const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
-  const { id, folder, places, limits, groups, group, command } = run
+  const { id, folder, places, limits, group, command } = run
   const stdin = command.stdin === undefined ? undefined : placed(command.stdin, places)
   const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), stdin, undefined)
   const script = launchScript({
@@ -95,27 +93,9 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
     child.kill('SIGKILL')
   }
   group?.started(child.pid ?? 0)
-  const disk = watchDisk({ folders: [folder.folders.app, folder.folders.home], limits, pids: everything })
-  const memory = groups?.mechanisms.memory === undefined ? watchMemory(everything, limits) : undefined
-  const supervised = await supervise(
-    {
-      ...{ stdout: pipes.stdout, stderr: pipes.stderr, closed, kill },
-      terminate: () => (run.isAtOnce() ? kill() : signalAll(everything(), 'SIGTERM')),
-    },
-    command,
-    limits,
-    memory ? [disk, memory] : [disk],
-  )
-  const usage = group?.usage()
-  return exitOf({
-    ...supervised,
-    code: codeOf(child.exitCode, child.signalCode),
-    isLost: false,
-    oomKills: usage?.oomKills ?? 0,
-    isDiskFull: await disk.isFull(),
-    peakMemoryBytes: usage?.peakMemoryBytes ?? memory?.peakBytes() ?? null,
-    refusedProcesses: usage?.refusedProcesses ?? memory?.refusedProcesses() ?? null,
-  })
+  const { stdout, stderr } = pipes
+  const ended = await superviseProcesses({ ...run, everything, stdout, stderr, closed, kill })
+  return exitOf({ ...ended, code: codeOf(child.exitCode, child.signalCode), isLost: false })
 }
 
 const nothing: LimitMechanisms = { memory: undefined, pids: undefined, cpu: undefined, disk: undefined }
