@@ -23,7 +23,8 @@ test('of a result its first lines are shown, and how many there are beside', () 
   expect(eventText(result)).toBe('    a\n    b\n    c\n    … 2 more lines')
 })
 
-test('nothing that an agent prints is carried out by the terminal', () => {
+test('nothing that an agent prints is carried out by the terminal, nor read in another order', () => {
+  expect(eventText(call('rm \u202efdp.x\u2066'))).toBe('  → Bash rm �fdp.x�')
   expect(eventText(call('\u001b]0;title\u0007rm'))).toBe('  → Bash �]0;title�rm')
 })
 

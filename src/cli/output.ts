@@ -4,7 +4,7 @@ import { prettyJson } from '../lib/pretty-json.ts'
 /** Text from outside may hold escape sequences; a terminal must never carry them out. */
 export const safe = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to take out
-  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '�')
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '�')
 
 /** JSON spread over lines, order of keys and numbers as they are, and nothing in it that a terminal would carry out. */
 export const shownJson = (text: string): string =>

@@ -309,3 +309,16 @@ test('whoever asks for the walk can end it', async () => {
   const walking = walkResults(root, roomy, AbortSignal.abort(new Error('enough')))
   await expect(walking.next()).rejects.toThrow('enough')
 })
+
+test('no file is given the name of a folder, once both can be shown: they can be put down side by side', async () => {
+  for (const path of ['a\u0001', 'a\u0002/one', 'a\u0003/two', 'b\u0001/deep/x', 'b\u0002/deep', 'b', 'a-1']) put(path)
+  for (const limits of [roomy, { ...roomy, first: ['b\u0001/deep/x'] }]) {
+    const { files, paths } = await walk(limits)
+    expect(new Set(paths).size).toBe(7)
+    const folders = paths.flatMap((path) => [...path.matchAll(/\//g)].map((slash) => path.slice(0, slash.index)))
+    expect(paths.filter((path) => folders.includes(path))).toEqual([])
+    expect((await Promise.all(files.map(textOf))).sort()).toEqual(
+      ['a\u0001', 'a\u0002/one', 'a\u0003/two', 'b\u0001/deep/x', 'b\u0002/deep', 'b', 'a-1'].sort(),
+    )
+  }
+})

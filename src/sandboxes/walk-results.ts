@@ -183,6 +183,7 @@ const makeTally = (root: string, limits: WalkLimits) => {
   let notices = 0
   const unnamed = new Map<SkipReason, number>()
   const given = new Map<string, number>()
+  const folders = new Set<string>()
   const taken = new Set<string>()
 
   const skip = (names: readonly Buffer[], reason: SkipReason, detail = ''): WalkNotice[] => {
@@ -195,14 +196,23 @@ const makeTally = (root: string, limits: WalkLimits) => {
     return [{ kind: 'skipped', path, reason, message: `${path} is not kept: it is ${skipReasons[reason]}${detail}` }]
   }
 
-  /** Two names may look the same once they can be shown. */
+  /** Two names may look the same once they can be shown: no file is given the name of another one, or of a folder. */
   const distinct = (path: string): string => {
-    const slashAt = path.lastIndexOf('/') + 1
-    const [stem, extension] = splitName(path.slice(slashAt))
-    let count = given.get(path) ?? 0
-    let name = path
-    while (given.has(name)) name = `${path.slice(0, slashAt)}${stem}-${++count}${extension}`
-    if (name !== path) given.set(path, count)
+    const segments = path.split('/')
+    const base = segments.pop() ?? ''
+    let above = ''
+    for (const segment of segments) {
+      let folder = above + segment
+      for (let count = 1; given.has(folder); count++) folder = `${above}${segment}-${count}`
+      folders.add(folder)
+      above = `${folder}/`
+    }
+    const [stem, extension] = splitName(base)
+    const wanted = above + base
+    let count = given.get(wanted) ?? 0
+    let name = wanted
+    while (given.has(name) || folders.has(name)) name = `${above}${stem}-${++count}${extension}`
+    if (given.has(wanted)) given.set(wanted, count)
     given.set(name, 0)
     return name
   }
