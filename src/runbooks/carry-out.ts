@@ -12,10 +12,10 @@ import type { Sandbox, SandboxProvider } from '../sandboxes/sandbox.ts'
 import type { WalkLimits } from '../sandboxes/walk-results.ts'
 import { type AgentLog, openAgentLog } from './agent-log.ts'
 import { makeToken } from './environment.ts'
-import { keepResults, nothingKept } from './keep-results.ts'
+import { type KeptResults, keepResults, nothingKept } from './keep-results.ts'
 import type { Places } from './places.ts'
 import { notReady, type PlanRunbook, type RunbookPlan } from './preflight.ts'
-import type { Failure } from './success.ts'
+import { type Failure, ofFiles } from './success.ts'
 import { makeTell, phase, type Tell } from './tell.ts'
 import { fillVariables, variablesOf } from './variables.ts'
 import { type Work, type Worked, workUntilItPasses } from './work.ts'
@@ -236,6 +236,10 @@ const specOf = ({ limits, image }: RunbookPlan, id: string) => ({
   ...(image === undefined ? {} : { image }),
 })
 
+/** What was there when it was looked at, and could not be read when it was to be kept, is not there. */
+const lostLate = ({ declared, report }: Worked, { found, notKept }: KeptResults): Failure | undefined =>
+  notKept.length > 0 ? ofFiles({ declared, files: found, notKept, agent: report }) : undefined
+
 /** What came of it, with everything that was made kept, whether it succeeded or not. */
 const outcomeOf = async (
   { plan, host, tell, scrub, deps }: Attempt,
@@ -245,13 +249,13 @@ const outcomeOf = async (
 ): Promise<RunbookOutcome> => {
   const { agent, model, provider } = plan.choice
   const logOf = log && log.size > 0 ? log.source(`agent_${agent}.txt`) : undefined
-  const kept = ended ? await keepResults(ended, logOf, { host, tell }) : nothingKept
-  const cause = failure ?? (host.signal.aborted ? cancelledLate : undefined)
+  const results = ended && (await keepResults(ended, logOf, { host, tell }))
+  const cause = failure ?? (host.signal.aborted ? cancelledLate : ended && results && lostLate(ended, results))
   const usage = ended?.usage
   return {
     failure: cause === undefined ? null : scrubbed(cause, scrub),
-    ...kept,
-    text: scrub(ended?.text ?? ''),
+    ...(results?.kept ?? nothingKept),
+    text: scrub(ended?.report.text ?? ''),
     agent,
     model,
     model_provider: provider === 'scripted' ? null : provider,

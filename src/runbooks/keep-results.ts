@@ -5,9 +5,18 @@ import type { WalkedFile } from '../sandboxes/walk-results.ts'
 import type { DeclaredFiles } from './declared-files.ts'
 import { matchesOf } from './declared-files.ts'
 import type { Results } from './look-at-results.ts'
+import type { FoundFile } from './success.ts'
 import type { Tell } from './tell.ts'
 
 export type Kept = Pick<RunbookOutcome, 'results_files' | 'files' | 'primary_files' | 'agent_log'>
+
+export interface KeptResults {
+  kept: Kept
+  /** What is kept, as it stood in the results folder. */
+  found: readonly FoundFile[]
+  /** What was there when the agent had ended, and could not be read any more. */
+  notKept: { path: string; message: string }[]
+}
 
 export const nothingKept: Kept = { results_files: [], files: [], primary_files: [], agent_log: null }
 
@@ -54,14 +63,19 @@ export const keepResults = async (
   { results, declared }: { results: Results; declared: DeclaredFiles },
   log: FileSource | undefined,
   { host, tell }: { host: Pick<RunbookHost, 'keep' | 'signal'>; tell: Tell },
-): Promise<Kept> => {
+): Promise<KeptResults> => {
   const kept: { path: string; size: number; file: ResultFile }[] = []
+  const notKept: KeptResults['notKept'] = []
   const keep = async (source: FileSource, path: string, problem: () => string | undefined) => {
     try {
       return await host.keep(source, path)
     } catch (error) {
       if (!host.signal.aborted && problem() === undefined) throw error
-      if (problem() !== undefined) tell({ type: 'warning', message: `${path} is not kept: ${problem()}` })
+      if (problem() !== undefined) {
+        const message = `${path} is not kept: ${problem()}`
+        notKept.push({ path, message })
+        tell({ type: 'warning', message })
+      }
       return undefined
     }
   }
@@ -87,9 +101,13 @@ export const keepResults = async (
     return found.map(({ file }) => file.path)
   })
   return {
-    results_files: files,
-    files: stored ? [...files, stored] : files,
-    primary_files: [...new Set(primary)],
-    agent_log: stored?.path ?? null,
+    kept: {
+      results_files: files,
+      files: stored ? [...files, stored] : files,
+      primary_files: [...new Set(primary)],
+      agent_log: stored?.path ?? null,
+    },
+    found: kept,
+    notKept,
   }
 }

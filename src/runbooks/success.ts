@@ -170,7 +170,12 @@ const nameOf = ({ paths, by }: DeclaredFile): string =>
   `results/${paths.join(' or ')} (${by === 'manifest' ? 'the table of output files' : by})`
 
 /** What the agent has made, against what the runbook declares. */
-const ofFiles = ({ declared, files, notKept, agent }: RunFacts): Failure | undefined => {
+export const ofFiles = ({
+  declared,
+  files,
+  notKept,
+  agent,
+}: Pick<RunFacts, 'declared' | 'files' | 'notKept' | 'agent'>): Failure | undefined => {
   const all = [...declared.primary, ...declared.manifest]
   const wanted = all.filter(({ paths }) => !paths.includes(reportName))
   const looked = wanted.map((file) => ({ file, found: matchesOf(file, files) }))

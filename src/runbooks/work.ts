@@ -1,4 +1,4 @@
-import type { Agent } from '../agents/agent.ts'
+import type { Agent, AgentReport } from '../agents/agent.ts'
 import type { RunbookRequest } from '../model/runbook-request.ts'
 import type { RunbookHost, Verification } from '../model/runbook-run.ts'
 import type { SandboxGateway } from '../sandbox-gateway/sandbox-gateway.ts'
@@ -40,7 +40,7 @@ export interface Worked {
   results: Results
   declared: DeclaredFiles
   verification: Verification | null
-  text: string
+  report: AgentReport
   exitCode: number | null
   /** Of the agent and its repairs. */
   durationMs: number
@@ -75,7 +75,7 @@ export const workUntilItPasses = async (work: Work): Promise<Worked> => {
     const { failure } = judged
     const isOver = !failure || !isMendable(failure) || round >= repairRounds || left < leastRepairMs
     if (isOver || host.signal.aborted) {
-      return { ...judged, declared, text: ran.report.text, exitCode: ran.exit.code, durationMs }
+      return { ...judged, declared, report: ran.report, exitCode: ran.exit.code, durationMs }
     }
     tell({ type: 'warning', message: failure.message })
     const number = { number: round + 1, of: repairRounds }

@@ -1,5 +1,8 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openRunner } from './runner.ts'
+import type { RunbookHost } from '../../src/model/runbook-run.ts'
+import { openRunner, read } from './runner.ts'
 
 let opened: Awaited<ReturnType<typeof openRunner>>
 beforeAll(async () => {
@@ -28,6 +31,29 @@ it('carries a runbook out, and keeps what it has made', async () => {
   expect(kept.get('report.md')?.toString()).toBe('hello world\n')
   expect([...kept.keys()].sort()).toEqual(['agent_scripted.txt', 'deep/er/x.txt', 'report.md'])
   expect(events.at(-1)).toMatchObject({ type: 'phase', phase: 'finished' })
+})
+
+it('what is declared and can no longer be read when it is to be kept was not carried out', async () => {
+  const spoil = () => {
+    const sandboxes = join(opened.dataDir, 'sandboxes')
+    for (const id of readdirSync(sandboxes)) writeFileSync(join(sandboxes, id, 'app/results/b.txt'), 'another text')
+  }
+  const keep: RunbookHost['keep'] = async (file, relative_path) => {
+    const { name, content_type } = file
+    const bytes = await read(file.open())
+    spoil()
+    return { path: relative_path, name, extension: 'txt', content_type, size: bytes.length, relative_path }
+  }
+  const made = block('cd /app/results; echo a > a.txt; echo b > b.txt')
+  const carriedOut = async (declared: string) =>
+    (await opened.carryOut(`---\nprimary_outputs: ${declared}\n---\n# Two\n${made}`, {}, { keep })).outcome
+  const lost = await carriedOut('[a.txt, b.txt]')
+  expect(lost.failure).toMatchObject({
+    reason: 'missing_files',
+    message: expect.stringContaining('b.txt is not kept: b.txt changed while it was read'),
+  })
+  expect(lost.results_files.map(({ name }) => name)).toEqual(['a.txt'])
+  expect(await carriedOut('a.txt')).toMatchObject({ failure: null })
 })
 
 it('a plain process is refused where less of a network is asked for than it has', async () => {
