@@ -132,6 +132,14 @@ describe('what an agent says of itself', () => {
     expect(failureOf({ ...good, ...usage({ lastFailure }), ...exit({ code: 1 }) })?.reason).toBe('model_failed')
   })
 
+  it('a model at an address that is not called is a setting away', () => {
+    const lastFailure = { status: null, code: 'address_refused', message: "'127.0.0.1' is at a private address" }
+    expect(failureOf({ ...good, ...usage({ answered: 0, lastFailure }) })).toMatchObject({
+      reason: 'model_failed',
+      hint: expect.stringContaining('JETTY_ALLOW_PRIVATE_NETWORK'),
+    })
+  })
+
   it.each([
     [401, /key/],
     [403, /key/],

@@ -127,14 +127,15 @@ const ofMeans = (facts: RunFacts): Failure | undefined => {
   if (usage.lastFailure && (usage.answered === 0 || !isDone(facts))) {
     const { status, code, message } = usage.lastFailure
     const kind = code === 'budget_exceeded' ? 'budget_exceeded' : 'model_failed'
-    return failure(kind, `The model did not answer (${status ?? code}): ${quoted(message)}`, modelHint(status))
+    return failure(kind, `The model did not answer (${status ?? code}): ${quoted(message)}`, modelHint(status, code))
   }
   if (usage.answered > 0) return undefined
   const code = exit.code === 0 ? '' : ` It ended with exit code ${exit.code}${endOf(facts)}`
   return failure('no_model_call', `The agent ended without one answered call of a model; ${saidBy(agent)}${code}`)
 }
 
-const modelHint = (status: number | null): string | undefined => {
+const modelHint = (status: number | null, code: string): string | undefined => {
+  if (code === 'address_refused') return 'If it may be called, add it to JETTY_ALLOW_PRIVATE_NETWORK.'
   if (status === 401 || status === 403) return 'Check the key, and what it may use.'
   if (status === 404) return 'Check the name of the model: the provider does not know it.'
   if (status === 429) return 'The provider limits this key; wait, or use another one.'
