@@ -28,12 +28,22 @@ export const checkRunbooks = async (
   steps: readonly ProgramStep[],
   runs: readonly Record<string, unknown>[],
 ): Promise<void> => {
+  const isOnlyOne = runs.length * steps.length === 1
   for (const [index, initParams] of runs.entries()) {
     for (const step of steps) {
       const where = `${runs.length > 1 ? `Item ${index}: step` : 'Step'} '${step.name}'`
-      await checkRunbook(engine, run, step, initParams, where)
+      await checkRunbook(engine, run, step, initParams, where).catch((error) => {
+        throw isOnlyOne ? error : namedIn(where, error)
+      })
     }
   }
+}
+
+/** Each thing that is wrong, with the step that it is wrong with. */
+const namedIn = (where: string, error: unknown): unknown => {
+  if (!(error instanceof AppError) || !error.issues) return error
+  const issues = error.issues.map((issue) => ({ ...issue, msg: `${where}: ${issue.msg}` }))
+  return new AppError(error.code, error.message, { ...(error.hint && { hint: error.hint }), issues })
 }
 
 const checkRunbook = async (

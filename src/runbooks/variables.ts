@@ -78,7 +78,8 @@ export const checkVariables = (
   const checks: PreflightCheck[] = []
   if (missing.length > 0) {
     const found = `No value for ${listed(missing)}`
-    const fix = 'Give each one in template_variables, or a default in the table of parameters.'
+    const fix =
+      'Give each one in template_variables (for most tasks, init_params.vars), or a default in the table of parameters.'
     checks.push(failed('variables', found, fix, 'template_variables'))
   }
   if (left.length > 0) {

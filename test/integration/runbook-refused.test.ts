@@ -155,6 +155,23 @@ it('everything that is wrong is in one answer', async () => {
   await nothingOf(task)
 })
 
+it('of several runbooks and items, what is wrong names its own', async () => {
+  const step = { activity: 'runbook', ...scripted, template_variables_path: 'init_params.vars' }
+  const steps = { first: { ...step, instruction: plain }, second: { ...step, instruction: needs('garden', '') } }
+  const task = await jetty.task({ step_configs: steps, steps: ['first', 'second'] } as never)
+  const run = await jetty.call('POST', `/api/v1/run/acme/${task}`, new FormData())
+  expect([run.status, run.body.detail[0]?.msg]).toEqual([
+    422,
+    expect.stringMatching(/^Step 'second': No value for garden.*init_params\.vars/),
+  ])
+  const items = [{ vars: { garden: 'roses' } }, {}]
+  const batch = await jetty.call('POST', `/api/v1/run-batch/acme/${task}`, { items })
+  expect([batch.status, batch.body.detail[0]?.msg]).toEqual([
+    422,
+    expect.stringMatching(/^Item 1: step 'second': No value for garden/),
+  ])
+})
+
 it('a chat is refused in the same words, and makes no task', async () => {
   const messages = [
     { role: 'system', content: front('secrets: {a: {env: FIRST_TOKEN}, b: {env: OTHER_TOKEN}}') },
