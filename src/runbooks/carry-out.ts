@@ -164,7 +164,12 @@ const notStarted = (what: string, error: unknown): Failure => ({
 /** What the sandbox holds: socket and log are closed before it goes. */
 const inSandbox = async (attempt: Attempt, sandbox: Sandbox): Promise<RunbookOutcome> => {
   const { deps, plan, host, tell, token } = attempt
-  const log = await openAgentLog()
+  let log: AgentLog
+  try {
+    log = await openAgentLog()
+  } catch (error) {
+    return outcomeOf(attempt, notStarted('The log of the agent', error))
+  }
   const socket = join(sandbox.folders.gateway, 'gateway.sock')
   let gateway: SandboxGateway | undefined
   try {
@@ -185,6 +190,9 @@ const inSandbox = async (attempt: Attempt, sandbox: Sandbox): Promise<RunbookOut
     return await worked(attempt, sandbox, gateway, log)
   } catch (error) {
     if (host.signal.aborted) return outcomeOf(attempt, cancelled)
+    if (error instanceof AppError && error.code === 'sandbox_unavailable') {
+      return outcomeOf(attempt, notStarted('The sandbox', error))
+    }
     throw error
   } finally {
     await gateway?.close()

@@ -5,7 +5,7 @@ import { etcFiles } from './bubblewrap-arguments.ts'
 import { type BubblewrapHost, closedOnTheWay, lookAtHost, machineFolder } from './bubblewrap-host.ts'
 import { probeBubblewrap } from './bubblewrap-probe.ts'
 import { runInBubblewrap } from './bubblewrap-run.ts'
-import { makeRunFolder, writeEtc } from './run-folder.ts'
+import { makeRunFolder } from './run-folder.ts'
 import type { Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from './sandbox.ts'
 import { liveSandbox, reapFolders } from './sandbox-life.ts'
 import { takeUserSlot } from './user-slot.ts'
@@ -55,8 +55,7 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
     uid: number | undefined,
     release: () => void,
   ): Promise<Sandbox> => {
-    const folder = await makeRunFolder({ parent, id, uid })
-    await writeEtc(folder.path, etcFiles)
+    const folder = await makeRunFolder({ parent, id, uid, etc: etcFiles })
     const closed = uid !== undefined && found.stage === undefined ? closedOnTheWay(folder.path) : undefined
     if (closed !== undefined) {
       await folder.remove()

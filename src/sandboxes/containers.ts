@@ -10,7 +10,7 @@ import { containerSeccomp } from './container-seccomp.ts'
 import { findSocket } from './container-socket.ts'
 import { isOwnerGone, ownerIn } from './owner.ts'
 import { probeTools } from './probe-tools.ts'
-import { makeRunFolder, ownerFileOf, writeEtc } from './run-folder.ts'
+import { makeRunFolder, ownerFileOf } from './run-folder.ts'
 import type { ImageFound, LimitMechanisms, Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from './sandbox.ts'
 import { liveSandbox, reapFolders } from './sandbox-life.ts'
 import { takeUserSlot } from './user-slot.ts'
@@ -125,8 +125,8 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     const { engine, facts } = await opened()
     const { release, ...user } = await userFor(facts, firstUid)
     try {
-      const folder = await makeRunFolder({ parent, id, uid: isRoot ? user.uid : undefined })
-      await writeEtc(folder.path, { ...etcOf(user), [seccompFile]: containerSeccomp() })
+      const etc = { ...etcOf(user), [seccompFile]: containerSeccomp() }
+      const folder = await makeRunFolder({ parent, id, uid: isRoot ? user.uid : undefined, etc })
       const marks = { [labels.sandbox]: id, [labels.parent]: parent }
       return liveSandbox({
         ...{ id, folder, places: inside, limits, groups: undefined, log, release },

@@ -57,14 +57,15 @@ const touchAll = (): void => {
   }
 }
 
-/** Shows that this process lives, in a file that names it as owner, until what it gives is called. */
-export const keepTouched = (path: string): (() => void) => {
+/** Shows that this process lives, in a file that names it as owner, until that is stopped. */
+export const keepTouched = (path: string): void => {
   touched.add(path)
   timer ??= setInterval(touchAll, touchMs).unref()
-  return () => {
-    touched.delete(path)
-    if (touched.size > 0) return
-    clearInterval(timer)
-    timer = undefined
-  }
+}
+
+export const stopTouching = (path: string): void => {
+  touched.delete(path)
+  if (touched.size > 0) return
+  clearInterval(timer)
+  timer = undefined
 }

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { inside } from '../model/sandbox.ts'
-import { isOwnerGone, keepTouched, ownerIn, thisProcess } from './owner.ts'
+import { isOwnerGone, keepTouched, ownerIn, stopTouching, thisProcess } from './owner.ts'
 import { removeTree } from './remove-tree.ts'
 import type { Sandbox } from './sandbox.ts'
 
@@ -23,6 +23,8 @@ export interface RunFolderOptions {
   id: string
   /** Whom the inside is on this machine; undefined where that is the user of this process. */
   uid?: number | undefined
+  /** Files of the platform's own for the inside, read-only, by their names below `etc`. */
+  etc?: Readonly<Record<string, string>>
 }
 
 const ownerFile = 'owner.json'
@@ -42,9 +44,30 @@ const placeOf = (path: string, folders: { app: string; home: string }): string |
   return undefined
 }
 
-export const makeRunFolder = async ({ parent, id, uid }: RunFolderOptions): Promise<RunFolder> => {
+/** What the disk says no to is the sandbox's trouble; any other error is what it is. */
+const asUnavailable = (error: unknown, what: string): unknown => {
+  const { code } = error as NodeJS.ErrnoException
+  if (error instanceof AppError || code === undefined) return error
+  const wanted = code === 'ENOSPC' ? 'Make room on its disk' : 'Let the server write there'
+  const hint = `${wanted}, or set JETTY_SANDBOX_DIR to another folder.`
+  return new AppError('sandbox_unavailable', `${what}: ${messageOf(error)}`, { hint, cause: error })
+}
+
+export const makeRunFolder = async (options: RunFolderOptions): Promise<RunFolder> => {
+  const path = join(options.parent, options.id)
+  try {
+    return await furnished(options, path)
+  } catch (error) {
+    const told = asUnavailable(error, `No sandbox can be made in ${options.parent}`)
+    if (told === error) throw error
+    stopTouching(join(path, ownerFile))
+    await removeTree(path).catch(() => {})
+    throw told
+  }
+}
+
+const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: string): Promise<RunFolder> => {
   if (!/^[a-z0-9][a-z0-9-]{0,99}$/.test(id)) throw new TypeError(`a sandbox cannot be called ${id}`)
-  const path = join(parent, id)
   await mkdir(parent, { recursive: true, mode: 0o700 })
   try {
     // The inside passes through it, to what belongs to it; the folder around is closed.
@@ -55,7 +78,7 @@ export const makeRunFolder = async ({ parent, id, uid }: RunFolderOptions): Prom
   }
   if (uid !== undefined) await chmod(path, 0o711) // whatever the umask is
   await writeFile(join(path, ownerFile), `${JSON.stringify(thisProcess())}\n`, { mode: 0o600 })
-  const stopTouching = keepTouched(join(path, ownerFile))
+  keepTouched(join(path, ownerFile))
 
   const own = async (target: string): Promise<void> => {
     if (uid !== undefined) await lchown(target, uid, uid)
@@ -74,6 +97,7 @@ export const makeRunFolder = async ({ parent, id, uid }: RunFolderOptions): Prom
   await mkdir(folders.gateway, { mode: 0o711 })
   await mkdir(join(path, 'etc'), { mode: 0o755 })
   if (uid !== undefined) await Promise.all([chmod(folders.gateway, 0o711), chmod(join(path, 'etc'), 0o755)])
+  await writeEtc(path, etc)
   // A socket is listened to by a path that may be short only: the descriptor of a folder has a short one.
   const isLong = Buffer.byteLength(folders.gateway + socketName) > longestSocketPath
   const handle = isLong ? await open(folders.gateway, 'r') : undefined
@@ -99,17 +123,21 @@ export const makeRunFolder = async ({ parent, id, uid }: RunFolderOptions): Prom
     async put(insidePath, body, mode = 0o644) {
       const target = placeOf(insidePath, folders)
       if (isClosed || target === undefined) throw new TypeError(`nothing can be put at ${insidePath}`)
-      await makeParents(target.startsWith(`${folders.app}/`) ? folders.app : folders.home, dirname(target))
-      if (typeof body === 'string') await writeFile(target, body, { mode })
-      else await pipeline(Readable.from(body), createWriteStream(target, { mode }))
-      await chmod(target, mode)
-      await own(target)
+      try {
+        await makeParents(target.startsWith(`${folders.app}/`) ? folders.app : folders.home, dirname(target))
+        if (typeof body === 'string') await writeFile(target, body, { mode })
+        else await pipeline(Readable.from(body), createWriteStream(target, { mode }))
+        await chmod(target, mode)
+        await own(target)
+      } catch (error) {
+        throw asUnavailable(error, `${insidePath} cannot be put into the sandbox`)
+      }
     },
     close() {
       isClosed = true
     },
     async remove() {
-      stopTouching()
+      stopTouching(join(path, ownerFile))
       await handle?.close()
       await removeRunFolder(path)
     },
@@ -123,8 +151,7 @@ export const removeRunFolder = async (path: string): Promise<void> => {
   await rm(path, { recursive: true, force: true })
 }
 
-/** Gives a file of the platform's own for the inside, read-only, below `etc` of a run folder. */
-export const writeEtc = async (folder: string, files: Readonly<Record<string, string>>): Promise<void> => {
+const writeEtc = async (folder: string, files: Readonly<Record<string, string>>): Promise<void> => {
   for (const [name, text] of Object.entries(files)) {
     const path = join(folder, 'etc', name)
     await writeFile(path, text, { mode: 0o644 })

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../lib/errors.ts'
 import { createExclusively } from '../lib/exclusive-file.ts'
-import { isOwnerGone, keepTouched, ownerIn, thisProcess } from './owner.ts'
+import { isOwnerGone, keepTouched, ownerIn, stopTouching, thisProcess } from './owner.ts'
 
 /** A user id of this machine that nobody else runs anything under. */
 export interface UserSlot {
@@ -68,9 +68,9 @@ export const takeUserSlot = async (folder: string, firstUid: number): Promise<Us
     const claim = `${uid}.${process.pid}-${randomBytes(4).toString('hex')}.json`
     const path = join(folder, claim)
     createExclusively(path, `${JSON.stringify(thisProcess())}\n`)
-    const stopTouching = keepTouched(path)
+    keepTouched(path)
     const release = () => {
-      stopTouching()
+      stopTouching(path)
       rmSync(path, { force: true })
     }
     if (!(await isClaimed(folder, uid, claim)) && !usedUids().has(uid)) return { uid, release }

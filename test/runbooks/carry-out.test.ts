@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { RunbookHost } from '../../src/model/runbook-run.ts'
@@ -54,6 +54,31 @@ it('what is declared and can no longer be read when it is to be kept was not car
   })
   expect(lost.results_files.map(({ name }) => name)).toEqual(['a.txt'])
   expect(await carriedOut('a.txt')).toMatchObject({ failure: null })
+})
+
+it('is not started, by that name, where its log or its folder cannot be made', async () => {
+  const usual = process.env.TMPDIR
+  const { failure } = await (async () => {
+    process.env.TMPDIR = join(opened.dataDir, 'not there')
+    try {
+      return (await opened.carryOut(block('true'))).outcome
+    } finally {
+      if (usual === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = usual
+    }
+  })()
+  expect(failure).toMatchObject({ reason: 'not_started', message: expect.stringContaining('log of the agent') })
+  const sandboxes = join(opened.dataDir, 'sandboxes')
+  renameSync(sandboxes, `${sandboxes}.away`)
+  writeFileSync(sandboxes, '')
+  try {
+    const { outcome } = await opened.carryOut(block('true'))
+    const { reason, hint } = outcome.failure ?? {}
+    expect([reason, hint]).toEqual(['not_started', expect.stringContaining('JETTY_SANDBOX_DIR')])
+  } finally {
+    rmSync(sandboxes)
+    renameSync(`${sandboxes}.away`, sandboxes)
+  }
 })
 
 it('a plain process is refused where less of a network is asked for than it has', async () => {
