@@ -19,7 +19,8 @@ beforeAll(async () => {
   shell.file(
     'leads.md',
     '---\nagent: scripted\nsecrets: {apify: {env: APIFY_API_TOKEN}}\nprimary_outputs: leads.txt\n---\n\n# Leads — Agent Runbook\n\n' +
-      '## Parameters\n\n| Parameter | Template Variable | Description |\n| --- | --- | --- |\n| City | `{{city}}` | Where |\n\n' +
+      '## Parameters\n\n| Parameter | Template Variable | Default | Description |\n| --- | --- | --- | --- |\n' +
+      '| City | `{{city}}` | | Where |\n| Country | `{{country}}` | England | Where that is |\n\nOf {{country}}.\n\n' +
       '```sh\nprintf "%s %s" "{{city}}" "$(printf "%s" "$APIFY_API_TOKEN" | wc -c)" > {{results_dir}}/leads.txt\necho "token $APIFY_API_TOKEN"\n```\n',
   )
 })
@@ -144,6 +145,7 @@ describe('jetty runbook deploy', () => {
     const made = await shell.jetty(args, { env: { APIFY_API_TOKEN: secret } })
     expect(made).toMatchObject({ code: 0, stdout: 'created acme/leads\n' })
     expect(made.stderr).toContain('jetty run acme/leads --follow -p vars.city=…')
+    expect(made.stderr).not.toContain('vars.country') // which has a default
     const { workflow } = (await test.call('GET', '/api/v1/tasks/acme/leads')).body
     expect(workflow.init_params).toMatchObject({ vars: {}, file_paths: [], agent: null })
     expect(JSON.stringify(workflow)).not.toContain(secret)

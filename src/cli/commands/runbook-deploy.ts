@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import type { RunbookPreflight, RunbookRequest } from '../../model/runbook-request.ts'
+import { inside } from '../../model/sandbox.ts'
 import { standardRunbookTask, standardRunbookWorkflow } from '../../model/standard-runbook.ts'
 import { askSecret } from '../ask.ts'
 import { askMissing, refuse } from '../ask-missing.ts'
@@ -52,16 +53,15 @@ Examples:
 const act = async (session: Session, file: string, place: TaskPlace, options: DeployOptions): Promise<void> => {
   const request = await runbookRequest(readText(file), options)
   const { readRunbook } = await import('../../runbooks/runbook.ts')
-  const { secrets, variables } = readRunbook(request.instruction)
+  const { unfilledOf, variablesOf } = await import('../../runbooks/variables.ts')
+  const runbook = readRunbook(request.instruction)
+  const { secrets } = runbook
   refuseSecrets(request, [...secrets.map(({ name }) => name), ...secrets.map(({ env }) => env)])
   for (const name of options.setSecret ?? []) await keepSecret(session, place, name, await secretValue(name))
   await requireReady(session, place, request)
   tellDeployed(session, place, await deployTask(session, place, fieldsOf(request, options.description)))
-  const given = Object.keys(request.template_variables ?? {})
-  const open = [...new Set(variables.map(({ name }) => name))].filter(
-    (name) => name !== 'results_dir' && !given.includes(name),
-  )
-  const examples = open.map((name) => ` -p vars.${name}=…`).join('')
+  const { missing } = unfilledOf(runbook, variablesOf(runbook, request.template_variables ?? {}, inside.results))
+  const examples = missing.map((name) => ` -p vars.${name}=…`).join('')
   session.out.note(pc.dim(`Run it with: jetty run ${placeText(place)} --follow${examples}`))
 }
 
