@@ -100,7 +100,16 @@ describe('with containers', () => {
       snapshot: null,
       image: 'ghcr.io/acme/x:2',
     })
-    for (const image of ['', '-v /:/host', '../x', 'a b', `x${'y'.repeat(300)}`])
+    for (const image of [
+      '',
+      '-v /:/host',
+      '../x',
+      'a/../../containers/x:1',
+      'a//b',
+      'a/',
+      'a b',
+      `x${'y'.repeat(300)}`,
+    ])
       expect(await resolve(undefined, contained, image)).toMatchObject({ ok: false })
   })
 })

@@ -48,7 +48,8 @@ const known: Readonly<Record<string, Snapshot>> = {
   local: { image: pythonImage, tools: ['python3'] },
 }
 
-const imagePattern = /^[a-z0-9][\w.\-/:@]{0,254}$/i
+// It stands in a path that engines are asked for: nothing in it leads to another one.
+const imagePattern = /^(?!.*(\.\.|\/\/|\/$))[a-z0-9][\w.\-/:@]{0,254}$/i
 
 /** The image that is tried where nobody has named one. */
 export const defaultImage = (snapshots: ReadonlyMap<string, string>): string =>
