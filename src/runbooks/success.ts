@@ -94,8 +94,9 @@ const ofProcess = ({ exit, isStalled, limits, timeoutSeconds, idleSeconds, agent
     }
     case 'disk_full': {
       const most = `${byteSize(limits.diskBytes)} or ${limits.diskFiles} files`
-      const hint = 'Let it clean up, or raise JETTY_SANDBOX_DISK_BYTES or JETTY_SANDBOX_FILES.'
-      return failure('disk_full', `It wrote more than ${most}`, hint)
+      const hint =
+        'Let it clean up, raise JETTY_SANDBOX_DISK_BYTES or JETTY_SANDBOX_FILES, or make room on the disk of the sandboxes.'
+      return failure('disk_full', `It wrote more than ${most}, or the disk of this machine is full`, hint)
     }
     case 'output_limit': {
       const hint = 'Let it print less, or raise JETTY_SANDBOX_OUTPUT_BYTES.'
