@@ -1,7 +1,7 @@
 import { appendFile, mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { activity } from '../../src/activities/activity.ts'
 import { type Database, openDatabase } from '../../src/database/database.ts'
@@ -146,10 +146,16 @@ test('never more children are at work than max_concurrency says, and the others 
   mostWorking = 0
   const { trajectory_id: id } = await server.start(name, { init_params: { items: Array(12).fill(0) } })
   await server.until(name, id, ({ steps }) => steps.fan?.status === 'running')
-  const { body } = await server.call('GET', `/api/v1/db/trajectories/acme/${task}?limit=50`)
-  const statuses = body.trajectories.map((one: Body) => one.status)
-  expect(statuses).toContain('pending')
-  expect(statuses.filter((status: string) => status === 'running').length).toBeLessThanOrEqual(2)
+  const statusesNow = async (): Promise<string[]> => {
+    const { body } = await server.call('GET', `/api/v1/db/trajectories/acme/${task}?limit=50`)
+    return body.trajectories.map((one: Body) => one.status)
+  }
+  const statuses = await vi.waitFor(async () => {
+    const now = await statusesNow()
+    expect(now).toContain('pending') // they are made a moment after their step has begun
+    return now
+  })
+  expect(statuses.filter((status) => status === 'running').length).toBeLessThanOrEqual(2)
   const run = await server.until(name, id, ({ status }) => status !== 'running')
   expect(run.status).toBe('completed')
   expect(await effectsOf('two')).toHaveLength(12)

@@ -131,7 +131,7 @@ describe('what is asked wrongly', () => {
     ['no JSON', '{"model": ', envelope(400, 'bad_request')],
     ['no object', '[]', envelope(400, 'bad_request')],
     ['no model', { messages: [] }, envelope(400, 'bad_request')],
-    ['a runbook', { ...hello, jetty: { collection: 'acme' } }, envelope(422, 'invalid')],
+    ['a runbook, which takes a key that may write,', { ...hello, jetty: { collection: 'acme' } }, envelope(403, 'forbidden')],
     ['a model nobody serves', { ...hello, model: 'claude-sonnet-4-6' }, envelope(422, 'model_unavailable')],
     ['too much', { ...hello, x: 'y'.repeat(5_000_000) }, envelope(413, 'too_large')],
   ])("%s is refused in OpenAI's envelope", async (_, body, expected) => {

@@ -38,6 +38,7 @@ export const gatewayContract = {
       'Idempotency-Key': 'Of a runbook: within a day the same key leads to the same run.',
       'Last-Event-ID': 'Of a runbook, with its Idempotency-Key: its stream goes on after this event.',
     },
+    errors: [...call.errors, 'idempotency_conflict'],
     body: chatCallSchema,
     response: chatAnswerSchema,
   }),
