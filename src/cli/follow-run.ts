@@ -75,6 +75,8 @@ export interface FollowOptions {
   isDetailed?: boolean
   /** Is told what agents do as well. */
   onAgent?: (event: NewAgentEvent) => void
+  /** Nothing is left out that was before the first connection. */
+  isFromBeginning?: boolean
   /** How it ended is said by the caller. */
   isEndLeftOut?: boolean
 }
@@ -86,7 +88,7 @@ export interface FollowOptions {
 export const followRun = async (
   session: Session,
   place: RunPlace,
-  { isDetailed = false, onAgent, isEndLeftOut = false }: FollowOptions = {},
+  { isDetailed = false, onAgent, isFromBeginning = false, isEndLeftOut = false }: FollowOptions = {},
 ): Promise<Trajectory> => {
   const { client, out, signal } = session
   const begun = Date.now()
@@ -127,6 +129,7 @@ export const followRun = async (
   }
   const events = follow((headers, aborted) => client.watchTrajectory({ params: place, headers, signal: aborted }), {
     signal,
+    ...(isFromBeginning ? { after: '0' } : {}),
     onBreak: () => say(pc.yellow('The connection broke; trying again')),
   })
   try {

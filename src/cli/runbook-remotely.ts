@@ -82,6 +82,7 @@ export const runRemotely = async (session: Session, file: string, options: Remot
   if (results.movedTo !== undefined) out.note(`What was in ${options.results} is in ${shownPath(results.movedTo)} now`)
   out.note(pc.dim(placeText(at)))
   const trajectory = await followRun(session, at, {
+    isFromBeginning: true,
     isDetailed: true,
     isEndLeftOut: true,
     onAgent: (event) => options.events && out.print(JSON.stringify(event)),

@@ -17,10 +17,16 @@ const waitsMs = [100, 500, 1_000, 2_000, 5_000]
  */
 export async function* follow(
   open: (headers: Record<string, string>, signal: AbortSignal) => Promise<Response>,
-  options: { signal: AbortSignal; patienceMs?: number; onBreak?: (error: unknown) => void },
+  options: {
+    signal: AbortSignal
+    /** Begins after this one; without it with a snapshot, where the stream has one. */
+    after?: string
+    patienceMs?: number
+    onBreak?: (error: unknown) => void
+  },
 ): AsyncGenerator<FollowedEvent> {
   const { signal, patienceMs = 60_000, onBreak } = options
-  let lastId: string | undefined
+  let lastId = options.after
   let silentSince = Date.now()
   for (let tries = 0; !signal.aborted; tries++) {
     try {
