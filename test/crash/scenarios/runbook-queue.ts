@@ -55,7 +55,10 @@ export const runbookQueue = async ({ runs, places, kills }: RunbookQueueSize): P
        where e.event like '%fresh sandbox%' group by 1`,
     )
     const told = begun.reduce((sum, row) => sum + row.told, 0)
-    if (told !== repeats) faults.push(`${told} times a fresh sandbox was told of, and there were ${repeats}`)
+    // An attempt that is killed in its first moments has told nothing yet; the one that completes has.
+    const silent = rows.filter(({ id, attempt }) => attempt > 1 && !begun.some((row) => row.id === id))
+    for (const { id } of silent) faults.push(`${id} was begun again, and told of no fresh sandbox`)
+    if (told > repeats) faults.push(`${told} times a fresh sandbox was told of, and there were ${repeats}`)
     const order = await site.rows<{ place: number }>(
       `select (row_number() over (order by r.number)
          - row_number() over (order by (select min(e.changed) from step_events e
