@@ -26,7 +26,7 @@ export const askMissing = async (
 
 /** What the runbook's own table says of a parameter. */
 const meaningsOf = async (text: string): Promise<(name: string) => string> => {
-  const { readRunbook } = await import('../runbooks/runbook.ts')
+  const { readRunbook } = await import('../runbooks/format/runbook.ts')
   const { parameters } = readRunbook(text)
   return (name) => {
     const row = parameters.find(({ variable }) => variable === name)

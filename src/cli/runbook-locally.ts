@@ -166,7 +166,7 @@ const secretsOf = async (
   variables: LocalVariables,
   secretParams: readonly string[],
 ): Promise<string[]> => {
-  const { readRunbook } = await import('../runbooks/runbook.ts')
+  const { readRunbook } = await import('../runbooks/format/runbook.ts')
   const declared = readRunbook(text).secrets.map(({ env }) => env)
   const named = [...providerKeyNames, ...declared, ...secretParams].flatMap((name) => variables.get(name) ?? [])
   return [...named, ...variables.fromFiles()]

@@ -113,7 +113,7 @@ const findPlace = async ({ client }: Session, options: RemoteOptions, text: stri
     })
   }
   if (options.task !== undefined) return { collection, task: options.task }
-  const { readRunbook } = await import('../runbooks/runbook.ts')
+  const { readRunbook } = await import('../runbooks/format/runbook.ts')
   const suggested = taskNameOf(/^#\s+(.+)$/m.exec(readRunbook(text).body)?.[1] ?? '')
   if (isAnswered()) return { collection, task: await askText('What is its task called?', suggested) }
   throw new AppError('invalid', 'Nothing says which task it is a run of', {

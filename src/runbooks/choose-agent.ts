@@ -4,7 +4,7 @@ import { type RunbookAgent, runbookAgents } from '../model/runbook-agents.ts'
 import type { PreflightCheck, RunbookRequest } from '../model/runbook-request.ts'
 import type { RunbookPlace } from '../model/runbook-run.ts'
 import { failed, ok, warned } from './checks.ts'
-import { hasModelForm, modelFault, providersOfAgent } from './model-names.ts'
+import { hasModelForm, modelFault, providersOfAgent } from './format/model-names.ts'
 
 export type AskedProvider = ModelProvider | 'scripted'
 

@@ -3,7 +3,7 @@ import type { PreflightCheck, RunbookRequest } from '../model/runbook-request.ts
 import type { RunbookPlace } from '../model/runbook-run.ts'
 import { failed, listed, ok, warned } from './checks.ts'
 import { keysOfProvider } from './choose-agent.ts'
-import type { DeclaredSecret } from './runbook.ts'
+import type { DeclaredSecret } from './format/runbook.ts'
 
 /** Under these names the inside finds the run's token and never a key, wherever their value came from. */
 const keyNames: readonly string[] = [...Object.values(keysOfProvider).flat(), 'REPLICATE_API_TOKEN']

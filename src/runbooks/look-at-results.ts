@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { isObject } from '../lib/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../lib/json-text.ts'
+import { type WalkedFile, type WalkLimits, walkResults } from '../sandboxes/files/walk-results.ts'
 import type { Sandbox } from '../sandboxes/sandbox.ts'
-import { type WalkedFile, type WalkLimits, walkResults } from '../sandboxes/walk-results.ts'
-import { type DeclaredFiles, reportName } from './declared-files.ts'
+import { type DeclaredFiles, reportName } from './format/declared-files.ts'
 import type { FoundReport } from './success.ts'
 
 /** What an agent has left in the results folder, once it is dead. */

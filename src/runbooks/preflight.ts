@@ -10,10 +10,10 @@ import type { ResolvedSnapshot } from '../sandboxes/snapshots.ts'
 import { failed, listed, ok, warned } from './checks.ts'
 import { type Choice, type ChosenAgent, chooseAgent, type KeyPlace } from './choose-agent.ts'
 import { type ChosenLimits, chooseLimits, type Machine } from './choose-limits.ts'
-import { declaredFiles } from './declared-files.ts'
 import { checkSecrets } from './environment.ts'
-import { type Runbook, readRunbook } from './runbook.ts'
-import { validateRunbook } from './validate.ts'
+import { declaredFiles } from './format/declared-files.ts'
+import { type Runbook, readRunbook } from './format/runbook.ts'
+import { validateRunbook } from './format/validate.ts'
 import { checkVariables, variablesOf } from './variables.ts'
 
 export interface PreflightDeps {

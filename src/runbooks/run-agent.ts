@@ -3,7 +3,7 @@ import type { NewAgentEvent } from '../model/runbook-run.ts'
 import type { SandboxGateway } from '../sandbox-gateway/sandbox-gateway.ts'
 import type { Sandbox, SandboxExit } from '../sandboxes/sandbox.ts'
 import type { AgentLog } from './agent-log.ts'
-import { makeLines } from './lines.ts'
+import { makeLines } from './format/lines.ts'
 
 /** How an agent ended, and what it left to be read. */
 export interface AgentRun {

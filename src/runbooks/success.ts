@@ -4,7 +4,7 @@ import type { RunbookFailure, Verification } from '../model/runbook-run.ts'
 import type { GatewayUsage } from '../sandbox-gateway/sandbox-gateway.ts'
 import type { SandboxExit, SandboxLimits } from '../sandboxes/sandbox.ts'
 import { listed } from './checks.ts'
-import { type DeclaredFile, type DeclaredFiles, matchesOf, reportName } from './declared-files.ts'
+import { type DeclaredFile, type DeclaredFiles, matchesOf, reportName } from './format/declared-files.ts'
 
 /** A file below the results folder; `size` in bytes. */
 export interface FoundFile {

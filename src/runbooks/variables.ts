@@ -1,7 +1,7 @@
 import { asText } from '../lib/as-text.ts'
 import type { PreflightCheck } from '../model/runbook-request.ts'
 import { failed, listed, ok, warned } from './checks.ts'
-import type { Runbook } from './runbook.ts'
+import type { Runbook } from './format/runbook.ts'
 
 /** What stands in the place of `{{name}}`; undefined leaves it as it is written. */
 export type Variables = (name: string) => string | undefined

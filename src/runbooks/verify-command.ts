@@ -1,10 +1,10 @@
 import { AppError } from '../lib/errors.ts'
 import type { Verification } from '../model/runbook-run.ts'
 import { inside } from '../model/sandbox.ts'
+import type { WalkedFile } from '../sandboxes/files/walk-results.ts'
 import type { SandboxProvider, SandboxSpec } from '../sandboxes/sandbox.ts'
-import type { WalkedFile } from '../sandboxes/walk-results.ts'
 import { baseEnvironment } from './environment.ts'
-import { makeLines } from './lines.ts'
+import { makeLines } from './format/lines.ts'
 
 /** A verdict without what came before it. */
 export type Verdict = Omit<Verification, 'repair_rounds'>

@@ -3,7 +3,7 @@ import type { Question } from '../activities/judge/question.ts'
 import { byteSize } from '../lib/byte-size.ts'
 import { contentTypeOf, isTextType } from '../lib/media-type.ts'
 import type { RunbookHost } from '../model/runbook-run.ts'
-import type { WalkedFile } from '../sandboxes/walk-results.ts'
+import type { WalkedFile } from '../sandboxes/files/walk-results.ts'
 import type { Verdict } from './verify-command.ts'
 
 export interface JudgeCheck {

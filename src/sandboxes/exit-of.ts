@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
+import type { Supervised } from './limits/supervise.ts'
 import type { SandboxExit } from './sandbox.ts'
-import type { Supervised } from './supervise.ts'
 
 export interface ExitFacts extends Supervised {
   /** As a shell has it: above 128 for a signal. */

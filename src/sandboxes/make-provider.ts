@@ -22,12 +22,12 @@ export const makeSandboxProvider = async ({
     return processProvider({ parent, log })
   }
   if (settings.sandbox !== 'bubblewrap') {
-    const { containerProvider } = await import('./containers.ts')
+    const { containerProvider } = await import('./containers/containers.ts')
     return containerProvider({
       ...{ name: settings.sandbox, socket: settings.sandboxSocket, parent, firstUid: settings.sandboxUid, log },
       defaultImage: defaultImage(settings.snapshots),
     })
   }
-  const { bubblewrapProvider } = await import('./bubblewrap.ts')
+  const { bubblewrapProvider } = await import('./bubblewrap/bubblewrap.ts')
   return bubblewrapProvider({ parent, firstUid: settings.sandboxUid, log })
 }

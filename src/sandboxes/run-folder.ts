@@ -5,8 +5,8 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { inside } from '../model/sandbox.ts'
+import { removeTree } from './files/remove-tree.ts'
 import { isOwnerGone, keepTouched, ownerIn, stopTouching, thisProcess } from './owner.ts'
-import { removeTree } from './remove-tree.ts'
 import type { Sandbox } from './sandbox.ts'
 
 /** The folder of one sandbox on this machine, and what of it can be said without knowing what runs in it. */

@@ -1,6 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
-import type { ControlGroup, ControlGroups } from './control-groups.ts'
+import type { ControlGroup, ControlGroups } from './limits/control-groups.ts'
 import { orphanedFolders, type RunFolder, removeRunFolder } from './run-folder.ts'
 import type { Sandbox, SandboxCommand, SandboxExit, SandboxLimits, SandboxPlaces } from './sandbox.ts'
 

@@ -51,7 +51,7 @@ export const importRules: ImportRule[] = [
       'database/',
       'gateway/gateway.ts',
       'routines/',
-      'runbooks/validate.ts',
+      'runbooks/format/validate.ts',
       'providers/provider.ts',
       'activities/activity.ts',
       'http/',
@@ -82,9 +82,9 @@ export const importRules: ImportRule[] = [
 export const onlyImporter: Record<string, string> = {
   '@dbos-inc/dbos-sdk': 'engine/dbos.ts',
   croner: 'routines/cadence.ts',
-  yaml: 'runbooks/front-matter.ts',
-  dockerode: 'sandboxes/container-engine.ts',
-  yauzl: 'sandboxes/unzip.ts',
+  yaml: 'runbooks/format/front-matter.ts',
+  dockerode: 'sandboxes/containers/engine.ts',
+  yauzl: 'sandboxes/files/unzip.ts',
 }
 
 /** Whether a path from src fits a pattern: a file, a folder with everything in it (`lib/`), either with `*` in it. */

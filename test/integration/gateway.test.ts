@@ -131,7 +131,11 @@ describe('what is asked wrongly', () => {
     ['no JSON', '{"model": ', envelope(400, 'bad_request')],
     ['no object', '[]', envelope(400, 'bad_request')],
     ['no model', { messages: [] }, envelope(400, 'bad_request')],
-    ['a runbook, which takes a key that may write,', { ...hello, jetty: { collection: 'acme' } }, envelope(403, 'forbidden')],
+    [
+      'a runbook, which takes a key that may write,',
+      { ...hello, jetty: { collection: 'acme' } },
+      envelope(403, 'forbidden'),
+    ],
     ['a model nobody serves', { ...hello, model: 'claude-sonnet-4-6' }, envelope(422, 'model_unavailable')],
     ['too much', { ...hello, x: 'y'.repeat(5_000_000) }, envelope(413, 'too_large')],
   ])("%s is refused in OpenAI's envelope", async (_, body, expected) => {

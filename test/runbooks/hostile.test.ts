@@ -2,10 +2,10 @@
 // Texts that nobody would write, but for a reason.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { declaredFiles } from '../../src/runbooks/declared-files.ts'
-import type { Position } from '../../src/runbooks/positions.ts'
-import { readRunbook } from '../../src/runbooks/runbook.ts'
-import { validateRunbook } from '../../src/runbooks/validate.ts'
+import { declaredFiles } from '../../src/runbooks/format/declared-files.ts'
+import type { Position } from '../../src/runbooks/format/positions.ts'
+import { readRunbook } from '../../src/runbooks/format/runbook.ts'
+import { validateRunbook } from '../../src/runbooks/format/validate.ts'
 import { variablesOf } from '../../src/runbooks/variables.ts'
 import { written } from './written.ts'
 

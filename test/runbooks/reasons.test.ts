@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunbookFailure } from '../../src/model/runbook-run.ts'
+import { livingWith } from '../sandboxes/ground.ts'
 import { openRunner } from './runner.ts'
 
 let opened: Awaited<ReturnType<typeof openRunner>>
@@ -21,20 +22,9 @@ const block = (script: string) => `\`\`\`sh\n${script}\n\`\`\`\n`
 const frontMatter = (...lines: string[]) => `---\n${lines.join('\n')}\n---\n`
 const wellDone = 'echo done > /app/results/report.md'
 
-/** Processes of this machine whose command line has the mark. */
-const alive = async (mark: string): Promise<string[]> => {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  const found: string[] = []
-  for (const pid of pids) {
-    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-    if (line.includes(mark)) found.push(pid)
-  }
-  return found
-}
-
 const lies: [reason: RunbookFailure, text: string, says: RegExp, request?: object][] = [
-  ['timed_out', block(`${wellDone}; sleep 1000.1`), /timed out after 1 s/, { timeout_sec: 1 }],
-  ['stalled', block(`${wellDone}; sleep 1000.2`), /for 2 s/],
+  ['timed_out', block(`${wellDone}; sleep 7200.1`), /timed out after 1 s/, { timeout_sec: 1 }],
+  ['stalled', block(`${wellDone}; sleep 7200.2`), /for 2 s/],
   [
     'out_of_memory',
     block('python3 -c "x = bytearray(400 * 1024 * 1024); print(len(x))"'),
@@ -87,7 +77,7 @@ describe('each reason is named, what was made is kept, and nothing is left runni
     expect(kept.has('agent_scripted.txt')).toBe(true)
     if (text.includes(wellDone)) expect(kept.get('report.md')?.toString()).toBe('done\n')
     expect(events.filter(({ type }) => type === 'end').at(-1)).toMatchObject({ ok: false, reason })
-    expect(await alive('sleep 1000')).toEqual([])
+    expect(livingWith('sleep 7200')).toEqual([])
     expect(await readdir(`${opened.dataDir}/sandboxes`)).toEqual([])
   })
 })
@@ -102,12 +92,12 @@ it('a fork bomb ends within its limit', async () => {
 it('is cancelled in its midst, and what it has made so far is kept', async () => {
   const stop = new AbortController()
   const { outcome, kept } = await opened.carryOut(
-    block(`${wellDone}; echo ready; sleep 1000.3`),
+    block(`${wellDone}; echo ready; sleep 7200.3`),
     {},
     { signal: stop.signal, onEvent: (event) => event.type === 'tool_call' && setTimeout(() => stop.abort(), 300) },
   )
   expect(outcome.failure?.reason).toBe('cancelled')
-  expect(await alive('sleep 1000.3')).toEqual([])
+  expect(livingWith('sleep 7200.3')).toEqual([])
   expect(kept.get('report.md')?.toString()).toBe('done\n')
 })
 

@@ -2,9 +2,9 @@
 // What people write, each in a form of its own: none of it is wrong, and all of it is read.
 import { describe, expect, it } from 'vitest'
 import { inside } from '../../src/model/sandbox.ts'
-import { declaredFiles } from '../../src/runbooks/declared-files.ts'
-import { readRunbook } from '../../src/runbooks/runbook.ts'
-import { validateRunbook } from '../../src/runbooks/validate.ts'
+import { declaredFiles } from '../../src/runbooks/format/declared-files.ts'
+import { readRunbook } from '../../src/runbooks/format/runbook.ts'
+import { validateRunbook } from '../../src/runbooks/format/validate.ts'
 import { unfilledOf, variablesOf } from '../../src/runbooks/variables.ts'
 import { changed, written } from './written.ts'
 

@@ -1,6 +1,6 @@
 // Whom preflight lets an agent ask, the gateway leads it to, in the language that the agent speaks.
 import { describe, expect, it } from 'vitest'
-import { providersOfAgent } from '../../src/runbooks/model-names.ts'
+import { providersOfAgent } from '../../src/runbooks/format/model-names.ts'
 import { findEndpoint } from '../../src/sandbox-gateway/endpoints.ts'
 
 const claude = 'us.anthropic.claude-sonnet-4-6'

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createLogger } from '../../src/lib/log.ts'
-import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap.ts'
+import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
 import type { Sandbox, SandboxProvider } from '../../src/sandboxes/sandbox.ts'
 import { livingWith, newId, runIn, smallLimits, uniqueSeconds } from './ground.ts'
 

@@ -38,7 +38,7 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
 
   return implement(runbooksContract, {
     validateRunbook: async ({ body }) => {
-      const { validateRunbook } = await import('../../runbooks/validate.ts') // with a parser that few calls need
+      const { validateRunbook } = await import('../../runbooks/format/validate.ts') // with a parser that few calls need
       return validateRunbook(body.content, body.level)
     },
 

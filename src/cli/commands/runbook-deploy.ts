@@ -52,7 +52,7 @@ Examples:
 
 const act = async (session: Session, file: string, place: TaskPlace, options: DeployOptions): Promise<void> => {
   const request = await runbookRequest(readText(file), options)
-  const { readRunbook } = await import('../../runbooks/runbook.ts')
+  const { readRunbook } = await import('../../runbooks/format/runbook.ts')
   const { unfilledOf, variablesOf } = await import('../../runbooks/variables.ts')
   const runbook = readRunbook(request.instruction)
   const { secrets } = runbook

@@ -52,7 +52,7 @@ Examples:
 }
 
 const validate = async ({ out }: Session, [files]: [string[]], { strict }: { strict?: boolean }): Promise<void> => {
-  const { validateRunbook } = await import('../../runbooks/validate.ts')
+  const { validateRunbook } = await import('../../runbooks/format/validate.ts')
   const verdicts = files.map((file) => ({ file, ...validateRunbook(read(file), strict ? 'strict' : 'loose') }))
   out.answer(verdicts, () => verdicts.map((verdict) => verdictText(verdict.file, verdict)).join('\n\n'))
   if (verdicts.some(({ valid }) => !valid)) process.exitCode = exitCodes.failed
@@ -97,7 +97,7 @@ const init = async (
   if (existsSync(file) && !force) {
     throw new AppError('conflict', `${file} is there already`, { hint: 'Give another name, or --force.' })
   }
-  const { runbookTemplate } = await import('../../runbooks/templates.ts')
+  const { runbookTemplate } = await import('../../runbooks/format/templates.ts')
   writeFileSync(file, runbookTemplate(title.replace(/\s+/g, ' ').trim(), evaluation))
   out.answer({ file, evaluation }, () => `${pc.green('✓')} ${safe(basename(file))} written`)
   out.note(`Next: change it, then jetty runbook validate ${file} --strict`)

@@ -1,0 +1,253 @@
+import { isObject } from '../../lib/json-object.ts'
+import { nearest } from '../../lib/nearest.ts'
+import {
+  ignoredFrontMatterKeys,
+  modelProviders,
+  runbookFrontMatterSchema,
+  secretVariablePattern,
+} from '../../model/runbook.ts'
+import { runbookAgents } from '../../model/runbook-agents.ts'
+import { evaluationKinds } from '../../model/runbook-evaluation.ts'
+import { inside } from '../../model/sandbox.ts'
+import { declaredFiles, isOutside, isPartOf, mostDeclared } from './declared-files.ts'
+import { modelFault } from './model-names.ts'
+import { evaluationKindOf, evaluationOf } from './parts.ts'
+import { absent, fieldAt, found, oneOf, type Rule } from './rule.ts'
+import type { Runbook } from './runbook.ts'
+
+const knownKeys = [...Object.keys(runbookFrontMatterSchema.shape), ...ignoredFrontMatterKeys]
+
+/** One of a closed list, by a field of the front matter; what it names is looked up in another one. */
+const isListed = (field: 'agent' | 'model_provider', names: readonly string[]): Rule['look'] => {
+  return (runbook) => {
+    const value = runbook.fields[field]
+    if (!value || names.includes(value)) return []
+    const guess = nearest(value, names)
+    return found(
+      fieldAt(runbook, field),
+      `${field} is '${value}', which this server does not know`,
+      guess ? `Did you mean '${guess}'? Known are ${oneOf(names)}.` : `Write ${oneOf(names)}, or leave it out.`,
+    )
+  }
+}
+
+/** As they are compared: a name or an address, below `*.` or not, and a port; nothing else would ever fit one. */
+const hostPattern = /^(\*\.)?[\p{L}\p{N}_.-]{1,255}(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$/iu
+
+const declaredBy = (runbook: Runbook) =>
+  declaredFiles(runbook, (name) => (name === 'results_dir' ? inside.results : undefined), inside.results)
+
+/** What this server wants of a runbook beside the format. */
+export const ownRules: readonly Rule[] = [
+  {
+    name: 'R1',
+    weight: 'wrong',
+    look: ({ frontMatter, problems, body }) => [
+      ...(frontMatter?.problems ?? []).flatMap((problem) =>
+        found(
+          problem,
+          problem.message,
+          'Write the front matter as YAML; quote values with {{…}}, a colon or a # in them.',
+        ),
+      ),
+      ...problems.flatMap((problem) =>
+        found(problem, `${problem.field}: ${problem.message}`, `docs/runbooks.md shows what ${problem.field} may be.`),
+      ),
+      ...absent(body.trim() !== '', 'There is no text', 'Write below the front matter what the agent shall do.'),
+    ],
+  },
+  {
+    name: 'R1',
+    weight: 'advice',
+    look: (runbook) =>
+      Object.keys(runbook.frontMatter?.values ?? {})
+        .filter((key) => !knownKeys.includes(key))
+        .flatMap((key) => {
+          const guess = nearest(key, knownKeys)
+          const fix = guess ? `Did you mean '${guess}'?` : 'Take it out, or leave it for readers.'
+          return found(fieldAt(runbook, key), `Nothing reads the key '${key}'`, fix)
+        }),
+  },
+  {
+    name: 'R1',
+    weight: 'advice',
+    look: (runbook) => {
+      const verify = runbook.frontMatter?.values.verify
+      if (!isObject(verify)) return []
+      return unreadOf(verify).flatMap(([path, known]) => {
+        const guess = nearest(path.at(-1) ?? '', known)
+        const fix = guess ? `Did you mean '${guess}'?` : `It may have ${known.join(', ')}.`
+        return found(fieldAt(runbook, 'verify', ...path), `Nothing reads ${['verify', ...path].join('.')}`, fix)
+      })
+    },
+  },
+  {
+    name: 'R1',
+    weight: 'wrong',
+    look: (runbook) =>
+      (runbook.fields.allowed_hosts ?? []).flatMap((host, index) =>
+        hostPattern.test(host)
+          ? []
+          : found(
+              fieldAt(runbook, 'allowed_hosts', String(index)),
+              `allowed_hosts has '${host}', which is no name of a host`,
+              'Write api.example.com, or *.example.com for all below it; a port may follow, as in api.example.com:443.',
+            ),
+      ),
+  },
+  {
+    name: 'R2',
+    weight: 'missing',
+    look: ({ variables, parameters }) => {
+      const declared = new Set(parameters.flatMap(({ name, description }) => namesIn(`${name} ${description}`)))
+      const seen = new Set([...declared, 'results_dir'])
+      return variables.flatMap((variable) => {
+        if (seen.has(variable.name)) return []
+        seen.add(variable.name)
+        const fix = `Add a row for ${variable.name} to the table of parameters; without a value it stays as it is written.`
+        return found(variable, `{{${variable.name}}} is not among the parameters`, fix)
+      })
+    },
+  },
+  {
+    name: 'R2',
+    weight: 'advice',
+    look: ({ variables, parameters }) => {
+      const used = new Set(['results_dir', ...variables.map(({ name }) => name)])
+      return parameters.flatMap((parameter) => {
+        const [name] = templateNamesIn(parameter.name)
+        if (name === undefined || used.has(name)) return []
+        return found(
+          parameter,
+          `The parameter ${name} is used nowhere`,
+          `Write {{${name}}} where it belongs, or drop the row.`,
+        )
+      })
+    },
+  },
+  {
+    name: 'R3',
+    weight: 'wrong',
+    look: ({ secrets }) =>
+      secrets
+        .filter(({ env }) => !secretVariablePattern.test(env))
+        .flatMap((secret) =>
+          found(
+            secret,
+            `The secret ${secret.name} names the variable '${secret.env}'`,
+            'Write it in capitals, digits and _, such as env: APIFY_API_TOKEN.',
+          ),
+        ),
+  },
+  { name: 'R4', weight: 'wrong', look: isListed('agent', runbookAgents) },
+  { name: 'R4', weight: 'wrong', look: isListed('model_provider', modelProviders) },
+  {
+    name: 'R4',
+    weight: 'wrong',
+    look: (runbook) => {
+      const fault = modelFault(runbook.fields)
+      return fault ? found(fieldAt(runbook, fault.field), fault.message, fault.fix) : []
+    },
+  },
+  {
+    name: 'R5',
+    weight: 'missing',
+    look: (runbook) => {
+      if (runbook.manifest.length === 0) return []
+      const { primary, manifest } = declaredBy(runbook)
+      return runbook.primaryOutputs.flatMap((output, index) => {
+        const declared = primary[index]
+        if (!declared || isPartOf(declared, manifest)) return []
+        const message = `primary_outputs has ${output.path}, which is not among the required files`
+        return found(output, message, 'Add it to the table of output files.')
+      })
+    },
+  },
+  {
+    name: 'R6',
+    weight: 'wrong',
+    look: ({ manifest, primaryOutputs }) =>
+      [...manifest, ...primaryOutputs.map(({ path, ...at }) => ({ ...at, name: path }))]
+        .filter(({ name }) => isOutside(name))
+        .flatMap((file) =>
+          found(
+            file,
+            `${file.name} is outside of the results folder, and would not be collected`,
+            'Write {{results_dir}}/ and the name, or a path relative to it.',
+          ),
+        ),
+  },
+  {
+    name: 'R7',
+    weight: 'missing',
+    look: ({ iterationBound }) =>
+      iterationBound?.rounds === 0 ? found(iterationBound, 'It may try 0 rounds', 'Allow at least one round.') : [],
+  },
+  {
+    name: 'R8',
+    weight: 'advice',
+    look: (runbook) => {
+      const section = evaluationOf(runbook)
+      const { evaluation } = runbook.fields
+      if (!section || !evaluationKinds.some((kind) => kind === evaluation)) return []
+      const kinds = runbook.sections.flatMap(({ tables }) => tables.map(evaluationKindOf))
+      if (kinds.some((kind) => kind === evaluation)) return []
+      const message = `evaluation is '${evaluation}', and no table says what is judged by`
+      const fix =
+        evaluation === 'rubric'
+          ? 'Add a table | # | Criterion | 5 | 3 | 1 | with a row for each criterion.'
+          : 'Add a table | Status | Criteria | with a row for each status.'
+      return found(section, message, fix)
+    },
+  },
+  {
+    name: 'R9',
+    weight: 'wrong',
+    look: ({ manifest, primaryOutputs }) => {
+      const beyond = [...primaryOutputs, ...manifest][mostDeclared]
+      const fix = 'Declare a folder, or a name with * for many files.'
+      return beyond ? found(beyond, `More than ${mostDeclared} files are declared`, fix) : []
+    },
+  },
+  {
+    name: 'R9',
+    weight: 'advice',
+    look: (runbook) => {
+      const unclear = new Set(declaredBy(runbook).unclear)
+      return runbook.manifest
+        .filter(({ name }) => unclear.has(name))
+        .flatMap((row) =>
+          found(
+            row,
+            `'${row.name}' names no file that could be looked for when the agent is done`,
+            'Write one path relative to {{results_dir}} in each row; * stands for a part that is not known.',
+          ),
+        )
+    },
+  },
+]
+
+const judgeKeys = ['rubric', 'threshold', 'model']
+
+/** Keys of a check that are not read, each with those that could be meant. */
+const unreadOf = (verify: Readonly<Record<string, unknown>>): [path: string[], known: string[]][] => {
+  const known = 'command' in verify ? ['command', 'timeout_sec', 'repair_rounds'] : ['judge', 'repair_rounds']
+  const judge = !('command' in verify) && isObject(verify.judge) ? Object.keys(verify.judge) : []
+  return [
+    ...Object.keys(verify).flatMap((key): [string[], string[]][] => (known.includes(key) ? [] : [[[key], known]])),
+    ...judge.flatMap((key): [string[], string[]][] => (judgeKeys.includes(key) ? [] : [[['judge', key], judgeKeys]])),
+  ]
+}
+
+const templateNamesIn = (text: string): string[] =>
+  [...text.matchAll(/\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g)].map((match) => match[1] ?? '')
+
+/** Names that a row declares: `{{name}}`, `name`, or words that become one, as in "Company name". */
+const namesIn = (text: string): string[] => [
+  ...templateNamesIn(text),
+  ...(text.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []).map((word) => word.toLowerCase()),
+  text
+    .trim()
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_'),
+]

@@ -1,0 +1,44 @@
+import type { EvaluationKind } from '../../model/runbook-evaluation.ts'
+import { type Runbook, topicOf } from './runbook.ts'
+import type { Section, SectionTable } from './sections.ts'
+
+/** What a table of an evaluation is: one of statuses (programmatic), or of criteria with the scores they get (rubric). */
+export const evaluationKindOf = ({ header }: SectionTable): EvaluationKind | undefined => {
+  const has = (pattern: RegExp) => header.some((name) => pattern.test(name))
+  const scores = header.filter((name) => /^(score\s+)?\d+\b/.test(name)).length
+  if (!has(/^(criteri(a|on)|dimension)s?\b/)) return undefined
+  return has(/^(status|verdict)\b/) ? 'programmatic' : scores >= 2 ? 'rubric' : undefined
+}
+
+const isEvaluationTable = (table: SectionTable): boolean => evaluationKindOf(table) !== undefined
+
+/** What can be wrong, and what to do about it: whoever goes through it has looked at the results. */
+const isTableOfFixes = ({ header }: SectionTable): boolean =>
+  header.some((name) => /\b(issue|problem|error|criterion)s?\b/.test(name)) &&
+  header.some((name) => /^(fix(es)?|solution|action)s?\b/.test(name))
+
+const evaluating =
+  /\b(evaluat\w*|rubrics?|verif\w*|validat\w*|quality|acceptance|assess\w*|score|scoring|grad(e|ing))\b/
+
+/** The section that says how the results are judged: by its table, by its heading, or by what is wrong with them. */
+export const evaluationOf = ({ sections }: Runbook): Section | undefined =>
+  sections.find((section) => section.tables.some(isEvaluationTable)) ??
+  sections.find((section) => section.depth > 1 && evaluating.test(topicOf(section))) ??
+  sections.find((section) => section.tables.some(isTableOfFixes))
+
+export const finalChecklistOf = ({ sections }: Runbook): Section | undefined =>
+  sections.find((section) => /^final\b.*\bchecklist\b/.test(topicOf(section))) ??
+  sections.find((section) => /\bchecklist\b/.test(topicOf(section)))
+
+const scriptLanguages = /^(sh|bash|shell|zsh|python3?|py|js|javascript|node)\b/i
+
+/** A script in the checklist, in a section below it, or under a heading that speaks of verification. */
+export const hasVerificationScript = (runbook: Runbook): boolean => {
+  const { sections } = runbook
+  const checklist = finalChecklistOf(runbook)
+  const from = checklist ? sections.indexOf(checklist) : -1
+  const below = checklist ? sections.slice(from + 1).findIndex((section) => section.depth <= checklist.depth) : -1
+  const inChecklist = checklist ? sections.slice(from, below < 0 ? undefined : from + 1 + below) : []
+  const named = sections.filter((section) => /\b(verif\w*|validat\w*)\b/.test(topicOf(section)))
+  return [...inChecklist, ...named].some(({ code }) => code.some(({ language }) => scriptLanguages.test(language)))
+}

@@ -1,0 +1,216 @@
+import type { z } from 'zod'
+import { issueText } from '../../lib/issue-text.ts'
+import { type RunbookFrontMatter, runbookFrontMatterSchema } from '../../model/runbook.ts'
+import { type FrontMatter, splitRunbook } from './front-matter.ts'
+import { type IterationBound, iterationBoundOf } from './iteration-bound.ts'
+import { type Position, positionsIn } from './positions.ts'
+import { readSections, type Section, type SectionTable } from './sections.ts'
+
+/** A row of one of a runbook's tables. */
+export interface ListedItem extends Position {
+  name: string
+  description: string
+}
+
+export interface ManifestRow extends ListedItem {
+  /** Its column says that it holds names of files: `Makefile` is one then, and `Summary` is none elsewhere. */
+  isFile: boolean
+}
+
+export interface Parameter extends ListedItem {
+  /** The name in `{{name}}`, where its row has one or its words make one. */
+  variable: string | undefined
+  /** What its row gives as default or value; empty without one. */
+  preset: string
+}
+
+export interface DeclaredSecret extends Position {
+  /** The logical name; the variable's where secrets are a list. */
+  name: string
+  env: string
+  required: boolean
+}
+
+export interface FieldProblem extends Position {
+  field: string
+  message: string
+}
+
+/** A runbook as people write them: everything in it is found by structure, and nothing has to be there. */
+export interface Runbook {
+  frontMatter: FrontMatter | undefined
+  /** What of the front matter is read; a field that is not as it should be is left out, and listed in `problems`. */
+  fields: RunbookFrontMatter
+  problems: FieldProblem[]
+  secrets: DeclaredSecret[]
+  /** Files that are shown first, relative to the results folder. */
+  primaryOutputs: (Position & { path: string })[]
+  sections: Section[]
+  /** Files that must be there at the end, as its table names them; empty without such a table. */
+  manifest: ManifestRow[]
+  parameters: Parameter[]
+  /**
+   * `{{name}}` wherever it is used, front matter included: not in the table of parameters; `{{secrets.NAME}}` is none.
+   * A name with capitals is one where the table has it.
+   */
+  variables: (Position & { name: string })[]
+  /** `{TODO: …}` that its author has left. */
+  todos: Position[]
+  /** How often it may try again, where it says so. */
+  iterationBound: IterationBound | undefined
+  /** The text after the front matter. */
+  body: string
+}
+
+const variablePattern = /(?<!\$)\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g
+const todoPattern = /(?<!\{)\{TODO:/g
+
+/** Reads a runbook. Never throws: what is wrong is among the problems. */
+export const readRunbook = (text: string): Runbook => {
+  const { frontMatter, body, whole } = splitRunbook(text)
+  const { fields, problems } = readFields(frontMatter)
+  const sections = readSections(body)
+  const at = positionsIn(whole)
+  const found = (pattern: RegExp) => [...whole.matchAll(pattern)]
+  const parameters = tablesOf(sections, isParameters).flatMap(parametersOf)
+  const declared = new Set(parameters.map(({ variable }) => variable))
+  const declaring = new Set(parameters.map(({ line }) => line))
+  return {
+    frontMatter,
+    fields,
+    problems,
+    secrets: secretsOf(fields, frontMatter),
+    primaryOutputs: primaryOutputsOf(fields, frontMatter),
+    sections,
+    manifest: tablesOf(sections, isManifest).slice(0, 1).flatMap(manifestOf),
+    parameters,
+    variables: found(variablePattern)
+      .map((match) => ({ ...at(match.index), name: match[1] ?? '' }))
+      .filter(({ line, name }) => !declaring.has(line) && (declared.has(name) || name === name.toLowerCase())),
+    todos: found(todoPattern).map((match) => at(match.index)),
+    iterationBound: iterationBoundOf(body, positionsIn(body)),
+    body,
+  }
+}
+
+const readFields = (frontMatter: FrontMatter | undefined): Pick<Runbook, 'fields' | 'problems'> => {
+  const values = { ...frontMatter?.values }
+  const problems: FieldProblem[] = []
+  const parsed = runbookFrontMatterSchema.safeParse(values)
+  if (parsed.success) return { fields: parsed.data, problems }
+  for (const issue of parsed.error.issues) {
+    const [field = ''] = issue.path.map(String)
+    const { path, message } = faultOf(issue)
+    const position = frontMatter?.positionOf(...path) ?? { line: 1, column: 1 }
+    problems.push({ ...position, field: path.join('.'), message })
+    delete values[field]
+  }
+  return { fields: runbookFrontMatterSchema.parse(values), problems }
+}
+
+/** Of several forms, the one that a value comes closest to says what is wrong: it was looked into the deepest. */
+const faultOf = (issue: z.core.$ZodIssue): { path: string[]; message: string } => {
+  const path = issue.path.map(String)
+  const own = { path, message: issueText(issue) }
+  if (issue.code !== 'invalid_union') return own
+  const faults = issue.errors.flatMap(([first]) => (first ? [faultOf(first)] : []))
+  const [closest] = faults.toSorted((left, right) => right.path.length - left.path.length)
+  return closest && closest.path.length > 0 ? { ...closest, path: [...path, ...closest.path] } : own
+}
+
+const secretsOf = ({ secrets }: RunbookFrontMatter, frontMatter: FrontMatter | undefined): DeclaredSecret[] => {
+  const at = (...path: string[]): Position => frontMatter?.positionOf('secrets', ...path) ?? { line: 1, column: 1 }
+  if (Array.isArray(secrets)) {
+    return secrets.map(({ env, required }, index) => ({ ...at(String(index), 'env'), name: env, env, required }))
+  }
+  return Object.entries(secrets ?? {}).map(([name, { env, required }]) => ({ ...at(name, 'env'), name, env, required }))
+}
+
+const primaryOutputsOf = (
+  { primary_outputs: outputs }: RunbookFrontMatter,
+  frontMatter: FrontMatter | undefined,
+): Runbook['primaryOutputs'] =>
+  [outputs ?? []].flat().map((path, index) => ({
+    ...(frontMatter?.positionOf('primary_outputs', String(index)) ?? { line: 1, column: 1 }),
+    path,
+  }))
+
+/** The heading of a section without what people number and adorn it with. */
+export const topicOf = ({ title }: Section): string =>
+  title
+    .toLowerCase()
+    .replace(/^[^\p{L}\p{N}]+/u, '')
+    .replace(/^(step|phase|stage|part)\s+\d+(\.\d+)*[a-z]?\s*[:.)–—-]*\s*/, '')
+    .replace(/^\d+(\.\d+)*[.)]?\s+/, '')
+    .replace(/^[^\p{L}\p{N}]+/u, '')
+
+const isManifest = (section: Section): boolean =>
+  /^((required|mandatory|expected|final)\s+)?(output|deliverable|artifact|result)(s?\s+files?\b|s?(\s*[(:–—-].*)?$)/.test(
+    topicOf(section),
+  )
+export const isParameters = (section: Section): boolean =>
+  /^((template|input|runbook|required|optional)\s+)?((parameter|variable)s?\b|inputs?((\s+(and|&)\b|\s*[(:–—-]).*)?$)/.test(
+    topicOf(section),
+  )
+
+/** The tables of the sections that are wanted, and of those below them. */
+const tablesOf = (sections: Section[], isWanted: (section: Section) => boolean): SectionTable[] => {
+  let depth = Number.POSITIVE_INFINITY
+  return sections.flatMap((section) => {
+    if (section.depth <= depth) depth = isWanted(section) ? section.depth : Number.POSITIVE_INFINITY
+    return section.depth >= depth ? section.tables : []
+  })
+}
+
+/** The first column that is called so, by the first name that one is called; undefined where none is. */
+const columnOf = (header: readonly string[], ...names: RegExp[]): number | undefined =>
+  names.map((pattern) => header.findIndex((name) => pattern.test(name))).find((at) => at >= 0)
+
+const cellOf = (cells: readonly string[], column: number | undefined): string =>
+  column === undefined ? '' : (cells[column] ?? '')
+
+const fileNames = /\b(file|filename|path)s?\b/
+const outputNames = /^((required\s+)?(output|deliverable|artifact|result|document|item)s?|name)$/
+
+/** A table in which no column is called so says something else of the outputs, such as what fields they have. */
+const manifestOf = ({ header, rows }: SectionTable): ManifestRow[] => {
+  const names = columnOf(header, fileNames, outputNames)
+  if (names === undefined) return []
+  const descriptions = columnOf(header, /description/)
+  return rows.map(({ line, column, cells }) => ({
+    line,
+    column,
+    name: cellOf(cells, names),
+    description: cellOf(cells, descriptions),
+    isFile: fileNames.test(header[names] ?? ''),
+  }))
+}
+
+const parametersOf = ({ header, rows }: SectionTable): Parameter[] => {
+  const names = columnOf(header, /\bvariable\b/) ?? 0
+  const descriptions = columnOf(header, /description/)
+  const presets = columnOf(header, /\bdefaults?\b/, /\bvalues?\b/)
+  return rows.map(({ line, column, cells }) => {
+    const name = cellOf(cells, names)
+    const preset = cellOf(cells, presets)
+    return {
+      line,
+      column,
+      name,
+      description: cellOf(cells, descriptions),
+      preset,
+      variable: bracedIn(name) ?? bracedIn(preset) ?? wordsOf(name),
+    }
+  })
+}
+
+const bracedIn = (text: string): string | undefined => /\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/.exec(text)?.[1]
+
+const wordsOf = (name: string): string | undefined => {
+  const words = name
+    .trim()
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_|_$/g, '')
+  return /^[a-z_]/.test(words) ? words : undefined
+}

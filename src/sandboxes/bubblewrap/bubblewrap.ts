@@ -1,0 +1,84 @@
+import { AppError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { inside } from '../../model/sandbox.ts'
+import { makeRunFolder } from '../run-folder.ts'
+import type { Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from '../sandbox.ts'
+import { liveSandbox, reapFolders } from '../sandbox-life.ts'
+import { takeUserSlot } from '../user-slot.ts'
+import { etcFiles } from './arguments.ts'
+import { type BubblewrapHost, closedOnTheWay, lookAtHost, machineFolder } from './host.ts'
+import { probeBubblewrap } from './probe.ts'
+import { runInBubblewrap } from './run.ts'
+
+export interface BubblewrapProviderOptions {
+  /** Where run folders are made. */
+  parent: string
+  /** Of root's sandboxes. */
+  firstUid: number
+  log: Logger
+  /** What is there to work with; looked up where it is not given. */
+  lookAtHost?: () => Promise<BubblewrapHost>
+}
+
+/** Linux namespaces, by bubblewrap: each command sees a system of its own that has nothing but what it was given. */
+export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxProvider => {
+  const { parent, firstUid, log } = options
+  let looking: Promise<BubblewrapHost> | undefined
+  let trying: Promise<SandboxProbe> | undefined
+  const host = () => {
+    looking ??= (options.lookAtHost ?? lookAtHost)()
+    looking.catch(() => {
+      looking = undefined // it may be installed by the next time
+    })
+    return looking
+  }
+
+  const create = async (spec: SandboxSpec): Promise<Sandbox> => {
+    if (spec.image !== undefined) {
+      throw new AppError('sandbox_unavailable', `bubblewrap cannot run the image ${spec.image}`, {
+        hint: 'Set JETTY_SANDBOX=docker or podman, or take a snapshot that needs no image.',
+      })
+    }
+    const found = await host()
+    const slot = found.isRoot ? await takeUserSlot(`${machineFolder}/uids`, firstUid) : undefined
+    try {
+      return await furnish(found, spec, slot?.uid, () => slot?.release())
+    } catch (error) {
+      slot?.release()
+      throw error
+    }
+  }
+
+  const furnish = async (
+    found: BubblewrapHost,
+    { id, limits, agentFolder }: SandboxSpec,
+    uid: number | undefined,
+    release: () => void,
+  ): Promise<Sandbox> => {
+    const folder = await makeRunFolder({ parent, id, uid, etc: etcFiles })
+    const closed = uid !== undefined && found.stage === undefined ? closedOnTheWay(folder.path) : undefined
+    if (closed !== undefined) {
+      await folder.remove()
+      throw new AppError('sandbox_unavailable', `${closed} is closed to the user that a sandbox runs as`, {
+        hint: 'Set JETTY_SANDBOX_DIR and JETTY_AGENTS_DIR to folders that every user may pass through.',
+      })
+    }
+    return liveSandbox({
+      ...{ id, folder, places: inside, limits, groups: found.groups, log, release },
+      carryOut: (turn) => runInBubblewrap({ ...turn, host: found, folder, uid, agentFolder, limits }),
+    })
+  }
+
+  const provider: SandboxProvider = {
+    name: 'bubblewrap',
+    create,
+    probe() {
+      trying ??= probeBubblewrap(host, provider.create).finally(() => {
+        trying = undefined
+      })
+      return trying
+    },
+    reap: async () => reapFolders(parent, (await host().catch(() => undefined))?.groups, log),
+  }
+  return provider
+}

@@ -1,0 +1,96 @@
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { AppError } from '../../lib/errors.ts'
+import { findProgram, toolsFolder } from '../find-program.ts'
+import type { StagedMount } from '../launch-script.ts'
+import { chooseGroups } from '../limits/choose-groups.ts'
+import type { ControlGroups } from '../limits/control-groups.ts'
+import { managerEnv } from '../limits/systemd-scopes.ts'
+import { runTool, systemPath } from '../run-tool.ts'
+import { seccompProgram } from '../seccomp.ts'
+import type { MountSources } from './arguments.ts'
+
+/** What this machine has to make sandboxes with, and how they are made here. */
+export interface BubblewrapHost {
+  /** Path of the program. */
+  bwrap: string
+  isRoot: boolean
+  /**
+   * For root that may mount: a folder that everybody may pass through, with places to mount a run on, each run in mounts
+   * of its own. So the folders around it stay closed to the user that the inside is.
+   */
+  stage: string | undefined
+  groups: ControlGroups | undefined
+  hasSeccomp: boolean
+  launcherEnv: NodeJS.ProcessEnv
+}
+
+/** A place of the machine that only root writes to, for what several servers have to agree on. */
+export const machineFolder = '/run/jetty'
+
+/** Makes the folder with its empty places; undefined where root may not mount. */
+const prepareStage = async (): Promise<string | undefined> => {
+  const stage = join(machineFolder, 'stage')
+  mkdirSync(machineFolder, { recursive: true, mode: 0o755 })
+  for (const name of ['', 'run', 'tools', 'agent']) mkdirSync(join(stage, name), { recursive: true, mode: 0o755 })
+  writeFileSync(join(stage, 'node'), '', { flag: 'a', mode: 0o755 })
+  const script = `mount --bind ${stage} ${join(stage, 'run')}`
+  const { code } = await runTool('unshare', ['--mount', '--propagation', 'private', '--', '/bin/sh', '-c', script])
+  return code === 0 ? stage : undefined
+}
+
+/** What to do where the kernel is not Linux: what Docker Desktop mounts has neither sockets nor pipes of this machine. */
+export const elsewhere =
+  'Run Jetty on Linux, such as in a virtual machine (Lima, WSL 2); JETTY_SANDBOX=process runs agents without a sandbox.'
+
+export const lookAtHost = async (): Promise<BubblewrapHost> => {
+  const bwrap = findProgram('bwrap')
+  if (process.platform !== 'linux' || bwrap === undefined) {
+    const isLinux = process.platform === 'linux'
+    throw new AppError(
+      'sandbox_unavailable',
+      isLinux ? 'bubblewrap is not installed' : 'bubblewrap runs on Linux alone',
+      {
+        hint: isLinux
+          ? 'Install it: `apt install bubblewrap` (Debian, Ubuntu), `dnf install bubblewrap` (Fedora).'
+          : elsewhere,
+      },
+    )
+  }
+  const isRoot = process.getuid?.() === 0
+  return {
+    bwrap,
+    isRoot,
+    stage: isRoot ? await prepareStage() : undefined,
+    groups: await chooseGroups(),
+    hasSeccomp: seccompProgram() !== undefined,
+    launcherEnv: {
+      PATH: systemPath,
+      ...managerEnv(),
+    },
+  }
+}
+
+/** What is mounted into a sandbox, and how it comes to where bubblewrap finds it. */
+export const sourcesOn = (
+  { stage }: BubblewrapHost,
+  run: string,
+  agent: string | undefined,
+): { sources: MountSources; mounts: StagedMount[] } => {
+  const real = { run, tools: toolsFolder, node: process.execPath, ...(agent !== undefined && { agent }) }
+  const toolNames = readdirSync(toolsFolder)
+  if (stage === undefined) return { sources: { ...real, agent, toolNames }, mounts: [] }
+  const at = (name: string) => join(stage, name)
+  return {
+    sources: { run: at('run'), tools: at('tools'), node: at('node'), agent: agent && at('agent'), toolNames },
+    mounts: Object.entries(real).map(([name, from]) => ({ from, to: at(name) })),
+  }
+}
+
+/** The folder on the way that the user of a sandbox cannot pass; undefined where the way is open. */
+export const closedOnTheWay = (path: string): string | undefined => {
+  const above = dirname(path)
+  const isOpen = (statSync(path).mode & 0o001) !== 0
+  if (!isOpen) return path
+  return above === path ? undefined : closedOnTheWay(above)
+}

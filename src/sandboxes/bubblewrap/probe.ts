@@ -1,0 +1,40 @@
+import { AppError, messageOf } from '../../lib/errors.ts'
+import { probeTools } from '../probe-tools.ts'
+import { runTool } from '../run-tool.ts'
+import type { LimitMechanisms, SandboxProbe, SandboxProvider } from '../sandbox.ts'
+import type { BubblewrapHost } from './host.ts'
+import { remedyFor } from './remedies.ts'
+
+const nothing: LimitMechanisms = { memory: undefined, pids: undefined, cpu: undefined, disk: undefined }
+
+/** How limits are kept here; what no control group does, our own watches do as well as they can. */
+export const mechanismsOf = ({ groups }: BubblewrapHost): LimitMechanisms => ({
+  memory: groups?.mechanisms.memory ?? 'watched',
+  pids: groups?.mechanisms.pids ?? 'rlimit',
+  cpu: groups?.mechanisms.cpu,
+  disk: 'watched',
+})
+
+/** Makes a sandbox as it is made for runbooks, and looks around in it. */
+export const probeBubblewrap = async (
+  host: () => Promise<BubblewrapHost>,
+  create: SandboxProvider['create'],
+): Promise<SandboxProbe> => {
+  try {
+    const found = await host()
+    const version = /\d[\d.]*/.exec((await runTool(found.bwrap, ['--version'])).stdout)?.[0] ?? 'of unknown version'
+    const tools = await probeTools(create)
+    const mechanisms = mechanismsOf(found)
+    const missing = found.hasSeccomp ? '' : `, no filter of system calls for ${process.arch}`
+    const limits = Object.entries(mechanisms).map(([name, by]) => `${name} ${by ?? 'not limited'}`)
+    return {
+      works: true,
+      found: `bubblewrap ${version}${missing}; ${limits.join(', ')}`,
+      mechanisms,
+      tools,
+    }
+  } catch (error) {
+    const remedy = (error instanceof AppError && error.hint) || remedyFor(messageOf(error))
+    return { works: false, found: messageOf(error), remedy, mechanisms: nothing, tools: {} }
+  }
+}

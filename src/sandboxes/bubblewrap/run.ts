@@ -1,0 +1,182 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import type { Duplex, Readable, Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { AppError } from '../../lib/errors.ts'
+import { inside } from '../../model/sandbox.ts'
+import { openCommandPipes } from '../command-pipes.ts'
+import { exitOf } from '../exit-of.ts'
+import { gateDescriptor, gateScript, launchScript, launchShell } from '../launch-script.ts'
+import { descendantsOf, signalAll } from '../limits/process-tree.ts'
+import { superviseProcesses } from '../limits/supervise-processes.ts'
+import type { RunFolder } from '../run-folder.ts'
+import { systemPath } from '../run-tool.ts'
+import type { SandboxCommand, SandboxExit, SandboxLimits } from '../sandbox.ts'
+import type { CommandTurn } from '../sandbox-life.ts'
+import { seccompProgram } from '../seccomp.ts'
+import { bubblewrapArguments } from './arguments.ts'
+import { type BubblewrapHost, sourcesOn } from './host.ts'
+import { remedyFor } from './remedies.ts'
+
+export interface BubblewrapRun extends CommandTurn {
+  host: BubblewrapHost
+  folder: RunFolder
+  /** Of this machine; undefined where it is the user of this process. */
+  uid: number | undefined
+  agentFolder: string | undefined
+  limits: SandboxLimits
+}
+
+const launchMs = 30_000
+const mostErrorBytes = 4_096
+
+// Descriptors of the launcher beside 0, 1 and 2.
+const statusDescriptor = 3
+const argumentsDescriptor = 4
+const seccompDescriptor = 5
+const ourDescriptors = [statusDescriptor, argumentsDescriptor, seccompDescriptor, gateDescriptor]
+
+/** What is set where the command does not say otherwise. */
+const usualEnv = {
+  PATH: `${systemPath}:${inside.tools}`,
+  HOME: inside.home,
+  USER: 'agent',
+  LOGNAME: 'agent',
+  LANG: 'C.UTF-8',
+  TMPDIR: '/tmp',
+}
+
+const innerArgv = ({ argv, network }: SandboxCommand): string[] =>
+  network === 'gateway' ? [`${inside.tools}/node`, `${inside.tools}/bridge.mjs`, '--', ...argv] : [...argv]
+
+const launcherArgv = ({ host, uid, folder, agentFolder, limits, group, command }: BubblewrapRun): string[] => {
+  const { mounts } = sourcesOn(host, folder.path, agentFolder)
+  const bwrap = [
+    ...[host.bwrap, '--args', String(argumentsDescriptor), '--json-status-fd', String(statusDescriptor)],
+    ...(host.hasSeccomp ? ['--seccomp', String(seccompDescriptor)] : []),
+    ...['--', '/bin/sh', '-c', gateScript(limits.pids), 'jetty', ...innerArgv(command)],
+  ]
+  const asUser =
+    uid === undefined
+      ? bwrap
+      : ['setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--', ...bwrap]
+  const script = launchScript({ limits, joins: group?.joins ?? [], mounts, argv: asUser })
+  const shell = [...launchShell, script]
+  const apart = host.stage === undefined ? shell : ['unshare', '--mount', '--propagation', 'private', '--', ...shell]
+  return [...(group?.launcher ?? []), ...apart]
+}
+
+/** The words that bubblewrap says about itself, one JSON object after the other. */
+const readStatus = (stream: Readable) => {
+  const status: { childPid?: number; exitCode?: number } = {}
+  let text = ''
+  stream.on('error', () => {}) // how it ended is not known then
+  stream.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(-mostErrorBytes)
+    const childPid = /"child-pid"\s*:\s*(\d+)/.exec(text)?.[1]
+    const exitCode = /"exit-code"\s*:\s*(\d+)/.exec(text)?.[1]
+    if (childPid !== undefined) status.childPid = Number(childPid)
+    if (exitCode !== undefined) status.exitCode = Number(exitCode)
+  })
+  return status
+}
+
+/** Ends a stream that the other side may have closed already. */
+const feed = (stream: Writable, bytes: Buffer | string): void => {
+  stream.on('error', () => {}) // it has ended without reading: how it ended says why
+  stream.end(bytes)
+}
+
+/** Waits until the inside says that it stands. False: the launcher has ended instead, and what it said is in `said`. */
+const standing = async (
+  { child, stderr, gate, closed }: { child: ChildProcess; stderr: Readable; gate: Duplex; closed: Promise<void> },
+  signal: AbortSignal,
+): Promise<{ stood: boolean; said: string }> => {
+  const said: Buffer[] = []
+  const hear = (chunk: Buffer) => said.push(chunk)
+  const giveUp = () => child.kill('SIGKILL')
+  const timer = setTimeout(giveUp, launchMs)
+  signal.addEventListener('abort', giveUp, { once: true })
+  stderr.on('data', hear)
+  try {
+    const stood = await Promise.race([
+      new Promise<true>((resolve) => gate.once('data', () => resolve(true))),
+      closed.then(() => false as const),
+    ])
+    if (!stood) await finished(stderr).catch(() => {})
+    return { stood, said: Buffer.concat(said).subarray(0, mostErrorBytes).toString().trim() }
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', giveUp)
+    stderr.off('data', hear).pause()
+  }
+}
+
+const unavailable = (said: string): AppError =>
+  new AppError('sandbox_unavailable', `The sandbox could not be made: ${said || 'its launcher ended without a word'}`, {
+    hint: remedyFor(said),
+  })
+
+/** Carries one command out in a sandbox of its own over the folders of a run. */
+export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> => {
+  const { host, folder, uid, agentFolder, limits, group, command } = run
+  const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), command.stdin, uid)
+  const [file = '', ...args] = launcherArgv(run)
+  const child = spawn(file, args, {
+    stdio: [...pipes.descriptors, ...ourDescriptors.map(() => 'pipe' as const)],
+    cwd: '/',
+    env: host.launcherEnv,
+    detached: true, // Ctrl-C in a terminal is for the server
+  })
+  pipes.handedOver()
+  const closed = new Promise<void>((resolve, reject) => {
+    child.once('close', () => resolve())
+    child.once('error', (error) => reject(unavailable(error.message)))
+  })
+  closed.catch(() => {})
+  const [, , , statusPipe, argumentsPipe, seccompPipe, gate] = child.stdio as unknown as Duplex[]
+  if (!statusPipe || !argumentsPipe || !seccompPipe || !gate) throw unavailable('no process could be started')
+  const status = readStatus(statusPipe)
+  const words = bubblewrapArguments({
+    sources: sourcesOn(host, folder.path, agentFolder).sources,
+    env: { ...usualEnv, ...command.env },
+    cwd: command.cwd ?? inside.app,
+    hasGateway: command.network === 'gateway',
+    temporaryBytes: Math.floor(limits.memoryBytes / 2),
+  })
+  feed(argumentsPipe, words.map((word) => `${word}\0`).join(''))
+  feed(seccompPipe, seccompProgram() ?? '')
+  gate.on('error', () => {})
+
+  const everything = (): number[] =>
+    (group?.pids() ?? descendantsOf(status.childPid ?? 0)).filter((pid) => pid !== child.pid)
+  const kill = () => {
+    if (status.childPid !== undefined) signalAll([status.childPid], 'SIGKILL') // the kernel kills all in its namespace
+    child.kill('SIGKILL')
+  }
+  const { stderr, stdout } = pipes
+  const nothing = {
+    code: null,
+    oomKills: 0,
+    isLost: true,
+    isDiskFull: false,
+    peakMemoryBytes: null,
+    refusedProcesses: null,
+  }
+  const begunMs = performance.now()
+  try {
+    const { stood, said } = await standing({ child, stderr, gate, closed }, command.signal)
+    const durationMs = performance.now() - begunMs
+    if (!stood && command.signal.aborted) return exitOf({ ...nothing, stopped: 'cancelled', durationMs })
+    if (!stood) throw unavailable(said)
+  } catch (error) {
+    kill()
+    stdout.destroy()
+    stderr.destroy()
+    throw error
+  }
+  group?.started(child.pid ?? 0)
+  gate.end('go\n')
+  const ended = await superviseProcesses({ ...run, groups: host.groups, everything, stdout, stderr, closed, kill })
+  return exitOf({ ...ended, code: status.exitCode ?? null, isLost: status.exitCode === undefined })
+}

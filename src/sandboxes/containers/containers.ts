@@ -1,0 +1,196 @@
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { AppError, messageOf } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { inside } from '../../model/sandbox.ts'
+import { elsewhere, machineFolder } from '../bubblewrap/host.ts'
+import { isOwnerGone, ownerIn } from '../owner.ts'
+import { probeTools } from '../probe-tools.ts'
+import { makeRunFolder, ownerFileOf } from '../run-folder.ts'
+import type { ImageFound, LimitMechanisms, Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from '../sandbox.ts'
+import { liveSandbox, reapFolders } from '../sandbox-life.ts'
+import { takeUserSlot } from '../user-slot.ts'
+import { couldNotStart, type Engine, type EngineFacts, type EngineImage, openEngine } from './engine.ts'
+import { type ContainerUser, runInContainer, seccompFile } from './run.ts'
+import { containerSeccomp } from './seccomp.ts'
+import { findSocket } from './socket.ts'
+
+export interface ContainerProviderOptions {
+  name: 'docker' | 'podman'
+  /** Of the settings. */
+  socket: string | undefined
+  /** Where run folders are made. */
+  parent: string
+  /** Of root's sandboxes. */
+  firstUid: number
+  /** Where a sandbox names none. */
+  defaultImage: string
+  log: Logger
+}
+
+/** What marks a container as one of ours: the sandbox, and the folder in which its own stands, which names the owner. */
+const labels = { sandbox: 'jetty.sandbox', parent: 'jetty.parent' } as const
+
+const nothing: LimitMechanisms = { memory: undefined, pids: undefined, cpu: undefined, disk: undefined }
+
+const mechanismsOf = ({ limits, cgroups }: EngineFacts): LimitMechanisms => ({
+  memory: limits.memory ? cgroups : undefined,
+  pids: limits.pids ? cgroups : undefined,
+  cpu: limits.cpu ? cgroups : undefined,
+  disk: 'watched',
+})
+
+/** Whom the inside is: in a folder of this machine, what it writes must belong to somebody who can be told apart. */
+const userFor = async (facts: EngineFacts, firstUid: number): Promise<ContainerUser & { release(): void }> => {
+  const { uid, gid } = userInfo()
+  const release = () => {}
+  if (uid === 0) {
+    if (facts.isRootless) {
+      throw new AppError('sandbox_unavailable', `${facts.version} runs as an ordinary user, and this server as root`, {
+        hint: 'Run the server as that user, or set JETTY_SANDBOX_SOCKET to the socket of an engine of root.',
+      })
+    }
+    const slot = await takeUserSlot(`${machineFolder}/uids`, firstUid)
+    const usernsMode = facts.isRemapped ? { usernsMode: 'host' } : {}
+    return { uid: slot.uid, gid: slot.uid, ...usernsMode, release: () => slot.release() }
+  }
+  if (facts.isRootless)
+    return facts.isPodman ? { uid, gid, usernsMode: 'keep-id', release } : { uid: 0, gid: 0, release }
+  return { uid, gid, ...(facts.isRemapped && { usernsMode: 'host' }), release }
+}
+
+const etcOf = ({ uid, gid }: ContainerUser): Record<string, string> => ({
+  passwd: `${uid === 0 ? '' : 'root:x:0:0:root:/root:/usr/sbin/nologin\n'}agent:x:${uid}:${gid}:agent:${inside.home}:/bin/sh\n`,
+  group: `${gid === 0 ? '' : 'root:x:0:\n'}agent:x:${gid}:\n`,
+})
+
+/** What to do where an image could not be used: it lacks something, or its engine does. */
+const hintFor = (message: string, name: string): string =>
+  message.startsWith(couldNotStart) && !/no such file|not found|exec format/i.test(message)
+    ? `That is what ${name} says: see its log, and free what it lacks.`
+    : `It needs /bin/sh and the libraries of ${process.execPath}: take one of Debian, Ubuntu or another with glibc, and ` +
+      'Node as nodejs.org has it.'
+
+/** Containers of Docker or Podman: each command in one of its own, over folders of this machine. */
+export const containerProvider = (options: ContainerProviderOptions): SandboxProvider => {
+  const { name, parent, firstUid, defaultImage, log } = options
+  const isRoot = process.getuid?.() === 0
+  let opening: Promise<{ engine: Engine; facts: EngineFacts }> | undefined
+  /** Images that were looked at from inside, by their id. */
+  const tried = new Map<string, Promise<SandboxProbe['tools']>>()
+
+  const open = async () => {
+    if (process.platform !== 'linux') {
+      throw new AppError('sandbox_unavailable', `${name} runs in a virtual machine here, which shares files alone`, {
+        hint: elsewhere,
+      })
+    }
+    const engine = await openEngine(findSocket({ name, socket: options.socket, env: process.env, isRoot }))
+    return { engine, facts: await engine.describe() }
+  }
+  const opened = () => {
+    opening ??= open()
+    opening.catch(() => {
+      opening = undefined // it may be started by the next time
+    })
+    return opening
+  }
+
+  const getImage = async (engine: Engine, wanted: string, spec: SandboxSpec): Promise<EngineImage> => {
+    const found = await engine.findImage(wanted)
+    if (found) return found
+    log.info({ image: wanted }, 'fetching an image')
+    await engine.pull(wanted, (line) => spec.onProgress?.(`${wanted}: ${line}`), spec.signal)
+    const fetched = await engine.findImage(wanted)
+    if (fetched) return fetched
+    throw new AppError('sandbox_unavailable', `The image ${wanted} was fetched and is not here`)
+  }
+
+  /** Whether this server's Node runs in an image, which the way to the gateway needs, and what else there is. */
+  const tryImage = (image: EngineImage, wanted: string): Promise<SandboxProbe['tools']> => {
+    const known = tried.get(image.id)
+    if (known) return known
+    const trying = probeTools((spec) => furnish(spec, image), wanted).catch((error: unknown) => {
+      tried.delete(image.id)
+      throw new AppError('sandbox_unavailable', `The image ${wanted} cannot be used: ${messageOf(error)}`, {
+        hint: (error instanceof AppError && error.hint) || hintFor(messageOf(error), name),
+        cause: error,
+      })
+    })
+    tried.set(image.id, trying)
+    return trying
+  }
+
+  const furnish = async ({ id, limits, agentFolder }: SandboxSpec, image: EngineImage): Promise<Sandbox> => {
+    const { engine, facts } = await opened()
+    const { release, ...user } = await userFor(facts, firstUid)
+    try {
+      const etc = { ...etcOf(user), [seccompFile]: containerSeccomp() }
+      const folder = await makeRunFolder({ parent, id, uid: isRoot ? user.uid : undefined, etc })
+      const marks = { [labels.sandbox]: id, [labels.parent]: parent }
+      return liveSandbox({
+        ...{ id, folder, places: inside, limits, groups: undefined, log, release },
+        carryOut: (turn) =>
+          runInContainer({ ...turn, id, engine, facts, image, user, folder, agentFolder, limits, labels: marks, log }),
+      })
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  const create = async (spec: SandboxSpec): Promise<Sandbox> => {
+    const { engine } = await opened()
+    const wanted = spec.image ?? defaultImage
+    const image = await getImage(engine, wanted, spec)
+    await tryImage(image, wanted)
+    return furnish(spec, image)
+  }
+
+  const probe = async (): Promise<SandboxProbe> => {
+    try {
+      const { engine, facts } = await opened()
+      const image = await engine.findImage(defaultImage)
+      const tools = image ? await tryImage(image, defaultImage) : {}
+      const mechanisms = mechanismsOf(facts)
+      const limits = Object.entries(mechanisms).map(([limit, by]) => `${limit} ${by ?? 'not limited'}`)
+      const imageFound = image ? `image ${defaultImage}` : `the image ${defaultImage} is not here yet`
+      return { works: true, found: `${facts.version}; ${limits.join(', ')}; ${imageFound}`, mechanisms, tools }
+    } catch (error) {
+      const remedy = error instanceof AppError ? error.hint : undefined
+      return { works: false, found: messageOf(error), ...(remedy && { remedy }), mechanisms: nothing, tools: {} }
+    }
+  }
+
+  const findImage = async (image: string): Promise<ImageFound> => {
+    try {
+      const { engine, facts } = await opened()
+      if (await engine.findImage(image)) return { state: 'here' }
+      const why = await engine.whyNotFetched(image, facts)
+      return why === undefined ? { state: 'elsewhere' } : { state: 'missing', why }
+    } catch {
+      return { state: 'unknown' } // what is wrong with the engine the probe says
+    }
+  }
+
+  /** A container is left behind when the folder of its sandbox is gone, or the process that has made it. */
+  const isLeft = async (id: string): Promise<boolean> => {
+    const file = ownerFileOf(join(parent, id))
+    const owner = ownerIn(file)
+    return owner === undefined || (await isOwnerGone(file, owner))
+  }
+
+  return {
+    name,
+    create,
+    probe,
+    findImage,
+    async reap() {
+      const { engine } = await opened()
+      for (const { id, labels: found } of await engine.labelled(`${labels.parent}=${parent}`)) {
+        if (await isLeft(found[labels.sandbox] ?? '')) await engine.remove(id)
+      }
+      return reapFolders(parent, undefined, log)
+    },
+  }
+}

@@ -1,0 +1,273 @@
+import type Docker from 'dockerode'
+import { AppError, messageOf } from '../../lib/errors.ts'
+
+/** What an engine says of itself. */
+export interface EngineFacts {
+  /** `Docker 27.3.1`, `Podman 5.4.2`. */
+  version: string
+  isPodman: boolean
+  /** It runs as an ordinary user, and what is root inside is that user. */
+  isRootless: boolean
+  /** Ids inside are others outside, unless a container asks for the host's. */
+  isRemapped: boolean
+  hasSelinux: boolean
+  limits: { memory: boolean; pids: boolean; cpu: boolean }
+  cgroups: string
+}
+
+export interface EngineImage {
+  id: string
+  /** Of its own environment. */
+  path: string | undefined
+  /** Folders that would be writable beside ours. */
+  volumes: string[]
+}
+
+export interface ContainerEnd {
+  /** As a shell has it; null where nobody knows. */
+  code: number | null
+  isOutOfMemory: boolean
+}
+
+export interface StartedContainer {
+  id: string
+  /** Of this machine, where the engine runs on it. */
+  pid: number
+  /** Resolves when it has ended. */
+  ended(): Promise<ContainerEnd>
+  /** Asks every process in it to end. */
+  terminate(): Promise<void>
+  kill(): Promise<void>
+  remove(): Promise<void>
+}
+
+export interface FoundContainer {
+  id: string
+  labels: Readonly<Record<string, string>>
+}
+
+/** Docker or Podman, as far as sandboxes need it. What does not answer is `sandbox_unavailable`. */
+export interface Engine {
+  describe(): Promise<EngineFacts>
+  findImage(name: string): Promise<EngineImage | undefined>
+  /** Why an image could not be fetched, as its registry says; undefined where it could, or nobody can say. */
+  whyNotFetched(name: string, facts: Pick<EngineFacts, 'isPodman'>): Promise<string | undefined>
+  /** Fetches an image from its registry; says how that goes. */
+  pull(name: string, onProgress: (line: string) => void, signal?: AbortSignal): Promise<void>
+  start(options: Docker.ContainerCreateOptions): Promise<StartedContainer>
+  /** Those that have a label, whatever state they are in. */
+  labelled(label: string): Promise<FoundContainer[]>
+  remove(id: string): Promise<void>
+}
+
+type StatusError = Error & { statusCode?: number; code?: string; reason?: string }
+
+/** What an error says first that comes from starting a container. */
+export const couldNotStart = 'The container could not be started'
+
+const quickMs = 20_000
+const registryMs = 10_000
+const progressMs = 1_000
+
+/** What an engine has answered, in its own words. */
+const wordsOf = (error: unknown): string =>
+  messageOf(error)
+    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
+    .trim()
+    .slice(0, 500)
+
+const remedyFor = (error: unknown, socket: string): string | undefined => {
+  const { code } = error as StatusError
+  if (/catatonit|init binary/.test(messageOf(error)))
+    return 'Podman has no init for its containers: install catatonit, by `apt-get install catatonit`.'
+  if (code === 'EACCES' || code === 'EPERM')
+    return `This user may not open ${socket}: add it to the group that may (\`usermod -aG docker USER\`), or use a rootless engine.`
+  if (code === 'ENOENT' || code === 'ECONNREFUSED')
+    return 'Start it: `systemctl start docker`, or `systemctl --user start podman.socket`; JETTY_SANDBOX_SOCKET names its socket.'
+  return undefined
+}
+
+const isGone = (error: unknown): boolean => [304, 404, 409].includes((error as StatusError).statusCode ?? 0)
+
+/** What one may be asked to do that it has already done. */
+const unlessGone = async (work: Promise<unknown>): Promise<void> => {
+  try {
+    await work
+  } catch (error) {
+    if (!isGone(error)) throw error
+  }
+}
+
+/** Without a tag an engine would fetch all of them. */
+const withTag = (image: string): string => (/@|:[^/]*$/.test(image) ? image : `${image}:latest`)
+
+const load = async (): Promise<typeof Docker> => {
+  try {
+    return (await import('dockerode')).default
+  } catch (error) {
+    throw new AppError('sandbox_unavailable', 'dockerode is not installed, by which Docker and Podman are spoken to', {
+      hint: 'Install what package.json names: `npm ci`.',
+      cause: error,
+    })
+  }
+}
+
+/** The engine that listens on a unix socket. Nothing is asked yet. */
+export const openEngine = async (socket: string): Promise<Engine> => {
+  const Client = await load()
+  // All of these, or what DOCKER_HOST says would count in their place.
+  const docker = new Client({ socketPath: socket, protocol: 'http', host: undefined, port: undefined })
+
+  const unavailable = (what: string, error: unknown): AppError => {
+    const hint = remedyFor(error, socket)
+    return new AppError('sandbox_unavailable', `${what}: ${wordsOf(error)}`, { ...(hint && { hint }), cause: error })
+  }
+  const asked = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw error instanceof AppError ? error : unavailable(what, error)
+    }
+  }
+  const within = <T>(work: Promise<T>, ms = quickMs): Promise<T> => {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms)
+    })
+    return Promise.race([work, late]).finally(() => clearTimeout(timer))
+  }
+
+  /** Where Podman has more than Docker. */
+  const ask = (path: string): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      docker.modem.dial({ path, method: 'GET', statusCodes: { 200: true } }, (error, answer) =>
+        error ? reject(error) : resolve(answer),
+      )
+    })
+
+  const handleOf = (container: Docker.Container, pid: number): StartedContainer => ({
+    id: container.id,
+    pid,
+    async ended() {
+      // Both engines may break the wait off, such as when they are restarted: the state counts.
+      for (let turn = 0; turn < 3; turn += 1) {
+        await container.wait().catch(() => undefined)
+        const state = await container.inspect().then(
+          (found) => found.State,
+          () => undefined,
+        )
+        if (state && !state.Running) return { code: state.ExitCode, isOutOfMemory: state.OOMKilled }
+      }
+      return { code: null, isOutOfMemory: false }
+    },
+    async terminate() {
+      try {
+        const words = await container.exec({ Cmd: ['/bin/sh', '-c', 'kill -TERM -1'] })
+        await within(words.start({ Detach: true }))
+      } catch {
+        await unlessGone(container.kill({ signal: 'SIGTERM' }))
+      }
+    },
+    kill: () => unlessGone(container.kill({ signal: 'SIGKILL' })),
+    remove: () => unlessGone(container.remove({ force: true, v: true })),
+  })
+
+  return {
+    describe: () =>
+      asked(`Nothing answers at ${socket}`, async () => {
+        const [version, info] = await within(Promise.all([docker.version(), docker.info()]))
+        const podman = version.Components?.find(({ Name }) => /podman/i.test(Name))
+        const options: string[] = info.SecurityOptions ?? []
+        return {
+          version: podman ? `Podman ${podman.Version}` : `Docker ${version.Version}`,
+          isPodman: podman !== undefined,
+          isRootless: options.some((option) => option.includes('name=rootless')),
+          isRemapped: options.some((option) => option.includes('name=userns')),
+          hasSelinux: options.some((option) => option.includes('name=selinux')),
+          limits: {
+            memory: Boolean(info.MemoryLimit),
+            pids: Boolean(info.PidsLimit),
+            cpu: Boolean(info.CpuCfsQuota ?? info.CPUCfsQuota),
+          },
+          cgroups: `cgroup v${info.CgroupVersion ?? '1'}`,
+        }
+      }),
+
+    findImage: (name) =>
+      asked(`The image ${name} cannot be looked up`, async () => {
+        try {
+          const { Id, Config } = await within(docker.getImage(withTag(name)).inspect())
+          const path = Config?.Env?.find((line) => line.startsWith('PATH='))?.slice('PATH='.length)
+          return { id: Id, path, volumes: Object.keys(Config?.Volumes ?? {}) }
+        } catch (error) {
+          if ((error as StatusError).statusCode === 404) return undefined
+          throw error
+        }
+      }),
+
+    async whyNotFetched(name, { isPodman }) {
+      const image = withTag(name)
+      const asking = isPodman ? ask(`/v4.0.0/libpod/manifests/${image}/json`) : docker.getImage(image).distribution()
+      try {
+        await within(asking, registryMs)
+        return undefined
+      } catch (error) {
+        const isAnswer = (error as StatusError).statusCode !== undefined && !/^(page )?not found$/i.test(wordsOf(error))
+        return isAnswer ? wordsOf(error) : undefined
+      }
+    },
+
+    async pull(name, onProgress, signal) {
+      try {
+        const stream = await docker.pull(withTag(name), signal ? { abortSignal: signal } : {})
+        let told = Number.NEGATIVE_INFINITY
+        await new Promise<void>((resolve, reject) => {
+          docker.modem.followProgress(
+            stream,
+            (error) => (error ? reject(error) : resolve()),
+            ({ status, progress, error }: { status?: string; progress?: string; error?: string }) => {
+              if (error) return reject(new Error(error))
+              if (!status || performance.now() - told < progressMs) return
+              told = performance.now()
+              onProgress([status, progress].filter(Boolean).join(' '))
+            },
+          )
+        })
+      } catch (error) {
+        signal?.throwIfAborted()
+        throw new AppError(
+          'sandbox_unavailable',
+          `The image ${name} is not here and cannot be fetched: ${wordsOf(error)}`,
+          {
+            hint: 'Check its name and the way to its registry, or load it beforehand (`docker load`, `podman load`).',
+            cause: error,
+          },
+        )
+      }
+    },
+
+    start: (options) =>
+      asked(couldNotStart, async () => {
+        const container = await docker.createContainer(options)
+        try {
+          await container.start()
+          const { State } = await container.inspect()
+          return handleOf(container, State.Pid)
+        } catch (error) {
+          await container.remove({ force: true, v: true }).catch(() => {})
+          throw error
+        }
+      }),
+
+    labelled: (label) =>
+      asked('Containers cannot be listed', async () => {
+        const found = await within(docker.listContainers({ all: true, filters: { label: [label] } }))
+        return found.map(({ Id, Labels }) => ({ id: Id, labels: Labels }))
+      }),
+
+    remove: (id) =>
+      asked(`The container ${id} cannot be removed`, () =>
+        unlessGone(docker.getContainer(id).remove({ force: true, v: true })),
+      ),
+  }
+}

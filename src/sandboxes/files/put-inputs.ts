@@ -1,0 +1,142 @@
+import { createReadStream } from 'node:fs'
+import { join } from 'node:path'
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError } from '../../lib/errors.ts'
+import { distinctFileNames, sanitizeFileName, splitName } from '../../lib/file-names.ts'
+import { essenceOf } from '../../lib/media-type.ts'
+import type { FileSource } from '../../model/file-source.ts'
+import { inside } from '../../model/sandbox.ts'
+import type { Sandbox } from '../sandbox.ts'
+import { foldersOf, type OpenedZip, openZip } from './unzip.ts'
+
+export interface InputLimits {
+  /** Of all inputs, archives unpacked; the archives themselves count as well. */
+  bytes: number
+  /** Files that they come to. */
+  files: number
+}
+
+/** Where an input stands inside. */
+export interface PutInput {
+  asset: string
+  upload: string
+  /** Of an archive: how many files were unpacked, and where to. */
+  unpacked?: { files: number; folder: string }
+}
+
+const zipTypes = ['application/zip', 'application/x-zip-compressed']
+
+/** An archive that is meant to be unpacked: a document that happens to be one is not. */
+const isArchive = (file: FileSource): boolean =>
+  /\.zip$/i.test(file.name) || (zipTypes.includes(essenceOf(file.content_type)) && splitName(file.name)[1] === '')
+
+const tooMuch = (what: string, hint: string): AppError => new AppError('invalid', what, { hint })
+
+/** Counts the bytes that go in, and ends where they are too many, whatever was said about their number. */
+const makeMeter = (limits: InputLimits, signal: AbortSignal | undefined) => {
+  let bytes = 0
+  let files = 0
+  return {
+    left: () => ({ bytes: limits.bytes - bytes, files: limits.files - files }),
+    addFile(): void {
+      files += 1
+      if (files > limits.files)
+        throw tooMuch(`The inputs are more than ${limits.files} files`, 'Send fewer, or raise JETTY_SANDBOX_FILES.')
+    },
+    async *through(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+      for await (const chunk of body) {
+        signal?.throwIfAborted()
+        bytes += chunk.length
+        if (bytes > limits.bytes)
+          throw tooMuch(
+            `The inputs come to more than ${byteSize(limits.bytes)}`,
+            'Send less, or raise JETTY_RUNBOOK_INPUT_BYTES.',
+          )
+        yield chunk
+      }
+    },
+  }
+}
+
+/** Places below `/app/assets` that are taken, so that a second archive does not write over what a first one brought. */
+const makePlaces = () => {
+  const files = new Set<string>()
+  const folders = new Set<string>()
+  const isTaken = (path: string) =>
+    files.has(path) || folders.has(path) || foldersOf(path).some((folder) => files.has(folder))
+  const take = (path: string) => {
+    files.add(path)
+    for (const folder of foldersOf(path)) folders.add(folder)
+  }
+  return {
+    take,
+    /** The folder that an archive is unpacked in: '' where nothing is in its way, else one of its own. */
+    folderFor(zip: OpenedZip, name: string): string {
+      const isFree = (folder: string) => ![...zip.paths].some((path) => isTaken(folder + path))
+      if (isFree('')) return ''
+      const own = sanitizeFileName(splitName(name)[0])
+      let folder = own
+      for (let count = 2; isTaken(folder); count += 1) folder = `${own}-${count}`
+      return `${folder}/`
+    },
+  }
+}
+
+/**
+ * Puts the inputs of a runbook into its sandbox, before anything runs there: each as `/app/assets/{id}.{NN}.{ext}` and
+ * under its own name in `/app/uploads`; archives also unpacked, in `/app/assets`. `id` is that of the run. Throws
+ * `invalid` for an archive that cannot be unpacked, and for what is too much.
+ */
+export const putInputs = async (
+  sandbox: Pick<Sandbox, 'put' | 'folders'>,
+  {
+    id,
+    files,
+    limits,
+    signal,
+  }: { id: string; files: readonly FileSource[]; limits: InputLimits; signal?: AbortSignal },
+): Promise<{ inputs: PutInput[]; warnings: string[] }> => {
+  const meter = makeMeter(limits, signal)
+  const places = makePlaces()
+  const warnings: string[] = []
+  const uploadNames = distinctFileNames(files.map((file) => file.name))
+  const assetNames = files.map((file, index) => {
+    const extension = splitName(sanitizeFileName(file.name))[1] || '.bin'
+    return `${id}.${String(index).padStart(2, '0')}${extension}`
+  })
+  for (const name of assetNames) places.take(name)
+
+  const unpack = async (file: FileSource, path: string): Promise<PutInput['unpacked']> => {
+    const zip = await openZip(path, file.name, meter.left())
+    try {
+      const folder = places.folderFor(zip, file.name)
+      if (folder !== '')
+        warnings.push(
+          `${file.name} has files of the same names as another input: unpacked in ${inside.assets}/${folder}`,
+        )
+      for await (const member of zip.members()) {
+        meter.addFile()
+        places.take(folder + member.path)
+        await sandbox.put(`${inside.assets}/${folder}${member.path}`, meter.through(member.open()), member.mode)
+      }
+      return { files: zip.paths.size, folder: `${inside.assets}/${folder}`.replace(/\/$/, '') }
+    } finally {
+      zip.close()
+    }
+  }
+
+  const inputs: PutInput[] = []
+  for (const [index, file] of files.entries()) {
+    const assetName = assetNames[index] as string
+    const asset = `${inside.assets}/${assetName}`
+    const upload = `${inside.uploads}/${uploadNames[index]}`
+    meter.addFile()
+    await sandbox.put(asset, meter.through(file.open()))
+    // Nothing has run yet, so that what stands there is still what was put there. A source can be read once.
+    const path = join(sandbox.folders.app, 'assets', assetName)
+    await sandbox.put(upload, createReadStream(path))
+    const unpacked = isArchive(file) ? await unpack(file, path) : undefined
+    inputs.push({ asset, upload, ...(unpacked && { unpacked }) })
+  }
+  return { inputs, warnings }
+}

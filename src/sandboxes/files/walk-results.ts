@@ -1,0 +1,323 @@
+import { constants } from 'node:fs'
+import { access, type FileHandle, lstat, open, opendir } from 'node:fs/promises'
+import { byteSize } from '../../lib/byte-size.ts'
+import { sanitizeSegment, splitName } from '../../lib/file-names.ts'
+
+/** What is looked at and taken of a folder that an agent has written. */
+export interface WalkLimits {
+  /** Files that are taken. */
+  files: number
+  /** Bytes of all of them. */
+  bytes: number
+  /** Bytes of one; as `bytes` where it is not given. */
+  fileBytes?: number
+  /** Relative paths that are looked for first, so that what a runbook declares is never crowded out. */
+  first?: readonly string[]
+  /** Files and folders that are looked at, default 4 for each that is taken and 10,000 at least. */
+  entries?: number
+}
+
+/** Something that can be kept. Its bytes are read when they are wanted, as long as the folder is there. */
+export interface WalkedFile {
+  kind: 'file'
+  /** Below the folder, with forward slashes, nothing in it that cannot be shown. */
+  path: string
+  /** In bytes, holes included. */
+  size: number
+  isExecutable: boolean
+  open(): AsyncIterable<Uint8Array>
+}
+
+const skipReasons = {
+  symlink: 'a symbolic link',
+  device: 'a device',
+  fifo: 'a named pipe',
+  socket: 'a socket',
+  setuid: 'a program that would run as somebody else (setuid or setgid)',
+  unreadable: 'not readable',
+  deep: 'in too many folders',
+  large: 'larger than is kept',
+  total: 'beyond what is kept of one runbook',
+  changed: 'changed while it was read',
+} as const
+export type SkipReason = keyof typeof skipReasons
+
+/** Something that was left out, or `more` of it than is named one by one. */
+export type WalkNotice =
+  | { kind: 'skipped'; path: string; reason: SkipReason; message: string }
+  | { kind: 'more'; message: string }
+
+export type Walked = WalkedFile | WalkNotice
+
+const mostFolders = 32
+/** Names that are read at all: a folder with more of them is not read to its end. */
+const mostNames = 3_000_000
+/** Things that are left out and named; the others are counted. */
+const namedNotices = 50
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
+const setIds = 0o6000
+const chunkBytes = 256 * 1024
+
+/**
+ * A name in an open folder. On Linux it goes by the folder's own descriptor, so that nothing above it can be exchanged;
+ * elsewhere by the path, which nobody changes any more.
+ */
+const within = (folder: FileHandle, path: Buffer, name: Buffer): Buffer =>
+  Buffer.concat([process.platform === 'linux' ? Buffer.from(`/proc/self/fd/${folder.fd}`) : path, slash, name])
+const slash = Buffer.from('/')
+
+const openFolder = (path: Buffer | string) => open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+
+/** Opens the folder that some names below another one lead to, no symbolic link among them, and closes it afterwards. */
+const inFolder = async <T>(
+  root: string,
+  names: readonly Buffer[],
+  use: (entry: (name: Buffer) => Buffer) => Promise<T>,
+): Promise<T> => {
+  let folder = await openFolder(root)
+  let path: Buffer = Buffer.from(root)
+  try {
+    for (const name of names) {
+      const next = await openFolder(within(folder, path, name))
+      await folder.close()
+      folder = next
+      path = Buffer.concat([path, slash, name])
+    }
+    return await use((name) => within(folder, path, name))
+  } finally {
+    await folder.close()
+  }
+}
+
+const here = Buffer.from('.')
+
+/** The smallest of a folder's names, in their order: of the same folder always the same, however many there are. */
+const namesOf = async (
+  folder: Buffer,
+  most: number,
+  look: () => boolean,
+): Promise<{ names: Buffer[]; isWhole: boolean }> => {
+  let names: Buffer[] = []
+  let isWhole = true
+  const cut = () => {
+    names.sort(Buffer.compare)
+    if (names.length > most) isWhole = false
+    names = names.slice(0, most)
+  }
+  // The types do not know that the names are bytes then.
+  const entries = await opendir(folder, { encoding: 'buffer' as BufferEncoding, bufferSize: 1024 })
+  for await (const entry of entries) {
+    if (!look()) {
+      isWhole = false
+      break
+    }
+    names.push(entry.name as unknown as Buffer)
+    if (names.length >= 2 * most + 1024) cut()
+  }
+  cut()
+  return { names, isWhole }
+}
+
+interface Identity {
+  dev: bigint
+  ino: bigint
+  mode: bigint
+  size: bigint
+  ctimeNs: bigint
+}
+
+/** A file that took the number of a removed one has another time. */
+const isSame = (one: Identity, other: Identity): boolean =>
+  one.dev === other.dev && one.ino === other.ino && one.size === other.size && one.ctimeNs === other.ctimeNs
+
+/** Reads a file that was looked at before, if it still is the same one. */
+async function* bytesOf(root: string, folders: readonly Buffer[], name: Buffer, found: Identity) {
+  const file = await inFolder(root, folders, (entry) => open(entry(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
+  try {
+    const now = await file.stat({ bigint: true })
+    if (!now.isFile() || !isSame(now, found)) throw new Error(`${name} ${skipReasons.changed}`)
+    let left = Number(found.size)
+    while (left > 0) {
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(Math.min(chunkBytes, left)))
+      if (bytesRead === 0) throw new Error(`${name} ${skipReasons.changed}`)
+      left -= bytesRead
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+type Looked = { kind: 'folder' } | { kind: 'file'; identity: Identity } | { kind: 'other'; reason: SkipReason }
+
+/** The error codes that mean that something cannot be read as it is, and not that the disk is broken. */
+const isDenied = (error: unknown): boolean =>
+  ['EACCES', 'EPERM', 'ENOENT', 'ELOOP', 'ENOTDIR', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')
+
+const lookAt = async (path: Buffer): Promise<Looked> => {
+  const other = (reason: SkipReason): Looked => ({ kind: 'other', reason })
+  try {
+    const found = await lstat(path, { bigint: true })
+    if (found.isDirectory()) return { kind: 'folder' }
+    if (found.isSymbolicLink()) return other('symlink')
+    if (found.isFIFO()) return other('fifo')
+    if (found.isSocket()) return other('socket')
+    if (!found.isFile()) return other('device')
+    if (Number(found.mode) & setIds) return other('setuid')
+    await access(path, constants.R_OK)
+    return { kind: 'file', identity: found }
+  } catch (error) {
+    if (!isDenied(error)) throw error
+    return other('unreadable')
+  }
+}
+
+const shownPath = (names: readonly Buffer[]): string => names.map((name) => sanitizeSegment(name.toString())).join('/')
+const keyOf = (names: readonly Buffer[]): string => names.map((name) => name.toString('latin1')).join('/')
+
+/** What has been taken and left out so far, and under which names. */
+const makeTally = (root: string, limits: WalkLimits) => {
+  const largest = Math.min(limits.fileBytes ?? limits.bytes, limits.bytes)
+  let files = 0
+  let bytes = 0
+  let notices = 0
+  const unnamed = new Map<SkipReason, number>()
+  const given = new Map<string, number>()
+  const folders = new Set<string>()
+  const taken = new Set<string>()
+
+  const skip = (names: readonly Buffer[], reason: SkipReason, detail = ''): WalkNotice[] => {
+    notices += 1
+    if (notices > namedNotices) {
+      unnamed.set(reason, (unnamed.get(reason) ?? 0) + 1)
+      return []
+    }
+    const path = shownPath(names)
+    return [{ kind: 'skipped', path, reason, message: `${path} is not kept: it is ${skipReasons[reason]}${detail}` }]
+  }
+
+  /** Two names may look the same once they can be shown: no file is given the name of another one, or of a folder. */
+  const distinct = (path: string): string => {
+    const segments = path.split('/')
+    const base = segments.pop() ?? ''
+    let above = ''
+    for (const segment of segments) {
+      let folder = above + segment
+      for (let count = 1; given.has(folder); count++) folder = `${above}${segment}-${count}`
+      folders.add(folder)
+      above = `${folder}/`
+    }
+    const [stem, extension] = splitName(base)
+    const wanted = above + base
+    let count = given.get(wanted) ?? 0
+    let name = wanted
+    while (given.has(name) || folders.has(name)) name = `${above}${stem}-${++count}${extension}`
+    if (given.has(wanted)) given.set(wanted, count)
+    given.set(name, 0)
+    return name
+  }
+
+  return {
+    isTaken: (names: readonly Buffer[]) => taken.has(keyOf(names)),
+    skip,
+    take(names: readonly Buffer[], identity: Identity): Walked[] {
+      taken.add(keyOf(names))
+      const size = Number(identity.size)
+      if (size > largest) return skip(names, 'large', ` (${byteSize(size)}, of at most ${byteSize(largest)})`)
+      if (files >= limits.files) return skip(names, 'total', ` (${limits.files} files)`)
+      if (bytes + size > limits.bytes) return skip(names, 'total', ` (${byteSize(limits.bytes)} together)`)
+      files += 1
+      bytes += size
+      const path = distinct(shownPath(names))
+      const open = () => bytesOf(root, names.slice(0, -1), names.at(-1) as Buffer, identity)
+      return [{ kind: 'file', path, size, isExecutable: (identity.mode & 0o111n) !== 0n, open }]
+    },
+    rest: (): WalkNotice[] =>
+      [...unnamed].map(([reason, count]) => ({
+        kind: 'more',
+        message: `${count} more not kept: ${skipReasons[reason]}`,
+      })),
+  }
+}
+
+/** A path that somebody has declared as names below the folder; undefined where it leads elsewhere. */
+const namesIn = (path: string): Buffer[] | undefined => {
+  const names = path.split('/').filter((name) => name !== '' && name !== '.')
+  const isBelow = names.length > 0 && names.length <= mostFolders && !names.includes('..') && !path.includes('\0')
+  return isBelow ? names.map((name) => Buffer.from(name)) : undefined
+}
+
+/**
+ * Everything that can be kept of a folder which nobody can be trusted to have left in order: call it when every process
+ * that could write there is dead. Nothing is followed, regular files alone are taken, level by level and in the order of
+ * their names, so that a folder full of junk does not crowd out what stands above it. What is left out is told: fifty by
+ * name, then by number. Memory and time are bounded by the limits, whatever is there.
+ */
+export async function* walkResults(
+  root: string,
+  limits: WalkLimits,
+  signal?: AbortSignal,
+): AsyncGenerator<Walked, void> {
+  const most = limits.entries ?? Math.max(4 * limits.files, 10_000)
+  const tally = makeTally(root, limits)
+  let entries = 0
+  let looks = 0
+  let isCutShort = false
+
+  const rootLooked = await lookAt(Buffer.from(root))
+  if (rootLooked.kind !== 'folder') {
+    yield { kind: 'more', message: 'The results folder is gone, or is no folder any more; nothing of it is kept' }
+    return
+  }
+
+  for (const wanted of limits.first ?? []) {
+    const names = namesIn(wanted)
+    if (!names || tally.isTaken(names)) continue
+    try {
+      const looked = await inFolder(root, names.slice(0, -1), (entry) => lookAt(entry(names.at(-1) as Buffer)))
+      if (looked.kind === 'file') yield* tally.take(names, looked.identity) // whatever else it is, the walk tells
+    } catch (error) {
+      if (!isDenied(error)) throw error
+    }
+  }
+
+  /** The things in one folder; those that could not be looked at are counted. */
+  const look = async (folder: readonly Buffer[]): Promise<{ path: Buffer[]; looked: Looked }[]> =>
+    inFolder(root, folder, async (entry) => {
+      const found = await namesOf(entry(here), most - entries, () => ++looks <= mostNames)
+      entries += found.names.length
+      if (!found.isWhole) isCutShort = true
+      const seen: { path: Buffer[]; looked: Looked }[] = []
+      for (const name of found.names) seen.push({ path: [...folder, name], looked: await lookAt(entry(name)) })
+      return seen
+    })
+
+  let level: Buffer[][] = [[]]
+  while (level.length > 0) {
+    const below: Buffer[][] = []
+    for (const folder of level) {
+      signal?.throwIfAborted()
+      if (entries >= most) {
+        isCutShort = true
+        break
+      }
+      const seen = await look(folder).catch((error: unknown) => {
+        if (!isDenied(error)) throw error
+        return undefined
+      })
+      if (!seen) yield* tally.skip(folder, 'unreadable')
+      for (const { path, looked } of seen ?? []) {
+        if (looked.kind === 'file') {
+          if (!tally.isTaken(path)) yield* tally.take(path, looked.identity)
+        } else if (looked.kind === 'other') yield* tally.skip(path, looked.reason)
+        else if (path.length <= mostFolders) below.push(path)
+        else yield* tally.skip(path, 'deep')
+      }
+    }
+    level = below
+  }
+
+  yield* tally.rest()
+  if (isCutShort)
+    yield { kind: 'more', message: `There are more than ${most} files and folders; those beyond were not looked at` }
+}
