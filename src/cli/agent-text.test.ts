@@ -1,7 +1,9 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import type { NewAgentEvent } from '../model/runbook-run.ts'
 import { makeAgentState } from './agent-state.ts'
 import { agentEventOf, eventText } from './agent-text.ts'
+
+vi.hoisted(() => vi.stubEnv('NO_COLOR', '1')) // whether there are colours is decided when their library is loaded
 
 const columns = process.stderr.columns
 afterEach(() => {

@@ -1,4 +1,4 @@
-import { createWriteStream, readdirSync } from 'node:fs'
+import { createWriteStream, readdirSync, statSync } from 'node:fs'
 import { chmod, lchown, mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { Readable } from 'node:stream'
@@ -159,16 +159,25 @@ const writeEtc = async (folder: string, files: Readonly<Record<string, string>>)
   }
 }
 
-/** The run folders below a folder whose owner is gone. */
+/** The run folders below a folder whose owner is gone, or died before it could say whose they are. */
 export const orphanedFolders = async (parent: string): Promise<{ id: string; path: string }[]> => {
   const found = await Promise.all(
     namesIn(parent).map(async (id) => {
-      const file = join(parent, id, ownerFile)
-      const owner = ownerIn(file)
-      return owner && (await isOwnerGone(file, owner)) ? [{ id, path: join(parent, id) }] : []
+      const path = join(parent, id)
+      const owner = ownerIn(join(path, ownerFile))
+      const isOrphan = owner ? await isOwnerGone(join(path, ownerFile), owner) : isOlderThan(path, namedWithinMs)
+      return isOrphan ? [{ id, path }] : []
     }),
   )
   return found.flat()
+}
+
+/** From the making of a folder until it says whose it is. */
+const namedWithinMs = 60_000
+
+const isOlderThan = (path: string, ms: number): boolean => {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat?.isDirectory() === true && Date.now() - stat.mtimeMs > ms
 }
 
 const namesIn = (parent: string): string[] => {

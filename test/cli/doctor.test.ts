@@ -1,5 +1,5 @@
 // What `jetty doctor` says of sandboxes. What a machine lacks is taken away in a mount namespace of the command alone.
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -37,13 +37,15 @@ const doctor = async ({ env, instead }: { env?: Record<string, string>; instead?
 }
 
 it('tries a sandbox, says how its limits are kept, and leaves nothing behind', async () => {
-  expect(await doctor({})).toEqual({
+  const temporary = join(folder, 'temporary')
+  mkdirSync(temporary)
+  expect(await doctor({ env: { TMPDIR: temporary } })).toEqual({
     name: 'sandbox',
     state: 'ok',
     found: expect.stringMatching(/^bubblewrap [\d.]+; memory .+, pids .+, cpu .+, disk watched$/),
   })
   expect(existsSync(join(folder, 'data'))).toBe(false)
-  expect(readdirSync(tmpdir()).filter((name) => name.startsWith('jetty-sandbox-'))).toEqual([])
+  expect(readdirSync(temporary)).toEqual([])
 })
 
 it('says of a plain process that it isolates nothing', async () => {

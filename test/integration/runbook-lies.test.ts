@@ -229,7 +229,12 @@ describe.concurrent('what uses up the machine', () => {
     ['output', 'yes', {}, 'output_limit'],
     ['disk', 'head -c 500000000 /dev/zero > /app/results/large; sleep 4711', {}, 'disk_full'],
     // With half of the machine, for the sake of all others.
-    ['processes', 'bomb() { bomb | bomb & }; bomb; sleep 1; exit 1', { timeout_sec: 30, cpus: 1 }, 'process_limit'],
+    [
+      'processes',
+      'bomb() { sleep 600 | bomb | bomb & }; bomb; sleep 1; exit 1',
+      { timeout_sec: 30, cpus: 1 },
+      'process_limit',
+    ],
   ])(
     '%s',
     async (_, script, limits, reason) => {

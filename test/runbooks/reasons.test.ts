@@ -83,7 +83,7 @@ describe('each reason is named, what was made is kept, and nothing is left runni
 })
 
 it('a fork bomb ends within its limit', async () => {
-  const { outcome } = await opened.carryOut(block('bomb() { bomb | bomb & }; bomb; sleep 3; exit 1'), {
+  const { outcome } = await opened.carryOut(block('bomb() { sleep 600 | bomb | bomb & }; bomb; sleep 1; exit 1'), {
     timeout_sec: 20,
   })
   expect(['process_limit', 'agent_failed', 'stalled', 'timed_out']).toContain(outcome.failure?.reason)

@@ -1,7 +1,7 @@
 // What becomes of sandboxes whose process is killed at once, whatever it was doing; and ten of them beside each other.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,8 @@ import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts
 import { processProvider } from '../../src/sandboxes/process.ts'
 import type { Sandbox } from '../../src/sandboxes/sandbox.ts'
 import { livingWith, newId, runIn, smallLimits, uniqueSeconds } from './ground.ts'
+
+const longAgo = new Date('2026-01-01')
 
 const log = createLogger({ level: 'error' })
 const providers = {
@@ -98,9 +100,19 @@ describe('a process that is killed', () => {
     await holder.kill()
     await vi.waitUntil(() => livingWith(seconds).length + livingWith(parent).length === 0, { timeout: 5_000 })
     const ids = namesIn(parent)
+    for (const id of ids) utimesSync(join(parent, id), longAgo, longAgo) // one may not have said yet whose it is
     await providers.bubblewrap(parent).reap()
     expect(namesIn(parent)).toEqual([])
     expect(groupsOf(ids)).toEqual([])
+  })
+
+  it('of a folder that does not say whose it is, waits for a minute', async () => {
+    const parent = join(folder, 'nameless')
+    mkdirSync(join(parent, 'one'), { recursive: true })
+    expect(await providers.bubblewrap(parent).reap()).toBe(0)
+    utimesSync(join(parent, 'one'), longAgo, longAgo)
+    expect(await providers.bubblewrap(parent).reap()).toBe(1)
+    expect(namesIn(parent)).toEqual([])
   })
 
   it('leaves a plain process running, and the next one ends it', async () => {

@@ -13,10 +13,6 @@ import {
   removeFolders,
 } from './control-groups.ts'
 
-/** What one process weighs where nobody says otherwise. */
-const sharesOfOne = 1_024
-const fewestShares = 2
-
 /** The older interface: a hierarchy for each controller. Groups stand below the one that this process is in. */
 export const groupsV1 = (mount = '/sys/fs/cgroup', own = ownGroups()): ControlGroups | undefined => {
   const folderOf = (controller: string) => join(mount, controller, own.get(controller) ?? '/')
@@ -49,8 +45,6 @@ export const groupsV1 = (mount = '/sys/fs/cgroup', own = ownGroups()): ControlGr
         const cpu = join(folderOf('cpu'), name)
         writeFileSync(join(cpu, 'cpu.cfs_period_us'), String(cpuPeriodMicroseconds))
         writeFileSync(join(cpu, 'cpu.cfs_quota_us'), String(Math.round(limits.cpus * cpuPeriodMicroseconds)))
-        // As much as that many processes beside it, and not as one however many it has.
-        writeFileSync(join(cpu, 'cpu.shares'), String(Math.max(fewestShares, Math.round(limits.cpus * sharesOfOne))))
       }
       return {
         joins: folders.map((folder) => join(folder, 'cgroup.procs')),

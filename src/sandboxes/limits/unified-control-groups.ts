@@ -15,9 +15,6 @@ import {
   removeFolders,
 } from './control-groups.ts'
 
-/** What one group weighs where nobody says otherwise, and the most it may. */
-const weightOfOne = 100
-const mostWeight = 10_000
 const controllers = ['memory', 'pids', 'cpu'] as const
 const inFolder = 'jetty'
 
@@ -87,8 +84,6 @@ const limit = (folder: string, limits: SandboxLimits, has: (controller: string) 
       join(folder, 'cpu.max'),
       `${Math.round(limits.cpus * cpuPeriodMicroseconds)} ${cpuPeriodMicroseconds}`,
     )
-    const weight = Math.min(mostWeight, Math.max(1, Math.round(limits.cpus * weightOfOne)))
-    writeFileSync(join(folder, 'cpu.weight'), String(weight))
   }
 }
 
