@@ -1,24 +1,14 @@
 // The crash tests of several processes with small numbers: the part of them that `npm test` has time for.
 import { expect, it } from 'vitest'
 import { approvalsTakenOver } from './scenarios/approvals-taken-over.ts'
-import { bulkCancels } from './scenarios/bulk-cancels.ts'
 import { cancels } from './scenarios/cancels.ts'
 import { idClashes } from './scenarios/id-clashes.ts'
 import { startTogether } from './scenarios/start-together.ts'
-import { workerFrozen } from './scenarios/worker-frozen.ts'
 
 const timeout = 90_000
 
-it('a frozen worker that thaws after the takeover writes nothing', { timeout }, async () => {
-  expect(await workerFrozen({ runs: 30, steps: 40 })).toEqual([])
-})
-
 it('a cancel ends a run once, wherever it is', { timeout }, async () => {
   expect(await cancels({ racing: 40 })).toEqual([])
-})
-
-it('cancels of many runs that are just ending run into nobody', { timeout }, async () => {
-  expect(await bulkCancels({ rounds: 20, runs: 200 })).toEqual([])
 })
 
 it('runs that wait for a person in memory wait on at another worker', { timeout }, async () => {

@@ -7,8 +7,8 @@ import { wakeAllDue } from '../../src/engine/park.ts'
 import { requestEnd } from '../../src/engine/requests.ts'
 import { makeLabelChanges } from '../../src/store/label-changes.ts'
 import { removeOldRuns } from '../../src/store/retention.ts'
+import { act, does } from '../integration/acting.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
-import { act, does } from './acting.ts'
 
 const stormMs = 8_000
 

@@ -3,10 +3,10 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { agents } from '../../src/agents/agents.ts'
+import { openShell, type Shell } from '../cli/shell.ts'
 import { findClosedPort } from '../closed-port.ts'
 import { type NpmRegistry, type RegistryMode, startNpmRegistry } from '../fakes/npm-registry.ts'
 import type { Body } from '../server.ts'
-import { openShell, type Shell } from './shell.ts'
 
 const version = agents['claude-code'].package?.version ?? ''
 

@@ -1,0 +1,31 @@
+// Promises through kills that `npm test` has no time for.
+import { expect, it } from 'vitest'
+import { bulkCancels } from './scenarios/bulk-cancels.ts'
+import { evaluations } from './scenarios/evaluations.ts'
+import { fanOutFrozen } from './scenarios/fan-out-frozen.ts'
+import { repeated } from './scenarios/repeated.ts'
+import { reruns } from './scenarios/reruns.ts'
+
+const timeout = 90_000
+
+it('an evaluation goes on after kills: each run is judged once by each judge', { timeout }, async () => {
+  expect(await evaluations({ kills: 3 })).toEqual([])
+})
+
+it('a request that is repeated with its key until it is answered starts one run', { timeout }, async () => {
+  expect(await repeated({ kills: 3, requests: 300 })).toEqual([])
+})
+
+it('reruns from the middle survive kills: what they carry over is there once, and never executed', {
+  timeout,
+}, async () => {
+  expect(await reruns({ kills: 3, runs: 60 })).toEqual([])
+})
+
+it('a frozen worker that thaws begins none of the children that others have by now', { timeout }, async () => {
+  expect(await fanOutFrozen({ children: 300 })).toEqual([])
+})
+
+it('cancels of many runs that are just ending run into nobody', { timeout }, async () => {
+  expect(await bulkCancels({ rounds: 20, runs: 200 })).toEqual([])
+})
