@@ -1,4 +1,4 @@
-import { createWriteStream, readdirSync, statSync } from 'node:fs'
+import { createWriteStream, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, lchown, mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { Readable } from 'node:stream'
@@ -70,14 +70,14 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
   if (!/^[a-z0-9][a-z0-9-]{0,99}$/.test(id)) throw new TypeError(`a sandbox cannot be called ${id}`)
   await mkdir(parent, { recursive: true, mode: 0o700 })
   try {
-    // The inside passes through it, to what belongs to it; the folder around is closed.
-    await mkdir(path, { mode: uid === undefined ? 0o700 : 0o711 })
+    // In one go, so that hardly anybody dies between the two. The inside passes through it, to what belongs to it.
+    mkdirSync(path, { mode: uid === undefined ? 0o700 : 0o711 })
+    writeFileSync(join(path, ownerFile), `${JSON.stringify(thisProcess())}\n`, { mode: 0o600 })
   } catch (error) {
     const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
     throw isThere ? new AppError('conflict', `There is a sandbox ${id} already`) : error
   }
   if (uid !== undefined) await chmod(path, 0o711) // whatever the umask is
-  await writeFile(join(path, ownerFile), `${JSON.stringify(thisProcess())}\n`, { mode: 0o600 })
   keepTouched(join(path, ownerFile))
 
   const own = async (target: string): Promise<void> => {
