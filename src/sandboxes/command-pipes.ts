@@ -12,13 +12,15 @@ export interface CommandPipes {
   descriptors: [stdin: number | 'ignore', stdout: number, stderr: number]
   stdout: Readable
   stderr: Readable
+  /** Where it can tell of itself: its descriptor is both ends, so that it does not die of telling a process that is dead. */
+  status: { descriptor: number; stream: Readable }
   handedOver(): void
 }
 
 /** Opens a pipe that has a name for a moment. Whoever has it may open it again as `/dev/stdout`. */
-const openPipe = (path: string): { reading: Socket; writing: number } => {
+const openPipe = (path: string, flags: number = constants.O_WRONLY): { reading: Socket; writing: number } => {
   const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const writing = openSync(path, constants.O_WRONLY)
+  const writing = openSync(path, flags)
   rmSync(path)
   return { reading: new Socket({ fd: reading, readable: true, writable: false }), writing }
 }
@@ -33,11 +35,14 @@ export const openCommandPipes = async (
   uid: number | undefined,
 ): Promise<CommandPipes> => {
   mkdirSync(folder, { mode: 0o700 })
-  const [out, err, given] = ['stdout', 'stderr', 'stdin'].map((name) => join(folder, name)) as [string, string, string]
-  const made = await runTool('mkfifo', ['-m', '666', '--', out, err])
+  const [out, err, told, given] = ['stdout', 'stderr', 'status', 'stdin'].map((name) => join(folder, name)) as [
+    ...[string, string, string, string],
+  ]
+  const made = await runTool('mkfifo', ['-m', '666', '--', out, err, told])
   if (made.code !== 0) throw new AppError('internal', `No pipes can be made in ${folder}: ${made.stderr.slice(0, 500)}`)
   const stdout = openPipe(out)
   const stderr = openPipe(err)
+  const status = openPipe(told, constants.O_RDWR)
   let input: number | 'ignore' = 'ignore'
   if (stdin !== undefined) {
     writeFileSync(given, stdin, { mode: 0o400, flag: 'wx' })
@@ -46,7 +51,7 @@ export const openCommandPipes = async (
   }
   rmSync(folder, { recursive: true })
   const handedOver = () => {
-    for (const descriptor of [input, stdout.writing, stderr.writing]) {
+    for (const descriptor of [input, stdout.writing, stderr.writing, status.writing]) {
       if (typeof descriptor === 'number') closeSync(descriptor)
     }
   }
@@ -54,6 +59,7 @@ export const openCommandPipes = async (
     descriptors: [input, stdout.writing, stderr.writing],
     stdout: stdout.reading,
     stderr: stderr.reading,
+    status: { descriptor: status.writing, stream: status.reading },
     handedOver,
   }
 }

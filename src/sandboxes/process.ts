@@ -79,6 +79,7 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
     detached: true,
   })
   pipes.handedOver()
+  pipes.status.stream.destroy() // a plain process tells nothing of itself
   const closed = new Promise<void>((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', () => {

@@ -79,4 +79,4 @@ export const livingWith = (word: string): number[] =>
     .map(Number)
 
 /** A time for `sleep` that nobody else sleeps: by it its processes are found. */
-export const uniqueSeconds = (): string => `${1_000 + made++}.${process.pid}`
+export const uniqueSeconds = (): string => `${1_000 + made++}.${String(process.pid).padStart(8, '0')}`

@@ -91,7 +91,7 @@ describe('a process that is killed', () => {
     expect(groupsOf(ids)).toEqual([])
   })
 
-  it.each([0, 30, 100])('%i ms after it has begun, leaves nothing that runs either', async (ms) => {
+  it.each([0, 30, 60, 85, 125])('%i ms after it has begun, leaves nothing that runs either', async (ms) => {
     const parent = join(folder, `early-${ms}`)
     const seconds = uniqueSeconds()
     const holder = hold('bubblewrap', parent, 3, seconds)
@@ -137,6 +137,22 @@ it('what a living process has is not removed by another one', async () => {
   } finally {
     await sandbox.destroy()
   }
+})
+
+it('one that is cancelled at any moment of its launch has ended soon after, with all that it has started', async () => {
+  const sandbox = await providers.bubblewrap(join(folder, 'cancelled')).create({ id: newId(), limits: smallLimits })
+  const seconds = uniqueSeconds()
+  const reasons: string[] = []
+  try {
+    for (let ms = 0; ms < 50; ms++) {
+      const { reason } = await runIn(sandbox, `sleep ${seconds}`, { signal: AbortSignal.timeout(ms) })
+      reasons.push(reason)
+    }
+  } finally {
+    await sandbox.destroy()
+  }
+  expect(new Set(reasons)).toEqual(new Set(['cancelled']))
+  expect(livingWith(seconds)).toEqual([])
 })
 
 it('ten at once have users, folders and gateways of their own, and nothing of each other', async () => {

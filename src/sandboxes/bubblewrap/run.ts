@@ -34,7 +34,7 @@ const mostErrorBytes = 4_096
 const statusDescriptor = 3
 const argumentsDescriptor = 4
 const seccompDescriptor = 5
-const ourDescriptors = [statusDescriptor, argumentsDescriptor, seccompDescriptor, gateDescriptor]
+const spokenOver = [argumentsDescriptor, seccompDescriptor, gateDescriptor]
 
 /** What is set where the command does not say otherwise. */
 const usualEnv = {
@@ -66,11 +66,11 @@ const launcherArgv = ({ host, uid, folder, agentFolder, limits, group, command }
   return [...(group?.launcher ?? []), ...apart]
 }
 
-/** The words that bubblewrap says about itself, one JSON object after the other. */
+/** The words that bubblewrap says about itself, one JSON object after the other; `whole` once there will be no more. */
 const readStatus = (stream: Readable) => {
-  const status: { childPid?: number; exitCode?: number } = {}
+  const whole = finished(stream).catch(() => {}) // how it ended is not known then
+  const status: { childPid?: number; exitCode?: number; whole: Promise<void> } = { whole }
   let text = ''
-  stream.on('error', () => {}) // how it ended is not known then
   stream.setEncoding('utf8').on('data', (chunk: string) => {
     text = (text + chunk).slice(-mostErrorBytes)
     const childPid = /"child-pid"\s*:\s*(\d+)/.exec(text)?.[1]
@@ -89,12 +89,11 @@ const feed = (stream: Writable, bytes: Buffer | string): void => {
 
 /** Waits until the inside says that it stands. False: the launcher has ended instead, and what it said is in `said`. */
 const standing = async (
-  { child, stderr, gate, closed }: { child: ChildProcess; stderr: Readable; gate: Duplex; closed: Promise<void> },
+  { kill: giveUp, stderr, gate, closed }: { kill(): void; stderr: Readable; gate: Duplex; closed: Promise<void> },
   signal: AbortSignal,
 ): Promise<{ stood: boolean; said: string }> => {
   const said: Buffer[] = []
   const hear = (chunk: Buffer) => said.push(chunk)
-  const giveUp = () => child.kill('SIGKILL')
   const timer = setTimeout(giveUp, launchMs)
   signal.addEventListener('abort', giveUp, { once: true })
   stderr.on('data', hear)
@@ -112,6 +111,15 @@ const standing = async (
   }
 }
 
+/**
+ * Ends bubblewrap and, in the same stroke, the process that it may have forked already and not yet let go: that one waits
+ * for it for ever. Later it has a session of its own.
+ */
+const killLaunched = (child: ChildProcess): void => {
+  const isCollected = child.exitCode !== null || child.signalCode !== null
+  if (child.pid !== undefined && !isCollected) signalAll([-child.pid], 'SIGKILL')
+}
+
 const unavailable = (said: string): AppError =>
   new AppError('sandbox_unavailable', `The sandbox could not be made: ${said || 'its launcher ended without a word'}`, {
     hint: remedyFor(said),
@@ -123,20 +131,20 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
   const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), command.stdin, uid)
   const [file = '', ...args] = launcherArgv(run)
   const child = spawn(file, args, {
-    stdio: [...pipes.descriptors, ...ourDescriptors.map(() => 'pipe' as const)],
+    stdio: [...pipes.descriptors, pipes.status.descriptor, ...spokenOver.map(() => 'pipe' as const)],
     cwd: '/',
     env: host.launcherEnv,
     detached: true, // Ctrl-C in a terminal is for the server
   })
   pipes.handedOver()
+  const status = readStatus(pipes.status.stream)
   const closed = new Promise<void>((resolve, reject) => {
-    child.once('close', () => resolve())
+    child.once('close', () => resolve(status.whole))
     child.once('error', (error) => reject(unavailable(error.message)))
   })
   closed.catch(() => {})
-  const [, , , statusPipe, argumentsPipe, seccompPipe, gate] = child.stdio as unknown as Duplex[]
-  if (!statusPipe || !argumentsPipe || !seccompPipe || !gate) throw unavailable('no process could be started')
-  const status = readStatus(statusPipe)
+  const [, , , , argumentsPipe, seccompPipe, gate] = child.stdio as unknown as Duplex[]
+  if (!argumentsPipe || !seccompPipe || !gate) throw unavailable('no process could be started')
   const words = bubblewrapArguments({
     sources: sourcesOn(host, folder.path, agentFolder).sources,
     env: { ...usualEnv, ...command.env },
@@ -152,7 +160,7 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
     (group?.pids() ?? descendantsOf(status.childPid ?? 0)).filter((pid) => pid !== child.pid)
   const kill = () => {
     if (status.childPid !== undefined) signalAll([status.childPid], 'SIGKILL') // the kernel kills all in its namespace
-    child.kill('SIGKILL')
+    killLaunched(child)
   }
   const { stderr, stdout } = pipes
   const nothing = {
@@ -165,7 +173,7 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
   }
   const begunMs = performance.now()
   try {
-    const { stood, said } = await standing({ child, stderr, gate, closed }, command.signal)
+    const { stood, said } = await standing({ kill, stderr, gate, closed }, command.signal)
     const durationMs = performance.now() - begunMs
     if (!stood && command.signal.aborted) return exitOf({ ...nothing, stopped: 'cancelled', durationMs })
     if (!stood) throw unavailable(said)
