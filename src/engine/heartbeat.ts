@@ -14,7 +14,11 @@ export interface Sights {
   queued: boolean
   /** The time of some parked runs has come. */
   due: boolean
+  /** Another process has stopped beating. */
+  dead: boolean
 }
+
+const isDead = `beat_at < now() - interval '${deadMs} milliseconds'`
 
 /** Shows that this process lives. Must be there before it takes any lease. */
 export const beat = async (engine: EngineContext): Promise<Sights> => {
@@ -24,11 +28,12 @@ export const beat = async (engine: EngineContext): Promise<Sights> => {
     `beat_${looks.length}`,
     `with beat as (insert into executors (id) values ($1) on conflict (id) do update set beat_at = now())
      select ${isQueued} as queued,
-       exists (select from runs where lease is null and ended_at is null and wake_at <= now()) as due${asked.join('')}`,
+       exists (select from runs where lease is null and ended_at is null and wake_at <= now()) as due,
+       exists (select from executors where id <> $1 and ${isDead}) as dead${asked.join('')}`,
     [engine.executor, ...looks.map(({ now }) => now())],
   )
   for (const [index, look] of looks.entries()) if (sights?.[`look_${index}`]) look.onSeen()
-  return sights ?? { queued: false, due: false }
+  return sights ?? { queued: false, due: false, dead: false }
 }
 
 /** Was this process frozen, or cut off, for so long that others may have taken its leases? */
@@ -73,7 +78,7 @@ export const keepBeating = (
       const now = Date.now()
       if (now - begun > 2 * beatMs) streakFrom = now
       last = now
-      if (now - streakFrom > deadMs) await reap(engine)
+      if (sights.dead && now - streakFrom > deadMs) await reap(engine)
     } catch (error) {
       streakFrom = Date.now()
       engine.log.debug({ err: error }, 'heartbeat missed')
@@ -83,22 +88,20 @@ export const keepBeating = (
   return () => clearInterval(timer)
 }
 
-const isDead = `beat_at < now() - $1 * interval '1 millisecond'`
-
 /** A dead process is forgotten after its leases are handed out: who dies in between has left it to the others. */
 const reap = async (engine: EngineContext): Promise<void> => {
   const { database, executor, log } = engine
   const dead = await database.rows<{ id: string }>(
     'dead_executors',
-    `select id from executors where ${isDead} and id <> $2`,
-    [deadMs, executor],
+    `select id from executors where ${isDead} and id <> $1`,
+    [executor],
   )
   for (const { id } of dead) {
     const leases = await handOver(database, id, false)
     const forgotten = await database.rows(
       'forget_executor',
-      `delete from executors where ${isDead} and id = $2 returning 1`,
-      [deadMs, id],
+      `delete from executors where ${isDead} and id = $1 returning 1`,
+      [id],
     )
     if (forgotten.length === 0) continue
     log.warn({ executor: id, leases }, 'a process stopped without a word; its leases are handed out again')

@@ -225,7 +225,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     )
     void listen(database, { runs: wake, requests: onRequests, decisions: onDecisions }, stopping)
     every(fallbackPollMs, async () => {
-      if (leases.local.size > 0) onRequests()
+      onRequests()
       onDecisions()
     })
     every(pruneEveryMs, async () => {

@@ -58,15 +58,16 @@ const deliverRequest = (engine: EngineContext, runKey: string, status: RunStatus
   for (const interrupt of [...run.interrupts]) interrupt()
 }
 
-/** What was asked of the leases held here and their runs; also the fallback for lost notifications. */
+/** What was asked of the runs that are open here, and of their leases; also the fallback for lost notifications. */
 export const collectRequests = async (engine: EngineContext, leases: Leases): Promise<void> => {
-  if (leases.local.size === 0) return
+  const open = [...leases.local.values()].filter((lease) => lease.open > 0)
+  if (open.length === 0) return
   const rows = await engine.database.rows<{ id: string; requested_status: RunStatus | null }>(
     'requested',
     `select id, requested_status from runs
      where lease = any($1::text[]) and requested_status is not null and ended_at is null
      union all select id, null from leases where id = any($1::text[]) and halted`,
-    [[...leases.local.keys()]],
+    [open.map((lease) => lease.id)],
   )
   for (const { id, requested_status: status } of rows) {
     if (status) deliverRequest(engine, id, status)
