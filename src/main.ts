@@ -300,6 +300,7 @@ export const startServer = async ({
         stalledSeconds: settings.clientStallSeconds,
       },
       recordingRequired: settings.recordingRequired,
+      ...(beatMs === undefined ? {} : { renewMs: beatMs }),
     })
     const audit = makeAuditTrail(database)
     const runbookChat = makeRunbookChat({

@@ -34,6 +34,8 @@ export interface GatewayDeps extends AskDeps {
   limits: AskDeps['limits'] & Pick<RelayOptions, 'keptBytes' | 'stalledSeconds'>
   /** Whether calls that cannot be recorded in Postgres are refused. */
   recordingRequired: boolean
+  /** How often it is said of calls in a trial that they are still under way. */
+  renewMs?: number
 }
 
 export interface Gateway {
@@ -46,6 +48,8 @@ export interface Gateway {
 /** How long to wait for the records of what was ended. */
 const endWithinMs = 10_000
 
+const renewTrialsMs = 60_000
+
 const serverStops = (): AppError =>
   new AppError('stopping', 'The server is being stopped; the answer was broken off', {
     hint: 'Send the call again.',
@@ -55,10 +59,16 @@ const serverStops = (): AppError =>
 /** Who is known is admitted as before where the database is silent, and sooner than this. */
 const admittedWithinMs = 5_000
 
+/** What a call is stopped by, and what it has reserved of a trial until it ends. */
+interface Hold {
+  stop: Stop
+  trial?: { collectionId: number; runKey: string }
+}
+
 /** A call that has not ended, whoever waits for it. */
 interface UnderWay {
   call: SocketCall
-  stop: { now: Stop }
+  hold: Hold
   ended: Promise<unknown>
 }
 
@@ -125,10 +135,12 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     shape: Shape,
     admission: PlacedAdmission,
     startedMs: number,
-    stop: Stop,
+    hold: Hold,
   ): Promise<Started> => {
     requireNaming(admission, asked.block.task)
+    const { stop } = hold
     const trial = asked.block.use_trial_keys ? await neededInTime(beginTrialCall(deps.lending, admission)) : undefined
+    if (trial) hold.trial = { collectionId: admission.collection.id, runKey: trial.runKey }
     const environment = await neededInTime(deps.environmentOf(admission.collection.environment_id, trial?.lent ?? []))
     const ticket = makeTicket(shape, asked, call.incoming.headers, admission, environment, startedMs, trial)
     if (ticket.recorded && deps.recorder.full) throw noRoom()
@@ -138,11 +150,11 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
   }
 
   /** Begins with what was known a moment ago, and once more where that is not so any longer. */
-  const admitAndStart = async (call: SocketCall, asked: AskedCall, shape: Shape, stop: { now: Stop }) => {
+  const admitAndStart = async (call: SocketCall, asked: AskedCall, shape: Shape, hold: Hold) => {
     const startedMs = Date.now()
     const named = asked.block.collection ?? call.incoming.headers['x-jetty-collection']?.toString()
     const admission = call.admit(named || undefined)
-    const begin = (admitted: PlacedAdmission) => start(call, asked, shape, admitted, startedMs, stop.now)
+    const begin = (admitted: PlacedAdmission) => start(call, asked, shape, admitted, startedMs, hold)
     // What a trial pays for is counted, and that once: it begins when it is admitted.
     const known = asked.block.use_trial_keys ? undefined : admission.known
     const early = known && begin(known)
@@ -151,9 +163,9 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
       const checked = await neededInTime(admission.checked, admittedWithinMs)
       const isRight = known && (known === checked || isSame(known, checked))
       if (early && !isRight) {
-        if (stop.now.reason) throw stop.now.reason // nobody waits for it any more
-        stop.now.stop()
-        stop.now = makeStop()
+        if (hold.stop.reason) throw hold.stop.reason // nobody waits for it any more
+        hold.stop.stop()
+        hold.stop = makeStop()
       }
       const started = await (early && isRight ? early : begin(checked))
       started.ticket.databaseAway = checked.databaseAway
@@ -161,7 +173,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
       if (started.ticket.recorded) deps.recorder.begin(started.ticket)
       return started
     } catch (error) {
-      stop.now.stop()
+      hold.stop.stop()
       throw error
     }
   }
@@ -222,33 +234,40 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     throw thrown
   }
 
-  const carryOut = async (call: SocketCall, shape: Shape, stop: { now: Stop }): Promise<Buffer | undefined> => {
-    whenGone(call.outgoing, () => stop.now.stop())
+  const carryOut = async (call: SocketCall, shape: Shape, hold: Hold): Promise<Buffer | undefined> => {
+    whenGone(call.outgoing, () => hold.stop.stop())
     const body = await call.readBody()
     const asked = readAsked(body, shape)
     if (asked === 'runbook') return body
-    const { ticket, given } = await admitAndStart(call, asked, shape, stop)
+    const { ticket, given } = await admitAndStart(call, asked, shape, hold)
     const answer = await given.catch((thrown: unknown) => fail(call, ticket, thrown))
     await relay(call, ticket, answer)
     return undefined
   }
 
   const underWay = new Set<UnderWay>()
+  const renewTrials = () => {
+    const calls = [...underWay].flatMap(({ hold: { trial } }) => trial ?? [])
+    if (calls.length > 0) deps.lending.renew(calls).catch(() => {}) // while the database is away nobody sweeps either
+  }
+  const renewing = setInterval(renewTrials, deps.renewMs ?? renewTrialsMs)
+  renewing.unref()
 
   return {
     async answer(call, shape) {
-      const stop = { now: makeStop() }
-      const one = { call, stop, ended: carryOut(call, shape, stop) }
+      const hold = { stop: makeStop() }
+      const one = { call, hold, ended: carryOut(call, shape, hold) }
       underWay.add(one)
       return one.ended.finally(() => underWay.delete(one))
     },
     async end() {
       const late = new AbortController()
-      for (const { call, stop } of underWay)
-        stop.now.stop(call.incoming.socket.destroyed ? clientLeft() : serverStops())
+      for (const { call, hold } of underWay)
+        hold.stop.stop(call.incoming.socket.destroyed ? clientLeft() : serverStops())
       const ended = Promise.allSettled([...underWay].map((one) => one.ended))
       await Promise.race([ended, pause(endWithinMs, late.signal)])
       late.abort()
+      clearInterval(renewing)
     },
   }
 }

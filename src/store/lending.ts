@@ -9,6 +9,7 @@ import {
   beginTrial,
   readTrial,
   releaseTrialRun,
+  renewTrialRuns,
   reserveTrialRun,
   settleTrialRun,
   type TrialUse,
@@ -52,6 +53,8 @@ export interface Lending {
   reserve(borrower: Borrower): Promise<Loan | undefined>
   /** Gives back what was reserved for a run that was not written down after all. */
   release(runKey: string): Promise<void>
+  /** Says of calls that they are still under way: what is reserved and heard of no more is given back after a while. */
+  renew(calls: readonly { collectionId: number; runKey: string }[]): Promise<void>
   /** Says how long a call took that may leave no run behind. */
   settle(call: { collectionId: number; runKey: string }, seconds: number): Promise<void>
   /** What is left after a run; undefined where it uses no lent keys. */
@@ -166,6 +169,7 @@ export const makeLending = ({
       throw refusal(state)
     },
 
+    renew: (calls) => renewTrialRuns(database, calls),
     release: (runKey) => releaseTrialRun(database, runKey),
     settle: (call, seconds) => settleTrialRun(database, call, seconds),
 

@@ -103,6 +103,21 @@ export const settleTrialRun = async (
   )
 }
 
+/** Says that these calls are still under way, whose run appears with their end only; one that was swept counts again. */
+export const renewTrialRuns = async (
+  queries: Queries,
+  calls: readonly { collectionId: number; runKey: string }[],
+): Promise<void> => {
+  await queries.rows(
+    'renew_trial_runs',
+    `insert into trial_runs (collection_id, run_key)
+     select t.collection_id, c.run_key from unnest($1::bigint[], $2::text[]) as c (collection_id, run_key)
+       join trials t using (collection_id)
+     on conflict (run_key) do update set reserved_at = now()`,
+    [calls.map(({ collectionId }) => collectionId), calls.map(({ runKey }) => runKey)],
+  )
+}
+
 /**
  * Notes how long the runs took that have ended, which outlives them, and takes those out of the count that did not
  * appear: whoever wanted to start them has died. For the server to call at times.

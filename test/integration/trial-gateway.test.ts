@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { sweepTrialRuns } from '../../src/store/trials.ts'
 import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { rawPost } from '../raw-post.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
@@ -18,6 +19,7 @@ beforeAll(async () => {
       OPENAI_BASE_URL: fake.url,
       JETTY_ALLOW_PRIVATE_NETWORK: `localhost:${fake.port}`,
     },
+    beatMs: 100,
   })
 })
 afterAll(async () => {
@@ -111,4 +113,32 @@ test('a lent key is used as the server would: neither in the name of an organisa
   expect(
     [headers?.['idempotency-key'], headers?.['openai-organization'], headers?.['openai-project']].filter(Boolean),
   ).toEqual([])
+})
+
+test('a call that takes longer than a dead one is waited for stays counted', async () => {
+  fake.script({ body: '{"ok":true}', delayMs: 60_000 })
+  const leaving = new AbortController()
+  const call = fetch(`${jetty.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${jetty.server.adminToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      model: 'gpt-4o-mini',
+      messages: [],
+      jetty: { collection: 'acme', runbook: false, use_trial_keys: true },
+    }),
+    signal: leaving.signal,
+  }).catch(() => {})
+  await expect.poll(() => fake.asked.length).toBe(1)
+  await query(`update trial_runs set reserved_at = now() - interval '11 minutes'`)
+  await expect
+    .poll(() => query(`select 1 from trial_runs where reserved_at > now() - interval '1 minute'`))
+    .toHaveLength(1)
+  await sweepTrialRuns(jetty.server.database)
+  expect(await trial()).toMatchObject({ runs_used: 1 })
+  // What was taken back while this process was away counts again.
+  await query('delete from trial_runs')
+  await expect.poll(async () => (await trial()).runs_used).toBe(1)
+  leaving.abort()
+  await call
+  await expect.poll(() => query('select 1 from trial_runs where seconds is null')).toEqual([])
 })
