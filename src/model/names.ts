@@ -52,16 +52,38 @@ export const limitSchema = z.coerce.number().int().min(1).max(500).default(100)
 /** A moment on the wire: ISO-8601, UTC, microseconds. */
 export const timestampSchema = z.string().meta({ format: 'date-time', example: '2026-11-25T08:30:00.123000Z' })
 
-const moment = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i
+const moment = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i
+
+const zoneMinutes = (zone: string): number | undefined => {
+  if (/^z?$/i.test(zone)) return 0
+  const [hours, minutes] = [Number(zone.slice(1, 3)), Number(zone.slice(-2))]
+  return hours > 23 || minutes > 59 ? undefined : (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes)
+}
+
+/** Undefined where the calendar or the clock has no such moment: `Date.parse` makes 1 March of 30 February. */
+const readMoment = (text: string): number | undefined => {
+  const parts = moment.exec(text)
+  if (!parts) return undefined
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts
+    .slice(1, 7)
+    .map((part) => Number(part ?? 0))
+  const ms = Number((parts[7] ?? '').slice(1, 4).padEnd(3, '0'))
+  const at = new Date(0)
+  at.setUTCFullYear(year, month - 1, day)
+  const isDay = month >= 1 && at.getUTCMonth() === month - 1 && day >= 1 && at.getUTCDate() === day
+  const isMidnight = hour === 24 && minute === 0 && second === 0 && ms === 0 // the end of a day
+  const zone = zoneMinutes(parts[8] ?? '')
+  if (!isDay || (hour > 23 && !isMidnight) || minute > 59 || second > 59 || zone === undefined) return undefined
+  return at.setUTCHours(hour, minute - zone, second, ms)
+}
 
 /** A moment as a caller writes it, in milliseconds since 1970; without a zone it is UTC. */
 export const momentSchema = z
   .string()
   .max(40)
   .transform((text, context): number => {
-    const [, clock, , , zone] = moment.exec(text) ?? []
-    const at = moment.test(text) ? Date.parse(clock && !zone ? `${text}Z` : text) : Number.NaN
-    if (!Number.isNaN(at)) return at
+    const at = readMoment(text)
+    if (at !== undefined) return at
     context.addIssue({ code: 'custom', message: 'Expected a moment such as 2026-11-25T08:30:00Z' })
     return z.NEVER
   })
