@@ -114,6 +114,8 @@ const portCheck = async ({ host, port }: Settings, servedPort: number | undefine
   }
 }
 
+const isOfThisMachine = (host: string): boolean => host === 'localhost' || /^(127\.|::1$)/.test(host)
+
 /**
  * Makes a sandbox as a runbook would have it, and takes it down again. None is no failure: everything but runbooks works
  * without. Nothing of it is left: where there is no folder for sandboxes yet, it is made elsewhere.
@@ -136,6 +138,14 @@ export const checkSandbox = async (settings: Settings): Promise<Check> => {
         state: 'warning',
         found: `none, so runbooks are refused: ${found}`,
         remedy: remedy ?? 'Set JETTY_SANDBOX to one that works here.',
+      }
+    }
+    if (provider.findImage && !isOfThisMachine(settings.host) && settings.sandboxImages.includes('*')) {
+      return {
+        name,
+        state: 'warning',
+        found: `${found}; whoever may start runbooks makes the engine fetch any image from anywhere`,
+        remedy: 'Set JETTY_SANDBOX_IMAGES to those that are wanted, such as ghcr.io/acme/*, or to none.',
       }
     }
     if (provider.name !== 'process') return ok(name, found)

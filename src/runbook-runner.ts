@@ -54,6 +54,7 @@ export const makeRunbookRunner = async ({
         provider: provider.name,
         tools: (await probe()).tools,
         snapshots: settings.snapshots,
+        images: settings.sandboxImages,
         ...(provider.findImage && { findImage: provider.findImage }),
       }),
     machine: {

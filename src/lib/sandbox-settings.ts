@@ -1,3 +1,4 @@
+import { readImagePatterns } from './image-names.ts'
 import { bytes, folder, oneOf, reading, seconds, setting, text, wholeNumber } from './setting.ts'
 
 /** `name=image` pairs, comma separated. */
@@ -65,6 +66,16 @@ export const sandboxSettings = {
     default: '',
     example: 'prism-playwright=ghcr.io/acme/playwright:1.50',
     schema: images(),
+  }),
+  sandboxImages: setting({
+    variable: 'JETTY_SANDBOX_IMAGES',
+    description:
+      'Images that runbooks may name, where Docker or Podman runs them: comma separated, with * for anything in a part of a ' +
+      'name; without a tag all of its tags; none: no image, snapshots alone. Who may start runs makes the engine ask ' +
+      'any registry otherwise: set it on a server that several people share.',
+    default: '*',
+    example: 'ghcr.io/acme/*,debian:12*',
+    schema: reading('be a comma separated list of names of images, with * for anything, or none', readImagePatterns),
   }),
   sandboxPids: setting({
     variable: 'JETTY_SANDBOX_PIDS',

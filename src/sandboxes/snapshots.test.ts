@@ -5,6 +5,7 @@ const here: SnapshotPlace = {
   provider: 'bubblewrap',
   tools: { python3: '3.13.5', uv: undefined, node: '20.20.2' },
   snapshots: new Map(),
+  images: ['*'],
 }
 const contained: SnapshotPlace = {
   provider: 'podman',
@@ -13,6 +14,7 @@ const contained: SnapshotPlace = {
     ['prism-playwright', 'ghcr.io/acme/playwright:1'],
     ['our-tools', 'ghcr.io/acme/tools@sha256:00'],
   ]),
+  images: ['*'],
   findImage: async (image) => ({ state: image.startsWith('ghcr.io/acme') ? 'here' : 'elsewhere' }),
 }
 const resolve = (snapshot: string | undefined, place: SnapshotPlace, image?: string) =>
@@ -54,6 +56,27 @@ describe('without containers', () => {
 })
 
 describe('with containers', () => {
+  test('an image that the settings do not allow is refused before anybody is asked for it; snapshots are not images', async () => {
+    const asked: string[] = []
+    const findImage: SnapshotPlace['findImage'] = async (image) => {
+      asked.push(image)
+      return { state: 'here' }
+    }
+    const narrow: SnapshotPlace = { ...contained, images: ['ghcr.io/acme/*', 'debian:12'], findImage }
+    expect(await resolve(undefined, narrow, '10.0.0.1:5000/x')).toEqual({
+      ok: false,
+      problem: 'JETTY_SANDBOX_IMAGES does not allow the image 10.0.0.1:5000/x: it allows ghcr.io/acme/*, debian:12',
+      fix: 'Name one that it allows, or take a snapshot.',
+    })
+    expect(await resolve(undefined, { ...narrow, images: [] }, 'debian:12')).toMatchObject({
+      problem: 'JETTY_SANDBOX_IMAGES does not allow the image debian:12: it allows none',
+      fix: 'Take a snapshot.',
+    })
+    expect(asked).toEqual([])
+    expect(await resolve(undefined, narrow, 'debian:12')).toMatchObject({ ok: true, image: 'debian:12' })
+    expect(await resolve('local', { ...narrow, images: [] })).toMatchObject({ ok: true })
+  })
+
   test('a name of the settings goes before what we know', async () => {
     expect(await resolve('prism-playwright', contained)).toMatchObject({
       image: 'ghcr.io/acme/playwright:1',

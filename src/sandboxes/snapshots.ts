@@ -1,3 +1,4 @@
+import { isAllowedImage } from '../lib/image-names.ts'
 import { nearest } from '../lib/nearest.ts'
 import type { SandboxName } from '../model/sandbox.ts'
 import type { SandboxProbe, SandboxProvider } from './sandbox.ts'
@@ -22,6 +23,8 @@ export interface SnapshotPlace {
   tools: SandboxProbe['tools']
   /** Those of the settings: names to images. */
   snapshots: ReadonlyMap<string, string>
+  /** Patterns of the settings: what may be asked for that is no snapshot. */
+  images: readonly string[]
   findImage?: SandboxProvider['findImage']
 }
 
@@ -96,6 +99,15 @@ const inImage = async (name: string | null, image: string, place: SnapshotPlace)
   }
 }
 
+/** An engine is asked for no other ones: it would look for them in any registry, wherever that is. */
+const inNamedImage = async (image: string, place: SnapshotPlace): Promise<ResolvedSnapshot> => {
+  const { images } = place
+  if (!imagePattern.test(image) || isAllowedImage(images, image)) return inImage(null, image, place)
+  const allowed = images.length > 0 ? `it allows ${images.join(', ')}` : 'it allows none'
+  const instead = images.length > 0 ? 'Name one that it allows, or take a snapshot.' : 'Take a snapshot.'
+  return { ok: false, problem: `JETTY_SANDBOX_IMAGES does not allow the image ${image}: ${allowed}`, fix: instead }
+}
+
 /**
  * What a runbook that asks for a snapshot or an image would run in. Without containers `python312-uv` and its relatives
  * are the programs of this machine; what only an image has is refused there.
@@ -106,7 +118,7 @@ export const resolveSnapshot = async (
 ): Promise<ResolvedSnapshot> => {
   const { provider, snapshots, tools } = place
   if (wanted.image !== undefined) {
-    if (runsImages(provider)) return inImage(null, wanted.image, place)
+    if (runsImages(provider)) return inNamedImage(wanted.image, place)
     return { ok: false, problem: `${provider} cannot run the image ${wanted.image}`, fix: withImages }
   }
   const name = wanted.snapshot ?? defaultSnapshot

@@ -16,6 +16,7 @@ beforeAll(async () => {
       JETTY_SANDBOX: 'docker',
       JETTY_SANDBOX_SOCKET: docker.socket,
       JETTY_SNAPSHOTS: `python312-uv=${usual},our-tools=ghcr.io/acme/tools`,
+      JETTY_SANDBOX_IMAGES: 'ghcr.io/acme/*',
     },
   })
 })
@@ -60,6 +61,26 @@ it('says beforehand what an image comes to: that it is fetched first, or is nowh
       field: 'image',
     },
   ])
+})
+
+it('asks no registry for an image that the settings do not allow: a run of it is not begun', async () => {
+  const image = '10.0.0.1:5000/acme/tools'
+  const refused = {
+    found: `JETTY_SANDBOX_IMAGES does not allow the image ${image}: it allows ghcr.io/acme/*`,
+    fix: 'Name one that it allows, or take a snapshot.',
+  }
+  const found = await preflight({ image })
+  expect(found.ready).toBe(false)
+  expect(checksOf(found, 'snapshot')).toEqual([{ name: 'snapshot', state: 'failed', ...refused, field: 'image' }])
+  const headed = await preflight({ content: `---\nimage: ${image}\n---\n${instruction}` })
+  expect(checksOf(headed, 'snapshot')[0]).toMatchObject(refused)
+  const task = await jetty.task(workflow({ image }))
+  const { status, body } = await jetty.call('POST', `/api/v1/run/acme/${task}`, new FormData())
+  expect([status, body.detail]).toEqual([
+    422,
+    [{ loc: expect.arrayContaining(['image']), msg: `${refused.found}. ${refused.fix}`, type: 'preflight_snapshot' }],
+  ])
+  expect(docker.asked.filter((call) => call.includes('10.0.0.1'))).toEqual([])
 })
 
 it('tells how an image is fetched, and of one that cannot be started what the engine says', async () => {

@@ -52,6 +52,21 @@ describe('jetty doctor', () => {
     })
   })
 
+  it('warns of images from anywhere where others may reach the server', async () => {
+    const shared = {
+      JETTY_SANDBOX: 'docker',
+      JETTY_SANDBOX_SOCKET: docker.socket,
+      JETTY_HOST: '0.0.0.0',
+      JETTY_PORT: '0',
+    }
+    expect(await doctor(shared)).toMatchObject({
+      state: 'warning',
+      found: expect.stringMatching(/^Docker .* any image from anywhere$/),
+      remedy: expect.stringContaining('JETTY_SANDBOX_IMAGES'),
+    })
+    expect(await doctor({ ...shared, JETTY_SANDBOX_IMAGES: 'ghcr.io/acme/*' })).toMatchObject({ state: 'ok' })
+  })
+
   it.skipIf(existsSync('/var/run/docker.sock') || existsSync('/run/podman/podman.sock')).each([
     ['docker', 'Install and start Docker'],
     ['podman', 'Install Podman and start its socket'],
