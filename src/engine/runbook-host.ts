@@ -2,6 +2,7 @@ import type { ActivityContext } from '../activities/activity.ts'
 import { AppError } from '../lib/errors.ts'
 import type { FileSource } from '../model/file-source.ts'
 import type { NewAgentEvent, ResultFile, RunbookHost, RunbookOutcome } from '../model/runbook-run.ts'
+import { inside } from '../model/sandbox.ts'
 import { stepFilePath } from '../store/storage-path.ts'
 import { fileOf, mediaObject, warningEvent } from './activity-context.ts'
 import { openEventLog } from './event-log.ts'
@@ -116,7 +117,7 @@ const hostOf = async (
     },
     chat: stepModels(engine, run, () => signal, warn).chat,
     openFile: (path) => openInput(work, path),
-    keep: (file, keepAs) => keepResult(work, attempt, file, keepAs),
+    keep: (file, keepAs, kind) => keepResult(work, attempt, file, keepAs, kind),
     tell,
     scrub: environment.scrub.text,
     isRepeated: attempt > 1,
@@ -136,8 +137,14 @@ const openInput = async ({ engine, run }: StepAtWork, path: string): Promise<Fil
   }
 }
 
-/** Its path ends with its own name, by which people pick it; bytes are kept as they are, secrets included. */
-const keepResult = async (work: StepAtWork, attempt: number, file: FileSource, keepAs: string): Promise<ResultFile> => {
+/** Its path has the one that it had in the sandbox; bytes are kept as they are, secrets included. */
+const keepResult = async (
+  work: StepAtWork,
+  attempt: number,
+  file: FileSource,
+  keepAs: string,
+  kind?: 'log',
+): Promise<ResultFile> => {
   const { engine, run, place, side } = work
   const stored = await engine.objects.put(file.open(), { maxBytes: Number.MAX_SAFE_INTEGER })
   if (work.isOver || place.attempt !== attempt) {
@@ -145,7 +152,8 @@ const keepResult = async (work: StepAtWork, attempt: number, file: FileSource, k
     throw new AppError('cancelled', `Step '${place.name}' is over`)
   }
   const name = keepAs.slice(keepAs.lastIndexOf('/') + 1)
-  const path = stepFilePath({ ...run, step: place.name, index: side.files.length, name: keepAs })
+  const where = kind === 'log' ? keepAs : `${inside.results}/${keepAs}`
+  const path = stepFilePath({ ...run, step: place.name, index: side.files.length, name: where })
   const { content_type: contentType } = file
   side.files.push({ path, object: stored.id, name, contentType, size: stored.size })
   return { ...mediaObject(path, name, contentType, stored.size), relative_path: keepAs }

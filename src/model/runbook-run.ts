@@ -130,7 +130,7 @@ export interface RunbookHost {
   /** An input, by its storage path; `not_found` where there is none. */
   openFile(path: string): Promise<FileSource>
   /** Keeps a file that was made; `keepAs` is its path below the results folder, or the name of the log. */
-  keep(file: FileSource, keepAs: string): Promise<ResultFile>
+  keep(file: FileSource, keepAs: string, kind?: 'log'): Promise<ResultFile>
   tell(event: NewAgentEvent): void
   /** Strikes secrets out of a text. */
   scrub(text: string): string

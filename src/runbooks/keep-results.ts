@@ -66,9 +66,9 @@ export const keepResults = async (
 ): Promise<KeptResults> => {
   const kept: { path: string; size: number; file: ResultFile }[] = []
   const notKept: KeptResults['notKept'] = []
-  const keep = async (source: FileSource, path: string, problem: () => string | undefined) => {
+  const keep = async (source: FileSource, path: string, problem: () => string | undefined, kind?: 'log') => {
     try {
-      return await host.keep(source, path)
+      return await host.keep(source, path, kind)
     } catch (error) {
       if (!host.signal.aborted && problem() === undefined) throw error
       if (problem() !== undefined) {
@@ -91,7 +91,7 @@ export const keepResults = async (
     const stored = await keep(source, file.path, problem)
     if (stored) kept.push({ path: file.path, size: file.size, file: stored })
   }
-  const stored = log && (await keep(log, log.name, () => undefined))
+  const stored = log && (await keep(log, log.name, () => undefined, 'log'))
   const files = kept.map(({ file }) => file)
   const primary = declared.primary.flatMap((output) => {
     const found = matchesOf(output, kept)

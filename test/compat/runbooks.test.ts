@@ -270,7 +270,10 @@ printf 3 > 'a/with space Ünï.md' && : > a/empty.txt && echo x > /app/beside.tx
   })
   const paths = run.steps.run.outputs.results_files.map(({ path }: Body) => path)
   expect(paths).toEqual(
-    expect.arrayContaining([expect.stringMatching(/one\.txt$/), expect.stringMatching(/two\.tar\.gz$/)]),
+    expect.arrayContaining([
+      expect.stringMatching(/\.run\.\d{4}\.app--results--one\.txt$/),
+      expect.stringMatching(/\.run\.\d{4}\.app--results--a--b-c--d--two\.tar\.gz$/),
+    ]),
   )
 })
 

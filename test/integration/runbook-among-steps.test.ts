@@ -137,7 +137,7 @@ it('fanned out: a run for each, of which each has its own agent, and they cost t
   expect(run.status, run.error).toBe('completed')
   expect(new Set(hosts.map(({ id }) => id)).size).toBe(3)
   const text = JSON.stringify(run.steps.gather.outputs)
-  for (const { id } of hosts) expect(text).toContain(`${id}.run.0000.one.txt`)
+  for (const { id } of hosts) expect(text).toContain(`${id}.run.0000.app--results--one.txt`)
 })
 
 it('fanned out where it cannot be carried out: refused before the first one begins', async () => {

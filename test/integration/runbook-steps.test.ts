@@ -94,7 +94,10 @@ describe('what it records', () => {
     const run = await jetty.run(alone('writes files'))
     const { results_files: files, primary_files: primary } = run.steps.run.outputs
     const at = `acme/${run.task}/0000/${run.trajectory_id}.run`
-    expect(files.map(({ path }: Body) => path)).toEqual([`${at}.0000.grade.json`, `${at}.0001.deep--er--grade.json`])
+    expect(files.map(({ path }: Body) => path)).toEqual([
+      `${at}.0000.app--results--grade.json`,
+      `${at}.0001.app--results--deep--er--grade.json`,
+    ])
     expect(files[1]).toMatchObject({ name: 'grade.json', relative_path: 'deep/er/grade.json', extension: 'json' })
     expect(primary).toEqual([files[0].path])
     expect((await jetty.call('GET', `/api/v1/file/${files[1].path}`)).body).toBe('{"ok":false}')
