@@ -1,8 +1,7 @@
-import type { Database, Queries } from '../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
 import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
 import type { RunStatus } from '../model/workflow.ts'
-import { insist } from './label-changes.ts'
 import { labelTextsOf, writeLabels } from './labels.ts'
 import { placeValue } from './payloads.ts'
 import { createTask, definitionHash, type TaskFields } from './tasks.ts'
@@ -47,29 +46,33 @@ const stepName = 'eval'
 const workflow = '{"init_params":{},"step_configs":{"eval":{"activity":"ingest"}},"steps":["eval"]}'
 
 /**
- * Records a run, or overwrites the ingested one that has its id in the task, in one transaction: who comes second waits
- * for the first one's row. The labels that others gave it stay. Undefined where there is no such task and none may be
- * made. Throws `conflict` for the id of a run that was executed here, or of another task's; then nothing was made.
+ * Records a run, or overwrites the ingested one that has its id in the task, in a transaction of the caller's, which is to
+ * be `insist`: who comes second waits for the first one's row. The labels that others gave it stay. Undefined where there
+ * is no such task and none may be made. Throws `conflict` for the id of a run that was executed here, or of another task's;
+ * then nothing was made.
  */
-export const ingestRun = (database: Database, place: IngestPlace, run: IngestedRun): Promise<Recorded | undefined> =>
-  insist(database, async (queries) => {
-    const task = await holdTask(queries, place)
-    if (!task) return undefined
-    const times = timesOf(run, undefined)
-    const row = { id: newRunKey(), collectionId: place.collection.id, taskId: task.id }
-    const name = `${place.collection.name}/${task.name}`
-    const made = await insertRun(queries, row, name, run, times)
-    if (made !== undefined) {
-      await writeStep(queries, row.id, task.id, run, times)
-      await giveLabels(queries, row.id, run, place.mostLabels)
-      await countRun(queries, task.id)
-      await countIngested(queries, { taskId: task.id, after: countOf(run.status, times) })
-      return { trajectory_id: made, name, labels: await labelsNow(queries, row.id) }
-    }
-    const found = await holdOverwritable(queries, task.id, run.trajectoryId ?? '')
-    await overwrite(queries, found, run, place.mostLabels)
-    return { trajectory_id: found.trajectory_id, name: found.name, labels: await labelsNow(queries, found.id) }
-  })
+export const ingestRun = async (
+  queries: Queries,
+  place: IngestPlace,
+  run: IngestedRun,
+): Promise<Recorded | undefined> => {
+  const task = await holdTask(queries, place)
+  if (!task) return undefined
+  const times = timesOf(run, undefined)
+  const row = { id: newRunKey(), collectionId: place.collection.id, taskId: task.id }
+  const name = `${place.collection.name}/${task.name}`
+  const made = await insertRun(queries, row, name, run, times)
+  if (made !== undefined) {
+    await writeStep(queries, row.id, task.id, run, times)
+    await giveLabels(queries, row.id, run, place.mostLabels)
+    await countRun(queries, task.id)
+    await countIngested(queries, { taskId: task.id, after: countOf(run.status, times) })
+    return { trajectory_id: made, name, labels: await labelsNow(queries, row.id) }
+  }
+  const found = await holdOverwritable(queries, task.id, run.trajectoryId ?? '')
+  await overwrite(queries, found, run, place.mostLabels)
+  return { trajectory_id: found.trajectory_id, name: found.name, labels: await labelsNow(queries, found.id) }
+}
 
 const labelsNow = async (queries: Queries, runKey: string): Promise<string> =>
   (await labelTextsOf(queries, [runKey]))[0] ?? '[]'

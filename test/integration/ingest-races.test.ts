@@ -81,3 +81,38 @@ test('goes with its collection, while more is being sent in', async () => {
   )
   expect(left).toEqual([{ runs: 0, steps: 0, payloads: 0, labels: 0, label_counts: 0, run_counts: 0, run_totals: 0 }])
 })
+
+describe('repeated with its Idempotency-Key', () => {
+  const once = async (task: string, key: string, body: unknown) => {
+    const response = await fetch(`${jetty.url}/api/v1/trajectories/acme/${task}/ingest`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: {
+        authorization: `Bearer ${jetty.server.adminToken}`,
+        'content-type': 'application/json',
+        'idempotency-key': key,
+      },
+    })
+    return { status: response.status, text: await response.text() }
+  }
+
+  test('one without an id is recorded once, by many at the same time and before there is a task', async () => {
+    const task = freshTask()
+    const body = { output: 1, scores: { a: 1 } }
+    const answers = await Promise.all(Array.from({ length: 10 }, () => once(task, 'k', body)))
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)
+    expect(answers[0]?.status).toBe(200)
+    expect((await stats(task)).total).toBe(1)
+    expect((await once(task, 'k', { scores: { a: 1 }, output: 1 })).text).toBe(answers[0]?.text)
+    expect((await once(task, 'k', { ...body, output: 2 })).status).toBe(409)
+    expect((await once(task, 'other', body)).status).toBe(200)
+    expect((await stats(task)).total).toBe(2)
+  })
+
+  test('what is refused uses up no key', async () => {
+    const task = freshTask()
+    const labels = Object.fromEntries(Array.from({ length: 1001 }, (_, at) => [`l${at}`, 'x']))
+    expect((await once(task, 'k', { labels })).status).toBe(422)
+    expect((await once(task, 'k', { output: 1 })).status).toBe(200)
+  })
+})

@@ -26,7 +26,9 @@ export const ingestSchema = z
     cost_usd: z.number().nullish().describe('Becomes the label `cost_est_usd`.'),
     trajectory_id: trajectoryIdSchema
       .nullish()
-      .describe('If this task has an ingested run with the id, it is overwritten. Left out, a new id is drawn.'),
+      .describe(
+        'If this task has an ingested run with the id, it is overwritten. Left out, a new id is drawn, and a repetition is another run unless it has the same Idempotency-Key.',
+      ),
     source: textSchema.nullish().describe('Where it comes from; stands in attributes.params.'),
     eval_id: textSchema.nullish().describe('Stands in attributes.params.'),
     metadata: z.record(z.string(), z.unknown()).nullish().describe('Merged into attributes.params.'),
@@ -46,6 +48,7 @@ export const ingestContract = {
     tag: 'Trajectories',
     audited: false,
     body: ingestSchema,
+    idempotent: true,
     response: z.object({
       trajectory_id: z.string(),
       name: z.string(),

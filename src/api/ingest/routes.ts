@@ -1,17 +1,21 @@
 import type { z } from 'zod'
-import type { Database } from '../../database/database.ts'
+import type { Database, Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
+import type { Sealer } from '../../lib/crypto.ts'
 import { invalidField } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json-text.ts'
 import { labelNameSchema } from '../../model/label.ts'
 import { taskNameSchema } from '../../model/names.ts'
+import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
 import { type IngestedRun, ingestRun } from '../../store/ingest.ts'
+import { insist } from '../../store/label-changes.ts'
 import type { TaskFields } from '../../store/tasks.ts'
 import { ingestContract, type ingestSchema } from './contract.ts'
 
 export interface IngestDeps {
   database: Database
+  sealer: Sealer
   settings: { maxLabelsPerRun: number }
 }
 
@@ -27,18 +31,26 @@ const stubOf = (name: string): TaskFields => ({
   croissant_metadata: null,
 })
 
-export const ingestRoutes = ({ database, settings }: IngestDeps): Route[] =>
+export const ingestRoutes = ({ database, sealer, settings }: IngestDeps): Route[] =>
   implement(ingestContract, {
-    ingestTrajectory: async ({ collection, params, body, bodyText }) => {
+    ingestTrajectory: async ({ collection, params, body, bodyText, idempotencyScope: scope }) => {
       const run = runOf(body, bodyText)
       const checked = taskNameSchema.safeParse(params.task)
       const stub = checked.success ? stubOf(params.task) : undefined
-      const mostLabels = settings.maxLabelsPerRun
-      const recorded = await ingestRun(database, { collection, task: params.task, stub, mostLabels }, run)
-      if (!recorded) throw invalidField(['path', 'task'], checked.error?.issues[0]?.message ?? 'Not a name')
-      const { trajectory_id, name, labels } = recorded
-      const head = { trajectory_id, name, storage_path: `${name}/0000`, status: run.status }
-      return rawJson(`${JSON.stringify(head).slice(0, -1)},"labels":${labels}}`)
+      const place = { collection, task: params.task, stub, mostLabels: settings.maxLabelsPerRun }
+      const record = async (queries: Queries): Promise<string> => {
+        const recorded = await ingestRun(queries, place, run)
+        if (!recorded) throw invalidField(['path', 'task'], checked.error?.issues[0]?.message ?? 'Not a name')
+        const { trajectory_id, name, labels } = recorded
+        const head = { trajectory_id, name, storage_path: `${name}/0000`, status: run.status }
+        return `${JSON.stringify(head).slice(0, -1)},"labels":${labels}}`
+      }
+      const answer = await insist(database, (queries) =>
+        scope === undefined
+          ? record(queries)
+          : answerOnce(queries, sealer, { scope, fingerprint: fingerprintOf(body) }, () => record(queries)),
+      )
+      return rawJson(answer)
     },
   })
 
