@@ -1,8 +1,9 @@
 /** Runbooks on a machine without a server: no database, no port; what leads out of the process is the same. */
 import { prepareDataFolder } from './database/data-folder.ts'
-import { makeScrubber } from './engine/scrub.ts'
 import type { Settings } from './lib/config.ts'
 import type { Logger } from './lib/log.ts'
+import { makeScrubber } from './lib/scrub.ts'
+import type { Secret } from './lib/secret-finder.ts'
 import type { RunbookRequest } from './model/runbook-request.ts'
 import type { PreflightRunbook, RunbookHost, RunbookOutcome } from './model/runbook-run.ts'
 import { callWithFallback } from './providers/fallback.ts'
@@ -15,7 +16,7 @@ export interface LocalHost extends Pick<RunbookHost, 'id' | 'secretParams' | 'op
   /** Values of variables by their names. */
   env(name: string): string | undefined
   /** Values that nobody may see: struck out of everything that is told and kept as text. */
-  secrets: readonly string[]
+  secrets: readonly Secret[]
 }
 
 export interface LocalRunbooks {
@@ -39,7 +40,7 @@ export const openLocalRunbooks = async (settings: Settings, log: Logger): Promis
     preflight: runner.preflight,
     close: () => runner.close(),
     carryOut: (request, { env, secrets, ...host }) => {
-      const scrub = makeScrubber([...secrets])
+      const scrub = makeScrubber(secrets)
       const caller = { env }
       return runner.carryOut(request, {
         ...host,

@@ -7,7 +7,7 @@ export interface LocalVariables {
   get(name: string): string | undefined
   set(name: string, value: string): void
   /** Everything from files, and what was typed. */
-  fromFiles(): string[]
+  fromFiles(): [name: string, value: string][]
 }
 
 /**
@@ -35,6 +35,6 @@ export const readLocalVariables = (file: string): LocalVariables => {
     set(name, value) {
       values[name] = value
     },
-    fromFiles: () => Object.values(values),
+    fromFiles: () => Object.entries(values),
   }
 }

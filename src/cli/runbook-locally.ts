@@ -1,8 +1,9 @@
 import { createReadStream, statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { AppError, messageOf } from '../lib/errors.ts'
+import { AppError } from '../lib/errors.ts'
 import { newTrajectoryId } from '../lib/ids.ts'
 import { contentTypeOf, extensionOf } from '../lib/media-type.ts'
+import type { Secret } from '../lib/secret-finder.ts'
 import type { LocalRunbooks } from '../local-runbooks.ts'
 import type { FileSource } from '../model/file-source.ts'
 import { providerKeyNames } from '../model/provider-keys.ts'
@@ -10,6 +11,7 @@ import type { RunbookRequest } from '../model/runbook-request.ts'
 import type { ResultFile, RunbookOutcome, RunbookPlace } from '../model/runbook-run.ts'
 import { askMissing, refuse } from './ask-missing.ts'
 import { exitCodes } from './exit.ts'
+import { fileReason } from './file-problems.ts'
 import { readText } from './inputs.ts'
 import { type LocalVariables, readLocalVariables } from './local-variables.ts'
 import { withCommands } from './preflight-text.ts'
@@ -136,7 +138,7 @@ export const requireFile = (path: string): string => {
     if (!statSync(path).isFile()) throw new Error('it is not a file')
     return resolve(path)
   } catch (error) {
-    throw new AppError('invalid', `${path} cannot be sent along: ${messageOf(error)}`)
+    throw new AppError('invalid', `${path} cannot be sent along: ${fileReason(error)}`)
   }
 }
 
@@ -151,23 +153,29 @@ const openInput = (path: string, inputs: readonly string[]): FileSource => {
   }
 }
 
-const keep = async (results: ResultsFolder, source: FileSource, keepAs: string): Promise<ResultFile> => ({
-  path: await results.write(keepAs, source.open()),
-  name: source.name,
-  extension: extensionOf(source.name),
-  content_type: source.content_type,
-  size: source.size,
-  relative_path: keepAs,
-})
+const keep = async (results: ResultsFolder, source: FileSource, keepAs: string): Promise<ResultFile> => {
+  const path = await results.write(keepAs, source.open())
+  return {
+    path,
+    name: source.name,
+    extension: extensionOf(source.name),
+    content_type: source.content_type,
+    size: statSync(path).size,
+    relative_path: keepAs,
+  }
+}
 
 /** What nobody may see: keys, secrets that the runbook or the caller names, and all that stands in `.env`. */
 const secretsOf = async (
   text: string,
   variables: LocalVariables,
   secretParams: readonly string[],
-): Promise<string[]> => {
+): Promise<Secret[]> => {
   const { readRunbook } = await import('../runbooks/format/runbook.ts')
   const declared = readRunbook(text).secrets.map(({ env }) => env)
-  const named = [...providerKeyNames, ...declared, ...secretParams].flatMap((name) => variables.get(name) ?? [])
+  const named = [...providerKeyNames, ...declared, ...secretParams].flatMap((name): Secret[] => {
+    const value = variables.get(name)
+    return value === undefined ? [] : [[name, value]]
+  })
   return [...named, ...variables.fromFiles()]
 }

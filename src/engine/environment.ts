@@ -1,5 +1,6 @@
+import { makeScrubber, type Scrubber } from '../lib/scrub.ts'
+import type { Secret } from '../lib/secret-finder.ts'
 import { lentKeyPlaceholder } from '../model/trial.ts'
-import { makeScrubber, type Scrubber } from './scrub.ts'
 
 /** The runtime environment of a run: looked up by name, and struck out of everything recorded. */
 export interface Environment {
@@ -35,8 +36,8 @@ export const makeEnvironment = (
 ): Environment => {
   const values = new Map([...Object.entries(variables), ...Object.entries(secrets)])
   const isLent = new Set(Object.keys(lent).filter((name) => !values.get(name)?.trim()))
-  const keys = isLent.size > 0 ? [...Object.values(lent), lentKeyPlaceholder] : []
-  const scrub = makeScrubber([...Object.values(variables), ...Object.values(secrets), ...keys])
+  const keys: Secret[] = isLent.size > 0 ? [...Object.entries(lent), ['a key that is lent', lentKeyPlaceholder]] : []
+  const scrub = makeScrubber([...Object.entries(variables), ...Object.entries(secrets), ...keys])
   return {
     get: (name) => (isLent.has(name) ? lentKeyPlaceholder : values.get(name)),
     lent: (name) => isLent.has(name),

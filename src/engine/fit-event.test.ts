@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
+import { makeScrubber } from '../lib/scrub.ts'
 import type { NewAgentEvent } from '../model/runbook-run.ts'
 import { fitEvent } from './fit-event.ts'
-import { makeScrubber } from './scrub.ts'
 
 const secret = 'a secret that is long enough'
-const scrub = makeScrubber([secret])
+const scrub = makeScrubber([['KEY', secret]])
 const fitted = (event: NewAgentEvent) => {
   const text = fitEvent(event, scrub)
   expect(Buffer.byteLength(text)).toBeLessThanOrEqual(64 * 1024)

@@ -1,5 +1,5 @@
+import type { Scrubber } from '../lib/scrub.ts'
 import type { NewAgentEvent } from '../model/runbook-run.ts'
-import type { Scrubber } from './scrub.ts'
 
 const mostBytes = 64 * 1024
 /** Of one text inside what is too large as a whole; tried one after the other. */

@@ -1,4 +1,5 @@
 import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
+import type { Scrubber } from '../lib/scrub.ts'
 import type { SealedWebhook } from '../model/webhook.ts'
 import { runUploadPath } from '../store/storage-path.ts'
 import type { Carry } from './carry.ts'
@@ -13,7 +14,6 @@ import type { Leases } from './leases.ts'
 import type { Program, ProgramStep } from './program.ts'
 import { checkSecretsGiven, type Rerun, stillToCome } from './rerun.ts'
 import type { RunSecrets } from './run-secrets.ts'
-import type { Scrubber } from './scrub.ts'
 
 /** An uploaded file that waits in the object store. */
 export interface Upload {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeScrubber } from '../engine/scrub.ts'
+import { makeScrubber } from '../lib/scrub.ts'
 import { catalogue } from '../providers/catalogue.ts'
 import type { KeptAnswer } from '../store/answer-cache.ts'
 import { answerToKeep, cacheHash, replayed } from './answer-cache.ts'
@@ -20,7 +20,7 @@ const call = (more: Partial<FinishedCall>): FinishedCall => ({
   trajectoryId: '01234567',
   place: { collectionId: 1, collection: 'acme', environmentId: null, taskName: '_chat' },
   author: 'me',
-  scrub: makeScrubber(['sk-very-secret']),
+  scrub: makeScrubber([['KEY', 'sk-very-secret']]),
   shape: 'chat',
   stream: false,
   provider,

@@ -1,4 +1,4 @@
-import type { Scrubber } from '../engine/scrub.ts'
+import type { Scrubber } from '../lib/scrub.ts'
 import type { FailedAttempt } from '../model/chat.ts'
 import type { Shape } from '../model/shape.ts'
 import type { Provider } from '../providers/provider.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeScrubber } from '../engine/scrub.ts'
+import { makeScrubber } from '../lib/scrub.ts'
 import { catalogue } from '../providers/catalogue.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { spentUnrecorded } from './recorded-answer.ts'

@@ -1,5 +1,5 @@
-import type { Scrubber } from '../engine/scrub.ts'
 import { AppError } from '../lib/errors.ts'
+import type { Scrubber } from '../lib/scrub.ts'
 import type { Given } from './ask-native.ts'
 
 const scrubbed = (headers: Record<string, string>, scrub: Scrubber): Record<string, string> => {

@@ -22,11 +22,11 @@ export const headersToProvider = (
 
 export const headersToInside = (
   fromProvider: Readonly<Record<string, string | string[] | undefined>>,
-  strike: (text: string) => string,
+  scrub: (text: string) => string,
 ): Record<string, string> => {
   const chosen: Record<string, string> = {}
   for (const [name, value] of Object.entries(fromProvider)) {
-    if (typeof value === 'string' && towardsInside.test(name)) chosen[name] = strike(value)
+    if (typeof value === 'string' && towardsInside.test(name)) chosen[name] = scrub(value)
   }
   return chosen
 }

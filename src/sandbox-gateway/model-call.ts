@@ -5,6 +5,7 @@ import type { Dispatcher } from 'undici'
 import { AppError, toAppError } from '../lib/errors.ts'
 import { decodersFor } from '../lib/net-body.ts'
 import { asNetworkError } from '../lib/net-hop.ts'
+import { makeScrubber, type Scrubber } from '../lib/scrub.ts'
 import type { ModelUsage } from '../model/chat.ts'
 import { joined } from '../providers/address.ts'
 import { costOf, hasPrice } from '../providers/prices.ts'
@@ -21,7 +22,6 @@ import type { GatewayLimits } from './limits.ts'
 import { type CallUnderWay, failureOf, type Meter, type MeteredCall } from './meter.ts'
 import { type ByteRoom, readBody } from './request-body.ts'
 import type { GatewayOptions } from './sandbox-gateway.ts'
-import { makeStrike, type Strike } from './strike.ts'
 import { tellError } from './told-error.ts'
 
 export interface CallContext {
@@ -118,7 +118,7 @@ const beginningOf = async (body: Readable): Promise<Buffer> => {
 /** What an answer passes on its way. */
 interface Readers {
   reader: AnswerReader
-  strike: Strike
+  scrub: Scrubber
   said: Translation
   underWay: CallUnderWay | undefined
 }
@@ -127,20 +127,21 @@ interface Readers {
 const passOn = async (
   body: Readable,
   response: ServerResponse,
-  { reader, strike, said, underWay }: Readers,
+  { reader, scrub, said, underWay }: Readers,
   { limits, moved }: CallContext,
   signal: AbortSignal,
 ): Promise<void> => {
+  const clean = scrub.bytes()
   for await (const chunk of body as AsyncIterable<Buffer>) {
     moved()
     reader.push(chunk)
     const spent = underWay?.came(reader.events)
     if (spent) throw new AppError('budget_exceeded', spent.message)
-    const shown = said.push(strike.push(chunk))
+    const shown = said.push(clean.push(chunk))
     if (shown.length > 0 && !response.write(shown)) await taken(response, limits.insideIdleSeconds, signal)
     if (signal.aborted) throw left()
   }
-  const rest = Buffer.concat([said.push(strike.rest()), said.rest()])
+  const rest = Buffer.concat([said.push(clean.rest()), said.rest()])
   if (rest.length > 0) response.write(rest)
 }
 
@@ -157,11 +158,11 @@ const asFarAsItCame = (came: ReadAnswer): ReadAnswer => {
   }
 }
 
-const cutShort = (name: string, { failure }: ReadAnswer, strike: Strike): AppError =>
+const cutShort = (name: string, { failure }: ReadAnswer, scrub: Scrubber): AppError =>
   failure
     ? new AppError(
         'upstream_failed',
-        `${name} broke its answer off with an error: ${strike.text(failure.message).slice(0, 500)}`,
+        `${name} broke its answer off with an error: ${scrub.text(failure.message).slice(0, 500)}`,
       )
     : new AppError('upstream_failed', `${name} ended its answer in the middle`)
 
@@ -174,7 +175,7 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
   const { meter, backend } = context
   const { request, response, endpoint, query, signal } = call
   const { provider } = route
-  const strike = makeStrike(route.key)
+  const scrub = makeScrubber(route.key === undefined ? [] : [['key', route.key]])
   const underWay = endpoint.isCall ? meter.begin(await pricePerToken(context, route)) : undefined
   const end = (came: Partial<MeteredCall>) =>
     underWay?.end({
@@ -199,7 +200,7 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
     sent()
     context.moved()
     const status = answer.statusCode
-    const shown = headersToInside(answer.headers, strike.text)
+    const shown = headersToInside(answer.headers, scrub.text)
     const bytes = unpacked(answer, provider.name)
     if (status < 200 || status > 299) {
       const text = (await beginningOf(bytes)).toString()
@@ -220,13 +221,13 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
         ...shown,
         ...(isFinal && { 'x-should-retry': 'false' }), // else some ask again with a key that was refused
       })
-      return void response.end(strike.text(text))
+      return void response.end(scrub.text(text))
     }
     const type = shown['content-type']
     reader = makeAnswerReader(endpoint.asGemini ? 'chat' : endpoint.language, type)
     response.writeHead(status, shown)
     const said = endpoint.asGemini ? geminiFromChat(type) : asItIs
-    await passOn(bytes, response, { reader, strike, said, underWay }, context, signal)
+    await passOn(bytes, response, { reader, scrub, said, underWay }, context, signal)
     const came = reader.end()
     const estimate = endpoint.language === 'prediction' ? nothingSpent : estimated(body.length, came.leastTokens)
     if (!endpoint.isCall) return void response.end()
@@ -234,7 +235,7 @@ const carry = async (context: CallContext, call: InsideCall, route: Route, body:
     await end({
       ...asFarAsItCame(came),
       estimate,
-      failure: came.isWhole ? undefined : failureOf(cutShort(provider.name, came, strike)),
+      failure: came.isWhole ? undefined : failureOf(cutShort(provider.name, came, scrub)),
     })
     if (came.isWhole || came.failure) response.end()
     else response.destroy()

@@ -2,9 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { makeScrubber } from './scrub.ts'
 
+const scrubberOf = (values: string[]) => makeScrubber(values.map((value, at) => [`SECRET_${at}`, value]))
+
 describe('striking secrets out', () => {
   const secret = 'pä"ss\\word/+1'
-  const { json, text } = makeScrubber([secret, '1234567', 'short'])
+  const { json, text } = scrubberOf([secret, '1234567', 'short'])
 
   it('finds a secret in strings, keys and numbers, as itself and as JSON, URL and base64 write it', () => {
     const value = {
@@ -12,6 +14,10 @@ describe('striking secrets out', () => {
       nested: [{ [secret]: JSON.stringify({ inner: secret }) }],
       twice: JSON.stringify(JSON.stringify(secret)),
       url: `https://x/?k=${encodeURIComponent(secret)}`,
+      query: new URLSearchParams({ k: secret }).toString(),
+      php: JSON.stringify(secret).replaceAll('/', '\\/'),
+      python: JSON.stringify(secret).replace('ä', '\\u00e4'),
+      html: `<a title='${secret.replace('"', '&quot;')}'>`,
       base64: Buffer.from(`user:${secret}`).toString('base64'),
       number: 1234567,
       short: 'short',
@@ -21,6 +27,12 @@ describe('striking secrets out', () => {
     expect(scrubbed).not.toContain('word')
     expect(parsed.plain).toBe('x***y')
     expect(parsed.url).toBe('https://x/?k=***')
+    expect([parsed.query, parsed.php, parsed.python, parsed.html]).toEqual([
+      'k=***',
+      '"***"',
+      '"***"',
+      "<a title='***'>",
+    ])
     expect(parsed.number).toBe('***')
     expect(parsed.short).toBe('short')
     expect(Buffer.from(parsed.base64.replace('***', ''), 'base64').toString()).not.toContain('word')
@@ -30,7 +42,7 @@ describe('striking secrets out', () => {
   it('finds secrets of any length, and many of them', () => {
     const long = Array.from({ length: 20_000 }, (_, at) => `${at}.*/"é`).join('')
     const some = Array.from({ length: 2_000 }, (_, at) => `same-start-${at}-end`)
-    const scrub = makeScrubber([long, ...some])
+    const scrub = scrubberOf([long, ...some])
     for (const hidden of [long, encodeURIComponent(long), Buffer.from(long).toString('base64')]) {
       expect(scrub.text(`before ${hidden} after`)).toBe('before *** after')
     }
@@ -40,9 +52,9 @@ describe('striking secrets out', () => {
   })
 
   it('takes the longest of those that begin at a place, and goes on after one that only began', () => {
-    const { text } = makeScrubber(['aaaaaab', 'abcdef', 'abcdefgh'])
+    const { text } = scrubberOf(['aaaaaab', 'abcdef', 'abcdefgh'])
     expect(text('aaaaaaab aaaaaa abcdefg abcdefghi')).toBe('a*** aaaaaa ***g ***i')
-    expect(makeScrubber(['\ud800'.repeat(6)]).text('plain text')).toBe('plain text')
+    expect(scrubberOf(['\ud800'.repeat(6)]).text('plain text')).toBe('plain text')
   })
 
   it('finds what a plain search finds', () => {
@@ -59,7 +71,7 @@ describe('striking secrets out', () => {
     fc.assert(
       fc.property(fc.array(few, { minLength: 1, maxLength: 4 }), fc.array(few, { maxLength: 12 }), (secrets, parts) => {
         const text = parts.join('')
-        expect(makeScrubber(secrets).text(text)).toBe(naive(secrets, text))
+        expect(scrubberOf(secrets).text(text)).toBe(naive(secrets, text))
       }),
     )
   })
@@ -79,11 +91,62 @@ describe('striking secrets out', () => {
       .filter((one) => !/[\uD800-\uDFFF]/u.test(one))
     fc.assert(
       fc.property(secretText, fc.string(), fc.string(), (hidden, before, after) => {
-        const scrub = makeScrubber([hidden])
+        const scrub = scrubberOf([hidden])
         const parsed = JSON.parse(scrub.json({ a: [before + hidden + after], [hidden]: JSON.stringify([hidden]) }))
         expect(JSON.stringify(parsed).includes(hidden)).toBe(false)
         expect(scrub.text(before + hidden + after).includes(hidden)).toBe(false)
       }),
     )
+  })
+
+  it('finds a value whose ends somebody has trimmed', () => {
+    expect(scrubberOf(['from a file\n']).text('<from a file>')).toBe('<***>')
+  })
+
+  describe('of bytes', () => {
+    const bytesOf = (scrub: ReturnType<typeof makeScrubber>, pieces: Buffer[], keepsLength = false) => {
+      const clean = scrub.bytes({ keepsLength })
+      const bytes = Buffer.concat([...pieces.map((piece) => clean.push(piece)), clean.rest()])
+      return { bytes, found: [...clean.found] }
+    }
+
+    it('finds what is found in texts, wherever they were cut, and names it', () => {
+      const few = fc.string({ unit: fc.constantFrom('a', 'b', 'ä'), minLength: 6, maxLength: 12 })
+      fc.assert(
+        fc.property(
+          fc.array(few, { minLength: 1, maxLength: 4 }),
+          fc.array(few, { maxLength: 12 }),
+          fc.array(fc.nat(150), { maxLength: 20 }),
+          (secrets, parts, cuts) => {
+            const text = Buffer.from(parts.join(''))
+            const at = [0, ...cuts.map((cut) => Math.min(cut, text.length)).sort((a, b) => a - b), text.length]
+            const pieces = at.slice(1).map((end, index) => text.subarray(at[index], end))
+            const scrub = scrubberOf(secrets)
+            const { bytes, found } = bytesOf(scrub, pieces)
+            expect(bytes.toString()).toBe(scrub.text(text.toString()))
+            expect(found.length > 0).toBe(bytes.includes('***'))
+          },
+        ),
+      )
+    })
+
+    it('leaves what is no text as long as it was, and every other byte as it is', () => {
+      const before = Buffer.from([0, 255, 128, 10, 0xc3])
+      const scrub = scrubberOf(['other', 'not there', secret])
+      const { bytes, found } = bytesOf(scrub, [before, Buffer.from(secret), before], true)
+      expect(bytes).toEqual(Buffer.concat([before, Buffer.alloc(Buffer.byteLength(secret), '*'), before]))
+      expect(found).toEqual(['SECRET_2'])
+    })
+
+    it('passes on what can be no beginning of a secret', () => {
+      const clean = scrubberOf(['abcdefgh', 'abcdef']).bytes()
+      const given = ['data: x\n\n', 'abc', 'd', 'x', 'abcdef', 'g', 'h.']
+      expect(given.map((piece) => clean.push(Buffer.from(piece)).toString())).toEqual([
+        ...['data: x\n\n', '', '', 'abcdx', '', '', '***.'],
+      ])
+      expect(clean.push(Buffer.from('abcdef')).toString()).toBe('')
+      expect(clean.rest().toString()).toBe('***')
+      expect(scrubberOf(['short']).bytes().push(Buffer.from('short')).toString()).toBe('short')
+    })
   })
 })

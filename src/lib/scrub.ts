@@ -1,0 +1,65 @@
+import { type ByteScrubber, makeByteScrubber } from './scrub-bytes.ts'
+import { makeSecretFinder, type Secret, spellingsInBytes, spellingsOf } from './secret-finder.ts'
+
+/**
+ * Strikes secret values out of what is recorded, told and kept. A value of at least six characters is found as it is, and
+ * as JSON, HTML, URL and base64 write it; shorter ones would strike out ordinary words.
+ */
+export interface Scrubber {
+  text(text: string): string
+  /** The JSON text of a value with every secret in its strings, keys and numbers replaced by `***`. */
+  json(value: unknown): string
+  /** The same for a value that is already JSON text. */
+  jsonText(text: string): string
+  /** For bytes that come in pieces; with `keepsLength` as many asterisks take the place of a secret as it had bytes. */
+  bytes(options?: { keepsLength: boolean }): ByteScrubber
+  /** It has nothing to strike out. */
+  isEmpty: boolean
+}
+
+const mask = '***'
+
+const asItIs: ByteScrubber = { push: (chunk) => Buffer.from(chunk), rest: () => Buffer.alloc(0), found: new Set() }
+
+const nothingToStrike: Scrubber = {
+  text: (text) => text,
+  json: (value) => JSON.stringify(value) ?? 'null',
+  jsonText: (text) => text,
+  bytes: () => asItIs,
+  isEmpty: true,
+}
+
+export const makeScrubber = (secrets: readonly Secret[]): Scrubber => {
+  const spellings = spellingsOf(secrets)
+  if (spellings.size === 0) return nothingToStrike
+  const { find } = makeSecretFinder(spellings)
+  const holdsSecret = (text: string): boolean => find(text, 0) !== undefined
+  const replace = (text: string): string => {
+    let replaced = ''
+    let from = 0
+    for (let found = find(text, from); found; found = find(text, from)) {
+      replaced += text.slice(from, found.start) + mask
+      from = found.end
+    }
+    return replaced + text.slice(from)
+  }
+  const deep = (value: unknown): unknown => {
+    if (typeof value === 'string') return replace(value)
+    if (typeof value === 'number') return holdsSecret(String(value)) ? mask : value
+    if (Array.isArray(value)) return value.map(deep)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [replace(key), deep(item)]))
+  }
+  const jsonText = (text: string) => (holdsSecret(text) ? JSON.stringify(deep(JSON.parse(text))) : text)
+  let inBytes: ReturnType<typeof makeSecretFinder> | undefined
+  return {
+    text: replace,
+    json: (value) => jsonText(JSON.stringify(value) ?? 'null'),
+    jsonText,
+    bytes(options) {
+      inBytes ??= makeSecretFinder(spellingsInBytes(spellings))
+      return makeByteScrubber(inBytes, (length) => (options?.keepsLength ? '*'.repeat(length) : mask))
+    },
+    isEmpty: false,
+  }
+}

@@ -1,0 +1,150 @@
+/** What a secret is called, and its value. */
+export type Secret = readonly [name: string, value: string]
+
+export interface FoundSecret {
+  start: number
+  end: number
+  name: string
+}
+
+/** Finds secrets in a text, in every way in which they are commonly written. */
+export interface SecretFinder {
+  /** The first one from a place on, the longest where several begin there. */
+  find(text: string, from: number): FoundSecret | undefined
+  /** Where, from a place on, an end of the text begins that a secret may begin with; its length where none does. */
+  begun(text: string, from: number): number
+}
+
+/** Shorter ones would strike out ordinary words. */
+const shortest = 6
+
+const isLong = (text: string): boolean => text.length >= shortest
+
+/** The spellings of secrets, and whose they are; empty where nothing is long enough to be found. */
+export const spellingsOf = (secrets: readonly Secret[]): ReadonlyMap<string, string> => {
+  const spellings = new Map<string, string>()
+  for (const [name, value] of secrets) {
+    if (!isLong(value)) continue
+    for (const one of new Set([value, value.trim()].filter(isLong).flatMap(formsOf))) {
+      if (isLong(one) && !spellings.has(one)) spellings.set(one, name)
+    }
+  }
+  return spellings
+}
+
+/** The same as bytes, each a character: what finds texts then finds them in files, whatever else is in those. */
+export const spellingsInBytes = (spellings: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
+  new Map([...spellings].map(([one, name]) => [Buffer.from(one).toString('latin1'), name]))
+
+/** What comes around a value is trimmed by some who read it: by shells always. */
+const formsOf = (value: string): string[] => {
+  const json = insideJson(value)
+  return [
+    value,
+    ...[json, insideJson(json), ...jsonOfOthers(json)],
+    ...[encodeURIComponent(wellFormed(value)), new URLSearchParams({ '': value }).toString().slice(1)],
+    ...htmlForms(value),
+    ...base64Forms(value),
+  ]
+}
+
+const insideJson = (text: string): string => JSON.stringify(text).slice(1, -1)
+
+/** JSON of those who escape more than they must: PHP, Go, Gson, and Python. */
+const jsonOfOthers = (json: string): string[] => [
+  json.replaceAll('/', '\\/'),
+  json.replace(/[&<>]/g, inUnicode),
+  json.replace(/[=+&<>]/g, inUnicode),
+  json.replace(/[\u0080-\uffff]/g, inUnicode),
+]
+
+const inUnicode = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+const wellFormed = (text: string): string => text.replace(/[\uD800-\uDFFF]/g, '')
+
+const htmlForms = (text: string): string[] => {
+  const inText = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  const inAttribute = inText.replaceAll('"', '&quot;')
+  return [inText, inAttribute, inAttribute.replaceAll("'", '&#39;'), inAttribute.replaceAll("'", '&#x27;')]
+}
+
+/** Base64 of a text that has 0, 1 or 2 bytes before it and any after: the letters that only depend on the secret. */
+const base64Forms = (secret: string): string[] =>
+  [0, 1, 2].flatMap((before) => {
+    const bytes = Buffer.concat([Buffer.alloc(before), Buffer.from(secret)])
+    const whole = bytes.toString('base64').replace(/=+$/, '')
+    const from = before === 0 ? 0 : before + 1
+    const to = bytes.length % 3 === 0 ? whole.length : whole.length - 1
+    const form = whole.slice(from, to)
+    return form.length < shortest ? [] : [form, form.replaceAll('+', '-').replaceAll('/', '_')]
+  })
+
+/** Characters that are looked at together. */
+const blockLength = 3
+/** Of longer texts only so much of the beginning is used to leap: a leap is one byte in the table. */
+const longestWindow = 64
+
+/** A block as a number of so many bits. */
+const blockHash = (text: string, at: number, bits: number): number =>
+  Math.imul(
+    text.charCodeAt(at) + (text.charCodeAt(at + 1) << 7) + (text.charCodeAt(at + 2) << 14),
+    0x9e3779b1, // Knuth's multiplicative hash
+  ) >>>
+  (32 - bits)
+
+/** As many that most blocks of other texts are not taken for one of ours; a table is made for every run with secrets. */
+const hashBits = (blocks: number): number => Math.min(16, Math.max(10, Math.ceil(Math.log2(blocks * 8))))
+
+const groupedBy = (texts: readonly string[], keyOf: (text: string) => string): Map<string, string[]> => {
+  const groups = new Map<string, string[]>()
+  for (const text of texts) {
+    const same = groups.get(keyOf(text))
+    if (same) same.push(text)
+    else groups.set(keyOf(text), [text])
+  }
+  return groups
+}
+
+/**
+ * This is the algorithm of Wu and Manber: the window that the shortest spelling would fill is looked at from its end, and
+ * where its last characters stand in none it leaps over all of them. So a megabyte is looked through in a fraction of a
+ * millisecond, and secrets may be many, and of any length.
+ */
+export const makeSecretFinder = (spellings: ReadonlyMap<string, string>): SecretFinder => {
+  const longestFirst = [...spellings.keys()].sort((left, right) => right.length - left.length)
+  const window = Math.min(longestWindow, longestFirst.at(-1)?.length ?? shortest)
+  const longest = longestFirst[0]?.length ?? 0
+  const lastBlock = window - blockLength
+  const bits = hashBits(longestFirst.length * (lastBlock + 1))
+  const leaps = new Uint8Array(2 ** bits).fill(lastBlock + 1)
+  const byStart = groupedBy(longestFirst, (one) => one.slice(0, shortest))
+  const byFirst = groupedBy(longestFirst, (one) => one.slice(0, 1))
+  for (const one of longestFirst) {
+    for (let at = 0; at <= lastBlock; at++) {
+      const hash = blockHash(one, at, bits)
+      leaps[hash] = Math.min(leaps[hash] ?? 0, lastBlock - at)
+    }
+  }
+  return {
+    find(text, from) {
+      const last = text.length - blockLength
+      for (let at = from + lastBlock; at <= last; ) {
+        const leap = leaps[blockHash(text, at, bits)] ?? 0
+        if (leap === 0) {
+          const start = at - lastBlock
+          const one = byStart.get(text.slice(start, start + shortest))?.find((other) => text.startsWith(other, start))
+          if (one !== undefined) return { start, end: start + one.length, name: spellings.get(one) ?? '' }
+          at++
+        } else at += leap
+      }
+      return undefined
+    },
+    begun(text, from) {
+      for (let at = Math.max(from, text.length - longest + 1); at < text.length; at++) {
+        const same = byFirst.get(text.charAt(at))
+        if (same?.some((one) => one.length > text.length - at && one.startsWith(text.slice(at)))) return at
+      }
+      return text.length
+    },
+  }
+}
