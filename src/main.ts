@@ -46,6 +46,7 @@ import { makeSpender } from './store/budget.ts'
 import { makeCallGuard } from './store/call-guard.ts'
 import { makePlaceFinder } from './store/call-places.ts'
 import { makeCallCounter } from './store/call-windows.ts'
+import { sealOldStorageInfo } from './store/collection-storage.ts'
 import { makeCollectionFinder } from './store/collections.ts'
 import { readEnvironmentVersion } from './store/environments.ts'
 import { type KeyHome, makeKeyRotation } from './store/key-rotation.ts'
@@ -132,6 +133,7 @@ export const startServer = async ({
   try {
     await migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(database.url) }])
     await checkSealingKey(database, sealer)
+    await sealOldStorageInfo(database, sealer)
     const objects = await openDiskObjects(join(dataDir, 'files'))
     const models = modelsFor(settings, lentKeys)
     const openEnvironment = async (id: number) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id))

@@ -25,7 +25,6 @@ await obey(async () => {
     name: 'bench',
     description: null,
     owner_identifier: null,
-    storage_info: null,
     storage_provider: 'default',
     keyId: null,
   })

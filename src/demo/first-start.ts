@@ -37,7 +37,6 @@ export const firstStart = async (server: {
     name: 'demo',
     description: 'Examples to look at, run and change',
     owner_identifier: null,
-    storage_info: null,
     storage_provider: 'default',
     keyId: null,
   })

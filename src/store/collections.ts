@@ -14,8 +14,8 @@ export interface CollectionRow {
   name: string
   description: string | null
   owner_identifier: string | null
-  /** JSON text. */
-  storage_info: string | null
+  /** JSON text, sealed: it may hold credentials. */
+  sealed_storage_info: string | null
   storage_provider: string
   created_at: Date
 }
@@ -24,13 +24,14 @@ export interface NewCollection {
   name: string
   description: string | null
   owner_identifier: string | null
-  storage_info: string | null
   storage_provider: string
   /** The key that made it: its scope is extended by the new collection. */
   keyId: number | null
 }
 
-const columns = 'id, name, description, owner_identifier, storage_info, storage_provider, created_at'
+/** The columns of a `CollectionRow`. */
+export const collectionColumns =
+  'id, name, description, owner_identifier, sealed_storage_info, storage_provider, created_at'
 
 /** Look-up by name, case-insensitive; many at the same time share one query. Illegal names never reach the database. */
 export const makeCollectionFinder = (database: Database): ((name: string) => Promise<FoundCollection | undefined>) => {
@@ -58,16 +59,20 @@ export const listCollections = (
   ids
     ? database.rows(
         'list_collections_of',
-        `select ${columns} from collections where id = any($1) order by id offset $2 limit $3`,
+        `select ${collectionColumns} from collections where id = any($1) order by id offset $2 limit $3`,
         [ids, page.skip, page.limit],
       )
-    : database.rows('list_collections', `select ${columns} from collections order by id offset $1 limit $2`, [
+    : database.rows('list_collections', `select ${collectionColumns} from collections order by id offset $1 limit $2`, [
         page.skip,
         page.limit,
       ])
 
 export const findCollectionRow = async (database: Database, id: number): Promise<CollectionRow | undefined> =>
-  (await database.rows<CollectionRow>('get_collection', `select ${columns} from collections where id = $1`, [id]))[0]
+  (
+    await database.rows<CollectionRow>('get_collection', `select ${collectionColumns} from collections where id = $1`, [
+      id,
+    ])
+  )[0]
 
 export const collectionNames = async (database: Database, ids: readonly number[] | undefined): Promise<string[]> =>
   (await listCollections(database, ids, { skip: 0, limit: 10_000 })).map((row) => row.name)
@@ -80,19 +85,18 @@ export const createCollection = async (
   const [row] = await queries.rows<CollectionRow>(
     'create_collection',
     `with made as (
-       insert into collections (name, description, owner_identifier, storage_info, storage_provider)
-       values ($1, $2, $3, $4, $5) on conflict (lower(name)) do nothing returning ${columns}
+       insert into collections (name, description, owner_identifier, storage_provider)
+       values ($1, $2, $3, $4) on conflict (lower(name)) do nothing returning ${collectionColumns}
      ), agent as (
        insert into agents (collection_id, name, type) select id, name || ' Owner', 'owner' from made
      ), scope as (
-       insert into api_key_collections (key_id, collection_id) select $6, id from made where $6::bigint is not null
+       insert into api_key_collections (key_id, collection_id) select $5, id from made where $5::bigint is not null
      )
-     select ${columns} from made`,
+     select ${collectionColumns} from made`,
     [
       collection.name,
       collection.description,
       collection.owner_identifier,
-      collection.storage_info,
       collection.storage_provider,
       collection.keyId,
     ],
@@ -104,23 +108,8 @@ export const setOwner = async (database: Database, id: number, owner: string): P
   (
     await database.rows<CollectionRow>(
       'set_collection_owner',
-      `update collections set owner_identifier = $2 where id = $1 returning ${columns}`,
+      `update collections set owner_identifier = $2 where id = $1 returning ${collectionColumns}`,
       [id, owner],
-    )
-  )[0]
-
-/** Replaces what is given; undefined leaves it. */
-export const setStorage = async (
-  database: Database,
-  id: number,
-  storage: { info: string | null | undefined; provider: string | undefined },
-): Promise<CollectionRow | undefined> =>
-  (
-    await database.rows<CollectionRow>(
-      'set_collection_storage',
-      `update collections set storage_info = case when $2 then $3 else storage_info end,
-         storage_provider = coalesce($4, storage_provider) where id = $1 returning ${columns}`,
-      [id, storage.info !== undefined, storage.info ?? null, storage.provider ?? null],
     )
   )[0]
 

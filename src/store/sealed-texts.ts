@@ -30,6 +30,9 @@ export const routineWebhookSeal = (id: number): string => `routines/${id}/webhoo
 /** What a sealed environment is bound to, so that it opens for its own collection only. */
 export const environmentSeal = (collectionId: number): string => `environments/${collectionId}`
 
+/** What is sealed of a collection's storage, so that it opens for its own collection only. */
+export const storageInfoSeal = (collectionId: number): string => `collections/${collectionId}/storage`
+
 /** What the text is bound to that tells whether a server has the right key. */
 export const sealingKeySeal = 'server/sealing-key'
 
@@ -45,6 +48,15 @@ export const sealedColumns: readonly SealedColumn[] = [
     sealed: 'sealed',
     bound: 'collection_id',
     boundTo: environmentSeal,
+  },
+  {
+    table: 'collections',
+    key: 'id',
+    keyType: 'bigint',
+    sealed: 'sealed_storage_info',
+    bound: 'id',
+    boundTo: storageInfoSeal,
+    where: 'sealed_storage_info is not null',
   },
   {
     table: 'runs',

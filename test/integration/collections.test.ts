@@ -1,4 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeSealer } from '../../src/lib/crypto.ts'
+import { openStorageInfo, sealOldStorageInfo } from '../../src/store/collection-storage.ts'
 import { type ApiServer, startApiServer } from '../api-server.ts'
 
 let server: ApiServer
@@ -109,7 +112,9 @@ describe('collections', () => {
   })
 
   test('owner and storage; credentials are masked', async () => {
-    await create('kept', { storage_info: { bucket: 'b', secret_access_key: 's3cret', nested: { token: 't' } } })
+    await create('kept', {
+      storage_info: { bucket: 'b', secret_access_key: 'unmistakable-s3cret-of-a-bucket', nested: { token: 't' } },
+    })
     const owner = await server.call('PATCH', '/api/v1/collections/kept/owner', { body: { owner_identifier: 'me' } })
     expect(owner.body.owner_identifier).toBe('me')
     const storage = await server.call('GET', '/api/v1/collections/kept/storage')
@@ -123,8 +128,34 @@ describe('collections', () => {
       body: { storage_info: storage.body.storage_info },
     })
     expect([back.status, back.body.detail[0].loc]).toEqual([422, ['body', 'storage_info', 'secret_access_key']])
+    const [stored] = await server.database.query<{ sealed: string; plain: string | null }>(
+      `select sealed_storage_info as sealed, unsealed_storage_info as plain from collections where name = 'kept'`,
+    )
+    expect([stored?.sealed.slice(0, 3), stored?.plain]).toEqual(['v1.', null])
     const cleared = await server.call('PATCH', '/api/v1/collections/kept/storage', { body: { storage_info: null } })
     expect(cleared.body).toMatchObject({ storage_provider: 's3', storage_info: null })
+  })
+
+  test('storage that was written before it was sealed is sealed at a start, once, and stays what it was', async () => {
+    await create('older')
+    const sealer = makeSealer([randomBytes(32)])
+    const plain = '{"bucket":"b","token":"unmistakable-token-of-a-bucket"}'
+    server.leaks.remember('the token', 'unmistakable-token-of-a-bucket')
+    await server.database.query(
+      `insert into collections (name, unsealed_storage_info) select 'older' || n, $1 from generate_series(1, 600) n`,
+      [plain],
+    )
+    await Promise.all([sealOldStorageInfo(server.database, sealer), sealOldStorageInfo(server.database, sealer)])
+    const rows = await server.database.query<{ id: number; sealed_storage_info: string; plain: string | null }>(
+      `select id, sealed_storage_info, unsealed_storage_info as plain from collections where name like 'older_%'`,
+    )
+    expect(rows.length).toBe(600)
+    expect(new Set(rows.map((row) => `${openStorageInfo(sealer, row)} ${row.plain}`))).toEqual(
+      new Set([`${plain} null`]),
+    )
+    const moved = { id: (rows[0]?.id ?? 0) + 1, sealed_storage_info: rows[0]?.sealed_storage_info ?? null }
+    expect(() => openStorageInfo(sealer, moved)).toThrow('does not open')
+    await server.database.query(`delete from collections where name like 'older%'`)
   })
 
   test('deleting takes everything along', async () => {

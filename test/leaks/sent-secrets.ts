@@ -20,9 +20,15 @@ const entriesOf = (label: string, given: unknown): SentSecret[] => {
   )
 }
 
+const credentials = ['secret_access_key', 'access_key', 'token', 'password']
+
+const credentialsOf = (storage: unknown): Record<string, unknown> =>
+  Object.fromEntries(credentials.map((name) => [name, (storage as Record<string, unknown> | null | undefined)?.[name]]))
+
 const fromFields = (fields: Record<string, unknown>): SentSecret[] => [
   ...entriesOf('secret parameter', fields.secret_params),
   ...entriesOf('variable', fields.environment_variables),
+  ...entriesOf('credential', credentialsOf(fields.storage_info)),
   ...entriesOf('the', { webhook_secret: fields.webhook_secret }),
 ]
 

@@ -7,13 +7,13 @@ import { memberText } from '../../lib/json-text.ts'
 import { mask } from '../../model/environment.ts'
 import { coveredIds } from '../../model/identity.ts'
 import { listAgents } from '../../store/agents.ts'
+import { setStorage } from '../../store/collection-storage.ts'
 import {
   type CollectionRow,
   createCollection,
   findCollectionRow,
   listCollections,
   setOwner,
-  setStorage,
 } from '../../store/collections.ts'
 import { type DeletionDeps, deleteCollection } from '../../store/deletion.ts'
 import { readEnvironment, type Variables, writeEnvironment } from '../../store/environments.ts'
@@ -62,10 +62,11 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
           name: body.name,
           description: body.description ?? null,
           owner_identifier: identity.kind === 'admin' ? (body.owner_identifier ?? null) : null,
-          storage_info: body.storage_info ? (memberText(bodyText, 'storage_info') ?? null) : null,
           storage_provider: body.storage_provider,
           keyId: identity.keyId,
         })
+        const info = body.storage_info ? memberText(bodyText, 'storage_info') : undefined
+        if (made && info) await setStorage(queries, sealer, made.id, { info })
         if (made && variables.size > 0) await writeEnvironment(queries, sealer, made.id, variables)
         return made
       })
@@ -94,7 +95,7 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
     },
 
     getCollectionStorage: async ({ collection }) =>
-      shownStorage(found(await findCollectionRow(database, collection.id))),
+      shownStorage(sealer, found(await findCollectionRow(database, collection.id))),
 
     setCollectionStorage: async ({ collection, body, bodyText, note }) => {
       const given = body.storage_info
@@ -111,7 +112,7 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
           ...(provider === undefined ? {} : { storage_provider: provider }),
         },
       })
-      return shownStorage(found(await setStorage(database, collection.id, { info, provider })))
+      return shownStorage(sealer, found(await setStorage(database, sealer, collection.id, { info, provider })))
     },
 
     listCollectionDatasets: async () => [],

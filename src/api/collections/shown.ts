@@ -1,7 +1,9 @@
+import type { Sealer } from '../../lib/crypto.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { Agent, Collection } from '../../model/collection.ts'
 import { mask } from '../../model/environment.ts'
 import type { AgentRow } from '../../store/agents.ts'
+import { openStorageInfo } from '../../store/collection-storage.ts'
 import type { CollectionRow } from '../../store/collections.ts'
 
 export const shownCollection = (row: CollectionRow): Collection => ({
@@ -39,12 +41,14 @@ export const maskedPlace = (value: unknown, at: (string | number)[] = []): (stri
   return undefined
 }
 
-/** A `storage_info` text for people: whatever is named like a credential is masked. */
-export const shownStorageInfo = (text: string | null): Record<string, unknown> | null =>
-  text === null ? null : (withoutCredentials(JSON.parse(text)) as Record<string, unknown>)
+/** What a collection says of its storage, for people: whatever is named like a credential is masked. */
+export const shownStorageInfo = (sealer: Sealer, row: CollectionRow): Record<string, unknown> | null => {
+  const text = openStorageInfo(sealer, row)
+  return text === null ? null : (withoutCredentials(JSON.parse(text)) as Record<string, unknown>)
+}
 
-export const shownStorage = (row: CollectionRow) => ({
+export const shownStorage = (sealer: Sealer, row: CollectionRow) => ({
   ...shownCollection(row),
-  storage_info: shownStorageInfo(row.storage_info),
+  storage_info: shownStorageInfo(sealer, row),
   storage_provider: row.storage_provider,
 })

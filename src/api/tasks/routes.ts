@@ -123,7 +123,7 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
       }
       const extras = {
         environment_variables: Object.fromEntries([...variables.keys()].map((name) => [name, mask])),
-        storage_info: shownStorageInfo(owner.storage_info),
+        storage_info: shownStorageInfo(sealer, owner),
         storage_provider: owner.storage_provider,
       }
       return rawJson(taskText(row, extras))
