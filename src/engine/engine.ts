@@ -28,6 +28,8 @@ import type { RunRequest, StartedRun } from './start.ts'
 export interface Engine {
   /** Resolves when the run is on disk. */
   start(request: RunRequest): Promise<StartedRun>
+  /** Refuses a run that `start` would refuse, while nothing is kept for it yet. */
+  checkStart(request: RunRequest): Promise<void>
   /** What a run begins with that is another one once more. Throws the 422 that says why it cannot be. */
   planRerun(wanted: RerunOf): Promise<Carry | undefined>
   /** Waits for a run's end; false when the signal fired first. */

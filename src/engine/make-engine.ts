@@ -31,7 +31,7 @@ import { readRunSecrets, runSecretsText } from './run-secrets.ts'
 import { countRunbooks } from './runbook-clock.ts'
 import { makeSlots } from './slots.ts'
 import { makeStandingReader } from './standing.ts'
-import { type StartedRun, type Starter, startRun } from './start.ts'
+import { checkStart, type StartedRun, type Starter, startRun } from './start.ts'
 import { makeSuspectGates } from './suspects.ts'
 import { makeTakeover } from './takeover.ts'
 import { makeWaiters } from './waiters.ts'
@@ -262,6 +262,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
         starting.delete(start)
       }
     },
+    checkStart: (request) => checkStart(starter, request),
     planRerun: (wanted) => planRerun(database, programs, wanted),
     lookFor: (look) => void engine.looks.push(look),
     settled: async () => void (await Promise.allSettled(starting)),

@@ -8,6 +8,7 @@ import { checkRunbooks } from './check-runbooks.ts'
 import type { EngineContext, LiveRun } from './context.ts'
 import { newCourse } from './course.ts'
 import type { QueuedRun } from './enqueue.ts'
+import type { Environment } from './environment.ts'
 import { Fenced, RunExists, TrajectoryIdTaken } from './journal.ts'
 import type { FileRow, NewRun, RunExtras } from './journal-entry.ts'
 import type { Leases } from './leases.ts'
@@ -43,6 +44,8 @@ export interface RunRequest {
   rerun?: Rerun
   /** Internal key, where the caller needs the same run for the same cause. */
   key?: string
+  /** `checkStart` has let it pass. */
+  isChecked?: boolean
 }
 
 /** A run as it was written down. */
@@ -81,16 +84,13 @@ export const startRun = async (starter: Starter, request: RunRequest): Promise<S
 
 const writeDown = async (starter: Starter, request: RunRequest, key: string): Promise<StartedRun> => {
   const { engine } = starter
-  const program = await engine.programs.of(request.task.definition)
-  const sealedSecrets = starter.sealSecrets({ secrets: request.secrets, lent: request.lent ?? [] }, key)
-  const environment = await engine.environments.of(request.collection.environmentId, sealedSecrets, key)
+  const beginning = await beginningOf(starter, request, key)
+  const { program, sealedSecrets, environment, merged } = beginning
   const shownDefinition = environment.isEmpty
     ? null
     : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
-  const merged = { ...program.initParams, ...request.initParams }
   const { carry, replayOf } = request.rerun ?? {}
-  if (request.rerun && replayOf === undefined) checkSecretsGiven(program, environment, carry)
-  if (program.problems.length === 0) await checkBeginning(engine, program, request, { initParams: merged, environment })
+  if (!request.isChecked) await checkBeginning(engine, request, beginning)
   const more = extrasOf(starter, request, key, environment.scrub)
   for (;;) {
     const trajectoryId = (starter.drawTrajectoryId ?? newTrajectoryId)()
@@ -164,13 +164,45 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
   }
 }
 
+/** What a run begins with. */
+interface Beginning {
+  program: Program
+  sealedSecrets: string | null
+  environment: Environment
+  merged: Record<string, unknown>
+}
+
+const beginningOf = async (
+  { engine, sealSecrets }: Pick<Starter, 'engine' | 'sealSecrets'>,
+  { collection, task, initParams, secrets, lent = [] }: RunRequest,
+  key: string,
+): Promise<Beginning> => {
+  const program = await engine.programs.of(task.definition)
+  const sealedSecrets = sealSecrets({ secrets, lent }, key)
+  const environment = await engine.environments.of(collection.environmentId, sealedSecrets, key)
+  return { program, sealedSecrets, environment, merged: { ...program.initParams, ...initParams } }
+}
+
+/**
+ * Refuses what `startRun` would refuse, before anything is kept for it. Throws what says why it cannot begin: a secret
+ * that is missing, a model that nobody serves, a runbook that cannot be carried out.
+ */
+export const checkStart = async (
+  starter: Pick<Starter, 'engine' | 'sealSecrets'>,
+  request: RunRequest,
+): Promise<void> => {
+  const beginning = await beginningOf(starter, request, request.key ?? newRunKey())
+  await checkBeginning(starter.engine, request, beginning)
+}
+
 /** Looks at what its steps will ask of the world; most programs have none that can be looked at. */
 const checkBeginning = async (
   engine: EngineContext,
-  program: Program,
   { rerun, collection }: RunRequest,
-  { initParams, environment }: Pick<LiveRun, 'initParams' | 'environment'>,
+  { program, environment, merged: initParams }: Beginning,
 ): Promise<void> => {
+  if (rerun && rerun.replayOf === undefined) checkSecretsGiven(program, environment, rerun.carry)
+  if (program.problems.length > 0) return
   const toCome = (steps: ProgramStep[]) => (rerun && steps.length > 0 ? stillToCome(steps, rerun) : steps)
   const run = { collectionId: collection.id, environment }
   const askingSteps = toCome(program.askingSteps)

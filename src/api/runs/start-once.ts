@@ -72,6 +72,7 @@ export const startPrepared = async (
   const run = earlier ? await findRunByKey(database, earlier) : undefined
   if (run) return asFirstAnswered(run)
   const request = await prepare()
+  await engine.checkStart(request)
   const { runKey, isNew } = await claimKey(database, sealer, claim)
   const claimed = runKey ?? key
   return exactlyOnce({
@@ -79,7 +80,7 @@ export const startPrepared = async (
     key: claimed,
     isNew,
     signal,
-    start: async () => asAccepted(await engine.start({ ...request, key: claimed })),
+    start: async () => asAccepted(await engine.start({ ...request, key: claimed, isChecked: true })),
     found: async (there) => asFirstAnswered(there),
   })
 }

@@ -46,7 +46,7 @@ export interface Asking {
  * it was when it was accepted. What is refused uses up no key.
  */
 export const startAsked = async (deps: StartDeps, asking: Asking): Promise<RunRow> => {
-  const { database, sealer, lending } = deps
+  const { database, engine, sealer, lending } = deps
   const key = newRunKey()
   const scope = asking.call.idempotencyScope
   if (scope === undefined) return startOnce(deps, asking, { ...(await asking.prepare()), key }, true)
@@ -57,9 +57,13 @@ export const startAsked = async (deps: StartDeps, asking: Asking): Promise<RunRo
   if (run) return firstAnswer(deps, asking, run)
   const request = await asking.prepare()
   // What is refused claims no key; a run that was to begin before may have its place in the trial already.
-  if (asking.useTrialKeys && !earlier) await lending.check(borrowerOf({ ...request, key }))
+  const isChecked = !earlier
+  if (isChecked) {
+    const lent = asking.useTrialKeys ? await lending.check(borrowerOf({ ...request, key })) : []
+    await engine.checkStart({ ...request, lent })
+  }
   const { runKey, isNew } = await claimKey(database, sealer, claim)
-  return startOnce(deps, asking, { ...request, key: runKey ?? key }, isNew)
+  return startOnce(deps, asking, { ...request, key: runKey ?? key, isChecked }, isNew)
 }
 
 /** The same for the run that a form asks for, with the files that came with it. */
