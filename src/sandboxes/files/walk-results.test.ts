@@ -119,6 +119,18 @@ test('a file exchanged for another one after it was looked at gives nothing away
   await expect(textOf(files[0])).rejects.toThrow('changed') // and does not wait for a writer
 })
 
+test('a file that is written to while it is read is not what was found', async () => {
+  const path = put('a', 'x'.repeat(600_000))
+  const { files } = await walk()
+  const reading = (files[0] as { open(): AsyncIterable<Uint8Array> }).open()[Symbol.asyncIterator]()
+  await reading.next()
+  writeFileSync(path, 'y'.repeat(600_000))
+  const rest = async () => {
+    while (!(await reading.next()).done);
+  }
+  await expect(rest()).rejects.toThrow('changed')
+})
+
 test('named pipes, sockets and devices are neither opened nor kept', async () => {
   execFileSync('mkfifo', [join(root, 'pipe')])
   const server = createServer()
@@ -241,8 +253,8 @@ test('folders in folders in folders end somewhere, far beyond what a path may ha
     root,
   ])
   const { paths, skipped } = await walk()
-  expect(paths).toHaveLength(32)
-  expect(Object.values(skipped)).toEqual(['deep'])
+  expect(paths).toHaveLength(14) // of 3,000 bytes
+  expect(Object.values(skipped).sort()).toEqual(['deep', ...Array<string>(18).fill('long')])
 })
 
 test('a folder with far too many files gives the same ones each time, in the order of their names', async () => {
@@ -265,6 +277,26 @@ test('names that cannot be shown are made so, and told apart', async () => {
   const { files, paths } = await walk()
   expect(paths.sort()).toEqual(['a[31m-1.txt', 'a[31m.txt', 'f\ufffd.b', 'xfdp.exe'])
   for (const file of files) expect((await textOf(file)).length).toBeGreaterThan(0)
+})
+
+test('names that are the longest there are, and the same once they can be shown, are told apart within that length', async () => {
+  for (const byte of [0xfd, 0xfe, 0xff]) {
+    for (const end of ['', '.txt']) {
+      const name = Buffer.concat([Buffer.from(`${root}/`), Buffer.alloc(255 - end.length, byte), Buffer.from(end)])
+      writeFileSync(name, name)
+      if (end === '') continue
+      const folder = Buffer.concat([Buffer.from(`${root}/`), Buffer.alloc(250, byte), Buffer.from('s')])
+      mkdirSync(folder)
+      writeFileSync(Buffer.concat([folder, Buffer.from('/f')]), folder)
+    }
+  }
+  put(`${'\ufffd'.repeat(83)}s-1`) // as a folder will be called
+  const { paths } = await walk()
+  expect(new Set(paths).size).toBe(10)
+  for (const segment of paths.flatMap((path) => path.split('/'))) {
+    expect(Buffer.byteLength(segment)).toBeLessThanOrEqual(255)
+  }
+  expect(paths.filter((path) => path.endsWith('.txt'))).toHaveLength(3)
 })
 
 test('whatever the names are: each file comes once, under a path of its own that can be kept', async () => {

@@ -36,6 +36,7 @@ const skipReasons = {
   setuid: 'a program that would run as somebody else (setuid or setgid)',
   unreadable: 'not readable',
   deep: 'in too many folders',
+  long: 'at a path that is too long',
   large: 'larger than is kept',
   total: 'beyond what is kept of one runbook',
   changed: 'changed while it was read',
@@ -50,6 +51,8 @@ export type WalkNotice =
 export type Walked = WalkedFile | WalkNotice
 
 const mostFolders = 32
+/** Bytes of a path: below a folder of this machine, or of a sandbox that it is verified in, it can still be opened. */
+const longestPath = 3_000
 /** Names that are read at all: a folder with more of them is not read to its end. */
 const mostNames = 3_000_000
 /** Things that are left out and named; the others are counted. */
@@ -130,19 +133,21 @@ interface Identity {
 const isSame = (one: Identity, other: Identity): boolean =>
   one.dev === other.dev && one.ino === other.ino && one.size === other.size && one.ctimeNs === other.ctimeNs
 
-/** Reads a file that was looked at before, if it still is the same one. */
+/** Reads a file that was looked at before, if it still is the same one, and stays it to its end. */
 async function* bytesOf(root: string, folders: readonly Buffer[], name: Buffer, found: Identity) {
+  const hasChanged = () => new Error(`${inShort(shownPath([...folders, name]))} ${skipReasons.changed}`)
   const file = await inFolder(root, folders, (entry) => open(entry(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
   try {
     const now = await file.stat({ bigint: true })
-    if (!now.isFile() || !isSame(now, found)) throw new Error(`${name} ${skipReasons.changed}`)
+    if (!now.isFile() || !isSame(now, found)) throw hasChanged()
     let left = Number(found.size)
     while (left > 0) {
       const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(Math.min(chunkBytes, left)))
-      if (bytesRead === 0) throw new Error(`${name} ${skipReasons.changed}`)
+      if (bytesRead === 0) throw hasChanged()
       left -= bytesRead
       yield buffer.subarray(0, bytesRead)
     }
+    if (!isSame(await file.stat({ bigint: true }), found)) throw hasChanged()
   } finally {
     await file.close()
   }
@@ -173,6 +178,8 @@ const lookAt = async (path: Buffer): Promise<Looked> => {
 }
 
 const shownPath = (names: readonly Buffer[]): string => names.map((name) => sanitizeSegment(name.toString())).join('/')
+/** Of a path that nobody reads to its end, what it begins and ends with. */
+const inShort = (path: string): string => (path.length > 300 ? `${path.slice(0, 150)}…${path.slice(-100)}` : path)
 const keyOf = (names: readonly Buffer[]): string => names.map((name) => name.toString('latin1')).join('/')
 
 /** What has been taken and left out so far, and under which names. */
@@ -193,7 +200,8 @@ const makeTally = (root: string, limits: WalkLimits) => {
       return []
     }
     const path = shownPath(names)
-    return [{ kind: 'skipped', path, reason, message: `${path} is not kept: it is ${skipReasons[reason]}${detail}` }]
+    const message = `${inShort(path)} is not kept: it is ${skipReasons[reason]}${detail}`
+    return [{ kind: 'skipped', path, reason, message }]
   }
 
   /** Two names may look the same once they can be shown: no file is given the name of another one, or of a folder. */
@@ -203,7 +211,7 @@ const makeTally = (root: string, limits: WalkLimits) => {
     let above = ''
     for (const segment of segments) {
       let folder = above + segment
-      for (let count = 1; given.has(folder); count++) folder = `${above}${segment}-${count}`
+      for (let count = 1; given.has(folder); count++) folder = above + sanitizeSegment(`${segment}-${count}`)
       folders.add(folder)
       above = `${folder}/`
     }
@@ -211,7 +219,9 @@ const makeTally = (root: string, limits: WalkLimits) => {
     const wanted = above + base
     let count = given.get(wanted) ?? 0
     let name = wanted
-    while (given.has(name) || folders.has(name)) name = `${above}${stem}-${++count}${extension}`
+    while (given.has(name) || folders.has(name)) {
+      name = above + sanitizeSegment(`${stem}-${++count}${extension}`)
+    }
     if (given.has(wanted)) given.set(wanted, count)
     given.set(name, 0)
     return name
@@ -223,12 +233,14 @@ const makeTally = (root: string, limits: WalkLimits) => {
     take(names: readonly Buffer[], identity: Identity): Walked[] {
       taken.add(keyOf(names))
       const size = Number(identity.size)
+      const shown = shownPath(names)
+      if (Buffer.byteLength(shown) > longestPath) return skip(names, 'long')
       if (size > largest) return skip(names, 'large', ` (${byteSize(size)}, of at most ${byteSize(largest)})`)
       if (files >= limits.files) return skip(names, 'total', ` (${limits.files} files)`)
       if (bytes + size > limits.bytes) return skip(names, 'total', ` (${byteSize(limits.bytes)} together)`)
       files += 1
       bytes += size
-      const path = distinct(shownPath(names))
+      const path = distinct(shown)
       const open = () => bytesOf(root, names.slice(0, -1), names.at(-1) as Buffer, identity)
       return [{ kind: 'file', path, size, isExecutable: (identity.mode & 0o111n) !== 0n, open }]
     },
