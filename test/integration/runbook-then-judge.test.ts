@@ -73,15 +73,19 @@ it('a judge is shown the files that it made', async () => {
     'dot.png',
     'summary.md',
   ])
-  expect(files.find(({ path }: Body) => path.endsWith('grade.json')).path).toMatch(/\.deep--grade\.json$/)
+  expect(files.find(({ path }: Body) => path.endsWith('grade.json')).path).toMatch(/\.app--results--deep--grade\.json$/)
   expect(primary).toEqual([files.find(({ name }: Body) => name === 'summary.md').path])
   expect(run.steps.primary.outputs.score).toBe(4)
   const asked = openai.asked
     .filter(({ path }) => path.endsWith('/chat/completions'))
     .map(({ body }) => JSON.stringify(body))
   expect(asked[0]).toContain('A levee is a wall against a flood.')
-  // Each of all is an item of its own; the picture is shown as one.
+  // Each of all is an item of its own; the picture is shown as one, and of the others what stands in them.
   expect(run.steps.all.outputs.results).toHaveLength(3)
+  const shown = asked.slice(1).join()
+  expect(shown).toContain('<<<ITEM\\nA levee is a wall')
+  expect(shown).toContain('<<<ITEM\\n{\\"score\\": 4}')
+  expect(shown).not.toContain('app--results')
   expect(asked.join()).toContain('data:image/png;base64,iVBORw0KGgo')
 })
 

@@ -53,6 +53,18 @@ describe('judge_material', () => {
     })
   })
 
+  it('leaves stored files ones, and takes those that a runbook was to make before what its agent says of them', async () => {
+    const at = (name: string) => `acme/draw/0000/1f2e3d4c.run.0000.app--results--${name}`
+    const judged = async (output: unknown) =>
+      (await runActivity(judgeMaterial, given, reading(output, 'a cat'))) as { item: unknown }
+    expect(await judged(at('a.md'))).toEqual({ item: at('a.md'), instruction: 'Is it kind?\n\nInput:\na cat' })
+    const made = (...names: string[]) => ({ text: 'I was great.', primary_files: names.map(at) })
+    expect((await judged(made('a.md'))).item).toBe(at('a.md'))
+    expect((await judged(made('a.md', 'b.md'))).item).toEqual([at('a.md'), at('b.md')])
+    expect((await judged(made('a.md', 'b.png'))).item).toBe(at('a.md'))
+    expect((await judged(made())).item).toContain('I was great.')
+  })
+
   it('without a path takes the last step that completed', async () => {
     const steps = [
       { name: 'a', status: 'completed', outputs: { text: 'first' } },

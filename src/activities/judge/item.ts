@@ -3,6 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { modelImage } from '../../lib/model-image.ts'
 import type { ChatPart } from '../../model/chat.ts'
 import type { ActivityContext, Json } from '../activity.ts'
+import { storedText } from './stored-text.ts'
 
 const imageName = /\.(?:webp|png|jpe?g|gif)$/i
 const longestPath = 1024
@@ -38,7 +39,7 @@ export const checkImageCount = (items: Json[], { run, settings }: ActivityContex
   )
 }
 
-/** An item as a model is shown it: a stored image as itself, anything else as text. */
+/** An item as a model is shown it: a stored image as itself, of other files their text, anything else as text. */
 export const shownItem = async (item: Json, context: ActivityContext): Promise<string | ChatPart> => {
   const path = imagePathOf(item, context.run.collection)
   if (path !== undefined) {
@@ -50,7 +51,7 @@ export const shownItem = async (item: Json, context: ActivityContext): Promise<s
       hint: 'Send the image as a file with the run, and give its storage path.',
     })
   }
-  const text = asText(item)
+  const text = (await storedText(item, context)) ?? asText(item)
   if (text.trim() === '') context.warn('simple_judge: an item is empty')
   else if (text.length <= longestPath && /^\S+$/.test(text) && imageName.test(text)) {
     context.warn(`simple_judge: '${text}' is no storage path and is judged as text; give the path of the stored image`)

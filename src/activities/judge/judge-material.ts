@@ -4,6 +4,7 @@ import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json-object.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
 import { isImage } from './item.ts'
+import { isStored } from './stored-text.ts'
 
 const parameters = z.object({
   trajectory_id: z.string().min(1).describe('The run that is judged.'),
@@ -18,9 +19,15 @@ const parameters = z.object({
 
 const isGiven = (value: Json): boolean => value !== undefined && value !== null
 
-/** Outputs with a text are that text: the rest says how it came about. */
-const judgedValue = (value: Json): Json =>
-  isObject(value) && typeof value.text === 'string' && value.text !== '' ? value.text : value
+/** Outputs with a text are that text: the rest says how it came about. Of a runbook they are the files it was to make. */
+const judgedValue = (value: Json, collection: string): Json => {
+  if (!isObject(value)) return value
+  const { primary_files: made } = value
+  if (isStored(made, collection) && Array.isArray(made)) {
+    return made.length === 1 || made.some((file: Json) => isImage(file, collection)) ? made[0] : made
+  }
+  return typeof value.text === 'string' && value.text !== '' ? value.text : value
+}
 
 const section = (heading: string, value: Json): string[] => (isGiven(value) ? [`${heading}:\n${asText(value)}`] : [])
 
@@ -49,7 +56,7 @@ export const judgeMaterial = activity({
   description: 'Reads what a run put out, and puts item and instruction together as simple_judge takes them.',
   parameters,
   outputs: z.object({
-    item: z.unknown().describe('Input, expectation and output as one text; of an image the image alone.'),
+    item: z.unknown().describe('Input, expectation and output as one text; of a file the file alone.'),
     instruction: z.string().describe('The instruction, and what the item is made of.'),
   }),
   example: {
@@ -60,13 +67,15 @@ export const judgeMaterial = activity({
   },
   gotchas: [
     'The run is one of the same collection.',
-    'Where the path leads to an object with a text, that text is judged; anything else is shown as JSON.',
+    'Where the path leads to an object with a text, that text is judged; of a runbook its primary_files are. Anything ' +
+      'else is shown as JSON.',
   ],
   run: async ({ trajectory_id, read, instruction, expected }, context) => {
-    const output = judgedValue(await judgedPart(trajectory_id, read, context))
+    const { collection } = context.run
+    const output = judgedValue(await judgedPart(trajectory_id, read, context), collection)
     const [[input] = []] = await context.runs.read({ trajectory_ids: [trajectory_id], paths: ['init_params'] })
     const given = [...section('Input', input?.found ? input.value : null), ...section('Expected', expected)]
-    if (isImage(output, context.run.collection)) {
+    if (isImage(output, collection) || isStored(output, collection)) {
       return { item: output, instruction: [instruction, ...given].join('\n\n') }
     }
     const parts = isGiven(expected) ? 'its input, what was expected of it, and its output' : 'its input and its output'

@@ -279,6 +279,49 @@ describe('an image', () => {
   })
 })
 
+describe('a stored file that is no image', () => {
+  const report = 'acme/brief/0000/1f2e3d4c.run.0000.app--results--report.md'
+  const note = 'acme/_sandbox_uploads/5ac0/a note.txt'
+  const asked = () => {
+    const made = judging(['{"score": 5}', '{"score": 4}'])
+    const text = (body: string) => ({ content_type: 'text/plain', body })
+    const zip = { content_type: 'application/zip', body: Buffer.from('PK\u0003\u0004\u0000\u0000') }
+    const context = makeTestContext({
+      files: { [report]: text('# It works'), [note]: text('A note.'), [`${report}.zip`]: zip },
+      models: made.context.models.chat,
+    })
+    return { ...made, context }
+  }
+
+  it.each([
+    ['its storage path', report],
+    ['a file object', { path: report, name: 'report.md', content_type: 'text/markdown' }],
+  ])('is read, named by %s', async (_, item) => {
+    const one = asked()
+    await judge({ item }, one)
+    expect(textOf(one.requests[0]!.messages)).toContain('<<<ITEM\n# It works\nITEM>>>')
+  })
+
+  it('is read with others, as one item or each for itself', async () => {
+    const together = asked()
+    await judge({ item: [report, note] }, together)
+    expect(textOf(together.requests[0]!.messages)).toContain('report.md:\n# It works\n\na note.txt:\nA note.')
+    const apart = asked()
+    expect((await judge({ items: [report, note] }, apart)).results).toHaveLength(2)
+    expect(apart.requests.map(({ messages }) => textOf(messages)).join()).not.toContain('acme/')
+  })
+
+  it('fails where it is no text or is not there; what only speaks of one is a text', async () => {
+    expect(await failure(judge({ item: `${report}.zip` }, asked()))).toMatchObject({
+      message: expect.stringContaining('zip'),
+    })
+    expect(await failure(judge({ item: `${report}x` }, asked()))).toMatchObject({ code: 'not_found' })
+    const spoken = asked()
+    await judge({ item: `Look at ${report}` }, spoken)
+    expect(textOf(spoken.requests[0]!.messages)).toContain(`Look at ${report}`)
+  })
+})
+
 describe('an answer that cannot be read', () => {
   it('is followed by one more question, which shows it', async () => {
     const asked = judging(['Quite good.', '{"score": 4}'])

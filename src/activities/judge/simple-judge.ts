@@ -19,7 +19,9 @@ const declared = z.object({
   item: z
     .unknown()
     .optional()
-    .describe('What is judged: a text, or the storage path of an image. Anything else is shown as JSON.')
+    .describe(
+      'What is judged: a text, an image or what stands in a file, by its storage path. Anything else is shown as JSON.',
+    )
     .meta({ aliases: ['content'] }),
   items: z
     .unknown()
@@ -151,6 +153,8 @@ export const simpleJudge = activity({
       'use scale.',
     'An image is the storage path of a .webp, .png, .jpg, .jpeg or .gif of at most 20 MiB (JETTY_MAX_MODEL_FILE_BYTES), or a file object of a step; ' +
       'an http(s) URL that ends so is handed to the provider as it is. Nothing of the image is recorded.',
+    'Of any other stored file, or a list of them, the text is judged: by its storage path, or a file object of a step, such as ' +
+      'run.outputs.results_files. One that is no text fails.',
     'The verdict is read from the first JSON object of the answer that has one, with or without prose and fences around ' +
       'it, else from the prose: the number that is called the score, else the first one in range.',
     'A score out of range is drawn to the nearest end, with a warning. Score in words, a number on another scale (8/10 ' +

@@ -1,0 +1,50 @@
+import { byteSize } from '../../lib/byte-size.ts'
+import { AppError } from '../../lib/errors.ts'
+import { isObject } from '../../lib/json-object.ts'
+import { decodeText } from '../../lib/text-encoding.ts'
+import type { ActivityContext, Json } from '../activity.ts'
+
+const longestPath = 1024
+/** What follows the collection in the path of a file that a run made or was sent, or of an upload. */
+const storedFile = /^(?:[^/\n]+\/0000|_sandbox_uploads\/[^/\n]+)\/[^/\n]+$/
+
+/** The storage path that an item names a file of the collection by: a text, or a file object as steps put them out. */
+const filePathOf = (item: Json, collection: string): string | undefined => {
+  const isFileObject = isObject(item) && typeof item.content_type === 'string'
+  const path = isFileObject ? item.path : item
+  if (typeof path !== 'string' || path.length > longestPath || !path.startsWith(`${collection}/`)) return undefined
+  return storedFile.test(path.slice(collection.length + 1)) ? path : undefined
+}
+
+/** The files that an item names: one, or a list of nothing else, such as the results of a runbook. */
+const filePathsOf = (item: Json, collection: string): string[] => {
+  const paths = (Array.isArray(item) ? item : [item]).map((one: Json) => filePathOf(one, collection))
+  return paths.every((path) => path !== undefined) ? paths : []
+}
+
+/** Whether what is judged is what stands in stored files: of the file's path nobody wants a verdict. */
+export const isStored = (item: Json, collection: string): boolean => filePathsOf(item, collection).length > 0
+
+const textOf = async (path: string, { files, settings }: ActivityContext): Promise<{ name: string; text: string }> => {
+  const file = await files.open(path)
+  if (file.size > settings.modelFileBytes) {
+    throw new AppError(
+      'too_large',
+      `simple_judge: '${file.name}' has ${byteSize(file.size)}; models are shown at most ${byteSize(settings.modelFileBytes)}`,
+      { hint: 'Judge a part of it, or raise JETTY_MAX_MODEL_FILE_BYTES.' },
+    )
+  }
+  const { text } = await decodeText(await file.bytes(), { name: file.name, contentType: file.content_type })
+  return { name: file.name, text }
+}
+
+/** What stands in the files that an item names, each under its name where there are several; undefined for none. */
+export const storedText = async (item: Json, context: ActivityContext): Promise<string | undefined> => {
+  const paths = filePathsOf(item, context.run.collection)
+  if (paths.length === 0) return undefined
+  const read: Awaited<ReturnType<typeof textOf>>[] = []
+  for (const path of paths) read.push(await textOf(path, context))
+  const [first] = read
+  if (read.length === 1 && first) return first.text
+  return read.map(({ name, text }) => `${name}:\n${text}`).join('\n\n')
+}
