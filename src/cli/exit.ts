@@ -1,5 +1,6 @@
 import pc from 'picocolors'
 import { AppError, type ErrorCode, errorCodes } from '../lib/errors.ts'
+import { fileReason } from './file-problems.ts'
 import { safe } from './output.ts'
 
 /** What a command ends with; scripts rely on them. */
@@ -32,8 +33,17 @@ const hintOf = ({ code, message, hint }: AppError): string | undefined => {
   return hint === errorCodes[code].remedy && aboutRequests.includes(code) ? undefined : hint
 }
 
+/** A file that the system refuses, where nobody has said it better. */
+const fileProblem = (error: unknown): unknown => {
+  const { syscall, path } = (error ?? {}) as NodeJS.ErrnoException
+  return syscall !== undefined && path !== undefined
+    ? new AppError('invalid', `${path} cannot be used: ${fileReason(error)}`, { cause: error })
+    : error
+}
+
 /** The one place where a command ends with an error: a sentence, what to do, and an exit code. */
-export const reportError = (error: unknown): number => {
+export const reportError = (thrown: unknown): number => {
+  const error = thrown instanceof AppError ? thrown : fileProblem(thrown)
   const commander = commanderCode(error) // it has said what it had to say
   if (commander !== undefined) return commander
   if (error instanceof Error && error.name === 'AbortError') return exitCodes.interrupted

@@ -1,15 +1,11 @@
-import { accessSync, constants, openAsBlob, readFileSync } from 'node:fs'
+import { accessSync, constants, openAsBlob, readFileSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { InvalidArgumentError } from 'commander'
 import type { FilePart } from '../client/client.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { isObject } from '../lib/json-object.ts'
 import { nearest } from '../lib/nearest.ts'
-
-const unreadable = (path: string, error: unknown): AppError =>
-  new AppError('invalid', `${path} cannot be read: ${messageOf(error)}`, {
-    hint: 'Check the path and its permissions.',
-  })
+import { unreadable } from './file-problems.ts'
 
 /** A file's text; `-` is stdin. */
 export const readText = (path: string): string => {
@@ -24,7 +20,8 @@ const parseJson = (path: string, text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new AppError('invalid', `${path === '-' ? 'stdin' : path} is not JSON: ${messageOf(error)}`)
+    const reason = messageOf(error).replace(/\s+/g, ' ') // it quotes lines of the file
+    throw new AppError('invalid', `${path === '-' ? 'stdin' : path} is not JSON: ${reason}`)
   }
 }
 
@@ -40,6 +37,7 @@ export const readJsonText = (path: string): { text: string; value: unknown } => 
 /** A file to be sent, streamed from the disk. */
 export const filePart = async (field: string, path: string): Promise<FilePart> => {
   try {
+    if (statSync(path).isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' })
     accessSync(path, constants.R_OK)
     return { field, name: basename(path), content: await openAsBlob(path) }
   } catch (error) {

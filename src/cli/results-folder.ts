@@ -3,7 +3,8 @@ import { open, rm } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { AppError, messageOf } from '../lib/errors.ts'
+import { AppError } from '../lib/errors.ts'
+import { fileReason, unwritable } from './file-problems.ts'
 
 export interface ResultsFolder {
   path: string
@@ -42,7 +43,7 @@ export const openResultsFolder = (given: string, isForced: boolean): ResultsFold
     }
     mkdirSync(path, { recursive: true })
   } catch (error) {
-    throw new AppError('invalid', `Results cannot be written to ${given}: ${messageOf(error)}`, {
+    throw new AppError('invalid', `Results cannot be written to ${given}: ${fileReason(error)}`, {
       hint: 'Name another folder with --results.',
     })
   }
@@ -83,6 +84,6 @@ const writeInto = async (
     const isOurs = (error as NodeJS.ErrnoException).code !== 'EEXIST'
     if (isOurs) await rm(path, { force: true }).catch(() => {})
     if (signal?.aborted) throw error
-    throw new AppError('invalid', `${path} cannot be written: ${messageOf(error)}`, { cause: error })
+    throw unwritable(path, error)
   }
 }

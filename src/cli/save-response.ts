@@ -4,6 +4,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { byteSize } from '../lib/byte-size.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { unwritable } from './file-problems.ts'
 import { makeProgressLine } from './progress-line.ts'
 
 const shownFromBytes = 4 * 1024 * 1024
@@ -45,7 +46,7 @@ export const saveResponse = async (response: Response, options: SaveOptions): Pr
     if (path === '-' && code === 'EPIPE') return // whoever reads has seen enough, such as head
     throw syscall === undefined || path === '-'
       ? new AppError('network_failed', `The download broke off: ${messageOf(error)}`, { cause: error })
-      : new AppError('invalid', `${path} cannot be written: ${code}`, { cause: error })
+      : unwritable(path, error)
   } finally {
     line?.stop()
   }

@@ -61,6 +61,11 @@ describe('validate', () => {
 })
 
 describe('init', () => {
+  it('says where it cannot write, and nothing of the program', async () => {
+    const { code, stderr } = await shell.jetty(['runbook', 'init', 'nowhere/review.md'])
+    expect([code, stderr]).toEqual([2, 'jetty: nowhere/review.md cannot be used: there is no such file or folder\n'])
+  })
+
   it.each(['programmatic', 'rubric'])(
     'writes a %s runbook that keeps to the strict format, and can be checked',
     async (kind) => {

@@ -1,8 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import pc from 'picocolors'
-import { AppError, messageOf } from '../../lib/errors.ts'
+import { AppError } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json-text.ts'
+import { unwritable } from '../file-problems.ts'
 import { safe, shownJson } from '../output.ts'
 import { parseTask, placeText, type TaskPlace } from '../places.ts'
 import { type Session, withSession } from '../session.ts'
@@ -183,6 +184,6 @@ const writeNew = (path: string, text: string, isForced: boolean): void => {
     writeFileSync(path, text, { flag: isForced ? 'w' : 'wx' })
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw fileExists(path)
-    throw new AppError('invalid', `${path} cannot be written: ${messageOf(error)}`)
+    throw unwritable(path, error)
   }
 }

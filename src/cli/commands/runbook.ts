@@ -1,11 +1,11 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename } from 'node:path'
+import { existsSync, writeFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import pc from 'picocolors'
-import { AppError, messageOf } from '../../lib/errors.ts'
+import { AppError } from '../../lib/errors.ts'
 import type { RunbookFinding, RunbookVerdict } from '../../model/runbook.ts'
 import { type EvaluationKind, evaluationKinds } from '../../model/runbook-evaluation.ts'
 import { exitCodes } from '../exit.ts'
+import { readText } from '../inputs.ts'
 import { safe } from '../output.ts'
 import { type Session, withSession } from '../session.ts'
 import { registerRunbookCheck } from './runbook-check.ts'
@@ -53,17 +53,9 @@ Examples:
 
 const validate = async ({ out }: Session, [files]: [string[]], { strict }: { strict?: boolean }): Promise<void> => {
   const { validateRunbook } = await import('../../runbooks/format/validate.ts')
-  const verdicts = files.map((file) => ({ file, ...validateRunbook(read(file), strict ? 'strict' : 'loose') }))
+  const verdicts = files.map((file) => ({ file, ...validateRunbook(readText(file), strict ? 'strict' : 'loose') }))
   out.answer(verdicts, () => verdicts.map((verdict) => verdictText(verdict.file, verdict)).join('\n\n'))
   if (verdicts.some(({ valid }) => !valid)) process.exitCode = exitCodes.failed
-}
-
-const read = (file: string): string => {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
-  } catch (error) {
-    throw new AppError('invalid', `${file} cannot be read: ${messageOf(error)}`)
-  }
 }
 
 const verdictText = (file: string, { valid, level, errors, warnings }: RunbookVerdict): string => {
@@ -99,6 +91,6 @@ const init = async (
   }
   const { runbookTemplate } = await import('../../runbooks/format/templates.ts')
   writeFileSync(file, runbookTemplate(title.replace(/\s+/g, ' ').trim(), evaluation))
-  out.answer({ file, evaluation }, () => `${pc.green('✓')} ${safe(basename(file))} written`)
+  out.answer({ file, evaluation }, () => `${pc.green('✓')} ${safe(file)} written`)
   out.note(`Next: change it, then jetty runbook validate ${file} --strict`)
 }
