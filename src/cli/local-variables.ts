@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { settingList } from '../lib/config.ts'
 import { parseDotenv } from './dotenv.ts'
 import { readText } from './inputs.ts'
 
@@ -23,6 +24,11 @@ const readVariables = (path: string): Record<string, string> =>
     ),
   )
 
+/** Where models are asked is a setting of this machine, and trusted; as a variable it would be anybody's. */
+const addresses = new Set(
+  settingList.map(({ variable }) => variable).filter((variable) => variable.endsWith('_BASE_URL')),
+)
+
 /** The variables of a runbook without a server: those of this process, then `.env` here, then `.env` beside the file. */
 export const readLocalVariables = (file: string): LocalVariables => {
   const folders = file === '-' ? [process.cwd()] : [dirname(resolve(file)), process.cwd()]
@@ -31,7 +37,10 @@ export const readLocalVariables = (file: string): LocalVariables => {
     string
   >
   return {
-    get: (name) => process.env[name] || (Object.hasOwn(values, name) ? values[name] : undefined),
+    get(name) {
+      if (addresses.has(name)) return undefined
+      return process.env[name] || (Object.hasOwn(values, name) ? values[name] : undefined)
+    },
     set(name, value) {
       values[name] = value
     },

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { findClosedPort } from '../closed-port.ts'
+import { startFakeOpenAi } from '../fakes/openai.ts'
 import type { Body } from '../server.ts'
 import { openShell, type Shell } from './shell.ts'
 
@@ -144,6 +145,23 @@ describe('jetty runbook run', () => {
       .map((line): Body => JSON.parse(line))
     expect(events.find(({ type }) => type === 'tool_result').output).toContain('it is ***')
     expect(events.at(-1)).toMatchObject({ type: 'outcome', status: 'completed' })
+  })
+
+  it('asks models where the environment of this machine says, at a private address as well', async () => {
+    const model = await startFakeOpenAi()
+    try {
+      const file = doing(
+        'echo note > {{results_dir}}/note.txt',
+        'verify: {judge: {model: gpt-4o, rubric: "5: good. 1: bad.", threshold: 4}}\n',
+      )
+      model.say('{"score": 5, "explanation": "good"}')
+      const env = { OPENAI_API_KEY: secret, OPENAI_BASE_URL: model.url }
+      const ended = await shell.jetty(['runbook', 'run', file, '--local'], { env })
+      expect([ended.code, ended.stderr]).toEqual([0, expect.stringContaining('passed by a judge, score 5')])
+      expect(model.asked).toHaveLength(1)
+    } finally {
+      await model.close()
+    }
   })
 
   it('gives a secret for this time alone by its name, and refuses a value', async () => {
