@@ -25,6 +25,11 @@ test('of a result its first lines are shown, and how many there are beside', () 
   expect(eventText(result)).toBe('    a\n    b\n    c\n    … 2 more lines')
 })
 
+test('further lines of what is said stand below the first one', () => {
+  const ended: NewAgentEvent = { type: 'phase', phase: 'finished', message: 'It failed:\nmissing: a.md\n' }
+  expect(eventText(ended)).toBe('finished It failed:\n    missing: a.md')
+})
+
 test('nothing that an agent prints is carried out by the terminal, nor read in another order', () => {
   expect(eventText(call('rm \u202efdp.x\u2066'))).toBe('  → Bash rm �fdp.x�')
   expect(eventText(call('\u001b]0;title\u0007rm'))).toBe('  → Bash �]0;title�rm')

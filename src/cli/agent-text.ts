@@ -1,7 +1,7 @@
 import pc from 'picocolors'
 import { isObject } from '../lib/json-object.ts'
 import type { NewAgentEvent } from '../model/runbook-run.ts'
-import { safe } from './output.ts'
+import { hanging, safe } from './output.ts'
 
 /** So much of what an agent says and sees is shown; all of it is in its log. */
 const mostShown = { message: 2000, line: 140, resultLines: 3 }
@@ -66,7 +66,7 @@ export const agentEventOf = ({
 export const eventText = (event: NewAgentEvent): string | undefined => {
   switch (event.type) {
     case 'phase':
-      return `${pc.bold(event.phase)} ${safe(event.message)}`
+      return `${pc.bold(event.phase)} ${hanging(event.message, 4)}`
     case 'message':
       return event.role === 'user' || event.text.trim() === ''
         ? undefined
@@ -76,9 +76,9 @@ export const eventText = (event: NewAgentEvent): string | undefined => {
     case 'tool_result':
       return event.output.trim() === '' ? undefined : resultText(event.output, event.is_error)
     case 'warning':
-      return `${pc.yellow('warning:')} ${indented(safe(event.message), '    ').trimStart()}`
+      return `${pc.yellow('warning:')} ${hanging(event.message, 4)}`
     case 'error':
-      return `  ${pc.red('error:')} ${safe(cut(event.message, mostShown.message))}`
+      return `  ${pc.red('error:')} ${hanging(cut(event.message, mostShown.message), 4)}`
     default:
       return undefined
   }

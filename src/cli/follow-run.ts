@@ -3,7 +3,7 @@ import { follow } from '../client/follow.ts'
 import type { NewAgentEvent } from '../model/runbook-run.ts'
 import { makeAgentState } from './agent-state.ts'
 import { agentEventOf, eventText } from './agent-text.ts'
-import { duration, paintStatus, safe } from './output.ts'
+import { duration, hanging, paintStatus, safe } from './output.ts'
 import { placeText, type RunPlace } from './places.ts'
 import { makeProgressLine } from './progress-line.ts'
 import type { Session } from './session.ts'
@@ -53,7 +53,7 @@ const stepLine = (step: Step, place: string, isBrief: boolean): string => {
   const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
   const hint = step.error_detail?.hint
   const error =
-    step.error && !isBrief ? `\n    ${pc.red(safe(step.error))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}` : ''
+    step.error && !isBrief ? `\n    ${pc.red(hanging(step.error, 4))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}` : ''
   return `${mark} ${pc.dim(place)} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${duration(step.duration_seconds)}${tries}`)}${error}`
 }
 
@@ -124,7 +124,7 @@ export const followRun = async (
     const event = agentEventOf(log)
     if (event !== undefined) return onAgentEvent(event)
     if ((!isDetailed || isEndLeftOut) && !type.startsWith('approval_')) return
-    say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${safe(message)}`)
+    say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${hanging(message, 4)}`)
     if (type === 'approval_requested') say(pc.dim(`    decide with: jetty approve ${placeText(place)}`))
   }
   const events = follow((headers, aborted) => client.watchTrajectory({ params: place, headers, signal: aborted }), {

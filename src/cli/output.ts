@@ -34,6 +34,9 @@ export const makeOutput = (isJson: boolean): Output => ({
   },
 })
 
+/** Text from outside whose further lines stand `by` so many columns: below the first one, and not at the edge. */
+export const hanging = (text: string, by: number): string => safe(text.trimEnd()).replace(/\n/g, `\n${' '.repeat(by)}`)
+
 export type Cell = string | number | boolean | null | undefined
 
 const cellText = (cell: Cell): string => (cell === null || cell === undefined ? '-' : safe(String(cell)))

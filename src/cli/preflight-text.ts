@@ -1,11 +1,11 @@
 import pc from 'picocolors'
 import type { PreflightCheck, RunbookPreflight } from '../model/runbook-request.ts'
-import { safe } from './output.ts'
+import { hanging, safe } from './output.ts'
 
 const marks = { ok: pc.green('✓'), warning: pc.yellow('!'), failed: pc.red('✗') }
 
 const line = ({ name, state, found, fix }: PreflightCheck, width: number): string => {
-  const head = `${marks[state]} ${name.padEnd(width)} ${safe(found).replace(/\n/g, `\n  ${' '.repeat(width)} `)}`
+  const head = `${marks[state]} ${name.padEnd(width)} ${hanging(found, width + 3)}`
   return fix === null || state === 'ok' ? head : `${head}\n  ${' '.repeat(width)} ${pc.dim('→')} ${safe(fix)}`
 }
 
@@ -17,12 +17,14 @@ export const preflightText = (checks: readonly PreflightCheck[]): string => {
 
 /** The same with remedies as somebody at a command line has them; `collection` is where a server looked. */
 export const withCommands = (found: RunbookPreflight, collection?: string): RunbookPreflight => {
+  const missing = found.checks.find(({ name, state }) => name === 'key' && state === 'failed')?.found
+  const key = missing?.split(' ', 1)[0] ?? '<NAME>' // the text begins with the names that would do
   const remedies: Readonly<Record<string, string>> = {
     variables: 'Give each one with -p name=value, or a default in the table of parameters.',
     key:
       collection === undefined
         ? 'Export it, or write it into .env, here or beside the runbook.'
-        : `Set it with jetty env set ${collection} <NAME>.`,
+        : `Set it with: jetty env set ${collection} ${key}`,
     secrets:
       collection === undefined
         ? 'Export each of them, or write it into .env, here or beside the runbook.'

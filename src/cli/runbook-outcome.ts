@@ -2,7 +2,7 @@ import pc from 'picocolors'
 import { byteSize } from '../lib/byte-size.ts'
 import { essenceOf } from '../lib/media-type.ts'
 import type { RunbookUsage, Verification } from '../model/runbook-run.ts'
-import { counted, duration, type Output, paintStatus, safe, table } from './output.ts'
+import { counted, duration, hanging, type Output, paintStatus, safe, table } from './output.ts'
 
 /** What came of a runbook, wherever it was carried out. */
 export interface ShownOutcome {
@@ -59,6 +59,6 @@ export const showOutcome = (out: Output, data: object, outcome: ShownOutcome, is
   out.note(`${paintStatus(outcome.status)} ${safe(outcome.name)}`)
   for (const [name, text] of lines) out.note(`  ${pc.dim(name.padEnd(8))} ${text}`)
   if (!failure) return
-  out.note(`  ${pc.red(failure.reason ?? 'error')}: ${safe(failure.message)}`)
+  out.note(`  ${pc.red(failure.reason ?? 'error')}: ${hanging(failure.message, 4)}`)
   if (failure.hint) out.note(`  ${pc.dim('→')} ${safe(failure.hint)}`)
 }

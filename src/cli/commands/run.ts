@@ -4,7 +4,7 @@ import { AppError } from '../../lib/errors.ts'
 import { exitCodes } from '../exit.ts'
 import { followRun, lastOutputs, type Trajectory } from '../follow-run.ts'
 import { assembled, collect, filePart, parseAssignment } from '../inputs.ts'
-import { safe } from '../output.ts'
+import { hanging } from '../output.ts'
 import { parseTask, placeText, type TaskPlace } from '../places.ts'
 import { type Session, withSession } from '../session.ts'
 import { mayUseTrial, trialText } from '../trial.ts'
@@ -76,7 +76,7 @@ export const showEnd = ({ out }: Session, trajectory: Trajectory): void => {
     trajectory.status === 'completed' ? JSON.stringify(lastOutputs(trajectory), null, 2) : '',
   )
   if (trajectory.status === 'completed') return
-  if (trajectory.error) out.note(`${pc.red('error:')} ${safe(trajectory.error)}`)
+  if (trajectory.error) out.note(`${pc.red('error:')} ${hanging(trajectory.error, 2)}`)
   process.exitCode = exitCodes.failed
 }
 

@@ -23,12 +23,12 @@ export const registerTrial = (program: Command): void => {
 const tell = ({ out }: Session, trial: Trial): void =>
   out.answer(trial, () =>
     fields([
-      ['Status', trial.status],
-      ['Runs', `${trial.runs_used} of ${trial.runs_limit} used, ${trial.runs_remaining} remaining`],
-      ['Minutes', `${trial.minutes_used} of ${trial.minutes_limit} used, ${trial.minutes_remaining} remaining`],
-      ['Activated', moment(trial.activated_at)],
-      ['Expires', moment(trial.expires_at)],
-      ['Lends', trial.providers.join(', ') || null],
+      ['status', trial.status],
+      ['runs', `${trial.runs_used} of ${trial.runs_limit} used, ${trial.runs_remaining} remaining`],
+      ['minutes', `${trial.minutes_used} of ${trial.minutes_limit} used, ${trial.minutes_remaining} remaining`],
+      ['activated', moment(trial.activated_at)],
+      ['expires', moment(trial.expires_at)],
+      ['lends', trial.providers.join(', ') || null],
     ]),
   )
 
