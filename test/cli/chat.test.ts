@@ -31,6 +31,10 @@ describe('jetty chat', () => {
     expect(stderr.trimEnd()).toMatch(place)
     const record = await shell.jetty(['runs', 'get', stderr.trimEnd(), '--json'])
     expect(record.json()).toMatchObject({ status: 'completed', init_params: { model: 'scripted/echo' } })
+    // Its page is no promise: a server that has none says what to do instead.
+    const opened = await shell.jetty(['runs', 'open', stderr.trimEnd()])
+    expect([opened.code, opened.stdout]).toEqual([2, ''])
+    expect(opened.stderr).toMatch(/There is no page at http.*\n.*jetty runs get acme\/_chat/)
   })
 
   it('says that a key is missing, and which', async () => {

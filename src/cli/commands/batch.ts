@@ -165,7 +165,6 @@ const overview = (batch: Batch): string => {
     ['created', moment(batch.created)],
     ['duration', duration(batch.duration_seconds)],
     ...(batch.error === null ? [] : ([['error', batch.error]] as [string, string][])),
-    ['page', batch.url],
   ])
   return batch.errors.length === 0 ? head : `${head}\n\n${errorsText(batch)}`
 }

@@ -8,7 +8,7 @@ import { followRun, type Trajectory } from '../follow-run.ts'
 import { amount, collect, oneOf, positive } from '../inputs.ts'
 import { openInBrowser } from '../open-in-browser.ts'
 import { duration, fields, moment, paintStatus, safe, table } from '../output.ts'
-import { parseRun, parseTask, placeText } from '../places.ts'
+import { parseRun, parseTask, placeText, type RunPlace } from '../places.ts'
 import { requireFree, saveResponse } from '../save-response.ts'
 import { type Session, withSession } from '../session.ts'
 import { listCollectionRuns, needsCollectionList, type RunListOptions } from './collection-runs.ts'
@@ -86,7 +86,9 @@ Examples:
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs open demo/hello`)
     .action(
       withSession<object, [string]>(async (session, [run]) => {
-        const { url } = await session.client.getTrajectory({ params: await findRunPlace(session, run) })
+        const place = await findRunPlace(session, run)
+        const { url } = await session.client.getTrajectory({ params: place })
+        await requirePage(url, place)
         if (!session.out.isJson) openInBrowser(url)
         session.out.answer({ url }, () => url)
       }),
@@ -98,6 +100,16 @@ Examples:
     .option('--force', 'write over a file that is there')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs download demo/hello/1f2e3d4c -o hello.zip`)
     .action(withSession<DownloadOptions, [string]>(download))
+}
+
+/** A server of today has no pages; JETTY_PUBLIC_URL may lead to one that does. */
+const requirePage = async (url: string, place: RunPlace): Promise<void> => {
+  const answer = await fetch(url, { headers: { accept: 'text/html' } }).catch(() => undefined)
+  await answer?.body?.cancel()
+  if (answer?.ok && answer.headers.get('content-type')?.startsWith('text/html')) return
+  throw new AppError('not_found', `There is no page at ${url}`, {
+    hint: `Here, a run is shown by: jetty runs get ${placeText(place)}`,
+  })
 }
 
 const mostAtOnce = 200
@@ -169,7 +181,6 @@ const overview = (run: Trajectory): string => {
     ...(run.labels.length > 0
       ? ([['labels', run.labels.map(({ key, value }) => `${key}:${value}`).join('  ')]] as [string, string][])
       : []),
-    ['page', run.url],
   ])
   const steps = table(
     ['STEP', 'STATUS', 'ACTIVITY', 'DURATION', 'ERROR'],
