@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Environment } from '../engine/environment.ts'
 import type { ModelCaller } from '../model/chat.ts'
+import { lentKeyPlaceholder } from '../model/trial.ts'
 import type { Models, Route } from '../providers/provider.ts'
 import type { AnswerCache } from '../store/answer-cache.ts'
 import type { CallGuard } from '../store/call-guard.ts'
@@ -11,7 +12,9 @@ import { type AskedCall, askedOf, upstreamBody } from './asked.ts'
 import { askInTurn } from './fallback.ts'
 import { withoutAccount } from './headers.ts'
 import { inTime, neededInTime } from './in-time.ts'
+import { makeKeyStrikes } from './key-strike.ts'
 import type { Stop } from './stop.ts'
+import { struckAnswer } from './struck-answer.ts'
 import type { Ticket } from './ticket.ts'
 import { withoutSecrets } from './without-secrets.ts'
 
@@ -22,6 +25,12 @@ export interface AskDeps {
   /** Answers that may be given again. */
   cache: AnswerCache
   limits: AskLimits & { fallbackSeconds: number }
+}
+
+/** The key that somebody is asked with; some take more than one. */
+const keysOf = ({ key, provider }: Route, environment: Environment): string[] => {
+  const others = provider.keys.flatMap((name) => environment.get(name)?.trim() ?? [])
+  return [...new Set([...(key === undefined ? [] : [key]), ...others])].filter((one) => one !== lentKeyPlaceholder)
 }
 
 /** A call that is to be answered, and what its client sent beside the body. */
@@ -39,6 +48,7 @@ export interface ToAsk {
  */
 export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
   const askConverted = makeAskConverted(models)
+  const strikeOf = makeKeyStrikes()
 
   /** A database that is away has no answers. */
   const atHand = async (route: Route, { ticket, asked, headers }: ToAsk): Promise<Given | undefined> => {
@@ -50,8 +60,19 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     return replayed(kept)
   }
 
+  const askRoute = async (
+    route: Route,
+    { ticket, asked, headers, stop }: ToAsk,
+    caller: ModelCaller,
+  ): Promise<Given> => {
+    if (!route.native) return askConverted(ticket.shape, route, asked, caller)
+    if (!route.lent) return askNative(route, asked, headers, limits, stop)
+    const given = await askNative(route, asked, withoutAccount(headers), limits, stop)
+    return { ...given, headers: withoutAccount(given.headers) }
+  }
+
   const askOne = async (call: ToAsk): Promise<Given> => {
-    const { ticket, asked, environment, headers, stop } = call
+    const { ticket, asked, environment, stop } = call
     const { shape, place, settings } = ticket
     const { model } = asked
     const caller: ModelCaller = {
@@ -69,10 +90,8 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const isCaching = asked.block.cache ?? settings.cache_calls ?? false
     const kept = isCaching ? await atHand(route, call) : undefined
     if (kept) return kept
-    if (!route.native) return askConverted(shape, route, asked, caller)
-    if (!route.lent) return askNative(route, asked, headers, limits, stop)
-    const given = await askNative(route, asked, withoutAccount(headers), limits, stop)
-    return { ...given, headers: withoutAccount(given.headers) }
+    const given = await askRoute(route, call, caller)
+    return struckAnswer(given, strikeOf(keysOf(route, environment)))
   }
 
   return (call: ToAsk): Promise<Given> => {
