@@ -68,6 +68,12 @@ const checkRunbook = async (
   })
 }
 
+const missingText = ({ bindings }: ProgramStep, parameter: string): string => {
+  const paths = bindings.filter((binding) => binding.parameter === parameter).flatMap(readsOf)
+  const from = paths.map(({ text }) => text).join(' or ')
+  return `${parameter} is required${from && `: ${from}, where it comes from, is not given`}`
+}
+
 /** What a step will ask for, and what cannot be said yet; no request where that is the better part of it. */
 const requestOf = (
   step: ProgramStep,
@@ -84,9 +90,15 @@ const requestOf = (
     .filter(([, value]) => value !== undefined)
   const parsed = runbookRequestSchema.safeParse(Object.fromEntries(given))
   if (!parsed.success) {
-    const texts = parsed.error.issues.map((issue) => `${issue.path.map(String).join('.')}: ${issueText(issue)}`)
-    throw new AppError('invalid', `${where}: ${texts.join('; ')}`, {
+    const isGiven = (name: string) => given.some(([parameter]) => parameter === name)
+    throw new AppError('invalid', `${where} cannot be carried out`, {
       hint: 'GET /api/v1/step-templates/runbook lists the parameters.',
+      issues: parsed.error.issues.map((issue) => {
+        const path = issue.path.map(String)
+        const missing = path.length === 1 && !isGiven(path[0] as string)
+        const text = missing ? missingText(step, path[0] as string) : `${path.join('.')}: ${issueText(issue)}`
+        return { loc: ['body', ...path], msg: text, type: missing ? 'missing' : issue.code }
+      }),
     })
   }
   const request = requestOfRun(parsed.data, scope.initParams)

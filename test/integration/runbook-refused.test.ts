@@ -155,6 +155,25 @@ it('everything that is wrong is in one answer', async () => {
   await nothingOf(task)
 })
 
+it('a parameter that is not there, with where it was to come from', async () => {
+  const workflow = {
+    step_configs: { run: { activity: 'runbook', instruction_path: 'init_params.instruction', cpus: 'many' } },
+    steps: ['run'],
+  }
+  const { status, body } = await jetty.call('POST', `/api/v1/run/acme/${await jetty.task(workflow)}`, new FormData())
+  expect([status, body.detail]).toEqual([
+    422,
+    [
+      { loc: ['body', 'cpus'], msg: expect.stringMatching(/^cpus: .*number/), type: 'invalid_type' },
+      {
+        loc: ['body', 'instruction'],
+        msg: 'instruction is required: init_params.instruction, where it comes from, is not given',
+        type: 'missing',
+      },
+    ],
+  ])
+})
+
 it('of several runbooks and items, what is wrong names its own', async () => {
   const step = { activity: 'runbook', ...scripted, template_variables_path: 'init_params.vars' }
   const steps = { first: { ...step, instruction: plain }, second: { ...step, instruction: needs('garden', '') } }
