@@ -166,7 +166,13 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
         },
         maxHeaderSize: 64 * 1024,
       })
-      asked.on('error', reject)
+      const unanswered = (why: string) =>
+        reject(new AppError('network_failed', `'${destination.host}' gave no answer that is one: ${why}`))
+      asked.on('error', (error) => unanswered(messageOf(error)))
+      asked.on('upgrade', (_, other) => {
+        other.destroy()
+        unanswered('it would go on in another protocol')
+      })
       asked.on('close', resolve)
       response.on('close', () => asked.destroy())
       asked.on('response', (answer) => {

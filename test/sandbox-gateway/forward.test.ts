@@ -224,6 +224,79 @@ describe('a list of hosts', () => {
   })
 })
 
+describe('a host that does not keep to HTTP', () => {
+  it.each([
+    ['says nothing', ''],
+    ['talks nonsense', 'nonsense\r\n\r\n'],
+    [
+      'would go on in another protocol',
+      'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nx',
+    ],
+    ['has two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello'],
+    ['has a length and pieces', 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ])('is said to have given no answer: %s', async (_, bytes) => {
+    const host = createTcp((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.end(bytes))
+    })
+    await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve))
+    await open({ dial: () => connect({ host: '127.0.0.1', port: (host.address() as AddressInfo).port }) })
+    const { status, text } = await get('http://example.com/')
+    host.close()
+    expect({ status, text }).toEqual({ status: 502, text: expect.stringContaining("'example.com' gave no answer") })
+  })
+})
+
+describe('an inside that hides one request in another', () => {
+  it.each([
+    [
+      'behind a body',
+      'POST http://example.com/ HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\nGET http://169.254.169.254/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+      /^HTTP\/1.1 200 [\s\S]*HTTP\/1.1 403 /,
+    ],
+    [
+      'behind the name of a host',
+      'GET http://example.com/ HTTP/1.1\r\nhost: 169.254.169.254\r\nconnection: close\r\n\r\n',
+      /^HTTP\/1.1 200 [\s\S]*"host":"example.com"/,
+    ],
+    [
+      'behind a user',
+      'GET http://example.com@169.254.169.254/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+      /^HTTP\/1.1 403 /,
+    ],
+    ['behind a tunnel', 'CONNECT example.com:443@169.254.169.254:80 HTTP/1.1\r\nhost: x\r\n\r\n', /^HTTP\/1.1 403 /],
+    [
+      'behind a backslash',
+      'GET http://example.com\\@169.254.169.254/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+      /^HTTP\/1.1 4/,
+    ],
+    [
+      'behind an upgrade',
+      'GET http://example.com/ HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\nPRI',
+      /^HTTP\/1.1 (200 (?![\s\S]*"upgrade")|400)/,
+    ],
+    [
+      'behind a coding that nobody knows',
+      'POST http://example.com/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n',
+      /^HTTP\/1.1 400 /,
+    ],
+    [
+      'behind a space',
+      'POST http://example.com/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding : chunked\r\ncontent-length: 3\r\n\r\n0\r\n\r\n',
+      /^HTTP\/1.1 400 /,
+    ],
+    [
+      'behind a plus',
+      'POST http://example.com/ HTTP/1.1\r\nhost: x\r\ncontent-length: +3\r\n\r\nabc',
+      /^HTTP\/1.1 400 /,
+    ],
+  ])('is refused, or asks what it says: %s', async (_, bytes, answer) => {
+    await open()
+    expect(await opened.raw(bytes)).toMatch(answer)
+    expect(dialled.filter((address) => address !== '93.184.216.34:80')).toEqual([])
+  })
+})
+
 describe('a connection to a host', () => {
   it('ends when everything that may be sent and received was', async () => {
     await open({ limits: { hostBytes: 1024 * 1024 } })
