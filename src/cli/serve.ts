@@ -1,5 +1,6 @@
-import { loadSettings } from '../lib/config.ts'
+import { loadSettings, type Settings } from '../lib/config.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { isObject } from '../lib/json-object.ts'
 import { createLogger } from '../lib/log.ts'
 import { pause } from '../lib/time.ts'
 import { startServer } from '../main.ts'
@@ -16,8 +17,9 @@ export const serve = async (): Promise<void> => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => resolve(name))
   })
   const looking = process.stdout.isTTY ? lookAtSandbox(settings) : undefined
-  const server = await startServer({ settings, log }).catch((error) => {
-    throw settings.databaseUrl ? aboutDatabase(error) : error
+  const server = await startServer({ settings, log }).catch(async (error) => {
+    const problem = await aboutPort(error, settings)
+    throw settings.databaseUrl ? aboutDatabase(problem) : problem
   })
   const seconds = (performance.now() - begun) / 1000
   const sandbox = looking && (await Promise.race([looking, pause(longestLookMs).then(() => undefined)]))
@@ -34,6 +36,21 @@ export const serve = async (): Promise<void> => {
 
 /** How long a server that is ready waits before it says so without having seen its sandbox. */
 const longestLookMs = 2_000
+
+/** That a server runs already is why most second ones do not start; any other error as it is. */
+const aboutPort = async (error: unknown, { host, port }: Settings): Promise<unknown> => {
+  const { cause } = error as { cause?: NodeJS.ErrnoException }
+  if (cause?.code !== 'EADDRINUSE') return error
+  const url = `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`
+  const answer = await fetch(`${url}/api/v1/health`, { signal: AbortSignal.timeout(1_000) })
+    .then((response) => response.json())
+    .catch(() => undefined)
+  if (!isObject(answer) || typeof answer.uptime_seconds !== 'number') return error
+  return new AppError('conflict', `A Jetty server is running already at ${url}`, {
+    hint: 'Use that one, or start a second one beside it: JETTY_PORT=8080 JETTY_DATA_DIR=~/.jetty-8080',
+    cause: error,
+  })
+}
 
 /** What Postgres, or the way to it, has against a DATABASE_URL; any other error as it is. */
 const aboutDatabase = (error: unknown): unknown => {

@@ -122,6 +122,9 @@ describe('one data folder', () => {
       )
       expect(second.stderr()).toContain('JETTY_DATA_DIR')
       expect(second.stdout()).toBe('')
+      const same = startJetty({ HOME: home, JETTY_PORT: new URL(line.url).port })
+      expect((await same.exited).code).toBe(1)
+      expect(same.stderr()).toContain(`jetty: A Jetty server is running already at ${line.url}\n`)
 
       const { trajectory_id: id } = (await callJetty(line.url, token, 'POST', '/run/demo/patience', {})).body
       const postgres = postgresOf(join(home, '.jetty'))
