@@ -1,5 +1,6 @@
 /** Runbooks on a machine without a server: no database, no port; what leads out of the process is the same. */
 import { prepareDataFolder } from './database/data-folder.ts'
+import { scrubbedFile } from './engine/scrubbed-file.ts'
 import type { Settings } from './lib/config.ts'
 import type { Logger } from './lib/log.ts'
 import { makeScrubber } from './lib/scrub.ts'
@@ -15,7 +16,7 @@ import { modelsFor } from './ways-out.ts'
 export interface LocalHost extends Pick<RunbookHost, 'id' | 'secretParams' | 'openFile' | 'keep' | 'tell' | 'signal'> {
   /** Values of variables by their names. */
   env(name: string): string | undefined
-  /** Values that nobody may see: struck out of everything that is told and kept as text. */
+  /** Values that nobody may see: struck out of everything that is told and kept. */
   secrets: readonly Secret[]
 }
 
@@ -48,6 +49,7 @@ export const openLocalRunbooks = async (settings: Settings, log: Logger): Promis
         paid: async () => {},
         chat: (asked, options) => chat(asked, { ...caller, signal: host.signal }, options),
         scrub: scrub.text,
+        scrubFile: (file) => scrubbedFile(file, scrub),
         isRepeated: false,
       })
     },

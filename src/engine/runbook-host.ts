@@ -11,6 +11,7 @@ import { confirmLease } from './heartbeat.ts'
 import { Fenced } from './journal.ts'
 import { callerOf, stepModels } from './model-rules.ts'
 import { countEnd, runClock } from './runbook-clock.ts'
+import { scrubbedFile } from './scrubbed-file.ts'
 import type { HeldSlot, StepAtWork } from './step.ts'
 
 /** How often it is looked whether somebody else has the run: its agent is not to go on. */
@@ -120,6 +121,7 @@ const hostOf = async (
     keep: (file, keepAs, kind) => keepResult(work, attempt, file, keepAs, kind),
     tell,
     scrub: environment.scrub.text,
+    scrubFile: (file) => scrubbedFile(file, environment.scrub),
     isRepeated: attempt > 1,
     signal,
   }
@@ -137,7 +139,7 @@ const openInput = async ({ engine, run }: StepAtWork, path: string): Promise<Fil
   }
 }
 
-/** Its path has the one that it had in the sandbox; bytes are kept as they are, secrets included. */
+/** Its path has the one that it had in the sandbox. */
 const keepResult = async (
   work: StepAtWork,
   attempt: number,

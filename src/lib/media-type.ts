@@ -117,3 +117,11 @@ export const isTextType = (contentType: string): boolean => {
   const type = essenceOf(contentType)
   return textTypes.test(type) || type === 'image/svg+xml'
 }
+
+/** Whether a file is text, by its type and by how its bytes begin. */
+export const isTextFile = (contentType: string, beginning: Uint8Array): boolean => {
+  if (beginning.includes(0)) return false
+  if (isTextType(contentType)) return true
+  if (essenceOf(contentType) !== 'application/octet-stream') return false
+  return !new TextDecoder('utf-8').decode(beginning, { stream: true }).includes('\uFFFD')
+}

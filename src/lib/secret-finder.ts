@@ -39,10 +39,12 @@ export const spellingsInBytes = (spellings: ReadonlyMap<string, string>): Readon
 /** What comes around a value is trimmed by some who read it: by shells always. */
 const formsOf = (value: string): string[] => {
   const json = insideJson(value)
+  const inUrl = encodeURIComponent(wellFormed(value))
+  const inForm = new URLSearchParams({ '': value }).toString().slice(1)
   return [
     value,
     ...[json, insideJson(json), ...jsonOfOthers(json)],
-    ...[encodeURIComponent(wellFormed(value)), new URLSearchParams({ '': value }).toString().slice(1)],
+    ...[inUrl, inUrl.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()), inForm],
     ...htmlForms(value),
     ...base64Forms(value),
   ]

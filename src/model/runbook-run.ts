@@ -115,6 +115,12 @@ export interface RunbookOutcome {
   verification: Verification | null
 }
 
+export interface ScrubbedFile {
+  file: FileSource
+  /** What was struck out of the bytes that have been read; undefined where nothing was. */
+  struck(): { names: string[]; isText: boolean } | undefined
+}
+
 /** What differs between a step of a run on a server and a runbook on a machine without one. */
 export interface RunbookHost {
   /** Names the sandbox and the copies of inputs; the trajectory id of a run. Letters, digits, `-` and `_`. */
@@ -134,6 +140,8 @@ export interface RunbookHost {
   tell(event: NewAgentEvent): void
   /** Strikes secrets out of a text. */
   scrub(text: string): string
+  /** The same for what is kept as a file, and read by others than the agent. */
+  scrubFile(file: FileSource): ScrubbedFile
   /** It was begun before by a process that is gone: this is a fresh sandbox. */
   isRepeated: boolean
   signal: AbortSignal

@@ -13,10 +13,11 @@ import type { Sandbox, SandboxProvider } from '../sandboxes/sandbox.ts'
 import { type AgentLog, openAgentLog } from './agent-log.ts'
 import { makeToken } from './environment.ts'
 import { type KeptResults, keepResults, nothingKept } from './keep-results.ts'
+import type { Results } from './look-at-results.ts'
 import type { Places } from './places.ts'
 import { notReady, type PlanRunbook, type RunbookPlan } from './preflight.ts'
 import { type Failure, ofFiles } from './success.ts'
-import { makeTell, phase, type Tell } from './tell.ts'
+import { makeTell, phase, type Tell, withTexts } from './tell.ts'
 import { fillVariables, variablesOf } from './variables.ts'
 import { type Work, type Worked, workUntilItPasses } from './work.ts'
 
@@ -257,7 +258,7 @@ const outcomeOf = async (
 ): Promise<RunbookOutcome> => {
   const { agent, model, provider } = plan.choice
   const logOf = log && log.size > 0 ? log.source(`agent_${agent}.txt`) : undefined
-  const results = ended && (await keepResults(ended, logOf, { host, tell }))
+  const results = ended && (await keepResults(ended, logOf, { host, tell, scrub }))
   const cause = failure ?? (host.signal.aborted ? cancelledLate : ended && results && lostLate(ended, results))
   const usage = ended?.usage
   return {
@@ -280,10 +281,18 @@ const outcomeOf = async (
       api_calls: usage?.answered ?? 0,
     },
     results_dir: ended?.places.results ?? inside.results,
-    validation_report: ended?.results.report && 'value' in ended.results.report ? ended.results.report.value : null,
+    validation_report: reportOf(ended?.results, scrub),
     verification: ended?.verification ?? null,
   }
 }
+
+const reportOf = (
+  results: Results | undefined,
+  scrub: (text: string) => string,
+): RunbookOutcome['validation_report'] =>
+  results?.report && 'value' in results.report
+    ? (withTexts(results.report.value, scrub) as RunbookOutcome['validation_report'])
+    : null
 
 const scrubbed = ({ reason, message, hint }: Failure, scrub: (text: string) => string): Failure => ({
   reason,

@@ -1,7 +1,9 @@
 import { contentTypeOf } from '../lib/media-type.ts'
 import type { FileSource } from '../model/file-source.ts'
-import type { ResultFile, RunbookHost, RunbookOutcome } from '../model/runbook-run.ts'
+import type { ResultFile, RunbookHost, RunbookOutcome, ScrubbedFile } from '../model/runbook-run.ts'
+import { distinctPaths } from '../sandboxes/files/distinct-paths.ts'
 import type { WalkedFile } from '../sandboxes/files/walk-results.ts'
+import { listed } from './checks.ts'
 import type { DeclaredFiles } from './format/declared-files.ts'
 import { matchesOf } from './format/declared-files.ts'
 import type { Results } from './look-at-results.ts'
@@ -34,10 +36,14 @@ const lateness = (signal: AbortSignal): (() => boolean) => {
 }
 
 /** A file that could not be read is no reason to lose the others; one that could not be kept is. */
-const readOrNot = (file: WalkedFile, isLate: () => boolean): { source: FileSource; problem(): string | undefined } => {
+const readOrNot = (
+  file: WalkedFile,
+  keptAs: string,
+  isLate: () => boolean,
+): { source: FileSource; problem(): string | undefined } => {
   let problem: string | undefined
   const source: FileSource = {
-    name: file.path.slice(file.path.lastIndexOf('/') + 1),
+    name: keptAs.slice(keptAs.lastIndexOf('/') + 1),
     content_type: contentTypeOf(file.path),
     size: file.size,
     async *open() {
@@ -55,6 +61,26 @@ const readOrNot = (file: WalkedFile, isLate: () => boolean): { source: FileSourc
   return { source, problem: () => problem }
 }
 
+/** Files out of which secrets were struck, and that are named one by one. */
+const namedStruck = 50
+
+/** Says which files are not kept as the agent has made them. */
+const makeStruck = (tell: Tell) => {
+  let files = 0
+  const warn = (message: string) => tell({ type: 'warning', message })
+  return {
+    add(path: string, { struck }: ScrubbedFile) {
+      const found = struck()
+      if (!found || ++files > namedStruck) return
+      const damage = found.isText ? '' : '; it is no text, and what reads it may find it damaged'
+      warn(`${path} is kept without the value of ${listed(found.names)}${damage}`)
+    },
+    end() {
+      if (files > namedStruck) warn(`Secrets are struck out of ${files - namedStruck} more files`)
+    },
+  }
+}
+
 /**
  * Keeps the results in their order, then the log. Of a run that is asked to end, so many as there is time for, which is
  * said; what cannot be kept any more is left out without a word.
@@ -62,35 +88,47 @@ const readOrNot = (file: WalkedFile, isLate: () => boolean): { source: FileSourc
 export const keepResults = async (
   { results, declared }: { results: Results; declared: DeclaredFiles },
   log: FileSource | undefined,
-  { host, tell }: { host: Pick<RunbookHost, 'keep' | 'signal'>; tell: Tell },
+  {
+    host,
+    tell,
+    scrub,
+  }: { host: Pick<RunbookHost, 'keep' | 'scrubFile' | 'signal'>; tell: Tell; scrub(text: string): string },
 ): Promise<KeptResults> => {
   const kept: { path: string; size: number; file: ResultFile }[] = []
   const notKept: KeptResults['notKept'] = []
-  const keep = async (source: FileSource, path: string, problem: () => string | undefined, kind?: 'log') => {
+  const struck = makeStruck(tell)
+  /** Undefined where it could not be read, or there is no time for it any more. */
+  const keep = async (source: FileSource, keptAs: string, problem: () => string | undefined, kind?: 'log') => {
+    const scrubbed = host.scrubFile(source)
     try {
-      return await host.keep(source, path, kind)
+      const stored = await host.keep(scrubbed.file, keptAs, kind)
+      if (kind !== 'log') struck.add(keptAs, scrubbed)
+      return stored
     } catch (error) {
       if (!host.signal.aborted && problem() === undefined) throw error
-      if (problem() !== undefined) {
-        const message = `${path} is not kept: ${problem()}`
-        notKept.push({ path, message })
-        tell({ type: 'warning', message })
-      }
       return undefined
     }
   }
   for (const message of results.warnings) tell({ type: 'warning', message })
   const isLate = lateness(host.signal)
+  const distinct = distinctPaths()
   for (const [index, file] of results.files.entries()) {
     if (isLate()) {
       const left = results.files.length - index
       tell({ type: 'warning', message: `Files that are not kept, as the run was asked to end: ${left}` })
       break
     }
-    const { source, problem } = readOrNot(file, isLate)
-    const stored = await keep(source, file.path, problem)
+    const keptAs = distinct(scrub(file.path)) // a name may hold a secret too
+    const { source, problem } = readOrNot(file, keptAs, isLate)
+    const stored = await keep(source, keptAs, problem)
     if (stored) kept.push({ path: file.path, size: file.size, file: stored })
+    else if (problem() !== undefined) {
+      const message = `${file.path} is not kept: ${problem()}`
+      notKept.push({ path: file.path, message })
+      tell({ type: 'warning', message })
+    }
   }
+  struck.end()
   const stored = log && (await keep(log, log.name, () => undefined, 'log'))
   const files = kept.map(({ file }) => file)
   const primary = declared.primary.flatMap((output) => {

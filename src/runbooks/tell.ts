@@ -5,18 +5,19 @@ const longestText = 64 * 1024
 const bounded = (text: string): string =>
   text.length <= longestText ? text : `${text.slice(0, longestText)}… (${text.length} characters in all)`
 
-const clean = (value: unknown, scrub: (text: string) => string): unknown => {
-  if (typeof value === 'string') return bounded(scrub(value))
-  if (Array.isArray(value)) return value.map((item) => clean(item, scrub))
+/** A value of JSON with every text in it changed, names of members too. */
+export const withTexts = (value: unknown, change: (text: string) => string): unknown => {
+  if (typeof value === 'string') return change(value)
+  if (Array.isArray(value)) return value.map((item) => withTexts(item, change))
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [scrub(key), clean(item, scrub)]))
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [change(key), withTexts(item, change)]))
 }
 
 /** Tells what happens, every text of it bounded and free of secrets. */
 export const makeTell =
   (host: Pick<RunbookHost, 'tell'>, scrub: (text: string) => string) =>
   (event: NewAgentEvent): void =>
-    host.tell(clean(event, scrub) as NewAgentEvent)
+    host.tell(withTexts(event, (text) => bounded(scrub(text))) as NewAgentEvent)
 
 export type Tell = ReturnType<typeof makeTell>
 

@@ -81,7 +81,7 @@ export const verifyByCommand = async (
     return {
       passed: exit.reason === 'exit' && exit.code === 0,
       kind: 'command',
-      output: `${output.text()}${ending}`,
+      output: `${scrub(output.text())}${ending}`, // once more: a secret may have several lines
       exit_code: exit.code,
       score: null,
     }

@@ -1,7 +1,7 @@
 import { askForVerdict } from '../activities/judge/ask.ts'
 import type { Question } from '../activities/judge/question.ts'
 import { byteSize } from '../lib/byte-size.ts'
-import { contentTypeOf, isTextType } from '../lib/media-type.ts'
+import { contentTypeOf, isTextFile } from '../lib/media-type.ts'
 import type { RunbookHost } from '../model/runbook-run.ts'
 import type { WalkedFile } from '../sandboxes/files/walk-results.ts'
 import type { Verdict } from './verify-command.ts'
@@ -21,22 +21,26 @@ const shownOfAll = 256 * 1024
 const mostNames = 500
 
 /** The beginning of a file, where it is text. */
-const textOf = async (file: WalkedFile, most: number): Promise<string | undefined> => {
+const textOf = async (
+  { path, size, open }: WalkedFile,
+  most: number,
+  scrubFile: RunbookHost['scrubFile'],
+): Promise<string | undefined> => {
   const chunks: Uint8Array[] = []
-  let size = 0
+  let read = 0
+  // Struck out first, and cut afterwards: the beginning of a secret would not be found.
+  const { file } = scrubFile({ name: path, content_type: contentTypeOf(path), size, open })
   for await (const chunk of file.open()) {
     chunks.push(chunk)
-    size += chunk.length
-    if (size >= most) break
+    read += chunk.length
+    if (read >= most) break
   }
   const bytes = Buffer.concat(chunks).subarray(0, most)
-  if (bytes.includes(0)) return undefined
-  const text = new TextDecoder('utf-8').decode(bytes)
-  return isTextType(contentTypeOf(file.path)) || !text.slice(0, -4).includes('\uFFFD') ? text : undefined
+  return isTextFile(file.content_type, bytes) ? new TextDecoder('utf-8').decode(bytes) : undefined
 }
 
 /** The results as one text; what was declared comes first, and what does not fit is named. */
-const shownFiles = async (files: readonly WalkedFile[]): Promise<string> => {
+const shownFiles = async (files: readonly WalkedFile[], scrubFile: RunbookHost['scrubFile']): Promise<string> => {
   const parts = [
     `Files in the results folder: ${files.length}`,
     ...files.slice(0, mostNames).map(({ path, size }) => `- ${path} (${byteSize(size)})`),
@@ -45,7 +49,7 @@ const shownFiles = async (files: readonly WalkedFile[]): Promise<string> => {
   let left = shownOfAll
   for (const file of files) {
     if (left <= 0) break
-    const text = await textOf(file, Math.min(shownOfFile, left))
+    const text = await textOf(file, Math.min(shownOfFile, left), scrubFile)
     if (text === undefined || text === '') continue
     left -= text.length
     const cut = file.size > Buffer.byteLength(text) ? ', its beginning' : ''
@@ -58,10 +62,10 @@ const shownFiles = async (files: readonly WalkedFile[]): Promise<string> => {
 export const verifyByJudge = async (
   { rubric, threshold, model }: JudgeCheck,
   files: readonly WalkedFile[],
-  host: Pick<RunbookHost, 'chat' | 'tell'>,
+  host: Pick<RunbookHost, 'chat' | 'tell' | 'scrubFile'>,
   scrub: (text: string) => string,
 ): Promise<Verdict> => {
-  const item = scrub(await shownFiles(files))
+  const item = scrub(await shownFiles(files, host.scrubFile))
   const brief = {
     instruction: rubric,
     question,

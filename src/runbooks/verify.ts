@@ -36,7 +36,7 @@ export interface VerifyOptions {
   declared: DeclaredFiles
   provider: Pick<SandboxProvider, 'create'>
   spec: Omit<SandboxSpec, 'agentFolder'>
-  host: Pick<RunbookHost, 'chat' | 'tell' | 'signal'>
+  host: Pick<RunbookHost, 'chat' | 'tell' | 'scrubFile' | 'signal'>
   scrub(text: string): string
 }
 

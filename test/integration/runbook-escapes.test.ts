@@ -194,6 +194,30 @@ const linesWith = (word: string): string[] =>
     )
 
 describe('what is left in the results folder', () => {
+  it('is kept without the secrets that it was written with, in its name too, and that is said', async () => {
+    const secret_params = { TOKEN: 'sesame "open" 4711' }
+    const script =
+      'cd /app/results; echo "$TOKEN in a text" > a.md; printf "\\000$TOKEN" > table; env | base64 -w 0 > all; echo x > "$TOKEN.txt"'
+    const { outputs, warnings } = await carryOut(script, { secret_params })
+    const contents = await Promise.all(
+      ['a.md', 'table', 'all', '***.txt'].map(async (name) => String(await contentOf(named(outputs, name)))),
+    )
+    expect(contents.map((text) => text.slice(0, 30))).toEqual([
+      '*** in a text\n',
+      `\0${'*'.repeat(18)}`,
+      expect.any(String),
+      'x\n',
+    ])
+    expect(Buffer.from(contents[2] ?? '', 'base64').toString()).not.toMatch(/sesame|4711/)
+    expect(warnings).toEqual(
+      expect.arrayContaining([
+        'a.md is kept without the value of TOKEN',
+        expect.stringMatching(/^table is kept without the value of TOKEN; it is no text/),
+        'all is kept without the value of TOKEN',
+      ]),
+    )
+  }, 60_000)
+
   it('is taken only where it is a plain file of this run; all else is named in a warning', async () => {
     const script = [
       'cd /app/results; echo fine > fine.md; mkdir -p deep/er; echo x > deep/er/x.txt',

@@ -2,9 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import { scrubbedFile } from '../../src/engine/scrubbed-file.ts'
 import { loadSettings } from '../../src/lib/config.ts'
 import { AppError } from '../../src/lib/errors.ts'
 import { contentTypeOf, extensionOf } from '../../src/lib/media-type.ts'
+import { makeScrubber } from '../../src/lib/scrub.ts'
 import type { RunbookRequest } from '../../src/model/runbook-request.ts'
 import type { NewAgentEvent, RunbookHost, RunbookOutcome } from '../../src/model/runbook-run.ts'
 import { noLentKeys } from '../../src/model/trial.ts'
@@ -51,7 +53,7 @@ export const openRunner = async (env: Record<string, string> = {}) => {
     const kept = new Map<string, Buffer>()
     const paid: Carried['paid'] = []
     const files = options.files ?? {}
-    const secrets = Object.values(options.env ?? {}).filter((value) => value.length >= 6)
+    const scrub = makeScrubber(Object.entries(options.env ?? {}))
     const signal = options.signal ?? new AbortController().signal
     const host: RunbookHost = {
       id: `run-${++count}`,
@@ -92,7 +94,8 @@ export const openRunner = async (env: Record<string, string> = {}) => {
         events.push(event)
         options.onEvent?.(event)
       },
-      scrub: (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text),
+      scrub: scrub.text,
+      scrubFile: (file) => scrubbedFile(file, scrub),
       isRepeated: options.isRepeated ?? false,
       signal,
     }

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs'
 import { access, type FileHandle, lstat, open, opendir } from 'node:fs/promises'
 import { byteSize } from '../../lib/byte-size.ts'
-import { sanitizeSegment, splitName } from '../../lib/file-names.ts'
+import { sanitizeSegment } from '../../lib/file-names.ts'
+import { distinctPaths } from './distinct-paths.ts'
 
 /** What is looked at and taken of a folder that an agent has written. */
 export interface WalkLimits {
@@ -189,8 +190,7 @@ const makeTally = (root: string, limits: WalkLimits) => {
   let bytes = 0
   let notices = 0
   const unnamed = new Map<SkipReason, number>()
-  const given = new Map<string, number>()
-  const folders = new Set<string>()
+  const distinct = distinctPaths()
   const taken = new Set<string>()
 
   const skip = (names: readonly Buffer[], reason: SkipReason, detail = ''): WalkNotice[] => {
@@ -202,29 +202,6 @@ const makeTally = (root: string, limits: WalkLimits) => {
     const path = shownPath(names)
     const message = `${inShort(path)} is not kept: it is ${skipReasons[reason]}${detail}`
     return [{ kind: 'skipped', path, reason, message }]
-  }
-
-  /** Two names may look the same once they can be shown: no file is given the name of another one, or of a folder. */
-  const distinct = (path: string): string => {
-    const segments = path.split('/')
-    const base = segments.pop() ?? ''
-    let above = ''
-    for (const segment of segments) {
-      let folder = above + segment
-      for (let count = 1; given.has(folder); count++) folder = above + sanitizeSegment(`${segment}-${count}`)
-      folders.add(folder)
-      above = `${folder}/`
-    }
-    const [stem, extension] = splitName(base)
-    const wanted = above + base
-    let count = given.get(wanted) ?? 0
-    let name = wanted
-    while (given.has(name) || folders.has(name)) {
-      name = above + sanitizeSegment(`${stem}-${++count}${extension}`)
-    }
-    if (given.has(wanted)) given.set(wanted, count)
-    given.set(name, 0)
-    return name
   }
 
   return {
@@ -240,7 +217,7 @@ const makeTally = (root: string, limits: WalkLimits) => {
       if (bytes + size > limits.bytes) return skip(names, 'total', ` (${byteSize(limits.bytes)} together)`)
       files += 1
       bytes += size
-      const path = distinct(shown)
+      const path = distinct(shown) // two names may look the same once they can be shown
       const open = () => bytesOf(root, names.slice(0, -1), names.at(-1) as Buffer, identity)
       return [{ kind: 'file', path, size, isExecutable: (identity.mode & 0o111n) !== 0n, open }]
     },
