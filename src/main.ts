@@ -299,6 +299,7 @@ export const startServer = async ({
         idleSeconds: settings.modelIdleSeconds,
         fallbackSeconds: settings.modelFallbackSeconds,
         keptBytes: settings.recordedAnswerBytes,
+        roomBytes: settings.openAnswersBytes,
         stalledSeconds: settings.clientStallSeconds,
       },
       recordingRequired: settings.recordingRequired,

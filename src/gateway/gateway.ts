@@ -8,6 +8,7 @@ import type { Shape } from '../model/shape.ts'
 import type { CallCost } from '../store/budget.ts'
 import type { Lending } from '../store/lending.ts'
 import { keepAnswer } from './answer-cache.ts'
+import { makeAnswerRoom } from './answer-room.ts'
 import { type AskDeps, makeAsk } from './ask.ts'
 import type { Given } from './ask-native.ts'
 import { type AskedCall, readAsked } from './asked.ts'
@@ -31,7 +32,11 @@ export interface GatewayDeps extends AskDeps {
   recorder: Recorder
   /** Counts what a call has used that leaves no record. */
   spend(cost: CallCost): Promise<void>
-  limits: AskDeps['limits'] & Pick<RelayOptions, 'keptBytes' | 'stalledSeconds'>
+  limits: AskDeps['limits'] &
+    Pick<RelayOptions, 'keptBytes' | 'stalledSeconds'> & {
+      /** Bytes that all open answers together may keep for their records. */
+      roomBytes: number
+    }
   /** Whether calls that cannot be recorded in Postgres are refused. */
   recordingRequired: boolean
   /** How often it is said of calls in a trial that they are still under way. */
@@ -127,7 +132,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     const trial = ticket.trial && inTime(endTrialCall(deps.lending, ticket))
     return (await Promise.all([record, answer, trial]))[0]
   }
-  const relayOptions = { keep, ...deps.limits }
+  const relayOptions = { keep, room: makeAnswerRoom(deps.limits.roomBytes), ...deps.limits }
 
   const start = async (
     call: SocketCall,

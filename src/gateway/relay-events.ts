@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { type AppError, toAppError } from '../lib/errors.ts'
+import type { AnswerRoom } from './answer-room.ts'
 import type { Frame, FrameSource } from './frames.ts'
 import { errorEvent, isEventData, lastEvent, meaningOf } from './meaning.ts'
 import { makePace } from './pace.ts'
@@ -14,11 +15,16 @@ export interface EventsAnswer {
 
 export interface RelayOptions {
   keep: Keep
-  /** Bytes of an answer that are kept for its record. */
+  /** Bytes of an answer that are kept for its record, as far as there is room for them. */
   keptBytes: number
+  room: AnswerRoom
   /** How long a client may take nothing of what waits for it. */
   stalledSeconds: number
 }
+
+/** Of what comes after the part that is kept. */
+const longestEnd = 4096
+const usage = /"usage"\s*:\s*\{/
 
 const broken = (ticket: Ticket) => ({
   code: 'upstream_failed',
@@ -39,12 +45,13 @@ export const relayEvents = (
   outgoing: ServerResponse,
   ticket: Ticket,
   { status, source, firstByteMs }: EventsAnswer,
-  { keep, keptBytes, stalledSeconds }: RelayOptions,
+  { keep, keptBytes, room, stalledSeconds }: RelayOptions,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
     const data: string[] = []
-    let size = 0
-    let truncated = false
+    let ends: string[] = []
+    const kept = room(keptBytes)
+    let hasPieces = false
     let hasFinished = false
     let failure: Outcome['error'] = null
     let isOver = false
@@ -53,9 +60,14 @@ export const relayEvents = (
       status: ended,
       httpStatus: status,
       error: failure,
-      answer: { kind: 'events', data, truncated },
+      answer: {
+        kind: 'events',
+        data: ends.length === 0 ? data : [...data, ...ends],
+        truncated: kept.isTruncated || hasPieces,
+      },
       firstByteMs,
     })
+    const record = (ended: Outcome['status']) => keep(ticket, outcome(ended)).finally(kept.free)
 
     /** Without an end that looks like one, once the last event has left. */
     const breakOff = (last: Buffer | undefined) =>
@@ -72,7 +84,7 @@ export const relayEvents = (
       isOver = true
       outgoing.off('close', cancel)
       try {
-        await keep(ticket, outcome(failure ? 'failed' : 'completed'))
+        await record(failure ? 'failed' : 'completed')
       } catch (error) {
         const { code, message } = toAppError(error)
         await breakOff(errorEvent(ticket.shape, { code, message: ticket.scrub.text(message) }))
@@ -93,18 +105,18 @@ export const relayEvents = (
       if (isOver) return
       isOver = true
       source.abort()
-      keep(ticket, outcome('cancelled')).then(() => resolve(), reject)
+      record('cancelled').then(() => resolve(), reject)
     }
 
-    const remember = (text: string) => {
-      size += text.length
-      if (size > keptBytes) truncated = true
-      else data.push(text)
+    /** Where no more is kept, it is still known why it ended, and what it has used. */
+    const remember = (text: string, isEnd: boolean) => {
+      if (kept.add(text.length)) data.push(text)
+      else if (text.length < longestEnd && (isEnd || usage.test(text))) ends = [...ends.slice(-1), text]
     }
 
     /** Takes in one event; the bytes to pass on now, or none where the answer is over. */
     const take = ({ bytes, data: text, isPiece }: Frame): Buffer | undefined => {
-      if (isPiece) truncated = true
+      if (isPiece) hasPieces = true
       if (text === undefined) return bytes
       if (!isEventData(text)) {
         fail(unreadable(ticket))
@@ -113,7 +125,7 @@ export const relayEvents = (
       const meaning = meaningOf(ticket.shape, text)
       failure ??= meaning.failure ?? null
       hasFinished ||= meaning.hasFinished
-      if (text !== '[DONE]') remember(text)
+      if (text !== '[DONE]') remember(text, meaning.hasFinished)
       // Errors quote the request at times, and its key with it.
       const passed = meaning.failure ? Buffer.from(ticket.scrub.text(bytes.toString())) : bytes
       if (!meaning.isLast) return passed

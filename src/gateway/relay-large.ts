@@ -17,12 +17,11 @@ export const relayLarge = (
   outgoing: ServerResponse,
   ticket: Ticket,
   { status, chunks, rest, firstByteMs }: LargeAnswer & { status: number; firstByteMs: number },
-  { keep, keptBytes, stalledSeconds }: RelayOptions,
+  { keep, keptBytes, room, stalledSeconds }: RelayOptions,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
-    const kept: Buffer[] = []
-    let size = 0
-    let truncated = false
+    const pieces: Buffer[] = []
+    const kept = room(keptBytes)
     let held: Buffer | undefined
     let failure: Outcome['error'] = null
     let isOver = false
@@ -32,13 +31,13 @@ export const relayLarge = (
       status: ended,
       httpStatus: status,
       error: failure,
-      answer: { kind: 'json', bytes: Buffer.concat(kept), truncated },
+      answer: { kind: 'json', bytes: Buffer.concat(pieces), truncated: kept.isTruncated },
       firstByteMs,
     })
     const settle = async (ended: Outcome['status']) => {
       isOver = true
       try {
-        await keep(ticket, outcome(ended))
+        await keep(ticket, outcome(ended)).finally(kept.free)
       } catch (error) {
         outgoing.destroy()
         return reject(error)
@@ -48,9 +47,7 @@ export const relayLarge = (
       resolve()
     }
     const take = (chunk: Buffer): boolean => {
-      size += chunk.length
-      if (size > keptBytes) truncated = true
-      else kept.push(chunk)
+      if (kept.add(chunk.length)) pieces.push(chunk)
       const passed = held
       held = chunk
       return passed === undefined || outgoing.write(passed)

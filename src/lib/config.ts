@@ -290,6 +290,15 @@ const declared = {
     example: '64MiB',
     schema: bytes(),
   }),
+  openAnswersBytes: setting({
+    variable: 'JETTY_OPEN_ANSWERS_BYTES',
+    description:
+      'How much of all answers that are under way the gateway keeps together; beyond it, the first 64 KiB of each. They ' +
+      'are passed on whole all the same.',
+    default: '256MiB',
+    example: '1GiB',
+    schema: bytes(),
+  }),
   drainSeconds: setting({
     variable: 'JETTY_DRAIN_SECONDS',
     description: 'Time that running steps get when the server is asked to stop; the rest resumes at the next start.',
