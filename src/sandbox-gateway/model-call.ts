@@ -167,16 +167,21 @@ const cutShort = (name: string, { failure }: ReadAnswer, scrub: Scrubber): AppEr
     : new AppError('upstream_failed', `${name} ended its answer in the middle`)
 
 /** Of what is answered, in US dollars; 0 where no budget asks for it, or nobody knows. */
-const pricePerToken = async ({ options }: CallContext, route: Route): Promise<number> =>
-  options.budget.usd === null ? 0 : ((await costOf(route, thousandTokens)) ?? 0) / 1000
+const pricePerToken = async ({ options }: CallContext, { isCall }: Endpoint, route: Route): Promise<number> =>
+  options.budget.usd === null || !isCall ? 0 : ((await costOf(route, thousandTokens)) ?? 0) / 1000
 
 /** Asks the provider and passes its answer on; what it came to is counted before the last byte leaves. */
-const carry = async (context: CallContext, call: InsideCall, route: Route, body: Buffer, sent: () => void) => {
+const carry = async (
+  context: CallContext,
+  call: InsideCall,
+  { route, body, usdPerToken }: { route: Route; body: Buffer; usdPerToken: number },
+  sent: () => void,
+) => {
   const { meter, backend } = context
   const { request, response, endpoint, query, signal } = call
   const { provider } = route
   const scrub = makeScrubber(route.key === undefined ? [] : [['key', route.key]])
-  const underWay = endpoint.isCall ? meter.begin(await pricePerToken(context, route)) : undefined
+  const underWay = endpoint.isCall ? meter.begin(usdPerToken) : undefined
   const end = (came: Partial<MeteredCall>) =>
     underWay?.end({
       target: route,
@@ -269,6 +274,15 @@ const refused = (context: CallContext, call: InsideCall, error: AppError): void 
   tellError(call.response, call.endpoint.language, 400, error.message)
 }
 
+/** Whether a budget is used up; then it is told so. */
+const isSpent = ({ meter }: CallContext, { endpoint, response }: InsideCall): boolean => {
+  const spent = endpoint.isCall ? meter.refusal() : undefined
+  if (!spent) return false
+  meter.refuse(spent)
+  tellError(response, endpoint.language, 400, spent.message)
+  return true
+}
+
 const unpriced = (model: string): AppError =>
   new AppError('price_unknown', `nobody knows what the model '${model}' costs, and this runbook has a limit in dollars`)
 
@@ -285,18 +299,14 @@ const tellCount = (response: ServerResponse, body: Buffer): void => {
 
 /** Carries one call of a model from the inside to its provider and back. Never throws. */
 export const callModel = async (context: CallContext, call: InsideCall): Promise<void> => {
-  const { meter, models, options, limits, room } = context
+  const { models, options, limits, room } = context
   const { request, response, endpoint } = call
   let giveBack = () => {}
   try {
     const read = await readBody(request, limits.bodyBytes, room)
     giveBack = read.giveBack
     context.moved()
-    const spent = endpoint.isCall ? meter.refusal() : undefined
-    if (spent) {
-      meter.refuse(spent)
-      return tellError(response, endpoint.language, 400, spent.message)
-    }
+    if (isSpent(context, call)) return
     const asked = readAskedModel(read.body, endpoint)
     const model = endpoint.isCall ? asked.model : undefined
     if (endpoint.asGemini === 'countTokens') return tellCount(response, read.body)
@@ -304,7 +314,10 @@ export const callModel = async (context: CallContext, call: InsideCall): Promise
     if (endpoint.isCall && options.budget.usd !== null && !(await hasPrice(route.provider, route.model))) {
       throw unpriced(route.model)
     }
-    await carry(context, call, route, bodyOf(asked, endpoint, route.model || asked.model), giveBack)
+    const body = bodyOf(asked, endpoint, route.model || asked.model)
+    const usdPerToken = await pricePerToken(context, endpoint, route)
+    if (isSpent(context, call)) return // by those who have begun meanwhile
+    await carry(context, call, { route, body, usdPerToken }, giveBack)
   } catch (thrown) {
     if (call.signal.aborted) return void response.destroy()
     refused(context, call, toAppError(thrown))

@@ -177,6 +177,17 @@ describe('a budget', () => {
     expect((await opened.ask('/v1/models')).status).toBe(200)
   })
 
+  it('of calls is not passed by those who ask at once', async () => {
+    const admit = () => new Promise<void>((resolve) => setTimeout(resolve, 50)) // asks the database
+    const caller = { env: (name: string) => (name === 'OPENAI_API_KEY' ? key : undefined), admit }
+    await open({ budget: { calls: 3, tokens: 1e9, usd: null }, caller })
+    const before = openai.asked.length
+    const answers = await Promise.all(Array.from({ length: 12 }, () => ask()))
+    expect(openai.asked).toHaveLength(before + 3)
+    expect(answers.map(({ status }) => status).sort()).toEqual([...Array(3).fill(200), ...Array(9).fill(400)])
+    expect(usage()).toMatchObject({ exceeded: 'calls', answered: 3, failed: 9 })
+  })
+
   it('of calls counts those that failed', async () => {
     await open({ budget: { calls: 1, tokens: 1e9, usd: null } })
     openai.script({ status: 500, body: {} })
