@@ -128,6 +128,8 @@ export interface ChildRuns {
   initParams(index: number): Record<string, Json>
   /** How many execute at once, over all processes. */
   maxConcurrency: number
+  /** That is so many of all steps of the run together that say so. */
+  sharesConcurrency: boolean
   /** Without it the first failure stops what has not begun, and fails the step. */
   continueOnError: boolean
   /** When what is still open is cancelled; null: never. */

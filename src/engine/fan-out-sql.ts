@@ -80,6 +80,8 @@ export interface Progress {
   missing: number[]
   /** The leases in which something is open. */
   out: LeaseOut[]
+  /** Those of other steps of the run. */
+  beside: LeaseOut[]
   /** One of the runs has failed, or was cancelled. */
   failed: boolean
 }
@@ -94,20 +96,22 @@ export const readProgress = async (database: Queries, { runKey, seq }: Parent): 
   )
   const next = made?.next ?? 0
   const failed = made?.failed ?? false
-  const out = await database.rows<LeaseOut>(
+  const all = await database.rows<LeaseOut & { seq: number }>(
     'children_out',
-    `select l.id, l.share, count(*)::int as open from runs r join leases l on l.id = r.lease
-     where r.parent_id = $1 and r.parent_seq = $2 and r.ended_at is null and l.share is not null group by 1, 2`,
-    [runKey, seq],
+    `select l.id, l.share, r.parent_seq as seq, count(*)::int as open from runs r join leases l on l.id = r.lease
+     where r.parent_id = $1 and r.ended_at is null and l.share is not null group by 1, 2, 3`,
+    [runKey],
   )
-  if (next === (made?.total ?? 0)) return { next, missing: [], out, failed }
+  const out = all.filter((lease) => lease.seq === seq)
+  const beside = all.filter((lease) => lease.seq !== seq)
+  if (next === (made?.total ?? 0)) return { next, missing: [], out, beside, failed }
   const gaps = await database.rows<{ index: number }>(
     'children_missing',
     `select index from generate_series(0, $3::int - 1) index
      except select child_index from runs where parent_id = $1 and parent_seq = $2 order by 1`,
     [runKey, seq, next],
   )
-  return { next, missing: gaps.map((gap) => gap.index), out, failed }
+  return { next, missing: gaps.map((gap) => gap.index), out, beside, failed }
 }
 
 /** What is not begun under these leases is not begun any more; their owners are told. */

@@ -36,6 +36,10 @@ export interface Waiting extends Parent {
   asksForEnd: boolean
   /** Nothing of it is open any more. */
   settled: boolean
+  /** Its bound is one with that of other steps of the run. */
+  isSharing: boolean
+  /** Shares by lease: what a former owner of the run has left out of other steps that do not wait here yet. */
+  beside: Map<string, number>
   /** Something of this has changed. */
   news(): void
 }
@@ -50,6 +54,8 @@ export interface FanOutWatch {
   ended(lease: string, status: RunStatus): void
   /** Asks at once what it would ask soon. */
   hurry(): void
+  /** The shares of all leases that are out under the bound of the step. */
+  sharesOf(waiting: Waiting): number[]
 }
 
 const shortestPauseMs = 20
@@ -71,12 +77,29 @@ const keyOf = ({ runKey, seq }: Parent): string => `${runKey}/${seq}`
 export const makeFanOutWatch = (database: Queries): FanOutWatch => {
   const waitingSteps = new Map<string, Waiting>()
   const byLease = new Map<string, Waiting>()
+  const byRun = new Map<string, Set<Waiting>>()
   let asking = false
+
+  const ofRun = ({ runKey }: Waiting): Waiting[] => [...(byRun.get(runKey) ?? [])]
+
+  /** The step, and those that share its bound. */
+  const sharing = (waiting: Waiting): Waiting[] =>
+    waiting.isSharing ? ofRun(waiting).filter(({ isSharing }) => isSharing) : [waiting]
 
   const leaseIsDone = (lease: string): void => {
     const waiting = byLease.get(lease)
     byLease.delete(lease)
-    if (waiting?.out.delete(lease)) waiting.news()
+    if (waiting?.out.delete(lease)) for (const one of sharing(waiting)) one.news()
+    if (!waiting) for (const one of waitingSteps.values()) if (one.beside.delete(lease)) one.news()
+  }
+
+  const forget = (waiting: Waiting): void => {
+    if (waitingSteps.get(keyOf(waiting)) === waiting) waitingSteps.delete(keyOf(waiting))
+    for (const lease of waiting.out.keys()) if (byLease.get(lease) === waiting) byLease.delete(lease)
+    const others = byRun.get(waiting.runKey)
+    others?.delete(waiting)
+    if (others?.size === 0) byRun.delete(waiting.runKey)
+    if (waiting.isSharing) for (const one of others ?? []) one.news()
   }
 
   /** One question for all of them. Gives whether there was an answer. */
@@ -85,7 +108,10 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
     const settling = all.filter(({ asksForEnd, out, settled }) => asksForEnd && out.size === 0 && !settled)
     const anxious = all.filter(({ asksForFailure, failed }) => asksForFailure && !failed)
     const rows = await database.rows<{ kind: 'lease' | 'settled' | 'failed'; id: string }>('fan_outs', askStatement, [
-      [...byLease].flatMap(([lease, { out }]) => (out.get(lease)?.isWritten ? lease : [])),
+      [
+        ...[...byLease].flatMap(([lease, { out }]) => (out.get(lease)?.isWritten ? lease : [])),
+        ...all.flatMap(({ beside }) => [...beside.keys()]),
+      ],
       settling.map(({ runKey }) => runKey),
       settling.map(({ seq }) => seq),
       anxious.map(({ runKey }) => runKey),
@@ -129,15 +155,19 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
 
   return {
     add(waiting) {
-      waitingSteps.get(keyOf(waiting))?.news() // its lease was lost, and has come back here
+      const before = waitingSteps.get(keyOf(waiting))
+      if (before) forget(before)
+      before?.news() // its lease was lost, and has come back here
       waitingSteps.set(keyOf(waiting), waiting)
+      byRun.set(waiting.runKey, (byRun.get(waiting.runKey) ?? new Set()).add(waiting))
       for (const lease of waiting.out.keys()) byLease.set(lease, waiting)
+      for (const one of ofRun(waiting)) {
+        for (const lease of waiting.out.keys()) one.beside.delete(lease)
+        for (const lease of one.out.keys()) waiting.beside.delete(lease)
+      }
       void keepAsking()
     },
-    remove(waiting) {
-      if (waitingSteps.get(keyOf(waiting)) === waiting) waitingSteps.delete(keyOf(waiting))
-      for (const lease of waiting.out.keys()) if (byLease.get(lease) === waiting) byLease.delete(lease)
-    },
+    remove: forget,
     leased(waiting, lease, leased) {
       waiting.out.set(lease, leased)
       byLease.set(lease, waiting)
@@ -158,5 +188,9 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
       leaseIsDone(lease)
     },
     hurry: () => hurry(),
+    sharesOf: (waiting) => [
+      ...waiting.beside.values(),
+      ...sharing(waiting).flatMap(({ out }) => [...out.values()].map(({ share }) => share)),
+    ],
   }
 }

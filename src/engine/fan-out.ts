@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { ChildRun, WaitForRuns } from '../activities/activity.ts'
 import { type Bell, makeBell } from '../lib/bell.ts'
 import { AppError } from '../lib/errors.ts'
+import type { LiveRun } from './context.ts'
 import { presentRuns } from './enqueue.ts'
 import { Interrupted } from './execute.ts'
 import { type ChildKind, type ChildMaker, childRun, prepareChildren } from './fan-out-child.ts'
@@ -58,6 +59,13 @@ export const makeFanOuts = (
   const { engine, shard } = given
   const { database } = engine
   const watch = makeFanOutWatch(database)
+  /** How many of its steps wait here: the run is idle once, however many. */
+  const waitingSteps = new WeakMap<LiveRun, number>()
+  const waits = ({ run, lease }: StepAtWork, by: 1 | -1): void => {
+    const before = waitingSteps.get(run) ?? 0
+    waitingSteps.set(run, before + by)
+    if (before === 0 || before + by === 0) given.onWaiting(lease, by)
+  }
 
   /** One statement's worth of runs, in the leases that may go out now. */
   const nextPortion = ({ work, wanted, kind, ahead, waiting }: FanOut): Portion => {
@@ -65,7 +73,12 @@ export const makeFanOuts = (
     const { runs } = wanted
     let text = 0
     while (portion.runs.length < runsAtOnce && text < textAtOnce) {
-      const chunk = nextChunk(runs.maxConcurrency, remaining(ahead), sharesOf(waiting, portion), waiting.paceMs)
+      const chunk = nextChunk(
+        runs.maxConcurrency,
+        remaining(ahead),
+        sharesOut(watch.sharesOf(waiting), portion),
+        waiting.paceMs,
+      )
       if (!chunk) break
       const lease = { id: randomUUID(), share: chunk.share, size: 0 }
       const textBefore = text
@@ -153,13 +166,13 @@ export const makeFanOuts = (
   }
 
   const waitForRuns = async (work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | 'released'> => {
-    const { run, lease, place, row, startRow } = work
+    const { run, place, row, startRow } = work
     const parent: Parent = { runKey: run.key, seq: place.seq }
     const kind = await prepareChildren(given, run, parent, wanted.runs)
     work.hasRuns = true
     row.wakeMs = wanted.runs.until?.getTime() ?? Date.now() // it only waits: no death is counted for it
     await startRow.write()
-    const { missing, next, out, failed } = await readProgress(database, parent)
+    const { missing, next, out, beside, failed } = await readProgress(database, parent)
     const bell = makeBell()
     const waiting: Waiting = {
       ...parent,
@@ -169,18 +182,20 @@ export const makeFanOuts = (
       asksForFailure: !wanted.runs.continueOnError,
       asksForEnd: false,
       settled: false,
+      isSharing: wanted.runs.sharesConcurrency,
+      beside: new Map(wanted.runs.sharesConcurrency ? beside.map(({ id, share }) => [id, share]) : []),
       news: bell.ring,
     }
     const fanOut = { work, wanted, kind, ahead: { missing, next, count: wanted.runs.count }, waiting, bell }
     watch.add(waiting)
-    given.onWaiting(lease, 1)
+    waits(work, 1)
     run.interrupts.add(bell.ring)
     try {
       const over = await untilOver(fanOut)
       return over === 'released' ? over : await outcomeOf(fanOut, over)
     } finally {
       run.interrupts.delete(bell.ring)
-      given.onWaiting(lease, -1)
+      waits(work, -1)
       watch.remove(waiting)
     }
   }
@@ -196,11 +211,9 @@ interface Portion {
   runs: { lease: string; index: number; run: NewRun }[]
 }
 
-const sharesOf = ({ out }: Waiting, { leases }: Portion): { lanes: number; shares: number } => {
-  let shares = 0
-  for (const { share } of out.values()) shares += share
-  for (const { share } of leases) shares += share
-  return { lanes: out.size + leases.length, shares }
+const sharesOut = (out: number[], { leases }: Portion): { lanes: number; shares: number } => {
+  const all = [...out, ...leases.map(({ share }) => share)]
+  return { lanes: all.length, shares: all.reduce((sum, share) => sum + share, 0) }
 }
 
 /** When what is open is cancelled: as the activity says, or after the time that the step's config gives it. */

@@ -211,6 +211,19 @@ it('does so many at once, and can be cancelled: what is under way ends, nothing 
   expect(openai.asked).toHaveLength(4)
 })
 
+it('judges look at a run side by side, and together so many at once as runs before', async () => {
+  openai.choose((body) => (askedFor(body).judge === undefined ? undefined : { delayMs: 60_000 }))
+  const id = await startWith({ items: questions.slice(0, 3), judges, max_concurrency: 4 })
+  const judging = () => openai.asked.map(({ body }) => askedFor(body).judge).filter((judge) => judge !== undefined)
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 300))
+  while (judging().length < 4) await pause()
+  await pause() // a fifth one would be there by now
+  expect(judging().sort().join(' ')).toMatch(/^(clarity ){1,3}(polite ?){1,3}$/)
+  expect(judging()).toHaveLength(4)
+  await jetty.call('POST', `/api/v1/evaluations/acme/${id}/cancel`)
+  expect(await evaluated(jetty, id)).toMatchObject({ status: 'cancelled', runs: { completed: 3 } })
+})
+
 describe('is refused before anything was paid for', () => {
   const refused = async (body: object, task?: string) => {
     const answer = await start(body, task)

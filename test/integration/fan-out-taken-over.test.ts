@@ -26,9 +26,18 @@ const found = new Map<string, Found>()
 /** Leaves a run whose first step has begun, and waits for runs that are there. */
 const leave = async (
   name: string,
-  given: { workflow: object; items: unknown[]; children: number; deaths?: number; begun?: string[] },
+  given: {
+    workflow: object
+    items: unknown[]
+    children: number
+    deaths?: number
+    begun?: string[]
+    child?: string
+    seq?: number
+    params?: object
+  },
 ): Promise<void> => {
-  const [task, child] = [await api.task(given.workflow as never), found.get('leaf')?.task ?? '']
+  const [task, child] = [await api.task(given.workflow as never), given.child ?? found.get('leaf')?.task ?? '']
   const { trajectory_id: id } = await api.start(task, { init_params: { items: given.items } })
   await database.query(`update runs set status = 'running', deaths = $2, started_at = now() where trajectory_id = $1`, [
     id,
@@ -42,11 +51,11 @@ const leave = async (
   )
   const below: Found['below'] = []
   for (let index = 0; index < given.children; index++) {
-    const { trajectory_id: childId } = await api.start(child)
+    const { trajectory_id: childId } = await api.start(child, { init_params: given.params ?? {} })
     await database.query(
-      `update runs c set parent_id = p.id, parent_seq = 0, child_index = $3, depth = 1
+      `update runs c set parent_id = p.id, parent_seq = $4, child_index = $3, depth = 1
        from runs p where p.trajectory_id = $1 and c.trajectory_id = $2`,
-      [id, childId, index],
+      [id, childId, index, given.seq ?? 0],
     )
     below.push({ task: child, id: childId })
   }
@@ -72,11 +81,37 @@ beforeAll(async () => {
     `update runs set status = 'failed', error = 'no luck', ended_at = now() where trajectory_id = $1`,
     [found.get('failed before')?.below[0]?.id],
   )
+  const quick = await api.task({
+    init_params: { milliseconds: 100 },
+    step_configs: { quick: does({ milliseconds_path: 'init_params.milliseconds' }) },
+    steps: ['quick'],
+  })
+  const sharing = { ...fan(quick), max_concurrency: 2, share_concurrency: true }
+  const shared = {
+    init_params: { items: [] },
+    execution: 'parallel',
+    step_configs: { fan: sharing, fan2: sharing },
+    steps: ['fan', 'fan2'],
+  }
+  await leave('shared', {
+    workflow: shared,
+    items: [1, 2, 3],
+    children: 2,
+    begun: ['fan', 'fan2'],
+    child: quick,
+    seq: 1,
+    params: { milliseconds: 1_500 },
+  })
+  await database.query(
+    `update leases set share = 1
+     where id in (select lease from runs where parent_id = (select id from runs where trajectory_id = $1))`,
+    [found.get('shared')?.id],
+  )
   forget()
   worker = await startTestServer({
     activities: [act],
     beside: api,
-    env: { JETTY_MAX_INIT_PARAMS_BYTES: '2000' },
+    env: { JETTY_MAX_INIT_PARAMS_BYTES: '2000', JETTY_PARALLEL_STEPS: '1' },
   })
 })
 afterAll(async () => {
@@ -100,10 +135,26 @@ it('one of its runs had failed: no other one is begun', async () => {
   const { task, id } = found.get('failed before') as Found
   const run = await api.until(task, id, ({ ended }) => ended !== null)
   expect(run.error).toMatch(/1 of 3 runs failed; first: .*no luck/)
-  expect(seen.effects.length).toBeLessThanOrEqual(2) // those of the other cases alone
+  expect(seen.effects.filter((step) => step !== 'quick').length).toBeLessThanOrEqual(2) // those of the other cases alone
   const [made] = await database.query<{ total: number }>(
     'select count(*) as total from runs where parent_id = (select id from runs where trajectory_id = $1)',
     [id],
   )
   expect(made?.total).toBe(1)
+})
+
+it('a step shares its bound with runs of another one that does not wait for them yet', async () => {
+  const { task, id } = found.get('shared') as Found
+  const run = await api.until(task, id, ({ ended }) => ended !== null)
+  expect(run.error).toBeNull()
+  expect([run.steps.fan.outputs.completed, run.steps.fan2.outputs.completed]).toEqual([3, 3])
+  const [most] = await database.query<{ total: number }>(
+    `with works as (
+       select s.started_at, s.ended_at from steps s join runs r on r.id = s.run_id
+       where r.parent_id = (select id from runs where trajectory_id = $1))
+     select max((select count(*)::int from works b where b.started_at <= a.started_at and b.ended_at > a.started_at)) total
+     from works a`,
+    [id],
+  )
+  expect(most?.total).toBe(2)
 })

@@ -34,6 +34,10 @@ const parameters = z.object({
     .optional()
     .describe("What every child gets beside its item; it wins over the task's own init_params."),
   max_concurrency: concurrency.optional().describe('Children at work at once, over all processes; 5 where absent.'),
+  share_concurrency: z
+    .boolean()
+    .default(false)
+    .describe('max_concurrency is that of all steps of the run together that say so, where they work side by side.'),
   continue_on_error: z
     .boolean()
     .optional()
@@ -170,6 +174,7 @@ export const listEmitAwait = activity({
         count: items.length,
         initParams: (index) => paramsOfItem(shape, items[index], index, initParamsBytes),
         maxConcurrency: given.max_concurrency ?? config?.max_concurrency ?? defaultConcurrency,
+        sharesConcurrency: given.share_concurrency,
         continueOnError: given.continue_on_error ?? config?.continue_on_error ?? false,
         until: timeout === undefined ? null : new Date(context.step.started.getTime() + timeout * 1000),
         labels: given.labels ?? {},

@@ -44,6 +44,7 @@ export const runWorkflow = activity({
         count: 1,
         initParams: () => initParams,
         maxConcurrency: 1,
+        sharesConcurrency: false,
         continueOnError: given.continue_on_error,
         until: seconds === undefined ? null : new Date(context.step.started.getTime() + seconds * 1000),
         labels: {},

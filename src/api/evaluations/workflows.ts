@@ -16,12 +16,13 @@ const allOf = (items: string, given: Record<string, unknown>): Record<string, un
   spread_items: true,
   continue_on_error: true,
   max_concurrency_path: 'init_params.max_concurrency',
+  share_concurrency: true,
   ...given,
 })
 
 /**
- * Runs the task for every item, then lets one judge after the other look at the runs that have completed. A fan-out for
- * each judge, so that none of them is larger than the items are many.
+ * Runs the task for every item, then lets the judges look at the runs that have completed, side by side, and together so
+ * many at once as runs before. A fan-out for each judge, so that none of them is larger than the items are many.
  */
 export const evaluationWorkflow = (judges: readonly Pick<Judge, 'name'>[]): Workflow => {
   const judging = judges.map(({ name }, at): [string, Record<string, unknown>] => [
@@ -33,6 +34,7 @@ export const evaluationWorkflow = (judges: readonly Pick<Judge, 'name'>[]): Work
   ])
   return {
     init_params: {},
+    execution: 'parallel',
     step_configs: {
       runs: allOf('init_params.items', { child_workflow_name_path: 'init_params.task' }),
       subjects: {
