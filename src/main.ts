@@ -49,6 +49,7 @@ import { makeCallCounter } from './store/call-windows.ts'
 import { sealOldStorageInfo } from './store/collection-storage.ts'
 import { makeCollectionFinder } from './store/collections.ts'
 import { readEnvironmentVersion } from './store/environments.ts'
+import { installationId } from './store/installation.ts'
 import { type KeyHome, makeKeyRotation } from './store/key-rotation.ts'
 import { makeKeyFinder, makeKeyToucher } from './store/keys.ts'
 import { makeLending } from './store/lending.ts'
@@ -134,7 +135,7 @@ export const startServer = async ({
     await migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(database.url) }])
     await checkSealingKey(database, sealer)
     await sealOldStorageInfo(database, sealer)
-    const objects = await openDiskObjects(join(dataDir, 'files'))
+    const objects = await openDiskObjects(join(dataDir, 'files'), await installationId(database))
     const models = modelsFor(settings, lentKeys)
     const openEnvironment = async (id: number) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id))
     const toNetwork = lazyWayOut({
@@ -204,11 +205,12 @@ export const startServer = async ({
       (hash) => definitionText(database, hash),
       (text) => compileWorkflow(JSON.parse(text) as Workflow, activities),
     )
+    const lending = makeLending({ database, sealer, lentKeys, terms: settings })
     const webhooks = makeWebhooks({
       database,
       sealer,
       open: toNetwork.open,
-      documentOf: (run) => documentOf({ database, definitions, links }, run),
+      documentOf: (run) => documentOf({ database, definitions, links, lending }, run),
       clock,
       concurrency: settings.webhookConcurrency,
       mostBytes: settings.webhookBytes,
@@ -238,7 +240,8 @@ export const startServer = async ({
     void reapSandboxes().catch((error) =>
       log.warn({ err: error }, 'sandboxes of processes that are gone could not be removed'),
     )
-    const limits = { answers: answerCache, stepResults }
+    const { auditDays, orphanDays } = settings
+    const limits = { answers: answerCache, stepResults, auditDays, orphanDays }
     closers.unshift(keepHouse(database, objects, cancelRunsOf, limits, reapSandboxes, log))
     const keyRotation = makeKeyRotation({
       database,
@@ -284,7 +287,6 @@ export const startServer = async ({
     const pulse = makePulse({ database, engine })
     const findCollection = makeCollectionFinder(database)
     const environments = makeEnvironments({ openEnvironment, sealer, lentKeys })
-    const lending = makeLending({ database, sealer, lentKeys, terms: settings })
     const gateway = makeGateway({
       models,
       guard: makeCallGuard(database),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ActivityRegistry } from '../activities/activity.ts'
 import type { Queries } from '../database/database.ts'
 import type { Workflow } from '../model/workflow.ts'
+import { keepDefinition } from '../store/definitions.ts'
 import { compileWorkflow, type Program, type ProgramLimits } from './program.ts'
 
 /** Text of the definitions kept compiled, in characters; the longest unused go first. */
@@ -68,10 +69,6 @@ export const shownDefinition = async (
   const shown = scrub(row?.workflow ?? '{}')
   if (!row || shown === row.workflow) return null
   const shownHash = createHash('sha256').update(shown).digest('hex')
-  await database.rows(
-    'keep_definition',
-    'insert into definitions (hash, workflow) values ($1, $2) on conflict do nothing',
-    [shownHash, shown],
-  )
+  await keepDefinition(database, { hash: shownHash, workflow: shown })
   return shownHash
 }

@@ -1,6 +1,6 @@
 import { bytes, seconds, setting, wholeNumber } from './setting.ts'
 
-/** Settings of what happens at times: routines that fire, and webhooks that are tried until they are heard. */
+/** Settings of what happens at times: routines that fire, webhooks that are tried until they are heard, what is tidied up. */
 export const timedSettings = {
   routineGraceSeconds: setting({
     variable: 'JETTY_ROUTINE_GRACE_SECONDS',
@@ -36,5 +36,21 @@ export const timedSettings = {
     default: '10',
     example: '30',
     schema: seconds(0.001),
+  }),
+  auditDays: setting({
+    variable: 'JETTY_AUDIT_DAYS',
+    description: 'How many days entries of the audit trail are kept. 0: for ever.',
+    default: '0',
+    example: '365',
+    schema: wholeNumber(0, 36_500),
+  }),
+  orphanDays: setting({
+    variable: 'JETTY_ORPHAN_DAYS',
+    description:
+      'How many days bytes in the data folder that belong to no file any more, and texts of workflows that no task and no ' +
+      'run has, are still kept. 0: for ever.',
+    default: '7',
+    example: '30',
+    schema: wholeNumber(0, 36_500),
   }),
 }

@@ -83,6 +83,31 @@ export const removeAudit = async (database: Database, id: number): Promise<void>
   await database.rows('remove_audit', 'delete from audit where id = $1', [id])
 }
 
+const sweptAtOnce = 1000
+const mostSweeps = 50
+
+/**
+ * Removes entries that are older than so many days, a bounded number, and says how many. The oldest have the smallest
+ * numbers: no index of times is needed.
+ */
+export const sweepAudit = async (database: Database, days: number): Promise<number> => {
+  if (days === 0) return 0
+  let removed = 0
+  for (let sweeps = 0; sweeps < mostSweeps; sweeps++) {
+    const rows = await database.rows(
+      'sweep_audit',
+      `delete from audit where id in (
+         select id from (select id, at from audit order by id limit ${sweptAtOnce}) oldest
+         where at < now() - $1 * interval '1 day')
+       returning 1`,
+      [days],
+    )
+    removed += rows.length
+    if (rows.length === 0) break
+  }
+  return removed
+}
+
 /** One page of entries below a number, newest first: of a collection, or of all. */
 export const listAudit = (
   database: Database,

@@ -25,6 +25,16 @@ export const filesOfRun = (queries: Queries, runKey: string): Promise<FileRow[]>
     runKey,
   ])
 
+/** Which of these objects a row names. */
+export const namedObjects = async (queries: Queries, objects: string[]): Promise<Set<string>> => {
+  const rows = await queries.rows<{ object: string }>(
+    'named_objects',
+    'select object from files where object = any($1::text[])',
+    [objects],
+  )
+  return new Set(rows.map((row) => row.object))
+}
+
 /** Records files whose objects are stored already; a path that is taken keeps the file it has. */
 export const insertFiles = async (queries: Queries, files: Omit<FileRow, 'created_at'>[]): Promise<void> => {
   if (files.length === 0) return

@@ -2,6 +2,7 @@ import type { Queries } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
 import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
 import type { RunStatus } from '../model/workflow.ts'
+import { keeping } from './definitions.ts'
 import { labelTextsOf, writeLabels } from './labels.ts'
 import { placeValue } from './payloads.ts'
 import { createTask, definitionHash, type TaskFields } from './tasks.ts'
@@ -129,7 +130,7 @@ const insertRun = async (
     const id = run.trajectoryId ?? newTrajectoryId()
     const rows = await queries.rows(
       'ingest_run',
-      `with d as (insert into definitions (hash, workflow) values ($7, $8) on conflict do nothing)
+      `with ${keeping('$7::text', '$8::text')}
        insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
          status, params, ingested, created_at, started_at, ended_at)
        values ($1, $2, $3, $4, $5, $6, $7, $9, $10, $11, $12, true, to_timestamp($13::float8 / 1000),

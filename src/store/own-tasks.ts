@@ -1,4 +1,5 @@
 import type { Queries } from '../database/database.ts'
+import { keepDefinition } from './definitions.ts'
 import { createTask, definitionHash } from './tasks.ts'
 
 /** The task that something is recorded under. */
@@ -17,11 +18,7 @@ export const taskForRecords = async (
   queries: Queries,
   at: { collectionId: number; name: string; workflow: string; description?: string },
 ): Promise<RecordTask | undefined> => {
-  await queries.rows(
-    'keep_definition',
-    'insert into definitions (hash, workflow) values ($1, $2) on conflict do nothing',
-    [definitionHash(at.workflow), at.workflow],
-  )
+  await keepDefinition(queries, { hash: definitionHash(at.workflow), workflow: at.workflow })
   for (;;) {
     const [found] = await queries.rows<RecordTask>(
       'task_for_records',

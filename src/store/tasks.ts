@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Database, Queries } from '../database/database.ts'
+import { keeping } from './definitions.ts'
 import { appendVersion, contentHash, type TaskContent } from './task-versions.ts'
 
 export interface TaskRow {
@@ -74,7 +75,7 @@ export const createTask = async (
   try {
     const [row] = await queries.rows<TaskRow>(
       'create_task',
-      `with d as (insert into definitions (hash, workflow) values ($2, $3) on conflict do nothing), t as (
+      `with ${keeping('$2::text', '$3::text')}, t as (
          insert into tasks (collection_id, name, definition, description, version, has_file_uploads, is_private,
            is_chat_flow, croissant_metadata)
          values ($1, $4, $2, $5, $6, $7, $8, $9, $10) on conflict (collection_id, lower(name)) do nothing returning *
@@ -154,7 +155,7 @@ const isNameTaken = async (queries: Queries, task: TaskRow, name: string): Promi
 const writeTask = async (queries: Queries, task: TaskRow, isNewVersion: boolean): Promise<void> => {
   await queries.rows(
     'update_task',
-    `with d as (insert into definitions (hash, workflow) values ($2, $3) on conflict do nothing), t as (
+    `with ${keeping('$2::text', '$3::text')}, t as (
        update tasks set name = $4, definition = $2, description = $5, version = $6, has_file_uploads = $7,
          is_private = $8, is_chat_flow = $9, croissant_metadata = $10, updated_at = clock_timestamp()
        where id = $1 returning *

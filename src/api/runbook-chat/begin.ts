@@ -7,11 +7,12 @@ import type { Fetch } from '../../lib/net.ts'
 import { authorOf } from '../../model/identity.ts'
 import type { RunbookChat } from '../../model/runbook-chat.ts'
 import type { Workflow } from '../../model/workflow.ts'
+import { keepDefinition } from '../../store/definitions.ts'
 import { definitionHash, findTask, type TaskRow } from '../../store/tasks.ts'
 import { checkParameters } from '../runs/parameters.ts'
 import { borrowerOf, type StartDeps } from '../runs/start.ts'
 import { webhookOf } from '../webhooks/check-url.ts'
-import { keepDefinition, makeChatTask, standardText } from './ensure-task.ts'
+import { makeChatTask, standardText } from './ensure-task.ts'
 import { fetchRunbook } from './fetch-runbook.ts'
 import { type ChatTexts, parametersOf } from './parameters.ts'
 import { namedForChat } from './places-of-fields.ts'
@@ -106,7 +107,9 @@ const checkedRequest = async (deps: BeginDeps, asked: AdmittedChat): Promise<Run
     const plan = await planned(deps, asked, there ?? standard, texts)
     // Kept before anything else: preflight and run find the workflow by its hash.
     const definition = plan.workflow === there?.workflow ? there.definition : definitionHash(plan.workflow)
-    if (definition !== there?.definition) await keepDefinition(database, plan.workflow)
+    if (definition !== there?.definition) {
+      await keepDefinition(database, { hash: definition, workflow: plan.workflow })
+    }
     const request = { ...plan.request, task: { id: there?.id ?? 0, name: there?.name ?? name, definition } }
     const lent = isTrial ? await lending.check(borrowerOf({ ...request, key: '' })) : []
     if (!isUnknown(engine, plan.workflow)) await engine.preflight({ ...request, lent, runs: [request.initParams] })

@@ -3,7 +3,7 @@ import { type AuditTrail, recorded } from '../../http/audit.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection, Identity } from '../../model/identity.ts'
 import { standardRunbookTask, standardRunbookWorkflow } from '../../model/standard-runbook.ts'
-import { createTask, definitionHash, type TaskRow } from '../../store/tasks.ts'
+import { createTask, type TaskRow } from '../../store/tasks.ts'
 
 /** The workflow of a task that a chat makes. */
 export const standardText = JSON.stringify(standardRunbookWorkflow())
@@ -49,15 +49,4 @@ class Taken extends AppError {
   constructor() {
     super('already_exists', 'The task is there already')
   }
-}
-
-/** Keeps a workflow that one run alone is of, and gives its hash. */
-export const keepDefinition = async (database: Database, workflow: string): Promise<string> => {
-  const hash = definitionHash(workflow)
-  await database.rows(
-    'keep_definition',
-    'insert into definitions (hash, workflow) values ($1, $2) on conflict do nothing',
-    [hash, workflow],
-  )
-  return hash
 }

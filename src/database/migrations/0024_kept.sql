@@ -6,7 +6,6 @@ alter table collections add column sealed_storage_info text;
 
 -- Since when nothing was seen to use a definition; whoever is about to use it takes that back.
 alter table definitions add column unused_since timestamptz;
-create index definitions_unused on definitions (unused_since) where unused_since is not null;
 create index tasks_definition on tasks (definition);
 create index task_versions_definition on task_versions (definition);
 create index runs_definition on runs (definition);

@@ -15,7 +15,7 @@ const maxBytes = 1_000_000
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'jetty-objects-'))
-  objects = await openDiskObjects(folder)
+  objects = await openDiskObjects(folder, 'one')
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { ObjectStore, StoredObject } from './objects.ts'
+import { noteDatabase, type StorePlaces, sweepUnnamed } from './unnamed.ts'
 
 const leftoverHours = 24
 const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -58,18 +59,38 @@ const writeBody = async (handle: FileHandle, body: AsyncIterable<Uint8Array> | U
   return { size, sha256: hash.digest('hex') }
 }
 
-/** An object store in one folder: `objects/ab/cd/<uuid>`, and `tmp` in the same file system for what is on its way. */
-export const openDiskObjects = async (folder: string): Promise<ObjectStore> => {
+/** The first of several places that is there. */
+const openAnywhere = async ([path = '', ...others]: string[]): Promise<FileHandle> => {
+  try {
+    return await open(path, 'r')
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || others.length === 0) throw error
+    return openAnywhere(others) // it may be moving at this moment
+  }
+}
+
+/**
+ * An object store in one folder: `objects/ab/cd/<uuid>`, `tmp` in the same file system for what is on its way, and
+ * `unnamed/ab/<uuid>` for what no row of the database, which is given by its id, seems to name.
+ */
+export const openDiskObjects = async (folder: string, database: string): Promise<ObjectStore> => {
   const root = join(folder, 'objects')
+  const aside = join(folder, 'unnamed')
+  const databases = join(folder, 'databases')
   const temporary = join(folder, 'tmp')
   await mkdir(root, { recursive: true, mode: 0o700 })
   await mkdir(temporary, { recursive: true, mode: 0o700 })
+  await noteDatabase(databases, database)
   await syncFolder(folder)
 
-  const pathOf = (id: string) => {
-    if (!idPattern.test(id)) throw new AppError('not_found', `No stored object has the id '${id}'`)
-    return join(root, id.slice(0, 2), id.slice(2, 4), id)
+  const isId = (name: string) => idPattern.test(name)
+  const checked = (id: string) => {
+    if (!isId(id)) throw new AppError('not_found', `No stored object has the id '${id}'`)
+    return id
   }
+  const pathOf = (id: string) => join(root, checked(id).slice(0, 2), id.slice(2, 4), id)
+  const asideOf = (id: string) => join(aside, checked(id).slice(0, 2), id)
+  const places: StorePlaces = { root, aside, databases, isId, pathOf, asideOf }
 
   // A new folder survives a power cut only once its parents are written too; whoever made it may still be at that.
   const settled = new Set<string>()
@@ -102,7 +123,7 @@ export const openDiskObjects = async (folder: string): Promise<ObjectStore> => {
     },
 
     async open(id, range) {
-      const handle = await open(pathOf(id), 'r').catch((error) => {
+      const handle = await openAnywhere([pathOf(id), asideOf(id), pathOf(id)]).catch((error) => {
         if (codeOf(error) !== 'ENOENT') throw error
         throw new AppError('not_found', `No stored object has the id '${id}'`, { cause: error })
       })
@@ -119,8 +140,10 @@ export const openDiskObjects = async (folder: string): Promise<ObjectStore> => {
     },
 
     async remove(ids) {
-      for (const id of ids) await rm(pathOf(id), { force: true })
+      for (const id of ids) await Promise.all([pathOf(id), asideOf(id)].map((path) => rm(path, { force: true })))
     },
+
+    sweepUnnamed: (sweep) => sweepUnnamed(places, database, sweep),
 
     async sweepTemporary() {
       const before = Date.now() - leftoverHours * 3_600_000

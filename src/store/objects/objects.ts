@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { Swept, UnnamedSweep } from './unnamed.ts'
 
 /** What is known of an object once it is safe on disk. `size` is in bytes, `sha256` in hex. */
 export interface StoredObject {
@@ -26,4 +27,6 @@ export interface ObjectStore {
   remove(ids: string[]): Promise<void>
   /** Removes what crashed uploads left more than a day ago, and says how many. */
   sweepTemporary(): Promise<number>
+  /** Sets objects aside that no row names, and removes them later; undefined where others have the same folder. */
+  sweepUnnamed(sweep: UnnamedSweep): Promise<Swept | undefined>
 }
