@@ -37,7 +37,9 @@ export interface RunRow {
   created_at: Date
   started_at: Date | null
   ended_at: Date | null
-  /** What it has left of a trial: in the answer to the call that started it. */
+  /** It is on lent keys; absent where it has just been written. */
+  on_trial?: boolean
+  /** What is left of the trial that it is in. */
   trial?: TrialLeft
 }
 
@@ -61,7 +63,8 @@ export interface StepRecord {
 /** Columns of a RunRow, from a row `r`, without the one that may be large. */
 export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
   coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.author, r.status, r.error,
-  r.params, r.ingested, r.routine_id, r.webhook_url, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels`
+  r.params, r.ingested, r.routine_id, r.webhook_url, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels,
+  exists (select from trial_runs where run_key = r.id) as on_trial`
 /** The text of a run's init_params, wherever it stands. */
 export const initParamsText = 'coalesce(r.init_params, (select body from payloads where id = r.init_params_payload))'
 export const runColumns = `${summaryColumns}, ${initParamsText} as init_params`

@@ -155,7 +155,10 @@ describe('a server that lends keys', () => {
     expect(synchronous.body).toMatchObject({ status: 'completed', trial: left, trajectory: { trial: left } })
     const started = await run('run', lending)
     expect(started.body.trial).toEqual({ runs_used: 2, runs_limit: 10, runs_remaining: 8, minutes_remaining: 60 })
-    await jetty.until(task, started.body.trajectory_id, ({ status }) => status === 'completed')
+    const ended = await jetty.until(task, started.body.trajectory_id, ({ status }) => status === 'completed')
+    expect(ended.trial).toEqual(started.body.trial)
+    const { trajectories } = (await jetty.call('GET', `/api/v1/db/trajectories/acme/${task}?limit=2`)).body
+    expect(trajectories.map((one: Body) => one.trial)).toEqual([ended.trial, ended.trial])
     expect(bearers()).toEqual([`Bearer ${lentOpenAi}`, `Bearer ${lentOpenAi}`])
     expect(await trial()).toMatchObject({ active: true, runs_used: 2, minutes_used: 0 })
   })

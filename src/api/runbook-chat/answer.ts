@@ -97,9 +97,8 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
   const answerStream = async (call: SocketCall, of: ChatRun, { chat }: AdmittedChat): Promise<void> => {
     const after = await lastEventId(database, call.incoming.headers['last-event-id']?.toString())
     const options = { includeUsage: chat.stream_options?.include_usage === true, after, stopping: call.stopping }
-    const told = { ...deps, leftAfter: lending.leftAfter }
     // What it says as the server stops is its own: it is not to be closed before.
-    const reply = events({ stopping: new AbortController().signal }, (gone) => chatEvents(told, of, options, gone))
+    const reply = events({ stopping: new AbortController().signal }, (gone) => chatEvents(deps, of, options, gone))
     await sendReply(call, { ...reply, headers: { ...reply.headers, ...runHeaders(of) } })
   }
 

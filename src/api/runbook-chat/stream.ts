@@ -3,7 +3,6 @@ import { openAiType } from '../../http/errors.ts'
 import type { ServerEvent } from '../../http/events.ts'
 import { AppError } from '../../lib/errors.ts'
 import { parsedObject } from '../../lib/json-object.ts'
-import type { TrialLeft } from '../../model/trial.ts'
 import { outcomeOf, type RunRow, type StepRecord } from '../../store/runs.ts'
 import type { Pulse } from '../events/pulse.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
@@ -14,7 +13,6 @@ import { progressOf } from './progress.ts'
 export interface StreamDeps extends DocumentDeps {
   database: Queries
   pulse: Pulse
-  leftAfter(runKey: string): Promise<TrialLeft | undefined>
 }
 
 export interface StreamOptions {
@@ -45,7 +43,7 @@ export async function* chatEvents(
       const outcome = await outcomeOf(deps.database, of.run.id)
       if (!outcome) break
       const run = { ...of.run, ...outcome.run }
-      const trial = of.trial && (await deps.leftAfter(run.id))
+      const trial = of.trial && (await deps.lending.leftAfter(run.id))
       yield* lastChunks(chunk, { ...of, run, trial }, outcome.steps, told, options)
       return
     }

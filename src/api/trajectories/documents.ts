@@ -1,4 +1,5 @@
 import type { Queries } from '../../database/database.ts'
+import type { Lending } from '../../store/lending.ts'
 import { type RunSummaryRow, stepSummariesOf } from '../../store/run-lists.ts'
 import { type RunRow, type StepRecord, stepsOf } from '../../store/runs.ts'
 import { withEvents } from './agent-events.ts'
@@ -10,6 +11,7 @@ export interface DocumentDeps {
   definitions: (hash: string) => Promise<ShownDefinition>
   /** Where the web UI is: known once the server listens. */
   links: { readonly publicUrl: string }
+  lending: Pick<Lending, 'leftAfter'>
 }
 
 /** Runs whose steps are read with one query. */
@@ -20,16 +22,22 @@ export const documentOf = async (deps: DocumentDeps, run: RunRow): Promise<strin
   return wholeText(deps, run, steps, definition)
 }
 
+/** With what is left of its trial, where it is in one. */
+const withTrial = async <Run extends RunSummaryRow>({ lending }: DocumentDeps, run: Run): Promise<Run> => {
+  const trial = run.on_trial ? await lending.leftAfter(run.id) : undefined
+  return trial ? { ...run, trial } : run
+}
+
 /** The document of a run with what its agents did last, as far as the change `until`. */
 export const wholeText = async (
-  { database, links }: DocumentDeps,
+  deps: DocumentDeps,
   run: RunRow,
   steps: StepRecord[],
   definition: ShownDefinition,
   until = Number.MAX_SAFE_INTEGER,
 ): Promise<string> => {
-  const shown = definition.hasRunbooks ? await withEvents(database, steps, definition, until) : steps
-  return trajectoryText(run, shown, definition, links.publicUrl)
+  const shown = definition.hasRunbooks ? await withEvents(deps.database, steps, definition, until) : steps
+  return trajectoryText(await withTrial(deps, run), shown, definition, deps.links.publicUrl)
 }
 
 /** The documents of a page of runs, in order. */
@@ -52,7 +60,8 @@ async function* eachOf<Run extends RunSummaryRow, Step extends { run_id: string 
     const keys = some.map((run) => run.id)
     const steps = groupByRun(await read(deps.database, keys))
     for (const run of some) {
-      yield textOf(run, steps.get(run.id) ?? [], await deps.definitions(run.definition), deps.links.publicUrl)
+      const told = await withTrial(deps, run)
+      yield textOf(told, steps.get(run.id) ?? [], await deps.definitions(run.definition), deps.links.publicUrl)
       steps.delete(run.id)
     }
   }
