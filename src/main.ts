@@ -1,0 +1,390 @@
+/** The composition root: settings in, a running server out. Everything else receives what it needs from here. */
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import type { ActivityRegistry } from './activities/activity.ts'
+import { builtinActivities } from './activities/registry.ts'
+import { makeAuditTrail } from './api/audit/trail.ts'
+import { makeAuthenticate } from './api/authenticate.ts'
+import { makeCallLimit, makeIsLimited } from './api/call-limit.ts'
+import { makePulse } from './api/events/pulse.ts'
+import { gatewayRoutes } from './api/gateway/routes.ts'
+import { healthRoutes } from './api/health/routes.ts'
+import { makeMetrics } from './api/metrics/metrics.ts'
+import { makeOpenMetricsServer } from './api/metrics/open-server.ts'
+import { makeReference } from './api/reference.ts'
+import { apiRoutes } from './api/routes.ts'
+import { makeRunbookChat } from './api/runbook-chat/answer.ts'
+import { makeShownDefinitions } from './api/trajectories/definitions.ts'
+import { documentOf } from './api/trajectories/documents.ts'
+import { adminTokenOf, prepareDataFolder, secretKeysOf, writeSecretKeys } from './database/data-folder.ts'
+import { type Database, openDatabase } from './database/database.ts'
+import { type EmbeddedPostgres, startOrAdoptPostgres } from './database/embedded.ts'
+import { migrate } from './database/migrate.ts'
+import { type FirstStart, firstStart } from './demo/first-start.ts'
+import { libraryMigration } from './engine/dbos.ts'
+import { type Engine, startEngine } from './engine/engine.ts'
+import { makeEnvironments } from './engine/environments.ts'
+import { compileWorkflow } from './engine/program.ts'
+import { makeGateway } from './gateway/gateway.ts'
+import { makeRecorder } from './gateway/recorder.ts'
+import { keepHouse } from './housekeeping.ts'
+import { checkAddress, makeServer } from './http/server.ts'
+import type { Settings } from './lib/config.ts'
+import { makeSealer, type Sealer } from './lib/crypto.ts'
+import { AppError } from './lib/errors.ts'
+import type { Logger } from './lib/log.ts'
+import { version } from './lib/version.ts'
+import type { Workflow } from './model/workflow.ts'
+import { callWithFallback } from './providers/fallback.ts'
+import { readLentKeys } from './providers/lent-keys.ts'
+import { keepFiring } from './routines/keep-firing.ts'
+import { checkWith, type RunbookRunner, runbooksOnDemand } from './runbooks-on-demand.ts'
+import { type CacheLimits, makeAnswerCache } from './store/answer-cache.ts'
+import { makeSpender } from './store/budget.ts'
+import { makeCallGuard } from './store/call-guard.ts'
+import { makePlaceFinder } from './store/call-places.ts'
+import { makeCallCounter } from './store/call-windows.ts'
+import { sealOldStorageInfo } from './store/collection-storage.ts'
+import { makeCollectionFinder } from './store/collections.ts'
+import { readEnvironmentVersion } from './store/environments.ts'
+import { installationId } from './store/installation.ts'
+import { type KeyHome, makeKeyRotation } from './store/key-rotation.ts'
+import { makeKeyFinder, makeKeyToucher } from './store/keys.ts'
+import { makeLending } from './store/lending.ts'
+import { openDiskObjects } from './store/objects/disk.ts'
+import type { ObjectStore } from './store/objects/objects.ts'
+import { activeRunsOf, definitionText, makeTaskFinder } from './store/runs.ts'
+import { checkSealingKey } from './store/sealing-key.ts'
+import type { ResultLimits } from './store/step-results.ts'
+import { lazyWayOut, modelsFor } from './ways-out.ts'
+import { makeWebhooks } from './webhooks/webhooks.ts'
+
+export interface ServerOptions {
+  settings: Settings
+  log: Logger
+  /** What steps can do; the tests add activities of their own. */
+  activities?: ActivityRegistry
+  /** What carries runbooks out; the tests have one that needs no sandbox. */
+  runbooks?: RunbookRunner
+  /** Where the keys stand that are lent to trials. */
+  variables?: Record<string, string | undefined>
+  /** See `KeyRotationOptions`; the tests wait less. */
+  keySettleMs?: number
+  /** See `EngineOptions`; the tests beat more often. */
+  beatMs?: number
+  /** Milliseconds since 1970, for what is due at a time. */
+  clock?: () => number
+}
+
+export interface Server {
+  /** Where the API answers; undefined for a worker, which serves nothing. */
+  url: string | undefined
+  /** Where /metrics is open, if it is. */
+  metricsUrl: string | undefined
+  publicUrl: string
+  dataDir: string
+  adminToken: string
+  /** Names of the keys that are lent to trials. */
+  trialKeys: readonly string[]
+  postgres: EmbeddedPostgres | undefined
+  database: Database
+  engine: Engine
+  sealer: Sealer
+  objects: ObjectStore
+  /** What a new server was given at its first start; undefined at every later one. */
+  demo: FirstStart | undefined
+  /** Stops in order: no new calls, steps drained and handed over, Postgres last. */
+  close(): Promise<void>
+}
+
+/** Starts everything that the role asks for. Rejects with a text that says what to change when something is not right. */
+export const startServer = async ({
+  settings,
+  log,
+  activities = builtinActivities,
+  runbooks: givenRunbooks,
+  keySettleMs,
+  beatMs,
+  variables = process.env,
+  clock = Date.now,
+}: ServerOptions): Promise<Server> => {
+  if (settings.role !== 'all' && !settings.databaseUrl) {
+    throw new AppError('invalid', `JETTY_ROLE=${settings.role} needs a database that other processes share`, {
+      hint: 'Set DATABASE_URL, for example DATABASE_URL=postgres://jetty:password@localhost:5432/jetty',
+    })
+  }
+  const lentKeys = readLentKeys(settings.trialKeys, (name) => variables[name])
+  if (settings.role !== 'worker') await checkAddress(settings.host, settings.port)
+  if (settings.metricsPort !== undefined) {
+    await checkAddress(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')
+  }
+  const dataDir = prepareDataFolder(settings.dataDir)
+  const adminToken = settings.adminToken ?? adminTokenOf(dataDir)
+  const sealer = makeSealer(settings.secretKeys ?? secretKeysOf(dataDir))
+  const postgres = settings.databaseUrl ? undefined : await startOrAdoptPostgres({ dataDir, logger: log })
+  // Nothing below this line knows which of the two it is.
+  const database = openDatabase(settings.databaseUrl ?? (postgres as EmbeddedPostgres).url)
+  const executor = postgres ? 'local' : `${hostname()}-${randomUUID()}`
+  const closers: (() => Promise<unknown>)[] = [() => database.close(), async () => postgres?.stop()]
+  const closeAll = async () => {
+    for (const close of closers) await close()
+  }
+  try {
+    await migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(database.url) }])
+    await checkSealingKey(database, sealer)
+    await sealOldStorageInfo(database, sealer)
+    const objects = await openDiskObjects(join(dataDir, 'files'), await installationId(database))
+    const models = modelsFor(settings, lentKeys)
+    const openEnvironment = async (id: number) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id))
+    const toNetwork = lazyWayOut({
+      allowPrivateNetwork: settings.allowPrivateNetwork,
+      maxBytes: settings.maxFetchBytes,
+      timeoutSeconds: settings.fetchTimeoutSeconds,
+    })
+    const runbooks =
+      givenRunbooks ??
+      runbooksOnDemand(async () => {
+        const { makeRunbookRunner } = await import('./runbook-runner.ts')
+        return makeRunbookRunner({ settings, dataDir, models, log })
+      }, settings.role === 'api')
+    closers.unshift(() => runbooks.close()) // after the engine: it stops those that go on
+    const stepResults: ResultLimits = { days: settings.stepCacheDays, entries: settings.stepCacheEntries }
+    const engine = await startEngine({
+      database,
+      executor,
+      role: settings.role,
+      activities,
+      objects,
+      fetch: toNetwork.fetch,
+      models: { ...models, chat: callWithFallback(models.call, settings.modelFallbackSeconds) },
+      carryOutRunbook: runbooks.carryOut,
+      checkRunbook: checkWith(runbooks.preflight),
+      activitySettings: {
+        modelFileBytes: settings.modelFileBytes,
+        mediaFiles: settings.mediaFiles,
+        geminiImageModel: settings.geminiImageModel,
+        initParamsBytes: settings.maxInitParamsBytes,
+        loopTurns: settings.loopTurns,
+        sequenceNumbers: settings.sequenceNumbers,
+      },
+      openEnvironment,
+      lentKeys,
+      sealer,
+      limits: {
+        concurrency: settings.workerConcurrency,
+        stepTimeoutSeconds: settings.stepTimeoutSeconds,
+        runTimeoutSeconds: settings.runTimeoutSeconds,
+        maxOutputBytes: settings.maxOutputBytes,
+        parallelSteps: settings.parallelSteps,
+        stepAttempts: settings.stepAttempts,
+        maxLabelsPerRun: settings.maxLabelsPerRun,
+        maxFanOut: settings.maxFanOut,
+        maxRunDepth: settings.maxRunDepth,
+        runbookEvents: settings.runbookEvents,
+      },
+      stepResults,
+      spill: { folder: join(dataDir, 'spill'), maxBytes: settings.spillBytes },
+      ...(beatMs === undefined ? {} : { beatMs }),
+      log,
+    })
+    const cancelRunsOf = async (collectionId: number): Promise<number> => {
+      const active = await activeRunsOf(database, collectionId)
+      if (active.length > 0) await engine.requestEnd(active, 'cancelled')
+      return active.length
+    }
+    const answerCache: CacheLimits = {
+      seconds: settings.cacheSeconds,
+      entryBytes: settings.cacheEntryBytes,
+      entries: settings.cacheEntries,
+      bytes: settings.cacheBytes,
+    }
+    const links = { publicUrl: settings.publicUrl ?? '' } // completed once the port is known
+    const definitions = makeShownDefinitions(
+      (hash) => definitionText(database, hash),
+      (text) => compileWorkflow(JSON.parse(text) as Workflow, activities),
+    )
+    const lending = makeLending({ database, sealer, lentKeys, terms: settings })
+    const webhooks = makeWebhooks({
+      database,
+      sealer,
+      open: toNetwork.open,
+      documentOf: (run) => documentOf({ database, definitions, links, lending }, run),
+      clock,
+      concurrency: settings.webhookConcurrency,
+      mostBytes: settings.webhookBytes,
+      timeoutSeconds: settings.webhookTimeoutSeconds,
+      lookFor: engine.lookFor,
+      log,
+    })
+    const missing = { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp }
+    const stopFiring = keepFiring({ database, engine, sealer, clock, limits: missing, log })
+    let stopServing = async () => {}
+    closers.unshift(() => engine.closeRecords())
+    // All at once: what waits for a run, or for one to be written down, ends with it, and steps get their time only once.
+    closers.unshift(() =>
+      Promise.all([
+        stopServing(),
+        stopFiring(),
+        engine.stop(settings.drainSeconds),
+        webhooks.stop(settings.drainSeconds),
+      ]),
+    )
+    const { role, workerConcurrency: slots } = settings
+    const reapSandboxes = async () => {
+      if (role === 'api' || !mayHaveSandboxes(settings, dataDir)) return
+      const count = await runbooks.reap()
+      if (count > 0) log.warn({ count }, 'sandboxes of processes that are gone were removed')
+    }
+    void reapSandboxes().catch((error) =>
+      log.warn({ err: error }, 'sandboxes of processes that are gone could not be removed'),
+    )
+    const { auditDays, orphanDays } = settings
+    const limits = { answers: answerCache, stepResults, auditDays, orphanDays }
+    closers.unshift(keepHouse(database, objects, cancelRunsOf, limits, reapSandboxes, log))
+    const keyRotation = makeKeyRotation({
+      database,
+      sealer,
+      home: keyHome(settings, dataDir),
+      log,
+      settled: () => engine.settled(),
+      ...(keySettleMs === undefined ? {} : { settleMs: keySettleMs }),
+    })
+    closers.unshift(() => keyRotation.stop())
+    const metrics = makeMetrics({ database, engine, version, role, slots })
+    closers.unshift(async () => metrics.stop())
+    const reference = makeReference({ version })
+    let metricsUrl: string | undefined
+    if (settings.metricsPort !== undefined) {
+      const open = makeOpenMetricsServer({
+        metrics,
+        health: healthRoutes({ database, version, ...reference }),
+        settings,
+        log,
+      })
+      closers.unshift(() => open.close(0))
+      metricsUrl = (await open.listen(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')).url
+    }
+    const trialKeys = lentKeys.names
+    const base = {
+      dataDir,
+      trialKeys,
+      adminToken,
+      postgres,
+      database,
+      engine,
+      sealer,
+      objects,
+      metricsUrl,
+      close: closeAll,
+    }
+    if (settings.role === 'worker') {
+      webhooks.start()
+      return { ...base, url: undefined, publicUrl: settings.publicUrl ?? '', demo: undefined }
+    }
+
+    const pulse = makePulse({ database, engine })
+    const findCollection = makeCollectionFinder(database)
+    const environments = makeEnvironments({ openEnvironment, sealer, lentKeys })
+    const gateway = makeGateway({
+      models,
+      guard: makeCallGuard(database),
+      spend: makeSpender(database),
+      cache: makeAnswerCache(database, answerCache),
+      recorder: makeRecorder({ engine, database, objects, mediaFiles: settings.mediaFiles }),
+      environmentOf: environments.lending,
+      lending,
+      limits: {
+        tries: settings.modelTries,
+        firstByteSeconds: settings.modelFirstByteSeconds,
+        idleSeconds: settings.modelIdleSeconds,
+        fallbackSeconds: settings.modelFallbackSeconds,
+        keptBytes: settings.recordedAnswerBytes,
+        roomBytes: settings.openAnswersBytes,
+        stalledSeconds: settings.clientStallSeconds,
+      },
+      recordingRequired: settings.recordingRequired,
+      ...(beatMs === undefined ? {} : { renewMs: beatMs }),
+    })
+    const audit = makeAuditTrail(database)
+    const runbookChat = makeRunbookChat({
+      database,
+      engine,
+      sealer,
+      lending,
+      settings,
+      pulse,
+      definitions,
+      links,
+      audit,
+      fetch: toNetwork.fetch,
+    })
+    const server = makeServer({
+      socketRoutes: gatewayRoutes({ gateway, runbookChat }),
+      routes: apiRoutes({
+        database,
+        sealer,
+        version,
+        ...reference,
+        metrics,
+        keyRotation,
+        lending,
+        settings,
+        engine,
+        pulse,
+        objects,
+        activities,
+        models,
+        findCollection,
+        cancelRunsOf,
+        workflowWarnings: (workflow) => engine.check(workflow),
+        definitions,
+        links,
+        clock,
+        webhooks,
+        preflightRunbook: runbooks.preflight,
+        environmentOf: environments.lending,
+      }),
+      authenticate: makeAuthenticate({
+        adminToken,
+        findKey: makeKeyFinder(database),
+        touchKey: makeKeyToucher(database),
+        failuresPerMinute: settings.authFailuresPerMinute,
+      }),
+      limit: makeCallLimit({ callsPerMinute: settings.rateLimit, count: makeCallCounter(database) }),
+      isLimited: makeIsLimited(settings.rateLimit),
+      audit,
+      observer: metrics.observer,
+      findCollection,
+      findTask: makeTaskFinder(database),
+      findPlace: makePlaceFinder(database),
+      files: objects,
+      settings,
+      log,
+    })
+    const { url } = await server.listen(settings.host, settings.port)
+    links.publicUrl ||= url
+    if (role === 'all') webhooks.start()
+    stopServing = async () => {
+      await server.close(settings.drainSeconds, gateway.end)
+      await gateway.end() // some have no client any more
+    }
+    const demo = await firstStart({ database, engine, url, dataDir })
+    return { ...base, url, publicUrl: links.publicUrl, demo }
+  } catch (error) {
+    await closeAll().catch(() => {})
+    throw error
+  }
+}
+
+/** A server that has had none does not load what makes them. */
+const mayHaveSandboxes = (settings: Settings, dataDir: string): boolean =>
+  ['docker', 'podman'].includes(settings.sandbox) || existsSync(settings.sandboxDir ?? join(dataDir, 'sandboxes'))
+
+/** Who may change the encryption key: this process itself only where nobody else could have it. */
+const keyHome = (settings: Settings, dataDir: string): KeyHome => {
+  if (settings.secretKeys) return { kind: 'setting' }
+  if (settings.databaseUrl) return { kind: 'shared_file' }
+  return { kind: 'file', read: () => secretKeysOf(dataDir), write: (keys) => writeSecretKeys(dataDir, keys) }
+}
