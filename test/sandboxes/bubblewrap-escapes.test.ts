@@ -168,6 +168,13 @@ describe('files', () => {
   })
 })
 
+it('a variable that would be words for bubblewrap is none', async () => {
+  const env = { ONE: `x\0--setenv\0TWO\0y\0--bind\0${parent}\0/tmp`, THREE: 'three', 'FOUR\0x': 'four' }
+  const { stdout } = await sh('env; cat /tmp/admin-token 2>&1', { env })
+  expect(stdout).toContain('THREE=three')
+  expect(stdout).not.toMatch(/^(ONE|TWO|FOUR)|unmistakable/m)
+})
+
 describe('processes', () => {
   it('are its own alone, and those of the other run are not seen, signalled or looked into', async () => {
     expect(livingWith(otherSeconds)).not.toEqual([])

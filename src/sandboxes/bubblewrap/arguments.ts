@@ -97,5 +97,8 @@ export const bubblewrapArguments = ({ sources, env, cwd, hasGateway, temporaryBy
   ...(sources.agent === undefined ? [] : ['--ro-bind', sources.agent, inside.agent]),
   ...(hasGateway ? ['--ro-bind', join(sources.run, 'gateway'), inside.gateway] : []),
   ...['--remount-ro', '/', '--chdir', cwd],
-  ...Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]),
+  ...Object.entries(env).flatMap(([name, value]) => (isVariable(name, value) ? ['--setenv', name, value] : [])),
 ]
+
+/** These words are told apart by NUL: what had one within would be further words, such as a mount. */
+const isVariable = (name: string, value: string): boolean => !name.includes('\0') && !value.includes('\0')
