@@ -1,5 +1,6 @@
 import type { AnyInput, Caller, Client } from '../client/client.ts'
 import { AppError } from '../lib/errors.ts'
+import { isObject } from '../lib/json-object.ts'
 import { nearest } from '../lib/nearest.ts'
 
 /** What was asked for by the calls that failed. */
@@ -33,7 +34,8 @@ const wantedBy = ({ params, query, body }: AnyInput): Wanted => {
     return { ...(collection ? { collection } : {}), ...(task ? { task } : {}) }
   }
   if (params?.path !== undefined) return { collection: params.path.split('/', 1)[0] ?? '', path: params.path }
-  const { collection, collection_name: named = collection } = (body ?? {}) as Record<string, unknown>
+  const { jetty, collection, collection_name: named = collection } = (body ?? {}) as Record<string, unknown>
+  if (isObject(jetty) && typeof jetty.collection === 'string') return { collection: jetty.collection }
   return { ...(typeof named === 'string' ? { collection: named } : {}), ...params }
 }
 
@@ -77,10 +79,18 @@ const hintFor = async (client: Client, wanted: Wanted): Promise<string | undefin
     : fileHint(collection, known !== undefined)
 }
 
-/** The error a command ended with; where a name was not found, with the nearest one there is as its hint. */
+/** Where a request can bring the key that is missing: the command that sets it, or lets one run have it. */
+const keyHint = ({ message, hint }: AppError, { collection = '<collection>' }: Wanted): string | undefined => {
+  const variable = hint?.includes('secret_params') ? /\bset ([A-Z][A-Z0-9_]*)/.exec(message)?.[1] : undefined
+  return variable && `jetty env set ${collection} ${variable} asks for it; jetty run takes it for one run with --secret ${variable}.`
+}
+
+/** The error a command ended with; where a name was not found or a key is missing, with what to type as its hint. */
 export const suggesting = async (client: Client, error: unknown): Promise<unknown> => {
-  const input = error instanceof AppError && error.code === 'not_found' ? inputs.get(error) : undefined
+  const input = error instanceof AppError ? inputs.get(error) : undefined
   if (!input || !(error instanceof AppError)) return error
-  const hint = await hintFor(client, wantedBy(input)).catch(() => undefined)
+  const wanted = wantedBy(input)
+  const hint =
+    error.code === 'not_found' ? await hintFor(client, wanted).catch(() => undefined) : keyHint(error, wanted)
   return hint === undefined ? error : new AppError(error.code, error.message, { hint, cause: error })
 }

@@ -40,7 +40,7 @@ describe('jetty chat', () => {
   it('says that a key is missing, and which', async () => {
     const { code, stdout, stderr } = await chat('-m', 'gpt-4o-mini', 'Hello')
     expect([code, stdout]).toEqual([2, ''])
-    expect(stderr).toContain('set OPENAI_API_KEY')
+    expect(stderr).toContain('jetty env set acme OPENAI_API_KEY')
     expect(await modelsFound()).toMatch(/^scripted ones alone; /)
   })
 
