@@ -82,7 +82,10 @@ const hintFor = async (client: Client, wanted: Wanted): Promise<string | undefin
 /** Where a request can bring the key that is missing: the command that sets it, or lets one run have it. */
 const keyHint = ({ message, hint }: AppError, { collection = '<collection>' }: Wanted): string | undefined => {
   const variable = hint?.includes('secret_params') ? /\bset ([A-Z][A-Z0-9_]*)/.exec(message)?.[1] : undefined
-  return variable && `jetty env set ${collection} ${variable} asks for it; jetty run takes it for one run with --secret ${variable}.`
+  return (
+    variable &&
+    `jetty env set ${collection} ${variable} asks for it; jetty run takes it for one run with --secret ${variable}.`
+  )
 }
 
 /** The error a command ended with; where a name was not found or a key is missing, with what to type as its hint. */
