@@ -1,13 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { isExhausted } from './exhaustion.ts'
 
 /** The fields of /proc/<pid>/stat from the third on (its second may hold spaces); undefined where there is none. */
-const statOf = (pid: number): string[] | undefined => {
+const statOf = (pid: number, throws = false): string[] | undefined => {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return text.slice(text.lastIndexOf(')') + 2).split(' ')
-  } catch {
+  } catch (error) {
+    if (throws && isExhausted(error)) throw error
     return undefined
   }
 }
@@ -32,9 +34,12 @@ export const isAlive = (pid: number): boolean => {
   return state !== 'Z' && state !== 'X'
 }
 
-/** When a process began, as an opaque text: the same pid with another text is another process. */
+/**
+ * When a process began, as an opaque text: the same pid with another text is another process. Throws where that cannot be
+ * looked up for want of descriptors: whoever lives would be taken for dead.
+ */
 export const startTimeOf = (pid: number): string | undefined =>
-  process.platform === 'linux' ? statOf(pid)?.[19] : ps(pid, 'lstart')
+  process.platform === 'linux' ? statOf(pid, true)?.[19] : ps(pid, 'lstart')
 
 /** The words a process was started with, joined by a space; undefined when that cannot be read. */
 export const commandLineOf = (pid: number): string | undefined => {

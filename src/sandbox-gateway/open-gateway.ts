@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net'
 import { sameText } from '../lib/crypto.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { asExhausted } from '../lib/exhaustion.ts'
 import type { LookUp } from '../lib/net.ts'
 import { inside } from '../model/sandbox.ts'
 import type { Models } from '../providers/provider.ts'
@@ -168,7 +169,7 @@ export const makeOpenGateway =
       for (const socket of sockets) socket.destroy()
     }
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
+      server.once('error', (error) => reject(asExhausted(error, 'The gateway of a sandbox cannot be opened')))
       server.listen(socket, resolve)
     })
     server.on('error', () => {})

@@ -1,28 +1,38 @@
+import type { ChildProcess } from 'node:child_process'
 import { closeSync, constants, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { lchown } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { AppError } from '../lib/errors.ts'
+import { exhaustionRemedy } from '../lib/exhaustion.ts'
 import { runTool } from './run-tool.ts'
+import { startProgram } from './start-program.ts'
 
 /** What a command reads and writes, as descriptors for it and as streams for us. */
 export interface CommandPipes {
-  /** For `spawn`; they are closed here by `handedOver`, once the command has them. */
+  /** For `start`, and closed with it. */
   descriptors: [stdin: number | 'ignore', stdout: number, stderr: number]
   stdout: Readable
   stderr: Readable
   /** Where it can tell of itself: its descriptor is both ends, so that it does not die of telling a process that is dead. */
   status: { descriptor: number; stream: Readable }
-  handedOver(): void
+  /** Starts the command that gets the descriptors. Rejects with what keeps it from starting, and closes everything then. */
+  start(...program: Parameters<typeof startProgram>): Promise<ChildProcess>
+  /** Closes our ends, whatever is in them. */
+  discard(): void
 }
 
-/** Opens a pipe that has a name for a moment. Whoever has it may open it again as `/dev/stdout`. */
-const openPipe = (path: string, flags: number = constants.O_WRONLY): { reading: Socket; writing: number } => {
-  const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const writing = openSync(path, flags)
-  rmSync(path)
-  return { reading: new Socket({ fd: reading, readable: true, writable: false }), writing }
+/** Makes pipes that have names for a moment: whoever has one may open it again, as `/dev/stdout`. */
+export const makeNamedPipes = async (mode: string, paths: readonly string[]): Promise<void> => {
+  const { code, stderr } = await runTool('mkfifo', ['-m', mode, '--', ...paths])
+  if (code === 0) return
+  const hint = exhaustionRemedy(stderr)
+  throw new AppError(
+    hint === undefined ? 'internal' : 'sandbox_unavailable',
+    `No pipes can be made at ${paths[0]}: ${stderr.slice(0, 500)}`,
+    hint === undefined ? {} : { hint },
+  )
 }
 
 /**
@@ -34,32 +44,58 @@ export const openCommandPipes = async (
   stdin: string | undefined,
   uid: number | undefined,
 ): Promise<CommandPipes> => {
+  const streams: Socket[] = []
+  const descriptors: number[] = []
+  const closeTheirs = () => {
+    for (const descriptor of descriptors.splice(0)) closeSync(descriptor)
+  }
+  const discard = () => {
+    closeTheirs()
+    for (const stream of streams) stream.destroy()
+  }
+  const openTheirs = (path: string, flags: number): number => {
+    const descriptor = openSync(path, flags)
+    descriptors.push(descriptor)
+    rmSync(path)
+    return descriptor
+  }
+  const openPipe = (path: string, flags: number = constants.O_WRONLY) => {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stream = new Socket({ fd, readable: true, writable: false })
+    streams.push(stream)
+    return { stream, descriptor: openTheirs(path, flags) }
+  }
+
   mkdirSync(folder, { mode: 0o700 })
-  const [out, err, told, given] = ['stdout', 'stderr', 'status', 'stdin'].map((name) => join(folder, name)) as [
-    ...[string, string, string, string],
-  ]
-  const made = await runTool('mkfifo', ['-m', '666', '--', out, err, told])
-  if (made.code !== 0) throw new AppError('internal', `No pipes can be made in ${folder}: ${made.stderr.slice(0, 500)}`)
-  const stdout = openPipe(out)
-  const stderr = openPipe(err)
-  const status = openPipe(told, constants.O_RDWR)
-  let input: number | 'ignore' = 'ignore'
-  if (stdin !== undefined) {
-    writeFileSync(given, stdin, { mode: 0o400, flag: 'wx' })
-    if (uid !== undefined) await lchown(given, uid, uid)
-    input = openSync(given, 'r')
-  }
-  rmSync(folder, { recursive: true })
-  const handedOver = () => {
-    for (const descriptor of [input, stdout.writing, stderr.writing, status.writing]) {
-      if (typeof descriptor === 'number') closeSync(descriptor)
+  try {
+    const at = (name: string) => join(folder, name)
+    await makeNamedPipes('666', [at('stdout'), at('stderr'), at('status')])
+    const stdout = openPipe(at('stdout'))
+    const stderr = openPipe(at('stderr'))
+    const status = openPipe(at('status'), constants.O_RDWR)
+    let input: number | 'ignore' = 'ignore'
+    if (stdin !== undefined) {
+      writeFileSync(at('stdin'), stdin, { mode: 0o400, flag: 'wx' })
+      if (uid !== undefined) await lchown(at('stdin'), uid, uid)
+      input = openTheirs(at('stdin'), constants.O_RDONLY)
     }
-  }
-  return {
-    descriptors: [input, stdout.writing, stderr.writing],
-    stdout: stdout.reading,
-    stderr: stderr.reading,
-    status: { descriptor: status.writing, stream: status.reading },
-    handedOver,
+    rmSync(folder, { recursive: true })
+    return {
+      descriptors: [input, stdout.descriptor, stderr.descriptor],
+      ...{ stdout: stdout.stream, stderr: stderr.stream, status, discard },
+      async start(...program) {
+        try {
+          return await startProgram(...program)
+        } catch (error) {
+          discard()
+          throw error
+        } finally {
+          closeTheirs()
+        }
+      },
+    }
+  } catch (error) {
+    discard()
+    throw error
   }
 }

@@ -1,6 +1,7 @@
 import { statSync, utimesSync } from 'node:fs'
 import { z } from 'zod'
 import { readIfThere } from '../lib/exclusive-file.ts'
+import { isExhausted } from '../lib/exhaustion.ts'
 import { isAlive, processWorld, startTimeOf } from '../lib/living-process.ts'
 import { pause } from '../lib/time.ts'
 
@@ -15,11 +16,15 @@ export const thisProcess = (): Owner => ({
   world: processWorld(),
 })
 
-/** The owner that a JSON file names; undefined where it is missing or says nothing of the kind. */
+/**
+ * The owner that a JSON file names; undefined where it is missing or says nothing of the kind. Throws where it cannot be
+ * opened for want of descriptors, since what has no owner is removed.
+ */
 export const ownerIn = (path: string): Owner | undefined => {
   try {
     return ownerSchema.parse(JSON.parse(readIfThere(path) ?? ''))
-  } catch {
+  } catch (error) {
+    if (isExhausted(error)) throw error
     return undefined
   }
 }
@@ -29,11 +34,17 @@ const watchMs = 4_000
 
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
+const isThisProcess = ({ pid, startedAt, world }: Owner): boolean => {
+  const own = thisProcess()
+  return pid === own.pid && startedAt === own.startedAt && world === own.world
+}
+
 /**
- * Whether the owner that a file names is gone. One of another container cannot be looked up: it proves its life by
+ * Whether the owner that a file names is gone, or is this process and has given it up. One of another container cannot be looked up: it proves its life by
  * touching the file each second, which is waited for.
  */
 export const isOwnerGone = async (path: string, owner: Owner): Promise<boolean> => {
+  if (isThisProcess(owner)) return !touched.has(path)
   if (owner.world === processWorld()) return !isAlive(owner.pid) || startTimeOf(owner.pid) !== owner.startedAt
   const before = modifiedAt(path)
   for (let waitedMs = 0; waitedMs < watchMs; waitedMs += 200) {

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { mkdir, readdir, symlink } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { asExhausted } from '../lib/exhaustion.ts'
 import type { Logger } from '../lib/log.ts'
 import { inside } from '../model/sandbox.ts'
 import { openCommandPipes } from './command-pipes.ts'
@@ -63,7 +63,6 @@ const userProcesses = ({ groups, limits }: ProcessRun): number | undefined => {
 const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
   const { id, folder, places, limits, group, command } = run
   const stdin = command.stdin === undefined ? undefined : placed(command.stdin, places)
-  const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), stdin, undefined)
   const script = launchScript({
     limits,
     joins: group?.joins ?? [],
@@ -71,14 +70,13 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
     userProcesses: userProcesses(run),
     argv: argvOf(run),
   })
-  const [file = '', ...args] = [...(group?.launcher ?? []), ...launchShell, script]
-  const child = spawn(file, args, {
+  const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), stdin, undefined)
+  const child = await pipes.start([...(group?.launcher ?? []), ...launchShell, script], {
     stdio: pipes.descriptors,
     cwd: placed(command.cwd ?? inside.app, places),
     env: envOf(run),
     detached: true,
   })
-  pipes.handedOver()
   pipes.status.stream.destroy() // a plain process tells nothing of itself
   const closed = new Promise<void>((resolve, reject) => {
     child.once('error', reject)
@@ -121,23 +119,30 @@ export const processProvider = ({ parent, log }: ProcessProviderOptions): Sandbo
   let choosing: Promise<ControlGroups | undefined> | undefined
   const chosenGroups = () => {
     choosing ??= chooseGroups()
+    choosing.catch(() => {
+      choosing = undefined // nobody could say
+    })
     return choosing
   }
 
-  const create: SandboxProvider['create'] = async ({ id, image, limits, agentFolder }) => {
+  const make: SandboxProvider['create'] = async ({ id, image, limits, agentFolder }) => {
     if (image !== undefined) {
       throw new AppError('sandbox_unavailable', `A plain process cannot run the image ${image}`, {
         hint: 'Set JETTY_SANDBOX=docker or podman.',
       })
     }
+    const groups = await chosenGroups()
     const folder = await makeRunFolder({ parent, id })
     const { app, home } = folder.folders
+    const tools = await makeTools(folder.path).catch(async (error) => {
+      await folder.remove().catch(() => {}) // the next who looks removes it
+      throw error
+    })
     const places: SandboxPlaces = {
-      ...{ app, home, agent: agentFolder ?? join(folder.path, 'no-agent'), tools: await makeTools(folder.path) },
+      ...{ app, home, agent: agentFolder ?? join(folder.path, 'no-agent'), tools },
       ...{ runbook: join(app, 'RUNBOOK.md'), results: join(app, 'results') },
       ...{ assets: join(app, 'assets'), uploads: join(app, 'uploads') },
     }
-    const groups = await chosenGroups()
     const sandbox = liveSandbox({
       ...{ id, folder, places, limits, groups, log },
       carryOut: (turn) => runProcess({ ...turn, id, folder, places, limits, groups }),
@@ -154,6 +159,11 @@ export const processProvider = ({ parent, log }: ProcessProviderOptions): Sandbo
         sandbox.put(insideOf(path), typeof body === 'string' ? placed(body, places) : body, mode),
     }
   }
+
+  const create: SandboxProvider['create'] = (spec) =>
+    make(spec).catch((error) => {
+      throw asExhausted(error, 'No sandbox can be made')
+    })
 
   return {
     name: 'process',

@@ -1,9 +1,10 @@
-import { createWriteStream, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { createWriteStream, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, lchown, mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { exhaustionRemedy } from '../lib/exhaustion.ts'
 import { inside } from '../model/sandbox.ts'
 import { removeTree } from './files/remove-tree.ts'
 import { isOwnerGone, keepTouched, ownerIn, stopTouching, thisProcess } from './owner.ts'
@@ -49,7 +50,7 @@ const asUnavailable = (error: unknown, what: string): unknown => {
   const { code } = error as NodeJS.ErrnoException
   if (error instanceof AppError || code === undefined) return error
   const wanted = code === 'ENOSPC' ? 'Make room on its disk' : 'Let the server write there'
-  const hint = `${wanted}, or set JETTY_SANDBOX_DIR to another folder.`
+  const hint = exhaustionRemedy(code) ?? `${wanted}, or set JETTY_SANDBOX_DIR to another folder.`
   return new AppError('sandbox_unavailable', `${what}: ${messageOf(error)}`, { hint, cause: error })
 }
 
@@ -60,8 +61,8 @@ export const makeRunFolder = async (options: RunFolderOptions): Promise<RunFolde
   } catch (error) {
     const told = asUnavailable(error, `No sandbox can be made in ${options.parent}`)
     if (told === error) throw error
-    stopTouching(join(path, ownerFile))
     await removeTree(path).catch(() => {})
+    stopTouching(join(path, ownerFile)) // what is left of it is removed by the next who looks
     throw told
   }
 }
@@ -75,10 +76,11 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
     writeFileSync(join(path, ownerFile), `${JSON.stringify(thisProcess())}\n`, { mode: 0o600 })
   } catch (error) {
     const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    if (!isThere) removeEmpty(path)
     throw isThere ? new AppError('conflict', `There is a sandbox ${id} already`) : error
   }
-  if (uid !== undefined) await chmod(path, 0o711) // whatever the umask is
   keepTouched(join(path, ownerFile))
+  if (uid !== undefined) await chmod(path, 0o711) // whatever the umask is
 
   const own = async (target: string): Promise<void> => {
     if (uid !== undefined) await lchown(target, uid, uid)
@@ -137,10 +139,23 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
       isClosed = true
     },
     async remove() {
-      stopTouching(join(path, ownerFile))
       await handle?.close()
-      await removeRunFolder(path)
+      try {
+        await removeRunFolder(path)
+      } finally {
+        stopTouching(join(path, ownerFile))
+      }
     },
+  }
+}
+
+/** Removes a folder that holds nothing but a half of what says whose it is, for which nothing has to be opened. */
+const removeEmpty = (path: string): void => {
+  try {
+    rmSync(join(path, ownerFile), { force: true })
+    rmdirSync(path)
+  } catch {
+    // it is removed in a minute by whoever looks then
   }
 }
 

@@ -1,4 +1,5 @@
 import { AppError } from '../lib/errors.ts'
+import { asExhausted } from '../lib/exhaustion.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ControlGroup, ControlGroups } from './limits/control-groups.ts'
 import { orphanedFolders, type RunFolder, removeRunFolder } from './run-folder.ts'
@@ -39,11 +40,14 @@ export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut,
     if (destroyed.signal.aborted) throw new AppError('sandbox_unavailable', `The sandbox ${id} is gone`)
     folder.close()
     const number = commands++
-    const group = groups?.open(`${id}.${process.pid}-${number}`, limits)
+    let group: ControlGroup | undefined
     const signal = AbortSignal.any([command.signal, destroyed.signal])
     const isAtOnce = () => destroyed.signal.aborted
     try {
+      group = groups?.open(`${id}.${process.pid}-${number}`, limits)
       return await carryOut({ command: { ...command, signal }, number, group, isAtOnce })
+    } catch (error) {
+      throw asExhausted(error, 'A command cannot be carried out in its sandbox')
     } finally {
       if ((await group?.remove()) === false) log.error({ sandbox: id }, 'processes of a sandbox cannot be killed')
     }

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../lib/errors.ts'
 import { createExclusively } from '../lib/exclusive-file.ts'
+import { isExhausted } from '../lib/exhaustion.ts'
 import { isOwnerGone, keepTouched, ownerIn, stopTouching, thisProcess } from './owner.ts'
 
 /** A user id of this machine that nobody else runs anything under. */
@@ -30,7 +31,8 @@ const uidOf = (pid: string): number | undefined => {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
     const hasEnded = /^State:\s+[ZX]/m.test(status) && readdirSync(`/proc/${pid}/task`).length <= 1
     return hasEnded ? undefined : Number(/^Uid:\s+(\d+)/m.exec(status)?.[1])
-  } catch {
+  } catch (error) {
+    if (isExhausted(error)) throw error
     return undefined // it has ended meanwhile
   }
 }
@@ -73,8 +75,13 @@ export const takeUserSlot = async (folder: string, firstUid: number): Promise<Us
       stopTouching(path)
       rmSync(path, { force: true })
     }
-    if (!(await isClaimed(folder, uid, claim)) && !usedUids().has(uid)) return { uid, release }
-    release()
+    let isFree = false
+    try {
+      isFree = !(await isClaimed(folder, uid, claim)) && !usedUids().has(uid)
+    } finally {
+      if (!isFree) release()
+    }
+    if (isFree) return { uid, release }
   }
   throw new AppError('sandbox_unavailable', `All user ids from ${firstUid} to ${firstUid + range - 1} are in use`, {
     hint: 'Set JETTY_SANDBOX_UID to the first of a range of ids that nobody uses.',

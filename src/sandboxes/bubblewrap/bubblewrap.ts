@@ -1,10 +1,11 @@
 import { AppError } from '../../lib/errors.ts'
+import { asExhausted } from '../../lib/exhaustion.ts'
 import type { Logger } from '../../lib/log.ts'
 import { inside } from '../../model/sandbox.ts'
 import { makeRunFolder } from '../run-folder.ts'
 import type { Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from '../sandbox.ts'
 import { liveSandbox, reapFolders } from '../sandbox-life.ts'
-import { takeUserSlot } from '../user-slot.ts'
+import { takeUserSlot, type UserSlot } from '../user-slot.ts'
 import { etcFiles } from './arguments.ts'
 import { type BubblewrapHost, closedOnTheWay, lookAtHost, machineFolder } from './host.ts'
 import { probeBubblewrap } from './probe.ts'
@@ -39,13 +40,14 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
         hint: 'Set JETTY_SANDBOX=docker or podman, or take a snapshot that needs no image.',
       })
     }
-    const found = await host()
-    const slot = found.isRoot ? await takeUserSlot(`${machineFolder}/uids`, firstUid) : undefined
+    let slot: UserSlot | undefined
     try {
+      const found = await host()
+      slot = found.isRoot ? await takeUserSlot(`${machineFolder}/uids`, firstUid) : undefined
       return await furnish(found, spec, slot?.uid, () => slot?.release())
     } catch (error) {
       slot?.release()
-      throw error
+      throw asExhausted(error, 'No sandbox can be made')
     }
   }
 

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
+import { exhaustionRemedy } from '../../lib/exhaustion.ts'
 import { findProgram, toolsFolder } from '../find-program.ts'
 import type { StagedMount } from '../launch-script.ts'
 import { chooseGroups } from '../limits/choose-groups.ts'
@@ -35,7 +36,17 @@ const prepareStage = async (): Promise<string | undefined> => {
   for (const name of ['', 'run', 'tools', 'agent']) mkdirSync(join(stage, name), { recursive: true, mode: 0o755 })
   writeFileSync(join(stage, 'node'), '', { flag: 'a', mode: 0o755 })
   const script = `mount --bind ${stage} ${join(stage, 'run')}`
-  const { code } = await runTool('unshare', ['--mount', '--propagation', 'private', '--', '/bin/sh', '-c', script])
+  const { code, stderr } = await runTool('unshare', [
+    '--mount',
+    '--propagation',
+    'private',
+    '--',
+    '/bin/sh',
+    '-c',
+    script,
+  ])
+  const hint = exhaustionRemedy(stderr) // it says nothing of what root may
+  if (hint) throw new AppError('sandbox_unavailable', `No sandbox can be made: ${stderr.slice(0, 500)}`, { hint })
   return code === 0 ? stage : undefined
 }
 

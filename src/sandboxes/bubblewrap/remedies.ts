@@ -1,3 +1,5 @@
+import { exhaustionRemedy } from '../../lib/exhaustion.ts'
+
 /** What bubblewrap and its launcher say when they cannot, and what to do about it; the first that fits. */
 const remedies: readonly [said: RegExp, remedy: string][] = [
   [
@@ -36,4 +38,5 @@ const usual =
   'podman where one of them runs.'
 
 /** One remedy for what was said. */
-export const remedyFor = (said: string): string => remedies.find(([pattern]) => pattern.test(said))?.[1] ?? usual
+export const remedyFor = (said: string): string =>
+  exhaustionRemedy(said) ?? remedies.find(([pattern]) => pattern.test(said))?.[1] ?? usual

@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, messageOf } from '../../lib/errors.ts'
 import { inside } from '../../model/sandbox.ts'
 import { openCommandPipes } from '../command-pipes.ts'
 import { exitOf } from '../exit-of.ts'
@@ -128,23 +128,6 @@ const unavailable = (said: string): AppError =>
 /** Carries one command out in a sandbox of its own over the folders of a run. */
 export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> => {
   const { host, folder, uid, agentFolder, limits, group, command } = run
-  const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), command.stdin, uid)
-  const [file = '', ...args] = launcherArgv(run)
-  const child = spawn(file, args, {
-    stdio: [...pipes.descriptors, pipes.status.descriptor, ...spokenOver.map(() => 'pipe' as const)],
-    cwd: '/',
-    env: host.launcherEnv,
-    detached: true, // Ctrl-C in a terminal is for the server
-  })
-  pipes.handedOver()
-  const status = readStatus(pipes.status.stream)
-  const closed = new Promise<void>((resolve, reject) => {
-    child.once('close', () => resolve(status.whole))
-    child.once('error', (error) => reject(unavailable(error.message)))
-  })
-  closed.catch(() => {})
-  const [, , , , argumentsPipe, seccompPipe, gate] = child.stdio as unknown as Duplex[]
-  if (!argumentsPipe || !seccompPipe || !gate) throw unavailable('no process could be started')
   const words = bubblewrapArguments({
     sources: sourcesOn(host, folder.path, agentFolder).sources,
     env: { ...usualEnv, ...command.env },
@@ -152,6 +135,23 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
     hasGateway: command.network === 'gateway',
     temporaryBytes: Math.floor(limits.memoryBytes / 2),
   })
+  const argv = launcherArgv(run)
+  const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), command.stdin, uid)
+  const options = {
+    stdio: [...pipes.descriptors, pipes.status.descriptor, ...spokenOver.map(() => 'pipe' as const)],
+    cwd: '/',
+    env: host.launcherEnv,
+    detached: true, // Ctrl-C in a terminal is for the server
+  }
+  const child = await pipes.start(argv, options).catch((error) => {
+    throw unavailable(messageOf(error))
+  })
+  const status = readStatus(pipes.status.stream)
+  const closed = new Promise<void>((resolve) => {
+    child.once('close', () => resolve(status.whole))
+  })
+  const [, , , , argumentsPipe, seccompPipe, gate] = child.stdio as unknown as Duplex[]
+  if (!argumentsPipe || !seccompPipe || !gate) throw new TypeError('a launcher has the pipes that it was given')
   feed(argumentsPipe, words.map((word) => `${word}\0`).join(''))
   feed(seccompPipe, seccompProgram() ?? '')
   gate.on('error', () => {})
@@ -172,16 +172,11 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
     refusedProcesses: null,
   }
   const begunMs = performance.now()
-  try {
-    const { stood, said } = await standing({ kill, stderr, gate, closed }, command.signal)
-    const durationMs = performance.now() - begunMs
-    if (!stood && command.signal.aborted) return exitOf({ ...nothing, stopped: 'cancelled', durationMs })
-    if (!stood) throw unavailable(said)
-  } catch (error) {
-    kill()
-    stdout.destroy()
-    stderr.destroy()
-    throw error
+  const { stood, said } = await standing({ kill, stderr, gate, closed }, command.signal)
+  if (!stood) {
+    pipes.discard()
+    if (!command.signal.aborted) throw unavailable(said)
+    return exitOf({ ...nothing, stopped: 'cancelled', durationMs: performance.now() - begunMs })
   }
   group?.started(child.pid ?? 0)
   gate.end('go\n')

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { AppError, messageOf } from '../../lib/errors.ts'
+import { asExhausted } from '../../lib/exhaustion.ts'
 import type { Logger } from '../../lib/log.ts'
 import { inside } from '../../model/sandbox.ts'
 import { elsewhere, machineFolder } from '../bubblewrap/host.ts'
@@ -121,7 +122,12 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     return trying
   }
 
-  const furnish = async ({ id, limits, agentFolder }: SandboxSpec, image: EngineImage): Promise<Sandbox> => {
+  const furnish = (spec: SandboxSpec, image: EngineImage): Promise<Sandbox> =>
+    furnished(spec, image).catch((error) => {
+      throw asExhausted(error, 'No sandbox can be made')
+    })
+
+  const furnished = async ({ id, limits, agentFolder }: SandboxSpec, image: EngineImage): Promise<Sandbox> => {
     const { engine, facts } = await opened()
     const { release, ...user } = await userFor(facts, firstUid)
     try {

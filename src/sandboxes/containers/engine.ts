@@ -1,5 +1,6 @@
 import type Docker from 'dockerode'
 import { AppError, messageOf } from '../../lib/errors.ts'
+import { exhaustionRemedy } from '../../lib/exhaustion.ts'
 
 /** What an engine says of itself. */
 export interface EngineFacts {
@@ -84,7 +85,7 @@ const remedyFor = (error: unknown, socket: string): string | undefined => {
     return `This user may not open ${socket}: add it to the group that may (\`usermod -aG docker USER\`), or use a rootless engine.`
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
     return 'Start it: `systemctl start docker`, or `systemctl --user start podman.socket`; JETTY_SANDBOX_SOCKET names its socket.'
-  return undefined
+  return exhaustionRemedy(code ?? '')
 }
 
 const isGone = (error: unknown): boolean => [304, 404, 409].includes((error as StatusError).statusCode ?? 0)

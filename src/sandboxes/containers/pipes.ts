@@ -3,8 +3,7 @@ import { rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { AppError } from '../../lib/errors.ts'
-import { runTool } from '../run-tool.ts'
+import { makeNamedPipes } from '../command-pipes.ts'
 
 /** What a command in a container reads and writes: a folder of named pipes, which it is given read-only. */
 export interface ContainerPipes {
@@ -28,44 +27,39 @@ export const pipeScript = [
   `exec "$@" < ${pipesInside}/in > ${pipesInside}/out 2> ${pipesInside}/err`,
 ].join('\n')
 
-/** The reading end for us, and a writing end that keeps it from ending before anybody has begun to write. */
-const openPipe = (path: string): { reading: Socket; writing: number } => {
-  const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  return {
-    reading: new Socket({ fd: reading, readable: true, writable: false }),
-    writing: openSync(path, constants.O_WRONLY),
-  }
-}
-
 /** Engines can hand streams over their own socket, but neither holds back a fast writer, nor closes what it has read. */
 export const openContainerPipes = async (folder: string, stdin: string | undefined): Promise<ContainerPipes> => {
-  mkdirSync(folder, { mode: 0o755 })
-  chmodSync(folder, 0o755) // whatever the umask is
   const path = (name: string) => join(folder, name)
-  const made = await runTool('mkfifo', ['-m', '622', '--', path('out'), path('err'), path('alive')])
-  if (made.code !== 0) throw new AppError('internal', `No pipes can be made in ${folder}: ${made.stderr.slice(0, 500)}`)
-  writeFileSync(path('in'), stdin ?? '', { mode: 0o444, flag: 'wx' })
-  chmodSync(path('in'), 0o444)
-  const alive = openSync(path('alive'), constants.O_RDWR | constants.O_NONBLOCK)
-  chmodSync(path('alive'), 0o444)
-  const out = openPipe(path('out'))
-  const err = openPipe(path('err'))
-  let isEnded = false
+  const streams: Socket[] = []
+  const writing: number[] = []
   const ended = () => {
-    if (isEnded) return
-    isEnded = true
-    for (const descriptor of [out.writing, err.writing, alive]) closeSync(descriptor)
+    for (const descriptor of writing.splice(0)) closeSync(descriptor)
   }
-  return {
-    folder,
-    stdout: out.reading,
-    stderr: err.reading,
-    ended,
-    async close() {
-      ended()
-      out.reading.destroy()
-      err.reading.destroy()
-      await rm(folder, { recursive: true, force: true })
-    },
+  const close = async () => {
+    ended()
+    for (const stream of streams) stream.destroy()
+    await rm(folder, { recursive: true, force: true })
+  }
+  /** The reading end for us, and a writing end that keeps it from ending before anybody has begun to write. */
+  const openPipe = (name: string): Socket => {
+    const fd = openSync(path(name), constants.O_RDONLY | constants.O_NONBLOCK)
+    const stream = new Socket({ fd, readable: true, writable: false })
+    streams.push(stream)
+    writing.push(openSync(path(name), constants.O_WRONLY))
+    return stream
+  }
+
+  mkdirSync(folder, { mode: 0o755 })
+  try {
+    chmodSync(folder, 0o755) // whatever the umask is
+    await makeNamedPipes('622', [path('out'), path('err'), path('alive')])
+    writeFileSync(path('in'), stdin ?? '', { mode: 0o444, flag: 'wx' })
+    chmodSync(path('in'), 0o444)
+    writing.push(openSync(path('alive'), constants.O_RDWR | constants.O_NONBLOCK))
+    chmodSync(path('alive'), 0o444)
+    return { folder, stdout: openPipe('out'), stderr: openPipe('err'), ended, close }
+  } catch (error) {
+    await close().catch(() => {}) // what is left of it goes with the sandbox
+    throw error
   }
 }

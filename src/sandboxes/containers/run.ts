@@ -168,6 +168,6 @@ export const runInContainer = async (run: ContainerRun): Promise<SandboxExit> =>
     await container?.remove().catch((error: unknown) => {
       log.error({ sandbox: id, error }, 'a container cannot be removed')
     })
-    await pipes.close()
+    await pipes.close().catch((error: unknown) => log.error({ sandbox: id, error }, 'pipes of a container are left'))
   }
 }

@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
+import { runTool } from '../run-tool.ts'
 
-const run = promisify(execFile)
+const run = async (file: string, args: readonly string[]): Promise<void> => {
+  const { code, stderr } = await runTool(file, args)
+  if (code !== 0) throw new Error(`${file}: ${stderr.slice(0, 1000)}`)
+}
 
 /**
  * Removes folders that others have filled, whatever is in them. Node's own `rm` goes by whole paths, and fails where they

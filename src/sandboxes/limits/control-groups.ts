@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isExhausted } from '../../lib/exhaustion.ts'
 import { pause } from '../../lib/time.ts'
 import type { LimitMechanisms, SandboxLimits } from '../sandbox.ts'
 
@@ -96,6 +97,17 @@ export const namesIn = (folder: string): string[] => {
   }
 }
 
+/** Folders of a group, set up; nothing of them is left where that fails. */
+export const setUp = <T>(folders: readonly string[], work: () => T): T => {
+  try {
+    for (const folder of folders) mkdirSync(folder, { recursive: true })
+    return work()
+  } catch (error) {
+    for (const folder of folders) isRemoved(folder)
+    throw error
+  }
+}
+
 /** Where this process is in each hierarchy: controller (`''` for v2) to path. */
 export const ownGroups = (text = read('/proc/self/cgroup') ?? ''): Map<string, string> =>
   new Map(
@@ -105,14 +117,15 @@ export const ownGroups = (text = read('/proc/self/cgroup') ?? ''): Map<string, s
     }),
   )
 
-/** Whether a group can be made here, be written to, and be removed. */
+/** Whether a group can be made here, be written to, and be removed. Throws where nobody can say for want of descriptors. */
 export const canMake = (folder: string, file: string, value: string): boolean => {
   const probe = join(folder, `${prefix}probe-${process.pid}`)
   try {
     mkdirSync(probe)
     writeFileSync(join(probe, file), value)
     return true
-  } catch {
+  } catch (error) {
+    if (isExhausted(error)) throw error
     return false
   } finally {
     isRemoved(probe)

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { systemPath } from '../run-tool.ts'
 import type { SandboxLimits } from '../sandbox.ts'
+import { needRoomForChild } from '../start-program.ts'
 import type { Watch } from './supervise.ts'
 
 export interface DiskWatchOptions {
@@ -37,6 +38,7 @@ const measureDisk = (
 ): Promise<DiskUse> =>
   new Promise((resolve, reject) => {
     const args = ['-P', ...folders, '-xdev', '-mindepth', '1', '-printf', '%b %n %D:%i\\n']
+    needRoomForChild(1)
     const child = spawn('find', args, {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { PATH: systemPath, LC_ALL: 'C' },

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type ControlGroups,
@@ -11,6 +11,7 @@ import {
   pidsIn,
   prefix,
   removeFolders,
+  setUp,
 } from './control-groups.ts'
 
 /** The older interface: a hierarchy for each controller. Groups stand below the one that this process is in. */
@@ -33,19 +34,20 @@ export const groupsV1 = (mount = '/sys/fs/cgroup', own = ownGroups()): ControlGr
       const folders = foldersOf(name)
       const memory = join(folderOf('memory'), name)
       const pids = join(folderOf('pids'), name)
-      for (const folder of folders) mkdirSync(folder, { recursive: true })
-      writeFileSync(join(memory, 'memory.limit_in_bytes'), String(limits.memoryBytes))
-      try {
-        writeFileSync(join(memory, 'memory.memsw.limit_in_bytes'), String(limits.memoryBytes))
-      } catch {
-        // swap is not accounted for by this kernel
-      }
-      if (has('pids')) writeFileSync(join(pids, 'pids.max'), String(limits.pids))
-      if (has('cpu')) {
-        const cpu = join(folderOf('cpu'), name)
-        writeFileSync(join(cpu, 'cpu.cfs_period_us'), String(cpuPeriodMicroseconds))
-        writeFileSync(join(cpu, 'cpu.cfs_quota_us'), String(Math.round(limits.cpus * cpuPeriodMicroseconds)))
-      }
+      setUp(folders, () => {
+        writeFileSync(join(memory, 'memory.limit_in_bytes'), String(limits.memoryBytes))
+        try {
+          writeFileSync(join(memory, 'memory.memsw.limit_in_bytes'), String(limits.memoryBytes))
+        } catch {
+          // swap is not accounted for by this kernel
+        }
+        if (has('pids')) writeFileSync(join(pids, 'pids.max'), String(limits.pids))
+        if (has('cpu')) {
+          const cpu = join(folderOf('cpu'), name)
+          writeFileSync(join(cpu, 'cpu.cfs_period_us'), String(cpuPeriodMicroseconds))
+          writeFileSync(join(cpu, 'cpu.cfs_quota_us'), String(Math.round(limits.cpus * cpuPeriodMicroseconds)))
+        }
+      })
       return {
         joins: folders.map((folder) => join(folder, 'cgroup.procs')),
         started() {},

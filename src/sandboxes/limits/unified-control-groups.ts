@@ -13,6 +13,7 @@ import {
   prefix,
   read,
   removeFolders,
+  setUp,
 } from './control-groups.ts'
 
 const controllers = ['memory', 'pids', 'cpu'] as const
@@ -97,8 +98,7 @@ export const groupsV2 = (mount = '/sys/fs/cgroup', own = ownGroups().get('') ?? 
     mechanisms: { memory: by('memory'), pids: by('pids'), cpu: by('cpu') },
     open(id, limits) {
       const folder = join(parent, `${prefix}${id}`)
-      mkdirSync(folder)
-      limit(folder, limits, has)
+      setUp([folder], () => limit(folder, limits, has))
       return { ...groupIn(() => folder, has), joins: [join(folder, 'cgroup.procs')], started() {} }
     },
     names: () => namesIn(parent),
