@@ -11,8 +11,8 @@ import { kindOf } from './work.ts'
 export interface Begun {
   id: string
   task: string
-  /** A cancel of it was answered with a 200. */
-  isCancelled: boolean
+  /** Whether somebody wanted it cancelled, and was told that it is: an answer may be lost. */
+  cancel: 'never' | 'asked' | 'granted'
   hasWebhook: boolean
 }
 
@@ -110,11 +110,13 @@ export const faultsOfRun = async (
   { site, client, url }: { site: Site; client: Client; url: string },
   run: EndedRun,
   steps: readonly EndedStep[],
-  { isCancelled, served, wasFull }: { isCancelled: boolean; served: number; wasFull: boolean },
+  { cancel, served, wasFull }: { cancel: Begun['cancel']; served: number; wasFull: boolean },
 ): Promise<string[]> => {
   const open = steps.filter(({ ended }) => ended === null).map(({ name }) => `${name} has not ended`)
+  const isCancelled = cancel === 'granted' || (cancel === 'asked' && run.status === 'cancelled')
+  if (isCancelled && run.status !== 'cancelled' && run.parent === null) open.push(`was cancelled and is ${run.status}`)
   if (run.runbook === null) {
-    const isRight = run.status === (isCancelled ? 'cancelled' : 'completed') || (wasFull && run.status === 'failed')
+    const isRight = isCancelled || run.status === 'completed' || (wasFull && run.status === 'failed')
     return isRight ? open : [...open, `a fan-out is ${run.status}: ${run.error}`]
   }
   const { kind } = kindOf(run.runbook)
@@ -123,9 +125,7 @@ export const faultsOfRun = async (
   const faults = [...open]
   const reason = carried?.outputs?.failure_reason ?? undefined
   const isOfDisk = wasFull && run.status === 'failed' && /disk|storage|room|space/i.test(run.error ?? '')
-  if (isCancelled) {
-    if (run.status !== 'cancelled' && run.parent === null) faults.push(`was cancelled and is ${run.status}`)
-  } else if (!isOfDisk && (run.status !== (kind.reason ? 'failed' : 'completed') || reason !== kind.reason)) {
+  if (!isCancelled && !isOfDisk && (run.status !== (kind.reason ? 'failed' : 'completed') || reason !== kind.reason)) {
     faults.push(`is ${run.status} (${reason}): ${run.error}`)
   }
   if (run.status === 'completed') faults.push(...(await faultsOfFiles({ client, url }, run, carried)))

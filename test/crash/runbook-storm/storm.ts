@@ -149,7 +149,7 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
       const seconds = (of: string) => kinds[of]?.seconds ?? 60
       const way = random.between(0, 9)
       const note = (id: string, task: string) =>
-        begun.push({ id, task, isCancelled: false, hasWebhook: webhook !== undefined })
+        begun.push({ id, task, cancel: 'never', hasWebhook: webhook !== undefined })
       if (way < 4) {
         const its = word()
         const body = { init_params: { runbook: runbook(kind, its), seconds: seconds(kind) }, ...webhook }
@@ -178,9 +178,10 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
       while (!isOver) {
         await pause(random.between(1_000, 5_000))
         const run = begun[begun.length - 1 - random.between(0, 5)]
-        if (!run || run.isCancelled) continue
+        if (run?.cancel !== 'never') continue
+        run.cancel = 'asked'
         const reply = await client.cancel(some(urls), run.task, [run.id]).catch(() => undefined)
-        if (reply?.status === 200) run.isCancelled = true
+        if (reply?.status === 200) run.cancel = 'granted'
         else if (reply && reply.status < 500) faults.push(`cancel was answered ${reply.status}`)
       }
     }
@@ -241,12 +242,12 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
     if (roots !== begun.length) faults.push(`${roots} runs came of ${begun.length} requests`)
     for (const run of ended) {
       const { name: kind, word: its } = kindOf(run.runbook ?? '')
-      const isCancelled = begun.some((one) => one.isCancelled && (one.id === run.id || one.id === run.parent))
+      const cancel = begun.find(({ id }) => id === run.id || id === run.parent)?.cancel ?? 'never'
       const found = await faultsOfRun(
         { site, client, url: some(urls) },
         run,
         steps.filter(({ key }) => key === run.key),
-        { isCancelled, served: model.served.get(its) ?? 0, wasFull: disk.wasFull },
+        { cancel, served: model.served.get(its) ?? 0, wasFull: disk.wasFull },
       )
       faults.push(...found.map((fault) => `${run.id} (${kind}, ${its}, ${run.deaths} deaths): ${fault}`))
     }
