@@ -1,7 +1,7 @@
 import pc from 'picocolors'
 import { AppError, type ErrorCode, errorCodes } from '../lib/errors.ts'
-import { fileReason } from './file-problems.ts'
-import { safe } from './output.ts'
+import { fileReason } from './input/file-problems.ts'
+import { safe } from './show/output.ts'
 
 /** What a command ends with; scripts rely on them. */
 export const exitCodes = {

@@ -6,7 +6,7 @@ import { version } from '../lib/version.ts'
 import { findToken, findUrl } from './config-files.ts'
 import { remembering, suggesting } from './did-you-mean.ts'
 import type { Globals } from './globals.ts'
-import { makeOutput, type Output } from './output.ts'
+import { makeOutput, type Output } from './show/output.ts'
 
 /** What a command works with: a server, a way to talk to it, and a place for what it has to say. */
 export interface Session {

@@ -3,9 +3,9 @@ import pc from 'picocolors'
 import { byteSize } from '../../lib/byte-size.ts'
 import { invalidField } from '../../lib/errors.ts'
 import { type RunbookAgent, runbookAgents } from '../../model/runbook-agents.ts'
-import { safe, table } from '../output.ts'
-import { makeProgressLine } from '../progress-line.ts'
 import { type Session, withSession } from '../session.ts'
+import { safe, table } from '../show/output.ts'
+import { makeProgressLine } from '../show/progress-line.ts'
 
 /** Those that are fetched; the scripted one is part of the program. */
 const fetched = runbookAgents.filter((id) => id !== 'scripted')

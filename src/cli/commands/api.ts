@@ -8,9 +8,9 @@ import { follow } from '../../client/follow.ts'
 import type { Operation, Operations } from '../../client/operations.ts'
 import { AppError } from '../../lib/errors.ts'
 import { nearest } from '../../lib/nearest.ts'
-import { filePart, parseAssignment, readJson } from '../inputs.ts'
-import { fields, table } from '../output.ts'
+import { filePart, parseAssignment, readJson } from '../input/inputs.ts'
 import { type Session, withSession } from '../session.ts'
+import { fields, table } from '../show/output.ts'
 
 interface ApiOptions {
   body?: string

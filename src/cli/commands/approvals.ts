@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
 import type { ShownApproval } from '../../model/approval.ts'
-import { findRunPlace, runMeaning } from '../find-run.ts'
-import type { Trajectory } from '../follow-run.ts'
-import { fields, moment, table } from '../output.ts'
-import { placeText, type RunPlace } from '../places.ts'
+import { findRunPlace, runMeaning } from '../input/find-run.ts'
+import { placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
+import type { Trajectory } from '../show/follow-run.ts'
+import { fields, moment, table } from '../show/output.ts'
 
 interface ApproveOptions {
   reject?: boolean

@@ -3,10 +3,10 @@ import pc from 'picocolors'
 import { eventsOf } from '../../client/event-stream.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import type { ChatChunk, ChatCompletion, ChatMessage } from '../../model/chat.ts'
-import { readText } from '../inputs.ts'
-import { safe } from '../output.ts'
-import { placeText } from '../places.ts'
+import { readText } from '../input/inputs.ts'
+import { placeText } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
+import { safe } from '../show/output.ts'
 import { mayUseTrial } from '../trial.ts'
 
 interface ChatOptions {

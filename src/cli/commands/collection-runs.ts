@@ -1,7 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
-import { duration, moment, paintStatus, safe, table } from '../output.ts'
-import { requireFree, saveResponse } from '../save-response.ts'
 import type { Session } from '../session.ts'
+import { duration, moment, paintStatus, safe, table } from '../show/output.ts'
+import { requireFree, saveResponse } from '../show/save-response.ts'
 
 /** What `jetty runs ls` can be limited to, as it was given. */
 export interface RunListOptions {

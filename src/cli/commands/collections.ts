@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import { allPages } from '../all-pages.ts'
-import { confirmByName } from '../ask.ts'
-import { fields, moment, table } from '../output.ts'
+import { confirmByName } from '../input/ask.ts'
 import { type Session, withSession } from '../session.ts'
+import { fields, moment, table } from '../show/output.ts'
 
 /** `jetty collections …`. */
 export const registerCollections = (program: Command): void => {

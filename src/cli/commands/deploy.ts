@@ -3,12 +3,12 @@ import { type Command, Option } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json-text.ts'
-import { unwritable } from '../file-problems.ts'
-import { safe, shownJson } from '../output.ts'
-import { parseTask, placeText, type TaskPlace } from '../places.ts'
+import { unwritable } from '../input/file-problems.ts'
+import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
+import { bodyText, documentText, fieldsOf, readTaskFile, type TaskFields } from '../input/task-fields.ts'
 import { type Session, withSession } from '../session.ts'
-import { bodyText, documentText, fieldsOf, readTaskFile, type TaskFields } from '../task-fields.ts'
-import { paintDiff, textDiff } from '../text-diff.ts'
+import { safe, shownJson } from '../show/output.ts'
+import { paintDiff, textDiff } from '../show/text-diff.ts'
 
 const fileMeaning = `The file is JSON: a workflow, or an object that has one as its member workflow, beside description, version,
 has_file_uploads, is_private and so on. - is stdin.`

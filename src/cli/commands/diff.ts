@@ -3,11 +3,11 @@ import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import type { RunDifference, StepDifference, ValueDifference } from '../../model/run-difference.ts'
 import { exitCodes } from '../exit.ts'
-import { findRunPlace, runMeaning } from '../find-run.ts'
-import { duration, safe } from '../output.ts'
-import { parseRun, type RunPlace } from '../places.ts'
+import { findRunPlace, runMeaning } from '../input/find-run.ts'
+import { parseRun, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
-import { paintDiff, textDiff } from '../text-diff.ts'
+import { duration, safe } from '../show/output.ts'
+import { paintDiff, textDiff } from '../show/text-diff.ts'
 
 /** `jetty diff`. */
 export const registerDiff = (program: Command): void => {

@@ -7,8 +7,8 @@ import { redactToken } from '../../lib/ids.ts'
 import { version } from '../../lib/version.ts'
 import { findLegacyToken, tokenPath } from '../config-files.ts'
 import { exitCodes } from '../exit.ts'
-import { safe } from '../output.ts'
 import { type Session, withSession } from '../session.ts'
+import { safe } from '../show/output.ts'
 
 /** `jetty doctor`. */
 export const registerDoctor = (program: Command): void => {

@@ -2,9 +2,9 @@ import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
 import { nearest } from '../../lib/nearest.ts'
 import { variableNamePattern } from '../../model/variable-name.ts'
-import { askSecret } from '../ask.ts'
-import { readDotenv } from '../dotenv.ts'
-import { readText } from '../inputs.ts'
+import { askSecret } from '../input/ask.ts'
+import { readDotenv } from '../input/dotenv.ts'
+import { readText } from '../input/inputs.ts'
 import { type Session, withSession } from '../session.ts'
 
 /** `jetty env …`. */

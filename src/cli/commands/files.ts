@@ -3,10 +3,10 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
-import { filePart } from '../inputs.ts'
-import { moment, table } from '../output.ts'
-import { requireFree, saveResponse } from '../save-response.ts'
+import { filePart } from '../input/inputs.ts'
 import { type Session, withSession } from '../session.ts'
+import { moment, table } from '../show/output.ts'
+import { requireFree, saveResponse } from '../show/save-response.ts'
 
 /** `jetty files …`. */
 export const registerFiles = (program: Command): void => {

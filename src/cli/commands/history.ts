@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import { memberText } from '../../lib/json-text.ts'
-import { positive } from '../inputs.ts'
-import { moment, safe, table } from '../output.ts'
-import { parseTask, placeText } from '../places.ts'
+import { positive } from '../input/inputs.ts'
+import { parseTask, placeText } from '../input/places.ts'
+import { bodyText, contentOf } from '../input/task-fields.ts'
 import { type Session, withSession } from '../session.ts'
-import { bodyText, contentOf } from '../task-fields.ts'
+import { moment, safe, table } from '../show/output.ts'
 
 const mostAtOnce = 100
 

@@ -2,8 +2,8 @@ import { type Command, InvalidArgumentError } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { allPages } from '../all-pages.ts'
-import { moment, table } from '../output.ts'
 import { type Session, withSession } from '../session.ts'
+import { moment, table } from '../show/output.ts'
 import { rotateSecret } from './rotate-secret.ts'
 
 /** `jetty keys …`. */

@@ -1,10 +1,10 @@
 import { userInfo } from 'node:os'
 import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
-import { findRunPlace, runMeaning } from '../find-run.ts'
-import { moment, table } from '../output.ts'
-import { placeText } from '../places.ts'
+import { findRunPlace, runMeaning } from '../input/find-run.ts'
+import { placeText } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
+import { moment, table } from '../show/output.ts'
 
 const authorOption = ['--author <name>', 'whose label it is (default: the name of the key, or yours here)'] as const
 

@@ -3,10 +3,10 @@ import pc from 'picocolors'
 import { makeCaller, makeClient } from '../../client/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
-import { askSecret } from '../ask.ts'
 import { findLegacyToken, removeLegacyToken, saveToken, saveUrl, tokenPath } from '../config-files.ts'
-import { fields } from '../output.ts'
+import { askSecret } from '../input/ask.ts'
 import { type Session, withSession } from '../session.ts'
+import { fields } from '../show/output.ts'
 
 /** `jetty login` and `jetty whoami`. */
 export const registerLogin = (program: Command): void => {

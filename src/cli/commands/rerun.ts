@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import { findRunPlace, runMeaning } from '../find-run.ts'
-import { followRun } from '../follow-run.ts'
-import { assembled, collect, parseAssignment } from '../inputs.ts'
-import { placeText, type RunPlace } from '../places.ts'
+import { findRunPlace, runMeaning } from '../input/find-run.ts'
+import { assembled, collect, parseAssignment } from '../input/inputs.ts'
+import { placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
+import { followRun } from '../show/follow-run.ts'
 import { secretsOf, showEnd } from './run.ts'
 
 interface RerunOptions {

@@ -1,9 +1,9 @@
 import pc from 'picocolors'
 import { pause } from '../../lib/time.ts'
 import { exitCodes } from '../exit.ts'
-import { safe } from '../output.ts'
-import { makeProgressLine } from '../progress-line.ts'
 import type { Session } from '../session.ts'
+import { safe } from '../show/output.ts'
+import { makeProgressLine } from '../show/progress-line.ts'
 
 const lookAgainMs = 500
 

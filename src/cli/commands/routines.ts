@@ -3,13 +3,19 @@ import pc from 'picocolors'
 import { type CatchUp, catchUps, keptCadence, type Overlap, overlaps } from '../../model/cadence.ts'
 import type { Routine } from '../../model/routine.ts'
 import { allPages } from '../all-pages.ts'
-import { confirm } from '../ask.ts'
-import { addCadenceOptions, type CadenceOptions, cadenceOf, cadenceText, requireCadence } from '../cadence-options.ts'
-import { followRun, type Trajectory } from '../follow-run.ts'
-import { assembled, collect, oneOf, parseAssignment, positive } from '../inputs.ts'
-import { fields, moment, table } from '../output.ts'
-import { parseRoutine, parseTask, placeText, type RoutinePlace, routineText } from '../places.ts'
+import { confirm } from '../input/ask.ts'
+import {
+  addCadenceOptions,
+  type CadenceOptions,
+  cadenceOf,
+  cadenceText,
+  requireCadence,
+} from '../input/cadence-options.ts'
+import { assembled, collect, oneOf, parseAssignment, positive } from '../input/inputs.ts'
+import { parseRoutine, parseTask, placeText, type RoutinePlace, routineText } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
+import { followRun, type Trajectory } from '../show/follow-run.ts'
+import { fields, moment, table } from '../show/output.ts'
 import { secretsOf, showEnd } from './run.ts'
 import { runTable } from './runs.ts'
 

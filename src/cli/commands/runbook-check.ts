@@ -2,11 +2,11 @@ import { type Command, Option } from 'commander'
 import pc from 'picocolors'
 import type { RunbookPreflight } from '../../model/runbook-request.ts'
 import { exitCodes } from '../exit.ts'
-import { collect, readText } from '../inputs.ts'
-import { safe } from '../output.ts'
-import { preflightText, withCommands } from '../preflight-text.ts'
-import { addRunbookOptions, type RunbookOptions, runbookRequest, sandboxOption } from '../runbook-options.ts'
+import { collect, readText } from '../input/inputs.ts'
+import { preflightText, withCommands } from '../runbooks/preflight-text.ts'
+import { addRunbookOptions, type RunbookOptions, runbookRequest, sandboxOption } from '../runbooks/runbook-options.ts'
 import { type Session, withSession } from '../session.ts'
+import { safe } from '../show/output.ts'
 
 interface CheckOptions extends RunbookOptions {
   local?: boolean
@@ -43,7 +43,12 @@ const act = async (session: Session, file: string, options: CheckOptions): Promi
   const found =
     options.collection === undefined
       ? await checkHere(file, options)
-      : await (await import('../runbook-remotely.ts')).checkRemotely(session, file, options.collection, options)
+      : await (await import('../runbooks/runbook-remotely.ts')).checkRemotely(
+          session,
+          file,
+          options.collection,
+          options,
+        )
   session.out.answer(found, () => `${preflightText(found.checks)}\n${verdict(file, found)}`)
   if (!found.ready) process.exitCode = exitCodes.failed
 }
@@ -56,8 +61,8 @@ const verdict = (file: string, { ready, checks }: RunbookPreflight): string => {
 }
 
 const checkHere = async (file: string, options: CheckOptions): Promise<RunbookPreflight> => {
-  const { openHere, placeHere, requireFile } = await import('../runbook-locally.ts')
-  const { readLocalVariables } = await import('../local-variables.ts')
+  const { openHere, placeHere, requireFile } = await import('../runbooks/runbook-locally.ts')
+  const { readLocalVariables } = await import('../runbooks/local-variables.ts')
   const inputs = (options.file ?? []).map(requireFile)
   const request = await runbookRequest(readText(file), options, inputs)
   const runbooks = await openHere(options.sandbox)

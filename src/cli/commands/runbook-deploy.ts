@@ -4,14 +4,14 @@ import { AppError } from '../../lib/errors.ts'
 import type { RunbookPreflight, RunbookRequest } from '../../model/runbook-request.ts'
 import { inside } from '../../model/sandbox.ts'
 import { standardRunbookTask, standardRunbookWorkflow } from '../../model/standard-runbook.ts'
-import { askSecret } from '../ask.ts'
-import { askMissing, refuse } from '../ask-missing.ts'
-import { collect, readText } from '../inputs.ts'
-import { parseTask, placeText, type TaskPlace } from '../places.ts'
-import { addLimitOptions, addRunbookOptions, type RunbookOptions, runbookRequest } from '../runbook-options.ts'
-import { lookRemotely } from '../runbook-remotely.ts'
+import { askSecret } from '../input/ask.ts'
+import { collect, readText } from '../input/inputs.ts'
+import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
+import type { TaskFields } from '../input/task-fields.ts'
+import { askMissing, refuse } from '../runbooks/ask-missing.ts'
+import { addLimitOptions, addRunbookOptions, type RunbookOptions, runbookRequest } from '../runbooks/runbook-options.ts'
+import { lookRemotely } from '../runbooks/runbook-remotely.ts'
 import { type Session, withSession } from '../session.ts'
-import type { TaskFields } from '../task-fields.ts'
 import { deployTask, tellDeployed } from './deploy.ts'
 
 interface DeployOptions extends RunbookOptions {
@@ -90,7 +90,8 @@ const secretValue = async (name: string): Promise<string> => {
 const keepSecret = ({ client }: Session, { collection }: TaskPlace, name: string, value: string): Promise<unknown> =>
   client.setEnvironment({ params: { collection }, body: { environment_variables: { [name]: value } } })
 
-const howToKeep = 'Keep each of them in the collection with --set-secret <NAME>.'
+const howToKeep = (names: readonly string[]): string =>
+  `Keep ${names.length > 1 ? 'them' : 'it'} in the collection: ${names.map((name) => `--set-secret ${name}`).join(' ')}`
 
 /** Ends the command where something is missing that a run does not bring: its variables come with each run. */
 const requireReady = async (session: Session, place: TaskPlace, request: RunbookRequest): Promise<void> => {
@@ -98,7 +99,11 @@ const requireReady = async (session: Session, place: TaskPlace, request: Runbook
     const found = await lookRemotely(session, place.collection, request, [])
     const checks = found.checks
       .filter(({ name, state }) => name !== 'variables' || state === 'ok')
-      .map((check) => (check.name === 'secrets' && check.state === 'failed' ? { ...check, fix: howToKeep } : check))
+      .map((check) =>
+        check.name === 'secrets' && check.state === 'failed' && found.missing_secrets.length > 0
+          ? { ...check, fix: howToKeep(found.missing_secrets) }
+          : check,
+      )
     return { ...found, missing_variables: [], checks, ready: checks.every(({ state }) => state !== 'failed') }
   }
   const first = await look()

@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander'
 import { AppError } from '../../lib/errors.ts'
-import { collect } from '../inputs.ts'
-import type { LocalOptions } from '../runbook-locally.ts'
-import { addLimitOptions, addRunbookOptions, sandboxOption } from '../runbook-options.ts'
-import type { RemoteOptions } from '../runbook-remotely.ts'
+import { collect } from '../input/inputs.ts'
+import type { LocalOptions } from '../runbooks/runbook-locally.ts'
+import { addLimitOptions, addRunbookOptions, sandboxOption } from '../runbooks/runbook-options.ts'
+import type { RemoteOptions } from '../runbooks/runbook-remotely.ts'
 import { type Session, withSession } from '../session.ts'
 
 type RunOptions = LocalOptions & RemoteOptions & { local?: boolean; remote?: boolean }
@@ -50,12 +50,12 @@ const act = async (session: Session, file: string, options: RunOptions): Promise
   const isRemote = options.remote || options.collection !== undefined || options.task !== undefined
   if (isRemote) {
     if (options.sandbox) throw aboutSandbox()
-    return (await import('../runbook-remotely.ts')).runRemotely(session, file, options)
+    return (await import('../runbooks/runbook-remotely.ts')).runRemotely(session, file, options)
   }
   if (options.detach) {
     throw new AppError('invalid', '--detach needs --remote: on this machine nobody would be there to end it')
   }
-  return (await import('../runbook-locally.ts')).runLocally(session, file, options)
+  return (await import('../runbooks/runbook-locally.ts')).runLocally(session, file, options)
 }
 
 const aboutSandbox = (): AppError =>

@@ -20,11 +20,11 @@ Examples:
     )
   serve.action(async (options: { settings?: boolean }) => {
     if (options.settings) {
-      const { settingsText } = await import('../settings-text.ts')
+      const { settingsText } = await import('../serve/settings-text.ts')
       process.stdout.write(settingsText())
       return
     }
-    await (await import('../serve.ts')).serve().catch((error) => {
+    await (await import('../serve/serve.ts')).serve().catch((error) => {
       const code = reportError(error)
       process.exitCode = error instanceof AppError && error.code === 'invalid' ? code : exitCodes.failed
     })

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import type { StepTemplate } from '../../model/step-template.ts'
-import { safe, shownJson, table } from '../output.ts'
 import { type Session, withSession } from '../session.ts'
+import { safe, shownJson, table } from '../show/output.ts'
 
 /** `jetty templates …`. */
 export const registerTemplates = (program: Command): void => {

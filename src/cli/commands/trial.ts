@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Trial } from '../../model/trial.ts'
-import { fields, moment } from '../output.ts'
 import { type Session, withSession } from '../session.ts'
+import { fields, moment } from '../show/output.ts'
 
 /** `jetty trial …`. */
 export const registerTrial = (program: Command): void => {

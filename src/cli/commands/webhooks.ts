@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
-import { findRunPlace, runMeaning } from '../find-run.ts'
-import { moment, paintStatus, table } from '../output.ts'
-import { placeText } from '../places.ts'
+import { findRunPlace, runMeaning } from '../input/find-run.ts'
+import { placeText } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
+import { moment, paintStatus, table } from '../show/output.ts'
 
 /** `jetty webhooks …`. */
 export const registerWebhooks = (program: Command): void => {

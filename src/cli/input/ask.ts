@@ -1,0 +1,66 @@
+import { AppError } from '../../lib/errors.ts'
+import { safe } from '../show/output.ts'
+import { readText } from './inputs.ts'
+
+/** Whether there is somebody who can be asked. */
+export const isAnswered = (): boolean => process.stdin.isTTY === true
+
+const interrupted = () => new DOMException('cancelled', 'AbortError')
+
+/** Something that nobody else may see: typed without an echo, or what stdin holds where nobody types. */
+export const askSecret = async (message: string): Promise<string> => {
+  if (!isAnswered()) return readText('-')
+  const { isCancel, password } = await import('@clack/prompts')
+  const answer = await password({ message: safe(message), output: process.stderr })
+  if (isCancel(answer)) throw interrupted()
+  return answer
+}
+
+/** One line that may not be empty. */
+export const askText = async (message: string, preset?: string): Promise<string> => {
+  const { isCancel, text } = await import('@clack/prompts')
+  const answer = await text({
+    message: safe(message), // it may say what a stranger's file says
+    output: process.stderr,
+    ...(preset === undefined ? {} : { initialValue: preset }),
+    validate: (value) => (value?.trim() ? undefined : 'It cannot be empty.'),
+  })
+  if (isCancel(answer)) throw interrupted()
+  return answer
+}
+
+/** One of several. */
+export const askChoice = async (message: string, choices: readonly string[]): Promise<string> => {
+  const { isCancel, select } = await import('@clack/prompts')
+  const options = choices.map((value) => ({ value, label: safe(value) }))
+  const answer = await select({ message: safe(message), options, output: process.stderr })
+  if (isCancel(answer)) throw interrupted()
+  return answer
+}
+
+/** What cannot be taken back is asked first; without somebody to ask it takes --yes. A no ends the command. */
+const confirmed = async (what: string, isSure: boolean | undefined, ask: () => Promise<boolean>): Promise<void> => {
+  if (isSure) return
+  if (!isAnswered()) {
+    throw new AppError('invalid', `${what} There is no terminal to ask whether you are sure`, {
+      hint: 'Nothing was changed. Say it with --yes.',
+    })
+  }
+  if (await ask()) return
+  process.stderr.write('Nothing was changed.\n')
+  throw interrupted()
+}
+
+/** y or N. */
+export const confirm = (what: string, isSure: boolean | undefined): Promise<void> =>
+  confirmed(what, isSure, async () => {
+    const { confirm: ask } = await import('@clack/prompts')
+    return (await ask({ message: `${what} Go on?`, initialValue: false, output: process.stderr })) === true
+  })
+
+/** The name has to be typed: for what takes a lot with it. */
+export const confirmByName = (what: string, name: string, isSure: boolean | undefined): Promise<void> =>
+  confirmed(what, isSure, async () => {
+    const { text } = await import('@clack/prompts')
+    return (await text({ message: `${what} Type ${name} to go on`, output: process.stderr })) === name
+  })

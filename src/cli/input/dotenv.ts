@@ -1,0 +1,29 @@
+import { parseEnv } from 'node:util'
+import { AppError } from '../../lib/errors.ts'
+
+const assignment = /^\s*(export\s+)?[A-Za-z_][A-Za-z0-9_]*[ \t]*=/
+
+/** Values in quotes, which may go over several lines, emptied; the number of lines stays. */
+const withoutQuoted = (text: string): string =>
+  text.replace(/(=[ \t]*)(["'`])[\s\S]*?\2/g, (whole, sign: string) => sign + '\n'.repeat(whole.split('\n').length - 1))
+
+/** Lines of NAME=value with comments, quotes and `export`. A line that is none of this is refused, not left out. */
+export const parseDotenv = (text: string, source: string): Record<string, string> => {
+  const lines = withoutQuoted(text).split(/\r?\n/)
+  const wrong = lines.findIndex((line) => line.trim() !== '' && !/^\s*#/.test(line) && !assignment.test(line))
+  if (wrong >= 0) {
+    throw new AppError('invalid', `Line ${wrong + 1} of ${source} is not NAME=value; nothing was set`, {
+      hint: 'A value of several lines needs quotes around it.',
+    })
+  }
+  return parseEnv(text.replaceAll('\r\n', '\n')) as Record<string, string>
+}
+
+/** The same from stdin, where nothing at all is a mistake. */
+export const readDotenv = (text: string): Record<string, string> => {
+  const variables = parseDotenv(text, 'stdin')
+  if (Object.keys(variables).length > 0) return variables
+  throw new AppError('invalid', 'stdin has no line of NAME=value', {
+    hint: 'For example: jetty env set demo --dotenv < .env',
+  })
+}

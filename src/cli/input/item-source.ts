@@ -1,0 +1,42 @@
+import { extname } from 'node:path'
+import type { FilePart } from '../../client/client.ts'
+import { AppError } from '../../lib/errors.ts'
+import { isObject, parsedJson } from '../../lib/json-object.ts'
+import type { Session } from '../session.ts'
+import { filePart, readJson, readText } from './inputs.ts'
+
+/** For the help of a command that takes items. */
+export const itemsMeaning = `Items: a .csv file with a header (a column name:json holds JSON), a .jsonl file with one JSON object a line, a .json
+file with a list of objects, or - for any of them from stdin. The members of an item are parameters of its run.`
+
+/** Items as a batch or an evaluation takes them. */
+export type ItemSource = { items: Record<string, unknown>[] } | { file_path: string }
+
+const listed = (path: string, value: unknown): ItemSource => {
+  if (Array.isArray(value) && value.every(isObject)) return { items: value }
+  throw new AppError('invalid', `${path}: expected a list of objects, such as [{"text": "hello"}]`, {
+    hint: 'One object a line stands in a file that ends in .jsonl.',
+  })
+}
+
+const uploaded = async ({ client }: Session, collection: string, file: FilePart): Promise<ItemSource> => {
+  const { file_path } = await client.uploadFile({ body: { collection }, files: [file] })
+  return { file_path }
+}
+
+/**
+ * Where the items come from. A list of JSON is read here; CSV and JSON lines are uploaded as they are, so that one
+ * program reads them. `-` is stdin, which has no name: what it is shows at its first character.
+ */
+export const itemSource = async (session: Session, collection: string, path: string): Promise<ItemSource> => {
+  if (path !== '-') {
+    return extname(path).toLowerCase() === '.json'
+      ? listed(path, readJson(path))
+      : uploaded(session, collection, await filePart('file', path))
+  }
+  const text = readText('-').replace(/^\ufeff/, '')
+  const [first] = text.trimStart()
+  if (first === '[') return listed('stdin', parsedJson(text))
+  const name = first === '{' ? 'items.jsonl' : 'items.csv'
+  return uploaded(session, collection, { field: 'file', name, content: new Blob([text]) })
+}

@@ -1,0 +1,65 @@
+import { AppError } from '../../lib/errors.ts'
+
+export interface TaskPlace {
+  collection: string
+  task: string
+}
+
+export interface RunPlace extends TaskPlace {
+  trajectory_id: string
+}
+
+export interface RoutinePlace extends TaskPlace {
+  name: string
+}
+
+const segmentsOf = (text: string): string[] => text.replace(/^\/+|\/+$/g, '').split('/')
+
+const wrong = (expected: string, example: string, text: string): AppError =>
+  new AppError('invalid', `Expected ${expected}, got ${JSON.stringify(text)}`, { hint: `For example: ${example}` })
+
+/** `collection/task`. */
+export const parseTask = (text: string): TaskPlace => {
+  const [collection, task, ...rest] = segmentsOf(text)
+  if (!collection || !task || rest.length > 0) throw wrong('<collection>/<task>', 'demo/hello', text)
+  return { collection, task }
+}
+
+/** `collection/task/trajectory`, or the address of its page. */
+export const parseRun = (text: string): RunPlace => {
+  const path = /^https?:\/\//.test(text) ? new URL(text).pathname : text
+  const segments = segmentsOf(path)
+  const [collection, task, id, ...rest] = segments[0] === 'trajectory' ? segments.slice(1) : segments
+  if (!collection || !task || !id || rest.length > 0) {
+    throw wrong('<collection>/<task>/<trajectory>', 'demo/hello/1f2e3d4c', text)
+  }
+  return { collection, task, trajectory_id: id }
+}
+
+export const placeText = ({ collection, task, trajectory_id: id }: TaskPlace & { trajectory_id?: string }): string =>
+  id === undefined ? `${collection}/${task}` : `${collection}/${task}/${id}`
+
+export interface BatchPlace {
+  collection: string
+  batch_id: string
+}
+
+/** `collection/batch`. */
+export const parseBatch = (text: string): BatchPlace => {
+  const [collection, id, ...rest] = segmentsOf(text)
+  if (!collection || !id || rest.length > 0) throw wrong('<collection>/<batch>', 'demo/1f2e3d4c', text)
+  return { collection, batch_id: id }
+}
+
+export const batchText = ({ collection, batch_id: id }: BatchPlace): string => `${collection}/${id}`
+
+/** `collection/task/name`. */
+export const parseRoutine = (text: string): RoutinePlace => {
+  const [collection, task, name, ...rest] = segmentsOf(text)
+  if (!collection || !task || !name || rest.length > 0) {
+    throw wrong('<collection>/<task>/<name>', 'demo/hello/every-morning', text)
+  }
+  return { collection, task, name }
+}
+
+export const routineText = ({ collection, task, name }: RoutinePlace): string => `${collection}/${task}/${name}`

@@ -1,0 +1,24 @@
+import type { NewAgentEvent } from '../../model/runbook-run.ts'
+import { counted, safe } from '../show/output.ts'
+
+export interface AgentState {
+  tell(event: NewAgentEvent): void
+  /** Where a runbook stands, in a few words. */
+  text(): string
+}
+
+/** What is known of a runbook that is under way, from its events. */
+export const makeAgentState = (): AgentState => {
+  let phase = 'preparing'
+  let calls = 0
+  let tokens = 0
+  return {
+    tell(event) {
+      if (event.type === 'phase') phase = event.phase
+      if (event.type !== 'usage') return
+      calls++
+      tokens += event.prompt_tokens + event.completion_tokens
+    },
+    text: () => (calls === 0 ? safe(phase) : `${safe(phase)} · ${counted(calls, 'call')}, ${counted(tokens, 'token')}`),
+  }
+}

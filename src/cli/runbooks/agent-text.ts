@@ -1,0 +1,85 @@
+import pc from 'picocolors'
+import { isObject } from '../../lib/json-object.ts'
+import type { NewAgentEvent } from '../../model/runbook-run.ts'
+import { hanging, safe } from '../show/output.ts'
+
+/** So much of what an agent says and sees is shown; all of it is in its log. */
+const mostShown = { message: 2000, line: 140, resultLines: 3 }
+
+const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text)
+/** A text in one line of the terminal, `before` columns of which are taken. */
+const oneLine = (text: string, before: number): string =>
+  cut(
+    text.trim().replace(/\s+/g, ' '),
+    Math.max(20, Math.min(mostShown.line, process.stderr.columns ?? Infinity) - before),
+  )
+const indented = (text: string, by: string): string => text.replace(/^/gm, by)
+
+/** What agents call the one thing that a call of a tool is about. */
+const tellingMembers = [
+  'command',
+  'cmd',
+  'script',
+  'file_path',
+  'path',
+  'filePath',
+  'pattern',
+  'query',
+  'url',
+  'prompt',
+]
+
+/** A call of a tool in one line. */
+const callText = (name: string, input: unknown): string => {
+  const told = isObject(input)
+    ? tellingMembers.map((member) => input[member]).find((value) => value !== undefined)
+    : input
+  const text = Array.isArray(told)
+    ? told.join(' ')
+    : typeof told === 'string'
+      ? told
+      : JSON.stringify(told ?? input ?? '')
+  return `${pc.cyan('→')} ${safe(name)} ${pc.dim(safe(oneLine(text, name.length + 5)))}`
+}
+
+const resultText = (output: string, isError: boolean): string => {
+  const lines = output.trimEnd().split('\n')
+  const shown = lines.slice(0, mostShown.resultLines).map((line) => oneLine(line, 4))
+  const left = lines.length - shown.length
+  const more = left > 0 ? [`… ${left} more line${left === 1 ? '' : 's'}`] : []
+  return indented((isError ? pc.red : pc.dim)(safe([...shown, ...more].join('\n'))), '    ')
+}
+
+/** The event of an agent that a log line of a run stands for. */
+export const agentEventOf = ({
+  type,
+  attributes,
+}: {
+  type: string
+  attributes?: Record<string, unknown>
+}): NewAgentEvent | undefined =>
+  (type.startsWith('agent_') || type === 'model_call') && typeof attributes?.type === 'string'
+    ? (attributes as NewAgentEvent)
+    : undefined
+
+/** What is printed of an event; undefined where nothing is. */
+export const eventText = (event: NewAgentEvent): string | undefined => {
+  switch (event.type) {
+    case 'phase':
+      return `${pc.bold(event.phase)} ${hanging(event.message, 4)}`
+    case 'message':
+      return event.role === 'user' || event.text.trim() === ''
+        ? undefined
+        : indented(safe(cut(event.text.trim(), mostShown.message)), '  ')
+    case 'tool_call':
+      return `  ${callText(event.name, event.input)}`
+    case 'tool_result':
+      return event.output.trim() === '' ? undefined : resultText(event.output, event.is_error)
+    case 'warning':
+      return `${pc.yellow('warning:')} ${hanging(event.message, 4)}`
+    case 'error':
+      return `  ${pc.red('error:')} ${hanging(cut(event.message, mostShown.message), 4)}`
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,46 @@
+import { AppError } from '../../lib/errors.ts'
+import type { RunbookPreflight, RunbookRequest } from '../../model/runbook-request.ts'
+import { askSecret, askText, isAnswered } from '../input/ask.ts'
+import type { Output } from '../show/output.ts'
+import { preflightText } from './preflight-text.ts'
+
+/**
+ * Asks on a terminal for what a runbook lacks: variables, and values of secrets. Gives the same request where nobody can
+ * be asked, nothing is missing, or no answer would let it begin.
+ */
+export const askMissing = async (
+  request: RunbookRequest,
+  found: RunbookPreflight,
+  setSecret: ((name: string, value: string) => void | Promise<void>) | undefined,
+): Promise<RunbookRequest> => {
+  const secrets = setSecret ? found.missing_secrets : []
+  if (!isAnswered() || found.missing_variables.length + secrets.length === 0) return request
+  const answered = ['variables', ...(setSecret ? ['secrets'] : [])]
+  if (found.checks.some(({ name, state }) => state === 'failed' && !answered.includes(name))) return request
+  const meaning = await meaningsOf(request.instruction)
+  const filled: Record<string, unknown> = { ...request.template_variables }
+  for (const name of found.missing_variables) filled[name] = await askText(`${name}${meaning(name)}`)
+  for (const name of secrets) await setSecret?.(name, (await askSecret(`Value of ${name}`)).trim())
+  return { ...request, template_variables: filled }
+}
+
+/** What the runbook's own table says of a parameter. */
+const meaningsOf = async (text: string): Promise<(name: string) => string> => {
+  const { readRunbook } = await import('../../runbooks/format/runbook.ts')
+  const { parameters } = readRunbook(text)
+  return (name) => {
+    const row = parameters.find(({ variable }) => variable === name)
+    return row === undefined || row.description === '' ? '' : `: ${row.description}`
+  }
+}
+
+/** Ends the command where something keeps a runbook from being begun, or deployed, and lists all of it. */
+export const refuse = (
+  out: Output,
+  { ready, checks }: RunbookPreflight,
+  verb: 'begun' | 'deployed' = 'begun',
+): void => {
+  if (ready) return // what is a warning then is one of its events
+  out.note(preflightText(checks.filter(({ state }) => state !== 'ok')))
+  throw new AppError('invalid', `The runbook was not ${verb}`, { hint: 'Mend what is marked ✗ above.' })
+}

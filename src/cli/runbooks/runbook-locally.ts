@@ -1,0 +1,181 @@
+import { createReadStream, statSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
+import { AppError } from '../../lib/errors.ts'
+import { newTrajectoryId } from '../../lib/ids.ts'
+import { contentTypeOf, extensionOf } from '../../lib/media-type.ts'
+import type { Secret } from '../../lib/secret-finder.ts'
+import type { LocalRunbooks } from '../../local-runbooks.ts'
+import type { FileSource } from '../../model/file-source.ts'
+import { providerKeyNames } from '../../model/provider-keys.ts'
+import type { RunbookRequest } from '../../model/runbook-request.ts'
+import type { ResultFile, RunbookOutcome, RunbookPlace } from '../../model/runbook-run.ts'
+import { exitCodes } from '../exit.ts'
+import { fileReason } from '../input/file-problems.ts'
+import { readText } from '../input/inputs.ts'
+import type { Session } from '../session.ts'
+import { askMissing, refuse } from './ask-missing.ts'
+import { type LocalVariables, readLocalVariables } from './local-variables.ts'
+import { withCommands } from './preflight-text.ts'
+import { openResultsFolder, type ResultsFolder, shownPath } from './results-folder.ts'
+import { type RunbookOptions, runbookRequest } from './runbook-options.ts'
+import { showOutcome } from './runbook-outcome.ts'
+import { makeRunbookProgress } from './runbook-progress.ts'
+
+export interface LocalOptions extends RunbookOptions {
+  file?: string[]
+  secret?: string[]
+  results: string
+  force?: boolean
+  events?: boolean
+}
+
+/** Everything that carries runbooks out on this machine; loaded only where one is. */
+export const openHere = async (sandbox: string | undefined): Promise<LocalRunbooks> => {
+  const [{ loadSettings }, { createLogger }, { openLocalRunbooks }] = await Promise.all([
+    import('../../lib/config.ts'),
+    import('../../lib/log.ts'),
+    import('../../local-runbooks.ts'),
+  ])
+  const settings = loadSettings({ ...process.env, ...(sandbox === undefined ? {} : { JETTY_SANDBOX: sandbox }) })
+  const level = process.env.JETTY_LOG_LEVEL ? settings.logLevel : 'fatal' // errors are told as such
+  return openLocalRunbooks(settings, createLogger({ level }))
+}
+
+/** Fires at Ctrl-C, and where whoever started this wants it gone. */
+const endingSignal = (session: Session): AbortSignal => {
+  const ending = new AbortController()
+  for (const name of ['SIGTERM', 'SIGHUP'] as const) process.once(name, () => ending.abort())
+  return AbortSignal.any([session.signal, ending.signal])
+}
+
+/** What a runbook finds on this machine. */
+export const placeHere = (
+  variables: LocalVariables,
+  secretParams: readonly string[],
+  inputs: readonly string[],
+): RunbookPlace => ({ env: variables.get, secretParams, hasFile: async (path) => inputs.includes(path) })
+
+/** The request with what was asked for on a terminal; throws where something is missing. */
+const prepare = async (
+  session: Session,
+  runbooks: LocalRunbooks,
+  request: RunbookRequest,
+  variables: LocalVariables,
+  secretParams: readonly string[],
+): Promise<RunbookRequest> => {
+  const place = placeHere(variables, secretParams, request.files ?? [])
+  const first = await runbooks.preflight(request, place)
+  const complete = await askMissing(request, first, variables.set)
+  const found = complete === request ? first : await runbooks.preflight(complete, place)
+  refuse(session.out, withCommands(found))
+  return complete
+}
+
+/** Carries a runbook out on this machine, without a server. */
+export const runLocally = async (session: Session, file: string, options: LocalOptions): Promise<void> => {
+  const { out } = session
+  const text = readText(file)
+  const variables = readLocalVariables(file)
+  const secretParams = (options.secret ?? []).map((name) => requireVariable(name, variables))
+  const inputs = (options.file ?? []).map(requireFile)
+  const asked = await runbookRequest(text, options, inputs)
+  const runbooks = await openHere(options.sandbox)
+  try {
+    const request = await prepare(session, runbooks, asked, variables, secretParams)
+    const results = openResultsFolder(options.results, options.force ?? false)
+    if (results.movedTo !== undefined)
+      out.note(`What was in ${options.results} is in ${shownPath(results.movedTo)} now`)
+    const progress = makeRunbookProgress(out)
+    const signal = endingSignal(session)
+    const outcome = await runbooks
+      .carryOut(request, {
+        id: `local-${newTrajectoryId()}`,
+        env: variables.get,
+        secrets: await secretsOf(text, variables, secretParams),
+        secretParams,
+        openFile: async (path) => openInput(path, inputs),
+        keep: (source, keepAs) => keep(results, source, keepAs),
+        tell(event) {
+          progress.tell(event)
+          if (options.events) out.print(JSON.stringify({ at: new Date().toISOString(), ...event }))
+        },
+        signal,
+      })
+      .finally(progress.stop)
+    tellEnd(session, file, results, outcome, options.events ?? false)
+    if (outcome.failure) process.exitCode = signal.aborted ? exitCodes.interrupted : exitCodes.failed
+  } finally {
+    await runbooks.close()
+  }
+}
+
+const tellEnd = (
+  { out }: Session,
+  file: string,
+  results: ResultsFolder,
+  outcome: RunbookOutcome,
+  isStream: boolean,
+): void => {
+  const status =
+    outcome.failure === null ? 'completed' : outcome.failure.reason === 'cancelled' ? 'cancelled' : 'failed'
+  const { results_dir: _, ...rest } = outcome
+  const data = { status, success: outcome.failure === null, results_folder: results.path, ...rest }
+  const files = outcome.files.map((one) => ({ ...one, path: shownPath(one.path) }))
+  showOutcome(out, data, { ...outcome, name: file, status, files }, isStream)
+}
+
+const requireVariable = (name: string, variables: LocalVariables): string => {
+  if (variables.get(name)) return name
+  throw new AppError('invalid', `--secret ${name}: there is no environment variable ${name}, and none in .env`, {
+    hint: name.includes('=')
+      ? 'Give the name alone; the value stands in the environment, where other users do not see it.'
+      : `Set it first, for example: read -rs ${name} && export ${name}`,
+  })
+}
+
+export const requireFile = (path: string): string => {
+  try {
+    if (!statSync(path).isFile()) throw new Error('it is not a file')
+    return resolve(path)
+  } catch (error) {
+    throw new AppError('invalid', `${path} cannot be sent along: ${fileReason(error)}`)
+  }
+}
+
+/** Only what was given with --file. */
+const openInput = (path: string, inputs: readonly string[]): FileSource => {
+  if (!inputs.includes(path)) throw new AppError('not_found', `There is no input ${path}`)
+  return {
+    name: basename(path),
+    content_type: contentTypeOf(path),
+    size: statSync(path).size,
+    open: () => createReadStream(path),
+  }
+}
+
+const keep = async (results: ResultsFolder, source: FileSource, keepAs: string): Promise<ResultFile> => {
+  const path = await results.write(keepAs, source.open())
+  return {
+    path,
+    name: source.name,
+    extension: extensionOf(source.name),
+    content_type: source.content_type,
+    size: statSync(path).size,
+    relative_path: keepAs,
+  }
+}
+
+/** What nobody may see: keys, secrets that the runbook or the caller names, and all that stands in `.env`. */
+const secretsOf = async (
+  text: string,
+  variables: LocalVariables,
+  secretParams: readonly string[],
+): Promise<Secret[]> => {
+  const { readRunbook } = await import('../../runbooks/format/runbook.ts')
+  const declared = readRunbook(text).secrets.map(({ env }) => env)
+  const named = [...providerKeyNames, ...declared, ...secretParams].flatMap((name): Secret[] => {
+    const value = variables.get(name)
+    return value === undefined ? [] : [[name, value]]
+  })
+  return [...named, ...variables.fromFiles()]
+}

@@ -1,0 +1,84 @@
+import { type Command, Option } from 'commander'
+import { AppError } from '../../lib/errors.ts'
+import { issueText } from '../../lib/issue-text.ts'
+import type { RunbookRequest } from '../../model/runbook-request.ts'
+import { sandboxNames } from '../../model/sandbox.ts'
+import { amount, collect, oneOf, parseTextAssignment } from '../input/inputs.ts'
+
+/** What may be said of a runbook beside what it says itself. */
+export interface RunbookOptions {
+  param?: string[]
+  prompt?: string
+  agent?: string
+  model?: string
+  provider?: string
+  snapshot?: string
+  image?: string
+  timeout?: number
+  memory?: string
+  cpus?: number
+  network?: boolean
+  sandbox?: string
+}
+
+/** Options that `run`, `check` and `deploy` have in common. */
+export const addRunbookOptions = (command: Command): Command =>
+  command
+    .option('-p, --param <name=value>', 'what is put in the place of {{name}}; @file reads a file', collect)
+    .option('--agent <agent>', 'who carries it out (default: what the runbook says, else by the model)')
+    .option('--model <model>', 'which model the agent asks')
+    .option('--provider <provider>', 'whose model that is')
+    .option('--snapshot <name>', 'what is installed where it runs')
+    .option('--image <image>', 'container image to run in')
+
+/** Options of a single time. */
+export const addLimitOptions = (command: Command): Command =>
+  command
+    .option('--prompt <text>', 'what you add to the runbook')
+    .option('--timeout <seconds>', 'wall-clock time of the agent', amount)
+    .option('--memory <size>', 'such as 4G')
+    .option('--cpus <number>', 'processors', amount)
+    .option('--no-network', 'reach nothing but the model')
+
+export const sandboxOption = (): Option =>
+  new Option('--sandbox <kind>', 'what it runs in on this machine (default: JETTY_SANDBOX)').argParser(
+    oneOf(sandboxNames).once,
+  )
+
+const given = <Value>(name: string, value: Value | undefined) => (value === undefined ? {} : { [name]: value })
+
+/** What is asked for, as the API and a machine without a server take it. */
+export const runbookRequest = async (
+  instruction: string,
+  options: RunbookOptions,
+  files: readonly string[] = [],
+): Promise<RunbookRequest> => {
+  const { runbookRequestSchema } = await import('../../model/runbook-request.ts')
+  const parsed = runbookRequestSchema.safeParse({
+    instruction,
+    template_variables: Object.fromEntries((options.param ?? []).map(parseTextAssignment)),
+    ...given('prompt', options.prompt),
+    ...given('agent', options.agent),
+    ...given('model', options.model),
+    ...given('model_provider', options.provider),
+    ...given('snapshot', options.snapshot),
+    ...given('image', options.image),
+    ...given('timeout_sec', options.timeout),
+    ...given('memory', options.memory),
+    ...given('cpus', options.cpus),
+    ...(options.network === false ? { network_enabled: false } : {}),
+    ...(files.length > 0 ? { files: [...files] } : {}),
+  })
+  if (parsed.success) return parsed.data
+  throw new AppError(
+    'invalid',
+    parsed.error.issues.map((issue) => `${optionOf(String(issue.path[0]))}: ${issueText(issue)}`).join('\n'),
+  )
+}
+
+const optionNames: Readonly<Record<string, string>> = {
+  instruction: 'The runbook',
+  model_provider: '--provider',
+  timeout_sec: '--timeout',
+}
+const optionOf = (field: string): string => optionNames[field] ?? `--${field}`

@@ -1,0 +1,64 @@
+import pc from 'picocolors'
+import { byteSize } from '../../lib/byte-size.ts'
+import { essenceOf } from '../../lib/media-type.ts'
+import type { RunbookUsage, Verification } from '../../model/runbook-run.ts'
+import { counted, duration, hanging, type Output, paintStatus, safe, table } from '../show/output.ts'
+
+/** What came of a runbook, wherever it was carried out. */
+export interface ShownOutcome {
+  /** Where it is on record, or the runbook's file. */
+  name: string
+  status: string
+  failure: { reason: string | null; message: string; hint?: string | null } | null
+  verification: Verification | null
+  usage: RunbookUsage | null
+  sandbox: string | null
+  /** Files as they are kept here. */
+  files: { path: string; size: number; content_type: string }[]
+}
+
+/** Fractions of a cent as well: most calls cost no more. */
+const dollars = (usd: number | null): string => {
+  if (usd === null) return 'cost unknown'
+  return usd === 0 ? '$0' : `$${usd.toFixed(usd < 0.1 ? 4 : 2)}`
+}
+
+const usageText = (usage: RunbookUsage): string =>
+  [
+    counted(usage.api_calls, 'call'),
+    counted(usage.total_tokens, 'token'),
+    dollars(usage.cost_usd),
+    duration(usage.duration_seconds),
+  ].join(' · ')
+
+const verificationText = ({ passed, kind, score, exit_code: code, repair_rounds: repairs }: Verification): string => {
+  const by =
+    kind === 'judge' ? `a judge${score === null ? '' : `, score ${score}`}` : `a command, exit code ${code ?? '-'}`
+  const rounds = repairs === 0 ? '' : ` after ${counted(repairs, 'repair')}`
+  return `${passed ? pc.green('passed') : pc.red('not passed')} by ${by}${rounds}`
+}
+
+const filesText = (files: ShownOutcome['files']): string =>
+  table(
+    ['FILE', 'SIZE', 'TYPE'],
+    files.map(({ path, size, content_type: type }) => [path, byteSize(size), essenceOf(type)]),
+  )
+
+/** Says on stderr how it went, and on stdout which files there are now; after a stream of events, all of it as its last line. */
+export const showOutcome = (out: Output, data: object, outcome: ShownOutcome, isStream: boolean): void => {
+  const { failure, verification, usage, files } = outcome
+  if (verification && !verification.passed && verification.output.trim() !== '') {
+    out.note(pc.dim(safe(verification.output.trimEnd().split('\n').slice(-20).join('\n')).replace(/^/gm, '    ')))
+  }
+  if (isStream) out.print(JSON.stringify({ type: 'outcome', ...data }))
+  else out.answer(data, () => (files.length === 0 ? '' : filesText(files)))
+  const lines: [string, string][] = []
+  if (verification) lines.push(['verified', verificationText(verification)])
+  if (usage) lines.push(['used', usageText(usage)])
+  if (outcome.sandbox === 'process') lines.push(['sandbox', pc.yellow('none: it ran as an ordinary process')])
+  out.note(`${paintStatus(outcome.status)} ${safe(outcome.name)}`)
+  for (const [name, text] of lines) out.note(`  ${pc.dim(name.padEnd(8))} ${text}`)
+  if (!failure) return
+  out.note(`  ${pc.red(failure.reason ?? 'error')}: ${hanging(failure.message, 4)}`)
+  if (failure.hint) out.note(`  ${pc.dim('→')} ${safe(failure.hint)}`)
+}

@@ -1,0 +1,37 @@
+/** Whether runbooks can be carried out here is said when a server starts, and not only by the first runbook. */
+import type { Check } from '../../checks.ts'
+import type { Settings } from '../../lib/config.ts'
+import { messageOf } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+
+/** Tries a sandbox; undefined for a server that carries nothing out. */
+export const lookAtSandbox = async (settings: Settings): Promise<Check | undefined> => {
+  if (settings.role === 'api') return undefined
+  const { checkSandbox } = await import('../../checks.ts')
+  return checkSandbox(settings)
+}
+
+/** So late that a server which is stopped at once, or has its first requests, pays nothing for it. */
+const laterMs = 2_000
+
+/** Tries a sandbox a little later, and logs what there is in one line. `stop` waits for one that is being tried. */
+export const lookLater = (settings: Settings, log: Logger): { stop(): Promise<void> } => {
+  let looking: Promise<void> | undefined
+  const look = async (): Promise<void> => {
+    const sandbox = await lookAtSandbox(settings)
+    if (!sandbox) return
+    const { state, found, remedy } = sandbox
+    if (state === 'ok') log.info({ sandbox: found }, 'runbooks can be carried out')
+    else log.warn({ sandbox: found, remedy }, 'runbooks have no sandbox here')
+  }
+  const timer = setTimeout(() => {
+    looking = look().catch((error) => log.warn({ sandbox: messageOf(error) }, 'no sandbox could be tried'))
+  }, laterMs)
+  timer.unref()
+  return {
+    async stop() {
+      clearTimeout(timer)
+      await looking
+    },
+  }
+}

@@ -1,0 +1,81 @@
+import pc from 'picocolors'
+import type { Check } from '../../checks.ts'
+import { type Settings, settingList } from '../../lib/config.ts'
+import { version } from '../../lib/version.ts'
+import type { Server } from '../../main.ts'
+
+interface Started {
+  settings: Settings
+  server: Server
+  seconds: number
+  /** What was found of the sandbox, where somebody has looked. */
+  sandbox?: Check
+}
+
+/** Where models are asked instead of at their providers; of an address only the host, since it may hold a password. */
+const baseUrls = (settings: Settings): string[] =>
+  settingList
+    .filter(({ variable }) => variable.endsWith('_BASE_URL'))
+    .map(({ name, variable }) => [variable, settings[name]] as const)
+    .filter(([, url]) => typeof url === 'string')
+    .map(([variable, url]) => `${variable} at ${new URL(String(url)).host}`)
+
+/** Where agents of runbooks run; without a sandbox, how to get one. */
+const sandboxText = (settings: Settings, sandbox: Check | undefined): string => {
+  if (!sandbox) return `${settings.sandbox} (\`jetty doctor\` tries it)`
+  if (sandbox.state === 'ok') return sandbox.found
+  return [pc.yellow(sandbox.found), `${' '.repeat(12)}→ ${sandbox.remedy}`].join('\n')
+}
+
+/** Where everything is, for a person. Only what exists is shown. */
+export const startupText = ({ settings, server, seconds, sandbox }: Started): string => {
+  const { url, dataDir, demo } = server
+  const rows: [string, string][] = []
+  if (url) {
+    rows.push(['API', `${url}/api/v1`], ['Docs', `${url}/docs`])
+    rows.push(['Gateway', `${url}/v1 for OpenAI clients, ${url} for Anthropic's`])
+  }
+  const elsewhere = baseUrls(settings)
+  if (elsewhere.length > 0) rows.push(['Models', elsewhere.join(', ')])
+  if (server.metricsUrl) rows.push(['Metrics', `${server.metricsUrl}/metrics (no token)`])
+  rows.push(['Database', server.postgres ? `${dataDir}/db (embedded)` : 'DATABASE_URL'], ['Files', `${dataDir}/files`])
+  if (settings.role !== 'api') rows.push(['Workers', String(settings.workerConcurrency)])
+  if (settings.role !== 'api') rows.push(['Sandbox', sandboxText(settings, sandbox)])
+  rows.push(['Admin', settings.adminToken ? 'JETTY_ADMIN_TOKEN' : `${dataDir}/admin-token`])
+  if (server.trialKeys.length > 0) rows.push(['Trials', `lend ${server.trialKeys.join(', ')}`])
+  if (demo) rows.push(['Token', `${demo.tokenPath} (${demo.shownToken}; for the collection demo)`])
+  if (demo && url) rows.push(['Try', `curl -s -H "Authorization: Bearer $(cat ${demo.tokenPath})" ${demo.tryUrl}`])
+  const lines = rows.map(([name, value]) => `  ${pc.dim(name.padEnd(9))} ${value}`)
+  const warning =
+    settings.host === '127.0.0.1' || settings.host === 'localhost' || !url
+      ? []
+      : ['', `  ${pc.yellow('Reachable from other machines.')} Put a proxy with TLS in front of it.`]
+  return [
+    '',
+    `  ${pc.bold('jetty')} ${version}`,
+    '',
+    ...lines,
+    ...warning,
+    '',
+    `  ready in ${seconds.toFixed(1)} s · Ctrl-C drains running steps`,
+    '',
+  ].join('\n')
+}
+
+/** The same as one JSON line, for whatever reads stdout. */
+export const startupLine = ({ settings, server, seconds }: Started): string =>
+  JSON.stringify({
+    event: 'ready',
+    version,
+    role: settings.role,
+    url: server.url ?? null,
+    metrics_url: server.metricsUrl ?? null,
+    data_dir: server.dataDir,
+    database: server.postgres ? 'embedded' : 'DATABASE_URL',
+    sandbox: settings.role === 'api' ? null : settings.sandbox,
+    trial_keys: server.trialKeys,
+    token_path: server.demo?.tokenPath ?? null,
+    demo_run: server.demo?.tryUrl ?? null,
+    pid: process.pid,
+    seconds: Math.round(seconds * 1000) / 1000,
+  })

@@ -1,0 +1,159 @@
+import pc from 'picocolors'
+import { follow } from '../../client/follow.ts'
+import type { NewAgentEvent } from '../../model/runbook-run.ts'
+import { placeText, type RunPlace } from '../input/places.ts'
+import { makeAgentState } from '../runbooks/agent-state.ts'
+import { agentEventOf, eventText } from '../runbooks/agent-text.ts'
+import type { Session } from '../session.ts'
+import { duration, hanging, paintStatus, safe } from './output.ts'
+import { makeProgressLine } from './progress-line.ts'
+
+/** What of a trajectory the command line shows. */
+export interface Trajectory {
+  trajectory_id: string
+  workflow_id: string
+  name: string
+  status: string
+  error: string | null
+  created: string
+  ended: string | null
+  duration_seconds: number | null
+  url: string
+  total_steps: string[]
+  steps: Record<string, Step>
+  init_params: Record<string, unknown>
+  labels: { key: string; value: string; author: string }[]
+}
+
+export interface Step {
+  key: string
+  activity: string
+  status: string
+  error: string | null
+  error_detail?: { hint: string | null }
+  duration_seconds: number | null
+  attempt?: number
+  logs?: LogLine[]
+  inputs: Record<string, unknown>
+  outputs: Record<string, unknown>
+}
+
+export interface LogLine {
+  level: string
+  type: string
+  step?: string | null
+  message: string
+  attributes?: Record<string, unknown>
+}
+
+const levelColours: Record<string, (text: string) => string> = { info: pc.cyan, error: pc.red }
+
+const stepLine = (step: Step, place: string, isBrief: boolean): string => {
+  const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
+  const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
+  const hint = step.error_detail?.hint
+  const error =
+    step.error && !isBrief ? `\n    ${pc.red(hanging(step.error, 4))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}` : ''
+  return `${mark} ${pc.dim(place)} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${duration(step.duration_seconds)}${tries}`)}${error}`
+}
+
+/** How many steps of the workflow have been met, of how many. All turns of a step in a loop are one. */
+const makeProgress = () => {
+  const met = new Set<string>()
+  let all: string[] = []
+  return {
+    of: (names: string[]) => (all = names),
+    meet(name: string): string {
+      met.add(all.includes(name) ? name : name.replace(/__\d+$/, ''))
+      return `${met.size}/${Math.max(all.length, met.size)}`
+    },
+  }
+}
+
+export interface FollowOptions {
+  /** Shows what the steps log, and what agents do. */
+  isDetailed?: boolean
+  /** Is told what agents do as well. */
+  onAgent?: (event: NewAgentEvent) => void
+  /** Nothing is left out that was before the first connection. */
+  isFromBeginning?: boolean
+  /** How it ended is said by the caller. */
+  isEndLeftOut?: boolean
+}
+
+/**
+ * Watches a run to its end and gives its document. Progress goes to stderr: a line for each step that ended, what waits
+ * for a person, and in a terminal a line that moves. Breaks of the connection are bridged.
+ */
+export const followRun = async (
+  session: Session,
+  place: RunPlace,
+  { isDetailed = false, onAgent, isFromBeginning = false, isEndLeftOut = false }: FollowOptions = {},
+): Promise<Trajectory> => {
+  const { client, out, signal } = session
+  const begun = Date.now()
+  const ended = new Set<string>()
+  const progress = makeProgress()
+  const agent = makeAgentState()
+  let current = 'waiting to start'
+  const line = out.isJson
+    ? undefined
+    : makeProgressLine(() => `${safe(current)} ${pc.dim(duration((Date.now() - begun) / 1000))}`, 60)
+  const say = (text: string) => {
+    line?.clear()
+    out.note(text)
+  }
+  const onStep = (step: Step) => {
+    if (ended.has(step.key)) return
+    const place = progress.meet(step.key)
+    if (step.status === 'running' || step.status === 'pending') current = `${place} ${step.key}`
+    else {
+      ended.add(step.key)
+      say(stepLine(step, place, isEndLeftOut))
+    }
+  }
+  const onAgentEvent = (event: NewAgentEvent) => {
+    agent.tell(event)
+    current = agent.text()
+    onAgent?.(event)
+    const text = isDetailed ? eventText(event) : undefined
+    if (text !== undefined) say(text)
+  }
+  const onLog = (log: LogLine) => {
+    const { level, type, message, step } = log
+    const event = agentEventOf(log)
+    if (event !== undefined) return onAgentEvent(event)
+    if ((!isDetailed || isEndLeftOut) && !type.startsWith('approval_')) return
+    say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${hanging(message, 4)}`)
+    if (type === 'approval_requested') say(pc.dim(`    decide with: jetty approve ${placeText(place)}`))
+  }
+  const events = follow((headers, aborted) => client.watchTrajectory({ params: place, headers, signal: aborted }), {
+    signal,
+    ...(isFromBeginning ? { after: '0' } : {}),
+    onBreak: () => say(pc.yellow('The connection broke; trying again')),
+  })
+  try {
+    for await (const { event, data } of events) {
+      if (event === 'snapshot') {
+        const known = data as Trajectory
+        progress.of(known.total_steps)
+        for (const step of Object.values(known.steps)) {
+          onStep(step)
+          if (step.status === 'running') for (const log of step.logs ?? []) onLog(log)
+        }
+      } else if (event === 'step') onStep(data as Step)
+      else if (event === 'log') onLog(data as LogLine)
+    }
+  } finally {
+    line?.stop()
+  }
+  signal.throwIfAborted()
+  const trajectory = (await client.getTrajectory({ params: place })) as unknown as Trajectory
+  const took = pc.dim(duration(trajectory.duration_seconds))
+  if (!isEndLeftOut) out.note(`${paintStatus(trajectory.status)} ${placeText(place)} ${took}`)
+  return trajectory
+}
+
+/** Outputs of the last step that completed: what a run is for. */
+export const lastOutputs = (trajectory: Trajectory): Record<string, unknown> =>
+  Object.values(trajectory.steps).findLast((step) => step.status === 'completed')?.outputs ?? {}

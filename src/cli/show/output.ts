@@ -1,0 +1,108 @@
+import pc from 'picocolors'
+import { prettyJson } from '../../lib/pretty-json.ts'
+
+/** Text from outside may hold escape sequences; a terminal must never carry them out. */
+export const safe = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to take out
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '�')
+
+/** JSON spread over lines, order of keys and numbers as they are, and nothing in it that a terminal would carry out. */
+export const shownJson = (text: string): string =>
+  prettyJson(text).replace(/[\u007f-\u009f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
+/** Where a command says what it has to say: data on stdout, everything else on stderr. */
+export interface Output {
+  isJson: boolean
+  /** The one answer of a command: as JSON, or as the text for people. */
+  answer(data: unknown, text: () => string): void
+  /** The answer where it is the same for people and programs. */
+  print(text: string): void
+  /** A line beside the answer: hints, warnings, progress. Under --json only a person at a terminal gets it. */
+  note(text: string): void
+}
+
+const print = (text: string): void => {
+  if (text !== '') process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
+}
+
+export const makeOutput = (isJson: boolean): Output => ({
+  isJson,
+  answer: (data, text) => print(isJson ? shownJson(JSON.stringify(data)) : text()),
+  print,
+  note(text) {
+    if (!isJson || process.stderr.isTTY) process.stderr.write(`${text}\n`)
+  },
+})
+
+/** Text from outside whose further lines stand `by` so many columns: below the first one, and not at the edge. */
+export const hanging = (text: string, by: number): string => safe(text.trimEnd()).replace(/\n/g, `\n${' '.repeat(by)}`)
+
+export type Cell = string | number | boolean | null | undefined
+
+const cellText = (cell: Cell): string => (cell === null || cell === undefined ? '-' : safe(String(cell)))
+
+/** Rows under headings, each as wide as it has to be: nothing is cut off. `paint` colours a cell after it was padded. */
+export const table = (
+  headings: string[],
+  rows: Cell[][],
+  paint: (text: string, column: number) => string = (text) => text,
+): string => {
+  const cells = rows.map((row) => row.map((cell) => cellText(cell).replace(/\s*\n\s*/g, ' ')))
+  const widths = headings.map((heading, at) => Math.max(heading.length, ...cells.map((row) => row[at]?.length ?? 0)))
+  const line = (texts: string[], colour: (text: string, column: number) => string) =>
+    texts
+      .map((text, at) => colour(at === texts.length - 1 ? text : text.padEnd(widths[at] ?? 0), at))
+      .join('  ')
+      .trimEnd()
+  return [line(headings, (text) => pc.dim(text)), ...cells.map((row) => line(row, paint))].join('\n')
+}
+
+/** Names and values under one another, each in the colour that may be given; values of several lines stand below. */
+export const fields = (pairs: [name: string, value: Cell, paint?: (text: string) => string][]): string => {
+  const width = Math.max(...pairs.map(([name]) => name.length))
+  return pairs
+    .map(([name, value, paint = (text: string) => text]) => {
+      const text = paint(cellText(value))
+      return text.includes('\n')
+        ? `${pc.dim(name)}\n${text.replace(/^/gm, '  ')}`
+        : `${pc.dim(name.padEnd(width))}  ${text}`
+    })
+    .join('\n')
+}
+
+const statusColours: Record<string, (text: string) => string> = {
+  completed: pc.green,
+  failed: pc.red,
+  cancelled: pc.yellow,
+  running: pc.cyan,
+  pending: pc.dim,
+  archived: pc.dim,
+}
+
+/** A status in its colour; padding stays. */
+export const paintStatus = (text: string): string => (statusColours[text.trim()] ?? ((same: string) => same))(text)
+
+/** `12 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`; a dash where it is not known. */
+export const duration = (seconds: number | null | undefined): string => {
+  if (seconds === null || seconds === undefined) return '-'
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`
+  const whole = Math.round(seconds)
+  if (whole < 60) return `${whole} s`
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  const minutes = Math.round(seconds / 60)
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
+
+/** `1 call`, `1,234 tokens`. */
+export const counted = (count: number, what: string): string =>
+  `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
+
+/** A moment of the API in local time, to the second. */
+export const moment = (text: string | null | undefined): string => {
+  if (!text) return '-'
+  const at = new Date(text)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`
+}
