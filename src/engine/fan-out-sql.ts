@@ -114,6 +114,43 @@ export const readProgress = async (database: Queries, { runKey, seq }: Parent): 
   return { next, missing: gaps.map((gap) => gap.index), out, beside, failed }
 }
 
+const mostDue = 1_000
+
+/** How many parked runs of a step could go on now; no more are counted than go out for a while. */
+export const countDue = async (database: Queries, { runKey, seq }: Parent): Promise<number> => {
+  const [row] = await database.rows<{ due: number }>(
+    'children_due',
+    `select count(*)::int as due from (
+       select from runs where parent_id = $1 and parent_seq = $2 and lease is null and ended_at is null
+         and wake_at <= now() limit ${mostDue}) found`,
+    [runKey, seq],
+  )
+  return row?.due ?? 0
+}
+
+/** Queues parked runs of a step whose time has come, under a lease of its bound. Gives how many there were. */
+export const wakeChildren = async (
+  database: Queries,
+  { runKey, seq }: Parent,
+  parent: LeaseRef,
+  lease: { id: string; share: number; size: number },
+): Promise<{ held: boolean; woken: number }> => {
+  const [row] = await database.rows<{ held: boolean; woken: number }>(
+    'wake_children',
+    `with fence as materialized (select 1 from leases where id = $1 and epoch = $2 for share),
+     due as materialized (
+       select r.id from runs r, fence where parent_id = $3 and parent_seq = $4 and lease is null and ended_at is null
+         and wake_at <= now() order by wake_at limit $7 for update of r skip locked),
+     new_lease as (
+       insert into leases (id, epoch, owner, share) select $5, 0, '', $6 where exists (select from due) returning id),
+     moved as (update runs r set lease = $5 from due where r.id = due.id returning 1)
+     select exists (select from fence) held, (select count(*) from moved)::int woken,
+       (select ${enqueueLease('id')} from new_lease) queued, (select pg_notify('runs', '') from new_lease) told`,
+    [parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size],
+  )
+  return row ?? { held: false, woken: 0 }
+}
+
 /** What is not begun under these leases is not begun any more; their owners are told. */
 export const haltLeases = async (database: Queries, leases: string[]): Promise<void> => {
   await database.rows(

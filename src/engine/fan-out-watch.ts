@@ -36,6 +36,8 @@ export interface Waiting extends Parent {
   asksForEnd: boolean
   /** Nothing of it is open any more. */
   settled: boolean
+  /** The time of some of its runs that had left memory has come, and they wait for room. */
+  due: boolean
   /** Its bound is one with that of other steps of the run. */
   isSharing: boolean
   /** Shares by lease: what a former owner of the run has left out of other steps that do not wait here yet. */
@@ -70,7 +72,11 @@ const askStatement = `
   union all
   select 'failed', p.run || '/' || p.seq from unnest($4::text[], $5::int[]) p(run, seq)
   where exists (select from runs
-    where parent_id = p.run and parent_seq = p.seq and ended_at is not null and status <> 'completed')`
+    where parent_id = p.run and parent_seq = p.seq and ended_at is not null and status <> 'completed')
+  union all
+  select 'due', p.run || '/' || p.seq from unnest($6::text[], $7::int[]) p(run, seq)
+  where exists (select from runs where parent_id = p.run and parent_seq = p.seq
+    and lease is null and ended_at is null and wake_at <= now())`
 
 const keyOf = ({ runKey, seq }: Parent): string => `${runKey}/${seq}`
 
@@ -106,17 +112,24 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
   const ask = async (): Promise<boolean> => {
     const all = [...waitingSteps.values()]
     const settling = all.filter(({ asksForEnd, out, settled }) => asksForEnd && out.size === 0 && !settled)
+    const sleeping = all.filter(({ due }) => !due)
     const anxious = all.filter(({ asksForFailure, failed }) => asksForFailure && !failed)
-    const rows = await database.rows<{ kind: 'lease' | 'settled' | 'failed'; id: string }>('fan_outs', askStatement, [
+    const rows = await database.rows<{ kind: 'lease' | 'settled' | 'failed' | 'due'; id: string }>(
+      'fan_outs',
+      askStatement,
       [
-        ...[...byLease].flatMap(([lease, { out }]) => (out.get(lease)?.isWritten ? lease : [])),
-        ...all.flatMap(({ beside }) => [...beside.keys()]),
+        [
+          ...[...byLease].flatMap(([lease, { out }]) => (out.get(lease)?.isWritten ? lease : [])),
+          ...all.flatMap(({ beside }) => [...beside.keys()]),
+        ],
+        settling.map(({ runKey }) => runKey),
+        settling.map(({ seq }) => seq),
+        anxious.map(({ runKey }) => runKey),
+        anxious.map(({ seq }) => seq),
+        sleeping.map(({ runKey }) => runKey),
+        sleeping.map(({ seq }) => seq),
       ],
-      settling.map(({ runKey }) => runKey),
-      settling.map(({ seq }) => seq),
-      anxious.map(({ runKey }) => runKey),
-      anxious.map(({ seq }) => seq),
-    ])
+    )
     for (const { kind, id } of rows) {
       const waiting = waitingSteps.get(id)
       if (kind === 'lease') leaseIsDone(id)

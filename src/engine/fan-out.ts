@@ -7,7 +7,7 @@ import { presentRuns } from './enqueue.ts'
 import { Interrupted } from './execute.ts'
 import { type ChildKind, type ChildMaker, childRun, prepareChildren } from './fan-out-child.ts'
 import { nextChunk } from './fan-out-shares.ts'
-import { emitRuns, haltLeases, type Parent, readChildren, readProgress } from './fan-out-sql.ts'
+import { countDue, emitRuns, haltLeases, type Parent, readChildren, readProgress, wakeChildren } from './fan-out-sql.ts'
 import { type Leased, makeFanOutWatch, newLeased, type Waiting } from './fan-out-watch.ts'
 import { Fenced } from './journal.ts'
 import { columns, type LeaseRef, type NewRun, pushRow, runValues } from './journal-entry.ts'
@@ -23,6 +23,8 @@ export interface FanOuts {
   waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | 'released'>
   /** A run under this lease has ended here. */
   ended: ReturnType<typeof makeFanOutWatch>['ended']
+  /** Something has changed in the database: looks at once. */
+  hurry(): void
 }
 
 /** How much goes into one statement, and how much text into one lease. */
@@ -76,7 +78,7 @@ export const makeFanOuts = (
       const chunk = nextChunk(
         runs.maxConcurrency,
         remaining(ahead),
-        sharesOut(watch.sharesOf(waiting), portion),
+        sharesOut(watch.sharesOf(waiting), portion.leases),
         waiting.paceMs,
       )
       if (!chunk) break
@@ -118,6 +120,24 @@ export const makeFanOuts = (
     ahead.missing.push(...absent.filter(({ run }) => !present.has(run.key)).map(({ index }) => index))
   }
 
+  /** Lets some go on that had left memory, as far as there is room; they come before new ones. Gives whether any did. */
+  const wake = async ({ work, wanted, waiting }: FanOut): Promise<boolean> => {
+    if (!waiting.due) return false
+    const due = await countDue(database, waiting)
+    waiting.due = due > 0
+    const out = sharesOut(watch.sharesOf(waiting))
+    const chunk = nextChunk(wanted.runs.maxConcurrency, due, out, waiting.paceMs)
+    if (!chunk) return false
+    const lease = { id: randomUUID(), ...chunk }
+    const leased = newLeased(chunk.share, chunk.size, false)
+    watch.leased(waiting, lease.id, leased)
+    const { held, woken } = await wakeChildren(database, waiting, work.lease, lease)
+    if (!held) throw new Fenced(work.lease.id)
+    leased.open = woken
+    leased.isWritten = true
+    return woken > 0
+  }
+
   /** Keeps as many leases out as may be, until all runs have ended; or no more are wanted, and the open ones have. */
   const untilOver = async (fanOut: FanOut): Promise<Over | 'released'> => {
     const { work, wanted, ahead, waiting, bell } = fanOut
@@ -135,6 +155,8 @@ export const makeFanOuts = (
         over = 'failed'
         await haltLeases(database, [...waiting.out.keys()])
       }
+      const isCancelled = over === 'interrupted' || isLate
+      if (!isCancelled && (await wake(fanOut))) continue
       if (over === 'ended') {
         const portion = nextPortion(fanOut)
         if (portion.runs.length > 0) {
@@ -142,7 +164,6 @@ export const makeFanOuts = (
           continue
         }
       }
-      const isCancelled = over === 'interrupted' || isLate
       if (isCancelled) await endBelow(engine, { runKeys: [run.key], seq: waiting.seq, lease: work.lease })
       waiting.asksForEnd = over !== 'ended' || remaining(ahead) === 0
       if (waiting.asksForEnd && waiting.settled) return over
@@ -182,6 +203,7 @@ export const makeFanOuts = (
       asksForFailure: !wanted.runs.continueOnError,
       asksForEnd: false,
       settled: false,
+      due: false,
       isSharing: wanted.runs.sharesConcurrency,
       beside: new Map(wanted.runs.sharesConcurrency ? beside.map(({ id, share }) => [id, share]) : []),
       news: bell.ring,
@@ -200,7 +222,7 @@ export const makeFanOuts = (
     }
   }
 
-  return { waitForRuns, ended: watch.ended }
+  return { waitForRuns, ended: watch.ended, hurry: watch.hurry }
 }
 
 /** How a fan-out came to its end. */
@@ -211,7 +233,7 @@ interface Portion {
   runs: { lease: string; index: number; run: NewRun }[]
 }
 
-const sharesOut = (out: number[], { leases }: Portion): { lanes: number; shares: number } => {
+const sharesOut = (out: number[], leases: Portion['leases'] = []): { lanes: number; shares: number } => {
   const all = [...out, ...leases.map(({ share }) => share)]
   return { lanes: all.length, shares: all.reduce((sum, share) => sum + share, 0) }
 }

@@ -3,6 +3,7 @@ import { handOver, isQueued } from './dbos.ts'
 import { Fenced } from './journal.ts'
 import type { LeaseRef } from './journal-entry.ts'
 import type { Leases } from './leases.ts'
+import { isDue } from './park.ts'
 
 /** A process shows that it lives this often, and counts as dead after this long without. */
 export const beatMs = 1_000
@@ -28,7 +29,7 @@ export const beat = async (engine: EngineContext): Promise<Sights> => {
     `beat_${looks.length}`,
     `with beat as (insert into executors (id) values ($1) on conflict (id) do update set beat_at = now())
      select ${isQueued} as queued,
-       exists (select from runs where lease is null and ended_at is null and wake_at <= now()) as due,
+       exists (select from runs where ${isDue}) as due,
        exists (select from executors where id <> $1 and ${isDead}) as dead${asked.join('')}`,
     [engine.executor, ...looks.map(({ now }) => now())],
   )

@@ -18,7 +18,7 @@ import { openJournal } from './journal.ts'
 import { type Leases, type LocalLease, makeLeases } from './leases.ts'
 import { listen } from './listen.ts'
 import { makeModelRules } from './model-rules.ts'
-import { wakeAllDue } from './park.ts'
+import { wakeAllDue, wakeOrphans } from './park.ts'
 import { patient } from './patient.ts'
 import { preflight } from './preflight.ts'
 import { makePrograms, shownDefinition } from './programs.ts'
@@ -182,6 +182,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   }
 
   const onDecisions = () => {
+    fanOuts.hurry()
     void engine.decisions.look().catch(() => {})
   }
   const onRequests = () => {
@@ -230,6 +231,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     })
     every(pruneEveryMs, async () => {
       while ((await pruneLeases(database)) === 500 && !stopping.aborted) await pause(100, stopping)
+      await wakeOrphans(database)
     })
   }
 

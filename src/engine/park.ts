@@ -51,18 +51,29 @@ export const park = async (work: StepAtWork, wakeMs: number | null): Promise<'pa
 
 const wokenAtOnce = 100
 
+/** SQL condition: a parked run's time has come. One that a step waits for comes back under the bound of that step. */
+export const isDue = 'lease is null and ended_at is null and parent_id is null and wake_at <= now()'
+
+/** The same of one whose step is no more: whoever was to end it with the run above died of it. */
+const isOrphan = `lease is null and ended_at is null and parent_id is not null and wake_at <= now()
+  and not exists (select from runs above where above.id = runs.parent_id and above.ended_at is null)`
+
 /** Puts parked runs whose time has come back on the queue. */
 export const wakeAllDue = async (database: Queries): Promise<void> => {
-  while ((await wakeSome(database)) === wokenAtOnce) {}
+  while ((await wakeSome(database, 'wake_parked', isDue)) === wokenAtOnce) {}
+}
+
+export const wakeOrphans = async (database: Queries): Promise<void> => {
+  while ((await wakeSome(database, 'wake_orphans', isOrphan)) === wokenAtOnce) {}
 }
 
 /** A bounded number of them, which share a lease. Gives how many there were. */
-const wakeSome = async (database: Queries): Promise<number> => {
+const wakeSome = async (database: Queries, name: string, condition: string): Promise<number> => {
   const leaseId = randomUUID()
   const [row] = await database.rows<{ woken: number }>(
-    'wake_parked',
+    name,
     `with due as materialized (
-       select id from runs where lease is null and ended_at is null and wake_at <= now()
+       select id from runs where ${condition}
        order by wake_at limit ${wokenAtOnce} for update skip locked),
      lease as (insert into leases (id, epoch, owner) select $1, 0, '' where exists (select from due) returning id),
      moved as (update runs r set lease = $1 from due where r.id = due.id returning 1)

@@ -1,9 +1,10 @@
 // What a fan-out leaves behind when it goes wrong: nothing that runs on for nobody, and nothing of anybody else's.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/database/database.ts'
+import { wakeOrphans } from '../../src/engine/park.ts'
 import { removeOldRuns } from '../../src/store/retention.ts'
 import { startTestServer, type TestServer } from '../server.ts'
-import { act, does } from './acting.ts'
+import { act, does, forget, seen } from './acting.ts'
 
 let jetty: TestServer
 let database: Database
@@ -114,4 +115,55 @@ it('runs of a step that still waits are kept, however old they are', async () =>
   expect(run.steps.fan.outputs).toMatchObject({ total: 2, completed: 2, not_started: 0 })
   await removeOldRuns(database, { objects: { remove: async () => {} } })
   expect(await runsBelow(id)).toHaveLength(1)
+})
+
+/** A run that waits for runs which have left memory, at most two of them at work at once. */
+const waitsForSleepers = async (count: number) => {
+  const sleeper = await jetty.task({
+    step_configs: { rest: { activity: 'sleep', seconds: 3600 }, work: does({ milliseconds: 150 }) },
+    steps: ['rest', 'work'],
+  })
+  const name = await jetty.task({
+    init_params: { items: Array.from({ length: count }, () => ({})) },
+    step_configs: { fan: fan(sleeper, 'items', { max_concurrency: 2 }) },
+    steps: ['fan'],
+  })
+  const { trajectory_id: id } = await jetty.start(name)
+  const isParked = ({ lease }: { lease: string | null }) => lease === null
+  await expect.poll(async () => (await runsBelow(id)).filter(isParked).length, { timeout: 10_000 }).toBe(count)
+  forget()
+  return { name, id }
+}
+
+/** An hour is over for all that sleep. */
+const wakeAll = async () => {
+  await database.query(`update steps set started_at = started_at - interval '2 hours' where ended_at is null`)
+  await database.query(`update runs set wake_at = now() - interval '1 hour' where lease is null and ended_at is null`)
+}
+
+it('what comes back from a long wait works no more at once than what begins', async () => {
+  const { name, id } = await waitsForSleepers(7)
+  await wakeAll()
+  const run = await jetty.until(name, id, ({ ended }) => ended !== null)
+  expect(run.error).toBeNull()
+  expect(run.steps.fan.outputs).toMatchObject({ total: 7, completed: 7 })
+  expect([seen.effects.length, seen.mostAtWork]).toEqual([7, 2])
+})
+
+it('what had left memory is cancelled with the run that waits for it', async () => {
+  const { name, id } = await waitsForSleepers(3)
+  await jetty.call('POST', `/api/v1/trajectory/acme/${name}/statuses`, { [id]: 'cancelled' })
+  expect((await runsBelow(id)).map(({ status }) => status)).toEqual(Array(3).fill('cancelled'))
+})
+
+it('what had left memory goes on though the run that waited for it is no more', async () => {
+  const { id } = await waitsForSleepers(2)
+  await database.query(
+    `update leases set epoch = epoch + 1, owner = 'another' where id = (select lease from runs where trajectory_id = $1)`,
+    [id],
+  )
+  await database.query(`update runs set status = 'failed', ended_at = now() where trajectory_id = $1`, [id])
+  await wakeAll()
+  await wakeOrphans(database)
+  await untilBelow(id, (runs) => runs.every(({ status }) => status === 'completed'))
 })
