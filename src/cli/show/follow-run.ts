@@ -32,6 +32,8 @@ export interface Step {
   error: string | null
   error_detail?: { hint: string | null }
   duration_seconds: number | null
+  /** Where a result was taken from that was not made in this run. */
+  origin?: { trajectory_id: string } | null
   attempt?: number
   logs?: LogLine[]
   inputs: Record<string, unknown>
@@ -48,13 +50,15 @@ export interface LogLine {
 
 const levelColours: Record<string, (text: string) => string> = { info: pc.cyan, error: pc.red }
 
-const stepLine = (step: Step, place: string, isBrief: boolean): string => {
+/** A step that has ended, in a line; what went wrong stands below. */
+export const stepLine = (step: Step, place: string, isBrief: boolean): string => {
   const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
   const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
+  const took = step.origin ? `taken from ${step.origin.trajectory_id}` : duration(step.duration_seconds)
   const hint = step.error_detail?.hint
   const error =
     step.error && !isBrief ? `\n    ${pc.red(hanging(step.error, 4))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}` : ''
-  return `${mark} ${pc.dim(place)} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${duration(step.duration_seconds)}${tries}`)}${error}`
+  return `${mark} ${pc.dim(place)} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${safe(took)}${tries}`)}${error}`
 }
 
 /** How many steps of the workflow have been met, of how many. All turns of a step in a loop are one. */
