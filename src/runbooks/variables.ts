@@ -7,7 +7,7 @@ import type { Runbook } from './format/runbook.ts'
 export type Variables = (name: string) => string | undefined
 
 // `${{ … }}` belongs to a language of its own that runbooks quote.
-const placeholder = /(?<!\$)\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}/g
+export const placeholder = /(?<!\$)\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}/g
 
 /** Puts values in the place of `{{name}}`, in one pass: what is put in is never looked at again. */
 export const fillVariables = (text: string, variables: Variables): string =>
@@ -68,14 +68,34 @@ const secretsUnknown = (text: string, variables: Variables): string[] => {
   return [...new Set(names)].filter((name) => variables(name) === undefined)
 }
 
+/** What was given and comes to nothing: mostly a name that is written otherwise in the runbook. */
+const idle = (text: string, given: Readonly<Record<string, unknown>>, variables: Variables): PreflightCheck[] => {
+  const used = new Set([...text.matchAll(placeholder)].map((match) => match[1]))
+  const unused = Object.keys(given).filter((name) => name !== 'results_dir' && !used.has(name))
+  const checks: PreflightCheck[] = []
+  if (unused.length > 0) {
+    const found = `Given, and nowhere in the runbook: ${listed(unused.map((name) => `{{${name}}}`))}`
+    checks.push(
+      warned('variables', found, 'Name it in the text of the runbook, or leave it out.', 'template_variables'),
+    )
+  }
+  const [there, wanted] = [variables('results_dir'), own(given, 'results_dir')]
+  if (wanted !== undefined && wanted !== there) {
+    const found = `{{results_dir}} is ${there} in every sandbox; ${wanted} is not used`
+    checks.push(warned('variables', found, 'Leave results_dir out.', 'template_variables'))
+  }
+  return checks
+}
+
 export const checkVariables = (
   runbook: Runbook,
   text: string,
+  given: Readonly<Record<string, unknown>>,
   variables: Variables,
 ): { missing: string[]; checks: PreflightCheck[] } => {
   const { missing, unknown } = unfilledOf(runbook, variables)
   const left = [...unknown, ...secretsUnknown(text, variables)]
-  const checks: PreflightCheck[] = []
+  const checks = idle(text, given, variables)
   if (missing.length > 0) {
     const found = `No value for ${listed(missing)}`
     const fix =

@@ -3,6 +3,7 @@ import type { RunbookFrontMatter } from '../model/runbook.ts'
 import type { RunbookHost } from '../model/runbook-run.ts'
 import type { WalkedFile } from '../sandboxes/files/walk-results.ts'
 import type { SandboxProvider, SandboxSpec } from '../sandboxes/sandbox.ts'
+import { fillCommand } from './fill-command.ts'
 import { type DeclaredFiles, matchesOf } from './format/declared-files.ts'
 import type { Failure } from './success.ts'
 import { fillVariables, type Variables } from './variables.ts'
@@ -26,7 +27,7 @@ export const checkOf = ({ verify }: RunbookFrontMatter, variables: Variables): C
     const judge = { ...given.judge, rubric: fillVariables(given.judge.rubric, variables) }
     return { by: { judge }, repairRounds: given.repair_rounds }
   }
-  const command = fillVariables(given.command, variables)
+  const command = fillCommand(given.command, variables)
   const timeoutSeconds = ('timeout_sec' in given ? given.timeout_sec : undefined) ?? defaultSeconds
   return { by: { command: { command, timeoutSeconds } }, repairRounds: given.repair_rounds }
 }

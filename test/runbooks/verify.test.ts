@@ -153,6 +153,14 @@ describe('a command', () => {
     expect(await readdir(`${opened.dataDir}/sandboxes`)).toEqual([])
   })
 
+  it('is decided by no value of a variable', async () => {
+    for (const word of ["o'x; exit 0 #", '" && exit 0; "', '$(kill 1)', 'x\0y']) {
+      const text = runbook(`"test '{{word}}' = nothing && test \\"{{word}}\\" = nothing"`, counting)
+      const { outcome } = await opened.carryOut(text, { template_variables: { word } })
+      expect(outcome.failure?.reason).toBe('verify_failed')
+    }
+  })
+
   it('has variables put in, and keeps only the end of what it prints', async () => {
     const text = runbook('"yes {{word}} | head -n 100000; test {{word}} = last"', counting)
     const { outcome } = await opened.carryOut(text, { template_variables: { word: 'last' } })
