@@ -287,6 +287,12 @@ test('a refused run says why, by field, and leaves nothing behind', async () => 
     ['trial keys', 403, 'Trial is not active for this collection', form({ use_trial_keys: 'TRUE' }, file)],
     ['no boolean', 422, 'use_trial_keys', form({ use_trial_keys: 'maybe' }, file)],
     ['a subscription', 400, /subscription_credential.*user/, form({ subscription_credential: 'codex' }, file)],
+    [
+      'a subscription in init_params',
+      400,
+      /subscription_credential.*user/,
+      form({ init_params: '{"subscription_credential":"codex"}' }, file),
+    ],
     ['no JSON', 422, 'init_params', form({ init_params: '{"a":1' }, file)],
     ['a list', 422, 'init_params', form({ init_params: '[1]' }, file)],
     ['secrets that are no strings', 422, 'secret_params', form({ secret_params: '{"A":1}' }, file)],

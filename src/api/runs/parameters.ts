@@ -14,7 +14,7 @@ export const checkParameters = (
   hasFiles: boolean,
   maxBytes: number,
 ): void => {
-  if (body.subscription_credential) {
+  if (body.subscription_credential || body.init_params.subscription_credential) {
     throw new AppError(
       'bad_request',
       'subscription_credential needs a user account; API keys and the admin have none',
