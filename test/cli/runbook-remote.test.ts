@@ -63,7 +63,7 @@ describe('jetty runbook run --remote', () => {
     expect([unnamed.code, unnamed.stderr]).toEqual([2, expect.stringContaining('-t a-tour-of-the-sandbox')])
     const missing = await jetty('run', 'leads.md', '--remote', '-t', 'leads')
     expect([missing.code, missing.stdout]).toEqual([2, ''])
-    for (const part of ['APIFY_API_TOKEN', 'jetty env set acme <NAME>', '-p name=value']) {
+    for (const part of ['APIFY_API_TOKEN', 'jetty env set acme APIFY_API_TOKEN', '-p name=value']) {
       expect(missing.stderr).toContain(part)
     }
     expect((await test.call('GET', '/api/v1/tasks/acme/leads')).status).toBe(404)
@@ -134,7 +134,7 @@ describe('jetty runbook deploy', () => {
     const stopped = await jetty('deploy', 'leads.md', 'acme/leads')
     expect([stopped.code, stopped.stdout]).toEqual([2, ''])
     expect(stopped.stderr).toContain('Not configured: APIFY_API_TOKEN')
-    expect(stopped.stderr).toContain('with --set-secret <NAME>')
+    expect(stopped.stderr).toContain('in the collection: --set-secret APIFY_API_TOKEN')
     expect(stopped.stderr).toContain('The runbook was not deployed')
     expect((await test.call('GET', '/api/v1/tasks/acme/leads')).status).toBe(404)
     const told = await jetty('deploy', 'leads.md', 'acme/leads', '-p', 'apify=x')
