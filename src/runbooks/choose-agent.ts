@@ -149,6 +149,11 @@ export const chooseAgent = (
     const found = `There is no model provider '${wantedProvider}'`
     return { ...none, checks: [ok('agent', agent), failed('model', found, fix, 'model_provider')] }
   }
+  if (wantedModel !== undefined && /\p{Cc}/u.test(wantedModel)) {
+    const found = `${JSON.stringify(wantedModel)} has characters that stand in no name of a model`
+    const fix = 'Write the name as its provider has it.'
+    return { ...none, checks: [ok('agent', agent), failed('model', found, fix, 'model')] }
+  }
   const provider = wantedProvider ?? inferProvider(agent, wantedModel, place)
   const model = wantedModel ?? defaultModels[agent][provider]
   const fault = modelFault({ agent, model, model_provider: provider })

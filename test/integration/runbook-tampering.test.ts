@@ -115,6 +115,18 @@ it('a folder and a file that nobody may read, locked by their owner, hold nothin
   expect(outputs.primary_files).toHaveLength(1)
 }, 60_000)
 
+it.each(['a/b\0c', 'a/b\u001b[31m'])(
+  'a model whose name is none is refused before anything is begun: %j',
+  async (model) => {
+    const { body } = await jetty.call('POST', '/api/v1/runbooks/preflight', {
+      ...{ collection: 'acme', content: '# Try\n', agent: 'claude-code', model, model_provider: 'openrouter' },
+    })
+    const check = body.checks.find(({ name }: Body) => name === 'model')
+    expect([body.ready, check.state]).toEqual([false, 'failed'])
+    expect(check.found).toContain(JSON.stringify(model))
+  },
+)
+
 it('nothing of all that is left', () => {
   expect(readdirSync(join(jetty.dataDir, 'sandboxes'))).toEqual([])
 })
