@@ -184,18 +184,24 @@ export const deleteRoutine = async (queries: Queries, id: number): Promise<boole
 // Not null is said for the index: Postgres may look all of them up at once.
 const isActive =
   'exists (select from runs a where a.routine_id = w.id and a.routine_id is not null and a.ended_at is null)'
-/** Ids of routines whose time has come; what waits for the end of a run counts when that has ended. */
-const dueIds = (now: string): string => `select id from routines where next_run_at <= ${now}
-  union all select id from routines w where waiting <> '{}' and (overlap = 'allow' or not ${isActive})`
+/** Ids of routines with fires that wait; for the end of a run only as long as that has not ended. */
+const waitingIds = `select id from routines w where waiting <> '{}' and (overlap = 'allow' or not ${isActive})`
 
-/** SQL for whether there is anything to do. */
-export const isAnyRoutineDue = (now: string): string => `exists (${dueIds(now)})`
+/**
+ * SQL for whether there is anything to do. The first one alone is looked at: asked whether there is any before a moment
+ * that it does not know, Postgres expects a third of them to be, and reads all to find none.
+ */
+export const isAnyRoutineDue = (now: string): string => `(coalesce(
+    (select next_run_at <= ${now} from routines where next_run_at is not null order by next_run_at limit 1), false)
+  or exists (${waitingIds}))`
 
 /** Takes routines that are due for the rest of the transaction, passing over those that others have. */
 export const takeDueRoutines = (queries: Queries, now: Date, most: number): Promise<RunnableRoutine[]> =>
   queries.rows(
     'take_due_routines',
-    `${runnable} where r.id in (${dueIds('$1')} limit $2) and (r.next_run_at <= $1 or r.waiting <> '{}')
+    `${runnable} where r.id in (
+         (select id from routines where next_run_at <= $1 order by next_run_at limit $2) union all (${waitingIds} limit $2) limit $2)
+       and (r.next_run_at <= $1 or r.waiting <> '{}')
      for no key update of r skip locked`,
     [now, most],
   )

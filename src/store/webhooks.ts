@@ -12,8 +12,9 @@ export interface DueDelivery {
   claim: number
 }
 
-/** SQL condition: a delivery is due at a moment. */
-export const isAnyDeliveryDue = (at: string): string => `exists (select from webhook_queue where due_at <= ${at})`
+/** SQL condition: a delivery is due at a moment. The first one says it; see `isAnyRoutineDue`. */
+export const isAnyDeliveryDue = (at: string): string =>
+  `coalesce((select due_at <= ${at} from webhook_queue order by due_at limit 1), false)`
 
 /** Due rows that are looked at, at most; those of collections that have enough under way are passed over before. */
 const mostLookedAt = 1000
