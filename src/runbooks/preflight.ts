@@ -159,7 +159,8 @@ export const makePlanRunbook =
       serverUrl: deps.serverUrl,
     })
     const secrets = checkSecrets(runbook.secrets, request, place)
-    const variables = checkVariables(runbook, request.instruction, variablesOf(runbook, given, inside.results))
+    const values = variablesOf(runbook, given, inside.results)
+    const variables = checkVariables(runbook, request.instruction, given, values)
     // What cannot be tried has no mechanism for anything: that it cannot be tried is said once.
     const mechanisms = probe.works ? probe.mechanisms : untried
     const limits = chooseLimits(request, runbook.fields, { ...deps.machine, mechanisms })

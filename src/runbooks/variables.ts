@@ -71,7 +71,8 @@ const secretsUnknown = (text: string, variables: Variables): string[] => {
 /** What was given and comes to nothing: mostly a name that is written otherwise in the runbook. */
 const idle = (text: string, given: Readonly<Record<string, unknown>>, variables: Variables): PreflightCheck[] => {
   const used = new Set([...text.matchAll(placeholder)].map((match) => match[1]))
-  const unused = Object.keys(given).filter((name) => name !== 'results_dir' && !used.has(name))
+  const isIdle = (name: string) => name !== 'results_dir' && !used.has(name) && own(given, name) !== undefined
+  const unused = Object.keys(given).filter(isIdle)
   const checks: PreflightCheck[] = []
   if (unused.length > 0) {
     const found = `Given, and nowhere in the runbook: ${listed(unused.map((name) => `{{${name}}}`))}`

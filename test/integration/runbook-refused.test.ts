@@ -207,6 +207,19 @@ it('a chat is refused in the same words, and makes no task', async () => {
   expect((await jetty.call('GET', '/api/v1/tasks/acme/never')).status).toBe(404)
 })
 
+it('a variable that the runbook does not name, and a results folder of its own, are warnings', async () => {
+  const text = '# Hello\n\nSay {{greeting}} in {{results_dir}}.\n'
+  const given = { greeting: 'hi', greting: 'ho', other: 1, results_dir: '/tmp/mine' }
+  const { body } = await look(text, { agent: 'scripted', template_variables: given })
+  expect([body.ready, body.checks.filter(({ name }: Body) => name === 'variables')]).toEqual([
+    true,
+    [
+      expect.objectContaining({ state: 'warning', found: expect.stringMatching(/{{greting}}.*{{other}}$/) }),
+      expect.objectContaining({ state: 'warning', found: expect.stringContaining('/tmp/mine is not used') }),
+    ],
+  ])
+})
+
 it('a limit above the machine is lowered, with a warning, and the runbook is carried out', async () => {
   const request = { ...scripted, cpus: 1000, memory: '900T' }
   const { body } = await look(plain, request)
