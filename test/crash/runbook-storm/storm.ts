@@ -185,6 +185,20 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
         else if (reply && reply.status < 500) faults.push(`cancel was answered ${reply.status}`)
       }
     }
+    /** Whose connection is cut while it starts ends, and says so: whoever watches over it starts it again. */
+    const begins = async (at: number): Promise<void> => {
+      for (let left = 5; left > 0; left--) {
+        const server = spawn()
+        servers[at] = server
+        const url = await server.ready.catch(() => undefined)
+        if (url !== undefined) {
+          urls[at] = url
+          return
+        }
+        await server.exited
+      }
+      faults.push('a server did not start five times')
+    }
     const done: Record<string, number> = {}
     const striker = async (): Promise<void> => {
       for (let blow = 0; blow < blows; blow++) {
@@ -211,8 +225,7 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
           if (server.alive) process.kill(server.pid, 'SIGTERM')
           await stopped
         }
-        servers[at] = spawn()
-        urls[at] = (await servers[at]?.ready) ?? ''
+        await begins(at)
       }
     }
     const cutter = async (): Promise<void> => {
