@@ -63,6 +63,7 @@ export interface FanOutWatch {
 const shortestPauseMs = 20
 const longestPauseMs = 500
 
+// Whether any run is due at all is asked first, once; then step by step, for a join would compare all with all.
 const askStatement = `
   select 'lease' kind, l.id from unnest($1::text[]) l(id)
   where not exists (select from runs where lease = l.id and ended_at is null)
@@ -75,8 +76,10 @@ const askStatement = `
     where parent_id = p.run and parent_seq = p.seq and ended_at is not null and status <> 'completed')
   union all
   select 'due', p.run || '/' || p.seq from unnest($6::text[], $7::int[]) p(run, seq)
-  where exists (select from runs where parent_id = p.run and parent_seq = p.seq
-    and lease is null and ended_at is null and wake_at <= now())`
+  cross join lateral (select from runs where parent_id = p.run and parent_seq = p.seq
+    and lease is null and ended_at is null and wake_at <= now() limit 1) one
+  where (select exists (
+    select from runs where lease is null and ended_at is null and parent_id is not null and wake_at <= now()))`
 
 const keyOf = ({ runKey, seq }: Parent): string => `${runKey}/${seq}`
 
