@@ -152,6 +152,7 @@ await obey(async () => {
           socket: join(folder, `${at}.sock`),
           token: 'bench',
           provider: 'openai',
+          declared: [],
           caller: { env: (name) => keys[name] },
           network: { mode: 'models' },
           budget: { calls: 9, tokens: 9, usd: null },

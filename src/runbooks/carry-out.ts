@@ -11,7 +11,7 @@ import { type InputLimits, putInputs } from '../sandboxes/files/put-inputs.ts'
 import type { WalkLimits } from '../sandboxes/files/walk-results.ts'
 import type { Sandbox, SandboxProvider } from '../sandboxes/sandbox.ts'
 import { type AgentLog, openAgentLog } from './agent-log.ts'
-import { makeToken } from './environment.ts'
+import { declaredNames, makeToken } from './environment.ts'
 import { type KeptResults, keepResults, nothingKept } from './keep-results.ts'
 import type { Results } from './look-at-results.ts'
 import type { Places } from './places.ts'
@@ -164,7 +164,7 @@ const notStarted = (what: string, error: unknown): Failure => ({
 
 /** What the sandbox holds: socket and log are closed before it goes. */
 const inSandbox = async (attempt: Attempt, sandbox: Sandbox): Promise<RunbookOutcome> => {
-  const { deps, plan, host, tell, token } = attempt
+  const { deps, request, plan, host, tell, token } = attempt
   let log: AgentLog
   try {
     log = await openAgentLog()
@@ -179,6 +179,7 @@ const inSandbox = async (attempt: Attempt, sandbox: Sandbox): Promise<RunbookOut
       socket,
       token,
       provider: plan.choice.provider,
+      declared: declaredNames(plan.runbook.secrets, request.agent_env ?? {}, host.secretParams),
       caller: host.caller,
       network: plan.network,
       budget: deps.budget,

@@ -70,6 +70,13 @@ const checkVariableNames = (given: Readonly<Record<string, string>>): PreflightC
   ]
 }
 
+/** Variables that the agent is to have, of the runbook, of the request and of the run. */
+export const declaredNames = (
+  secrets: readonly DeclaredSecret[],
+  agentEnv: Readonly<Record<string, string>>,
+  secretParams: readonly string[],
+): string[] => [...secrets.map(({ env }) => env), ...Object.keys(agentEnv), ...secretParams]
+
 /** Everything that the agent finds in its environment; nothing else of the server or the collection enters. */
 export const environmentOf = (parts: {
   secrets: readonly DeclaredSecret[]

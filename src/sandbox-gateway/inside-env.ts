@@ -1,5 +1,5 @@
 import { inside } from '../model/sandbox.ts'
-import type { GatewayProvider } from './endpoints.ts'
+import { type GatewayProvider, gatewayProviders } from './endpoints.ts'
 
 interface Names {
   /** Under which agents and SDKs look for the key. */
@@ -26,6 +26,16 @@ const names: Record<Exclude<GatewayProvider, 'scripted'>, Names> = {
     urls: { REPLICATE_BASE_URL: '/v1', REPLICATE_API_BASE: '' },
   },
 }
+
+/** Whom every runbook may ask, by what those rely on that are written for the platform: for images, videos, embeddings. */
+const forEverybody: ReadonlySet<GatewayProvider> = new Set(['openai', 'google', 'replicate'])
+
+/** Who may be asked by a runbook whose agent asks `main`, and that declares these variables. */
+export const providersFor = (main: GatewayProvider, declared: readonly string[]): GatewayProvider[] =>
+  gatewayProviders.filter((one) => {
+    if (one === main || forEverybody.has(one)) return true
+    return one !== 'scripted' && names[one].keys.some((key) => declared.includes(key))
+  })
 
 /** Addresses that are asked without a proxy. */
 const direct = '127.0.0.1,localhost,::1'

@@ -7,9 +7,9 @@ import type { LookUp } from '../lib/net.ts'
 import { inside } from '../model/sandbox.ts'
 import type { Models } from '../providers/provider.ts'
 import { makeBackend } from './backend.ts'
-import { findEndpoint, type GatewayProvider, gatewayProviders, languageOf } from './endpoints.ts'
+import { findEndpoint, type GatewayProvider, languageOf } from './endpoints.ts'
 import { type Dial, makeForwardProxy } from './forward-proxy.ts'
-import { insideEnv } from './inside-env.ts'
+import { insideEnv, providersFor } from './inside-env.ts'
 import { type GatewayLimits, mostCalls } from './limits.ts'
 import { makeMeter } from './meter.ts'
 import { type CallContext, callModel } from './model-call.ts'
@@ -42,18 +42,21 @@ const tokenOf = ({ headers }: IncomingMessage, query: URLSearchParams): string |
   return (typeof plain === 'string' && plain ? plain : undefined) ?? bearer?.trim() ?? query.get('key') ?? undefined
 }
 
-/** Whose key is there; the agent's own provider is served in any case, so that what is wrong with it is told. */
-const servedProviders = async (models: Models, { caller, provider }: GatewayOptions): Promise<GatewayProvider[]> => {
+/** Of those that may be asked, whose key is there; the agent's own in any case, so that what is wrong with it is told. */
+const servedProviders = async (
+  models: Models,
+  { caller, provider }: GatewayOptions,
+  allowed: readonly GatewayProvider[],
+): Promise<GatewayProvider[]> => {
   const isThere = async (one: GatewayProvider): Promise<boolean> => {
     if (one === provider) return true
-    if (one === 'scripted') return false
     return models.account({ provider: one }, caller).then(
       () => true,
       () => false,
     )
   }
-  const there = await Promise.all(gatewayProviders.map(isThere))
-  return gatewayProviders.filter((_, index) => there[index])
+  const there = await Promise.all(allowed.map(isThere))
+  return allowed.filter((_, index) => there[index])
 }
 
 /** A path of the gateway itself, also where it was written as one of a proxy. */
@@ -70,6 +73,7 @@ export const makeOpenGateway =
   async (options) => {
     const { socket, token, provider, signal } = options
     signal.throwIfAborted()
+    const allowed = providersFor(provider, options.declared)
     const meter = makeMeter(options)
     let lastTrafficMs = performance.now()
     const moved = () => {
@@ -111,6 +115,10 @@ export const makeOpenGateway =
       const endpoint = findEndpoint(request.method ?? '', pathname, provider)
       if (!endpoint)
         return tellError(response, language, 404, `${request.method} ${pathname} is not passed on from here`)
+      if (!allowed.includes(endpoint.provider)) {
+        const text = `${endpoint.provider} is not asked for this runbook; one that declares its key among its secrets may`
+        return tellError(response, language, 403, text)
+      }
       if (calls >= mostCalls) return tellError(response, language, 429, 'too many calls of models at once')
       query.delete('key')
       const text = query.toString()
@@ -177,7 +185,7 @@ export const makeOpenGateway =
     if (signal.aborted) cutOff()
 
     return {
-      env: insideEnv(await servedProviders(models, options), token),
+      env: insideEnv(await servedProviders(models, options, allowed), token),
       usage: meter.usage,
       get lastTrafficMs() {
         return lastTrafficMs

@@ -19,6 +19,8 @@ export interface GatewayOptions {
   token: string
   /** Whom the agent asks; `scripted` needs nobody. */
   provider: ModelProvider | 'scripted'
+  /** Variables that the inside was to have: whose key is among them may be asked as well. */
+  declared: readonly string[]
   caller: Omit<ModelCaller, 'signal'>
   network: SandboxNetwork
   budget: CallBudget

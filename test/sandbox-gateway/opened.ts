@@ -112,6 +112,7 @@ export const openGateway = async (options: OpenOptions = {}): Promise<Opened> =>
     socket,
     token: runToken,
     provider: 'anthropic',
+    declared: Object.keys(env),
     caller: { env: (name) => env[name] },
     network: { mode: 'models' },
     budget: { calls: 100, tokens: 1_000_000, usd: null },

@@ -340,6 +340,23 @@ describe('a key that comes back', () => {
     }
   })
 
+  it('goes to no provider whose key the runbook has not asked for, but for those that all may ask', async () => {
+    await open({ provider: 'openai', declared: [] })
+    const before = anthropic.asked.length
+    const refused = await opened.ask('/anthropic/v1/messages', { body: message })
+    expect([refused.status, refused.text]).toEqual([
+      403,
+      expect.stringContaining('anthropic is not asked for this runbook'),
+    ])
+    expect(anthropic.asked).toHaveLength(before)
+    expect(usage()).toMatchObject({ answered: 0, failed: 0 })
+    expect(Object.keys(opened.gateway.env)).toEqual(expect.arrayContaining(['GEMINI_API_KEY', 'REPLICATE_API_TOKEN']))
+    expect(JSON.stringify(opened.gateway.env)).not.toMatch(/anthropic|openrouter/i)
+    await open({ provider: 'openai', declared: ['ANTHROPIC_API_KEY'] })
+    expect((await opened.ask('/anthropic/v1/messages', { body: message })).status).toBe(200)
+    expect(opened.gateway.env.ANTHROPIC_API_KEY).toBe(runToken)
+  })
+
   it('does not follow where a provider points to', async () => {
     await open({ provider: 'openai' })
     const before = anthropic.asked.length
