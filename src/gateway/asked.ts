@@ -27,8 +27,7 @@ const longestName = 500
 const bad = (message: string, hint = 'Send the request as the reference of the provider has it.'): AppError =>
   new AppError('bad_request', message, { hint })
 
-const noJson = (): AppError =>
-  bad('The body is not a valid JSON object', 'Check quotes, commas, brackets and UTF-8; a packed body is not taken.')
+const noJson = (): AppError => bad('The body is not a valid JSON object', 'Check quotes, commas, brackets and UTF-8.')
 
 /** The JSON that bytes are. Throws `bad_request` for what is none. */
 export const parsedBody = (body: Buffer): unknown => {

@@ -13,6 +13,7 @@ import { type AskDeps, makeAsk } from './ask.ts'
 import type { Given } from './ask-native.ts'
 import { type AskedCall, readAsked } from './asked.ts'
 import type { FinishedCall } from './finished-call.ts'
+import { headerText } from './headers.ts'
 import { inTime, neededInTime } from './in-time.ts'
 import { isOwnTask } from './own-workflows.ts'
 import { spentUnrecorded } from './recorded-answer.ts'
@@ -101,6 +102,18 @@ const noRoom = (): AppError =>
     hint: 'Try again in a moment. While the database is away, JETTY_SPILL_BYTES is what fits into files.',
     retryAfterSeconds: 5,
   })
+
+/** Throws for a body that is packed: it is passed on and recorded as it comes. */
+const requireUnpacked = (encoding = 'identity'): void => {
+  if (encoding.trim().toLowerCase() === 'identity') return
+  throw new AppError(
+    'unsupported_encoding',
+    `A body with Content-Encoding: ${headerText(encoding, 100)} is not taken`,
+    {
+      hint: 'Send it as it is, without Content-Encoding.',
+    },
+  )
+}
 
 /** A key that may read alone neither makes tasks nor writes among the runs of others: its calls go to the server's own. */
 const requireNaming = ({ identity }: PlacedAdmission, task: string | undefined): void => {
@@ -241,6 +254,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
 
   const carryOut = async (call: SocketCall, shape: Shape, hold: Hold): Promise<Buffer | undefined> => {
     whenGone(call.outgoing, () => hold.stop.stop())
+    requireUnpacked(call.incoming.headers['content-encoding'])
     const body = await call.readBody()
     const asked = readAsked(body, shape)
     if (asked === 'runbook') return body

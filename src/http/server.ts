@@ -1,5 +1,5 @@
 import { once, setMaxListeners } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createNetServer, type Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { AppError } from '../lib/errors.ts'
@@ -34,8 +34,17 @@ const plainAnswer = (status: number, reason: string, detail: string): string => 
   )
 }
 
-/** What node's parser could not read as HTTP: the answer is written by hand, since there is no request. */
-const refuse = (error: Error & { code?: string }, socket: Socket): void => {
+/** Whether the answer to a request that has come whole is still to leave. */
+const isOwed = ({ req, writableFinished, destroyed }: ServerResponse): boolean =>
+  req.complete && !writableFinished && !destroyed
+
+/**
+ * What node's parser could not read as HTTP: the answer is written by hand, since there is no request. It comes after those
+ * to the requests before, which are `open`; in the middle of one it would be taken for a part of it.
+ */
+const refuse = (error: Error & { code?: string }, socket: Socket, open: readonly ServerResponse[] = []): void => {
+  const last = open.findLast(isOwed)
+  if (last) return void last.once('finish', () => refuse(error, socket))
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
   if (error.code === 'HPE_HEADER_OVERFLOW') {
     socket.end(plainAnswer(431, 'Request Header Fields Too Large', 'The request headers are too large'))
@@ -99,16 +108,20 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
     hostname: 'localhost',
   })
   let inFlight = 0
+  /** The answers that a connection waits for. */
+  const answers = new WeakMap<Socket, ServerResponse[]>()
   const finished = () => {
     inFlight--
   }
   const server = createServer(timeouts, (incoming, outgoing) => {
     inFlight++
+    const before = answers.get(incoming.socket)?.filter(isOwed) ?? []
+    answers.set(incoming.socket, [...before, outgoing])
     outgoing.on('close', finished)
     if (hasStrayBody(incoming)) outgoing.shouldKeepAlive = false // nobody will read it
     if (!onSocket(incoming, outgoing)) void listener(incoming, outgoing)
   })
-  server.on('clientError', refuse)
+  server.on('clientError', (error, socket) => refuse(error, socket as Socket, answers.get(socket as Socket)))
 
   return {
     fetch: (request) => dispatch(request),

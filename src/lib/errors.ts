@@ -64,6 +64,12 @@ export const errorCodes = {
     meaning: 'Larger than a limit allows.',
     remedy: 'Send less, or raise the setting that the message names.',
   },
+  unsupported_encoding: {
+    status: 415,
+    retryable: false,
+    meaning: 'The body of a call of the gateway is packed.',
+    remedy: 'Send it as it is, without `Content-Encoding`.',
+  },
   rate_limited: {
     status: 429,
     retryable: true,

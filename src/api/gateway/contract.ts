@@ -14,7 +14,15 @@ const call = {
   tag: 'Chat',
   access: 'read',
   audited: false,
-  errors: ['bad_request', 'model_unavailable', 'not_found', 'upstream_failed', 'timed_out', 'busy'],
+  errors: [
+    'bad_request',
+    'unsupported_encoding',
+    'model_unavailable',
+    'not_found',
+    'upstream_failed',
+    'timed_out',
+    'busy',
+  ],
   errorBody: 'openai',
   headers: {
     'X-Jetty-Collection': 'Whose keys are used, and where the call is recorded; the jetty block says the same.',

@@ -11,6 +11,7 @@ const reasons: Record<number, string> = {
   404: 'Not found',
   409: 'In conflict with what is there',
   413: 'Too large',
+  415: 'A body that is packed',
   416: 'The range lies outside of the file',
   422: 'Body, query or form is not valid',
   429: 'Too many requests; wait for Retry-After',
