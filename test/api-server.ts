@@ -197,7 +197,9 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     admin,
     objects,
     objectCount: async () =>
-      (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length,
+      (await readdir(folder, { recursive: true, withFileTypes: true })).filter(
+        (entry) => entry.isFile() && entry.name !== 'databases', // the note of whose folder it is
+      ).length,
     cancelled,
     logged,
     leaks,

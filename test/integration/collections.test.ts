@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeSealer } from '../../src/lib/crypto.ts'
 import { openStorageInfo, sealOldStorageInfo } from '../../src/store/collection-storage.ts'
+import { resealColumn, sealedColumns } from '../../src/store/sealed-texts.ts'
 import { type ApiServer, startApiServer } from '../api-server.ts'
 
 let server: ApiServer
@@ -138,7 +139,8 @@ describe('collections', () => {
 
   test('storage that was written before it was sealed is sealed at a start, once, and stays what it was', async () => {
     await create('older')
-    const sealer = makeSealer([randomBytes(32)])
+    const [oldKey, newKey] = [randomBytes(32), randomBytes(32)]
+    const sealer = makeSealer([oldKey])
     const plain = '{"bucket":"b","token":"unmistakable-token-of-a-bucket"}'
     server.leaks.remember('the token', 'unmistakable-token-of-a-bucket')
     await server.database.query(
@@ -155,6 +157,13 @@ describe('collections', () => {
     )
     const moved = { id: (rows[0]?.id ?? 0) + 1, sealed_storage_info: rows[0]?.sealed_storage_info ?? null }
     expect(() => openStorageInfo(sealer, moved)).toThrow('does not open')
+    const column = sealedColumns.find(({ table }) => table === 'collections')
+    if (!column) throw new Error('A change of the key would leave it behind')
+    await resealColumn(server.database, makeSealer([newKey, oldKey]), column, async () => {})
+    const [anew] = await server.database.query<typeof moved>(
+      `select id, sealed_storage_info from collections where name = 'older600'`,
+    )
+    expect(openStorageInfo(makeSealer([newKey]), anew ?? moved)).toBe(plain)
     await server.database.query(`delete from collections where name like 'older%'`)
   })
 

@@ -80,7 +80,7 @@ export const openDiskObjects = async (folder: string, database: string): Promise
   const temporary = join(folder, 'tmp')
   await mkdir(root, { recursive: true, mode: 0o700 })
   await mkdir(temporary, { recursive: true, mode: 0o700 })
-  await noteDatabase(databases, database)
+  await noteDatabase(databases, database).catch((error) => Promise.reject(diskError(error, folder)))
   await syncFolder(folder)
 
   const isId = (name: string) => idPattern.test(name)
