@@ -1,15 +1,22 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 
-/** An engine that speaks as Docker does about images, and cannot start a container. */
+/** An engine that speaks as Docker does about images, and cannot start a container, or only says that it does. */
 export interface FakeDocker {
   socket: string
   /** Images that a registry has; what fetching them says, a line at a time, and then whether it ends. */
   elsewhere: Map<string, { lines: object[]; ends: boolean }>
   /** Requests that were made, `POST /images/create?…`. */
   asked: string[]
+  /** Whether it says of containers that they run, until they are killed; nothing does. Those of a probe end at once. */
+  canRun: boolean
+  /** Words that it never answers: `create`, `start`, `json`, `wait`, `kill`, `exec`, `remove`. */
+  hangs: Set<string>
+  /** Names of the containers that are there. */
+  readonly containers: string[]
   /** Clients that wait for an image now. */
   readonly waiting: number
   stop(): Promise<void>
@@ -31,7 +38,39 @@ export const startFakeDocker = async (): Promise<FakeDocker> => {
   const elsewhere: FakeDocker['elsewhere'] = new Map()
   const here = new Set<string>()
   const asked: string[] = []
+  const hangs = new Set<string>()
+  const containers = new Map<string, { isRunning: boolean; isProbe: boolean; end: () => void; ended: Promise<void> }>()
   let waiting = 0
+  let canRun = false
+
+  const aboutContainer = async (word: string, name: string, request: IncomingMessage, response: ServerResponse) => {
+    const body = await text(request)
+    if (hangs.has(word)) return
+    if (!canRun) return say(response, 500, { message: 'no space left on device' })
+    if (word === 'create') {
+      let end = () => {}
+      const ended = new Promise<void>((resolve) => {
+        end = resolve
+      })
+      containers.set(name, { isRunning: false, isProbe: body.includes('mkdir probe'), end, ended })
+      return say(response, 201, { Id: name })
+    }
+    const container = containers.get(name)
+    if (!container) return say(response, 404, { message: `No such container: ${name}` })
+    if (word === 'json') {
+      const State = { Running: container.isRunning, Pid: 0, ExitCode: container.isProbe ? 0 : 137, OOMKilled: false }
+      return say(response, 200, { Id: name, State })
+    }
+    if (word === 'exec') return say(response, 500, { message: 'no shell' })
+    if (word === 'wait') {
+      await container.ended
+      return say(response, 200, { StatusCode: 0 })
+    }
+    container.isRunning = word === 'start' && !container.isProbe
+    if (!container.isRunning) container.end()
+    if (word === 'remove') containers.delete(name)
+    response.writeHead(204).end()
+  }
 
   const fetchImage = (name: string, response: ServerResponse): void => {
     const remote = elsewhere.get(name)
@@ -67,13 +106,25 @@ export const startFakeDocker = async (): Promise<FakeDocker> => {
     if (kind === 'distribution' && elsewhere.has(name)) return say(response, 200, { Descriptor: {}, Platforms: [] })
     if (kind === 'distribution')
       return say(response, 403, { message: `denied: ${name} does not exist, or needs a login` })
-    return say(response, 500, { message: 'no space left on device' })
+    const [, id = '', what = ''] = /^\/containers\/([^/]+)(?:\/(\w+))?$/.exec(pathname) ?? []
+    const word = request.method === 'DELETE' ? 'remove' : id === 'create' ? id : what
+    void aboutContainer(word, id === 'create' ? (searchParams.get('name') ?? '') : id, request, response)
   })
   await new Promise<void>((resolve) => server.listen(socket, resolve))
   return {
     socket,
     elsewhere,
     asked,
+    hangs,
+    get canRun() {
+      return canRun
+    },
+    set canRun(can) {
+      canRun = can
+    },
+    get containers() {
+      return [...containers.keys()]
+    },
     get waiting() {
       return waiting
     },

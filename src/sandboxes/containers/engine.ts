@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type Docker from 'dockerode'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { exhaustionRemedy } from '../../lib/exhaustion.ts'
@@ -55,7 +56,8 @@ export interface Engine {
   whyNotFetched(name: string, facts: Pick<EngineFacts, 'isPodman'>): Promise<string | undefined>
   /** Fetches an image from its registry; says how that goes. */
   pull(name: string, onProgress: (line: string) => void, signal?: AbortSignal): Promise<void>
-  start(options: Docker.ContainerCreateOptions): Promise<StartedContainer>
+  /** Ends when the signal fires as well; what is started later all the same is removed then. */
+  start(options: Docker.ContainerCreateOptions, signal: AbortSignal): Promise<StartedContainer>
   /** Those that have a label, whatever state they are in. */
   labelled(label: string): Promise<FoundContainer[]>
   remove(id: string): Promise<void>
@@ -67,6 +69,8 @@ type StatusError = Error & { statusCode?: number; code?: string; reason?: string
 export const couldNotStart = 'The container could not be started'
 
 const quickMs = 20_000
+/** A container on a machine that has much to do. */
+const startMs = 120_000
 const registryMs = 10_000
 const progressMs = 1_000
 
@@ -113,8 +117,8 @@ const load = async (): Promise<typeof Docker> => {
   }
 }
 
-/** The engine that listens on a unix socket. Nothing is asked yet. */
-export const openEngine = async (socket: string): Promise<Engine> => {
+/** The engine that listens on a unix socket. Nothing is asked yet. What it does not answer `withinMs` is given up. */
+export const openEngine = async (socket: string, withinMs = quickMs): Promise<Engine> => {
   const Client = await load()
   // All of these, or what DOCKER_HOST says would count in their place.
   const docker = new Client({ socketPath: socket, protocol: 'http', host: undefined, port: undefined })
@@ -130,7 +134,7 @@ export const openEngine = async (socket: string): Promise<Engine> => {
       throw error instanceof AppError ? error : unavailable(what, error)
     }
   }
-  const within = <T>(work: Promise<T>, ms = quickMs): Promise<T> => {
+  const within = <T>(work: Promise<T>, ms = withinMs): Promise<T> => {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms)
@@ -169,9 +173,21 @@ export const openEngine = async (socket: string): Promise<Engine> => {
         await unlessGone(container.kill({ signal: 'SIGTERM' }))
       }
     },
-    kill: () => unlessGone(container.kill({ signal: 'SIGKILL' })),
-    remove: () => unlessGone(container.remove({ force: true, v: true })),
+    kill: () => within(unlessGone(container.kill({ signal: 'SIGKILL' }))),
+    remove: () => within(unlessGone(container.remove({ force: true, v: true }))),
   })
+
+  const begin = async (options: Docker.ContainerCreateOptions): Promise<StartedContainer> => {
+    const container = await docker.createContainer(options)
+    try {
+      await container.start()
+      const { State } = await container.inspect()
+      return handleOf(container, State.Pid)
+    } catch (error) {
+      await container.remove({ force: true, v: true }).catch(() => {})
+      throw error
+    }
+  }
 
   return {
     describe: () =>
@@ -247,16 +263,20 @@ export const openEngine = async (socket: string): Promise<Engine> => {
       }
     },
 
-    start: (options) =>
+    start: (options, signal) =>
       asked(couldNotStart, async () => {
-        const container = await docker.createContainer(options)
+        signal.throwIfAborted()
+        const starting = begin(options)
+        const ended = new AbortController()
+        const asked = once(signal, 'abort', { signal: ended.signal }).then(() => signal.throwIfAborted() as never)
         try {
-          await container.start()
-          const { State } = await container.inspect()
-          return handleOf(container, State.Pid)
+          return await within(Promise.race([starting, asked]), startMs)
         } catch (error) {
-          await container.remove({ force: true, v: true }).catch(() => {})
+          starting.then((late) => late.remove()).catch(() => {}) // whoever reaps finds what this leaves
           throw error
+        } finally {
+          asked.catch(() => {})
+          ended.abort()
         }
       }),
 
@@ -268,7 +288,7 @@ export const openEngine = async (socket: string): Promise<Engine> => {
 
     remove: (id) =>
       asked(`The container ${id} cannot be removed`, () =>
-        unlessGone(docker.getContainer(id).remove({ force: true, v: true })),
+        within(unlessGone(docker.getContainer(id).remove({ force: true, v: true }))),
       ),
   }
 }

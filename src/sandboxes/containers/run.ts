@@ -161,9 +161,16 @@ export const runInContainer = async (run: ContainerRun): Promise<SandboxExit> =>
   const { id, engine, folder, command, log } = run
   const pipes = await openContainerPipes(join(folder.path, `pipes-${run.number}`), command.stdin)
   let container: StartedContainer | undefined
+  const begunMs = performance.now()
   try {
-    container = await engine.start(optionsOf(run, pipes))
+    container = await engine.start(optionsOf(run, pipes), command.signal)
     return await attend(run, container, pipes)
+  } catch (error) {
+    if (container || !command.signal.aborted) throw error
+    return exitOf({
+      ...{ stopped: 'cancelled', durationMs: performance.now() - begunMs, code: null, isLost: true, oomKills: 0 },
+      ...{ isDiskFull: false, peakMemoryBytes: null, refusedProcesses: null },
+    })
   } finally {
     await container?.remove().catch((error: unknown) => {
       log.error({ sandbox: id, error }, 'a container cannot be removed')
