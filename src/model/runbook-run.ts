@@ -64,7 +64,10 @@ export type NewAgentEvent = AgentEvent extends infer Event ? (Event extends unkn
 
 export type RunbookPhase = 'waiting' | 'preparing' | 'working' | 'collecting' | 'verifying' | 'repairing' | 'finished'
 
-/** What the model calls of one runbook came to; `cost_usd` is null where the price of one is not known. */
+/**
+ * What the model calls of one runbook came to, answers that broke off as far as they came; `cost_usd` is null where the
+ * price of one is not known.
+ */
 export const runbookUsageSchema = z.object({
   prompt_tokens: z.int(),
   completion_tokens: z.int(),

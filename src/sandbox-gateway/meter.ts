@@ -86,10 +86,12 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
     const counted = usage ?? estimate
     const cost = isFree ? 0 : await costOf(target, usage, stated)
     const roughly = cost ?? (isFree ? 0 : await costOf(target, counted))
+    // Who breaks an answer off before its count has had what came of it.
+    const had = usage ?? (failure === undefined ? nothing : estimate)
     told = {
-      prompt_tokens: told.prompt_tokens + (usage?.prompt_tokens ?? 0),
-      completion_tokens: told.completion_tokens + (usage?.completion_tokens ?? 0),
-      total_tokens: told.total_tokens + (usage?.total_tokens ?? 0),
+      prompt_tokens: told.prompt_tokens + had.prompt_tokens,
+      completion_tokens: told.completion_tokens + had.completion_tokens,
+      total_tokens: told.total_tokens + had.total_tokens,
     }
     tokens += counted.total_tokens
     usd += roughly ?? 0

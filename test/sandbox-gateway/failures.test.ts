@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
+import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { AppError } from '../../src/lib/errors.ts'
 import { eventStream, eventStreamType, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { type RawUpstream, startRawUpstream } from '../fakes/raw-upstream.ts'
-import { type Opened, type OpenOptions, openGateway } from './opened.ts'
+import { type Opened, type OpenOptions, openGateway, runToken } from './opened.ts'
 
 const key = 'sk-real-key-of-openai'
 let openai: FakeOpenAi
@@ -99,7 +100,26 @@ describe('an answer that is none', () => {
     expect(answer.text).toContain('one')
     expect(usage()).toMatchObject({ answered: 0, failed: 1, lastFailure: { code: 'network_failed' } })
     expect(opened.paid[0]?.tokens).toBeGreaterThan(0)
+    expect(usage().prompt_tokens + usage().completion_tokens).toBe(opened.paid[0]?.tokens)
     expect(opened.events).toEqual([])
+  })
+
+  it('is counted as far as it came where the inside leaves with it, and no less', async () => {
+    await open()
+    openai.script({ headers: eventStreamType, body: stream, stallAfterBytes: 600 })
+    const socket = connect(opened.socket)
+    const body = JSON.stringify({ ...chat, stream: true })
+    socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-api-key: ${runToken}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    )
+    let seen = ''
+    for await (const chunk of socket) {
+      seen += chunk
+      if (seen.includes('two')) break // which closes it
+    }
+    await expect.poll(() => usage().failed).toBe(1)
+    expect(usage().completion_tokens).toBeGreaterThan(1)
+    expect(usage()).toMatchObject({ answered: 0, cost_usd: null, lastFailure: undefined })
   })
 
   it('is one that ends in the middle as if it were whole', async () => {
