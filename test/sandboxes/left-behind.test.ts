@@ -143,6 +143,8 @@ it('one that is cancelled at any moment of its launch has ended soon after, with
   const sandbox = await providers.bubblewrap(join(folder, 'cancelled')).create({ id: newId(), limits: smallLimits })
   const seconds = uniqueSeconds()
   const reasons: string[] = []
+  const openFiles = () => readdirSync('/proc/self/fd').length
+  const before = openFiles()
   try {
     for (let ms = 0; ms < 50; ms++) {
       const { reason } = await runIn(sandbox, `sleep ${seconds}`, { signal: AbortSignal.timeout(ms) })
@@ -153,6 +155,7 @@ it('one that is cancelled at any moment of its launch has ended soon after, with
   }
   expect(new Set(reasons)).toEqual(new Set(['cancelled']))
   expect(livingWith(seconds)).toEqual([])
+  await vi.waitUntil(() => openFiles() <= before, { timeout: 5_000 })
 })
 
 it('ten at once have users, folders and gateways of their own, and nothing of each other', async () => {
