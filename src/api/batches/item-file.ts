@@ -97,7 +97,7 @@ const columnsOf = (header: string[]): Column[] => {
 const itemOf = (cells: string[], columns: Column[], line: number): JsonObject => {
   // Not left to the parser: its error comes before the rows ahead of it, and so before it is known what there should be.
   if (cells.length !== columns.length) {
-    throw fault(`Line ${line} has ${cells.length} cells, and the first line ${columns.length}`)
+    throw fault(`Cells of line ${line}: ${cells.length}; of the first line: ${columns.length}`)
   }
   return Object.fromEntries(
     columns.flatMap(({ name, isJson }, at): [string, unknown][] => {
