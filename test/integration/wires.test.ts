@@ -302,7 +302,7 @@ describe.each(foreign)('$name', ({ model, env, start, keyHeader, keyText, host, 
     const left = fake.leftEarly()
     const { chunks } = await world.models.stream(asking(model), caller)
     for await (const _ of chunks) break
-    const late = new Promise((_, reject) => setTimeout(reject, 1000, new Error('the provider goes on')))
+    const late = new Promise((_, reject) => setTimeout(reject, 5_000, new Error('the provider goes on')))
     await Promise.race([left, late])
   })
 
