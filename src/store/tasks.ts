@@ -44,6 +44,11 @@ export const findTask = async (database: Database, collectionId: number, name: s
     )
   )[0]
 
+/** Workflows and names are looked up for the page alone, and not for what is skipped before it. */
+const pageOfTasks = (which: string, skip: string, limit: string): string =>
+  `select ${taskColumns} from (select * from tasks where ${which} order by id offset ${skip} limit ${limit}) t ${taskJoins}
+   order by t.id`
+
 /** One page of the tasks of some collections, in the order of creation; undefined means all collections. */
 export const listTasks = (
   database: Database,
@@ -51,12 +56,10 @@ export const listTasks = (
   page: { skip: number; limit: number },
 ): Promise<TaskRow[]> => {
   if (!collectionIds) {
-    const text = `select ${taskColumns} from tasks t ${taskJoins} order by t.id offset $1 limit $2`
-    return database.rows('list_tasks', text, [page.skip, page.limit])
+    return database.rows('list_tasks', pageOfTasks('true', '$1', '$2'), [page.skip, page.limit])
   }
   const one = collectionIds.length === 1
-  const text = `select ${taskColumns} from tasks t ${taskJoins}
-    where t.collection_id = ${one ? '$1' : 'any($1)'} order by t.id offset $2 limit $3`
+  const text = pageOfTasks(`collection_id = ${one ? '$1' : 'any($1)'}`, '$2', '$3')
   const values = [one ? collectionIds[0] : collectionIds, page.skip, page.limit]
   return database.rows(one ? 'list_tasks_of_one' : 'list_tasks_of', text, values)
 }
