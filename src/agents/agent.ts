@@ -68,7 +68,8 @@ export interface Agent {
   /** Undefined where nothing is fetched. */
   package: AgentPackage | undefined
   launch(task: AgentTask): AgentLaunch
-  reader(): AgentReader
+  /** `scrub` strikes secrets out, before anything is cut to what an event keeps: half a secret would not be found. */
+  reader(scrub: (text: string) => string): AgentReader
 }
 
 /** Where the program of an agent is found, whichever of its files it is. */

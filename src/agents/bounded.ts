@@ -9,18 +9,19 @@ const deepest = 32
 const notStorable = /\0|\p{Surrogate}/gu
 
 /** A text as an event keeps it: what Postgres and JSON can hold, and not more of it than is read. */
-export const boundedText = (text: string, length = eventTextLength): string => {
+export const boundedText = (text: string, length = eventTextLength, lost = 0): string => {
   const clean = text.slice(0, length).replace(notStorable, '�')
-  return text.length > length ? `${clean}… (${text.length - length} more characters)` : clean
+  const left = Math.max(0, text.length - length) + lost
+  return left > 0 ? `${clean}… (${left} more characters)` : clean
 }
 
 /** A tool's input as an event keeps it: its shape, with long texts and lists cut. */
-export const boundedInput = (value: unknown): unknown => {
+export const boundedInput = (value: unknown, scrub: (text: string) => string): unknown => {
   let left = eventTextLength
   const bound = (part: unknown, depth: number): unknown => {
     left -= 8
     if (typeof part === 'string') {
-      const kept = boundedText(part, Math.max(0, left))
+      const kept = boundedText(scrub(part), Math.max(0, left))
       left -= kept.length
       return kept
     }

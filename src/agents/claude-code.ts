@@ -45,7 +45,7 @@ export const claudeCode: Agent = {
       warnings,
     }
   },
-  reader: () => makeReader(readLine),
+  reader: (scrub) => makeReader(scrub, readLine),
 }
 
 const keysOf = ({ provider, token }: AgentTask): Record<string, string> =>

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from '../lib/json-object.ts'
 import { inside } from '../model/sandbox.ts'
 import { type Agent, type AgentReader, programOf } from './agent.ts'
-import { makeReader, type Reading, textOf } from './events.ts'
+import { makeReader, type Reading, type Scrub, textOf } from './events.ts'
 import { type McpServer, mcpServersOf } from './mcp-servers.ts'
 import { tomlValue } from './toml-value.ts'
 
@@ -32,7 +32,7 @@ export const codex: Agent = {
       warnings,
     }
   },
-  reader: () => makeCodexReader(),
+  reader: (scrub) => makeCodexReader(scrub),
 }
 
 const settings = {
@@ -65,7 +65,7 @@ const mcpTable = (server: McpServer): string => {
 /** What its own sandbox says where it cannot be made in ours. */
 const nestedSandbox = /\bbwrap:|sandbox.*(denied|failed)|landlock/i
 
-const makeCodexReader = (): AgentReader => {
+const makeCodexReader = (scrub: Scrub): AgentReader => {
   let succeeded = 0
   let sandboxed = 0
   let lastError = ''
@@ -131,7 +131,7 @@ const makeCodexReader = (): AgentReader => {
       if (isCompleted) reading.warn(textOf(item.message))
     },
   }
-  return makeReader((line, reading) => {
+  return makeReader(scrub, (line, reading) => {
     if ((line.type === 'item.started' || line.type === 'item.completed') && isObject(line.item)) {
       readItem(line.type, line.item, reading)
     } else if (line.type === 'error') {

@@ -4,6 +4,8 @@ import type { NewAgentEvent } from '../model/runbook-run.ts'
 import type { AgentReader, AgentReport } from './agent.ts'
 import { boundedInput, boundedText, eventTextLength } from './bounded.ts'
 
+export type Scrub = (text: string) => string
+
 /** What a reader knows of its agent so far; the events are those of the line that is being read. */
 export interface Reading {
   tell(event: NewAgentEvent): void
@@ -35,11 +37,13 @@ export const objectsOf = (value: unknown): JsonObject[] => (Array.isArray(value)
  * it has told until then is kept. `finish` comes after the last line.
  */
 export const makeReader = (
+  scrub: Scrub,
   read: (line: JsonObject, reading: Reading) => void,
   finish: (reading: Reading) => void = () => {},
 ): AgentReader => {
   let events: NewAgentEvent[] = []
-  let parts = makeParts()
+  const bounded = (text: string, length?: number) => boundedText(scrub(text), length)
+  let parts = makeParts(scrub)
   const report: AgentReport = { isDone: false, error: undefined, denied: 0, text: '' }
 
   const tell = (event: NewAgentEvent): void => {
@@ -53,14 +57,14 @@ export const makeReader = (
   }
   const flush = (): void => {
     const joined = parts.text()
-    parts = makeParts()
+    parts = makeParts(scrub)
     message(joined)
   }
   const reading: Reading = {
     tell,
     say(text) {
       flush()
-      message(boundedText(text))
+      message(bounded(text))
     },
     sayPart(text) {
       parts.add(text)
@@ -68,20 +72,20 @@ export const makeReader = (
     call: (id, name, input) =>
       tell({
         type: 'tool_call',
-        id: boundedText(asText(id), 200),
-        name: boundedText(asText(name), 200),
-        input: boundedInput(input),
+        id: bounded(asText(id), 200),
+        name: bounded(asText(name), 200),
+        input: boundedInput(input, scrub),
       }),
     result: (id, output, isError) =>
       tell({
         type: 'tool_result',
-        id: boundedText(asText(id), 200),
-        output: boundedText(asText(output ?? '')),
+        id: bounded(asText(id), 200),
+        output: bounded(asText(output ?? '')),
         is_error: isError,
       }),
-    warn: (text) => tell({ type: 'warning', message: boundedText(text) }),
+    warn: (text) => tell({ type: 'warning', message: bounded(text) }),
     fail(text) {
-      report.error = boundedText(text || 'an error without a message')
+      report.error = bounded(text || 'an error without a message')
       tell({ type: 'error', message: report.error })
     },
     deny() {
@@ -89,7 +93,7 @@ export const makeReader = (
     },
     end(ok, reason) {
       report.isDone = ok
-      tell({ type: 'end', ok, reason: boundedText(reason) })
+      tell({ type: 'end', ok, reason: bounded(reason) })
     },
     goOn() {
       report.isDone = false
@@ -121,18 +125,21 @@ export const makeReader = (
   }
 }
 
-/** A text that comes in parts, of which no more is kept than an event has; a million of them cost what they are long. */
-const makeParts = () => {
+/** What an event keeps of a text, and so much beyond it that a secret at its end is whole. */
+const mostOfParts = 2 * eventTextLength
+
+/** A text that comes in parts, of which no more is kept than is read; a million of them cost what they are long. */
+const makeParts = (scrub: Scrub) => {
   const kept: string[] = []
   let length = 0
   return {
     add(part: string): void {
-      if (length < eventTextLength) kept.push(part.slice(0, eventTextLength - length))
+      if (length < mostOfParts) kept.push(part.slice(0, mostOfParts - length))
       length += part.length
     },
     text(): string {
-      const text = boundedText(kept.join(''))
-      return length > eventTextLength ? `${text}… (${length - eventTextLength} more characters)` : text
+      const clean = scrub(kept.join(''))
+      return boundedText(clean, eventTextLength, Math.max(0, length - mostOfParts))
     },
   }
 }

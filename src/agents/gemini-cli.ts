@@ -30,7 +30,7 @@ export const geminiCli: Agent = {
       warnings,
     }
   },
-  reader: () => makeReader(readLine),
+  reader: (scrub) => makeReader(scrub, readLine),
 }
 
 const settingsOf = (servers: McpServer[]): JsonObject => ({

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from '../lib/json-object.ts'
 import { inside } from '../model/sandbox.ts'
 import { type Agent, type AgentReader, type AgentTask, programOf } from './agent.ts'
-import { makeReader, type Reading, textOf } from './events.ts'
+import { makeReader, type Reading, type Scrub, textOf } from './events.ts'
 import { type McpServer, mcpServersOf } from './mcp-servers.ts'
 
 const tokenVariable = 'JETTY_MODEL_TOKEN'
@@ -35,7 +35,7 @@ export const opencode: Agent = {
       warnings,
     }
   },
-  reader: () => makeOpencodeReader(),
+  reader: (scrub) => makeOpencodeReader(scrub),
 }
 
 /** Each speaks the provider's own protocol; those that are not listed speak that of chat completions. */
@@ -75,10 +75,11 @@ const mcpEntry = (server: McpServer): JsonObject =>
 const denial = /rejected permission|permission (was )?(denied|rejected)|prevents you from using/i
 
 /** It has no last event: what its last step ended with is its end, unless an error came. */
-const makeOpencodeReader = (): AgentReader => {
+const makeOpencodeReader = (scrub: Scrub): AgentReader => {
   /** Why the model stopped in the last step, where that is not an end: it may go on with another one. */
   let stopped: string | undefined
   return makeReader(
+    scrub,
     (line, reading) => {
       const part = isObject(line.part) ? line.part : {}
       if (line.type === 'step_start') reading.goOn()

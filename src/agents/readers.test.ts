@@ -7,6 +7,8 @@ import type { AgentReport } from './agent.ts'
 import { agents } from './agents.ts'
 import { eventTextLength } from './bounded.ts'
 
+const secret = 'sk-unmistakable-reader-secret'
+
 const ids = Object.keys(agents) as RunbookAgent[]
 const real = ids.filter((id) => id !== 'scripted')
 
@@ -15,7 +17,7 @@ const recorded = (name: string): string[] =>
   readFileSync(new URL(`../../test/agents/recorded/${name}.jsonl`, import.meta.url), 'utf8').split('\n')
 
 const read = (id: RunbookAgent, lines: string[]): { events: NewAgentEvent[]; report: AgentReport } => {
-  const reader = agents[id].reader()
+  const reader = agents[id].reader((text) => text.replaceAll(secret, '***'))
   const events = [...lines.flatMap((line) => reader.line(line)), ...reader.rest()]
   return { events, report: reader.report() }
 }
@@ -174,6 +176,27 @@ describe('what one of them alone does', () => {
     expect(events).toHaveLength(1)
     expect(report.text).toMatch(/^(0123456789)+012345… \(1934464 more characters\)$/)
     expect(report.text).toBe(events[0]?.type === 'message' && events[0].text)
+  })
+
+  it('what an event is cut to ends in no half of a secret, wherever that stands', () => {
+    const long = `${'x'.repeat(eventTextLength - 9)}${secret} and more`
+    const { events, report } = read('scripted', [
+      JSON.stringify({ type: 'message', text: long }),
+      JSON.stringify({
+        type: 'tool_call',
+        id: 'a',
+        name: 'b',
+        input: { first: 'x'.repeat(40_000), second: long.slice(40_000) },
+      }),
+      JSON.stringify({ type: 'tool_result', id: 'a', output: long }),
+      JSON.stringify({ type: 'end', ok: false, reason: long }),
+    ])
+    const parts = [long.slice(0, 70), long.slice(70)].map((content) =>
+      JSON.stringify({ type: 'message', role: 'assistant', content, delta: true }),
+    )
+    const told = JSON.stringify([events, report, read('gemini-cli', parts)])
+    expect(told).not.toContain('sk-')
+    expect(told.match(/x\*\*\*/g)?.length).toBeGreaterThan(5)
   })
 
   it('opencode: what a step ends with on its way is no end', () => {

@@ -15,7 +15,7 @@ export const scripted: Agent = {
       warnings: Object.keys(mcpServers ?? {}).length > 0 ? ['scripted is no agent and has no MCP servers.'] : [],
     }
   },
-  reader: () => makeReader(readLine),
+  reader: (scrub) => makeReader(scrub, readLine),
 }
 
 const readLine = (line: JsonObject, reading: Reading): void => {

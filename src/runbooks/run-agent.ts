@@ -40,7 +40,7 @@ export interface AgentRunOptions {
 /** Runs an agent to its end in its sandbox. What it prints becomes events and, struck free of secrets, the log. */
 export const runAgent = async (options: AgentRunOptions): Promise<AgentRun> => {
   const { sandbox, agent, gateway, log, tell, scrub, signal } = options
-  const reader = agent.reader()
+  const reader = agent.reader(scrub)
   const stop = new AbortController()
   let isStalled = false
   let lastOutputMs = performance.now()

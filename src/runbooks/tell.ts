@@ -1,6 +1,7 @@
 import type { NewAgentEvent, RunbookHost, RunbookPhase } from '../model/runbook-run.ts'
 
-const longestText = 64 * 1024
+/** More than the reader of an agent keeps of one, with its words on what is left out. */
+const longestText = 65 * 1024
 
 const bounded = (text: string): string =>
   text.length <= longestText ? text : `${text.slice(0, longestText)}… (${text.length} characters in all)`
