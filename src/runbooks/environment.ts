@@ -34,7 +34,7 @@ export const checkSecrets = (
   if (missing.length > 0) {
     const found = `Not configured: ${listed(missing)}`
     const fix = "Set each of them in the collection's environment variables, or send it in secret_params."
-    checks.push(failed('secrets', found, fix, 'secrets'))
+    checks.push(failed('secrets', found, fix, 'secret_params'))
   }
   if (spared.length > 0) {
     checks.push(

@@ -70,7 +70,7 @@ const refused: [check: string, what: string, text: string, request: Body, says: 
     front('secrets: {a: {env: FIRST_TOKEN}, b: {env: SEEDS}, c: {env: OTHER_TOKEN}}'),
     scripted,
     /Not configured: FIRST_TOKEN, OTHER_TOKEN/,
-    'secrets',
+    'secret_params',
   ],
   ['secrets', 'no variable of an environment', plain, { ...scripted, agent_env: { 'a b': 'x' } }, /"a b"/, 'agent_env'],
   ['variables', 'a variable', needs('garden', 'none'), scripted, /No value for garden/, 'template_variables'],

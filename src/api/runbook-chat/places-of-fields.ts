@@ -8,7 +8,6 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
   prompt: ['messages'],
   model: ['model'],
   files: ['jetty', 'file_paths'],
-  secrets: ['jetty', 'secret_params'],
   variables: ['jetty', 'template_variables'],
 }
 
