@@ -21,7 +21,9 @@ const parseJson = (path: string, text: string): unknown => {
     return JSON.parse(text)
   } catch (error) {
     const reason = messageOf(error).replace(/\s+/g, ' ') // it quotes lines of the file
-    throw new AppError('invalid', `${path === '-' ? 'stdin' : path} is not JSON: ${reason}`)
+    throw new AppError('invalid', `${path === '-' ? 'stdin' : path} is not JSON: ${reason}`, {
+      ...(path.endsWith('.md') && { hint: 'A runbook is made a task by: jetty runbook deploy' }),
+    })
   }
 }
 

@@ -23,7 +23,7 @@ const step: Step = {
 }
 
 test('a step says how long it took, or whose result it has', () => {
-  expect(stepLine(step, '1/2', false)).toBe('✓ 1/2 greet text_echo, 2 ms')
+  expect(stepLine({ ...step, origin: {} }, '1/2', false)).toBe('✓ 1/2 greet text_echo, 2 ms')
   const carried = { ...step, origin: { trajectory_id: '1f2e3d4c' } }
   expect(stepLine(carried, '1/2', false)).toBe('✓ 1/2 greet text_echo, taken from 1f2e3d4c')
 })

@@ -32,8 +32,8 @@ export interface Step {
   error: string | null
   error_detail?: { hint: string | null }
   duration_seconds: number | null
-  /** Where a result was taken from that was not made in this run. */
-  origin?: { trajectory_id: string } | null
+  /** With a run where the result was taken from there. */
+  origin?: { trajectory_id?: string } | null
   attempt?: number
   logs?: LogLine[]
   inputs: Record<string, unknown>
@@ -54,7 +54,7 @@ const levelColours: Record<string, (text: string) => string> = { info: pc.cyan, 
 export const stepLine = (step: Step, place: string, isBrief: boolean): string => {
   const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
   const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
-  const took = step.origin ? `taken from ${step.origin.trajectory_id}` : duration(step.duration_seconds)
+  const took = step.origin?.trajectory_id ? `taken from ${step.origin.trajectory_id}` : duration(step.duration_seconds)
   const hint = step.error_detail?.hint
   const error =
     step.error && !isBrief ? `\n    ${pc.red(hanging(step.error, 4))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}` : ''
