@@ -3,7 +3,7 @@ import type { NewAgentEvent } from '../model/runbook-run.ts'
 import type { SandboxGateway } from '../sandbox-gateway/sandbox-gateway.ts'
 import type { Sandbox, SandboxExit } from '../sandboxes/sandbox.ts'
 import type { AgentLog } from './agent-log.ts'
-import { makeLines } from './format/lines.ts'
+import { makeLines } from './lines.ts'
 
 /** How an agent ended, and what it left to be read. */
 export interface AgentRun {
@@ -16,8 +16,6 @@ export interface AgentRun {
 
 /** Characters of a line that are read: an event of an agent may hold a file that it has read. */
 const longestLine = 4 * 1024 * 1024
-/** A secret that the end of a line is in the middle of is struck out first, and cut afterwards. */
-const beyondLine = 64 * 1024
 const keptOfStderr = 4000
 /** How often silence is measured. */
 const lookMs = 500
@@ -48,20 +46,14 @@ export const runAgent = async (options: AgentRunOptions): Promise<AgentRun> => {
   let text = ''
   let logProblem: string | undefined
 
-  const shown = (line: string, left: number): string => {
-    const clean = scrub(line)
-    const cut = clean.length > longestLine ? clean.slice(0, longestLine) : clean
-    return left > 0 || cut !== clean ? `${cut}… (the rest of the line is left out)\n` : `${cut}\n`
-  }
   const lines = {
-    stdout: makeLines(longestLine + beyondLine, (line, left) => {
-      text += shown(line, left)
+    stdout: makeLines(longestLine, scrub, (shown, line) => {
+      text += shown
       for (const event of reader.line(line)) tell(event)
     }),
-    stderr: makeLines(longestLine + beyondLine, (line, left) => {
-      const clean = shown(line, left)
-      text += clean
-      stderr = (stderr + clean).slice(-keptOfStderr)
+    stderr: makeLines(longestLine, scrub, (shown) => {
+      text += shown
+      stderr = (stderr + shown).slice(-keptOfStderr)
     }),
   }
   const flush = async () => {

@@ -4,7 +4,7 @@ import { inside } from '../model/sandbox.ts'
 import type { WalkedFile } from '../sandboxes/files/walk-results.ts'
 import type { SandboxProvider, SandboxSpec } from '../sandboxes/sandbox.ts'
 import { baseEnvironment } from './environment.ts'
-import { makeLines } from './format/lines.ts'
+import { makeLines } from './lines.ts'
 
 /** A verdict without what came before it. */
 export type Verdict = Omit<Verification, 'repair_rounds'>
@@ -16,8 +16,6 @@ export interface CommandCheck {
 
 const keptOutput = 16 * 1024
 const longestLine = 8 * 1024
-/** A secret that the end of a line is in the middle of is struck out first, and cut afterwards. */
-const beyondLine = 64 * 1024
 
 /** The end of what is printed: a command may print a line a million times, and each is added once. */
 const makeTail = (most: number) => {
@@ -55,13 +53,10 @@ export const verifyByCommand = async (
       await place.put(`${inside.results}/${file.path}`, file.open(), file.isExecutable ? 0o755 : 0o644)
     }
     const output = makeTail(keptOutput)
-    const keep = (line: string, left: number) => {
-      const clean = scrub(line)
-      const cut = clean.slice(0, longestLine)
-      output.add(left > 0 || cut !== clean ? `${cut}…\n` : `${cut}\n`)
+    const lines = {
+      stdout: makeLines(longestLine, scrub, output.add),
+      stderr: makeLines(longestLine, scrub, output.add),
     }
-    const most = longestLine + beyondLine
-    const lines = { stdout: makeLines(most, keep), stderr: makeLines(most, keep) }
     const exit = await place.run({
       argv: ['/bin/sh', '-c', command],
       env: baseEnvironment(places.home),

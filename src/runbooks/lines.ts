@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder'
 
 /** Splits bytes into lines as they come; of a line that is longer than `most` characters the rest is left out. */
-export const makeLines = (most: number, onLine: (line: string, left: number) => void) => {
+const splitLines = (most: number, onLine: (line: string, left: number) => void) => {
   const decoder = new StringDecoder('utf8')
   let parts: string[] = []
   let length = 0
@@ -38,3 +38,18 @@ export const makeLines = (most: number, onLine: (line: string, left: number) => 
     },
   }
 }
+
+/** A secret that the end of a line is in the middle of is struck out first, and cut afterwards. */
+const beyondLine = 64 * 1024
+
+/** Splits what is printed into lines, each as it is shown too: free of secrets, and cut to `most` characters. */
+export const makeLines = (
+  most: number,
+  scrub: (text: string) => string,
+  onLine: (shown: string, line: string) => void,
+) =>
+  splitLines(most + beyondLine, (line, left) => {
+    const clean = scrub(line)
+    const cut = clean.slice(0, most)
+    onLine(left > 0 || cut !== clean ? `${cut}… (the rest of the line is left out)\n` : `${cut}\n`, line)
+  })
