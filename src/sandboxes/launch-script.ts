@@ -39,8 +39,13 @@ const closing =
 /** Files that one process may have open; what the server may is too much times all processes of a sandbox. */
 export const mostOpenFiles = 16_384
 
-/** Some shells call it `-p`. */
-const limitProcesses = (count: number): string => `ulimit -u ${count} 2>/dev/null || ulimit -p ${count}`
+/** Some shells call it `-p`. A limit that is lower already cannot be raised, and need not be. */
+const limitProcesses = (count: number): string =>
+  [
+    `ulimit -u ${count} 2>/dev/null`,
+    `ulimit -p ${count} 2>/dev/null`,
+    `[ "$(ulimit -Hu 2>/dev/null || ulimit -Hp)" -le ${count} ]`,
+  ].join(' || ')
 
 /** Sets up what bubblewrap itself does not: control groups, mounts past a closed folder, the largest file. */
 export const launchScript = ({ limits, joins, mounts, userProcesses, argv }: LaunchScriptOptions): string =>
