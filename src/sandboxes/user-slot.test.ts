@@ -1,8 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { thisProcess } from './owner.ts'
 import { takeUserSlot } from './user-slot.ts'
@@ -27,6 +27,18 @@ it('many at once get an id each, also where dead ones had them', async () => {
   expect(new Set(slots.map(({ uid }) => uid)).size).toBe(20)
   for (const { release } of slots) release()
   expect(readdirSync(folder)).toEqual([])
+})
+
+it('what a process has left that was killed while it made its claim is removed, and what one makes right now is not', async () => {
+  first += 1_000
+  const [old, young] = [`${first}.7-0a.json.7-0b`, `${first}.8-0c.json.8-0d`].map((name) => join(folder, name))
+  for (const draft of [old, young]) writeFileSync(draft as string, '')
+  utimesSync(old as string, 1, 1)
+  const slot = await takeUserSlot(folder, first)
+  expect(slot.uid).toBe(first)
+  slot.release()
+  expect(readdirSync(folder)).toEqual([basename(young as string)])
+  rmSync(young as string)
 })
 
 it('one that is given back is given again', async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../lib/errors.ts'
 import { createExclusively } from '../lib/exclusive-file.ts'
@@ -45,6 +45,18 @@ const usedUids = (): Set<number | undefined> =>
       .map(uidOf),
   )
 
+/** A claim is drafted and put in its place within a moment. */
+const draftMs = 60_000
+
+/** Removes what those have left who were killed in that moment. */
+const removeDrafts = (folder: string): void => {
+  for (const name of readdirSync(folder).filter((entry) => /\.json\../.test(entry))) {
+    const path = join(folder, name)
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found && Date.now() - found.mtimeMs > draftMs) rmSync(path, { force: true })
+  }
+}
+
 /** Whether somebody who lives claims an id, beside a claim of ours. Those of the dead are removed. */
 const isClaimed = async (folder: string, uid: number, ours: string): Promise<boolean> => {
   const isOfThis = new RegExp(`^${uid}\\.\\d+-[0-9a-f]+\\.json$`)
@@ -64,6 +76,7 @@ const isClaimed = async (folder: string, uid: number, ours: string): Promise<boo
  */
 export const takeUserSlot = async (folder: string, firstUid: number): Promise<UserSlot> => {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
+  removeDrafts(folder)
   const named = namedUids()
   for (let uid = firstUid; uid < firstUid + range; uid++) {
     if (named.has(uid)) continue
