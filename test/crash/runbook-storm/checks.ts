@@ -86,7 +86,7 @@ export const claimsLeft = (pids: ReadonlySet<number>): string[] => {
   const uids = '/run/jetty/uids'
   try {
     return readdirSync(uids)
-      .filter((name) => pids.has(Number(/^\d+\.(\d+)-/.exec(name)?.[1])))
+      .filter((name) => pids.has(Number(/^\d+\.(\d+)-\w+\.json$/.exec(name)?.[1])))
       .map((name) => `the claim ${name} on a user id is left`)
   } catch {
     return [] // not root: there are none

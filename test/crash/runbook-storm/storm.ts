@@ -67,11 +67,12 @@ const smallDisk = (folder: string) => {
 export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Promise<string[]> => {
   const name = 'runbook storm'
   const random = seeded(name)
+  const delays = seeded('answers of its model')
   const database = await createTestDatabase()
   const site = makeSite(database.url)
   const client = makeClient()
   const receiver = await startReceiver()
-  const model = await startCountingModel(() => Math.round(400 * Math.random() ** 2))
+  const model = await startCountingModel(() => Math.round(400 * delays.next() ** 2))
   const disk = smallDisk(join(site.dataDir, 'files'))
   const faults: string[] = []
   const begun: Begun[] = []
@@ -84,13 +85,15 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
     JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1',
     OPENAI_BASE_URL: model.url,
   }
-  const spawn = (): ServerProcess => {
-    const server = site.spawn(env)
+  /** One answers at all times it lives; the other may do nothing but work. */
+  const roles = ['all', random.between(0, 1) === 0 ? 'all' : 'worker']
+  const spawn = (at: number): ServerProcess => {
+    const server = site.spawn({ ...env, JETTY_ROLE: roles[at] ?? 'all' })
     pids.add(server.pid)
     return server
   }
   try {
-    const servers = [spawn(), spawn()]
+    const servers = [spawn(0), spawn(1)]
     const urls = await Promise.all(servers.map((server) => server.ready))
     await client.setUp(urls[0] as string, workflows)
     await client.call(urls[0] as string, 'PATCH', `/collections/${collection}/environment`, {
@@ -98,6 +101,7 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
     })
     const names = Object.keys(kinds)
     const some = (list: readonly string[]): string => list[random.between(0, list.length - 1)] as string
+    const anyUrl = (): string => some(urls.filter((url) => url !== ''))
     let words = 0
     let isOver = false
 
@@ -111,7 +115,7 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
         const gone = new AbortController()
         const leave = leaves ? setTimeout(() => gone.abort(), random.between(50, 2_000)) : undefined
         try {
-          const response = await fetch(`${some(urls)}${path}`, {
+          const response = await fetch(`${anyUrl()}${path}`, {
             method: 'POST',
             headers: {
               authorization: `Bearer ${adminToken}`,
@@ -180,7 +184,7 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
         const run = begun[begun.length - 1 - random.between(0, 5)]
         if (run?.cancel !== 'never') continue
         run.cancel = 'asked'
-        const reply = await client.cancel(some(urls), run.task, [run.id]).catch(() => undefined)
+        const reply = await client.cancel(anyUrl(), run.task, [run.id]).catch(() => undefined)
         if (reply?.status === 200) run.cancel = 'granted'
         else if (reply && reply.status < 500) faults.push(`cancel was answered ${reply.status}`)
       }
@@ -188,7 +192,7 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
     /** Whose connection is cut while it starts ends, and says so: whoever watches over it starts it again. */
     const begins = async (at: number): Promise<void> => {
       for (let left = 5; left > 0; left--) {
-        const server = spawn()
+        const server = spawn(at)
         servers[at] = server
         const url = await server.ready.catch(() => undefined)
         if (url !== undefined) {
@@ -257,7 +261,7 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
       const { name: kind, word: its } = kindOf(run.runbook ?? '')
       const cancel = begun.find(({ id }) => id === run.id || id === run.parent)?.cancel ?? 'never'
       const found = await faultsOfRun(
-        { site, client, url: some(urls) },
+        { site, client, url: anyUrl() },
         run,
         steps.filter(({ key }) => key === run.key),
         { cancel, served: model.served.get(its) ?? 0, wasFull: disk.wasFull },
@@ -265,7 +269,7 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
       faults.push(...found.map((fault) => `${run.id} (${kind}, ${its}, ${run.deaths} deaths): ${fault}`))
     }
     faults.push(...(await faultsOfTold(site)))
-    for (const one of begun.filter((_, at) => at % 5 === 0)) faults.push(...(await faultsOfStream(some(urls), one)))
+    for (const one of begun.filter((_, at) => at % 5 === 0)) faults.push(...(await faultsOfStream(anyUrl(), one)))
     const hooked = begun.filter(({ hasWebhook }) => hasWebhook)
     await until('webhooks', () => hooked.every(({ id }) => receiver.of(id).length > 0), 60_000).catch(() => {
       for (const { id } of hooked) if (receiver.of(id).length === 0) faults.push(`the end of ${id} was told to nobody`)
