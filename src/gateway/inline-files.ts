@@ -4,14 +4,15 @@ import { isObject } from '../lib/json-object.ts'
 /** Bytes that stood in a text; gives the path that is written in their place, or undefined where they are to stay. */
 export type KeepBytes = (bytes: Buffer, type: string) => Promise<string | undefined>
 
-/** What stands before or around bytes in base64, in the APIs that have them. */
-const signs = [
-  ...[';base64,', '"b64_json"', '"partial_image_b64"', '"image_generation_call"', '"input_audio"', '"audio"'],
-  ...['"base64"', '"file_data"', '"inline_data"', '"inlineData"', '"redacted_thinking"'],
+const names = [
+  ...['b64_json', 'partial_image_b64', 'image_generation_call', 'input_audio', 'audio', 'base64'],
+  ...['file_data', 'inline_data', 'inlineData', 'redacted_thinking'],
 ]
+/** What stands before or around bytes in base64, in the APIs that have them: looked for at once, a text has many quotes. */
+const signs = new RegExp(`;base64,|"(?:${names.join('|')})"`)
 
 /** Whether JSON may hold bytes in base64. Looks for words alone: to be asked of every text. */
-export const mayHoldBytes = (text: string): boolean => signs.some((sign) => text.includes(sign))
+export const mayHoldBytes = (text: string): boolean => signs.test(text)
 
 /** Shorter ones may be ids, hashes or signatures; they take no room. */
 const shortestBase64 = 1024

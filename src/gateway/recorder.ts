@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Queries } from '../database/database.ts'
 import type { Recording } from '../engine/call-record.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -127,7 +128,8 @@ export const makeRecorder = ({ engine, database, objects, mediaFiles }: Recorder
     },
     begin(call) {
       if (call.request.length <= rowLimit) return
-      const request = readAndPlace(call)
+      // The model gets it first: to look through a megabyte takes some milliseconds.
+      const request = nextTurn().then(() => readAndPlace(call))
       request.catch(() => {}) // whoever keeps the call is told
       begun.set(call.request, { key: call.key, request })
     },
