@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { AppError, messageOf } from '../lib/errors.ts'
 
 /** Where every client of the platform keeps what it needs between two commands. */
-export const configFolder = (): string => join(homedir(), '.config', 'jetty')
+const configFolder = (): string => join(homedir(), '.config', 'jetty')
 export const tokenPath = (): string => join(configFolder(), 'token')
 const apiBasePath = (): string => join(configFolder(), 'api_base')
 

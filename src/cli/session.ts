@@ -24,7 +24,7 @@ export interface Session {
 }
 
 /** Nothing is asked of the server yet. */
-export const openSession = async (globals: Globals): Promise<Session> => {
+const openSession = async (globals: Globals): Promise<Session> => {
   const url = findUrl(globals.url)
   const found = findToken(globals.tokenFile)
   const operations = await loadOperations()
