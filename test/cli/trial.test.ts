@@ -41,14 +41,14 @@ const runsUsed = async () => (await test.call('GET', '/api/v1/trial/acme')).body
 describe('a trial', () => {
   it('is shown, and begun', async () => {
     const before = await shell.jetty(['trial', 'show', 'acme'])
-    expect(before).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Status +inactive\n/) })
+    expect(before).toMatchObject({ code: 0, stdout: expect.stringMatching(/^status +inactive\n/) })
     expect(before.stderr).toBe('Begin it with: jetty trial activate acme\n')
     const activated = await shell.jetty(['trial', 'activate', 'acme'])
     expect(activated).toMatchObject({ code: 0, stderr: '' })
     expect(activated.stdout).toMatch(
-      /Status +active\nRuns +0 of 4 used, 4 remaining\nMinutes +0 of 60 used, 60 remaining/,
+      /status +active\nruns +0 of 4 used, 4 remaining\nminutes +0 of 60 used, 60 remaining/,
     )
-    expect(activated.stdout).toMatch(/Lends +OPENAI_API_KEY\n$/)
+    expect(activated.stdout).toMatch(/lends +OPENAI_API_KEY\n$/)
     const shown = (await shell.jetty(['trial', 'show', 'acme', '--json'])).json()
     expect(shown).toMatchObject({ active: true, runs_limit: 4, providers: ['OPENAI_API_KEY'] })
   })
@@ -88,7 +88,7 @@ describe('a trial', () => {
 
   it('that is used up is not used: what is missing is said by the run', async () => {
     expect((await shell.jetty(['run', 'acme/ask'])).stderr).toContain('Trial run 4/4 -- ')
-    expect((await shell.jetty(['trial', 'show', 'acme'])).stdout).toMatch(/^Status +exhausted\n/)
+    expect((await shell.jetty(['trial', 'show', 'acme'])).stdout).toMatch(/^status +exhausted\n/)
     expect((await shell.jetty(['trial', 'activate', 'acme'])).stderr).toMatch(/Trial already used[\s\S]*OPENAI_API_KEY/)
     const failed = await shell.jetty(['run', 'acme/ask', '--wait'])
     expect(failed.code).toBeGreaterThan(0)
