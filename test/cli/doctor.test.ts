@@ -30,7 +30,7 @@ const doctor = async ({ env, instead }: { env?: Record<string, string>; instead?
   const under = instead === undefined ? [] : ['unshare', '--mount', '--', 'sh', '-c', script, 'sh']
   const { stdout, code, stderr } = await shell.jetty(['doctor', '--json'], {
     under,
-    env: { JETTY_DATA_DIR: join(folder, 'data'), ...env },
+    env: { JETTY_PORT: '0', JETTY_DATA_DIR: join(folder, 'data'), ...env },
   })
   expect(code, stderr).toBe(0)
   return JSON.parse(stdout).find(({ name }: { name: string }) => name === 'sandbox')
