@@ -225,6 +225,9 @@ describe('a repetition with its Idempotency-Key', () => {
     const other = await ask(task, 'two', { model: 'another' })
     expect(other.status).toBe(409)
     expect(((await other.json()) as Body).error.code).toBe('idempotency_conflict')
+    const elsewhere = newName()
+    expect((await ask(elsewhere, 'two')).status).toBe(409)
+    expect((await jetty.call('GET', `/api/v1/tasks/acme/${elsewhere}`)).status).toBe(404)
   })
 })
 

@@ -53,7 +53,7 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
 
   const begin = async (call: SocketCall, asked: AdmittedChat, sent: unknown): Promise<ChatRun> => {
     const { chat, identity, collection, signal } = asked
-    const { task, use_trial_keys: isTrial, labels } = chat.jetty
+    const { use_trial_keys: isTrial, labels } = chat.jetty
     if ((labels?.length ?? 0) > settings.maxLabelsPerRun) {
       throw invalidField(['body', 'jetty', 'labels'], `A run has at most ${settings.maxLabelsPerRun} labels`)
     }
@@ -65,7 +65,7 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
       )
     }
     const place = { identity, collection, task: undefined }
-    const scope = idempotencyScope('runbookChat', place, { task: task.toLowerCase() }, idempotencyKey)
+    const scope = idempotencyScope('runbookChat', place, {}, idempotencyKey)
     const run = await startAsked(deps, {
       call: { idempotencyScope: scope, signal },
       sent,
