@@ -42,13 +42,6 @@ export const lockDataFolder = async (dataDir: string): Promise<DataFolderLock> =
   throw refusal(dataDir, parseHolder(readIfThere(path) ?? '')?.pid)
 }
 
-/** The pid of the server that holds a data folder right now, if one does. */
-export const holderOf = async (dataDir: string): Promise<number | undefined> => {
-  const path = join(dataDir, 'lock')
-  const holder = parseHolder(readIfThere(path) ?? '')
-  return holder && (await isHeld(path, holder)) ? holder.pid : undefined
-}
-
 const parseHolder = (text: string): Holder | undefined => {
   try {
     return holderSchema.parse(JSON.parse(text))

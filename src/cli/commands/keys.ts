@@ -50,14 +50,18 @@ Examples:
 
 const unitMs = { h: 3_600_000, d: 86_400_000, w: 604_800_000 }
 
+/** NaN also for 30 February, of which `Date.parse` makes 1 March. */
+const parseMoment = (text: string): number => {
+  const [day = ''] = /^\d{4}-\d\d-\d\d/.exec(text) ?? []
+  const midnight = new Date(day)
+  const isDay = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day)
+  return isDay ? Date.parse(text) : Number.NaN
+}
+
 /** A moment still to come, from `30d`, `12h`, `2w` or a date. */
 const expiry = (text: string): string => {
   const [, amount, unit] = /^(\d{1,5})([hdw])$/.exec(text) ?? []
-  const at = amount
-    ? Date.now() + Number(amount) * unitMs[unit as keyof typeof unitMs]
-    : /^\d{4}-\d\d-\d\d/.test(text)
-      ? Date.parse(text)
-      : Number.NaN
+  const at = amount ? Date.now() + Number(amount) * unitMs[unit as keyof typeof unitMs] : parseMoment(text)
   if (Number.isNaN(at)) throw new InvalidArgumentError('Expected 30d, 12h, 2w, or a moment such as 2027-01-31.')
   if (at <= Date.now()) throw new InvalidArgumentError('That is over already.')
   return new Date(at).toISOString()
