@@ -2,24 +2,35 @@ import { wrongTotals } from '../../kept-totals.ts'
 import type { SeenCall } from './gateway-load.ts'
 import type { Site } from './site.ts'
 
+interface Differing {
+  what: string
+  text: string
+  has_record: boolean
+}
+
+const missingOf = async (site: Site, calls: SeenCall[]): Promise<string[]> => {
+  const rows = await site.rows<Differing>(
+    `select format('%s: %s, "%s" was seen and "%s" is recorded', u.id, coalesce(r.status, 'no record'), u.text,
+       s.outputs::json->>'text') what, u.text, r.id is not null has_record
+     from unnest($1::text[], $2::text[]) u(id, text)
+     left join runs r on r.trajectory_id = u.id left join steps s on s.run_id = r.id
+     where r.status is distinct from 'completed' or s.outputs::json->>'text' is distinct from u.text limit 20`,
+    [calls.map(({ id }) => id), calls.map(({ text }) => text)],
+  )
+  const elsewhere = rows.length > 0 && rows.every((row) => row.has_record) ? await recorded(site, rows) : new Set()
+  return rows.filter(({ text }) => !elsewhere.has(text)).map(({ what }) => what)
+}
+
 /**
  * Ids of eight digits clash sooner or later among tens of thousands. One that is taken when its call comes to be written,
  * as after a time without a database, gives way: the call is recorded under another one.
  */
-const underAnotherId = `r.id is not null and exists (
-  select from steps other where other.run_id <> r.id and other.outputs::json->>'text' = u.text)`
-
-const missingOf = async (site: Site, calls: SeenCall[]): Promise<string[]> => {
-  const rows = await site.rows<{ what: string }>(
-    `select format('%s: %s, "%s" was seen and "%s" is recorded', u.id, coalesce(r.status, 'no record'), u.text,
-       s.outputs::json->>'text') what
-     from unnest($1::text[], $2::text[]) u(id, text)
-     left join runs r on r.trajectory_id = u.id left join steps s on s.run_id = r.id
-     where (r.status is distinct from 'completed' or s.outputs::json->>'text' is distinct from u.text)
-       and not (${underAnotherId}) limit 20`,
-    [calls.map(({ id }) => id), calls.map(({ text }) => text)],
+const recorded = async (site: Site, rows: Differing[]): Promise<Set<string>> => {
+  const found = await site.rows<{ text: string }>(
+    `select s.outputs::json->>'text' as text from steps s where s.outputs::json->>'text' = any($1::text[])`,
+    [rows.map(({ text }) => text)],
   )
-  return rows.map(({ what }) => what)
+  return new Set(found.map(({ text }) => text))
 }
 
 /** Where what clients saw complete is not what is recorded, and what is counted is not what is there. */
