@@ -57,6 +57,7 @@ export const startPodman = async (): Promise<OwnPodman> => {
   const socket = join(folder, 'podman.sock')
   const service = spawn('podman', [...global, 'system', 'service', '--time=0', `unix://${socket}`], {
     env,
+    cwd: folder, // a container that runs out of memory leaves a file there
     stdio: 'ignore',
   })
   const ended = new Promise<void>((resolve) => service.once('exit', () => resolve()))
