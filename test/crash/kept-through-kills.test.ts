@@ -1,5 +1,7 @@
 // Promises through kills that `npm test` has no time for.
 import { expect, it } from 'vitest'
+import { approvals } from './scenarios/approvals.ts'
+import { batches } from './scenarios/batches.ts'
 import { bulkCancels } from './scenarios/bulk-cancels.ts'
 import { evaluations } from './scenarios/evaluations.ts'
 import { fanOutFrozen } from './scenarios/fan-out-frozen.ts'
@@ -28,4 +30,12 @@ it('a frozen worker that thaws begins none of the children that others have by n
 
 it('cancels of many runs that are just ending run into nobody', { timeout }, async () => {
   expect(await bulkCancels({ rounds: 20, runs: 200 })).toEqual([])
+})
+
+it('runs that wait for a person wait on through kills, and are decided once', { timeout }, async () => {
+  expect(await approvals({ runs: 20, kills: 8 })).toEqual([])
+})
+
+it('a batch of 2,000 goes on after kills without a duplicate', { timeout }, async () => {
+  expect(await batches({ kills: 6, size: 2_000 })).toEqual([])
 })
