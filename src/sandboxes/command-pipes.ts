@@ -4,8 +4,10 @@ import { lchown } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { AppError } from '../lib/errors.ts'
 import { exhaustionRemedy } from '../lib/exhaustion.ts'
+import { pause } from '../lib/time.ts'
 import { runTool } from './run-tool.ts'
 import { startProgram } from './start-program.ts'
 
@@ -97,5 +99,22 @@ export const openCommandPipes = async (
   } catch (error) {
     discard()
     throw error
+  }
+}
+
+const heldLookMs = 100
+const heldLooks = 10
+
+/**
+ * Stays until the outputs of a command that is over are read, and ends those that something still holds open from which
+ * nothing comes: what is no longer known to belong to it must not keep it from ending.
+ */
+export const endHeldOutputs = async (outputs: readonly Readable[]): Promise<void> => {
+  const over = new AbortController()
+  void Promise.allSettled(outputs.map((output) => finished(output))).then(() => over.abort())
+  let silentLooks = 0
+  while (await pause(heldLookMs, over.signal)) {
+    silentLooks = outputs.every((output) => output.readableLength === 0) ? silentLooks + 1 : 0
+    if (silentLooks >= heldLooks) for (const output of outputs) output.push(null)
   }
 }

@@ -5,7 +5,7 @@ import { AppError, messageOf } from '../lib/errors.ts'
 import { asExhausted } from '../lib/exhaustion.ts'
 import type { Logger } from '../lib/log.ts'
 import { inside } from '../model/sandbox.ts'
-import { openCommandPipes } from './command-pipes.ts'
+import { endHeldOutputs, openCommandPipes } from './command-pipes.ts'
 import { exitOf } from './exit-of.ts'
 import { toolsFolder } from './find-program.ts'
 import { launchScript, launchShell } from './launch-script.ts'
@@ -78,21 +78,17 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
     detached: true,
   })
   pipes.status.stream.destroy() // a plain process tells nothing of itself
-  const closed = new Promise<void>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', () => {
-      kill() // what it has left running holds the pipes open
-      resolve()
-    })
-  })
   const mark = markOf(id, run.number)
-  const everything = () => [...new Set([...(group?.pids() ?? []), ...processesMarked(mark)])]
+  const inGroup = () => group?.pids() ?? []
+  const everything = () => [...new Set([...inGroup(), ...processesMarked(mark)])]
   const kill = () => {
-    killMarked(mark)
     child.kill('SIGKILL')
+    return killMarked(mark, inGroup)
   }
-  group?.started(child.pid ?? 0)
   const { stdout, stderr } = pipes
+  const exited = new Promise<void>((resolve, reject) => child.once('error', reject).once('exit', () => resolve()))
+  const closed = exited.then(kill).then(() => endHeldOutputs([stdout, stderr])) // what it has left running holds the pipes open
+  group?.started(child.pid ?? 0)
   const ended = await superviseProcesses({ ...run, everything, stdout, stderr, closed, kill })
   return exitOf({ ...ended, code: codeOf(child.exitCode, child.signalCode), isLost: false })
 }

@@ -80,12 +80,12 @@ export const reapFolders = async (
   parent: string,
   groups: ControlGroups | undefined,
   log: Logger,
-  kill: (id: string) => void = () => {},
+  kill: (id: string) => Promise<void> = async () => {},
 ): Promise<number> => {
   const orphans = await orphanedFolders(parent)
   let removed = 0
   for (const { id, path } of orphans) {
-    kill(id)
+    await kill(id)
     const names = groups?.names().filter((name) => name.startsWith(`jetty-${id}.`)) ?? []
     for (const name of names) await groups?.removeLeft(name)
     try {

@@ -11,10 +11,12 @@ import type { Body } from '../server.ts'
 
 const token = 'admin-token-of-the-collection-events'
 const nap = (seconds: number) => ({ activity: 'sleep', seconds })
+const gate = { activity: 'wait_for_approval', message: 'On?' }
 const echo = { activity: 'text_echo', text: 'x' }
 const workflows = {
   quick: { step_configs: { a: echo }, steps: ['a'] },
   last: { step_configs: { a: echo }, steps: ['a'] },
+  gates: { step_configs: { one: gate, two: gate, three: echo }, steps: ['one', 'two', 'three'] },
   naps: { step_configs: { one: nap(0.3), two: nap(0.3), three: echo }, steps: ['one', 'two', 'three'] },
 }
 
@@ -63,28 +65,36 @@ describe('the events of a collection', () => {
   test('begin with an id to come back with; then every run tells its status and its steps', async () => {
     const before = await start(0, 'quick')
     await until(async () => (await statusOf(before)) === 'completed')
-    let naps = ''
+    let gates = ''
     let asked = false
+    const open = async (step: string) => {
+      const decision = () =>
+        call(0, 'POST', `/trajectory/acme/gates/${gates}/steps/${step}/approval`, { decision: 'approve' })
+      await until(async () => (await decision()).status === 200) // before it is parked nothing can be decided
+    }
+    const opened = new Set<string>()
     const { events, headers } = await read(0, {
       enough: (seen) => {
         if (!asked) {
           asked = true
           void start(0, 'quick', 'other')
-          void start(1, 'naps').then((id) => {
-            naps = id
+          void start(1, 'gates').then((id) => {
+            gates = id
           })
         }
-        return seen.some((event) => naps !== '' && isEnd(naps)(event))
+        const step = seen.at(-1)?.data.step
+        if ((step === 'one' || step === 'two') && !opened.has(step)) void open(opened.add(step) && step)
+        return seen.some((event) => gates !== '' && isEnd(gates)(event))
       },
     })
     expect(headers.get('content-type')).toMatch(/^text\/event-stream/)
     expect(events[0]).toEqual({ id: expect.any(Number), event: 'open', data: {} })
     const told = events.slice(1)
     expect(
-      told.every(({ event, data }) => event === 'run' && data.trajectory_id === naps && data.task === 'naps'),
+      told.every(({ event, data }) => event === 'run' && data.trajectory_id === gates && data.task === 'gates'),
     ).toBe(true)
-    expect(told.map(({ data }) => data.step)).toEqual(expect.arrayContaining(['one', 'two', 'three']))
-    expect(told.at(-1)?.data).toEqual({ trajectory_id: naps, task: 'naps', status: 'completed', step: 'three' })
+    expect([...new Set(told.map(({ data }) => data.step))].filter(Boolean)).toEqual(['one', 'two', 'three'])
+    expect(told.at(-1)?.data).toEqual({ trajectory_id: gates, task: 'gates', status: 'completed', step: 'three' })
     const ids = events.map(({ id }) => id as number)
     expect(ids).toEqual([...new Set(ids)].sort((left, right) => left - right))
   })

@@ -157,6 +157,14 @@ export const describeConformance = (name: string, { make, makeParent }: Conformi
       expect(livingWith(seconds)).toEqual([])
     })
 
+    it('leaves nothing running that becomes another program over and over, nor waits for it', async () => {
+      const seconds = uniqueSeconds()
+      const again = `printf '#!/bin/sh\\nexec "$0" "$1"\\n' > again; chmod +x again`
+      const script = `${again}; for i in 1 2 3; do setsid ./again ${seconds} & done; sleep 0.05; exit 0`
+      expect(await runOnce(provider, script)).toMatchObject({ reason: 'exit', code: 0 })
+      expect(livingWith(seconds)).toEqual([])
+    })
+
     it('asks to end when it is cancelled, and waits for it', async () => {
       const cancelling = new AbortController()
       const script = "trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.05; done"
