@@ -49,6 +49,7 @@ import { makeCallCounter } from './store/call-windows.ts'
 import { sealOldStorageInfo } from './store/collection-storage.ts'
 import { makeCollectionFinder } from './store/collections.ts'
 import { readEnvironmentVersion } from './store/environments.ts'
+import { makeFreeIds } from './store/free-ids.ts'
 import { installationId } from './store/installation.ts'
 import { type KeyHome, makeKeyRotation } from './store/key-rotation.ts'
 import { makeKeyFinder, makeKeyToucher } from './store/keys.ts'
@@ -287,12 +288,15 @@ export const startServer = async ({
     const pulse = makePulse({ database, engine })
     const findCollection = makeCollectionFinder(database)
     const environments = makeEnvironments({ openEnvironment, sealer, lentKeys })
+    const freeIds = makeFreeIds(database)
+    void freeIds.refill()
     const gateway = makeGateway({
       models,
       guard: makeCallGuard(database),
       spend: makeSpender(database),
       cache: makeAnswerCache(database, answerCache),
       recorder: makeRecorder({ engine, database, objects, mediaFiles: settings.mediaFiles }),
+      drawTrajectoryId: freeIds.draw,
       environmentOf: environments.lending,
       lending,
       limits: {

@@ -31,6 +31,8 @@ export interface GatewayDeps extends AskDeps {
   lending: Lending
   /** Writes a call down: in Postgres, or in a file where that is away. */
   recorder: Recorder
+  /** An id that no run has, for a call whose client is told it before it is written down. */
+  drawTrajectoryId(): string
   /** Counts what a call has used that leaves no record. */
   spend(cost: CallCost): Promise<void>
   limits: AskDeps['limits'] &
@@ -160,7 +162,10 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     const trial = asked.block.use_trial_keys ? await neededInTime(beginTrialCall(deps.lending, admission)) : undefined
     if (trial) hold.trial = { collectionId: admission.collection.id, runKey: trial.runKey }
     const environment = await neededInTime(deps.environmentOf(admission.collection.environment_id, trial?.lent ?? []))
-    const ticket = makeTicket(shape, asked, call.incoming.headers, admission, environment, startedMs, trial)
+    const ticket = makeTicket({
+      ...{ shape, asked, headers: call.incoming.headers, admission, environment, startedMs, trial },
+      trajectoryId: deps.drawTrajectoryId(),
+    })
     if (ticket.recorded && deps.recorder.full) throw noRoom()
     const given = ask({ ticket, asked, environment, headers: call.incoming.headers, stop })
     given.catch(() => {}) // looked at once the call is admitted

@@ -3,7 +3,7 @@ import type { Recording } from '../engine/call-record.ts'
 import type { Environment } from '../engine/environment.ts'
 import type { PlacedAdmission } from '../http/authorise.ts'
 import { AppError } from '../lib/errors.ts'
-import { newRunKey, newTrajectoryId } from '../lib/ids.ts'
+import { newRunKey } from '../lib/ids.ts'
 import type { FailedAttempt } from '../model/chat.ts'
 import type { CollectionSettings } from '../model/collection-settings.ts'
 import { flagSchema } from '../model/flag.ts'
@@ -60,20 +60,30 @@ const isRecorded = ({ block }: AskedCall, headers: IncomingHttpHeaders, { collec
   block.record ??
   (readRecordHeader(headers['x-jetty-record']?.toString()) && (collection.settings?.record_calls ?? true))
 
-/** Draws the ids of a call, so that the first header can name them. */
-export const makeTicket = (
-  shape: Shape,
-  asked: AskedCall,
-  headers: IncomingHttpHeaders,
-  admission: PlacedAdmission,
-  environment: Environment,
-  startedMs: number,
-  trial?: TrialCall,
-): Ticket => {
+/** What is known of a call before anybody is asked, its ids among it: the first header names them. */
+export const makeTicket = ({
+  shape,
+  asked,
+  headers,
+  admission,
+  environment,
+  startedMs,
+  trajectoryId,
+  trial,
+}: {
+  shape: Shape
+  asked: AskedCall
+  headers: IncomingHttpHeaders
+  admission: PlacedAdmission
+  environment: Environment
+  startedMs: number
+  trajectoryId: string
+  trial: TrialCall | undefined
+}): Ticket => {
   const { identity, collection } = admission
   return {
     key: trial?.runKey ?? newRunKey(),
-    trajectoryId: newTrajectoryId(),
+    trajectoryId,
     place: {
       collectionId: collection.id,
       collection: collection.name,
