@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+/** Nothing is slower for a long limit; a machine that has much to do needs it. */
+const patient = { expect: { poll: { timeout: 20_000 } } }
+
 const everyTest = ['src/**/*.test.ts', 'test/**/*.test.ts', 'web/**/*.test.ts']
 
 /**
@@ -14,17 +17,19 @@ export default defineConfig({
     projects: [
       {
         test: {
+          ...patient,
           name: 'default',
           include: everyTest,
           exclude: ['node_modules/**', 'dist/**', 'test/wide/**', 'test/crash/**/!(*.fast).test.ts'],
           globalSetup: './test/global-setup.ts',
           setupFiles: './test/property-seed.ts',
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {
         test: {
+          ...patient,
           name: 'wide',
           include: ['test/wide/**/*.test.ts'],
           globalSetup: './test/global-setup.ts',
@@ -35,11 +40,12 @@ export default defineConfig({
       },
       {
         test: {
+          ...patient,
           name: 'crash',
           include: ['test/crash/**/*.test.ts'],
           globalSetup: './test/global-setup.ts',
           testTimeout: 600_000,
-          hookTimeout: 60_000,
+          hookTimeout: 120_000,
           fileParallelism: false,
         },
       },
