@@ -10,7 +10,7 @@ let jetty: TestServer
 let port: number
 beforeAll(async () => {
   jetty = await startTestServer({
-    env: { JETTY_SYNC_WAIT_SECONDS: '5', JETTY_MAX_UPLOAD_BYTES: '64KiB', JETTY_MAX_BODY_BYTES: '1MiB' },
+    env: { JETTY_SYNC_WAIT_SECONDS: '60', JETTY_MAX_UPLOAD_BYTES: '64KiB', JETTY_MAX_BODY_BYTES: '1MiB' },
   })
   port = Number(new URL(jetty.url).port)
 })
@@ -87,11 +87,11 @@ describe('any request', () => {
         const head =
           `${verb} ${target}${search} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${jetty.server.adminToken}\r\n` +
           `Connection: close\r\n${kind ? `Content-Type: ${kind}\r\n` : ''}`
-        checkAnswer(await sendRaw(port, `${head}Content-Length: ${Buffer.byteLength(sent)}\r\n\r\n${sent}`, 8000))
+        checkAnswer(await sendRaw(port, `${head}Content-Length: ${Buffer.byteLength(sent)}\r\n\r\n${sent}`, 30_000))
       }),
       { numRuns: 1500 },
     )
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('any workflow', () => {
@@ -193,5 +193,5 @@ describe('any workflow', () => {
       { numRuns: 400 },
     )
     expect(completed).toBeGreaterThan(10)
-  }, 120_000)
+  }, 240_000)
 })

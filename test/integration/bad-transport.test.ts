@@ -148,7 +148,7 @@ describe('bad transport', () => {
         const answer = await sendRaw(
           Number(new URL(jetty.url).port),
           `${head}${token}Connection: close\r\nContent-Length: 0\r\n\r\n`,
-          5000,
+          25_000,
         )
         expect([path, answer.slice(0, 13)]).toEqual([path, 'HTTP/1.1 404 '])
         expect(answer).toMatch(/\r\n\r\n\{"detail":"\w/)

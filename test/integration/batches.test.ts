@@ -169,7 +169,9 @@ describe('an Idempotency-Key', () => {
     const key = randomUUID()
     const body = { items: [{ file_paths: ['acme/none'] }] }
     expect((await batches.post(task, body, { key })).status).toBe(422)
-    expect((await batches.post(task, { items: [{}] }, { key })).status).toBe(200)
+    const accepted = await batches.post(task, { items: [{}] }, { key })
+    expect(accepted.status).toBe(200)
+    await batches.ended(accepted.body.batch_id)
   })
 })
 
@@ -240,6 +242,8 @@ test('batches of a collection are listed, newest first, and no run of another ta
     ids.unshift(body.batch_id)
   }
   const list = async (query: string) => (await jetty.call('GET', `/api/v1/batches/listed${query}`)).body
+  const areOver = async () => (await list('')).batches.every(({ ended }: Body) => ended !== null)
+  await expect.poll(areOver, { timeout: 25_000 }).toBe(true)
   const first = await list('?limit=3')
   expect(first.batches.map((one: Body) => one.batch_id)).toEqual(ids.slice(0, 3))
   expect(first.batches[0]).toMatchObject({ task: 'job', total: 1, name: null })
