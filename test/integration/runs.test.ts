@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { pause } from '../../src/lib/time.ts'
 import { trajectorySchema, workflowResponseSchema } from '../../src/model/trajectory.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
@@ -8,7 +9,6 @@ let jetty: TestServer
 beforeAll(async () => {
   jetty = await startTestServer({
     env: {
-      JETTY_SYNC_WAIT_SECONDS: '1',
       JETTY_MAX_UPLOAD_BYTES: '64KiB',
       JETTY_MAX_FILES_PER_RUN: '3',
       JETTY_MAX_INIT_PARAMS_BYTES: '8KiB',
@@ -134,28 +134,40 @@ describe('the answer to a run', () => {
 })
 
 describe('run-sync and time', () => {
-  const slow = {
-    step_configs: { nap: { activity: 'sleep', seconds: 2 }, end: echo({ text: 'done' }) },
-    steps: ['nap', 'end'],
+  const gated = {
+    step_configs: { gate: { activity: 'wait_for_approval', message: 'On?' }, end: echo({ text: 'done' }) },
+    steps: ['gate', 'end'],
+  }
+  /** Lets a run end, once it waits for that. */
+  const approve = async (task: string, id: string): Promise<Body> => {
+    const path = `/api/v1/trajectory/acme/${task}/${id}/steps/gate/approval`
+    while ((await jetty.call('POST', path, { decision: 'approve' })).status !== 200) await pause(20)
+    return jetty.until(task, id, (seen) => seen.ended !== null)
   }
 
   test('past the limit: 524 with the ids, and the run goes on', async () => {
-    const task = await jetty.task(slow)
-    const { status, body } = await post(`/run-sync/acme/${task}`, form({}))
-    expect([status, body]).toEqual([
-      524,
-      {
-        detail: 'Run still in progress; poll the trajectory',
-        workflow_id: `acme-${task}--${body.trajectory_id}`,
-        trajectory_id: expect.stringMatching(/^[0-9a-f]{8}$/),
-      },
-    ])
-    const done = await jetty.until(task, body.trajectory_id, (seen) => seen.ended !== null)
-    expect([done.status, done.steps.end.outputs.text]).toEqual(['completed', 'done'])
+    const task = await jetty.task(gated)
+    const env = { JETTY_ROLE: 'api', JETTY_SYNC_WAIT_SECONDS: '1' }
+    const hasty = await startTestServer({ beside: jetty, env })
+    try {
+      const { status, body } = await hasty.call('POST', `/api/v1/run-sync/acme/${task}`, {})
+      expect([status, body]).toEqual([
+        524,
+        {
+          detail: 'Run still in progress; poll the trajectory',
+          workflow_id: `acme-${task}--${body.trajectory_id}`,
+          trajectory_id: expect.stringMatching(/^[0-9a-f]{8}$/),
+        },
+      ])
+      const done = await approve(task, body.trajectory_id)
+      expect([done.status, done.steps.end.outputs.text]).toEqual(['completed', 'done'])
+    } finally {
+      await hasty.close()
+    }
   })
 
   test('a client that goes away cancels nothing', async () => {
-    const task = await jetty.task({ step_configs: { nap: { activity: 'sleep', seconds: 0.5 } }, steps: ['nap'] })
+    const task = await jetty.task(gated)
     const gone = new AbortController()
     const left = fetch(`${jetty.url}/api/v1/run-sync/acme/${task}`, {
       method: 'POST',
@@ -163,11 +175,11 @@ describe('run-sync and time', () => {
       signal: gone.signal,
     }).catch((error) => error.name)
     const list = () => jetty.call('GET', `/api/v1/db/trajectories/acme/${task}`)
-    while ((await list()).body.total === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    while ((await list()).body.total === 0) await pause(10)
     gone.abort()
     expect(await left).toBe('AbortError')
     const [{ trajectory_id: id }] = (await list()).body.trajectories
-    expect((await jetty.until(task, id, (seen) => seen.ended !== null)).status).toBe('completed')
+    expect((await approve(task, id)).status).toBe('completed')
   })
 })
 
