@@ -36,7 +36,7 @@ interface Waiting {
 }
 
 /** A statement that is not answered by then is thought lost; what it wrote, it wrote: it is sent again from the file. */
-const patienceMs = 2_000
+const usualPatienceMs = 2_000
 /** How much may wait for Postgres, or for the disk, before no further call should begin; what has begun is still taken. */
 const mostWaitingBytes = 32 * 1024 * 1024
 /** Of calls in one statement, but for the first one: it has to be answered in time. */
@@ -68,8 +68,9 @@ export const openRecordLane = (options: {
   shard: number
   spill: { folder: string; maxBytes: number }
   log: Logger
+  patienceMs?: number
 }): RecordLane => {
-  const { database, shard, log } = options
+  const { database, shard, log, patienceMs = usualPatienceMs } = options
   const spill = openSpill(options.spill.folder)
   const own = makeOwnConnection({ url: database.url, name: 'jetty records', session, timeoutMs: patienceMs })
   const writer = makeCallWriter({ own, queries: database, shard, log })

@@ -19,12 +19,12 @@ beforeAll(async () => {
   await database.query(
     `insert into routines (task_id, name, cadence, init_params_overrides, secret_param_keys, paused, overlap, catch_up,
        next_run_at, created_at, updated_at)
-     select t.id, 'r' || n, '{}', '{}', '{}', false, 'skip', 'none', now() + n * interval '1 second', now(), now()
+     select t.id, 'r' || n, '{}', '{}', '{}', false, 'skip', 'none', now() + interval '1 hour' + n * interval '1 second', now(), now()
      from tasks t, generate_series(1, 5000) n`,
   )
   await database.query(
     `insert into webhook_queue (run_id, collection_id, due_at)
-     select 'run' || n, 1, now() + n * interval '1 second' from generate_series(1, 5000) n`,
+     select 'run' || n, 1, now() + interval '1 hour' + n * interval '1 second' from generate_series(1, 5000) n`,
   )
   await database.query('analyze')
   // What a prepared statement comes to after some times.
@@ -44,7 +44,7 @@ test.each([
   const ask = async (at: string) => (await client.query(`execute look_${table}(${at})`)).rows[0].due
   const plan = JSON.stringify((await client.query(`explain execute look_${table}(now())`)).rows)
   expect(plan).not.toContain(`Seq Scan on ${table}`)
-  expect([await ask('now()'), await ask(`now() + interval '1 hour'`)]).toEqual([false, true])
+  expect([await ask('now()'), await ask(`now() + interval '2 hours'`)]).toEqual([false, true])
   await database.query(`delete from ${table}`)
-  expect(await ask(`now() + interval '1 hour'`)).toBe(false)
+  expect(await ask(`now() + interval '2 hours'`)).toBe(false)
 })

@@ -100,7 +100,7 @@ describe('replicate_text2image', () => {
     const { trajectory_id: id } = await jetty.start(task)
     await expect.poll(() => replicate.asked.length).toBeGreaterThan(0)
     await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
-    await expect.poll(() => replicate.cancelled.length, { timeout: 5000 }).toBe(1)
+    await expect.poll(() => replicate.cancelled.length).toBe(1)
     expect((await jetty.get(task, id)).status).toBe('cancelled')
   })
 
@@ -108,7 +108,7 @@ describe('replicate_text2image', () => {
     replicate.predicts({ polls: 1000 })
     const run = await runStep({ activity: 'replicate_text2image', prompt: 'a cat', timeout_sec: 1 })
     expect(run.error).toContain('timed out after 1 s')
-    await expect.poll(() => replicate.cancelled.length, { timeout: 5000 }).toBe(1)
+    await expect.poll(() => replicate.cancelled.length).toBe(1)
     expect(replicate.asked[0]?.headers['cancel-after']).toBe('5s')
   })
 })

@@ -22,7 +22,7 @@ const lineOf = (text: string, line: string): number | undefined => {
 }
 const read = async () => (await server.call('GET', '/metrics')).body as string
 const until = async (line: string, value: number) => {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 1000; tries++) {
     if (lineOf(await read(), line) === value) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }

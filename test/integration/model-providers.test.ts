@@ -24,7 +24,7 @@ beforeAll(async () => {
     trustedFetch: nobody,
     agent: async (trusted) => (trusted ? nobody() : agent),
     serverUrl: () => undefined,
-    limits: { tries: 3, firstByteSeconds: 5, idleSeconds: 5 },
+    limits: { tries: 3, firstByteSeconds: 60, idleSeconds: 60 },
   })
 })
 afterAll(() => fake.close())

@@ -32,7 +32,7 @@ beforeAll(async () => {
   fake = await startFakeProvider(({ body }) =>
     body.stream ? { headers: stream, body: sse(said) } : json(completion(body.model, text)),
   )
-  world = worldOf(fake)
+  world = worldOf(fake, undefined, { tries: 3, firstByteSeconds: 60, idleSeconds: 60 })
 })
 afterAll(() => fake.close())
 
@@ -107,7 +107,7 @@ describe('a stream of OpenAI', () => {
         }
       }
     }
-  }, 60_000)
+  }, 240_000)
 
   it('is sent for again where it breaks off before its first chunk', async () => {
     expect(await streaming({ cutAfterBytes: 10 })).toEqual(said)

@@ -18,7 +18,7 @@ beforeAll(async () => {
     steps: ['one', 'two'],
   })
   source = id
-}, 60_000)
+})
 afterAll(() => jetty?.close())
 
 const extract = async (ids: string[], keys: Record<string, string>): Promise<Body> => {
@@ -38,12 +38,16 @@ const extract = async (ids: string[], keys: Record<string, string>): Promise<Bod
 }
 
 test('more than a step may put out is refused before it is in memory', async () => {
-  const delays = monitorEventLoopDelay({ resolution: 5 })
-  delays.enable()
-  const { error } = await extract(new Array(20_000).fill(source), { a: 'init_params.large' })
-  delays.disable()
-  expect(error).toContain('The values of 10 of 20000 runs are more than the 8 MiB that a step may put out')
-  expect(delays.max / 1e6).toBeLessThan(1_000)
+  const longestTurnMs = async (): Promise<number> => {
+    const delays = monitorEventLoopDelay({ resolution: 5 })
+    delays.enable()
+    const { error } = await extract(new Array(20_000).fill(source), { a: 'init_params.large' })
+    delays.disable()
+    expect(error).toContain('The values of 10 of 20000 runs are more than the 8 MiB that a step may put out')
+    return delays.max / 1e6
+  }
+  // The machine may have stood still meanwhile, but not each time.
+  for (let tries = 1; (await longestTurnMs()) >= 1_000; tries++) expect(tries).toBeLessThan(4)
 })
 
 test('as many paths into one value are', async () => {
@@ -91,7 +95,7 @@ test('runs whose texts do not fit into one question are asked for again', async 
     n: Array.from({ length: 12 }, (_, at) => at),
     text: new Array(12).fill('completed'),
   })
-}, 30_000)
+})
 
 test('of a run that was awaited, all outputs only where they are asked for and not too large', async () => {
   const child = await jetty.task({
@@ -112,7 +116,7 @@ test('of a run that was awaited, all outputs only where they are asked for and n
   expect((await jetty.run(once({ include_steps: true }))).error).toMatch(
     /The outputs of run \w+ are more than the 8 MiB/,
   )
-}, 30_000)
+})
 
 test('each run is looked up by itself, also where the planner knows nothing of the table yet', async () => {
   const { database } = jetty.server

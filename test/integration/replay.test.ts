@@ -318,6 +318,7 @@ describe('recordings of all kinds', () => {
     const open = await jetty.start(name)
     await jetty.until(name, open.trajectory_id, (run) => run.steps.wait !== undefined)
     await jetty.call('POST', `/api/v1/trajectory/acme/${name}/statuses`, { [open.trajectory_id]: 'cancelled' })
+    await jetty.until(name, open.trajectory_id, ({ ended }) => ended !== null)
     const run = await replay(name, open.trajectory_id)
     expect(run.error).toContain(`step 'wait' has no result in run ${open.trajectory_id}: it is cancelled`)
     expect(run.attributes.params.replay.divergence).toMatchObject({ step: 'wait' })
@@ -325,12 +326,18 @@ describe('recordings of all kinds', () => {
 
   it('sleeps are not slept again', async () => {
     const slept = await jetty.run({
-      init_params: {},
-      step_configs: { wait: { activity: 'sleep', seconds: 0.5 } },
+      init_params: { seconds: 0 },
+      step_configs: { wait: { activity: 'sleep', seconds_path: 'init_params.seconds' } },
       steps: ['wait'],
     })
+    // The recording of a long sleep, without having slept it.
+    await jetty.server.database.query(
+      `with run as (update runs set init_params = $2 where trajectory_id = $1 returning id)
+       update steps s set inputs = $2, outputs = $2 from run where s.run_id = run.id`,
+      [slept.trajectory_id, '{"seconds":600}'],
+    )
     const run = await replay(slept.task, slept.trajectory_id)
-    expect(run.duration_seconds).toBeLessThan(0.4)
+    expect([run.status, run.init_params]).toEqual(['completed', { seconds: 600 }])
     expect(recorded(await rows(run.trajectory_id))).toEqual(recorded(await rows(slept.trajectory_id)))
   })
 })

@@ -209,8 +209,10 @@ it('a call of the gateway is asked once more, by the workflow that it is shown w
     messages: [{ role: 'user', content: 'hello' }],
     jetty: { runbook: false, collection: 'acme' },
   })
-  const { body } = await jetty.call('GET', '/api/v1/db/trajectories/acme/_chat')
-  const run = await again({ task: '_chat', trajectory_id: body.trajectories[0].trajectory_id })
+  const recorded = async () => (await jetty.call('GET', '/api/v1/db/trajectories/acme/_chat')).body.trajectories
+  await expect.poll(recorded).toHaveLength(1) // a database that takes its time is not waited for
+  const [{ trajectory_id }] = await recorded()
+  const run = await again({ task: '_chat', trajectory_id })
   expect([run.status, run.steps.completion.outputs.text]).toEqual(['completed', 'hello'])
 })
 

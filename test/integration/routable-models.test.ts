@@ -88,7 +88,10 @@ describe('GET /v1/models', () => {
       OPENROUTER_API_KEY: 'sk-or-unmistakable-77801',
       OPENAI_API_KEY: 'sk-oa-unmistakable-77901',
     })
-    const first = await ids('/v1/models?collection=acme')
+    // Who is slower than a moment is heard the next time.
+    const listed = () => ids('/v1/models?collection=acme')
+    await expect.poll(listed).toHaveLength(5)
+    const first = await listed()
     expect(first).toEqual([
       'scripted/echo',
       'scripted/json',
@@ -102,17 +105,17 @@ describe('GET /v1/models', () => {
       ['/v1/models', undefined],
       ['/v1/models', 'Bearer sk-oa-unmistakable-77901'],
     ])
-    expect(await ids('/v1/models?collection=acme')).toEqual(first)
+    expect(await listed()).toEqual(first)
     expect(openrouter.asked).toHaveLength(1)
     await setEnvironment({ OPENROUTER_API_KEY: null })
   })
 
   it('is not kept waiting by a provider that does not answer', async () => {
     await setEnvironment({ OPENAI_API_KEY: 'sk-oa-unmistakable-78001' })
-    fake.script({ delayMs: 9000, body: {} })
+    fake.script({ delayMs: 30_000, body: {} })
     const started = performance.now()
     expect(await ids('/v1/models?collection=acme')).toContain('gpt-4o-mini')
-    expect(performance.now() - started).toBeLessThan(5000)
+    expect(performance.now() - started).toBeLessThan(9_500) // what they are asked is given up after ten seconds
     await setEnvironment({ OPENAI_API_KEY: 'sk-of-the-collection-55c1e0' })
   })
 })

@@ -234,18 +234,22 @@ test('however large routines are, a list of them is written a few at a time', as
   const text = 'x'.repeat(500_000)
   const names = Array.from({ length: 45 }, (_, at) => `r${at}`)
   for (const name of names) await create({ name, init_params_overrides: { text } })
-  const turns = monitorEventLoopDelay({ resolution: 5 })
-  turns.enable()
-  const headers = { authorization: `Bearer ${server.server.adminToken}` }
-  const bytes = await (await fetch(server.url + path(), { headers })).arrayBuffer()
-  turns.disable()
-  const begun = performance.now()
-  const answer = JSON.parse(Buffer.from(bytes).toString())
-  JSON.stringify(answer)
-  const atOnceMs = performance.now() - begun // on a machine as busy as this one
-  expect(turns.max / 1e6).toBeLessThan(Math.max(500, atOnceMs))
   const namesIn = ({ routines }: Body): string[] => routines.map(({ name }: Body) => name)
-  expect(namesIn(answer)).toEqual(names)
+  const headers = { authorization: `Bearer ${server.server.adminToken}` }
+  const isBusyForLong = async (): Promise<boolean> => {
+    const turns = monitorEventLoopDelay({ resolution: 5 })
+    turns.enable()
+    const bytes = await (await fetch(server.url + path(), { headers })).arrayBuffer()
+    turns.disable()
+    const begun = performance.now()
+    const answer = JSON.parse(Buffer.from(bytes).toString())
+    JSON.stringify(answer)
+    const atOnceMs = performance.now() - begun // on a machine as busy as this one
+    expect(namesIn(answer)).toEqual(names)
+    return turns.max / 1e6 >= Math.max(500, atOnceMs)
+  }
+  // The machine may have stood still meanwhile, but not each time.
+  for (let tries = 1; await isBusyForLong(); tries++) expect(tries).toBeLessThan(4)
   expect(namesIn((await call('GET', `${path()}?skip=7&limit=31`)).body)).toEqual(names.slice(7, 38))
   expect(namesIn((await call('GET', `${path()}?skip=45`)).body)).toEqual([])
-}, 60_000)
+})
