@@ -6,14 +6,20 @@ import type { Body } from '../server.ts'
 
 /** What steps have done in this process since the last `forget`: one entry an execution, by the name of the record. */
 export const seen = { effects: [] as string[], mostAtWork: 0 }
+/** Gates that steps need not wait at any more. */
+export const open = new Set<string>()
 let atWork = 0
 
 export const forget = (): void => {
   seen.effects = []
   seen.mostAtWork = 0
+  open.clear()
 }
 
-/** Leaves its effect and gives back what it was given; as often as it is told to, it fails or hangs first. */
+/**
+ * Leaves its effect and gives back what it was given; as often as it is told to, it fails or hangs first. With `gate` it
+ * waits until that is open.
+ */
 export const act = activity({
   name: 'act',
   category: 'control',
@@ -21,18 +27,20 @@ export const act = activity({
   parameters: z.object({
     give: z.unknown().optional(),
     milliseconds: z.number().default(0),
+    gate: z.string().optional(),
     fails: z.number().default(0),
     code: z.string().default('activity_failed'),
     hangs: z.number().default(0),
   }),
   outputs: z.object({ value: z.unknown() }),
   example: {},
-  async run({ give, milliseconds, fails, code, hangs }, { step, signal }) {
+  async run({ give, milliseconds, gate, fails, code, hangs }, { step, signal }) {
     seen.effects.push(step.name)
     atWork++
     seen.mostAtWork = Math.max(seen.mostAtWork, atWork)
     try {
       if (milliseconds > 0) await delay(milliseconds, undefined, { signal })
+      while (gate !== undefined && !open.has(gate)) await delay(5, undefined, { signal })
       if (step.attempt <= hangs) await delay(60_000, undefined, { signal })
       if (step.attempt <= fails) throw new AppError(code as ErrorCode, `attempt ${step.attempt} failed`)
       return { value: give ?? step.turn }

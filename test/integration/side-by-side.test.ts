@@ -1,8 +1,8 @@
 // Steps that run side by side: by what was done, and when.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { readEvents } from '../event-stream.ts'
+import { readEvents, type SeenEvent } from '../event-stream.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
-import { act, branch, does, forget, seen, statuses } from './acting.ts'
+import { act, branch, does, forget, open, seen, statuses } from './acting.ts'
 
 let jetty: TestServer
 beforeAll(async () => {
@@ -10,6 +10,8 @@ beforeAll(async () => {
 })
 afterAll(() => jetty.close())
 beforeEach(forget)
+
+const patient = { timeout: 20_000 }
 
 describe('"execution": "parallel"', () => {
   const parallel = (step_configs: Record<string, Record<string, unknown>>, steps = Object.keys(step_configs)) => ({
@@ -19,17 +21,20 @@ describe('"execution": "parallel"', () => {
   })
 
   it('runs side by side what does not depend on one another, within its limit, in the order of dependence', async () => {
-    const run = await jetty.run(
+    const running = jetty.run(
       parallel({
         last: does({ give_path: ['c.outputs.value', 'd.outputs.value'] }),
-        a: does({ give: 'a', milliseconds: 60 }),
-        b: does({ give: 'b', milliseconds: 60 }),
+        a: does({ give: 'a', gate: 'three' }),
+        b: does({ give: 'b', gate: 'three' }),
         c: does({ give_path: 'a.outputs.value', milliseconds: 20 }),
         d: does({ give_path: 'b.outputs.value', milliseconds: 20, depends_on: ['e'] }),
-        e: does({ milliseconds: 60 }),
+        e: does({ gate: 'three' }),
         f: does({ milliseconds: 60 }),
       }),
     )
+    await expect.poll(() => seen.mostAtWork, patient).toBe(3)
+    open.add('three')
+    const run = await running
     expect(run.status).toBe('completed')
     expect(seen.mostAtWork).toBe(3)
     expect(seen.effects.toSorted()).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'last'])
@@ -41,14 +46,18 @@ describe('"execution": "parallel"', () => {
   })
 
   it('a failure interrupts the others, which are recorded as cancelled; nothing more begins', async () => {
-    const run = await jetty.run(
+    const task = await jetty.task(
       parallel({
         slow: does({ milliseconds: 20_000 }),
-        bad: does({ fails: 9, milliseconds: 150 }),
+        bad: does({ fails: 9, gate: 'bad' }),
         nap: { activity: 'sleep', seconds: 30 },
         next: does({ depends_on: ['slow'] }),
       }),
     )
+    const { trajectory_id: id } = await jetty.start(task)
+    await jetty.until(task, id, ({ steps }) => Object.keys(steps).length === 3)
+    open.add('bad')
+    const run = await jetty.until(task, id, ({ ended }) => ended !== null)
     expect(run.error).toBe("Step 'bad' failed: attempt 1 failed")
     expect(statuses(run)).toEqual({ slow: 'cancelled', bad: 'failed', nap: 'cancelled' })
     expect(seen.effects.toSorted()).toEqual(['bad', 'slow'])
@@ -57,15 +66,23 @@ describe('"execution": "parallel"', () => {
   it('whoever watches it misses nothing, in whatever order steps end', async () => {
     const task = await jetty.task(
       parallel({
-        a: does({ milliseconds: 700 }),
-        b: does({ milliseconds: 400 }),
+        a: does({ gate: 'a' }),
+        b: does({ gate: 'b' }),
         c: does({ milliseconds: 150 }),
         d: does(),
       }),
     )
     const { trajectory_id: id } = await jetty.start(task)
     const path = `${jetty.url}/api/v1/trajectory/acme/${task}/${id}/events`
-    const { events } = await readEvents(path, jetty.server.adminToken)
+    const ended = (seen: SeenEvent[], name: string) =>
+      seen.some(({ data }) => (data.steps?.[name] ?? (data.key === name ? data : {})).status === 'completed')
+    const { events } = await readEvents(path, jetty.server.adminToken, {
+      enough(seen) {
+        if (ended(seen, 'd')) open.add('b')
+        if (ended(seen, 'b')) open.add('a')
+        return false
+      },
+    })
     const snapshot: Body = events[0]?.data
     const last = new Map<string, string>(Object.values<Body>(snapshot.steps).map((step) => [step.key, step.status]))
     for (const { event, data } of events) if (event === 'step') last.set(data.key, data.status)
@@ -90,7 +107,7 @@ describe('"execution": "parallel"', () => {
           [id],
         )
       ).length > 0
-    await expect.poll(isParked, { timeout: 10_000 }).toBe(true)
+    await expect.poll(isParked, patient).toBe(true)
     await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
     expect(statuses(await jetty.get(task, id))).toEqual({ nap: 'cancelled' })
   })
