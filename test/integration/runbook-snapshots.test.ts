@@ -53,6 +53,7 @@ it.each([
     expect(python.body).toBe(`Python ${versionHere('python3')}\n`)
     expect(path.body.trim().split(':').at(-1)).toBe('/opt/jetty') // where a Node is on every machine
   },
+  60_000,
 )
 
 describe('is refused before anything starts, with what to do', () => {

@@ -1,4 +1,6 @@
 // A runbook in a real sandbox, carried out by `scripted`, and what the steps after it make of its results.
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
@@ -17,6 +19,7 @@ afterAll(async () => {
   await openai?.close()
 })
 
+const patient = { timeout: 60_000 }
 const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 const instruction = `---
 evaluation: rubric
@@ -87,7 +90,7 @@ it('a judge is shown the files that it made', async () => {
   expect(shown).toContain('<<<ITEM\\n{\\"score\\": 4}')
   expect(shown).not.toContain('app--results')
   expect(asked.join()).toContain('data:image/png;base64,iVBORw0KGgo')
-})
+}, 60_000)
 
 it('what it did is told, in order, and the log of the agent is a file', async () => {
   const {
@@ -106,23 +109,32 @@ it('what it did is told, in order, and the log of the agent is a file', async ()
   expect(events.find(({ type }: Body) => type === 'agent_end')).toMatchObject({ attributes: { ok: true } })
   expect(run.steps.run.outputs.files.at(-1).path).toBe(run.steps.run.outputs.agent_log)
   expect((await jetty.get(task, id)).steps.run.logs.at(-1).type).toMatch(/^agent_/)
-})
+}, 60_000)
 
 it('waiting for a sandbox holds no slot, and is no work of its run', async () => {
-  const slow = instruction.replace('mkdir', 'sleep 1; mkdir')
+  const held = instruction.replace('mkdir', 'while [ ! -e {{results_dir}}/go ]; do sleep 0.05; done; mkdir')
   const task = await jetty.task({
-    init_params: { instruction: slow, vars: { subject: 'A dike' } },
+    init_params: { instruction: held, vars: { subject: 'A dike' } },
     step_configs: { run: runbook },
     steps: ['run'],
   })
   const runs = await Promise.all(Array.from({ length: 3 }, () => jetty.start(task)))
-  const seen = { slots: 0, waiting: 0 }
-  const isOver = async () => {
+  const now = () => {
     const { slots, runbooks } = jetty.server.engine.statistics()
-    if (runbooks.waiting === 2) Object.assign(seen, { slots, waiting: 2 })
-    const states = await Promise.all(runs.map((run) => jetty.get(task, run.trajectory_id)))
-    return states.every(({ status }) => status === 'completed')
+    return { slots, waiting: runbooks.waiting, working: runbooks.working }
   }
-  while (!(await isOver())) if (jetty.server.engine.statistics().live === 0) break
-  expect(seen).toEqual({ slots: 1, waiting: 2 })
-})
+  await expect.poll(now, patient).toEqual({ slots: 1, waiting: 2, working: 1 })
+  const sandboxes = join(jetty.dataDir, 'sandboxes')
+  const goOn = () => {
+    for (const name of existsSync(sandboxes) ? readdirSync(sandboxes) : []) {
+      const results = join(sandboxes, name, 'app/results')
+      if (existsSync(join(results, 'summary.md'))) writeFileSync(join(results, 'go'), '')
+    }
+  }
+  const areOver = async () => {
+    goOn()
+    const states = await Promise.all(runs.map((run) => jetty.get(task, run.trajectory_id)))
+    return states.map(({ status }) => status)
+  }
+  await expect.poll(areOver, patient).toEqual(['completed', 'completed', 'completed'])
+}, 120_000)
