@@ -23,12 +23,12 @@ it('leases of a dead process are handed out, though the first one who tried has 
   const setUp = [
     `update dbos.workflow_status set status = 'PENDING', executor_id = 'dead'`,
     `update leases set owner = 'dead', epoch = 1`,
-    `insert into executors (id, beat_at) values ('dead', now() - interval '1 minute')`,
     'create sequence attempts',
     `create function refuse() returns trigger language plpgsql as
        $$ begin perform nextval('attempts'); raise exception 'not now'; end $$`,
     `create trigger refuse before update on dbos.workflow_status for each row
        when (old.executor_id = 'dead') execute function refuse()`,
+    `insert into executors (id, beat_at) values ('dead', now() - interval '1 minute')`,
   ]
   for (const statement of setUp) await database.query(statement)
   worker = await startTestServer({ activities: [act], beside: api })

@@ -69,6 +69,7 @@ const holding = { init_params: {}, step_configs: { wait: { activity: 'hold' } },
 let task: string
 beforeEach(async () => {
   now = at('2026-11-27T09:30:00Z')
+  await server.server.database.query('delete from routines') // those of other tests fire no more
   task = await server.task(echoing)
 })
 
@@ -86,7 +87,7 @@ const firesOf = async (of = task): Promise<string[]> =>
   (await runsOf(of)).map((run) => run.attributes.params.routine.fire?.slice(11, 16) ?? 'by hand').sort()
 
 const until = async <T>(look: () => Promise<T>, satisfied: (found: T) => boolean): Promise<T> => {
-  for (let tries = 0; tries < 1000; tries++) {
+  for (let tries = 0; tries < 3000; tries++) {
     const found = await look()
     if (satisfied(found)) return found
     await new Promise((resolve) => setTimeout(resolve, 10))
@@ -308,11 +309,18 @@ describe('while a run of it is active', () => {
       () => firesOf(of),
       (fires) => fires.length === 2,
     )
-    expect(await get(of)).toMatchObject({ waiting: 1 })
+    await until(
+      () => get(of),
+      ({ waiting }) => waiting === 1,
+    )
     await letGo()
     await until(
       () => firesOf(of),
       (fires) => fires.length === 3,
+    )
+    await until(
+      () => get(of),
+      ({ waiting }) => waiting === 0,
     )
     expect(await goTo('2026-11-27T13:00:01Z', of)).toMatchObject({ waiting: 1 })
     await call('POST', `${path('r', of)}/pause`)
@@ -390,7 +398,10 @@ describe('while no server ran', () => {
       (found) => found.length >= 101,
     )
     expect([fires.length, fires[0], fires.at(-1)]).toEqual([101, '12:50', '14:30'])
-    expect(await get()).toMatchObject({ waiting: 0 })
+    await until(
+      () => get(),
+      ({ waiting }) => waiting === 0,
+    )
   })
 })
 

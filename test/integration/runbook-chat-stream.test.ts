@@ -26,6 +26,15 @@ const streamOf = async (task: string, options: Parameters<typeof openChat>[2] & 
   return stream
 }
 
+/** Reads until something is said: what has changed again by the time it is told of is told as it is then. */
+const untilSaid = async (chunks: ChatStream['chunks'], words: string): Promise<void> => {
+  for (;;) {
+    const { value, done } = await chunks.next()
+    if (done) throw new Error(`it ended without saying: ${words}`)
+    if (contentOf([value]) === words) return
+  }
+}
+
 /** A runbook that waits for the test between what it tells. */
 const steered = () => {
   let host: RunbookHost | undefined
@@ -61,12 +70,12 @@ test('ids come first, then what the agent does, in words and as events, last the
     jetty_metadata: { mode: 'runbook', status: 'running', trajectory_id: id, collection: 'acme', task: 'told' },
   })
   await work.begun // the ids came before anything had ended
+  await untilSaid(chunks, "Step 'run' (runbook) has begun\n")
   work.tell('I begin.')
   work.tell('Good bye.')
   work.end()
   const rest = await allOf(chunks)
   const text = contentOf(rest)
-  expect(text).toContain("Step 'run' (runbook) has begun\n")
   expect(text).toContain('I begin.\n')
   expect(text.match(/Good bye\./g)).toHaveLength(1)
   const events = rest.map(({ data }) => data.jetty_event).filter(Boolean)

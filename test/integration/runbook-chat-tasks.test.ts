@@ -269,7 +269,7 @@ test('labels are there from the beginning, a webhook is told, and secrets are in
   expect(JSON.stringify(run)).not.toContain('sesame-open-4711')
   const path = run.steps.run.outputs.results_files[0].path
   expect((await jetty.call('GET', `/api/v1/file/${path}`)).body).toBe('made')
-  await expect.poll(() => receiver.of(body.trajectory_id).length, { timeout: 10_000 }).toBe(1)
+  await expect.poll(() => receiver.of(body.trajectory_id).length).toBe(1)
   const [told] = receiver.of(body.trajectory_id)
   expect(told).toMatchObject({
     path: '/ended',
