@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { isExhausted } from './exhaustion.ts'
 
 /** The fields of /proc/<pid>/stat from the third on (its second may hold spaces); undefined where there is none. */
-const statOf = (pid: number, throws = false): string[] | undefined => {
+export const statOf = (pid: number, throws = false): string[] | undefined => {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return text.slice(text.lastIndexOf(')') + 2).split(' ')

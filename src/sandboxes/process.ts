@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { mkdir, readdir, symlink } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
@@ -60,6 +61,8 @@ const userProcesses = ({ groups, limits }: ProcessRun): number | undefined => {
   return already === undefined ? undefined : already + limits.pids
 }
 
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+
 const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
   const { id, folder, places, limits, group, command } = run
   const stdin = command.stdin === undefined ? undefined : placed(command.stdin, places)
@@ -80,7 +83,9 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
   pipes.status.stream.destroy() // a plain process tells nothing of itself
   const mark = markOf(id, run.number)
   const inGroup = () => group?.pids() ?? []
-  const everything = () => [...new Set([...inGroup(), ...processesMarked(mark)])]
+  /** The one that was started, while it cannot be looked up by its mark or group yet. */
+  const itself = () => (child.pid === undefined || hasEnded(child) ? [] : [child.pid])
+  const everything = () => [...new Set([...itself(), ...inGroup(), ...processesMarked(mark)])]
   const kill = () => {
     child.kill('SIGKILL')
     return killMarked(mark, inGroup)
