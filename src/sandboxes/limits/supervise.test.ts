@@ -24,7 +24,7 @@ const printing = async (chunks: string[], isEndless: boolean) => {
       argv: [],
       env: {},
       network: 'none',
-      wallMs: 5_000,
+      wallMs: 60_000,
       signal: new AbortController().signal,
       onOutput(_stream, chunk) {
         taken += chunk
@@ -45,4 +45,28 @@ it.each([
 
 it('lets what prints as much as it may end by itself', async () => {
   expect(await printing(['1234', '5678'], false)).toEqual({ stopped: undefined, taken: '12345678' })
+})
+
+it('fails with whoever takes the output no more, and only when what prints has ended', async () => {
+  let hasEnded = false
+  let end: () => void = () => {}
+  const closed = new Promise<void>((resolve) => {
+    end = resolve
+  }).then(() => {
+    hasEnded = true
+  })
+  const kill = () => setTimeout(end, 50)
+  const supervising = supervise(
+    { stdout: Readable.from([Buffer.from('1')]), stderr: Readable.from([]), closed, kill, terminate: kill },
+    {
+      ...{ argv: [], env: {}, network: 'none', wallMs: 60_000, signal: new AbortController().signal },
+      onOutput() {
+        throw new Error('cannot take it')
+      },
+    },
+    limits,
+    [],
+  )
+  await expect(supervising).rejects.toThrow('cannot take it')
+  expect(hasEnded).toBe(true)
 })

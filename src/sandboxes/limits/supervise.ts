@@ -80,6 +80,9 @@ export const supervise = async (
   })
   try {
     await Promise.all([closed, ...outputs])
+  } catch (error) {
+    await Promise.allSettled([closed, ...outputs]) // nothing of it is alive when this is told
+    throw error
   } finally {
     clearTimeout(wall)
     clearTimeout(grace)
