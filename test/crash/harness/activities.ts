@@ -1,9 +1,10 @@
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { type Activity, type ActivityContext, activity } from '../../../src/activities/activity.ts'
 import { AppError } from '../../../src/lib/errors.ts'
+import { gateFile } from './gate.ts'
 import { durationOf, nextValue } from './pure.ts'
 
 /** Where steps leave what they did to the outside world: it survives whatever happens to process and database. */
@@ -35,13 +36,30 @@ const effect = activity({
   },
 })
 
+/** Waits until the test opens the gate. */
+const gate = async (signal = new AbortController().signal): Promise<void> => {
+  while (!existsSync(join(folder, gateFile))) await delay(20, undefined, { signal })
+}
+
+/** Works for as long as the gate is shut. */
+const gated = activity({
+  ...shape,
+  name: 'gated',
+  async run({ value }, context) {
+    leave('begins', context)
+    await gate(context.signal)
+    leave('effects', context)
+    return { value: nextValue(value), pid: process.pid }
+  },
+})
+
 /** The same, deaf to its signal. */
 const stubborn = activity({
   ...shape,
   name: 'stubborn',
-  async run({ value, from, to }, context) {
+  async run({ value }, context) {
     leave('begins', context)
-    await delay(durationOf(value, from, to))
+    await gate()
     leave('effects', context)
     return { value: nextValue(value), pid: process.pid }
   },
@@ -83,4 +101,4 @@ const failing = activity({
   },
 })
 
-export const crashActivities: Activity[] = [effect, stubborn, abort, keeper, failing]
+export const crashActivities: Activity[] = [effect, gated, stubborn, abort, keeper, failing]

@@ -23,7 +23,7 @@ export const runbookText = ({ script, verify }: RunbookShape): string =>
 /** A runbook between two steps that leave their effects. */
 export const betweenEffects = (shape: RunbookShape): Workflow => {
   const effect = { activity: 'effect', value: 1, from: 1, to: 1 }
-  const run = { activity: 'runbook', agent: 'scripted', instruction: runbookText(shape), timeout_sec: 60 }
+  const run = { activity: 'runbook', agent: 'scripted', instruction: runbookText(shape), timeout_sec: 300 }
   return { init_params: {}, step_configs: { before: effect, run, after: effect }, steps: ['before', 'run', 'after'] }
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pause } from '../../../src/lib/time.ts'
 
 /** Far from those of other tests of this machine; the servers of a test have a range of their own below it. */
 export const firstUid = 740_000
@@ -45,8 +46,20 @@ const livingProcesses = (): { pid: string; uid: number; line: string; state: str
 /** Names of the folders of sandboxes. */
 export const runFolders = (dataDir: string): string[] => namesIn(join(dataDir, 'sandboxes'))
 
-/** What is left on this machine of the sandboxes of some runs, as sentences: processes, control groups, mounts, folders. */
-export const sandboxesLeft = (dataDir: string, trajectoryIds: readonly string[]): string[] => {
+/**
+ * What is left on this machine of the sandboxes of some runs, as sentences: processes, control groups, mounts, folders.
+ * Whoever starts after one that was killed removes them beside its other work: it is given some time.
+ */
+export const sandboxesLeft = async (dataDir: string, trajectoryIds: readonly string[]): Promise<string[]> => {
+  for (const giveUpAt = Date.now() + longestRemoval; ; await pause(50)) {
+    const left = leftNow(dataDir, trajectoryIds)
+    if (left.length === 0 || Date.now() > giveUpAt) return left
+  }
+}
+
+const longestRemoval = 30_000
+
+const leftNow = (dataDir: string, trajectoryIds: readonly string[]): string[] => {
   const sandboxes = join(dataDir, 'sandboxes')
   const processes = livingProcesses()
     .filter(({ uid, line }) => (uid >= firstUid && uid < firstUid + 1_000) || line.includes(sandboxes))

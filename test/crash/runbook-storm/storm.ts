@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause } from '../../../src/lib/time.ts'
 import { createTestDatabase } from '../../database.ts'
@@ -248,7 +248,7 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
     await clients
     isOver = true
     await Promise.all(others)
-    const settledMs = await untilAllEnded(site, 90_000)
+    const settledMs = await untilAllEnded(site)
 
     const ended = await endedRuns(site)
     const steps = await endedSteps(site)
@@ -271,22 +271,20 @@ export const runbookStorm = async ({ runs, blows, cuts }: RunbookStormSize): Pro
     faults.push(...(await faultsOfTold(site)))
     for (const one of begun.filter((_, at) => at % 5 === 0)) faults.push(...(await faultsOfStream(anyUrl(), one)))
     const hooked = begun.filter(({ hasWebhook }) => hasWebhook)
-    await until('webhooks', () => hooked.every(({ id }) => receiver.of(id).length > 0), 60_000).catch(() => {
+    await until('webhooks', () => hooked.every(({ id }) => receiver.of(id).length > 0)).catch(() => {
       for (const { id } of hooked) if (receiver.of(id).length === 0) faults.push(`the end of ${id} was told to nobody`)
     })
-    await until('sandboxes to be gone', () => readdirSync(join(site.dataDir, 'sandboxes')).length === 0, 5_000).catch(
-      () => {},
-    )
     faults.push(
-      ...sandboxesLeft(
+      ...(await sandboxesLeft(
         site.dataDir,
         ended.map(({ id }) => id),
-      ),
+      )),
     )
     await Promise.all(servers.map((server) => server.stop()))
     faults.push(...elsewhereLeft(site), ...claimsLeft(pids))
-    const connections = await connectionsTo(database.url)
-    if (connections > 0) faults.push(`${connections} connections to the database are left`)
+    await until('connections to be gone', async () => (await connectionsTo(database.url)) === 0, 20_000).catch(
+      async () => faults.push(`${await connectionsTo(database.url)} connections to the database are left`),
+    )
     const statuses: Record<string, number> = {}
     for (const { status } of ended) statuses[status] = (statuses[status] ?? 0) + 1
     const repeats = steps.filter(({ name: one, attempt }) => one === 'run' && attempt > 1).length

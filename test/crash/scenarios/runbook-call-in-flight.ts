@@ -77,7 +77,7 @@ export const runbookCallInFlight = async (): Promise<string[]> => {
       faults.push(`${first} and then ${outputs.usage.cost_usd} dollars were paid, and ${all} in all`)
     }
     if (outputs.usage.api_calls >= usages.length) faults.push('the outputs count calls of the first agent')
-    faults.push(...sandboxesLeft(site.dataDir, [run.trajectoryId]))
+    faults.push(...(await sandboxesLeft(site.dataDir, [run.trajectoryId])))
     console.log('runbook, call in flight:', JSON.stringify({ first, all, calls: usages.length, settledMs }))
     return faults
   } finally {

@@ -38,7 +38,7 @@ export const runbookDrained = async (): Promise<string[]> => {
     if (milliseconds > (drainSeconds + tidySeconds) * 1000) faults.push(`the drain took ${milliseconds} ms`)
     if (processesInside() > 0) faults.push('a sandbox outlived the server')
     const ids = [short, long, waiting].map(({ trajectoryId }) => trajectoryId)
-    faults.push(...sandboxesLeft(site.dataDir, ids).map((fault) => `after the stop ${fault}`))
+    faults.push(...(await sandboxesLeft(site.dataDir, ids)).map((fault) => `after the stop ${fault}`))
 
     const second = site.spawn(env)
     const again = await second.ready

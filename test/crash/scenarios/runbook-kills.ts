@@ -11,9 +11,10 @@ import {
   type RunbookShape,
 } from '../harness/carried-runbook.ts'
 import { type Acked, type Client, makeClient } from '../harness/client.ts'
+import { gatesOf, waitsAt } from '../harness/runbook-gate.ts'
 import { firstUid, processesInside, sandboxesLeft } from '../harness/sandboxes-left.ts'
 import { makeSite, type Site } from '../harness/site.ts'
-import { until, untilAllEnded } from '../harness/storm.ts'
+import { until } from '../harness/storm.ts'
 
 const many = manyResults(150)
 
@@ -27,25 +28,25 @@ interface Moment {
 /** When it is killed. */
 const moments = {
   working: {
-    shape: { script: ['echo one > /app/results/one; sleep 1.5'] },
+    shape: { script: ['echo one > /app/results/one', waitsAt()] },
     results: { one: 'one\n' },
     reached: async (site, { trajectoryId }) =>
       (await eventsOf(site, trajectoryId)).some(({ type }) => type === 'tool_call'),
   },
   collecting: {
-    shape: { script: [many.script] },
+    shape: { script: [waitsAt(), many.script] },
     results: many.results,
     reached: (site, _, before) => objectsStored(site).length >= before + 20,
   },
   verifying: {
-    shape: { script: ['echo one > /app/results/one'], verify: 'sleep 1.5' },
+    shape: { script: ['echo one > /app/results/one'], verify: waitsAt() },
     results: { one: 'one\n' },
     reached: async (site, { trajectoryId }) =>
       (await eventsOf(site, trajectoryId)).some(({ phase }) => phase === 'verifying'),
   },
   /** Everything is stored, the log of the agent as the last, and nothing of the step is recorded. */
   stored: {
-    shape: { script: ['echo one > /app/results/one; sleep 1.5'] },
+    shape: { script: ['echo one > /app/results/one', waitsAt()] },
     results: { one: 'one\n' },
     reached: (site, _, before) => objectsStored(site).length >= before + 2,
   },
@@ -93,6 +94,7 @@ const startWaiting = async (site: Site, client: Client, url: string): Promise<Ac
 export const runbookKills = async (at: readonly KillMoment[]): Promise<string[]> => {
   const site = makeSite()
   const client = makeClient()
+  const gates = gatesOf(site)
   const faults: string[] = []
   const env = { JETTY_SANDBOX_UID: String(firstUid), JETTY_SANDBOXES: '1' }
   const figures: Record<string, unknown> = {}
@@ -106,24 +108,25 @@ export const runbookKills = async (at: readonly KillMoment[]): Promise<string[]>
       const before = objectsStored(site).length
       const run = await mustStart(client, url, moment)
       let letGo = async () => {}
-      if (moment === 'stored') {
+      if (moment === 'collecting' || moment === 'stored') {
         const { reached: works }: Moment = moments.working
         await until('the agent to work', () => works(site, run, before))
-        letGo = await holdRecords(site)
+        letGo = await holdRecords(site) // however late the kill comes
+        gates.open()
       }
-      const reachedMs = await until(moment, () => reached(site, run, before), 20_000)
+      const reachedMs = await until(moment, () => reached(site, run, before))
       const waiting = moment === 'working' ? await startWaiting(site, client, url) : undefined
       if (moment === 'working' && processesInside() === 0) faults.push('nothing ran in a sandbox: nothing was tried')
       await server.kill()
       await letGo()
-      const goneMs = await until('its processes to be gone', () => processesInside() === 0, 3_000)
+      const goneMs = await until('its processes to be gone', () => processesInside() === 0, 20_000)
       server = site.spawn(env)
       url = await server.ready
-      const settledMs = await untilAllEnded(site)
+      const settledMs = await gates.untilAllEnded()
       faults.push(...(await faultsOf({ site, client, url }, run, results)).map((fault) => `${moment}: ${fault}`))
       const found = waiting ? await faultsOf({ site, client, url }, waiting, results, 1) : []
       faults.push(...found.map((fault) => `waiting: ${fault}`))
-      const left = sandboxesLeft(site.dataDir, [run.trajectoryId])
+      const left = await sandboxesLeft(site.dataDir, [run.trajectoryId])
       faults.push(...left.map((fault) => `${moment}: ${fault}`))
       figures[moment] = { reachedMs, goneMs, settledMs }
     }

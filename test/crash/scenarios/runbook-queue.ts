@@ -32,12 +32,12 @@ export const runbookQueue = async ({ runs, places, kills }: RunbookQueueSize): P
       (await site.rows<{ n: number }>('select count(*)::int n from runs where ended_at is not null'))[0]?.n ?? 0
     for (let kill = 0; kill < kills; kill++) {
       const enough = Math.floor(((kill + 1) * runs) / (kills + 2))
-      await until(`${enough} runs to end`, async () => (await ended()) >= enough, 60_000)
+      await until(`${enough} runs to end`, async () => (await ended()) >= enough)
       await server.kill()
       server = site.spawn(env)
       url = await server.ready
     }
-    const settledMs = await untilAllEnded(site, 120_000)
+    const settledMs = await untilAllEnded(site)
 
     const rows = await site.rows<{ id: string; status: string; deaths: number; attempt: number; files: number }>(
       `select r.trajectory_id id, r.status, r.deaths, s.attempt,
@@ -70,10 +70,10 @@ export const runbookQueue = async ({ runs, places, kills }: RunbookQueueSize): P
     const first = rows[0]
     if (first && (await eventsOf(site, first.id)).length === 0) faults.push('nothing was told: nothing was tried')
     faults.push(
-      ...sandboxesLeft(
+      ...(await sandboxesLeft(
         site.dataDir,
         rows.map(({ id }) => id),
-      ),
+      )),
     )
     console.log(`${name}:`, JSON.stringify({ runs, places, kills, repeats, furthest, settledMs }))
     return faults

@@ -36,7 +36,7 @@ export const runbookPostgresKilled = async (): Promise<string[]> => {
       const settledMs = await untilAllEnded(site)
       const found = await faultsOf({ site, client, url }, run, many.results, 1)
       faults.push(...found.map((fault) => `${moment}: ${fault}`))
-      faults.push(...sandboxesLeft(site.dataDir, [run.trajectoryId]))
+      faults.push(...(await sandboxesLeft(site.dataDir, [run.trajectoryId])))
       console.log('runbook, Postgres killed:', JSON.stringify({ moment, settledMs }))
     }
     if (!server.alive) faults.push('the server died with its Postgres')
@@ -67,7 +67,7 @@ export const runbookDiskFull = async (): Promise<string[]> => {
     }
     const begun = (await eventsOf(site, run.trajectoryId)).filter(({ phase }) => phase === 'working').length
     if (begun !== 1) faults.push(`agents worked ${begun} times`)
-    faults.push(...sandboxesLeft(site.dataDir, [run.trajectoryId]))
+    faults.push(...(await sandboxesLeft(site.dataDir, [run.trajectoryId])))
     return faults
   } finally {
     await site.close().catch(() => {})

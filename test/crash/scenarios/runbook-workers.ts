@@ -47,8 +47,7 @@ const whileOneWorks = async (
     if (!victim) return ['nobody knows which worker has the run: nothing was tried']
     const figures = await happens({ site, client, url, run, victim, spawnWorker, told, begun }, faults)
     faults.push(...(await faultsOf({ site, client, url }, run, { one: 'one\n' })))
-    await until('all sandboxes to be gone', () => runFolders(site.dataDir).length === 0, 5_000).catch(() => {})
-    faults.push(...sandboxesLeft(site.dataDir, [run.trajectoryId]))
+    faults.push(...(await sandboxesLeft(site.dataDir, [run.trajectoryId])))
     console.log('runbook at one of two workers:', JSON.stringify(figures))
     return faults
   } finally {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { check } from '../harness/checker.ts'
 import { makeClient } from '../harness/client.ts'
+import { openGate } from '../harness/gate.ts'
 import { chain } from '../harness/pure.ts'
 import { makeSite } from '../harness/site.ts'
 import { tell, until, untilAllEnded } from '../harness/storm.ts'
@@ -13,11 +14,11 @@ export const secrets = async (): Promise<string[]> => {
   const client = makeClient()
   const faults: string[] = []
   const canary = `canary-${randomBytes(12).toString('hex')}`
-  const long = { from: 300, to: 600, activities: { 2: 'keeper' } }
+  const activities = { 0: 'gated', 2: 'keeper' }
   try {
     const first = site.spawn()
     const url = await first.ready
-    await client.setUp(url, { keeper: chain(4, long) })
+    await client.setUp(url, { keeper: chain(4, { activities }) })
     for (let start = 1; start <= 5; start++) {
       await client.start(url, 'keeper', start, { secret_params: { CANARY: canary } })
     }
@@ -33,6 +34,7 @@ export const secrets = async (): Promise<string[]> => {
     site.killPostgres()
     const second = site.spawn()
     await second.ready
+    openGate(site)
     await untilAllEnded(site)
     const [after] = await site.rows<{ kept: number; lengths: number[] }>(
       `select (select count(sealed_secrets)::int from runs) kept,
