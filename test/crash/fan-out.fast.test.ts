@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { fanOuts } from './scenarios/fan-outs.ts'
 
-const timeout = 90_000
+const timeout = 300_000
 
 it('a fan-out over a few kills loses no child, has none twice, and gathers them in order', { timeout }, async () => {
   expect(await fanOuts({ children: 400, kills: 4 })).toEqual([])

@@ -4,7 +4,7 @@ import { createTestDatabase } from '../database.ts'
 import { gatewayKills } from './scenarios/gateway-kills.ts'
 import { gatewayOutage } from './scenarios/gateway-outage.ts'
 
-const timeout = 90_000
+const timeout = 300_000
 
 it('a call that a client saw complete is on record, however the server was killed', { timeout }, async () => {
   expect(await gatewayKills({ rounds: 2, clients: 40 })).toEqual([])

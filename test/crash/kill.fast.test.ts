@@ -7,7 +7,7 @@ import { killRounds } from './scenarios/kill-rounds.ts'
 import { postgresKilled } from './scenarios/postgres-killed.ts'
 import { secrets } from './scenarios/secrets.ts'
 
-const timeout = 90_000
+const timeout = 300_000
 
 it('loses nothing and repeats no recorded step over a few kills, every second one with Postgres', {
   timeout,

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { runbookKills } from './scenarios/runbook-kills.ts'
 
 it('a runbook whose server is killed while its agent works completes after the next start, in a fresh sandbox', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   expect(await runbookKills(['working'])).toEqual([])
 })

@@ -3,6 +3,7 @@ import { type Acked, collection } from './client.ts'
 import { fanTask } from './fan.ts'
 import { valueAfter } from './pure.ts'
 import type { Site, Trace } from './site.ts'
+import { standstillsIn } from './standstills.ts'
 
 export interface CheckedRun {
   id: string
@@ -87,23 +88,25 @@ export const check = async (site: Site, expected: Expectations): Promise<Report>
   const begins = grouped(site.traces('begins'), keyOf)
   const recorded = new Map(steps.map((step) => [keyOf({ run: step.run_id, seq: step.seq }), step]))
   const stepsOf = grouped(steps, (step) => step.run_id)
+  const stood = new Map([...standstillsIn(site.folder)].filter(([pid]) => !expected.frozen?.has(pid)))
+  const lost = new Set([...expected.lost, ...stood.keys()])
+  const frozen = new Map([...stood, ...(expected.frozen ?? [])])
   const violations = [
     ...lostRuns(runs, expected.acked),
     ...runs.flatMap((run) => faultsOfRun(run, stepsOf.get(run.id) ?? [], expected)),
     ...steps.flatMap((step) => {
       const key = keyOf({ run: step.run_id, seq: step.seq })
       const wasFrozen = ({ pid }: Trace) =>
-        begins.get(key)?.some((begin) => begin.pid === pid && begin.ms <= (expected.frozen?.get(pid) ?? 0)) ?? false
+        begins.get(key)?.some((begin) => begin.pid === pid && begin.ms <= (frozen.get(pid) ?? 0)) ?? false
       return faultsOfStep(step, effects.get(key) ?? [], wasFrozen)
     }),
-    ...[...begins.values()].flatMap((group) => faultsOfBegins(group, expected.lost)),
+    ...[...begins.values()].flatMap((group) => faultsOfBegins(group, lost, stood)),
     ...(await wrongTotals((text) => site.rows(text))).map((what) => `C9: the totals are wrong: ${what}`),
   ]
   let effectCount = 0
   for (const group of effects.values()) effectCount += group.length
   const repeats = effectCount - effects.size
-  const isCutOff = (begin: Trace) =>
-    expected.lost.has(begin.pid) && recorded.get(keyOf(begin))?.outputs?.pid !== begin.pid
+  const isCutOff = (begin: Trace) => lost.has(begin.pid) && recorded.get(keyOf(begin))?.outputs?.pid !== begin.pid
   const cutOff = [...begins.values()].flat().filter(isCutOff).length
   if (repeats > cutOff) violations.push(`C5: ${repeats} repeats, but only ${cutOff} steps were cut off`)
   return { runs: runs.length, steps: steps.length, effects: effectCount, repeats, cutOff, violations }
@@ -157,13 +160,15 @@ const faultsOfStep = (step: CheckedStep, effects: Trace[], wasFrozen: (effect: T
   return faults
 }
 
-/** C5: a step begins again only after the process that had begun it was lost, never twice in one. */
-const faultsOfBegins = (begins: Trace[], lost: ReadonlySet<number>): string[] => {
+/** C5: a step begins again only after the process that had begun it was lost, never twice in one that went on. */
+const faultsOfBegins = (begins: Trace[], lost: ReadonlySet<number>, stood: ReadonlyMap<number, number>): string[] => {
   const faults: string[] = []
   const pids = new Set(begins.map((begin) => begin.pid))
   const [first] = begins
   const name = first ? keyOf(first) : ''
-  if (pids.size < begins.length) faults.push(`C5: ${name} began twice in one process`)
+  if (pids.size < begins.length && !begins.some(({ pid }) => stood.has(pid))) {
+    faults.push(`C5: ${name} began twice in one process`)
+  }
   for (const begin of begins.slice(0, -1)) {
     if (!lost.has(begin.pid)) faults.push(`C5: ${name} began again although process ${begin.pid} lived`)
   }

@@ -34,7 +34,7 @@ export interface Client {
   get(url: string, run: Acked): Promise<Reply>
 }
 
-const longestAnswer = 20_000
+const longestAnswer = 60_000
 
 export const makeClient = (): Client => {
   const acked: Acked[] = []

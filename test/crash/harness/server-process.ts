@@ -20,7 +20,7 @@ export interface ServerProcess {
   stop(): Promise<{ code: number | null; milliseconds: number }>
 }
 
-const longestStart = 30_000
+const longestStart = 120_000
 
 export const spawnServer = (folder: string, env: Record<string, string>): ServerProcess => {
   const log = openSync(join(folder, 'server.log'), 'a')

@@ -7,6 +7,7 @@ import { loadSettings } from '../../../src/lib/config.ts'
 import { createLogger } from '../../../src/lib/log.ts'
 import { startServer } from '../../../src/main.ts'
 import { crashActivities } from './activities.ts'
+import { noteStandstills } from './standstills.ts'
 
 const few = Number(process.env.CRASH_TRAJECTORY_IDS ?? 0)
 if (few > 0) {
@@ -26,6 +27,7 @@ process.stdin.resume().once('close', () => process.exit(3)) // the test is gone
 const stopped = new Promise<void>((resolve) => process.once('SIGTERM', () => resolve()))
 
 const settings = loadSettings(process.env)
+if (settings.databaseUrl) noteStandstills(process.env.CRASH_FOLDER ?? '.')
 const clockFile = process.env.CRASH_CLOCK
 const beatMs = Number(process.env.CRASH_BEAT_MS ?? 0)
 const server = await startServer({

@@ -35,7 +35,7 @@ export interface Site {
   close(): Promise<void>
 }
 
-const longestAway = 60_000
+const longestAway = 120_000
 
 /** Without a URL the servers use the embedded Postgres of the data folder. */
 export const makeSite = (databaseUrl?: string): Site => {

@@ -10,7 +10,7 @@ import type { Site } from './site.ts'
 export const until = async (
   what: string,
   satisfied: () => Promise<boolean> | boolean,
-  milliseconds = 30_000,
+  milliseconds = 90_000,
 ): Promise<number> => {
   const begun = Date.now()
   while (!(await satisfied())) {
@@ -26,7 +26,7 @@ export const openRuns = async (site: Site): Promise<number> => {
 }
 
 /** C2: waits for the end of every run. */
-export const untilAllEnded = (site: Site, milliseconds = 60_000): Promise<number> =>
+export const untilAllEnded = (site: Site, milliseconds = 120_000): Promise<number> =>
   until('the end of all runs', async () => (await openRuns(site)) === 0, milliseconds)
 
 /** Numbers for runs to start from. */

@@ -51,7 +51,7 @@ export const batches = async ({ kills, size }: { kills: number; size: number }):
     const clients = Promise.all([insist(), insist()])
     await victim.killOften(kills, (kill) => {
       const goal = (size * steps * (kill + 1)) / (kills + 1)
-      return until(`${goal} effects`, () => site.traces('effects').length >= goal, 60_000)
+      return until(`${goal} effects`, () => site.traces('effects').length >= goal)
     })
     await clients
     await untilAllEnded(site)

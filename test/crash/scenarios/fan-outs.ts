@@ -27,7 +27,7 @@ export const fanOuts = async ({ children, kills }: FanOutsSize): Promise<string[
     const id = await startFan(client, url, items)
     const moments = Array.from({ length: kills }, () => random.between(0, Math.floor(children * 0.9)))
     for (const [at, moment] of moments.sort((one, other) => one - other).entries()) {
-      await until(`${moment} effects`, () => site.traces('effects').length >= moment, 60_000)
+      await until(`${moment} effects`, () => site.traces('effects').length >= moment)
       lost.add(server.pid)
       if (at % 3 === 2) await server.stop()
       else await server.kill()
@@ -35,7 +35,7 @@ export const fanOuts = async ({ children, kills }: FanOutsSize): Promise<string[
       server = site.spawn()
       url = await server.ready
     }
-    const settledMs = await untilAllEnded(site, 120_000)
+    const settledMs = await untilAllEnded(site)
     const faults = await faultsOfFan(site, client, url, id, items)
     const report = await check(site, { acked: client.acked, lengths: { leaf: 1 }, lost })
     tell(name, report, { children, kills, settledMs })

@@ -5,6 +5,7 @@ import { loadGateway } from '../harness/gateway-load.ts'
 import { seeded } from '../harness/random.ts'
 import { wrongRecords } from '../harness/recorded-calls.ts'
 import { makeSite } from '../harness/site.ts'
+import { until } from '../harness/storm.ts'
 
 const collection = 'calls'
 
@@ -39,7 +40,7 @@ export const gatewayKills = async ({ rounds, clients }: { rounds: number; client
     const last = site.spawn(env)
     await last.ready
     const { complete, others } = load
-    for (let tries = 0; tries < 100 && (await wrongRecords(site, complete)).length > 0; tries++) await pause(100)
+    await until('all records', async () => (await wrongRecords(site, complete)).length === 0).catch(() => {})
     const spilled = complete.filter(({ record }) => record === 'spilled').length
     const counts = { complete: complete.length, spilled, others: Object.fromEntries(others) }
     console.log(`${name}:`, JSON.stringify(counts))

@@ -97,7 +97,7 @@ export const routineWeek = async ({ hours, restarts, freezes, setBack }: Routine
         const both = random.next() < 0.2
         await Promise.all(both ? [restart(0), restart(1)] : [restart(random.between(0, 1))])
       }
-      await until('all fires up to now', settled, 60_000)
+      await until('all fires up to now', settled)
       while ((backwards[0] ?? end) < clock.now()) {
         backwards.shift()
         const now = clock.now()

@@ -54,7 +54,8 @@ export const trials = async ({ killAfterMs }: { killAfterMs: number }): Promise<
     if (counted?.completed !== counted?.runs) faults.push(`runs did not complete: ${told}`)
     if (client.acked.length > (counted?.runs ?? 0)) faults.push(`${client.acked.length} runs were promised: ${told}`)
     const keys = new Set(fake.asked.map(({ headers }) => headers.authorization))
-    if (keys.size !== 1 || !keys.has(`Bearer ${lent}`)) faults.push('a call went without the lent key')
+    // Places that were taken when it was killed may have no run: then nobody asks.
+    if (keys.size > 1 || (counted?.runs && !keys.has(`Bearer ${lent}`))) faults.push('a call went without the lent key')
     const logs = ['server.log', 'data/postgres.log'].map((file) => readFileSync(join(site.folder, file), 'utf8'))
     if (logs.some((text) => text.includes(lent))) faults.push('a lent key stands in a log')
     return faults

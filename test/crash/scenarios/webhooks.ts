@@ -20,8 +20,8 @@ const answerMs = 40
 /** Longer than a claim lasts: what a dead process had claimed is due then. */
 const jumpMs = 60_000
 const concurrency = 16
-/** What one collection may have under way, and may claim at a time. */
-const mostLost = (2 * concurrency) / 4
+/** What one collection may have under way, and may claim at a time, at both workers: the jump ends the claims of the other one too. */
+const mostLost = 2 * ((2 * concurrency) / 4)
 
 /**
  * Runs with webhooks over two workers that are killed while they execute and deliver. Every end is told, nothing
@@ -45,6 +45,7 @@ export const webhookKills = async ({ runs, kills }: WebhookKillsSize): Promise<s
     CRASH_CLOCK: clock,
     JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1',
     JETTY_WEBHOOK_CONCURRENCY: String(concurrency),
+    JETTY_WEBHOOK_TIMEOUT_SECONDS: '30', // the receiver is in this process, which may stand still
   }
   const spawn = () => site.spawn({ ...env, JETTY_ROLE: 'worker' })
   try {
@@ -89,7 +90,7 @@ export const webhookKills = async ({ runs, kills }: WebhookKillsSize): Promise<s
         .filter((one) => one.delivered > receiver.of(one.id).length)
         .map((one) => `${one.id} is on record as delivered ${one.delivered} times`),
       ...(attempts.length === ids.size ? [] : [`${ids.size - attempts.length} deliveries were not written down`]),
-      ...(twice <= kills * mostLost ? [] : [`${twice} were told twice, by ${kills} kills`]),
+      ...(twice <= (kills + 1) * mostLost ? [] : [`${twice} were told twice, by ${kills} kills`]),
     ]
   } finally {
     await site.close()
