@@ -52,11 +52,13 @@ it('rejects, and tells whoever comes later of the first decision', async () => {
 })
 
 it('shows a wait to whoever waits for the run', async () => {
-  const task = await test.task({
-    step_configs: { gate: { ...ask, expires_in_sec: 0.5, default_decision: 'approve' } },
-    steps: ['gate'],
-  })
-  const ended = await shell.jetty(['run', `acme/${task}`, '--wait'])
+  const task = await test.task({ step_configs: { gate: ask }, steps: ['gate'] })
+  const approve = async () => {
+    const [{ trajectory_id: id }] = (await test.call('GET', `/api/v1/db/trajectories/acme/${task}`)).body.trajectories
+    const path = `/api/v1/trajectory/acme/${task}/${id}/steps/gate/approval`
+    await test.call('POST', path, { decision: 'approve' })
+  }
+  const ended = await shell.jetty(['run', `acme/${task}`, '--wait'], { when: ['decide with: ', approve] })
   expect(ended.code).toBe(0)
   expect(ended.stderr).toContain("Step 'gate' waits for a decision: May it go?")
   expect(ended.stderr).toContain(`decide with: jetty approve acme/${task}/`)

@@ -91,7 +91,7 @@ describe('jetty batch run', () => {
   })
 
   it('leaves the batch running at Ctrl-C, and says how to go on', async () => {
-    const items = shell.file('long.jsonl', '{"seconds":30}\n{"seconds":30}\n')
+    const items = shell.file('long.jsonl', '{"seconds":50}\n{"seconds":50}\n')
     const ended = await shell.jetty(['batch', 'run', 'acme/nap', items], { interruptAt: '2 items' })
     expect(ended.code).toBe(130)
     const place = /jetty batch watch (acme\/[0-9a-f]{8})/.exec(ended.stderr)?.[1] ?? ''

@@ -5,7 +5,7 @@ import { openShell, type Shell } from './shell.ts'
 let test: TestServer
 let shell: Shell
 beforeAll(async () => {
-  test = await startTestServer()
+  test = await startTestServer({ clock: () => Date.parse('2026-11-27T09:45:30Z') }) // when none of them is due
   const key = await test.call('POST', '/api/v1/api-keys', { name: 'newcomer', collection_name: 'acme' })
   shell = openShell(test.url, key.body.api_key)
   const workflow = {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { findClosedPort } from '../closed-port.ts'
 import { startFakeOpenAi } from '../fakes/openai.ts'
 import type { Body } from '../server.ts'
@@ -23,9 +23,6 @@ beforeEach(() => {
 afterEach(() => {
   expect(shell.seen()).not.toContain(secret)
   shell.close()
-})
-afterAll(() => {
-  expect(alive('987654')).toEqual([])
 })
 
 /** A runbook that does one thing, by `scripted`. */
@@ -204,7 +201,8 @@ describe('jetty runbook run', () => {
     const ended = await shell.jetty(['runbook', 'run', file], { interruptAt: '→ sh' })
     expect(ended.code).toBe(130)
     expect(ended.stderr).toMatch(/^cancelled /m)
-    expect(alive('987654')).toEqual([])
+    // A process that was killed may yet be seen for a moment; one that was not sleeps for days.
+    await vi.waitFor(() => expect(alive('987654')).toEqual([]), 20_000)
     expect(readdirSync(join(shell.home, '.jetty/sandboxes')).filter((name) => name.startsWith('local-'))).toEqual([])
   })
 

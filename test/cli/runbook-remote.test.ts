@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { letGoOn, waitToGoOn } from '../sandbox-gate.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 import { openShell, type Shell } from './shell.ts'
 
@@ -100,19 +101,25 @@ describe('jetty runbook run --remote', () => {
   it('detaches, and leaves a run that is watched alone at Ctrl-C', async () => {
     const file = shell.file(
       'slow.md',
-      '---\nagent: scripted\n---\n```sh\nsleep 2\necho over > {{results_dir}}/over\n```\n',
+      `---\nagent: scripted\n---\n\`\`\`sh\n${waitToGoOn}\necho over > {{results_dir}}/over\n\`\`\`\n`,
     )
+    const over = async (id: string) => {
+      const ended = await test.until('slow', id, (run) => {
+        letGoOn(test.dataDir)
+        return run.ended !== null
+      })
+      expect(ended.status).toBe('completed')
+    }
     const detached = await jetty('run', file, '-c', 'acme', '-t', 'slow', '--detach')
     expect(detached).toMatchObject({ code: 0, stdout: expect.stringMatching(/^acme\/slow\/[0-9a-f]{8}\n$/) })
+    await over(detached.stdout.trim().split('/').at(-1) ?? '')
     const watched = await shell.jetty(['runbook', 'run', file, '-c', 'acme', '-t', 'slow'], { interruptAt: '→ sh' })
     expect(watched.code).toBe(130)
     expect(watched.stderr).toContain('jetty runs watch acme/slow/')
     const { trajectories } = (await test.call('GET', '/api/v1/db/trajectories/acme/slow')).body
     expect(trajectories).toHaveLength(2)
-    for (const { trajectory_id: id } of trajectories) {
-      const ended = await test.until('slow', id, ({ status }) => status !== 'running' && status !== 'pending')
-      expect(ended.status).toBe('completed')
-    }
+    expect(trajectories[0]).toMatchObject({ ended: null })
+    await over(trajectories[0].trajectory_id)
   })
 })
 

@@ -3,7 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { vi } from 'vitest'
 import type { Body } from '../server.ts'
+
+vi.setConfig({ testTimeout: 180_000 }) // tests that type start a program for each line
 
 /** What `npm test` has built. */
 const bin = process.env.TEST_BIN ?? fileURLToPath(new URL('../../dist/bin.js', import.meta.url))
@@ -20,9 +23,10 @@ export interface Shell {
   /** The home of whoever types, which is the current folder as well. */
   home: string
   /**
-   * Runs `jetty` with these arguments, without a terminal; Ctrl-C is pressed once stderr has `interruptAt`, and nobody
-   * reads what it prints where `isUnread`, as behind `| head`. `under` is a program that starts it. With `typed` there is
-   * a terminal, all output is stdout, and each text is typed once the one before it was shown.
+   * Runs `jetty` with these arguments, without a terminal; Ctrl-C is pressed once stderr has `interruptAt`, something is
+   * done once it has the text of `when`, and nobody reads what it prints where `isUnread`, as behind `| head`. `under` is
+   * a program that starts it. With `typed` there is a terminal, all output is stdout, and each text is typed once the one
+   * before it was shown.
    */
   jetty(
     args: string[],
@@ -30,6 +34,7 @@ export interface Shell {
       stdin?: string | Buffer
       env?: Record<string, string>
       interruptAt?: string
+      when?: readonly [said: string, act: () => unknown]
       isUnread?: boolean
       under?: readonly string[]
       typed?: readonly (readonly [shown: string, text: string])[]
@@ -51,7 +56,7 @@ export const openShell = (url: string, token: string): Shell => {
   mkdirSync(join(home, '.config/jetty'), { recursive: true })
   writeFileSync(join(home, '.config/jetty/token'), `${token}\n`, { mode: 0o600 })
   let seen = ''
-  const jetty: Shell['jetty'] = (args, { stdin = '', env = {}, interruptAt, isUnread, under = [], typed } = {}) =>
+  const jetty: Shell['jetty'] = (args, { stdin = '', env = {}, interruptAt, when, isUnread, under = [], typed } = {}) =>
     new Promise((resolve, reject) => {
       const command = [process.execPath, bin, ...args]
       const [program = '', ...words] = typed ? [...inTerminal, ...command] : [...under, ...command]
@@ -60,8 +65,9 @@ export const openShell = (url: string, token: string): Shell => {
       const child = spawn(program, words, {
         cwd: home,
         env: { PATH: process.env.PATH, HOME: home, JETTY_API_URL: url, NO_COLOR: '1', ...env },
-        timeout: 20_000,
+        timeout: 50_000,
       })
+      let [due, act] = when ?? [interruptAt, () => child.kill('SIGINT')]
       if (isUnread) child.stdout.destroy()
       let stdout = ''
       let stderr = ''
@@ -73,9 +79,10 @@ export const openShell = (url: string, token: string): Shell => {
         child.stdin.write(left.shift()?.[1] ?? '')
       })
       child.stderr.setEncoding('utf8').on('data', (chunk) => {
-        const isDue = interruptAt !== undefined && !stderr.includes(interruptAt)
         stderr += chunk
-        if (isDue && stderr.includes(interruptAt)) child.kill('SIGINT')
+        if (due === undefined || !stderr.includes(due)) return
+        due = undefined
+        act()
       })
       child.on('error', reject)
       child.on('close', (code) => {
@@ -94,6 +101,6 @@ export const openShell = (url: string, token: string): Shell => {
       return path
     },
     seen: () => seen,
-    close: () => rmSync(home, { recursive: true, force: true }),
+    close: () => rmSync(home, { recursive: true, force: true, maxRetries: 5 }),
   }
 }

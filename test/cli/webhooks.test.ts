@@ -9,10 +9,11 @@ let jetty: TestServer
 let shell: Shell
 let receiver: WebhookReceiver
 let status = 500
+const now = Date.UTC(2030, 0, 1) // and it stays so: nothing is tried again by itself
 
 beforeAll(async () => {
   receiver = await startReceiver((answer) => answer.writeHead(status).end())
-  jetty = await startTestServer({ env: { JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' } })
+  jetty = await startTestServer({ clock: () => now, env: { JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' } })
   shell = openShell(jetty.url, jetty.server.adminToken)
   const workflow = { step_configs: { say: { activity: 'text_echo', text: 'told' } }, steps: ['say'] }
   await jetty.call('POST', '/api/v1/tasks/acme', { name: 'told', workflow })

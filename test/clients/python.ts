@@ -8,18 +8,22 @@ const candidates = ['python3', '/usr/bin/python3']
 
 const hasLibrary = (python: string): boolean => spawnSync(python, ['-c', 'import openai']).status === 0
 
-const installed = (...args: string[]): boolean =>
-  spawnSync('apt-get', args, { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }).status === 0
+const apt = (...args: string[]): boolean =>
+  spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=120', ...args], {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  }).status === 0
+
+const attempts = 3
 
 /** A Python with the library of OpenAI: one that is there, else Debian's, which is installed where that is allowed. */
 export const findPython = (): string => {
-  const present = candidates.find(hasLibrary)
-  if (present) return present
-  const wanted = ['install', '-y', '--no-install-recommends', 'python3-openai']
-  if (!installed(...wanted) && installed('update')) installed(...wanted)
-  const found = candidates.find(hasLibrary)
-  if (!found) throw new Error('These tests drive the OpenAI library for Python: apt-get install python3-openai')
-  return found
+  for (let attempt = 0; attempt <= attempts; attempt++) {
+    const present = candidates.find(hasLibrary)
+    if (present) return present
+    // Another file may be at it as well, and whoever comes second to the lists of packages is turned away.
+    if (attempt < attempts && !apt('install', '-y', '--no-install-recommends', 'python3-openai')) apt('update')
+  }
+  throw new Error('These tests drive the OpenAI library for Python: apt-get install python3-openai')
 }
 
 /** What a call of the library comes to: `{result}`, or `{error, status, code, text}` with the class that it raised. */

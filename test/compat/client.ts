@@ -1,5 +1,5 @@
 import { type OutgoingHttpHeaders, request } from 'node:http'
-import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { type Body, startTestServer, type TestServer, type TestServerOptions } from '../server.ts'
 
 export interface Answer {
   status: number
@@ -119,8 +119,11 @@ export const echoing = {
 }
 
 /** A server with the collection `acme` and a key for it, as the acceptance tests of the contract want it. */
-export const startCompatServer = async (env: Record<string, string> = {}): Promise<CompatServer> => {
-  const jetty = await startTestServer({ env })
+export const startCompatServer = async (
+  env: Record<string, string> = {},
+  options: Pick<TestServerOptions, 'clock'> = {},
+): Promise<CompatServer> => {
+  const jetty = await startTestServer({ ...options, env })
   const made = await jetty.call('POST', '/api/v1/api-keys/', { name: 'ci', collection_name: 'acme' })
   const key: string = made.body.api_key
   return {

@@ -39,14 +39,16 @@ test('row 76: 401, 403, 404, 422, 429 and 500 say what to do in detail; the sixt
 })
 
 test('runWorkflowSync that takes longer than the server waits: 524 with the ids, and the run goes on', async () => {
-  const workflow = { step_configs: { nap: { activity: 'sleep', seconds: 2 } }, steps: ['nap'] }
-  await server.admin.json('POST', '/api/v1/tasks/acme', { name: 'nap', description: '', workflow })
-  const answer = await server.admin.form('/api/v1/run-sync/acme/nap', [{ name: 'init_params', content: '{}' }])
+  const workflow = { step_configs: { gate: { activity: 'wait_for_approval', message: 'Go on?' } }, steps: ['gate'] }
+  await server.admin.json('POST', '/api/v1/tasks/acme', { name: 'gated', description: '', workflow })
+  const answer = await server.admin.form('/api/v1/run-sync/acme/gated', [{ name: 'init_params', content: '{}' }])
   const { trajectory_id: id, workflow_id, detail } = answer.body
   expect([answer.status, detail, workflow_id]).toEqual([
     524,
     'Run still in progress; poll the trajectory',
-    `acme-nap--${id}`,
+    `acme-gated--${id}`,
   ])
-  expect((await server.ended('nap', id)).status).toBe('completed')
+  const path = `/api/v1/trajectory/acme/gated/${id}/steps/gate/approval`
+  expect((await server.admin.json('POST', path, { decision: 'approve' })).status).toBe(200)
+  expect((await server.ended('gated', id)).status).toBe('completed')
 })

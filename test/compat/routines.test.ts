@@ -6,7 +6,7 @@ import { type Client, type CompatServer, echoing, startCompatServer } from './cl
 let server: CompatServer
 let client: Client
 beforeAll(async () => {
-  server = await startCompatServer()
+  server = await startCompatServer({}, { clock: () => Date.parse('2026-11-27T09:45:00Z') }) // when none is due
   client = server.client
   await client.json('POST', '/api/v1/tasks/acme', { name: 't', description: '', workflow: echoing })
 })

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { agentsFolder } from '../agents/agents-folder.ts'
 import { startModel } from '../agents/five-steps.ts'
 import { openShell, type Shell } from '../cli/shell.ts'
+import { letGoOn, waitToGoOn } from '../sandbox-gate.ts'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, startCompatServer } from './client.ts'
 
@@ -193,12 +194,15 @@ test('row 50: the system message is the runbook, and what the user says is added
 })
 
 test('row 51: the answer has the trajectory id, and { status, steps } of it can be watched', async () => {
-  const { body } = await carryOut(scripted('sleep 0.3; echo x > /app/results/x.txt'), { timeout_hint: 0 })
+  const { body } = await carryOut(scripted(`${waitToGoOn}\necho x > /app/results/x.txt`), { timeout_hint: 0 })
   const id = body.trajectory_id
   expect([body.jetty_metadata.trajectory_id, body.jetty_metadata.workflow_id]).toEqual([id, `acme-work--${id}`])
   const watched = await curl.send('GET', `/api/v1/db/trajectory/acme/work/${id}`)
   expect(['pending', 'running']).toContain(watched.body.status)
-  const done = await server.ended('work', id)
+  const done = await server.jetty.until('work', id, (run) => {
+    letGoOn(server.jetty.dataDir)
+    return run.ended !== null
+  })
   expect({ status: done.status, steps: Object.keys(done.steps) }).toEqual({ status: 'completed', steps: ['run'] })
 })
 

@@ -18,7 +18,7 @@ const complaintsOf = async (program: string, args: string[]): Promise<string> =>
   }
 }
 
-describe('the whole tree', { timeout: 180_000 }, () => {
+describe('the whole tree', { timeout: 600_000 }, () => {
   it('is formatted and free of lint', async () => {
     expect(await complaintsOf('@biomejs/biome/bin/biome', ['check', '--colors=off', '.'])).toBe('')
   })

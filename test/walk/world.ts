@@ -104,7 +104,8 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   )
   const progress = `/api/v1/batches/${collection}/${batch}`
   while ((await call('GET', progress, undefined, key)).ended === null) await pause(20) // nothing of it changes any more
-  const routine = { name: name('daily'), cadence: { type: 'daily', hour_utc: 9 }, init_params_overrides: {} }
+  const cadence = { type: 'daily', hour_utc: (new Date().getUTCHours() + 12) % 24 } // not while it is looked at
+  const routine = { name: name('daily'), cadence, init_params_overrides: {} }
   await call('POST', `/api/v1/routines/${collection}/${task}`, routine, key)
   const gate = name('gate')
   const gated = { step_configs: { ask: { activity: 'wait_for_approval', message: name('may-it') } }, steps: ['ask'] }
