@@ -104,13 +104,16 @@ test('a run stops where its own budget ends; the next run has one of its own', a
 
 test('what a run has cost is read from where it was written: whoever takes the run over goes on with it', async () => {
   await set({ run_budget: { usd: 1 } })
-  const task = await jetty.task(workflow(chat(), { activity: 'sleep', seconds: 1 }, chat()))
+  const task = await jetty.task(workflow(chat(), { activity: 'wait_for_approval', message: 'On?' }, chat()))
   const { workflow_id } = await jetty.start(task)
   const id = workflow_id.split('--').at(-1)
   await jetty.until(task, id, ({ steps }) => steps.s0?.status === 'completed')
   const [row] = await jetty.server.database.query<{ usd: number }>('select usd::float8 as usd from run_spending')
   expect(row?.usd).toBeCloseTo(oneCall, 9)
   await jetty.server.database.query('update run_spending set usd = 1.5')
+  const path = `/api/v1/trajectory/acme/${task}/${id}/steps/s1/approval`
+  const isDecided = async () => (await jetty.call('POST', path, { decision: 'approve' })).status === 200
+  await expect.poll(isDecided, { timeout: 25_000 }).toBe(true) // it may still be on its way to sleep
   const run = await jetty.until(task, id, ({ status }) => /completed|failed/.test(status))
   expect(run.steps.s2.error_detail.message).toBe('The budget of this run is used up: $1.5 of $1')
 })

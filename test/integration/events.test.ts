@@ -2,27 +2,28 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { pause } from '../../src/lib/time.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { assemble, readEvents, type SeenEvent } from '../event-stream.ts'
 import { callJetty, killJetties, startJetty } from '../jetty-process.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 const nap = (seconds: number) => ({ activity: 'sleep', seconds })
-/** How long it sleeps twice. */
-const shortNap = 0.4
-const napAsAsked = { activity: 'sleep', seconds_path: 'init_params.nap' }
+const gate = { activity: 'wait_for_approval', message: 'On?' }
 const echo = (given: Record<string, unknown>) => ({ activity: 'text_echo', ...given })
-const watched = {
-  init_params: { nap: shortNap },
+const between = (first: object, second: object) => ({
+  init_params: { text: 'a' },
   step_configs: {
-    zero: echo({ text: 'a' }),
-    first: napAsAsked,
+    zero: echo({ text_path: 'init_params.text' }),
+    first,
     middle: echo({ text_path: 'zero.outputs.text' }),
-    second: napAsAsked,
+    second,
     last: echo({ text_path: 'middle.outputs.text', unknown: 1 }),
   },
   steps: ['zero', 'first', 'middle', 'second', 'last'],
-}
+})
+/** One goes on by itself, the other when it is let through its gates. */
+const workflows = { watched: between(nap(0.4), nap(0.4)), gated: between(gate, gate) }
 
 const idsRise = (events: SeenEvent[], from = -1): void => {
   let last = from
@@ -46,22 +47,37 @@ const sameAs = (state: Body, shown: Body): void => {
 interface Place {
   url: string
   token: string
-  /** Starts a run whose two sleeps are so many seconds long. */
-  start(nap?: number): Promise<{ task: string; id: string }>
+  start(workflow: keyof typeof workflows): Promise<{ task: string; id: string }>
   get(task: string, id: string): Promise<Body>
 }
 
 /** What holds for a run, wherever it is executed. */
 const behaviour = (place: () => Place) => {
   const eventsOf = (task: string, id: string) => `${place().url}/api/v1/trajectory/acme/${task}/${id}/events`
+  const letThrough = async (task: string, id: string, step: string): Promise<void> => {
+    const { url, token } = place()
+    const path = `/trajectory/acme/${task}/${id}/steps/${step}/approval`
+    while ((await callJetty(url, token, 'POST', path, { decision: 'approve' })).status !== 200) await pause(20)
+  }
 
   test('a snapshot, then every change, then the end', async () => {
-    const { url: _, token, start, get } = place()
-    const { task, id } = await start(1.5) // so that a busy machine still sees each of its changes
-    const { events, ended, headers } = await readEvents(eventsOf(task, id), token)
+    const { token, start, get } = place()
+    const { task, id } = await start('gated')
+    const open = new Set<string>()
+    const { events, ended, headers } = await readEvents(eventsOf(task, id), token, {
+      enough: (seen) => {
+        const { steps } = assemble({ steps: {} }, seen)
+        for (const step of ['first', 'second']) {
+          if (steps[step]?.status !== 'running' || open.has(step)) continue
+          open.add(step)
+          void letThrough(task, id, step)
+        }
+        return false
+      },
+    })
     expect(headers.get('content-type')).toMatch(/^text\/event-stream/)
     expect(ended).toBe(true)
-    expect(events[0]).toMatchObject({ event: 'snapshot', data: { trajectory_id: id, init_params: { nap: 1.5 } } })
+    expect(events[0]).toMatchObject({ event: 'snapshot', data: { trajectory_id: id, init_params: { text: 'a' } } })
     expect(events.filter(({ event }) => event === 'snapshot')).toHaveLength(1)
     idsRise(events)
     const kinds = new Set(events.map(({ event }) => event))
@@ -71,7 +87,8 @@ const behaviour = (place: () => Place) => {
       ['status', 'completed'],
       ['end', 'completed'],
     ])
-    expect(events.find(({ event }) => event === 'log')?.data).toMatchObject({ level: 'warning', step: 'last' })
+    const warning = events.find(({ event, data }) => event === 'log' && data.level === 'warning')
+    expect(warning?.data).toMatchObject({ step: 'last' })
     expect(
       events.some(({ event, data }) => event === 'step' && data.key === 'second' && data.status === 'running'),
     ).toBe(true)
@@ -80,7 +97,7 @@ const behaviour = (place: () => Place) => {
 
   test('after Last-Event-ID there is no snapshot and nothing is missing, however often the client comes back', async () => {
     const { token, start, get } = place()
-    const { task, id } = await start()
+    const { task, id } = await start('watched')
     let state: Body = {}
     let seen: SeenEvent[] = []
     let at = -1
@@ -106,7 +123,7 @@ const behaviour = (place: () => Place) => {
 
   test('after an id that was never given out all is told from the start: nothing is waited for that long', async () => {
     const { token, start, get } = place()
-    const { task, id } = await start()
+    const { task, id } = await start('watched')
     const { events } = await readEvents(eventsOf(task, id), token, { lastEventId: 999_999_999_999 })
     expect(events[0]?.event).toBe('snapshot')
     idsRise(events)
@@ -115,14 +132,24 @@ const behaviour = (place: () => Place) => {
 
   test('labels that are set, changed and removed, while the run goes on and after it has ended', async () => {
     const { url, token, start, get } = place()
-    const { task, id } = await start()
+    const { task, id } = await start('gated')
     const label = (method: string, path: string, body?: object) =>
       callJetty(url, token, method, `/trajectory/acme/${task}/${id}/labels${path}`, body)
-    const watching = readEvents(eventsOf(task, id), token)
+    let begin = () => {}
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const enough = (seen: SeenEvent[]) => {
+      if (seen.length > 0) begin()
+      return false
+    }
+    const watching = readEvents(eventsOf(task, id), token, { enough })
+    await begun
     for (const value of ['low', 'high']) await label('POST', '', { key: 'quality', value, author: 'a' })
     await label('POST', '', { key: 'gone', value: 1, author: 'a' })
     const kept = await label('POST', '', { key: 'kept', value: '', author: 'b' })
     await label('DELETE', '/gone')
+    for (const step of ['first', 'second']) await letThrough(task, id, step)
     const { events } = await watching
     idsRise(events)
     const shown = await get(task, id)
@@ -149,7 +176,7 @@ const behaviour = (place: () => Place) => {
 
   test('a run that has ended: the snapshot is whole, and the stream ends at once', async () => {
     const { token, start, get } = place()
-    const { task, id } = await start()
+    const { task, id } = await start('watched')
     await readEvents(eventsOf(task, id), token)
     const { events, ended } = await readEvents(eventsOf(task, id), token)
     expect([ended, events.map(({ event }) => event)]).toEqual([true, ['snapshot', 'end']])
@@ -159,23 +186,24 @@ const behaviour = (place: () => Place) => {
 
 describe('a run that is executed here', () => {
   let jetty: TestServer
-  let task: string
+  let tasks: Record<keyof typeof workflows, string>
   beforeAll(async () => {
     jetty = await startTestServer()
-    task = await jetty.task(watched)
+    tasks = { watched: await jetty.task(workflows.watched), gated: await jetty.task(workflows.gated) }
   })
   afterAll(() => jetty?.close())
   behaviour(() => ({
     url: jetty.url,
     token: jetty.server.adminToken,
-    start: async (nap = shortNap) => ({
-      task,
-      id: (await jetty.start(task, { init_params: { nap } })).trajectory_id,
+    start: async (workflow) => ({
+      task: tasks[workflow],
+      id: (await jetty.start(tasks[workflow])).trajectory_id,
     }),
     get: jetty.get,
   }))
 
   test('100 watch at once, and all see the same', async () => {
+    const task = tasks.watched
     const { trajectory_id: id } = await jetty.start(task)
     const url = `${jetty.url}/api/v1/trajectory/acme/${task}/${id}/events`
     const all = await Promise.all(Array.from({ length: 100 }, () => readEvents(url, jetty.server.adminToken)))
@@ -197,7 +225,7 @@ describe('a run that is executed here', () => {
     const { events } = await watching
     expect(events.at(-1)).toMatchObject({ event: 'end', data: { status: 'cancelled' } })
     sameAs(assemble({}, events), await jetty.get(long, id))
-    const other = await jetty.call('GET', `/api/v1/trajectory/acme/${task}/${id}/events`)
+    const other = await jetty.call('GET', `/api/v1/trajectory/acme/${tasks.watched}/${id}/events`)
     expect([other.status, other.body.detail]).toEqual([404, `Trajectory '${id}' not found`])
   })
 
@@ -229,7 +257,9 @@ describe('a run that another process executes', () => {
     here = (await api.ready).url
     await startJetty({ ...env, JETTY_ROLE: 'worker' }).ready
     await callJetty(here, token, 'POST', '/collections', { name: 'acme' })
-    await callJetty(here, token, 'POST', '/tasks/acme', { name: 'watched', workflow: watched })
+    for (const [name, workflow] of Object.entries(workflows)) {
+      await callJetty(here, token, 'POST', '/tasks/acme', { name, workflow })
+    }
   })
   afterAll(async () => {
     await killJetties()
@@ -239,9 +269,9 @@ describe('a run that another process executes', () => {
   behaviour(() => ({
     url: here,
     token,
-    start: async (nap = shortNap) => ({
-      task: 'watched',
-      id: (await callJetty(here, token, 'POST', '/run/acme/watched', { init_params: { nap } })).body.trajectory_id,
+    start: async (task) => ({
+      task,
+      id: (await callJetty(here, token, 'POST', `/run/acme/${task}`, {})).body.trajectory_id,
     }),
     get: async (task, id) => (await callJetty(here, token, 'GET', `/db/trajectory/acme/${task}/${id}`)).body,
   }))

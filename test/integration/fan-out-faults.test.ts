@@ -1,15 +1,44 @@
 // What a fan-out leaves behind when it goes wrong: nothing that runs on for nobody, and nothing of anybody else's.
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { z } from 'zod'
+import { activity } from '../../src/activities/activity.ts'
 import { type Database, openDatabase } from '../../src/database/database.ts'
 import { wakeOrphans } from '../../src/engine/park.ts'
 import { removeOldRuns } from '../../src/store/retention.ts'
 import { startTestServer, type TestServer } from '../server.ts'
 import { act, does, forget, seen } from './acting.ts'
 
+const gates = new Map<string, { opened: Promise<void>; open: () => void }>()
+const gateOf = (name: string) => {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const gate = gates.get(name) ?? { opened, open }
+  gates.set(name, gate)
+  return gate
+}
+
+/** Works until its gate is opened, and fails then where it is told to. */
+const held = activity({
+  name: 'held',
+  category: 'control',
+  description: 'For tests of fan-outs.',
+  parameters: z.object({ gate: z.string(), fails: z.boolean().default(false) }),
+  outputs: z.object({}),
+  example: { gate: 'one' },
+  async run({ gate, fails }, { signal }) {
+    const aborted = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    await Promise.race([gateOf(gate).opened, aborted])
+    if (fails) throw new Error('its gate was opened')
+    return {}
+  },
+})
+
 let jetty: TestServer
 let database: Database
 beforeAll(async () => {
-  jetty = await startTestServer({ activities: [act] })
+  jetty = await startTestServer({ activities: [act, held] })
   database = openDatabase(jetty.database.url, { connections: 2 })
 })
 afterAll(async () => {
@@ -33,6 +62,14 @@ const leaf = (server = jetty) =>
     steps: ['work'],
   })
 
+/** A task whose one step works until the gate is opened that is named for it. */
+const heldLeaf = () =>
+  jetty.task({
+    init_params: { gate: '' },
+    step_configs: { work: { activity: 'held', gate_path: 'init_params.gate' } },
+    steps: ['work'],
+  })
+
 const runsBelow = (id: string): Promise<{ status: string; name: string; index: number; lease: string | null }[]> =>
   database.query(
     `select c.status, c.name, c.child_index as index, c.lease from runs c join runs p on p.id = c.parent_id
@@ -42,7 +79,7 @@ const runsBelow = (id: string): Promise<{ status: string; name: string; index: n
 
 const untilBelow = async (id: string, satisfied: (runs: { status: string }[]) => boolean): Promise<void> => {
   for (let tries = 0; !satisfied(await runsBelow(id)); tries++) {
-    if (tries > 500) throw new Error(`never so: ${JSON.stringify(await runsBelow(id))}`)
+    if (tries > 1_500) throw new Error(`never so: ${JSON.stringify(await runsBelow(id))}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
@@ -55,14 +92,14 @@ it('the time limit holds for runs that were under way when another one failed', 
   const before = await statements()
   const run = await jetty.run(
     {
-      init_params: { items: [{ fails: 9 }, { milliseconds: 15_000 }] },
-      step_configs: { fan: fan(task, 'items', { timeout_sec: 2 }) },
+      init_params: { items: [{ fails: 9 }, { milliseconds: 60_000 }] },
+      step_configs: { fan: fan(task, 'items', { timeout_sec: 4 }) },
       steps: ['fan'],
     },
     { init_params: {} },
   )
   expect(run.error).toMatch(/1 of 2 runs failed; first: .*attempt \d failed/)
-  expect(performance.now() - begun).toBeLessThan(8_000)
+  expect(performance.now() - begun).toBeLessThan(30_000)
   expect((await statements()) - before).toBeLessThan(1_000)
 })
 
@@ -75,11 +112,11 @@ const statements = async (): Promise<number> => {
 }
 
 it('who has lost the run to somebody else cancels none of its runs', async () => {
-  const task = await leaf()
+  const task = await heldLeaf()
   const name = await jetty.task({
-    init_params: { items: [{ milliseconds: 4_000 }] },
+    init_params: { items: [{ gate: 'the run below' }] },
     execution: 'parallel',
-    step_configs: { fan: fan(task, 'items'), fails: does({ milliseconds: 2_000, fails: 9 }) },
+    step_configs: { fan: fan(task, 'items'), fails: { activity: 'held', gate: 'the other step', fails: true } },
     steps: ['fan', 'fails'],
   })
   const { trajectory_id: id } = await jetty.start(name)
@@ -88,16 +125,19 @@ it('who has lost the run to somebody else cancels none of its runs', async () =>
     `update leases set epoch = epoch + 1, owner = 'another' where id = (select lease from runs where trajectory_id = $1)`,
     [id],
   )
-  await new Promise((resolve) => setTimeout(resolve, 3_000))
+  gateOf('the other step').open()
+  await new Promise((resolve) => setTimeout(resolve, 1_500)) // whoever cancels has done it by then
   expect((await runsBelow(id)).map(({ status }) => status)).toEqual(['running'])
+  gateOf('the run below').open()
   await untilBelow(id, (runs) => runs.every(({ status }) => status === 'completed'))
   await database.query(`update runs set status = 'failed', ended_at = now() where trajectory_id = $1`, [id])
 })
 
 it('runs of a step that still waits are kept, however old they are', async () => {
-  const task = await leaf()
+  const task = await heldLeaf()
+  gateOf('quick').open()
   const name = await jetty.task({
-    init_params: { items: [{}, { milliseconds: 3_000 }] },
+    init_params: { items: [{ gate: 'quick' }, { gate: 'slow' }] },
     step_configs: { fan: fan(task, 'items') },
     steps: ['fan'],
   })
@@ -111,6 +151,7 @@ it('runs of a step that still waits are kept, however old they are', async () =>
   )
   await removeOldRuns(database, { objects: { remove: async () => {} } })
   expect(await runsBelow(id)).toHaveLength(2)
+  gateOf('slow').open()
   const run = await jetty.until(name, id, ({ ended }) => ended !== null)
   expect(run.steps.fan.outputs).toMatchObject({ total: 2, completed: 2, not_started: 0 })
   await removeOldRuns(database, { objects: { remove: async () => {} } })
@@ -130,7 +171,7 @@ const waitsForSleepers = async (count: number) => {
   })
   const { trajectory_id: id } = await jetty.start(name)
   const isParked = ({ lease }: { lease: string | null }) => lease === null
-  await expect.poll(async () => (await runsBelow(id)).filter(isParked).length, { timeout: 10_000 }).toBe(count)
+  await expect.poll(async () => (await runsBelow(id)).filter(isParked).length, { timeout: 40_000 }).toBe(count)
   forget()
   return { name, id }
 }
@@ -147,13 +188,14 @@ it('what comes back from a long wait works no more at once than what begins', as
   const run = await jetty.until(name, id, ({ ended }) => ended !== null)
   expect(run.error).toBeNull()
   expect(run.steps.fan.outputs).toMatchObject({ total: 7, completed: 7 })
-  expect([seen.effects.length, seen.mostAtWork]).toEqual([7, 2])
+  expect(seen.effects).toHaveLength(7)
+  expect(seen.mostAtWork).toBeLessThanOrEqual(2)
 })
 
 it('what had left memory is cancelled with the run that waits for it', async () => {
   const { name, id } = await waitsForSleepers(3)
   await jetty.call('POST', `/api/v1/trajectory/acme/${name}/statuses`, { [id]: 'cancelled' })
-  expect((await runsBelow(id)).map(({ status }) => status)).toEqual(Array(3).fill('cancelled'))
+  await untilBelow(id, (runs) => runs.length === 3 && runs.every(({ status }) => status === 'cancelled'))
 })
 
 it('what had left memory goes on though the run that waited for it is no more', async () => {
