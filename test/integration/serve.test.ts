@@ -10,7 +10,7 @@ import { createTestDatabase } from '../database.ts'
 import { callJetty, killJetties, postgresOf, startJetty, takePort } from '../jetty-process.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const longTestMs = 90_000
+const longTestMs = 240_000
 let parent: string
 const folders: string[] = []
 
@@ -37,7 +37,7 @@ afterAll(async () => {
 afterEach(killJetties)
 
 const isGone = async (pid: number): Promise<boolean> => {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     try {
       process.kill(pid, 0)
     } catch {
@@ -87,7 +87,7 @@ describe('one data folder', () => {
       expect(whoami.body.access_level).toBe('ADMIN')
 
       let shown = (await callJetty(line.url, token, 'GET', line.demo_run.split('/api/v1')[1])).body
-      for (let tries = 0; tries < 100 && shown.ended === null; tries++) {
+      for (let tries = 0; tries < 600 && shown.ended === null; tries++) {
         await pause(50)
         shown = (await callJetty(line.url, token, 'GET', line.demo_run.split('/api/v1')[1])).body
       }
@@ -126,7 +126,8 @@ describe('one data folder', () => {
       expect((await same.exited).code).toBe(1)
       expect(same.stderr()).toContain(`jetty: A Jetty server is running already at ${line.url}\n`)
 
-      const { trajectory_id: id } = (await callJetty(line.url, token, 'POST', '/run/demo/patience', {})).body
+      const patience = { init_params: { seconds: 50 } } // it is not over when the third one looks, nor parked
+      const { trajectory_id: id } = (await callJetty(line.url, token, 'POST', '/run/demo/patience', patience)).body
       const postgres = postgresOf(join(home, '.jetty'))
       expect(await jetty.stop('SIGINT')).toBe(0)
       expect(await isGone(postgres ?? 0)).toBe(true)

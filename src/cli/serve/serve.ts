@@ -37,12 +37,15 @@ export const serve = async (): Promise<void> => {
 /** How long a server that is ready waits before it says so without having seen its sandbox. */
 const longestLookMs = 2_000
 
+/** How long whoever has the port is asked whether it is a server: a busy one takes its time, and others never answer. */
+const longestAskMs = 3_000
+
 /** That a server runs already is why most second ones do not start; any other error as it is. */
 const aboutPort = async (error: unknown, { host, port }: Settings): Promise<unknown> => {
   const { cause } = error as { cause?: NodeJS.ErrnoException }
   if (cause?.code !== 'EADDRINUSE') return error
   const url = `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`
-  const answer = await fetch(`${url}/api/v1/health`, { signal: AbortSignal.timeout(1_000) })
+  const answer = await fetch(`${url}/api/v1/health`, { signal: AbortSignal.timeout(longestAskMs) })
     .then((response) => response.json())
     .catch(() => undefined)
   if (!isObject(answer) || typeof answer.uptime_seconds !== 'number') return error
