@@ -236,7 +236,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
         await leaks.check({ databaseUrl: own.url, files: folder })
       } finally {
         await own.drop()
-        await rm(folder, { recursive: true })
+        await rm(folder, { recursive: true, maxRetries: 5 })
       }
     },
   }

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { type Database, openDatabase } from '../src/database/database.ts'
 import { startOrAdoptPostgres } from '../src/database/embedded.ts'
 import { migrate } from '../src/database/migrate.ts'
 import { libraryMigration } from '../src/engine/dbos.ts'
 import { createLogger } from '../src/lib/log.ts'
+import { createDatabase, dropDatabase, inDatabase } from './database-server.ts'
 import { makeTestFolder } from './test-folder.ts'
 
 declare module 'vitest' {
@@ -25,13 +25,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const template = `jetty_template_${process.pid}_${Date.now().toString(36)}`
   const templateUrl = new URL(server.url)
   templateUrl.pathname = `/${template}`
-  await withDatabase(server.url, (database) => database.query(`create database ${template}`))
-  await withDatabase(templateUrl.href, (database) =>
+  await createDatabase(server.url, template)
+  await inDatabase(templateUrl.href, (database) =>
     migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(templateUrl.href) }]),
   )
   project.provide('testServer', { url: server.url, template })
   return async () => {
-    if (given) await withDatabase(given, (database) => database.query(`drop database ${template} with (force)`))
+    if (given) await dropDatabase(given, template)
     await server.stop()
     remove()
   }
@@ -43,12 +43,3 @@ const startServer = (dataDir: string) =>
     logger: createLogger({ level: 'error', name: 'test-database' }),
     postgresSettings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
   })
-
-const withDatabase = async (url: string, work: (database: Database) => Promise<unknown>): Promise<void> => {
-  const database = openDatabase(url, { connections: 1 })
-  try {
-    await work(database)
-  } finally {
-    await database.close()
-  }
-}

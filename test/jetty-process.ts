@@ -21,14 +21,14 @@ export interface JettyProcess {
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
   stdout(): string
   stderr(): string
-  /** Asks it to stop and gives the exit code; a server that does not listen to that is killed after 20 s. */
+  /** Asks it to stop and gives the exit code; a server that does not listen to that is killed after 45 s. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
 const started = new Set<ChildProcess>()
 /** Whatever the servers print is searched for what they were started with and asked to keep. */
 const leaks = makeLeakWatch()
-const longestDrainMs = 20_000
+const longestDrainMs = 45_000
 
 /** Starts a server with exactly these settings; nothing of the test's own environment reaches it but the PATH. */
 export const startJetty = (env: Record<string, string>, command = sourceCommand()): JettyProcess => {

@@ -7,6 +7,7 @@ import type { Activity } from '../src/activities/activity.ts'
 import { builtinActivities } from '../src/activities/registry.ts'
 import { loadSettings } from '../src/lib/config.ts'
 import { createLogger } from '../src/lib/log.ts'
+import { pause } from '../src/lib/time.ts'
 import { type Server, startServer } from '../src/main.ts'
 import type { Workflow } from '../src/model/workflow.ts'
 import type { RunbookRunner } from '../src/runbooks-on-demand.ts'
@@ -33,7 +34,7 @@ export interface TestServer {
   /** Starts a run of a task and gives its answer. */
   start(task: string, form?: Record<string, unknown>): Promise<Body>
   get(task: string, id: string): Promise<Body>
-  /** Waits until a look at a run satisfies; fails after ten seconds. */
+  /** Waits until a look at a run satisfies; fails after fifty seconds. */
   until(task: string, id: string, satisfied: (trajectory: Body) => boolean): Promise<Body>
   /** Stops it, and fails when a secret of the test is in an answer, the log, a row or a file. */
   close(): Promise<void>
@@ -54,6 +55,9 @@ export interface TestServerOptions {
   /** Another process of the same installation: it shares database and data folder. */
   beside?: Pick<TestServer, 'database' | 'dataDir' | 'leaks'>
 }
+
+/** Of a machine that has much to do; no longer than a test may take, so that what was seen last is told. */
+const longestWaitMs = 50_000
 
 /** Everything is logged, to be looked through; TEST_LOG is what of it is shown. */
 const watchedLog = (leaks: LeakWatch) => {
@@ -145,12 +149,12 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
       return (await call('POST', `/api/v1/run/acme/${name}`, formOf(fields, {}))).body
     },
     async until(name, id, satisfied) {
-      for (let tries = 0; tries < 500; tries++) {
+      for (const begun = performance.now(); ; ) {
         const trajectory = await get(name, id)
         if (satisfied(trajectory)) return trajectory
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        if (performance.now() - begun > longestWaitMs) throw new Error(`never so: ${JSON.stringify(trajectory)}`)
+        await pause(20)
       }
-      throw new Error(`never so: ${JSON.stringify(await get(name, id))}`)
     },
     async close() {
       await server.close()
@@ -158,7 +162,7 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
         await leaks.check({ databaseUrl: database.url, files: join(dataDir, 'files') })
       } finally {
         if (!beside) await database.drop()
-        if (!beside) rmSync(dataDir, { recursive: true, force: true })
+        if (!beside) rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
       }
     },
     database,

@@ -8,7 +8,8 @@ const watchdog = fileURLToPath(new URL('./watchdog.ts', import.meta.url))
 
 /**
  * A temporary folder for everything a test run makes: `os.tmpdir()` leads into it from now on, in the workers too.
- * When this process ends without calling `remove`, in whatever way, a watchdog does it within seconds.
+ * When this process ends without calling `remove`, in whatever way, a watchdog does it within seconds; it also does what
+ * `remove` could not do because somebody was still writing there.
  */
 export const makeTestFolder = (): { folder: string; remove(): void } => {
   const folder = mkdtempSync(join(tmpdir(), 'jetty-test-'))
@@ -21,5 +22,12 @@ export const makeTestFolder = (): { folder: string; remove(): void } => {
   child.unref()
   ;(child.stdin as unknown as { unref(): void }).unref()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }) }
+  const remove = () => {
+    try {
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    } catch {
+      // left to the watchdog
+    }
+  }
+  return { folder, remove }
 }

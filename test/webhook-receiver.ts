@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { wholeBody } from './whole-body.ts'
 
 /** One POST, as it came. */
 export interface Received {
@@ -26,9 +27,9 @@ export const startReceiver = async (answering: Answering = (answer) => answer.wr
   const received: Received[] = []
   const of = (id: string) => received.filter(({ headers }) => headers['x-jetty-trajectory-id'] === id)
   const server = createServer(async (request, answer) => {
-    const parts: Buffer[] = []
-    for await (const part of request) parts.push(part as Buffer)
-    received.push({ path: request.url ?? '', headers: request.headers, body: Buffer.concat(parts) })
+    const body = await wholeBody(request)
+    if (!body) return
+    received.push({ path: request.url ?? '', headers: request.headers, body })
     answering(answer, of(String(request.headers['x-jetty-trajectory-id'])).length, request)
   })
   server.listen(0, '127.0.0.1')

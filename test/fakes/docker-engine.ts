@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { wholeBody } from '../whole-body.ts'
 
 /** An engine that speaks as Docker does about images, and cannot start a container, or only says that it does. */
 export interface FakeDocker {
@@ -44,8 +44,8 @@ export const startFakeDocker = async (): Promise<FakeDocker> => {
   let canRun = false
 
   const aboutContainer = async (word: string, name: string, request: IncomingMessage, response: ServerResponse) => {
-    const body = await text(request)
-    if (hangs.has(word)) return
+    const body = await wholeBody(request)
+    if (!body || hangs.has(word)) return
     if (!canRun) return say(response, 500, { message: 'no space left on device' })
     if (word === 'create') {
       let end = () => {}

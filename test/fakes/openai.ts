@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { wholeBody } from '../whole-body.ts'
 
 export interface Asked {
   method: string
@@ -142,9 +143,9 @@ export const startFakeOpenAi = async (): Promise<FakeOpenAi> => {
   let choose: Parameters<FakeOpenAi['choose']>[0]
   let reply: string | ((body: Asked['body']) => string) = lastWords
   const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const text = Buffer.concat(chunks).toString()
+    const bytes = await wholeBody(request)
+    if (!bytes) return
+    const text = bytes.toString()
     const body = JSON.parse(text || 'null')
     const { method = '', url: path = '', headers } = request
     const one = { method, path, headers, body, text, isAborted: false }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { wholeBody } from '../whole-body.ts'
 
 export interface AskedOfReplicate {
   method: string
@@ -142,15 +143,14 @@ export const startFakeReplicate = async (): Promise<FakeReplicate> => {
   }
 
   const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const text = Buffer.concat(chunks).toString('latin1')
+    const bytes = await wholeBody(request)
+    if (!bytes) return
     const isJson = request.headers['content-type']?.startsWith('application/json')
     const one = {
       method: request.method ?? '',
       path: request.url ?? '',
       headers: request.headers,
-      body: isJson ? JSON.parse(Buffer.concat(chunks).toString()) : text,
+      body: isJson ? JSON.parse(bytes.toString()) : bytes.toString('latin1'),
     }
     asked.push(one)
     send(response, replies.shift() ?? answer(one))

@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { wholeBody } from '../whole-body.ts'
 
 export interface WireAsked {
   method: string
@@ -68,10 +69,10 @@ export const startWireServer = async (answer: (asked: WireAsked) => WireReply): 
   let noteLeft = () => {}
   const server = createServer(async (request, response) => {
     response.on('close', () => !response.writableFinished && noteLeft())
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const sent = await wholeBody(request)
+    if (!sent) return
     const { method = '', url = '', headers } = request
-    const one = { method, path: url, headers, body: JSON.parse(Buffer.concat(chunks).toString() || 'null') }
+    const one = { method, path: url, headers, body: JSON.parse(sent.toString() || 'null') }
     asked.push(one)
     const script = scripts.shift() ?? {}
     if (script.delayMs) await new Promise((resolve) => setTimeout(resolve, script.delayMs))

@@ -40,12 +40,23 @@ export async function* everyColumn(database: Database): AsyncGenerator<Place & {
   }
 }
 
+/** A server that is still running may take away what was there a moment ago. */
+const readIfThere = (path: string): Buffer | undefined => {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 /** Every file below a folder, its name too. */
 export function* everyFile(folder: string): Generator<Place> {
   if (!existsSync(folder)) return
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue
-    const bytes = readFileSync(join(entry.parentPath, entry.name))
+    const bytes = readIfThere(join(entry.parentPath, entry.name))
+    if (!bytes) continue
     yield { where: `the file ${join(entry.parentPath, entry.name)}`, text: `${entry.name}\n${unpacked(bytes)}` }
   }
 }
