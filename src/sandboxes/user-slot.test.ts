@@ -61,12 +61,12 @@ it('ids that something runs under, or that have a name, are nobody’s', async (
 
 it.runIf(process.getuid?.() === 0)('one whose last process is a zombie that nobody collects is free', async () => {
   first += 1_000
-  const script = `setpriv --reuid ${first} --clear-groups sh -c 'echo $$' & exec sleep 60`
+  const script = `setpriv --reuid ${first} --clear-groups sh -c 'echo $$' & exec sleep 600`
   const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
   try {
     const [said] = await once(parent.stdout, 'data')
     const state = () => /^State:\s+(\w)/m.exec(readFileSync(`/proc/${Number(said)}/status`, 'utf8'))?.[1]
-    await vi.waitUntil(() => state() === 'Z')
+    await vi.waitUntil(() => state() === 'Z', { timeout: 20_000 })
     const slot = await takeUserSlot(folder, first)
     slot.release()
     expect(slot.uid).toBe(first)

@@ -1,5 +1,5 @@
 // What a command in a sandbox of bubblewrap tries in vain: each way out that is known, with another sandbox beside it.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createLogger } from '../../src/lib/log.ts'
 import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
 import type { Sandbox, SandboxProvider } from '../../src/sandboxes/sandbox.ts'
-import { livingWith, newId, runIn, smallLimits, uniqueSeconds } from './ground.ts'
+import { livingWith, newId, runIn, smallLimits, uidsOf, uniqueSeconds } from './ground.ts'
 
 const secret = 'of-another-run-unmistakable-6604'
 const isRoot = process.getuid?.() === 0
@@ -188,12 +188,11 @@ describe('processes', () => {
   })
 
   it.runIf(isRoot)('run under a user of their own, who is nobody else', async () => {
-    const uidOf = (pid: number) => Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
-    const others = livingWith(otherSeconds).map(uidOf)
+    const others = uidsOf(livingWith(otherSeconds))
     const seconds = uniqueSeconds()
     const mine: number[] = []
     const own = await sh(`echo up; sleep ${seconds} & sleep 0.2`, {
-      onOutput: () => void mine.push(...livingWith(seconds).map(uidOf)),
+      onOutput: () => void mine.push(...uidsOf(livingWith(seconds))),
     })
     expect(own.reason).toBe('exit')
     expect(Math.min(...others, ...mine)).toBeGreaterThanOrEqual(64_000)

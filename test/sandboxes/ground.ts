@@ -34,7 +34,7 @@ export const runIn = async (sandbox: Sandbox, script: string, how: Partial<Sandb
     argv: ['sh', '-c', script],
     env: {},
     network: 'none',
-    wallMs: 20_000,
+    wallMs: 100_000,
     signal: new AbortController().signal,
     onOutput(stream, chunk) {
       printed[stream] += chunk
@@ -77,6 +77,16 @@ export const livingWith = (word: string): number[] =>
       }
     })
     .map(Number)
+
+/** Whom processes run as, without those that have ended meanwhile. */
+export const uidsOf = (pids: readonly number[]): number[] =>
+  pids.flatMap((pid) => {
+    try {
+      return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+    } catch {
+      return []
+    }
+  })
 
 /** A time for `sleep` that nobody else sleeps: by it its processes are found. */
 export const uniqueSeconds = (): string => `${1_000 + made++}.${String(process.pid).padStart(8, '0')}`

@@ -11,7 +11,9 @@ import { createLogger } from '../../src/lib/log.ts'
 import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
 import { processProvider } from '../../src/sandboxes/process.ts'
 import type { Sandbox } from '../../src/sandboxes/sandbox.ts'
-import { livingWith, newId, runIn, smallLimits, uniqueSeconds } from './ground.ts'
+import { livingWith, newId, runIn, smallLimits, uidsOf, uniqueSeconds } from './ground.ts'
+
+vi.setConfig({ testTimeout: 150_000 }) // many launches, and whole programs
 
 const longAgo = new Date('2026-01-01')
 
@@ -44,7 +46,7 @@ const hold = (kind: string, parent: string, count: number, seconds: string) => {
     said += chunk
   })
   return {
-    says: (word: string) => vi.waitUntil(() => said.includes(word), { timeout: 25_000, interval: 5 }),
+    says: (word: string) => vi.waitUntil(() => said.includes(word), { timeout: 50_000, interval: 5 }),
     async kill() {
       child.kill('SIGKILL')
       await once(child, 'exit')
@@ -82,7 +84,7 @@ describe('a process that is killed', () => {
     const ids = readdirSync(parent)
     expect(livingWith(seconds).length).toBeGreaterThan(5)
     await holder.kill()
-    await vi.waitUntil(() => livingWith(seconds).length === 0, { timeout: 5_000 })
+    await vi.waitUntil(() => livingWith(seconds).length === 0, { timeout: 20_000 })
     expect(mountsWith(parent)).toEqual([])
     expect(ids).toHaveLength(2)
 
@@ -98,7 +100,7 @@ describe('a process that is killed', () => {
     await holder.says('ready')
     await new Promise((resolve) => setTimeout(resolve, ms))
     await holder.kill()
-    await vi.waitUntil(() => livingWith(seconds).length + livingWith(parent).length === 0, { timeout: 5_000 })
+    await vi.waitUntil(() => livingWith(seconds).length + livingWith(parent).length === 0, { timeout: 20_000 })
     const ids = namesIn(parent)
     for (const id of ids) utimesSync(join(parent, id), longAgo, longAgo) // one may not have said yet whose it is
     await providers.bubblewrap(parent).reap()
@@ -123,7 +125,7 @@ describe('a process that is killed', () => {
     await holder.kill()
     expect(livingWith(seconds)).not.toEqual([])
     expect(await providers.process(parent).reap()).toBe(1)
-    await vi.waitUntil(() => livingWith(seconds).length === 0, { timeout: 5_000 })
+    await vi.waitUntil(() => livingWith(seconds).length === 0, { timeout: 20_000 })
     expect(readdirSync(parent)).toEqual([])
   })
 })
@@ -155,7 +157,7 @@ it('one that is cancelled at any moment of its launch has ended soon after, with
   }
   expect(new Set(reasons)).toEqual(new Set(['cancelled']))
   expect(livingWith(seconds)).toEqual([])
-  await vi.waitUntil(() => openFiles() <= before, { timeout: 5_000 })
+  await vi.waitUntil(() => openFiles() <= before, { timeout: 20_000 })
 })
 
 it('ten at once have users, folders and gateways of their own, and nothing of each other', async () => {
@@ -172,11 +174,7 @@ it('ten at once have users, folders and gateways of their own, and nothing of ea
     const seconds = uniqueSeconds()
     // Its gateway answers once all ten have asked.
     const stop = await listen(sandbox, async (asked) => {
-      uids.push(
-        ...livingWith(seconds)
-          .map(uidOf)
-          .filter((uid) => uid >= 64_000),
-      )
+      uids.push(...uidsOf(livingWith(seconds)).filter((uid) => uid >= 64_000))
       if (++here === names.length) meet()
       await everybodyIsHere
       return `${name} answers ${asked}\n`
@@ -215,5 +213,3 @@ const listen = async (sandbox: Sandbox, answer: (asked: string) => Promise<strin
     server.close()
   }
 }
-
-const uidOf = (pid: number): number => Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])

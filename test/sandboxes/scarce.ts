@@ -1,6 +1,6 @@
 // A process with few descriptors that makes sandboxes with ever fewer of them left: scarce.ts KIND PARENT [SOCKET]. Prints
 // what came of each as JSON.
-import { closeSync, existsSync, openSync, readdirSync, utimesSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../../src/lib/errors.ts'
 import { createLogger } from '../../src/lib/log.ts'
@@ -24,7 +24,7 @@ const descriptors = () => readdirSync('/proc/self/fd').length
 const names = (folder: string) => (existsSync(folder) ? readdirSync(folder) : [])
 const claims = () => names(`${machineFolder}/uids`).filter((name) => name.includes(`.${process.pid}-`)).length
 const settled = async (isSo: () => boolean) => {
-  for (let tries = 0; tries < 100 && !isSo(); tries++) await new Promise((resolve) => setTimeout(resolve, 20))
+  for (let tries = 0; tries < 1_000 && !isSo(); tries++) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
 const taken: number[] = []
@@ -87,7 +87,7 @@ const living = async (): Promise<object> => {
   const longAgo = new Date('2026-01-01')
   utimesSync(join(parent, sandbox.id), longAgo, longAgo)
   let isUp = false
-  const running = runIn(sandbox, 'echo up; read -r line; echo $line; sleep 1', {
+  const running = runIn(sandbox, 'echo up; read -r line; echo $line; until test -e go; do sleep 0.05; done', {
     stdin: 'well\n',
     onOutput: () => {
       isUp = true
@@ -98,6 +98,7 @@ const living = async (): Promise<object> => {
   const reaped = await provider.reap().catch((error) => String(error.code ?? error))
   await new Promise((resolve) => setTimeout(resolve, 200)) // in which its disk is looked at
   give(taken.length)
+  writeFileSync(join(sandbox.folders.app, 'go'), '')
   const { reason, code } = await running
   const isThere = existsSync(join(parent, sandbox.id))
   await sandbox.destroy()
