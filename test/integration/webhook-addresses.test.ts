@@ -1,4 +1,4 @@
-// Where webhooks may go, and what of their addresses is shown.
+// Where webhooks may go, what of their addresses is shown, and how long a receiver is waited for.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestServer } from '../server.ts'
 import { type Delivering, startDelivering, told, until } from './delivering.ts'
@@ -7,7 +7,7 @@ let hooks: Delivering
 let jetty: TestServer
 let task: string
 beforeAll(async () => {
-  hooks = await startDelivering()
+  hooks = await startDelivering({ timeoutSeconds: 1 })
   ;({ jetty, task } = hooks)
 })
 afterAll(() => hooks?.close())
@@ -82,9 +82,24 @@ test('a secret of the environment that stands in the URL reaches the receiver, a
   const id = await start(form)
   const seen = await until(
     () => deliveries(id),
-    (one) => one.deliveries.length === 1,
+    (one) => one.deliveries.length > 0,
   )
   expect(receiver.of(id)[0]?.path).toBe(`/in/${token}`)
   expect(seen.webhook_url).toBe(`${receiver.url}/in/***`)
   expect((await jetty.get(task, id)).webhook_url).toBe(`${receiver.url}/in/***`)
+})
+
+test('a receiver that hangs is waited for as long as it may take, and changes no status', async () => {
+  const receiver = await receive(() => {})
+  const id = await start({ webhook_url: receiver.url })
+  const seen = await until(
+    () => deliveries(id),
+    (one) => one.deliveries.length > 0,
+  )
+  expect(seen.deliveries[0]).toMatchObject({
+    status: 'failed',
+    error: expect.stringMatching(/took longer than 1 s/),
+  })
+  expect(seen.deliveries[0].duration_ms).toBeLessThan(20_000)
+  expect((await jetty.get(task, id)).status).toBe('completed')
 })
