@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { connectionDefaults } from '../database/database.ts'
+import { afterAwake } from '../lib/time.ts'
 
 /** Syntax, cardinality, data, integrity and limit errors: what was sent is at fault, not the connection. */
 export const isRefused = (error: unknown): boolean =>
@@ -13,13 +14,20 @@ export interface OwnConnection {
   close(): Promise<void>
 }
 
+/** A standstill of this process is none of the server. */
+const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const takeBack = afterAwake(timeoutMs, () => reject(new Error('Query read timeout')))
+    asked.then(resolve, reject).finally(takeBack)
+  })
+
 export const makeOwnConnection = (options: {
   url: string
   /** As Postgres shows it. */
   name: string
   /** Options of the session, as on the command line of a server. */
   session: string
-  /** How long to wait for a connection, or for a statement; left out, as everywhere. */
+  /** How long to wait for a connection, or for a statement, after which `drop` is due; left out, as everywhere. */
   timeoutMs?: number
 }): OwnConnection => {
   let client: pg.Client | undefined
@@ -32,7 +40,7 @@ export const makeOwnConnection = (options: {
       application_name: options.name,
       options: options.session,
       ...connectionDefaults,
-      ...(timeoutMs === undefined ? {} : { connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs }),
+      ...(timeoutMs === undefined ? {} : { connectionTimeoutMillis: timeoutMs, query_timeout: 0 }),
     })
     fresh.on('error', () => {
       if (client === fresh) client = undefined
@@ -51,7 +59,8 @@ export const makeOwnConnection = (options: {
 
   return {
     async rows<Row>(name: string, text: string, values: unknown[] = []) {
-      return (await (client ?? (await connected())).query({ name, text, values })).rows as Row[]
+      const asked = (client ?? (await connected())).query({ name, text, values })
+      return (await (options.timeoutMs === undefined ? asked : answered(asked, options.timeoutMs))).rows as Row[]
     },
     drop() {
       const lost = client as (pg.Client & { connection?: { stream?: { destroy(): void } } }) | undefined

@@ -1,13 +1,14 @@
 import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
+import { afterAwake } from '../lib/time.ts'
 
 /** Longer than this nobody waits for the database in the course of a call: it goes on without. */
 const patienceMs = 2_000
 
 /** What the database answers; undefined where it is away, or does not answer in time. */
 export const inTime = async <T>(asked: Promise<T>, mostMs = patienceMs): Promise<T | undefined> => {
-  let timer: NodeJS.Timeout | undefined
+  let takeBack = () => {}
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, mostMs, undefined)
+    takeBack = afterAwake(mostMs, () => resolve(undefined))
   })
   try {
     return await Promise.race([asked, late])
@@ -15,7 +16,7 @@ export const inTime = async <T>(asked: Promise<T>, mostMs = patienceMs): Promise
     if (isDatabaseUnavailable(error)) return undefined
     throw error
   } finally {
-    clearTimeout(timer)
+    takeBack()
     asked.catch(() => {})
   }
 }

@@ -1,5 +1,6 @@
 import { hashToken } from '../lib/crypto.ts'
 import { isDatabaseUnavailable } from '../lib/errors.ts'
+import { afterAwake } from '../lib/time.ts'
 import { admitPlaced, type Gate, type PlacedAdmission } from './authorise.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -101,15 +102,15 @@ export const makeEarlyAdmission = (gate: Gate): EarlyAdmissions => {
         if (isDatabaseUnavailable(error)) return asWas
         throw error
       })
-      let timer: NodeJS.Timeout | undefined
+      let takeBack = () => {}
       const waited = new Promise<CheckedAdmission>((resolve) => {
         const giveUp = () => {
           isSilent = true
           resolve(asWas)
         }
-        timer = setTimeout(giveUp, isSilent ? 0 : patienceMs)
+        takeBack = afterAwake(isSilent ? 0 : patienceMs, giveUp)
       })
-      return Promise.race([asked, waited]).finally(() => clearTimeout(timer))
+      return Promise.race([asked, waited]).finally(() => takeBack())
     }
     const checked = check()
     checked.catch(() => {}) // whoever began early may have ended before he asks

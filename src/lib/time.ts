@@ -20,3 +20,26 @@ export const pause = (milliseconds: number, signal?: AbortSignal): Promise<boole
     }, milliseconds)
     signal?.addEventListener('abort', stop, { once: true })
   })
+
+const pieceMs = 250
+
+/**
+ * Calls back after so many milliseconds in which this process was awake; gives the function that takes it back. After a
+ * standstill a timer is served first, before what has come in the meantime: waited for is in pieces, of which a
+ * standstill takes one, and what has come is let in before the last word.
+ */
+export const afterAwake = (milliseconds: number, done: () => void): (() => void) => {
+  let left = milliseconds
+  let last: NodeJS.Immediate | undefined
+  const wait = () => setTimeout(look, Math.min(pieceMs, left))
+  const look = () => {
+    left -= pieceMs
+    if (left > 0) timer = wait()
+    else last = setImmediate(done)
+  }
+  let timer = wait()
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(last)
+  }
+}

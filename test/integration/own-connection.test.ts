@@ -1,0 +1,31 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { isDatabaseAway } from '../../src/database/database.ts'
+import { makeOwnConnection, type OwnConnection } from '../../src/engine/own-connection.ts'
+import { createTestDatabase, type TestDatabase } from '../database.ts'
+
+const timeoutMs = 500
+let created: TestDatabase
+let own: OwnConnection
+beforeAll(async () => {
+  created = await createTestDatabase()
+  own = makeOwnConnection({ url: created.url, name: 'test', session: '', timeoutMs })
+})
+afterAll(async () => {
+  await own?.close()
+  await created?.drop()
+})
+
+test('what was answered while this process stood still is no statement that was lost', async () => {
+  expect(await own.rows('one', 'select 1 as one')).toEqual([{ one: 1 }])
+  const asked = own.rows('two', 'select 2 as two')
+  await new Promise((resolve) => setImmediate(resolve)) // it is sent
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * timeoutMs)
+  expect(await asked).toEqual([{ two: 2 }])
+})
+
+test('one that is not answered in time is lost, and the next one has a connection of its own', async () => {
+  const lost = await own.rows('sleep', 'select pg_sleep(600)').catch((error: unknown) => error)
+  expect(isDatabaseAway(lost)).toBe(true)
+  own.drop()
+  expect(await own.rows('one', 'select 1 as one')).toEqual([{ one: 1 }])
+})
