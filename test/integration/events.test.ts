@@ -11,7 +11,7 @@ import { type Body, startTestServer, type TestServer } from '../server.ts'
 const nap = (seconds: number) => ({ activity: 'sleep', seconds })
 const gate = { activity: 'wait_for_approval', message: 'On?' }
 const echo = (given: Record<string, unknown>) => ({ activity: 'text_echo', ...given })
-const between = (first: object, second: object) => ({
+const between = (first: Record<string, unknown>, second: Record<string, unknown>) => ({
   init_params: { text: 'a' },
   step_configs: {
     zero: echo({ text_path: 'init_params.text' }),
