@@ -62,7 +62,7 @@ export const makeBatching = (jetty: TestServer) => {
   }
   const get = async (id: string): Promise<Body> => (await jetty.call('GET', `/api/v1/batches/acme/${id}`)).body
   const results = (id: string, query = '') => jetty.call('GET', `/api/v1/batches/acme/${id}/results${query}`)
-  const ended = async (id: string, seconds = 30): Promise<Body> => {
+  const ended = async (id: string, seconds = 120): Promise<Body> => {
     for (let looks = 0; looks < seconds * 20; looks++) {
       const batch = await get(id)
       if (batch.ended !== null) return batch

@@ -70,7 +70,7 @@ export const answerAndJudge = (openai: FakeOpenAi): void => {
 
 /** Waits for the end of an evaluation and gives it. */
 export const evaluated = async (jetty: TestServer, id: string, query = ''): Promise<Body> => {
-  for (let look = 0; look < 600; look++) {
+  for (let look = 0; look < 2_400; look++) {
     const { status, body } = await jetty.call('GET', `/api/v1/evaluations/acme/${id}${query}`)
     if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`)
     if (body.ended !== null) return body

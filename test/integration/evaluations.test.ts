@@ -37,7 +37,7 @@ const spent = async (): Promise<number> => {
 }
 const keysOf = (items: Body[]): string[] => items.map(({ key }: Body) => key)
 
-describe('forty items and two judges', () => {
+describe('forty items and two judges', { timeout: 180_000 }, () => {
   let baseline: string
   it('are run and judged: a score of each judge for each item, means with intervals, and what it cost', async () => {
     const answer = await start({ items: questions, judges, name: 'the careful one', max_concurrency: 40 })
@@ -321,4 +321,4 @@ it('takes any text that JSON has, from whomever: no answer fails for what a clie
   expect((await jetty.call('GET', '/api/v1/evaluations/acme?task=text')).body.evaluations).toEqual([])
   const again = await startWith({ items, judges: [polite], baseline: 'latest' }, task)
   expect((await evaluated(jetty, again)).baseline).toBe(done.evaluation_id)
-}, 30_000)
+})

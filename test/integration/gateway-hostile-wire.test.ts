@@ -63,7 +63,7 @@ const onSocket = async (write: (socket: Socket) => void, isDone: (text: string) 
   await Promise.race([
     once(socket, 'close'),
     once(socket, 'end'),
-    expect.poll(() => isDone(text), { timeout: 8000 }).toBe(true),
+    expect.poll(() => isDone(text), { timeout: 40_000 }).toBe(true),
   ])
   socket.destroy()
   return text
@@ -87,7 +87,7 @@ describe('a connection that is used in strange ways', () => {
       (socket) => socket.end(requestOf(hello)),
       () => false,
     )
-    await expect.poll(countRuns).toBe(before + 1)
+    await expect.poll(countRuns, { timeout: 40_000 }).toBe(before + 1)
     expect((await post(hello)).status).toBe(200)
   })
 

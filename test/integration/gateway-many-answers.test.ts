@@ -63,7 +63,7 @@ const ask = async (content: string, stream = true) => {
 
 test('many long answers at once are passed on whole and keep no more than their room; short ones are recorded whole', async () => {
   const large = Array.from({ length: largeCalls }, (_, at) => ask('large', at > 0))
-  await expect.poll(() => waiting.length, { timeout: 8000 }).toBe(largeCalls)
+  await expect.poll(() => waiting.length, { timeout: 40_000 }).toBe(largeCalls)
   const short = await ask('short')
   expect([short.outputs.text, short.outputs.truncated]).toEqual(['short', undefined])
   waiting.shift()?.end('"},"finish_reason":"stop"}]}')
@@ -85,7 +85,7 @@ test('many long answers at once are passed on whole and keep no more than their 
 
   // Their room is free again.
   const next = ask('large')
-  await expect.poll(() => waiting.length).toBe(1)
+  await expect.poll(() => waiting.length, { timeout: 40_000 }).toBe(1)
   waiting.shift()?.end(end)
   expect((await next).outputs).not.toHaveProperty('truncated')
-}, 30_000)
+}, 120_000)

@@ -274,7 +274,7 @@ describe('limits', () => {
     leaving.abort()
     const spent = () =>
       jetty.server.database.query<{ tokens: number }>('select sum(tokens)::bigint tokens from spending')
-    await expect.poll(async () => (await spent())[0]?.tokens).toBeGreaterThan(1)
+    await expect.poll(async () => (await spent())[0]?.tokens, { timeout: 40_000 }).toBeGreaterThan(1)
     expect((await ask('hello')).status).toBe(429)
     await jetty.server.database.query('truncate spending')
   })

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { completion, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { rawPost } from '../raw-post.ts'
@@ -94,12 +93,12 @@ describe('an answer of very many pieces holds nobody up', () => {
   ])(
     '%s',
     async (_, body, by) => {
-      const started = performance.now()
+      const before = process.cpuUsage().user // however long the machine stands still, this does not grow
       const { isWhole, record } = await by(body)
       expect([isWhole, record.status]).toEqual([true, 'completed'])
-      expect(performance.now() - started).toBeLessThan(6_000)
+      expect((process.cpuUsage().user - before) / 1000).toBeLessThan(8_000)
     },
-    60_000,
+    120_000,
   )
 })
 
@@ -109,4 +108,4 @@ it('many large answers at once are taken for no outage of the database', async (
   expect(new Set(answers.map(({ record }) => record.status))).toEqual(new Set(['completed']))
   const { records } = jetty.server.engine.statistics()
   expect(records.spilled).toBe(0)
-}, 90_000)
+}, 180_000)
