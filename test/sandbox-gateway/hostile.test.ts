@@ -182,7 +182,7 @@ it('an inside that takes no answer holds its provider back, and is left after a 
   const closed = new Promise((resolve) => socket.on('close', resolve))
   const body = JSON.stringify({ ...chat, stream: true })
   socket.write(`${head(`content-length: ${body.length}\r\n`)}${body}`)
-  await expect.poll(() => opened.gateway.usage().failed, { timeout: 5_000 }).toBe(1)
+  await expect.poll(() => opened.gateway.usage().failed).toBe(1)
   expect(openai.sentBytes()).toBeLessThan(large.length)
   socket.resume()
   await closed

@@ -14,10 +14,10 @@ export const runToken = 'jetty-run-token-0123456789abcdef'
 
 export const limits: GatewayDeps['limits'] = {
   bodyBytes: 4 * 1024 * 1024,
-  firstByteSeconds: 5,
-  idleSeconds: 5,
-  insideIdleSeconds: 5,
-  connectSeconds: 2,
+  firstByteSeconds: 60,
+  idleSeconds: 60,
+  insideIdleSeconds: 60,
+  connectSeconds: 30,
   hostBytes: 64 * 1024 * 1024,
   connections: 64,
 }
@@ -78,7 +78,7 @@ export interface OpenOptions extends Partial<Omit<GatewayOptions, 'socket' | 'to
 
 const modelsAt = (servers: Record<string, string>) => {
   const trusted = Object.values(servers).map((url) => new URL(url).host)
-  const way = (allowPrivateNetwork: string[]) => lazyWayOut({ allowPrivateNetwork, connectTimeoutSeconds: 2 })
+  const way = (allowPrivateNetwork: string[]) => lazyWayOut({ allowPrivateNetwork, connectTimeoutSeconds: 30 })
   const [guarded, toServers] = [way([]), way(trusted)]
   return makeModels({
     fetch: guarded.fetch,
@@ -86,7 +86,7 @@ const modelsAt = (servers: Record<string, string>) => {
     agent: (isTrusted) => (isTrusted ? toServers : guarded).agent(),
     serverUrl: (variable) => servers[variable],
     lentKeys: noLentKeys.value,
-    limits: { tries: 1, firstByteSeconds: 5, idleSeconds: 5 },
+    limits: { tries: 1, firstByteSeconds: 60, idleSeconds: 60 },
   })
 }
 
