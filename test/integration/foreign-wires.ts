@@ -77,7 +77,7 @@ export interface World {
 export const worldOf = (
   fake: { url: string },
   download: Fetch = () => Promise.reject(new Error('nothing is downloaded here')),
-  limits: CallLimits = { tries: 3, firstByteSeconds: 5, idleSeconds: 5 },
+  limits: CallLimits = { tries: 3, firstByteSeconds: 60, idleSeconds: 60 },
   lentKeys: (name: string) => string | undefined = () => undefined,
 ): World => {
   const origins: string[] = []
@@ -113,7 +113,7 @@ export const streamOnce = async ({ models }: World, request: ChatRequest, env: R
     ...route,
     open: makeOpener(route.agent),
     download: () => Promise.reject(new Error('nothing is downloaded here')),
-    limits: { tries: 3, firstByteSeconds: 5, idleSeconds: 5 },
+    limits: { tries: 3, firstByteSeconds: 60, idleSeconds: 60 },
     ...callerOf(env),
   })
   return all(chunks)
