@@ -67,9 +67,14 @@ export const runAgent = async (options: AgentRunOptions): Promise<AgentRun> => {
     }
   }
 
+  // In looks, of which a machine that stands still takes one: what was said meanwhile is read after it.
+  let silentMs = 0
+  let seenMs = 0
   const watch = setInterval(() => {
     const last = Math.max(lastOutputMs, gateway.lastTrafficMs)
-    if (isStalled || performance.now() - last < options.idleSeconds * 1000) return
+    silentMs = last === seenMs ? silentMs + lookMs : 0
+    seenMs = last
+    if (isStalled || silentMs < options.idleSeconds * 1000) return
     isStalled = true
     stop.abort()
   }, lookMs)

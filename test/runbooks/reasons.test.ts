@@ -1,13 +1,14 @@
+import { existsSync, readdirSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { RunbookFailure } from '../../src/model/runbook-run.ts'
-import { livingWith } from '../sandboxes/ground.ts'
-import { openRunner } from './runner.ts'
+import { livingWith, uniqueSeconds } from '../sandboxes/ground.ts'
+import { type Carried, openRunner } from './runner.ts'
 
 let opened: Awaited<ReturnType<typeof openRunner>>
 beforeAll(async () => {
   opened = await openRunner({
-    JETTY_RUNBOOK_IDLE_SECONDS: '2',
     JETTY_SANDBOX_OUTPUT_BYTES: '1MiB',
     JETTY_SANDBOX_DISK_BYTES: '32MiB',
     JETTY_SANDBOX_FILES: '2000',
@@ -21,10 +22,9 @@ afterAll(async () => {
 const block = (script: string) => `\`\`\`sh\n${script}\n\`\`\`\n`
 const frontMatter = (...lines: string[]) => `---\n${lines.join('\n')}\n---\n`
 const wellDone = 'echo done > /app/results/report.md'
+const forever = `sleep ${uniqueSeconds()}`
 
 const lies: [reason: RunbookFailure, text: string, says: RegExp, request?: object][] = [
-  ['timed_out', block(`${wellDone}; sleep 7200.1`), /timed out after 1 s/, { timeout_sec: 1 }],
-  ['stalled', block(`${wellDone}; sleep 7200.2`), /for 2 s/],
   [
     'out_of_memory',
     block('python3 -c "x = bytearray(400 * 1024 * 1024); print(len(x))"'),
@@ -69,16 +69,52 @@ const lies: [reason: RunbookFailure, text: string, says: RegExp, request?: objec
   ],
 ]
 
+/** With ever more seconds, until something was made within them: a slow machine has not begun by then. */
+const untilMade = async (carryOut: (seconds: number) => Promise<Carried>): Promise<Carried & { seconds: number }> => {
+  for (const seconds of [2, 10]) {
+    const carried = await carryOut(seconds)
+    if (carried.kept.has('report.md')) return { ...carried, seconds }
+  }
+  return { ...(await carryOut(40)), seconds: 40 }
+}
+
 describe('each reason is named, what was made is kept, and nothing is left running', () => {
-  it.each(lies.map((lie, at) => [at, ...lie] as const))('%i: %s', async (_, reason, text, says, request = {}) => {
-    const { outcome, kept, events } = await opened.carryOut(text, request)
-    expect(outcome.failure?.reason).toBe(reason)
-    expect(outcome.failure?.message).toMatch(says)
+  const expectNamed = ({ outcome, kept, events }: Carried, reason: RunbookFailure, says: RegExp | string) => {
+    expect(outcome.failure).toMatchObject({ reason, message: expect.stringMatching(says) })
     expect(kept.has('agent_scripted.txt')).toBe(true)
-    if (text.includes(wellDone)) expect(kept.get('report.md')?.toString()).toBe('done\n')
     expect(events.filter(({ type }) => type === 'end').at(-1)).toMatchObject({ ok: false, reason })
-    expect(livingWith('sleep 7200')).toEqual([])
+    expect(livingWith(forever)).toEqual([])
+  }
+  const inTime = { timeout: 150_000 }
+
+  it.each(lies.map((lie, at) => [at, ...lie] as const))('%i: %s', async (_, reason, text, says, request = {}) => {
+    const carried = await opened.carryOut(text, request)
+    expectNamed(carried, reason, says)
+    if (text.includes(wellDone)) expect(carried.kept.get('report.md')?.toString()).toBe('done\n')
     expect(await readdir(`${opened.dataDir}/sandboxes`)).toEqual([])
+  })
+
+  it('timed_out', inTime, async () => {
+    const { seconds, ...carried } = await untilMade((timeout_sec) =>
+      opened.carryOut(block(`${wellDone}; ${forever}`), { timeout_sec }),
+    )
+    expectNamed(carried, 'timed_out', `timed out after ${seconds} s`)
+    expect(carried.kept.get('report.md')?.toString()).toBe('done\n')
+    expect(await readdir(`${opened.dataDir}/sandboxes`)).toEqual([])
+  })
+
+  it('stalled', inTime, async () => {
+    const { seconds, ...carried } = await untilMade(async (seconds) => {
+      const hasty = await openRunner({ JETTY_RUNBOOK_IDLE_SECONDS: String(seconds) })
+      try {
+        return await hasty.carryOut(block(`${wellDone}; ${forever}`))
+      } finally {
+        expect(await readdir(`${hasty.dataDir}/sandboxes`)).toEqual([])
+        await hasty.close()
+      }
+    })
+    expectNamed(carried, 'stalled', `for ${seconds} s`)
+    expect(carried.kept.get('report.md')?.toString()).toBe('done\n')
   })
 })
 
@@ -91,13 +127,16 @@ it('a fork bomb ends within its limit', async () => {
 
 it('is cancelled in its midst, and what it has made so far is kept', async () => {
   const stop = new AbortController()
+  const sandboxes = join(opened.dataDir, 'sandboxes')
+  const isMade = () => readdirSync(sandboxes).some((id) => existsSync(join(sandboxes, id, 'app/results/report.md')))
+  const cancelOnce = (isSo: () => boolean) => void vi.waitUntil(isSo, { timeout: 40_000 }).then(() => stop.abort())
   const { outcome, kept } = await opened.carryOut(
-    block(`${wellDone}; echo ready; sleep 7200.3`),
+    block(`echo done > /app/report.md; mv /app/report.md /app/results; ${forever}`),
     {},
-    { signal: stop.signal, onEvent: (event) => event.type === 'tool_call' && setTimeout(() => stop.abort(), 300) },
+    { signal: stop.signal, onEvent: (event) => event.type === 'tool_call' && cancelOnce(isMade) },
   )
   expect(outcome.failure?.reason).toBe('cancelled')
-  expect(livingWith('sleep 7200.3')).toEqual([])
+  expect(livingWith(forever)).toEqual([])
   expect(kept.get('report.md')?.toString()).toBe('done\n')
 })
 
