@@ -145,6 +145,7 @@ describe('the totals', () => {
     )
     await ended(mixed, [...good, ...bad])
     await ended(short, napping)
+    await ended(long, parked.slice(0, 15))
     // Relabelled by several at once, some of them twice.
     const again = ['failed', 'archived', 'pending', 'failed']
     await Promise.all(
