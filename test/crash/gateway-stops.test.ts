@@ -10,8 +10,7 @@ import { eventStream, eventStreamType, type FakeOpenAi, startFakeOpenAi } from '
 import { type FrailDatabase, openFrailDatabase } from '../frail-database.ts'
 import { type RawAnswer, rawPost } from '../raw-post.ts'
 import { startTestServer, type TestServer } from '../server.ts'
-
-const drainSeconds = 1
+import { until } from './harness/storm.ts'
 
 let created: TestDatabase
 let frail: FrailDatabase
@@ -23,13 +22,15 @@ beforeEach(async () => {
   created = await createTestDatabase()
   frail = await openFrailDatabase(created.url)
   fake = await startFakeOpenAi()
+})
+const start = async (drainSeconds = 1) => {
   const env = { DATABASE_URL: frail.url, OPENAI_BASE_URL: fake.url, JETTY_DRAIN_SECONDS: String(drainSeconds) }
   jetty = await startTestServer({ env })
   isClosed = false
   await jetty.call('POST', '/api/v1/collections', { name: 'acme' })
   const variables = { environment_variables: { OPENAI_API_KEY: 'sk-unmistakable-stops-2b77' } }
   await jetty.call('PATCH', '/api/v1/collections/acme/environment', variables)
-})
+}
 const close = async () => {
   isClosed = true
   await jetty.close()
@@ -63,29 +64,35 @@ const recorded = async () => {
   return rows
 }
 
+const body = eventStream('gpt-4o-mini', 'one two three four five six seven eight nine')
 /** A stream that goes on for so long. */
 const streamFor = (ms: number) => {
-  const body = eventStream('gpt-4o-mini', 'one two three four five six seven eight nine')
   const pieces = 40
   fake.script({ headers: eventStreamType, body, pieceBytes: Math.ceil(body.length / pieces), pauseMs: ms / pieces })
 }
+/** One that never ends by itself. */
+const endlessStream = () => fake.script({ headers: eventStreamType, body, stallAfterBytes: body.length >> 1 })
+const untilAsked = (times: number) => until(`${times} calls`, () => fake.asked.length === times)
 
 it('streams that end while the server drains are whole', async () => {
+  await start(30)
   streamFor(600)
   const answer = ask({ stream: true })
-  await pause(200)
+  await untilAsked(1)
   await close()
   expect(await answer).toMatchObject({ isWhole: true })
   expect(await recorded()).toMatchObject([{ status: 'completed' }])
 })
 
 it('longer ones are broken off: their clients are told, and what had come is on record', async () => {
-  for (let calls = 0; calls < 10; calls++) streamFor(8_000)
-  fake.script({ delayMs: 8_000 })
+  await start()
+  for (let calls = 0; calls < 10; calls++) endlessStream()
+  fake.script({ delayMs: 60_000 })
   const streams = Promise.all(Array.from({ length: 10 }, () => ask({ stream: true })))
-  await pause(300)
+  await untilAsked(10)
   const whole = ask({})
-  await pause(700)
+  await untilAsked(11)
+  await pause(500) // until what has come is on its way to the clients
   await close()
   for (const answer of await streams) {
     expect(lastEvent(answer)).toMatch(/^data: \{"error":\{"message":"The server is being stopped/)
@@ -96,10 +103,11 @@ it('longer ones are broken off: their clients are told, and what had come is on 
   expect(records).toHaveLength(11)
   expect(new Set(records.map(({ status }) => status))).toEqual(new Set(['failed']))
   expect(records.filter(({ outputs }) => outputs?.includes('one '))).toHaveLength(10)
-}, 20_000)
+})
 
 it('a client that left as the server was told to stop is on record', async () => {
-  streamFor(8_000)
+  await start()
+  endlessStream()
   const asked = request(`${jetty.url}/v1/chat/completions`, { method: 'POST', headers: headersOf() })
   asked.on('error', () => {}).end(JSON.stringify({ model: 'gpt-4o-mini', messages: [], stream: true }))
   await once(asked, 'response')
@@ -109,6 +117,7 @@ it('a client that left as the server was told to stop is on record', async () =>
 })
 
 it('a stream that cannot be recorded ends with an error event and a broken connection', async () => {
+  await start()
   await ask({})
   frail.cut()
   rmSync(join(jetty.dataDir, 'spill'), { recursive: true })
