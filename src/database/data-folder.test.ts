@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { processWorld, startTimeOf } from '../lib/living-process.ts'
 import { adminTokenOf, prepareDataFolder, secretKeysOf } from './data-folder.ts'
 import { lockDataFolder } from './data-folder-lock.ts'
@@ -72,6 +72,26 @@ describe('the lock of the data folder', () => {
     const touch = setInterval(() => utimesSync(lockFile(), new Date(), new Date()), 200)
     await expect(lockDataFolder(folder)).rejects.toThrow('Another server')
     clearInterval(touch)
-    ;(await lockDataFolder(folder)).release()
+    vi.useFakeTimers()
+    try {
+      const locking = lockDataFolder(folder)
+      await vi.advanceTimersByTimeAsync(20_000)
+      ;(await locking).release()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('of another container counts though whoever wants it stands still for long', async () => {
+    write({ ...me(), world: 'another' })
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      const locking = lockDataFolder(folder)
+      vi.setSystemTime(Date.now() + 60_000)
+      utimesSync(lockFile(), new Date(), new Date())
+      await expect(locking).rejects.toThrow('Another server')
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })

@@ -30,7 +30,9 @@ export const ownerIn = (path: string): Owner | undefined => {
 }
 
 const touchMs = 1_000
-const watchMs = 4_000
+/** Of looks, not of time: whoever looks may stand still, and the owner too. */
+const watchMs = 10_000
+const lookMs = 200
 
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
@@ -40,15 +42,15 @@ const isThisProcess = ({ pid, startedAt, world }: Owner): boolean => {
 }
 
 /**
- * Whether the owner that a file names is gone, or is this process and has given it up. One of another container cannot be looked up: it proves its life by
- * touching the file each second, which is waited for.
+ * Whether the owner that a file names is gone, or is this process and has given it up. One of another container cannot be
+ * looked up: it proves its life by touching the file each second, which is waited for.
  */
 export const isOwnerGone = async (path: string, owner: Owner): Promise<boolean> => {
   if (isThisProcess(owner)) return !touched.has(path)
   if (owner.world === processWorld()) return !isAlive(owner.pid) || startTimeOf(owner.pid) !== owner.startedAt
   const before = modifiedAt(path)
-  for (let waitedMs = 0; waitedMs < watchMs; waitedMs += 200) {
-    await pause(200)
+  for (let waitedMs = 0; waitedMs < watchMs; waitedMs += lookMs) {
+    await pause(lookMs)
     if (modifiedAt(path) !== before) return false
   }
   return true
