@@ -96,20 +96,21 @@ it('fetches once for all who want it at the same time, in one process and in two
 })
 
 it('goes on for the others when one of them no longer wants it, and stops when nobody does', async () => {
-  const slow = `fs.appendFileSync(base + '/begun', ''); await new Promise((resolve) => setTimeout(resolve, 400))\n${install()}`
-  const store = storeWith(slow)
+  const held = `fs.appendFileSync(base + '/begun', ''); while (!fs.existsSync(base + '/go')) await new Promise((resolve) => setTimeout(resolve, 20))\n${install()}`
+  const store = storeWith(held)
   const first = new AbortController()
   const leaving = store.ensure('claude-code', first.signal)
   const staying = store.ensure('claude-code', never)
   first.abort(new Error('no longer'))
   await expect(leaving).rejects.toThrow('no longer')
+  writeFileSync(join(base, 'go'), '')
   expect((await staying)?.version).toBe(version)
 
   await store.remove('claude-code', 'all')
-  rmSync(join(base, 'begun'))
+  for (const name of ['begun', 'go']) rmSync(join(base, name))
   const last = new AbortController()
   const alone = store.ensure('claude-code', last.signal)
-  await vi.waitFor(() => expect(existsSync(join(base, 'begun'))).toBe(true))
+  await vi.waitFor(() => expect(existsSync(join(base, 'begun'))).toBe(true), 20_000)
   last.abort(new Error('nobody'))
   await expect(alone).rejects.toThrow('nobody')
   expect(readdirSync(join(base, 'agents')).filter((name) => !name.endsWith('.cache'))).toEqual([])
@@ -134,7 +135,10 @@ it('waits for one that lives, for as long as somebody wants it', async () => {
   writeFileSync(lock, '1')
   const told: string[] = []
   const there = storeWith(install()).ensure('claude-code', never, (message) => told.push(message))
-  await vi.waitFor(() => expect(told).toEqual([`Waiting for another process that fetches claude-code ${version}`]))
+  await vi.waitFor(
+    () => expect(told).toEqual([`Waiting for another process that fetches claude-code ${version}`]),
+    20_000,
+  )
   rmSync(lock)
   expect((await there)?.version).toBe(version)
 })

@@ -50,12 +50,10 @@ it('tells of a body that breaks off, that stops, or that never ends', async () =
   await expect(textOf((await open(cut)).body)).rejects.toMatchObject({ code: 'network_failed' })
   server?.close()
   const silent = await serving((_, response) => response.write('half'))
-  const stopped = await open(silent, { idleSeconds: 0.2 })
-  await expect(textOf(stopped.body)).rejects.toMatchObject({ code: 'timed_out' })
-  const long = await open(silent, { maxBytes: 3 })
-  await expect(textOf(long.body)).rejects.toMatchObject({ code: 'too_large' })
-  const late = await open(silent, { timeoutSeconds: 0.2 })
-  await expect(textOf(late.body)).rejects.toMatchObject({ code: 'timed_out' })
+  const readWith = async (bounds: object) => textOf((await open(silent, bounds)).body)
+  await expect(readWith({ idleSeconds: 0.2 })).rejects.toMatchObject({ code: 'timed_out' })
+  await expect(readWith({ maxBytes: 3 })).rejects.toMatchObject({ code: 'too_large' })
+  await expect(readWith({ timeoutSeconds: 0.2 })).rejects.toMatchObject({ code: 'timed_out' })
 })
 
 it('gives up when its caller does, and tells the other side', async () => {

@@ -36,7 +36,7 @@ it('a request may be bounded between bytes, and has all the time it needs while 
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
   })
-  expect(await (await open(url, { firstByteSeconds: 1, idleSeconds: 1 })).text()).toHaveLength(20)
+  expect(await (await open(url, { firstByteSeconds: 15, idleSeconds: 1 })).text()).toHaveLength(20)
   await expect(open(`${url}/stops`, { idleSeconds: 1 })).rejects.toMatchObject({
     code: 'timed_out',
     message: `GET ${url}/stops: the answer stopped in the middle`,

