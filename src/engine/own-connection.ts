@@ -14,6 +14,9 @@ export interface OwnConnection {
   close(): Promise<void>
 }
 
+const cut = (client: (pg.Client & { connection?: { stream?: { destroy(): void } } }) | undefined): void =>
+  client?.connection?.stream?.destroy()
+
 /** A standstill of this process is none of the server. */
 const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
   new Promise((resolve, reject) => {
@@ -33,19 +36,26 @@ export const makeOwnConnection = (options: {
   let client: pg.Client | undefined
   let connecting: Promise<pg.Client> | undefined
 
+  const { timeoutMs } = options
+  const inTime = <T>(asked: Promise<T>): Promise<T> => (timeoutMs === undefined ? asked : answered(asked, timeoutMs))
+
   const connect = async (): Promise<pg.Client> => {
-    const { timeoutMs } = options
     const fresh = new pg.Client({
       connectionString: options.url,
       application_name: options.name,
       options: options.session,
       ...connectionDefaults,
-      ...(timeoutMs === undefined ? {} : { connectionTimeoutMillis: timeoutMs, query_timeout: 0 }),
+      ...(timeoutMs === undefined ? {} : { connectionTimeoutMillis: 0, query_timeout: 0 }),
     })
     fresh.on('error', () => {
       if (client === fresh) client = undefined
     })
-    await fresh.connect()
+    try {
+      await inTime(fresh.connect())
+    } catch (error) {
+      cut(fresh)
+      throw error
+    }
     client = fresh
     return fresh
   }
@@ -59,13 +69,12 @@ export const makeOwnConnection = (options: {
 
   return {
     async rows<Row>(name: string, text: string, values: unknown[] = []) {
-      const asked = (client ?? (await connected())).query({ name, text, values })
-      return (await (options.timeoutMs === undefined ? asked : answered(asked, options.timeoutMs))).rows as Row[]
+      return (await inTime((client ?? (await connected())).query({ name, text, values }))).rows as Row[]
     },
     drop() {
-      const lost = client as (pg.Client & { connection?: { stream?: { destroy(): void } } }) | undefined
+      const lost = client
       client = undefined
-      lost?.connection?.stream?.destroy()
+      cut(lost)
     },
     async close() {
       await client?.end().catch(() => {})

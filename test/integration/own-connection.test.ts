@@ -4,6 +4,8 @@ import { makeOwnConnection, type OwnConnection } from '../../src/engine/own-conn
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 
 const timeoutMs = 500
+const standStill = (milliseconds: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+
 let created: TestDatabase
 let own: OwnConnection
 beforeAll(async () => {
@@ -19,8 +21,17 @@ test('what was answered while this process stood still is no statement that was 
   expect(await own.rows('one', 'select 1 as one')).toEqual([{ one: 1 }])
   const asked = own.rows('two', 'select 2 as two')
   await new Promise((resolve) => setImmediate(resolve)) // it is sent
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * timeoutMs)
+  standStill(2 * timeoutMs)
   expect(await asked).toEqual([{ two: 2 }])
+})
+
+test('nor is a server that was connected to meanwhile one that is away', async () => {
+  const patient = makeOwnConnection({ url: created.url, name: 'test', session: '', timeoutMs: 1_500 })
+  const asked = patient.rows('three', 'select 3 as three')
+  await new Promise((resolve) => setImmediate(resolve)) // it is connecting
+  standStill(1_600)
+  expect(await asked).toEqual([{ three: 3 }])
+  await patient.close()
 })
 
 test('one that is not answered in time is lost, and the next one has a connection of its own', async () => {
