@@ -10,7 +10,7 @@ import type { Body } from '../server.ts'
 
 const version = agents['claude-code'].package?.version ?? ''
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 150_000 })
 
 let registry: NpmRegistry
 let nobody: string
@@ -95,7 +95,7 @@ it('goes on after an interruption with what it has', async () => {
   const cache = join(folder(), `claude-code-${version}.cache`, '_cacache/index-v5')
   const kept = () => readdirSync(cache, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   const interrupted = registry.stalled().then(async () => {
-    await vi.waitFor(() => expect(kept().length).toBeGreaterThan(2), 10_000) // two descriptions, and the package
+    await vi.waitFor(() => expect(kept().length).toBeGreaterThan(2), 60_000) // two descriptions, and the package
     process.kill(Number(readFileSync(pid, 'utf8')), 'SIGINT')
   })
   const ended = await install({}, ['sh', '-c', `echo $$ > ${pid}; exec "$0" "$@"`])

@@ -34,7 +34,7 @@ const rootArchive = async (): Promise<string> => {
 }
 
 const untilListening = async (service: ChildProcess, socket: string): Promise<void> => {
-  for (let turn = 0; turn < 200; turn += 1) {
+  for (let turn = 0; turn < 1_200; turn += 1) {
     if (existsSync(socket)) return
     if (service.exitCode !== null) throw new Error(`podman system service ended with ${service.exitCode}`)
     await pause(50)

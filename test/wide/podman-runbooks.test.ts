@@ -114,7 +114,7 @@ describe('a runbook', () => {
   it('is ended when it is cancelled, and its container is gone', async () => {
     const task = await jetty.task(workflow('echo up > results/report.md; sleep 600'))
     const { trajectory_id: id } = await jetty.start(task)
-    await expect.poll(() => engine.podman('ps', '--quiet'), { timeout: 20_000 }).not.toBe('')
+    await expect.poll(() => engine.podman('ps', '--quiet'), { timeout: 60_000 }).not.toBe('')
     await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
     await jetty.until(task, id, ({ status }) => status === 'cancelled')
     await expectNothingLeft()
