@@ -2,8 +2,6 @@
 import { expect, it } from 'vitest'
 import { runbookStorm } from './runbook-storm/storm.ts'
 
-it('whatever happens at whatever moment, each ends as its work says, is paid, and leaves nothing', {
-  timeout: 300_000,
-}, async () => {
+it('whatever happens at whatever moment, each ends as its work says, is paid, and leaves nothing', async () => {
   expect(await runbookStorm({ runs: 80, blows: 8, cuts: 12 })).toEqual([])
 })

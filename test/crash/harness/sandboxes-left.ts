@@ -13,7 +13,7 @@ const textOf = (path: string): string => {
   }
 }
 
-const namesIn = (folder: string): string[] => {
+export const namesIn = (folder: string): string[] => {
   try {
     return readdirSync(folder)
   } catch {

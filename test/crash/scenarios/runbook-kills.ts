@@ -1,4 +1,3 @@
-import { openDatabase } from '../../../src/database/database.ts'
 import { postgresPassword, postgresUrl } from '../../../src/database/postgres-folder.ts'
 import { findPostgres } from '../../../src/database/postgres-process.ts'
 import {
@@ -11,6 +10,7 @@ import {
   type RunbookShape,
 } from '../harness/carried-runbook.ts'
 import { type Acked, type Client, makeClient } from '../harness/client.ts'
+import { hold } from '../harness/hold.ts'
 import { gatesOf, waitsAt } from '../harness/runbook-gate.ts'
 import { firstUid, processesInside, sandboxesLeft } from '../harness/sandboxes-left.ts'
 import { makeSite, type Site } from '../harness/site.ts'
@@ -57,26 +57,7 @@ export type KillMoment = keyof typeof moments
 const holdRecords = async (site: Site): Promise<() => Promise<void>> => {
   const postgres = findPostgres(site.dataDir)
   if (!postgres) throw new Error('there is no Postgres')
-  const database = openDatabase(postgresUrl(postgres.port, postgresPassword(site.dataDir)), { connections: 1 })
-  let letGo = () => {}
-  const released = new Promise<void>((resolve) => {
-    letGo = resolve
-  })
-  let isHeld = () => {}
-  const held = new Promise<void>((resolve) => {
-    isHeld = resolve
-  })
-  const holding = database.transaction(async (queries) => {
-    await queries.query('select 1 from leases for update')
-    isHeld()
-    await released
-  })
-  await held
-  return async () => {
-    letGo()
-    await holding.catch(() => {})
-    await database.close()
-  }
+  return hold(postgresUrl(postgres.port, postgresPassword(site.dataDir)), 'select 1 from leases for update')
 }
 
 /** One more run, for which there is no place. */
