@@ -17,6 +17,8 @@ export interface FakeDocker {
   hangs: Set<string>
   /** Names of the containers that are there. */
   readonly containers: string[]
+  /** Breaks every connection off and takes none, as one that is restarted; what it has runs on. `back` ends that. */
+  leave(): Promise<{ back(): Promise<void> }>
   /** Clients that wait for an image now. */
   readonly waiting: number
   stop(): Promise<void>
@@ -110,12 +112,20 @@ export const startFakeDocker = async (): Promise<FakeDocker> => {
     const word = request.method === 'DELETE' ? 'remove' : id === 'create' ? id : what
     void aboutContainer(word, id === 'create' ? (searchParams.get('name') ?? '') : id, request, response)
   })
-  await new Promise<void>((resolve) => server.listen(socket, resolve))
+  const listen = () => new Promise<void>((resolve) => server.listen(socket, resolve))
+  const leave = async () => {
+    const gone = new Promise((resolve) => server.close(resolve))
+    server.closeAllConnections()
+    await gone
+    return { back: listen }
+  }
+  await listen()
   return {
     socket,
     elsewhere,
     asked,
     hangs,
+    leave,
     get canRun() {
       return canRun
     },
@@ -129,8 +139,7 @@ export const startFakeDocker = async (): Promise<FakeDocker> => {
       return waiting
     },
     async stop() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
+      await leave()
       rmSync(folder, { recursive: true })
     },
   }

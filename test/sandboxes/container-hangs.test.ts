@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { createLogger } from '../../src/lib/log.ts'
+import { pause } from '../../src/lib/time.ts'
 import { containerProvider } from '../../src/sandboxes/containers/containers.ts'
 import { openEngine } from '../../src/sandboxes/containers/engine.ts'
 import type { SandboxProvider } from '../../src/sandboxes/sandbox.ts'
@@ -62,6 +63,25 @@ it('twenty that are cancelled and destroyed at any moment leave nothing', async 
   expect(readdirSync(parent)).toEqual([])
   await expect.poll(() => docker.containers).toEqual(before.containers)
   await expect.poll(openFiles).toBeLessThanOrEqual(before.files)
+})
+
+it('a container that runs on while its engine is restarted is not lost', async () => {
+  const engine = await openEngine(docker.socket)
+  const container = await engine.start({ name: 'runs-on' }, new AbortController().signal)
+  let end: unknown
+  const ending = container.ended().then((ended) => {
+    end = ended
+  })
+  await expect.poll(() => docker.asked.at(-1)).toMatch(/\/containers\/.*wait/)
+  const restarting = await docker.leave()
+  await pause(300)
+  await restarting.back()
+  expect(end).toBeUndefined()
+  await container.kill()
+  await ending
+  expect(end).toMatchObject({ code: 137 })
+  await container.remove()
+  await expect(container.ended()).resolves.toMatchObject({ code: null })
 })
 
 it('what tidies up waits so long and no longer', async () => {

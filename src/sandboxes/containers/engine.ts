@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type Docker from 'dockerode'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { exhaustionRemedy } from '../../lib/exhaustion.ts'
+import { pause } from '../../lib/time.ts'
 
 /** What an engine says of itself. */
 export interface EngineFacts {
@@ -71,6 +72,9 @@ export const couldNotStart = 'The container could not be started'
 const quickMs = 20_000
 /** A container on a machine that has much to do. */
 const startMs = 120_000
+/** Times that an engine which breaks off is asked again, and after how long: it may be restarted within that. */
+const mostTurns = 120
+const turnMs = 250
 const registryMs = 10_000
 const progressMs = 1_000
 
@@ -154,14 +158,16 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<En
     id: container.id,
     pid,
     async ended() {
-      // Both engines may break the wait off, such as when they are restarted: the state counts.
-      for (let turn = 0; turn < 3; turn += 1) {
+      // Both engines may break the wait off, such as when they are restarted: the state counts, once they are back.
+      for (let turn = 0; turn < mostTurns; turn += 1) {
         await container.wait().catch(() => undefined)
         const state = await container.inspect().then(
           (found) => found.State,
-          () => undefined,
+          (error: StatusError) => (error.statusCode === 404 ? null : undefined),
         )
+        if (state === null) break
         if (state && !state.Running) return { code: state.ExitCode, isOutOfMemory: state.OOMKilled }
+        await pause(turnMs)
       }
       return { code: null, isOutOfMemory: false }
     },
