@@ -1,7 +1,7 @@
 import { type Database, openDatabase } from '../src/database/database.ts'
 import { pause } from '../src/lib/time.ts'
 
-const attempts = 30
+const attempts = 20
 
 /** 55006: another file is cloning the template right now. Away: whoever stood still for five seconds takes it to be so. */
 const isPassing = (error: unknown): boolean =>

@@ -1,5 +1,6 @@
-import { openDatabase } from '../../src/database/database.ts'
+import type { Database } from '../../src/database/database.ts'
 import { sealedColumns } from '../../src/store/sealed-texts.ts'
+import { inDatabase } from '../database-server.ts'
 import { type Exchange, tapPort } from './http-tap.ts'
 import { everyColumn, everyFile, type Place, unpacked } from './places.ts'
 import { sentSecrets } from './sent-secrets.ts'
@@ -87,23 +88,18 @@ export const makeLeakWatch = (): LeakWatch => {
     lineBytes = 0
   }
 
-  const searchDatabase = async (url: string): Promise<void> => {
-    const database = openDatabase(url, { connections: 1 })
+  const searchDatabase = async (database: Database): Promise<void> => {
     const listed = new Set(sealedColumns.map(({ table, sealed }) => `${table}.${sealed}`))
-    try {
-      let batch: Place[] = []
-      for await (const place of everyColumn(database)) {
-        if (sealedText.test(place.text) && !listed.has(`${place.table}.${place.column}`)) {
-          finds.add(`${place.where} holds sealed texts and is not in sealedColumns: a new key would not reach them`)
-        }
-        if (batch.push(place) < 1_000) continue
-        search(batch)
-        batch = []
+    let batch: Place[] = []
+    for await (const place of everyColumn(database)) {
+      if (sealedText.test(place.text) && !listed.has(`${place.table}.${place.column}`)) {
+        finds.add(`${place.where} holds sealed texts and is not in sealedColumns: a new key would not reach them`)
       }
+      if (batch.push(place) < 1_000) continue
       search(batch)
-    } finally {
-      await database.close()
+      batch = []
     }
+    search(batch)
   }
 
   return {
@@ -123,7 +119,7 @@ export const makeLeakWatch = (): LeakWatch => {
     async check({ databaseUrl, files }) {
       for (const stop of taps.splice(0)) stop()
       searchKept()
-      if (databaseUrl) await searchDatabase(databaseUrl)
+      if (databaseUrl) await inDatabase(databaseUrl, searchDatabase)
       if (files) search(everyFile(files))
       const found = [...finds].slice(0, mostFinds)
       finds.clear()
