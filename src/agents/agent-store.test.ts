@@ -44,6 +44,11 @@ fs.writeFileSync(main + '/package.json', JSON.stringify({ version: ${JSON.string
 fs.mkdirSync(main + '-${system}', { recursive: true, mode: 0o700 })
 fs.writeFileSync(main + '-${system}/claude', 'the program', { mode: 0o700 })
 `
+/** The same, once it is told to. */
+const held = `
+fs.appendFileSync(base + '/begun', '')
+while (!fs.existsSync(base + '/go')) await new Promise((resolve) => setTimeout(resolve, 20))
+${install()}`
 const callsOf = () =>
   readFileSync(join(base, 'calls'), 'utf8')
     .trim()
@@ -53,7 +58,8 @@ const callsOf = () =>
 it('fetches an agent once, and has it from then on without anybody', async () => {
   const store = storeWith(install())
   const told: string[] = []
-  const first = await store.ensure('claude-code', never, (message) => told.push(message))
+  const tell = (message: string) => message.endsWith('so far') || told.push(message)
+  const first = await store.ensure('claude-code', never, tell)
   expect(first).toEqual({ folder: join(base, 'agents', `claude-code-${version}`), version })
   expect(told).toEqual([
     `Fetching claude-code ${version} from npm; this is done once`,
@@ -96,7 +102,6 @@ it('fetches once for all who want it at the same time, in one process and in two
 })
 
 it('goes on for the others when one of them no longer wants it, and stops when nobody does', async () => {
-  const held = `fs.appendFileSync(base + '/begun', ''); while (!fs.existsSync(base + '/go')) await new Promise((resolve) => setTimeout(resolve, 20))\n${install()}`
   const store = storeWith(held)
   const first = new AbortController()
   const leaving = store.ensure('claude-code', first.signal)
@@ -126,6 +131,21 @@ it('takes the place of one that died while it fetched, and throws away its half'
   const there = await storeWith(install()).ensure('claude-code', never)
   expect(existsSync(join(there?.folder ?? '', 'half'))).toBe(false)
   expect(readdirSync(folder)).toEqual([`claude-code-${version}`])
+})
+
+it('puts nothing in its place whose lock was taken over while it stood still, and leaves that lock alone', async () => {
+  const folder = join(base, 'agents')
+  const lock = join(folder, `claude-code-${version}.lock`)
+  const told: string[] = []
+  const there = storeWith(held).ensure('claude-code', never, (message) => told.push(message))
+  await vi.waitFor(() => expect(existsSync(join(base, 'begun'))).toBe(true), 20_000)
+  writeFileSync(lock, 'of another')
+  writeFileSync(join(base, 'go'), '')
+  await vi.waitFor(() => expect(told.at(-1)).toContain('Waiting for another process'), 20_000)
+  expect(readdirSync(folder).filter((name) => !name.endsWith('.cache'))).toEqual([`claude-code-${version}.lock`])
+  expect(readFileSync(lock, 'utf8')).toBe('of another')
+  rmSync(lock)
+  expect((await there)?.version).toBe(version)
 })
 
 it('waits for one that lives, for as long as somebody wants it', async () => {

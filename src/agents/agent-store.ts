@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { chmod, lstat, mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -86,11 +87,14 @@ export const makeAgentStore = ({
   ): Promise<InstalledAgent> => {
     const place = placeOf(id, wanted)
     await mkdir(folder, { recursive: true, mode: 0o755 })
-    const draft = `${place}.draft`
+    const drafts = `${place}.draft`
+    const draft = `${drafts}-${process.pid}-${randomBytes(4).toString('hex')}`
     const cache = `${place}.cache`
-    const work = async (): Promise<InstalledAgent> => {
+    /** Gives nothing where the lock was taken over, while this process stood still: who has it now makes the agent. */
+    const work = async (isHeld: () => boolean): Promise<InstalledAgent | undefined> => {
       if (isWhole(id, wanted)) return { folder: place, version: wanted.version } // another process was faster
-      await rm(draft, { recursive: true, force: true })
+      const left = (await readdir(folder)).map((name) => join(folder, name)).filter((path) => path.startsWith(drafts))
+      for (const path of left) await rm(path, { recursive: true, force: true })
       tell(`Fetching ${id} ${wanted.version} from npm; this is done once`)
       const started = performance.now()
       const progress = setInterval(async () => {
@@ -105,10 +109,13 @@ export const makeAgentStore = ({
           signal,
           ...(npm && { npm }),
         })
+        await finish(id, wanted, draft)
+      } catch (error) {
+        if (signal.aborted || isHeld()) throw error
       } finally {
         clearInterval(progress)
       }
-      await finish(id, wanted, draft)
+      if (!isHeld()) return undefined
       await rm(place, { recursive: true, force: true }) // what is there is not whole
       await rename(draft, place)
       await rm(cache, { recursive: true, force: true })
@@ -118,10 +125,14 @@ export const makeAgentStore = ({
       return { folder: place, version: wanted.version }
     }
     try {
-      return await underLock(`${place}.lock`, work, {
-        signal,
-        waiting: () => tell(`Waiting for another process that fetches ${id} ${wanted.version}`),
-      })
+      for (;;) {
+        const there = await underLock(`${place}.lock`, work, {
+          signal,
+          waiting: () => tell(`Waiting for another process that fetches ${id} ${wanted.version}`),
+        })
+        if (there) return there
+        await rm(draft, { recursive: true, force: true })
+      }
     } catch (error) {
       await rm(draft, { recursive: true, force: true }).catch(() => {})
       throw asFolderError(error, folder)

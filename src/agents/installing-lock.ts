@@ -1,5 +1,6 @@
-import { rmSync, statSync, utimesSync } from 'node:fs'
-import { createExclusively } from '../lib/exclusive-file.ts'
+import { randomBytes } from 'node:crypto'
+import { linkSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { createExclusively, readIfThere } from '../lib/exclusive-file.ts'
 import { pause } from '../lib/time.ts'
 
 const touchMs = 1_000
@@ -12,31 +13,52 @@ const ageOf = (path: string): number => {
   return found ? Date.now() - found.mtimeMs : 0
 }
 
+/** Removes a stale lock, but not one that another process has put in its place since it was looked at. */
+const takeAway = (path: string): void => {
+  const aside = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`
+  try {
+    renameSync(path, aside)
+    if (ageOf(aside) <= staleMs) linkSync(aside, path)
+  } catch {
+    // somebody else took it away first
+  } finally {
+    rmSync(aside, { force: true })
+  }
+}
+
 /**
  * Lets one process at a time do a piece of work, by a file that it touches while it is at it. Whoever wakes up after its
- * lock was taken over must be harmless: the work ends with a rename.
+ * lock was taken over must be harmless: the work asks whether it still has the lock before it puts anything in its place.
  */
 export const underLock = async <Result>(
   path: string,
-  work: () => Promise<Result>,
+  work: (isHeld: () => boolean) => Promise<Result>,
   { signal, waiting }: { signal: AbortSignal; waiting(): void },
 ): Promise<Result> => {
+  const mine = `${process.pid}-${randomBytes(8).toString('hex')}`
+  const isHeld = () => {
+    try {
+      return readIfThere(path) === mine
+    } catch {
+      return true // nobody can say
+    }
+  }
   let hasWaited = false
-  while (!createExclusively(path, `${process.pid}\n`)) {
+  while (!createExclusively(path, `${mine}\n`)) {
     if (!hasWaited) waiting()
     hasWaited = true
-    if (ageOf(path) > staleMs) rmSync(path, { force: true })
+    if (ageOf(path) > staleMs) takeAway(path)
     else if (!(await pause(lookMs, signal))) signal.throwIfAborted()
   }
   const timer = setInterval(() => {
     try {
-      utimesSync(path, new Date(), new Date())
+      if (isHeld()) utimesSync(path, new Date(), new Date())
     } catch {} // taken over while this process slept
   }, touchMs)
   try {
-    return await work()
+    return await work(isHeld)
   } finally {
     clearInterval(timer)
-    rmSync(path, { force: true })
+    if (isHeld()) rmSync(path, { force: true })
   }
 }
