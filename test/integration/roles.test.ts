@@ -11,7 +11,7 @@ import { callJetty, killJetties, postgresOf, startJetty } from '../jetty-process
 import type { Body } from '../server.ts'
 
 const token = 'admin-token-of-the-roles-test'
-const longTestMs = 60_000
+const longTestMs = 180_000
 let dataDir: string
 let env: Record<string, string>
 
@@ -27,7 +27,7 @@ afterEach(async () => {
 })
 
 const ended = async (url: string, path: string): Promise<Body> => {
-  for (let tries = 0; tries < 400; tries++) {
+  for (let tries = 0; tries < 2000; tries++) {
     const { body } = await callJetty(url, token, 'GET', `/db/trajectory/${path}`)
     if (body.ended) return body
     await pause(25)

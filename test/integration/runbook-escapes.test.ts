@@ -69,7 +69,7 @@ const staying = async () => {
   const { task, trajectory_id: id } = body.jetty
   const parent = join(jetty.dataDir, 'sandboxes')
   const isThere = (name: string) => existsSync(join(parent, name, 'app/results/secret'))
-  await vi.waitUntil(() => existsSync(parent) && readdirSync(parent).some(isThere), { timeout: 20_000 })
+  await vi.waitUntil(() => existsSync(parent) && readdirSync(parent).some(isThere), { timeout: 60_000 })
   return {
     folder: join(parent, readdirSync(parent).find(isThere) ?? ''),
     stop: async () => {
@@ -102,7 +102,7 @@ print(json.dumps(said))`)
     await other.stop()
     expect(Object.keys(said)).toHaveLength(10)
     expect(Object.entries(said).filter(([, got]) => got === 'seen' || got === 'connected')).toEqual([])
-  }, 60_000)
+  }, 180_000)
 
   it('finds a token in the place of the key, which stands nowhere on this machine', async () => {
     const found: string[] = []
@@ -118,7 +118,7 @@ print(json.dumps({'key': os.environ['OPENAI_API_KEY'][:3], 'same': os.environ['O
     expect(found).toEqual([])
     expect(said).toMatchObject({ same: true, base: 'http://127.0.0.1:3128/openai/v1', everywhere: '', in: [] })
     expect(key.startsWith(said.key)).toBe(false)
-  }, 60_000)
+  }, 180_000)
 
   it('is refused every private address by the proxy, whichever way it is written, and told so', async () => {
     const hosts = [
@@ -147,7 +147,7 @@ import http.client, json
 said = {}
 for host in ${JSON.stringify(hosts)}:
   for method in ['GET', 'CONNECT']:
-    proxy = http.client.HTTPConnection('127.0.0.1', 3128, timeout=10)
+    proxy = http.client.HTTPConnection('127.0.0.1', 3128, timeout=60)
     if method == 'GET': proxy.request('GET', 'http://' + host + ':${port}/', headers={'host': host})
     else: proxy.request('CONNECT', host + ':${port}')
     said[method + ' ' + host] = proxy.getresponse().status
@@ -158,7 +158,7 @@ print(json.dumps(said))`)
     expect(Object.entries(said).filter(([, status]) => status !== 403 && status !== 502)).toEqual([])
     const refused = Object.entries(said).filter(([, status]) => status === 403)
     expect(refused.length).toBeGreaterThanOrEqual((hosts.length - 2) * 2)
-  }, 60_000)
+  }, 180_000)
 
   it('has no use for the token of another run, and none for its own at another place', async () => {
     const { outputs } = await carryOut('printf %s "$JETTY_GATEWAY_TOKEN" | base64 > /app/results/token')
@@ -176,7 +176,7 @@ print(json.dumps([status('${token}'), status('nothing')]))`)
     expect(
       (await jetty.call('POST', '/v1/chat/completions', { model: 'scripted/echo', messages: [] }, token)).status,
     ).toBe(401)
-  }, 60_000)
+  }, 180_000)
 })
 
 /** Processes whose command line or environment has a word, as far as this user may look. */
@@ -216,7 +216,7 @@ describe('what is left in the results folder', () => {
         'all is kept without the value of TOKEN',
       ]),
     )
-  }, 60_000)
+  }, 180_000)
 
   it('is taken only where it is a plain file of this run; all else is named in a warning', async () => {
     const script = [
@@ -241,7 +241,7 @@ describe('what is left in the results folder', () => {
       expect(JSON.stringify(await contentOf(file))).not.toMatch(/root:|daemon:/)
     }
     expect(outputs.results_files.reduce((sum: number, file: Body) => sum + file.size, 0)).toBeLessThan(10_000)
-  }, 60_000)
+  }, 180_000)
 
   it('is capped in number, with a warning, and what was declared is among it', async () => {
     const runbook = `---\nprimary_outputs: zz/last.md\n---\n# Many\n\n\`\`\`sh\nmkdir -p /app/results/zz; cd /app/results\npython3 -c "for n in range(3000): open(f'n{n}', 'w').write('x')"\necho done > zz/last.md\n\`\`\`\n`
@@ -257,7 +257,7 @@ describe('what is left in the results folder', () => {
     expect(outputs.primary_files).toEqual([expect.stringContaining('last')])
     const { body: log } = await jetty.call('GET', `/api/v1/workflows-logs/${run.workflow_id}?limit=1000`)
     expect(JSON.stringify(log)).toMatch(/more|beyond/)
-  }, 60_000)
+  }, 180_000)
 
   it('is ended where there are more files than there may be', async () => {
     const { run, outputs } = await carryOut(
@@ -265,7 +265,7 @@ describe('what is left in the results folder', () => {
     )
     expect(run.status).toBe('failed')
     expect(outputs.failure_reason).toBe('disk_full')
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('an archive that is handed in', () => {
@@ -304,7 +304,7 @@ sys.stdout.buffer.write(out.getvalue())`
     const { outputs, run } = await carryOut(listing, { file_paths: [path] })
     expect(run.error).toBeNull()
     expect(await contentOf(named(outputs, 'found'))).toMatch(/assets\/(.*\/)?a\/b\.txt\n/)
-  }, 60_000)
+  }, 180_000)
 
   it.each<[string, [string, string | number, number?][], RegExp]>([
     [
@@ -339,7 +339,7 @@ sys.stdout.buffer.write(out.getvalue())`
         expect(existsSync(place)).toBe(false)
       }
     },
-    60_000,
+    180_000,
   )
 })
 

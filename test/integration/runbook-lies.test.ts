@@ -164,7 +164,7 @@ describe.concurrent.each(['claude-code', 'codex'] as const)('%s', (agent) => {
         expect(end.outputs.results_files.map((file: Body) => file.relative_path)).toContain('report.md')
       }
     },
-    120_000,
+    300_000,
   )
 
   it.each<[string, FrontMode]>([
@@ -175,24 +175,26 @@ describe.concurrent.each(['claude-code', 'codex'] as const)('%s', (agent) => {
   ])(
     '%s',
     async (_, mode) => {
-      const end = await endOf(agent, { mode, commands: [written], block: { timeout_sec: 100 } })
+      const end = await endOf(agent, { mode, commands: [written], block: { timeout_sec: 200 } })
       expect(end).toMatchObject(failed('model_failed'))
       expect(end.outputs.usage.api_calls).toBe(0)
     },
-    150_000,
+    300_000,
   )
 
   it('a model that never answers', async () => {
     expect(await endOf(agent, { mode: 'silent', block: { timeout_sec: 6 } })).toMatchObject(failed('timed_out'))
-  }, 120_000)
+  }, 300_000)
 
   it('a command that never ends', async () => {
     // codex waits for ten seconds, and asks its model what now: it is told to go on waiting.
     const commands = [written, ...Array<string>(20).fill('sleep 4711')]
-    const end = await endOf(agent, { commands, block: { timeout_sec: 12 } })
+    const within = (timeout_sec: number) => endOf(agent, { commands, block: { timeout_sec } })
+    let end = await within(12)
+    if (end.outputs.results_files.length === 0) end = await within(60) // on a busy machine it had not begun by then
     expect(end).toMatchObject(failed('timed_out'))
     expect(end.outputs.results_files).toMatchObject([{ relative_path: 'report.md' }])
-  }, 120_000)
+  }, 300_000)
 
   it('cancelled', async () => {
     const { status, body } = await ask(agent, { commands: [written, 'sleep 4711'], block: { timeout_hint: 0 } })
@@ -204,7 +206,7 @@ describe.concurrent.each(['claude-code', 'codex'] as const)('%s', (agent) => {
     const run = await jetty.until(task, id, ({ ended }) => ended !== null)
     expect(run.status).toBe('cancelled')
     expect(await leftOf(id)).toEqual(nothing)
-  }, 120_000)
+  }, 300_000)
 })
 
 /** Reads events until one of them is there. */
@@ -231,8 +233,8 @@ describe.concurrent('what uses up the machine', () => {
     // With half of the machine, for the sake of all others.
     [
       'processes',
-      'bomb() { sleep 600 | bomb | bomb & }; bomb; sleep 1; exit 1',
-      { timeout_sec: 30, cpus: 1 },
+      'bomb() { sleep 600 | bomb | bomb & }; bomb; sleep 4; exit 1',
+      { timeout_sec: 100, cpus: 1 },
       'process_limit',
     ],
   ])(
@@ -240,7 +242,7 @@ describe.concurrent('what uses up the machine', () => {
     async (_, script, limits, reason) => {
       expect(await endOf('scripted', { runbook: block(script), block: limits })).toMatchObject(failed(reason))
     },
-    120_000,
+    300_000,
   )
 })
 

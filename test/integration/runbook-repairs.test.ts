@@ -21,7 +21,7 @@ afterAll(async () => {
 const carryOut = async (agent: string, name: string, lines: number, rounds: number) => {
   const verify = `command: 'echo "$(wc -l < lines.txt) of ${lines} lines"; test "$(wc -l < lines.txt)" -ge ${lines}'`
   const instruction = `---\nprimary_outputs: lines.txt\nverify:\n  ${verify}\n  repair_rounds: ${rounds}\n---\n# Lines\n\nWrite lines.\n`
-  const step = { activity: 'runbook', agent, model: name, instruction, timeout_sec: 100 }
+  const step = { activity: 'runbook', agent, model: name, instruction, timeout_sec: 200 }
   const run = await jetty.run({ step_configs: { work: step }, steps: ['work'] } as never)
   const { body } = await jetty.call('GET', `/api/v1/workflows-logs/${run.workflow_id}`)
   const phases = body.events.flatMap(({ type, message }: Body) => (type === 'agent_phase' ? [message] : []))
@@ -38,7 +38,7 @@ it('claude-code: one repair, and it passes', async () => {
     usage: { api_calls: 4 },
   })
   expect(phases.filter((message: string) => message.startsWith('Repair'))).toEqual(['Repair 1 of 2'])
-}, 120_000)
+}, 300_000)
 
 it('codex: it never passes, and the last round is what is told', async () => {
   model.clearRequests()
@@ -53,4 +53,4 @@ it('codex: it never passes, and the last round is what is told', async () => {
     primary_files: [expect.stringContaining('lines.txt')],
   })
   expect(asked()).toContain('1 of 9 lines') // what the check said is what the agent was told
-}, 120_000)
+}, 300_000)
