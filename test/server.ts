@@ -83,14 +83,19 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
     ...options.env,
   })
   const more = (options.activities ?? []).map((activity) => [activity.name, activity] as const)
-  const server = await startServer({
-    settings,
-    log: watchedLog(leaks),
-    variables: options.env ?? {},
-    activities: new Map([...builtinActivities, ...more]),
-    ...(options.runbooks && { runbooks: options.runbooks }),
-    ...(options.clock && { clock: options.clock }),
-    ...(options.beatMs && { beatMs: options.beatMs }),
+  const start = () =>
+    startServer({
+      settings,
+      log: watchedLog(leaks),
+      variables: options.env ?? {},
+      activities: new Map([...builtinActivities, ...more]),
+      ...(options.runbooks && { runbooks: options.runbooks }),
+      ...(options.clock && { clock: options.clock }),
+      ...(options.beatMs && { beatMs: options.beatMs }),
+    })
+  const server = await start().catch((error) => {
+    if (error.code !== 'database_unavailable') throw error
+    return start() // this process, or Postgres, stood still for longer than a connection is waited for
   })
   const url = server.url ?? ''
   leaks.remember('the admin token', server.adminToken)
