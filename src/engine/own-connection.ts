@@ -14,8 +14,9 @@ export interface OwnConnection {
   close(): Promise<void>
 }
 
-const cut = (client: (pg.Client & { connection?: { stream?: { destroy(): void } } }) | undefined): void =>
+const cut = (client: (pg.Client & { connection?: { stream?: { destroy(): void } } }) | undefined): void => {
   client?.connection?.stream?.destroy()
+}
 
 /** A standstill of this process is none of the server. */
 const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
