@@ -115,7 +115,7 @@ test('a collection goes although runs are started in it all the time', async () 
   }
   const starters = Array.from({ length: 8 }, starter)
   await pause(300)
-  const answer = await Promise.race([drop('busy'), pause(12_000).then(() => undefined)])
+  const answer = await Promise.race([drop('busy'), pause(60_000).then(() => undefined)])
   gone = true
   await Promise.all(starters)
   expect(answer?.status).toBe(204)
@@ -133,7 +133,7 @@ test('a collection goes although nobody is left to end one of its runs, which fo
        status, lease) select 'stuck', '00000002', 'w', id, 98, 'stuck/task', 'd', '{}', 'a', 'running', 'dead'
      from collections where name = 'stuck'`,
   )
-  const answer = await Promise.race([drop('stuck'), pause(20_000).then(() => undefined)])
+  const answer = await Promise.race([drop('stuck'), pause(60_000).then(() => undefined)])
   expect(answer?.status).toBe(204)
   expect((await jetty.call('GET', '/api/v1/collections/stuck')).status).toBe(404)
   expect(await rowsLeft()).toContain('run')

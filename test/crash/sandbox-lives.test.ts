@@ -87,10 +87,10 @@ it.each([
     const seconds = uniqueSeconds()
     const pid = await killed(kind, parent, { seconds, uid, scratch })
     const living = () => livingWith(seconds).length + livingWith(parent).length
-    if (kind === 'bubblewrap') await vi.waitUntil(() => living() === 0, { timeout: 10_000 })
+    if (kind === 'bubblewrap') await vi.waitUntil(() => living() === 0, { timeout: 30_000 })
     for (const id of readdirSync(parent)) utimesSync(join(parent, id), longAgo, longAgo)
     await providers[kind](parent).reap()
-    await vi.waitUntil(() => living() === 0, { timeout: 10_000 })
+    await vi.waitUntil(() => living() === 0, { timeout: 30_000 })
     expect(readdirSync(parent)).toEqual([])
     expect(groupsOf(pid)).toEqual([])
   }

@@ -41,19 +41,20 @@ const gate = async (signal = new AbortController().signal): Promise<void> => {
   while (!existsSync(join(folder, gateFile))) await delay(20, undefined, { signal })
 }
 
-/** Works for as long as the gate is shut. */
+/** The same once the gate is open. */
 const gated = activity({
   ...shape,
   name: 'gated',
-  async run({ value }, context) {
+  async run({ value, from, to }, context) {
     leave('begins', context)
     await gate(context.signal)
+    await delay(durationOf(value, from, to), undefined, { signal: context.signal })
     leave('effects', context)
     return { value: nextValue(value), pid: process.pid }
   },
 })
 
-/** The same, deaf to its signal. */
+/** Works for as long as the gate is shut, deaf to its signal. */
 const stubborn = activity({
   ...shape,
   name: 'stubborn',

@@ -133,13 +133,13 @@ export const everythingAtOnce = async ({ seconds, clients, kills, cuts }: Everyt
       }
     }
     await Promise.all([...Array.from({ length: clients }, (_, number) => clientOf(number)), killer(), cutter()])
-    await until('the end of all runs', async () => (await openRuns(site)) === 0, 60_000)
+    await until('the end of all runs', async () => (await openRuns(site)) === 0)
     let wrong: string[] = []
     const isAsItShould = async () => {
       wrong = await inconsistencies(site)
       return wrong.length === 0
     }
-    await until('what came late to be removed', isAsItShould, 70_000).catch(() => {})
+    await until('what came late to be removed', isAsItShould, 130_000).catch(() => {})
     console.log(`${name}:`, JSON.stringify(Object.fromEntries([...answers].sort())))
     return [...faults, ...wrong]
   } finally {

@@ -7,7 +7,7 @@ import { seeded } from '../harness/random.ts'
 import { makeSite } from '../harness/site.ts'
 import { openRuns, starts, tell } from '../harness/storm.ts'
 
-const longest = 300_000
+const longest = 480_000
 
 /**
  * One of the runs that a step has started takes the process with it: it alone fails, after ten deaths; the others

@@ -15,7 +15,7 @@ export interface PoisonSize {
   processes: number
 }
 
-const longest = 300_000
+const longest = 480_000
 
 /** One run takes its process with it, whoever has it: it alone fails, after ten deaths; its neighbours complete. */
 export const poison = async ({ neighbours, steps, processes }: PoisonSize): Promise<string[]> => {

@@ -4,6 +4,9 @@ import { chain } from '../harness/pure.ts'
 import { makeSite } from '../harness/site.ts'
 import { tell, until, untilAllEnded } from '../harness/storm.ts'
 
+/** For the rest of them; suspects would sleep eight at a time, one after another. */
+const tidySeconds = 25
+
 /**
  * Runs that sleep in memory, for less than the minute from which they are parked, while the process dies again and
  * again: sleeping is no crime. Nobody is suspected, none waits for another, and none fails.
@@ -40,7 +43,7 @@ export const sleepers = async (sizes: { runs: number; seconds: number; kills: nu
     }
     const begun = Date.now()
     const settledMs = await untilAllEnded(site)
-    if (Date.now() - begun > (sizes.seconds + 5) * 1000)
+    if (Date.now() - begun > (sizes.seconds + tidySeconds) * 1000)
       faults.push(`they slept for ${settledMs} ms after the last kill`)
     const runs = await site.rows<{ status: string; deaths: number; attempt: number }>(
       `select r.status, r.deaths, s.attempt from runs r join steps s on s.run_id = r.id and s.seq = 1

@@ -3,6 +3,7 @@ import { pause } from '../../../src/lib/time.ts'
 import { assemble, readEvents, type SeenEvent } from '../../event-stream.ts'
 import { check } from '../harness/checker.ts'
 import { type Acked, collection, makeClient } from '../harness/client.ts'
+import { openGate } from '../harness/gate.ts'
 import { chain } from '../harness/pure.ts'
 import { seeded } from '../harness/random.ts'
 import { adminToken, makeSite } from '../harness/site.ts'
@@ -33,7 +34,7 @@ export const watchedRuns = async ({ runs, steps, kills }: WatchedRunsSize): Prom
   try {
     let server = site.spawn()
     let url = await server.ready
-    await client.setUp(url, { chain: chain(steps, { from: 200, to: 900 }) })
+    await client.setUp(url, { chain: chain(steps, { from: 200, to: 900, activities: { [steps - 1]: 'gated' } }) })
     await client.startMany(url, 'chain', starts(random, runs))
     const lost = new Set<number>()
     const pathOf = (run: Acked) => `trajectory/${collection}/${run.task}/${run.trajectoryId}`
@@ -78,6 +79,7 @@ export const watchedRuns = async ({ runs, steps, kills }: WatchedRunsSize): Prom
       server = site.spawn()
       url = await server.ready
     }
+    openGate(site) // until then each has its client
     const all = await watching
     await untilAllEnded(site)
 

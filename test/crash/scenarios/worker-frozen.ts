@@ -42,7 +42,7 @@ export const workerFrozen = async ({ runs, steps }: WorkerFrozenSize): Promise<s
     await pause(random.between(0, 300))
 
     victim.freeze()
-    await pause(50) // a statement that it had sent may still be executed
+    await pause(1_000) // a statement that it had sent may still be executed
     const frozenAt = Date.now()
     const lastBegin = new Map(site.traces('begins').map((begin) => [begin.run, begin.pid]))
     const open = await site.rows<Held>(
