@@ -31,3 +31,8 @@ export const exitOf = (facts: ExitFacts): SandboxExit => {
   }
   return { reason: reason(), code, signal: signalOf(code), durationMs, peakMemoryBytes, refusedProcesses }
 }
+
+/** Of a command that was cancelled before it had begun. */
+export const neverBegun = (durationMs: number): SandboxExit => ({
+  ...{ reason: 'cancelled', code: null, signal: null, durationMs, peakMemoryBytes: null, refusedProcesses: null },
+})

@@ -7,7 +7,7 @@ import { asExhausted } from '../lib/exhaustion.ts'
 import type { Logger } from '../lib/log.ts'
 import { inside } from '../model/sandbox.ts'
 import { endHeldOutputs, openCommandPipes } from './command-pipes.ts'
-import { exitOf } from './exit-of.ts'
+import { exitOf, neverBegun } from './exit-of.ts'
 import { toolsFolder } from './find-program.ts'
 import { launchScript, launchShell } from './launch-script.ts'
 import { chooseGroups } from './limits/choose-groups.ts'
@@ -74,6 +74,10 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
     argv: argvOf(run),
   })
   const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), stdin, undefined)
+  if (command.signal.aborted) {
+    pipes.discard()
+    return neverBegun(0)
+  }
   const child = await pipes.start([...(group?.launcher ?? []), ...launchShell, script], {
     stdio: pipes.descriptors,
     cwd: placed(command.cwd ?? inside.app, places),

@@ -1,6 +1,7 @@
 import { AppError } from '../lib/errors.ts'
 import { asExhausted } from '../lib/exhaustion.ts'
 import type { Logger } from '../lib/log.ts'
+import { neverBegun } from './exit-of.ts'
 import type { ControlGroup, ControlGroups } from './limits/control-groups.ts'
 import { orphanedFolders, type RunFolder, removeRunFolder } from './run-folder.ts'
 import type { Sandbox, SandboxCommand, SandboxExit, SandboxLimits, SandboxPlaces } from './sandbox.ts'
@@ -43,6 +44,7 @@ export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut,
     let group: ControlGroup | undefined
     const signal = AbortSignal.any([command.signal, destroyed.signal])
     const isAtOnce = () => destroyed.signal.aborted
+    if (signal.aborted) return neverBegun(0)
     try {
       group = groups?.open(`${id}.${process.pid}-${number}`, limits)
       return await carryOut({ command: { ...command, signal }, number, group, isAtOnce })

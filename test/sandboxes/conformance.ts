@@ -192,8 +192,19 @@ export const describeConformance = (name: string, { make, makeParent }: Conformi
     })
 
     it('does not begin what was cancelled before', async () => {
-      const ran = await runOnce(provider, 'touch begun', { signal: AbortSignal.abort() })
-      expect(ran.reason).toBe('cancelled')
+      const sandbox = await provider.create({ id: newId(), limits: smallLimits })
+      try {
+        for (let turn = 0; turn < 3; turn++) {
+          const before = new AbortController()
+          if (turn === 0) before.abort()
+          const running = runIn(sandbox, ': > begun', { signal: before.signal })
+          if (turn > 0) before.abort() // while its launch is prepared
+          expect((await running).reason).toBe('cancelled')
+        }
+        expect(await runIn(sandbox, 'test -e begun')).toMatchObject({ reason: 'exit', code: 1 })
+      } finally {
+        await sandbox.destroy()
+      }
     })
 
     it('names it when memory ran out, and measures what was used', async () => {

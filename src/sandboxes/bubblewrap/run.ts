@@ -5,7 +5,7 @@ import { finished } from 'node:stream/promises'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { inside } from '../../model/sandbox.ts'
 import { openCommandPipes } from '../command-pipes.ts'
-import { exitOf } from '../exit-of.ts'
+import { exitOf, neverBegun } from '../exit-of.ts'
 import { gateDescriptor, gateScript, launchScript, launchShell } from '../launch-script.ts'
 import { descendantsOf, signalAll } from '../limits/process-tree.ts'
 import { superviseProcesses } from '../limits/supervise-processes.ts'
@@ -96,6 +96,7 @@ const standing = async (
   const hear = (chunk: Buffer) => said.push(chunk)
   const timer = setTimeout(giveUp, launchMs)
   signal.addEventListener('abort', giveUp, { once: true })
+  if (signal.aborted) giveUp() // while the launcher was started
   stderr.on('data', hear)
   try {
     const stood = await Promise.race([
@@ -163,20 +164,12 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
     killLaunched(child)
   }
   const { stderr, stdout } = pipes
-  const nothing = {
-    code: null,
-    oomKills: 0,
-    isLost: true,
-    isDiskFull: false,
-    peakMemoryBytes: null,
-    refusedProcesses: null,
-  }
   const begunMs = performance.now()
   const { stood, said } = await standing({ kill, stderr, gate, closed }, command.signal)
   if (!stood) {
     pipes.discard()
     if (!command.signal.aborted) throw unavailable(said)
-    return exitOf({ ...nothing, stopped: 'cancelled', durationMs: performance.now() - begunMs })
+    return neverBegun(performance.now() - begunMs)
   }
   group?.started(child.pid ?? 0)
   gate.end('go\n')

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from '../../lib/log.ts'
 import { inside } from '../../model/sandbox.ts'
-import { exitOf } from '../exit-of.ts'
+import { exitOf, neverBegun } from '../exit-of.ts'
 import { toolsFolder } from '../find-program.ts'
 import { mostOpenFiles } from '../launch-script.ts'
 import { watchDisk } from '../limits/disk-watch.ts'
@@ -167,10 +167,7 @@ export const runInContainer = async (run: ContainerRun): Promise<SandboxExit> =>
     return await attend(run, container, pipes)
   } catch (error) {
     if (container || !command.signal.aborted) throw error
-    return exitOf({
-      ...{ stopped: 'cancelled', durationMs: performance.now() - begunMs, code: null, isLost: true, oomKills: 0 },
-      ...{ isDiskFull: false, peakMemoryBytes: null, refusedProcesses: null },
-    })
+    return neverBegun(performance.now() - begunMs)
   } finally {
     await container?.remove().catch((error: unknown) => {
       log.error({ sandbox: id, error }, 'a container cannot be removed')
