@@ -11,8 +11,6 @@ beforeAll(async () => {
 afterAll(() => jetty.close())
 beforeEach(forget)
 
-const patient = { timeout: 20_000 }
-
 describe('"execution": "parallel"', () => {
   const parallel = (step_configs: Record<string, Record<string, unknown>>, steps = Object.keys(step_configs)) => ({
     execution: 'parallel',
@@ -32,7 +30,7 @@ describe('"execution": "parallel"', () => {
         f: does({ milliseconds: 60 }),
       }),
     )
-    await expect.poll(() => seen.mostAtWork, patient).toBe(3)
+    await expect.poll(() => seen.mostAtWork).toBe(3)
     open.add('three')
     const run = await running
     expect(run.status).toBe('completed')
@@ -107,7 +105,7 @@ describe('"execution": "parallel"', () => {
           [id],
         )
       ).length > 0
-    await expect.poll(isParked, patient).toBe(true)
+    await expect.poll(isParked).toBe(true)
     await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
     expect(statuses(await jetty.get(task, id))).toEqual({ nap: 'cancelled' })
   })

@@ -71,8 +71,6 @@ afterAll(() => server?.close())
 type Sent = string | Uint8Array<ArrayBuffer> | FormData | URLSearchParams
 
 const raw = (bytes: string | Buffer) => sendRaw(server.port, bytes)
-const patient = { timeout: 20_000 }
-
 const rawGet = (target: string) =>
   raw(`GET ${target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.admin}\r\nConnection: close\r\n\r\n`)
 
@@ -349,9 +347,9 @@ describe('forms', () => {
     const client = connect(server.port, '127.0.0.1')
     client.on('error', () => {})
     client.write(head + 'x'.repeat(500_000))
-    await expect.poll(() => server.objectCount(), patient).toBe(1)
+    await expect.poll(() => server.objectCount()).toBe(1)
     client.destroy()
-    await expect.poll(() => server.objectCount(), patient).toBe(0)
+    await expect.poll(() => server.objectCount()).toBe(0)
   })
 })
 
@@ -365,7 +363,7 @@ describe('events', () => {
     expect(text).toContain('id: 1\nevent: tick\ndata: line 1\ndata: second\n\n')
     expect(streams).toBe(1)
     await reader.cancel()
-    await expect.poll(() => streams, patient).toBe(0)
+    await expect.poll(() => streams).toBe(0)
   })
 })
 

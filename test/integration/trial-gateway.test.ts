@@ -42,7 +42,6 @@ const chat = (jettyBlock: Record<string, unknown> = {}, more: Record<string, unk
     jetty: { runbook: false, collection: 'acme', use_trial_keys: true, ...jettyBlock },
     ...more,
   })
-const patient = { timeout: 20_000 }
 const bearers = () => fake.asked.map(({ headers }) => headers.authorization)
 
 test('a call gets a lent key with the flag alone, and is one run of the trial', async () => {
@@ -129,17 +128,17 @@ test('a call that takes longer than a dead one is waited for stays counted', asy
     }),
     signal: leaving.signal,
   }).catch(() => {})
-  await expect.poll(() => fake.asked.length, patient).toBe(1)
+  await expect.poll(() => fake.asked.length).toBe(1)
   await query(`update trial_runs set reserved_at = now() - interval '11 minutes'`)
   await expect
-    .poll(() => query(`select 1 from trial_runs where reserved_at > now() - interval '1 minute'`), patient)
+    .poll(() => query(`select 1 from trial_runs where reserved_at > now() - interval '1 minute'`))
     .toHaveLength(1)
   await sweepTrialRuns(jetty.server.database)
   expect(await trial()).toMatchObject({ runs_used: 1 })
   // What was taken back while this process was away counts again.
   await query('delete from trial_runs')
-  await expect.poll(async () => (await trial()).runs_used, patient).toBe(1)
+  await expect.poll(async () => (await trial()).runs_used).toBe(1)
   leaving.abort()
   await call
-  await expect.poll(() => query('select 1 from trial_runs where seconds is null'), patient).toEqual([])
+  await expect.poll(() => query('select 1 from trial_runs where seconds is null')).toEqual([])
 }, 90_000)
