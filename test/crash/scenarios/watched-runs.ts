@@ -7,7 +7,7 @@ import { openGate } from '../harness/gate.ts'
 import { chain } from '../harness/pure.ts'
 import { seeded } from '../harness/random.ts'
 import { adminToken, makeSite } from '../harness/site.ts'
-import { starts, tell, untilAllEnded } from '../harness/storm.ts'
+import { starts, tell, until, untilAllEnded } from '../harness/storm.ts'
 
 export interface WatchedRunsSize {
   /** Each is watched by a client of its own, and gets labels meanwhile. */
@@ -39,8 +39,10 @@ export const watchedRuns = async ({ runs, steps, kills }: WatchedRunsSize): Prom
     const lost = new Set<number>()
     const pathOf = (run: Acked) => `trajectory/${collection}/${run.task}/${run.trajectoryId}`
 
+    const seenByAll: SeenEvent[][] = []
     const watch = async (run: Acked): Promise<Watched> => {
       const events: SeenEvent[] = []
+      seenByAll.push(events)
       for (let connections = 1; ; connections++) {
         const lastEventId = events.findLast((event) => event.id !== undefined)?.id
         const options = lastEventId === undefined ? {} : { lastEventId }
@@ -72,6 +74,7 @@ export const watchedRuns = async ({ runs, steps, kills }: WatchedRunsSize): Prom
         return { run, ...watched }
       }),
     )
+    await until('each client to see its run', () => seenByAll.every((events) => events.length > 0))
     for (let kill = 0; kill < kills; kill++) {
       await pause(random.between(1_000, 2_000))
       lost.add(server.pid)
