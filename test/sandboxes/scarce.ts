@@ -77,8 +77,8 @@ for (const isLate of kind === 'docker' ? [false] : [false, true]) {
   }
 }
 const last = await attempt(undefined, false)
-await settled(() => descriptors() === before)
-const leaked = descriptors() - before
+await settled(() => descriptors() <= before)
+const leaked = Math.max(0, descriptors() - before) // a connection that was kept at first may be closed by now
 await provider.reap()
 const left = { leaked, folders: names(parent), claims: claims() }
 
