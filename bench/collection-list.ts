@@ -4,8 +4,8 @@
  */
 import { Agent, request } from 'undici'
 import { type Database, openDatabase } from '../src/database/database.ts'
-import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/collection-runs.ts'
-import { noFilter } from '../src/store/run-lists.ts'
+import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/runs/collection-runs.ts'
+import { noFilter } from '../src/store/runs/run-lists.ts'
 import { explaining, walk } from './lib/lists.ts'
 import { percentile } from './lib/numbers.ts'
 import { residentMb } from './lib/processes.ts'

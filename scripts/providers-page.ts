@@ -1,10 +1,10 @@
-import { shapes } from '../src/model/shape.ts'
+import { shapes } from '../src/model/gateway/shape.ts'
 import { clouds } from '../src/providers/catalogue/clouds.ts'
 import { gateways } from '../src/providers/catalogue/gateways.ts'
 import { hosts } from '../src/providers/catalogue/hosts.ts'
 import { makers } from '../src/providers/catalogue/makers.ts'
+import { answers } from '../src/providers/models/resolve.ts'
 import type { Provider } from '../src/providers/provider.ts'
-import { answers } from '../src/providers/resolve.ts'
 import { code, page, table } from './markdown.ts'
 
 /** What else has to be set, or may be, for the base URL. */

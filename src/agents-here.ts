@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { thisSystem } from './agents/agent-program.ts'
 import { type AgentStore, makeAgentStore } from './agents/agent-store.ts'
 import { prepareDataFolder } from './database/data-folder.ts'
-import type { Settings } from './lib/config.ts'
 import type { Logger } from './lib/log.ts'
+import type { Settings } from './lib/settings/config.ts'
 
 /** Containers run Linux, whatever this machine runs. */
 const systemOf = ({ sandbox }: Settings) =>

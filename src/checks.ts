@@ -8,10 +8,10 @@ import { chooseAccount } from './database/postgres-account.ts'
 import { findPackage } from './database/postgres-binaries.ts'
 import { findPostgres } from './database/postgres-process.ts'
 import { checkAddress } from './http/server.ts'
-import { byteSize } from './lib/byte-size.ts'
-import { loadSettings, type Settings } from './lib/config.ts'
 import { AppError, messageOf } from './lib/errors.ts'
 import { createLogger } from './lib/log.ts'
+import { byteSize } from './lib/settings/byte-size.ts'
+import { loadSettings, type Settings } from './lib/settings/config.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 
 export interface Check {

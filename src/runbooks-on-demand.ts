@@ -1,4 +1,4 @@
-import type { CarryOutRunbook, CheckRunbook, PreflightRunbook } from './model/runbook-run.ts'
+import type { CarryOutRunbook, CheckRunbook, PreflightRunbook } from './model/runbooks/runbook-run.ts'
 
 /** Carries runbooks out in this process. */
 export interface RunbookRunner {
@@ -46,6 +46,6 @@ export const checkWith =
     const preflight = await look(request, place)
     const checks = preflight.checks.filter(({ name }) => !unknown.includes(name))
     if (checks.every(({ state }) => state !== 'failed')) return
-    const { notReady } = await import('./runbooks/preflight.ts')
+    const { notReady } = await import('./runbooks/preflight/preflight.ts')
     throw notReady({ ...preflight, checks })
   }

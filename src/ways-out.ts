@@ -1,10 +1,10 @@
 /** What leads out of the process, as the settings have it: the network for steps, and the providers of models. */
 import type { Dispatcher } from 'undici'
-import type { Settings } from './lib/config.ts'
-import type { Fetch, FetcherOptions } from './lib/net.ts'
-import type { Open } from './lib/net-open.ts'
-import type { LentKeys } from './model/trial.ts'
-import { makeModels } from './providers/models.ts'
+import type { Fetch, FetcherOptions } from './lib/net/net.ts'
+import type { Open } from './lib/net/open.ts'
+import type { Settings } from './lib/settings/config.ts'
+import type { LentKeys } from './model/collections/trial.ts'
+import { makeModels } from './providers/models/models.ts'
 
 /** A way out of the process. */
 export interface WayOut {
@@ -21,8 +21,8 @@ export const lazyWayOut = (
 ): WayOut => {
   let loading: Promise<{ agent: Dispatcher; fetch: Fetch; open: Open }> | undefined
   const load = async () => {
-    const { makeFetcher, makeGuardedAgent, parseAllowRules } = await import('./lib/net.ts')
-    const { makeOpener } = await import('./lib/net-open.ts')
+    const { makeFetcher, makeGuardedAgent, parseAllowRules } = await import('./lib/net/net.ts')
+    const { makeOpener } = await import('./lib/net/open.ts')
     const checked = { ...options, allowPrivateNetwork: parseAllowRules(options.allowPrivateNetwork) }
     const agent = makeGuardedAgent(checked)
     return { agent, fetch: makeFetcher({ ...checked, agent }), open: makeOpener(agent) }

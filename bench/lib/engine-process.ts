@@ -1,9 +1,9 @@
 // The product's engine in a process of its own: the built server's composition root, called through the engine's port.
 
 import { setMaxListeners } from 'node:events'
-import { createCollection } from '../../src/store/collections.ts'
-import { makeTaskFinder } from '../../src/store/runs.ts'
-import { createTask } from '../../src/store/tasks.ts'
+import { createCollection } from '../../src/store/collections/collections.ts'
+import { makeTaskFinder } from '../../src/store/runs/runs.ts'
+import { createTask } from '../../src/store/tasks/tasks.ts'
 import { built } from './built.ts'
 import { obey } from './children.ts'
 import { closedLoop, type Load, oneByOne } from './closed-loop.ts'
@@ -11,7 +11,7 @@ import { echoWorkflow } from './workflows.ts'
 
 await obey(async () => {
   const { startServer } = await built<typeof import('../../src/main.ts')>('main.js')
-  const { loadSettings } = await built<typeof import('../../src/lib/config.ts')>('lib/config.js')
+  const { loadSettings } = await built<typeof import('../../src/lib/settings/config.ts')>('lib/settings/config.js')
   const { createLogger } = await built<typeof import('../../src/lib/log.ts')>('lib/log.js')
   const { engine, database } = await startServer({
     settings: loadSettings({

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Agent } from '../../src/agents/agent.ts'
-import type { ModelProvider } from '../../src/model/runbook.ts'
-import { inside } from '../../src/model/sandbox.ts'
+import type { ModelProvider } from '../../src/model/runbooks/runbook.ts'
+import { inside } from '../../src/model/runbooks/sandbox.ts'
 import { root } from '../lib/built.ts'
 
 export interface Bare {

@@ -5,11 +5,11 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type * as Agents from '../../src/agents/agents.ts'
 import type * as AgentsHere from '../../src/agents-here.ts'
-import type * as Config from '../../src/lib/config.ts'
 import type * as Log from '../../src/lib/log.ts'
+import type * as Config from '../../src/lib/settings/config.ts'
 import type * as LocalRunbooks from '../../src/local-runbooks.ts'
-import type { RunbookAgent } from '../../src/model/runbook-agents.ts'
-import type * as Trial from '../../src/model/trial.ts'
+import type * as Trial from '../../src/model/collections/trial.ts'
+import type { RunbookAgent } from '../../src/model/runbooks/runbook-agents.ts'
 import type * as OpenGateway from '../../src/sandbox-gateway/open-gateway.ts'
 import type * as WaysOut from '../../src/ways-out.ts'
 import { built } from '../lib/built.ts'
@@ -50,13 +50,13 @@ const holdingMb = (): { sandboxes: number; each: number } => {
 await obey(async () => {
   const folder = process.env.BENCH_FOLDER ?? ''
   const modelUrl = process.env.BENCH_MODEL_URL ?? ''
-  const { loadSettings } = await built<typeof Config>('lib/config.js')
+  const { loadSettings } = await built<typeof Config>('lib/settings/config.js')
   const { createLogger } = await built<typeof Log>('lib/log.js')
   const { openLocalRunbooks } = await built<typeof LocalRunbooks>('local-runbooks.js')
   const { openAgentsHere } = await built<typeof AgentsHere>('agents-here.js')
   const { agents } = await built<typeof Agents>('agents/agents.js')
   const { makeOpenGateway } = await built<typeof OpenGateway>('sandbox-gateway/open-gateway.js')
-  const { noLentKeys } = await built<typeof Trial>('model/trial.js')
+  const { noLentKeys } = await built<typeof Trial>('model/collections/trial.js')
   const { modelsFor } = await built<typeof WaysOut>('ways-out.js')
   const settings = loadSettings({
     JETTY_DATA_DIR: folder,

@@ -1,13 +1,13 @@
 import type { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
-import type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
-import type { ActivitySettings } from '../model/activity-settings.ts'
-import type { ModelCalls, ModelKind } from '../model/model-calls.ts'
-import type { RunbookRequest } from '../model/runbook-request.ts'
-import type { RunbookOutcome } from '../model/runbook-run.ts'
-import type { RunStatus } from '../model/workflow.ts'
+import type { OutgoingRequest, OutgoingResponse } from '../lib/net/net.ts'
+import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
+import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
+import type { RunbookOutcome } from '../model/runbooks/runbook-run.ts'
+import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
+import type { RunStatus } from '../model/workflows/workflow.ts'
 
-export type { OutgoingRequest, OutgoingResponse } from '../lib/net.ts'
+export type { OutgoingRequest, OutgoingResponse } from '../lib/net/net.ts'
 
 export type Json = unknown
 export type Category = 'text' | 'files' | 'data' | 'control' | 'models' | 'judge' | 'image' | 'video' | 'agent'

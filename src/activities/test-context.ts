@@ -1,6 +1,6 @@
 import { AppError } from '../lib/errors.ts'
-import { extensionOf } from '../lib/media-type.ts'
-import type { ModelAnswer } from '../model/chat.ts'
+import { extensionOf } from '../lib/files/media-type.ts'
+import type { ModelAnswer } from '../model/gateway/chat.ts'
 import {
   type Activity,
   type ActivityContext,

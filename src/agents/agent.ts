@@ -1,7 +1,7 @@
-import type { ModelProvider } from '../model/runbook.ts'
-import type { RunbookAgent } from '../model/runbook-agents.ts'
-import type { NewAgentEvent } from '../model/runbook-run.ts'
-import { inside } from '../model/sandbox.ts'
+import type { ModelProvider } from '../model/runbooks/runbook.ts'
+import type { RunbookAgent } from '../model/runbooks/runbook-agents.ts'
+import type { NewAgentEvent } from '../model/runbooks/runbook-run.ts'
+import { inside } from '../model/runbooks/sandbox.ts'
 
 /** Where things stand for the process of the agent: those of every sandbox that isolates. */
 export type AgentPlaces = { readonly [place in 'app' | 'runbook' | 'home' | 'agent' | 'tools']: string }

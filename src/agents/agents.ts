@@ -1,4 +1,4 @@
-import type { RunbookAgent } from '../model/runbook-agents.ts'
+import type { RunbookAgent } from '../model/runbooks/runbook-agents.ts'
 import type { Agent } from './agent.ts'
 import { claudeCode } from './claude-code.ts'
 import { codex } from './codex.ts'

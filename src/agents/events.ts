@@ -1,6 +1,6 @@
-import { asText } from '../lib/as-text.ts'
-import { isObject, type JsonObject, parsedObject } from '../lib/json-object.ts'
-import type { NewAgentEvent } from '../model/runbook-run.ts'
+import { isObject, type JsonObject, parsedObject } from '../lib/json/json-object.ts'
+import { asText } from '../lib/text/as-text.ts'
+import type { NewAgentEvent } from '../model/runbooks/runbook-run.ts'
 import type { AgentReader, AgentReport } from './agent.ts'
 import { boundedInput, boundedText, eventTextLength } from './bounded.ts'
 

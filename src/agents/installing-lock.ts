@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { linkSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
-import { createExclusively, readIfThere } from '../lib/exclusive-file.ts'
+import { createExclusively, readIfThere } from '../lib/files/exclusive-file.ts'
 import { pause } from '../lib/time.ts'
 
 const touchMs = 1_000

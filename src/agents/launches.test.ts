@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type RunbookAgent, runbookAgents } from '../model/runbook-agents.ts'
-import { inside } from '../model/sandbox.ts'
+import { type RunbookAgent, runbookAgents } from '../model/runbooks/runbook-agents.ts'
+import { inside } from '../model/runbooks/sandbox.ts'
 import type { AgentTask } from './agent.ts'
 import { agents } from './agents.ts'
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isObject, parsedObject } from '../lib/json-object.ts'
+import { isObject, parsedObject } from '../lib/json/json-object.ts'
 import type { System } from './agent-program.ts'
 
 const fits = (list: unknown, name: string): boolean => !Array.isArray(list) || list.includes(name)

@@ -1,4 +1,4 @@
-import { isObject } from '../lib/json-object.ts'
+import { isObject } from '../lib/json/json-object.ts'
 
 /** An MCP server that is started inside, or reached through the proxy. */
 export type McpServer =

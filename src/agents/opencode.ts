@@ -1,5 +1,5 @@
-import { isObject, type JsonObject } from '../lib/json-object.ts'
-import { inside } from '../model/sandbox.ts'
+import { isObject, type JsonObject } from '../lib/json/json-object.ts'
+import { inside } from '../model/runbooks/sandbox.ts'
 import { type Agent, type AgentReader, type AgentTask, programOf } from './agent.ts'
 import { makeReader, type Reading, type Scrub, textOf } from './events.ts'
 import { type McpServer, mcpServersOf } from './mcp-servers.ts'

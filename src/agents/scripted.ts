@@ -1,5 +1,5 @@
-import type { JsonObject } from '../lib/json-object.ts'
-import { inside } from '../model/sandbox.ts'
+import type { JsonObject } from '../lib/json/json-object.ts'
+import { inside } from '../model/runbooks/sandbox.ts'
 import type { Agent } from './agent.ts'
 import { makeReader, type Reading, textOf } from './events.ts'
 

@@ -1,4 +1,4 @@
-import { isObject } from '../lib/json-object.ts'
+import { isObject } from '../lib/json/json-object.ts'
 
 /** A value in TOML, on one line: JSON's texts are TOML's, its objects are inline tables. */
 export const tomlValue = (value: unknown): string => {

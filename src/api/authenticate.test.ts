@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { hashToken } from '../lib/crypto.ts'
 import { AppError } from '../lib/errors.ts'
-import type { KnownKey } from '../store/keys.ts'
+import { hashToken } from '../lib/secrets/crypto.ts'
+import type { KnownKey } from '../store/collections/keys.ts'
 import { makeAuthenticate } from './authenticate.ts'
 
 const token = `mlc_${'a1'.repeat(16)}`

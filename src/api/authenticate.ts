@@ -1,7 +1,7 @@
-import { hashToken, sameText } from '../lib/crypto.ts'
 import { AppError } from '../lib/errors.ts'
-import type { Identity } from '../model/identity.ts'
-import type { KnownKey } from '../store/keys.ts'
+import { hashToken, sameText } from '../lib/secrets/crypto.ts'
+import type { Identity } from '../model/collections/identity.ts'
+import type { KnownKey } from '../store/collections/keys.ts'
 import { makeAttempts } from './attempts.ts'
 
 export interface AuthenticateDeps {

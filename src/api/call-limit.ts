@@ -1,6 +1,6 @@
 import { AppError } from '../lib/errors.ts'
-import { covers, type FoundCollection, type Identity } from '../model/identity.ts'
-import type { CountedCall } from '../store/call-windows.ts'
+import { covers, type FoundCollection, type Identity } from '../model/collections/identity.ts'
+import type { CountedCall } from '../store/calls/call-windows.ts'
 
 export interface CallLimitDeps {
   /** Calls a minute and key where the collection says nothing; 0: any number. */

@@ -1,7 +1,7 @@
 import type { AnyInput, Caller, Client } from '../client/client.ts'
 import { AppError } from '../lib/errors.ts'
-import { isObject } from '../lib/json-object.ts'
-import { nearest } from '../lib/nearest.ts'
+import { isObject } from '../lib/json/json-object.ts'
+import { nearest } from '../lib/text/nearest.ts'
 
 /** What was asked for by the calls that failed. */
 const inputs = new WeakMap<AppError, AnyInput>()

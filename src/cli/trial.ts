@@ -1,6 +1,6 @@
 import { AppError } from '../lib/errors.ts'
-import { providerKeyNames } from '../model/provider-keys.ts'
-import type { TrialLeft } from '../model/trial.ts'
+import type { TrialLeft } from '../model/collections/trial.ts'
+import { providerKeyNames } from '../model/gateway/provider-keys.ts'
 import type { Session } from './session.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { AppError, type ErrorCode, errorCodes, type FieldIssue, messageOf } from '../lib/errors.ts'
-import { parsedObject } from '../lib/json-object.ts'
+import { parsedObject } from '../lib/json/json-object.ts'
 
 const codeOf = (status: number): ErrorCode =>
   (Object.keys(errorCodes) as ErrorCode[]).find((code) => errorCodes[code].status === status) ??

@@ -3,7 +3,7 @@ import { readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
-import { createExclusively, readIfThere } from '../lib/exclusive-file.ts'
+import { createExclusively, readIfThere } from '../lib/files/exclusive-file.ts'
 import { isAlive, processWorld, startTimeOf } from '../lib/living-process.ts'
 import { pause } from '../lib/time.ts'
 

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError, messageOf } from '../lib/errors.ts'
-import { readOrCreate, replaceFile } from '../lib/exclusive-file.ts'
-import { encryptionKeys } from '../lib/setting.ts'
+import { readOrCreate, replaceFile } from '../lib/files/exclusive-file.ts'
+import { encryptionKeys } from '../lib/settings/setting.ts'
 
 /** Makes the data folder (0700) where it is missing and returns its real path. */
 export const prepareDataFolder = (dataDir: string): string => {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError, messageOf } from '../lib/errors.ts'
-import { readIfThere, readOrCreate } from '../lib/exclusive-file.ts'
+import { readIfThere, readOrCreate } from '../lib/files/exclusive-file.ts'
 import type { PostgresAccount } from './postgres-account.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 

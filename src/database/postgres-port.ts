@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { AppError } from '../lib/errors.ts'
-import { readIfThere } from '../lib/exclusive-file.ts'
+import { readIfThere } from '../lib/files/exclusive-file.ts'
 import { pause } from '../lib/time.ts'
 
 /**

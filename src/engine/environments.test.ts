@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type LentKeys, lentKeyPlaceholder, noLentKeys } from '../model/trial.ts'
+import { type LentKeys, lentKeyPlaceholder, noLentKeys } from '../model/collections/trial.ts'
 import { makeEnvironments } from './environments.ts'
 import { runSecretsText } from './run-secrets.ts'
 

@@ -1,4 +1,4 @@
-import { runSecretsSeal } from '../store/sealed-texts.ts'
+import { runSecretsSeal } from '../store/secrets/sealed-texts.ts'
 import type { EngineContext } from './context.ts'
 import type { EngineOptions } from './engine.ts'
 import { type Environment, emptyEnvironment, makeEnvironment } from './environment.ts'

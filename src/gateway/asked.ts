@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { AppError } from '../lib/errors.ts'
-import { editMembers, type Member, membersOf } from '../lib/json-members.ts'
-import { isObject, parsedJson } from '../lib/json-object.ts'
-import { maxJsonDepth } from '../lib/json-text.ts'
-import { type JettyBlock, jettyBlockSchema } from '../model/gateway-call.ts'
-import type { Shape } from '../model/shape.ts'
+import { editMembers, type Member, membersOf } from '../lib/json/json-members.ts'
+import { isObject, parsedJson } from '../lib/json/json-object.ts'
+import { maxJsonDepth } from '../lib/json/json-text.ts'
+import { type JettyBlock, jettyBlockSchema } from '../model/gateway/gateway-call.ts'
+import type { Shape } from '../model/gateway/shape.ts'
 
 /** A call as a client sent it, read no further than has to be. */
 export interface AskedCall {

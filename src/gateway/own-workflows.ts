@@ -1,5 +1,5 @@
-import { type Shape, shapes } from '../model/shape.ts'
-import { definitionHash } from '../store/tasks.ts'
+import { type Shape, shapes } from '../model/gateway/shape.ts'
+import { definitionHash } from '../store/tasks/tasks.ts'
 
 /** The one step of a recorded call. */
 export const stepName = 'completion'

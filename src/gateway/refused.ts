@@ -1,7 +1,7 @@
 import { anthropicType, openAiType } from '../http/errors.ts'
 import type { AppError } from '../lib/errors.ts'
-import { isObject, parsedJson } from '../lib/json-object.ts'
-import type { Shape } from '../model/shape.ts'
+import { isObject, parsedJson } from '../lib/json/json-object.ts'
+import type { Shape } from '../model/gateway/shape.ts'
 
 /** What a provider answered instead, whole. */
 export interface RefusedAnswer {

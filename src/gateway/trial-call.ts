@@ -1,6 +1,6 @@
 import type { PlacedAdmission } from '../http/authorise.ts'
 import { newRunKey } from '../lib/ids.ts'
-import type { Lending } from '../store/lending.ts'
+import type { Lending } from '../store/collections/lending.ts'
 import type { Ticket } from './ticket.ts'
 
 /** What one call uses of a trial. */

@@ -1,5 +1,5 @@
 import { toAppError } from '../lib/errors.ts'
-import type { FoundCollection, Identity } from '../model/identity.ts'
+import type { FoundCollection, Identity } from '../model/collections/identity.ts'
 import { Reply } from './reply.ts'
 
 /** What a handler knows better than its request: each part that is given replaces what was assumed. Never a secret. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
-import type { Identity } from '../model/identity.ts'
+import type { Identity } from '../model/collections/identity.ts'
 import { admit, type Gate } from './authorise.ts'
 import { type AccessLevel, type Endpoint, endpoint } from './endpoint.ts'
 

@@ -1,5 +1,11 @@
 import { AppError } from '../lib/errors.ts'
-import { covers, type FoundCollection, type FoundPlace, type FoundTask, type Identity } from '../model/identity.ts'
+import {
+  covers,
+  type FoundCollection,
+  type FoundPlace,
+  type FoundTask,
+  type Identity,
+} from '../model/collections/identity.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** How http learns who calls and which collection is meant: handed in, since http knows no store. */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Identity } from '../model/identity.ts'
+import type { Identity } from '../model/collections/identity.ts'
 import { makeEarlyAdmission } from './early-admission.ts'
 import { endpoint } from './endpoint.ts'
 

@@ -1,5 +1,5 @@
-import { hashToken } from '../lib/crypto.ts'
 import { isDatabaseUnavailable } from '../lib/errors.ts'
+import { hashToken } from '../lib/secrets/crypto.ts'
 import { afterAwake } from '../lib/time.ts'
 import { admitPlaced, type Gate, type PlacedAdmission } from './authorise.ts'
 import type { Endpoint } from './endpoint.ts'

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { AppError, type FieldIssue, toAppError } from '../lib/errors.ts'
-import { issueText } from '../lib/issue-text.ts'
+import { issueText } from '../lib/text/issue-text.ts'
 import type { ErrorBody } from './endpoint.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 

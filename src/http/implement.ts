@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { z } from 'zod'
-import type { FoundCollection, FoundTask, Identity } from '../model/identity.ts'
+import type { FoundCollection, FoundTask, Identity } from '../model/collections/identity.ts'
 import type { AuditNote } from './audit.ts'
 import type { EarlyAdmission } from './early-admission.ts'
 import type { Contract, Endpoint, Params } from './endpoint.ts'

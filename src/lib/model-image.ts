@@ -1,6 +1,6 @@
-import { byteSize } from './byte-size.ts'
 import { AppError } from './errors.ts'
-import { fileFormatOf } from './file-format.ts'
+import { fileFormatOf } from './files/file-format.ts'
+import { byteSize } from './settings/byte-size.ts'
 
 /** What models take, whoever serves them. */
 const imageTypes = new Set(['image/webp', 'image/png', 'image/jpeg', 'image/gif'])

@@ -1,11 +1,11 @@
 import type { Dispatcher } from 'undici'
 import { findProvider } from './catalogue.ts'
-import { namedWithProvider } from './names.ts'
+import { namedWithProvider } from './models/names.ts'
+import { resolveProvider } from './models/resolve.ts'
+import { unroutable } from './models/unroutable.ts'
 import { replicate } from './predictions.ts'
-import { hasPrice } from './prices.ts'
+import { hasPrice } from './prices/prices.ts'
 import type { LookUpVariable, Models } from './provider.ts'
-import { resolveProvider } from './resolve.ts'
-import { unroutable } from './unroutable.ts'
 
 interface Ways {
   agent(trusted: boolean): Promise<Dispatcher>

@@ -1,7 +1,7 @@
-import { byteSize } from '../lib/byte-size.ts'
 import { AppError } from '../lib/errors.ts'
-import type { Fetch } from '../lib/net.ts'
-import type { ModelCaller } from '../model/chat.ts'
+import type { Fetch } from '../lib/net/net.ts'
+import { byteSize } from '../lib/settings/byte-size.ts'
+import type { ModelCaller } from '../model/gateway/chat.ts'
 import type { CallLimits } from './wires/wire.ts'
 
 const tooMany = (most: number): AppError =>

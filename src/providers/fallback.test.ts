@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { AppError, type ErrorCode } from '../lib/errors.ts'
-import type { CallModel, ModelAnswer, ModelCaller } from '../model/chat.ts'
+import type { CallModel, ModelAnswer, ModelCaller } from '../model/gateway/chat.ts'
 import { callWithFallback, mayFallBack } from './fallback.ts'
 
 const failed = (code: ErrorCode, status?: number) =>

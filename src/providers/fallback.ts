@@ -1,5 +1,5 @@
 import { AppError, type ErrorCode } from '../lib/errors.ts'
-import type { CallModel, FailedAttempt } from '../model/chat.ts'
+import type { CallModel, FailedAttempt } from '../model/gateway/chat.ts'
 
 /** Failures of one model that say nothing about the next. */
 const ofOneModel = new Set<ErrorCode>(['model_unavailable', 'network_failed', 'timed_out'])

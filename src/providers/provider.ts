@@ -1,10 +1,10 @@
 import type { Dispatcher } from 'undici'
-import type { CallModel, ModelCaller, StreamModel } from '../model/chat.ts'
-import type { EmbedTexts } from '../model/embedding.ts'
-import type { MakeImages } from '../model/image.ts'
-import type { CheckModel } from '../model/model-calls.ts'
-import type { Predict, UploadInput } from '../model/prediction.ts'
-import type { Shape } from '../model/shape.ts'
+import type { CallModel, ModelCaller, StreamModel } from '../model/gateway/chat.ts'
+import type { EmbedTexts } from '../model/gateway/embedding.ts'
+import type { MakeImages } from '../model/gateway/image.ts'
+import type { CheckModel } from '../model/gateway/model-calls.ts'
+import type { Predict, UploadInput } from '../model/gateway/prediction.ts'
+import type { Shape } from '../model/gateway/shape.ts'
 
 /** How a provider is spoken to where it does not answer in the client's own shape. */
 export type Wire = 'openai' | 'anthropic' | 'google' | 'vertex' | 'bedrock' | 'cohere' | 'scripted'

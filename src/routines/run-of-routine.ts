@@ -1,9 +1,9 @@
-import type { RunRequest } from '../engine/start.ts'
-import type { Sealer } from '../lib/crypto.ts'
+import type { RunRequest } from '../engine/start/start.ts'
 import { AppError } from '../lib/errors.ts'
-import { isObject, type JsonObject } from '../lib/json-object.ts'
+import { isObject, type JsonObject } from '../lib/json/json-object.ts'
+import type { Sealer } from '../lib/secrets/crypto.ts'
 import type { RunnableRoutine } from '../store/routines.ts'
-import { routineSecretsSeal, routineWebhookSeal } from '../store/sealed-texts.ts'
+import { routineSecretsSeal, routineWebhookSeal } from '../store/secrets/sealed-texts.ts'
 
 /** Throws the 400 that lists the keys of overrides which the task's `init_params` do not have, where there are some. */
 export const requireKnownOverrides = (overrides: JsonObject, workflow: string): void => {

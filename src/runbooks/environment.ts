@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { PreflightCheck, RunbookRequest } from '../model/runbook-request.ts'
-import type { RunbookPlace } from '../model/runbook-run.ts'
-import { failed, listed, ok, warned } from './checks.ts'
-import { keysOfProvider } from './choose-agent.ts'
+import type { PreflightCheck, RunbookRequest } from '../model/runbooks/runbook-request.ts'
+import type { RunbookPlace } from '../model/runbooks/runbook-run.ts'
 import type { DeclaredSecret } from './format/runbook.ts'
+import { failed, listed, ok, warned } from './preflight/checks.ts'
+import { keysOfProvider } from './preflight/choose-agent.ts'
 
 /** Under these names the inside finds the run's token and never a key, wherever their value came from. */
 const keyNames: readonly string[] = [...Object.values(keysOfProvider).flat(), 'REPLICATE_API_TOKEN']

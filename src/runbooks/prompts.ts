@@ -1,4 +1,4 @@
-import type { RunbookRequest } from '../model/runbook-request.ts'
+import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
 import type { SandboxPlaces } from '../sandboxes/sandbox.ts'
 
 const mostFedBack = 16 * 1024

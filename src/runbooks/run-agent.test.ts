@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { agents } from '../agents/agents.ts'
-import { inside } from '../model/sandbox.ts'
+import { inside } from '../model/runbooks/sandbox.ts'
 import type { SandboxCommand, SandboxExit } from '../sandboxes/sandbox.ts'
 import { runAgent } from './run-agent.ts'
 

@@ -1,5 +1,5 @@
 import type { Agent, AgentReport } from '../agents/agent.ts'
-import type { NewAgentEvent } from '../model/runbook-run.ts'
+import type { NewAgentEvent } from '../model/runbooks/runbook-run.ts'
 import type { SandboxGateway } from '../sandbox-gateway/sandbox-gateway.ts'
 import type { Sandbox, SandboxExit } from '../sandboxes/sandbox.ts'
 import type { AgentLog } from './agent-log.ts'

@@ -1,4 +1,4 @@
-import type { NewAgentEvent, RunbookHost, RunbookPhase } from '../model/runbook-run.ts'
+import type { NewAgentEvent, RunbookHost, RunbookPhase } from '../model/runbooks/runbook-run.ts'
 
 /** More than the reader of an agent keeps of one, with its words on what is left out. */
 const longestText = 65 * 1024

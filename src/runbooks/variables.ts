@@ -1,7 +1,7 @@
-import { asText } from '../lib/as-text.ts'
-import type { PreflightCheck } from '../model/runbook-request.ts'
-import { failed, listed, ok, warned } from './checks.ts'
+import { asText } from '../lib/text/as-text.ts'
+import type { PreflightCheck } from '../model/runbooks/runbook-request.ts'
 import type { Runbook } from './format/runbook.ts'
+import { failed, listed, ok, warned } from './preflight/checks.ts'
 
 /** What stands in the place of `{{name}}`; undefined leaves it as it is written. */
 export type Variables = (name: string) => string | undefined

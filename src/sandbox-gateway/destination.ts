@@ -1,8 +1,8 @@
 import { BlockList, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { AppError } from '../lib/errors.ts'
-import { checkedAddresses, type LookUp } from '../lib/net-agent.ts'
-import { requireAllowedHost } from '../lib/net-hosts.ts'
+import { checkedAddresses, type LookUp } from '../lib/net/agent.ts'
+import { requireAllowedHost } from '../lib/net/hosts.ts'
 import type { SandboxNetwork } from './sandbox-gateway.ts'
 
 /** A host and a port that the inside asks for. */

@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage,
 import { connect as connectTo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AppError, messageOf, toAppError } from '../lib/errors.ts'
-import type { LookUp } from '../lib/net-agent.ts'
+import type { LookUp } from '../lib/net/agent.ts'
 import { addressesOf, type Destination, readDestination } from './destination.ts'
 import type { GatewayLimits } from './limits.ts'
 import type { SandboxNetwork } from './sandbox-gateway.ts'

@@ -1,5 +1,5 @@
-import { inside } from '../model/sandbox.ts'
-import { type GatewayProvider, gatewayProviders } from './endpoints.ts'
+import { inside } from '../model/runbooks/sandbox.ts'
+import { type GatewayProvider, gatewayProviders } from './models/endpoints.ts'
 
 interface Names {
   /** Under which agents and SDKs look for the key. */

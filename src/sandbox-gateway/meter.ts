@@ -1,6 +1,6 @@
 import { type AppError, messageOf } from '../lib/errors.ts'
-import type { ModelUsage } from '../model/chat.ts'
-import { costOf } from '../providers/prices.ts'
+import type { ModelUsage } from '../model/gateway/chat.ts'
+import { costOf } from '../providers/prices/prices.ts'
 import type { Target } from '../providers/provider.ts'
 import type { GatewayOptions, GatewayUsage } from './sandbox-gateway.ts'
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { byteSize } from '../lib/byte-size.ts'
 import { AppError } from '../lib/errors.ts'
+import { byteSize } from '../lib/settings/byte-size.ts'
 
 /** Room for so many bytes, which those who want some wait for in turn. */
 export interface ByteRoom {

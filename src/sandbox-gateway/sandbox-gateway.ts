@@ -1,6 +1,6 @@
-import type { ModelCaller } from '../model/chat.ts'
-import type { ModelProvider } from '../model/runbook.ts'
-import type { NewAgentEvent, RunbookHost } from '../model/runbook-run.ts'
+import type { ModelCaller } from '../model/gateway/chat.ts'
+import type { ModelProvider } from '../model/runbooks/runbook.ts'
+import type { NewAgentEvent, RunbookHost } from '../model/runbooks/runbook-run.ts'
 
 /** Where the inside may go. `models`: to its models alone. `public`: to every public address. Hosts narrow that. */
 export type SandboxNetwork = { mode: 'models' } | { mode: 'public' } | { mode: 'hosts'; hosts: readonly string[] }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import type { Settings } from '../lib/config.ts'
 import type { Logger } from '../lib/log.ts'
+import type { Settings } from '../lib/settings/config.ts'
 import type { SandboxProvider } from './sandbox.ts'
 import { defaultImage } from './snapshots.ts'
 

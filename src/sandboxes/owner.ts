@@ -1,7 +1,7 @@
 import { statSync, utimesSync } from 'node:fs'
 import { z } from 'zod'
-import { readIfThere } from '../lib/exclusive-file.ts'
 import { isExhausted } from '../lib/exhaustion.ts'
+import { readIfThere } from '../lib/files/exclusive-file.ts'
 import { isAlive, processWorld, startTimeOf } from '../lib/living-process.ts'
 import { pause } from '../lib/time.ts'
 

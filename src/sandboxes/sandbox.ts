@@ -1,4 +1,4 @@
-import type { SandboxName } from '../model/sandbox.ts'
+import type { SandboxName } from '../model/runbooks/sandbox.ts'
 
 /** What one sandbox may use. Bytes, milliseconds, whole processors or parts of one. */
 export interface SandboxLimits {

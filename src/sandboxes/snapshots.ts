@@ -1,6 +1,6 @@
-import { isAllowedImage } from '../lib/image-names.ts'
-import { nearest } from '../lib/nearest.ts'
-import type { SandboxName } from '../model/sandbox.ts'
+import { isAllowedImage } from '../lib/files/image-names.ts'
+import { nearest } from '../lib/text/nearest.ts'
+import type { SandboxName } from '../model/runbooks/sandbox.ts'
 import type { SandboxProbe, SandboxProvider } from './sandbox.ts'
 
 /** What a snapshot comes to in the kind of sandbox that is there. */

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../lib/errors.ts'
-import { createExclusively } from '../lib/exclusive-file.ts'
 import { isExhausted } from '../lib/exhaustion.ts'
+import { createExclusively } from '../lib/files/exclusive-file.ts'
 import { isOwnerGone, keepTouched, ownerIn, stopTouching, thisProcess } from './owner.ts'
 
 /** A user id of this machine that nobody else runs anything under. */

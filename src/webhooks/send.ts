@@ -1,5 +1,5 @@
 import { errorCodes, messageOf, toAppError } from '../lib/errors.ts'
-import type { Open } from '../lib/net-open.ts'
+import type { Open } from '../lib/net/open.ts'
 import type { WebhookRequest } from './request.ts'
 
 /** What came of sending a request once. */

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
-import { byteSize } from '../lib/byte-size.ts'
 import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import { byteSize } from '../lib/settings/byte-size.ts'
 import { pause } from '../lib/time.ts'
 import {
   claimDeliveries,

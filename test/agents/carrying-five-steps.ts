@@ -1,6 +1,6 @@
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { RunbookAgent } from '../../src/model/runbook-agents.ts'
+import type { RunbookAgent } from '../../src/model/runbooks/runbook-agents.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 import { agentsFolder } from './agents-folder.ts'
 import { fiveSteps, startFiveSteps } from './five-steps.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
-import { answerAndJudge, answering, judges, modelKey, questions } from '../integration/evaluating.ts'
+import { answerAndJudge, answering, judges, modelKey, questions } from '../integration/fan-out/evaluating.ts'
 import { startTestServer, type TestServer } from '../server.ts'
 import { openShell, type Shell } from './shell.ts'
 

@@ -2,8 +2,8 @@ import { request } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Database, openDatabase } from '../../src/database/database.ts'
 import { pause } from '../../src/lib/time.ts'
-import { finishDeletions } from '../../src/store/deletion.ts'
-import { activeRunsOf } from '../../src/store/runs.ts'
+import { finishDeletions } from '../../src/store/collections/deletion.ts'
+import { activeRunsOf } from '../../src/store/runs/runs.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 
 let jetty: TestServer

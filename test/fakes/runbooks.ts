@@ -1,7 +1,7 @@
 // In the place of agents and sandboxes: what a test says comes of each runbook.
 import { Readable } from 'node:stream'
-import type { RunbookPreflight, RunbookRequest } from '../../src/model/runbook-request.ts'
-import type { RunbookHost, RunbookOutcome, RunbookPlace } from '../../src/model/runbook-run.ts'
+import type { RunbookPreflight, RunbookRequest } from '../../src/model/runbooks/runbook-request.ts'
+import type { RunbookHost, RunbookOutcome, RunbookPlace } from '../../src/model/runbooks/runbook-run.ts'
 import type { RunbookRunner } from '../../src/runbooks-on-demand.ts'
 
 export interface FakeRunbooks extends RunbookRunner {

@@ -23,7 +23,7 @@ export const importRules: ImportRule[] = [
   { of: 'sandboxes/', may: ['sandboxes/', 'lib/', 'model/'] },
   {
     of: 'sandbox-gateway/',
-    may: ['sandbox-gateway/', 'gateway/frames.ts', 'gateway/meaning.ts', 'providers/', 'lib/', 'model/'],
+    may: ['sandbox-gateway/', 'gateway/relay/frames.ts', 'gateway/relay/meaning.ts', 'providers/', 'lib/', 'model/'],
   },
   { of: 'agents/', may: ['agents/', 'lib/', 'model/'] },
   {

@@ -61,17 +61,17 @@ describe('imports', () => {
 
   it.each([
     ['lib/x.ts', 'model/run.ts', true],
-    ['http/router.ts', 'store/runs.ts', true],
+    ['http/router.ts', 'store/runs/runs.ts', true],
     ['http/router.ts', 'engine/engine.ts', true],
     ['http/server.ts', 'api/runs/routes.ts', true],
-    ['store/runs.ts', 'engine/run.ts', true],
-    ['engine/run.ts', 'http/reply.ts', true],
-    ['activities/text/text-echo.ts', 'store/files.ts', true],
+    ['store/runs/runs.ts', 'engine/runs/run.ts', true],
+    ['engine/runs/run.ts', 'http/reply.ts', true],
+    ['activities/text/text-echo.ts', 'store/files/files.ts', true],
     ['api/runs/contract.ts', 'lib/errors.ts', true],
     ['api/runs/routes.ts', 'api/tasks/routes.ts', true],
     ['api/runs/contract.ts', 'node:fs', false],
     ['model/run.ts', 'pg', false],
-    ['engine/run.ts', '@dbos-inc/dbos-sdk', false],
+    ['engine/runs/run.ts', '@dbos-inc/dbos-sdk', false],
     ['somewhere/new.ts', 'lib/errors.ts', true],
   ])('the table knows that %s may not import %s, unless it may', (from, to, isOurs) => {
     const allowed = from === 'http/server.ts'

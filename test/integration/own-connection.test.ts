@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isDatabaseAway } from '../../src/database/database.ts'
-import { makeOwnConnection, type OwnConnection } from '../../src/engine/own-connection.ts'
+import { makeOwnConnection, type OwnConnection } from '../../src/engine/journal/own-connection.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 
 const timeoutMs = 500

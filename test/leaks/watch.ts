@@ -1,5 +1,5 @@
 import type { Database } from '../../src/database/database.ts'
-import { sealedColumns } from '../../src/store/sealed-texts.ts'
+import { sealedColumns } from '../../src/store/secrets/sealed-texts.ts'
 import { inDatabase } from '../database-server.ts'
 import { type Exchange, tapPort } from './http-tap.ts'
 import { everyColumn, everyFile, type Place, unpacked } from './places.ts'

@@ -1,7 +1,7 @@
 import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { RunbookHost } from '../../src/model/runbook-run.ts'
+import type { RunbookHost } from '../../src/model/runbooks/runbook-run.ts'
 import { openRunner, read } from './runner.ts'
 
 let opened: Awaited<ReturnType<typeof openRunner>>

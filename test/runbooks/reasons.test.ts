@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { RunbookFailure } from '../../src/model/runbook-run.ts'
+import type { RunbookFailure } from '../../src/model/runbooks/runbook-run.ts'
 import { livingWith, uniqueSeconds } from '../sandboxes/ground.ts'
 import { type Carried, openRunner } from './runner.ts'
 

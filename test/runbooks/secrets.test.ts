@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { NewAgentEvent } from '../../src/model/runbook-run.ts'
+import type { NewAgentEvent } from '../../src/model/runbooks/runbook-run.ts'
 import { openRunner } from './runner.ts'
 
 let opened: Awaited<ReturnType<typeof openRunner>>

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ModelAnswer } from '../../src/model/chat.ts'
+import type { ModelAnswer } from '../../src/model/gateway/chat.ts'
 import { openRunner } from './runner.ts'
 
 let opened: Awaited<ReturnType<typeof openRunner>>

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: shells and CI files write so
 // What people write, each in a form of its own: none of it is wrong, and all of it is read.
 import { describe, expect, it } from 'vitest'
-import { inside } from '../../src/model/sandbox.ts'
+import { inside } from '../../src/model/runbooks/sandbox.ts'
 import { declaredFiles } from '../../src/runbooks/format/declared-files.ts'
 import { readRunbook } from '../../src/runbooks/format/runbook.ts'
 import { validateRunbook } from '../../src/runbooks/format/validate.ts'

@@ -1,7 +1,7 @@
 // Whom preflight lets an agent ask, the gateway leads it to, in the language that the agent speaks.
 import { describe, expect, it } from 'vitest'
 import { providersOfAgent } from '../../src/runbooks/format/model-names.ts'
-import { findEndpoint } from '../../src/sandbox-gateway/endpoints.ts'
+import { findEndpoint } from '../../src/sandbox-gateway/models/endpoints.ts'
 
 const claude = 'us.anthropic.claude-sonnet-4-6'
 const gemini = '/v1beta/models/gemini-3.1-pro-preview:streamGenerateContent'

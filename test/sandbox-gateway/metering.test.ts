@@ -1,7 +1,7 @@
 // What every provider counts, whole and as a stream, is what a run is told, and is paid at the price of each kind of token.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { findProvider } from '../../src/providers/catalogue.ts'
-import { priceOf } from '../../src/providers/prices.ts'
+import { priceOf } from '../../src/providers/prices/prices.ts'
 import { eventStreamType, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { type Opened, openGateway } from './opened.ts'
 

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { createLogger } from '../../src/lib/log.ts'
 import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
 import { closedOnTheWay, lookAtHost } from '../../src/sandboxes/bubblewrap/host.ts'
-import { toolsFolder } from '../../src/sandboxes/find-program.ts'
+import { toolsFolder } from '../../src/sandboxes/programs/find-program.ts'
 import { newId, runIn, smallLimits } from './ground.ts'
 
 it.runIf(process.getuid?.() === 0)(

@@ -1,4 +1,4 @@
-// The lies of gemini-cli and opencode; those of the other agents are in test/integration/runbook-lies.test.ts.
+// The lies of gemini-cli and opencode; those of the other agents are in test/integration/runbooks/runbook-lies.test.ts.
 import { readdirSync, readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { requestOfRun, runbookRequestSchema } from '../../model/runbook-request.ts'
+import { requestOfRun, runbookRequestSchema } from '../../model/runbooks/runbook-request.ts'
 import {
   mayPass,
   type RunbookOutcome,
@@ -8,7 +8,7 @@ import {
   runbookFailures,
   runbookUsageSchema,
   verificationSchema,
-} from '../../model/runbook-run.ts'
+} from '../../model/runbooks/runbook-run.ts'
 import { activity, FailedWith } from '../activity.ts'
 
 /** Lets a coding agent carry a runbook out in a sandbox. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { asText } from '../../lib/as-text.ts'
-import type { ChatMessage, ChatRequest, ModelAnswer } from '../../model/chat.ts'
-import { mediaObject } from '../../model/media-object.ts'
+import { asText } from '../../lib/text/as-text.ts'
+import type { ChatMessage, ChatRequest, ModelAnswer } from '../../model/gateway/chat.ts'
+import { mediaObject } from '../../model/gateway/media-object.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 import { keepImages } from './keep-images.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ChatOptions, ChatRequest } from '../../model/chat.ts'
+import type { ChatOptions, ChatRequest } from '../../model/gateway/chat.ts'
 import { makeTestContext, modelAnswer, runActivity } from '../test-context.ts'
 import { testMedia } from '../test-media.ts'
 import { geminiPrompt } from './gemini-prompt.ts'

@@ -1,4 +1,4 @@
-import { parsedJson } from '../../lib/json-object.ts'
+import { parsedJson } from '../../lib/json/json-object.ts'
 import type { Json } from '../activity.ts'
 
 /** What stands between the fences of a text that is one fenced block. */

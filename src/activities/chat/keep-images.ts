@@ -1,6 +1,6 @@
-import { readDataUri, replaceDataUris } from '../../lib/data-uri.ts'
-import { mediaFileOf } from '../../lib/media-file.ts'
-import type { ModelAnswer } from '../../model/chat.ts'
+import { mediaFileOf } from '../../lib/files/media-file.ts'
+import { readDataUri, replaceDataUris } from '../../lib/text/data-uri.ts'
+import type { ModelAnswer } from '../../model/gateway/chat.ts'
 import type { ActivityContext, MediaObject } from '../activity.ts'
 
 const member = (value: unknown, name: string): unknown =>

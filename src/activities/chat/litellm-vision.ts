@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { modelImage } from '../../lib/model-image.ts'
-import type { ChatPart } from '../../model/chat.ts'
-import { providerParameters } from '../../model/provider-parameters.ts'
+import type { ChatPart } from '../../model/gateway/chat.ts'
+import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { type ActivityContext, activity } from '../activity.ts'
 import { answerOutputs, askParameters, outputsOf, promptText, requestOf, systemMessages } from './ask.ts'
 

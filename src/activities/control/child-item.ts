@@ -1,7 +1,7 @@
-import { asText } from '../../lib/as-text.ts'
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
-import { isObject } from '../../lib/json-object.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { asText } from '../../lib/text/as-text.ts'
 import type { Json } from '../activity.ts'
 
 /** How one item becomes the `init_params` of its run. */

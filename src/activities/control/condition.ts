@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { isObject } from '../../lib/json-object.ts'
+import { isObject } from '../../lib/json/json-object.ts'
 
 const falseTexts = ['', 'false', 'no', '0']
 

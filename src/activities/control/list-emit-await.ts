@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { labelNameSchema, labelValueSchema } from '../../model/label.ts'
+import { labelNameSchema, labelValueSchema } from '../../model/runs/label.ts'
 import { activity, type ChildRun, type Json, WaitForRuns } from '../activity.ts'
 import { checkMapping, checkParamsSize, type ItemShape, paramsOfItem } from './child-item.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { retryAfterSeconds } from '../../lib/retry-after.ts'
+import { retryAfterSeconds } from '../../lib/net/retry-after.ts'
 import { activity } from '../activity.ts'
 
 const shownCharacters = 300

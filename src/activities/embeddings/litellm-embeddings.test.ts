@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { EmbeddingAnswer, EmbeddingRequest } from '../../model/embedding.ts'
+import type { EmbeddingAnswer, EmbeddingRequest } from '../../model/gateway/embedding.ts'
 import { makeTestContext, runActivity } from '../test-context.ts'
 import { litellmEmbeddings } from './litellm-embeddings.ts'
 

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { atATime } from '../../lib/at-a-time.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { EmbeddingAnswer } from '../../model/embedding.ts'
-import { totalCost, totalUsage } from '../../model/model-totals.ts'
-import { providerParameters } from '../../model/provider-parameters.ts'
+import type { EmbeddingAnswer } from '../../model/gateway/embedding.ts'
+import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
+import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { activity } from '../activity.ts'
 
 /** The most that every provider takes at once. */

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { fileFormatOf } from '../../lib/file-format.ts'
-import { essenceOf } from '../../lib/media-type.ts'
-import { mediaObject } from '../../model/media-object.ts'
+import { fileFormatOf } from '../../lib/files/file-format.ts'
+import { essenceOf } from '../../lib/files/media-type.ts'
+import { mediaObject } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
 
 const maxBytes = 50 * 1024 * 1024

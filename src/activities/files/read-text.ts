@@ -1,6 +1,6 @@
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
-import { decodeText } from '../../lib/text-encoding.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { decodeText } from '../../lib/text/text-encoding.ts'
 import type { ActivityContext, FileContent } from '../activity.ts'
 
 // The text is put out twice, as `content` and `text`, and outputs may have 64 MiB.

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { contentTypeOf, isTextType } from '../../lib/media-type.ts'
-import { mediaObject } from '../../model/media-object.ts'
+import { contentTypeOf, isTextType } from '../../lib/files/media-type.ts'
+import { mediaObject } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
 
 /** Folders and control characters have no place in a name; the store checks again. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { globMatcher } from '../../lib/glob.ts'
-import { contentTypeOf, extensionOf } from '../../lib/media-type.ts'
+import { globMatcher } from '../../lib/files/glob.ts'
+import { contentTypeOf, extensionOf } from '../../lib/files/media-type.ts'
 import { activity, type Json } from '../activity.ts'
 
 const file = z.union([z.string(), z.record(z.string(), z.unknown())])

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { asText } from '../../lib/as-text.ts'
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
-import { contentTypeOf } from '../../lib/media-type.ts'
-import { mediaObject } from '../../model/media-object.ts'
+import { contentTypeOf } from '../../lib/files/media-type.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { asText } from '../../lib/text/as-text.ts'
+import { mediaObject } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
 import { imageKind, writeJpegMetadata, writePngMetadata } from './image-metadata.ts'
 

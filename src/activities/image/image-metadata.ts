@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 
 const pngSignature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')
 const textChunks = new Set(['tEXt', 'iTXt', 'zTXt'])

@@ -1,5 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
-import type { ChatMessage, ModelAnswer } from '../../model/chat.ts'
+import type { ChatMessage, ModelAnswer } from '../../model/gateway/chat.ts'
 import type { ActivityContext, StepModels } from '../activity.ts'
 import { type Brief, correction, promptFor } from './prompt.ts'
 import { readVerdict } from './read-verdict.ts'

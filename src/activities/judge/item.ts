@@ -1,7 +1,7 @@
-import { asText } from '../../lib/as-text.ts'
 import { AppError } from '../../lib/errors.ts'
 import { modelImage } from '../../lib/model-image.ts'
-import type { ChatPart } from '../../model/chat.ts'
+import { asText } from '../../lib/text/as-text.ts'
+import type { ChatPart } from '../../model/gateway/chat.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 import { storedText } from './stored-text.ts'
 

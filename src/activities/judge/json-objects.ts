@@ -1,5 +1,5 @@
 import { jsonrepair } from 'jsonrepair'
-import { isDeeperThan, maxJsonDepth, skipString } from '../../lib/json-text.ts'
+import { isDeeperThan, maxJsonDepth, skipString } from '../../lib/json/json-text.ts'
 
 /** An object that stands in a text, in whatever prose or fence. */
 export interface FoundObject {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { fillPlaceholders } from '../../lib/placeholders.ts'
-import type { ChatMessage, ChatPart } from '../../model/chat.ts'
+import { fillPlaceholders } from '../../lib/text/placeholders.ts'
+import type { ChatMessage, ChatPart } from '../../model/gateway/chat.ts'
 import type { Question } from './question.ts'
 
 /** Raised with every change of the texts below: recorded verdicts name the prompt that they answer. */

@@ -1,4 +1,4 @@
-import { asText } from '../../lib/as-text.ts'
+import { asText } from '../../lib/text/as-text.ts'
 import type { FoundObject } from './json-objects.ts'
 import type { Question } from './question.ts'
 import { labelOf } from './read-label.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { totalCost, totalUsage } from '../../model/model-totals.ts'
+import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
 import type { Judged } from './ask.ts'
 import { promptVersion } from './prompt.ts'
 

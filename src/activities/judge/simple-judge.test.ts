@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ChatMessage, ChatPart, ChatRequest } from '../../model/chat.ts'
+import type { ChatMessage, ChatPart, ChatRequest } from '../../model/gateway/chat.ts'
 import { makeTestContext, modelAnswer, runActivity, type TestContext } from '../test-context.ts'
 import { promptVersion } from './prompt.ts'
 import { simpleJudge } from './simple-judge.ts'

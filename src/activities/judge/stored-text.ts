@@ -1,7 +1,7 @@
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
-import { isObject } from '../../lib/json-object.ts'
-import { decodeText } from '../../lib/text-encoding.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { decodeText } from '../../lib/text/text-encoding.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 
 const longestPath = 1024

@@ -1,7 +1,7 @@
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
-import { mediaFileOf } from '../../lib/media-file.ts'
-import type { PredictionOptions } from '../../model/prediction.ts'
+import { mediaFileOf } from '../../lib/files/media-file.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { PredictionOptions } from '../../model/gateway/prediction.ts'
 import type { ActivityContext, FileContent, Json } from '../activity.ts'
 
 /** Replicate wants larger ones at a URL of its own. */

@@ -1,8 +1,8 @@
 import { atATime } from '../../lib/at-a-time.ts'
-import { readDataUri } from '../../lib/data-uri.ts'
 import { AppError } from '../../lib/errors.ts'
-import { type MediaKind, mediaFileOf } from '../../lib/media-file.ts'
-import type { PredictedFile, Prediction } from '../../model/prediction.ts'
+import { type MediaKind, mediaFileOf } from '../../lib/files/media-file.ts'
+import { readDataUri } from '../../lib/text/data-uri.ts'
+import type { PredictedFile, Prediction } from '../../model/gateway/prediction.ts'
 import type { ActivityContext, Json, MediaObject } from '../activity.ts'
 
 /** A file that a model has made, kept; `from` is the text of the output that stood for it. */

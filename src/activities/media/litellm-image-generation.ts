@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { providerParameters } from '../../model/provider-parameters.ts'
+import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { activity } from '../activity.ts'
 import { imageOutputs, makeImages } from './make-images.ts'
 

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import type { ChatOptions } from '../../model/chat.ts'
-import type { ImageRequest } from '../../model/image.ts'
-import { mediaObject } from '../../model/media-object.ts'
+import type { ChatOptions } from '../../model/gateway/chat.ts'
+import type { ImageRequest } from '../../model/gateway/image.ts'
+import { mediaObject } from '../../model/gateway/media-object.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 import { keepBytes } from './keep-media.ts'
 

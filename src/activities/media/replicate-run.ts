@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { readDataUri } from '../../lib/data-uri.ts'
-import { mediaObject } from '../../model/media-object.ts'
+import { readDataUri } from '../../lib/text/data-uri.ts'
+import { mediaObject } from '../../model/gateway/media-object.ts'
 import { activity, type Json } from '../activity.ts'
 import { filesIn, type Kept, keepFiles, withoutDataUris } from './keep-media.ts'
 import { outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'

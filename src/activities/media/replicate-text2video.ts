@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { mediaObject } from '../../model/media-object.ts'
+import { mediaObject } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
 import { keepOfKind, outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
 

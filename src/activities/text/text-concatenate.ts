@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { asText } from '../../lib/as-text.ts'
+import { asText } from '../../lib/text/as-text.ts'
 import { activity } from '../activity.ts'
 
 /** Joins texts with a separator. */

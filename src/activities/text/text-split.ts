@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError } from '../../lib/errors.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 import { activity } from '../activity.ts'
 
 const maxCharactersOut = 64 * 1024 * 1024

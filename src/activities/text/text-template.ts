@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { asText } from '../../lib/as-text.ts'
-import { fillPlaceholders } from '../../lib/placeholders.ts'
+import { asText } from '../../lib/text/as-text.ts'
+import { fillPlaceholders } from '../../lib/text/placeholders.ts'
 import { activity } from '../activity.ts'
 
 /** Fills `{{name}}` in a template from the other parameters. */

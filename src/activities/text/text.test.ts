@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fillPlaceholders } from '../../lib/placeholders.ts'
+import { fillPlaceholders } from '../../lib/text/placeholders.ts'
 import { makeTestContext, runActivity } from '../test-context.ts'
 import { textConcatenate } from './text-concatenate.ts'
 import { textEcho } from './text-echo.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { approvalPageSchema, decidedSchema, decisionSchema } from '../../model/approval.ts'
 import { limitSchema } from '../../model/names.ts'
+import { approvalPageSchema, decidedSchema, decisionSchema } from '../../model/runs/approval.ts'
 
 const tag = 'Approvals'
 

@@ -3,10 +3,15 @@ import type { Engine } from '../../engine/engine.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { DecidedApproval, ShownApproval } from '../../model/approval.ts'
-import { authorOf } from '../../model/identity.ts'
-import { type ApprovalRow, findApprovalOfStep, type WaitingApproval, waitingApprovals } from '../../store/approvals.ts'
-import { findRun, type RunRow } from '../../store/runs.ts'
+import { authorOf } from '../../model/collections/identity.ts'
+import type { DecidedApproval, ShownApproval } from '../../model/runs/approval.ts'
+import {
+  type ApprovalRow,
+  findApprovalOfStep,
+  type WaitingApproval,
+  waitingApprovals,
+} from '../../store/runs/approvals.ts'
+import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { approvalsContract } from './contract.ts'
 
 export interface ApprovalsDeps {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { auditPageSchema } from '../../model/audit.ts'
+import { auditPageSchema } from '../../model/collections/audit.ts'
 import { limitSchema } from '../../model/names.ts'
 
 const tag = 'Server'

@@ -1,8 +1,8 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { timestamp } from '../../lib/time.ts'
-import type { ShownAuditEntry } from '../../model/audit.ts'
-import { type AuditRow, listAudit } from '../../store/audit.ts'
+import type { ShownAuditEntry } from '../../model/collections/audit.ts'
+import { type AuditRow, listAudit } from '../../store/collections/audit.ts'
 import { auditContract } from './contract.ts'
 
 export interface AuditDeps {

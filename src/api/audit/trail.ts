@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.ts'
 import type { AuditTrail } from '../../http/audit.ts'
-import { beginAudit, endAudit, removeAudit } from '../../store/audit.ts'
+import { beginAudit, endAudit, removeAudit } from '../../store/collections/audit.ts'
 
 /** Postgres has no NUL in text. */
 const storable = (text: string): string => text.replaceAll('\0', '')

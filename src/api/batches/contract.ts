@@ -7,7 +7,7 @@ import {
   batchSummarySchema,
   largestResultPage,
   startedBatchSchema,
-} from '../../model/batch.ts'
+} from '../../model/runs/batch.ts'
 
 const tag = 'Batches'
 const one = '/api/v1/batches/{collection}/{batch_id}'

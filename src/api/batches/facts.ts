@@ -1,8 +1,8 @@
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { BatchSummary } from '../../model/batch.ts'
-import { type RunStatus, runStatuses } from '../../model/workflow.ts'
-import type { BatchProgress } from '../../store/batches.ts'
-import type { RunSummaryRow } from '../../store/run-lists.ts'
+import type { BatchSummary } from '../../model/runs/batch.ts'
+import { type RunStatus, runStatuses } from '../../model/workflows/workflow.ts'
+import type { RunSummaryRow } from '../../store/runs/run-lists.ts'
+import type { BatchProgress } from '../../store/tasks/batches.ts'
 import { trajectoryUrl } from '../trajectories/document.ts'
 
 /** What is known of a batch from its start on: `attributes.params.batch` of its run. */

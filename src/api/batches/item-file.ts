@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
-import { byteSize } from '../../lib/byte-size.ts'
 import { type AppError, invalidField } from '../../lib/errors.ts'
-import { isObject, type JsonObject, parsedJson } from '../../lib/json-object.ts'
-import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
+import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-object.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 
 export type ItemFormat = 'csv' | 'jsonl'
 

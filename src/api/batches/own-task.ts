@@ -1,8 +1,8 @@
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
-import { batchTask } from '../../model/batch.ts'
-import { taskForRecords } from '../../store/own-tasks.ts'
-import { definitionHash } from '../../store/tasks.ts'
+import { batchTask } from '../../model/runs/batch.ts'
+import { taskForRecords } from '../../store/tasks/own-tasks.ts'
+import { definitionHash } from '../../store/tasks/tasks.ts'
 
 /** A batch is a run of this: one step, which starts a run for each item and waits for all of them. */
 const workflow = JSON.stringify({

@@ -1,6 +1,6 @@
 import { parse } from 'csv-parse/sync'
 import { expect, it } from 'vitest'
-import type { BatchResult } from '../../model/batch.ts'
+import type { BatchResult } from '../../model/runs/batch.ts'
 import { columnsOf, makeTableRow, tableHead } from './result-table.ts'
 
 const result = (index: number, more: Partial<BatchResult>): BatchResult => ({

@@ -1,5 +1,5 @@
-import { csvRow } from '../../lib/csv.ts'
-import type { BatchResult } from '../../model/batch.ts'
+import { csvRow } from '../../lib/text/csv.ts'
+import type { BatchResult } from '../../model/runs/batch.ts'
 
 /** Results that are looked at for the names of the columns. */
 export const sampledResults = 1_000

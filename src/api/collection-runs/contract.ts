@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { collectionRunsSchema, largestRunPage } from '../../model/collection-run.ts'
 import { textSchema } from '../../model/names.ts'
-import { runFilterFields } from '../../model/run-filter.ts'
-import { candidatesOfPage } from '../../model/trajectory.ts'
+import { collectionRunsSchema, largestRunPage } from '../../model/runs/collection-run.ts'
+import { runFilterFields } from '../../model/runs/run-filter.ts'
+import { candidatesOfPage } from '../../model/runs/trajectory.ts'
 
 const usd = z.coerce.number().min(0).max(1_000_000_000)
 

@@ -1,7 +1,7 @@
-import { csvRow } from '../../lib/csv.ts'
+import { csvRow } from '../../lib/text/csv.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import { type CollectionRun, collectionRunSchema } from '../../model/collection-run.ts'
-import type { CollectionRunRow } from '../../store/collection-runs.ts'
+import { type CollectionRun, collectionRunSchema } from '../../model/runs/collection-run.ts'
+import type { CollectionRunRow } from '../../store/runs/collection-runs.ts'
 import { identityOf, secondsBetween, trajectoryUrl } from '../trajectories/document.ts'
 
 /** A run as the list shows it. */

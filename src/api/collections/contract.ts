@@ -8,7 +8,7 @@ import {
   createCollectionSchema,
   setOwnerSchema,
   setStorageSchema,
-} from '../../model/collection.ts'
+} from '../../model/collections/collection.ts'
 import { listedDatasetSchema } from '../../model/dataset.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
 

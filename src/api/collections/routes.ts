@@ -1,22 +1,22 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { empty } from '../../http/reply.ts'
-import type { Sealer } from '../../lib/crypto.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import { memberText } from '../../lib/json-text.ts'
-import { mask } from '../../model/environment.ts'
-import { coveredIds } from '../../model/identity.ts'
+import { memberText } from '../../lib/json/json-text.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { mask } from '../../model/collections/environment.ts'
+import { coveredIds } from '../../model/collections/identity.ts'
 import { listAgents } from '../../store/agents.ts'
-import { setStorage } from '../../store/collection-storage.ts'
+import { setStorage } from '../../store/collections/collection-storage.ts'
 import {
   type CollectionRow,
   createCollection,
   findCollectionRow,
   listCollections,
   setOwner,
-} from '../../store/collections.ts'
-import { type DeletionDeps, deleteCollection } from '../../store/deletion.ts'
-import { readEnvironment, type Variables, writeEnvironment } from '../../store/environments.ts'
+} from '../../store/collections/collections.ts'
+import { type DeletionDeps, deleteCollection } from '../../store/collections/deletion.ts'
+import { readEnvironment, type Variables, writeEnvironment } from '../../store/collections/environments.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
 import { maskedPlace, shownAgent, shownCollection, shownStorage } from './shown.ts'

@@ -1,10 +1,10 @@
-import type { Sealer } from '../../lib/crypto.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp } from '../../lib/time.ts'
-import type { Agent, Collection } from '../../model/collection.ts'
-import { mask } from '../../model/environment.ts'
+import type { Agent, Collection } from '../../model/collections/collection.ts'
+import { mask } from '../../model/collections/environment.ts'
 import type { AgentRow } from '../../store/agents.ts'
-import { openStorageInfo } from '../../store/collection-storage.ts'
-import type { CollectionRow } from '../../store/collections.ts'
+import { openStorageInfo } from '../../store/collections/collection-storage.ts'
+import type { CollectionRow } from '../../store/collections/collections.ts'
 
 export const shownCollection = (row: CollectionRow): Collection => ({
   id: row.id,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { textSchema } from '../../model/names.ts'
-import { runDifferenceSchema } from '../../model/run-difference.ts'
+import { runDifferenceSchema } from '../../model/runs/run-difference.ts'
 
 export const diffContract = {
   diffTrajectories: endpoint({

@@ -1,8 +1,14 @@
 import type { Queries } from '../../database/database.ts'
-import { parsedObject } from '../../lib/json-object.ts'
-import type { CommonDifference, StepDifference } from '../../model/run-difference.ts'
-import type { RunRow } from '../../store/runs.ts'
-import { type StepPair, type StepValues, stepPairs, stepValues, type WantedValues } from '../../store/step-pairs.ts'
+import { parsedObject } from '../../lib/json/json-object.ts'
+import type { CommonDifference, StepDifference } from '../../model/runs/run-difference.ts'
+import type { RunRow } from '../../store/runs/runs.ts'
+import {
+  type StepPair,
+  type StepValues,
+  stepPairs,
+  stepValues,
+  type WantedValues,
+} from '../../store/runs/step-pairs.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
 import {
   type Allowance,

@@ -1,6 +1,6 @@
-import { jsonDifference } from '../../lib/json-difference.ts'
-import { parsedJson } from '../../lib/json-object.ts'
-import type { ValueDifference } from '../../model/run-difference.ts'
+import { jsonDifference } from '../../lib/json/json-difference.ts'
+import { parsedJson } from '../../lib/json/json-object.ts'
+import type { ValueDifference } from '../../model/runs/run-difference.ts'
 
 const mostPaths = 100
 /** What is shown of a value that is too large: so many characters of its JSON text. */

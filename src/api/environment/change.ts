@@ -1,7 +1,7 @@
 import { AppError, type FieldIssue } from '../../lib/errors.ts'
-import { mask, maxVariableBytes } from '../../model/environment.ts'
-import { maxVariableNameLength, variableNamePattern } from '../../model/variable-name.ts'
-import type { Variables } from '../../store/environments.ts'
+import { mask, maxVariableBytes } from '../../model/collections/environment.ts'
+import { maxVariableNameLength, variableNamePattern } from '../../model/collections/variable-name.ts'
+import type { Variables } from '../../store/collections/environments.ts'
 
 /** Variables that may not be set: `environment_variables` is where the answer nests them all. */
 const reserved = new Set(['environment_variables'])

@@ -1,5 +1,5 @@
 import { endpoint } from '../../http/endpoint.ts'
-import { environmentSchema, setEnvironmentSchema } from '../../model/environment.ts'
+import { environmentSchema, setEnvironmentSchema } from '../../model/collections/environment.ts'
 
 export const environmentContract = {
   getEnvironment: endpoint({

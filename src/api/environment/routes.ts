@@ -1,9 +1,9 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
-import { mask } from '../../model/environment.ts'
-import { changeEnvironment, readEnvironment, type Variables } from '../../store/environments.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { mask } from '../../model/collections/environment.ts'
+import { changeEnvironment, readEnvironment, type Variables } from '../../store/collections/environments.ts'
 import { changedVariables } from './change.ts'
 import { environmentContract } from './contract.ts'
 

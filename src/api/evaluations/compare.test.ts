@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Judge } from '../../model/evaluation.ts'
+import type { Judge } from '../../model/runs/evaluation.ts'
 import { compareItems, compareJudge, pairUp } from './compare.ts'
 import { takeApart } from './items.ts'
 import { judgeSummary } from './summary.ts'

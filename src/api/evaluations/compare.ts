@@ -1,5 +1,5 @@
 import { mean, meanInterval, pairedShareInterval } from '../../lib/statistics.ts'
-import { type Evaluation, isRanked, type Judge, mostRegressions } from '../../model/evaluation.ts'
+import { type Evaluation, isRanked, type Judge, mostRegressions } from '../../model/runs/evaluation.ts'
 import { isShare, rounded, shownInterval } from './summary.ts'
 import {
   type Change,

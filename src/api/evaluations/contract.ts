@@ -5,7 +5,7 @@ import {
   evaluationSchema,
   evaluationSummarySchema,
   startedEvaluationSchema,
-} from '../../model/evaluation.ts'
+} from '../../model/runs/evaluation.ts'
 
 const tag = 'Evaluations'
 const one = '/api/v1/evaluations/{collection}/{evaluation_id}'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { invalidField } from '../../lib/errors.ts'
-import { canonicalJson } from '../../lib/json-text.ts'
+import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { Item } from '../batches/items.ts'
 
 /** The items of an evaluation, taken apart: what the runs get, what only the judges see, and what an item is called by. */

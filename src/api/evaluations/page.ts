@@ -1,6 +1,6 @@
 import type { Queries } from '../../database/database.ts'
-import type { EvaluatedItem, Evaluation, Judge } from '../../model/evaluation.ts'
-import { explanationsOf, initParamsOf } from '../../store/evaluations.ts'
+import type { EvaluatedItem, Evaluation, Judge } from '../../model/runs/evaluation.ts'
+import { explanationsOf, initParamsOf } from '../../store/tasks/evaluations.ts'
 import { type Pairing, valueBefore } from './compare.ts'
 import type { EvaluationQuery } from './contract.ts'
 import { isUnjudged } from './summary.ts'

@@ -1,13 +1,13 @@
 import type { Queries } from '../../database/database.ts'
-import { isObject, parsedJson } from '../../lib/json-object.ts'
-import { type EvaluationFacts, evaluationFactsSchema } from '../../model/evaluation.ts'
+import { isObject, parsedJson } from '../../lib/json/json-object.ts'
+import { type EvaluationFacts, evaluationFactsSchema } from '../../model/runs/evaluation.ts'
 import {
   type EvaluationRow,
   evaluatedRuns,
   evaluationKeys,
   type JudgementRow,
   judgementsOf,
-} from '../../store/evaluations.ts'
+} from '../../store/tasks/evaluations.ts'
 import type { EvaluationTable, ItemResult, Verdict } from './table.ts'
 import { judgeAt, judgeSeq, labelSeq, runsSeq } from './workflows.ts'
 

@@ -1,5 +1,5 @@
 import { mean, meanInterval, shareInterval, standardDeviation } from '../../lib/statistics.ts'
-import { type Evaluation, isRanked, type Judge, type ShownInterval } from '../../model/evaluation.ts'
+import { type Evaluation, isRanked, type Judge, type ShownInterval } from '../../model/runs/evaluation.ts'
 import { hasFailed, type ItemResult, scoreOf } from './table.ts'
 
 type JudgeSummary = Omit<Evaluation['judges'][number], keyof Judge | 'comparison'>

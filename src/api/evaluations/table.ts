@@ -1,5 +1,5 @@
-import type { Judge } from '../../model/evaluation.ts'
-import type { RunStatus } from '../../model/workflow.ts'
+import type { Judge } from '../../model/runs/evaluation.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
 
 /** What a judge has made of an item, so far. */
 export interface Verdict {

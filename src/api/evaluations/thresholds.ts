@@ -1,4 +1,4 @@
-import type { CheckedThreshold, Evaluation, Threshold } from '../../model/evaluation.ts'
+import type { CheckedThreshold, Evaluation, Threshold } from '../../model/runs/evaluation.ts'
 
 type JudgedBy = Evaluation['judges'][number]
 

@@ -1,5 +1,5 @@
-import { type Judge, judgementTask } from '../../model/evaluation.ts'
-import type { Workflow } from '../../model/workflow.ts'
+import { type Judge, judgementTask } from '../../model/runs/evaluation.ts'
+import type { Workflow } from '../../model/workflows/workflow.ts'
 
 /** Places of the steps in the order of execution: what is read of an evaluation is found by them. */
 export const runsSeq = 0

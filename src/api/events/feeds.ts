@@ -1,5 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import { changedRuns, changedSteps, isThere, openRunsOf, type RunChange } from '../../store/changes.ts'
+import { changedRuns, changedSteps, isThere, openRunsOf, type RunChange } from '../../store/runs/changes.ts'
 import type { Pulse } from './pulse.ts'
 
 /** What happens in one collection, read once for all of its streams in this process. */

@@ -1,5 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import { lastDrawn } from '../../store/changes.ts'
+import { lastDrawn } from '../../store/runs/changes.ts'
 
 /**
  * The id of the last event a client has had, if it sent one of ours. One that was never given out is none: it comes from

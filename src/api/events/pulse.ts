@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { pause } from '../../lib/time.ts'
-import { type Drawn, drawnSoFar, lastDrawn, newestChanges } from '../../store/changes.ts'
+import { type Drawn, drawnSoFar, lastDrawn, newestChanges } from '../../store/runs/changes.ts'
 
 /**
  * Tells all streams of this process that there is something to read. However many they are, an idle server is asked

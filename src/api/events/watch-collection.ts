@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import type { ServerEvent } from '../../http/events.ts'
 import { makeBell } from '../../lib/bell.ts'
-import { changedRuns, changedSteps, type RunChange } from '../../store/changes.ts'
+import { changedRuns, changedSteps, type RunChange } from '../../store/runs/changes.ts'
 import { type Feed, runsAtOnce } from './feeds.ts'
 
 /**

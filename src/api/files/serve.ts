@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { bytes, type Reply, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { FileRow } from '../../store/files.ts'
+import type { FileRow } from '../../store/files/files.ts'
 import type { ByteRange } from '../../store/objects/objects.ts'
 import { disposition } from './disposition.ts'
 import { parseRange } from './range.ts'

@@ -7,7 +7,7 @@ import {
   messagesCallSchema,
   modelAnswerSchema,
   responsesCallSchema,
-} from '../../model/gateway-call.ts'
+} from '../../model/gateway/gateway-call.ts'
 
 const call = {
   method: 'POST',

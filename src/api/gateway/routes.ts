@@ -1,6 +1,6 @@
 import type { Gateway } from '../../gateway/gateway.ts'
 import { implementOnSocket, type SocketCall, type SocketRoute } from '../../http/implement.ts'
-import type { Shape } from '../../model/shape.ts'
+import type { Shape } from '../../model/gateway/shape.ts'
 import { gatewayContract } from './contract.ts'
 
 export interface GatewayRoutesDeps {

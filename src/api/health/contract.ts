@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { whoamiSchema } from '../../model/identity.ts'
+import { whoamiSchema } from '../../model/collections/identity.ts'
 
 const healthSchema = z
   .object({ status: z.literal('healthy'), version: z.string(), uptime_seconds: z.number() })

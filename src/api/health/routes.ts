@@ -1,8 +1,8 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
-import { coveredIds } from '../../model/identity.ts'
-import { collectionNames } from '../../store/collections.ts'
+import { coveredIds } from '../../model/collections/identity.ts'
+import { collectionNames } from '../../store/collections/collections.ts'
 import { healthContract } from './contract.ts'
 
 export interface HealthDeps {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { labelNameSchema, labelSchema, labelValueSchema } from '../../model/label.ts'
 import { momentSchema, textSchema } from '../../model/names.ts'
+import { labelNameSchema, labelSchema, labelValueSchema } from '../../model/runs/label.ts'
 
 /** What may stand in the path of a trajectory without being encoded. */
 const trajectoryIdSchema = z

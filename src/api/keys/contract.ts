@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { createdKeySchema, createKeySchema, keySchema, updateKeySchema } from '../../model/key.ts'
+import { createdKeySchema, createKeySchema, keySchema, updateKeySchema } from '../../model/collections/key.ts'
 import { skipSchema } from '../../model/names.ts'
 
 const tag = 'API keys'

@@ -1,13 +1,13 @@
 import type { Database } from '../../database/database.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { hashToken } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newApiKey } from '../../lib/ids.ts'
+import { hashToken } from '../../lib/secrets/crypto.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import { covers, type FoundCollection, type Identity } from '../../model/identity.ts'
-import type { Key } from '../../model/key.ts'
-import { createKey, deleteKey, findKeyRow, type KeyRow, listKeys, updateKey } from '../../store/keys.ts'
+import { covers, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import type { Key } from '../../model/collections/key.ts'
+import { createKey, deleteKey, findKeyRow, type KeyRow, listKeys, updateKey } from '../../store/collections/keys.ts'
 import { keysContract } from './contract.ts'
 
 export interface KeysDeps {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { labelNameSchema, labelSchema, newLabelSchema } from '../../model/label.ts'
+import { labelNameSchema, labelSchema, newLabelSchema } from '../../model/runs/label.ts'
 
 const tag = 'Labels'
 const collectionMissing = "Trajectory '{trajectory_id}' not found"

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { jsonObjectSchema, textSchema } from '../../model/names.ts'
-import { workflowResponseSchema } from '../../model/trajectory.ts'
+import { workflowResponseSchema } from '../../model/runs/trajectory.ts'
 
 const rerunSchema = z
   .strictObject({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { routableModelSchema, routableModelsSchema } from '../../model/routable-model.ts'
+import { routableModelSchema, routableModelsSchema } from '../../model/gateway/routable-model.ts'
 
 const query = z.object({
   collection: z

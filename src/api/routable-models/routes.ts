@@ -1,12 +1,12 @@
 import type { Database } from '../../database/database.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { FoundCollection, Identity } from '../../model/identity.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import type { FoundCollection, Identity } from '../../model/collections/identity.ts'
 import type { Models, Place, RoutableModel } from '../../providers/provider.ts'
-import { makeSettingsReader } from '../../store/collections.ts'
-import { readEnvironment } from '../../store/environments.ts'
+import { makeSettingsReader } from '../../store/collections/collections.ts'
+import { readEnvironment } from '../../store/collections/environments.ts'
 import { routableModelsContract } from './contract.ts'
 
 export interface RoutableModelsDeps {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { skipSchema } from '../../model/names.ts'
 import { createRoutineSchema, routineSchema, updateRoutineSchema } from '../../model/routine.ts'
-import { trajectoryListSchema, workflowResponseSchema } from '../../model/trajectory.ts'
+import { trajectoryListSchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
 
 const ofTask = {
   tag: 'Routines',

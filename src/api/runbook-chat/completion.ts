@@ -1,8 +1,8 @@
-import { isObject, parsedObject } from '../../lib/json-object.ts'
-import type { RunbookChatMetadata } from '../../model/runbook-chat.ts'
-import type { TrialLeft } from '../../model/trial.ts'
-import type { RunStatus } from '../../model/workflow.ts'
-import type { RunRow, StepRecord } from '../../store/runs.ts'
+import { isObject, parsedObject } from '../../lib/json/json-object.ts'
+import type { TrialLeft } from '../../model/collections/trial.ts'
+import type { RunbookChatMetadata } from '../../model/runbooks/runbook-chat.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
 import { identityOf, trajectoryUrl } from '../trajectories/document.ts'
 
 /** Tokens as OpenAI's answers count them. */

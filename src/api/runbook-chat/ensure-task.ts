@@ -1,9 +1,9 @@
 import type { Database } from '../../database/database.ts'
 import { type AuditTrail, recorded } from '../../http/audit.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { FoundCollection, Identity } from '../../model/identity.ts'
-import { standardRunbookTask, standardRunbookWorkflow } from '../../model/standard-runbook.ts'
-import { createTask, type TaskRow } from '../../store/tasks.ts'
+import type { FoundCollection, Identity } from '../../model/collections/identity.ts'
+import { standardRunbookTask, standardRunbookWorkflow } from '../../model/runbooks/standard-runbook.ts'
+import { createTask, type TaskRow } from '../../store/tasks/tasks.ts'
 
 /** The workflow of a task that a chat makes. */
 export const standardText = JSON.stringify(standardRunbookWorkflow())

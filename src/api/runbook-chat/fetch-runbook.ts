@@ -1,5 +1,5 @@
 import { AppError, invalidField, messageOf } from '../../lib/errors.ts'
-import type { Fetch } from '../../lib/net.ts'
+import type { Fetch } from '../../lib/net/net.ts'
 
 /** Bytes of a runbook that is fetched; published ones have 40,000 at the most. */
 const mostBytes = 512 * 1024

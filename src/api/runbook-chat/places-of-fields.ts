@@ -1,5 +1,5 @@
 import { AppError, type FieldIssue } from '../../lib/errors.ts'
-import { runbookBlockSchema } from '../../model/runbook-chat.ts'
+import { runbookBlockSchema } from '../../model/runbooks/runbook-chat.ts'
 
 /** Where a chat has what a run, a step or preflight call otherwise. */
 const elsewhere: Readonly<Record<string, readonly string[]>> = {

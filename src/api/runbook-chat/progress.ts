@@ -1,5 +1,5 @@
 import type { ServerEvent } from '../../http/events.ts'
-import { isObject, parsedObject } from '../../lib/json-object.ts'
+import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { agentLogTypes } from '../trajectories/agent-events.ts'
 
 /** One event of a run as a chat tells it: what people read, and what programs do. */

@@ -1,7 +1,7 @@
 import { checkBody } from '../../http/input/parse.ts'
 import { invalidField } from '../../lib/errors.ts'
-import { isObject, parsedObject } from '../../lib/json-object.ts'
-import { type RunbookChat, type RunbookChatMessage, runbookChatSchema } from '../../model/runbook-chat.ts'
+import { isObject, parsedObject } from '../../lib/json/json-object.ts'
+import { type RunbookChat, type RunbookChatMessage, runbookChatSchema } from '../../model/runbooks/runbook-chat.ts'
 
 /** A chat that asks for a runbook, as it was sent. */
 export interface SentChat {

@@ -1,6 +1,6 @@
-import { isObject } from '../../lib/json-object.ts'
-import type { RunbookBlock } from '../../model/runbook-chat.ts'
-import type { Workflow } from '../../model/workflow.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import type { RunbookBlock } from '../../model/runbooks/runbook-chat.ts'
+import type { Workflow } from '../../model/workflows/workflow.ts'
 
 const activity = 'runbook'
 

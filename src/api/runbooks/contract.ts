@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { conformanceLevels, runbookVerdictSchema } from '../../model/runbook.ts'
-import { preflightSchema, runbookRequestSchema } from '../../model/runbook-request.ts'
+import { conformanceLevels, runbookVerdictSchema } from '../../model/runbooks/runbook.ts'
+import { preflightSchema, runbookRequestSchema } from '../../model/runbooks/runbook-request.ts'
 
 /** Characters of one runbook; published ones have 40,000 at the most. */
 const longestRunbook = 512 * 1024

@@ -1,5 +1,5 @@
 import { type Reply, rawJson } from '../../http/reply.ts'
-import type { RunRow } from '../../store/runs.ts'
+import type { RunRow } from '../../store/runs/runs.ts'
 import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 

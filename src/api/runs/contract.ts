@@ -1,6 +1,6 @@
 import { endpoint } from '../../http/endpoint.ts'
-import { runFormSchema } from '../../model/run-form.ts'
-import { trajectorySchema, workflowResponseSchema } from '../../model/trajectory.ts'
+import { runFormSchema } from '../../model/runs/run-form.ts'
+import { trajectorySchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
 
 const tag = 'Runs'
 const collectionMissing = "Task '{task}' in collection '{collection}' not found"

@@ -1,6 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import { AppError, type FieldIssue } from '../../lib/errors.ts'
-import { resolveFiles } from '../../store/uploads.ts'
+import { resolveFiles } from '../../store/files/uploads.ts'
 
 /** At most this many faults are listed. */
 const listedIssues = 50

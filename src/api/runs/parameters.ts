@@ -1,6 +1,6 @@
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 
 const secretName = /^[A-Za-z_][A-Za-z0-9_]*$/
 

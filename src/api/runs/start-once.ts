@@ -1,14 +1,14 @@
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
-import { RunExists } from '../../engine/journal.ts'
-import type { RunRequest, StartedRun } from '../../engine/start.ts'
+import { RunExists } from '../../engine/journal/journal.ts'
+import type { RunRequest, StartedRun } from '../../engine/start/start.ts'
 import type { AnyCall } from '../../http/implement.ts'
-import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { pause } from '../../lib/time.ts'
 import { claimKey, findClaim, fingerprintOf } from '../../store/idempotency.ts'
-import { findRunByKey, type RunRow } from '../../store/runs.ts'
+import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
 
 const lookAgainMs = 20
 const longestWaitMs = 30_000

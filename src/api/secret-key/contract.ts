@@ -1,5 +1,5 @@
 import { endpoint } from '../../http/endpoint.ts'
-import { secretKeyRotationSchema } from '../../model/secret-key.ts'
+import { secretKeyRotationSchema } from '../../model/collections/secret-key.ts'
 
 export const secretKeyContract = {
   getSecretKeyRotation: endpoint({

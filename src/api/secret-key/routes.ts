@@ -1,5 +1,5 @@
 import { implement, type Route } from '../../http/implement.ts'
-import type { KeyRotation } from '../../store/key-rotation.ts'
+import type { KeyRotation } from '../../store/secrets/key-rotation.ts'
 import { secretKeyContract } from './contract.ts'
 
 export interface SecretKeyDeps {

@@ -1,5 +1,5 @@
 import { endpoint } from '../../http/endpoint.ts'
-import { collectionSettingsSchema, setCollectionSettingsSchema } from '../../model/collection-settings.ts'
+import { collectionSettingsSchema, setCollectionSettingsSchema } from '../../model/collections/collection-settings.ts'
 
 export const settingsContract = {
   getCollectionSettings: endpoint({

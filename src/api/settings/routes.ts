@@ -1,8 +1,8 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
-import { shownSettings } from '../../model/collection-settings.ts'
-import { changeCollectionSettings } from '../../store/collections.ts'
+import { shownSettings } from '../../model/collections/collection-settings.ts'
+import { changeCollectionSettings } from '../../store/collections/collections.ts'
 import { settingsContract } from './contract.ts'
 
 export interface SettingsDeps {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { timestampSchema } from '../../model/names.ts'
-import { runStatuses } from '../../model/workflow.ts'
+import { runStatuses } from '../../model/workflows/workflow.ts'
 
 const seconds = z.number().nullable()
 const count = z.int()

@@ -2,9 +2,9 @@ import type { Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestampOrNull } from '../../lib/time.ts'
-import { runStatuses } from '../../model/workflow.ts'
-import { findListedTask } from '../../store/runs.ts'
-import { labelTotals, type StepTotals, stepTotals, taskTotals } from '../../store/stats.ts'
+import { runStatuses } from '../../model/workflows/workflow.ts'
+import { findListedTask } from '../../store/runs/runs.ts'
+import { labelTotals, type StepTotals, stepTotals, taskTotals } from '../../store/runs/stats.ts'
 import { statsContract } from './contract.ts'
 
 export interface StatsDeps {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { stepTemplateListSchema, stepTemplateSchema } from '../../model/step-template.ts'
+import { stepTemplateListSchema, stepTemplateSchema } from '../../model/workflows/step-template.ts'
 
 const tag = 'Step templates'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Activity } from '../../activities/activity.ts'
-import type { StepTemplate } from '../../model/step-template.ts'
+import type { StepTemplate } from '../../model/workflows/step-template.ts'
 
 interface Property {
   type?: string | string[]

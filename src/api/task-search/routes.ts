@@ -1,9 +1,9 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
-import { coveredIds } from '../../model/identity.ts'
-import { searchTasks } from '../../store/task-search.ts'
-import type { TaskRow } from '../../store/tasks.ts'
+import { coveredIds } from '../../model/collections/identity.ts'
+import { searchTasks } from '../../store/tasks/task-search.ts'
+import type { TaskRow } from '../../store/tasks/tasks.ts'
 import { listedTaskText, withRaw } from '../tasks/shown.ts'
 import { taskSearchContract } from './contract.ts'
 

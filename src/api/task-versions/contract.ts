@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { flagSchema } from '../../model/flag.ts'
 import { skipSchema } from '../../model/names.ts'
-import { taskHistorySchema, taskVersionSchema } from '../../model/task-version.ts'
+import { taskHistorySchema, taskVersionSchema } from '../../model/workflows/task-version.ts'
 
 const tag = 'Tasks'
 const collectionMissing = "Task '{task}' in collection '{collection}' not found"

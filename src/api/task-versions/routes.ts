@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { FoundCollection } from '../../model/identity.ts'
+import type { FoundCollection } from '../../model/collections/identity.ts'
 import {
   findVersionAt,
   findVersionByHash,
@@ -10,8 +10,8 @@ import {
   listVersions,
   newestVersion,
   type WholeVersionRow,
-} from '../../store/task-versions.ts'
-import { findTask } from '../../store/tasks.ts'
+} from '../../store/tasks/task-versions.ts'
+import { findTask } from '../../store/tasks/tasks.ts'
 import { withRaw } from '../tasks/shown.ts'
 import { taskVersionsContract } from './contract.ts'
 import { listedVersionText, versionText } from './shown.ts'

@@ -1,5 +1,5 @@
 import { timestamp } from '../../lib/time.ts'
-import type { VersionRow, WholeVersionRow } from '../../store/task-versions.ts'
+import type { VersionRow, WholeVersionRow } from '../../store/tasks/task-versions.ts'
 import { withRaw } from '../tasks/shown.ts'
 
 const members = (row: VersionRow) => ({

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
-import { createTaskSchema, listedTaskSchema, taskSchema, updateTaskSchema } from '../../model/task.ts'
+import { createTaskSchema, listedTaskSchema, taskSchema, updateTaskSchema } from '../../model/workflows/task.ts'
 
 const tag = 'Tasks'
 const query = z.object({ skip: skipSchema, limit: limitSchema })

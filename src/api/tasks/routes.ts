@@ -3,15 +3,15 @@ import { changesOf } from '../../http/audit.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
-import type { Sealer } from '../../lib/crypto.ts'
 import { AppError } from '../../lib/errors.ts'
-import { memberText } from '../../lib/json-text.ts'
-import { mask } from '../../model/environment.ts'
-import { coveredIds, type FoundCollection } from '../../model/identity.ts'
-import type { UpdateTask } from '../../model/task.ts'
-import type { Workflow } from '../../model/workflow.ts'
-import { findCollectionRow } from '../../store/collections.ts'
-import { readEnvironment } from '../../store/environments.ts'
+import { memberText } from '../../lib/json/json-text.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { mask } from '../../model/collections/environment.ts'
+import { coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
+import type { UpdateTask } from '../../model/workflows/task.ts'
+import type { Workflow } from '../../model/workflows/workflow.ts'
+import { findCollectionRow } from '../../store/collections/collections.ts'
+import { readEnvironment } from '../../store/collections/environments.ts'
 import {
   createTask,
   deleteTask,
@@ -20,7 +20,7 @@ import {
   type TaskFields,
   type TaskRow,
   updateTask,
-} from '../../store/tasks.ts'
+} from '../../store/tasks/tasks.ts'
 import { shownStorageInfo } from '../collections/shown.ts'
 import { tasksContract } from './contract.ts'
 import { listedTaskText, taskText } from './shown.ts'

@@ -1,5 +1,5 @@
 import { timestamp } from '../../lib/time.ts'
-import type { TaskRow } from '../../store/tasks.ts'
+import type { TaskRow } from '../../store/tasks/tasks.ts'
 
 /** Adds members whose JSON is text already to a JSON object. */
 export const withRaw = (object: Record<string, unknown>, raw: Record<string, string>): string =>

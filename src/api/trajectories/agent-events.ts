@@ -1,8 +1,8 @@
 import type { Queries } from '../../database/database.ts'
 import { timestamp } from '../../lib/time.ts'
-import type { AgentEventType, NewAgentEvent } from '../../model/runbook-run.ts'
-import type { StepRecord } from '../../store/runs.ts'
-import { newestStepEvents, type StepEventRow } from '../../store/step-events.ts'
+import type { AgentEventType, NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
+import type { StepRecord } from '../../store/runs/runs.ts'
+import { newestStepEvents, type StepEventRow } from '../../store/runs/step-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import type { LogEvent } from './log-events.ts'
 

@@ -1,9 +1,14 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { momentSchema, textSchema } from '../../model/names.ts'
-import { runFilterFields } from '../../model/run-filter.ts'
-import { candidatesOfPage, logEventSchema, trajectoryListSchema, trajectorySchema } from '../../model/trajectory.ts'
-import { settableStatuses } from '../../model/workflow.ts'
+import { runFilterFields } from '../../model/runs/run-filter.ts'
+import {
+  candidatesOfPage,
+  logEventSchema,
+  trajectoryListSchema,
+  trajectorySchema,
+} from '../../model/runs/trajectory.ts'
+import { settableStatuses } from '../../model/workflows/workflow.ts'
 
 const tag = 'Trajectories'
 const collectionMissing = "Task '{task}' in collection '{collection}' not found"

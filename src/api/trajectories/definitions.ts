@@ -1,4 +1,4 @@
-import { nameInWorkflow, type Program } from '../../engine/program.ts'
+import { nameInWorkflow, type Program } from '../../engine/program/program.ts'
 
 /** What a trajectory shows of the workflow it ran: the same text for every run of one definition. */
 export interface ShownDefinition {

@@ -1,4 +1,4 @@
-import type { RunRow, StepRecord } from '../../store/runs.ts'
+import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
 
 /** Where a replay first went another way than the recording, as its steps have it; null: nowhere. */
 const firstDivergence = (steps: StepRecord[]): unknown => {

@@ -1,6 +1,6 @@
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { RunSummaryRow, StepSummary } from '../../store/run-lists.ts'
-import type { RunRow, StepRecord } from '../../store/runs.ts'
+import type { RunSummaryRow, StepSummary } from '../../store/runs/run-lists.ts'
+import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { withDivergence } from './divergence.ts'
 

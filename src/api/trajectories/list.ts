@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { jsonHeaders, Reply } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import type { FoundCollection } from '../../model/identity.ts'
+import type { FoundCollection } from '../../model/collections/identity.ts'
 import {
   type ListedRuns,
   pageOfRuns,
@@ -11,8 +11,8 @@ import {
   type RunView,
   rarestFirst,
   runsAfter,
-} from '../../store/run-lists.ts'
-import { findListedTask } from '../../store/runs.ts'
+} from '../../store/runs/run-lists.ts'
+import { findListedTask } from '../../store/runs/runs.ts'
 import type { trajectoriesContract } from './contract.ts'
 import { type DocumentDeps, documentsOf, summariesOf } from './documents.ts'
 

@@ -1,7 +1,7 @@
 import { timestamp } from '../../lib/time.ts'
-import { stepFailed } from '../../model/step-failed.ts'
-import type { RunRow, StepRecord } from '../../store/runs.ts'
-import type { StepEventRow } from '../../store/step-events.ts'
+import { stepFailed } from '../../model/runs/step-failed.ts'
+import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
+import type { StepEventRow } from '../../store/runs/step-events.ts'
 import { agentLogEvent } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 

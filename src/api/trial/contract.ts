@@ -1,5 +1,5 @@
 import { endpoint } from '../../http/endpoint.ts'
-import { trialSchema } from '../../model/trial.ts'
+import { trialSchema } from '../../model/collections/trial.ts'
 
 const tag = 'Trial'
 

@@ -1,5 +1,5 @@
 import { implement, type Route } from '../../http/implement.ts'
-import type { Lending } from '../../store/lending.ts'
+import type { Lending } from '../../store/collections/lending.ts'
 import { trialContract } from './contract.ts'
 
 export interface TrialDeps {

@@ -3,10 +3,10 @@ import type { Database } from '../../database/database.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { type Call, implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import { distinctFileNames } from '../../lib/file-names.ts'
-import { coveredIds, covers, type FoundCollection, type Identity } from '../../model/identity.ts'
-import { findCollectionRow } from '../../store/collections.ts'
-import { sandboxUploadPath } from '../../store/storage-path.ts'
+import { distinctFileNames } from '../../lib/files/file-names.ts'
+import { coveredIds, covers, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import { findCollectionRow } from '../../store/collections/collections.ts'
+import { sandboxUploadPath } from '../../store/files/storage-path.ts'
 import {
   deleteUpload,
   findUpload,
@@ -14,7 +14,7 @@ import {
   listUploads,
   type NewUpload,
   type UploadRow,
-} from '../../store/uploads.ts'
+} from '../../store/files/uploads.ts'
 import { fileNotFound, type ReadableObjects, serveFile } from '../files/serve.ts'
 import { uploadsContract } from './contract.ts'
 

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 import { invalidField, messageOf } from '../../lib/errors.ts'
-import { mayConnect, parseAllowRules } from '../../lib/net-addresses.ts'
-import { requireAllowedHost } from '../../lib/net-hosts.ts'
-import type { FoundCollection } from '../../model/identity.ts'
+import { mayConnect, parseAllowRules } from '../../lib/net/addresses.ts'
+import { requireAllowedHost } from '../../lib/net/hosts.ts'
+import type { FoundCollection } from '../../model/collections/identity.ts'
 
 /** What an address is, where its URL says so itself: no name has to be looked up. */
 const literalAddress = (hostname: string): string | undefined => {

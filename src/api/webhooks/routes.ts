@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
-import { findRun, type RunRow } from '../../store/runs.ts'
+import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { attemptsOf, mostAttempts } from '../../store/webhooks.ts'
 import { webhooksContract } from './contract.ts'
 import { deliveriesOf } from './deliveries.ts'

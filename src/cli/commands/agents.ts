@@ -1,8 +1,8 @@
 import { Argument, type Command } from 'commander'
 import pc from 'picocolors'
-import { byteSize } from '../../lib/byte-size.ts'
 import { invalidField } from '../../lib/errors.ts'
-import { type RunbookAgent, runbookAgents } from '../../model/runbook-agents.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { type RunbookAgent, runbookAgents } from '../../model/runbooks/runbook-agents.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe, table } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
@@ -51,7 +51,7 @@ Examples:
 /** Loaded only here: no other command needs it. */
 const openStore = async () => {
   const [{ loadSettings }, { createLogger }, { openAgentsHere }] = await Promise.all([
-    import('../../lib/config.ts'),
+    import('../../lib/settings/config.ts'),
     import('../../lib/log.ts'),
     import('../../agents-here.ts'),
   ])

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
-import type { ShownApproval } from '../../model/approval.ts'
+import type { ShownApproval } from '../../model/runs/approval.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'

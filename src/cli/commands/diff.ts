@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
-import type { RunDifference, StepDifference, ValueDifference } from '../../model/run-difference.ts'
+import type { RunDifference, StepDifference, ValueDifference } from '../../model/runs/run-difference.ts'
 import { exitCodes } from '../exit.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { parseRun, type RunPlace } from '../input/places.ts'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import { memberText } from '../../lib/json-text.ts'
+import { memberText } from '../../lib/json/json-text.ts'
 import { positive } from '../input/inputs.ts'
 import { parseTask, placeText } from '../input/places.ts'
 import { bodyText, contentOf } from '../input/task-fields.ts'

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import pc from 'picocolors'
-import type { RunbookPreflight } from '../../model/runbook-request.ts'
+import type { RunbookPreflight } from '../../model/runbooks/runbook-request.ts'
 import { exitCodes } from '../exit.ts'
 import { collect, readText } from '../input/inputs.ts'
 import { preflightText, withCommands } from '../runbooks/preflight-text.ts'

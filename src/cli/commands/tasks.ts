@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { memberText } from '../../lib/json-text.ts'
+import { memberText } from '../../lib/json/json-text.ts'
 import { allPages } from '../all-pages.ts'
 import { confirm } from '../input/ask.ts'
 import { positive } from '../input/inputs.ts'

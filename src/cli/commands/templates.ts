@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import type { StepTemplate } from '../../model/step-template.ts'
+import type { StepTemplate } from '../../model/workflows/step-template.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe, shownJson, table } from '../show/output.ts'
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Trial } from '../../model/trial.ts'
+import type { Trial } from '../../model/collections/trial.ts'
 import { type Session, withSession } from '../session.ts'
 import { fields, moment } from '../show/output.ts'
 

@@ -3,8 +3,8 @@ import { basename } from 'node:path'
 import { InvalidArgumentError } from 'commander'
 import type { FilePart } from '../../client/client.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
-import { isObject } from '../../lib/json-object.ts'
-import { nearest } from '../../lib/nearest.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { nearest } from '../../lib/text/nearest.ts'
 import { unreadable } from './file-problems.ts'
 
 /** A file's text; `-` is stdin. */

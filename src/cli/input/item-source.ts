@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import type { FilePart } from '../../client/client.ts'
 import { AppError } from '../../lib/errors.ts'
-import { isObject, parsedJson } from '../../lib/json-object.ts'
+import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import type { Session } from '../session.ts'
 import { filePart, readJson, readText } from './inputs.ts'
 

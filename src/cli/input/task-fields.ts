@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
-import { isObject } from '../../lib/json-object.ts'
-import { compact, memberText } from '../../lib/json-text.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { compact, memberText } from '../../lib/json/json-text.ts'
 import { shownJson } from '../show/output.ts'
 import { readJsonText } from './inputs.ts'
 

@@ -1,4 +1,4 @@
-import type { NewAgentEvent } from '../../model/runbook-run.ts'
+import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import { counted, safe } from '../show/output.ts'
 
 export interface AgentState {

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import type { NewAgentEvent } from '../../model/runbook-run.ts'
+import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import { makeAgentState } from './agent-state.ts'
 import { agentEventOf, eventText } from './agent-text.ts'
 

@@ -1,6 +1,6 @@
 import pc from 'picocolors'
-import { isObject } from '../../lib/json-object.ts'
-import type { NewAgentEvent } from '../../model/runbook-run.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import { hanging, safe } from '../show/output.ts'
 
 /** So much of what an agent says and sees is shown; all of it is in its log. */

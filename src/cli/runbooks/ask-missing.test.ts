@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { PreflightCheck, RunbookPreflight } from '../../model/runbook-request.ts'
+import type { PreflightCheck, RunbookPreflight } from '../../model/runbooks/runbook-request.ts'
 import { askMissing } from './ask-missing.ts'
 
 const { isTTY } = process.stdin

@@ -1,5 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
-import type { RunbookPreflight, RunbookRequest } from '../../model/runbook-request.ts'
+import type { RunbookPreflight, RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import { askSecret, askText, isAnswered } from '../input/ask.ts'
 import type { Output } from '../show/output.ts'
 import { preflightText } from './preflight-text.ts'

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { settingList } from '../../lib/config.ts'
+import { settingList } from '../../lib/settings/config.ts'
 import { parseDotenv } from '../input/dotenv.ts'
 import { readText } from '../input/inputs.ts'
 

@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import type { PreflightCheck, RunbookPreflight } from '../../model/runbook-request.ts'
+import type { PreflightCheck, RunbookPreflight } from '../../model/runbooks/runbook-request.ts'
 import { hanging, safe } from '../show/output.ts'
 
 const marks = { ok: pc.green('✓'), warning: pc.yellow('!'), failed: pc.red('✗') }

@@ -1,14 +1,14 @@
 import { createReadStream, statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
+import { contentTypeOf, extensionOf } from '../../lib/files/media-type.ts'
 import { newTrajectoryId } from '../../lib/ids.ts'
-import { contentTypeOf, extensionOf } from '../../lib/media-type.ts'
-import type { Secret } from '../../lib/secret-finder.ts'
+import type { Secret } from '../../lib/secrets/secret-finder.ts'
 import type { LocalRunbooks } from '../../local-runbooks.ts'
 import type { FileSource } from '../../model/file-source.ts'
-import { providerKeyNames } from '../../model/provider-keys.ts'
-import type { RunbookRequest } from '../../model/runbook-request.ts'
-import type { ResultFile, RunbookOutcome, RunbookPlace } from '../../model/runbook-run.ts'
+import { providerKeyNames } from '../../model/gateway/provider-keys.ts'
+import type { RunbookRequest } from '../../model/runbooks/runbook-request.ts'
+import type { ResultFile, RunbookOutcome, RunbookPlace } from '../../model/runbooks/runbook-run.ts'
 import { exitCodes } from '../exit.ts'
 import { fileReason } from '../input/file-problems.ts'
 import { readText } from '../input/inputs.ts'
@@ -32,7 +32,7 @@ export interface LocalOptions extends RunbookOptions {
 /** Everything that carries runbooks out on this machine; loaded only where one is. */
 export const openHere = async (sandbox: string | undefined): Promise<LocalRunbooks> => {
   const [{ loadSettings }, { createLogger }, { openLocalRunbooks }] = await Promise.all([
-    import('../../lib/config.ts'),
+    import('../../lib/settings/config.ts'),
     import('../../lib/log.ts'),
     import('../../local-runbooks.ts'),
   ])

@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander'
 import { AppError } from '../../lib/errors.ts'
-import { issueText } from '../../lib/issue-text.ts'
-import type { RunbookRequest } from '../../model/runbook-request.ts'
-import { sandboxNames } from '../../model/sandbox.ts'
+import { issueText } from '../../lib/text/issue-text.ts'
+import type { RunbookRequest } from '../../model/runbooks/runbook-request.ts'
+import { sandboxNames } from '../../model/runbooks/sandbox.ts'
 import { amount, collect, oneOf, parseTextAssignment } from '../input/inputs.ts'
 
 /** What may be said of a runbook beside what it says itself. */
@@ -53,7 +53,7 @@ export const runbookRequest = async (
   options: RunbookOptions,
   files: readonly string[] = [],
 ): Promise<RunbookRequest> => {
-  const { runbookRequestSchema } = await import('../../model/runbook-request.ts')
+  const { runbookRequestSchema } = await import('../../model/runbooks/runbook-request.ts')
   const parsed = runbookRequestSchema.safeParse({
     instruction,
     template_variables: Object.fromEntries((options.param ?? []).map(parseTextAssignment)),

@@ -1,7 +1,7 @@
 import pc from 'picocolors'
-import { byteSize } from '../../lib/byte-size.ts'
-import { essenceOf } from '../../lib/media-type.ts'
-import type { RunbookUsage, Verification } from '../../model/runbook-run.ts'
+import { essenceOf } from '../../lib/files/media-type.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { RunbookUsage, Verification } from '../../model/runbooks/runbook-run.ts'
 import { counted, duration, hanging, type Output, paintStatus, safe, table } from '../show/output.ts'
 
 /** What came of a runbook, wherever it was carried out. */

@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import type { NewAgentEvent } from '../../model/runbook-run.ts'
+import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import { duration, type Output } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
 import { makeAgentState } from './agent-state.ts'

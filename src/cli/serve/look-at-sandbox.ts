@@ -1,8 +1,8 @@
 /** Whether runbooks can be carried out here is said when a server starts, and not only by the first runbook. */
 import type { Check } from '../../checks.ts'
-import type { Settings } from '../../lib/config.ts'
 import { messageOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
+import type { Settings } from '../../lib/settings/config.ts'
 
 /** Tries a sandbox; undefined for a server that carries nothing out. */
 export const lookAtSandbox = async (settings: Settings): Promise<Check | undefined> => {

@@ -1,4 +1,4 @@
-import { settingList } from '../../lib/config.ts'
+import { settingList } from '../../lib/settings/config.ts'
 
 /** Every setting with its default and an example; none is required. */
 export const settingsText = (): string => {

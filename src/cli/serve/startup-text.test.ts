@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect, it } from 'vitest'
-import { loadSettings } from '../../lib/config.ts'
+import { loadSettings } from '../../lib/settings/config.ts'
 import type { Server } from '../../main.ts'
 import { startupText } from './startup-text.ts'
 

@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import type { Check } from '../../checks.ts'
-import { type Settings, settingList } from '../../lib/config.ts'
+import { type Settings, settingList } from '../../lib/settings/config.ts'
 import { version } from '../../lib/version.ts'
 import type { Server } from '../../main.ts'
 

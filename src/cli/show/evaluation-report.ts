@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import type { Evaluation } from '../../model/evaluation.ts'
+import type { Evaluation } from '../../model/runs/evaluation.ts'
 import { fields, moment, paintStatus, safe, table } from './output.ts'
 
 type JudgedBy = Evaluation['judges'][number]

@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import { pause } from '../../lib/time.ts'
-import type { Batch } from '../../model/batch.ts'
+import type { Batch } from '../../model/runs/batch.ts'
 import { type BatchPlace, batchText } from '../input/places.ts'
 import type { Session } from '../session.ts'
 import { duration, paintStatus } from './output.ts'

@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import { follow } from '../../client/follow.ts'
-import type { NewAgentEvent } from '../../model/runbook-run.ts'
+import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import { placeText, type RunPlace } from '../input/places.ts'
 import { makeAgentState } from '../runbooks/agent-state.ts'
 import { agentEventOf, eventText } from '../runbooks/agent-text.ts'

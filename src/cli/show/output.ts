@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import { prettyJson } from '../../lib/pretty-json.ts'
+import { prettyJson } from '../../lib/json/pretty-json.ts'
 
 /** Text from outside may hold escape sequences; a terminal must never carry them out. */
 export const safe = (text: string): string =>

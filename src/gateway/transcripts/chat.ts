@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, parsedObject } from '../../lib/json-object.ts'
+import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
 import { objectsIn } from './json.ts'
 import { mergeDelta } from './merge-delta.ts'
 

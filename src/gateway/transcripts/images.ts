@@ -1,4 +1,4 @@
-import { type JsonObject, parsedObject } from '../../lib/json-object.ts'
+import { type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
 import { textOf } from './json.ts'
 
 /** The answer with the images of a stream: those that are done, or the latest of each that is not. */

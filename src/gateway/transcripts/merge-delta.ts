@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../../lib/json-object.ts'
+import { isObject, type JsonObject } from '../../lib/json/json-object.ts'
 
 /** Texts of which a delta brings the next piece; of any other member it brings the value. */
 const growing = new Set([

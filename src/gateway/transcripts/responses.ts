@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, parsedObject } from '../../lib/json-object.ts'
+import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
 import { textOf } from './json.ts'
 
 const last = new Set(['response.completed', 'response.incomplete', 'response.failed'])

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../lib/json-object.ts'
-import type { Shape } from '../../model/shape.ts'
+import type { JsonObject } from '../../lib/json/json-object.ts'
+import type { Shape } from '../../model/gateway/shape.ts'
 import { chatFrom } from './chat.ts'
 import { imagesFrom } from './images.ts'
 import { messageFrom } from './messages.ts'

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import { isDeeperThan, maxJsonDepth } from '../../lib/json-text.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 
 /** A body that stops arriving for this long is given up: a slow client must not hold a connection for ever. */
 export const bodyIdleSeconds = 30

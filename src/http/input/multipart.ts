@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import busboy from 'busboy'
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import { contentTypeOf, essenceOf } from '../../lib/media-type.ts'
+import { contentTypeOf, essenceOf } from '../../lib/files/media-type.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { ReceivedFile } from '../implement.ts'
 import { bodyCutOff, bodyIdleSeconds } from './body.ts'
 

@@ -1,4 +1,4 @@
-import type { Shape } from '../../model/shape.ts'
+import type { Shape } from '../../model/gateway/shape.ts'
 import type { Provider } from '../provider.ts'
 
 type Given = Pick<Provider, 'id' | 'name' | 'base_url' | 'keys' | 'source'> & Partial<Provider>

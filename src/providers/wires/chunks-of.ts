@@ -1,4 +1,4 @@
-import type { ChatChunk, ChatCompletion } from '../../model/chat.ts'
+import type { ChatChunk, ChatCompletion } from '../../model/gateway/chat.ts'
 
 const calls = (value: unknown): unknown[] =>
   Array.isArray(value) ? value.map((one, index) => ({ index, ...one })) : []

@@ -1,14 +1,14 @@
 import { createParser } from 'eventsource-parser'
 import { AppError } from '../../lib/errors.ts'
-import { parsedJson } from '../../lib/json-object.ts'
-import type { OpenAnswer } from '../../lib/net-open.ts'
+import { parsedJson } from '../../lib/json/json-object.ts'
+import type { OpenAnswer } from '../../lib/net/open.ts'
 import {
   type ChatChunk,
   type ChatCompletion,
   type ChatRequest,
   chatChunkSchema,
   chatCompletionSchema,
-} from '../../model/chat.ts'
+} from '../../model/gateway/chat.ts'
 import type { Target } from '../provider.ts'
 import { chunksOf } from './chunks-of.ts'
 import { embedOverOpenAi } from './openai-embeddings.ts'

@@ -1,5 +1,5 @@
-import { parsedJson } from '../../lib/json-object.ts'
-import type { OpenAnswer } from '../../lib/net-open.ts'
+import { parsedJson } from '../../lib/json/json-object.ts'
+import type { OpenAnswer } from '../../lib/net/open.ts'
 import type { Target } from '../provider.ts'
 import { errorInside, refusal, unreadable } from './refusal.ts'
 import type { WireCall } from './wire.ts'

@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
-import { isObject, parsedJson } from '../../lib/json-object.ts'
-import { retryAfterSeconds } from '../../lib/retry-after.ts'
+import { isObject, parsedJson } from '../../lib/json/json-object.ts'
+import { retryAfterSeconds } from '../../lib/net/retry-after.ts'
 import type { Target } from '../provider.ts'
 
 const shownCharacters = 500

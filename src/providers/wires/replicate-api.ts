@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
-import { parsedJson } from '../../lib/json-object.ts'
-import type { Fetch } from '../../lib/net.ts'
+import { parsedJson } from '../../lib/json/json-object.ts'
+import type { Fetch } from '../../lib/net/net.ts'
 import type { Target } from '../provider.ts'
 import { withRetries } from '../retry.ts'
 import { onTheWay, refusal, unreadable } from './refusal.ts'

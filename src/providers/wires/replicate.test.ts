@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type FakeReplicate, startFakeReplicate } from '../../../test/fakes/replicate.ts'
-import { makeFetcher, parseAllowRules } from '../../lib/net.ts'
-import type { Predict } from '../../model/prediction.ts'
+import { makeFetcher, parseAllowRules } from '../../lib/net/net.ts'
+import type { Predict } from '../../model/gateway/prediction.ts'
 import { makePredictions } from '../predictions.ts'
 
 const key = 'r8_unmistakable_4f1c9b7e2a'

@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
-import { isObject } from '../../lib/json-object.ts'
-import type { ChatChunk, ChatCompletion, ChatMessage, ChatRequest } from '../../model/chat.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import type { ChatChunk, ChatCompletion, ChatMessage, ChatRequest } from '../../model/gateway/chat.ts'
 import { chunksOf } from './chunks-of.ts'
 import type { WireCall, WireProtocol } from './wire.ts'
 

@@ -1,8 +1,8 @@
-import type { Fetch } from '../../lib/net.ts'
-import type { Open } from '../../lib/net-open.ts'
-import type { ChatChunk, ChatCompletion, ChatRequest, ModelUsage } from '../../model/chat.ts'
-import type { EmbeddingRequest } from '../../model/embedding.ts'
-import type { ImageRequest, MadeImage } from '../../model/image.ts'
+import type { Fetch } from '../../lib/net/net.ts'
+import type { Open } from '../../lib/net/open.ts'
+import type { ChatChunk, ChatCompletion, ChatRequest, ModelUsage } from '../../model/gateway/chat.ts'
+import type { EmbeddingRequest } from '../../model/gateway/embedding.ts'
+import type { ImageRequest, MadeImage } from '../../model/gateway/image.ts'
 import type { LookUpVariable, Target } from '../provider.ts'
 
 /** See the settings of the same names. */

@@ -1,5 +1,5 @@
-import { globMatcher } from '../../lib/glob.ts'
-import { inside } from '../../model/sandbox.ts'
+import { globMatcher } from '../../lib/files/glob.ts'
+import { inside } from '../../model/runbooks/sandbox.ts'
 import { fillVariables, type Variables } from '../variables.ts'
 import type { ManifestRow, Runbook } from './runbook.ts'
 

@@ -1,4 +1,4 @@
-import { evaluationKinds } from '../../model/runbook-evaluation.ts'
+import { evaluationKinds } from '../../model/runbooks/runbook-evaluation.ts'
 import { evaluationOf, finalChecklistOf, hasVerificationScript } from './parts.ts'
 import { absent, fieldAt, found, oneOf, type Rule } from './rule.ts'
 import { isParameters, type Runbook, topicOf } from './runbook.ts'

@@ -1,5 +1,5 @@
-import type { ModelProvider, RunbookFrontMatter } from '../../model/runbook.ts'
-import type { RunbookAgent } from '../../model/runbook-agents.ts'
+import type { ModelProvider, RunbookFrontMatter } from '../../model/runbooks/runbook.ts'
+import type { RunbookAgent } from '../../model/runbooks/runbook-agents.ts'
 
 /** Whom each agent can ask. */
 export const providersOfAgent: Readonly<Record<Exclude<RunbookAgent, 'scripted'>, readonly ModelProvider[]>> = {

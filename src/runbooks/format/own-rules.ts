@@ -1,14 +1,14 @@
-import { isObject } from '../../lib/json-object.ts'
-import { nearest } from '../../lib/nearest.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { nearest } from '../../lib/text/nearest.ts'
 import {
   ignoredFrontMatterKeys,
   modelProviders,
   runbookFrontMatterSchema,
   secretVariablePattern,
-} from '../../model/runbook.ts'
-import { runbookAgents } from '../../model/runbook-agents.ts'
-import { evaluationKinds } from '../../model/runbook-evaluation.ts'
-import { inside } from '../../model/sandbox.ts'
+} from '../../model/runbooks/runbook.ts'
+import { runbookAgents } from '../../model/runbooks/runbook-agents.ts'
+import { evaluationKinds } from '../../model/runbooks/runbook-evaluation.ts'
+import { inside } from '../../model/runbooks/sandbox.ts'
 import { declaredFiles, isOutside, isPartOf, mostDeclared } from './declared-files.ts'
 import { modelFault } from './model-names.ts'
 import { evaluationKindOf, evaluationOf } from './parts.ts'

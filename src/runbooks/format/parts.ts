@@ -1,4 +1,4 @@
-import type { EvaluationKind } from '../../model/runbook-evaluation.ts'
+import type { EvaluationKind } from '../../model/runbooks/runbook-evaluation.ts'
 import { type Runbook, topicOf } from './runbook.ts'
 import type { Section, SectionTable } from './sections.ts'
 

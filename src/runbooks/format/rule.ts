@@ -1,4 +1,4 @@
-import type { RunbookFinding } from '../../model/runbook.ts'
+import type { RunbookFinding } from '../../model/runbooks/runbook.ts'
 import type { Position } from './positions.ts'
 import type { Runbook } from './runbook.ts'
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import { issueText } from '../../lib/issue-text.ts'
-import { type RunbookFrontMatter, runbookFrontMatterSchema } from '../../model/runbook.ts'
+import { issueText } from '../../lib/text/issue-text.ts'
+import { type RunbookFrontMatter, runbookFrontMatterSchema } from '../../model/runbooks/runbook.ts'
 import { type FrontMatter, splitRunbook } from './front-matter.ts'
 import { type IterationBound, iterationBoundOf } from './iteration-bound.ts'
 import { type Position, positionsIn } from './positions.ts'

@@ -1,4 +1,4 @@
-import type { EvaluationKind } from '../../model/runbook-evaluation.ts'
+import type { EvaluationKind } from '../../model/runbooks/runbook-evaluation.ts'
 
 /** What a new runbook begins as: complete, valid, and made to be written over. */
 export const runbookTemplate = (title: string, evaluation: EvaluationKind): string => `---

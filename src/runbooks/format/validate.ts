@@ -1,4 +1,4 @@
-import type { ConformanceLevel, RunbookVerdict } from '../../model/runbook.ts'
+import type { ConformanceLevel, RunbookVerdict } from '../../model/runbooks/runbook.ts'
 import { formatRules } from './format-rules.ts'
 import { ownRules } from './own-rules.ts'
 import type { Finding } from './rule.ts'

@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { inside } from '../../model/sandbox.ts'
+import { inside } from '../../model/runbooks/sandbox.ts'
 
 /** Where what is mounted into a sandbox stands on this machine, as bubblewrap sees it. */
 export interface MountSources {

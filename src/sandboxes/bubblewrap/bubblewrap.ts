@@ -1,7 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import { asExhausted } from '../../lib/exhaustion.ts'
 import type { Logger } from '../../lib/log.ts'
-import { inside } from '../../model/sandbox.ts'
+import { inside } from '../../model/runbooks/sandbox.ts'
 import { makeRunFolder } from '../run-folder.ts'
 import type { Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from '../sandbox.ts'
 import { liveSandbox, reapFolders } from '../sandbox-life.ts'

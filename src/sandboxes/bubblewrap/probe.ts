@@ -1,6 +1,6 @@
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { probeTools } from '../probe-tools.ts'
-import { runTool } from '../run-tool.ts'
+import { runTool } from '../programs/run-tool.ts'
 import type { LimitMechanisms, SandboxProbe, SandboxProvider } from '../sandbox.ts'
 import type { BubblewrapHost } from './host.ts'
 import { remedyFor } from './remedies.ts'

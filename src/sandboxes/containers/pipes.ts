@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { makeNamedPipes } from '../command-pipes.ts'
+import { makeNamedPipes } from '../programs/command-pipes.ts'
 
 /** What a command in a container reads and writes: a folder of named pipes, which it is given read-only. */
 export interface ContainerPipes {

@@ -1,4 +1,4 @@
-import { sanitizeSegment, splitName } from '../../lib/file-names.ts'
+import { sanitizeSegment, splitName } from '../../lib/files/file-names.ts'
 
 /** Gives each path another one where it was given before: no file has the name of another one, or of a folder. */
 export const distinctPaths = (): ((path: string) => string) => {

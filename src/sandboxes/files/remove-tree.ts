@@ -1,4 +1,4 @@
-import { runTool } from '../run-tool.ts'
+import { runTool } from '../programs/run-tool.ts'
 
 const run = async (file: string, args: readonly string[]): Promise<void> => {
   const { code, stderr } = await runTool(file, args)

@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib'
 import type { Entry, ZipFile } from 'yauzl'
-import { byteSize } from '../../lib/byte-size.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
-import { sanitizeSegment, unwanted } from '../../lib/file-names.ts'
+import { sanitizeSegment, unwanted } from '../../lib/files/file-names.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 
 export interface UnzipLimits {
   /** All members together, unpacked. */

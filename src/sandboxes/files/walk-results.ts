@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { access, type FileHandle, lstat, open, opendir } from 'node:fs/promises'
-import { byteSize } from '../../lib/byte-size.ts'
-import { sanitizeSegment } from '../../lib/file-names.ts'
+import { sanitizeSegment } from '../../lib/files/file-names.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 import { distinctPaths } from './distinct-paths.ts'
 
 /** What is looked at and taken of a folder that an agent has written. */

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { readdirSync, statfsSync, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { systemPath } from '../run-tool.ts'
+import { systemPath } from '../programs/run-tool.ts'
+import { needRoomForChild } from '../programs/start-program.ts'
 import type { SandboxLimits } from '../sandbox.ts'
-import { needRoomForChild } from '../start-program.ts'
 import type { Watch } from './supervise.ts'
 
 export interface DiskWatchOptions {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { findProgram } from '../find-program.ts'
-import { runTool } from '../run-tool.ts'
+import { findProgram } from '../programs/find-program.ts'
+import { runTool } from '../programs/run-tool.ts'
 import { type ControlGroup, type ControlGroups, counted, numberIn, ownGroups, prefix, read } from './control-groups.ts'
 import { groupIn } from './unified-control-groups.ts'
 

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Workflow } from '../../../src/model/workflow.ts'
+import type { Workflow } from '../../../src/model/workflows/workflow.ts'
 import { type Acked, type Client, collection } from './client.ts'
 import type { Site } from './site.ts'
 

@@ -1,4 +1,4 @@
-import type { Workflow } from '../../../src/model/workflow.ts'
+import type { Workflow } from '../../../src/model/workflows/workflow.ts'
 import { adminToken } from './site.ts'
 
 export const collection = 'crash'

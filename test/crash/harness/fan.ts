@@ -1,4 +1,4 @@
-import type { Workflow } from '../../../src/model/workflow.ts'
+import type { Workflow } from '../../../src/model/workflows/workflow.ts'
 import { type Client, collection } from './client.ts'
 import { valueAfter } from './pure.ts'
 import type { Site } from './site.ts'

@@ -1,4 +1,4 @@
-import type { Workflow } from '../../../src/model/workflow.ts'
+import type { Workflow } from '../../../src/model/workflows/workflow.ts'
 
 /** What a step of the crash tests puts out for what it was given. */
 export const nextValue = (value: number): number => (value * 31 + 7) % 1_000_003

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Below what a process may be silent before others think it dead (src/engine/heartbeat.ts). */
+/** Below what a process may be silent before others think it dead (src/engine/leases/heartbeat.ts). */
 const longMs = 3_000
 const lookMs = 200
 

@@ -1,4 +1,4 @@
-import type { Workflow } from '../../../src/model/workflow.ts'
+import type { Workflow } from '../../../src/model/workflows/workflow.ts'
 
 /** Asks a model once; ends with an error where nobody answers. */
 const ask = (word: string) =>

@@ -1,5 +1,5 @@
 import { pause } from '../../../src/lib/time.ts'
-import type { Workflow } from '../../../src/model/workflow.ts'
+import type { Workflow } from '../../../src/model/workflows/workflow.ts'
 import { wrongTotals } from '../../kept-totals.ts'
 import { keyOf, type Moment, momentOf } from '../harness/checker.ts'
 import { collection, makeClient } from '../harness/client.ts'

@@ -1,5 +1,5 @@
 import { startFakeOpenAi } from '../../fakes/openai.ts'
-import { answerAndJudge, answering, askedFor, judges, questions } from '../../integration/evaluating.ts'
+import { answerAndJudge, answering, askedFor, judges, questions } from '../../integration/fan-out/evaluating.ts'
 import { collection, makeClient } from '../harness/client.ts'
 import { seeded } from '../harness/random.ts'
 import { makeSite, type Site } from '../harness/site.ts'

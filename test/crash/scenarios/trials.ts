@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause } from '../../../src/lib/time.ts'
-import type { Workflow } from '../../../src/model/workflow.ts'
+import type { Workflow } from '../../../src/model/workflows/workflow.ts'
 import { startFakeOpenAi } from '../../fakes/openai.ts'
 import { collection, makeClient } from '../harness/client.ts'
 import { makeSite } from '../harness/site.ts'

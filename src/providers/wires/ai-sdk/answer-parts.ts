@@ -1,5 +1,5 @@
 import type { LanguageModelV3FinishReason, LanguageModelV3Usage, SharedV3Warning } from '@ai-sdk/provider'
-import type { ChatCompletion } from '../../../model/chat.ts'
+import type { ChatCompletion } from '../../../model/gateway/chat.ts'
 
 const reasons = {
   stop: 'stop',

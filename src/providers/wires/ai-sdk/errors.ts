@@ -9,7 +9,7 @@ import {
   UnsupportedFunctionalityError,
 } from '@ai-sdk/provider'
 import { AppError, messageOf } from '../../../lib/errors.ts'
-import { isObject } from '../../../lib/json-object.ts'
+import { isObject } from '../../../lib/json/json-object.ts'
 import { cutOff, impossible, onTheWay, refusal, unreadable } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 

@@ -1,4 +1,4 @@
-import type { OpenAnswer } from '../../../lib/net-open.ts'
+import type { OpenAnswer } from '../../../lib/net/open.ts'
 import { isSuccess, textOf } from '../read-answer.ts'
 import { unreadable } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'

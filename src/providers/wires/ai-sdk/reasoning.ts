@@ -1,6 +1,6 @@
 import type { JSONObject } from '@ai-sdk/provider'
-import { isObject } from '../../../lib/json-object.ts'
-import type { ChatRequest } from '../../../model/chat.ts'
+import { isObject } from '../../../lib/json/json-object.ts'
+import type { ChatRequest } from '../../../model/gateway/chat.ts'
 import type { WireCall } from '../wire.ts'
 
 /** How much a model is to think: a word of OpenAI's, or so many tokens. */

@@ -4,7 +4,7 @@ import type {
   SharedV3ProviderMetadata,
   SharedV3ProviderOptions,
 } from '@ai-sdk/provider'
-import { isObject } from '../../../lib/json-object.ts'
+import { isObject } from '../../../lib/json/json-object.ts'
 import type { WireCall } from '../wire.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { LanguageModelV3StreamPart } from '@ai-sdk/provider'
-import type { ChatChunk } from '../../../model/chat.ts'
+import type { ChatChunk } from '../../../model/gateway/chat.ts'
 import { cutOff } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 import { endOf, sentencesOf, toImage, toUsage } from './answer-parts.ts'

@@ -1,6 +1,6 @@
 import type { ImageModelV3, LanguageModelV3, LanguageModelV3File } from '@ai-sdk/provider'
-import type { ImageRequest } from '../../../model/image.ts'
-import { usageIn } from '../../usage.ts'
+import type { ImageRequest } from '../../../model/gateway/image.ts'
+import { usageIn } from '../../prices/usage.ts'
 import { imageOf } from '../openai-images.ts'
 import { impossible, unreadable } from '../refusal.ts'
 import type { Drawn, WireCall } from '../wire.ts'

@@ -5,8 +5,8 @@ import type {
   LanguageModelV3ToolChoice,
   SharedV3ProviderOptions,
 } from '@ai-sdk/provider'
-import { isObject } from '../../../lib/json-object.ts'
-import type { ChatRequest } from '../../../model/chat.ts'
+import { isObject } from '../../../lib/json/json-object.ts'
+import type { ChatRequest } from '../../../model/gateway/chat.ts'
 import { impossible } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 import type { Reading } from './parts.ts'

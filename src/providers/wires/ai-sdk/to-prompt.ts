@@ -6,8 +6,8 @@ import type {
   LanguageModelV3ToolResultOutput,
   LanguageModelV3ToolResultPart,
 } from '@ai-sdk/provider'
-import { isObject, parsedJson } from '../../../lib/json-object.ts'
-import type { ChatMessage, ChatRequest } from '../../../model/chat.ts'
+import { isObject, parsedJson } from '../../../lib/json/json-object.ts'
+import type { ChatMessage, ChatRequest } from '../../../model/gateway/chat.ts'
 import { impossible } from '../refusal.ts'
 import { cacheMark } from './cache-mark.ts'
 import { partOf, type Reading } from './parts.ts'

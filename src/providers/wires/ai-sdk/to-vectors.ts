@@ -1,5 +1,5 @@
 import type { EmbeddingModelV3, SharedV3ProviderOptions } from '@ai-sdk/provider'
-import type { EmbeddingRequest } from '../../../model/embedding.ts'
+import type { EmbeddingRequest } from '../../../model/gateway/embedding.ts'
 import { withRetries } from '../../retry.ts'
 import { impossible, unreadable } from '../refusal.ts'
 import type { Embedded, WireCall } from '../wire.ts'

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { AppError } from '../../../lib/errors.ts'
-import { isObject, parsedJson } from '../../../lib/json-object.ts'
+import { isObject, parsedJson } from '../../../lib/json/json-object.ts'
 import { refusal } from '../refusal.ts'
 import type { WireCall } from '../wire.ts'
 

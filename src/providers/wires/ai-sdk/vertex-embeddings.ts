@@ -1,5 +1,5 @@
 import type { EmbeddingModelV3 } from '@ai-sdk/provider'
-import { isObject } from '../../../lib/json-object.ts'
+import { isObject } from '../../../lib/json/json-object.ts'
 import { jsonOf, post } from '../read-answer.ts'
 import type { WireCall } from '../wire.ts'
 

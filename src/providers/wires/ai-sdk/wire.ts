@@ -1,6 +1,6 @@
 import type { LanguageModelV3, LanguageModelV3CallOptions } from '@ai-sdk/provider'
-import { isObject } from '../../../lib/json-object.ts'
-import type { ChatRequest } from '../../../model/chat.ts'
+import { isObject } from '../../../lib/json/json-object.ts'
+import type { ChatRequest } from '../../../model/gateway/chat.ts'
 import { primed } from '../primed.ts'
 import { impossible } from '../refusal.ts'
 import type { WireCall, WireProtocol } from '../wire.ts'

@@ -1,0 +1,179 @@
+import type { ChildRuns } from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import { newTrajectoryId } from '../../lib/ids.ts'
+import { batchTask } from '../../model/runs/batch.ts'
+import type { EngineContext, LiveRun } from '../context.ts'
+import type { NewRun } from '../journal/journal-entry.ts'
+import type { Program } from '../program/program.ts'
+import type { RunSecrets } from '../run-secrets.ts'
+import { checkModels } from '../start/check-models.ts'
+import { checkRunbooks } from '../start/check-runbooks.ts'
+import type { StepAtWork } from '../steps/step.ts'
+import type { Parent } from './fan-out-sql.ts'
+
+/** What all runs of one fan-out have in common. */
+export interface ChildKind {
+  taskId: number
+  /** `collection/task`. */
+  name: string
+  definition: string
+  shownDefinition: string | null
+  program: Program
+  environmentId: number | null
+  /** What was given with the parent, and what is lent to it; null where there is neither. */
+  secrets: RunSecrets | null
+}
+
+/** What the children of runs are made with. */
+export interface ChildMaker {
+  engine: EngineContext
+  openSecrets(sealed: string, runKey: string): RunSecrets
+  sealSecrets(secrets: RunSecrets, runKey: string): string | null
+  shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
+  drawTrajectoryId?: () => string
+}
+
+interface TaskOfChildren {
+  id: number
+  name: string
+  definition: string
+}
+
+/** The name as it is written: the task of this collection, or `collection/task` with this very collection. */
+const plainName = (run: LiveRun, written: string): string => {
+  const slash = written.indexOf('/')
+  if (slash < 0) return written
+  if (written.slice(0, slash).toLowerCase() === run.collection.toLowerCase()) return written.slice(slash + 1)
+  throw new AppError('not_found', `Task '${written}' is not in collection '${run.collection}'`, {
+    hint: 'A run starts runs of its own collection only: create the task there, and give its plain name.',
+  })
+}
+
+const findTask = async (database: Queries, run: LiveRun, written: string): Promise<TaskOfChildren> => {
+  const name = plainName(run, written)
+  const [task] = await database.rows<TaskOfChildren>(
+    'task_of_children',
+    'select id, name, definition from tasks where collection_id = $1 and lower(name) = lower($2)',
+    [run.collectionId, name],
+  )
+  if (task) return task
+  throw new AppError('not_found', `There is no task '${name}' in collection '${run.collection}'`, {
+    hint: `Create it: POST /api/v1/tasks/${run.collection}.`,
+  })
+}
+
+/** Children that are there go on as they began, whatever has become of their task since. */
+const begunTask = async (database: Queries, { runKey, seq }: Parent): Promise<TaskOfChildren | undefined> => {
+  const [first] = await database.rows<TaskOfChildren>(
+    'begun_task_of_children',
+    `select task_id as id, split_part(name, '/', 2) as name, definition
+     from runs where parent_id = $1 and parent_seq = $2 order by child_index limit 1`,
+    [runKey, seq],
+  )
+  return first
+}
+
+/** Throws when the runs cannot be started: then none of them is. */
+export const prepareChildren = async (
+  maker: ChildMaker,
+  run: LiveRun,
+  parent: Parent,
+  runs: ChildRuns,
+): Promise<ChildKind> => {
+  const { engine } = maker
+  const { maxFanOut, maxRunDepth } = engine.limits
+  if (run.depth >= maxRunDepth) {
+    throw new AppError('too_large', `Runs may start runs ${maxRunDepth} levels deep, and this one is the last`, {
+      hint: 'Does the workflow start itself? The limit is JETTY_MAX_RUN_DEPTH.',
+    })
+  }
+  if (runs.count > maxFanOut) {
+    throw new AppError('too_large', `A step may start ${maxFanOut} runs, and there are ${runs.count} items`, {
+      hint: 'Split the items over several steps or runs, or raise JETTY_MAX_FANOUT.',
+    })
+  }
+  const begun = await begunTask(engine.database, parent)
+  const task = begun ?? (await findTask(engine.database, run, runs.task))
+  const program = await engine.programs.of(task.definition)
+  const { environment } = run
+  if (!begun) await checkProgram(engine, run, { task, program, first: runs.count > 0 ? runs.initParams(0) : {} })
+  const [stored] = await engine.database.rows<{ environment_id: number | null; sealed_secrets: string | null }>(
+    'environment_of_run',
+    'select environment_id, sealed_secrets from runs where id = $1',
+    [run.key],
+  )
+  return {
+    taskId: task.id,
+    name: `${run.collection}/${task.name}`,
+    definition: task.definition,
+    shownDefinition: environment.isEmpty
+      ? null
+      : await maker.shownDefinition(task.definition, environment.scrub.jsonText),
+    program,
+    environmentId: stored?.environment_id ?? null,
+    secrets: stored?.sealed_secrets ? maker.openSecrets(stored.sealed_secrets, run.key) : null,
+  }
+}
+
+const checkProgram = async (
+  engine: EngineContext,
+  run: LiveRun,
+  child: { task: TaskOfChildren; program: Program; first: Record<string, unknown> },
+): Promise<void> => {
+  const { task, program, first } = child
+  if (program.problems.length > 0) {
+    const problems = program.problems.slice(0, 3).join('; ')
+    throw new AppError('bad_request', `The workflow of task '${task.name}' cannot run: ${problems}`)
+  }
+  if (program.askingSteps.length + program.runbookSteps.length === 0) return
+  const initParams = { ...program.initParams, ...first }
+  const { collectionId, environment } = run
+  try {
+    await checkModels(engine, { program, collectionId, initParams, environment })
+    await checkRunbooks(engine, run, program.runbookSteps, [initParams])
+  } catch (error) {
+    throw error instanceof AppError
+      ? new AppError(error.code, `Task '${task.name}' cannot run: ${error.message}`, { cause: error })
+      : error
+  }
+}
+
+/** One of the runs, as it is written down. Its key is the same whoever writes it, and however often. */
+export const childRun = (
+  maker: ChildMaker,
+  kind: ChildKind,
+  { run, place }: Pick<StepAtWork, 'run' | 'place'>,
+  index: number,
+  initParams: Record<string, unknown>,
+): NewRun => {
+  const key = `${run.key}/${place.seq}/${index}`
+  const trajectoryId = (maker.drawTrajectoryId ?? newTrajectoryId)()
+  const { scrub } = run.environment
+  const name = `${run.collection}/${run.task}`
+  return {
+    key,
+    trajectoryId,
+    workflowId: `${kind.name.replaceAll('/', '-')}--${trajectoryId}`,
+    collectionId: run.collectionId,
+    taskId: kind.taskId,
+    name: kind.name,
+    definition: kind.definition,
+    shownDefinition: kind.shownDefinition,
+    initParams: scrub.json({ ...kind.program.initParams, ...initParams }),
+    author: run.author,
+    environmentId: kind.environmentId,
+    sealedSecrets: kind.secrets && maker.sealSecrets(kind.secrets, key),
+    more: {
+      params: JSON.stringify({
+        parent: { trajectory_id: run.trajectoryId, step: place.name, index, name },
+        ...(run.task === batchTask && { batch: { batch_id: run.trajectoryId, index } }),
+      }),
+      parent_id: run.key,
+      parent_seq: place.seq,
+      child_index: index,
+      depth: run.depth + 1,
+    },
+    createdMs: Date.now(),
+  }
+}

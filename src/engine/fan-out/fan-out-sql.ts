@@ -1,0 +1,208 @@
+import type { ChildRun } from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
+import { identified } from '../../store/runs/changes.ts'
+import { labelNewRuns } from '../../store/runs/labels.ts'
+import { enqueueLease } from '../dbos.ts'
+import type { LeaseRef } from '../journal/journal-entry.ts'
+import { countNewRuns, newRunColumns, newRunRows, newRunValues, runTypes, unnest } from '../journal/journal-sql.ts'
+
+/** The step that has started runs: a run's key, and the step's place in it. */
+export interface Parent {
+  runKey: string
+  seq: number
+}
+
+const runsFrom = 6
+const labelsFrom = runsFrom + runTypes.length
+
+/**
+ * Leases with their shares, their runs with their labels, and the hand-out, in one statement, and only while the
+ * parent's lease is ours: whoever takes it over finds all of it or nothing. A lease that was there already is not handed out again.
+ */
+const emitStatement = `
+with ${identified},
+fence as materialized (select 1 from leases where id = $1 and epoch = $2 for share),
+new_leases as (
+  insert into leases (id, epoch, owner, share)
+  select u.id, 0, '', u.share from ${unnest(4, ['text', 'int'])} u(id, share), fence
+  on conflict do nothing returning id),
+new_runs as (
+  insert into runs (${newRunColumns}, status, created_at)
+  select ${newRunValues}, 'pending', to_timestamp(u.created / 1000)
+  from ${newRunRows(runsFrom)}, identified, fence
+  on conflict do nothing
+  returning id, task_id, collection_id, author, created_at, number),
+${countNewRuns('$3::smallint')},
+${labelNewRuns(`$${labelsFrom}::text[]`, `$${labelsFrom + 1}::text[]`)},
+queued as (select count(${enqueueLease('id')}), pg_notify('runs', '') from new_leases)
+select exists (select from fence) held, array(select id from new_runs) made, (select count from queued) queued`
+
+/** What is written down at once. */
+export interface Emission {
+  parent: LeaseRef
+  shard: number
+  leases: { id: string; share: number }[]
+  /** The columns of `runTypes`. */
+  runs: unknown[][]
+  /** Of each of the runs, by its author. */
+  labels: Record<string, string>
+}
+
+/** Writes runs and their leases down. Gives the keys that are new. */
+export const emitRuns = async (
+  database: Queries,
+  { parent, shard, leases, runs, labels }: Emission,
+): Promise<{ held: boolean; made: string[] }> => {
+  const [row] = await database.rows<{ held: boolean; made: string[] }>('emit_children', emitStatement, [
+    parent.id,
+    parent.epoch,
+    shard,
+    leases.map((lease) => lease.id),
+    leases.map((lease) => lease.share),
+    ...runs,
+    Object.keys(labels),
+    Object.values(labels),
+  ])
+  return row ?? { held: false, made: [] }
+}
+
+/** Runs of a step in one lease that is out. */
+export interface LeaseOut {
+  id: string
+  share: number
+  open: number
+}
+
+/** Where a fan-out stands. */
+export interface Progress {
+  /** Indices below `next` have runs, but for those that are `missing`. */
+  next: number
+  missing: number[]
+  /** The leases in which something is open. */
+  out: LeaseOut[]
+  /** Those of other steps of the run. */
+  beside: LeaseOut[]
+  /** One of the runs has failed, or was cancelled. */
+  failed: boolean
+}
+
+export const readProgress = async (database: Queries, { runKey, seq }: Parent): Promise<Progress> => {
+  const [made] = await database.rows<{ next: number; total: number; failed: boolean }>(
+    'children_made',
+    `select coalesce(max(child_index), -1) + 1 as next, count(*)::int as total,
+       exists (select from runs where parent_id = $1 and parent_seq = $2 and status in ('failed', 'cancelled')) as failed
+     from runs where parent_id = $1 and parent_seq = $2`,
+    [runKey, seq],
+  )
+  const next = made?.next ?? 0
+  const failed = made?.failed ?? false
+  const all = await database.rows<LeaseOut & { seq: number }>(
+    'children_out',
+    `select l.id, l.share, r.parent_seq as seq, count(*)::int as open from runs r join leases l on l.id = r.lease
+     where r.parent_id = $1 and r.ended_at is null and l.share is not null group by 1, 2, 3`,
+    [runKey],
+  )
+  const out = all.filter((lease) => lease.seq === seq)
+  const beside = all.filter((lease) => lease.seq !== seq)
+  if (next === (made?.total ?? 0)) return { next, missing: [], out, beside, failed }
+  const gaps = await database.rows<{ index: number }>(
+    'children_missing',
+    `select index from generate_series(0, $3::int - 1) index
+     except select child_index from runs where parent_id = $1 and parent_seq = $2 order by 1`,
+    [runKey, seq, next],
+  )
+  return { next, missing: gaps.map((gap) => gap.index), out, beside, failed }
+}
+
+const mostDue = 1_000
+
+/** How many parked runs of a step could go on now; no more are counted than go out for a while. */
+export const countDue = async (database: Queries, { runKey, seq }: Parent): Promise<number> => {
+  const [row] = await database.rows<{ due: number }>(
+    'children_due',
+    `select count(*)::int as due from (
+       select from runs where parent_id = $1 and parent_seq = $2 and lease is null and ended_at is null
+         and wake_at <= now() limit ${mostDue}) found`,
+    [runKey, seq],
+  )
+  return row?.due ?? 0
+}
+
+/** Queues parked runs of a step whose time has come, under a lease of its bound. Gives how many there were. */
+export const wakeChildren = async (
+  database: Queries,
+  { runKey, seq }: Parent,
+  parent: LeaseRef,
+  lease: { id: string; share: number; size: number },
+): Promise<{ held: boolean; woken: number }> => {
+  const [row] = await database.rows<{ held: boolean; woken: number }>(
+    'wake_children',
+    `with fence as materialized (select 1 from leases where id = $1 and epoch = $2 for share),
+     due as materialized (
+       select r.id from runs r, fence where parent_id = $3 and parent_seq = $4 and lease is null and ended_at is null
+         and wake_at <= now() order by wake_at limit $7 for update of r skip locked),
+     new_lease as (
+       insert into leases (id, epoch, owner, share) select $5, 0, '', $6 where exists (select from due) returning id),
+     moved as (update runs r set lease = $5 from due where r.id = due.id returning 1)
+     select exists (select from fence) held, (select count(*) from moved)::int woken,
+       (select ${enqueueLease('id')} from new_lease) queued, (select pg_notify('runs', '') from new_lease) told`,
+    [parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size],
+  )
+  return row ?? { held: false, woken: 0 }
+}
+
+/** What is not begun under these leases is not begun any more; their owners are told. */
+export const haltLeases = async (database: Queries, leases: string[]): Promise<void> => {
+  await database.rows(
+    'halt_leases',
+    `with held as materialized (select id from leases where id = any($1::text[]) order by id for update),
+     halted as (update leases l set halted = true from held where l.id = held.id returning l.id)
+     select count(pg_notify('requests', halted.id)) from halted`,
+    [leases],
+  )
+}
+
+/** Runs that others have started: those below some runs, or below one step of a run. */
+export interface Below {
+  runKeys: string[]
+  seq?: number | undefined
+  /** They are asked for by who works on the run above them, and only as long as the lease is his. */
+  lease?: LeaseRef
+}
+
+/** At most so many open runs are found at once. */
+const mostFound = 5_000
+
+/**
+ * Open runs below others, at any depth, some at a time; undefined where the lease is somebody else's. A run ends only
+ * after those below it: open ones hang together.
+ */
+export const openBelow = async (database: Queries, { runKeys, seq, lease }: Below): Promise<string[] | undefined> => {
+  const [row] = await database.rows<{ held: boolean; open: string[] }>(
+    'open_below',
+    `with recursive fence as materialized (
+       select $3::text is null or exists (select from leases where id = $3 and epoch = $4) as held),
+     below as (
+       select r.id from fence join runs r on fence.held
+       where r.parent_id = any($1::text[]) and ($2::int is null or r.parent_seq = $2) and r.ended_at is null
+       union all
+       select r.id from below join runs r on r.parent_id = below.id and r.ended_at is null)
+     select held, array(select id from below limit ${mostFound}) as open from fence`,
+    [runKeys, seq ?? null, lease?.id ?? null, lease?.epoch ?? null],
+  )
+  return row?.held ? row.open : undefined
+}
+
+/** Runs of a step in the order of their items, from an index on. Of an error, as much as a person reads. */
+export const readChildren = (
+  database: Queries,
+  { runKey, seq }: Parent,
+  from: number,
+  limit: number,
+): Promise<ChildRun[]> =>
+  database.rows(
+    'children',
+    `select trajectory_id, name, status, child_index as index, left(error, 2000) as error
+     from runs where parent_id = $1 and parent_seq = $2 and child_index >= $3 order by child_index limit $4`,
+    [runKey, seq, from, limit],
+  )

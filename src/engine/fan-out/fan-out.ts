@@ -1,0 +1,267 @@
+import { randomUUID } from 'node:crypto'
+import type { ChildRun, WaitForRuns } from '../../activities/activity.ts'
+import { type Bell, makeBell } from '../../lib/bell.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { LiveRun } from '../context.ts'
+import { Fenced } from '../journal/journal.ts'
+import { columns, type LeaseRef, type NewRun, pushRow, runValues } from '../journal/journal-entry.ts'
+import { runTypes } from '../journal/journal-sql.ts'
+import { endBelow } from '../leases/requests.ts'
+import { presentRuns } from '../start/enqueue.ts'
+import { Interrupted } from '../steps/execute.ts'
+import type { StepAtWork } from '../steps/step.ts'
+import { type ChildKind, type ChildMaker, childRun, prepareChildren } from './fan-out-child.ts'
+import { nextChunk } from './fan-out-shares.ts'
+import { countDue, emitRuns, haltLeases, type Parent, readChildren, readProgress, wakeChildren } from './fan-out-sql.ts'
+import { type Leased, makeFanOutWatch, newLeased, type Waiting } from './fan-out-watch.ts'
+
+export interface FanOuts {
+  /**
+   * Starts the runs that are not there yet, and waits for all of them; holds no slot. Gives the outputs of the step, or
+   * `released` when the process stops: whoever takes the run over goes on with what is there.
+   */
+  waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | 'released'>
+  /** A run under this lease has ended here. */
+  ended: ReturnType<typeof makeFanOutWatch>['ended']
+  /** Something has changed in the database: looks at once. */
+  hurry(): void
+}
+
+/** How much goes into one statement, and how much text into one lease. */
+const runsAtOnce = 1_000
+const textAtOnce = 4 * 1024 * 1024
+/** How often runs are asked again to end that have not. */
+const askAgainMs = 500
+const readAtOnce = 5_000
+
+/** Indices of runs that are still to be made: first those that an earlier attempt left out, then all others. */
+interface Ahead {
+  missing: number[]
+  next: number
+  count: number
+}
+
+const remaining = ({ missing, next, count }: Ahead): number => missing.length + count - next
+
+const takeIndex = (ahead: Ahead): number => ahead.missing.shift() ?? ahead.next++
+
+/** A fan-out that is under way. */
+interface FanOut {
+  work: StepAtWork
+  wanted: WaitForRuns
+  kind: ChildKind
+  ahead: Ahead
+  waiting: Waiting
+  bell: Bell
+}
+
+export const makeFanOuts = (
+  given: ChildMaker & { shard: number; onWaiting(lease: LeaseRef, by: 1 | -1): void },
+): FanOuts => {
+  const { engine, shard } = given
+  const { database } = engine
+  const watch = makeFanOutWatch(database)
+  /** How many of its steps wait here: the run is idle once, however many. */
+  const waitingSteps = new WeakMap<LiveRun, number>()
+  const waits = ({ run, lease }: StepAtWork, by: 1 | -1): void => {
+    const before = waitingSteps.get(run) ?? 0
+    waitingSteps.set(run, before + by)
+    if (before === 0 || before + by === 0) given.onWaiting(lease, by)
+  }
+
+  /** One statement's worth of runs, in the leases that may go out now. */
+  const nextPortion = ({ work, wanted, kind, ahead, waiting }: FanOut): Portion => {
+    const portion: Portion = { leases: [], runs: [] }
+    const { runs } = wanted
+    let text = 0
+    while (portion.runs.length < runsAtOnce && text < textAtOnce) {
+      const chunk = nextChunk(
+        runs.maxConcurrency,
+        remaining(ahead),
+        sharesOut(watch.sharesOf(waiting), portion.leases),
+        waiting.paceMs,
+      )
+      if (!chunk) break
+      const lease = { id: randomUUID(), share: chunk.share, size: 0 }
+      const textBefore = text
+      while (lease.size < chunk.size && text - textBefore < textAtOnce) {
+        const index = takeIndex(ahead)
+        const run = childRun(given, kind, work, index, runs.initParams(index))
+        portion.runs.push({ lease: lease.id, index, run })
+        text += run.initParams.length
+        lease.size++
+      }
+      portion.leases.push(lease)
+    }
+    return portion
+  }
+
+  /** Writes them down. Those whose trajectory id was taken come back into `ahead`, for a lease that nobody has yet. */
+  const emit = async ({ work, wanted, waiting, ahead }: FanOut, portion: Portion): Promise<void> => {
+    const rows = columns(runTypes.length)
+    for (const { run, lease } of portion.runs) pushRow(rows, runValues(run, lease, 0))
+    const leased = portion.leases.map(({ id, share, size }): Leased => {
+      const one = newLeased(share, size, false)
+      watch.leased(waiting, id, one)
+      return one
+    })
+    const labels: Record<string, string> = JSON.parse(work.run.environment.scrub.json(wanted.runs.labels))
+    const { leases } = portion
+    const { held, made } = await emitRuns(database, { parent: work.lease, shard, leases, runs: rows, labels })
+    if (!held) throw new Fenced(work.lease.id)
+    for (const one of leased) one.isWritten = true
+    if (made.length === portion.runs.length) return
+    const there = new Set(made)
+    const absent = portion.runs.filter(({ run }) => !there.has(run.key))
+    const present = await presentRuns(
+      database,
+      absent.map(({ run }) => run.key),
+    )
+    ahead.missing.push(...absent.filter(({ run }) => !present.has(run.key)).map(({ index }) => index))
+  }
+
+  /** Lets some go on that had left memory, as far as there is room; they come before new ones. Gives whether any did. */
+  const wake = async ({ work, wanted, waiting }: FanOut): Promise<boolean> => {
+    if (!waiting.due) return false
+    const due = await countDue(database, waiting)
+    waiting.due = due > 0
+    const out = sharesOut(watch.sharesOf(waiting))
+    const chunk = nextChunk(wanted.runs.maxConcurrency, due, out, waiting.paceMs)
+    if (!chunk) return false
+    const lease = { id: randomUUID(), ...chunk }
+    const leased = newLeased(chunk.share, chunk.size, false)
+    watch.leased(waiting, lease.id, leased)
+    const { held, woken } = await wakeChildren(database, waiting, work.lease, lease)
+    if (!held) throw new Fenced(work.lease.id)
+    leased.open = woken
+    leased.isWritten = true
+    return woken > 0
+  }
+
+  /** Keeps as many leases out as may be, until all runs have ended; or no more are wanted, and the open ones have. */
+  const untilOver = async (fanOut: FanOut): Promise<Over | 'released'> => {
+    const { work, wanted, ahead, waiting, bell } = fanOut
+    const { run } = work
+    const deadline = deadlineOf(work, wanted)
+    let over: Over = 'ended'
+    for (;;) {
+      const isWanted = run.requested === undefined && run.failure === undefined
+      if (engine.stopping.aborted && isWanted) return 'released'
+      if (work.lease.lost) throw new Fenced(work.lease.id)
+      const isLate = Date.now() >= deadline
+      if (!isWanted) over = 'interrupted'
+      else if (over === 'ended' && isLate) over = 'timed_out'
+      else if (over === 'ended' && waiting.failed && waiting.asksForFailure) {
+        over = 'failed'
+        await haltLeases(database, [...waiting.out.keys()])
+      }
+      const isCancelled = over === 'interrupted' || isLate
+      if (!isCancelled && (await wake(fanOut))) continue
+      if (over === 'ended') {
+        const portion = nextPortion(fanOut)
+        if (portion.runs.length > 0) {
+          await emit(fanOut, portion)
+          continue
+        }
+      }
+      if (isCancelled) await endBelow(engine, { runKeys: [run.key], seq: waiting.seq, lease: work.lease })
+      waiting.asksForEnd = over !== 'ended' || remaining(ahead) === 0
+      if (waiting.asksForEnd && waiting.settled) return over
+      if (waiting.asksForEnd && waiting.out.size === 0) watch.hurry()
+      await bell.heard(isCancelled ? askAgainMs : deadline - Date.now())
+      bell.hush()
+    }
+  }
+
+  /** Every run has ended: the outputs, or why there are none. */
+  const outcomeOf = async ({ work, wanted, waiting }: FanOut, over: Over): Promise<Record<string, unknown>> => {
+    if (over === 'interrupted') throw new Interrupted(work.place.name)
+    const ended: ChildRun[] = []
+    for (;;) {
+      const page = await readChildren(database, waiting, (ended.at(-1)?.index ?? -1) + 1, readAtOnce)
+      for (const child of page) ended.push(child)
+      if (page.length < readAtOnce) break
+    }
+    if (!wanted.runs.continueOnError) throwUnlessAllCompleted(work, wanted, ended, over)
+    return wanted.outputs(ended)
+  }
+
+  const waitForRuns = async (work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | 'released'> => {
+    const { run, place, row, startRow } = work
+    const parent: Parent = { runKey: run.key, seq: place.seq }
+    const kind = await prepareChildren(given, run, parent, wanted.runs)
+    work.hasRuns = true
+    row.wakeMs = wanted.runs.until?.getTime() ?? Date.now() // it only waits: no death is counted for it
+    await startRow.write()
+    const { missing, next, out, beside, failed } = await readProgress(database, parent)
+    const bell = makeBell()
+    const waiting: Waiting = {
+      ...parent,
+      out: new Map(out.map(({ id, share, open }) => [id, newLeased(share, open, true)])),
+      paceMs: undefined,
+      failed,
+      asksForFailure: !wanted.runs.continueOnError,
+      asksForEnd: false,
+      settled: false,
+      due: false,
+      isSharing: wanted.runs.sharesConcurrency,
+      beside: new Map(wanted.runs.sharesConcurrency ? beside.map(({ id, share }) => [id, share]) : []),
+      news: bell.ring,
+    }
+    const fanOut = { work, wanted, kind, ahead: { missing, next, count: wanted.runs.count }, waiting, bell }
+    watch.add(waiting)
+    waits(work, 1)
+    run.interrupts.add(bell.ring)
+    try {
+      const over = await untilOver(fanOut)
+      return over === 'released' ? over : await outcomeOf(fanOut, over)
+    } finally {
+      run.interrupts.delete(bell.ring)
+      waits(work, -1)
+      watch.remove(waiting)
+    }
+  }
+
+  return { waitForRuns, ended: watch.ended, hurry: watch.hurry }
+}
+
+/** How a fan-out came to its end. */
+type Over = 'ended' | 'failed' | 'timed_out' | 'interrupted'
+
+interface Portion {
+  leases: { id: string; share: number; size: number }[]
+  runs: { lease: string; index: number; run: NewRun }[]
+}
+
+const sharesOut = (out: number[], leases: Portion['leases'] = []): { lanes: number; shares: number } => {
+  const all = [...out, ...leases.map(({ share }) => share)]
+  return { lanes: all.length, shares: all.reduce((sum, share) => sum + share, 0) }
+}
+
+/** When what is open is cancelled: as the activity says, or after the time that the step's config gives it. */
+const deadlineOf = ({ place }: StepAtWork, { runs }: WaitForRuns): number => {
+  const { timeoutSeconds } = place.step
+  const limit =
+    timeoutSeconds === undefined || !place.started ? undefined : place.started.getTime() + timeoutSeconds * 1000
+  return Math.min(runs.until?.getTime() ?? Number.POSITIVE_INFINITY, limit ?? Number.POSITIVE_INFINITY)
+}
+
+const throwUnlessAllCompleted = ({ place }: StepAtWork, { runs }: WaitForRuns, ended: ChildRun[], over: Over): void => {
+  if (over === 'timed_out') {
+    const completed = ended.filter(({ status }) => status === 'completed').length
+    const seconds = Math.round((Date.now() - (place.started?.getTime() ?? Date.now())) / 1000)
+    const text = `Step '${place.name}' timed out after ${seconds} s: ${completed} of ${runs.count} runs had completed`
+    throw new AppError('timed_out', text, {
+      hint: 'Raise timeout_sec of the step, or take what is there with continue_on_error.',
+    })
+  }
+  const failed = ended.filter(({ status }) => status === 'failed')
+  const first = failed[0] ?? ended.find(({ status }) => status !== 'completed')
+  if (!first) return
+  const which = `${first.name} ${first.trajectory_id} (item ${first.index})`
+  const count =
+    failed.length > 0 ? `${failed.length} of ${runs.count} runs failed` : `A run of ${runs.count} did not complete`
+  throw new AppError('child_failed', `${count}; first: ${which}: ${first.error ?? `it is ${first.status}`}`, {
+    hint: `GET /api/v1/db/trajectory/${first.name}/${first.trajectory_id} shows it.`,
+  })
+}

@@ -1,0 +1,228 @@
+import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
+import {
+  beginTypes,
+  type CommitParts,
+  endTypes,
+  eventTypes,
+  fileTypes,
+  parkTypes,
+  runTypes,
+  stepTypes,
+} from './journal-sql.ts'
+
+/** The right to write for a batch of runs: it holds as long as the lease has this epoch. */
+export interface LeaseRef {
+  id: string
+  epoch: number
+  /** It was seen that somebody else has it now. */
+  lost?: boolean
+}
+
+/** What most runs do not have: one JSON value, so that they pay for one column. Named as the columns of `runs`. */
+export interface RunExtras {
+  /** JSON text of `attributes.params` of the document. */
+  params?: string
+  routine_id?: number
+  webhook_url?: string
+  sealed_webhook_secret?: string
+  /** The run whose recorded results it takes. */
+  replay_of?: string
+  parent_id?: string
+  parent_seq?: number
+  child_index?: number
+  depth?: number
+}
+
+export interface NewRun {
+  key: string
+  trajectoryId: string
+  workflowId: string
+  collectionId: number
+  taskId: number
+  name: string
+  definition: string
+  shownDefinition: string | null
+  initParams: string
+  author: string
+  environmentId: number | null
+  sealedSecrets: string | null
+  more: RunExtras | null
+  createdMs: number
+}
+
+export interface StepRow {
+  runKey: string
+  taskId: number
+  seq: number
+  name: string
+  /** Turn of the loop, from the second on; null: the first, or no loop. */
+  turn: number | null
+  status: StepStatus
+  attempt: number
+  inputs: string | null
+  outputs: string | null
+  inputsPayload: string | null
+  outputsPayload: string | null
+  error: string | null
+  warnings: string | null
+  /** JSON text: where a result that was not executed here was taken from. */
+  origin: string | null
+  workMs: number
+  startedMs: number
+  /** Set while the step executes nothing and only waits. */
+  wakeMs: number | null
+  /** null: a start row, which the step's completion replaces. */
+  endedMs: number | null
+  /** The run begins with it: its row still says `pending`. */
+  begins?: boolean
+}
+
+export interface FileRow {
+  path: string
+  object: string
+  name: string
+  contentType: string
+  size: number
+}
+
+/** What an agent did, as it is kept. */
+export interface EventRow {
+  /** 0-based in its step, over all attempts. */
+  n: number
+  atMs: number
+  /** JSON text. */
+  event: string
+}
+
+/** What one run has to say at once: it is written whole or not at all. Files come with the run or the step beside them. */
+export interface Entry {
+  lease: LeaseRef
+  run?: NewRun
+  step?: StepRow
+  end?: { runKey: string; status: RunStatus; error: string | null; endedMs: number }
+  /** It leaves memory at the step `seq`; without `wakeMs` until that step is decided. */
+  park?: { runKey: string; seq: number; wakeMs: number | null }
+  events?: { runKey: string; seq: number; rows: EventRow[] }
+  files?: FileRow[]
+  /** Collection of the files. */
+  collectionId?: number
+}
+
+const length = (text: string | null | undefined): number => text?.length ?? 0
+
+/** Rough bytes an entry keeps in memory while it waits. */
+export const sizeOf = ({ run, step, end, events, files }: Entry): number =>
+  200 +
+  (run ? length(run.initParams) + length(run.sealedSecrets) + length(run.more?.params) + 300 : 0) +
+  (step ? length(step.inputs) + length(step.outputs) + length(step.error) + length(step.warnings) : 0) +
+  (end ? length(end.error) : 0) +
+  (events ? events.rows.reduce((size, row) => size + row.event.length + 100, 0) : 0) +
+  (files ? files.length * 300 : 0)
+
+/** Postgres text cannot hold NUL; JSON never contains it raw, but an error sentence may. */
+export const storable = (text: string | null): string | null => text?.replaceAll('\0', '\\0') ?? null
+
+/** Empty columns of a statement's parameters. */
+export const columns = (count: number): unknown[][] => Array.from({ length: count }, () => [])
+
+/** Adds one row to them. */
+export const pushRow = (into: unknown[][], values: unknown[]): void => {
+  for (let at = 0; at < values.length; at++) into[at]?.push(values[at])
+}
+
+/** A new run as a row of the statement's parameters, in the order of `runTypes`. */
+export const runValues = (run: NewRun, lease: string, epoch: number): unknown[] => [
+  run.key,
+  lease,
+  epoch,
+  run.trajectoryId,
+  run.workflowId,
+  run.collectionId,
+  run.taskId,
+  run.name,
+  run.definition,
+  run.shownDefinition,
+  run.initParams,
+  run.author,
+  run.environmentId,
+  run.sealedSecrets,
+  run.more && JSON.stringify(run.more),
+  run.createdMs,
+]
+
+/** A file as a row of the statement's parameters, in the order of `fileTypes`. */
+export const fileValues = (runKey: string, seq: number | null, collectionId: number, file: FileRow): unknown[] => [
+  runKey,
+  seq,
+  file.path,
+  collectionId,
+  file.object,
+  file.name,
+  file.contentType,
+  file.size,
+]
+
+/** The entries as the parameters of `commitStatement`, one array a column; and what there is of them. */
+export const commitValues = (entries: Entry[], shard: number): { parts: CommitParts; values: unknown[] } => {
+  const leases = new Set<string>()
+  const runs = columns(runTypes.length)
+  const steps = columns(stepTypes.length)
+  const begins = columns(beginTypes.length)
+  const ends = columns(endTypes.length)
+  const parks = columns(parkTypes.length)
+  const events = columns(eventTypes.length)
+  const files = columns(fileTypes.length)
+  for (const { lease, run, step, end, park, events: told, files: fileRows, collectionId } of entries) {
+    leases.add(lease.id)
+    if (run) pushRow(runs, runValues(run, lease.id, lease.epoch))
+    if (step) {
+      pushRow(steps, [
+        step.runKey,
+        step.taskId,
+        lease.id,
+        lease.epoch,
+        step.seq,
+        step.name,
+        step.turn,
+        step.status,
+        step.attempt,
+        step.inputs,
+        step.outputs,
+        step.inputsPayload,
+        step.outputsPayload,
+        storable(step.error),
+        step.warnings,
+        step.origin,
+        step.workMs,
+        step.startedMs,
+        step.wakeMs,
+        step.endedMs,
+      ])
+    }
+    if (step?.begins && !end && !park) pushRow(begins, [step.runKey, lease.id, lease.epoch, step.startedMs])
+    if (end) {
+      const startedMs = step?.startedMs ?? null
+      pushRow(ends, [end.runKey, lease.id, lease.epoch, end.status, storable(end.error), startedMs, end.endedMs])
+    }
+    if (park) pushRow(parks, [park.runKey, lease.id, lease.epoch, park.seq, park.wakeMs])
+    for (const { n, atMs, event } of told?.rows ?? []) {
+      pushRow(events, [told?.runKey, lease.id, lease.epoch, told?.seq, n, atMs, event])
+    }
+    for (const file of fileRows ?? []) {
+      const key = run?.key ?? step?.runKey ?? ''
+      pushRow(files, fileValues(key, step?.seq ?? null, collectionId ?? run?.collectionId ?? 0, file))
+    }
+  }
+  const tables = { runs, steps, begins, ends, parks, events, files }
+  const has = (rows: unknown[][]): boolean => (rows[0]?.length ?? 0) > 0
+  const parts: CommitParts = {
+    runs: has(runs),
+    steps: has(steps),
+    begins: has(begins),
+    ends: has(ends),
+    parks: has(parks),
+    events: has(events),
+    files: has(files),
+  }
+  return { parts, values: [[...leases].sort(), shard, ...Object.values(tables).filter(has).flat()] }
+}

@@ -1,0 +1,198 @@
+import { endedRun, endedStep, keepDurationTotals, keepRunTotals, keepStepTotals } from '../../store/runs/totals.ts'
+
+export const unnest = (from: number, types: string[]): string =>
+  `unnest(${types.map((type, at) => `$${from + at}::${type}[]`).join(', ')})`
+
+export const runTypes = [
+  'text',
+  'text',
+  'int',
+  'text',
+  'text',
+  'bigint',
+  'bigint',
+  'text',
+  'text',
+  'text',
+  'text',
+  'text',
+  'bigint',
+  'text',
+  'jsonb',
+  'float8',
+]
+export const stepTypes = [
+  'text',
+  'bigint',
+  'text',
+  'int',
+  'int',
+  'text',
+  'int',
+  'text',
+  'int',
+  'text',
+  'text',
+  'text',
+  'text',
+  'text',
+  'text',
+  'text',
+  'bigint',
+  'float8',
+  'float8',
+  'float8',
+]
+export const beginTypes = ['text', 'text', 'int', 'float8']
+export const endTypes = ['text', 'text', 'int', 'text', 'text', 'float8', 'float8']
+export const parkTypes = ['text', 'text', 'int', 'int', 'float8']
+export const eventTypes = ['text', 'text', 'int', 'int', 'int', 'float8', 'text']
+export const fileTypes = ['text', 'int', 'text', 'bigint', 'text', 'text', 'text', 'bigint']
+
+/** Columns of a new run as they come in, without `epoch` (third), `more` and the time of creation (the last two). */
+const runColumns =
+  'id, lease, trajectory_id, workflow_id, collection_id, task_id, name, definition, shown_definition, init_params, author, environment_id, sealed_secrets'
+/** Columns that most new runs have nothing for: members of `more`. */
+const extraColumns = {
+  params: 'text',
+  routine_id: 'bigint',
+  webhook_url: 'text',
+  sealed_webhook_secret: 'text',
+  replay_of: 'text',
+  parent_id: 'text',
+  parent_seq: 'int',
+  child_index: 'int',
+  depth: 'smallint',
+}
+const extraOf = ([column, type]: [string, string]): string =>
+  column === 'depth' ? `coalesce((u.more->>'depth')::smallint, 0)` : `(u.more->>'${column}')::${type}`
+
+/** Part of every statement that makes runs: their columns, and as expressions on a row `u` of `newRunRows`. */
+export const newRunColumns = `${runColumns}, ${Object.keys(extraColumns).join(', ')}`
+export const newRunValues = [
+  ...runColumns.split(', ').map((column) => `u.${column}`),
+  ...Object.entries(extraColumns).map(extraOf),
+].join(', ')
+/** The new runs of a statement as rows `u`, from the parameter `from` on. */
+export const newRunRows = (from: number): string =>
+  `${unnest(from, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, more, created)`
+
+/** Part of every statement that makes runs: keeps the number of runs of each task, from the rows of `new_runs`. */
+export const countNewRuns = (shard: string): string => `counted as (
+  insert into run_counts (task_id, shard, total)
+  select task_id, ${shard}, count(*) from new_runs group by task_id order by task_id
+  on conflict (task_id, shard) do update set total = run_counts.total + excluded.total)`
+
+/** Kinds of rows that a commit may have. */
+export interface CommitParts {
+  runs: boolean
+  steps: boolean
+  begins: boolean
+  ends: boolean
+  parks: boolean
+  events: boolean
+  files: boolean
+}
+
+const shard = '$2::smallint'
+
+const newRuns = (from: number): string[] => [
+  `new_runs as (
+  insert into runs (${newRunColumns}, status, created_at, started_at)
+  select ${newRunValues}, 'running', to_timestamp(u.created / 1000), to_timestamp(u.created / 1000)
+  from ${newRunRows(from)}, m
+  where (m.epochs->>u.lease)::int = u.epoch
+  on conflict do nothing
+  returning id, task_id)`,
+  countNewRuns(shard),
+]
+
+const writtenSteps = (from: number): string => `written as (
+  insert into steps (run_id, task_id, seq, name, turn, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
+      warnings, origin, work_ms, epoch, started_at, wake_at, ended_at)
+  select u.run_id, u.task_id, u.seq, u.name, u.turn, u.status, u.attempt, u.inputs, u.outputs, u.inputs_payload, u.outputs_payload,
+      u.error, u.warnings, u.origin, u.work_ms, u.epoch, to_timestamp(u.started / 1000), to_timestamp(u.wake / 1000),
+      to_timestamp(u.ended / 1000)
+  from ${unnest(from, stepTypes)}
+    u(run_id, task_id, lease, epoch, seq, name, turn, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
+      warnings, origin, work_ms, started, wake, ended), m
+  where (m.epochs->>u.lease)::int = u.epoch
+  on conflict (run_id, seq) do update set task_id = excluded.task_id, status = excluded.status, attempt = excluded.attempt,
+      inputs = coalesce(excluded.inputs, steps.inputs), outputs = excluded.outputs,
+      inputs_payload = coalesce(excluded.inputs_payload, steps.inputs_payload), outputs_payload = excluded.outputs_payload, error = excluded.error, warnings = excluded.warnings,
+      origin = excluded.origin, work_ms = excluded.work_ms, epoch = excluded.epoch, wake_at = excluded.wake_at, ended_at = excluded.ended_at,
+      changed = nextval('changes')
+    where steps.ended_at is null
+  returning run_id, ended_at is not null and origin is null and status <> 'skipped' counts, ${endedStep('steps')})`
+
+const begunRuns = (from: number): string => `begun as (
+  update runs r set status = 'running', started_at = to_timestamp(u.started / 1000), changed = nextval('changes')
+  from ${unnest(from, beginTypes)} u(id, lease, epoch, started), m
+  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null and r.status = 'pending')`
+
+const endedRuns = (from: number): string => `ended_runs as (
+  update runs r set status = u.status, error = u.error, ended_at = to_timestamp(u.ended / 1000), sealed_secrets = null,
+      started_at = coalesce(r.started_at, to_timestamp(u.started / 1000)), changed = nextval('changes')
+  from ${unnest(from, endTypes)} u(id, lease, epoch, status, error, started, ended), m
+  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
+  returning ${endedRun})`
+
+const parkedRuns = (from: number): string => `parked as (
+  update runs r set lease = null, status = 'running', started_at = coalesce(r.started_at, now()),
+      -- decided, or asked to end, while this waited for the row: then it need not wait any more
+      wake_at = case when r.decided_seq = u.seq or r.requested_status is not null then now()
+        else to_timestamp(u.wake / 1000) end
+  from ${unnest(from, parkTypes)} u(id, lease, epoch, seq, wake), m
+  where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
+    and r.lease is not distinct from u.lease)` // sent again, it may have been woken since; "=" would search for the lease
+
+const toldEvents = (from: number): string => `told as (
+  insert into step_events (run_id, seq, n, at, event)
+  select u.run_id, u.seq, u.n, to_timestamp(u.at / 1000), u.event
+  from ${unnest(from, eventTypes)} u(run_id, lease, epoch, seq, n, at, event), m
+  where (m.epochs->>u.lease)::int = u.epoch
+  on conflict do nothing)`
+
+/** Files come with the run or the step beside them. */
+const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept as (
+  insert into files (path, collection_id, run_id, object, name, content_type, size)
+  select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size
+  from ${unnest(from, fileTypes)} u(run_id, seq, path, collection_id, object, name, content_type, size)
+  where case when u.seq is null then ${runs ? 'exists (select from new_runs n where n.id = u.run_id)' : 'false'}
+        else ${steps ? 'exists (select from written w where w.run_id = u.run_id and w.seq = u.seq)' : 'false'} end
+  on conflict (path) do update set object = excluded.object, name = excluded.name,
+      content_type = excluded.content_type, size = excluded.size, run_id = excluded.run_id)`
+
+/**
+ * One statement, one fsync. `l` locks the leases (FOR SHARE: an owner change has to wait for us, and we for it), and
+ * every part writes only for leases that still have the epoch the entry was made under. It is idempotent: sent twice it
+ * writes once. The answer is the leases with their epochs, then the new runs with epoch -1. What a commit has no rows of
+ * is left out: Postgres takes as long to make a part ready as to write a row.
+ *
+ * The guard for "not ended yet" is `ended_at is null`, never the status: a partial index on the status would match it,
+ * and after an ANALYZE every open run would be scanned for every entry.
+ */
+export const commitStatement = (parts: CommitParts): string => {
+  const { runs, steps, begins, ends, parks, events, files } = parts
+  let next = 3
+  const from = (types: string[]): number => {
+    next += types.length
+    return next - types.length
+  }
+  // Totals stand in the order that everybody keeps them in.
+  const written = [
+    ...(runs ? newRuns(from(runTypes)) : []),
+    ...(steps ? [writtenSteps(from(stepTypes)), 'ended_steps as (select * from written where counts)'] : []),
+    ...(begins ? [begunRuns(from(beginTypes))] : []),
+    ...(ends ? [endedRuns(from(endTypes)), keepRunTotals(shard), keepDurationTotals(shard)] : []),
+    ...(steps ? [keepStepTotals(shard)] : []),
+    ...(parks ? [parkedRuns(from(parkTypes))] : []),
+    ...(events ? [toldEvents(from(eventTypes))] : []),
+    ...(files ? [keptFiles(from(fileTypes), parts)] : []),
+  ]
+  return `
+with l as materialized (select id, epoch from leases where id = any($1::text[]) order by id for share),
+m as materialized (select coalesce(jsonb_object_agg(id, epoch), '{}') epochs from l),
+${written.join(',\n')}
+select id, epoch from l where $2::smallint is not null${runs ? ' union all select id, -1 from new_runs' : ''}`
+}

@@ -1,0 +1,208 @@
+import { AppError } from '../../lib/errors.ts'
+import { pause } from '../../lib/time.ts'
+import { commitValues, type Entry, sizeOf } from './journal-entry.ts'
+import { type CommitParts, commitStatement } from './journal-sql.ts'
+import { isRefused, makeOwnConnection } from './own-connection.ts'
+
+/** The lease of an entry has a newer epoch: another owner works on its runs, and nothing of the entry was written. */
+export class Fenced extends Error {}
+/** A run of this internal key was there already. */
+export class RunExists extends Error {}
+/** Another run has this trajectory id: draw a new one and send again. */
+export class TrajectoryIdTaken extends Error {}
+
+/** Writes everything the runs of this process have to say, in as few commits as the disk allows. */
+export interface Journal {
+  /** Resolves when the entry is on disk; rejects with one of the errors above, or with what Postgres refused it for. */
+  add(entry: Entry): Promise<void>
+  /** A start row that its own completion has overtaken need not be written any more. */
+  withdraw(entry: Entry): void
+  /** Too much is waiting: take no new runs. */
+  readonly full: boolean
+  /** Resolves when nothing is waiting. */
+  idle(): Promise<void>
+  close(): Promise<void>
+  readonly statistics: JournalStatistics
+}
+
+/** What the journal wrote since the process started. */
+export interface JournalStatistics {
+  commits: number
+  entries: number
+  /** Statements sent again because their answer was lost. */
+  resent: number
+  /** By status. */
+  runsEnded: Record<string, number>
+  stepsEnded: Record<string, number>
+}
+
+interface Waiting {
+  entry: Entry
+  size: number
+  withdrawn: boolean
+  resolve: () => void
+  reject: (reason: unknown) => void
+}
+
+/** How much goes into one statement, and how much may wait before new runs are refused. */
+const batchEntries = 1000
+const batchBytes = 16 * 1024 * 1024
+const queueBytes = 48 * 1024 * 1024
+
+/** Nested loops only: after an ANALYZE with many open runs the planner would otherwise scan them all per entry. */
+const plannerOptions =
+  '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan'
+
+export const openJournal = (options: { url: string; shard: number; onCommit: (runKey: string) => void }): Journal => {
+  const queue: Waiting[] = []
+  const statistics: JournalStatistics = { commits: 0, entries: 0, resent: 0, runsEnded: {}, stepsEnded: {} }
+  const closing = new AbortController()
+  let waitingBytes = 0
+  let sending: Promise<void> | undefined
+  const connection = makeOwnConnection({ url: options.url, name: 'jetty journal', session: plannerOptions })
+
+  /** Runs a statement until Postgres has answered it. After a lost connection the outcome is unknown: ask again. */
+  const persist = async <Row>(name: string, text: string, values: unknown[], onResend?: () => void): Promise<Row[]> => {
+    for (let wait = 20; ; wait = Math.min(wait * 2, 500)) {
+      try {
+        return await connection.rows<Row>(name, text, values)
+      } catch (error) {
+        if (isRefused(error)) throw error
+        connection.drop()
+        statistics.resent++
+        onResend?.()
+        if (!(await pause(wait, closing.signal))) throw error
+      }
+    }
+  }
+
+  const send = async (batch: Waiting[]): Promise<void> => {
+    const live = batch.filter((waiting) => !waiting.withdrawn)
+    let resent = false
+    let rows: { id: string; epoch: number }[]
+    try {
+      const { parts, values } = commitValues(
+        live.map((waiting) => waiting.entry),
+        options.shard,
+      )
+      const { name, text } = statementOf(parts)
+      rows = live.length === 0 ? [] : await persist(name, text, values, () => (resent = true))
+    } catch (error) {
+      if (live.length > 1 && isRefused(error)) {
+        const half = live.length >> 1
+        await send(live.slice(0, half))
+        await send(live.slice(half))
+      } else for (const waiting of live) waiting.reject(error)
+      return
+    } finally {
+      for (const waiting of batch) if (waiting.withdrawn) waiting.resolve()
+    }
+    statistics.commits++
+    statistics.entries += live.length
+    const epochs = new Map<string, number>()
+    const inserted = new Set<string>()
+    for (const row of rows) row.epoch < 0 ? inserted.add(row.id) : epochs.set(row.id, row.epoch)
+    const passed = ({ entry }: Waiting) => epochs.get(entry.lease.id) === entry.lease.epoch
+    const absent = live.filter((waiting) => {
+      const run = waiting.entry.run
+      return run && passed(waiting) && !inserted.has(run.key)
+    })
+    const owners = absent.length > 0 ? await whoHas(absent) : undefined
+    for (const waiting of live) {
+      const run = waiting.entry.run
+      if (!passed(waiting)) waiting.reject(new Fenced(waiting.entry.lease.id))
+      else if (run && !inserted.has(run.key)) {
+        const lease = owners?.get(run.key)
+        // A first, unacknowledged send may have inserted it: then it stands under our own lease.
+        if (lease === undefined) waiting.reject(new TrajectoryIdTaken(run.trajectoryId))
+        else if (resent && lease === waiting.entry.lease.id) waiting.resolve()
+        else waiting.reject(new RunExists(run.key))
+      } else {
+        count(statistics, waiting.entry)
+        waiting.resolve()
+      }
+    }
+    for (const { entry } of live) {
+      const key = entry.step?.runKey ?? entry.end?.runKey ?? entry.park?.runKey ?? entry.events?.runKey
+      if (key !== undefined) options.onCommit(key)
+    }
+  }
+
+  const whoHas = async (absent: Waiting[]): Promise<Map<string, string>> => {
+    const keys = absent.map((waiting) => waiting.entry.run?.key)
+    const text = `select id, coalesce(lease, '') lease from runs where id = any($1::text[])`
+    const rows = await persist<{ id: string; lease: string }>('who_has', text, [keys])
+    return new Map(rows.map((row) => [row.id, row.lease]))
+  }
+
+  const takeBatch = (): Waiting[] => {
+    let bytes = 0
+    let count = 0
+    while (count < queue.length && count < batchEntries) {
+      bytes += queue[count]?.size ?? 0
+      if (bytes > batchBytes && count > 0) break
+      count++
+    }
+    return queue.splice(0, count)
+  }
+
+  const drain = async (): Promise<void> => {
+    await null // entries of the same tick share the first commit
+    while (queue.length > 0) {
+      const batch = takeBatch()
+      await send(batch).catch((error) => {
+        for (const waiting of batch) waiting.reject(error)
+      })
+      for (const waiting of batch) waitingBytes -= waiting.size
+    }
+    sending = undefined
+  }
+
+  return {
+    statistics,
+    get full() {
+      return waitingBytes > queueBytes
+    },
+    add(entry) {
+      if (entry.run && waitingBytes > queueBytes) {
+        return Promise.reject(
+          new AppError('busy', 'The server cannot write runs down as fast as they arrive', { retryAfterSeconds: 2 }),
+        )
+      }
+      const size = sizeOf(entry)
+      waitingBytes += size
+      return new Promise((resolve, reject) => {
+        queue.push({ entry, size, withdrawn: false, resolve, reject })
+        sending ??= drain()
+      })
+    },
+    withdraw(entry) {
+      const waiting = queue.find((candidate) => candidate.entry === entry)
+      if (waiting) waiting.withdrawn = true
+    },
+    async idle() {
+      while (sending) await sending
+    },
+    async close() {
+      closing.abort()
+      await sending
+      await connection.close()
+    },
+  }
+}
+
+const statements = new Map<string, string>()
+
+/** Prepared once for each set of parts: there are few of them. */
+const statementOf = (parts: CommitParts): { name: string; text: string } => {
+  const { runs, steps, begins, ends, parks, events, files } = parts
+  const name = `commit_${[runs, steps, begins, ends, parks, events, files].map(Number).join('')}`
+  const text = statements.get(name) ?? commitStatement(parts)
+  statements.set(name, text)
+  return { name, text }
+}
+
+const count = ({ runsEnded, stepsEnded }: JournalStatistics, { step, end }: Entry): void => {
+  if (step && step.endedMs !== null) stepsEnded[step.status] = (stepsEnded[step.status] ?? 0) + 1
+  if (end) runsEnded[end.status] = (runsEnded[end.status] ?? 0) + 1
+}

@@ -1,0 +1,84 @@
+import pg from 'pg'
+import { connectionDefaults } from '../../database/database.ts'
+import { afterAwake } from '../../lib/time.ts'
+
+/** Syntax, cardinality, data, integrity and limit errors: what was sent is at fault, not the connection. */
+export const isRefused = (error: unknown): boolean =>
+  /^(21|22|23|42|54)/.test((error as { code?: string } | undefined)?.code ?? '')
+
+/** A connection outside the pool, made when it is needed and again after it was lost; statements are prepared. */
+export interface OwnConnection {
+  rows<Row>(name: string, text: string, values?: unknown[]): Promise<Row[]>
+  /** Cuts it: what is under way on it fails at once. */
+  drop(): void
+  close(): Promise<void>
+}
+
+const cut = (client: (pg.Client & { connection?: { stream?: { destroy(): void } } }) | undefined): void => {
+  client?.connection?.stream?.destroy()
+}
+
+/** A standstill of this process is none of the server. */
+const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const takeBack = afterAwake(timeoutMs, () => reject(new Error('Query read timeout')))
+    asked.then(resolve, reject).finally(takeBack)
+  })
+
+export const makeOwnConnection = (options: {
+  url: string
+  /** As Postgres shows it. */
+  name: string
+  /** Options of the session, as on the command line of a server. */
+  session: string
+  /** How long to wait for a connection, or for a statement, after which `drop` is due; left out, as everywhere. */
+  timeoutMs?: number
+}): OwnConnection => {
+  let client: pg.Client | undefined
+  let connecting: Promise<pg.Client> | undefined
+
+  const { timeoutMs } = options
+  const inTime = <T>(asked: Promise<T>): Promise<T> => (timeoutMs === undefined ? asked : answered(asked, timeoutMs))
+
+  const connect = async (): Promise<pg.Client> => {
+    const fresh = new pg.Client({
+      connectionString: options.url,
+      application_name: options.name,
+      options: options.session,
+      ...connectionDefaults,
+      ...(timeoutMs === undefined ? {} : { connectionTimeoutMillis: 0, query_timeout: 0 }),
+    })
+    fresh.on('error', () => {
+      if (client === fresh) client = undefined
+    })
+    try {
+      await inTime(fresh.connect())
+    } catch (error) {
+      cut(fresh)
+      throw error
+    }
+    client = fresh
+    return fresh
+  }
+
+  const connected = (): Promise<pg.Client> => {
+    connecting ??= connect().finally(() => {
+      connecting = undefined
+    })
+    return connecting
+  }
+
+  return {
+    async rows<Row>(name: string, text: string, values: unknown[] = []) {
+      return (await inTime((client ?? (await connected())).query({ name, text, values }))).rows as Row[]
+    },
+    drop() {
+      const lost = client
+      client = undefined
+      cut(lost)
+    },
+    async close() {
+      await client?.end().catch(() => {})
+    },
+  }
+}

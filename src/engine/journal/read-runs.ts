@@ -1,0 +1,177 @@
+import type { ActivityContext, ReadValue } from '../../activities/activity.ts'
+import { AppError } from '../../lib/errors.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { EngineContext, LiveRun } from '../context.ts'
+import { type Path, parsePath, readPath } from '../program/paths.ts'
+
+interface ReadRow {
+  trajectory_id: string
+  status: string
+  /** Whether its texts are here; those of the first run always are. */
+  fits: boolean
+  init_params: string | null
+  /** JSON: the asked steps of the run, in the order of execution. */
+  steps: { name: string; status: string; inputs: string | null; outputs: string | null; error: string | null }[]
+}
+
+/** Runs in one question, and about how much text of theirs: all of it is in memory, and parsed in one go. */
+const runsAtOnce = 250
+const textAtOnce = 8 * 1024 * 1024
+
+const askedInitParams = `case when $4 then coalesce(r.init_params, (select body from payloads where id = r.init_params_payload)) end`
+const askedInputs = `case when $5 then coalesce(s.inputs, (select body from payloads where id = s.inputs_payload)) end`
+const outputs = 'coalesce(s.outputs, (select body from payloads where id = s.outputs_payload))'
+const askedSteps = `from steps s where s.run_id = r.id and regexp_replace(s.name, '__[0-9]+$', '') = any($3)`
+
+/**
+ * Runs of a collection by their trajectory ids, each with those of its steps that are asked for; a step of a loop is
+ * found by the name it has in the workflow. Once there is enough text the runs that follow come without theirs. Each run
+ * is looked up by its id alone: a planner that has no statistics yet would walk through all of the collection for each,
+ * which `offset 0` keeps it from.
+ */
+const readStatement = `
+  with asked as materialized (
+    select r.*, u.place,
+      coalesce(octet_length(${askedInitParams}), 0) + (
+        select coalesce(sum(coalesce(octet_length(${askedInputs}), 0) + coalesce(octet_length(${outputs}), 0)), 0) ${askedSteps}) size
+    from unnest($2::text[]) with ordinality u(id, place)
+    cross join lateral (
+      select id, trajectory_id, collection_id, ingested, status, init_params, init_params_payload from runs
+      where trajectory_id = u.id offset 0) r
+    where r.collection_id = $1 and not r.ingested),
+  placed as (select *, sum(size) over (order by place) - size < $6 as fits from asked)
+  select r.trajectory_id, r.status, r.fits,
+    case when r.fits then ${askedInitParams} end init_params,
+    case when r.fits then coalesce((
+      select json_agg(json_build_object('name', s.name, 'status', s.status, 'inputs', ${askedInputs}, 'outputs', ${outputs},
+        'error', s.error) order by s.seq) ${askedSteps}), '[]') end steps
+  from placed r`
+
+const rowsOf = async (
+  engine: EngineContext,
+  collectionId: number,
+  asked: { ids: string[]; steps: string[]; initParams: boolean; inputs: boolean },
+): Promise<Map<string, ReadRow>> => {
+  const rows = await engine.database.rows<ReadRow>('read_runs', readStatement, [
+    collectionId,
+    asked.ids,
+    asked.steps,
+    asked.initParams,
+    asked.inputs,
+    textAtOnce,
+  ])
+  return new Map(rows.map((row) => [row.trajectory_id, row]))
+}
+
+/** The steps of one run, with the outputs of all or of the last completed one, where those are no more than may be. */
+const stepsStatement = `
+  with known as materialized (
+    select s.seq, s.name, s.status, s.outputs, s.outputs_payload, max(s.seq) filter (where s.status = 'completed') over () last
+    from runs r join steps s on s.run_id = r.id
+    where r.trajectory_id = $2 and r.collection_id = $1 and not r.ingested),
+  total as (select coalesce(sum(octet_length(${outputs})), 0)::float8 as bytes from known s where $3 or s.seq = s.last)
+  select s.name, s.status, case when ($3 or s.seq = s.last) and t.bytes <= $4 then ${outputs} end as outputs, t.bytes
+  from known s, total t order by s.seq`
+
+const tooMuch = (what: string, limit: number): AppError =>
+  new AppError('output_too_large', `${what} more than the ${byteSize(limit)} that a step may put out`, {
+    hint: 'Read less of them, or save large results as files and pass their paths on. JETTY_MAX_OUTPUT_BYTES is the limit.',
+  })
+
+const pathOf = (text: string): Path => {
+  const path = parsePath(text)
+  if (path) return path
+  throw new AppError('parameter_invalid', `'${text}' is not a path; expected something like step.outputs.text`)
+}
+
+/** What a run's paths are read from: its `init_params` and its steps, each parsed once. */
+const documentOf = (row: ReadRow): ((root: string) => unknown) => {
+  const parsed = new Map<string, unknown>()
+  const look = (root: string): unknown => {
+    if (root === 'init_params') return row.init_params === null ? undefined : JSON.parse(row.init_params)
+    // Of a step in a loop its latest turn.
+    const step = row.steps.findLast(({ name }) => name === root || name.replace(/__\d+$/, '') === root)
+    return (
+      step && {
+        inputs: step.inputs === null ? null : JSON.parse(step.inputs),
+        outputs: step.outputs === null ? null : JSON.parse(step.outputs),
+        status: step.status,
+        error: step.error === null ? null : (JSON.parse(step.error) as { message: string }).message,
+      }
+    )
+  }
+  return (root) => {
+    if (!parsed.has(root)) parsed.set(root, look(root))
+    return parsed.get(root)
+  }
+}
+
+const readOne = (row: ReadRow | undefined, collection: string, id: string, paths: Path[]): ReadValue[] => {
+  if (!row) {
+    return paths.map(() => ({ found: false, reason: `there is no run '${id}' in collection '${collection}'` }))
+  }
+  const document = documentOf(row)
+  return paths.map((path) => {
+    const root = document(path.root)
+    if (root === undefined) {
+      return { found: false, reason: `the run has no step '${path.root}'; it is ${row.status}` }
+    }
+    const reading = readPath(root, path.segments)
+    return reading.found
+      ? reading
+      : { found: false, reason: `'${path.text}' leads to nothing: no '${reading.segment}' in ${reading.available}` }
+  })
+}
+
+/** What is recorded of other runs of the same collection: a few hundred at a time, and only the steps that are named. */
+export const runReader = (engine: EngineContext, { collection, collectionId }: LiveRun): ActivityContext['runs'] => ({
+  async read({ trajectory_ids: ids, paths: texts }) {
+    const paths = texts.map(pathOf)
+    const roots = new Set(paths.map((path) => path.root))
+    const asked = {
+      steps: [...roots].filter((root) => root !== 'init_params'),
+      initParams: roots.has('init_params'),
+      inputs: paths.some(({ segments: [first] }) => first?.kind === 'name' && first.name === 'inputs'),
+    }
+    const values: ReadValue[][] = []
+    const limit = engine.limits.maxOutputBytes
+    let size = 0
+    while (values.length < ids.length) {
+      const some = ids.slice(values.length, values.length + runsAtOnce)
+      const rows = await rowsOf(engine, collectionId, { ids: [...new Set(some)], ...asked })
+      const readings = new Map<string, { values: ReadValue[]; size: number }>()
+      for (const id of some) {
+        const row = rows.get(id)
+        if (row?.fits === false) break // it comes first in the next question
+        const reading = readings.get(id) ?? sized(readOne(row, collection, id, paths), limit)
+        readings.set(id, reading)
+        values.push(reading.values)
+        size += reading.size
+        if (size > limit) throw tooMuch(`The values of ${values.length} of ${ids.length} runs are`, limit)
+      }
+    }
+    return values
+  },
+
+  async steps(id, which) {
+    const limit = engine.limits.maxOutputBytes
+    const steps = await engine.database.rows<{ name: string; status: string; outputs: string | null; bytes: number }>(
+      'read_steps',
+      stepsStatement,
+      [collectionId, id, which === 'all', limit],
+    )
+    if ((steps[0]?.bytes ?? 0) > limit) throw tooMuch(`The outputs of run ${id} are`, limit)
+    return steps.map(({ name, status, outputs }) => ({
+      name,
+      status,
+      outputs: outputs === null ? null : (JSON.parse(outputs) as Record<string, unknown>),
+    }))
+  },
+})
+
+/** With the size of its JSON text; no more of it is counted than `limit` and the value that passes it. */
+const sized = (values: ReadValue[], limit: number): { values: ReadValue[]; size: number } => {
+  let size = 0
+  for (const value of values) if (size <= limit) size += JSON.stringify(value).length
+  return { values, size }
+}

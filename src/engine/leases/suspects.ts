@@ -1,0 +1,32 @@
+import { makeSlots } from '../slots.ts'
+
+/**
+ * A run in whose company the process died twice at the same step is suspected to be the cause. Suspects start few at
+ * a time, later alone, and say so first (their start row is on disk before they begin): the next death then counts
+ * for those only that had begun.
+ */
+export const suspectedFrom = 2
+const aloneFrom = 5
+/** Deaths at one step after which a run fails for good. */
+export const deathsToFail = 10
+
+export interface SuspectGates {
+  /** Waits for a suspect's turn; gives the function that ends it, which may be called twice. */
+  enter(deaths: number): Promise<() => void>
+}
+
+export const makeSuspectGates = (): SuspectGates => {
+  const few = makeSlots(8)
+  const alone = makeSlots(1)
+  return {
+    async enter(deaths) {
+      const gate = deaths >= aloneFrom ? alone : few
+      await gate.acquire()
+      let inside = true
+      return () => {
+        if (inside) gate.release()
+        inside = false
+      }
+    },
+  }
+}

@@ -1,0 +1,157 @@
+import { z } from 'zod'
+import type { Activity, ParameterMeta } from '../../activities/activity.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import type { Path } from './paths.ts'
+import {
+  literalUnlessPath,
+  type Notes,
+  nestedObject,
+  pathsOf,
+  type Report,
+  type Roots,
+  reference,
+  type Source,
+  staticValue,
+} from './source.ts'
+
+/** One parameter of a step: `source` first, `fallback` when it leads to nothing. */
+export interface Binding {
+  parameter: string
+  source: Source
+  fallback: Source | undefined
+  required: boolean
+  /** What counts where the source leads to nothing. */
+  missing: unknown
+}
+
+export const readsOf = (binding: Binding): Path[] => [
+  ...pathsOf(binding.source),
+  ...(binding.fallback ? pathsOf(binding.fallback) : []),
+]
+
+/** Keys of a step config that are the engine's own, whatever the activity declares. */
+const engineKeys = new Set(['activity', 'depends_on', 'options', '__proto__'])
+
+/** Where each parameter of a step gets its value from. What is wrong with one is reported, what may be is a warning. */
+export const bindParameters = (
+  config: Record<string, unknown>,
+  activity: Activity,
+  roots: Roots,
+  notes: Notes,
+): Binding[] => {
+  const written = new Map<string, Written>()
+  for (const [key, value] of Object.entries(config)) {
+    if (engineKeys.has(key)) continue
+    if (key === 'timeout_sec' && !Object.hasOwn(activity.parameters.shape, key)) continue
+    place(written, sourceOf(key, value, activity, rootsFor(key, config, activity, roots), notes.report))
+  }
+  return bind(written, activity, notes)
+}
+
+/** A `{{name}}` that the step itself gives a value for is its own placeholder, even if a step is called so. */
+const rootsFor = (key: string, config: Record<string, unknown>, activity: Activity, roots: Roots): Roots => {
+  const given = [
+    activity.takesAnyParameter ? config : {},
+    ...[config.variables, config.user_prompt_params].filter(isObject),
+  ]
+  const own = (root: string) => [root, `${root}_path`].some((name) => given.some((one) => Object.hasOwn(one, name)))
+  return key.endsWith('_path') || key.endsWith('_path_expr')
+    ? roots
+    : { known: (root) => roots.known(root) && !own(root), problem: roots.problem }
+}
+
+interface Written {
+  byPath?: Source
+  byValue?: Source
+}
+
+interface Placed {
+  target: string
+  byPath: boolean
+  source: Source
+}
+
+/** The rules in their order: which parameter a key speaks of, and how its value is read. */
+const sourceOf = (key: string, value: unknown, activity: Activity, roots: Roots, report: Report): Placed => {
+  const declared = (name: string) => Object.hasOwn(activity.parameters.shape, name)
+  if (key.endsWith('_path') && declared(key)) {
+    return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
+  }
+  if (key.endsWith('_path_expr')) {
+    const path = key.slice(0, -5)
+    const target = declared(path) ? path : key.slice(0, -10)
+    return { target, byPath: true, source: reference(value, roots, report) }
+  }
+  if (key.endsWith('_path')) return { target: key.slice(0, -5), byPath: true, source: reference(value, roots, report) }
+  if (activity.literal.includes(key)) return { target: key, byPath: false, source: { kind: 'value', value } }
+  if (activity.nested.includes(key)) return { target: key, byPath: false, source: nestedObject(value, roots, report) }
+  if (activity.pathsInArrays.includes(key) && Array.isArray(value)) {
+    return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
+  }
+  return { target: key, byPath: false, source: staticValue(value, roots, report) }
+}
+
+const place = (written: Map<string, Written>, placed: Placed): void => {
+  const entry = written.get(placed.target) ?? {}
+  if (placed.byPath) entry.byPath = placed.source
+  else entry.byValue = placed.source
+  written.set(placed.target, entry)
+}
+
+/** Old names step in where the right one is absent; what nobody declared is named in a warning. */
+const bind = (
+  written: Map<string, Written>,
+  activity: Activity,
+  { warnings, guess: guessOf }: Omit<Notes, 'report'>,
+): Binding[] => {
+  const shape = activity.parameters.shape
+  const aliases = aliasesOf(activity)
+  const required = requiredOf(activity)
+  const bindings = new Map<string, Binding>()
+  const add = (parameter: string, { byPath, byValue }: Written) => {
+    bindings.set(parameter, {
+      parameter,
+      source: byPath ?? byValue ?? { kind: 'value', value: undefined },
+      fallback: byPath ? byValue : undefined,
+      required: required.has(parameter),
+      missing: metaOf(shape[parameter])?.missing,
+    })
+  }
+  for (const [name, entry] of written) if (Object.hasOwn(shape, name)) add(name, entry)
+  for (const [name, entry] of written) {
+    if (Object.hasOwn(shape, name)) continue
+    const target = aliases.get(name)
+    if (target) {
+      warnings.push(`parameter '${name}' is an old name; use '${target}'`)
+      if (!bindings.has(target)) add(target, entry)
+    } else if (activity.takesAnyParameter) add(name, entry)
+    else {
+      const guess = guessOf(name, Object.keys(shape))
+      warnings.push(`unknown parameter '${name}'${guess ? `; did you mean '${guess}'?` : ''}`)
+    }
+  }
+  return [...bindings.values()]
+}
+
+const requiredByActivity = new WeakMap<Activity, Set<string>>()
+
+/** Parameters that must be given. From the JSON Schema, which knows that an "anything" may still not be absent. */
+const requiredOf = (activity: Activity): Set<string> => {
+  const known = requiredByActivity.get(activity)
+  if (known) return known
+  const schema = z.toJSONSchema(activity.parameters, { io: 'input', unrepresentable: 'any' })
+  const required = new Set(schema.required ?? [])
+  requiredByActivity.set(activity, required)
+  return required
+}
+
+const metaOf = (field: unknown): ParameterMeta | undefined =>
+  (field as { meta(): ParameterMeta | undefined } | undefined)?.meta()
+
+const aliasesOf = (activity: Activity): Map<string, string> => {
+  const aliases = new Map<string, string>()
+  for (const [name, field] of Object.entries(activity.parameters.shape)) {
+    for (const alias of metaOf(field)?.aliases ?? []) aliases.set(alias, name)
+  }
+  return aliases
+}

@@ -1,0 +1,190 @@
+import type { Activity } from '../../activities/activity.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import type { Workflow } from '../../model/workflows/workflow.ts'
+import type { Report } from './source.ts'
+
+/** A step as it is written, before anything of it is compiled. */
+export interface WrittenStep {
+  name: string
+  config: Record<string, unknown>
+  activity: Activity
+  /** It stands in `steps`; else it is only the target of a branch. */
+  isListed: boolean
+}
+
+/** The steps that a branch decides about, by name. */
+export interface Targets {
+  true: string | undefined
+  false: string | undefined
+}
+
+/** How the steps of a workflow follow one another, beside their order. */
+export interface Flow {
+  /** In the order in which they are carried out: a target that is not listed comes right after its branch. */
+  steps: WrittenStep[]
+  /** By the name of the branch. */
+  branches: Map<string, Targets>
+  /** By the name of the counter: the names of its group. */
+  loops: Map<string, string[]>
+}
+
+type Find = (name: string) => Omit<WrittenStep, 'isListed'> | undefined
+
+/**
+ * Works out branches and loops. `find` gives a step by name, or undefined where it cannot be carried out, of which it
+ * has reported why.
+ */
+export const flowOf = (listed: string[], configs: Record<string, unknown>, find: Find, report: Report): Flow => {
+  const flow: Flow = { steps: [], branches: new Map(), loops: new Map() }
+  const isListed = new Set(listed)
+  /** Targets that are not listed, by the branch that has them. */
+  const owners = new Map<string, string>()
+
+  const add = (name: string): void => {
+    const found = find(name)
+    if (!found) return
+    flow.steps.push({ ...found, isListed: isListed.has(name) })
+    if (found.activity.steers !== 'branch') return
+    const targets = targetsOf(name, found.config, report)
+    flow.branches.set(name, targets)
+    for (const target of new Set([targets.true, targets.false])) {
+      if (target === undefined || isListed.has(target)) continue
+      if (target === name) report(`Step '${name}': a branch cannot lead to itself`)
+      else if (!Object.hasOwn(configs, target)) {
+        report(`Step '${name}': it leads to '${target}', which has no entry in step_configs`)
+      } else if (owners.has(target)) {
+        report(`Step '${target}' is where '${owners.get(target)}' and '${name}' lead: list it in steps, at its place`)
+      } else {
+        owners.set(target, name)
+        add(target)
+      }
+    }
+  }
+
+  for (const name of listed) add(name)
+  const placeOf = new Map(listed.map((name, at) => [name, at]))
+  for (const { name, config, activity } of flow.steps) {
+    if (activity.steers !== 'loop') continue
+    const group = groupOf(name, config, (most) => before(listed, placeOf.get(name) ?? 0, most), report)
+    if (group) flow.loops.set(name, withTargets(group, flow, isListed))
+  }
+  refuseNested(flow, report)
+  refuseCollisions(flow, report)
+  return flow
+}
+
+const targetsOf = (name: string, config: Record<string, unknown>, report: Report): Targets => {
+  const target = (key: string): string | undefined => {
+    if (config[`${key}_path`] !== undefined) {
+      report(`Step '${name}': ${key} is the name of a step as it stands, and cannot come from a path`)
+    }
+    const written = config[key] ?? undefined
+    if (written === undefined || typeof written === 'string') return written
+    report(`Step '${name}': ${key} must be the name of a step, or null`)
+    return undefined
+  }
+  return { true: target('true_step'), false: target('false_step') }
+}
+
+const before = (names: string[], at: number, most: number): string[] => names.slice(Math.max(0, at - most), at)
+
+const mostNamed = 10
+const named = (names: string[]): string =>
+  `${names
+    .slice(0, mostNamed)
+    .map((name) => `'${name}'`)
+    .join(', ')}${names.length > mostNamed ? ', …' : ''}`
+
+/** The steps that a counter repeats: those listed right before it. */
+const groupOf = (
+  name: string,
+  config: Record<string, unknown>,
+  listedBefore: (most: number) => string[],
+  report: Report,
+): string[] | undefined => {
+  const { steps } = config
+  const isList = Array.isArray(steps) && steps.length > 0 && steps.every((step) => typeof step === 'string')
+  if (!isList || config.steps_path !== undefined) {
+    report(`Step '${name}': parameter 'steps' must list the names of the steps that are repeated, as they stand`)
+    return undefined
+  }
+  const wanted = new Set<string>(steps)
+  const group = listedBefore(wanted.size)
+  if (group.length === wanted.size && group.every((step) => wanted.has(step))) return group
+  report(
+    `Step '${name}': it repeats the steps that are listed right before it, without a gap; its 'steps' are ` +
+      `${named(steps)}, but before it stand ${named(group) || 'none'}`,
+  )
+  return undefined
+}
+
+/** The group, and what its branches lead to beside it. */
+const withTargets = (group: string[], { branches }: Flow, isListed: ReadonlySet<string>): string[] => {
+  const all = new Set(group)
+  for (const name of all) {
+    const targets = branches.get(name)
+    for (const target of [targets?.true, targets?.false]) {
+      if (target !== undefined && !isListed.has(target)) all.add(target)
+    }
+  }
+  return [...all]
+}
+
+const refuseNested = ({ loops }: Flow, report: Report): void => {
+  const repeatedBy = new Map<string, string>()
+  for (const [counter, group] of loops) {
+    for (const step of group) {
+      const other = repeatedBy.get(step)
+      if (loops.has(step) || other !== undefined) {
+        report(
+          `Step '${counter}': it repeats '${step}', which ${loops.has(step) ? 'repeats steps itself' : `'${other}' repeats too`}; ` +
+            'a loop within a loop is a task of its own, started by run_workflow',
+        )
+      }
+      repeatedBy.set(step, counter)
+    }
+  }
+}
+
+/** Turn n of `x` is recorded as `x__n`: no other step may be called so. */
+const refuseCollisions = ({ steps, loops }: Flow, report: Report): void => {
+  const repeated = new Set([...loops].flatMap(([counter, group]) => [counter, ...group]))
+  for (const { name } of steps) {
+    const base = /^(.+)__\d+$/.exec(name)?.[1]
+    if (base === undefined || !repeated.has(base)) continue
+    report(`Step name '${name}' is what a further turn of '${base}' is recorded as: choose another one`)
+  }
+}
+
+/**
+ * Puts steps behind those they depend on, and otherwise in their order. `after` gives what a step depends on, as
+ * indexes. Steps that wait for one another are named in the report.
+ */
+export const topological = (names: string[], after: number[][], report: Report): number[] => {
+  const order: number[] = []
+  const placed = new Set<number>()
+  const open = new Set(names.keys())
+  while (open.size > 0) {
+    const ready = [...open].find((index) => after[index]?.every((other) => placed.has(other)))
+    if (ready === undefined) {
+      const stuck = [...open].map((index) => `'${names[index]}'`).slice(0, 10)
+      report(`Steps wait for one another in a circle: ${stuck.join(', ')}`)
+      return [...names.keys()]
+    }
+    open.delete(ready)
+    placed.add(ready)
+    order.push(ready)
+  }
+  return order
+}
+
+/** Keys at the top of a workflow that say how it is carried out. */
+export const isParallel = (workflow: Workflow, report: Report): boolean => {
+  const written = workflow.execution ?? 'sequential'
+  if (written === 'parallel' || written === 'sequential') return written === 'parallel'
+  // Older workflows may hold anything under a key that meant nothing: only a text can be a slip.
+  if (typeof written === 'string' || !isObject(written)) {
+    report(`execution must be "sequential" or "parallel", not ${JSON.stringify(written)}`)
+  }
+  return false
+}

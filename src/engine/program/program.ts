@@ -1,0 +1,328 @@
+import type { Activity, ActivityRegistry } from '../../activities/activity.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
+import {
+  mostStepsSideBySide,
+  reservedStepNames,
+  stepNamePattern,
+  type Workflow,
+} from '../../model/workflows/workflow.ts'
+import { type Binding, bindParameters, readsOf } from './bindings.ts'
+import { type Flow, flowOf, isParallel, topological, type WrittenStep } from './flow.ts'
+import type { Path } from './paths.ts'
+import type { Report, Roots } from './source.ts'
+import { compileOptions, type StepOptions } from './step-options.ts'
+
+export interface ProgramStep {
+  /** Its place in the program. */
+  index: number
+  name: string
+  /** As written in the workflow. */
+  config: Record<string, unknown>
+  activity: Activity
+  bindings: Binding[]
+  /** Names of the steps it refers to, in order, and what `depends_on` adds. */
+  dependsOn: string[]
+  /** Time limit of all its tries, written in the config; seconds. */
+  timeoutSeconds: number | undefined
+  options: StepOptions
+  warnings: string[]
+  usesEnvironment: boolean
+  /** It stands in `steps`; else it is carried out only where a branch leads to it. */
+  isListed: boolean
+  /** Indexes of the branches that lead to it. */
+  decidedBy: number[]
+  /** Of a branch: the indexes of the steps it decides about. */
+  branch: { true: number | undefined; false: number | undefined } | undefined
+  /** Of a step in a loop, its counter included: the indexes of the group's first step and of the counter. */
+  loop: { first: number; counter: number } | undefined
+  /** Where steps run side by side: the indexes of those that must have ended before. */
+  after: number[]
+}
+
+/** A workflow made ready to run. With `problems` it is not run: they say why. */
+export interface Program {
+  steps: ProgramStep[]
+  /** Those of them that ask a model, whatever branches decide, and with whose failure the run fails. */
+  askingSteps: ProgramStep[]
+  /** Those that carry a runbook out, likewise. */
+  runbookSteps: ProgramStep[]
+  initParams: Record<string, unknown>
+  problems: string[]
+  /** Step → the last step that reads its inputs or outputs: until then they are kept at hand. */
+  lastReader: Map<number, number>
+  indexOf: Map<string, number>
+  /** Steps that do not depend on one another run side by side. */
+  isParallel: boolean
+  /** It has branches or loops: which step comes next is not told by the last one alone. */
+  isSteered: boolean
+}
+
+/** What of the server's settings a workflow is held against. */
+export interface ProgramLimits {
+  /** Tries of one step that its options may ask for. */
+  stepAttempts: number
+}
+
+const sections = new Set(['inputs', 'outputs', 'config', 'status', 'error'])
+
+/** The activity's texts for a workflow that names one the server does not have; clients know this sentence. */
+const noActivity = (activity: string): string => `No step registered for '${activity}'`
+
+/** The name in the workflow of a recorded step: turn n ≥ 2 of `x` in a loop is recorded as `x__n`. */
+export const nameInWorkflow = (recorded: string, has: (name: string) => boolean): string => {
+  if (has(recorded)) return recorded
+  const base = recorded.replace(/__\d+$/, '')
+  return has(base) ? base : recorded
+}
+
+/** Turns a workflow into a program; never throws: what is wrong with it is listed in `problems`. */
+export const compileWorkflow = (
+  workflow: Workflow,
+  activities: ActivityRegistry,
+  limits: ProgramLimits = { stepAttempts: Number.MAX_SAFE_INTEGER },
+): Program => {
+  const { problems, report } = makeReport()
+  const configs = workflow.step_configs ?? {}
+  const listed = checkNames(workflow.steps ?? [], report)
+  const parallel = isParallel(workflow, report)
+  const flow = flowOf(listed, configs, finder(configs, activities, report), report)
+  if (parallel && flow.loops.size > 0) {
+    report(
+      `Step '${[...flow.loops.keys()][0]}': there are no loops where steps run side by side ("execution": "parallel")`,
+    )
+  }
+  if (parallel && flow.steps.length > mostStepsSideBySide) {
+    report(
+      `At most ${mostStepsSideBySide} steps run side by side, not ${flow.steps.length}: list_emit_await starts a run for each item`,
+    )
+  }
+  const written = flow.steps
+  const position = new Map(written.map(({ name }, index) => [name, index]))
+  const isListed = new Set(listed)
+  const isThere = (name: string) => position.has(name) || isListed.has(name) // of those it is said why they are not
+  const rootsOf = parallel ? anyOther(position, isThere) : upTo(position, flow, isThere)
+  const guess = makeGuesses(mostGuesses)
+  const compiled = written.map((step, index) =>
+    compileStep(step, index, rootsOf(index), { position, limits, report, guess }),
+  )
+  if (!parallel) refuseWayBack(flow, position, report)
+  const steps = parallel && compiled.length <= mostStepsSideBySide ? sideBySide(compiled, flow, report) : compiled
+  const indexOf = new Map(steps.map(({ name, index }) => [name, index]))
+  steer(steps, flow, indexOf)
+  return {
+    steps,
+    askingSteps: steps.filter((step) => step.activity.asks !== undefined && isBoundToCome(step)),
+    runbookSteps: steps.filter((step) => step.activity.carriesOut !== undefined && isBoundToCome(step)),
+    initParams: workflow.init_params ?? {},
+    problems,
+    lastReader: lastReaders(steps, indexOf, parallel),
+    indexOf,
+    isParallel: parallel,
+    isSteered: flow.branches.size > 0 || flow.loops.size > 0,
+  }
+}
+
+/** More problems are left out: nobody reads them, and each of them takes its time. */
+const mostProblems = 100
+/** What was probably meant is worked out for so many names of a workflow. */
+const mostGuesses = 100
+
+const makeReport = (): { problems: string[]; report: Report } => {
+  const problems: string[] = []
+  return {
+    problems,
+    report(problem) {
+      if (problems.length < mostProblems) problems.push(problem)
+      else problems[mostProblems] = 'There are more problems than these'
+    },
+  }
+}
+
+const isBoundToCome = ({ decidedBy, options }: ProgramStep): boolean =>
+  decidedBy.length === 0 && !options.continueOnError
+
+/** The listed names, each once. */
+const checkNames = (names: string[], report: Report): string[] => {
+  const seen = new Set<string>()
+  for (const name of names) {
+    if (!stepNamePattern.test(name) || reservedStepNames.includes(name)) {
+      report(
+        `Step name '${name}' is not allowed: expected a letter or underscore, then letters, digits, '_' or '-', at most 64, and neither init_params nor env`,
+      )
+    }
+    if (seen.has(name)) report(`Step '${name}' is listed twice in steps`)
+    seen.add(name)
+  }
+  return [...seen]
+}
+
+const finder =
+  (configs: Record<string, unknown>, activities: ActivityRegistry, report: Report) =>
+  (name: string): Omit<WrittenStep, 'isListed'> | undefined => {
+    const config = Object.hasOwn(configs, name) ? configs[name] : undefined
+    if (!isObject(config)) {
+      report(`Step '${name}' has no entry in step_configs`)
+      return undefined
+    }
+    const activity = typeof config.activity === 'string' ? activities.get(config.activity) : undefined
+    if (activity) return { name, config, activity }
+    report(typeof config.activity === 'string' ? noActivity(config.activity) : `Step '${name}' names no activity`)
+    return undefined
+  }
+
+type RootsOf = (index: number) => Roots
+
+/** A step may refer to those before it, and in a loop to all of its group: to what they were in the turn before. */
+const upTo = (position: Map<string, number>, { loops }: Flow, isThere: (name: string) => boolean): RootsOf => {
+  const loopOf = new Map([...loops].flatMap(([counter, group]) => [counter, ...group].map((name) => [name, counter])))
+  const names = [...position.keys()]
+  return (index) => {
+    const own = loopOf.get(names[index] ?? '')
+    const isInLoop = (root: string) => own !== undefined && loopOf.get(root) === own
+    return {
+      known: (root) => reservedStepNames.includes(root) || (position.get(root) ?? index) < index || isInLoop(root),
+      problem(path) {
+        if (reservedStepNames.includes(path.root)) return undefined
+        const target = position.get(path.root)
+        if (target === undefined) return isThere(path.root) ? undefined : unknownStep(path)
+        if (!isInLoop(path.root)) {
+          if (target === index) return `'${path.text}' refers to the step itself`
+          if (target > index) return `'${path.text}' refers to a step that runs later`
+        }
+        return wrongSection(path)
+      },
+    }
+  }
+}
+
+/** Side by side the order follows from what refers to what: every other step may be named. */
+const anyOther =
+  (position: Map<string, number>, isThere: (name: string) => boolean): RootsOf =>
+  (index) => ({
+    known: (root) => reservedStepNames.includes(root) || (position.has(root) && position.get(root) !== index),
+    problem(path) {
+      if (reservedStepNames.includes(path.root)) return undefined
+      const target = position.get(path.root)
+      if (target === undefined) return isThere(path.root) ? undefined : unknownStep(path)
+      return target === index ? `'${path.text}' refers to the step itself` : wrongSection(path)
+    },
+  })
+
+const unknownStep = ({ root, text }: Path): string => `unknown reference '${text}': there is no step '${root}'`
+
+const wrongSection: Roots['problem'] = ({ segments: [first], text }) =>
+  first && !(first.kind === 'name' && sections.has(first.name))
+    ? `unknown reference '${text}': after a step's name expected one of ${[...sections].join(', ')}`
+    : undefined
+
+interface Compiling {
+  position: Map<string, number>
+  limits: ProgramLimits
+  report: Report
+  guess: Guess
+}
+
+const compileStep = (
+  { name, config, activity, isListed }: WrittenStep,
+  index: number,
+  roots: Roots,
+  { position, limits, report: reportOf, guess }: Compiling,
+): ProgramStep => {
+  const report: Report = (problem) => reportOf(`Step '${name}': ${problem}`)
+  const warnings: string[] = []
+  const bindings = bindParameters(config, activity, roots, { report, warnings, guess })
+  const paths = bindings.flatMap(readsOf)
+  const listed = Array.isArray(config.depends_on) ? config.depends_on : []
+  for (const other of listed) {
+    if (typeof other !== 'string' || !position.has(other) || !roots.known(other)) {
+      report(`depends_on names ${JSON.stringify(other)}, which is no step before this one`)
+    }
+  }
+  const dependsOn = [...paths.map((path) => path.root), ...listed.filter((other) => typeof other === 'string')]
+  const timeout = config.timeout_sec
+  return {
+    index,
+    name,
+    config,
+    activity,
+    bindings,
+    dependsOn: [...new Set(dependsOn)].filter((root) => position.has(root)),
+    timeoutSeconds: typeof timeout === 'number' && timeout > 0 ? timeout : undefined,
+    options: compileOptions(config.options, limits, { report, warnings, guess }),
+    warnings,
+    usesEnvironment: paths.some((path) => path.root === 'env'),
+    isListed,
+    decidedBy: [],
+    branch: undefined,
+    loop: undefined,
+    after: [],
+  }
+}
+
+/** One after the other, a branch cannot lead to what has been. */
+const refuseWayBack = ({ branches }: Flow, position: Map<string, number>, report: Report): void => {
+  for (const [name, targets] of branches) {
+    for (const target of [targets.true, targets.false]) {
+      const at = target === undefined ? undefined : position.get(target)
+      if (at === undefined || at > (position.get(name) ?? 0)) continue
+      report(`Step '${name}': it leads to '${target}', which is listed before it; steps are repeated by loop_counter`)
+    }
+  }
+}
+
+/** In the order in which they may begin: a step after what it refers to, and what a branch decides about after it. */
+const sideBySide = (steps: ProgramStep[], { branches }: Flow, report: Report): ProgramStep[] => {
+  const position = new Map(steps.map(({ name }, index) => [name, index]))
+  for (const [name, targets] of branches) {
+    for (const target of new Set([targets.true, targets.false])) {
+      const step = target === undefined ? undefined : steps[position.get(target) ?? -1]
+      if (step && !step.dependsOn.includes(name)) step.dependsOn.push(name)
+    }
+  }
+  const after = steps.map(({ dependsOn }) => dependsOn.map((name) => position.get(name) ?? 0))
+  const names = steps.map(({ name }) => name)
+  const order = topological(names, after, report)
+  const placeOf = new Map(order.map((from, to) => [from, to]))
+  return order.map((from, index) => ({
+    ...(steps[from] as ProgramStep),
+    index,
+    after: (after[from] ?? []).map((other) => placeOf.get(other) ?? 0),
+  }))
+}
+
+/** Tells the steps of a program which branches and loops they have to do with. */
+const steer = (steps: ProgramStep[], { branches, loops }: Flow, indexOf: Map<string, number>): void => {
+  const at = (name: string | undefined) => (name === undefined ? undefined : indexOf.get(name))
+  for (const step of steps) {
+    const targets = branches.get(step.name)
+    if (targets) {
+      step.branch = { true: at(targets.true), false: at(targets.false) }
+      for (const target of new Set([step.branch.true, step.branch.false])) {
+        if (target !== undefined) steps[target]?.decidedBy.push(step.index)
+      }
+    }
+    const group = loops.get(step.name)
+    if (group) {
+      const loop = { first: Math.min(...group.map((name) => at(name) ?? step.index)), counter: step.index }
+      for (let index = loop.first; index <= loop.counter; index++) {
+        const repeated = steps[index]
+        if (repeated) repeated.loop = loop
+      }
+    }
+  }
+}
+
+/** Who reads in a loop may read again, until its counter has ended it. Side by side nothing is dropped before the end. */
+const lastReaders = (steps: ProgramStep[], indexOf: Map<string, number>, parallel: boolean): Map<number, number> => {
+  const lastReader = new Map<number, number>()
+  for (const step of steps) {
+    for (const root of step.bindings.flatMap(readsOf).map((path) => path.root)) {
+      const index = indexOf.get(root)
+      if (index === undefined) continue
+      const last = parallel ? steps.length : (step.loop?.counter ?? step.index)
+      lastReader.set(index, Math.max(last, lastReader.get(index) ?? 0))
+    }
+  }
+  return lastReader
+}

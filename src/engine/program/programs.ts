@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto'
+import type { ActivityRegistry } from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
+import type { Workflow } from '../../model/workflows/workflow.ts'
+import { keepDefinition } from '../../store/tasks/definitions.ts'
+import { compileWorkflow, type Program, type ProgramLimits } from './program.ts'
+
+/** Text of the definitions kept compiled, in characters; the longest unused go first. */
+const cacheCharacters = 16 * 1024 * 1024
+
+/** Compiled workflows by the hash of their text. Runs of one definition share one program. */
+export const makePrograms = (
+  database: Queries,
+  activities: ActivityRegistry,
+  limits: ProgramLimits,
+): { of(hash: string): Promise<Program>; compile(text: string): Program } => {
+  const cache = new Map<string, { program: Promise<Program>; size: number }>()
+  let held = 0
+
+  const load = async (hash: string): Promise<Program> => {
+    const [row] = await database.rows<{ workflow: string }>(
+      'definition',
+      'select workflow from definitions where hash = $1',
+      [hash],
+    )
+    const entry = cache.get(hash)
+    if (entry && row) {
+      entry.size = row.workflow.length
+      held += entry.size
+    }
+    for (const [key, { size }] of cache) {
+      if (held <= cacheCharacters || key === hash) break
+      cache.delete(key)
+      held -= size
+    }
+    return compile(row?.workflow ?? '{}')
+  }
+
+  const compile = (text: string): Program => compileWorkflow(JSON.parse(text) as Workflow, activities, limits)
+
+  return {
+    compile,
+    of(hash) {
+      const known = cache.get(hash)
+      if (known) {
+        cache.delete(hash) // to the end: the order of the map is the order of use
+        cache.set(hash, known)
+        return known.program
+      }
+      const entry = { program: Promise.resolve().then(() => load(hash)), size: 0 }
+      cache.set(hash, entry)
+      entry.program.catch(() => cache.delete(hash))
+      return entry.program
+    },
+  }
+}
+
+/** A definition with the secrets of one environment struck out, stored beside the real one for showing. */
+export const shownDefinition = async (
+  database: Queries,
+  hash: string,
+  scrub: (jsonText: string) => string,
+): Promise<string | null> => {
+  const [row] = await database.rows<{ workflow: string }>(
+    'definition',
+    'select workflow from definitions where hash = $1',
+    [hash],
+  )
+  const shown = scrub(row?.workflow ?? '{}')
+  if (!row || shown === row.workflow) return null
+  const shownHash = createHash('sha256').update(shown).digest('hex')
+  await keepDefinition(database, { hash: shownHash, workflow: shown })
+  return shownHash
+}

@@ -1,0 +1,156 @@
+import type { Guess } from '../../lib/text/nearest.ts'
+import { type Path, parsePath } from './paths.ts'
+
+/**
+ * Where the value of one parameter comes from, worked out once per workflow: what is written in the config is turned
+ * into one of these, and resolving a step then only looks data up.
+ */
+export type Source =
+  | { kind: 'value'; value: unknown }
+  | { kind: 'path'; path: Path }
+  | { kind: 'text'; parts: (string | Path)[] }
+  | { kind: 'list'; items: Source[] }
+  | { kind: 'object'; entries: [string, Source][] }
+
+/** Which roots a step may name: `known` ones are there, `problem` says why another one is not. */
+export interface Roots {
+  known(root: string): boolean
+  problem(path: Path): string | undefined
+}
+
+export type Report = (problem: string) => void
+
+/** Where it is told what is wrong with a step, or may be. */
+export interface Notes {
+  report: Report
+  warnings: string[]
+  guess: Guess
+}
+
+const isLiteralText = (text: string): boolean => text.includes('/')
+
+/** A reference: a path, an array or an object of paths; literal where the text cannot be a path. */
+export const reference = (written: unknown, roots: Roots, report: Report): Source => {
+  if (typeof written === 'string') {
+    if (isLiteralText(written)) return { kind: 'value', value: written }
+    const path = parsePath(written)
+    if (!path) {
+      report(`'${clip(written)}' is not a path; expected something like init_params.name or step.outputs.text`)
+      return { kind: 'value', value: undefined }
+    }
+    const problem = roots.problem(path)
+    if (problem) report(problem)
+    return { kind: 'path', path }
+  }
+  if (Array.isArray(written)) {
+    return {
+      kind: 'list',
+      items: written.map((item) =>
+        typeof item === 'string' ? reference(item, roots, report) : { kind: 'value', value: item },
+      ),
+    }
+  }
+  if (typeof written === 'object' && written !== null) {
+    return {
+      kind: 'object',
+      entries: Object.entries(written).map(([key, item]) => [key, reference(item, roots, report)]),
+    }
+  }
+  return { kind: 'value', value: written }
+}
+
+/** A declared parameter named `…_path`: taken as written, unless it is a path with a known root. */
+export const literalUnlessPath = (written: unknown, roots: Roots, report: Report): Source => {
+  if (Array.isArray(written)) {
+    return simplify({ kind: 'list', items: written.map((item) => literalUnlessPath(item, roots, report)) })
+  }
+  const path = typeof written === 'string' && !isLiteralText(written) ? parsePath(written) : undefined
+  return path && roots.known(path.root) ? reference(written, roots, report) : staticValue(written, roots, report)
+}
+
+/** A static value; `{{ path }}` inside its strings is replaced where the root is known, at any depth. */
+export const staticValue = (written: unknown, roots: Roots, report: Report): Source => {
+  if (typeof written === 'string') return inlineTemplate(written, roots, report)
+  if (Array.isArray(written)) {
+    return simplify({ kind: 'list', items: written.map((item) => staticValue(item, roots, report)) })
+  }
+  if (typeof written === 'object' && written !== null) {
+    return simplify({
+      kind: 'object',
+      entries: Object.entries(written).map(([key, item]) => [key, staticValue(item, roots, report)]),
+    })
+  }
+  return { kind: 'value', value: written }
+}
+
+/** An object in which keys that end `_path` are references, at any depth (nested objects). */
+export const nestedObject = (written: unknown, roots: Roots, report: Report): Source => {
+  if (Array.isArray(written)) {
+    return simplify({ kind: 'list', items: written.map((item) => nestedObject(item, roots, report)) })
+  }
+  if (typeof written !== 'object' || written === null) return staticValue(written, roots, report)
+  const keys = Object.entries(written)
+  const byPath = new Set(keys.map(([key]) => referenceTarget(key)))
+  const entries = keys.flatMap(([key, item]): [string, Source][] => {
+    const target = referenceTarget(key)
+    if (target !== undefined) return [[target, reference(item, roots, report)]]
+    return byPath.has(key) ? [] : [[key, nestedObject(item, roots, report)]]
+  })
+  return simplify({ kind: 'object', entries })
+}
+
+const referenceTarget = (key: string): string | undefined =>
+  key.endsWith('_path_expr') ? key.slice(0, -10) : key.endsWith('_path') ? key.slice(0, -5) : undefined
+
+const inlineTemplate = (text: string, roots: Roots, report: Report): Source => {
+  if (!text.includes('{{')) return { kind: 'value', value: text }
+  const parts: (string | Path)[] = []
+  let from = 0
+  for (let open = text.indexOf('{{'); open >= 0; open = text.indexOf('{{', from)) {
+    const close = text.indexOf('}}', open + 2)
+    if (close < 0) break
+    const path = parsePath(text.slice(open + 2, close))
+    if (path && path.root !== 'env' && roots.known(path.root)) {
+      const problem = roots.problem(path)
+      if (problem) report(problem)
+      parts.push(text.slice(from, open), path)
+    } else parts.push(text.slice(from, close + 2))
+    from = close + 2
+  }
+  parts.push(text.slice(from))
+  return parts.every((part) => typeof part === 'string') ? { kind: 'value', value: text } : { kind: 'text', parts }
+}
+
+const constant = (source: Source): source is { kind: 'value'; value: unknown } => source.kind === 'value'
+
+/** A list or object of nothing but constants is itself one. */
+const simplify = (source: Source): Source => {
+  if (source.kind === 'list' && source.items.every(constant)) {
+    return { kind: 'value', value: source.items.map((item) => (constant(item) ? item.value : undefined)) }
+  }
+  if (source.kind === 'object' && source.entries.every(([, item]) => constant(item))) {
+    return {
+      kind: 'value',
+      value: Object.fromEntries(source.entries.map(([key, item]) => [key, constant(item) ? item.value : undefined])),
+    }
+  }
+  return source
+}
+
+/** Every path that a source reads. */
+export const pathsOf = (source: Source): Path[] => {
+  switch (source.kind) {
+    case 'path':
+      return [source.path]
+    case 'text':
+      return source.parts.filter((part): part is Path => typeof part !== 'string')
+    case 'list':
+      return source.items.flatMap(pathsOf)
+    case 'object':
+      return source.entries.flatMap(([, item]) => pathsOf(item))
+    default:
+      return []
+  }
+}
+
+const clip = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}…` : text)

@@ -1,0 +1,145 @@
+import { type ErrorCode, errorCodes, isErrorCode } from '../../lib/errors.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import type { Notes } from './source.ts'
+
+/** How often a step is tried, and after what. */
+export interface Retry {
+  /** Tries in all, of which the first is one. */
+  maxAttempts: number
+  initialSeconds: number
+  /** The pause grows by it from try to try. */
+  factor: number
+  maxSeconds: number
+  /** undefined: failures of the kind that trying again can help. */
+  on: 'all' | ReadonlySet<ErrorCode> | undefined
+}
+
+/** What the key `options` of a step config says: how the engine carries the step out, whatever its activity is. */
+export interface StepOptions {
+  retry: Retry | undefined
+  /** Of one try; seconds. */
+  timeoutSeconds: number | undefined
+  /** A failure ends the step, not the run. */
+  continueOnError: boolean
+  /** A completed result of the same may be taken in the place of executing it. */
+  cache: boolean
+}
+
+const plainOptions: StepOptions = {
+  retry: undefined,
+  timeoutSeconds: undefined,
+  continueOnError: false,
+  cache: false,
+}
+
+const keys = ['retry', 'timeout_sec', 'continue_on_error', 'cache']
+const retryKeys = ['max_attempts', 'backoff', 'retry_on']
+const backoffKeys = ['initial_sec', 'factor', 'max_sec']
+
+const defaultBackoff = { initialSeconds: 0.5, factor: 4, maxSeconds: 60 }
+const longestPauseSeconds = 3_600
+const longestTimeoutSeconds = 7 * 24 * 3_600
+const largestFactor = 100
+
+/** Reads the options of a step. What is of the wrong kind is reported, and a key that nobody knows leaves a warning. */
+export const compileOptions = (written: unknown, limits: { stepAttempts: number }, notes: Notes): StepOptions => {
+  const { report } = notes
+  if (written === undefined || written === null) return plainOptions
+  if (!isObject(written)) {
+    report(`options must be an object with some of ${keys.join(', ')}`)
+    return plainOptions
+  }
+  const read = reader('options', written, report)
+  warnUnknown('options', written, keys, notes)
+  return {
+    retry: retryOf(written.retry, limits, notes),
+    timeoutSeconds: read.number('timeout_sec', 0.001, longestTimeoutSeconds),
+    continueOnError: read.flag('continue_on_error'),
+    cache: read.flag('cache'),
+  }
+}
+
+const retryOf = (written: unknown, { stepAttempts }: { stepAttempts: number }, notes: Notes): Retry | undefined => {
+  const { report } = notes
+  if (written === undefined || written === null) return undefined
+  if (!isObject(written)) {
+    report(`options.retry must be an object with some of ${retryKeys.join(', ')}`)
+    return undefined
+  }
+  warnUnknown('options.retry', written, retryKeys, notes)
+  const read = reader('options.retry', written, report)
+  return {
+    maxAttempts: read.whole('max_attempts', 1, stepAttempts) ?? Math.min(3, stepAttempts),
+    ...backoffOf(written.backoff, notes),
+    on: retriedOn(written.retry_on, notes),
+  }
+}
+
+const backoffOf = (written: unknown, notes: Notes) => {
+  const { report } = notes
+  if (written === undefined || written === null) return defaultBackoff
+  if (typeof written === 'number') {
+    const seconds = reader('options.retry', { backoff: written }, report).number('backoff', 0, longestPauseSeconds) ?? 0
+    return { initialSeconds: seconds, factor: 1, maxSeconds: seconds }
+  }
+  if (!isObject(written)) {
+    report(`options.retry.backoff must be a number of seconds, or an object with some of ${backoffKeys.join(', ')}`)
+    return defaultBackoff
+  }
+  warnUnknown('options.retry.backoff', written, backoffKeys, notes)
+  const read = reader('options.retry.backoff', written, report)
+  return {
+    initialSeconds: read.number('initial_sec', 0, longestPauseSeconds) ?? defaultBackoff.initialSeconds,
+    factor: read.number('factor', 1, largestFactor) ?? defaultBackoff.factor,
+    maxSeconds: read.number('max_sec', 0, longestPauseSeconds) ?? defaultBackoff.maxSeconds,
+  }
+}
+
+const retriedOn = (written: unknown, { report, guess: guessOf }: Notes): Retry['on'] => {
+  if (written === undefined || written === null) return undefined
+  if (written === 'all') return 'all'
+  if (!Array.isArray(written)) {
+    report('options.retry.retry_on must be "all" or a list of error codes')
+    return undefined
+  }
+  for (const code of written) {
+    if (isErrorCode(code)) continue
+    const guess = typeof code === 'string' ? guessOf(code, Object.keys(errorCodes)) : undefined
+    const meant = guess === undefined ? '' : `; did you mean '${guess}'?`
+    report(`options.retry.retry_on names ${JSON.stringify(code)}, which is no error code${meant}`)
+  }
+  return new Set(written.filter(isErrorCode))
+}
+
+const warnUnknown = (where: string, written: object, known: string[], { warnings, guess: guessOf }: Notes): void => {
+  for (const key of Object.keys(written)) {
+    if (known.includes(key)) continue
+    const guess = guessOf(key, known)
+    warnings.push(`unknown key '${key}' in ${where}${guess ? `; did you mean '${guess}'?` : ''}`)
+  }
+}
+
+/** Reads members of an object by kind; null counts as not given. */
+const reader = (where: string, from: Record<string, unknown>, report: Notes['report']) => {
+  const take = <T>(key: string, expected: string, isRight: (value: unknown) => value is T): T | undefined => {
+    const value = from[key] ?? undefined
+    if (value === undefined || isRight(value)) return value
+    report(`${where}.${key} must be ${expected}`)
+    return undefined
+  }
+  const isWithin =
+    (low: number, high: number) =>
+    (value: unknown): value is number =>
+      typeof value === 'number' && value >= low && value <= high
+  return {
+    number: (key: string, low: number, high: number) =>
+      take(key, `a number from ${low} to ${high}`, isWithin(low, high)),
+    whole: (key: string, low: number, high: number) =>
+      take(
+        key,
+        `a whole number from ${low} to ${high}`,
+        (value): value is number => isWithin(low, high)(value) && Number.isInteger(value),
+      ),
+    flag: (key: string) => take(key, 'true or false', (value): value is boolean => typeof value === 'boolean') ?? false,
+  }
+}

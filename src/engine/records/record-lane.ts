@@ -1,0 +1,175 @@
+import type { Database } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { pause } from '../../lib/time.ts'
+import { diskError } from '../../store/objects/disk.ts'
+import { isRefused, makeOwnConnection } from '../journal/own-connection.ts'
+import type { RecordedCall, Recording } from './call-record.ts'
+import { makeCallWriter } from './call-writer.ts'
+import { openSpill } from './spill.ts'
+import { spillLine } from './spill-line.ts'
+import { makeReplay } from './spill-replay.ts'
+
+/** Writes ended calls down: to Postgres, or to a file while that does not answer. Neither waits for the journal. */
+export interface RecordLane {
+  /** Resolves when the call is on disk, and says where. Rejects where Postgres refuses it, or the disk is full. */
+  record(call: RecordedCall): Promise<Recording>
+  /** Where a call that ended now would go; `full`: nowhere, and none should begin. */
+  readonly now: Recording | 'full'
+  readonly statistics: RecordStatistics
+  close(): Promise<void>
+}
+
+/** Since the process started, but for `spillBytes`: what waits in files now. */
+export interface RecordStatistics {
+  recorded: number
+  spilled: number
+  replayed: number
+  spillBytes: number
+}
+
+interface Waiting {
+  call: RecordedCall
+  size: number
+  resolve: (recording: Recording) => void
+  reject: (reason: unknown) => void
+}
+
+/** A statement that is not answered by then is thought lost; what it wrote, it wrote: it is sent again from the file. */
+const usualPatienceMs = 2_000
+/** How much may wait for Postgres, or for the disk, before no further call should begin; what has begun is still taken. */
+const mostWaitingBytes = 32 * 1024 * 1024
+/** Of calls in one statement, but for the first one: it has to be answered in time. */
+const mostBatchBytes = 4 * 1024 * 1024
+const probeEveryMs = 250
+/** How often to look for files of processes that have ended. */
+const lookEveryMs = 30_000
+
+/** No sequential scans and no merge joins: a generic plan knows nothing of how much comes. */
+const session = '-c enable_seqscan=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan -c jit=off'
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+const sizeOf = ({ initParams, step }: RecordedCall): number =>
+  1_000 + (initParams.text?.length ?? 0) + step.inputs.length + (step.outputs?.length ?? 0) + (step.error?.length ?? 0)
+
+/** How many of those that wait go together. */
+const roomFor = (queue: Waiting[]): number => {
+  let bytes = 0
+  const end = queue.findIndex(({ size }) => {
+    bytes += size
+    return bytes > mostBatchBytes
+  })
+  return end === -1 ? queue.length : Math.max(1, end)
+}
+
+export const openRecordLane = (options: {
+  database: Database
+  shard: number
+  spill: { folder: string; maxBytes: number }
+  log: Logger
+  patienceMs?: number
+}): RecordLane => {
+  const { database, shard, log, patienceMs = usualPatienceMs } = options
+  const spill = openSpill(options.spill.folder)
+  const own = makeOwnConnection({ url: database.url, name: 'jetty records', session, timeoutMs: patienceMs })
+  const writer = makeCallWriter({ own, queries: database, shard, log })
+  const replay = makeReplay({ spill, writer: makeCallWriter({ own: database, queries: database, shard, log }), log })
+  const closing = new AbortController()
+  const statistics = { recorded: 0, spilled: 0 }
+  const queue: Waiting[] = []
+  let waitingBytes = 0
+  let isAway = false
+  let sending: Promise<void> | undefined
+
+  const toFile = async ({ call, resolve, reject }: Waiting): Promise<void> => {
+    try {
+      await spill.append(spillLine(call))
+      statistics.spilled++
+      resolve('spilled')
+    } catch (error) {
+      reject(diskError(error, options.spill.folder))
+    }
+  }
+
+  const send = async (batch: Waiting[]): Promise<void> => {
+    try {
+      if (isAway) throw new AppError('database_unavailable', 'The database does not answer right now')
+      await writer.write(batch.map(({ call }) => call))
+      statistics.recorded += batch.length
+      for (const { resolve } of batch) resolve('committed')
+    } catch (error) {
+      if (isRefused(error)) {
+        if (batch.length === 1) for (const { reject } of batch) reject(error)
+        else for (const one of batch) await send([one])
+        return
+      }
+      lose(error)
+      await Promise.all(batch.map(toFile))
+    }
+  }
+
+  const drain = async (): Promise<void> => {
+    await nextTurn() // what ends in the same turn of the event loop shares the first statement
+    while (queue.length > 0) {
+      const batch = queue.splice(0, isAway ? queue.length : writer.batchOf(roomFor(queue)))
+      await send(batch)
+      for (const { size } of batch) waitingBytes -= size
+    }
+    sending = undefined
+  }
+
+  const lose = (error: unknown): void => {
+    own.drop()
+    if (isAway) return
+    isAway = true
+    log.warn({ err: error }, 'calls are recorded in a file until the database answers')
+    void comeBack()
+  }
+
+  const comeBack = async (): Promise<void> => {
+    while (await pause(probeEveryMs, closing.signal)) {
+      try {
+        await own.rows('probe', 'select 1')
+        isAway = false
+        log.info('calls are recorded in the database again')
+        return replay.run()
+      } catch {
+        own.drop()
+      }
+    }
+  }
+
+  /** What earlier processes have left, now and from time to time. */
+  const looking = (async () => {
+    do if (!isAway) await replay.run()
+    while (await pause(lookEveryMs, closing.signal))
+  })()
+
+  return {
+    get statistics() {
+      return { ...statistics, replayed: replay.replayed, spillBytes: spill.bytes }
+    },
+    get now() {
+      if (!isAway) return waitingBytes <= mostWaitingBytes ? 'committed' : 'full'
+      return spill.bytes < options.spill.maxBytes && spill.waitingBytes <= mostWaitingBytes ? 'spilled' : 'full'
+    },
+    record(call) {
+      const size = sizeOf(call)
+      return new Promise((resolve, reject) => {
+        waitingBytes += size
+        queue.push({ call, size, resolve, reject })
+        sending ??= drain()
+      })
+    },
+    async close() {
+      closing.abort()
+      replay.stop()
+      while (sending) await sending
+      await looking
+      await replay.ended()
+      await spill.close()
+      await own.close()
+    },
+  }
+}

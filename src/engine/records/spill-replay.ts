@@ -1,0 +1,110 @@
+import { isDatabaseUnavailable } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { isRefused } from '../journal/own-connection.ts'
+import type { RecordedCall } from './call-record.ts'
+import type { CallWriter } from './call-writer.ts'
+import type { Spill } from './spill.ts'
+import { callOfLine } from './spill-line.ts'
+
+/** Brings what stands in spill files to Postgres. */
+export interface Replay {
+  /** Until no file is left, the database is away, or it is told to stop; what is left is there for the next time. */
+  run(): Promise<void>
+  readonly replayed: number
+  stop(): void
+  /** Resolves when none is under way. */
+  ended(): Promise<void>
+}
+
+/** Calls and bytes that are brought at once. */
+const batchCalls = 64
+const batchBytes = 4 * 1024 * 1024
+
+export const makeReplay = ({ spill, writer, log }: { spill: Spill; writer: CallWriter; log: Logger }): Replay => {
+  let replayed = 0
+  let stopped = false
+  /** Asked for while one was under way: there may be files that it has not seen. */
+  let isWanted = false
+  let running: Promise<void> | undefined
+
+  const putAside = async (line: Buffer, file: string, error?: unknown): Promise<void> => {
+    const place = await spill.setAside(line)
+    log.error({ err: error, file, place }, 'a recorded call could not be replayed and was set aside')
+  }
+
+  const writeAll = async (calls: RecordedCall[]): Promise<void> => {
+    for (let at = 0; at < calls.length; ) {
+      const batch = calls.slice(at, at + writer.batchOf(calls.length - at))
+      await writer.write(batch)
+      at += batch.length
+    }
+    replayed += calls.length
+  }
+
+  const bring = async (lines: { line: Buffer; call: RecordedCall }[], file: string): Promise<void> => {
+    try {
+      await writeAll(lines.map(({ call }) => call))
+    } catch (error) {
+      if (!isRefused(error)) throw error
+      const [one] = lines
+      if (lines.length === 1 && one) return putAside(one.line, file, error)
+      for (const single of lines) await bring([single], file)
+    }
+  }
+
+  const replayFile = async (file: string): Promise<void> => {
+    let batch: { line: Buffer; call: RecordedCall }[] = []
+    let bytes = 0
+    for await (const line of spill.lines(file)) {
+      const call = callOfLine(line)
+      if (!call) {
+        await putAside(line, file)
+        continue
+      }
+      batch.push({ line, call })
+      bytes += line.length
+      if (batch.length < batchCalls && bytes < batchBytes) continue
+      await bring(batch, file)
+      if (stopped) return
+      batch = []
+      bytes = 0
+    }
+    await bring(batch, file)
+    await spill.remove(file)
+  }
+
+  const replayAll = async (): Promise<void> => {
+    try {
+      for (const file of await spill.take()) {
+        if (stopped) return
+        await replayFile(file)
+      }
+    } catch (error) {
+      if (!isDatabaseUnavailable(error))
+        log.error({ err: error }, 'recorded calls wait in files: they could not be replayed')
+    }
+  }
+
+  return {
+    get replayed() {
+      return replayed
+    },
+    run() {
+      isWanted = true
+      running ??= (async () => {
+        while (isWanted && !stopped) {
+          isWanted = false
+          await replayAll()
+        }
+        running = undefined
+      })()
+      return running
+    },
+    stop() {
+      stopped = true
+    },
+    async ended() {
+      await running
+    },
+  }
+}

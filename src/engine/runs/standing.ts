@@ -1,0 +1,112 @@
+import type { Queries } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+import type { StepStatus } from '../../model/workflows/workflow.ts'
+import type { LiveRun } from '../context.ts'
+import { courseAfter, indexOfRecorded, newCourse, settle, steeringPattern } from '../program/course.ts'
+import type { Program } from '../program/program.ts'
+
+/** Where a run stands: what of a LiveRun follows from its records. */
+export type Standing = Pick<LiveRun, 'next' | 'seq' | 'attempt' | 'started' | 'course' | 'begun' | 'workMs' | 'failure'>
+
+/** The newest record of a run. */
+export interface LastRecord {
+  seq: number | null
+  step_ended: boolean | null
+  waiting: boolean | null
+  attempt: number | null
+  started_at: Date | null
+  work_ms: number | null
+}
+
+/** A record of a run that has branches, loops, or steps side by side; with the outputs that steer. */
+export interface StandingRecord {
+  seq: number
+  name: string
+  status: StepStatus
+  ended: boolean
+  waiting: boolean
+  attempt: number
+  started_at: Date
+  work_ms: number
+  outputs: string | null
+  error: string | null
+}
+
+/** Reads all records of runs; many that are resumed at the same time share a query. */
+export const makeStandingReader = (
+  database: Queries,
+): ((runKey: string, program: Program) => Promise<StandingRecord[]>) => {
+  const read = batched(async (wanted: { runKey: string; pattern: string }[]): Promise<StandingRecord[][]> => {
+    const rows = await database.rows<StandingRecord & { run_id: string }>(
+      'standing_records',
+      `select s.run_id, s.seq, s.name, s.status, s.ended_at is not null as ended, s.wake_at is not null as waiting,
+         s.attempt, s.started_at, s.work_ms, case when s.name ~ w.pattern then s.outputs end as outputs,
+         case when s.status = 'failed' then s.error end as error
+       from unnest($1::text[], $2::text[]) w(run_id, pattern) join steps s on s.run_id = w.run_id
+       order by s.run_id, s.seq`,
+      [wanted.map(({ runKey }) => runKey), wanted.map(({ pattern }) => pattern)],
+    )
+    const byRun = new Map<string, StandingRecord[]>(wanted.map(({ runKey }) => [runKey, []]))
+    for (const row of rows) byRun.get(row.run_id)?.push(row)
+    return wanted.map(({ runKey }) => byRun.get(runKey) ?? [])
+  }, 50)
+  return (runKey, program) => read({ runKey, pattern: steeringPattern(program) })
+}
+
+const attemptAfter = ({ attempt, waiting }: Pick<StandingRecord, 'attempt' | 'waiting'>): number =>
+  attempt + (waiting ? 0 : 1)
+
+/** Where one stands whose steps follow one another as they are listed: its newest record says all. */
+export const plainStanding = (last: LastRecord): Standing => {
+  const { seq, attempt, waiting, started_at: started, work_ms: workMs } = last
+  const isBegun = seq !== null && !last.step_ended
+  const next = seq === null ? 0 : isBegun ? seq : seq + 1
+  return {
+    next,
+    seq: next,
+    attempt: isBegun ? attemptAfter({ attempt: attempt ?? 1, waiting: waiting ?? false }) : 1,
+    started: isBegun ? (started ?? undefined) : undefined,
+    course: undefined,
+    begun: undefined,
+    workMs: workMs ?? 0,
+    failure: undefined,
+  }
+}
+
+/** The same where branches and loops say what comes next. */
+export const steeredStanding = (program: Program, records: StandingRecord[]): Standing => {
+  const last = records.at(-1)
+  const isBegun = last !== undefined && !last.ended
+  const { course, next } = courseAfter(program, isBegun ? records.slice(0, -1) : records)
+  return {
+    next,
+    seq: isBegun ? last.seq : records.length,
+    attempt: isBegun ? attemptAfter(last) : 1,
+    started: isBegun ? last.started_at : undefined,
+    course,
+    begun: undefined,
+    workMs: last?.work_ms ?? 0,
+    failure: undefined,
+  }
+}
+
+/** The same where several steps may have been under way. */
+export const parallelStanding = (program: Program, records: StandingRecord[]): Standing => {
+  const course = newCourse()
+  const begun: NonNullable<LiveRun['begun']> = new Map()
+  let failure: LiveRun['failure']
+  for (const record of records) {
+    const step = program.steps[indexOfRecorded(program, record.name)]
+    if (!step) continue
+    if (!record.ended) begun.set(step.index, { attempt: attemptAfter(record), started: record.started_at })
+    else if (record.status === 'failed' && !step.options.continueOnError) failure ??= failureOf(record)
+    else if (record.status !== 'cancelled') settle(course, step, record)
+  }
+  const workMs = records.reduce((most, { work_ms }) => Math.max(most, work_ms), 0)
+  return { next: 0, seq: 0, attempt: 1, started: undefined, course, begun, workMs, failure }
+}
+
+const failureOf = ({ name, error }: StandingRecord): LiveRun['failure'] => ({
+  name,
+  message: (JSON.parse(error ?? '{}') as { message?: string }).message ?? '',
+})

@@ -1,0 +1,77 @@
+import { AppError } from '../../lib/errors.ts'
+import type { NamedModel } from '../../model/gateway/model-calls.ts'
+import { reservedStepNames } from '../../model/workflows/workflow.ts'
+import type { EngineContext, LiveRun } from '../context.ts'
+import { type Binding, readsOf } from '../program/bindings.ts'
+import type { ProgramStep } from '../program/program.ts'
+import { givenBy, type Scope } from '../steps/resolve.ts'
+
+type Beginning = Pick<LiveRun, 'program' | 'collectionId' | 'initParams' | 'environment'>
+
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value.trim() !== '' ? value : undefined
+
+const readsNoStep = (binding: Binding): boolean =>
+  readsOf(binding).every(({ root }) => reservedStepNames.includes(root))
+
+/** The model that a step will ask; undefined where that is known only once earlier steps have run. */
+const namedBy = ({ activity, bindings }: ProgramStep, scope: Scope): NamedModel | undefined => {
+  const { asks, parameters } = activity
+  const bound = new Map(bindings.map((binding) => [binding.parameter, binding]))
+  const names = ['model', 'model_provider', 'api_key'].map((name) => bound.get(name)).filter((one) => one !== undefined)
+  if (!asks || !names.every(readsNoStep)) return undefined
+  const given = (parameter: string): string | undefined => {
+    const binding = bound.get(parameter)
+    return textOf(binding ? givenBy(binding, scope) : parameters.shape[parameter]?.safeParse(undefined).data)
+  }
+  const model = given('model')
+  if (model === undefined) return undefined
+  return { kind: asks.kind, model, provider: asks.provider ?? given('model_provider'), key: given('api_key') }
+}
+
+const refusalOf = (where: string, { code, message, hint }: AppError): AppError =>
+  new AppError(code, `${where}: ${message}`, hint === undefined ? {} : { hint })
+
+/**
+ * Refuses a run before its first step where one of its steps asks a model that nobody serves, as far as that is known
+ * by then: it would fail after what came before was paid for. Throws `model_unavailable`, naming the step.
+ */
+export const checkModels = (engine: EngineContext, run: Beginning): Promise<void> =>
+  checkBeginnings(engine, run, [run.initParams], ({ name }) => `Step '${name}'`)
+
+/** The same for runs of one program, each with its parameters: every model is asked for once. Names the item, too. */
+export const checkModelsOfAll = (
+  engine: EngineContext,
+  run: Omit<Beginning, 'initParams'>,
+  items: readonly Record<string, unknown>[],
+): Promise<void> =>
+  checkBeginnings(
+    engine,
+    run,
+    items.map((item) => ({ ...run.program.initParams, ...item })),
+    ({ name }, index) => `Item ${index}: step '${name}'`,
+  )
+
+const checkBeginnings = async (
+  { models, rules }: EngineContext,
+  { program, collectionId, environment }: Omit<Beginning, 'initParams'>,
+  runs: readonly Record<string, unknown>[],
+  whereOf: (step: ProgramStep, index: number) => string,
+): Promise<void> => {
+  const { fallback_models: fallbacks } = await rules.settingsOf(collectionId)
+  if (fallbacks?.length) return // one of those may answer
+  const caller = { env: environment.get, lent: environment.lent }
+  const known = new Set<string>()
+  for (const [index, initParams] of runs.entries()) {
+    const scope: Scope = { initParams, env: environment.get, step: () => undefined }
+    for (const step of program.askingSteps) {
+      const named = namedBy(step, scope)
+      const name = named && JSON.stringify(named)
+      if (!named || name === undefined || known.has(name)) continue
+      known.add(name)
+      await models.check(named, caller).catch((error) => {
+        throw error instanceof AppError ? refusalOf(whereOf(step, index), error) : error
+      })
+    }
+  }
+}

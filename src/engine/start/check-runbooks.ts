@@ -1,0 +1,106 @@
+import { AppError } from '../../lib/errors.ts'
+import { issueText } from '../../lib/text/issue-text.ts'
+import { type RunbookRequest, requestOfRun, runbookRequestSchema } from '../../model/runbooks/runbook-request.ts'
+import { reservedStepNames } from '../../model/workflows/workflow.ts'
+import { findFile } from '../../store/files/files.ts'
+import type { EngineContext, LiveRun } from '../context.ts'
+import { readsOf } from '../program/bindings.ts'
+import type { ProgramStep } from '../program/program.ts'
+import { givenBy, type Scope } from '../steps/resolve.ts'
+
+/** What a look at a runbook says less about where a parameter is known only once earlier steps have run. */
+const looksWithout: Readonly<Record<string, string[]>> = {
+  prompt: [],
+  files: ['files'],
+  template_variables: ['variables'],
+  agent_env: [],
+}
+
+type Beginning = Pick<LiveRun, 'collectionId' | 'environment'>
+
+/**
+ * Refuses runs before their first step where a runbook of theirs cannot be carried out, as far as that is known by then.
+ * Throws what says everything that is wrong with it, naming the step.
+ */
+export const checkRunbooks = async (
+  engine: EngineContext,
+  run: Beginning,
+  steps: readonly ProgramStep[],
+  runs: readonly Record<string, unknown>[],
+): Promise<void> => {
+  const isOnlyOne = runs.length * steps.length === 1
+  for (const [index, initParams] of runs.entries()) {
+    for (const step of steps) {
+      const where = `${runs.length > 1 ? `Item ${index}: step` : 'Step'} '${step.name}'`
+      await checkRunbook(engine, run, step, initParams, where).catch((error) => {
+        throw isOnlyOne ? error : namedIn(where, error)
+      })
+    }
+  }
+}
+
+/** Each thing that is wrong, with the step that it is wrong with. */
+const namedIn = (where: string, error: unknown): unknown => {
+  if (!(error instanceof AppError) || !error.issues) return error
+  const issues = error.issues.map((issue) => ({ ...issue, msg: `${where}: ${issue.msg}` }))
+  return new AppError(error.code, error.message, { ...(error.hint && { hint: error.hint }), issues })
+}
+
+const checkRunbook = async (
+  engine: EngineContext,
+  { collectionId, environment }: Beginning,
+  step: ProgramStep,
+  initParams: Record<string, unknown>,
+  where: string,
+): Promise<void> => {
+  const { request, unknown } = requestOf(step, { initParams, env: environment.get, step: () => undefined }, where)
+  if (!request) return
+  const place = {
+    env: environment.get,
+    lent: environment.lent,
+    secretParams: environment.secretNames,
+    hasFile: async (path: string) => (await findFile(engine.database, path))?.collection_id === collectionId,
+  }
+  await engine.checkRunbook(request, place, unknown).catch((error) => {
+    if (!(error instanceof AppError)) throw error
+    const { code, hint, issues } = error
+    throw new AppError(code, `${where}: ${error.message}`, { ...(hint && { hint }), ...(issues && { issues }) })
+  })
+}
+
+const missingText = ({ bindings }: ProgramStep, parameter: string): string => {
+  const paths = bindings.filter((binding) => binding.parameter === parameter).flatMap(readsOf)
+  const from = paths.map(({ text }) => text).join(' or ')
+  return `${parameter} is required${from && `: ${from}, where it comes from, is not given`}`
+}
+
+/** What a step will ask for, and what cannot be said yet; no request where that is the better part of it. */
+const requestOf = (
+  step: ProgramStep,
+  scope: Scope,
+  where: string,
+): { request?: RunbookRequest; unknown: readonly string[] } => {
+  const isKnown = (binding: ProgramStep['bindings'][number]) =>
+    readsOf(binding).every(({ root }) => reservedStepNames.includes(root))
+  const later = step.bindings.filter((binding) => !isKnown(binding)).map(({ parameter }) => parameter)
+  if (later.some((parameter) => !looksWithout[parameter])) return { unknown: [] }
+  const given = step.bindings
+    .filter(isKnown)
+    .map((binding) => [binding.parameter, givenBy(binding, scope)])
+    .filter(([, value]) => value !== undefined)
+  const parsed = runbookRequestSchema.safeParse(Object.fromEntries(given))
+  if (!parsed.success) {
+    const isGiven = (name: string) => given.some(([parameter]) => parameter === name)
+    throw new AppError('invalid', `${where} cannot be carried out`, {
+      hint: 'GET /api/v1/step-templates/runbook lists the parameters.',
+      issues: parsed.error.issues.map((issue) => {
+        const path = issue.path.map(String)
+        const missing = path.length === 1 && !isGiven(path[0] as string)
+        const text = missing ? missingText(step, path[0] as string) : `${path.join('.')}: ${issueText(issue)}`
+        return { loc: ['body', ...path], msg: text, type: missing ? 'missing' : issue.code }
+      }),
+    })
+  }
+  const request = requestOfRun(parsed.data, scope.initParams)
+  return { request, unknown: later.flatMap((parameter) => looksWithout[parameter] ?? []) }
+}

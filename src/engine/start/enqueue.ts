@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto'
+import type { Database, Queries } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+import { identified } from '../../store/runs/changes.ts'
+import { enqueueLease } from '../dbos.ts'
+import { RunExists, TrajectoryIdTaken } from '../journal/journal.ts'
+import { columns, type FileRow, fileValues, type NewRun, pushRow, runValues } from '../journal/journal-entry.ts'
+import {
+  countNewRuns,
+  fileTypes,
+  newRunColumns,
+  newRunRows,
+  newRunValues,
+  runTypes,
+  unnest,
+} from '../journal/journal-sql.ts'
+import { type Carry, writeCarried } from './carry.ts'
+
+/** How many runs that arrive together share a lease: few enough that several processes get some. */
+const runsPerLease = 32
+
+const filesFrom = runTypes.length + 3
+
+/** Leases, runs, their files and the hand-out, all in one statement: it is there whole, or nothing is. */
+const enqueueStatement = `
+with ${identified},
+new_leases as (
+  insert into leases (id, epoch, owner) select u, 0, '' from unnest($1::text[]) u on conflict do nothing returning id),
+new_runs as (
+  insert into runs (${newRunColumns}, status, created_at)
+  select ${newRunValues}, 'pending', to_timestamp(u.created / 1000)
+  from ${newRunRows(3)}, identified
+  on conflict do nothing
+  returning id, task_id),
+${countNewRuns('$2::smallint')},
+kept as (
+  insert into files (path, collection_id, run_id, object, name, content_type, size)
+  select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size
+  from ${unnest(filesFrom, fileTypes)} u(run_id, seq, path, collection_id, object, name, content_type, size)
+  where exists (select from new_runs n where n.id = u.run_id)
+  on conflict (path) do nothing),
+queued as (select count(${enqueueLease('id')}) queued, pg_notify('runs', '') from new_leases)
+select new_runs.id from new_runs, queued`
+
+export interface QueuedRun {
+  run: NewRun
+  files: FileRow[]
+}
+
+/** What became of each arrival: nothing where it is queued, else why it is not. */
+type Refusal = RunExists | TrajectoryIdTaken | undefined
+
+const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]): Promise<Refusal[]> => {
+  const leases: string[] = []
+  const runs = columns(runTypes.length)
+  const files = columns(fileTypes.length)
+  arrivals.forEach(({ run, files: rows }, at) => {
+    if (at % runsPerLease === 0) leases.push(randomUUID())
+    pushRow(runs, runValues(run, leases.at(-1) as string, 0))
+    for (const file of rows) pushRow(files, fileValues(run.key, null, run.collectionId, file))
+  })
+  const rows = await queries.rows<{ id: string }>('enqueue', enqueueStatement, [leases, shard, ...runs, ...files])
+  const inserted = new Set(rows.map((row) => row.id))
+  const missing = arrivals.filter(({ run }) => !inserted.has(run.key)).map(({ run }) => run.key)
+  const present = missing.length > 0 ? await presentRuns(queries, missing) : new Set<string>()
+  return arrivals.map(({ run }) => {
+    if (inserted.has(run.key)) return undefined
+    return present.has(run.key) ? new RunExists(run.key) : new TrajectoryIdTaken(run.trajectoryId)
+  })
+}
+
+/** Queues runs for whichever process has room. Arrivals while a statement is on its way share the next one. */
+export const makeEnqueue = (database: Queries, shard: number): ((queued: QueuedRun) => Promise<void>) => {
+  const enqueue = batched((arrivals: QueuedRun[]) => enqueueAll(database, shard, arrivals))
+  return async (queued) => {
+    const refusal = await enqueue(queued)
+    if (refusal) throw refusal
+  }
+}
+
+/** Queues a run that begins with results of another one: whoever takes it goes on after them, as after a crash. */
+export const enqueueCarrying = (database: Database, shard: number, queued: QueuedRun, carry: Carry): Promise<void> =>
+  database.transaction(async (queries) => {
+    const [refusal] = await enqueueAll(queries, shard, [queued])
+    if (refusal) throw refusal
+    await writeCarried(queries, queued.run, carry)
+  })
+
+/** Which of these runs are there. */
+export const presentRuns = async (database: Queries, keys: string[]): Promise<Set<string>> => {
+  const rows = await database.rows<{ id: string }>('runs_present', 'select id from runs where id = any($1::text[])', [
+    keys,
+  ])
+  return new Set(rows.map((row) => row.id))
+}

@@ -1,0 +1,259 @@
+import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
+import type { Scrubber } from '../../lib/secrets/scrub.ts'
+import type { SealedWebhook } from '../../model/webhook.ts'
+import { runUploadPath } from '../../store/files/storage-path.ts'
+import type { EngineContext, LiveRun } from '../context.ts'
+import type { Environment } from '../environment.ts'
+import { Fenced, RunExists, TrajectoryIdTaken } from '../journal/journal.ts'
+import type { FileRow, NewRun, RunExtras } from '../journal/journal-entry.ts'
+import type { Leases } from '../leases/leases.ts'
+import { newCourse } from '../program/course.ts'
+import type { Program, ProgramStep } from '../program/program.ts'
+import type { RunSecrets } from '../run-secrets.ts'
+import type { Carry } from './carry.ts'
+import { checkModels } from './check-models.ts'
+import { checkRunbooks } from './check-runbooks.ts'
+import type { QueuedRun } from './enqueue.ts'
+import { checkSecretsGiven, type Rerun, stillToCome } from './rerun.ts'
+
+/** An uploaded file that waits in the object store. */
+export interface Upload {
+  object: string
+  name: string
+  contentType: string
+  size: number
+}
+
+export interface RunRequest {
+  collection: { id: number; name: string; environmentId: number | null }
+  task: { id: number; name: string /** Hash of the workflow's text. */; definition: string }
+  /** What the caller gave; merged over the task's `init_params` key by key. */
+  initParams: Record<string, unknown>
+  secrets: Record<string, string>
+  /** Names of the keys that the server lends to it. */
+  lent?: readonly string[]
+  files: Upload[]
+  author: string
+  /** `attributes.params` of its document. */
+  params?: Record<string, unknown>
+  /** The routine that starts it. */
+  routineId?: number
+  /** Who is told when it has ended, signed with the secret. */
+  webhook?: { url: string; secret: string | null }
+  /** It is another run once more. */
+  rerun?: Rerun
+  /** Internal key, where the caller needs the same run for the same cause. */
+  key?: string
+  /** `checkStart` has let it pass. */
+  isChecked?: boolean
+}
+
+/** A run as it was written down. */
+export type StartedRun = Omit<NewRun, 'sealedSecrets'>
+
+export interface Starter {
+  engine: EngineContext
+  leases: Leases
+  enqueue(queued: QueuedRun): Promise<void>
+  enqueueCarrying(queued: QueuedRun, carry: Carry): Promise<void>
+  /** May this process begin a run itself, now? */
+  hasRoom(): boolean
+  sealSecrets(secrets: RunSecrets, runKey: string): string | null
+  sealWebhook(webhook: SealedWebhook, runKey: string): string
+  /** Text of a definition without its secrets, as a definition of its own; null when it holds none. */
+  shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
+  drawTrajectoryId?: () => string
+  /** Keys of runs that are being written down. */
+  underWay: Set<string>
+}
+
+/**
+ * Writes the run down and, when there is room, begins it here; otherwise it is queued. Throws RunExists when there is
+ * one with its key, or when one is being written down: then it is there soon, unless that fails.
+ */
+export const startRun = async (starter: Starter, request: RunRequest): Promise<StartedRun> => {
+  const key = request.key ?? newRunKey()
+  if (starter.underWay.has(key)) throw new RunExists(key) // in one statement with its twin, both would seem to be new
+  starter.underWay.add(key)
+  try {
+    return await writeDown(starter, request, key)
+  } finally {
+    starter.underWay.delete(key)
+  }
+}
+
+const writeDown = async (starter: Starter, request: RunRequest, key: string): Promise<StartedRun> => {
+  const { engine } = starter
+  const beginning = await beginningOf(starter, request, key)
+  const { program, sealedSecrets, environment, merged } = beginning
+  const shownDefinition = environment.isEmpty
+    ? null
+    : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
+  const { carry, replayOf } = request.rerun ?? {}
+  if (!request.isChecked) await checkBeginning(engine, request, beginning)
+  const more = extrasOf(starter, request, key, environment.scrub)
+  for (;;) {
+    const trajectoryId = (starter.drawTrajectoryId ?? newTrajectoryId)()
+    const place = { collection: request.collection.name, task: request.task.name, trajectoryId }
+    const files = request.files.map(
+      (file, index): FileRow => ({ ...file, path: runUploadPath({ ...place, index, name: file.name }) }),
+    )
+    const initParams = environment.scrub.json(files.length > 0 ? withFilePaths(merged, files) : merged)
+    const name = `${place.collection}/${place.task}`
+    const run: NewRun = {
+      key,
+      trajectoryId,
+      workflowId: `${name.replaceAll('/', '-')}--${trajectoryId}`,
+      collectionId: request.collection.id,
+      taskId: request.task.id,
+      name,
+      definition: request.task.definition,
+      shownDefinition,
+      initParams,
+      author: request.author,
+      environmentId: request.collection.environmentId,
+      sealedSecrets,
+      more,
+      createdMs: Date.now(),
+    }
+    try {
+      if (carry) await starter.enqueueCarrying({ run, files }, carry)
+      else if (starter.hasRoom()) {
+        await begin(
+          starter,
+          run,
+          files,
+          (): LiveRun => ({
+            // Written out: with a spread in it V8 makes the object ten times as slowly.
+            collection: place.collection,
+            task: place.task,
+            trajectoryId,
+            key,
+            collectionId: run.collectionId,
+            taskId: run.taskId,
+            author: run.author,
+            program,
+            initParams: JSON.parse(initParams),
+            environment,
+            depth: 0,
+            replayOf: replayOf ?? null,
+            pending: false,
+            next: 0,
+            seq: 0,
+            course: program.isSteered || program.isParallel ? newCourse() : undefined,
+            begun: undefined,
+            underWay: 0,
+            attempt: 1,
+            started: undefined,
+            workMs: 0,
+            working: 0,
+            workedUntilMs: 0,
+            deaths: 0,
+            results: new Map(),
+            requested: undefined,
+            failure: undefined,
+            interrupts: new Set(),
+          }),
+        )
+      } else await starter.enqueue({ run, files })
+      const { sealedSecrets: _, ...started } = run
+      return started
+    } catch (error) {
+      if (!(error instanceof TrajectoryIdTaken)) throw error
+    }
+  }
+}
+
+/** What a run begins with. */
+interface Beginning {
+  program: Program
+  sealedSecrets: string | null
+  environment: Environment
+  merged: Record<string, unknown>
+}
+
+const beginningOf = async (
+  { engine, sealSecrets }: Pick<Starter, 'engine' | 'sealSecrets'>,
+  { collection, task, initParams, secrets, lent = [] }: RunRequest,
+  key: string,
+): Promise<Beginning> => {
+  const program = await engine.programs.of(task.definition)
+  const sealedSecrets = sealSecrets({ secrets, lent }, key)
+  const environment = await engine.environments.of(collection.environmentId, sealedSecrets, key)
+  return { program, sealedSecrets, environment, merged: { ...program.initParams, ...initParams } }
+}
+
+/**
+ * Refuses what `startRun` would refuse, before anything is kept for it. Throws what says why it cannot begin: a secret
+ * that is missing, a model that nobody serves, a runbook that cannot be carried out.
+ */
+export const checkStart = async (
+  starter: Pick<Starter, 'engine' | 'sealSecrets'>,
+  request: RunRequest,
+): Promise<void> => {
+  const beginning = await beginningOf(starter, request, request.key ?? newRunKey())
+  await checkBeginning(starter.engine, request, beginning)
+}
+
+/** Looks at what its steps will ask of the world; most programs have none that can be looked at. */
+const checkBeginning = async (
+  engine: EngineContext,
+  { rerun, collection }: RunRequest,
+  { program, environment, merged: initParams }: Beginning,
+): Promise<void> => {
+  if (rerun && rerun.replayOf === undefined) checkSecretsGiven(program, environment, rerun.carry)
+  if (program.problems.length > 0) return
+  const toCome = (steps: ProgramStep[]) => (rerun && steps.length > 0 ? stillToCome(steps, rerun) : steps)
+  const run = { collectionId: collection.id, environment }
+  const askingSteps = toCome(program.askingSteps)
+  if (askingSteps.length > 0) await checkModels(engine, { ...run, program: { ...program, askingSteps }, initParams })
+  const runbookSteps = toCome(program.runbookSteps)
+  if (runbookSteps.length > 0) await checkRunbooks(engine, run, runbookSteps, [initParams])
+}
+
+/** What few runs have; null where there is none of it. */
+const extrasOf = (
+  { sealWebhook }: Starter,
+  { params, routineId, webhook, rerun }: RunRequest,
+  key: string,
+  scrub: Scrubber,
+): RunExtras | null => {
+  if (!params && routineId === undefined && !webhook && !rerun?.replayOf) return null
+  const shownUrl = webhook && scrub.text(webhook.url)
+  // Where the URL holds a secret of the environment it is sealed, and shown without.
+  const hidden = webhook && { secret: webhook.secret, url: shownUrl === webhook.url ? null : webhook.url }
+  return {
+    ...(params && { params: scrub.json(params) }),
+    ...(routineId !== undefined && { routine_id: routineId }),
+    ...(rerun?.replayOf !== undefined && { replay_of: rerun.replayOf }),
+    ...(shownUrl !== undefined && { webhook_url: shownUrl }),
+    ...(hidden && (hidden.secret ?? hidden.url) !== null && { sealed_webhook_secret: sealWebhook(hidden, key) }),
+  }
+}
+
+const withFilePaths = (params: Record<string, unknown>, files: FileRow[]): Record<string, unknown> => {
+  const given = Array.isArray(params.file_paths) ? params.file_paths : []
+  return { ...params, file_paths: [...given, ...files.map((file) => file.path)] }
+}
+
+/** The acknowledgement is the journal's: once it is there, the run goes on without the caller. */
+const begin = async (starter: Starter, run: NewRun, files: FileRow[], live: () => LiveRun): Promise<void> => {
+  const { engine, leases } = starter
+  if (engine.live.has(run.key)) throw new RunExists(run.key)
+  for (;;) {
+    const lease = await leases.current()
+    const entry = { lease: { id: lease.id, epoch: lease.epoch }, run, files, collectionId: run.collectionId }
+    try {
+      engine.live.set(run.key, live())
+      await engine.journal.add(entry)
+    } catch (error) {
+      engine.live.delete(run.key)
+      leases.leave(lease)
+      if (!(error instanceof Fenced)) throw error
+      leases.lost(lease)
+      continue
+    }
+    void leases.work(lease, engine.live.get(run.key) ?? live())
+    return
+  }
+}

@@ -1,0 +1,162 @@
+import type { ActivityContext, FileContent, MediaObject } from '../../activities/activity.ts'
+import { AppError } from '../../lib/errors.ts'
+import { timestamp } from '../../lib/time.ts'
+import { findFile, type FileRow as StoredFile } from '../../store/files/files.ts'
+import { stepFilePath } from '../../store/files/storage-path.ts'
+import type { EngineContext, LiveRun, Place } from '../context.ts'
+import type { FileRow } from '../journal/journal-entry.ts'
+import { runReader } from '../journal/read-runs.ts'
+import { stepModels } from '../model-rules.ts'
+import { readDecision } from '../waits/approval.ts'
+import type { LogEvent } from './step-record.ts'
+
+/** What a step has put aside, to be recorded together with its outputs. */
+export interface StepSide {
+  files: FileRow[]
+  warnings: LogEvent[]
+}
+
+export const warningEvent = (message: string, attributes: Record<string, unknown> = {}): LogEvent => ({
+  timestamp: timestamp(new Date()),
+  level: 'warning',
+  type: 'warning',
+  message,
+  attributes,
+})
+
+/** Everything an activity may touch, bound to one step of one run. */
+export const activityContext = (
+  engine: EngineContext,
+  run: LiveRun,
+  place: Place,
+  side: StepSide,
+  attempt: number,
+  timeLimitSeconds: number,
+  signal: () => AbortSignal,
+  carryOutRunbook: ActivityContext['carryOutRunbook'],
+): ActivityContext => {
+  const warn: ActivityContext['warn'] = (message, attributes) => side.warnings.push(warningEvent(message, attributes))
+  return new StepContext(signal, {
+    run: {
+      key: run.key,
+      trajectory_id: run.trajectoryId,
+      collection: run.collection,
+      task: run.task,
+      author: run.author,
+    },
+    step: {
+      name: place.name,
+      seq: place.seq,
+      turn: place.turn,
+      attempt,
+      started: place.started ?? new Date(),
+      timeLimitSeconds,
+    },
+    idempotencyKey: `${run.key}/${place.seq}`,
+    initParams: run.initParams,
+    env: (name) => run.environment.get(name),
+    files: {
+      open: (path) => openFile(engine, run, path),
+      async save(file) {
+        const bytes = typeof file.body === 'string' ? Buffer.from(run.environment.scrub.text(file.body)) : file.body
+        const stored = await engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER })
+        const index = side.files.length
+        const path = stepFilePath({ ...run, step: place.name, index, name: file.name })
+        side.files.push({ path, object: stored.id, name: file.name, contentType: file.content_type, size: stored.size })
+        return mediaObject(path, file.name, file.content_type, stored.size)
+      },
+    },
+    labels: {
+      set: ({ trajectory_id, key, value, author }) => {
+        const { text } = run.environment.scrub
+        return engine.labels.set(run.collectionId, {
+          trajectory_id,
+          key: text(key),
+          value: text(value),
+          author: text(author),
+        })
+      },
+    },
+    runs: runReader(engine, run),
+    fetch: async (url, options) =>
+      engine.fetch(url, { signal: signal(), ...options, allowedHosts: await engine.rules.allowedHosts(run) }),
+    decision: (expiry) => readDecision(engine, { run, seq: place.seq, side }, expiry),
+    models: stepModels(engine, run, signal, warn),
+    carryOutRunbook,
+    settings: engine.activitySettings,
+    warn,
+  })
+}
+
+/** A class for its getter: one in an object literal makes each such object anew, slowly. */
+class StepContext implements ActivityContext {
+  readonly run: ActivityContext['run']
+  readonly step: ActivityContext['step']
+  readonly idempotencyKey: string
+  readonly initParams: ActivityContext['initParams']
+  readonly env: ActivityContext['env']
+  readonly files: ActivityContext['files']
+  readonly labels: ActivityContext['labels']
+  readonly runs: ActivityContext['runs']
+  readonly fetch: ActivityContext['fetch']
+  readonly decision: ActivityContext['decision']
+  readonly models: ActivityContext['models']
+  readonly carryOutRunbook: ActivityContext['carryOutRunbook']
+  readonly settings: ActivityContext['settings']
+  readonly warn: ActivityContext['warn']
+  readonly #signal: () => AbortSignal
+
+  constructor(signal: () => AbortSignal, given: Omit<ActivityContext, 'signal'>) {
+    this.run = given.run
+    this.step = given.step
+    this.idempotencyKey = given.idempotencyKey
+    this.initParams = given.initParams
+    this.env = given.env
+    this.files = given.files
+    this.labels = given.labels
+    this.runs = given.runs
+    this.fetch = given.fetch
+    this.decision = given.decision
+    this.models = given.models
+    this.carryOutRunbook = given.carryOutRunbook
+    this.settings = given.settings
+    this.warn = given.warn
+    this.#signal = signal
+  }
+
+  get signal(): AbortSignal {
+    return this.#signal()
+  }
+}
+
+export const mediaObject = (path: string, name: string, contentType: string, size: number): MediaObject => {
+  const dot = name.lastIndexOf('.')
+  return { path, name, extension: dot < 0 ? '' : name.slice(dot + 1), content_type: contentType, size }
+}
+
+/** A file of the run's own collection; one of another collection is as absent as one that never was. */
+export const fileOf = async (engine: EngineContext, run: LiveRun, path: string): Promise<StoredFile> => {
+  const file = await findFile(engine.database, path)
+  if (!file || file.collection_id !== run.collectionId) {
+    throw new AppError('not_found', `There is no file '${path}' in collection '${run.collection}'`, {
+      hint: 'Send the file with the run, or use the path that an earlier step put out.',
+    })
+  }
+  return file
+}
+
+const openFile = async (engine: EngineContext, run: LiveRun, path: string): Promise<FileContent> => {
+  const file = await fileOf(engine, run, path)
+  return {
+    path,
+    name: file.name,
+    content_type: file.content_type,
+    size: file.size,
+    async bytes() {
+      const { stream } = await engine.objects.open(file.object)
+      const parts: Uint8Array[] = []
+      for await (const part of stream) parts.push(part as Uint8Array)
+      return Buffer.concat(parts)
+    },
+  }
+}

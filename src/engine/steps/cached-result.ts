@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto'
+import type { Json } from '../../activities/activity.ts'
+import { canonicalJson } from '../../lib/json/json-text.ts'
+import { version } from '../../lib/version.ts'
+import { keepResult, objectsAt } from '../../store/runs/step-results.ts'
+import type { EngineContext, LiveRun } from '../context.ts'
+import { warningEvent } from './activity-context.ts'
+import type { StepAtWork } from './step.ts'
+import type { LogEvent } from './step-record.ts'
+
+/**
+ * What a result is made from, as a hash; undefined, with a warning, where that cannot be told: a secret that only this
+ * run has is struck out of the inputs, and two of them would look the same.
+ */
+const hashOf = async ({ engine, run, place, side }: StepAtWork, shown: string): Promise<string | undefined> => {
+  const { step } = place
+  const inputs = JSON.parse(shown) as Record<string, Json>
+  const isMasked = step.activity.secret.some((name) => inputs[name] !== undefined)
+  const environment = step.usesEnvironment ? run.environment.version : ''
+  if (environment === undefined || (isMasked && !step.usesEnvironment)) {
+    side.warnings.push(
+      warningEvent(
+        "options.cache is ignored: the step's inputs hold a secret that is not of the collection's environment",
+      ),
+    )
+    return undefined
+  }
+  const made = { activity: step.activity.name, version, environment, inputs, files: await filesIn(engine, run, inputs) }
+  return createHash('sha256').update(canonicalJson(made)).digest('hex')
+}
+
+/** Deeper than inputs are as a rule, and more paths than a step reads; what is beyond is told apart by its path alone. */
+const mostPaths = 1_000
+
+/** A storage path may lead to another file later: its object tells which one it is. */
+const filesIn = async (engine: EngineContext, run: LiveRun, inputs: Json): Promise<Json> => {
+  const paths = new Set<string>()
+  const look = (value: Json): void => {
+    if (paths.size >= mostPaths) return
+    if (typeof value === 'string') {
+      if (value.startsWith(`${run.collection}/`) && !value.includes('\0')) paths.add(value)
+    } else if (typeof value === 'object' && value !== null) for (const item of Object.values(value)) look(item)
+  }
+  look(inputs)
+  return paths.size === 0 ? [] : objectsAt(engine.database, run.collectionId, [...paths])
+}
+
+/**
+ * The outputs of a completed step that was made from the same, in this collection; undefined where there is none. Twins
+ * that execute at the same time do not know of one another.
+ */
+export const reuseResult = async (work: StepAtWork, shown: string): Promise<Record<string, Json> | undefined> => {
+  const { engine, run, row, side } = work
+  work.resultHash = await hashOf(work, shown)
+  if (work.resultHash === undefined) return undefined
+  const found = await engine.findResult({ collectionId: run.collectionId, hash: work.resultHash })
+  if (!found) return undefined
+  row.origin = JSON.stringify({ trajectory_id: found.trajectory_id, task: found.name, step: found.step, kind: 'cache' })
+  side.warnings.push(...(found.warnings === null ? [] : (JSON.parse(found.warnings) as LogEvent[])))
+  return JSON.parse(found.outputs) as Record<string, Json>
+}
+
+/** To be called before the result is recorded: from then on it is found. */
+export const offerResult = async ({ engine, run, row, side, resultHash: hash }: StepAtWork): Promise<void> => {
+  if (hash === undefined || row.origin !== null) return
+  const files = side.files.map(({ path }) => path)
+  await keepResult(engine.database, { collectionId: run.collectionId, hash }, { runKey: run.key, seq: row.seq, files })
+}

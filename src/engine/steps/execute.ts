@@ -1,0 +1,238 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { z } from 'zod'
+import {
+  type ActivityContext,
+  type ActivityResult,
+  FailedWith,
+  WaitForDecision,
+  WaitForRuns,
+  WaitUntil,
+} from '../../activities/activity.ts'
+import { AppError, messageOf } from '../../lib/errors.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { issueText } from '../../lib/text/issue-text.ts'
+import type { LiveRun, Place } from '../context.ts'
+import { Fenced } from '../journal/journal.ts'
+import type { ProgramStep } from '../program/program.ts'
+import type { Retry } from '../program/step-options.ts'
+
+/** Tries of one step while its failures are of the kind that trying again can help. */
+const mostTries = 3
+const firstBackoffMs = 500
+const longestBackoffMs = 60_000
+
+/** How long an activity that carries a runbook out is waited for when it is to end: files may be large. */
+const windUpMs = 120_000
+
+/** A pause of this length or more gives the slot back; for a shorter one that is not worth it. */
+const restFromMs = 1_000
+
+export interface Execution {
+  run: LiveRun
+  place: Place
+  parameters: Record<string, unknown>
+  timeLimit: TimeLimit
+  /** Waits, holding no slot; rejects when the signal fires, and where no time for work is left. */
+  rest(milliseconds: number, signal: AbortSignal): Promise<void>
+  context(attempt: number, signal: () => AbortSignal): ActivityContext
+}
+
+/** Reaching it fails the step: all its tries and the pauses between them, what is left to the run, or one try. */
+export interface TimeLimit {
+  seconds: number
+  of: 'step' | 'run' | 'try'
+}
+
+/** The parameters as the activity declares them: defaults filled in, types checked. Errors name step and parameter. */
+const checkParameters = (step: ProgramStep, parameters: Record<string, unknown>): Record<string, unknown> => {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null)
+  const shape = step.activity.parameters.shape
+  const declared = Object.fromEntries(given.filter(([name]) => Object.hasOwn(shape, name)))
+  const parsed = step.activity.parameters.safeParse(declared)
+  if (!parsed.success) {
+    throw new AppError('parameter_invalid', explain(step, parsed.error, declared), {
+      hint: `GET /api/v1/step-templates/${step.activity.name} lists the parameters.`,
+    })
+  }
+  if (!step.activity.takesAnyParameter) return parsed.data
+  const extra = Object.fromEntries(given.filter(([name]) => !Object.hasOwn(shape, name)))
+  return { ...parsed.data, extra }
+}
+
+const explain = (step: ProgramStep, error: z.ZodError, given: Record<string, unknown>): string =>
+  error.issues
+    .map((issue) => {
+      const name = issue.path.map(String).join('.')
+      if (name === '') return `Step '${step.name}' (${step.activity.name}): ${issue.message}`
+      const missing = issue.path.length === 1 && !Object.hasOwn(given, name)
+      return missing
+        ? `Step '${step.name}': ${name} is required, a parameter of ${step.activity.name}`
+        : `Step '${step.name}': parameter '${name}' of ${step.activity.name} is not valid: ${issueText(issue)}`
+    })
+    .join('; ')
+
+/** The step was stopped from outside: its run was asked to end, or the process stops. */
+export class Interrupted extends AppError {
+  constructor(step: string) {
+    super('cancelled', `Step '${step}' was interrupted`)
+  }
+}
+
+/** Nothing more of the run is carried out, whatever the step's options say. */
+export class RunOutOfTime extends AppError {
+  constructor() {
+    super('timed_out', 'The run used up its time for work', {
+      hint: 'Split the workflow, or raise JETTY_RUN_TIMEOUT_SECONDS.',
+    })
+  }
+}
+
+/**
+ * Runs one step's activity until it gives outputs, asks to wait, or fails for good. Failures that may pass are tried
+ * again here, with the same idempotency key. Interrupting the run or reaching the time limit fires the signal and
+ * ends this at once, whether or not the activity listens.
+ */
+export const executeActivity = async (execution: Execution): Promise<ActivityResult> => {
+  const { place, timeLimit } = execution
+  const parameters = checkParameters(place.step, execution.parameters)
+  const attempts = (over: LazyAbort) => tryAgain(execution, parameters, over)
+  // A runbook may wait long for its place: it watches the time of its run by itself.
+  if (timeLimit.of === 'try' || place.step.activity.carriesOut) return interruptible(execution, undefined, attempts)
+  return interruptible(execution, timeLimit, attempts)
+}
+
+/** Ends something that goes on for the step when its run is interrupted, or its time is over. */
+const interruptible = async (
+  { run, place }: Execution,
+  limit: TimeLimit | undefined,
+  work: (over: LazyAbort) => Promise<ActivityResult>,
+): Promise<ActivityResult> => {
+  const over = lazyAbort()
+  let timer: NodeJS.Timeout | undefined
+  let windUp: NodeJS.Timeout | undefined
+  let stopped: AppError | undefined
+  let interrupt = () => {}
+  const outcome = new Promise<ActivityResult>((resolve, reject) => {
+    const stop = (reason: AppError) => {
+      stopped ??= reason
+      const isLeft = reason instanceof Interrupted && !run.requested && !run.failure
+      if (place.step.activity.carriesOut && !isLeft) windUp ??= setTimeout(() => reject(reason), windUpMs)
+      else reject(reason)
+      over.abort()
+    }
+    if (limit) timer = setTimeout(() => stop(timedOut(place.name, limit)), limit.seconds * 1000)
+    interrupt = () => stop(new Interrupted(place.name))
+    run.interrupts.add(interrupt)
+    if (run.requested || run.failure) interrupt()
+    work(over).then(
+      (result) => resolve(stopped && result instanceof FailedWith ? new FailedWith(stopped, result.outputs) : result),
+      (error) => reject(stopped ?? error),
+    )
+  })
+  try {
+    return await outcome
+  } finally {
+    clearTimeout(timer)
+    clearTimeout(windUp)
+    run.interrupts.delete(interrupt)
+  }
+}
+
+interface LazyAbort {
+  isAborted(): boolean
+  signal(): AbortSignal
+  abort(): void
+}
+
+/** Most activities never look at their signal: it is made for the first that does. */
+const lazyAbort = (): LazyAbort => {
+  let controller: AbortController | undefined
+  let aborted = false
+  return {
+    isAborted: () => aborted,
+    signal() {
+      controller ??= new AbortController()
+      if (aborted) controller.abort()
+      return controller.signal
+    },
+    abort() {
+      aborted = true
+      controller?.abort()
+    },
+  }
+}
+
+const timedOut = (name: string, { seconds, of }: TimeLimit): AppError => {
+  if (of === 'run') return new RunOutOfTime()
+  const hint =
+    of === 'try'
+      ? 'Raise options.timeout_sec of the step.'
+      : 'Raise timeout_sec of the step, or JETTY_STEP_TIMEOUT_SECONDS.'
+  return new AppError('timed_out', `Step '${name}' timed out after ${seconds} s`, { hint })
+}
+
+const tryAgain = async (
+  execution: Execution,
+  parameters: Record<string, unknown>,
+  over: LazyAbort,
+): Promise<ActivityResult> => {
+  const { place } = execution
+  const { step } = place
+  for (let tries = 1; ; tries++) {
+    try {
+      const result = await oneTry(execution, parameters, over)
+      if (result instanceof FailedWith) {
+        const isAgain = !over.isAborted() && isWorthATry(step, result.error, tries, place.attempt)
+        if (!isAgain) return result
+        throw result.error
+      }
+      if (isWait(result) || isObject(result)) return result
+      throw new AppError('activity_failed', `Activity ${step.activity.name} gave no object as outputs`)
+    } catch (thrown) {
+      if (thrown instanceof Fenced || thrown instanceof Interrupted) throw thrown // to go on elsewhere
+      const error = asStepError(thrown)
+      if (over.isAborted() || !isWorthATry(step, error, tries, place.attempt)) throw error
+      const milliseconds = pauseBefore(step.options.retry, tries, error)
+      if (step.options.retry || milliseconds >= restFromMs) await execution.rest(milliseconds, over.signal())
+      else await delay(milliseconds, undefined, { signal: over.signal() })
+      place.attempt++
+    }
+  }
+}
+
+const oneTry = (
+  execution: Execution,
+  parameters: Record<string, unknown>,
+  over: LazyAbort,
+): Promise<ActivityResult> => {
+  const { place, timeLimit } = execution
+  const begin = ({ signal }: LazyAbort) => place.step.activity.run(parameters, execution.context(place.attempt, signal))
+  return timeLimit.of === 'try' ? interruptible(execution, timeLimit, begin) : begin(over)
+}
+
+/**
+ * With options the tries of all processes count; without them a takeover begins anew. What an agent has done costs too
+ * much to be repeated unasked.
+ */
+const isWorthATry = ({ options, activity }: ProgramStep, error: AppError, tries: number, attempt: number): boolean => {
+  const { retry } = options
+  if (!retry) return error.retryable && tries < mostTries && activity.carriesOut === undefined
+  if (attempt >= retry.maxAttempts) return false
+  return retry.on === undefined ? error.retryable : retry.on === 'all' || retry.on.has(error.code)
+}
+
+/** In ms; a little more or less, so that those who failed together do not come back together. */
+const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError): number => {
+  const longest = retry ? retry.maxSeconds * 1000 : longestBackoffMs
+  const first = retry ? retry.initialSeconds * 1000 : firstBackoffMs
+  const backoff = Math.min(first * (retry?.factor ?? 4) ** (tries - 1), longest) * (0.8 + Math.random() * 0.4)
+  return Math.min((error.retryAfterSeconds ?? 0) * 1000, longestBackoffMs) || backoff
+}
+
+/** Does an activity ask to wait, instead of giving outputs? */
+export const isWait = (result: ActivityResult): result is WaitUntil | WaitForRuns | WaitForDecision =>
+  result instanceof WaitUntil || result instanceof WaitForRuns || result instanceof WaitForDecision
+
+/** Whatever an activity threw, as a failure of the step: its own sentence is kept. */
+export const asStepError = (thrown: unknown): AppError =>
+  thrown instanceof AppError ? thrown : new AppError('activity_failed', messageOf(thrown), { cause: thrown })

@@ -1,0 +1,70 @@
+import { AppError } from '../../lib/errors.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+import { placeValue } from '../../store/runs/payloads.ts'
+import type { LiveRun, Place } from '../context.ts'
+import { Fenced } from '../journal/journal.ts'
+import type { Entry } from '../journal/journal-entry.ts'
+import { offerResult } from './cached-result.ts'
+import { noteDivergence } from './replayed-step.ts'
+import type { StepAtWork } from './step.ts'
+import { errorRecord, failureText, requestedError, type StepOutcome, warningsText } from './step-record.ts'
+
+/** What becomes of the run when a step has gone so: the status it ends with, or undefined where it goes on. */
+export type Conclude = (place: Place, outcome: StepOutcome) => RunStatus | undefined
+
+/** A step that is on disk. */
+export interface Recorded {
+  outcome: StepOutcome
+  /** The end of the run, which was written with it. */
+  end: RunStatus | undefined
+}
+
+/** Writes a finished step down, and with the last one the end of the run. */
+export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclude: Conclude): Promise<Recorded> => {
+  const { engine, lease, run, place, row, side } = work
+  const scrub = run.environment.scrub.text
+  const outputs = await placeValue(engine.database, run.key, outcome.outputs)
+  if (work.resultHash !== undefined && outcome.status === 'completed') await offerResult(work)
+  const end = conclude(place, outcome)
+  if (work.replay) await noteDivergence(work, work.replay, outcome, end)
+  row.status = outcome.status
+  row.outputs = outputs.text
+  row.outputsPayload = outputs.payload
+  row.error = outcome.error ? errorRecord(outcome.error, scrub) : null
+  row.warnings = warningsText(run, side)
+  row.workMs = run.workMs
+  row.wakeMs = null
+  row.endedMs = Date.now()
+  const entry: Entry = { lease, step: row, files: side.files, collectionId: run.collectionId }
+  if (end) entry.end = { runKey: run.key, ...endOf(run, end, place, outcome), endedMs: row.endedMs }
+  try {
+    await engine.journal.add(entry)
+  } catch (error) {
+    if (error instanceof Fenced || outcome.outputs === null) throw error
+    if (outcome.status !== 'completed') return recordStep(work, { ...outcome, outputs: null }, conclude)
+    const refused = new AppError('activity_failed', `The outputs of step '${place.name}' could not be stored`, {
+      cause: error,
+    })
+    const { continueOnError: goesOn } = place.step.options
+    return recordStep(work, { status: 'failed', outputs: null, error: refused, goesOn }, conclude)
+  }
+  run.pending = false
+  if (entry.end) engine.onEnd(run.key)
+  else remember(run, place, work, outcome)
+  return { outcome, end: entry.end?.status }
+}
+
+const endOf = (run: LiveRun, end: RunStatus, place: Place, outcome: StepOutcome) => {
+  const status = run.requested && end !== 'completed' ? run.requested : end
+  if (status === 'completed') return { status, error: null }
+  if (run.requested || status !== 'failed') return { status, error: requestedError(status) }
+  const failure = run.failure ?? { name: place.name, message: outcome.error?.message ?? '' }
+  return { status, error: failureText(run, failure) }
+}
+
+/** Keeps what later steps read. */
+const remember = (run: LiveRun, { step }: Place, { row }: StepAtWork, outcome: StepOutcome): void => {
+  const { index } = step
+  if (!run.program.lastReader.has(index)) return
+  run.results.set(index, { inputs: row.inputs, outputs: outcome.outputs, status: outcome.status, error: row.error })
+}

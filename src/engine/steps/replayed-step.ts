@@ -1,0 +1,215 @@
+import { FailedWith, type Json } from '../../activities/activity.ts'
+import { AppError, isErrorCode } from '../../lib/errors.ts'
+import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
+import type { EngineContext, LiveRun, Place } from '../context.ts'
+import type { ProgramStep } from '../program/program.ts'
+import { warningEvent } from './activity-context.ts'
+import { type Divergence, divergenceOf } from './divergence.ts'
+import { type Resolved, resolveParameters } from './resolve.ts'
+import type { StepAtWork } from './step.ts'
+import type { LogEvent, StepOutcome } from './step-record.ts'
+
+/** A step as it stands in the recording that a run replays. */
+interface RecordedStep {
+  name: string
+  status: StepStatus
+  /** JSON texts. */
+  inputs: string | null
+  outputs: string | null
+  error: string | null
+  warnings: string | null
+}
+
+/** What the recording has for a step that is replayed. */
+export interface Recording {
+  trajectoryId: string
+  /** `collection/task`. */
+  task: string
+  /** Of this name; undefined where no such step was executed. */
+  step: RecordedStep | undefined
+  /** Name of the step that the recording has in this place. */
+  nameHere: string | undefined
+}
+
+interface RecordedHere extends Omit<RecordedStep, 'name'> {
+  trajectory_id: string
+  task: string
+  name: string | null
+}
+
+/** A step that is replayed: what the recording has for it, and its inputs as JSON text without secrets. */
+export interface Replay {
+  recording: Recording
+  shown: string
+}
+
+const recordedColumns = `r.trajectory_id, r.name as task, s.name, s.status, coalesce(s.inputs, i.body) as inputs,
+  coalesce(s.outputs, o.body) as outputs, s.error, s.warnings`
+const recordedPayloads =
+  'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
+
+const isStep = (row: RecordedHere | undefined): row is RecordedHere & RecordedStep => typeof row?.name === 'string'
+
+/** Reads what the recording has for a step. Throws where the recorded run has been removed. */
+export const readRecording = async (
+  { database }: EngineContext,
+  source: string,
+  { seq, name }: Place,
+): Promise<Recording> => {
+  const [here] = await database.rows<RecordedHere>(
+    'recorded_step_here',
+    `select ${recordedColumns} from runs r left join steps s on s.run_id = r.id and s.seq = $2 ${recordedPayloads}
+     where r.id = $1`,
+    [source, seq],
+  )
+  if (!here) throw new AppError('not_found', 'The run that is replayed was removed, and its recording with it')
+  const [named] =
+    here.name === name
+      ? [here]
+      : await database.rows<RecordedHere>(
+          'recorded_step_named',
+          `select ${recordedColumns} from runs r join steps s on s.run_id = r.id and s.name = $2 ${recordedPayloads}
+           where r.id = $1`,
+          [source, name],
+        )
+  return {
+    trajectoryId: here.trajectory_id,
+    task: here.task,
+    step: isStep(named) ? named : undefined,
+    nameHere: here.name ?? undefined,
+  }
+}
+
+/**
+ * The parameters of a step that is replayed. Secrets of the recorded run are gone, and nobody is asked who would need
+ * them: where resolving as always does not give what was recorded, variables that are missing count as struck out.
+ */
+export const resolveAsRecorded = (
+  run: LiveRun,
+  step: ProgramStep,
+  { step: recorded }: Recording,
+): ReturnType<typeof resolveParameters> => {
+  if (!step.usesEnvironment) return resolveParameters(run, step)
+  const struckOut = () => resolveParameters(run, step, (name) => run.environment.get(name) ?? '***')
+  let resolved: Resolved & { shown: string }
+  try {
+    resolved = resolveParameters(run, step)
+  } catch {
+    return struckOut()
+  }
+  return resolved.shown === recorded?.inputs ? resolved : struckOut()
+}
+
+const diverged = (divergence: Divergence): AppError =>
+  new AppError('replay_diverged', `The replay diverged: ${divergence.message}`, {
+    hint: 'What the recording has no result for is not executed in a replay. Use rerun to execute it.',
+    extra: { divergence },
+  })
+
+const without = (step: string, message: string): AppError => diverged({ step, in: 'step', message })
+
+/**
+ * The recorded outputs of a step, or its recorded failure as an error; undefined where the step is pure and is executed.
+ * Throws `replay_diverged` where the recording has no result for these inputs.
+ */
+export const takeRecorded = async (
+  work: StepAtWork,
+  recording: Recording,
+  shown: string,
+): Promise<Record<string, Json> | FailedWith | undefined> => {
+  const { run, place, row, side } = work
+  work.replay = { recording, shown }
+  if (place.step.activity.pure) return undefined
+  const { name } = place
+  const { step: recorded, trajectoryId, task } = recording
+  if (!recorded) throw without(name, `step '${name}' was not executed in run ${trajectoryId}`)
+  if (recorded.status !== 'completed' && recorded.status !== 'failed') {
+    throw without(name, `step '${name}' has no result in run ${trajectoryId}: it is ${recorded.status}`)
+  }
+  const divergence = await divergenceOf({ step: name, in: 'inputs', of: trajectoryId }, recorded.inputs ?? '{}', shown)
+  if (divergence) throw diverged(divergence)
+  row.origin = JSON.stringify({ trajectory_id: trajectoryId, task, step: name, kind: 'replay' })
+  const failure = recorded.status === 'failed' ? recordedFailure(recorded.error, run) : undefined
+  if (failure && recorded.outputs === null) throw failure
+  side.warnings = recorded.warnings === null ? [] : (JSON.parse(recorded.warnings) as LogEvent[])
+  if (failure) return new FailedWith(failure, JSON.parse(recorded.outputs ?? '{}') as Record<string, Json>)
+  return JSON.parse(recorded.outputs ?? '{}') as Record<string, Json>
+}
+
+interface FailureRecord {
+  code?: string
+  message?: string
+  retryable?: boolean
+  hint?: string | null
+  cause?: string | null
+}
+
+const recordedFailure = (error: string | null, run: LiveRun): AppError => {
+  const { code, message, retryable, hint, cause } = JSON.parse(error ?? '{}') as FailureRecord
+  return new AppError(isErrorCode(code) ? code : 'activity_failed', message ?? `Recorded of run ${run.replayOf}`, {
+    ...(retryable !== undefined && { retryable }),
+    ...(typeof hint === 'string' && { hint }),
+    ...(typeof cause === 'string' && { cause: new Error(cause) }),
+  })
+}
+
+/** An event that says where the replay first went another way, though it could go on. */
+const divergenceEvent = (divergence: Divergence): LogEvent => ({
+  ...warningEvent(`The replay differs: ${divergence.message}`, { ...divergence }),
+  type: 'divergence',
+})
+
+/** Notes on the step where it, or the order of the steps, differs from the recording. */
+export const noteDivergence = async (
+  work: StepAtWork,
+  replay: Replay,
+  outcome: StepOutcome,
+  end: RunStatus | undefined,
+): Promise<void> => {
+  const divergence =
+    (await differenceOf(work, replay, outcome)) ??
+    (end === 'completed' ? await endsEarlier(work, replay.recording) : undefined)
+  if (divergence) work.side.warnings.push(divergenceEvent(divergence))
+}
+
+const differenceOf = async (
+  { place, row }: StepAtWork,
+  { recording, shown }: Replay,
+  { status, outputs, error }: StepOutcome,
+): Promise<Divergence | undefined> => {
+  const { name: step } = place
+  const { step: recorded, trajectoryId, nameHere } = recording
+  if (error?.code === 'replay_diverged') return undefined // it says so itself
+  if (nameHere !== undefined && nameHere !== step) {
+    return { step, in: 'step', message: `run ${trajectoryId} has step '${nameHere}' in the place of '${step}'` }
+  }
+  if (!recorded) return { step, in: 'step', message: `step '${step}' was not executed in run ${trajectoryId}` }
+  if (row.origin !== null) return undefined
+  const of = trajectoryId
+  const inputs = await divergenceOf({ step, in: 'inputs', of }, recorded.inputs ?? '{}', shown)
+  if (inputs) return inputs
+  if (status !== recorded.status) {
+    return { step, in: 'status', message: `step '${step}' was ${recorded.status} in run ${of}, and is ${status} now` }
+  }
+  return outputs === null ? undefined : divergenceOf({ step, in: 'outputs', of }, recorded.outputs ?? '{}', outputs)
+}
+
+/** A step of the recording that the replay never came to. */
+const endsEarlier = async (
+  { engine, run, place }: StepAtWork,
+  { trajectoryId }: Recording,
+): Promise<Divergence | undefined> => {
+  const [left] = await engine.database.rows<{ name: string }>(
+    'recorded_steps_left',
+    `select name from steps s where run_id = $1 and name <> $3
+       and not exists (select from steps where run_id = $2 and name = s.name) order by seq limit 1`,
+    [run.replayOf, run.key, place.name],
+  )
+  return (
+    left && {
+      step: place.name,
+      in: 'end',
+      message: `the replay ended after '${place.name}', and run ${trajectoryId} has step '${left.name}' as well`,
+    }
+  )
+}

@@ -1,0 +1,178 @@
+import { AppError } from '../../lib/errors.ts'
+import { asText } from '../../lib/text/as-text.ts'
+import type { LiveRun } from '../context.ts'
+import { absenceOf, sectionsOf } from '../journal/results.ts'
+import type { Binding } from '../program/bindings.ts'
+import { type Path, type Reading, readPath } from '../program/paths.ts'
+import type { ProgramStep } from '../program/program.ts'
+import type { Source } from '../program/source.ts'
+
+/** What the roots of paths stand for while one step is resolved. */
+export interface Scope {
+  initParams: Record<string, unknown>
+  /** `{inputs, outputs, config, status, error}` of an earlier step. */
+  step(name: string): unknown
+  env(name: string): string | undefined
+  /** Why a step that may be named has nothing to read: it was skipped, or has not run yet. */
+  absence?(name: string): string | undefined
+}
+
+export interface Resolved {
+  parameters: Record<string, unknown>
+  warnings: string[]
+}
+
+/** Looks every parameter of a step up. Throws `reference_missing` when a required one leads to nothing. */
+const resolveStep = (step: ProgramStep, scope: Scope): Resolved => {
+  const parameters: [string, unknown][] = []
+  const warnings: string[] = []
+  for (const binding of step.bindings) {
+    const value = resolveBinding(step, binding, scope, warnings)
+    if (value !== undefined) parameters.push([binding.parameter, value])
+  }
+  return { parameters: Object.fromEntries(parameters), warnings }
+}
+
+/** The parameters of a step of a run, and their JSON text as it may be shown. */
+export const resolveParameters = (
+  run: LiveRun,
+  step: ProgramStep,
+  env: Scope['env'] = run.environment.get,
+): Resolved & { shown: string } => {
+  const scope: Scope = {
+    initParams: run.initParams,
+    step: (name) => sectionsOf(run, name),
+    env,
+    absence: (name) => absenceOf(run, name),
+  }
+  const { parameters, warnings } = resolveStep(step, scope)
+  const visible = step.usesEnvironment
+    ? resolveStep(step, { ...scope, env: (name) => (env(name) === undefined ? undefined : '***') }).parameters
+    : parameters
+  const masked = step.activity.secret.filter((name) => visible[name] !== undefined).map((name) => [name, '***'])
+  return {
+    parameters,
+    warnings,
+    shown: run.environment.scrub.json(masked.length > 0 ? { ...visible, ...Object.fromEntries(masked) } : visible),
+  }
+}
+
+const resolveBinding = (step: ProgramStep, binding: Binding, scope: Scope, warnings: string[]): unknown => {
+  const first = resolveSource(binding.source, scope)
+  if (first.found && first.value !== null && first.value !== undefined) return first.value
+  if (binding.fallback) {
+    const second = resolveSource(binding.fallback, scope)
+    if (second.found && second.value !== null && second.value !== undefined) {
+      if (!isAbsent(first)) {
+        warnings.push(`parameter '${binding.parameter}': ${why(first, binding.source)}; its static value is used`)
+      }
+      return second.value
+    }
+  }
+  if (binding.missing !== undefined) {
+    if (!first.found && !isAbsent(first)) {
+      warnings.push(`parameter '${binding.parameter}': ${why(first, binding.source)}; it counts as ${binding.missing}`)
+    }
+    return binding.missing
+  }
+  if (binding.source.kind === 'value') return binding.source.value
+  if (binding.required || (!first.found && insideList(binding.source))) {
+    throw new AppError(
+      'reference_missing',
+      `Step '${step.name}': parameter '${binding.parameter}' ${binding.required ? 'is required, but ' : ''}${why(first, binding.source)}`,
+    )
+  }
+  if (!first.found && first.path.root !== 'init_params' && !isAbsent(first)) {
+    warnings.push(`parameter '${binding.parameter}' is not given: ${why(first, binding.source)}`)
+  }
+  return undefined
+}
+
+/** What a parameter would get; undefined where its source leads to nothing. */
+export const givenBy = ({ source, fallback }: Binding, scope: Scope): unknown => {
+  for (const one of fallback ? [source, fallback] : [source]) {
+    const outcome = resolveSource(one, scope)
+    if (outcome.found && outcome.value !== null) return outcome.value
+  }
+  return undefined
+}
+
+/** Every element of a list of references must lead somewhere. */
+const insideList = (source: Source): boolean => source.kind === 'list'
+
+type Outcome =
+  | { found: true; value: unknown }
+  | (Extract<Reading, { found: false }> & { path: Path; absence: string | undefined })
+
+/** The step was skipped or has not run yet, as the workflow wants it: nobody need be warned. */
+const isAbsent = (outcome: Outcome): boolean => !outcome.found && outcome.absence !== undefined
+
+const why = (outcome: Outcome, source: Source): string => {
+  if (!outcome.found) {
+    if (outcome.absence !== undefined) return `'${outcome.path.text}' leads to nothing: ${outcome.absence}`
+    return `'${outcome.path.text}' leads to nothing: no '${outcome.segment}' in ${outcome.available}`
+  }
+  return source.kind === 'path' ? `'${source.path.text}' is null` : 'it is null'
+}
+
+const resolveSource = (source: Source, scope: Scope): Outcome => {
+  switch (source.kind) {
+    case 'value':
+      return { found: true, value: source.value }
+    case 'path':
+      return follow(source.path, scope)
+    case 'text':
+      return resolveText(source.parts, scope)
+    case 'list': {
+      const items: unknown[] = []
+      for (const item of source.items) {
+        const outcome = resolveSource(item, scope)
+        if (!outcome.found && isAbsent(outcome)) continue // of branches, those that were taken
+        if (!outcome.found) return outcome
+        items.push(outcome.value)
+      }
+      return { found: true, value: items }
+    }
+    case 'object': {
+      const entries: [string, unknown][] = []
+      for (const [key, item] of source.entries) {
+        const outcome = resolveSource(item, scope)
+        if (!outcome.found) return outcome
+        entries.push([key, outcome.value])
+      }
+      return { found: true, value: Object.fromEntries(entries) }
+    }
+  }
+}
+
+const resolveText = (parts: (string | Path)[], scope: Scope): Outcome => {
+  let text = ''
+  for (const part of parts) {
+    if (typeof part === 'string') text += part
+    else {
+      const outcome = follow(part, scope)
+      if (!outcome.found) return outcome
+      text += asText(outcome.value)
+    }
+  }
+  return { found: true, value: text }
+}
+
+const follow = (path: Path, scope: Scope): Outcome => {
+  if (path.root === 'env') return followEnv(path, scope)
+  const root = path.root === 'init_params' ? scope.initParams : scope.step(path.root)
+  const reading = readPath(root, path.segments)
+  if (reading.found) return reading
+  return { ...reading, path, absence: scope.absence?.(path.root) }
+}
+
+const unset = "the run's environment (set it in the collection)"
+
+const followEnv = (path: Path, scope: Scope): Outcome => {
+  const segment = path.segments[0]
+  const name = segment?.kind === 'name' ? segment.name : ''
+  const value = path.segments.length === 1 ? scope.env(name) : undefined
+  return value === undefined
+    ? { found: false, segment: name, available: unset, path, absence: undefined }
+    : { found: true, value }
+}

@@ -1,0 +1,90 @@
+import { AppError } from '../../lib/errors.ts'
+import { stepFailed } from '../../model/runs/step-failed.ts'
+import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
+import type { LiveRun, Place } from '../context.ts'
+import type { StepRow } from '../journal/journal-entry.ts'
+import type { StepSide } from './activity-context.ts'
+
+/** A warning or message on the trajectory that does not follow from the steps themselves. */
+export interface LogEvent {
+  timestamp: string
+  level: 'debug' | 'info' | 'warning' | 'error'
+  type: string
+  message: string
+  attributes: Record<string, unknown>
+}
+
+/** How one step went. */
+export interface StepOutcome {
+  status: Extract<StepStatus, 'completed' | 'failed' | 'cancelled'>
+  outputs: string | null
+  error: AppError | undefined
+  /** It failed, and the run goes on: `continue_on_error`. */
+  goesOn?: boolean
+}
+
+/** The row of a step that has just begun. */
+export const rowOf = (run: LiveRun, place: Place): StepRow => ({
+  runKey: run.key,
+  taskId: run.taskId,
+  seq: place.seq,
+  name: place.name,
+  turn: place.turn > 1 ? place.turn : null,
+  status: 'running',
+  attempt: place.attempt,
+  inputs: null,
+  outputs: null,
+  inputsPayload: null,
+  outputsPayload: null,
+  error: null,
+  warnings: null,
+  origin: null,
+  workMs: run.workMs,
+  startedMs: place.started?.getTime() ?? Date.now(),
+  wakeMs: null,
+  endedMs: null,
+  begins: run.pending,
+})
+
+/** The row of a step that is not carried out: a branch leads past it. */
+export const skippedRow = (run: LiveRun, place: Place): StepRow => {
+  const now = Date.now()
+  return { ...rowOf(run, place), status: 'skipped', startedMs: now, endedMs: now }
+}
+
+/** What the error of a run says that ended because somebody asked for it. */
+export const requestedError = (status: RunStatus): string | null =>
+  status === 'cancelled' ? 'Cancelled on request' : status === 'failed' ? 'Marked as failed on request' : null
+
+/** What the error of a run says whose step failed. */
+export const failureText = (run: LiveRun, { name, message }: { name: string; message: string }): string =>
+  run.environment.scrub.text(stepFailed(name, message))
+
+/** Warnings as they stand in the step's row. */
+export const warningsText = (run: LiveRun, side: StepSide): string | null =>
+  side.warnings.length === 0 ? null : run.environment.scrub.json(side.warnings)
+
+/** Outputs as JSON text. A value above the limit fails its step with a clear text; it never fails the batch. */
+export const checkSize = (text: string, limit: number, step: string): string => {
+  if (text.length > limit) {
+    throw new AppError(
+      'output_too_large',
+      `Step '${step}' produced ${megabytes(text.length)} of outputs; at most ${megabytes(limit)} are kept`,
+      { hint: 'Save large results as files and pass their paths on, or raise JETTY_MAX_OUTPUT_BYTES.' },
+    )
+  }
+  return text
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
+
+/** The record of a failure as it stands in the step's row. */
+export const errorRecord = (error: AppError, scrub: (text: string) => string): string =>
+  JSON.stringify({
+    code: error.code,
+    message: scrub(error.message),
+    retryable: error.retryable,
+    hint: error.hint === undefined ? null : scrub(error.hint),
+    cause: error.cause instanceof Error ? scrub(error.cause.message) : null,
+    ...(error.code === 'replay_diverged' && error.extra),
+  })

@@ -1,0 +1,301 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type ActivityResult, FailedWith, type Json } from '../../activities/activity.ts'
+import { placeValue } from '../../store/runs/payloads.ts'
+import type { EngineContext, LiveRun, Place } from '../context.ts'
+import { Fenced } from '../journal/journal.ts'
+import type { Entry, LeaseRef, StepRow } from '../journal/journal-entry.ts'
+import { loadResults, missingResults } from '../journal/results.ts'
+import { confirmLease } from '../leases/heartbeat.ts'
+import { endAllBelow } from '../leases/requests.ts'
+import { suspectedFrom } from '../leases/suspects.ts'
+import { carryOutFor } from '../runbooks/runbook-host.ts'
+import { type Left, waitOut } from '../waits/waits.ts'
+import { activityContext, type StepSide, warningEvent } from './activity-context.ts'
+import { reuseResult } from './cached-result.ts'
+import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type TimeLimit } from './execute.ts'
+import { type Conclude, type Recorded, recordStep } from './record-step.ts'
+import { type Replay, readRecording, resolveAsRecorded, takeRecorded } from './replayed-step.ts'
+import { resolveParameters } from './resolve.ts'
+import { checkSize, rowOf, type StepOutcome, warningsText } from './step-record.ts'
+import { beginWork, endWork } from './work-time.ts'
+
+/** A step that is still running after this long gets a start row, so that it can be seen. */
+const startRowAfterMs = 100
+
+/** One step of a run that is being carried out, and what will be recorded of it. */
+export interface StepAtWork {
+  engine: EngineContext
+  lease: LeaseRef
+  run: LiveRun
+  place: Place
+  row: StepRow
+  side: StepSide
+  startRow: StartRow
+  /** Of a run that replays another one. */
+  replay: Replay | undefined
+  /** With `options.cache`: hash of what its result is made from. */
+  resultHash: string | undefined
+  /** It has started runs, or whoever had begun it before may have. */
+  hasRuns: boolean
+  /** It is recorded, or left to somebody else. */
+  isOver: boolean
+}
+
+/**
+ * Resolve → execute → record, in this order; resolves when the record is on disk. `conclude` says what becomes of the
+ * run with it. Throws Fenced when somebody else has the run by now.
+ */
+export const carryOut = async (
+  engine: EngineContext,
+  lease: LeaseRef,
+  run: LiveRun,
+  place: Place,
+  conclude: Conclude,
+): Promise<Recorded | Left> => {
+  const side: StepSide = { files: [], warnings: place.step.warnings.map((text) => warningEvent(text)) }
+  const row = rowOf(run, place)
+  const startRow = startRowOf(engine, lease, run, row, side)
+  // Written out: with a spread in it V8 makes the object ten times as slowly.
+  const work: StepAtWork = {
+    engine,
+    lease,
+    run,
+    place,
+    row,
+    side,
+    startRow,
+    replay: undefined,
+    resultHash: undefined,
+    hasRuns: place.started !== undefined,
+    isOver: false,
+  }
+  const leaveGate = run.deaths >= suspectedFrom ? await engine.suspects.enter(run.deaths) : undefined
+  try {
+    const outcome = await outcomeOf(work, leaveGate)
+    work.isOver = true
+    if (outcome === 'released') discardFiles(engine, side) // made again by whoever has the run next
+    if (typeof outcome === 'string') return outcome
+    startRow.withdraw()
+    return await recordStep(work, outcome, conclude)
+  } finally {
+    work.isOver = true
+    leaveGate?.()
+  }
+}
+
+/** How the step goes: never throws but for Fenced. */
+const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | Left> => {
+  const { engine, run, place, row, startRow } = work
+  try {
+    const result = await outputsOf(work, leaveGate)
+    if (typeof result === 'string') return result
+    if (result instanceof FailedWith) return await failureOf(work, result.error, result.outputs)
+    const text = checkSize(run.environment.scrub.json(result), engine.limits.maxOutputBytes, place.name)
+    return { status: 'completed', outputs: text, error: undefined }
+  } catch (thrown) {
+    return await failureOf(work, thrown)
+  } finally {
+    row.attempt = place.attempt
+    startRow.cancel()
+  }
+}
+
+/** What becomes of a step that has failed, or was interrupted; `made` are the outputs that it has all the same. */
+const failureOf = async (
+  work: StepAtWork,
+  thrown: unknown,
+  made?: Record<string, Json>,
+): Promise<StepOutcome | Left> => {
+  const { engine, run, place, side } = work
+  if (thrown instanceof Fenced) {
+    discardFiles(engine, side) // of a step that nothing was recorded of
+    throw thrown
+  }
+  const isStopped = run.requested !== undefined || run.failure !== undefined
+  if (thrown instanceof Interrupted && !isStopped) return 'released'
+  const error = asStepError(thrown)
+  if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
+  if (work.hasRuns && !(await endAllBelow(engine, work.lease, run.key, place.seq))) return 'released'
+  const outputs = made === undefined ? null : outputsBeside(work, made)
+  const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
+  if (isCancelled) return { status: 'cancelled', outputs, error }
+  const mayGoOn = !(error instanceof RunOutOfTime) && error.code !== 'replay_diverged'
+  const goesOn = place.step.options.continueOnError && mayGoOn
+  if (goesOn) side.warnings.push(warningEvent(`It failed, and the run goes on (continue_on_error): ${error.message}`))
+  return { status: 'failed', outputs, error, goesOn }
+}
+
+/** Outputs of a step that failed for another reason than their size. */
+const outputsBeside = ({ engine, run, place, side }: StepAtWork, outputs: Record<string, Json>): string | null => {
+  try {
+    return checkSize(run.environment.scrub.json(outputs), engine.limits.maxOutputBytes, place.name)
+  } catch (error) {
+    side.warnings.push(warningEvent(asStepError(error).message))
+    return null
+  }
+}
+
+/** Executes it, and waits for what it asks to wait for; a wait holds nothing. */
+const outputsOf = async (
+  work: StepAtWork,
+  leaveGate: (() => void) | undefined,
+): Promise<Record<string, Json> | FailedWith | Left> => {
+  for (;;) {
+    const result = await executeInSlot(work)
+    if (result === 'released' || !isWait(result)) return result
+    leaveGate?.()
+    work.startRow.cancel()
+    work.row.attempt = work.place.attempt
+    const waited = await waitOut(work, result)
+    if (waited !== 'again') return waited
+  }
+}
+
+const executeInSlot = async (work: StepAtWork): Promise<ActivityResult | 'released'> => {
+  const { engine, run } = work
+  const held = holdSlot(engine, run)
+  await held.take()
+  try {
+    return engine.stopping.aborted ? 'released' : await execute(work, held)
+  } finally {
+    held.end()
+  }
+}
+
+/** A slot, and with it the time for which the run works; between tries it is given back. */
+export interface HeldSlot {
+  take(): Promise<void> | void
+  give(): void
+  end(): void
+}
+
+const holdSlot = (engine: EngineContext, run: LiveRun): HeldSlot => {
+  let isHeld = false
+  let isOver = false
+  const have = () => {
+    if (isOver) return engine.slots.release() // interrupted while it waited for one
+    isHeld = true
+    beginWork(run)
+  }
+  const give = () => {
+    if (!isHeld) return
+    isHeld = false
+    endWork(run)
+    engine.slots.release()
+  }
+  return {
+    take() {
+      const slot = engine.slots.acquire()
+      return slot ? slot.then(have) : have()
+    },
+    give,
+    end() {
+      isOver = true
+      give()
+    },
+  }
+}
+
+/** The pause between two tries: long enough for somebody else to have taken the run, if this process was frozen. */
+const restIn =
+  ({ engine, lease, run }: StepAtWork, held: HeldSlot) =>
+  async (milliseconds: number, signal: AbortSignal): Promise<void> => {
+    held.give()
+    if (run.workMs >= engine.limits.runTimeoutSeconds * 1000) throw new RunOutOfTime()
+    await delay(milliseconds, undefined, { signal })
+    await held.take()
+    await confirmLease(engine, lease)
+  }
+
+const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult> => {
+  const { engine, lease, run, place, row, side, startRow } = work
+  place.started ??= new Date()
+  row.startedMs = place.started.getTime()
+  const missing = missingResults(run, place.step)
+  if (missing.length > 0) await loadResults(engine, run, missing)
+  const recording = run.replayOf === null ? undefined : await readRecording(engine, run.replayOf, place)
+  const resolved = recording ? resolveAsRecorded(run, place.step, recording) : resolveParameters(run, place.step)
+  warnOnce(side, resolved.warnings)
+  const inputs = await placeValue(engine.database, run.key, resolved.shown)
+  row.inputs = inputs.text
+  row.inputsPayload = inputs.payload
+  const taken = recording
+    ? await takeRecorded(work, recording, resolved.shown)
+    : place.step.options.cache
+      ? await reuseResult(work, resolved.shown)
+      : undefined
+  if (taken) return taken
+  if (run.deaths >= suspectedFrom) await startRow.write()
+  else startRow.writeSoon()
+  await confirmLease(engine, lease)
+  const timeLimit = timeLimitOf(engine, run, place)
+  return executeActivity({
+    run,
+    place,
+    parameters: resolved.parameters,
+    timeLimit,
+    rest: restIn(work, held),
+    context(attempt, signal) {
+      discardFiles(engine, side) // of a try that failed
+      if (attempt > row.attempt) startRow.tryAgain(attempt)
+      const carryOutRunbook = carryOutFor(work, held, attempt, signal)
+      return activityContext(engine, run, place, side, attempt, timeLimit.seconds, signal, carryOutRunbook)
+    },
+  })
+}
+
+/** A step that runs again after a wait resolves its parameters anew, and has the same to say. */
+const warnOnce = ({ warnings }: StepSide, texts: string[]): void => {
+  for (const text of texts) if (!warnings.some(({ message }) => message === text)) warnings.push(warningEvent(text))
+}
+
+const discardFiles = (engine: EngineContext, side: StepSide): void => {
+  if (side.files.length === 0) return
+  const objects = side.files.splice(0).map((file) => file.object)
+  void engine.objects.remove(objects).catch(() => {})
+}
+
+const timeLimitOf = (engine: EngineContext, run: LiveRun, { step }: Place): TimeLimit => {
+  const { stepTimeoutSeconds, runTimeoutSeconds } = engine.limits
+  const ofTry = step.options.timeoutSeconds
+  const seconds = ofTry ?? step.timeoutSeconds ?? step.activity.timeoutSeconds ?? stepTimeoutSeconds
+  const left = Math.max(0, runTimeoutSeconds - run.workMs / 1000)
+  return left < seconds ? { seconds: left, of: 'run' } : { seconds, of: ofTry === undefined ? 'step' : 'try' }
+}
+
+/** The record of a step that is still running: quick ones never get it. */
+export interface StartRow {
+  write(): Promise<void>
+  /** Where it is written, it shows the new attempt, and a takeover counts it. */
+  tryAgain(attempt: number): void
+  /** Writes it if the step is still running in a moment. */
+  writeSoon(): void
+  cancel(): void
+  /** The completion has overtaken it. */
+  withdraw(): void
+}
+
+const startRowOf = (engine: EngineContext, lease: LeaseRef, run: LiveRun, row: StepRow, side: StepSide): StartRow => {
+  let entry: Entry | undefined
+  let timer: NodeJS.Timeout | undefined
+  const withdraw = () => {
+    if (entry) engine.journal.withdraw(entry)
+  }
+  const write = () => {
+    withdraw()
+    entry = { lease, step: { ...row, warnings: warningsText(run, side) } }
+    return engine.journal.add(entry)
+  }
+  return {
+    write,
+    tryAgain(attempt) {
+      row.attempt = attempt
+      if (entry) void write().catch(() => {})
+    },
+    writeSoon() {
+      timer = setTimeout(() => void write().catch(() => {}), startRowAfterMs)
+    },
+    cancel: () => clearTimeout(timer),
+    withdraw,
+  }
+}

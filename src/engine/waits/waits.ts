@@ -1,0 +1,20 @@
+import { type Json, WaitForDecision, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
+import type { StepAtWork } from '../steps/step.ts'
+import { waitForDecision } from './approval.ts'
+import { waitUntil } from './park.ts'
+
+/** The step is not recorded: it is carried out again by whoever has the run next. */
+export type Left = 'parked' | 'released'
+
+/** What came of a wait: the outputs to record, or the activity is to run again, or the run has left this process. */
+export type Waited = Record<string, Json> | 'again' | Left
+
+/** Waits, holding no slot, for what an activity asks to wait for. */
+export const waitOut = async (work: StepAtWork, wanted: WaitUntil | WaitForRuns | WaitForDecision): Promise<Waited> => {
+  if (wanted instanceof WaitUntil) {
+    const waited = await waitUntil(work, wanted.until)
+    return waited === 'over' ? wanted.outputs : waited
+  }
+  if (wanted instanceof WaitForDecision) return waitForDecision(work, wanted.asked)
+  return work.engine.fanOuts.waitForRuns(work, wanted)
+}

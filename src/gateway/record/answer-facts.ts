@@ -1,0 +1,100 @@
+import { isObject, type JsonObject } from '../../lib/json/json-object.ts'
+import type { ModelUsage } from '../../model/gateway/chat.ts'
+import type { Shape } from '../../model/gateway/shape.ts'
+import { usageIn } from '../../providers/prices/usage.ts'
+import { objectsIn, textOf } from '../transcripts/json.ts'
+
+/** A call of a tool, as a chat completion has it. */
+export interface ToolCall {
+  id: unknown
+  type: string
+  function: { name: unknown; arguments: string }
+}
+
+/** What an answer says, by the same names whatever shape it has. */
+export interface AnswerFacts {
+  /** The words of the model; empty where it answered with something else. */
+  text: string
+  /** As the provider writes it. */
+  finish_reason: string | null
+  tool_calls: ToolCall[]
+  /** Null where the provider counted nothing. */
+  usage: ModelUsage | null
+}
+
+const stringOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+
+const member = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : undefined)
+
+/** The texts of a list of parts, those of one kind where a kind is given. */
+const partsText = (parts: unknown, type?: string): string =>
+  objectsIn(parts)
+    .filter((part) => type === undefined || part.type === type)
+    .map((part) => textOf(part.text))
+    .join('')
+
+/** Of vectors and images. */
+const ofThings = (answer: JsonObject): AnswerFacts => ({
+  text: '',
+  finish_reason: null,
+  tool_calls: [],
+  usage: usageIn(answer.usage),
+})
+
+const ofChat = (answer: JsonObject): AnswerFacts => {
+  const [choice] = objectsIn(answer.choices)
+  const message = isObject(choice?.message) ? choice.message : {}
+  return {
+    text: typeof message.content === 'string' ? message.content : partsText(message.content),
+    finish_reason: stringOrNull(choice?.finish_reason),
+    tool_calls: objectsIn(message.tool_calls).map(({ id, function: called }) => ({
+      id,
+      type: 'function',
+      function: { name: member(called, 'name'), arguments: textOf(member(called, 'arguments')) },
+    })),
+    usage: usageIn(answer.usage),
+  }
+}
+
+const ofResponses = (answer: JsonObject): AnswerFacts => {
+  const items = objectsIn(answer.output)
+  const reason = member(answer.incomplete_details, 'reason')
+  return {
+    text: items
+      .filter(({ type }) => type === 'message')
+      .map(({ content }) => partsText(content, 'output_text'))
+      .join(''),
+    finish_reason: answer.status === 'completed' ? 'stop' : stringOrNull(reason ?? answer.status),
+    tool_calls: items
+      .filter(({ type }) => type === 'function_call')
+      .map((item) => ({
+        id: item.call_id,
+        type: 'function',
+        function: { name: item.name, arguments: textOf(item.arguments) },
+      })),
+    usage: usageIn(answer.usage),
+  }
+}
+
+const ofMessages = (answer: JsonObject): AnswerFacts => ({
+  text: partsText(answer.content, 'text'),
+  finish_reason: stringOrNull(answer.stop_reason),
+  tool_calls: objectsIn(answer.content)
+    .filter(({ type }) => type === 'tool_use')
+    .map(({ id, name, input }) => ({
+      id,
+      type: 'function',
+      function: { name, arguments: typeof input === 'string' ? input : (JSON.stringify(input) ?? '') },
+    })),
+  usage: usageIn(answer.usage),
+})
+
+const readers: Record<Shape, (answer: JsonObject) => AnswerFacts> = {
+  chat: ofChat,
+  embeddings: ofThings,
+  images: ofThings,
+  responses: ofResponses,
+  messages: ofMessages,
+}
+
+export const factsOf = (shape: Shape, answer: JsonObject): AnswerFacts => readers[shape](answer)

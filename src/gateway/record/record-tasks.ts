@@ -1,0 +1,46 @@
+import type { Queries } from '../../database/database.ts'
+import { type RecordTask, taskForRecords } from '../../store/tasks/own-tasks.ts'
+import { inTime } from '../in-time.ts'
+import type { FinishedCall } from './finished-call.ts'
+
+type Place = FinishedCall['place']
+type RecordWorkflow = { text: string; hash: string }
+
+/** The tasks that calls are recorded under, known for a while. One that was deleted since is made anew as the call is recorded. */
+export interface RecordTasks {
+  of(place: Place, workflow: RecordWorkflow): RecordTask | Promise<RecordTask>
+}
+
+const knownForMs = 60_000
+const mostKnown = 10_000
+
+/** While the database is away nobody knows the task: there is none of this id, so it is looked for as the call is recorded. */
+const unknown = (place: Place): RecordTask => ({ id: 0, name: place.taskName })
+
+export const makeRecordTasks = (database: Queries): RecordTasks => {
+  const known = new Map<string, { task: RecordTask; untilMs: number }>()
+
+  const find = async (key: string, place: Place, workflow: RecordWorkflow): Promise<RecordTask> => {
+    const at = { collectionId: place.collectionId, name: place.taskName, workflow: workflow.text }
+    const task = await inTime(taskForRecords(database, at))
+    if (!task) return unknown(place)
+    known.set(key, { task, untilMs: Date.now() + knownForMs })
+    for (const oldest of known.keys()) {
+      if (known.size <= mostKnown) break
+      known.delete(oldest)
+    }
+    return task
+  }
+
+  return {
+    of(place, workflow) {
+      const key = `${place.collectionId} ${workflow.hash} ${place.taskName.toLowerCase()}`
+      const found = known.get(key)
+      if (!found) return find(key, place, workflow)
+      if (found.untilMs > Date.now()) return found.task
+      found.untilMs = Date.now() + knownForMs // one of them looks, and nobody waits for it
+      find(key, place, workflow).catch(() => {})
+      return found.task
+    },
+  }
+}

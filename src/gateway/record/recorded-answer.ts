@@ -1,0 +1,107 @@
+import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import type { ModelUsage } from '../../model/gateway/chat.ts'
+import { costOf } from '../../providers/prices/prices.ts'
+import { statedCostIn } from '../../providers/prices/usage.ts'
+import { answerFrom } from '../transcripts/transcript.ts'
+import { factsOf } from './answer-facts.ts'
+import type { FinishedCall } from './finished-call.ts'
+import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
+import { type Spent, spentOn } from './spent.ts'
+
+/** The outputs of a recorded call, as JSON text, and what they cost. */
+export interface RecordedAnswer extends Spent {
+  outputs: string
+}
+
+/** Of an answer that is no JSON object, or too deep a one, this much is kept. */
+const mostText = 64 * 1024
+
+type CallAnswer = NonNullable<FinishedCall['answer']>
+
+interface ReadAnswer {
+  /** What can be read of it; nothing where it is no JSON object. */
+  answer: JsonObject
+  /** JSON text of what is recorded as the response. */
+  text: string
+}
+
+/** Its first words, where it is nothing that can be walked. */
+const unread = (texts: string[]): ReadAnswer => ({
+  answer: {},
+  text: JSON.stringify(texts.join('\n').slice(0, mostText)),
+})
+
+const read = (shape: FinishedCall['shape'], answer: CallAnswer): ReadAnswer => {
+  const texts = answer.kind === 'events' ? answer.data : [answer.bytes.toString()]
+  if (texts.some((text) => isDeeperThan(text, maxJsonDepth))) return unread(texts)
+  if (answer.kind === 'events') {
+    const assembled = answerFrom(shape, texts)
+    return { answer: assembled, text: JSON.stringify(assembled) }
+  }
+  const [text = ''] = texts
+  const value = parsedObject(text)
+  return value ? { answer: value, text } : unread(texts)
+}
+
+const withFiles = async ({ answer, text }: ReadAnswer, keep: KeepBytes): Promise<ReadAnswer> => {
+  const cleaned = await withoutBytes(Object.keys(answer).length > 0 ? answer : JSON.parse(text), keep)
+  return { answer: isObject(cleaned) ? cleaned : {}, text: JSON.stringify(cleaned) }
+}
+
+/** The provider's own figure wins; an answer from the cache costs nothing; null where nobody knows. */
+const costOfAnswer = async (call: FinishedCall, answer: JsonObject, usage: ModelUsage | null) => {
+  const { provider, model, cached } = call
+  if (cached) return 0
+  return provider ? costOf({ provider, model }, usage, statedCostIn(answer.usage)) : null
+}
+
+const vectorsOf = (answer: JsonObject): { count: number; dimensions: number | null } => {
+  const vectors = Array.isArray(answer.data) ? answer.data : []
+  const first: unknown = isObject(vectors[0]) ? vectors[0].embedding : undefined
+  return { count: vectors.length, dimensions: Array.isArray(first) ? first.length : null }
+}
+
+/** What there is to say of an answer, in the words of litellm_chat's outputs where they mean the same. */
+export const recordedAnswer = async (
+  call: FinishedCall,
+  answer: CallAnswer,
+  /** The files that `keep` has made so far, as the outputs show them. */
+  files: { keep: KeepBytes; made(): JsonObject[] },
+): Promise<RecordedAnswer> => {
+  const whole = read(call.shape, answer)
+  const shown = mayHoldBytes(whole.text) ? await withFiles(whole, files.keep) : whole
+  const { usage, text, finish_reason, tool_calls } = factsOf(call.shape, shown.answer)
+  const cost_usd = await costOfAnswer(call, whole.answer, usage)
+  const isText = call.shape !== 'embeddings' && call.shape !== 'images'
+  const head = {
+    ...(isText ? { text, content: text } : {}),
+    model: call.model,
+    provider: call.provider?.id ?? null,
+    ...(isText ? { finish_reason } : {}),
+    usage,
+    cost_usd,
+    ...(tool_calls.length > 0 ? { tool_calls } : {}),
+    ...(call.shape === 'images' ? { images: files.made() } : {}),
+    ...(call.shape === 'embeddings' ? vectorsOf(shown.answer) : {}),
+    first_token_ms: call.firstByteMs === null ? null : Math.max(0, call.firstByteMs - call.startedMs),
+    total_ms: Math.max(0, call.endedMs - call.startedMs),
+    ...(call.cached ? { cached: true } : {}),
+    ...(call.attempts?.length ? { attempts: call.attempts } : {}),
+    ...(answer.truncated ? { truncated: true } : {}),
+    ...(call.httpStatus !== null && call.httpStatus >= 300 ? { http_status: call.httpStatus } : {}),
+  }
+  return {
+    outputs: call.scrub.jsonText(`${JSON.stringify(head).slice(0, -1)},"response":${shown.text}}`),
+    ...(await spentOn(call, { usage, usd: cost_usd, said: text + JSON.stringify(tool_calls) })),
+  }
+}
+
+/** What a call that leaves no record adds to the day of its collection. */
+export const spentUnrecorded = async (call: FinishedCall): Promise<Spent> => {
+  if (!call.answer) return { usd: null, tokens: null }
+  const { answer } = read(call.shape, call.answer)
+  const { usage, text, tool_calls } = factsOf(call.shape, answer)
+  const usd = await costOfAnswer(call, answer, usage)
+  return spentOn(call, { usage, usd, said: text + JSON.stringify(tool_calls) })
+}

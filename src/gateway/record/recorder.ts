@@ -1,0 +1,160 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Queries } from '../../database/database.ts'
+import type { Engine } from '../../engine/engine.ts'
+import type { FileRow } from '../../engine/journal/journal-entry.ts'
+import type { Recording } from '../../engine/records/call-record.ts'
+import { mediaFileOf } from '../../lib/files/media-file.ts'
+import { makeTurns } from '../../lib/turns.ts'
+import { stepFailed } from '../../model/runs/step-failed.ts'
+import { stepFilePath } from '../../store/files/storage-path.ts'
+import type { ObjectStore } from '../../store/objects/objects.ts'
+import { keepPayload, type Placed, requestPayload, rowLimit } from '../../store/runs/payloads.ts'
+import { inTime } from '../in-time.ts'
+import { stepName, workflows } from '../own-workflows.ts'
+import type { FinishedCall } from './finished-call.ts'
+import type { KeepBytes } from './inline-files.ts'
+import { makeRecordTasks } from './record-tasks.ts'
+import { recordedAnswer } from './recorded-answer.ts'
+import { recordedRequest } from './recorded-request.ts'
+
+/** Makes trajectories of calls that have ended. */
+export interface Recorder {
+  /**
+   * Begins with what is large while the model still answers: a request above 64 KiB is written down now. To be called
+   * once it is sure that the call will be kept.
+   */
+  begin(call: BegunCall): void
+  /** Resolves when the call is on disk, and says where. */
+  keep(call: FinishedCall): Promise<Recording>
+  /** There is no room for another record: no call should begin that is to have one. */
+  readonly full: boolean
+}
+
+export type BegunCall = Pick<FinishedCall, 'key' | 'trajectoryId' | 'place' | 'scrub' | 'request'>
+
+export interface RecorderDeps {
+  engine: Pick<Engine, 'record' | 'recording'>
+  database: Queries
+  objects: Pick<ObjectStore, 'put'>
+  /** Most files that are made of what one request, or one answer, holds in base64; the rest stays where it is. */
+  mediaFiles: number
+}
+
+interface Request {
+  initParams: Placed
+  files: FileRow[]
+}
+
+/** To make a record takes its size several times in memory: only so many large ones are made at once. */
+const largeBytes = 256 * 1024
+const largeAtOnce = 4
+
+const bytesOf = ({ request, answer }: FinishedCall): number => {
+  if (answer?.kind !== 'events') return request.length + (answer?.bytes.length ?? 0)
+  return answer.data.reduce((sum, { length }) => sum + length, request.length)
+}
+
+export const makeRecorder = ({ engine, database, objects, mediaFiles }: RecorderDeps): Recorder => {
+  const tasks = makeRecordTasks(database)
+  const inTurn = makeTurns(largeAtOnce)
+  /** Large requests on their way, by the key of their call. Those of calls that are never kept go with their bodies. */
+  const begun = new WeakMap<Buffer, { key: string; request: Promise<Request> }>()
+
+  /** Stores bytes as files of the call's step, and lists them in `files`. */
+  const keeperOf =
+    ({ place, trajectoryId }: BegunCall, files: FileRow[], before: () => number): KeepBytes =>
+    async (bytes, type) => {
+      if (files.length >= mediaFiles) return undefined
+      const { name, content_type: contentType, body } = await mediaFileOf(bytes, type)
+      const { id, size } = await objects.put(body, { maxBytes: Number.MAX_SAFE_INTEGER })
+      const at = { collection: place.collection, task: place.taskName, trajectoryId, step: stepName }
+      const path = stepFilePath({ ...at, index: before() + files.length, name })
+      files.push({ path, object: id, name, contentType, size })
+      return path
+    }
+
+  const readAndPlace = async (call: BegunCall): Promise<Request> => {
+    const files: FileRow[] = []
+    const keep = keeperOf(call, files, () => 0)
+    const text = await recordedRequest(call, keep)
+    const placed =
+      text.length > rowLimit ? await inTime(keepPayload(database, call.key, text, requestPayload(call.key))) : undefined
+    return { initParams: placed ?? { text: text.toString(), payload: null }, files }
+  }
+
+  const requestOf = (call: FinishedCall): Promise<Request> => {
+    const known = begun.get(call.request)
+    return known?.key === call.key ? known.request : readAndPlace(call)
+  }
+
+  const keep = async (call: FinishedCall): Promise<Recording> => {
+    const workflow = workflows[call.shape]
+    const task = await tasks.of(call.place, workflow)
+    const { initParams, files: sent } = await requestOf(call)
+    const made: FileRow[] = []
+    const files = { keep: keeperOf(call, made, () => sent.length), made: () => made.map(mediaObject) }
+    const answer = call.answer && (await recordedAnswer(call, call.answer, files))
+    const { stepError, runError } = errorsOf(call)
+    return engine.record({
+      key: call.key,
+      trajectoryId: call.trajectoryId,
+      collectionId: call.place.collectionId,
+      taskId: task.id,
+      name: `${call.place.collection}/${task.name}`,
+      definition: workflow.hash,
+      workflow: workflow.text,
+      author: call.author,
+      environmentId: call.place.environmentId,
+      status: call.status,
+      error: runError,
+      initParams,
+      step: {
+        name: stepName,
+        inputs: JSON.stringify({ model: call.model, provider: call.provider?.id ?? null, stream: call.stream }),
+        outputs: answer?.outputs ?? null,
+        error: stepError,
+      },
+      files: [...sent, ...made],
+      usd: answer?.usd ?? null,
+      tokens: answer?.tokens ?? null,
+      startedMs: call.startedMs,
+      endedMs: call.endedMs,
+    })
+  }
+
+  return {
+    get full() {
+      return engine.recording() === 'full'
+    },
+    begin(call) {
+      if (call.request.length <= rowLimit) return
+      // The model gets it first: to look through a megabyte takes some milliseconds.
+      const request = nextTurn().then(() => readAndPlace(call))
+      request.catch(() => {}) // whoever keeps the call is told
+      begun.set(call.request, { key: call.key, request })
+    },
+
+    keep: (call) => (bytesOf(call) > largeBytes ? inTurn(() => keep(call)) : keep(call)),
+  }
+}
+
+const mediaObject = ({ path, name, contentType, size }: FileRow) => ({
+  path,
+  name,
+  extension: name.slice(name.lastIndexOf('.') + 1),
+  content_type: contentType,
+  size,
+})
+
+const left: FinishedCall['error'] = { code: 'cancelled', message: 'The client left before the answer was complete' }
+
+/** How a call failed, as its step and its run have it. */
+const errorsOf = (call: FinishedCall): { stepError: string | null; runError: string | null } => {
+  const error = call.error ?? (call.status === 'cancelled' ? left : null)
+  if (!error || call.status === 'completed') return { stepError: null, runError: null }
+  const message = call.scrub.text(error.message)
+  return {
+    stepError: call.scrub.json({ code: error.code, message, retryable: false, hint: error.hint ?? null, cause: null }),
+    runError: call.status === 'failed' ? stepFailed(stepName, message) : message,
+  }
+}

@@ -1,0 +1,81 @@
+import { lookup as dnsLookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { Agent, buildConnector } from 'undici'
+import { AppError, messageOf } from '../errors.ts'
+import { type AllowRule, mayConnect } from './addresses.ts'
+
+/** All addresses of a host. */
+export type LookUp = (host: string) => Promise<string[]>
+
+export interface GuardOptions {
+  /** What is let through beside the public internet. */
+  allowPrivateNetwork: AllowRule[]
+  connectTimeoutSeconds?: number
+  /** For tests; the system's resolver otherwise. */
+  lookup?: LookUp
+  /** PEM certificates to trust instead of Node's own. */
+  trustedCertificates?: string
+}
+
+const systemLookup: LookUp = async (host) =>
+  // IPv4 first: where IPv6 leads nowhere, trying it first costs a whole connection timeout.
+  (await dnsLookup(host, { all: true, order: 'ipv4first' })).map(({ address }) => address)
+
+const refused = (host: string, port: number): AppError =>
+  new AppError('address_refused', `'${host}' is at a private, local or reserved address, which is not called`, {
+    hint: `If it may be called, add '${host.includes(':') ? `[${host}]` : host}:${port}' to JETTY_ALLOW_PRIVATE_NETWORK and start the server again.`,
+  })
+
+const notFound = (host: string, cause: unknown): AppError =>
+  new AppError('network_failed', `The host '${host}' was not found: ${messageOf(cause)}`, {
+    hint: 'Check the spelling of the URL, and that the server can resolve names.',
+    cause,
+  })
+
+/** The addresses that may be connected to; one refused address among them refuses the host. */
+export const checkedAddresses = async (host: string, port: number, options: GuardOptions): Promise<string[]> => {
+  const addresses = isIP(host)
+    ? [host]
+    : await (options.lookup ?? systemLookup)(host).catch((cause) => Promise.reject(notFound(host, cause)))
+  if (addresses.length === 0) throw notFound(host, 'it has no address')
+  if (!addresses.every((address) => mayConnect(address, host, port, options.allowPrivateNetwork))) {
+    throw refused(host, port)
+  }
+  return addresses
+}
+
+/**
+ * The undici agent through which everything leaves: it resolves a name once, checks every answer, and connects to an
+ * address it has checked, so that a name cannot change its address in between. Refuses with `address_refused`.
+ */
+export const makeGuardedAgent = (options: GuardOptions): Agent => {
+  const open = buildConnector({
+    timeout: (options.connectTimeoutSeconds ?? 10) * 1000,
+    ...(options.trustedCertificates !== undefined && { ca: options.trustedCertificates }),
+  })
+  type Opened = Parameters<buildConnector.Callback>
+  const openOne = (target: buildConnector.Options) =>
+    new Promise<Opened>((resolve) => open(target, (...opened) => resolve(opened)))
+
+  const connect = async (target: buildConnector.Options): Promise<Opened> => {
+    const port = Number(target.port || (target.protocol === 'https:' ? 443 : 80))
+    const addresses = await checkedAddresses(target.hostname, port, options)
+    let opened: Opened | undefined
+    // The certificate is still checked against the name: `host` and `servername` stay what they were.
+    for (const hostname of addresses.slice(0, 4)) {
+      opened = await openOne({ ...target, hostname })
+      if (opened[0] === null) break
+    }
+    return opened!
+  }
+
+  return new Agent({
+    connect: (target, callback) => {
+      connect(target).then(
+        (opened) => callback(...opened),
+        (error) => callback(error, null),
+      )
+    },
+    keepAliveTimeout: 10_000,
+  })
+}

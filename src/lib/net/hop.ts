@@ -1,0 +1,116 @@
+import type { Dispatcher } from 'undici'
+import { AppError, messageOf } from '../errors.ts'
+import { acceptedEncodings } from './body.ts'
+import type { OutgoingRequest } from './net.ts'
+
+const redirectStatuses = new Set([301, 302, 303, 307, 308])
+// They belong to the connection, which is ours; a foreign `host` would also ask a server for another one's pages.
+const ownHeaders = /^(host|connection|content-length|transfer-encoding|keep-alive|upgrade|expect|te|trailer|proxy-.*)$/
+const credentialHeader = /auth|cookie|token|secret|signature|api-?key|access-?key/
+
+/** One request of the chain that redirects make; header names in lower case. */
+export interface Hop {
+  url: URL
+  method: string
+  headers: Record<string, string>
+  body: string | Uint8Array | undefined
+}
+
+const parseTarget = (text: string, base?: URL): URL => {
+  if (!URL.canParse(text, base?.href)) {
+    throw new AppError('parameter_invalid', `'${text.slice(0, 200)}' is not a URL`, {
+      hint: 'Write it whole, for example https://example.com/path.',
+    })
+  }
+  const url = new URL(text, base)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new AppError('address_refused', `A URL that begins with '${url.protocol}' is not called, only http and https`)
+  }
+  if (url.username || url.password) {
+    throw new AppError('address_refused', `The URL of '${url.host}' holds a user name or password, which is not sent`, {
+      hint: 'Send credentials in a header, and keep them in the environment of the collection.',
+    })
+  }
+  url.hash = ''
+  return url
+}
+
+/** A URL for messages: the query is left out, since it is where keys are put. */
+export const shown = (url: URL): string => `${url.origin}${url.pathname}`
+
+/** The next request, if this answer is a redirect: credentials stay with the origin they were meant for. */
+export const redirected = (hop: Hop, status: number, location: unknown): Hop | undefined => {
+  if (!redirectStatuses.has(status) || typeof location !== 'string') return undefined
+  const url = parseTarget(location, hop.url)
+  const toGet = status === 303 ? hop.method !== 'HEAD' : status < 303 && hop.method === 'POST'
+  const kept = Object.entries(hop.headers).filter(
+    ([name]) =>
+      (url.origin === hop.url.origin || !credentialHeader.test(name)) && (!toGet || !name.startsWith('content-')),
+  )
+  return {
+    url,
+    method: toGet ? 'GET' : hop.method,
+    headers: Object.fromEntries(kept),
+    body: toGet ? undefined : hop.body,
+  }
+}
+
+/** The request as the caller wants it. Throws for a URL that is none, or that is never called. */
+export const firstHop = (url: string, request: OutgoingRequest): Hop => {
+  const named = Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const)
+  return {
+    url: parseTarget(url),
+    method: (request.method ?? 'GET').toUpperCase(),
+    headers: {
+      accept: '*/*',
+      'accept-encoding': acceptedEncodings,
+      'user-agent': 'jetty',
+      ...Object.fromEntries(named.filter(([name]) => !ownHeaders.test(name))),
+    },
+    body: request.body,
+  }
+}
+
+/** Sends one hop. 0 seconds are no limit: one clock for the whole request ends it then. */
+export const sendHop = (agent: Dispatcher, hop: Hop, request: OutgoingRequest, signal: AbortSignal) =>
+  agent.request({
+    origin: hop.url.origin,
+    path: `${hop.url.pathname}${hop.url.search}`,
+    method: hop.method as Dispatcher.HttpMethod,
+    headers: hop.headers,
+    body: hop.body ?? null,
+    signal,
+    headersTimeout: (request.firstByteSeconds ?? 0) * 1000,
+    bodyTimeout: (request.idleSeconds ?? 0) * 1000,
+  })
+
+const certificateCodes = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/
+
+/** Whatever undici or Node threw, as an error that says what failed and whether trying again can help. */
+export const asNetworkError = (thrown: unknown, { method, url }: Hop): AppError => {
+  for (let error = thrown; error instanceof Error; error = error.cause) if (error instanceof AppError) return error
+  const code = String((thrown as { code?: unknown } | undefined)?.code ?? '')
+  const what = `${method} ${shown(url)}`
+  const cause = thrown
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') {
+    // Nothing was sent yet, so asking again cannot do a thing twice.
+    return new AppError('timed_out', `${what}: the connection was not made in time`, { retryable: true, cause })
+  }
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') {
+    return new AppError('timed_out', `${what}: no answer began in time`, { cause })
+  }
+  if (code === 'UND_ERR_BODY_TIMEOUT') {
+    return new AppError('timed_out', `${what}: the answer stopped in the middle`, { retryable: true, cause })
+  }
+  if (code === 'UND_ERR_INVALID_ARG' || thrown instanceof TypeError) {
+    return new AppError('parameter_invalid', `${what} cannot be sent: ${messageOf(thrown)}`, { cause })
+  }
+  if (certificateCodes.test(code)) {
+    return new AppError('network_failed', `${what}: the certificate is not trusted: ${messageOf(thrown)}`, {
+      hint: 'For a private authority, start the server with NODE_EXTRA_CA_CERTS=<file>.',
+      retryable: false,
+      cause,
+    })
+  }
+  return new AppError('network_failed', `${what} failed: ${messageOf(thrown)}`, { cause })
+}

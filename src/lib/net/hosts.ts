@@ -1,0 +1,21 @@
+import { AppError } from '../errors.ts'
+
+const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80))
+
+const matches = (entry: string, url: URL): boolean => {
+  const [, name = '', port] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? []
+  if (port !== undefined && Number(port) !== portOf(url)) return false
+  const host = url.hostname.replace(/\.$/, '')
+  return name.startsWith('*.') ? host.endsWith(name.slice(1)) : host === name
+}
+
+/**
+ * Throws `address_refused` where a URL is at none of the hosts that may be reached: `api.example.com`, `*.example.com`
+ * for every name below it, and either with a port. Undefined: every host may be.
+ */
+export const requireAllowedHost = (url: URL, allowed: readonly string[] | undefined): void => {
+  if (allowed === undefined || allowed.some((entry) => matches(entry, url))) return
+  throw new AppError('address_refused', `The host '${url.host}' is not among those that this collection may reach`, {
+    hint: "Add it to the collection's setting allowed_hosts.",
+  })
+}

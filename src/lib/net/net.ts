@@ -1,0 +1,119 @@
+import type { Dispatcher } from 'undici'
+import { AppError } from '../errors.ts'
+import { type GuardOptions, makeGuardedAgent } from './agent.ts'
+import { checkAnnouncedLength, readBody } from './body.ts'
+import { makeClock } from './clock.ts'
+import { asNetworkError, firstHop, type Hop, redirected, sendHop, shown } from './hop.ts'
+import { requireAllowedHost } from './hosts.ts'
+
+export { type AllowRule, parseAllowRules } from './addresses.ts'
+export { type GuardOptions, type LookUp, makeGuardedAgent } from './agent.ts'
+
+export interface OutgoingRequest {
+  method?: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+  /** Most bytes of the answer, unpacked. */
+  maxBytes?: number
+  /** For the whole of it: name look-up, redirects and the last byte. */
+  timeoutSeconds?: number
+  /** Until the answer begins, once the request was sent; only the whole time counts where it is absent. */
+  firstByteSeconds?: number
+  /** Longest silence within an answer. */
+  idleSeconds?: number
+  /** False: a redirect is an answer like any other. */
+  followRedirects?: boolean
+  /** The only hosts that may be reached, by a redirect too; see `requireAllowedHost`. Undefined: any. */
+  allowedHosts?: readonly string[] | undefined
+  signal?: AbortSignal
+}
+
+/** An answer, read to its end. Header names are in lower case; `url` is where the redirects ended. */
+export interface OutgoingResponse {
+  status: number
+  headers: Record<string, string>
+  url: string
+  bytes(): Promise<Uint8Array>
+  text(): Promise<string>
+}
+
+export type Fetch = (url: string, request?: OutgoingRequest) => Promise<OutgoingResponse>
+
+export interface FetcherOptions extends GuardOptions {
+  /** Where a request names none: 32 MiB. */
+  maxBytes?: number
+  /** Where a request names none: 60. */
+  timeoutSeconds?: number
+  /** A guarded agent to share; one of its own otherwise. */
+  agent?: Dispatcher
+}
+
+const maxRedirects = 5
+const decodeText = (bytes: Uint8Array, contentType: string | undefined): string => {
+  const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? '')?.[1]
+  try {
+    return new TextDecoder(charset ?? 'utf-8').decode(bytes)
+  } catch {
+    return new TextDecoder().decode(bytes)
+  }
+}
+
+/** Sends one hop and reads its answer; a redirect comes back as the next hop. */
+const send = async (agent: Dispatcher, hop: Hop, request: OutgoingRequest, maxBytes: number, signal: AbortSignal) => {
+  const { statusCode, headers, body } = await sendHop(agent, hop, request, signal)
+  try {
+    const next = request.followRedirects === false ? undefined : redirected(hop, statusCode, headers.location)
+    if (next) return next
+    const flat = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
+    )
+    const bodyless = hop.method === 'HEAD' || statusCode === 204 || statusCode === 304
+    const contentEncoding = bodyless ? '' : (flat['content-encoding'] ?? '')
+    const limits = { contentEncoding, maxBytes, from: shown(hop.url) }
+    if (!bodyless) checkAnnouncedLength(flat['content-length'], limits)
+    const bytes = await readBody(body, limits)
+    if (contentEncoding) {
+      delete flat['content-encoding']
+      delete flat['content-length']
+    }
+    return { status: statusCode, headers: flat, url: hop.url.href, bytes }
+  } finally {
+    body.on('error', () => {}).destroy()
+  }
+}
+
+/**
+ * Makes the one way out to the network: http and https, public addresses and those that a rule allows, bounded in
+ * size and time, up to five redirects, each checked like the first. Any status is an answer. Throws `address_refused`,
+ * `network_failed` (can be tried again), `timed_out`, `too_large`, `parameter_invalid` or `cancelled`.
+ */
+export const makeFetcher = (options: FetcherOptions): Fetch => {
+  const agent = options.agent ?? makeGuardedAgent(options)
+
+  return async (url, request = {}) => {
+    let hop = firstHop(url, request)
+    const clock = makeClock(request.timeoutSeconds ?? options.timeoutSeconds ?? 60, request.signal, hop.url)
+    const maxBytes = request.maxBytes ?? options.maxBytes ?? 32 * 1024 * 1024
+    try {
+      for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
+        requireAllowedHost(hop.url, request.allowedHosts)
+        // undici does not look at the signal while it still connects, hence the race.
+        const answer = await Promise.race([send(agent, hop, request, maxBytes, clock.signal), clock.stopped])
+        if ('status' in answer) {
+          const { bytes, ...response } = answer
+          return {
+            ...response,
+            bytes: async () => bytes,
+            text: async () => decodeText(bytes, response.headers['content-type']),
+          }
+        }
+        hop = answer
+      }
+      throw new AppError('upstream_failed', `${url.split('?', 1)[0]} redirected more than ${maxRedirects} times`)
+    } catch (error) {
+      throw asNetworkError(error, hop)
+    } finally {
+      clock.clear()
+    }
+  }
+}

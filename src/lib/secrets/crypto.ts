@@ -1,0 +1,101 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { AppError } from '../errors.ts'
+
+const nonceBytes = 12
+const tagBytes = 16
+
+/** Encrypts short texts at rest. A sealed text opens only with its key and for the same `boundTo`. */
+export interface Sealer {
+  /** Id of the key that new texts are sealed with: the first 8 hex digits of its sha-256. */
+  readonly currentKeyId: string
+  /** Ids of all keys, newest first. */
+  readonly keyIds: readonly string[]
+  /** Seals with this key from now on; the others still open what they sealed. */
+  addNewest(key: Buffer): void
+  /** `boundTo` names the row the text belongs to, so that a sealed text moved to another row does not open. */
+  seal(plain: string, boundTo: string): string
+  /** Throws `internal` when no key fits or the text was changed or moved. */
+  open(sealed: string, boundTo: string): string
+  /** True where the text was sealed with an older key than the newest. */
+  needsReseal(sealed: string): boolean
+}
+
+const keyIdOf = (key: Buffer): string => createHash('sha256').update(key).digest('hex').slice(0, 8)
+
+const parse = (sealed: string): { keyId: string; packed: Buffer } => {
+  const [version, keyId, body, ...rest] = sealed.split('.')
+  const packed = Buffer.from(body ?? '', 'base64url')
+  if (version !== 'v1' || !keyId || packed.length < nonceBytes + tagBytes || rest.length > 0) {
+    throw new AppError('internal', 'A stored secret is not in the form this version writes (v1.<key id>.<text>)', {
+      hint: 'It was damaged, or written by a newer version of the server: set the secret again.',
+    })
+  }
+  return { keyId, packed }
+}
+
+/** AES-256-GCM under 32-byte keys, newest first: the first one seals, all of them open. */
+export const makeSealer = (keys: Buffer[]): Sealer => {
+  const checked = (key: Buffer | undefined): Buffer => {
+    if (key?.length === 32) return key
+    throw new AppError('internal', 'An encryption key must be exactly 32 bytes', {
+      hint: 'Set JETTY_SECRET_KEY to 32 random bytes, for example from `openssl rand -base64 32`.',
+    })
+  }
+  let newest = checked(keys[0])
+  let currentKeyId = keyIdOf(newest)
+  const byId = new Map(keys.map((key) => [keyIdOf(checked(key)), key]))
+  const boundText = (keyId: string, boundTo: string) => Buffer.from(`v1.${keyId}.${boundTo}`)
+
+  return {
+    get currentKeyId() {
+      return currentKeyId
+    },
+    get keyIds() {
+      return [currentKeyId, ...[...byId.keys()].filter((id) => id !== currentKeyId)]
+    },
+    addNewest(key) {
+      newest = checked(key)
+      currentKeyId = keyIdOf(newest)
+      byId.set(currentKeyId, newest)
+    },
+    seal(plain, boundTo) {
+      const nonce = randomBytes(nonceBytes)
+      const cipher = createCipheriv('aes-256-gcm', newest, nonce).setAAD(boundText(currentKeyId, boundTo))
+      const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()])
+      return `v1.${currentKeyId}.${Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url')}`
+    },
+    open(sealed, boundTo) {
+      const { keyId, packed } = parse(sealed)
+      const key = byId.get(keyId)
+      if (!key) {
+        throw new AppError(
+          'internal',
+          `A stored secret was sealed with key ${keyId}, which this server does not have`,
+          {
+            hint: 'Put the key it was started with before into JETTY_SECRET_KEY, after the new one, or set the secret again.',
+          },
+        )
+      }
+      const nonce = packed.subarray(0, nonceBytes)
+      const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes })
+      decipher.setAAD(boundText(keyId, boundTo))
+      decipher.setAuthTag(packed.subarray(nonceBytes, nonceBytes + tagBytes))
+      try {
+        return Buffer.concat([decipher.update(packed.subarray(nonceBytes + tagBytes)), decipher.final()]).toString()
+      } catch (cause) {
+        throw new AppError('internal', 'A stored secret does not open: it was changed, or moved from another row', {
+          hint: 'Set the secret again. If all secrets fail, check that JETTY_SECRET_KEY is the key they were sealed with.',
+          cause,
+        })
+      }
+    },
+    needsReseal: (sealed) => parse(sealed).keyId !== currentKeyId,
+  }
+}
+
+/** What is stored of a token: its sha-256 in hex. Enough for tokens of 128 random bits and more, not for passwords. */
+export const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex')
+
+/** Compares two secrets in a time that tells nothing about either, their lengths included. */
+export const sameText = (a: string, b: string): boolean =>
+  timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest())

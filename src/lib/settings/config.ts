@@ -1,0 +1,383 @@
+import type { z } from 'zod'
+import { AppError } from '../errors.ts'
+import { modelSettings } from './model-settings.ts'
+import { sandboxSettings } from './sandbox-settings.ts'
+import {
+  baseUrl,
+  bytes,
+  encryptionKeys,
+  folder,
+  hostsAndRanges,
+  oneOf,
+  type Setting,
+  seconds,
+  setting,
+  text,
+  trueOrFalse,
+  webAddress,
+  wholeNumber,
+} from './setting.ts'
+import { timedSettings } from './timed-settings.ts'
+
+const declared = {
+  host: setting({
+    variable: 'JETTY_HOST',
+    description: 'Address to listen on. 0.0.0.0 makes the server reachable from other machines.',
+    default: '127.0.0.1',
+    example: '0.0.0.0',
+    schema: text('be a host name or an IP address', /^[\w.:-]+$/),
+  }),
+  port: setting({
+    variable: 'JETTY_PORT',
+    description: 'Port to listen on; 0 takes any free one.',
+    default: '7070',
+    example: '8080',
+    schema: wholeNumber(0, 65_535),
+  }),
+  metricsPort: setting({
+    variable: 'JETTY_METRICS_PORT',
+    description:
+      'Port of JETTY_HOST that serves /metrics and /health without a token, and nothing else; a worker serves it too. ' +
+      'Unset: /metrics is on JETTY_PORT alone, for the admin token.',
+    example: '9070',
+    schema: wholeNumber(0, 65_535),
+  }),
+  dataDir: setting({
+    variable: 'JETTY_DATA_DIR',
+    description: 'Folder that holds everything: the embedded database, files, tokens and keys.',
+    default: '~/.jetty',
+    example: '/var/lib/jetty',
+    schema: folder(),
+  }),
+  databaseUrl: setting({
+    variable: 'DATABASE_URL',
+    description: 'PostgreSQL 15 to 18 to use instead of the embedded one.',
+    example: 'postgres://jetty:password@db.example.com:5432/jetty',
+    secret: true,
+    schema: webAddress('be a PostgreSQL address', ['postgres:', 'postgresql:']),
+  }),
+  adminToken: setting({
+    variable: 'JETTY_ADMIN_TOKEN',
+    description: 'Token with full access. Default: one is made in the data folder (admin-token).',
+    example: 'a-long-random-text-of-at-least-16-characters',
+    secret: true,
+    schema: text('be at least 16 characters without spaces', /^[\x21-\x7e]{16,}$/),
+  }),
+  secretKeys: setting({
+    variable: 'JETTY_SECRET_KEY',
+    description:
+      'Key that stored secrets are encrypted with; a comma separated list, newest first, while keys are changed. ' +
+      'Default: one is made in the data folder (secret-key).',
+    example: '$(openssl rand -base64 32)',
+    secret: true,
+    schema: encryptionKeys(),
+  }),
+  publicUrl: setting({
+    variable: 'JETTY_PUBLIC_URL',
+    description: 'Address under which people reach this server; used in links.',
+    example: 'https://jetty.example.com',
+    schema: baseUrl(),
+  }),
+  role: setting({
+    variable: 'JETTY_ROLE',
+    description: 'all: answer requests and execute runs; api: only answer; worker: only execute.',
+    default: 'all',
+    example: 'worker',
+    schema: oneOf(['all', 'api', 'worker']),
+  }),
+  workerConcurrency: setting({
+    variable: 'JETTY_WORKER_CONCURRENCY',
+    description: 'Steps that execute at once in this process; sleeping and waiting runs do not count.',
+    default: '256',
+    example: '64',
+    schema: wholeNumber(1, 100_000),
+  }),
+  allowPrivateNetwork: setting({
+    variable: 'JETTY_ALLOW_PRIVATE_NETWORK',
+    description: 'Private and local addresses that steps may call: hosts, host:port, CIDR ranges, or * for all.',
+    default: '',
+    example: 'localhost:11434,10.0.0.0/8',
+    schema: hostsAndRanges(),
+  }),
+  maxUploadBytes: setting({
+    variable: 'JETTY_MAX_UPLOAD_BYTES',
+    description: 'Largest file that may be uploaded.',
+    default: '1GiB',
+    example: '200MiB',
+    schema: bytes(),
+  }),
+  maxLabelsPerRun: setting({
+    variable: 'JETTY_MAX_LABELS_PER_RUN',
+    description: 'Labels that one run may have.',
+    default: '1000',
+    example: '100',
+    schema: wholeNumber(1, 100_000),
+  }),
+  maxFilesPerRun: setting({
+    variable: 'JETTY_MAX_FILES_PER_RUN',
+    description: 'Files that may be sent along with one run.',
+    default: '50',
+    example: '200',
+    schema: wholeNumber(0, 10_000),
+  }),
+  maxInitParamsBytes: setting({
+    variable: 'JETTY_MAX_INIT_PARAMS_BYTES',
+    description: 'Largest init_params of one run, as JSON.',
+    default: '1MiB',
+    example: '4MiB',
+    schema: bytes(),
+  }),
+  maxBatchBytes: setting({
+    variable: 'JETTY_MAX_BATCH_BYTES',
+    description:
+      'Largest items of one batch or evaluation together, as JSON; those in a request fit into its body as well.',
+    default: '64MiB',
+    example: '256MiB',
+    schema: bytes(),
+  }),
+  maxBodyBytes: setting({
+    variable: 'JETTY_MAX_BODY_BYTES',
+    description: 'Largest request body that is not an upload.',
+    default: '16MiB',
+    example: '64MiB',
+    schema: bytes(),
+  }),
+  diffBytes: setting({
+    variable: 'JETTY_DIFF_BYTES',
+    description: 'JSON of values that the difference of two runs shows whole; beyond it, only their beginnings.',
+    default: '1MiB',
+    example: '4MiB',
+    schema: bytes(),
+  }),
+  maxOutputBytes: setting({
+    variable: 'JETTY_MAX_OUTPUT_BYTES',
+    description: 'Largest output of one step, as JSON.',
+    default: '64MiB',
+    example: '16MiB',
+    schema: bytes(),
+  }),
+  parallelSteps: setting({
+    variable: 'JETTY_PARALLEL_STEPS',
+    description: 'Steps of one run that are carried out side by side, where its workflow says so.',
+    default: '16',
+    example: '4',
+    schema: wholeNumber(1, 1_000),
+  }),
+  stepAttempts: setting({
+    variable: 'JETTY_STEP_ATTEMPTS',
+    description: 'Largest max_attempts that the options of a step may ask for.',
+    default: '20',
+    example: '5',
+    schema: wholeNumber(1, 1_000),
+  }),
+  loopTurns: setting({
+    variable: 'JETTY_LOOP_TURNS',
+    description: 'Turns that one loop of a run may have.',
+    default: '1000',
+    example: '100',
+    schema: wholeNumber(1, 100_000),
+  }),
+  sequenceNumbers: setting({
+    variable: 'JETTY_SEQUENCE_NUMBERS',
+    description: 'Numbers that number_sequence_generator may put out at once.',
+    default: '100000',
+    example: '10000',
+    schema: wholeNumber(1, 10_000_000),
+  }),
+  maxFanOut: setting({
+    variable: 'JETTY_MAX_FANOUT',
+    description: 'Runs that one step, one batch or one evaluation may start.',
+    default: '10000',
+    example: '100000',
+    schema: wholeNumber(1, 1_000_000),
+  }),
+  maxRunDepth: setting({
+    variable: 'JETTY_MAX_RUN_DEPTH',
+    description: 'How many levels deep runs may start runs.',
+    default: '5',
+    example: '2',
+    schema: wholeNumber(0, 100),
+  }),
+  stepTimeoutSeconds: setting({
+    variable: 'JETTY_STEP_TIMEOUT_SECONDS',
+    description: 'Time limit of a step that sets none itself.',
+    default: '600',
+    example: '1800',
+    schema: seconds(0.001),
+  }),
+  runTimeoutSeconds: setting({
+    variable: 'JETTY_RUN_TIMEOUT_SECONDS',
+    description: 'Time limit of the work of one run; waiting does not count.',
+    default: '3600',
+    example: '86400',
+    schema: seconds(0.001),
+  }),
+  maxFetchBytes: setting({
+    variable: 'JETTY_MAX_FETCH_BYTES',
+    description: 'Largest answer that a step may fetch from the network.',
+    default: '100MiB',
+    example: '1GiB',
+    schema: bytes(),
+  }),
+  fetchTimeoutSeconds: setting({
+    variable: 'JETTY_FETCH_TIMEOUT_SECONDS',
+    description: 'Time limit of one fetch from the network, redirects included.',
+    default: '60',
+    example: '300',
+    schema: seconds(0.001),
+  }),
+  ...modelSettings,
+  trialCollections: setting({
+    variable: 'JETTY_TRIAL_COLLECTIONS',
+    description: 'Collections that may have a trial. Whoever has a key that may write can make collections.',
+    default: '100',
+    example: '10',
+    schema: wholeNumber(1, 1_000_000),
+  }),
+  syncWaitSeconds: setting({
+    variable: 'JETTY_SYNC_WAIT_SECONDS',
+    description: 'How long run-sync waits for a run before it answers 524; the run goes on.',
+    default: '600',
+    example: '60',
+    schema: seconds(),
+  }),
+  ...timedSettings,
+  ...sandboxSettings,
+  stepCacheDays: setting({
+    variable: 'JETTY_STEP_CACHE_DAYS',
+    description: 'How long the result of a step may be reused by steps with `options.cache`.',
+    default: '30',
+    example: '7',
+    schema: wholeNumber(1, 3650),
+  }),
+  stepCacheEntries: setting({
+    variable: 'JETTY_STEP_CACHE_ENTRIES',
+    description: 'Results of one collection that may be reused; the oldest go first.',
+    default: '100000',
+    example: '10000',
+    schema: wholeNumber(1, 10_000_000),
+  }),
+  spillBytes: setting({
+    variable: 'JETTY_SPILL_BYTES',
+    description:
+      'How much the recorded calls of the gateway may take in files of the data folder while the database is away; ' +
+      'above it new calls are refused.',
+    default: '256MiB',
+    example: '2GiB',
+    schema: bytes(),
+  }),
+  recordingRequired: setting({
+    variable: 'JETTY_RECORDING_REQUIRED',
+    description:
+      'Whether calls of the gateway are refused while the database is away, in the place of being recorded in a file ' +
+      'of the data folder until it is back.',
+    default: 'false',
+    example: 'true',
+    schema: trueOrFalse(),
+  }),
+  clientStallSeconds: setting({
+    variable: 'JETTY_CLIENT_STALL_SECONDS',
+    description: 'How long a client of the gateway may take nothing of an answer before its connection is cut.',
+    default: '120',
+    example: '30',
+    schema: seconds(0.001),
+  }),
+  recordedAnswerBytes: setting({
+    variable: 'JETTY_RECORDED_ANSWER_BYTES',
+    description:
+      'How much of one answer the gateway keeps for its record; a longer one is passed on whole all the same.',
+    default: '16MiB',
+    example: '64MiB',
+    schema: bytes(),
+  }),
+  openAnswersBytes: setting({
+    variable: 'JETTY_OPEN_ANSWERS_BYTES',
+    description:
+      'How much of all answers that are under way the gateway keeps together; beyond it, the first 64 KiB of each. They ' +
+      'are passed on whole all the same.',
+    default: '256MiB',
+    example: '1GiB',
+    schema: bytes(),
+  }),
+  drainSeconds: setting({
+    variable: 'JETTY_DRAIN_SECONDS',
+    description: 'Time that running steps get when the server is asked to stop; the rest resumes at the next start.',
+    default: '10',
+    example: '30',
+    schema: seconds(),
+  }),
+  exposeEnvValues: setting({
+    variable: 'JETTY_EXPOSE_ENV_VALUES',
+    description: "Whether the API shows the values of a collection's environment variables instead of ***.",
+    default: 'false',
+    example: 'true',
+    schema: trueOrFalse(),
+  }),
+  authFailuresPerMinute: setting({
+    variable: 'JETTY_AUTH_FAILURES_PER_MINUTE',
+    description:
+      'Refused tokens a minute from one address before it gets 429; valid ones are never refused. 0: no limit.',
+    default: '300',
+    example: '30',
+    schema: wholeNumber(0, 1_000_000),
+  }),
+  rateLimit: setting({
+    variable: 'JETTY_RATE_LIMIT',
+    description: 'Calls a minute that one key may make; a collection may have a limit of its own. 0: no limit.',
+    default: '0',
+    example: '600',
+    schema: wholeNumber(0, 1_000_000),
+  }),
+  logLevel: setting({
+    variable: 'JETTY_LOG_LEVEL',
+    description: 'Least important log lines to write.',
+    default: 'info',
+    example: 'debug',
+    schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  }),
+}
+
+type ValueOf<S> =
+  S extends Setting<infer Schema, infer Default>
+    ? z.output<Schema> | (Default extends undefined ? undefined : never)
+    : never
+
+/** The configuration of a process, checked and parsed. */
+export type Settings = { readonly [Name in keyof typeof declared]: ValueOf<(typeof declared)[Name]> }
+
+/** Every setting in the order of the reference page: for `--help` and the docs. */
+export const settingList: readonly (Setting & { name: keyof Settings })[] = Object.entries(declared).map(
+  ([name, one]) => ({ ...one, name: name as keyof Settings }),
+)
+
+/** The environment holds values that cannot be used; the message names every one of them and shows how to write it. */
+export class ConfigError extends AppError {
+  readonly variables: string[]
+
+  constructor(problems: { variable: string; message: string }[]) {
+    super('invalid', problems.map((problem) => problem.message).join('\n'))
+    this.name = 'ConfigError'
+    this.variables = problems.map((problem) => problem.variable)
+  }
+}
+
+const complaint = (one: Setting, value: string, rule: string): string => {
+  const shown = one.secret ? 'the value it has is not shown here' : `it is ${JSON.stringify(value)}`
+  return `${one.variable} must ${rule}; ${shown}. Example: ${one.variable}=${one.example}`
+}
+
+/** Reads the settings from environment variables; an empty variable counts as unset. Throws a ConfigError. */
+export const loadSettings = (env: Record<string, string | undefined>): Settings => {
+  const problems: { variable: string; message: string }[] = []
+  const values: Record<string, unknown> = {}
+  for (const one of settingList) {
+    const given = env[one.variable]?.trim() || one.default
+    const parsed = given === undefined ? undefined : one.schema.safeParse(given)
+    values[one.name] = parsed?.data
+    if (given === undefined || !parsed?.error) continue
+    const rule = parsed.error.issues[0]?.message ?? 'be different'
+    problems.push({ variable: one.variable, message: complaint(one, given, rule) })
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return values as Settings
+}

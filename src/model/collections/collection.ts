@@ -1,0 +1,53 @@
+import { z } from 'zod'
+import { collectionNameSchema, jsonObjectSchema, textSchema, timestampSchema } from '../names.ts'
+
+export const collectionSchema = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    description: z.string().nullable(),
+    auth_org_id: z.string().nullable().describe('Deprecated, always null.'),
+    owner_identifier: z.string().nullable(),
+    created_at: timestampSchema,
+  })
+  .meta({ id: 'Collection' })
+
+/** The collection with the names of its environment variables; every value is masked. */
+export const collectionWithEnvironmentSchema = collectionSchema
+  .extend({ environment_variables: z.record(z.string(), z.string()) })
+  .meta({ id: 'CollectionWithEnvironment' })
+
+export const collectionWithStorageSchema = collectionSchema
+  .extend({ storage_info: jsonObjectSchema.nullable(), storage_provider: z.string().nullable() })
+  .meta({ id: 'CollectionWithStorage' })
+
+export const createCollectionSchema = z
+  .object({
+    name: collectionNameSchema,
+    description: textSchema.nullish(),
+    storage_info: jsonObjectSchema.nullish(),
+    storage_provider: textSchema.default('default'),
+    environment_variables: z.record(z.string(), z.unknown()).nullish(),
+    owner_identifier: textSchema.nullish().describe('Honoured for the admin token only.'),
+  })
+  .meta({ id: 'CreateCollection' })
+
+export const setOwnerSchema = z.object({ owner_identifier: textSchema }).meta({ id: 'SetOwner' })
+
+export const setStorageSchema = z
+  .object({ storage_info: jsonObjectSchema.nullable(), storage_provider: textSchema.nullable() })
+  .partial()
+  .meta({ id: 'SetStorage' })
+
+export const agentSchema = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    type: z.string().nullable(),
+    collection_id: z.int(),
+    created_at: timestampSchema,
+  })
+  .meta({ id: 'Agent' })
+
+export type Collection = z.infer<typeof collectionSchema>
+export type Agent = z.infer<typeof agentSchema>

@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import { labelTextSchema, timestampSchema } from '../names.ts'
+
+export const keySchema = z
+  .object({
+    id: z.int(),
+    collection_id: z.int(),
+    collection_name: z.string(),
+    collections: z.array(z.string()).describe('Every collection that the key covers.'),
+    name: z.string(),
+    key_prefix: z.string().describe('The first 8 characters.'),
+    access_level: z.enum(['READ', 'WRITE']),
+    is_active: z.boolean(),
+    created_at: timestampSchema,
+    created_by_agent_id: z.int().nullable(),
+    expires_at: timestampSchema.nullable(),
+    last_used_at: timestampSchema.nullable(),
+  })
+  .meta({ id: 'ApiKey' })
+
+export const createdKeySchema = keySchema
+  .extend({ api_key: z.string().describe('The key itself: shown here and never again.') })
+  .meta({ id: 'CreatedApiKey' })
+
+export const createKeySchema = z
+  .object({
+    name: labelTextSchema,
+    collection_name: z.string(),
+    collections: z.array(z.string()).max(100).optional().describe('More collections that the key covers.'),
+    access_level: z.enum(['READ', 'WRITE']).default('WRITE'),
+    expires_at: z.iso.datetime({ offset: true }).nullish(),
+  })
+  .meta({ id: 'CreateApiKey' })
+
+export const updateKeySchema = z
+  .object({ name: labelTextSchema, is_active: z.boolean() })
+  .partial()
+  .meta({ id: 'UpdateApiKey' })
+
+export type Key = z.infer<typeof keySchema>

@@ -1,0 +1,116 @@
+import { z } from 'zod'
+import { trialLeftSchema } from '../collections/trial.ts'
+import { maxVariableNameLength, variableNamePattern } from '../collections/variable-name.ts'
+import { taskNameSchema } from '../names.ts'
+import { labelNameSchema, labelValueSchema } from '../runs/label.ts'
+import { requireWebhook, webhookSecretSchema, webhookUrlSchema } from '../webhook.ts'
+import { modelProviders } from './runbook.ts'
+import { runbookAgents } from './runbook-agents.ts'
+import { runbookLimitsSchema, runbookRequestSchema } from './runbook-request.ts'
+
+/** How long an answer in one piece waits for the end of its run, in seconds. */
+const heldSeconds = 1200
+const longestHeldSeconds = 3600
+
+/** One of a few words, named where it is another one. */
+const oneOf = <const Word extends string>(words: readonly [Word, ...Word[]], what: string) =>
+  z.enum(words, { error: ({ input }) => `Unknown ${what} ${JSON.stringify(input)}: it is one of ${words.join(', ')}` })
+
+const secretNameSchema = z
+  .string()
+  .max(maxVariableNameLength)
+  .regex(variableNamePattern, 'A name has letters, digits and _ and starts with no digit')
+
+const { template_variables, snapshot, image, agent_env, mcp_servers, langfuse_tracing } = runbookRequestSchema.shape
+
+/** What the jetty block of a chat says where it asks for a runbook; members that are not named here are not read. */
+export const runbookBlockSchema = runbookLimitsSchema
+  .extend({
+    runbook: z.boolean().nullish().describe('true, which it is where it is absent; false makes it a plain call.'),
+    collection: z.string().min(1).describe('Where the run is: its keys, secrets and files are used.'),
+    task: taskNameSchema.describe('The task that it is a run of; it is made where there is none.'),
+    agent: oneOf(runbookAgents, 'agent')
+      .nullish()
+      .describe(`One of ${runbookAgents.join(', ')}; else the runbook's, or from the model.`),
+    model_provider: oneOf(modelProviders, 'model provider')
+      .nullish()
+      .describe(`One of ${modelProviders.join(', ')}.`),
+    snapshot,
+    image,
+    template_variables,
+    file_paths: z.array(z.string()).nullish().describe('Storage paths of inputs.'),
+    files: z.array(z.string()).nullish().describe('Ids of inputs, as an upload has answered them.'),
+    runbook_url: z
+      .string()
+      .max(4096)
+      .nullish()
+      .describe('https URL of the runbook, in the place of the system message; a page of a file at GitHub will do.'),
+    use_trial_keys: z.boolean().nullish().describe('Whether keys that the server lends may fill in for missing ones.'),
+    secret_params: z
+      .record(secretNameSchema, z.string())
+      .nullish()
+      .describe('Variables of this run alone; never stored in clear.'),
+    subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
+    webhook_url: webhookUrlSchema.describe('Gets the trajectory by POST when the run has ended.'),
+    webhook_secret: webhookSecretSchema.describe('Signs the deliveries.'),
+    labels: z
+      .array(z.object({ key: labelNameSchema, value: labelValueSchema }))
+      .nullish()
+      .describe('Labels of the run, from its beginning.'),
+    timeout_hint: z
+      .number()
+      .min(0)
+      .nullish()
+      .transform((seconds) => Math.min(seconds ?? heldSeconds, longestHeldSeconds))
+      .describe(
+        `Seconds to wait for the end where the answer is no stream: ${heldSeconds}, at most ${longestHeldSeconds}.`,
+      ),
+    agent_env,
+    mcp_servers,
+    langfuse_tracing,
+  })
+  .superRefine(requireWebhook)
+  .meta({ id: 'RunbookBlock' })
+export type RunbookBlock = z.output<typeof runbookBlockSchema>
+
+const textPartSchema = z.looseObject({
+  type: z.literal('text', {
+    error: 'A runbook takes text alone here: upload files, and name them in jetty.file_paths',
+  }),
+  text: z.string(),
+})
+
+/** A chat completion that asks for a runbook. Members that are not named here are for models, and not read. */
+export const runbookChatSchema = z.object({
+  model: z.string().max(500).nullish().describe("Name of the model; else the runbook's, or the agent's own."),
+  messages: z
+    .array(
+      z.looseObject({
+        role: z.string(),
+        content: z.union([z.string(), z.array(textPartSchema), z.null()]).optional(),
+      }),
+    )
+    .describe('system: the runbook. user: what is added to it.'),
+  stream: z.boolean().nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
+  jetty: runbookBlockSchema,
+})
+export type RunbookChat = z.output<typeof runbookChatSchema>
+export type RunbookChatMessage = RunbookChat['messages'][number]
+
+/** What an answer says of its run, beside what OpenAI's has. */
+export const runbookChatMetadataSchema = z
+  .object({
+    mode: z.literal('runbook'),
+    status: z.string(),
+    trajectory_id: z.string(),
+    workflow_id: z.string(),
+    collection: z.string(),
+    task: z.string(),
+    poll_url: z.string().describe('Path of the trajectory.'),
+    events_url: z.string().describe('Path of its events; the ids are those of the stream.'),
+    url: z.string().describe('The page that shows it.'),
+    trial: trialLeftSchema.optional(),
+  })
+  .meta({ id: 'RunbookChatMetadata' })
+export type RunbookChatMetadata = z.output<typeof runbookChatMetadataSchema>

@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import { jsonObjectSchema } from '../names.ts'
+
+const parameterSchema = z.object({
+  name: z.string(),
+  type: z.string(),
+  required: z.boolean(),
+  default: z.unknown(),
+  description: z.string(),
+  accepts_path: z.boolean().describe('Whether `<name>_path` may stand for it.'),
+  aliases: z.array(z.string()),
+})
+
+/** What an activity is, for people and editors: the same data its validation comes from. */
+export const stepTemplateSchema = z
+  .object({
+    activity_name: z.string(),
+    name: z.string(),
+    description: z.string(),
+    category: z.string(),
+    parameters: z.array(parameterSchema),
+    outputs: z.array(z.object({ path: z.string(), type: z.string(), description: z.string() })),
+    example: jsonObjectSchema,
+    gotchas: z.array(z.string()),
+  })
+  .meta({ id: 'StepTemplate' })
+
+export const stepTemplateListSchema = z
+  .object({ templates: z.array(stepTemplateSchema), categories: z.array(z.string()), total_count: z.int() })
+  .meta({ id: 'StepTemplateList' })
+
+export type StepTemplate = z.infer<typeof stepTemplateSchema>

@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { jsonObjectSchema, timestampSchema } from '../names.ts'
+
+const version = {
+  index: z.int().describe('0 is the oldest.'),
+  transaction_id: z.int(),
+  content_hash: z.string().nullable().describe('SHA-256 of the data as JSON with sorted keys and without spaces.'),
+  tags: z.array(z.string()).describe('The version text that the task was saved with.'),
+  created_at: timestampSchema.nullable(),
+  operation_type: z.enum(['INSERT', 'UPDATE', 'DELETE']).nullable(),
+}
+
+/** What a task was like at some time. */
+export const taskDataSchema = z
+  .object({
+    name: z.string(),
+    entity_type: z.literal('task'),
+    is_private: z.boolean(),
+    croissant_metadata: jsonObjectSchema.nullable(),
+    workflow: jsonObjectSchema.describe('As it was stored: the order of its keys is kept.'),
+    version: z.string().nullable(),
+    description: z.string().nullable(),
+    has_file_uploads: z.boolean(),
+  })
+  .meta({ id: 'TaskData' })
+
+export const taskVersionSchema = z.object({ ...version, data: taskDataSchema }).meta({ id: 'TaskVersion' })
+
+export const taskHistorySchema = z
+  .object({
+    entity_name: z.string(),
+    entity_type: z.literal('task'),
+    collection_name: z.string(),
+    total_versions: z.int(),
+    versions: z.array(
+      z.object({
+        ...version,
+        changeset: taskDataSchema
+          .partial()
+          .nullable()
+          .describe('What of the version is not null; only when asked for.'),
+      }),
+    ),
+  })
+  .meta({ id: 'TaskHistory' })

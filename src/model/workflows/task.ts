@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { jsonObjectSchema, taskNameSchema, textSchema, timestampSchema } from '../names.ts'
+
+/** A workflow as it may be stored: the three sections have the right shape; what is in them is checked at a run. */
+export const workflowSchema = z
+  .looseObject({
+    init_params: jsonObjectSchema,
+    step_configs: jsonObjectSchema,
+    steps: z.array(z.string()),
+  })
+  .partial()
+  .meta({ id: 'Workflow' })
+
+const shared = {
+  id: z.int(),
+  name: z.string(),
+  entity_type: z.literal('task'),
+  is_private: z.boolean().nullable(),
+  croissant_metadata: jsonObjectSchema.nullable(),
+  workflow: jsonObjectSchema.describe('As it was stored: the order of its keys is kept.'),
+  collection_id: z.int(),
+  collection_name: z.string(),
+  version: z.string().nullable(),
+  description: z.string().nullable(),
+  has_file_uploads: z.boolean(),
+  is_chat_flow: z.boolean(),
+  created_at: timestampSchema.nullable(),
+  updated_at: timestampSchema.nullable(),
+}
+
+export const listedTaskSchema = z.object(shared).meta({ id: 'ListedTask' })
+
+export const taskSchema = z
+  .object({
+    ...shared,
+    environment_variables: z.record(z.string(), z.string()).nullable(),
+    storage_info: jsonObjectSchema.nullable(),
+    storage_provider: z.string().nullable(),
+    warnings: z.array(z.string()).optional().describe('What will fail when this is run; only after a write.'),
+  })
+  .meta({ id: 'Task' })
+
+const optionalFields = {
+  description: textSchema.nullable().optional(),
+  version: textSchema.nullable().optional(),
+  has_file_uploads: z.boolean().optional(),
+  is_private: z.boolean().optional(),
+  is_chat_flow: z.boolean().optional(),
+  croissant_metadata: jsonObjectSchema.nullable().optional(),
+}
+
+export const createTaskSchema = z
+  .object({
+    name: taskNameSchema,
+    workflow: workflowSchema,
+    entity_type: z.literal('task').default('task'),
+    ...optionalFields,
+  })
+  .meta({ id: 'CreateTask' })
+
+/** Only what is there is changed; `workflow` is replaced whole. */
+export const updateTaskSchema = z
+  .object({ name: taskNameSchema.optional(), workflow: workflowSchema.optional(), ...optionalFields })
+  .meta({ id: 'UpdateTask' })
+
+export type CreateTask = z.output<typeof createTaskSchema>
+export type UpdateTask = z.output<typeof updateTaskSchema>

@@ -1,0 +1,90 @@
+import type { Dispatcher } from 'undici'
+import { AppError } from '../../lib/errors.ts'
+import type { Fetch } from '../../lib/net/net.ts'
+import type { Shape } from '../../model/gateway/shape.ts'
+import { makeAccounts } from '../accounts.ts'
+import { makeCalls } from '../calls.ts'
+import { scriptedProvider } from '../catalogue.ts'
+import { makePredictions } from '../predictions.ts'
+import { hasPrice } from '../prices/prices.ts'
+import type { Asked, LookUpVariable, Models, Target } from '../provider.ts'
+import { isScripted, type ScriptedModel, scriptedModels } from '../wires/scripted.ts'
+import type { CallLimits } from '../wires/wire.ts'
+import { makeModelLists } from './model-lists.ts'
+import { resolveModel } from './resolve.ts'
+import { makeRoutable } from './routable.ts'
+import { unroutable } from './unroutable.ts'
+
+export interface ModelsOptions {
+  /** The guarded way out. */
+  fetch: Fetch
+  /** The way to the base URLs that the server was started with, which may be private. */
+  trustedFetch: Fetch
+  /** What the two of them send with, for those who pass bytes on: the guarded agent, or the trusted one. */
+  agent(trusted: boolean): Promise<Dispatcher>
+  /** Those base URLs, by the variable that sets them. */
+  serverUrl: LookUpVariable
+  /** The keys that the server lends, by the variables that callers know them by. */
+  lentKeys?: LookUpVariable
+  /** How long the lists are kept that providers give of their models; absent: nobody is asked for one. */
+  keptSeconds?: number
+  limits: CallLimits
+}
+
+const scripted = scriptedProvider
+
+/** The scripted model that is meant, if one is: they need no key, and no environment can put another in their place. */
+const scriptedOf = ({ model, provider }: Asked): ScriptedModel | undefined => {
+  if (provider !== undefined && provider !== scripted.id) return undefined
+  if (provider === undefined && !model.startsWith(`${scripted.id}/`)) return undefined
+  const name = model.replace(`${scripted.id}/`, '')
+  if (isScripted(name)) return name
+  throw new AppError('model_unavailable', `Model '${model}' cannot be served: no scripted model is called so`, {
+    hint: `There are ${scriptedModels.map((one) => `${scripted.id}/${one}`).join(' and ')}.`,
+  })
+}
+
+const scriptedTarget = (model: ScriptedModel): Target => ({
+  provider: scripted,
+  model,
+  native: false,
+  url: '',
+  base_url: '',
+  trusted: false,
+  headers: {},
+})
+
+/** Puts names, keys and calls together. */
+export const makeModels = (options: ModelsOptions): Models => {
+  const { serverUrl, lentKeys = () => undefined, keptSeconds = 0 } = options
+  const listing = makeRoutable({ lists: makeModelLists({ ...options, keptSeconds }), serverUrl })
+
+  const find = async (written: Asked, caller: Parameters<Models['route']>[1], shape: Shape): Promise<Target> => {
+    const asked = {
+      model: written.model.trim(),
+      provider: written.provider?.trim() || undefined,
+      key: written.key?.trim() || undefined,
+    }
+    const script = scriptedOf(asked)
+    if (script) return scriptedTarget(script)
+    const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
+    const found = resolveModel(asked, at, shape)
+    if (!('url' in found)) throw unroutable(asked, found, await listing.routable([{ env: at.env }]), shape)
+    const { provider, model, base_url: url, trusted } = found
+    await caller.admit?.({ provider: provider.id, model, url, trusted, hasPrice: () => hasPrice(provider, model) })
+    return found
+  }
+
+  const route: Models['route'] = async (asked, caller, shape) => {
+    const target = await find(asked, caller, shape)
+    return { ...target, agent: await options.agent(target.trusted) }
+  }
+
+  const predictions = makePredictions(options)
+  const check: Models['check'] = async ({ kind, ...asked }, { env, lent }) => {
+    if (kind === 'prediction') predictions.findAccount(asked, { env, lent })
+    else await find(asked, { env, lent }, kind)
+  }
+
+  return { ...makeCalls(options, find), route, account: makeAccounts(options), check, ...listing, ...predictions }
+}

@@ -1,0 +1,75 @@
+import { requireAllowedHost } from '../../lib/net/hosts.ts'
+import type { Shape } from '../../model/gateway/shape.ts'
+import { scriptedProvider } from '../catalogue.ts'
+import { knownModels } from '../prices/prices.ts'
+import type { LookUpVariable, Place, RoutableModel, Target } from '../provider.ts'
+import { scriptedModels } from '../wires/scripted.ts'
+import type { ModelLists } from './model-lists.ts'
+import { resolveModel, resolveProvider, servedProviders } from './resolve.ts'
+
+export interface RoutableOptions {
+  lists: ModelLists
+  /** Base URLs that the server was started with, by the variable that sets them. */
+  serverUrl: LookUpVariable
+}
+
+const scripted: RoutableModel[] = scriptedModels.map((one) => ({
+  id: `${scriptedProvider.id}/${one}`,
+  owned_by: scriptedProvider.name,
+}))
+
+/** A model that answers none of these answers nothing. */
+const asked: readonly Shape[] = ['chat', 'embeddings', 'images']
+
+const mayReach = ({ base_url: url, trusted }: Target, { allowedHosts }: Place): boolean => {
+  try {
+    if (!trusted) requireAllowedHost(new URL(url), allowedHosts)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** As a client writes it: with the provider where its name alone would not tell. */
+const written = ({ provider }: Target, model: string): string =>
+  provider.model_names?.test(model) ? model : `${provider.id}/${model}`
+
+/** Lists the models that can be asked with the keys of some environments. */
+export const makeRoutable = ({ lists, serverUrl }: RoutableOptions) => {
+  const targetsOf = (place: Place): Target[] =>
+    servedProviders(place.env)
+      .map((provider) => resolveProvider(provider, { model: '' }, { ...place, serverUrl, lentKeys: () => undefined }))
+      .filter((found) => 'url' in found)
+      .filter((target) => mayReach(target, place))
+
+  /** What the providers said of themselves, else what the price list knows of them. Asks nobody. */
+  const routable = async (places: readonly Place[]): Promise<RoutableModel[]> => {
+    const found = new Map(scripted.map((one) => [one.id, one]))
+    for (const target of places.flatMap(targetsOf)) {
+      for (const model of lists.known(target) ?? (await knownModels(target.provider))) {
+        const id = written(target, model)
+        found.set(id, { id, owned_by: target.provider.id })
+      }
+    }
+    return [...found.values()]
+  }
+
+  /** The same, with the lists of those who answer within a moment. */
+  const listed = async (places: readonly Place[]): Promise<RoutableModel[]> => {
+    await lists.ask(places.flatMap(targetsOf))
+    return routable(places)
+  }
+
+  const ownerOf = (model: string, places: readonly Place[]): RoutableModel | undefined => {
+    const script = scripted.find(({ id }) => id === model)
+    if (script) return script
+    for (const place of places) {
+      for (const shape of asked) {
+        const found = resolveModel({ model }, { ...place, serverUrl, lentKeys: () => undefined }, shape)
+        if ('url' in found && mayReach(found, place)) return { id: model, owned_by: found.provider.id }
+      }
+    }
+    return undefined
+  }
+  return { routable, listed, ownerOf }
+}

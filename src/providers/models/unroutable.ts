@@ -1,0 +1,71 @@
+import { AppError } from '../../lib/errors.ts'
+import { nearest } from '../../lib/text/nearest.ts'
+import type { Shape } from '../../model/gateway/shape.ts'
+import { catalogue } from '../catalogue.ts'
+import type { Asked, RoutableModel } from '../provider.ts'
+import type { Unroutable } from './resolve.ts'
+
+const namesListed = 3
+
+/** What models are called that make vectors, and those that make images. */
+const vectors = /embed|voyage/i
+const images = /image|dall-e|imagen/i
+
+/** Whether a model may answer such a call, as far as its name tells. Of responses no name tells anything. */
+const mayAnswer = (shape: Shape, name: string): boolean => {
+  if (shape === 'embeddings') return vectors.test(name)
+  if (shape === 'images') return images.test(name)
+  return shape !== 'responses' && !vectors.test(name) && !images.test(name)
+}
+
+/** The names that look most like it, the likest first. */
+const nearestNames = (word: string, names: string[]): string[] => {
+  const left = new Map<string, string>()
+  for (const name of names) {
+    for (const spelling of [name, name.slice(name.lastIndexOf('/') + 1)]) {
+      if (!left.has(spelling)) left.set(spelling, name)
+    }
+  }
+  const found: string[] = []
+  while (found.length < namesListed) {
+    const next = nearest(word, left.keys())
+    const name = next === undefined ? undefined : left.get(next)
+    if (name === undefined) break
+    found.push(name)
+    for (const [spelling, of] of left) if (of === name) left.delete(spelling)
+  }
+  return found
+}
+
+const reason = ({ variables, problem }: Unroutable, asked: Asked): string => {
+  if (problem !== undefined) return problem
+  if (variables.length > 0) return `set ${variables.join(' or ')} in the environment of the collection`
+  return `nothing tells who serves '${asked.model}'`
+}
+
+const advice = ({ variables, problem, hint }: Unroutable, asked: Asked, shape: Shape): string => {
+  if (hint !== undefined) return hint
+  const known = catalogue.flatMap(({ id, aliases }) => [id, ...aliases])
+  const guess = problem === undefined || asked.provider === undefined ? undefined : nearest(asked.provider, known)
+  if (guess) return `Did you mean the provider '${guess}'?`
+  if (shape === 'responses') return 'Or ask it with POST /v1/chat/completions, which every provider is asked with.'
+  if (variables.length > 0) return 'A run can be given the value itself, in secret_params.'
+  return 'Write provider/model, such as openai/gpt-4o-mini; custom/<name>/<model> asks whoever answers at <NAME>_BASE_URL.'
+}
+
+/** The refusal of a model that no key can serve: it names the variable to set, and what can be asked instead. */
+export const unroutable = (
+  asked: Asked,
+  why: Unroutable,
+  routable: RoutableModel[],
+  shape: Shape = 'chat',
+): AppError => {
+  const word = asked.model.slice(asked.model.lastIndexOf('/') + 1)
+  const near = nearestNames(
+    word,
+    routable.map(({ id }) => id).filter((id) => mayAnswer(shape, id)),
+  )
+  const instead = near.length > 0 ? `; nearest that can be asked now: ${near.join(', ')}` : ''
+  const message = `Model '${asked.model}' cannot be served: ${reason(why, asked)}${instead}`
+  return new AppError('model_unavailable', message, { hint: advice(why, asked, shape) })
+}

@@ -1,0 +1,188 @@
+import { nearest } from '../../lib/text/nearest.ts'
+import { type ModelProvider, modelProviders, type RunbookFrontMatter } from '../../model/runbooks/runbook.ts'
+import { type RunbookAgent, runbookAgents } from '../../model/runbooks/runbook-agents.ts'
+import type { PreflightCheck, RunbookRequest } from '../../model/runbooks/runbook-request.ts'
+import type { RunbookPlace } from '../../model/runbooks/runbook-run.ts'
+import { hasModelForm, modelFault, providersOfAgent } from '../format/model-names.ts'
+import { failed, ok, warned } from './checks.ts'
+
+export type AskedProvider = ModelProvider | 'scripted'
+
+/** The variables of which one has the key, the first being the one that is named to people. */
+export const keysOfProvider: Readonly<Record<ModelProvider, readonly [string, ...string[]]>> = {
+  anthropic: ['ANTHROPIC_API_KEY'],
+  openrouter: ['OPENROUTER_API_KEY'],
+  openai: ['OPENAI_API_KEY'],
+  google: ['GOOGLE_API_KEY', 'GEMINI_API_KEY'],
+  bedrock: ['AWS_BEARER_TOKEN_BEDROCK'],
+}
+
+/** The variable that sends its calls elsewhere: what answers there has names of its own. */
+const addressOfProvider: Readonly<Record<ModelProvider, string>> = {
+  anthropic: 'ANTHROPIC_BASE_URL',
+  openrouter: 'OPENROUTER_BASE_URL',
+  openai: 'OPENAI_BASE_URL',
+  google: 'GEMINI_BASE_URL',
+  bedrock: 'BEDROCK_BASE_URL',
+}
+
+type CodingAgent = Exclude<RunbookAgent, 'scripted'>
+
+const ownProvider: Readonly<Record<CodingAgent, ModelProvider>> = {
+  'claude-code': 'anthropic',
+  codex: 'openai',
+  'gemini-cli': 'google',
+  opencode: 'openrouter',
+}
+
+/** Who is preferred where several could be asked, with whichever key is there. */
+const preferredProviders: Readonly<Record<CodingAgent, readonly ModelProvider[]>> = {
+  'claude-code': ['openrouter', 'bedrock', 'anthropic'],
+  codex: ['openai', 'openrouter'],
+  'gemini-cli': ['openrouter', 'google'],
+  opencode: ['openrouter', 'anthropic', 'openai', 'google'],
+}
+
+const claude = {
+  anthropic: 'claude-sonnet-4-6',
+  openrouter: 'anthropic/claude-sonnet-4.6',
+  bedrock: 'us.anthropic.claude-sonnet-4-6',
+} as const
+
+/** What is asked where nothing names a model, as each provider writes it. */
+const defaultModels: Readonly<Record<CodingAgent, Readonly<Partial<Record<ModelProvider, string>>>>> = {
+  'claude-code': claude,
+  codex: { openai: 'gpt-5.5', openrouter: 'openai/gpt-5.5' },
+  'gemini-cli': { google: 'gemini-3.1-pro-preview', openrouter: 'google/gemini-3.1-pro-preview' },
+  opencode: { ...claude, openai: 'gpt-5.5', google: 'gemini-3.1-pro-preview' },
+}
+
+export interface Choice {
+  agent: RunbookAgent
+  model: string
+  provider: AskedProvider
+}
+
+export interface ChosenAgent {
+  /** Undefined where a check has failed. */
+  choice: Choice | undefined
+  agent: string
+  model: string | null
+  provider: string | null
+  checks: PreflightCheck[]
+}
+
+/** What can be looked up where the runbook is begun. */
+export interface KeyPlace extends Pick<RunbookPlace, 'env' | 'lent'> {
+  /** Base URLs that the server was started with, by their variables. */
+  serverUrl(variable: string): string | undefined
+}
+
+const agentOfModel = (model: string): RunbookAgent => {
+  if (/^scripted(\/|$)/i.test(model)) return 'scripted'
+  if (/^(gpt|o[134])-/i.test(model)) return 'codex'
+  if (/^gemini[-/]/i.test(model)) return 'gemini-cli'
+  return 'claude-code' // of claude-* and anthropic/* too
+}
+
+const written = (...texts: (string | null | undefined)[]): string | undefined =>
+  texts.map((text) => text?.trim()).find(Boolean)
+
+const isOf = <Name extends string>(names: readonly Name[], name: string): name is Name =>
+  (names as readonly string[]).includes(name)
+
+const keyOf = (provider: ModelProvider, place: KeyPlace): string | undefined =>
+  keysOfProvider[provider].find((name) => place.env(name)?.trim() || place.lent?.(name))
+
+const addressOf = (provider: ModelProvider, place: KeyPlace): string | undefined => {
+  const variable = addressOfProvider[provider]
+  return written(place.env(variable), place.serverUrl(variable))
+}
+
+/** A model may have any name where the calls are sent to an address of somebody's own. */
+const couldBeNamed = (model: string | undefined, provider: ModelProvider, place: KeyPlace): boolean =>
+  model === undefined || hasModelForm(model, provider) || addressOf(provider, place) !== undefined
+
+const inferProvider = (agent: CodingAgent, model: string | undefined, place: KeyPlace): ModelProvider => {
+  const reachable = preferredProviders[agent].filter((provider) => keyOf(provider, place) !== undefined)
+  const fitting = reachable.find((provider) => couldBeNamed(model, provider, place))
+  if (fitting) return fitting
+  // Nothing fits: the one that is meant by its key, or by the agent, is named in what is wrong.
+  const named = preferredProviders[agent].find((one) => model !== undefined && hasModelForm(model, one))
+  return reachable[0] ?? named ?? ownProvider[agent]
+}
+
+const unknownAgent = (name: string): PreflightCheck => {
+  const guess = nearest(name, runbookAgents)
+  const known = `Known agents are ${runbookAgents.join(', ')}.`
+  return failed('agent', `There is no agent '${name}'`, guess ? `Did you mean '${guess}'? ${known}` : known, 'agent')
+}
+
+const keyCheck = (provider: ModelProvider, place: KeyPlace): PreflightCheck => {
+  const key = keyOf(provider, place)
+  const address = addressOf(provider, place)
+  const names = keysOfProvider[provider].join(' or ')
+  if (key) return ok('key', address ? `${key}, for ${address}` : key)
+  return failed(
+    'key',
+    `${names} is not configured, and ${provider} is asked with it`,
+    `Set ${names}.`,
+    'model_provider',
+  )
+}
+
+/** Who carries it out, with which model of whom: the request goes before the runbook, and that before what is inferred. */
+export const chooseAgent = (
+  request: Pick<RunbookRequest, 'agent' | 'model' | 'model_provider'>,
+  fields: RunbookFrontMatter,
+  place: KeyPlace,
+): ChosenAgent => {
+  const wantedModel = written(request.model, fields.model)
+  const agent = written(request.agent, fields.agent) ?? agentOfModel(wantedModel ?? '')
+  const wantedProvider = written(request.model_provider, fields.model_provider)
+  const none = { choice: undefined, agent, model: wantedModel ?? null, provider: wantedProvider ?? null }
+  if (!isOf(runbookAgents, agent)) return { ...none, checks: [unknownAgent(agent)] }
+  if (agent === 'scripted') return scripted(written(request.model))
+
+  if (wantedProvider !== undefined && !isOf(modelProviders, wantedProvider)) {
+    const fix = `Write ${providersOfAgent[agent].join(' or ')}.`
+    const found = `There is no model provider '${wantedProvider}'`
+    return { ...none, checks: [ok('agent', agent), failed('model', found, fix, 'model_provider')] }
+  }
+  if (wantedModel !== undefined && /\p{Cc}/u.test(wantedModel)) {
+    const found = `${JSON.stringify(wantedModel)} has characters that stand in no name of a model`
+    const fix = 'Write the name as its provider has it.'
+    return { ...none, checks: [ok('agent', agent), failed('model', found, fix, 'model')] }
+  }
+  const provider = wantedProvider ?? inferProvider(agent, wantedModel, place)
+  const model = wantedModel ?? defaultModels[agent][provider]
+  const fault = modelFault({ agent, model, model_provider: provider })
+  const isOurs = fault?.field === 'model' && addressOf(provider, place) !== undefined
+  const checks = [ok('agent', agent)]
+  if (fault && !isOurs) checks.push(failed('model', fault.message, fault.fix, fault.field))
+  else if (model === undefined) {
+    checks.push(failed('model', `Nothing names a model, and ${agent} has none of ${provider}`, 'Name one.', 'model'))
+  } else checks.push(ok('model', `${model} of ${provider}`))
+  // Of a provider that it cannot ask, no key would help.
+  if (fault?.field !== 'model_provider') checks.push(keyCheck(provider, place))
+  const isReady = model !== undefined && checks.every(({ state }) => state !== 'failed')
+  return {
+    choice: isReady ? { agent, model, provider } : undefined,
+    agent,
+    model: model ?? null,
+    provider,
+    checks,
+  }
+}
+
+/** It asks no model of anybody; what the runbook names is for whoever takes its place. */
+const scripted = (asked: string | undefined): ChosenAgent => {
+  const choice: Choice = { agent: 'scripted', model: 'scripted', provider: 'scripted' }
+  const checks = [
+    ok('agent', "scripted: no agent, it runs the runbook's own sh blocks"),
+    asked === undefined || /^scripted(\/|$)/i.test(asked)
+      ? ok('model', 'scripted: no model')
+      : warned('model', `scripted asks no model; ${asked} is not used`, 'Choose another agent for a model.', 'model'),
+  ]
+  return { choice, ...choice, checks }
+}

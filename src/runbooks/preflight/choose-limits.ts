@@ -1,0 +1,133 @@
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { RunbookFrontMatter } from '../../model/runbooks/runbook.ts'
+import type { PreflightCheck, RunbookRequest } from '../../model/runbooks/runbook-request.ts'
+import type { SandboxNetwork } from '../../sandbox-gateway/sandbox-gateway.ts'
+import type { LimitMechanisms, SandboxLimits } from '../../sandboxes/sandbox.ts'
+import { failed, listed, ok, warned } from './checks.ts'
+
+/** What a sandbox gets where nothing says otherwise, and the longest that one may take. */
+const defaultLimits = { cpus: 4, memory: '8G', timeoutSeconds: 1200, mostSeconds: 3600 } as const
+
+/** What this machine has, and what its settings give to every sandbox. */
+export interface Machine {
+  cpus: number
+  memoryBytes: number
+  mechanisms: LimitMechanisms
+  fixed: Pick<SandboxLimits, 'pids' | 'diskBytes' | 'diskFiles' | 'outputBytes'>
+}
+
+export interface ChosenLimits {
+  limits: SandboxLimits
+  timeoutSeconds: number
+  network: SandboxNetwork
+  checks: PreflightCheck[]
+}
+
+const powers = { k: 1, m: 2, g: 3, t: 4 } as const
+
+/** Bytes of `8G`, `512M` or a number; the schema has looked at its form. */
+export const memoryBytes = (memory: string | number): number => {
+  const [, digits = '0', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt])?/i.exec(String(memory)) ?? []
+  const power = powers[unit.toLowerCase() as keyof typeof powers] ?? 0
+  return Math.floor(Number(digits) * 1024 ** power)
+}
+
+/** Less than this nothing starts in. */
+const leastMemoryBytes = 64 * 1024 ** 2
+
+type Asked<Value> = { value: Value /** Somebody wants it to be so, and not just the default. */; isMeant: boolean }
+
+/**
+ * The request goes first, then the runbook. A request that says what would be so anyway, as every task of the standard
+ * form does, is no wish: what the runbook says counts then.
+ */
+const asked = <Value>(
+  request: Value | null | undefined,
+  fields: Value | null | undefined,
+  preset: Value,
+  isPreset: (value: Value) => boolean,
+): Asked<Value> => {
+  if (request !== null && request !== undefined && !isPreset(request)) return { value: request, isMeant: true }
+  return fields === null || fields === undefined
+    ? { value: request ?? preset, isMeant: false }
+    : { value: fields, isMeant: true }
+}
+
+const networkOf = (isEnabled: boolean, hosts: readonly string[] | null | undefined): SandboxNetwork => {
+  if (!isEnabled) return { mode: 'models' }
+  return hosts ? { mode: 'hosts', hosts } : { mode: 'public' }
+}
+
+const inWords = (network: SandboxNetwork): string => {
+  if (network.mode === 'models') return 'the model alone'
+  if (network.mode === 'public') return 'the model, and every public host'
+  return network.hosts.length === 0 ? 'the model alone' : `the model, and ${listed(network.hosts)}`
+}
+
+/**
+ * What the sandbox of a runbook may use. What is above the machine is lowered, which is said where somebody has asked for
+ * it, as is what cannot be kept.
+ */
+export const chooseLimits = (request: RunbookRequest, fields: RunbookFrontMatter, machine: Machine): ChosenLimits => {
+  const cpus = asked(request.cpus, fields.cpus, defaultLimits.cpus, (value) => value === defaultLimits.cpus)
+  const presetBytes = memoryBytes(defaultLimits.memory)
+  const memory = asked<string | number>(
+    request.memory,
+    fields.memory,
+    defaultLimits.memory,
+    (value) => memoryBytes(value) === presetBytes,
+  )
+  const time = asked(
+    request.timeout_sec,
+    fields.timeout_sec,
+    defaultLimits.timeoutSeconds,
+    (value) => value === defaultLimits.timeoutSeconds,
+  )
+  const isEnabled = asked(request.network_enabled, fields.network_enabled, true, (value) => value)
+  const network = networkOf(isEnabled.value, fields.allowed_hosts)
+
+  const limits: SandboxLimits = {
+    ...machine.fixed,
+    cpus: Math.min(cpus.value, machine.cpus),
+    memoryBytes: Math.min(memoryBytes(memory.value), machine.memoryBytes),
+  }
+  const timeoutSeconds = Math.min(time.value, defaultLimits.mostSeconds)
+  const checks: PreflightCheck[] = []
+  if (cpus.isMeant && limits.cpus < cpus.value) {
+    const found = `cpus lowered from ${cpus.value} to the ${machine.cpus} of this machine`
+    checks.push(warned('limits', found, 'Ask for fewer, or use a larger machine.', 'cpus'))
+  }
+  if (memory.isMeant && limits.memoryBytes < memoryBytes(memory.value)) {
+    const found = `memory lowered from ${memory.value} to the ${byteSize(machine.memoryBytes)} of this machine`
+    checks.push(warned('limits', found, 'Ask for less, or use a larger machine.', 'memory'))
+  }
+  if (limits.memoryBytes < leastMemoryBytes) {
+    const found = `memory is ${byteSize(limits.memoryBytes)}, in which nothing starts`
+    checks.push(failed('limits', found, `Give it at least ${byteSize(leastMemoryBytes)}.`, 'memory'))
+  }
+  checks.push(
+    ...unkept(machine, 'cpu', 'cpus', cpus.isMeant),
+    ...unkept(machine, 'memory', 'memory', memory.isMeant),
+    ...unkept(machine, 'pids', null, false),
+    ...unkept(machine, 'disk', null, false),
+  )
+  const found = `${limits.cpus} ${limits.cpus === 1 ? 'cpu' : 'cpus'}, ${byteSize(limits.memoryBytes)}, ${timeoutSeconds} s`
+  return {
+    limits,
+    timeoutSeconds,
+    network,
+    checks: [ok('limits', found), ...checks, ok('network', inWords(network))],
+  }
+}
+
+const unkept = (
+  { mechanisms }: Machine,
+  limit: keyof LimitMechanisms,
+  field: string | null,
+  isMeant: boolean,
+): PreflightCheck[] => {
+  if (mechanisms[limit] !== undefined) return []
+  const found = `Nothing here can limit ${limit}`
+  const fix = 'Run it where there are control groups: as root, or where systemd lends them (`loginctl enable-linger`).'
+  return [isMeant ? failed('limits', found, `Leave ${field} out. ${fix}`, field) : warned('limits', found, fix, field)]
+}

@@ -1,0 +1,247 @@
+import { AppError, type FieldIssue, messageOf } from '../../lib/errors.ts'
+import type { ModelCalls } from '../../model/gateway/model-calls.ts'
+import { type RunbookAgent, runbookAgents } from '../../model/runbooks/runbook-agents.ts'
+import type { PreflightCheck, RunbookPreflight, RunbookRequest } from '../../model/runbooks/runbook-request.ts'
+import type { PreflightRunbook, RunbookPlace } from '../../model/runbooks/runbook-run.ts'
+import { inside } from '../../model/runbooks/sandbox.ts'
+import type { SandboxNetwork } from '../../sandbox-gateway/sandbox-gateway.ts'
+import type { SandboxProbe, SandboxProvider } from '../../sandboxes/sandbox.ts'
+import type { ResolvedSnapshot } from '../../sandboxes/snapshots.ts'
+import { checkSecrets } from '../environment.ts'
+import { declaredFiles } from '../format/declared-files.ts'
+import { type Runbook, readRunbook } from '../format/runbook.ts'
+import { validateRunbook } from '../format/validate.ts'
+import { checkVariables, variablesOf } from '../variables.ts'
+import { failed, listed, ok, warned } from './checks.ts'
+import { type Choice, type ChosenAgent, chooseAgent, type KeyPlace } from './choose-agent.ts'
+import { type ChosenLimits, chooseLimits, type Machine } from './choose-limits.ts'
+
+export interface PreflightDeps {
+  provider: Pick<SandboxProvider, 'name'>
+  probe(): Promise<SandboxProbe>
+  resolveSnapshot(wanted: { snapshot: string | undefined; image: string | undefined }): Promise<ResolvedSnapshot>
+  /** What of the machine and the settings limits a sandbox; `mechanisms` are those of the probe. */
+  machine: Omit<Machine, 'mechanisms'>
+  serverUrl: KeyPlace['serverUrl']
+  checkModel: ModelCalls['check']
+  /** The version of an agent that would work; undefined for one that has none. */
+  describeAgent(agent: RunbookAgent): string | undefined
+}
+
+/** A runbook that can be begun, and everything that was decided about how. */
+export interface RunbookPlan extends Pick<ChosenLimits, 'limits' | 'timeoutSeconds'> {
+  choice: Choice
+  runbook: Runbook
+  network: SandboxNetwork
+  snapshot: string | null
+  image: string | undefined
+  /** What stands for the snapshot, with versions. */
+  surroundings: string
+  /** What is not as it was asked for, and no reason to refuse. */
+  warnings: string[]
+}
+
+/** What was found, and what would be done; `plan` is undefined where it is not ready. */
+export interface Planned {
+  preflight: RunbookPreflight
+  plan: RunbookPlan | undefined
+}
+export type PlanRunbook = (request: RunbookRequest, place: RunbookPlace) => Promise<Planned>
+
+/** Rules that are looked at by what the request makes of the runbook, and not by what it says alone. */
+const decidedHere = new Set(['R4'])
+
+const shownFindings = 10
+
+const checkRunbook = (text: string): PreflightCheck[] => {
+  const errors = validateRunbook(text).errors.filter(({ rule }) => !decidedHere.has(rule))
+  if (errors.length === 0) return [ok('runbook', 'It can be read')]
+  return errors
+    .slice(0, shownFindings)
+    .map(({ line, column, rule, message, fix }) =>
+      failed('runbook', `line ${line}, column ${column}: ${message} (${rule})`, fix, 'instruction'),
+    )
+}
+
+const checkFiles = async (files: readonly string[], place: RunbookPlace): Promise<PreflightCheck[]> => {
+  if (files.length === 0) return []
+  const missing: string[] = []
+  for (const path of new Set(files)) if (!(await place.hasFile(path))) missing.push(path)
+  if (missing.length === 0) return [ok('files', `${files.length} input${files.length === 1 ? '' : 's'}`)]
+  const fix = 'Upload them first, and give the storage paths that the upload answers with.'
+  return [failed('files', `Not there: ${listed(missing)}`, fix, 'files')]
+}
+
+const checkSandbox = (name: string, probe: SandboxProbe): PreflightCheck[] => {
+  if (!probe.works) return [failed('sandbox', probe.found, probe.remedy ?? 'See `jetty doctor`.')]
+  if (name !== 'process') return [ok('sandbox', `${name}: ${probe.found}`)]
+  const found = 'process: nothing is isolated, the agent may do all that this user may'
+  return [warned('sandbox', found, 'Unset JETTY_SANDBOX where anything may go wrong.')]
+}
+
+/** A plain process reaches what its user does: whoever has asked for less is refused, rather than not obeyed. */
+const checkNetwork = (name: string, network: SandboxNetwork): PreflightCheck[] => {
+  if (name !== 'process' || network.mode === 'public') return []
+  const fix = 'Unset JETTY_SANDBOX, or let it reach every host.'
+  return [failed('limits', 'Nothing here can limit the network of a plain process', fix, 'network_enabled')]
+}
+
+const checkRequest = (request: RunbookRequest): PreflightCheck[] => {
+  const checks: PreflightCheck[] = []
+  if (request.subscription_credential) {
+    const fix = 'Take it out, and set the key of a model provider.'
+    checks.push(
+      failed(
+        'key',
+        'A subscription credential needs a user account, which keys have not',
+        fix,
+        'subscription_credential',
+      ),
+    )
+  }
+  if (request.apt_packages && request.apt_packages.length > 0) {
+    const fix = 'Give an image that has them.'
+    checks.push(
+      warned('snapshot', `Debian packages are not installed: ${listed(request.apt_packages)}`, fix, 'apt_packages'),
+    )
+  }
+  return checks
+}
+
+const checkVerify = async (
+  { fields }: Runbook,
+  place: RunbookPlace,
+  checkModel: ModelCalls['check'],
+): Promise<PreflightCheck[]> => {
+  const { verify } = fields
+  if (verify === null || verify === undefined) return []
+  if (typeof verify === 'string' || 'command' in verify) return [ok('verify', 'A command decides')]
+  const { model, threshold } = verify.judge
+  try {
+    await checkModel(
+      { kind: 'chat', model },
+      { env: (name) => place.env(name), lent: (name) => place.lent?.(name) ?? false },
+    )
+    return [ok('verify', `${model} judges; ${threshold} of 5 pass`)]
+  } catch (error) {
+    const hint = error instanceof AppError ? error.hint : undefined
+    return [failed('verify', messageOf(error), hint ?? 'Name a model that can be asked.', 'verify')]
+  }
+}
+
+const checkDeclared = (runbook: Runbook, given: Readonly<Record<string, unknown>>): PreflightCheck[] => {
+  const { unclear } = declaredFiles(runbook, variablesOf(runbook, given, inside.results), inside.results)
+  if (unclear.length === 0) return []
+  const fix = 'Write one path relative to {{results_dir}} in each row; * stands for a part that is not known.'
+  return [warned('runbook', `No file that could be looked for afterwards: ${listed(unclear)}`, fix, 'instruction')]
+}
+
+const withVersion = ({ agent, checks }: ChosenAgent, deps: PreflightDeps): PreflightCheck[] => {
+  const known = runbookAgents.find((one) => one === agent)
+  const version = known && deps.describeAgent(known)
+  return checks.map((check) =>
+    version && check.name === 'agent' ? { ...check, found: `${check.found} ${version}` } : check,
+  )
+}
+
+const untried: SandboxProbe['mechanisms'] = { memory: '', pids: '', cpu: '', disk: '' }
+
+/** Looks at everything that a runbook needs, and decides what it is carried out with. All that is wrong is listed. */
+export const makePlanRunbook =
+  (deps: PreflightDeps): PlanRunbook =>
+  async (request, place) => {
+    const runbook = readRunbook(request.instruction)
+    const given = request.template_variables ?? {}
+    const probe = await deps.probe()
+    const chosen = chooseAgent(request, runbook.fields, {
+      env: (name) => place.env(name),
+      lent: (name) => place.lent?.(name) ?? false,
+      serverUrl: deps.serverUrl,
+    })
+    const secrets = checkSecrets(runbook.secrets, request, place)
+    const values = variablesOf(runbook, given, inside.results)
+    const variables = checkVariables(runbook, request.instruction, given, values)
+    // What cannot be tried has no mechanism for anything: that it cannot be tried is said once.
+    const mechanisms = probe.works ? probe.mechanisms : untried
+    const limits = chooseLimits(request, runbook.fields, { ...deps.machine, mechanisms })
+    const wanted = {
+      snapshot: written(request.snapshot, runbook.fields.snapshot),
+      image: written(request.image, runbook.fields.image),
+    }
+    const place_ = await deps.resolveSnapshot(wanted)
+    const checks = [
+      ...checkRunbook(request.instruction),
+      ...checkDeclared(runbook, given),
+      ...withVersion(chosen, deps),
+      ...secrets.checks,
+      ...variables.checks,
+      ...checkSandbox(deps.provider.name, probe),
+      ...checkSnapshot(place_, wanted, probe.works),
+      ...(await checkFiles(request.files ?? [], place)),
+      ...limits.checks,
+      ...checkNetwork(deps.provider.name, limits.network),
+      ...(await checkVerify(runbook, place, deps.checkModel)),
+      ...checkRequest(request),
+    ]
+    const ready = checks.every(({ state }) => state !== 'failed')
+    const preflight: RunbookPreflight = {
+      ready,
+      checks,
+      agent: chosen.agent,
+      model: chosen.model,
+      model_provider: chosen.provider,
+      snapshot: place_.ok ? place_.snapshot : (wanted.snapshot ?? null),
+      image: (place_.ok ? place_.image : wanted.image) ?? null,
+      missing_variables: variables.missing,
+      missing_secrets: secrets.missing,
+    }
+    if (!ready || !chosen.choice || !place_.ok) return { preflight, plan: undefined }
+    const warnings = checks.filter(({ state }) => state === 'warning').map(({ found }) => found)
+    const { snapshot, image } = place_
+    return {
+      preflight,
+      plan: { ...limits, choice: chosen.choice, runbook, snapshot, image, surroundings: place_.found, warnings },
+    }
+  }
+
+const written = (...texts: (string | null | undefined)[]): string | undefined =>
+  texts.map((text) => text?.trim()).find(Boolean)
+
+const checkSnapshot = (
+  resolved: ResolvedSnapshot,
+  wanted: { snapshot: string | undefined; image: string | undefined },
+  works: boolean,
+): PreflightCheck[] => {
+  if (!works) return []
+  if (!resolved.ok) return [failed('snapshot', resolved.problem, resolved.fix, wanted.image ? 'image' : 'snapshot')]
+  const fix = resolved.image
+    ? 'Fetch it beforehand, so that no run waits for it.'
+    : 'Install what is missing on this machine, or use an image.'
+  return [
+    ok('snapshot', resolved.found),
+    ...resolved.warnings.map((warning) => warned('snapshot', warning, fix, 'snapshot')),
+  ]
+}
+
+/** What a preflight says, for those who only want to know. Throws nothing. */
+export const makePreflight =
+  (plan: PlanRunbook): PreflightRunbook =>
+  async (request, place) =>
+    (await plan(request, place)).preflight
+
+/** A runbook that is not ready, as the 422 that names everything that is wrong. */
+export const notReady = ({ checks }: RunbookPreflight): AppError => {
+  const wrong = checks.filter(({ state }) => state === 'failed')
+  const issues: FieldIssue[] = wrong.map(({ name, found, fix, field }) => ({
+    loc: ['body', field ?? name],
+    msg: fix ? `${found}. ${fix}` : found,
+    type: `preflight_${name}`,
+  }))
+  const message = wrong.map(({ found }) => found).join('; ')
+  const hint = wrong.map(({ fix }) => fix).find((fix) => fix !== null)
+  const isSandboxAlone = wrong.every(({ name }) => name === 'sandbox')
+  return new AppError(isSandboxAlone ? 'sandbox_unavailable' : 'invalid', message, {
+    ...(hint ? { hint } : {}),
+    issues,
+  })
+}

@@ -1,0 +1,93 @@
+import { AppError } from '../../lib/errors.ts'
+import type { Verification } from '../../model/runbooks/runbook-run.ts'
+import { inside } from '../../model/runbooks/sandbox.ts'
+import type { WalkedFile } from '../../sandboxes/files/walk-results.ts'
+import type { SandboxProvider, SandboxSpec } from '../../sandboxes/sandbox.ts'
+import { baseEnvironment } from '../environment.ts'
+import { makeLines } from '../lines.ts'
+
+/** A verdict without what came before it. */
+export type Verdict = Omit<Verification, 'repair_rounds'>
+
+export interface CommandCheck {
+  command: string
+  timeoutSeconds: number
+}
+
+const keptOutput = 16 * 1024
+const longestLine = 8 * 1024
+
+/** The end of what is printed: a command may print a line a million times, and each is added once. */
+const makeTail = (most: number) => {
+  let parts: string[] = []
+  let length = 0
+  const text = () => parts.join('').slice(-most)
+  return {
+    text,
+    add(line: string) {
+      parts.push(line)
+      length += line.length
+      if (length < 2 * most) return
+      parts = [text()]
+      length = most
+    },
+  }
+}
+
+/**
+ * Runs a command in a sandbox of its own over a copy of the results, at the same path and without a network. Whatever the
+ * agent has left running, changed or put in the way stays behind. Throws where it could not be carried out.
+ */
+export const verifyByCommand = async (
+  { command, timeoutSeconds }: CommandCheck,
+  files: readonly WalkedFile[],
+  sandbox: { provider: Pick<SandboxProvider, 'create'>; spec: Omit<SandboxSpec, 'agentFolder'> },
+  scrub: (text: string) => string,
+  signal: AbortSignal,
+): Promise<Verdict> => {
+  const place = await sandbox.provider.create(sandbox.spec)
+  try {
+    const { places } = place
+    for (const file of files) {
+      signal.throwIfAborted()
+      await place.put(`${inside.results}/${file.path}`, file.open(), file.isExecutable ? 0o755 : 0o644)
+    }
+    const output = makeTail(keptOutput)
+    const lines = {
+      stdout: makeLines(longestLine, scrub, output.add),
+      stderr: makeLines(longestLine, scrub, output.add),
+    }
+    const exit = await place.run({
+      argv: ['/bin/sh', '-c', command],
+      env: baseEnvironment(places.home),
+      cwd: places.results,
+      network: 'none',
+      wallMs: timeoutSeconds * 1000,
+      signal,
+      onOutput: (stream, chunk) => lines[stream].write(chunk),
+    })
+    lines.stdout.end()
+    lines.stderr.end()
+    if (exit.reason === 'lost' || exit.reason === 'cancelled') {
+      throw new AppError('sandbox_unavailable', `The check ended before its time (${exit.reason})`)
+    }
+    const ending =
+      exit.reason === 'exit' ? '' : `${endings[exit.reason]}\n`.replace('{seconds}', String(timeoutSeconds))
+    return {
+      passed: exit.reason === 'exit' && exit.code === 0,
+      kind: 'command',
+      output: `${scrub(output.text())}${ending}`, // once more: a secret may have several lines
+      exit_code: exit.code,
+      score: null,
+    }
+  } finally {
+    await place.destroy()
+  }
+}
+
+const endings = {
+  timed_out: 'The check did not end within {seconds} s.',
+  out_of_memory: 'The check used more memory than there is.',
+  disk_full: 'The check wrote more than it may.',
+  output_limit: 'The check printed more than it may.',
+} as const

@@ -1,0 +1,91 @@
+import { askForVerdict } from '../../activities/judge/ask.ts'
+import type { Question } from '../../activities/judge/question.ts'
+import { contentTypeOf, isTextFile } from '../../lib/files/media-type.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { RunbookHost } from '../../model/runbooks/runbook-run.ts'
+import type { WalkedFile } from '../../sandboxes/files/walk-results.ts'
+import type { Verdict } from './verify-command.ts'
+
+export interface JudgeCheck {
+  rubric: string
+  /** On the scale from 1 to 5. */
+  threshold: number
+  model: string
+}
+
+const question: Question = { type: 'scale', min: 1, max: 5 }
+
+/** What a judge is shown: of each file so much, and of all of them together. */
+const shownOfFile = 64 * 1024
+const shownOfAll = 256 * 1024
+const mostNames = 500
+
+/** The beginning of a file, where it is text. */
+const textOf = async (
+  { path, size, open }: WalkedFile,
+  most: number,
+  scrubFile: RunbookHost['scrubFile'],
+): Promise<string | undefined> => {
+  const chunks: Uint8Array[] = []
+  let read = 0
+  // Struck out first, and cut afterwards: the beginning of a secret would not be found.
+  const { file } = scrubFile({ name: path, content_type: contentTypeOf(path), size, open })
+  for await (const chunk of file.open()) {
+    chunks.push(chunk)
+    read += chunk.length
+    if (read >= most) break
+  }
+  const bytes = Buffer.concat(chunks).subarray(0, most)
+  return isTextFile(file.content_type, bytes) ? new TextDecoder('utf-8').decode(bytes) : undefined
+}
+
+/** The results as one text; what was declared comes first, and what does not fit is named. */
+const shownFiles = async (files: readonly WalkedFile[], scrubFile: RunbookHost['scrubFile']): Promise<string> => {
+  const parts = [
+    `Files in the results folder: ${files.length}`,
+    ...files.slice(0, mostNames).map(({ path, size }) => `- ${path} (${byteSize(size)})`),
+    ...(files.length > mostNames ? [`- and ${files.length - mostNames} more`] : []),
+  ]
+  let left = shownOfAll
+  for (const file of files) {
+    if (left <= 0) break
+    const text = await textOf(file, Math.min(shownOfFile, left), scrubFile)
+    if (text === undefined || text === '') continue
+    left -= text.length
+    const cut = file.size > Buffer.byteLength(text) ? ', its beginning' : ''
+    parts.push(`\n=== ${file.path}${cut} ===\n${text}`)
+  }
+  return parts.join('\n')
+}
+
+/** Lets a model score the results by a rubric. Throws where it gives no verdict. */
+export const verifyByJudge = async (
+  { rubric, threshold, model }: JudgeCheck,
+  files: readonly WalkedFile[],
+  host: Pick<RunbookHost, 'chat' | 'tell' | 'scrubFile'>,
+  scrub: (text: string) => string,
+): Promise<Verdict> => {
+  const item = scrub(await shownFiles(files, host.scrubFile))
+  const brief = {
+    instruction: rubric,
+    question,
+    items: [item],
+    dimensions: [],
+    withExplanation: true,
+    systemPrompt: undefined,
+  }
+  const asker = {
+    models: { chat: host.chat },
+    warn: (message: string) => host.tell({ type: 'warning', message }),
+  }
+  const call = { model, provider: undefined, temperature: undefined, max_tokens: undefined }
+  const { verdict } = await askForVerdict(brief, call, asker, 'the judge that verifies: ')
+  const { score, explanation } = verdict
+  return {
+    passed: score !== null && score >= threshold,
+    kind: 'judge',
+    output: scrub(`${score} of 5, of which ${threshold} pass${explanation ? `: ${explanation}` : ''}`),
+    exit_code: null,
+    score,
+  }
+}

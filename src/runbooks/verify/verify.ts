@@ -1,0 +1,60 @@
+import { messageOf } from '../../lib/errors.ts'
+import type { RunbookFrontMatter } from '../../model/runbooks/runbook.ts'
+import type { RunbookHost } from '../../model/runbooks/runbook-run.ts'
+import type { WalkedFile } from '../../sandboxes/files/walk-results.ts'
+import type { SandboxProvider, SandboxSpec } from '../../sandboxes/sandbox.ts'
+import { type DeclaredFiles, matchesOf } from '../format/declared-files.ts'
+import type { Failure } from '../results/success.ts'
+import { fillVariables, type Variables } from '../variables.ts'
+import { fillCommand } from './fill-command.ts'
+import { type CommandCheck, type Verdict, verifyByCommand } from './verify-command.ts'
+import { type JudgeCheck, verifyByJudge } from './verify-judge.ts'
+
+/** The check that decides, in the place of the agent's own report. */
+export interface Check {
+  by: { command: CommandCheck } | { judge: JudgeCheck }
+  /** How often the agent may mend what did not pass. */
+  repairRounds: number
+}
+
+const defaultSeconds = 300
+
+/** The check that a runbook asks for, variables filled. */
+export const checkOf = ({ verify }: RunbookFrontMatter, variables: Variables): Check | undefined => {
+  if (verify === null || verify === undefined) return undefined
+  const given = typeof verify === 'string' ? { command: verify, repair_rounds: 0 } : verify
+  if ('judge' in given) {
+    const judge = { ...given.judge, rubric: fillVariables(given.judge.rubric, variables) }
+    return { by: { judge }, repairRounds: given.repair_rounds }
+  }
+  const command = fillCommand(given.command, variables)
+  const timeoutSeconds = ('timeout_sec' in given ? given.timeout_sec : undefined) ?? defaultSeconds
+  return { by: { command: { command, timeoutSeconds } }, repairRounds: given.repair_rounds }
+}
+
+export interface VerifyOptions {
+  files: readonly WalkedFile[]
+  declared: DeclaredFiles
+  provider: Pick<SandboxProvider, 'create'>
+  spec: Omit<SandboxSpec, 'agentFolder'>
+  host: Pick<RunbookHost, 'chat' | 'tell' | 'scrubFile' | 'signal'>
+  scrub(text: string): string
+}
+
+/** What the check says of the results, or why it could not be carried out. Throws nothing but what cancels it. */
+export const verify = async ({ by }: Check, options: VerifyOptions): Promise<{ verdict: Verdict } | Failure> => {
+  const { files, declared, provider, spec, host, scrub } = options
+  try {
+    if ('command' in by) {
+      return { verdict: await verifyByCommand(by.command, files, { provider, spec }, scrub, host.signal) }
+    }
+    const first = [...declared.primary, ...declared.manifest].flatMap((file) => matchesOf(file, files))
+    return { verdict: await verifyByJudge(by.judge, [...new Set([...first, ...files])], host, scrub) }
+  } catch (error) {
+    if (host.signal.aborted) return { reason: 'cancelled', message: 'The run was asked to end while it was verified' }
+    return {
+      reason: 'verify_unavailable',
+      message: `The independent check could not be carried out: ${scrub(messageOf(error))}`,
+    }
+  }
+}

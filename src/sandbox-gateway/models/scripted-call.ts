@@ -1,0 +1,66 @@
+import { AppError } from '../../lib/errors.ts'
+import { parsedObject } from '../../lib/json/json-object.ts'
+import { type ChatRequest, chatRequestSchema } from '../../model/gateway/chat.ts'
+import { scriptedProvider } from '../../providers/catalogue.ts'
+import { failureOf } from '../meter.ts'
+import { readBody } from '../request-body.ts'
+import { type CallContext, estimated, type InsideCall, nothingSpent } from './model-call.ts'
+import { tellError } from './told-error.ts'
+
+const list = {
+  object: 'list',
+  data: ['echo', 'json'].map((name) => ({ id: `scripted/${name}`, object: 'model', owned_by: 'scripted' })),
+}
+
+/** A name that is none of theirs stands for the plainest of them: there is no model to be missed here. */
+const named = (model: string): string => (/^(scripted\/)?json$/.test(model) ? 'scripted/json' : 'scripted/echo')
+
+const readRequest = (body: Buffer): ChatRequest & { stream?: unknown } => {
+  const read = chatRequestSchema.safeParse(parsedObject(body.toString()))
+  if (!read.success) throw new AppError('bad_request', 'the body is no chat completion')
+  return { ...read.data, model: named(read.data.model) }
+}
+
+/** A call of the models that are none: they need no key and no network, and it counts like any other. Never throws. */
+export const callScripted = async (context: CallContext, call: InsideCall): Promise<void> => {
+  const { models, options, meter, limits, room } = context
+  const { request, response, endpoint, signal } = call
+  const json = { 'content-type': 'application/json' }
+  if (!endpoint.isCall) return void response.writeHead(200, json).end(JSON.stringify(list))
+  let giveBack = () => {}
+  try {
+    const read = await readBody(request, limits.bodyBytes, room)
+    giveBack = read.giveBack
+    context.moved()
+    const spent = meter.refusal()
+    if (spent) throw new AppError('budget_exceeded', spent.message)
+    const asked = readRequest(read.body)
+    const underWay = meter.begin(0)
+    const caller = { ...options.caller, signal }
+    const answer = await models.call({ ...asked, stream: false }, caller).catch(async (error) => {
+      await underWay.end({
+        target: { provider: scriptedProvider, model: asked.model },
+        usage: null,
+        stated: undefined,
+        estimate: nothingSpent,
+        failure: failureOf(error),
+      })
+      throw error
+    })
+    const text = JSON.stringify(answer.completion)
+    await underWay.end({
+      target: { provider: scriptedProvider, model: answer.model },
+      usage: answer.usage,
+      stated: undefined,
+      estimate: estimated(read.body.length, Math.ceil(text.length / 4)),
+      failure: undefined,
+    })
+    response.writeHead(200, json).end(text)
+  } catch (error) {
+    const failure = failureOf(error instanceof AppError ? error : new AppError('internal', 'the call broke'))
+    if (!signal.aborted) meter.refuse(failure)
+    tellError(response, endpoint.language, 400, failure.message)
+  } finally {
+    giveBack()
+  }
+}

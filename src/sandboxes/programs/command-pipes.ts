@@ -1,0 +1,120 @@
+import type { ChildProcess } from 'node:child_process'
+import { closeSync, constants, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { lchown } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { AppError } from '../../lib/errors.ts'
+import { exhaustionRemedy } from '../../lib/exhaustion.ts'
+import { pause } from '../../lib/time.ts'
+import { runTool } from './run-tool.ts'
+import { startProgram } from './start-program.ts'
+
+/** What a command reads and writes, as descriptors for it and as streams for us. */
+export interface CommandPipes {
+  /** For `start`, and closed with it. */
+  descriptors: [stdin: number | 'ignore', stdout: number, stderr: number]
+  stdout: Readable
+  stderr: Readable
+  /** Where it can tell of itself: its descriptor is both ends, so that it does not die of telling a process that is dead. */
+  status: { descriptor: number; stream: Readable }
+  /** Starts the command that gets the descriptors. Rejects with what keeps it from starting, and closes everything then. */
+  start(...program: Parameters<typeof startProgram>): Promise<ChildProcess>
+  /** Closes our ends, whatever is in them. */
+  discard(): void
+}
+
+/** Makes pipes that have names for a moment: whoever has one may open it again, as `/dev/stdout`. */
+export const makeNamedPipes = async (mode: string, paths: readonly string[]): Promise<void> => {
+  const { code, stderr } = await runTool('mkfifo', ['-m', mode, '--', ...paths])
+  if (code === 0) return
+  const hint = exhaustionRemedy(stderr)
+  throw new AppError(
+    hint === undefined ? 'internal' : 'sandbox_unavailable',
+    `No pipes can be made at ${paths[0]}: ${stderr.slice(0, 500)}`,
+    hint === undefined ? {} : { hint },
+  )
+}
+
+/**
+ * Real pipes, and a file for what is read: what Node makes by itself are sockets, which programs cannot open by the name
+ * of `/dev/stdout` or `/dev/stdin`. `uid` is whom the file is given to.
+ */
+export const openCommandPipes = async (
+  folder: string,
+  stdin: string | undefined,
+  uid: number | undefined,
+): Promise<CommandPipes> => {
+  const streams: Socket[] = []
+  const descriptors: number[] = []
+  const closeTheirs = () => {
+    for (const descriptor of descriptors.splice(0)) closeSync(descriptor)
+  }
+  const discard = () => {
+    closeTheirs()
+    for (const stream of streams) stream.destroy()
+  }
+  const openTheirs = (path: string, flags: number): number => {
+    const descriptor = openSync(path, flags)
+    descriptors.push(descriptor)
+    rmSync(path)
+    return descriptor
+  }
+  const openPipe = (path: string, flags: number = constants.O_WRONLY) => {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stream = new Socket({ fd, readable: true, writable: false })
+    streams.push(stream)
+    return { stream, descriptor: openTheirs(path, flags) }
+  }
+
+  mkdirSync(folder, { mode: 0o700 })
+  try {
+    const at = (name: string) => join(folder, name)
+    await makeNamedPipes('666', [at('stdout'), at('stderr'), at('status')])
+    const stdout = openPipe(at('stdout'))
+    const stderr = openPipe(at('stderr'))
+    const status = openPipe(at('status'), constants.O_RDWR)
+    let input: number | 'ignore' = 'ignore'
+    if (stdin !== undefined) {
+      writeFileSync(at('stdin'), stdin, { mode: 0o400, flag: 'wx' })
+      if (uid !== undefined) await lchown(at('stdin'), uid, uid)
+      input = openTheirs(at('stdin'), constants.O_RDONLY)
+    }
+    rmSync(folder, { recursive: true })
+    return {
+      descriptors: [input, stdout.descriptor, stderr.descriptor],
+      ...{ stdout: stdout.stream, stderr: stderr.stream, status, discard },
+      async start(...program) {
+        try {
+          return await startProgram(...program)
+        } catch (error) {
+          discard()
+          throw error
+        } finally {
+          closeTheirs()
+        }
+      },
+    }
+  } catch (error) {
+    discard()
+    throw error
+  }
+}
+
+const heldLookMs = 100
+const heldLooks = 10
+
+/**
+ * Stays until the outputs of a command that is over are read, and ends those that something still holds open from which
+ * nothing comes: what is no longer known to belong to it must not keep it from ending.
+ */
+export const endHeldOutputs = async (outputs: readonly Readable[]): Promise<void> => {
+  const over = new AbortController()
+  void Promise.allSettled(outputs.map((output) => finished(output))).then(() => over.abort())
+  let silentLooks = 0
+  while (await pause(heldLookMs, over.signal)) {
+    silentLooks = outputs.every((output) => output.readableLength === 0) ? silentLooks + 1 : 0
+    if (silentLooks >= heldLooks) for (const output of outputs) output.push(null)
+  }
+}

@@ -1,0 +1,88 @@
+import type { Database } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+
+/** An answer of a model as it was given to a client. */
+export interface KeptAnswer {
+  provider: string
+  model: string
+  contentType: string
+  body: Buffer
+}
+
+/** An answer is given again to whoever asks exactly this, in the same collection. */
+export interface CacheKey {
+  collectionId: number
+  /** SHA-256, as hex digits. */
+  hash: string
+}
+
+export interface CacheLimits {
+  /** How long an answer is given again. */
+  seconds: number
+  /** Of one answer; larger ones are not kept. */
+  entryBytes: number
+  /** Of one collection; the oldest go first. */
+  entries: number
+  bytes: number
+}
+
+export interface AnswerCache {
+  find(key: CacheKey): Promise<KeptAnswer | undefined>
+  /** Does nothing where the answer is too large. */
+  keep(key: CacheKey, answer: KeptAnswer): Promise<void>
+}
+
+interface CacheRow extends Omit<KeptAnswer, 'contentType'> {
+  collection_id: number
+  hash: string
+  content_type: string
+}
+
+const nameOf = (collectionId: number, hash: string): string => `${collectionId}/${hash}`
+
+/** Answers in the database, so that all processes share them. */
+export const makeAnswerCache = (database: Database, limits: CacheLimits): AnswerCache => ({
+  find: batched(async (keys: CacheKey[]) => {
+    const rows = await database.rows<CacheRow>(
+      'find_answers',
+      `select collection_id, hash, provider, model, content_type, body
+       from unnest($1::bigint[], $2::text[]) u(collection_id, hash) join answer_cache using (collection_id, hash)
+       where created_at > now() - $3 * interval '1 second'`,
+      [keys.map((key) => key.collectionId), keys.map((key) => key.hash), limits.seconds],
+    )
+    const found = new Map(
+      rows.map(({ collection_id, hash, content_type: contentType, ...row }) => [
+        nameOf(collection_id, hash),
+        { ...row, contentType },
+      ]),
+    )
+    return keys.map(({ collectionId, hash }) => found.get(nameOf(collectionId, hash)))
+  }, 50),
+
+  async keep({ collectionId, hash }, { provider, model, contentType, body }) {
+    if (body.length > limits.entryBytes) return
+    await database.rows(
+      'keep_model_answer',
+      `insert into answer_cache (collection_id, hash, provider, model, content_type, body)
+       select id, $2, $3, $4, $5, $6 from collections where id = $1
+       on conflict (collection_id, hash) do update set provider = excluded.provider, model = excluded.model,
+         content_type = excluded.content_type, body = excluded.body, created_at = now()`,
+      [collectionId, hash, provider, model, contentType, body],
+    )
+  },
+})
+
+/** Removes what is too old or too much; for the server to call at times. */
+export const sweepAnswerCache = async (database: Database, limits: CacheLimits): Promise<void> => {
+  await database.rows(
+    'sweep_answer_cache',
+    `delete from answer_cache where (collection_id, hash) in (
+       select collection_id, hash from (
+         select collection_id, hash, created_at, row_number() over newest as place,
+           sum(octet_length(body)) over newest as bytes
+         from answer_cache
+         window newest as (partition by collection_id order by created_at desc, hash rows unbounded preceding)) placed
+       where created_at <= now() - $1 * interval '1 second' or place > $2 or bytes > $3)`,
+    [limits.seconds, limits.entries, limits.bytes],
+  )
+}

@@ -1,0 +1,117 @@
+import type { Queries } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Budget, CollectionSettings } from '../../model/collections/collection-settings.ts'
+import { otherShard } from '../runs/totals.ts'
+
+/** What model calls have used: US dollars of those whose price is known, and tokens. */
+export interface Spent {
+  usd: number
+  tokens: number
+}
+
+/** Reads what a collection has used today (UTC); many at the same time share one query. */
+export const makeSpentToday = (queries: Queries): ((collectionId: number) => Promise<Spent>) =>
+  batched(async (ids) => {
+    const rows = await queries.rows<Spent & { collection_id: number }>(
+      'spent_today',
+      `select collection_id, sum(usd)::float8 as usd, sum(tokens)::bigint as tokens from spending
+       where collection_id = any($1) and day = (now() at time zone 'utc')::date group by collection_id`,
+      [[...new Set(ids)]],
+    )
+    const byId = new Map(rows.map((row) => [row.collection_id, row]))
+    return ids.map((id) => byId.get(id) ?? { usd: 0, tokens: 0 })
+  })
+
+/** What one call has used; `usd` is null where nobody knows. */
+export interface CallCost {
+  collectionId: number
+  /** Of the run whose step it was; null for a call of the gateway. */
+  runKey: string | null
+  usd: number | null
+  tokens: number
+}
+
+/**
+ * Adds what calls have used to their collection's day and to their run; resolves when that is on disk, so that whoever
+ * takes the run over goes on with it. The record of a step is no place for this: an attempt that is cut off leaves none,
+ * and has cost money all the same. Calls of the gateway are added by their record; those that leave none come here.
+ */
+export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void>) =>
+  batched(async (costs) => {
+    await queries.rows(
+      'spend_on_calls',
+      `with u as materialized (
+         select * from unnest($2::bigint[], $3::text[], $4::numeric[], $5::bigint[]) u(collection_id, run_id, usd, tokens)),
+       runs as (
+         insert into run_spending as s (run_id, usd)
+         select run_id, sum(usd) from u where usd is not null and run_id is not null group by 1 order by 1
+         on conflict (run_id) do update set usd = s.usd + excluded.usd)
+       insert into spending as s (collection_id, day, shard, usd, tokens)
+       select collection_id, (now() at time zone 'utc')::date, $1::smallint, coalesce(sum(usd), 0), sum(tokens)
+       from u group by 1 order by 1
+       on conflict (collection_id, day, shard) do update
+         set usd = s.usd + excluded.usd, tokens = s.tokens + excluded.tokens`,
+      [
+        otherShard(),
+        costs.map((one) => one.collectionId),
+        costs.map((one) => one.runKey),
+        costs.map((one) => one.usd),
+        costs.map((one) => Math.round(one.tokens)),
+      ],
+    )
+    return costs.map(() => undefined)
+  })
+
+/** Reads what a run has cost so far, in US dollars. */
+export const makeSpentOnRun = (queries: Queries): ((runKey: string) => Promise<number>) =>
+  batched(async (keys) => {
+    const rows = await queries.rows<{ run_id: string; usd: number }>(
+      'spent_on_runs',
+      'select run_id, usd::float8 as usd from run_spending where run_id = any($1)',
+      [[...new Set(keys)]],
+    )
+    const byKey = new Map(rows.map((row) => [row.run_id, row.usd]))
+    return keys.map((key) => byKey.get(key) ?? 0)
+  })
+
+const nextDay = (now: Date): Date => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1))
+
+/** At most six digits behind the point, none of them needless. */
+const dollars = (usd: number): string => `$${Number(usd.toFixed(6))}`
+
+const dayIsUsedUp = (used: string, now: Date): AppError => {
+  const reset = nextDay(now)
+  return new AppError(
+    'budget_exceeded',
+    `The budget of this collection for today is used up: ${used}. It begins anew at ${reset.toISOString().slice(0, 19)}Z`,
+    {
+      hint: "Wait until then, or raise the collection's setting budget.",
+      retryAfterSeconds: Math.max(1, Math.ceil((reset.getTime() - now.getTime()) / 1000)),
+    },
+  )
+}
+
+/** Throws `budget_exceeded`, with the time until the next day (UTC), where a day's budget has nothing left. */
+export const requireBudget = (budget: Budget, spent: Spent, now = new Date()): void => {
+  const { usd_per_day: usd, tokens_per_day: tokens } = budget
+  if (typeof usd === 'number' && spent.usd >= usd) throw dayIsUsedUp(`${dollars(spent.usd)} of ${dollars(usd)}`, now)
+  if (typeof tokens === 'number' && spent.tokens >= tokens) {
+    throw dayIsUsedUp(`${spent.tokens} of ${tokens} tokens`, now)
+  }
+}
+
+/** Throws `budget_exceeded` where a run has nothing left of what it may cost. */
+export const requireRunBudget = (usd: number, spentUsd: number): void => {
+  if (spentUsd < usd) return
+  throw new AppError('budget_exceeded', `The budget of this run is used up: ${dollars(spentUsd)} of ${dollars(usd)}`, {
+    hint: "Raise the collection's setting run_budget, then start the run again.",
+  })
+}
+
+/**
+ * Whether what limits a call can only be counted in US dollars: a model whose price nobody knows would then spend without
+ * being seen. A call that is no step's knows no budget of a run.
+ */
+export const needsPrice = ({ budget, run_budget }: Partial<CollectionSettings>, isOfRun: boolean): boolean =>
+  budget?.tokens_per_day == null && (budget?.usd_per_day != null || (isOfRun && run_budget?.usd != null))

@@ -1,0 +1,43 @@
+import type { Queries } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import { requireAllowedHost } from '../../lib/net/hosts.ts'
+import type { CollectionSettings } from '../../model/collections/collection-settings.ts'
+import type { OutgoingCall } from '../../model/gateway/chat.ts'
+import { makeSpentOnRun, makeSpentToday, needsPrice, requireBudget, requireRunBudget } from './budget.ts'
+
+/** Who is about to call a model. */
+export interface Spender {
+  collectionId: number
+  settings: Partial<CollectionSettings>
+  /** Where it is a step of a run that calls. */
+  runKey?: string
+}
+
+/** Throws where the collection does not allow the call: `address_refused`, `price_unknown` or `budget_exceeded`. */
+export type CallGuard = (spender: Spender, call: OutgoingCall) => Promise<void> | undefined
+
+const priceUnknown = ({ provider, model }: OutgoingCall): AppError =>
+  new AppError(
+    'price_unknown',
+    `Nobody knows what '${model}' at ${provider} costs, and the budget is one in US dollars`,
+    {
+      hint: "Set tokens_per_day in the collection's setting budget: it then limits such models.",
+    },
+  )
+
+/** Makes the one place that decides whether a call to a model may go out, for steps and the gateway alike. */
+export const makeCallGuard = (queries: Queries): CallGuard => {
+  const spentToday = makeSpentToday(queries)
+  const spentOnRun = makeSpentOnRun(queries)
+  const check = async ({ collectionId, settings, runKey }: Spender, call: OutgoingCall): Promise<void> => {
+    const { allowed_hosts, budget, run_budget } = settings
+    // A base URL of the server's own was chosen by whoever runs it: the collection need not know where it is.
+    if (allowed_hosts && !call.trusted) requireAllowedHost(new URL(call.url), allowed_hosts)
+    if (budget) requireBudget(budget, await spentToday(collectionId))
+    if (runKey !== undefined && run_budget?.usd != null) requireRunBudget(run_budget.usd, await spentOnRun(runKey))
+    if (needsPrice(settings, runKey !== undefined) && !(await call.hasPrice())) throw priceUnknown(call)
+  }
+  const isLimited = ({ allowed_hosts, budget, run_budget }: Spender['settings']) =>
+    allowed_hosts || budget || run_budget
+  return (spender, call) => (isLimited(spender.settings) ? check(spender, call) : undefined)
+}

@@ -1,0 +1,33 @@
+import type { Database } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
+import type { FoundPlace } from '../../model/collections/identity.ts'
+import { isName } from '../../model/names.ts'
+
+/**
+ * Look-up of where a call is made for: a collection by its name, case-insensitive, or by its id, with the version of its
+ * environment. Many at the same time share one query.
+ */
+export const makePlaceFinder = (database: Database): ((of: string | number) => Promise<FoundPlace | undefined>) => {
+  const find = batched<string | number, FoundPlace | undefined>(async (asked) => {
+    const names = asked.filter((of) => typeof of === 'string')
+    const ids = asked.filter((of) => typeof of === 'number')
+    const rows = await database.rows<Omit<FoundPlace, 'settings'> & { settings: string | null; key: string }>(
+      'find_called_places',
+      `select id, name, settings, environment_id, lower(name) as key from collections
+       where lower(name) = any($1) or id = any($2)`,
+      [[...new Set(names)], [...new Set(ids)]],
+    )
+    const places = rows.map(({ key, settings, ...row }) => ({
+      key,
+      place: { ...row, settings: readCollectionSettings(settings) },
+    }))
+    const byName = new Map(places.map(({ key, place }) => [key, place]))
+    const byId = new Map(places.map(({ place }) => [place.id, place]))
+    return asked.map((of) => (typeof of === 'string' ? byName.get(of) : byId.get(of)))
+  })
+  return async (of) => {
+    if (typeof of === 'number') return find(of)
+    return isName(of) ? find(of.toLowerCase()) : undefined
+  }
+}

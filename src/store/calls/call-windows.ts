@@ -1,0 +1,63 @@
+import type { Database } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+
+/** One call of a key; `collectionId` 0 stands for all collections that have no limit of their own. */
+export interface CountedCall {
+  keyId: number
+  collectionId: number
+}
+
+interface Window {
+  key_id: number
+  collection_id: number
+  calls: number
+  seconds_left: number
+}
+
+/** One that begins in a minute or later was made before the clock was set back. */
+const isOver = 'abs(extract(epoch from now() - w.started_at)) >= 60'
+
+/**
+ * Counts calls in windows of a minute that begin with the first one, for all processes on a database together; many at
+ * the same time share one statement. Gives the number of the call in its window, and the seconds until that ends.
+ */
+export const makeCallCounter = (
+  database: Database,
+): ((call: CountedCall) => Promise<{ calls: number; secondsLeft: number }>) =>
+  batched(async (counted) => {
+    const together = new Map<string, CountedCall & { calls: number; shown: number }>()
+    const entries = counted.map((call) => {
+      const name = `${call.keyId}/${call.collectionId}`
+      const entry = together.get(name) ?? { ...call, calls: 0, shown: 0 }
+      entry.calls++
+      together.set(name, entry)
+      return entry
+    })
+    const all = [...together.values()]
+    const rows = await database.rows<Window>(
+      'count_calls',
+      `insert into call_windows as w (key_id, collection_id, started_at, calls)
+       select key_id, collection_id, now(), calls
+       from unnest($1::bigint[], $2::bigint[], $3::int[]) n(key_id, collection_id, calls) order by 1, 2
+       on conflict (key_id, collection_id) do update set
+         started_at = case when ${isOver} then now() else w.started_at end,
+         calls = case when ${isOver} then excluded.calls else w.calls + excluded.calls end
+       returning key_id, collection_id, calls,
+         greatest(1, least(60, ceil(extract(epoch from w.started_at + interval '1 minute' - now()))))::int as seconds_left`,
+      [all.map((one) => one.keyId), all.map((one) => one.collectionId), all.map((one) => one.calls)],
+    )
+    const windows = new Map(rows.map((row) => [`${row.key_id}/${row.collection_id}`, row]))
+    return entries.map((entry) => {
+      const window = windows.get(`${entry.keyId}/${entry.collectionId}`) as Window
+      return { calls: window.calls - entry.calls + ++entry.shown, secondsLeft: window.seconds_left }
+    })
+  })
+
+/** Removes windows that ended long ago; for the server to call at times. */
+export const sweepCallWindows = async (database: Database): Promise<void> => {
+  await database.rows(
+    'sweep_call_windows',
+    // No index: a row a key and limited collection is a small table, and an index would cost every call.
+    `delete from call_windows where started_at not between now() - interval '10 minutes' and now() + interval '10 minutes'`,
+  )
+}

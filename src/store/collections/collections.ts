@@ -1,0 +1,145 @@
+import type { Database, Queries } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+import {
+  type CollectionSettings,
+  changedSettings,
+  readCollectionSettings,
+  type SetCollectionSettings,
+} from '../../model/collections/collection-settings.ts'
+import type { FoundCollection } from '../../model/collections/identity.ts'
+import { isName } from '../../model/names.ts'
+
+export interface CollectionRow {
+  id: number
+  name: string
+  description: string | null
+  owner_identifier: string | null
+  /** JSON text, sealed: it may hold credentials. */
+  sealed_storage_info: string | null
+  storage_provider: string
+  created_at: Date
+}
+
+export interface NewCollection {
+  name: string
+  description: string | null
+  owner_identifier: string | null
+  storage_provider: string
+  /** The key that made it: its scope is extended by the new collection. */
+  keyId: number | null
+}
+
+/** The columns of a `CollectionRow`. */
+export const collectionColumns =
+  'id, name, description, owner_identifier, sealed_storage_info, storage_provider, created_at'
+
+/** Look-up by name, case-insensitive; many at the same time share one query. Illegal names never reach the database. */
+export const makeCollectionFinder = (database: Database): ((name: string) => Promise<FoundCollection | undefined>) => {
+  const find = batched<string, FoundCollection | undefined>(async (names) => {
+    const lower = names.map((name) => name.toLowerCase())
+    const rows = await database.rows<{ id: number; name: string; settings: string | null; key: string }>(
+      'find_collections',
+      'select id, name, settings, lower(name) as key from collections where lower(name) = any($1)',
+      [[...new Set(lower)]],
+    )
+    const byKey = new Map(
+      rows.map(({ key, id, name, settings }) => [key, { id, name, settings: readCollectionSettings(settings) }]),
+    )
+    return lower.map((key) => byKey.get(key))
+  })
+  return async (name) => (isName(name) ? find(name) : undefined)
+}
+
+/** One page in the order of creation; `ids` undefined means all. */
+export const listCollections = (
+  database: Database,
+  ids: readonly number[] | undefined,
+  page: { skip: number; limit: number },
+): Promise<CollectionRow[]> =>
+  ids
+    ? database.rows(
+        'list_collections_of',
+        `select ${collectionColumns} from collections where id = any($1) order by id offset $2 limit $3`,
+        [ids, page.skip, page.limit],
+      )
+    : database.rows('list_collections', `select ${collectionColumns} from collections order by id offset $1 limit $2`, [
+        page.skip,
+        page.limit,
+      ])
+
+export const findCollectionRow = async (database: Database, id: number): Promise<CollectionRow | undefined> =>
+  (
+    await database.rows<CollectionRow>('get_collection', `select ${collectionColumns} from collections where id = $1`, [
+      id,
+    ])
+  )[0]
+
+export const collectionNames = async (database: Database, ids: readonly number[] | undefined): Promise<string[]> =>
+  (await listCollections(database, ids, { skip: 0, limit: 10_000 })).map((row) => row.name)
+
+/** Undefined where the name is taken. Makes the owner agent, and extends the scope of the key that asked. */
+export const createCollection = async (
+  queries: Queries,
+  collection: NewCollection,
+): Promise<CollectionRow | undefined> => {
+  const [row] = await queries.rows<CollectionRow>(
+    'create_collection',
+    `with made as (
+       insert into collections (name, description, owner_identifier, storage_provider)
+       values ($1, $2, $3, $4) on conflict (lower(name)) do nothing returning ${collectionColumns}
+     ), agent as (
+       insert into agents (collection_id, name, type) select id, name || ' Owner', 'owner' from made
+     ), scope as (
+       insert into api_key_collections (key_id, collection_id) select $5, id from made where $5::bigint is not null
+     )
+     select ${collectionColumns} from made`,
+    [
+      collection.name,
+      collection.description,
+      collection.owner_identifier,
+      collection.storage_provider,
+      collection.keyId,
+    ],
+  )
+  return row
+}
+
+export const setOwner = async (database: Database, id: number, owner: string): Promise<CollectionRow | undefined> =>
+  (
+    await database.rows<CollectionRow>(
+      'set_collection_owner',
+      `update collections set owner_identifier = $2 where id = $1 returning ${collectionColumns}`,
+      [id, owner],
+    )
+  )[0]
+
+/** Sets what is given, null removes; gives what is set afterwards, undefined where the collection is gone. */
+export const changeCollectionSettings = (
+  database: Database,
+  id: number,
+  change: SetCollectionSettings,
+): Promise<Partial<CollectionSettings> | undefined> =>
+  database.transaction(async (queries) => {
+    const [row] = await queries.rows<{ settings: string | null }>(
+      'lock_collection_settings',
+      'select settings from collections where id = $1 for no key update',
+      [id],
+    )
+    if (!row) return undefined
+    const set = changedSettings(readCollectionSettings(row.settings), change)
+    const text = Object.keys(set).length === 0 ? null : JSON.stringify(set)
+    await queries.rows('set_collection_settings', 'update collections set settings = $2 where id = $1', [id, text])
+    return set
+  })
+
+/** Makes the look-up of what is set of a collection, by its id; many at the same time share one query. */
+export const makeSettingsReader = (queries: Queries): ((id: number) => Promise<Partial<CollectionSettings>>) =>
+  batched(async (ids) => {
+    const rows = await queries.rows<{ id: number; settings: string | null }>(
+      'settings_of_collections',
+      'select id, settings from collections where id = any($1) and settings is not null',
+      [[...new Set(ids)]],
+    )
+    const byId = new Map(rows.map((row) => [row.id, readCollectionSettings(row.settings)]))
+    return ids.map((id) => byId.get(id) ?? {})
+  })

@@ -1,0 +1,111 @@
+import type { Database } from '../../database/database.ts'
+import { insist } from '../runs/label-changes.ts'
+import { removeStepEvents } from '../runs/step-events.ts'
+
+/** What deleting a collection needs beside the database. */
+export interface DeletionDeps {
+  /** Asks active runs of a collection to end and waits for it a little; gives how many there were. */
+  cancelRunsOf(collectionId: number): Promise<number>
+  objects: { remove(ids: string[]): Promise<void> }
+}
+
+const runsAtOnce = 500
+const filesAtOnce = 1000
+/** How long a deletion waits for runs to end: another process takes over those of one that has died. */
+const patienceMs = 10_000
+/** How long after its deletion a collection may still get a run, from a request that had found it before. */
+const lateFor = "interval '1 hour'"
+
+/** Those that have ended: whoever executes one that came after the last look goes on writing its steps. */
+const removeRuns = async (database: Database, collectionId: number): Promise<void> => {
+  for (;;) {
+    const runs = await database.rows<{ id: string; task_id: number }>(
+      'runs_of_deleted_collection',
+      'select id, task_id from runs where collection_id = $1 and ended_at is not null limit $2',
+      [collectionId, runsAtOnce],
+    )
+    if (runs.length === 0) return
+    const ids = runs.map((row) => row.id).sort()
+    await removeStepEvents(database, ids)
+    await insist(database, async (queries) => {
+      await queries.rows('lock_deleted_runs', 'select from runs where id = any($1) order by id for update', [ids])
+      // With the runs locked nobody labels them, and what was labelled meanwhile is seen by this statement.
+      await queries.rows(
+        'remove_runs',
+        `with s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1)),
+           l as (delete from labels where run_id = any($1)), m as (delete from run_spending where run_id = any($1)),
+           e as (delete from step_events where run_id = any($1)),
+           q as (delete from webhook_queue where run_id = any($1)),
+           a as (delete from webhook_attempts where run_id = any($1)),
+           c as (delete from label_counts where (task_id, key, value_md5) in (
+             select task_id, key, value_md5 from label_counts where task_id = any($2)
+             order by task_id, key, value_md5 for update)),
+           n as (delete from run_counts where task_id = any($2)), t as (delete from run_totals where task_id = any($2)),
+           d as (delete from duration_totals where task_id = any($2)),
+           u as (delete from step_totals where task_id = any($2))
+         delete from runs where id = any($1)`,
+        [ids, [...new Set(runs.map((row) => row.task_id))]],
+      )
+    })
+  }
+}
+
+const removeFiles = async (database: Database, collectionId: number, objects: DeletionDeps['objects']) => {
+  for (;;) {
+    const rows = await database.rows<{ object: string; path: string }>(
+      'files_of_deleted_collection',
+      'select object, path from files where collection_id = $1 limit $2',
+      [collectionId, filesAtOnce],
+    )
+    if (rows.length === 0) return
+    await objects.remove(rows.map((row) => row.object)) // before the rows: what fails here is tried again
+    await database.rows('remove_file_rows', 'delete from files where path = any($1)', [rows.map((row) => row.path)])
+  }
+}
+
+/** False where some cannot be ended for now: whoever works on them is gone, or does not answer. */
+const endRuns = async (collectionId: number, deps: DeletionDeps): Promise<boolean> => {
+  const giveUpAt = performance.now() + patienceMs
+  while ((await deps.cancelRunsOf(collectionId)) > 0) if (performance.now() > giveUpAt) return false
+  return true
+}
+
+/** Its note stays for a while, so that what came late is found. */
+const purge = async (database: Database, collectionId: number, deps: DeletionDeps): Promise<void> => {
+  if (!(await endRuns(collectionId, deps))) return
+  await removeRuns(database, collectionId)
+  await removeFiles(database, collectionId, deps.objects)
+  await database.rows('remove_spending', 'delete from spending where collection_id = $1', [collectionId])
+  await database.rows(
+    'purged_collection',
+    `delete from deleted_collections where id = $1 and deleted_at < now() - ${lateFor}`,
+    [collectionId],
+  )
+}
+
+/**
+ * Deletes a collection: from the first statement on nobody finds it, then its runs and files go in small pieces. Runs
+ * that cannot be ended now, and those that are being accepted right now, follow later.
+ */
+export const deleteCollection = async (database: Database, id: number, deps: DeletionDeps): Promise<void> => {
+  await deps.cancelRunsOf(id) // once: as long as it is there, others may be started all the time
+  await database.rows(
+    'delete_collection',
+    `with note as (insert into deleted_collections (id) values ($1) on conflict do nothing)
+     delete from collections where id = $1 returning nextval('changes')`, // who watches it looks, and is done
+    [id],
+  )
+  await purge(database, id, deps)
+}
+
+/** Goes on with deletions that were cut off, and removes what came late; for the server to call at times. */
+export const finishDeletions = async (database: Database, deps: DeletionDeps, signal?: AbortSignal): Promise<void> => {
+  const left = await database.rows<{ id: number }>(
+    'unfinished_deletions',
+    `select id from deleted_collections d
+     where deleted_at < now() - ${lateFor} or exists (select from runs where collection_id = d.id)
+       or exists (select from files where collection_id = d.id)
+     order by id limit 1000`,
+  )
+  for (const { id } of left) if (!signal?.aborted) await purge(database, id, deps)
+}

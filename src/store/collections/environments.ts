@@ -1,0 +1,105 @@
+import type { Database, Queries } from '../../database/database.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { environmentSeal } from '../secrets/sealed-texts.ts'
+
+/** Variables in the order they were set. A map: names such as `__proto__` are just names. */
+export type Variables = Map<string, string>
+
+const open = (sealer: Sealer, collectionId: number, sealed: string | undefined): Variables =>
+  new Map(
+    sealed === undefined ? [] : (JSON.parse(sealer.open(sealed, environmentSeal(collectionId))) as [string, string][]),
+  )
+
+/** The variables that runs of a collection which start now will get. */
+export const readEnvironment = async (database: Database, sealer: Sealer, collectionId: number): Promise<Variables> => {
+  const [row] = await database.rows<{ sealed: string }>(
+    'read_environment',
+    'select e.sealed from collections c join environments e on e.id = c.environment_id where c.id = $1',
+    [collectionId],
+  )
+  return open(sealer, collectionId, row?.sealed)
+}
+
+/** The version that a run which starts now gets, null where none was set; undefined where the collection is gone. */
+export const currentEnvironment = async (queries: Queries, collectionId: number): Promise<number | null | undefined> =>
+  (
+    await queries.rows<{ id: number | null }>(
+      'current_environment',
+      'select environment_id as id from collections where id = $1',
+      [collectionId],
+    )
+  )[0]?.id
+
+/** The variables of one version: what a run that started with it goes on with. Empty where there is none. */
+export const readEnvironmentVersion = async (
+  database: Database,
+  sealer: Sealer,
+  environmentId: number | null,
+): Promise<Variables> => {
+  if (environmentId === null) return new Map()
+  const [row] = await database.rows<{ sealed: string; collection_id: number }>(
+    'read_environment_version',
+    'select sealed, collection_id from environments where id = $1',
+    [environmentId],
+  )
+  return row ? open(sealer, row.collection_id, row.sealed) : new Map()
+}
+
+/** Writes a version and points the collection to it. */
+export const writeEnvironment = async (
+  queries: Queries,
+  sealer: Sealer,
+  collectionId: number,
+  variables: Variables,
+): Promise<void> => {
+  const sealed = sealer.seal(JSON.stringify([...variables]), environmentSeal(collectionId))
+  await queries.rows(
+    'write_environment',
+    `with made as (insert into environments (collection_id, sealed) values ($1, $2) returning id)
+     update collections set environment_id = (select id from made) where id = $1`,
+    [collectionId, sealed],
+  )
+}
+
+/**
+ * Changes the environment as one step: a new version is written and the collection points to it. `change` gets the
+ * variables as they are and may throw. Undefined where the collection is gone.
+ */
+export const changeEnvironment = (
+  database: Database,
+  sealer: Sealer,
+  collectionId: number,
+  change: (variables: Variables) => Variables,
+): Promise<Variables | undefined> =>
+  database.transaction(async (queries) => {
+    const [row] = await queries.rows<{ environment_id: number | null }>(
+      'lock_environment',
+      'select environment_id from collections where id = $1 for update',
+      [collectionId],
+    )
+    if (!row) return undefined
+    const [current] = await queries.rows<{ sealed: string }>(
+      'read_sealed_environment',
+      'select sealed from environments where id = $1',
+      [row.environment_id],
+    )
+    const changed = change(open(sealer, collectionId, current?.sealed))
+    await writeEnvironment(queries, sealer, collectionId, changed)
+    await removeUnusedEnvironments(queries, collectionId)
+    return changed
+  })
+
+/**
+ * Removes versions that no open run uses. One that was replaced a moment ago stays: a run that is just being started
+ * may have read its id and not be visible yet. Without a collection id it looks at all, for the server to call at times.
+ */
+export const removeUnusedEnvironments = async (queries: Queries, collectionId?: number): Promise<void> => {
+  await queries.rows(
+    'remove_unused_environments',
+    `delete from environments e where ($1::bigint is null or e.collection_id = $1)
+       and exists (select 1 from environments later where later.collection_id = e.collection_id and later.id > e.id
+                   and later.created_at < now() - interval '10 minutes')
+       and not exists (select 1 from runs r where r.environment_id = e.id and r.ended_at is null)`,
+    [collectionId ?? null],
+  )
+}

@@ -1,0 +1,142 @@
+import type { Database } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+
+export interface KeyRow {
+  id: number
+  collection_id: number
+  collection_name: string
+  /** Every collection the key covers, by id. */
+  collection_ids: number[]
+  /** Their names, in the same order. */
+  collections: string[]
+  name: string
+  key_prefix: string
+  access_level: 'READ' | 'WRITE'
+  is_active: boolean
+  expires_at: Date | null
+  last_used_at: Date | null
+  created_at: Date
+}
+
+/** What authentication needs of a key. */
+export type KnownKey = Pick<
+  KeyRow,
+  'id' | 'name' | 'key_prefix' | 'access_level' | 'is_active' | 'expires_at' | 'last_used_at' | 'collection_ids'
+>
+
+const scope = `array(select s.collection_id from api_key_collections s where s.key_id = k.id order by s.collection_id)::float8[]
+  as collection_ids`
+
+/** Look-up by hash; many at the same time share one query, so that revocation acts at the very next request. */
+export const makeKeyFinder = (database: Database): ((hash: string) => Promise<KnownKey | undefined>) =>
+  batched<string, KnownKey | undefined>(async (hashes) => {
+    const rows = await database.rows<KnownKey & { key_hash: string }>(
+      'find_keys',
+      `select k.key_hash, k.id, k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at, ${scope}
+       from api_keys k where k.key_hash = any($1)`,
+      [[...new Set(hashes)]],
+    )
+    const byHash = new Map(rows.map((row) => [row.key_hash, row]))
+    return hashes.map((hash) => byHash.get(hash))
+  })
+
+/** Notes that keys were used, at most once a minute each; what fails here fails nobody. */
+export const makeKeyToucher = (database: Database): ((key: KnownKey) => void) => {
+  const touch = batched<number, void>(async (ids) => {
+    await database.rows(
+      'touch_keys',
+      `update api_keys set last_used_at = now()
+       where id = any($1) and (last_used_at is null or last_used_at < now() - interval '1 minute')`,
+      [[...new Set(ids)].sort((a, b) => a - b)],
+    )
+    return ids.map(() => undefined)
+  })
+  return ({ id, last_used_at }) => {
+    if (!last_used_at || Date.now() - last_used_at.getTime() > 60_000) touch(id).catch(() => {})
+  }
+}
+
+const keyColumns = `k.id, k.collection_id, c.name as collection_name, ${scope},
+  array(select n.name from api_key_collections s join collections n on n.id = s.collection_id
+        where s.key_id = k.id order by n.id) as collections,
+  k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at, k.created_at`
+const keyTables = 'api_keys k join collections c on c.id = k.collection_id'
+
+export interface NewKey {
+  name: string
+  hash: string
+  prefix: string
+  access: 'READ' | 'WRITE'
+  expiresAt: Date | null
+  /** The first one is the collection that the key belongs to. */
+  collectionIds: number[]
+}
+
+export const findKeyRow = async (database: Database, id: number): Promise<KeyRow | undefined> =>
+  (await database.rows<KeyRow>('find_key', `select ${keyColumns} from ${keyTables} where k.id = $1`, [id]))[0]
+
+/** One page of the keys that cover a collection, newest first. */
+export const listKeys = (
+  database: Database,
+  collectionId: number,
+  page: { skip: number; limit: number },
+): Promise<KeyRow[]> =>
+  database.rows(
+    'list_keys',
+    `select ${keyColumns} from api_key_collections of_this join api_keys k on k.id = of_this.key_id
+     join collections c on c.id = k.collection_id
+     where of_this.collection_id = $1 order by of_this.key_id desc offset $2 limit $3`,
+    [collectionId, page.skip, page.limit],
+  )
+
+/** The id of the new key; `taken` where its collection has a key of the name, `gone` where one was deleted meanwhile. */
+export const createKey = async (database: Database, key: NewKey): Promise<number | 'taken' | 'gone'> => {
+  const { collectionIds, name, hash, prefix, access, expiresAt } = key
+  try {
+    const [row] = await database.rows<{ id: number }>(
+      'create_key',
+      `with k as (
+         insert into api_keys (collection_id, name, key_hash, key_prefix, access_level, expires_at)
+         values ($1, $2, $3, $4, $5, $6) on conflict (collection_id, name) do nothing returning id
+       ), s as (
+         insert into api_key_collections (key_id, collection_id) select k.id, covered from k, unnest($7::bigint[]) covered
+       )
+       select id from k`,
+      [collectionIds[0], name, hash, prefix, access, expiresAt, [...new Set(collectionIds)]],
+    )
+    return row?.id ?? 'taken'
+  } catch (error) {
+    if ((error as { code?: string }).code === '23503') return 'gone'
+    throw error
+  }
+}
+
+/** `taken` where the name is used, undefined where the key is gone. */
+export const updateKey = async (
+  database: Database,
+  id: number,
+  change: { name?: string | undefined; is_active?: boolean | undefined },
+): Promise<'changed' | 'taken' | undefined> => {
+  // Asked before the index is: two keys that swap their names would wait there for each other.
+  const taken = await database.rows(
+    'is_key_name_taken',
+    `select from api_keys k join api_keys other on other.collection_id = k.collection_id
+     where k.id = $1 and other.name = $2 and other.id <> $1`,
+    [id, change.name ?? null],
+  )
+  if (taken.length > 0) return 'taken'
+  try {
+    const rows = await database.rows(
+      'update_key',
+      `update api_keys set name = coalesce($2, name), is_active = coalesce($3, is_active) where id = $1 returning id`,
+      [id, change.name ?? null, change.is_active ?? null],
+    )
+    return rows.length > 0 ? 'changed' : undefined
+  } catch (error) {
+    if ((error as { code?: string }).code === '23505') return 'taken'
+    throw error
+  }
+}
+
+export const deleteKey = async (database: Database, id: number): Promise<boolean> =>
+  (await database.rows('delete_key', 'delete from api_keys where id = $1 returning id', [id])).length > 0

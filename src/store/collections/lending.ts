@@ -1,0 +1,181 @@
+import type { Database } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { timestamp } from '../../lib/time.ts'
+import type { LentKeys, Trial, TrialLeft } from '../../model/collections/trial.ts'
+import { providerKeyNames } from '../../model/gateway/provider-keys.ts'
+import { readEnvironmentVersion } from './environments.ts'
+import {
+  beginTrial,
+  readTrial,
+  releaseTrialRun,
+  renewTrialRuns,
+  reserveTrialRun,
+  settleTrialRun,
+  type TrialUse,
+  trialOfRun,
+} from './trials.ts'
+
+/** How much a trial gives; see the settings of these names. */
+export interface TrialTerms {
+  trialRuns: number
+  trialMinutes: number
+  trialDays: number
+  trialCollections: number
+}
+
+/** A run, or a call of the gateway, that asks for keys of the server. */
+export interface Borrower {
+  collectionId: number
+  environmentId: number | null
+  /** Given with it: a key among them is one of its own. */
+  secrets: Record<string, string>
+  runKey: string
+}
+
+export interface Loan {
+  /** Names of the keys it may use. */
+  lent: readonly string[]
+  trial: TrialLeft
+}
+
+/** Keys of the server for runs of a collection that has none, a few times. */
+export interface Lending {
+  trial(collectionId: number): Promise<Trial>
+  /** Throws `bad_request` where there is nothing to lend, and where the trial was used up. */
+  activate(collectionId: number): Promise<Trial>
+  /** Names of the keys that `reserve` would lend; throws `forbidden` where it would. Counts nothing. */
+  check(borrower: Borrower): Promise<readonly string[]>
+  /**
+   * Counts a run that is about to start and says what is lent to it; undefined where it needs nothing. The same run may
+   * ask again. Throws `forbidden` where its collection has neither a key of its own nor anything left of a trial.
+   */
+  reserve(borrower: Borrower): Promise<Loan | undefined>
+  /** Gives back what was reserved for a run that was not written down after all. */
+  release(runKey: string): Promise<void>
+  /** Says of calls that they are still under way: what is reserved and heard of no more is given back after a while. */
+  renew(calls: readonly { collectionId: number; runKey: string }[]): Promise<void>
+  /** Says how long a call took that may leave no run behind. */
+  settle(call: { collectionId: number; runKey: string }, seconds: number): Promise<void>
+  /** What is left after a run; undefined where it uses no lent keys. */
+  leftAfter(runKey: string): Promise<TrialLeft | undefined>
+}
+
+const dayMs = 86_400_000
+
+const stateOf = (use: TrialUse | undefined, terms: TrialTerms, providers: readonly string[]): Trial => {
+  const minutes = Math.floor((use?.seconds ?? 0) / 60)
+  const expiresAt = use && new Date(use.activatedAt.getTime() + terms.trialDays * dayMs)
+  const isOver = !use || providers.length === 0 || (expiresAt !== undefined && expiresAt.getTime() <= Date.now())
+  const left = {
+    runs_remaining: isOver ? 0 : Math.max(0, terms.trialRuns - use.runs),
+    minutes_remaining: isOver ? 0 : Math.max(0, terms.trialMinutes - minutes),
+  }
+  const isUsedUp = use !== undefined && (use.runs >= terms.trialRuns || minutes >= terms.trialMinutes)
+  const begun = isUsedUp ? 'exhausted' : isOver ? 'expired' : 'active'
+  const status = providers.length === 0 ? 'unavailable' : use ? begun : 'inactive'
+  return {
+    active: status === 'active',
+    status,
+    runs_used: use?.runs ?? 0,
+    runs_limit: terms.trialRuns,
+    ...left,
+    minutes_used: minutes,
+    minutes_limit: terms.trialMinutes,
+    activated_at: use ? timestamp(use.activatedAt) : null,
+    expires_at: expiresAt ? timestamp(expiresAt) : null,
+    providers: [...providers],
+  }
+}
+
+const leftOf = ({ runs_used, runs_limit, runs_remaining, minutes_remaining }: Trial): TrialLeft => ({
+  runs_used,
+  runs_limit,
+  runs_remaining,
+  minutes_remaining,
+})
+
+const addOwnKeys = `Add your own API keys to the environment of the collection (${providerKeyNames.join(', ')})`
+
+const unavailable = (reason: string): AppError =>
+  new AppError('bad_request', 'Trial keys are not available on this server', { hint: `${reason}${addOwnKeys}.` })
+
+const refusal = (trial: Trial): AppError => {
+  if (trial.status !== 'exhausted') {
+    const ended = trial.status === 'expired' ? `It expired at ${trial.expires_at}. ` : ''
+    return new AppError('forbidden', 'Trial is not active for this collection', {
+      hint: `${ended}${addOwnKeys}, or leave use_trial_keys out.`,
+    })
+  }
+  const { runs_used: runs, runs_limit: mostRuns, minutes_used: minutes, minutes_limit: mostMinutes } = trial
+  const used = runs >= mostRuns ? `${runs} of ${mostRuns} runs` : `${minutes} of ${mostMinutes} minutes`
+  return new AppError('forbidden', `Trial limit reached: ${used} used. ${addOwnKeys}`, {
+    hint: 'With a key of its own, and without use_trial_keys, the collection runs as often as you like.',
+  })
+}
+
+export const makeLending = ({
+  database,
+  sealer,
+  lentKeys,
+  terms,
+}: {
+  database: Database
+  sealer: Sealer
+  lentKeys: LentKeys
+  terms: TrialTerms
+}): Lending => {
+  const stateNow = (use: TrialUse | undefined): Trial => stateOf(use, terms, lentKeys.names)
+  const trial = async (collectionId: number): Promise<Trial> => stateNow(await readTrial(database, collectionId))
+
+  /** Which keys could be lent, and whether the borrower has one of its own. */
+  const needOf = async ({ environmentId, secrets }: Borrower): Promise<{ missing: string[]; hasOwn: boolean }> => {
+    const variables = await readEnvironmentVersion(database, sealer, environmentId)
+    const given = new Map(Object.entries(secrets))
+    const ownValue = (name: string) => given.get(name) ?? variables.get(name)
+    const missing = lentKeys.missingIn(ownValue)
+    const isKnown = providerKeyNames.some((name) => ownValue(name)?.trim())
+    return { missing, hasOwn: isKnown || missing.length < lentKeys.names.length }
+  }
+
+  return {
+    trial,
+
+    async activate(collectionId) {
+      if (lentKeys.names.length === 0) throw unavailable('')
+      await beginTrial(database, collectionId, terms.trialCollections)
+      const begun = await trial(collectionId)
+      if (begun.active) return begun
+      if (begun.status === 'inactive') {
+        throw unavailable(`All trials are taken that JETTY_TRIAL_COLLECTIONS allows (${terms.trialCollections}). `)
+      }
+      throw new AppError('bad_request', 'Trial already used', { hint: `${addOwnKeys}.` })
+    },
+
+    async check(borrower) {
+      const [{ missing, hasOwn }, state] = await Promise.all([needOf(borrower), trial(borrower.collectionId)])
+      if (state.active) return missing
+      if (hasOwn) return []
+      throw refusal(state)
+    },
+
+    async reserve(borrower) {
+      const { missing, hasOwn } = await needOf(borrower)
+      if (hasOwn && missing.length === 0) return undefined
+      const { use, reserved } = await reserveTrialRun(database, borrower, (before) => stateNow(before).active)
+      const state = stateNow(use)
+      if (reserved) return { lent: missing, trial: leftOf(state) }
+      if (hasOwn) return undefined
+      throw refusal(state)
+    },
+
+    renew: (calls) => renewTrialRuns(database, calls),
+    release: (runKey) => releaseTrialRun(database, runKey),
+    settle: (call, seconds) => settleTrialRun(database, call, seconds),
+
+    async leftAfter(runKey) {
+      const use = await trialOfRun(database, runKey)
+      return use && leftOf(stateNow(use))
+    },
+  }
+}

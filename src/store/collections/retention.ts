@@ -1,0 +1,105 @@
+import type { Database } from '../../database/database.ts'
+import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
+import { insist } from '../runs/label-changes.ts'
+import { counted, emptied, removeEmptied } from '../runs/labels.ts'
+import { removeStepEvents } from '../runs/step-events.ts'
+import { countedName, keepTotals, otherShard } from '../runs/totals.ts'
+
+export interface RetentionDeps {
+  objects: { remove(ids: string[]): Promise<void> }
+}
+
+const runsAtOnce = 500
+/** Of one collection and look: what is left goes at the next one. */
+const mostPerLook = 20_000
+
+/**
+ * Runs that ended so many days ago, and that no open run has started, for that one still reads them. None ended before it
+ * was created: the index of the lists finds them.
+ */
+const oldRuns = async (database: Database, collectionId: number, days: number): Promise<string[]> => {
+  const rows = await database.rows<{ id: string }>(
+    'runs_past_retention',
+    `select r.id from (select id from tasks where collection_id = $1
+         union select task_id from former_tasks where collection_id = $1) t
+       cross join lateral (select id from runs r where task_id = t.id and created_at < now() - $2 * interval '1 day'
+         and ended_at < now() - $2 * interval '1 day'
+         and not exists (select from runs p where p.id = r.parent_id and p.ended_at is null)
+         order by created_at limit $3) r
+     limit $3`,
+    [collectionId, days, runsAtOnce],
+  )
+  return rows.map((row) => row.id).sort()
+}
+
+const removeFilesOf = async (database: Database, runs: string[], objects: RetentionDeps['objects']): Promise<void> => {
+  const files = await database.rows<{ object: string }>(
+    'files_of_runs',
+    'select object from files where run_id = any($1)',
+    [runs],
+  )
+  if (files.length === 0) return
+  await objects.remove(files.map((file) => file.object)) // before the rows: what fails here is tried again
+  await database.rows('remove_files_of_runs', 'delete from files where run_id = any($1)', [runs])
+}
+
+/** The runs with all that belongs to them; the numbers of their tasks are those of the runs that are left. */
+const removeRuns = (database: Database, runs: string[]): Promise<void> =>
+  insist(database, async (queries) => {
+    // With the runs locked nobody labels them, and what was labelled meanwhile is seen by the next statement.
+    await queries.rows('lock_old_runs', 'select from runs where id = any($1) order by id for update', [runs])
+    await queries.rows(
+      'remove_old_runs',
+      `with old as materialized (select id, task_id, status, created_at, ended_at from runs where id = any($1)),
+       uncounted as (
+         insert into run_counts as c (task_id, shard, total)
+         select task_id, $2::smallint, -count(*) from old group by task_id order by task_id
+         on conflict (task_id, shard) do update set total = c.total + excluded.total),
+       ended_runs as (
+         select task_id, status collate "C" status, elapsed_ms(created_at, ended_at) ms, -1 sign from old),
+       ended_steps as (
+         select o.task_id, ${countedName('s')} step, s.seq, s.status = 'failed' failed,
+           elapsed_ms(s.started_at, s.ended_at) ms, -1 sign
+         from steps s join old o on o.id = s.run_id where s.ended_at is not null and s.origin is null and s.status <> 'skipped'),
+       ${keepTotals('$2::smallint')},
+       s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1)),
+       m as (delete from run_spending where run_id = any($1)),
+       e as (delete from step_events where run_id = any($1)),
+       q as (delete from webhook_queue where run_id = any($1)), a as (delete from webhook_attempts where run_id = any($1))
+       delete from runs where id = any($1)`,
+      [runs, otherShard()],
+    )
+    // After the totals, as wherever both are kept.
+    const [row] = await queries.rows<{ emptied: unknown }>(
+      'remove_old_labels',
+      `with gone as (delete from labels where run_id = any($1) returning task_id, key, value),
+       come as (select task_id, key, value from gone where false),
+       ${counted}
+       select ${emptied}`,
+      [runs],
+    )
+    await removeEmptied(queries, row?.emptied)
+  })
+
+/** Removes the runs of collections that keep them for some days only; for the server to call at times. */
+export const removeOldRuns = async (
+  database: Database,
+  { objects }: RetentionDeps,
+  signal?: AbortSignal,
+): Promise<void> => {
+  const collections = await database.rows<{ id: number; settings: string }>(
+    'collections_with_settings',
+    'select id, settings from collections where settings is not null',
+  )
+  for (const { id, settings } of collections) {
+    const days = readCollectionSettings(settings).retention_days
+    if (!days) continue
+    for (let removed = 0; removed < mostPerLook && !signal?.aborted; removed += runsAtOnce) {
+      const runs = await oldRuns(database, id, days)
+      if (runs.length === 0) break
+      await removeFilesOf(database, runs, objects)
+      await removeStepEvents(database, runs)
+      await removeRuns(database, runs)
+    }
+  }
+}

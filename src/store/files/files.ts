@@ -1,0 +1,74 @@
+import type { Database, Queries } from '../../database/database.ts'
+
+export interface FileRow {
+  path: string
+  collection_id: number
+  run_id: string | null
+  /** Id in the object store. */
+  object: string
+  name: string
+  content_type: string
+  /** In bytes. */
+  size: number
+  created_at: Date
+}
+
+const columns = 'path, collection_id, run_id, object, name, content_type, size, created_at'
+
+/** The file at exactly this storage path. Whoever asks must compare its collection: a name may have been used before. */
+export const findFile = async (queries: Queries, path: string): Promise<FileRow | undefined> =>
+  (await queries.rows<FileRow>('find_file', `select ${columns} from files where path = $1`, [path]))[0]
+
+/** Every file that was sent with a run or made by it, in the order of their paths. */
+export const filesOfRun = (queries: Queries, runKey: string): Promise<FileRow[]> =>
+  queries.rows<FileRow>('files_of_run', `select ${columns} from files where run_id = $1 order by path collate "C"`, [
+    runKey,
+  ])
+
+/** Which of these objects a row names. */
+export const namedObjects = async (queries: Queries, objects: string[]): Promise<Set<string>> => {
+  const rows = await queries.rows<{ object: string }>(
+    'named_objects',
+    'select object from files where object = any($1::text[])',
+    [objects],
+  )
+  return new Set(rows.map((row) => row.object))
+}
+
+/** Records files whose objects are stored already; a path that is taken keeps the file it has. */
+export const insertFiles = async (queries: Queries, files: Omit<FileRow, 'created_at'>[]): Promise<void> => {
+  if (files.length === 0) return
+  await queries.rows(
+    'insert_files',
+    `insert into files (path, collection_id, run_id, object, name, content_type, size)
+     select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
+     on conflict do nothing`,
+    [
+      files.map((file) => file.path),
+      files.map((file) => file.collection_id),
+      files.map((file) => file.run_id),
+      files.map((file) => file.object),
+      files.map((file) => file.name),
+      files.map((file) => file.content_type),
+      files.map((file) => file.size),
+    ],
+  )
+}
+
+/** Files at or below a prefix that ends at a segment boundary, in the order of their paths. */
+export const listFiles = (
+  database: Database,
+  collectionId: number,
+  prefix: string,
+  limit: number,
+): Promise<FileRow[]> =>
+  database.rows(
+    'list_files',
+    `select ${columns} from files where path = $2 and collection_id = $1
+     union all
+     (select ${columns} from files
+      where path collate "C" >= $2 || '/' and path collate "C" < $2 || '0' and collection_id = $1
+      order by path collate "C" limit $3)
+     limit $3`, // '0' is the character after '/'
+    [collectionId, prefix, limit],
+  )

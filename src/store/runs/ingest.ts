@@ -1,0 +1,258 @@
+import type { Queries } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+import { keeping } from '../tasks/definitions.ts'
+import { createTask, definitionHash, type TaskFields } from '../tasks/tasks.ts'
+import { labelTextsOf, writeLabels } from './labels.ts'
+import { placeValue } from './payloads.ts'
+import { countIngested, type IngestedTotals, otherShard } from './totals.ts'
+
+/** A run that was executed elsewhere, as it is to be recorded. */
+export interface IngestedRun {
+  /** Left out: one is drawn. */
+  trajectoryId: string | undefined
+  status: Extract<RunStatus, 'completed' | 'failed' | 'cancelled' | 'archived'>
+  author: string
+  /** JSON texts of objects. */
+  inputs: string
+  outputs: string
+  params: string
+  /** Every key once. */
+  labels: { key: string; value: string }[]
+  /** Left out: what an overwritten run has, else now. */
+  createdMs: number | undefined
+  /** Left out: now. */
+  completedMs: number | undefined
+}
+
+/** Where it is recorded. */
+export interface IngestPlace {
+  collection: { id: number; name: string }
+  task: string
+  /** The task that is made where there is none; left out where the name may not be given to one. */
+  stub: TaskFields | undefined
+  /** Labels that one run may have. */
+  mostLabels: number
+}
+
+/** What stands in the document afterwards; `labels` is the JSON text of all of them. */
+interface Recorded {
+  trajectory_id: string
+  name: string
+  labels: string
+}
+
+const stepName = 'eval'
+const workflow = '{"init_params":{},"step_configs":{"eval":{"activity":"ingest"}},"steps":["eval"]}'
+
+/**
+ * Records a run, or overwrites the ingested one that has its id in the task, in a transaction of the caller's, which is to
+ * be `insist`: who comes second waits for the first one's row. The labels that others gave it stay. Undefined where there
+ * is no such task and none may be made. Throws `conflict` for the id of a run that was executed here, or of another task's;
+ * then nothing was made.
+ */
+export const ingestRun = async (
+  queries: Queries,
+  place: IngestPlace,
+  run: IngestedRun,
+): Promise<Recorded | undefined> => {
+  const task = await holdTask(queries, place)
+  if (!task) return undefined
+  const times = timesOf(run, undefined)
+  const row = { id: newRunKey(), collectionId: place.collection.id, taskId: task.id }
+  const name = `${place.collection.name}/${task.name}`
+  const made = await insertRun(queries, row, name, run, times)
+  if (made !== undefined) {
+    await writeStep(queries, row.id, task.id, run, times)
+    await giveLabels(queries, row.id, run, place.mostLabels)
+    await countRun(queries, task.id)
+    await countIngested(queries, { taskId: task.id, after: countOf(run.status, times) })
+    return { trajectory_id: made, name, labels: await labelsNow(queries, row.id) }
+  }
+  const found = await holdOverwritable(queries, task.id, run.trajectoryId ?? '')
+  await overwrite(queries, found, run, place.mostLabels)
+  return { trajectory_id: found.trajectory_id, name: found.name, labels: await labelsNow(queries, found.id) }
+}
+
+const labelsNow = async (queries: Queries, runKey: string): Promise<string> =>
+  (await labelTextsOf(queries, [runKey]))[0] ?? '[]'
+
+interface Times {
+  createdMs: number
+  completedMs: number
+}
+
+/** What is left out never makes a run end before it began. */
+const timesOf = (run: IngestedRun, before: number | undefined): Times => {
+  const createdMs = run.createdMs ?? Math.min(before ?? Date.now(), run.completedMs ?? Number.POSITIVE_INFINITY)
+  return { createdMs, completedMs: run.completedMs ?? Math.max(Date.now(), createdMs) }
+}
+
+const countOf = (status: RunStatus, times: Times, failed = status === 'failed'): IngestedTotals => {
+  const ms = times.completedMs - times.createdMs
+  return { status, ms, step: { name: stepName, seq: 0, failed, ms } }
+}
+
+/**
+ * Deleting the task, or its collection, waits for this transaction and then finds its run. The lock also gives the
+ * transaction its id before it draws change numbers, which watchers of a collection rely on.
+ */
+const holdTask = async (
+  queries: Queries,
+  { collection, task, stub }: IngestPlace,
+): Promise<{ id: number; name: string } | undefined> => {
+  for (;;) {
+    const [found] = await queries.rows<{ id: number; name: string }>(
+      'hold_task',
+      'select id, name from tasks where collection_id = $1 and lower(name) = lower($2) for key share',
+      [collection.id, task],
+    )
+    if (found) return found
+    if (!stub) return undefined
+    const made = await createTask(queries, collection.id, stub)
+    if (made === 'gone') throw new AppError('not_found', 'Collection not found')
+    if (made !== 'taken') return made
+  }
+}
+
+const mostDraws = 20
+
+/** The id that it has now; undefined where there is a run with the id that was given. */
+const insertRun = async (
+  queries: Queries,
+  row: { id: string; collectionId: number; taskId: number },
+  name: string,
+  run: IngestedRun,
+  times: Times,
+): Promise<string | undefined> => {
+  for (let draws = 0; draws < mostDraws; draws++) {
+    const id = run.trajectoryId ?? newTrajectoryId()
+    const rows = await queries.rows(
+      'ingest_run',
+      `with ${keeping('$7::text', '$8::text')}
+       insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
+         status, params, ingested, created_at, started_at, ended_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $9, $10, $11, $12, true, to_timestamp($13::float8 / 1000),
+         to_timestamp($13::float8 / 1000), to_timestamp($14::float8 / 1000))
+       on conflict do nothing returning id`,
+      [
+        ...[row.id, id, `${name.replaceAll('/', '-')}--${id}`, row.collectionId, row.taskId, name],
+        ...[definitionHash(workflow), workflow, run.inputs, run.author, run.status, run.params],
+        ...[times.createdMs, times.completedMs],
+      ],
+    )
+    if (rows.length > 0) return id
+    if (run.trajectoryId !== undefined) return undefined
+  }
+  throw new Error(`${mostDraws} trajectory ids in a row were taken`)
+}
+
+interface HeldRun {
+  id: string
+  trajectory_id: string
+  name: string
+  task_id: number
+  ingested: boolean
+  status: RunStatus
+  created_at: Date
+  ended_at: Date
+}
+
+const holdOverwritable = async (queries: Queries, taskId: number, trajectoryId: string): Promise<HeldRun> => {
+  const [found] = await queries.rows<HeldRun>(
+    'hold_ingested_run',
+    `select id, trajectory_id, name, task_id, ingested, status, created_at, ended_at from runs
+     where trajectory_id = $1 and (case when trajectory_id ~ '^[0-9a-f]{8}$' then 0 else task_id end)
+       = (case when $1 ~ '^[0-9a-f]{8}$' then 0 else $2::bigint end)
+     for update`,
+    [trajectoryId, taskId],
+  )
+  if (found?.task_id !== taskId) {
+    throw new AppError('conflict', `The trajectory_id '${trajectoryId}' is not free; choose another one`, {
+      hint: 'Ids of eight hex digits are unique in the server; any other id is compared in its task alone.',
+    })
+  }
+  if (!found.ingested) {
+    throw new AppError('conflict', `Trajectory '${trajectoryId}' was executed on this server and is not overwritten`, {
+      hint: 'Choose another trajectory_id, or leave it out and one is drawn.',
+    })
+  }
+  return found
+}
+
+const overwrite = async (queries: Queries, found: HeldRun, run: IngestedRun, mostLabels: number): Promise<void> => {
+  const before = { createdMs: found.created_at.getTime(), completedMs: found.ended_at.getTime() }
+  const times = timesOf(run, before.createdMs)
+  const [step] = await queries.rows<{ failed: boolean }>(
+    'ingested_step',
+    `with gone as (delete from payloads where run_id = $1)
+     select status = 'failed' as failed from steps where run_id = $1`,
+    [found.id],
+  )
+  await writeStep(queries, found.id, found.task_id, run, times)
+  await queries.rows(
+    'overwrite_run',
+    `with l as (update labels set run_created_at = to_timestamp($6::float8 / 1000)
+         where run_id = $1 and run_created_at <> to_timestamp($6::float8 / 1000))
+     update runs set status = $2, author = $3, init_params = $4, params = $5, error = null,
+       created_at = to_timestamp($6::float8 / 1000), started_at = to_timestamp($6::float8 / 1000),
+       ended_at = to_timestamp($7::float8 / 1000), changed = nextval('changes')
+     where id = $1`,
+    [found.id, run.status, run.author, run.inputs, run.params, times.createdMs, times.completedMs],
+  )
+  await giveLabels(queries, found.id, run, mostLabels)
+  await countIngested(queries, {
+    taskId: found.task_id,
+    before: countOf(found.status, before, step?.failed),
+    after: countOf(run.status, times),
+  })
+}
+
+/** Its one step; a step that was there is overwritten, large values and all. */
+const writeStep = async (
+  queries: Queries,
+  runKey: string,
+  taskId: number,
+  run: IngestedRun,
+  times: Times,
+): Promise<void> => {
+  const inputs = await placeValue(queries, runKey, run.inputs)
+  const outputs = await placeValue(queries, runKey, run.outputs)
+  await queries.rows(
+    'ingest_step',
+    `insert into steps (run_id, task_id, seq, name, status, attempt, epoch, inputs, inputs_payload, outputs,
+       outputs_payload, work_ms, started_at, ended_at)
+     values ($1, $2, 0, $3, $4, 1, 0, $5, $6, $7, $8, $10::float8 - $9::float8, to_timestamp($9::float8 / 1000),
+       to_timestamp($10::float8 / 1000))
+     on conflict (run_id, seq) do update set status = excluded.status, inputs = excluded.inputs,
+       inputs_payload = excluded.inputs_payload, outputs = excluded.outputs, outputs_payload = excluded.outputs_payload,
+       work_ms = excluded.work_ms, started_at = excluded.started_at, ended_at = excluded.ended_at,
+       changed = nextval('changes')`,
+    [
+      ...[runKey, taskId, stepName, run.status === 'failed' ? 'failed' : 'completed'],
+      ...[inputs.text, inputs.payload, outputs.text, outputs.payload],
+      ...[times.createdMs, times.completedMs],
+    ],
+  )
+}
+
+const giveLabels = async (
+  queries: Queries,
+  runKey: string,
+  { labels, author }: IngestedRun,
+  most: number,
+): Promise<void> => {
+  const given = labels.map((label) => ({ runId: runKey, ...label, author }))
+  const written = await writeLabels(queries, given, most)
+  if (written.includes(undefined)) throw new AppError('invalid', `A run has at most ${most} labels`)
+}
+
+const countRun = async (queries: Queries, taskId: number): Promise<void> => {
+  await queries.rows(
+    'count_ingested_run',
+    `insert into run_counts (task_id, shard, total) values ($1, $2, 1)
+     on conflict (task_id, shard) do update set total = run_counts.total + 1`,
+    [taskId, otherShard()],
+  )
+}

@@ -1,0 +1,177 @@
+import type { Queries } from '../../database/database.ts'
+
+export interface NewLabel {
+  runId: string
+  key: string
+  value: string
+  author: string
+}
+
+/** An expression with the labels of a run as JSON text, in the order of the list: the newest value stands last. */
+export const labelsText = (runId: string): string =>
+  `coalesce((select '[' || string_agg(json_build_object('key', l.key, 'value', l.value,
+     'created', to_char(l.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'author', l.author)::text,
+     ',' order by l.number) || ']' from labels l where l.run_id = ${runId}), '[]')`
+
+/** A run got another lease while it was being locked: nothing was written, the transaction must begin anew. */
+export class RunMoved extends Error {}
+
+/**
+ * Labels have ids among those of the steps: who has seen number N of a run must never find a smaller one later. So
+ * whoever writes labels keeps the journal out while it draws a number: the journal writes under a share lock on the
+ * lease, and locks leases before runs, as this does. With the row locked, a run has ended, or is parked and cannot be
+ * woken, or its lease is among the locked ones; one that got a lease in between is none of these.
+ */
+const lockRuns = async (queries: Queries, runIds: string[]): Promise<void> => {
+  const rows = await queries.rows<{ safe: boolean }>(
+    'lock_labelled_runs',
+    // Found by id alone: by `ended_at is null` too, every open run might be scanned for its partial index.
+    `with found as materialized (select lease, ended_at from runs where id = any($1::text[])),
+     held as materialized (
+       select id from leases where id in (select lease from found where ended_at is null) order by id for update),
+     locked as materialized (
+       select lease, ended_at from runs where id = any($1::text[]) and (select count(*) from held) >= 0
+       order by id for no key update)
+     select ended_at is not null or lease is null or lease in (select id from held) as safe from locked`,
+    [runIds],
+  )
+  if (rows.some((row) => !row.safe)) throw new RunMoved('A run is changing hands')
+}
+
+/** Runs, of rows named `touched`, whose labels have changed. */
+const numbered = `numbered as (update runs set labels_changed = nextval('changes')
+  where id in (select run_id from touched))`
+
+/**
+ * Keeps `label_counts`, from rows named `gone` and `come`. Who writes for several values does so in the order of the
+ * key: nobody waits for one who waits for him.
+ */
+export const counted = `counted as (
+  insert into label_counts (task_id, key, value_md5, value, total)
+  select task_id, key, md5(value) as value_md5, min(value), sum(delta)
+  from (select task_id, key, value, 1 as delta from come union all select task_id, key, value, -1 from gone) deltas
+  group by task_id, key, md5(value) having sum(delta) <> 0 order by task_id, key, value_md5
+  on conflict (task_id, key, value_md5) do update set total = label_counts.total + excluded.total
+  returning task_id, key, value_md5, total)`
+
+/**
+ * Labels of runs that are made by this very statement, as its rows named `new_runs` (id, task_id, collection_id, author,
+ * created_at, number): each gets all of them, by its author. Nobody knows of these runs, so that nothing is locked.
+ */
+export const labelNewRuns = (keys: string, values: string): string => `labelled as (
+  insert into labels (run_id, task_id, collection_id, key, author, value, run_created_at, run_number, created_at)
+  select r.id, r.task_id, r.collection_id, u.key, r.author, u.value, r.created_at, r.number,
+    date_trunc('milliseconds', now())
+  from new_runs r cross join unnest(${keys}, ${values}) with ordinality u(key, value, at) order by r.number, u.at
+  returning task_id, key, value),
+labels_counted as (
+  insert into label_counts (task_id, key, value_md5, value, total)
+  select task_id, key, md5(value) as value_md5, min(value), count(*) from labelled
+  group by task_id, key, md5(value) order by task_id, key, value_md5
+  on conflict (task_id, key, value_md5) do update set total = label_counts.total + excluded.total)`
+
+/** Counts that have fallen to nothing, as the statements below report them. */
+export const emptied = `(select json_agg(json_build_array(task_id, key, value_md5)) from counted where total <= 0) as emptied`
+
+/** In the same transaction: what it has emptied is locked by it, so that it waits for nobody. */
+export const removeEmptied = async (queries: Queries, emptied: unknown): Promise<void> => {
+  if (!emptied) return
+  await queries.rows(
+    'remove_label_counts',
+    `delete from label_counts c using json_array_elements($1::json) e
+     where c.task_id = (e->>0)::bigint and c.key = e->>1 and c.value_md5 = e->>2 and c.total <= 0`,
+    [JSON.stringify(emptied)],
+  )
+}
+
+/**
+ * Sets labels, by run, key and author; a new value goes to the end of the list. To be called in a transaction. Gives
+ * for each label when it was set, in order; undefined where the run is gone or has `most` labels already. Of two with
+ * the same run, key and author the last one counts. Throws RunMoved.
+ */
+export const writeLabels = async (
+  queries: Queries,
+  labels: readonly NewLabel[],
+  most = Number.MAX_SAFE_INTEGER,
+): Promise<(Date | undefined)[]> => {
+  const places = new Map(labels.map((label, at) => [placeOf(label), at]))
+  const last = labels.filter((label, at) => places.get(placeOf(label)) === at)
+  if (last.length === 0) return []
+  await lockRuns(queries, [...new Set(last.map((label) => label.runId))])
+  // A statement of its own: only a snapshot taken after the locks sees what was written while they were waited for.
+  const rows = await queries.rows<{ at: number; created_at: Date; emptied: unknown }>(
+    'write_labels',
+    `with given as materialized (
+       select u.at, u.run_id, u.key, u.value, u.author, r.task_id, r.collection_id, r.created_at, r.number,
+         l.run_id is null as is_new, l.value as old_value
+       from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality u(run_id, key, value, author, at)
+       join runs r on r.id = u.run_id
+       left join labels l on l.run_id = u.run_id and l.key = u.key and l.author = u.author),
+     there as materialized (
+       select run_id, count(*) as total from labels where run_id = any($1::text[]) group by run_id),
+     fitting as materialized (
+       select * from (select g.*, coalesce(t.total, 0) + count(*) filter (where is_new)
+           over (partition by g.run_id order by g.at) as place
+         from given g left join there t on t.run_id = g.run_id) placed
+       where not is_new or place <= $5),
+     touched as materialized (select distinct run_id from fitting),
+     written as (
+       insert into labels (run_id, task_id, collection_id, key, author, value, run_created_at, run_number, created_at)
+       select run_id, task_id, collection_id, key, author, value, created_at, number, date_trunc('milliseconds', now())
+       from fitting order by at
+       on conflict (run_id, key, author) do update
+         set value = excluded.value, created_at = excluded.created_at, number = default
+       returning run_id, key, author, created_at),
+     come as (select task_id, key, value from fitting),
+     gone as (select task_id, key, old_value as value from fitting where not is_new),
+     ${numbered},
+     ${counted}
+     select f.at::int as at, w.created_at, ${emptied}
+     from fitting f join written w on w.run_id = f.run_id and w.key = f.key and w.author = f.author`,
+    [
+      last.map((label) => label.runId),
+      last.map((label) => label.key),
+      last.map((label) => label.value),
+      last.map((label) => label.author),
+      most,
+    ],
+  )
+  await removeEmptied(queries, rows[0]?.emptied)
+  const written = new Map(rows.map((row) => [placeOf(last[row.at - 1] as NewLabel), row.created_at]))
+  return labels.map((label) => written.get(placeOf(label)))
+}
+
+const placeOf = ({ runId, key, author }: Omit<NewLabel, 'value'>): string => JSON.stringify([runId, key, author])
+
+/** Removes a key from a run, as one author set it, or all; gives how many labels went. In a transaction; may throw RunMoved. */
+export const removeLabels = async (
+  queries: Queries,
+  label: { runId: string; key: string; author: string | undefined },
+): Promise<number> => {
+  await lockRuns(queries, [label.runId])
+  const [row] = await queries.rows<{ removed: number; emptied: unknown }>(
+    'remove_labels',
+    `with gone as (
+       delete from labels where run_id = $1 and key = $2 and ($3::text is null or author = $3)
+       returning run_id, task_id, key, value),
+     come as (select task_id, key, value from gone where false),
+     touched as (select distinct run_id from gone),
+     ${numbered},
+     ${counted}
+     select (select count(*) from gone)::int as removed, ${emptied}`,
+    [label.runId, label.key, label.author ?? null],
+  )
+  await removeEmptied(queries, row?.emptied)
+  return row?.removed ?? 0
+}
+
+/** The labels of runs as JSON text, in the order asked. */
+export const labelTextsOf = async (queries: Queries, runIds: string[]): Promise<string[]> => {
+  const rows = await queries.rows<{ id: string; labels: string }>(
+    'label_texts',
+    `select u.id, ${labelsText('u.id')} as labels from unnest($1::text[]) u(id)`,
+    [[...new Set(runIds)]],
+  )
+  const texts = new Map(rows.map((row) => [row.id, row.labels]))
+  return runIds.map((id) => texts.get(id) ?? '[]')
+}

@@ -1,0 +1,313 @@
+import type { Database, Queries } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
+import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
+import type { TrialLeft } from '../../model/collections/trial.ts'
+import { isName } from '../../model/names.ts'
+import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
+import { labelsText } from './labels.ts'
+import { endedRun, keepRunTotals, otherShard } from './totals.ts'
+
+/** A run as it stands in its row. */
+export interface RunRow {
+  id: string
+  number: number
+  trajectory_id: string
+  workflow_id: string
+  collection_id: number
+  task_id: number
+  name: string
+  /** Hash of the definition to show: secrets are struck out of it. */
+  definition: string
+  /** Hash of the definition it executes. */
+  version: string
+  init_params: string
+  author: string
+  status: RunStatus
+  error: string | null
+  /** JSON text: a list of labels, the newest last. */
+  labels: string
+  /** JSON text of `attributes.params`. */
+  params: string | null
+  /** It was recorded elsewhere and sent in. */
+  ingested: boolean
+  routine_id: number | null
+  webhook_url: string | null
+  changed: number
+  created_at: Date
+  started_at: Date | null
+  ended_at: Date | null
+  /** It is on lent keys; absent where it has just been written. */
+  on_trial?: boolean
+  /** What is left of the trial that it is in. */
+  trial?: TrialLeft
+}
+
+export interface StepRecord {
+  run_id: string
+  seq: number
+  name: string
+  status: StepStatus
+  attempt: number
+  inputs: string | null
+  outputs: string | null
+  error: string | null
+  warnings: string | null
+  /** JSON text: where its result was taken from, if it was not executed here. */
+  origin: string | null
+  changed: number
+  started_at: Date
+  ended_at: Date | null
+}
+
+/** Columns of a RunRow, from a row `r`, without the one that may be large. */
+export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
+  coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.author, r.status, r.error,
+  r.params, r.ingested, r.routine_id, r.webhook_url, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels,
+  exists (select from trial_runs where run_key = r.id) as on_trial`
+/** The text of a run's init_params, wherever it stands. */
+export const initParamsText = 'coalesce(r.init_params, (select body from payloads where id = r.init_params_payload))'
+export const runColumns = `${summaryColumns}, ${initParamsText} as init_params`
+
+const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, coalesce(s.inputs, i.body) as inputs,
+  coalesce(s.outputs, o.body) as outputs, s.error, s.warnings, s.origin, s.changed, s.started_at, s.ended_at`
+const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
+
+interface PlaceRow {
+  collection_id: number
+  collection_name: string
+  settings: string | null
+  environment_id: number | null
+  id: number | null
+  name: string | null
+  definition: string | null
+}
+
+/** A collection and a task in it by their names, in any case; many at the same time share one query. */
+export const makeTaskFinder = (
+  database: Database,
+): ((
+  collection: string,
+  task: string,
+) => Promise<{ collection: FoundCollection; task: FoundTask | undefined } | undefined>) => {
+  const find = batched<{ collection: string; task: string }, PlaceRow | undefined>(async (wanted) => {
+    const rows = await database.rows<PlaceRow & { at: number }>(
+      'find_places',
+      `select w.at::int as at, c.id as collection_id, c.name as collection_name, c.settings,
+         c.environment_id, t.id, t.name, t.definition
+       from unnest($1::text[], $2::text[]) with ordinality w(collection, task, at)
+       join collections c on lower(c.name) = w.collection
+       left join tasks t on t.collection_id = c.id and lower(t.name) = w.task`,
+      [wanted.map((one) => one.collection), wanted.map((one) => one.task)],
+    )
+    const found = new Map(rows.map((row) => [row.at, row]))
+    return wanted.map((_, index) => found.get(index + 1))
+  }, 200)
+  return async (collection, task) => {
+    const row = isName(collection)
+      ? await find({ collection: collection.toLowerCase(), task: task.toLowerCase() })
+      : undefined
+    if (!row) return undefined
+    const { id, name, definition, environment_id } = row
+    return {
+      collection: {
+        id: row.collection_id,
+        name: row.collection_name,
+        settings: readCollectionSettings(row.settings),
+      },
+      task: id === null || name === null || definition === null ? undefined : { id, name, definition, environment_id },
+    }
+  }
+}
+
+/** SQL for the id under which the runs of a task are found; a deleted task's, where no task has the name now. */
+const taskOfRuns = (collectionId: string, name: string): string => `coalesce(
+  (select id from tasks where collection_id = ${collectionId} and lower(name) = lower(${name})),
+  (select task_id from former_tasks f where collection_id = ${collectionId} and lower(name) = lower(${name})
+     and exists (select from runs r where r.task_id = f.task_id) order by task_id desc limit 1))`
+
+/** The id under which the runs of a task are listed. */
+export const findListedTask = async (
+  queries: Queries,
+  collectionId: number,
+  task: string,
+): Promise<number | undefined> => {
+  const [row] = await queries.rows<{ id: number | null }>(
+    'find_listed_task',
+    `select ${taskOfRuns('$1', '$2')} as id`,
+    [collectionId, task],
+  )
+  return row?.id ?? undefined
+}
+
+/** The run with this trajectory id, if it belongs to the named task: as it is called, or was when the run began. */
+export const findRun = async (
+  queries: Queries,
+  at: { collectionId: number; task: string; trajectoryId: string },
+): Promise<RunRow | undefined> => (await findRuns(queries, { ...at, trajectoryIds: [at.trajectoryId] }))[0]
+
+/** At most one run for each id: ids from outside may stand in several tasks, and the task that has the name now wins. */
+export const findRuns = (
+  queries: Queries,
+  at: { collectionId: number; task: string; trajectoryIds: string[] },
+): Promise<RunRow[]> =>
+  queries.rows<RunRow>(
+    'find_runs',
+    `with t as (select ${taskOfRuns('$2', '$3')} as id)
+     select distinct on (r.trajectory_id) ${runColumns} from runs r
+     where r.trajectory_id = any($1::text[]) and r.collection_id = $2
+       and (lower(split_part(r.name, '/', 2)) = lower($3) or r.task_id = (select id from t))
+     order by r.trajectory_id, r.task_id is not distinct from (select id from t) desc, r.number desc`,
+    [at.trajectoryIds, at.collectionId, at.task],
+  )
+
+/** Of a workflow id: a trajectory id that was given from outside may itself hold some `--`. */
+const mostParts = 20
+
+/**
+ * By workflow id, compared whole, or by a bare trajectory id. Ids from outside may stand in several tasks: a run of the
+ * collections that the caller covers goes first (undefined means all), then the whole id, then the newest. What stands
+ * after a `--` only says where to look: the index on trajectory ids serves both.
+ */
+export const findRunByWorkflowId = async (
+  queries: Queries,
+  id: string,
+  collectionIds: readonly number[] | undefined,
+): Promise<RunRow | undefined> => {
+  const parts = id.split('--').slice(-mostParts)
+  const endings = [id, ...parts.map((_, at) => parts.slice(at).join('--'))]
+  const [row] = await queries.rows<RunRow>(
+    'find_run_by_workflow_id',
+    `select ${runColumns} from runs r
+     where r.trajectory_id = any($2::text[]) and (r.workflow_id = $1 or r.trajectory_id = $1)
+     order by $3::bigint[] is null or r.collection_id = any($3) desc, r.workflow_id = $1 desc, r.number desc limit 1`,
+    [id, endings, collectionIds ?? null],
+  )
+  return row
+}
+
+/** What of a run's row is known only once it has ended. */
+export type Outcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'>
+
+/** How a run ended, and its steps, in one question: what somebody who waited for it does not know yet. */
+export const outcomeOf = async (
+  queries: Queries,
+  runKey: string,
+): Promise<{ run: Outcome; steps: StepRecord[] } | undefined> => {
+  type Row = StepRecord & {
+    run_status: RunStatus
+    run_error: string | null
+    run_labels: string
+    run_started: Date
+    run_ended: Date
+  }
+  const rows = await queries.rows<Omit<Row, 'seq'> & { seq: number | null }>(
+    'outcome_of',
+    `select r.status as run_status, r.error as run_error, r.started_at as run_started, r.ended_at as run_ended,
+       l.labels as run_labels, ${stepColumns}
+     from runs r cross join lateral (select ${labelsText('r.id')} as labels offset 0) l left join steps s on s.run_id = r.id ${payloads} where r.id = $1 order by s.seq`,
+    [runKey],
+  )
+  const [first] = rows
+  if (!first) return undefined
+  const run = {
+    status: first.run_status,
+    error: first.run_error,
+    labels: first.run_labels,
+    started_at: first.run_started,
+    ended_at: first.run_ended,
+  }
+  return { run, steps: rows.filter((row): row is Row => row.seq !== null) }
+}
+
+/** How many runs a task has ever started: kept by those who start them, never counted. */
+export const countRuns = async (queries: Queries, taskId: number): Promise<number> => {
+  const [row] = await queries.rows<{ total: number }>(
+    'count_runs',
+    'select coalesce(sum(total), 0)::bigint as total from run_counts where task_id = $1',
+    [taskId],
+  )
+  return row?.total ?? 0
+}
+
+/** Steps of several runs, in order, with large values put back where they belong. */
+export const stepsOf = (queries: Queries, runKeys: string[]): Promise<StepRecord[]> =>
+  queries.rows<StepRecord>(
+    'steps_of',
+    `select ${stepColumns} from steps s ${payloads} where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
+    [runKeys],
+  )
+
+/** Steps of one run from `fromSeq` on that changed after `after` and not later than `until`, in the order of change. */
+export const stepChanges = (
+  queries: Queries,
+  at: { runKey: string; fromSeq: number; after: number; until?: number; limit: number },
+): Promise<StepRecord[]> =>
+  queries.rows<StepRecord>(
+    'step_changes',
+    `select ${stepColumns} from steps s ${payloads}
+     where s.run_id = $1 and s.seq >= $2 and s.changed > $3 and s.changed <= $4 order by s.changed limit $5`,
+    [at.runKey, at.fromSeq, at.after, at.until ?? Number.MAX_SAFE_INTEGER, at.limit],
+  )
+
+/** A run by its internal key. */
+export const findRunByKey = async (queries: Queries, runKey: string): Promise<RunRow | undefined> =>
+  (await queries.rows<RunRow>('find_run_by_key', `select ${runColumns} from runs r where r.id = $1`, [runKey]))[0]
+
+/** A run with the number of its newest change, seen at one moment. */
+export interface RunAtOnce extends RunRow {
+  labels_changed: number
+  /** Of what agents did in it; null where none did anything. */
+  events_changed: number | null
+  newest: number
+}
+
+/** The run with the newest change of it, its labels, its steps from `fromSeq` on, and what agents did in them. */
+export const runAtOnce = async (queries: Queries, runKey: string, fromSeq: number): Promise<RunAtOnce | undefined> =>
+  (
+    await queries.rows<RunAtOnce>(
+      'run_at_once',
+      `select ${runColumns}, r.labels_changed, e.changed as events_changed,
+         greatest(r.changed, r.labels_changed, e.changed,
+           (select max(changed) from steps where run_id = r.id and seq >= $2)) as newest
+       from runs r cross join lateral (select max(changed) as changed from step_events where run_id = r.id) e
+       where r.id = $1`,
+      [runKey, fromSeq],
+    )
+  )[0]
+
+/** Gives runs that have ended another status. Nothing is started or stopped by it. */
+export const relabelRuns = async (queries: Queries, runKeys: string[], status: RunStatus): Promise<void> => {
+  await queries.rows(
+    'relabel_runs',
+    `with before as materialized (
+       select r.id, ${endedRun} from runs r where id = any($1::text[]) and ended_at is not null order by id
+       for no key update),
+     moved as (update runs r set status = $2, changed = nextval('changes') from before where r.id = before.id),
+     ended_runs as (
+       select task_id, status, ms, -1 sign from before union all select task_id, $2, ms, 1 from before),
+     ${keepRunTotals('$3::smallint')}
+     select`,
+    [runKeys, status, otherShard()],
+  )
+}
+
+/** Active runs of a collection, a bounded number at a time. */
+export const activeRunsOf = async (queries: Queries, collectionId: number): Promise<string[]> => {
+  const rows = await queries.rows<{ id: string }>(
+    'active_runs_of',
+    'select id from runs where ended_at is null and collection_id = $1 limit 1000',
+    [collectionId],
+  )
+  return rows.map((row) => row.id)
+}
+
+/** The text of a definition. */
+export const definitionText = async (queries: Queries, hash: string): Promise<string> => {
+  const [row] = await queries.rows<{ workflow: string }>(
+    'definition',
+    'select workflow from definitions where hash = $1',
+    [hash],
+  )
+  return row?.workflow ?? '{}'
+}

@@ -1,0 +1,161 @@
+import type { Queries } from '../../database/database.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+
+/** What is known of all runs of a task together, without looking at one of them. */
+export interface TaskTotals {
+  /** As the task is called now, or was when it was deleted. */
+  name: string
+  /** Runs that were ever started here or sent in. */
+  total: number
+  byStatus: Partial<Record<RunStatus, number>>
+  durations: Durations | undefined
+  first: Date | null
+  last: Date | null
+}
+
+/** Of the runs that have ended, from created to ended, in milliseconds. */
+export interface Durations {
+  average: number
+  min: number
+  max: number
+  p50: number
+  p95: number
+}
+
+export interface StepTotals {
+  step: string
+  count: number
+  failed: number
+  ms: number
+}
+
+interface StatusRow {
+  status: RunStatus
+  total: number
+  ms: number
+  min_ms: number | null
+  max_ms: number | null
+}
+
+export interface Bucket {
+  bucket: number
+  total: number
+}
+
+interface TotalsRow {
+  name: string
+  started: number
+  pending: number
+  statuses: StatusRow[]
+  buckets: Bucket[]
+  first: Date | null
+  last: Date | null
+}
+
+/**
+ * One statement, one moment. Only what is queued is counted, by an index scan as long as the queue; what is running
+ * follows from it.
+ */
+export const taskTotals = async (queries: Queries, taskId: number): Promise<TaskTotals> => {
+  const [row] = await queries.rows<TotalsRow>(
+    'task_totals',
+    `select coalesce((select name from tasks where id = $1), (select name from former_tasks where task_id = $1), '') as name,
+       (select coalesce(sum(total), 0) from run_counts where task_id = $1)::bigint as started,
+       (select count(*) from runs where task_id = $1 and status = 'pending' and ended_at is null) as pending,
+       (select coalesce(json_agg(s), '[]') from (
+          select status, sum(total)::bigint as total, sum(ms)::bigint as ms, min(min_ms) as min_ms, max(max_ms) as max_ms
+          from run_totals where task_id = $1 group by status having sum(total) > 0) s) as statuses,
+       (select coalesce(json_agg(d), '[]') from (
+          select bucket, sum(total)::bigint as total from duration_totals where task_id = $1
+          group by bucket having sum(total) > 0 order by bucket) d) as buckets,
+       (select created_at from runs where task_id = $1 order by created_at, number limit 1) as first,
+       (select created_at from runs where task_id = $1 order by created_at desc, number desc limit 1) as last`,
+    [taskId],
+  )
+  if (!row) throw new Error('a statement without a from answers with a row')
+  const { name, started, pending, statuses, buckets, first, last } = row
+  const byStatus: TaskTotals['byStatus'] = Object.fromEntries(statuses.map(({ status, total }) => [status, total]))
+  const open = Math.max(0, started - statuses.reduce((sum, { total }) => sum + total, 0))
+  byStatus.pending = (byStatus.pending ?? 0) + Math.min(open, pending)
+  byStatus.running = (byStatus.running ?? 0) + Math.max(0, open - pending)
+  return { name, total: started, byStatus, durations: durationsOf(statuses, buckets), first, last }
+}
+
+const durationsOf = (statuses: StatusRow[], buckets: Bucket[]): Durations | undefined => {
+  const ended = statuses.reduce((sum, { total }) => sum + total, 0)
+  const lowest = buckets[0]
+  const highest = buckets.at(-1)
+  if (ended === 0 || !lowest || !highest) return undefined
+  // A run that was sent in again leaves the extremes of its older version behind: no farther than the buckets go.
+  const min = Math.max(lowerBound(lowest.bucket), Math.min(...statuses.map((row) => row.min_ms ?? Infinity)))
+  const max = Math.min(lowerBound(highest.bucket + 1), Math.max(...statuses.map((row) => row.max_ms ?? 0)))
+  const between = (ms: number) => Math.min(max, Math.max(min, ms))
+  return {
+    average: statuses.reduce((sum, { ms }) => sum + ms, 0) / ended,
+    min,
+    max,
+    p50: between(percentileOf(buckets, 0.5)),
+    p95: between(percentileOf(buckets, 0.95)),
+  }
+}
+
+/** Buckets an octave, as `duration_bucket` in the database has them. */
+const bucketsAnOctave = 8
+const growth = 2 ** (1 / bucketsAnOctave)
+
+/** The shortest duration of a bucket, in milliseconds. */
+const lowerBound = (bucket: number): number => (bucket <= 0 ? 0 : growth ** (bucket - 1))
+
+/** The most that a percentile read from the buckets is off, as a part of it. */
+export const percentileError = (growth - 1) / (growth + 1)
+
+/** The duration that so large a part of the runs did not exceed (nearest rank); `buckets` in order. */
+export const percentileOf = (buckets: readonly Bucket[], part: number): number => {
+  const rank = Math.max(1, Math.ceil(part * buckets.reduce((sum, { total }) => sum + total, 0)))
+  let seen = 0
+  for (const { bucket, total } of buckets) {
+    seen += total
+    // The value whose distance to both bounds is the same part of them.
+    if (seen >= rank) return bucket <= 0 ? 0 : (2 * growth * lowerBound(bucket)) / (growth + 1)
+  }
+  return 0
+}
+
+/** Steps of a workflow that are shown; who makes names anew in every version of it has no use for all of them. */
+export const mostSteps = 1000
+
+/** The steps that have ended, by name: in the order of the workflow, the first `mostSteps` names. */
+export const stepTotals = (queries: Queries, taskId: number): Promise<StepTotals[]> =>
+  queries.rows<StepTotals>(
+    'step_totals',
+    `select step, count, failed, ms from (
+       select step, min(seq) as seq, sum(total)::bigint as count, sum(failed)::bigint as failed, sum(ms)::bigint as ms
+       from step_totals where task_id = $1 group by step having sum(total) > 0 order by step limit $2) s
+     order by seq, step`,
+    [taskId, mostSteps],
+  )
+
+export const mostLabelKeys = 100
+export const mostLabelValues = 50
+/** Longer label values are shown, and counted together, up to here. */
+const shownCharacters = 200
+
+/** How often the values of labels stand in the runs of a task: the first keys, and of each the most frequent values. */
+export const labelTotals = (
+  queries: Queries,
+  taskId: number,
+): Promise<{ key: string; value: string; total: number }[]> =>
+  queries.rows(
+    'label_totals',
+    `with recursive keys(key, place) as (
+       (select key, 1 from label_counts where task_id = $1 and total > 0 order by key limit 1)
+       union all
+       select (select c.key from label_counts c where c.task_id = $1 and c.key > k.key and total > 0 order by c.key limit 1),
+         place + 1
+       from keys k where k.key is not null and place < $2)
+     select k.key, v.value, v.total from keys k cross join lateral (
+       select left(c.value, ${shownCharacters}) as value, c.total from label_counts c
+       where c.task_id = $1 and c.key = k.key and c.total > 0 order by c.total desc limit $3) v
+     where k.key is not null order by k.key, v.total desc, v.value`,
+    [taskId, mostLabelKeys, mostLabelValues],
+  )

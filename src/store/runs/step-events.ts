@@ -1,0 +1,77 @@
+import type { Queries } from '../../database/database.ts'
+
+/** Something that an agent did in a step, as it was written down. */
+export interface StepEventRow {
+  seq: number
+  /** Name of the step. */
+  step: string
+  n: number
+  at: Date
+  /** JSON text. */
+  event: string
+  changed: number
+}
+
+const columns = 'e.seq, s.name as step, e.n, e.at, e.event, e.changed'
+const withStep = 'join steps s on s.run_id = e.run_id and s.seq = e.seq'
+
+/** So much is read at once, however large the events are. */
+const mostBytes = 4 * 1024 * 1024
+const eventsAtOnce = 200
+
+/**
+ * Events of a run that were written after the change `after` and not later than `until`, in that order: at most `limit`,
+ * and fewer where they are large. `complete` says that there are no more.
+ */
+export const stepEventsAfter = async (
+  queries: Queries,
+  at: { runKey: string; after: number; until: number; limit: number },
+): Promise<{ events: StepEventRow[]; complete: boolean }> => {
+  const events: StepEventRow[] = []
+  let bytes = 0
+  for (let after = at.after; ; after = events.at(-1)?.changed ?? after) {
+    const wanted = Math.min(eventsAtOnce, at.limit - events.length)
+    const page = await queries.rows<StepEventRow>(
+      'step_events_after',
+      `select ${columns} from step_events e ${withStep}
+       where e.run_id = $1 and e.changed > $2 and e.changed <= $3 order by e.changed limit $4`,
+      [at.runKey, after, at.until, wanted],
+    )
+    events.push(...page)
+    if (page.length < wanted) return { events, complete: true }
+    for (const { event } of page) bytes += event.length
+    if (bytes >= mostBytes || events.length >= at.limit) return { events, complete: false }
+  }
+}
+
+/** The newest events of one step by the change `until`, oldest first. */
+export const newestStepEvents = async (
+  queries: Queries,
+  at: { runKey: string; seq: number; until: number; limit: number },
+): Promise<StepEventRow[]> => {
+  const rows = await queries.rows<StepEventRow>(
+    'newest_step_events',
+    `select ${columns} from step_events e ${withStep}
+     where e.run_id = $1 and e.seq = $2 and e.changed <= $3 order by e.n desc limit $4`,
+    [at.runKey, at.seq, at.until, at.limit],
+  )
+  return rows.reverse()
+}
+
+const removedAtOnce = 20_000
+
+/**
+ * Removes what agents did in runs that have ended, some at a time: a few hundred runs may have millions of events, more
+ * than one statement has time for.
+ */
+export const removeStepEvents = async (queries: Queries, runKeys: readonly string[]): Promise<void> => {
+  for (;;) {
+    const gone = await queries.rows(
+      'remove_step_events',
+      `delete from step_events where ctid = any(array(
+         select ctid from step_events where run_id = any($1) limit $2)) returning 1`,
+      [runKeys, removedAtOnce],
+    )
+    if (gone.length < removedAtOnce) return
+  }
+}

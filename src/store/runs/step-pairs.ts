@@ -1,0 +1,95 @@
+import type { Queries } from '../../database/database.ts'
+import type { StepStatus } from '../../model/workflows/workflow.ts'
+
+/** The steps of one name in two runs, and what of them is not the same. A side that has no such step is null. */
+export interface StepPair {
+  name: string
+  left_seq: number | null
+  right_seq: number | null
+  left_status: StepStatus | null
+  right_status: StepStatus | null
+  /** JSON text of the failure. */
+  left_error: string | null
+  right_error: string | null
+  left_ms: number | null
+  right_ms: number | null
+  inputs_differ: boolean
+  outputs_differ: boolean
+  /** Bytes of the longer side. */
+  inputs_bytes: number
+  outputs_bytes: number
+  /** How many pairs there are in all, and how many of them differ. */
+  pairs: number
+  different: number
+}
+
+/** A step of a run with its values as they are compared. */
+const side = (run: string): string =>
+  `select s.name, s.seq, s.status, s.error, coalesce(s.inputs, i.body) as inputs, coalesce(s.outputs, o.body) as outputs,
+     extract(epoch from s.ended_at - s.started_at) * 1000 as ms
+   from steps s left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload
+   where s.run_id = ${run}`
+
+/**
+ * The steps of two runs side by side, in their order. Postgres compares their values as text, and reads large ones only
+ * where they are of the same size. Where there are more than
+ * `limit`, those that differ go first. `changed`: steps that are configured in another way.
+ */
+export const stepPairs = (
+  queries: Queries,
+  runs: { left: string; right: string; changed: string[]; limit: number },
+): Promise<StepPair[]> =>
+  queries.rows<StepPair>(
+    'step_pairs',
+    `with pairs as materialized (
+       select coalesce(l.name, r.name) as name, l.seq as left_seq, r.seq as right_seq, l.status as left_status,
+         r.status as right_status, l.error as left_error, r.error as right_error, l.ms::float8 as left_ms,
+         r.ms::float8 as right_ms, l.inputs is distinct from r.inputs as inputs_differ,
+         l.outputs is distinct from r.outputs as outputs_differ,
+         coalesce(greatest(octet_length(l.inputs), octet_length(r.inputs)), 0) as inputs_bytes,
+         coalesce(greatest(octet_length(l.outputs), octet_length(r.outputs)), 0) as outputs_bytes
+       from (${side('$1')}) l full join (${side('$2')}) r on r.name = l.name),
+     judged as materialized (
+       select *, inputs_differ or outputs_differ or left_status is distinct from right_status
+         or left_error is distinct from right_error or name = any($3) or regexp_replace(name, '__[0-9]+$', '') = any($3)
+         as differs
+       from pairs)
+     select * from (
+       select j.*, count(*) over () as pairs, count(*) filter (where differs) over () as different
+       from judged j order by differs desc, coalesce(left_seq, right_seq), left_seq nulls last limit $4) k
+     order by coalesce(left_seq, right_seq), left_seq nulls last`,
+    [runs.left, runs.right, runs.changed, runs.limit],
+  )
+
+/** A step of which values are wanted: so many characters of each; 0 is none. */
+export interface WantedValues {
+  runKey: string
+  seq: number
+  inputs: number
+  outputs: number
+}
+
+export interface StepValues {
+  run_id: string
+  seq: number
+  inputs: string | null
+  outputs: string | null
+}
+
+/** The beginnings of recorded values, as JSON text. */
+export const stepValues = (queries: Queries, wanted: WantedValues[]): Promise<StepValues[]> =>
+  queries.rows<StepValues>(
+    'step_values',
+    `select s.run_id, s.seq,
+       case when w.inputs > 0 then left(coalesce(s.inputs, i.body), w.inputs) end as inputs,
+       case when w.outputs > 0 then left(coalesce(s.outputs, o.body), w.outputs) end as outputs
+     from unnest($1::text[], $2::int[], $3::int[], $4::int[]) w(run_id, seq, inputs, outputs)
+     join steps s on s.run_id = w.run_id and s.seq = w.seq
+     left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload`,
+    [
+      wanted.map((one) => one.runKey),
+      wanted.map((one) => one.seq),
+      wanted.map((one) => one.inputs),
+      wanted.map((one) => one.outputs),
+    ],
+  )

@@ -1,0 +1,100 @@
+import type { Database, Queries } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+
+/** What a result was made from, in its collection. */
+export interface ResultKey {
+  collectionId: number
+  /** SHA-256, as hex digits. */
+  hash: string
+}
+
+/** A completed step whose result may stand in for that of another. */
+export interface FoundResult {
+  trajectory_id: string
+  /** `collection/task`. */
+  name: string
+  step: string
+  /** JSON text. */
+  outputs: string
+  warnings: string | null
+}
+
+export interface ResultLimits {
+  /** How long a result is reused. */
+  days: number
+  /** Of one collection; the oldest go first. */
+  entries: number
+}
+
+const nameOf = ({ collectionId, hash }: ResultKey): string => `${collectionId}/${hash}`
+
+/**
+ * Finds completed results that are there whole: with their run, and with every file they have stored. Many that are
+ * asked for at the same time share a query.
+ */
+export const makeResultFinder = (
+  queries: Queries,
+  limits: ResultLimits,
+): ((key: ResultKey) => Promise<FoundResult | undefined>) =>
+  batched(async (keys: ResultKey[]) => {
+    const rows = await queries.rows<FoundResult & { collection_id: number; hash: string }>(
+      'find_step_results',
+      `select c.collection_id, c.hash, r.trajectory_id, r.name, s.name as step, s.warnings,
+         coalesce(s.outputs, o.body) as outputs
+       from unnest($1::bigint[], $2::text[]) u(collection_id, hash)
+       join step_results c using (collection_id, hash)
+       join steps s on s.run_id = c.run_id and s.seq = c.seq
+       join runs r on r.id = c.run_id
+       left join payloads o on o.id = s.outputs_payload
+       where s.status = 'completed' and c.created_at > now() - $3 * interval '1 day'
+         and (cardinality(c.files) = 0
+           or (select count(*) from files f where f.path = any(c.files)) = cardinality(c.files))`,
+      [keys.map((key) => key.collectionId), keys.map((key) => key.hash), limits.days],
+    )
+    const found = new Map(
+      rows.map(({ collection_id, hash, ...result }) => [nameOf({ collectionId: collection_id, hash }), result]),
+    )
+    return keys.map((key) => found.get(nameOf(key)))
+  }, 50)
+
+/** Says where the result of a step will stand: it is found once the step is recorded as completed. */
+export const keepResult = async (
+  queries: Queries,
+  { collectionId, hash }: ResultKey,
+  at: { runKey: string; seq: number; files: string[] },
+): Promise<void> => {
+  await queries.rows(
+    'keep_step_result',
+    `insert into step_results (collection_id, hash, run_id, seq, files)
+     select id, $2, $3, $4, $5 from collections where id = $1
+     on conflict (collection_id, hash) do update set run_id = excluded.run_id, seq = excluded.seq,
+       files = excluded.files, created_at = now()`,
+    [collectionId, hash, at.runKey, at.seq, at.files],
+  )
+}
+
+/** Storage paths that lead to a file of the collection, with the object that each leads to now. */
+export const objectsAt = (
+  queries: Queries,
+  collectionId: number,
+  paths: string[],
+): Promise<{ path: string; object: string }[]> =>
+  queries.rows(
+    'objects_at',
+    'select path, object from files where path = any($2::text[]) and collection_id = $1 order by path',
+    [collectionId, paths],
+  )
+
+/** Forgets what is too old, too much, or of a run that is gone; for the server to call at times. */
+export const sweepStepResults = async (database: Database, limits: ResultLimits): Promise<void> => {
+  await database.rows(
+    'sweep_step_results',
+    `delete from step_results where (collection_id, hash) in (
+       select collection_id, hash from (
+         select *, row_number() over (partition by collection_id order by created_at desc, hash) as place
+         from step_results) placed
+       where created_at <= now() - $1 * interval '1 day' or place > $2
+         or not exists (select from runs where id = placed.run_id))`,
+    [limits.days, limits.entries],
+  )
+}

@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto'
+import type { Database } from '../../database/database.ts'
+import { AppError, messageOf } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { pause } from '../../lib/time.ts'
+import type { SecretKeyRotation } from '../../model/collections/secret-key.ts'
+import { countOlder, resealColumn, type SealedColumn, sealedColumns } from './sealed-texts.ts'
+
+/** Where the keys of this process come from. */
+export type KeyHome =
+  /** A file that this process alone reads: it makes new keys itself. */
+  | { kind: 'file'; write(keys: Buffer[]): void; read(): Buffer[] }
+  /** A file that other processes may read: nobody could tell them of a new key. */
+  | { kind: 'shared_file' }
+  | { kind: 'setting' }
+
+export interface KeyRotation {
+  /** Begins, or goes on with, sealing everything with the newest key; nothing where that is under way already. */
+  start(): Promise<void>
+  status(): Promise<SecretKeyRotation>
+  stop(): Promise<void>
+}
+
+export interface KeyRotationOptions {
+  database: Database
+  sealer: Sealer
+  home: KeyHome
+  log: Pick<Logger, 'info' | 'error'>
+  /** Resolves when no start of a run that began before is still being written. */
+  settled(): Promise<void>
+  /** How long any other call that sealed a text may take to write it. */
+  settleMs?: number
+}
+
+/** A query is given up after 30 s, and with it whatever it would have written. */
+const longestWriteMs = 31_000
+const betweenPassesMs = 200
+/** What is still left after so many passes is being sealed with an older key right now, or held by somebody. */
+const mostPasses = 50
+const comeAgain = 'Texts with an older key come again and again: some process does not have the new key in front'
+const stopped = () => new AppError('busy', 'The server was stopped meanwhile')
+const texts = sealedColumns.filter(({ table }) => table !== 'server')
+
+interface Progress {
+  key_id: string
+  state: 'running' | 'done' | 'failed'
+  total: number
+  resealed: number
+  error: string | null
+}
+
+export const makeKeyRotation = (options: KeyRotationOptions): KeyRotation => {
+  const { database, sealer, home, log } = options
+  const stopper = new AbortController()
+  let running: Promise<void> | undefined
+
+  const save = (progress: Progress) =>
+    database.rows(
+      'save_key_rotation',
+      `insert into server (key, value) values ('key-rotation', $1) on conflict (key) do update set value = excluded.value`,
+      [JSON.stringify(progress)],
+    )
+
+  /** Passes until no text has an older key; what was held by somebody in one pass is met again in the next. */
+  const resealAll = async (columns: readonly SealedColumn[], progress: Progress): Promise<void> => {
+    const onProgress = async (count: number) => {
+      progress.resealed += count
+      if (stopper.signal.aborted) throw stopped()
+      await save(progress)
+    }
+    for (let pass = 1; ; pass++) {
+      for (const column of columns) await resealColumn(database, sealer, column, onProgress)
+      if (sum(await countOlder(database, sealer.currentKeyId, columns)) === 0) return
+      if (pass === mostPasses) throw new AppError('conflict', comeAgain)
+      await pause(betweenPassesMs, stopper.signal)
+    }
+  }
+
+  /** What was sealed just before the new key came may not have been written yet. */
+  const lateWrites = async (): Promise<void> => {
+    const aborted = new Promise((resolve) => stopper.signal.addEventListener('abort', resolve, { once: true }))
+    await Promise.race([options.settled(), aborted])
+    if (!(await pause(options.settleMs ?? longestWriteMs, stopper.signal))) throw stopped()
+  }
+
+  const work = async (progress: Progress): Promise<void> => {
+    await resealAll(texts, progress)
+    if (home.kind === 'file') {
+      await lateWrites()
+      await resealAll(texts, progress)
+    }
+    await resealAll(sealedColumns, progress)
+    if (home.kind === 'file') home.write(home.read().slice(0, 1))
+    await save({ ...progress, state: 'done' })
+    log.info({ key: sealer.currentKeyId, resealed: progress.resealed }, 'everything is sealed with the newest key')
+  }
+
+  const prepare = async (): Promise<Progress> => {
+    if (home.kind === 'file' && home.read().length === 1) {
+      const key = randomBytes(32)
+      home.write([key, ...home.read()])
+      sealer.addNewest(key)
+    }
+    const total = sum(await countOlder(database, sealer.currentKeyId))
+    const progress: Progress = { key_id: sealer.currentKeyId, state: 'running', total, resealed: 0, error: null }
+    await save(progress)
+    return progress
+  }
+
+  const begin = async (): Promise<void> => {
+    const client = await database.connect('jetty-key-rotation')
+    try {
+      const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock(7070, 2) as locked')
+      if (!rows[0]?.locked) return await client.end() // another process is at it
+      const progress = await prepare()
+      running = work(progress)
+        .catch(async (error) => {
+          log.error({ err: error }, 'the change of the encryption key stopped; it goes on when it is asked for again')
+          await save({ ...progress, state: 'failed', error: messageOf(error) }).catch(() => {})
+        })
+        .finally(async () => {
+          running = undefined
+          await client.end().catch(() => {})
+        })
+    } catch (error) {
+      await client.end().catch(() => {})
+      throw error
+    }
+  }
+
+  let beginning: Promise<void> | undefined
+  return {
+    async start() {
+      refuseWithout(home, sealer)
+      if (running) return
+      beginning ??= begin().finally(() => {
+        beginning = undefined
+      })
+      await beginning
+    },
+    async status() {
+      const [older, progress] = await Promise.all([
+        countOlder(database, sealer.currentKeyId),
+        readProgress(database, sealer.currentKeyId),
+      ])
+      const { state = 'idle', total = 0, resealed = 0, error = null } = progress ?? {}
+      const remaining = sum(older)
+      return {
+        current_key_id: sealer.currentKeyId,
+        state,
+        total,
+        resealed,
+        remaining,
+        error,
+        older_keys_in_use: [...older.keys()].sort(),
+        next_step: nextStep(home, state, remaining, sealer.keyIds.length),
+      }
+    },
+    async stop() {
+      stopper.abort()
+      await beginning?.catch(() => {})
+      await running
+    },
+  }
+}
+
+const sum = (counts: Map<string, number>): number => [...counts.values()].reduce((left, right) => left + right, 0)
+
+/** How far the latest change to this key came. One that says it runs while nobody has the lock has died. */
+const readProgress = async (database: Database, keyId: string): Promise<Progress | undefined> => {
+  const [row] = await database.rows<{ value: string; held: boolean }>(
+    'read_key_rotation',
+    `select value, exists (select from pg_locks where locktype = 'advisory' and classid = 7070 and objid = 2
+       and database = (select oid from pg_database where datname = current_database())) as held
+     from server where key = 'key-rotation'`,
+  )
+  const progress = row && (JSON.parse(row.value) as Progress)
+  if (!progress || progress.key_id !== keyId) return undefined
+  if (progress.state !== 'running' || row.held) return progress
+  return { ...progress, state: 'failed', error: 'The process that did it ended in the middle' }
+}
+
+const putFirst =
+  'Put a new key (`openssl rand -base64 32`) in front of the old one, JETTY_SECRET_KEY=new,old, for every process, ' +
+  'restart them one after another, then call this again.'
+
+const moveToSetting =
+  'Other processes may read the file secret-key, and nobody could tell them of a new key. Set JETTY_SECRET_KEY=new,old ' +
+  'for every process, old being what stands in the file, restart them one after another, then call this again.'
+
+const refuseWithout = (home: KeyHome, sealer: Sealer): void => {
+  if (home.kind === 'shared_file') {
+    throw new AppError('conflict', 'The key comes from a file beside a database that others share', {
+      hint: moveToSetting,
+    })
+  }
+  if (home.kind === 'setting' && sealer.keyIds.length < 2) {
+    throw new AppError('conflict', 'JETTY_SECRET_KEY holds one key: there is no newer one to change to', {
+      hint: putFirst,
+    })
+  }
+}
+
+const nextStep = (home: KeyHome, state: SecretKeyRotation['state'], remaining: number, keys: number): string => {
+  if (state === 'running') return 'Wait, and ask again.'
+  if (state === 'failed') return 'Remove what `error` says, then rotate again: it goes on where it stopped.'
+  if (home.kind === 'shared_file') return moveToSetting
+  if (home.kind === 'file') {
+    if (home.read().length > 1) return 'Rotate again: an earlier change is not finished.'
+    return 'Nothing. Rotate to change to a new key; backups made before need the key they were made with.'
+  }
+  if (keys < 2) return putFirst
+  if (remaining > 0) return 'Rotate: what has an older key gets the newest one. All processes must have it already.'
+  return 'Nothing needs the older keys: take them out of JETTY_SECRET_KEY of every process, and restart them.'
+}

@@ -1,0 +1,165 @@
+import type { Queries } from '../../database/database.ts'
+import { evaluationTask } from '../../model/runs/evaluation.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { RunCursor, RunSummaryRow } from '../runs/run-lists.ts'
+import { initParamsText, summaryColumns } from '../runs/runs.ts'
+
+/** The run of an evaluation, without its items. */
+export type EvaluationRow = RunSummaryRow & { created_micros: string }
+
+const columns = `${summaryColumns}, (extract(epoch from r.created_at) * 1000000)::bigint::text as created_micros`
+const isEvaluation = `r.params is not null and lower(split_part(r.name, '/', 2)) = '${evaluationTask}'`
+
+export const findEvaluation = async (
+  queries: Queries,
+  collectionId: number,
+  trajectoryId: string,
+): Promise<EvaluationRow | undefined> =>
+  (
+    await queries.rows<EvaluationRow>(
+      'find_evaluation',
+      `select ${columns} from runs r where r.trajectory_id = $1 and r.collection_id = $2 and ${isEvaluation}
+       order by r.number desc limit 1`,
+      [trajectoryId, collectionId],
+    )
+  )[0]
+
+// JSON in a column is read as text: Postgres would refuse all of it for one escaped NUL or half of a surrogate pair in it.
+// What stands in quotes of a string has a backslash before it, so that members are found by their names.
+
+/** The evaluated task, as it stands in the parameters of the run. */
+const taskIs = (parameter: string): string =>
+  `(${parameter}::text is null or position(lower('"task":' || to_json(${parameter}::text)::text) in lower(r.params)) > 0)`
+
+/** Newest first, of one task or of all; `taskId` is that of the server's own task. */
+export const listEvaluations = (
+  queries: Queries,
+  at: { taskId: number; task: string | undefined; after: RunCursor | undefined; limit: number },
+): Promise<EvaluationRow[]> =>
+  queries.rows<EvaluationRow>(
+    'list_evaluations',
+    `select ${columns} from runs r
+     where r.task_id = $1 and r.params is not null and ${taskIs('$2')}
+       and (r.created_at, r.number) < (coalesce(to_timestamp(0) + $3::bigint * interval '1 microsecond', 'infinity'),
+         coalesce($4::bigint, 0))
+     order by r.created_at desc, r.number desc limit $5`,
+    [at.taskId, at.task ?? null, at.after?.createdMicros ?? null, at.after?.number ?? null, at.limit],
+  )
+
+/** The newest evaluation of a task that has completed. */
+export const latestEvaluation = async (
+  queries: Queries,
+  at: { taskId: number; task: string },
+): Promise<string | undefined> =>
+  (
+    await queries.rows<{ trajectory_id: string }>(
+      'latest_evaluation',
+      `select r.trajectory_id from runs r
+       where r.task_id = $1 and r.status = 'completed' and r.params is not null and ${taskIs('$2')}
+       order by r.created_at desc, r.number desc limit 1`,
+      [at.taskId, at.task],
+    )
+  )[0]?.trajectory_id
+
+/** The keys of the items, in their order: they come first in the parameters, before the `task`. */
+export const evaluationKeys = async (queries: Queries, runKey: string): Promise<string[]> => {
+  const [row] = await queries.rows<{ keys: string }>(
+    'evaluation_keys',
+    `select left(p.text, position('],"task":' in p.text)) as keys
+     from runs r cross join lateral (select ${initParamsText} as text) p where r.id = $1`,
+    [runKey],
+  )
+  return row?.keys.startsWith('{"keys":[') ? (JSON.parse(`${row.keys}}`) as { keys: string[] }).keys : []
+}
+
+/** A run of an item: `child_index` is the place of the item. */
+export interface ItemRunRow {
+  id: string
+  child_index: number
+  trajectory_id: string
+  status: RunStatus
+  error: string | null
+}
+
+/** The runs that a step of an evaluation has started, in the order of what it was given. */
+export const evaluatedRuns = (queries: Queries, at: { runKey: string; seq: number }): Promise<ItemRunRow[]> =>
+  queries.rows<ItemRunRow>(
+    'evaluated_runs',
+    `select r.id, r.child_index, r.trajectory_id, r.status, left(r.error, 2000) as error from runs r
+     where r.parent_id = $1 and r.parent_seq = $2 order by r.child_index`,
+    [at.runKey, at.seq],
+  )
+
+/** A judgement: which run it judged, and what was made of it. */
+export interface JudgementRow {
+  id: string
+  parent_seq: number
+  trajectory_id: string
+  status: RunStatus
+  error: string | null
+  /** JSON text of what was recorded of the verdict: `{trajectory_id, key, value, author}`; null without one. */
+  label: string | null
+  /** Where there is none, the run that it is about. */
+  about: string | null
+}
+
+/** All judgements of an evaluation; of each the small row that its last step has left, not the words of the judge. */
+export const judgementsOf = (
+  queries: Queries,
+  at: { runKey: string; fromSeq: number; labelSeq: number },
+): Promise<JudgementRow[]> =>
+  queries.rows<JudgementRow>(
+    'judgements_of',
+    `select r.id, r.parent_seq, r.trajectory_id, r.status, left(r.error, 2000) as error,
+       case when s.status = 'completed' then s.outputs end as label,
+       case when s.status is distinct from 'completed' then
+         substring(${initParamsText} from '"trajectory_id":"([^"]+)"') end as about
+     from runs r left join steps s on s.run_id = r.id and s.seq = $3
+     where r.parent_id = $1 and r.parent_seq >= $2`,
+    [at.runKey, at.fromSeq, at.labelSeq],
+  )
+
+/** What judges gave as their reasons, by the id of the judging run. */
+export const explanationsOf = async (
+  queries: Queries,
+  at: { judgements: string[]; verdictSeq: number },
+): Promise<Map<string, string | null>> => {
+  const rows = await queries.rows<{ trajectory_id: string; outputs: string }>(
+    'explanations_of',
+    `select r.trajectory_id, coalesce(s.outputs, o.body) as outputs
+     from runs r join steps s on s.run_id = r.id and s.seq = $2 and s.status = 'completed'
+     left join payloads o on o.id = s.outputs_payload
+     where r.id = any($1::text[])`,
+    [at.judgements, at.verdictSeq],
+  )
+  return new Map(rows.map((row) => [row.trajectory_id, explanationIn(row.outputs)]))
+}
+
+const explanationIn = (outputs: string): string | null => {
+  const { explanation } = JSON.parse(outputs) as { explanation?: unknown }
+  return typeof explanation === 'string' ? explanation : null
+}
+
+/** The parameters of runs as JSON text, by run key. */
+export const initParamsOf = async (queries: Queries, runKeys: string[]): Promise<Map<string, string>> => {
+  const rows = await queries.rows<{ id: string; init_params: string }>(
+    'init_params_of',
+    `select r.id, ${initParamsText} as init_params from runs r where r.id = any($1::text[])`,
+    [runKeys],
+  )
+  return new Map(rows.map((row) => [row.id, row.init_params]))
+}
+
+/**
+ * What all runs below an evaluation have cost in US dollars; null where nothing is known of any. Their keys begin with its
+ * own, up to a `/`, which `0` follows.
+ */
+export const evaluationCost = async (queries: Queries, runKey: string): Promise<number | null> => {
+  const [row] = await queries.rows<{ usd: number | null }>(
+    'evaluation_cost',
+    `select sum(usd)::float8 as usd from run_spending
+     where position('/' in run_id) > 0 and run_id ~>=~ ($1 || '/') and run_id ~<~ ($1 || '0')`,
+    [runKey],
+  )
+  return row?.usd ?? null
+}

@@ -1,0 +1,42 @@
+import type { Queries } from '../../database/database.ts'
+import { keepDefinition } from './definitions.ts'
+import { createTask, definitionHash } from './tasks.ts'
+
+/** The task that something is recorded under. */
+export interface RecordTask {
+  id: number
+  name: string
+}
+
+const ofCalls = 'Calls of the gateway, recorded by the server'
+
+/**
+ * The task of this name, or one that is made with this workflow; either way the workflow can be shown as the definition
+ * of what is recorded. Undefined where the collection is gone.
+ */
+export const taskForRecords = async (
+  queries: Queries,
+  at: { collectionId: number; name: string; workflow: string; description?: string },
+): Promise<RecordTask | undefined> => {
+  await keepDefinition(queries, { hash: definitionHash(at.workflow), workflow: at.workflow })
+  for (;;) {
+    const [found] = await queries.rows<RecordTask>(
+      'task_for_records',
+      'select id, name from tasks where collection_id = $1 and lower(name) = lower($2)',
+      [at.collectionId, at.name],
+    )
+    if (found) return found
+    const made = await createTask(queries, at.collectionId, {
+      name: at.name,
+      workflow: at.workflow,
+      description: at.description ?? ofCalls,
+      version: null,
+      has_file_uploads: false,
+      is_private: true,
+      is_chat_flow: false,
+      croissant_metadata: null,
+    })
+    if (made === 'gone') return undefined
+    if (made !== 'taken') return made
+  }
+}

@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto'
+import type { Database, Queries } from '../../database/database.ts'
+import { keeping } from './definitions.ts'
+import { appendVersion, contentHash, type TaskContent } from './task-versions.ts'
+
+export interface TaskRow {
+  id: number
+  collection_id: number
+  collection_name: string
+  name: string
+  definition: string
+  /** JSON text, exactly as it was sent. */
+  workflow: string
+  description: string | null
+  version: string | null
+  has_file_uploads: boolean
+  is_private: boolean
+  is_chat_flow: boolean
+  /** JSON text. */
+  croissant_metadata: string | null
+  created_at: Date
+  updated_at: Date
+}
+
+/** What can be set of a task; `workflow` and `croissant_metadata` are JSON text. */
+export interface TaskFields extends TaskContent {
+  is_chat_flow: boolean
+}
+
+/** The columns of a `TaskRow`, with `taskJoins`. */
+export const taskColumns = `t.id, t.collection_id, c.name as collection_name, t.name, t.definition, d.workflow, t.description,
+  t.version, t.has_file_uploads, t.is_private, t.is_chat_flow, t.croissant_metadata, t.created_at, t.updated_at`
+export const taskJoins = 'join collections c on c.id = t.collection_id join definitions d on d.hash = t.definition'
+
+/** The key of a workflow text in `definitions`. */
+export const definitionHash = (workflow: string): string => createHash('sha256').update(workflow).digest('hex')
+
+export const findTask = async (database: Database, collectionId: number, name: string): Promise<TaskRow | undefined> =>
+  (
+    await database.rows<TaskRow>(
+      'find_task',
+      `select ${taskColumns} from tasks t ${taskJoins} where t.collection_id = $1 and lower(t.name) = lower($2)`,
+      [collectionId, name],
+    )
+  )[0]
+
+/** Workflows and names are looked up for the page alone, and not for what is skipped before it. */
+const pageOfTasks = (which: string, skip: string, limit: string): string =>
+  `select ${taskColumns} from (select * from tasks where ${which} order by id offset ${skip} limit ${limit}) t ${taskJoins}
+   order by t.id`
+
+/** One page of the tasks of some collections, in the order of creation; undefined means all collections. */
+export const listTasks = (
+  database: Database,
+  collectionIds: readonly number[] | undefined,
+  page: { skip: number; limit: number },
+): Promise<TaskRow[]> => {
+  if (!collectionIds) {
+    return database.rows('list_tasks', pageOfTasks('true', '$1', '$2'), [page.skip, page.limit])
+  }
+  const one = collectionIds.length === 1
+  const text = pageOfTasks(`collection_id = ${one ? '$1' : 'any($1)'}`, '$2', '$3')
+  const values = [one ? collectionIds[0] : collectionIds, page.skip, page.limit]
+  return database.rows(one ? 'list_tasks_of_one' : 'list_tasks_of', text, values)
+}
+
+const isUniqueViolation = (error: unknown): boolean => (error as { code?: string }).code === '23505'
+
+/** Whether a row that was referred to is gone: the collection was deleted in between. */
+const isForeignKeyViolation = (error: unknown): boolean => (error as { code?: string }).code === '23503'
+
+/** Makes a task and its version 0. `taken` where the name is in use, `gone` where the collection was deleted meanwhile. */
+export const createTask = async (
+  queries: Queries,
+  collectionId: number,
+  task: TaskFields,
+): Promise<TaskRow | 'taken' | 'gone'> => {
+  try {
+    const [row] = await queries.rows<TaskRow>(
+      'create_task',
+      `with ${keeping('$2::text', '$3::text')}, t as (
+         insert into tasks (collection_id, name, definition, description, version, has_file_uploads, is_private,
+           is_chat_flow, croissant_metadata)
+         values ($1, $4, $2, $5, $6, $7, $8, $9, $10) on conflict (collection_id, lower(name)) do nothing returning *
+       ), ${appendVersion({ operation: 'INSERT', hash: '$11' })}
+       select ${taskColumns.replace('d.workflow', '$3::text as workflow')} from t join collections c on c.id = t.collection_id`,
+      [collectionId, ...storedValues(task)],
+    )
+    return row ?? 'taken'
+  } catch (error) {
+    if (isForeignKeyViolation(error)) return 'gone'
+    throw error
+  }
+}
+
+/** Of both statements that write a task: the parameters from `$2` on. */
+const storedValues = (task: TaskFields): unknown[] => [
+  definitionHash(task.workflow),
+  task.workflow,
+  task.name,
+  task.description,
+  task.version,
+  task.has_file_uploads,
+  task.is_private,
+  task.is_chat_flow,
+  task.croissant_metadata,
+  contentHash(task),
+]
+
+const findTaskById = async (queries: Queries, id: number): Promise<TaskRow | undefined> =>
+  (
+    await queries.rows<TaskRow>('find_task_by_id', `select ${taskColumns} from tasks t ${taskJoins} where t.id = $1`, [
+      id,
+    ])
+  )[0]
+
+/**
+ * Changes the fields that are given, and appends a version where that changes the content. Undefined where the task is
+ * gone, `taken` where the new name is in use. What is the same already is left alone.
+ */
+export const updateTask = async (
+  database: Database,
+  id: number,
+  fields: Partial<TaskFields>,
+): Promise<TaskRow | 'taken' | undefined> => {
+  try {
+    return await database.transaction(async (queries) => {
+      await queries.rows('lock_task', 'select from tasks where id = $1 for no key update', [id])
+      const before = await findTaskById(queries, id) // a statement later: it sees what the lock has waited for
+      if (!before) return undefined
+      const names = Object.keys(fields) as (keyof TaskFields)[]
+      const changed = names.filter((name) => fields[name] !== before[name])
+      if (changed.length === 0) return before
+      if (fields.name !== undefined && (await isNameTaken(queries, before, fields.name))) return 'taken'
+      await writeTask(
+        queries,
+        { ...before, ...fields },
+        changed.some((name) => name !== 'is_chat_flow'),
+      )
+      return findTaskById(queries, id)
+    })
+  } catch (error) {
+    if (isUniqueViolation(error)) return 'taken'
+    throw error
+  }
+}
+
+/** Asked before the index is: two tasks that swap their names would wait there for each other. */
+const isNameTaken = async (queries: Queries, task: TaskRow, name: string): Promise<boolean> =>
+  (
+    await queries.rows(
+      'is_task_name_taken',
+      'select from tasks where collection_id = $1 and lower(name) = lower($2) and id <> $3',
+      [task.collection_id, name, task.id],
+    )
+  ).length > 0
+
+const writeTask = async (queries: Queries, task: TaskRow, isNewVersion: boolean): Promise<void> => {
+  await queries.rows(
+    'update_task',
+    `with ${keeping('$2::text', '$3::text')}, t as (
+       update tasks set name = $4, definition = $2, description = $5, version = $6, has_file_uploads = $7,
+         is_private = $8, is_chat_flow = $9, croissant_metadata = $10, updated_at = clock_timestamp()
+       where id = $1 returning *
+     ), ${appendVersion({ operation: 'UPDATE', hash: '$11', when: '$12' })}
+     select from t`,
+    [task.id, ...storedValues(task), isNewVersion],
+  )
+}
+
+/** False where there was no such task. Its versions go with it, its runs stay. */
+export const deleteTask = async (database: Database, collectionId: number, name: string): Promise<boolean> => {
+  const rows = await database.rows(
+    'delete_task',
+    // The collection first, as its own deletion goes: tasks before it, and the two would wait for each other.
+    `with c as materialized (select id from collections where id = $1 for key share),
+     gone as (
+       delete from tasks t using c where t.collection_id = c.id and lower(t.name) = lower($2)
+       returning t.id, t.collection_id, t.name)
+     insert into former_tasks (task_id, collection_id, name) select id, collection_id, name from gone returning task_id`,
+    [collectionId, name],
+  )
+  return rows.length > 0
+}

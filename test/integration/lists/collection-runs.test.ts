@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { collectionRunSchema, collectionRunsSchema } from '../../../src/model/runs/collection-run.ts'
+import { type Body, startTestServer, type TestServer } from '../../server.ts'
+
+let jetty: TestServer
+let all: Body[]
+const minute = (at: number) => new Date(Date.UTC(2026, 0, 1, 0, at)).toISOString()
+const tasks = ['first', 'second', 'third', 'gone']
+
+beforeAll(async () => {
+  jetty = await startTestServer()
+  for (let at = 0; at < 80; at++) {
+    await jetty.call('POST', `/api/v1/trajectories/acme/${tasks[(at * 3) % tasks.length]}/ingest`, {
+      trajectory_id: `run-${String(at).padStart(2, '0')}`,
+      status: ['completed', 'failed', 'cancelled', 'archived'][(at * 7) % 4],
+      created: minute(Math.floor(at / 2)),
+      completed: minute(100),
+      input: { note: at % 5 === 0 ? '=1+1' : `plain ${at}` },
+      labels: at % 3 === 0 ? { quality: at % 2 ? 'high' : 'low' } : {},
+    })
+  }
+  await query(`update runs set routine_id = 7 where trajectory_id ~ '[1-5]$'`)
+  await query(
+    `update runs set error = '=HYPERLINK("http://evil"), "quoted"' || chr(10) || 'Überlast' where trajectory_id ~ '9$'`,
+  )
+  await query(
+    `update runs set parent_id = (select id from runs where trajectory_id = 'run-00'), parent_seq = 0,
+       child_index = number::int where trajectory_id ~ '^run-[1-4]'`,
+  )
+  await query(`insert into run_spending select id, 0.25 * (number % 4 + 1) from runs where trajectory_id ~ '[02468]$'`)
+  await jetty.call('DELETE', '/api/v1/tasks/acme/gone')
+  await jetty.call('POST', '/v1/chat/completions', {
+    model: 'scripted/echo',
+    jetty: { collection: 'acme', runbook: false },
+    messages: [{ role: 'user', content: 'say "model":"other/one" and "cost_usd":99' }],
+  })
+  // As the record of a model with a price has it.
+  await query(
+    `update steps set outputs = replace(outputs, '"cost_usd":null', '"cost_usd":1.2e-7') where name = 'completion'`,
+  )
+  await jetty.run({
+    step_configs: { ask: { activity: 'litellm_chat', model: 'scripted/json', prompt: 'hello' } },
+    steps: ['ask'],
+  })
+  await jetty.call('POST', '/api/v1/collections', { name: 'elsewhere' })
+  await jetty.call('POST', '/api/v1/trajectories/elsewhere/first/ingest', { trajectory_id: 'foreign', output: 'x' })
+  all = (await list('limit=500')).runs
+}, 60_000)
+afterAll(() => jetty?.close())
+
+const query = (text: string) => jetty.server.database.query(text)
+const ask = (search: string) =>
+  fetch(`${jetty.url}/api/v1/runs/acme?${search}`, { headers: { authorization: `Bearer ${jetty.server.adminToken}` } })
+const list = async (search: string): Promise<Body> => {
+  const { status, body } = await jetty.call('GET', `/api/v1/runs/acme?${search}`)
+  expect([status, body.detail]).toEqual([200, undefined])
+  return collectionRunsSchema.parse(body)
+}
+const ids = (runs: Body[]): string[] => runs.map((run) => run.trajectory_id)
+
+/** All pages of a filter. */
+const walked = async (search: string, limit: number): Promise<string[]> => {
+  const found: string[] = []
+  for (let cursor = ''; ; ) {
+    const page = await list(`${search}&limit=${limit}&cursor=${cursor}`)
+    found.push(...ids(page.runs))
+    expect(page.has_more).toBe(page.next_cursor !== null)
+    if (page.next_cursor === null) return found
+    cursor = page.next_cursor
+  }
+}
+
+test('has the runs of all tasks, of deleted ones and of the gateway too, newest first, and of no other collection', () => {
+  expect(all).toHaveLength(82)
+  expect(new Set(all.map((run) => run.task))).toEqual(new Set([...tasks, '_chat', 't1']))
+  const created = all.map((run) => run.created)
+  expect(created).toEqual([...created].sort().reverse())
+  const same = all.filter((run) => run.created === all.at(-1)?.created)
+  expect(ids(same)).toEqual(['run-01', 'run-00'])
+})
+
+test('says what a run cost and which models were in it, by what its steps recorded', () => {
+  const chat = all.find((run) => run.task === '_chat')
+  expect([chat.models, chat.cost_usd]).toEqual([['scripted/echo'], 1.2e-7])
+  const asked = all.find((run) => run.task === 't1')
+  expect(asked.models).toContain('scripted/json')
+  const [known] = all.filter((run) => run.trajectory_id === 'run-02')
+  expect(known.cost_usd).toBeGreaterThan(0)
+  expect(all.find((run) => run.trajectory_id === 'run-03').cost_usd).toBeNull()
+})
+
+const has = (run: Body, key: string, value?: string) =>
+  run.labels.some((label: Body) => label.key === key && (value === undefined || label.value === value))
+const child = (run: Body) => /^run-[1-4]/.test(run.trajectory_id)
+
+type Fits = (run: Body) => boolean
+const filters: [string, Fits][] = [
+  ['', () => true],
+  ['task=first', (run) => run.task === 'first'],
+  ['task=first&task=gone', (run) => ['first', 'gone'].includes(run.task)],
+  ['status=failed', (run) => run.status === 'failed'],
+  [
+    'status=failed&status=archived&task=second',
+    (run) => ['failed', 'archived'].includes(run.status) && run.task === 'second',
+  ],
+  ['label=quality', (run) => has(run, 'quality')],
+  ['label=quality:high&status=failed', (run) => has(run, 'quality', 'high') && run.status === 'failed'],
+  ['routine_id=7', (run) => run.triggered_by_routine_id === 7],
+  ['routine_id=7&status=cancelled', (run) => run.triggered_by_routine_id === 7 && run.status === 'cancelled'],
+  ['parent_id=run-00', child],
+  ['parent_id=run-00&label=quality&task=third', (run) => child(run) && has(run, 'quality') && run.task === 'third'],
+  ['parent_id=run-99', () => false],
+  ['min_cost_usd=0.5', (run) => run.cost_usd !== null && run.cost_usd >= 0.5],
+  [
+    'max_cost_usd=0.5&status=completed',
+    (run) => run.cost_usd !== null && run.cost_usd <= 0.5 && run.status === 'completed',
+  ],
+  ['model=scripted/echo', (run) => run.models.includes('scripted/echo')],
+  ['model=other/one', () => false],
+  ['error=%C3%9CBERLAST', (run) => run.error?.includes('Überlast') === true],
+  ['q=plain%207', (run) => /^run-(7\d|07)$/.test(run.trajectory_id) && !/[05]$/.test(run.trajectory_id)],
+  [
+    `created_after=${minute(10)}&created_before=${minute(20)}`,
+    (run) => run.created.slice(0, 19) > minute(10).slice(0, 19) && run.created.slice(0, 19) < minute(20).slice(0, 19),
+  ],
+]
+
+describe('every filter, page by page and exported', () => {
+  test.each(filters)('%s', async (search, fits) => {
+    const expected = ids(all.filter(fits))
+    for (const limit of [1, 7, 500].slice(expected.length > 40 ? 1 : 0))
+      expect(await walked(search, limit)).toEqual(expected)
+    const lines = await (await ask(`${search}&format=jsonl&limit=1`)).text()
+    const exported = lines
+      .split('\n')
+      .slice(0, -1)
+      .map((line: string) => collectionRunSchema.parse(JSON.parse(line)))
+    expect(exported).toEqual(all.filter(fits))
+  })
+})
+
+/** CSV as RFC 4180 has it, by hand. */
+const parseCsv = (text: string): string[][] =>
+  [...text.matchAll(/((?:(?:"(?:[^"]|"")*"|[^",\r\n]*)(?:,|(?=\r\n)))+)\r\n/g)].map(([line]) =>
+    [...line.slice(0, -2).matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))/g)].map(([, quoted, plain]) =>
+      quoted === undefined ? (plain ?? '') : quoted.replaceAll('""', '"'),
+    ),
+  )
+
+test('as CSV: a heading, a row a run, quoted, and nothing that a spreadsheet would carry out', async () => {
+  const { body, headers } = await jetty.call('GET', '/api/v1/runs/acme?format=csv')
+  expect(headers.get('content-type')).toMatch(/^text\/csv/)
+  expect(headers.get('content-disposition')).toBe('attachment; filename="acme-runs.csv"')
+  const [head = [], ...rows] = parseCsv(body)
+  expect(head).toEqual(Object.keys(collectionRunSchema.shape))
+  expect(rows.map((row) => row[head.indexOf('trajectory_id')])).toEqual(ids(all))
+  const row = rows.find((cells) => cells.includes('run-09')) ?? []
+  expect(row[head.indexOf('error')]).toBe('\'=HYPERLINK("http://evil"), "quoted"\nÜberlast')
+  expect(JSON.parse(row[head.indexOf('labels')] ?? '')).toMatchObject([{ key: 'quality', value: 'high' }])
+})
+
+test('an export that breaks off is seen by the client as broken', async () => {
+  const filler = 'x'.repeat(200_000)
+  await query(`update runs set error = '${filler}' where trajectory_id ~ '^run-[5-7]'`)
+  // A text that cannot be read once the first page was sent: the parameters of the oldest run are no JSON.
+  await query(`update runs set params = 'no JSON' where trajectory_id = 'run-00'`)
+  const answer = await ask('format=jsonl')
+  expect(answer.status).toBe(200)
+  await expect(answer.text()).rejects.toThrow()
+  await query(`update runs set params = null where trajectory_id = 'run-00'`)
+})
+
+test.each(['task=nowhere', 'status=odd', 'cursor=odd', 'min_cost_usd=-1', 'format=xml', 'limit=0'])(
+  'refuses %s',
+  async (search) => {
+    const { status } = await jetty.call('GET', `/api/v1/runs/acme?${search}`)
+    expect(status).toBe(search.startsWith('task') ? 404 : 422)
+  },
+)

@@ -1,0 +1,250 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { contract } from '../../../src/api/contract.ts'
+import type { Contract } from '../../../src/http/endpoint.ts'
+import { startTestServer, type TestServer } from '../../server.ts'
+import { type Answered, type Ask, send } from '../../walk/ask.ts'
+import { type Operation, operations, type Refusal } from '../../walk/operations.ts'
+import { difference, wholeState } from '../../walk/state.ts'
+import { foreignIn, makeWorld, type Place, type Side } from '../../walk/world.ts'
+
+interface Described {
+  operationId: string
+  method: string
+  path: string
+  aliases: string[]
+  needsToken: boolean
+}
+
+let jetty: TestServer
+let mine: Side
+let theirs: Side
+let described: Map<string, Described>
+
+beforeAll(async () => {
+  const keys = [randomBytes(32), randomBytes(32)].map((key) => key.toString('base64'))
+  jetty = await startTestServer({ env: { JETTY_AUTH_FAILURES_PER_MINUTE: '0', JETTY_SECRET_KEY: keys.join(',') } })
+  const world = await makeWorld(jetty)
+  mine = world.mine
+  theirs = world.theirs
+  described = new Map((await readDocument()).map((one) => [one.operationId, one]))
+}, 60_000)
+afterAll(() => jetty?.close())
+
+const readDocument = async (): Promise<Described[]> => {
+  const document = JSON.parse(await (await fetch(`${jetty.url}/openapi.json`)).text())
+  return Object.entries(document.paths as Record<string, Record<string, Record<string, unknown>>>).flatMap(
+    ([path, methods]) =>
+      Object.entries(methods).map(([method, one]) => ({
+        operationId: String(one.operationId),
+        method: method.toUpperCase(),
+        path,
+        aliases: (one['x-aliases'] ?? []) as string[],
+        needsToken: (one.security as object[]).length > 0,
+      })),
+  )
+}
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+const scope: Refusal = [403, 'API key not valid for this collection']
+const port = () => Number(new URL(jetty.url).port)
+const asText = (ask: Ask) => JSON.stringify(ask)
+
+/** The same call by the other paths that lead to it. */
+const aliasesOf = (one: Described, ask: Ask): Ask[] => {
+  const [target = '', query] = ask.path.split('?', 2)
+  const names = one.path.split('/')
+  const values = new Map(target.split('/').map((value, index) => [names[index], value]))
+  return one.aliases.map((alias) => {
+    const path = alias.replace(/\{\w+\}/g, (name) => values.get(name) ?? name)
+    return { ...ask, path: query === undefined ? path : `${path}?${query}` }
+  })
+}
+
+const takesApiKeyHeader = (name: string): boolean => (contract as Contract)[name]?.apiKeyHeader ?? false
+
+const theOne = (name: string): Described => {
+  const one = described.get(name)
+  if (!one) throw new Error(`test/walk/operations.ts describes ${name}, which the OpenAPI document does not have`)
+  return one
+}
+
+const call = (name: string, ask: Ask, headers: Record<string, string>, method = theOne(name).method) =>
+  send(port(), method, ask, headers)
+
+/** Nothing of the foreign side but what the caller has sent himself. */
+const expectNothingForeign = (name: string, answer: Answered, ask: Ask): void => {
+  const words = (text: string) => foreignIn(theirs, text.replaceAll('/', ' '))
+  const sent = new Set(words(decodeURIComponent(asText(ask))))
+  const told = words(answer.text).filter((word) => !sent.has(word))
+  expect(told, `${name} tells of the foreign side: ${asText(ask)}`).toEqual([])
+}
+
+const expectRefused = async (name: string, what: string, ask: Ask, token: string, expected: Refusal): Promise<void> => {
+  const answer = await call(name, ask, bearer(token))
+  expect([answer.status, ...(expected.length > 1 ? [answer.detail] : [])], `${what}: ${asText(ask)}`).toEqual(expected)
+  expectNothingForeign(name, answer, ask)
+}
+
+const changingNothing = async (work: () => Promise<void>): Promise<void> => {
+  const before = await wholeState(jetty)
+  await work()
+  expect(difference(before, await wholeState(jetty))).toEqual([])
+}
+
+const needing = (...needs: Operation['needs'][]): [string, Operation][] =>
+  Object.entries(operations).filter(([, operation]) => needs.includes(operation.needs))
+
+/** The call of what is ours, by every path that leads to it. */
+const ownCalls = (name: string, operation: Operation): Ask[] => {
+  const own = operation.ask(mine)
+  return [own, ...aliasesOf(theOne(name), own)]
+}
+
+describe('no valid token', () => {
+  const invalid = (): [Record<string, string>, string][] => [
+    [bearer('mlc_short'), 'Invalid API key format'],
+    [bearer('nonsense'), 'Invalid API key or JWT token'],
+    [bearer(`${jetty.server.adminToken.slice(0, -1)}!`), 'Invalid API key or JWT token'],
+    [bearer(`mlc_${'a'.repeat(32)}`), 'Invalid or inactive API key'],
+    [bearer(mine.revoked), 'Invalid or inactive API key'],
+    [bearer(mine.expired), 'Invalid or inactive API key'],
+    [{ authorization: `Basic ${btoa(`x:${mine.key}`)}` }, 'Not authenticated'],
+  ]
+  const misplaced = (name: string): Record<string, string>[] => {
+    const cookie = `token=${mine.key}`
+    return [{}, takesApiKeyHeader(name) ? { cookie } : { cookie, 'x-api-key': mine.key }]
+  }
+
+  const expectUnknown = async (name: string, ask: Ask, headers: Record<string, string>, detail: string) => {
+    const { status, detail: told, headers: sent } = await call(name, ask, headers)
+    expect([status, told, sent['www-authenticate']], asText(ask)).toEqual([401, detail, 'Bearer'])
+    if (theOne(name).method === 'GET') expect((await call(name, ask, headers, 'HEAD')).status).toBe(401)
+  }
+
+  test.each(needing('optional', 'read', 'write', 'admin'))('%s', (name, operation) =>
+    changingNothing(async () => {
+      for (const ask of ownCalls(name, operation)) {
+        for (const [headers, detail] of invalid()) await expectUnknown(name, ask, headers, detail)
+      }
+    }),
+  )
+
+  test.each(needing('read', 'write', 'admin'))('%s: none at all, or not where it belongs', (name, operation) =>
+    changingNothing(async () => {
+      for (const ask of ownCalls(name, operation)) {
+        const [target = '', query] = ask.path.split('?', 2)
+        const search = query === undefined ? '' : `?${query}`
+        const inQuery = `${target}?${query ?? ''}&access_token=${mine.key}&token=${mine.key}`
+        for (const path of [ask.path, `${target}/${search}`, inQuery]) {
+          for (const headers of misplaced(name))
+            await expectUnknown(name, { ...ask, path }, headers, 'Not authenticated')
+        }
+      }
+    }),
+  )
+})
+
+describe('a key of too low a level', () => {
+  const expectLevel = (name: string, operation: Operation, keys: string[], detail: string) =>
+    changingNothing(async () => {
+      for (const ask of ownCalls(name, operation)) {
+        for (const key of keys) await expectRefused(name, 'level', ask, key, [403, detail])
+      }
+    })
+
+  test.each(needing('write'))('%s', (name, operation) =>
+    expectLevel(name, operation, [mine.reader], 'Access level WRITE required.'),
+  )
+  test.each(needing('admin'))('%s', (name, operation) =>
+    expectLevel(name, operation, [mine.reader, mine.key], 'Admin access required'),
+  )
+  test.each(needing('read'))('%s is for a read key too, and changes nothing', (name, operation) =>
+    changingNothing(async () => {
+      const answer = await call(name, operation.ask(mine), bearer(mine.reader))
+      expect(answer.status, answer.text).toBe(operation.status ?? 200)
+      expectNothingForeign(name, answer, operation.ask(mine))
+    }),
+  )
+})
+
+describe('what is foreign is neither told of nor changed', () => {
+  test.each(needing('optional', 'read', 'write', 'admin'))('%s', (name, operation) =>
+    changingNothing(async () => {
+      const foreign = operation.ask(theirs)
+      const tried = [operation.ask(mine), foreign].map(asText)
+      if (tried[0] !== tried[1]) {
+        for (const ask of [foreign, ...aliasesOf(theOne(name), foreign)]) {
+          await expectRefused(name, 'all of it', ask, mine.key, operation.stranger ?? scope)
+        }
+      }
+      for (const field of Object.keys(mine) as (keyof Place)[]) {
+        const ask = operation.ask({ ...mine, [field]: theirs[field] })
+        const expected = operation.mixed?.[field] ?? ([404] as const)
+        if (tried.includes(asText(ask)) || expected === 'own') continue
+        await expectRefused(name, `${field} alone`, ask, mine.key, field === 'collection' ? scope : expected)
+      }
+      for (const [ask, ...expected] of operation.reaching?.(mine, theirs) ?? []) {
+        await expectRefused(name, 'another way', ask, mine.key, expected)
+      }
+    }),
+  )
+})
+
+const foreignRows = async (): Promise<string[]> =>
+  (await wholeState(jetty)).filter((row) => foreignIn(theirs, row).length > 0 && !row.startsWith('server '))
+
+test('a private task is not told from a missing one, whoever asks', async () => {
+  for (const headers of [{}, bearer(mine.key)]) {
+    const answers = await Promise.all(
+      [theirs.task, 'nothing'].map((task) =>
+        send(port(), 'GET', { path: `/api/v1/tasks/${theirs.collection}/${task}` }, headers),
+      ),
+    )
+    expect(answers[0]?.status).toBe('authorization' in headers ? 403 : 401)
+    expect(answers[1]?.text).toBe(answers[0]?.text)
+  }
+})
+
+describe('valid calls, one after the other', () => {
+  test.each(Object.entries(operations))('%s', async (name, operation) => {
+    const headers =
+      operation.needs === 'none' ? {} : bearer(operation.needs === 'admin' ? jetty.server.adminToken : mine.key)
+    const before = await foreignRows()
+    for (const ask of [...(operation.harmless?.(mine, theirs) ?? []), operation.ask(mine)]) {
+      const answer = await call(name, ask, headers)
+      const expected = operation.status ?? (answer.status >= 200 && answer.status < 300 ? answer.status : 200)
+      expect(answer.status, `${asText(ask)}: ${answer.text.slice(0, 500)}`).toBe(expected)
+      if (operation.needs !== 'admin') expectNothingForeign(name, answer, ask)
+    }
+    if (name !== 'rotateSecretKey') expect(difference(before, await foreignRows())).toEqual([])
+  })
+})
+
+describe('the document', () => {
+  test('has no operation that is not walked', () => {
+    const unknown = [...described.keys()].filter((name) => !operations[name])
+    expect(unknown, 'say in test/walk/operations.ts how these are called').toEqual([])
+    expect(Object.keys(operations).filter((name) => !described.has(name))).toEqual([])
+    expect([...described.keys()].sort()).toEqual(Object.keys(contract).sort())
+  })
+
+  test('is open to nobody but in these places', () => {
+    const open = [...described.values()].filter((one) => !one.needsToken).map((one) => one.operationId)
+    expect(open.sort()).toEqual(
+      [
+        ...['getHealth', 'getOpenApi', 'getDocs', 'listStepTemplates', 'getStepTemplate'],
+        ...['runDemo', 'getDemoStatus', 'getDemoReport', 'signUpByEmail'],
+      ].sort(),
+    )
+    expect(
+      needing('none')
+        .map(([name]) => name)
+        .sort(),
+    ).toEqual(open)
+    const optional = Object.keys(contract).filter(
+      (name) => contract[name as keyof typeof contract].access === 'optional',
+    )
+    expect(optional.sort()).toEqual(['getTask', 'searchDatasets'])
+  })
+})

@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Database, openDatabase } from '../../../src/database/database.ts'
+import { migrate } from '../../../src/database/migrate.ts'
+import { pause } from '../../../src/lib/time.ts'
+import { createTestDatabase, type TestDatabase } from '../../database.ts'
+
+describe('migrate', () => {
+  let own: TestDatabase
+  let database: Database
+  beforeAll(async () => {
+    own = await createTestDatabase()
+    database = openDatabase(own.url)
+  })
+  afterAll(async () => {
+    await database.close()
+    await own.drop()
+  })
+
+  const names = async () =>
+    (await database.query<{ name: string }>('select name from schema_migrations order by name')).map((row) => row.name)
+
+  it('has nothing to do on a database that is up to date', async () => {
+    const before = await names()
+    await migrate(database)
+    expect(before).toContain('0001_start')
+    expect(await names()).toEqual(before)
+  })
+
+  it('runs a foreign migration once, however many processes start together', async () => {
+    let runs = 0
+    const foreign = {
+      name: 'library-1',
+      run: async () => {
+        runs++
+        await pause(100)
+      },
+    }
+    await Promise.all(Array.from({ length: 5 }, () => migrate(database, [foreign])))
+    expect(runs).toBe(1)
+    expect(await names()).toContain('library-1')
+  })
+
+  it('does not record a migration that failed', async () => {
+    const broken = { name: 'library-2', run: () => Promise.reject(new Error('no disk')) }
+    await expect(migrate(database, [broken])).rejects.toThrow('Migration library-2 failed and was not applied: no disk')
+    expect(await names()).not.toContain('library-2')
+  })
+
+  it('starts on an empty database, many processes at once', async () => {
+    const empty = await createTestDatabase()
+    const others = Array.from({ length: 4 }, () => openDatabase(empty.url, { connections: 2 }))
+    await others[0]?.query('drop schema public cascade')
+    await others[0]?.query('create schema public')
+    await Promise.all(others.map((other) => migrate(other)))
+    expect(await others[1]?.query('select * from collections')).toEqual([])
+    await Promise.all(others.map((other) => other.close()))
+    await empty.drop()
+  })
+
+  it('refuses a database that a newer version has changed', async () => {
+    await database.query("insert into schema_migrations (name) values ('9999_future')")
+    await expect(migrate(database)).rejects.toThrow('newer Jetty: it has 9999_future')
+  })
+})
