@@ -115,6 +115,10 @@ export const endHeldOutputs = async (outputs: readonly Readable[]): Promise<void
   let silentLooks = 0
   while (await pause(heldLookMs, over.signal)) {
     silentLooks = outputs.every((output) => output.readableLength === 0) ? silentLooks + 1 : 0
-    if (silentLooks >= heldLooks) for (const output of outputs) output.push(null)
+    if (silentLooks < heldLooks) continue
+    for (const output of outputs) {
+      output.push(null)
+      output.destroy() // or what comes while the last of it is being taken would make it fail
+    }
   }
 }
