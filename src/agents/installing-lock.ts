@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { linkSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
-import { createExclusively, readIfThere } from '../lib/files/exclusive-file.ts'
+import { rmSync, statSync, utimesSync } from 'node:fs'
+import { createExclusively, readIfThere, takeAway } from '../lib/files/exclusive-file.ts'
 import { pause } from '../lib/time.ts'
 
 const touchMs = 1_000
@@ -8,22 +8,9 @@ const lookMs = 200
 /** An owner that has not touched its file for so long is gone, or asleep; both may be in another container. */
 const staleMs = 15_000
 
-const ageOf = (path: string): number => {
+const isStale = (path: string): boolean => {
   const found = statSync(path, { throwIfNoEntry: false })
-  return found ? Date.now() - found.mtimeMs : 0
-}
-
-/** Removes a stale lock, but not one that another process has put in its place since it was looked at. */
-const takeAway = (path: string): void => {
-  const aside = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`
-  try {
-    renameSync(path, aside)
-    if (ageOf(aside) <= staleMs) linkSync(aside, path)
-  } catch {
-    // somebody else took it away first
-  } finally {
-    rmSync(aside, { force: true })
-  }
+  return found !== undefined && Date.now() - found.mtimeMs > staleMs
 }
 
 /**
@@ -47,7 +34,7 @@ export const underLock = async <Result>(
   while (!createExclusively(path, `${mine}\n`)) {
     if (!hasWaited) waiting()
     hasWaited = true
-    if (ageOf(path) > staleMs) takeAway(path)
+    if (isStale(path)) takeAway(path, isStale)
     else if (!(await pause(lookMs, signal))) signal.throwIfAborted()
   }
   const timer = setInterval(() => {

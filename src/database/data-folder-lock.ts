@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
-import { createExclusively, readIfThere } from '../lib/files/exclusive-file.ts'
-import { isAlive, processWorld, startTimeOf } from '../lib/living-process.ts'
-import { pause } from '../lib/time.ts'
+import { createExclusively, readIfThere, takeAway } from '../lib/files/exclusive-file.ts'
+import { isAlive, isTouched, processWorld, startTimeOf } from '../lib/living-process.ts'
 
 export interface DataFolderLock {
   release(): void
@@ -15,9 +14,6 @@ const holderSchema = z.object({ pid: z.number(), startedAt: z.string(), world: z
 type Holder = z.infer<typeof holderSchema>
 
 const touchMilliseconds = 1_000
-const lookMilliseconds = 100
-/** A holder in another container proves its life by touching the file. In looks, not in time: whoever looks may stand still. */
-const mostLooks = 100
 const attempts = 5
 
 /**
@@ -39,7 +35,7 @@ export const lockDataFolder = async (dataDir: string): Promise<DataFolderLock> =
     if (found === undefined) continue
     const holder = parseHolder(found)
     if (holder && (await isHeld(path, holder))) throw refusal(dataDir, holder.pid)
-    takeAway(path, found)
+    takeAway(path, (aside) => readIfThere(aside) === found)
   }
   throw refusal(dataDir, parseHolder(readIfThere(path) ?? '')?.pid)
 }
@@ -54,28 +50,7 @@ const parseHolder = (text: string): Holder | undefined => {
 
 const isHeld = async (path: string, holder: Holder): Promise<boolean> => {
   if (holder.world === processWorld()) return isAlive(holder.pid) && startTimeOf(holder.pid) === holder.startedAt
-  const before = modifiedAt(path)
-  for (let look = 0; look < mostLooks; look++) {
-    await pause(lookMilliseconds)
-    if (modifiedAt(path) !== before) return true
-  }
-  return false
-}
-
-const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
-
-/** Removes a stale lock, but not one that another process put in its place since we read it. */
-const takeAway = (path: string, stale: string): void => {
-  const aside = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`
-  try {
-    renameSync(path, aside)
-    const taken = readFileSync(aside, 'utf8')
-    if (taken.trim() !== stale) createExclusively(path, taken)
-  } catch {
-    // somebody else took it away first: the next attempt sees what is there now
-  } finally {
-    rmSync(aside, { force: true })
-  }
+  return isTouched(path)
 }
 
 const heldLock = (path: string, mine: string): DataFolderLock => {

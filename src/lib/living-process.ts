@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { isExhausted } from './exhaustion.ts'
+import { pause } from './time.ts'
 
 /** The fields of /proc/<pid>/stat from the third on (its second may hold spaces); undefined where there is none. */
 export const statOf = (pid: number, throws = false): string[] | undefined => {
@@ -58,4 +59,20 @@ export const processWorld = (): string => {
   } catch {
     return hostname()
   }
+}
+
+const lookMs = 100
+/** In looks, not in time: whoever looks may stand still. */
+const mostLooks = 100
+
+const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+/** Whether somebody touches a file: by that a process proves its life to those of another world, each second. */
+export const isTouched = async (path: string): Promise<boolean> => {
+  const before = modifiedAt(path)
+  for (let look = 0; look < mostLooks; look++) {
+    await pause(lookMs)
+    if (modifiedAt(path) !== before) return true
+  }
+  return false
 }

@@ -1,9 +1,8 @@
-import { statSync, utimesSync } from 'node:fs'
+import { utimesSync } from 'node:fs'
 import { z } from 'zod'
 import { isExhausted } from '../lib/exhaustion.ts'
 import { readIfThere } from '../lib/files/exclusive-file.ts'
-import { isAlive, processWorld, startTimeOf } from '../lib/living-process.ts'
-import { pause } from '../lib/time.ts'
+import { isAlive, isTouched, processWorld, startTimeOf } from '../lib/living-process.ts'
 
 const ownerSchema = z.object({ pid: z.int(), startedAt: z.string(), world: z.string() })
 
@@ -30,11 +29,6 @@ export const ownerIn = (path: string): Owner | undefined => {
 }
 
 const touchMs = 1_000
-/** Of looks, not of time: whoever looks may stand still, and the owner too. */
-const watchMs = 10_000
-const lookMs = 200
-
-const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
 const isThisProcess = ({ pid, startedAt, world }: Owner): boolean => {
   const own = thisProcess()
@@ -48,12 +42,7 @@ const isThisProcess = ({ pid, startedAt, world }: Owner): boolean => {
 export const isOwnerGone = async (path: string, owner: Owner): Promise<boolean> => {
   if (isThisProcess(owner)) return !touched.has(path)
   if (owner.world === processWorld()) return !isAlive(owner.pid) || startTimeOf(owner.pid) !== owner.startedAt
-  const before = modifiedAt(path)
-  for (let waitedMs = 0; waitedMs < watchMs; waitedMs += lookMs) {
-    await pause(lookMs)
-    if (modifiedAt(path) !== before) return false
-  }
-  return true
+  return !(await isTouched(path))
 }
 
 const touched = new Set<string>()

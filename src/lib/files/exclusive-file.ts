@@ -39,6 +39,19 @@ export const readIfThere = (path: string): string | undefined => {
   }
 }
 
+/** Removes a file, but not one that another process has put in its place since it was looked at. */
+export const takeAway = (path: string, isIt: (aside: string) => boolean): void => {
+  const aside = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`
+  try {
+    renameSync(path, aside)
+    if (!isIt(aside)) createExclusively(path, readFileSync(aside, 'utf8'))
+  } catch {
+    // somebody else took it away first
+  } finally {
+    rmSync(aside, { force: true })
+  }
+}
+
 /** A secret that is made once and kept in a 0600 file; processes that start together agree on one. */
 export const readOrCreate = (path: string, make: () => string): string => {
   const present = readIfThere(path)
