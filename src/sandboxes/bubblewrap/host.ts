@@ -4,10 +4,9 @@ import { AppError } from '../../lib/errors.ts'
 import { exhaustionRemedy } from '../../lib/exhaustion.ts'
 import { chooseGroups } from '../limits/choose-groups.ts'
 import type { ControlGroups } from '../limits/control-groups.ts'
-import { managerEnv } from '../limits/systemd-scopes.ts'
 import { findProgram, toolsFolder } from '../programs/find-program.ts'
 import type { StagedMount } from '../programs/launch-script.ts'
-import { runTool, systemPath } from '../programs/run-tool.ts'
+import { runTool } from '../programs/run-tool.ts'
 import { seccompProgram } from '../seccomp.ts'
 import type { MountSources } from './arguments.ts'
 
@@ -23,7 +22,6 @@ export interface BubblewrapHost {
   stage: string | undefined
   groups: ControlGroups | undefined
   hasSeccomp: boolean
-  launcherEnv: NodeJS.ProcessEnv
 }
 
 /** A place of the machine that only root writes to, for what several servers have to agree on. */
@@ -75,10 +73,6 @@ export const lookAtHost = async (): Promise<BubblewrapHost> => {
     stage: isRoot ? await prepareStage() : undefined,
     groups: await chooseGroups(),
     hasSeccomp: seccompProgram() !== undefined,
-    launcherEnv: {
-      PATH: systemPath,
-      ...managerEnv(),
-    },
   }
 }
 

@@ -141,7 +141,7 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
   const options = {
     stdio: [...pipes.descriptors, pipes.status.descriptor, ...spokenOver.map(() => 'pipe' as const)],
     cwd: '/',
-    env: host.launcherEnv,
+    env: { PATH: systemPath },
     detached: true, // Ctrl-C in a terminal is for the server
   }
   const child = await pipes.start(argv, options).catch((error) => {

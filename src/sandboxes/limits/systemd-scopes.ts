@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { findProgram } from '../programs/find-program.ts'
 import { runTool } from '../programs/run-tool.ts'
 import { type ControlGroup, type ControlGroups, counted, numberIn, ownGroups, prefix, read } from './control-groups.ts'
@@ -10,31 +10,32 @@ const lookMs = 100
 const fullShare = 0.9
 const suffix = '.scope'
 
-/** What `systemd-run` needs to find the manager of this user. */
-export const managerEnv = (): Record<string, string> =>
-  Object.fromEntries(
-    ['XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS'].flatMap((name) => {
-      const value = process.env[name]
-      return value === undefined ? [] : [[name, value]]
-    }),
-  )
+/** By which `systemd-run` finds the manager of this user; what it starts does without. */
+const ofTheManager = ['XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS']
 
-const launcherFor = (systemdRun: string, unit: string, properties: Readonly<Record<string, string>>): string[] => [
-  ...[systemdRun, '--user', '--scope', '--quiet', '--collect', `--unit=${unit}`],
-  ...Object.entries(properties).map(([name, value]) => `--property=${name}=${value}`),
-  '--',
-]
+const launcherFor = (systemdRun: string, unit: string, properties: Readonly<Record<string, string>>): string[] => {
+  const set = ofTheManager.filter((name) => process.env[name] !== undefined)
+  return [
+    ...['env', ...set.map((name) => `${name}=${process.env[name]}`)],
+    ...[systemdRun, '--user', '--scope', '--quiet', '--collect', `--unit=${unit}`],
+    ...Object.entries(properties).map(([name, value]) => `--property=${name}=${value}`),
+    ...['--', 'env', ...set.flatMap((name) => ['-u', name])],
+  ]
+}
 
 /**
  * For an ordinary user of a system with systemd: a scope of the user's manager for each command. The words of the
  * launcher become the command, with the same process id.
  */
-export const systemdScopes = async (mount = '/sys/fs/cgroup'): Promise<ControlGroups | undefined> => {
-  const systemdRun = findProgram('systemd-run')
+export const systemdScopes = async ({
+  mount = '/sys/fs/cgroup',
+  proc = '/proc',
+  systemdRun = findProgram('systemd-run'),
+} = {}): Promise<ControlGroups | undefined> => {
   if (systemdRun === undefined) return undefined
   const probe = launcherFor(systemdRun, `${prefix}probe-${process.pid}${suffix}`, { MemoryMax: '64M', TasksMax: '16' })
   const [file = '', ...args] = [...probe, 'cat', '/proc/self/cgroup']
-  const { code, stdout } = await runTool(file, args, { env: managerEnv(), timeoutMs: probeMs })
+  const { code, stdout } = await runTool(file, args, { timeoutMs: probeMs })
   const own = ownGroups(stdout.trim()).get('')
   if (code !== 0 || own === undefined) return undefined
   const controllers = (read(join(mount, own, '..', 'cgroup.controllers')) ?? '').split(' ')
@@ -50,8 +51,13 @@ export const systemdScopes = async (mount = '/sys/fs/cgroup'): Promise<ControlGr
         TasksMax: String(limits.pids),
         CPUQuota: `${Math.round(limits.cpus * 100)}%`,
       }
-      const launcher = launcherFor(systemdRun, `${prefix}${id}${suffix}`, properties)
-      return { ...scopeGroup(mount, has, limits.memoryBytes), launcher }
+      const unit = `${prefix}${id}${suffix}`
+      /** That of a process, once it is the scope: until its launcher has joined that, it is in the group of this server. */
+      const folderOf = (pid: number): string | undefined => {
+        const path = ownGroups(read(join(proc, String(pid), 'cgroup')) ?? '').get('')
+        return path !== undefined && basename(path) === unit ? join(mount, path) : undefined
+      }
+      return { ...scopeGroup(folderOf, has, limits.memoryBytes), launcher: launcherFor(systemdRun, unit, properties) }
     },
     names: () => [],
     async removeLeft() {},
@@ -59,15 +65,25 @@ export const systemdScopes = async (mount = '/sys/fs/cgroup'): Promise<ControlGr
 }
 
 /** systemd removes a scope with its last process, and what it counted with it: that is looked at while it is there. */
-const scopeGroup = (mount: string, has: (controller: string) => boolean, memoryBytes: number): ControlGroup => {
-  let folder: string | undefined
+const scopeGroup = (
+  folderOf: (pid: number) => string | undefined,
+  has: (controller: string) => boolean,
+  memoryBytes: number,
+): ControlGroup => {
+  let first: number | undefined
+  let known: string | undefined
+  const folder = () => {
+    if (first !== undefined) known ??= folderOf(first)
+    return known
+  }
   let seen: ReturnType<ControlGroup['usage']> = { peakMemoryBytes: null, oomKills: 0, refusedProcesses: null }
   let inUse = 0
-  const group = groupIn(() => folder, has)
+  const group = groupIn(folder, has)
   const look = () => {
-    const current = folder === undefined ? null : numberIn(join(folder, 'memory.current'))
-    if (current === null) return
-    inUse = counted(join(folder ?? '', 'memory.stat'), 'anon')
+    const path = folder()
+    const current = path === undefined ? null : numberIn(join(path, 'memory.current'))
+    if (path === undefined || current === null) return
+    inUse = counted(join(path, 'memory.stat'), 'anon')
     const { peakMemoryBytes, ...counts } = group.usage()
     seen = { ...counts, peakMemoryBytes: peakMemoryBytes ?? Math.max(seen.peakMemoryBytes ?? 0, current) }
   }
@@ -76,9 +92,7 @@ const scopeGroup = (mount: string, has: (controller: string) => boolean, memoryB
     joins: [],
     pids: group.pids,
     started(pid) {
-      const path = ownGroups(read(`/proc/${pid}/cgroup`) ?? '').get('')
-      if (!path?.includes(prefix)) return
-      folder = join(mount, path)
+      first = pid
       timer = setInterval(look, lookMs).unref()
     },
     usage() {
