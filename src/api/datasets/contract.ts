@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { listedDatasetSchema } from '../../model/dataset.ts'
-import { searchHitSchema, searchQuerySchema } from '../../model/runs/search.ts'
+import { searchHitSchema, searchQuerySchema } from '../../model/search.ts'
 
 const tag = 'Datasets'
 

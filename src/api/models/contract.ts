@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
-import { searchHitSchema, searchQuerySchema } from '../../model/runs/search.ts'
+import { searchHitSchema, searchQuerySchema } from '../../model/search.ts'
 import { listedModelSchema } from '../../model/trained-model.ts'
 
 const tag = 'Models'

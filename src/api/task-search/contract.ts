@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { searchHitSchema, searchQuerySchema } from '../../model/runs/search.ts'
+import { searchHitSchema, searchQuerySchema } from '../../model/search.ts'
 import { listedTaskSchema } from '../../model/workflows/task.ts'
 
 const tag = 'Tasks'

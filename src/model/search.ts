@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { jsonObjectSchema } from '../names.ts'
+import { jsonObjectSchema } from './names.ts'
 
 /** What is looked for, and how many of the hits are answered at most. */
 export const searchQuerySchema = z.object({
