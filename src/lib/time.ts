@@ -25,8 +25,8 @@ const pieceMs = 250
 
 /**
  * Calls back after so many milliseconds in which this process was awake; gives the function that takes it back. After a
- * standstill a timer is served first, before what has come in the meantime: waited for is in pieces, of which a
- * standstill takes one, and what has come is let in before the last word.
+ * standstill timers are served before what has come in the meantime: so it waits in pieces, of which a standstill takes
+ * one, and lets in what has come before it calls.
  */
 export const afterAwake = (milliseconds: number, done: () => void): (() => void) => {
   let left = milliseconds

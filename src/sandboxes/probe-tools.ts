@@ -10,7 +10,7 @@ const limits = {
   diskFiles: 1_000,
   outputBytes: 64 * 1024,
 }
-const longestMs = 60_000 // office programs that nobody has started since the machine was
+const longestMs = 60_000 // for office programs, the first time that they are started on a machine
 const noNode = 3
 const begun = 'begun\n'
 

@@ -18,7 +18,7 @@ const cut = (client: (pg.Client & { connection?: { stream?: { destroy(): void } 
   client?.connection?.stream?.destroy()
 }
 
-/** A standstill of this process is none of the server. */
+/** What is asked, unless it is not answered in time. A standstill of this process is not one of the server. */
 const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
   new Promise((resolve, reject) => {
     const takeBack = afterAwake(timeoutMs, () => reject(new Error('Query read timeout')))

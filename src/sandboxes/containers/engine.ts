@@ -72,7 +72,7 @@ export const couldNotStart = 'The container could not be started'
 const quickMs = 20_000
 /** A container on a machine that has much to do. */
 const startMs = 120_000
-/** Times that an engine which breaks off is asked again, and after how long: it may be restarted within that. */
+/** How often an engine that breaks off is asked again, and after how long: within that it may be restarted. */
 const mostTurns = 120
 const turnMs = 250
 const registryMs = 10_000

@@ -23,8 +23,8 @@ const flags = Array.from({ length: 32 }, (_, bit) => 2 ** bit).filter((flag) => 
 const otherFamilies = Array.from({ length: lastFamily }, (_, family) => family).filter((one) => !families.includes(one))
 
 /**
- * The filter of `seccomp.ts` as Podman reads it: what it takes by itself lets user namespaces be made, and the keys of the
- * kernel be asked for, which know no namespaces.
+ * The filter of `../seccomp.ts` as Podman reads it: what it takes by itself lets user namespaces be made, and the keys of
+ * the kernel be asked for, which know no namespaces.
  */
 export const containerSeccomp = (): string =>
   JSON.stringify({

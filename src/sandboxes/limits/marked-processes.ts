@@ -84,9 +84,8 @@ const mostPauses = 500
 const unclearPauses = 200
 
 /**
- * Kills what carries a mark until there is no process that was not seen to carry none: new ones come while others are
- * looked at, and may be all that is left of those. `beside` gives what else belongs to it, by whatever other means that is
- * known.
+ * Kills what carries a mark until each process that is there was seen to carry none: new ones come while others are looked
+ * at, and may be all that is left of those. `beside` gives what else belongs to it, by whatever other means that is known.
  */
 export const killMarked = async (mark: string, beside: () => number[] = () => []): Promise<void> => {
   const variable = variableOf(mark)
@@ -95,7 +94,7 @@ export const killMarked = async (mark: string, beside: () => number[] = () => []
   let unclear = 0
   for (let looks = 1, pauses = 0; pauses < mostPauses; looks++) {
     const left = listed()?.filter((pid) => !others.has(pid))
-    const dying = killed.size
+    const killedBefore = killed.size
     let isUnclear = left === undefined
     let found = 0
     const kill = (pid: number) => {
@@ -111,7 +110,7 @@ export const killMarked = async (mark: string, beside: () => number[] = () => []
     }
     for (const pid of beside()) kill(pid)
     if (found === 0 && left?.length === 0) return
-    const isWaiting = isUnclear || (found > 0 && killed.size === dying)
+    const isWaiting = isUnclear || (found > 0 && killed.size === killedBefore)
     if (!isWaiting && looks % looksAtOnce !== 0) continue
     unclear = isUnclear && found === 0 ? unclear + 1 : 0
     if (unclear > unclearPauses) return
