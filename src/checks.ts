@@ -120,7 +120,7 @@ const isOfThisMachine = (host: string): boolean => host === 'localhost' || /^(12
  * Makes a sandbox as a runbook would have it, and takes it down again. None is no failure: everything but runbooks works
  * without. Nothing of it is left: where there is no folder for sandboxes yet, it is made elsewhere.
  */
-export const checkSandbox = async (settings: Settings): Promise<Check> => {
+export const checkSandbox = async (settings: Settings, signal?: AbortSignal): Promise<Check> => {
   const name = 'sandbox'
   const folder = settings.sandboxDir ?? join(settings.dataDir, 'sandboxes')
   const elsewhere = existsSync(folder) ? undefined : await mkdtemp(join(tmpdir(), 'jetty-sandbox-'))
@@ -131,7 +131,7 @@ export const checkSandbox = async (settings: Settings): Promise<Check> => {
       dataDir: settings.dataDir,
       log: createLogger({ level: 'fatal' }),
     })
-    const { works, found, remedy } = await provider.probe()
+    const { works, found, remedy } = await provider.probe(signal)
     if (!works) {
       return {
         name,

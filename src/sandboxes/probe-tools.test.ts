@@ -21,7 +21,7 @@ const program = (name: string, script: string) => {
 const sandboxWhere = (isOver: (output: string) => boolean) => async (): Promise<Sandbox> =>
   ({
     places: { tools: folder, app: folder },
-    run: ({ argv: [file = '', ...args], onOutput }: SandboxCommand) =>
+    run: ({ argv: [file = '', ...args], onOutput, signal }: SandboxCommand) =>
       new Promise<Partial<SandboxExit>>((resolve) => {
         const env = { PATH: `${folder}:${process.env.PATH}` }
         const child = spawn(file, args, { cwd: folder, env, detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
@@ -34,7 +34,10 @@ const sandboxWhere = (isOver: (output: string) => boolean) => async (): Promise<
           isLate = true
           process.kill(-(child.pid ?? 0), 'SIGKILL')
         })
-        child.on('close', (code) => resolve({ reason: isLate ? 'timed_out' : 'exit', code }))
+        signal.addEventListener('abort', () => process.kill(-(child.pid ?? 0), 'SIGKILL'))
+        child.on('close', (code) =>
+          resolve({ reason: signal.aborted ? 'cancelled' : isLate ? 'timed_out' : 'exit', code }),
+        )
       }),
     destroy: async () => {},
   }) as unknown as Sandbox
@@ -50,4 +53,15 @@ it('finds versions, and a sandbox that works though one program never answers', 
 it('does not work where node does not', async () => {
   program('node', 'exit 1')
   await expect(probeTools(sandboxWhere(() => false))).rejects.toMatchObject({ code: 'sandbox_unavailable' })
+})
+
+it('is given up with its signal, though a program hangs', async () => {
+  program('node', 'echo v20.1.2')
+  program('soffice', 'exec sleep 1000')
+  const stop = new AbortController()
+  const isBegun = (output: string) => {
+    if (output.includes('begun')) stop.abort()
+    return false
+  }
+  await expect(probeTools(sandboxWhere(isBegun), { signal: stop.signal })).rejects.toThrow('cancelled')
 })

@@ -38,7 +38,7 @@ const versionsIn = (output: string): Record<string, string | undefined> =>
 /** Makes a sandbox as it is made for runbooks, looks which tools are there, and gives their versions. */
 export const probeTools = async (
   create: SandboxProvider['create'],
-  image?: string,
+  { image, signal = new AbortController().signal }: { image?: string; signal?: AbortSignal | undefined } = {},
 ): Promise<Record<string, string | undefined>> => {
   const id = `probe-${process.pid}-${randomBytes(4).toString('hex')}`
   const sandbox = await create({ id, limits, ...(image !== undefined && { image }) })
@@ -50,7 +50,7 @@ export const probeTools = async (
       cwd: sandbox.places.app,
       network: 'none',
       wallMs: longestMs,
-      signal: new AbortController().signal,
+      signal,
       onOutput: (_stream, chunk) => {
         output += chunk
       },

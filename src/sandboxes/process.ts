@@ -173,9 +173,9 @@ export const processProvider = ({ parent, log }: ProcessProviderOptions): Sandbo
   return {
     name: 'process',
     create,
-    async probe() {
+    async probe(signal) {
       try {
-        const tools = await probeTools(create)
+        const tools = await probeTools(create, { signal })
         const groups = await chosenGroups()
         return {
           works: true,

@@ -102,7 +102,8 @@ export type ImageFound = { state: 'here' | 'elsewhere' | 'unknown' } | { state: 
 /** A kind of sandbox. Fails closed: what it cannot isolate, it does not run. */
 export interface SandboxProvider {
   name: SandboxName
-  probe(): Promise<SandboxProbe>
+  /** Tries one; with the signal it is given up, and taken down. */
+  probe(signal?: AbortSignal): Promise<SandboxProbe>
   /** Throws `sandbox_unavailable` with a remedy. */
   create(spec: SandboxSpec): Promise<Sandbox>
   /** Whether an image could be used; undefined where this kind runs no images. */

@@ -74,8 +74,8 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
   const provider: SandboxProvider = {
     name: 'bubblewrap',
     create,
-    probe() {
-      trying ??= probeBubblewrap(host, provider.create).finally(() => {
+    probe(signal) {
+      trying ??= probeBubblewrap(host, provider.create, signal).finally(() => {
         trying = undefined
       })
       return trying

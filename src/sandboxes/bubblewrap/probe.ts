@@ -19,11 +19,12 @@ export const mechanismsOf = ({ groups }: BubblewrapHost): LimitMechanisms => ({
 export const probeBubblewrap = async (
   host: () => Promise<BubblewrapHost>,
   create: SandboxProvider['create'],
+  signal: AbortSignal | undefined,
 ): Promise<SandboxProbe> => {
   try {
     const found = await host()
     const version = /\d[\d.]*/.exec((await runTool(found.bwrap, ['--version'])).stdout)?.[0] ?? 'of unknown version'
-    const tools = await probeTools(create)
+    const tools = await probeTools(create, { signal })
     const mechanisms = mechanismsOf(found)
     const missing = found.hasSeccomp ? '' : `, no filter of system calls for ${process.arch}`
     const limits = Object.entries(mechanisms).map(([name, by]) => `${name} ${by ?? 'not limited'}`)

@@ -108,10 +108,10 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
   }
 
   /** Whether this server's Node runs in an image, which the way to the gateway needs, and what else there is. */
-  const tryImage = (image: EngineImage, wanted: string): Promise<SandboxProbe['tools']> => {
+  const tryImage = (image: EngineImage, wanted: string, signal?: AbortSignal): Promise<SandboxProbe['tools']> => {
     const known = tried.get(image.id)
     if (known) return known
-    const trying = probeTools((spec) => furnish(spec, image), wanted).catch((error: unknown) => {
+    const trying = probeTools((spec) => furnish(spec, image), { image: wanted, signal }).catch((error: unknown) => {
       tried.delete(image.id)
       throw new AppError('sandbox_unavailable', `The image ${wanted} cannot be used: ${messageOf(error)}`, {
         hint: (error instanceof AppError && error.hint) || hintFor(messageOf(error), name),
@@ -153,11 +153,11 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     return furnish(spec, image)
   }
 
-  const probe = async (): Promise<SandboxProbe> => {
+  const probe: SandboxProvider['probe'] = async (signal) => {
     try {
       const { engine, facts } = await opened()
       const image = await engine.findImage(defaultImage)
-      const tools = image ? await tryImage(image, defaultImage) : {}
+      const tools = image ? await tryImage(image, defaultImage, signal) : {}
       const mechanisms = mechanismsOf(facts)
       const limits = Object.entries(mechanisms).map(([limit, by]) => `${limit} ${by ?? 'not limited'}`)
       const imageFound = image ? `image ${defaultImage}` : `the image ${defaultImage} is not here yet`
