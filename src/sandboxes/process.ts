@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process'
 import { mkdir, readdir, symlink } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +15,7 @@ import { probeTools } from './probe-tools.ts'
 import { endHeldOutputs, openCommandPipes } from './programs/command-pipes.ts'
 import { toolsFolder } from './programs/find-program.ts'
 import { launchScript, launchShell } from './programs/launch-script.ts'
+import { isCollected } from './programs/start-program.ts'
 import { makeRunFolder } from './run-folder.ts'
 import type { LimitMechanisms, SandboxExit, SandboxPlaces, SandboxProvider } from './sandbox.ts'
 import { type CommandTurn, liveSandbox, reapFolders, type SandboxLife } from './sandbox-life.ts'
@@ -61,8 +61,6 @@ const userProcesses = ({ groups, limits }: ProcessRun): number | undefined => {
   return already === undefined ? undefined : already + limits.pids
 }
 
-const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
-
 const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
   const { id, folder, places, limits, group, command } = run
   const stdin = command.stdin === undefined ? undefined : placed(command.stdin, places)
@@ -88,7 +86,7 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
   const mark = markOf(id, run.number)
   const inGroup = () => group?.pids() ?? []
   /** The one that was started, while it cannot be looked up by its mark or group yet. */
-  const itself = () => (child.pid === undefined || hasEnded(child) ? [] : [child.pid])
+  const itself = () => (child.pid === undefined || isCollected(child) ? [] : [child.pid])
   const everything = () => [...new Set([...itself(), ...inGroup(), ...processesMarked(mark)])]
   const kill = () => {
     child.kill('SIGKILL')

@@ -10,6 +10,7 @@ import { superviseProcesses } from '../limits/supervise-processes.ts'
 import { openCommandPipes } from '../programs/command-pipes.ts'
 import { gateDescriptor, gateScript, launchScript, launchShell } from '../programs/launch-script.ts'
 import { systemPath } from '../programs/run-tool.ts'
+import { isCollected } from '../programs/start-program.ts'
 import type { RunFolder } from '../run-folder.ts'
 import type { SandboxCommand, SandboxExit, SandboxLimits } from '../sandbox.ts'
 import type { CommandTurn } from '../sandbox-life.ts'
@@ -117,8 +118,7 @@ const standing = async (
  * for it for ever. Later it has a session of its own.
  */
 const killLaunched = (child: ChildProcess): void => {
-  const isCollected = child.exitCode !== null || child.signalCode !== null
-  if (child.pid !== undefined && !isCollected) signalAll([-child.pid], 'SIGKILL')
+  if (child.pid !== undefined && !isCollected(child)) signalAll([-child.pid], 'SIGKILL')
 }
 
 const unavailable = (said: string): AppError =>

@@ -193,9 +193,12 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     findImage,
     async reap() {
       const { engine } = await opened()
-      for (const { id, labels: found } of await engine.labelled(`${labels.parent}=${parent}`)) {
-        if (await isLeft(found[labels.sandbox] ?? '')) await engine.remove(id)
-      }
+      const found = await engine.labelled(`${labels.parent}=${parent}`)
+      // All at once: to see that an owner in another container is gone takes seconds.
+      const looking = found.map(async ({ id, labels: marks }) => {
+        if (await isLeft(marks[labels.sandbox] ?? '')) await engine.remove(id)
+      })
+      await Promise.all(looking)
       return reapFolders(parent, undefined, log)
     },
   }

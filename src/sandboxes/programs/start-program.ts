@@ -20,6 +20,9 @@ export const needRoomForChild = (pipes: number): void => {
   }
 }
 
+/** Whether a child has ended and was collected: its pid may be that of another by now. */
+export const isCollected = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+
 /** Starts a program. Of what keeps it from that, Node throws some, and tells the rest a moment later: this rejects. */
 export const startProgram = async (
   [file = '', ...args]: readonly string[],
