@@ -22,7 +22,17 @@ const cut = (client: (pg.Client & { connection?: { stream?: { destroy(): void } 
 const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
   new Promise((resolve, reject) => {
     const takeBack = afterAwake(timeoutMs, () => reject(new Error('Query read timeout')))
-    asked.then(resolve, reject).finally(takeBack)
+    // Both told here: each promise more is seen by the hooks of the engine's library.
+    asked.then(
+      (answer) => {
+        takeBack()
+        resolve(answer)
+      },
+      (error) => {
+        takeBack()
+        reject(error)
+      },
+    )
   })
 
 export const makeOwnConnection = (options: {

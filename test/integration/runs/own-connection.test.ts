@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isDatabaseAway } from '../../src/database/database.ts'
-import { makeOwnConnection, type OwnConnection } from '../../src/engine/journal/own-connection.ts'
-import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { isDatabaseAway } from '../../../src/database/database.ts'
+import { makeOwnConnection, type OwnConnection } from '../../../src/engine/journal/own-connection.ts'
+import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 const timeoutMs = 500
 const standStill = (milliseconds: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
