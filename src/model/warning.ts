@@ -1,0 +1,12 @@
+import { z } from 'zod'
+
+/** Something in a request that the server did not use as the sender may have meant it. The request itself succeeded. */
+export const warningSchema = z
+  .object({
+    field: z.string().describe('Path of the member, such as `workflow.step`, or name of the query parameter.'),
+    message: z.string().describe('What happened, as a whole sentence; it names what was probably meant.'),
+    did_you_mean: z.string().nullable().describe('The known name that is nearest, or null where none is near.'),
+  })
+  .meta({ id: 'Warning' })
+
+export type Warning = z.output<typeof warningSchema>
