@@ -24,7 +24,7 @@ Examples:
       process.stdout.write(settingsText())
       return
     }
-    await (await import('../serve/serve.ts')).serve().catch((error) => {
+    await (await import('../serve/serve.ts')).serve(process.env).catch((error) => {
       const code = reportError(error)
       process.exitCode = error instanceof AppError && error.code === 'invalid' ? code : exitCodes.failed
     })

@@ -1,21 +1,21 @@
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
-import { createLogger } from '../../lib/log.ts'
+import { createLogger, type Logger } from '../../lib/log.ts'
 import { loadSettings, type Settings } from '../../lib/settings/config.ts'
 import { pause } from '../../lib/time.ts'
 import { startServer } from '../../main.ts'
+import { exitCodes } from '../exit.ts'
 import { lookAtSandbox, lookLater } from './look-at-sandbox.ts'
 import { startupLine, startupText } from './startup-text.ts'
+import { firstStopSignal } from './stop-signals.ts'
+import { terminalLog } from './terminal-log.ts'
 
 /** `jetty serve`: starts the server, says where it is, and drains it at SIGINT or SIGTERM. */
-export const serve = async (): Promise<void> => {
+export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const begun = performance.now() - process.uptime() * 1000
-  const settings = loadSettings(process.env)
-  const log = createLogger({ level: settings.logLevel })
-  const signal = new Promise<NodeJS.Signals>((resolve) => {
-    // Not once: a supervisor may say it twice, and the second one would end the process and leave Postgres behind.
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => resolve(name))
-  })
+  const settings = loadSettings(env)
+  const log = createLogger({ level: settings.logLevel, ...(process.stderr.isTTY && { destination: terminalLog }) })
+  const signal = firstStopSignal(() => process.exit(exitCodes.interrupted))
   const looking = process.stdout.isTTY ? lookAtSandbox(settings) : undefined
   const server = await startServer({ settings, log }).catch(async (error) => {
     const problem = await aboutPort(error, settings)
@@ -27,11 +27,28 @@ export const serve = async (): Promise<void> => {
   process.stdout.write(`${process.stdout.isTTY ? startupText(shown) : startupLine(shown)}\n`)
   const later = looking ? undefined : lookLater(settings, log)
 
-  const name = await signal
-  log.info({ signal: name }, 'draining: no new work, running steps may finish; press Ctrl-C again to stop at once')
-  process.once('SIGINT', () => process.exit(130))
+  const tell = makeStopLines(settings, log)
+  tell.draining(await signal)
   await Promise.all([server.close(), later?.stop()])
+  tell.stopped()
   process.exit(0)
+}
+
+/** What a server says while it stops: plain text for a person at a terminal, else JSON log lines. */
+const makeStopLines = ({ drainSeconds }: Settings, log: Logger) => {
+  const again = 'press Ctrl-C again to stop at once'
+  if (process.stderr.isTTY) {
+    const print = (text: string) => process.stderr.write(`\n  ${text}\n`)
+    return {
+      draining: () => print(`Stopping: running steps get up to ${drainSeconds} s to finish; ${again}`),
+      stopped: () => print('Stopped. Runs that had not ended go on at the next start.'),
+    }
+  }
+  return {
+    draining: (signal: NodeJS.Signals) =>
+      log.info({ signal }, `draining: no new work, running steps may finish; ${again}`),
+    stopped: () => log.info('stopped'),
+  }
 }
 
 /** How long a server that is ready waits before it says so without having seen its sandbox. */
