@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LimitMechanisms, Sandbox, SandboxProvider } from '../../src/sandboxes/sandbox.ts'
 import { livingWith, newId, runIn, runOnce, smallLimits, uniqueSeconds } from './ground.ts'
+import { hiddenFiles } from './hidden-files.ts'
 
 export interface Conforming {
   /** Makes a provider whose run folders stand in a folder. */
@@ -249,13 +250,14 @@ export const describeConformance = (name: string, { make, makeParent }: Conformi
         'files that have no name any more',
         'exec 5> x 6> y; rm x y; head -c 20000000 /dev/zero >&5; head -c 20000000 /dev/zero >&6; sleep 600',
       ],
+      ...hiddenFiles,
       ['the home folder', 'cd; for n in 1 2 3 4 5 6; do head -c 8000000 /dev/zero > $n; done; sleep 600'],
       [
         'too many files',
         'n=0; while :; do mkdir d$n; for f in 1 2 3 4 5 6 7 8 9; do : > d$n/$f; done; n=$((n+1)); done',
       ],
       ['more than it may, and then success', 'for n in 1 2 3 4 5 6; do head -c 8000000 /dev/zero > $n; done; exit 0'],
-    ])('stops what fills the disk: %s', async (_what, script) => {
+    ] as const)('stops what fills the disk: %s', async (_what, script) => {
       const ran = await runOnce(provider, script)
       expect(ran.reason).toBe('disk_full')
       expect(ran.durationMs).toBeLessThan(60_000)

@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, statfsSync, statSync } from 'node:fs'
+import { statfsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { systemPath } from '../programs/run-tool.ts'
 import { needRoomForChild } from '../programs/start-program.ts'
 import type { SandboxLimits } from '../sandbox.ts'
 import type { Watch } from './supervise.ts'
+import { measureUnnamed } from './unnamed-files.ts'
 
 export interface DiskWatchOptions {
   folders: readonly string[]
   limits: Pick<SandboxLimits, 'diskBytes' | 'diskFiles'>
-  /** What is alive, for files that are open and have no name any more. */
+  /** Ids of the living processes inside, which may hold files that have no name any more. */
   pids?: () => readonly number[]
 }
 
@@ -58,36 +58,6 @@ const measureDisk = (
     child.once('close', () => resolve(use))
   })
 
-/** Descriptors that are looked at before others have their turn: processes inside may have millions of them. */
-const looksInARow = 512
-
-/** Bytes of files that processes hold open and that have no name any more. */
-export const unnamedBytes = async (pids: readonly number[], signal?: AbortSignal): Promise<number> => {
-  const seen = new Map<string, number>()
-  let looks = 0
-  for (const pid of pids) {
-    for (const descriptor of descriptorsOf(pid)) {
-      if (++looks % looksInARow === 0) await nextTurn()
-      if (signal?.aborted) return 0
-      try {
-        const file = statSync(`/proc/${pid}/fd/${descriptor}`, { throwIfNoEntry: false })
-        if (file?.isFile() && file.nlink === 0) seen.set(`${file.dev}:${file.ino}`, file.blocks * blockBytes)
-      } catch {
-        break // it has ended meanwhile
-      }
-    }
-  }
-  return [...seen.values()].reduce((sum, bytes) => sum + bytes, 0)
-}
-
-const descriptorsOf = (pid: number): string[] => {
-  try {
-    return readdirSync(`/proc/${pid}/fd`)
-  } catch {
-    return [] // it has ended meanwhile
-  }
-}
-
 /** Bytes and inodes that are free where a folder stands; of one that is gone nothing is known, so that it is measured. */
 const freeAt = (folder: string): DiskUse & { available: number } => {
   try {
@@ -100,7 +70,8 @@ const freeAt = (folder: string): DiskUse & { available: number } => {
 
 /**
  * Watches what a sandbox writes. How much is free on the disk costs nothing to ask: the folders are measured when that
- * has sunk by as much as is left of the limit, and every few seconds.
+ * has sunk by as much as is left of the limit, and every few seconds. Where two measures in a row find processes that
+ * keep files which cannot be measured, such as a descriptor in transit, all that the disk has lost since the start counts.
  */
 export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & { isFull(): Promise<boolean> } => {
   const [folder = '/'] = folders
@@ -108,9 +79,11 @@ export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & 
   const watch: Watch = (passed) => {
     const ending = new AbortController()
     let last: DiskUse = { bytes: 0, files: 0 }
-    let free = freeAt(folder)
+    const atStart = freeAt(folder)
+    let free = atStart
     let due = 0
     let isMeasuring = false
+    let isSuspect = false
     const measure = async () => {
       isMeasuring = true
       const begunMs = performance.now()
@@ -118,14 +91,17 @@ export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & 
       const use = await measureDisk(folders, limits, ending.signal).catch(() => undefined)
       if (ending.signal.aborted) return
       if (use) {
-        const unnamed = await unnamedBytes(pids?.() ?? [], ending.signal)
+        const unnamed = await measureUnnamed(pids?.() ?? [], ending.signal)
         if (ending.signal.aborted) return
-        last = { bytes: use.bytes + unnamed, files: use.files }
+        last = { bytes: use.bytes + unnamed.bytes, files: use.files }
         free = before
-        if (isOver(last)) passed('disk_full')
+        const lost = { bytes: atStart.bytes - before.bytes, files: use.files }
+        const wasSuspect = isSuspect
+        isSuspect = unnamed.hasHidden && isOver(lost)
+        if (isOver(last) || (isSuspect && wasSuspect)) passed('disk_full')
       }
       const now = performance.now()
-      due = now + Math.max(longestMs, (now - begunMs) * measureShare)
+      due = isSuspect ? now : now + Math.max(longestMs, (now - begunMs) * measureShare)
       isMeasuring = false
     }
     const timer = setInterval(() => {
