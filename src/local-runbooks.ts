@@ -45,6 +45,7 @@ export const openLocalRunbooks = async (settings: Settings, log: Logger): Promis
       const caller = { env }
       return runner.carryOut(request, {
         ...host,
+        owner: 'local',
         caller,
         paid: async () => {},
         chat: (asked, options) => chat(asked, { ...caller, signal: host.signal }, options),

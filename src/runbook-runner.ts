@@ -31,6 +31,9 @@ const connectionsAtOnce = 256
 /** One request of an agent: its whole conversation, images in it. */
 const callBytes = 64 * 1024 ** 2
 
+/** Sandboxes that one collection may have at once by default: a fifth stays free for others, where there are five or more. */
+const shareOf = (sandboxes: number): number => sandboxes - Math.floor(sandboxes / 5)
+
 export const makeRunbookRunner = async ({
   settings,
   dataDir,
@@ -88,7 +91,10 @@ export const makeRunbookRunner = async ({
     }),
     agents,
     ensureAgent: async (agent, signal, tell) => (await store.ensure(agent, signal, tell))?.folder,
-    places: makePlaces(settings.sandboxes),
+    places: makePlaces({
+      total: settings.sandboxes,
+      share: settings.sandboxesPerCollection ?? shareOf(settings.sandboxes),
+    }),
     budget: { calls: settings.runbookCalls, tokens: settings.runbookTokens, usd: settings.runbookUsd ?? null },
     inputs: { bytes: settings.runbookInputBytes, files: settings.sandboxFiles },
     results: { files: settings.runbookFiles, bytes: settings.runbookFileBytes },

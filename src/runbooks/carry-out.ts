@@ -95,10 +95,7 @@ const inPlace = async (attempt: Attempt): Promise<RunbookOutcome> => {
   const { deps, host, tell } = attempt
   let give: () => void
   try {
-    give = await deps.places.take(host.signal, (ahead) => {
-      const before = ahead === 0 ? '' : `; ${ahead} more wait before it`
-      tell(phase('waiting', `All places for sandboxes are taken${before}`))
-    })
+    give = await deps.places.take(host.owner, host.signal, (why) => tell(phase('waiting', why)))
   } catch (error) {
     if (host.signal.aborted) return outcomeOf(attempt, { reason: 'cancelled', message: messageOf(error) })
     throw error

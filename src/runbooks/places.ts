@@ -1,51 +1,91 @@
 import { AppError } from '../lib/errors.ts'
 
 export interface Places {
-  /** Resolves when there is room for one more, in the order of asking; rejects `cancelled` where the signal fires first. */
-  take(signal: AbortSignal, onWait?: (ahead: number) => void): Promise<() => void>
+  /**
+   * Resolves with a function that gives the place back, when `owner` has its turn; rejects `cancelled` where the signal
+   * fires first. `onWait` gets a sentence that says what it waits for.
+   */
+  take(owner: string, signal: AbortSignal, onWait?: (why: string) => void): Promise<() => void>
   /** How many are taken. */
   readonly taken: number
 }
 
-/** Room for so many at once. Whoever has taken a place gives it back by the function that he got; a second time is nothing. */
-export const makePlaces = (limit: number): Places => {
-  const waiting: (() => void)[] = []
+export interface PlaceLimits {
+  /** Places for everybody together. */
+  total: number
+  /** Places that one owner may have at once. */
+  share: number
+}
+
+interface Waiting {
+  owner: string
+  enter(): void
+}
+
+/**
+ * Room for so many runbooks at once, shared fairly between owners (collections). A place that becomes free goes to the
+ * owner that has the fewest, and among those to the one that has waited longest; an owner's own runbooks enter in order.
+ */
+export const makePlaces = ({ total, share }: PlaceLimits): Places => {
+  const waiting: Waiting[] = []
+  const held = new Map<string, number>()
   let taken = 0
-  const give = () => {
-    let isGiven = false
+  const heldBy = (owner: string): number => held.get(owner) ?? 0
+
+  const give = (owner: string): (() => void) => {
+    taken++
+    held.set(owner, heldBy(owner) + 1)
+    let isGivenBack = false
     return () => {
-      if (isGiven) return
-      isGiven = true
-      const next = waiting.shift()
-      if (next) next()
-      else taken--
+      if (isGivenBack) return
+      isGivenBack = true
+      taken--
+      if (heldBy(owner) > 1) held.set(owner, heldBy(owner) - 1)
+      else held.delete(owner)
+      letIn()
     }
   }
+  const letIn = (): void => {
+    const ready = waiting.filter(({ owner }) => heldBy(owner) < share)
+    const [first, ...others] = ready
+    if (taken >= total || first === undefined) return
+    const next = others.reduce((best, one) => (heldBy(one.owner) < heldBy(best.owner) ? one : best), first)
+    waiting.splice(waiting.indexOf(next), 1)
+    next.enter()
+  }
+  const why = (owner: string): string => {
+    const own = waiting.filter((one) => one.owner === owner).length
+    const before = own === 0 ? '' : `; ${own} more of this collection wait before it`
+    return taken >= total
+      ? `All sandboxes are in use (${total})${before}`
+      : `All sandboxes that one collection may use at once are in use (${share})${before}`
+  }
+
   return {
     get taken() {
       return taken
     },
-    async take(signal, onWait) {
+    async take(owner, signal, onWait) {
       if (signal.aborted) throw cancelled()
-      if (taken < limit) {
-        taken++
-        return give()
-      }
-      onWait?.(waiting.length)
+      if (taken < total && heldBy(owner) < share) return give(owner)
+      onWait?.(why(owner))
       return new Promise((resolve, reject) => {
-        const enter = () => {
-          signal.removeEventListener('abort', leave)
-          resolve(give())
+        const one: Waiting = {
+          owner,
+          enter() {
+            signal.removeEventListener('abort', leave)
+            resolve(give(owner))
+          },
         }
         const leave = () => {
-          waiting.splice(waiting.indexOf(enter), 1)
+          waiting.splice(waiting.indexOf(one), 1)
           reject(cancelled())
         }
-        waiting.push(enter)
+        waiting.push(one)
         signal.addEventListener('abort', leave, { once: true })
       })
     },
   }
 }
 
-const cancelled = () => new AppError('cancelled', 'The run was asked to end while it waited for a place')
+const cancelled = () => new AppError('cancelled', 'The run was cancelled while it waited for a sandbox')

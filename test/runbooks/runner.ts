@@ -96,6 +96,7 @@ export const openRunner = async (env: Record<string, string> = {}) => {
       },
       scrub: scrub.text,
       scrubFile: (file) => scrubbedFile(file, scrub),
+      owner: 'acme',
       isRepeated: options.isRepeated ?? false,
       signal,
     }

@@ -53,6 +53,14 @@ export const sandboxSettings = {
     example: '4',
     schema: wholeNumber(1, 1_000),
   }),
+  sandboxesPerCollection: setting({
+    variable: 'JETTY_SANDBOXES_PER_COLLECTION',
+    description:
+      'Runbooks of one collection that are carried out at once in this process; further ones wait. Unset: four fifths of ' +
+      '`JETTY_SANDBOXES`, rounded up.',
+    example: '2',
+    schema: wholeNumber(1, 1_000),
+  }),
   sandboxUid: setting({
     variable: 'JETTY_SANDBOX_UID',
     description: 'First of the user ids that sandboxes run under where the server is root, one for each at once.',

@@ -128,6 +128,8 @@ export interface ScrubbedFile {
 export interface RunbookHost {
   /** Names the sandbox and the copies of inputs; the trajectory id of a run. Letters, digits, `-` and `_`. */
   id: string
+  /** Whose share of the sandboxes it uses: a collection. */
+  owner: string
   /** Whose keys the gateway uses, and who admits each call. */
   caller: Omit<ModelCaller, 'signal'>
   /** Names of all variables that were sent with this run alone; `caller.env` has their values. */

@@ -45,7 +45,7 @@ describe('cancelled', () => {
     const first = await begin(runbook('echo half > /app/results/half; sleep 4711'))
     await jetty.until(first.task, first.id, says('sleep 4711'))
     const second = await begin(runbook('echo never > /app/results/never'))
-    await jetty.until(second.task, second.id, says('All places'))
+    await jetty.until(second.task, second.id, says('All sandboxes'))
     expect((await cancel(second)).steps.run.outputs).toMatchObject({ failure_reason: 'cancelled', files: [] })
     const { outputs } = (await cancel(first)).steps.run
     expect(outputs).toMatchObject({ failure_reason: 'cancelled', results_files: [{ relative_path: 'half' }] })

@@ -1,0 +1,74 @@
+import { expect, it } from 'vitest'
+import { makePlaces, type Places } from './places.ts'
+
+const never = new AbortController().signal
+
+/** Asks for places and notes who has entered; `leave` gives the place of an entry back. */
+const ask = (places: Places) => {
+  const entered: string[] = []
+  const leave = new Map<string, () => void>()
+  const take = async (owner: string, name: string, signal = never) => {
+    const give = await places.take(owner, signal)
+    entered.push(name)
+    leave.set(name, give)
+  }
+  return { entered, take, leave: (name: string) => leave.get(name)?.() }
+}
+
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+it('gives a free place to the collection with the fewest, though another one asked a hundred times before', async () => {
+  const { entered, take, leave } = ask(makePlaces({ total: 2, share: 2 }))
+  for (let number = 0; number < 100; number++) void take('greedy', `g${number}`)
+  for (let number = 0; number < 3; number++) void take('small', `s${number}`)
+  await settled()
+  expect(entered).toEqual(['g0', 'g1'])
+  for (const name of ['g0', 'g1', 's0', 's1', 'g2']) {
+    leave(name)
+    await settled()
+  }
+  // The second free place is shared between two collections that have one and none, and so on in turn.
+  expect(entered).toEqual(['g0', 'g1', 's0', 'g2', 's1', 's2', 'g3'])
+})
+
+it('keeps places free for others: one collection has no more than its share', async () => {
+  const places = makePlaces({ total: 4, share: 3 })
+  const { entered, take, leave } = ask(places)
+  for (let number = 0; number < 10; number++) void take('greedy', `g${number}`)
+  await settled()
+  expect(places.taken).toBe(3)
+  void take('small', 's0')
+  await settled()
+  expect(entered).toEqual(['g0', 'g1', 'g2', 's0'])
+  leave('s0')
+  leave('s0')
+  await settled()
+  expect(places.taken).toBe(3)
+})
+
+it('says what a runbook waits for', async () => {
+  const places = makePlaces({ total: 2, share: 1 })
+  const said: string[] = []
+  const wait = (owner: string) => void places.take(owner, never, (why) => said.push(why))
+  for (const owner of ['a', 'a', 'a', 'b', 'c']) wait(owner)
+  await settled()
+  expect(said).toEqual([
+    'All sandboxes that one collection may use at once are in use (1)',
+    'All sandboxes that one collection may use at once are in use (1); 1 more of this collection wait before it',
+    'All sandboxes are in use (2)',
+  ])
+})
+
+it('forgets a runbook that is cancelled while it waits', async () => {
+  const places = makePlaces({ total: 1, share: 1 })
+  const { entered, take, leave } = ask(places)
+  const cancel = new AbortController()
+  void take('a', 'first')
+  const cancelled = take('b', 'cancelled', cancel.signal)
+  void take('b', 'second')
+  cancel.abort()
+  await expect(cancelled).rejects.toMatchObject({ code: 'cancelled' })
+  leave('first')
+  await settled()
+  expect(entered).toEqual(['first', 'second'])
+})
