@@ -78,7 +78,7 @@ const spaceCheck = async (dataDir: string): Promise<Check> => {
 const embeddedCheck = (dataDir: string): Check => {
   try {
     const { version } = findPackage()
-    chooseAccount()
+    chooseAccount(dataDir)
     const running = findPostgres(dataDir)
     return ok('postgres', `embedded ${version}${running ? `, running (pid ${running.pid})` : ', not running'}`)
   } catch (error) {

@@ -37,9 +37,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-const startServer = (dataDir: string) =>
-  startOrAdoptPostgres({
+const startServer = async (dataDir: string) => {
+  const { adminUrl: url, stop } = await startOrAdoptPostgres({
     dataDir,
     logger: createLogger({ level: 'error', name: 'test-database' }),
     postgresSettings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
   })
+  return { url, stop }
+}

@@ -57,7 +57,7 @@ export const stage = async (
       return postgres
     },
     async createDatabase(databaseName) {
-      const { url } = await made.postgres()
+      const { adminUrl: url } = await made.postgres()
       const server = openDatabase(url, { connections: 1 })
       await server.query(`create database ${databaseName}`)
       await server.close()

@@ -1,23 +1,36 @@
 import { AppError, messageOf } from '../lib/errors.ts'
+import { userOf } from '../lib/living-process.ts'
 import type { Logger } from '../lib/log.ts'
 import { pause } from '../lib/time.ts'
 import { prepareDataFolder } from './data-folder.ts'
 import { lockDataFolder } from './data-folder-lock.ts'
-import { type AccountKind, canRun, chooseAccount, openDataFolder } from './postgres-account.ts'
-import { preparePostgresBinaries } from './postgres-binaries.ts'
+import {
+  type AccountKind,
+  canRun,
+  checkReach,
+  chooseAccount,
+  copyFolderFor,
+  type PostgresAccount,
+} from './postgres-account.ts'
+import { type PostgresBinaries, preparePostgresBinaries } from './postgres-binaries.ts'
 import {
   ensureCluster,
   postgresPassword,
   postgresPaths,
   postgresUrl,
+  serverUrl,
   writePostgresSettings,
 } from './postgres-folder.ts'
 import { trimPostgresLog } from './postgres-log.ts'
 import { choosePort } from './postgres-port.ts'
 import { adoptPostgres, findPostgres, launchPostgres, type PostgresProcess, stopPostgres } from './postgres-process.ts'
+import { prepareServerRole } from './postgres-role.ts'
 
 export interface EmbeddedPostgres {
+  /** Where the server connects, as a role that owns its database and may nothing else. */
   url: string
+  /** Where the superuser connects. */
+  adminUrl: string
   port: number
   /** Of the postmaster that runs now: another one after a restart. */
   readonly pid: number
@@ -51,12 +64,14 @@ export const startOrAdoptPostgres = async (options: EmbeddedOptions): Promise<Em
   const lock = await lockDataFolder(dataDir)
   try {
     const password = postgresPassword(dataDir)
-    const connect = (port: number) => postgresUrl(port, password)
-    const launch = launcher({ ...options, dataDir }, connect)
-    const { adopted, ...first } = await adoptOrLaunch(dataDir, connect, launch)
+    const account = accountFor(dataDir, options)
+    const prepare = (port: number) => prepareServerRole(postgresPaths(dataDir).cluster, port, password)
+    const launch = launcher({ ...options, dataDir }, account, prepare)
+    const { adopted, ...first } = await adoptOrLaunch(dataDir, account, prepare, launch)
     const supervised = supervise(first, launch, options.logger, postgresPaths(dataDir).log)
     return {
-      url: connect(first.port),
+      url: serverUrl(first.port, password),
+      adminUrl: postgresUrl(first.port, password),
       port: first.port,
       adopted,
       get pid() {
@@ -75,20 +90,38 @@ export const startOrAdoptPostgres = async (options: EmbeddedOptions): Promise<Em
 
 type Launch = (port: number, signal?: AbortSignal) => Promise<PostgresProcess>
 
+const accountFor = (dataDir: string, { account: wanted, logger }: EmbeddedOptions): PostgresAccount => {
+  const account = chooseAccount(dataDir, wanted)
+  if (account.kind === 'user-namespace')
+    logger.warn(
+      'The embedded PostgreSQL runs with the file permissions of root, because root may not change users here. ' +
+        'Run Jetty as an ordinary user, or give the container the capabilities CHOWN, SETUID, SETGID and DAC_OVERRIDE.',
+    )
+  return account
+}
+
 /** Everything that has to be right before a start; done again at each, since years may pass between two. */
 const launcher =
-  (options: EmbeddedOptions, connect: (port: number) => string): Launch =>
+  (options: EmbeddedOptions, account: PostgresAccount, prepare: (port: number) => Promise<void>): Launch =>
   async (port, signal) => {
     const { dataDir } = options
-    const account = chooseAccount(options.account)
-    openDataFolder(account, dataDir)
-    const installed = await preparePostgresBinaries(dataDir)
-    const reachable = account.kind !== 'nobody' || canRun(account, installed.postgres)
-    const binaries = reachable ? installed : await preparePostgresBinaries(dataDir, true)
+    checkReach(account, dataDir)
+    const binaries = await binariesFor(account, dataDir)
     await ensureCluster(dataDir, binaries, account)
     writePostgresSettings(dataDir, port, account, options.postgresSettings)
-    return launchPostgres({ dataDir, binaries, account, connect, ...(signal && { signal }) })
+    return launchPostgres({ dataDir, binaries, account, prepare, ...(signal && { signal }) })
   }
+
+const binariesFor = async (account: PostgresAccount, dataDir: string): Promise<PostgresBinaries> => {
+  const copies = copyFolderFor(account, dataDir)
+  const installed = await preparePostgresBinaries(copies)
+  if (account.kind !== 'other-user' || canRun(account, installed.postgres)) return installed
+  const copied = await preparePostgresBinaries(copies, true)
+  if (canRun(account, copied.postgres)) return copied
+  throw new AppError('invalid', `The user of the embedded PostgreSQL (${account.uid}) cannot run ${copied.postgres}`, {
+    hint: 'Let every user pass through the folders above it, or run Jetty as an ordinary user, or set DATABASE_URL.',
+  })
+}
 
 /** Sessions of a killed postmaster may need a moment to notice, and a port may be taken between look and use. */
 const passing = /shared memory block|still in use|already exists|could not bind|Address already in use/
@@ -96,12 +129,17 @@ const passing = /shared memory block|still in use|already exists|could not bind|
 /** Looks for a living one before each attempt: a server that was killed a moment ago may have been starting it. */
 const adoptOrLaunch = async (
   dataDir: string,
-  connect: (port: number) => string,
+  account: PostgresAccount,
+  prepare: (port: number) => Promise<void>,
   launch: Launch,
 ): Promise<PostgresProcess & { adopted: boolean }> => {
   for (let attempt = 1; ; attempt++) {
-    const running = findPostgres(dataDir)
-    const taken = running && (await adoptPostgres(dataDir, running.pid, connect))
+    let running = findPostgres(dataDir)
+    if (running && (userOf(running.pid) ?? account.uid) !== account.uid) {
+      await stopPostgres(running.pid) // an older version started it with root's file permissions
+      running = undefined
+    }
+    const taken = running && (await adoptPostgres(dataDir, running.pid, prepare))
     if (taken) return { ...taken, adopted: true }
     try {
       const started = await launch(await choosePort(postgresPaths(dataDir).port))

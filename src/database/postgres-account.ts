@@ -1,51 +1,102 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, lchownSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, lchownSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { AppError } from '../lib/errors.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
 
 /**
- * Who Postgres runs as, for it refuses to be root. `plain`: as this process. `user-namespace`: root seen from outside,
- * nobody seen by Postgres, so that everything root may reach is reached. `nobody`: really another user.
+ * The user that Postgres runs as, because Postgres refuses to be root. `plain`: the user of this process.
+ * `other-user`: an unprivileged one, whenever this process is root. `user-namespace`: root as the machine sees it and
+ * nobody as Postgres sees it, for containers in which root may not change users.
  */
-export type AccountKind = 'plain' | 'user-namespace' | 'nobody'
+export type AccountKind = 'plain' | 'other-user' | 'user-namespace'
 
 export interface PostgresAccount {
   kind: AccountKind
+  /** The user id of its processes as the machine sees them; undefined where the system has no user ids. */
+  uid: number | undefined
   /** The command that runs a program as this account. */
   command(program: string, args: string[]): { file: string; args: string[]; ids: { uid?: number; gid?: number } }
+  /** How a program is told of a folder of the account: where it starts, and the path that it is given. */
+  inFolder(folder: string): { cwd: string; path: string }
   /** Makes files that were written by this process usable by Postgres. */
   own(path: string): void
 }
 
-export const chooseAccount = (wanted?: AccountKind): PostgresAccount => {
-  const kind = wanted ?? (process.getuid?.() !== 0 ? 'plain' : namespacesWork() ? 'user-namespace' : 'nobody')
-  return accounts[kind]()
+/** Chooses by what the machine allows; a cluster that an ordinary user owns already keeps its owner. */
+export const chooseAccount = (dataDir: string, wanted?: AccountKind): PostgresAccount => {
+  if (wanted === 'plain' || process.getuid?.() !== 0) return plain()
+  const ids = unprivilegedOwner(join(dataDir, 'db'))
+  const problem = wanted === 'user-namespace' ? 'it was not asked for' : problemAs(ids, dataDir)
+  if (!problem) return otherUser(ids)
+  if (wanted !== 'other-user' && namespacesWork()) return userNamespace()
+  throw new AppError('invalid', `The embedded PostgreSQL cannot run as an unprivileged user: ${problem}`, {
+    hint:
+      'PostgreSQL refuses to run as root. Run Jetty as an ordinary user, or give the container the capabilities ' +
+      'CHOWN, SETUID, SETGID and DAC_OVERRIDE, or set DATABASE_URL.',
+  })
 }
+
+const plain = (): PostgresAccount => ({
+  kind: 'plain',
+  uid: process.getuid?.(),
+  command: (file, args) => ({ file, args, ids: {} }),
+  inFolder: (path) => ({ cwd: '/', path }),
+  own() {},
+})
+
+interface Ids {
+  uid: number
+  gid: number
+}
+
+/** Linux leads to the working folder by this name without passing the folders above it, which may be root's alone. */
+const workingFolder = '/proc/self/cwd'
+
+const otherUser = (ids: Ids): PostgresAccount => ({
+  kind: 'other-user',
+  uid: ids.uid,
+  command: (file, args) => ({ file, args, ids }),
+  inFolder: (folder) => (existsSync(workingFolder) ? { cwd: folder, path: workingFolder } : { cwd: '/', path: folder }),
+  own: (path) => giveTo(path, ids),
+})
+
+const userNamespace = (): PostgresAccount => ({
+  kind: 'user-namespace',
+  uid: 0,
+  command: (program, args) => ({ file: 'unshare', args: ['-U', program, ...args], ids: {} }), // execs: the pid stays
+  inFolder: (path) => ({ cwd: '/', path }),
+  own: (path) => giveTo(path, { uid: 0, gid: 0 }),
+})
 
 const namespacesWork = (): boolean => spawnSync('unshare', ['-U', 'true'], { stdio: 'ignore' }).status === 0
 
-const accounts: Record<AccountKind, () => PostgresAccount> = {
-  plain: () => ({ kind: 'plain', command: (file, args) => ({ file, args, ids: {} }), own() {} }),
-  'user-namespace': () => ({
-    kind: 'user-namespace',
-    command: (program, args) => ({ file: 'unshare', args: ['-U', program, ...args], ids: {} }), // execs: the pid stays
-    own: (path) => giveTo(path, 0, 0),
-  }),
-  nobody: () => {
-    const ids = { uid: idOfNobody('-u'), gid: idOfNobody('-g') }
-    return {
-      kind: 'nobody',
-      command: (file, args) => ({ file, args, ids }),
-      own: (path) => giveTo(path, ids.uid, ids.gid),
-    }
-  },
+const unprivilegedOwner = (cluster: string): Ids => {
+  const found = statSync(cluster, { throwIfNoEntry: false })
+  if (found && found.uid !== 0) return { uid: found.uid, gid: found.gid }
+  return { uid: idOfNobody('-u'), gid: idOfNobody('-g') }
 }
 
 const idOfNobody = (flag: '-u' | '-g'): number =>
   Number(spawnSync('id', [flag, 'nobody'], { encoding: 'utf8' }).stdout?.trim() || 65_534)
 
+/** Why root cannot give a folder to another user, look into it, and run a program as that user; undefined if it can. */
+const problemAs = (ids: Ids, dataDir: string): string | undefined => {
+  const probe = mkdtempSync(join(existsSync(dataDir) ? dataDir : tmpdir(), '.account-'))
+  try {
+    lchownSync(probe, ids.uid, ids.gid)
+    readdirSync(probe)
+    const ran = spawnSync('id', ['-u'], { ...ids, cwd: probe, encoding: 'utf8' })
+    return ran.stdout?.trim() === String(ids.uid) ? undefined : messageOf(ran.error ?? ran.stderr)
+  } catch (error) {
+    return messageOf(error)
+  } finally {
+    rmSync(probe, { recursive: true, force: true })
+  }
+}
+
 /** Changes the owner of everything below a path, when its owner is another one. */
-const giveTo = (path: string, uid: number, gid: number): void => {
+const giveTo = (path: string, { uid, gid }: Ids): void => {
   const found = statSync(path, { throwIfNoEntry: false })
   if (!found || found.uid === uid) return
   if (found.isDirectory())
@@ -53,29 +104,35 @@ const giveTo = (path: string, uid: number, gid: number): void => {
   lchownSync(path, uid, gid) // last, so that an interrupted change is done again
 }
 
-/** Whether the account can run a program: `nobody` may not be able to enter the folder it stands in. */
+/** Whether the account can run a program: another user may not be able to enter the folder it stands in. */
 export const canRun = (account: PostgresAccount, program: string): boolean => {
   const { file, args, ids } = account.command(program, ['--version'])
   return spawnSync(file, args, { ...ids, cwd: '/', stdio: 'ignore' }).status === 0
 }
 
-/** Lets `nobody` pass through the data folder, and explains what to do when a folder above it is closed to it. */
-export const openDataFolder = (account: PostgresAccount, dataDir: string): void => {
-  if (account.kind !== 'nobody') return
-  chmodSync(dataDir, 0o711) // passing through only: what is inside stays closed
-  const closed = ancestorsOf(dataDir).find((folder) => (statSync(folder).mode & 0o001) === 0)
-  if (!closed) return
+const sharedCopies = '/var/lib/jetty-postgres'
+
+/** The folder for a copy of the Postgres programs: the data folder, or a shared one where the account cannot enter it. */
+export const copyFolderFor = (account: PostgresAccount, dataDir: string): string =>
+  account.kind === 'other-user' && closedAncestor(join(dataDir, 'db')) ? sharedCopies : dataDir
+
+/** Explains what to do where the account has to pass folders that are closed to it. */
+export const checkReach = (account: PostgresAccount, dataDir: string): void => {
+  const closed = closedAncestor(join(dataDir, 'db'))
+  if (account.kind !== 'other-user' || account.inFolder(dataDir).path === workingFolder || !closed) return
   throw new AppError(
     'invalid',
     `The embedded PostgreSQL cannot reach the data folder ${dataDir}: ${closed} is closed`,
     {
       hint:
-        'Postgres refuses to run as root, and this machine does not let root make a user namespace, so it runs as ' +
-        'the user nobody. Either run Jetty as an ordinary user, or put the data where nobody can pass ' +
-        '(JETTY_DATA_DIR=/var/lib/jetty), or set DATABASE_URL.',
+        'Under root PostgreSQL runs as an unprivileged user, and this system has no /proc. Run Jetty as an ordinary ' +
+        'user, or set JETTY_DATA_DIR to a folder that every user may pass through, or set DATABASE_URL.',
     },
   )
 }
+
+const closedAncestor = (path: string): string | undefined =>
+  ancestorsOf(path).find((folder) => (statSync(folder).mode & 0o001) === 0)
 
 const ancestorsOf = (path: string): string[] => {
   const parent = dirname(path)

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError, messageOf } from '../lib/errors.ts'
-import { readIfThere, readOrCreate } from '../lib/files/exclusive-file.ts'
+import { readIfThere, readOrCreate, replaceFile } from '../lib/files/exclusive-file.ts'
 import type { PostgresAccount } from './postgres-account.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 
@@ -16,14 +16,26 @@ export const postgresPaths = (dataDir: string) => ({
   password: join(dataDir, 'database-password'),
 })
 
+/** The superuser that initdb makes: for the start, for backups and for operators. */
 export const postgresUser = 'jetty'
+/** The ordinary role that the server works as. */
+export const serverRole = 'jetty_server'
 export const postgresDatabase = 'postgres' // initdb makes it; one of our own would cost another 50 ms and a race
 
 export const postgresPassword = (dataDir: string): string =>
   readOrCreate(postgresPaths(dataDir).password, () => randomBytes(24).toString('base64url'))
 
+/** Where the superuser connects. */
 export const postgresUrl = (port: number, password: string): string =>
   `postgres://${postgresUser}:${password}@127.0.0.1:${port}/${postgresDatabase}`
+
+/** Follows from the superuser's, which does not follow from it: one file less to lose. */
+export const serverPassword = (password: string): string =>
+  createHmac('sha256', password).update(serverRole).digest('base64url')
+
+/** Where the server connects. */
+export const serverUrl = (port: number, password: string): string =>
+  `postgres://${serverRole}:${serverPassword(password)}@127.0.0.1:${port}/${postgresDatabase}`
 
 /** Nothing of the caller's environment: PGDATA, PGPORT or LC_ALL would change what Postgres does. */
 export const postgresEnvironment = { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C', TZ: 'UTC' }
@@ -57,33 +69,28 @@ const createCluster = async (dataDir: string, binaries: PostgresBinaries, accoun
   for (const name of readdirSync(dataDir))
     if (name.startsWith('db.new-')) rmSync(join(dataDir, name), { recursive: true })
   const draft = `${cluster}.new-${process.pid}`
-  const passwordFile = `${draft}-password`
-  mkdirSync(draft, { mode: 0o700 })
+  const made = join(draft, 'cluster')
+  mkdirSync(made, { recursive: true, mode: 0o700 })
   try {
-    writeFileSync(passwordFile, postgresPassword(dataDir), { mode: 0o600 })
+    writeFileSync(join(draft, 'password'), postgresPassword(dataDir), { mode: 0o600 })
     account.own(draft)
-    account.own(passwordFile)
-    await runInitdb(draft, passwordFile, binaries, account)
-    writeFileSync(join(draft, 'postgresql.conf'), "\ninclude 'jetty.conf' # rewritten at each start\n", { flag: 'a' })
-    renameSync(draft, cluster)
+    await runInitdb(made, binaries, account)
+    writeFileSync(join(made, 'postgresql.conf'), "\ninclude 'jetty.conf' # rewritten at each start\n", { flag: 'a' })
+    renameSync(made, cluster)
   } finally {
-    rmSync(passwordFile, { force: true })
     rmSync(draft, { recursive: true, force: true })
   }
 }
 
-const runInitdb = async (
-  folder: string,
-  passwordFile: string,
-  binaries: PostgresBinaries,
-  account: PostgresAccount,
-): Promise<void> => {
+/** The password is in the file `password` beside the folder. */
+const runInitdb = async (folder: string, binaries: PostgresBinaries, account: PostgresAccount): Promise<void> => {
+  const { cwd, path } = account.inFolder(folder)
   const { file, args, ids } = account.command(binaries.initdb, [
-    ...['-D', folder, '-U', postgresUser, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8'],
+    ...['-D', path, '-U', postgresUser, `--pwfile=${path}/../password`, '--auth=scram-sha-256', '--encoding=UTF8'],
     ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'],
   ])
   try {
-    await promisify(execFile)(file, args, { ...ids, cwd: '/', env: postgresEnvironment })
+    await promisify(execFile)(file, args, { ...ids, cwd, env: postgresEnvironment })
   } catch (error) {
     const said = (error as { stderr?: string }).stderr?.trim().split('\n').slice(-4).join(' | ')
     throw new AppError('internal', `The embedded PostgreSQL could not be set up: ${said || messageOf(error)}`, {
@@ -148,8 +155,7 @@ export const writePostgresSettings = (
   const lines = Object.entries({ ...tuning, ...extra, port: String(port) }).map(
     ([name, value]) => `${name} = '${value}'`,
   )
-  writeFileSync(path, `# Written by Jetty at each start. Change settings with ALTER SYSTEM.\n${lines.join('\n')}\n`, {
-    mode: 0o600,
-  })
+  // Replaced, not written to: root must not follow a link that the user of Postgres could have put there.
+  replaceFile(path, `# Written by Jetty at each start. Change settings with ALTER SYSTEM.\n${lines.join('\n')}\n`)
   account.own(path)
 }

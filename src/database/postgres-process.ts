@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import pg from 'pg'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { readIfThere } from '../lib/files/exclusive-file.ts'
 import { commandLineOf, isAlive, processExists } from '../lib/living-process.ts'
@@ -33,8 +32,12 @@ const readPidFile = (cluster: string): { pid: number; port: number; ready: boole
 export const findPostgres = (dataDir: string): { pid: number; port: number } | undefined => {
   const { cluster } = postgresPaths(dataDir)
   const found = readPidFile(cluster)
-  return found && isAlive(found.pid) && commandLineOf(found.pid)?.endsWith(`-D ${cluster}`) ? found : undefined
+  const command = found && isAlive(found.pid) ? commandLineOf(found.pid) : undefined
+  return command?.endsWith(`-D ${cluster}`) || command?.endsWith(folderSetting(cluster)) ? found : undefined
 }
+
+/** A setting without an effect that names the folder where `-D` does not. */
+const folderSetting = (cluster: string): string => `jetty.folder=${cluster}`
 
 /**
  * Postgres deals with a stale pid file itself, except when the pid belongs to another program by now, or to a zombie:
@@ -51,11 +54,11 @@ const removeMisleadingPidFile = (dataDir: string): void => {
 export const adoptPostgres = async (
   dataDir: string,
   pid: number,
-  connect: (port: number) => string,
+  prepare: (port: number) => Promise<void>,
 ): Promise<PostgresProcess | undefined> => {
   const port = await untilReady(dataDir, pid)
   if (port === undefined) return undefined
-  await verify(postgresPaths(dataDir).cluster, connect(port))
+  await prepare(port)
   return { pid, port, ended: whenGone(pid) }
 }
 
@@ -75,28 +78,6 @@ const untilReady = async (dataDir: string, pid: number, signal?: AbortSignal): P
   return undefined
 }
 
-/** Makes sure that what answers is the Postgres of this folder and knows our password. */
-const verify = async (cluster: string, url: string): Promise<void> => {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: 10_000,
-    application_name: 'jetty-start',
-  })
-  client.on('error', () => {})
-  try {
-    await client.connect()
-    const { rows } = await client.query<{ data_directory: string }>('show data_directory')
-    if (rows[0]?.data_directory !== cluster) throw new Error(`it serves ${rows[0]?.data_directory}`)
-  } catch (error) {
-    throw new AppError('conflict', `The PostgreSQL of ${cluster} does not accept this server: ${messageOf(error)}`, {
-      hint: 'If the file database-password in the data folder was lost or changed, restore it from a backup.',
-      cause: error,
-    })
-  } finally {
-    await client.end().catch(() => {})
-  }
-}
-
 const whenGone = (pid: number): Promise<string> =>
   new Promise((resolve) => {
     const poll = setInterval(() => {
@@ -111,7 +92,8 @@ export interface LaunchOptions {
   dataDir: string
   binaries: PostgresBinaries
   account: PostgresAccount
-  connect(port: number): string
+  /** Called once it answers; what it throws ends the start. */
+  prepare(port: number): Promise<void>
   signal?: AbortSignal
 }
 
@@ -121,11 +103,13 @@ export const launchPostgres = async (options: LaunchOptions): Promise<PostgresPr
   removeMisleadingPidFile(options.dataDir)
   trimPostgresLog(log)
   const whatTheLogSays = watchPostgresLog(log)
-  const { file, args, ids } = options.account.command(options.binaries.postgres, ['-D', cluster])
+  const { cwd, path } = options.account.inFolder(cluster)
+  const named = path === cluster ? [] : ['-c', folderSetting(cluster)]
+  const { file, args, ids } = options.account.command(options.binaries.postgres, ['-D', path, ...named])
   const output = openSync(log, 'a', 0o600)
   const child = spawn(file, args, {
     ...ids,
-    cwd: '/',
+    cwd,
     env: postgresEnvironment,
     detached: true, // a group of its own: Ctrl-C in the terminal must not reach it
     stdio: ['ignore', output, output],
@@ -139,7 +123,7 @@ export const launchPostgres = async (options: LaunchOptions): Promise<PostgresPr
   try {
     const port = pid === undefined ? undefined : await untilReady(options.dataDir, pid, options.signal)
     if (pid !== undefined && port !== undefined) {
-      await verify(cluster, options.connect(port))
+      await options.prepare(port)
       return { pid, port, ended }
     }
   } catch (error) {
@@ -167,8 +151,12 @@ export const stopPostgres = async (pid: number): Promise<void> => {
 const signalAndWait = async (pid: number, signal: NodeJS.Signals, milliseconds: number): Promise<boolean> => {
   try {
     process.kill(pid, signal)
-  } catch {
-    return true // gone already
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return true // gone already
+    throw new AppError('internal', `This user may not stop the embedded PostgreSQL (process ${pid})`, {
+      hint: 'Another user started it: stop it as that user or as root.',
+      cause: error,
+    })
   }
   const giveUpAt = Date.now() + milliseconds
   while (isAlive(pid)) {

@@ -52,6 +52,19 @@ export const commandLineOf = (pid: number): string | undefined => {
   }
 }
 
+/** The user id that a process runs as; undefined when that cannot be read. */
+export const userOf = (pid: number): number | undefined => {
+  if (process.platform !== 'linux') {
+    const uid = ps(pid, 'uid')
+    return uid === undefined ? undefined : Number(uid)
+  }
+  try {
+    return Number(/^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+  } catch {
+    return undefined
+  }
+}
+
 /** Where pids mean something: two processes of different worlds (hosts, containers) cannot look each other up. */
 export const processWorld = (): string => {
   try {

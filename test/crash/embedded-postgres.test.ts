@@ -1,6 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabase } from '../../src/database/database.ts'
 import { type EmbeddedPostgres, startOrAdoptPostgres } from '../../src/database/embedded.ts'
+import type { AccountKind } from '../../src/database/postgres-account.ts'
 import { findPostgres, stopPostgres } from '../../src/database/postgres-process.ts'
 import { isAlive } from '../../src/lib/living-process.ts'
 import { createLogger } from '../../src/lib/log.ts'
@@ -60,8 +71,8 @@ interface Started {
 }
 
 /** The same in another process, which leads a process group of its own. */
-const startInChild = async (options: { uid?: number; gid?: number } = {}): Promise<Started> => {
-  const child = spawn(process.execPath, ['--import', 'tsx', childFile, dataDir], {
+const startInChild = async (options: { uid?: number; gid?: number } = {}, account?: AccountKind): Promise<Started> => {
+  const child = spawn(process.execPath, ['--import', 'tsx', childFile, dataDir, ...(account ? [account] : [])], {
     ...options,
     cwd: projectRoot,
     detached: true,
@@ -115,10 +126,10 @@ describe('the embedded Postgres', () => {
   })
 
   it('commits to disk, listens on loopback only and opens no socket file', async () => {
-    const { url } = await start()
+    const { adminUrl } = await start()
     const text = `select name, setting from pg_settings where name in
       ('fsync', 'synchronous_commit', 'full_page_writes', 'listen_addresses', 'unix_socket_directories') order by name`
-    expect(await ask(url, text)).toEqual([
+    expect(await ask(adminUrl, text)).toEqual([
       { name: 'fsync', setting: 'on' },
       { name: 'full_page_writes', setting: 'on' },
       { name: 'listen_addresses', setting: '127.0.0.1' },
@@ -243,24 +254,121 @@ describe('the embedded Postgres', () => {
     expect((await once(own.child, 'exit'))[0]).toBe(0)
     expect(isAlive(own.pid)).toBe(false)
   })
+})
 
-  it.skipIf(!isRoot)(
-    `works as nobody where root may make no user namespace${isRoot ? '' : ' (skipped: needs root)'}`,
-    async () => {
-      chmodSync(parent, 0o711)
-      const postgres = await startOrAdoptPostgres({ dataDir, logger, account: 'nobody' })
-      running.push(postgres)
-      expect(statSync(join(dataDir, 'db')).uid).toBe(nobody)
-      await stop(postgres)
-      expect(await ask((await start()).url, 'select 1 as one')).toEqual([{ one: 1 }]) // and back again
-    },
-  )
+describe.skipIf(!isRoot)(`the embedded Postgres under root${isRoot ? '' : ' (skipped: needs root)'}`, () => {
+  const uidOf = (pid: number) => Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 
-  it.skipIf(!isRoot)(
-    `says what to do when nobody cannot come in${isRoot ? '' : ' (skipped: needs root)'}`,
-    async () => {
-      chmodSync(parent, 0o700)
-      await expect(startOrAdoptPostgres({ dataDir, logger, account: 'nobody' })).rejects.toThrow(`${parent} is closed`)
-    },
-  )
+  it('runs as an unprivileged user that cannot read what is root’s, be it asked by its superuser', async () => {
+    const postgres = await start()
+    const secret = join(dataDir, 'database-password')
+    expect(uidOf(postgres.pid)).toBe(nobody)
+    expect(statSync(join(dataDir, 'db')).uid).toBe(nobody)
+    await expect(ask(postgres.adminUrl, `select pg_read_file('${secret}')`)).rejects.toThrow('Permission denied')
+    await ask(postgres.adminUrl, 'create table stolen (line text)')
+    await expect(ask(postgres.adminUrl, `copy stolen from program 'cat ${secret}'`)).rejects.toThrow('failed')
+    await expect(ask(postgres.adminUrl, `copy stolen from program 'cat ../database-password'`)).rejects.toThrow(
+      'failed',
+    )
+  })
+
+  it('makes a folder of root its own, and restarts a Postgres that still runs as root', async () => {
+    const old = await startInChild({}, 'user-namespace')
+    await ask(old.url, 'create table kept as select 42 as answer')
+    expect(uidOf(old.pid)).toBe(0)
+    await killGroup(old.child)
+    const next = await start()
+    expect(next.adopted).toBe(false)
+    expect(uidOf(next.pid)).toBe(nobody)
+    for (const name of ['', 'base', 'global/pg_control', 'jetty.conf', 'postgresql.conf'])
+      expect([name, statSync(join(dataDir, 'db', name)).uid]).toEqual([name, nobody])
+    expect(await ask(next.url, 'select * from kept')).toEqual([{ answer: 42 }])
+  })
+
+  it('keeps the owner that its folder has', async () => {
+    const first = await start()
+    await stop(first)
+    const other = 64_321
+    spawnSync('chown', ['-R', `${other}:${other}`, join(dataDir, 'db')])
+    const again = await start()
+    expect(uidOf(again.pid)).toBe(other)
+    expect(await ask(again.url, 'select 1 as one')).toEqual([{ one: 1 }])
+  })
+
+  it('runs in a user namespace where root may not change users, as an ordinary role all the same', async () => {
+    const postgres = await startOrAdoptPostgres({ dataDir, logger, account: 'user-namespace' })
+    running.push(postgres)
+    expect(uidOf(postgres.pid)).toBe(0)
+    await expect(ask(postgres.url, `copy (select 1) to program 'cat'`)).rejects.toThrow('permission denied')
+  })
+
+  it('is not led astray by a link in the place of its settings', async () => {
+    const first = await start()
+    await stop(first)
+    const precious = join(parent, 'precious')
+    writeFileSync(precious, 'of root')
+    rmSync(join(dataDir, 'db/jetty.conf'))
+    symlinkSync(precious, join(dataDir, 'db/jetty.conf'))
+    await start()
+    expect(readFileSync(precious, 'utf8')).toBe('of root')
+    expect(statSync(precious).uid).toBe(0)
+  })
+})
+
+describe('the role of the server', () => {
+  it('owns its database and may nothing else', async () => {
+    const { url } = await start()
+    expect(
+      await ask(
+        url,
+        `select current_user::text, rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls as more,
+           (select pg_get_userbyid(datdba)::text from pg_database where datname = current_database()) as owner
+         from pg_roles where rolname = current_user`,
+      ),
+    ).toEqual([{ current_user: 'jetty_server', more: false, owner: 'jetty_server' }])
+    expect(await ask(url, `select from pg_auth_members where member = current_user::regrole`)).toEqual([])
+    await ask(url, 'create table lines (line text)')
+    const secret = join(dataDir, 'database-password')
+    for (const attack of [
+      `copy lines from program 'id'`,
+      `copy lines to program 'id'`,
+      `copy lines from '/etc/passwd'`,
+      `copy lines to '/tmp/jetty-attack'`,
+      `copy lines from '${secret}'`,
+      `select pg_read_file('${secret}')`,
+      `select pg_ls_dir('.')`,
+      `select lo_import('/etc/passwd')`,
+      'create extension file_fdw',
+      `create function run(text) returns int as 'libc.so.6', 'system' language c`,
+      "alter system set archive_command = 'id'",
+      'create role more superuser',
+      'alter role jetty_server superuser',
+      'set role jetty',
+      'create database more',
+    ]) {
+      await expect(ask(url, attack), attack).rejects.toThrow(/permission denied|must be|is not available|not exist/i)
+    }
+    await expect(ask(url.replace(/postgres$/, 'template1'), 'select 1')).rejects.toThrow('permission denied')
+  })
+
+  it('becomes the owner of all that the superuser owned in a folder of before', async () => {
+    const first = await start()
+    await ask(
+      first.adminUrl,
+      `alter database postgres owner to jetty; drop owned by jetty_server; drop role jetty_server;
+       create schema dbos; create table dbos.status (id bigint generated always as identity, at text);
+       create table kept (id serial primary key, answer int); insert into kept (answer) values (42);
+       create sequence numbers; create view seen as select * from kept; create type mood as enum ('sad', 'glad');
+       create function answer() returns int language sql as 'select 42'`,
+    )
+    await stop(first)
+    const { url } = await start()
+    await ask(
+      url,
+      `insert into kept (answer) values (43); insert into dbos.status (at) values ('now'); alter table kept add more int;
+       alter sequence numbers restart; drop view seen; alter type mood add value 'fair'; drop function answer();
+       alter schema dbos rename to other`,
+    )
+    expect(await ask(url, 'select answer from kept order by id')).toEqual([{ answer: 42 }, { answer: 43 }])
+  })
 })
