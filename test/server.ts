@@ -50,6 +50,12 @@ export interface TestServerOptions {
   clock?: () => number
   /** How often it looks for what is due. */
   beatMs?: number
+  /** How often it tidies up. */
+  houseMs?: number
+  /** The clock of the machine, where that is wrong. */
+  machineClock?: () => number
+  /** Called with each line of its log, parsed. */
+  onLog?: (line: Record<string, unknown>) => void
   /** Carries runbooks out in the place of sandboxes. */
   runbooks?: RunbookRunner
   /** Another process of the same installation: it shares database and data folder. */
@@ -60,11 +66,12 @@ export interface TestServerOptions {
 const longestWaitMs = 50_000
 
 /** Everything is logged, to be looked through; TEST_LOG is what of it is shown. */
-const watchedLog = (leaks: LeakWatch) => {
+const watchedLog = (leaks: LeakWatch, onLog?: TestServerOptions['onLog']) => {
   const shown = process.env.TEST_LOG
   const level = (name: string) => pino.levels.values[name] ?? Number.POSITIVE_INFINITY
   const write = (line: string) => {
     leaks.log(line)
+    onLog?.(JSON.parse(line))
     if (shown && level(JSON.parse(line).level) >= level(shown)) process.stderr.write(line)
   }
   return createLogger({ level: 'trace', destination: { write } })
@@ -86,12 +93,14 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
   const start = () =>
     startServer({
       settings,
-      log: watchedLog(leaks),
+      log: watchedLog(leaks, options.onLog),
       variables: options.env ?? {},
       activities: new Map([...builtinActivities, ...more]),
       ...(options.runbooks && { runbooks: options.runbooks }),
       ...(options.clock && { clock: options.clock }),
       ...(options.beatMs && { beatMs: options.beatMs }),
+      ...(options.houseMs && { houseMs: options.houseMs }),
+      ...(options.machineClock && { machineClock: options.machineClock }),
     })
   const server = await start().catch((error) => {
     if (error.code !== 'database_unavailable') throw error

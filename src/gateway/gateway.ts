@@ -3,7 +3,7 @@ import type { Environment } from '../engine/environment.ts'
 import type { PlacedAdmission } from '../http/authorise.ts'
 import type { SocketCall } from '../http/implement.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
-import { pause } from '../lib/time.ts'
+import { now, pause } from '../lib/time.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import type { CallCost } from '../store/calls/budget.ts'
 import type { Lending } from '../store/collections/lending.ts'
@@ -93,6 +93,9 @@ const isSame = (before: PlacedAdmission, now: PlacedAdmission): boolean =>
   before.identity.keyId === now.identity.keyId &&
   JSON.stringify(before.collection.settings) === JSON.stringify(now.collection.settings)
 
+/** The id of the request, which that of a provider replaces: its support asks for it. */
+const idOf = ({ requestId }: SocketCall) => ({ 'x-request-id': requestId })
+
 const unrecordable = (): AppError =>
   new AppError('database_unavailable', 'The call cannot be recorded: the database does not answer right now', {
     hint: 'JETTY_RECORDING_REQUIRED refuses calls that are not on record. Try again in a moment.',
@@ -174,7 +177,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
 
   /** Begins with what was known a moment ago, and once more where that is not so any longer. */
   const admitAndStart = async (call: SocketCall, asked: AskedCall, shape: Shape, hold: Hold) => {
-    const startedMs = Date.now()
+    const startedMs = now()
     const named = asked.block.collection ?? call.incoming.headers['x-jetty-collection']?.toString()
     const admission = call.admit(named || undefined)
     const begin = (admitted: PlacedAdmission) => start(call, asked, shape, admitted, startedMs, hold)
@@ -203,14 +206,15 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
 
   const send = (call: SocketCall, status: number, headers: Record<string, string>, body: Buffer | string): void => {
     call.answering(status, 'whole')
-    call.outgoing.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
+    const length = String(Buffer.byteLength(body))
+    call.outgoing.writeHead(status, { ...idOf(call), ...headers, 'content-length': length }).end(body)
   }
 
   /** The head of an answer whose end is not known yet. */
   const begin = (call: SocketCall, ticket: Ticket, given: Given): void => {
     const record = !ticket.recorded ? 'off' : ticket.databaseAway ? 'spilled' : 'on'
     call.answering(given.status, given.kind === 'events' ? 'stream' : 'whole')
-    call.outgoing.writeHead(given.status, { ...given.headers, ...ticketHeaders(ticket, record) })
+    call.outgoing.writeHead(given.status, { ...idOf(call), ...given.headers, ...ticketHeaders(ticket, record) })
   }
 
   const relay = async (call: SocketCall, ticket: Ticket, given: Given): Promise<void> => {

@@ -2,7 +2,7 @@
 export const preflight = (allow: string[]): Record<string, string> => ({
   'access-control-allow-methods': allow.join(', '),
   'access-control-allow-headers':
-    'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Range, X-Jetty-Collection, X-Jetty-Record',
+    'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Range, X-Jetty-Collection, X-Jetty-Record, X-Request-Id',
   'access-control-max-age': '600',
 })
 
@@ -14,7 +14,7 @@ export const corsHeaders = (
   origin !== undefined && origin === allowed
     ? {
         'access-control-allow-origin': origin,
-        'access-control-expose-headers': 'Content-Disposition, Content-Range, Retry-After',
+        'access-control-expose-headers': 'Content-Disposition, Content-Range, Retry-After, X-Request-Id',
         vary: 'Origin',
       }
     : undefined

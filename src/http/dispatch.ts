@@ -14,6 +14,7 @@ import type { FileSink, FormLimits, PartNames } from './input/multipart.ts'
 import { checkBody, queryReader, readJsonBody } from './input/parse.ts'
 import type { RequestObserver } from './observer.ts'
 import { jsonHeaders, Reply } from './reply.ts'
+import { requestIdOf } from './request-id.ts'
 import { makeRouter, splitTarget } from './router.ts'
 import { guarded } from './stream.ts'
 import { tokenHeader } from './token-header.ts'
@@ -63,6 +64,7 @@ interface Received {
   /** Path and query as they were sent: the URL of the request has `..` folded away already. */
   target: string
   headers: IncomingHttpHeaders
+  requestId: string
   /** Of the other end of the connection. */
   address: string | undefined
   /** Made when it is wanted: most requests have no body. */
@@ -73,13 +75,16 @@ interface Received {
 
 const notFound = new Reply('{"detail":"Not Found"}', jsonHeaders, 404)
 
-const received = (request: Request, incoming: IncomingMessage | undefined): Received =>
-  incoming
+const received = (request: Request, incoming: IncomingMessage | undefined): Received => {
+  const headers = incoming?.headers ?? Object.fromEntries(request.headers)
+  const requestId = requestIdOf(headers)
+  return incoming
     ? {
         request,
         method: request.method,
         target: incoming.url ?? '/',
-        headers: incoming.headers,
+        headers,
+        requestId,
         address: incoming.socket.remoteAddress,
         body: () => incoming,
         cut: () => incoming.socket.destroy(),
@@ -88,11 +93,13 @@ const received = (request: Request, incoming: IncomingMessage | undefined): Rece
         request,
         method: request.method,
         target: request.url,
-        headers: Object.fromEntries(request.headers),
+        headers,
+        requestId,
         address: undefined,
         body: () => (request.body ? Readable.fromWeb(request.body as never) : Readable.from([])),
         cut: () => {},
       }
+}
 
 /** Where the clients of models ask: they show what stands in `error`, and nothing else. */
 const ofModels = '/v1/'
@@ -193,7 +200,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
 
   const toResponse = (reply: Reply, from: Received, status: number): Response => {
     const cors = corsHeaders(from.headers.origin, allowedOrigin)
-    const headers = (cors ? { ...reply.headers, ...cors } : reply.headers) as Record<string, string>
+    const headers: Record<string, string> = { ...reply.headers, ...cors, 'x-request-id': from.requestId }
     if (from.method === 'HEAD' && reply.body instanceof ReadableStream) {
       void reply.body.cancel()
       return new Response(null, { status, headers })
@@ -205,7 +212,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
 
   /** An answer that breaks off must look broken: without the end that its length or chunks promise. */
   const cut = (from: Received, error: unknown): void => {
-    log.warn({ reason: String(error) }, 'an answer was cut off')
+    log.warn({ reason: String(error), request_id: from.requestId }, 'an answer was cut off')
     from.cut()
   }
 
@@ -222,7 +229,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       try {
         reply = await call(match.value, match.params, from)
       } catch (thrown) {
-        reply = failureReply(log, thrown, from.method, match.value)
+        reply = failureReply(log, thrown, from, match.value)
       }
     }
     const status = reply.status ?? match?.value.endpoint.status ?? 200
@@ -230,7 +237,8 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
     observer?.answered(operation ?? 'none', status, ms / 1000)
     if (logged) {
       const route = match?.value.endpoint.path
-      log.debug({ method: from.method, route, operation, status, ms: Math.round(ms * 10) / 10 }, 'request')
+      const { method, requestId: request_id } = from
+      log.debug({ method, route, operation, status, ms: Math.round(ms * 10) / 10, request_id }, 'request')
     }
     return toResponse(reply, from, status)
   }

@@ -1,6 +1,6 @@
 import { isDatabaseUnavailable } from '../lib/errors.ts'
 import { hashToken } from '../lib/secrets/crypto.ts'
-import { afterAwake } from '../lib/time.ts'
+import { afterAwake, now } from '../lib/time.ts'
 import { admitPlaced, type Gate, type PlacedAdmission } from './authorise.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -66,7 +66,7 @@ export const makeEarlyAdmission = (gate: Gate): EarlyAdmissions => {
   }
 
   const isFresh = ({ atMs, doubts: before, identity: { expiresAt } }: Known, nowMs: number): boolean =>
-    nowMs - atMs < freshForMs && before === doubts && (expiresAt === null || expiresAt.getTime() > Date.now())
+    nowMs - atMs < freshForMs && before === doubts && (expiresAt === null || expiresAt.getTime() > now())
 
   const admit = ({ endpoint, name, header, address }: EarlyCall): EarlyAdmission => {
     const key = `${keptAs(header ?? '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`

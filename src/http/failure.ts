@@ -8,12 +8,14 @@ import type { Reply } from './reply.ts'
 export const failureReply = (
   log: Pick<HttpLog, 'warn' | 'error'>,
   thrown: unknown,
-  method: string,
+  { method, requestId }: { method: string; requestId: string },
   { operation, endpoint }: { operation: string; endpoint: Endpoint },
 ): Reply => {
   const reply = errorReply(thrown, endpoint.errorBody)
   const cause = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown
-  if (reply.status === 500) log.error({ err: cause, operation, method }, 'a request failed with a bug')
-  else if (reply.status === 503) log.warn({ operation, reason: String(cause) }, 'a request was turned away')
+  if (reply.status === 500)
+    log.error({ err: cause, operation, method, request_id: requestId }, 'a request failed with a bug')
+  else if (reply.status === 503)
+    log.warn({ operation, reason: String(cause), request_id: requestId }, 'a request was turned away')
   return reply
 }

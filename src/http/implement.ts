@@ -65,6 +65,8 @@ export interface Route {
 /** What a route gets that reads and answers on the socket itself, so that bytes can pass through as they are. */
 export interface SocketCall {
   endpoint: Endpoint
+  /** Names the request in its answer and in the log. */
+  requestId: string
   incoming: IncomingMessage
   outgoing: ServerResponse
   /** Reads the body whole. Throws `too_large` and `bad_request`. */

@@ -13,8 +13,9 @@ const roomAgain = (outgoing: ServerResponse): Promise<void> =>
   })
 
 /** Sends a reply on a socket; one that is read while it comes breaks off visibly where its source does. */
-export const sendReply = async (call: SocketCall, { body, headers, status = 200 }: Reply): Promise<void> => {
+export const sendReply = async (call: SocketCall, { body, headers: given, status = 200 }: Reply): Promise<void> => {
   const { outgoing } = call
+  const headers = { ...given, 'x-request-id': call.requestId }
   if (!(body instanceof ReadableStream)) {
     call.answering(status, 'whole')
     outgoing.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body ?? '')) }).end(body)

@@ -6,6 +6,7 @@ import type { EarlyAdmissions, EarlyCall } from './early-admission.ts'
 import { failureReply } from './failure.ts'
 import type { SocketCall, SocketRoute } from './implement.ts'
 import { bodyTooLarge, readBytes } from './input/body.ts'
+import { requestIdOf } from './request-id.ts'
 import { makeRouter, splitTarget } from './router.ts'
 import { tokenHeader } from './token-header.ts'
 
@@ -52,13 +53,14 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
 
   const fail = (call: SocketCall, route: SocketRoute, thrown: unknown): void => {
     const { outgoing, incoming } = call
-    const reply = failureReply(log, thrown, incoming.method ?? '', route)
+    const reply = failureReply(log, thrown, { method: incoming.method ?? '', requestId: call.requestId }, route)
     if (outgoing.headersSent || outgoing.destroyed) return void outgoing.destroy()
     const status = reply.status ?? 500
     call.answering(status, 'whole')
     if (!incoming.complete) outgoing.shouldKeepAlive = false // nobody will read the rest of the body
     const body = reply.body as string
-    outgoing.writeHead(status, { ...reply.headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
+    const headers = { ...reply.headers, 'x-request-id': call.requestId }
+    outgoing.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
   }
 
   return (incoming: IncomingMessage, outgoing: ServerResponse): boolean => {
@@ -70,6 +72,7 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
     const header = tokenHeader(incoming.headers, route.endpoint)
     const call: SocketCall = {
       endpoint: route.endpoint,
+      requestId: requestIdOf(incoming.headers),
       incoming,
       outgoing,
       stopping,
@@ -85,7 +88,9 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
         if (!log.isLevelEnabled('debug')) return
         const { method } = incoming
         const { operation } = route
-        log.debug({ method, route: route.endpoint.path, operation, status, ms: Math.round(ms * 10) / 10 }, 'request')
+        const request_id = call.requestId
+        const path = route.endpoint.path
+        log.debug({ method, route: path, operation, status, ms: Math.round(ms * 10) / 10, request_id }, 'request')
       },
     }
     route.answer(call).catch((thrown: unknown) => fail(call, route, thrown))

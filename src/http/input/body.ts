@@ -25,11 +25,11 @@ export const readBytes = (body: Readable, maxBytes: number): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
-    const started = Date.now()
+    const started = performance.now()
     const timer = setTimeout(() => finish(bodyTooSlow()), bodyIdleSeconds * 1000)
     const onData = (chunk: Buffer) => {
       timer.refresh()
-      if (Date.now() - started > bodySeconds * 1000) return finish(bodyTooSlow())
+      if (performance.now() - started > bodySeconds * 1000) return finish(bodyTooSlow())
       size += chunk.length
       if (size > maxBytes) finish(bodyTooLarge(maxBytes))
       else chunks.push(chunk)
