@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { Database } from './database/database.ts'
+import { isDatabaseUnavailable } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
 import { pause } from './lib/time.ts'
 import { type CacheLimits, sweepAnswerCache } from './store/calls/answer-cache.ts'
@@ -52,10 +53,13 @@ const makeUnnamedSweep = (database: Database, objects: ObjectStore, days: number
   }
 }
 
-/**
- * Does what has to be tidied at times: deletions that were cut off, half-written uploads, environments nobody uses. Gives
- * the function that ends it.
- */
+export interface House {
+  /** How often each chore could not finish, since the process started. */
+  readonly failures: Readonly<Record<string, number>>
+  stop(): Promise<void>
+}
+
+/** Does what has to be tidied at times: deletions that were cut off, half-written uploads, environments nobody uses. */
 export const keepHouse = (
   database: Database,
   objects: ObjectStore,
@@ -63,36 +67,53 @@ export const keepHouse = (
   kept: HouseLimits,
   reapSandboxes: () => Promise<void>,
   log: Logger,
-): (() => Promise<void>) => {
+  everyMs = housekeepingMs,
+): House => {
   const stop = new AbortController()
   const counted = (sweep: () => Promise<number>, what: string) => async () => {
     const count = await sweep()
     if (count > 0) log.info({ count }, what)
   }
-  // Each for itself: a folder that cannot be written must not keep the tables growing.
-  const chores = [
-    () => finishDeletions(database, { cancelRunsOf, objects }, stop.signal),
-    () => objects.sweepTemporary(),
-    () => removeUnusedEnvironments(database),
-    () => sweepCallWindows(database),
-    () => sweepIdempotencyKeys(database),
-    () => sweepTrialRuns(database),
-    hourly(() => sweepRequestPayloads(database)),
-    () => removeOldRuns(database, { objects }, stop.signal),
-    () => sweepAnswerCache(database, kept.answers),
-    hourly(() => sweepStepResults(database, kept.stepResults)),
-    hourly(counted(() => sweepAudit(database, kept.auditDays), 'old entries of the audit trail were removed')),
-    counted(makeDefinitionSweep(database, { days: kept.orphanDays }), 'workflows that nothing has were removed'),
-    makeUnnamedSweep(database, objects, kept.orphanDays, log),
-    hourly(reapSandboxes), // of a process that shares the data folder, died, and was never started again
-  ]
+  const chores: Record<string, () => Promise<unknown>> = {
+    deleted_collections: () => finishDeletions(database, { cancelRunsOf, objects }, stop.signal),
+    temporary_files: () => objects.sweepTemporary(),
+    environments: () => removeUnusedEnvironments(database),
+    call_windows: () => sweepCallWindows(database),
+    idempotency_keys: () => sweepIdempotencyKeys(database),
+    trial_runs: () => sweepTrialRuns(database),
+    request_payloads: hourly(() => sweepRequestPayloads(database)),
+    retention: () => removeOldRuns(database, { objects }, stop.signal),
+    answer_cache: () => sweepAnswerCache(database, kept.answers),
+    step_results: hourly(() => sweepStepResults(database, kept.stepResults)),
+    audit: hourly(counted(() => sweepAudit(database, kept.auditDays), 'old entries of the audit trail were removed')),
+    definitions: counted(
+      makeDefinitionSweep(database, { days: kept.orphanDays }),
+      'workflows that nothing has were removed',
+    ),
+    unnamed_files: makeUnnamedSweep(database, objects, kept.orphanDays, log),
+    sandboxes: hourly(reapSandboxes), // of a process that shares the data folder, died, and was never started again
+  }
+  const failures: Record<string, number> = Object.fromEntries(Object.keys(chores).map((chore) => [chore, 0]))
+  /** One that fails is reported, and the others go on: an unwritable folder must not keep the tables growing. */
+  const attempt = async (chore: string, work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      if (isDatabaseUnavailable(error)) return log.debug({ chore, err: error }, 'housekeeping put off')
+      failures[chore] = (failures[chore] ?? 0) + 1
+      log.warn({ chore, err: error }, 'housekeeping could not finish; it is tried again')
+    }
+  }
   const running = (async () => {
-    while (await pause(housekeepingMs, stop.signal)) {
-      for (const chore of chores) await chore().catch((error) => log.debug({ err: error }, 'housekeeping put off'))
+    while (await pause(everyMs, stop.signal)) {
+      for (const [chore, work] of Object.entries(chores)) await attempt(chore, work)
     }
   })()
-  return async () => {
-    stop.abort()
-    await running
+  return {
+    failures,
+    async stop() {
+      stop.abort()
+      await running
+    },
   }
 }

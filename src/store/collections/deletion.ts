@@ -1,4 +1,5 @@
 import type { Database } from '../../database/database.ts'
+import { RemovalFailed, removeAll } from '../objects/objects.ts'
 import { insist } from '../runs/label-changes.ts'
 import { removeStepEvents } from '../runs/step-events.ts'
 
@@ -50,17 +51,29 @@ const removeRuns = async (database: Database, collectionId: number): Promise<voi
   }
 }
 
+/** Those whose bytes cannot be removed stay; it throws why when all others are gone. */
 const removeFiles = async (database: Database, collectionId: number, objects: DeletionDeps['objects']) => {
+  const kept: string[] = []
+  let failure: RemovalFailed | undefined
   for (;;) {
     const rows = await database.rows<{ object: string; path: string }>(
       'files_of_deleted_collection',
-      'select object, path from files where collection_id = $1 limit $2',
-      [collectionId, filesAtOnce],
+      'select object, path from files where collection_id = $1 and object <> all($3::text[]) limit $2',
+      [collectionId, filesAtOnce, kept],
     )
-    if (rows.length === 0) return
-    await objects.remove(rows.map((row) => row.object)) // before the rows: what fails here is tried again
-    await database.rows('remove_file_rows', 'delete from files where path = any($1)', [rows.map((row) => row.path)])
+    if (rows.length === 0) break
+    // Before the rows: what fails here is tried again.
+    const failed = await removeAll(
+      objects,
+      rows.map((row) => row.object),
+    )
+    failure ??= failed
+    kept.push(...(failed?.ids ?? []))
+    const stuck = new Set(failed?.ids)
+    const gone = rows.filter(({ object }) => !stuck.has(object)).map((row) => row.path)
+    await database.rows('remove_file_rows', 'delete from files where path = any($1)', [gone])
   }
+  if (failure) throw failure
 }
 
 /** False where some cannot be ended for now: whoever works on them is gone, or does not answer. */
@@ -107,5 +120,13 @@ export const finishDeletions = async (database: Database, deps: DeletionDeps, si
        or exists (select from files where collection_id = d.id)
      order by id limit 1000`,
   )
-  for (const { id } of left) if (!signal?.aborted) await purge(database, id, deps)
+  let failure: RemovalFailed | undefined
+  for (const { id } of left) {
+    if (signal?.aborted) break
+    await purge(database, id, deps).catch((error) => {
+      if (!(error instanceof RemovalFailed)) throw error
+      failure ??= error // the other collections go on
+    })
+  }
+  if (failure) throw failure
 }

@@ -1,5 +1,6 @@
 import type { Database } from '../../database/database.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
+import { type RemovalFailed, removeAll } from '../objects/objects.ts'
 import { insist } from '../runs/label-changes.ts'
 import { counted, emptied, removeEmptied } from '../runs/labels.ts'
 import { removeStepEvents } from '../runs/step-events.ts'
@@ -17,7 +18,13 @@ const mostPerLook = 20_000
  * Runs that ended so many days ago, and that no open run has started, for that one still reads them. None ended before it
  * was created: the index of the lists finds them.
  */
-const oldRuns = async (database: Database, collectionId: number, days: number): Promise<string[]> => {
+const oldRuns = async (
+  database: Database,
+  collectionId: number,
+  days: number,
+  /** Runs to leave out. */
+  kept: readonly string[],
+): Promise<string[]> => {
   const rows = await database.rows<{ id: string }>(
     'runs_past_retention',
     `select r.id from (select id from tasks where collection_id = $1
@@ -25,22 +32,37 @@ const oldRuns = async (database: Database, collectionId: number, days: number): 
        cross join lateral (select id from runs r where task_id = t.id and created_at < now() - $2 * interval '1 day'
          and ended_at < now() - $2 * interval '1 day'
          and not exists (select from runs p where p.id = r.parent_id and p.ended_at is null)
+         and r.id <> all($4::text[])
          order by created_at limit $3) r
      limit $3`,
-    [collectionId, days, runsAtOnce],
+    [collectionId, days, runsAtOnce, kept],
   )
   return rows.map((row) => row.id).sort()
 }
 
-const removeFilesOf = async (database: Database, runs: string[], objects: RetentionDeps['objects']): Promise<void> => {
-  const files = await database.rows<{ object: string }>(
+/** Removes files of runs, the bytes before the rows. Gives the runs that keep some since bytes could not be removed. */
+const removeFilesOf = async (
+  database: Database,
+  runs: string[],
+  objects: RetentionDeps['objects'],
+): Promise<{ kept: string[]; failure?: RemovalFailed }> => {
+  const files = await database.rows<{ object: string; run_id: string }>(
     'files_of_runs',
-    'select object from files where run_id = any($1)',
+    'select object, run_id from files where run_id = any($1)',
     [runs],
   )
-  if (files.length === 0) return
-  await objects.remove(files.map((file) => file.object)) // before the rows: what fails here is tried again
-  await database.rows('remove_files_of_runs', 'delete from files where run_id = any($1)', [runs])
+  if (files.length === 0) return { kept: [] }
+  const failure = await removeAll(
+    objects,
+    files.map((file) => file.object),
+  )
+  const stuck = new Set(failure?.ids)
+  const kept = [...new Set(files.filter(({ object }) => stuck.has(object)).map((file) => file.run_id))]
+  await database.rows('remove_files_of_runs', 'delete from files where run_id = any($1) and run_id <> all($2)', [
+    runs,
+    kept,
+  ])
+  return failure ? { kept, failure } : { kept }
 }
 
 /** The runs with all that belongs to them; the numbers of their tasks are those of the runs that are left. */
@@ -81,7 +103,10 @@ const removeRuns = (database: Database, runs: string[]): Promise<void> =>
     await removeEmptied(queries, row?.emptied)
   })
 
-/** Removes the runs of collections that keep them for some days only; for the server to call at times. */
+/**
+ * Removes the runs of collections that keep them for some days only; for the server to call at times. Runs whose files
+ * cannot be removed stay, all others go; then it throws why.
+ */
 export const removeOldRuns = async (
   database: Database,
   { objects }: RetentionDeps,
@@ -91,15 +116,22 @@ export const removeOldRuns = async (
     'collections_with_settings',
     'select id, settings from collections where settings is not null',
   )
+  let failure: RemovalFailed | undefined
   for (const { id, settings } of collections) {
     const days = readCollectionSettings(settings).retention_days
     if (!days) continue
+    const kept: string[] = []
     for (let removed = 0; removed < mostPerLook && !signal?.aborted; removed += runsAtOnce) {
-      const runs = await oldRuns(database, id, days)
+      const runs = await oldRuns(database, id, days, kept)
       if (runs.length === 0) break
-      await removeFilesOf(database, runs, objects)
-      await removeStepEvents(database, runs)
-      await removeRuns(database, runs)
+      const files = await removeFilesOf(database, runs, objects)
+      failure ??= files.failure
+      kept.push(...files.kept)
+      const stuck = new Set(files.kept)
+      const free = runs.filter((run) => !stuck.has(run))
+      await removeStepEvents(database, free)
+      await removeRuns(database, free)
     }
   }
+  if (failure) throw failure
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import type { ObjectStore, StoredObject } from './objects.ts'
+import { type ObjectStore, type StoredObject, throwFailed } from './objects.ts'
 import { noteDatabase, type StorePlaces, sweepUnnamed } from './unnamed.ts'
 
 const leftoverHours = 24
@@ -140,7 +140,13 @@ export const openDiskObjects = async (folder: string, database: string): Promise
     },
 
     async remove(ids) {
-      for (const id of ids) await Promise.all([pathOf(id), asideOf(id)].map((path) => rm(path, { force: true })))
+      const failed: { id: string; error: unknown }[] = []
+      for (const id of ids) {
+        await Promise.all([pathOf(id), asideOf(id)].map((path) => rm(path, { force: true }))).catch((error) =>
+          failed.push({ id, error }),
+        )
+      }
+      throwFailed(failed)
     },
 
     sweepUnnamed: (sweep) => sweepUnnamed(places, database, sweep),
@@ -148,13 +154,17 @@ export const openDiskObjects = async (folder: string, database: string): Promise
     async sweepTemporary() {
       const before = Date.now() - leftoverHours * 3_600_000
       let removed = 0
+      const failed: { id: string; error: unknown }[] = []
       for (const name of await readdir(temporary)) {
         const file = join(temporary, name)
         const found = await stat(file).catch(() => undefined)
         if (!found || found.mtimeMs > before) continue
-        await rm(file, { force: true })
-        removed += 1
+        await rm(file, { force: true }).then(
+          () => removed++,
+          (error) => failed.push({ id: name, error }),
+        )
       }
+      throwFailed(failed)
       return removed
     },
   }

@@ -1,5 +1,6 @@
 import { appendFile, mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { throwFailed } from './objects.ts'
 
 /** So many parts a store has: the first two hex digits of an id. */
 export const partsOfStore = 256
@@ -81,6 +82,7 @@ export const sweepUnnamed = async (
   const sinceMs = await aloneSince(places.databases, database)
   if (sinceMs === undefined) return undefined
   const swept: Swept = { setAside: 0, restored: 0, removed: 0 }
+  const failed: { id: string; error: unknown }[] = []
   const name = part.toString(16).padStart(2, '0')
 
   const each = async (folder: string, look: (id: string, isNamed: boolean) => Promise<void>): Promise<void> => {
@@ -89,7 +91,9 @@ export const sweepUnnamed = async (
       const some = ids.slice(at, at + askedAtOnce)
       const known = await named(some)
       for (const id of some) {
-        await look(id, known.has(id)).catch(orMissing) // somebody else has moved it, or its file was deleted
+        await look(id, known.has(id)).catch((error) => {
+          if (!missing(error)) failed.push({ id, error }) // missing: another process has moved or deleted it
+        })
       }
     }
   }
@@ -119,5 +123,6 @@ export const sweepUnnamed = async (
       swept.setAside += 1
     })
   }
+  throwFailed(failed)
   return swept
 }
