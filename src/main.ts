@@ -22,6 +22,7 @@ import { adminTokenOf, prepareDataFolder, secretKeysOf, writeSecretKeys } from '
 import { type Database, openDatabase } from './database/database.ts'
 import { type EmbeddedPostgres, startOrAdoptPostgres } from './database/embedded.ts'
 import { migrate } from './database/migrate.ts'
+import { watchDatabase } from './database/watch.ts'
 import { type FirstStart, firstStart } from './demo/first-start.ts'
 import { libraryMigration } from './engine/dbos.ts'
 import { type Engine, startEngine } from './engine/engine.ts'
@@ -35,6 +36,7 @@ import { AppError } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
 import { makeSealer, type Sealer } from './lib/secrets/crypto.ts'
 import type { Settings } from './lib/settings/config.ts'
+import { now, setClock } from './lib/time.ts'
 import { version } from './lib/version.ts'
 import type { Workflow } from './model/workflows/workflow.ts'
 import { callWithFallback } from './providers/fallback.ts'
@@ -75,8 +77,12 @@ export interface ServerOptions {
   keySettleMs?: number
   /** See `EngineOptions`; the tests beat more often. */
   beatMs?: number
-  /** Milliseconds since 1970, for what is due at a time. */
+  /** How often it tidies up; the tests do more often. */
+  houseMs?: number
+  /** Milliseconds since 1970, for what is due at a time, instead of the time of the database. */
   clock?: () => number
+  /** The clock of this machine, which may be wrong. */
+  machineClock?: () => number
 }
 
 export interface Server {
@@ -108,8 +114,10 @@ export const startServer = async ({
   runbooks: givenRunbooks,
   keySettleMs,
   beatMs,
+  houseMs,
   variables = process.env,
-  clock = Date.now,
+  clock = now,
+  machineClock = Date.now,
 }: ServerOptions): Promise<Server> => {
   if (settings.role !== 'all' && !settings.databaseUrl) {
     throw new AppError('invalid', `JETTY_ROLE=${settings.role} needs a database that other processes share`, {
@@ -134,6 +142,10 @@ export const startServer = async ({
   }
   try {
     await migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(database.url) }])
+    const mostSkewMs = settings.clockSkewSeconds * 1000
+    const watch = await watchDatabase({ database, log, mostSkewMs, machineClock })
+    closers.unshift(() => watch.stop())
+    setClock(watch.clock.now)
     await checkSealingKey(database, sealer)
     await sealOldStorageInfo(database, sealer)
     const objects = await openDiskObjects(join(dataDir, 'files'), await installationId(database))
@@ -154,6 +166,7 @@ export const startServer = async ({
     const stepResults: ResultLimits = { days: settings.stepCacheDays, entries: settings.stepCacheEntries }
     const engine = await startEngine({
       database,
+      watch,
       executor,
       role: settings.role,
       activities,
@@ -220,7 +233,15 @@ export const startServer = async ({
       log,
     })
     const missing = { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp }
-    const stopFiring = keepFiring({ database, engine, sealer, clock, limits: missing, log })
+    const stopFiring = keepFiring({
+      database,
+      engine,
+      sealer,
+      clock,
+      mayFire: () => !watch.clock.isSkewed,
+      limits: missing,
+      log,
+    })
     let stopServing = async () => {}
     closers.unshift(() => engine.closeRecords())
     // All at once: what waits for a run, or for one to be written down, ends with it, and steps get their time only once.
@@ -243,7 +264,8 @@ export const startServer = async ({
     )
     const { auditDays, orphanDays } = settings
     const limits = { answers: answerCache, stepResults, auditDays, orphanDays }
-    closers.unshift(keepHouse(database, objects, cancelRunsOf, limits, reapSandboxes, log))
+    const house = keepHouse(database, objects, cancelRunsOf, limits, reapSandboxes, log, houseMs)
+    closers.unshift(() => house.stop())
     const keyRotation = makeKeyRotation({
       database,
       sealer,
@@ -253,7 +275,7 @@ export const startServer = async ({
       ...(keySettleMs === undefined ? {} : { settleMs: keySettleMs }),
     })
     closers.unshift(() => keyRotation.stop())
-    const metrics = makeMetrics({ database, engine, version, role, slots })
+    const metrics = makeMetrics({ database, watch, house, engine, version, role, slots })
     closers.unshift(async () => metrics.stop())
     const reference = makeReference({ version })
     let metricsUrl: string | undefined

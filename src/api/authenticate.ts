@@ -1,5 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 import { hashToken, sameText } from '../lib/secrets/crypto.ts'
+import { now } from '../lib/time.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import type { KnownKey } from '../store/collections/keys.ts'
 import { makeAttempts } from './attempts.ts'
@@ -54,7 +55,7 @@ const identify = async (deps: AuthenticateDeps, header: string): Promise<Identit
   if (!token.startsWith('mlc_')) throw refused('Invalid API key or JWT token')
   if (!/^mlc_[a-z0-9]{32}$/.test(token)) throw refused('Invalid API key format')
   const key = await findKey(deps, token)
-  const expired = key?.expires_at && key.expires_at.getTime() <= Date.now()
+  const expired = key?.expires_at && key.expires_at.getTime() <= now()
   if (!key?.is_active || expired) throw refused('Invalid or inactive API key')
   deps.touchKey(key)
   return identityOf(key)

@@ -1,5 +1,7 @@
 import pg from 'pg'
-import { AppError } from '../lib/errors.ts'
+import type { AppError } from '../lib/errors.ts'
+import { asAppError } from './away.ts'
+import { connectionDefaults, cutConnection, setSession } from './connection.ts'
 
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text)) // our bigints stay far below 2^53
 
@@ -10,6 +12,10 @@ export interface Database extends Queries {
   connect(applicationName: string): Promise<pg.Client>
   /** The pool right now: connections in use and idle, and calls that wait for one. */
   statistics(): { used: number; idle: number; waiting: number }
+  /** Refuses every statement with an error, and cuts those under way, until it is called with undefined. */
+  refuse(reason: AppError | undefined): void
+  /** Cuts all connections of the pool: statements under way fail with `database_unavailable`, later ones connect anew. */
+  cut(): void
   readonly url: string
   close(): Promise<void>
 }
@@ -20,25 +26,6 @@ export interface Queries {
   /** Text that is not worth preparing, or differs from call to call. */
   query<Row>(text: string, values?: unknown[]): Promise<Row[]>
 }
-
-const connectionCodes = /^(08|25P03|57P|53[023])|^E(CONN|PIPE|HOSTUNREACH|TIMEDOUT|AI_AGAIN)/
-const connectionTexts = /terminat|timeout|Connection|closed|not queryable|ended/
-
-/** Whether an error means "Postgres is away", so that the same statement may work in a moment. */
-export const isDatabaseAway = (error: unknown): boolean => {
-  if (!(error instanceof Error)) return false
-  const code = (error as { code?: string }).code
-  return code ? connectionCodes.test(code) : connectionTexts.test(error.message)
-}
-
-const asAppError = (error: unknown): unknown =>
-  isDatabaseAway(error)
-    ? new AppError('database_unavailable', 'The database does not answer right now', {
-        hint: 'Nothing was lost. Try again in a moment.',
-        retryAfterSeconds: 1,
-        cause: error,
-      })
-    : error
 
 const deadlock = '40P01'
 const attempts = 5
@@ -71,9 +58,6 @@ const queriesOf = (client: pg.Pool | pg.PoolClient): Queries => ({
   },
 })
 
-/** Settings every connection of ours has: a dead server is noticed, and nothing waits for ever. */
-export const connectionDefaults = { keepAlive: true, connectionTimeoutMillis: 5_000, query_timeout: 30_000 }
-
 /** A process may be frozen in a transaction, with leases locked: as long as it takes to be thought dead, no longer. */
 const longestIdleMs = 5_000
 
@@ -85,17 +69,34 @@ export const openDatabase = (url: string, options: { connections?: number } = {}
     connectionString: url,
     max: options.connections ?? 8,
     application_name: 'jetty',
-    idle_in_transaction_session_timeout: longestIdleMs,
     ...connectionDefaults,
+    async onConnect(client) {
+      connections.add(client) // `cut` reaches it from here on
+      await setSession(client, { idle_in_transaction_session_timeout: longestIdleMs })
+    },
   })
+  const connections = new Set<pg.ClientBase>()
+  let refusal: AppError | undefined
+  const cut = () => {
+    for (const client of connections) cutConnection(client)
+  }
   pool.on('error', ignoreLoss)
-  pool.on('connect', (client) => client.on('error', ignoreLoss))
+  pool.on('connect', (client) => {
+    client.on('error', ignoreLoss)
+    client.on('end', () => connections.delete(client))
+  })
   const queries = queriesOf(pool)
   return {
     url,
-    rows: (name, text, values) => again(() => queries.rows(name, text, values)),
-    query: (text, values) => again(() => queries.query(text, values)),
+    rows: (name, text, values) => (refusal ? Promise.reject(refusal) : again(() => queries.rows(name, text, values))),
+    query: (text, values) => (refusal ? Promise.reject(refusal) : again(() => queries.query(text, values))),
+    refuse(reason) {
+      refusal = reason
+      if (reason) cut()
+    },
+    cut,
     async transaction(work) {
+      if (refusal) throw refusal
       let client: pg.PoolClient
       try {
         client = await pool.connect()

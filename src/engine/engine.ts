@@ -1,5 +1,6 @@
 import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
 import type { Database } from '../database/database.ts'
+import type { DatabaseWatch } from '../database/watch.ts'
 import type { Logger } from '../lib/log.ts'
 import type { LentKeys } from '../model/collections/trial.ts'
 import type { ModelCalls } from '../model/gateway/model-calls.ts'
@@ -75,6 +76,8 @@ export interface EngineStatistics extends JournalStatistics {
 
 export interface EngineOptions {
   database: Database
+  /** Says when the database takes no writes: nobody waits for it then. */
+  watch: Pick<DatabaseWatch, 'whileUp' | 'onOutage'>
   /** `local`: this process alone uses the database, and takes its own runs back at once. */
   executor: string
   role: 'all' | 'api' | 'worker'

@@ -55,7 +55,7 @@ const retakeAfterMs = 5_000
 
 /** Builds the engine from its rooms; see engine.ts for what it promises. */
 export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
-  const { database, executor, role, log } = options
+  const { database, watch, executor, role, log } = options
   const stopper = new AbortController()
   const stopping = stopper.signal
   setMaxListeners(0, stopping) // each runbook that is under way listens to it
@@ -67,6 +67,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     for (const tell of watchers.get(runKey) ?? []) tell()
   }
   const journal = openJournal({ url: database.url, shard, onCommit: tellWatchers })
+  watch.onOutage((reason) => journal.refuseRuns(reason)) // those who started them are told, and may start them again
   const records = openRecordLane({ database, shard: recordShard(digest), spill: options.spill, log })
   const programs = makePrograms(insistent, options.activities, options.limits)
   const waiters = makeWaiters(insistent, (runKey) => engine.live.has(runKey))
@@ -254,7 +255,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
 
   return {
     async start(request) {
-      const start = startRun(starter, request)
+      const start = watch.whileUp((attempt) => startRun(starter, request, attempt))
       starting.add(start)
       try {
         const run = await start
@@ -264,19 +265,20 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
         starting.delete(start)
       }
     },
-    checkStart: (request) => checkStart(starter, request),
-    planRerun: (wanted) => planRerun(database, programs, wanted),
+    checkStart: (request) => watch.whileUp(() => checkStart(starter, request)),
+    planRerun: (wanted) => watch.whileUp(() => planRerun(database, programs, wanted)),
     lookFor: (look) => void engine.looks.push(look),
     settled: async () => void (await Promise.allSettled(starting)),
     wait: (runKey, signal) => waiters.wait(runKey, signal),
     async decide(given) {
-      const comment = given.comment === null ? null : await withoutSecrets(engine, given.runKey, given.comment)
+      const { comment: said, runKey } = given
+      const comment = said === null ? null : await watch.whileUp(() => withoutSecrets(engine, runKey, said))
       const decided = await decideApproval(database, { ...given, comment })
       if (decided) await wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked run not woken yet'))
       return decided
     },
     async requestEnd(runKeys, status, seconds = 5) {
-      await settle(engine, waiters.wait, runKeys, status, seconds)
+      await watch.whileUp(() => settle(engine, waiters.wait, runKeys, status, seconds))
     },
     record: (call) => records.record(call),
     recording: () => records.now,
@@ -289,7 +291,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
         if (set.size === 0) watchers.delete(runKey)
       }
     },
-    preflight: (planned) => preflight(starter, planned),
+    preflight: (planned) => watch.whileUp(() => preflight(starter, planned)),
     check(workflow) {
       const program = programs.compile(JSON.stringify(workflow))
       return [

@@ -4,6 +4,7 @@ import type { Recording } from '../engine/records/call-record.ts'
 import type { PlacedAdmission } from '../http/authorise.ts'
 import { AppError } from '../lib/errors.ts'
 import { newRunKey } from '../lib/ids.ts'
+import { now } from '../lib/time.ts'
 import type { CollectionSettings } from '../model/collections/collection-settings.ts'
 import { authorOf } from '../model/collections/identity.ts'
 import { flagSchema } from '../model/flag.ts'
@@ -128,7 +129,7 @@ export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => 
   isBudgeted: ticket.settings.budget != null,
   startedMs: ticket.startedMs,
   firstByteMs: outcome.firstByteMs,
-  endedMs: Date.now(),
+  endedMs: now(),
 })
 
 /** The headers by which every answer says what it is on record as, and who gave it. */

@@ -1,5 +1,6 @@
 import type { PlacedAdmission } from '../http/authorise.ts'
 import { newRunKey } from '../lib/ids.ts'
+import { now } from '../lib/time.ts'
 import type { Lending } from '../store/collections/lending.ts'
 import type { Ticket } from './ticket.ts'
 
@@ -39,6 +40,6 @@ export const endTrialCall = async (
   { key, place, startedMs, trial }: Pick<Ticket, 'key' | 'place' | 'startedMs' | 'trial'>,
 ): Promise<void> => {
   if (!trial) return
-  const seconds = Math.max(0, Date.now() - startedMs) / 1000
+  const seconds = Math.max(0, now() - startedMs) / 1000
   await lending.settle({ collectionId: place.collectionId, runKey: key }, seconds).catch(() => {})
 }

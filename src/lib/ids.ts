@@ -1,10 +1,11 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+import { now } from './time.ts'
 
 /**
  * Internal key of a run: unique for ever, never shown. A UUID of version 7 (RFC 9562 §5.7): it begins with the time, so
  * that the rows of runs and steps that are written together stand together in their indexes.
  */
-export const newRunKey = (): string => `${runKeysSince(Date.now())}-7${randomUUID().slice(15)}`
+export const newRunKey = (): string => `${runKeysSince(now())}-7${randomUUID().slice(15)}`
 
 /** How run keys of a moment begin; in milliseconds since 1970. Those of later moments sort behind it. */
 export const runKeysSince = (ms: number): string => {

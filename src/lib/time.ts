@@ -3,6 +3,19 @@ export const timestamp = (date: Date): string => date.toISOString().replace('Z',
 
 export const timestampOrNull = (date: Date | null | undefined): string | null => (date ? timestamp(date) : null)
 
+let clock: () => number = Date.now
+
+/**
+ * The time in whole milliseconds since 1970, for all that is recorded or due. In a server that is the time of the
+ * database, whatever the clock of its machine says.
+ */
+export const now = (): number => clock()
+
+/** Takes the time from somewhere else from now on; a process has one clock. */
+export const setClock = (read: () => number): void => {
+  clock = read
+}
+
 /** Longer than this a timer does not run: it fires at once. */
 export const longestTimerMs = 2 ** 31 - 1
 

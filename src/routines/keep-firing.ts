@@ -26,9 +26,14 @@ const hasMoved = (before: RunnableRoutine | undefined, after: FiredRoutine): boo
 
 /** Fires what is due whenever a heartbeat of the process has seen some; gives the function that ends it. */
 export const keepFiring = (
-  deps: FireDeps & { engine: Pick<Engine, 'lookFor'>; clock(): number },
+  deps: FireDeps & {
+    engine: Pick<Engine, 'lookFor'>
+    clock(): number
+    /** False while the clock of this machine cannot be trusted. */
+    mayFire(): boolean
+  },
 ): (() => Promise<void>) => {
-  const { clock, log } = deps
+  const { clock, mayFire, log } = deps
   const stop = new AbortController()
   let firing: Promise<void> | undefined
   const fireAll = async () => {
@@ -42,7 +47,7 @@ export const keepFiring = (
     condition: isAnyRoutineDue,
     now: () => new Date(clock()),
     onSeen() {
-      if (stop.signal.aborted) return
+      if (stop.signal.aborted || !mayFire()) return
       firing ??= fireAll()
         .catch(putOff)
         .finally(() => {

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { Database } from '../../database/database.ts'
+import type { DatabaseWatch } from '../../database/watch.ts'
 
 type Prometheus = typeof import('prom-client')
 
@@ -12,8 +13,13 @@ interface Look {
   bytes: number
 }
 
+interface Watched {
+  database: Database
+  watch: Pick<DatabaseWatch, 'state' | 'clock'>
+}
+
 /** Asks the database, at most once at a time; while it is away the last figures stand. */
-const makeLook = (database: Database): (() => Promise<Look>) => {
+const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
   const last: Look = { up: 0, queued: 0, bytes: 0 }
   let measuredMs = Number.NEGATIVE_INFINITY
   let looking: Promise<Look> | undefined
@@ -27,7 +33,7 @@ const makeLook = (database: Database): (() => Promise<Look>) => {
         last.bytes = (await database.rows<{ bytes: number }>('database_size', sized))[0]?.bytes ?? 0
         measuredMs = performance.now()
       }
-      last.up = 1
+      last.up = watch.state === 'up' ? 1 : 0
     } catch {
       last.up = 0
     }
@@ -42,9 +48,10 @@ const makeLook = (database: Database): (() => Promise<Look>) => {
 }
 
 /** What the database is asked for when somebody reads the metrics. */
-export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, database: Database): void => {
+export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, watched: Watched): void => {
+  const { database, watch } = watched
   const registers = [registry]
-  const look = makeLook(database)
+  const look = makeLook(watched)
   const gauge = (name: string, help: string, value: (seen: Look) => number) =>
     new Gauge({
       name,
@@ -54,9 +61,17 @@ export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, data
         this.set(value(await look()))
       },
     })
-  gauge('jetty_database_up', '1 while the database answers.', ({ up }) => up)
+  gauge('jetty_database_up', '1 while the database answers and takes writes.', ({ up }) => up)
   gauge('jetty_database_size_bytes', 'Size of the database, as of at most a minute ago.', ({ bytes }) => bytes)
   gauge('jetty_leases_queued', 'Batches of runs that wait for a process to work on them.', ({ queued }) => queued)
+  new Gauge({
+    name: 'jetty_clock_skew_seconds',
+    help: 'How far the clock of this machine is ahead of that of the database.',
+    registers,
+    collect() {
+      this.set(watch.clock.skewMs / 1000)
+    },
+  })
   new Gauge({
     name: 'jetty_database_connections',
     help: 'Connections of the pool (used, idle) and calls that wait for one (waiting).',

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { Database } from '../../database/database.ts'
+import type { DatabaseWatch } from '../../database/watch.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { RequestObserver } from '../../http/observer.ts'
 import { registerDatabase } from './database-metrics.ts'
@@ -16,11 +17,31 @@ export interface Metrics {
 
 export interface MetricsSource {
   database: Database
+  watch: Pick<DatabaseWatch, 'state' | 'clock'>
+  /** How often each chore of the housekeeping could not finish. */
+  house: { readonly failures: Readonly<Record<string, number>> }
   engine: Engine
   version: string
   role: string
   /** Steps that may execute at once. */
   slots: number
+}
+
+const registerHouse = (
+  { Counter }: typeof import('prom-client'),
+  registry: Registry,
+  house: MetricsSource['house'],
+): void => {
+  new Counter({
+    name: 'jetty_housekeeping_failures_total',
+    help: 'Chores of the housekeeping that could not finish, by chore; the log says why.',
+    labelNames: ['chore'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [chore, total] of Object.entries(house.failures)) this.inc({ chore }, total)
+    },
+  })
 }
 
 /** The library takes 40 ms to load, which a start would feel; nobody asks for metrics in the first moment. */
@@ -40,7 +61,8 @@ export const makeMetrics = (source: MetricsSource): Metrics => {
     new prometheus.Gauge({ ...info, labelNames: ['version', 'role'] }).labels(source.version, source.role).set(1)
     requests.register(prometheus, registry)
     registerEngine(prometheus, registry, source)
-    registerDatabase(prometheus, registry, source.database)
+    registerDatabase(prometheus, registry, source)
+    registerHouse(prometheus, registry, source.house)
     return registry
   }
   const loaded = () => {

@@ -36,7 +36,7 @@ export const exactlyOnce = async <Answer>({
   start,
   found,
 }: Once<Answer>): Promise<Answer> => {
-  const giveUpAt = Date.now() + longestWaitMs
+  const giveUpAt = performance.now() + longestWaitMs
   for (let look = !isNew; ; look = true) {
     const there = look ? await findRunByKey(database, key) : undefined
     if (there) return found(there)
@@ -45,7 +45,7 @@ export const exactlyOnce = async <Answer>({
     } catch (error) {
       if (!(error instanceof RunExists)) throw error
     }
-    if (Date.now() > giveUpAt || !(await pause(lookAgainMs, signal))) {
+    if (performance.now() > giveUpAt || !(await pause(lookAgainMs, signal))) {
       throw new AppError('busy', 'Another request with this Idempotency-Key is still starting its run', {
         hint: 'Send it again in a moment.',
         retryAfterSeconds: 1,

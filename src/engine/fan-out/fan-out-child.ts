@@ -2,6 +2,7 @@ import type { ChildRuns } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newTrajectoryId } from '../../lib/ids.ts'
+import { now } from '../../lib/time.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
 import type { NewRun } from '../journal/journal-entry.ts'
@@ -174,6 +175,6 @@ export const childRun = (
       child_index: index,
       depth: run.depth + 1,
     },
-    createdMs: Date.now(),
+    createdMs: now(),
   }
 }

@@ -194,13 +194,13 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
       if (!waiting || !runs) return
       runs.open--
       runs.endedHere++
-      if (runs.endedHere === 1) runs.firstEndMs = Date.now()
+      if (runs.endedHere === 1) runs.firstEndMs = performance.now()
       if (status !== 'completed' && !waiting.failed) {
         waiting.failed = true
         if (waiting.asksForFailure) waiting.news()
       }
       if (runs.open > 0) return
-      if (runs.endedHere > 1) waiting.paceMs = (Date.now() - runs.firstEndMs) / (runs.endedHere - 1)
+      if (runs.endedHere > 1) waiting.paceMs = (performance.now() - runs.firstEndMs) / (runs.endedHere - 1)
       leaseIsDone(lease)
     },
     hurry: () => hurry(),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { ChildRun, WaitForRuns } from '../../activities/activity.ts'
 import { type Bell, makeBell } from '../../lib/bell.ts'
 import { AppError } from '../../lib/errors.ts'
+import { now } from '../../lib/time.ts'
 import type { LiveRun } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
 import { columns, type LeaseRef, type NewRun, pushRow, runValues } from '../journal/journal-entry.ts'
@@ -148,7 +149,7 @@ export const makeFanOuts = (
       const isWanted = run.requested === undefined && run.failure === undefined
       if (engine.stopping.aborted && isWanted) return 'released'
       if (work.lease.lost) throw new Fenced(work.lease.id)
-      const isLate = Date.now() >= deadline
+      const isLate = now() >= deadline
       if (!isWanted) over = 'interrupted'
       else if (over === 'ended' && isLate) over = 'timed_out'
       else if (over === 'ended' && waiting.failed && waiting.asksForFailure) {
@@ -168,7 +169,7 @@ export const makeFanOuts = (
       waiting.asksForEnd = over !== 'ended' || remaining(ahead) === 0
       if (waiting.asksForEnd && waiting.settled) return over
       if (waiting.asksForEnd && waiting.out.size === 0) watch.hurry()
-      await bell.heard(isCancelled ? askAgainMs : deadline - Date.now())
+      await bell.heard(isCancelled ? askAgainMs : deadline - now())
       bell.hush()
     }
   }
@@ -191,7 +192,7 @@ export const makeFanOuts = (
     const parent: Parent = { runKey: run.key, seq: place.seq }
     const kind = await prepareChildren(given, run, parent, wanted.runs)
     work.hasRuns = true
-    row.wakeMs = wanted.runs.until?.getTime() ?? Date.now() // it only waits: no death is counted for it
+    row.wakeMs = wanted.runs.until?.getTime() ?? now() // it only waits: no death is counted for it
     await startRow.write()
     const { missing, next, out, beside, failed } = await readProgress(database, parent)
     const bell = makeBell()
@@ -249,7 +250,7 @@ const deadlineOf = ({ place }: StepAtWork, { runs }: WaitForRuns): number => {
 const throwUnlessAllCompleted = ({ place }: StepAtWork, { runs }: WaitForRuns, ended: ChildRun[], over: Over): void => {
   if (over === 'timed_out') {
     const completed = ended.filter(({ status }) => status === 'completed').length
-    const seconds = Math.round((Date.now() - (place.started?.getTime() ?? Date.now())) / 1000)
+    const seconds = Math.round((now() - (place.started?.getTime() ?? now())) / 1000)
     const text = `Step '${place.name}' timed out after ${seconds} s: ${completed} of ${runs.count} runs had completed`
     throw new AppError('timed_out', text, {
       hint: 'Raise timeout_sec of the step, or take what is there with continue_on_error.',

@@ -1,8 +1,8 @@
+import { isRefused, makeOwnConnection } from '../../database/own-connection.ts'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
 import { commitValues, type Entry, sizeOf } from './journal-entry.ts'
 import { type CommitParts, commitStatement } from './journal-sql.ts'
-import { isRefused, makeOwnConnection } from './own-connection.ts'
 
 /** The lease of an entry has a newer epoch: another owner works on its runs, and nothing of the entry was written. */
 export class Fenced extends Error {}
@@ -17,6 +17,8 @@ export interface Journal {
   add(entry: Entry): Promise<void>
   /** A start row that its own completion has overtaken need not be written any more. */
   withdraw(entry: Entry): void
+  /** Refuses the new runs that wait and were not sent yet: none of them will be written. */
+  refuseRuns(reason: Error): void
   /** Too much is waiting: take no new runs. */
   readonly full: boolean
   /** Resolves when nothing is waiting. */
@@ -50,8 +52,12 @@ const batchBytes = 16 * 1024 * 1024
 const queueBytes = 48 * 1024 * 1024
 
 /** Nested loops only: after an ANALYZE with many open runs the planner would otherwise scan them all per entry. */
-const plannerOptions =
-  '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan'
+const plannerOptions = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  plan_cache_mode: 'force_generic_plan',
+}
 
 export const openJournal = (options: { url: string; shard: number; onCommit: (runKey: string) => void }): Journal => {
   const queue: Waiting[] = []
@@ -180,11 +186,19 @@ export const openJournal = (options: { url: string; shard: number; onCommit: (ru
       const waiting = queue.find((candidate) => candidate.entry === entry)
       if (waiting) waiting.withdrawn = true
     },
+    refuseRuns(reason) {
+      for (const waiting of queue.filter(({ entry }) => entry.run)) {
+        queue.splice(queue.indexOf(waiting), 1)
+        waitingBytes -= waiting.size
+        waiting.reject(reason)
+      }
+    },
     async idle() {
       while (sending) await sending
     },
     async close() {
       closing.abort()
+      if (sending) connection.drop() // Postgres does not answer: the next owner of the runs goes on without these entries
       await sending
       await connection.close()
     },

@@ -70,7 +70,7 @@ export const keepBeating = (
     busy = true
     const begun = Date.now()
     const sentMs = performance.now()
-    if (begun - last > 3 * beatMs) streakFrom = begun
+    if (begun - last > 3 * beatMs || begun < last) streakFrom = begun // frozen, or its clock was set back
     try {
       const sights = await beat(engine)
       if (mayBeThoughtDead(engine)) await leases.findLost()

@@ -73,7 +73,7 @@ export const makeLeases = (
       open: 0,
       total: 0,
       closed: false,
-      openedMs: Date.now(),
+      openedMs: performance.now(),
       released: 0,
       idle: 0,
       gate: share === null ? undefined : makeGate(share),
@@ -144,7 +144,7 @@ export const makeLeases = (
         }
       }
       const lease = current
-      const worn = lease.total >= rotateAfterRuns || Date.now() - lease.openedMs > rotateAfterMs
+      const worn = lease.total >= rotateAfterRuns || performance.now() - lease.openedMs > rotateAfterMs
       if (worn && lease.total > 0 && !opening) rotate(lease)
       lease.open++
       lease.total++

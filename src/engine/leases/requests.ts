@@ -120,16 +120,16 @@ export const settle = async (
   seconds: number,
 ): Promise<void> => {
   let open = runKeys
-  const deadline = Date.now() + seconds * 1000
+  const deadline = performance.now() + seconds * 1000
   for (;;) {
     if (open.length > 0) await requestEnd(engine.database, open, status)
     for (const runKey of open) deliverRequest(engine, runKey, status)
     const below = await endBelow(engine, { runKeys })
     if (open.length === 0 && below === 0) return
-    const signal = AbortSignal.timeout(Math.min(500, Math.max(1, deadline - Date.now())))
+    const signal = AbortSignal.timeout(Math.min(500, Math.max(1, deadline - performance.now())))
     const ended = await Promise.all(open.map((runKey) => wait(runKey, signal)))
     open = open.filter((_, at) => !ended[at])
     if (open.length === 0 && below > 0) await pause(askAgainMs)
-    if (Date.now() >= deadline) return
+    if (performance.now() >= deadline) return
   }
 }

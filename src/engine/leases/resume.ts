@@ -1,3 +1,4 @@
+import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { EngineContext, LiveRun, Place } from '../context.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
@@ -73,7 +74,7 @@ export const giveUp = async (engine: EngineContext, lease: LeaseRef, open: OpenR
   const name = first?.name ?? 'unknown'
   const message = `The process died ${open.deaths} times at step '${name}'; the run is not tried again`
   const error = JSON.stringify({ code: 'process_died', message, retryable: false, hint: null, cause: null })
-  const endedMs = Date.now()
+  const endedMs = now()
   const end = { runKey: run.key, status: 'failed' as const, error: failureText(run, { name, message }), endedMs }
   const closed = others.map((place) =>
     engine.journal.add({ lease, step: { ...rowOf(run, place), status: 'cancelled', endedMs } }),

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { batched } from '../../lib/batch.ts'
+import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { EngineContext } from '../context.ts'
 import { isGivenToAnother } from '../dbos.ts'
@@ -180,7 +181,7 @@ const hasNotBegun = ({ status, seq, requested_status: requested }: OpenRun): boo
 /** Another run of the same step has failed: what has not begun is left alone. Throws Fenced. */
 const endUnbegun = async (engine: EngineContext, lease: LocalLease, open: OpenRun): Promise<RunLeft> => {
   const error = 'Not begun: another run of the same step had failed'
-  await engine.journal.add({ lease, end: { runKey: open.id, status: 'cancelled', error, endedMs: Date.now() } })
+  await engine.journal.add({ lease, end: { runKey: open.id, status: 'cancelled', error, endedMs: now() } })
   engine.onEnd(open.id)
   return 'cancelled'
 }

@@ -1,9 +1,9 @@
 import type { Database } from '../../database/database.ts'
+import { isRefused, makeOwnConnection } from '../../database/own-connection.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { pause } from '../../lib/time.ts'
 import { diskError } from '../../store/objects/disk.ts'
-import { isRefused, makeOwnConnection } from '../journal/own-connection.ts'
 import type { RecordedCall, Recording } from './call-record.ts'
 import { makeCallWriter } from './call-writer.ts'
 import { openSpill } from './spill.ts'
@@ -46,7 +46,12 @@ const probeEveryMs = 250
 const lookEveryMs = 30_000
 
 /** No sequential scans and no merge joins: a generic plan knows nothing of how much comes. */
-const session = '-c enable_seqscan=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan -c jit=off'
+const session = {
+  enable_seqscan: 'off',
+  enable_mergejoin: 'off',
+  plan_cache_mode: 'force_generic_plan',
+  jit: 'off',
+}
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

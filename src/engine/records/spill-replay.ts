@@ -1,6 +1,6 @@
+import { isRefused } from '../../database/own-connection.ts'
 import { isDatabaseUnavailable } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import { isRefused } from '../journal/own-connection.ts'
 import type { RecordedCall } from './call-record.ts'
 import type { CallWriter } from './call-writer.ts'
 import type { Spill } from './spill.ts'

@@ -1,3 +1,4 @@
+import { now } from '../../lib/time.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { EventRow } from '../journal/journal-entry.ts'
@@ -67,7 +68,7 @@ export const openEventLog = async (work: StepAtWork, onFenced: (fenced: Fenced) 
 
   const keep = (event: NewAgentEvent): void => {
     const text = fitEvent(event, run.environment.scrub)
-    waiting.push({ n: next++, atMs: Date.now(), event: text })
+    waiting.push({ n: next++, atMs: now(), event: text })
     bytes += text.length
     if (waiting.length >= batchEvents || bytes >= batchBytes) void flush()
     else timer ??= setTimeout(() => void flush(), flushMs)

@@ -1,4 +1,4 @@
-import { longestTimerMs } from '../../lib/time.ts'
+import { longestTimerMs, now } from '../../lib/time.ts'
 import type { HeldSlot, StepAtWork } from '../steps/step.ts'
 
 /** The runbooks of this process. */
@@ -38,7 +38,7 @@ export const runClock = ({ engine, run, row, startRow }: StepAtWork, held: HeldS
   let isWaiting = false
   /** A step that only waits has no part in a death of its process, and has not been tried by then. */
   const show = () => {
-    row.wakeMs = isWaiting ? Date.now() : null
+    row.wakeMs = isWaiting ? now() : null
     void startRow.write().catch(() => {}) // somebody else has the run: that is seen elsewhere
   }
   return {

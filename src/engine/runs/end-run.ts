@@ -1,3 +1,4 @@
+import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { EngineContext, LiveRun, Place } from '../context.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
@@ -12,7 +13,7 @@ export const endRun = async (
   status: RunStatus,
   error: string | null,
 ): Promise<RunStatus> => {
-  await engine.journal.add({ lease, end: { runKey: run.key, status, error, endedMs: Date.now() } })
+  await engine.journal.add({ lease, end: { runKey: run.key, status, error, endedMs: now() } })
   engine.onEnd(run.key)
   return status
 }
@@ -36,7 +37,7 @@ export const endEarly = async (
 ): Promise<RunStatus | 'released'> => {
   const begun = open.filter(({ started }) => started)
   if (begun.length > 0 && !(await endAllBelow(engine, lease, run.key))) return 'released'
-  const endedMs = Date.now()
+  const endedMs = now()
   const closed = begun.map((place) => {
     const attempt = Math.max(1, place.attempt - 1)
     return engine.journal.add({ lease, step: { ...rowOf(run, place), status: 'cancelled', attempt, endedMs } })

@@ -1,5 +1,8 @@
+import { databaseAway } from '../../database/away.ts'
+import type { Attempt } from '../../database/watch.ts'
 import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
+import { now } from '../../lib/time.ts'
 import type { SealedWebhook } from '../../model/webhook.ts'
 import { runUploadPath } from '../../store/files/storage-path.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
@@ -71,18 +74,18 @@ export interface Starter {
  * Writes the run down and, when there is room, begins it here; otherwise it is queued. Throws RunExists when there is
  * one with its key, or when one is being written down: then it is there soon, unless that fails.
  */
-export const startRun = async (starter: Starter, request: RunRequest): Promise<StartedRun> => {
+export const startRun = async (starter: Starter, request: RunRequest, attempt: Attempt): Promise<StartedRun> => {
   const key = request.key ?? newRunKey()
   if (starter.underWay.has(key)) throw new RunExists(key) // in one statement with its twin, both would seem to be new
   starter.underWay.add(key)
   try {
-    return await writeDown(starter, request, key)
+    return await writeDown(starter, request, key, attempt)
   } finally {
     starter.underWay.delete(key)
   }
 }
 
-const writeDown = async (starter: Starter, request: RunRequest, key: string): Promise<StartedRun> => {
+const writeDown = async (starter: Starter, request: RunRequest, key: string, attempt: Attempt): Promise<StartedRun> => {
   const { engine } = starter
   const beginning = await beginningOf(starter, request, key)
   const { program, sealedSecrets, environment, merged } = beginning
@@ -114,13 +117,14 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string): Pr
       environmentId: request.collection.environmentId,
       sealedSecrets,
       more,
-      createdMs: Date.now(),
+      createdMs: now(),
     }
     try {
       if (carry) await starter.enqueueCarrying({ run, files }, carry)
       else if (starter.hasRoom()) {
         await begin(
           starter,
+          attempt,
           run,
           files,
           (): LiveRun => ({
@@ -237,11 +241,20 @@ const withFilePaths = (params: Record<string, unknown>, files: FileRow[]): Recor
 }
 
 /** The acknowledgement is the journal's: once it is there, the run goes on without the caller. */
-const begin = async (starter: Starter, run: NewRun, files: FileRow[], live: () => LiveRun): Promise<void> => {
-  const { engine, leases } = starter
+const begin = async (
+  { engine, leases }: Pick<Starter, 'engine' | 'leases'>,
+  attempt: Attempt,
+  run: NewRun,
+  files: FileRow[],
+  live: () => LiveRun,
+): Promise<void> => {
   if (engine.live.has(run.key)) throw new RunExists(run.key)
   for (;;) {
     const lease = await leases.current()
+    if (attempt.isOver) {
+      leases.leave(lease)
+      throw databaseAway() // the client was told so, and may have sent it again
+    }
     const entry = { lease: { id: lease.id, epoch: lease.epoch }, run, files, collectionId: run.collectionId }
     try {
       engine.live.set(run.key, live())

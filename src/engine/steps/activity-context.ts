@@ -1,6 +1,6 @@
 import type { ActivityContext, FileContent, MediaObject } from '../../activities/activity.ts'
 import { AppError } from '../../lib/errors.ts'
-import { timestamp } from '../../lib/time.ts'
+import { now, timestamp } from '../../lib/time.ts'
 import { findFile, type FileRow as StoredFile } from '../../store/files/files.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
 import type { EngineContext, LiveRun, Place } from '../context.ts'
@@ -17,7 +17,7 @@ export interface StepSide {
 }
 
 export const warningEvent = (message: string, attributes: Record<string, unknown> = {}): LogEvent => ({
-  timestamp: timestamp(new Date()),
+  timestamp: timestamp(new Date(now())),
   level: 'warning',
   type: 'warning',
   message,
@@ -49,7 +49,7 @@ export const activityContext = (
       seq: place.seq,
       turn: place.turn,
       attempt,
-      started: place.started ?? new Date(),
+      started: place.started ?? new Date(now()),
       timeLimitSeconds,
     },
     idempotencyKey: `${run.key}/${place.seq}`,

@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { placeValue } from '../../store/runs/payloads.ts'
 import type { LiveRun, Place } from '../context.ts'
@@ -34,7 +35,7 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
   row.warnings = warningsText(run, side)
   row.workMs = run.workMs
   row.wakeMs = null
-  row.endedMs = Date.now()
+  row.endedMs = now()
   const entry: Entry = { lease, step: row, files: side.files, collectionId: run.collectionId }
   if (end) entry.end = { runKey: run.key, ...endOf(run, end, place, outcome), endedMs: row.endedMs }
   try {

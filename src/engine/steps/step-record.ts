@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { now } from '../../lib/time.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import type { LiveRun, Place } from '../context.ts'
@@ -40,7 +41,7 @@ export const rowOf = (run: LiveRun, place: Place): StepRow => ({
   warnings: null,
   origin: null,
   workMs: run.workMs,
-  startedMs: place.started?.getTime() ?? Date.now(),
+  startedMs: place.started?.getTime() ?? now(),
   wakeMs: null,
   endedMs: null,
   begins: run.pending,
@@ -48,8 +49,8 @@ export const rowOf = (run: LiveRun, place: Place): StepRow => ({
 
 /** The row of a step that is not carried out: a branch leads past it. */
 export const skippedRow = (run: LiveRun, place: Place): StepRow => {
-  const now = Date.now()
-  return { ...rowOf(run, place), status: 'skipped', startedMs: now, endedMs: now }
+  const at = now()
+  return { ...rowOf(run, place), status: 'skipped', startedMs: at, endedMs: at }
 }
 
 /** What the error of a run says that ended because somebody asked for it. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ActivityResult, FailedWith, type Json } from '../../activities/activity.ts'
+import { now } from '../../lib/time.ts'
 import { placeValue } from '../../store/runs/payloads.ts'
 import type { EngineContext, LiveRun, Place } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
@@ -209,7 +210,7 @@ const restIn =
 
 const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult> => {
   const { engine, lease, run, place, row, side, startRow } = work
-  place.started ??= new Date()
+  place.started ??= new Date(now())
   row.startedMs = place.started.getTime()
   const missing = missingResults(run, place.step)
   if (missing.length > 0) await loadResults(engine, run, missing)

@@ -15,7 +15,7 @@ export const endWork = (run: LiveRun): void => {
 }
 
 const count = (run: LiveRun): void => {
-  const now = Date.now()
-  if (run.working > 0) run.workMs += now - run.workedUntilMs
-  run.workedUntilMs = now
+  const at = Math.round(performance.now())
+  if (run.working > 0) run.workMs += at - run.workedUntilMs
+  run.workedUntilMs = at
 }

@@ -1,5 +1,5 @@
 import type { AskedDecision, Decision, Expiry } from '../../activities/activity.ts'
-import { longestTimerMs, timestamp, timestampOrNull } from '../../lib/time.ts'
+import { longestTimerMs, now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import {
   type ApprovalRow,
   decideApproval,
@@ -29,7 +29,7 @@ export const readDecision = async (
 ): Promise<Decision | undefined> => {
   const asked = await findApproval(engine.database, run.key, seq)
   if (!asked) return undefined
-  const isOver = asked.decision === null && expiry !== null && expiry.at.getTime() <= Date.now()
+  const isOver = asked.decision === null && expiry !== null && expiry.at.getTime() <= now()
   const decided = isOver ? await expire(engine, run.key, seq, expiry) : asked
   tell(side, decided ?? asked)
   if (!decided?.decision || !decided.decided_at) return undefined
@@ -80,7 +80,7 @@ const waitHere = async (work: StepAtWork, due: number | undefined): Promise<'aga
     mayPark: () => mayPark(run),
     tell: () => end(true),
   })
-  const timer = due === undefined ? undefined : setTimeout(() => end(true), Math.min(due - Date.now(), longestTimerMs))
+  const timer = due === undefined ? undefined : setTimeout(() => end(true), Math.min(due - now(), longestTimerMs))
   run.interrupts.add(interrupt)
   if (run.requested || run.failure || engine.stopping.aborted) end(false)
   const isOver = await over

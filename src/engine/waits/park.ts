@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Queries } from '../../database/database.ts'
-import { longestTimerMs } from '../../lib/time.ts'
+import { longestTimerMs, now } from '../../lib/time.ts'
 import type { LiveRun } from '../context.ts'
 import { enqueueLease } from '../dbos.ts'
 import { Interrupted } from '../steps/execute.ts'
@@ -13,7 +13,7 @@ const parkFromMs = 60_000
 /** Waits for `until` holding no slot. `over`: record the outputs; otherwise the run has left this process. */
 export const waitUntil = async (work: StepAtWork, until: Date): Promise<'over' | 'parked' | 'released'> => {
   const { engine, run, row, startRow } = work
-  const left = until.getTime() - Date.now()
+  const left = until.getTime() - now()
   if (left <= 0) return 'over'
   row.wakeMs = until.getTime()
   if (left >= parkFromMs && mayPark(run)) return park(work, until.getTime())
@@ -22,7 +22,7 @@ export const waitUntil = async (work: StepAtWork, until: Date): Promise<'over' |
   let interrupt = () => {}
   const rang = await new Promise<boolean>((resolve) => {
     const ring = () => {
-      const still = until.getTime() - Date.now()
+      const still = until.getTime() - now()
       if (still <= 0) resolve(true)
       else timer = setTimeout(ring, Math.min(still, longestTimerMs))
     }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
+import { now } from '../../lib/time.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import type { Target } from '../../providers/provider.ts'
 import type { AnswerCache, CacheKey, KeptAnswer } from '../../store/calls/answer-cache.ts'
@@ -88,7 +89,7 @@ export const keepAnswer = async (cache: AnswerCache, key: CacheKey | undefined, 
 
 /** A kept answer as if it had just come. */
 export const replayed = ({ contentType, body }: KeptAnswer): Given => {
-  const given = { status: 200, headers: { 'content-type': contentType }, firstByteMs: Date.now() }
+  const given = { status: 200, headers: { 'content-type': contentType }, firstByteMs: now() }
   if (contentType !== 'text/event-stream') return { ...given, kind: 'whole', bytes: body }
   const source: FrameSource = {
     readTo(sink) {

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
+import { now } from '../../lib/time.ts'
 import { type ChatChunk, type ChatRequest, chatRequestSchema, type ModelCaller } from '../../model/gateway/chat.ts'
 import { embeddingBody, embeddingRequestSchema } from '../../model/gateway/embedding.ts'
 import { imageBody, imageRequestSchema } from '../../model/gateway/image.ts'
@@ -33,7 +34,7 @@ const whole = (body: unknown): Given => ({
   status: 200,
   headers: jsonType,
   bytes: Buffer.from(JSON.stringify(body)),
-  firstByteMs: Date.now(),
+  firstByteMs: now(),
 })
 
 const events = (source: FrameSource): Given => ({
@@ -41,7 +42,7 @@ const events = (source: FrameSource): Given => ({
   status: 200,
   headers: eventsType,
   source,
-  firstByteMs: Date.now(),
+  firstByteMs: now(),
 })
 
 /** The answer, with what of the request could not be passed on in a header. */
@@ -76,7 +77,7 @@ const refusedBy = (error: AppError): Given | undefined => {
   if (typeof status !== 'number') return undefined
   const wait = error.retryAfterSeconds
   const headers = wait === undefined ? {} : { 'retry-after': String(Math.ceil(wait)) }
-  return { kind: 'refused', status, headers, bytes: Buffer.alloc(0), firstByteMs: Date.now(), error }
+  return { kind: 'refused', status, headers, bytes: Buffer.alloc(0), firstByteMs: now(), error }
 }
 
 /**
@@ -107,7 +108,7 @@ export const makeAskConverted = (models: Converting) => {
     if (shape === 'images') {
       const request = readBody(imageRequestSchema, asked)
       const answer = await models.image(request, caller, { provider })
-      return warning(whole(imageBody(answer, Math.floor(Date.now() / 1000))), answer)
+      return warning(whole(imageBody(answer, Math.floor(now() / 1000))), answer)
     }
     if (shape === 'messages') {
       const given = await byChat(asked, chatFromMessages(readBody(messagesRequestSchema, asked)), caller, provider)

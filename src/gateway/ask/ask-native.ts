@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { AppError, toAppError } from '../../lib/errors.ts'
 import { parsedObject } from '../../lib/json/json-object.ts'
+import { now } from '../../lib/time.ts'
 import type { Route } from '../../providers/provider.ts'
 import { withRetries } from '../../providers/retry.ts'
 import { errorInside, onTheWay, refusal, unreadable } from '../../providers/wires/refusal.ts'
@@ -97,7 +98,7 @@ export const askNative = async (
   const once = async (): Promise<Given> => {
     refused = undefined
     const answer = toldOf(route, unpacked(await openUpstream(request, stop), route.provider.name))
-    const firstByteMs = Date.now()
+    const firstByteMs = now()
     if (answer.status >= 200 && answer.status < 300) return readAnswer(route, answer, firstByteMs)
     refused = { ...(await readRefusal(answer)), firstByteMs }
     throw refusal(route, refused.status, refused.bytes.toString(), refused.headers)

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { AppError } from '../errors.ts'
 import { modelSettings } from './model-settings.ts'
+import { operationSettings } from './operation-settings.ts'
 import { sandboxSettings } from './sandbox-settings.ts'
 import {
   baseUrl,
@@ -241,6 +242,7 @@ const declared = {
     example: '60',
     schema: seconds(),
   }),
+  ...operationSettings,
   ...timedSettings,
   ...sandboxSettings,
   stepCacheDays: setting({

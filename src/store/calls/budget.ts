@@ -1,6 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { AppError } from '../../lib/errors.ts'
+import { now } from '../../lib/time.ts'
 import type { Budget, CollectionSettings } from '../../model/collections/collection-settings.ts'
 import { otherShard } from '../runs/totals.ts'
 
@@ -93,11 +94,11 @@ const dayIsUsedUp = (used: string, now: Date): AppError => {
 }
 
 /** Throws `budget_exceeded`, with the time until the next day (UTC), where a day's budget has nothing left. */
-export const requireBudget = (budget: Budget, spent: Spent, now = new Date()): void => {
+export const requireBudget = (budget: Budget, spent: Spent, at = new Date(now())): void => {
   const { usd_per_day: usd, tokens_per_day: tokens } = budget
-  if (typeof usd === 'number' && spent.usd >= usd) throw dayIsUsedUp(`${dollars(spent.usd)} of ${dollars(usd)}`, now)
+  if (typeof usd === 'number' && spent.usd >= usd) throw dayIsUsedUp(`${dollars(spent.usd)} of ${dollars(usd)}`, at)
   if (typeof tokens === 'number' && spent.tokens >= tokens) {
-    throw dayIsUsedUp(`${spent.tokens} of ${tokens} tokens`, now)
+    throw dayIsUsedUp(`${spent.tokens} of ${tokens} tokens`, at)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Database } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
+import { now } from '../../lib/time.ts'
 
 export interface KeyRow {
   id: number
@@ -52,7 +53,7 @@ export const makeKeyToucher = (database: Database): ((key: KnownKey) => void) =>
     return ids.map(() => undefined)
   })
   return ({ id, last_used_at }) => {
-    if (!last_used_at || Date.now() - last_used_at.getTime() > 60_000) touch(id).catch(() => {})
+    if (!last_used_at || now() - last_used_at.getTime() > 60_000) touch(id).catch(() => {})
   }
 }
 

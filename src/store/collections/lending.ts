@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
-import { timestamp } from '../../lib/time.ts'
+import { now, timestamp } from '../../lib/time.ts'
 import type { LentKeys, Trial, TrialLeft } from '../../model/collections/trial.ts'
 import { providerKeyNames } from '../../model/gateway/provider-keys.ts'
 import { readEnvironmentVersion } from './environments.ts'
@@ -66,7 +66,7 @@ const dayMs = 86_400_000
 const stateOf = (use: TrialUse | undefined, terms: TrialTerms, providers: readonly string[]): Trial => {
   const minutes = Math.floor((use?.seconds ?? 0) / 60)
   const expiresAt = use && new Date(use.activatedAt.getTime() + terms.trialDays * dayMs)
-  const isOver = !use || providers.length === 0 || (expiresAt !== undefined && expiresAt.getTime() <= Date.now())
+  const isOver = !use || providers.length === 0 || (expiresAt !== undefined && expiresAt.getTime() <= now())
   const left = {
     runs_remaining: isOver ? 0 : Math.max(0, terms.trialRuns - use.runs),
     minutes_remaining: isOver ? 0 : Math.max(0, terms.trialMinutes - minutes),

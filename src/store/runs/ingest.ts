@@ -1,6 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
+import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { keeping } from '../tasks/definitions.ts'
 import { createTask, definitionHash, type TaskFields } from '../tasks/tasks.ts'
@@ -85,8 +86,8 @@ interface Times {
 
 /** What is left out never makes a run end before it began. */
 const timesOf = (run: IngestedRun, before: number | undefined): Times => {
-  const createdMs = run.createdMs ?? Math.min(before ?? Date.now(), run.completedMs ?? Number.POSITIVE_INFINITY)
-  return { createdMs, completedMs: run.completedMs ?? Math.max(Date.now(), createdMs) }
+  const createdMs = run.createdMs ?? Math.min(before ?? now(), run.completedMs ?? Number.POSITIVE_INFINITY)
+  return { createdMs, completedMs: run.completedMs ?? Math.max(now(), createdMs) }
 }
 
 const countOf = (status: RunStatus, times: Times, failed = status === 'failed'): IngestedTotals => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Database, Queries } from '../../database/database.ts'
 import { runKeysSince } from '../../lib/ids.ts'
+import { now } from '../../lib/time.ts'
 
 /** JSON above this many characters stands outside the step's row. */
 export const rowLimit = 64 * 1024
@@ -48,7 +49,7 @@ const dayMs = 86_400_000
 const sweptAtOnce = 1000
 
 /** Removes requests of yesterday and the days before whose call was never recorded: the process died in between. */
-export const sweepRequestPayloads = async (database: Database, nowMs = Date.now()): Promise<void> => {
+export const sweepRequestPayloads = async (database: Database, nowMs = now()): Promise<void> => {
   const between = [runKeysSince(nowMs - 4 * dayMs), runKeysSince(nowMs - dayMs)]
   for (;;) {
     const removed = await database.rows(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isDatabaseAway } from '../../../src/database/database.ts'
-import { makeOwnConnection, type OwnConnection } from '../../../src/engine/journal/own-connection.ts'
+import { isDatabaseAway } from '../../../src/database/away.ts'
+import { makeOwnConnection, type OwnConnection } from '../../../src/database/own-connection.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 const timeoutMs = 500
@@ -10,7 +10,7 @@ let created: TestDatabase
 let own: OwnConnection
 beforeAll(async () => {
   created = await createTestDatabase()
-  own = makeOwnConnection({ url: created.url, name: 'test', session: '', timeoutMs })
+  own = makeOwnConnection({ url: created.url, name: 'test', session: {}, timeoutMs })
 })
 afterAll(async () => {
   await own?.close()
@@ -26,7 +26,7 @@ test('what was answered while this process stood still is no statement that was 
 })
 
 test('nor is a server that was connected to meanwhile one that is away', async () => {
-  const patient = makeOwnConnection({ url: created.url, name: 'test', session: '', timeoutMs: 1_500 })
+  const patient = makeOwnConnection({ url: created.url, name: 'test', session: {}, timeoutMs: 1_500 })
   const asked = patient.rows('three', 'select 3 as three')
   await new Promise((resolve) => setImmediate(resolve)) // it is connecting
   standStill(1_600)

@@ -1,6 +1,6 @@
 import pg from 'pg'
-import { connectionDefaults } from '../../database/database.ts'
-import { afterAwake } from '../../lib/time.ts'
+import { afterAwake } from '../lib/time.ts'
+import { connectionDefaults, cutConnection, type SessionSettings, setSession } from './connection.ts'
 
 /** Syntax, cardinality, data, integrity and limit errors: what was sent is at fault, not the connection. */
 export const isRefused = (error: unknown): boolean =>
@@ -12,10 +12,6 @@ export interface OwnConnection {
   /** Cuts it: what is under way on it fails at once. */
   drop(): void
   close(): Promise<void>
-}
-
-const cut = (client: (pg.Client & { connection?: { stream?: { destroy(): void } } }) | undefined): void => {
-  client?.connection?.stream?.destroy()
 }
 
 /** What is asked, unless it is not answered in time. A standstill of this process is not one of the server. */
@@ -35,12 +31,13 @@ const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
     )
   })
 
+const closeMs = 1_000
+
 export const makeOwnConnection = (options: {
   url: string
   /** As Postgres shows it. */
   name: string
-  /** Options of the session, as on the command line of a server. */
-  session: string
+  session: SessionSettings
   /** How long to wait for a connection, or for a statement, after which `drop` is due; left out, as everywhere. */
   timeoutMs?: number
 }): OwnConnection => {
@@ -54,7 +51,6 @@ export const makeOwnConnection = (options: {
     const fresh = new pg.Client({
       connectionString: options.url,
       application_name: options.name,
-      options: options.session,
       ...connectionDefaults,
       ...(timeoutMs === undefined ? {} : { connectionTimeoutMillis: 0, query_timeout: 0 }),
     })
@@ -62,9 +58,9 @@ export const makeOwnConnection = (options: {
       if (client === fresh) client = undefined
     })
     try {
-      await inTime(fresh.connect())
+      await inTime(fresh.connect().then(() => setSession(fresh, options.session)))
     } catch (error) {
-      cut(fresh)
+      cutConnection(fresh)
       throw error
     }
     client = fresh
@@ -85,10 +81,14 @@ export const makeOwnConnection = (options: {
     drop() {
       const lost = client
       client = undefined
-      cut(lost)
+      if (lost) cutConnection(lost)
     },
     async close() {
-      await client?.end().catch(() => {})
+      const last = client
+      if (!last) return
+      const takeBack = afterAwake(closeMs, () => cutConnection(last)) // a frozen server says no goodbye
+      await last.end().catch(() => {})
+      takeBack()
     },
   }
 }

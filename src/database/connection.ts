@@ -1,0 +1,22 @@
+import type pg from 'pg'
+
+/**
+ * What every connection has: a dead server is noticed, and nothing waits for ever. A request that waits for a connection
+ * has to get its 503 within five seconds.
+ */
+export const connectionDefaults = { keepAlive: true, connectionTimeoutMillis: 4_000, query_timeout: 30_000 }
+
+/** Settings of a session, by their names in PostgreSQL. The values come from this program, never from a user. */
+export type SessionSettings = Readonly<Record<string, string | number>>
+
+/** Sets them by a statement: PgBouncer refuses them among the parameters of the startup packet. */
+export const setSession = async (client: pg.ClientBase, settings: SessionSettings): Promise<void> => {
+  const text = Object.entries(settings).map(([name, value]) => `set ${name} = '${value}'`)
+  if (text.length > 0) await client.query(text.join('; '))
+}
+
+/** Cuts a connection without a word to the server: its statement fails at once, where `end` would wait for the answer. */
+export const cutConnection = (client: pg.ClientBase): void => {
+  const { connection } = client as pg.ClientBase & { connection?: { stream?: { destroy(): void } } }
+  connection?.stream?.destroy()
+}

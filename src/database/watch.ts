@@ -1,0 +1,145 @@
+import { type AppError, messageOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { pause } from '../lib/time.ts'
+import { databaseAway, databaseReadOnly } from './away.ts'
+import { type DatabaseClock, makeDatabaseClock } from './clock.ts'
+import type { Database } from './database.ts'
+import { makeOwnConnection } from './own-connection.ts'
+
+/** `read_only`: it answers, but writes nothing, as a standby or a demoted primary does. */
+export type DatabaseState = 'up' | 'read_only' | 'away'
+
+/** Asks the database once a second whether it answers and takes writes, and what time it is. */
+export interface DatabaseWatch {
+  readonly state: DatabaseState
+  readonly clock: DatabaseClock
+  /**
+   * Does something that may wait for the database as long as that is away. It fails with `database_unavailable` at once
+   * where the database takes no writes, and as soon as it stops to.
+   */
+  whileUp<T>(work: (attempt: Attempt) => Promise<T>): Promise<T>
+  /** Calls back each time the database stops to take writes. */
+  onOutage(react: (reason: AppError) => void): void
+  stop(): Promise<void>
+}
+
+/** Work that somebody waits for: once `isOver`, they were told that it failed. */
+export interface Attempt {
+  isOver: boolean
+}
+
+const everyMs = 1_000
+/** While it is away: soon after it is back, requests are answered again. */
+const againMs = 250
+/** How long one look may take, and how long without an answer means "away": an outage is known within three seconds. */
+const lookMs = 2_000
+const awayAfterMs = 2_500
+
+const look = `select extract(epoch from clock_timestamp())::float8 * 1000 as ms,
+  pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only`
+
+interface Seen {
+  ms: number
+  read_only: boolean
+}
+
+/** Starts the watch over a database that answers; rejects where that takes no writes. */
+export const watchDatabase = async (options: {
+  database: Database
+  log: Logger
+  /** A clock further off than this is reported, and fires nothing. */
+  mostSkewMs: number
+  /** The clock of this machine; tests set it wrong. */
+  machineClock?: () => number
+}): Promise<DatabaseWatch> => {
+  const { database, log } = options
+  const own = makeOwnConnection({ url: database.url, name: 'jetty watch', session: {}, timeoutMs: lookMs })
+  const clock = makeDatabaseClock({ ...options, machineClock: options.machineClock ?? Date.now })
+  const stop = new AbortController()
+  const underWay = new Set<(reason: AppError) => void>()
+  const reactions: ((reason: AppError) => void)[] = []
+  let state: DatabaseState = 'up'
+  let seenMs = performance.now()
+
+  const lookOnce = async (): Promise<boolean> => {
+    const sentMs = performance.now()
+    const [seen] = await own.rows<Seen>('look', look)
+    seenMs = performance.now()
+    if (!seen) throw new Error('The database gave no answer')
+    clock.heard(seen.ms, sentMs, seenMs)
+    return seen.read_only
+  }
+
+  const outage = (next: 'read_only' | 'away', reason: AppError, cause: unknown) => {
+    if (state === next) return
+    state = next
+    log.error({ state, reason: messageOf(cause) }, reason.message)
+    if (next === 'away') database.refuse(reason)
+    for (const react of reactions) react(reason)
+    for (const giveUp of underWay) giveUp(reason)
+    underWay.clear()
+  }
+
+  const comeBack = () => {
+    if (state === 'up') return
+    database.refuse(undefined)
+    if (state === 'read_only') database.cut() // connections may lead to a server that is no primary any more
+    state = 'up'
+    log.info('the database takes writes again')
+  }
+
+  const tick = async (): Promise<void> => {
+    try {
+      if (!(await lookOnce())) return comeBack()
+      if (state === 'away') database.refuse(undefined)
+      outage('read_only', databaseReadOnly(), 'it is in recovery, or its transactions are read-only by default')
+      own.drop() // the next look finds whichever server the address leads to by then
+    } catch (error) {
+      own.drop()
+      if (performance.now() - seenMs > awayAfterMs) outage('away', databaseAway(error), error)
+    }
+  }
+
+  if (await lookOnce()) {
+    await own.close()
+    throw databaseReadOnly()
+  }
+  const looking = (async () => {
+    while (await pause(state === 'up' ? everyMs : againMs, stop.signal)) await tick()
+  })()
+
+  return {
+    get state() {
+      return state
+    },
+    clock,
+    whileUp(work) {
+      if (state !== 'up') return Promise.reject(state === 'away' ? databaseAway() : databaseReadOnly())
+      return new Promise((resolve, reject) => {
+        const attempt = { isOver: false }
+        const giveUp = (reason: AppError) => {
+          attempt.isOver = true
+          reject(reason)
+        }
+        underWay.add(giveUp)
+        work(attempt).then(
+          (value) => {
+            underWay.delete(giveUp)
+            resolve(value)
+          },
+          (error) => {
+            underWay.delete(giveUp)
+            reject(error)
+          },
+        )
+      })
+    },
+    onOutage: (react) => void reactions.push(react),
+    async stop() {
+      stop.abort()
+      own.drop()
+      await looking
+      await own.close()
+    },
+  }
+}
