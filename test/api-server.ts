@@ -222,7 +222,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       leaks.remember('a key', key)
       await database.query(
         `with c as (select id from collections where name = any($1)),
-           k as (insert into api_keys (collection_id, name, key_hash, key_prefix, access_level)
+           k as (insert into api_keys (home_collection_id, name, key_hash, key_prefix, access_level)
                  select min(id), $2, $3, $4, $5 from c returning id)
          insert into api_key_collections select k.id, c.id from k, c`,
         [collections, `key-${key.slice(4, 12)}`, hashToken(key), key.slice(0, 8), access],

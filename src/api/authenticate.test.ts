@@ -13,6 +13,7 @@ const known: KnownKey = {
   is_active: true,
   expires_at: null,
   last_used_at: null,
+  home_collection_id: 4,
   collection_ids: [4],
 }
 const make = (key: Partial<KnownKey> | undefined, touched: number[] = []) =>
@@ -31,6 +32,7 @@ test('a key becomes an identity and is touched; the admin token covers all', asy
     prefix: 'mlc_a1a1',
     access: 'READ',
     collectionIds: [4],
+    homeId: 4,
     expiresAt: null,
   })
   expect(touched).toEqual([1])

@@ -20,6 +20,7 @@ const admin: Identity = {
   prefix: null,
   access: 'ADMIN',
   collectionIds: [],
+  homeId: null,
   expiresAt: null,
 }
 
@@ -33,6 +34,7 @@ const identityOf = (key: KnownKey): Identity => ({
   prefix: key.key_prefix,
   access: key.access_level,
   collectionIds: key.collection_ids,
+  homeId: key.home_collection_id,
   expiresAt: key.expires_at,
 })
 

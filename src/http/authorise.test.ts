@@ -12,6 +12,7 @@ const identity = (access: Identity['access'], ids: number[]): Identity => ({
   prefix: 'mlc_aaaa',
   access,
   collectionIds: ids,
+  homeId: null,
   expiresAt: null,
 })
 

@@ -4,6 +4,7 @@ import {
   type FoundCollection,
   type FoundPlace,
   type FoundTask,
+  homeOf,
   type Identity,
 } from '../model/collections/identity.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -18,7 +19,7 @@ export interface Gate {
   isLimited?(identity: Identity, collection: FoundCollection | undefined): boolean
   /** Case-insensitive; undefined for unknown and for illegal names. */
   findCollection(name: string): Promise<FoundCollection | undefined>
-  /** The same by id as well, for calls to models: they need not name the only collection of their key. */
+  /** The same by id as well, for calls to models: they need not name the home collection of their key. */
   findPlace?(of: string | number): Promise<FoundPlace | undefined>
   /** The same with a task in it: one question for both. The task is undefined where the collection has none so called. */
   findTask(
@@ -102,18 +103,22 @@ const unnamed = (identity: Identity): AppError =>
     'bad_request',
     identity.kind === 'admin'
       ? 'The admin token covers every collection: name the one that is meant'
-      : `This key covers ${identity.collectionIds.length} collections: name the one that is meant`,
-    { hint: 'Send the header X-Jetty-Collection, or "jetty": {"collection": "…"} in the body.' },
+      : `This key covers ${identity.collectionIds.length} collections and has no home collection: name the one that is meant`,
+    {
+      hint:
+        'Send the header X-Jetty-Collection, or "jetty": {"collection": "…"} in the body. ' +
+        'PUT /api/v1/api-keys/{id} {"home_collection": "…"} sets the default of a key.',
+    },
   )
 
-const onlyCollection = (identity: Identity): number => {
-  const [id, ...more] = identity.collectionIds
-  if (identity.kind === 'admin' || id === undefined || more.length > 0) throw unnamed(identity)
+const homeCollection = (identity: Identity): number => {
+  const id = identity.kind === 'admin' ? undefined : homeOf(identity)
+  if (id === undefined) throw unnamed(identity)
   return id
 }
 
 /**
- * The same for a call that names its collection in its header or body, or means the only one of its key: 401, then 400
+ * The same for a call that names its collection in its header or body, or means the home of its key: 401, then 400
  * where it is not clear which one is meant, then 429, 404, and 403 as in `admit`. `likely` is asked for at the same time
  * as the key, where no name came.
  */
@@ -131,7 +136,7 @@ export const admitPlaced = async (
     gate.authenticate(header, address),
     guess === undefined ? undefined : gate.findPlace?.(guess),
   ])
-  const meant = name ?? onlyCollection(identity)
+  const meant = name ?? homeCollection(identity)
   const collection = meant === guess ? guessed : await gate.findPlace?.(meant)
   if (gate.limit) await gate.limit(identity, collection)
   if (!collection) throw new AppError('not_found', endpoint.collectionMissing)

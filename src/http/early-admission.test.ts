@@ -16,6 +16,7 @@ const identity: Identity = {
   prefix: 'mlc_...xxxx',
   access: 'WRITE',
   collectionIds: [7],
+  homeId: 7,
   expiresAt: null,
 }
 const place = { id: 7, name: 'acme', settings: {}, environment_id: null }

@@ -305,6 +305,17 @@ describe('files', () => {
 })
 
 describe('keys', () => {
+  it('have a home collection, which is shown and can be set', async () => {
+    await ok('collections', 'create', 'pier')
+    expect((await ok('whoami')).stdout).toMatch(/home +acme\n/)
+    const id = String((await ok('whoami', '--json')).json().key_id)
+    expect((await ok('keys', 'home', id, 'pier')).stdout).toBe(`The home of key ${id} (newcomer) is pier\n`)
+    expect((await ok('keys', 'ls', 'pier')).stdout).toMatch(/HOME.*\n.*newcomer .* WRITE +pier +acme pier /)
+    expect(await wrong('keys', 'home', id, 'nowhere')).toContain("does not cover a collection 'nowhere'")
+    expect(await wrong('keys', 'home', token, 'acme')).not.toContain(token)
+    await ok('keys', 'home', id, 'acme')
+  })
+
   it('are printed alone and once, listed, switched off and deleted', async () => {
     const made = await ok('keys', 'create', 'acme', '--name', 'ci', '--read-only', '--expires', '30d')
     expect(made.stdout).toMatch(/^mlc_[a-z0-9]{32}\n$/)

@@ -65,7 +65,9 @@ test('row 6: the bare token is read anew for each call, and whoami says whose it
       auth_type: 'api_key',
       name: 'ci',
       key_prefix: server.key.slice(0, 8),
+      key_id: expect.any(Number),
       collections: ['acme'],
+      home_collection: 'acme',
       access_level: 'WRITE',
     },
   ])

@@ -1,8 +1,8 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
-import { coveredIds } from '../../model/collections/identity.ts'
-import { collectionNames } from '../../store/collections/collections.ts'
+import { coveredIds, homeOf } from '../../model/collections/identity.ts'
+import { listCollections } from '../../store/collections/collections.ts'
 import { healthContract } from './contract.ts'
 
 export interface HealthDeps {
@@ -23,12 +23,18 @@ export const healthRoutes = ({ database, version, openApi, docsPage }: HealthDep
     }),
     getOpenApi: async () => rawJson(openApi()),
     getDocs: async () => docsPage(),
-    whoAmI: async ({ identity }) => ({
-      auth_type: identity.kind === 'admin' ? 'admin' : 'api_key',
-      name: identity.name,
-      key_prefix: identity.prefix,
-      collections: await collectionNames(database, coveredIds(identity)),
-      access_level: identity.access,
-    }),
+    whoAmI: async ({ identity }) => {
+      const covered = await listCollections(database, coveredIds(identity), { skip: 0, limit: 10_000 })
+      const home = homeOf(identity)
+      return {
+        auth_type: identity.kind === 'admin' ? 'admin' : 'api_key',
+        name: identity.name,
+        key_prefix: identity.prefix,
+        key_id: identity.keyId,
+        collections: covered.map(({ name }) => name),
+        home_collection: covered.find(({ id }) => id === home)?.name ?? null,
+        access_level: identity.access,
+      }
+    },
   })
 }

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
 import { newApiKey } from '../../lib/ids.ts'
 import { hashToken } from '../../lib/secrets/crypto.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
@@ -24,11 +24,14 @@ const taken = (name: string, collection: string) =>
 const shown = (row: KeyRow, identity: Identity): Key => {
   const all = row.collection_ids.map((id, index) => ({ id, name: row.collections[index] as string }))
   const seen = all.filter(({ id }) => covers(identity, id))
-  const own = covers(identity, row.collection_id) ? { id: row.collection_id, name: row.collection_name } : seen[0]
+  const home = seen.find(({ id }) => id === row.home_collection_id)
+  // Whoever sees a key covers a collection of it, so there is a first one.
+  const own = (home ?? seen[0]) as { id: number; name: string }
   return {
     id: row.id,
-    collection_id: own?.id ?? row.collection_id,
-    collection_name: own?.name ?? row.collection_name,
+    collection_id: own.id,
+    collection_name: own.name,
+    home_collection: home?.name ?? null,
     collections: seen.map(({ name }) => name),
     name: row.name,
     key_prefix: row.key_prefix,
@@ -49,6 +52,18 @@ const requireNotLonger = (identity: Identity, expiresAt: Date | null): void => {
   })
 }
 
+const nameOf = (row: KeyRow, collectionId: number | null): string =>
+  row.collections[row.collection_ids.indexOf(collectionId ?? -1)] ?? ''
+
+/** The id of a new home. Unknown names and those of collections that the key does not cover are refused alike. */
+const newHome = (row: KeyRow, name: string): number => {
+  const index = row.collections.findIndex((one) => one.toLowerCase() === name.toLowerCase())
+  const id = row.collection_ids[index]
+  if (id !== undefined) return id
+  const message = `The key does not cover a collection '${name}'; it covers ${row.collections.join(', ')}`
+  throw invalidField(['body', 'home_collection'], message)
+}
+
 /** What the audit trail says of a key. */
 const noted = (row: KeyRow) => ({
   target: String(row.id),
@@ -58,6 +73,7 @@ const noted = (row: KeyRow) => ({
     key_prefix: row.key_prefix,
     access_level: row.access_level,
     is_active: row.is_active,
+    home_collection: nameOf(row, row.home_collection_id) || null,
     expires_at: timestampOrNull(row.expires_at),
   },
 })
@@ -116,8 +132,10 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
     updateKey: async ({ params, identity, body, note }) => {
       const row = await getOwn(params.id, identity)
       if (body.is_active) requireNotLonger(identity, row.expires_at)
-      const outcome = await updateKey(database, row.id, body)
-      if (outcome === 'taken') throw taken(body.name ?? row.name, row.collection_name)
+      const homeId = body.home_collection === undefined ? row.home_collection_id : newHome(row, body.home_collection)
+      const { name, is_active } = body
+      const outcome = await updateKey(database, row.id, { name, is_active, homeId: homeId ?? undefined })
+      if (outcome === 'taken') throw taken(name ?? row.name, nameOf(row, homeId))
       if (outcome === undefined) throw notFound()
       const after = await getOwn(params.id, identity)
       note(noted(after))

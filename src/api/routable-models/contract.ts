@@ -7,8 +7,8 @@ const query = z.object({
     .string()
     .optional()
     .describe(
-      'Whose environment counts; the header X-Jetty-Collection says the same. Without it: all that a key covers; ' +
-        'for the admin token, what needs no key.',
+      'Whose environment counts; the header X-Jetty-Collection says the same. Without it: the home collection of ' +
+        'the key; for the admin token, what needs no key.',
     ),
 })
 

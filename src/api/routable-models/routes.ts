@@ -3,7 +3,7 @@ import { requireScope } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
-import type { FoundCollection, Identity } from '../../model/collections/identity.ts'
+import { type FoundCollection, homeOf, type Identity } from '../../model/collections/identity.ts'
 import type { Models, Place, RoutableModel } from '../../providers/provider.ts'
 import { makeSettingsReader } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
@@ -24,7 +24,8 @@ interface Asked {
 
 export const routableModelsRoutes = ({ database, sealer, findCollection, models }: RoutableModelsDeps): Route[] => {
   const meant = async (identity: Identity, name: string | undefined): Promise<readonly number[]> => {
-    if (!name) return identity.collectionIds
+    const home = homeOf(identity)
+    if (!name) return home === undefined ? identity.collectionIds : [home]
     const collection = await findCollection(name)
     if (!collection) throw new AppError('not_found', 'Collection not found')
     requireScope(identity, collection.id)

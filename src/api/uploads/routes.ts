@@ -4,7 +4,7 @@ import { requireScope } from '../../http/authorise.ts'
 import { type Call, implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { distinctFileNames } from '../../lib/files/file-names.ts'
-import { coveredIds, covers, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import { coveredIds, covers, type FoundCollection, homeOf, type Identity } from '../../model/collections/identity.ts'
 import { findCollectionRow } from '../../store/collections/collections.ts'
 import { sandboxUploadPath } from '../../store/files/storage-path.ts'
 import {
@@ -55,16 +55,19 @@ export const uploadsRoutes = ({ database, objects, findCollection }: UploadsDeps
     return collection
   }
 
-  /** The collection that the form names, or the only one there is for the key. */
+  /** The collection that the form names, or the home collection of the key. */
   const placeOf = async (name: string | undefined, identity: Identity): Promise<Place> => {
     if (name !== undefined) return collectionNamed(name, identity)
-    const [only, ...others] = identity.kind === 'key' ? identity.collectionIds : []
-    if (only === undefined || others.length > 0) {
-      const who = identity.kind === 'admin' ? 'The admin token' : 'This key'
-      const message = `${who} covers several collections: name the one the file goes to in the field collection`
+    const home = homeOf(identity)
+    if (home === undefined) {
+      const why =
+        identity.kind === 'admin'
+          ? 'The admin token covers all collections'
+          : 'This key covers several collections and has no home collection'
+      const message = `${why}: name the one the file goes to in the field collection`
       throw invalidField(['body', 'collection'], message, 'missing')
     }
-    const collection = await findCollectionRow(database, only)
+    const collection = await findCollectionRow(database, home)
     if (!collection) throw collectionGone()
     return collection
   }

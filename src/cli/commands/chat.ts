@@ -22,7 +22,7 @@ export const registerChat = (program: Command): void => {
     .description('Ask a model through the gateway, and print what it says as it comes; without words, stdin is asked')
     .requiredOption('-m, --model <model>', 'who is to answer')
     .option('-s, --system <text>', 'what the model is told ahead of the question')
-    .option('-c, --collection <collection>', 'whose keys are used (default: the only one that the token covers)')
+    .option('-c, --collection <collection>', 'whose keys are used (default: the home of your key)')
     .addHelpText(
       'after',
       `
@@ -39,7 +39,7 @@ Examples:
 
 const chat = async (session: Session, words: string[], options: ChatOptions): Promise<void> => {
   const question = words.length > 0 ? words.join(' ') : readQuestion()
-  const collection = options.collection ?? (await onlyCollection(session))
+  const collection = options.collection ?? (await homeCollection(session))
   const messages: ChatMessage[] = [{ role: 'user', content: question }]
   if (options.system !== undefined) messages.unshift({ role: 'system', content: options.system })
   // A scripted model needs no key: it is not to be counted as a call of the trial.
@@ -67,10 +67,9 @@ const readQuestion = (): string => {
   throw new AppError('invalid', 'There is no question', { hint: 'For example: jetty chat -m scripted/echo "Hello"' })
 }
 
-const onlyCollection = async ({ client }: Session): Promise<string> => {
-  const { collections } = await client.whoAmI()
-  const [only, ...others] = collections
-  if (only !== undefined && others.length === 0) return only
+const homeCollection = async ({ client }: Session): Promise<string> => {
+  const { collections, home_collection: home } = await client.whoAmI()
+  if (home !== null) return home
   throw new AppError('invalid', 'The token does not say whose keys are to be used', {
     hint: collections.length > 0 ? `Name one with -c: ${collections.join(', ')}` : 'Name a collection with -c.',
   })

@@ -29,6 +29,14 @@ Examples:
     .addHelpText('after', '\nExamples:\n  jetty keys ls acme')
     .action(withSession<object, [string]>(list))
   keys
+    .command('home <id> <collection>')
+    .description('Set the collection that is meant where a request with this key names none')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty keys home 12 acme\n  jetty whoami                       shows the id of the key in use',
+    )
+    .action(withSession<object, [string, string]>(setHome))
+  keys
     .command('revoke <id...>')
     .description('Delete keys; their next request is refused')
     .option('--keep', 'switch them off instead, so that they stay in the list')
@@ -98,12 +106,13 @@ const list = async ({ client, out }: Session, [collection]: [string]): Promise<v
     keys.length === 0
       ? ''
       : table(
-          ['ID', 'NAME', 'KEY', 'ACCESS', 'COLLECTIONS', 'STATE', 'EXPIRES', 'LAST USED'],
+          ['ID', 'NAME', 'KEY', 'ACCESS', 'HOME', 'COLLECTIONS', 'STATE', 'EXPIRES', 'LAST USED'],
           keys.map((key) => [
             key.id,
             key.name,
             `${key.key_prefix}…`,
             key.access_level,
+            key.home_collection,
             key.collections.join(' '),
             stateOf(key),
             moment(key.expires_at),
@@ -120,13 +129,21 @@ const stateOf = (key: { is_active: boolean; expires_at: string | null }): string
   return key.expires_at !== null && Date.parse(key.expires_at) <= Date.now() ? 'expired' : 'valid'
 }
 
+const requireId = (id: string): void => {
+  if (/^\d+$/.test(id)) return
+  throw new AppError('invalid', `Expected the id of a key, got ${JSON.stringify(id.slice(0, 8))}`, {
+    hint: 'jetty keys ls <collection> lists the ids.',
+  })
+}
+
+const setHome = async ({ client, out }: Session, [id, collection]: [string, string]): Promise<void> => {
+  requireId(id)
+  const key = await client.updateKey({ params: { id }, body: { home_collection: collection } })
+  out.answer(key, () => `The home of key ${id} (${key.name}) is ${key.home_collection}`)
+}
+
 const revoke = async ({ client, out }: Session, [ids]: [string[]], { keep }: { keep?: boolean }): Promise<void> => {
-  const wrong = ids.find((id) => !/^\d+$/.test(id))
-  if (wrong !== undefined) {
-    throw new AppError('invalid', `Expected the id of a key, got ${JSON.stringify(wrong.slice(0, 8))}`, {
-      hint: 'jetty keys ls <collection> lists the ids.',
-    })
-  }
+  for (const id of ids) requireId(id)
   const names: string[] = []
   for (const id of ids) {
     const { name } = await client.getKey({ params: { id } })

@@ -65,9 +65,10 @@ const whoami = async (session: Session): Promise<void> => {
       ['server', session.url],
       ['token', `${token} (${session.tokenSource})`],
       ['kind', identity.auth_type],
-      ['name', identity.name],
+      ['name', identity.key_id === null ? identity.name : `${identity.name} (key ${identity.key_id})`],
       ['access', identity.access_level],
       ['collections', identity.collections.join(', ') || 'none'],
+      ['home', identity.home_collection],
     ]),
   )
 }

@@ -25,7 +25,7 @@ export const registerRunbookRun = (runbook: Command): void => {
     .option('--force', 'write over files in the results folder instead')
     .option('--events', 'print each event as a line of JSON as it comes, and the outcome as the last one')
     .addOption(sandboxOption())
-    .option('-c, --collection <collection>', 'with --remote: where it runs (default: the only one of the token)')
+    .option('-c, --collection <collection>', 'with --remote: where it runs (default: the home of your key)')
     .option('-t, --task <task>', 'with --remote: the task that it is a run of; made where there is none')
     .option('--detach', 'with --remote: start it, and do not wait')
     .addHelpText(

@@ -96,17 +96,16 @@ export const runRemotely = async (session: Session, file: string, options: Remot
   await tellEnd(session, at, results, trajectory, options.events ?? false)
 }
 
-/** Where it runs: never guessed, and asked for where somebody can be asked. */
+/** Where it runs: what the options say, else the home collection of the key; a terminal is asked for the rest. */
 const findPlace = async ({ client }: Session, options: RemoteOptions, text: string): Promise<TaskPlace> => {
-  const collections = options.collection === undefined ? (await client.whoAmI()).collections : []
-  const [only, ...others] = collections
+  const who = options.collection === undefined ? await client.whoAmI() : undefined
+  const collections = who?.collections ?? []
   const collection =
     options.collection ??
-    (only !== undefined && others.length === 0
-      ? only
-      : isAnswered() && only !== undefined
-        ? await askChoice('Which collection should it run in?', collections)
-        : undefined)
+    who?.home_collection ??
+    (isAnswered() && collections.length > 0
+      ? await askChoice('Which collection should it run in?', collections)
+      : undefined)
   if (collection === undefined) {
     throw new AppError('invalid', 'Nothing says in which collection it is to run', {
       hint: collections.length > 0 ? `Name one with -c: ${collections.join(', ')}` : 'Name a collection with -c.',

@@ -15,6 +15,8 @@ export interface Identity {
   access: AccessLevelName
   /** Collections a key covers; without meaning for the admin, who covers all. */
   collectionIds: readonly number[]
+  /** The home collection of a key: the one meant where a request names none. */
+  homeId: number | null
   /** Null: never. */
   expiresAt: Date | null
 }
@@ -51,6 +53,10 @@ export const covers = (identity: Identity, collectionId: number): boolean =>
 export const coveredIds = (identity: Identity): readonly number[] | undefined =>
   identity.kind === 'admin' ? undefined : identity.collectionIds
 
+/** The collection meant where a request names none: the home of a key, or the only one it covers. */
+export const homeOf = ({ homeId, collectionIds }: Identity): number | undefined =>
+  homeId ?? (collectionIds.length === 1 ? collectionIds[0] : undefined)
+
 /** Who did it, as recorded with runs and labels: `admin` or `api-key:<name>`. */
 export const authorOf = (identity: Identity): string =>
   identity.kind === 'admin' ? 'admin' : `api-key:${identity.name}`
@@ -60,7 +66,9 @@ export const whoamiSchema = z
     auth_type: z.enum(['api_key', 'admin', 'user']),
     name: z.string().nullable(),
     key_prefix: z.string().nullable(),
+    key_id: z.int().nullable().describe('The id of the key, as `PUT /api/v1/api-keys/{id}` takes it.'),
     collections: z.array(z.string()),
+    home_collection: z.string().nullable().describe('The collection that is meant where a request names none.'),
     access_level: accessLevelSchema,
   })
   .meta({ id: 'Whoami' })

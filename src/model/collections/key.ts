@@ -7,6 +7,13 @@ export const keySchema = z
     collection_id: z.int(),
     collection_name: z.string(),
     collections: z.array(z.string()).describe('Every collection that the key covers.'),
+    home_collection: z
+      .string()
+      .nullable()
+      .describe(
+        'The collection that is meant where a request with this key names none. Null where it was deleted while the ' +
+          'key covers several others, or where the caller does not cover it.',
+      ),
     name: z.string(),
     key_prefix: z.string().describe('The first 8 characters.'),
     access_level: z.enum(['READ', 'WRITE']),
@@ -33,7 +40,11 @@ export const createKeySchema = z
   .meta({ id: 'CreateApiKey' })
 
 export const updateKeySchema = z
-  .object({ name: labelTextSchema, is_active: z.boolean() })
+  .object({
+    name: labelTextSchema,
+    is_active: z.boolean(),
+    home_collection: z.string().describe('One of the collections that the key covers.'),
+  })
   .partial()
   .meta({ id: 'UpdateApiKey' })
 

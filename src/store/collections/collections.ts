@@ -74,9 +74,6 @@ export const findCollectionRow = async (database: Database, id: number): Promise
     ])
   )[0]
 
-export const collectionNames = async (database: Database, ids: readonly number[] | undefined): Promise<string[]> =>
-  (await listCollections(database, ids, { skip: 0, limit: 10_000 })).map((row) => row.name)
-
 /** Undefined where the name is taken. Makes the owner agent, and extends the scope of the key that asked. */
 export const createCollection = async (
   queries: Queries,

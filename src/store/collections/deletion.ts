@@ -96,15 +96,29 @@ const purge = async (database: Database, collectionId: number, deps: DeletionDep
   )
 }
 
+/** Of each key that covers collection $1: how many others it covers, and the first of them. */
+const otherCollectionsOfKeys = `select mine.key_id, count(other.collection_id) as n, min(other.collection_id) as first
+  from api_key_collections mine
+  left join api_key_collections other on other.key_id = mine.key_id and other.collection_id <> $1
+  where mine.collection_id = $1 group by mine.key_id`
+
+/** The new home of a key: null where several are left, or where its name is in use in the one that is left. */
+const onlyOneLeft = `case when o.n = 1 and not exists
+  (select from api_keys same where same.home_collection_id = o.first and same.name = k.name) then o.first end`
+
 /**
- * Deletes a collection: from the first statement on nobody finds it, then its runs and files go in small pieces. Runs
+ * Deletes a collection, and the keys that cover no other one: from the first statement on nobody finds it, then its runs and files go in small pieces. Runs
  * that cannot be ended now, and those that are being accepted right now, follow later.
  */
 export const deleteCollection = async (database: Database, id: number, deps: DeletionDeps): Promise<void> => {
   await deps.cancelRunsOf(id) // once: as long as it is there, others may be started all the time
   await database.rows(
     'delete_collection',
-    `with note as (insert into deleted_collections (id) values ($1) on conflict do nothing)
+    `with note as (insert into deleted_collections (id) values ($1) on conflict do nothing),
+       others as materialized (${otherCollectionsOfKeys}),
+       ended as (delete from api_keys k using others o where k.id = o.key_id and o.n = 0),
+       moved as (update api_keys k set home_collection_id = ${onlyOneLeft} from others o
+         where k.id = o.key_id and o.n > 0 and k.home_collection_id = $1)
      delete from collections where id = $1 returning nextval('changes')`, // who watches it looks, and is done
     [id],
   )

@@ -4,8 +4,8 @@ import { now } from '../../lib/time.ts'
 
 export interface KeyRow {
   id: number
-  collection_id: number
-  collection_name: string
+  /** The collection meant where a request names none. Null where it was deleted and several others are left. */
+  home_collection_id: number | null
   /** Every collection the key covers, by id. */
   collection_ids: number[]
   /** Their names, in the same order. */
@@ -22,7 +22,15 @@ export interface KeyRow {
 /** What authentication needs of a key. */
 export type KnownKey = Pick<
   KeyRow,
-  'id' | 'name' | 'key_prefix' | 'access_level' | 'is_active' | 'expires_at' | 'last_used_at' | 'collection_ids'
+  | 'id'
+  | 'name'
+  | 'key_prefix'
+  | 'access_level'
+  | 'is_active'
+  | 'expires_at'
+  | 'last_used_at'
+  | 'home_collection_id'
+  | 'collection_ids'
 >
 
 const scope = `array(select s.collection_id from api_key_collections s where s.key_id = k.id order by s.collection_id)::float8[]
@@ -33,7 +41,8 @@ export const makeKeyFinder = (database: Database): ((hash: string) => Promise<Kn
   batched<string, KnownKey | undefined>(async (hashes) => {
     const rows = await database.rows<KnownKey & { key_hash: string }>(
       'find_keys',
-      `select k.key_hash, k.id, k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at, ${scope}
+      `select k.key_hash, k.id, k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at,
+         k.home_collection_id, ${scope}
        from api_keys k where k.key_hash = any($1)`,
       [[...new Set(hashes)]],
     )
@@ -57,11 +66,10 @@ export const makeKeyToucher = (database: Database): ((key: KnownKey) => void) =>
   }
 }
 
-const keyColumns = `k.id, k.collection_id, c.name as collection_name, ${scope},
+const keyColumns = `k.id, k.home_collection_id, ${scope},
   array(select n.name from api_key_collections s join collections n on n.id = s.collection_id
         where s.key_id = k.id order by n.id) as collections,
   k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at, k.created_at`
-const keyTables = 'api_keys k join collections c on c.id = k.collection_id'
 
 export interface NewKey {
   name: string
@@ -69,12 +77,12 @@ export interface NewKey {
   prefix: string
   access: 'READ' | 'WRITE'
   expiresAt: Date | null
-  /** The first one is the collection that the key belongs to. */
+  /** The first one becomes the home collection. */
   collectionIds: number[]
 }
 
 export const findKeyRow = async (database: Database, id: number): Promise<KeyRow | undefined> =>
-  (await database.rows<KeyRow>('find_key', `select ${keyColumns} from ${keyTables} where k.id = $1`, [id]))[0]
+  (await database.rows<KeyRow>('find_key', `select ${keyColumns} from api_keys k where k.id = $1`, [id]))[0]
 
 /** One page of the keys that cover a collection, newest first. */
 export const listKeys = (
@@ -85,20 +93,19 @@ export const listKeys = (
   database.rows(
     'list_keys',
     `select ${keyColumns} from api_key_collections of_this join api_keys k on k.id = of_this.key_id
-     join collections c on c.id = k.collection_id
      where of_this.collection_id = $1 order by of_this.key_id desc offset $2 limit $3`,
     [collectionId, page.skip, page.limit],
   )
 
-/** The id of the new key; `taken` where its collection has a key of the name, `gone` where one was deleted meanwhile. */
+/** The id of the new key; `taken` where its home collection has a key of the name, `gone` where one was deleted meanwhile. */
 export const createKey = async (database: Database, key: NewKey): Promise<number | 'taken' | 'gone'> => {
   const { collectionIds, name, hash, prefix, access, expiresAt } = key
   try {
     const [row] = await database.rows<{ id: number }>(
       'create_key',
       `with k as (
-         insert into api_keys (collection_id, name, key_hash, key_prefix, access_level, expires_at)
-         values ($1, $2, $3, $4, $5, $6) on conflict (collection_id, name) do nothing returning id
+         insert into api_keys (home_collection_id, name, key_hash, key_prefix, access_level, expires_at)
+         values ($1, $2, $3, $4, $5, $6) on conflict (home_collection_id, name) do nothing returning id
        ), s as (
          insert into api_key_collections (key_id, collection_id) select k.id, covered from k, unnest($7::bigint[]) covered
        )
@@ -112,29 +119,42 @@ export const createKey = async (database: Database, key: NewKey): Promise<number
   }
 }
 
-/** `taken` where the name is used, undefined where the key is gone. */
+export interface KeyChange {
+  name?: string | undefined
+  is_active?: boolean | undefined
+  /** The new home; the key has to cover it. */
+  homeId?: number | undefined
+}
+
+/** `taken` where the home collection has another key of the name; undefined where key or new home are gone. */
 export const updateKey = async (
   database: Database,
   id: number,
-  change: { name?: string | undefined; is_active?: boolean | undefined },
+  { name, is_active, homeId }: KeyChange,
 ): Promise<'changed' | 'taken' | undefined> => {
   // Asked before the index is: two keys that swap their names would wait there for each other.
   const taken = await database.rows(
     'is_key_name_taken',
-    `select from api_keys k join api_keys other on other.collection_id = k.collection_id
-     where k.id = $1 and other.name = $2 and other.id <> $1`,
-    [id, change.name ?? null],
+    `select from api_keys k join api_keys other on other.home_collection_id = coalesce($3, k.home_collection_id)
+     where k.id = $1 and other.name = coalesce($2, k.name) and other.id <> $1`,
+    [id, name ?? null, homeId ?? null],
   )
   if (taken.length > 0) return 'taken'
   try {
     const rows = await database.rows(
       'update_key',
-      `update api_keys set name = coalesce($2, name), is_active = coalesce($3, is_active) where id = $1 returning id`,
-      [id, change.name ?? null, change.is_active ?? null],
+      `update api_keys set name = coalesce($2, name), is_active = coalesce($3, is_active),
+         home_collection_id = coalesce($4, home_collection_id)
+       where id = $1 and ($4::bigint is null
+         or exists (select from api_key_collections s where s.key_id = $1 and s.collection_id = $4))
+       returning id`,
+      [id, name ?? null, is_active ?? null, homeId ?? null],
     )
     return rows.length > 0 ? 'changed' : undefined
   } catch (error) {
-    if ((error as { code?: string }).code === '23505') return 'taken'
+    const { code } = error as { code?: string }
+    if (code === '23505') return 'taken'
+    if (code === '23503') return undefined
     throw error
   }
 }

@@ -119,12 +119,14 @@ describe('what an upload answers', () => {
 })
 
 describe('where an upload goes', () => {
-  test('is said by the form, unless the key covers one collection only', async () => {
+  test('is said by the form; otherwise it is the home collection of the key', async () => {
     const sent = [file('file', 'a.txt')]
-    expect((await post('/api/v1/files/upload', sent)).body.collection).toBe('acme')
+    for (const token of [acmeKey, bothKey]) {
+      expect((await post('/api/v1/files/upload', sent, token)).body.collection).toBe('acme')
+    }
+    const { status, body } = await post('/api/v1/files/upload', sent, server.admin)
+    expect([status, body.detail[0].loc, body.detail[0].type]).toEqual([422, ['body', 'collection'], 'missing'])
     for (const token of [server.admin, bothKey]) {
-      const { status, body } = await post('/api/v1/files/upload', sent, token)
-      expect([status, body.detail[0].loc, body.detail[0].type]).toEqual([422, ['body', 'collection'], 'missing'])
       const named = await post('/api/v1/files/upload', [...sent, field('collection', 'other')], token)
       expect([named.status, named.body.collection]).toEqual([200, 'Other'])
       expect(named.body.path).toMatch(/^Other\/_sandbox_uploads\//)
