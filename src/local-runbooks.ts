@@ -31,6 +31,7 @@ export const openLocalRunbooks = async (settings: Settings, log: Logger): Promis
   const models = modelsFor(
     settings,
     readLentKeys([], () => undefined),
+    [],
   )
   const chat = callWithFallback(models.call, settings.modelFallbackSeconds)
   const dataDir = prepareDataFolder(settings.dataDir)

@@ -149,12 +149,14 @@ export const startServer = async ({
     await checkSealingKey(database, sealer)
     await sealOldStorageInfo(database, sealer)
     const objects = await openDiskObjects(join(dataDir, 'files'), await installationId(database))
-    const models = modelsFor(settings, lentKeys)
+    const guardedPorts = [postgres?.port, settings.metricsPort].filter((port) => port !== undefined)
+    const models = modelsFor(settings, lentKeys, guardedPorts)
     const openEnvironment = async (id: number) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id))
     const toNetwork = lazyWayOut({
       allowPrivateNetwork: settings.allowPrivateNetwork,
       maxBytes: settings.maxFetchBytes,
       timeoutSeconds: settings.fetchTimeoutSeconds,
+      guardedPorts,
     })
     const runbooks =
       givenRunbooks ??

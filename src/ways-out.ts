@@ -39,7 +39,7 @@ export const lazyWayOut = (
 }
 
 /** Who answers model calls. A base URL that the server was started with is trusted: it alone may be private. */
-export const modelsFor = (settings: Settings, lentKeys: LentKeys) => {
+export const modelsFor = (settings: Settings, lentKeys: LentKeys, guardedPorts: readonly number[]) => {
   const serverUrls = new Map([
     ['OPENAI_BASE_URL', settings.openaiBaseUrl],
     ['ANTHROPIC_BASE_URL', settings.anthropicBaseUrl],
@@ -51,7 +51,7 @@ export const modelsFor = (settings: Settings, lentKeys: LentKeys) => {
     .filter((url) => url !== undefined)
     .map((text) => new URL(text))
     .map(({ hostname, port, protocol }) => `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)
-  const limits = { maxBytes: settings.maxFetchBytes, connectTimeoutSeconds: settings.modelConnectSeconds }
+  const limits = { maxBytes: settings.maxFetchBytes, connectTimeoutSeconds: settings.modelConnectSeconds, guardedPorts }
   const guarded = lazyWayOut({ allowPrivateNetwork: settings.allowPrivateNetwork, ...limits })
   const toServers = lazyWayOut({ allowPrivateNetwork: trusted, ...limits })
   return makeModels({

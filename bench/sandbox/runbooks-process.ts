@@ -144,7 +144,7 @@ await obey(async () => {
         const { heapUsed, external } = process.memoryUsage()
         return (heapUsed + external) / 1024
       }
-      const models = modelsFor(settings, noLentKeys)
+      const models = modelsFor(settings, noLentKeys, [])
       const limits = { bodyBytes: 1e6, firstByteSeconds: 9, idleSeconds: 9, insideIdleSeconds: 9, connectSeconds: 9 }
       const open = makeOpenGateway({ models, limits: { ...limits, hostBytes: 1e6, connections: 256 } })
       const openOne = (at: number) =>

@@ -1,5 +1,3 @@
-import { BlockList, isIPv6 } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { AppError } from '../lib/errors.ts'
 import { checkedAddresses, type LookUp } from '../lib/net/agent.ts'
 import { requireAllowedHost } from '../lib/net/hosts.ts'
@@ -30,13 +28,10 @@ const closed = (): AppError =>
 const unlisted = (host: string): AppError =>
   new AppError('address_refused', `'${host}' is not among the hosts that this runbook may reach`)
 const isPrivate = (host: string): AppError =>
-  new AppError('address_refused', `'${host}' is at a private, local or reserved address, which no runbook reaches`)
-
-const family = (address: string) => (isIPv6(address) ? 'ipv6' : 'ipv4')
-
-/** This machine is reached at its public addresses too, past whatever guards it from outside. */
-const ownAddresses = (): string[] =>
-  Object.values(networkInterfaces()).flatMap((found) => found?.map(({ address }) => address) ?? [])
+  new AppError(
+    'address_refused',
+    `'${host}' is at a private, local or reserved address, or at one of this machine, which no runbook reaches`,
+  )
 
 /** Of the ports that systems keep for themselves, those of the web: mail, shells and file servers are not for agents. */
 const isUsualPort = (port: number): boolean => port === 80 || port === 443 || port >= 1024
@@ -75,20 +70,16 @@ export const addressesOf = async (
     own?: () => readonly string[]
   },
 ): Promise<string[]> => {
-  const { network, allowedHosts, lookup, own = ownAddresses } = rules
+  const { network, allowedHosts, lookup, own } = rules
   if (network.mode === 'models') throw closed()
   if (network.mode === 'hosts') requireListed(destination, network.hosts)
   requireListed(destination, allowedHosts)
   requirePort(destination, network)
   const { host, port } = destination
-  let addresses: string[]
   try {
-    addresses = await checkedAddresses(host, port, { allowPrivateNetwork: [], ...(lookup && { lookup }) })
+    const machine = { ...(lookup && { lookup }), ...(own && { ownAddresses: own }) }
+    return await checkedAddresses(host, port, { allowPrivateNetwork: [], ...machine })
   } catch (error) {
     throw error instanceof AppError && error.code === 'address_refused' ? isPrivate(host) : error
   }
-  const mine = new BlockList()
-  for (const address of own()) mine.addAddress(address, family(address))
-  if (addresses.some((address) => mine.check(address, family(address)))) throw isPrivate(host)
-  return addresses
 }

@@ -44,7 +44,7 @@ export const read = async (body: AsyncIterable<Uint8Array>): Promise<Buffer> => 
 export const openRunner = async (env: Record<string, string> = {}) => {
   const dataDir = await mkdtemp(join(tmpdir(), 'jetty-runbooks-'))
   const settings = loadSettings({ JETTY_DATA_DIR: dataDir, ...env })
-  const models = modelsFor(settings, noLentKeys)
+  const models = modelsFor(settings, noLentKeys, [])
   const runner = await makeRunbookRunner({ settings, dataDir, models, log: pino({ level: 'silent' }) })
   let count = 0
 

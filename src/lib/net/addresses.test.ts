@@ -74,6 +74,31 @@ describe('rules', () => {
     expect(mayConnect(address, host, port, parseAllowRules(text))).toBe(allowed)
   })
 
+  const here = { ownAddresses: () => ['93.184.216.34', '2001:4860:1::5', '10.0.0.5'], guardedPorts: [5432, 9100] }
+  it.each([
+    ['', '93.184.216.34', 'public.example', 80, false],
+    ['', '::ffff:93.184.216.34', 'public.example', 80, false],
+    ['', '2001:4860:1:0::5', 'public.example', 443, false],
+    ['', '93.184.216.35', 'neighbour.example', 80, true],
+    ['93.184.216.34', '93.184.216.34', 'public.example', 80, true],
+    ['public.example:80', '93.184.216.34', 'public.example', 80, true],
+    ['*', '93.184.216.34', 'public.example', 80, true],
+    // The ports of the server itself.
+    ['*', '127.0.0.1', 'localhost', 5432, false],
+    ['localhost', '127.0.0.1', 'localhost', 9100, false],
+    ['127.0.0.0/8', '127.8.8.8', '127.8.8.8', 5432, false],
+    ['*', '0.0.0.0', '0.0.0.0', 5432, false],
+    ['*', '::1', '[::1]', 5432, false],
+    ['*', '93.184.216.34', 'public.example', 9100, false],
+    ['10.0.0.0/8', '10.0.0.5', 'me.internal', 5432, false],
+    ['10.0.0.0/8', '10.0.0.6', 'database.internal', 5432, true],
+    ['localhost:9100', '127.0.0.1', 'localhost', 9100, true],
+    ['127.0.0.1:5432', '127.0.0.1', 'anything', 5432, true],
+    ['localhost', '127.0.0.1', 'localhost', 11434, true],
+  ])('%j: on the machine itself, connecting to %s as %s:%d is allowed: %j', (text, address, host, port, allowed) => {
+    expect(mayConnect(address, host, port, parseAllowRules(text), here)).toBe(allowed)
+  })
+
   it.each(['http://localhost', 'a b', 'host:99999', 'host:', '10.0.0.0/99', 'user@host', '[::1'])(
     'refuses %j',
     (text) => {

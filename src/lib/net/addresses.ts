@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os'
 import ipaddr from 'ipaddr.js'
 import { AppError } from '../errors.ts'
 
@@ -22,15 +23,42 @@ export const isPublicAddress = (text: string): boolean => {
   return address.kind() === 'ipv4' || address.match(globalUnicast)
 }
 
-/** Whether a connection to this address may be made, when `host` and `port` are what the URL says. */
-export const mayConnect = (address: string, host: string, port: number, rules: AllowRule[]): boolean => {
+/** The addresses of this machine, public ones too. Read anew each time: they change while a server runs. */
+const addressesHere = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((found) => found?.map(({ address }) => address) ?? [])
+
+/** What is not called on this machine. */
+export interface Machine {
+  /** For tests; those of the network interfaces otherwise. */
+  ownAddresses?: () => readonly string[]
+  /** Ports of the server itself that only a rule with that very port opens: Postgres and metrics. */
+  guardedPorts?: readonly number[]
+}
+
+const isOneOf = (address: Address, texts: readonly string[]): boolean =>
+  texts.some((text) => ipaddr.process(text).toNormalizedString() === address.toNormalizedString())
+
+/**
+ * Whether a connection to this address may be made, when `host` and `port` are what the URL says. A public address of this
+ * machine counts as a private one: a connection from inside reaches it past whatever guards the machine from outside.
+ */
+export const mayConnect = (
+  address: string,
+  host: string,
+  port: number,
+  rules: AllowRule[],
+  { ownAddresses = addressesHere, guardedPorts = [] }: Machine = {},
+): boolean => {
   if (!ipaddr.isValid(address)) return false
-  if (isPublicAddress(address)) return true
   const parsed = ipaddr.process(address)
+  const isOwn = isOneOf(parsed, ownAddresses())
+  if (!isOwn && isPublicAddress(address)) return true
+  const isHere = isOwn || ['loopback', 'unspecified'].includes(parsed.range())
+  const isGuarded = isHere && guardedPorts.includes(port)
   const name = bareHost(host).toLowerCase()
   return rules.some((rule) => {
-    if (rule.kind === 'any') return true
-    if (rule.port !== undefined && rule.port !== port) return false
+    if (rule.kind === 'any') return !isGuarded
+    if (rule.port === undefined ? isGuarded : rule.port !== port) return false
     if (rule.kind === 'host') return rule.host === name
     return parsed.kind() === rule.network.kind() && parsed.match([rule.network, rule.bits])
   })

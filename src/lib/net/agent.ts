@@ -2,12 +2,12 @@ import { lookup as dnsLookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { Agent, buildConnector } from 'undici'
 import { AppError, messageOf } from '../errors.ts'
-import { type AllowRule, mayConnect } from './addresses.ts'
+import { type AllowRule, type Machine, mayConnect } from './addresses.ts'
 
 /** All addresses of a host. */
 export type LookUp = (host: string) => Promise<string[]>
 
-export interface GuardOptions {
+export interface GuardOptions extends Machine {
   /** What is let through beside the public internet. */
   allowPrivateNetwork: AllowRule[]
   connectTimeoutSeconds?: number
@@ -22,9 +22,13 @@ const systemLookup: LookUp = async (host) =>
   (await dnsLookup(host, { all: true, order: 'ipv4first' })).map(({ address }) => address)
 
 const refused = (host: string, port: number): AppError =>
-  new AppError('address_refused', `'${host}' is at a private, local or reserved address, which is not called`, {
-    hint: `If it may be called, add '${host.includes(':') ? `[${host}]` : host}:${port}' to JETTY_ALLOW_PRIVATE_NETWORK and start the server again.`,
-  })
+  new AppError(
+    'address_refused',
+    `'${host}' is at a private, local or reserved address, or at one of this machine, which is not called`,
+    {
+      hint: `If it may be called, add '${host.includes(':') ? `[${host}]` : host}:${port}' to JETTY_ALLOW_PRIVATE_NETWORK and start the server again.`,
+    },
+  )
 
 const notFound = (host: string, cause: unknown): AppError =>
   new AppError('network_failed', `The host '${host}' was not found: ${messageOf(cause)}`, {
@@ -38,7 +42,7 @@ export const checkedAddresses = async (host: string, port: number, options: Guar
     ? [host]
     : await (options.lookup ?? systemLookup)(host).catch((cause) => Promise.reject(notFound(host, cause)))
   if (addresses.length === 0) throw notFound(host, 'it has no address')
-  if (!addresses.every((address) => mayConnect(address, host, port, options.allowPrivateNetwork))) {
+  if (!addresses.every((address) => mayConnect(address, host, port, options.allowPrivateNetwork, options))) {
     throw refused(host, port)
   }
   return addresses

@@ -95,7 +95,9 @@ const declared = {
   }),
   allowPrivateNetwork: setting({
     variable: 'JETTY_ALLOW_PRIVATE_NETWORK',
-    description: 'Private and local addresses that steps may call: hosts, host:port, CIDR ranges, or * for all.',
+    description:
+      'Private and local addresses that steps, webhooks and models may call, and public ones of this machine: hosts, ' +
+      'host:port, CIDR ranges, or * for all. Ports of the embedded Postgres and of metrics open by host:port alone.',
     default: '',
     example: 'localhost:11434,10.0.0.0/8',
     schema: hostsAndRanges(),
