@@ -41,17 +41,31 @@ export interface HouseLimits {
 /** Looks at the next part of the object store for bytes that no row names; all of it takes some four hours. */
 const makeUnnamedSweep = (database: Database, objects: ObjectStore, days: number, log: Logger) => {
   let part = randomInt(partsOfStore) // processes that are often started anew come to all parts too
-  let isTold = false
   return async () => {
     if (days === 0) return
     part = (part + 1) % partsOfStore
     const swept = await objects.sweepUnnamed({ part, days, named: (ids) => namedObjects(database, ids) })
     if (swept && Object.values(swept).some((count) => count > 0)) log.info(swept, 'objects that no file names')
-    if (swept || isTold) return
-    isTold = true
-    log.warn('the data folder has had more than one database: what no file of this one names is left there')
   }
 }
+
+/** Looks whether the files are still this database's alone, and says so once where that changed. */
+const makeOwnerLook = (objects: ObjectStore, log: Logger) => {
+  let before = 'alone'
+  return async () => {
+    const owner = await objects.owner()
+    if (owner.state === before) return
+    before = owner.state
+    if (owner.state === 'alone') log.info('the files belong to this database alone')
+    else log.warn({ others: owner.others, hint: ownerHint }, ownerTexts[owner.state])
+  }
+}
+
+const ownerTexts = {
+  copied: 'this database is a copy, was restored or was promoted: no bytes of files are removed',
+  shared: 'the folder of files is used by another database too: bytes that no file of this one names are not removed',
+}
+const ownerHint = 'Make sure that no other database uses these files, then run `jetty storage adopt`.'
 
 export interface House {
   /** How often each chore could not finish, since the process started. */
@@ -74,7 +88,9 @@ export const keepHouse = (
     const count = await sweep()
     if (count > 0) log.info({ count }, what)
   }
+  const lookAtOwner = makeOwnerLook(objects, log)
   const chores: Record<string, () => Promise<unknown>> = {
+    file_owner: lookAtOwner,
     deleted_collections: () => finishDeletions(database, { cancelRunsOf, objects }, stop.signal),
     temporary_files: () => objects.sweepTemporary(),
     environments: () => removeUnusedEnvironments(database),
@@ -105,6 +121,7 @@ export const keepHouse = (
     }
   }
   const running = (async () => {
+    await attempt('file_owner', lookAtOwner)
     while (await pause(everyMs, stop.signal)) {
       for (const [chore, work] of Object.entries(chores)) await attempt(chore, work)
     }

@@ -1,6 +1,6 @@
 /** The composition root: settings in, a running server out. Everything else receives what it needs from here. */
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { ActivityRegistry } from './activities/activity.ts'
@@ -53,9 +53,10 @@ import { makeCollectionFinder } from './store/collections/collections.ts'
 import { readEnvironmentVersion } from './store/collections/environments.ts'
 import { makeKeyFinder, makeKeyToucher } from './store/collections/keys.ts'
 import { makeLending } from './store/collections/lending.ts'
-import { installationId } from './store/installation.ts'
+import { claimFolder, identifyDatabase } from './store/installation.ts'
 import { openDiskObjects } from './store/objects/disk.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
+import { folderId } from './store/objects/owner.ts'
 import { makeFreeIds } from './store/runs/free-ids.ts'
 import { activeRunsOf, definitionText, makeTaskFinder } from './store/runs/runs.ts'
 import type { ResultLimits } from './store/runs/step-results.ts'
@@ -148,7 +149,7 @@ export const startServer = async ({
     setClock(watch.clock.now)
     await checkSealingKey(database, sealer)
     await sealOldStorageInfo(database, sealer)
-    const objects = await openDiskObjects(join(dataDir, 'files'), await installationId(database))
+    const objects = await openFiles(database, join(dataDir, 'files'))
     const guardedPorts = [postgres?.port, settings.metricsPort].filter((port) => port !== undefined)
     const models = modelsFor(settings, lentKeys, guardedPorts)
     const openEnvironment = async (id: number) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id))
@@ -404,6 +405,13 @@ export const startServer = async ({
     await closeAll().catch(() => {})
     throw error
   }
+}
+
+/** The files of this database, which the folder has to be. */
+const openFiles = async (database: Database, folder: string): Promise<ObjectStore> => {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  await claimFolder(database, { id: folderId(folder), path: folder })
+  return openDiskObjects(folder, () => identifyDatabase(database))
 }
 
 /** A server that has had none does not load what makes them. */

@@ -142,7 +142,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
   }
   const findCollection = makeCollectionFinder(database)
   const folder = await mkdtemp(join(tmpdir(), 'jetty-objects-'))
-  const objects = await openDiskObjects(folder, 'database of the test')
+  const objects = await openDiskObjects(folder, async () => ({ installation: 'test', origin: '1/1/1' }))
   const sealer = makeSealer([randomBytes(32)])
   const deps: ApiDeps = {
     database,

@@ -22,6 +22,7 @@ import { registerRun } from './commands/run.ts'
 import { registerRunbook } from './commands/runbook.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerServe } from './commands/serve.ts'
+import { registerStorage } from './commands/storage.ts'
 import { registerTasks } from './commands/tasks.ts'
 import { registerTemplates } from './commands/templates.ts'
 import { registerTrial } from './commands/trial.ts'
@@ -74,6 +75,7 @@ export const buildProgram = (): Command => {
     registerAgents,
     registerApi,
     registerDoctor,
+    registerStorage,
     registerCompletion,
   ])
     register(program)

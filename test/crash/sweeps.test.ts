@@ -16,7 +16,7 @@ it('no object is lost or doubled, however often those who look for nameless ones
   const folder = mkdtempSync(join(tmpdir(), 'jetty-sweeps-'))
   const longAgo = new Date(Date.now() - 90 * 86_400_000)
   writeFileSync(join(folder, 'databases'), `one ${longAgo.toISOString()}\n`)
-  const objects = await openDiskObjects(folder, 'one')
+  const objects = await openDiskObjects(folder, async () => ({ installation: 'one', origin: '1/1/1' }))
   const filesIn = (name: string) =>
     readdirSync(join(folder, name), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   const ids: string[] = []

@@ -71,6 +71,7 @@ export const importRules: ImportRule[] = [
       'checks.ts',
       'local-runbooks.ts',
       'agents-here.ts',
+      'storage-here.ts',
       'lib/',
       'model/',
     ],

@@ -15,7 +15,7 @@ const maxBytes = 1_000_000
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'jetty-objects-'))
-  objects = await openDiskObjects(folder, 'one')
+  objects = await openDiskObjects(folder, async () => ({ installation: 'one', origin: '1/1/1' }))
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 

@@ -5,7 +5,8 @@ import { Readable } from 'node:stream'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { type ObjectStore, type StoredObject, throwFailed } from './objects.ts'
-import { noteDatabase, type StorePlaces, sweepUnnamed } from './unnamed.ts'
+import { type DatabaseIdentity, lookAtOwner, type Ownership } from './owner.ts'
+import { type StorePlaces, sweepUnnamed } from './unnamed.ts'
 
 const leftoverHours = 24
 const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -71,16 +72,21 @@ const openAnywhere = async ([path = '', ...others]: string[]): Promise<FileHandl
 
 /**
  * An object store in one folder: `objects/ab/cd/<uuid>`, `tmp` in the same file system for what is on its way, and
- * `unnamed/ab/<uuid>` for what no row of the database, which is given by its id, seems to name.
+ * `unnamed/ab/<uuid>` for what no row of the database seems to name. `identify` asks the database who it is.
  */
-export const openDiskObjects = async (folder: string, database: string): Promise<ObjectStore> => {
+export const openDiskObjects = async (
+  folder: string,
+  identify: () => Promise<DatabaseIdentity>,
+): Promise<ObjectStore> => {
   const root = join(folder, 'objects')
   const aside = join(folder, 'unnamed')
-  const databases = join(folder, 'databases')
   const temporary = join(folder, 'tmp')
   await mkdir(root, { recursive: true, mode: 0o700 })
   await mkdir(temporary, { recursive: true, mode: 0o700 })
-  await noteDatabase(databases, database).catch((error) => Promise.reject(diskError(error, folder)))
+  let identity = await identify()
+  const look = (): Promise<Ownership> =>
+    lookAtOwner(folder, identity).catch((error) => Promise.reject(diskError(error, folder)))
+  await look()
   await syncFolder(folder)
 
   const isId = (name: string) => idPattern.test(name)
@@ -90,7 +96,7 @@ export const openDiskObjects = async (folder: string, database: string): Promise
   }
   const pathOf = (id: string) => join(root, checked(id).slice(0, 2), id.slice(2, 4), id)
   const asideOf = (id: string) => join(aside, checked(id).slice(0, 2), id)
-  const places: StorePlaces = { root, aside, databases, isId, pathOf, asideOf }
+  const places: StorePlaces = { root, aside, isId, pathOf, asideOf }
 
   // A new folder survives a power cut only once its parents are written too; whoever made it may still be at that.
   const settled = new Set<string>()
@@ -140,6 +146,7 @@ export const openDiskObjects = async (folder: string, database: string): Promise
     },
 
     async remove(ids) {
+      if ((await look()).state === 'copied') return // the database that this one was copied from may name them
       const failed: { id: string; error: unknown }[] = []
       for (const id of ids) {
         await Promise.all([pathOf(id), asideOf(id)].map((path) => rm(path, { force: true }))).catch((error) =>
@@ -149,7 +156,16 @@ export const openDiskObjects = async (folder: string, database: string): Promise
       throwFailed(failed)
     },
 
-    sweepUnnamed: (sweep) => sweepUnnamed(places, database, sweep),
+    async owner() {
+      identity = await identify() // a database may be promoted while this process runs
+      return look()
+    },
+
+    async sweepUnnamed(sweep) {
+      identity = await identify()
+      const owner = await look()
+      return owner.state === 'alone' ? sweepUnnamed(places, owner.sinceMs, sweep) : undefined
+    },
 
     async sweepTemporary() {
       const before = Date.now() - leftoverHours * 3_600_000

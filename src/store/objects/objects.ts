@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { messageOf } from '../../lib/errors.ts'
+import type { Ownership } from './owner.ts'
 import type { Swept, UnnamedSweep } from './unnamed.ts'
 
 /** What is known of an object once it is safe on disk. `size` is in bytes, `sha256` in hex. */
@@ -59,10 +60,15 @@ export interface ObjectStore {
   put(body: Uint8Array | AsyncIterable<Uint8Array>, options: { maxBytes: number }): Promise<StoredObject>
   /** `size` is that of the whole object, whatever the range. Throws `not_found`. */
   open(id: string, range?: ByteRange): Promise<{ stream: Readable; size: number }>
-  /** Removes objects; those already gone do not matter. Tries all before it throws `RemovalFailed`. */
+  /**
+   * Removes objects; those already gone do not matter. Tries all before it throws `RemovalFailed`. Keeps all where the
+   * database is a copy that was not adopted.
+   */
   remove(ids: string[]): Promise<void>
   /** Removes what crashed uploads left more than a day ago, and says how many. */
   sweepTemporary(): Promise<number>
+  /** Asks the database who it is, and says whether the folder is its own. */
+  owner(): Promise<Ownership>
   /** Sets objects aside that no row names, and removes them later; undefined where others have the same folder. */
   sweepUnnamed(sweep: UnnamedSweep): Promise<Swept | undefined>
 }

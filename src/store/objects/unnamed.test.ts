@@ -19,7 +19,7 @@ let named: Set<string>
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'jetty-objects-'))
   await writeFile(join(folder, 'databases'), `one ${longAgo.toISOString()}\n`)
-  objects = await openDiskObjects(folder, 'one')
+  objects = await openDiskObjects(folder, async () => ({ installation: 'one', origin: '1/1/1' }))
   named = new Set()
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
@@ -93,11 +93,11 @@ it('leaves alone what is older than the note of whose folder it is, and a folder
   const id = await put(101)
   expect(await sweep()).toEqual(nothing)
   await age(place(id), 99)
-  const other = await openDiskObjects(folder, 'two')
+  const other = await openDiskObjects(folder, async () => ({ installation: 'two', origin: '1/1/1' }))
   expect([await sweep(), await sweep(7, other)]).toEqual([undefined, undefined])
-  await openDiskObjects(folder, 'one')
+  await openDiskObjects(folder, async () => ({ installation: 'one', origin: '1/1/1' }))
   const notes = (await readFile(join(folder, 'databases'), 'utf8')).trim().split('\n')
-  expect(notes.map((line) => line.split(' ')[0])).toEqual(['one', 'two'])
+  expect(notes.map((line) => line.split(' ')[0])).toEqual(['one', 'one', 'two']) // the first one by an older version
   await writeFile(join(folder, 'databases'), `one ${longAgo.toISOString()}`)
   await appendFile(join(folder, 'databases'), 'one 2026') // a note that was cut off, and one behind it
   expect(await sweep()).toBeUndefined()
@@ -110,7 +110,7 @@ it('may be done by several at the same time, and reads go on', async () => {
   await mkdir(stray, { recursive: true })
   await writeFile(join(stray, 'notes.txt'), 'of somebody else')
   await age(join(stray, 'notes.txt'), 50)
-  const beside = await openDiskObjects(folder, 'one')
+  const beside = await openDiskObjects(folder, async () => ({ installation: 'one', origin: '1/1/1' }))
   const parts = ['ab', ...ids].map((name) => Number.parseInt(name.slice(0, 2), 16))
   for (let round = 0; round < 4; round++) {
     named = new Set(round % 2 === 1 ? ids : [])

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { throwFailed } from './objects.ts'
 
@@ -24,8 +24,6 @@ export interface Swept {
 export interface StorePlaces {
   root: string
   aside: string
-  /** The file that says which databases have had this folder. */
-  databases: string
   isId(name: string): boolean
   pathOf(id: string): string
   asideOf(id: string): string
@@ -40,47 +38,19 @@ const orMissing = (error: unknown): undefined => {
   throw error
 }
 
-const readDatabases = async (file: string): Promise<{ id: string; sinceMs: number }[]> => {
-  const text = (await readFile(file, 'utf8').catch(orMissing)) ?? ''
-  return text
-    .split('\n')
-    .map((line) => line.split(' '))
-    .filter(([id, since]) => id && since)
-    .map(([id = '', since = '']) => ({ id, sinceMs: Date.parse(since) }))
-}
-
-/** Notes that this database has this folder, if that was not noted. Several processes may do so at the same time. */
-export const noteDatabase = async (file: string, database: string): Promise<void> => {
-  if ((await readDatabases(file)).some(({ id }) => id === database)) return
-  await appendFile(file, `${database} ${new Date().toISOString()}\n`, { mode: 0o600, flush: true })
-}
-
-/**
- * Since when this database alone has had the folder; undefined where another one has had it too: what that one names
- * nobody knows here.
- */
-const aloneSince = async (file: string, database: string): Promise<number | undefined> => {
-  const noted = await readDatabases(file)
-  return noted.length > 0 && noted.every(({ id, sinceMs }) => id === database && Number.isFinite(sinceMs))
-    ? Math.max(...noted.map(({ sinceMs }) => sinceMs))
-    : undefined
-}
-
 const namesIn = async (folder: string): Promise<string[]> => (await readdir(folder).catch(orMissing)) ?? []
 
 /**
  * Looks at one part of a store for objects that no row names: what a crash between bytes and row has left. An object that
  * is a day old is set aside; it can be opened there as before, and comes back when a row names it after all, however late.
  * After some days aside it is removed. Whoever does the same at the same time, or is killed in the middle, does no harm.
- * Undefined where the folder is not this database's alone.
+ * What is older than `sinceMs`, when the database began to use the folder, stays.
  */
 export const sweepUnnamed = async (
   places: StorePlaces,
-  database: string,
+  sinceMs: number,
   { part, days, named }: UnnamedSweep,
-): Promise<Swept | undefined> => {
-  const sinceMs = await aloneSince(places.databases, database)
-  if (sinceMs === undefined) return undefined
+): Promise<Swept> => {
   const swept: Swept = { setAside: 0, restored: 0, removed: 0 }
   const failed: { id: string; error: unknown }[] = []
   const name = part.toString(16).padStart(2, '0')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { openDiskObjects } from '../../../src/store/objects/disk.ts'
 
 const [folder = '', ...parts] = process.argv.slice(2)
-const objects = await openDiskObjects(folder, 'one')
+const objects = await openDiskObjects(folder, async () => ({ installation: 'one', origin: '1/1/1' }))
 const old = new Date(Date.now() - 2 * 86_400_000)
 console.log('sweeping')
 for (let round = 0; ; round++) {

@@ -190,6 +190,6 @@ test('which objects have a name is asked of an index', async () => {
 test('the folder of files is noted as that of this database, which keeps its id', async () => {
   const [row] = await query(`select value from server where key = 'installation'`)
   expect(readFileSync(join(jetty.server.dataDir, 'files', 'databases'), 'utf8')).toMatch(
-    new RegExp(`^${row.value} 2\\d{3}-\\S+Z\\n$`),
+    new RegExp(`^${row.value} 2\\d{3}-\\S+Z \\d+/1/\\d+\\n$`),
   )
 })

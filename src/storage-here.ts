@@ -1,0 +1,48 @@
+/** The files of this machine's server and the database that they belong to, for commands that work without the server. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { prepareDataFolder } from './database/data-folder.ts'
+import { openDatabase } from './database/database.ts'
+import { startOrAdoptPostgres } from './database/embedded.ts'
+import { postgresPassword, serverUrl } from './database/postgres-folder.ts'
+import { findPostgres } from './database/postgres-process.ts'
+import { createLogger } from './lib/log.ts'
+import type { Settings } from './lib/settings/config.ts'
+import { identifyDatabase, moveClaim } from './store/installation.ts'
+import { adoptFolder, folderId, lookAtOwner, type Ownership } from './store/objects/owner.ts'
+
+export interface AdoptedStorage {
+  folder: string
+  /** Whose the folder was before. */
+  before: Ownership['state']
+  /** The databases that used it. */
+  others: string[]
+}
+
+/** Where the database of these settings answers; an embedded one is started where it does not run. */
+const reach = async (settings: Settings, dataDir: string): Promise<{ url: string; stop(): Promise<void> }> => {
+  const stop = async () => {}
+  if (settings.databaseUrl) return { url: settings.databaseUrl, stop }
+  const running = findPostgres(dataDir)
+  if (running) return { url: serverUrl(running.port, postgresPassword(dataDir)), stop }
+  return startOrAdoptPostgres({ dataDir, logger: createLogger({ level: 'error' }) })
+}
+
+/** Makes the folder of files and the database of these settings each other's, whatever they were used with before. */
+export const adoptStorageHere = async (settings: Settings): Promise<AdoptedStorage> => {
+  const dataDir = prepareDataFolder(settings.dataDir)
+  const folder = join(dataDir, 'files')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const { url, stop } = await reach(settings, dataDir)
+  const database = openDatabase(url, { connections: 1 })
+  try {
+    const identity = await identifyDatabase(database)
+    const owner = await lookAtOwner(folder, identity)
+    await adoptFolder(folder, identity)
+    await moveClaim(database, folderId(folder))
+    return { folder, before: owner.state, others: owner.state === 'alone' ? [] : owner.others }
+  } finally {
+    await database.close()
+    await stop()
+  }
+}
