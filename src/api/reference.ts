@@ -1,10 +1,14 @@
 import { docsPage } from '../http/reference/docs-page.ts'
 import { openApiDocument } from '../http/reference/openapi.ts'
+import { welcomePage } from '../http/reference/welcome-page.ts'
 import type { Reply } from '../http/reply.ts'
 import { contract } from './contract.ts'
 
-/** The two descriptions of the whole API, each made when it is first asked for. */
-export const makeReference = (info: { version: string; url?: string }): { openApi(): string; docsPage(): Reply } => {
+/** The two descriptions of the whole API and the page that leads to them; the descriptions are made when they are first asked for. */
+export const makeReference = (info: {
+  version: string
+  url?: string
+}): { openApi(): string; docsPage(): Reply; welcomePage(): Reply } => {
   const named = { title: 'Jetty', ...info }
   let text: string | undefined
   let page: Reply | undefined
@@ -13,6 +17,7 @@ export const makeReference = (info: { version: string; url?: string }): { openAp
       text ??= JSON.stringify(openApiDocument(contract, named))
       return text
     },
+    welcomePage: () => welcomePage(info.version),
     docsPage: () => {
       page ??= docsPage(contract, named)
       return page

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import { momentSchema } from '../../model/names.ts'
+import { approvalActivity } from '../../model/runs/approval.ts'
 import { activity, type Expiry, WaitForDecision } from '../activity.ts'
 
 const secondsInYear = 365 * 24 * 3600
@@ -9,7 +10,7 @@ const longestMetadata = 16_384
 
 /** Waits until a person decides. The run leaves memory meanwhile: a week costs as much as a second. */
 export const waitForApproval = activity({
-  name: 'wait_for_approval',
+  name: approvalActivity,
   category: 'control',
   description:
     'Waits until somebody approves or rejects, over the API or with `jetty approve`. The wait survives restarts, costs ' +

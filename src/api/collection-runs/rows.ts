@@ -3,11 +3,13 @@ import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import { type CollectionRun, collectionRunSchema } from '../../model/runs/collection-run.ts'
 import type { CollectionRunRow } from '../../store/runs/collection-runs.ts'
 import { identityOf, secondsBetween, trajectoryUrl } from '../trajectories/document.ts'
+import { waitingOf } from '../trajectories/waiting.ts'
 
 /** A run as the list shows it. */
 export const collectionRun = (run: CollectionRunRow, publicUrl: string): CollectionRun => ({
   ...identityOf(run),
   status: run.status,
+  waiting: waitingOf(run),
   error: run.error,
   created: timestamp(run.created_at),
   started: timestampOrNull(run.started_at),

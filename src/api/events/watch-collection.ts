@@ -2,6 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import type { ServerEvent } from '../../http/events.ts'
 import { makeBell } from '../../lib/bell.ts'
 import { changedRuns, changedSteps, type RunChange } from '../../store/runs/changes.ts'
+import { waitingOf } from '../trajectories/waiting.ts'
 import { type Feed, runsAtOnce } from './feeds.ts'
 
 /**
@@ -62,8 +63,12 @@ async function* pastChanges(
   }
 }
 
-const asEvent = ({ trajectory_id, name, status, step, changed }: RunChange): ServerEvent => ({
-  id: changed,
-  event: 'run',
-  data: JSON.stringify({ trajectory_id, task: name.slice(name.indexOf('/') + 1), status, step }),
-})
+const asEvent = (run: RunChange): ServerEvent => {
+  const { trajectory_id, name, status, step, changed } = run
+  const task = name.slice(name.indexOf('/') + 1)
+  return {
+    id: changed,
+    event: 'run',
+    data: JSON.stringify({ trajectory_id, task, status, waiting: waitingOf(run), step }),
+  }
+}

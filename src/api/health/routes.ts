@@ -11,16 +11,24 @@ export interface HealthDeps {
   /** The OpenAPI document as text, and the reference page: made from all contracts, which this resource does not know. */
   openApi(): string
   docsPage(): Reply
+  welcomePage(): Reply
 }
 
-export const healthRoutes = ({ database, version, openApi, docsPage }: HealthDeps): Route[] => {
+/** A browser at `/` wants to be led somewhere; programs, which ask for anything or for JSON, get the state of the server. */
+const isBrowserAtRoot = ({ url, headers }: Request): boolean =>
+  new URL(url).pathname === '/' && (headers.get('accept') ?? '').includes('text/html')
+
+export const healthRoutes = ({ database, version, openApi, docsPage, welcomePage }: HealthDeps): Route[] => {
   const started = performance.now()
   return implement(healthContract, {
-    getHealth: async () => ({
-      status: 'healthy',
-      version,
-      uptime_seconds: Math.round((performance.now() - started) / 1000),
-    }),
+    getHealth: async ({ request }) =>
+      isBrowserAtRoot(request)
+        ? welcomePage()
+        : {
+            status: 'healthy' as const,
+            version,
+            uptime_seconds: Math.round((performance.now() - started) / 1000),
+          },
     getOpenApi: async () => rawJson(openApi()),
     getDocs: async () => docsPage(),
     whoAmI: async ({ identity }) => {

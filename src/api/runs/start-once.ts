@@ -113,6 +113,7 @@ export const asAccepted = (started: StartedRun): RunRow => ({
   labels: '[]',
   params: started.more?.params ?? null,
   ingested: false,
+  waiting: null,
   routine_id: started.more?.routine_id ?? null,
   webhook_url: started.more?.webhook_url ?? null,
   changed: 0,

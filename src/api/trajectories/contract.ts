@@ -107,6 +107,7 @@ export const trajectoriesContract = {
       workflow_id: z.string(),
       trajectory_id: z.string(),
       status: z.string(),
+      waiting: trajectorySchema.shape.waiting,
       events: z.array(logEventSchema),
       next_cursor: z.string().nullable().describe('null: agents did no more so far.'),
     }),

@@ -1,8 +1,10 @@
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import type { StepProgress } from '../../model/runs/trajectory.ts'
 import type { RunSummaryRow, StepSummary } from '../../store/runs/run-lists.ts'
 import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { withDivergence } from './divergence.ts'
+import { waitingOf } from './waiting.ts'
 
 /**
  * The trajectory document, put together as text: inputs and outputs are stored as JSON and are copied,
@@ -13,8 +15,11 @@ export const trajectoryText = (
   steps: StepRecord[],
   definition: ShownDefinition,
   publicUrl: string,
+  progress?: ReadonlyMap<number, StepProgress>,
 ): string => {
-  const shown = steps.map((step) => `${JSON.stringify(step.name)}:${stepText(run, step, definition)}`)
+  const shown = steps.map(
+    (step) => `${JSON.stringify(step.name)}:${stepText(run, step, definition, progress?.get(step.seq))}`,
+  )
   const whole = `"init_params":${run.init_params},"step_configs":${definition.stepConfigs},`
   return outline(withDivergence(run, steps), steps, definition, publicUrl, shown, whole)
 }
@@ -46,6 +51,7 @@ const outline = (
   const head = {
     ...identityOf(run),
     status: run.status,
+    waiting: waitingOf(run),
     attributes: {
       asset_type: 'trajectory',
       asset_filename: `${run.trajectory_id}.json`,
@@ -89,12 +95,18 @@ const lastChange = (steps: StepSummary[]): Date | undefined => {
 }
 
 /** One step of the document; also the data of a `step` event. */
-export const stepText = (run: RunRow, step: StepRecord, definition: ShownDefinition): string => {
+export const stepText = (
+  run: RunRow,
+  step: StepRecord,
+  definition: ShownDefinition,
+  progress?: StepProgress,
+): string => {
   const { activity, config, dependsOn } = definition.step(step.name)
   const taken = step.origin === null ? {} : (JSON.parse(step.origin) as Record<string, unknown>)
   const origin = { task: run.name, task_version: run.version, ...taken }
   const head = { ...stepHead(step), author: run.author, origin }
-  const extra = `${step.warnings ? `,"logs":${step.warnings}` : ''}${step.error ? `,"error_detail":${step.error}` : ''}`
+  const told = progress === undefined ? '' : `,"progress":${JSON.stringify(progress)}`
+  const extra = `${told}${step.warnings ? `,"logs":${step.warnings}` : ''}${step.error ? `,"error_detail":${step.error}` : ''}`
   return (
     `{"activity":${activity},${JSON.stringify(head).slice(1, -1)},"inputs":${step.inputs ?? '{}'},` +
     `"outputs":${step.outputs ?? '{}'},"depends_on":${dependsOn},"config":${config}${extra}}`

@@ -5,6 +5,7 @@ import { type RunRow, type StepRecord, stepsOf } from '../../store/runs/runs.ts'
 import { withEvents } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { summaryText, trajectoryText } from './document.ts'
+import { progressOfSteps } from './fan-out-progress.ts'
 
 export interface DocumentDeps {
   database: Queries
@@ -37,7 +38,8 @@ export const wholeText = async (
   until = Number.MAX_SAFE_INTEGER,
 ): Promise<string> => {
   const shown = definition.hasRunbooks ? await withEvents(deps.database, steps, definition, until) : steps
-  return trajectoryText(await withTrial(deps, run), shown, definition, deps.links.publicUrl)
+  const progress = run.ended_at ? undefined : await progressOfSteps(deps.database, shown, definition)
+  return trajectoryText(await withTrial(deps, run), shown, definition, deps.links.publicUrl, progress)
 }
 
 /** The documents of a page of runs, in order. */

@@ -20,6 +20,7 @@ import { trajectoriesContract } from './contract.ts'
 import { type DocumentDeps, documentOf } from './documents.ts'
 import { listTrajectories } from './list.ts'
 import { logEvents } from './log-events.ts'
+import { waitingOf } from './waiting.ts'
 import { watchRun } from './watch.ts'
 
 export interface TrajectoriesDeps extends DocumentDeps {
@@ -103,6 +104,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
         workflow_id: run.workflow_id,
         trajectory_id: run.trajectory_id,
         status: run.status,
+        waiting: waitingOf(run),
         events: events.filter(
           (event) => (!level || event.level === level) && (after === undefined || Date.parse(event.timestamp) > after),
         ),

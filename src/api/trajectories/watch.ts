@@ -1,6 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import type { ServerEvent } from '../../http/events.ts'
 import { makeBell } from '../../lib/bell.ts'
+import { approvalActivity } from '../../model/runs/approval.ts'
 import { type RunAtOnce, type RunRow, runAtOnce, type StepRecord, stepChanges } from '../../store/runs/runs.ts'
 import { type StepEventRow, stepEventsAfter } from '../../store/runs/step-events.ts'
 import type { Pulse } from '../events/pulse.ts'
@@ -8,10 +9,16 @@ import { agentLogEvent } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { stepText } from './document.ts'
 import { type DocumentDeps, wholeText } from './documents.ts'
+import { isFanningOut, progressOf } from './fan-out-progress.ts'
 import { type LogEvent, stepEvents } from './log-events.ts'
+import { waitingOf } from './waiting.ts'
 
+/** As the JSON text that a definition shows. */
+const waitsForPerson = JSON.stringify(approvalActivity)
 const stepsAtOnce = 200
 const eventsAtOnce = 500
+/** How often a stream tells how far the runs of a fan-out are. */
+const progressMs = 1_000
 
 /**
  * One run as server-sent events. Everything is read from storage, so that any process can serve it: the id of an
@@ -34,6 +41,7 @@ export async function* watchRun(
     const { isParallel } = await deps.definitions(found.definition)
     let fromSeq = 0
     const told: Told = new Map()
+    const fanOuts: FanOuts = new Map()
     if (after === undefined) {
       const run = await runAtOnce(database, found.id, 0)
       if (!run) return
@@ -41,6 +49,7 @@ export async function* watchRun(
       const definition = await deps.definitions(run.definition)
       seen = run.newest
       fromSeq = isParallel ? 0 : openFrom(steps, 0)
+      noteFanOuts(fanOuts, steps, definition)
       for (const step of steps) if (step.ended_at === null) told.set(step.seq, toldOf(step, definition).length)
       yield { id: seen, event: 'snapshot', data: await wholeText(deps, run, steps, definition, seen) }
     }
@@ -51,14 +60,35 @@ export async function* watchRun(
       const { steps, events, until } = await newsOf(database, run, fromSeq, seen)
       const complete = until === run.newest
       for (const change of inOrder(run, steps, events, seen, until)) yield* eventsOf(deps, run, change, told)
+      noteFanOuts(fanOuts, steps, await deps.definitions(run.definition))
       seen = Math.max(seen, until)
       fromSeq = isParallel ? 0 : openFrom(steps, fromSeq)
       if (!complete) continue
       if (run.ended_at) return yield { event: 'end', data: statusText(run) }
-      await bell.heard()
+      await bell.heard(fanOuts.size > 0 ? progressMs : undefined)
+      yield* progressEvents(database, fanOuts)
     }
   } finally {
     unwatch()
+  }
+}
+
+/** Steps that wait for runs they have started, with what was told last of how far those are. */
+type FanOuts = Map<number, { step: StepRecord; told: string }>
+
+const noteFanOuts = (fanOuts: FanOuts, steps: StepRecord[], definition: ShownDefinition): void => {
+  for (const step of steps) {
+    if (!isFanningOut(step, definition)) fanOuts.delete(step.seq)
+    else if (!fanOuts.has(step.seq)) fanOuts.set(step.seq, { step, told: '' })
+  }
+}
+
+/** The ends of children change no step of their parent: how far they are is asked for once a second, where it is told. */
+async function* progressEvents(database: Queries, fanOuts: FanOuts): AsyncGenerator<ServerEvent> {
+  for (const one of fanOuts.values()) {
+    const text = JSON.stringify({ step: one.step.name, ...(await progressOf(database, one.step)) })
+    if (text !== one.told) yield { event: 'progress', data: text }
+    one.told = text
   }
 }
 
@@ -133,6 +163,8 @@ async function* eventsOf(
     if (of.ended_at === null) told.set(of.seq, logs.length)
     else told.delete(of.seq)
     yield { ...id, event: 'step', data: stepText(run, of, definition) }
+    // The status stays `running` while a person is waited for: so it is told again when that begins and ends.
+    if (definition.step(of.name).activity === waitsForPerson) yield { event: 'status', data: statusText(run) }
   }
 }
 
@@ -149,7 +181,12 @@ const allSteps = async (deps: DocumentDeps, run: RunAtOnce): Promise<StepRecord[
 }
 
 const statusText = (run: RunRow): string =>
-  JSON.stringify({ trajectory_id: run.trajectory_id, status: run.status, error: run.error })
+  JSON.stringify({
+    trajectory_id: run.trajectory_id,
+    status: run.status,
+    waiting: waitingOf(run),
+    error: run.error,
+  })
 
 /** All labels, not the one that changed: so it tells of removed ones as well, and may be told twice. */
 const labelsEventText = (run: RunRow): string =>

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Contract, Endpoint } from '../endpoint.ts'
-import { Reply } from '../reply.ts'
-import { docsStyle } from './docs-style.ts'
+import type { Reply } from '../reply.ts'
+import { html, htmlPage } from './html-page.ts'
 import { openApiDocument, openApiPath } from './openapi.ts'
 
 interface Schema {
@@ -26,8 +25,6 @@ interface Operation {
   responses: Record<string, { description: string; content?: Record<string, { schema?: Schema }> }>
 }
 
-const marks: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-const html = (text: string): string => text.replace(/[&<>"']/g, (mark) => marks[mark]!)
 const code = (text: string): string => `<code>${html(text)}</code>`
 
 const typeText = (schema: Schema): string => {
@@ -159,17 +156,10 @@ export const docsPage = (contract: Contract, info: { title: string; version: str
     })
     .join('')
 
-  const page = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${html(info.title)} API</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>${docsStyle}</style></head>
-<body><nav aria-label="Operations">${menu}<h2>Shapes</h2><a href="#shapes">All shapes</a></nav>
+  return htmlPage(
+    `${html(info.title)} API`,
+    `<nav aria-label="Operations">${menu}<h2>Shapes</h2><a href="#shapes">All shapes</a></nav>
 <main><h1>${html(info.title)} API <span class="faint">${html(info.version)}</span></h1>${introduction}
-${operations}<h2 id="shapes">Shapes</h2>${schemas}</main></body></html>`
-  const styleHash = createHash('sha256').update(docsStyle).digest('base64')
-  return new Reply(page, {
-    'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    'cache-control': 'no-cache',
-  })
+${operations}<h2 id="shapes">Shapes</h2>${schemas}</main>`,
+  )
 }

@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { jsonObjectSchema, textSchema, timestampSchema } from '../names.ts'
 
+/** The activity whose steps wait for a person. */
+export const approvalActivity = 'wait_for_approval'
+
 const decision = z.enum(['approve', 'reject', 'fail'])
 
 /** What somebody decides. */

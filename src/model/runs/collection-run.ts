@@ -13,6 +13,7 @@ export const collectionRunSchema = z
     task: shape.task,
     storage_path: shape.storage_path,
     status: shape.status,
+    waiting: shape.waiting,
     error: shape.error,
     created: shape.created,
     started: shape.started,

@@ -7,6 +7,19 @@ import { labelSchema } from './label.ts'
 const status = z.enum(runStatuses)
 const time = timestampSchema.nullable()
 
+/** How far the runs are that a step has started and waits for. */
+const stepProgressSchema = z
+  .object({
+    total: z.int().nullable().describe('Items of the step; null where its inputs do not say.'),
+    begun: z.int(),
+    ended: z.int(),
+    completed: z.int(),
+    failed: z.int(),
+    cancelled: z.int(),
+  })
+  .meta({ id: 'StepProgress' })
+export type StepProgress = z.infer<typeof stepProgressSchema>
+
 /** One executed step, as recorded. */
 export const stepSchema = z
   .looseObject({
@@ -16,6 +29,7 @@ export const stepSchema = z
     error: z.string().nullable(),
     inputs: jsonObjectSchema.describe('Resolved parameters; secrets are ***.'),
     outputs: jsonObjectSchema,
+    progress: stepProgressSchema.optional().describe('Only of a running step that has started a run for each item.'),
     depends_on: z.array(z.string()),
     created: timestampSchema,
     ended: time,
@@ -25,6 +39,18 @@ export const stepSchema = z
     config: jsonObjectSchema,
   })
   .meta({ id: 'Step' })
+
+/** A step that waits for a person, and how to decide it. */
+const waitingStepSchema = z
+  .object({
+    step: z.string(),
+    message: z.string().describe('What is to be decided; its first 1,000 characters.'),
+    since: timestampSchema,
+    expires_at: time.describe('null: never.'),
+    decide: z.string().describe('The call that decides it, with a body like `{"decision": "approve"}` or `"reject"`.'),
+  })
+  .meta({ id: 'WaitingStep' })
+export type WaitingStep = z.infer<typeof waitingStepSchema>
 
 /** One run, recorded whole. */
 export const trajectorySchema = z
@@ -36,6 +62,10 @@ export const trajectorySchema = z
     task: z.string(),
     storage_path: z.string(),
     status,
+    waiting: waitingStepSchema
+      .array()
+      .nullable()
+      .describe('Steps that wait for a person to decide, while `status` is `running` or `pending`; null: none does.'),
     attributes: jsonObjectSchema,
     created: timestampSchema,
     updated: timestampSchema,
@@ -59,7 +89,15 @@ export const trajectorySchema = z
   })
   .meta({ id: 'Trajectory' })
 
-const shortened = { inputs: true, outputs: true, depends_on: true, author: true, origin: true, config: true } as const
+const shortened = {
+  inputs: true,
+  outputs: true,
+  progress: true,
+  depends_on: true,
+  author: true,
+  origin: true,
+  config: true,
+} as const
 
 /** A run as a list that people look at shows it: without inputs, outputs, `init_params` and configs. */
 export const trajectorySummarySchema = trajectorySchema

@@ -1,5 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import { mostStepsSideBySide, type RunStatus } from '../../model/workflows/workflow.ts'
+import { waitingText } from './runs.ts'
 
 /** The last number that anybody has drawn for a change, committed or not. Costs next to nothing. */
 export const lastDrawn = async (queries: Queries): Promise<number> => {
@@ -63,9 +64,11 @@ export interface RunChange {
   changed: number
   /** Its newest step that has started. */
   step: string | null
+  /** JSON text: its steps that wait for a person; null where none does. */
+  waiting: string | null
 }
 
-const runChange = `r.id, r.trajectory_id, r.name, r.status, r.ended_at is not null as ended`
+const runChange = `r.id, r.trajectory_id, r.name, r.status, r.ended_at is not null as ended, ${waitingText}`
 
 /** Runs of a collection that changed after `after` and not later than `until`, in the order of change. */
 export const changedRuns = (

@@ -31,6 +31,8 @@ export interface RunRow {
   params: string | null
   /** It was recorded elsewhere and sent in. */
   ingested: boolean
+  /** JSON text: the steps that wait for a person, of an open run; null where none does. */
+  waiting: string | null
   routine_id: number | null
   webhook_url: string | null
   changed: number
@@ -60,11 +62,27 @@ export interface StepRecord {
   ended_at: Date | null
 }
 
+/** SQL for a moment as the API writes it. */
+const timestampText = (moment: string): string =>
+  `to_char(${moment} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+
+/** Characters of a message that every list repeats; the list of approvals has all of it. */
+const messageShown = 1_000
+
+/**
+ * SQL for the steps of a row `r` of runs that wait for a person, as JSON text; null where none does. Of a run that has
+ * ended nothing is looked up.
+ */
+export const waitingText = `case when r.ended_at is null then (
+  select json_agg(json_build_object('step', a.step, 'message', left(a.message, ${messageShown}),
+    'since', ${timestampText('a.requested_at')}, 'expires_at', ${timestampText('a.expires_at')}) order by a.seq)::text
+  from approvals a where a.run_id = r.id and a.decision is null) end as waiting`
+
 /** Columns of a RunRow, from a row `r`, without the one that may be large. */
 export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
   coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.author, r.status, r.error,
   r.params, r.ingested, r.routine_id, r.webhook_url, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels,
-  exists (select from trial_runs where run_key = r.id) as on_trial`
+  exists (select from trial_runs where run_key = r.id) as on_trial, ${waitingText}`
 /** The text of a run's init_params, wherever it stands. */
 export const initParamsText = 'coalesce(r.init_params, (select body from payloads where id = r.init_params_payload))'
 export const runColumns = `${summaryColumns}, ${initParamsText} as init_params`

@@ -96,7 +96,13 @@ describe('the events of a collection', () => {
       told.every(({ event, data }) => event === 'run' && data.trajectory_id === gates && data.task === 'gates'),
     ).toBe(true)
     expect([...new Set(told.map(({ data }) => data.step))].filter(Boolean)).toEqual(['one', 'two', 'three'])
-    expect(told.at(-1)?.data).toEqual({ trajectory_id: gates, task: 'gates', status: 'completed', step: 'three' })
+    expect(told.at(-1)?.data).toEqual({
+      trajectory_id: gates,
+      task: 'gates',
+      status: 'completed',
+      waiting: null,
+      step: 'three',
+    })
     const ids = events.map(({ id }) => id as number)
     expect(ids).toEqual([...new Set(ids)].sort((left, right) => left - right))
   })

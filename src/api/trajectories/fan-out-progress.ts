@@ -1,0 +1,38 @@
+import type { Queries } from '../../database/database.ts'
+import { isObject, parsedObject } from '../../lib/json/json-object.ts'
+import type { StepProgress } from '../../model/runs/trajectory.ts'
+import { childProgress } from '../../store/runs/child-progress.ts'
+import type { StepRecord } from '../../store/runs/runs.ts'
+import type { ShownDefinition } from './definitions.ts'
+
+/** As the JSON text that a definition shows. */
+const fanOut = JSON.stringify('list_emit_await')
+
+/** Whether a step has started runs and waits for them. */
+export const isFanningOut = (step: StepRecord, definition: ShownDefinition): boolean =>
+  step.status === 'running' && definition.step(step.name).activity === fanOut
+
+/** How many items a step was given; null where its inputs do not say. */
+const itemsOf = ({ inputs }: StepRecord): number | null => {
+  const given = inputs === null ? undefined : parsedObject(inputs)
+  const lists = isObject(given) ? [given.items_path, given.items] : []
+  return lists.find((list) => Array.isArray(list))?.length ?? null
+}
+
+/** How far the runs are that a step has started. */
+export const progressOf = async (database: Queries, step: StepRecord): Promise<StepProgress> => {
+  const { begun, counts } = await childProgress(database, step.run_id, step.seq)
+  const { pending = 0, running = 0, completed = 0, failed = 0, cancelled = 0 } = counts
+  return { total: itemsOf(step), begun, ended: begun - pending - running, completed, failed, cancelled }
+}
+
+/** The steps of a run that wait for runs they have started, by their numbers, with how far those are. */
+export const progressOfSteps = async (
+  database: Queries,
+  steps: StepRecord[],
+  definition: ShownDefinition,
+): Promise<ReadonlyMap<number, StepProgress>> => {
+  const waiting = steps.filter((step) => isFanningOut(step, definition))
+  const found = await Promise.all(waiting.map(async (step) => [step.seq, await progressOf(database, step)] as const))
+  return new Map(found)
+}

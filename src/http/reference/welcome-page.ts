@@ -1,0 +1,32 @@
+import type { Reply } from '../reply.ts'
+import { html, htmlPage } from './html-page.ts'
+
+const places: readonly (readonly [path: string, meaning: string])[] = [
+  ['/docs', 'The reference of the API, to read'],
+  ['/openapi.json', 'The same for programs, as OpenAPI 3.1'],
+  ['/api/v1/health', 'Whether the server answers, as JSON'],
+]
+
+const commands: readonly (readonly [command: string, meaning: string])[] = [
+  ['jetty status', 'Which server commands talk to, and why'],
+  ['jetty tasks ls demo', 'The example tasks that the first start has made'],
+  ['jetty run demo/hello --wait', 'Runs one of them'],
+  ['jetty runs ls demo', 'What has run'],
+]
+
+const rows = (pairs: string[][]): string =>
+  `<table><tbody>${pairs.map((cells) => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`).join('')}</tbody></table>`
+
+/** What a browser is shown at `/`: what there is, and where. */
+export const welcomePage = (version: string): Reply =>
+  htmlPage(
+    'Jetty',
+    `<nav aria-label="Places">${places.map(([path]) => `<a href="${path}">${path}</a>`).join('')}</nav>
+<main><h1>Jetty <span class="faint">${html(version)}</span></h1>
+<p>This server runs. It has no pages for runs yet: the API and the command line show them.</p>
+<h2>Places</h2>${rows(places.map(([path, meaning]) => [`<a href="${path}">${path}</a>`, meaning]))}
+<h2>Clients</h2>
+<p>OpenAI clients take <code>/v1</code> of this address as their base URL, Anthropic clients the address alone.</p>
+<h2>On the command line</h2>${rows(commands.map(([command, meaning]) => [`<code>${command}</code>`, meaning]))}</main>`,
+    { vary: 'accept' },
+  )

@@ -1,0 +1,33 @@
+import type { Queries } from '../../database/database.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+
+/** How the runs stand that a step has started. */
+export interface ChildProgress {
+  /** Runs that are written down, whatever became of them. */
+  begun: number
+  /** Of them, by status; completed ones are counted too. */
+  counts: Partial<Record<RunStatus, number>>
+}
+
+const children = 'r.parent_id = $1 and r.parent_seq = $2'
+const byStatus = (which: string): string =>
+  `select r.status, count(*)::int as total from runs r where ${children} and ${which} group by r.status`
+
+/**
+ * How the runs of a step stand. Completed runs are many and are not counted: they are those that were begun, but for all
+ * others, which are few and have indexes of their own (`runs_open_children`, `runs_children_unusual`).
+ */
+export const childProgress = async (queries: Queries, runKey: string, seq: number): Promise<ChildProgress> => {
+  const [row] = await queries.rows<{ begun: number; others: Partial<Record<RunStatus, number>> }>(
+    'child_progress',
+    `select coalesce((select max(child_index) + 1 from runs r where ${children}), 0) as begun,
+       (select coalesce(json_object_agg(status, total), '{}') from (
+          select status, sum(total) as total from (
+            ${byStatus('r.ended_at is null')}
+            union all ${byStatus("r.ended_at is not null and r.status <> 'completed'")}) k group by 1) o) as others`,
+    [runKey, seq],
+  )
+  const { begun, others } = row ?? { begun: 0, others: {} }
+  const rest = Object.values(others).reduce((sum, total) => sum + total, 0)
+  return { begun, counts: { ...others, completed: begun - rest } }
+}
