@@ -12,6 +12,7 @@ import { AppError, messageOf } from './lib/errors.ts'
 import { createLogger } from './lib/log.ts'
 import { byteSize } from './lib/settings/byte-size.ts'
 import { loadSettings, type Settings } from './lib/settings/config.ts'
+import { unknownText, unknownVariables } from './lib/settings/unknown-variables.ts'
 import { readLentKeys } from './providers/lent-keys.ts'
 
 export interface Check {
@@ -104,8 +105,8 @@ const databaseCheck = async (url: string): Promise<Check> => {
   }
 }
 
-const portCheck = async ({ host, port }: Settings, servedPort: number | undefined): Promise<Check> => {
-  if (port === servedPort) return ok('port', `${host}:${port}, where a server answers`)
+const portCheck = async ({ host, port }: Settings, servedPorts: readonly number[]): Promise<Check> => {
+  if (servedPorts.includes(port)) return ok('port', `${host}:${port}, where a server answers`)
   try {
     await checkAddress(host, port)
     return ok('port', `${host}:${port} is free`)
@@ -169,18 +170,30 @@ const settingsCheck = (env: NodeJS.ProcessEnv): Check | Settings => {
   }
 }
 
-/** Looks at everything a server here would need, changing nothing. `servedPort`: where one answers already. */
-export const checkMachine = async (env: NodeJS.ProcessEnv, servedPort: number | undefined): Promise<Check[]> => {
+/** Names the variables that look like settings and are none; a warning, since another program may read them. */
+const variablesCheck = (env: NodeJS.ProcessEnv): Check => {
+  const [first, ...others] = unknownVariables(env)
+  if (!first) return ok('settings', 'nothing to object to')
+  return {
+    name: 'settings',
+    state: 'warning',
+    found: [first, ...others].map(({ name }) => name).join(', '),
+    remedy: [first, ...others].map(unknownText).join(' '),
+  }
+}
+
+/** Looks at everything a server here would need, changing nothing. `servedPorts`: where servers of ours answer already. */
+export const checkMachine = async (env: NodeJS.ProcessEnv, servedPorts: readonly number[]): Promise<Check[]> => {
   const settings = settingsCheck(env)
   if ('state' in settings) return [nodeCheck(), settings]
   const { dataDir, databaseUrl } = settings
   return [
     nodeCheck(),
-    ok('settings', 'nothing to object to'),
+    variablesCheck(env),
     await folderCheck(dataDir),
     await spaceCheck(dataDir),
     databaseUrl ? await databaseCheck(databaseUrl) : embeddedCheck(dataDir),
-    await portCheck(settings, servedPort),
+    await portCheck(settings, servedPorts),
     ...(settings.role === 'api' ? [] : [await checkSandbox(settings)]),
   ]
 }

@@ -10,8 +10,5 @@ export interface Globals {
 export const addGlobals = (program: Command): Command =>
   program
     .option('--json', 'print JSON on stdout, and nothing else there')
-    .option(
-      '--url <url>',
-      'server to talk to (default: JETTY_API_URL, then ~/.config/jetty/api_base, then this machine)',
-    )
+    .option('--url <url>', 'server to talk to (default: the one that `jetty status` shows)')
     .option('--token-file <path>', 'file that holds the token (default: JETTY_API_TOKEN, then ~/.config/jetty/token)')

@@ -23,6 +23,8 @@ import { registerRunbook } from './commands/runbook.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerServe } from './commands/serve.ts'
 import { registerStorage } from './commands/storage.ts'
+import { registerStatus } from './commands/status.ts'
+import { registerStop } from './commands/stop.ts'
 import { registerTasks } from './commands/tasks.ts'
 import { registerTemplates } from './commands/templates.ts'
 import { registerTrial } from './commands/trial.ts'
@@ -40,17 +42,20 @@ Examples:
 
 Exit codes: 0 done · 1 the run failed · 2 wrong use · 3 the server failed or does not answer`
 
-/** The whole command line. */
-export const buildProgram = (): Command => {
+/** The whole command line. With `isJson` commander prints no errors: they are reported as JSON. */
+export const buildProgram = (isJson = false): Command => {
   const program = new Command('jetty')
     .description('Runs AI work that must not be lost and must not be lied about.')
     .version(version)
     .exitOverride()
+    .configureOutput(isJson ? { writeErr: () => {} } : {})
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(see --help for how it is used)')
   addGlobals(program).addHelpText('after', examples)
   for (const register of [
     registerServe,
+    registerStatus,
+    registerStop,
     registerLogin,
     registerRun,
     registerRuns,
@@ -85,10 +90,11 @@ export const buildProgram = (): Command => {
 /** Carries one command line out and gives the exit code. `jetty` alone is `jetty serve`. */
 export const runProgram = async (argv: string[]): Promise<number> => {
   const given = argv.slice(2)
+  const isJson = given.includes('--json')
   try {
-    await buildProgram().parseAsync(given.length === 0 ? ['serve'] : given, { from: 'user' })
+    await buildProgram(isJson).parseAsync(given.length === 0 ? ['serve'] : given, { from: 'user' })
     return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.ok
   } catch (error) {
-    return reportError(error)
+    return reportError(error, isJson)
   }
 }

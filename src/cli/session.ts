@@ -3,17 +3,23 @@ import { type Caller, type Client, makeCaller, makeClient } from '../client/clie
 import { loadOperations } from '../client/load-operations.ts'
 import type { Operations } from '../client/operations.ts'
 import { version } from '../lib/version.ts'
-import { findToken, findUrl } from './config-files.ts'
+import { aboutConnection } from './about-connection.ts'
 import { remembering, suggesting } from './did-you-mean.ts'
+import { findServer } from './find-server.ts'
+import { findToken, type WithheldToken } from './find-token.ts'
 import type { Globals } from './globals.ts'
 import { makeOutput, type Output } from './show/output.ts'
 
 /** What a command works with: a server, a way to talk to it, and a place for what it has to say. */
 export interface Session {
   url: string
+  /** What named the server. */
+  urlSource: string
   /** Where the token was found; undefined: there is none, and only open calls will work. */
   tokenSource: string | undefined
   token: string | undefined
+  /** A kept token that is for another server, and was not taken. */
+  withheld: WithheldToken | undefined
   client: Client
   operations: Operations
   /** Calls an operation whose name is only known now. */
@@ -25,8 +31,9 @@ export interface Session {
 
 /** Nothing is asked of the server yet. */
 const openSession = async (globals: Globals): Promise<Session> => {
-  const url = findUrl(globals.url)
-  const found = findToken(globals.tokenFile)
+  const server = findServer(globals.url)
+  const { url } = server
+  const { found, withheld } = findToken(globals.tokenFile, server)
   const operations = await loadOperations()
   const call = remembering(makeCaller(operations, { url, token: found?.token, agent: `jetty-cli/${version}` }))
   const interrupted = new AbortController()
@@ -36,8 +43,10 @@ const openSession = async (globals: Globals): Promise<Session> => {
   })
   return {
     url,
+    urlSource: server.source,
     tokenSource: found?.source,
     token: found?.token,
+    withheld,
     client: makeClient(operations, call),
     operations,
     call,
@@ -58,6 +67,6 @@ export const withSession =
     try {
       await act(session, command.processedArgs as Args, options)
     } catch (error) {
-      throw await suggesting(session.client, error)
+      throw await suggesting(session.client, aboutConnection(session, error))
     }
   }

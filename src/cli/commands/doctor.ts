@@ -5,8 +5,11 @@ import type { Check } from '../../checks.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
 import { version } from '../../lib/version.ts'
+import { aboutConnection } from '../about-connection.ts'
 import { findLegacyToken, tokenPath } from '../config-files.ts'
 import { exitCodes } from '../exit.ts'
+import { dataDirHere } from '../find-server.ts'
+import { runningServers } from '../serve/server-notes.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe } from '../show/output.ts'
 
@@ -36,24 +39,28 @@ const doctor = async (session: Session): Promise<void> => {
   const checks = [server]
   if (isServing) checks.push(...(await tokenChecks(session)), ...(await modelCheck(session)))
   checks.push(...legacyCheck())
-  const { host, port } = new URL(session.url)
+  const { host } = new URL(session.url)
   if (/^(localhost|127\.|\[::1\])/.test(host)) {
     const { checkMachine } = await import('../../checks.ts')
-    checks.push(...(await checkMachine(process.env, isServing ? Number(port || 80) : undefined)))
+    const noted = runningServers(dataDirHere()).flatMap(({ url }) => (url === null ? [] : [portOf(url)]))
+    checks.push(...(await checkMachine(process.env, [...(isServing ? [portOf(session.url)] : []), ...noted])))
   }
   session.out.answer(checks, () => checks.map(line).join('\n'))
   if (checks.some(({ state }) => state === 'failed')) process.exitCode = exitCodes.failed
 }
+
+const portOf = (url: string): number => Number(new URL(url).port || 80)
 
 const line = ({ name, state, found, remedy }: Check): string => {
   const head = `${marks[state]} ${name.padEnd(12)} ${safe(found)}`
   return remedy && state !== 'ok' ? `${head}\n  ${' '.repeat(12)} ${pc.dim('→')} ${safe(remedy)}` : head
 }
 
-const serverCheck = async ({ client, url }: Session): Promise<Check> => {
+const serverCheck = async (session: Session): Promise<Check> => {
+  const { client, url, urlSource } = session
   try {
     const health = (await client.getHealth()) as { version?: string }
-    const found = `${url}, version ${health.version ?? 'unknown'}`
+    const found = `${url} (${urlSource}), version ${health.version ?? 'unknown'}`
     return health.version === version
       ? { name: 'server', state: 'ok', found }
       : {
@@ -63,20 +70,23 @@ const serverCheck = async ({ client, url }: Session): Promise<Check> => {
           remedy: 'Use the same version on both sides.',
         }
   } catch (error) {
-    const remedy = error instanceof AppError ? error.hint : undefined
+    const about = aboutConnection(session, error)
+    const remedy = about instanceof AppError ? about.hint : undefined
     return {
       name: 'server',
       state: 'failed',
-      found: messageOf(error),
+      found: messageOf(about),
       remedy: remedy ?? 'Start it with `jetty serve`.',
     }
   }
 }
 
-const tokenChecks = async ({ client, token, tokenSource }: Session): Promise<Check[]> => {
+const tokenChecks = async (session: Session): Promise<Check[]> => {
+  const { client, token, tokenSource, withheld, url } = session
   const name = 'token'
   if (token === undefined) {
-    return [{ name, state: 'failed', found: 'there is none', remedy: 'Run `jetty login`.' }]
+    const found = withheld ? `the one in ${withheld.source} is for ${withheld.madeFor}` : 'there is none'
+    return [{ name, state: 'failed', found, remedy: `Run \`jetty login --url ${url}\`.` }]
   }
   try {
     const who = await client.whoAmI()
@@ -84,8 +94,9 @@ const tokenChecks = async ({ client, token, tokenSource }: Session): Promise<Che
     const found = `${redactToken(token)} from ${tokenSource}, ${who.access_level} for ${covers}`
     return [{ name, state: 'ok', found }, ...modeCheck(tokenSource)]
   } catch (error) {
-    const found = `${redactToken(token)} from ${tokenSource}: ${messageOf(error)}`
-    return [{ name, state: 'failed', found, remedy: 'Run `jetty login` with a token that is valid on this server.' }]
+    const about = aboutConnection(session, error)
+    const remedy = (about instanceof AppError && about.hint) || 'Run `jetty login` with a token that is valid there.'
+    return [{ name, state: 'failed', found: `${redactToken(token)} from ${tokenSource}: ${messageOf(error)}`, remedy }]
   }
 }
 

@@ -3,7 +3,7 @@ import pc from 'picocolors'
 import { makeCaller, makeClient } from '../../client/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
-import { findLegacyToken, removeLegacyToken, saveToken, saveUrl, tokenPath } from '../config-files.ts'
+import { findLegacyToken, removeLegacyToken, saveLogin, tokenPath } from '../config-files.ts'
 import { askSecret } from '../input/ask.ts'
 import { type Session, withSession } from '../session.ts'
 import { fields } from '../show/output.ts'
@@ -16,15 +16,15 @@ export const registerLogin = (program: Command): void => {
     .addHelpText(
       'after',
       `
-The token goes to ~/.config/jetty/token, readable by you alone; with --url the server is remembered as well. A token
-that an older client left in the CLAUDE.md of this folder is moved there.
+The token goes to ~/.config/jetty/token, readable by you alone, and the address of the server to api_base beside it: the
+token is sent to no other server. A token that an older client left in the CLAUDE.md of this folder is moved there.
 
 Examples:
   jetty login
   jetty login --url https://jetty.example.com < token.txt
   pass jetty | jetty login`,
     )
-    .action(withSession<{ url?: string }>(login))
+    .action(withSession(login))
   program
     .command('whoami')
     .description('Show whose token is used, and what it covers')
@@ -32,7 +32,7 @@ Examples:
     .action(withSession(whoami))
 }
 
-const login = async (session: Session, _: unknown, options: { url?: string }): Promise<void> => {
+const login = async (session: Session): Promise<void> => {
   const legacy = session.token === undefined ? findLegacyToken(process.cwd()) : undefined
   const isAsked = legacy === undefined || process.stdin.isTTY !== true
   const token = (isAsked ? await askSecret('Token (mlc_…, or the admin token)') : '').trim() || legacy || ''
@@ -42,13 +42,18 @@ const login = async (session: Session, _: unknown, options: { url?: string }): P
     })
   }
   const client = makeClient(session.operations, makeCaller(session.operations, { url: session.url, token }))
-  const identity = await client.whoAmI()
-  saveToken(token)
+  const identity = await client.whoAmI().catch((error) => {
+    if (!(error instanceof AppError) || error.code !== 'unauthenticated') throw error
+    throw new AppError('bad_request', `${session.url} refuses this token: ${error.message}`, {
+      hint: 'Nothing was kept. Name another server with --url, or ask for a new key there.',
+      cause: error,
+    })
+  })
+  saveLogin(token, session.url)
   if (legacy === token) {
     removeLegacyToken(process.cwd())
     session.out.note(`Moved the token out of CLAUDE.md to ${tokenPath()}`)
   }
-  if (options.url !== undefined) saveUrl(session.url)
   session.out.answer({ ...identity, url: session.url, token: redactToken(token), token_path: tokenPath() }, () =>
     [
       `${pc.green('Logged in')} to ${session.url} with ${redactToken(token)}`,
@@ -60,15 +65,23 @@ const login = async (session: Session, _: unknown, options: { url?: string }): P
 const whoami = async (session: Session): Promise<void> => {
   const identity = await session.client.whoAmI()
   const token = session.token === undefined ? null : redactToken(session.token)
-  session.out.answer({ ...identity, url: session.url, token, token_source: session.tokenSource ?? null }, () =>
-    fields([
-      ['server', session.url],
-      ['token', `${token} (${session.tokenSource})`],
-      ['kind', identity.auth_type],
-      ['name', identity.key_id === null ? identity.name : `${identity.name} (key ${identity.key_id})`],
-      ['access', identity.access_level],
-      ['collections', identity.collections.join(', ') || 'none'],
-      ['home', identity.home_collection],
-    ]),
+  session.out.answer(
+    {
+      ...identity,
+      url: session.url,
+      url_source: session.urlSource,
+      token,
+      token_source: session.tokenSource ?? null,
+    },
+    () =>
+      fields([
+        ['server', `${session.url} (${session.urlSource})`],
+        ['token', `${token} (${session.tokenSource})`],
+        ['kind', identity.auth_type],
+        ['name', identity.key_id === null ? identity.name : `${identity.name} (key ${identity.key_id})`],
+        ['access', identity.access_level],
+        ['collections', identity.collections.join(', ') || 'none'],
+        ['home', identity.home_collection],
+      ]),
   )
 }

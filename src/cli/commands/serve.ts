@@ -1,31 +1,39 @@
 import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
 import { exitCodes, reportError } from '../exit.ts'
+import type { Globals } from '../globals.ts'
 
 /** `jetty serve`. The server is loaded when it is started; the settings only to show them. */
 export const registerServe = (program: Command): void => {
   const serve = program
     .command('serve')
     .description('Start the server; Ctrl-C drains running steps and stops it')
+    .option('--port <port>', 'port to listen on, over JETTY_PORT; 0 takes any free one')
+    .option('--data-dir <folder>', 'folder that holds everything, over JETTY_DATA_DIR')
     .option('--settings', 'list the settings, all of them environment variables, and stop')
     .addHelpText(
       'after',
       `
-Everything is set by environment variables, and nothing has to be: jetty serve --settings lists them.
+Everything else is set by environment variables, and nothing has to be: jetty serve --settings lists them.
 
 Examples:
   jetty serve
-  JETTY_PORT=8080 JETTY_DATA_DIR=/var/lib/jetty jetty serve
+  jetty serve --port 8080 --data-dir /var/lib/jetty
   DATABASE_URL=postgres://jetty:password@db/jetty JETTY_ROLE=worker jetty serve`,
     )
-  serve.action(async (options: { settings?: boolean }) => {
-    if (options.settings) {
+  serve.action(async ({ settings, port, dataDir }: { settings?: boolean; port?: string; dataDir?: string }) => {
+    if (settings) {
       const { settingsText } = await import('../serve/settings-text.ts')
       process.stdout.write(settingsText())
       return
     }
-    await (await import('../serve/serve.ts')).serve(process.env).catch((error) => {
-      const code = reportError(error)
+    const env = {
+      ...process.env,
+      ...(port === undefined ? {} : { JETTY_PORT: port }),
+      ...(dataDir === undefined ? {} : { JETTY_DATA_DIR: dataDir }),
+    }
+    await (await import('../serve/serve.ts')).serve(env).catch((error) => {
+      const code = reportError(error, serve.optsWithGlobals<Globals>().json)
       process.exitCode = error instanceof AppError && error.code === 'invalid' ? code : exitCodes.failed
     })
   })

@@ -2,10 +2,13 @@ import { AppError, messageOf } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { createLogger, type Logger } from '../../lib/log.ts'
 import { loadSettings, type Settings } from '../../lib/settings/config.ts'
+import { unknownText, unknownVariables } from '../../lib/settings/unknown-variables.ts'
 import { pause } from '../../lib/time.ts'
+import { version } from '../../lib/version.ts'
 import { startServer } from '../../main.ts'
 import { exitCodes } from '../exit.ts'
 import { lookAtSandbox, lookLater } from './look-at-sandbox.ts'
+import { noteServer } from './server-notes.ts'
 import { startupLine, startupText } from './startup-text.ts'
 import { firstStopSignal } from './stop-signals.ts'
 import { terminalLog } from './terminal-log.ts'
@@ -15,12 +18,15 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const begun = performance.now() - process.uptime() * 1000
   const settings = loadSettings(env)
   const log = createLogger({ level: settings.logLevel, ...(process.stderr.isTTY && { destination: terminalLog }) })
+  for (const unknown of unknownVariables(env)) log.warn(unknownText(unknown))
   const signal = firstStopSignal(() => process.exit(exitCodes.interrupted))
   const looking = process.stdout.isTTY ? lookAtSandbox(settings) : undefined
   const server = await startServer({ settings, log }).catch(async (error) => {
     const problem = await aboutPort(error, settings)
     throw settings.databaseUrl ? aboutDatabase(problem) : problem
   })
+  const { dataDir, url = null } = server
+  const note = noteServer(dataDir, { url, role: settings.role, version })
   const seconds = (performance.now() - begun) / 1000
   const sandbox = looking && (await Promise.race([looking, pause(longestLookMs).then(() => undefined)]))
   const shown = { settings, server, seconds, ...(sandbox && { sandbox }) }
@@ -30,6 +36,7 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const tell = makeStopLines(settings, log)
   tell.draining(await signal)
   await Promise.all([server.close(), later?.stop()])
+  note.remove()
   tell.stopped()
   process.exit(0)
 }
@@ -67,7 +74,7 @@ const aboutPort = async (error: unknown, { host, port }: Settings): Promise<unkn
     .catch(() => undefined)
   if (!isObject(answer) || typeof answer.uptime_seconds !== 'number') return error
   return new AppError('conflict', `A Jetty server is running already at ${url}`, {
-    hint: 'Use that one, or start a second one beside it: JETTY_PORT=8080 JETTY_DATA_DIR=~/.jetty-8080',
+    hint: 'Use that one, or start a second one beside it: jetty serve --port 8080 --data-dir ~/.jetty-8080',
     cause: error,
   })
 }

@@ -1,7 +1,6 @@
-import { homedir } from 'node:os'
-import { resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
+import { homePath } from './home-path.ts'
 
 /** One setting: everything that `--help`, the reference page, validation and its error need to know. */
 export interface Setting<
@@ -82,9 +81,7 @@ export const oneOf = <const Words extends readonly string[]>(words: Words) =>
   )
 
 export const folder = () =>
-  reading('be the path of a folder', (value) =>
-    value.includes('\0') ? undefined : resolve(value.replace(/^~(?=$|[/\\])/, () => homedir())),
-  )
+  reading('be the path of a folder', (value) => (value.includes('\0') ? undefined : homePath(value)))
 
 export const webAddress = (rule: string, protocols: string[]) =>
   reading(rule, (value) => {

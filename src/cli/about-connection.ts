@@ -1,0 +1,51 @@
+import { AppError } from '../lib/errors.ts'
+import { tokenPath } from './config-files.ts'
+import { dataDirHere, isSameServer } from './find-server.ts'
+import { runningServers } from './serve/server-notes.ts'
+import type { Session } from './session.ts'
+
+type Connection = Pick<Session, 'url' | 'urlSource' | 'token' | 'tokenSource' | 'withheld'>
+
+/** Who was asked and with which token, where that explains an error: a token that is not valid, or no answer. */
+export const aboutConnection = (session: Connection, error: unknown): unknown => {
+  if (!(error instanceof AppError)) return error
+  if (error.code === 'unauthenticated') return aboutToken(session, error)
+  return error.code === 'network_failed' ? aboutServer(session, error) : error
+}
+
+const aboutToken = ({ url, token, tokenSource, withheld }: Connection, error: AppError): AppError => {
+  if (withheld) {
+    return new AppError('unauthenticated', `There is no token for ${url}`, {
+      hint: `The one in ${withheld.source} is for ${withheld.madeFor} and was not sent. Log in here: jetty login --url ${url}`,
+      cause: error,
+    })
+  }
+  if (token === undefined) {
+    return new AppError('unauthenticated', `There is no token for ${url}`, {
+      hint: `Log in with: jetty login --url ${url}`,
+      cause: error,
+    })
+  }
+  const login = `\`jetty login --url ${url}\``
+  const hint =
+    tokenSource === 'JETTY_API_TOKEN'
+      ? `JETTY_API_TOKEN is set, and overrides the token of \`jetty login\` in ${tokenPath()}. Correct it, or unset it.`
+      : tokenSource === tokenPath()
+        ? `Run ${login} with a token that is valid there.`
+        : `Put a token that is valid there into the file, or leave out --token-file.`
+  return new AppError('unauthenticated', `${url} refused the token from ${tokenSource}: ${error.message}`, {
+    hint,
+    cause: error,
+  })
+}
+
+/** Another server that runs on this machine is probably the one that was meant. */
+const aboutServer = ({ url, urlSource }: Connection, error: AppError): AppError => {
+  const dataDir = dataDirHere()
+  const other = runningServers(dataDir).find((one) => one.url !== null && !isSameServer(one.url, url))
+  const named = urlSource === 'the default' ? error.message : `${error.message}; the address is from ${urlSource}`
+  const hint = other
+    ? `The server that runs on ${dataDir} answers at ${other.url}: name it with --url or JETTY_API_URL.`
+    : error.hint
+  return new AppError(error.code, named, { ...(hint === undefined ? {} : { hint }), cause: error })
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import { AppError } from '../lib/errors.ts'
+import { apiBasePath, readTrimmed, tokenPath } from './config-files.ts'
+import { type FoundServer, isLoopback, isSameServer } from './find-server.ts'
+
+export interface FoundToken {
+  token: string
+  /** For messages: where it was found. */
+  source: string
+}
+
+/** A kept token that is for another server, and so is not sent. */
+export interface WithheldToken {
+  source: string
+  /** The server that it is for. */
+  madeFor: string
+}
+
+/**
+ * The token to use: from the file that was named, from JETTY_API_TOKEN, or the kept one. The kept one goes to the server
+ * that it was made for alone, which `api_base` names beside it; where it names none, to any. The server of this user's own
+ * data folder may have moved to another port, and may have left a token of its own.
+ */
+export const findToken = (
+  file: string | undefined,
+  server: FoundServer,
+): { found?: FoundToken; withheld?: WithheldToken } => {
+  if (file !== undefined) {
+    const token = readTrimmed(file)
+    if (token) return { found: { token, source: file } }
+    throw new AppError('invalid', `--token-file ${file} holds no token`, {
+      hint: 'It must be a file you may read, with the token as its only content.',
+    })
+  }
+  const fromEnvironment = process.env.JETTY_API_TOKEN?.trim()
+  if (fromEnvironment) return { found: { token: fromEnvironment, source: 'JETTY_API_TOKEN' } }
+  const token = readTrimmed(tokenPath())
+  const kept = token === undefined ? undefined : { token, source: tokenPath() }
+  const madeFor = readTrimmed(apiBasePath())
+  if (kept && madeFor !== undefined && isSameServer(madeFor, server.url)) return { found: kept }
+  const left = server.dataDir === undefined ? undefined : leftBy(server.dataDir)
+  if (left) return { found: left }
+  if (!kept) return {}
+  const hasMoved = server.dataDir !== undefined && madeFor !== undefined && isLoopback(madeFor)
+  if (madeFor === undefined || hasMoved) return { found: kept }
+  return { withheld: { source: kept.source, madeFor } }
+}
+
+/** What the first start leaves in the data folder where `~/.config/jetty/token` was there already. */
+const leftBy = (dataDir: string): FoundToken | undefined => {
+  const source = join(dataDir, 'demo-token')
+  const token = readTrimmed(source)
+  return token === undefined ? undefined : { token, source }
+}

@@ -1,0 +1,87 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isObject, parsedObject } from '../../lib/json/json-object.ts'
+import { isAlive, processWorld, startTimeOf } from '../../lib/living-process.ts'
+
+/** A server process that runs on a data folder, as it notes itself there. */
+export interface ServerNote {
+  pid: number
+  /** Opaque, from `startTimeOf`: the same pid with another start time is another process. */
+  startedAt: string
+  /** From `processWorld`: where the pid means something. */
+  world: string
+  /** Where its API answers; null for a worker. */
+  url: string | null
+  role: string
+  version: string
+  /** ISO-8601. */
+  since: string
+}
+
+const folderOf = (dataDir: string): string => join(dataDir, 'servers')
+
+const isNote = (value: unknown): value is ServerNote =>
+  isObject(value) &&
+  Number.isInteger(value.pid) &&
+  (value.url === null || typeof value.url === 'string') &&
+  ['startedAt', 'world', 'role', 'version', 'since'].every((name) => typeof value[name] === 'string')
+
+/** Whether the process of a note still runs. One in another container cannot be looked up, and counts as gone. */
+export const isRunning = ({ pid, startedAt, world }: ServerNote): boolean =>
+  world === processWorld() && isAlive(pid) && startTimeOf(pid) === startedAt
+
+/** A note that another user could have written is not believed: a key would be sent to the address in it. */
+const isTrusted = (path: string): boolean => {
+  const me = process.getuid?.()
+  const owner = statSync(path).uid
+  return me === undefined || me === 0 || owner === me || owner === 0
+}
+
+const readNote = (path: string): ServerNote | undefined => {
+  try {
+    const note = isTrusted(path) ? parsedObject(readFileSync(path, 'utf8')) : undefined
+    return isNote(note) ? note : undefined
+  } catch {
+    return undefined // it was removed since the folder was listed, or belongs to somebody else
+  }
+}
+
+const pathsIn = (dataDir: string): string[] => {
+  try {
+    return readdirSync(folderOf(dataDir))
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => join(folderOf(dataDir), name))
+  } catch {
+    return []
+  }
+}
+
+/** The servers of this machine that run on a data folder, the newest first. */
+export const runningServers = (dataDir: string): ServerNote[] =>
+  pathsIn(dataDir)
+    .map(readNote)
+    .filter((note) => note !== undefined && isRunning(note))
+    .sort((one, other) => (other as ServerNote).since.localeCompare((one as ServerNote).since)) as ServerNote[]
+
+/** Notes this process in its data folder, and removes the notes of processes that ended without. Gives what removes it. */
+export const noteServer = (
+  dataDir: string,
+  server: Pick<ServerNote, 'url' | 'role' | 'version'>,
+): { remove(): void } => {
+  mkdirSync(folderOf(dataDir), { recursive: true, mode: 0o700 })
+  for (const path of pathsIn(dataDir)) {
+    const note = readNote(path)
+    if (note?.world === processWorld() && !isRunning(note)) rmSync(path, { force: true })
+  }
+  const path = join(folderOf(dataDir), `${process.pid}.json`)
+  const startedAt = startTimeOf(process.pid) ?? ''
+  const mine: ServerNote = {
+    pid: process.pid,
+    startedAt,
+    world: processWorld(),
+    ...server,
+    since: new Date().toISOString(),
+  }
+  writeFileSync(path, `${JSON.stringify(mine)}\n`, { mode: 0o600 })
+  return { remove: () => rmSync(path, { force: true }) }
+}

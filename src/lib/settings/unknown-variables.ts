@@ -1,0 +1,36 @@
+import { nearest } from '../text/nearest.ts'
+import { settingList } from './config.ts'
+
+/** Variables that clients of the API read, and coding agents find in their sandbox: no settings of a server. */
+const ofOthers = [
+  'JETTY_API_URL',
+  'JETTY_API_TOKEN',
+  'JETTY_API',
+  'JETTY_MODEL_TOKEN',
+  'JETTY_MODEL_URL',
+  'JETTY_GATEWAY_URL',
+  'JETTY_GATEWAY_TOKEN',
+  'JETTY_SANDBOX_ID',
+  'JETTY_SANDBOX_SOCKET',
+]
+
+export interface UnknownVariable {
+  name: string
+  /** The setting that was probably meant. */
+  meant: string | undefined
+}
+
+/** The variables that look like settings and are none, such as `JETTY_PROT`. */
+export const unknownVariables = (env: Record<string, string | undefined>): UnknownVariable[] => {
+  const settings = settingList.map(({ variable }) => variable)
+  const lent = (env.JETTY_TRIAL_KEYS ?? '').split(',').map((name) => name.trim())
+  const known = new Set([...settings, ...ofOthers, ...lent])
+  return Object.keys(env)
+    .filter((name) => name.startsWith('JETTY_') && !known.has(name))
+    .sort()
+    .map((name) => ({ name, meant: nearest(name, settings) }))
+}
+
+/** `JETTY_PROT is no setting. Did you mean JETTY_PORT?` */
+export const unknownText = ({ name, meant }: UnknownVariable): string =>
+  `${name} is no setting. ${meant ? `Did you mean ${meant}?` : '`jetty serve --settings` lists them.'}`
