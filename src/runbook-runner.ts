@@ -72,7 +72,10 @@ export const makeRunbookRunner = async ({
     },
     serverUrl: (variable) => serverUrls[variable],
     checkModel: models.check,
-    describeAgent: (agent) => agents[agent].package?.version,
+    describeAgent(agent) {
+      const version = agents[agent].package?.version
+      return version === undefined ? undefined : { version, isHere: store.isHere(agent) }
+    },
   })
   const deps: CarryOutDeps = {
     plan,

@@ -36,6 +36,8 @@ export interface AgentState {
 export interface AgentStore {
   /** Gives an agent, fetching it first where it is not there; undefined for one that is fetched from nowhere. */
   ensure(id: RunbookAgent, signal: AbortSignal, tell?: (message: string) => void): Promise<InstalledAgent | undefined>
+  /** Whether its current version is on this machine; true for one that is part of the program. */
+  isHere(id: RunbookAgent): boolean
   list(): Promise<AgentState[]>
   /** Removes versions of an agent, all or those that are no longer used, and says which. */
   remove(id: RunbookAgent, which: 'all' | 'former'): Promise<string[]>
@@ -188,6 +190,10 @@ export const makeAgentStore = ({
           await fetching.work.catch(() => {}) // nothing of it is left behind
         }
       }
+    },
+    isHere(id) {
+      const wanted = agents[id].package
+      return wanted === undefined || isWhole(id, wanted)
     },
     async list() {
       const names = await readdir(folder).catch(() => [])

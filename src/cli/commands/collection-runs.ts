@@ -1,6 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import type { Session } from '../session.ts'
 import { duration, moment, paintStatus, safe, table } from '../show/output.ts'
+import { shortStatus } from '../show/run-overview.ts'
 import { requireFree, saveResponse } from '../show/save-response.ts'
 
 /** What `jetty runs ls` can be limited to, as it was given. */
@@ -92,7 +93,7 @@ const runTable = (rows: Run[]): string =>
     ['RUN', 'STATUS', 'CREATED', 'DURATION', 'COST', 'MODELS', 'ERROR'],
     rows.map((run) => [
       `${run.task}/${run.trajectory_id}`,
-      run.status,
+      shortStatus(run),
       moment(run.created),
       duration(run.duration_seconds),
       run.cost_usd === null ? null : `$${Number(run.cost_usd.toFixed(6))}`,

@@ -3,7 +3,7 @@ import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
 import type { Evaluation } from '../../model/runs/evaluation.ts'
-import { exitCodes } from '../exit.ts'
+import { exitCodes, interruption } from '../exit.ts'
 import { collect, positive, readJson } from '../input/inputs.ts'
 import { itemSource, itemsMeaning } from '../input/item-source.ts'
 import { parseTask } from '../input/places.ts'
@@ -194,13 +194,14 @@ const followEvaluation = async (session: Session, place: Place): Promise<Evaluat
         text = progressText(evaluation)
       } catch (error) {
         const passes = !(error instanceof AppError) || error.retryable || error.status >= 500
-        if (signal.aborted || !passes || Date.now() - answeredMs > patienceMs) throw error
+        if (!signal.aborted && (!passes || Date.now() - answeredMs > patienceMs)) throw error
       }
       if (await pause(pollMs[Math.min(look, pollMs.length - 1)] ?? 0, signal)) continue
       const at = `${place.collection}/${place.evaluation_id}`
-      line?.clear()
-      out.note(`It goes on. Follow it with: jetty eval get ${at} --follow, stop it with: jetty eval cancel ${at}`)
-      signal.throwIfAborted()
+      throw interruption(
+        `The evaluation goes on without you: ${at}`,
+        `Watch it with:  jetty eval get ${at} --follow\nCancel it with: jetty eval cancel ${at}`,
+      )
     }
   } finally {
     line?.stop()

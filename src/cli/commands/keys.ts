@@ -1,7 +1,8 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { allPages } from '../all-pages.ts'
+import { future } from '../input/moments.ts'
 import { type Session, withSession } from '../session.ts'
 import { moment, table } from '../show/output.ts'
 import { rotateSecret } from './rotate-secret.ts'
@@ -14,7 +15,7 @@ export const registerKeys = (program: Command): void => {
     .description('Make a key for one or more collections and print it, this once')
     .requiredOption('--name <name>', 'who or what it is for')
     .option('--read-only', 'it may look at everything, and neither run nor change anything')
-    .option('--expires <when>', 'when it ends to be valid: 30d, 12h, or a moment such as 2027-01-31', expiry)
+    .option('--expires <when>', 'how long it is valid: 30d, 12h, 1y, or until a moment such as 2027-01-31', future)
     .addHelpText(
       'after',
       `
@@ -54,25 +55,6 @@ Examples:
   jetty keys rotate-secret --token-file ~/.jetty/admin-token`,
     )
     .action(withSession(rotateSecret))
-}
-
-const unitMs = { h: 3_600_000, d: 86_400_000, w: 604_800_000 }
-
-/** NaN also for 30 February, of which `Date.parse` makes 1 March. */
-const parseMoment = (text: string): number => {
-  const [day = ''] = /^\d{4}-\d\d-\d\d/.exec(text) ?? []
-  const midnight = new Date(day)
-  const isDay = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day)
-  return isDay ? Date.parse(text) : Number.NaN
-}
-
-/** A moment still to come, from `30d`, `12h`, `2w` or a date. */
-const expiry = (text: string): string => {
-  const [, amount, unit] = /^(\d{1,5})([hdw])$/.exec(text) ?? []
-  const at = amount ? Date.now() + Number(amount) * unitMs[unit as keyof typeof unitMs] : parseMoment(text)
-  if (Number.isNaN(at)) throw new InvalidArgumentError('Expected 30d, 12h, 2w, or a moment such as 2027-01-31.')
-  if (at <= Date.now()) throw new InvalidArgumentError('That is over already.')
-  return new Date(at).toISOString()
 }
 
 interface CreateOptions {

@@ -5,7 +5,7 @@ import { assembled, collect, parseAssignment } from '../input/inputs.ts'
 import { placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { followRun } from '../show/follow-run.ts'
-import { secretsOf, showEnd } from './run.ts'
+import { secretsOf, showEnd, warnAboutParameters } from './run.ts'
 
 interface RerunOptions {
   from?: string
@@ -64,12 +64,13 @@ const rerun = async (session: Session, [run]: [string], options: RerunOptions): 
 
 /** What `-p` says; a part of a value is put into the one that the recorded run had. */
 export const otherParams = async (
-  { client }: Pick<Session, 'client'>,
+  session: Pick<Session, 'client' | 'out'>,
   place: RunPlace,
   given: string[],
 ): Promise<Record<string, unknown>> => {
   const assignments = given.map(parseAssignment)
-  const nests = assignments.some(({ keys }) => keys.length > 1)
-  const recorded = nests ? (await client.getTrajectory({ params: place })).init_params : {}
-  return assembled(assignments, recorded)
+  if (assignments.length === 0) return {}
+  const recorded = session.client.getTrajectory({ params: place })
+  await warnAboutParameters(session, place, assignments, recorded)
+  return assembled(assignments, (await recorded).init_params)
 }

@@ -2,9 +2,11 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { exitCodes } from '../exit.ts'
-import { assembled, collect, filePart, parseAssignment } from '../input/inputs.ts'
+import { type Assignment, assembled, collect, filePart, parseAssignment } from '../input/inputs.ts'
 import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
+import { aboutParameters } from '../input/workflow-params.ts'
 import { type Session, withSession } from '../session.ts'
+import { cliWords } from '../show/cli-words.ts'
 import { followRun, lastOutputs, type Trajectory } from '../show/follow-run.ts'
 import { hanging } from '../show/output.ts'
 import { mayUseTrial, trialText } from '../trial.ts'
@@ -49,7 +51,11 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
   const { client, out } = session
   const assignments = (options.param ?? []).map(parseAssignment)
   const nests = assignments.some(({ keys }) => keys.length > 1)
-  const presets = nests ? (await client.getTask({ params: place })).workflow : {}
+  // Asked for beside the start where nothing has to wait for it.
+  const workflow =
+    assignments.length === 0 ? undefined : client.getTask({ params: place }).then((task) => task.workflow)
+  workflow?.catch(() => {}) // the start of the run says it better
+  const presets = nests ? ((await workflow) ?? {}) : {}
   const body = {
     init_params: assembled(assignments, (presets.init_params ?? {}) as Record<string, unknown>),
     ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
@@ -60,6 +66,7 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
   const files = await Promise.all((options.file ?? []).map((path) => filePart('files', path)))
   const started = await client.runTask({ params: place, body, files })
   const at = { ...place, trajectory_id: started.trajectory_id }
+  await warnAboutParameters(session, place, assignments, workflow)
   if (started.trial) out.note(trialText(started.trial))
   if (!options.wait && !options.follow) {
     out.answer(started, () => placeText(at))
@@ -70,13 +77,26 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
   showEnd(session, await followRun(session, at, { isDetailed: options.follow === true }))
 }
 
+/** Warns of parameters that the workflow does not have: a misspelt name would be dropped in silence. */
+export const warnAboutParameters = async (
+  { out }: Pick<Session, 'out'>,
+  place: TaskPlace,
+  assignments: Assignment[],
+  workflow: Promise<object> | undefined,
+): Promise<void> => {
+  const known = await workflow?.catch(() => undefined)
+  if (known === undefined) return
+  const given = assignments.flatMap(({ keys: [first] }) => (first === undefined ? [] : [first]))
+  for (const sentence of aboutParameters(known, given, `${place.collection}/${place.task}`)) out.warn(sentence)
+}
+
 /** Prints what came out; a run that did not complete decides the exit code. */
 export const showEnd = ({ out }: Session, trajectory: Trajectory): void => {
   out.answer(trajectory, () =>
     trajectory.status === 'completed' ? JSON.stringify(lastOutputs(trajectory), null, 2) : '',
   )
   if (trajectory.status === 'completed') return
-  if (trajectory.error) out.note(`${pc.red('error:')} ${hanging(trajectory.error, 2)}`)
+  if (trajectory.error) out.note(`${pc.red('error:')} ${hanging(cliWords(trajectory.error), 2)}`)
   process.exitCode = exitCodes.failed
 }
 

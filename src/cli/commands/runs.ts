@@ -5,11 +5,13 @@ import { pause } from '../../lib/time.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { amount, collect, oneOf, positive } from '../input/inputs.ts'
-import { parseRun, parseTask, placeText, type RunPlace } from '../input/places.ts'
+import { past } from '../input/moments.ts'
+import { parentId, parseRun, parseTask, placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { followRun, type Trajectory } from '../show/follow-run.ts'
 import { openInBrowser } from '../show/open-in-browser.ts'
-import { duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
+import { duration, moment, paintStatus, safe, table } from '../show/output.ts'
+import { runOverview, shortStatus } from '../show/run-overview.ts'
 import { requireFree, saveResponse } from '../show/save-response.ts'
 import { listCollectionRuns, needsCollectionList, type RunListOptions } from './collection-runs.ts'
 import { showEnd } from './run.ts'
@@ -28,12 +30,12 @@ export const registerRuns = (program: Command): void => {
     .option('-s, --status <status>', 'only with this status; may be given several times', statuses.each)
     .option('-l, --label <key[:value]>', 'only with this label; several must all be there', collect)
     .option('-q, --search <text>', 'only where id, error or parameters contain the text')
-    .option('--since <moment>', 'only what began after, for example 2026-11-25 or 2026-11-25T08:00:00Z')
+    .option('--since <when>', 'only what began after: 1h, 2d, 1w ago, or a moment such as 2026-11-25T08:00:00Z', past)
     .option('--model <model>', 'only where a step was given this model, or answered by it')
     .option('--min-cost <usd>', 'only where the cost is known, and at least this', amount)
     .option('--max-cost <usd>', 'only where the cost is known, and at most this', amount)
     .option('--error <text>', 'only where the error contains the text')
-    .option('--parent <trajectory>', 'only what this run has started, or this batch')
+    .option('--parent <run>', 'only what this run has started, or this batch', parentId)
     .option('-n, --limit <n>', 'at most so many; an export has all', positive, 20)
     .option('--format <format>', 'export as jsonl or csv', oneOf(['jsonl', 'csv']).once)
     .option('-o, --output <path>', 'where an export goes (default: - is stdout)')
@@ -46,7 +48,7 @@ Examples:
   jetty runs ls demo --status failed
   jetty runs ls acme --model gpt-4o --min-cost 0.50 --since 2026-11-01
   jetty runs ls acme --format csv -o runs.csv
-  jetty runs ls acme/report --status failed --since 2026-11-01 -n 100
+  jetty runs ls acme/report --status failed --since 2d -n 100
   jetty runs ls acme/report --label quality:high --json`,
     )
     .action(withSession<RunListOptions, [string]>(list))
@@ -147,7 +149,7 @@ export const runTable = (rows: Trajectory[]): string =>
     ['TRAJECTORY', 'STATUS', 'CREATED', 'DURATION', 'STEPS', 'LABELS', 'ERROR'],
     rows.map((run) => [
       run.trajectory_id,
-      run.status,
+      shortStatus(run),
       moment(run.created),
       duration(run.duration_seconds),
       Object.keys(run.steps).length,
@@ -160,7 +162,7 @@ export const runTable = (rows: Trajectory[]): string =>
 const show = async (session: Session, [run]: [string], { step: name }: { step?: string }): Promise<void> => {
   const place = await findRunPlace(session, run)
   const trajectory = (await session.client.getTrajectory({ params: place })) as unknown as Trajectory
-  if (name === undefined) return session.out.answer(trajectory, () => overview(trajectory))
+  if (name === undefined) return session.out.answer(trajectory, () => runOverview(trajectory))
   const step = Object.hasOwn(trajectory.steps, name) ? trajectory.steps[name] : undefined
   if (!step) {
     throw new AppError('not_found', `The run has no step ${JSON.stringify(name)}`, {
@@ -169,31 +171,6 @@ const show = async (session: Session, [run]: [string], { step: name }: { step?: 
   }
   const { inputs, outputs, error } = step
   session.out.answer(step, () => JSON.stringify({ inputs, outputs, ...(error ? { error } : {}) }, null, 2))
-}
-
-const overview = (run: Trajectory): string => {
-  const head = fields([
-    ['run', `${run.name}/${run.trajectory_id}`],
-    ['status', run.status],
-    ['created', moment(run.created)],
-    ['duration', duration(run.duration_seconds)],
-    ...(run.error ? ([['error', run.error]] as [string, string][]) : []),
-    ...(run.labels.length > 0
-      ? ([['labels', run.labels.map(({ key, value }) => `${key}:${value}`).join('  ')]] as [string, string][])
-      : []),
-  ])
-  const steps = table(
-    ['STEP', 'STATUS', 'ACTIVITY', 'DURATION', 'ERROR'],
-    Object.values(run.steps).map((step) => [
-      step.key,
-      step.status,
-      step.activity,
-      duration(step.duration_seconds),
-      step.error ?? '',
-    ]),
-    (text, column) => (column === 1 ? paintStatus(text) : text),
-  )
-  return `${head}\n\n${steps}`
 }
 
 interface LogOptions {

@@ -36,6 +36,12 @@ export const parseRun = (text: string): RunPlace => {
   return { collection, task, trajectory_id: id }
 }
 
+/** The id of a run or a batch, however it was written: alone, `collection/task/trajectory`, or the address of its page. */
+export const parentId = (text: string): string => {
+  const path = /^https?:\/\//.test(text) ? new URL(text).pathname : text
+  return segmentsOf(path).at(-1) ?? ''
+}
+
 export const placeText = ({ collection, task, trajectory_id: id }: TaskPlace & { trajectory_id?: string }): string =>
   id === undefined ? `${collection}/${task}` : `${collection}/${task}/${id}`
 

@@ -1,12 +1,13 @@
 import pc from 'picocolors'
 import type { PreflightCheck, RunbookPreflight } from '../../model/runbooks/runbook-request.ts'
+import { cliWords } from '../show/cli-words.ts'
 import { hanging, safe } from '../show/output.ts'
 
 const marks = { ok: pc.green('✓'), warning: pc.yellow('!'), failed: pc.red('✗') }
 
 const line = ({ name, state, found, fix }: PreflightCheck, width: number): string => {
-  const head = `${marks[state]} ${name.padEnd(width)} ${hanging(found, width + 3)}`
-  return fix === null || state === 'ok' ? head : `${head}\n  ${' '.repeat(width)} ${pc.dim('→')} ${safe(fix)}`
+  const head = `${marks[state]} ${name.padEnd(width)} ${hanging(cliWords(found), width + 3)}`
+  return fix === null || state === 'ok' ? head : `${head}\n  ${' '.repeat(width)} ${pc.dim('→')} ${safe(cliWords(fix))}`
 }
 
 /** What was looked at before a runbook is begun, green and red, each with its remedy. */

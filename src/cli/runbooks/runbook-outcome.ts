@@ -2,6 +2,7 @@ import pc from 'picocolors'
 import { essenceOf } from '../../lib/files/media-type.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { RunbookUsage, Verification } from '../../model/runbooks/runbook-run.ts'
+import { cliWords } from '../show/cli-words.ts'
 import { counted, duration, hanging, type Output, paintStatus, safe, table } from '../show/output.ts'
 
 /** What came of a runbook, wherever it was carried out. */
@@ -59,6 +60,6 @@ export const showOutcome = (out: Output, data: object, outcome: ShownOutcome, is
   out.note(`${paintStatus(outcome.status)} ${safe(outcome.name)}`)
   for (const [name, text] of lines) out.note(`  ${pc.dim(name.padEnd(8))} ${text}`)
   if (!failure) return
-  out.note(`  ${pc.red(failure.reason ?? 'error')}: ${hanging(failure.message, 4)}`)
-  if (failure.hint) out.note(`  ${pc.dim('→')} ${safe(failure.hint)}`)
+  out.note(`  ${pc.red(failure.reason ?? 'error')}: ${hanging(cliWords(failure.message), 4)}`)
+  if (failure.hint) out.note(`  ${pc.dim('→')} ${safe(cliWords(failure.hint))}`)
 }

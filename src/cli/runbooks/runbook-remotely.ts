@@ -86,12 +86,6 @@ export const runRemotely = async (session: Session, file: string, options: Remot
     isDetailed: true,
     isEndLeftOut: true,
     onAgent: (event) => options.events && out.print(JSON.stringify(event)),
-  }).catch((error) => {
-    if (session.signal.aborted) {
-      out.note(`It goes on without you. Watch it with: jetty runs watch ${placeText(at)}`)
-      out.note(`End it with: jetty runs cancel ${placeText(at)}`)
-    }
-    throw error
   })
   await tellEnd(session, at, results, trajectory, options.events ?? false)
 }

@@ -1,6 +1,7 @@
 import pc from 'picocolors'
 import { pause } from '../../lib/time.ts'
 import type { Batch } from '../../model/runs/batch.ts'
+import { interruption } from '../exit.ts'
 import { type BatchPlace, batchText } from '../input/places.ts'
 import type { Session } from '../session.ts'
 import { duration, paintStatus } from './output.ts'
@@ -40,17 +41,20 @@ export const followBatch = async ({ client, out, signal }: Session, place: Batch
       if (!(await pause(firstLooksMs[look] ?? lookAgainMs, signal))) break
       batch = await client.getBatch({ params: place, signal })
     }
+  } catch (error) {
+    if (!signal.aborted) throw error
   } finally {
     line?.stop()
-    if (signal.aborted) out.note(goesOn(place))
   }
-  signal.throwIfAborted()
+  if (signal.aborted) throw goesOn(place)
   out.note(
     `${paintStatus(batch.status)} ${batchText(place)} ${progressText(batch)} ${pc.dim(duration(batch.duration_seconds))}`,
   )
   return batch
 }
 
-const goesOn = (place: BatchPlace): string =>
-  `The batch goes on. Follow it with: jetty batch watch ${batchText(place)}\n` +
-  `Stop it with:      jetty batch cancel ${batchText(place)}`
+const goesOn = (place: BatchPlace): Error =>
+  interruption(
+    `The batch goes on without you: ${batchText(place)}`,
+    `Watch it with:  jetty batch watch ${batchText(place)}\nCancel it with: jetty batch cancel ${batchText(place)}`,
+  )

@@ -1,10 +1,13 @@
 import pc from 'picocolors'
 import { follow } from '../../client/follow.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
+import type { StepProgress } from '../../model/runs/trajectory.ts'
+import { interruption } from '../exit.ts'
 import { placeText, type RunPlace } from '../input/places.ts'
 import { makeAgentState } from '../runbooks/agent-state.ts'
 import { agentEventOf, eventText } from '../runbooks/agent-text.ts'
 import type { Session } from '../session.ts'
+import { cliWords } from './cli-words.ts'
 import { duration, hanging, paintStatus, safe } from './output.ts'
 import { makeProgressLine } from './progress-line.ts'
 
@@ -23,6 +26,16 @@ export interface Trajectory {
   steps: Record<string, Step>
   init_params: Record<string, unknown>
   labels: { key: string; value: string; author: string }[]
+  /** null, or absent at an older server: it waits for no person. */
+  waiting?: WaitingStep[] | null
+}
+
+/** A step that waits for a person to decide. */
+export interface WaitingStep {
+  step: string
+  since: string
+  message?: string
+  expires_at?: string | null
 }
 
 export interface Step {
@@ -38,6 +51,8 @@ export interface Step {
   logs?: LogLine[]
   inputs: Record<string, unknown>
   outputs: Record<string, unknown>
+  /** Of a running step that has started a run for each item. */
+  progress?: StepProgress
 }
 
 export interface LogLine {
@@ -55,10 +70,19 @@ export const stepLine = (step: Step, place: string, isBrief: boolean): string =>
   const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
   const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
   const took = step.origin?.trajectory_id ? `taken from ${step.origin.trajectory_id}` : duration(step.duration_seconds)
-  const hint = step.error_detail?.hint
+  const hint = cliWords(step.error_detail?.hint ?? '')
   const error =
-    step.error && !isBrief ? `\n    ${pc.red(hanging(step.error, 4))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}` : ''
+    step.error && !isBrief
+      ? `\n    ${pc.red(hanging(cliWords(step.error), 4))}${hint ? `\n    ${pc.dim(safe(hint))}` : ''}`
+      : ''
   return `${mark} ${pc.dim(place)} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${safe(took)}${tries}`)}${error}`
+}
+
+/** `412 of 1,000 runs ended, 3 failed`. */
+export const fanOutText = ({ total, begun, ended, failed, cancelled }: StepProgress): string => {
+  const count = (value: number) => value.toLocaleString('en')
+  const others = [failed > 0 ? `${count(failed)} failed` : '', cancelled > 0 ? `${count(cancelled)} cancelled` : '']
+  return [`${count(ended)} of ${count(total ?? begun)} runs ended`, ...others].filter((text) => text !== '').join(', ')
 }
 
 /** How many steps of the workflow have been met, of how many. All turns of a step in a loop are one. */
@@ -110,11 +134,19 @@ export const followRun = async (
   const onStep = (step: Step) => {
     if (ended.has(step.key)) return
     const place = progress.meet(step.key)
-    if (step.status === 'running' || step.status === 'pending') current = `${place} ${step.key}`
+    if (step.status === 'running' || step.status === 'pending')
+      current = `${place} ${step.key}${step.progress ? ` · ${fanOutText(step.progress)}` : ''}`
     else {
       ended.add(step.key)
       say(stepLine(step, place, isEndLeftOut))
     }
+  }
+  const onProgress = (told: StepProgress & { step: string }) => {
+    current = `${progress.meet(told.step)} ${told.step} · ${fanOutText(told)}`
+  }
+  const onStatus = ({ waiting }: Pick<Trajectory, 'waiting'>) => {
+    const [first] = waiting ?? []
+    if (first) current = `${first.step} waits for a person`
   }
   const onAgentEvent = (event: NewAgentEvent) => {
     agent.tell(event)
@@ -145,18 +177,26 @@ export const followRun = async (
           onStep(step)
           if (step.status === 'running') for (const log of step.logs ?? []) onLog(log)
         }
-      } else if (event === 'step') onStep(data as Step)
+      } else if (event === 'progress') onProgress(data as StepProgress & { step: string })
+      else if (event === 'status') onStatus(data as Pick<Trajectory, 'waiting'>)
+      else if (event === 'step') onStep(data as Step)
       else if (event === 'log') onLog(data as LogLine)
     }
   } finally {
     line?.stop()
   }
-  signal.throwIfAborted()
+  if (signal.aborted) throw goesOn(place)
   const trajectory = (await client.getTrajectory({ params: place })) as unknown as Trajectory
   const took = pc.dim(duration(trajectory.duration_seconds))
   if (!isEndLeftOut) out.note(`${paintStatus(trajectory.status)} ${placeText(place)} ${took}`)
   return trajectory
 }
+
+const goesOn = (place: RunPlace): Error =>
+  interruption(
+    `The run goes on without you: ${placeText(place)}`,
+    `Watch it with:  jetty runs watch ${placeText(place)}\nCancel it with: jetty runs cancel ${placeText(place)}`,
+  )
 
 /** Outputs of the last step that completed: what a run is for. */
 export const lastOutputs = (trajectory: Trajectory): Record<string, unknown> =>

@@ -19,6 +19,8 @@ export interface Output {
   print(text: string): void
   /** A line beside the answer: hints, warnings, progress. Under --json only a person at a terminal gets it. */
   note(text: string): void
+  /** Something that is probably a mistake. Always told: under --json as a line of JSON on stderr. */
+  warn(message: string): void
 }
 
 const print = (text: string): void => {
@@ -31,6 +33,10 @@ export const makeOutput = (isJson: boolean): Output => ({
   print,
   note(text) {
     if (!isJson || process.stderr.isTTY) process.stderr.write(`${text}\n`)
+  },
+  warn(message) {
+    const line = isJson ? JSON.stringify({ warning: { message } }) : `${pc.yellow('warning:')} ${safe(message)}`
+    process.stderr.write(`${line}\n`)
   },
 })
 
@@ -75,6 +81,7 @@ const statusColours: Record<string, (text: string) => string> = {
   failed: pc.red,
   cancelled: pc.yellow,
   running: pc.cyan,
+  waiting: pc.magenta,
   pending: pc.dim,
   archived: pc.dim,
 }
@@ -98,11 +105,19 @@ export const duration = (seconds: number | null | undefined): string => {
 export const counted = (count: number, what: string): string =>
   `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
 
-/** A moment of the API in local time, to the second. */
+/** How far local time is from UTC at a moment: `UTC`, `+01:00`. */
+const zoneOf = (at: Date): string => {
+  const minutes = -at.getTimezoneOffset()
+  if (minutes === 0) return 'UTC'
+  const two = (value: number) => String(value).padStart(2, '0')
+  return `${minutes < 0 ? '-' : '+'}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`
+}
+
+/** A moment of the API in local time, to the second, with its zone: `2026-11-28 14:07:02 +01:00`. */
 export const moment = (text: string | null | undefined): string => {
   if (!text) return '-'
   const at = new Date(text)
   const two = (value: number) => String(value).padStart(2, '0')
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`
-  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())} ${zoneOf(at)}`
 }

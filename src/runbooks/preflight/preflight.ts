@@ -24,8 +24,8 @@ export interface PreflightDeps {
   machine: Omit<Machine, 'mechanisms'>
   serverUrl: KeyPlace['serverUrl']
   checkModel: ModelCalls['check']
-  /** The version of an agent that would work; undefined for one that has none. */
-  describeAgent(agent: RunbookAgent): string | undefined
+  /** The version of an agent that would work, and whether it is fetched already; undefined for one that has none. */
+  describeAgent(agent: RunbookAgent): { version: string; isHere: boolean } | undefined
 }
 
 /** A runbook that can be begun, and everything that was decided about how. */
@@ -138,9 +138,11 @@ const checkDeclared = (runbook: Runbook, given: Readonly<Record<string, unknown>
 
 const withVersion = ({ agent, checks }: ChosenAgent, deps: PreflightDeps): PreflightCheck[] => {
   const known = runbookAgents.find((one) => one === agent)
-  const version = known && deps.describeAgent(known)
+  const described = known && deps.describeAgent(known)
+  if (!described) return checks
+  const where = described.isHere ? '' : ', not here yet: the first runbook fetches it'
   return checks.map((check) =>
-    version && check.name === 'agent' ? { ...check, found: `${check.found} ${version}` } : check,
+    check.name === 'agent' ? { ...check, found: `${check.found} ${described.version}${where}` } : check,
   )
 }
 

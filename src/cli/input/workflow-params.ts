@@ -1,0 +1,46 @@
+import { isObject } from '../../lib/json/json-object.ts'
+import { nearest } from '../../lib/text/nearest.ts'
+
+interface Parameterized {
+  init_params?: unknown
+  step_configs?: unknown
+}
+
+/** `init_params`, and the name of the member that a path or a placeholder takes of it. */
+const reference = /\binit_params\b(?:\.([\w-]+)|\[(?:'([^']+)'|"([^"]+)")\])?/g
+
+/** What every run may be given: the storage paths of its files. */
+const always = ['file_paths']
+
+/**
+ * The parameters that a workflow has: those it gives a default, and those its steps refer to. Undefined where a step takes
+ * all of `init_params`: then any name may mean something.
+ */
+export const parametersOf = ({ init_params: presets, step_configs: configs }: Parameterized): string[] | undefined => {
+  const names = new Set(isObject(presets) ? Object.keys(presets) : [])
+  let takesAll = false
+  const look = (value: unknown): void => {
+    if (typeof value === 'string') {
+      for (const [, dotted, single, double] of value.matchAll(reference)) {
+        const name = dotted ?? single ?? double
+        if (name === undefined) takesAll = true
+        else names.add(name)
+      }
+    } else if (Array.isArray(value)) value.forEach(look)
+    else if (isObject(value)) Object.values(value).forEach(look)
+  }
+  look(configs)
+  return takesAll ? undefined : [...names]
+}
+
+/** A sentence for each given name that the workflow has no parameter of, with the one that was probably meant. */
+export const aboutParameters = (workflow: Parameterized, given: readonly string[], task: string): string[] => {
+  const known = parametersOf(workflow)
+  if (known === undefined) return []
+  const unknown = [...new Set(given)].filter((name) => !known.includes(name) && !always.includes(name))
+  return unknown.map((name) => {
+    const meant = nearest(name, known)
+    const instead = meant ? `Did you mean ${meant}?` : known.length > 0 ? `It has: ${known.join(', ')}` : 'It has none.'
+    return `${task} has no parameter ${name}, and the run does not use it. ${instead}`
+  })
+}

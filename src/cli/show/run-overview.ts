@@ -1,0 +1,95 @@
+import { placeText } from '../input/places.ts'
+import { cliWords } from './cli-words.ts'
+import { fanOutText, lastOutputs, type Step, type Trajectory } from './follow-run.ts'
+import { duration, fields, moment, paintStatus, safe, table } from './output.ts'
+
+type Pair = [name: string, value: string]
+
+/** Characters of one value in the overview; `--step` and `--json` show all of it. */
+const mostShown = 300
+
+const shortened = (text: string): string =>
+  text.length <= mostShown ? text : `${text.slice(0, mostShown)}… (${text.length.toLocaleString('en')} characters)`
+
+const valueText = (value: unknown): string =>
+  shortened(typeof value === 'string' && !value.includes('\n') ? value : JSON.stringify(value))
+
+/** Each member of an object on a line of its own; nothing where there is none. */
+const memberLines = (name: string, members: Record<string, unknown>): Pair[] =>
+  Object.entries(members).map(([key, value], at) => [at === 0 ? name : '', `${key} = ${valueText(value)}`])
+
+const modelsOf = (steps: Step[]): string[] => [
+  ...new Set(
+    steps.flatMap(({ inputs, outputs }) => [outputs.model ?? inputs.model]).filter((one) => typeof one === 'string'),
+  ),
+]
+
+const costOf = (step: Step): unknown =>
+  step.outputs.cost_usd ?? (step.outputs.usage as { cost_usd?: unknown })?.cost_usd
+
+/** The cost of the model calls of the run's own steps: what is known of it, and whether something is not. */
+const costText = (steps: Step[]): string => {
+  const costs = steps.filter(({ outputs }) => typeof outputs.model === 'string').map(costOf)
+  const known = costs.filter((one): one is number => typeof one === 'number')
+  const sum = `$${Number(known.reduce((total, one) => total + one, 0).toFixed(6))}`
+  if (known.length === costs.length) return sum
+  return known.length === 0 ? 'unknown' : `${sum}, and calls whose cost is unknown`
+}
+
+/** What a run waits for, and how to decide it. */
+export const waitingLines = ({ waiting }: Trajectory, place: string): Pair[] =>
+  (waiting ?? []).flatMap(({ step, message, since, expires_at: until }): Pair[] => [
+    ['waiting', `step ${step} waits for a decision since ${moment(since)}${until ? `, until ${moment(until)}` : ''}`],
+    ...(message ? ([['', message.replace(/\s*\n\s*/g, ' ')]] as Pair[]) : []),
+    ['', `approve: jetty approve ${place} ${step}`],
+    ['', `reject:  jetty approve ${place} ${step} --reject`],
+  ])
+
+const stepTable = (steps: Step[]): string =>
+  table(
+    ['STEP', 'STATUS', 'ACTIVITY', 'DURATION', steps.some(({ progress }) => progress) ? 'PROGRESS' : 'ERROR'],
+    steps.map((step) => [
+      step.key,
+      step.status,
+      step.activity,
+      duration(step.duration_seconds),
+      step.progress ? fanOutText(step.progress) : cliWords(step.error ?? ''),
+    ]),
+    (text, column) => (column === 1 ? paintStatus(text) : text),
+  )
+
+/** One run for a person: what it was given, what came out, what it cost, and its steps. */
+export const runOverview = (run: Trajectory): string => {
+  const [collection = '', task = ''] = run.name.split('/')
+  const place = placeText({ collection, task, trajectory_id: run.trajectory_id })
+  const steps = Object.values(run.steps)
+  const models = modelsOf(steps)
+  const head = fields([
+    ['run', place],
+    ['status', statusText(run), (text) => text.replace(/^\S+/, paintStatus)],
+    ...waitingLines(run, place),
+    ['created', moment(run.created)],
+    ['duration', duration(run.duration_seconds)],
+    ...memberLines('parameters', run.init_params),
+    ...(run.error ? ([['error', safe(cliWords(run.error))]] as Pair[]) : []),
+    ...(run.status === 'completed' ? memberLines('result', lastOutputs(run)) : []),
+    ...(models.length > 0
+      ? ([
+          ['model', models.join(', ')],
+          ['cost', costText(steps)],
+        ] as Pair[])
+      : []),
+    ...(run.labels.length > 0
+      ? ([['labels', run.labels.map(({ key, value }) => `${key}:${value}`).join('  ')]] as Pair[])
+      : []),
+  ])
+  return `${head}\n\n${stepTable(steps)}`
+}
+
+/** The status in a table: `waiting` where a run is open and waits for a person. */
+export const shortStatus = ({ status, waiting }: { status: string; waiting?: readonly unknown[] | null }): string =>
+  waiting ? 'waiting' : status
+
+/** `running (waiting for a person)` where it is so, else the status alone. */
+export const statusText = ({ status, waiting }: Pick<Trajectory, 'status' | 'waiting'>): string =>
+  waiting ? `${status} (waiting for a person)` : status
