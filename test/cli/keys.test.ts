@@ -70,7 +70,9 @@ describe('keys', () => {
   it('need a name, an end that is to come, and an id to be revoked', async () => {
     expect(await wrong('keys', 'create', 'acme')).toContain('--name')
     expect(await wrong('keys', 'create', 'acme', '--name', 'x', '--expires', 'soon')).toContain('Expected a time span')
-    expect(await wrong('keys', 'create', 'acme', '--name', 'x', '--expires', '2999-02-30')).toContain('Expected a time span')
+    expect(await wrong('keys', 'create', 'acme', '--name', 'x', '--expires', '2999-02-30')).toContain(
+      'Expected a time span',
+    )
     expect(await wrong('keys', 'create', 'acme', '--name', 'x', '--expires', '2020-01-01')).toContain('over already')
     expect(await wrong('keys', 'revoke', token)).not.toContain(token)
   })
