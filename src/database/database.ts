@@ -16,8 +16,18 @@ export interface Database extends Queries {
   refuse(reason: AppError | undefined): void
   /** Cuts all connections of the pool: statements under way fail with `database_unavailable`, later ones connect anew. */
   cut(): void
+  /** Reports a statement that took longer than `slowMs`, in the pool or outside. */
+  readonly noteTime: (statement: string, ms: number) => void
   readonly url: string
   close(): Promise<void>
+}
+
+export interface DatabaseOptions {
+  /** How many the pool may have. */
+  connections?: number
+  /** Statements that take longer are reported; 0: none. */
+  slowMs?: number
+  onSlow?(statement: string, ms: number): void
 }
 
 export interface Queries {
@@ -41,17 +51,26 @@ const again = async <T>(ask: () => Promise<T>): Promise<T> => {
   }
 }
 
-const queriesOf = (client: pg.Pool | pg.PoolClient): Queries => ({
+/** Of a text without a name, so much stands in the log; its values never do. */
+const shownText = 200
+
+const queriesOf = (client: pg.Pool | pg.PoolClient, noteTime: Database['noteTime']): Queries => ({
   async rows<Row>(name: string, text: string, values: unknown[] = []) {
+    const begun = performance.now()
     try {
-      return (await client.query({ name, text, values })).rows as Row[]
+      const { rows } = await client.query({ name, text, values })
+      noteTime(name, performance.now() - begun)
+      return rows as Row[]
     } catch (error) {
       throw asAppError(error)
     }
   },
   async query<Row>(text: string, values: unknown[] = []) {
+    const begun = performance.now()
     try {
-      return (await client.query(text, values)).rows as Row[]
+      const { rows } = await client.query(text, values)
+      noteTime(text, performance.now() - begun)
+      return rows as Row[]
     } catch (error) {
       throw asAppError(error)
     }
@@ -64,7 +83,11 @@ const longestIdleMs = 5_000
 /** A lost connection must never become an unhandled error: the pool makes a new one when it is needed. */
 const ignoreLoss = (): void => {}
 
-export const openDatabase = (url: string, options: { connections?: number } = {}): Database => {
+export const openDatabase = (url: string, options: DatabaseOptions = {}): Database => {
+  const slowMs = options.slowMs || Number.POSITIVE_INFINITY
+  const noteTime: Database['noteTime'] = (statement, ms) => {
+    if (ms > slowMs) options.onSlow?.(statement.replace(/\s+/g, ' ').slice(0, shownText), Math.round(ms))
+  }
   const pool = new pg.Pool({
     connectionString: url,
     max: options.connections ?? 8,
@@ -85,7 +108,7 @@ export const openDatabase = (url: string, options: { connections?: number } = {}
     client.on('error', ignoreLoss)
     client.on('end', () => connections.delete(client))
   })
-  const queries = queriesOf(pool)
+  const queries = queriesOf(pool, noteTime)
   return {
     url,
     rows: (name, text, values) => (refusal ? Promise.reject(refusal) : again(() => queries.rows(name, text, values))),
@@ -95,6 +118,7 @@ export const openDatabase = (url: string, options: { connections?: number } = {}
       if (reason) cut()
     },
     cut,
+    noteTime,
     async transaction(work) {
       if (refusal) throw refusal
       let client: pg.PoolClient
@@ -106,7 +130,7 @@ export const openDatabase = (url: string, options: { connections?: number } = {}
       let broken = false
       try {
         await client.query('begin')
-        const result = await work(queriesOf(client))
+        const result = await work(queriesOf(client, noteTime))
         await client.query('commit')
         return result
       } catch (error) {

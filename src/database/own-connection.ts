@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { afterAwake } from '../lib/time.ts'
 import { connectionDefaults, cutConnection, type SessionSettings, setSession } from './connection.ts'
+import type { Database } from './database.ts'
 
 /** Syntax, cardinality, data, integrity and limit errors: what was sent is at fault, not the connection. */
 export const isRefused = (error: unknown): boolean =>
@@ -40,6 +41,8 @@ export const makeOwnConnection = (options: {
   session: SessionSettings
   /** How long to wait for a connection, or for a statement, after which `drop` is due; left out, as everywhere. */
   timeoutMs?: number
+  /** Told how long each statement took. */
+  noteTime?: Database['noteTime']
 }): OwnConnection => {
   let client: pg.Client | undefined
   let connecting: Promise<pg.Client> | undefined
@@ -76,7 +79,10 @@ export const makeOwnConnection = (options: {
 
   return {
     async rows<Row>(name: string, text: string, values: unknown[] = []) {
-      return (await inTime((client ?? (await connected())).query({ name, text, values }))).rows as Row[]
+      const begun = performance.now()
+      const { rows } = await inTime((client ?? (await connected())).query({ name, text, values }))
+      options.noteTime?.(name, performance.now() - begun)
+      return rows as Row[]
     },
     drop() {
       const lost = client

@@ -10,6 +10,7 @@
  */
 import type { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
 import pg from 'pg'
+import { setSession } from '../database/connection.ts'
 import type { Database, Queries } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
 
@@ -48,12 +49,12 @@ const quiet = (log: Logger) => ({
 })
 
 /** A process may be frozen while it holds a transaction open; takeover must not wait for it. */
-const libraryPool = (url: string): pg.Pool => {
+const libraryPool = (url: string, connections: number): pg.Pool => {
   const pool = new pg.Pool({
     connectionString: url,
-    max: 6,
+    max: connections,
     application_name: 'jetty engine',
-    idle_in_transaction_session_timeout: 3_000,
+    onConnect: (client) => setSession(client, { idle_in_transaction_session_timeout: 3_000 }),
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
   })
@@ -70,6 +71,8 @@ interface QueuePoller {
 /** Starts the library. `onLease` is called for each lease that is ours now, and resolves when nothing in it is open. */
 export const launchDispatcher = async (options: {
   database: Database
+  /** How many the library may have; it listens on one of them. */
+  connections: number
   executor: string
   log: Logger
   onLease: (leaseId: string) => Promise<void>
@@ -78,7 +81,7 @@ export const launchDispatcher = async (options: {
   const { DBOSExecutor } = await import('@dbos-inc/dbos-sdk/internal/dbos-executor')
   const { wfQueueRunner } = await import('@dbos-inc/dbos-sdk/internal/wfqueue')
   const lease = DBOS.registerWorkflow(options.onLease, { name: workflowName, maxRecoveryAttempts: 1_000_000_000 })
-  const pool = libraryPool(options.database.url)
+  const pool = libraryPool(options.database.url, options.connections)
   DBOS.setConfig({
     name: applicationName,
     systemDatabaseUrl: options.database.url,

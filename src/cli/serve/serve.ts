@@ -1,4 +1,4 @@
-import { AppError, messageOf } from '../../lib/errors.ts'
+import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { createLogger, type Logger } from '../../lib/log.ts'
 import { loadSettings, type Settings } from '../../lib/settings/config.ts'
@@ -7,6 +7,7 @@ import { pause } from '../../lib/time.ts'
 import { version } from '../../lib/version.ts'
 import { startServer } from '../../main.ts'
 import { exitCodes } from '../exit.ts'
+import { catchTheRest } from './last-resort.ts'
 import { lookAtSandbox, lookLater } from './look-at-sandbox.ts'
 import { noteServer } from './server-notes.ts'
 import { startupLine, startupText } from './startup-text.ts'
@@ -19,11 +20,11 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const settings = loadSettings(env)
   const log = createLogger({ level: settings.logLevel, ...(process.stderr.isTTY && { destination: terminalLog }) })
   for (const unknown of unknownVariables(env)) log.warn(unknownText(unknown))
+  catchTheRest(log)
   const signal = firstStopSignal(() => process.exit(exitCodes.interrupted))
   const looking = process.stdout.isTTY ? lookAtSandbox(settings) : undefined
   const server = await startServer({ settings, log }).catch(async (error) => {
-    const problem = await aboutPort(error, settings)
-    throw settings.databaseUrl ? aboutDatabase(problem) : problem
+    throw await aboutPort(error, settings)
   })
   const { dataDir, url = null } = server
   const note = noteServer(dataDir, { url, role: settings.role, version })
@@ -76,18 +77,5 @@ const aboutPort = async (error: unknown, { host, port }: Settings): Promise<unkn
   return new AppError('conflict', `A Jetty server is running already at ${url}`, {
     hint: 'Use that one, or start a second one beside it: jetty serve --port 8080 --data-dir ~/.jetty-8080',
     cause: error,
-  })
-}
-
-/** What Postgres, or the way to it, has against a DATABASE_URL; any other error as it is. */
-const aboutDatabase = (error: unknown): unknown => {
-  const away = error instanceof AppError && error.code === 'database_unavailable'
-  const cause = away ? error.cause : error
-  if (!away && !(cause instanceof Error && 'severity' in cause)) return error
-  const code = (cause as { code?: string }).code
-  const reason = [messageOf(cause), code].filter(Boolean).join(', ')
-  return new AppError('database_unavailable', `The database cannot be used: ${reason}`, {
-    hint: 'Check address, name and password in DATABASE_URL, or leave it unset to use the embedded PostgreSQL.',
-    cause,
   })
 }

@@ -1,3 +1,4 @@
+import type { Database } from '../../database/database.ts'
 import { isRefused, makeOwnConnection } from '../../database/own-connection.ts'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
@@ -59,13 +60,23 @@ const plannerOptions = {
   plan_cache_mode: 'force_generic_plan',
 }
 
-export const openJournal = (options: { url: string; shard: number; onCommit: (runKey: string) => void }): Journal => {
+export const openJournal = (options: {
+  url: string
+  shard: number
+  onCommit: (runKey: string) => void
+  noteTime?: Database['noteTime']
+}): Journal => {
   const queue: Waiting[] = []
   const statistics: JournalStatistics = { commits: 0, entries: 0, resent: 0, runsEnded: {}, stepsEnded: {} }
   const closing = new AbortController()
   let waitingBytes = 0
   let sending: Promise<void> | undefined
-  const connection = makeOwnConnection({ url: options.url, name: 'jetty journal', session: plannerOptions })
+  const connection = makeOwnConnection({
+    url: options.url,
+    name: 'jetty journal',
+    session: plannerOptions,
+    ...(options.noteTime && { noteTime: options.noteTime }),
+  })
 
   /** Runs a statement until Postgres has answered it. After a lost connection the outcome is unknown: ask again. */
   const persist = async <Row>(name: string, text: string, values: unknown[], onResend?: () => void): Promise<Row[]> => {

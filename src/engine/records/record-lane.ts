@@ -77,7 +77,13 @@ export const openRecordLane = (options: {
 }): RecordLane => {
   const { database, shard, log, patienceMs = usualPatienceMs } = options
   const spill = openSpill(options.spill.folder)
-  const own = makeOwnConnection({ url: database.url, name: 'jetty records', session, timeoutMs: patienceMs })
+  const own = makeOwnConnection({
+    url: database.url,
+    name: 'jetty records',
+    session,
+    timeoutMs: patienceMs,
+    noteTime: database.noteTime,
+  })
   const writer = makeCallWriter({ own, queries: database, shard, log })
   const replay = makeReplay({ spill, writer: makeCallWriter({ own: database, queries: database, shard, log }), log })
   const closing = new AbortController()

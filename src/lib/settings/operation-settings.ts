@@ -1,7 +1,31 @@
-import { seconds, setting } from './setting.ts'
+import { seconds, setting, wholeNumber } from './setting.ts'
 
 /** Settings for whoever operates the server: connections, clocks, and what is worth a warning. */
 export const operationSettings = {
+  databaseConnections: setting({
+    variable: 'JETTY_DATABASE_CONNECTIONS',
+    description: 'Connections to PostgreSQL that this process may have at once, all together.',
+    default: '20',
+    example: '40',
+    schema: wholeNumber(10, 1_000),
+  }),
+  slowStatementMs: setting({
+    variable: 'JETTY_SLOW_STATEMENT_MS',
+    description:
+      'Statements of the database that take longer are in the log as warnings, without their values; the wait for a ' +
+      'connection counts. 0: none.',
+    default: '1000',
+    example: '200',
+    schema: wholeNumber(0, 3_600_000),
+  }),
+  maxConnections: setting({
+    variable: 'JETTY_MAX_CONNECTIONS',
+    description:
+      'Connections of clients that may be open at once; more are closed at once. Default: half of the descriptors that ' +
+      'the process may have, without 128, and at most 16,384.',
+    example: '1000',
+    schema: wholeNumber(16, 1_000_000),
+  }),
   clockSkewSeconds: setting({
     variable: 'JETTY_CLOCK_SKEW_SECONDS',
     description:

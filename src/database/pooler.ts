@@ -1,0 +1,53 @@
+import type pg from 'pg'
+import { AppError } from '../lib/errors.ts'
+import type { Database } from './database.ts'
+
+const looks = 8
+
+const sessionsNeeded = (cause?: unknown): AppError =>
+  new AppError('conflict', 'DATABASE_URL leads through a connection pooler that gives out no sessions', {
+    hint:
+      'Jetty needs sessions (LISTEN, session locks, prepared statements). In pgbouncer.ini set pool_mode = session for ' +
+      'this database, or let DATABASE_URL lead to PostgreSQL itself.',
+    cause,
+  })
+
+const serverPid = async (client: pg.Client): Promise<number | undefined> =>
+  (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
+
+/**
+ * Throws where a pooler shares connections between statements (PgBouncer in transaction or statement mode). Without a
+ * pooler the key of a connection names its server process, and that is all that is asked.
+ */
+export const requireSessions = async (database: Pick<Database, 'connect'>): Promise<void> => {
+  const client = await database.connect('jetty start')
+  try {
+    const pid = await serverPid(client)
+    if (pid === (client as pg.Client & { processID?: number }).processID) return
+    const other = await database.connect('jetty start')
+    try {
+      if (await isShared(client, other)) throw sessionsNeeded()
+    } finally {
+      await other.end()
+    }
+  } finally {
+    await client.end()
+  }
+}
+
+/** Whether two connections get each other's server process, or one of them several. */
+const isShared = async (one: pg.Client, other: pg.Client): Promise<boolean> => {
+  const [pids, others] = [new Set<number | undefined>(), new Set<number | undefined>()]
+  for (let look = 0; look < looks; look++) {
+    pids.add(await serverPid(one))
+    try {
+      await other.query('begin')
+      others.add(await serverPid(other))
+      pids.add(await serverPid(one)) // while the process it had may be held by the transaction
+      await other.query('commit')
+    } catch (error) {
+      throw sessionsNeeded(error) // statement mode allows no transactions
+    }
+  }
+  return pids.size > 1 || [...others].some((pid) => pids.has(pid))
+}

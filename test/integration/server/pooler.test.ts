@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../database.ts'
+import { openFakePooler } from '../../fakes/pooler.ts'
+import { startTestServer } from '../../server.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
+afterAll(() => database?.drop())
+
+test('runs behind a pooler that gives out sessions and refuses startup parameters', async () => {
+  const pooler = await openFakePooler(database.url, 'session')
+  const jetty = await startTestServer({ env: { DATABASE_URL: pooler.url } })
+  try {
+    await jetty.call('POST', '/api/v1/collections', { name: 'acme' })
+    const echo = { a: { activity: 'text_echo', text: 'through the pooler' } }
+    const run = await jetty.run({ init_params: {}, step_configs: echo, steps: ['a'] })
+    expect([run.status, run.steps.a.outputs.text]).toEqual(['completed', 'through the pooler'])
+  } finally {
+    await jetty.close()
+    await pooler.close()
+  }
+})
+
+test('one that shares server processes between statements is refused at the start, with what to change', async () => {
+  const pooler = await openFakePooler(database.url, 'transaction')
+  await expect(startTestServer({ env: { DATABASE_URL: pooler.url } })).rejects.toMatchObject({
+    message: 'DATABASE_URL leads through a connection pooler that gives out no sessions',
+    hint: expect.stringContaining('pool_mode = session'),
+  })
+  await pooler.close()
+})
+
+test('a parameter in DATABASE_URL that the pooler refuses is named, with what to change', async () => {
+  const pooler = await openFakePooler(database.url, 'session')
+  const url = `${pooler.url}?options=-c%20jit=off`
+  await expect(startTestServer({ env: { DATABASE_URL: url } })).rejects.toMatchObject({
+    code: 'database_unavailable',
+    message: expect.stringContaining('unsupported startup parameter: options'),
+    hint: expect.stringContaining('ignore_startup_parameters'),
+  })
+  await pooler.close()
+})
