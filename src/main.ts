@@ -10,6 +10,7 @@ import { makeAuthenticate } from './api/authenticate.ts'
 import { makeCallLimit, makeIsLimited } from './api/call-limit.ts'
 import { makePulse } from './api/events/pulse.ts'
 import { gatewayRoutes } from './api/gateway/routes.ts'
+import { makeReadiness } from './api/health/readiness.ts'
 import { healthRoutes } from './api/health/routes.ts'
 import { makeMetrics } from './api/metrics/metrics.ts'
 import { makeOpenMetricsServer } from './api/metrics/open-server.ts'
@@ -18,10 +19,13 @@ import { apiRoutes } from './api/routes.ts'
 import { makeRunbookChat } from './api/runbook-chat/answer.ts'
 import { makeShownDefinitions } from './api/trajectories/definitions.ts'
 import { documentOf } from './api/trajectories/documents.ts'
+import { shareConnections } from './database/connection-shares.ts'
 import { adminTokenOf, prepareDataFolder, secretKeysOf, writeSecretKeys } from './database/data-folder.ts'
 import { type Database, openDatabase } from './database/database.ts'
 import { type EmbeddedPostgres, startOrAdoptPostgres } from './database/embedded.ts'
+import { explainDatabase } from './database/explain.ts'
 import { migrate } from './database/migrate.ts'
+import { requireSessions } from './database/pooler.ts'
 import { watchDatabase } from './database/watch.ts'
 import { type FirstStart, firstStart } from './demo/first-start.ts'
 import { libraryMigration } from './engine/dbos.ts'
@@ -31,12 +35,14 @@ import { compileWorkflow } from './engine/program/program.ts'
 import { makeGateway } from './gateway/gateway.ts'
 import { makeRecorder } from './gateway/record/recorder.ts'
 import { keepHouse } from './housekeeping.ts'
+import { connectionsFor } from './http/connection-limit.ts'
 import { checkAddress, makeServer } from './http/server.ts'
+import { descriptorLimit } from './lib/descriptors.ts'
 import { AppError } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
 import { makeSealer, type Sealer } from './lib/secrets/crypto.ts'
 import type { Settings } from './lib/settings/config.ts'
-import { now, setClock } from './lib/time.ts'
+import { now, pause, setClock } from './lib/time.ts'
 import { version } from './lib/version.ts'
 import type { Workflow } from './model/workflows/workflow.ts'
 import { callWithFallback } from './providers/fallback.ts'
@@ -135,13 +141,19 @@ export const startServer = async ({
   const sealer = makeSealer(settings.secretKeys ?? secretKeysOf(dataDir))
   const postgres = settings.databaseUrl ? undefined : await startOrAdoptPostgres({ dataDir, logger: log })
   // Nothing below this line knows which of the two it is.
-  const database = openDatabase(settings.databaseUrl ?? (postgres as EmbeddedPostgres).url)
+  const shares = shareConnections(settings.databaseConnections)
+  const database = openDatabase(settings.databaseUrl ?? (postgres as EmbeddedPostgres).url, {
+    connections: shares.pool,
+    slowMs: settings.slowStatementMs,
+    onSlow: (statement, ms) => log.warn({ statement, ms }, 'a statement of the database was slow'),
+  })
   const executor = postgres ? 'local' : `${hostname()}-${randomUUID()}`
   const closers: (() => Promise<unknown>)[] = [() => database.close(), async () => postgres?.stop()]
   const closeAll = async () => {
     for (const close of closers) await close()
   }
   try {
+    if (settings.databaseUrl) await requireSessions(database)
     await migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(database.url) }])
     const mostSkewMs = settings.clockSkewSeconds * 1000
     const watch = await watchDatabase({ database, log, mostSkewMs, machineClock })
@@ -170,6 +182,7 @@ export const startServer = async ({
     const engine = await startEngine({
       database,
       watch,
+      libraryConnections: shares.library,
       executor,
       role: settings.role,
       activities,
@@ -245,12 +258,20 @@ export const startServer = async ({
       limits: missing,
       log,
     })
+    const readiness = makeReadiness({ watch, engine, role: settings.role, dataDir })
+    /** Where a load balancer looks, it gets the time to see that this process is stopping while it still answers. */
+    const untilSeen = async () => {
+      readiness.drain()
+      if (readiness.isWatched()) await pause(settings.drainSeconds * 1000)
+    }
     let stopServing = async () => {}
+    let closeOpenPort = async () => {}
+    closers.unshift(() => closeOpenPort()) // it says "not ready" until all has ended
     closers.unshift(() => engine.closeRecords())
     // All at once: what waits for a run, or for one to be written down, ends with it, and steps get their time only once.
     closers.unshift(() =>
       Promise.all([
-        stopServing(),
+        untilSeen().then(() => stopServing()),
         stopFiring(),
         engine.stop(settings.drainSeconds),
         webhooks.stop(settings.drainSeconds),
@@ -285,11 +306,11 @@ export const startServer = async ({
     if (settings.metricsPort !== undefined) {
       const open = makeOpenMetricsServer({
         metrics,
-        health: healthRoutes({ database, version, ...reference }),
+        health: healthRoutes({ database, readiness, version, ...reference }),
         settings,
         log,
       })
-      closers.unshift(() => open.close(0))
+      closeOpenPort = () => open.close(0)
       metricsUrl = (await open.listen(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')).url
     }
     const trialKeys = lentKeys.names
@@ -354,6 +375,7 @@ export const startServer = async ({
       routes: apiRoutes({
         database,
         sealer,
+        readiness,
         version,
         ...reference,
         metrics,
@@ -389,6 +411,7 @@ export const startServer = async ({
       findTask: makeTaskFinder(database),
       findPlace: makePlaceFinder(database),
       files: objects,
+      connections: settings.maxConnections ?? connectionsFor(descriptorLimit()),
       settings,
       log,
     })
@@ -403,7 +426,7 @@ export const startServer = async ({
     return { ...base, url, publicUrl: links.publicUrl, demo }
   } catch (error) {
     await closeAll().catch(() => {})
-    throw error
+    throw settings.databaseUrl ? explainDatabase(error) : error
   }
 }
 

@@ -14,6 +14,7 @@ import { datasetsRoutes } from '../src/api/datasets/routes.ts'
 import { demoRoutes } from '../src/api/demo/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from '../src/api/environment/routes.ts'
 import { type FilesDeps, filesRoutes } from '../src/api/files/routes.ts'
+import { makeReadiness } from '../src/api/health/readiness.ts'
 import { type HealthDeps, healthRoutes } from '../src/api/health/routes.ts'
 import { type KeysDeps, keysRoutes } from '../src/api/keys/routes.ts'
 import { modelsRoutes } from '../src/api/models/routes.ts'
@@ -144,8 +145,15 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
   const folder = await mkdtemp(join(tmpdir(), 'jetty-objects-'))
   const objects = await openDiskObjects(folder, async () => ({ installation: 'test', origin: '1/1/1' }))
   const sealer = makeSealer([randomBytes(32)])
+  const clock = { skewMs: 0, isSkewed: false, now: Date.now, heard: () => {} }
   const deps: ApiDeps = {
     database,
+    readiness: makeReadiness({
+      watch: { state: 'up', clock },
+      engine: { isFull: false },
+      role: 'all',
+      dataDir: folder,
+    }),
     settings,
     sealer,
     lending: makeLending({

@@ -46,6 +46,8 @@ export interface Engine {
   record(call: RecordedCall): Promise<Recording>
   /** Where a call that ended now would be written; with `full` none should begin. */
   recording(): Recording | 'full'
+  /** Whether more runs or calls wait to be written down than may: new ones are refused. */
+  readonly isFull: boolean
   /** Calls back when something of a run was written by this process; gives the function that ends it. */
   watch(runKey: string, onChange: () => void): () => void
   /** Refuses runs that could not begin, before anything of them is written down; throws `invalid`, `model_unavailable`. */
@@ -78,6 +80,8 @@ export interface EngineOptions {
   database: Database
   /** Says when the database takes no writes: nobody waits for it then. */
   watch: Pick<DatabaseWatch, 'whileUp' | 'onOutage'>
+  /** Of the library that hands leases out. */
+  libraryConnections: number
   /** `local`: this process alone uses the database, and takes its own runs back at once. */
   executor: string
   role: 'all' | 'api' | 'worker'

@@ -66,7 +66,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   const tellWatchers = (runKey: string) => {
     for (const tell of watchers.get(runKey) ?? []) tell()
   }
-  const journal = openJournal({ url: database.url, shard, onCommit: tellWatchers })
+  const journal = openJournal({ url: database.url, shard, onCommit: tellWatchers, noteTime: database.noteTime })
   watch.onOutage((reason) => journal.refuseRuns(reason)) // those who started them are told, and may start them again
   const records = openRecordLane({ database, shard: recordShard(digest), spill: options.spill, log })
   const programs = makePrograms(insistent, options.activities, options.limits)
@@ -208,6 +208,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     if (executor === 'local') await takeOwnLeases(engine, takeover)
     dispatcher = await launchDispatcher({
       database,
+      connections: options.libraryConnections,
       executor,
       log,
       onLease: async (leaseId) => {
@@ -282,6 +283,9 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     },
     record: (call) => records.record(call),
     recording: () => records.now,
+    get isFull() {
+      return journal.full || records.now === 'full'
+    },
     closeRecords: () => records.close(),
     watch(runKey, onChange) {
       const set = watchers.get(runKey) ?? new Set()

@@ -47,6 +47,8 @@ export interface DispatchOptions extends Gate {
   /** Where file parts of forms are stored. */
   files?: FileSink
   observer?: RequestObserver
+  /** How many connections it may have at once. */
+  connections?: number
   /** Checks each answer against the contract: for tests only. */
   checkAnswers?: boolean
   /** Told before the answer to whatever is audited: it may change who is admitted where. */

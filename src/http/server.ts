@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, createServer as createNetServer, type Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { AppError } from '../lib/errors.ts'
+import { limitConnections } from './connection-limit.ts'
 import { type DispatchOptions, makeDispatch } from './dispatch.ts'
 import { makeEarlyAdmission } from './early-admission.ts'
 import { makeSocketDispatch } from './socket-dispatch.ts'
@@ -115,12 +116,24 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
   }
   const server = createServer(timeouts, (incoming, outgoing) => {
     inFlight++
+    limit?.used(incoming.socket)
     const before = answers.get(incoming.socket)?.filter(isOwed) ?? []
     answers.set(incoming.socket, [...before, outgoing])
     outgoing.on('close', finished)
     if (hasStrayBody(incoming)) outgoing.shouldKeepAlive = false // nobody will read it
     if (!onSocket(incoming, outgoing)) void listener(incoming, outgoing)
   })
+  const limit =
+    options.connections === undefined
+      ? undefined
+      : limitConnections(server, options.connections, {
+          onRefused: () => options.observer?.connectionRefused(),
+          report: (refused) =>
+            options.log.warn(
+              { refused, limit: options.connections },
+              'too many connections: new ones are closed at once',
+            ),
+        })
   server.on('clientError', (error, socket) => refuse(error, socket as Socket, answers.get(socket as Socket)))
 
   return {

@@ -87,6 +87,7 @@ const gatewayCall = (path: string, body: object, status = 200): Operation => {
 /** Every operation of the API by its name, in an order in which valid calls can follow each other. */
 export const operations: Record<string, Operation> = {
   getHealth: open('/api/v1/health'),
+  getReady: open('/ready'),
   getOpenApi: open('/openapi.json'),
   getDocs: open('/docs'),
   preflightRunbook: {

@@ -6,6 +6,23 @@ const healthSchema = z
   .object({ status: z.literal('healthy'), version: z.string(), uptime_seconds: z.number() })
   .meta({ id: 'Health' })
 
+const readySchema = z
+  .object({
+    ready: z.boolean(),
+    draining: z.boolean().describe('The process is being stopped.'),
+    role: z.enum(['all', 'api', 'worker']),
+    database: z.enum(['up', 'read_only', 'away']),
+    writable: z.boolean().describe('Whether the database takes writes.'),
+    clock: z.object({ ok: z.boolean(), skew_seconds: z.number().describe('How far it is ahead of the database.') }),
+    storage: z
+      .object({ ok: z.boolean(), reason: z.string().nullable() })
+      .describe('Whether files can be written to the data folder.'),
+    queue: z.object({ ok: z.boolean() }).describe('Whether new runs and calls can be written down as they come.'),
+  })
+  .meta({ id: 'Ready' })
+
+export type Ready = z.output<typeof readySchema>
+
 export const healthContract = {
   getHealth: endpoint({
     method: 'GET',
@@ -15,6 +32,15 @@ export const healthContract = {
     tag: 'Server',
     access: 'none',
     response: healthSchema,
+  }),
+  getReady: endpoint({
+    method: 'GET',
+    path: '/ready',
+    aliases: ['/api/v1/ready'],
+    summary: 'Whether this process should get requests: 200, or 503 with the same document',
+    tag: 'Server',
+    access: 'none',
+    response: readySchema,
   }),
   getOpenApi: endpoint({
     method: 'GET',

@@ -4,9 +4,11 @@ import { type Reply, rawJson } from '../../http/reply.ts'
 import { coveredIds, homeOf } from '../../model/collections/identity.ts'
 import { listCollections } from '../../store/collections/collections.ts'
 import { healthContract } from './contract.ts'
+import type { Readiness } from './readiness.ts'
 
 export interface HealthDeps {
   database: Database
+  readiness: Readiness
   version: string
   /** The OpenAPI document as text, and the reference page: made from all contracts, which this resource does not know. */
   openApi(): string
@@ -18,7 +20,7 @@ export interface HealthDeps {
 const isBrowserAtRoot = ({ url, headers }: Request): boolean =>
   new URL(url).pathname === '/' && (headers.get('accept') ?? '').includes('text/html')
 
-export const healthRoutes = ({ database, version, openApi, docsPage, welcomePage }: HealthDeps): Route[] => {
+export const healthRoutes = ({ database, readiness, version, openApi, docsPage, welcomePage }: HealthDeps): Route[] => {
   const started = performance.now()
   return implement(healthContract, {
     getHealth: async ({ request }) =>
@@ -29,6 +31,11 @@ export const healthRoutes = ({ database, version, openApi, docsPage, welcomePage
             version,
             uptime_seconds: Math.round((performance.now() - started) / 1000),
           },
+    getReady: async () => {
+      const state = await readiness.look()
+      if (state.ready) return state
+      return rawJson(JSON.stringify(state), { status: 503, headers: { 'retry-after': '1' } })
+    },
     getOpenApi: async () => rawJson(openApi()),
     getDocs: async () => docsPage(),
     whoAmI: async ({ identity }) => {

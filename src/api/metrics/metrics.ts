@@ -66,10 +66,13 @@ export const makeMetrics = (source: MetricsSource): Metrics => {
     return registry
   }
   const loaded = () => {
-    loading ??= load()
+    loading ??= load().catch((error) => {
+      loading = undefined // out of descriptors, perhaps: the next scrape tries again
+      throw error
+    })
     return loading
   }
-  const timer = setTimeout(() => void loaded(), loadAfterMs).unref()
+  const timer = setTimeout(() => void loaded().catch(() => {}), loadAfterMs).unref()
 
   return {
     observer: requests.observer,

@@ -4,12 +4,18 @@ import { type HttpServer, makeServer } from '../../http/server.ts'
 import { AppError } from '../../lib/errors.ts'
 import { type MetricsDeps, openMetricsRoutes } from './routes.ts'
 
+/** For scrapers and load balancers. */
+const openConnections = 64
+
 /** A server of its own for /metrics and health, without tokens: whoever reaches its port may read them. */
 export const makeOpenMetricsServer = (
   deps: MetricsDeps & { health: Route[]; settings: HttpSettings; log: HttpLog },
 ): HttpServer =>
   makeServer({
-    routes: [...openMetricsRoutes(deps), ...deps.health.filter(({ operation }) => operation === 'getHealth')],
+    routes: [
+      ...openMetricsRoutes(deps),
+      ...deps.health.filter(({ operation }) => ['getHealth', 'getReady'].includes(operation)),
+    ],
     authenticate: async () => {
       throw new AppError('unauthenticated', 'This port takes no token')
     },
@@ -17,4 +23,5 @@ export const makeOpenMetricsServer = (
     findTask: async () => undefined,
     settings: deps.settings,
     log: deps.log,
+    connections: openConnections,
   })

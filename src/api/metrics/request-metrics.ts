@@ -19,9 +19,11 @@ export const makeRequestMetrics = () => {
   let early: [string, number, number][] = []
   let count: RequestObserver['answered'] = (...answer) => void early.push(answer)
   let streams = 0
+  let refused = 0
 
   const observer: RequestObserver = {
     answered: (operation, status, seconds) => count(operation, status, seconds),
+    connectionRefused: () => void refused++,
     streaming() {
       streams++
       return () => void streams--
@@ -49,6 +51,15 @@ export const makeRequestMetrics = () => {
       registers,
       collect() {
         this.set(streams)
+      },
+    })
+    new Counter({
+      name: 'jetty_http_connections_refused_total',
+      help: 'Connections closed at once, since JETTY_MAX_CONNECTIONS were open.',
+      registers,
+      collect() {
+        this.reset()
+        this.inc(refused)
       },
     })
     const known = new Map<string, Children>()

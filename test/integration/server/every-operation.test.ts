@@ -233,7 +233,7 @@ describe('the document', () => {
     const open = [...described.values()].filter((one) => !one.needsToken).map((one) => one.operationId)
     expect(open.sort()).toEqual(
       [
-        ...['getHealth', 'getOpenApi', 'getDocs', 'listStepTemplates', 'getStepTemplate'],
+        ...['getHealth', 'getReady', 'getOpenApi', 'getDocs', 'listStepTemplates', 'getStepTemplate'],
         ...['runDemo', 'getDemoStatus', 'getDemoReport', 'signUpByEmail'],
       ].sort(),
     )

@@ -1,0 +1,79 @@
+import { constants } from 'node:fs'
+import { access, statfs } from 'node:fs/promises'
+import type { DatabaseWatch } from '../../database/watch.ts'
+import type { Engine } from '../../engine/engine.ts'
+import { messageOf } from '../../lib/errors.ts'
+import type { Ready } from './contract.ts'
+
+/** Whether this process should get requests, as load balancers ask. */
+export interface Readiness {
+  look(): Promise<Ready>
+  /** It is not ready any more, whatever else is well. */
+  drain(): void
+  /** Whether a load balancer looks: then one has to be told before the listener closes. */
+  isWatched(): boolean
+}
+
+const keptMs = 1_000
+/** Load balancers ask every few seconds, slow ones twice a minute. */
+const watchedForMs = 60_000
+const leastFreeBytes = 1024 * 1024
+
+const storageOf = async (folder: string): Promise<Ready['storage']> => {
+  try {
+    await access(folder, constants.W_OK)
+    const { bavail, bsize } = await statfs(folder)
+    if (bavail * bsize < leastFreeBytes) return { ok: false, reason: `The disk of ${folder} is full` }
+    return { ok: true, reason: null }
+  } catch (error) {
+    return { ok: false, reason: messageOf(error) }
+  }
+}
+
+/** Keeps an answer for a second: no rate of questions costs more than that. */
+const keeping = <T>(ask: () => Promise<T>): (() => Promise<T>) => {
+  let kept: Promise<T> | undefined
+  let askedMs = Number.NEGATIVE_INFINITY
+  return () => {
+    if (!kept || performance.now() - askedMs > keptMs) {
+      kept = ask()
+      askedMs = performance.now()
+    }
+    return kept
+  }
+}
+
+export const makeReadiness = (deps: {
+  watch: Pick<DatabaseWatch, 'state' | 'clock'>
+  engine: Pick<Engine, 'isFull'>
+  role: Ready['role']
+  dataDir: string
+}): Readiness => {
+  const { watch, engine, role, dataDir } = deps
+  const storage = keeping(() => storageOf(dataDir))
+  let isDraining = false
+  let askedMs = Number.NEGATIVE_INFINITY
+  return {
+    async look() {
+      askedMs = performance.now()
+      const stored = await storage()
+      const isUp = watch.state === 'up'
+      const clock = { ok: !watch.clock.isSkewed, skew_seconds: watch.clock.skewMs / 1000 }
+      const queue = { ok: !engine.isFull }
+      return {
+        ready: isUp && clock.ok && stored.ok && queue.ok && !isDraining,
+        draining: isDraining,
+        role,
+        database: watch.state,
+        writable: isUp,
+        clock,
+        storage: stored,
+        queue,
+      }
+    },
+    drain() {
+      isDraining = true
+    },
+    isWatched: () => performance.now() - askedMs < watchedForMs,
+  }
+}
