@@ -15,7 +15,7 @@ const noNode = 3
 const begun = 'begun\n'
 
 /** Programs that runbooks expect. */
-const tools = ['python3', 'uv', 'node', 'git', 'pip', 'jq', 'soffice']
+const tools = ['python3', 'uv', 'node', 'git', 'pip', 'jq', 'soffice', 'bash']
 const said = (tool: string) => `( printf '%s\t' ${tool}; ${tool} --version 2>/dev/null </dev/null | head -n 1; echo )`
 const script = (node: string) =>
   [

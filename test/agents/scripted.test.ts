@@ -1,7 +1,8 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: shells write so
 // The scripted agent as its sandbox starts it: a program, a runbook, and somebody in the place of the gateway.
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,6 +13,7 @@ import type { Body } from '../server.ts'
 
 const program = fileURLToPath(new URL('../../src/sandboxes/inside/scripted.mjs', import.meta.url))
 const { shellBlocksOf } = await import(new URL('../../src/sandboxes/inside/shell-blocks.mjs', import.meta.url).href)
+const commandsOf = (runbook: string): string[] => shellBlocksOf(runbook).map(({ command }: Body) => command)
 
 let server: Server
 let asked: { authorization: string | undefined; body: Body }[]
@@ -35,13 +37,13 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(app, { recursive: true, force: true }))
 
-const carryOut = (runbook: string): Promise<{ code: number; lines: Body[]; stderr: string }> =>
+const carryOut = (runbook: string, path = process.env.PATH): Promise<{ code: number; lines: Body[]; stderr: string }> =>
   new Promise((resolve) => {
     const file = join(app, 'RUNBOOK.md')
     writeFileSync(file, runbook)
     const { port } = server.address() as AddressInfo
     const env = {
-      PATH: process.env.PATH,
+      PATH: path,
       JETTY_MODEL_URL: `http://127.0.0.1:${port}/v1`,
       JETTY_MODEL_TOKEN: 'a-token',
     }
@@ -65,6 +67,24 @@ it('asks a model once, then runs each block by itself in the folder of the runbo
   expect(lines.at(-1)).toEqual({ type: 'end', ok: true, reason: 'all blocks have run' })
   expect(stderr).toBe(`one\nx=\n${app}\n`)
   expect(code).toBe(0)
+})
+
+it('runs each block with the shell that it names', async () => {
+  const bash = '```bash\nwords=(one two)\n[[ ${#words[@]} -eq 2 ]] && echo "bash ${words[1]}"\n```\n'
+  const { code, lines } = await carryOut(`${bash}\n\`\`\`sh\necho "sh$BASH_VERSION"\n\`\`\`\n`)
+  expect(code).toBe(0)
+  expect(lines.filter(({ type }) => type === 'tool_call').map(({ name }) => name)).toEqual(['bash', 'sh'])
+  expect(lines.filter(({ type }) => type === 'tool_result').map(({ output }) => output)).toEqual(['bash two\n', 'sh\n'])
+})
+
+it('runs nothing where a block is for bash and there is none, and says which and what to do', async () => {
+  const folder = join(app, 'bin')
+  mkdirSync(folder)
+  symlinkSync('/bin/sh', join(folder, 'sh'))
+  const { code, lines } = await carryOut('```sh\n: > ran\n```\n\n```bash\n: > ran\n```\n', folder)
+  expect(code).toBe(1)
+  expect(lines.at(-1).reason).toMatch(/^block 2 of 2 is for bash, and there is no bash here: .*apt install bash/)
+  expect(existsSync(join(app, 'ran'))).toBe(false)
 })
 
 it('says of a single block that it has run', async () => {
@@ -93,7 +113,7 @@ it('runs nothing where the model does not answer, or where there is nothing to r
   expect(existsSync(join(app, 'ran'))).toBe(false)
   status = 200
   const { code, lines } = await carryOut('# Nothing\n\n```python\nprint(1)\n```\n')
-  expect([code, lines.at(-1).reason]).toEqual([1, expect.stringContaining('no fenced `sh` block')])
+  expect([code, lines.at(-1).reason]).toEqual([1, expect.stringContaining('no fenced `sh` or `bash` block')])
 })
 
 it('holds a block back that prints faster than it is read, and keeps the beginning and the end of it', async () => {
@@ -135,22 +155,22 @@ it.each<[string, string, string[]]>([
   ['front matter with nothing in it', '---\n---\n```sh\na\n```\n\n---\n\n```sh\nb\n```\n', ['a', 'b']],
   ['front matter that never ends', '---\nx: 1\n```sh\na\n```\n', ['a']],
 ])('runs blocks with %s', (_, runbook, expected) => {
-  expect(shellBlocksOf(runbook)).toEqual(expected)
+  expect(commandsOf(runbook)).toEqual(expected)
 })
 
 it.each([
-  ['another language', '```bash\nno\n```\n```shell\nno\n```\n```\nno\n```\n```sh-session\nno\n```\n'],
+  ['another language', '```zsh\nno\n```\n```shell\nno\n```\n```\nno\n```\n```sh-session\nno\n```\n'],
   ['a block of another language', '````md\n```sh\nno\n```\n````\n'],
   ['a comment', '<!--\n```sh\nno\n```\n-->\n'],
   ['code by its indentation', 'Write this:\n\n    ```sh\n    no\n    ```\n'],
   ['code by its indentation after a list', '- x\n\nWrite this:\n\n    ```sh\n    no\n    ```\n'],
   ['code within a line', '```sh no``` is how it begins\n'],
 ])('runs nothing that stands in %s', (_, runbook) => {
-  expect(shellBlocksOf(`${runbook}\n\`\`\`sh\nyes\n\`\`\`\n`)).toEqual(['yes'])
+  expect(commandsOf(`${runbook}\n\`\`\`sh\nyes\n\`\`\`\n`)).toEqual(['yes'])
 })
 
 it('goes on after a comment that ends in its line', () => {
-  expect(shellBlocksOf('<!-- x -->\n```sh\na\n```\n')).toEqual(['a'])
+  expect(commandsOf('<!-- x -->\n```sh\na\n```\n')).toEqual(['a'])
 })
 
 it('does not wait for what a block has left running', async () => {

@@ -37,7 +37,7 @@ only where it succeeded: 1 where it failed, 2 where something is missing, which 
 On this machine secrets come from the environment, then from .env in this folder and beside the file.
 
 Examples:
-  jetty runbook run RUNBOOK.md --agent scripted            no key, no server, no network: runs its sh blocks alone
+  jetty runbook run RUNBOOK.md --agent scripted            no key, no server, no network: runs its sh and bash blocks
   jetty runbook run RUNBOOK.md --local -p subject="Flood walls" -f minutes.pdf
   ANTHROPIC_API_KEY=… jetty runbook run RUNBOOK.md --results out --timeout 600
   jetty runbook run RUNBOOK.md --remote -c acme -t report -p subject="Flood walls"

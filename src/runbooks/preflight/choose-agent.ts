@@ -179,7 +179,7 @@ export const chooseAgent = (
 const scripted = (asked: string | undefined): ChosenAgent => {
   const choice: Choice = { agent: 'scripted', model: 'scripted', provider: 'scripted' }
   const checks = [
-    ok('agent', "scripted: no agent, it runs the runbook's own sh blocks"),
+    ok('agent', 'scripted: no agent, it runs the sh and bash blocks of the runbook'),
     asked === undefined || /^scripted(\/|$)/i.test(asked)
       ? ok('model', 'scripted: no model')
       : warned('model', `scripted asks no model; ${asked} is not used`, 'Choose another agent for a model.', 'model'),

@@ -1,7 +1,8 @@
 // Runs inside a sandbox: node scripted.mjs RUNBOOK. No agent and no model: it makes one call of the gateway, then runs
-// the `sh` blocks of the runbook in order, each as `sh -c`. What it does is on standard output as JSON lines; what the
-// blocks print is on standard error as it comes. Plain JavaScript without a dependency.
-import { spawn } from 'node:child_process'
+// the `sh` and `bash` blocks of the runbook in order, each with the shell that it names (`sh -c`, `bash -c`). It reports
+// on standard output as JSON lines; what the blocks print is on standard error as it comes. Plain JavaScript without a
+// dependency.
+import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { constants } from 'node:os'
@@ -50,9 +51,9 @@ const askModel = () =>
   })
 
 /** Runs one block; gives its exit code as shells have it, and what it printed. */
-const runBlock = (command, cwd) =>
+const runBlock = ({ shell, command }, cwd) =>
   new Promise((resolve, reject) => {
-    const child = spawn('sh', ['-c', command], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(shell, ['-c', command], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
     let head = ''
     let tail = ''
     let length = 0
@@ -89,20 +90,32 @@ const runBlock = (command, cwd) =>
     })
   })
 
+/**
+ * Why the blocks cannot be run, if they cannot. A `bash` block is never handed to `sh` instead: most of it would run, and
+ * what bash alone knows would fail or mean something else. So nothing is run where bash is missing.
+ */
+const obstacleIn = (blocks) => {
+  if (blocks.length === 0)
+    return 'the runbook has no fenced `sh` or `bash` block, and the scripted agent runs nothing else'
+  const first = blocks.findIndex(({ shell }) => shell === 'bash')
+  if (first < 0 || spawnSync('bash', ['-c', ':']).status === 0) return undefined
+  return `block ${first + 1} of ${blocks.length} is for bash, and there is no bash here: install it (apt install bash), take an image that has it, or write the block as \`sh\``
+}
+
 const main = async () => {
   const file = process.argv[2] ?? '/app/RUNBOOK.md'
   tell({
     type: 'message',
-    text: 'This is the scripted agent: no agent and no model. It runs the `sh` blocks of the runbook in order, and does nothing else.',
+    text: 'This is the scripted agent: no agent and no model. It runs the `sh` and `bash` blocks of the runbook in order. What the runbook says in words is left undone.',
   })
   const blocks = shellBlocksOf(readFileSync(file, 'utf8'))
   await askModel()
-  if (blocks.length === 0)
-    return end(false, 'the runbook has no fenced `sh` block, and the scripted agent runs nothing else', 1)
-  for (const [index, command] of blocks.entries()) {
+  const obstacle = obstacleIn(blocks)
+  if (obstacle) return end(false, obstacle, 1)
+  for (const [index, block] of blocks.entries()) {
     const id = `block-${index + 1}`
-    tell({ type: 'tool_call', id, name: 'sh', input: { command } })
-    const { code, output } = await runBlock(command, dirname(file))
+    tell({ type: 'tool_call', id, name: block.shell, input: { command: block.command } })
+    const { code, output } = await runBlock(block, dirname(file))
     tell({ type: 'tool_result', id, output, is_error: code !== 0 })
     if (code !== 0) return end(false, `block ${index + 1} of ${blocks.length} ended with exit code ${code}`, code)
   }

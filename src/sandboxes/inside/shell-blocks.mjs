@@ -33,9 +33,12 @@ const closes = (line, mark) => {
   return text.length >= mark.length && text === mark[0].repeat(text.length)
 }
 
+/** Languages of blocks that are run, each by the shell of that name: `bash` has arrays and `[[`, which `sh` has not. */
+const shells = ['sh', 'bash']
+
 /**
- * The texts of the fenced blocks whose first word is `sh`, in their order, without the indentation of their fence. Fences
- * in lists and quotes count; those in comments, in other blocks and in code by indentation do not.
+ * The fenced blocks whose first word is `sh` or `bash`, in their order, as `{shell, command}`, without the indentation of
+ * their fence. Fences in lists and quotes count; those in comments, in other blocks and in code by indentation do not.
  */
 export const shellBlocksOf = (markdown) => {
   const blocks = []
@@ -79,6 +82,6 @@ export const shellBlocksOf = (markdown) => {
 
 /** Nothing is open any more. */
 const close = ({ language, lines }, blocks) => {
-  if (language === 'sh') blocks.push(lines.join('\n'))
+  if (shells.includes(language)) blocks.push({ shell: language, command: lines.join('\n') })
   return undefined
 }

@@ -15,7 +15,7 @@ afterAll(() => jetty?.close())
 const front = (...lines: string[]) => `---\n${lines.join('\n')}\n---\n# Work\n\n\`\`\`sh\necho x > results/x\n\`\`\`\n`
 const plain = '# Work\n\n```sh\necho x > results/x\n```\n'
 const needs = (name: string, preset: string) =>
-  `# On {{${name}}}\n\n## Parameters\n\n| Name | Default |\n| --- | --- |\n| ${name} | ${preset} |\n`
+  `# On {{${name}}}\n\n## Parameters\n\n| Name | Default |\n| --- | --- |\n| ${name} | ${preset} |\n\n${plain}`
 const scripted = { agent: 'scripted' }
 const codex = { agent: 'codex', model: 'gpt-5.5' }
 
@@ -73,7 +73,8 @@ const refused: [check: string, what: string, text: string, request: Body, says: 
     'secret_params',
   ],
   ['secrets', 'no variable of an environment', plain, { ...scripted, agent_env: { 'a b': 'x' } }, /"a b"/, 'agent_env'],
-  ['variables', 'a variable', needs('garden', 'none'), scripted, /No value for garden/, 'template_variables'],
+  ['variables', 'a variable', needs('garden', 'required'), scripted, /No value for garden/, 'template_variables'],
+  ['agent', 'nothing that scripted runs', '# Work\n\nDo it.\n', scripted, /the runbook has none/, 'agent'],
   ['snapshot', 'an unknown snapshot', plain, { ...scripted, snapshot: 'python2' }, /no snapshot "python2"/, 'snapshot'],
   [
     'snapshot',
@@ -208,7 +209,7 @@ it('a chat is refused in the same words, and makes no task', async () => {
 })
 
 it('a variable that the runbook does not name, and a results folder of its own, are warnings', async () => {
-  const text = '# Hello\n\nSay {{greeting}} in {{results_dir}}.\n'
+  const text = `# Hello\n\nSay {{greeting}} in {{results_dir}}.\n\n${plain}`
   const given = { greeting: 'hi', greting: 'ho', other: 1, results_dir: '/tmp/mine' }
   const { body } = await look(text, { agent: 'scripted', template_variables: given })
   expect([body.ready, body.checks.filter(({ name }: Body) => name === 'variables')]).toEqual([

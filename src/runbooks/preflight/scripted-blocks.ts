@@ -1,0 +1,29 @@
+import type { PreflightCheck } from '../../model/runbooks/runbook-request.ts'
+import { failed } from './checks.ts'
+import { scriptedOffer } from './offers.ts'
+
+const shellBlock = /(`{3,}|~{3,})[ \t]*(?:sh|bash)\b/i
+const bashBlock = /(`{3,}|~{3,})[ \t]*bash\b/i
+
+/** What is wrong with a runbook that `scripted` is to carry out: it runs shell blocks, each with the shell that it names. */
+export const checkBlocks = (text: string, hasBash: boolean): PreflightCheck[] => {
+  if (!shellBlock.test(text)) {
+    const fix = 'Fence commands as ```sh or ```bash, or choose a coding agent.'
+    return [failed('agent', 'scripted runs fenced sh and bash blocks alone, and the runbook has none', fix, 'agent')]
+  }
+  if (hasBash || !bashBlock.test(text)) return []
+  const fix = 'Install it (sudo apt install bash), run it in an image that has it, or fence the blocks as ```sh.'
+  return [failed('agent', 'The runbook has bash blocks, and there is no bash here to run them', fix, 'agent')]
+}
+
+/** What somebody can give who types the command once more, beside the key that scripted does not need. */
+const curable = ['key', 'model', 'variables', 'secrets']
+
+/** Offers `scripted` where a key or a model is missing, and nothing else keeps it from running. */
+export const offerScripted = (checks: readonly PreflightCheck[], text: string, hasBash: boolean): PreflightCheck[] => {
+  const failures = checks.filter(({ state }) => state === 'failed')
+  const first = failures.find(({ name }) => name === 'key' || name === 'model')
+  const wouldRun = checkBlocks(text, hasBash).length === 0 && failures.every(({ name }) => curable.includes(name))
+  if (!first || !wouldRun) return [...checks]
+  return checks.map((check) => (check === first ? { ...check, fix: `${check.fix} ${scriptedOffer}` } : check))
+}
