@@ -18,7 +18,7 @@ import { type KeptResults, keepResults, nothingKept } from './results/keep-resul
 import type { Results } from './results/look-at-results.ts'
 import { type Failure, ofFiles } from './results/success.ts'
 import { makeTell, phase, type Tell, withTexts } from './tell.ts'
-import { fillVariables, variablesOf } from './variables.ts'
+import { instructionOf, variablesOf } from './variables.ts'
 import { type Work, type Worked, workUntilItPasses } from './work.ts'
 
 export interface CarryOutDeps {
@@ -200,8 +200,9 @@ const inSandbox = async (attempt: Attempt, sandbox: Sandbox): Promise<RunbookOut
 }
 
 const putEverything = async ({ deps, request, plan, host, tell }: Attempt, sandbox: Sandbox): Promise<void> => {
-  const variables = variablesOf(plan.runbook, request.template_variables ?? {}, sandbox.places.results)
-  await sandbox.put(inside.runbook, fillVariables(request.instruction, variables))
+  const given = request.template_variables ?? {}
+  const variables = variablesOf(plan.runbook, given, sandbox.places.results)
+  await sandbox.put(inside.runbook, instructionOf(plan.runbook, request.instruction, given, variables))
   const files = await Promise.all((request.files ?? []).map((path) => host.openFile(path)))
   if (files.length === 0) return
   const put = await putInputs(sandbox, { id: host.id, files, limits: deps.inputs, signal: host.signal })

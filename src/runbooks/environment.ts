@@ -33,12 +33,16 @@ export const checkSecrets = (
   const checks: PreflightCheck[] = []
   if (missing.length > 0) {
     const found = `Not configured: ${listed(missing)}`
-    const fix = "Set each of them in the collection's environment variables, or send it in secret_params."
+    const fix = `Set ${missing.length > 1 ? 'each of them' : 'it'} in the environment of the collection (PATCH …/environment), or send it in secret_params.`
     checks.push(failed('secrets', found, fix, 'secret_params'))
   }
   if (spared.length > 0) {
     checks.push(
-      warned('secrets', `Not configured, and not required: ${listed(spared)}`, 'Set them if they are wanted.'),
+      warned(
+        'secrets',
+        `Not configured, and not required: ${listed(spared)}`,
+        'Set them in the environment of the collection if they are wanted.',
+      ),
     )
   }
   if (checks.length === 0) {

@@ -1,7 +1,5 @@
 import { asText } from '../lib/text/as-text.ts'
-import type { PreflightCheck } from '../model/runbooks/runbook-request.ts'
-import type { Runbook } from './format/runbook.ts'
-import { failed, listed, ok, warned } from './preflight/checks.ts'
+import { type Parameter, type Runbook, wordsOf } from './format/runbook.ts'
 
 /** What stands in the place of `{{name}}`; undefined leaves it as it is written. */
 export type Variables = (name: string) => string | undefined
@@ -13,18 +11,28 @@ export const placeholder = /(?<!\$)\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}/g
 export const fillVariables = (text: string, variables: Variables): string =>
   text.replace(placeholder, (whole, name: string) => variables(name) ?? whole)
 
-const own = (values: Readonly<Record<string, unknown>>, name: string): string | undefined =>
+/** A value by its own name; undefined where it is null or not there. */
+export const own = (values: Readonly<Record<string, unknown>>, name: string): string | undefined =>
   Object.hasOwn(values, name) && values[name] !== null && values[name] !== undefined ? asText(values[name]) : undefined
 
-const noDefault =
-  /^[\W_]*((none|n\/a|null|required|mandatory|optional|empty|tbd|unset|no default|(user|caller)[- ](provided|supplied))[\W_]*(\W(none|required|optional|must|ask|has to)\b.*)?|(provided|given|supplied) by\b.*|(required|mandatory)\s*[:;,.–—-].*)$/i
-
-/** The default of a parameter as its table has it; undefined where that says that there is none. */
-const defaultOf = (text: string, resultsDir: string): string | undefined => {
-  const value = text.trim()
-  if (value === '' || noDefault.test(value) || /^([-–—_.?*]+|<[^<>]*>)$/.test(value)) return undefined
-  const filled = fillVariables(value, (name) => (name === 'results_dir' ? resultsDir : undefined))
+/** The default of a parameter as its table has it; undefined where the table has none. */
+const defaultOf = ({ says, preset }: Parameter, resultsDir: string): string | undefined => {
+  if (says === 'empty') return ''
+  if (says !== 'value') return undefined
+  const filled = fillVariables(preset.trim(), (name) => (name === 'results_dir' ? resultsDir : undefined))
   return filled.search(placeholder) >= 0 ? undefined : filled
+}
+
+/** The name that a value was given by: that of the variable, or one that differs in case and `-` alone. */
+export const givenName = (given: Readonly<Record<string, unknown>>, variable: string): string | undefined => {
+  if (own(given, variable) !== undefined) return variable
+  return Object.keys(given).find((name) => wordsOf(name) === variable.toLowerCase() && own(given, name) !== undefined)
+}
+
+/** What was given for a parameter; undefined where nothing was. */
+const givenFor = (given: Readonly<Record<string, unknown>>, variable: string): string | undefined => {
+  const name = givenName(given, variable)
+  return name === undefined ? undefined : own(given, name)
 }
 
 /**
@@ -38,8 +46,8 @@ export const variablesOf = (
 ): Variables => {
   const environment = new Map(secrets.flatMap(({ name, env }) => [[name, env] as const, [env, env] as const]))
   const defaults = new Map<string, string | undefined>()
-  for (const { variable, preset } of parameters) {
-    if (variable !== undefined) defaults.set(variable, defaultOf(preset, resultsDir))
+  for (const parameter of parameters) {
+    if (parameter.variable !== undefined) defaults.set(parameter.variable, defaultOf(parameter, resultsDir))
   }
   return (name) => {
     if (name === 'results_dir') return resultsDir
@@ -47,66 +55,69 @@ export const variablesOf = (
       const variable = environment.get(name.slice('secrets.'.length))
       return variable === undefined ? undefined : `$${variable}`
     }
-    return own(given, name) ?? defaults.get(name)
+    return own(given, name) ?? (defaults.has(name) ? (givenFor(given, name) ?? defaults.get(name)) : undefined)
   }
 }
 
-/** Variables that the text uses and nothing fills: those that the runbook lists as parameters, and all others. */
-export const unfilledOf = (runbook: Runbook, variables: Variables): { missing: string[]; unknown: string[] } => {
-  const declared = new Set(runbook.parameters.map(({ variable }) => variable))
-  const names = new Set(runbook.variables.map(({ name }) => name).filter((name) => variables(name) === undefined))
-  return {
-    missing: [...names].filter((name) => declared.has(name)),
-    unknown: [...names].filter((name) => !declared.has(name)),
-  }
+/** Parameters whose value appears nowhere by itself: most published runbooks speak of them in words alone. */
+const unplaced = ({ parameters, variables }: Runbook): (Parameter & { variable: string })[] => {
+  const used = new Set(variables.map(({ name }) => name))
+  return parameters.flatMap((parameter) => {
+    const { variable, isPlaced } = parameter
+    return variable === undefined || isPlaced || used.has(variable) ? [] : [{ ...parameter, variable }]
+  })
 }
 
-const secretsUnknown = (text: string, variables: Variables): string[] => {
-  const names = [...text.matchAll(placeholder)]
-    .map((match) => match[1] ?? '')
-    .filter((name) => name.startsWith('secrets.'))
-  return [...new Set(names)].filter((name) => variables(name) === undefined)
-}
-
-/** What was given and comes to nothing: mostly a name that is written otherwise in the runbook. */
-const idle = (text: string, given: Readonly<Record<string, unknown>>, variables: Variables): PreflightCheck[] => {
-  const used = new Set([...text.matchAll(placeholder)].map((match) => match[1]))
-  const isIdle = (name: string) => name !== 'results_dir' && !used.has(name) && own(given, name) !== undefined
-  const unused = Object.keys(given).filter(isIdle)
-  const checks: PreflightCheck[] = []
-  if (unused.length > 0) {
-    const found = `Given, and nowhere in the runbook: ${listed(unused.map((name) => `{{${name}}}`))}`
-    checks.push(
-      warned('variables', found, 'Name it in the text of the runbook, or leave it out.', 'template_variables'),
-    )
-  }
-  const [there, wanted] = [variables('results_dir'), own(given, 'results_dir')]
-  if (wanted !== undefined && wanted !== there) {
-    const found = `{{results_dir}} is ${there} in every sandbox; ${wanted} is not used`
-    checks.push(warned('variables', found, 'Leave results_dir out.', 'template_variables'))
-  }
-  return checks
-}
-
-export const checkVariables = (
+/**
+ * The text that the agent reads: variables filled, and below the table of parameters what was given for those that the
+ * text names in words alone. There it stands as JSON, in one line, so that no value begins a block of its own.
+ */
+export const instructionOf = (
   runbook: Runbook,
   text: string,
   given: Readonly<Record<string, unknown>>,
   variables: Variables,
-): { missing: string[]; checks: PreflightCheck[] } => {
-  const { missing, unknown } = unfilledOf(runbook, variables)
-  const left = [...unknown, ...secretsUnknown(text, variables)]
-  const checks = idle(text, given, variables)
-  if (missing.length > 0) {
-    const found = `No value for ${listed(missing)}`
-    const fix =
-      'Give each one in template_variables (for most tasks, init_params.vars), or a default in the table of parameters.'
-    checks.push(failed('variables', found, fix, 'template_variables'))
+): string => {
+  const told = unplaced(runbook).flatMap(({ name, variable, line }) => {
+    const value = givenFor(given, variable)
+    return value === undefined ? [] : [{ line, text: `- ${name}: ${JSON.stringify(value)}` }]
+  })
+  const [first] = told
+  if (!first) return fillVariables(text, variables)
+  const lines = text.split(/\r\n|\r|\n/)
+  const rows = new Set(runbook.parameters.map(({ line }) => line))
+  let end = first.line
+  while (rows.has(end + 1)) end++
+  return [
+    fillVariables(lines.slice(0, end).join('\n'), variables),
+    `\nGiven for this run:\n\n${told.map((one) => one.text).join('\n')}`,
+    fillVariables(lines.slice(end).join('\n'), variables),
+  ].join('\n')
+}
+
+const fileNames =
+  /(^|_)(files?|documents?|images?|photos?|pdfs?|csvs?|spreadsheets?|datasets?|attachments?|uploads?|recordings?|transcripts?|archives?)(_|$)/
+/** Whether a parameter is called so that a file which is sent along may be what it means. */
+export const isNameOfFile = (variable: string): boolean => fileNames.test(variable)
+
+/**
+ * Variables without a value: parameters that the text uses or the table requires, and all others that the text uses.
+ * Where inputs are sent along, they are what a required "Input file" stands for that the text uses in words alone.
+ */
+export const unfilledOf = (
+  runbook: Runbook,
+  variables: Variables,
+  hasFiles = false,
+): { missing: string[]; unknown: string[] } => {
+  const declared = new Set(runbook.parameters.map(({ variable }) => variable))
+  const used = new Set(runbook.variables.map(({ name }) => name))
+  const required = runbook.parameters.flatMap(({ variable, says, isPlaced }) => {
+    if (variable === undefined || says !== 'required') return []
+    return hasFiles && !isPlaced && isNameOfFile(variable) ? [] : [variable]
+  })
+  const unfilled = [...new Set([...required, ...used])].filter((name) => variables(name) === undefined)
+  return {
+    missing: unfilled.filter((name) => declared.has(name)),
+    unknown: unfilled.filter((name) => !declared.has(name)),
   }
-  if (left.length > 0) {
-    const found = `Nothing is known of ${listed(left.map((name) => `{{${name}}}`))}; it stays as it is written`
-    const fix = 'Give a value in template_variables, or take it out.'
-    checks.push(warned('variables', found, fix, 'template_variables'))
-  }
-  return { missing, checks: checks.length > 0 ? checks : [ok('variables', 'All are filled')] }
 }

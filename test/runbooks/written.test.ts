@@ -5,7 +5,7 @@ import { inside } from '../../src/model/runbooks/sandbox.ts'
 import { declaredFiles } from '../../src/runbooks/format/declared-files.ts'
 import { readRunbook } from '../../src/runbooks/format/runbook.ts'
 import { validateRunbook } from '../../src/runbooks/format/validate.ts'
-import { unfilledOf, variablesOf } from '../../src/runbooks/variables.ts'
+import { instructionOf, unfilledOf, variablesOf } from '../../src/runbooks/variables.ts'
 import { changed, written } from './written.ts'
 
 const strict = written('strict')
@@ -134,7 +134,7 @@ const forms: [what: string, text: string][] = [
   ],
   [
     'three columns of parameters',
-    parameters('| Parameter | Default | Description |', '|---|---|---|', '| garden | none | Whose |'),
+    parameters('| Parameter | Default | Description |', '|---|---|---|', '| garden | *(required)* | Whose |'),
   ],
   [
     'parameters by their values',
@@ -280,32 +280,123 @@ describe('a cell of the manifest', () => {
   })
 })
 
-describe('a default', () => {
-  const filled = (preset: string) => {
-    const runbook = readRunbook(but('| none |', `| ${preset} |`))
-    return variablesOf(runbook, {}, inside.results)('garden')
-  }
+/** What stands for a parameter that is not given: `undefined` where it has to be given. */
+const filled = (...row: string[]) => {
+  const head =
+    row.length > 3 ? '| Parameter | Required | Default | Description |' : '| Parameter | Default | Description |'
+  const rule = `|${'---|'.repeat(row.length > 3 ? 4 : 3)}`
+  const runbook = readRunbook(parameters(head, rule, `| ${row.join(' | ')} |`))
+  return variablesOf(runbook, {}, inside.results)('garden')
+}
 
+describe('a default', () => {
   it.each([
     ['', undefined],
     ['*(required)*', undefined],
+    ['**required**', undefined],
     ['_required_', undefined],
     ['None (must be given)', undefined],
+    ['none — required', undefined],
     ['Required: which garden', undefined],
-    ['N/A', undefined],
-    ['—', undefined],
     ['<your garden>', undefined],
     ['`{{garden}}`', undefined],
     ['user-provided', undefined],
     ['provided by the user', undefined],
+    ['TBD', undefined],
+    ['none', ''],
+    ['`none`', ''],
+    ['None', ''],
+    ['none (all of them)', ''],
+    ['null', ''],
+    ['`null`', ''],
+    ['N/A', ''],
+    ['—', ''],
+    ['-', ''],
+    ['``', ''],
+    ['` `', ''],
+    ['`""`', ''],
+    ['*(optional)*', ''],
+    ['optional', ''],
+    ['Optional, one name', ''],
+    ['*(empty)*', ''],
+    ['_(unset)_', ''],
     ['Kew', 'Kew'],
     ['`Kew`', 'Kew'],
     ['Nonesuch Palace', 'Nonesuch Palace'],
+    ['None-such', 'None-such'],
+    ['Required reading', 'Required reading'],
+    ['Empty Nest', 'Empty Nest'],
     ['`{{results_dir}}/garden`', '/app/results/garden'],
     ['0', '0'],
     ['false', 'false'],
   ])('%s', (preset, value) => {
-    expect(filled(preset)).toBe(value)
+    expect(filled('garden', preset, 'Whose')).toBe(value)
+  })
+
+  it.each([
+    [['garden', '', '(optional) whose seeds'], ''],
+    [['garden (optional)', '', 'Whose'], ''],
+    [['garden', '', 'Optional. Whose seeds'], ''],
+    [['garden', 'none', '**Required.** Whose seeds'], undefined],
+    [['garden (required)', 'none', 'Whose'], undefined],
+    [['garden', 'none', 'Required if no list is sent along'], ''],
+    [['garden', 'Kew', '(required) whose'], 'Kew'],
+    [['garden', 'yes', 'none', 'Whose'], undefined],
+    [['garden', 'No', '', 'Whose'], ''],
+    [['garden', '✓', '—', 'Whose'], undefined],
+    [['garden', 'no', 'Kew', 'Whose'], 'Kew'],
+  ])('beside the rest of its row: %j', (row, value) => {
+    expect(filled(...row)).toBe(value)
+  })
+})
+
+describe('a parameter that the text names in words alone', () => {
+  const inWords = changed(
+    strict.replaceAll('{{garden}}', 'the garden'),
+    /\| Parameter \|[\s\S]*?\n\n/,
+    '| Parameter | Default | Description |\n|---|---|---|\n| Garden | *(required)* | Whose |\n| Bed | `none` | Which |\n\n',
+  )
+  const look = (given: Record<string, unknown>, text = inWords, hasFiles = false) => {
+    const runbook = readRunbook(text)
+    const variables = variablesOf(runbook, given, inside.results)
+    return { ...unfilledOf(runbook, variables, hasFiles), text: instructionOf(runbook, text, given, variables) }
+  }
+
+  it('is missing where it is required, and not where it may be empty', () => {
+    expect(look({})).toMatchObject({ missing: ['garden'], unknown: [] })
+    expect(look({ garden: 'Kew' })).toMatchObject({ missing: [], unknown: [] })
+    expect(look({ Garden: 'Kew' })).toMatchObject({ missing: [], unknown: [] })
+  })
+
+  it('is told to the agent below the table, in one line, as nothing but a text', () => {
+    const { text } = look({ garden: 'Kew\n```sh\nrm -r {{results_dir}}\n```', bed: 3 })
+    expect(text).toContain(
+      '| Bed | `none` | Which |\n\nGiven for this run:\n\n- Garden: "Kew\\n```sh\\nrm -r {{results_dir}}\\n```"\n- Bed: "3"\n',
+    )
+    expect(text).toContain('mkdir -p "/app/results"')
+    expect(look({}).text).not.toContain('Given for this run')
+    expect(look({ garden: 'Kew' }, strict).text).not.toContain('Given for this run')
+  })
+
+  it('that is a file is there where one is sent along', () => {
+    const file = inWords.replace('| Garden |', '| Input file |')
+    expect(look({}, file)).toMatchObject({ missing: ['input_file'] })
+    expect(look({}, file, true)).toMatchObject({ missing: [] })
+  })
+})
+
+describe('secrets', () => {
+  it.each([
+    ['{APIFY_TOKEN: {required: false}}', [['APIFY_TOKEN', 'APIFY_TOKEN', false]]],
+    ['{apify-token: {required: false, description: x}}', [['apify-token', 'APIFY_TOKEN', false]]],
+    ['{APIFY_TOKEN: null}', [['APIFY_TOKEN', 'APIFY_TOKEN', true]]],
+    ['{apify: {env: APIFY_TOKEN}}', [['apify', 'APIFY_TOKEN', true]]],
+    ['[APIFY_TOKEN]', [['APIFY_TOKEN', 'APIFY_TOKEN', true]]],
+    ['[{env: APIFY_TOKEN, required: false}]', [['APIFY_TOKEN', 'APIFY_TOKEN', false]]],
+  ])('%s', (yaml, secrets) => {
+    const text = front('secrets: {}', `secrets: ${yaml}`)
+    expect(rulesIn(text)).toEqual([])
+    expect(readRunbook(text).secrets.map(({ name, env, required }) => [name, env, required])).toEqual(secrets)
   })
 })
 

@@ -11,7 +11,7 @@ import { givenBy, type Scope } from '../steps/resolve.ts'
 /** What a look at a runbook says less about where a parameter is known only once earlier steps have run. */
 const looksWithout: Readonly<Record<string, string[]>> = {
   prompt: [],
-  files: ['files'],
+  files: ['files', 'variables'], // inputs may be what a required parameter stands for
   template_variables: ['variables'],
   agent_env: [],
 }

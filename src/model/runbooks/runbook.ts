@@ -14,10 +14,15 @@ export const memorySchema = z.union([
 ])
 
 const secretEntrySchema = z.looseObject({
-  env: z.string().describe('Name of the environment variable that holds it.'),
+  env: z
+    .string()
+    .nullish()
+    .describe('Name of the environment variable that holds it; else it is named like the secret.'),
   description: z.string().nullish(),
   required: z.boolean().default(true),
 })
+/** In a list there is no other name; a text alone is that of the variable. */
+const listedSecretSchema = z.union([z.string(), secretEntrySchema.extend({ env: z.string() })])
 
 const minuteSchema = z.number().positive().max(3600)
 const repairRoundsSchema = z.int().min(0).max(20).default(0)
@@ -49,7 +54,7 @@ export const runbookFrontMatterSchema = z.looseObject({
   cpus: z.number().positive().max(1024).nullish(),
   memory: memorySchema.nullish(),
   network_enabled: z.boolean().nullish(),
-  secrets: z.union([z.record(z.string(), secretEntrySchema), z.array(secretEntrySchema)]).nullish(),
+  secrets: z.union([z.record(z.string(), secretEntrySchema.nullable()), z.array(listedSecretSchema)]).nullish(),
   primary_outputs: z
     .union([z.string(), z.array(z.string())])
     .nullish()

@@ -1,9 +1,14 @@
 import type { z } from 'zod'
 import { issueText } from '../../lib/text/issue-text.ts'
-import { type RunbookFrontMatter, runbookFrontMatterSchema } from '../../model/runbooks/runbook.ts'
+import {
+  type RunbookFrontMatter,
+  runbookFrontMatterSchema,
+  secretVariablePattern,
+} from '../../model/runbooks/runbook.ts'
 import { type FrontMatter, splitRunbook } from './front-matter.ts'
 import { type IterationBound, iterationBoundOf } from './iteration-bound.ts'
 import { type Position, positionsIn } from './positions.ts'
+import { type PresetKind, presetKindOf } from './presets.ts'
 import { readSections, type Section, type SectionTable } from './sections.ts'
 
 /** A row of one of a runbook's tables. */
@@ -22,6 +27,10 @@ export interface Parameter extends ListedItem {
   variable: string | undefined
   /** What its row gives as default or value; empty without one. */
   preset: string
+  /** What that, and the rest of the row, says of a run that does not give it. */
+  says: PresetKind
+  /** Its row has `{{name}}` in it, so that the value appears there. */
+  isPlaced: boolean
 }
 
 export interface DeclaredSecret extends Position {
@@ -118,12 +127,26 @@ const faultOf = (issue: z.core.$ZodIssue): { path: string[]; message: string } =
   return closest && closest.path.length > 0 ? { ...closest, path: [...path, ...closest.path] } : own
 }
 
+/** `apify-token` as the name of a variable, `APIFY_TOKEN`; as it is where no name comes of it. */
+const variableNamed = (secret: string): string => {
+  const name = secret.toUpperCase().replace(/[^A-Z0-9]+/g, '_')
+  return secretVariablePattern.test(name) ? name : secret
+}
+
 const secretsOf = ({ secrets }: RunbookFrontMatter, frontMatter: FrontMatter | undefined): DeclaredSecret[] => {
   const at = (...path: string[]): Position => frontMatter?.positionOf('secrets', ...path) ?? { line: 1, column: 1 }
   if (Array.isArray(secrets)) {
-    return secrets.map(({ env, required }, index) => ({ ...at(String(index), 'env'), name: env, env, required }))
+    return secrets.map((secret, index) => {
+      const { env, required } = typeof secret === 'string' ? { env: secret, required: true } : secret
+      return { ...at(String(index), 'env'), name: env, env, required }
+    })
   }
-  return Object.entries(secrets ?? {}).map(([name, { env, required }]) => ({ ...at(name, 'env'), name, env, required }))
+  return Object.entries(secrets ?? {}).map(([name, secret]) => ({
+    ...at(name, 'env'),
+    name,
+    env: secret?.env ?? variableNamed(name),
+    required: secret?.required ?? true,
+  }))
 }
 
 const primaryOutputsOf = (
@@ -187,27 +210,37 @@ const manifestOf = ({ header, rows }: SectionTable): ManifestRow[] => {
 }
 
 const parametersOf = ({ header, rows }: SectionTable): Parameter[] => {
-  const names = columnOf(header, /\bvariable\b/) ?? 0
-  const descriptions = columnOf(header, /description/)
+  const names = columnOf(header, /\bvariable\b/, /\b(parameter|name|input|option|setting)s?\b/) ?? 0
+  const descriptions = columnOf(header, /description/, /\b(meaning|purpose|notes?)\b/)
   const presets = columnOf(header, /\bdefaults?\b/, /\bvalues?\b/)
-  return rows.map(({ line, column, cells }) => {
+  const required = columnOf(header, /^(required|mandatory)\b/)
+  return rows.map(({ line, column, cells, written }) => {
     const name = cellOf(cells, names)
     const preset = cellOf(cells, presets)
+    const description = cellOf(cells, descriptions)
+    const variable = bracedIn(name) ?? placeholderAlone.exec(preset)?.[1] ?? wordsOf(name)
+    const said = { name, description, preset, written: cellOf(written, presets), required: cellOf(cells, required) }
     return {
       line,
       column,
       name,
-      description: cellOf(cells, descriptions),
+      description,
       preset,
-      variable: bracedIn(name) ?? bracedIn(preset) ?? wordsOf(name),
+      says: presetKindOf(said),
+      isPlaced: cells.some((cell) => variable !== undefined && bracedIn(cell) === variable),
+      variable,
     }
   })
 }
 
+/** A default that is nothing but `{{name}}` names the variable; `{{results_dir}}/x` is a default. */
+const placeholderAlone = /^\s*\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}\s*$/
 const bracedIn = (text: string): string | undefined => /\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/.exec(text)?.[1]
 
-const wordsOf = (name: string): string | undefined => {
+/** A name in words as a variable: `Target URL` is `target_url`. */
+export const wordsOf = (name: string): string | undefined => {
   const words = name
+    .replace(/[([]\s*(required|optional|mandatory)\s*[)\]]/gi, '')
     .trim()
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '_')

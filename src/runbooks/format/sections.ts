@@ -3,7 +3,8 @@ import type { Position } from './positions.ts'
 /** A table under a heading; its columns by their names in lower case. */
 export interface SectionTable extends Position {
   header: string[]
-  rows: (Position & { cells: string[] })[]
+  /** `written` are the cells with their marks. */
+  rows: (Position & { cells: string[]; written: string[] })[]
 }
 
 export interface CodeBlock extends Position {
@@ -93,8 +94,8 @@ const readTable = (lines: string[], from: number, section: Section): number => {
   const rows: SectionTable['rows'] = []
   let at = from + 2
   for (; at < lines.length && lines[at]?.includes('|'); at++) {
-    const cells = cellsOf(lines[at] ?? '').map(withoutMarks)
-    rows.push({ line: at + 1, column: 1, cells })
+    const written = cellsOf(lines[at] ?? '')
+    rows.push({ line: at + 1, column: 1, cells: written.map(withoutMarks), written })
   }
   section.tables.push({ line: from + 1, column: 1, header, rows })
   return at - 1

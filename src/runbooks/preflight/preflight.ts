@@ -6,20 +6,23 @@ import type { PreflightRunbook, RunbookPlace } from '../../model/runbooks/runboo
 import { inside } from '../../model/runbooks/sandbox.ts'
 import type { SandboxNetwork } from '../../sandbox-gateway/sandbox-gateway.ts'
 import type { SandboxProbe, SandboxProvider } from '../../sandboxes/sandbox.ts'
-import type { ResolvedSnapshot } from '../../sandboxes/snapshots.ts'
+import type { ResolvedSnapshot, WantedSnapshot } from '../../sandboxes/snapshots.ts'
 import { checkSecrets } from '../environment.ts'
 import { declaredFiles } from '../format/declared-files.ts'
 import { type Runbook, readRunbook } from '../format/runbook.ts'
 import { validateRunbook } from '../format/validate.ts'
-import { checkVariables, variablesOf } from '../variables.ts'
+import { variablesOf } from '../variables.ts'
+import { checkVariables } from './check-variables.ts'
 import { failed, listed, ok, warned } from './checks.ts'
 import { type Choice, type ChosenAgent, chooseAgent, type KeyPlace } from './choose-agent.ts'
 import { type ChosenLimits, chooseLimits, type Machine } from './choose-limits.ts'
+import { checkBlocks, offerScripted } from './scripted-blocks.ts'
+import { toolsUsed } from './tools-used.ts'
 
 export interface PreflightDeps {
   provider: Pick<SandboxProvider, 'name'>
   probe(): Promise<SandboxProbe>
-  resolveSnapshot(wanted: { snapshot: string | undefined; image: string | undefined }): Promise<ResolvedSnapshot>
+  resolveSnapshot(wanted: WantedSnapshot): Promise<ResolvedSnapshot>
   /** What of the machine and the settings limits a sandbox; `mechanisms` are those of the probe. */
   machine: Omit<Machine, 'mechanisms'>
   serverUrl: KeyPlace['serverUrl']
@@ -162,16 +165,20 @@ export const makePlanRunbook =
     })
     const secrets = checkSecrets(runbook.secrets, request, place)
     const values = variablesOf(runbook, given, inside.results)
-    const variables = checkVariables(runbook, request.instruction, given, values)
+    const hasFiles = (request.files ?? []).length > 0
+    const variables = checkVariables(runbook, request.instruction, given, values, hasFiles)
     // What cannot be tried has no mechanism for anything: that it cannot be tried is said once.
     const mechanisms = probe.works ? probe.mechanisms : untried
     const limits = chooseLimits(request, runbook.fields, { ...deps.machine, mechanisms })
     const wanted = {
       snapshot: written(request.snapshot, runbook.fields.snapshot),
       image: written(request.image, runbook.fields.image),
+      uses: toolsUsed(runbook.body),
     }
     const place_ = await deps.resolveSnapshot(wanted)
-    const checks = [
+    // Of an image it is not known what it has: the agent says so itself where bash is missing.
+    const hasBash = !probe.works || (place_.ok && place_.image !== undefined) || probe.tools.bash !== undefined
+    const looked = [
       ...checkRunbook(request.instruction),
       ...checkDeclared(runbook, given),
       ...withVersion(chosen, deps),
@@ -184,7 +191,9 @@ export const makePlanRunbook =
       ...checkNetwork(deps.provider.name, limits.network),
       ...(await checkVerify(runbook, place, deps.checkModel)),
       ...checkRequest(request),
+      ...(chosen.choice?.agent === 'scripted' ? checkBlocks(runbook.body, hasBash) : []),
     ]
+    const checks = offerScripted(looked, runbook.body, hasBash)
     const ready = checks.every(({ state }) => state !== 'failed')
     const preflight: RunbookPreflight = {
       ready,
@@ -216,12 +225,9 @@ const checkSnapshot = (
 ): PreflightCheck[] => {
   if (!works) return []
   if (!resolved.ok) return [failed('snapshot', resolved.problem, resolved.fix, wanted.image ? 'image' : 'snapshot')]
-  const fix = resolved.image
-    ? 'Fetch it beforehand, so that no run waits for it.'
-    : 'Install what is missing on this machine, or use an image.'
   return [
     ok('snapshot', resolved.found),
-    ...resolved.warnings.map((warning) => warned('snapshot', warning, fix, 'snapshot')),
+    ...resolved.warnings.map(({ found, fix }) => warned('snapshot', found, fix, 'snapshot')),
   ]
 }
 
