@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { toolsUsed } from '../runbooks/preflight/tools-used.ts'
 import { resolveSnapshot, type SnapshotPlace } from './snapshots.ts'
 
 const here: SnapshotPlace = {
@@ -27,11 +28,42 @@ describe('without containers', () => {
       snapshot: 'python312-uv',
       image: undefined,
       found: 'python312-uv is what this machine has: python3 3.13.5, no uv',
-      warnings: ['python312-uv is what this machine has, and it has no uv'],
+      warnings: [
+        {
+          found: 'python312-uv is what this machine has, and it has no uv',
+          fix: expect.stringMatching(/^Install what is missing: .*pip install --break-system-packages uv\. Or/),
+        },
+      ],
     })
     expect(await resolve('python312-uv', { ...here, tools: { python3: '3.12.1', uv: '0.9.0' } })).toMatchObject({
       warnings: [],
     })
+  })
+
+  test('what the runbook does not use is not missed', async () => {
+    const using = (text: string, tools = here.tools) =>
+      resolveSnapshot({ snapshot: undefined, image: undefined, uses: toolsUsed(text) }, { ...here, tools })
+    const warnings = async (...asked: Parameters<typeof using>) => {
+      const found = await using(...asked)
+      return found.ok ? found.warnings.map((one) => one.found) : [found.problem]
+    }
+    expect(await using('Read the files.')).toMatchObject({
+      found: 'python312-uv is what this machine has: python3 3.13.5, no uv',
+      warnings: [],
+    })
+    expect(await warnings('A duvet, a uv lamp and UV light.')).toEqual([])
+    const noUv = ['python312-uv is what this machine has, and it has no uv']
+    for (const text of ['Run `uv pip install x`.', 'uvx ruff', '| uv | yes |', 'Needs `uv`.'])
+      expect(await warnings(text)).toEqual(noUv)
+    expect(await warnings('Needs Python 3.12.')).toEqual([])
+    const old = { python3: '3.11.2', uv: '0.9.0' }
+    expect(await warnings('Needs Python 3.12+', old)).toEqual([
+      'The runbook speaks of Python 3.12, and this machine has 3.11.2',
+    ])
+    expect(await using('Needs Python >= 3.12', old)).toMatchObject({
+      warnings: [{ fix: expect.stringContaining('uv run --python 3.12') }],
+    })
+    expect(await warnings('Needs Python 3.10 or 3.12.', old)).toEqual([])
   })
 
   test.each(['python312-uv-node', 'python312-uv-office', 'local'])('%s as well', async (name) => {
@@ -41,8 +73,12 @@ describe('without containers', () => {
   test.each(['prism-playwright', 'text-to-cad'])('%s is refused, with what to do', async (name) => {
     expect(await resolve(name, here)).toMatchObject({
       ok: false,
-      problem: expect.stringContaining(name),
-      fix: expect.stringContaining('JETTY_SANDBOX=podman'),
+      problem: expect.stringMatching(
+        new RegExp(`^The snapshot ${name} is an image with Python 3\\.12, uv.*, and bubblewrap runs none$`),
+      ),
+      fix: expect.stringMatching(
+        /apt install podman.*JETTY_SANDBOX=podman.*take snapshot python312-uv.*\(python3 3\.13\.5\)/,
+      ),
     })
   })
 
@@ -93,7 +129,9 @@ describe('with containers', () => {
       ok: true,
       snapshot: 'python312-uv',
       image: 'ghcr.io/astral-sh/uv:python3.12-bookworm',
-      warnings: [expect.stringContaining('fetched first')],
+      warnings: [
+        { found: expect.stringContaining('fetched first'), fix: expect.stringContaining('podman pull ghcr.io') },
+      ],
     })
   })
 

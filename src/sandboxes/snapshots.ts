@@ -13,9 +13,16 @@ export type ResolvedSnapshot =
       image: string | undefined
       /** One line for people: what stands for it here, with versions. */
       found: string
-      warnings: string[]
+      warnings: { found: string; fix: string }[]
     }
   | { ok: false; problem: string; fix: string }
+
+/** What is asked for, and what of it is used: programs that nothing uses are not missed. */
+export interface WantedSnapshot {
+  snapshot: string | undefined
+  image: string | undefined
+  uses?: { has(tool: string): boolean; pythonMinor: number | undefined }
+}
 
 export interface SnapshotPlace {
   provider: SandboxName
@@ -33,6 +40,8 @@ interface Snapshot {
   image?: string
   /** Programs that are expected; undefined where only an image can have what it promises. */
   tools?: readonly string[]
+  /** What such an image has, for people. */
+  holds?: string
 }
 
 const defaultSnapshot = 'python312-uv'
@@ -46,8 +55,11 @@ const known: Readonly<Record<string, Snapshot>> = {
     tools: ['python3', 'uv', 'node'],
   },
   'python312-uv-office': { tools: ['python3', 'uv', 'soffice'] },
-  'prism-playwright': { image: 'mcr.microsoft.com/playwright/python:v1.58.0-noble' },
-  'text-to-cad': {},
+  'prism-playwright': {
+    image: 'mcr.microsoft.com/playwright/python:v1.58.0-noble',
+    holds: 'Python 3.12, uv, Playwright and Chromium',
+  },
+  'text-to-cad': { holds: 'Python 3.12, uv and CAD libraries' },
   local: { image: pythonImage, tools: ['python3'] },
 }
 
@@ -60,18 +72,70 @@ export const defaultImage = (snapshots: ReadonlyMap<string, string>): string =>
 
 const runsImages = (provider: SandboxName): boolean => provider === 'docker' || provider === 'podman'
 
-const withImages = 'Install Docker or Podman, and set JETTY_SANDBOX=docker or JETTY_SANDBOX=podman.'
+const withImages =
+  'Install Podman (sudo apt install podman catatonit) or Docker, and set JETTY_SANDBOX=podman or JETTY_SANDBOX=docker.'
+
+/** How a program gets onto this machine, below `/usr`: sandboxes see no other place of it. */
+const waysToInstall: Readonly<Record<string, string>> = {
+  python3: 'sudo apt install python3 python3-venv',
+  uv: 'sudo apt install python3-pip && sudo pip install --break-system-packages uv',
+  node: 'sudo apt install nodejs npm',
+  soffice: 'sudo apt install libreoffice',
+}
+
+const missingTools = (name: string, missing: readonly string[]): { found: string; fix: string }[] => {
+  if (missing.length === 0) return []
+  const ways = missing.map((tool) => waysToInstall[tool] ?? `sudo apt install ${tool}`)
+  return [
+    {
+      found: `${name} is what this machine has, and it has no ${missing.join(', no ')}`,
+      fix: `Install what is missing: ${ways.join(' && ')}. Or run it in an image: ${withImages}`,
+    },
+  ]
+}
+
+const olderPython = (wanted: number | undefined, version: string | undefined): { found: string; fix: string }[] => {
+  const here = /^3\.(\d+)/.exec(version ?? '')?.[1]
+  if (wanted === undefined || here === undefined || Number(here) >= wanted) return []
+  return [
+    {
+      found: `The runbook speaks of Python 3.${wanted}, and this machine has ${version}`,
+      fix:
+        `With uv the runbook can fetch it: uv run --python 3.${wanted} …. For all runs: sudo env ` +
+        `UV_PYTHON_INSTALL_DIR=/usr/local/lib/uv-python UV_PYTHON_BIN_DIR=/usr/local/bin uv python install 3.${wanted}`,
+    },
+  ]
+}
 
 /** The programs of this machine in the place of an image. */
-const onThisMachine = (name: string, expected: readonly string[], tools: SandboxProbe['tools']): ResolvedSnapshot => {
+const onThisMachine = (
+  name: string,
+  expected: readonly string[],
+  tools: SandboxProbe['tools'],
+  uses: WantedSnapshot['uses'],
+): ResolvedSnapshot => {
   const shown = expected.map((tool) => (tools[tool] === undefined ? `no ${tool}` : `${tool} ${tools[tool]}`))
-  const missing = expected.filter((tool) => tools[tool] === undefined)
+  const missing = expected.filter((tool) => tools[tool] === undefined && (uses?.has(tool) ?? true))
   return {
     ok: true,
     snapshot: name,
     image: undefined,
     found: `${name} is what this machine has: ${shown.join(', ')}`,
-    warnings: missing.length === 0 ? [] : [`${name} is what this machine has, and it has no ${missing.join(', no ')}`],
+    warnings: [...missingTools(name, missing), ...olderPython(uses?.pythonMinor, tools.python3)],
+  }
+}
+
+/** Why an image that a snapshot stands for cannot be run here, and what could be. */
+const withoutEngine = (
+  name: string,
+  holds: string | undefined,
+  { provider, tools }: SnapshotPlace,
+): ResolvedSnapshot => {
+  const python = tools.python3 === undefined ? 'no python3' : `python3 ${tools.python3}`
+  return {
+    ok: false,
+    problem: `The snapshot ${name} is an image${holds ? ` with ${holds}` : ''}, and ${provider} runs none`,
+    fix: `${withImages} Where the runbook needs nothing of it but Python, take snapshot ${defaultSnapshot}: it is what this machine has (${python}).`,
   }
 }
 
@@ -89,13 +153,16 @@ const inImage = async (name: string | null, image: string, place: SnapshotPlace)
       problem: `The image ${image} is not here and cannot be fetched: ${found.why}`,
       fix: `Check its name and the way to its registry, or load it beforehand (\`${place.provider} load\`).`,
     }
-  const warnings = found?.state === 'elsewhere' ? [`The image ${image} is not here yet: it is fetched first`] : []
+  const fetched = {
+    found: `The image ${image} is not here yet: it is fetched first`,
+    fix: `Fetch it beforehand, so that no run waits for it: ${place.provider} pull ${image}`,
+  }
   return {
     ok: true,
     snapshot: name,
     image,
     found: name === null ? `The image ${image}` : `${name} is the image ${image}`,
-    warnings,
+    warnings: found?.state === 'elsewhere' ? [fetched] : [],
   }
 }
 
@@ -112,10 +179,7 @@ const inNamedImage = async (image: string, place: SnapshotPlace): Promise<Resolv
  * What a runbook that asks for a snapshot or an image would run in. Without containers `python312-uv` and its relatives
  * are the programs of this machine; what only an image has is refused there.
  */
-export const resolveSnapshot = async (
-  wanted: { snapshot: string | undefined; image: string | undefined },
-  place: SnapshotPlace,
-): Promise<ResolvedSnapshot> => {
+export const resolveSnapshot = async (wanted: WantedSnapshot, place: SnapshotPlace): Promise<ResolvedSnapshot> => {
   const { provider, snapshots, tools } = place
   if (wanted.image !== undefined) {
     if (runsImages(provider)) return inNamedImage(wanted.image, place)
@@ -132,8 +196,8 @@ export const resolveSnapshot = async (
     return { ok: false, problem, fix: meant ? `Write ${meant}, or ${more}` : `Take one of them, or ${more}` }
   }
   if (!runsImages(provider)) {
-    if (snapshot?.tools) return onThisMachine(name, snapshot.tools, tools)
-    return { ok: false, problem: `The snapshot ${name} is an image, and ${provider} runs none`, fix: withImages }
+    if (snapshot?.tools) return onThisMachine(name, snapshot.tools, tools, wanted.uses)
+    return withoutEngine(name, snapshot?.holds, place)
   }
   const image = configured ?? snapshot?.image
   if (image !== undefined) return inImage(name, image, place)

@@ -89,7 +89,6 @@ const wrong: [what: string, text: string, found: Found[]][] = [
   ['R1: a number that is none', but('secrets: {}', 'timeout_sec: soon'), [['R1', 8, 1]]],
   ['R1: a limit beyond the most', but('secrets: {}', 'timeout_sec: 7200'), [['R1', 8, 1]]],
   ['R1: an output that is no text', but('  - inventory.csv', '  - inventory.csv\n  - 7'), [['R1', 11, 5]]],
-  ['R1: a secret without its variable', but('secrets: {}', 'secrets:\n  seeds:\n    required: true'), [['R1', 9, 3]]],
   [
     'R1: a secret in a list without its variable',
     but('secrets: {}', 'secrets:\n  - env: A\n  - {required: true}'),
@@ -108,6 +107,7 @@ const wrong: [what: string, text: string, found: Found[]][] = [
     but('secrets: {}', `origin: {a: ${'['.repeat(100)}${']'.repeat(100)}}`),
     [['R1', 2, 1]],
   ],
+  ['R3: a secret whose name is none of a variable', but('secrets: {}', 'secrets:\n  1seed:'), [['R3', 9, 3]]],
   [
     'R3: a secret whose variable cannot be one',
     but('secrets: {}', 'secrets:\n  seeds:\n    env: seed-token'),
@@ -142,10 +142,24 @@ describe('what is wrong', () => {
   })
 })
 
+it('R8: a script is enough for programmatic, whatever tables there are', () => {
+  const text = but('| Status | Criteria |', '| Status | Meaning |')
+  expect(foundIn(text, 'strict')).toEqual({ valid: true, level: 'strict', errors: [], warnings: [] })
+})
+
+it('V7: the first file of the table is enough, where it is no account of the work', () => {
+  const text = but(/primary_outputs:\n.*\n/)
+  expect(foundIn(text, 'strict')).toEqual({ valid: true, level: 'strict', errors: [], warnings: [] })
+})
+
 /** Worth a look: never an error. */
 const advice: [what: string, text: string, found: Found[]][] = [
   ['V6: no summary', but(/summary\.md/g, 'short.md'), [['V6', 1, 1]]],
-  ['V7: no first outputs', but(/primary_outputs:\n.*\n/), [['V7', 1, 1]]],
+  [
+    'V7: nothing to see first',
+    changed(but(/primary_outputs:\n.*\n/), /\| `[^|]*inventory\.csv`.*\n/, ''),
+    [['V7', 1, 1]],
+  ],
   ['V12: no dependencies', noSection('Dependencies'), [['V12', 1, 1]]],
   ['V12: no tips', noSection('Tips'), [['V12', 1, 1]]],
   ['V13: something is left to write', but('Read each list', 'Read {TODO: which?}'), [['V13', 49, 6]]],
@@ -158,7 +172,12 @@ const advice: [what: string, text: string, found: Found[]][] = [
     but('| Garden |', '| Depth | `{{depth}}` | 3 | How deep |\n| Garden |'),
     [['R2', 33, 1]],
   ],
-  ['R8: no scores of a rubric', but('programmatic', 'rubric'), [['R8', 51, 1]]],
+  ['R8: statuses where scores are meant', but('programmatic', 'rubric'), [['R8', 51, 1]]],
+  [
+    'R8: a rubric without a table',
+    changed(but('programmatic', 'rubric'), '| Status | Criteria |', '| Status | Meaning |'),
+    [['R8', 3, 1]],
+  ],
   ['R8: no statuses', changed(rubric, 'evaluation: rubric', 'evaluation: programmatic'), [['R8', 41, 1]]],
   [
     'R9: a row that names no file',

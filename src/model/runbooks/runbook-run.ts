@@ -100,7 +100,7 @@ export interface RunbookOutcome {
   results_files: ResultFile[]
   /** Results, then the agent's log. */
   files: ResultFile[]
-  /** Storage paths, in the order of `primary_outputs`. */
+  /** Storage paths in the order of `primary_outputs`; without these, the first result of the table of output files. */
   primary_files: string[]
   text: string
   agent: string

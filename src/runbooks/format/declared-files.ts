@@ -25,6 +25,10 @@ export interface DeclaredFiles {
 /** Each is looked for among all results: published runbooks declare ten. */
 export const mostDeclared = 200
 
+/** What a runbook declares, before its variables are known. */
+export const declaredBy = (runbook: Pick<Runbook, 'primaryOutputs' | 'manifest'>): DeclaredFiles =>
+  declaredFiles(runbook, (name) => (name === 'results_dir' ? inside.results : undefined), inside.results)
+
 const resultsFolder = /^(\{\{\s*results_dir\s*\}\}|\/app\/results|\.\/results|\/?results|\$\{?RESULTS_DIR\}?)(\/|$)/i
 
 /** A path relative to the results folder, whichever way people write that. */
@@ -101,6 +105,15 @@ export const declaredFiles = (
   return { primary, manifest: listed, unclear }
 }
 
+/** What an agent says of its work, beside what it was to make. */
+const accounts = ['summary.md', reportName]
+
+/** What people want to see first: `primary_outputs`, else the first file of the table that is no account of the work. */
+export const shownFirst = ({ primary, manifest }: Pick<DeclaredFiles, 'primary' | 'manifest'>): DeclaredFile[] =>
+  primary.length > 0
+    ? primary
+    : manifest.filter(({ paths }) => !paths.some((path) => accounts.includes(path))).slice(0, 1)
+
 /** The files that a declared one stands for: itself, what its glob fits, or what is in its folder. */
 export const matchesOf = <File extends { path: string }>({ paths }: DeclaredFile, files: readonly File[]): File[] => {
   for (const path of paths) {
@@ -120,8 +133,8 @@ const matches = <File extends { path: string }>(path: string, files: readonly Fi
   return same.length > 0 ? same : files.filter((file) => isBelow(file.path))
 }
 
-/** Whether one declaration is part of another: the same file, one that its glob fits, or one in its folder. */
+/** Whether one declaration is part of another: the same, a file that its glob fits, or one in its folder. */
 export const isPartOf = ({ paths }: DeclaredFile, whole: readonly DeclaredFile[]): boolean => {
   const files = paths.map((path) => ({ path: path.replace(/\/+$/, '') }))
-  return whole.some((other) => matchesOf(other, files).length > 0)
+  return whole.some((other) => other.paths.some((path) => paths.includes(path)) || matchesOf(other, files).length > 0)
 }

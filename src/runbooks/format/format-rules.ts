@@ -1,4 +1,5 @@
 import { evaluationKinds } from '../../model/runbooks/runbook-evaluation.ts'
+import { declaredBy, shownFirst } from './declared-files.ts'
 import { evaluationOf, finalChecklistOf, hasVerificationScript } from './parts.ts'
 import { absent, fieldAt, found, oneOf, type Rule } from './rule.ts'
 import { isParameters, type Runbook, topicOf } from './runbook.ts'
@@ -86,9 +87,9 @@ export const formatRules: readonly Rule[] = [
     weight: 'advice',
     look: (runbook) =>
       absent(
-        !runbook.frontMatter || runbook.primaryOutputs.length > 0,
-        'The front matter has no primary_outputs',
-        'Add primary_outputs: with the files that people want to see first.',
+        !runbook.frontMatter || shownFirst(declaredBy(runbook)).length > 0,
+        'Nothing says which file people want to see first',
+        'Add primary_outputs: with that file, or list it in the table of output files.',
         fieldAt(runbook),
       ),
   },

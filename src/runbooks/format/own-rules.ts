@@ -7,13 +7,10 @@ import {
   secretVariablePattern,
 } from '../../model/runbooks/runbook.ts'
 import { runbookAgents } from '../../model/runbooks/runbook-agents.ts'
-import { evaluationKinds } from '../../model/runbooks/runbook-evaluation.ts'
-import { inside } from '../../model/runbooks/sandbox.ts'
-import { declaredFiles, isOutside, isPartOf, mostDeclared } from './declared-files.ts'
+import { declaredBy, isOutside, isPartOf, mostDeclared } from './declared-files.ts'
 import { modelFault } from './model-names.ts'
-import { evaluationKindOf, evaluationOf } from './parts.ts'
+import { evaluationKindsOf } from './parts.ts'
 import { absent, fieldAt, found, oneOf, type Rule } from './rule.ts'
-import type { Runbook } from './runbook.ts'
 
 const knownKeys = [...Object.keys(runbookFrontMatterSchema.shape), ...ignoredFrontMatterKeys]
 
@@ -33,9 +30,6 @@ const isListed = (field: 'agent' | 'model_provider', names: readonly string[]): 
 
 /** As they are compared: a name or an address, below `*.` or not, and a port; nothing else would ever fit one. */
 const hostPattern = /^(\*\.)?[\p{L}\p{N}_.-]{1,255}(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$/iu
-
-const declaredBy = (runbook: Runbook) =>
-  declaredFiles(runbook, (name) => (name === 'results_dir' ? inside.results : undefined), inside.results)
 
 /** What this server wants of a runbook beside the format. */
 export const ownRules: readonly Rule[] = [
@@ -187,17 +181,19 @@ export const ownRules: readonly Rule[] = [
     name: 'R8',
     weight: 'advice',
     look: (runbook) => {
-      const section = evaluationOf(runbook)
       const { evaluation } = runbook.fields
-      if (!section || !evaluationKinds.some((kind) => kind === evaluation)) return []
-      const kinds = runbook.sections.flatMap(({ tables }) => tables.map(evaluationKindOf))
-      if (kinds.some((kind) => kind === evaluation)) return []
-      const message = `evaluation is '${evaluation}', and no table says what is judged by`
+      const tables = evaluationKindsOf(runbook)
+      const [other] = tables
+      if (evaluation !== 'rubric' && evaluation !== 'programmatic') return []
+      // A script or a checklist decides a programmatic one as well; only a table of scores says that another kind is meant.
+      if (tables.some(({ kind }) => kind === evaluation) || (evaluation === 'programmatic' && !other)) return []
+      const has = { rubric: 'scores, as a rubric has', programmatic: 'statuses, as a programmatic one has' }
+      const instead = other ? `, and its table has ${has[other.kind]}` : ', and no table lists what is scored'
       const fix =
         evaluation === 'rubric'
-          ? 'Add a table | # | Criterion | 5 | 3 | 1 | with a row for each criterion.'
-          : 'Add a table | Status | Criteria | with a row for each status.'
-      return found(section, message, fix)
+          ? 'Add a table | # | Criterion | 5 | 3 | 1 | with a row for each criterion, or write evaluation: programmatic.'
+          : 'Write evaluation: rubric, or add a table | Status | Criteria | with a row for each status.'
+      return found(other ?? fieldAt(runbook, 'evaluation'), `evaluation is '${evaluation}'${instead}`, fix)
     },
   },
   {

@@ -1,14 +1,25 @@
 import type { EvaluationKind } from '../../model/runbooks/runbook-evaluation.ts'
+import type { Position } from './positions.ts'
 import { type Runbook, topicOf } from './runbook.ts'
 import type { Section, SectionTable } from './sections.ts'
 
 /** What a table of an evaluation is: one of statuses (programmatic), or of criteria with the scores they get (rubric). */
-export const evaluationKindOf = ({ header }: SectionTable): EvaluationKind | undefined => {
+const evaluationKindOf = ({ header }: SectionTable): EvaluationKind | undefined => {
   const has = (pattern: RegExp) => header.some((name) => pattern.test(name))
   const scores = header.filter((name) => /^(score\s+)?\d+\b/.test(name)).length
   if (!has(/^(criteri(a|on)|dimension)s?\b/)) return undefined
-  return has(/^(status|verdict)\b/) ? 'programmatic' : scores >= 2 ? 'rubric' : undefined
+  if (has(/^(status|verdict)\b/)) return 'programmatic'
+  return scores >= 2 || has(/^(weight|points|max(imum)? (score|points)|scale|what \d)\b/) ? 'rubric' : undefined
 }
+
+/** What its tables say of how it is evaluated, in their order. */
+export const evaluationKindsOf = ({ sections }: Runbook): (Position & { kind: EvaluationKind })[] =>
+  sections.flatMap((section) =>
+    section.tables.flatMap((table) => {
+      const kind = evaluationKindOf(table)
+      return kind ? [{ kind, line: section.line, column: section.column }] : []
+    }),
+  )
 
 const isEvaluationTable = (table: SectionTable): boolean => evaluationKindOf(table) !== undefined
 

@@ -31,7 +31,7 @@ on. Each statement in it names the file that it comes from. Nothing is made up: 
 | Parameter | Template Variable | Default | Description |
 | --- | --- | --- | --- |
 | Results folder | \`{{results_dir}}\` | \`/app/results\` | Where everything is written |
-| Subject | \`{{subject}}\` | none | What the report is about |
+| Subject | \`{{subject}}\` | *(required)* | What the report is about |
 
 ## Dependencies
 
@@ -88,7 +88,10 @@ Write \`summary.md\`, then \`validation_report.json\`:
 
 ## Final Checklist
 
+### Verification Script
+
 \`\`\`sh
+echo "=== FINAL OUTPUT VERIFICATION ==="
 cd "{{results_dir}}" || exit 1
 for file in report.md summary.md validation_report.json; do
   [ -s "$file" ] || { echo "missing or empty: $file"; exit 1; }

@@ -4,7 +4,7 @@ import type { ResultFile, RunbookHost, RunbookOutcome, ScrubbedFile } from '../.
 import { distinctPaths } from '../../sandboxes/files/distinct-paths.ts'
 import type { WalkedFile } from '../../sandboxes/files/walk-results.ts'
 import type { DeclaredFiles } from '../format/declared-files.ts'
-import { matchesOf } from '../format/declared-files.ts'
+import { matchesOf, shownFirst } from '../format/declared-files.ts'
 import { listed } from '../preflight/checks.ts'
 import type { Tell } from '../tell.ts'
 import type { Results } from './look-at-results.ts'
@@ -131,9 +131,9 @@ export const keepResults = async (
   struck.end()
   const stored = log && (await keep(log, log.name, () => undefined, 'log'))
   const files = kept.map(({ file }) => file)
-  const primary = declared.primary.flatMap((output) => {
+  const primary = shownFirst(declared).flatMap((output) => {
     const found = matchesOf(output, kept)
-    if (found.length === 0) {
+    if (found.length === 0 && output.by === 'primary_outputs') {
       tell({ type: 'warning', message: `primary_outputs has ${output.written}, and no such file was kept` })
     }
     return found.map(({ file }) => file.path)

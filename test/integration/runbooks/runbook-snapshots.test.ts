@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => jetty?.close())
 
 const instruction =
-  '# Versions\n\n```sh\npython3 --version > /app/results/python.txt\necho "$PATH" > /app/results/path.txt\n```\n'
+  '# Versions\n\nIt may use `uv`, `npx` and LibreOffice.\n\n```sh\npython3 --version > /app/results/python.txt\necho "$PATH" > /app/results/path.txt\n```\n'
 const workflow = (more: object) => ({
   init_params: {},
   step_configs: {
@@ -56,8 +56,17 @@ it.each([
   60_000,
 )
 
+it('what is missing is no warning where the runbook does not use it', async () => {
+  const run = await jetty.run(workflow({ instruction: '# Versions\n\n```sh\necho x > /app/results/x\n```\n' }))
+  expect(run.status, JSON.stringify(run.error)).toBe('completed')
+  const { body } = await jetty.call('GET', `/api/v1/workflows-logs/${run.workflow_id}`)
+  const said: string[] = body.events.map(({ message }: Body) => message)
+  expect(said.filter((line) => line.includes('and it has no uv'))).toEqual([])
+})
+
 describe('is refused before anything starts, with what to do', () => {
-  const remedy = 'Install Docker or Podman, and set JETTY_SANDBOX=docker or JETTY_SANDBOX=podman.'
+  const remedy =
+    'Install Podman (sudo apt install podman catatonit) or Docker, and set JETTY_SANDBOX=podman or JETTY_SANDBOX=docker.'
   it.each([
     ['a snapshot that is an image', { snapshot: 'text-to-cad' }, 'The snapshot text-to-cad is an image', remedy],
     ['another one', { snapshot: 'prism-playwright' }, 'The snapshot prism-playwright is an image', remedy],
