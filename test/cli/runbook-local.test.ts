@@ -93,7 +93,8 @@ describe('jetty runbook run', () => {
     const text = `---\nagent: scripted\nsecrets: {apify: {env: APIFY_API_TOKEN}}\n---\n## Parameters\n\n${table}\n{{alpha}} {{beta}}\n`
     const ended = await run(shell.file('RUNBOOK.md', text), '-f', shell.file('in.txt', 'x'))
     expect(ended).toMatchObject({ code: 2, stdout: '' })
-    for (const part of ['alpha, beta', '-p name=value', 'APIFY_API_TOKEN', '.env']) expect(ended.stderr).toContain(part)
+    for (const part of ['alpha, beta', '-p alpha=… -p beta=…', 'export APIFY_API_TOKEN=…', '.env'])
+      expect(ended.stderr).toContain(part)
     expect(existsSync(join(shell.home, 'results'))).toBe(false)
   })
 
@@ -234,7 +235,12 @@ describe('jetty runbook check', () => {
     const red = await shell.jetty(['runbook', 'check', file, '--agent', 'claude-code', '--json'])
     expect(red.code).toBe(1)
     const keys = red.json().checks.filter(({ state }: Body) => state === 'failed')
-    expect(keys).toEqual([expect.objectContaining({ name: 'key', fix: expect.stringContaining('.env') })])
+    expect(keys).toEqual([
+      expect.objectContaining({
+        name: 'key',
+        fix: expect.stringMatching(/^export ANTHROPIC_API_KEY=….*\.env.*--agent scripted/),
+      }),
+    ])
     expect(existsSync(join(shell.home, 'results'))).toBe(false)
   })
 })

@@ -64,7 +64,7 @@ describe('jetty runbook run --remote', () => {
     expect([unnamed.code, unnamed.stderr]).toEqual([2, expect.stringContaining('-t a-tour-of-the-sandbox')])
     const missing = await jetty('run', 'leads.md', '--remote', '-t', 'leads')
     expect([missing.code, missing.stdout]).toEqual([2, ''])
-    for (const part of ['APIFY_API_TOKEN', 'jetty env set acme APIFY_API_TOKEN', '-p name=value']) {
+    for (const part of ['APIFY_API_TOKEN', 'jetty env set acme APIFY_API_TOKEN', '-p city=…']) {
       expect(missing.stderr).toContain(part)
     }
     expect((await test.call('GET', '/api/v1/tasks/acme/leads')).status).toBe(404)

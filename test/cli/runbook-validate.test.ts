@@ -60,6 +60,27 @@ describe('validate', () => {
   })
 })
 
+/** What the validator of the published format looks for: texts, wherever they stand. */
+const publishedMarks: [rule: string, mark: RegExp][] = [
+  ['V1', /^(.*\n){0,4}---$/m],
+  ['V2', /^version:/m],
+  ['V2', /^evaluation:/m],
+  ['V3', /^evaluation: *"?(programmatic|rubric)/m],
+  ['V4', /^## (Step \d+: )?Objective/m],
+  ['V4', /^## (Step \d+: )?REQUIRED OUTPUT FILES/m],
+  ['V4', /^## (Step \d+: )?Final Checklist/m],
+  ['V5', /validation_report\.json/],
+  ['V6', /summary\.md/],
+  ['V7', /^primary_outputs:/m],
+  ['V8', /Evaluate|Rubric/],
+  ['V9', /max \d+ round|iterate.*max|up to \d+/i],
+  ['V10', /FINAL OUTPUT VERIFICATION|Verification Script/],
+  ['V11', /^## Parameters/m],
+  ['V12', /^## Dependencies/m],
+  ['V12', /^## Tips/m],
+  ['V13', /^(?![\s\S]*\{TODO:)/],
+]
+
 describe('init', () => {
   it('says where it cannot write, and nothing of the program', async () => {
     const { code, stderr } = await shell.jetty(['runbook', 'init', 'nowhere/review.md'])
@@ -75,6 +96,7 @@ describe('init', () => {
       ).toMatchObject({ code: 0 })
       const text = readFileSync(file, 'utf8')
       expect(text).toContain('# Flood Walls')
+      expect(publishedMarks.filter(([, mark]) => !mark.test(text))).toEqual([])
       expect(text).toContain(`evaluation: ${kind}`)
       const { code, stdout } = await validate(file, '--strict', '--json')
       expect([code, JSON.parse(stdout)]).toEqual([

@@ -1,5 +1,6 @@
 import pc from 'picocolors'
 import type { PreflightCheck, RunbookPreflight } from '../../model/runbooks/runbook-request.ts'
+import { fileOffer, scriptedOffer } from '../../runbooks/preflight/offers.ts'
 import { cliWords } from '../show/cli-words.ts'
 import { hanging, safe } from '../show/output.ts'
 
@@ -16,26 +17,53 @@ export const preflightText = (checks: readonly PreflightCheck[]): string => {
   return checks.map((check) => line(check, width)).join('\n')
 }
 
-/** The variable that a text names first. */
-const variableIn = (text: string): string | undefined => /\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/.exec(text)?.[0]
+/** Examples that a line has room for. */
+const mostExamples = 6
 
-/** How somebody at a command line gives what is missing; of several, each as the first. */
+const shortened = (examples: readonly string[]): string =>
+  [...examples.slice(0, mostExamples), ...(examples.length > mostExamples ? ['…'] : [])].join(' ')
+
+/** The variables that a text names, such as "GOOGLE_API_KEY or GEMINI_API_KEY is not configured". */
+const variablesIn = (text: string): string[] => text.match(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g) ?? []
+const placeholdersIn = (text: string): string[] =>
+  [...text.matchAll(/\{\{([\w.-]+)\}\}/g)].map((match) => match[1] ?? '')
+
+const howToGive = (names: readonly string[]): string => shortened(names.map((name) => `-p ${name}=…`))
+
+/** How a secret is given: to this machine, or to the collection in which a server looked. */
 const howToSet = (names: readonly string[], collection: string | undefined): string => {
-  const what = names.length > 1 ? 'each of them' : 'it'
   if (collection === undefined) {
-    return `Export ${what}, or write it into .env, here or beside the runbook.`
+    const exports = shortened(names.map((name) => `${name}=…`))
+    return `export ${exports} (or write ${names.length > 1 ? 'them' : 'it'} into .env, here or beside the runbook).`
   }
-  return `Set ${what} with: jetty env set ${collection} ${names[0]} (or for one run alone: --secret ${names[0]})`
+  const commands = names.slice(0, mostExamples).map((name) => `jetty env set ${collection} ${name}`)
+  return `${commands.join(' && ')} (or for one run alone: ${shortened(names.map((name) => `--secret ${name}`))}).`
 }
+
+const offer = 'Or try it without a key: --agent scripted runs its sh and bash blocks.'
 
 /** The same with remedies as somebody at a command line has them; `collection` is where a server looked. */
 export const withCommands = (found: RunbookPreflight, collection?: string): RunbookPreflight => {
-  const fixOf = ({ name, found: text, fix }: PreflightCheck): string | null => {
-    if (name === 'variables') return 'Give each one with -p name=value, or a default in the table of parameters.'
-    if (name !== 'key' && !fix?.includes('secret_params')) return fix
-    const missing = name === 'secrets' ? found.missing_secrets : [variableIn(text)].filter((one) => one !== undefined)
-    return missing.length > 0 ? howToSet(missing, collection) : fix
+  const own = ({ name, state, found: text, fix }: PreflightCheck): string | null => {
+    if (name === 'variables' && state === 'failed') {
+      const file = fix?.includes(fileOffer) ? ' (a file may be sent along instead: -f FILE)' : ''
+      return `Give ${howToGive(found.missing_variables)}${file}, or write a default into its table of parameters (\`none\` lets it be empty).`
+    }
+    if (name === 'variables' && text.startsWith('Nothing is known of')) {
+      const names = placeholdersIn(text).filter((one) => !one.startsWith('secrets.'))
+      return names.length > 0 ? `Give ${howToGive(names)}, or take it out of the text.` : fix
+    }
+    if (name === 'key' && variablesIn(text).length > 0) return howToSet(variablesIn(text).slice(0, 1), collection)
+    if (name === 'secrets' && text.startsWith('Not configured')) {
+      if (state === 'failed') return howToSet(found.missing_secrets, collection)
+      return variablesIn(text).length > 0 ? `Where it is wanted: ${howToSet(variablesIn(text), collection)}` : fix
+    }
+    return fix?.replace('take snapshot ', 'take --snapshot ') ?? null
   }
-  const checks = found.checks.map((check) => (check.state === 'failed' ? { ...check, fix: fixOf(check) } : check))
-  return { ...found, checks }
+  const fixOf = (check: PreflightCheck): string | null => {
+    if (check.state === 'ok') return check.fix
+    const fix = own(check)
+    return check.fix?.includes(scriptedOffer) ? `${fix?.replace(scriptedOffer, '').trim()} ${offer}` : fix
+  }
+  return { ...found, checks: found.checks.map((check) => ({ ...check, fix: fixOf(check) })) }
 }
