@@ -147,7 +147,7 @@ it('validate finds what deserves it, and nothing in the others', async () => {
 it('without a key it says that scripted would run, and how', async () => {
   const none = { OPENROUTER_API_KEY: '', OPENAI_API_KEY: '' }
   const { stdout } = await shell.jetty(['runbook', 'check', join(folder, 'tea-tasting.md')], { env: none })
-  expect(stdout).toMatch(/✗ key .*\n.*export ANTHROPIC_API_KEY=….*try it without a key: --agent scripted runs its sh/)
+  expect(stdout).toMatch(/✗ key .*\n.*export OPENROUTER_API_KEY=….*try it without a key: --agent scripted runs its sh/)
   const offered = await shell.jetty(['runbook', 'run', join(folder, 'tea-tasting.md'), '--agent', 'scripted'])
   expect([offered.code, offered.stderr]).toEqual([0, expect.stringContaining('→ bash')])
   expect(readFileSync(join(shell.home, 'results/sheet.md'), 'utf8')).toContain('Assam: malt')

@@ -113,7 +113,7 @@ export const litellmChat = activity({
       'before anything is sent where there is none, and names the variable.',
     'A key written into api_key as it is stands in the workflow for all to read: use api_key_path with env.NAME.',
     'A call that fails in a way that passes (408, 409, 429, 5xx, no connection) is tried three times; then the step fails.',
-    'scripted/echo and scripted/json are no real models: they answer the same each time, for tests without a key.',
+    'scripted/echo, scripted/json and scripted/judge are no real models: they answer the same each time, for tests without a key.',
   ],
   nested: ['user_prompt_params'],
   literal: ['response_format'],

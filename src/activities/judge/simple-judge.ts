@@ -162,6 +162,8 @@ export const simpleJudge = activity({
     'After an answer that cannot be read the model is asked once more. If that fails too, so does the step, and its error ' +
       'shows what the model said.',
     'An instruction may ask for a JSON format of its own, if score, or label, is among its members; the rest is in raw_result.',
+    'scripted/judge and scripted/judge-low are no real models and need no key: they give the best or the worst verdict, or ' +
+      'what a line of the instruction says, such as `scripted: 2 if "sorry"`.',
     'With dimensions the score is the one that the model gives for the whole; where it gives none, the mean of them.',
   ],
   literal: ['score_range', 'scale_range', 'categories'],

@@ -40,7 +40,7 @@ const scriptedOf = ({ model, provider }: Asked): ScriptedModel | undefined => {
   const name = model.replace(`${scripted.id}/`, '')
   if (isScripted(name)) return name
   throw new AppError('model_unavailable', `Model '${model}' cannot be served: no scripted model is called so`, {
-    hint: `There are ${scriptedModels.map((one) => `${scripted.id}/${one}`).join(' and ')}.`,
+    hint: `There are ${scriptedModels.map((one) => `${scripted.id}/${one}`).join(', ')}.`,
   })
 }
 

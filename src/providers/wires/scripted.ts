@@ -1,20 +1,17 @@
 import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
-import type { ChatChunk, ChatCompletion, ChatMessage, ChatRequest } from '../../model/gateway/chat.ts'
+import type { ChatChunk, ChatCompletion, ChatRequest } from '../../model/gateway/chat.ts'
 import { chunksOf } from './chunks-of.ts'
+import { judgeScripted } from './scripted-judge.ts'
+import { schemaOf, textOf } from './scripted-texts.ts'
 import type { WireCall, WireProtocol } from './wire.ts'
 
 /** What the built-in provider answers as; none of it is a real model, and each says so. */
-export const scriptedModels = ['echo', 'json'] as const
+export const scriptedModels = ['echo', 'json', 'judge', 'judge-low'] as const
 
 export type ScriptedModel = (typeof scriptedModels)[number]
 
 export const isScripted = (name: string): name is ScriptedModel => (scriptedModels as readonly string[]).includes(name)
-
-const textOf = ({ content }: ChatMessage): string => {
-  if (typeof content === 'string') return content
-  return (content ?? []).map((part) => (typeof part.text === 'string' ? part.text : `[${part.type}]`)).join('\n')
-}
 
 const lastFromUser = (request: ChatRequest): string => {
   const message = request.messages.findLast(({ role }) => role === 'user') ?? request.messages.at(-1)
@@ -45,16 +42,22 @@ const valueFor = (schema: unknown, text: string, depth = 0): unknown => {
 
 const objectFor = (request: ChatRequest): unknown => {
   const text = lastFromUser(request)
-  const named = request.response_format?.json_schema
-  const schema = isObject(named) ? named.schema : undefined
-  return isObject(schema) ? valueFor(schema, text) : { text }
+  const schema = schemaOf(request)
+  return schema ? valueFor(schema, text) : { text }
 }
 
 const words = (text: string): number => text.match(/\S+/g)?.length ?? 0
 
+const saidBy: Readonly<Record<ScriptedModel, (request: ChatRequest) => string>> = {
+  echo: lastFromUser,
+  json: (request) => JSON.stringify(objectFor(request)),
+  judge: (request) => judgeScripted(request, 'best'),
+  'judge-low': (request) => judgeScripted(request, 'worst'),
+}
+
 /** The answer of a scripted model: the same for the same request, its tokens counted in words. */
 const answerScripted = (model: ScriptedModel, request: ChatRequest): ChatCompletion => {
-  const text = model === 'echo' ? lastFromUser(request) : JSON.stringify(objectFor(request))
+  const text = saidBy[model](request)
   const prompt = request.messages.reduce((sum, message) => sum + words(textOf(message)), 0)
   const completion = words(text)
   return {

@@ -2,6 +2,7 @@ import { AppError } from '../../lib/errors.ts'
 import { parsedObject } from '../../lib/json/json-object.ts'
 import { type ChatRequest, chatRequestSchema } from '../../model/gateway/chat.ts'
 import { scriptedProvider } from '../../providers/catalogue.ts'
+import { isScripted, scriptedModels } from '../../providers/wires/scripted.ts'
 import { failureOf } from '../meter.ts'
 import { readBody } from '../request-body.ts'
 import { type CallContext, estimated, type InsideCall, nothingSpent } from './model-call.ts'
@@ -9,11 +10,14 @@ import { tellError } from './told-error.ts'
 
 const list = {
   object: 'list',
-  data: ['echo', 'json'].map((name) => ({ id: `scripted/${name}`, object: 'model', owned_by: 'scripted' })),
+  data: scriptedModels.map((name) => ({ id: `scripted/${name}`, object: 'model', owned_by: 'scripted' })),
 }
 
 /** A name that is none of theirs stands for the plainest of them: there is no model to be missed here. */
-const named = (model: string): string => (/^(scripted\/)?json$/.test(model) ? 'scripted/json' : 'scripted/echo')
+const named = (model: string): string => {
+  const name = model.replace(/^scripted\//, '')
+  return `scripted/${isScripted(name) ? name : 'echo'}`
+}
 
 const readRequest = (body: Buffer): ChatRequest & { stream?: unknown } => {
   const read = chatRequestSchema.safeParse(parsedObject(body.toString()))

@@ -226,7 +226,7 @@ describe('scripted models, which are none', () => {
   it('are refused by other names', async () => {
     await expect(call({ model: 'scripted/gpt' }, {})).rejects.toMatchObject({
       code: 'model_unavailable',
-      hint: 'There are scripted/echo and scripted/json.',
+      hint: 'There are scripted/echo, scripted/json, scripted/judge, scripted/judge-low.',
     })
   })
 })

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type FakeOpenAi, startFakeOpenAi } from '../../fakes/openai.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
+const scripted = ['scripted/echo', 'scripted/json', 'scripted/judge', 'scripted/judge-low']
+
 let fake: FakeOpenAi
 let openrouter: FakeOpenAi
 let jetty: TestServer
@@ -56,7 +58,7 @@ describe('GET /v1/models', () => {
   it('lists for a key what its collections reach, and for the admin token alone what needs no key', async () => {
     const made = await jetty.call('POST', '/api/v1/api-keys', { name: 'models', collection_name: 'acme' })
     expect(await ids('/v1/models', made.body.api_key)).toContain('gpt-4o-mini')
-    expect(await ids('/v1/models')).toEqual(['scripted/echo', 'scripted/json'])
+    expect(await ids('/v1/models')).toEqual(scripted)
     await jetty.call('POST', '/api/v1/collections', { name: 'other' })
     const foreign = await jetty.call('GET', '/v1/models?collection=other', undefined, made.body.api_key)
     expect([foreign.status, foreign.body.error.code, foreign.body.detail]).toEqual([
@@ -90,11 +92,10 @@ describe('GET /v1/models', () => {
     })
     // Who is slower than a moment is heard the next time.
     const listed = () => ids('/v1/models?collection=acme')
-    await expect.poll(listed).toHaveLength(5)
+    await expect.poll(listed).toHaveLength(scripted.length + 3)
     const first = await listed()
     expect(first).toEqual([
-      'scripted/echo',
-      'scripted/json',
+      ...scripted,
       'gpt-of-tomorrow-9',
       'openrouter/anthropic/claude-sonnet-4.6',
       'openrouter/some-new-vendor/some-new-model:free',
