@@ -389,7 +389,7 @@ export const startServer = async ({
         models,
         findCollection,
         cancelRunsOf,
-        workflowWarnings: (workflow) => engine.check(workflow),
+        checkWorkflow: engine.check,
         definitions,
         links,
         clock,

@@ -164,7 +164,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     }),
     version: '0.0.0-test',
     ...makeReference({ version: '0.0.0-test' }),
-    workflowWarnings: () => [],
+    checkWorkflow: async () => [],
     cancelRunsOf: async (id) => {
       cancelled.push(id)
       return 0

@@ -237,6 +237,8 @@ export interface Activity {
    * time, and when its run is to end it is waited for, so that what it has made is kept.
    */
   carriesOut: 'runbook' | undefined
+  /** The parameter that names the task whose runs it starts. */
+  startsTask: string | undefined
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
   timeoutSeconds: number | undefined
   run(parameters: Record<string, Json>, context: ActivityContext): Promise<ActivityResult>
@@ -253,6 +255,7 @@ type Optional =
   | 'pure'
   | 'steers'
   | 'carriesOut'
+  | 'startsTask'
   | 'timeoutSeconds'
 
 /** Declares an activity: validation, `GET /step-templates`, forms and the reference page all follow from this. */
@@ -276,6 +279,7 @@ export const activity = <Parameters extends z.ZodObject>(
   pure: false,
   steers: undefined,
   carriesOut: undefined,
+  startsTask: undefined,
   timeoutSeconds: undefined,
   ...definition,
   run: definition.run as Activity['run'],

@@ -7,6 +7,7 @@ import type { ModelCalls } from '../model/gateway/model-calls.ts'
 import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-run.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
+import type { WorkflowFault } from '../model/workflows/workflow-fault.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ApprovalRow, NewDecision } from '../store/runs/approvals.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
@@ -18,6 +19,7 @@ import type { RecordedCall, Recording } from './records/call-record.ts'
 import type { RecordStatistics } from './records/record-lane.ts'
 import type { RunbookStatistics } from './runbooks/runbook-clock.ts'
 import type { Carry } from './start/carry.ts'
+import type { WorkflowHome } from './start/check-workflow.ts'
 import type { Planned } from './start/preflight.ts'
 import type { RerunOf } from './start/rerun.ts'
 import type { RunRequest, StartedRun } from './start/start.ts'
@@ -52,8 +54,10 @@ export interface Engine {
   watch(runKey: string, onChange: () => void): () => void
   /** Refuses runs that could not begin, before anything of them is written down; throws `invalid`, `model_unavailable`. */
   preflight(planned: Planned): Promise<void>
-  /** What is wrong with a workflow, and what may be: for the one who is writing it. */
-  check(workflow: Workflow): string[]
+  /** Says what keeps a workflow from running, a sentence each. */
+  problems(workflow: Workflow): string[]
+  /** Finds what a run of a workflow would stumble over; see `checkWorkflow`. */
+  check(workflow: Workflow, home: WorkflowHome): Promise<WorkflowFault[]>
   /** Asks a question with every heartbeat from now on; never where the process executes nothing. */
   lookFor(look: Look): void
   /** Resolves when every start that is under way now has been written down or refused. */

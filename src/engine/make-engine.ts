@@ -29,6 +29,7 @@ import { countRunbooks } from './runbooks/runbook-clock.ts'
 import { makeStandingReader } from './runs/standing.ts'
 import { makeWaiters } from './runs/waiters.ts'
 import { makeSlots } from './slots.ts'
+import { checkWorkflow } from './start/check-workflow.ts'
 import { enqueueCarrying, makeEnqueue } from './start/enqueue.ts'
 import { preflight } from './start/preflight.ts'
 import { planRerun } from './start/rerun.ts'
@@ -296,13 +297,8 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       }
     },
     preflight: (planned) => watch.whileUp(() => preflight(starter, planned)),
-    check(workflow) {
-      const program = programs.compile(JSON.stringify(workflow))
-      return [
-        ...program.problems,
-        ...program.steps.flatMap((step) => step.warnings.map((warning) => `Step '${step.name}': ${warning}`)),
-      ]
-    },
+    problems: (workflow) => programs.compile(JSON.stringify(workflow)).problems.map(({ message }) => message),
+    check: (workflow, home) => checkWorkflow(database, workflow, programs.compile(JSON.stringify(workflow)), home),
     statistics: () => ({
       live: engine.live.size,
       slots: engine.slots.used,

@@ -263,7 +263,9 @@ test('row 64: paths lead to init_params, outputs, one item, all items, and input
 test('row 66: a parameter under a wrong name is warned of, with the right one', async () => {
   const workflow = { step_configs: { say: echo({ text: 'x', txt: 'y' }) }, steps: ['say'] }
   const stored = await task('misnamed', workflow)
-  expect(stored.body.warnings).toEqual([expect.stringMatching(/txt/)])
+  expect(stored.body.warnings).toEqual([
+    expect.objectContaining({ message: expect.stringMatching(/txt/), did_you_mean: 'text' }),
+  ])
   const { body } = await run('run-sync/acme/misnamed')
   expect(body.status).toBe('completed')
   const { events } = (await get(`/workflows-logs/${body.workflow_id}?level=warning`)).body

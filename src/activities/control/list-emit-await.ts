@@ -136,6 +136,7 @@ export const listEmitAwait = activity({
   description:
     'Starts a run of another task for each item of a list, so many at once, and waits for all of them. The wait holds no place among the steps at work and survives restarts; every item gets exactly one run.',
   parameters,
+  startsTask: 'child_workflow_name',
   outputs: z.object({
     trajectory_references: z
       .array(z.object({ trajectory_id: z.string(), name: z.string(), status: z.string(), index: z.number().int() }))

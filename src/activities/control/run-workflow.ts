@@ -22,6 +22,7 @@ export const runWorkflow = activity({
     continue_on_error: z.boolean().default(false).describe('Whether this step goes on when the run fails.'),
     timeout_sec: z.number().positive().optional().describe('After so many seconds the run is cancelled.'),
   }),
+  startsTask: 'workflow_name',
   outputs: z.object({
     trajectory_id: z.string().describe('The run.'),
     name: z.string().describe('collection/task of the run.'),

@@ -85,7 +85,9 @@ const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, tex
 
 /** A workflow with an activity that is not known here: its run is what says so, as that of any other task does. */
 const isUnknown = (engine: BeginDeps['engine'], workflow: string): boolean =>
-  engine.check((parsedObject(workflow) ?? {}) as Workflow).some((problem) => problem.includes('No step registered for'))
+  engine
+    .problems((parsedObject(workflow) ?? {}) as Workflow)
+    .some((problem) => problem.includes('No step registered for'))
 
 /**
  * The run that a chat asks for. Everything that can be refused is refused before its task is made, which happens where

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
 import { createTaskSchema, listedTaskSchema, taskSchema, updateTaskSchema } from '../../model/workflows/task.ts'
+import { workflowValidationSchema, workflowVerdictSchema } from '../../model/workflows/workflow-fault.ts'
 
 const tag = 'Tasks'
 const query = z.object({ skip: skipSchema, limit: limitSchema })
@@ -37,13 +38,23 @@ export const tasksContract = {
   createTask: endpoint({
     method: 'POST',
     path: '/api/v1/tasks/{collection}',
-    summary: 'Create a task; `warnings` say what would fail at a run',
+    summary: 'Create a task; `warnings` name what a run would stumble over',
     tag,
     collectionMissing,
     body: createTaskSchema,
     response: taskSchema,
     status: 201,
     errors: ['already_exists'],
+  }),
+  validateWorkflow: endpoint({
+    method: 'POST',
+    path: '/api/v1/tasks/{collection}/validate',
+    summary: 'Find what a run of a workflow would stumble over, before it is stored',
+    tag,
+    access: 'read',
+    collectionMissing,
+    body: workflowValidationSchema,
+    response: workflowVerdictSchema,
   }),
   updateTask: endpoint({
     method: 'PUT',

@@ -1,4 +1,5 @@
 import type { Database } from '../../database/database.ts'
+import type { WorkflowHome } from '../../engine/start/check-workflow.ts'
 import { changesOf } from '../../http/audit.ts'
 import { requireScope } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
@@ -10,6 +11,7 @@ import { mask } from '../../model/collections/environment.ts'
 import { coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
 import type { UpdateTask } from '../../model/workflows/task.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
+import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import { findCollectionRow } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
 import {
@@ -23,13 +25,14 @@ import {
 } from '../../store/tasks/tasks.ts'
 import { shownStorageInfo } from '../collections/shown.ts'
 import { tasksContract } from './contract.ts'
+import { requireSteps } from './require-steps.ts'
 import { listedTaskText, taskText } from './shown.ts'
 
 export interface TasksDeps {
   database: Database
   sealer: Sealer
-  /** What of a workflow would fail at a run: it may be stored all the same. */
-  workflowWarnings(workflow: Workflow): string[]
+  /** Finds what a run of a workflow would stumble over; a task may be stored all the same. */
+  checkWorkflow(workflow: Workflow, home: WorkflowHome): Promise<WorkflowFault[]>
 }
 
 const missing = (task: string, collection: string) =>
@@ -53,12 +56,14 @@ const stored = (
 /** What the audit trail says of a task: which fields were given, and what it is called by now. */
 const noted = (body: UpdateTask, { name, version }: TaskRow) => ({ ...changesOf(body), name, version })
 
-export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): Route[] => {
+export const tasksRoutes = ({ database, sealer, checkWorkflow }: TasksDeps): Route[] => {
   const get = async (collection: FoundCollection, task: string) => {
     const row = await findTask(database, collection.id, task)
     if (!row) throw missing(task, collection.name)
     return row
   }
+  const faultsOf = (workflow: object, { id, name }: FoundCollection, task?: string) =>
+    checkWorkflow(workflow as Workflow, { id, name, task })
   return implement(tasksContract, {
     listAllTasks: async ({ identity, query }) => {
       const ids = coveredIds(identity)
@@ -67,6 +72,11 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
 
     listTasks: async ({ collection, query }) =>
       rawJson(`[${(await listTasks(database, [collection.id], query)).map(listedTaskText).join(',')}]`),
+
+    validateWorkflow: async ({ collection, body }) => {
+      const faults = await faultsOf(body.workflow, collection, body.name)
+      return { valid: faults.every(({ severity }) => severity === 'warning'), faults }
+    },
 
     getTask: async ({ collection, params, identity }) => {
       const row = await findTask(database, collection.id, params.task)
@@ -77,6 +87,7 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
     },
 
     createTask: async ({ collection, body: { entity_type: _, ...body }, bodyText, note }) => {
+      requireSteps(body.workflow)
       const row = await createTask(database, collection.id, {
         description: null,
         version: null,
@@ -91,13 +102,14 @@ export const tasksRoutes = ({ database, sealer, workflowWarnings }: TasksDeps): 
       if (row === 'taken') throw taken(body.name, collection)
       if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
       note({ target: `${collection.name}/${row.name}`, changes: noted(body, row) })
-      return rawJson(taskText(row, { warnings: workflowWarnings(body.workflow as Workflow) }))
+      return rawJson(taskText(row, { warnings: await faultsOf(body.workflow, collection, row.name) }))
     },
 
     updateTask: async ({ collection, params, body, bodyText, note }) => {
+      if (body.workflow) requireSteps(body.workflow)
       const row = await get(collection, params.task)
       const fields = stored(body, bodyText)
-      const warnings = body.workflow ? workflowWarnings(body.workflow as Workflow) : []
+      const warnings = body.workflow ? await faultsOf(body.workflow, collection, row.name) : []
       if (Object.keys(fields).length === 0) return rawJson(taskText(row, { warnings }))
       const changed = await updateTask(database, row.id, fields)
       if (changed === 'taken') throw taken(body.name ?? row.name, collection)

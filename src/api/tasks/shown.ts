@@ -1,4 +1,5 @@
 import { timestamp } from '../../lib/time.ts'
+import type { Warning } from '../../model/warning.ts'
 import type { TaskRow } from '../../store/tasks/tasks.ts'
 
 /** Adds members whose JSON is text already to a JSON object. */
@@ -32,7 +33,7 @@ export interface TaskExtras {
   environment_variables?: Record<string, string>
   storage_info?: Record<string, unknown> | null
   storage_provider?: string | null
-  warnings?: string[]
+  warnings?: Warning[]
 }
 
 /** A task as JSON text. */

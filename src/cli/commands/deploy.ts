@@ -3,15 +3,21 @@ import { type Command, Option } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
+import type { Warning } from '../../model/warning.ts'
+import type { WorkflowVerdict } from '../../model/workflows/workflow-fault.ts'
 import { unwritable } from '../input/file-problems.ts'
 import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
-import { bodyText, documentText, fieldsOf, readTaskFile, type TaskFields } from '../input/task-fields.ts'
+import { bodyText, documentText, fieldsOf, readTaskFile, type TaskFields, type TaskFile } from '../input/task-fields.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe, shownJson } from '../show/output.ts'
 import { paintDiff, textDiff } from '../show/text-diff.ts'
+import { faultCount, faultLine, type PlacedFault } from '../show/workflow-faults.ts'
 
-const fileMeaning = `The file is JSON: a workflow, or an object that has one as its member workflow, beside description, version,
+const fileMeaning = `The file is JSON or YAML: a workflow, or an object that has one as its member workflow, beside description, version,
 has_file_uploads, is_private and so on. - is stdin.`
+
+const faultMeaning = `What a run would stumble over is listed with line and column: missing parameters, outputs and child tasks that
+are not there, values that an activity refuses, misspelt names.`
 
 /** Tasks as files: `jetty tasks deploy`, `pull` and `diff`. */
 export const registerDeploy = (tasks: Command): void => {
@@ -22,18 +28,42 @@ export const registerDeploy = (tasks: Command): void => {
     .addOption(new Option('--public', 'everybody may read the task, without a token').conflicts('private'))
     .addOption(new Option('--private', 'only keys of the collection may read it (new tasks are private)'))
     .option('--dry-run', 'show what would change, and change nothing')
+    .option('--strict', 'deploy nothing while the workflow has faults, warnings included')
     .addHelpText(
       'after',
       `
 ${fileMeaning} What it does not name stays as it is.
 
+${faultMeaning}
+
 Examples:
   jetty tasks deploy hello.json demo/hello
   jetty tasks deploy hello.json demo/hello --dry-run
+  jetty tasks deploy hello.yaml demo/hello --strict
   jetty tasks deploy report.json acme/report -d "Writes the weekly report"
   jq .workflow task.json | jetty tasks deploy - acme/report`,
     )
     .action(withSession<DeployOptions, [string, string]>(deploy))
+  tasks
+    .command('validate <file> [collection]')
+    .description('Find what a run of a workflow would stumble over; changes nothing')
+    .option('--strict', 'warnings count as errors')
+    .addHelpText(
+      'after',
+      `
+${fileMeaning}
+
+${faultMeaning}
+Child tasks are looked for in the collection; without one, in the first that the token covers.
+
+It ends with 0 where the workflow has no error, else with 1.
+
+Examples:
+  jetty tasks validate hello.json
+  jetty tasks validate report.yaml acme --strict
+  jetty tasks validate hello.json --json | jq .faults`,
+    )
+    .action(withSession<{ strict?: boolean }, [string, string | undefined]>(validate))
   tasks
     .command('pull <collection/task> [file]')
     .description('Write the workflow of a task to a file, or to stdout')
@@ -65,6 +95,7 @@ interface DeployOptions {
   public?: boolean
   private?: boolean
   dryRun?: boolean
+  strict?: boolean
 }
 
 /** The task as the server has it, as text; undefined where it has none of that name. */
@@ -102,24 +133,79 @@ const wantedFields = (
 const deploy = async (session: Session, [file, given]: [string, string], options: DeployOptions): Promise<void> => {
   const { client, out } = session
   const place = parseTask(given)
-  const { fields, name } = readTaskFile(file)
+  const read = readTaskFile(file)
+  const { fields, name } = read
   if (name !== undefined && name !== place.task) {
     out.note(pc.dim(`The file calls the task ${safe(name)}; here it is ${placeText(place)}.`))
   }
   const wanted = wantedFields(fields, options)
   const task = placeText(place)
+  const faults = await findFaults(session, read, place)
+  for (const fault of faults) out.note(faultLine(read.label, fault))
+  if (options.strict && faults.length > 0) throw notDeployed(read.label, faults)
   if (options.dryRun) {
     const stored = await findTaskText(session, place)
     const outcome = outcomeOf(wanted, stored)
     if (stored === undefined) await client.getCollection({ params: place })
     const changes = await diffOf(file, wanted, place, stored)
-    out.answer({ task, outcome, dry_run: true, diff: changes }, () => paintDiff(changes))
+    out.answer({ task, outcome, dry_run: true, diff: changes, warnings: faults }, () => paintDiff(changes))
     out.note(
       outcome === 'unchanged' ? `${task} is already like that.` : `${task} would be ${outcome}; nothing was changed.`,
     )
     return
   }
-  tellDeployed(session, place, await deployTask(session, place, wanted))
+  const { outcome } = await deployTask(session, place, wanted)
+  out.answer({ task, outcome, warnings: faults }, () => `${outcome} ${task}`)
+}
+
+const notDeployed = (file: string, faults: readonly PlacedFault[]): AppError =>
+  new AppError('invalid', `Nothing was deployed: ${file} has ${faultCount(faults)}`, {
+    hint: 'Mend what is listed above, or deploy without --strict.',
+  })
+
+/** Asks the server what is wrong with the workflow of a file, and finds the places. */
+const findFaults = async (
+  { call }: Session,
+  { fields, find }: TaskFile,
+  { collection, task }: { collection: string; task?: string },
+): Promise<PlacedFault[]> => {
+  const workflow = fields.get('workflow')
+  if (workflow === undefined) return []
+  const body = new Map([
+    ['workflow', workflow],
+    ...(task === undefined ? [] : [['name', JSON.stringify(task)] as const]),
+  ])
+  const { faults } = (await call('validateWorkflow', {
+    params: { collection },
+    bodyText: bodyText(body),
+  })) as WorkflowVerdict
+  const placed = faults.map((fault) => ({ ...fault, ...find(fault.field) }))
+  return placed.sort((left, right) => left.line - right.line || left.column - right.column)
+}
+
+const validate = async (
+  session: Session,
+  [file, given]: [string, string | undefined],
+  { strict }: { strict?: boolean },
+): Promise<void> => {
+  const read = readTaskFile(file)
+  const faults = await findFaults(session, read, { collection: given ?? (await firstCollection(session)) })
+  const isValid = strict ? faults.length === 0 : faults.every(({ severity }) => severity === 'warning')
+  session.out.answer({ file: read.label, valid: isValid, faults }, () =>
+    [
+      ...faults.map((fault) => faultLine(read.label, fault)),
+      `${read.label}: ${faultCount(faults) || 'no faults'}`,
+    ].join('\n'),
+  )
+  if (!isValid) process.exitCode = 1
+}
+
+const firstCollection = async ({ client }: Session): Promise<string> => {
+  const [first] = await client.listCollections({ query: { limit: 1 } })
+  if (first) return first.name
+  throw new AppError('invalid', 'There is no collection to look for child tasks in', {
+    hint: 'Create one: jetty collections create <name>',
+  })
 }
 
 type DeployOutcome = 'created' | 'updated' | 'unchanged'
@@ -129,7 +215,7 @@ const outcomeOf = (wanted: TaskFields, stored: string | undefined): DeployOutcom
 
 interface Deployed {
   outcome: DeployOutcome
-  warnings: string[]
+  warnings: Warning[]
 }
 
 /** Makes a task what these fields say. */
@@ -141,7 +227,7 @@ export const deployTask = async (session: Session, place: TaskPlace, wanted: Tas
 }
 
 export const tellDeployed = ({ out }: Session, place: TaskPlace, { outcome, warnings }: Deployed): void => {
-  for (const warning of warnings) out.note(`${pc.yellow('warning:')} ${safe(warning)}`)
+  for (const warning of warnings) out.note(`${pc.yellow('warning:')} ${safe(warning.message)}`)
   const task = placeText(place)
   out.answer({ task, outcome, warnings }, () => `${outcome} ${task}`)
 }
@@ -150,7 +236,7 @@ export const tellDeployed = ({ out }: Session, place: TaskPlace, { outcome, warn
 const send = async ({ call }: Session, place: TaskPlace, wanted: TaskFields, isThere: boolean) => {
   const withName: TaskFields = new Map([['name', JSON.stringify(place.task)], ...wanted])
   const input = { params: { ...place }, bodyText: bodyText(isThere ? wanted : withName) }
-  return (await call(isThere ? 'updateTask' : 'createTask', input)) as { warnings?: string[] }
+  return (await call(isThere ? 'updateTask' : 'createTask', input)) as { warnings?: Warning[] }
 }
 
 const diff = async (session: Session, [file, given]: [string, string]): Promise<void> => {

@@ -16,7 +16,8 @@ export const readText = (path: string): string => {
   }
 }
 
-const parseJson = (path: string, text: string): unknown => {
+/** Parses a text as JSON; `path` names its file in the error. */
+export const parseJson = (path: string, text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch (error) {

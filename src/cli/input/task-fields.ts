@@ -1,8 +1,11 @@
 import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { compact, memberText } from '../../lib/json/json-text.ts'
+import { nearest } from '../../lib/text/nearest.ts'
 import { shownJson } from '../show/output.ts'
-import { readJsonText } from './inputs.ts'
+import { documentPlaces, type TextPlace } from './document-places.ts'
+import { parseJson, readText } from './inputs.ts'
+import { jsonOfYaml } from './yaml-text.ts'
 
 /** Members of a task by name, each as the JSON text it has: nothing in a workflow changes on its way. */
 export type TaskFields = ReadonlyMap<string, string>
@@ -27,19 +30,50 @@ export const fieldsOf = (text: string, names: Iterable<string>): TaskFields => {
 /** What a version of a task holds; its name is left out, so that a task which was renamed keeps its name. */
 export const contentOf = (text: string): TaskFields => fieldsOf(text, [...besideWorkflow, 'workflow'])
 
-/** A task from a file: a workflow alone, or an object that has it as `workflow` beside description, version and so on. */
-export const readTaskFile = (path: string): { fields: TaskFields; name: string | undefined } => {
-  const { text, value } = readJsonText(path)
+export interface TaskFile {
+  fields: TaskFields
+  /** The name that the file gives the task, which is not used. */
+  name: string | undefined
+  /** The file as people call it. */
+  label: string
+  /** Finds the member that the server names by its path in a request, such as `workflow.steps`. */
+  find(field: string): TextPlace
+}
+
+const isYaml = (path: string, text: string): boolean =>
+  /\.ya?ml$/i.test(path) || (path === '-' && !/^\s*[{[]/.test(text))
+
+/**
+ * Reads a task from a file of JSON or YAML: a workflow alone, or an object that has it as `workflow` beside description,
+ * version and so on.
+ */
+export const readTaskFile = (path: string): TaskFile => {
+  const written = readText(path).replace(/^\ufeff/, '')
+  const label = path === '-' ? 'stdin' : path
+  const text = isYaml(path, written) ? jsonOfYaml(label, written) : written
+  const value = parseJson(path, text)
+  const finder = (prefix: string) => {
+    let places: ReturnType<typeof documentPlaces> | undefined
+    return (field: string) => {
+      places ??= documentPlaces(written)
+      return places(field.startsWith(prefix) ? field.slice(prefix.length) : field)
+    }
+  }
   if (isObject(value) && isObject(value.workflow)) {
-    return { fields: contentOf(text), name: typeof value.name === 'string' ? value.name : undefined }
+    const name = typeof value.name === 'string' ? value.name : undefined
+    return { fields: contentOf(text), name, label, find: finder('') }
   }
-  if (isObject(value) && sections.some((section) => Object.hasOwn(value, section))) {
-    return { fields: new Map([['workflow', compact(text)]]), name: undefined }
+  if (isObject(value) && (sections.some((section) => Object.hasOwn(value, section)) || looksLikeWorkflow(value))) {
+    return { fields: new Map([['workflow', compact(text)]]), name: undefined, label, find: finder('workflow.') }
   }
-  throw new AppError('invalid', `${path === '-' ? 'stdin' : path} holds no workflow`, {
+  throw new AppError('invalid', `${label} holds no workflow`, {
     hint: `Expected an object with ${sections.join(', ')}, or one that has it as the member workflow.`,
   })
 }
+
+/** Whether a member is nearly one of a workflow's, so that the server can say which was meant. */
+const looksLikeWorkflow = (value: object): boolean =>
+  Object.keys(value).some((key) => nearest(key, sections) !== undefined)
 
 /** The body that sends these fields. */
 export const bodyText = (fields: TaskFields): string =>

@@ -7,6 +7,7 @@ import { batchTask } from '../../model/runs/batch.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
 import type { NewRun } from '../journal/journal-entry.ts'
 import type { Program } from '../program/program.ts'
+import { joinMessages } from '../program/remark.ts'
 import type { RunSecrets } from '../run-secrets.ts'
 import { checkModels } from '../start/check-models.ts'
 import { checkRunbooks } from '../start/check-runbooks.ts'
@@ -124,7 +125,7 @@ const checkProgram = async (
 ): Promise<void> => {
   const { task, program, first } = child
   if (program.problems.length > 0) {
-    const problems = program.problems.slice(0, 3).join('; ')
+    const problems = joinMessages(program.problems, 3)
     throw new AppError('bad_request', `The workflow of task '${task.name}' cannot run: ${problems}`)
   }
   if (program.askingSteps.length + program.runbookSteps.length === 0) return

@@ -2,12 +2,12 @@ import { z } from 'zod'
 import type { Activity, ParameterMeta } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { Path } from './paths.ts'
+import { question, type Report } from './remark.ts'
 import {
   literalUnlessPath,
   type Notes,
   nestedObject,
   pathsOf,
-  type Report,
   type Roots,
   reference,
   type Source,
@@ -17,6 +17,8 @@ import {
 /** One parameter of a step: `source` first, `fallback` when it leads to nothing. */
 export interface Binding {
   parameter: string
+  /** Member of the step's config that gives it. */
+  key: string
   source: Source
   fallback: Source | undefined
   required: boolean
@@ -43,7 +45,8 @@ export const bindParameters = (
   for (const [key, value] of Object.entries(config)) {
     if (engineKeys.has(key)) continue
     if (key === 'timeout_sec' && !Object.hasOwn(activity.parameters.shape, key)) continue
-    place(written, sourceOf(key, value, activity, rootsFor(key, config, activity, roots), notes.report))
+    const report: Report = (message, site) => notes.report(message, { key, ...site })
+    place(written, key, sourceOf(key, value, activity, rootsFor(key, config, activity, roots), report))
   }
   return bind(written, activity, notes)
 }
@@ -61,6 +64,7 @@ const rootsFor = (key: string, config: Record<string, unknown>, activity: Activi
 }
 
 interface Written {
+  key: string
   byPath?: Source
   byValue?: Source
 }
@@ -91,9 +95,9 @@ const sourceOf = (key: string, value: unknown, activity: Activity, roots: Roots,
   return { target: key, byPath: false, source: staticValue(value, roots, report) }
 }
 
-const place = (written: Map<string, Written>, placed: Placed): void => {
-  const entry = written.get(placed.target) ?? {}
-  if (placed.byPath) entry.byPath = placed.source
+const place = (written: Map<string, Written>, key: string, placed: Placed): void => {
+  const entry = written.get(placed.target) ?? { key }
+  if (placed.byPath) Object.assign(entry, { key, byPath: placed.source })
   else entry.byValue = placed.source
   written.set(placed.target, entry)
 }
@@ -108,9 +112,10 @@ const bind = (
   const aliases = aliasesOf(activity)
   const required = requiredOf(activity)
   const bindings = new Map<string, Binding>()
-  const add = (parameter: string, { byPath, byValue }: Written) => {
+  const add = (parameter: string, { key, byPath, byValue }: Written) => {
     bindings.set(parameter, {
       parameter,
+      key,
       source: byPath ?? byValue ?? { kind: 'value', value: undefined },
       fallback: byPath ? byValue : undefined,
       required: required.has(parameter),
@@ -122,12 +127,12 @@ const bind = (
     if (Object.hasOwn(shape, name)) continue
     const target = aliases.get(name)
     if (target) {
-      warnings.push(`parameter '${name}' is an old name; use '${target}'`)
+      warnings.push({ message: `parameter '${name}' is an old name; use '${target}'`, key: name, meant: target })
       if (!bindings.has(target)) add(target, entry)
     } else if (activity.takesAnyParameter) add(name, entry)
     else {
-      const guess = guessOf(name, Object.keys(shape))
-      warnings.push(`unknown parameter '${name}'${guess ? `; did you mean '${guess}'?` : ''}`)
+      const meant = guessOf(name, Object.keys(shape))
+      warnings.push({ message: `unknown parameter '${name}'${question(meant)}`, key: name, meant })
     }
   }
   return [...bindings.values()]
@@ -135,8 +140,8 @@ const bind = (
 
 const requiredByActivity = new WeakMap<Activity, Set<string>>()
 
-/** Parameters that must be given. From the JSON Schema, which knows that an "anything" may still not be absent. */
-const requiredOf = (activity: Activity): Set<string> => {
+/** Names the parameters that must be given. The JSON Schema knows that an "anything" may still not be absent. */
+export const requiredOf = (activity: Activity): Set<string> => {
   const known = requiredByActivity.get(activity)
   if (known) return known
   const schema = z.toJSONSchema(activity.parameters, { io: 'input', unrepresentable: 'any' })

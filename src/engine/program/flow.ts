@@ -1,7 +1,7 @@
 import type { Activity } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
-import type { Report } from './source.ts'
+import type { Report } from './remark.ts'
 
 /** A step as it is written, before anything of it is compiled. */
 export interface WrittenStep {
@@ -49,11 +49,13 @@ export const flowOf = (listed: string[], configs: Record<string, unknown>, find:
     flow.branches.set(name, targets)
     for (const target of new Set([targets.true, targets.false])) {
       if (target === undefined || isListed.has(target)) continue
-      if (target === name) report(`Step '${name}': a branch cannot lead to itself`)
+      if (target === name) report(`Step '${name}': a branch cannot lead to itself`, { step: name })
       else if (!Object.hasOwn(configs, target)) {
-        report(`Step '${name}': it leads to '${target}', which has no entry in step_configs`)
+        report(`Step '${name}': it leads to '${target}', which has no entry in step_configs`, { step: name })
       } else if (owners.has(target)) {
-        report(`Step '${target}' is where '${owners.get(target)}' and '${name}' lead: list it in steps, at its place`)
+        report(`Step '${target}' is where '${owners.get(target)}' and '${name}' lead: list it in steps, at its place`, {
+          step: target,
+        })
       } else {
         owners.set(target, name)
         add(target)
@@ -76,11 +78,14 @@ export const flowOf = (listed: string[], configs: Record<string, unknown>, find:
 const targetsOf = (name: string, config: Record<string, unknown>, report: Report): Targets => {
   const target = (key: string): string | undefined => {
     if (config[`${key}_path`] !== undefined) {
-      report(`Step '${name}': ${key} is the name of a step as it stands, and cannot come from a path`)
+      report(`Step '${name}': ${key} is the name of a step as it stands, and cannot come from a path`, {
+        step: name,
+        key: `${key}_path`,
+      })
     }
     const written = config[key] ?? undefined
     if (written === undefined || typeof written === 'string') return written
-    report(`Step '${name}': ${key} must be the name of a step, or null`)
+    report(`Step '${name}': ${key} must be the name of a step, or null`, { step: name, key })
     return undefined
   }
   return { true: target('true_step'), false: target('false_step') }
@@ -105,7 +110,10 @@ const groupOf = (
   const { steps } = config
   const isList = Array.isArray(steps) && steps.length > 0 && steps.every((step) => typeof step === 'string')
   if (!isList || config.steps_path !== undefined) {
-    report(`Step '${name}': parameter 'steps' must list the names of the steps that are repeated, as they stand`)
+    report(`Step '${name}': parameter 'steps' must list the names of the steps that are repeated, as they stand`, {
+      step: name,
+      key: 'steps',
+    })
     return undefined
   }
   const wanted = new Set<string>(steps)
@@ -114,6 +122,7 @@ const groupOf = (
   report(
     `Step '${name}': it repeats the steps that are listed right before it, without a gap; its 'steps' are ` +
       `${named(steps)}, but before it stand ${named(group) || 'none'}`,
+    { step: name, key: 'steps' },
   )
   return undefined
 }
@@ -139,6 +148,7 @@ const refuseNested = ({ loops }: Flow, report: Report): void => {
         report(
           `Step '${counter}': it repeats '${step}', which ${loops.has(step) ? 'repeats steps itself' : `'${other}' repeats too`}; ` +
             'a loop within a loop is a task of its own, started by run_workflow',
+          { step: counter, key: 'steps' },
         )
       }
       repeatedBy.set(step, counter)
@@ -152,7 +162,9 @@ const refuseCollisions = ({ steps, loops }: Flow, report: Report): void => {
   for (const { name } of steps) {
     const base = /^(.+)__\d+$/.exec(name)?.[1]
     if (base === undefined || !repeated.has(base)) continue
-    report(`Step name '${name}' is what a further turn of '${base}' is recorded as: choose another one`)
+    report(`Step name '${name}' is what a further turn of '${base}' is recorded as: choose another one`, {
+      step: name,
+    })
   }
 }
 
@@ -184,7 +196,7 @@ export const isParallel = (workflow: Workflow, report: Report): boolean => {
   if (written === 'parallel' || written === 'sequential') return written === 'parallel'
   // Older workflows may hold anything under a key that meant nothing: only a text can be a slip.
   if (typeof written === 'string' || !isObject(written)) {
-    report(`execution must be "sequential" or "parallel", not ${JSON.stringify(written)}`)
+    report(`execution must be "sequential" or "parallel", not ${JSON.stringify(written)}`, { key: 'execution' })
   }
   return false
 }

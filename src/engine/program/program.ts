@@ -10,7 +10,8 @@ import {
 import { type Binding, bindParameters, readsOf } from './bindings.ts'
 import { type Flow, flowOf, isParallel, topological, type WrittenStep } from './flow.ts'
 import type { Path } from './paths.ts'
-import type { Report, Roots } from './source.ts'
+import { question, type Remark, type Report } from './remark.ts'
+import type { Roots } from './source.ts'
 import { compileOptions, type StepOptions } from './step-options.ts'
 
 export interface ProgramStep {
@@ -26,7 +27,7 @@ export interface ProgramStep {
   /** Time limit of all its tries, written in the config; seconds. */
   timeoutSeconds: number | undefined
   options: StepOptions
-  warnings: string[]
+  warnings: Remark[]
   usesEnvironment: boolean
   /** It stands in `steps`; else it is carried out only where a branch leads to it. */
   isListed: boolean
@@ -40,7 +41,7 @@ export interface ProgramStep {
   after: number[]
 }
 
-/** A workflow made ready to run. With `problems` it is not run: they say why. */
+/** A workflow made ready to run. With `problems` it does not run. */
 export interface Program {
   steps: ProgramStep[]
   /** Those of them that ask a model, whatever branches decide, and with whose failure the run fails. */
@@ -48,7 +49,7 @@ export interface Program {
   /** Those that carry a runbook out, likewise. */
   runbookSteps: ProgramStep[]
   initParams: Record<string, unknown>
-  problems: string[]
+  problems: Remark[]
   /** Step → the last step that reads its inputs or outputs: until then they are kept at hand. */
   lastReader: Map<number, number>
   indexOf: Map<string, number>
@@ -84,25 +85,26 @@ export const compileWorkflow = (
 ): Program => {
   const { problems, report } = makeReport()
   const configs = workflow.step_configs ?? {}
+  const guess = makeGuesses(mostGuesses)
+  const guessStep = stepGuess(guess, Object.keys(configs))
   const listed = checkNames(workflow.steps ?? [], report)
   const parallel = isParallel(workflow, report)
-  const flow = flowOf(listed, configs, finder(configs, activities, report), report)
+  const flow = flowOf(listed, configs, finder(configs, activities, { report, guess, guessStep }), report)
   if (parallel && flow.loops.size > 0) {
-    report(
-      `Step '${[...flow.loops.keys()][0]}': there are no loops where steps run side by side ("execution": "parallel")`,
-    )
+    const [step] = flow.loops.keys()
+    report(`Step '${step}': there are no loops where steps run side by side ("execution": "parallel")`, { step })
   }
   if (parallel && flow.steps.length > mostStepsSideBySide) {
     report(
       `At most ${mostStepsSideBySide} steps run side by side, not ${flow.steps.length}: list_emit_await starts a run for each item`,
+      { key: 'steps' },
     )
   }
   const written = flow.steps
   const position = new Map(written.map(({ name }, index) => [name, index]))
   const isListed = new Set(listed)
   const isThere = (name: string) => position.has(name) || isListed.has(name) // of those it is said why they are not
-  const rootsOf = parallel ? anyOther(position, isThere) : upTo(position, flow, isThere)
-  const guess = makeGuesses(mostGuesses)
+  const rootsOf = parallel ? anyOther(position, isThere, guessStep) : upTo(position, flow, isThere, guessStep)
   const compiled = written.map((step, index) =>
     compileStep(step, index, rootsOf(index), { position, limits, report, guess }),
   )
@@ -127,14 +129,24 @@ export const compileWorkflow = (
 const mostProblems = 100
 /** What was probably meant is worked out for so many names of a workflow. */
 const mostGuesses = 100
+/** Among more steps than these, a misspelt name is not compared with all of them. */
+const mostStepsToGuess = 1_000
 
-const makeReport = (): { problems: string[]; report: Report } => {
-  const problems: string[] = []
+/** Gives the step, or other root of a path, that was probably meant by a name. */
+type GuessStep = (name: string) => string | undefined
+
+const stepGuess = (guess: Guess, names: string[]): GuessStep => {
+  const roots = names.length > mostStepsToGuess ? [] : [...names, ...reservedStepNames]
+  return (name) => guess(name, roots)
+}
+
+const makeReport = (): { problems: Remark[]; report: Report } => {
+  const problems: Remark[] = []
   return {
     problems,
-    report(problem) {
-      if (problems.length < mostProblems) problems.push(problem)
-      else problems[mostProblems] = 'There are more problems than these'
+    report(message, site) {
+      if (problems.length < mostProblems) problems.push({ ...site, message })
+      else problems[mostProblems] = { message: 'There are more problems than these' }
     },
   }
 }
@@ -149,32 +161,47 @@ const checkNames = (names: string[], report: Report): string[] => {
     if (!stepNamePattern.test(name) || reservedStepNames.includes(name)) {
       report(
         `Step name '${name}' is not allowed: expected a letter or underscore, then letters, digits, '_' or '-', at most 64, and neither init_params nor env`,
+        { key: 'steps' },
       )
     }
-    if (seen.has(name)) report(`Step '${name}' is listed twice in steps`)
+    if (seen.has(name)) report(`Step '${name}' is listed twice in steps`, { key: 'steps' })
     seen.add(name)
   }
   return [...seen]
 }
 
 const finder =
-  (configs: Record<string, unknown>, activities: ActivityRegistry, report: Report) =>
+  (
+    configs: Record<string, unknown>,
+    activities: ActivityRegistry,
+    { report, guess, guessStep }: { report: Report; guess: Guess; guessStep: GuessStep },
+  ) =>
   (name: string): Omit<WrittenStep, 'isListed'> | undefined => {
     const config = Object.hasOwn(configs, name) ? configs[name] : undefined
     if (!isObject(config)) {
-      report(`Step '${name}' has no entry in step_configs`)
+      const meant = guessStep(name)
+      report(`Step '${name}' has no entry in step_configs${question(meant)}`, { key: 'steps', meant })
       return undefined
     }
     const activity = typeof config.activity === 'string' ? activities.get(config.activity) : undefined
     if (activity) return { name, config, activity }
-    report(typeof config.activity === 'string' ? noActivity(config.activity) : `Step '${name}' names no activity`)
+    if (typeof config.activity !== 'string') report(`Step '${name}' names no activity`, { step: name })
+    else {
+      const meant = guess(config.activity, activities.keys())
+      report(noActivity(config.activity), { step: name, key: 'activity', meant })
+    }
     return undefined
   }
 
 type RootsOf = (index: number) => Roots
 
 /** A step may refer to those before it, and in a loop to all of its group: to what they were in the turn before. */
-const upTo = (position: Map<string, number>, { loops }: Flow, isThere: (name: string) => boolean): RootsOf => {
+const upTo = (
+  position: Map<string, number>,
+  { loops }: Flow,
+  isThere: (name: string) => boolean,
+  guessStep: GuessStep,
+): RootsOf => {
   const loopOf = new Map([...loops].flatMap(([counter, group]) => [counter, ...group].map((name) => [name, counter])))
   const names = [...position.keys()]
   return (index) => {
@@ -185,10 +212,10 @@ const upTo = (position: Map<string, number>, { loops }: Flow, isThere: (name: st
       problem(path) {
         if (reservedStepNames.includes(path.root)) return undefined
         const target = position.get(path.root)
-        if (target === undefined) return isThere(path.root) ? undefined : unknownStep(path)
+        if (target === undefined) return isThere(path.root) ? undefined : unknownStep(path, guessStep)
         if (!isInLoop(path.root)) {
-          if (target === index) return `'${path.text}' refers to the step itself`
-          if (target > index) return `'${path.text}' refers to a step that runs later`
+          if (target === index) return { message: `'${path.text}' refers to the step itself` }
+          if (target > index) return { message: `'${path.text}' refers to a step that runs later` }
         }
         return wrongSection(path)
       },
@@ -198,22 +225,27 @@ const upTo = (position: Map<string, number>, { loops }: Flow, isThere: (name: st
 
 /** Side by side the order follows from what refers to what: every other step may be named. */
 const anyOther =
-  (position: Map<string, number>, isThere: (name: string) => boolean): RootsOf =>
+  (position: Map<string, number>, isThere: (name: string) => boolean, guessStep: GuessStep): RootsOf =>
   (index) => ({
     known: (root) => reservedStepNames.includes(root) || (position.has(root) && position.get(root) !== index),
     problem(path) {
       if (reservedStepNames.includes(path.root)) return undefined
       const target = position.get(path.root)
-      if (target === undefined) return isThere(path.root) ? undefined : unknownStep(path)
-      return target === index ? `'${path.text}' refers to the step itself` : wrongSection(path)
+      if (target === undefined) return isThere(path.root) ? undefined : unknownStep(path, guessStep)
+      return target === index ? { message: `'${path.text}' refers to the step itself` } : wrongSection(path)
     },
   })
 
-const unknownStep = ({ root, text }: Path): string => `unknown reference '${text}': there is no step '${root}'`
+const unknownStep = ({ root, text }: Path, guessStep: GuessStep): Remark => {
+  const meant = guessStep(root)
+  return { message: `unknown reference '${text}': there is no step '${root}'${question(meant)}`, meant }
+}
 
 const wrongSection: Roots['problem'] = ({ segments: [first], text }) =>
   first && !(first.kind === 'name' && sections.has(first.name))
-    ? `unknown reference '${text}': after a step's name expected one of ${[...sections].join(', ')}`
+    ? {
+        message: `unknown reference '${text}': after a step's name expected one of ${[...sections].join(', ')}`,
+      }
     : undefined
 
 interface Compiling {
@@ -229,14 +261,14 @@ const compileStep = (
   roots: Roots,
   { position, limits, report: reportOf, guess }: Compiling,
 ): ProgramStep => {
-  const report: Report = (problem) => reportOf(`Step '${name}': ${problem}`)
-  const warnings: string[] = []
+  const report: Report = (message, site) => reportOf(`Step '${name}': ${message}`, { step: name, ...site })
+  const warnings: Remark[] = []
   const bindings = bindParameters(config, activity, roots, { report, warnings, guess })
   const paths = bindings.flatMap(readsOf)
   const listed = Array.isArray(config.depends_on) ? config.depends_on : []
   for (const other of listed) {
     if (typeof other !== 'string' || !position.has(other) || !roots.known(other)) {
-      report(`depends_on names ${JSON.stringify(other)}, which is no step before this one`)
+      report(`depends_on names ${JSON.stringify(other)}, which is no step before this one`, { key: 'depends_on' })
     }
   }
   const dependsOn = [...paths.map((path) => path.root), ...listed.filter((other) => typeof other === 'string')]
@@ -266,7 +298,9 @@ const refuseWayBack = ({ branches }: Flow, position: Map<string, number>, report
     for (const target of [targets.true, targets.false]) {
       const at = target === undefined ? undefined : position.get(target)
       if (at === undefined || at > (position.get(name) ?? 0)) continue
-      report(`Step '${name}': it leads to '${target}', which is listed before it; steps are repeated by loop_counter`)
+      report(`Step '${name}': it leads to '${target}', which is listed before it; steps are repeated by loop_counter`, {
+        step: name,
+      })
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Guess } from '../../lib/text/nearest.ts'
 import { type Path, parsePath } from './paths.ts'
+import type { Remark, Report } from './remark.ts'
 
 /**
  * Where the value of one parameter comes from, worked out once per workflow: what is written in the config is turned
@@ -15,15 +16,13 @@ export type Source =
 /** Which roots a step may name: `known` ones are there, `problem` says why another one is not. */
 export interface Roots {
   known(root: string): boolean
-  problem(path: Path): string | undefined
+  problem(path: Path): Remark | undefined
 }
 
-export type Report = (problem: string) => void
-
-/** Where it is told what is wrong with a step, or may be. */
+/** Collects what is wrong with a step, and what may be. */
 export interface Notes {
   report: Report
-  warnings: string[]
+  warnings: Remark[]
   guess: Guess
 }
 
@@ -39,7 +38,7 @@ export const reference = (written: unknown, roots: Roots, report: Report): Sourc
       return { kind: 'value', value: undefined }
     }
     const problem = roots.problem(path)
-    if (problem) report(problem)
+    if (problem) report(problem.message, problem)
     return { kind: 'path', path }
   }
   if (Array.isArray(written)) {
@@ -112,7 +111,7 @@ const inlineTemplate = (text: string, roots: Roots, report: Report): Source => {
     const path = parsePath(text.slice(open + 2, close))
     if (path && path.root !== 'env' && roots.known(path.root)) {
       const problem = roots.problem(path)
-      if (problem) report(problem)
+      if (problem) report(problem.message, problem)
       parts.push(text.slice(from, open), path)
     } else parts.push(text.slice(from, close + 2))
     from = close + 2

@@ -1,5 +1,6 @@
 import { type ErrorCode, errorCodes, isErrorCode } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import { question } from './remark.ts'
 import type { Notes } from './source.ts'
 
 /** How often a step is tried, and after what. */
@@ -46,7 +47,7 @@ export const compileOptions = (written: unknown, limits: { stepAttempts: number 
   const { report } = notes
   if (written === undefined || written === null) return plainOptions
   if (!isObject(written)) {
-    report(`options must be an object with some of ${keys.join(', ')}`)
+    report(`options must be an object with some of ${keys.join(', ')}`, { key: 'options' })
     return plainOptions
   }
   const read = reader('options', written, report)
@@ -63,7 +64,7 @@ const retryOf = (written: unknown, { stepAttempts }: { stepAttempts: number }, n
   const { report } = notes
   if (written === undefined || written === null) return undefined
   if (!isObject(written)) {
-    report(`options.retry must be an object with some of ${retryKeys.join(', ')}`)
+    report(`options.retry must be an object with some of ${retryKeys.join(', ')}`, { key: 'options.retry' })
     return undefined
   }
   warnUnknown('options.retry', written, retryKeys, notes)
@@ -83,7 +84,9 @@ const backoffOf = (written: unknown, notes: Notes) => {
     return { initialSeconds: seconds, factor: 1, maxSeconds: seconds }
   }
   if (!isObject(written)) {
-    report(`options.retry.backoff must be a number of seconds, or an object with some of ${backoffKeys.join(', ')}`)
+    report(`options.retry.backoff must be a number of seconds, or an object with some of ${backoffKeys.join(', ')}`, {
+      key: 'options.retry.backoff',
+    })
     return defaultBackoff
   }
   warnUnknown('options.retry.backoff', written, backoffKeys, notes)
@@ -99,7 +102,7 @@ const retriedOn = (written: unknown, { report, guess: guessOf }: Notes): Retry['
   if (written === undefined || written === null) return undefined
   if (written === 'all') return 'all'
   if (!Array.isArray(written)) {
-    report('options.retry.retry_on must be "all" or a list of error codes')
+    report('options.retry.retry_on must be "all" or a list of error codes', { key: 'options.retry.retry_on' })
     return undefined
   }
   for (const code of written) {
@@ -114,8 +117,8 @@ const retriedOn = (written: unknown, { report, guess: guessOf }: Notes): Retry['
 const warnUnknown = (where: string, written: object, known: string[], { warnings, guess: guessOf }: Notes): void => {
   for (const key of Object.keys(written)) {
     if (known.includes(key)) continue
-    const guess = guessOf(key, known)
-    warnings.push(`unknown key '${key}' in ${where}${guess ? `; did you mean '${guess}'?` : ''}`)
+    const meant = guessOf(key, known)
+    warnings.push({ message: `unknown key '${key}' in ${where}${question(meant)}`, key: `${where}.${key}`, meant })
   }
 }
 
@@ -124,7 +127,7 @@ const reader = (where: string, from: Record<string, unknown>, report: Notes['rep
   const take = <T>(key: string, expected: string, isRight: (value: unknown) => value is T): T | undefined => {
     const value = from[key] ?? undefined
     if (value === undefined || isRight(value)) return value
-    report(`${where}.${key} must be ${expected}`)
+    report(`${where}.${key} must be ${expected}`, { key: `${where}.${key}` })
     return undefined
   }
   const isWithin =

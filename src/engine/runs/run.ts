@@ -3,6 +3,7 @@ import type { EngineContext, LiveRun, Place } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { isChosen, passOver, settle } from '../program/course.ts'
+import { joinMessages } from '../program/remark.ts'
 import type { Conclude } from '../steps/record-step.ts'
 import { carryOut } from '../steps/step.ts'
 import { type StepOutcome, skippedRow } from '../steps/step-record.ts'
@@ -20,7 +21,7 @@ export const carryOn = async (engine: EngineContext, lease: LeaseRef, run: LiveR
   try {
     const { problems, isParallel } = run.program
     if (problems.length > 0) {
-      const error = run.environment.scrub.text(problems.slice(0, 5).join('; '))
+      const error = run.environment.scrub.text(joinMessages(problems, 5))
       return await endRun(engine, lease, run, 'failed', error)
     }
     return isParallel ? await runSideBySide(engine, lease, run) : await runInOrder(engine, lease, run)

@@ -1,5 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
+import { joinMessages } from '../program/remark.ts'
 import { checkModelsOfAll } from './check-models.ts'
 import { checkRunbooks } from './check-runbooks.ts'
 import type { RunRequest, Starter } from './start.ts'
@@ -21,7 +22,7 @@ export const preflight = async (
 ): Promise<void> => {
   const program = await engine.programs.of(task.definition)
   if (program.problems.length > 0) {
-    throw new AppError('invalid', `Task '${task.name}' cannot run: ${program.problems.join('; ')}`, {
+    throw new AppError('invalid', `Task '${task.name}' cannot run: ${joinMessages(program.problems)}`, {
       hint: 'Put its workflow right first.',
     })
   }

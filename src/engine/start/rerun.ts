@@ -33,7 +33,7 @@ export const planRerun = async (
 ): Promise<Carry | undefined> => {
   const target = await programs.of(definitions.target)
   const [problem] = target.problems
-  if (problem !== undefined) throw invalidField(['body', 'version'], `The workflow cannot be run: ${problem}`)
+  if (problem !== undefined) throw invalidField(['body', 'version'], `The workflow cannot be run: ${problem.message}`)
   if (fromStep === undefined) return undefined
   const carry = await planCarry(database, {
     source,

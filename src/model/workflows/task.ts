@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { jsonObjectSchema, taskNameSchema, textSchema, timestampSchema } from '../names.ts'
+import { warningSchema } from '../warning.ts'
 
 /** A workflow as it may be stored: the three sections have the right shape; what is in them is checked at a run. */
 export const workflowSchema = z
@@ -36,7 +37,10 @@ export const taskSchema = z
     environment_variables: z.record(z.string(), z.string()).nullable(),
     storage_info: jsonObjectSchema.nullable(),
     storage_provider: z.string().nullable(),
-    warnings: z.array(z.string()).optional().describe('What will fail when this is run; only after a write.'),
+    warnings: z
+      .array(warningSchema)
+      .optional()
+      .describe('What a run would stumble over, and what of the request was not used; only after a write.'),
   })
   .meta({ id: 'Task' })
 

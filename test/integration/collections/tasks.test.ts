@@ -1,11 +1,20 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { WorkflowFault } from '../../../src/model/workflows/workflow-fault.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'
+
+const faultOf = (step: string): WorkflowFault => ({
+  severity: 'error',
+  step,
+  field: 'workflow.steps',
+  message: `no config for ${step}`,
+  did_you_mean: null,
+})
 
 let server: ApiServer
 let key: string
 beforeAll(async () => {
   server = await startApiServer({
-    deps: { workflowWarnings: (workflow) => (workflow.steps ?? []).map((step) => `no config for ${step}`) },
+    deps: { checkWorkflow: async (workflow) => (workflow.steps ?? []).map(faultOf) },
   })
   for (const name of ['acme', 'other']) await server.call('POST', '/api/v1/collections/', { body: { name } })
   key = await server.makeKey(['acme'])
@@ -32,7 +41,7 @@ test('a task is created, read, listed, changed and deleted', async () => {
     workflow: echo,
     environment_variables: null,
     storage_info: null,
-    warnings: ['no config for echo'],
+    warnings: [faultOf('echo')],
   })
   expect(made.body.updated_at).toMatch(/\.\d{6}Z$/)
 

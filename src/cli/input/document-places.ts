@@ -1,0 +1,58 @@
+import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+
+/** A place in a text; both count from 1. */
+export interface TextPlace {
+  line: number
+  column: number
+}
+
+/** A key or an item of a document, and what stands there. */
+interface Member {
+  at: Node
+  value: unknown
+}
+
+const memberOf = (node: unknown, name: string): Member | undefined => {
+  if (isMap(node)) {
+    const pair = node.items.find((item) => isPair(item) && isScalar(item.key) && String(item.key.value) === name)
+    return pair && isNode(pair.key) ? { at: pair.key, value: pair.value } : undefined
+  }
+  const item = isSeq(node) ? node.items[Number(name)] : undefined
+  return isNode(item) ? { at: item, value: item } : undefined
+}
+
+/** Names that one part of a path may have: a parameter may be given by a path. */
+const spellings = (name: string): string[] => [name, `${name}_path`, `${name}_path_expr`]
+
+/**
+ * Finds members of a JSON or YAML text by their dotted paths. A path that ends beyond what is written leads to its
+ * deepest member that is. Names that hold dots themselves are found too.
+ */
+export const documentPlaces = (text: string): ((path: string) => TextPlace) => {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, logLevel: 'silent' })
+  return (path) => {
+    let node: unknown = document.contents
+    let at = isNode(node) ? node : undefined
+    for (let parts = path.split('.'); parts.length > 0; ) {
+      const next = firstMember(node, parts)
+      if (next === undefined) break
+      at = next.member.at
+      node = next.member.value
+      parts = parts.slice(next.length)
+    }
+    const { line, col } = lines.linePos(at?.range?.[0] ?? 0)
+    return { line: Math.max(line, 1), column: Math.max(col, 1) }
+  }
+}
+
+/** Takes as many parts of a path together as one name has. */
+const firstMember = (node: unknown, parts: string[]): { member: Member; length: number } | undefined => {
+  for (let length = 1; length <= parts.length; length++) {
+    for (const name of spellings(parts.slice(0, length).join('.'))) {
+      const member = memberOf(node, name)
+      if (member) return { member, length }
+    }
+  }
+  return undefined
+}

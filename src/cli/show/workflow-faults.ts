@@ -1,0 +1,22 @@
+import pc from 'picocolors'
+import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
+import type { TextPlace } from '../input/document-places.ts'
+import { safe } from './output.ts'
+
+/** A fault and where in its file it stands. */
+export type PlacedFault = WorkflowFault & TextPlace
+
+/** One line a fault, in the form that editors and other programs find their way by: `file:line:column: severity: message`. */
+export const faultLine = (file: string, { line, column, severity, message }: PlacedFault): string => {
+  const paint = severity === 'error' ? pc.red : pc.yellow
+  return `${safe(file)}:${line}:${column}: ${paint(`${severity}:`)} ${safe(message)}`
+}
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
+
+/** Counts faults by severity, such as `2 errors, 1 warning`. */
+export const faultCount = (faults: readonly WorkflowFault[]): string => {
+  const errors = faults.filter(({ severity }) => severity === 'error').length
+  const parts = [counted(errors, 'error'), counted(faults.length - errors, 'warning')]
+  return parts.filter((part) => !part.startsWith('0 ')).join(', ')
+}

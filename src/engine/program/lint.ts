@@ -1,0 +1,158 @@
+import type { z } from 'zod'
+import { isObject } from '../../lib/json/json-object.ts'
+import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
+import type { Workflow } from '../../model/workflows/workflow.ts'
+import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
+import { type Binding, readsOf, requiredOf } from './bindings.ts'
+import { parameterIssues } from './parameter-issues.ts'
+import type { Path } from './paths.ts'
+import type { Program, ProgramStep } from './program.ts'
+import { question, type Remark } from './remark.ts'
+
+/** More faults are left out. */
+const mostFaults = 200
+const mostGuesses = 100
+
+/** Members of a workflow that the server uses, and those that files carry for people and for other tools. */
+const usedMembers = ['init_params', 'step_configs', 'steps', 'execution']
+const knownMembers = new Set([
+  ...usedMembers,
+  ...['name', 'description', 'version', 'metadata', 'author', 'tags', 'title', 'notes', 'comment', '$schema'],
+])
+
+/** A child task that a step names as it stands. */
+export interface NamedTask {
+  step: string
+  key: string
+  task: string
+}
+
+/**
+ * Looks for what a run of a workflow would stumble over: what the compiler found, parameters that are missing or have
+ * values that their activity refuses, outputs that no activity has, and members that nothing uses.
+ */
+export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFault[] => {
+  const guess = makeGuesses(mostGuesses)
+  const faults: WorkflowFault[] = []
+  const add = (severity: WorkflowFault['severity'], remarks: readonly Remark[]) => {
+    for (const remark of remarks) if (faults.length < mostFaults) faults.push(faultOf(severity, remark))
+  }
+  if (workflow.steps === undefined) add('error', [{ message: 'The workflow has no steps, a list of step names' }])
+  add('warning', unknownMembers(workflow, guess))
+  add('error', program.problems)
+  add('warning', unusedSteps(workflow, program))
+  for (const step of program.steps) {
+    const own = (remarks: readonly Remark[]) => remarks.map((remark) => inStep(step, remark))
+    add('error', own([...missingParameters(step), ...wrongValues(step, guess)]))
+    for (const binding of step.bindings) {
+      const remarks = own(unknownReads(binding, program, guess))
+      add(binding.required ? 'error' : 'warning', remarks)
+    }
+    add('warning', own(step.warnings))
+  }
+  return faults
+}
+
+/** The tasks that steps start, where the workflow names them as they stand. */
+export const namedTasks = (program: Program): NamedTask[] =>
+  program.steps.flatMap(({ name: step, activity, bindings }) =>
+    bindings.flatMap(({ parameter, key, source, fallback }) =>
+      parameter === activity.startsTask && source.kind === 'value' && typeof source.value === 'string' && !fallback
+        ? [{ step, key, task: source.value }]
+        : [],
+    ),
+  )
+
+/** Says that a step starts a task which its collection does not have. */
+export const missingTaskFault = ({ step, key, task }: NamedTask, meant: string | undefined): WorkflowFault =>
+  faultOf('error', {
+    message: `Step '${step}': there is no task '${task}' in this collection${question(meant)}`,
+    step,
+    key,
+    meant,
+  })
+
+const faultOf = (severity: WorkflowFault['severity'], { message, step, key, meant }: Remark): WorkflowFault => ({
+  severity,
+  step: step ?? null,
+  field: ['workflow', ...(step === undefined ? [] : ['step_configs', step]), ...(key === undefined ? [] : [key])].join(
+    '.',
+  ),
+  message,
+  did_you_mean: meant ?? null,
+})
+
+const inStep = ({ name }: ProgramStep, { message, ...site }: Remark): Remark => ({
+  message: `Step '${name}': ${message}`,
+  step: name,
+  ...site,
+})
+
+const unknownMembers = (workflow: Workflow, guess: Guess): Remark[] =>
+  Object.keys(workflow).flatMap((key) => {
+    if (knownMembers.has(key)) return []
+    const meant = guess(key, usedMembers)
+    return [{ message: `The workflow's member '${key}' is not used${question(meant)}`, key, meant }]
+  })
+
+/** Step configs that no list and no branch leads to. */
+const unusedSteps = ({ step_configs: configs = {}, steps = [] }: Workflow, program: Program): Remark[] =>
+  Object.keys(configs)
+    .filter((name) => !steps.includes(name) && !program.indexOf.has(name))
+    .map((step) => ({ message: `Step '${step}' never runs: neither steps nor a branch names it`, step }))
+
+const missingParameters = ({ activity, bindings }: ProgramStep): Remark[] => {
+  const given = new Set(bindings.map(({ parameter }) => parameter))
+  const startsTask = activity.startsTask !== undefined && !given.has('task_reference') ? [activity.startsTask] : []
+  return [...new Set([...requiredOf(activity), ...startsTask])]
+    .filter((name) => !given.has(name))
+    .map((name) => ({ message: `parameter '${name}' of ${activity.name} is required` }))
+}
+
+/** Values that are written as they stand and that the activity would refuse. */
+const wrongValues = ({ activity, bindings }: ProgramStep, guess: Guess): Remark[] =>
+  bindings.flatMap(({ parameter, key, source, fallback }) => {
+    if (source.kind !== 'value' || source.value === null || source.value === undefined || fallback) return []
+    return parameterIssues(activity, { parameter, key, value: source.value }, guess)
+  })
+
+/** Reads of an output that the activity does not declare, or of a parameter that is probably misspelt. */
+const unknownReads = (binding: Binding, program: Program, guess: Guess): Remark[] =>
+  readsOf(binding).flatMap((path) => {
+    const remark =
+      path.root === 'init_params' ? misspeltParameter(path, program, guess) : unknownOutput(path, program, guess)
+    return remark === undefined ? [] : [{ key: binding.key, ...remark }]
+  })
+
+const unknownOutput = (
+  { root, segments: [section, first], text }: Path,
+  program: Program,
+  guess: Guess,
+): Remark | undefined => {
+  const target = program.steps[program.indexOf.get(root) ?? -1]
+  if (target === undefined || section?.kind !== 'name' || section.name !== 'outputs' || first?.kind !== 'name')
+    return undefined
+  const { outputs } = target.activity
+  if (Object.hasOwn(outputs.shape, first.name)) return undefined
+  const meant = guess(first.name, Object.keys(outputs.shape))
+  if (meant === undefined && isOpen(outputs)) return undefined
+  return {
+    message: `'${text}' leads to nothing: ${target.activity.name} has no output '${first.name}'${question(meant)}`,
+    meant,
+  }
+}
+
+/** Whether an activity gives outputs beside those that it declares. */
+const isOpen = ({ def }: z.ZodObject): boolean => def.catchall !== undefined && def.catchall._zod.def.type !== 'never'
+
+/** A run may bring parameters that the workflow does not list: only a name that is nearly one of them is a fault. */
+const misspeltParameter = (
+  { segments: [first], text }: Path,
+  { initParams }: Program,
+  guess: Guess,
+): Remark | undefined => {
+  if (first?.kind !== 'name' || Object.hasOwn(initParams, first.name)) return undefined
+  const meant = guess(first.name, Object.keys(initParams))
+  if (meant === undefined || !isObject(initParams)) return undefined
+  return { message: `'${text}' is not in init_params${question(meant)}`, meant }
+}

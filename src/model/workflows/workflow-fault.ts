@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import { taskNameSchema } from '../names.ts'
+import { warningSchema } from '../warning.ts'
+import { workflowSchema } from './task.ts'
+
+/** Something in a workflow that a run would stumble over, or that the server does not use as it is written. */
+export const workflowFaultSchema = warningSchema
+  .extend({
+    severity: z
+      .enum(['error', 'warning'])
+      .describe('`error`: a run that comes to this place fails. `warning`: it goes on without what was meant.'),
+    step: z.string().nullable().describe('The step that has the fault, or null for one of the workflow itself.'),
+  })
+  .meta({ id: 'WorkflowFault' })
+
+export type WorkflowFault = z.output<typeof workflowFaultSchema>
+
+export const workflowVerdictSchema = z
+  .object({
+    valid: z.boolean().describe('Whether no fault has the severity `error`.'),
+    faults: z.array(workflowFaultSchema).describe('In the order of the workflow, at most 200.'),
+  })
+  .meta({ id: 'WorkflowVerdict' })
+
+export const workflowValidationSchema = z
+  .object({
+    workflow: workflowSchema,
+    name: taskNameSchema.optional().describe('The task that it is or will be, which it may start itself.'),
+  })
+  .meta({ id: 'WorkflowValidation' })
+
+export type WorkflowVerdict = z.output<typeof workflowVerdictSchema>
