@@ -90,7 +90,7 @@ describe('tasks as files', () => {
     const faulty = { ...workflow, steps: ['echo', 'nothing'] }
     const ended = await shell.jetty(['tasks', 'deploy', '-', 'acme/faulty'], { stdin: JSON.stringify(faulty) })
     expect(ended).toMatchObject({ code: 0, stdout: 'created acme/faulty\n' })
-    expect(ended.stderr).toMatch(/^warning: .*nothing/)
+    expect(ended.stderr).toMatch(/^stdin:1:\d+: error: .*nothing/)
   })
 
   it('pull writes the workflow as it is stored, and over no file that is there', async () => {

@@ -86,7 +86,7 @@ test('pages of the history', async () => {
 })
 
 describe('what leaves a version and what does not', () => {
-  const same = '{"b":1,"a":[1,2.50,"ü"]}'
+  const same = '{"b":1,"a":[1,2.50,"ü"],"steps":[]}'
 
   test('each field of the content does; sending what is there already changes nothing', async () => {
     const made = await call('POST', '/tasks/acme', `{"name":"quiet","version":"1","workflow":${same}}`)
@@ -94,7 +94,7 @@ describe('what leaves a version and what does not', () => {
       '{}',
       '{"version":"1"}',
       `{"workflow":${same},"description":null}`,
-      '{"workflow": {"b": 1,"a":[1,2.50,"ü"]} }',
+      '{"workflow": {"b": 1,"a":[1,2.50,"ü"],"steps":[]} }',
     ]
     for (const body of bodies) {
       const answer = await call('PUT', '/tasks/acme/quiet', body)
@@ -103,7 +103,7 @@ describe('what leaves a version and what does not', () => {
     expect((await history('quiet')).total_versions).toBe(1)
 
     const changes = [
-      { workflow: { a: 1 } },
+      { workflow: { a: 1, steps: [] } },
       { description: 'd' },
       { version: '2' },
       { has_file_uploads: true },
@@ -121,7 +121,7 @@ describe('what leaves a version and what does not', () => {
     await call(
       'POST',
       '/tasks/acme',
-      '{"name":"Round","description":"d","croissant_metadata":{"b":1,"a":2.50},"workflow":{"b":1,"a":[]}}',
+      '{"name":"Round","description":"d","croissant_metadata":{"b":1,"a":2.50},"workflow":{"b":1,"a":[],"steps":[]}}',
     )
     const { text, body } = await call('GET', '/tasks/acme/round')
     const answer = await call('PUT', '/tasks/acme/round', text)
@@ -217,7 +217,11 @@ describe('one version', () => {
   })
 
   test('by the hash of its content, which anybody can work out', async () => {
-    await call('POST', '/tasks/acme', { name: 'hashed', workflow: { b: { d: 1, c: [2, 'é'] }, a: null }, version: '1' })
+    await call('POST', '/tasks/acme', {
+      name: 'hashed',
+      workflow: { b: { d: 1, c: [2, 'é'] }, a: null, steps: [] },
+      version: '1',
+    })
     const { body } = await version('hashed', '~0')
     expect(body.content_hash).toBe(hashOf(body.data))
     for (const hash of [body.content_hash, body.content_hash.toUpperCase()]) {
@@ -322,7 +326,7 @@ test('a rename keeps the history; deleting the task or its collection ends it', 
 })
 
 test('tasks from before versions were kept have version 0, and its hash', async () => {
-  const body = { name: 'older', workflow: { b: 1, a: 2 }, version: 'old', description: 'd' }
+  const body = { name: 'older', workflow: { b: 1, a: 2, steps: [] }, version: 'old', description: 'd' }
   const made = await call('POST', '/tasks/acme', body)
   const [{ content_hash: hash }] = (await history('older')).versions
   await server.database.query('drop table task_versions')

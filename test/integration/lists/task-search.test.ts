@@ -13,7 +13,7 @@ beforeAll(async () => {
     await server.call('POST', '/api/v1/collections/', { body: { name } })
   }
   key = await server.makeKey(['acme', 'second'])
-  await make('acme', { name: 'in-workflow', workflow: { step_configs: { say: { text: 'the Needle is here' } } } })
+  await make('acme', { name: 'in-workflow', workflow: { step_configs: { say: { text: 'the Needle is here' } }, steps: [] } })
   await make('acme', { name: 'in-description', description: 'where the NEEDLE is' })
   await make('acme', { name: 'a-Needle-in-name', description: 'needle', is_private: false })
   await make('acme', { name: 'hay' })
@@ -71,7 +71,7 @@ test('`limit` bounds what is answered, `found` counts all', async () => {
 })
 
 test('a full name, or a part of one, finds its task; the name of a collection all of its tasks, last', async () => {
-  await make('acme', { name: 'parent', workflow: { step_configs: { child: { task: 'second/needle' } } } })
+  await make('acme', { name: 'parent', workflow: { step_configs: { child: { task: 'second/needle' } }, steps: [] } })
   expect(names((await search('', { q: 'SECOND/need' })).body)).toEqual(['second/needle', 'acme/parent'])
   expect(names((await search('acme/', { q: 'second/needle' })).body)).toEqual(['acme/parent'])
   await make('acme', { name: 'about-acme' })
