@@ -79,13 +79,13 @@ export const importRules: ImportRule[] = [
   { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
 ]
 
-/** Packages that exactly one file may know, so that they can be replaced. */
-export const onlyImporter: Record<string, string> = {
-  '@dbos-inc/dbos-sdk': 'engine/dbos.ts',
-  croner: 'routines/cadence.ts',
-  yaml: 'runbooks/format/front-matter.ts',
-  dockerode: 'sandboxes/containers/engine.ts',
-  yauzl: 'sandboxes/files/unzip.ts',
+/** Packages that only these files may know, so that they can be replaced. */
+export const onlyImporters: Record<string, readonly string[]> = {
+  '@dbos-inc/dbos-sdk': ['engine/dbos.ts'],
+  croner: ['routines/cadence.ts'],
+  yaml: ['runbooks/format/front-matter.ts', 'cli/input/yaml-document.ts'],
+  dockerode: ['sandboxes/containers/engine.ts'],
+  yauzl: ['sandboxes/files/unzip.ts'],
 }
 
 /** Whether a path from src fits a pattern: a file, a folder with everything in it (`lib/`), either with `*` in it. */

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { fits, importRules, onlyImporter } from './import-rules.ts'
+import { fits, importRules, onlyImporters } from './import-rules.ts'
 import { programFiles, textOf } from './source-files.ts'
 
 interface Import {
@@ -32,8 +32,8 @@ const faultOf = ({ from, to, isOurs }: Import): string | undefined => {
   if (!rule) return `${from}: its folder has no row in test/house/import-rules.ts`
   if (!isOurs) {
     const allowed = to.startsWith('node:') ? !rule.packages : (rule.packages?.includes(to) ?? true)
-    const only = onlyImporter[to]
-    return allowed && (!only || only === from) ? undefined : `${from} must not import the package ${to}`
+    const only = onlyImporters[to]
+    return allowed && (!only || only.includes(from)) ? undefined : `${from} must not import the package ${to}`
   }
   const own = `${posix.dirname(from)}/`
   const allowed = rule.may.some((target) => fits(target === 'own/' ? own : target, to))

@@ -12,5 +12,8 @@ export const requireSteps = (workflow: object): void => {
   if (names.length === 0 || names.includes('steps')) return
   const meant = names.find((name) => nearest(name, ['steps']) !== undefined)
   const question = meant === undefined ? '' : `. Did you mean "steps" for "${meant}"?`
-  throw invalidField(['body', 'workflow', 'steps'], `A workflow needs steps, a list of step names; it has ${names.slice(0, mostNamed).join(', ')}${question}`)
+  throw invalidField(
+    ['body', 'workflow', 'steps'],
+    `A workflow needs steps, a list of step names; it has ${names.slice(0, mostNamed).join(', ')}${question}`,
+  )
 }

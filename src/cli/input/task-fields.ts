@@ -3,9 +3,8 @@ import { isObject } from '../../lib/json/json-object.ts'
 import { compact, memberText } from '../../lib/json/json-text.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import { shownJson } from '../show/output.ts'
-import { documentPlaces, type TextPlace } from './document-places.ts'
 import { parseJson, readText } from './inputs.ts'
-import { jsonOfYaml } from './yaml-text.ts'
+import { documentPlaces, jsonOfYaml, type TextPlace } from './yaml-document.ts'
 
 /** Members of a task by name, each as the JSON text it has: nothing in a workflow changes on its way. */
 export type TaskFields = ReadonlyMap<string, string>

@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
-import type { TextPlace } from '../input/document-places.ts'
+import type { TextPlace } from '../input/yaml-document.ts'
 import { safe } from './output.ts'
 
 /** A fault and where in its file it stands. */

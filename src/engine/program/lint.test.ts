@@ -4,8 +4,7 @@ import type { Workflow } from '../../model/workflows/workflow.ts'
 import { lintWorkflow } from './lint.ts'
 import { compileWorkflow } from './program.ts'
 
-const faultsOf = (workflow: Workflow) =>
-  lintWorkflow(workflow, compileWorkflow(workflow, builtinActivities))
+const faultsOf = (workflow: Workflow) => lintWorkflow(workflow, compileWorkflow(workflow, builtinActivities))
 
 const oneStep = (config: Record<string, unknown>, initParams = {}) =>
   faultsOf({ init_params: initParams, step_configs: { a: config }, steps: ['a'] })

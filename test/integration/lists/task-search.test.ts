@@ -13,7 +13,10 @@ beforeAll(async () => {
     await server.call('POST', '/api/v1/collections/', { body: { name } })
   }
   key = await server.makeKey(['acme', 'second'])
-  await make('acme', { name: 'in-workflow', workflow: { step_configs: { say: { text: 'the Needle is here' } }, steps: [] } })
+  await make('acme', {
+    name: 'in-workflow',
+    workflow: { step_configs: { say: { text: 'the Needle is here' } }, steps: [] },
+  })
   await make('acme', { name: 'in-description', description: 'where the NEEDLE is' })
   await make('acme', { name: 'a-Needle-in-name', description: 'needle', is_private: false })
   await make('acme', { name: 'hay' })
