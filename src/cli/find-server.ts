@@ -11,6 +11,8 @@ export interface FoundServer {
   source: string
   /** The data folder of this machine whose running server answers there. */
   dataDir: string | undefined
+  /** Another address of that server, for people; undefined where it is not known. */
+  publicUrl: string | undefined
 }
 
 const defaultUrl = 'http://127.0.0.1:7070'
@@ -61,8 +63,9 @@ const comparable = (text: string): string => {
   return `${url.protocol}//${isLoopback(text) ? 'loopback' : url.hostname}:${url.port}${url.pathname}`
 }
 
+/** Also of an address that listens on every interface: from here it is reached over the loopback one. */
 export const isLoopback = (text: string): boolean =>
-  /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(parsed(text)).hostname)
+  /^(localhost|127(\.\d+){3}|0\.0\.0\.0|\[::1?\])$/.test(new URL(parsed(text)).hostname)
 
 /**
  * The server to talk to, from the first that names one: `--url`, JETTY_API_URL, JETTY_PORT, the server that runs on
@@ -86,8 +89,8 @@ export const findServer = (given: string | undefined): FoundServer => {
 }
 
 const at = (url: string, source: string, dataDir: string): FoundServer => {
-  const isHere =
-    isLoopback(url) &&
-    runningServers(dataDir).some((one) => one.url !== null && isSameServer(reachableUrl(one.url), url))
-  return { url, source, dataDir: isHere ? dataDir : undefined }
+  const here = isLoopback(url)
+    ? runningServers(dataDir).find((one) => one.url !== null && isSameServer(one.url, url))
+    : undefined
+  return { url, source, dataDir: here && dataDir, publicUrl: here?.publicUrl || undefined }
 }

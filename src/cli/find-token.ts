@@ -37,7 +37,8 @@ export const findToken = (
   const token = readTrimmed(tokenPath())
   const kept = token === undefined ? undefined : { token, source: tokenPath() }
   const madeFor = readTrimmed(apiBasePath())
-  if (kept && madeFor !== undefined && isSameServer(madeFor, server.url)) return { found: kept }
+  const isFor = (url: string | undefined) => madeFor !== undefined && url !== undefined && isSameServer(madeFor, url)
+  if (kept && (isFor(server.url) || isFor(server.publicUrl))) return { found: kept }
   const left = server.dataDir === undefined ? undefined : leftBy(server.dataDir)
   if (left) return { found: left }
   if (!kept) return {}

@@ -20,6 +20,7 @@ let token: string
 /** Somebody else's server, which keeps what it was asked with. */
 let other: Server
 let otherUrl: string
+const publicUrl = 'https://jetty.example.com'
 const heard: (string | undefined)[] = []
 
 /** The shell of the same user whose server it is; only `env` says where that is. */
@@ -32,7 +33,7 @@ beforeAll(async () => {
   shell = openShell('', 'unused')
   dataDir = join(shell.home, '.jetty')
   rmSync(config('token'))
-  served = startJetty({ HOME: shell.home, DATABASE_URL: database.url, JETTY_PROT: '1' })
+  served = startJetty({ HOME: shell.home, DATABASE_URL: database.url, JETTY_PROT: '1', JETTY_PUBLIC_URL: publicUrl })
   url = (await served.ready).url
   token = readFileSync(config('token'), 'utf8').trim()
   other = createServer((request, response) => {
@@ -122,15 +123,17 @@ describe('the kept token', () => {
     expect(heard).toEqual([undefined, undefined, undefined])
   })
 
-  it('goes to the server it was made for by another name, and after that has moved to another port', async () => {
-    for (const madeFor of [url.replace('127.0.0.1', 'localhost'), 'http://localhost:9']) {
+  it('goes to the server it was made for by its other names, and after that has moved to another port', async () => {
+    for (const madeFor of [url.replace('127.0.0.1', '0.0.0.0'), 'http://localhost:9']) {
       writeFileSync(config('api_base'), madeFor)
       expect(await jetty(['whoami'], { JETTY_DATA_DIR: dataDir })).toMatchObject({ code: 0 })
     }
-    writeFileSync(config('api_base'), 'https://jetty.example.com')
+    writeFileSync(config('api_base'), publicUrl)
+    expect(await jetty(['whoami'], { JETTY_DATA_DIR: dataDir })).toMatchObject({ code: 0 })
+    writeFileSync(config('api_base'), 'https://elsewhere.example.com')
     const ended = await jetty(['whoami'], { JETTY_DATA_DIR: dataDir })
     expect(ended).toMatchObject({ code: 2 })
-    expect(ended.stderr).toContain('is for https://jetty.example.com')
+    expect(ended.stderr).toContain('is for https://elsewhere.example.com')
   })
 
   it('makes room for the one that the first start left in the data folder', async () => {

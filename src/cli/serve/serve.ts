@@ -26,8 +26,8 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const server = await startServer({ settings, log }).catch(async (error) => {
     throw await aboutPort(error, settings)
   })
-  const { dataDir, url = null } = server
-  const note = noteServer(dataDir, { url, role: settings.role, version })
+  const { dataDir, url = null, publicUrl } = server
+  const note = noteServer(dataDir, { url, publicUrl, role: settings.role, version })
   const seconds = (performance.now() - begun) / 1000
   const sandbox = looking && (await Promise.race([looking, pause(longestLookMs).then(() => undefined)]))
   const shown = { settings, server, seconds, ...(sandbox && { sandbox }) }

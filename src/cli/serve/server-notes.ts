@@ -12,6 +12,8 @@ export interface ServerNote {
   world: string
   /** Where its API answers; null for a worker. */
   url: string | null
+  /** The address under which people reach it: JETTY_PUBLIC_URL, or the same as `url`. */
+  publicUrl: string
   role: string
   version: string
   /** ISO-8601. */
@@ -24,7 +26,7 @@ const isNote = (value: unknown): value is ServerNote =>
   isObject(value) &&
   Number.isInteger(value.pid) &&
   (value.url === null || typeof value.url === 'string') &&
-  ['startedAt', 'world', 'role', 'version', 'since'].every((name) => typeof value[name] === 'string')
+  ['startedAt', 'world', 'publicUrl', 'role', 'version', 'since'].every((name) => typeof value[name] === 'string')
 
 /** Whether the process of a note still runs. One in another container cannot be looked up, and counts as gone. */
 export const isRunning = ({ pid, startedAt, world }: ServerNote): boolean =>
@@ -66,7 +68,7 @@ export const runningServers = (dataDir: string): ServerNote[] =>
 /** Notes this process in its data folder, and removes the notes of processes that ended without. Gives what removes it. */
 export const noteServer = (
   dataDir: string,
-  server: Pick<ServerNote, 'url' | 'role' | 'version'>,
+  server: Pick<ServerNote, 'url' | 'publicUrl' | 'role' | 'version'>,
 ): { remove(): void } => {
   mkdirSync(folderOf(dataDir), { recursive: true, mode: 0o700 })
   for (const path of pathsIn(dataDir)) {
