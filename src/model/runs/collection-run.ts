@@ -13,7 +13,6 @@ export const collectionRunSchema = z
     task: shape.task,
     storage_path: shape.storage_path,
     status: shape.status,
-    waiting: shape.waiting,
     error: shape.error,
     created: shape.created,
     started: shape.started,
@@ -26,6 +25,7 @@ export const collectionRunSchema = z
     params: z.record(z.string(), z.unknown()).describe('`attributes.params` of the trajectory, such as its parent.'),
     triggered_by_routine_id: shape.triggered_by_routine_id,
     url: shape.url,
+    waiting: shape.waiting, // the last column of a CSV export: those before it keep their places
   })
   .meta({ id: 'CollectionRun' })
 
