@@ -4,7 +4,8 @@ import { html, htmlPage } from './html-page.ts'
 const places: readonly (readonly [path: string, meaning: string])[] = [
   ['/docs', 'The reference of the API, to read'],
   ['/openapi.json', 'The same for programs, as OpenAPI 3.1'],
-  ['/api/v1/health', 'Whether the server answers, as JSON'],
+  ['/health', 'Whether the server answers, as JSON'],
+  ['/ready', 'Whether it can take work: database, storage, queue'],
 ]
 
 const commands: readonly (readonly [command: string, meaning: string])[] = [
