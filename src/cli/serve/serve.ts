@@ -5,7 +5,7 @@ import { loadSettings, type Settings } from '../../lib/settings/config.ts'
 import { unknownText, unknownVariables } from '../../lib/settings/unknown-variables.ts'
 import { pause } from '../../lib/time.ts'
 import { version } from '../../lib/version.ts'
-import { startServer } from '../../main.ts'
+import { type Server, startServer } from '../../main.ts'
 import { exitCodes } from '../exit.ts'
 import { catchTheRest } from './last-resort.ts'
 import { lookAtSandbox, lookLater } from './look-at-sandbox.ts'
@@ -26,8 +26,7 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const server = await startServer({ settings, log }).catch(async (error) => {
     throw await aboutPort(error, settings)
   })
-  const { dataDir, url = null, publicUrl } = server
-  const note = noteServer(dataDir, { url, publicUrl, role: settings.role, version })
+  const note = noteHere(server, settings, log)
   const seconds = (performance.now() - begun) / 1000
   const sandbox = looking && (await Promise.race([looking, pause(longestLookMs).then(() => undefined)]))
   const shown = { settings, server, seconds, ...(sandbox && { sandbox }) }
@@ -37,9 +36,19 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const tell = makeStopLines(settings, log)
   tell.draining(await signal)
   await Promise.all([server.close(), later?.stop()])
-  note.remove()
+  note?.remove()
   tell.stopped()
   process.exit(0)
+}
+
+/** The command line finds the server by its note; a server that cannot write one, on a full disk, serves all the same. */
+const noteHere = ({ dataDir, url = null, publicUrl }: Server, { role }: Settings, log: Logger) => {
+  try {
+    return noteServer(dataDir, { url, publicUrl, role, version })
+  } catch (error) {
+    log.warn({ err: error }, 'commands will not find this server: it cannot be noted in the data folder')
+    return undefined
+  }
 }
 
 /** What a server says while it stops: plain text for a person at a terminal, else JSON log lines. */

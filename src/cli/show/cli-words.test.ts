@@ -15,6 +15,13 @@ test.each([
     "Put a key into the collection's environment or into secret_params.",
     "Put a key into the collection's environment or with --secret NAME.",
   ],
+  ['body.secret_params.TOKEN: Missing', '--secret TOKEN: Missing'],
+  ['Take one of `GET /v1/models`.', 'Take one of `jetty api listRoutableModels`.'],
+  [
+    'Give each one in template_variables (for most tasks, init_params.vars), or a default.',
+    'Give each one with -p name=value, or a default.',
+  ],
+  ['Name it. PUT /api/v1/api-keys/{id} {"home_collection": "…"} sets the default of a key.', 'Name it.'],
   ['Look again. PUT /api/v1/nothing/at-all sets it. Then go on.', 'Look again. Then go on.'],
 ])('%j', (api, cli) => {
   expect(cliWords(api)).toBe(cli)
