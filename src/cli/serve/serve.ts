@@ -42,9 +42,9 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
 }
 
 /** The command line finds the server by its note; a server that cannot write one, on a full disk, serves all the same. */
-const noteHere = ({ dataDir, url = null, publicUrl }: Server, { role }: Settings, log: Logger) => {
+const noteHere = ({ dataDir, url, publicUrl }: Server, { role }: Settings, log: Logger) => {
   try {
-    return noteServer(dataDir, { url, publicUrl, role, version })
+    return noteServer(dataDir, { url: url ?? null, publicUrl, role, version })
   } catch (error) {
     log.warn({ err: error }, 'commands will not find this server: it cannot be noted in the data folder')
     return undefined
