@@ -142,7 +142,7 @@ describe('the kept token', () => {
     try {
       writeFileSync(config('token'), 'mlc_00000000000000000000000000000000')
       expect((await jetty(['whoami', '--json'])).json()).toMatchObject({ token_source: left })
-      writeFileSync(config('api_base'), 'https://jetty.example.com')
+      writeFileSync(config('api_base'), 'https://elsewhere.example.com')
       const env = { JETTY_DATA_DIR: dataDir }
       expect((await jetty(['whoami', '--json'], env)).json()).toMatchObject({ token_source: left })
     } finally {
