@@ -157,7 +157,7 @@ export const listEmitAwait = activity({
   },
   gotchas: [
     'The child is a task of the same collection, and gets its item under item_param_name; it does not get file_paths unless they are passed.',
-    'A failed child fails the step, which names it and its error, unless continue_on_error is true.',
+    'A failed child fails the step unless continue_on_error is true. The error names the first failed children, and the outputs still list all runs.',
     'A child that leaves memory for a long wait (a sleep, an approval) makes room for the next one, and goes on when there is room again.',
     'extract_from_trajectories reads the results out of trajectory_references.',
   ],

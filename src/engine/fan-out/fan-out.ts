@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { ChildRun, WaitForRuns } from '../../activities/activity.ts'
+import type { ChildRun, FailedWith, WaitForRuns } from '../../activities/activity.ts'
 import { type Bell, makeBell } from '../../lib/bell.ts'
-import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { LiveRun } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
@@ -12,21 +11,24 @@ import { presentRuns } from '../start/enqueue.ts'
 import { Interrupted } from '../steps/execute.ts'
 import type { StepAtWork } from '../steps/step.ts'
 import { type ChildKind, type ChildMaker, childRun, prepareChildren } from './fan-out-child.ts'
+import { type Over, outcomeOf } from './fan-out-outcome.ts'
 import { nextChunk } from './fan-out-shares.ts'
 import { countDue, emitRuns, haltLeases, type Parent, readChildren, readProgress, wakeChildren } from './fan-out-sql.ts'
 import { type Leased, makeFanOutWatch, newLeased, type Waiting } from './fan-out-watch.ts'
 
 export interface FanOuts {
   /**
-   * Starts the runs that are not there yet, and waits for all of them; holds no slot. Gives the outputs of the step, or
-   * `released` when the process stops: whoever takes the run over goes on with what is there.
+   * Starts the runs that are missing, and waits for all of them without a slot. Gives the outputs of the step, with the
+   * failure where it failed, or `released` when the process stops: the next owner of the run continues from there.
    */
-  waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | 'released'>
+  waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Outcome>
   /** A run under this lease has ended here. */
   ended: ReturnType<typeof makeFanOutWatch>['ended']
   /** Something has changed in the database: looks at once. */
   hurry(): void
 }
+
+type Outcome = Record<string, unknown> | FailedWith | 'released'
 
 /** How much goes into one statement, and how much text into one lease. */
 const runsAtOnce = 1_000
@@ -174,8 +176,8 @@ export const makeFanOuts = (
     }
   }
 
-  /** Every run has ended: the outputs, or why there are none. */
-  const outcomeOf = async ({ work, wanted, waiting }: FanOut, over: Over): Promise<Record<string, unknown>> => {
+  /** Every run has ended: the outputs, and the failure beside them where there is one. */
+  const concluded = async ({ work, wanted, waiting }: FanOut, over: Over): Promise<Outcome> => {
     if (over === 'interrupted') throw new Interrupted(work.place.name)
     const ended: ChildRun[] = []
     for (;;) {
@@ -183,11 +185,10 @@ export const makeFanOuts = (
       for (const child of page) ended.push(child)
       if (page.length < readAtOnce) break
     }
-    if (!wanted.runs.continueOnError) throwUnlessAllCompleted(work, wanted, ended, over)
-    return wanted.outputs(ended)
+    return outcomeOf(work.place, wanted, ended, over)
   }
 
-  const waitForRuns = async (work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | 'released'> => {
+  const waitForRuns = async (work: StepAtWork, wanted: WaitForRuns): Promise<Outcome> => {
     const { run, place, row, startRow } = work
     const parent: Parent = { runKey: run.key, seq: place.seq }
     const kind = await prepareChildren(given, run, parent, wanted.runs)
@@ -215,7 +216,7 @@ export const makeFanOuts = (
     run.interrupts.add(bell.ring)
     try {
       const over = await untilOver(fanOut)
-      return over === 'released' ? over : await outcomeOf(fanOut, over)
+      return over === 'released' ? over : await concluded(fanOut, over)
     } finally {
       run.interrupts.delete(bell.ring)
       waits(work, -1)
@@ -225,9 +226,6 @@ export const makeFanOuts = (
 
   return { waitForRuns, ended: watch.ended, hurry: watch.hurry }
 }
-
-/** How a fan-out came to its end. */
-type Over = 'ended' | 'failed' | 'timed_out' | 'interrupted'
 
 interface Portion {
   leases: { id: string; share: number; size: number }[]
@@ -245,24 +243,4 @@ const deadlineOf = ({ place }: StepAtWork, { runs }: WaitForRuns): number => {
   const limit =
     timeoutSeconds === undefined || !place.started ? undefined : place.started.getTime() + timeoutSeconds * 1000
   return Math.min(runs.until?.getTime() ?? Number.POSITIVE_INFINITY, limit ?? Number.POSITIVE_INFINITY)
-}
-
-const throwUnlessAllCompleted = ({ place }: StepAtWork, { runs }: WaitForRuns, ended: ChildRun[], over: Over): void => {
-  if (over === 'timed_out') {
-    const completed = ended.filter(({ status }) => status === 'completed').length
-    const seconds = Math.round((now() - (place.started?.getTime() ?? now())) / 1000)
-    const text = `Step '${place.name}' timed out after ${seconds} s: ${completed} of ${runs.count} runs had completed`
-    throw new AppError('timed_out', text, {
-      hint: 'Raise timeout_sec of the step, or take what is there with continue_on_error.',
-    })
-  }
-  const failed = ended.filter(({ status }) => status === 'failed')
-  const first = failed[0] ?? ended.find(({ status }) => status !== 'completed')
-  if (!first) return
-  const which = `${first.name} ${first.trajectory_id} (item ${first.index})`
-  const count =
-    failed.length > 0 ? `${failed.length} of ${runs.count} runs failed` : `A run of ${runs.count} did not complete`
-  throw new AppError('child_failed', `${count}; first: ${which}: ${first.error ?? `it is ${first.status}`}`, {
-    hint: `GET /api/v1/db/trajectory/${first.name}/${first.trajectory_id} shows it.`,
-  })
 }

@@ -1,4 +1,4 @@
-import { type Json, WaitForDecision, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
+import { type FailedWith, type Json, WaitForDecision, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
 import type { StepAtWork } from '../steps/step.ts'
 import { waitForDecision } from './approval.ts'
 import { waitUntil } from './park.ts'
@@ -6,8 +6,8 @@ import { waitUntil } from './park.ts'
 /** The step is not recorded: it is carried out again by whoever has the run next. */
 export type Left = 'parked' | 'released'
 
-/** What came of a wait: the outputs to record, or the activity is to run again, or the run has left this process. */
-export type Waited = Record<string, Json> | 'again' | Left
+/** The result of a wait: outputs or a failure to record, `again` to run the activity once more, or the run left this process. */
+export type Waited = Record<string, Json> | FailedWith | 'again' | Left
 
 /** Waits, holding no slot, for what an activity asks to wait for. */
 export const waitOut = async (work: StepAtWork, wanted: WaitUntil | WaitForRuns | WaitForDecision): Promise<Waited> => {

@@ -338,6 +338,7 @@ test('one run, awaited: its outputs, its failure, its time', async () => {
   })
   const failed = await runToEnd(one({ init_params: { fails: true } }), {})
   expect(failed.error).toContain('item own is no good')
+  expect(failed.steps.one.outputs).toMatchObject({ status: 'failed', trajectory_id: expect.any(String) })
   const tolerated = await runToEnd(one({ init_params: { fails: true }, continue_on_error: true }), {})
   expect(tolerated.status).toBe('completed')
   expect(tolerated.steps.one.outputs).toMatchObject({ status: 'failed', outputs: null })
