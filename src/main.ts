@@ -109,6 +109,8 @@ export interface Server {
   objects: ObjectStore
   /** What a new server was given at its first start; undefined at every later one. */
   demo: FirstStart | undefined
+  /** Resolves when another server has taken the data folder: end the process, without closing. */
+  lost: Promise<AppError> | undefined
   /** Stops in order: no new calls, steps drained and handed over, Postgres last. */
   close(): Promise<void>
 }
@@ -319,6 +321,7 @@ export const startServer = async ({
       trialKeys,
       adminToken,
       postgres,
+      lost: postgres?.lost,
       database,
       engine,
       sealer,

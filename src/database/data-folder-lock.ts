@@ -1,12 +1,16 @@
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { rmSync, utimesSync } from 'node:fs'
+import { closeSync, openSync, rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
 import { createExclusively, readIfThere, takeAway } from '../lib/files/exclusive-file.ts'
 import { isAlive, isTouched, processWorld, startTimeOf } from '../lib/living-process.ts'
+import { pause } from '../lib/time.ts'
 
 export interface DataFolderLock {
+  /** Resolves when another server has taken the lock: this one has to stop at once, without another word to Postgres. */
+  lost: Promise<AppError>
   release(): void
 }
 
@@ -17,10 +21,45 @@ const touchMilliseconds = 1_000
 const attempts = 5
 
 /**
- * Makes this process the only server on a data folder, until `release` or its death. A lock left behind by a process
- * that died is replaced, also when its pid has a new owner by now.
+ * Makes this process the only server on a data folder, until `release` or its death. The kernel's lock on the folder
+ * itself decides where the machine has one: a deleted file `lock` lets no second server in. The file names the holder, and
+ * decides where there is no other lock: on macOS, and between machines on some network file systems. A file left behind
+ * by a process that died is replaced, also when its pid has a new owner by now.
  */
 export const lockDataFolder = async (dataDir: string): Promise<DataFolderLock> => {
+  const folder = openSync(dataDir, 'r')
+  const freeKernelLock = () => closeSync(folder)
+  try {
+    if (flock(folder) === 'taken') await untilFree(folder, dataDir)
+    return await lockByFile(dataDir, freeKernelLock)
+  } catch (error) {
+    freeKernelLock()
+    throw error
+  }
+}
+
+const kernelLockAttempts = 20
+const kernelLockPauseMs = 50 // a process that was killed a moment ago may still be on its way out
+
+const untilFree = async (folder: number, dataDir: string): Promise<void> => {
+  for (let attempt = 1; attempt < kernelLockAttempts; attempt++) {
+    await pause(kernelLockPauseMs)
+    if (flock(folder) !== 'taken') return
+  }
+  throw refusal(dataDir, parseHolder(readIfThere(join(dataDir, 'lock')) ?? '')?.pid)
+}
+
+/**
+ * Node has no flock, but the lock belongs to the opened folder and not to the process that asks for it: the program
+ * `flock` asks for it on a descriptor of ours and ends. No child inherits the descriptor, so the lock ends with us.
+ */
+const flock = (descriptor: number): 'held' | 'taken' | 'impossible' => {
+  const { status, stderr } = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor] })
+  if (status === 0) return 'held'
+  return status === 1 && stderr.length === 0 ? 'taken' : 'impossible'
+}
+
+const lockByFile = async (dataDir: string, freeKernelLock: () => void): Promise<DataFolderLock> => {
   const path = join(dataDir, 'lock')
   const startedAt = startTimeOf(process.pid) ?? ''
   const mine = JSON.stringify({
@@ -30,7 +69,7 @@ export const lockDataFolder = async (dataDir: string): Promise<DataFolderLock> =
     nonce: randomBytes(8).toString('hex'),
   })
   for (let attempt = 0; attempt < attempts; attempt++) {
-    if (createExclusively(path, mine)) return heldLock(path, mine)
+    if (createExclusively(path, mine)) return heldLock(dataDir, mine, freeKernelLock)
     const found = readIfThere(path)
     if (found === undefined) continue
     const holder = parseHolder(found)
@@ -53,23 +92,42 @@ const isHeld = async (path: string, holder: Holder): Promise<boolean> => {
   return isTouched(path)
 }
 
-const heldLock = (path: string, mine: string): DataFolderLock => {
+const heldLock = (dataDir: string, mine: string, freeKernelLock: () => void): DataFolderLock => {
+  const path = join(dataDir, 'lock')
+  let resolve: (error: AppError) => void = () => {}
+  const lost = new Promise<AppError>((resolved) => {
+    resolve = resolved
+  })
   const touch = setInterval(() => {
     const now = new Date()
     try {
-      utimesSync(path, now, now)
+      const found = readIfThere(path)
+      if (found === undefined)
+        createExclusively(path, mine) // somebody deleted it, and nobody has taken it since
+      else if (found === mine) utimesSync(path, now, now)
+      else {
+        clearInterval(touch)
+        resolve(takenFrom(dataDir, parseHolder(found)?.pid))
+      }
     } catch {
       // the folder was removed under a living server; Postgres will say so more clearly
     }
   }, touchMilliseconds)
   touch.unref()
   return {
+    lost,
     release() {
       clearInterval(touch)
       if (readIfThere(path) === mine) rmSync(path, { force: true })
+      freeKernelLock()
     },
   }
 }
+
+const takenFrom = (dataDir: string, pid: number | undefined): AppError =>
+  new AppError('conflict', `Another server (process ${pid ?? 'unknown'}) has taken the data folder ${dataDir}`, {
+    hint: 'This one stops at once, and the other one goes on with its runs. Give each server a folder of its own.',
+  })
 
 const refusal = (dataDir: string, pid: number | undefined): AppError =>
   new AppError('conflict', `Another server (process ${pid ?? 'unknown'}) is using the data folder ${dataDir}`, {

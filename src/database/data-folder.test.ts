@@ -1,4 +1,14 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -60,6 +70,31 @@ describe('the lock of the data folder', () => {
     const lock = await lockDataFolder(folder)
     expect(JSON.parse(readFileSync(lockFile(), 'utf8'))).toMatchObject(me())
     lock.release()
+  })
+
+  const hasFlock = spawnSync('flock', ['--version']).status === 0
+
+  it.skipIf(!hasFlock)(
+    `lets no second one in when its file is lost${hasFlock ? '' : ' (skipped: no flock)'}`,
+    async () => {
+      const lock = await lockDataFolder(folder)
+      rmSync(lockFile())
+      await expect(lockDataFolder(folder)).rejects.toThrow('Another server')
+      await expect.poll(() => existsSync(lockFile())).toBe(true) // and the holder writes it again
+      lock.release()
+      ;(await lockDataFolder(folder)).release()
+    },
+  )
+
+  it('that another one has taken is noticed by its holder', async () => {
+    const lock = await lockDataFolder(folder)
+    write({ ...me(), pid: 4321 })
+    expect(await lock.lost).toMatchObject({
+      code: 'conflict',
+      message: `Another server (process 4321) has taken the data folder ${folder}`,
+    })
+    lock.release()
+    expect(existsSync(lockFile())).toBe(true)
   })
 
   it('that cannot be read is replaced', async () => {

@@ -36,7 +36,9 @@ export interface EmbeddedPostgres {
   readonly pid: number
   /** Whether it was running already, left by a server that was killed. */
   adopted: boolean
-  /** Stops Postgres and gives the data folder free. */
+  /** Resolves when another server has taken the data folder: this one has to end at once. */
+  lost: Promise<AppError>
+  /** Stops Postgres, unless another server has it by now, and gives the data folder free. */
   stop(): Promise<void>
 }
 
@@ -69,7 +71,9 @@ export const startOrAdoptPostgres = async (options: EmbeddedOptions): Promise<Em
     const launch = launcher({ ...options, dataDir }, account, prepare)
     const { adopted, ...first } = await adoptOrLaunch(dataDir, account, prepare, launch)
     const supervised = supervise(first, launch, options.logger, postgresPaths(dataDir).log)
+    void lock.lost.then(supervised.leave)
     return {
+      lost: lock.lost,
       url: serverUrl(first.port, password),
       adminUrl: postgresUrl(first.port, password),
       port: first.port,
@@ -193,11 +197,21 @@ const supervise = (first: PostgresProcess, launch: Launch, logger: Logger, log: 
   trim.unref()
   const watching = watch()
 
+  let isLeft = false
+  const end = () => {
+    stopping.abort()
+    clearInterval(trim)
+  }
   return {
     pid: () => current.pid,
+    /** Leaves Postgres to another server: it is neither started again nor stopped. */
+    leave() {
+      isLeft = true
+      end()
+    },
     async stop() {
-      stopping.abort()
-      clearInterval(trim)
+      end()
+      if (isLeft) return
       if (!alive) await watching // a restart under way is broken off
       if (alive) await stopPostgres(current.pid)
     },

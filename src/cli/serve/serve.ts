@@ -33,6 +33,10 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   process.stdout.write(`${process.stdout.isTTY ? startupText(shown) : startupLine(shown)}\n`)
   const later = looking ? undefined : lookLater(settings, log)
 
+  void server.lost?.then((error) => {
+    log.fatal({ hint: error.hint }, error.message)
+    process.exit(exitCodes.failed) // no drain: it would hand the runs of the other server over
+  })
   const tell = makeStopLines(settings, log)
   tell.draining(await signal)
   await Promise.all([server.close(), later?.stop()])
