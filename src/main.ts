@@ -40,6 +40,7 @@ import { checkAddress, makeServer } from './http/server.ts'
 import { descriptorLimit } from './lib/descriptors.ts'
 import { AppError } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
+import { defaultInFlightBytes, makeByteBudget } from './lib/memory/byte-budget.ts'
 import { makeSealer, type Sealer } from './lib/secrets/crypto.ts'
 import type { Settings } from './lib/settings/config.ts'
 import { now, pause, setClock } from './lib/time.ts'
@@ -166,6 +167,7 @@ export const startServer = async ({
     const objects = await openFiles(database, join(dataDir, 'files'))
     const guardedPorts = [postgres?.port, settings.metricsPort].filter((port) => port !== undefined)
     const models = modelsFor(settings, lentKeys, guardedPorts)
+    const memory = makeByteBudget(settings.inFlightBytes ?? defaultInFlightBytes())
     const openEnvironment = async (id: number) => Object.fromEntries(await readEnvironmentVersion(database, sealer, id))
     const toNetwork = lazyWayOut({
       allowPrivateNetwork: settings.allowPrivateNetwork,
@@ -216,6 +218,7 @@ export const startServer = async ({
         maxRunDepth: settings.maxRunDepth,
         runbookEvents: settings.runbookEvents,
       },
+      memory,
       stepResults,
       spill: { folder: join(dataDir, 'spill'), maxBytes: settings.spillBytes },
       ...(beatMs === undefined ? {} : { beatMs }),
@@ -415,6 +418,7 @@ export const startServer = async ({
       findPlace: makePlaceFinder(database),
       files: objects,
       connections: settings.maxConnections ?? connectionsFor(descriptorLimit()),
+      memory,
       settings,
       log,
     })

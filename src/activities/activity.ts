@@ -92,6 +92,11 @@ export interface ActivityContext {
   models: StepModels
   /** Lets a coding agent carry a runbook out in a sandbox; what happens meanwhile is seen on the trajectory. */
   carryOutRunbook(request: RunbookRequest): Promise<RunbookOutcome>
+  /**
+   * Takes memory for something large that the activity is about to make, until its step is recorded; undefined where there
+   * is room at once. Throws, or rejects, with `too_large` for what can never be had.
+   */
+  room(bytes: number): Promise<void> | undefined
   /** The server's settings for all steps. */
   settings: ActivitySettings
   /** A warning event on the trajectory. */

@@ -130,6 +130,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       ...options.settings,
     },
     fetch: options.fetch ?? (() => Promise.reject(new AppError('network_failed', 'no network in this test'))),
+    room: () => undefined,
     warn: (message) => warnings.push(message),
     stored,
     warnings,

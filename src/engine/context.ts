@@ -1,6 +1,7 @@
 import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
 import type { Queries } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
+import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { ModelCalls } from '../model/gateway/model-calls.ts'
 import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-run.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
@@ -60,6 +61,8 @@ export interface EngineContext {
   log: Logger
   limits: EngineLimits
   slots: Slots
+  /** What large values may take of the process's memory, all together. */
+  memory: ByteBudget
   suspects: SuspectGates
   /** Runs this process works on, by internal key. */
   live: Map<string, LiveRun>
@@ -76,7 +79,7 @@ export interface EngineContext {
   /** All records of a run that has branches, loops, or steps side by side. */
   standingRecords(runKey: string, program: Program): Promise<StandingRecord[]>
   /** Records of earlier steps, read back from storage. */
-  results(runKey: string, seq: number): Promise<StepResult | undefined>
+  results(runKey: string, seq: number): Promise<StoredResult | undefined>
   /** A completed result that was made from the same, for steps with `options.cache`. */
   findResult(key: ResultKey): Promise<FoundResult | undefined>
   /** Steps that wait here for somebody's decision. */
@@ -99,6 +102,8 @@ export interface LiveRun {
   author: string
   program: Program
   initParams: Record<string, unknown>
+  /** Bytes that were taken of the memory budget for them. */
+  heldBytes: number
   environment: Environment
   /** How many runs are above it. */
   depth: number
@@ -154,4 +159,14 @@ export interface StepResult {
   status: string
   error: string | null
   value?: unknown
+  /** Bytes that were taken of the memory budget for it. */
+  bytes: number
+}
+
+/** The record of a step as it is stored: large values stand elsewhere, with so many bytes. */
+export interface StoredResult extends Omit<StepResult, 'value' | 'bytes'> {
+  inputs_payload: string | null
+  outputs_payload: string | null
+  inputs_bytes: number
+  outputs_bytes: number
 }

@@ -2,6 +2,7 @@ import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../act
 import type { Database } from '../database/database.ts'
 import type { DatabaseWatch } from '../database/watch.ts'
 import type { Logger } from '../lib/log.ts'
+import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { LentKeys } from '../model/collections/trial.ts'
 import type { ModelCalls } from '../model/gateway/model-calls.ts'
 import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-run.ts'
@@ -75,6 +76,8 @@ export interface EngineStatistics extends JournalStatistics {
   slots: number
   runbooks: RunbookStatistics
   leases: number
+  /** Bytes that large values have in memory, how many they may have, and who waits for some. */
+  memory: { used: number; total: number; waiting: number }
   /** Runs accepted. */
   started: number
   records: RecordStatistics
@@ -101,6 +104,8 @@ export interface EngineOptions {
   lentKeys: LentKeys
   sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }
   limits: EngineLimits
+  /** Shared with everything else in the process that holds large values. */
+  memory: ByteBudget
   /** Of results that are reused by steps with `options.cache`. */
   stepResults: ResultLimits
   /** Where recorded calls wait while the database is away. */

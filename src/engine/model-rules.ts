@@ -33,6 +33,7 @@ export const callerOf = async (
   run: LiveRun,
   signal: () => AbortSignal,
   warn: Warn,
+  room?: ModelCaller['room'],
 ): Promise<ModelCaller> => {
   const { collectionId, key: runKey, environment } = run
   const settings = await rules.settingsOf(collectionId)
@@ -44,6 +45,7 @@ export const callerOf = async (
     fallbackModels: settings.fallback_models ?? [],
     onFallback: ({ model, code, message }) =>
       warn(`Model '${model}' could not answer, and the next one was asked: ${message}`, { model, code }),
+    room,
     signal: signal(),
   }
 }
@@ -55,9 +57,15 @@ interface Paid {
 }
 
 /** The models as one step may call them: with the keys of its run, within what its collection allows, and paid for. */
-export const stepModels = (engine: EngineContext, run: LiveRun, signal: () => AbortSignal, warn: Warn): StepModels => {
+export const stepModels = (
+  engine: EngineContext,
+  run: LiveRun,
+  signal: () => AbortSignal,
+  warn: Warn,
+  room?: ModelCaller['room'],
+): StepModels => {
   const { models, rules } = engine
-  const caller = () => callerOf(engine, run, signal, warn)
+  const caller = () => callerOf(engine, run, signal, warn, room)
   /** Resolves when the cost is on disk: the next call knows of it, whoever makes it. */
   const paid = async <Answer extends Paid>(answer: Answer): Promise<Answer> => {
     const { usage, cost_usd: usd } = answer

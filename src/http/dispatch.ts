@@ -1,7 +1,9 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
+import type { ByteBudget, Owner, Share } from '../lib/memory/byte-budget.ts'
+import { uncountedBytes } from '../lib/memory/json-memory.ts'
 import { type AuditNote, type AuditTrail, changesOf, recorded } from './audit.ts'
 import { admit, type Gate } from './authorise.ts'
 import { corsHeaders, originOf, preflight } from './cors.ts'
@@ -10,6 +12,7 @@ import { failureReply } from './failure.ts'
 import { idempotencyScope } from './idempotency.ts'
 import type { AnyCall, Call, Route, SocketRoute } from './implement.ts'
 import { partNames, readForm } from './input/form.ts'
+import { type CallMemory, longestWaitForMemoryMs, memoryOwner, type Room } from './input/memory.ts'
 import type { FileSink, FormLimits, PartNames } from './input/multipart.ts'
 import { checkBody, queryReader, readJsonBody } from './input/parse.ts'
 import type { RequestObserver } from './observer.ts'
@@ -46,6 +49,8 @@ export interface DispatchOptions extends Gate {
   audit?: AuditTrail
   /** Where file parts of forms are stored. */
   files?: FileSink
+  /** What large bodies and answers may take of the process's memory; without it nothing is counted. */
+  memory?: ByteBudget
   observer?: RequestObserver
   /** How many connections it may have at once. */
   connections?: number
@@ -73,11 +78,13 @@ interface Received {
   body(): Readable
   /** Ends the connection at once. */
   cut(): void
+  /** Calls back once the answer has left, or its connection is gone. */
+  onSent(sent: () => void): void
 }
 
 const notFound = new Reply('{"detail":"Not Found"}', jsonHeaders, 404)
 
-const received = (request: Request, incoming: IncomingMessage | undefined): Received => {
+const received = (request: Request, incoming: IncomingMessage | undefined, outgoing?: ServerResponse): Received => {
   const headers = incoming?.headers ?? Object.fromEntries(request.headers)
   const requestId = requestIdOf(headers)
   return incoming
@@ -90,6 +97,7 @@ const received = (request: Request, incoming: IncomingMessage | undefined): Rece
         address: incoming.socket.remoteAddress,
         body: () => incoming,
         cut: () => incoming.socket.destroy(),
+        onSent: (sent) => (outgoing && !outgoing.closed ? outgoing.once('close', sent) : setImmediate(sent)),
       }
     : {
         request,
@@ -100,6 +108,7 @@ const received = (request: Request, incoming: IncomingMessage | undefined): Rece
         address: undefined,
         body: () => (request.body ? Readable.fromWeb(request.body as never) : Readable.from([])),
         cut: () => {},
+        onSent: (sent) => setImmediate(sent),
       }
 }
 
@@ -140,12 +149,12 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
   const { observer } = options
   const timed = logged || observer !== undefined
 
-  const readBody = async ({ endpoint, parts }: Served, from: Received) => {
+  const readBody = async ({ endpoint, parts }: Served, from: Received, room: Room) => {
     if (endpoint.form) {
-      const { fields, files, text } = await readForm(from.body(), from.headers, parts, limits, sink)
+      const { fields, files, text } = await readForm(from.body(), from.headers, parts, limits, sink, room)
       return { input: fields, text, files }
     }
-    const { text, value } = await readJsonBody(from.body(), from.headers, settings.maxBodyBytes)
+    const { text, value } = await readJsonBody(from.body(), from.headers, settings.maxBodyBytes, room)
     return { input: value, text, files: [] }
   }
 
@@ -157,7 +166,8 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
     const scope = endpoint.idempotent
       ? idempotencyScope(served.operation, { identity, collection, task }, params, from.headers['idempotency-key'])
       : undefined
-    const sent = endpoint.body ? await readBody(served, from) : undefined
+    const memory = memoryOf(options.memory, collection?.id ?? memoryOwner(identity, from.address), from)
+    const sent = endpoint.body ? await readBody(served, from, memory.take) : undefined
     const files = sent?.files ?? []
     let kept = files.length === 0
     const note: AuditNote = {}
@@ -175,6 +185,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       },
       idempotencyScope: scope,
       note: (details) => void Object.assign(note, details),
+      memory,
       get signal() {
         return from.request.signal
       },
@@ -218,9 +229,9 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
     from.cut()
   }
 
-  return async (request: Request, incoming?: IncomingMessage): Promise<Response> => {
+  return async (request: Request, incoming?: IncomingMessage, outgoing?: ServerResponse): Promise<Response> => {
     const started = timed ? performance.now() : 0
-    const from = received(request, incoming)
+    const from = received(request, incoming, outgoing)
     const segments = splitTarget(from.target)
     const found = segments && router.find(from.method, segments)
     const match = found && 'value' in found ? found : undefined
@@ -243,6 +254,26 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       log.debug({ method, route, operation, status, ms: Math.round(ms * 10) / 10, request_id }, 'request')
     }
     return toResponse(reply, from, status)
+  }
+}
+
+/** Makes what takes memory for one call; all of it is given back once the answer has left. */
+const memoryOf = (budget: ByteBudget | undefined, owner: Owner, from: Received): CallMemory => {
+  let share: Share | undefined
+  return {
+    take(bytes) {
+      if (!budget || bytes <= uncountedBytes) return undefined
+      if (!share) {
+        const opened = budget.open(owner)
+        share = opened
+        from.onSent(() => opened.end())
+      }
+      const [path = ''] = from.target.split('?', 1)
+      return share.add(bytes, { what: `${from.method} ${path.slice(0, 200)}`, waitMs: longestWaitForMemoryMs })
+    },
+    giveBack(bytes) {
+      if (bytes > uncountedBytes) share?.giveBack(bytes)
+    },
   }
 }
 

@@ -4,6 +4,7 @@ import type { FoundCollection, FoundTask, Identity } from '../model/collections/
 import type { AuditNote } from './audit.ts'
 import type { EarlyAdmission } from './early-admission.ts'
 import type { Contract, Endpoint, Params } from './endpoint.ts'
+import type { CallMemory } from './input/memory.ts'
 import type { Reply } from './reply.ts'
 
 /** A file part that has been stored: `object` is its id in the object store. */
@@ -28,6 +29,8 @@ export interface AnyCall {
   idempotencyScope: string | undefined
   /** Says what was changed, for the audit trail of an audited call; what is said later is added. Never a secret. */
   note(details: AuditNote): void
+  /** What the call holds of the process's memory, for its body and its answer. */
+  memory: CallMemory
   /** Fires when the client is gone. */
   readonly signal: AbortSignal
   /** Fires when the server stops: streams end then. */

@@ -104,7 +104,7 @@ test('an answer that breaks off is not taken for a whole one', async () => {
   const { server, url, warnings } = await start()
   const response = await fetch(`${url}/broken`)
   await expect(response.text()).rejects.toThrow()
-  expect(warnings).toEqual([{ reason: 'Error: the disk is gone' }])
+  expect(warnings).toEqual([{ reason: 'Error: the disk is gone', request_id: expect.any(String) }])
   await server.close(0)
 })
 

@@ -104,10 +104,13 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
   const admissions = makeEarlyAdmission(options)
   const dispatch = makeDispatch({ ...options, changed: admissions.doubt }, stopping.signal)
   const onSocket = makeSocketDispatch(options, admissions, stopping.signal)
-  const listener = getRequestListener((request, env) => dispatch(request, env.incoming as IncomingMessage), {
-    errorHandler: badTarget,
-    hostname: 'localhost',
-  })
+  const listener = getRequestListener(
+    (request, env) => dispatch(request, env.incoming as IncomingMessage, env.outgoing as ServerResponse),
+    {
+      errorHandler: badTarget,
+      hostname: 'localhost',
+    },
+  )
   let inFlight = 0
   /** The answers that a connection waits for. */
   const answers = new WeakMap<Socket, ServerResponse[]>()

@@ -1,16 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
+import type { Share } from '../lib/memory/byte-budget.ts'
+import type { Identity } from '../model/collections/identity.ts'
 import { corsHeaders, originOf } from './cors.ts'
 import type { DispatchOptions } from './dispatch.ts'
 import type { EarlyAdmissions, EarlyCall } from './early-admission.ts'
 import { failureReply } from './failure.ts'
 import type { SocketCall, SocketRoute } from './implement.ts'
 import { bodyTooLarge, readBytes } from './input/body.ts'
+import { longestWaitForMemoryMs, memoryOwner, type Room } from './input/memory.ts'
 import { requestIdOf } from './request-id.ts'
 import { makeRouter, splitTarget } from './router.ts'
 import { tokenHeader } from './token-header.ts'
 
 const smallBody = 64 * 1024
+
+/** What is to be given back once a call has its answer and its record. */
+interface Over {
+  isOver: boolean
+  end(): void
+}
 
 /**
  * Makes the function that takes over the requests of routes which answer on the socket, and says whether it did. These
@@ -31,23 +40,34 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
   }
 
   /** Throws 401 for a token that is not valid. Where the database is away, that is found out later. */
-  const refuseStranger = async (header: string, address: string | undefined): Promise<void> => {
+  const refuseStranger = async (header: string, address: string | undefined): Promise<Identity | undefined> => {
     try {
-      await options.authenticate(header, address)
+      return await options.authenticate(header, address)
     } catch (error) {
       if (!isDatabaseUnavailable(error)) throw error
+      return undefined
     }
   }
 
-  /** A large body is read of nobody but those who are known: it takes memory. */
-  const readBody = async (incoming: IncomingMessage, header: string | undefined): Promise<Buffer> => {
+  /** A large body is read of nobody but those who are known: it takes memory, until the call is over. */
+  const readBody = async (incoming: IncomingMessage, header: string | undefined, over: Over): Promise<Buffer> => {
     if (header === undefined) throw new AppError('unauthenticated', 'Not authenticated')
     const size = Number(incoming.headers['content-length'])
     if (size > settings.maxBodyBytes) throw bodyTooLarge(settings.maxBodyBytes)
-    const reading = readBytes(incoming, settings.maxBodyBytes)
-    if (size <= smallBody) return reading
+    if (size <= smallBody) return readBytes(incoming, settings.maxBodyBytes)
+    let share: Share | undefined
+    const known = refuseStranger(header, incoming.socket.remoteAddress).then((identity) => {
+      if (over.isOver || !options.memory) return
+      const opened = options.memory.open(memoryOwner(identity, incoming.socket.remoteAddress))
+      share = opened
+      over.end = () => opened.end()
+    })
+    const take = (bytes: number) =>
+      share?.add(bytes, { what: `${incoming.method} ${incoming.url}`, waitMs: longestWaitForMemoryMs })
+    const room: Room = (bytes) => (share ? take(bytes) : known.then(() => take(bytes)))
+    const reading = readBytes(incoming, settings.maxBodyBytes, room)
     reading.catch(() => {}) // it ends with the connection of a stranger
-    await refuseStranger(header, incoming.socket.remoteAddress)
+    await known
     return reading
   }
 
@@ -70,13 +90,14 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
     const cors = corsHeaders(incoming.headers.origin, allowedOrigin)
     if (cors) for (const [name, value] of Object.entries(cors)) outgoing.setHeader(name, value)
     const header = tokenHeader(incoming.headers, route.endpoint)
+    const over: Over = { isOver: false, end: () => {} }
     const call: SocketCall = {
       endpoint: route.endpoint,
       requestId: requestIdOf(incoming.headers),
       incoming,
       outgoing,
       stopping,
-      readBody: () => readBody(incoming, header),
+      readBody: () => readBody(incoming, header, over),
       admit: (name) => {
         const asked: EarlyCall = { endpoint: route.endpoint, name, header, address: incoming.socket.remoteAddress }
         return admissions.admit(asked)
@@ -93,7 +114,13 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
         log.debug({ method, route: path, operation, status, ms: Math.round(ms * 10) / 10, request_id }, 'request')
       },
     }
-    route.answer(call).catch((thrown: unknown) => fail(call, route, thrown))
+    route
+      .answer(call)
+      .catch((thrown: unknown) => fail(call, route, thrown))
+      .finally(() => {
+        over.isOver = true
+        over.end()
+      })
     return true
   }
 }

@@ -85,7 +85,7 @@ export const errorCodes = {
   busy: {
     status: 503,
     retryable: true,
-    meaning: 'More work arrives than can be written down.',
+    meaning: 'More work arrives than can be written down, or than fits into memory.',
     remedy: 'Wait for the seconds of `Retry-After`.',
   },
   stopping: {

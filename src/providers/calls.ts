@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Fetch } from '../lib/net/net.ts'
 import { makeOpener } from '../lib/net/open.ts'
+import { countedChunks } from '../lib/net/taken-room.ts'
 import type { CallModel, ChatCompletion, ChatOptions, ModelCaller, StreamModel } from '../model/gateway/chat.ts'
 import type { EmbedTexts } from '../model/gateway/embedding.ts'
 import type { MakeImages } from '../model/gateway/image.ts'
@@ -55,7 +56,10 @@ export const makeCalls = (
     const target = await find(asked, caller, shape)
     const call: WireCall = {
       ...target,
-      open: async (url, request) => makeOpener(await ways.agent(target.trusted))(url, request),
+      async open(url, request) {
+        const answer = await makeOpener(await ways.agent(target.trusted))(url, request)
+        return caller.room ? { ...answer, body: countedChunks(answer.body, caller.room) } : answer
+      },
       download: makeDownload(ways.fetch, caller, ways.limits),
       // A key that the server lends is used where the server itself would use it, and nowhere that a caller names.
       env: (name) => (target.provider.keys.some((key) => caller.lent?.(key)) ? undefined : caller.env(name)),

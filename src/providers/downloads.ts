@@ -20,7 +20,7 @@ const noneLeft = (most: number): AppError =>
  */
 export const makeDownload = (
   fetch: Fetch,
-  { allowedHosts }: Pick<ModelCaller, 'allowedHosts'>,
+  { allowedHosts, room }: Pick<ModelCaller, 'allowedHosts' | 'room'>,
   { mediaFiles, maxBytes }: CallLimits,
 ): Fetch => {
   let count = 0
@@ -29,7 +29,7 @@ export const makeDownload = (
   const next: Fetch = async (url, request) => {
     const left = maxBytes === undefined ? {} : { maxBytes: maxBytes - size }
     if (maxBytes !== undefined && size >= maxBytes) throw noneLeft(maxBytes)
-    const answer = await fetch(url, { ...request, ...left, allowedHosts })
+    const answer = await fetch(url, { ...request, ...left, allowedHosts, room })
     size += (await answer.bytes()).length
     return answer
   }

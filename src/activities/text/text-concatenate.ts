@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { jsonSize } from '../../lib/memory/json-memory.ts'
 import { asText } from '../../lib/text/as-text.ts'
 import { activity } from '../activity.ts'
 
@@ -24,7 +25,9 @@ export const textConcatenate = activity({
     'A single text counts as a list of one. Elements that are not text go in as JSON.',
   ],
   pure: true,
-  async run({ texts, separator }) {
-    return { text: (typeof texts === 'string' ? [texts] : texts).map(asText).join(separator) }
+  async run({ texts, separator }, context) {
+    const parts = typeof texts === 'string' ? [texts] : texts
+    await context.room(jsonSize(parts, Number.MAX_SAFE_INTEGER) + parts.length * separator.length)
+    return { text: parts.map(asText).join(separator) }
   },
 })

@@ -5,9 +5,15 @@ import { activity } from '../activity.ts'
 
 const maxCharactersOut = 64 * 1024 * 1024
 
+/** Memory of one chunk beside its characters, and of one code point on its own. */
+const chunkBytes = 40
+const codePointBytes = 16
+/** Code points that JavaScript counts as two characters. */
+const isTorn = /[\ud800-\udfff]/
+
 /** Cuts by characters as people count them in code points, so that no emoji is torn in two halves. */
 const split = (text: string, chunkSize: number, step: number): string[] => {
-  const characters = /[\ud800-\udfff]/.test(text) ? Array.from(text) : text
+  const characters = isTorn.test(text) ? Array.from(text) : text
   const chunks: string[] = []
   for (let start = 0; start < characters.length; start += step) {
     const chunk = characters.slice(start, start + chunkSize)
@@ -34,7 +40,7 @@ export const textSplit = activity({
   example: { activity: 'text_split', text_path: 'init_params.text', chunk_size: 1000, overlap: 100 },
   gotchas: ['overlap must be smaller than chunk_size.', 'The cut is by characters, not by words, sentences or tokens.'],
   pure: true,
-  async run({ text, chunk_size, overlap }) {
+  async run({ text, chunk_size, overlap }, context) {
     if (overlap >= chunk_size) {
       throw new AppError(
         'parameter_invalid',
@@ -51,6 +57,8 @@ export const textSplit = activity({
         { hint: 'Lower overlap, or split a shorter text.' },
       )
     }
+    const characters = isTorn.test(text) ? codePointBytes * text.length : 0
+    await context.room(characters + (text.length / step) * (chunkBytes + overlap))
     const chunks = split(text, chunk_size, step)
     return { chunks, count: chunks.length }
   },

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { asText } from '../../lib/text/as-text.ts'
-import { fillPlaceholders } from '../../lib/text/placeholders.ts'
+import { filledPieces } from '../../lib/text/placeholders.ts'
 import { activity } from '../activity.ts'
 
 /** Fills `{{name}}` in a template from the other parameters. */
@@ -34,11 +34,18 @@ export const textTemplate = activity({
   async run({ template, variables, extra }, context) {
     const values = { ...variables, ...extra }
     const unknown = new Set<string>()
-    const text = fillPlaceholders(template, (name) => {
-      if (Object.hasOwn(values, name) && values[name] !== undefined) return asText(values[name])
-      unknown.add(name)
-      return undefined
+    const texts = new Map<string, string>() // an object that stands in many places is written out once
+    const pieces = filledPieces(template, (name) => {
+      if (!Object.hasOwn(values, name) || values[name] === undefined) {
+        unknown.add(name)
+        return undefined
+      }
+      const text = texts.get(name) ?? asText(values[name])
+      texts.set(name, text)
+      return text
     })
+    await context.room(pieces.reduce((length, piece) => length + piece.length, 0))
+    const text = pieces.join('')
     for (const name of unknown) {
       context.warn(`placeholder '{{${name}}}' has no value and stays in the text: give '${name}' or '${name}_path'`)
     }

@@ -1,8 +1,9 @@
 import type { Queries } from '../../database/database.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { BatchResult } from '../../model/runs/batch.ts'
+import { payloadText } from '../../store/runs/payloads.ts'
 import type { RunSummaryRow } from '../../store/runs/run-lists.ts'
-import { type BatchRunRow, batchItems, batchRuns, payloadText } from '../../store/tasks/batches.ts'
+import { type BatchRunRow, batchItems, batchRuns } from '../../store/tasks/batches.ts'
 import { absentStatus } from './facts.ts'
 
 /** Runs that are read with one query: their parameters may be large, and all of these are in memory at once. */

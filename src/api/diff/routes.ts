@@ -4,6 +4,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { RunDifference } from '../../model/runs/run-difference.ts'
 import { makeSpentOnRun } from '../../store/calls/budget.ts'
+import { type WholeRun, withInitParams } from '../../store/runs/large-values.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
 import { identityOf, trajectoryUrl } from '../trajectories/document.ts'
@@ -23,6 +24,9 @@ const missing = (id: string) => new AppError('not_found', `Trajectory '${id}' no
 const msOf = ({ started_at, ended_at }: RunRow): number | null =>
   started_at && ended_at ? ended_at.getTime() - started_at.getTime() : null
 
+/** As text, in the connection, and what a difference is worked out with. */
+const copiesAtOnce = 3
+
 export const diffRoutes = (deps: DiffDeps): Route[] => {
   const { database } = deps
   const spentOnRun = makeSpentOnRun(database)
@@ -37,7 +41,7 @@ export const diffRoutes = (deps: DiffDeps): Route[] => {
     return found || slash < 0 ? found : find(collection, text.slice(0, slash), text.slice(slash + 1))
   }
 
-  const compare = async (left: RunRow, right: RunRow): Promise<RunDifference> => {
+  const compare = async (left: WholeRun, right: WholeRun): Promise<RunDifference> => {
     const allowance = makeAllowance(deps.settings.diffBytes)
     const [leftDefinition, rightDefinition, leftCost, rightCost] = await Promise.all([
       deps.definitions(left.definition),
@@ -81,12 +85,13 @@ export const diffRoutes = (deps: DiffDeps): Route[] => {
   }
 
   return implement(diffContract, {
-    diffTrajectories: async ({ collection, params, query }) => {
+    diffTrajectories: async ({ collection, params, query, memory }) => {
       const { task, trajectory_id: id } = params
       const [left, right] = await Promise.all([find(collection, task, id), findOther(collection, task, query.with)])
       if (!left) throw missing(id)
       if (!right) throw missing(query.with)
-      return compare(left, right)
+      const whole = (run: RunRow) => withInitParams(database, run, (bytes) => memory.take(copiesAtOnce * bytes))
+      return compare(await whole(left), await whole(right))
     },
   })
 }

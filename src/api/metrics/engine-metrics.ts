@@ -11,6 +11,13 @@ const gauges: [name: string, help: string, value: (now: Statistics) => number][]
   ['jetty_runbooks_waiting', 'Runbooks that wait for a free sandbox.', ({ runbooks }) => runbooks.waiting],
   ['jetty_leases_held', 'Leases over runs that this process has.', ({ leases }) => leases],
   [
+    'jetty_in_flight_bytes',
+    'Memory that large values of steps, requests and answers take.',
+    ({ memory }) => memory.used,
+  ],
+  ['jetty_in_flight_bytes_limit', 'How much they may take together.', ({ memory }) => memory.total],
+  ['jetty_in_flight_waiting', 'Steps, requests and answers that wait for memory.', ({ memory }) => memory.waiting],
+  [
     'jetty_calls_spill_bytes',
     'Recorded calls of the gateway that wait in files for the database, in bytes.',
     ({ records }) => records.spillBytes,

@@ -7,12 +7,13 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import { evaluationTask } from '../../model/runs/evaluation.ts'
+import { withInitParams } from '../../store/runs/large-values.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { acceptedReply } from '../runs/accepted.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
 import { checkParameters } from '../runs/parameters.ts'
 import { startPrepared } from '../runs/start-once.ts'
-import type { DocumentDeps } from '../trajectories/documents.ts'
+import { copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 import { rerunContract } from './contract.ts'
 
 export interface RerunDeps extends DocumentDeps {
@@ -27,7 +28,7 @@ type RerunCall = Call<(typeof rerunContract)['rerunTrajectory']>
 export const rerunRoutes = (deps: RerunDeps): Route[] =>
   implement(rerunContract, {
     rerunTrajectory: async (call) =>
-      acceptedReply(deps, await startPrepared(deps, call, call.body, () => prepare(deps, call))),
+      acceptedReply(deps, await startPrepared(deps, call, call.body, () => prepare(deps, call)), call.memory),
   })
 
 /** The recorded run as a new one. Throws where it cannot be run again so. */
@@ -44,7 +45,10 @@ const prepare = async ({ database, engine, settings }: RerunDeps, call: RerunCal
   const definitions = { source: source.version, target: definition }
   const carry = await engine.planRerun({ source: recorded, fromStep: body.from_step, definitions })
   const given = await withResolvedFiles(database, collection, body.init_params)
-  const initParams = { ...(JSON.parse(source.init_params) as Record<string, unknown>), ...given }
+  const { init_params: recordedParams } = await withInitParams(database, source, (bytes) =>
+    call.memory.take(copiesOfDocument * bytes),
+  )
+  const initParams = { ...(JSON.parse(recordedParams) as Record<string, unknown>), ...given }
   return {
     collection: { id: collection.id, name: collection.name, environmentId: task.environment_id },
     task: { ...task, definition },

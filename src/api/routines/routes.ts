@@ -196,12 +196,12 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
         if (!routine) throw missing(name, taskOf(call))
         return runOfRoutine(sealer, routine, { author: authorOf(call.identity) })
       })
-      return acceptedReply(deps, run)
+      return acceptedReply(deps, run, call.memory)
     },
 
     listRoutineRuns: async (call) => {
       const { id, task_id: taskId } = await get(call)
-      return runsOfRoutine(deps, { taskId, routineId: id }, call.query)
+      return runsOfRoutine(deps, { taskId, routineId: id }, call.query, call.memory)
     },
   })
 }

@@ -1,10 +1,16 @@
 import { type Reply, rawJson } from '../../http/reply.ts'
+import { withInitParams } from '../../store/runs/large-values.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
-import type { DocumentDeps } from '../trajectories/documents.ts'
+import { type AnswerMemory, copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 
 /** What is answered as soon as a run is on disk. */
-export const acceptedReply = async (deps: Pick<DocumentDeps, 'definitions' | 'links'>, run: RunRow): Promise<Reply> => {
+export const acceptedReply = async (
+  deps: Pick<DocumentDeps, 'database' | 'definitions' | 'links'>,
+  accepted: RunRow,
+  { take }: AnswerMemory,
+): Promise<Reply> => {
+  const run = await withInitParams(deps.database, accepted, (bytes) => take(copiesOfDocument * bytes))
   const document = trajectoryText(run, [], await deps.definitions(run.definition), deps.links.publicUrl)
   const head = {
     message: 'Workflow started',

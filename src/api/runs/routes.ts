@@ -5,9 +5,10 @@ import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { Lending } from '../../store/collections/lending.ts'
+import { withInitParams } from '../../store/runs/large-values.ts'
 import { outcomeOf } from '../../store/runs/runs.ts'
 import { trajectoryText } from '../trajectories/document.ts'
-import type { DocumentDeps } from '../trajectories/documents.ts'
+import { copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 import { acceptedReply } from './accepted.ts'
 import { runsContract } from './contract.ts'
 import { startOf } from './start.ts'
@@ -20,11 +21,14 @@ export interface RunsDeps extends DocumentDeps {
   settings: { syncWaitSeconds: number; maxInitParamsBytes: number; allowPrivateNetwork: string[] }
 }
 
+/** The document stands in the answer twice, and the outputs of the last step once more. */
+const copiesOfAnswer = 2 * copiesOfDocument
+
 export const runsRoutes = (deps: RunsDeps): Route[] => {
   const { engine, settings } = deps
 
   return implement(runsContract, {
-    runTask: async (call) => acceptedReply(deps, await startOf(deps, call)),
+    runTask: async (call) => acceptedReply(deps, await startOf(deps, call), call.memory),
 
     runTaskSync: async (call) => {
       const accepted = await startOf(deps, call)
@@ -33,10 +37,12 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
       if (!inTime) {
         throw new AppError('still_running', 'Run still in progress; poll the trajectory', { extra: ids })
       }
-      const outcome = await outcomeOf(deps.database, accepted.id)
+      const take = (bytes: number) => call.memory.take(copiesOfAnswer * bytes)
+      const outcome = await outcomeOf(deps.database, accepted.id, take)
       if (!outcome) throw new AppError('not_found', 'The run was deleted meanwhile')
       const trial = accepted.trial && (await deps.lending.leftAfter(accepted.id))
-      const run = { ...accepted, ...outcome.run, ...(trial ? { trial } : {}) }
+      const whole = await withInitParams(deps.database, accepted, take)
+      const run = { ...whole, ...outcome.run, ...(trial ? { trial } : {}) }
       const definition = await deps.definitions(run.definition)
       const document = trajectoryText(run, outcome.steps, definition, deps.links.publicUrl)
       const last = outcome.steps.findLast((step) => step.status !== 'skipped')

@@ -107,6 +107,7 @@ export const asAccepted = (started: StartedRun): RunRow => ({
   definition: started.shownDefinition ?? started.definition,
   version: started.definition,
   init_params: started.initParams,
+  init_params_bytes: started.initParams.length,
   author: started.author,
   status: 'pending',
   error: null,

@@ -1,5 +1,6 @@
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { StepProgress } from '../../model/runs/trajectory.ts'
+import type { WholeRun } from '../../store/runs/large-values.ts'
 import type { RunSummaryRow, StepSummary } from '../../store/runs/run-lists.ts'
 import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
 import type { ShownDefinition } from './definitions.ts'
@@ -11,7 +12,7 @@ import { waitingOf } from './waiting.ts'
  * not parsed, so that a list of long runs costs little more than reading it.
  */
 export const trajectoryText = (
-  run: RunRow,
+  run: WholeRun,
   steps: StepRecord[],
   definition: ShownDefinition,
   publicUrl: string,

@@ -1,7 +1,15 @@
 import type { Queries } from '../../database/database.ts'
+import type { CallMemory } from '../../http/input/memory.ts'
 import type { Lending } from '../../store/collections/lending.ts'
+import {
+  type TakeMemory,
+  uncounted,
+  type WholeRun,
+  withInitParams,
+  withLargeValues,
+} from '../../store/runs/large-values.ts'
 import { type RunSummaryRow, stepSummariesOf } from '../../store/runs/run-lists.ts'
-import { type RunRow, type StepRecord, stepsOf } from '../../store/runs/runs.ts'
+import { type RunRow, type StepRecord, stepsOf, storedStepsOf } from '../../store/runs/runs.ts'
 import { withEvents } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { summaryText, trajectoryText } from './document.ts'
@@ -18,8 +26,37 @@ export interface DocumentDeps {
 /** Runs whose steps are read with one query. */
 const runsAtOnce = 20
 
-export const documentOf = async (deps: DocumentDeps, run: RunRow): Promise<string> => {
-  const [steps, definition] = await Promise.all([stepsOf(deps.database, [run.id]), deps.definitions(run.definition)])
+/** Large values are held as they were read, in the document, and in the buffer that it leaves in. */
+export const copiesOfDocument = 3
+
+/** What an answer holds of the process's memory; without one nothing is counted. */
+export type AnswerMemory = Pick<CallMemory, 'take' | 'giveBack'>
+
+export const notCounted: AnswerMemory = { take: uncounted, giveBack: () => {} }
+
+/** Memory for one of many documents of an answer: what it takes is given back once the document has left. */
+export const holdDocument = ({ take, giveBack }: AnswerMemory): { take: TakeMemory; end(): void } => {
+  let held = 0
+  return {
+    take(bytes) {
+      held += copiesOfDocument * bytes
+      return take(copiesOfDocument * bytes)
+    },
+    end: () => giveBack(held),
+  }
+}
+
+export const documentOf = async (
+  deps: DocumentDeps,
+  found: RunRow,
+  memory: AnswerMemory = notCounted,
+): Promise<string> => {
+  const { take } = holdDocument(memory)
+  const [run, steps, definition] = await Promise.all([
+    withInitParams(deps.database, found, take),
+    stepsOf(deps.database, [found.id], take),
+    deps.definitions(found.definition),
+  ])
   return wholeText(deps, run, steps, definition)
 }
 
@@ -32,7 +69,7 @@ const withTrial = async <Run extends RunSummaryRow>({ lending }: DocumentDeps, r
 /** The document of a run with what its agents did last, as far as the change `until`. */
 export const wholeText = async (
   deps: DocumentDeps,
-  run: RunRow,
+  run: WholeRun,
   steps: StepRecord[],
   definition: ShownDefinition,
   until = Number.MAX_SAFE_INTEGER,
@@ -42,32 +79,43 @@ export const wholeText = async (
   return trajectoryText(await withTrial(deps, run), shown, definition, deps.links.publicUrl, progress)
 }
 
-/** The documents of a page of runs, in order. */
-export const documentsOf = (deps: DocumentDeps, runs: RunRow[]): AsyncGenerator<string> =>
-  eachOf(deps, runs, stepsOf, trajectoryText)
+/** The documents of a page of runs, in order. Large values are in memory run by run. */
+export async function* documentsOf(
+  deps: DocumentDeps,
+  runs: RunRow[],
+  memory: AnswerMemory = notCounted,
+): AsyncGenerator<string> {
+  const { database } = deps
+  for (const some of inPortions(runs)) {
+    const steps = groupByRun(await storedStepsOf(database, keysOf(some)))
+    for (const found of some) {
+      const { take, end } = holdDocument(memory)
+      const run = await withInitParams(database, await withTrial(deps, found), take)
+      const whole = await withLargeValues(database, steps.get(run.id) ?? [], take)
+      yield trajectoryText(run, whole, await deps.definitions(run.definition), deps.links.publicUrl)
+      steps.delete(run.id)
+      end()
+    }
+  }
+}
 
 /** The same for runs of a list that people look at. */
-export const summariesOf = (deps: DocumentDeps, runs: RunSummaryRow[]): AsyncGenerator<string> =>
-  eachOf(deps, runs, stepSummariesOf, summaryText)
-
-/** A few are in memory at a time. */
-async function* eachOf<Run extends RunSummaryRow, Step extends { run_id: string }>(
-  deps: DocumentDeps,
-  runs: Run[],
-  read: (queries: Queries, runKeys: string[]) => Promise<Step[]>,
-  textOf: (run: Run, steps: Step[], definition: ShownDefinition, publicUrl: string) => string,
-): AsyncGenerator<string> {
-  for (let at = 0; at < runs.length; at += runsAtOnce) {
-    const some = runs.slice(at, at + runsAtOnce)
-    const keys = some.map((run) => run.id)
-    const steps = groupByRun(await read(deps.database, keys))
-    for (const run of some) {
-      const told = await withTrial(deps, run)
-      yield textOf(told, steps.get(run.id) ?? [], await deps.definitions(run.definition), deps.links.publicUrl)
+export async function* summariesOf(deps: DocumentDeps, runs: RunSummaryRow[]): AsyncGenerator<string> {
+  for (const some of inPortions(runs)) {
+    const steps = groupByRun(await stepSummariesOf(deps.database, keysOf(some)))
+    for (const found of some) {
+      const run = await withTrial(deps, found)
+      yield summaryText(run, steps.get(run.id) ?? [], await deps.definitions(run.definition), deps.links.publicUrl)
       steps.delete(run.id)
     }
   }
 }
+
+function* inPortions<Run>(runs: Run[]): Generator<Run[]> {
+  for (let at = 0; at < runs.length; at += runsAtOnce) yield runs.slice(at, at + runsAtOnce)
+}
+
+const keysOf = (runs: { id: string }[]): string[] => runs.map(({ id }) => id)
 
 const groupByRun = <Step extends { run_id: string }>(steps: Step[]): Map<string, Step[]> => {
   const groups = new Map<string, Step[]>()

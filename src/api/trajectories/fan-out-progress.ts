@@ -13,17 +13,21 @@ export const isFanningOut = (step: StepRecord, definition: ShownDefinition): boo
   step.status === 'running' && definition.step(step.name).activity === fanOut
 
 /** How many items a step was given; null where its inputs do not say. */
-const itemsOf = ({ inputs }: StepRecord): number | null => {
+export const itemsOf = ({ inputs }: StepRecord): number | null => {
   const given = inputs === null ? undefined : parsedObject(inputs)
   const lists = isObject(given) ? [given.items_path, given.items] : []
   return lists.find((list) => Array.isArray(list))?.length ?? null
 }
 
 /** How far the runs are that a step has started. */
-export const progressOf = async (database: Queries, step: StepRecord): Promise<StepProgress> => {
+export const progressOf = async (
+  database: Queries,
+  step: Pick<StepRecord, 'run_id' | 'seq'>,
+  total: number | null,
+): Promise<StepProgress> => {
   const { begun, counts } = await childProgress(database, step.run_id, step.seq)
   const { pending = 0, running = 0, completed = 0, failed = 0, cancelled = 0 } = counts
-  return { total: itemsOf(step), begun, ended: begun - pending - running, completed, failed, cancelled }
+  return { total, begun, ended: begun - pending - running, completed, failed, cancelled }
 }
 
 /** The steps of a run that wait for runs they have started, by their numbers, with how far those are. */
@@ -33,6 +37,8 @@ export const progressOfSteps = async (
   definition: ShownDefinition,
 ): Promise<ReadonlyMap<number, StepProgress>> => {
   const waiting = steps.filter((step) => isFanningOut(step, definition))
-  const found = await Promise.all(waiting.map(async (step) => [step.seq, await progressOf(database, step)] as const))
+  const found = await Promise.all(
+    waiting.map(async (step) => [step.seq, await progressOf(database, step, itemsOf(step))] as const),
+  )
   return new Map(found)
 }

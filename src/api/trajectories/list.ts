@@ -14,23 +14,27 @@ import {
 } from '../../store/runs/run-lists.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import type { trajectoriesContract } from './contract.ts'
-import { type DocumentDeps, documentsOf, summariesOf } from './documents.ts'
+import { type AnswerMemory, type DocumentDeps, documentsOf, summariesOf } from './documents.ts'
 
 interface ListCall {
+  memory: AnswerMemory
   collection: FoundCollection
   params: { task: string }
   query: z.output<typeof trajectoriesContract.listTrajectories.query>
 }
 
 /** The runs of a task: by page with their total, or by cursor. */
-export const listTrajectories = async (deps: DocumentDeps, { collection, params, query }: ListCall): Promise<Reply> => {
+export const listTrajectories = async (
+  deps: DocumentDeps,
+  { collection, params, query, memory }: ListCall,
+): Promise<Reply> => {
   const taskId = await findListedTask(deps.database, collection.id, params.task)
   if (taskId === undefined) {
     throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
   }
   if (query.view === 'full') {
     const { runs, tail } = await findPage(deps, taskId, query, 'full')
-    return new Reply(streamList(documentsOf(deps, runs), tail), jsonHeaders)
+    return new Reply(streamList(documentsOf(deps, runs, memory), tail), jsonHeaders)
   }
   const { runs, tail } = await findPage(deps, taskId, query, 'summary')
   return new Reply(streamList(summariesOf(deps, runs), tail), jsonHeaders)
@@ -41,10 +45,11 @@ export const runsOfRoutine = async (
   deps: DocumentDeps,
   { taskId, routineId }: { taskId: number; routineId: number },
   page: { limit: number; page: number },
+  memory: AnswerMemory,
 ): Promise<Reply> => {
   const query = { ...page, routine_id: routineId, status: [], label: [], view: 'full' as const }
   const { runs, tail } = await findPage(deps, taskId, query, 'full')
-  return new Reply(streamList(documentsOf(deps, runs), tail), jsonHeaders)
+  return new Reply(streamList(documentsOf(deps, runs, memory), tail), jsonHeaders)
 }
 
 /** The runs of the page, and what the answer says beside them. */

@@ -9,7 +9,14 @@ import { zipArchive } from '../../lib/files/zip.ts'
 import { coveredIds } from '../../model/collections/identity.ts'
 import type { SettableStatus } from '../../model/workflows/workflow.ts'
 import { type FileRow, filesOfRun } from '../../store/files/files.ts'
-import { findRun, findRunByWorkflowId, findRuns, type RunRow, relabelRuns, stepsOf } from '../../store/runs/runs.ts'
+import {
+  findRun,
+  findRunByWorkflowId,
+  findRuns,
+  type RunRow,
+  relabelRuns,
+  storedStepsOf,
+} from '../../store/runs/runs.ts'
 import { stepEventsAfter } from '../../store/runs/step-events.ts'
 import { attemptsOf } from '../../store/webhooks.ts'
 import { lastEventId } from '../events/last-event-id.ts'
@@ -42,12 +49,12 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
   return implement(trajectoriesContract, {
     listTrajectories: (call) => listTrajectories(deps, call),
 
-    getTrajectory: async ({ collection, params }) =>
-      rawJson(await documentOf(deps, await get(collection.id, params.task, params.trajectory_id))),
+    getTrajectory: async ({ collection, params, memory }) =>
+      rawJson(await documentOf(deps, await get(collection.id, params.task, params.trajectory_id), memory)),
 
-    downloadTrajectory: async ({ collection, params }) => {
+    downloadTrajectory: async ({ collection, params, memory }) => {
       const run = await get(collection.id, params.task, params.trajectory_id)
-      const [document, files] = await Promise.all([documentOf(deps, run), filesOfRun(database, run.id)])
+      const [document, files] = await Promise.all([documentOf(deps, run, memory), filesOfRun(database, run.id)])
       return bytes(Readable.toWeb(Readable.from(archiveOf(deps, run, document, files))) as ReadableStream<Uint8Array>, {
         'content-type': 'application/zip',
         'content-disposition': `attachment; filename="${run.trajectory_id}.zip"`,
@@ -94,7 +101,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
         : { events: [], complete: true }
       const whole = async () => {
         const [steps, attempts] = await Promise.all([
-          stepsOf(database, [run.id]),
+          storedStepsOf(database, [run.id]), // its large values are not told
           run.webhook_url ? attemptsOf(database, run.id) : [],
         ])
         return [...logEvents(run, steps, definition, told.events), ...deliveryEvents(attempts)]
@@ -116,7 +123,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
       const { collection, params, request } = call
       const run = await get(collection.id, params.task, params.trajectory_id)
       const after = await lastEventId(deps.database, request.headers.get('last-event-id'))
-      return events(call, (signal) => watchRun(deps, run, after, signal))
+      return events(call, (signal) => watchRun(deps, run, after, signal, call.memory))
     },
   })
 }

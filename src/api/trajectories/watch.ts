@@ -2,14 +2,15 @@ import type { Queries } from '../../database/database.ts'
 import type { ServerEvent } from '../../http/events.ts'
 import { makeBell } from '../../lib/bell.ts'
 import { approvalActivity } from '../../model/runs/approval.ts'
+import { type StoredStep, withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
 import { type RunAtOnce, type RunRow, runAtOnce, type StepRecord, stepChanges } from '../../store/runs/runs.ts'
 import { type StepEventRow, stepEventsAfter } from '../../store/runs/step-events.ts'
 import type { Pulse } from '../events/pulse.ts'
 import { agentLogEvent } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { stepText } from './document.ts'
-import { type DocumentDeps, wholeText } from './documents.ts'
-import { isFanningOut, progressOf } from './fan-out-progress.ts'
+import { type AnswerMemory, type DocumentDeps, holdDocument, notCounted, wholeText } from './documents.ts'
+import { isFanningOut, itemsOf, progressOf } from './fan-out-progress.ts'
 import { type LogEvent, stepEvents } from './log-events.ts'
 import { waitingOf } from './waiting.ts'
 
@@ -30,6 +31,7 @@ export async function* watchRun(
   found: RunRow,
   after: number | undefined,
   signal: AbortSignal,
+  memory: AnswerMemory = notCounted,
 ): AsyncGenerator<ServerEvent> {
   const { database } = deps
   const bell = makeBell(signal)
@@ -45,13 +47,17 @@ export async function* watchRun(
     if (after === undefined) {
       const run = await runAtOnce(database, found.id, 0)
       if (!run) return
-      const steps = await allSteps(deps, run)
+      const steps = await allSteps(database, run)
+      const { take, end } = holdDocument(memory)
       const definition = await deps.definitions(run.definition)
       seen = run.newest
       fromSeq = isParallel ? 0 : openFrom(steps, 0)
       noteFanOuts(fanOuts, steps, definition)
       for (const step of steps) if (step.ended_at === null) told.set(step.seq, toldOf(step, definition).length)
-      yield { id: seen, event: 'snapshot', data: await wholeText(deps, run, steps, definition, seen) }
+      const whole = await withInitParams(database, run, take)
+      const shown = await withLargeValues(database, steps, take)
+      yield { id: seen, event: 'snapshot', data: await wholeText(deps, whole, shown, definition, seen) }
+      end()
     }
     while (!signal.aborted) {
       bell.hush()
@@ -59,14 +65,14 @@ export async function* watchRun(
       if (!run) return
       const { steps, events, until } = await newsOf(database, run, fromSeq, seen)
       const complete = until === run.newest
-      for (const change of inOrder(run, steps, events, seen, until)) yield* eventsOf(deps, run, change, told)
+      for (const change of inOrder(run, steps, events, seen, until)) yield* eventsOf(deps, run, change, told, memory)
       noteFanOuts(fanOuts, steps, await deps.definitions(run.definition))
       seen = Math.max(seen, until)
       fromSeq = isParallel ? 0 : openFrom(steps, fromSeq)
       if (!complete) continue
       if (run.ended_at) return yield { event: 'end', data: statusText(run) }
       await bell.heard(fanOuts.size > 0 ? progressMs : undefined)
-      yield* progressEvents(database, fanOuts)
+      yield* progressEvents(database, fanOuts, memory)
     }
   } finally {
     unwatch()
@@ -74,9 +80,9 @@ export async function* watchRun(
 }
 
 /** Steps that wait for runs they have started, with what was told last of how far those are. */
-type FanOuts = Map<number, { step: StepRecord; told: string }>
+type FanOuts = Map<number, { step: StoredStep; total?: number | null; told: string }>
 
-const noteFanOuts = (fanOuts: FanOuts, steps: StepRecord[], definition: ShownDefinition): void => {
+const noteFanOuts = (fanOuts: FanOuts, steps: StoredStep[], definition: ShownDefinition): void => {
   for (const step of steps) {
     if (!isFanningOut(step, definition)) fanOuts.delete(step.seq)
     else if (!fanOuts.has(step.seq)) fanOuts.set(step.seq, { step, told: '' })
@@ -84,16 +90,25 @@ const noteFanOuts = (fanOuts: FanOuts, steps: StepRecord[], definition: ShownDef
 }
 
 /** The ends of children change no step of their parent: how far they are is asked for once a second, where it is told. */
-async function* progressEvents(database: Queries, fanOuts: FanOuts): AsyncGenerator<ServerEvent> {
+async function* progressEvents(database: Queries, fanOuts: FanOuts, memory: AnswerMemory): AsyncGenerator<ServerEvent> {
   for (const one of fanOuts.values()) {
-    const text = JSON.stringify({ step: one.step.name, ...(await progressOf(database, one.step)) })
+    if (one.total === undefined) one.total = await countItems(database, one.step, memory)
+    const text = JSON.stringify({ step: one.step.name, ...(await progressOf(database, one.step, one.total)) })
     if (text !== one.told) yield { event: 'progress', data: text }
     one.told = text
   }
 }
 
+/** Read once: the items themselves may be large. */
+const countItems = async (database: Queries, step: StoredStep, memory: AnswerMemory): Promise<number | null> => {
+  const { take, end } = holdDocument(memory)
+  const [whole] = await withLargeValues(database, [step], take)
+  end()
+  return whole ? itemsOf(whole) : null
+}
+
 interface News {
-  steps: StepRecord[]
+  steps: StoredStep[]
   events: StepEventRow[]
   /** All changes up to this number are in it. */
   until: number
@@ -114,13 +129,13 @@ const newsOf = async (database: Queries, run: RunAtOnce, fromSeq: number, after:
 /** Something of a run that changed, with its number; a status whose number is behind has none. */
 interface Change {
   number: number | undefined
-  of: StepRecord | StepEventRow | 'status' | 'labels'
+  of: StoredStep | StepEventRow | 'status' | 'labels'
 }
 
 /** What changed, by its numbers; the end of the run after everything else, for after it nobody listens. */
 const inOrder = (
   run: RunAtOnce,
-  steps: StepRecord[],
+  steps: StoredStep[],
   events: StepEventRow[],
   seen: number,
   until: number,
@@ -151,6 +166,7 @@ async function* eventsOf(
   run: RunRow,
   { number, of }: Change,
   told: Told,
+  memory: AnswerMemory,
 ): AsyncGenerator<ServerEvent> {
   const id = number === undefined ? {} : { id: number }
   if (of === 'status') yield { ...id, event: 'status', data: statusText(run) }
@@ -162,7 +178,10 @@ async function* eventsOf(
     for (const log of logs.slice(told.get(of.seq) ?? 0)) yield { event: 'log', data: JSON.stringify(log) }
     if (of.ended_at === null) told.set(of.seq, logs.length)
     else told.delete(of.seq)
-    yield { ...id, event: 'step', data: stepText(run, of, definition) }
+    const { take, end } = holdDocument(memory)
+    const [step] = await withLargeValues(deps.database, [of], take)
+    if (step) yield { ...id, event: 'step', data: stepText(run, step, definition) }
+    end()
     // The status stays `running` while a person is waited for: so it is told again when that begins and ends.
     if (definition.step(of.name).activity === waitsForPerson) yield { event: 'status', data: statusText(run) }
   }
@@ -175,9 +194,9 @@ const openFrom = (steps: StepRecord[], before: number): number => {
   return Math.max(before, ...steps.slice(-1).map((step) => step.seq))
 }
 
-const allSteps = async (deps: DocumentDeps, run: RunAtOnce): Promise<StepRecord[]> => {
+const allSteps = async (database: Queries, run: RunAtOnce): Promise<StoredStep[]> => {
   const at = { runKey: run.id, fromSeq: 0, after: 0, until: run.newest, limit: 1_000_000 }
-  return (await stepChanges(deps.database, at)).sort((left, right) => left.seq - right.seq)
+  return (await stepChanges(database, at)).sort((left, right) => left.seq - right.seq)
 }
 
 const statusText = (run: RunRow): string =>

@@ -17,6 +17,10 @@ interface ReadRow {
 /** Runs in one question, and about how much text of theirs: all of it is in memory, and parsed in one go. */
 const runsAtOnce = 250
 const textAtOnce = 8 * 1024 * 1024
+/** Most readers want little: so much in the first question. */
+const firstText = 1024 * 1024
+/** As text, in the connection, and parsed. */
+const copiesOfText = 3
 
 const askedInitParams = `case when $4 then coalesce(r.init_params, (select body from payloads where id = r.init_params_payload)) end`
 const askedInputs = `case when $5 then coalesce(s.inputs, (select body from payloads where id = s.inputs_payload)) end`
@@ -50,7 +54,7 @@ const readStatement = `
 const rowsOf = async (
   engine: EngineContext,
   collectionId: number,
-  asked: { ids: string[]; steps: string[]; initParams: boolean; inputs: boolean },
+  asked: { ids: string[]; steps: string[]; initParams: boolean; inputs: boolean; textBytes: number },
 ): Promise<Map<string, ReadRow>> => {
   const rows = await engine.database.rows<ReadRow>('read_runs', readStatement, [
     collectionId,
@@ -58,7 +62,7 @@ const rowsOf = async (
     asked.steps,
     asked.initParams,
     asked.inputs,
-    textAtOnce,
+    asked.textBytes,
   ])
   return new Map(rows.map((row) => [row.trajectory_id, row]))
 }
@@ -124,7 +128,11 @@ const readOne = (row: ReadRow | undefined, collection: string, id: string, paths
 }
 
 /** What is recorded of other runs of the same collection: a few hundred at a time, and only the steps that are named. */
-export const runReader = (engine: EngineContext, { collection, collectionId }: LiveRun): ActivityContext['runs'] => ({
+export const runReader = (
+  engine: EngineContext,
+  { collection, collectionId }: LiveRun,
+  room: ActivityContext['room'],
+): ActivityContext['runs'] => ({
   async read({ trajectory_ids: ids, paths: texts }) {
     const paths = texts.map(pathOf)
     const roots = new Set(paths.map((path) => path.root))
@@ -136,9 +144,14 @@ export const runReader = (engine: EngineContext, { collection, collectionId }: L
     const values: ReadValue[][] = []
     const limit = engine.limits.maxOutputBytes
     let size = 0
+    let held = 0
     while (values.length < ids.length) {
       const some = ids.slice(values.length, values.length + runsAtOnce)
-      const rows = await rowsOf(engine, collectionId, { ids: [...new Set(some)], ...asked })
+      const textBytes = values.length === 0 ? firstText : textAtOnce
+      const wanted = copiesOfText * (size + textBytes)
+      if (wanted > held) await room(wanted - held)
+      held = Math.max(held, wanted)
+      const rows = await rowsOf(engine, collectionId, { ids: [...new Set(some)], textBytes, ...asked })
       const readings = new Map<string, { values: ReadValue[]; size: number }>()
       for (const id of some) {
         const row = rows.get(id)
@@ -155,12 +168,20 @@ export const runReader = (engine: EngineContext, { collection, collectionId }: L
 
   async steps(id, which) {
     const limit = engine.limits.maxOutputBytes
-    const steps = await engine.database.rows<{ name: string; status: string; outputs: string | null; bytes: number }>(
-      'read_steps',
-      stepsStatement,
-      [collectionId, id, which === 'all', limit],
-    )
-    if ((steps[0]?.bytes ?? 0) > limit) throw tooMuch(`The outputs of run ${id} are`, limit)
+    const read = (most: number) =>
+      engine.database.rows<{ name: string; status: string; outputs: string | null; bytes: number }>(
+        'read_steps',
+        stepsStatement,
+        [collectionId, id, which === 'all', most],
+      )
+    const few = Math.min(limit, firstText)
+    let steps = await read(few)
+    const bytes = steps[0]?.bytes ?? 0
+    if (bytes > limit) throw tooMuch(`The outputs of run ${id} are`, limit)
+    if (bytes > few) {
+      await room(copiesOfText * bytes)
+      steps = await read(limit)
+    }
     return steps.map(({ name, status, outputs }) => ({
       name,
       status,

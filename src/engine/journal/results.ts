@@ -1,6 +1,8 @@
 import type { Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
-import type { EngineContext, LiveRun, StepResult } from '../context.ts'
+import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
+import { payloadText } from '../../store/runs/payloads.ts'
+import type { EngineContext, LiveRun, StepResult, StoredResult } from '../context.ts'
 import type { ProgramStep } from '../program/program.ts'
 
 interface Wanted {
@@ -8,21 +10,16 @@ interface Wanted {
   seq: number
 }
 
-interface ResultRow {
-  run_id: string
-  seq: number
-  inputs: string | null
-  outputs: string | null
-  status: string
-  error: string | null
-}
-
-/** Reads records of steps. Many resumed runs ask at the same time: they share a query. */
+/**
+ * Reads records of steps. Many resumed runs ask at the same time: they share a query. Values above 64 KiB are left where
+ * they are, so that whoever asks can see to it first that there is room for them.
+ */
 export const makeResultReader = (database: Queries): EngineContext['results'] => {
-  const read = batched(async (wanted: Wanted[]): Promise<(StepResult | undefined)[]> => {
-    const rows = await database.rows<ResultRow>(
+  const read = batched(async (wanted: Wanted[]): Promise<(StoredResult | undefined)[]> => {
+    const rows = await database.rows<StoredResult & { run_id: string; seq: number }>(
       'step_results',
-      `select s.run_id, s.seq, coalesce(s.inputs, i.body) inputs, coalesce(s.outputs, o.body) outputs, s.status, s.error
+      `select s.run_id, s.seq, s.inputs, s.outputs, s.status, s.error, s.inputs_payload, s.outputs_payload,
+         coalesce(octet_length(i.body), 0) inputs_bytes, coalesce(octet_length(o.body), 0) outputs_bytes
        from unnest($1::text[], $2::int[]) w(run_id, seq) join steps s on s.run_id = w.run_id and s.seq = w.seq
        left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload`,
       [wanted.map((one) => one.runKey), wanted.map((one) => one.seq)],
@@ -32,6 +29,9 @@ export const makeResultReader = (database: Queries): EngineContext['results'] =>
   }, 200)
   return (runKey, seq) => read({ runKey, seq })
 }
+
+/** Results that a step has loaded for itself, by the index of their steps. */
+export type Loaded = ReadonlyMap<number, StepResult>
 
 /** The earlier steps that a step reads and that are not in memory. */
 export const missingResults = (run: LiveRun, step: ProgramStep): number[] =>
@@ -58,23 +58,61 @@ export const absenceOf = ({ course, program }: LiveRun, name: string): string | 
       : undefined
 }
 
-/** Brings earlier steps' records back into memory, after a restart. */
-export const loadResults = async (engine: EngineContext, run: LiveRun, indexes: number[]): Promise<void> => {
-  const results = await Promise.all(indexes.map((index) => engine.results(run.key, seqOf(run, index) ?? -1)))
-  indexes.forEach((index, at) => {
-    const result = results[at]
-    if (result) {
-      const { inputs, outputs, status, error } = result
-      run.results.set(index, { inputs, outputs, status, error })
+/** Where large values are loaded to: what the step that reads them holds of the memory budget. */
+export interface LoadedInto {
+  room(bytes: number): Promise<void> | undefined
+  giveBack(bytes: number): void
+}
+
+/** Brings earlier steps' records back into memory for one step, within its share of the memory budget. */
+export const loadResults = async (
+  engine: EngineContext,
+  run: LiveRun,
+  step: ProgramStep,
+  indexes: number[],
+  into: LoadedInto,
+): Promise<Loaded> => {
+  const stored = await Promise.all(indexes.map((index) => engine.results(run.key, seqOf(run, index) ?? -1)))
+  const loaded = new Map<number, StepResult>()
+  for (const [at, index] of indexes.entries()) {
+    const result = stored[at]
+    if (!result) continue
+    const { inputs, outputs, status, error, inputs_payload, outputs_payload, inputs_bytes, outputs_bytes } = result
+    const readsInputs = step.readsInputsOf.has(run.program.steps[index]?.name ?? '')
+    const load = (payload: string | null, bytes: number) => loadPayload(engine, payload, bytes, into)
+    const value: StepResult = {
+      inputs: readsInputs ? (inputs ?? (await load(inputs_payload, inputs_bytes))) : inputs,
+      outputs: outputs ?? (await load(outputs_payload, outputs_bytes)),
+      status,
+      error,
+      bytes: 0,
     }
-  })
+    loaded.set(index, value)
+  }
+  return loaded
+}
+
+/** Reads a large value back, once there is room for it and for what JSON.parse makes of it. */
+export const loadPayload = async (
+  { database }: Pick<EngineContext, 'database'>,
+  payload: string | null,
+  bytes: number,
+  into: LoadedInto,
+): Promise<string | null> => {
+  if (payload === null) return null
+  await into.room(2 * bytes) // as text, and in the buffer of the connection
+  const text = await payloadText(database, payload)
+  if (text === null) return null
+  await into.room(parsedMemory(text))
+  into.giveBack(2 * bytes - textMemory(text))
+  return text
 }
 
 /** What a path that starts with a step's name reads: parsed when it is first asked for. */
-export const sectionsOf = (run: LiveRun, name: string): unknown => {
+export const sectionsOf = (run: LiveRun, name: string, loaded?: Loaded): unknown => {
   const index = run.program.indexOf.get(name)
   const isSkipped = index !== undefined && run.course?.latest.get(index) === 'skipped'
-  const result = index === undefined || isSkipped ? undefined : run.results.get(index)
+  const result = index === undefined || isSkipped ? undefined : (run.results.get(index) ?? loaded?.get(index))
   if (index === undefined) return undefined
   if (!result) {
     return isSkipped ? { config: run.program.steps[index]?.config ?? {}, status: 'skipped', error: null } : undefined

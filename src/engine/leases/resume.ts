@@ -17,7 +17,9 @@ export interface OpenRun extends LastRecord {
   task_id: number
   name: string
   definition: string
-  init_params: string
+  /** Null where it is too large to be read with the others. */
+  init_params: string | null
+  init_params_bytes: number
   author: string
   environment_id: number | null
   sealed_secrets: string | null
@@ -34,6 +36,12 @@ const standingOf = async (engine: EngineContext, program: Program, open: OpenRun
   return program.isParallel ? parallelStanding(program, records) : steeredStanding(program, records)
 }
 
+const initParamsOf = async ({ database }: EngineContext, { id }: OpenRun): Promise<string> => {
+  const text = 'select init_params from runs where id = $1'
+  const [row] = await database.rows<{ init_params: string | null }>('init_params_of', text, [id])
+  return row?.init_params ?? '{}'
+}
+
 /** The run in memory, where it stands. */
 export const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun> => {
   const [collection = '', task = ''] = open.name.split('/')
@@ -47,7 +55,8 @@ export const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<L
     task,
     author: open.author,
     program,
-    initParams: JSON.parse(open.init_params),
+    initParams: JSON.parse(open.init_params ?? (await initParamsOf(engine, open))),
+    heldBytes: 0,
     environment: await engine.environments.of(open.environment_id, open.sealed_secrets, open.id),
     depth: open.depth,
     replayOf: open.replay_of,

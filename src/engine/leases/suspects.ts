@@ -3,7 +3,8 @@ import { makeSlots } from '../slots.ts'
 /**
  * A run in whose company the process died twice at the same step is suspected to be the cause. Suspects start few at
  * a time, later alone, and say so first (their start row is on disk before they begin): the next death then counts
- * for those only that had begun.
+ * for those only that had begun. Each also waits for room in memory for the most that it may put out (`suspectMemory`), so
+ * that runs which killed the process by their size come alone.
  */
 export const suspectedFrom = 2
 const aloneFrom = 5

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { batched } from '../../lib/batch.ts'
+import type { Share } from '../../lib/memory/byte-budget.ts'
 import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { EngineContext } from '../context.ts'
@@ -67,9 +68,14 @@ const startStatement = `
   update runs r set status = 'running', started_at = coalesce(started_at, now()), changed = nextval('changes')
   from queued where r.id = queued.id`
 
+/** A lease may have thousands of runs: larger `init_params` are read when the run goes on, once there is room for them. */
+const smallInitParams = 4 * 1024
+
 /** Statement 3, with a snapshot taken after the locks were won: what is open, and where each run stands. */
 const loadStatement = `
-  select r.id, r.lease, r.trajectory_id, r.collection_id, r.task_id, r.name, r.definition, r.init_params, r.author,
+  select r.id, r.lease, r.trajectory_id, r.collection_id, r.task_id, r.name, r.definition, r.author,
+    case when octet_length(r.init_params) <= ${smallInitParams} then r.init_params end init_params,
+    coalesce(octet_length(r.init_params), 0) init_params_bytes,
     r.environment_id, r.sealed_secrets, r.status, r.requested_status, r.depth, r.replay_of, r.deaths,
     s.seq, s.ended_at is not null step_ended, s.wake_at is not null waiting, s.attempt, s.started_at, s.work_ms
   from runs r left join lateral (
@@ -97,9 +103,11 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
     lease.open++
     lease.total++
     let giveBack = () => {}
+    const share = engine.memory.open(open.collection_id)
     try {
       if (open.deaths >= deathsToFail) return leases.leave(lease, await giveUp(engine, lease, open))
       giveBack = await takePermit(engine, leases, lease, open)
+      if (open.init_params === null) await holdInitParams(engine, open, share)
       if (lease.halted && hasNotBegun(open)) leases.leave(lease, await endUnbegun(engine, lease, open))
       else await leases.work(lease, await toLiveRun(engine, open))
     } catch (error) {
@@ -108,6 +116,7 @@ export const makeTakeover = (engine: EngineContext, leases: Leases): ((leaseId: 
       leases.leave(lease, 'released')
     } finally {
       giveBack()
+      share.end()
     }
   }
 
@@ -173,6 +182,30 @@ const takePermit = async (
   leases.idle(lease, -1)
   if (engine.atGate.get(open.id) === ask) engine.atGate.delete(open.id)
   return giveBack
+}
+
+/** Its text, the buffer that brings it, and about as much once it is parsed. */
+const copiesOfInitParams = 3
+
+/** Waits for room for large `init_params`. Whoever asks the run to end meanwhile lets it pass, to end. */
+const holdInitParams = async (engine: EngineContext, open: OpenRun, share: Share): Promise<void> => {
+  const controller = new AbortController()
+  const ask = (status: RunStatus) => {
+    open.requested_status ??= status
+    controller.abort()
+  }
+  if (open.requested_status) return
+  engine.atGate.set(open.id, ask)
+  const what = `Run ${open.trajectory_id}`
+  const signal = AbortSignal.any([controller.signal, engine.stopping])
+  const most = Math.min(copiesOfInitParams * open.init_params_bytes, engine.memory.largest)
+  try {
+    await share.add(most, { what, signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    if (engine.atGate.get(open.id) === ask) engine.atGate.delete(open.id)
+  }
 }
 
 const hasNotBegun = ({ status, seq, requested_status: requested }: OpenRun): boolean =>

@@ -24,6 +24,8 @@ export interface ProgramStep {
   bindings: Binding[]
   /** Names of the steps it refers to, in order, and what `depends_on` adds. */
   dependsOn: string[]
+  /** Those of them whose inputs it may read, beside their outputs. */
+  readsInputsOf: ReadonlySet<string>
   /** Time limit of all its tries, written in the config; seconds. */
   timeoutSeconds: number | undefined
   options: StepOptions
@@ -255,6 +257,9 @@ interface Compiling {
   guess: Guess
 }
 
+/** Of a path that begins with a step: whether it leads to all of its record, or into its inputs. */
+const mayReadInputs = ({ segments: [first] }: Path): boolean => first?.kind !== 'name' || first.name === 'inputs'
+
 const compileStep = (
   { name, config, activity, isListed }: WrittenStep,
   index: number,
@@ -280,6 +285,7 @@ const compileStep = (
     activity,
     bindings,
     dependsOn: [...new Set(dependsOn)].filter((root) => position.has(root)),
+    readsInputsOf: new Set(paths.filter(mayReadInputs).map((path) => path.root)),
     timeoutSeconds: typeof timeout === 'number' && timeout > 0 ? timeout : undefined,
     options: compileOptions(config.options, limits, { report, warnings, guess }),
     warnings,

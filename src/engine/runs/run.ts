@@ -9,6 +9,7 @@ import { carryOut } from '../steps/step.ts'
 import { type StepOutcome, skippedRow } from '../steps/step-record.ts'
 import { endEarly, endRun, requestedEnd } from './end-run.ts'
 import { placeInOrder } from './place.ts'
+import { forget, forgetAll } from './remembered.ts'
 import { runSideBySide } from './side-by-side.ts'
 
 /** How the loop left a run: ended for good, or to be continued by somebody (parked, handed over, taken over). */
@@ -16,9 +17,9 @@ export type RunLeft = RunStatus | 'parked' | 'released' | 'fenced'
 
 /** Carries a run on from where it stands until it ends or has to be left to somebody else. Never throws. */
 export const carryOn = async (engine: EngineContext, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
-  if (lease.lost) return 'fenced'
   engine.live.set(run.key, run)
   try {
+    if (lease.lost) return 'fenced'
     const { problems, isParallel } = run.program
     if (problems.length > 0) {
       const error = run.environment.scrub.text(joinMessages(problems, 5))
@@ -31,6 +32,7 @@ export const carryOn = async (engine: EngineContext, lease: LeaseRef, run: LiveR
     return 'released'
   } finally {
     if (engine.live.get(run.key) === run) engine.live.delete(run.key) // it may have come back under its lease
+    forgetAll(engine.memory, run)
   }
 }
 
@@ -51,14 +53,14 @@ const runInOrder = async (engine: EngineContext, lease: LeaseRef, run: LiveRun):
     if (run.course && !isChosen(run.course, step)) {
       await engine.journal.add({ lease, step: skippedRow(run, place) })
       next = after(run, place, { status: 'skipped', outputs: null })
-      run.results.delete(step.index)
+      forget(engine.memory, run, step.index)
     } else {
       const recorded = await carryOut(engine, lease, run, place, conclude)
       if (typeof recorded === 'string') return recorded
       if (recorded.end) return recorded.end
       run.deaths = 0
     }
-    moveOn(run, next)
+    moveOn(engine, run, next)
   }
   return endRun(engine, lease, run, 'completed', null)
 }
@@ -71,9 +73,9 @@ const after = (
 ): number => (course ? passOver(program, course, settle(course, step, { seq, status, outputs })) : step.index + 1)
 
 /** To the next step. What nobody reads any more is dropped. */
-const moveOn = (run: LiveRun, next: number): void => {
+const moveOn = ({ memory }: EngineContext, run: LiveRun, next: number): void => {
   const { lastReader } = run.program
-  for (const index of run.results.keys()) if ((lastReader.get(index) ?? -1) < next) run.results.delete(index)
+  for (const index of run.results.keys()) if ((lastReader.get(index) ?? -1) < next) forget(memory, run, index)
   run.next = next
   run.seq++
   run.attempt = 1

@@ -1,6 +1,7 @@
 import { databaseAway } from '../../database/away.ts'
 import type { Attempt } from '../../database/watch.ts'
 import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
+import { parsedMemory } from '../../lib/memory/json-memory.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import { now } from '../../lib/time.ts'
 import type { SealedWebhook } from '../../model/webhook.ts'
@@ -119,9 +120,12 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
       more,
       createdMs: now(),
     }
+    const heldBytes = initParamsMemory(initParams)
+    let isHeld = false
     try {
       if (carry) await starter.enqueueCarrying({ run, files }, carry)
-      else if (starter.hasRoom()) {
+      else if (starter.hasRoom() && engine.memory.tryTake(heldBytes)) {
+        isHeld = true
         await begin(
           starter,
           attempt,
@@ -138,6 +142,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
             author: run.author,
             program,
             initParams: JSON.parse(initParams),
+            heldBytes,
             environment,
             depth: 0,
             replayOf: replayOf ?? null,
@@ -163,10 +168,17 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
       const { sealedSecrets: _, ...started } = run
       return started
     } catch (error) {
+      if (isHeld) engine.memory.give(heldBytes)
       if (!(error instanceof TrajectoryIdTaken)) throw error
     }
   }
 }
+
+/** `init_params` of up to so many characters are not counted. */
+const smallInitParams = 4 * 1024
+
+/** As text for its record, and parsed for its steps: what they take while the run is in memory. */
+const initParamsMemory = (text: string): number => (text.length <= smallInitParams ? 0 : 2 * parsedMemory(text))
 
 /** What a run begins with. */
 interface Beginning {

@@ -34,6 +34,7 @@ export const activityContext = (
   timeLimitSeconds: number,
   signal: () => AbortSignal,
   carryOutRunbook: ActivityContext['carryOutRunbook'],
+  room: ActivityContext['room'],
 ): ActivityContext => {
   const warn: ActivityContext['warn'] = (message, attributes) => side.warnings.push(warningEvent(message, attributes))
   return new StepContext(signal, {
@@ -56,7 +57,7 @@ export const activityContext = (
     initParams: run.initParams,
     env: (name) => run.environment.get(name),
     files: {
-      open: (path) => openFile(engine, run, path),
+      open: (path) => openFile(engine, run, path, room),
       async save(file) {
         const bytes = typeof file.body === 'string' ? Buffer.from(run.environment.scrub.text(file.body)) : file.body
         const stored = await engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER })
@@ -77,13 +78,14 @@ export const activityContext = (
         })
       },
     },
-    runs: runReader(engine, run),
+    runs: runReader(engine, run, room),
     fetch: async (url, options) =>
-      engine.fetch(url, { signal: signal(), ...options, allowedHosts: await engine.rules.allowedHosts(run) }),
+      engine.fetch(url, { signal: signal(), room, ...options, allowedHosts: await engine.rules.allowedHosts(run) }),
     decision: (expiry) => readDecision(engine, { run, seq: place.seq, side }, expiry),
-    models: stepModels(engine, run, signal, warn),
+    models: stepModels(engine, run, signal, warn, room),
     carryOutRunbook,
     settings: engine.activitySettings,
+    room,
     warn,
   })
 }
@@ -103,6 +105,7 @@ class StepContext implements ActivityContext {
   readonly models: ActivityContext['models']
   readonly carryOutRunbook: ActivityContext['carryOutRunbook']
   readonly settings: ActivityContext['settings']
+  readonly room: ActivityContext['room']
   readonly warn: ActivityContext['warn']
   readonly #signal: () => AbortSignal
 
@@ -120,6 +123,7 @@ class StepContext implements ActivityContext {
     this.models = given.models
     this.carryOutRunbook = given.carryOutRunbook
     this.settings = given.settings
+    this.room = given.room
     this.warn = given.warn
     this.#signal = signal
   }
@@ -145,7 +149,15 @@ export const fileOf = async (engine: EngineContext, run: LiveRun, path: string):
   return file
 }
 
-const openFile = async (engine: EngineContext, run: LiveRun, path: string): Promise<FileContent> => {
+/** Its bytes, and the text that is made of them. */
+const copiesOfFile = 2
+
+const openFile = async (
+  engine: EngineContext,
+  run: LiveRun,
+  path: string,
+  room: ActivityContext['room'],
+): Promise<FileContent> => {
   const file = await fileOf(engine, run, path)
   return {
     path,
@@ -153,6 +165,7 @@ const openFile = async (engine: EngineContext, run: LiveRun, path: string): Prom
     content_type: file.content_type,
     size: file.size,
     async bytes() {
+      await room(copiesOfFile * file.size)
       const { stream } = await engine.objects.open(file.object)
       const parts: Uint8Array[] = []
       for await (const part of stream) parts.push(part as Uint8Array)

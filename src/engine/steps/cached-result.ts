@@ -4,6 +4,7 @@ import { canonicalJson } from '../../lib/json/json-text.ts'
 import { version } from '../../lib/version.ts'
 import { keepResult, objectsAt } from '../../store/runs/step-results.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
+import { loadPayload } from '../journal/results.ts'
 import { warningEvent } from './activity-context.ts'
 import type { StepAtWork } from './step.ts'
 import type { LogEvent } from './step-record.ts'
@@ -29,6 +30,9 @@ const hashOf = async ({ engine, run, place, side }: StepAtWork, shown: string): 
   return createHash('sha256').update(canonicalJson(made)).digest('hex')
 }
 
+/** Inputs once more as a value, and as the text that is hashed. */
+const copiesToHash = 2
+
 /** Deeper than inputs are as a rule, and more paths than a step reads; what is beyond is told apart by its path alone. */
 const mostPaths = 1_000
 
@@ -51,13 +55,16 @@ const filesIn = async (engine: EngineContext, run: LiveRun, inputs: Json): Promi
  */
 export const reuseResult = async (work: StepAtWork, shown: string): Promise<Record<string, Json> | undefined> => {
   const { engine, run, row, side } = work
+  await work.memory.room(copiesToHash * shown.length)
   work.resultHash = await hashOf(work, shown)
   if (work.resultHash === undefined) return undefined
   const found = await engine.findResult({ collectionId: run.collectionId, hash: work.resultHash })
   if (!found) return undefined
   row.origin = JSON.stringify({ trajectory_id: found.trajectory_id, task: found.name, step: found.step, kind: 'cache' })
   side.warnings.push(...(found.warnings === null ? [] : (JSON.parse(found.warnings) as LogEvent[])))
-  return JSON.parse(found.outputs) as Record<string, Json>
+  const outputs =
+    found.outputs ?? (await loadPayload(engine, found.outputs_payload, found.outputs_bytes, work.memory)) ?? '{}'
+  return JSON.parse(outputs) as Record<string, Json>
 }
 
 /** To be called before the result is recorded: from then on it is found. */

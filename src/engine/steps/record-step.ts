@@ -5,6 +5,7 @@ import { placeValue } from '../../store/runs/payloads.ts'
 import type { LiveRun, Place } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { Entry } from '../journal/journal-entry.ts'
+import { forget, remember } from '../runs/remembered.ts'
 import { offerResult } from './cached-result.ts'
 import { noteDivergence } from './replayed-step.ts'
 import type { StepAtWork } from './step.ts'
@@ -51,7 +52,7 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
   }
   run.pending = false
   if (entry.end) engine.onEnd(run.key)
-  else remember(run, place, work, outcome)
+  else keepAtHand(work, outcome)
   return { outcome, end: entry.end?.status }
 }
 
@@ -63,9 +64,11 @@ const endOf = (run: LiveRun, end: RunStatus, place: Place, outcome: StepOutcome)
   return { status, error: failureText(run, failure) }
 }
 
-/** Keeps what later steps read. */
-const remember = (run: LiveRun, { step }: Place, { row }: StepAtWork, outcome: StepOutcome): void => {
-  const { index } = step
+/** Keeps what later steps read; a large value they read back. */
+const keepAtHand = ({ engine, run, place, row }: StepAtWork, { status, outputs }: StepOutcome): void => {
+  const { index } = place.step
   if (!run.program.lastReader.has(index)) return
-  run.results.set(index, { inputs: row.inputs, outputs: outcome.outputs, status: outcome.status, error: row.error })
+  forget(engine.memory, run, index)
+  if (row.inputsPayload !== null) return
+  remember(engine, run, index, { inputs: row.inputs, outputs, status, error: row.error, bytes: 0 })
 }

@@ -2,10 +2,11 @@ import { FailedWith, type Json } from '../../activities/activity.ts'
 import { AppError, isErrorCode } from '../../lib/errors.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import type { EngineContext, LiveRun, Place } from '../context.ts'
+import { type LoadedInto, loadPayload } from '../journal/results.ts'
 import type { ProgramStep } from '../program/program.ts'
 import { warningEvent } from './activity-context.ts'
 import { type Divergence, divergenceOf } from './divergence.ts'
-import { type Resolved, resolveParameters } from './resolve.ts'
+import { type Resolving, resolveParameters, type ShownParameters } from './resolve.ts'
 import type { StepAtWork } from './step.ts'
 import type { LogEvent, StepOutcome } from './step-record.ts'
 
@@ -35,6 +36,10 @@ interface RecordedHere extends Omit<RecordedStep, 'name'> {
   trajectory_id: string
   task: string
   name: string | null
+  inputs_payload: string | null
+  outputs_payload: string | null
+  inputs_bytes: number
+  outputs_bytes: number
 }
 
 /** A step that is replayed: what the recording has for it, and its inputs as JSON text without secrets. */
@@ -43,8 +48,9 @@ export interface Replay {
   shown: string
 }
 
-const recordedColumns = `r.trajectory_id, r.name as task, s.name, s.status, coalesce(s.inputs, i.body) as inputs,
-  coalesce(s.outputs, o.body) as outputs, s.error, s.warnings`
+const recordedColumns = `r.trajectory_id, r.name as task, s.name, s.status, s.inputs, s.outputs, s.error, s.warnings,
+  s.inputs_payload, s.outputs_payload, coalesce(octet_length(i.body), 0) as inputs_bytes,
+  coalesce(octet_length(o.body), 0) as outputs_bytes`
 const recordedPayloads =
   'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
 
@@ -52,10 +58,12 @@ const isStep = (row: RecordedHere | undefined): row is RecordedHere & RecordedSt
 
 /** Reads what the recording has for a step. Throws where the recorded run has been removed. */
 export const readRecording = async (
-  { database }: EngineContext,
+  engine: EngineContext,
   source: string,
   { seq, name }: Place,
+  into: LoadedInto,
 ): Promise<Recording> => {
+  const { database } = engine
   const [here] = await database.rows<RecordedHere>(
     'recorded_step_here',
     `select ${recordedColumns} from runs r left join steps s on s.run_id = r.id and s.seq = $2 ${recordedPayloads}
@@ -75,10 +83,20 @@ export const readRecording = async (
   return {
     trajectoryId: here.trajectory_id,
     task: here.task,
-    step: isStep(named) ? named : undefined,
+    step: isStep(named) ? await withLargeValues(engine, named, into) : undefined,
     nameHere: here.name ?? undefined,
   }
 }
+
+const withLargeValues = async (
+  engine: EngineContext,
+  step: RecordedHere & RecordedStep,
+  into: LoadedInto,
+): Promise<RecordedStep> => ({
+  ...step,
+  inputs: step.inputs ?? (await loadPayload(engine, step.inputs_payload, step.inputs_bytes, into)),
+  outputs: step.outputs ?? (await loadPayload(engine, step.outputs_payload, step.outputs_bytes, into)),
+})
 
 /**
  * The parameters of a step that is replayed. Secrets of the recorded run are gone, and nobody is asked who would need
@@ -88,16 +106,18 @@ export const resolveAsRecorded = (
   run: LiveRun,
   step: ProgramStep,
   { step: recorded }: Recording,
-): ReturnType<typeof resolveParameters> => {
-  if (!step.usesEnvironment) return resolveParameters(run, step)
-  const struckOut = () => resolveParameters(run, step, (name) => run.environment.get(name) ?? '***')
-  let resolved: Resolved & { shown: string }
+  resolving: Resolving,
+): ShownParameters => {
+  if (!step.usesEnvironment) return resolveParameters(run, step, resolving)
+  const env = (name: string) => run.environment.get(name) ?? '***'
+  const struckOut = () => resolveParameters(run, step, { ...resolving, env })
+  let resolved: ShownParameters
   try {
-    resolved = resolveParameters(run, step)
+    resolved = resolveParameters(run, step, resolving)
   } catch {
     return struckOut()
   }
-  return resolved.shown === recorded?.inputs ? resolved : struckOut()
+  return resolved.shown() === recorded?.inputs ? resolved : struckOut()
 }
 
 const diverged = (divergence: Divergence): AppError =>

@@ -1,7 +1,8 @@
 import { AppError } from '../../lib/errors.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 import { asText } from '../../lib/text/as-text.ts'
 import type { LiveRun } from '../context.ts'
-import { absenceOf, sectionsOf } from '../journal/results.ts'
+import { absenceOf, type Loaded, sectionsOf } from '../journal/results.ts'
 import type { Binding } from '../program/bindings.ts'
 import { type Path, type Reading, readPath } from '../program/paths.ts'
 import type { ProgramStep } from '../program/program.ts'
@@ -15,6 +16,8 @@ export interface Scope {
   env(name: string): string | undefined
   /** Why a step that may be named has nothing to read: it was skipped, or has not run yet. */
   absence?(name: string): string | undefined
+  /** Longest text that references inside of one parameter's text may make. */
+  mostText?: number
 }
 
 export interface Resolved {
@@ -33,17 +36,30 @@ const resolveStep = (step: ProgramStep, scope: Scope): Resolved => {
   return { parameters: Object.fromEntries(parameters), warnings }
 }
 
-/** The parameters of a step of a run, and their JSON text as it may be shown. */
+/** What a step is given, and what makes the JSON text of it that may be shown: of large parameters it is large too. */
+export interface ShownParameters extends Resolved {
+  shown(): string
+}
+
+export interface Resolving {
+  /** Results that were read back for this step. */
+  loaded?: Loaded | undefined
+  mostText: number
+  env?: Scope['env']
+}
+
+/** The parameters of a step of a run. */
 export const resolveParameters = (
   run: LiveRun,
   step: ProgramStep,
-  env: Scope['env'] = run.environment.get,
-): Resolved & { shown: string } => {
+  { loaded, mostText, env = run.environment.get }: Resolving,
+): ShownParameters => {
   const scope: Scope = {
     initParams: run.initParams,
-    step: (name) => sectionsOf(run, name),
+    step: (name) => sectionsOf(run, name, loaded),
     env,
     absence: (name) => absenceOf(run, name),
+    mostText,
   }
   const { parameters, warnings } = resolveStep(step, scope)
   const visible = step.usesEnvironment
@@ -53,7 +69,8 @@ export const resolveParameters = (
   return {
     parameters,
     warnings,
-    shown: run.environment.scrub.json(masked.length > 0 ? { ...visible, ...Object.fromEntries(masked) } : visible),
+    shown: () =>
+      run.environment.scrub.json(masked.length > 0 ? { ...visible, ...Object.fromEntries(masked) } : visible),
   }
 }
 
@@ -146,6 +163,7 @@ const resolveSource = (source: Source, scope: Scope): Outcome => {
 }
 
 const resolveText = (parts: (string | Path)[], scope: Scope): Outcome => {
+  const { mostText = Number.MAX_SAFE_INTEGER } = scope
   let text = ''
   for (const part of parts) {
     if (typeof part === 'string') text += part
@@ -153,10 +171,16 @@ const resolveText = (parts: (string | Path)[], scope: Scope): Outcome => {
       const outcome = follow(part, scope)
       if (!outcome.found) return outcome
       text += asText(outcome.value)
+      if (text.length > mostText) throw textTooLong(part, mostText)
     }
   }
   return { found: true, value: text }
 }
+
+const textTooLong = ({ text }: Path, most: number): AppError =>
+  new AppError('output_too_large', `'{{${text}}}' makes a text of more than ${byteSize(most)}`, {
+    hint: 'Put less into one text, or raise JETTY_MAX_OUTPUT_BYTES.',
+  })
 
 const follow = (path: Path, scope: Scope): Outcome => {
   if (path.root === 'env') return followEnv(path, scope)

@@ -65,17 +65,13 @@ export const failureText = (run: LiveRun, { name, message }: { name: string; mes
 export const warningsText = (run: LiveRun, side: StepSide): string | null =>
   side.warnings.length === 0 ? null : run.environment.scrub.json(side.warnings)
 
-/** Outputs as JSON text. A value above the limit fails its step with a clear text; it never fails the batch. */
-export const checkSize = (text: string, limit: number, step: string): string => {
-  if (text.length > limit) {
-    throw new AppError(
-      'output_too_large',
-      `Step '${step}' produced ${megabytes(text.length)} of outputs; at most ${megabytes(limit)} are kept`,
-      { hint: 'Save large results as files and pass their paths on, or raise JETTY_MAX_OUTPUT_BYTES.' },
-    )
-  }
-  return text
-}
+/** Outputs above the limit fail their step with a clear text; they never fail the batch. */
+export const outputsTooLarge = (bytes: number, limit: number, step: string): AppError =>
+  new AppError(
+    'output_too_large',
+    `Step '${step}' produced ${megabytes(bytes)} of outputs; at most ${megabytes(limit)} are kept`,
+    { hint: 'Save large results as files and pass their paths on, or raise JETTY_MAX_OUTPUT_BYTES.' },
+  )
 
 const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
 

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ActivityResult, FailedWith, type Json } from '../../activities/activity.ts'
+import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { now } from '../../lib/time.ts'
 import { placeValue } from '../../store/runs/payloads.ts'
 import type { EngineContext, LiveRun, Place } from '../context.ts'
@@ -16,8 +17,9 @@ import { reuseResult } from './cached-result.ts'
 import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type TimeLimit } from './execute.ts'
 import { type Conclude, type Recorded, recordStep } from './record-step.ts'
 import { type Replay, readRecording, resolveAsRecorded, takeRecorded } from './replayed-step.ts'
-import { resolveParameters } from './resolve.ts'
-import { checkSize, rowOf, type StepOutcome, warningsText } from './step-record.ts'
+import { resolveParameters, type ShownParameters } from './resolve.ts'
+import { inputsMemory, outputsText, StepMemory, suspectMemory } from './step-memory.ts'
+import { rowOf, type StepOutcome, warningsText } from './step-record.ts'
 import { beginWork, endWork } from './work-time.ts'
 
 /** A step that is still running after this long gets a start row, so that it can be seen. */
@@ -32,6 +34,7 @@ export interface StepAtWork {
   row: StepRow
   side: StepSide
   startRow: StartRow
+  memory: StepMemory
   /** Of a run that replays another one. */
   replay: Replay | undefined
   /** With `options.cache`: hash of what its result is made from. */
@@ -65,6 +68,7 @@ export const carryOut = async (
     row,
     side,
     startRow,
+    memory: new StepMemory(engine, run, place.name),
     replay: undefined,
     resultHash: undefined,
     hasRuns: place.started !== undefined,
@@ -80,19 +84,20 @@ export const carryOut = async (
     return await recordStep(work, outcome, conclude)
   } finally {
     work.isOver = true
+    work.memory.end()
     leaveGate?.()
   }
 }
 
 /** How the step goes: never throws but for Fenced. */
 const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | Left> => {
-  const { engine, run, place, row, startRow } = work
+  const { place, row, startRow } = work
   try {
     const result = await outputsOf(work, leaveGate)
     if (typeof result === 'string') return result
     if (result instanceof FailedWith) return await failureOf(work, result.error, result.outputs)
-    const text = checkSize(run.environment.scrub.json(result), engine.limits.maxOutputBytes, place.name)
-    return { status: 'completed', outputs: text, error: undefined }
+    const text = outputsText(work, result)
+    return { status: 'completed', outputs: typeof text === 'string' ? text : await text, error: undefined }
   } catch (thrown) {
     return await failureOf(work, thrown)
   } finally {
@@ -117,7 +122,7 @@ const failureOf = async (
   const error = asStepError(thrown)
   if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
   if (work.hasRuns && !(await endAllBelow(engine, work.lease, run.key, place.seq))) return 'released'
-  const outputs = made === undefined ? null : outputsBeside(work, made)
+  const outputs = made === undefined ? null : await outputsBeside(work, made)
   const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
   if (isCancelled) return { status: 'cancelled', outputs, error }
   const mayGoOn = !(error instanceof RunOutOfTime) && error.code !== 'replay_diverged'
@@ -127,11 +132,11 @@ const failureOf = async (
 }
 
 /** Outputs of a step that failed for another reason than their size. */
-const outputsBeside = ({ engine, run, place, side }: StepAtWork, outputs: Record<string, Json>): string | null => {
+const outputsBeside = async (work: StepAtWork, outputs: Record<string, Json>): Promise<string | null> => {
   try {
-    return checkSize(run.environment.scrub.json(outputs), engine.limits.maxOutputBytes, place.name)
+    return await outputsText(work, outputs)
   } catch (error) {
-    side.warnings.push(warningEvent(asStepError(error).message))
+    work.side.warnings.push(warningEvent(asStepError(error).message))
     return null
   }
 }
@@ -141,6 +146,7 @@ const outputsOf = async (
   work: StepAtWork,
   leaveGate: (() => void) | undefined,
 ): Promise<Record<string, Json> | FailedWith | Left> => {
+  if (leaveGate) await work.memory.takeAhead(suspectMemory(work.engine))
   for (;;) {
     const result = await executeInSlot(work)
     if (result === 'released' || !isWait(result)) return result
@@ -156,9 +162,11 @@ const executeInSlot = async (work: StepAtWork): Promise<ActivityResult | 'releas
   const { engine, run } = work
   const held = holdSlot(engine, run)
   await held.take()
+  work.memory.slot = held
   try {
     return engine.stopping.aborted ? 'released' : await execute(work, held)
   } finally {
+    work.memory.slot = undefined
     held.end()
   }
 }
@@ -213,23 +221,29 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
   place.started ??= new Date(now())
   row.startedMs = place.started.getTime()
   const missing = missingResults(run, place.step)
-  if (missing.length > 0) await loadResults(engine, run, missing)
-  const recording = run.replayOf === null ? undefined : await readRecording(engine, run.replayOf, place)
-  const resolved = recording ? resolveAsRecorded(run, place.step, recording) : resolveParameters(run, place.step)
+  const loaded = missing.length > 0 ? await loadResults(engine, run, place.step, missing, work.memory) : undefined
+  const recording = run.replayOf === null ? undefined : await readRecording(engine, run.replayOf, place, work.memory)
+  const resolving = { loaded, mostText: engine.limits.maxOutputBytes }
+  const resolved = recording
+    ? resolveAsRecorded(run, place.step, recording, resolving)
+    : resolveParameters(run, place.step, resolving)
   warnOnce(side, resolved.warnings)
-  const inputs = await placeValue(engine.database, run.key, resolved.shown)
-  row.inputs = inputs.text
-  row.inputsPayload = inputs.payload
+  const shown = await keepInputs(work, resolved)
   const taken = recording
-    ? await takeRecorded(work, recording, resolved.shown)
+    ? await takeRecorded(work, recording, shown)
     : place.step.options.cache
-      ? await reuseResult(work, resolved.shown)
+      ? await reuseResult(work, shown)
       : undefined
   if (taken) return taken
   if (run.deaths >= suspectedFrom) await startRow.write()
   else startRow.writeSoon()
   await confirmLease(engine, lease)
   const timeLimit = timeLimitOf(engine, run, place)
+  let ofThisTry = 0
+  const room = (bytes: number) => {
+    if (bytes > uncountedBytes) ofThisTry += bytes
+    return work.memory.room(bytes)
+  }
   return executeActivity({
     run,
     place,
@@ -238,11 +252,29 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
     rest: restIn(work, held),
     context(attempt, signal) {
       discardFiles(engine, side) // of a try that failed
+      work.memory.giveBack(ofThisTry)
+      ofThisTry = 0
       if (attempt > row.attempt) startRow.tryAgain(attempt)
       const carryOutRunbook = carryOutFor(work, held, attempt, signal)
-      return activityContext(engine, run, place, side, attempt, timeLimit.seconds, signal, carryOutRunbook)
+      return activityContext(engine, run, place, side, attempt, timeLimit.seconds, signal, carryOutRunbook, room)
     },
   })
+}
+
+/** Notes the inputs in the step's row, or beside it. Gives their JSON text where it is still needed: it may be large. */
+const keepInputs = async (
+  { engine, run, place, row, memory }: StepAtWork,
+  { parameters, shown: textOf }: ShownParameters,
+): Promise<string> => {
+  const bytes = inputsMemory(parameters)
+  await memory.room(bytes)
+  const shown = textOf()
+  const inputs = await placeValue(engine.database, run.key, shown)
+  row.inputs = inputs.text
+  row.inputsPayload = inputs.payload
+  if (run.replayOf !== null || place.step.options.cache) return shown
+  memory.giveBack(bytes)
+  return ''
 }
 
 /** A step that runs again after a wait resolves its parameters anew, and has the same to say. */

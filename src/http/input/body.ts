@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { Room } from './memory.ts'
 
 /** A body that stops arriving for this long is given up: a slow client must not hold a connection for ever. */
 export const bodyIdleSeconds = 30
@@ -20,23 +21,63 @@ export const bodyCutOff = (): AppError =>
 const bodyTooSlow = (): AppError =>
   new AppError('bad_request', 'The body arrives too slowly', { hint: 'Send the request again.' })
 
-/** Reads a whole body into memory, but never more than `maxBytes`. */
-export const readBytes = (body: Readable, maxBytes: number): Promise<Buffer> =>
+/** A body up to here is not counted; memory for more is taken as it comes, twice as much each time. */
+const uncountedBody = 64 * 1024
+/** As it came, and in one piece or as text. */
+const copiesOfBody = 2
+
+/**
+ * Reads a whole body into memory, but never more than `maxBytes`. Where there is no room for what has come, nothing more is
+ * read until there is.
+ */
+export const readBytes = (body: Readable, maxBytes: number, room?: Room): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
+    let held = uncountedBody
     const started = performance.now()
     const timer = setTimeout(() => finish(bodyTooSlow()), bodyIdleSeconds * 1000)
     const onData = (chunk: Buffer) => {
       timer.refresh()
       if (performance.now() - started > bodySeconds * 1000) return finish(bodyTooSlow())
       size += chunk.length
-      if (size > maxBytes) finish(bodyTooLarge(maxBytes))
-      else chunks.push(chunk)
+      if (size > maxBytes) return finish(bodyTooLarge(maxBytes))
+      chunks.push(chunk)
+      if (size > held && room) hold(room)
     }
-    const onEnd = () => finish()
-    const onCut = () => finish(bodyCutOff())
-    const finish = (problem?: AppError) => {
+    const hold = (takeRoom: Room) => {
+      const more = Math.min(maxBytes, Math.max(size, 2 * held)) - held
+      held += more
+      try {
+        const wait = takeRoom(copiesOfBody * more)
+        if (!wait) return
+        body.pause()
+        waits++
+        wait.then(
+          () => {
+            timer.refresh()
+            if (--waits > 0) return
+            if (hasEnded) finish()
+            else if (!isOver) body.resume()
+          },
+          (problem) => finish(problem),
+        )
+      } catch (problem) {
+        finish(problem)
+      }
+    }
+    const onEnd = () => {
+      hasEnded = true
+      if (waits === 0) finish()
+    }
+    const onCut = () => {
+      if (!hasEnded) finish(bodyCutOff())
+    }
+    let waits = 0
+    let hasEnded = false
+    let isOver = false
+    const finish = (problem?: unknown) => {
+      isOver = true
       clearTimeout(timer)
       body.off('data', onData).off('end', onEnd).off('close', onCut)
       if (!problem) return resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size))

@@ -5,6 +5,7 @@ import { invalidField } from '../../lib/errors.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { ReceivedFile } from '../implement.ts'
 import { decodeText, parseJson, readBytes } from './body.ts'
+import type { Room } from './memory.ts'
 import {
   badEncoding,
   type FileSink,
@@ -20,6 +21,9 @@ export interface ReceivedForm {
   /** The JSON text, where the form came as JSON. */
   text: string
 }
+
+/** As text, and as the value that is read from it. */
+const copiesOfFields = 2
 
 /** What one field may be, and a little for the other fields. */
 const bodyLimit = (limits: FormLimits): number => limits.maxFieldBytes + 64 * 1024
@@ -64,13 +68,22 @@ export const readForm = async (
   names: PartNames,
   limits: FormLimits,
   sink: FileSink | undefined,
+  room?: Room,
 ): Promise<ReceivedForm> => {
   const contentType = headers['content-type']?.toLowerCase() ?? ''
   if (contentType.startsWith('multipart/form-data')) {
     if (!sink) throw new Error('a form with files needs somewhere to put them')
-    return { ...(await readMultipart(body, headers, names, limits, sink)), text: '' }
+    const form = await readMultipart(body, headers, names, limits, sink)
+    const bytes = Object.values(form.fields).reduce((sum, value) => sum + value.length, 0)
+    try {
+      await room?.(copiesOfFields * bytes)
+    } catch (error) {
+      await sink.remove(form.files.map(({ object }) => object)).catch(() => {})
+      throw error
+    }
+    return { ...form, text: '' }
   }
-  const text = decodeText(await readBytes(body, bodyLimit(limits)))
+  const text = decodeText(await readBytes(body, bodyLimit(limits), room))
   if (text.trim() === '') return { fields: {}, files: [], text: '' }
   if (contentType.startsWith('application/json') || text.trimStart().startsWith('{')) return json(text, contentType)
   if (contentType === '' || contentType.startsWith('application/x-www-form-urlencoded')) return urlencoded(text, limits)

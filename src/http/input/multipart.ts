@@ -26,6 +26,8 @@ export interface Form {
 }
 
 const maxFields = 200
+/** All fields together may have so many times what one may have. */
+const mostFullFields = 4
 
 const fileTooLarge = (maxBytes: number): AppError =>
   new AppError('too_large', `File too large. Maximum allowed size is ${byteSize(maxBytes)}`)
@@ -34,6 +36,15 @@ export const fieldTooLarge = (name: string, maxBytes: number): AppError =>
   new AppError('too_large', `Field ${name} is too large. Maximum allowed size is ${byteSize(maxBytes)}`, {
     hint: 'Send large data as a file.',
   })
+
+const fieldsTooLarge = (maxFieldBytes: number): AppError =>
+  new AppError(
+    'too_large',
+    `The fields of the form have more than ${byteSize(mostFullFields * maxFieldBytes)} together`,
+    {
+      hint: 'Send large data as files.',
+    },
+  )
 
 const notAFile = (name: string): AppError =>
   invalidField(['body', name], `${name} must be sent as a file; with curl: -F '${name}=@path'`, 'file_expected')
@@ -148,6 +159,7 @@ export const readMultipart = async (
         body.off('data', onData)
       }
       let failed = false
+      let fieldBytes = 0
       const fail = (problem: unknown) => {
         failed = true
         settle()
@@ -158,6 +170,8 @@ export const readMultipart = async (
       }
       parser.on('field', (name, value, info) => {
         if (info.valueTruncated) return fail(fieldTooLarge(name, limits.maxFieldBytes))
+        fieldBytes += value.length
+        if (fieldBytes > mostFullFields * limits.maxFieldBytes) return fail(fieldsTooLarge(limits.maxFieldBytes))
         if (names.files.includes(name) && value !== '') return fail(notAFile(name))
         if (value.includes('\ufffd') && !recent.include(value)) return fail(badEncoding(name))
         Object.defineProperty(form.fields, name, { value, enumerable: true, configurable: true, writable: true })

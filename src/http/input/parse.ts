@@ -2,9 +2,11 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { invalidField } from '../../lib/errors.ts'
+import { parsedMemory, uncountedBytes } from '../../lib/memory/json-memory.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { invalidValue } from '../errors.ts'
 import { bodyTooLarge, decodeText, parseJson, readBytes } from './body.ts'
+import type { Room } from './memory.ts'
 
 /** What a field takes at heart, without defaults and what is made of it. */
 const innermost = (schema: unknown): unknown => {
@@ -57,8 +59,10 @@ export const readJsonBody = async (
   body: Readable,
   headers: IncomingHttpHeaders,
   maxBytes: number,
+  room?: Room,
 ): Promise<{ text: string; value: unknown }> => {
   if (Number(headers['content-length']) > maxBytes) throw bodyTooLarge(maxBytes)
-  const text = decodeText(await readBytes(body, maxBytes))
+  const text = decodeText(await readBytes(body, maxBytes, room))
+  if (room && text.length > uncountedBytes) await room(parsedMemory(text))
   return { text, value: text.trim() === '' ? undefined : parseJson(text, headers['content-type'] ?? '') }
 }

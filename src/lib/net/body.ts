@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { AppError } from '../errors.ts'
 import { byteSize } from '../settings/byte-size.ts'
+import { countRoom, type TakeRoom } from './taken-room.ts'
 
 /** What we ask for, and can undo. */
 export const acceptedEncodings = 'gzip, deflate, br'
@@ -45,17 +46,30 @@ export interface BodyLimits {
   maxBytes: number
   /** Where the body comes from, for messages. */
   from: string
+  /** See `OutgoingRequest`. */
+  room?: TakeRoom | undefined
 }
 
 /** Reads a body whole, unpacked. The limit holds for the unpacked bytes and stops the unpacking, so bombs stay small. */
-export const readBody = async (body: Readable, { contentEncoding, maxBytes, from }: BodyLimits): Promise<Buffer> => {
+export const readBody = async (
+  body: Readable,
+  { contentEncoding, maxBytes, from, room }: BodyLimits,
+): Promise<Buffer> => {
   const parts: Buffer[] = []
   let size = 0
+  const count = countRoom(room)
   const collect = new Writable({
     write(part: Buffer, _encoding, done) {
       size += part.length
       parts.push(part)
-      done(size > maxBytes ? tooLarge(from, maxBytes) : null)
+      if (size > maxBytes) return done(tooLarge(from, maxBytes))
+      try {
+        const wait = count(part.length)
+        if (!wait) return done()
+        wait.then(() => done(), done)
+      } catch (error) {
+        done(error as Error)
+      }
     },
   })
   await pipeline([body, ...decodersFor(contentEncoding, from), collect])

@@ -5,6 +5,7 @@ import { checkAnnouncedLength, readBody } from './body.ts'
 import { makeClock } from './clock.ts'
 import { asNetworkError, firstHop, type Hop, redirected, sendHop, shown } from './hop.ts'
 import { requireAllowedHost } from './hosts.ts'
+import type { TakeRoom } from './taken-room.ts'
 
 export { type AllowRule, parseAllowRules } from './addresses.ts'
 export { type GuardOptions, type LookUp, makeGuardedAgent } from './agent.ts'
@@ -26,6 +27,8 @@ export interface OutgoingRequest {
   /** The only hosts that may be reached, by a redirect too; see `requireAllowedHost`. Undefined: any. */
   allowedHosts?: readonly string[] | undefined
   signal?: AbortSignal
+  /** Asked for memory as the answer comes. */
+  room?: TakeRoom | undefined
 }
 
 /** An answer, read to its end. Header names are in lower case; `url` is where the redirects ended. */
@@ -69,7 +72,7 @@ const send = async (agent: Dispatcher, hop: Hop, request: OutgoingRequest, maxBy
     )
     const bodyless = hop.method === 'HEAD' || statusCode === 204 || statusCode === 304
     const contentEncoding = bodyless ? '' : (flat['content-encoding'] ?? '')
-    const limits = { contentEncoding, maxBytes, from: shown(hop.url) }
+    const limits = { contentEncoding, maxBytes, from: shown(hop.url), room: request.room }
     if (!bodyless) checkAnnouncedLength(flat['content-length'], limits)
     const bytes = await readBody(body, limits)
     if (contentEncoding) {

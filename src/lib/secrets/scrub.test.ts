@@ -99,6 +99,57 @@ describe('striking secrets out', () => {
     )
   })
 
+  it('strikes out of JSON text what it would strike out of the parsed value, however long and escaped its strings are', () => {
+    const hidden = 'se"cret\\n✓'
+    const scrub = scrubberOf([hidden, '7654321'])
+    const deep = (value: unknown): unknown => {
+      if (typeof value === 'string') return scrub.text(value)
+      if (typeof value === 'number') return String(value).includes('7654321') ? '***' : value
+      if (Array.isArray(value)) return value.map(deep)
+      if (typeof value !== 'object' || value === null) return value
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [scrub.text(key), deep(item)]))
+    }
+    const part = fc.constantFrom(
+      'a',
+      '\n',
+      '"',
+      '\\',
+      'é',
+      '😀',
+      hidden,
+      hidden.slice(0, 5),
+      '7654321',
+      'x'.repeat(65_530),
+    )
+    const string = fc.array(part, { maxLength: 8 }).map((parts) => parts.join(''))
+    const value = fc.letrec((tie) => ({
+      any: fc.oneof(
+        { maxDepth: 3 },
+        string,
+        fc.constantFrom(7654321, -1.5, 17654321e3, null, true),
+        fc.array(tie('any'), { maxLength: 4 }),
+        fc.dictionary(
+          string.map((one) => one.slice(0, 40)),
+          tie('any'),
+          { maxKeys: 4 },
+        ),
+      ),
+    })).any
+    fc.assert(
+      fc.property(value, (one) => {
+        expect(JSON.parse(scrub.json(one))).toEqual(deep(one))
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('leaves the rest of a JSON text as it was written', () => {
+    const scrub = scrubberOf(['hidden-one'])
+    expect(scrub.jsonText('{ "a" : 1.0, "b":"\\u00e9\\/", "c": ["x hidden-one y"] }')).toBe(
+      '{ "a" : 1.0, "b":"\\u00e9\\/", "c": ["x *** y"] }',
+    )
+  })
+
   it('finds a value whose ends somebody has trimmed', () => {
     expect(scrubberOf(['from a file\n']).text('<from a file>')).toBe('<***>')
   })

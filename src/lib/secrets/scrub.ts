@@ -1,4 +1,5 @@
 import { type ByteScrubber, makeByteScrubber } from './scrub-bytes.ts'
+import { scrubbedJson } from './scrub-json.ts'
 import { makeSecretFinder, type Secret, spellingsInBytes, spellingsOf } from './secret-finder.ts'
 
 /**
@@ -32,7 +33,8 @@ const nothingToStrike: Scrubber = {
 export const makeScrubber = (secrets: readonly Secret[]): Scrubber => {
   const spellings = spellingsOf(secrets)
   if (spellings.size === 0) return nothingToStrike
-  const { find } = makeSecretFinder(spellings)
+  const finder = makeSecretFinder(spellings)
+  const { find } = finder
   const holdsSecret = (text: string): boolean => find(text, 0) !== undefined
   const replace = (text: string): string => {
     let replaced = ''
@@ -43,14 +45,7 @@ export const makeScrubber = (secrets: readonly Secret[]): Scrubber => {
     }
     return replaced + text.slice(from)
   }
-  const deep = (value: unknown): unknown => {
-    if (typeof value === 'string') return replace(value)
-    if (typeof value === 'number') return holdsSecret(String(value)) ? mask : value
-    if (Array.isArray(value)) return value.map(deep)
-    if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [replace(key), deep(item)]))
-  }
-  const jsonText = (text: string) => (holdsSecret(text) ? JSON.stringify(deep(JSON.parse(text))) : text)
+  const jsonText = (text: string) => (holdsSecret(text) ? scrubbedJson(text, finder, mask) : text)
   let inBytes: ReturnType<typeof makeSecretFinder> | undefined
   return {
     text: replace,

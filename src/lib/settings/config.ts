@@ -145,6 +145,14 @@ const declared = {
     example: '64MiB',
     schema: bytes(),
   }),
+  inFlightBytes: setting({
+    variable: 'JETTY_IN_FLIGHT_BYTES',
+    description:
+      'Memory that large values of all steps, requests and answers of this process may take together; what finds no room ' +
+      'waits. Default: two fifths of what Node may use for its heap (`--max-old-space-size`).',
+    example: '1GiB',
+    schema: bytes(),
+  }),
   diffBytes: setting({
     variable: 'JETTY_DIFF_BYTES',
     description: 'JSON of values that the difference of two runs shows whole; beyond it, only their beginnings.',

@@ -1,8 +1,5 @@
-/**
- * Replaces each `{{name}}` for which `lookUp` gives a text; one that it does not know is left as it is. What is put
- * in is never looked at again. One pass with `indexOf`, so the time is linear in the text, whatever it holds.
- */
-export const fillPlaceholders = (template: string, lookUp: (name: string) => string | undefined): string => {
+/** A template with its placeholders filled in, in pieces: whoever joins them knows before how long the text will be. */
+export const filledPieces = (template: string, lookUp: (name: string) => string | undefined): string[] => {
   const parts: string[] = []
   let done = 0
   for (;;) {
@@ -16,5 +13,12 @@ export const fillPlaceholders = (template: string, lookUp: (name: string) => str
     done = closing + 2
   }
   parts.push(template.slice(done))
-  return parts.join('')
+  return parts
 }
+
+/**
+ * Replaces each `{{name}}` for which `lookUp` gives a text; one that it does not know is left as it is. What is put
+ * in is never looked at again. One pass with `indexOf`, so the time is linear in the text, whatever it holds.
+ */
+export const fillPlaceholders = (template: string, lookUp: (name: string) => string | undefined): string =>
+  filledPieces(template, lookUp).join('')

@@ -139,6 +139,8 @@ export interface ModelCaller {
   fallbackModels?: readonly string[] | undefined
   /** Told of each that could not. */
   onFallback?(failed: FailedAttempt): void
+  /** Takes memory for so many bytes of an answer as they come; undefined where there is room at once. */
+  room?: ((bytes: number) => Promise<void> | undefined) | undefined
   signal: AbortSignal
 }
 

@@ -42,6 +42,11 @@ export const keepPayload = async (
   return { text: null, payload }
 }
 
+/** A large value of a step. */
+export const payloadText = async (queries: Queries, payload: string): Promise<string | null> =>
+  (await queries.rows<{ body: string }>('payload_text', 'select body from payloads where id = $1', [payload]))[0]
+    ?.body ?? null
+
 /** The id of a request that is placed before its call has ended. */
 export const requestPayload = (runKey: string): string => `${runKey}-init-params`
 

@@ -33,7 +33,7 @@ export interface RunCursor {
 }
 
 /** A run without what may be large. */
-export type RunSummaryRow = Omit<RunRow, 'init_params'>
+export type RunSummaryRow = Omit<RunRow, 'init_params' | 'init_params_bytes'>
 export type StepSummary = Omit<StepRecord, 'inputs' | 'outputs' | 'warnings' | 'changed'>
 
 export interface ListedRuns<Row> {

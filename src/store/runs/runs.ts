@@ -6,6 +6,7 @@ import type { TrialLeft } from '../../model/collections/trial.ts'
 import { isName } from '../../model/names.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import { labelsText } from './labels.ts'
+import { type StoredStep, type TakeMemory, uncounted, withLargeValues } from './large-values.ts'
 import { endedRun, keepRunTotals, otherShard } from './totals.ts'
 
 /** A run as it stands in its row. */
@@ -21,7 +22,9 @@ export interface RunRow {
   definition: string
   /** Hash of the definition it executes. */
   version: string
-  init_params: string
+  /** Null where it is large: see `withInitParams`. */
+  init_params: string | null
+  init_params_bytes: number
   author: string
   status: RunStatus
   error: string | null
@@ -85,10 +88,16 @@ export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r
   exists (select from trial_runs where run_key = r.id) as on_trial, ${waitingText}`
 /** The text of a run's init_params, wherever it stands. */
 export const initParamsText = 'coalesce(r.init_params, (select body from payloads where id = r.init_params_payload))'
-export const runColumns = `${summaryColumns}, ${initParamsText} as init_params`
+/** Above this, `init_params` are read on their own: a page of a list may have hundreds of runs. */
+const smallInitParams = 16 * 1024
+export const runColumns = `${summaryColumns},
+  case when octet_length(r.init_params) <= ${smallInitParams} then r.init_params end as init_params,
+  coalesce(octet_length(r.init_params), (select octet_length(body) from payloads where id = r.init_params_payload), 0)
+    as init_params_bytes`
 
-const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, coalesce(s.inputs, i.body) as inputs,
-  coalesce(s.outputs, o.body) as outputs, s.error, s.warnings, s.origin, s.changed, s.started_at, s.ended_at`
+const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, s.inputs, s.outputs, s.inputs_payload, s.outputs_payload,
+  coalesce(octet_length(i.body), 0) + coalesce(octet_length(o.body), 0) as payload_bytes,
+  s.error, s.warnings, s.origin, s.changed, s.started_at, s.ended_at`
 const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
 
 interface PlaceRow {
@@ -211,8 +220,9 @@ export type Outcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' 
 export const outcomeOf = async (
   queries: Queries,
   runKey: string,
+  take: TakeMemory = uncounted,
 ): Promise<{ run: Outcome; steps: StepRecord[] } | undefined> => {
-  type Row = StepRecord & {
+  type Row = StoredStep & {
     run_status: RunStatus
     run_error: string | null
     run_labels: string
@@ -235,7 +245,8 @@ export const outcomeOf = async (
     started_at: first.run_started,
     ended_at: first.run_ended,
   }
-  return { run, steps: rows.filter((row): row is Row => row.seq !== null) }
+  const steps = rows.filter((row): row is Row => row.seq !== null)
+  return { run, steps: await withLargeValues(queries, steps, take) }
 }
 
 /** How many runs a task has ever started: kept by those who start them, never counted. */
@@ -248,20 +259,27 @@ export const countRuns = async (queries: Queries, taskId: number): Promise<numbe
   return row?.total ?? 0
 }
 
-/** Steps of several runs, in order, with large values put back where they belong. */
-export const stepsOf = (queries: Queries, runKeys: string[]): Promise<StepRecord[]> =>
-  queries.rows<StepRecord>(
+/** Steps of several runs, in order. */
+export const storedStepsOf = (queries: Queries, runKeys: string[]): Promise<StoredStep[]> =>
+  queries.rows<StoredStep>(
     'steps_of',
     `select ${stepColumns} from steps s ${payloads} where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
     [runKeys],
   )
 
+/** The same with large values put back where they belong. */
+export const stepsOf = async (
+  queries: Queries,
+  runKeys: string[],
+  take: TakeMemory = uncounted,
+): Promise<StepRecord[]> => withLargeValues(queries, await storedStepsOf(queries, runKeys), take)
+
 /** Steps of one run from `fromSeq` on that changed after `after` and not later than `until`, in the order of change. */
 export const stepChanges = (
   queries: Queries,
   at: { runKey: string; fromSeq: number; after: number; until?: number; limit: number },
-): Promise<StepRecord[]> =>
-  queries.rows<StepRecord>(
+): Promise<StoredStep[]> =>
+  queries.rows<StoredStep>(
     'step_changes',
     `select ${stepColumns} from steps s ${payloads}
      where s.run_id = $1 and s.seq >= $2 and s.changed > $3 and s.changed <= $4 order by s.changed limit $5`,

@@ -14,8 +14,10 @@ export interface FoundResult {
   /** `collection/task`. */
   name: string
   step: string
-  /** JSON text. */
-  outputs: string
+  /** JSON text; where it is large, it stands in `outputs_payload`. */
+  outputs: string | null
+  outputs_payload: string | null
+  outputs_bytes: number
   warnings: string | null
 }
 
@@ -40,7 +42,7 @@ export const makeResultFinder = (
     const rows = await queries.rows<FoundResult & { collection_id: number; hash: string }>(
       'find_step_results',
       `select c.collection_id, c.hash, r.trajectory_id, r.name, s.name as step, s.warnings,
-         coalesce(s.outputs, o.body) as outputs
+         s.outputs, s.outputs_payload, coalesce(octet_length(o.body), 0) as outputs_bytes
        from unnest($1::bigint[], $2::text[]) u(collection_id, hash)
        join step_results c using (collection_id, hash)
        join steps s on s.run_id = c.run_id and s.seq = c.seq

@@ -127,11 +127,6 @@ export const batchRuns = (
     [at.key, at.from, at.before],
   )
 
-/** A large value of a step. */
-export const payloadText = async (queries: Queries, payload: string): Promise<string | null> =>
-  (await queries.rows<{ body: string }>('payload_text', 'select body from payloads where id = $1', [payload]))[0]
-    ?.body ?? null
-
 /** The items that a batch was given, whole. */
 export const batchItems = async (queries: Queries, key: string): Promise<unknown[]> => {
   const [row] = await queries.rows<{ init_params: string }>(

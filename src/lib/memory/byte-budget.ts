@@ -1,0 +1,278 @@
+import { getHeapStatistics } from 'node:v8'
+import { AppError } from '../errors.ts'
+import { byteSize } from '../settings/byte-size.ts'
+
+/** Who a share is counted for: waiting owners take turns, and none may take all of the budget. */
+export type Owner = string | number
+
+/** How long a share may be waited for, and what an error says it was for. */
+export interface ShareWait {
+  /** Completes "… needs 120 MiB of memory". */
+  what: string
+  signal?: AbortSignal | undefined
+  /** After this long the wait ends with `busy`; without it only the signal ends it. */
+  waitMs?: number
+}
+
+/** Memory that one step, request or answer holds. */
+export interface Share {
+  readonly bytes: number
+  /**
+   * Takes more; undefined when there is room at once, else a promise. Throws `too_large` for what could never fit, rejects
+   * with `busy` after `waitMs` and with the reason of the signal.
+   */
+  add(bytes: number, wait: ShareWait): Promise<void> | undefined
+  /** Gives so many bytes back. */
+  giveBack(bytes: number): void
+  /** Gives everything back, and ends what waits. Nothing is counted for the share any more. */
+  end(): void
+}
+
+/**
+ * Bytes that may be in memory at once. An eighth is kept for small shares, so that these never wait behind large ones.
+ * A share that grows goes before one that begins; owners whose shares begin take turns; one owner has three quarters at
+ * the most, unless it is a single share.
+ */
+export interface ByteBudget {
+  open(owner: Owner): Share
+  /** Takes bytes only where there is room at once and nobody waits; give them back with `give`. */
+  tryTake(bytes: number): boolean
+  give(bytes: number): void
+  readonly total: number
+  /** The most that one share can have. */
+  readonly largest: number
+  readonly used: number
+  readonly waiting: number
+}
+
+/** What is left of the heap is for everything else: code, small values, and what JSON.stringify leaves behind. */
+export const defaultInFlightBytes = (): number => Math.floor(getHeapStatistics().heap_size_limit * 0.4)
+
+/** A share of up to so many bytes is small. */
+export const smallShareBytes = 1024 * 1024
+
+/**
+ * Whoever has waited so long goes beyond the budget, one at a time: a share that wants more, and one that begins. Without
+ * it, steps that hold much while they wait for other runs could keep those from ever beginning.
+ */
+const growPatienceMs = 5_000
+const beginPatienceMs = 30_000
+
+interface Waiter {
+  share: CountedShare
+  bytes: number
+  sinceMs: number
+  settle: (problem?: unknown) => void
+}
+
+interface CountedShare extends Share {
+  bytes: number
+  readonly waits: Set<Waiter>
+  readonly owner: Owner
+}
+
+export const makeByteBudget = (total: number): ByteBudget => {
+  const capacity = total - Math.floor(total / 8)
+  const mostOfOwner = Math.floor(capacity * 0.75)
+  const owned = new Map<Owner, number>()
+  /** Shares that hold something and want more, in the order in which they came. */
+  const growers = new Set<Waiter>()
+  /** Shares that hold nothing yet. The owner whose turn is next comes first. */
+  const newcomers = new Map<Owner, Waiter[]>()
+  let used = 0
+  let holders = 0
+  /** The one share that went beyond the budget, because everybody waited for everybody. */
+  let beyond: CountedShare | undefined
+
+  const isSmall = ({ bytes: held }: CountedShare, bytes: number): boolean => held + bytes <= smallShareBytes
+  const isCapped = ({ owner, bytes: held }: CountedShare, bytes: number): boolean => {
+    const has = owned.get(owner) ?? 0
+    return has !== held && has + bytes > mostOfOwner
+  }
+  const fits = (share: CountedShare, bytes: number): boolean =>
+    used + bytes <= (isSmall(share, bytes) ? total : capacity) && !isCapped(share, bytes)
+
+  const count = (share: CountedShare, bytes: number): void => {
+    if (share.bytes === 0 && bytes > 0) holders++
+    share.bytes += bytes
+    used += bytes
+    const has = (owned.get(share.owner) ?? 0) + bytes
+    if (has > 0) owned.set(share.owner, has)
+    else owned.delete(share.owner)
+    if (share.bytes > 0) return
+    if (bytes < 0) holders--
+    if (beyond === share) beyond = undefined
+  }
+
+  const remove = (waiter: Waiter): void => {
+    growers.delete(waiter)
+    waiter.share.waits.delete(waiter)
+    const queue = newcomers.get(waiter.share.owner)
+    const at = queue?.indexOf(waiter) ?? -1
+    if (!queue || at < 0) return
+    queue.splice(at, 1)
+    newcomers.delete(waiter.share.owner)
+    if (queue.length > 0) newcomers.set(waiter.share.owner, queue) // others have their turn first
+  }
+
+  const grant = (waiter: Waiter): void => {
+    remove(waiter)
+    count(waiter.share, waiter.bytes)
+    waiter.settle()
+  }
+
+  /** Nobody who holds something could end without more, or nobody holds anything, or this one has waited long enough. */
+  const mayGoBeyond = ({ share, sinceMs }: Waiter): boolean => {
+    if (beyond && beyond !== share) return false
+    const stuck = new Set([...growers].map((waiter) => waiter.share)).size >= holders
+    return stuck || performance.now() - sinceMs >= (share.bytes > 0 ? growPatienceMs : beginPatienceMs)
+  }
+
+  const grantGrowers = (): void => {
+    for (const waiter of [...growers]) {
+      if (fits(waiter.share, waiter.bytes)) grant(waiter)
+      else if (mayGoBeyond(waiter)) {
+        beyond = waiter.share
+        grant(waiter)
+      }
+    }
+  }
+
+  const grantNewcomers = (): void => {
+    let isBlocked = [...growers].some(({ share, bytes }) => !isCapped(share, bytes))
+    for (let granted = true; granted; ) {
+      granted = false
+      for (const [waiter] of [...newcomers.values()]) {
+        if (!waiter) continue
+        const { share, bytes } = waiter
+        if ((!isBlocked || isSmall(share, bytes)) && fits(share, bytes)) {
+          grant(waiter)
+          granted = true
+        } else if (mayGoBeyond(waiter)) {
+          beyond = share
+          grant(waiter)
+          granted = true
+        } else if (!isCapped(share, bytes)) isBlocked = true // smaller ones must not pass it for ever
+      }
+    }
+  }
+
+  const grantAll = (): void => {
+    if (growers.size > 0) grantGrowers()
+    if (newcomers.size > 0) grantNewcomers()
+  }
+
+  const wait = (share: CountedShare, bytes: number, { what, signal, waitMs }: ShareWait): Promise<void> | undefined => {
+    let isGranted = false
+    let resolveWait = () => {}
+    let rejectWait = (_problem: unknown) => {}
+    let timer: NodeJS.Timeout | undefined
+    const leave = () => {
+      remove(waiter)
+      waiter.settle(signal?.reason ?? new AppError('cancelled', `${what} was cancelled`))
+    }
+    const waiter: Waiter = {
+      share,
+      bytes,
+      sinceMs: performance.now(),
+      settle(problem) {
+        isGranted = problem === undefined
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', leave)
+        if (problem === undefined) resolveWait()
+        else rejectWait(problem)
+      },
+    }
+    share.waits.add(waiter)
+    if (share.bytes > 0) growers.add(waiter)
+    else newcomers.set(share.owner, [...(newcomers.get(share.owner) ?? []), waiter])
+    grantAll()
+    if (isGranted) return undefined
+    const granted = new Promise<void>((resolve, reject) => {
+      resolveWait = resolve
+      rejectWait = reject
+    })
+    granted.catch(() => {}) // whoever asked may have gone
+    const patience = share.bytes > 0 ? growPatienceMs : beginPatienceMs
+    const giveUp = () => {
+      remove(waiter)
+      waiter.settle(noRoom(what, bytes))
+      grantAll()
+    }
+    if (waitMs !== undefined) timer = setTimeout(giveUp, waitMs)
+    else timer = setInterval(grantAll, patience + 50)
+    if (signal?.aborted) leave()
+    else signal?.addEventListener('abort', leave, { once: true })
+    return granted
+  }
+
+  return {
+    total,
+    largest: capacity,
+    open(owner) {
+      let isOver = false
+      const share: CountedShare = {
+        owner,
+        bytes: 0,
+        waits: new Set(),
+        add(bytes, how) {
+          if (isOver || bytes <= 0) return undefined
+          if (share.bytes + bytes > capacity) throw tooLarge(how.what, share.bytes + bytes, capacity)
+          const isFree = growers.size === 0 && (newcomers.size === 0 || share.bytes > 0 || isSmall(share, bytes))
+          if (!isFree || !fits(share, bytes)) return wait(share, bytes, how)
+          count(share, bytes)
+          return undefined
+        },
+        giveBack(bytes) {
+          const given = Math.min(bytes, share.bytes)
+          if (given <= 0) return
+          count(share, -given)
+          grantAll()
+        },
+        end() {
+          isOver = true
+          for (const waiter of share.waits) {
+            remove(waiter)
+            waiter.settle(new AppError('cancelled', 'What the memory was for is over'))
+          }
+          share.giveBack(share.bytes)
+        },
+      }
+      return share
+    },
+    tryTake(bytes) {
+      if (bytes === 0) return true
+      if (growers.size > 0 || newcomers.size > 0 || used + bytes > capacity / 4) return false
+      used += bytes
+      return true
+    },
+    give(bytes) {
+      if (bytes === 0) return
+      used -= bytes
+      grantAll()
+    },
+    get used() {
+      return used
+    },
+    get waiting() {
+      let sum = growers.size
+      for (const queue of newcomers.values()) sum += queue.length
+      return sum
+    },
+  }
+}
+
+const tooLarge = (what: string, bytes: number, most: number): AppError =>
+  new AppError(
+    'too_large',
+    `${what} needs ${byteSize(bytes)} of memory at once; at most ${byteSize(most)} can be had`,
+    {
+      hint: 'Work with less at a time, pass large values on as files, or raise JETTY_IN_FLIGHT_BYTES.',
+    },
+  )
+
+const noRoom = (what: string, bytes: number): AppError =>
+  new AppError('busy', `${what} waited in vain for ${byteSize(bytes)} of memory: others are using it`, {
+    hint: 'Try again in a few seconds. JETTY_IN_FLIGHT_BYTES is how much all of them share.',
+    retryAfterSeconds: 5,
+  })

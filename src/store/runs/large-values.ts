@@ -1,0 +1,59 @@
+import type { Queries } from '../../database/database.ts'
+import type { RunRow, StepRecord } from './runs.ts'
+
+/** Takes memory for so many bytes before they are read; undefined where there is room at once. */
+export type TakeMemory = (bytes: number) => Promise<void> | undefined
+
+/** For readers whose number is bounded otherwise. */
+export const uncounted: TakeMemory = () => undefined
+
+/** A step as its row has it: values above 64 KiB stand elsewhere. */
+export interface StoredStep extends StepRecord {
+  inputs_payload: string | null
+  outputs_payload: string | null
+  /** Of both. */
+  payload_bytes: number
+}
+
+/** The same steps with their large values, once there is memory for them. Those given are left as they are. */
+export const withLargeValues = async (
+  queries: Queries,
+  steps: StoredStep[],
+  take: TakeMemory,
+): Promise<StepRecord[]> => {
+  const large = steps.filter(({ payload_bytes }) => payload_bytes > 0)
+  if (large.length === 0) return steps
+  await take(large.reduce((sum, { payload_bytes }) => sum + payload_bytes, 0))
+  const ids = large.flatMap(({ inputs_payload: inputs, outputs_payload: outputs }) => [inputs, outputs])
+  const rows = await queries.rows<{ id: string; body: string }>(
+    'payload_texts',
+    'select id, body from payloads where id = any($1::text[])',
+    [ids.filter((id) => id !== null)],
+  )
+  const bodies = new Map(rows.map(({ id, body }) => [id, body]))
+  const bodyOf = (id: string | null): string | null => (id === null ? null : (bodies.get(id) ?? null))
+  return steps.map((step) =>
+    step.payload_bytes === 0
+      ? step
+      : {
+          ...step,
+          inputs: step.inputs ?? bodyOf(step.inputs_payload),
+          outputs: step.outputs ?? bodyOf(step.outputs_payload),
+        },
+  )
+}
+
+/** A run with its `init_params`, whatever their size. */
+export type WholeRun = RunRow & { init_params: string }
+
+/** Reads large `init_params`, once there is memory for them. */
+export const withInitParams = async (queries: Queries, run: RunRow, take: TakeMemory): Promise<WholeRun> => {
+  if (run.init_params !== null) return run as WholeRun
+  await take(run.init_params_bytes)
+  const [row] = await queries.rows<{ text: string | null }>(
+    'whole_init_params',
+    'select coalesce(r.init_params, (select body from payloads where id = r.init_params_payload)) as text from runs r where id = $1',
+    [run.id],
+  )
+  return { ...run, init_params: row?.text ?? '{}' }
+}

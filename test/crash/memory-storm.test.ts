@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest'
+import { memoryStorm } from './scenarios/memory-storm.ts'
+
+/** CRASH_STORM_SECONDS=600 is the long attack; CRASH_STORM_HEAP=0 leaves the heap limit to Node. */
+const seconds = Number(process.env.CRASH_STORM_SECONDS ?? 75)
+const heapMiB = Number(process.env.CRASH_STORM_HEAP ?? 2048) || undefined
+
+it('lets no tenant take the memory of all others: 40 runs of 60 MB, 60 bodies of 15 MB, one kill', {
+  timeout: (seconds + 300) * 1000,
+}, async () => {
+  expect(await memoryStorm({ seconds, heapMiB, runs: 40, bodies: 60 })).toEqual([])
+})
