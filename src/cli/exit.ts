@@ -30,7 +30,12 @@ const hintOf = ({ code, message, hint }: AppError): string | undefined => {
   if (message === 'Admin access required') {
     return 'Name the file with the admin token: --token-file ~/.jetty/admin-token (where the data folder of the server is).'
   }
-  if (hint === undefined || (hint === errorCodes[code].remedy && aboutRequests.includes(code))) return undefined
+  if (
+    hint === undefined ||
+    message.includes(hint) ||
+    (hint === errorCodes[code].remedy && aboutRequests.includes(code))
+  )
+    return undefined
   return cliWords(hint) || undefined
 }
 

@@ -14,9 +14,13 @@ interface ErrorBody {
 const isIssues = (detail: unknown): detail is FieldIssue[] =>
   Array.isArray(detail) && detail.every((one) => typeof one === 'object' && one !== null && 'msg' in one)
 
+/** What a preflight says is about the runbook, and names no field of a request that anybody has typed. */
+const issueText = ({ loc, msg, type }: FieldIssue): string =>
+  type.startsWith('preflight_') ? msg : `${loc.join('.')}: ${msg}`
+
 const sentence = (body: ErrorBody, status: number): string => {
   if (typeof body.detail === 'string') return body.detail
-  if (isIssues(body.detail)) return body.detail.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('\n')
+  if (isIssues(body.detail)) return body.detail.map(issueText).join('\n')
   return typeof body.error === 'string' ? body.error : `The server answered ${status}`
 }
 

@@ -153,6 +153,12 @@ describe('jetty runbook deploy', () => {
     expect(made).toMatchObject({ code: 0, stdout: 'created acme/leads\n' })
     expect(made.stderr).toContain('jetty run acme/leads --follow -p vars.city=…')
     expect(made.stderr).not.toContain('vars.country') // which has a default
+    const unfilled = await shell.jetty(['run', 'acme/leads', '--wait'])
+    expect([unfilled.code === 0, unfilled.stderr]).toEqual([
+      false,
+      expect.stringMatching(/No value for city\. Give values with -p vars\.city=…\. Or write a default/),
+    ])
+    expect(unfilled.stderr.match(/-p vars\.city/g)).toHaveLength(1)
     const { workflow } = (await test.call('GET', '/api/v1/tasks/acme/leads')).body
     expect(workflow.init_params).toMatchObject({ vars: {}, file_paths: [], agent: null })
     expect(JSON.stringify(workflow)).not.toContain(secret)

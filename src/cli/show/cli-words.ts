@@ -14,6 +14,8 @@ const rules: readonly (readonly [api: RegExp, cli: string])[] = [
   [/\bbody\.(?:template_variables|init_params)\.([\w-]+)/g, '-p $1'],
   [/\bbody\.(?:template_variables|init_params)\b/g, '-p name=value'],
   [/\btemplate_variables\.([\w-]+)/g, '-p $1'],
+  [/\bin template_variables \(for most tasks, (init_params\.vars\.[^()]*)\)/g, 'with $1'],
+  [/\binit_params\.(vars\.[\w-]+)/g, '-p $1=…'],
   [/\bin `?template_variables`?(?: \(for most tasks, init_params\.vars\))?/g, 'with -p name=value'],
   [/`?\btemplate_variables\b`?/g, '-p name=value'],
   [/\bbody\.secret_params\.(\w+)/g, '--secret $1'],

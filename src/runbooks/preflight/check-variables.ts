@@ -44,9 +44,9 @@ const shownExamples = 5
 
 const checkMissing = (missing: readonly string[]): PreflightCheck[] => {
   if (missing.length === 0) return []
-  const examples = missing.slice(0, shownExamples).map((name) => `${JSON.stringify(name)}: "…"`)
+  const examples = missing.slice(0, shownExamples).map((name) => `init_params.vars.${name}`)
   const fix = [
-    `Give template_variables (for most tasks, init_params.vars): {${examples.join(', ')}}.`,
+    `Give values in template_variables (for most tasks, ${examples.join(', ')}).`,
     ...(missing.some(isNameOfFile) ? [fileOffer] : []),
     'Or write a default into the table of parameters; `none` lets one be empty.',
   ]

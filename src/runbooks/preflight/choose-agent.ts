@@ -125,7 +125,7 @@ const keyCheck = (provider: ModelProvider, place: KeyPlace): PreflightCheck => {
   if (key) return ok('key', address ? `${key}, for ${address}` : key)
   return failed(
     'key',
-    `${names} is not configured, and ${provider} is asked with it`,
+    `${names} is not configured, and calls of ${provider} need it`,
     `Set ${names}.`,
     'model_provider',
   )
