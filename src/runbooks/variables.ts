@@ -23,16 +23,17 @@ const defaultOf = ({ says, preset }: Parameter, resultsDir: string): string | un
   return filled.search(placeholder) >= 0 ? undefined : filled
 }
 
-/** The name that a value was given by: that of the variable, or one that differs in case and `-` alone. */
-export const givenName = (given: Readonly<Record<string, unknown>>, variable: string): string | undefined => {
-  if (own(given, variable) !== undefined) return variable
-  return Object.keys(given).find((name) => wordsOf(name) === variable.toLowerCase() && own(given, name) !== undefined)
-}
-
-/** What was given for a parameter; undefined where nothing was. */
-const givenFor = (given: Readonly<Record<string, unknown>>, variable: string): string | undefined => {
-  const name = givenName(given, variable)
-  return name === undefined ? undefined : own(given, name)
+/**
+ * Finds the name that a variable's value was given by: its own, or one that differs in case and `-` alone. The names are
+ * looked through once.
+ */
+export const namesIn = (given: Readonly<Record<string, unknown>>): ((variable: string) => string | undefined) => {
+  const byWords = new Map<string, string>()
+  for (const name of Object.keys(given)) {
+    const words = own(given, name) === undefined ? undefined : wordsOf(name)
+    if (words !== undefined && !byWords.has(words)) byWords.set(words, name)
+  }
+  return (variable) => (own(given, variable) !== undefined ? variable : byWords.get(variable.toLowerCase()))
 }
 
 /**
@@ -49,13 +50,14 @@ export const variablesOf = (
   for (const parameter of parameters) {
     if (parameter.variable !== undefined) defaults.set(parameter.variable, defaultOf(parameter, resultsDir))
   }
+  const nameOf = namesIn(given)
   return (name) => {
     if (name === 'results_dir') return resultsDir
     if (name.startsWith('secrets.')) {
       const variable = environment.get(name.slice('secrets.'.length))
       return variable === undefined ? undefined : `$${variable}`
     }
-    return own(given, name) ?? (defaults.has(name) ? (givenFor(given, name) ?? defaults.get(name)) : undefined)
+    return own(given, (defaults.has(name) ? nameOf(name) : undefined) ?? name) ?? defaults.get(name)
   }
 }
 
@@ -78,8 +80,9 @@ export const instructionOf = (
   given: Readonly<Record<string, unknown>>,
   variables: Variables,
 ): string => {
+  const nameOf = namesIn(given)
   const told = unplaced(runbook).flatMap(({ name, variable, line }) => {
-    const value = givenFor(given, variable)
+    const value = own(given, nameOf(variable) ?? variable)
     return value === undefined ? [] : [{ line, text: `- ${name}: ${JSON.stringify(value)}` }]
   })
   const [first] = told

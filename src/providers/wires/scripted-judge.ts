@@ -12,31 +12,59 @@ interface Ruling {
 }
 
 /** A line of the instruction: `scripted: 2 if "sorry"`, `scripted: worst unless "thanks"`, `scripted: good`. */
-const rulePattern = /^[ \t>*-]*scripted:[ \t]*(.+?)(?:[ \t]+(if|unless)[ \t]+"([^"\n]+)")?[ \t]*$/gim
-/** Material that is judged, between the marks that `simple_judge` sets. Nothing in it is a rule. */
-const materialPattern = /<<<(ITEM(?:-\d+)?)\n([\s\S]*?)\n\1>>>/g
-/** A run as an evaluation shows it. */
-const runPattern = /^(?:Input:\n[\s\S]*?\n\n)?(?:Expected:\n([\s\S]*?)\n\n)?Output:\n([\s\S]*)$/
+// Bounded, as all that follows takes time in proportion to the text: prompts have megabytes.
+const rulePattern =
+  /^[ \t>*-]{0,20}scripted:[ \t]{0,9}(.{1,200}?)(?:[ \t]{1,9}(if|unless)[ \t]{1,9}"([^"\n]{1,500})")?[ \t]{0,9}$/gim
 
 const plain = (text: string): string => text.trim().replace(/\s+/g, ' ').toLowerCase()
 
+/** Takes out what is judged, between the marks that `simple_judge` sets. Nothing in it is a rule. */
+const withoutItems = (text: string): { asked: string; items: string[] } => {
+  const mark = /<<<(ITEM(?:-\d+)?)\n/g
+  const items: string[] = []
+  let asked = ''
+  let from = 0
+  for (let open = mark.exec(text); open; open = mark.exec(text)) {
+    const begin = open.index + open[0].length
+    const end = text.indexOf(`\n${open[1]}>>>`, begin - 1)
+    if (end < 0) break
+    asked += text.slice(from, open.index)
+    items.push(text.slice(begin, end))
+    from = end + `\n${open[1]}>>>`.length
+    mark.lastIndex = from
+  }
+  return { asked: asked + text.slice(from), items }
+}
+
+/** A run as an evaluation shows it: after its input, what was expected, and what came out. */
+const runIn = (item: string): { expected: string | undefined; output: string } | undefined => {
+  if (!/^(Input|Expected|Output):\n/.test(item)) return undefined
+  const text = `\n\n${item}`
+  const [expectedMark, outputMark] = ['\n\nExpected:\n', '\n\nOutput:\n']
+  const expected = text.indexOf(expectedMark)
+  const output = text.indexOf(outputMark, Math.max(expected, 0))
+  if (output < 0) return undefined
+  return {
+    expected: expected < 0 ? undefined : text.slice(expected + expectedMark.length, output),
+    output: text.slice(output + outputMark.length),
+  }
+}
+
 const readAsked = (request: ChatRequest): { asked: string; items: string[] } => {
   const texts = request.messages.filter(({ role }) => role !== 'assistant').map(textOf)
-  const whole = texts.join('\n')
-  const items = [...whole.matchAll(materialPattern)].map(([, , item = '']) => item)
-  const asked = whole.replace(materialPattern, '')
+  const { asked, items } = withoutItems(texts.join('\n'))
   // Prompts of other makers set no marks: what the user says is the material, without its rules.
   return { asked, items: items.length > 0 ? items : [asked.replace(rulePattern, '')] }
 }
 
 const rule = (asked: string, items: readonly string[], leaning: Leaning): Ruling => {
-  const runs = items.map((item) => runPattern.exec(item))
-  const outputs = plain(items.map((item, at) => runs[at]?.[2] ?? item).join('\n'))
+  const runs = items.map(runIn)
+  const outputs = plain(items.map((item, at) => runs[at]?.output ?? item).join('\n'))
   for (const [line, verdict = '', word, text = ''] of asked.matchAll(rulePattern)) {
     const applies = word === undefined || outputs.includes(plain(text)) === (word.toLowerCase() === 'if')
     if (applies) return { verdict: verdict.trim(), why: `the rule "${line.trim()}" applies` }
   }
-  const expected = runs.length === 1 ? runs[0]?.[1] : undefined
+  const expected = runs.length === 1 ? runs[0]?.expected : undefined
   if (expected !== undefined && leaning === 'best') {
     const isThere = outputs.includes(plain(expected))
     return {
@@ -63,14 +91,18 @@ const onScale = (min: number, max: number, { verdict }: Ruling): Value => {
   return Number.isNaN(score) ? verdict : score
 }
 
-const last = (text: string, pattern: RegExp): RegExpExecArray | undefined => [...text.matchAll(pattern)].at(-1)
+/** The text from the last place on where a prompt has these words; those of an item before it do not count. */
+const fromLast = (text: string, words: string): string => {
+  const at = text.lastIndexOf(words)
+  return at < 0 ? '' : text.slice(at)
+}
 
 /** The verdict in the form that `simple_judge` asks for: a number, one of the labels, or yes and no. */
 const inAskedForm = (asked: string, ruling: Ruling): { member: string; value: Value } | undefined => {
-  const scale = last(asked, /<number from (-?[\d.]+) to (-?[\d.]+)>/g)
+  const scale = /^<number from (-?[\d.]+) to (-?[\d.]+)>/.exec(fromLast(asked, '<number from '))
   if (scale) return { member: 'score', value: onScale(Number(scale[1]), Number(scale[2]), ruling) }
   if (asked.includes('"<yes or no>"')) return { member: 'label', value: amongOf(['yes', 'no'], ruling) }
-  const labels = last(asked, /^Choose exactly one of these labels: (.*)\.$/gm)?.[1]
+  const labels = /^\w[\w ]+: (.*)\.$/m.exec(fromLast(asked, 'Choose exactly one of these labels: '))?.[1]
   if (labels === undefined || !asked.includes('"<one of the labels>"')) return undefined
   return { member: 'label', value: amongOf(stringsIn(labels), ruling) }
 }
@@ -78,7 +110,8 @@ const inAskedForm = (asked: string, ruling: Ruling): { member: string; value: Va
 const stringsIn = (text: string): string[] => (text.match(/"(?:[^"\\]|\\.)*"/g) ?? []).map((one) => JSON.parse(one))
 
 const dimensionsIn = (asked: string): string[] => {
-  const listed = last(asked, /"dimensions": \{((?:"(?:[^"\\]|\\.)*": (?:<[^<>]*>|"<[^<>]*>")(?:, )?)+)\}/g)?.[1] ?? ''
+  const format = fromLast(asked, '"dimensions": {').slice('"dimensions": '.length)
+  const listed = /^\{((?:"(?:[^"\\]|\\.)*": (?:<[^<>]*>|"<[^<>]*>")(?:, )?)+)\}/.exec(format)?.[1] ?? ''
   return stringsIn(listed.replace(/"<[^<>]*>"/g, ''))
 }
 

@@ -1,7 +1,7 @@
-import { nearest } from '../../lib/text/nearest.ts'
+import { makeGuesses } from '../../lib/text/nearest.ts'
 import type { PreflightCheck } from '../../model/runbooks/runbook-request.ts'
 import type { Runbook } from '../format/runbook.ts'
-import { givenName, isNameOfFile, own, placeholder, unfilledOf, type Variables } from '../variables.ts'
+import { isNameOfFile, namesIn, own, placeholder, unfilledOf, type Variables } from '../variables.ts'
 import { failed, listed, ok, warned } from './checks.ts'
 import { fileOffer } from './offers.ts'
 
@@ -14,18 +14,23 @@ const secretsUnknown = (text: string, variables: Variables): string[] => {
   return [...new Set(names)].filter((name) => variables(name) === undefined)
 }
 
+/** Each takes a look at all names; more of them are not read either. */
+const mostGuesses = 20
+
 /** Warns of values that fit no parameter: mostly names that the runbook writes otherwise. */
 const checkUnused = ({ parameters, variables }: Runbook, text: string, given: Given): PreflightCheck[] => {
   const used = new Set([...text.matchAll(placeholder)].map((match) => match[1]))
-  for (const { variable } of parameters) used.add(variable && givenName(given, variable))
+  const nameOf = namesIn(given)
+  for (const { variable } of parameters) used.add(variable && nameOf(variable))
   const isUnused = (name: string) => name !== 'results_dir' && !used.has(name) && own(given, name) !== undefined
   const unused = Object.keys(given).filter(isUnused)
   if (unused.length === 0) return []
   const known = [
     ...new Set([...parameters.flatMap(({ variable }) => variable ?? []), ...variables.map((one) => one.name)]),
   ]
+  const guessOf = makeGuesses(mostGuesses)
   const shown = unused.map((name) => {
-    const guess = nearest(name, known)
+    const guess = guessOf(name, known)
     return guess ? `{{${name}}} (did you mean ${guess}?)` : `{{${name}}}`
   })
   const fix =

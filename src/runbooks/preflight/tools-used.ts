@@ -8,12 +8,12 @@ export interface ToolsUsed {
 
 /** How texts speak of a program: by a command of it, as code, or as the cell of a table. */
 const signs: Readonly<Record<string, RegExp>> = {
-  uv: /\buv\s+(run|pip|venv|sync|tool|add|init|python|lock|export|build)\b|\buvx\s|`uv`|\|\s*uv\s*\|/,
-  node: /\b(node|npm|npx|pnpm|yarn)\s+\S|`(node|npm|npx)`|\|\s*(node(\.js)?|npm)\s*\|/i,
+  uv: /\buv\s{1,9}(run|pip|venv|sync|tool|add|init|python|lock|export|build)\b|\buvx\s|`uv`|\|\s{0,9}uv\s{0,9}\|/,
+  node: /\b(node|npm|npx|pnpm|yarn)\s\S|`(node|npm|npx)`|\|\s{0,9}(node(\.js)?|npm)\s{0,9}\|/i,
   soffice: /\b(soffice|libreoffice|unoconv)\b/i,
 }
 
-const pythonVersion = /\bpython[\s-]*(?:version\s*)?(?:[>=~^"\s]|≥)*3\.(\d{1,2})\b/gi
+const pythonVersion = /\bpython[\s-]{0,3}(?:version\s{0,3})?[>=~^"≥\s]{0,6}3\.(\d{1,2})\b/gi
 
 export const toolsUsed = (text: string): ToolsUsed => {
   const minors = [...text.matchAll(pythonVersion)].map(([, minor]) => Number(minor))
