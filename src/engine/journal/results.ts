@@ -11,8 +11,8 @@ interface Wanted {
 }
 
 /**
- * Reads records of steps. Many resumed runs ask at the same time: they share a query. Values above 64 KiB are left where
- * they are, so that whoever asks can see to it first that there is room for them.
+ * Reads records of steps. Runs that resume at the same time share a query. Values above 64 KiB come as references with
+ * their size, so that the caller can take memory before it loads them.
  */
 export const makeResultReader = (database: Queries): EngineContext['results'] => {
   const read = batched(async (wanted: Wanted[]): Promise<(StoredResult | undefined)[]> => {

@@ -1,12 +1,12 @@
 import { smallShareBytes } from '../../lib/memory/byte-budget.ts'
 import type { EngineContext, LiveRun, StepResult } from '../context.ts'
 
-/** A result takes this many times its text: as text, and parsed. */
+/** Memory of a cached result in multiples of its text: the text, and the parsed value. */
 const timesItsText = 3
 
 /**
- * Keeps what a step has recorded at hand for the steps that read it. Where there is no room, and where it is large, they
- * read it back from storage: runs that only wait for their turn must not hold what others need to go on.
+ * Caches the result of a step for the steps that read it. Large results, and any result while memory is short, are not
+ * cached: those steps load them again. Runs that wait for their turn must not hold memory that others need.
  */
 export const remember = ({ memory }: EngineContext, run: LiveRun, index: number, result: StepResult): void => {
   forget(memory, run, index)

@@ -7,8 +7,8 @@ import type { HeldSlot, StepAtWork } from './step.ts'
 import { outputsTooLarge } from './step-record.ts'
 
 /**
- * What one step holds of the memory budget. Every step has one, and most never take anything: it costs nothing before. A
- * step that waits for memory gives its slot to others meanwhile. The waits end when the run is to end, or the process.
+ * The share of the memory budget that one step holds. It is opened with the first large value; most steps never have one.
+ * A step that waits for memory gives its slot back. A cancel of the run and a stop of the process end the wait.
  */
 export class StepMemory {
   /** The slot that the step holds right now. */
@@ -88,14 +88,11 @@ const copiesAtOnce = 2
 /** Beside them the value itself. */
 const copiesOfOutputs = copiesAtOnce + 1
 
-/** What it takes to write the inputs of a step out as JSON and to store them. */
+/** Memory to serialize the inputs of a step and to store them. */
 export const inputsMemory = (parameters: Record<string, unknown>): number =>
   copiesAtOnce * jsonSize(parameters, Number.MAX_SAFE_INTEGER)
 
-/**
- * What a step may take whose outputs are not known yet: suspects begin only with room for the most that they may put out,
- * or with as much as one step can have.
- */
+/** Memory that a suspect takes before it begins: for outputs of JETTY_MAX_OUTPUT_BYTES, or as much as one share can have. */
 export const suspectMemory = ({ limits, memory }: EngineContext): number =>
   Math.min(copiesOfOutputs * limits.maxOutputBytes, memory.largest)
 

@@ -35,7 +35,7 @@ export interface Share {
  */
 export interface ByteBudget {
   open(owner: Owner): Share
-  /** Takes bytes only where there is room at once and nobody waits; give them back with `give`. */
+  /** Takes bytes for a cache: only while nothing waits and a quarter is not exceeded. Return them with `give`. */
   tryTake(bytes: number): boolean
   give(bytes: number): void
   readonly total: number
@@ -45,15 +45,15 @@ export interface ByteBudget {
   readonly waiting: number
 }
 
-/** What is left of the heap is for everything else: code, small values, and what JSON.stringify leaves behind. */
+/** Two fifths of the heap limit. The rest is for code, small values and the garbage of JSON.stringify. */
 export const defaultInFlightBytes = (): number => Math.floor(getHeapStatistics().heap_size_limit * 0.4)
 
 /** A share of up to so many bytes is small. */
 export const smallShareBytes = 1024 * 1024
 
 /**
- * Whoever has waited so long goes beyond the budget, one at a time: a share that wants more, and one that begins. Without
- * it, steps that hold much while they wait for other runs could keep those from ever beginning.
+ * A share that has waited this long may exceed the budget, one share at a time: after 5 s to grow, after 30 s to begin.
+ * Without it, parents that hold memory while they wait for child runs could keep these from ever starting.
  */
 const growPatienceMs = 5_000
 const beginPatienceMs = 30_000
@@ -81,7 +81,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
   const newcomers = new Map<Owner, Waiter[]>()
   let used = 0
   let holders = 0
-  /** The one share that went beyond the budget, because everybody waited for everybody. */
+  /** The one share that may exceed the budget, to end a deadlock. */
   let beyond: CountedShare | undefined
 
   const isSmall = ({ bytes: held }: CountedShare, bytes: number): boolean => held + bytes <= smallShareBytes
@@ -121,7 +121,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
     waiter.settle()
   }
 
-  /** Nobody who holds something could end without more, or nobody holds anything, or this one has waited long enough. */
+  /** True in a deadlock (every holder waits for more), when nothing is held, and for a share that has waited too long. */
   const mayGoBeyond = ({ share, sinceMs }: Waiter): boolean => {
     if (beyond && beyond !== share) return false
     const stuck = new Set([...growers].map((waiter) => waiter.share)).size >= holders
@@ -192,7 +192,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
       resolveWait = resolve
       rejectWait = reject
     })
-    granted.catch(() => {}) // whoever asked may have gone
+    granted.catch(() => {}) // the step or request may be over
     const patience = share.bytes > 0 ? growPatienceMs : beginPatienceMs
     const giveUp = () => {
       remove(waiter)

@@ -4,7 +4,7 @@ import type { RunRow, StepRecord } from './runs.ts'
 /** Takes memory for so many bytes before they are read; undefined where there is room at once. */
 export type TakeMemory = (bytes: number) => Promise<void> | undefined
 
-/** For readers whose number is bounded otherwise. */
+/** For callers whose number is bounded by other means, such as webhooks. */
 export const uncounted: TakeMemory = () => undefined
 
 /** A step as its row has it: values above 64 KiB stand elsewhere. */
