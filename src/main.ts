@@ -28,7 +28,7 @@ import { migrate } from './database/migrate.ts'
 import { requireSessions } from './database/pooler.ts'
 import { watchDatabase } from './database/watch.ts'
 import { type FirstStart, firstStart } from './demo/first-start.ts'
-import { libraryMigration } from './engine/dbos.ts'
+import { engineMigrations } from './engine/dbos.ts'
 import { type Engine, startEngine } from './engine/engine.ts'
 import { makeEnvironments } from './engine/environments.ts'
 import { compileWorkflow } from './engine/program/program.ts'
@@ -157,7 +157,7 @@ export const startServer = async ({
   }
   try {
     if (settings.databaseUrl) await requireSessions(database)
-    await migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(database.url) }])
+    await migrate(database, engineMigrations(database.url))
     const mostSkewMs = settings.clockSkewSeconds * 1000
     const watch = await watchDatabase({ database, log, mostSkewMs, machineClock })
     closers.unshift(() => watch.stop())

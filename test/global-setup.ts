@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startOrAdoptPostgres } from '../src/database/embedded.ts'
 import { migrate } from '../src/database/migrate.ts'
-import { libraryMigration } from '../src/engine/dbos.ts'
+import { engineMigrations } from '../src/engine/dbos.ts'
 import { createLogger } from '../src/lib/log.ts'
 import { createDatabase, dropDatabase, inDatabase } from './database-server.ts'
 import { makeTestFolder } from './test-folder.ts'
@@ -26,9 +26,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const templateUrl = new URL(server.url)
   templateUrl.pathname = `/${template}`
   await createDatabase(server.url, template)
-  await inDatabase(templateUrl.href, (database) =>
-    migrate(database, [{ name: libraryMigration.name, run: () => libraryMigration.run(templateUrl.href) }]),
-  )
+  await inDatabase(templateUrl.href, (database) => migrate(database, engineMigrations(templateUrl.href)))
   project.provide('testServer', { url: server.url, template })
   return async () => {
     if (given) await dropDatabase(given, template)

@@ -19,6 +19,7 @@ await obey(async () => {
   const { createLogger } = await built<typeof import('../../src/lib/log.ts')>('lib/log.js')
   await launchDispatcher({
     database: openDatabase(url, { connections: 1 }),
+    schema: 'dbos',
     connections: 6,
     executor: 'bench',
     log: createLogger({ level: 'error' }),

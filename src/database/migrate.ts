@@ -4,10 +4,11 @@ import { AppError, messageOf } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
 import type { Database } from './database.ts'
 
-/** A migration that is not a file of ours, such as a library's: runs once, recorded by its name. */
+/** A migration that is not a file of ours, such as a library's: runs once, after ours, recorded by its name. */
 export interface ForeignMigration {
   name: string
-  run(): Promise<void>
+  /** The connection holds the lock of all migrations of the database. */
+  run(client: pg.Client): Promise<void>
 }
 
 const folder = new URL('./migrations/', import.meta.url) // beside this file in src, and the build puts it there in dist
@@ -121,10 +122,10 @@ const applyFile = async (client: pg.Client, name: string): Promise<void> => {
 
 const applyForeign = async (client: pg.Client, migration: ForeignMigration): Promise<void> => {
   try {
-    await migration.run()
+    await migration.run(client)
     await client.query(record, [migration.name])
   } catch (error) {
-    throw failed(migration.name, error)
+    throw error instanceof AppError ? error : failed(migration.name, error)
   }
 }
 

@@ -12,7 +12,9 @@ import type { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
 import pg from 'pg'
 import { setSession } from '../database/connection.ts'
 import type { Database, Queries } from '../database/database.ts'
+import type { ForeignMigration } from '../database/migrate.ts'
 import type { Logger } from '../lib/log.ts'
+import { engineNamesMigration, engineSchemaMigration, readEngineSchema } from './engine-schema.ts'
 
 /** Raised only when a run under way could not be continued by the new program. */
 const engineVersion = '1'
@@ -22,14 +24,27 @@ const queueName = 'runs'
 
 const silent = { info: () => {}, debug: () => {}, warn: () => {}, error: () => {} }
 
-/** Makes the library's own tables; recorded under this name as done. */
-export const libraryMigration = {
+/** Makes the library's own tables, in the schema that was chosen before; recorded under this name as done. */
+const libraryMigration = (url: string): ForeignMigration => ({
   name: '@dbos-inc/dbos-sdk@5.3.0',
-  async run(url: string): Promise<void> {
+  async run(client) {
+    const schema = await readEngineSchema(async (text) => (await client.query<{ value: string }>(text)).rows)
     const { migrateSystemDatabase } = await import('@dbos-inc/dbos-sdk/internal/system_database')
-    await migrateSystemDatabase(url, silent as unknown as Parameters<typeof migrateSystemDatabase>[1])
+    await migrateSystemDatabase(url, silent as unknown as Parameters<typeof migrateSystemDatabase>[1], schema)
   },
-}
+})
+
+/** Everything that the engine needs in the database beside our own tables. */
+export const engineMigrations = (url: string): ForeignMigration[] => [
+  engineSchemaMigration,
+  libraryMigration(url),
+  engineNamesMigration({
+    workflow: workflowName,
+    queue: queueName,
+    application: applicationName,
+    version: engineVersion,
+  }),
+]
 
 export interface Dispatcher {
   /** Registers a lease that this process has already taken, so that somebody else gets it if we die. */
@@ -71,6 +86,8 @@ interface QueuePoller {
 /** Starts the library. `onLease` is called for each lease that is ours now, and resolves when nothing in it is open. */
 export const launchDispatcher = async (options: {
   database: Database
+  /** Of the library's tables; read from the database where it is left out. */
+  schema?: string
   /** How many the library may have; it listens on one of them. */
   connections: number
   executor: string
@@ -86,6 +103,7 @@ export const launchDispatcher = async (options: {
     name: applicationName,
     systemDatabaseUrl: options.database.url,
     systemDatabasePool: pool,
+    systemDatabaseSchemaName: options.schema ?? (await readEngineSchema((text) => options.database.query(text))),
     executorID: options.executor,
     applicationVersion: engineVersion,
     runMigrations: false,
@@ -119,16 +137,14 @@ export const launchDispatcher = async (options: {
 
 /** SQL condition: the library has given the lease to somebody else since this process was told to take it. */
 export const isGivenToAnother = (id: string, executor: string): string =>
-  `exists (select from dbos.workflow_status where workflow_uuid = ${id} and executor_id <> ${executor})`
+  `exists (select from lease_status where workflow_uuid = ${id} and executor_id <> ${executor})`
 
 /** SQL expression that queues the lease `id`; it stands in the statement that also writes the lease and its runs. */
-export const enqueueLease = (id: string): string =>
-  `dbos.enqueue_workflow('${workflowName}', '${queueName}', array[to_json(${id})], workflow_id => ${id},
-     app_version => '${engineVersion}', application_name => '${applicationName}')`
+export const enqueueLease = (id: string): string => `enqueue_lease(${id})`
 
 /** SQL expression: whether a lease waits on the queue. */
 export const isQueued = `exists (
-  select from dbos.workflow_status where queue_name = '${queueName}' and status = 'ENQUEUED')`
+  select from lease_status where queue_name = '${queueName}' and status = 'ENQUEUED')`
 
 /**
  * Puts every lease of one executor back on the queue, in one statement: for a graceful stop with a new epoch and no
@@ -138,7 +154,7 @@ export const handOver = async (database: Queries, executor: string, graceful: bo
   const [row] = await database.rows<{ moved: number }>(
     graceful ? 'hand_over_gracefully' : 'hand_over',
     `with moved as materialized (
-       update dbos.workflow_status set status = 'ENQUEUED', queue_name = '${queueName}', owner_xid = null,
+       update lease_status set status = 'ENQUEUED', queue_name = '${queueName}', owner_xid = null,
          started_at_epoch_ms = null, updated_at = (extract(epoch from now()) * 1000)::bigint
        where status = 'PENDING' and executor_id = $1 and name = '${workflowName}' returning workflow_uuid id),
      held as materialized (
@@ -146,7 +162,7 @@ export const handOver = async (database: Queries, executor: string, graceful: bo
      freed as (
        update leases l set ${graceful ? "epoch = l.epoch + 1, owner = ''" : 'owner = l.owner'}
        from held where l.id = held.id returning 1)
-     select (select count(*) from moved)::int moved, (select count(*) from freed)::int freed, pg_notify('runs', '')`,
+     select (select count(*) from moved)::int moved, (select count(*) from freed)::int freed, pg_notify(channel('runs'), '')`,
     [executor],
   )
   return row?.moved ?? 0
@@ -157,13 +173,13 @@ export const pruneLeases = async (database: Queries): Promise<number> => {
   const [row] = await database.rows<{ pruned: number }>(
     'prune_leases',
     `with done as materialized (
-       select workflow_uuid id from dbos.workflow_status w
+       select workflow_uuid id from lease_status w
        where name = '${workflowName}' and status in ('SUCCESS', 'ERROR', 'CANCELLED')
          and updated_at < (extract(epoch from now()) * 1000)::bigint - 10000
          and not exists (select from runs where lease = w.workflow_uuid and ended_at is null)
        order by created_at limit 500),
-     outputs as (delete from dbos.operation_outputs o using done where o.workflow_uuid = done.id),
-     statuses as (delete from dbos.workflow_status s using done where s.workflow_uuid = done.id),
+     outputs as (delete from lease_outputs o using done where o.workflow_uuid = done.id),
+     statuses as (delete from lease_status s using done where s.workflow_uuid = done.id),
      gone as (delete from leases l using done where l.id = done.id)
      select count(*)::int pruned from done`,
   )

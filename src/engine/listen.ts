@@ -13,11 +13,12 @@ export const listen = async (
     try {
       client = await database.connect('jetty listener')
       const connected = client
-      await connected.query(`listen ${Object.keys(channels).join('; listen ')}`)
+      const real = await realNames(connected, Object.keys(channels))
+      await connected.query([...real.keys()].map((name) => `listen ${connected.escapeIdentifier(name)}`).join('; '))
       // What was said while nobody listened: every channel gets an empty call.
       for (const hear of Object.values(channels)) hear('')
       await new Promise<void>((resolve) => {
-        connected.on('notification', (message) => channels[message.channel]?.(message.payload ?? ''))
+        connected.on('notification', (message) => channels[real.get(message.channel) ?? '']?.(message.payload ?? ''))
         connected.on('error', () => resolve())
         connected.on('end', () => resolve())
         stopping.addEventListener('abort', () => resolve(), { once: true })
@@ -29,4 +30,13 @@ export const listen = async (
     await client?.end().catch(() => {})
     await pause(200, stopping)
   }
+}
+
+/** Our name of each channel, by the one that this schema has for it. */
+const realNames = async (client: pg.Client, names: string[]): Promise<Map<string, string>> => {
+  const { rows } = await client.query<{ real: string; name: string }>(
+    'select channel(name) as real, name from unnest($1::text[]) name',
+    [names],
+  )
+  return new Map(rows.map(({ real, name }) => [real, name]))
 }

@@ -34,7 +34,7 @@ new_runs as (
   returning id, task_id, collection_id, author, created_at, number),
 ${countNewRuns('$3::smallint')},
 ${labelNewRuns(`$${labelsFrom}::text[]`, `$${labelsFrom + 1}::text[]`)},
-queued as (select count(${enqueueLease('id')}), pg_notify('runs', '') from new_leases)
+queued as (select count(${enqueueLease('id')}), pg_notify(channel('runs'), '') from new_leases)
 select exists (select from fence) held, array(select id from new_runs) made, (select count from queued) queued`
 
 /** What is written down at once. */
@@ -145,7 +145,7 @@ export const wakeChildren = async (
        insert into leases (id, epoch, owner, share) select $5, 0, '', $6 where exists (select from due) returning id),
      moved as (update runs r set lease = $5 from due where r.id = due.id returning 1)
      select exists (select from fence) held, (select count(*) from moved)::int woken,
-       (select ${enqueueLease('id')} from new_lease) queued, (select pg_notify('runs', '') from new_lease) told`,
+       (select ${enqueueLease('id')} from new_lease) queued, (select pg_notify(channel('runs'), '') from new_lease) told`,
     [parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size],
   )
   return row ?? { held: false, woken: 0 }
@@ -157,7 +157,7 @@ export const haltLeases = async (database: Queries, leases: string[]): Promise<v
     'halt_leases',
     `with held as materialized (select id from leases where id = any($1::text[]) order by id for update),
      halted as (update leases l set halted = true from held where l.id = held.id returning l.id)
-     select count(pg_notify('requests', halted.id)) from halted`,
+     select count(pg_notify(channel('requests'), halted.id)) from halted`,
     [leases],
   )
 }

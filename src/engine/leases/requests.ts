@@ -44,7 +44,7 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
      flagged as (
        update runs r set requested_status = $2 from owned where r.id = owned.id and r.ended_at is null returning r.id)
      select (select count(*) from unowned)::int ended, count(*)::int flagged,
-       count(pg_notify('requests', flagged.id)) told, (select count(*) from closed) closed from flagged`,
+       count(pg_notify(channel('requests'), flagged.id)) told, (select count(*) from closed) closed from flagged`,
     [runKeys, status, otherShard()],
   )
 }

@@ -39,7 +39,7 @@ kept as (
   from ${unnest(filesFrom, fileTypes)} u(run_id, seq, path, collection_id, object, name, content_type, size)
   where exists (select from new_runs n where n.id = u.run_id)
   on conflict (path) do nothing),
-queued as (select count(${enqueueLease('id')}) queued, pg_notify('runs', '') from new_leases)
+queued as (select count(${enqueueLease('id')}) queued, pg_notify(channel('runs'), '') from new_leases)
 select new_runs.id from new_runs, queued`
 
 export interface QueuedRun {

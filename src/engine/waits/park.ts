@@ -78,7 +78,7 @@ const wakeSome = async (database: Queries, name: string, condition: string): Pro
      lease as (insert into leases (id, epoch, owner) select $1, 0, '' where exists (select from due) returning id),
      moved as (update runs r set lease = $1 from due where r.id = due.id returning 1)
      select (select count(*) from moved)::int woken, (select ${enqueueLease('id')} from lease) queued,
-       (select pg_notify('runs', '') from lease) told`,
+       (select pg_notify(channel('runs'), '') from lease) told`,
     [leaseId],
   )
   return row?.woken ?? 0

@@ -41,7 +41,7 @@ export const trialOfRun = async (queries: Queries, runKey: string): Promise<Tria
 /** Begins the trial of a collection, unless there are `most` already; one that was begun stays as it is. */
 export const beginTrial = (database: Database, collectionId: number, most: number): Promise<void> =>
   database.transaction(async (queries) => {
-    await queries.rows('lock_trials', 'select pg_advisory_xact_lock(7070, 3)')
+    await queries.rows('lock_trials', 'select pg_advisory_xact_lock(lock_space(), 3)')
     await queries.rows(
       'begin_trial',
       `insert into trials (collection_id)

@@ -108,7 +108,7 @@ export const decideApproval = async (queries: Queries, given: NewDecision): Prom
      woken as (
        update runs r set decided_seq = $2, wake_at = case when r.lease is null then now() else r.wake_at end
        from decided where r.id = decided.run_id
-       returning pg_notify('decisions', r.id))
+       returning pg_notify(channel('decisions'), r.id))
      select decided.* from decided, woken`,
     [given.runKey, given.seq, given.decision, given.comment, given.decidedBy],
   )

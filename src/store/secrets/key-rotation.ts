@@ -111,7 +111,7 @@ export const makeKeyRotation = (options: KeyRotationOptions): KeyRotation => {
   const begin = async (): Promise<void> => {
     const client = await database.connect('jetty-key-rotation')
     try {
-      const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock(7070, 2) as locked')
+      const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock(lock_space(), 2) as locked')
       if (!rows[0]?.locked) return await client.end() // another process is at it
       const progress = await prepare()
       running = work(progress)
@@ -171,7 +171,7 @@ const sum = (counts: Map<string, number>): number => [...counts.values()].reduce
 const readProgress = async (database: Database, keyId: string): Promise<Progress | undefined> => {
   const [row] = await database.rows<{ value: string; held: boolean }>(
     'read_key_rotation',
-    `select value, exists (select from pg_locks where locktype = 'advisory' and classid = 7070 and objid = 2
+    `select value, exists (select from pg_locks where locktype = 'advisory' and classid = lock_space()::oid and objid = 2
        and database = (select oid from pg_database where datname = current_database())) as held
      from server where key = 'key-rotation'`,
   )
