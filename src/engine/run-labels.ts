@@ -8,6 +8,8 @@ export interface StepLabel {
   key: string
   value: string
   author: string
+  /** The run whose step sets it. */
+  recordedBy: string
 }
 
 /** Sets labels for steps; what arrives together is written together. */

@@ -24,7 +24,9 @@ test('a process that freezes while it labels a run holds the run up for a few se
     trajectory_id,
   ])
   const labelling = frozen.transaction(async (queries) => {
-    await writeLabels(queries, [{ runId: run?.id ?? '', key: 'grade', value: 'good', author: 'me' }])
+    await writeLabels(queries, [
+      { runId: run?.id ?? '', key: 'grade', value: 'good', author: 'me', recordedBy: 'admin' },
+    ])
     await pause(9_000)
     await queries.query('select 1')
   })

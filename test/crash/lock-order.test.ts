@@ -129,6 +129,7 @@ it('fan-outs, approvals, labels, cancels, retention and a change of the key run 
               key: picked(['one', 'two', 'three']) ?? '',
               value: picked(['a', 'b', 'c']) ?? '',
               author: `w${n}`,
+              recordedBy: 'admin',
             }),
           ),
         )

@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.ts'
-import type { AuditTrail } from '../../http/audit.ts'
-import { beginAudit, endAudit, removeAudit } from '../../store/collections/audit.ts'
+import type { AuditEntry, AuditTrail } from '../../http/audit.ts'
+import { beginAudit, endAudit, type NewAuditRow, removeAudit } from '../../store/collections/audit.ts'
 
 /** Postgres has no NUL in text. */
 const storable = (text: string): string => text.replaceAll('\0', '')
@@ -12,20 +12,22 @@ const changesText = (changes: Record<string, unknown>): string =>
     typeof value === 'string' && value.length > textKept ? `${value.slice(0, textKept)}…` : value,
   )
 
+/** A change as the audit trail keeps it. */
+export const auditRow = ({ identity, collection, operation, target, changes }: AuditEntry): NewAuditRow => ({
+  collection_id: collection?.id ?? null,
+  collection_name: collection?.name ?? null,
+  actor_kind: identity?.kind ?? 'admin',
+  key_id: identity?.keyId ?? null,
+  key_name: identity?.name ?? null,
+  key_prefix: identity?.prefix ?? null,
+  operation,
+  target: storable(target),
+  changes: changesText(changes),
+})
+
 /** The audit trail in the database. */
 export const makeAuditTrail = (database: Database): AuditTrail => ({
-  begin: ({ identity, collection, operation, target, changes }) =>
-    beginAudit(database, {
-      collection_id: collection?.id ?? null,
-      collection_name: collection?.name ?? null,
-      actor_kind: identity?.kind ?? 'admin',
-      key_id: identity?.keyId ?? null,
-      key_name: identity?.name ?? null,
-      key_prefix: identity?.prefix ?? null,
-      operation,
-      target: storable(target),
-      changes: changesText(changes),
-    }),
+  begin: (entry) => beginAudit(database, auditRow(entry)),
   end: (id, outcome, { target, changes, collections }) =>
     endAudit(database, id, {
       outcome,

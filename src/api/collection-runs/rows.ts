@@ -19,6 +19,7 @@ export const collectionRun = (run: CollectionRunRow, publicUrl: string): Collect
   models: JSON.parse(run.models),
   labels: JSON.parse(run.labels),
   author: run.author,
+  recorded_by: run.recorded_by,
   params: run.params === null ? {} : JSON.parse(run.params),
   triggered_by_routine_id: run.routine_id,
   url: trajectoryUrl(run, publicUrl),

@@ -5,12 +5,14 @@ import { rawJson } from '../../http/reply.ts'
 import { invalidField } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import { taskNameSchema } from '../../model/names.ts'
 import { labelNameSchema } from '../../model/runs/label.ts'
 import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
 import { type IngestedRun, ingestRun } from '../../store/runs/ingest.ts'
 import { insist } from '../../store/runs/label-changes.ts'
 import type { TaskFields } from '../../store/tasks/tasks.ts'
+import { auditRow } from '../audit/trail.ts'
 import { ingestContract, type ingestSchema } from './contract.ts'
 
 export interface IngestDeps {
@@ -33,8 +35,11 @@ const stubOf = (name: string): TaskFields => ({
 
 export const ingestRoutes = ({ database, sealer, settings }: IngestDeps): Route[] =>
   implement(ingestContract, {
-    ingestTrajectory: async ({ collection, params, body, bodyText, idempotencyScope: scope }) => {
-      const run = runOf(body, bodyText)
+    ingestTrajectory: async ({ collection, params, body, bodyText, identity, idempotencyScope: scope }) => {
+      const run = {
+        ...runOf(body, bodyText),
+        ...recorderOf(identity, collection, `${params.task}/${body.trajectory_id}`),
+      }
       const checked = taskNameSchema.safeParse(params.task)
       const stub = checked.success ? stubOf(params.task) : undefined
       const place = { collection, task: params.task, stub, mostLabels: settings.maxLabelsPerRun }
@@ -54,10 +59,21 @@ export const ingestRoutes = ({ database, sealer, settings }: IngestDeps): Route[
     },
   })
 
+const recorderOf = (identity: Identity, collection: FoundCollection, run: string) => ({
+  recordedBy: recordedBy(identity),
+  replacing: auditRow({
+    identity,
+    collection,
+    operation: 'ingestTrajectory',
+    target: `${collection.name}/${run}`,
+    changes: {},
+  }),
+})
+
 type Sent = z.output<typeof ingestSchema>
 
 /** What was sent, as it is recorded: input and output keep the text they came as. */
-const runOf = (sent: Sent, text: string): IngestedRun => {
+const runOf = (sent: Sent, text: string): Omit<IngestedRun, 'recordedBy' | 'replacing'> => {
   const { created, completed } = sent
   if (typeof created === 'number' && typeof completed === 'number' && completed < created) {
     throw invalidField(['body', 'completed'], 'completed is earlier than created')

@@ -4,10 +4,12 @@ import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp } from '../../lib/time.ts'
+import { recordedBy } from '../../model/collections/identity.ts'
 import type { Label } from '../../model/runs/label.ts'
 import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
 import { insist, makeLabelChanges, type SetLabel, setLabel } from '../../store/runs/label-changes.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
+import { auditRow } from '../audit/trail.ts'
 import type { Pulse } from '../events/pulse.ts'
 import { labelsContract } from './contract.ts'
 
@@ -22,8 +24,12 @@ export const labelsRoutes = ({ database, sealer, pulse, settings }: LabelsDeps):
   const most = settings.maxLabelsPerRun
   const changes = makeLabelChanges(database, { most })
 
-  const added = (run: RunRow, { key, value, author }: Omit<Label, 'created'>, set: SetLabel | undefined): string => {
-    if (set) return changed(run, 'Label added', set.labels, { key, value, created: timestamp(set.createdAt), author })
+  const added = (run: RunRow, label: Omit<Label, 'created'>, set: SetLabel | undefined): string => {
+    const { key, value, author, recorded_by } = label
+    if (set) {
+      const created = timestamp(set.createdAt)
+      return changed(run, 'Label added', set.labels, { key, value, created, author, recorded_by })
+    }
     throw new AppError('invalid', `A run has at most ${most} labels`, {
       hint: 'Remove some, or raise JETTY_MAX_LABELS_PER_RUN.',
     })
@@ -36,15 +42,19 @@ export const labelsRoutes = ({ database, sealer, pulse, settings }: LabelsDeps):
   }
 
   return implement(labelsContract, {
-    addLabel: async ({ collection, params, body, idempotencyScope: scope }) => {
+    addLabel: async ({ collection, params, body, identity, idempotencyScope: scope }) => {
       const run = await get(collection.id, params.task, params.trajectory_id)
-      const label = { runId: run.id, ...body }
+      const recorded_by = recordedBy(identity)
+      const target = `${run.name}/${run.trajectory_id}/${body.key}`
+      const replacing = auditRow({ identity, collection, operation: 'addLabel', target, changes: {} })
+      const label = { runId: run.id, ...body, recordedBy: recorded_by, replacing }
+      const shown = { ...body, recorded_by }
       const answer =
         scope === undefined
-          ? added(run, body, await changes.set(label))
+          ? added(run, shown, await changes.set(label))
           : await insist(database, (queries) =>
               answerOnce(queries, sealer, { scope, fingerprint: fingerprintOf(body) }, async () =>
-                added(run, body, await setLabel(queries, label, most)),
+                added(run, shown, await setLabel(queries, label, most)),
               ),
             )
       pulse.tell(run.id)

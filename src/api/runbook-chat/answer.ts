@@ -7,7 +7,7 @@ import { rawJson } from '../../http/reply.ts'
 import { sendReply } from '../../http/send-reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
-import { authorOf } from '../../model/collections/identity.ts'
+import { authorOf, recordedBy } from '../../model/collections/identity.ts'
 import { makeLabelChanges } from '../../store/runs/label-changes.ts'
 import { outcomeOf, type RunRow } from '../../store/runs/runs.ts'
 import { lastEventId } from '../events/last-event-id.ts'
@@ -47,7 +47,8 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
     const { labels } = chat.jetty
     if (!labels?.length) return
     const author = authorOf(identity)
-    for (const { key, value } of labels) await labelChanges.set({ runId: run.id, key, value, author })
+    const label = { runId: run.id, author, recordedBy: recordedBy(identity) }
+    for (const { key, value } of labels) await labelChanges.set({ ...label, key, value })
     deps.pulse.tell(run.id)
   }
 

@@ -109,6 +109,7 @@ export const asAccepted = (started: StartedRun): RunRow => ({
   init_params: started.initParams,
   init_params_bytes: started.initParams.length,
   author: started.author,
+  recorded_by: started.author,
   status: 'pending',
   error: null,
   labels: '[]',

@@ -65,6 +65,7 @@ const outline = (
     ended: timestampOrNull(run.ended_at),
     duration_seconds: secondsBetween(run.started_at, run.ended_at),
     author: run.author,
+    recorded_by: run.recorded_by,
     metadata_uri: '',
   }
   const tail = {
@@ -105,7 +106,7 @@ export const stepText = (
   const { activity, config, dependsOn } = definition.step(step.name)
   const taken = step.origin === null ? {} : (JSON.parse(step.origin) as Record<string, unknown>)
   const origin = { task: run.name, task_version: run.version, ...taken }
-  const head = { ...stepHead(step), author: run.author, origin }
+  const head = { ...stepHead(step), author: run.author, recorded_by: run.recorded_by, origin }
   const told = progress === undefined ? '' : `,"progress":${JSON.stringify(progress)}`
   const extra = `${told}${step.warnings ? `,"logs":${step.warnings}` : ''}${step.error ? `,"error_detail":${step.error}` : ''}`
   return (

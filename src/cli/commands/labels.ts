@@ -58,6 +58,7 @@ interface ShownLabel {
   key: string
   value: string
   author: string
+  recorded_by: string | null
   created: string
 }
 
@@ -65,8 +66,14 @@ const labelTable = (labels: ShownLabel[]): string =>
   labels.length === 0
     ? ''
     : table(
-        ['KEY', 'VALUE', 'AUTHOR', 'CREATED'],
-        labels.map(({ key, value, author, created }) => [key, value || '-', author, moment(created)]),
+        ['KEY', 'VALUE', 'AUTHOR', 'RECORDED BY', 'CREATED'],
+        labels.map(({ key, value, author, recorded_by, created }) => [
+          key,
+          value || '-',
+          author,
+          recorded_by ?? 'not known',
+          moment(created),
+        ]),
       )
 
 const add = async (session: Session, [run, given]: [string, string[]], options: { author?: string }): Promise<void> => {

@@ -75,6 +75,7 @@ export const activityContext = (
           key: text(key),
           value: text(value),
           author: text(author),
+          recordedBy: `run:${run.trajectoryId}`,
         })
       },
     },

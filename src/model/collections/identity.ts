@@ -61,6 +61,10 @@ export const homeOf = ({ homeId, collectionIds }: Identity): number | undefined 
 export const authorOf = (identity: Identity): string =>
   identity.kind === 'admin' ? 'admin' : `api-key:${identity.name}`
 
+/** Who sent something, as the server knows it. A key stands with its id: names of keys may repeat, and change. */
+export const recordedBy = (identity: Identity): string =>
+  identity.kind === 'admin' ? 'admin' : `api-key:${identity.name} (key ${identity.keyId})`
+
 export const whoamiSchema = z
   .object({
     auth_type: z.enum(['api_key', 'admin', 'user']),

@@ -102,7 +102,7 @@ export const batchSummarySchema = startedBatchSchema
     cost_usd: z.number().nullable().describe('What its runs have cost; null where no cost of any is known.'),
     max_concurrency: z.int().nullable(),
     labels: z.record(z.string(), z.string()),
-    author: z.string(),
+    author: z.string().describe('Who started it, as the server knows it.'),
     created: timestampSchema,
     ended: timestampSchema.nullable(),
     duration_seconds: z.number().nullable(),

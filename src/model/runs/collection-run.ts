@@ -22,6 +22,7 @@ export const collectionRunSchema = z
     models: z.array(z.string()).describe('Models that its steps were given, and that answered them.'),
     labels: shape.labels,
     author: shape.author,
+    recorded_by: shape.recorded_by,
     params: z.record(z.string(), z.unknown()).describe('`attributes.params` of the trajectory, such as its parent.'),
     triggered_by_routine_id: shape.triggered_by_routine_id,
     url: shape.url,

@@ -139,7 +139,7 @@ const summaryMembers = {
   status,
   total: z.int().describe('How many items it has.'),
   baseline: z.string().nullable().describe('Id of the evaluation it is compared with.'),
-  author: z.string(),
+  author: z.string().describe('Who started it, as the server knows it.'),
   created: timestampSchema,
   ended: timestampSchema.nullable(),
   duration_seconds: z.number().nullable(),

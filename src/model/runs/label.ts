@@ -28,6 +28,18 @@ export const newLabelSchema = z
   .meta({ id: 'NewLabel' })
 
 export const labelSchema = z
-  .object({ key: z.string(), value: z.string(), created: timestampSchema, author: z.string() })
+  .object({
+    key: z.string(),
+    value: z.string(),
+    created: timestampSchema,
+    author: z.string().describe('As it was sent.'),
+    recorded_by: z
+      .string()
+      .nullable()
+      .describe(
+        'Who set it, as the server knows it: `admin`, `api-key:<name> (key <id>)`, `run:<trajectory_id>` for a step, or ' +
+          'the author of a run that began with it. Null where it was set before the server noted that.',
+      ),
+  })
   .meta({ id: 'Label' })
 export type Label = z.infer<typeof labelSchema>

@@ -35,6 +35,7 @@ export const stepSchema = z
     ended: time,
     duration_seconds: z.number().nullable(),
     author: z.string(),
+    recorded_by: z.string().nullable().describe('As of the run.'),
     origin: jsonObjectSchema,
     config: jsonObjectSchema,
   })
@@ -72,7 +73,14 @@ export const trajectorySchema = z
     started: time,
     ended: time,
     duration_seconds: z.number().nullable(),
-    author: z.string(),
+    author: z.string().describe('Of an ingested run, as it was sent.'),
+    recorded_by: z
+      .string()
+      .nullable()
+      .describe(
+        'Who started it or sent it in, as the server knows it: the author of a run that was started here, else `admin` or ' +
+          '`api-key:<name> (key <id>)`. Null where it was sent in before the server noted that.',
+      ),
     metadata_uri: z.string(),
     steps: z.record(z.string(), stepSchema).describe('By step name, in the order of execution.'),
     labels: z.array(labelSchema),
@@ -95,6 +103,7 @@ const shortened = {
   progress: true,
   depends_on: true,
   author: true,
+  recorded_by: true,
   origin: true,
   config: true,
 } as const

@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts'
+import type { Database, Queries } from '../../database/database.ts'
 
 export interface AuditRow {
   id: number
@@ -50,6 +50,31 @@ export const beginAudit = async (database: Database, row: NewAuditRow): Promise<
     ],
   )
   return (begun as { id: number }).id
+}
+
+/** Writes an entry for a change that is made in the same transaction: it is there exactly if the change is. */
+export const noteChange = async (
+  queries: Queries,
+  row: NewAuditRow,
+  changes: Record<string, unknown>,
+): Promise<void> => {
+  await queries.rows(
+    'note_change',
+    `insert into audit (collection_id, collection_name, actor_kind, key_id, key_name, key_prefix, operation, target,
+       changes, outcome)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'done')`,
+    [
+      row.collection_id,
+      row.collection_name,
+      row.actor_kind,
+      row.key_id,
+      row.key_name,
+      row.key_prefix,
+      row.operation,
+      row.target,
+      JSON.stringify(changes),
+    ],
+  )
 }
 
 /** Completes an entry. Where it concerns several collections, the others get one like it. */

@@ -3,6 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
 import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import { type NewAuditRow, noteChange } from '../collections/audit.ts'
 import { keeping } from '../tasks/definitions.ts'
 import { createTask, definitionHash, type TaskFields } from '../tasks/tasks.ts'
 import { labelTextsOf, writeLabels } from './labels.ts'
@@ -15,6 +16,10 @@ export interface IngestedRun {
   trajectoryId: string | undefined
   status: Extract<RunStatus, 'completed' | 'failed' | 'cancelled' | 'archived'>
   author: string
+  /** Who sent it, as the server knows it. */
+  recordedBy: string
+  /** What the audit trail gets where it overwrites what somebody else sent. */
+  replacing: NewAuditRow
   /** JSON texts of objects. */
   inputs: string
   outputs: string
@@ -133,14 +138,14 @@ const insertRun = async (
       'ingest_run',
       `with ${keeping('$7::text', '$8::text')}
        insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
-         status, params, ingested, created_at, started_at, ended_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $9, $10, $11, $12, true, to_timestamp($13::float8 / 1000),
+         recorded_by, status, params, ingested, created_at, started_at, ended_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $9, $10, $15, $11, $12, true, to_timestamp($13::float8 / 1000),
          to_timestamp($13::float8 / 1000), to_timestamp($14::float8 / 1000))
        on conflict do nothing returning id`,
       [
         ...[row.id, id, `${name.replaceAll('/', '-')}--${id}`, row.collectionId, row.taskId, name],
         ...[definitionHash(workflow), workflow, run.inputs, run.author, run.status, run.params],
-        ...[times.createdMs, times.completedMs],
+        ...[times.createdMs, times.completedMs, run.recordedBy],
       ],
     )
     if (rows.length > 0) return id
@@ -155,6 +160,7 @@ interface HeldRun {
   name: string
   task_id: number
   ingested: boolean
+  recorded_by: string | null
   status: RunStatus
   created_at: Date
   ended_at: Date
@@ -163,7 +169,7 @@ interface HeldRun {
 const holdOverwritable = async (queries: Queries, taskId: number, trajectoryId: string): Promise<HeldRun> => {
   const [found] = await queries.rows<HeldRun>(
     'hold_ingested_run',
-    `select id, trajectory_id, name, task_id, ingested, status, created_at, ended_at from runs
+    `select id, trajectory_id, name, task_id, ingested, recorded_by, status, created_at, ended_at from runs
      where trajectory_id = $1 and (case when trajectory_id ~ '^[0-9a-f]{8}$' then 0 else task_id end)
        = (case when $1 ~ '^[0-9a-f]{8}$' then 0 else $2::bigint end)
      for update`,
@@ -196,12 +202,15 @@ const overwrite = async (queries: Queries, found: HeldRun, run: IngestedRun, mos
     'overwrite_run',
     `with l as (update labels set run_created_at = to_timestamp($6::float8 / 1000)
          where run_id = $1 and run_created_at <> to_timestamp($6::float8 / 1000))
-     update runs set status = $2, author = $3, init_params = $4, params = $5, error = null,
+     update runs set status = $2, author = $3, recorded_by = $8, init_params = $4, params = $5, error = null,
        created_at = to_timestamp($6::float8 / 1000), started_at = to_timestamp($6::float8 / 1000),
        ended_at = to_timestamp($7::float8 / 1000), changed = nextval('changes')
      where id = $1`,
-    [found.id, run.status, run.author, run.inputs, run.params, times.createdMs, times.completedMs],
+    [found.id, run.status, run.author, run.inputs, run.params, times.createdMs, times.completedMs, run.recordedBy],
   )
+  if (found.recorded_by !== run.recordedBy) {
+    await noteChange(queries, run.replacing, { recorded_by: found.recorded_by ?? 'not known' })
+  }
   await giveLabels(queries, found.id, run, mostLabels)
   await countIngested(queries, {
     taskId: found.task_id,
@@ -241,10 +250,10 @@ const writeStep = async (
 const giveLabels = async (
   queries: Queries,
   runKey: string,
-  { labels, author }: IngestedRun,
+  { labels, author, recordedBy, replacing }: IngestedRun,
   most: number,
 ): Promise<void> => {
-  const given = labels.map((label) => ({ runId: runKey, ...label, author }))
+  const given = labels.map((label) => ({ runId: runKey, ...label, author, recordedBy, replacing }))
   const written = await writeLabels(queries, given, most)
   if (written.includes(undefined)) throw new AppError('invalid', `A run has at most ${most} labels`)
 }

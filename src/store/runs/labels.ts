@@ -1,16 +1,21 @@
 import type { Queries } from '../../database/database.ts'
+import { type NewAuditRow, noteChange } from '../collections/audit.ts'
 
 export interface NewLabel {
   runId: string
   key: string
   value: string
   author: string
+  /** Who sets it, as the server knows it. */
+  recordedBy: string
+  /** What the audit trail gets where this replaces a label that somebody else set. Left out: nothing. */
+  replacing?: NewAuditRow | undefined
 }
 
 /** An expression with the labels of a run as JSON text, in the order of the list: the newest value stands last. */
 export const labelsText = (runId: string): string =>
   `coalesce((select '[' || string_agg(json_build_object('key', l.key, 'value', l.value,
-     'created', to_char(l.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'author', l.author)::text,
+     'created', to_char(l.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'author', l.author, 'recorded_by', l.recorded_by)::text,
      ',' order by l.number) || ']' from labels l where l.run_id = ${runId}), '[]')`
 
 /** A run got another lease while it was being locked: nothing was written, the transaction must begin anew. */
@@ -59,8 +64,8 @@ export const counted = `counted as (
  * created_at, number): each gets all of them, by its author. Nobody knows of these runs, so that nothing is locked.
  */
 export const labelNewRuns = (keys: string, values: string): string => `labelled as (
-  insert into labels (run_id, task_id, collection_id, key, author, value, run_created_at, run_number, created_at)
-  select r.id, r.task_id, r.collection_id, u.key, r.author, u.value, r.created_at, r.number,
+  insert into labels (run_id, task_id, collection_id, key, author, recorded_by, value, run_created_at, run_number, created_at)
+  select r.id, r.task_id, r.collection_id, u.key, r.author, r.author, u.value, r.created_at, r.number,
     date_trunc('milliseconds', now())
   from new_runs r cross join unnest(${keys}, ${values}) with ordinality u(key, value, at) order by r.number, u.at
   returning task_id, key, value),
@@ -99,12 +104,15 @@ export const writeLabels = async (
   if (last.length === 0) return []
   await lockRuns(queries, [...new Set(last.map((label) => label.runId))])
   // A statement of its own: only a snapshot taken after the locks sees what was written while they were waited for.
-  const rows = await queries.rows<{ at: number; created_at: Date; emptied: unknown }>(
+  const rows = await queries.rows<{ at: number; created_at: Date; replaced: string | null; emptied: unknown }>(
     'write_labels',
     `with given as materialized (
-       select u.at, u.run_id, u.key, u.value, u.author, r.task_id, r.collection_id, r.created_at, r.number,
-         l.run_id is null as is_new, l.value as old_value
-       from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality u(run_id, key, value, author, at)
+       select u.at, u.run_id, u.key, u.value, u.author, u.recorded_by, r.task_id, r.collection_id, r.created_at, r.number,
+         l.run_id is null as is_new, l.value as old_value,
+         case when l.run_id is not null and l.recorded_by is distinct from u.recorded_by
+           then coalesce(l.recorded_by, 'not known') end as replaced
+       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $6::text[]) with ordinality
+         u(run_id, key, value, author, recorded_by, at)
        join runs r on r.id = u.run_id
        left join labels l on l.run_id = u.run_id and l.key = u.key and l.author = u.author),
      there as materialized (
@@ -116,17 +124,18 @@ export const writeLabels = async (
        where not is_new or place <= $5),
      touched as materialized (select distinct run_id from fitting),
      written as (
-       insert into labels (run_id, task_id, collection_id, key, author, value, run_created_at, run_number, created_at)
-       select run_id, task_id, collection_id, key, author, value, created_at, number, date_trunc('milliseconds', now())
+       insert into labels (run_id, task_id, collection_id, key, author, recorded_by, value, run_created_at, run_number,
+         created_at)
+       select run_id, task_id, collection_id, key, author, recorded_by, value, created_at, number, date_trunc('milliseconds', now())
        from fitting order by at
        on conflict (run_id, key, author) do update
-         set value = excluded.value, created_at = excluded.created_at, number = default
+         set value = excluded.value, recorded_by = excluded.recorded_by, created_at = excluded.created_at, number = default
        returning run_id, key, author, created_at),
      come as (select task_id, key, value from fitting),
      gone as (select task_id, key, old_value as value from fitting where not is_new),
      ${numbered},
      ${counted}
-     select f.at::int as at, w.created_at, ${emptied}
+     select f.at::int as at, w.created_at, f.replaced, ${emptied}
      from fitting f join written w on w.run_id = f.run_id and w.key = f.key and w.author = f.author`,
     [
       last.map((label) => label.runId),
@@ -134,14 +143,20 @@ export const writeLabels = async (
       last.map((label) => label.value),
       last.map((label) => label.author),
       most,
+      last.map((label) => label.recordedBy),
     ],
   )
   await removeEmptied(queries, rows[0]?.emptied)
+  for (const { at, replaced } of rows) {
+    const { replacing, key, author } = last[at - 1] as NewLabel
+    if (replacing && replaced !== null) await noteChange(queries, replacing, { key, author, recorded_by: replaced })
+  }
   const written = new Map(rows.map((row) => [placeOf(last[row.at - 1] as NewLabel), row.created_at]))
   return labels.map((label) => written.get(placeOf(label)))
 }
 
-const placeOf = ({ runId, key, author }: Omit<NewLabel, 'value'>): string => JSON.stringify([runId, key, author])
+const placeOf = ({ runId, key, author }: Pick<NewLabel, 'runId' | 'key' | 'author'>): string =>
+  JSON.stringify([runId, key, author])
 
 /** Removes a key from a run, as one author set it, or all; gives how many labels went. In a transaction; may throw RunMoved. */
 export const removeLabels = async (

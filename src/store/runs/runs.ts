@@ -26,6 +26,8 @@ export interface RunRow {
   init_params: string | null
   init_params_bytes: number
   author: string
+  /** Who started it or sent it in, as the server knows it; null where that was not noted. */
+  recorded_by: string | null
   status: RunStatus
   error: string | null
   /** JSON text: a list of labels, the newest last. */
@@ -84,6 +86,7 @@ export const waitingText = `case when r.ended_at is null then (
 /** Columns of a RunRow, from a row `r`, without the one that may be large. */
 export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
   coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.author, r.status, r.error,
+  case when r.ingested then r.recorded_by else r.author end as recorded_by,
   r.params, r.ingested, r.routine_id, r.webhook_url, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels,
   exists (select from trial_runs where run_key = r.id) as on_trial, ${waitingText}`
 /** The text of a run's init_params, wherever it stands. */
