@@ -34,11 +34,15 @@ export interface Admission {
   task: FoundTask | undefined
 }
 
-/** Throws 401 without an identity and 403 where it does not cover the collection. */
-export const requireScope = (identity: Identity | undefined, collectionId: number): void => {
-  if (!identity) throw new AppError('unauthenticated', 'Not authenticated')
-  if (!covers(identity, collectionId)) throw new AppError('forbidden', 'API key not valid for this collection')
-}
+/** What was found, unless the identity does not cover it: then it is answered like something that does not exist. */
+export const coveredOnly = <Found extends { id: number }>(
+  identity: Identity | undefined,
+  found: Found | undefined,
+): Found | undefined => (found && identity && covers(identity, found.id) ? found : undefined)
+
+/** The 404 for a collection that does not exist, or that the token does not cover: both read the same. */
+export const collectionNotFound = (message = 'Collection not found'): AppError =>
+  new AppError('not_found', message, { hint: 'Check the spelling, and that your token covers it: jetty whoami.' })
 
 /** Throws 403 where the level of an identity is too low. */
 export const requireLevel = (identity: Identity, needed: Endpoint['access']): void => {
@@ -54,17 +58,15 @@ const collectionName = (endpoint: Endpoint, params: Record<string, string>): str
 }
 
 const missing = (endpoint: Endpoint, params: Record<string, string>): AppError =>
-  new AppError(
-    'not_found',
-    endpoint.collectionMissing.replace(/\{(\w+)\}/g, (whole, name: string) => params[name] ?? whole),
-  )
+  collectionNotFound(endpoint.collectionMissing.replace(/\{(\w+)\}/g, (whole, name: string) => params[name] ?? whole))
 
 const findPlace = async (gate: Gate, endpoint: Endpoint, name: string, task: string) =>
   endpoint.task ? gate.findTask(name, task) : { collection: await gate.findCollection(name), task: undefined }
 
 /**
  * The one place that decides who may call what, from the endpoint's declaration alone: 401, then 429 for one call too
- * many, then 404 for an unknown collection, then 403 for one out of scope, then 403 for a level that is too low.
+ * many, then 404 for a collection that is unknown or out of scope, then 403 for a level that is too low. Where no token is
+ * needed, a collection that the caller does not cover is handed on: the handler decides what of it is public.
  */
 export const admit = async (
   gate: Gate,
@@ -82,13 +84,14 @@ export const admit = async (
     header === undefined || access === 'none' ? undefined : gate.authenticate(header, address),
     name === undefined ? undefined : findPlace(gate, endpoint, name, params.task ?? ''),
   ])
-  const collection = place?.collection
-  if (identity && gate.limit) await gate.limit(identity, collection)
-  if (name !== undefined && !collection) throw missing(endpoint, params)
-  if (identity) {
-    if (collection && access !== 'optional') requireScope(identity, collection.id)
-    requireLevel(identity, access)
+  if (identity && gate.limit) await gate.limit(identity, place?.collection)
+  const collection =
+    access === 'optional' || access === 'none' ? place?.collection : coveredOnly(identity, place?.collection)
+  if (name !== undefined && !collection) {
+    if (access === 'optional' && !identity) throw new AppError('unauthenticated', 'Not authenticated')
+    throw missing(endpoint, params)
   }
+  if (identity) requireLevel(identity, access)
   return { identity, collection, task: place?.task }
 }
 
@@ -139,8 +142,8 @@ export const admitPlaced = async (
   const meant = name ?? homeCollection(identity)
   const collection = meant === guess ? guessed : await gate.findPlace?.(meant)
   if (gate.limit) await gate.limit(identity, collection)
-  if (!collection) throw new AppError('not_found', endpoint.collectionMissing)
-  requireScope(identity, collection.id)
+  const covered = coveredOnly(identity, collection)
+  if (!covered) throw collectionNotFound(endpoint.collectionMissing)
   requireLevel(identity, endpoint.access)
-  return { identity, collection }
+  return { identity, collection: covered }
 }

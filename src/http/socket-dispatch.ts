@@ -40,7 +40,11 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
   }
 
   /** Throws 401 for a token that is not valid. Where the database is away, that is found out later. */
-  const refuseStranger = async (header: string, address: string | undefined): Promise<Identity | undefined> => {
+  const refuseStranger = async (
+    header: string | undefined,
+    address: string | undefined,
+  ): Promise<Identity | undefined> => {
+    if (header === undefined) throw new AppError('unauthenticated', 'Not authenticated')
     try {
       return await options.authenticate(header, address)
     } catch (error) {
@@ -91,6 +95,17 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
     if (cors) for (const [name, value] of Object.entries(cors)) outgoing.setHeader(name, value)
     const header = tokenHeader(incoming.headers, route.endpoint)
     const over: Over = { isOver: false, end: () => {} }
+    let isAdmitted = false
+    /** What was wrong with the call; with its token, where nobody has looked at that yet. */
+    const reasonOf = async (thrown: unknown): Promise<unknown> => {
+      if (isAdmitted) return thrown
+      try {
+        await refuseStranger(header, incoming.socket.remoteAddress)
+        return thrown
+      } catch (refusal) {
+        return refusal
+      }
+    }
     const call: SocketCall = {
       endpoint: route.endpoint,
       requestId: requestIdOf(incoming.headers),
@@ -100,7 +115,9 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
       readBody: () => readBody(incoming, header, over),
       admit: (name) => {
         const asked: EarlyCall = { endpoint: route.endpoint, name, header, address: incoming.socket.remoteAddress }
-        return admissions.admit(asked)
+        const admission = admissions.admit(asked)
+        isAdmitted = true // it throws for a stranger itself
+        return admission
       },
       answering: (status, kind) => {
         const ms = performance.now() - started
@@ -116,7 +133,7 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
     }
     route
       .answer(call)
-      .catch((thrown: unknown) => fail(call, route, thrown))
+      .catch(async (thrown: unknown) => fail(call, route, await reasonOf(thrown)))
       .finally(() => {
         over.isOver = true
         over.end()

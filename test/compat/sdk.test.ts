@@ -142,7 +142,15 @@ describe('the SDK', () => {
         name: 'acme/sdk-evals',
         storage_path: 'acme/sdk-evals/0000',
         status: 'failed',
-        labels: [{ key: 'score.tone', value: '0.5', author: 'ingest', created: expect.any(String) }],
+        labels: [
+          {
+            key: 'score.tone',
+            value: '0.5',
+            author: 'ingest',
+            recorded_by: expect.any(String),
+            created: expect.any(String),
+          },
+        ],
       },
     ])
     expect((await push({ trajectory_id: 'sess-turn_0', output: 'two' })).status).toBe(200)
@@ -192,7 +200,8 @@ describe('the SDK', () => {
       'Bearer',
     ])
     await server.admin.json('POST', '/api/v1/collections/', { name: 'foreign' })
-    expect((await get('/tasks/foreign/')).body).toEqual({ detail: 'API key not valid for this collection' })
+    const foreign = await get('/tasks/foreign/')
+    expect([foreign.status, foreign.body.detail]).toEqual([404, "Collection with name 'foreign' not found"])
     expect((await get('/db/trajectory/acme/t/ffffffff')).status).toBe(404)
     const bad = await client.form('/api/v1/run/acme/t', [{ name: 'init_params', content: 'nonsense' }])
     expect([bad.status, bad.body.detail[0]]).toEqual([

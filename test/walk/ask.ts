@@ -5,6 +5,8 @@ export interface Ask {
   /** As it goes over the wire. */
   path: string
   body?: unknown
+  /** Sent as it is, and called JSON. */
+  raw?: string
   /** Sent as multipart. */
   form?: Record<string, string | File>
   headers?: Record<string, string>
@@ -19,6 +21,7 @@ export interface Answered {
 }
 
 const encoded = async (ask: Ask): Promise<{ bytes: Buffer; type: string } | undefined> => {
+  if (ask.raw !== undefined) return { bytes: Buffer.from(ask.raw), type: 'application/json' }
   if (!ask.form) {
     if (ask.body === undefined) return undefined
     return { bytes: Buffer.from(JSON.stringify(ask.body)), type: 'application/json' }

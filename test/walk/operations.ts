@@ -18,11 +18,13 @@ export interface Operation {
   mixed?: Partial<Record<keyof Place, Refusal | 'own'>>
   /** More ways to reach for what is foreign, and what is answered. */
   reaching?(mine: Place, theirs: Place): readonly (readonly [Ask, ...Refusal])[]
+  /** It has to tell of foreign names that they exist. */
+  tellsWhatExists?: boolean
   /** Calls that name something foreign and are answered all the same, with nothing of it. */
   harmless?(mine: Place, theirs: Place): readonly Ask[]
 }
 
-const scope: Refusal = [403, 'API key not valid for this collection']
+const unknown: Refusal = [404, 'Collection not found']
 const noKey: Refusal = [404, 'API key not found']
 const noFile: Refusal = [404, 'File not found']
 
@@ -77,7 +79,7 @@ const gatewayCall = (path: string, body: object, status = 200): Operation => {
     status,
     ask: (place) => ({ path, body: { model, ...body, jetty: { ...jetty, collection: place.collection } } }),
     reaching: (_, theirs) => [
-      [{ ...unnamed, headers: { 'X-Jetty-Collection': theirs.collection } }, ...scope],
+      [{ ...unnamed, headers: { 'X-Jetty-Collection': theirs.collection } }, ...unknown],
       [{ ...unnamed, headers: { 'X-Jetty-Collection': 'nowhere' } }, 404, 'Collection not found'],
     ],
     harmless: () => [unnamed],
@@ -96,7 +98,7 @@ export const operations: Record<string, Operation> = {
       path: '/api/v1/runbooks/preflight',
       body: { collection: place.collection, content: '# A runbook\n\nSay hello.\n', agent: 'scripted' },
     }),
-    stranger: scope,
+    stranger: unknown,
   },
   validateRunbook: {
     needs: 'read',
@@ -118,8 +120,8 @@ export const operations: Record<string, Operation> = {
   listAllModels: read(() => '/api/v1/models'),
   listRoutableModels: read(() => '/v1/models', {
     reaching: (_, theirs) => [
-      [{ path: `/v1/models?collection=${theirs.collection}` }, ...scope],
-      [{ path: '/v1/models', headers: { 'X-Jetty-Collection': theirs.collection } }, ...scope],
+      [{ path: `/v1/models?collection=${theirs.collection}` }, ...unknown],
+      [{ path: '/v1/models', headers: { 'X-Jetty-Collection': theirs.collection } }, ...unknown],
       [{ path: '/v1/models?collection=nowhere' }, 404, 'Collection not found'],
     ],
   }),
@@ -130,8 +132,8 @@ export const operations: Record<string, Operation> = {
   createMessage: gatewayCall('/v1/messages', { max_tokens: 9, messages: [{ role: 'user', content: 'hello' }] }),
   getRoutableModel: read(() => '/v1/models/scripted/echo', {
     reaching: (_, theirs) => [
-      [{ path: `/v1/models/scripted/echo?collection=${theirs.collection}` }, ...scope],
-      [{ path: '/v1/models/scripted/echo', headers: { 'X-Jetty-Collection': theirs.collection } }, ...scope],
+      [{ path: `/v1/models/scripted/echo?collection=${theirs.collection}` }, ...unknown],
+      [{ path: '/v1/models/scripted/echo', headers: { 'X-Jetty-Collection': theirs.collection } }, ...unknown],
       [{ path: '/v1/models/scripted/echo?collection=nowhere' }, 404, 'Collection not found'],
     ],
   }),
@@ -143,6 +145,8 @@ export const operations: Record<string, Operation> = {
 
   listCollections: read(() => '/api/v1/collections'),
   createCollection: write(() => ({ path: '/api/v1/collections', body: { name: 'made' } }), {
+    // Names are unique in the server, so that this call alone tells that one is taken.
+    tellsWhatExists: true,
     reaching: (_, theirs) => [
       [{ path: '/api/v1/collections', body: { name: theirs.collection } }, 400, 'Collection already exists'],
     ],
@@ -170,6 +174,10 @@ export const operations: Record<string, Operation> = {
   listTaskVersions: read((place) => `/api/v1/tasks/${task(place)}/history?include_changeset=true`),
   getTaskVersion: read((place) => `/api/v1/tasks/${task(place)}/versions/${place.version}`),
   createTask: write((place) => ({ path: `/api/v1/tasks/${place.collection}`, body: { name: 'new', workflow } })),
+  validateWorkflow: {
+    needs: 'read',
+    ask: (place) => ({ path: `/api/v1/tasks/${place.collection}/validate`, body: { workflow } }),
+  },
   updateTask: write((place) => ({ path: `/api/v1/tasks/${task(place)}`, body: { description: 'changed' } })),
 
   runTask: started('/api/v1/run'),
@@ -270,8 +278,8 @@ export const operations: Record<string, Operation> = {
     ],
   }),
   getWorkflowLogs: read((place) => `/api/v1/workflows-logs/${place.workflow}`, {
-    mixed: { workflow: scope },
-    reaching: (_, theirs) => [[{ path: `/api/v1/workflows-logs/${theirs.trajectory}` }, ...scope]],
+    mixed: { workflow: [404] },
+    reaching: (_, theirs) => [[{ path: `/api/v1/workflows-logs/${theirs.trajectory}` }, 404]],
     harmless: (mine) => [{ path: `/api/v1/workflows-logs/${mine.ingested}` }],
   }),
   listDeliveries: read((place) => `/api/v1/trajectory/${run(place)}/deliveries`),
@@ -294,9 +302,6 @@ export const operations: Record<string, Operation> = {
     }),
     {
       mixed: { task: 'own', ingested: 'own' },
-      reaching: (mine, theirs) => [
-        [{ path: `/api/v1/trajectories/${task(mine)}/ingest`, body: { trajectory_id: theirs.trajectory } }, 409],
-      ],
     },
   ),
   addLabel: write((place) => ({
@@ -307,9 +312,9 @@ export const operations: Record<string, Operation> = {
   deleteLabel: write((place) => ({ path: `/api/v1/trajectory/${run(place)}/labels/${place.label}` })),
 
   downloadFile: read((place) => `/api/v1/file/${place.path}`, {
-    mixed: { path: scope },
+    mixed: { path: noFile },
     reaching: (mine, theirs) => [
-      [{ path: `/api/v1/file/${theirs.uploadPath}` }, ...scope],
+      [{ path: `/api/v1/file/${theirs.uploadPath}` }, ...noFile],
       [{ path: `/api/v1/file/${mine.collection}/${theirs.path}` }, 404],
       ...climbing(mine, theirs),
     ],
@@ -317,7 +322,7 @@ export const operations: Record<string, Operation> = {
   listFiles: read((place) => `/api/v1/list-files?prefix=${task(place)}`, {
     mixed: { task: 'own' },
     reaching: (_, theirs) => [
-      [{ path: `/api/v1/list-files?prefix=${theirs.collection}` }, ...scope],
+      [{ path: `/api/v1/list-files?prefix=${theirs.collection}` }, ...unknown],
       [{ path: `/api/v1/list-files?prefix=${theirs.collection.slice(0, -1)}` }, 404, 'Collection not found'],
     ],
     harmless: (mine) => [{ path: `/api/v1/list-files?prefix=${mine.collection}` }],
@@ -341,7 +346,7 @@ export const operations: Record<string, Operation> = {
     {
       reaching: (mine, theirs) => {
         const body = { name: 'both', collection_name: mine.collection, collections: [theirs.collection] }
-        return [[{ path: '/api/v1/api-keys', body }, ...scope]]
+        return [[{ path: '/api/v1/api-keys', body }, 404, `Collection '${theirs.collection}' not found`]]
       },
     },
   ),

@@ -153,6 +153,36 @@ const numberFrom = async (jetty: TestServer, first: number): Promise<void> => {
   for (const { name } of sequences) await database.query(`alter sequence ${name} restart with ${first}`)
 }
 
+const unknownWord = 'xx7'
+
+/** A place of which nothing exists, with names and ids like those of the foreign side. */
+export const unknownLike = (theirs: Side): Place => {
+  const renamed = (text: string) => text.replaceAll(foreignWord, unknownWord)
+  const digits = (text: string) => text.replace(/[0-9a-f]{8,}$/, (all) => 'e0'.repeat(all.length / 2))
+  const { collection, task, trajectory, workflow, ingested, path, upload, uploadPath, label, routine, gate } = theirs
+  return {
+    ...{
+      collection: renamed(collection),
+      task: renamed(task),
+      trajectory: digits(trajectory),
+      ingested: `${ingested}0`,
+    },
+    ...{ workflow: digits(renamed(workflow)), path: renamed(path), upload: digits(upload) },
+    ...{ uploadPath: renamed(uploadPath), label: renamed(label), routine: renamed(routine), gate: renamed(gate) },
+    ...{ waiting: digits(theirs.waiting), batch: digits(theirs.batch), evaluation: digits(theirs.evaluation) },
+    ...{ version: digits(theirs.version), keyId: 7_999_991, spareKeyId: 7_999_992, audit: 7_999_993 },
+  }
+}
+
+/** A text with the names and ids of the foreign side turned into those of `unknownLike`. */
+export const asUnknown = (theirs: Side, text: string): string => {
+  const unknown = unknownLike(theirs)
+  const fields = (Object.keys(unknown) as (keyof Place)[]).sort(
+    (one, other) => String(theirs[other]).length - String(theirs[one]).length,
+  )
+  return fields.reduce((told, field) => told.replaceAll(String(theirs[field]), String(unknown[field])), text)
+}
+
 /** Two sides that know nothing of each other. */
 export const makeWorld = async (jetty: TestServer): Promise<{ mine: Side; theirs: Side }> => {
   const mine = await makeSide(jetty, '')

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
-import { requireScope } from '../../http/authorise.ts'
+import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { AppError, invalidField } from '../../lib/errors.ts'
+import { invalidField } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { findFile, listFiles } from '../../store/files/files.ts'
@@ -28,9 +28,8 @@ export const filesRoutes = ({ database, objects, findCollection }: FilesDeps): R
       if ([first, ...rest].some((part) => part === '' || part === '.' || part === '..')) {
         throw invalidField(['query', 'prefix'], 'The prefix is a path that starts with a collection, such as acme/echo')
       }
-      const collection = await findCollection(first)
-      if (!collection) throw new AppError('not_found', 'Collection not found')
-      requireScope(identity, collection.id)
+      const collection = coveredOnly(identity, await findCollection(first))
+      if (!collection) throw collectionNotFound()
       const prefix = [collection.name, ...rest].join('/') // paths have the name as it is written
       const rows = await listFiles(database, collection.id, prefix, query.limit)
       return {

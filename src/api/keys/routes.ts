@@ -1,5 +1,5 @@
 import type { Database } from '../../database/database.ts'
-import { requireScope } from '../../http/authorise.ts'
+import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { newApiKey } from '../../lib/ids.ts'
@@ -89,14 +89,15 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
   /** The same to change it. For that he has to cover all: nobody may switch on what reaches further than he does. */
   const getOwn = async (id: string, identity: Identity): Promise<KeyRow> => {
     const row = await get(id, identity)
-    for (const collectionId of row.collection_ids) requireScope(identity, collectionId)
+    if (!row.collection_ids.every((id) => covers(identity, id))) {
+      throw new AppError('forbidden', 'The key covers collections that your token does not cover')
+    }
     return row
   }
 
   const getCollection = async (name: string, identity: Identity): Promise<FoundCollection> => {
-    const collection = await findCollection(name)
-    if (!collection) throw new AppError('not_found', `Collection '${name}' not found`)
-    requireScope(identity, collection.id)
+    const collection = coveredOnly(identity, await findCollection(name))
+    if (!collection) throw collectionNotFound(`Collection '${name}' not found`)
     return collection
   }
 

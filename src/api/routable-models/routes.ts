@@ -1,5 +1,5 @@
 import type { Database } from '../../database/database.ts'
-import { requireScope } from '../../http/authorise.ts'
+import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
@@ -26,9 +26,8 @@ export const routableModelsRoutes = ({ database, sealer, findCollection, models 
   const meant = async (identity: Identity, name: string | undefined): Promise<readonly number[]> => {
     const home = homeOf(identity)
     if (!name) return home === undefined ? identity.collectionIds : [home]
-    const collection = await findCollection(name)
-    if (!collection) throw new AppError('not_found', 'Collection not found')
-    requireScope(identity, collection.id)
+    const collection = coveredOnly(identity, await findCollection(name))
+    if (!collection) throw collectionNotFound()
     return [collection.id]
   }
   const settingsOf = makeSettingsReader(database)

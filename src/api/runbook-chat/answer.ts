@@ -105,7 +105,6 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
 
   return async (call, bytes) => {
     const sent = readSent(bytes, call.incoming.headers['x-jetty-collection']?.toString())
-    if (sent.collection === undefined) checkChat(sent) // says so
     const admission = await call.admit(sent.collection).checked
     if (admission.databaseAway) throw databaseAway()
     requireLevel(admission.identity, 'write')

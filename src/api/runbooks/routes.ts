@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.ts'
 import type { Environment } from '../../engine/environment.ts'
-import { requireScope } from '../../http/authorise.ts'
+import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
@@ -44,9 +44,8 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
 
     preflightRunbook: async ({ body, identity }) => {
       const { collection: name, content, file_paths, secret_names, use_trial_keys, ...request } = body
-      const collection = await deps.findCollection(name)
-      if (!collection) throw new AppError('not_found', 'Collection not found')
-      requireScope(identity, collection.id)
+      const collection = coveredOnly(identity, await deps.findCollection(name))
+      if (!collection) throw collectionNotFound()
       const place = await placeOf(collection, secret_names ?? [], use_trial_keys === true)
       const files = file_paths ?? []
       const found = files.length > 0 ? await resolveFiles(database, collection.id, files) : new Map<string, string>()

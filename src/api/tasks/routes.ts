@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import type { WorkflowHome } from '../../engine/start/check-workflow.ts'
 import { changesOf } from '../../http/audit.ts'
-import { requireScope } from '../../http/authorise.ts'
+import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -80,10 +80,12 @@ export const tasksRoutes = ({ database, sealer, checkWorkflow }: TasksDeps): Rou
 
     getTask: async ({ collection, params, identity }) => {
       const row = await findTask(database, collection.id, params.task)
-      // Whoever may not see a private task shall not learn that it is there: a missing one is answered in the same way.
-      if (!row || row.is_private) requireScope(identity, collection.id)
-      if (!row) throw missing(params.task, collection.name)
-      return rawJson(taskText(row))
+      const isCovered = coveredOnly(identity, collection) !== undefined
+      if (row && (!row.is_private || isCovered)) return rawJson(taskText(row))
+      if (isCovered) throw missing(params.task, collection.name)
+      // Nobody learns of a private task: this is what an unknown collection is answered too, with the names as they came.
+      if (!identity) throw new AppError('unauthenticated', 'Not authenticated')
+      throw collectionNotFound(missing(params.task, params.collection).message)
     },
 
     createTask: async ({ collection, body: { entity_type: _, ...body }, bodyText, note }) => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Database } from '../../database/database.ts'
-import { requireScope } from '../../http/authorise.ts'
+import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { type Call, implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { distinctFileNames } from '../../lib/files/file-names.ts'
@@ -49,9 +49,8 @@ const shown = (row: Pick<UploadRow, 'id' | 'size' | 'created_at' | 'name' | 'pur
 
 export const uploadsRoutes = ({ database, objects, findCollection }: UploadsDeps): Route[] => {
   const collectionNamed = async (name: string, identity: Identity): Promise<Place> => {
-    const collection = await findCollection(name)
-    if (!collection) throw collectionGone()
-    requireScope(identity, collection.id)
+    const collection = coveredOnly(identity, await findCollection(name))
+    if (!collection) throw collectionNotFound()
     return collection
   }
 

@@ -3,3 +3,8 @@
 
 alter table labels add column recorded_by text;
 alter table runs add column recorded_by text;
+
+-- Ids of ingested runs are compared in their task alone, those of eight hex digits too: a refusal told whether a run of
+-- another collection has the id.
+drop index runs_trajectory_id;
+create unique index runs_trajectory_id on runs (trajectory_id, (case when ingested then task_id else 0 end));

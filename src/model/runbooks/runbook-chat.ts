@@ -27,7 +27,11 @@ const { template_variables, snapshot, image, agent_env, mcp_servers, langfuse_tr
 export const runbookBlockSchema = runbookLimitsSchema
   .extend({
     runbook: z.boolean().nullish().describe('true, which it is where it is absent; false makes it a plain call.'),
-    collection: z.string().min(1).describe('Where the run is: its keys, secrets and files are used.'),
+    collection: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Where the run is: its keys, secrets and files are used. Left out, the home collection of the key.'),
     task: taskNameSchema.describe('The task that it is a run of; it is made where there is none.'),
     agent: oneOf(runbookAgents, 'agent')
       .nullish()

@@ -147,7 +147,7 @@ export const runKeyOf = async (
 ): Promise<string | undefined> => {
   const [row] = await queries.rows<{ id: string }>(
     'run_key_of',
-    'select id from runs where trajectory_id = $1 and collection_id = $2 order by number desc limit 1',
+    'select id from runs where trajectory_id = $1 and collection_id = $2 order by ingested, number desc limit 1',
     [at.trajectoryId, at.collectionId],
   )
   return row?.id

@@ -6,7 +6,7 @@ import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { type NewAuditRow, noteChange } from '../collections/audit.ts'
 import { keeping } from '../tasks/definitions.ts'
 import { createTask, definitionHash, type TaskFields } from '../tasks/tasks.ts'
-import { labelTextsOf, writeLabels } from './labels.ts'
+import { labelTextsOf, RunMoved, writeLabels } from './labels.ts'
 import { placeValue } from './payloads.ts'
 import { countIngested, type IngestedTotals, otherShard } from './totals.ts'
 
@@ -55,8 +55,8 @@ const workflow = '{"init_params":{},"step_configs":{"eval":{"activity":"ingest"}
 /**
  * Records a run, or overwrites the ingested one that has its id in the task, in a transaction of the caller's, which is to
  * be `insist`: who comes second waits for the first one's row. The labels that others gave it stay. Undefined where there
- * is no such task and none may be made. Throws `conflict` for the id of a run that was executed here, or of another task's;
- * then nothing was made.
+ * is no such task and none may be made. Throws `conflict` for the id of a run of the task that was executed here; then
+ * nothing was made.
  */
 export const ingestRun = async (
   queries: Queries,
@@ -139,13 +139,14 @@ const insertRun = async (
       `with ${keeping('$7::text', '$8::text')}
        insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
          recorded_by, status, params, ingested, created_at, started_at, ended_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $9, $10, $15, $11, $12, true, to_timestamp($13::float8 / 1000),
-         to_timestamp($13::float8 / 1000), to_timestamp($14::float8 / 1000))
+       select $1, $2, $3, $4, $5::bigint, $6, $7, $9, $10, $15, $11, $12, true, to_timestamp($13::float8 / 1000),
+         to_timestamp($13::float8 / 1000), to_timestamp($14::float8 / 1000)
+       where not exists (select from runs where trajectory_id = $2 and not ingested and ($16 or task_id = $5))
        on conflict do nothing returning id`,
       [
         ...[row.id, id, `${name.replaceAll('/', '-')}--${id}`, row.collectionId, row.taskId, name],
         ...[definitionHash(workflow), workflow, run.inputs, run.author, run.status, run.params],
-        ...[times.createdMs, times.completedMs, run.recordedBy],
+        ...[times.createdMs, times.completedMs, run.recordedBy, run.trajectoryId === undefined],
       ],
     )
     if (rows.length > 0) return id
@@ -170,16 +171,10 @@ const holdOverwritable = async (queries: Queries, taskId: number, trajectoryId: 
   const [found] = await queries.rows<HeldRun>(
     'hold_ingested_run',
     `select id, trajectory_id, name, task_id, ingested, recorded_by, status, created_at, ended_at from runs
-     where trajectory_id = $1 and (case when trajectory_id ~ '^[0-9a-f]{8}$' then 0 else task_id end)
-       = (case when $1 ~ '^[0-9a-f]{8}$' then 0 else $2::bigint end)
-     for update`,
+     where trajectory_id = $1 and task_id = $2 order by ingested limit 1 for update`,
     [trajectoryId, taskId],
   )
-  if (found?.task_id !== taskId) {
-    throw new AppError('conflict', `The trajectory_id '${trajectoryId}' is not free; choose another one`, {
-      hint: 'Ids of eight hex digits are unique in the server; any other id is compared in its task alone.',
-    })
-  }
+  if (!found) throw new RunMoved('The run was deleted meanwhile')
   if (!found.ingested) {
     throw new AppError('conflict', `Trajectory '${trajectoryId}' was executed on this server and is not overwritten`, {
       hint: 'Choose another trajectory_id, or leave it out and one is drawn.',

@@ -195,8 +195,8 @@ export const findRuns = (
 const mostParts = 20
 
 /**
- * By workflow id, compared whole, or by a bare trajectory id. Ids from outside may stand in several tasks: a run of the
- * collections that the caller covers goes first (undefined means all), then the whole id, then the newest. What stands
+ * By workflow id, compared whole, or by a bare trajectory id. Ids from outside may stand in several tasks: only those of
+ * the collections that the caller covers count (undefined means all), the whole id before the newest. What stands
  * after a `--` only says where to look: the index on trajectory ids serves both.
  */
 export const findRunByWorkflowId = async (
@@ -210,7 +210,8 @@ export const findRunByWorkflowId = async (
     'find_run_by_workflow_id',
     `select ${runColumns} from runs r
      where r.trajectory_id = any($2::text[]) and (r.workflow_id = $1 or r.trajectory_id = $1)
-     order by $3::bigint[] is null or r.collection_id = any($3) desc, r.workflow_id = $1 desc, r.number desc limit 1`,
+       and ($3::bigint[] is null or r.collection_id = any($3))
+     order by r.workflow_id = $1 desc, r.ingested, r.number desc limit 1`,
     [id, endings, collectionIds ?? null],
   )
   return row

@@ -222,7 +222,7 @@ test('only who may write in a collection reads its trail, and only the admin tha
   ]
   const detail = async (path: string, token: string) => (await server.call('GET', path, { token })).body.detail
   expect(await detail('/api/v1/collections/acme/audit', reader)).toBe('Access level WRITE required.')
-  expect(await detail('/api/v1/collections/acme/audit', stranger)).toBe('API key not valid for this collection')
+  expect(await detail('/api/v1/collections/acme/audit', stranger)).toBe('Collection not found')
   expect(await detail('/api/v1/audit', writer)).toBe('Admin access required')
   expect(await entries('acme', writer)).toEqual([])
 })

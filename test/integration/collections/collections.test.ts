@@ -29,7 +29,7 @@ describe('who is let in', () => {
     expect(answer.headers.get('content-type')).toBe('application/json')
   })
 
-  test('unknown is 404, out of scope 403, read-only 403, admin needed 403', async () => {
+  test('unknown and out of scope are 404, read-only 403, admin needed 403', async () => {
     await create('mine')
     await create('theirs')
     const write = await server.makeKey(['mine'])
@@ -39,7 +39,7 @@ describe('who is let in', () => {
 
     expect((await as(write, 'GET', '/collections/nowhere')).body).toMatchObject({ detail: 'Collection not found' })
     const foreign = await as(write, 'GET', '/collections/theirs')
-    expect([foreign.status, foreign.body.detail]).toEqual([403, 'API key not valid for this collection'])
+    expect([foreign.status, foreign.body.detail]).toEqual([404, 'Collection not found'])
     const readOnly = await as(read, 'PATCH', '/collections/mine/environment', { environment_variables: {} })
     expect([readOnly.status, readOnly.body.detail]).toEqual([403, 'Access level WRITE required.'])
     const create403 = await as(read, 'POST', '/collections', { name: 'more' })

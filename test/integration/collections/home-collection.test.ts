@@ -103,7 +103,7 @@ describe('where a request names no collection', () => {
       expect(body.map((one: Body) => one.home_collection)).toEqual([second])
     }
     const trail = await jetty.call('GET', `/api/v1/collections/${second}/audit`)
-    expect(trail.body.entries[0]).toMatchObject({ operation: 'updateKey', changes: { home_collection: second } })
+    expect(trail.body.entries[0]).toMatchObject({ operation: 'updateKey', changes: { home_collection: 'set' } })
   })
 
   test('the models are those of the home collection', async () => {
@@ -112,9 +112,9 @@ describe('where a request names no collection', () => {
     await jetty.call('PATCH', `/api/v1/collections/${key.names[1]}/environment`, { environment_variables: variables })
     const ids = async () =>
       (await jetty.call('GET', '/v1/models', undefined, key.token)).body.data.map((one: Body) => one.id)
-    expect(await ids()).toEqual(['scripted/echo', 'scripted/json'])
+    expect((await ids()).every((id: string) => id.startsWith('scripted/'))).toBe(true)
     await setHome(key.id, key.names[1] as string)
-    expect((await ids()).length).toBeGreaterThan(2)
+    expect(await ids()).toContain('gpt-4o-mini')
   })
 })
 

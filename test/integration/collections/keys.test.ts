@@ -43,7 +43,10 @@ test('a key is shown once, used, listed, switched off and on, and deleted', asyn
   expect((await server.call('PUT', path, { body: { is_active: true, name: 'renamed' } })).body.name).toBe('renamed')
   expect(await status(key)).toBe(200)
   const gone = await server.call('DELETE', path)
-  expect([gone.status, gone.body]).toEqual([200, { message: 'API key deleted successfully' }])
+  expect([gone.status, gone.body]).toEqual([
+    200,
+    { message: 'API key deleted successfully', deleted: [made.body.id], left: [second.body.id] },
+  ])
   expect(await status(key)).toBe(401)
   for (const id of [made.body.id, 'abc', '0', '99999999999999999999']) {
     const missing = await server.call('GET', `/api/v1/api-keys/${id}`)
@@ -88,8 +91,8 @@ test('a key manages keys of its own collections only, and a read key none', asyn
   expect(both.collections).toEqual(['acme', 'other'])
   const mine = (await make({ name: 'mine', collection_name: 'acme' })).body.api_key
   const reader = (await make({ name: 'reader', collection_name: 'acme', access_level: 'READ' })).body.api_key
-  expect((await make({ name: 'y', collection_name: 'other' }, mine)).status).toBe(403)
-  expect((await make({ name: 'y', collection_name: 'acme', collections: ['other'] }, mine)).status).toBe(403)
+  expect((await make({ name: 'y', collection_name: 'other' }, mine)).status).toBe(404)
+  expect((await make({ name: 'y', collection_name: 'acme', collections: ['other'] }, mine)).status).toBe(404)
   expect((await make({ name: 'y', collection_name: 'acme' }, reader)).body.detail).toBe('Access level WRITE required.')
   const path = `/api/v1/api-keys/${both.id}`
   expect((await server.call('PUT', path, { token: mine, body: { is_active: true } })).status).toBe(403)

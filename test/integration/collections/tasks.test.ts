@@ -136,7 +136,7 @@ test.each([
   expect([answer.status, answer.body.detail[0].loc]).toEqual([422, loc])
 })
 
-test('a public task needs no token, a private one answers 401 and 403', async () => {
+test('a public task needs no token, a private one answers 401 and 404', async () => {
   await server.call('POST', '/api/v1/tasks/other', { body: { name: 'open', workflow: {}, is_private: false } })
   await server.call('POST', '/api/v1/tasks/other', { body: { name: 'closed', workflow: {} } })
   const get = async (task: string, token: string | null) =>
@@ -144,7 +144,7 @@ test('a public task needs no token, a private one answers 401 and 403', async ()
   expect(await get('open', null)).toBe(200)
   expect(await get('open', key)).toBe(200)
   expect(await get('closed', null)).toBe(401)
-  expect(await get('closed', key)).toBe(403)
+  expect(await get('closed', key)).toBe(404)
   expect(await get('open', 'mlc_bad')).toBe(401)
 })
 

@@ -139,7 +139,7 @@ describe('where an upload goes', () => {
     const big = file('file', 'big.bin', Buffer.alloc(1024 * 1024 + 1))
     const a = file('file', 'a.txt')
     const cases: [string, FormPart[], string, number, unknown][] = [
-      ['foreign', [field('collection', 'Other'), a], acmeKey, 403, 'API key not valid for this collection'],
+      ['foreign', [field('collection', 'Other'), a], acmeKey, 404, 'Collection not found'],
       ['unknown', [a, field('collection', 'nope')], acmeKey, 404, 'Collection not found'],
       ['illegal', [a, field('collection', '../acme')], server.admin, 404, 'Collection not found'],
       ['READ key', [a], reader, 403, 'Access level WRITE required.'],
@@ -196,7 +196,7 @@ describe('uploads by id', () => {
     expect(ids).not.toContain(id)
     const after = await get(`/v1/files?after=${id}`)
     expect([after.status, after.body.detail[0].loc]).toEqual([422, ['query', 'after']])
-    expect((await get('/v1/files?collection=Other')).status).toBe(403)
+    expect((await get('/v1/files?collection=Other')).status).toBe(404)
     expect((await get('/v1/files?collection=nope')).status).toBe(404)
   })
 

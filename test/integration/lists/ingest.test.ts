@@ -308,13 +308,13 @@ describe('the same id again', () => {
     const key = (await api('POST', '/api-keys', { name: 'of-beta', collection_name: 'beta' })).body.api_key
     await ingest('shared', { output: 'acme', trajectory_id: 'turn_7' })
     const foreign = await api('GET', '/workflows-logs/turn_7', undefined, key)
-    expect([foreign.status, foreign.body.detail]).toEqual([403, 'API key not valid for this collection'])
+    expect([foreign.status, foreign.body.detail]).toEqual([404, "Workflow 'turn_7' not found"])
     await api('POST', '/trajectories/beta/shared/ingest', { output: 'beta', trajectory_id: 'turn_7' }, key)
     await ingest('shared', { output: 'acme', trajectory_id: 'turn_7' })
     const own = await api('GET', '/workflows-logs/turn_7', undefined, key)
     expect([own.status, own.body.workflow_id]).toEqual([200, 'beta-shared--turn_7'])
-    expect((await api('GET', '/workflows-logs/acme-shared--turn_7', undefined, key)).status).toBe(403)
-    expect((await ingest('shared', { trajectory_id: 'turn_7' }, key)).status).toBe(403)
+    expect((await api('GET', '/workflows-logs/acme-shared--turn_7', undefined, key)).status).toBe(404)
+    expect((await ingest('shared', { trajectory_id: 'turn_7' }, key)).status).toBe(404)
   })
 
   test('after the task was renamed and another one took its name, the newer task has it', async () => {
@@ -332,15 +332,23 @@ describe('the same id again', () => {
     expect((await get(`${task}-renamed`, 'turn_1')).status).toBe('completed')
   })
 
-  test('of a run that was executed here, or of eight hex digits that are taken, is refused', async () => {
+  test('of a run of the task that was executed here is refused; that another task or collection has it is not told', async () => {
     const ran = await jetty.run({ steps: ['a'], step_configs: { a: { activity: 'text_echo', text: 'x' } } })
     const same = await ingest(ran.task, { trajectory_id: ran.trajectory_id })
     expect([same.status, same.body.detail]).toEqual([409, expect.stringMatching(/executed on this server/)])
     const unmade = freshTask()
-    const other = await ingest(unmade, { trajectory_id: ran.trajectory_id })
-    expect([other.status, other.body.detail]).toEqual([409, expect.stringMatching(/choose another one/)])
-    expect(JSON.stringify(other.body)).not.toContain(ran.task)
-    expect((await api('GET', `/tasks/acme/${unmade}`)).status).toBe(404)
+    const other = await ingest(unmade, { trajectory_id: ran.trajectory_id, output: 'mine' })
+    expect([other.status, other.body.trajectory_id]).toEqual([200, ran.trajectory_id])
+    await api('POST', '/collections', { name: 'gamma' })
+    const key = (await api('POST', '/api-keys', { name: 'of-gamma', collection_name: 'gamma' })).body.api_key
+    const sent = { trajectory_id: ran.trajectory_id, output: 'theirs' }
+    const foreign = await api('POST', `/trajectories/gamma/${unmade}/ingest`, sent, key)
+    expect([foreign.status, foreign.body.trajectory_id]).toEqual([200, ran.trajectory_id])
+    expect((await get(unmade, ran.trajectory_id)).steps.eval.outputs.output).toBe('mine')
+    const log = await api('GET', `/workflows-logs/${ran.trajectory_id}`)
+    expect(log.body.workflow_id).toBe(ran.workflow_id)
+    const own = await api('GET', `/workflows-logs/${ran.trajectory_id}`, undefined, key)
+    expect(own.body.workflow_id).toBe(`gamma-${unmade}--${ran.trajectory_id}`)
     expect(await get(ran.task, ran.trajectory_id)).toEqual(ran.trajectory)
     const free = await ingest(unmade, { trajectory_id: 'cafe0123' })
     expect(free.body.trajectory_id).toBe('cafe0123')

@@ -202,7 +202,7 @@ describe('the summary', () => {
     })
     expect(shown).toEqual({
       ...rest,
-      labels: [{ key: 'k', value: 'v', author: 'a', created: expect.any(String) }],
+      labels: [{ key: 'k', value: 'v', author: 'a', recorded_by: 'admin', created: expect.any(String) }],
       steps: { echo: short(whole.steps.echo), bad: short(whole.steps.bad) },
     })
     expect(shown.steps.bad.error).toEqual(expect.any(String))

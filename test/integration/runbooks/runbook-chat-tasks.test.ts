@@ -349,12 +349,9 @@ describe('what is refused starts nothing and makes no task', () => {
     expect((await refused({}, image))[2]).toContain('file_paths')
   })
 
-  it('a collection that nobody names', async () => {
+  it('a collection that nobody names, with the admin token: a key has a home', async () => {
     const { status, body } = await jetty.call('POST', '/v1/chat/completions', { messages, jetty: { task } })
-    expect([status, body.detail[0]]).toEqual([
-      422,
-      { loc: ['body', 'jetty', 'collection'], msg: 'Field required', type: 'missing' },
-    ])
+    expect([status, body.detail]).toEqual([400, expect.stringContaining('name the one that is meant')])
   })
 })
 
@@ -367,6 +364,16 @@ describe('who may', () => {
         access_level: access,
       })
     ).body.api_key as string
+
+  it('a key that names no collection: its run is in its home', async () => {
+    const task = newName()
+    await jetty.call('POST', '/api/v1/collections/', { name: 'beside' })
+    const sent = { name: `both-${task}`, collection_name: 'acme', collections: ['beside'] }
+    const { api_key: key } = (await jetty.call('POST', '/api/v1/api-keys', sent)).body
+    const { status } = await jetty.call('POST', '/v1/chat/completions', { messages, jetty: { task } }, key)
+    expect(status).toBe(200)
+    expect((await jetty.call('GET', `/api/v1/tasks/acme/${task}`)).status).toBe(200)
+  })
 
   it('a key that may write', async () => {
     const { status, body } = await chat({ task: newName() }, {}, await keyFor('WRITE'))
@@ -382,7 +389,7 @@ describe('who may', () => {
       await chat({ task: 'never-made' }, {}, 'mlc_00000000000000000000000000000000'),
       await chat({ task: 'never-made', collection: 'nowhere' }),
     ]
-    expect(answers.map(({ status }) => status)).toEqual([403, 403, 401, 404])
+    expect(answers.map(({ status }) => status)).toEqual([403, 404, 401, 404])
     expect(runbooks.carriedOut).toEqual([])
   })
 })

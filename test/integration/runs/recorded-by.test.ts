@@ -52,7 +52,7 @@ describe('a label', () => {
     const csv = await jetty.call('GET', `/api/v1/runs/acme?format=csv&task=${task}`)
     expect(csv.body).toContain(ann.as)
     const events = await fetch(`${jetty.url}${path}/events`, { headers: { authorization: `Bearer ${ann.token}` } })
-    expect(await events.text()).toContain(`"recorded_by":"${ann.as}"`)
+    expect(await events.text()).toMatch(new RegExp(`"recorded_by" ?: ?"api-key:ann \\(key ${ann.id}\\)"`))
   })
 
   test('of the admin, and of a step, says so too', async () => {
@@ -79,7 +79,7 @@ describe('a label', () => {
       {
         outcome: 'done',
         target: `acme/${task}/${id}/quality`,
-        key_id: bob.id,
+        actor: { key_id: bob.id },
         changes: { key: 'quality', author: 'the-auditor', recorded_by: ann.as },
       },
     ])
@@ -105,7 +105,7 @@ describe('an ingested run', () => {
     const document = (await jetty.call('GET', '/api/v1/db/trajectory/acme/evals/eval:2')).body
     expect(document).toMatchObject({ author: 'the-auditor', recorded_by: bob.as })
     expect(await trail('ingestTrajectory')).toMatchObject([
-      { target: 'acme/evals/eval:2', key_id: bob.id, changes: { recorded_by: ann.as } },
+      { target: 'acme/evals/eval:2', actor: { key_id: bob.id }, changes: { recorded_by: ann.as } },
     ])
   })
 })

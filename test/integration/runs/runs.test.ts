@@ -327,7 +327,7 @@ test('a refused run says why, by field, and leaves nothing behind', async () => 
     ],
     ['a file as text', 422, 'files', form({ files: 'text' })],
     ['a READ key', 403, 'Access level WRITE required.', form({}, file), reader],
-    ['a foreign key', 403, 'API key not valid for this collection', form({}, file), stranger],
+    ['a foreign key', 404, `Task '${task}' in collection 'acme' not found`, form({}, file), stranger],
     ['no token', 401, 'Invalid API key or JWT token', form({}, file), 'nonsense'],
   ]
   for (const route of ['run', 'run-sync']) {

@@ -49,6 +49,7 @@ describe('the document', () => {
       ended: expect.stringMatching(time),
       duration_seconds: expect.any(Number),
       author: 'admin',
+      recorded_by: 'admin',
       metadata_uri: '',
       steps: { zeta: expect.any(Object), alpha: expect.any(Object) },
       labels: [],
@@ -77,6 +78,7 @@ describe('the document', () => {
       duration_seconds: expect.any(Number),
       attempt: 1,
       author: 'admin',
+      recorded_by: 'admin',
       origin: { task: 'acme/t1', task_version: expect.stringMatching(/^[0-9a-f]{64}$/) },
       config: greeting.step_configs.alpha,
     })
@@ -294,9 +296,9 @@ describe('logs', () => {
     const done = await jetty.run({})
     for (const id of [done.workflow_id, done.trajectory_id]) {
       const answer = await api('GET', `/workflows-logs/${id}`, undefined, key)
-      expect([answer.status, answer.body.detail]).toEqual([403, 'API key not valid for this collection'])
+      expect([answer.status, answer.body.detail]).toEqual([404, `Workflow '${id}' not found`])
     }
-    expect((await api('GET', `/db/trajectory/${done.name}/${done.trajectory_id}`, undefined, key)).status).toBe(403)
-    expect((await api('GET', `/db/trajectories/${done.name}`, undefined, key)).status).toBe(403)
+    expect((await api('GET', `/db/trajectory/${done.name}/${done.trajectory_id}`, undefined, key)).status).toBe(404)
+    expect((await api('GET', `/db/trajectories/${done.name}`, undefined, key)).status).toBe(404)
   })
 })

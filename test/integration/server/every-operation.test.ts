@@ -6,7 +6,7 @@ import { startTestServer, type TestServer } from '../../server.ts'
 import { type Answered, type Ask, send } from '../../walk/ask.ts'
 import { type Operation, operations, type Refusal } from '../../walk/operations.ts'
 import { difference, wholeState } from '../../walk/state.ts'
-import { foreignIn, makeWorld, type Place, type Side } from '../../walk/world.ts'
+import { asUnknown, foreignIn, makeWorld, type Place, type Side, unknownLike } from '../../walk/world.ts'
 
 interface Described {
   operationId: string
@@ -46,7 +46,7 @@ const readDocument = async (): Promise<Described[]> => {
 }
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
-const scope: Refusal = [403, 'API key not valid for this collection']
+const notFound: Refusal = [404]
 const port = () => Number(new URL(jetty.url).port)
 const asText = (ask: Ask) => JSON.stringify(ask)
 
@@ -145,6 +145,41 @@ describe('no valid token', () => {
   )
 })
 
+/** The same call with a body, or a query, that no endpoint would take. */
+const spoilt = (ask: Ask): Ask[] => {
+  const { path, headers } = ask
+  const search = path.includes('?') ? '&' : '?'
+  const [target = ''] = path.split('?', 1)
+  const bodies = [
+    { raw: '' },
+    { raw: '{"a' },
+    { raw: '[]' },
+    { raw: '{"a', headers: { 'content-type': 'multipart/form-data' } },
+  ]
+  const queries = [target, `${path}${search}limit=x&skip=-1&cursor=%00&level=x`]
+  return [
+    ...bodies.map((body) => ({ path, ...body, headers: { ...headers, ...body.headers } })),
+    ...queries.map((changed) => ({ ...ask, path: changed })),
+  ]
+}
+
+describe('a token is looked at before body and query', () => {
+  test.each(needing('optional', 'read', 'write', 'admin'))('%s', (name, operation) =>
+    changingNothing(async () => {
+      const wrong: [Record<string, string>, string][] = [
+        [bearer(`mlc_${'a'.repeat(32)}`), 'Invalid or inactive API key'],
+      ]
+      if (operation.needs !== 'optional') wrong.push([{}, 'Not authenticated'])
+      for (const ask of ownCalls(name, operation).flatMap(spoilt)) {
+        for (const [headers, detail] of wrong) {
+          const answer = await call(name, ask, headers)
+          expect([answer.status, answer.detail], asText(ask)).toEqual([401, detail])
+        }
+      }
+    }),
+  )
+})
+
 describe('a key of too low a level', () => {
   const expectLevel = (name: string, operation: Operation, keys: string[], detail: string) =>
     changingNothing(async () => {
@@ -175,14 +210,14 @@ describe('what is foreign is neither told of nor changed', () => {
       const tried = [operation.ask(mine), foreign].map(asText)
       if (tried[0] !== tried[1]) {
         for (const ask of [foreign, ...aliasesOf(theOne(name), foreign)]) {
-          await expectRefused(name, 'all of it', ask, mine.key, operation.stranger ?? scope)
+          await expectRefused(name, 'all of it', ask, mine.key, operation.stranger ?? notFound)
         }
       }
       for (const field of Object.keys(mine) as (keyof Place)[]) {
         const ask = operation.ask({ ...mine, [field]: theirs[field] })
         const expected = operation.mixed?.[field] ?? ([404] as const)
         if (tried.includes(asText(ask)) || expected === 'own') continue
-        await expectRefused(name, `${field} alone`, ask, mine.key, field === 'collection' ? scope : expected)
+        await expectRefused(name, `${field} alone`, ask, mine.key, field === 'collection' ? notFound : expected)
       }
       for (const [ask, ...expected] of operation.reaching?.(mine, theirs) ?? []) {
         await expectRefused(name, 'another way', ask, mine.key, expected)
@@ -191,18 +226,68 @@ describe('what is foreign is neither told of nor changed', () => {
   )
 })
 
+describe('what is foreign is answered like what does not exist', () => {
+  /** Both answers, with the names of the foreign side replaced; headers are the same but for the id of the request. */
+  const expectAlike = async (name: string, foreign: Ask, unknown: Ask, headers: Record<string, string>) => {
+    const [one, other] = [await call(name, foreign, headers), await call(name, unknown, headers)]
+    const told = ({ status, text, headers: sent }: Answered) => [status, asUnknown(theirs, text), sent['content-type']]
+    expect(told(one), `${asText(foreign)} against ${asText(unknown)}`).toEqual(told(other))
+  }
+
+  test.each(needing('optional', 'read', 'write', 'admin'))('%s', (name, operation) =>
+    changingNothing(async () => {
+      if (operation.tellsWhatExists) return
+      const nothing = unknownLike(theirs)
+      const pairs: [Ask, Ask][] = [[operation.ask(theirs), operation.ask(nothing)]]
+      for (const field of Object.keys(nothing) as (keyof Place)[]) {
+        if (operation.mixed?.[field] === 'own') continue
+        pairs.push(
+          [
+            { ...mine, [field]: theirs[field] },
+            { ...mine, [field]: nothing[field] },
+          ].map(operation.ask) as never,
+        )
+      }
+      const unknown = operation.reaching?.(mine, { ...theirs, ...nothing }) ?? []
+      for (const [at, [ask]] of (operation.reaching?.(mine, theirs) ?? []).entries()) {
+        const [other] = unknown[at] as (typeof unknown)[number]
+        pairs.push([ask, other])
+      }
+      const different = pairs.filter(([one, other]) => asText(one) !== asText(other))
+      for (const [foreign, like] of different) {
+        for (const headers of [bearer(mine.key), bearer(mine.reader), {}]) {
+          await expectAlike(name, foreign, like, headers)
+          // An empty body is a valid one of some calls: those are carried out, and go on record.
+          const [, ...others] = spoilt(like)
+          for (const [at, ask] of spoilt(foreign).slice(1).entries()) {
+            const other = others[at] as Ask
+            if (asText(ask) !== asText(other)) await expectAlike(name, ask, other, headers)
+          }
+        }
+      }
+    }),
+  )
+})
+
 const foreignRows = async (): Promise<string[]> =>
   (await wholeState(jetty)).filter((row) => foreignIn(theirs, row).length > 0 && !row.startsWith('server '))
 
-test('a private task is not told from a missing one, whoever asks', async () => {
+test('a private task is not told from a missing one, nor its collection from one that does not exist', async () => {
+  const places = [
+    [theirs.collection, theirs.task],
+    [theirs.collection, 'nothing'],
+    ['nowhere', 'nothing'],
+    [theirs.collection.toUpperCase(), theirs.task],
+  ]
   for (const headers of [{}, bearer(mine.key)]) {
     const answers = await Promise.all(
-      [theirs.task, 'nothing'].map((task) =>
-        send(port(), 'GET', { path: `/api/v1/tasks/${theirs.collection}/${task}` }, headers),
-      ),
+      places.map(async ([collection = '', task = '']) => {
+        const { status, text } = await send(port(), 'GET', { path: `/api/v1/tasks/${collection}/${task}` }, headers)
+        return [status, text.replace(`'${collection}'`, 'C').replace(`'${task}'`, 'T')]
+      }),
     )
-    expect(answers[0]?.status).toBe('authorization' in headers ? 403 : 401)
-    expect(answers[1]?.text).toBe(answers[0]?.text)
+    expect(answers[0]?.[0]).toBe('authorization' in headers ? 404 : 401)
+    for (const answer of answers) expect(answer).toEqual(answers[0])
   }
 })
 

@@ -56,5 +56,5 @@ test('a run without files, one that is not there, and one of others', async () =
   expect((await download(`${done.name}/cafecafe`)).status).toBe(404)
   await jetty.call('POST', '/api/v1/collections', { name: 'other' })
   const key = (await jetty.call('POST', '/api/v1/api-keys', { name: 'k', collection_name: 'other' })).body.api_key
-  expect((await download(`${done.name}/${done.trajectory_id}`, key)).status).toBe(403)
+  expect((await download(`${done.name}/${done.trajectory_id}`, key)).status).toBe(404)
 })

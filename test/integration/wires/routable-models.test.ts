@@ -62,9 +62,9 @@ describe('GET /v1/models', () => {
     await jetty.call('POST', '/api/v1/collections', { name: 'other' })
     const foreign = await jetty.call('GET', '/v1/models?collection=other', undefined, made.body.api_key)
     expect([foreign.status, foreign.body.error.code, foreign.body.detail]).toEqual([
-      403,
-      'forbidden',
-      'API key not valid for this collection',
+      404,
+      'not_found',
+      'Collection not found',
     ])
     const unknown = await jetty.call('GET', '/v1/models?collection=nowhere')
     expect([unknown.status, unknown.body.error]).toEqual([
