@@ -59,6 +59,8 @@ export const firstStart = async (server: {
     prefix: token.slice(0, 8),
     access: 'WRITE',
     expiresAt: null,
+    madeBy: null,
+    createdBy: 'admin',
   })
   const hello = (await makeTaskFinder(database)('demo', 'hello'))?.task
   if (!hello) return undefined

@@ -14,13 +14,13 @@ export const errorCodes = {
     status: 403,
     retryable: false,
     meaning: 'The token does not reach that far.',
-    remedy: 'Use a key that covers the collection, or one that may write.',
+    remedy: 'Use a key that may write, or the admin token where the call is for the admin.',
   },
   not_found: {
     status: 404,
     retryable: false,
-    meaning: 'There is no such thing, or its file is not in this collection.',
-    remedy: 'Check the names in the path.',
+    meaning: 'There is no such thing, or the token does not cover it.',
+    remedy: 'Check the names in the path, and with `jetty whoami` what the token covers.',
   },
   method_not_allowed: {
     status: 405,

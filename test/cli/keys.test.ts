@@ -67,6 +67,23 @@ describe('keys', () => {
     expect(await wrong('keys', 'revoke', String(id))).toContain('API key not found')
   })
 
+  it('show who made them, and end with their maker where that is asked for', async () => {
+    const made = (await ok('keys', 'create', 'acme', '--name', 'maker', '--json')).json()
+    const asMaker = { env: { JETTY_API_TOKEN: made.api_key } }
+    const below = (await shell.jetty(['keys', 'create', 'acme', '--name', 'made', '--json'], asMaker)).json()
+    expect((await ok('keys', 'ls', 'acme')).stdout).toMatch(
+      new RegExp(`MADE BY\\n.*made .*api-key:maker \\(key ${made.id}\\)\\n`),
+    )
+    const other = (await shell.jetty(['keys', 'create', 'acme', '--name', 'other', '--json'], asMaker)).json()
+    const ended = await ok('keys', 'revoke', String(other.id), String(made.id), '--below')
+    expect(ended.stdout).toContain(`Deleted key ${made.id} (maker), and those made with it: ${below.id}\n`)
+    const maker = (await ok('keys', 'create', 'acme', '--name', 'maker', '--json')).json()
+    const asNew = { env: { JETTY_API_TOKEN: maker.api_key } }
+    const left = (await shell.jetty(['keys', 'create', 'acme', '--name', 'left', '--json'], asNew)).json()
+    expect((await ok('keys', 'revoke', String(maker.id))).stderr).toContain(`jetty keys revoke ${left.id} --below`)
+    await ok('keys', 'revoke', String(left.id))
+  })
+
   it('need a name, an end that is to come, and an id to be revoked', async () => {
     expect(await wrong('keys', 'create', 'acme')).toContain('--name')
     expect(await wrong('keys', 'create', 'acme', '--name', 'x', '--expires', 'soon')).toContain('Expected a time span')

@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { createdKeySchema, createKeySchema, keySchema, updateKeySchema } from '../../model/collections/key.ts'
+import {
+  belowSchema,
+  createdKeySchema,
+  createKeySchema,
+  keySchema,
+  updateKeySchema,
+} from '../../model/collections/key.ts'
 import { skipSchema } from '../../model/names.ts'
 
 const tag = 'API keys'
@@ -39,9 +45,10 @@ export const keysContract = {
   updateKey: endpoint({
     method: 'PUT',
     path: '/api/v1/api-keys/{id}',
-    summary: 'Rename a key, or switch it off and on; acts at its next request',
+    summary: 'Rename a key, set its home, or switch it off and on; acts at its next request',
     tag,
     access,
+    query: z.object({ below: belowSchema }),
     body: updateKeySchema,
     response: keySchema,
     errors: ['already_exists', 'not_found'],
@@ -52,7 +59,12 @@ export const keysContract = {
     summary: 'Delete a key',
     tag,
     access,
-    response: z.object({ message: z.string() }),
+    query: z.object({ below: belowSchema }),
+    response: z.object({
+      message: z.string(),
+      deleted: z.array(z.int()).describe('Ids of the keys that are deleted.'),
+      left: z.array(z.int()).describe('Ids of keys that were made with it, and go on.'),
+    }),
     errors: ['not_found'],
   }),
 }

@@ -5,9 +5,19 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { newApiKey } from '../../lib/ids.ts'
 import { hashToken } from '../../lib/secrets/crypto.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import { covers, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import { covers, type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import type { Key } from '../../model/collections/key.ts'
-import { createKey, deleteKey, findKeyRow, type KeyRow, listKeys, updateKey } from '../../store/collections/keys.ts'
+import {
+  createKey,
+  deleteKey,
+  type EndedKeys,
+  endKeysBelow,
+  findKeyRow,
+  type KeyRow,
+  listKeys,
+  madeWith,
+  updateKey,
+} from '../../store/collections/keys.ts'
 import { keysContract } from './contract.ts'
 
 export interface KeysDeps {
@@ -39,6 +49,8 @@ const shown = (row: KeyRow, identity: Identity): Key => {
     is_active: row.is_active,
     created_at: timestamp(row.created_at),
     created_by_agent_id: null,
+    created_by: row.created_by,
+    made_by_key_id: row.made_by,
     expires_at: timestampOrNull(row.expires_at),
     last_used_at: timestampOrNull(row.last_used_at),
   }
@@ -73,10 +85,16 @@ const noted = (row: KeyRow) => ({
     key_prefix: row.key_prefix,
     access_level: row.access_level,
     is_active: row.is_active,
-    home_collection: nameOf(row, row.home_collection_id) || null,
     expires_at: timestampOrNull(row.expires_at),
   },
 })
+
+/** The same of a key that was ended together with others: it stands in the trail of every collection of theirs. */
+const notedEnd = (row: KeyRow, ended: EndedKeys) => {
+  const { target, changes } = noted(row)
+  const below = ended.ids.filter((id) => id !== row.id)
+  return { target, collections: ended.collections, changes: { ...changes, below } }
+}
 
 export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
   /** The key, if the caller covers a collection of it: of one that is not his nobody learns that it exists. */
@@ -115,9 +133,12 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
         prefix: key.slice(0, 8),
         access: body.access_level,
         expiresAt: until,
+        madeBy: identity.keyId,
+        createdBy: recordedBy(identity),
         collectionIds: collections.map((collection) => collection.id),
       })
       if (id === 'taken') throw taken(body.name, collections[0]!.name)
+      if (id === 'refused') throw new AppError('unauthenticated', 'Invalid or inactive API key')
       if (id === 'gone') throw new AppError('not_found', 'Collection not found')
       const row = await findKeyRow(database, id)
       if (!row) throw notFound()
@@ -130,24 +151,40 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
 
     getKey: async ({ params, identity }) => shown(await get(params.id, identity), identity),
 
-    updateKey: async ({ params, identity, body, note }) => {
+    updateKey: async ({ params, identity, body, query, note }) => {
       const row = await getOwn(params.id, identity)
+      if (query.below === 'true' && body.is_active !== false) {
+        throw invalidField(
+          ['query', 'below'],
+          'below=true is for switching keys off: send {"is_active": false} with it',
+        )
+      }
       if (body.is_active) requireNotLonger(identity, row.expires_at)
-      const homeId = body.home_collection === undefined ? row.home_collection_id : newHome(row, body.home_collection)
+      const homeId = body.home_collection === undefined ? undefined : newHome(row, body.home_collection)
       const { name, is_active } = body
-      const outcome = await updateKey(database, row.id, { name, is_active, homeId: homeId ?? undefined })
-      if (outcome === 'taken') throw taken(name ?? row.name, nameOf(row, homeId))
+      const outcome = await updateKey(database, row.id, { name, is_active, homeId })
+      if (outcome === 'taken') throw taken(name ?? row.name, nameOf(row, homeId ?? row.home_collection_id))
       if (outcome === undefined) throw notFound()
+      const ended = query.below === 'true' ? await endKeysBelow(database, row.id, 'switch_off') : undefined
       const after = await getOwn(params.id, identity)
-      note(noted(after))
+      const { changes, ...entry } = ended ? notedEnd(after, ended) : noted(after)
+      // Whoever reads the trail of one collection need not cover the home: it is not named.
+      note({ ...entry, changes: { ...changes, ...(body.home_collection !== undefined && { home_collection: 'set' }) } })
       return shown(after, identity)
     },
 
-    deleteKey: async ({ params, identity, note }) => {
+    deleteKey: async ({ params, query, identity, note }) => {
       const row = await getOwn(params.id, identity)
+      if (query.below === 'true') {
+        const ended = await endKeysBelow(database, row.id, 'delete')
+        if (ended.ids.length === 0) throw notFound()
+        note(notedEnd(row, ended))
+        return { message: 'API key deleted successfully', deleted: ended.ids, left: [] }
+      }
+      const left = await madeWith(database, row.id)
       if (!(await deleteKey(database, row.id))) throw notFound()
       note(noted(row))
-      return { message: 'API key deleted successfully' }
+      return { message: 'API key deleted successfully', deleted: [row.id], left }
     },
   })
 }

@@ -41,8 +41,12 @@ Examples:
     .command('revoke <id...>')
     .description('Delete keys; their next request is refused')
     .option('--keep', 'switch them off instead, so that they stay in the list')
-    .addHelpText('after', '\nExamples:\n  jetty keys revoke 12\n  jetty keys revoke 12 13 --keep')
-    .action(withSession<{ keep?: boolean }, [string[]]>(revoke))
+    .option('--below', 'also every key that was made with them, and with those')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty keys revoke 12\n  jetty keys revoke 12 13 --keep\n  jetty keys revoke 12 --below      when a key has leaked',
+    )
+    .action(withSession<RevokeOptions, [string[]]>(revoke))
   keys
     .command('rotate-secret')
     .description('Encrypt every stored secret with the newest encryption key of the server (admin token)')
@@ -88,7 +92,7 @@ const list = async ({ client, out }: Session, [collection]: [string]): Promise<v
     keys.length === 0
       ? ''
       : table(
-          ['ID', 'NAME', 'KEY', 'ACCESS', 'HOME', 'COLLECTIONS', 'STATE', 'EXPIRES', 'LAST USED'],
+          ['ID', 'NAME', 'KEY', 'ACCESS', 'HOME', 'COLLECTIONS', 'STATE', 'EXPIRES', 'LAST USED', 'MADE BY'],
           keys.map((key) => [
             key.id,
             key.name,
@@ -99,6 +103,7 @@ const list = async ({ client, out }: Session, [collection]: [string]): Promise<v
             stateOf(key),
             moment(key.expires_at),
             moment(key.last_used_at),
+            key.created_by,
           ]),
         ),
   )
@@ -124,17 +129,35 @@ const setHome = async ({ client, out }: Session, [id, collection]: [string, stri
   out.answer(key, () => `The home of key ${id} (${key.name}) is ${key.home_collection}`)
 }
 
-const revoke = async ({ client, out }: Session, [ids]: [string[]], { keep }: { keep?: boolean }): Promise<void> => {
+interface RevokeOptions {
+  keep?: boolean
+  below?: boolean
+}
+
+const revoke = async (session: Session, [ids]: [string[]], { keep, below }: RevokeOptions): Promise<void> => {
+  const { client, out } = session
   for (const id of ids) requireId(id)
-  const names: string[] = []
-  for (const id of ids) {
+  const query = below ? { below: 'true' as const } : {}
+  const lines: string[] = []
+  const revoked = new Set<number>()
+  const left = new Set<number>()
+  for (const id of ids.filter((one) => !revoked.has(Number(one)))) {
     const { name } = await client.getKey({ params: { id } })
-    if (keep) await client.updateKey({ params: { id }, body: { is_active: false } })
-    else await client.deleteKey({ params: { id } })
-    names.push(name)
+    if (keep) await client.updateKey({ params: { id }, query, body: { is_active: false } })
+    const ended = keep ? { deleted: [Number(id)], left: [] } : await client.deleteKey({ params: { id }, query })
+    for (const one of ended.deleted) revoked.add(one)
+    for (const one of ended.left) left.add(one)
+    const others = ended.deleted.filter((one) => one !== Number(id))
+    const more = others.length > 0 ? `, and those made with it: ${others.join(', ')}` : ''
+    lines.push(`${keep ? 'Switched off' : 'Deleted'} key ${id} (${name})${more}`)
   }
-  const what = keep ? 'Switched off' : 'Deleted'
-  out.answer({ revoked: ids.map(Number), deleted: !keep }, () =>
-    ids.map((id, at) => `${what} key ${id} (${names[at]})`).join('\n'),
-  )
+  out.answer({ revoked: [...revoked], deleted: !keep }, () => lines.join('\n'))
+  const valid = [...left].filter((one) => !revoked.has(one))
+  if (valid.length > 0) {
+    out.note(
+      pc.yellow(
+        `Keys made with it go on: ${valid.join(', ')}. End them with: jetty keys revoke ${valid.join(' ')} --below`,
+      ),
+    )
+  }
 }

@@ -20,6 +20,14 @@ export const keySchema = z
     is_active: z.boolean(),
     created_at: timestampSchema,
     created_by_agent_id: z.int().nullable(),
+    created_by: z
+      .string()
+      .nullable()
+      .describe('Who made it: `admin` or `api-key:<name> (key <id>)`. Null where it was made before that was noted.'),
+    made_by_key_id: z
+      .int()
+      .nullable()
+      .describe('The key that it is ended with by `below=true`: the one that it was made with, or who made that one.'),
     expires_at: timestampSchema.nullable(),
     last_used_at: timestampSchema.nullable(),
   })
@@ -47,5 +55,10 @@ export const updateKeySchema = z
   })
   .partial()
   .meta({ id: 'UpdateApiKey' })
+
+export const belowSchema = z
+  .enum(['true', 'false'])
+  .default('false')
+  .describe('With the keys that were made with it, and with those, and so on.')
 
 export type Key = z.infer<typeof keySchema>

@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts'
+import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { now } from '../../lib/time.ts'
 
@@ -17,6 +17,10 @@ export interface KeyRow {
   expires_at: Date | null
   last_used_at: Date | null
   created_at: Date
+  /** The key it was made with, as long as there is one. */
+  made_by: number | null
+  /** Who made it, for people to read. */
+  created_by: string | null
 }
 
 /** What authentication needs of a key. */
@@ -69,7 +73,7 @@ export const makeKeyToucher = (database: Database): ((key: KnownKey) => void) =>
 const keyColumns = `k.id, k.home_collection_id, ${scope},
   array(select n.name from api_key_collections s join collections n on n.id = s.collection_id
         where s.key_id = k.id order by n.id) as collections,
-  k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at, k.created_at`
+  k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at, k.created_at, k.made_by, k.created_by`
 
 export interface NewKey {
   name: string
@@ -77,6 +81,9 @@ export interface NewKey {
   prefix: string
   access: 'READ' | 'WRITE'
   expiresAt: Date | null
+  /** The key it is made with; null for the admin. */
+  madeBy: number | null
+  createdBy: string
   /** The first one becomes the home collection. */
   collectionIds: number[]
 }
@@ -97,22 +104,26 @@ export const listKeys = (
     [collectionId, page.skip, page.limit],
   )
 
-/** The id of the new key; `taken` where its home collection has a key of the name, `gone` where one was deleted meanwhile. */
-export const createKey = async (database: Database, key: NewKey): Promise<number | 'taken' | 'gone'> => {
-  const { collectionIds, name, hash, prefix, access, expiresAt } = key
+/**
+ * Gives the id of the new key; `taken` where its home collection has a key of the name, `gone` where one was deleted meanwhile,
+ * `refused` where the key it is made with was deleted or switched off: that may happen while the request is under way.
+ */
+export const createKey = async (database: Database, key: NewKey): Promise<number | 'taken' | 'gone' | 'refused'> => {
+  const { collectionIds, name, hash, prefix, access, expiresAt, madeBy, createdBy } = key
   try {
-    const [row] = await database.rows<{ id: number }>(
+    const [row] = await database.rows<{ id: number | null; may: boolean }>(
       'create_key',
-      `with k as (
-         insert into api_keys (home_collection_id, name, key_hash, key_prefix, access_level, expires_at)
-         values ($1, $2, $3, $4, $5, $6) on conflict (home_collection_id, name) do nothing returning id
+      `with maker as (select id from api_keys where id = $8 and is_active for share), k as (
+         insert into api_keys (home_collection_id, name, key_hash, key_prefix, access_level, expires_at, made_by, created_by)
+         select $1, $2, $3, $4, $5, $6::timestamptz, $8::bigint, $9
+         where $8::bigint is null or exists (select from maker) on conflict (home_collection_id, name) do nothing returning id
        ), s as (
          insert into api_key_collections (key_id, collection_id) select k.id, covered from k, unnest($7::bigint[]) covered
        )
-       select id from k`,
-      [collectionIds[0], name, hash, prefix, access, expiresAt, [...new Set(collectionIds)]],
+       select (select id from k) as id, $8::bigint is null or exists (select from maker) as may`,
+      [collectionIds[0], name, hash, prefix, access, expiresAt, [...new Set(collectionIds)], madeBy, createdBy],
     )
-    return row?.id ?? 'taken'
+    return row?.id ?? (row?.may ? 'taken' : 'refused')
   } catch (error) {
     if ((error as { code?: string }).code === '23503') return 'gone'
     throw error
@@ -159,5 +170,61 @@ export const updateKey = async (
   }
 }
 
-export const deleteKey = async (database: Database, id: number): Promise<boolean> =>
-  (await database.rows('delete_key', 'delete from api_keys where id = $1 returning id', [id])).length > 0
+/**
+ * Locks a key and all that were made with it, however far below. Nothing can be made with them until the transaction
+ * ends: it is asked again until there are no more.
+ */
+const lockBelow = async (queries: Queries, id: number): Promise<number[]> => {
+  for (let locked: number[] = [id]; ; ) {
+    await queries.rows('lock_keys', 'select id from api_keys where id = any($1) order by id for update', [locked])
+    const rows = await queries.rows<{ id: number }>(
+      'keys_below',
+      `with recursive below as (
+         select id from api_keys where id = $1
+         union select k.id from api_keys k join below b on k.made_by = b.id)
+       select id from below order by id`,
+      [id],
+    )
+    if (rows.every((row) => locked.includes(row.id))) return rows.map((row) => row.id)
+    locked = rows.map((row) => row.id)
+  }
+}
+
+/** The keys that were made with a key, without those that were made with these. */
+export const madeWith = async (queries: Queries, id: number): Promise<number[]> =>
+  (
+    await queries.rows<{ id: number }>('keys_made_with', 'select id from api_keys where made_by = $1 order by id', [id])
+  ).map((row) => row.id)
+
+/** Deletes a key; those that were made with it pass to the key that it was made with itself. False: it is gone. */
+export const deleteKey = async (database: Database, id: number): Promise<boolean> => {
+  const rows = await database.rows(
+    'delete_key',
+    `with gone as (delete from api_keys where id = $1 returning id, made_by),
+       passed as (update api_keys k set made_by = gone.made_by from gone where k.made_by = gone.id)
+     select id from gone`,
+    [id],
+  )
+  return rows.length > 0
+}
+
+/** Keys that were ended together, and every collection that one of them covered. */
+export interface EndedKeys {
+  ids: number[]
+  collections: { id: number; name: string }[]
+}
+
+/** Deletes a key and all that were made with it, or switches them off. */
+export const endKeysBelow = (database: Database, id: number, how: 'delete' | 'switch_off'): Promise<EndedKeys> =>
+  database.transaction(async (queries) => {
+    const ids = await lockBelow(queries, id)
+    const collections = await queries.rows<{ id: number; name: string }>(
+      'collections_of_keys',
+      `select c.id, c.name from collections c
+       where c.id in (select collection_id from api_key_collections where key_id = any($1)) order by c.id`,
+      [ids],
+    )
+    if (how === 'delete') await queries.rows('delete_keys', 'delete from api_keys where id = any($1)', [ids])
+    else await queries.rows('switch_keys_off', 'update api_keys set is_active = false where id = any($1)', [ids])
+    return { ids, collections }
+  })
