@@ -63,6 +63,8 @@ export interface EngineContext {
   slots: Slots
   /** What large values may take of the process's memory, all together. */
   memory: ByteBudget
+  /** Lets few values above 1 MiB travel to and from the database at once: other queries find a free connection. */
+  transfer<Result>(bytes: number, work: () => Promise<Result> | Result): Promise<Result> | Result
   suspects: SuspectGates
   /** Runs this process works on, by internal key. */
   live: Map<string, LiveRun>

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
+import { smallShareBytes } from '../lib/memory/byte-budget.ts'
 import { pause } from '../lib/time.ts'
+import { makeTurns } from '../lib/turns.ts'
 import { decideApproval } from '../store/runs/approvals.ts'
 import { makeResultFinder } from '../store/runs/step-results.ts'
 import { journalShard, recordShard } from '../store/runs/totals.ts'
@@ -89,6 +91,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     limits: options.limits,
     slots: makeSlots(options.limits.concurrency),
     memory: options.memory,
+    transfer: makeTransfers(),
     suspects: makeSuspectGates(),
     live: new Map(),
     atGate: new Map(),
@@ -318,6 +321,14 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       await dispatcher?.close()
     },
   }
+}
+
+/** Of the connections of the pool, large values take so many at once. */
+const transfersAtOnce = 3
+
+const makeTransfers = (): EngineContext['transfer'] => {
+  const inTurn = makeTurns(transfersAtOnce)
+  return (bytes, work) => (bytes <= smallShareBytes ? work() : inTurn(async () => work()))
 }
 
 /** Before the library is up: leases that a former life of this very process left behind. */

@@ -94,14 +94,14 @@ export const loadResults = async (
 
 /** Reads a large value back, once there is room for it and for what JSON.parse makes of it. */
 export const loadPayload = async (
-  { database }: Pick<EngineContext, 'database'>,
+  { database, transfer }: Pick<EngineContext, 'database' | 'transfer'>,
   payload: string | null,
   bytes: number,
   into: LoadedInto,
 ): Promise<string | null> => {
   if (payload === null) return null
   await into.room(2 * bytes) // as text, and in the buffer of the connection
-  const text = await payloadText(database, payload)
+  const text = await transfer(bytes, () => payloadText(database, payload))
   if (text === null) return null
   await into.room(parsedMemory(text))
   into.giveBack(2 * bytes - textMemory(text))

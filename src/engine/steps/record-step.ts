@@ -25,7 +25,9 @@ export interface Recorded {
 export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclude: Conclude): Promise<Recorded> => {
   const { engine, lease, run, place, row, side } = work
   const scrub = run.environment.scrub.text
-  const outputs = await placeValue(engine.database, run.key, outcome.outputs)
+  const outputs = await engine.transfer(outcome.outputs?.length ?? 0, () =>
+    placeValue(engine.database, run.key, outcome.outputs),
+  )
   if (work.resultHash !== undefined && outcome.status === 'completed') await offerResult(work)
   const end = conclude(place, outcome)
   if (work.replay) await noteDivergence(work, work.replay, outcome, end)

@@ -269,7 +269,7 @@ const keepInputs = async (
   const bytes = inputsMemory(parameters)
   await memory.room(bytes)
   const shown = textOf()
-  const inputs = await placeValue(engine.database, run.key, shown)
+  const inputs = await engine.transfer(shown.length, () => placeValue(engine.database, run.key, shown))
   row.inputs = inputs.text
   row.inputsPayload = inputs.payload
   if (run.replayOf !== null || place.step.options.cache) return shown
