@@ -41,7 +41,7 @@ export const makeResultReader = (queries: Queries): ReadResults => {
     let room = mostVerdicts - verdicts
     for (const one of kept.values()) room -= one.verdicts
     for (const [key, one] of kept) {
-      if (room >= 0 && one.untilMs > Date.now()) continue
+      if (room >= 0 && one.untilMs > performance.now()) continue
       kept.delete(key)
       room += one.verdicts
     }
@@ -55,7 +55,7 @@ export const makeResultReader = (queries: Queries): ReadResults => {
     const read = readEvaluation(queries, run, facts)
     if (run.ended_at === null || verdicts > mostVerdicts) return read
     makeRoom(verdicts)
-    kept.set(run.id, { read, verdicts, untilMs: Date.now() + keptMs })
+    kept.set(run.id, { read, verdicts, untilMs: performance.now() + keptMs })
     return read.catch((error) => {
       kept.delete(run.id)
       throw error

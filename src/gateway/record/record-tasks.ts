@@ -24,7 +24,7 @@ export const makeRecordTasks = (database: Queries): RecordTasks => {
     const at = { collectionId: place.collectionId, name: place.taskName, workflow: workflow.text }
     const task = await inTime(taskForRecords(database, at))
     if (!task) return unknown(place)
-    known.set(key, { task, untilMs: Date.now() + knownForMs })
+    known.set(key, { task, untilMs: performance.now() + knownForMs })
     for (const oldest of known.keys()) {
       if (known.size <= mostKnown) break
       known.delete(oldest)
@@ -37,8 +37,8 @@ export const makeRecordTasks = (database: Queries): RecordTasks => {
       const key = `${place.collectionId} ${workflow.hash} ${place.taskName.toLowerCase()}`
       const found = known.get(key)
       if (!found) return find(key, place, workflow)
-      if (found.untilMs > Date.now()) return found.task
-      found.untilMs = Date.now() + knownForMs // one of them looks, and nobody waits for it
+      if (found.untilMs > performance.now()) return found.task
+      found.untilMs = performance.now() + knownForMs // one of them looks, and nobody waits for it
       find(key, place, workflow).catch(() => {})
       return found.task
     },
