@@ -14,7 +14,7 @@ export interface Database extends Queries {
   statistics(): { used: number; idle: number; waiting: number }
   /** Refuses every statement with an error, and cuts those under way, until it is called with undefined. */
   refuse(reason: AppError | undefined): void
-  /** Cuts all connections of the pool: statements under way fail with `database_unavailable`, later ones connect anew. */
+  /** Cuts all connections, those of `connect` too: statements under way fail with `database_unavailable`, later ones connect anew. */
   cut(): void
   /** Reports a statement that took longer than `slowMs`, in the pool or outside. */
   readonly noteTime: (statement: string, ms: number) => void
@@ -146,7 +146,9 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
     async connect(applicationName) {
       const client = new pg.Client({ connectionString: url, application_name: applicationName, ...connectionDefaults })
       client.on('error', ignoreLoss)
+      client.on('end', () => connections.delete(client))
       await client.connect()
+      connections.add(client)
       return client
     },
     statistics: () => ({

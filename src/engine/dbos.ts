@@ -10,7 +10,7 @@
  */
 import type { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
 import pg from 'pg'
-import { setSession } from '../database/connection.ts'
+import { cutConnection, setSession } from '../database/connection.ts'
 import type { Database, Queries } from '../database/database.ts'
 import type { ForeignMigration } from '../database/migrate.ts'
 import type { Logger } from '../lib/log.ts'
@@ -51,6 +51,8 @@ export interface Dispatcher {
   announce(leaseId: string): Promise<void>
   /** Takes at most `budget` queued leases; each arrives at `onLease`. Gives how many there were. */
   poll(budget: number): Promise<number>
+  /** Cuts its connections, which may lead nowhere any more; it makes new ones. */
+  reconnect(): void
   /** No more leases arrive. */
   stopPolling(): void
   close(): Promise<void>
@@ -64,17 +66,23 @@ const quiet = (log: Logger) => ({
 })
 
 /** A process may be frozen while it holds a transaction open; takeover must not wait for it. */
-const libraryPool = (url: string, connections: number): pg.Pool => {
+const libraryPool = (url: string, connections: number, open: Set<pg.ClientBase>): pg.Pool => {
   const pool = new pg.Pool({
     connectionString: url,
     max: connections,
     application_name: 'jetty engine',
-    onConnect: (client) => setSession(client, { idle_in_transaction_session_timeout: 3_000 }),
+    async onConnect(client) {
+      open.add(client)
+      await setSession(client, { idle_in_transaction_session_timeout: 3_000 })
+    },
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
   })
   pool.on('error', () => {})
-  pool.on('connect', (client) => client.on('error', () => {}))
+  pool.on('connect', (client) => {
+    client.on('error', () => {})
+    client.on('end', () => open.delete(client))
+  })
   return pool
 }
 
@@ -98,7 +106,8 @@ export const launchDispatcher = async (options: {
   const { DBOSExecutor } = await import('@dbos-inc/dbos-sdk/internal/dbos-executor')
   const { wfQueueRunner } = await import('@dbos-inc/dbos-sdk/internal/wfqueue')
   const lease = DBOS.registerWorkflow(options.onLease, { name: workflowName, maxRecoveryAttempts: 1_000_000_000 })
-  const pool = libraryPool(options.database.url, options.connections)
+  const open = new Set<pg.ClientBase>()
+  const pool = libraryPool(options.database.url, options.connections, open)
   DBOS.setConfig({
     name: applicationName,
     systemDatabaseUrl: options.database.url,
@@ -126,6 +135,9 @@ export const launchDispatcher = async (options: {
       const before = count()
       await runner.pollQueue(executor, { ...queue, workerConcurrency: before + budget })
       return count() - before
+    },
+    reconnect() {
+      for (const client of open) cutConnection(client)
     },
     stopPolling: () => wfQueueRunner.stop(),
     async close() {

@@ -70,7 +70,10 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     for (const tell of watchers.get(runKey) ?? []) tell()
   }
   const journal = openJournal({ url: database.url, shard, onCommit: tellWatchers, noteTime: database.noteTime })
-  watch.onOutage((reason) => journal.refuseRuns(reason)) // those who started them are told, and may start them again
+  watch.onOutage((reason) => {
+    journal.outage(reason)
+    dispatcher?.reconnect()
+  })
   const records = openRecordLane({ database, shard: recordShard(digest), spill: options.spill, log })
   const programs = makePrograms(insistent, options.activities, options.limits)
   const waiters = makeWaiters(insistent, (runKey) => engine.live.has(runKey))

@@ -18,8 +18,11 @@ export interface Journal {
   add(entry: Entry): Promise<void>
   /** A start row that its own completion has overtaken need not be written any more. */
   withdraw(entry: Entry): void
-  /** Refuses the new runs that wait and were not sent yet: none of them will be written. */
-  refuseRuns(reason: Error): void
+  /**
+   * The database is away: refuses the new runs that were not sent yet, so that none of them is written, and sends the rest
+   * again on a connection of its own.
+   */
+  outage(reason: Error): void
   /** Too much is waiting: take no new runs. */
   readonly full: boolean
   /** Resolves when nothing is waiting. */
@@ -197,7 +200,8 @@ export const openJournal = (options: {
       const waiting = queue.find((candidate) => candidate.entry === entry)
       if (waiting) waiting.withdrawn = true
     },
-    refuseRuns(reason) {
+    outage(reason) {
+      connection.drop()
       for (const waiting of queue.filter(({ entry }) => entry.run)) {
         queue.splice(queue.indexOf(waiting), 1)
         waitingBytes -= waiting.size
