@@ -221,10 +221,10 @@ test('row 53: the block takes runbook, collection, task, agent and file_paths', 
     [path],
     { 'both.txt': '{"a":1}{"a":1}' },
   ])
-  for (const name of ['collection', 'task']) {
-    const { status, body } = await carryOut(scripted('true'), { [name]: undefined })
-    expect([status, body.detail[0].loc]).toEqual([422, ['body', 'jetty', name]])
-  }
+  const { status, body } = await carryOut(scripted('true'), { task: undefined })
+  expect([status, body.detail[0].loc]).toEqual([422, ['body', 'jetty', 'task']])
+  const atHome = await trajectoryOf(await carryOut(scripted('true'), { collection: undefined, task: 'at-home' }))
+  expect([atHome.collection, atHome.task]).toEqual(['acme', 'at-home'])
   const missing = await carryOut(scripted(script), { file_paths: ['acme/no/such.json'] })
   expect([missing.status, missing.body.detail[0].loc]).toEqual([422, ['body', 'jetty', 'file_paths', 0]])
 })

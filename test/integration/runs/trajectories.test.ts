@@ -42,6 +42,7 @@ describe('the document', () => {
       task: 't1',
       storage_path: 'acme/t1/0000',
       status: 'completed',
+      waiting: null,
       attributes: { asset_type: 'trajectory', asset_filename: `${id}.json`, created: shown.created, params: {} },
       created: expect.stringMatching(time),
       updated: expect.stringMatching(time),
