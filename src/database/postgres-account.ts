@@ -27,14 +27,18 @@ export interface PostgresAccount {
 export const chooseAccount = (dataDir: string, wanted?: AccountKind): PostgresAccount => {
   if (wanted === 'plain' || process.getuid?.() !== 0) return plain()
   const ids = unprivilegedOwner(join(dataDir, 'db'))
-  const problem = wanted === 'user-namespace' ? 'it was not asked for' : problemAs(ids, dataDir)
-  if (!problem) return otherUser(ids)
+  const problem = wanted === 'user-namespace' ? undefined : problemAs(ids, dataDir)
+  if (wanted !== 'user-namespace' && !problem) return otherUser(ids)
   if (wanted !== 'other-user' && namespacesWork()) return userNamespace()
-  throw new AppError('invalid', `The embedded PostgreSQL cannot run as an unprivileged user: ${problem}`, {
-    hint:
-      'PostgreSQL refuses to run as root. Run Jetty as an ordinary user, or give the container the capabilities ' +
-      'CHOWN, SETUID, SETGID and DAC_OVERRIDE, or set DATABASE_URL.',
-  })
+  throw new AppError(
+    'invalid',
+    `The embedded PostgreSQL cannot run as an unprivileged user: ${problem ?? 'unshare -U fails'}`,
+    {
+      hint:
+        'PostgreSQL refuses to run as root. Run Jetty as an ordinary user, or give the container the capabilities ' +
+        'CHOWN, SETUID, SETGID and DAC_OVERRIDE, or set DATABASE_URL.',
+    },
+  )
 }
 
 const plain = (): PostgresAccount => ({
