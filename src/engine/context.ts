@@ -111,6 +111,8 @@ export interface LiveRun {
   depth: number
   /** Key of the run whose recorded results it takes in the place of the world's. */
   replayOf: string | null
+  /** Why it cannot be served: it fails with this sentence before its first step. */
+  refusal: string | null
   /** Its row still says `pending`: its first record is to change that. */
   pending: boolean
   /** Index in the program of the step to carry out next, and its place in the order of execution (`steps.seq`). */

@@ -1,6 +1,7 @@
 import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
 import type { Database } from '../database/database.ts'
 import type { DatabaseWatch } from '../database/watch.ts'
+import type { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { LentKeys } from '../model/collections/trial.ts'
@@ -32,8 +33,11 @@ import type { RunRequest, StartedRun } from './start/start.ts'
 export interface Engine {
   /** Resolves when the run is on disk. */
   start(request: RunRequest): Promise<StartedRun>
-  /** Refuses a run that `start` would refuse, while nothing is kept for it yet. */
-  checkStart(request: RunRequest): Promise<void>
+  /**
+   * Checks whether a run can be served, while nothing is kept for it yet. Throws what is wrong with it; returns it where
+   * the request has it recorded: hand it to `start` as `refusal`.
+   */
+  checkStart(request: RunRequest): Promise<AppError | undefined>
   /** What a run begins with that is another one once more. Throws the 422 that says why it cannot be. */
   planRerun(wanted: RerunOf): Promise<Carry | undefined>
   /** Waits for a run's end; false when the signal fired first. */
@@ -53,8 +57,11 @@ export interface Engine {
   readonly isFull: boolean
   /** Calls back when something of a run was written by this process; gives the function that ends it. */
   watch(runKey: string, onChange: () => void): () => void
-  /** Refuses runs that could not begin, before anything of them is written down; throws `invalid`, `model_unavailable`. */
-  preflight(planned: Planned): Promise<void>
+  /**
+   * Checks runs before anything of them is written down. Throws `invalid` where their workflow cannot run; what cannot be
+   * served is thrown or returned as by `checkStart`.
+   */
+  preflight(planned: Planned): Promise<AppError | undefined>
   /** Says what keeps a workflow from running, a sentence each. */
   problems(workflow: Workflow): string[]
   /** Finds what a run of a workflow would stumble over; see `checkWorkflow`. */

@@ -80,6 +80,7 @@ const start = async (deps: FireDeps, routine: RunnableRoutine, fireMs: number): 
     await deps.engine.start({
       ...runOfRoutine(deps.sealer, routine, { author: `routine:${routine.name}`, fireMs }),
       key,
+      unservable: 'record',
     })
     return undefined
   } catch (error) {

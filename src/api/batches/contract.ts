@@ -8,6 +8,7 @@ import {
   largestResultPage,
   startedBatchSchema,
 } from '../../model/runs/batch.ts'
+import { preflightQuery } from '../../model/runs/preflight.ts'
 
 const tag = 'Batches'
 const one = '/api/v1/batches/{collection}/{batch_id}'
@@ -20,6 +21,7 @@ export const batchesContract = {
     summary: 'Start a run of a task for each of many items; answered as soon as all of it is on disk',
     tag,
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
+    query: preflightQuery,
     body: batchRequestSchema,
     task: true,
     idempotent: true,

@@ -3,6 +3,7 @@ import type { Call } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf } from '../../model/collections/identity.ts'
+import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
 import { startPrepared } from '../runs/start-once.ts'
@@ -30,7 +31,8 @@ export const startBatch = (deps: StartDeps, call: BatchCall): Promise<RunRow> =>
     checkSecretNames(secrets)
     const items = await itemsOf(deps, collection, body)
     const place = { id: collection.id, name: collection.name, environmentId: task.environment_id }
-    await deps.engine.preflight({ collection: place, task, secrets, runs: items })
+    const unservable = refusesUnservable(call) ? 'refuse' : 'record'
+    const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })
     const facts: BatchFacts = { task: task.name, name: body.name ?? null, total: items.length, max_concurrency, labels }
     return {
       collection: place,
@@ -40,5 +42,6 @@ export const startBatch = (deps: StartDeps, call: BatchCall): Promise<RunRow> =>
       files: [],
       author: authorOf(identity),
       params: { batch: facts },
+      refusal,
     }
   })

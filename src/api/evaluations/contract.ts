@@ -6,6 +6,7 @@ import {
   evaluationSummarySchema,
   startedEvaluationSchema,
 } from '../../model/runs/evaluation.ts'
+import { preflightQuery } from '../../model/runs/preflight.ts'
 
 const tag = 'Evaluations'
 const one = '/api/v1/evaluations/{collection}/{evaluation_id}'
@@ -35,6 +36,7 @@ export const evaluationsContract = {
     summary: 'Run a task for each of many items and have every run judged; answered as soon as all of it is on disk',
     tag,
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
+    query: preflightQuery,
     body: evaluationRequestSchema,
     task: true,
     idempotent: true,

@@ -6,6 +6,7 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf, type FoundTask } from '../../model/collections/identity.ts'
 import { type EvaluationFacts, evaluationTask, type Judge, judgementTask } from '../../model/runs/evaluation.ts'
+import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import { definitionText, type RunRow } from '../../store/runs/runs.ts'
 import { findEvaluation, latestEvaluation } from '../../store/tasks/evaluations.ts'
@@ -36,10 +37,14 @@ const requestOf = async (deps: StartDeps, call: StartCall): Promise<RunRequest> 
   const outputPath = await outputPathOf(deps, task, body.output_path)
   const items = takeApart(await itemsOf(deps, collection, body))
   const at = { collection: { ...collection, environmentId: task.environment_id }, secrets: body.secret_params }
-  await deps.engine.preflight({ ...at, task, runs: items.runs })
+  const unservable = refusesUnservable(call) ? 'refuse' : 'record'
+  let refusal = await deps.engine.preflight({ ...at, task, runs: items.runs, unservable })
   const judgement = await ownTask(deps, collection.id, judgementTask, judgementWorkflow)
   await keepWorkflow(deps, collection.id, judgement.definition)
-  for (const judge of body.judges) await checkJudge(deps, { ...at, task: judgement }, judge, outputPath)
+  for (const judge of body.judges) {
+    const found = await checkJudge(deps, { ...at, task: judgement, unservable }, judge, outputPath)
+    refusal ??= found
+  }
   const evaluation = await ownTask(deps, collection.id, evaluationTask, evaluationWorkflow(body.judges))
   const facts: EvaluationFacts = {
     name: body.name ?? null,
@@ -62,6 +67,7 @@ const requestOf = async (deps: StartDeps, call: StartCall): Promise<RunRequest> 
       judges: body.judges.map((judge) => judgeParams(judge, outputPath)),
     },
     params: { evaluation: facts },
+    refusal,
     files: [],
     author: authorOf(identity),
   }
@@ -109,15 +115,17 @@ const checkJudge = async (
   at: Omit<Parameters<Engine['preflight']>[0], 'runs'>,
   judge: Judge,
   outputPath: string | null,
-): Promise<void> => {
+): Promise<AppError | undefined> => {
   try {
-    await engine.preflight({ ...at, runs: [judgeParams(judge, outputPath)] })
+    const refusal = await engine.preflight({ ...at, runs: [judgeParams(judge, outputPath)] })
+    return refusal && ofJudge(judge, refusal)
   } catch (error) {
-    if (!(error instanceof AppError)) throw error
-    const message = `Judge '${judge.name}': ${error.message.replace(whereAsked, '')}`
-    throw new AppError(error.code, message, error.hint === undefined ? {} : { hint: error.hint })
+    throw error instanceof AppError ? ofJudge(judge, error) : error
   }
 }
+
+const ofJudge = ({ name }: Judge, { code, message, hint }: AppError): AppError =>
+  new AppError(code, `Judge '${name}': ${message.replace(whereAsked, '')}`, hint === undefined ? {} : { hint })
 
 const baselineOf = async (
   { database }: StartDeps,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { jsonObjectSchema, textSchema } from '../../model/names.ts'
+import { preflightQuery, preflightSchema } from '../../model/runs/preflight.ts'
 import { workflowResponseSchema } from '../../model/runs/trajectory.ts'
 
 const rerunSchema = z
@@ -17,6 +18,7 @@ const rerunSchema = z
       .record(z.string(), z.string())
       .default({})
       .describe('Secrets of this run only; those of the recorded run were deleted at its end.'),
+    preflight: preflightSchema,
     version: z
       .enum(['same', 'current'])
       .default('same')
@@ -42,6 +44,7 @@ export const rerunContract = {
     collectionMissing: "Trajectory '{trajectory_id}' not found",
     access: 'write',
     task: true,
+    query: preflightQuery,
     body: rerunSchema,
     idempotent: true,
     audited: false,

@@ -7,6 +7,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import { evaluationTask } from '../../model/runs/evaluation.ts'
+import { refusesUnservable } from '../../model/runs/preflight.ts'
 import { withInitParams } from '../../store/runs/large-values.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { acceptedReply } from '../runs/accepted.ts'
@@ -57,6 +58,7 @@ const prepare = async ({ database, engine, settings }: RerunDeps, call: RerunCal
     files: [],
     author: authorOf(identity),
     params: { ...paramsOf(source, body, initParams), ...(!carry && kindKept(source, body)) },
+    unservable: refusesUnservable(call) ? 'refuse' : 'record',
     rerun: body.mode === 'replay' ? { replayOf: source.id } : carry ? { carry } : {},
   }
 }

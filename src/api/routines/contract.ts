@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { skipSchema } from '../../model/names.ts'
 import { createRoutineSchema, routineSchema, updateRoutineSchema } from '../../model/routine.ts'
+import { preflightQuery } from '../../model/runs/preflight.ts'
 import { trajectoryListSchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
 
 const ofTask = {
@@ -80,6 +81,7 @@ export const routinesContract = {
     method: 'POST',
     path: `${named}/run-now`,
     summary: 'Start a run of a routine, whether it is paused or a run of it is active',
+    query: preflightQuery,
     idempotent: true,
     audited: false,
     response: workflowResponseSchema,

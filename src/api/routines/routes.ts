@@ -10,6 +10,7 @@ import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import { authorOf, type FoundCollection, type FoundTask } from '../../model/collections/identity.ts'
 import { isName } from '../../model/names.ts'
 import type { Routine, UpdateRoutine } from '../../model/routine.ts'
+import { refusesUnservable } from '../../model/runs/preflight.ts'
 import { requireKnownOverrides, runOfRoutine } from '../../routines/run-of-routine.ts'
 import {
   createRoutine,
@@ -194,7 +195,8 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
         const { id, name } = await get(call)
         const routine = await findRunnableRoutine(database, id)
         if (!routine) throw missing(name, taskOf(call))
-        return runOfRoutine(sealer, routine, { author: authorOf(call.identity) })
+        const unservable = refusesUnservable(call) ? 'refuse' : 'record'
+        return { ...runOfRoutine(sealer, routine, { author: authorOf(call.identity) }), unservable }
       })
       return acceptedReply(deps, run, call.memory)
     },

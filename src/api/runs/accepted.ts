@@ -4,6 +4,12 @@ import type { RunRow } from '../../store/runs/runs.ts'
 import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'
 import { type AnswerMemory, copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 
+/** A run that cannot be served says why in the answer already: some clients show nothing else. */
+const messageOf = ({ refusal }: RunRow): string =>
+  refusal === null
+    ? 'Workflow started'
+    : `The run is recorded and fails before its first step. ${(JSON.parse(refusal) as { message: string }).message}`
+
 /** What is answered as soon as a run is on disk. */
 export const acceptedReply = async (
   deps: Pick<DocumentDeps, 'database' | 'definitions' | 'links'>,
@@ -13,7 +19,7 @@ export const acceptedReply = async (
   const run = await withInitParams(deps.database, accepted, (bytes) => take(copiesOfDocument * bytes))
   const document = trajectoryText(run, [], await deps.definitions(run.definition), deps.links.publicUrl)
   const head = {
-    message: 'Workflow started',
+    message: messageOf(run),
     workflow_id: run.workflow_id,
     trajectory_id: run.trajectory_id,
     status: 'pending',

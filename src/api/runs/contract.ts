@@ -1,4 +1,5 @@
 import { endpoint } from '../../http/endpoint.ts'
+import { preflightQuery } from '../../model/runs/preflight.ts'
 import { runFormSchema } from '../../model/runs/run-form.ts'
 import { trajectorySchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
 
@@ -9,6 +10,7 @@ const run = {
   method: 'POST',
   tag,
   collectionMissing,
+  query: preflightQuery,
   body: runFormSchema,
   form: true,
   task: true,

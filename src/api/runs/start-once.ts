@@ -72,7 +72,7 @@ export const startPrepared = async (
   const run = earlier ? await findRunByKey(database, earlier) : undefined
   if (run) return asFirstAnswered(run)
   const request = await prepare()
-  await engine.checkStart(request)
+  const refusal = await engine.checkStart(request)
   const { runKey, isNew } = await claimKey(database, sealer, claim)
   const claimed = runKey ?? key
   return exactlyOnce({
@@ -80,7 +80,7 @@ export const startPrepared = async (
     key: claimed,
     isNew,
     signal,
-    start: async () => asAccepted(await engine.start({ ...request, key: claimed, isChecked: true })),
+    start: async () => asAccepted(await engine.start({ ...request, key: claimed, isChecked: true, refusal })),
     found: async (there) => asFirstAnswered(there),
   })
 }
@@ -118,6 +118,7 @@ export const asAccepted = (started: StartedRun): RunRow => ({
   waiting: null,
   routine_id: started.more?.routine_id ?? null,
   webhook_url: started.more?.webhook_url ?? null,
+  refusal: started.more?.refusal ?? null,
   changed: 0,
   created_at: new Date(started.createdMs),
   started_at: null,

@@ -6,6 +6,7 @@ import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf } from '../../model/collections/identity.ts'
+import { refusesUnservable } from '../../model/runs/preflight.ts'
 import { currentEnvironment } from '../../store/collections/environments.ts'
 import type { Borrower, Lending, Loan } from '../../store/collections/lending.ts'
 import { filesOfRun } from '../../store/files/files.ts'
@@ -58,12 +59,10 @@ export const startAsked = async (deps: StartDeps, asking: Asking): Promise<RunRo
   const request = await asking.prepare()
   // What is refused claims no key; a run that was to begin before may have its place in the trial already.
   const isChecked = !earlier
-  if (isChecked) {
-    const lent = asking.useTrialKeys ? await lending.check(borrowerOf({ ...request, key })) : []
-    await engine.checkStart({ ...request, lent })
-  }
+  const lent = isChecked && asking.useTrialKeys ? await lending.check(borrowerOf({ ...request, key })) : []
+  const refusal = isChecked ? await engine.checkStart({ ...request, lent }) : undefined
   const { runKey, isNew } = await claimKey(database, sealer, claim)
-  return startOnce(deps, asking, { ...request, key: runKey ?? key, isChecked }, isNew)
+  return startOnce(deps, asking, { ...request, key: runKey ?? key, isChecked, refusal }, isNew)
 }
 
 /** The same for the run that a form asks for, with the files that came with it. */
@@ -95,6 +94,7 @@ const requestOf = async ({ database, settings }: StartDeps, call: RunCall): Prom
     files: files.map((file) => ({ ...file, contentType: file.content_type })),
     author: authorOf(identity),
     ...(webhook && { webhook }),
+    unservable: refusesUnservable(call) ? 'refuse' : 'record',
   }
 }
 
@@ -118,7 +118,8 @@ const startOnce = (
       try {
         const started = await deps.engine.start({ ...request, lent: loan?.lent ?? [] })
         asking.started?.()
-        return { ...asAccepted(started), ...trialOf(loan) }
+        if (loan && started.more?.refusal) await deps.lending.release(request.key)
+        return { ...asAccepted(started), ...(started.more?.refusal ? {} : trialOf(loan)) }
       } catch (error) {
         if (loan && asking.call.idempotencyScope === undefined) await giveBack(deps, request.key, error)
         // Postgres went away with the answer: the run may be there, and then it needs its files.

@@ -79,10 +79,11 @@ const outline = (
   const completed = steps.filter((step) => step.status === 'completed')
   if (definition.isParallel) completed.sort((one, other) => Number(one.ended_at) - Number(other.ended_at))
   const names = completed.map((step) => step.name)
+  const refusal = run.status === 'failed' ? (run.refusal ?? 'null') : 'null'
   return (
     `${JSON.stringify(head).slice(0, -1)},"steps":{${shown.join(',')}},"labels":${run.labels},` +
     `"total_steps":${definition.totalSteps},"completed_steps":${JSON.stringify(names)},${whole}` +
-    JSON.stringify(tail).slice(1)
+    `"error_detail":${refusal},${JSON.stringify(tail).slice(1)}`
   )
 }
 

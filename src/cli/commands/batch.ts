@@ -7,6 +7,7 @@ import { exitCodes } from '../exit.ts'
 import { collect, oneOf, positive } from '../input/inputs.ts'
 import { itemSource, itemsMeaning } from '../input/item-source.ts'
 import { type BatchPlace, batchText, parseBatch, parseTask } from '../input/places.ts'
+import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
 import { costText, followBatch, progressText } from '../show/follow-batch.ts'
 import { duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
@@ -120,6 +121,7 @@ const run = async (session: Session, task: string, items: string, options: RunOp
   const labels = Object.fromEntries((options.label ?? []).map(parseLabel).map(({ key, value }) => [key, value]))
   const started = await client.runBatch({
     params,
+    query: refusing,
     body: {
       ...(await itemSource(session, params.collection, items)),
       ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),

@@ -7,6 +7,7 @@ import { exitCodes, interruption } from '../exit.ts'
 import { collect, positive, readJson } from '../input/inputs.ts'
 import { itemSource, itemsMeaning } from '../input/item-source.ts'
 import { parseTask } from '../input/places.ts'
+import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
 import { evaluationReport, reportedItems } from '../show/evaluation-report.ts'
 import { duration, moment, paintStatus, table } from '../show/output.ts'
@@ -132,7 +133,7 @@ const run = async (session: Session, [task, items]: [string, string], options: E
     ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),
     ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
   }
-  const started = await client.startEvaluation({ params, body })
+  const started = await client.startEvaluation({ params, query: refusing, body })
   const place = { collection: params.collection, evaluation_id: started.evaluation_id }
   const text = `${place.collection}/${place.evaluation_id}`
   if (!options.wait) {

@@ -3,6 +3,7 @@ import pc from 'picocolors'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { assembled, collect, parseAssignment } from '../input/inputs.ts'
 import { placeText, type RunPlace } from '../input/places.ts'
+import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
 import { followRun } from '../show/follow-run.ts'
 import { secretsOf, showEnd, warnAboutParameters } from './run.ts'
@@ -45,6 +46,7 @@ const rerun = async (session: Session, [run]: [string], options: RerunOptions): 
   const place = await findRunPlace(session, run)
   const started = await client.rerunTrajectory({
     params: place,
+    query: refusing,
     body: {
       init_params: await otherParams(session, place, options.param ?? []),
       ...(options.from === undefined ? {} : { from_step: options.from }),

@@ -13,6 +13,7 @@ import {
 } from '../input/cadence-options.ts'
 import { assembled, collect, oneOf, parseAssignment, positive } from '../input/inputs.ts'
 import { parseRoutine, parseTask, placeText, type RoutinePlace, routineText } from '../input/places.ts'
+import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
 import { followRun, type Trajectory } from '../show/follow-run.ts'
 import { fields, moment, table } from '../show/output.ts'
@@ -224,7 +225,7 @@ const run = async (
 ): Promise<void> => {
   const { client, out } = session
   const { name, ...task } = parseRoutine(place)
-  const started = await client.runRoutineNow({ params: { ...task, name } })
+  const started = await client.runRoutineNow({ params: { ...task, name }, query: refusing })
   const at = { ...task, trajectory_id: started.trajectory_id }
   if (options.wait || options.follow) {
     out.note(pc.dim(placeText(at)))

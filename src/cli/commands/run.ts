@@ -5,6 +5,7 @@ import { exitCodes } from '../exit.ts'
 import { type Assignment, assembled, collect, filePart, parseAssignment } from '../input/inputs.ts'
 import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
 import { aboutParameters } from '../input/workflow-params.ts'
+import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
 import { cliWords } from '../show/cli-words.ts'
 import { followRun, lastOutputs, type Trajectory } from '../show/follow-run.ts'
@@ -64,7 +65,7 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
     ...((await mayUseTrial(session, place.collection, options.secret ?? [])) ? { use_trial_keys: true } : {}),
   }
   const files = await Promise.all((options.file ?? []).map((path) => filePart('files', path)))
-  const started = await client.runTask({ params: place, body, files })
+  const started = await client.runTask({ params: place, query: refusing, body, files })
   const at = { ...place, trajectory_id: started.trajectory_id }
   await warnAboutParameters(session, place, assignments, workflow)
   if (started.trial) out.note(trialText(started.trial))

@@ -27,6 +27,8 @@ export interface RunExtras {
   sealed_webhook_secret?: string
   /** The run whose recorded results it takes. */
   replay_of?: string
+  /** JSON text: the error that it ends with before its first step, as it cannot be served. */
+  refusal?: string
   parent_id?: string
   parent_seq?: number
   child_index?: number
@@ -113,7 +115,9 @@ const length = (text: string | null | undefined): number => text?.length ?? 0
 /** Rough bytes an entry keeps in memory while it waits. */
 export const sizeOf = ({ run, step, end, events, files }: Entry): number =>
   200 +
-  (run ? length(run.initParams) + length(run.sealedSecrets) + length(run.more?.params) + 300 : 0) +
+  (run
+    ? length(run.initParams) + length(run.sealedSecrets) + length(run.more?.params) + length(run.more?.refusal) + 300
+    : 0) +
   (step ? length(step.inputs) + length(step.outputs) + length(step.error) + length(step.warnings) : 0) +
   (end ? length(end.error) : 0) +
   (events ? events.rows.reduce((size, row) => size + row.event.length + 100, 0) : 0) +

@@ -59,6 +59,7 @@ const extraColumns = {
   webhook_url: 'text',
   sealed_webhook_secret: 'text',
   replay_of: 'text',
+  refusal: 'text',
   parent_id: 'text',
   parent_seq: 'int',
   child_index: 'int',

@@ -5,6 +5,7 @@ import type { LeaseRef } from '../journal/journal-entry.ts'
 import type { Program } from '../program/program.ts'
 import { placeInOrder, placeSideBySide } from '../runs/place.ts'
 import { type LastRecord, parallelStanding, plainStanding, type Standing, steeredStanding } from '../runs/standing.ts'
+import { refusalSentence } from '../start/refusal.ts'
 import { failureText, rowOf } from '../steps/step-record.ts'
 import { endAllBelow } from './requests.ts'
 
@@ -27,6 +28,7 @@ export interface OpenRun extends LastRecord {
   requested_status: LiveRun['requested'] | null
   depth: number
   replay_of: string | null
+  refusal: string | null
   deaths: number
 }
 
@@ -60,6 +62,7 @@ export const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<L
     environment: await engine.environments.of(open.environment_id, open.sealed_secrets, open.id),
     depth: open.depth,
     replayOf: open.replay_of,
+    refusal: open.refusal === null ? null : refusalSentence(open.refusal),
     pending: open.status === 'pending',
     ...(await standingOf(engine, program, open)),
     underWay: 0,

@@ -76,7 +76,7 @@ const loadStatement = `
   select r.id, r.lease, r.trajectory_id, r.collection_id, r.task_id, r.name, r.definition, r.author,
     case when octet_length(r.init_params) <= ${smallInitParams} then r.init_params end init_params,
     coalesce(octet_length(r.init_params), 0) init_params_bytes,
-    r.environment_id, r.sealed_secrets, r.status, r.requested_status, r.depth, r.replay_of, r.deaths,
+    r.environment_id, r.sealed_secrets, r.status, r.requested_status, r.depth, r.replay_of, r.refusal, r.deaths,
     s.seq, s.ended_at is not null step_ended, s.wake_at is not null waiting, s.attempt, s.started_at, s.work_ms
   from runs r left join lateral (
     select seq, ended_at, wake_at, attempt, started_at, work_ms from steps where run_id = r.id order by seq desc limit 1) s on true

@@ -20,6 +20,7 @@ export const carryOn = async (engine: EngineContext, lease: LeaseRef, run: LiveR
   engine.live.set(run.key, run)
   try {
     if (lease.lost) return 'fenced'
+    if (run.refusal !== null && !run.requested) return await endRun(engine, lease, run, 'failed', run.refusal)
     const { problems, isParallel } = run.program
     if (problems.length > 0) {
       const error = run.environment.scrub.text(joinMessages(problems, 5))

@@ -1,5 +1,6 @@
 import { databaseAway } from '../../database/away.ts'
 import type { Attempt } from '../../database/watch.ts'
+import type { AppError } from '../../lib/errors.ts'
 import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
 import { parsedMemory } from '../../lib/memory/json-memory.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
@@ -18,6 +19,7 @@ import type { Carry } from './carry.ts'
 import { checkModels } from './check-models.ts'
 import { checkRunbooks } from './check-runbooks.ts'
 import type { QueuedRun } from './enqueue.ts'
+import { refusalOf, refusalRecord, refusalSentence, type Unservable } from './refusal.ts'
 import { checkSecretsGiven, type Rerun, stillToCome } from './rerun.ts'
 
 /** An uploaded file that waits in the object store. */
@@ -48,8 +50,12 @@ export interface RunRequest {
   rerun?: Rerun
   /** Internal key, where the caller needs the same run for the same cause. */
   key?: string
-  /** `checkStart` has let it pass. */
+  /** `checkStart` has looked at it. */
   isChecked?: boolean
+  /** What happens where the run cannot be served; by default it is refused. */
+  unservable?: Unservable
+  /** Why it cannot be served, where that is known already: it is recorded and fails before its first step. */
+  refusal?: AppError | undefined
 }
 
 /** A run as it was written down. */
@@ -94,8 +100,9 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
     ? null
     : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
   const { carry, replayOf } = request.rerun ?? {}
-  if (!request.isChecked) await checkBeginning(engine, request, beginning)
-  const more = extrasOf(starter, request, key, environment.scrub)
+  const refusal = request.refusal ?? (request.isChecked ? undefined : await refusalTo(engine, request, beginning))
+  const refused = refusal ? refusalRecord(refusal, environment.scrub) : undefined
+  const more = extrasOf(starter, request, key, environment.scrub, refused)
   for (;;) {
     const trajectoryId = (starter.drawTrajectoryId ?? newTrajectoryId)()
     const place = { collection: request.collection.name, task: request.task.name, trajectoryId }
@@ -123,7 +130,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
     const heldBytes = initParamsMemory(initParams)
     let isHeld = false
     try {
-      if (carry) await starter.enqueueCarrying({ run, files }, carry)
+      if (carry && !refused) await starter.enqueueCarrying({ run, files }, carry)
       else if (starter.hasRoom() && engine.memory.tryTake(heldBytes)) {
         isHeld = true
         await begin(
@@ -146,6 +153,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
             environment,
             depth: 0,
             replayOf: replayOf ?? null,
+            refusal: refused === undefined ? null : refusalSentence(refused),
             pending: false,
             next: 0,
             seq: 0,
@@ -200,16 +208,20 @@ const beginningOf = async (
 }
 
 /**
- * Refuses what `startRun` would refuse, before anything is kept for it. Throws what says why it cannot begin: a secret
- * that is missing, a model that nobody serves, a runbook that cannot be carried out.
+ * Checks what `startRun` would check, before anything is kept for it: a secret that is missing, a model that no key
+ * serves, a runbook that cannot be carried out. Throws what it finds, or returns it where the request has it recorded.
  */
 export const checkStart = async (
   starter: Pick<Starter, 'engine' | 'sealSecrets'>,
   request: RunRequest,
-): Promise<void> => {
+): Promise<AppError | undefined> => {
+  if (request.refusal) return request.refusal
   const beginning = await beginningOf(starter, request, request.key ?? newRunKey())
-  await checkBeginning(starter.engine, request, beginning)
+  return refusalTo(starter.engine, request, beginning)
 }
+
+const refusalTo = (engine: EngineContext, request: RunRequest, beginning: Beginning): Promise<AppError | undefined> =>
+  refusalOf(request.unservable, () => checkBeginning(engine, request, beginning))
 
 /** Looks at what its steps will ask of the world; most programs have none that can be looked at. */
 const checkBeginning = async (
@@ -233,14 +245,16 @@ const extrasOf = (
   { params, routineId, webhook, rerun }: RunRequest,
   key: string,
   scrub: Scrubber,
+  refusal: string | undefined,
 ): RunExtras | null => {
-  if (!params && routineId === undefined && !webhook && !rerun?.replayOf) return null
+  if (!params && routineId === undefined && !webhook && !rerun?.replayOf && !refusal) return null
   const shownUrl = webhook && scrub.text(webhook.url)
   // Where the URL holds a secret of the environment it is sealed, and shown without.
   const hidden = webhook && { secret: webhook.secret, url: shownUrl === webhook.url ? null : webhook.url }
   return {
     ...(params && { params: scrub.json(params) }),
     ...(routineId !== undefined && { routine_id: routineId }),
+    ...(refusal !== undefined && { refusal }),
     ...(rerun?.replayOf !== undefined && { replay_of: rerun.replayOf }),
     ...(shownUrl !== undefined && { webhook_url: shownUrl }),
     ...(hidden && (hidden.secret ?? hidden.url) !== null && { sealed_webhook_secret: sealWebhook(hidden, key) }),

@@ -90,6 +90,10 @@ export const trajectorySchema = z
     step_configs: jsonObjectSchema,
     org_id: z.string().nullable(),
     error: z.string().nullable(),
+    error_detail: jsonObjectSchema
+      .nullable()
+      .optional()
+      .describe('`code`, `message` and `hint` of a run that failed before its first step, as it cannot be served.'),
     triggered_by_routine_id: z.number().nullable(),
     webhook_url: z.string().nullable(),
     trial: trialLeftSchema.nullable().describe('In the answer of run-sync to a run on lent keys; else null.'),

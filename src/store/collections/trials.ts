@@ -79,11 +79,11 @@ export const reserveTrialRun = (
     return { use: { ...use, runs: use.runs + 1 }, reserved: true }
   })
 
-/** Takes a run out of the count that was never written down. */
+/** Takes a run out of the count that was never written down, or could not be served. */
 export const releaseTrialRun = async (queries: Queries, runKey: string): Promise<void> => {
   await queries.rows(
     'release_trial_run',
-    'delete from trial_runs where run_key = $1 and not exists (select from runs where id = $1)',
+    'delete from trial_runs where run_key = $1 and not exists (select from runs where id = $1 and refusal is null)',
     [runKey],
   )
 }
@@ -120,17 +120,17 @@ export const renewTrialRuns = async (
 
 /**
  * Notes how long the runs took that have ended, which outlives them, and takes those out of the count that did not
- * appear: whoever wanted to start them has died. For the server to call at times.
+ * appear, since the process that wanted to start them has died, and those that could not be served. For the server to call at times.
  */
 export const sweepTrialRuns = async (database: Database): Promise<void> => {
   await database.rows(
     'count_trial_runs',
     `update trial_runs u set seconds = ${duration} from runs r
-     where u.seconds is null and r.id = u.run_key and r.ended_at is not null`,
+     where u.seconds is null and r.id = u.run_key and r.ended_at is not null and r.refusal is null`,
   )
   await database.rows(
     'sweep_trial_runs',
     `delete from trial_runs u where seconds is null and reserved_at < now() - interval '10 minutes'
-       and not exists (select from runs where id = u.run_key)`,
+       and not exists (select from runs where id = u.run_key and refusal is null)`,
   )
 }

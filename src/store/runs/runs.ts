@@ -40,6 +40,8 @@ export interface RunRow {
   waiting: string | null
   routine_id: number | null
   webhook_url: string | null
+  /** JSON text: the error that it fails with before its first step, as it cannot be served. */
+  refusal: string | null
   changed: number
   created_at: Date
   started_at: Date | null
@@ -87,7 +89,7 @@ export const waitingText = `case when r.ended_at is null then (
 export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
   coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.author, r.status, r.error,
   case when r.ingested then r.recorded_by else r.author end as recorded_by,
-  r.params, r.ingested, r.routine_id, r.webhook_url, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels,
+  r.params, r.ingested, r.routine_id, r.webhook_url, r.refusal, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels,
   exists (select from trial_runs where run_key = r.id) as on_trial, ${waitingText}`
 /** The text of a run's init_params, wherever it stands. */
 export const initParamsText = 'coalesce(r.init_params, (select body from payloads where id = r.init_params_payload))'

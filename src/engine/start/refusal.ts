@@ -1,0 +1,30 @@
+import { AppError } from '../../lib/errors.ts'
+import type { Scrubber } from '../../lib/secrets/scrub.ts'
+import { errorRecord } from '../steps/step-record.ts'
+
+/** What becomes of a run that cannot be served: the call that asks for it throws, or the run is recorded as failed. */
+export type Unservable = 'refuse' | 'record'
+
+/** Failures of the server itself say nothing about the run: the call fails with them. */
+const isAboutTheRun = (error: unknown): error is AppError =>
+  error instanceof AppError && !error.retryable && error.code !== 'internal'
+
+/** Runs the checks of a run. Returns what they found wrong where that is to be recorded, and throws it otherwise. */
+export const refusalOf = async (
+  unservable: Unservable | undefined,
+  check: () => Promise<void>,
+): Promise<AppError | undefined> => {
+  try {
+    await check()
+    return undefined
+  } catch (error) {
+    if (unservable === 'record' && isAboutTheRun(error)) return error
+    throw error
+  }
+}
+
+/** A refusal as it stands in the row of its run, without secrets. */
+export const refusalRecord = (refusal: AppError, scrub: Scrubber): string => errorRecord(refusal, scrub.text)
+
+/** The sentence of a recorded refusal. */
+export const refusalSentence = (record: string): string => (JSON.parse(record) as { message: string }).message
