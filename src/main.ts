@@ -27,6 +27,7 @@ import { explainDatabase } from './database/explain.ts'
 import { migrate } from './database/migrate.ts'
 import { requireSessions } from './database/pooler.ts'
 import { watchDatabase } from './database/watch.ts'
+import { keepAddress } from './demo/client-files.ts'
 import { type FirstStart, firstStart } from './demo/first-start.ts'
 import { engineMigrations } from './engine/dbos.ts'
 import { type Engine, startEngine } from './engine/engine.ts'
@@ -430,6 +431,7 @@ export const startServer = async ({
       await gateway.end() // some have no client any more
     }
     const demo = await firstStart({ database, engine, url, dataDir })
+    if (!demo) await keepAddress(database, url)
     return { ...base, url, publicUrl: links.publicUrl, demo }
   } catch (error) {
     await closeAll().catch(() => {})

@@ -1,15 +1,12 @@
-import { mkdirSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
 import type { Database } from '../database/database.ts'
 import type { Engine } from '../engine/engine.ts'
-import { createExclusively } from '../lib/files/exclusive-file.ts'
 import { newApiKey, redactToken } from '../lib/ids.ts'
 import { hashToken } from '../lib/secrets/crypto.ts'
 import { createCollection } from '../store/collections/collections.ts'
 import { createKey } from '../store/collections/keys.ts'
 import { makeTaskFinder } from '../store/runs/runs.ts'
 import { createTask } from '../store/tasks/tasks.ts'
+import { saveForClients } from './client-files.ts'
 import { demoTasks } from './tasks.ts'
 
 export interface FirstStart {
@@ -73,20 +70,5 @@ export const firstStart = async (server: {
     author: 'admin',
   })
   const tryUrl = `${server.url}/api/v1/db/trajectory/demo/hello/${run.trajectoryId}`
-  return { tokenPath: saveToken(token, server.dataDir), shownToken: redactToken(token), tryUrl }
-}
-
-/** Where every client looks for it; a token that is there already is never replaced, and then it goes to the data folder. */
-const saveToken = (token: string, dataDir: string): string => {
-  const usual = join(homedir(), '.config', 'jetty', 'token')
-  try {
-    mkdirSync(dirname(usual), { recursive: true, mode: 0o700 })
-    if (createExclusively(usual, `${token}\n`)) return usual
-  } catch {
-    // a user without a home folder of its own
-  }
-  const own = join(dataDir, 'demo-token')
-  rmSync(own, { force: true }) // of an earlier database: this one does not know it
-  createExclusively(own, `${token}\n`)
-  return own
+  return { tokenPath: saveForClients(token, server.url, server.dataDir), shownToken: redactToken(token), tryUrl }
 }

@@ -75,6 +75,8 @@ describe('one data folder', () => {
         '600',
       ])
       expect([modeOf(join(home, '.config/jetty')), modeOf(tokenPath)]).toEqual(['700', '600'])
+      const apiBase = join(home, '.config/jetty/api_base')
+      expect([read(apiBase), modeOf(apiBase)]).toEqual([line.url, '600'])
       const token = read(tokenPath)
       expect(token).toMatch(/^mlc_[a-z0-9]{32}$/)
       expect(existsSync(join(data, 'demo-token'))).toBe(false)
@@ -134,6 +136,7 @@ describe('one data folder', () => {
 
       const third = startJetty({ HOME: home })
       const again = await third.ready
+      expect(read(join(home, '.config/jetty/api_base'))).toBe(again.url)
       const resumed = await callJetty(again.url, token, 'GET', `/db/trajectory/demo/patience/${id}`)
       expect(['pending', 'running']).toContain(resumed.body.status)
       expect(await third.stop()).toBe(0)
@@ -158,7 +161,24 @@ test(
     const path = join(home, '.jetty/demo-token')
     expect([line.token_path, modeOf(path)]).toEqual([path, '600'])
     expect(read(join(home, '.config/jetty/token'))).toBe('mlc_of_another_server')
+    expect(existsSync(join(home, '.config/jetty/api_base'))).toBe(false)
     expect((await callJetty(line.url, read(path), 'GET', '/collections')).status).toBe(200)
+    expect(await jetty.stop()).toBe(0)
+  },
+  longTestMs,
+)
+
+test(
+  'an api_base that names another server is kept, and the token is not put beside it',
+  async () => {
+    const home = makeHome('elsewhere')
+    mkdirSync(join(home, '.config/jetty'), { recursive: true })
+    writeFileSync(join(home, '.config/jetty/api_base'), 'https://flows-api.jetty.io\n')
+    const jetty = startJetty({ HOME: home })
+    const line = await jetty.ready
+    expect(line.token_path).toBe(join(home, '.jetty/demo-token'))
+    expect(existsSync(join(home, '.config/jetty/token'))).toBe(false)
+    expect(read(join(home, '.config/jetty/api_base'))).toBe('https://flows-api.jetty.io')
     expect(await jetty.stop()).toBe(0)
   },
   longTestMs,

@@ -1,0 +1,68 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { Database } from '../database/database.ts'
+import { createExclusively, readIfThere, replaceFile } from '../lib/files/exclusive-file.ts'
+import { hashToken } from '../lib/secrets/crypto.ts'
+import { makeKeyFinder } from '../store/collections/keys.ts'
+
+/** The two files that every client reads: a token, and the server that it is sent to. */
+const folder = (): string => join(homedir(), '.config', 'jetty')
+const tokenPath = (): string => join(folder(), 'token')
+const apiBasePath = (): string => join(folder(), 'api_base')
+
+const originOf = (url: string): string | undefined => (URL.canParse(url) ? new URL(url).origin : undefined)
+
+const loopback = new Set(['127.0.0.1', 'localhost', '[::1]'])
+const isLoopback = (url: string): boolean => URL.canParse(url) && loopback.has(new URL(url).hostname)
+
+/** The address that a client on this machine calls; a server that listens on every address is called at the local one. */
+export const localUrl = (url: string): string =>
+  url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
+
+/**
+ * Saves a new token where every client looks for it, and beside it the address of this server: without that, a client
+ * would send the token to whichever server it knows by default. Returns the path of the token. It goes to the data folder
+ * instead where another token is there already, or where `api_base` names another server.
+ */
+export const saveForClients = (token: string, url: string, dataDir: string): string => {
+  if (saveBoth(token, localUrl(url))) return tokenPath()
+  const own = join(dataDir, 'demo-token')
+  rmSync(own, { force: true }) // of an earlier database: this one does not know it
+  createExclusively(own, `${token}\n`)
+  return own
+}
+
+/** The address is written first: a crash in between leaves no token that could be sent elsewhere. */
+const saveBoth = (token: string, url: string): boolean => {
+  try {
+    if (readIfThere(tokenPath()) !== undefined) return false
+    mkdirSync(folder(), { recursive: true, mode: 0o700 })
+    const isNew = createExclusively(apiBasePath(), `${url}\n`)
+    if (!isNew && originOf(readIfThere(apiBasePath()) ?? '') !== originOf(url)) return false
+    if (createExclusively(tokenPath(), `${token}\n`)) return true
+    if (isNew) rmSync(apiBasePath(), { force: true }) // somebody saved another token meanwhile
+    return false
+  } catch {
+    return false // a user without a home folder of its own
+  }
+}
+
+/**
+ * Keeps `api_base` true where the saved token is one of this server: it is written where it is missing, and follows the
+ * server to another port. An address of another machine stays, since it may lead here through a proxy.
+ */
+export const keepAddress = async (database: Database, url: string): Promise<void> => {
+  try {
+    const token = readIfThere(tokenPath())
+    if (!token || !(await makeKeyFinder(database)(hashToken(token)))) return
+    const named = readIfThere(apiBasePath())
+    const local = localUrl(url)
+    if (named === undefined) createExclusively(apiBasePath(), `${local}\n`)
+    else if (isLoopback(named) && isLoopback(local) && originOf(named) !== originOf(local)) {
+      replaceFile(apiBasePath(), `${local}\n`)
+    }
+  } catch {
+    // files that this user may not read or write
+  }
+}
