@@ -27,8 +27,9 @@ const decode = (segment: string): string | undefined => {
 }
 
 /**
- * The segments of a request target, each percent-decoded exactly once after splitting, a trailing slash ignored.
- * Undefined for what no route may see: empty and dot segments, backslashes, NUL, bad percent encoding. It works on the
+ * The segments of a request target, each percent-decoded exactly once after splitting. Empty segments collapse, since
+ * clients join a base URL that ends with a slash and a path that begins with one.
+ * Undefined for what no route may see: dot segments, backslashes, NUL, bad percent encoding. It works on the
  * target as it was sent, because a parsed URL has its `..` folded away already.
  */
 export const splitTarget = (target: string): string[] | undefined => {
@@ -37,8 +38,7 @@ export const splitTarget = (target: string): string[] | undefined => {
   const path = whole.startsWith('/') ? whole : whole.replace(/^https?:\/\/[^/]*/i, '')
   if (path === '/' || path === '') return []
   if (!path.startsWith('/') || path.includes('\\')) return undefined
-  const parts = path.slice(1).split('/')
-  if (parts.at(-1) === '') parts.pop()
+  const parts = path.split('/').filter((part) => part !== '')
   for (let i = 0; i < parts.length; i++) {
     const part = decode(parts[i]!)
     if (!part || part === '.' || part === '..' || part.includes('\0')) return undefined

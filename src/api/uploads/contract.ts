@@ -20,10 +20,14 @@ const upload = {
   errors: ['not_found', 'storage_full'],
 } as const
 
+/** Where the clients of OpenAI ask: below `/v1`, or below the bare origin where that is their base URL. */
+const openAi = (rest: string) => [`/v1/files${rest}`, `/files${rest}`]
+
 export const uploadsContract = {
   uploadFile: endpoint({
     ...upload,
     path: '/api/v1/files/upload',
+    aliases: openAi('/upload'),
     summary: 'Upload a file ahead of a run; its path goes into init_params.file_paths',
     files: ['file'],
     response: uploadedFileSchema,
@@ -38,7 +42,7 @@ export const uploadsContract = {
   createFile: endpoint({
     ...upload,
     path: '/api/v1/files',
-    aliases: ['/v1/files'],
+    aliases: openAi(''),
     summary: 'Upload a file as the OpenAI API does; its id may stand wherever its path may',
     files: ['file'],
     response: fileObjectSchema,
@@ -46,7 +50,7 @@ export const uploadsContract = {
   listUploads: endpoint({
     method: 'GET',
     path: '/api/v1/files',
-    aliases: ['/v1/files'],
+    aliases: openAi(''),
     summary: 'The uploaded files of every collection the token covers, or of one, newest first',
     tag,
     query: z.object({
@@ -60,7 +64,7 @@ export const uploadsContract = {
   getUpload: endpoint({
     method: 'GET',
     path: '/api/v1/files/{id}',
-    aliases: ['/v1/files/{id}'],
+    aliases: openAi('/{id}'),
     summary: 'An uploaded file by its id',
     tag,
     response: fileObjectSchema,
@@ -68,7 +72,7 @@ export const uploadsContract = {
   downloadUpload: endpoint({
     method: 'GET',
     path: '/api/v1/files/{id}/content',
-    aliases: ['/v1/files/{id}/content'],
+    aliases: openAi('/{id}/content'),
     summary: 'The bytes of an uploaded file; ranges are served',
     tag,
     response: 'bytes',
@@ -76,7 +80,7 @@ export const uploadsContract = {
   deleteUpload: endpoint({
     method: 'DELETE',
     path: '/api/v1/files/{id}',
-    aliases: ['/v1/files/{id}'],
+    aliases: openAi('/{id}'),
     summary: 'Delete an uploaded file',
     tag,
     response: deletedFileSchema,
