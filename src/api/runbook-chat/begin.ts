@@ -1,7 +1,7 @@
 import type { RunRequest } from '../../engine/start/start.ts'
 import type { AuditTrail } from '../../http/audit.ts'
 import type { PlacedAdmission } from '../../http/authorise.ts'
-import { invalidField } from '../../lib/errors.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
 import { parsedObject } from '../../lib/json/json-object.ts'
 import type { Fetch } from '../../lib/net/net.ts'
 import { authorOf } from '../../model/collections/identity.ts'
@@ -17,7 +17,7 @@ import { fetchRunbook } from './fetch-runbook.ts'
 import { type ChatTexts, parametersOf } from './parameters.ts'
 import { namedForChat } from './places-of-fields.ts'
 import { readMessages } from './read.ts'
-import { hasInstruction, overridden } from './workflow.ts'
+import { hasInstruction, hasRunbookStep, overridden } from './workflow.ts'
 
 export interface BeginDeps extends StartDeps {
   fetch: Fetch
@@ -51,11 +51,18 @@ const textsOf = async ({ fetch }: BeginDeps, { chat, collection, signal }: Admit
   return { ...texts, runbook: await fetchRunbook(fetch, url, { allowedHosts, signal }) }
 }
 
+/** Without this the answer would be the output of some other step, and say `completed`. */
+const noRunbookStep = (task: string) =>
+  new AppError('invalid', `Task '${task}' has no runbook step`, {
+    hint: 'Name another task: one that does not exist yet is created with a runbook step. Or run this one as it is, with POST /api/v1/run.',
+  })
+
 /** What is to be run for a chat, without a place for it: everything about it is checked, and nothing written. */
 const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, texts: ChatTexts) => {
   const { chat, collection, identity } = asked
   const { jetty } = chat
   const workflow = (parsedObject(task.workflow) ?? {}) as Workflow
+  if (!hasRunbookStep(workflow) && !isUnknown(deps.engine, task.workflow)) throw noRunbookStep(task.name)
   if (texts.runbook === undefined && !hasInstruction(workflow)) throw noRunbook()
   const webhook = webhookOf(jetty, deps.settings.allowPrivateNetwork, collection)
   const initParams = await parametersOf(deps.database, collection, workflow, chat, texts)

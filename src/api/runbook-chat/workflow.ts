@@ -32,6 +32,14 @@ export const overridden = (workflow: Workflow, block: RunbookBlock): Workflow | 
   return { ...workflow, step_configs: { ...workflow.step_configs, ...Object.fromEntries(changed) } }
 }
 
+/** Whether a run of the workflow can reach a runbook step: it is listed, or a branch of another step names it. */
+export const hasRunbookStep = (workflow: Workflow): boolean => {
+  const configs = Object.entries(workflow.step_configs ?? {})
+  const isNamedBesides = (name: string): boolean =>
+    configs.some(([other, config]) => other !== name && isObject(config) && Object.values(config).includes(name))
+  return runbookSteps(workflow).some(([name]) => (workflow.steps ?? []).includes(name) || isNamedBesides(name))
+}
+
 const isText = (value: unknown): boolean => typeof value === 'string' && value.trim() !== ''
 
 /** Whether a workflow brings a runbook of its own. */

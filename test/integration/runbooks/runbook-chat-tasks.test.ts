@@ -132,14 +132,44 @@ test('what a block says of the sandbox holds for one run, and stands in the inpu
   expect((await jetty.call('GET', `/api/v1/tasks/acme/${task}`)).body.workflow.step_configs.grade.cpus).toBe(2)
 })
 
-test('any stored workflow is executed as it stands', async () => {
+test('a stored workflow with a runbook step is executed as it stands', async () => {
+  const say = { activity: 'text_echo', text_path: 'init_params.prompt' }
   const task = await jetty.task({
-    step_configs: { say: { activity: 'text_echo', text_path: 'init_params.prompt' } },
-    steps: ['say'],
+    step_configs: { work: { activity: 'runbook', instruction: '# Own\n' }, say },
+    steps: ['work', 'say'],
   })
-  const { body } = await chat({ task, cpus: 1 })
+  const { body } = await chat({ task, agent: 'scripted' })
   expect(body.choices[0].message.content).toBe('Be brief.')
-  expect(body.usage).toEqual({ prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 })
+})
+
+test('a task without a runbook step is refused, and nothing of it is recorded', async () => {
+  const say = { activity: 'text_echo', text_path: 'init_params.prompt' }
+  const work = { activity: 'runbook', instruction: '# Own\n' }
+  for (const step_configs of [{ say }, { say, work }]) {
+    const task = await jetty.task({ step_configs, steps: ['say'] })
+    for (const stream of [false, true]) {
+      const { status, body } = await chat({ task, agent: 'scripted' }, { stream })
+      expect([status, body.detail, body.error.message]).toEqual([
+        422,
+        `Task '${task}' has no runbook step`,
+        `Task '${task}' has no runbook step`,
+      ])
+    }
+    expect(await runsOf(task)).toEqual([])
+  }
+  expect(runbooks.carriedOut).toEqual([])
+})
+
+test('a runbook step that only a branch leads to counts', async () => {
+  const task = await jetty.task({
+    step_configs: {
+      choose: { activity: 'conditional_branch', condition: true, true_step: 'work', false_step: 'say' },
+      work: { activity: 'runbook', instruction_path: 'init_params.instruction', agent: 'scripted' },
+      say: { activity: 'text_echo', text: 'no' },
+    },
+    steps: ['choose'],
+  })
+  expect((await chat({ task, agent: 'scripted' })).status).toBe(200)
 })
 
 test('a task without a step that can run fails in the words that clients know', async () => {
