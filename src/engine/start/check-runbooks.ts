@@ -91,14 +91,15 @@ const requestOf = (
   const parsed = runbookRequestSchema.safeParse(Object.fromEntries(given))
   if (!parsed.success) {
     const isGiven = (name: string) => given.some(([parameter]) => parameter === name)
-    throw new AppError('invalid', `${where} cannot be carried out`, {
+    const issues = parsed.error.issues.map((issue) => {
+      const path = issue.path.map(String)
+      const missing = path.length === 1 && !isGiven(path[0] as string)
+      const text = missing ? missingText(step, path[0] as string) : `${path.join('.')}: ${issueText(issue)}`
+      return { loc: ['body', ...path], msg: text, type: missing ? 'missing' : issue.code }
+    })
+    throw new AppError('invalid', `${where} cannot be carried out: ${issues.map(({ msg }) => msg).join('; ')}`, {
       hint: 'GET /api/v1/step-templates/runbook lists the parameters.',
-      issues: parsed.error.issues.map((issue) => {
-        const path = issue.path.map(String)
-        const missing = path.length === 1 && !isGiven(path[0] as string)
-        const text = missing ? missingText(step, path[0] as string) : `${path.join('.')}: ${issueText(issue)}`
-        return { loc: ['body', ...path], msg: text, type: missing ? 'missing' : issue.code }
-      }),
+      issues,
     })
   }
   const request = requestOfRun(parsed.data, scope.initParams)

@@ -165,9 +165,13 @@ describe('a server that lends keys', () => {
 
   test('lends nothing without the flag, and nothing that it was not told to lend', async () => {
     const without = await run('run-sync', {})
-    expect([without.status, without.body.detail]).toEqual([422, expect.stringContaining('set OPENAI_API_KEY')])
+    expect([without.status, without.body.status, without.body.error]).toEqual([
+      200,
+      'failed',
+      expect.stringContaining('set OPENAI_API_KEY'),
+    ])
     const other = await runOf({ activity: 'litellm_chat', model: 'claude-sonnet-4-6', prompt: 'Hi' })
-    expect(other.detail).toContain('cannot be served')
+    expect([other.error, other.trial]).toEqual([expect.stringContaining('cannot be served'), null])
     expect(await trial()).toMatchObject({ runs_used: 0 })
     expect(fake.asked).toEqual([])
   })
@@ -192,7 +196,7 @@ describe('a server that lends keys', () => {
       const url = `http://localhost:${fake.port}/theirs`
       await set({ ...variables, OPENAI_BASE_URL: url })
       const refused = await run('run-sync', lending)
-      expect([refused.status, refused.body.detail]).toEqual([422, expect.stringContaining('OPENAI_API_KEY')])
+      expect([refused.body.status, refused.body.error]).toEqual(['failed', expect.stringContaining('OPENAI_API_KEY')])
       expect(fake.asked).toEqual([])
     },
   )

@@ -94,7 +94,8 @@ describe('what cannot be run is refused before anything is', () => {
       step_configs: { work: { activity: 'work', text: 'x' }, ask },
       steps: ['work', 'ask'],
     })
-    const models = await batches.post(task, { items: [{ model: 'scripted/echo' }, { model: 'nobody/serves-this' }] })
+    const items = [{ model: 'scripted/echo' }, { model: 'nobody/serves-this' }]
+    const models = await batches.post(task, { items, preflight: 'refuse' })
     expect([models.status, models.body.detail]).toEqual([422, expect.stringContaining("Item 1: step 'ask'")])
     expect(effects.done).toEqual([])
   })

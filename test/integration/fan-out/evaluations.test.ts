@@ -254,7 +254,11 @@ describe('is refused before anything was paid for', () => {
       },
       "Say with 'pass'",
     ],
-    ['a model that nobody serves', { items, judges: [{ ...clarity, model: 'claude-sonnet-5' }] }, "Judge 'clarity': "],
+    [
+      'a model that no key serves',
+      { items, judges: [{ ...clarity, model: 'claude-sonnet-5' }], preflight: 'refuse' },
+      "Judge 'clarity': ",
+    ],
   ])('%s', async (_, body, detail) => {
     const [status, text] = await refused(body)
     expect([status, text]).toEqual([422, expect.stringContaining(detail)])

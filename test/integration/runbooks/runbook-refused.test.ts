@@ -123,7 +123,7 @@ const look = (content: string, { files, ...request }: Body) =>
 const begin = async (instruction: string, request: Body) => {
   const workflow = { step_configs: { work: { activity: 'runbook', instruction, ...request } }, steps: ['work'] }
   const task = await jetty.task(workflow as never)
-  const answer = await jetty.call('POST', `/api/v1/run/acme/${task}`, new FormData())
+  const answer = await jetty.call('POST', `/api/v1/run/acme/${task}?preflight=refuse`, new FormData())
   return { task, ...answer }
 }
 const nothingOf = async (task: string) => {
@@ -161,7 +161,11 @@ it('a parameter that is not there, with where it was to come from', async () => 
     step_configs: { run: { activity: 'runbook', instruction_path: 'init_params.instruction', cpus: 'many' } },
     steps: ['run'],
   }
-  const { status, body } = await jetty.call('POST', `/api/v1/run/acme/${await jetty.task(workflow)}`, new FormData())
+  const { status, body } = await jetty.call(
+    'POST',
+    `/api/v1/run/acme/${await jetty.task(workflow)}?preflight=refuse`,
+    new FormData(),
+  )
   expect([status, body.detail]).toEqual([
     422,
     [
@@ -179,13 +183,13 @@ it('of several runbooks and items, what is wrong names its own', async () => {
   const step = { activity: 'runbook', ...scripted, template_variables_path: 'init_params.vars' }
   const steps = { first: { ...step, instruction: plain }, second: { ...step, instruction: needs('garden', '') } }
   const task = await jetty.task({ step_configs: steps, steps: ['first', 'second'] } as never)
-  const run = await jetty.call('POST', `/api/v1/run/acme/${task}`, new FormData())
+  const run = await jetty.call('POST', `/api/v1/run/acme/${task}?preflight=refuse`, new FormData())
   expect([run.status, run.body.detail[0]?.msg]).toEqual([
     422,
     expect.stringMatching(/^Step 'second': No value for garden.*init_params\.vars/),
   ])
   const items = [{ vars: { garden: 'roses' } }, {}]
-  const batch = await jetty.call('POST', `/api/v1/run-batch/acme/${task}`, { items })
+  const batch = await jetty.call('POST', `/api/v1/run-batch/acme/${task}?preflight=refuse`, { items })
   expect([batch.status, batch.body.detail[0]?.msg]).toEqual([
     422,
     expect.stringMatching(/^Item 1: step 'second': No value for garden/),

@@ -270,14 +270,14 @@ describe('how it ends', () => {
 describe('before it begins', () => {
   const refused = async (workflow: Body, form: FormData = new FormData()) => {
     const task = await jetty.task(workflow)
-    const answer = await jetty.call('POST', `/api/v1/run/acme/${task}`, form)
+    const answer = await jetty.call('POST', `/api/v1/run/acme/${task}?preflight=refuse`, form)
     const runs = (await jetty.call('GET', `/api/v1/db/trajectories/acme/${task}`)).body
     expect(runs.trajectories).toEqual([])
     expect(hosts).toEqual([])
     return answer
   }
 
-  it('it is looked at: what cannot be carried out is a 422, and nothing of it is written down', async () => {
+  it('it is looked at: what cannot be carried out is a 422 with preflight=refuse, and nothing is recorded', async () => {
     const answer = await refused(alone('says nothing', { agent: 'hermes' }))
     expect(answer.status).toBe(422)
     expect(JSON.stringify(answer.body)).toContain("There is no agent 'hermes'")

@@ -252,7 +252,7 @@ describe('a key is not used up', () => {
     expect((await send(`run/acme/${task}`, { key, params: { text: 'now' } })).status).toBe(200)
   })
 
-  test('by a run that could not begin: put right, it is sent again with the same key', async () => {
+  test('by a run that is refused as it cannot be served: put right, it is sent again with the same key', async () => {
     const asking = {
       init_params: { model: 'gpt-none' },
       step_configs: { ask: { activity: 'litellm_chat', model_path: 'init_params.model', prompt: 'Hello' } },
@@ -261,11 +261,12 @@ describe('a key is not used up', () => {
     const task = await jetty.task(asking)
     const key = randomUUID()
     const before = await rowsOf('idempotency_keys')
-    expect((await send(`run/acme/${task}`, { key })).status).toBe(422)
+    const refusing = `run/acme/${task}?preflight=refuse`
+    expect((await send(refusing, { key })).status).toBe(422)
     const secrets = { OPENAI_API_KEY: secret }
-    expect((await send(`run/acme/${task}`, { key, secrets, params: { model: 'nobody/none' } })).status).toBe(422)
+    expect((await send(refusing, { key, secrets, params: { model: 'nobody/none' } })).status).toBe(422)
     expect([await runsOf(task), await rowsOf('idempotency_keys')]).toEqual([0, before])
-    const accepted = await send(`run/acme/${task}`, { key, secrets, params: { model: 'gpt-4o-mini' } })
+    const accepted = await send(refusing, { key, secrets, params: { model: 'gpt-4o-mini' } })
     expect([accepted.status, await runsOf(task)]).toEqual([200, 1])
   })
 
@@ -277,7 +278,7 @@ describe('a key is not used up', () => {
     const first = (await send(`run-sync/acme/${task}`, { secrets: { WORD: secret } })).body.trajectory_id
     const headers = { authorization: `Bearer ${jetty.server.adminToken}`, 'idempotency-key': randomUUID() }
     const rerun = async (body: object) => {
-      const url = `${jetty.url}/api/v1/trajectory/acme/${task}/${first}/rerun`
+      const url = `${jetty.url}/api/v1/trajectory/acme/${task}/${first}/rerun?preflight=refuse`
       return (await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })).status
     }
     expect(await rerun({})).toBe(422)

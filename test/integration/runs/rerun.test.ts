@@ -279,7 +279,7 @@ describe('secrets', () => {
   it('of the old run are gone: a step that reads one is refused, in words, until it is sent anew', async () => {
     const first = await started(sending, { secret_params: { RERUN_TOKEN: token } })
     expect(first.steps.e.inputs.secret).toBe('***')
-    const issue = await refused(first, { from_step: 'e' })
+    const issue = await refused(first, { from_step: 'e', preflight: 'refuse' })
     expect(issue.loc).toEqual(['body', 'secret_params', 'RERUN_TOKEN'])
     expect(issue.msg).toContain("Step 'e' reads RERUN_TOKEN")
     const run = await again(first, { from_step: 'e', secret_params: { RERUN_TOKEN: token } })

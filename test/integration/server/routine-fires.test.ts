@@ -210,13 +210,17 @@ describe('a fire', () => {
     expect([byHand.status, byHand.body.detail]).toEqual([400, 'Unknown init_params_overrides keys: other'])
   })
 
-  test('of a model that no key serves is left out, and says so', async () => {
+  test('of a model that no key serves is recorded, and fails before its first step', async () => {
     const asking = { activity: 'litellm_chat', model: 'gpt-5', prompt: 'hello' }
     const of = await server.task({ init_params: {}, step_configs: { ask: asking }, steps: ['ask'] })
     await create({}, of)
     const routine = await goTo('2026-11-27T10:00:01Z', of)
-    expect(routine.last_skip_reason).toContain("Step 'ask'")
-    expect(await firesOf(of)).toEqual([])
+    expect([routine.last_skip_reason, await firesOf(of)]).toEqual([null, ['10:00']])
+    const [run] = await until(
+      () => runsOf(of),
+      ([first]) => first?.ended !== null,
+    )
+    expect(run).toMatchObject({ status: 'failed', error: expect.stringContaining("Step 'ask'"), steps: {} })
   })
 
   test('tells the webhook of its routine how its run has ended, signed', async () => {
