@@ -41,12 +41,3 @@ export const headersToProvider = (
 
 /** The headers of an answer for the client. */
 export const headersToClient = (fromProvider: Headers): Record<string, string> => chosen(fromProvider, towardsClient)
-
-/** A text as the value of a header may have it. */
-export const headerText = (text: string, mostCharacters: number): string =>
-  text.replace(/[^\x20-\x7e]/g, '?').slice(0, mostCharacters)
-
-/** What of a request its provider has no place for, as one header. */
-export const warningsHeader = (warnings: string[]): Record<string, string> => ({
-  'x-jetty-warnings': headerText(warnings.join('; '), 1000),
-})

@@ -14,7 +14,8 @@ export const corsHeaders = (
   origin !== undefined && origin === allowed
     ? {
         'access-control-allow-origin': origin,
-        'access-control-expose-headers': 'Content-Disposition, Content-Range, Retry-After, X-Request-Id',
+        'access-control-expose-headers':
+          'Content-Disposition, Content-Range, Retry-After, X-Jetty-Warnings, X-Request-Id',
         vary: 'Origin',
       }
     : undefined

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
 import type { ByteBudget, Owner, Share } from '../lib/memory/byte-budget.ts'
 import { uncountedBytes } from '../lib/memory/json-memory.ts'
+import type { Warning } from '../model/warning.ts'
 import { type AuditNote, type AuditTrail, changesOf, recorded } from './audit.ts'
 import { admit, type Gate } from './authorise.ts'
 import { corsHeaders, originOf, preflight } from './cors.ts'
@@ -11,16 +12,18 @@ import { errorReply } from './errors.ts'
 import { failureReply } from './failure.ts'
 import { idempotencyScope } from './idempotency.ts'
 import type { AnyCall, Call, Route, SocketRoute } from './implement.ts'
+import { type CheckMembers, makeCheckMembers } from './input/check-members.ts'
 import { partNames, readForm } from './input/form.ts'
 import { type CallMemory, longestWaitForMemoryMs, memoryOwner, type Room } from './input/memory.ts'
 import type { FileSink, FormLimits, PartNames } from './input/multipart.ts'
-import { checkBody, queryReader, readJsonBody } from './input/parse.ts'
+import { checkBody, queryReader, type ReadQuery, readJsonBody } from './input/parse.ts'
 import type { RequestObserver } from './observer.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { makeRouter, splitTarget } from './router.ts'
 import { guarded } from './stream.ts'
 import { tokenHeader } from './token-header.ts'
+import { hasWarningsMember, warned } from './warnings.ts'
 
 /** What http needs of the settings. */
 export interface HttpSettings {
@@ -61,7 +64,9 @@ export interface DispatchOptions extends Gate {
 }
 
 interface Served extends Route {
-  readQuery(target: string): Record<string, unknown>
+  readQuery: ReadQuery
+  checkMembers: CheckMembers | undefined
+  hasWarningsMember: boolean
   parts: PartNames
 }
 
@@ -80,6 +85,8 @@ interface Received {
   cut(): void
   /** Calls back once the answer has left, or its connection is gone. */
   onSent(sent: () => void): void
+  /** What of the request was not used as it may have been meant. */
+  warnings: Warning[]
 }
 
 const notFound = new Reply('{"detail":"Not Found"}', jsonHeaders, 404)
@@ -98,6 +105,7 @@ const received = (request: Request, incoming: IncomingMessage | undefined, outgo
         body: () => incoming,
         cut: () => incoming.socket.destroy(),
         onSent: (sent) => (outgoing && !outgoing.closed ? outgoing.once('close', sent) : setImmediate(sent)),
+        warnings: [],
       }
     : {
         request,
@@ -109,6 +117,7 @@ const received = (request: Request, incoming: IncomingMessage | undefined, outgo
         body: () => (request.body ? Readable.fromWeb(request.body as never) : Readable.from([])),
         cut: () => {},
         onSent: (sent) => setImmediate(sent),
+        warnings: [],
       }
 }
 
@@ -136,7 +145,13 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
   const { settings, log, files: sink } = options
   const router = makeRouter<Served>()
   for (const route of [...options.routes, ...(options.socketRoutes ?? []).map(withoutSocket)]) {
-    const served = { ...route, readQuery: queryReader(route.endpoint), parts: partNames(route.endpoint) }
+    const { endpoint } = route
+    const readers = {
+      readQuery: queryReader(endpoint),
+      checkMembers: makeCheckMembers(endpoint),
+      parts: partNames(endpoint),
+    }
+    const served = { ...route, ...readers, hasWarningsMember: hasWarningsMember(endpoint) }
     for (const path of [route.endpoint.path, ...route.endpoint.aliases]) router.add(route.endpoint.method, path, served)
   }
   const limits: FormLimits = {
@@ -151,18 +166,19 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
 
   const readBody = async ({ endpoint, parts }: Served, from: Received, room: Room) => {
     if (endpoint.form) {
-      const { fields, files, text } = await readForm(from.body(), from.headers, parts, limits, sink, room)
-      return { input: fields, text, files }
+      const { fields, ...rest } = await readForm(from.body(), from.headers, parts, limits, sink, room)
+      return { input: fields, ...rest }
     }
     const { text, value } = await readJsonBody(from.body(), from.headers, settings.maxBodyBytes, room)
-    return { input: value, text, files: [] }
+    return { input: value, text, files: [], skipped: [] }
   }
 
   const call = async (served: Served, params: Record<string, string>, from: Received): Promise<Reply> => {
     const { endpoint } = served
     const token = tokenHeader(from.headers, endpoint)
     const { identity, collection, task } = await admit(options, endpoint, params, token, from.address)
-    const query = served.readQuery(from.target)
+    const warn = (warning: Warning) => void from.warnings.push(warning)
+    const query = served.readQuery(from.target, warn)
     const scope = endpoint.idempotent
       ? idempotencyScope(served.operation, { identity, collection, task }, params, from.headers['idempotency-key'])
       : undefined
@@ -184,6 +200,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
         kept = true
       },
       idempotencyScope: scope,
+      warn,
       note: (details) => void Object.assign(note, details),
       memory,
       get signal() {
@@ -193,6 +210,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       request: from.request,
     }
     try {
+      if (sent) served.checkMembers?.(sent, warn)
       if (endpoint.body) made.body = checkBody(endpoint.body, sent?.input)
       const handle = () => served.handle(made as unknown as Call)
       const answer = await (endpoint.audited && options.audit
@@ -244,6 +262,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       } catch (thrown) {
         reply = failureReply(log, thrown, from, match.value)
       }
+      reply = warned(reply, from.warnings, match.value.hasWarningsMember)
     }
     const status = reply.status ?? match?.value.endpoint.status ?? 200
     const ms = timed ? performance.now() - started : 0

@@ -43,6 +43,11 @@ export interface Endpoint {
   body: z.ZodType | undefined
   /** Multipart, urlencoded or JSON with the same names. */
   form: boolean
+  /**
+   * The member that a JSON body was meant to have where it has other ones in its place: the answer is then a 422 that says
+   * so, since nothing of what was sent would be used.
+   */
+  wraps: string | undefined
   /** Names of file parts that may come with the form. They are streamed to the object store before the route is called. */
   files: readonly string[]
   /** Headers beside that which say something to this call, and what. */
@@ -73,6 +78,7 @@ type Filled =
   | 'query'
   | 'body'
   | 'form'
+  | 'wraps'
   | 'files'
   | 'headers'
   | 'idempotent'
@@ -117,6 +123,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     query: noQuery,
     body: undefined,
     form: false,
+    wraps: undefined,
     files: [],
     headers: {},
     idempotent: false,

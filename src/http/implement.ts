@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { z } from 'zod'
 import type { FoundCollection, FoundTask, Identity } from '../model/collections/identity.ts'
+import type { Warning } from '../model/warning.ts'
 import type { AuditNote } from './audit.ts'
 import type { EarlyAdmission } from './early-admission.ts'
 import type { Contract, Endpoint, Params } from './endpoint.ts'
@@ -27,6 +28,8 @@ export interface AnyCall {
   keepFiles(): void
   /** Where an Idempotency-Key came: a name for this caller, operation, path and key. */
   idempotencyScope: string | undefined
+  /** Adds a warning to the answer: the call succeeds, and something of it was not used as it may have been meant. */
+  warn(warning: Warning): void
   /** Says what was changed, for the audit trail of an audited call; what is said later is added. Never a secret. */
   note(details: AuditNote): void
   /** What the call holds of the process's memory, for its body and its answer. */

@@ -15,6 +15,7 @@ export const environmentContract = {
     summary: 'Set or delete environment variables; runs that start afterwards see them',
     tag: 'Collections',
     body: setEnvironmentSchema,
+    wraps: 'environment_variables',
     response: environmentSchema,
   }),
 }

@@ -13,6 +13,7 @@ const run = {
   query: preflightQuery,
   body: runFormSchema,
   form: true,
+  wraps: 'init_params',
   task: true,
   files: ['files'],
   idempotent: true,

@@ -1,7 +1,10 @@
 import type { z } from 'zod'
-import { jsonHeaders, Reply } from '../../http/reply.ts'
+import { jsonHeaders, Reply, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import { nearest } from '../../lib/text/nearest.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
+import { taskNameSchema } from '../../model/names.ts'
+import type { Warning } from '../../model/warning.ts'
 import {
   type ListedRuns,
   pageOfRuns,
@@ -13,6 +16,7 @@ import {
   runsAfter,
 } from '../../store/runs/run-lists.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
+import { taskNames } from '../../store/tasks/tasks.ts'
 import type { trajectoriesContract } from './contract.ts'
 import { type AnswerMemory, type DocumentDeps, documentsOf, summariesOf } from './documents.ts'
 
@@ -21,16 +25,30 @@ interface ListCall {
   collection: FoundCollection
   params: { task: string }
   query: z.output<typeof trajectoriesContract.listTrajectories.query>
+  warn(warning: Warning): void
+}
+
+/** A client lists the runs of a task before it has sent in the first one, which makes the task. A typo looks the same. */
+const noRunsYet = async ({ database }: DocumentDeps, { id, name }: FoundCollection, task: string): Promise<Warning> => {
+  const meant = nearest(task, await taskNames(database, id)) ?? null
+  const question = meant === null ? '' : `. Did you mean "${meant}"?`
+  const message = `Collection '${name}' has no task '${task}' yet, and no run of it${question}`
+  return { field: 'task', message, did_you_mean: meant }
 }
 
 /** The runs of a task: by page with their total, or by cursor. */
 export const listTrajectories = async (
   deps: DocumentDeps,
-  { collection, params, query, memory }: ListCall,
+  { collection, params, query, memory, warn }: ListCall,
 ): Promise<Reply> => {
   const taskId = await findListedTask(deps.database, collection.id, params.task)
   if (taskId === undefined) {
-    throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+    if (!taskNameSchema.safeParse(params.task).success) {
+      throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+    }
+    warn(await noRunsYet(deps, collection, params.task))
+    const { limit, page } = query
+    return rawJson(JSON.stringify({ trajectories: [], total: 0, page, limit, has_more: false, next_cursor: null }))
   }
   if (query.view === 'full') {
     const { runs, tail } = await findPage(deps, taskId, query, 'full')

@@ -18,6 +18,8 @@ import {
 export interface ReceivedForm {
   fields: Record<string, unknown>
   files: ReceivedFile[]
+  /** Names of file parts that the endpoint does not have. */
+  skipped: string[]
   /** The JSON text, where the form came as JSON. */
   text: string
 }
@@ -44,7 +46,7 @@ const urlencoded = (text: string, limits: FormLimits): ReceivedForm => {
   for (const [name, value] of Object.entries(fields)) {
     if (Buffer.byteLength(String(value)) > limits.maxFieldBytes) throw fieldTooLarge(name, limits.maxFieldBytes)
   }
-  return { fields, files: [], text: '' }
+  return { fields, files: [], skipped: [], text: '' }
 }
 
 const json = (text: string, contentType: string): ReceivedForm => {
@@ -52,7 +54,7 @@ const json = (text: string, contentType: string): ReceivedForm => {
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     throw invalidField(['body'], 'The body must be a JSON object with the names of the form fields', 'object_expected')
   }
-  return { fields: fields as Record<string, unknown>, files: [], text }
+  return { fields: fields as Record<string, unknown>, files: [], skipped: [], text }
 }
 
 /** The parts that a form of this endpoint may have. */
@@ -84,7 +86,7 @@ export const readForm = async (
     return { ...form, text: '' }
   }
   const text = decodeText(await readBytes(body, bodyLimit(limits), room))
-  if (text.trim() === '') return { fields: {}, files: [], text: '' }
+  if (text.trim() === '') return { fields: {}, files: [], skipped: [], text: '' }
   if (contentType.startsWith('application/json') || text.trimStart().startsWith('{')) return json(text, contentType)
   if (contentType === '' || contentType.startsWith('application/x-www-form-urlencoded')) return urlencoded(text, limits)
   throw invalidField(

@@ -23,11 +23,15 @@ export interface FormLimits {
 export interface Form {
   fields: Record<string, string>
   files: ReceivedFile[]
+  /** Names of file parts that the endpoint does not have: they were skipped. */
+  skipped: string[]
 }
 
 const maxFields = 200
 /** All fields together may have so many times what one may have. */
 const mostFullFields = 4
+/** More of the skipped parts are not named. */
+const mostSkipped = 20
 
 const fileTooLarge = (maxBytes: number): AppError =>
   new AppError('too_large', `File too large. Maximum allowed size is ${byteSize(maxBytes)}`)
@@ -119,7 +123,7 @@ export const readMultipart = async (
   limits: FormLimits,
   sink: FileSink,
 ): Promise<Form> => {
-  const form: Form = { fields: {}, files: [] }
+  const form: Form = { fields: {}, files: [], skipped: [] }
   let parser: busboy.Busboy
   try {
     parser = busboy({
@@ -182,7 +186,9 @@ export const readMultipart = async (
         // Parts that stood in the same packet as the failure still come; their streams would never end.
         if (failed || !names.files.includes(name)) {
           stream.resume()
-          return names.fields.includes(name) ? fail(notAField(name)) : undefined
+          if (names.fields.includes(name)) fail(notAField(name))
+          else if (!failed && form.skipped.length < mostSkipped) form.skipped.push(name)
+          return
         }
         current.add(stream)
         stream.on('limit', () => fail(fileTooLarge(limits.maxFileBytes)))

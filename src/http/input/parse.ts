@@ -3,6 +3,8 @@ import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { invalidField } from '../../lib/errors.ts'
 import { parsedMemory, uncountedBytes } from '../../lib/memory/json-memory.ts'
+import { unknownName } from '../../lib/text/unknown-name.ts'
+import type { Warning } from '../../model/warning.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { invalidValue } from '../errors.ts'
 import { bodyTooLarge, decodeText, parseJson, readBytes } from './body.ts'
@@ -18,20 +20,31 @@ const innermost = (schema: unknown): unknown => {
 const wholeNumber = { pattern: /^-?\d+$/, expected: 'a whole number', type: 'int_parsing' }
 const decimalNumber = { pattern: /^-?\d+(\.\d+)?$/, expected: 'a number such as 0.25', type: 'float_parsing' }
 
+/** Reads the query of a request target. Each name that is not known becomes a warning. */
+export type ReadQuery = (target: string, warn: (warning: Warning) => void) => Record<string, unknown>
+
+const mostListed = 20
+
+const warnOfUnknown = (given: URLSearchParams, known: readonly string[], warn: (warning: Warning) => void): void => {
+  const unknown = [...new Set(given.keys())].filter((name) => !known.includes(name))
+  for (const name of unknown.slice(0, mostListed)) warn(unknownName('query parameter', name, known))
+}
+
 /** Makes the reader of an endpoint's query, once: of a repeated name the last value counts, unless it is a list. */
-export const queryReader = (endpoint: Endpoint): ((target: string) => Record<string, unknown>) => {
+export const queryReader = (endpoint: Endpoint): ReadQuery => {
   const schema = endpoint.query
+  const known = Object.keys(schema.shape)
   const keys = Object.entries(schema.shape).map(([name, field]) => {
     const inner = innermost(field)
     const number = inner instanceof z.ZodNumber ? (inner.isInt ? wholeNumber : decimalNumber) : undefined
     return { name, many: inner instanceof z.ZodArray, number }
   })
-  if (keys.length === 0) return () => ({})
   const allDefault = schema.safeParse({})
-  return (target) => {
+  return (target, warn) => {
     const at = target.indexOf('?')
     if (at === -1 && allDefault.success) return { ...allDefault.data }
     const given = new URLSearchParams(at === -1 ? '' : target.slice(at + 1))
+    warnOfUnknown(given, known, warn)
     const input: Record<string, unknown> = {}
     for (const { name, many, number } of keys) {
       const values = given.getAll(name)

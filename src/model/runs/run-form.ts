@@ -66,6 +66,7 @@ export const runFormSchema = z
     ),
     preflight: preflightSchema,
     subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
+    bakery_host: z.unknown().optional().describe('Sent by old clients; not used.'),
   })
   .superRefine(requireWebhook)
   .meta({ id: 'RunForm' })

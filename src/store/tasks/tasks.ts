@@ -49,6 +49,16 @@ const pageOfTasks = (which: string, skip: string, limit: string): string =>
   `select ${taskColumns} from (select * from tasks where ${which} order by id offset ${skip} limit ${limit}) t ${taskJoins}
    order by t.id`
 
+/** Names of tasks in a collection, a thousand at most: to find the one that was meant. */
+export const taskNames = async (database: Queries, collectionId: number): Promise<string[]> => {
+  const rows = await database.rows<{ name: string }>(
+    'task_names',
+    'select name from tasks where collection_id = $1 limit 1000',
+    [collectionId],
+  )
+  return rows.map(({ name }) => name)
+}
+
 /** One page of the tasks of some collections, in the order of creation; undefined means all collections. */
 export const listTasks = (
   database: Database,

@@ -1,0 +1,220 @@
+// Nothing of a request is dropped silently: what is not known is named in the answer, with what was probably meant.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Body, startTestServer, type TestServer } from '../../server.ts'
+
+let jetty: TestServer
+const echoing = {
+  init_params: { text: 'Hello!' },
+  step_configs: { echo: { activity: 'text_echo', text_path: 'init_params.text' } },
+  steps: ['echo'],
+}
+beforeAll(async () => {
+  jetty = await startTestServer()
+  await jetty.call('POST', '/api/v1/tasks/acme', { name: 'echo', workflow: echoing })
+})
+afterAll(() => jetty?.close())
+
+const form = (fields: Record<string, string>): FormData => {
+  const made = new FormData()
+  for (const [name, value] of Object.entries(fields)) made.append(name, value)
+  return made
+}
+const call = (method: string, path: string, body?: unknown) => jetty.call(method, `/api/v1${path}`, body)
+const warningsOf = async (method: string, path: string, body?: unknown): Promise<Body[]> => {
+  const answer = await call(method, path, body)
+  expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300)
+  return answer.body.warnings ?? []
+}
+
+describe('a query parameter that is not known', () => {
+  test('is named in the answer, with the nearest one', async () => {
+    const { status, body, headers } = await call('GET', '/db/trajectories/acme/echo?limt=1&sort=cost')
+    expect([status, Array.isArray(body.trajectories)]).toEqual([200, true])
+    expect(body.warnings).toEqual([
+      {
+        field: 'limt',
+        message: 'Unknown query parameter "limt" was ignored. Did you mean "limit"?',
+        did_you_mean: 'limit',
+      },
+      { field: 'sort', message: 'Unknown query parameter "sort" was ignored', did_you_mean: null },
+    ])
+    expect(headers.get('x-jetty-warnings')).toBe(
+      'Unknown query parameter "limt" was ignored. Did you mean "limit"?; Unknown query parameter "sort" was ignored',
+    )
+  })
+
+  test.each(['/runs/acme?sort=cost', '/collections/acme?sort=cost', '/trial/acme?sort=cost'])(
+    'GET %s says so in its object',
+    async (path) => {
+      expect(await warningsOf('GET', path)).toMatchObject([{ field: 'sort' }])
+    },
+  )
+
+  test.each(['/tasks/acme?sort=cost', '/collections/acme/environment?sort=cost', '/runs/acme?format=csv&sort=cost'])(
+    'GET %s, which has no place for it, says so in the header alone',
+    async (path) => {
+      const { status, body, headers } = await call('GET', path)
+      expect([status, body.warnings]).toEqual([200, undefined])
+      expect(headers.get('x-jetty-warnings')).toContain('"sort"')
+    },
+  )
+
+  test('of a file says so beside its bytes, which stay as they are', async () => {
+    const sent = form({ collection: 'acme' })
+    sent.append('file', new Blob(['{"a":1}'], { type: 'application/json' }), 'a.json')
+    const { path } = (await call('POST', '/files/upload', sent)).body
+    const { body, headers } = await call('GET', `/file/${path}?sort=cost`)
+    expect(body).toEqual({ a: 1 })
+    expect(headers.get('x-jetty-warnings')).toContain('"sort"')
+  })
+
+  test('that cannot be a header as it is does no harm', async () => {
+    const { status, headers } = await call('GET', '/collections/acme?%0d%0aSet-Cookie:%20a=b&%C3%A4=1')
+    expect(status).toBe(200)
+    expect(headers.get('set-cookie')).toBeNull()
+    expect(headers.get('x-jetty-warnings')).toContain('??Set-Cookie')
+  })
+
+  test('is not looked at before the token is', async () => {
+    const { status, body, headers } = await jetty.call('GET', '/api/v1/collections/acme?sort=cost', undefined, 'mlc_x')
+    expect([status, body.warnings, headers.get('x-jetty-warnings')]).toEqual([401, undefined, null])
+  })
+})
+
+describe('a member that is not known', () => {
+  test.each<[string, string, string, unknown, Body[]]>([
+    [
+      'of a form',
+      'POST',
+      '/run/acme/echo',
+      form({ init_parms: '{"text":"x"}' }),
+      [{ field: 'init_parms', did_you_mean: 'init_params' }],
+    ],
+    [
+      'of JSON beside init_params',
+      'POST',
+      '/run-sync/acme/echo',
+      { init_params: { text: 'x' }, text: 'y' },
+      [{ field: 'text', did_you_mean: null }],
+    ],
+    ['of a collection', 'POST', '/collections/', { name: 'other', desc: 'x' }, [{ field: 'desc' }]],
+    [
+      'of a task',
+      'PUT',
+      '/tasks/acme/echo',
+      { descripton: 'x' },
+      [{ field: 'descripton', did_you_mean: 'description' }],
+    ],
+    ['of a batch', 'POST', '/run-batch/acme/echo', { items: [{ text: 'x' }], label: {} }, [{ field: 'label' }]],
+  ])('%s', async (_, method, path, body, expected) => {
+    expect(await warningsOf(method, path, body)).toEqual(expected.map((one) => expect.objectContaining(one)))
+  })
+
+  test('stands beside what is wrong', async () => {
+    const { status, body, headers } = await call('POST', '/tasks/acme', { nmae: 'x', workflow: echoing })
+    expect([status, body.detail[0].loc]).toEqual([422, ['body', 'name']])
+    expect(body.warnings).toMatchObject([{ field: 'nmae', did_you_mean: 'name' }])
+    expect(headers.get('x-jetty-warnings')).toContain('"nmae"')
+  })
+
+  test('a file under another name is not taken silently', async () => {
+    const sent = form({ init_params: '{}' })
+    sent.append('file', new Blob(['x']), 'x.txt')
+    expect(await warningsOf('POST', '/run/acme/echo', sent)).toEqual([
+      {
+        field: 'file',
+        message: 'Unknown file part "file" was ignored. Did you mean "files"?',
+        did_you_mean: 'files',
+      },
+    ])
+  })
+})
+
+describe('what could only be meant otherwise is refused', () => {
+  test('a flat patch of the environment: it says where the variables go, and not what they are', async () => {
+    const value = 'unmistakable-flat-value-81'
+    const { status, body } = await call('PATCH', '/collections/acme/environment', { FLAT_KEY: value })
+    expect([status, body.detail]).toEqual([
+      422,
+      [
+        {
+          loc: ['body', 'environment_variables'],
+          msg: '"FLAT_KEY" is not known here, and environment_variables is missing. Did you mean {"environment_variables": {"FLAT_KEY": …}}?',
+          type: 'misplaced',
+        },
+      ],
+    ])
+    expect((await call('GET', '/collections/acme/environment')).body.environment_variables).toEqual({})
+  })
+
+  test('what GET has answered may be sent back as it is', async () => {
+    await call('PATCH', '/collections/acme/environment', { environment_variables: { KEPT: 'unmistakable-kept-5' } })
+    const read = (await call('GET', '/collections/acme/environment')).body
+    const { status, body, headers } = await call('PATCH', '/collections/acme/environment', read)
+    expect([status, body, headers.get('x-jetty-warnings')]).toEqual([200, read, null])
+  })
+
+  test('an empty patch, and one that clears, are neither', async () => {
+    for (const body of [{}, { environment_variables: null }]) {
+      expect((await call('PATCH', '/collections/acme/environment', body)).status).toBe(200)
+    }
+  })
+
+  test.each(['run', 'run-sync'])('parameters of %s in JSON without init_params', async (path) => {
+    const { status, body } = await call('POST', `/${path}/acme/echo`, { text: 'x' })
+    expect([status, body.detail[0].msg]).toEqual([
+      422,
+      '"text" is not known here, and init_params is missing. Did you mean {"init_params": {"text": …}}?',
+    ])
+  })
+})
+
+test('a list of runs is empty before the first one, also where a first ingest would make the task', async () => {
+  const { status, body } = await call('GET', '/db/trajectories/acme/eco?limit=5')
+  expect([status, body]).toEqual([
+    200,
+    {
+      trajectories: [],
+      total: 0,
+      page: 1,
+      limit: 5,
+      has_more: false,
+      next_cursor: null,
+      warnings: [
+        {
+          field: 'task',
+          message: "Collection 'acme' has no task 'eco' yet, and no run of it. Did you mean \"echo\"?",
+          did_you_mean: 'echo',
+        },
+      ],
+    },
+  ])
+  expect((await call('GET', '/db/trajectories/nowhere/echo')).status).toBe(404)
+  expect((await call('GET', '/db/trajectories/acme/no%20name')).status).toBe(404)
+  await jetty.call('POST', '/api/v1/trajectories/acme/graded/ingest', { input: 1, output: 2 })
+  expect((await call('GET', '/db/trajectories/acme/graded')).body).toMatchObject({ total: 1 })
+})
+
+test('paths with empty segments, and files at the bare origin, lead where they should', async () => {
+  expect((await jetty.call('GET', '//api/v1/collections/acme')).body.name).toBe('acme')
+  expect((await jetty.call('GET', '/api//v1/tasks//acme/echo//')).body.name).toBe('echo')
+  const asked = {
+    model: 'scripted/echo',
+    messages: [{ role: 'user', content: 'Hi' }],
+    jetty: { collection: 'acme', runbook: false },
+  }
+  for (const path of ['//v1/chat/completions', '/chat//completions']) {
+    expect((await jetty.call('POST', path, asked)).status).toBe(200)
+  }
+  const sent = form({ collection: 'acme', purpose: 'user_data' })
+  sent.append('file', new Blob(['bytes']), 'a.txt')
+  const made = await jetty.call('POST', '/files', sent)
+  expect([made.status, made.body.object]).toEqual([200, 'file'])
+  expect((await jetty.call('GET', '/files')).body.data.map(({ id }: Body) => id)).toContain(made.body.id)
+  expect((await jetty.call('GET', `/files/${made.body.id}`)).body.filename).toBe('a.txt')
+  expect((await jetty.call('GET', `/files/${made.body.id}/content`)).body).toBe('bytes')
+  expect((await jetty.call('DELETE', `/files/${made.body.id}`)).body.deleted).toBe(true)
+  for (const path of ['/models', '/embeddings', '/responses', '/chat/completions']) {
+    expect((await jetty.call('OPTIONS', path)).status).toBe(204)
+  }
+})
