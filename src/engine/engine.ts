@@ -62,6 +62,8 @@ export interface Engine {
    * served is thrown or returned as by `checkStart`.
    */
   preflight(planned: Planned): Promise<AppError | undefined>
+  /** Whether a step of a workflow can ask a model, itself or in a run that it starts. */
+  mayAskModels(definition: string): Promise<boolean>
   /** Says what keeps a workflow from running, a sentence each. */
   problems(workflow: Workflow): string[]
   /** Finds what a run of a workflow would stumble over; see `checkWorkflow`. */

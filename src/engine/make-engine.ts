@@ -33,7 +33,7 @@ import { makeWaiters } from './runs/waiters.ts'
 import { makeSlots } from './slots.ts'
 import { checkWorkflow } from './start/check-workflow.ts'
 import { enqueueCarrying, makeEnqueue } from './start/enqueue.ts'
-import { preflight } from './start/preflight.ts'
+import { mayAskModels, preflight } from './start/preflight.ts'
 import { planRerun } from './start/rerun.ts'
 import { checkStart, type StartedRun, type Starter, startRun } from './start/start.ts'
 import { makeDecisions } from './waits/decisions.ts'
@@ -304,6 +304,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       }
     },
     preflight: (planned) => watch.whileUp(() => preflight(starter, planned)),
+    mayAskModels: async (definition) => (await programs.of(definition)).steps.some(mayAskModels),
     problems: (workflow) => programs.compile(JSON.stringify(workflow)).problems.map(({ message }) => message),
     check: (workflow, home) => checkWorkflow(database, workflow, programs.compile(JSON.stringify(workflow)), home),
     statistics: () => ({

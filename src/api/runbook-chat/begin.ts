@@ -120,7 +120,7 @@ const checkedRequest = async (deps: BeginDeps, asked: AdmittedChat): Promise<Run
       await keepDefinition(database, { hash: definition, workflow: plan.workflow })
     }
     const request = { ...plan.request, task: { id: there?.id ?? 0, name: there?.name ?? name, definition } }
-    const lent = isTrial ? await lending.check(borrowerOf({ ...request, key: '' })) : []
+    const lent = isTrial ? await lending.check(await borrowerOf(engine, { ...request, key: '' })) : []
     if (!isUnknown(engine, plan.workflow)) await engine.preflight({ ...request, lent, runs: [request.initParams] })
     if (there) return request
     const made = await makeChatTask(deps, identity, collection, name)

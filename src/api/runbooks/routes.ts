@@ -28,7 +28,9 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
     const version = await currentEnvironment(database, id)
     if (version === undefined) throw new AppError('not_found', 'Collection not found')
     const trial = isTrial ? await lending.trial(id) : undefined
-    const environment = await deps.environmentOf(version, trial?.active ? trial.providers : [])
+    // The first run that asks for lent keys begins the trial.
+    const isLent = trial?.active || trial?.status === 'inactive'
+    const environment = await deps.environmentOf(version, isLent ? trial.providers : [])
     return {
       env: (name) => (secrets.includes(name) ? name : environment.get(name)), // of a secret nobody reads more than this
       lent: (name) => !secrets.includes(name) && environment.lent(name),

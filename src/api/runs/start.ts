@@ -59,7 +59,8 @@ export const startAsked = async (deps: StartDeps, asking: Asking): Promise<RunRo
   const request = await asking.prepare()
   // What is refused claims no key; a run that was to begin before may have its place in the trial already.
   const isChecked = !earlier
-  const lent = isChecked && asking.useTrialKeys ? await lending.check(borrowerOf({ ...request, key })) : []
+  const lent =
+    isChecked && asking.useTrialKeys ? await lending.check(await borrowerOf(engine, { ...request, key })) : []
   const refusal = isChecked ? await engine.checkStart({ ...request, lent }) : undefined
   const { runKey, isNew } = await claimKey(database, sealer, claim)
   return startOnce(deps, asking, { ...request, key: runKey ?? key, isChecked, refusal }, isNew)
@@ -114,7 +115,7 @@ const startOnce = (
       return firstAnswer(deps, asking, there)
     },
     async start() {
-      const loan = asking.useTrialKeys ? await deps.lending.reserve(borrowerOf(request)) : undefined
+      const loan = asking.useTrialKeys ? await deps.lending.reserve(await borrowerOf(deps.engine, request)) : undefined
       try {
         const started = await deps.engine.start({ ...request, lent: loan?.lent ?? [] })
         asking.started?.()
@@ -135,11 +136,15 @@ const keepOwnFiles = async (database: Database, run: RunRow, { files, keepFiles 
   if (first && (await filesOfRun(database, run.id)).some(({ object }) => object === first.object)) keepFiles()
 }
 
-export const borrowerOf = ({ collection, secrets, key }: RunRequest & { key: string }): Borrower => ({
+export const borrowerOf = async (
+  engine: Engine,
+  { collection, task, secrets, key }: Pick<RunRequest, 'collection' | 'task' | 'secrets'> & { key: string },
+): Promise<Borrower> => ({
   collectionId: collection.id,
   environmentId: collection.environmentId,
   secrets,
   runKey: key,
+  asksNoModel: !(await engine.mayAskModels(task.definition)),
 })
 
 const trialOf = (loan: Pick<Loan, 'trial'> | undefined): Pick<RunRow, 'trial'> => (loan ? { trial: loan.trial } : {})

@@ -1,10 +1,15 @@
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
+import type { ProgramStep } from '../program/program.ts'
 import { joinMessages } from '../program/remark.ts'
 import { checkModelsOfAll } from './check-models.ts'
 import { checkRunbooks } from './check-runbooks.ts'
 import { refusalOf } from './refusal.ts'
 import type { RunRequest, Starter } from './start.ts'
+
+/** Whether a step can ask a model: itself, as a runbook, or in a run that it starts. */
+export const mayAskModels = ({ activity }: ProgramStep): boolean =>
+  activity.asks !== undefined || activity.carriesOut !== undefined || activity.startsTask !== undefined
 
 /** Runs that somebody is about to ask for: of one task, each with parameters of its own. */
 export interface Planned extends Pick<RunRequest, 'task' | 'secrets' | 'lent' | 'unservable'> {

@@ -30,7 +30,8 @@ const misplaced = (member: string, names: readonly string[]): AppError => {
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
 /** What stands in the wrapping member as well is not dropped: a client sends back what it has read. */
-const isTwice = (field: string, wrapped: unknown): boolean => isObject(wrapped) && Object.hasOwn(wrapped, field)
+const isTwice = (name: string, input: Record<string, unknown>, wrapped: unknown): boolean =>
+  isObject(wrapped) && Object.hasOwn(wrapped, name) && JSON.stringify(wrapped[name]) === JSON.stringify(input[name])
 
 /** Makes the check of an endpoint's request documents, once. */
 export const makeCheckMembers = ({ body, form, files, wraps }: Endpoint): CheckMembers | undefined => {
@@ -38,8 +39,9 @@ export const makeCheckMembers = ({ body, form, files, wraps }: Endpoint): CheckM
   if (!find && !form) return undefined
   return ({ input, text, skipped }, warn) => {
     const found = find?.(input) ?? []
-    const wrapped = wraps === undefined || !isObject(input) ? undefined : input[wraps]
-    const unknown = found.filter(({ field }) => !isTwice(field, wrapped))
+    const given = isObject(input) ? input : {}
+    const wrapped = wraps === undefined ? undefined : given[wraps]
+    const unknown = found.filter(({ field }) => !isTwice(field, given, wrapped))
     if (wraps !== undefined && wrapped === undefined && text !== '' && unknown.length > 0) {
       throw misplaced(
         wraps,

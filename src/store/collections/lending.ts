@@ -31,6 +31,8 @@ export interface Borrower {
   /** Given with it: a key among them is one of its own. */
   secrets: Record<string, string>
   runKey: string
+  /** No step of it can ask a model: it begins no trial, and is not refused where there is none. */
+  asksNoModel?: boolean
 }
 
 export interface Loan {
@@ -44,11 +46,12 @@ export interface Lending {
   trial(collectionId: number): Promise<Trial>
   /** Throws `bad_request` where there is nothing to lend, and where the trial was used up. */
   activate(collectionId: number): Promise<Trial>
-  /** Names of the keys that `reserve` would lend; throws `forbidden` where it would. Counts nothing. */
+  /** Names of the keys that `reserve` would lend; throws `forbidden` where it would. Counts nothing, begins nothing. */
   check(borrower: Borrower): Promise<readonly string[]>
   /**
-   * Counts a run that is about to start and says what is lent to it; undefined where it needs nothing. The same run may
-   * ask again. Throws `forbidden` where its collection has neither a key of its own nor anything left of a trial.
+   * Counts a run that is about to start and says what is lent to it; undefined where it needs nothing. The first one of a
+   * collection without a key of its own begins its trial. The same run may ask again. Throws `forbidden` where the
+   * collection has neither a key of its own nor anything left of a trial.
    */
   reserve(borrower: Borrower): Promise<Loan | undefined>
   /** Gives back what was reserved for a run that was not written down after all. */
@@ -100,11 +103,17 @@ const addOwnKeys = `Add your own API keys to the environment of the collection (
 const unavailable = (reason: string): AppError =>
   new AppError('bad_request', 'Trial keys are not available on this server', { hint: `${reason}${addOwnKeys}.` })
 
-const refusal = (trial: Trial): AppError => {
+/** Why there is no active trial, in the words of somebody who could change it. */
+const whyInactive = ({ status, expires_at: at }: Trial, { trialCollections: most }: TrialTerms): string => {
+  if (status === 'expired') return `It expired at ${at}. `
+  if (status === 'unavailable') return 'This server lends no keys: its operator names them in JETTY_TRIAL_KEYS. '
+  return `All trials are taken that JETTY_TRIAL_COLLECTIONS allows (${most}). `
+}
+
+const refusal = (trial: Trial, terms: TrialTerms): AppError => {
   if (trial.status !== 'exhausted') {
-    const ended = trial.status === 'expired' ? `It expired at ${trial.expires_at}. ` : ''
     return new AppError('forbidden', 'Trial is not active for this collection', {
-      hint: `${ended}${addOwnKeys}, or leave use_trial_keys out.`,
+      hint: `${whyInactive(trial, terms)}${addOwnKeys}, or leave use_trial_keys out.`,
     })
   }
   const { runs_used: runs, runs_limit: mostRuns, minutes_used: minutes, minutes_limit: mostMinutes } = trial
@@ -138,6 +147,11 @@ export const makeLending = ({
     return { missing, hasOwn: isKnown || missing.length < lentKeys.names.length }
   }
 
+  const reserveIn = async (borrower: Borrower): Promise<{ reserved: boolean; state: Trial }> => {
+    const { use, reserved } = await reserveTrialRun(database, borrower, (before) => stateNow(before).active)
+    return { reserved, state: stateNow(use) }
+  }
+
   return {
     trial,
 
@@ -155,18 +169,22 @@ export const makeLending = ({
     async check(borrower) {
       const [{ missing, hasOwn }, state] = await Promise.all([needOf(borrower), trial(borrower.collectionId)])
       if (state.active) return missing
-      if (hasOwn) return []
-      throw refusal(state)
+      if (hasOwn || borrower.asksNoModel) return []
+      if (state.status === 'inactive') return missing // the run begins the trial
+      throw refusal(state, terms)
     },
 
     async reserve(borrower) {
       const { missing, hasOwn } = await needOf(borrower)
       if (hasOwn && missing.length === 0) return undefined
-      const { use, reserved } = await reserveTrialRun(database, borrower, (before) => stateNow(before).active)
-      const state = stateNow(use)
-      if (reserved) return { lent: missing, trial: leftOf(state) }
-      if (hasOwn) return undefined
-      throw refusal(state)
+      const first = await reserveIn(borrower)
+      if (first.reserved) return { lent: missing, trial: leftOf(first.state) }
+      if (hasOwn || borrower.asksNoModel) return undefined
+      if (first.state.status !== 'inactive') throw refusal(first.state, terms)
+      await beginTrial(database, borrower.collectionId, terms.trialCollections)
+      const begun = await reserveIn(borrower)
+      if (begun.reserved) return { lent: missing, trial: leftOf(begun.state) }
+      throw refusal(begun.state, terms)
     },
 
     renew: (calls) => renewTrialRuns(database, calls),

@@ -34,7 +34,10 @@ const query = (text: string) => jetty.server.database.query(text)
 describe('a server that lends nothing', () => {
   beforeAll(async () => {
     jetty = await startTestServer()
-    task = await jetty.task(saying)
+    task = await jetty.task({
+      ...asking,
+      step_configs: { ask: { ...asking.step_configs.ask, model: 'scripted/echo' } },
+    })
   })
   afterAll(() => jetty?.close())
 
@@ -44,11 +47,17 @@ describe('a server that lends nothing', () => {
       for (const flag of ['true', '1', 'YES', 'on']) {
         const answer = await run(route, { use_trial_keys: flag })
         expect([flag, answer.status, answer.body.detail]).toEqual([flag, 403, notActive])
+        expect(answer.body.hint).toMatch(/JETTY_TRIAL_KEYS.*Add your own API keys/)
       }
       const answer = await run(route, { use_trial_keys: 'maybe' })
       expect([answer.status, answer.body.detail[0].loc]).toEqual([422, ['body', 'use_trial_keys']])
     }
     expect(await countRuns()).toBe(0)
+  })
+
+  test('ignores the flag where no step can ask a model', async () => {
+    const answer = await run('run-sync', { use_trial_keys: true }, await jetty.task(saying))
+    expect(answer.body).toMatchObject({ status: 'completed', trial: null })
   })
 
   test('ignores the flag where the collection has one', async () => {
@@ -111,6 +120,27 @@ describe('a server that lends keys', () => {
   const bearers = () => fake.asked.map(({ headers }) => headers.authorization)
   const runOf = async (config: Record<string, unknown>, fields: Record<string, unknown> = lending): Promise<Body> =>
     (await run('run-sync', fields, await jetty.task({ step_configs: { ask: config }, steps: ['ask'] }))).body
+
+  test('begins the trial of a collection with the first run that needs it', async () => {
+    await query('delete from trials')
+    const saidNothing = await run('run-sync', lending, await jetty.task(saying))
+    expect([saidNothing.body.status, saidNothing.body.trial, (await trial()).status]).toEqual([
+      'completed',
+      null,
+      'inactive',
+    ])
+    const first = await run('run-sync', lending)
+    expect(first.body).toMatchObject({ status: 'completed', trial: { runs_used: 1, runs_remaining: 9 } })
+    expect(await trial()).toMatchObject({ active: true, runs_used: 1 })
+    expect(bearers()).toEqual([`Bearer ${lentOpenAi}`])
+  })
+
+  test('begins none for a collection with a key of its own', async () => {
+    await query('delete from trials')
+    await set({ OPENAI_API_KEY: ownOpenAi })
+    expect((await run('run-sync', lending)).body).toMatchObject({ status: 'completed', trial: null })
+    expect((await trial()).status).toBe('inactive')
+  })
 
   test('begins a trial once, whatever comes as the body', async () => {
     await query('delete from trials')

@@ -9,7 +9,10 @@ const lent = 'sk-lent-unmistakable-chats-91'
 const runbooks = makeFakeRunbooks()
 let jetty: TestServer
 beforeAll(async () => {
-  jetty = await startTestServer({ runbooks, env: { JETTY_TRIAL_KEYS: 'OPENAI_API_KEY', OPENAI_API_KEY: lent } })
+  jetty = await startTestServer({
+    runbooks,
+    env: { JETTY_TRIAL_KEYS: 'OPENAI_API_KEY', OPENAI_API_KEY: lent, JETTY_TRIAL_COLLECTIONS: '1' },
+  })
 })
 afterAll(() => jetty?.close())
 
@@ -20,10 +23,17 @@ const chat = (task: string, block: Body = {}) =>
   })
 const used = async (): Promise<number> => (await jetty.call('GET', '/api/v1/trial/acme')).body.runs_used
 
-test('without a trial it is refused, and neither task nor run comes of it', async () => {
+test('without a trial it is refused where all are taken, and neither task nor run comes of it', async () => {
+  await jetty.call('POST', '/api/v1/collections/', { name: 'sooner' })
+  await jetty.call('POST', '/api/v1/trial/sooner/activate')
   const { status, body } = await chat('none')
-  expect([status, body.error.message]).toEqual([403, 'Trial is not active for this collection'])
+  expect([status, body.error.message, body.hint]).toEqual([
+    403,
+    'Trial is not active for this collection',
+    expect.stringContaining('JETTY_TRIAL_COLLECTIONS allows (1)'),
+  ])
   expect((await jetty.call('GET', '/api/v1/tasks/acme/none')).status).toBe(404)
+  await jetty.server.database.query('delete from trials')
 })
 
 test('in a trial it is one run of it, with what is left in the answer, in one piece or as a stream', async () => {

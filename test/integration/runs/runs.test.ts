@@ -296,7 +296,6 @@ test('a refused run says why, by field, and leaves nothing behind', async () => 
   const cases: [string, number, unknown, FormData, string?][] = [
     ['webhook_url', 422, 'webhook_url', form({ webhook_url: 'ftp://x.example' }, file)],
     ['webhook_secret', 422, 'webhook_secret', form({ webhook_secret: 's' }, file)],
-    ['trial keys', 403, 'Trial is not active for this collection', form({ use_trial_keys: 'TRUE' }, file)],
     ['no boolean', 422, 'use_trial_keys', form({ use_trial_keys: 'maybe' }, file)],
     ['a subscription', 400, /subscription_credential.*user/, form({ subscription_credential: 'codex' }, file)],
     [
