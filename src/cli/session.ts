@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import pc from 'picocolors'
 import { type Caller, type Client, makeCaller, makeClient } from '../client/client.ts'
 import { loadOperations } from '../client/load-operations.ts'
 import type { Operations } from '../client/operations.ts'
@@ -8,7 +9,7 @@ import { remembering, suggesting } from './did-you-mean.ts'
 import { findServer } from './find-server.ts'
 import { findToken, type WithheldToken } from './find-token.ts'
 import type { Globals } from './globals.ts'
-import { makeOutput, type Output } from './show/output.ts'
+import { makeOutput, type Output, safe } from './show/output.ts'
 
 /** What a command works with: a server, a way to talk to it, and a place for what it has to say. */
 export interface Session {
@@ -29,13 +30,17 @@ export interface Session {
   signal: AbortSignal
 }
 
+/** Scripts get it too: it is on stderr, where it mixes with no answer. */
+const tellWarning = (text: string): void => void process.stderr.write(`${pc.yellow('warning:')} ${safe(text)}\n`)
+
 /** Nothing is asked of the server yet. */
 const openSession = async (globals: Globals): Promise<Session> => {
   const server = findServer(globals.url)
   const { url } = server
   const { found, withheld } = findToken(globals.tokenFile, server)
   const operations = await loadOperations()
-  const call = remembering(makeCaller(operations, { url, token: found?.token, agent: `jetty-cli/${version}` }))
+  const connection = { url, token: found?.token, agent: `jetty-cli/${version}`, onWarning: tellWarning }
+  const call = remembering(makeCaller(operations, connection))
   const interrupted = new AbortController()
   process.once('SIGINT', () => {
     interrupted.abort()

@@ -63,6 +63,8 @@ export interface Connection {
   token: string | undefined
   /** Sent as User-Agent. */
   agent?: string
+  /** Gets what of a request the server did not use, in its words, where an answer says so. */
+  onWarning?: (text: string) => void
 }
 
 /** Parameters are encoded a segment each; `{name...}` keeps its slashes. */
@@ -107,7 +109,7 @@ const waitBefore = (response: Response, tries: number): number | undefined => {
 export type Caller = (name: string, input?: AnyInput) => Promise<unknown>
 
 /** Makes requests by the name of an operation; throws an AppError for every answer that is no success. */
-export const makeCaller = (operations: Operations, { url, token, agent }: Connection): Caller => {
+export const makeCaller = (operations: Operations, { url, token, agent, onWarning }: Connection): Caller => {
   const send = async (operation: Operation, input: AnyInput): Promise<Response> => {
     const target = `${url}${pathOf(operation, input.params ?? {})}${queryText(input.query ?? {})}`
     const isJson = operation.body === 'json'
@@ -135,6 +137,8 @@ export const makeCaller = (operations: Operations, { url, token, agent }: Connec
     if (!operation) throw new TypeError(`There is no operation ${name}`)
     for (let tries = 0; ; tries++) {
       const response = await send(operation, input)
+      const warnings = response.headers.get('x-jetty-warnings')
+      if (warnings) onWarning?.(warnings)
       if (response.ok && input.asResponse) return response
       if (response.ok) return input.asText ? response.text() : read(operation, response)
       const wait = operation.method === 'GET' ? waitBefore(response, tries) : undefined

@@ -24,6 +24,7 @@ import { relayLarge } from './relay/relay-large.ts'
 import { clientLeft, makeStop, type Stop } from './stop.ts'
 import { finishedCall, type Keep, makeTicket, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
 import { beginTrialCall, endTrialCall } from './trial-call.ts'
+import { withBlockWarnings } from './unknown-in-block.ts'
 
 export interface GatewayDeps extends AskDeps {
   /** The variables of one version of an environment, and the keys of these names as lent ones. */
@@ -269,7 +270,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     if (asked === 'runbook') return body
     const { ticket, given } = await admitAndStart(call, asked, shape, hold)
     const answer = await given.catch((thrown: unknown) => fail(call, ticket, thrown))
-    await relay(call, ticket, answer)
+    await relay(call, ticket, withBlockWarnings(answer, asked.block))
     return undefined
   }
 

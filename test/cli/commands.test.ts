@@ -357,3 +357,23 @@ describe('every command', () => {
     expect(stdout + stderr).not.toContain('\u001b')
   })
 })
+
+describe('a request that is not used as it was meant', () => {
+  it('is told on stderr, also to scripts, and the answer stays as it is', async () => {
+    const listed = await shell.jetty(['runs', 'ls', 'acme/nearby-tsk', '--json'])
+    expect(listed).toMatchObject({ code: 0, stderr: expect.stringMatching(/^warning: .*no task 'nearby-tsk' yet/) })
+    expect(listed.stderr).toContain('Did you mean "nearby-task"?')
+    expect(listed.json()).toMatchObject({ trajectories: [] })
+  })
+
+  it('a run that no key can serve is refused at once, and nothing is recorded', async () => {
+    const ask = { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'Hi' }
+    await test.call('POST', '/api/v1/tasks/acme', {
+      name: 'unserved',
+      workflow: { step_configs: { ask }, steps: ['ask'] },
+    })
+    const { code, stdout, stderr } = await shell.jetty(['run', 'acme/unserved'])
+    expect([code === 0, stdout, stderr]).toEqual([false, '', expect.stringContaining('OPENAI_API_KEY')])
+    expect((await test.call('GET', '/api/v1/db/trajectories/acme/unserved')).body.total).toBe(0)
+  })
+})

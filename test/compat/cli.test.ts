@@ -197,3 +197,15 @@ test('jetty_datasets and jetty_models: arrays, and 404 for a collection that is 
     expect((await cli.send('GET', `/api/v1${path.replace('acme', 'none')}`)).status).toBe(404)
   }
 })
+
+test('jetty_run of a model that no key serves: curl -sf has an answer to show, with the reason and the ids', async () => {
+  const ask = { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'Hi' }
+  const workflow = { init_params: {}, step_configs: { ask }, steps: ['ask'] }
+  await cli.json('POST', '/api/v1/tasks/acme', { name: 'unserved', description: '', workflow })
+  const started = await run('{}', '/api/v1/run/acme/unserved')
+  expect([started.status, started.body.workflow_id]).toEqual([200, expect.stringMatching(/--[0-9a-f]{8}$/)])
+  expect(started.body.message).toContain('set OPENAI_API_KEY')
+  const synchronous = await run('{}', '/api/v1/run-sync/acme/unserved')
+  expect([synchronous.status, synchronous.body.status, synchronous.body.steps]).toEqual([200, 'failed', {}])
+  expect(synchronous.body.error).toContain('set OPENAI_API_KEY')
+})

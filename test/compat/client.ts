@@ -1,4 +1,5 @@
 import { type OutgoingHttpHeaders, request } from 'node:http'
+import { expect } from 'vitest'
 import { type Body, startTestServer, type TestServer, type TestServerOptions } from '../server.ts'
 
 export interface Answer {
@@ -38,8 +39,12 @@ export interface CompatServer {
   nobody: Client
   /** Waits for the end of a run. */
   ended(task: string, id: string): Promise<Body>
+  /** Fails where a request of a real client was answered with a warning: what they send is known. */
   close(): Promise<void>
 }
+
+/** Of a list of runs before the first one: it says that the task is not there yet, and drops nothing. */
+const isOfNoTask = (warning: string): boolean => / has no task '.*' yet/.test(warning)
 
 const boundary = '------------------------d74496d66958873e'
 
@@ -58,7 +63,7 @@ export const formBody = (parts: FormPart[]): Buffer =>
     Buffer.from(`--${boundary}--\r\n`),
   ])
 
-export const clientOf = (url: string, token: string | null): Client => {
+export const clientOf = (url: string, token: string | null, warned: (text: string) => void = () => {}): Client => {
   const { hostname, port } = new URL(url)
   const send: Client['send'] = (method, path, { headers = {}, body } = {}) =>
     new Promise((resolve, reject) => {
@@ -83,6 +88,8 @@ export const clientOf = (url: string, token: string | null): Client => {
           response.on('end', () => {
             const bytes = Buffer.concat(chunks)
             const type = response.headers['content-type'] ?? ''
+            const warning = String(response.headers['x-jetty-warnings'] ?? '')
+            if (warning !== '' && !isOfNoTask(warning)) warned(`${method} ${path}: ${warning}`)
             const text = bytes.toString()
             resolve({
               status: response.statusCode ?? 0,
@@ -126,13 +133,18 @@ export const startCompatServer = async (
   const jetty = await startTestServer({ ...options, env })
   const made = await jetty.call('POST', '/api/v1/api-keys/', { name: 'ci', collection_name: 'acme' })
   const key: string = made.body.api_key
+  const warnings: string[] = []
+  const client = (token: string | null) => clientOf(jetty.url, token, (text) => void warnings.push(text))
   return {
     jetty,
     key,
-    client: clientOf(jetty.url, key),
-    admin: clientOf(jetty.url, jetty.server.adminToken),
-    nobody: clientOf(jetty.url, null),
+    client: client(key),
+    admin: client(jetty.server.adminToken),
+    nobody: client(null),
     ended: (task, id) => jetty.until(task, id, (seen) => seen.ended !== null),
-    close: () => jetty.close(),
+    async close() {
+      await jetty.close()
+      expect(warnings).toEqual([])
+    },
   }
 }

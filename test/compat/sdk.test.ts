@@ -94,6 +94,14 @@ describe('the SDK', () => {
     expect(done.map((one) => one.status)).toEqual(Array(20).fill('completed'))
     const failed = await runAndWait('failing')
     expect([failed.status, failed.error]).toEqual(['failed', expect.stringMatching(/^Step 'no' failed: .*nothing/)])
+    const ask = {
+      step_configs: { ask: { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'Hi' } },
+      steps: ['ask'],
+    }
+    await client.json('POST', '/api/v1/tasks/acme', { name: 'unserved', description: '', workflow: ask })
+    const unserved = await runAndWait('unserved')
+    expect([unserved.status, unserved.error]).toEqual(['failed', expect.stringContaining('set OPENAI_API_KEY')])
+    expect(unserved.error_detail).toMatchObject({ code: 'model_unavailable', hint: expect.any(String) })
   })
 
   test('listTrajectories, getTrajectory, getWorkflowLogs', async () => {

@@ -3,11 +3,14 @@ import { requireLevel } from '../../http/authorise.ts'
 import { events } from '../../http/events.ts'
 import { idempotencyScope } from '../../http/idempotency.ts'
 import type { SocketCall } from '../../http/implement.ts'
+import { unknownMembersOf } from '../../http/input/unknown-members.ts'
 import { rawJson } from '../../http/reply.ts'
 import { sendReply } from '../../http/send-reply.ts'
+import { warningsHeader } from '../../http/warnings.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { authorOf, recordedBy } from '../../model/collections/identity.ts'
+import { blockOfEitherSchema } from '../../model/gateway/gateway-call.ts'
 import { makeLabelChanges } from '../../store/runs/label-changes.ts'
 import { outcomeOf, type RunRow } from '../../store/runs/runs.ts'
 import { lastEventId } from '../events/last-event-id.ts'
@@ -33,6 +36,14 @@ const sameRun = ({ body }: ReturnType<typeof readSent>): unknown => {
   const { timeout_hint: _, ...block } = isObject(body.jetty) ? body.jetty : {}
   const kept = Object.entries(body).filter(([name]) => !ofTheAnswer.includes(name))
   return { ...Object.fromEntries(kept), jetty: block }
+}
+
+const unknownIn = unknownMembersOf(blockOfEitherSchema)
+
+/** The body of the answer is OpenAI's: what of the block is not known stands in a header. */
+const warnOfUnknown = ({ outgoing }: SocketCall, { jetty }: Record<string, unknown>): void => {
+  const found = unknownIn?.({ jetty }).map(({ message }) => message) ?? []
+  if (found.length > 0) outgoing.setHeaders(new Headers(warningsHeader(found)))
 }
 
 /**
@@ -111,6 +122,7 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
     const gone = new AbortController()
     call.outgoing.once('close', () => gone.abort())
     const { identity, collection } = admission
+    warnOfUnknown(call, sent.body)
     const asked: AdmittedChat = { identity, collection, chat: checkChat(sent), signal: gone.signal }
     const of = await begin(call, asked, sameRun(sent))
     await (asked.chat.stream ? answerStream(call, of, asked) : answerWhole(call, of, asked))

@@ -33,6 +33,11 @@ export const jettyBlockSchema = z
 
 export type JettyBlock = z.infer<typeof jettyBlockSchema>
 
+/** Each member that a block may have: clients send the same one for a plain call and for a runbook. */
+export const blockOfEitherSchema = z.object({
+  jetty: z.object({ ...jettyBlockSchema.shape, ...runbookBlockSchema.shape }).partial(),
+})
+
 const jetty = { jetty: jettyBlockSchema.nullish() }
 
 export const chatCallSchema = chatRequestSchema

@@ -195,6 +195,37 @@ test('a list of runs is empty before the first one, also where a first ingest wo
   expect((await call('GET', '/db/trajectories/acme/graded')).body).toMatchObject({ total: 1 })
 })
 
+describe('a member of a jetty block that is not known', () => {
+  const chat = async (jetty_: Body, more: Body = {}) => {
+    const sent = { model: 'scripted/echo', messages: [{ role: 'user', content: 'Hi' }], ...more }
+    const block = { collection: 'acme', ...jetty_ }
+    const { status, body, headers } = await jetty.call('POST', '/v1/chat/completions', { ...sent, jetty: block })
+    return [status, body.warnings, headers.get('x-jetty-warnings')]
+  }
+
+  test('stands in a header of a plain call, in one piece and as a stream', async () => {
+    const said = 'Unknown member "colection" was ignored. Did you mean "collection"?'
+    expect(await chat({ runbook: false, colection: 'x' })).toEqual([200, undefined, said])
+    expect(await chat({ runbook: false, colection: 'x' }, { stream: true })).toEqual([200, undefined, said])
+  })
+
+  test('gives none where clients name a task and an agent for a plain call', async () => {
+    expect(await chat({ runbook: false, task: 'noted', agent: 'claude-code', file_paths: [] })).toEqual([
+      200,
+      undefined,
+      null,
+    ])
+  })
+
+  test('stands in a header of a refused runbook as well', async () => {
+    const [status, , header] = await chat({ task: 'echo', tempalte_variables: {} })
+    expect([status, header]).toEqual([
+      422,
+      'Unknown member "tempalte_variables" was ignored. Did you mean "template_variables"?',
+    ])
+  })
+})
+
 test('paths with empty segments, and files at the bare origin, lead where they should', async () => {
   expect((await jetty.call('GET', '//api/v1/collections/acme')).body.name).toBe('acme')
   expect((await jetty.call('GET', '/api//v1/tasks//acme/echo//')).body.name).toBe('echo')

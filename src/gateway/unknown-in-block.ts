@@ -1,0 +1,17 @@
+import { unknownMembersOf } from '../http/input/unknown-members.ts'
+import { warningsHeader } from '../http/warnings.ts'
+import { blockOfEitherSchema, type JettyBlock } from '../model/gateway/gateway-call.ts'
+import type { Given } from './ask/ask-native.ts'
+
+const unknownIn = unknownMembersOf(blockOfEitherSchema)
+
+/**
+ * The same answer with a warning for each member of the `jetty` block that is not known. The body is OpenAI's, so they go
+ * into the header, before those that are there already.
+ */
+export const withBlockWarnings = (given: Given, block: JettyBlock): Given => {
+  const found = unknownIn?.({ jetty: block }).map(({ message }) => message) ?? []
+  if (found.length === 0) return given
+  const own = given.headers['x-jetty-warnings']
+  return { ...given, headers: { ...given.headers, ...warningsHeader(own ? [...found, own] : found) } }
+}
