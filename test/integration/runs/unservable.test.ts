@@ -107,6 +107,19 @@ describe('a run', () => {
     expect(await total()).toBe(before)
   })
 
+  test('that another process takes over fails there with the same reason', async () => {
+    const api = await startTestServer({ beside: jetty, runbooks, env: { JETTY_ROLE: 'api' } })
+    try {
+      const { status, body } = await api.call('POST', '/api/v1/run/acme/unserved', form({}))
+      expect([status, body.message]).toEqual([200, expect.stringMatching(sentence)])
+      const ended = await jetty.until('unserved', body.trajectory_id, (run) => run.ended !== null)
+      expectUnserved(ended)
+      expect(ended.error_detail.code).toBe('model_unavailable')
+    } finally {
+      await api.close()
+    }
+  })
+
   test('keeps its files, its parameters and no secret', async () => {
     const sent = form({ init_params: JSON.stringify({ note: secret }) })
     sent.append('files', new Blob(['kept']), 'note.txt')
