@@ -224,7 +224,10 @@ export const operations: Record<string, Operation> = {
   }),
   getEvaluation: read((place) => evaluations(`${place.collection}/${place.evaluation}`)),
   cancelEvaluation: write((place) => ({ path: evaluations(`${place.collection}/${place.evaluation}/cancel`) })),
-  listTrajectories: read((place) => `/api/v1/db/trajectories/${task(place)}`),
+  listTrajectories: read((place) => `/api/v1/db/trajectories/${task(place)}`, {
+    mixed: { task: 'own' },
+    harmless: (mine, theirs) => [{ path: `/api/v1/db/trajectories/${mine.collection}/${theirs.task}` }],
+  }),
   listRoutines: read((place) => `/api/v1/routines/${place.collection}`),
   listTaskRoutines: read((place) => `/api/v1/routines/${task(place)}`),
   getRoutine: read(routine),
