@@ -21,11 +21,12 @@ import { makeShownDefinitions } from './api/trajectories/definitions.ts'
 import { documentOf } from './api/trajectories/documents.ts'
 import { shareConnections } from './database/connection-shares.ts'
 import { adminTokenOf, prepareDataFolder, secretKeysOf, writeSecretKeys } from './database/data-folder.ts'
-import { type Database, openDatabase } from './database/database.ts'
+import type { Database } from './database/database.ts'
 import { type EmbeddedPostgres, startOrAdoptPostgres } from './database/embedded.ts'
 import { explainDatabase } from './database/explain.ts'
 import { migrate } from './database/migrate.ts'
 import { requireSessions } from './database/pooler.ts'
+import { openPools } from './database/pools.ts'
 import { watchDatabase } from './database/watch.ts'
 import { keepAddress } from './demo/client-files.ts'
 import { type FirstStart, firstStart } from './demo/first-start.ts'
@@ -146,13 +147,13 @@ export const startServer = async ({
   const postgres = settings.databaseUrl ? undefined : await startOrAdoptPostgres({ dataDir, logger: log })
   // Nothing below this line knows which of the two it is.
   const shares = shareConnections(settings.databaseConnections)
-  const database = openDatabase(settings.databaseUrl ?? (postgres as EmbeddedPostgres).url, {
-    connections: shares.pool,
+  const pools = openPools(settings.databaseUrl ?? (postgres as EmbeddedPostgres).url, shares, {
     slowMs: settings.slowStatementMs,
     onSlow: (statement, ms) => log.warn({ statement, ms }, 'a statement of the database was slow'),
   })
+  const { database, bulk, urgent } = pools
   const executor = postgres ? 'local' : `${hostname()}-${randomUUID()}`
-  const closers: (() => Promise<unknown>)[] = [() => database.close(), async () => postgres?.stop()]
+  const closers: (() => Promise<unknown>)[] = [() => pools.close(), async () => postgres?.stop()]
   const closeAll = async () => {
     for (const close of closers) await close()
   }
@@ -188,6 +189,8 @@ export const startServer = async ({
       database,
       watch,
       libraryConnections: shares.library,
+      bulk,
+      urgent,
       executor,
       role: settings.role,
       activities,
@@ -217,6 +220,9 @@ export const startServer = async ({
         maxLabelsPerRun: settings.maxLabelsPerRun,
         maxFanOut: settings.maxFanOut,
         maxRunDepth: settings.maxRunDepth,
+        maxRunRecursion: settings.maxRunRecursion,
+        maxOpenBelow: settings.maxOpenBelow,
+        maxOpenStarted: settings.maxOpenStarted,
         runbookEvents: settings.runbookEvents,
       },
       memory,
@@ -406,7 +412,7 @@ export const startServer = async ({
       }),
       authenticate: makeAuthenticate({
         adminToken,
-        findKey: makeKeyFinder(database),
+        findKey: makeKeyFinder(urgent),
         touchKey: makeKeyToucher(database),
         failuresPerMinute: settings.authFailuresPerMinute,
       }),

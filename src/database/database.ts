@@ -25,6 +25,8 @@ export interface Database extends Queries {
 export interface DatabaseOptions {
   /** How many the pool may have. */
   connections?: number
+  /** What Postgres shows its connections as. */
+  name?: string
   /** Statements that take longer are reported; 0: none. */
   slowMs?: number
   onSlow?(statement: string, ms: number): void
@@ -91,7 +93,7 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
   const pool = new pg.Pool({
     connectionString: url,
     max: options.connections ?? 8,
-    application_name: 'jetty',
+    application_name: options.name ?? 'jetty',
     ...connectionDefaults,
     async onConnect(client) {
       connections.add(client) // `cut` reaches it from here on

@@ -10,6 +10,7 @@ import type { ObjectStore } from '../store/objects/objects.ts'
 import type { FoundResult, ResultKey } from '../store/runs/step-results.ts'
 import type { Environment } from './environment.ts'
 import type { FanOuts } from './fan-out/fan-out.ts'
+import type { OpenRuns } from './fan-out/open-runs.ts'
 import type { Journal } from './journal/journal.ts'
 import type { SuspectGates } from './leases/suspects.ts'
 import type { Look } from './look.ts'
@@ -38,6 +39,12 @@ export interface EngineLimits {
   maxFanOut: number
   /** How deep runs may start runs. */
   maxRunDepth: number
+  /** How often a task may stand among the runs above a run of it. */
+  maxRunRecursion: number
+  /** Open runs below one root. */
+  maxOpenBelow: number
+  /** Open runs of one collection that runs have started. */
+  maxOpenStarted: number
   /** Events of one runbook that are kept. */
   runbookEvents: number
 }
@@ -48,6 +55,8 @@ export interface EngineContext {
   executor: string
   /** Waits for Postgres when it is away: a run never fails for that. */
   database: Queries
+  /** Connections of their own for short statements that must never wait behind others: heartbeats, cancels. */
+  urgent: Queries
   journal: Journal
   activities: ActivityRegistry
   objects: ObjectStore
@@ -89,6 +98,8 @@ export interface EngineContext {
   /** A run has ended here; its waiters want to know. */
   onEnd(runKey: string): void
   runbooks: RunbooksHere
+  /** Bounds the open runs that runs have started. */
+  openRuns: OpenRuns
   /** Steps that start runs and wait for them. */
   fanOuts: FanOuts
 }

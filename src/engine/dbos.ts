@@ -151,8 +151,11 @@ export const launchDispatcher = async (options: {
 export const isGivenToAnother = (id: string, executor: string): string =>
   `exists (select from lease_status where workflow_uuid = ${id} and executor_id <> ${executor})`
 
-/** SQL expression that queues the lease `id`; it stands in the statement that also writes the lease and its runs. */
-export const enqueueLease = (id: string): string => `enqueue_lease(${id})`
+/**
+ * SQL expression that queues the lease `id`; it stands in the statement that also writes the lease and its runs, which are
+ * all of one collection. Collections take turns: see `enqueue_lease`.
+ */
+export const enqueueLease = (id: string, collection: string): string => `enqueue_lease(${id}, (${collection})::text)`
 
 /** SQL expression: whether a lease waits on the queue. */
 export const isQueued = `exists (

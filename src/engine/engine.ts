@@ -1,5 +1,5 @@
 import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
-import type { Database } from '../database/database.ts'
+import type { Database, Queries } from '../database/database.ts'
 import type { DatabaseWatch } from '../database/watch.ts'
 import type { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
@@ -98,6 +98,10 @@ export interface EngineOptions {
   watch: Pick<DatabaseWatch, 'whileUp' | 'onOutage'>
   /** Of the library that hands leases out. */
   libraryConnections: number
+  /** Connections for what must never wait behind other statements: heartbeats, cancels. */
+  urgent: Queries
+  /** Connections for the statements of runs: their number never takes those of requests away. */
+  bulk: Queries
   /** `local`: this process alone uses the database, and takes its own runs back at once. */
   executor: string
   role: 'all' | 'api' | 'worker'

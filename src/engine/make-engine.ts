@@ -13,6 +13,7 @@ import { drain } from './drain.ts'
 import type { Engine, EngineOptions } from './engine.ts'
 import { makeEnvironments, withoutSecrets } from './environments.ts'
 import { makeFanOuts } from './fan-out/fan-out.ts'
+import { makeOpenRuns } from './fan-out/open-runs.ts'
 import { openJournal } from './journal/journal.ts'
 import { makeResultReader } from './journal/results.ts'
 import { beat, beatMs, keepBeating } from './leases/heartbeat.ts'
@@ -22,6 +23,7 @@ import { makeSuspectGates } from './leases/suspects.ts'
 import { makeTakeover } from './leases/takeover.ts'
 import { listen } from './listen.ts'
 import { makeModelRules } from './model-rules.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 import { patient } from './patient.ts'
 import { makePrograms, shownDefinition } from './program/programs.ts'
 import { openRecordLane } from './records/record-lane.ts'
@@ -58,13 +60,13 @@ const retakeAfterMs = 5_000
 
 /** Builds the engine from its rooms; see engine.ts for what it promises. */
 export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
-  const { database, watch, executor, role, log } = options
+  const { database, urgent, bulk, watch, executor, role, log } = options
   const stopper = new AbortController()
   const stopping = stopper.signal
   setMaxListeners(0, stopping) // each runbook that is under way listens to it
   const digest = createHash('sha256').update(executor).digest().readUInt8(0)
   const shard = journalShard(digest)
-  const insistent = patient(database, stopping)
+  const insistent = patient(bulk, stopping)
   const watchers = new Map<string, Set<() => void>>()
   const tellWatchers = (runKey: string) => {
     for (const tell of watchers.get(runKey) ?? []) tell()
@@ -80,6 +82,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   const engine: EngineContext = {
     executor,
     database: insistent,
+    urgent: patient(urgent, stopping),
     journal,
     activities: options.activities,
     objects: options.objects,
@@ -109,6 +112,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     decisions: makeDecisions(insistent),
     onEnd: (runKey) => waiters.ended(runKey),
     runbooks: { underWay: new Set(), ended: {} },
+    openRuns: makeOpenRuns(insistent, options.limits),
     get fanOuts() {
       return fanOuts
     },
@@ -194,9 +198,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     fanOuts.hurry()
     void engine.decisions.look().catch(() => {})
   }
-  const onRequests = () => {
-    void collectRequests(engine, leases).catch(() => {})
-  }
+  const onRequests = oneAtATime(() => collectRequests(engine, leases))
 
   const timers: NodeJS.Timeout[] = []
   const every = (milliseconds: number, work: () => Promise<unknown> | undefined) => {
@@ -246,7 +248,12 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
   }
 
   const enqueue = makeEnqueue(database, shard)
-  const hasRoom = () => role !== 'api' && !stopping.aborted && engine.slots.free > 0 && engine.live.size < mostLive
+  /** Where others fill this process, a collection that waits for nothing here still begins: it gets the next slot. */
+  const hasRoom = (collectionId: number) => {
+    if (role === 'api' || stopping.aborted) return false
+    if (engine.slots.free > 0 && engine.live.size < mostLive) return true
+    return !engine.slots.isWaiting(collectionId) && engine.live.size < 2 * mostLive
+  }
 
   const starter: Starter = {
     engine,
@@ -287,7 +294,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
       return decided
     },
     async requestEnd(runKeys, status, seconds = 5) {
-      await watch.whileUp(() => settle(engine, waiters.wait, runKeys, status, seconds))
+      await watch.whileUp(() => settle(engine, urgent, waiters.wait, runKeys, status, seconds))
     },
     record: (call) => records.record(call),
     recording: () => records.now,

@@ -13,6 +13,7 @@ import { checkModels } from '../start/check-models.ts'
 import { checkRunbooks } from '../start/check-runbooks.ts'
 import type { StepAtWork } from '../steps/step.ts'
 import type { Parent } from './fan-out-sql.ts'
+import { childKey, keysAbove } from './run-keys.ts'
 
 /** What all runs of one fan-out have in common. */
 export interface ChildKind {
@@ -100,11 +101,8 @@ export const prepareChildren = async (
   const program = await engine.programs.of(task.definition)
   const { environment } = run
   if (!begun) await checkProgram(engine, run, { task, program, first: runs.count > 0 ? runs.initParams(0) : {} })
-  const [stored] = await engine.database.rows<{ environment_id: number | null; sealed_secrets: string | null }>(
-    'environment_of_run',
-    'select environment_id, sealed_secrets from runs where id = $1',
-    [run.key],
-  )
+  const stored = await readParent(engine, run, task.id)
+  if (!begun) checkRecursion(engine, task, stored?.above ?? 0)
   return {
     taskId: task.id,
     name: `${run.collection}/${task.name}`,
@@ -116,6 +114,40 @@ export const prepareChildren = async (
     environmentId: stored?.environment_id ?? null,
     secrets: stored?.sealed_secrets ? maker.openSecrets(stored.sealed_secrets, run.key) : null,
   }
+}
+
+interface ParentRow {
+  environment_id: number | null
+  sealed_secrets: string | null
+  /** How many of the run and those above it are runs of the children's task. */
+  above: number
+}
+
+const readParent = async (
+  { database }: EngineContext,
+  run: LiveRun,
+  taskId: number,
+): Promise<ParentRow | undefined> => {
+  const [row] = await database.rows<ParentRow>(
+    'parent_of_children',
+    `select environment_id, sealed_secrets,
+       (select count(*) from runs above where above.id = any($2::text[]) and above.task_id = $3)::int as above
+     from runs where id = $1`,
+    [run.key, [run.key, ...keysAbove(run)], taskId],
+  )
+  return row
+}
+
+const checkRecursion = ({ limits }: EngineContext, { name }: TaskOfChildren, above: number): void => {
+  const { maxRunRecursion } = limits
+  if (above <= maxRunRecursion) return
+  throw new AppError(
+    'too_large',
+    `Task '${name}' may start itself ${maxRunRecursion} levels deep, and this run is the last`,
+    {
+      hint: 'Does the workflow start itself without an end? The limit is JETTY_MAX_RUN_RECURSION.',
+    },
+  )
 }
 
 const checkProgram = async (
@@ -149,7 +181,7 @@ export const childRun = (
   index: number,
   initParams: Record<string, unknown>,
 ): NewRun => {
-  const key = `${run.key}/${place.seq}/${index}`
+  const key = childKey(run.key, place.seq, index)
   const trajectoryId = (maker.drawTrajectoryId ?? newTrajectoryId)()
   const { scrub } = run.environment
   const name = `${run.collection}/${run.task}`

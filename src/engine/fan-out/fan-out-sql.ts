@@ -5,6 +5,7 @@ import { labelNewRuns } from '../../store/runs/labels.ts'
 import { enqueueLease } from '../dbos.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { countNewRuns, newRunColumns, newRunRows, newRunValues, runTypes, unnest } from '../journal/journal-sql.ts'
+import { openBelowKeys } from './run-keys.ts'
 
 /** The step that has started runs: a run's key, and the step's place in it. */
 export interface Parent {
@@ -16,12 +17,16 @@ const runsFrom = 6
 const labelsFrom = runsFrom + runTypes.length
 
 /**
- * Leases with their shares, their runs with their labels, and the hand-out, in one statement, and only while the
- * parent's lease is ours: whoever takes it over finds all of it or nothing. A lease that was there already is not handed out again.
+ * Writes leases with their shares, runs with their labels, and the queue entries in one statement, so that a takeover
+ * of the parent finds all of it or nothing. It writes only while the parent's lease is ours, and while neither the
+ * parent nor a run above it was asked to end. A lease that is there already is not queued again.
  */
 const emitStatement = `
 with ${identified},
-fence as materialized (select 1 from leases where id = $1 and epoch = $2 for share),
+stopped as materialized (
+  select from runs where id = any($${labelsFrom + 2}::text[]) and (requested_status is not null or ended_at is not null) limit 1),
+fence as materialized (
+  select 1 from leases where id = $1 and epoch = $2 and not exists (select from stopped) for share),
 new_leases as (
   insert into leases (id, epoch, owner, share)
   select u.id, 0, '', u.share from ${unnest(4, ['text', 'int'])} u(id, share), fence
@@ -34,8 +39,10 @@ new_runs as (
   returning id, task_id, collection_id, author, created_at, number),
 ${countNewRuns('$3::smallint')},
 ${labelNewRuns(`$${labelsFrom}::text[]`, `$${labelsFrom + 1}::text[]`)},
-queued as (select count(${enqueueLease('id')}), pg_notify(channel('runs'), '') from new_leases)
-select exists (select from fence) held, array(select id from new_runs) made, (select count from queued) queued`
+queued as (
+  select count(${enqueueLease('id', `$${labelsFrom + 3}::bigint`)}), pg_notify(channel('runs'), '') from new_leases)
+select exists (select from fence) held, exists (select from stopped) stopped, array(select id from new_runs) made,
+  (select count from queued) queued`
 
 /** What is written down at once. */
 export interface Emission {
@@ -46,14 +53,24 @@ export interface Emission {
   runs: unknown[][]
   /** Of each of the runs, by its author. */
   labels: Record<string, string>
+  /** Keys of the parent and of all runs above it. */
+  above: string[]
+  collectionId: number
 }
 
-/** Writes runs and their leases down. Gives the keys that are new. */
+/** What was written: the keys that are new; nothing where the lease is lost, or where a run above was asked to end. */
+export interface Emitted {
+  held: boolean
+  stopped: boolean
+  made: string[]
+}
+
+/** Writes runs and their leases. */
 export const emitRuns = async (
   database: Queries,
-  { parent, shard, leases, runs, labels }: Emission,
-): Promise<{ held: boolean; made: string[] }> => {
-  const [row] = await database.rows<{ held: boolean; made: string[] }>('emit_children', emitStatement, [
+  { parent, shard, leases, runs, labels, above, collectionId }: Emission,
+): Promise<Emitted> => {
+  const [row] = await database.rows<Emitted>('emit_children', emitStatement, [
     parent.id,
     parent.epoch,
     shard,
@@ -62,8 +79,10 @@ export const emitRuns = async (
     ...runs,
     Object.keys(labels),
     Object.values(labels),
+    above,
+    collectionId,
   ])
-  return row ?? { held: false, made: [] }
+  return row ?? { held: false, stopped: false, made: [] }
 }
 
 /** Runs of a step in one lease that is out. */
@@ -133,7 +152,7 @@ export const wakeChildren = async (
   database: Queries,
   { runKey, seq }: Parent,
   parent: LeaseRef,
-  lease: { id: string; share: number; size: number },
+  lease: { id: string; share: number; size: number; collectionId: number },
 ): Promise<{ held: boolean; woken: number }> => {
   const [row] = await database.rows<{ held: boolean; woken: number }>(
     'wake_children',
@@ -145,8 +164,9 @@ export const wakeChildren = async (
        insert into leases (id, epoch, owner, share) select $5, 0, '', $6 where exists (select from due) returning id),
      moved as (update runs r set lease = $5 from due where r.id = due.id returning 1)
      select exists (select from fence) held, (select count(*) from moved)::int woken,
-       (select ${enqueueLease('id')} from new_lease) queued, (select pg_notify(channel('runs'), '') from new_lease) told`,
-    [parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size],
+       (select ${enqueueLease('id', '$8::bigint')} from new_lease) queued,
+       (select pg_notify(channel('runs'), '') from new_lease) told`,
+    [parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size, lease.collectionId],
   )
   return row ?? { held: false, woken: 0 }
 }
@@ -157,7 +177,7 @@ export const haltLeases = async (database: Queries, leases: string[]): Promise<v
     'halt_leases',
     `with held as materialized (select id from leases where id = any($1::text[]) order by id for update),
      halted as (update leases l set halted = true from held where l.id = held.id returning l.id)
-     select count(pg_notify(channel('requests'), halted.id)) from halted`,
+     select count(pg_notify(channel('requests'), '')) from halted`,
     [leases],
   )
 }
@@ -166,31 +186,44 @@ export const haltLeases = async (database: Queries, leases: string[]): Promise<v
 export interface Below {
   runKeys: string[]
   seq?: number | undefined
-  /** They are asked for by who works on the run above them, and only as long as the lease is his. */
+  /** The owner of the run above asks for them: nothing is found once the lease is lost. */
   lease?: LeaseRef
+  /** False: only whether some are open is looked at. */
+  asks?: boolean
 }
 
-/** At most so many open runs are found at once. */
-const mostFound = 5_000
+/** Open runs that are found at once: enough to be quick, few enough that each statement stays short. */
+const mostFound = 1_000
+
+/** Open runs below others. */
+export interface OpenBelow {
+  /** There are some. */
+  open: boolean
+  /** Keys of those that are to be asked to end: at most `mostFound`. */
+  keys: string[]
+  /** There may be more to ask. */
+  more: boolean
+}
 
 /**
- * Open runs below others, at any depth, some at a time; undefined where the lease is somebody else's. A run ends only
- * after those below it: open ones hang together.
+ * Finds open runs below others, at any depth, that were not asked to end yet, or that were and have left memory since.
+ * Gives undefined where the lease is somebody else's.
  */
-export const openBelow = async (database: Queries, { runKeys, seq, lease }: Below): Promise<string[] | undefined> => {
-  const [row] = await database.rows<{ held: boolean; open: string[] }>(
+export const openBelow = async (
+  database: Queries,
+  { runKeys, seq, lease, asks = true }: Below,
+): Promise<OpenBelow | undefined> => {
+  const [row] = await database.rows<{ held: boolean; open: boolean; keys: string[] }>(
     'open_below',
-    `with recursive fence as materialized (
+    `with fence as materialized (
        select $3::text is null or exists (select from leases where id = $3 and epoch = $4) as held),
-     below as (
-       select r.id from fence join runs r on fence.held
-       where r.parent_id = any($1::text[]) and ($2::int is null or r.parent_seq = $2) and r.ended_at is null
-       union all
-       select r.id from below join runs r on r.parent_id = below.id and r.ended_at is null)
-     select held, array(select id from below limit ${mostFound}) as open from fence`,
-    [runKeys, seq ?? null, lease?.id ?? null, lease?.epoch ?? null],
+     below as not materialized (select r.* from ${openBelowKeys('id, lease, requested_status', '$1::text[]', '$2::int')} r),
+     unasked as not materialized (select id from below where requested_status is null or lease is null)
+     select held, held and exists (select from below limit 1) as open,
+       array(select id from unasked where held and $5 limit ${mostFound}) as keys from fence`,
+    [runKeys, seq ?? null, lease?.id ?? null, lease?.epoch ?? null, asks],
   )
-  return row?.held ? row.open : undefined
+  return row?.held ? { open: row.open, keys: row.keys, more: row.keys.length === mostFound } : undefined
 }
 
 /** Runs of a step in the order of their items, from an index on. Of an error, as much as a person reads. */

@@ -6,7 +6,8 @@ import type { LiveRun } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
 import { columns, type LeaseRef, type NewRun, pushRow, runValues } from '../journal/journal-entry.ts'
 import { runTypes } from '../journal/journal-sql.ts'
-import { endBelow } from '../leases/requests.ts'
+import { deliverRequest, endBelow, isAskedAbove } from '../leases/requests.ts'
+import { makeSlots } from '../slots.ts'
 import { presentRuns } from '../start/enqueue.ts'
 import { Interrupted } from '../steps/execute.ts'
 import type { StepAtWork } from '../steps/step.ts'
@@ -15,6 +16,7 @@ import { type Over, outcomeOf } from './fan-out-outcome.ts'
 import { nextChunk } from './fan-out-shares.ts'
 import { countDue, emitRuns, haltLeases, type Parent, readChildren, readProgress, wakeChildren } from './fan-out-sql.ts'
 import { type Leased, makeFanOutWatch, newLeased, type Waiting } from './fan-out-watch.ts'
+import { keysAbove } from './run-keys.ts'
 
 export interface FanOuts {
   /**
@@ -33,7 +35,9 @@ type Outcome = Record<string, unknown> | FailedWith | 'released'
 /** How much goes into one statement, and how much text into one lease. */
 const runsAtOnce = 1_000
 const textAtOnce = 4 * 1024 * 1024
-/** How often runs are asked again to end that have not. */
+/** Portions that are held in memory and written at once, by all steps here; collections take turns. */
+const portionsAtOnce = 3
+/** How often runs are asked again to end that have not, and room for more is looked for. */
 const askAgainMs = 500
 const readAtOnce = 5_000
 
@@ -56,6 +60,8 @@ interface FanOut {
   ahead: Ahead
   waiting: Waiting
   bell: Bell
+  /** A run above was asked to end; undefined: not looked at yet. */
+  isAskedAbove: boolean | undefined
 }
 
 export const makeFanOuts = (
@@ -64,6 +70,7 @@ export const makeFanOuts = (
   const { engine, shard } = given
   const { database } = engine
   const watch = makeFanOutWatch(database)
+  const emitting = makeSlots(portionsAtOnce)
   /** How many of its steps wait here: the run is idle once, however many. */
   const waitingSteps = new WeakMap<LiveRun, number>()
   const waits = ({ run, lease }: StepAtWork, by: 1 | -1): void => {
@@ -72,15 +79,16 @@ export const makeFanOuts = (
     if (before === 0 || before + by === 0) given.onWaiting(lease, by)
   }
 
-  /** One statement's worth of runs, in the leases that may go out now. */
-  const nextPortion = ({ work, wanted, kind, ahead, waiting }: FanOut): Portion => {
+  /** One statement's worth of runs, `room` at the most, in the leases that may go out now. */
+  const nextPortion = ({ work, wanted, kind, ahead, waiting }: FanOut, room: number): Portion => {
     const portion: Portion = { leases: [], runs: [] }
     const { runs } = wanted
     let text = 0
-    while (portion.runs.length < runsAtOnce && text < textAtOnce) {
+    const most = Math.min(runsAtOnce, room)
+    while (portion.runs.length < most && text < textAtOnce) {
       const chunk = nextChunk(
         runs.maxConcurrency,
-        remaining(ahead),
+        Math.min(remaining(ahead), room - portion.runs.length),
         sharesOut(watch.sharesOf(waiting), portion.leases),
         waiting.paceMs,
       )
@@ -110,9 +118,20 @@ export const makeFanOuts = (
     })
     const labels: Record<string, string> = JSON.parse(work.run.environment.scrub.json(wanted.runs.labels))
     const { leases } = portion
-    const { held, made } = await emitRuns(database, { parent: work.lease, shard, leases, runs: rows, labels })
-    if (!held) throw new Fenced(work.lease.id)
+    const above = [work.run.key, ...keysAbove(work.run)]
+    const { held, stopped, made } = await emitRuns(database, {
+      parent: work.lease,
+      shard,
+      leases,
+      runs: rows,
+      labels,
+      above,
+      collectionId: work.run.collectionId,
+    })
     for (const one of leased) one.isWritten = true
+    // The request to end reaches every run below soon; this one need not wait for it.
+    if (stopped) return deliverRequest(engine, work.run.key, 'cancelled')
+    if (!held) throw new Fenced(work.lease.id)
     if (made.length === portion.runs.length) return
     const there = new Set(made)
     const absent = portion.runs.filter(({ run }) => !there.has(run.key))
@@ -131,7 +150,7 @@ export const makeFanOuts = (
     const out = sharesOut(watch.sharesOf(waiting))
     const chunk = nextChunk(wanted.runs.maxConcurrency, due, out, waiting.paceMs)
     if (!chunk) return false
-    const lease = { id: randomUUID(), ...chunk }
+    const lease = { id: randomUUID(), ...chunk, collectionId: work.run.collectionId }
     const leased = newLeased(chunk.share, chunk.size, false)
     watch.leased(waiting, lease.id, leased)
     const { held, woken } = await wakeChildren(database, waiting, work.lease, lease)
@@ -139,6 +158,44 @@ export const makeFanOuts = (
     leased.open = woken
     leased.isWritten = true
     return woken > 0
+  }
+
+  /**
+   * Starts some of the runs that are left, where the concurrency and the bounds on open runs allow it. Throws where there
+   * is no room, and no run of the step is open that would make some. Gives `full` where it has to wait for room.
+   */
+  const startSome = async (fanOut: FanOut): Promise<'started' | 'enough' | 'full'> => {
+    const { work, wanted, ahead, waiting } = fanOut
+    const { run } = work
+    const out = sharesOut(watch.sharesOf(waiting))
+    if (!nextChunk(wanted.runs.maxConcurrency, remaining(ahead), out, waiting.paceMs)) return 'enough'
+    await emitting.acquire(run.collectionId)
+    let written = () => {}
+    try {
+      await engine.openRuns.look(run)
+      const room = engine.openRuns.left(run)
+      if (room === 0) {
+        const refusal = out.lanes === 0 ? engine.openRuns.refusal(run) : undefined
+        if (refusal) throw refusal
+        return 'full'
+      }
+      const portion = nextPortion(fanOut, room)
+      written = engine.openRuns.take(run, portion.runs.length)
+      await emit(fanOut, portion)
+    } finally {
+      written()
+      emitting.release()
+    }
+    return 'started'
+  }
+
+  /** Asks what is open to end, unless the owner of a run above does. Gives `more` where it is to be called again at once. */
+  const cancelOpen = async (fanOut: FanOut): Promise<'more' | 'asked' | 'none'> => {
+    const { work, waiting } = fanOut
+    const { run, lease } = work
+    if (run.requested !== undefined) fanOut.isAskedAbove ??= await isAskedAbove(engine, run)
+    if (fanOut.isAskedAbove) return 'asked'
+    return endBelow(engine, { runKeys: [run.key], seq: waiting.seq, lease })
   }
 
   /** Keeps as many leases out as may be, until all runs have ended; or no more are wanted, and the open ones have. */
@@ -160,18 +217,13 @@ export const makeFanOuts = (
       }
       const isCancelled = over === 'interrupted' || isLate
       if (!isCancelled && (await wake(fanOut))) continue
-      if (over === 'ended') {
-        const portion = nextPortion(fanOut)
-        if (portion.runs.length > 0) {
-          await emit(fanOut, portion)
-          continue
-        }
-      }
-      if (isCancelled) await endBelow(engine, { runKeys: [run.key], seq: waiting.seq, lease: work.lease })
+      const some = over === 'ended' ? await startSome(fanOut) : 'enough'
+      if (some === 'started') continue
+      if (isCancelled && (await cancelOpen(fanOut)) === 'more') continue
       waiting.asksForEnd = over !== 'ended' || remaining(ahead) === 0
       if (waiting.asksForEnd && waiting.settled) return over
       if (waiting.asksForEnd && waiting.out.size === 0) watch.hurry()
-      await bell.heard(isCancelled ? askAgainMs : deadline - now())
+      await bell.heard(isCancelled || some === 'full' ? askAgainMs : deadline - now())
       bell.hush()
     }
   }
@@ -210,7 +262,15 @@ export const makeFanOuts = (
       beside: new Map(wanted.runs.sharesConcurrency ? beside.map(({ id, share }) => [id, share]) : []),
       news: bell.ring,
     }
-    const fanOut = { work, wanted, kind, ahead: { missing, next, count: wanted.runs.count }, waiting, bell }
+    const fanOut = {
+      work,
+      wanted,
+      kind,
+      ahead: { missing, next, count: wanted.runs.count },
+      waiting,
+      bell,
+      isAskedAbove: undefined,
+    }
     watch.add(waiting)
     waits(work, 1)
     run.interrupts.add(bell.ring)

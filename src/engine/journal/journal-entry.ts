@@ -99,6 +99,8 @@ export interface EventRow {
 /** What one run has to say at once: it is written whole or not at all. Files come with the run or the step beside them. */
 export interface Entry {
   lease: LeaseRef
+  /** The collection of the run: collections take turns, and files belong to it. */
+  collectionId: number
   run?: NewRun
   step?: StepRow
   end?: { runKey: string; status: RunStatus; error: string | null; endedMs: number }
@@ -106,8 +108,6 @@ export interface Entry {
   park?: { runKey: string; seq: number; wakeMs: number | null }
   events?: { runKey: string; seq: number; rows: EventRow[] }
   files?: FileRow[]
-  /** Collection of the files. */
-  collectionId?: number
 }
 
 const length = (text: string | null | undefined): number => text?.length ?? 0
@@ -214,7 +214,7 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
     }
     for (const file of fileRows ?? []) {
       const key = run?.key ?? step?.runKey ?? ''
-      pushRow(files, fileValues(key, step?.seq ?? null, collectionId ?? run?.collectionId ?? 0, file))
+      pushRow(files, fileValues(key, step?.seq ?? null, collectionId, file))
     }
   }
   const tables = { runs, steps, begins, ends, parks, events, files }

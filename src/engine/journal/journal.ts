@@ -1,6 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import { isRefused, makeOwnConnection } from '../../database/own-connection.ts'
 import { AppError } from '../../lib/errors.ts'
+import { makeFairQueue } from '../../lib/fair-queue.ts'
 import { pause } from '../../lib/time.ts'
 import { commitValues, type Entry, sizeOf } from './journal-entry.ts'
 import { type CommitParts, commitStatement } from './journal-sql.ts'
@@ -69,7 +70,10 @@ export const openJournal = (options: {
   onCommit: (runKey: string) => void
   noteTime?: Database['noteTime']
 }): Journal => {
-  const queue: Waiting[] = []
+  const queue = makeFairQueue<Waiting>()
+  const byEntry = new WeakMap<Entry, Waiting>()
+  /** Bytes that wait, by collection. */
+  const bytesOf = new Map<number, number>()
   const statistics: JournalStatistics = { commits: 0, entries: 0, resent: 0, runsEnded: {}, stepsEnded: {} }
   const closing = new AbortController()
   let waitingBytes = 0
@@ -155,25 +159,39 @@ export const openJournal = (options: {
     return new Map(rows.map((row) => [row.id, row.lease]))
   }
 
+  /** Collections take turns, so that what one has to say waits for a batch or two, however much others have. */
   const takeBatch = (): Waiting[] => {
+    const batch: Waiting[] = []
     let bytes = 0
-    let count = 0
-    while (count < queue.length && count < batchEntries) {
-      bytes += queue[count]?.size ?? 0
-      if (bytes > batchBytes && count > 0) break
-      count++
+    for (let next = queue.next(); next && batch.length < batchEntries; next = queue.next()) {
+      bytes += next.size
+      if (bytes > batchBytes && batch.length > 0) break
+      queue.take()
+      batch.push(next)
     }
-    return queue.splice(0, count)
+    return batch
   }
+
+  const wait = (collectionId: number, bytes: number): void => {
+    waitingBytes += bytes
+    const own = (bytesOf.get(collectionId) ?? 0) + bytes
+    if (own > 0) bytesOf.set(collectionId, own)
+    else bytesOf.delete(collectionId)
+  }
+
+  /** New runs are refused to collections that have more waiting than their share, and to all beyond twice of it all. */
+  const isFull = (collectionId: number): boolean =>
+    waitingBytes > queueBytes &&
+    (waitingBytes > 2 * queueBytes || (bytesOf.get(collectionId) ?? 0) * bytesOf.size > queueBytes)
 
   const drain = async (): Promise<void> => {
     await null // entries of the same tick share the first commit
-    while (queue.length > 0) {
+    while (queue.size > 0) {
       const batch = takeBatch()
       await send(batch).catch((error) => {
         for (const waiting of batch) waiting.reject(error)
       })
-      for (const waiting of batch) waitingBytes -= waiting.size
+      for (const { entry, size } of batch) wait(entry.collectionId, -size)
     }
     sending = undefined
   }
@@ -184,27 +202,28 @@ export const openJournal = (options: {
       return waitingBytes > queueBytes
     },
     add(entry) {
-      if (entry.run && waitingBytes > queueBytes) {
+      if (entry.run && isFull(entry.collectionId)) {
         return Promise.reject(
           new AppError('busy', 'The server cannot write runs down as fast as they arrive', { retryAfterSeconds: 2 }),
         )
       }
       const size = sizeOf(entry)
-      waitingBytes += size
+      wait(entry.collectionId, size)
       return new Promise((resolve, reject) => {
-        queue.push({ entry, size, withdrawn: false, resolve, reject })
+        const waiting = { entry, size, withdrawn: false, resolve, reject }
+        byEntry.set(entry, waiting)
+        queue.add(entry.collectionId, waiting)
         sending ??= drain()
       })
     },
     withdraw(entry) {
-      const waiting = queue.find((candidate) => candidate.entry === entry)
+      const waiting = byEntry.get(entry)
       if (waiting) waiting.withdrawn = true
     },
     outage(reason) {
       connection.drop()
-      for (const waiting of queue.filter(({ entry }) => entry.run)) {
-        queue.splice(queue.indexOf(waiting), 1)
-        waitingBytes -= waiting.size
+      for (const waiting of queue.remove(({ entry }) => entry.run !== undefined)) {
+        wait(waiting.entry.collectionId, -waiting.size)
         waiting.reject(reason)
       }
     },

@@ -25,7 +25,7 @@ const isDead = `beat_at < now() - interval '${deadMs} milliseconds'`
 export const beat = async (engine: EngineContext): Promise<Sights> => {
   const looks = [...engine.looks]
   const asked = looks.map(({ condition }, index) => `, ${condition(`$${index + 2}::timestamptz`)} as look_${index}`)
-  const [sights] = await engine.database.rows<Sights & Record<`look_${number}`, boolean>>(
+  const [sights] = await engine.urgent.rows<Sights & Record<`look_${number}`, boolean>>(
     `beat_${looks.length}`,
     `with beat as (insert into executors (id) values ($1) on conflict (id) do update set beat_at = now())
      select ${isQueued} as queued,

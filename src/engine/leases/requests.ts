@@ -2,8 +2,9 @@ import type { Queries } from '../../database/database.ts'
 import { pause } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { endedRun, endedStep, keepTotals, otherShard } from '../../store/runs/totals.ts'
-import type { EngineContext } from '../context.ts'
+import type { EngineContext, LiveRun } from '../context.ts'
 import { type Below, openBelow } from '../fan-out/fan-out-sql.ts'
+import { keysAbove } from '../fan-out/run-keys.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import type { Leases, LocalLease } from './leases.ts'
@@ -44,13 +45,13 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
      flagged as (
        update runs r set requested_status = $2 from owned where r.id = owned.id and r.ended_at is null returning r.id)
      select (select count(*) from unowned)::int ended, count(*)::int flagged,
-       count(pg_notify(channel('requests'), flagged.id)) told, (select count(*) from closed) closed from flagged`,
+       count(pg_notify(channel('requests'), '')) told, (select count(*) from closed) closed from flagged`,
     [runKeys, status, otherShard()],
   )
 }
 
 /** Tells a run in this process, if it is here. */
-const deliverRequest = (engine: EngineContext, runKey: string, status: RunStatus): void => {
+export const deliverRequest = (engine: EngineContext, runKey: string, status: RunStatus): void => {
   engine.atGate.get(runKey)?.(status)
   const run = engine.live.get(runKey)
   if (!run || run.requested) return
@@ -62,7 +63,7 @@ const deliverRequest = (engine: EngineContext, runKey: string, status: RunStatus
 export const collectRequests = async (engine: EngineContext, leases: Leases): Promise<void> => {
   const open = [...leases.local.values()].filter((lease) => lease.open > 0)
   if (open.length === 0) return
-  const rows = await engine.database.rows<{ id: string; requested_status: RunStatus | null }>(
+  const rows = await engine.urgent.rows<{ id: string; requested_status: RunStatus | null }>(
     'requested',
     `select id, requested_status from runs
      where lease = any($1::text[]) and requested_status is not null and ended_at is null
@@ -81,55 +82,87 @@ const halt = (lease: LocalLease | undefined): void => {
   lease.gate?.pass()
 }
 
-/** Asks open runs below others, at any depth, to end as cancelled. Gives how many were asked. Throws Fenced. */
-export const endBelow = async (engine: EngineContext, below: Below): Promise<number> => {
-  const open = await openBelow(engine.database, below)
-  if (!open) throw new Fenced(below.lease?.id)
-  if (open.length > 0) await requestEnd(engine.database, open, 'cancelled')
-  for (const runKey of open) deliverRequest(engine, runKey, 'cancelled')
-  return open.length
+/**
+ * Asks open runs below others, at any depth, to end as cancelled: a bounded number of them, and `more` where others may
+ * be left to ask. Gives `none` when nothing is open. Throws Fenced.
+ */
+export const endBelow = async (engine: EngineContext, below: Below): Promise<'none' | 'asked' | 'more'> => {
+  const found = await openBelow(engine.database, below)
+  if (!found) throw new Fenced(below.lease?.id)
+  if (found.keys.length > 0) await requestEnd(engine.database, found.keys, 'cancelled')
+  for (const runKey of found.keys) deliverRequest(engine, runKey, 'cancelled')
+  if (!found.open) return 'none'
+  return found.more ? 'more' : 'asked'
 }
 
 const askAgainMs = 50
+const lookAgainMs = 500
+
+/**
+ * Finds out whether a run above was asked to end. The owner of that one asks all runs below it, so nobody else has to:
+ * with a thousand parents that all ask the same runs, a cancel would not come to an end.
+ */
+export const isAskedAbove = async (engine: EngineContext, run: LiveRun): Promise<boolean> => {
+  if (run.depth === 0) return false
+  const [row] = await engine.database.rows<{ asked: boolean }>(
+    'is_asked_above',
+    'select exists (select from runs where id = any($1::text[]) and requested_status is not null) as asked',
+    [keysAbove(run)],
+  )
+  return row?.asked ?? false
+}
 
 /**
  * Resolves when nothing is open below a run that is to end itself, or below one step of it. False: the process stops, and
- * whoever has the run next goes on with that. Throws Fenced.
+ * the next owner of the run continues with that. Throws Fenced.
  */
 export const endAllBelow = async (
   engine: EngineContext,
   lease: LeaseRef,
-  runKey: string,
+  run: LiveRun,
   seq?: number,
 ): Promise<boolean> => {
-  while ((await endBelow(engine, { runKeys: [runKey], seq, lease })) > 0) {
-    if (!(await pause(askAgainMs, engine.stopping))) return false
+  const below: Below = { runKeys: [run.key], seq, lease }
+  if ((await endBelow(engine, below)) === 'none') return true
+  const asks = !(await isAskedAbove(engine, run))
+  for (let wait = askAgainMs; ; wait = Math.min(wait * 1.5, lookAgainMs)) {
+    if (!(await pause(wait, engine.stopping))) return false
+    let state = await endBelow(engine, { ...below, asks })
+    while (state === 'more') state = await endBelow(engine, below)
+    if (state === 'none') return true
   }
-  return true
 }
 
+/** Runs that one statement asks to end. */
+const askedAtOnce = 500
+
 /**
- * Asks again until every run has ended, and all below them: one may be changing hands, be going to sleep, or be starting
- * runs while it is asked.
+ * Asks runs to end, and waits for it until the time is over. Each is marked first, by short statements on connections
+ * that nothing else uses: from then on nothing is started below it, and its owner ends what is open there. A run may be
+ * changing hands or going to sleep while it is asked, so one that is still open is asked again.
  */
 export const settle = async (
   engine: EngineContext,
+  urgent: Queries,
   wait: (runKey: string, signal: AbortSignal) => Promise<boolean>,
   runKeys: string[],
   status: RunStatus,
   seconds: number,
 ): Promise<void> => {
-  let open = runKeys
   const deadline = performance.now() + seconds * 1000
-  for (;;) {
-    if (open.length > 0) await requestEnd(engine.database, open, status)
+  const over = AbortSignal.timeout(seconds * 1000)
+  const ask = async (open: string[]): Promise<void> => {
+    for (let at = 0; at < open.length; at += askedAtOnce) {
+      await requestEnd(urgent, open.slice(at, at + askedAtOnce), status)
+    }
     for (const runKey of open) deliverRequest(engine, runKey, status)
-    const below = await endBelow(engine, { runKeys })
-    if (open.length === 0 && below === 0) return
-    const signal = AbortSignal.timeout(Math.min(500, Math.max(1, deadline - performance.now())))
+  }
+  await ask(runKeys)
+  for (let open = runKeys; open.length > 0 && !over.aborted; ) {
+    const left = deadline - performance.now()
+    const signal = AbortSignal.timeout(Math.min(lookAgainMs, Math.max(1, Math.ceil(left))))
     const ended = await Promise.all(open.map((runKey) => wait(runKey, signal)))
     open = open.filter((_, at) => !ended[at])
-    if (open.length === 0 && below > 0) await pause(askAgainMs)
-    if (performance.now() >= deadline) return
+    await ask(open).catch((error) => engine.log.debug({ err: error }, 'runs are asked to end again later'))
   }
 }

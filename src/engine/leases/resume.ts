@@ -81,7 +81,8 @@ export const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<L
  */
 export const giveUp = async (engine: EngineContext, lease: LeaseRef, open: OpenRun): Promise<'failed' | 'released'> => {
   const run = await toLiveRun(engine, open)
-  if (!(await endAllBelow(engine, lease, run.key))) return 'released'
+  if (!(await endAllBelow(engine, lease, run))) return 'released'
+  const { collectionId } = run
   const [first, ...others] = openPlaces(run)
   const name = first?.name ?? 'unknown'
   const message = `The process died ${open.deaths} times at step '${name}'; the run is not tried again`
@@ -89,7 +90,7 @@ export const giveUp = async (engine: EngineContext, lease: LeaseRef, open: OpenR
   const endedMs = now()
   const end = { runKey: run.key, status: 'failed' as const, error: failureText(run, { name, message }), endedMs }
   const closed = others.map((place) =>
-    engine.journal.add({ lease, step: { ...rowOf(run, place), status: 'cancelled', endedMs } }),
+    engine.journal.add({ lease, collectionId, step: { ...rowOf(run, place), status: 'cancelled', endedMs } }),
   )
   const step = first && {
     ...rowOf(run, first),
@@ -98,7 +99,7 @@ export const giveUp = async (engine: EngineContext, lease: LeaseRef, open: OpenR
     error,
     endedMs,
   }
-  await Promise.all([engine.journal.add({ lease, ...(step && { step }), end }), ...closed])
+  await Promise.all([engine.journal.add({ lease, collectionId, ...(step && { step }), end }), ...closed])
   engine.onEnd(run.key)
   return 'failed'
 }

@@ -214,7 +214,8 @@ const hasNotBegun = ({ status, seq, requested_status: requested }: OpenRun): boo
 /** Another run of the same step has failed: what has not begun is left alone. Throws Fenced. */
 const endUnbegun = async (engine: EngineContext, lease: LocalLease, open: OpenRun): Promise<RunLeft> => {
   const error = 'Not begun: another run of the same step had failed'
-  await engine.journal.add({ lease, end: { runKey: open.id, status: 'cancelled', error, endedMs: now() } })
+  const end = { runKey: open.id, status: 'cancelled' as const, error, endedMs: now() }
+  await engine.journal.add({ lease, collectionId: open.collection_id, end })
   engine.onEnd(open.id)
   return 'cancelled'
 }

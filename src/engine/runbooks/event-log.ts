@@ -44,10 +44,12 @@ export const openEventLog = async (work: StepAtWork, onFenced: (fenced: Fenced) 
       const rows = waiting
       waiting = []
       bytes = 0
-      await engine.journal.add({ lease, events: { runKey: run.key, seq: place.seq, rows } }).catch((error) => {
-        failure = { error }
-        if (error instanceof Fenced) onFenced(error)
-      })
+      await engine.journal
+        .add({ lease, collectionId: run.collectionId, events: { runKey: run.key, seq: place.seq, rows } })
+        .catch((error) => {
+          failure = { error }
+          if (error instanceof Fenced) onFenced(error)
+        })
       if (leftOut > 0 && !failure) {
         const count = leftOut
         leftOut = 0

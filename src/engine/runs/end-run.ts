@@ -13,7 +13,11 @@ export const endRun = async (
   status: RunStatus,
   error: string | null,
 ): Promise<RunStatus> => {
-  await engine.journal.add({ lease, end: { runKey: run.key, status, error, endedMs: now() } })
+  await engine.journal.add({
+    lease,
+    collectionId: run.collectionId,
+    end: { runKey: run.key, status, error, endedMs: now() },
+  })
   engine.onEnd(run.key)
   return status
 }
@@ -36,11 +40,15 @@ export const endEarly = async (
   { status, error }: EarlyEnd,
 ): Promise<RunStatus | 'released'> => {
   const begun = open.filter(({ started }) => started)
-  if (begun.length > 0 && !(await endAllBelow(engine, lease, run.key))) return 'released'
+  if (begun.length > 0 && !(await endAllBelow(engine, lease, run))) return 'released'
   const endedMs = now()
   const closed = begun.map((place) => {
     const attempt = Math.max(1, place.attempt - 1)
-    return engine.journal.add({ lease, step: { ...rowOf(run, place), status: 'cancelled', attempt, endedMs } })
+    return engine.journal.add({
+      lease,
+      collectionId: run.collectionId,
+      step: { ...rowOf(run, place), status: 'cancelled', attempt, endedMs },
+    })
   })
   const [end] = await Promise.all([endRun(engine, lease, run, status, error), ...closed])
   return end

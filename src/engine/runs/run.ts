@@ -52,7 +52,7 @@ const runInOrder = async (engine: EngineContext, lease: LeaseRef, run: LiveRun):
     if (run.requested) return endEarly(engine, lease, run, [place], requestedEnd(run))
     if (engine.stopping.aborted) return 'released'
     if (run.course && !isChosen(run.course, step)) {
-      await engine.journal.add({ lease, step: skippedRow(run, place) })
+      await engine.journal.add({ lease, collectionId: run.collectionId, step: skippedRow(run, place) })
       next = after(run, place, { status: 'skipped', outputs: null })
       forget(engine.memory, run, step.index)
     } else {

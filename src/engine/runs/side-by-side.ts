@@ -66,7 +66,7 @@ const begin = (all: SideBySide): void => {
 }
 
 const recordSkipped = async ({ engine, lease, run }: SideBySide, step: ProgramStep): Promise<'skipped'> => {
-  await engine.journal.add({ lease, step: skippedRow(run, placeSideBySide(run, step)) })
+  await engine.journal.add({ lease, collectionId: run.collectionId, step: skippedRow(run, placeSideBySide(run, step)) })
   return 'skipped'
 }
 

@@ -16,7 +16,7 @@ import {
 } from '../journal/journal-sql.ts'
 import { type Carry, writeCarried } from './carry.ts'
 
-/** How many runs that arrive together share a lease: few enough that several processes get some. */
+/** How many runs of a collection that arrive together share a lease: few enough that several processes get some. */
 const runsPerLease = 32
 
 const filesFrom = runTypes.length + 3
@@ -39,7 +39,9 @@ kept as (
   from ${unnest(filesFrom, fileTypes)} u(run_id, seq, path, collection_id, object, name, content_type, size)
   where exists (select from new_runs n where n.id = u.run_id)
   on conflict (path) do nothing),
-queued as (select count(${enqueueLease('id')}) queued, pg_notify(channel('runs'), '') from new_leases)
+queued as (
+  select count(${enqueueLease('id', 'u.collection')}) queued, pg_notify(channel('runs'), '')
+  from new_leases join unnest($1::text[], $${filesFrom + fileTypes.length}::bigint[]) u(id, collection) using (id))
 select new_runs.id from new_runs, queued`
 
 export interface QueuedRun {
@@ -52,14 +54,27 @@ type Refusal = RunExists | TrajectoryIdTaken | undefined
 
 const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]): Promise<Refusal[]> => {
   const leases: string[] = []
+  const collections: number[] = []
+  const open = new Map<number, { id: string; runs: number }>()
+  const leaseFor = ({ collectionId }: NewRun): string => {
+    let lease = open.get(collectionId)
+    if (!lease || lease.runs === runsPerLease) {
+      lease = { id: randomUUID(), runs: 0 }
+      open.set(collectionId, lease)
+      leases.push(lease.id)
+      collections.push(collectionId)
+    }
+    lease.runs++
+    return lease.id
+  }
   const runs = columns(runTypes.length)
   const files = columns(fileTypes.length)
-  arrivals.forEach(({ run, files: rows }, at) => {
-    if (at % runsPerLease === 0) leases.push(randomUUID())
-    pushRow(runs, runValues(run, leases.at(-1) as string, 0))
+  for (const { run, files: rows } of arrivals) {
+    pushRow(runs, runValues(run, leaseFor(run), 0))
     for (const file of rows) pushRow(files, fileValues(run.key, null, run.collectionId, file))
-  })
-  const rows = await queries.rows<{ id: string }>('enqueue', enqueueStatement, [leases, shard, ...runs, ...files])
+  }
+  const values = [leases, shard, ...runs, ...files, collections]
+  const rows = await queries.rows<{ id: string }>('enqueue', enqueueStatement, values)
   const inserted = new Set(rows.map((row) => row.id))
   const missing = arrivals.filter(({ run }) => !inserted.has(run.key)).map(({ run }) => run.key)
   const present = missing.length > 0 ? await presentRuns(queries, missing) : new Set<string>()

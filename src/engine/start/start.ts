@@ -66,8 +66,8 @@ export interface Starter {
   leases: Leases
   enqueue(queued: QueuedRun): Promise<void>
   enqueueCarrying(queued: QueuedRun, carry: Carry): Promise<void>
-  /** May this process begin a run itself, now? */
-  hasRoom(): boolean
+  /** Whether this process may begin a run of the collection itself, now. */
+  hasRoom(collectionId: number): boolean
   sealSecrets(secrets: RunSecrets, runKey: string): string | null
   sealWebhook(webhook: SealedWebhook, runKey: string): string
   /** Text of a definition without its secrets, as a definition of its own; null when it holds none. */
@@ -131,7 +131,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
     let isHeld = false
     try {
       if (carry && !refused) await starter.enqueueCarrying({ run, files }, carry)
-      else if (starter.hasRoom() && engine.memory.tryTake(heldBytes)) {
+      else if (starter.hasRoom(run.collectionId) && engine.memory.tryTake(heldBytes)) {
         isHeld = true
         await begin(
           starter,

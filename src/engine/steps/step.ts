@@ -121,7 +121,7 @@ const failureOf = async (
   if (thrown instanceof Interrupted && !isStopped) return 'released'
   const error = asStepError(thrown)
   if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
-  if (work.hasRuns && !(await endAllBelow(engine, work.lease, run.key, place.seq))) return 'released'
+  if (work.hasRuns && !(await endAllBelow(engine, work.lease, run, place.seq))) return 'released'
   const outputs = made === undefined ? null : await outputsBeside(work, made)
   const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
   if (isCancelled) return { status: 'cancelled', outputs, error }
@@ -194,7 +194,7 @@ const holdSlot = (engine: EngineContext, run: LiveRun): HeldSlot => {
   }
   return {
     take() {
-      const slot = engine.slots.acquire()
+      const slot = engine.slots.acquire(run.collectionId)
       return slot ? slot.then(have) : have()
     },
     give,
@@ -316,7 +316,7 @@ const startRowOf = (engine: EngineContext, lease: LeaseRef, run: LiveRun, row: S
   }
   const write = () => {
     withdraw()
-    entry = { lease, step: { ...row, warnings: warningsText(run, side) } }
+    entry = { lease, collectionId: run.collectionId, step: { ...row, warnings: warningsText(run, side) } }
     return engine.journal.add(entry)
   }
   return {

@@ -45,7 +45,12 @@ export const mayPark = (run: LiveRun): boolean => run.underWay <= 1
 export const park = async (work: StepAtWork, wakeMs: number | null): Promise<'parked'> => {
   const { engine, lease, run, row, side } = work
   row.warnings = warningsText(run, side)
-  await engine.journal.add({ lease, step: row, park: { runKey: run.key, seq: row.seq, wakeMs } })
+  await engine.journal.add({
+    lease,
+    collectionId: run.collectionId,
+    step: row,
+    park: { runKey: run.key, seq: row.seq, wakeMs },
+  })
   return 'parked'
 }
 
@@ -60,24 +65,26 @@ const isOrphan = `lease is null and ended_at is null and parent_id is not null a
 
 /** Puts parked runs whose time has come back on the queue. */
 export const wakeAllDue = async (database: Queries): Promise<void> => {
-  while ((await wakeSome(database, 'wake_parked', isDue)) === wokenAtOnce) {}
+  while ((await wakeSome(database, 'wake_parked', isDue)) > 0) {}
 }
 
 export const wakeOrphans = async (database: Queries): Promise<void> => {
-  while ((await wakeSome(database, 'wake_orphans', isOrphan)) === wokenAtOnce) {}
+  while ((await wakeSome(database, 'wake_orphans', isOrphan)) > 0) {}
 }
 
-/** A bounded number of them, which share a lease. Gives how many there were. */
+/** Wakes a bounded number of them, of one collection, under one lease. Gives how many there were. */
 const wakeSome = async (database: Queries, name: string, condition: string): Promise<number> => {
   const leaseId = randomUUID()
   const [row] = await database.rows<{ woken: number }>(
     name,
-    `with due as materialized (
-       select id from runs where ${condition}
+    `with first as materialized (select collection_id from runs where ${condition} order by wake_at limit 1),
+     due as materialized (
+       select id from runs where ${condition} and collection_id = (select collection_id from first)
        order by wake_at limit ${wokenAtOnce} for update skip locked),
      lease as (insert into leases (id, epoch, owner) select $1, 0, '' where exists (select from due) returning id),
      moved as (update runs r set lease = $1 from due where r.id = due.id returning 1)
-     select (select count(*) from moved)::int woken, (select ${enqueueLease('id')} from lease) queued,
+     select (select count(*) from moved)::int woken,
+       (select ${enqueueLease('id', '(select collection_id from first)')} from lease) queued,
        (select pg_notify(channel('runs'), '') from lease) told`,
     [leaseId],
   )

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { AppError } from '../errors.ts'
 import { modelSettings } from './model-settings.ts'
 import { operationSettings } from './operation-settings.ts'
+import { runSettings } from './run-settings.ts'
 import { sandboxSettings } from './sandbox-settings.ts'
 import {
   baseUrl,
@@ -167,48 +168,7 @@ const declared = {
     example: '16MiB',
     schema: bytes(),
   }),
-  parallelSteps: setting({
-    variable: 'JETTY_PARALLEL_STEPS',
-    description: 'Steps of one run that are carried out side by side, where its workflow says so.',
-    default: '16',
-    example: '4',
-    schema: wholeNumber(1, 1_000),
-  }),
-  stepAttempts: setting({
-    variable: 'JETTY_STEP_ATTEMPTS',
-    description: 'Largest max_attempts that the options of a step may ask for.',
-    default: '20',
-    example: '5',
-    schema: wholeNumber(1, 1_000),
-  }),
-  loopTurns: setting({
-    variable: 'JETTY_LOOP_TURNS',
-    description: 'Turns that one loop of a run may have.',
-    default: '1000',
-    example: '100',
-    schema: wholeNumber(1, 100_000),
-  }),
-  sequenceNumbers: setting({
-    variable: 'JETTY_SEQUENCE_NUMBERS',
-    description: 'Numbers that number_sequence_generator may put out at once.',
-    default: '100000',
-    example: '10000',
-    schema: wholeNumber(1, 10_000_000),
-  }),
-  maxFanOut: setting({
-    variable: 'JETTY_MAX_FANOUT',
-    description: 'Runs that one step, one batch or one evaluation may start.',
-    default: '10000',
-    example: '100000',
-    schema: wholeNumber(1, 1_000_000),
-  }),
-  maxRunDepth: setting({
-    variable: 'JETTY_MAX_RUN_DEPTH',
-    description: 'How many levels deep runs may start runs.',
-    default: '5',
-    example: '2',
-    schema: wholeNumber(0, 100),
-  }),
+  ...runSettings,
   stepTimeoutSeconds: setting({
     variable: 'JETTY_STEP_TIMEOUT_SECONDS',
     description: 'Time limit of a step that sets none itself.',

@@ -4,10 +4,12 @@ import { seconds, setting, wholeNumber } from './setting.ts'
 export const operationSettings = {
   databaseConnections: setting({
     variable: 'JETTY_DATABASE_CONNECTIONS',
-    description: 'Connections to PostgreSQL that this process may have at once, all together.',
-    default: '20',
+    description:
+      'Connections to PostgreSQL that this process may have at once, all together. They are shared out to requests, to the ' +
+      'work on runs, and to authentication and cancels, so that none of these can take those of the others.',
+    default: '26',
     example: '40',
-    schema: wholeNumber(10, 1_000),
+    schema: wholeNumber(11, 1_000),
   }),
   slowStatementMs: setting({
     variable: 'JETTY_SLOW_STATEMENT_MS',

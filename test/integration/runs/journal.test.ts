@@ -24,7 +24,11 @@ test('a parking that is sent again does not put a run to sleep that has been wok
        status, lease) values ('run', '00000001', 'w', 1, 1, 'c/t', 'd', '{}', 'a', 'running', 'first')`,
   )
   const leaseNow = async () => (await database.query<{ lease: string | null }>('select lease from runs'))[0]?.lease
-  const entry = { lease: { id: 'first', epoch: 1 }, park: { runKey: 'run', seq: 0, wakeMs: Date.now() } }
+  const entry = {
+    lease: { id: 'first', epoch: 1 },
+    collectionId: 1,
+    park: { runKey: 'run', seq: 0, wakeMs: Date.now() },
+  }
   await journal.add(entry)
   expect(await leaseNow()).toBeNull()
   await database.query("update runs set lease = 'second'")

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../database.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 
 const lines: Record<string, unknown>[] = []
-const connections = 10
+const connections = 11
 
 let created: TestDatabase
 let jetty: TestServer

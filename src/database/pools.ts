@@ -1,0 +1,47 @@
+import type { ConnectionShares } from './connection-shares.ts'
+import { type Database, type DatabaseOptions, openDatabase } from './database.ts'
+
+/** The connections of one process, in pools that cannot exhaust each other. */
+export interface Pools {
+  /** Requests and housekeeping. `statistics`, `refuse` and `cut` are about all pools. */
+  database: Database
+  /** The work on runs: as much of it as there is never takes a connection from requests. */
+  bulk: Database
+  /** Authentication, cancels, heartbeats: short statements that must never wait behind others. */
+  urgent: Database
+  close(): Promise<void>
+}
+
+/** Opens the pools. They connect when they are used. */
+export const openPools = (
+  url: string,
+  shares: ConnectionShares,
+  options: Pick<DatabaseOptions, 'slowMs' | 'onSlow'>,
+): Pools => {
+  const requests = openDatabase(url, { ...options, connections: shares.requests })
+  const bulk = openDatabase(url, { ...options, connections: shares.runs, name: 'jetty runs' })
+  const urgent = openDatabase(url, { ...options, connections: shares.urgent, name: 'jetty urgent' })
+  const all = [requests, bulk, urgent]
+  const statistics: Database['statistics'] = () => {
+    const each = all.map((pool) => pool.statistics())
+    const sum = (state: 'used' | 'idle' | 'waiting') => each.reduce((total, one) => total + one[state], 0)
+    return { used: sum('used'), idle: sum('idle'), waiting: sum('waiting') }
+  }
+  return {
+    database: {
+      ...requests,
+      statistics,
+      refuse(reason) {
+        for (const pool of all) pool.refuse(reason)
+      },
+      cut() {
+        for (const pool of all) pool.cut()
+      },
+    },
+    bulk,
+    urgent,
+    async close() {
+      await Promise.all(all.map((pool) => pool.close()))
+    },
+  }
+}

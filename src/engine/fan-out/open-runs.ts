@@ -1,0 +1,119 @@
+import type { Queries } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { EngineLimits, LiveRun } from '../context.ts'
+import { openBelowKeys, rootKey } from './run-keys.ts'
+
+/** Runs that may still be started below one root or in one collection, as far as this process knows. */
+interface Room {
+  left: number
+  /** The database had no room at the last count; else `left` may be used up before the room is. */
+  isFull: boolean
+  /** `performance.now()` from which on the database is asked again. */
+  untilMs: number
+}
+
+/** Bounds the open runs that runs have started: below one root, and in one collection. */
+export interface OpenRuns {
+  /** Counts in the database how many runs may be started, where memory does not know. */
+  look(run: LiveRun): Promise<void>
+  /** How many runs a run may start now. Ask it right before `take`: others may have taken some since the look. */
+  left(run: LiveRun): number
+  /** Takes room for runs that are about to be written. Gives the function to call when they are, or when that failed. */
+  take(run: LiveRun, count: number): () => void
+  /** The error of a step that cannot start any run, where a bound is reached; undefined where room is only used up for now. */
+  refusal(run: LiveRun): AppError | undefined
+}
+
+/** Other processes start runs too, so a count is used up by a part of the room that it found, and for a short time. */
+const partOfRoom = 4
+const smallRoom = 250
+const roomForMs = 2_000
+const noRoomForMs = 250
+const mostRemembered = 1_000
+
+/** Never counts further than the bound: a count costs at most some ten milliseconds. */
+const countStatement = `
+  select
+    (select count(*) from (select from ${openBelowKeys('id', 'array[$1::text]', 'null::int')} r limit $2) found)::int below,
+    (select count(*) from (
+       select from runs where collection_id = $3 and parent_id is not null and ended_at is null limit $4) found)::int started`
+
+export const makeOpenRuns = (
+  database: Queries,
+  { maxOpenBelow, maxOpenStarted }: Pick<EngineLimits, 'maxOpenBelow' | 'maxOpenStarted'>,
+): OpenRuns => {
+  const below = new Map<string, Room>()
+  const started = new Map<number, Room>()
+  /** Runs that are being written, by root or collection: a count does not see them yet. */
+  const starting = new Map<string | number, number>()
+  let counting: Promise<void> | undefined
+
+  const isKnown = (room: Room | undefined): boolean =>
+    room !== undefined && performance.now() < room.untilMs && (room.left > 0 || room.isFull)
+  const roomOf = (limit: number, open: number, startingThen: number): Room => {
+    const free = Math.max(0, limit - open - startingThen)
+    const left = Math.max(Math.ceil(free / partOfRoom), Math.min(free, smallRoom))
+    return { left, isFull: open >= limit, untilMs: performance.now() + (left > 0 ? roomForMs : noRoomForMs) }
+  }
+
+  const count = async (run: LiveRun): Promise<void> => {
+    const root = rootKey(run)
+    const asksBelow = !isKnown(below.get(root))
+    const asksStarted = !isKnown(started.get(run.collectionId))
+    const [startingBelow, startingHere] = [starting.get(root) ?? 0, starting.get(run.collectionId) ?? 0]
+    const [open] = await database.rows<{ below: number; started: number }>('count_open_runs', countStatement, [
+      root,
+      asksBelow ? maxOpenBelow : 0,
+      run.collectionId,
+      asksStarted ? maxOpenStarted : 0,
+    ])
+    forgetOld()
+    if (asksBelow) below.set(root, roomOf(maxOpenBelow, open?.below ?? 0, startingBelow))
+    if (asksStarted) started.set(run.collectionId, roomOf(maxOpenStarted, open?.started ?? 0, startingHere))
+  }
+
+  const forgetOld = (): void => {
+    for (const rooms of [below, started] as Map<unknown, Room>[]) {
+      if (rooms.size < mostRemembered) continue
+      for (const [key, room] of rooms) if (!isKnown(room)) rooms.delete(key)
+    }
+  }
+
+  const roomsOf = (run: LiveRun): (Room | undefined)[] => [below.get(rootKey(run)), started.get(run.collectionId)]
+  const leftOf = (run: LiveRun): number => Math.min(...roomsOf(run).map((room) => room?.left ?? 0))
+
+  return {
+    async look(run) {
+      while (counting) await counting // two counts at the same time would each give the same room away
+      if (!roomsOf(run).every(isKnown)) {
+        counting = count(run).finally(() => {
+          counting = undefined
+        })
+        await counting
+      }
+    },
+    left: leftOf,
+    take(run, taken) {
+      for (const room of roomsOf(run)) if (room) room.left = Math.max(0, room.left - taken)
+      const change = (by: number) => {
+        for (const key of [rootKey(run), run.collectionId]) {
+          const now = (starting.get(key) ?? 0) + by
+          if (now > 0) starting.set(key, now)
+          else starting.delete(key)
+        }
+      }
+      change(taken)
+      return () => change(-taken)
+    },
+    refusal(run) {
+      const isRootFull = below.get(rootKey(run))?.isFull === true
+      if (!isRootFull && started.get(run.collectionId)?.isFull !== true) return undefined
+      const [where, limit, variable] = isRootFull
+        ? ['below the run at the top of this tree', maxOpenBelow, 'JETTY_MAX_OPEN_RUNS_BELOW']
+        : [`in collection '${run.collection}' that runs have started`, maxOpenStarted, 'JETTY_MAX_OPEN_RUNS_STARTED']
+      return new AppError('too_large', `No more runs can be started: ${limit} are open ${where}`, {
+        hint: `Lower max_concurrency, nest fewer levels, or raise ${variable}.`,
+      })
+    },
+  }
+}

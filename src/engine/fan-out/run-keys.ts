@@ -1,0 +1,29 @@
+import type { LiveRun } from '../context.ts'
+
+/** The part of a run that says where it stands in its tree. A child's key is `<key of its parent>/<step>/<index>`. */
+type Placed = Pick<LiveRun, 'key' | 'depth'>
+
+/** The key of a run of a fan-out: it is the same however often the run is written. */
+export const childKey = (parentKey: string, seq: number, index: number): string => `${parentKey}/${seq}/${index}`
+
+/** Keys of the runs above a run, its parent first and the root last. */
+export const keysAbove = ({ key, depth }: Placed): string[] => {
+  const parts = key.split('/')
+  return Array.from({ length: depth }, (_, level) => parts.slice(0, parts.length - 2 * (level + 1)).join('/'))
+}
+
+/** The key of the run that a request or a routine started, and that all others of the tree hang below. */
+export const rootKey = (run: Placed): string => keysAbove(run).at(-1) ?? run.key
+
+/**
+ * SQL: open runs below the keys in `$keys`, at any depth, or below the step `$seq` of them, as rows with the given
+ * columns. Both parts are ranges of the index `runs_open_below`.
+ */
+export const openBelowKeys = (columns: string, keys: string, seq: string): string => {
+  const prefix = `(k.key || coalesce('/' || ${seq}, ''))`
+  return `unnest(${keys}) k(key) cross join lateral (
+    select ${columns} from runs where parent_id = k.key and (${seq} is null or parent_seq = ${seq}) and ended_at is null
+    union all
+    select ${columns} from runs
+    where parent_id ~>=~ (${prefix} || '/') and parent_id ~<~ (${prefix} || '0') and ended_at is null)`
+}
