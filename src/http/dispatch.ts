@@ -262,7 +262,9 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
       } catch (thrown) {
         reply = failureReply(log, thrown, from, match.value)
       }
-      reply = warned(reply, from.warnings, match.value.hasWarningsMember)
+      // A 404 with warnings would tell what exists: unknown and foreign get the same answer.
+      const isTold = (reply.status ?? 200) < 400 || reply.status === 422
+      if (isTold) reply = warned(reply, from.warnings, match.value.hasWarningsMember)
     }
     const status = reply.status ?? match?.value.endpoint.status ?? 200
     const ms = timed ? performance.now() - started : 0

@@ -95,12 +95,12 @@ describe('the SDK', () => {
     const failed = await runAndWait('failing')
     expect([failed.status, failed.error]).toEqual(['failed', expect.stringMatching(/^Step 'no' failed: .*nothing/)])
     const ask = {
-      step_configs: { ask: { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'Hi' } },
+      step_configs: { ask: { activity: 'litellm_chat', model: 'groq/llama-3.3-70b-versatile', prompt: 'Hi' } },
       steps: ['ask'],
     }
     await client.json('POST', '/api/v1/tasks/acme', { name: 'unserved', description: '', workflow: ask })
     const unserved = await runAndWait('unserved')
-    expect([unserved.status, unserved.error]).toEqual(['failed', expect.stringContaining('set OPENAI_API_KEY')])
+    expect([unserved.status, unserved.error]).toEqual(['failed', expect.stringContaining('set GROQ_API_KEY')])
     expect(unserved.error_detail).toMatchObject({ code: 'model_unavailable', hint: expect.any(String) })
   })
 
