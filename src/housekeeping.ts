@@ -10,6 +10,7 @@ import { finishDeletions } from './store/collections/deletion.ts'
 import { removeUnusedEnvironments } from './store/collections/environments.ts'
 import { removeOldRuns } from './store/collections/retention.ts'
 import { sweepTrialRuns } from './store/collections/trials.ts'
+import { measureNextUsage } from './store/collections/usage.ts'
 import { namedObjects } from './store/files/files.ts'
 import { sweepIdempotencyKeys } from './store/idempotency.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
@@ -36,6 +37,13 @@ export interface HouseLimits {
   /** 0: for ever, both. */
   auditDays: number
   orphanDays: number
+}
+
+/** Of so many collections what they store is measured at the most, each time. */
+const measuredPerRound = 20
+
+const measureUsage = async (database: Database): Promise<void> => {
+  for (let measured = 0; measured < measuredPerRound; measured++) if (!(await measureNextUsage(database))) return
 }
 
 /** Looks at the next part of the object store for bytes that no row names; all of it takes some four hours. */
@@ -107,6 +115,7 @@ export const keepHouse = (
       'workflows that nothing has were removed',
     ),
     unnamed_files: makeUnnamedSweep(database, objects, kept.orphanDays, log),
+    usage: () => measureUsage(database),
     sandboxes: hourly(reapSandboxes), // of a process that shares the data folder, died, and was never started again
   }
   const failures: Record<string, number> = Object.fromEntries(Object.keys(chores).map((chore) => [chore, 0]))

@@ -62,6 +62,7 @@ import { makeCollectionFinder } from './store/collections/collections.ts'
 import { readEnvironmentVersion } from './store/collections/environments.ts'
 import { makeKeyFinder, makeKeyToucher } from './store/collections/keys.ts'
 import { makeLending } from './store/collections/lending.ts'
+import { makeQuota } from './store/collections/quota.ts'
 import { claimFolder, identifyDatabase } from './store/installation.ts'
 import { openDiskObjects } from './store/objects/disk.ts'
 import type { ObjectStore } from './store/objects/objects.ts'
@@ -184,6 +185,8 @@ export const startServer = async ({
         return makeRunbookRunner({ settings, dataDir, models, log })
       }, settings.role === 'api')
     closers.unshift(() => runbooks.close()) // after the engine: it stops those that go on
+    const quota = makeQuota(database, { bytes: settings.collectionBytes, runs: settings.collectionRuns }, log)
+    closers.unshift(() => quota.stop()) // after the engine, which still adds
     const stepResults: ResultLimits = { days: settings.stepCacheDays, entries: settings.stepCacheEntries }
     const engine = await startEngine({
       database,
@@ -210,6 +213,7 @@ export const startServer = async ({
       openEnvironment,
       lentKeys,
       sealer,
+      quota,
       limits: {
         concurrency: settings.workerConcurrency,
         stepTimeoutSeconds: settings.stepTimeoutSeconds,
@@ -351,10 +355,11 @@ export const startServer = async ({
     void freeIds.refill()
     const gateway = makeGateway({
       models,
+      quota,
       guard: makeCallGuard(database),
       spend: makeSpender(database),
       cache: makeAnswerCache(database, answerCache),
-      recorder: makeRecorder({ engine, database, objects, mediaFiles: settings.mediaFiles }),
+      recorder: makeRecorder({ engine, quota, database, objects, mediaFiles: settings.mediaFiles }),
       drawTrajectoryId: freeIds.draw,
       environmentOf: environments.lending,
       lending,
@@ -394,6 +399,7 @@ export const startServer = async ({
         metrics,
         keyRotation,
         lending,
+        quota,
         settings,
         engine,
         pulse,

@@ -36,6 +36,7 @@ import { makeCallCounter } from '../src/store/calls/call-windows.ts'
 import { makeCollectionFinder } from '../src/store/collections/collections.ts'
 import { makeKeyFinder, makeKeyToucher } from '../src/store/collections/keys.ts'
 import { makeLending } from '../src/store/collections/lending.ts'
+import { makeQuota } from '../src/store/collections/quota.ts'
 import { openDiskObjects } from '../src/store/objects/disk.ts'
 import type { ObjectStore } from '../src/store/objects/objects.ts'
 import { makeTaskFinder } from '../src/store/runs/runs.ts'
@@ -146,6 +147,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
   const objects = await openDiskObjects(folder, async () => ({ installation: 'test', origin: '1/1/1' }))
   const sealer = makeSealer([randomBytes(32)])
   const clock = { skewMs: 0, isSkewed: false, now: Date.now, heard: () => {} }
+  const quota = makeQuota(database, { bytes: 1024 ** 4, runs: 1_000_000 }, { debug: () => {} })
   const deps: ApiDeps = {
     database,
     readiness: makeReadiness({
@@ -162,6 +164,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       lentKeys: noLentKeys,
       terms: { trialRuns: 10, trialMinutes: 60, trialDays: 14, trialCollections: 100 },
     }),
+    quota,
     version: '0.0.0-test',
     ...makeReference({ version: '0.0.0-test' }),
     checkWorkflow: async () => [],

@@ -6,6 +6,7 @@ import type { ModelCalls } from '../model/gateway/model-calls.ts'
 import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-run.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { RunStatus } from '../model/workflows/workflow.ts'
+import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { FoundResult, ResultKey } from '../store/runs/step-results.ts'
 import type { Environment } from './environment.ts'
@@ -68,6 +69,8 @@ export interface EngineContext {
   rules: ModelRules
   labels: RunLabels
   log: Logger
+  /** What collections store, and may store. */
+  quota: Pick<Quota, 'add' | 'require'>
   limits: EngineLimits
   slots: Slots
   /** What large values may take of the process's memory, all together. */

@@ -10,6 +10,7 @@ import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-ru
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../model/workflows/workflow-fault.ts'
+import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ApprovalRow, NewDecision } from '../store/runs/approvals.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
@@ -116,6 +117,8 @@ export interface EngineOptions {
   openEnvironment(environmentId: number): Promise<Record<string, string>>
   lentKeys: LentKeys
   sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }
+  /** What collections store, and may store. */
+  quota: Pick<Quota, 'add' | 'require'>
   limits: EngineLimits
   /** Shared with everything else in the process that holds large values. */
   memory: ByteBudget

@@ -94,6 +94,7 @@ export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
     labels: makeRunLabels(database, options.limits.maxLabelsPerRun),
     activitySettings: options.activitySettings,
     log,
+    quota: options.quota,
     limits: options.limits,
     slots: makeSlots(options.limits.concurrency),
     memory: options.memory,

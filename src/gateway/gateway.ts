@@ -8,6 +8,7 @@ import { now, pause } from '../lib/time.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import type { CallCost } from '../store/calls/budget.ts'
 import type { Lending } from '../store/collections/lending.ts'
+import type { Quota } from '../store/collections/quota.ts'
 import { keepAnswer } from './ask/answer-cache.ts'
 import { type AskDeps, makeAsk } from './ask/ask.ts'
 import type { Given } from './ask/ask-native.ts'
@@ -30,6 +31,8 @@ export interface GatewayDeps extends AskDeps {
   /** The variables of one version of an environment, and the keys of these names as lent ones. */
   environmentOf(id: number | null, lent: readonly string[]): Environment | Promise<Environment>
   lending: Lending
+  /** What collections may store: a call that is to be recorded needs room. */
+  quota: Pick<Quota, 'require'>
   /** Writes a call down: in Postgres, or in a file where that is away. */
   recorder: Recorder
   /** An id that no run has, for a call whose client is told it before it is written down. */
@@ -171,6 +174,8 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
       trajectoryId: deps.drawTrajectoryId(),
     })
     if (ticket.recorded && deps.recorder.full) throw noRoom()
+    const room = ticket.recorded ? deps.quota.require(admission.collection.id) : undefined
+    if (room) await neededInTime(room)
     const given = ask({ ticket, asked, environment, headers: call.incoming.headers, stop })
     given.catch(() => {}) // looked at once the call is admitted
     return { ticket, given }

@@ -57,7 +57,7 @@ const headersOf = (error: AppError, status: number): Record<string, string> => {
   if (status === 401) headers['www-authenticate'] = 'Bearer'
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfterSeconds))
   // The clients of OpenAI and Anthropic try a 429 again within seconds, but for this word.
-  if (error.code === 'budget_exceeded') headers['x-should-retry'] = 'false'
+  if (error.code === 'budget_exceeded' || error.code === 'quota_exceeded') headers['x-should-retry'] = 'false'
   return headers
 }
 

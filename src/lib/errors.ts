@@ -82,6 +82,12 @@ export const errorCodes = {
     meaning: 'The budget of the collection for the day, or of the run, is used up.',
     remedy: 'Wait until the time that the sentence names, or raise the budget.',
   },
+  quota_exceeded: {
+    status: 429,
+    retryable: false,
+    meaning: 'The collection stores as much as it may, or keeps as many runs.',
+    remedy: 'Delete runs or files, set retention_days, or have the quota of the collection raised.',
+  },
   busy: {
     status: 503,
     retryable: true,

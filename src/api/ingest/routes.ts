@@ -8,6 +8,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import { taskNameSchema } from '../../model/names.ts'
 import { labelNameSchema } from '../../model/runs/label.ts'
+import type { Quota } from '../../store/collections/quota.ts'
 import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
 import { type IngestedRun, ingestRun } from '../../store/runs/ingest.ts'
 import { insist } from '../../store/runs/label-changes.ts'
@@ -18,6 +19,7 @@ import { ingestContract, type ingestSchema } from './contract.ts'
 export interface IngestDeps {
   database: Database
   sealer: Sealer
+  quota: Pick<Quota, 'add' | 'require'>
   settings: { maxLabelsPerRun: number }
 }
 
@@ -33,9 +35,10 @@ const stubOf = (name: string): TaskFields => ({
   croissant_metadata: null,
 })
 
-export const ingestRoutes = ({ database, sealer, settings }: IngestDeps): Route[] =>
+export const ingestRoutes = ({ database, sealer, quota, settings }: IngestDeps): Route[] =>
   implement(ingestContract, {
     ingestTrajectory: async ({ collection, params, body, bodyText, identity, idempotencyScope: scope }) => {
+      await quota.require(collection.id)
       const run = {
         ...runOf(body, bodyText),
         ...recorderOf(identity, collection, `${params.task}/${body.trajectory_id}`),
@@ -55,6 +58,7 @@ export const ingestRoutes = ({ database, sealer, settings }: IngestDeps): Route[
           ? record(queries)
           : answerOnce(queries, sealer, { scope, fingerprint: fingerprintOf(body) }, () => record(queries)),
       )
+      quota.add(collection.id, { runs: 1, databaseBytes: Buffer.byteLength(bodyText) })
       return rawJson(answer)
     },
   })

@@ -1,5 +1,6 @@
 import { endpoint } from '../../http/endpoint.ts'
 import { collectionSettingsSchema, setCollectionSettingsSchema } from '../../model/collections/collection-settings.ts'
+import { collectionUsageSchema } from '../../model/collections/collection-usage.ts'
 
 export const settingsContract = {
   getCollectionSettings: endpoint({
@@ -8,6 +9,13 @@ export const settingsContract = {
     summary: 'Every setting of a collection, with its value or null for the default',
     tag: 'Collections',
     response: collectionSettingsSchema,
+  }),
+  getCollectionUsage: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/usage',
+    summary: 'What a collection stores, and what it may',
+    tag: 'Collections',
+    response: collectionUsageSchema,
   }),
   updateCollectionSettings: endpoint({
     method: 'PATCH',

@@ -6,6 +6,7 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { distinctFileNames } from '../../lib/files/file-names.ts'
 import { coveredIds, covers, type FoundCollection, homeOf, type Identity } from '../../model/collections/identity.ts'
 import { findCollectionRow } from '../../store/collections/collections.ts'
+import type { Quota } from '../../store/collections/quota.ts'
 import { sandboxUploadPath } from '../../store/files/storage-path.ts'
 import {
   deleteUpload,
@@ -20,6 +21,7 @@ import { uploadsContract } from './contract.ts'
 
 export interface UploadsDeps {
   database: Database
+  quota: Pick<Quota, 'add' | 'require'>
   objects: ReadableObjects & { remove(ids: string[]): Promise<void> }
   findCollection(name: string): Promise<FoundCollection | undefined>
 }
@@ -47,7 +49,7 @@ const shown = (row: Pick<UploadRow, 'id' | 'size' | 'created_at' | 'name' | 'pur
   purpose: row.purpose,
 })
 
-export const uploadsRoutes = ({ database, objects, findCollection }: UploadsDeps): Route[] => {
+export const uploadsRoutes = ({ database, quota, objects, findCollection }: UploadsDeps): Route[] => {
   const collectionNamed = async (name: string, identity: Identity): Promise<Place> => {
     const collection = coveredOnly(identity, await findCollection(name))
     if (!collection) throw collectionNotFound()
@@ -76,6 +78,7 @@ export const uploadsRoutes = ({ database, objects, findCollection }: UploadsDeps
     const { body, files, identity, keepFiles } = call
     const collection = await placeOf(body.collection, identity)
     if (files.length === 0) throw fileMissing(field)
+    await quota.require(collection.id, 0)
     const uploadId = hexId()
     const names = distinctFileNames(files.map((file) => file.name))
     const uploads = files.map((file, index): NewUpload => {
@@ -94,6 +97,7 @@ export const uploadsRoutes = ({ database, objects, findCollection }: UploadsDeps
     }
     if (!created) throw collectionGone()
     keepFiles()
+    quota.add(collection.id, { fileBytes: uploads.reduce((sum, { size }) => sum + size, 0) })
     return { collection, uploadId, uploads, first: uploads[0] as NewUpload, created }
   }
 

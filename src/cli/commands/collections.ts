@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 import { allPages } from '../all-pages.ts'
 import { confirmByName } from '../input/ask.ts'
 import { type Session, withSession } from '../session.ts'
@@ -20,6 +21,14 @@ export const registerCollections = (program: Command): void => {
     .description('Show a collection, with the names of its secrets')
     .addHelpText('after', '\nExamples:\n  jetty collections get demo')
     .action(withSession<object, [string]>(show))
+  collections
+    .command('usage <collection>')
+    .description('Show what a collection stores, and what it may')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty collections usage demo\n  jetty collections usage demo --json | jq .stored_bytes',
+    )
+    .action(withSession<object, [string]>(usage))
   collections
     .command('create <name>')
     .description('Create a collection; the key you use covers it from then on')
@@ -59,6 +68,22 @@ const show = async ({ client, out }: Session, [collection]: [string]): Promise<v
       ['owner', found.owner_identifier || '-'],
       ['created', moment(found.created_at)],
       ['secrets', Object.keys(found.environment_variables).join(', ') || 'none'],
+    ]),
+  )
+}
+
+const usage = async ({ client, out }: Session, [collection]: [string]): Promise<void> => {
+  const found = await client.getCollectionUsage({ params: { collection } })
+  out.answer(found, () =>
+    fields([
+      ['runs', `${found.runs} of ${found.quota.runs}`],
+      ['stored', `${byteSize(found.stored_bytes)} of ${byteSize(found.quota.stored_bytes)}`],
+      ['in the database', byteSize(found.database_bytes)],
+      ['in files', byteSize(found.file_bytes)],
+      [
+        'measured',
+        found.measured === null ? 'not yet: what was stored before is not in these numbers' : moment(found.measured),
+      ],
     ]),
   )
 }

@@ -97,6 +97,7 @@ export const prepareChildren = async (
     })
   }
   const begun = await begunTask(engine.database, parent)
+  if (!begun) await engine.quota.require(run.collectionId, runs.count)
   const task = begun ?? (await findTask(engine.database, run, runs.task))
   const program = await engine.programs.of(task.definition)
   const { environment } = run

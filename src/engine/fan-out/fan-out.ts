@@ -132,6 +132,8 @@ export const makeFanOuts = (
     // The request to end reaches every run below soon; this one need not wait for it.
     if (stopped) return deliverRequest(engine, work.run.key, 'cancelled')
     if (!held) throw new Fenced(work.lease.id)
+    const databaseBytes = portion.runs.reduce((sum, { run }) => sum + Buffer.byteLength(run.initParams), 0)
+    engine.quota.add(work.run.collectionId, { runs: made.length, databaseBytes })
     if (made.length === portion.runs.length) return
     const there = new Set(made)
     const absent = portion.runs.filter(({ run }) => !there.has(run.key))

@@ -6,6 +6,7 @@ import { parsedMemory } from '../../lib/memory/json-memory.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import { now } from '../../lib/time.ts'
 import type { SealedWebhook } from '../../model/webhook.ts'
+import type { Usage } from '../../store/collections/usage.ts'
 import { runUploadPath } from '../../store/files/storage-path.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
 import type { Environment } from '../environment.ts'
@@ -94,6 +95,7 @@ export const startRun = async (starter: Starter, request: RunRequest, attempt: A
 
 const writeDown = async (starter: Starter, request: RunRequest, key: string, attempt: Attempt): Promise<StartedRun> => {
   const { engine } = starter
+  await engine.quota.require(request.collection.id)
   const beginning = await beginningOf(starter, request, key)
   const { program, sealedSecrets, environment, merged } = beginning
   const shownDefinition = environment.isEmpty
@@ -173,6 +175,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
           }),
         )
       } else await starter.enqueue({ run, files })
+      engine.quota.add(run.collectionId, usageOfRun(initParams, files))
       const { sealedSecrets: _, ...started } = run
       return started
     } catch (error) {
@@ -187,6 +190,12 @@ const smallInitParams = 4 * 1024
 
 /** As text for its record, and parsed for its steps: what they take while the run is in memory. */
 const initParamsMemory = (text: string): number => (text.length <= smallInitParams ? 0 : 2 * parsedMemory(text))
+
+const usageOfRun = (initParams: string, files: readonly FileRow[]): Usage => ({
+  runs: 1,
+  databaseBytes: Buffer.byteLength(initParams),
+  fileBytes: files.reduce((sum, { size }) => sum + size, 0),
+})
 
 /** What a run begins with. */
 interface Beginning {
@@ -216,6 +225,7 @@ export const checkStart = async (
   request: RunRequest,
 ): Promise<AppError | undefined> => {
   if (request.refusal) return request.refusal
+  await starter.engine.quota.require(request.collection.id)
   const beginning = await beginningOf(starter, request, request.key ?? newRunKey())
   return refusalTo(starter.engine, request, beginning)
 }

@@ -1,6 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Usage } from '../../store/collections/usage.ts'
 import { placeValue } from '../../store/runs/payloads.ts'
 import type { LiveRun, Place } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
@@ -52,11 +53,18 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
     const { continueOnError: goesOn } = place.step.options
     return recordStep(work, { status: 'failed', outputs: null, error: refused, goesOn }, conclude)
   }
+  engine.quota.add(run.collectionId, usageOf(work, outcome))
   run.pending = false
   if (entry.end) engine.onEnd(run.key)
   else keepAtHand(work, outcome)
   return { outcome, end: entry.end?.status }
 }
+
+/** What the record of a step adds to what its collection stores; its inputs are counted where they stand in its row. */
+const usageOf = ({ row, side }: StepAtWork, { outputs }: StepOutcome): Partial<Usage> => ({
+  databaseBytes: Buffer.byteLength(row.inputs ?? '') + Buffer.byteLength(outputs ?? ''),
+  fileBytes: side.files.reduce((sum, { size }) => sum + size, 0),
+})
 
 const endOf = (run: LiveRun, end: RunStatus, place: Place, outcome: StepOutcome) => {
   const status = run.requested && end !== 'completed' ? run.requested : end

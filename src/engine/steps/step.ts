@@ -218,6 +218,8 @@ const restIn =
 
 const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult> => {
   const { engine, lease, run, place, row, side, startRow } = work
+  const isThereRoom = engine.quota.require(run.collectionId, 0)
+  if (isThereRoom) await isThereRoom
   place.started ??= new Date(now())
   row.startedMs = place.started.getTime()
   const missing = missingResults(run, place.step)

@@ -6,6 +6,7 @@ import type { Recording } from '../../engine/records/call-record.ts'
 import { mediaFileOf } from '../../lib/files/media-file.ts'
 import { makeTurns } from '../../lib/turns.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
+import type { Quota } from '../../store/collections/quota.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import { keepPayload, type Placed, requestPayload, rowLimit } from '../../store/runs/payloads.ts'
@@ -34,6 +35,7 @@ export type BegunCall = Pick<FinishedCall, 'key' | 'trajectoryId' | 'place' | 's
 
 export interface RecorderDeps {
   engine: Pick<Engine, 'record' | 'recording'>
+  quota: Pick<Quota, 'add'>
   database: Queries
   objects: Pick<ObjectStore, 'put'>
   /** Most files that are made of what one request, or one answer, holds in base64; the rest stays where it is. */
@@ -54,7 +56,7 @@ const bytesOf = ({ request, answer }: FinishedCall): number => {
   return answer.data.reduce((sum, { length }) => sum + length, request.length)
 }
 
-export const makeRecorder = ({ engine, database, objects, mediaFiles }: RecorderDeps): Recorder => {
+export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: RecorderDeps): Recorder => {
   const tasks = makeRecordTasks(database)
   const inTurn = makeTurns(largeAtOnce)
   /** Large requests on their way, by the key of their call. Those of calls that are never kept go with their bodies. */
@@ -95,6 +97,11 @@ export const makeRecorder = ({ engine, database, objects, mediaFiles }: Recorder
     const files = { keep: keeperOf(call, made, () => sent.length), made: () => made.map(mediaObject) }
     const answer = call.answer && (await recordedAnswer(call, call.answer, files))
     const { stepError, runError } = errorsOf(call)
+    quota.add(call.place.collectionId, {
+      runs: 1,
+      databaseBytes: call.request.length + Buffer.byteLength(answer?.outputs ?? ''),
+      fileBytes: [...sent, ...made].reduce((sum, { size }) => sum + size, 0),
+    })
     return engine.record({
       key: call.key,
       trajectoryId: call.trajectoryId,

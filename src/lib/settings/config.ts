@@ -110,6 +110,22 @@ const declared = {
     example: '200MiB',
     schema: bytes(),
   }),
+  collectionBytes: setting({
+    variable: 'JETTY_COLLECTION_BYTES',
+    description:
+      'Most that one collection stores: texts of its runs in the database, and files. The admin may set another quota for ' +
+      'a collection.',
+    default: '100GiB',
+    example: '5GiB',
+    schema: bytes(),
+  }),
+  collectionRuns: setting({
+    variable: 'JETTY_COLLECTION_RUNS',
+    description: 'Most runs that one collection keeps, calls of the gateway included. The admin may set another quota.',
+    default: '10000000',
+    example: '100000',
+    schema: wholeNumber(1, 1_000_000_000_000),
+  }),
   maxLabelsPerRun: setting({
     variable: 'JETTY_MAX_LABELS_PER_RUN',
     description: 'Labels that one run may have.',

@@ -59,6 +59,17 @@ const settings = {
     .max(36_500)
     .nullable()
     .describe('Days after its end at which a run is deleted, with its steps and files. null: never.'),
+  quota: z
+    .strictObject(
+      {
+        stored_bytes: z.int().min(1).nullable().describe('Most bytes that it stores: texts of runs, and files.'),
+        runs: z.int().min(1).nullable().describe('Most runs that it keeps, calls of the gateway included.'),
+      },
+      strict,
+    )
+    .partial()
+    .nullable()
+    .describe('What the collection may store; only the admin token changes it. null: what the server allows.'),
   allowed_hosts: z
     .array(host)
     .max(200)
@@ -116,5 +127,6 @@ export const shownSettings = (set: Partial<CollectionSettings>): CollectionSetti
   ...(Object.fromEntries(collectionSettingNames.map((name) => [name, null])) as CollectionSettings),
   ...set,
   budget: set.budget ? { usd_per_day: null, tokens_per_day: null, ...set.budget } : null,
+  quota: set.quota ? { stored_bytes: null, runs: null, ...set.quota } : null,
   run_budget: set.run_budget ? { usd: null, ...set.run_budget } : null,
 })

@@ -86,6 +86,8 @@ export const createCollection = async (
        values ($1, $2, $3, $4) on conflict (lower(name)) do nothing returning ${collectionColumns}
      ), agent as (
        insert into agents (collection_id, name, type) select id, name || ' Owner', 'owner' from made
+     ), usage as (
+       insert into collection_usage (collection_id, measured_at) select id, now() from made
      ), scope as (
        insert into api_key_collections (key_id, collection_id) select $5, id from made where $5::bigint is not null
      )

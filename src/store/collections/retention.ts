@@ -5,6 +5,7 @@ import { insist } from '../runs/label-changes.ts'
 import { counted, emptied, removeEmptied } from '../runs/labels.ts'
 import { removeStepEvents } from '../runs/step-events.ts'
 import { countedName, keepTotals, otherShard } from '../runs/totals.ts'
+import { lostFilesUsage, lostUsage } from './usage.ts'
 
 export interface RetentionDeps {
   objects: { remove(ids: string[]): Promise<void> }
@@ -58,10 +59,13 @@ const removeFilesOf = async (
   )
   const stuck = new Set(failure?.ids)
   const kept = [...new Set(files.filter(({ object }) => stuck.has(object)).map((file) => file.run_id))]
-  await database.rows('remove_files_of_runs', 'delete from files where run_id = any($1) and run_id <> all($2)', [
-    runs,
-    kept,
-  ])
+  await database.rows(
+    'remove_files_of_runs',
+    `with gone as (delete from files where run_id = any($1) and run_id <> all($2) returning collection_id, size),
+     ${lostFilesUsage}
+     select`,
+    [runs, kept],
+  )
   return failure ? { kept, failure } : { kept }
 }
 
@@ -84,6 +88,7 @@ const removeRuns = (database: Database, runs: string[]): Promise<void> =>
            elapsed_ms(s.started_at, s.ended_at) ms, -1 sign
          from steps s join old o on o.id = s.run_id where s.ended_at is not null and s.origin is null and s.status <> 'skipped'),
        ${keepTotals('$2::smallint')},
+       ${lostUsage},
        s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1)),
        m as (delete from run_spending where run_id = any($1)),
        e as (delete from step_events where run_id = any($1)),

@@ -1,4 +1,5 @@
 import type { Queries } from '../../database/database.ts'
+import { lostFilesUsage } from '../collections/usage.ts'
 import type { FileRow } from './files.ts'
 
 /** A file that was uploaded ahead of a run: its row in `files`, and its id. */
@@ -96,7 +97,13 @@ export const listUploads = (
 
 /** Removes an upload and its file from the tables; false where both were gone already. */
 export const deleteUpload = async (queries: Queries, path: string): Promise<boolean> =>
-  (await queries.rows('delete_upload', 'delete from files where path = $1 returning path', [path])).length > 0 // the upload goes too
+  (
+    await queries.rows(
+      'delete_upload', // the row in uploads goes with it
+      `with gone as (delete from files where path = $1 returning collection_id, size), ${lostFilesUsage} select from gone`,
+      [path],
+    )
+  ).length > 0
 
 /**
  * Storage paths for what a caller wrote in `file_paths`: storage paths and ids of uploads. What is in no file of the

@@ -1,0 +1,145 @@
+import type { Database } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
+import { addUsage, readUsage, type Usage, type UsageRow } from './usage.ts'
+
+/** What a collection may store where it has no quota of its own. */
+export interface QuotaLimits {
+  bytes: number
+  runs: number
+}
+
+/** What collections store, and what they may. */
+export interface Quota {
+  /** Counts what was stored; written to the database within a second. */
+  add(collectionId: number, added: Partial<Usage>): void
+  /**
+   * Throws or rejects `quota_exceeded` where a collection has no room for so many more runs, or for any more bytes.
+   * Undefined where this process knows that there is room.
+   */
+  require(collectionId: number, runs?: number): Promise<void> | undefined
+  /** What it stores and may store now. */
+  of(collectionId: number): Promise<{ usage: Usage; limits: QuotaLimits; measuredAt: Date | null }>
+  /** Writes down what was added. */
+  stop(): Promise<void>
+}
+
+const flushMs = 1_000
+/** A number this old is read again, in the background: other processes store too. */
+const staleMs = 5_000
+/** Collections that are kept in mind. */
+const mostKnown = 10_000
+
+const nothing: Usage = { runs: 0, databaseBytes: 0, fileBytes: 0 }
+
+const plus = (left: Usage, right: Partial<Usage>): Usage => ({
+  runs: left.runs + (right.runs ?? 0),
+  databaseBytes: left.databaseBytes + (right.databaseBytes ?? 0),
+  fileBytes: left.fileBytes + (right.fileBytes ?? 0),
+})
+
+interface Known {
+  /** As the database had it, and what this process has added since. */
+  usage: Usage
+  limits: QuotaLimits
+  measuredAt: Date | null
+  readMs: number
+}
+
+const limitsOf = (settings: string | null, defaults: QuotaLimits): QuotaLimits => {
+  const own = readCollectionSettings(settings).quota
+  return { bytes: own?.stored_bytes ?? defaults.bytes, runs: own?.runs ?? defaults.runs }
+}
+
+const hint =
+  'Delete runs or files, let retention_days remove old runs, or ask whoever runs the server for a higher quota.'
+
+const check = ({ usage, limits }: Known, runs: number): void => {
+  const bytes = usage.databaseBytes + usage.fileBytes
+  if (bytes >= limits.bytes) {
+    const text = `This collection stores ${byteSize(bytes)}, and its quota is ${byteSize(limits.bytes)}`
+    throw new AppError('quota_exceeded', text, { hint })
+  }
+  if (usage.runs + runs <= limits.runs) return
+  const text = `This collection keeps ${usage.runs} of the ${limits.runs} runs that its quota allows`
+  throw new AppError('quota_exceeded', runs === 1 ? text : `${text}: there is no room for ${runs} more`, { hint })
+}
+
+/** Keeps count of what collections store, so that no request has to ask the database whether there is room. */
+export const makeQuota = (database: Database, defaults: QuotaLimits, log: Pick<Logger, 'debug'>): Quota => {
+  const known = new Map<number, Known>()
+  let pending = new Map<number, Usage>()
+  let timer: NodeJS.Timeout | undefined
+  let flushing: Promise<void> | undefined
+
+  const remember = (collectionId: number, row: UsageRow | undefined): Known => {
+    const stored = row ? { runs: row.runs, databaseBytes: row.databaseBytes, fileBytes: row.fileBytes } : nothing
+    const one: Known = {
+      usage: plus(stored, pending.get(collectionId) ?? nothing),
+      limits: limitsOf(row?.settings ?? null, defaults),
+      measuredAt: row?.measuredAt ?? null,
+      readMs: performance.now(),
+    }
+    known.delete(collectionId)
+    known.set(collectionId, one)
+    const [oldest] = known.keys()
+    if (known.size > mostKnown && oldest !== undefined) known.delete(oldest)
+    return one
+  }
+  const read = async (collectionId: number): Promise<Known> =>
+    remember(collectionId, await readUsage(database, collectionId))
+
+  const flush = async (): Promise<void> => {
+    const sent = pending
+    pending = new Map()
+    try {
+      for (const row of await addUsage(database, sent)) remember(row.collectionId, row)
+    } catch (error) {
+      for (const [id, usage] of sent) pending.set(id, plus(pending.get(id) ?? nothing, usage))
+      log.debug({ err: error }, 'usage of collections not written yet')
+      arm()
+    }
+  }
+  const arm = (): void => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      flushing = flush().finally(() => {
+        flushing = undefined
+      })
+    }, flushMs)
+    timer.unref()
+  }
+  const add: Quota['add'] = (collectionId, added) => {
+    pending.set(collectionId, plus(pending.get(collectionId) ?? nothing, added))
+    const one = known.get(collectionId)
+    if (one) one.usage = plus(one.usage, added)
+    arm()
+  }
+
+  return {
+    add,
+    require(collectionId, runs = 1) {
+      const one = known.get(collectionId)
+      if (!one) return read(collectionId).then((found) => check(found, runs))
+      if (performance.now() - one.readMs > staleMs) {
+        one.readMs = performance.now()
+        read(collectionId).catch((error: unknown) => log.debug({ err: error }, 'usage of a collection not read'))
+      }
+      check(one, runs)
+      return undefined
+    },
+    async of(collectionId) {
+      const { usage, limits, measuredAt } = await read(collectionId)
+      return { usage, limits, measuredAt }
+    },
+    async stop() {
+      clearTimeout(timer)
+      timer = undefined
+      await flushing
+      if (pending.size > 0) await flush()
+      clearTimeout(timer)
+    },
+  }
+}

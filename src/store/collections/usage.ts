@@ -1,0 +1,100 @@
+import type { Database, Queries } from '../../database/database.ts'
+
+/** What a collection stores: runs, bytes of their texts in the database, bytes of files. */
+export interface Usage {
+  runs: number
+  databaseBytes: number
+  fileBytes: number
+}
+
+export interface UsageRow extends Usage {
+  collectionId: number
+  /** Settings of the collection as JSON text. */
+  settings: string | null
+  measuredAt: Date | null
+}
+
+const columns = `c.id as "collectionId", greatest(u.runs, 0) as runs, greatest(u.database_bytes, 0) as "databaseBytes",
+  greatest(u.file_bytes, 0) as "fileBytes", u.measured_at as "measuredAt", c.settings`
+
+/** Adds to what collections store and gives what they have then; those that are gone are left out. */
+export const addUsage = (queries: Queries, added: ReadonlyMap<number, Usage>): Promise<UsageRow[]> => {
+  const rows = [...added].sort(([left], [right]) => left - right) // in one order, so that two processes never deadlock
+  return queries.rows<UsageRow>(
+    'add_usage',
+    `with n as (
+       insert into collection_usage as u (collection_id, runs, database_bytes, file_bytes, added_at)
+       select a.*, now() from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) a(id, runs, texts, files)
+       join collections c on c.id = a.id
+       on conflict (collection_id) do update set runs = u.runs + excluded.runs,
+         database_bytes = u.database_bytes + excluded.database_bytes, file_bytes = u.file_bytes + excluded.file_bytes, added_at = now()
+       returning *)
+     select ${columns} from n u join collections c on c.id = u.collection_id`,
+    [
+      rows.map(([id]) => id),
+      rows.map(([, { runs }]) => runs),
+      rows.map(([, { databaseBytes }]) => databaseBytes),
+      rows.map(([, { fileBytes }]) => fileBytes),
+    ],
+  )
+}
+
+/** Reads what collections store; undefined for one that is gone. */
+export const readUsage = async (queries: Queries, collectionId: number): Promise<UsageRow | undefined> =>
+  (
+    await queries.rows<UsageRow>(
+      'read_usage',
+      `select ${columns} from collections c left join collection_usage u on u.collection_id = c.id where c.id = $1`,
+      [collectionId],
+    )
+  )[0]
+
+/** Bytes of the texts of a run and of what belongs to it. `octet_length` reads no text: Postgres keeps its length apart. */
+const databaseBytes = `coalesce(octet_length(r.init_params), 0)
+  + (select coalesce(sum(coalesce(octet_length(s.inputs), 0) + coalesce(octet_length(s.outputs), 0)
+       + coalesce(octet_length(s.error), 0)), 0) from steps s where s.run_id = r.id)
+  + (select coalesce(sum(octet_length(p.body)), 0) from payloads p where p.run_id = r.id)
+  + (select coalesce(sum(octet_length(e.event)), 0) from step_events e where e.run_id = r.id)`
+
+/** A common table expression with what collections lose when the runs `$1` go: for the statement that removes them. */
+export const lostUsage = `lost as (
+  update collection_usage u set runs = u.runs - l.runs, database_bytes = u.database_bytes - l.bytes
+  from (select r.collection_id, count(*) runs, sum(${databaseBytes}) bytes from runs r where r.id = any($1)
+    group by r.collection_id) l
+  where u.collection_id = l.collection_id)`
+
+/** Takes bytes of removed files off what their collections store. */
+export const lostFilesUsage = `lost as (
+  update collection_usage u set file_bytes = u.file_bytes - l.bytes
+  from (select collection_id, sum(size) bytes from gone group by collection_id) l where u.collection_id = l.collection_id)`
+
+const measureAgain = "interval '1 day'"
+/** What a process stores is on disk up to a second before it is added, and would count twice. */
+const quiet = `u.added_at is null or u.added_at < now() - interval '5 seconds' or u.measured_at < now() - 2 * ${measureAgain}`
+
+/**
+ * Measures the collection whose numbers are the oldest, if they are a day old, where nothing was added just now: additions of a process that was killed
+ * are lost, and texts that are written over count twice until then. Gives its id.
+ */
+export const measureNextUsage = async (database: Database): Promise<number | undefined> => {
+  const [next] = await database.rows<{ id: number }>(
+    'next_usage_to_measure',
+    `select c.id from collections c left join collection_usage u on u.collection_id = c.id
+     where u.measured_at is null or (u.measured_at < now() - ${measureAgain} and (${quiet}))
+     order by u.measured_at nulls first, c.id limit 1`,
+  )
+  if (!next) return undefined
+  await database.rows(
+    'measure_usage',
+    `insert into collection_usage as u (collection_id, runs, database_bytes, file_bytes, measured_at)
+     select c.id,
+       (select count(*) from runs r where r.collection_id = c.id),
+       (select coalesce(sum(${databaseBytes}), 0) from runs r where r.collection_id = c.id),
+       (select coalesce(sum(size), 0) from files f where f.collection_id = c.id), now()
+     from collections c where c.id = $1
+     on conflict (collection_id) do update set runs = excluded.runs, database_bytes = excluded.database_bytes,
+       file_bytes = excluded.file_bytes, measured_at = excluded.measured_at`,
+    [next.id],
+  )
+  return next.id
+}
