@@ -37,6 +37,8 @@ const runsAtOnce = 1_000
 const textAtOnce = 4 * 1024 * 1024
 /** Portions that are held in memory and written at once, by all steps here; collections take turns. */
 const portionsAtOnce = 3
+/** Steps that look up what their runs are made with: more at once would queue for connections before everything else. */
+const preparedAtOnce = 3
 /** How often runs are asked again to end that have not, and room for more is looked for. */
 const askAgainMs = 500
 const readAtOnce = 5_000
@@ -62,6 +64,8 @@ interface FanOut {
   bell: Bell
   /** A run above was asked to end; undefined: not looked at yet. */
   isAskedAbove: boolean | undefined
+  /** Since when (`performance.now()`) there is no room for runs; undefined: there was at the last look. */
+  fullSinceMs: number | undefined
 }
 
 export const makeFanOuts = (
@@ -71,6 +75,17 @@ export const makeFanOuts = (
   const { database } = engine
   const watch = makeFanOutWatch(database)
   const emitting = makeSlots(portionsAtOnce)
+  const preparing = makeSlots(preparedAtOnce)
+  /** Collections take turns. A run that is to end meanwhile looks nothing up. */
+  const prepare = async ({ run, place }: StepAtWork, parent: Parent, wanted: WaitForRuns): Promise<ChildKind> => {
+    await preparing.acquire(run.collectionId)
+    try {
+      if (run.requested || engine.stopping.aborted) throw new Interrupted(place.name)
+      return await prepareChildren(given, run, parent, wanted.runs)
+    } finally {
+      preparing.release()
+    }
+  }
   /** How many of its steps wait here: the run is idle once, however many. */
   const waitingSteps = new WeakMap<LiveRun, number>()
   const waits = ({ run, lease }: StepAtWork, by: 1 | -1): void => {
@@ -177,10 +192,14 @@ export const makeFanOuts = (
       await engine.openRuns.look(run)
       const room = engine.openRuns.left(run)
       if (room === 0) {
-        const refusal = out.lanes === 0 ? engine.openRuns.refusal(run) : undefined
+        // Two counts must say so: the last one may be older than the end of runs that have made room.
+        fanOut.fullSinceMs ??= performance.now()
+        const isFullStill = performance.now() - fanOut.fullSinceMs >= askAgainMs - 100
+        const refusal = out.lanes === 0 && isFullStill ? engine.openRuns.refusal(run) : undefined
         if (refusal) throw refusal
         return 'full'
       }
+      fanOut.fullSinceMs = undefined
       const portion = nextPortion(fanOut, room)
       written = engine.openRuns.take(run, portion.runs.length)
       await emit(fanOut, portion)
@@ -245,7 +264,7 @@ export const makeFanOuts = (
   const waitForRuns = async (work: StepAtWork, wanted: WaitForRuns): Promise<Outcome> => {
     const { run, place, row, startRow } = work
     const parent: Parent = { runKey: run.key, seq: place.seq }
-    const kind = await prepareChildren(given, run, parent, wanted.runs)
+    const kind = await prepare(work, parent, wanted)
     work.hasRuns = true
     row.wakeMs = wanted.runs.until?.getTime() ?? now() // it only waits: no death is counted for it
     await startRow.write()
@@ -272,6 +291,7 @@ export const makeFanOuts = (
       waiting,
       bell,
       isAskedAbove: undefined,
+      fullSinceMs: undefined,
     }
     watch.add(waiting)
     waits(work, 1)

@@ -87,9 +87,11 @@ const halt = (lease: LocalLease | undefined): void => {
  * be left to ask. Gives `none` when nothing is open. Throws Fenced.
  */
 export const endBelow = async (engine: EngineContext, below: Below): Promise<'none' | 'asked' | 'more'> => {
-  const found = await openBelow(engine.database, below)
+  // The one sweep of a tree goes before the statements of its thousands of runs.
+  const database = below.asks === false ? engine.database : engine.urgent
+  const found = await openBelow(database, below)
   if (!found) throw new Fenced(below.lease?.id)
-  if (found.keys.length > 0) await requestEnd(engine.database, found.keys, 'cancelled')
+  if (found.keys.length > 0) await requestEnd(database, found.keys, 'cancelled')
   for (const runKey of found.keys) deliverRequest(engine, runKey, 'cancelled')
   if (!found.open) return 'none'
   return found.more ? 'more' : 'asked'
@@ -123,7 +125,7 @@ export const endAllBelow = async (
   seq?: number,
 ): Promise<boolean> => {
   const below: Below = { runKeys: [run.key], seq, lease }
-  if ((await endBelow(engine, below)) === 'none') return true
+  if ((await endBelow(engine, { ...below, asks: false })) === 'none') return true
   const asks = !(await isAskedAbove(engine, run))
   for (let wait = askAgainMs; ; wait = Math.min(wait * 1.5, lookAgainMs)) {
     if (!(await pause(wait, engine.stopping))) return false
