@@ -4,15 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { type Activity, type ActivityContext, activity } from '../../../src/activities/activity.ts'
 import { AppError } from '../../../src/lib/errors.ts'
+import { now } from '../../../src/lib/time.ts'
 import { gateFile } from './gate.ts'
 import { durationOf, nextValue } from './pure.ts'
 
 /** Where steps leave what they did to the outside world: it survives whatever happens to process and database. */
 const folder = process.env.CRASH_FOLDER ?? '.'
 
-/** One line, written at once: `run,seq,attempt,pid,milliseconds`. */
+/** One line, written at once: `run,seq,attempt,pid,milliseconds`, by the clock that records steps. */
 const leave = (file: 'begins' | 'effects', { run, step }: ActivityContext): void => {
-  const line = [run.key, step.seq, step.attempt, process.pid, Date.now()].join(',')
+  const line = [run.key, step.seq, step.attempt, process.pid, now()].join(',')
   appendFileSync(join(folder, file), `${line}\n`)
 }
 
