@@ -158,6 +158,7 @@ export const operations: Record<string, Operation> = {
   listCollectionDatasets: read((place) => `${at(place)}/datasets`),
   listCollectionAgents: read((place) => `${at(place)}/agents`),
   getCollectionSettings: read((place) => `${at(place)}/settings`),
+  getCollectionUsage: read((place) => `${at(place)}/usage`),
   updateCollectionSettings: write((place) => ({
     path: `${at(place)}/settings`,
     body: { rate_limit_per_minute: 1_000_000 },

@@ -176,7 +176,8 @@ describe('a workflow that cannot run', () => {
       workflow,
     })
     expect(written.status).toBe(201)
-    expect(written.body.warnings.join('\n')).toMatch(text)
+    const { warnings } = written.body as { warnings: { message: string }[] }
+    expect(warnings).toContainEqual(expect.objectContaining({ message: expect.stringMatching(text) }))
     const failed = await jetty.run(workflow)
     expect(failed.status).toBe('failed')
     expect(failed.error).toMatch(text)
