@@ -57,7 +57,7 @@ export const runSettings = {
     description:
       'Open runs below one run that a request or a routine started, at all levels. Steps wait for room; one that has ' +
       'nothing to wait for fails.',
-    default: '20000',
+    default: '10000',
     example: '1000',
     schema: wholeNumber(1, 10_000_000),
   }),
