@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { TestServer } from '../server.ts'
 
 /** What changes by itself or by being asked: heartbeats, leases that are pruned, counted calls, and `last_used_at`. */
-const restless = ['executors', 'leases', 'call_windows', 'schema_migrations']
+const restless = ['executors', 'leases', 'call_windows', 'collection_usage', 'schema_migrations']
 
 /** Every row of every table as text, its table in front, and the name of every stored object. */
 export const wholeState = async ({ server }: TestServer): Promise<string[]> => {

@@ -7,6 +7,7 @@ import { providerKeyNames } from '../../model/gateway/provider-keys.ts'
 import { readEnvironmentVersion } from './environments.ts'
 import {
   beginTrial,
+  isTrialFree,
   readTrial,
   releaseTrialRun,
   renewTrialRuns,
@@ -170,7 +171,8 @@ export const makeLending = ({
       const [{ missing, hasOwn }, state] = await Promise.all([needOf(borrower), trial(borrower.collectionId)])
       if (state.active) return missing
       if (hasOwn || borrower.asksNoModel) return []
-      if (state.status === 'inactive') return missing // the run begins the trial
+      const begins = state.status === 'inactive' && (await isTrialFree(database, terms.trialCollections))
+      if (begins) return missing // the run begins the trial
       throw refusal(state, terms)
     },
 

@@ -50,6 +50,11 @@ export const beginTrial = (database: Database, collectionId: number, most: numbe
     )
   })
 
+/** Says whether one more collection may begin a trial, of `most` in all. */
+export const isTrialFree = async (queries: Queries, most: number): Promise<boolean> =>
+  (await queries.rows<{ free: boolean }>('is_trial_free', 'select count(*) < $1 as free from trials', [most]))[0]
+    ?.free === true
+
 /**
  * Counts a run before it is written down, if `mayStart` says so of what was used before; what it says is true until
  * that is done, whoever else asks. A run that was counted already is not counted again. Gives the use with it.

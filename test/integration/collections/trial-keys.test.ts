@@ -297,7 +297,7 @@ describe('a server that lends keys', () => {
   })
 
   test('lends nothing after the trial has expired', async () => {
-    await query(`update trials set activated_at = now() - interval '14 days'`)
+    await query(`update trials set activated_at = now() - interval '14 days 1 minute'`)
     expect(await trial()).toMatchObject({ active: false, status: 'expired', runs_remaining: 0, minutes_remaining: 0 })
     const refused = await run('run', lending)
     expect([refused.status, refused.body.detail]).toEqual([403, notActive])

@@ -75,7 +75,7 @@ it('asks no registry for an image that the settings do not allow: a run of it is
   const headed = await preflight({ content: `---\nimage: ${image}\n---\n${instruction}` })
   expect(checksOf(headed, 'snapshot')[0]).toMatchObject(refused)
   const task = await jetty.task(workflow({ image }))
-  const { status, body } = await jetty.call('POST', `/api/v1/run/acme/${task}`, new FormData())
+  const { status, body } = await jetty.call('POST', `/api/v1/run/acme/${task}?preflight=refuse`, new FormData())
   expect([status, body.detail]).toEqual([
     422,
     [{ loc: expect.arrayContaining(['image']), msg: `${refused.found}. ${refused.fix}`, type: 'preflight_snapshot' }],

@@ -74,7 +74,7 @@ describe('is refused before anything starts, with what to do', () => {
     ['an unknown one', { snapshot: 'python312' }, 'There is no snapshot "python312"; there are', 'Write python312-uv'],
   ])('%s', async (_what, more, problem, fix) => {
     const task = await jetty.task(workflow(more))
-    const started = await jetty.call('POST', `/api/v1/run/acme/${task}`, new FormData())
+    const started = await jetty.call('POST', `/api/v1/run/acme/${task}?preflight=refuse`, new FormData())
     expect(started.status, JSON.stringify(started.body)).toBe(422)
     const chat = await jetty.call('POST', '/v1/chat/completions', {
       model: 'scripted',

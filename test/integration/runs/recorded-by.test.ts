@@ -113,6 +113,11 @@ describe('an ingested run', () => {
 test('a run that was started here is recorded by its author, which nobody can send', async () => {
   const { body } = await jetty.call('POST', '/api/v1/tasks/acme', { name: 'here', workflow: say }, ann.token)
   expect(body.name).toBe('here')
-  const run = await jetty.call('POST', '/api/v1/run-sync/acme/here', { author: 'the-auditor' }, ann.token)
+  const run = await jetty.call(
+    'POST',
+    '/api/v1/run-sync/acme/here',
+    { init_params: {}, author: 'the-auditor' },
+    ann.token,
+  )
   expect(run.body).toMatchObject({ author: 'api-key:ann', recorded_by: 'api-key:ann' })
 })

@@ -19,6 +19,7 @@ const nothing = {
   run_budget: null,
   rate_limit_per_minute: null,
   retention_days: null,
+  quota: null,
   allowed_hosts: null,
 }
 
@@ -41,6 +42,7 @@ test('all of them together are kept as they were given', async () => {
     run_budget: { usd: 0.1 },
     rate_limit_per_minute: 60,
     retention_days: 30,
+    quota: { stored_bytes: 1_000_000, runs: 500 },
     allowed_hosts: ['api.openai.com', '*.example.com:8443', '[::1]:8080', '127.0.0.1', 'localhost'],
   }
   expect((await set(all)).body).toEqual(all)
