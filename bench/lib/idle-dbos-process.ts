@@ -14,7 +14,7 @@ await obey(async () => {
     await DBOS.registerQueue('runs', {})
     return {}
   }
-  const { launchDispatcher } = await built<typeof import('../../src/engine/dbos.ts')>('engine/dbos.js')
+  const { launchDispatcher } = await built<typeof import('../../src/engine/leases/dbos.ts')>('engine/leases/dbos.js')
   const { openDatabase } = await built<typeof import('../../src/database/database.ts')>('database/database.js')
   const { createLogger } = await built<typeof import('../../src/lib/log.ts')>('lib/log.js')
   await launchDispatcher({

@@ -2,6 +2,7 @@ import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../act
 import type { Queries } from '../database/database.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
+import type { Slots } from '../lib/slots.ts'
 import type { ModelCalls } from '../model/gateway/model-calls.ts'
 import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-run.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
@@ -9,46 +10,20 @@ import type { RunStatus } from '../model/workflows/workflow.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { FoundResult, ResultKey } from '../store/runs/step-results.ts'
-import type { Environment } from './environment.ts'
+import type { Look } from './engine.ts'
+import type { EngineLimits } from './engine-options.ts'
+import type { Environment } from './environment/environment.ts'
 import type { FanOuts } from './fan-out/fan-out.ts'
 import type { OpenRuns } from './fan-out/open-runs.ts'
 import type { Journal } from './journal/journal.ts'
 import type { SuspectGates } from './leases/suspects.ts'
-import type { Look } from './look.ts'
-import type { ModelRules } from './model-rules.ts'
 import type { Course } from './program/course.ts'
 import type { Program, ProgramStep } from './program/program.ts'
-import type { RunLabels } from './run-labels.ts'
 import type { RunbooksHere } from './runbooks/runbook-clock.ts'
 import type { StandingRecord } from './runs/standing.ts'
-import type { Slots } from './slots.ts'
+import type { ModelRules } from './steps/model-rules.ts'
+import type { RunLabels } from './steps/run-labels.ts'
 import type { Decisions } from './waits/decisions.ts'
-
-export interface EngineLimits {
-  /** Steps executing at once in this process. */
-  concurrency: number
-  stepTimeoutSeconds: number
-  /** Work of one run in all; waiting does not count. */
-  runTimeoutSeconds: number
-  maxOutputBytes: number
-  /** Steps of one run that are carried out side by side. */
-  parallelSteps: number
-  /** Tries of one step that its options may ask for. */
-  stepAttempts: number
-  maxLabelsPerRun: number
-  /** Runs that one step may start. */
-  maxFanOut: number
-  /** How deep runs may start runs. */
-  maxRunDepth: number
-  /** How often a task may stand among the runs above a run of it. */
-  maxRunRecursion: number
-  /** Open runs below one root. */
-  maxOpenBelow: number
-  /** Open runs of one collection that runs have started. */
-  maxOpenStarted: number
-  /** Events of one runbook that are kept. */
-  runbookEvents: number
-}
 
 /** What the rooms of the engine share. Built once, in make-engine.ts. */
 export interface EngineContext {

@@ -1,135 +1,191 @@
-import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
-import type { Database, Queries } from '../database/database.ts'
-import type { DatabaseWatch } from '../database/watch.ts'
 import type { AppError } from '../lib/errors.ts'
-import type { Logger } from '../lib/log.ts'
-import type { ByteBudget } from '../lib/memory/byte-budget.ts'
-import type { LentKeys } from '../model/collections/trial.ts'
-import type { ModelCalls } from '../model/gateway/model-calls.ts'
-import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-run.ts'
-import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
+import type { RecordedCall, Recording } from '../model/gateway/recorded-call.ts'
+import type { ApprovalRow, NewDecision } from '../model/runs/approval-row.ts'
+import type { NewRun } from '../model/runs/new-run.ts'
 import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../model/workflows/workflow-fault.ts'
-import type { Quota } from '../store/collections/quota.ts'
-import type { ObjectStore } from '../store/objects/objects.ts'
-import type { ApprovalRow, NewDecision } from '../store/runs/approvals.ts'
-import type { ResultLimits } from '../store/runs/step-results.ts'
-import type { EngineLimits } from './context.ts'
-import type { JournalStatistics } from './journal/journal.ts'
-import type { Look } from './look.ts'
-import { makeEngine } from './make-engine.ts'
-import type { RecordedCall, Recording } from './records/call-record.ts'
-import type { RecordStatistics } from './records/record-lane.ts'
-import type { RunbookStatistics } from './runbooks/runbook-clock.ts'
-import type { Carry } from './start/carry.ts'
-import type { WorkflowHome } from './start/check-workflow.ts'
-import type { Planned } from './start/preflight.ts'
-import type { RerunOf } from './start/rerun.ts'
-import type { RunRequest, StartedRun } from './start/start.ts'
 
 /**
- * The port between everything else and what makes runs durable. Whatever `start` has answered is on disk and will
- * run to its end, whatever dies in between.
+ * The port of the engine: everything else starts and watches runs through it. A run that `start` has answered is on
+ * disk and runs to its end, whichever process dies in between.
  */
 export interface Engine {
-  /** Resolves when the run is on disk. */
+  /** Resolves when the run is on disk. Throws `RunExists` where its key is taken. */
   start(request: RunRequest): Promise<StartedRun>
   /**
-   * Checks whether a run can be served, while nothing is kept for it yet. Throws what is wrong with it; returns it where
-   * the request has it recorded: hand it to `start` as `refusal`.
+   * Checks whether a run can be served, before anything is stored for it. Throws what is wrong; returns it instead where
+   * the request asks to record it: pass it to `start` as `refusal`.
    */
   checkStart(request: RunRequest): Promise<AppError | undefined>
-  /** What a run begins with that is another one once more. Throws the 422 that says why it cannot be. */
+  /** Plans which recorded steps a rerun begins with. Throws a 422 that says why the run cannot be repeated. */
   planRerun(wanted: RerunOf): Promise<Carry | undefined>
-  /** Waits for a run's end; false when the signal fired first. */
+  /** Waits for the end of a run. Returns false when the signal fires first. */
   wait(runKey: string, signal: AbortSignal): Promise<boolean>
-  /** Decides what a step waits for, once, and lets the run go on; undefined where it was decided, or has ended. */
+  /** Decides what a step waits for, once, and resumes the run. Returns undefined if it was decided or the run has ended. */
   decide(decision: NewDecision): Promise<ApprovalRow | undefined>
-  /** Asks active runs to end with a status; resolves when all have, or after `seconds`. */
+  /** Asks active runs to end with a status. Resolves when all have ended, or after `seconds`. */
   requestEnd(runKeys: string[], status: RunStatus, seconds?: number): Promise<void>
   /**
-   * Writes a call down that has ended, beside the journal; resolves when it is on disk, and says where. Rejects where the
-   * disk is full, or Postgres refuses the call.
+   * Records a gateway call that has ended. Resolves when it is on disk. Rejects where the disk is full, or Postgres
+   * refuses the call.
    */
   record(call: RecordedCall): Promise<Recording>
-  /** Where a call that ended now would be written; with `full` none should begin. */
+  /** Where a call that ended now would be recorded. `full`: nowhere, so no call should begin. */
   recording(): Recording | 'full'
-  /** Whether more runs or calls wait to be written down than may: new ones are refused. */
+  /** Whether the write queues are over their limits: new runs and calls are refused. */
   readonly isFull: boolean
-  /** Calls back when something of a run was written by this process; gives the function that ends it. */
+  /** Calls back when this process has written something of the run. Returns the function that stops it. */
   watch(runKey: string, onChange: () => void): () => void
   /**
-   * Checks runs before anything of them is written down. Throws `invalid` where their workflow cannot run; what cannot be
-   * served is thrown or returned as by `checkStart`.
+   * Checks runs before anything of them is stored. Throws `invalid` if their workflow cannot run. Throws or returns what
+   * cannot be served, as `checkStart` does.
    */
-  preflight(planned: Planned): Promise<AppError | undefined>
-  /** Whether a step of a workflow can ask a model, itself or in a run that it starts. */
+  preflight(planned: PlannedRuns): Promise<AppError | undefined>
+  /** Whether a step of a workflow can call a model, itself or in a run that it starts. */
   mayAskModels(definition: string): Promise<boolean>
-  /** Says what keeps a workflow from running, a sentence each. */
+  /** Lists what keeps a workflow from running, one sentence each. */
   problems(workflow: Workflow): string[]
-  /** Finds what a run of a workflow would stumble over; see `checkWorkflow`. */
+  /** Lints a workflow, and looks up the child tasks that it names. */
   check(workflow: Workflow, home: WorkflowHome): Promise<WorkflowFault[]>
-  /** Asks a question with every heartbeat from now on; never where the process executes nothing. */
+  /** Adds a question to every heartbeat from now on. A process that executes no runs has no heartbeat, and never asks. */
   lookFor(look: Look): void
-  /** Resolves when every start that is under way now has been written down or refused. */
+  /** Resolves when every start that is under way now is stored or refused. */
   settled(): Promise<void>
-  /** What this process has now and did since its start: for metrics and benchmarks. */
+  /** Gauges and counters for metrics and benchmarks. */
   statistics(): EngineStatistics
-  /** Takes no more steps, gives running ones `seconds`, hands the rest over. */
+  /** Takes no more steps, gives running ones `seconds`, and hands the other runs over. */
   stop(seconds: number): Promise<void>
-  /** Ends the writing of calls; after the last `record`. */
+  /** Stops recording calls. Call it after the last `record`. */
   closeRecords(): Promise<void>
 }
 
+/** A run with this internal key exists already, or is being written. */
+export class RunExists extends Error {}
+
+/** An uploaded file that is in the object store. */
+export interface Upload {
+  object: string
+  name: string
+  contentType: string
+  size: number
+}
+
+/** What a run that cannot be served does: the request fails, or the run is recorded as failed. */
+export type Unservable = 'refuse' | 'record'
+
+export interface RunRequest {
+  collection: { id: number; name: string; environmentId: number | null }
+  task: { id: number; name: string /** Hash of the workflow's text. */; definition: string }
+  /** The caller's parameters, merged over the task's `init_params` key by key. */
+  initParams: Record<string, unknown>
+  secrets: Record<string, string>
+  /** Names of the provider keys that the server lends to the run. */
+  lent?: readonly string[]
+  files: Upload[]
+  author: string
+  /** `attributes.params` of its trajectory document. */
+  params?: Record<string, unknown>
+  /** The routine that starts it. */
+  routineId?: number
+  /** Receiver of the webhook at its end, and the secret that signs it. */
+  webhook?: { url: string; secret: string | null }
+  /** Set where the run repeats another one. */
+  rerun?: Rerun
+  /** Internal key, where the same cause must always lead to the same run. */
+  key?: string
+  /** `checkStart` has passed already. */
+  isChecked?: boolean
+  /** By default a run that cannot be served is refused. */
+  unservable?: Unservable
+  /** What `checkStart` returned: the run is recorded, and fails with it before its first step. */
+  refusal?: AppError | undefined
+}
+
+/** A run as it was stored. */
+export type StartedRun = Omit<NewRun, 'sealedSecrets'>
+
+/** How a run repeats another one. */
+export interface Rerun {
+  /** Results that it begins with instead of executing those steps. */
+  carry?: Carry
+  /** Key of the run whose recorded results a replay takes: it calls no model and needs no keys. */
+  replayOf?: string
+}
+
+/** Steps of a run that another run takes over as they were recorded, instead of executing them. */
+export interface Carry {
+  /** The run they are taken from, and its ids for the origin of each step. */
+  source: { key: string; trajectoryId: string; name: string }
+  steps: { seq: number; name: string }[]
+}
+
+/** The run that is to be repeated. Definitions are hashes of their texts. */
+export interface RerunOf {
+  source: Carry['source']
+  /** Name of the step to begin with; undefined: the first one. */
+  fromStep: string | undefined
+  definitions: { source: string; target: string }
+}
+
+/** Runs of one task that a caller is about to ask for, each with parameters of its own. */
+export interface PlannedRuns extends Pick<RunRequest, 'task' | 'secrets' | 'lent' | 'unservable'> {
+  collection: Pick<RunRequest['collection'], 'id' | 'environmentId'>
+  /** Parameters of each run, merged over the task's `init_params`. */
+  runs: readonly Record<string, unknown>[]
+}
+
+/** The collection that a workflow is meant for, and the task that it is or will be. */
+export interface WorkflowHome {
+  id: number
+  name: string
+  task?: string | undefined
+}
+
+/** A question that the heartbeat asks for another part of the server, which then needs no poll of its own. */
+export interface Look {
+  /** SQL condition, given the parameter that holds the time in question. */
+  condition(at: string): string
+  now(): Date
+  /** Called when the condition holds. */
+  onSeen(): void
+}
+
+/** What the journal wrote since the process started. */
+export interface JournalStatistics {
+  commits: number
+  entries: number
+  /** Statements sent again because their answer was lost. */
+  resent: number
+  /** By status. */
+  runsEnded: Record<string, number>
+  stepsEnded: Record<string, number>
+}
+
+/** Recorded calls since the process started; `spillBytes` is what waits in files now. */
+export interface RecordStatistics {
+  recorded: number
+  spilled: number
+  replayed: number
+  spillBytes: number
+}
+
+export interface RunbookStatistics {
+  working: number
+  waiting: number
+  /** Runbooks that have ended, by `completed` or the reason of their failure. */
+  ended: Readonly<Record<string, number>>
+}
+
 export interface EngineStatistics extends JournalStatistics {
+  /** Runs in memory. */
   live: number
+  /** Steps that are executing. */
   slots: number
   runbooks: RunbookStatistics
   leases: number
-  /** Bytes that large values have in memory, how many they may have, and who waits for some. */
+  /** Bytes of memory that large values use and may use, and how many steps wait for some. */
   memory: { used: number; total: number; waiting: number }
-  /** Runs accepted. */
+  /** Runs accepted since the process started. */
   started: number
   records: RecordStatistics
 }
-
-export interface EngineOptions {
-  database: Database
-  /** Says when the database takes no writes: nobody waits for it then. */
-  watch: Pick<DatabaseWatch, 'whileUp' | 'onOutage'>
-  /** Of the library that hands leases out. */
-  libraryConnections: number
-  /** Connections for what must never wait behind other statements: heartbeats, cancels. */
-  urgent: Queries
-  /** Connections for the statements of runs: their number never takes those of requests away. */
-  bulk: Queries
-  /** `local`: this process alone uses the database, and takes its own runs back at once. */
-  executor: string
-  role: 'all' | 'api' | 'worker'
-  activities: ActivityRegistry
-  objects: ObjectStore
-  fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
-  models: ModelCalls
-  carryOutRunbook: CarryOutRunbook
-  checkRunbook: CheckRunbook
-  activitySettings: ActivitySettings
-  /** Opens what the collection environments and run secrets were sealed with. */
-  openEnvironment(environmentId: number): Promise<Record<string, string>>
-  lentKeys: LentKeys
-  sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }
-  /** What collections store, and may store. */
-  quota: Pick<Quota, 'add' | 'require'>
-  limits: EngineLimits
-  /** Shared with everything else in the process that holds large values. */
-  memory: ByteBudget
-  /** Of results that are reused by steps with `options.cache`. */
-  stepResults: ResultLimits
-  /** Where recorded calls wait while the database is away. */
-  spill: { folder: string; maxBytes: number }
-  /** How often the process shows that it lives, and looks for work; the tests do more often. */
-  beatMs?: number
-  log: Logger
-}
-
-/** Starts the engine: takes over what is ours, then launches the library that hands leases out. */
-export const startEngine = (options: EngineOptions): Promise<Engine> => makeEngine(options)

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
+import { listen } from '../database/listen.ts'
+import { patient } from '../database/patient.ts'
 import { smallShareBytes } from '../lib/memory/byte-budget.ts'
+import { oneAtATime } from '../lib/one-at-a-time.ts'
+import { makeSlots } from '../lib/slots.ts'
 import { pause } from '../lib/time.ts'
 import { makeTurns } from '../lib/turns.ts'
 import { decideApproval } from '../store/runs/approvals.ts'
@@ -8,36 +12,33 @@ import { makeResultFinder } from '../store/runs/step-results.ts'
 import { journalShard, recordShard } from '../store/runs/totals.ts'
 import { runSecretsSeal, webhookSecretSeal } from '../store/secrets/sealed-texts.ts'
 import type { EngineContext } from './context.ts'
-import { type Dispatcher, launchDispatcher, pruneLeases } from './dbos.ts'
-import { drain } from './drain.ts'
-import type { Engine, EngineOptions } from './engine.ts'
-import { makeEnvironments, withoutSecrets } from './environments.ts'
+import type { Engine, StartedRun } from './engine.ts'
+import type { EngineOptions } from './engine-options.ts'
+import { makeEnvironments, withoutSecrets } from './environment/environments.ts'
+import { readRunSecrets, runSecretsText } from './environment/run-secrets.ts'
 import { makeFanOuts } from './fan-out/fan-out.ts'
 import { makeOpenRuns } from './fan-out/open-runs.ts'
 import { openJournal } from './journal/journal.ts'
 import { makeResultReader } from './journal/results.ts'
+import { type Dispatcher, launchDispatcher, pruneLeases } from './leases/dbos.ts'
 import { beat, beatMs, keepBeating } from './leases/heartbeat.ts'
 import { type Leases, type LocalLease, makeLeases } from './leases/leases.ts'
 import { collectRequests, settle } from './leases/requests.ts'
 import { makeSuspectGates } from './leases/suspects.ts'
 import { makeTakeover } from './leases/takeover.ts'
-import { listen } from './listen.ts'
-import { makeModelRules } from './model-rules.ts'
-import { oneAtATime } from './one-at-a-time.ts'
-import { patient } from './patient.ts'
 import { makePrograms, shownDefinition } from './program/programs.ts'
 import { openRecordLane } from './records/record-lane.ts'
-import { makeRunLabels } from './run-labels.ts'
-import { readRunSecrets, runSecretsText } from './run-secrets.ts'
 import { countRunbooks } from './runbooks/runbook-clock.ts'
+import { drain } from './runs/drain.ts'
 import { makeStandingReader } from './runs/standing.ts'
 import { makeWaiters } from './runs/waiters.ts'
-import { makeSlots } from './slots.ts'
 import { checkWorkflow } from './start/check-workflow.ts'
 import { enqueueCarrying, makeEnqueue } from './start/enqueue.ts'
 import { mayAskModels, preflight } from './start/preflight.ts'
 import { planRerun } from './start/rerun.ts'
-import { checkStart, type StartedRun, type Starter, startRun } from './start/start.ts'
+import { checkStart, type Starter, startRun } from './start/start.ts'
+import { makeModelRules } from './steps/model-rules.ts'
+import { makeRunLabels } from './steps/run-labels.ts'
 import { makeDecisions } from './waits/decisions.ts'
 import { wakeAllDue, wakeOrphans } from './waits/park.ts'
 
@@ -58,8 +59,8 @@ const fallbackPollMs = 1_000
 const pruneEveryMs = 10_000
 const retakeAfterMs = 5_000
 
-/** Builds the engine from its rooms; see engine.ts for what it promises. */
-export const makeEngine = async (options: EngineOptions): Promise<Engine> => {
+/** Starts the engine: takes over what is ours, then launches the library that hands leases out. */
+export const startEngine = async (options: EngineOptions): Promise<Engine> => {
   const { database, urgent, bulk, watch, executor, role, log } = options
   const stopper = new AbortController()
   const stopping = stopper.signal

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Environment } from '../engine/environment.ts'
+import type { Environment } from '../engine/environment/environment.ts'
 import type { PlacedAdmission } from '../http/authorise.ts'
 import type { SocketCall } from '../http/implement.ts'
 import { AppError, toAppError } from '../lib/errors.ts'

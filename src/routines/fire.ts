@@ -1,6 +1,5 @@
 import type { Database } from '../database/database.ts'
-import type { Engine } from '../engine/engine.ts'
-import { RunExists } from '../engine/journal/journal.ts'
+import { type Engine, RunExists } from '../engine/engine.ts'
 import { AppError, messageOf, toAppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Sealer } from '../lib/secrets/crypto.ts'

@@ -1,4 +1,4 @@
-import type { RunRequest } from '../engine/start/start.ts'
+import type { RunRequest } from '../engine/engine.ts'
 import { AppError } from '../lib/errors.ts'
 import { isObject, type JsonObject } from '../lib/json/json-object.ts'
 import type { Sealer } from '../lib/secrets/crypto.ts'

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/database/database.ts'
-import { pruneLeases } from '../../src/engine/dbos.ts'
+import { pruneLeases } from '../../src/engine/leases/dbos.ts'
 import { requestEnd } from '../../src/engine/leases/requests.ts'
 import { wakeAllDue } from '../../src/engine/waits/park.ts'
 import { removeOldRuns } from '../../src/store/collections/retention.ts'

@@ -81,7 +81,7 @@ export const importRules: ImportRule[] = [
 
 /** Packages that only these files may know, so that they can be replaced. */
 export const onlyImporters: Record<string, readonly string[]> = {
-  '@dbos-inc/dbos-sdk': ['engine/dbos.ts'],
+  '@dbos-inc/dbos-sdk': ['engine/leases/dbos.ts'],
   croner: ['routines/cadence.ts'],
   yaml: ['runbooks/format/front-matter.ts', 'cli/input/yaml-document.ts'],
   dockerode: ['sandboxes/containers/engine.ts'],

@@ -5,12 +5,8 @@ import { AppError } from '../../lib/errors.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import type { DecidedApproval, ShownApproval } from '../../model/runs/approval.ts'
-import {
-  type ApprovalRow,
-  findApprovalOfStep,
-  type WaitingApproval,
-  waitingApprovals,
-} from '../../store/runs/approvals.ts'
+import type { ApprovalRow } from '../../model/runs/approval-row.ts'
+import { findApprovalOfStep, type WaitingApproval, waitingApprovals } from '../../store/runs/approvals.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { approvalsContract } from './contract.ts'
 

@@ -1,6 +1,5 @@
-import type { Engine } from '../../engine/engine.ts'
+import type { Engine, RunRequest } from '../../engine/engine.ts'
 import { parsePath } from '../../engine/program/paths.ts'
-import type { RunRequest } from '../../engine/start/start.ts'
 import type { Call } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'

@@ -1,6 +1,5 @@
 import type { Database } from '../../database/database.ts'
-import type { Engine } from '../../engine/engine.ts'
-import type { RunRequest } from '../../engine/start/start.ts'
+import type { Engine, RunRequest } from '../../engine/engine.ts'
 import { type Call, implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'

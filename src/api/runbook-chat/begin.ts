@@ -1,4 +1,4 @@
-import type { RunRequest } from '../../engine/start/start.ts'
+import type { RunRequest } from '../../engine/engine.ts'
 import type { AuditTrail } from '../../http/audit.ts'
 import type { PlacedAdmission } from '../../http/authorise.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'

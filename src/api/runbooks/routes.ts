@@ -1,5 +1,5 @@
 import type { Database } from '../../database/database.ts'
-import type { Environment } from '../../engine/environment.ts'
+import type { Environment } from '../../engine/environment/environment.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'

@@ -1,7 +1,5 @@
 import type { Database } from '../../database/database.ts'
-import type { Engine } from '../../engine/engine.ts'
-import { RunExists } from '../../engine/journal/journal.ts'
-import type { RunRequest, StartedRun } from '../../engine/start/start.ts'
+import { type Engine, RunExists, type RunRequest, type StartedRun } from '../../engine/engine.ts'
 import type { AnyCall } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'

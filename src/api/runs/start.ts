@@ -1,6 +1,5 @@
 import type { Database } from '../../database/database.ts'
-import type { Engine } from '../../engine/engine.ts'
-import type { RunRequest } from '../../engine/start/start.ts'
+import type { Engine, RunRequest } from '../../engine/engine.ts'
 import type { AnyCall, Call } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'

@@ -1,5 +1,5 @@
 import type { Database } from '../../database/database.ts'
-import type { WorkflowHome } from '../../engine/start/check-workflow.ts'
+import type { WorkflowHome } from '../../engine/engine.ts'
 import { changesOf } from '../../http/audit.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'

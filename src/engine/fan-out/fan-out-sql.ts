@@ -2,10 +2,10 @@ import type { ChildRun } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import { identified } from '../../store/runs/changes.ts'
 import { labelNewRuns } from '../../store/runs/labels.ts'
-import { enqueueLease } from '../dbos.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { countNewRuns, newRunColumns, newRunRows, newRunValues, runTypes, unnest } from '../journal/journal-sql.ts'
-import { openBelowKeys } from './run-keys.ts'
+import { enqueueLease } from '../leases/dbos.ts'
+import { openBelowKeys } from '../leases/run-keys.ts'
 
 /** The step that has started runs: a run's key, and the step's place in it. */
 export interface Parent {

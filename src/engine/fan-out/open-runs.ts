@@ -1,7 +1,8 @@
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { EngineLimits, LiveRun } from '../context.ts'
-import { openBelowKeys, rootKey } from './run-keys.ts'
+import type { LiveRun } from '../context.ts'
+import type { EngineLimits } from '../engine-options.ts'
+import { openBelowKeys, rootKey } from '../leases/run-keys.ts'
 
 /** Runs that may still be started below one root or in one collection, as far as this process knows. */
 interface Room {

@@ -1,3 +1,4 @@
+import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import {
   beginTypes,
@@ -16,40 +17,6 @@ export interface LeaseRef {
   epoch: number
   /** It was seen that somebody else has it now. */
   lost?: boolean
-}
-
-/** What most runs do not have: one JSON value, so that they pay for one column. Named as the columns of `runs`. */
-export interface RunExtras {
-  /** JSON text of `attributes.params` of the document. */
-  params?: string
-  routine_id?: number
-  webhook_url?: string
-  sealed_webhook_secret?: string
-  /** The run whose recorded results it takes. */
-  replay_of?: string
-  /** JSON text: the error that it ends with before its first step, as it cannot be served. */
-  refusal?: string
-  parent_id?: string
-  parent_seq?: number
-  child_index?: number
-  depth?: number
-}
-
-export interface NewRun {
-  key: string
-  trajectoryId: string
-  workflowId: string
-  collectionId: number
-  taskId: number
-  name: string
-  definition: string
-  shownDefinition: string | null
-  initParams: string
-  author: string
-  environmentId: number | null
-  sealedSecrets: string | null
-  more: RunExtras | null
-  createdMs: number
 }
 
 export interface StepRow {
@@ -79,14 +46,6 @@ export interface StepRow {
   begins?: boolean
 }
 
-export interface FileRow {
-  path: string
-  object: string
-  name: string
-  contentType: string
-  size: number
-}
-
 /** What an agent did, as it is kept. */
 export interface EventRow {
   /** 0-based in its step, over all attempts. */
@@ -107,7 +66,7 @@ export interface Entry {
   /** It leaves memory at the step `seq`; without `wakeMs` until that step is decided. */
   park?: { runKey: string; seq: number; wakeMs: number | null }
   events?: { runKey: string; seq: number; rows: EventRow[] }
-  files?: FileRow[]
+  files?: NewFile[]
 }
 
 const length = (text: string | null | undefined): number => text?.length ?? 0
@@ -155,7 +114,7 @@ export const runValues = (run: NewRun, lease: string, epoch: number): unknown[] 
 ]
 
 /** A file as a row of the statement's parameters, in the order of `fileTypes`. */
-export const fileValues = (runKey: string, seq: number | null, collectionId: number, file: FileRow): unknown[] => [
+export const fileValues = (runKey: string, seq: number | null, collectionId: number, file: NewFile): unknown[] => [
   runKey,
   seq,
   file.path,

@@ -3,13 +3,12 @@ import { isRefused, makeOwnConnection } from '../../database/own-connection.ts'
 import { AppError } from '../../lib/errors.ts'
 import { makeFairQueue } from '../../lib/fair-queue.ts'
 import { pause } from '../../lib/time.ts'
+import { type JournalStatistics, RunExists } from '../engine.ts'
 import { commitValues, type Entry, sizeOf } from './journal-entry.ts'
 import { type CommitParts, commitStatement } from './journal-sql.ts'
 
 /** The lease of an entry has a newer epoch: another owner works on its runs, and nothing of the entry was written. */
 export class Fenced extends Error {}
-/** A run of this internal key was there already. */
-export class RunExists extends Error {}
 /** Another run has this trajectory id: draw a new one and send again. */
 export class TrajectoryIdTaken extends Error {}
 
@@ -30,17 +29,6 @@ export interface Journal {
   idle(): Promise<void>
   close(): Promise<void>
   readonly statistics: JournalStatistics
-}
-
-/** What the journal wrote since the process started. */
-export interface JournalStatistics {
-  commits: number
-  entries: number
-  /** Statements sent again because their answer was lost. */
-  resent: number
-  /** By status. */
-  runsEnded: Record<string, number>
-  stepsEnded: Record<string, number>
 }
 
 interface Waiting {

@@ -1,8 +1,8 @@
 import type { EngineContext } from '../context.ts'
-import { handOver, isQueued } from '../dbos.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { isDue } from '../waits/park.ts'
+import { handOver, isQueued } from './dbos.ts'
 import type { Leases } from './leases.ts'
 
 /** A process shows that it lives this often, and counts as dead after this long without. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
-import type { Dispatcher } from '../dbos.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { carryOn, type RunLeft } from '../runs/run.ts'
+import type { Dispatcher } from './dbos.ts'
 import { type Gate, makeGate } from './gate.ts'
 
 /** A lease this process holds. It is finished when it takes no more runs and none of its runs is open here. */

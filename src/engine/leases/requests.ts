@@ -4,10 +4,10 @@ import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { endedRun, endedStep, keepTotals, otherShard } from '../../store/runs/totals.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
 import { type Below, openBelow } from '../fan-out/fan-out-sql.ts'
-import { keysAbove } from '../fan-out/run-keys.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import type { Leases, LocalLease } from './leases.ts'
+import { keysAbove } from './run-keys.ts'
 
 /**
  * Asks runs to end with a status, in one statement under their leases' locks. A run that nobody owns ends here; one

@@ -1,4 +1,4 @@
-import { makeSlots } from '../slots.ts'
+import { makeSlots } from '../../lib/slots.ts'
 
 /**
  * A run in whose company the process died twice at the same step is suspected to be the cause. Suspects start few at

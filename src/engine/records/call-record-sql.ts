@@ -1,9 +1,9 @@
+import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
 import { identified } from '../../store/runs/changes.ts'
 import type { Placed } from '../../store/runs/payloads.ts'
 import { endedRun, endedStep, keepTotals } from '../../store/runs/totals.ts'
 import { columns, fileValues, pushRow, storable } from '../journal/journal-entry.ts'
 import { countNewRuns, fileTypes, unnest } from '../journal/journal-sql.ts'
-import type { RecordedCall } from './call-record.ts'
 
 /** A record whose large values have their places. */
 export interface PlacedCall {

@@ -1,9 +1,9 @@
 import type { Queries } from '../../database/database.ts'
 import { newTrajectoryId } from '../../lib/ids.ts'
 import type { Logger } from '../../lib/log.ts'
+import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
 import { placeValue, requestPayload } from '../../store/runs/payloads.ts'
 import { taskForRecords } from '../../store/tasks/own-tasks.ts'
-import type { RecordedCall } from './call-record.ts'
 import { batchSizes, type PlacedCall, recordStatement, recordValues } from './call-record-sql.ts'
 
 export interface CallWriter {

@@ -3,8 +3,9 @@ import { isRefused, makeOwnConnection } from '../../database/own-connection.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { pause } from '../../lib/time.ts'
+import type { RecordedCall, Recording } from '../../model/gateway/recorded-call.ts'
 import { diskError } from '../../store/objects/disk.ts'
-import type { RecordedCall, Recording } from './call-record.ts'
+import type { RecordStatistics } from '../engine.ts'
 import { makeCallWriter } from './call-writer.ts'
 import { openSpill } from './spill.ts'
 import { spillLine } from './spill-line.ts'
@@ -18,14 +19,6 @@ export interface RecordLane {
   readonly now: Recording | 'full'
   readonly statistics: RecordStatistics
   close(): Promise<void>
-}
-
-/** Since the process started, but for `spillBytes`: what waits in files now. */
-export interface RecordStatistics {
-  recorded: number
-  spilled: number
-  replayed: number
-  spillBytes: number
 }
 
 interface Waiting {

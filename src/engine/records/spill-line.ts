@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import type { RecordedCall } from './call-record.ts'
+import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
 
 const checksum = (bytes: Uint8Array): string => crc32(bytes).toString(16).padStart(8, '0')
 const checksumLength = 8

@@ -1,7 +1,7 @@
 import { isRefused } from '../../database/own-connection.ts'
 import { isDatabaseUnavailable } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import type { RecordedCall } from './call-record.ts'
+import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
 import type { CallWriter } from './call-writer.ts'
 import type { Spill } from './spill.ts'
 import { callOfLine } from './spill-line.ts'

@@ -1,4 +1,5 @@
 import { longestTimerMs, now } from '../../lib/time.ts'
+import type { RunbookStatistics } from '../engine.ts'
 import type { HeldSlot, StepAtWork } from '../steps/step.ts'
 
 /** The runbooks of this process. */
@@ -7,13 +8,6 @@ export interface RunbooksHere {
   underWay: Set<RunClock>
   /** How many have ended so far, by their reason. */
   ended: Record<string, number>
-}
-
-export interface RunbookStatistics {
-  working: number
-  waiting: number
-  /** `completed`, or why they failed. */
-  ended: Readonly<Record<string, number>>
 }
 
 export const countRunbooks = ({ underWay, ended }: RunbooksHere): RunbookStatistics => {

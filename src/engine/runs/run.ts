@@ -5,11 +5,11 @@ import type { LeaseRef } from '../journal/journal-entry.ts'
 import { isChosen, passOver, settle } from '../program/course.ts'
 import { joinMessages } from '../program/remark.ts'
 import type { Conclude } from '../steps/record-step.ts'
+import { forget, forgetAll } from '../steps/remembered.ts'
 import { carryOut } from '../steps/step.ts'
 import { type StepOutcome, skippedRow } from '../steps/step-record.ts'
 import { endEarly, endRun, requestedEnd } from './end-run.ts'
 import { placeInOrder } from './place.ts'
-import { forget, forgetAll } from './remembered.ts'
 import { runSideBySide } from './side-by-side.ts'
 
 /** How the loop left a run: ended for good, or to be continued by somebody (parked, handed over, taken over). */

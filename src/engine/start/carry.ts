@@ -1,12 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
-
-/** Steps of a run that another one takes over as they were recorded, instead of executing them. */
-export interface Carry {
-  /** The run they are taken from, and its ids for the origin of each step. */
-  source: { key: string; trajectoryId: string; name: string }
-  steps: { seq: number; name: string }[]
-}
+import type { Carry } from '../engine.ts'
 
 /**
  * The rows as steps of the new run, large values copied too: the old run may be removed before the new one. They were

@@ -2,15 +2,9 @@ import type { Queries } from '../../database/database.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
+import type { WorkflowHome } from '../engine.ts'
 import { lintWorkflow, missingTaskFault, namedTasks } from '../program/lint.ts'
 import type { Program } from '../program/program.ts'
-
-/** The collection that a workflow is meant for, and the task that it is or will be. */
-export interface WorkflowHome {
-  id: number
-  name: string
-  task?: string | undefined
-}
 
 /** Among the names of so many tasks a misspelt one is looked for. */
 const mostTasksToGuess = 500

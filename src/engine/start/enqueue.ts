@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
+import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
 import { identified } from '../../store/runs/changes.ts'
-import { enqueueLease } from '../dbos.ts'
-import { RunExists, TrajectoryIdTaken } from '../journal/journal.ts'
-import { columns, type FileRow, fileValues, type NewRun, pushRow, runValues } from '../journal/journal-entry.ts'
+import { type Carry, RunExists } from '../engine.ts'
+import { TrajectoryIdTaken } from '../journal/journal.ts'
+import { columns, fileValues, pushRow, runValues } from '../journal/journal-entry.ts'
 import {
   countNewRuns,
   fileTypes,
@@ -14,7 +15,8 @@ import {
   runTypes,
   unnest,
 } from '../journal/journal-sql.ts'
-import { type Carry, writeCarried } from './carry.ts'
+import { enqueueLease } from '../leases/dbos.ts'
+import { writeCarried } from './carry.ts'
 
 /** How many runs of a collection that arrive together share a lease: few enough that several processes get some. */
 const runsPerLease = 32
@@ -46,7 +48,7 @@ select new_runs.id from new_runs, queued`
 
 export interface QueuedRun {
   run: NewRun
-  files: FileRow[]
+  files: NewFile[]
 }
 
 /** What became of each arrival: nothing where it is queued, else why it is not. */

@@ -1,9 +1,9 @@
 import type { Queries } from '../../database/database.ts'
 import { type AppError, invalidField } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
+import type { Carry } from '../engine.ts'
 import { courseAfter, indexOfRecorded, type Settled, steeringPattern, turnOf } from '../program/course.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
-import type { Carry } from './carry.ts'
 
 /** What is asked for: the run again, from a step on, with the workflow it had or another version of it. */
 export interface CarryRequest {

@@ -1,22 +1,16 @@
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
+import type { PlannedRuns } from '../engine.ts'
 import type { ProgramStep } from '../program/program.ts'
 import { joinMessages } from '../program/remark.ts'
 import { checkModelsOfAll } from './check-models.ts'
 import { checkRunbooks } from './check-runbooks.ts'
 import { refusalOf } from './refusal.ts'
-import type { RunRequest, Starter } from './start.ts'
+import type { Starter } from './start.ts'
 
 /** Whether a step can ask a model: itself, as a runbook, or in a run that it starts. */
 export const mayAskModels = ({ activity }: ProgramStep): boolean =>
   activity.asks !== undefined || activity.carriesOut !== undefined || activity.startsTask !== undefined
-
-/** Runs that somebody is about to ask for: of one task, each with parameters of its own. */
-export interface Planned extends Pick<RunRequest, 'task' | 'secrets' | 'lent' | 'unservable'> {
-  collection: Pick<RunRequest['collection'], 'id' | 'environmentId'>
-  /** What is merged over the task's `init_params`, a run each. */
-  runs: readonly Record<string, unknown>[]
-}
 
 /**
  * Checks runs before anything of them is written down or paid for. Throws `invalid` where their workflow cannot run. Where
@@ -24,7 +18,7 @@ export interface Planned extends Pick<RunRequest, 'task' | 'secrets' | 'lent' | 
  */
 export const preflight = async (
   { engine, sealSecrets }: Pick<Starter, 'engine' | 'sealSecrets'>,
-  { collection, task, secrets, lent = [], runs, unservable }: Planned,
+  { collection, task, secrets, lent = [], runs, unservable }: PlannedRuns,
 ): Promise<AppError | undefined> => {
   const program = await engine.programs.of(task.definition)
   if (program.problems.length > 0) {

@@ -1,9 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
+import type { Unservable } from '../engine.ts'
 import { errorRecord } from '../steps/step-record.ts'
-
-/** What becomes of a run that cannot be served: the call that asks for it throws, or the run is recorded as failed. */
-export type Unservable = 'refuse' | 'record'
 
 /** Failures of the server itself say nothing about the run: the call fails with them. */
 const isAboutTheRun = (error: unknown): error is AppError =>

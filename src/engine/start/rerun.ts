@@ -1,27 +1,11 @@
 import type { Queries } from '../../database/database.ts'
 import { invalidField } from '../../lib/errors.ts'
 import type { EngineContext } from '../context.ts'
-import type { Environment } from '../environment.ts'
+import type { Carry, Rerun, RerunOf } from '../engine.ts'
+import type { Environment } from '../environment/environment.ts'
 import { type Binding, readsOf } from '../program/bindings.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
-import type { Carry } from './carry.ts'
 import { planCarry } from './plan-carry.ts'
-
-/** A run once more, as another run. */
-export interface Rerun {
-  /** Results that it begins with instead of executing those steps. */
-  carry?: Carry
-  /** Key of the run whose recorded results it takes in the place of the world's: it needs no keys, and asks nobody. */
-  replayOf?: string
-}
-
-/** Which run is wanted once more; definitions are the hashes of their texts. */
-export interface RerunOf {
-  source: Carry['source']
-  /** Name of the step to begin with; undefined: the first one. */
-  fromStep: string | undefined
-  definitions: { source: string; target: string }
-}
 
 /**
  * What the run begins with. Throws a 422 where the old run has no results for it, or its workflow cannot be run at all.

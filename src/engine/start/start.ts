@@ -5,62 +5,23 @@ import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
 import { parsedMemory } from '../../lib/memory/json-memory.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import { now } from '../../lib/time.ts'
+import type { NewFile, NewRun, RunExtras } from '../../model/runs/new-run.ts'
 import type { SealedWebhook } from '../../model/webhook.ts'
 import type { Usage } from '../../store/collections/usage.ts'
 import { runUploadPath } from '../../store/files/storage-path.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
-import type { Environment } from '../environment.ts'
-import { Fenced, RunExists, TrajectoryIdTaken } from '../journal/journal.ts'
-import type { FileRow, NewRun, RunExtras } from '../journal/journal-entry.ts'
+import { type Carry, RunExists, type RunRequest, type StartedRun } from '../engine.ts'
+import type { Environment } from '../environment/environment.ts'
+import type { RunSecrets } from '../environment/run-secrets.ts'
+import { Fenced, TrajectoryIdTaken } from '../journal/journal.ts'
 import type { Leases } from '../leases/leases.ts'
 import { newCourse } from '../program/course.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
-import type { RunSecrets } from '../run-secrets.ts'
-import type { Carry } from './carry.ts'
 import { checkModels } from './check-models.ts'
 import { checkRunbooks } from './check-runbooks.ts'
 import type { QueuedRun } from './enqueue.ts'
-import { refusalOf, refusalRecord, refusalSentence, type Unservable } from './refusal.ts'
-import { checkSecretsGiven, type Rerun, stillToCome } from './rerun.ts'
-
-/** An uploaded file that waits in the object store. */
-export interface Upload {
-  object: string
-  name: string
-  contentType: string
-  size: number
-}
-
-export interface RunRequest {
-  collection: { id: number; name: string; environmentId: number | null }
-  task: { id: number; name: string /** Hash of the workflow's text. */; definition: string }
-  /** What the caller gave; merged over the task's `init_params` key by key. */
-  initParams: Record<string, unknown>
-  secrets: Record<string, string>
-  /** Names of the keys that the server lends to it. */
-  lent?: readonly string[]
-  files: Upload[]
-  author: string
-  /** `attributes.params` of its document. */
-  params?: Record<string, unknown>
-  /** The routine that starts it. */
-  routineId?: number
-  /** Who is told when it has ended, signed with the secret. */
-  webhook?: { url: string; secret: string | null }
-  /** It is another run once more. */
-  rerun?: Rerun
-  /** Internal key, where the caller needs the same run for the same cause. */
-  key?: string
-  /** `checkStart` has looked at it. */
-  isChecked?: boolean
-  /** What happens where the run cannot be served; by default it is refused. */
-  unservable?: Unservable
-  /** Why it cannot be served, where that is known already: it is recorded and fails before its first step. */
-  refusal?: AppError | undefined
-}
-
-/** A run as it was written down. */
-export type StartedRun = Omit<NewRun, 'sealedSecrets'>
+import { refusalOf, refusalRecord, refusalSentence } from './refusal.ts'
+import { checkSecretsGiven, stillToCome } from './rerun.ts'
 
 export interface Starter {
   engine: EngineContext
@@ -109,7 +70,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
     const trajectoryId = (starter.drawTrajectoryId ?? newTrajectoryId)()
     const place = { collection: request.collection.name, task: request.task.name, trajectoryId }
     const files = request.files.map(
-      (file, index): FileRow => ({ ...file, path: runUploadPath({ ...place, index, name: file.name }) }),
+      (file, index): NewFile => ({ ...file, path: runUploadPath({ ...place, index, name: file.name }) }),
     )
     const initParams = environment.scrub.json(files.length > 0 ? withFilePaths(merged, files) : merged)
     const name = `${place.collection}/${place.task}`
@@ -191,7 +152,7 @@ const smallInitParams = 4 * 1024
 /** As text for its record, and parsed for its steps: what they take while the run is in memory. */
 const initParamsMemory = (text: string): number => (text.length <= smallInitParams ? 0 : 2 * parsedMemory(text))
 
-const usageOfRun = (initParams: string, files: readonly FileRow[]): Usage => ({
+const usageOfRun = (initParams: string, files: readonly NewFile[]): Usage => ({
   runs: 1,
   databaseBytes: Buffer.byteLength(initParams),
   fileBytes: files.reduce((sum, { size }) => sum + size, 0),
@@ -271,7 +232,7 @@ const extrasOf = (
   }
 }
 
-const withFilePaths = (params: Record<string, unknown>, files: FileRow[]): Record<string, unknown> => {
+const withFilePaths = (params: Record<string, unknown>, files: NewFile[]): Record<string, unknown> => {
   const given = Array.isArray(params.file_paths) ? params.file_paths : []
   return { ...params, file_paths: [...given, ...files.map((file) => file.path)] }
 }
@@ -281,7 +242,7 @@ const begin = async (
   { engine, leases }: Pick<Starter, 'engine' | 'leases'>,
   attempt: Attempt,
   run: NewRun,
-  files: FileRow[],
+  files: NewFile[],
   live: () => LiveRun,
 ): Promise<void> => {
   if (engine.live.has(run.key)) throw new RunExists(run.key)

@@ -1,18 +1,18 @@
 import type { ActivityContext, FileContent, MediaObject } from '../../activities/activity.ts'
 import { AppError } from '../../lib/errors.ts'
 import { now, timestamp } from '../../lib/time.ts'
+import type { NewFile } from '../../model/runs/new-run.ts'
 import { findFile, type FileRow as StoredFile } from '../../store/files/files.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
 import type { EngineContext, LiveRun, Place } from '../context.ts'
-import type { FileRow } from '../journal/journal-entry.ts'
 import { runReader } from '../journal/read-runs.ts'
-import { stepModels } from '../model-rules.ts'
 import { readDecision } from '../waits/approval.ts'
+import { stepModels } from './model-rules.ts'
 import type { LogEvent } from './step-record.ts'
 
 /** What a step has put aside, to be recorded together with its outputs. */
 export interface StepSide {
-  files: FileRow[]
+  files: NewFile[]
   warnings: LogEvent[]
 }
 

@@ -1,12 +1,7 @@
 import type { AskedDecision, Decision, Expiry } from '../../activities/activity.ts'
 import { longestTimerMs, now, timestamp, timestampOrNull } from '../../lib/time.ts'
-import {
-  type ApprovalRow,
-  decideApproval,
-  findApproval,
-  requestApproval,
-  withdrawApproval,
-} from '../../store/runs/approvals.ts'
+import type { ApprovalRow } from '../../model/runs/approval-row.ts'
+import { decideApproval, findApproval, requestApproval, withdrawApproval } from '../../store/runs/approvals.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
 import { storable } from '../journal/journal-entry.ts'
 import type { StepSide } from '../steps/activity-context.ts'

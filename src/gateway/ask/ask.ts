@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Environment } from '../../engine/environment.ts'
+import type { Environment } from '../../engine/environment/environment.ts'
 import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
 import type { ModelCaller } from '../../model/gateway/chat.ts'
 import type { Models, Route } from '../../providers/provider.ts'

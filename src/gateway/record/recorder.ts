@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Queries } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
-import type { FileRow } from '../../engine/journal/journal-entry.ts'
-import type { Recording } from '../../engine/records/call-record.ts'
 import { mediaFileOf } from '../../lib/files/media-file.ts'
 import { makeTurns } from '../../lib/turns.ts'
+import type { Recording } from '../../model/gateway/recorded-call.ts'
+import type { NewFile } from '../../model/runs/new-run.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
@@ -44,7 +44,7 @@ export interface RecorderDeps {
 
 interface Request {
   initParams: Placed
-  files: FileRow[]
+  files: NewFile[]
 }
 
 /** To make a record takes its size several times in memory: only so many large ones are made at once. */
@@ -64,7 +64,7 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
 
   /** Stores bytes as files of the call's step, and lists them in `files`. */
   const keeperOf =
-    ({ place, trajectoryId }: BegunCall, files: FileRow[], before: () => number): KeepBytes =>
+    ({ place, trajectoryId }: BegunCall, files: NewFile[], before: () => number): KeepBytes =>
     async (bytes, type) => {
       if (files.length >= mediaFiles) return undefined
       const { name, content_type: contentType, body } = await mediaFileOf(bytes, type)
@@ -76,7 +76,7 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
     }
 
   const readAndPlace = async (call: BegunCall): Promise<Request> => {
-    const files: FileRow[] = []
+    const files: NewFile[] = []
     const keep = keeperOf(call, files, () => 0)
     const text = await recordedRequest(call, keep)
     const placed =
@@ -93,7 +93,7 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
     const workflow = workflows[call.shape]
     const task = await tasks.of(call.place, workflow)
     const { initParams, files: sent } = await requestOf(call)
-    const made: FileRow[] = []
+    const made: NewFile[] = []
     const files = { keep: keeperOf(call, made, () => sent.length), made: () => made.map(mediaObject) }
     const answer = call.answer && (await recordedAnswer(call, call.answer, files))
     const { stepError, runError } = errorsOf(call)
@@ -145,7 +145,7 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
   }
 }
 
-const mediaObject = ({ path, name, contentType, size }: FileRow) => ({
+const mediaObject = ({ path, name, contentType, size }: NewFile) => ({
   path,
   name,
   extension: name.slice(name.lastIndexOf('.') + 1),

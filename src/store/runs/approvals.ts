@@ -1,28 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-
-export type DecisionName = 'approve' | 'reject' | 'fail'
-
-/** What a step waits for, and what was decided. */
-export interface ApprovalRow {
-  run_id: string
-  seq: number
-  number: number
-  step: string
-  message: string
-  /** JSON text: a list of names. */
-  assignees: string
-  /** JSON text: an object. */
-  metadata: string
-  requested_at: Date
-  expires_at: Date | null
-  by_default: DecisionName
-  /** null: it waits. */
-  decision: DecisionName | null
-  comment: string | null
-  /** null: nobody, it has expired. */
-  decided_by: string | null
-  decided_at: Date | null
-}
+import type { ApprovalRow, NewDecision } from '../../model/runs/approval-row.ts'
 
 const columns = `a.run_id, a.seq, a.number, a.step, a.message, a.assignees, a.metadata, a.requested_at, a.expires_at,
   a.by_default, a.decision, a.comment, a.decided_by, a.decided_at`
@@ -82,15 +59,6 @@ export const findApprovalOfStep = async (
       [runKey, step, others],
     )
   )[0]
-
-export interface NewDecision {
-  runKey: string
-  seq: number
-  decision: DecisionName
-  comment: string | null
-  /** null: it has expired. */
-  decidedBy: string | null
-}
 
 /**
  * Decides, once; undefined where it is decided, or the run has ended. The run's row is locked first, and says which of

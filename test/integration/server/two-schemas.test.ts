@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { migrate } from '../../../src/database/migrate.ts'
-import { engineMigrations } from '../../../src/engine/dbos.ts'
+import { engineMigrations } from '../../../src/engine/leases/dbos.ts'
 import { createDatabase, dropDatabase } from '../../database-server.ts'
 import { callJetty, type JettyProcess, killJetties, startJetty } from '../../jetty-process.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type LentKeys, lentKeyPlaceholder, noLentKeys } from '../model/collections/trial.ts'
+import { type LentKeys, lentKeyPlaceholder, noLentKeys } from '../../model/collections/trial.ts'
 import { makeEnvironments } from './environments.ts'
 import { runSecretsText } from './run-secrets.ts'
 
@@ -13,7 +13,7 @@ const lentKeys = {
 const environmentOf = (text: string | null, variables: Record<string, string> = {}, lending: LentKeys = lentKeys) =>
   makeEnvironments({
     openEnvironment: async () => variables,
-    sealer: { seal: (sealed) => sealed, open: (sealed) => sealed },
+    sealer: { open: (sealed) => sealed },
     lentKeys: lending,
   }).of(1, text, 'run')
 

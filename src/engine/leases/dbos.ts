@@ -10,10 +10,10 @@
  */
 import type { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
 import pg from 'pg'
-import { cutConnection, setSession } from '../database/connection.ts'
-import type { Database, Queries } from '../database/database.ts'
-import type { ForeignMigration } from '../database/migrate.ts'
-import type { Logger } from '../lib/log.ts'
+import { cutConnection, setSession } from '../../database/connection.ts'
+import type { Database, Queries } from '../../database/database.ts'
+import type { ForeignMigration } from '../../database/migrate.ts'
+import type { Logger } from '../../lib/log.ts'
 import { engineNamesMigration, engineSchemaMigration, readEngineSchema } from './engine-schema.ts'
 
 /** Raised only when a run under way could not be continued by the new program. */

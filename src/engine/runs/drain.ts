@@ -1,7 +1,7 @@
-import { pause } from '../lib/time.ts'
-import type { EngineContext } from './context.ts'
-import { type Dispatcher, handOver } from './dbos.ts'
-import type { Leases } from './leases/leases.ts'
+import { pause } from '../../lib/time.ts'
+import type { EngineContext } from '../context.ts'
+import { type Dispatcher, handOver } from '../leases/dbos.ts'
+import type { Leases } from '../leases/leases.ts'
 
 /** No new work; what runs gets `seconds`; the rest goes back on the queue, where the next start or a peer finds it. */
 export const drain = async (

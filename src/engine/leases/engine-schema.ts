@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
-import type { ForeignMigration } from '../database/migrate.ts'
-import { AppError } from '../lib/errors.ts'
+import type { ForeignMigration } from '../../database/migrate.ts'
+import { AppError } from '../../lib/errors.ts'
 
 /**
  * Several installations may live in one database, each in a schema of its own. What they would share by name, the tables of

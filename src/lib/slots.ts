@@ -1,4 +1,4 @@
-import { makeFairQueue } from '../lib/fair-queue.ts'
+import { makeFairQueue } from './fair-queue.ts'
 
 /** A counting gate: at most `size` holders at once. A free slot goes to the waiting owners in turn. */
 export interface Slots {

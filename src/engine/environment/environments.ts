@@ -1,6 +1,6 @@
-import { runSecretsSeal } from '../store/secrets/sealed-texts.ts'
-import type { EngineContext } from './context.ts'
-import type { EngineOptions } from './engine.ts'
+import type { Queries } from '../../database/database.ts'
+import type { LentKeys } from '../../model/collections/trial.ts'
+import { runSecretsSeal } from '../../store/secrets/sealed-texts.ts'
 import { type Environment, emptyEnvironment, makeEnvironment } from './environment.ts'
 import { readRunSecrets } from './run-secrets.ts'
 
@@ -9,9 +9,19 @@ const mostKept = 200
 
 export interface Environments {
   /** That of a run: the version of its collection it started with, its own secrets, and what is lent to it. */
-  of: EngineContext['environments']['of']
+  of(environmentId: number | null, sealedSecrets: string | null, runKey: string): Promise<Environment>
   /** That of a call which is no run: a version, and the keys of these names as lent ones. */
   lending(environmentId: number | null, lent: readonly string[]): Environment | Promise<Environment>
+}
+
+/** What environments are opened with. */
+export interface EnvironmentDeps {
+  /** Opens a version of a collection's variables. */
+  openEnvironment(environmentId: number): Promise<Record<string, string>>
+  /** Opens the sealed secrets of a run. */
+  sealer: { open(sealed: string, boundTo: string): string }
+  /** Provider keys of the server that a trial may use. */
+  lentKeys: Pick<LentKeys, 'value'>
 }
 
 interface Version {
@@ -22,7 +32,7 @@ interface Version {
 
 /** A text from outside as it may be kept with a run: what the run has for secrets is struck out. */
 export const withoutSecrets = async (
-  { database, environments }: Pick<EngineContext, 'database' | 'environments'>,
+  { database, environments }: { database: Queries; environments: Pick<Environments, 'of'> },
   runKey: string,
   text: string,
 ): Promise<string> => {
@@ -35,9 +45,7 @@ export const withoutSecrets = async (
 }
 
 /** Opens environments, and keeps those of collections at hand. */
-export const makeEnvironments = (
-  options: Pick<EngineOptions, 'openEnvironment' | 'sealer' | 'lentKeys'>,
-): Environments => {
+export const makeEnvironments = (options: EnvironmentDeps): Environments => {
   const versions = new Map<number, Version | Promise<Version>>()
 
   const open = (id: number): Version | Promise<Version> => {

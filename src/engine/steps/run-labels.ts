@@ -1,6 +1,6 @@
-import type { Database } from '../database/database.ts'
-import { AppError } from '../lib/errors.ts'
-import { makeLabelChanges } from '../store/runs/label-changes.ts'
+import type { Database } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import { makeLabelChanges } from '../../store/runs/label-changes.ts'
 
 /** A label as a step sets it, of a run of its own collection. */
 export interface StepLabel {

@@ -1,10 +1,10 @@
-import type { ActivityContext, StepModels } from '../activities/activity.ts'
-import type { Queries } from '../database/database.ts'
-import type { ModelCaller, ModelUsage } from '../model/gateway/chat.ts'
-import { type CallCost, makeSpender } from '../store/calls/budget.ts'
-import { type CallGuard, makeCallGuard } from '../store/calls/call-guard.ts'
-import { makeSettingsReader } from '../store/collections/collections.ts'
-import type { EngineContext, LiveRun } from './context.ts'
+import type { ActivityContext, StepModels } from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
+import type { ModelCaller, ModelUsage } from '../../model/gateway/chat.ts'
+import { type CallCost, makeSpender } from '../../store/calls/budget.ts'
+import { type CallGuard, makeCallGuard } from '../../store/calls/call-guard.ts'
+import { makeSettingsReader } from '../../store/collections/collections.ts'
+import type { EngineContext, LiveRun } from '../context.ts'
 
 /** What collections say about the calls of their steps to the world and to models, and what those have cost. */
 export interface ModelRules {

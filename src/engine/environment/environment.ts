@@ -1,6 +1,6 @@
-import { makeScrubber, type Scrubber } from '../lib/secrets/scrub.ts'
-import type { Secret } from '../lib/secrets/secret-finder.ts'
-import { lentKeyPlaceholder } from '../model/collections/trial.ts'
+import { makeScrubber, type Scrubber } from '../../lib/secrets/scrub.ts'
+import type { Secret } from '../../lib/secrets/secret-finder.ts'
+import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
 
 /** The runtime environment of a run: looked up by name, and struck out of everything recorded. */
 export interface Environment {

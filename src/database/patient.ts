@@ -1,6 +1,6 @@
-import type { Queries } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
+import type { Queries } from './database.ts'
 
 /** Queries that wait for Postgres instead of failing while it is away: what the engine itself has to know or write. */
 export const patient = (database: Queries, stopping: AbortSignal): Queries => {

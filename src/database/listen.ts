@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import type { Database } from '../database/database.ts'
 import { pause } from '../lib/time.ts'
+import type { Database } from './database.ts'
 
 /** Listens on channels for as long as the signal does not fire; a lost connection is made anew. */
 export const listen = async (

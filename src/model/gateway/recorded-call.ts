@@ -1,0 +1,43 @@
+import type { NewFile } from '../runs/new-run.ts'
+
+/** A gateway call that has ended, stored as a run with one step. Texts are JSON. */
+export interface RecordedCall {
+  /** Key of the run. A call that is sent twice is recorded once. */
+  key: string
+  trajectoryId: string
+  collectionId: number
+  /** The task of the run. If it was deleted, the recorder looks it up by its name, or creates it. */
+  taskId: number
+  /** `collection/task`. */
+  name: string
+  /** JSON text of the workflow that the run is shown with. */
+  workflow: string
+  /** Hash of `workflow`. */
+  definition: string
+  author: string
+  environmentId: number | null
+  status: 'completed' | 'failed' | 'cancelled'
+  /** Error message of the run. */
+  error: string | null
+  /** Text of the request, or the id of the payload that already holds it. */
+  initParams: { text: string | null; payload: string | null }
+  /** Its one step. */
+  step: {
+    name: string
+    inputs: string
+    outputs: string | null
+    /** {code, message, retryable, hint, cause}, as in the row of any step. */
+    error: string | null
+  }
+  /** Files that the step has made. */
+  files: NewFile[]
+  /** Cost of the call; null where it is unknown. */
+  usd: number | null
+  tokens: number | null
+  /** Milliseconds since 1970. */
+  startedMs: number
+  endedMs: number
+}
+
+/** Where a call was recorded. `spilled`: in a file of this process, which moves it to Postgres once that answers. */
+export type Recording = 'committed' | 'spilled'

@@ -1,0 +1,51 @@
+/** Columns of `runs` that most runs leave empty. They travel as one JSON value, so that other runs pay for one column. */
+export interface RunExtras {
+  /** JSON text of `attributes.params` in the trajectory document. */
+  params?: string
+  routine_id?: number
+  webhook_url?: string
+  sealed_webhook_secret?: string
+  /** Key of the run whose recorded results a replay takes. */
+  replay_of?: string
+  /** JSON text: the error that the run fails with before its first step. */
+  refusal?: string
+  parent_id?: string
+  parent_seq?: number
+  child_index?: number
+  depth?: number
+}
+
+/** A run as it is first written to the database. */
+export interface NewRun {
+  /** Internal key, the primary key of `runs`. */
+  key: string
+  trajectoryId: string
+  workflowId: string
+  collectionId: number
+  taskId: number
+  /** `collection/task`. */
+  name: string
+  /** Hash of the workflow's text. */
+  definition: string
+  /** Hash of that text without secrets; null where it holds none. */
+  shownDefinition: string | null
+  /** JSON text without secrets. */
+  initParams: string
+  author: string
+  environmentId: number | null
+  sealedSecrets: string | null
+  more: RunExtras | null
+  /** Milliseconds since 1970. */
+  createdMs: number
+}
+
+/** A file whose bytes are in the object store, to be written together with its run or step. */
+export interface NewFile {
+  path: string
+  /** Id of its bytes in the object store. */
+  object: string
+  name: string
+  contentType: string
+  /** Bytes. */
+  size: number
+}
