@@ -10,7 +10,7 @@ import { closedLoop, type Load, oneByOne } from './closed-loop.ts'
 import { echoWorkflow } from './workflows.ts'
 
 await obey(async () => {
-  const { startServer } = await built<typeof import('../../src/main.ts')>('main.js')
+  const { startServer } = await built<typeof import('../../src/server/start-server.ts')>('server/start-server.js')
   const { loadSettings } = await built<typeof import('../../src/lib/settings/config.ts')>('lib/settings/config.js')
   const { createLogger } = await built<typeof import('../../src/lib/log.ts')>('lib/log.js')
   const { engine, database } = await startServer({

@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type * as Agents from '../../src/agents/agents.ts'
-import type * as AgentsHere from '../../src/agents-here.ts'
 import type * as Log from '../../src/lib/log.ts'
 import type * as Config from '../../src/lib/settings/config.ts'
-import type * as LocalRunbooks from '../../src/local-runbooks.ts'
+import type * as LocalAgentStore from '../../src/local/local-agent-store.ts'
+import type * as LocalRunbooks from '../../src/local/local-runbooks.ts'
 import type * as Trial from '../../src/model/collections/trial.ts'
 import type { RunbookAgent } from '../../src/model/runbooks/runbook-agents.ts'
 import type * as OpenGateway from '../../src/sandbox-gateway/open-gateway.ts'
-import type * as WaysOut from '../../src/ways-out.ts'
+import type * as ModelsFromSettings from '../../src/server/models-from-settings.ts'
 import { built } from '../lib/built.ts'
 import { obey } from '../lib/children.ts'
 import { residentMb } from '../lib/processes.ts'
@@ -52,12 +52,12 @@ await obey(async () => {
   const modelUrl = process.env.BENCH_MODEL_URL ?? ''
   const { loadSettings } = await built<typeof Config>('lib/settings/config.js')
   const { createLogger } = await built<typeof Log>('lib/log.js')
-  const { openLocalRunbooks } = await built<typeof LocalRunbooks>('local-runbooks.js')
-  const { openAgentsHere } = await built<typeof AgentsHere>('agents-here.js')
+  const { openLocalRunbooks } = await built<typeof LocalRunbooks>('local/local-runbooks.js')
+  const { openLocalAgentStore } = await built<typeof LocalAgentStore>('local/local-agent-store.js')
   const { agents } = await built<typeof Agents>('agents/agents.js')
   const { makeOpenGateway } = await built<typeof OpenGateway>('sandbox-gateway/open-gateway.js')
   const { noLentKeys } = await built<typeof Trial>('model/collections/trial.js')
-  const { modelsFor } = await built<typeof WaysOut>('ways-out.js')
+  const { modelsFromSettings } = await built<typeof ModelsFromSettings>('server/models-from-settings.js')
   const settings = loadSettings({
     JETTY_DATA_DIR: folder,
     JETTY_SANDBOXES: '16',
@@ -68,7 +68,7 @@ await obey(async () => {
   })
   const log = createLogger({ level: 'error' })
   const runbooks = await openLocalRunbooks(settings, log)
-  const store = openAgentsHere(settings, log)
+  const store = openLocalAgentStore(settings, log)
   const keys: Record<string, string> = { ANTHROPIC_API_KEY: 'sk-ant-bench-0001', OPENAI_API_KEY: 'sk-bench-0001' }
   const prompt = 'Carry out the runbook ./RUNBOOK.md from its beginning to its end.'
   let runs = 0
@@ -144,7 +144,7 @@ await obey(async () => {
         const { heapUsed, external } = process.memoryUsage()
         return (heapUsed + external) / 1024
       }
-      const models = modelsFor(settings, noLentKeys, [])
+      const models = modelsFromSettings(settings, noLentKeys, [])
       const limits = { bodyBytes: 1e6, firstByteSeconds: 9, idleSeconds: 9, insideIdleSeconds: 9, connectSeconds: 9 }
       const open = makeOpenGateway({ models, limits: { ...limits, hostBytes: 1e6, connections: 256 } })
       const openOne = (at: number) =>

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream'
 import type { RunbookPreflight, RunbookRequest } from '../../src/model/runbooks/runbook-request.ts'
 import type { RunbookHost, RunbookOutcome, RunbookPlace } from '../../src/model/runbooks/runbook-run.ts'
-import type { RunbookRunner } from '../../src/runbooks-on-demand.ts'
+import type { RunbookRunner } from '../../src/server/lazy-runbook-runner.ts'
 
 export interface FakeRunbooks extends RunbookRunner {
   /** What was asked for, in order. */

@@ -63,20 +63,50 @@ export const importRules: ImportRule[] = [
   { of: 'client/', may: ['client/', 'api/contract.ts', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
   {
     of: 'cli/',
+    may: ['cli/', 'client/', 'runbooks/', 'server/start-server.ts', 'local/', 'lib/', 'model/'],
+  },
+  // The composition of a server: it puts all rooms together.
+  {
+    of: 'server/',
     may: [
-      'cli/',
-      'client/',
+      'server/',
+      'api/',
+      'http/',
+      'gateway/',
+      'engine/',
+      'routines/',
+      'webhooks/',
+      'demo/',
+      'activities/',
+      'providers/',
       'runbooks/',
-      'main.ts',
-      'checks.ts',
-      'local-runbooks.ts',
-      'agents-here.ts',
-      'storage-here.ts',
+      'agents/',
+      'sandboxes/',
+      'sandbox-gateway/',
+      'store/',
+      'database/',
       'lib/',
       'model/',
     ],
   },
-  { of: '*.ts', may: [''] }, // bin.ts and main.ts put everything together
+  // The composition of commands that work on this machine without a server: parts of a server, and nothing that serves.
+  {
+    of: 'local/',
+    may: [
+      'local/',
+      'server/',
+      'engine/runbooks/scrubbed-file.ts',
+      'http/server.ts',
+      'providers/',
+      'agents/',
+      'sandboxes/',
+      'store/',
+      'database/',
+      'lib/',
+      'model/',
+    ],
+  },
+  { of: 'bin.ts', may: ['cli/'] },
 ]
 
 /** Packages that only these files may know, so that they can be replaced. */

@@ -10,8 +10,8 @@ import { loadSettings } from '../../src/lib/settings/config.ts'
 import { noLentKeys } from '../../src/model/collections/trial.ts'
 import type { RunbookRequest } from '../../src/model/runbooks/runbook-request.ts'
 import type { NewAgentEvent, RunbookHost, RunbookOutcome } from '../../src/model/runbooks/runbook-run.ts'
-import { makeRunbookRunner } from '../../src/runbook-runner.ts'
-import { modelsFor } from '../../src/ways-out.ts'
+import { modelsFromSettings } from '../../src/server/models-from-settings.ts'
+import { makeRunbookRunner } from '../../src/server/runbook-runner.ts'
 
 export interface Carried {
   outcome: RunbookOutcome
@@ -44,7 +44,7 @@ export const read = async (body: AsyncIterable<Uint8Array>): Promise<Buffer> => 
 export const openRunner = async (env: Record<string, string> = {}) => {
   const dataDir = await mkdtemp(join(tmpdir(), 'jetty-runbooks-'))
   const settings = loadSettings({ JETTY_DATA_DIR: dataDir, ...env })
-  const models = modelsFor(settings, noLentKeys, [])
+  const models = modelsFromSettings(settings, noLentKeys, [])
   const runner = await makeRunbookRunner({ settings, dataDir, models, log: pino({ level: 'silent' }) })
   let count = 0
 

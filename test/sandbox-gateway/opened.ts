@@ -8,7 +8,7 @@ import type { NewAgentEvent } from '../../src/model/runbooks/runbook-run.ts'
 import { makeModels } from '../../src/providers/models/models.ts'
 import { type GatewayDeps, makeOpenGateway } from '../../src/sandbox-gateway/open-gateway.ts'
 import type { GatewayOptions, SandboxGateway } from '../../src/sandbox-gateway/sandbox-gateway.ts'
-import { lazyWayOut } from '../../src/ways-out.ts'
+import { makeOutboundNetwork } from '../../src/server/outbound-network.ts'
 
 export const runToken = 'jetty-run-token-0123456789abcdef'
 
@@ -78,7 +78,7 @@ export interface OpenOptions extends Partial<Omit<GatewayOptions, 'socket' | 'to
 
 const modelsAt = (servers: Record<string, string>) => {
   const trusted = Object.values(servers).map((url) => new URL(url).host)
-  const way = (allowPrivateNetwork: string[]) => lazyWayOut({ allowPrivateNetwork, connectTimeoutSeconds: 30 })
+  const way = (allowPrivateNetwork: string[]) => makeOutboundNetwork({ allowPrivateNetwork, connectTimeoutSeconds: 30 })
   const [guarded, toServers] = [way([]), way(trusted)]
   return makeModels({
     fetch: guarded.fetch,

@@ -50,12 +50,12 @@ Examples:
 
 /** Loaded only here: no other command needs it. */
 const openStore = async () => {
-  const [{ loadSettings }, { createLogger }, { openAgentsHere }] = await Promise.all([
+  const [{ loadSettings }, { createLogger }, { openLocalAgentStore }] = await Promise.all([
     import('../../lib/settings/config.ts'),
     import('../../lib/log.ts'),
-    import('../../agents-here.ts'),
+    import('../../local/local-agent-store.ts'),
   ])
-  return openAgentsHere(loadSettings(process.env), createLogger({ level: 'fatal' })) // what happens is told as it does
+  return openLocalAgentStore(loadSettings(process.env), createLogger({ level: 'fatal' })) // what happens is told as it does
 }
 
 const chosen = (ids: readonly RunbookAgent[], all: boolean | undefined): readonly RunbookAgent[] => {

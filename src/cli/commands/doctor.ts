@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import type { Check } from '../../checks.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
 import { version } from '../../lib/version.ts'
+import type { Check } from '../../local/machine-checks.ts'
 import { aboutConnection } from '../about-connection.ts'
 import { findLegacyToken, tokenPath } from '../config-files.ts'
 import { exitCodes } from '../exit.ts'
@@ -41,7 +41,7 @@ const doctor = async (session: Session): Promise<void> => {
   checks.push(...legacyCheck())
   const { host } = new URL(session.url)
   if (/^(localhost|127\.|\[::1\])/.test(host)) {
-    const { checkMachine } = await import('../../checks.ts')
+    const { checkMachine } = await import('../../local/machine-checks.ts')
     const noted = runningServers(dataDirHere()).flatMap(({ url }) => (url === null ? [] : [portOf(url)]))
     checks.push(...(await checkMachine(process.env, [...(isServing ? [portOf(session.url)] : []), ...noted])))
   }

@@ -25,11 +25,11 @@ Examples:
 }
 
 const adopt = async ({ out }: Session): Promise<void> => {
-  const [{ loadSettings }, { adoptStorageHere }] = await Promise.all([
+  const [{ loadSettings }, { adoptStorage }] = await Promise.all([
     import('../../lib/settings/config.ts'),
-    import('../../storage-here.ts'),
+    import('../../local/adopt-storage.ts'),
   ])
-  const adopted = await adoptStorageHere(loadSettings(process.env))
+  const adopted = await adoptStorage(loadSettings(process.env))
   const given = adopted.others.length > 0 ? `, and no more to ${adopted.others.map(safe).join(', ')}` : ''
   out.answer(adopted, () => `${safe(adopted.folder)} belongs to this database${given}`)
 }

@@ -4,7 +4,7 @@ import { AppError } from '../../lib/errors.ts'
 import { contentTypeOf, extensionOf } from '../../lib/files/media-type.ts'
 import { newTrajectoryId } from '../../lib/ids.ts'
 import type { Secret } from '../../lib/secrets/secret-finder.ts'
-import type { LocalRunbooks } from '../../local-runbooks.ts'
+import type { LocalRunbooks } from '../../local/local-runbooks.ts'
 import type { FileSource } from '../../model/file-source.ts'
 import { providerKeyNames } from '../../model/gateway/provider-keys.ts'
 import type { RunbookRequest } from '../../model/runbooks/runbook-request.ts'
@@ -34,7 +34,7 @@ export const openHere = async (sandbox: string | undefined): Promise<LocalRunboo
   const [{ loadSettings }, { createLogger }, { openLocalRunbooks }] = await Promise.all([
     import('../../lib/settings/config.ts'),
     import('../../lib/log.ts'),
-    import('../../local-runbooks.ts'),
+    import('../../local/local-runbooks.ts'),
   ])
   const settings = loadSettings({ ...process.env, ...(sandbox === undefined ? {} : { JETTY_SANDBOX: sandbox }) })
   const level = process.env.JETTY_LOG_LEVEL ? settings.logLevel : 'fatal' // errors are told as such

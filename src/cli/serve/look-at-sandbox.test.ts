@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import type { Check } from '../../checks.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Settings } from '../../lib/settings/config.ts'
+import type { Check } from '../../local/machine-checks.ts'
 import { lookLater } from './look-at-sandbox.ts'
 
 const hanging = vi.fn(
@@ -11,7 +11,7 @@ const hanging = vi.fn(
       signal?.addEventListener('abort', end, { once: true })
     }),
 )
-vi.mock('../../checks.ts', () => ({ checkSandbox: hanging }))
+vi.mock('../../local/machine-checks.ts', () => ({ checkSandbox: hanging }))
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
 })

@@ -1,13 +1,14 @@
 /** Whether runbooks can be carried out here is said when a server starts, and not only by the first runbook. */
-import type { Check } from '../../checks.ts'
+
 import { messageOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Settings } from '../../lib/settings/config.ts'
+import type { Check } from '../../local/machine-checks.ts'
 
 /** Tries a sandbox; undefined for a server that carries nothing out. */
 export const lookAtSandbox = async (settings: Settings, signal?: AbortSignal): Promise<Check | undefined> => {
   if (settings.role === 'api') return undefined
-  const { checkSandbox } = await import('../../checks.ts')
+  const { checkSandbox } = await import('../../local/machine-checks.ts')
   return checkSandbox(settings, signal)
 }
 

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect, it } from 'vitest'
 import { loadSettings } from '../../lib/settings/config.ts'
-import type { Server } from '../../main.ts'
+import type { Server } from '../../server/start-server.ts'
 import { startupText } from './startup-text.ts'
 
 const textOf = (more: object, env: Record<string, string> = {}) => {

@@ -1,8 +1,8 @@
 import pc from 'picocolors'
-import type { Check } from '../../checks.ts'
 import { type Settings, settingList } from '../../lib/settings/config.ts'
 import { version } from '../../lib/version.ts'
-import type { Server } from '../../main.ts'
+import type { Check } from '../../local/machine-checks.ts'
+import type { Server } from '../../server/start-server.ts'
 
 interface Started {
   settings: Settings

@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { builtinActivities } from '../../../src/activities/registry.ts'
 import { createLogger } from '../../../src/lib/log.ts'
 import { loadSettings } from '../../../src/lib/settings/config.ts'
-import { startServer } from '../../../src/main.ts'
+import { startServer } from '../../../src/server/start-server.ts'
 import { crashActivities } from './activities.ts'
 import { noteStandstills } from './standstills.ts'
 

@@ -3,7 +3,7 @@ import { AppError } from '../../../src/lib/errors.ts'
 import type { FileSource } from '../../../src/model/file-source.ts'
 import type { RunbookPreflight, RunbookRequest } from '../../../src/model/runbooks/runbook-request.ts'
 import type { NewAgentEvent, RunbookHost, RunbookOutcome } from '../../../src/model/runbooks/runbook-run.ts'
-import type { RunbookRunner } from '../../../src/runbooks-on-demand.ts'
+import type { RunbookRunner } from '../../../src/server/lazy-runbook-runner.ts'
 import { succeeded } from '../../fakes/runbooks.ts'
 
 /** What a runbook does here, in the place of an agent. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createLogger } from '../../../src/lib/log.ts'
 import { loadSettings } from '../../../src/lib/settings/config.ts'
-import { type Server, startServer } from '../../../src/main.ts'
+import { type Server, startServer } from '../../../src/server/start-server.ts'
 
 let dataDir: string
 let server: Server

@@ -1,15 +1,15 @@
 /** The files of this machine's server and the database that they belong to, for commands that work without the server. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { prepareDataFolder } from './database/data-folder.ts'
-import { openDatabase } from './database/database.ts'
-import { startOrAdoptPostgres } from './database/embedded.ts'
-import { postgresPassword, serverUrl } from './database/postgres-folder.ts'
-import { findPostgres } from './database/postgres-process.ts'
-import { createLogger } from './lib/log.ts'
-import type { Settings } from './lib/settings/config.ts'
-import { identifyDatabase, moveClaim } from './store/installation.ts'
-import { adoptFolder, folderId, lookAtOwner, type Ownership } from './store/objects/owner.ts'
+import { prepareDataFolder } from '../database/data-folder.ts'
+import { openDatabase } from '../database/database.ts'
+import { startOrAdoptPostgres } from '../database/embedded.ts'
+import { postgresPassword, serverUrl } from '../database/postgres-folder.ts'
+import { findPostgres } from '../database/postgres-process.ts'
+import { createLogger } from '../lib/log.ts'
+import type { Settings } from '../lib/settings/config.ts'
+import { identifyDatabase, moveClaim } from '../store/installation.ts'
+import { adoptFolder, folderId, lookAtOwner, type Ownership } from '../store/objects/owner.ts'
 
 export interface AdoptedStorage {
   folder: string
@@ -29,7 +29,7 @@ const reach = async (settings: Settings, dataDir: string): Promise<{ url: string
 }
 
 /** Makes the folder of files and the database of these settings each other's, whatever they were used with before. */
-export const adoptStorageHere = async (settings: Settings): Promise<AdoptedStorage> => {
+export const adoptStorage = async (settings: Settings): Promise<AdoptedStorage> => {
   const dataDir = prepareDataFolder(settings.dataDir)
   const folder = join(dataDir, 'files')
   mkdirSync(folder, { recursive: true, mode: 0o700 })

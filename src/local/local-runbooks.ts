@@ -1,16 +1,16 @@
 /** Runbooks on a machine without a server: no database, no port; what leads out of the process is the same. */
-import { prepareDataFolder } from './database/data-folder.ts'
-import { scrubbedFile } from './engine/runbooks/scrubbed-file.ts'
-import type { Logger } from './lib/log.ts'
-import { makeScrubber } from './lib/secrets/scrub.ts'
-import type { Secret } from './lib/secrets/secret-finder.ts'
-import type { Settings } from './lib/settings/config.ts'
-import type { RunbookRequest } from './model/runbooks/runbook-request.ts'
-import type { PreflightRunbook, RunbookHost, RunbookOutcome } from './model/runbooks/runbook-run.ts'
-import { callWithFallback } from './providers/fallback.ts'
-import { readLentKeys } from './providers/lent-keys.ts'
-import { makeRunbookRunner } from './runbook-runner.ts'
-import { modelsFor } from './ways-out.ts'
+import { prepareDataFolder } from '../database/data-folder.ts'
+import { scrubbedFile } from '../engine/runbooks/scrubbed-file.ts'
+import type { Logger } from '../lib/log.ts'
+import { makeScrubber } from '../lib/secrets/scrub.ts'
+import type { Secret } from '../lib/secrets/secret-finder.ts'
+import type { Settings } from '../lib/settings/config.ts'
+import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
+import type { PreflightRunbook, RunbookHost, RunbookOutcome } from '../model/runbooks/runbook-run.ts'
+import { callWithFallback } from '../providers/fallback.ts'
+import { readLentKeys } from '../providers/lent-keys.ts'
+import { modelsFromSettings } from '../server/models-from-settings.ts'
+import { makeRunbookRunner } from '../server/runbook-runner.ts'
 
 /** What only whoever asked knows; models, keys and secrets are looked after here. */
 export interface LocalHost extends Pick<RunbookHost, 'id' | 'secretParams' | 'openFile' | 'keep' | 'tell' | 'signal'> {
@@ -28,7 +28,7 @@ export interface LocalRunbooks {
 }
 
 export const openLocalRunbooks = async (settings: Settings, log: Logger): Promise<LocalRunbooks> => {
-  const models = modelsFor(
+  const models = modelsFromSettings(
     settings,
     readLentKeys([], () => undefined),
     [],

@@ -3,17 +3,17 @@ import { constants, existsSync } from 'node:fs'
 import { access, mkdtemp, rm, stat, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { openDatabase } from './database/database.ts'
-import { chooseAccount } from './database/postgres-account.ts'
-import { findPackage } from './database/postgres-binaries.ts'
-import { findPostgres } from './database/postgres-process.ts'
-import { checkAddress } from './http/server.ts'
-import { AppError, messageOf } from './lib/errors.ts'
-import { createLogger } from './lib/log.ts'
-import { byteSize } from './lib/settings/byte-size.ts'
-import { loadSettings, type Settings } from './lib/settings/config.ts'
-import { unknownText, unknownVariables } from './lib/settings/unknown-variables.ts'
-import { readLentKeys } from './providers/lent-keys.ts'
+import { openDatabase } from '../database/database.ts'
+import { chooseAccount } from '../database/postgres-account.ts'
+import { findPackage } from '../database/postgres-binaries.ts'
+import { findPostgres } from '../database/postgres-process.ts'
+import { checkAddress } from '../http/server.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
+import { createLogger } from '../lib/log.ts'
+import { byteSize } from '../lib/settings/byte-size.ts'
+import { loadSettings, type Settings } from '../lib/settings/config.ts'
+import { unknownText, unknownVariables } from '../lib/settings/unknown-variables.ts'
+import { readLentKeys } from '../providers/lent-keys.ts'
 
 export interface Check {
   name: string
@@ -126,7 +126,7 @@ export const checkSandbox = async (settings: Settings, signal?: AbortSignal): Pr
   const folder = settings.sandboxDir ?? join(settings.dataDir, 'sandboxes')
   const elsewhere = existsSync(folder) ? undefined : await mkdtemp(join(tmpdir(), 'jetty-sandbox-'))
   try {
-    const { makeSandboxProvider } = await import('./sandboxes/make-provider.ts')
+    const { makeSandboxProvider } = await import('../sandboxes/make-provider.ts')
     const provider = await makeSandboxProvider({
       settings: { ...settings, sandboxDir: elsewhere ?? folder },
       dataDir: settings.dataDir,

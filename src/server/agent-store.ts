@@ -1,0 +1,13 @@
+import { join } from 'node:path'
+import { thisSystem } from '../agents/agent-program.ts'
+import { type AgentStore, makeAgentStore } from '../agents/agent-store.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Settings } from '../lib/settings/config.ts'
+
+/** Containers run Linux on every machine. */
+const systemOf = ({ sandbox }: Settings) =>
+  sandbox === 'docker' || sandbox === 'podman' ? { os: 'linux', cpu: thisSystem.cpu } : thisSystem
+
+/** Opens the folder in which the coding agents of this machine are installed. */
+export const openAgentStore = (settings: Settings, dataDir: string, log: Logger): AgentStore =>
+  makeAgentStore({ folder: settings.agentsDir ?? join(dataDir, 'agents'), system: systemOf(settings), log })

@@ -1,0 +1,47 @@
+import { keepFiring } from '../routines/keep-firing.ts'
+import { makeWebhooks, type Webhooks } from '../webhooks/webhooks.ts'
+import type { ServerCore } from './server-core.ts'
+import type { Trajectories } from './trajectories.ts'
+
+export interface BackgroundDeps {
+  core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'network' | 'engine' | 'log'>
+  documentOf: Trajectories['documentOf']
+  /** Milliseconds since 1970, for what is due at a time. */
+  clock(): number
+}
+
+/** Work that starts when its time has come, not with a request. */
+export interface BackgroundJobs {
+  webhooks: Webhooks
+  /** Starts no new work; resolves when what is under way has ended, or after the drain time. */
+  stop(): Promise<unknown>
+}
+
+/** Starts the routines, and makes the sender of webhooks, which begins with `webhooks.start()`. */
+export const startBackgroundJobs = ({ core, documentOf, clock }: BackgroundDeps): BackgroundJobs => {
+  const { settings, engine, log } = core
+  const { database, watch } = core.database
+  const { sealer } = core.installation
+  const webhooks = makeWebhooks({
+    database,
+    sealer,
+    open: core.network.open,
+    documentOf,
+    clock,
+    concurrency: settings.webhookConcurrency,
+    mostBytes: settings.webhookBytes,
+    timeoutSeconds: settings.webhookTimeoutSeconds,
+    lookFor: engine.lookFor,
+    log,
+  })
+  const stopRoutines = keepFiring({
+    database,
+    engine,
+    sealer,
+    clock,
+    mayFire: () => !watch.clock.isSkewed,
+    limits: { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp },
+    log,
+  })
+  return { webhooks, stop: () => Promise.all([stopRoutines(), webhooks.stop(settings.drainSeconds)]) }
+}

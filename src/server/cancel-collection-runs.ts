@@ -1,0 +1,14 @@
+import type { Queries } from '../database/database.ts'
+import type { Engine } from '../engine/engine.ts'
+import { activeRunsOf } from '../store/runs/runs.ts'
+
+/** Cancels every active run of a collection; gives how many there were. */
+export type CancelCollectionRuns = (collectionId: number) => Promise<number>
+
+export const makeCancelCollectionRuns =
+  (database: Queries, engine: Pick<Engine, 'requestEnd'>): CancelCollectionRuns =>
+  async (collectionId) => {
+    const active = await activeRunsOf(database, collectionId)
+    if (active.length > 0) await engine.requestEnd(active, 'cancelled')
+    return active.length
+  }

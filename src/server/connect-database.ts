@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { shareConnections } from '../database/connection-shares.ts'
+import { type EmbeddedPostgres, startOrAdoptPostgres } from '../database/embedded.ts'
+import { migrate } from '../database/migrate.ts'
+import { requireSessions } from '../database/pooler.ts'
+import { openPools, type Pools } from '../database/pools.ts'
+import { type DatabaseWatch, watchDatabase } from '../database/watch.ts'
+import { engineMigrations } from '../engine/leases/dbos.ts'
+import type { Closers } from '../lib/closers.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Settings } from '../lib/settings/config.ts'
+import { setClock } from '../lib/time.ts'
+import { sealOldStorageInfo } from '../store/collections/collection-storage.ts'
+import { checkSealingKey } from '../store/secrets/sealing-key.ts'
+import type { Installation } from './installation.ts'
+
+/** The database of a server: migrated, watched, and readable with the keys of the installation. */
+export interface ServerDatabase extends Omit<Pools, 'close'> {
+  /** The embedded Postgres; undefined where `DATABASE_URL` names another one. */
+  postgres: EmbeddedPostgres | undefined
+  watch: DatabaseWatch
+  /** Connections of the library that hands leases out. */
+  libraryConnections: number
+  /** Who this process is in the database: `local` where no other process can use it. */
+  executor: string
+}
+
+export interface ConnectOptions {
+  settings: Settings
+  installation: Pick<Installation, 'dataDir' | 'sealer'>
+  log: Logger
+  machineClock: () => number
+}
+
+/** Starts the embedded Postgres or connects to the given one, migrates it, and sets the process's clock by it. */
+export const connectDatabase = async (options: ConnectOptions, closers: Closers): Promise<ServerDatabase> => {
+  const { settings, log, machineClock, installation } = options
+  const { dataDir, sealer } = installation
+  const postgres = settings.databaseUrl ? undefined : await startOrAdoptPostgres({ dataDir, logger: log })
+  closers.add(() => postgres?.stop())
+  const shares = shareConnections(settings.databaseConnections)
+  const { close, ...pools } = openPools(settings.databaseUrl ?? (postgres as EmbeddedPostgres).url, shares, {
+    slowMs: settings.slowStatementMs,
+    onSlow: (statement, ms) => log.warn({ statement, ms }, 'a statement of the database was slow'),
+  })
+  closers.add(close)
+  const { database } = pools
+  if (settings.databaseUrl) await requireSessions(database)
+  await migrate(database, engineMigrations(database.url))
+  const watch = await watchDatabase({ database, log, mostSkewMs: settings.clockSkewSeconds * 1000, machineClock })
+  closers.add(() => watch.stop())
+  setClock(watch.clock.now)
+  await checkSealingKey(database, sealer)
+  await sealOldStorageInfo(database, sealer)
+  const executor = postgres ? 'local' : `${hostname()}-${randomUUID()}`
+  return { ...pools, postgres, watch, libraryConnections: shares.library, executor }
+}

@@ -1,0 +1,59 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Settings } from '../lib/settings/config.ts'
+import type { CarryOutRunbook, CheckRunbook, PreflightRunbook } from '../model/runbooks/runbook-run.ts'
+
+/** Carries runbooks out in this process. */
+export interface RunbookRunner {
+  carryOut: CarryOutRunbook
+  preflight: PreflightRunbook
+  /** Removes the sandboxes that dead processes have left behind; gives their number. */
+  reap(): Promise<number>
+  /** Kills running agents, and resolves when nothing of them is left. */
+  close(): Promise<void>
+}
+
+/** Checks whose result depends on the machine that executes the run. */
+const ofTheMachine = new Set(['sandbox', 'snapshot', 'limits'])
+
+/**
+ * Loads the runner with the first runbook, so that a server without runbooks does not pay for it. A process that executes
+ * no runs (`isElsewhere`) leaves out the checks that depend on the machine.
+ */
+export const lazyRunbookRunner = (load: () => Promise<RunbookRunner>, isElsewhere: boolean): RunbookRunner => {
+  let loading: Promise<RunbookRunner> | undefined
+  const loaded = (): Promise<RunbookRunner> => {
+    loading ??= load()
+    loading.catch(() => {
+      loading = undefined
+    })
+    return loading
+  }
+  return {
+    carryOut: async (request, host) => (await loaded()).carryOut(request, host),
+    async preflight(request, place) {
+      const preflight = await (await loaded()).preflight(request, place)
+      if (!isElsewhere) return preflight
+      const checks = preflight.checks.filter(({ name }) => !ofTheMachine.has(name))
+      return { ...preflight, checks, ready: checks.every(({ state }) => state !== 'failed') }
+    },
+    reap: async () => (await loaded()).reap(),
+    close: async () => (await loading?.catch(() => undefined))?.close(),
+  }
+}
+
+/** Turns a preflight into a check that throws what is not ready, apart from `unknown` checks. */
+export const checkWith =
+  (preflightOf: PreflightRunbook): CheckRunbook =>
+  async (request, place, unknown) => {
+    const preflight = await preflightOf(request, place)
+    const checks = preflight.checks.filter(({ name }) => !unknown.includes(name))
+    if (checks.every(({ state }) => state !== 'failed')) return
+    const { notReady } = await import('../runbooks/preflight/preflight.ts')
+    throw notReady({ ...preflight, checks })
+  }
+
+/** Whether this process may have to remove sandboxes; a server that never had any need not load the runner for that. */
+export const mayHaveSandboxes = (settings: Settings, dataDir: string): boolean =>
+  settings.role !== 'api' &&
+  (['docker', 'podman'].includes(settings.sandbox) || existsSync(settings.sandboxDir ?? join(dataDir, 'sandboxes')))

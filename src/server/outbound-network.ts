@@ -1,0 +1,36 @@
+import type { Dispatcher } from 'undici'
+import type { Fetch, FetcherOptions } from '../lib/net/net.ts'
+import type { Open } from '../lib/net/open.ts'
+
+/** HTTP requests to other hosts, refused where an address is private and not allowed. */
+export interface OutboundNetwork {
+  /** Reads the whole response body. */
+  fetch: Fetch
+  /** Returns the response as soon as its headers are there, for bodies that are streamed or skipped. */
+  open: Open
+  /** The undici agent that sends the requests, for callers that pass bytes through. */
+  agent(): Promise<Dispatcher>
+}
+
+export type OutboundOptions = Omit<FetcherOptions, 'allowPrivateNetwork' | 'agent'> & { allowPrivateNetwork: string[] }
+
+/** Makes the guarded client. It loads undici with the first request: that takes 100 ms, which recovery would wait for. */
+export const makeOutboundNetwork = (options: OutboundOptions): OutboundNetwork => {
+  let loading: Promise<{ agent: Dispatcher; fetch: Fetch; open: Open }> | undefined
+  const load = async () => {
+    const { makeFetcher, makeGuardedAgent, parseAllowRules } = await import('../lib/net/net.ts')
+    const { makeOpener } = await import('../lib/net/open.ts')
+    const checked = { ...options, allowPrivateNetwork: parseAllowRules(options.allowPrivateNetwork) }
+    const agent = makeGuardedAgent(checked)
+    return { agent, fetch: makeFetcher({ ...checked, agent }), open: makeOpener(agent) }
+  }
+  const loaded = () => {
+    loading ??= load()
+    return loading
+  }
+  return {
+    fetch: async (url, request) => (await loaded()).fetch(url, request),
+    open: async (url, request) => (await loaded()).open(url, request),
+    agent: async () => (await loaded()).agent,
+  }
+}

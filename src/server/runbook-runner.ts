@@ -1,0 +1,154 @@
+import { availableParallelism, totalmem } from 'node:os'
+import type { AgentStore } from '../agents/agent-store.ts'
+import { agents } from '../agents/agents.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Settings } from '../lib/settings/config.ts'
+import type { CarryOutRunbook } from '../model/runbooks/runbook-run.ts'
+import type { Models } from '../providers/provider.ts'
+import { type CarryOutDeps, makeCarryOut } from '../runbooks/carry-out.ts'
+import { makePlaces } from '../runbooks/places.ts'
+import {
+  makePlanRunbook,
+  makePreflight,
+  type PlanRunbook,
+  type PreflightDeps,
+} from '../runbooks/preflight/preflight.ts'
+import { makeProbe } from '../runbooks/preflight/probe.ts'
+import { makeOpenGateway } from '../sandbox-gateway/open-gateway.ts'
+import { makeSandboxProvider } from '../sandboxes/make-provider.ts'
+import type { SandboxProbe, SandboxProvider } from '../sandboxes/sandbox.ts'
+import { resolveSnapshot } from '../sandboxes/snapshots.ts'
+import { openAgentStore } from './agent-store.ts'
+import type { RunbookRunner } from './lazy-runbook-runner.ts'
+import { providerUrls } from './models-from-settings.ts'
+
+export interface RunbookRunnerOptions {
+  settings: Settings
+  dataDir: string
+  models: Models
+  log: Logger
+}
+
+/** Seconds that a connection of a sandbox may be silent: a slow download, or an idle connection pool. */
+const insideIdleSeconds = 300
+/** Bytes that a sandbox may exchange with hosts. */
+const hostBytes = 20 * 1024 ** 3
+const connectionsAtOnce = 256
+/** One model call of an agent: its whole conversation, images included. */
+const callBytes = 64 * 1024 ** 2
+
+/** Default number of sandboxes for one collection: of five or more, a fifth stays free for others. */
+const shareOf = (sandboxes: number): number => sandboxes - Math.floor(sandboxes / 5)
+
+/** What a plan of a runbook is made from: the sandboxes, agents and models of this machine. */
+const planDeps = (
+  { settings, models }: RunbookRunnerOptions,
+  provider: SandboxProvider,
+  store: AgentStore,
+): PreflightDeps => {
+  const probe = makeProbe(provider)
+  const urls = providerUrls(settings)
+  return {
+    provider,
+    probe,
+    resolveSnapshot: async (wanted) =>
+      resolveSnapshot(wanted, {
+        provider: provider.name,
+        tools: (await probe()).tools,
+        snapshots: settings.snapshots,
+        images: settings.sandboxImages,
+        ...(provider.findImage && { findImage: provider.findImage }),
+      }),
+    machine: {
+      cpus: availableParallelism(),
+      memoryBytes: totalmem(),
+      fixed: {
+        pids: settings.sandboxPids,
+        diskBytes: settings.sandboxDiskBytes,
+        diskFiles: settings.sandboxFiles,
+        outputBytes: settings.sandboxOutputBytes,
+      },
+    },
+    serverUrl: (variable) => urls.get(variable),
+    checkModel: models.check,
+    describeAgent(agent) {
+      const version = agents[agent].package?.version
+      return version === undefined ? undefined : { version, isHere: store.isHere(agent) }
+    },
+  }
+}
+
+const carryOutDeps = (
+  { settings, models }: RunbookRunnerOptions,
+  plan: PlanRunbook,
+  provider: SandboxProvider,
+  store: AgentStore,
+): CarryOutDeps => ({
+  plan,
+  provider,
+  openGateway: makeOpenGateway({
+    models,
+    limits: {
+      bodyBytes: callBytes,
+      firstByteSeconds: settings.modelFirstByteSeconds,
+      idleSeconds: settings.modelIdleSeconds,
+      insideIdleSeconds,
+      connectSeconds: settings.modelConnectSeconds,
+      hostBytes,
+      connections: connectionsAtOnce,
+    },
+  }),
+  agents,
+  ensureAgent: async (agent, signal, tell) => (await store.ensure(agent, signal, tell))?.folder,
+  places: makePlaces({
+    total: settings.sandboxes,
+    share: settings.sandboxesPerCollection ?? shareOf(settings.sandboxes),
+  }),
+  budget: { calls: settings.runbookCalls, tokens: settings.runbookTokens, usd: settings.runbookUsd ?? null },
+  inputs: { bytes: settings.runbookInputBytes, files: settings.sandboxFiles },
+  results: { files: settings.runbookFiles, bytes: settings.runbookFileBytes },
+  idleSeconds: settings.runbookIdleSeconds,
+})
+
+/** Keeps a list of the runbooks under way, so that `close` can stop them and wait for their end. */
+const stoppable = (carryOut: CarryOutRunbook) => {
+  const stop = new AbortController()
+  const running = new Set<Promise<unknown>>()
+  const carryOutStoppable: CarryOutRunbook = (request, host) => {
+    const work = carryOut(request, { ...host, signal: AbortSignal.any([host.signal, stop.signal]) })
+    running.add(work)
+    const forget = () => running.delete(work)
+    work.then(forget, forget)
+    return work
+  }
+  return {
+    carryOut: carryOutStoppable,
+    running,
+    async close() {
+      stop.abort()
+      await Promise.allSettled(running)
+    },
+  }
+}
+
+/** Puts sandboxes, their gateway and the coding agents together, as the settings say. */
+export const makeRunbookRunner = async (
+  options: RunbookRunnerOptions,
+): Promise<RunbookRunner & { probe(): Promise<SandboxProbe>; readonly running: number }> => {
+  const { settings, dataDir, log } = options
+  const provider = await makeSandboxProvider({ settings, dataDir, log })
+  const store = openAgentStore(settings, dataDir, log)
+  const deps = planDeps(options, provider, store)
+  const plan = makePlanRunbook(deps)
+  const { carryOut, running, close } = stoppable(makeCarryOut(carryOutDeps(options, plan, provider, store)))
+  return {
+    carryOut,
+    preflight: makePreflight(plan),
+    probe: deps.probe,
+    get running() {
+      return running.size
+    },
+    reap: () => provider.reap(),
+    close,
+  }
+}

@@ -1,0 +1,109 @@
+import { makeAuditTrail } from '../api/audit/trail.ts'
+import { makeAuthenticate } from '../api/authenticate.ts'
+import { makeCallLimit, makeIsLimited } from '../api/call-limit.ts'
+import { makePulse } from '../api/events/pulse.ts'
+import { gatewayRoutes } from '../api/gateway/routes.ts'
+import type { Readiness } from '../api/health/readiness.ts'
+import type { Metrics } from '../api/metrics/metrics.ts'
+import { makeReference } from '../api/reference.ts'
+import { type ApiDeps, apiRoutes } from '../api/routes.ts'
+import { makeRunbookChat } from '../api/runbook-chat/answer.ts'
+import { makeEnvironments } from '../engine/environment/environments.ts'
+import { connectionsFor } from '../http/connection-limit.ts'
+import { makeServer } from '../http/server.ts'
+import { descriptorLimit } from '../lib/descriptors.ts'
+import { version } from '../lib/version.ts'
+import { makePlaceFinder } from '../store/calls/call-places.ts'
+import { makeCallCounter } from '../store/calls/call-windows.ts'
+import { makeCollectionFinder } from '../store/collections/collections.ts'
+import { makeKeyFinder, makeKeyToucher } from '../store/collections/keys.ts'
+import { makeTaskFinder } from '../store/runs/runs.ts'
+import type { ServerCore } from './server-core.ts'
+import { makeServerGateway } from './server-gateway.ts'
+import type { Trajectories } from './trajectories.ts'
+
+export interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks'> {
+  core: ServerCore
+  trajectories: Trajectories
+  readiness: Readiness
+  metrics: Metrics
+  beatMs: number | undefined
+}
+
+export interface ServedHttp {
+  url: string
+  /** Ends what is under way within the drain time, the records of model calls last. */
+  stop(): Promise<void>
+}
+
+/** What decides whether a call is admitted: its key, its rate, its collection and its task. */
+const admission = ({ settings, installation, database: { database, urgent } }: ServerCore) => ({
+  authenticate: makeAuthenticate({
+    adminToken: installation.adminToken,
+    findKey: makeKeyFinder(urgent),
+    touchKey: makeKeyToucher(database),
+    failuresPerMinute: settings.authFailuresPerMinute,
+  }),
+  limit: makeCallLimit({ callsPerMinute: settings.rateLimit, count: makeCallCounter(database) }),
+  isLimited: makeIsLimited(settings.rateLimit),
+  findCollection: makeCollectionFinder(database),
+  findTask: makeTaskFinder(database),
+  findPlace: makePlaceFinder(database),
+})
+
+/** The routes of the API and of the gateway, made from the same parts. */
+const makeRoutes = (deps: HttpDeps, findCollection: ApiDeps['findCollection']) => {
+  const { core, trajectories, readiness, metrics, beatMs, ...jobs } = deps
+  const { settings, engine, objects, quota, lentKeys, openEnvironment } = core
+  const { database } = core.database
+  const { sealer } = core.installation
+  const { definitions, links, lending } = trajectories
+  const environmentOf = makeEnvironments({ openEnvironment, sealer, lentKeys }).lending
+  const gateway = makeServerGateway({ core, lending, environmentOf, beatMs })
+  const audit = makeAuditTrail(database)
+  const pulse = makePulse({ database, engine })
+  const shared = { database, engine, sealer, lending, settings, pulse, definitions, links }
+  const runbookChat = makeRunbookChat({ ...shared, audit, fetch: core.network.fetch })
+  const routes = apiRoutes({
+    ...shared,
+    ...jobs,
+    ...makeReference({ version }),
+    findCollection,
+    version,
+    readiness,
+    metrics,
+    quota,
+    objects,
+    activities: core.activities,
+    models: core.models,
+    checkWorkflow: engine.check,
+    preflightRunbook: core.runbooks.preflight,
+    environmentOf,
+  })
+  return { gateway, audit, routes, socketRoutes: gatewayRoutes({ gateway, runbookChat }) }
+}
+
+/** Serves the API and the gateway, and begins to listen. */
+export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
+  const { settings, log, objects, memory } = deps.core
+  const admitted = admission(deps.core)
+  const { gateway, ...routes } = makeRoutes(deps, admitted.findCollection)
+  const server = makeServer({
+    ...admitted,
+    ...routes,
+    observer: deps.metrics.observer,
+    files: objects,
+    connections: settings.maxConnections ?? connectionsFor(descriptorLimit()),
+    memory,
+    settings,
+    log,
+  })
+  const { url } = await server.listen(settings.host, settings.port)
+  return {
+    url,
+    async stop() {
+      await server.close(settings.drainSeconds, gateway.end)
+      await gateway.end() // calls whose client has left are still being recorded
+    },
+  }
+}

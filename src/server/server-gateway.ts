@@ -1,0 +1,58 @@
+import type { Environments } from '../engine/environment/environments.ts'
+import { type Gateway, type GatewayDeps, makeGateway } from '../gateway/gateway.ts'
+import { makeRecorder } from '../gateway/record/recorder.ts'
+import type { Settings } from '../lib/settings/config.ts'
+import { type CacheLimits, makeAnswerCache } from '../store/calls/answer-cache.ts'
+import { makeSpender } from '../store/calls/budget.ts'
+import { makeCallGuard } from '../store/calls/call-guard.ts'
+import type { Lending } from '../store/collections/lending.ts'
+import { makeFreeIds } from '../store/runs/free-ids.ts'
+import type { ServerCore } from './server-core.ts'
+
+/** How many answers of models are cached, and for how long. */
+export const answerCacheLimits = (settings: Settings): CacheLimits => ({
+  seconds: settings.cacheSeconds,
+  entryBytes: settings.cacheEntryBytes,
+  entries: settings.cacheEntries,
+  bytes: settings.cacheBytes,
+})
+
+const gatewayLimits = (settings: Settings): GatewayDeps['limits'] => ({
+  tries: settings.modelTries,
+  firstByteSeconds: settings.modelFirstByteSeconds,
+  idleSeconds: settings.modelIdleSeconds,
+  fallbackSeconds: settings.modelFallbackSeconds,
+  keptBytes: settings.recordedAnswerBytes,
+  roomBytes: settings.openAnswersBytes,
+  stalledSeconds: settings.clientStallSeconds,
+})
+
+export interface ServerGatewayDeps {
+  core: Pick<ServerCore, 'settings' | 'database' | 'objects' | 'models' | 'quota' | 'engine'>
+  lending: Lending
+  environmentOf: Environments['lending']
+  /** Shortens the renewal of calls in a trial, in tests. */
+  beatMs: number | undefined
+}
+
+/** Makes the gateway to models over the database and the engine of a server. */
+export const makeServerGateway = ({ core, lending, environmentOf, beatMs }: ServerGatewayDeps): Gateway => {
+  const { settings, objects, models, quota, engine } = core
+  const { database } = core.database
+  const freeIds = makeFreeIds(database)
+  void freeIds.refill()
+  return makeGateway({
+    models,
+    quota,
+    guard: makeCallGuard(database),
+    spend: makeSpender(database),
+    cache: makeAnswerCache(database, answerCacheLimits(settings)),
+    recorder: makeRecorder({ engine, quota, database, objects, mediaFiles: settings.mediaFiles }),
+    drawTrajectoryId: freeIds.draw,
+    environmentOf,
+    lending,
+    limits: gatewayLimits(settings),
+    recordingRequired: settings.recordingRequired,
+    ...(beatMs === undefined ? {} : { renewMs: beatMs }),
+  })
+}

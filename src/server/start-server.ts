@@ -1,0 +1,150 @@
+/** The composition of a server: settings in, a running server out. Every part receives here what it needs. */
+import type { ActivityRegistry } from '../activities/activity.ts'
+import { builtinActivities } from '../activities/registry.ts'
+import { makeReadiness } from '../api/health/readiness.ts'
+import type { Database } from '../database/database.ts'
+import type { EmbeddedPostgres } from '../database/embedded.ts'
+import { explainDatabase } from '../database/explain.ts'
+import { keepAddress } from '../demo/client-files.ts'
+import { type FirstStart, firstStart } from '../demo/first-start.ts'
+import type { Engine } from '../engine/engine.ts'
+import { type Closers, makeClosers } from '../lib/closers.ts'
+import type { AppError } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Sealer } from '../lib/secrets/crypto.ts'
+import type { Settings } from '../lib/settings/config.ts'
+import { now, pause } from '../lib/time.ts'
+import { readLentKeys } from '../providers/lent-keys.ts'
+import type { ObjectStore } from '../store/objects/objects.ts'
+import { startBackgroundJobs } from './background-jobs.ts'
+import { makeCancelCollectionRuns } from './cancel-collection-runs.ts'
+import { checkPreconditions } from './check-preconditions.ts'
+import { openInstallation } from './installation.ts'
+import type { RunbookRunner } from './lazy-runbook-runner.ts'
+import { reserveMetricsPort } from './metrics-port.ts'
+import { type ServedHttp, serveHttp } from './serve-http.ts'
+import { type CoreOptions, openCore, type ServerCore } from './server-core.ts'
+import { makeTrajectories } from './trajectories.ts'
+import { startUpkeep } from './upkeep.ts'
+
+export interface ServerOptions {
+  settings: Settings
+  log: Logger
+  /** What steps can do; tests add activities of their own. */
+  activities?: ActivityRegistry
+  /** Carries runbooks out; tests replace sandboxes by it. */
+  runbooks?: RunbookRunner
+  /** Environment variables, for the values of keys that are lent to trials. */
+  variables?: Record<string, string | undefined>
+  /** See `KeyRotationOptions`; tests shorten it. */
+  keySettleMs?: number
+  /** See `EngineOptions`; tests shorten it. */
+  beatMs?: number
+  /** Pause between two rounds of housekeeping; tests shorten it. */
+  houseMs?: number
+  /** Milliseconds since 1970 for what is due at a time, instead of the time of the database. */
+  clock?: () => number
+  /** The clock of this machine, which may be wrong. */
+  machineClock?: () => number
+}
+
+export interface Server {
+  /** Where the API answers; undefined for a worker, which serves nothing. */
+  url: string | undefined
+  /** Where /metrics is open, if it is. */
+  metricsUrl: string | undefined
+  publicUrl: string
+  dataDir: string
+  adminToken: string
+  /** Names of the keys that are lent to trials. */
+  trialKeys: readonly string[]
+  postgres: EmbeddedPostgres | undefined
+  database: Database
+  engine: Engine
+  sealer: Sealer
+  objects: ObjectStore
+  /** What the first start has made; undefined at every later one. */
+  demo: FirstStart | undefined
+  /** Resolves when another server has taken the data folder: end the process, without closing. */
+  lost: Promise<AppError> | undefined
+  /** Stops in order: no new calls, steps drained and handed over, Postgres last. */
+  close(): Promise<void>
+}
+
+/** Starts a server of the role in its settings. Rejects with an error that says what to change. */
+export const startServer = async (options: ServerOptions): Promise<Server> => {
+  const closers = makeClosers()
+  try {
+    return await openServer(options, closers)
+  } catch (error) {
+    await closers.closeAll().catch(() => {})
+    throw options.settings.databaseUrl ? explainDatabase(error) : error
+  }
+}
+
+/** Opens the parts in the order in which they need each other; they close in the reverse one. */
+const openServer = async (options: ServerOptions, closers: Closers): Promise<Server> => {
+  const { settings, clock = now, beatMs, houseMs, keySettleMs } = options
+  const core = await openCore(await coreOptions(options), closers)
+  const { engine, database } = core
+  const readiness = makeReadiness({ ...database, engine, role: settings.role, dataDir: core.installation.dataDir })
+  const metricsPort = reserveMetricsPort(core, readiness, closers)
+  const trajectories = makeTrajectories(core)
+  const jobs = startBackgroundJobs({ core, documentOf: trajectories.documentOf, clock })
+  let http: ServedHttp | undefined
+  /** Load balancers that poll readiness get the drain time to see it change while requests are still answered. */
+  const stopServing = async () => {
+    readiness.drain()
+    if (readiness.isWatched()) await pause(settings.drainSeconds * 1000)
+    await http?.stop()
+  }
+  closers.add(() => engine.closeRecords())
+  // In parallel: requests wait for runs and records, which end with the engine, and the drain time counts once.
+  closers.add(() => Promise.all([stopServing(), jobs.stop(), engine.stop(settings.drainSeconds)]))
+  const cancelRunsOf = makeCancelCollectionRuns(database.database, engine)
+  const { housekeeping, keyRotation } = startUpkeep({ core, cancelRunsOf, keySettleMs, houseMs }, closers)
+  const { metrics, metricsUrl } = await metricsPort.open(housekeeping)
+  const { webhooks } = jobs
+  if (settings.role !== 'worker') {
+    const parts = { core, trajectories, readiness, metrics, cancelRunsOf, clock, keyRotation, webhooks, beatMs }
+    http = await serveHttp(parts)
+    trajectories.links.publicUrl ||= http.url
+  }
+  if (settings.role !== 'api') webhooks.start()
+  return {
+    ...shown(core),
+    url: http?.url,
+    metricsUrl,
+    publicUrl: trajectories.links.publicUrl,
+    demo: http && (await welcome(core, http.url)),
+    close: closers.closeAll,
+  }
+}
+
+/** Checks the settings before anything is opened, and opens the data folder. */
+const coreOptions = async (options: ServerOptions): Promise<CoreOptions> => {
+  const { settings, variables = process.env, machineClock = Date.now, activities = builtinActivities } = options
+  const lentKeys = readLentKeys(settings.trialKeys, (name) => variables[name])
+  await checkPreconditions(settings)
+  return { ...options, installation: openInstallation(settings), lentKeys, activities, machineClock }
+}
+
+/** Makes the demo collection at the first start, and notes the address for clients at every later one. */
+const welcome = async ({ database: { database }, engine, installation }: ServerCore, url: string) => {
+  const demo = await firstStart({ database, engine, url, dataDir: installation.dataDir })
+  if (!demo) await keepAddress(database, url)
+  return demo
+}
+
+/** What of the parts a server shows to its process and to tests. */
+const shown = ({ installation, lentKeys, database, engine, objects }: ServerCore) => ({
+  dataDir: installation.dataDir,
+  adminToken: installation.adminToken,
+  sealer: installation.sealer,
+  trialKeys: lentKeys.names,
+  postgres: database.postgres,
+  lost: database.postgres?.lost,
+  database: database.database,
+  engine,
+  objects,
+})
