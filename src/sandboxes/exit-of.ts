@@ -3,9 +3,9 @@ import type { Supervised } from './limits/supervise.ts'
 import type { SandboxExit } from './sandbox.ts'
 
 export interface ExitFacts extends Supervised {
-  /** As a shell has it: above 128 for a signal. */
+  /** Exit code as a shell reports it: above 128 for a signal. */
   code: number | null
-  /** It is gone, and nobody has seen how. */
+  /** The command is gone and its exit was not observed. */
   isLost: boolean
   oomKills: number
   isDiskFull: boolean
@@ -15,11 +15,11 @@ export interface ExitFacts extends Supervised {
 
 const signals = Object.entries(constants.signals) as [NodeJS.Signals, number][]
 
-/** The signal that an exit code above 128 stands for, where it is one that ends processes by itself. */
+/** Signal behind an exit code above 128, if it is one that ends processes by default. */
 const signalOf = (code: number | null): NodeJS.Signals | null =>
   code === null ? null : (signals.find(([, number]) => number === code - 128)?.[0] ?? null)
 
-/** How a command ended, from all that is known of it. */
+/** Decides how a command ended from all known facts. */
 export const exitOf = (facts: ExitFacts): SandboxExit => {
   const { stopped, code, isLost, oomKills, isDiskFull, durationMs, peakMemoryBytes, refusedProcesses } = facts
   const hasFailed = code !== 0
@@ -32,7 +32,7 @@ export const exitOf = (facts: ExitFacts): SandboxExit => {
   return { reason: reason(), code, signal: signalOf(code), durationMs, peakMemoryBytes, refusedProcesses }
 }
 
-/** Of a command that was cancelled before it had begun. */
+/** Exit of a command that was cancelled before it started. */
 export const neverBegun = (durationMs: number): SandboxExit => ({
   ...{ reason: 'cancelled', code: null, signal: null, durationMs, peakMemoryBytes: null, refusedProcesses: null },
 })

@@ -10,7 +10,10 @@ export interface SandboxProviderOptions {
   log: Logger
 }
 
-/** The kind of sandbox that the settings name. What it needs is loaded here, and looked up when it is first used. */
+/**
+ * Creates the sandbox provider that the settings name. Its code is loaded here; its programs are looked up on first
+ * use.
+ */
 export const makeSandboxProvider = async ({
   settings,
   dataDir,

@@ -6,7 +6,7 @@ import { isAlive, isTouched, processWorld, startTimeOf } from '../lib/living-pro
 
 const ownerSchema = z.object({ pid: z.int(), startedAt: z.string(), world: z.string() })
 
-/** The process that something on disk belongs to. */
+/** The process that owns a file or folder on disk. */
 export type Owner = z.output<typeof ownerSchema>
 
 export const thisProcess = (): Owner => ({
@@ -16,8 +16,8 @@ export const thisProcess = (): Owner => ({
 })
 
 /**
- * The owner that a JSON file names; undefined where it is missing or says nothing of the kind. Throws where it cannot be
- * opened for want of descriptors, since what has no owner is removed.
+ * Reads the owner from a JSON file; undefined when the file is missing or names none. Throws when descriptors run out:
+ * what has no owner is removed, so a wrong answer would delete a living sandbox.
  */
 export const ownerIn = (path: string): Owner | undefined => {
   try {
@@ -36,8 +36,8 @@ const isThisProcess = ({ pid, startedAt, world }: Owner): boolean => {
 }
 
 /**
- * Whether the owner that a file names is gone, or is this process and has given it up. One of another container cannot be
- * looked up: it proves its life by touching the file each second, which is waited for.
+ * Whether the owner named in a file is gone, or is this process and has released it. An owner in another container
+ * cannot be looked up: it proves its life by touching the file every second, which this waits for.
  */
 export const isOwnerGone = async (path: string, owner: Owner): Promise<boolean> => {
   if (isThisProcess(owner)) return !touched.has(path)
@@ -54,12 +54,12 @@ const touchAll = (): void => {
     try {
       utimesSync(path, now, now)
     } catch {
-      // it was removed under a living owner, who will notice by himself
+      // The file was removed under a living owner, who will notice it.
     }
   }
 }
 
-/** Shows that this process lives, in a file that names it as owner, until that is stopped. */
+/** Touches the owner file every second to prove that this process is alive, until stopped. */
 export const keepTouched = (path: string): void => {
   touched.add(path)
   timer ??= setInterval(touchAll, touchMs).unref()

@@ -10,7 +10,7 @@ const limits = {
   diskFiles: 1_000,
   outputBytes: 64 * 1024,
 }
-const longestMs = 60_000 // for office programs, the first time that they are started on a machine
+const longestMs = 60_000 // office programs are slow at their first start on a host
 const noNode = 3
 const begun = 'begun\n'
 
@@ -23,7 +23,7 @@ const script = (node: string) =>
     'echo begun',
     'mkdir probe',
     'cd probe',
-    ...tools.map((tool) => `( ${said(tool)} > ${tool}; cat ${tool} ) &`), // each line in one piece
+    ...tools.map((tool) => `( ${said(tool)} > ${tool}; cat ${tool} ) &`), // keeps each line in one piece
     'wait',
   ].join('\n')
 
@@ -35,7 +35,7 @@ const versionsIn = (output: string): Record<string, string | undefined> =>
     }),
   )
 
-/** Makes a sandbox as it is made for runbooks, looks which tools are there, and gives their versions. */
+/** Creates a sandbox as a runbook would get it, and reads the versions of the tools inside. */
 export const probeTools = async (
   create: SandboxProvider['create'],
   { image, signal = new AbortController().signal }: { image?: string; signal?: AbortSignal | undefined } = {},
@@ -56,7 +56,7 @@ export const probeTools = async (
       },
     })
     if (code === noNode) throw new AppError('sandbox_unavailable', `${process.execPath} does not run in a sandbox`)
-    // A program that hangs is one that is not there; the sandbox works all the same.
+    // A program that hangs counts as missing; the sandbox works all the same.
     if ((reason === 'exit' && code === 0) || (reason === 'timed_out' && output.includes(begun)))
       return versionsIn(output)
     throw new AppError(

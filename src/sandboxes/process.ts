@@ -21,7 +21,7 @@ import type { LimitMechanisms, SandboxExit, SandboxPlaces, SandboxProvider } fro
 import { type CommandTurn, liveSandbox, reapFolders, type SandboxLife } from './sandbox-life.ts'
 
 export interface ProcessProviderOptions {
-  /** Where run folders are made. */
+  /** Folder in which run folders are created. */
   parent: string
   log: Logger
 }
@@ -30,7 +30,7 @@ type ProcessRun = CommandTurn & Pick<SandboxLife, 'id' | 'folder' | 'places' | '
 
 const insidePath = /(?<![\w./-])\/(app|home\/agent|opt\/jetty|opt\/agent)(?![\w.-])/g
 
-/** A text that speaks of the paths of a sandbox, with those that are there instead. */
+/** Replaces sandbox paths in a text by the real paths of this host. */
 export const placed = (text: string, places: SandboxPlaces): string => {
   const of = { app: places.app, 'home/agent': places.home, 'opt/jetty': places.tools, 'opt/agent': places.agent }
   return text.replace(insidePath, (_path, name: keyof typeof of) => of[name])
@@ -46,12 +46,14 @@ const envOf = ({ id, number, places, command }: ProcessRun): Record<string, stri
 
 const argvOf = ({ folder, places, command }: ProcessRun): string[] => {
   const argv = command.argv.map((word) => placed(word, places))
-  if (command.network === 'none') return argv // that it has a network all the same is what the probe says
+  if (command.network === 'none') return argv // the probe reports that a plain process keeps its network
   const socket = join(folder.folders.gateway, 'gateway.sock')
   return [process.execPath, join(toolsFolder, 'bridge.mjs'), '--socket', socket, '--port', '0', '--', ...argv]
 }
 
-/** The kernel bounds what an ordinary user has, where no control group does; root it does not. */
+/**
+ * The user id when it is not root: the kernel limits the processes of ordinary users, which replaces a control group.
+ */
 const ordinaryUser = (): number | undefined => process.getuid?.() || undefined
 
 const userProcesses = ({ groups, limits }: ProcessRun): number | undefined => {
@@ -82,10 +84,10 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
     env: envOf(run),
     detached: true,
   })
-  pipes.status.stream.destroy() // a plain process tells nothing of itself
+  pipes.status.stream.destroy() // a plain process has no status channel
   const mark = markOf(id, run.number)
   const inGroup = () => group?.pids() ?? []
-  /** The one that was started, while it cannot be looked up by its mark or group yet. */
+  /** The started process itself, until its mark or group can be looked up. */
   const itself = () => (child.pid === undefined || isCollected(child) ? [] : [child.pid])
   const everything = () => [...new Set([...itself(), ...inGroup(), ...processesMarked(mark)])]
   const kill = () => {
@@ -94,7 +96,8 @@ const runProcess = async (run: ProcessRun): Promise<SandboxExit> => {
   }
   const { stdout, stderr } = pipes
   const exited = new Promise<void>((resolve, reject) => child.once('error', reject).once('exit', () => resolve()))
-  const closed = exited.then(kill).then(() => endHeldOutputs([stdout, stderr])) // what it has left running holds the pipes open
+  // background processes would hold the pipes open
+  const closed = exited.then(kill).then(() => endHeldOutputs([stdout, stderr]))
   group?.started(child.pid ?? 0)
   const ended = await superviseProcesses({ ...run, everything, stdout, stderr, closed, kill })
   return exitOf({ ...ended, code: codeOf(child.exitCode, child.signalCode), isLost: false })
@@ -105,7 +108,7 @@ const nothing: LimitMechanisms = { memory: undefined, pids: undefined, cpu: unde
 const codeOf = (code: number | null, signal: NodeJS.Signals | null): number | null =>
   code ?? (signal === null ? null : 128 + constants.signals[signal])
 
-/** Node, the bridge and the rest beside each other, as in a sandbox. */
+/** Creates a folder with Node, the bridge and the other tools, as a sandbox has it. */
 const makeTools = async (folder: string): Promise<string> => {
   const tools = join(folder, 'tools')
   await mkdir(tools)
@@ -115,15 +118,15 @@ const makeTools = async (folder: string): Promise<string> => {
 }
 
 /**
- * No sandbox at all, for where none can be had: an ordinary process of this user, in a folder of its own. Limits are
- * kept as far as they can be; what it may read, write and reach is not limited.
+ * No isolation, for hosts where no sandbox is possible: a process of the server's user in a folder of its own. Limits
+ * are enforced as far as possible; reads, writes and network are not restricted.
  */
 export const processProvider = ({ parent, log }: ProcessProviderOptions): SandboxProvider => {
   let choosing: Promise<ControlGroups | undefined> | undefined
   const chosenGroups = () => {
     choosing ??= chooseGroups()
     choosing.catch(() => {
-      choosing = undefined // nobody could say
+      choosing = undefined // unknown for now: ask again next time
     })
     return choosing
   }
@@ -138,7 +141,7 @@ export const processProvider = ({ parent, log }: ProcessProviderOptions): Sandbo
     const folder = await makeRunFolder({ parent, id })
     const { app, home } = folder.folders
     const tools = await makeTools(folder.path).catch(async (error) => {
-      await folder.remove().catch(() => {}) // the next who looks removes it
+      await folder.remove().catch(() => {}) // the reaper removes it later
       throw error
     })
     const places: SandboxPlaces = {
@@ -151,7 +154,7 @@ export const processProvider = ({ parent, log }: ProcessProviderOptions): Sandbo
       carryOut: (turn) => runProcess({ ...turn, id, folder, places, limits, groups }),
       release() {},
     })
-    /** A path of the inside, also where it was said in the words of this machine. */
+    /** Translates a host path back to the path inside. */
     const insideOf = (path: string) => {
       if (path.startsWith(`${app}/`)) return inside.app + path.slice(app.length)
       return path.startsWith(`${home}/`) ? inside.home + path.slice(home.length) : path

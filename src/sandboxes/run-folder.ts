@@ -10,33 +10,33 @@ import { removeTree } from './files/remove-tree.ts'
 import { isOwnerGone, keepTouched, ownerIn, stopTouching, thisProcess } from './owner.ts'
 import type { Sandbox } from './sandbox.ts'
 
-/** The folder of one sandbox on this machine, and what of it can be said without knowing what runs in it. */
+/** The host folder of one sandbox, independent of the sandbox's kind. */
 export interface RunFolder extends Pick<Sandbox, 'folders' | 'put' | 'own'> {
   path: string
-  /** No more files from here on: what is there now belongs to the inside. */
+  /** Accepts no more files from here on: the content now belongs to the command. */
   close(): void
   remove(): Promise<void>
 }
 
 export interface RunFolderOptions {
-  /** In which those of all sandboxes stand. */
+  /** Parent folder of all run folders. */
   parent: string
   id: string
-  /** Whom the inside is on this machine; undefined where that is the user of this process. */
+  /** Host user id of the sandbox; undefined when it is the server's user. */
   uid?: number | undefined
-  /** Files of the platform's own for the inside, read-only, by their names below `etc`. */
+  /** Read-only files of the platform for the sandbox, by name below `etc`. */
   etc?: Readonly<Record<string, string>>
 }
 
 const ownerFile = 'owner.json'
 
-/** Names the process that a run folder belongs to. */
+/** Path of the file that names the owner of a run folder. */
 export const ownerFileOf = (path: string): string => join(path, ownerFile)
 
-const longestSocketPath = 107 // bytes, as Linux has it
+const longestSocketPath = 107 // bytes, the limit of Linux
 const socketName = '/gateway.sock'
 
-/** A path of the inside as one below a folder of this machine; undefined for what lies in neither. */
+/** Translates a path inside to a host path; undefined outside of `/app` and the home folder. */
 const placeOf = (path: string, folders: { app: string; home: string }): string | undefined => {
   const clean = posix.normalize(path)
   if (clean.includes('\0')) return undefined
@@ -45,7 +45,7 @@ const placeOf = (path: string, folders: { app: string; home: string }): string |
   return undefined
 }
 
-/** What the disk says no to is the sandbox's trouble; any other error is what it is. */
+/** Turns disk errors into `sandbox_unavailable`; other errors stay as they are. */
 const asUnavailable = (error: unknown, what: string): unknown => {
   const { code } = error as NodeJS.ErrnoException
   if (error instanceof AppError || code === undefined) return error
@@ -62,7 +62,7 @@ export const makeRunFolder = async (options: RunFolderOptions): Promise<RunFolde
     const told = asUnavailable(error, `No sandbox can be made in ${options.parent}`)
     if (told === error) throw error
     await removeTree(path).catch(() => {})
-    stopTouching(join(path, ownerFile)) // what is left of it is removed by the next who looks
+    stopTouching(join(path, ownerFile)) // the reaper removes the rest
     throw told
   }
 }
@@ -71,7 +71,7 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
   if (!/^[a-z0-9][a-z0-9-]{0,99}$/.test(id)) throw new TypeError(`a sandbox cannot be called ${id}`)
   await mkdir(parent, { recursive: true, mode: 0o700 })
   try {
-    // In one go, so that hardly anybody dies between the two. The inside passes through it, to what belongs to it.
+    // Synchronous, so that a crash between the two is unlikely. The sandbox's user may traverse the folder.
     mkdirSync(path, { mode: uid === undefined ? 0o700 : 0o711 })
     writeFileSync(join(path, ownerFile), `${JSON.stringify(thisProcess())}\n`, { mode: 0o600 })
   } catch (error) {
@@ -80,7 +80,7 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
     throw isThere ? new AppError('conflict', `There is a sandbox ${id} already`) : error
   }
   keepTouched(join(path, ownerFile))
-  if (uid !== undefined) await chmod(path, 0o711) // whatever the umask is
+  if (uid !== undefined) await chmod(path, 0o711) // independent of the umask
 
   const own = async (target: string): Promise<void> => {
     if (uid !== undefined) await lchown(target, uid, uid)
@@ -90,7 +90,7 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
     await mkdir(folder, { mode: 0o700 })
     await own(folder)
   }
-  // Runbooks write there without making them first.
+  // Runbooks write there without creating the folders first.
   for (const name of ['results', 'assets', 'uploads']) {
     const folder = join(folders.app, name)
     await mkdir(folder, { mode: 0o755 })
@@ -100,7 +100,7 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
   await mkdir(join(path, 'etc'), { mode: 0o755 })
   if (uid !== undefined) await Promise.all([chmod(folders.gateway, 0o711), chmod(join(path, 'etc'), 0o755)])
   await writeEtc(path, etc)
-  // A socket is listened to by a path that may be short only: the descriptor of a folder has a short one.
+  // Socket paths are limited to 107 bytes: a folder's descriptor gives a shorter path.
   const isLong = Buffer.byteLength(folders.gateway + socketName) > longestSocketPath
   const handle = isLong ? await open(folders.gateway, 'r') : undefined
   if (handle) folders.gateway = `/proc/self/fd/${handle.fd}`
@@ -149,17 +149,17 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
   }
 }
 
-/** Removes a folder that holds nothing but a half of what says whose it is, for which nothing has to be opened. */
+/** Removes a folder that holds at most a half-written owner file. */
 const removeEmpty = (path: string): void => {
   try {
     rmSync(join(path, ownerFile), { force: true })
     rmdirSync(path)
   } catch {
-    // it is removed in a minute by whoever looks then
+    // The reaper removes it a minute later.
   }
 }
 
-/** What says whose it is goes last: of a half that is left behind it can still be told. */
+/** Removes a run folder, the owner file last: a half-removed folder still names its owner. */
 export const removeRunFolder = async (path: string): Promise<void> => {
   const names = namesIn(path).filter((name) => name !== ownerFile)
   await removeTree(...names.map((name) => join(path, name)))
@@ -174,7 +174,7 @@ const writeEtc = async (folder: string, files: Readonly<Record<string, string>>)
   }
 }
 
-/** The run folders below a folder whose owner is gone, or died before it could say whose they are. */
+/** Finds run folders whose owner is gone, or died before writing its owner file. */
 export const orphanedFolders = async (parent: string): Promise<{ id: string; path: string }[]> => {
   const found = await Promise.all(
     namesIn(parent).map(async (id) => {
@@ -187,7 +187,7 @@ export const orphanedFolders = async (parent: string): Promise<{ id: string; pat
   return found.flat()
 }
 
-/** From the making of a folder until it says whose it is. */
+/** Longest time between the creation of a folder and its owner file. */
 const namedWithinMs = 60_000
 
 const isOlderThan = (path: string, ms: number): boolean => {

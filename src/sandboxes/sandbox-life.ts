@@ -6,13 +6,13 @@ import type { ControlGroup, ControlGroups } from './limits/control-groups.ts'
 import { orphanedFolders, type RunFolder, removeRunFolder } from './run-folder.ts'
 import type { Sandbox, SandboxCommand, SandboxExit, SandboxLimits, SandboxPlaces } from './sandbox.ts'
 
-/** What one command is carried out with. */
+/** Input for running one command. */
 export interface CommandTurn {
   command: SandboxCommand
-  /** Of the command in its sandbox, from 0. */
+  /** Number of the command in its sandbox, from 0. */
   number: number
   group: ControlGroup | undefined
-  /** Whether it is killed without being asked to end: the sandbox goes. */
+  /** Whether to kill the command without SIGTERM, because the sandbox is being destroyed. */
   isAtOnce(): boolean
 }
 
@@ -24,13 +24,13 @@ export interface SandboxLife {
   groups: ControlGroups | undefined
   log: Logger
   carryOut(turn: CommandTurn): Promise<SandboxExit>
-  /** After the last of it is gone. */
+  /** Called after the last command has ended and the folder is removed. */
   release(): void
 }
 
 const cannotRemove = 'the folder of a sandbox cannot be removed'
 
-/** A sandbox over a folder of this machine, from its first command to its end. */
+/** Creates a sandbox over a host folder and manages it from its first command to its end. */
 export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut, release }: SandboxLife): Sandbox => {
   const destroyed = new AbortController()
   const running = new Set<Promise<unknown>>()
@@ -57,7 +57,7 @@ export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut,
   const destroy = async () => {
     destroyed.abort()
     await Promise.allSettled(running)
-    // What has come of it does not depend on that; whoever starts next tries again.
+    // The command's result does not depend on the removal; the next server start tries again.
     await folder.remove().catch((error: unknown) => log.error({ sandbox: id, err: error }, cannotRemove))
     release()
   }
@@ -77,7 +77,7 @@ export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut,
   }
 }
 
-/** Removes the folders below `parent` whose owners are gone, and what still runs for them. */
+/** Removes the folders below `parent` whose owners are gone, and kills what still runs for them. */
 export const reapFolders = async (
   parent: string,
   groups: ControlGroups | undefined,

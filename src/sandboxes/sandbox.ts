@@ -1,113 +1,113 @@
 import type { SandboxName } from '../model/runbooks/sandbox.ts'
 
-/** What one sandbox may use. Bytes, milliseconds, whole processors or parts of one. */
+/** Limits of one sandbox: bytes, milliseconds, processors (fractions allowed). */
 export interface SandboxLimits {
   memoryBytes: number
   pids: number
   cpus: number
-  /** In all of `/app` and the home folder. */
+  /** Bytes in `/app` and the home folder together. */
   diskBytes: number
-  /** Files and folders in the same. */
+  /** Files and folders in `/app` and the home folder together. */
   diskFiles: number
-  /** Printed by one command. */
+  /** Bytes printed by one command. */
   outputBytes: number
 }
 
-/** How each limit is kept here: the mechanism by its name, or undefined where there is none. */
+/** Name of the mechanism that enforces each limit; undefined when none does. */
 export type LimitMechanisms = Readonly<Record<'memory' | 'pids' | 'cpu' | 'disk', string | undefined>>
 
-/** What was found when a sandbox was tried. */
+/** Result of probing a sandbox. */
 export interface SandboxProbe {
   works: boolean
-  /** One line for people: versions, mechanisms, or what went wrong. */
+  /** One line for people: versions and mechanisms, or what went wrong. */
   found: string
-  /** What to do about it. */
+  /** What to do about a failed probe. */
   remedy?: string
   mechanisms: LimitMechanisms
-  /** Versions of what a runbook may expect to find inside, undefined where it is missing: `python3`, `uv`, `node`, `git`. */
+  /** Versions of the tools that runbooks expect (`python3`, `uv`, `node`, `git`, …); undefined for a missing one. */
   tools: Readonly<Record<string, string | undefined>>
 }
 
 export interface SandboxSpec {
-  /** Names folder, cgroup and container: lower-case letters, digits, `-`; unique for the life of the sandbox. */
+  /** Names the folder, control group and container: lower-case letters, digits, `-`; unique for the sandbox's life. */
   id: string
-  /** For those that run images; refused by the others. */
+  /** Container image; kinds that run no images refuse it. */
   image?: string
   limits: SandboxLimits
-  /** A folder of this machine that is seen at `/opt/agent`, read-only. */
+  /** Host folder mounted read-only at `/opt/agent`. */
   agentFolder?: string
-  /** Told what is waited for, such as an image that is fetched. */
+  /** Receives progress lines while waiting, for example for an image pull. */
   onProgress?: (line: string) => void
-  /** Ends that waiting. */
+  /** Aborts that waiting. */
   signal?: AbortSignal
 }
 
 export interface SandboxCommand {
   argv: readonly string[]
-  /** All of the environment; never seen in an argument list. */
+  /** The complete environment; never passed as arguments. */
   env: Readonly<Record<string, string>>
-  /** Default `/app`. */
+  /** Working directory. Default `/app`. */
   cwd?: string
-  /** Written to its standard input, which is then closed. */
+  /** Written to standard input, which is then closed. */
   stdin?: string
-  /** `gateway`: through the bridge to the socket in the gateway's folder, and nowhere else. `none`: nowhere. */
+  /** `gateway`: only through the bridge to the gateway's socket. `none`: no network. */
   network: 'gateway' | 'none'
-  /** From its start; then everything in the sandbox is killed. */
+  /** Timeout from the command's start; then everything in the sandbox is killed. */
   wallMs: number
-  /** Everything in the sandbox gets SIGTERM, three seconds later SIGKILL. */
+  /** On abort everything in the sandbox gets SIGTERM, and SIGKILL three seconds later. */
   signal: AbortSignal
-  /** Called with what it prints as it comes; what it returns is waited for, so that a fast writer is held back. */
+  /** Receives output as it comes; a returned promise holds back a fast writer. */
   onOutput(stream: 'stdout' | 'stderr', chunk: Buffer): void | Promise<void>
 }
 
 export interface SandboxExit {
-  /** The first of these that holds. `lost`: it is gone and nobody knows how. */
+  /** The first of these that applies. `lost`: the command is gone and its exit unknown. */
   reason: 'cancelled' | 'timed_out' | 'out_of_memory' | 'disk_full' | 'output_limit' | 'lost' | 'exit'
   code: number | null
   signal: NodeJS.Signals | null
   durationMs: number
-  /** Highest use, where it could be measured. */
+  /** Peak memory, where it could be measured. */
   peakMemoryBytes: number | null
-  /** Processes that were refused for the limit of pids; null where it cannot be known. */
+  /** Forks refused by the process limit; null when unknown. */
   refusedProcesses: number | null
 }
 
-/** Where things stand as a command sees them: at `inside` of the model, but for a plain process, which sees this machine. */
+/** Paths as a command sees them: the model's `inside`, or host paths for a plain process. */
 export type SandboxPlaces = {
   readonly [place in 'app' | 'runbook' | 'results' | 'assets' | 'uploads' | 'home' | 'agent' | 'tools']: string
 }
 
 /**
- * A place of its own for one runbook. Commands see the same `/app` and home; each has its own process tree, and nothing
- * of it is alive when `run` resolves.
+ * The isolated environment of one runbook. Its commands share `/app` and the home folder; each has its own process
+ * tree, and nothing of it is alive once `run` resolves.
  */
 export interface Sandbox {
   id: string
-  /** Folders of this machine. After a first command has run, they are hostile: read them with `walkResults` alone. */
+  /** Host folders. After the first command they are hostile: read them only with `walkResults`. */
   folders: { app: string; home: string; gateway: string }
-  /** What paths to tell the inside. */
+  /** Paths to tell the command. */
   places: SandboxPlaces
-  /** Writes a file for the inside, by its path inside (`/app/…` or `/home/agent/…`); only before the first command. */
+  /** Writes a file at a path inside (`/app/…` or `/home/agent/…`); only before the first command. */
   put(path: string, body: string | AsyncIterable<Uint8Array>, mode?: number): Promise<void>
-  /** Lets the inside use what was made in one of the folders, such as a socket. */
+  /** Gives the sandbox's user access to something created in one of the folders, such as a socket. */
   own(path: string): Promise<void>
   run(command: SandboxCommand): Promise<SandboxExit>
-  /** Kills what is alive and removes everything. Idempotent. */
+  /** Kills everything alive and removes the folders. Idempotent. */
   destroy(): Promise<void>
 }
 
-/** `elsewhere`: fetched when it is first used. `missing`: nor can it be fetched. `unknown`: nobody answers who knows. */
+/** `elsewhere`: pulled on first use. `missing`: cannot be pulled. `unknown`: the engine or registry does not answer. */
 export type ImageFound = { state: 'here' | 'elsewhere' | 'unknown' } | { state: 'missing'; why: string }
 
-/** A kind of sandbox. Fails closed: what it cannot isolate, it does not run. */
+/** A kind of sandbox. It fails closed: what it cannot isolate, it does not run. */
 export interface SandboxProvider {
   name: SandboxName
-  /** Tries one; with the signal it is given up, and taken down. */
+  /** Creates and inspects one sandbox; an abort takes it down. */
   probe(signal?: AbortSignal): Promise<SandboxProbe>
-  /** Throws `sandbox_unavailable` with a remedy. */
+  /** Creates a sandbox. Throws `sandbox_unavailable` with a hint. */
   create(spec: SandboxSpec): Promise<Sandbox>
-  /** Whether an image could be used; undefined where this kind runs no images. */
+  /** Whether an image could be used; undefined for kinds without images. */
   findImage?(image: string): Promise<ImageFound>
-  /** Removes what processes that are gone have left behind, and says how many sandboxes that were. */
+  /** Removes sandboxes of dead processes and returns their number. */
   reap(): Promise<number>
 }

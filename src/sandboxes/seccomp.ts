@@ -1,27 +1,27 @@
 import { endianness } from 'node:os'
 
 /**
- * What the kernel refuses to do for a sandbox, as the program that it runs before each system call: what no agent or
- * compiler needs, and what escapes have been made of. The call fails as if it were not permitted. A call of another
- * architecture, by which all of this could be gone round, ends the process.
+ * Seccomp filter of a sandbox: refuses system calls that no agent or compiler needs and that escapes were built on. A
+ * refused call fails with "not permitted". A call of a foreign architecture, which could bypass the filter, kills the
+ * process.
  */
 
-/** Numbers of a call on x64 and arm64; null where it has none. */
+/** Number of a system call on x64 and arm64; null where it does not exist. */
 type Numbers = readonly [x64: number | null, arm64: number | null]
 
 const refused: Readonly<Record<string, Numbers>> = {
-  // keys of the kernel, which know no namespaces
+  // Kernel keyrings: no namespace separates them.
   add_key: [248, 217],
   request_key: [249, 218],
   keyctl: [250, 219],
-  // looking into other processes
+  // Access to other processes.
   ptrace: [101, 117],
   process_vm_readv: [310, 270],
   process_vm_writev: [311, 271],
   kcmp: [312, 272],
   pidfd_getfd: [438, 438],
   perf_event_open: [298, 241],
-  // programs in the kernel, and interfaces with a history
+  // Programs in the kernel, and interfaces with a history of vulnerabilities.
   bpf: [321, 280],
   userfaultfd: [323, 282],
   io_uring_setup: [425, 425],
@@ -32,7 +32,7 @@ const refused: Readonly<Record<string, Numbers>> = {
   nfsservctl: [180, 42],
   uselib: [134, null],
   modify_ldt: [154, null],
-  // mounts and namespaces
+  // Mounts and namespaces.
   mount: [165, 40],
   umount2: [166, 39],
   pivot_root: [155, 41],
@@ -47,7 +47,7 @@ const refused: Readonly<Record<string, Numbers>> = {
   fspick: [433, 433],
   mount_setattr: [442, 442],
   open_by_handle_at: [304, 265],
-  // the machine itself
+  // Control of the machine itself.
   init_module: [175, 105],
   finit_module: [313, 273],
   delete_module: [176, 106],
@@ -85,10 +85,10 @@ const firstX32Call = 0x40000000
 
 export const newNamespaces = 0x7e020000 // CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 export const families = [1, 2, 10, 16] // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
-export const terminalInputs = [0x5412, 0x541c] // TIOCSTI and TIOCLINUX write into the terminal that started the server
+export const terminalInputs = [0x5412, 0x541c] // TIOCSTI and TIOCLINUX inject input into the terminal of the server
 const personalities = [0, 0x8, 0x20000, 0x20008, 0x40000, 0xffffffff]
 
-// Of linux/bpf_common.h and linux/seccomp.h.
+// From linux/bpf_common.h and linux/seccomp.h.
 const load = 0x20
 const jumpIfEqual = 0x15
 const jumpIfAtLeast = 0x35
@@ -98,23 +98,23 @@ const allow = 0x7fff0000
 const killProcess = 0x80000000
 const fail = (errno: number) => 0x00050000 + errno
 const errors = { notPermitted: 1, noSuchCall: 38, noSuchFamily: 97 }
-/** Names of calls that are refused whatever they are called with, of every machine. */
+/** Names of the calls that are refused regardless of arguments, on every architecture. */
 export const refusedCalls: readonly string[] = Object.keys(refused)
-/** That there is no such call. */
+/** ENOSYS for clone3. */
 export const clone3Errno = errors.noSuchCall
 const at = { number: 0, architecture: 4, argument: (index: number) => 16 + 8 * index }
 
-/** Code, how many to skip if so, how many if not, operand. */
+/** BPF instruction: code, jump if true, jump if false, operand. */
 type Instruction = readonly [code: number, ifSo: number, ifNot: number, operand: number]
 
-/** Looks at one argument of one call, and gives what the rest says; other calls pass by. */
+/** Tests one argument of one call and runs `rest`; other calls skip it. */
 const forCall = (number: number, argument: number, rest: readonly Instruction[]): Instruction[] => [
   [jumpIfEqual, 0, rest.length + 1, number],
   [load, 0, 0, at.argument(argument)],
   ...rest,
 ]
 
-/** Gives `listed` for an argument that is one of these, and `others` for all else. */
+/** Returns `listed` when the argument is one of the values, else `others`. */
 const oneOf = (values: readonly number[], listed: number, others: number): Instruction[] => [
   ...values.map((value, index): Instruction => [jumpIfEqual, values.length - index, 0, value]),
   [give, 0, 0, others],
@@ -145,7 +145,7 @@ const instructionsFor = (machine: keyof typeof architectures): Instruction[] => 
             [give, 0, 0, notPermitted],
           ]
     }),
-    // Its flags are in memory, which nothing here can read: whoever is told that there is none takes `clone`.
+    // clone3 passes its flags in memory, which a filter cannot read: with ENOSYS callers fall back to `clone`.
     [jumpIfEqual, 0, 1, number('clone3')],
     [give, 0, 0, fail(errors.noSuchCall)],
     ...forCall(number('clone'), 0, [
@@ -160,7 +160,7 @@ const instructionsFor = (machine: keyof typeof architectures): Instruction[] => 
   ]
 }
 
-/** The program for bubblewrap's `--seccomp`; undefined on a machine that it was not written for. */
+/** Builds the program for bubblewrap's `--seccomp`; undefined on an unsupported architecture. */
 export const seccompProgram = (machine: string = process.arch): Buffer | undefined => {
   if (!Object.hasOwn(architectures, machine) || endianness() !== 'LE') return undefined
   const instructions = instructionsFor(machine as keyof typeof architectures)

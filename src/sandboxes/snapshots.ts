@@ -3,21 +3,21 @@ import { nearest } from '../lib/text/nearest.ts'
 import type { SandboxName } from '../model/runbooks/sandbox.ts'
 import type { SandboxProbe, SandboxProvider } from './sandbox.ts'
 
-/** What a snapshot comes to in the kind of sandbox that is there. */
+/** A snapshot name resolved for the configured kind of sandbox. */
 export type ResolvedSnapshot =
   | {
       ok: true
-      /** Null where an image was named. */
+      /** Null when the runbook named an image. */
       snapshot: string | null
-      /** What is run; undefined where it is the programs of this machine. */
+      /** Image to run; undefined when the programs of this host are used. */
       image: string | undefined
-      /** One line for people: what stands for it here, with versions. */
+      /** One line for people: what the name resolved to, with versions. */
       found: string
       warnings: { found: string; fix: string }[]
     }
   | { ok: false; problem: string; fix: string }
 
-/** What is asked for, and what of it is used: programs that nothing uses are not missed. */
+/** The requested snapshot, and the programs the runbook uses: an unused program is never reported missing. */
 export interface WantedSnapshot {
   snapshot: string | undefined
   image: string | undefined
@@ -26,21 +26,21 @@ export interface WantedSnapshot {
 
 export interface SnapshotPlace {
   provider: SandboxName
-  /** Of the programs of this machine, where no image is run. */
+  /** Versions of this host's programs, where no image is used. */
   tools: SandboxProbe['tools']
-  /** Those of the settings: names to images. */
+  /** Snapshot names mapped to images, from the settings. */
   snapshots: ReadonlyMap<string, string>
-  /** Patterns of the settings: what may be asked for that is no snapshot. */
+  /** Patterns of images that may be requested by name, from the settings. */
   images: readonly string[]
   findImage?: SandboxProvider['findImage']
 }
 
 interface Snapshot {
-  /** Public, for those who have set no other one; undefined where there is none. */
+  /** Public default image; undefined when there is none. */
   image?: string
-  /** Programs that are expected; undefined where only an image can have what it promises. */
+  /** Programs the snapshot promises; undefined when only an image can provide it. */
   tools?: readonly string[]
-  /** What such an image has, for people. */
+  /** Description of the image for people. */
   holds?: string
 }
 
@@ -63,10 +63,10 @@ const known: Readonly<Record<string, Snapshot>> = {
   local: { image: pythonImage, tools: ['python3'] },
 }
 
-// It stands in a path that engines are asked for: nothing in it leads to another one.
+// The name becomes part of an engine's URL path: it must not lead to another one.
 const imagePattern = /^(?!.*(\.\.|\/\/|\/$))[a-z0-9][\w.\-/:@]{0,254}$/i
 
-/** The image that is tried where nobody has named one. */
+/** Image used when none is named. */
 export const defaultImage = (snapshots: ReadonlyMap<string, string>): string =>
   snapshots.get(defaultSnapshot) ?? pythonImage
 
@@ -75,7 +75,7 @@ const runsImages = (provider: SandboxName): boolean => provider === 'docker' || 
 const withImages =
   'Install Podman (sudo apt install podman catatonit) or Docker, and set JETTY_SANDBOX=podman or JETTY_SANDBOX=docker.'
 
-/** How a program gets onto this machine, below `/usr`: sandboxes see no other place of it. */
+/** How to install a program below `/usr`, the only place of the host that sandboxes see. */
 const waysToInstall: Readonly<Record<string, string>> = {
   python3: 'sudo apt install python3 python3-venv',
   uv: 'sudo apt install python3-pip && sudo pip install --break-system-packages uv',
@@ -107,7 +107,7 @@ const olderPython = (wanted: number | undefined, version: string | undefined): {
   ]
 }
 
-/** The programs of this machine in the place of an image. */
+/** Resolves a snapshot to the programs of this host. */
 const onThisMachine = (
   name: string,
   expected: readonly string[],
@@ -125,7 +125,7 @@ const onThisMachine = (
   }
 }
 
-/** Why an image that a snapshot stands for cannot be run here, and what could be. */
+/** Says why the image of a snapshot cannot run here, and what would work instead. */
 const withoutEngine = (
   name: string,
   holds: string | undefined,
@@ -166,7 +166,7 @@ const inImage = async (name: string | null, image: string, place: SnapshotPlace)
   }
 }
 
-/** An engine is asked for no other ones: it would look for them in any registry, wherever that is. */
+/** Only images that match the settings' patterns are requested: an engine would search any registry for others. */
 const inNamedImage = async (image: string, place: SnapshotPlace): Promise<ResolvedSnapshot> => {
   const { images } = place
   if (!imagePattern.test(image) || isAllowedImage(images, image)) return inImage(null, image, place)
@@ -176,8 +176,8 @@ const inNamedImage = async (image: string, place: SnapshotPlace): Promise<Resolv
 }
 
 /**
- * What a runbook that asks for a snapshot or an image would run in. Without containers `python312-uv` and its relatives
- * are the programs of this machine; what only an image has is refused there.
+ * Resolves the snapshot or image that a runbook asks for. Without containers `python312-uv` and its relatives become
+ * the programs of this host; what only an image provides is refused.
  */
 export const resolveSnapshot = async (wanted: WantedSnapshot, place: SnapshotPlace): Promise<ResolvedSnapshot> => {
   const { provider, snapshots, tools } = place

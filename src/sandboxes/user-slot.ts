@@ -6,16 +6,16 @@ import { isExhausted } from '../lib/exhaustion.ts'
 import { createExclusively } from '../lib/files/exclusive-file.ts'
 import { isOwnerGone, keepTouched, ownerIn, stopTouching, thisProcess } from './owner.ts'
 
-/** A user id of this machine that nobody else runs anything under. */
+/** A host user id reserved for one sandbox. */
 export interface UserSlot {
   uid: number
   release(): void
 }
 
-/** How many ids are looked at from the first one on. */
+/** Number of ids tried from the first one on. */
 const range = 2_000
 
-/** Ids that have a name here are people and services, never sandboxes. */
+/** Ids with a name on this host: people and services, never sandboxes. */
 const namedUids = (): Set<number> => {
   try {
     const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
@@ -25,7 +25,7 @@ const namedUids = (): Set<number> => {
   }
 }
 
-/** Whom a process runs as; one that has ended runs no more, even where nobody collects it (containers). */
+/** User id of a process; undefined for one that has ended, even if nobody reaps it (as in containers). */
 const uidOf = (pid: string): number | undefined => {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
@@ -33,11 +33,11 @@ const uidOf = (pid: string): number | undefined => {
     return hasEnded ? undefined : Number(/^Uid:\s+(\d+)/m.exec(status)?.[1])
   } catch (error) {
     if (isExhausted(error)) throw error
-    return undefined // it has ended meanwhile
+    return undefined // the process has ended
   }
 }
 
-/** Ids that a process runs under right now. */
+/** User ids with running processes. */
 const usedUids = (): Set<number | undefined> =>
   new Set(
     readdirSync('/proc')
@@ -45,10 +45,10 @@ const usedUids = (): Set<number | undefined> =>
       .map(uidOf),
   )
 
-/** A claim is drafted and put in its place within a moment. */
+/** Longest time between drafting a claim and moving it into place. */
 const draftMs = 60_000
 
-/** Removes what those have left who were killed in that moment. */
+/** Removes drafts of processes that were killed in between. */
 const removeDrafts = (folder: string): void => {
   for (const name of readdirSync(folder).filter((entry) => /\.json\../.test(entry))) {
     const path = join(folder, name)
@@ -57,7 +57,7 @@ const removeDrafts = (folder: string): void => {
   }
 }
 
-/** Whether somebody who lives claims an id, beside a claim of ours. Those of the dead are removed. */
+/** Whether a living process other than ours claims an id. Claims of dead processes are removed. */
 const isClaimed = async (folder: string, uid: number, ours: string): Promise<boolean> => {
   const isOfThis = new RegExp(`^${uid}\\.\\d+-[0-9a-f]+\\.json$`)
   for (const name of readdirSync(folder).filter((entry) => isOfThis.test(entry) && entry !== ours)) {
@@ -70,9 +70,10 @@ const isClaimed = async (folder: string, uid: number, ours: string): Promise<boo
 }
 
 /**
- * Takes the first id from `firstUid` on that no sandbox of any server of this machine has and nothing runs under. Whoever
- * wants one claims it in `folder`, a fixed place of the machine, and only then looks who else does: of two who want the same
- * at once, none may get it, and never both. Each claim has a name of its own, so that no living one is taken for a dead one.
+ * Reserves the first id from `firstUid` on that no sandbox on this host has and no process runs under. A process first
+ * writes its claim into `folder`, a fixed place on the host, and only then checks for others: of two that race, one or
+ * none gets the id, never both. Each claim has a file name of its own, so that a living claim is never mistaken for a
+ * dead one.
  */
 export const takeUserSlot = async (folder: string, firstUid: number): Promise<UserSlot> => {
   mkdirSync(folder, { recursive: true, mode: 0o700 })

@@ -2,11 +2,11 @@ import { lstatSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { inside } from '../../model/runbooks/sandbox.ts'
 
-/** Where what is mounted into a sandbox stands on this machine, as bubblewrap sees it. */
+/** Host paths of what is mounted into a sandbox, as bubblewrap sees them. */
 export interface MountSources {
   /** The run folder. */
   run: string
-  /** The folder `inside`, and the names of its files. */
+  /** Host folder `inside` with the platform's programs, and their file names. */
   tools: string
   toolNames: readonly string[]
   node: string
@@ -18,15 +18,15 @@ export interface BubblewrapOptions {
   env: Readonly<Record<string, string>>
   cwd: string
   hasGateway: boolean
-  /** Of `/tmp` and of shared memory, each in bytes. */
+  /** Size of `/tmp` and of shared memory, in bytes each. */
   temporaryBytes: number
 }
 
-/** Names inside, for the ids that everything has there. */
+/** Numeric user and group id of the command inside every sandbox. */
 const insideId = 1000
 const shmBytes = 64 * 1024 ** 2
 
-/** What programs read of `/etc`. Certificates, but no private keys; no names of people or machines. */
+/** Entries of `/etc` that programs read: certificates, but no private keys and no names of people or hosts. */
 const etc = [
   'ssl/certs',
   'ssl/openssl.cnf',
@@ -49,7 +49,7 @@ const etc = [
   'perl',
 ]
 
-/** Files of the platform's own in its place, in `etc` of the run folder. */
+/** Files that replace entries of `/etc`; they stand in `etc` of the run folder. */
 export const etcFiles: Readonly<Record<string, string>> = {
   passwd: `root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:${insideId}:${insideId}:agent:${inside.home}:/bin/sh\n`,
   group: `root:x:0:\nagent:x:${insideId}:\n`,
@@ -57,7 +57,7 @@ export const etcFiles: Readonly<Record<string, string>> = {
   'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
 }
 
-/** `/bin`, `/lib` and so on: links into `/usr` on most systems, folders on some. */
+/** Mounts `/bin`, `/lib` and so on: links into `/usr` on most systems, folders on some. */
 const systemFolders = (): string[] =>
   ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].flatMap((name) => {
     const path = `/${name}`
@@ -67,9 +67,9 @@ const systemFolders = (): string[] =>
   })
 
 /**
- * What bubblewrap is told, on a descriptor of its own: nothing of it is seen in a list of processes. Everything is new
- * and empty but for what is named here, and nothing of it can be written but `/app`, the home folder, and what is gone
- * with the sandbox.
+ * Builds the arguments of bubblewrap, which reads them from a descriptor so that no process list shows them. The
+ * sandbox starts empty and sees only what is named here. It can write to `/app`, to the home folder, and to
+ * memory-backed folders that vanish with it.
  */
 export const bubblewrapArguments = ({ sources, env, cwd, hasGateway, temporaryBytes }: BubblewrapOptions): string[] => [
   ...['--unshare-user', '--unshare-all', '--disable-userns', '--die-with-parent', '--new-session', '--clearenv'],
@@ -100,5 +100,7 @@ export const bubblewrapArguments = ({ sources, env, cwd, hasGateway, temporaryBy
   ...Object.entries(env).flatMap(([name, value]) => (isVariable(name, value) ? ['--setenv', name, value] : [])),
 ]
 
-/** These words are told apart by NUL: what had one within would be further words, such as a mount. */
+/**
+ * Arguments are separated by NUL: a variable that contains one could smuggle in a further argument, such as a mount.
+ */
 const isVariable = (name: string, value: string): boolean => !name.includes('\0') && !value.includes('\0')

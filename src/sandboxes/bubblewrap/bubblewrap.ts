@@ -12,16 +12,16 @@ import { probeBubblewrap } from './probe.ts'
 import { runInBubblewrap } from './run.ts'
 
 export interface BubblewrapProviderOptions {
-  /** Where run folders are made. */
+  /** Folder in which run folders are created. */
   parent: string
-  /** Of root's sandboxes. */
+  /** First user id for sandboxes when the server runs as root. */
   firstUid: number
   log: Logger
-  /** What is there to work with; looked up where it is not given. */
+  /** Finds the programs and mechanisms of this host. Default: a real look; tests pass their own. */
   lookAtHost?: () => Promise<BubblewrapHost>
 }
 
-/** Linux namespaces, by bubblewrap: each command sees a system of its own that has nothing but what it was given. */
+/** Isolates each command in Linux namespaces made by bubblewrap: it sees only what it was given. */
 export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxProvider => {
   const { parent, firstUid, log } = options
   let looking: Promise<BubblewrapHost> | undefined
@@ -29,7 +29,7 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
   const host = () => {
     looking ??= (options.lookAtHost ?? lookAtHost)()
     looking.catch(() => {
-      looking = undefined // it may be installed by the next time
+      looking = undefined // bubblewrap may be installed before the next attempt
     })
     return looking
   }

@@ -10,24 +10,24 @@ import { runTool } from '../programs/run-tool.ts'
 import { seccompProgram } from '../seccomp.ts'
 import type { MountSources } from './arguments.ts'
 
-/** What this machine has to make sandboxes with, and how they are made here. */
+/** What this host offers for building sandboxes. */
 export interface BubblewrapHost {
-  /** Path of the program. */
+  /** Path of the bubblewrap executable. */
   bwrap: string
   isRoot: boolean
   /**
-   * For root that may mount: a folder that everybody may pass through, with places to mount a run on, each run in mounts
-   * of its own. So the folders around it stay closed to the user that the inside is.
+   * Folder with mount points that every user may traverse; present when root may mount. Each run is mounted there in a
+   * mount namespace of its own, so the real parent folders stay closed to the sandbox's user.
    */
   stage: string | undefined
   groups: ControlGroups | undefined
   hasSeccomp: boolean
 }
 
-/** A place of the machine that only root writes to, for what several servers have to agree on. */
+/** Folder that only root can write: several servers of one host coordinate through files here. */
 export const machineFolder = '/run/jetty'
 
-/** Makes the folder with its empty places; undefined where root may not mount. */
+/** Creates the folder with its empty mount points; undefined where root may not mount. */
 const prepareStage = async (): Promise<string | undefined> => {
   const stage = join(machineFolder, 'stage')
   mkdirSync(machineFolder, { recursive: true, mode: 0o755 })
@@ -43,12 +43,12 @@ const prepareStage = async (): Promise<string | undefined> => {
     '-c',
     script,
   ])
-  const hint = exhaustionRemedy(stderr) // it says nothing of what root may
+  const hint = exhaustionRemedy(stderr) // running out of descriptors says nothing about permission to mount
   if (hint) throw new AppError('sandbox_unavailable', `No sandbox can be made: ${stderr.slice(0, 500)}`, { hint })
   return code === 0 ? stage : undefined
 }
 
-/** What to do where the kernel is not Linux: what Docker Desktop mounts has neither sockets nor pipes of this machine. */
+/** Hint for hosts without Linux: Docker Desktop shares neither sockets nor pipes with its virtual machine. */
 export const elsewhere =
   'Run Jetty on Linux, such as in a virtual machine (Lima, WSL 2); JETTY_SANDBOX=process runs agents without a sandbox.'
 
@@ -76,7 +76,7 @@ export const lookAtHost = async (): Promise<BubblewrapHost> => {
   }
 }
 
-/** What is mounted into a sandbox, and how it comes to where bubblewrap finds it. */
+/** Resolves the host paths to mount, and how bubblewrap reaches them. */
 export const sourcesOn = (
   { stage }: BubblewrapHost,
   run: string,
@@ -92,7 +92,7 @@ export const sourcesOn = (
   }
 }
 
-/** The folder on the way that the user of a sandbox cannot pass; undefined where the way is open. */
+/** Finds the first folder of a path that the sandbox's user cannot traverse; undefined when all are open. */
 export const closedOnTheWay = (path: string): string | undefined => {
   const above = dirname(path)
   const isOpen = (statSync(path).mode & 0o001) !== 0

@@ -7,7 +7,7 @@ import { remedyFor } from './remedies.ts'
 
 const nothing: LimitMechanisms = { memory: undefined, pids: undefined, cpu: undefined, disk: undefined }
 
-/** How limits are kept here; what no control group does, our own watches do as well as they can. */
+/** Names the mechanism that enforces each limit: a control group, or else a best-effort watch of ours. */
 export const mechanismsOf = ({ groups }: BubblewrapHost): LimitMechanisms => ({
   memory: groups?.mechanisms.memory ?? 'watched',
   pids: groups?.mechanisms.pids ?? 'rlimit',
@@ -15,7 +15,7 @@ export const mechanismsOf = ({ groups }: BubblewrapHost): LimitMechanisms => ({
   disk: 'watched',
 })
 
-/** Makes a sandbox as it is made for runbooks, and looks around in it. */
+/** Creates a sandbox exactly as a runbook would get it, and inspects it from inside. */
 export const probeBubblewrap = async (
   host: () => Promise<BubblewrapHost>,
   create: SandboxProvider['create'],

@@ -1,6 +1,6 @@
 import { exhaustionRemedy } from '../../lib/exhaustion.ts'
 
-/** What bubblewrap and its launcher say when they cannot, and what to do about it; the first that fits. */
+/** Error outputs of bubblewrap and its launcher, each with a remedy; the first match counts. */
 const remedies: readonly [said: RegExp, remedy: string][] = [
   [
     /uid map|RTM_NEWADDR|No permissions to create (a )?new namespace|user namespace/i,
@@ -37,6 +37,6 @@ const usual =
   'See what keeps bubblewrap from starting in docs/runbooks.md, "Where it does not start", or set JETTY_SANDBOX=docker or ' +
   'podman where one of them runs.'
 
-/** One remedy for what was said. */
+/** Finds the remedy for an error output. */
 export const remedyFor = (said: string): string =>
   exhaustionRemedy(said) ?? remedies.find(([pattern]) => pattern.test(said))?.[1] ?? usual

@@ -22,7 +22,7 @@ import { remedyFor } from './remedies.ts'
 export interface BubblewrapRun extends CommandTurn {
   host: BubblewrapHost
   folder: RunFolder
-  /** Of this machine; undefined where it is the user of this process. */
+  /** Host user id of the sandbox; undefined when it is the server's own user. */
   uid: number | undefined
   agentFolder: string | undefined
   limits: SandboxLimits
@@ -31,13 +31,13 @@ export interface BubblewrapRun extends CommandTurn {
 const launchMs = 30_000
 const mostErrorBytes = 4_096
 
-// Descriptors of the launcher beside 0, 1 and 2.
+// Descriptors that the launcher inherits beside 0, 1 and 2.
 const statusDescriptor = 3
 const argumentsDescriptor = 4
 const seccompDescriptor = 5
 const spokenOver = [argumentsDescriptor, seccompDescriptor, gateDescriptor]
 
-/** What is set where the command does not say otherwise. */
+/** Environment variables set unless the command overrides them. */
 const usualEnv = {
   PATH: `${systemPath}:${inside.tools}`,
   HOME: inside.home,
@@ -67,9 +67,9 @@ const launcherArgv = ({ host, uid, folder, agentFolder, limits, group, command }
   return [...(group?.launcher ?? []), ...apart]
 }
 
-/** The words that bubblewrap says about itself, one JSON object after the other; `whole` once there will be no more. */
+/** Reads the JSON status objects of bubblewrap; `whole` resolves when no more will come. */
 const readStatus = (stream: Readable) => {
-  const whole = finished(stream).catch(() => {}) // how it ended is not known then
+  const whole = finished(stream).catch(() => {}) // then the exit status is unknown
   const status: { childPid?: number; exitCode?: number; whole: Promise<void> } = { whole }
   let text = ''
   stream.setEncoding('utf8').on('data', (chunk: string) => {
@@ -82,13 +82,15 @@ const readStatus = (stream: Readable) => {
   return status
 }
 
-/** Ends a stream that the other side may have closed already. */
+/** Writes to and closes a stream whose reader may be gone. */
 const feed = (stream: Writable, bytes: Buffer | string): void => {
-  stream.on('error', () => {}) // it has ended without reading: how it ended says why
+  stream.on('error', () => {}) // the command ended without reading; its exit says why
   stream.end(bytes)
 }
 
-/** Waits until the inside says that it stands. False: the launcher has ended instead, and what it said is in `said`. */
+/**
+ * Waits until the sandbox reports that it is ready. False: the launcher ended first, and `said` has its error output.
+ */
 const standing = async (
   { kill: giveUp, stderr, gate, closed }: { kill(): void; stderr: Readable; gate: Duplex; closed: Promise<void> },
   signal: AbortSignal,
@@ -97,7 +99,7 @@ const standing = async (
   const hear = (chunk: Buffer) => said.push(chunk)
   const timer = setTimeout(giveUp, launchMs)
   signal.addEventListener('abort', giveUp, { once: true })
-  if (signal.aborted) giveUp() // while the launcher was started
+  if (signal.aborted) giveUp() // aborted while the launcher was starting
   stderr.on('data', hear)
   try {
     const stood = await Promise.race([
@@ -114,8 +116,8 @@ const standing = async (
 }
 
 /**
- * Ends bubblewrap and, in the same stroke, the process that it may have forked already and not yet let go: that one waits
- * for it for ever. Later it has a session of its own.
+ * Kills bubblewrap's process group. That includes a child that bubblewrap has forked but not released, which would
+ * otherwise wait forever; later the child has a session of its own.
  */
 const killLaunched = (child: ChildProcess): void => {
   if (child.pid !== undefined && !isCollected(child)) signalAll([-child.pid], 'SIGKILL')
@@ -126,7 +128,7 @@ const unavailable = (said: string): AppError =>
     hint: remedyFor(said),
   })
 
-/** Carries one command out in a sandbox of its own over the folders of a run. */
+/** Runs one command in a new sandbox over the folders of a run. */
 export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> => {
   const { host, folder, uid, agentFolder, limits, group, command } = run
   const words = bubblewrapArguments({
@@ -142,7 +144,7 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
     stdio: [...pipes.descriptors, pipes.status.descriptor, ...spokenOver.map(() => 'pipe' as const)],
     cwd: '/',
     env: { PATH: systemPath },
-    detached: true, // Ctrl-C in a terminal is for the server
+    detached: true, // a Ctrl-C in the terminal is meant for the server
   }
   const child = await pipes.start(argv, options).catch((error) => {
     throw unavailable(messageOf(error))
@@ -160,7 +162,8 @@ export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> 
   const everything = (): number[] =>
     (group?.pids() ?? descendantsOf(status.childPid ?? 0)).filter((pid) => pid !== child.pid)
   const kill = () => {
-    if (status.childPid !== undefined) signalAll([status.childPid], 'SIGKILL') // the kernel kills all in its namespace
+    // the kernel then kills the whole PID namespace
+    if (status.childPid !== undefined) signalAll([status.childPid], 'SIGKILL')
     killLaunched(child)
   }
   const { stderr, stdout } = pipes

@@ -18,18 +18,18 @@ import { findSocket } from './socket.ts'
 
 export interface ContainerProviderOptions {
   name: 'docker' | 'podman'
-  /** Of the settings. */
+  /** Socket of the engine from the settings; undefined to search the usual places. */
   socket: string | undefined
-  /** Where run folders are made. */
+  /** Folder in which run folders are created. */
   parent: string
-  /** Of root's sandboxes. */
+  /** First user id for sandboxes when the server runs as root. */
   firstUid: number
-  /** Where a sandbox names none. */
+  /** Image for a sandbox that names none. */
   defaultImage: string
   log: Logger
 }
 
-/** What marks a container as one of ours: the sandbox, and the folder in which its own stands, which names the owner. */
+/** Labels of our containers: the sandbox's id, and the parent of its run folder, which identifies the owner. */
 const labels = { sandbox: 'jetty.sandbox', parent: 'jetty.parent' } as const
 
 const nothing: LimitMechanisms = { memory: undefined, pids: undefined, cpu: undefined, disk: undefined }
@@ -41,7 +41,7 @@ const mechanismsOf = ({ limits, cgroups }: EngineFacts): LimitMechanisms => ({
   disk: 'watched',
 })
 
-/** Whom the inside is: in a folder of this machine, what it writes must belong to somebody who can be told apart. */
+/** Chooses the user inside: files it writes on the host must belong to a user that can be told from others. */
 const userFor = async (facts: EngineFacts, firstUid: number): Promise<ContainerUser & { release(): void }> => {
   const { uid, gid } = userInfo()
   const release = () => {}
@@ -65,19 +65,19 @@ const etcOf = ({ uid, gid }: ContainerUser): Record<string, string> => ({
   group: `${gid === 0 ? '' : 'root:x:0:\n'}agent:x:${gid}:\n`,
 })
 
-/** What to do where an image could not be used: it lacks something, or its engine does. */
+/** Hint for an image that cannot be used: either the image or its engine lacks something. */
 const hintFor = (message: string, name: string): string =>
   message.startsWith(couldNotStart) && !/no such file|not found|exec format/i.test(message)
     ? `That is what ${name} says: see its log, and free what it lacks.`
     : `It needs /bin/sh and the libraries of ${process.execPath}: take one of Debian, Ubuntu or another with glibc, and ` +
       'Node as nodejs.org has it.'
 
-/** Containers of Docker or Podman: each command in one of its own, over folders of this machine. */
+/** Runs each command in a Docker or Podman container of its own, over folders of this host. */
 export const containerProvider = (options: ContainerProviderOptions): SandboxProvider => {
   const { name, parent, firstUid, defaultImage, log } = options
   const isRoot = process.getuid?.() === 0
   let opening: Promise<{ engine: Engine; facts: EngineFacts }> | undefined
-  /** Images that were looked at from inside, by their id. */
+  /** Probe results by image id. */
   const tried = new Map<string, Promise<SandboxProbe['tools']>>()
 
   const open = async () => {
@@ -92,7 +92,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
   const opened = () => {
     opening ??= open()
     opening.catch(() => {
-      opening = undefined // it may be started by the next time
+      opening = undefined // the engine may be started before the next attempt
     })
     return opening
   }
@@ -107,7 +107,9 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     throw new AppError('sandbox_unavailable', `The image ${wanted} was fetched and is not here`)
   }
 
-  /** Whether this server's Node runs in an image, which the way to the gateway needs, and what else there is. */
+  /**
+   * Checks that the server's Node runs in an image, which the bridge to the gateway needs, and lists the image's tools.
+   */
   const tryImage = (image: EngineImage, wanted: string, signal?: AbortSignal): Promise<SandboxProbe['tools']> => {
     const known = tried.get(image.id)
     if (known) return known
@@ -175,11 +177,11 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
       const why = await engine.whyNotFetched(image, facts)
       return why === undefined ? { state: 'elsewhere' } : { state: 'missing', why }
     } catch {
-      return { state: 'unknown' } // what is wrong with the engine the probe says
+      return { state: 'unknown' } // the probe reports what is wrong with the engine
     }
   }
 
-  /** A container is left behind when the folder of its sandbox is gone, or the process that has made it. */
+  /** A container is orphaned when its run folder is gone, or the process that created it. */
   const isLeft = async (id: string): Promise<boolean> => {
     const file = ownerFileOf(join(parent, id))
     const owner = ownerIn(file)
@@ -194,7 +196,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     async reap() {
       const { engine } = await opened()
       const found = await engine.labelled(`${labels.parent}=${parent}`)
-      // All at once: to see that an owner in another container is gone takes seconds.
+      // In parallel: finding out that an owner in another container is gone takes seconds.
       const looking = found.map(async ({ id, labels: marks }) => {
         if (await isLeft(marks[labels.sandbox] ?? '')) await engine.remove(id)
       })

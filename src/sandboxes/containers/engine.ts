@@ -4,14 +4,14 @@ import { AppError, messageOf } from '../../lib/errors.ts'
 import { exhaustionRemedy } from '../../lib/exhaustion.ts'
 import { pause } from '../../lib/time.ts'
 
-/** What an engine says of itself. */
+/** Facts that an engine reports about itself. */
 export interface EngineFacts {
-  /** `Docker 27.3.1`, `Podman 5.4.2`. */
+  /** For example `Docker 27.3.1` or `Podman 5.4.2`. */
   version: string
   isPodman: boolean
-  /** It runs as an ordinary user, and what is root inside is that user. */
+  /** The engine runs as an ordinary user; root inside a container is that user outside. */
   isRootless: boolean
-  /** Ids inside are others outside, unless a container asks for the host's. */
+  /** User ids inside map to other ids outside, unless a container uses the host's namespace. */
   isRemapped: boolean
   hasSelinux: boolean
   limits: { memory: boolean; pids: boolean; cpu: boolean }
@@ -20,25 +20,25 @@ export interface EngineFacts {
 
 export interface EngineImage {
   id: string
-  /** Of its own environment. */
+  /** PATH of the image's environment. */
   path: string | undefined
-  /** Folders that would be writable beside ours. */
+  /** Volumes the image declares: folders that would be writable beside ours. */
   volumes: string[]
 }
 
 export interface ContainerEnd {
-  /** As a shell has it; null where nobody knows. */
+  /** Exit code as a shell reports it; null when unknown. */
   code: number | null
   isOutOfMemory: boolean
 }
 
 export interface StartedContainer {
   id: string
-  /** Of this machine, where the engine runs on it. */
+  /** Process id on this host, where the engine runs on it. */
   pid: number
-  /** Resolves when it has ended. */
+  /** Resolves when the container has ended. */
   ended(): Promise<ContainerEnd>
-  /** Asks every process in it to end. */
+  /** Sends SIGTERM to every process in the container. */
   terminate(): Promise<void>
   kill(): Promise<void>
   remove(): Promise<void>
@@ -49,36 +49,39 @@ export interface FoundContainer {
   labels: Readonly<Record<string, string>>
 }
 
-/** Docker or Podman, as far as sandboxes need it. What does not answer is `sandbox_unavailable`. */
+/** Docker or Podman, reduced to what sandboxes need. Throws `sandbox_unavailable` when the engine does not answer. */
 export interface Engine {
   describe(): Promise<EngineFacts>
   findImage(name: string): Promise<EngineImage | undefined>
-  /** Why an image could not be fetched, as its registry says; undefined where it could, or nobody can say. */
+  /**
+   * Says why an image could not be fetched, in the registry's words; undefined when it could be or the reason is
+   * unknown.
+   */
   whyNotFetched(name: string, facts: Pick<EngineFacts, 'isPodman'>): Promise<string | undefined>
-  /** Fetches an image from its registry; says how that goes. */
+  /** Pulls an image from its registry and reports progress. */
   pull(name: string, onProgress: (line: string) => void, signal?: AbortSignal): Promise<void>
-  /** Ends when the signal fires as well; what is started later all the same is removed then. */
+  /** Starts a container. When the signal fires, rejects, and removes the container even if it starts later. */
   start(options: Docker.ContainerCreateOptions, signal: AbortSignal): Promise<StartedContainer>
-  /** Those that have a label, whatever state they are in. */
+  /** Lists containers that have a label, in any state. */
   labelled(label: string): Promise<FoundContainer[]>
   remove(id: string): Promise<void>
 }
 
 type StatusError = Error & { statusCode?: number; code?: string; reason?: string }
 
-/** What an error says first that comes from starting a container. */
+/** Prefix of errors from starting a container. */
 export const couldNotStart = 'The container could not be started'
 
 const quickMs = 20_000
-/** A container on a machine that has much to do. */
+/** Time limit for starting a container on a busy host. */
 const startMs = 120_000
-/** How often an engine that breaks off is asked again, and after how long: within that it may be restarted. */
+/** How often a wait that the engine breaks off is repeated; the pauses outlast an engine restart. */
 const mostTurns = 120
 const turnMs = 250
 const registryMs = 10_000
 const progressMs = 1_000
 
-/** What an engine has answered, in its own words. */
+/** Extracts the engine's own message from an error. */
 const wordsOf = (error: unknown): string =>
   messageOf(error)
     .replace(/^\(HTTP code \d+\) [^-]*- /, '')
@@ -98,7 +101,7 @@ const remedyFor = (error: unknown, socket: string): string | undefined => {
 
 const isGone = (error: unknown): boolean => [304, 404, 409].includes((error as StatusError).statusCode ?? 0)
 
-/** What one may be asked to do that it has already done. */
+/** Ignores errors that say the container is already stopped or gone. */
 const unlessGone = async (work: Promise<unknown>): Promise<void> => {
   try {
     await work
@@ -107,7 +110,7 @@ const unlessGone = async (work: Promise<unknown>): Promise<void> => {
   }
 }
 
-/** Without a tag an engine would fetch all of them. */
+/** Adds `:latest`: without a tag the engine would pull every tag. */
 const withTag = (image: string): string => (/@|:[^/]*$/.test(image) ? image : `${image}:latest`)
 
 const load = async (): Promise<typeof Docker> => {
@@ -121,10 +124,10 @@ const load = async (): Promise<typeof Docker> => {
   }
 }
 
-/** The engine that listens on a unix socket. Nothing is asked yet. What it does not answer `withinMs` is given up. */
+/** Opens a client for the engine at a unix socket, without a first request. Requests time out after `withinMs`. */
 export const openEngine = async (socket: string, withinMs = quickMs): Promise<Engine> => {
   const Client = await load()
-  // All of these, or what DOCKER_HOST says would count in their place.
+  // All four options are set; otherwise DOCKER_HOST would override them.
   const docker = new Client({ socketPath: socket, protocol: 'http', host: undefined, port: undefined })
 
   const unavailable = (what: string, error: unknown): AppError => {
@@ -146,7 +149,7 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<En
     return Promise.race([work, late]).finally(() => clearTimeout(timer))
   }
 
-  /** Where Podman has more than Docker. */
+  /** Calls Podman's own API, which offers more than the Docker-compatible one. */
   const ask = (path: string): Promise<unknown> =>
     new Promise((resolve, reject) => {
       docker.modem.dial({ path, method: 'GET', statusCodes: { 200: true } }, (error, answer) =>
@@ -158,7 +161,7 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<En
     id: container.id,
     pid,
     async ended() {
-      // Both engines may break the wait off, such as when they are restarted: the state counts, once they are back.
+      // Both engines may break off the wait, for example when they restart: ask for the state again once they are back.
       for (let turn = 0; turn < mostTurns; turn += 1) {
         await container.wait().catch(() => undefined)
         const state = await container.inspect().then(
@@ -278,7 +281,7 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<En
         try {
           return await within(Promise.race([starting, asked]), startMs)
         } catch (error) {
-          starting.then((late) => late.remove()).catch(() => {}) // whoever reaps finds what this leaves
+          starting.then((late) => late.remove()).catch(() => {}) // the reaper finds what this leaves
           throw error
         } finally {
           asked.catch(() => {})

@@ -5,29 +5,30 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { makeNamedPipes } from '../programs/command-pipes.ts'
 
-/** What a command in a container reads and writes: a folder of named pipes, which it is given read-only. */
+/** Standard input and outputs of a command in a container: a folder of named pipes, mounted read-only. */
 export interface ContainerPipes {
   folder: string
   stdout: Readable
   stderr: Readable
-  /** Nobody is left to write: the outputs end when what is in them is read. */
+  /** Call when no writer is left: the outputs end once they are drained. */
   ended(): void
   close(): Promise<void>
 }
 
-/** Where that folder stands inside. */
+/** Mount point of that folder inside. */
 export const pipesInside = '/run/command'
 
 /**
- * Begins a command on its pipes, after what kills everything once we are gone: `alive` ends when nobody has it open for
- * writing, and nobody but us can. Whoever watches is nobody's child, so that no command waits for it.
+ * Shell script that starts a command on its pipes, after a watcher that kills everything once the server is gone: the
+ * pipe `alive` ends when nobody holds it open for writing, and only the server does. The watcher is orphaned on
+ * purpose, so that no command waits for it.
  */
 export const pipeScript = [
   `( ( read -r _ < ${pipesInside}/alive; kill -9 -1 ) > /dev/null 2>&1 & ) < /dev/null`,
   `exec "$@" < ${pipesInside}/in > ${pipesInside}/out 2> ${pipesInside}/err`,
 ].join('\n')
 
-/** Engines can hand streams over their own socket, but neither holds back a fast writer, nor closes what it has read. */
+/** Opens the pipes. The engines' own attached streams neither hold back a fast writer nor close a finished input. */
 export const openContainerPipes = async (folder: string, stdin: string | undefined): Promise<ContainerPipes> => {
   const path = (name: string) => join(folder, name)
   const streams: Socket[] = []
@@ -40,7 +41,7 @@ export const openContainerPipes = async (folder: string, stdin: string | undefin
     for (const stream of streams) stream.destroy()
     await rm(folder, { recursive: true, force: true })
   }
-  /** The reading end for us, and a writing end that keeps it from ending before anybody has begun to write. */
+  /** Opens the reading end, and a writing end that keeps it open until the command starts to write. */
   const openPipe = (name: string): Socket => {
     const fd = openSync(path(name), constants.O_RDONLY | constants.O_NONBLOCK)
     const stream = new Socket({ fd, readable: true, writable: false })
@@ -51,7 +52,7 @@ export const openContainerPipes = async (folder: string, stdin: string | undefin
 
   mkdirSync(folder, { mode: 0o755 })
   try {
-    chmodSync(folder, 0o755) // whatever the umask is
+    chmodSync(folder, 0o755) // independent of the umask
     await makeNamedPipes('622', [path('out'), path('err'), path('alive')])
     writeFileSync(path('in'), stdin ?? '', { mode: 0o444, flag: 'wx' })
     chmodSync(path('in'), 0o444)
@@ -59,7 +60,7 @@ export const openContainerPipes = async (folder: string, stdin: string | undefin
     chmodSync(path('alive'), 0o444)
     return { folder, stdout: openPipe('out'), stderr: openPipe('err'), ended, close }
   } catch (error) {
-    await close().catch(() => {}) // what is left of it goes with the sandbox
+    await close().catch(() => {}) // the sandbox's removal takes the rest
     throw error
   }
 }

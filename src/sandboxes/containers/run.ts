@@ -15,11 +15,11 @@ import type { ContainerEnd, Engine, EngineFacts, EngineImage, StartedContainer }
 import { type ContainerPipes, openContainerPipes, pipeScript, pipesInside } from './pipes.ts'
 import { watchUsage } from './usage.ts'
 
-/** Who the inside is, in the words of the engine. */
+/** User inside a container, in the engine's notation. */
 export interface ContainerUser {
   uid: number
   gid: number
-  /** How its ids become those of this machine. */
+  /** How user ids inside map to those of the host. */
   usernsMode?: string
 }
 
@@ -38,11 +38,11 @@ export interface ContainerRun extends CommandTurn {
 
 type CreateOptions = Parameters<Engine['start']>[0]
 
-/** In `etc` of a run folder. */
+/** File name in `etc` of a run folder. */
 export const seccompFile = 'seccomp.json'
 
 const shmBytes = 64 * 1024 ** 2
-/** After a kill, until a container counts as lost. */
+/** Time after a kill until a container counts as lost. */
 const killMs = 30_000
 
 const usualEnv = { HOME: inside.home, USER: 'agent', LOGNAME: 'agent', LANG: 'C.UTF-8', TMPDIR: '/tmp' }
@@ -65,7 +65,7 @@ const mountsOf = (
   ...(command.network === 'gateway' ? [[join(folder.path, 'gateway'), inside.gateway] as [string, string]] : []),
 ]
 
-/** A container that has nothing but what is named here. Volumes of the image would be space that nobody watches. */
+/** Builds the container's options. Volumes of the image are overridden, since the disk watch does not cover them. */
 const optionsOf = (run: ContainerRun, pipes: ContainerPipes): CreateOptions => {
   const { id, number, facts, image, user, folder, limits, labels, command } = run
   const temporary = `rw,exec,nosuid,nodev,mode=1777,size=${Math.floor(limits.memoryBytes / 2)}`
@@ -96,7 +96,7 @@ const optionsOf = (run: ContainerRun, pipes: ContainerPipes): CreateOptions => {
       SecurityOpt: [
         'no-new-privileges',
         ...(facts.hasSelinux ? ['label=disable'] : []),
-        // Docker wants the text of a profile, and its own refuses what matters here.
+        // Docker wants the profile's text; its default profile already refuses what matters here.
         ...(facts.isPodman ? [`seccomp=${join(folder.path, 'etc', seccompFile)}`] : []),
       ],
       ReadonlyRootfs: true,
@@ -117,7 +117,7 @@ const optionsOf = (run: ContainerRun, pipes: ContainerPipes): CreateOptions => {
   }
 }
 
-/** Stays with a container until it has ended; what cannot be killed is lost. */
+/** Waits for a container to end; one that cannot be killed counts as lost. */
 const attend = async (run: ContainerRun, container: StartedContainer, pipes: ContainerPipes): Promise<SandboxExit> => {
   const { id, folder, limits, command, log } = run
   const watching = watchUsage(container)
@@ -156,7 +156,7 @@ const attend = async (run: ContainerRun, container: StartedContainer, pipes: Con
   }
 }
 
-/** Carries one command out in a container of its own over the folders of a run. */
+/** Runs one command in a new container over the folders of a run. */
 export const runInContainer = async (run: ContainerRun): Promise<SandboxExit> => {
   const { id, engine, folder, command, log } = run
   const pipes = await openContainerPipes(join(folder.path, `pipes-${run.number}`), command.stdin)

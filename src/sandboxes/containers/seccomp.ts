@@ -15,7 +15,7 @@ const refuse = (names: readonly string[], errnoRet: number, ...args: Condition[]
   ...{ names, action: 'SCMP_ACT_ERRNO', errnoRet },
   ...(args.length > 0 && { args }),
 })
-/** Each of these by itself: conditions of one entry have to hold together. */
+/** Refuses a call under each condition separately: the conditions of one entry must all hold. */
 const refuseEach = (name: string, errnoRet: number, conditions: readonly Condition[]) =>
   conditions.map((condition) => refuse([name], errnoRet, condition))
 
@@ -23,8 +23,8 @@ const flags = Array.from({ length: 32 }, (_, bit) => 2 ** bit).filter((flag) => 
 const otherFamilies = Array.from({ length: lastFamily }, (_, family) => family).filter((one) => !families.includes(one))
 
 /**
- * The filter of `../seccomp.ts` as Podman reads it: what it takes by itself lets user namespaces be made, and the keys of
- * the kernel be asked for, which know no namespaces.
+ * Writes the filter of `../seccomp.ts` in Podman's format. Podman's default allows creating user namespaces and reading
+ * kernel keys, which no namespace separates.
  */
 export const containerSeccomp = (): string =>
   JSON.stringify({

@@ -5,7 +5,7 @@ import { AppError } from '../../lib/errors.ts'
 
 export interface SocketPlace {
   name: 'docker' | 'podman'
-  /** Of the settings. */
+  /** Path from the settings; undefined to search the usual places. */
   socket: string | undefined
   env: NodeJS.ProcessEnv
   isRoot: boolean
@@ -21,7 +21,7 @@ const isSocket = (path: string): boolean => {
   }
 }
 
-/** Where an engine listens by what its own variable says; throws where that is not on this machine. */
+/** Reads the socket path from the engine's own variable; throws when it names another host. */
 const told = (env: NodeJS.ProcessEnv, variable: string): string[] => {
   const value = env[variable]
   if (!value) return []
@@ -32,7 +32,7 @@ const told = (env: NodeJS.ProcessEnv, variable: string): string[] => {
   })
 }
 
-/** The socket of Docker or Podman: the one of the settings, or the first of the usual places that has one. */
+/** Finds the socket of Docker or Podman: the one from the settings, or the first usual place that has one. */
 export const findSocket = ({ name, socket, env, isRoot }: SocketPlace): string => {
   if (socket !== undefined) return socket
   const own = env.XDG_RUNTIME_DIR ? [env.XDG_RUNTIME_DIR] : []

@@ -2,14 +2,14 @@ import { join } from 'node:path'
 import { counted, numberIn, ownGroups, pidsIn, read } from '../limits/control-groups.ts'
 import type { StartedContainer } from './engine.ts'
 
-/** What the control group of a process has counted. */
+/** Usage as counted by the control group of a container. */
 export interface GroupUsage {
   peakMemoryBytes: number | null
   oomKills: number
   refusedProcesses: number | null
 }
 
-/** A container that ends is there for some 50 ms more. */
+/** Poll interval; a container that ends stays visible for about 50 ms. */
 const everyMs = 20
 const mount = '/sys/fs/cgroup'
 
@@ -17,9 +17,9 @@ const most = (one: number | null, other: number | null): number | null =>
   one === null || other === null ? (one ?? other) : Math.max(one, other)
 
 /**
- * Looks at the control group that an engine has made, as long as the container is there: with it the group goes, and what
- * it has counted. Where another machine or a closed folder is between us, nothing is known: whose number is that of
- * another process here is told by the group, which engines name after the container.
+ * Polls the control group of a container while it exists, since its counters vanish with it. Reports nothing when the
+ * engine runs on another host or behind a closed folder: the group is recognized by the container's id in its name,
+ * because the same process id may belong to somebody else here.
  */
 export const watchUsage = ({
   id,
@@ -54,7 +54,7 @@ export const watchUsage = ({
   const timer = setInterval(look, everyMs)
   return {
     usage: () => seen,
-    /** What is alive in it. */
+    /** Process ids alive in the container. */
     pids: () => (pids === undefined ? [] : pidsIn(pids)),
     stop: () => clearInterval(timer),
   }

@@ -1,6 +1,6 @@
 import { sanitizeSegment, splitName } from '../../lib/files/file-names.ts'
 
-/** Gives each path another one where it was given before: no file has the name of another one, or of a folder. */
+/** Makes a function that renames repeated paths, so that no file shares its path with another file or folder. */
 export const distinctPaths = (): ((path: string) => string) => {
   const given = new Map<string, number>()
   const folders = new Set<string>()

@@ -10,29 +10,29 @@ import type { Sandbox } from '../sandbox.ts'
 import { foldersOf, type OpenedZip, openZip } from './unzip.ts'
 
 export interface InputLimits {
-  /** Of all inputs, archives unpacked; the archives themselves count as well. */
+  /** Total bytes of all inputs: archives and their unpacked members. */
   bytes: number
-  /** Files that they come to. */
+  /** Total number of files, unpacked ones included. */
   files: number
 }
 
-/** Where an input stands inside. */
+/** Path of an input inside the sandbox. */
 export interface PutInput {
   asset: string
   upload: string
-  /** Of an archive: how many files were unpacked, and where to. */
+  /** For an archive: the number of unpacked files and their folder. */
   unpacked?: { files: number; folder: string }
 }
 
 const zipTypes = ['application/zip', 'application/x-zip-compressed']
 
-/** An archive that is meant to be unpacked: a document that happens to be one is not. */
+/** Whether a file is an archive to unpack; documents that are ZIP files internally are not. */
 const isArchive = (file: FileSource): boolean =>
   /\.zip$/i.test(file.name) || (zipTypes.includes(essenceOf(file.content_type)) && splitName(file.name)[1] === '')
 
 const tooMuch = (what: string, hint: string): AppError => new AppError('invalid', what, { hint })
 
-/** Counts the bytes that go in, and ends where they are too many, whatever was said about their number. */
+/** Counts the bytes as they are written and aborts above the limit, whatever size was declared. */
 const makeMeter = (limits: InputLimits, signal: AbortSignal | undefined) => {
   let bytes = 0
   let files = 0
@@ -58,7 +58,7 @@ const makeMeter = (limits: InputLimits, signal: AbortSignal | undefined) => {
   }
 }
 
-/** Places below `/app/assets` that are taken, so that a second archive does not write over what a first one brought. */
+/** Tracks taken paths below `/app/assets`, so that a second archive does not overwrite files of the first. */
 const makePlaces = () => {
   const files = new Set<string>()
   const folders = new Set<string>()
@@ -70,7 +70,7 @@ const makePlaces = () => {
   }
   return {
     take,
-    /** The folder that an archive is unpacked in: '' where nothing is in its way, else one of its own. */
+    /** Chooses the folder to unpack into: '' when nothing collides, else a folder of its own. */
     folderFor(zip: OpenedZip, name: string): string {
       const isFree = (folder: string) => ![...zip.paths].some((path) => isTaken(folder + path))
       if (isFree('')) return ''
@@ -83,9 +83,9 @@ const makePlaces = () => {
 }
 
 /**
- * Puts the inputs of a runbook into its sandbox, before anything runs there: each as `/app/assets/{id}.{NN}.{ext}` and
- * under its own name in `/app/uploads`; archives also unpacked, in `/app/assets`. `id` is that of the run. Throws
- * `invalid` for an archive that cannot be unpacked, and for what is too much.
+ * Copies the inputs of a runbook into its sandbox before anything runs there: each as `/app/assets/{id}.{NN}.{ext}` and
+ * under its own name in `/app/uploads`; archives are also unpacked into `/app/assets`. `id` is the run's id. Throws
+ * `invalid` for an archive that cannot be unpacked and for inputs above the limits.
  */
 export const putInputs = async (
   sandbox: Pick<Sandbox, 'put' | 'folders'>,
@@ -132,7 +132,7 @@ export const putInputs = async (
     const upload = `${inside.uploads}/${uploadNames[index]}`
     meter.addFile()
     await sandbox.put(asset, meter.through(file.open()))
-    // Nothing has run yet, so that what stands there is still what was put there. A source can be read once.
+    // A source can be read only once: the second copy is read back from the first, which nothing has touched yet.
     const path = join(sandbox.folders.app, 'assets', assetName)
     await sandbox.put(upload, createReadStream(path))
     const unpacked = isArchive(file) ? await unpack(file, path) : undefined

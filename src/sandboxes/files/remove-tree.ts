@@ -6,14 +6,15 @@ const run = async (file: string, args: readonly string[]): Promise<void> => {
 }
 
 /**
- * Removes folders that others have filled, whatever is in them. Node's own `rm` goes by whole paths, and fails where they
- * are longer than the system takes; of a million files it is also several times slower, in the process that serves.
+ * Removes folders with hostile content. Node's `rm` works with whole paths and fails where they exceed the system's
+ * limit; for a million files it is also several times slower, and blocks the server.
  */
 export const removeTree = async (...folders: string[]): Promise<void> => {
   try {
     await run('rm', ['-rf', '--', ...folders])
   } catch {
-    await run('chmod', ['-R', 'u+rwX', '--', ...folders]).catch(() => {}) // folders that their owner has closed; follows no link
+    // opens folders that their owner has closed; follows no link
+    await run('chmod', ['-R', 'u+rwX', '--', ...folders]).catch(() => {})
     await run('rm', ['-rf', '--', ...folders])
   }
 }

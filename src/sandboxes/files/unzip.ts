@@ -5,28 +5,28 @@ import { sanitizeSegment, unwanted } from '../../lib/files/file-names.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 
 export interface UnzipLimits {
-  /** All members together, unpacked. */
+  /** Total unpacked bytes of all members. */
   bytes: number
-  /** Members, folders among them. */
+  /** Number of members, folders included. */
   files: number
 }
 
-/** A file of an archive. Its bytes can be read while the next one has not been asked for. */
+/** A file of an archive. Read its bytes before asking for the next member. */
 export interface ZipMember {
-  /** Relative, with forward slashes; leads nowhere above where it begins. */
+  /** Relative path with forward slashes; never leads above the archive's root. */
   path: string
-  /** Unpacked, in bytes; more than that never comes. */
+  /** Unpacked size in bytes; reading never gives more. */
   size: number
-  /** 0o755 for programs, else 0o644. */
+  /** 0o755 for executables, else 0o644. */
   mode: number
   open(): AsyncIterable<Uint8Array>
 }
 
-/** An archive that has been looked through once, from its first member to the last. */
+/** An archive whose members have all been checked once. */
 export interface OpenedZip {
-  /** Of all members that are files. */
+  /** Paths of all members that are files. */
   paths: ReadonlySet<string>
-  /** Unpacked. */
+  /** Total unpacked bytes. */
   bytes: number
   members(): AsyncGenerator<ZipMember, void>
   close(): void
@@ -34,14 +34,14 @@ export interface OpenedZip {
 
 const mostFolders = 32
 const longestPath = 1024
-/** What the names of all members may come to: they are compared with each other. */
+/** Limit for the total length of member names: all are compared with each other. */
 const mostNameBytes = 64 * 1024 ** 2
 const inputBytes = 'JETTY_RUNBOOK_INPUT_BYTES'
 const kindMask = 0o170000
 const kindOfFile = 0o100000
 const kindOfFolder = 0o040000
 
-/** Of a name that somebody chose, as much as fits into a sentence. */
+/** Shortens a user-supplied name for an error message. */
 const quoted = (name: string): string => JSON.stringify(name.replace(unwanted, '').slice(0, 200))
 
 const refuse = (archive: string, what: string, cause?: unknown): AppError =>
@@ -59,7 +59,7 @@ const unixMode = (entry: Entry): number => entry.externalFileAttributes >>> 16
 const isFolder = (entry: Entry): boolean =>
   entry.fileName.endsWith('/') || (unixMode(entry) & kindMask) === kindOfFolder
 
-/** Why a member cannot be unpacked; undefined where it can. */
+/** Says why a member cannot be unpacked; undefined when it can. */
 const faultOf = (entry: Entry): string | undefined => {
   const kind = unixMode(entry) & kindMask
   if (entry.isEncrypted()) return 'is encrypted'
@@ -70,7 +70,7 @@ const faultOf = (entry: Entry): string | undefined => {
   return undefined
 }
 
-/** Where a member goes; throws where that is nowhere. The reader has refused `..`, drive letters and leading slashes. */
+/** Validates the path of a member. The reader has already refused `..`, drive letters and leading slashes. */
 const pathOf = (archive: string, entry: Entry): string => {
   if (entry.fileName.includes('\0')) throw refuse(archive, `the name of its member ${quoted(entry.fileName)} has a NUL`)
   const segments = entry.fileName
@@ -83,11 +83,11 @@ const pathOf = (archive: string, entry: Entry): string => {
   return path
 }
 
-/** Every folder that a path goes through: `a/b/c` has `a` and `a/b`. */
+/** Lists the parent folders of a path: `a/b/c` gives `a` and `a/b`. */
 export const foldersOf = (path: string): string[] =>
   [...path.matchAll(/\//g)].map((slash) => path.slice(0, slash.index))
 
-/** Members are checked one after the other, each against those before it. */
+/** Checks members one by one, each against those before it. */
 const makeCensus = (archive: string, limits: UnzipLimits) => {
   const paths = new Set<string>()
   const folders = new Set<string>()
@@ -121,12 +121,12 @@ const makeCensus = (archive: string, limits: UnzipLimits) => {
 }
 
 const openArchive = async (path: string): Promise<ZipFile> => {
-  // Loaded with the first archive: few runbooks have one.
+  // Loaded with the first archive: most runbooks have none.
   const { openPromise } = await import('yauzl')
   return openPromise(path, { autoClose: false, lazyEntries: true })
 }
 
-/** The entries of an archive, read anew from the disk; what is wrong with it is `invalid`. */
+/** Reads the entries of an archive from disk; throws `invalid` for a broken archive. */
 async function* entriesOf(zip: ZipFile, archive: string): AsyncGenerator<Entry, void> {
   const entries = zip.eachEntry()
   for (;;) {
@@ -152,9 +152,9 @@ async function* bytesOf(zip: ZipFile, archive: string, entry: Entry): AsyncGener
 }
 
 /**
- * Opens a ZIP archive of this machine and looks through all of it before anything is unpacked: everything is within the
- * limits, nothing leads out of the folder it is unpacked in, and no two members want the same place. Throws `invalid`,
- * which names the archive, as `name`, and the member.
+ * Opens a local ZIP archive and checks all of it before anything is unpacked: sizes are within the limits, no path
+ * leads out of the target folder, and no two members share a path. Throws `invalid`, naming the archive as `name` and
+ * the member.
  */
 export const openZip = async (path: string, name: string, limits: UnzipLimits): Promise<OpenedZip> => {
   const first = await openArchive(path).catch((error: unknown) => {
@@ -162,14 +162,14 @@ export const openZip = async (path: string, name: string, limits: UnzipLimits): 
   })
   const census = makeCensus(name, limits)
   try {
-    // No more than it says are read, so that it need not be read to be refused: half a million members take seconds.
+    // The declared count is refused up front: counting half a million members would take seconds.
     if (first.entryCount > limits.files)
       throw refuseSize(name, `it has more than ${limits.files} members`, 'JETTY_SANDBOX_FILES')
     for await (const entry of entriesOf(first, name)) census.add(entry)
   } finally {
     first.close()
   }
-  // Read a second time, so that the members of a large archive are not held in memory.
+  // Opened a second time, so that the members of a large archive are not all held in memory.
   const zip = await openArchive(path)
   return {
     paths: census.paths,

@@ -4,26 +4,26 @@ import { sanitizeSegment } from '../../lib/files/file-names.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { distinctPaths } from './distinct-paths.ts'
 
-/** What is looked at and taken of a folder that an agent has written. */
+/** Limits of what is read from a folder that an agent has written. */
 export interface WalkLimits {
-  /** Files that are taken. */
+  /** Maximum number of files. */
   files: number
-  /** Bytes of all of them. */
+  /** Maximum bytes of all files together. */
   bytes: number
-  /** Bytes of one; as `bytes` where it is not given. */
+  /** Maximum bytes of one file; default `bytes`. */
   fileBytes?: number
-  /** Relative paths that are looked for first, so that what a runbook declares is never crowded out. */
+  /** Relative paths taken first, so that other files never crowd out what a runbook declares. */
   first?: readonly string[]
-  /** Files and folders that are looked at, default 4 for each that is taken and 10,000 at least. */
+  /** Maximum entries examined; default 4 for each file allowed, and at least 10,000. */
   entries?: number
 }
 
-/** Something that can be kept. Its bytes are read when they are wanted, as long as the folder is there. */
+/** A file that can be stored. Its bytes are read on demand while the folder exists. */
 export interface WalkedFile {
   kind: 'file'
-  /** Below the folder, with forward slashes, nothing in it that cannot be shown. */
+  /** Path below the folder, with forward slashes and only printable characters. */
   path: string
-  /** In bytes, holes included. */
+  /** Size in bytes, holes included. */
   size: number
   isExecutable: boolean
   open(): AsyncIterable<Uint8Array>
@@ -44,7 +44,7 @@ const skipReasons = {
 } as const
 export type SkipReason = keyof typeof skipReasons
 
-/** Something that was left out, or `more` of it than is named one by one. */
+/** Reports a skipped file, or (`more`) the number of further ones that are not named. */
 export type WalkNotice =
   | { kind: 'skipped'; path: string; reason: SkipReason; message: string }
   | { kind: 'more'; message: string }
@@ -52,19 +52,19 @@ export type WalkNotice =
 export type Walked = WalkedFile | WalkNotice
 
 const mostFolders = 32
-/** Bytes of a path: below a folder of this machine, or of a sandbox that it is verified in, it can still be opened. */
+/** Longest path in bytes: with a host folder before it, it can still be opened. */
 const longestPath = 3_000
-/** Names that are read at all: a folder with more of them is not read to its end. */
+/** Maximum names read from one folder; a larger folder is not read to its end. */
 const mostNames = 3_000_000
-/** Things that are left out and named; the others are counted. */
+/** Maximum skipped files that are named; the others are only counted. */
 const namedNotices = 50
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 const setIds = 0o6000
 const chunkBytes = 256 * 1024
 
 /**
- * A name in an open folder. On Linux it goes by the folder's own descriptor, so that nothing above it can be exchanged;
- * elsewhere by the path, which nobody changes any more.
+ * Path of a name in an open folder. On Linux it goes through the folder's descriptor, so that swapping a parent folder
+ * has no effect; elsewhere it is the plain path, which nobody changes any more.
  */
 const within = (folder: FileHandle, path: Buffer, name: Buffer): Buffer =>
   Buffer.concat([process.platform === 'linux' ? Buffer.from(`/proc/self/fd/${folder.fd}`) : path, slash, name])
@@ -72,7 +72,7 @@ const slash = Buffer.from('/')
 
 const openFolder = (path: Buffer | string) => open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
 
-/** Opens the folder that some names below another one lead to, no symbolic link among them, and closes it afterwards. */
+/** Opens a nested folder without following symbolic links, and closes it afterwards. */
 const inFolder = async <T>(
   root: string,
   names: readonly Buffer[],
@@ -95,7 +95,7 @@ const inFolder = async <T>(
 
 const here = Buffer.from('.')
 
-/** The smallest of a folder's names, in their order: of the same folder always the same, however many there are. */
+/** Reads the smallest names of a folder in order: the same folder always gives the same names, however many it has. */
 const namesOf = async (
   folder: Buffer,
   most: number,
@@ -108,7 +108,7 @@ const namesOf = async (
     if (names.length > most) isWhole = false
     names = names.slice(0, most)
   }
-  // The types do not know that the names are bytes then.
+  // The types do not know that this encoding makes names bytes.
   const entries = await opendir(folder, { encoding: 'buffer' as BufferEncoding, bufferSize: 1024 })
   for await (const entry of entries) {
     if (!look()) {
@@ -130,11 +130,11 @@ interface Identity {
   ctimeNs: bigint
 }
 
-/** A file that took the number of a removed one has another time. */
+/** Compares times too: a new file may reuse the inode of a removed one. */
 const isSame = (one: Identity, other: Identity): boolean =>
   one.dev === other.dev && one.ino === other.ino && one.size === other.size && one.ctimeNs === other.ctimeNs
 
-/** Reads a file that was looked at before, if it still is the same one, and stays it to its end. */
+/** Streams a file examined before, as long as it is still the same file from start to end. */
 async function* bytesOf(root: string, folders: readonly Buffer[], name: Buffer, found: Identity) {
   const hasChanged = () => new Error(`${inShort(shownPath([...folders, name]))} ${skipReasons.changed}`)
   const file = await inFolder(root, folders, (entry) => open(entry(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
@@ -156,7 +156,7 @@ async function* bytesOf(root: string, folders: readonly Buffer[], name: Buffer, 
 
 type Looked = { kind: 'folder' } | { kind: 'file'; identity: Identity } | { kind: 'other'; reason: SkipReason }
 
-/** The error codes that mean that something cannot be read as it is, and not that the disk is broken. */
+/** Error codes that mean one entry is unreadable, and not that the disk is broken. */
 const isDenied = (error: unknown): boolean =>
   ['EACCES', 'EPERM', 'ENOENT', 'ELOOP', 'ENOTDIR', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')
 
@@ -179,11 +179,11 @@ const lookAt = async (path: Buffer): Promise<Looked> => {
 }
 
 const shownPath = (names: readonly Buffer[]): string => names.map((name) => sanitizeSegment(name.toString())).join('/')
-/** Of a path that nobody reads to its end, what it begins and ends with. */
+/** Shortens a long path to its beginning and end. */
 const inShort = (path: string): string => (path.length > 300 ? `${path.slice(0, 150)}…${path.slice(-100)}` : path)
 const keyOf = (names: readonly Buffer[]): string => names.map((name) => name.toString('latin1')).join('/')
 
-/** What has been taken and left out so far, and under which names. */
+/** Counts what was taken and skipped so far, and the names in use. */
 const makeTally = (root: string, limits: WalkLimits) => {
   const largest = Math.min(limits.fileBytes ?? limits.bytes, limits.bytes)
   let files = 0
@@ -217,7 +217,7 @@ const makeTally = (root: string, limits: WalkLimits) => {
       if (bytes + size > limits.bytes) return skip(names, 'total', ` (${byteSize(limits.bytes)} together)`)
       files += 1
       bytes += size
-      const path = distinct(shown) // two names may look the same once they can be shown
+      const path = distinct(shown) // distinct names may become equal once unprintable characters are replaced
       const open = () => bytesOf(root, names.slice(0, -1), names.at(-1) as Buffer, identity)
       return [{ kind: 'file', path, size, isExecutable: (identity.mode & 0o111n) !== 0n, open }]
     },
@@ -229,7 +229,7 @@ const makeTally = (root: string, limits: WalkLimits) => {
   }
 }
 
-/** A path that somebody has declared as names below the folder; undefined where it leads elsewhere. */
+/** Splits a declared path into names; undefined when it leads out of the folder. */
 const namesIn = (path: string): Buffer[] | undefined => {
   const names = path.split('/').filter((name) => name !== '' && name !== '.')
   const isBelow = names.length > 0 && names.length <= mostFolders && !names.includes('..') && !path.includes('\0')
@@ -237,10 +237,10 @@ const namesIn = (path: string): Buffer[] | undefined => {
 }
 
 /**
- * Everything that can be kept of a folder which nobody can be trusted to have left in order: call it when every process
- * that could write there is dead. Nothing is followed, regular files alone are taken, level by level and in the order of
- * their names, so that a folder full of junk does not crowd out what stands above it. What is left out is told: fifty by
- * name, then by number. Memory and time are bounded by the limits, whatever is there.
+ * Yields every storable file of a hostile folder. Call it when every process that could write there is dead. It follows
+ * no links and takes regular files only, level by level in name order, so that a folder full of junk does not crowd out
+ * what stands above it. Skipped files are reported: fifty by name, the rest by number. The limits bound memory and
+ * time, whatever the folder holds.
  */
 export async function* walkResults(
   root: string,
@@ -264,7 +264,7 @@ export async function* walkResults(
     if (!names || tally.isTaken(names)) continue
     try {
       const looked = await inFolder(root, names.slice(0, -1), (entry) => lookAt(entry(names.at(-1) as Buffer)))
-      if (looked.kind === 'file') yield* tally.take(names, looked.identity) // whatever else it is, the walk tells
+      if (looked.kind === 'file') yield* tally.take(names, looked.identity) // the walk below reports every other kind
     } catch (error) {
       if (!isDenied(error)) throw error
     }

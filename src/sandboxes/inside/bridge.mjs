@@ -1,7 +1,7 @@
-// Runs inside a sandbox, where there is no other way out: node bridge.mjs [--socket PATH] [--port N] -- COMMAND [ARGUMENT...]
-// Listens on 127.0.0.1, takes each connection to the gateway's unix socket as it is, and runs the command as if it had
-// been started itself: same input and outputs, signals handed on, same exit code or signal. Knows no key and decides
-// nothing. Plain JavaScript without a dependency, since it is read from a folder that has nothing else.
+// Runs inside a sandbox without network: node bridge.mjs [--socket PATH] [--port N] -- COMMAND [ARGUMENT...]
+// Listens on 127.0.0.1 and forwards each connection unchanged to the gateway's unix socket. Runs the command as if it
+// had been started directly: same input and outputs, signals forwarded, same exit code or signal. It knows no key and
+// decides nothing. Plain JavaScript without dependencies, since its folder holds nothing else.
 import { spawn } from 'node:child_process'
 import { connect, createServer } from 'node:net'
 import { constants } from 'node:os'
@@ -9,7 +9,7 @@ import { constants } from 'node:os'
 const usual = { address: '127.0.0.1', port: 3128, socket: '/run/jetty/gateway.sock' }
 const usualUrl = `http://${usual.address}:${usual.port}`
 
-/** Exit codes as shells have them. */
+/** Exit codes as shells use them. */
 const cannotStart = 126
 const notFound = 127
 
@@ -31,8 +31,8 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (inner) => {
     [inner, outer],
     [outer, inner],
   ]) {
-    // A pipe that ends its target opens our own outputs to compare them, which has them never block: the command has
-    // the same ones, and programs that do not expect it lose what they print, or die.
+    // `end: false`: ending our own outputs would make them non-blocking, also for the command that shares them, and
+    // programs that do not expect this lose output or die.
     one.pipe(other, { end: false })
     one.on('end', () => other.end())
     one.on('error', () => other.destroy())
@@ -44,13 +44,13 @@ const endAs = (code, signal) => {
   if (signal === null) process.exit(code ?? 1)
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
-  // The first process of a PID namespace does not die of a signal that it sends to itself.
+  // The first process of a PID namespace ignores fatal signals that it sends to itself.
   setTimeout(() => process.exit(128 + (constants.signals[signal] ?? 0)), 50)
 }
 
 const run = () => {
   const url = `http://${usual.address}:${server.address().port}`
-  /** Where many share one network, the port is another one for each, and whoever was told the usual one is told it. */
+  /** Replaces the usual gateway URL: where sandboxes share a network, each bridge has a port of its own. */
   const placed = (text) => (url === usualUrl ? text : text.replaceAll(usualUrl, url))
   const env = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, placed(value)]))
   const child = spawn(command, args.map(placed), { stdio: 'inherit', env })

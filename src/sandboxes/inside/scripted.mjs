@@ -1,7 +1,6 @@
-// Runs inside a sandbox: node scripted.mjs RUNBOOK. No agent and no model: it makes one call of the gateway, then runs
-// the `sh` and `bash` blocks of the runbook in order, each with the shell that it names (`sh -c`, `bash -c`). It reports
-// on standard output as JSON lines; what the blocks print is on standard error as it comes. Plain JavaScript without a
-// dependency.
+// Runs inside a sandbox: node scripted.mjs RUNBOOK. Without agent and model: makes one call to the gateway, then runs
+// the `sh` and `bash` blocks of the runbook in order, each with the shell it names. Reports JSON lines on standard
+// output; the output of the blocks goes to standard error as it comes. Plain JavaScript without dependencies.
 import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
@@ -9,10 +8,10 @@ import { constants } from 'node:os'
 import { dirname } from 'node:path'
 import { shellBlocksOf } from './shell-blocks.mjs'
 
-/** Characters of a block's output in its result: its beginning and its end. */
+/** Characters of a block's output kept in its result: from its beginning and its end. */
 const kept = { head: 48_000, tail: 12_000 }
 
-/** How long nothing more comes before a block counts as over that has left something running. */
+/** How long a finished block that left something running may stay silent before it counts as over. */
 const drainMs = 500
 
 const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
@@ -22,7 +21,7 @@ const end = (ok, reason, code) => {
   process.exitCode = code
 }
 
-/** One call, so that the way to a model is tried like that of every agent. Gives what was answered. */
+/** Makes one model call, to exercise the way to a model that every agent uses. Returns the answer. */
 const askModel = () =>
   new Promise((resolve, reject) => {
     const body = JSON.stringify({
@@ -50,7 +49,7 @@ const askModel = () =>
     call.end(body)
   })
 
-/** Runs one block; gives its exit code as shells have it, and what it printed. */
+/** Runs one block; returns its exit code as shells report it, and its output. */
 const runBlock = ({ shell, command }, cwd) =>
   new Promise((resolve, reject) => {
     const child = spawn(shell, ['-c', command], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -67,7 +66,7 @@ const runBlock = ({ shell, command }, cwd) =>
         head += text.slice(0, room)
         tail = (tail + text.slice(room)).slice(-kept.tail)
       })
-      stream.pipe(process.stderr, { end: false }) // holds a block back that prints faster than it is read
+      stream.pipe(process.stderr, { end: false }) // backpressure for a block that prints faster than it is read
     }
     child.on('error', reject)
     const ended = (code, signal) => {
@@ -82,7 +81,7 @@ const runBlock = ({ shell, command }, cwd) =>
       ended(code, signal)
     })
     child.on('exit', (code, signal) => {
-      // What the block has left running in the background may hold its outputs open for ever.
+      // Background processes of the block may hold its outputs open forever.
       draining = setTimeout(() => {
         ended(code, signal)
         for (const stream of [child.stdout, child.stderr]) stream.destroy()
@@ -91,8 +90,8 @@ const runBlock = ({ shell, command }, cwd) =>
   })
 
 /**
- * Why the blocks cannot be run, if they cannot. A `bash` block is never handed to `sh` instead: most of it would run, and
- * what bash alone knows would fail or mean something else. So nothing is run where bash is missing.
+ * Says why the blocks cannot run, if so. A `bash` block is never handed to `sh` instead: most of it would run, and bash
+ * syntax would fail or mean something else. So nothing runs where bash is missing.
  */
 const obstacleIn = (blocks) => {
   if (blocks.length === 0)

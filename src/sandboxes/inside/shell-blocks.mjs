@@ -1,18 +1,18 @@
-// The shell blocks of a runbook, for the scripted agent. Plain JavaScript without a dependency.
+// Extracts the shell blocks of a runbook for the scripted agent. Plain JavaScript without dependencies.
 
-/** What may stand before the front matter: as many lines as `splitRunbook` of the server lets pass. */
+/** Lines allowed before the front matter; the same number as in the server's `splitRunbook`. */
 const mostLinesBefore = 5
 
-/** A quote's marks; what stands behind them is markdown of its own. */
+/** Prefix of a quoted line; what follows is markdown of its own. */
 const quoteMarks = /^ {0,3}(?:> ?)+/
 const listItem = /^([ \t]*)(?:[-*+]|\d{1,9}[.)])([ \t]+)/
 const fenceStart = /^([ \t]*)(?:(`{3,})[ \t]*([^`\s]*)[^`]*|(~{3,})[ \t]*(\S*).*)$/
-/** Indented by so much more than what it stands in, a line is code by that alone. */
+/** Extra indentation that makes a line a code block by itself. */
 const codeIndent = 4
 
 const widthOf = (blank) => blank.replaceAll('\t', '    ').length
 
-/** The lines without the front matter. */
+/** Returns the lines after the front matter. */
 const bodyOf = (text) => {
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)
   const open = lines.slice(0, mostLinesBefore).findIndex((line) => line.trimEnd() === '---')
@@ -21,7 +21,7 @@ const bodyOf = (text) => {
   return length < 0 ? lines : lines.slice(open + 1 + length + 1)
 }
 
-/** A line without the indentation of its fence, and without more than it has. */
+/** Removes up to the indentation of the fence from a line. */
 const unindented = (line, indent) => {
   let at = 0
   while (at < indent.length && /[ \t]/.test(line[at] ?? '')) at++
@@ -33,22 +33,22 @@ const closes = (line, mark) => {
   return text.length >= mark.length && text === mark[0].repeat(text.length)
 }
 
-/** Languages of blocks that are run, each by the shell of that name: `bash` has arrays and `[[`, which `sh` has not. */
+/** Languages of blocks that run, each with the shell of that name: `bash` has arrays and `[[`, `sh` has not. */
 const shells = ['sh', 'bash']
 
 /**
- * The fenced blocks whose first word is `sh` or `bash`, in their order, as `{shell, command}`, without the indentation of
- * their fence. Fences in lists and quotes count; those in comments, in other blocks and in code by indentation do not.
+ * Finds the fenced blocks whose first word is `sh` or `bash`, in order, as `{shell, command}` without the indentation
+ * of their fence. Fences in lists and quotes count; those in comments, other blocks and indented code do not.
  */
 export const shellBlocksOf = (markdown) => {
   const blocks = []
   let open
   let isComment = false
-  /** Where the text of the list begins that the lines are in; 0 outside of one. */
+  /** Column where the text of the current list begins; 0 outside a list. */
   let listIndent = 0
   for (const whole of bodyOf(markdown)) {
     const quote = quoteMarks.exec(whole)?.[0] ?? ''
-    if (open?.isQuoted && quote === '') open = close(open, blocks) // the quote ends, and with it what it holds
+    if (open?.isQuoted && quote === '') open = close(open, blocks) // the end of the quote closes what it holds
     if (open) {
       const line = open.isQuoted ? whole.slice(quote.length) : whole
       if (closes(line, open.mark)) open = close(open, blocks)
@@ -76,11 +76,11 @@ export const shellBlocksOf = (markdown) => {
     const language = (word ?? otherWord ?? '').toLowerCase()
     open = { mark: ticks ?? tildes, language, indent, isQuoted: quote !== '', lines: [] }
   }
-  if (open) close(open, blocks) // as everybody who reads markdown does
+  if (open) close(open, blocks) // an unclosed fence ends with the document, as in CommonMark
   return blocks
 }
 
-/** Nothing is open any more. */
+/** Stores a finished block and returns no open block. */
 const close = ({ language, lines }, blocks) => {
   if (shells.includes(language)) blocks.push({ shell: language, command: lines.join('\n') })
   return undefined

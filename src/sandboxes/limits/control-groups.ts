@@ -4,28 +4,28 @@ import { isExhausted } from '../../lib/exhaustion.ts'
 import { pause } from '../../lib/time.ts'
 import type { LimitMechanisms, SandboxLimits } from '../sandbox.ts'
 
-/** One command's control group: what it may use, what it has used, and everything that is alive in it. */
+/** The control group of one command: its limits, its usage, and the processes alive in it. */
 export interface ControlGroup {
-  /** Files into which a process writes its id to join. */
+  /** Files into which a process writes its id to join the group. */
   joins: readonly string[]
-  /** Words before those of a command that put it into the group, where that is how it is done. */
+  /** Command prefix that starts a process in the group, where the mechanism needs one. */
   launcher?: readonly string[]
-  /** The process that has joined or was launched into it. */
+  /** Tells the group which process joined or was launched into it. */
   started(pid: number): void
-  /** Ids of what is alive in it. */
+  /** Process ids alive in the group. */
   pids(): number[]
   usage(): { peakMemoryBytes: number | null; oomKills: number; refusedProcesses: number | null }
-  /** Kills what is alive in it and removes it; gives false where something cannot be killed. */
+  /** Kills everything in the group and removes it; false when something cannot be killed. */
   remove(): Promise<boolean>
 }
 
-/** A way of keeping limits by control groups. */
+/** A way to enforce limits with control groups. */
 export interface ControlGroups {
   mechanisms: Pick<LimitMechanisms, 'memory' | 'pids' | 'cpu'>
   open(name: string, limits: SandboxLimits): ControlGroup
-  /** Names of the groups that are there, whoever made them. */
+  /** Names of the existing groups, whichever server created them. */
   names(): string[]
-  /** One that another process has left behind. */
+  /** Removes a group left behind by another process. */
   removeLeft(name: string): Promise<void>
 }
 
@@ -41,7 +41,7 @@ export const read = (path: string): string | undefined => {
   }
 }
 
-/** A number of a file with lines such as `oom_kill 3`. */
+/** Reads one counter from a file of lines such as `oom_kill 3`. */
 export const counted = (path: string, key: string): number =>
   Number(new RegExp(`^${key} (\\d+)`, 'm').exec(read(path) ?? '')?.[1] ?? 0)
 
@@ -57,19 +57,19 @@ const killed = (pid: number): void => {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // it has ended by itself
+    // The process has already ended.
   }
 }
 
-/** A group can be removed once the last of its processes is collected, which is after its death. */
+/** Removes group folders; the kernel allows it once the last process is reaped, shortly after its death. */
 export const removeFolders = async (folders: readonly string[]): Promise<boolean> => {
   const pids = () => folders.flatMap(pidsIn)
   for (let waitedMs = 0; waitedMs < removalMs; waitedMs += 10) {
     for (const folder of folders) {
       try {
-        writeFileSync(join(folder, 'cgroup.kill'), '1') // one stroke, on v2
+        writeFileSync(join(folder, 'cgroup.kill'), '1') // cgroup v2 kills all at once
       } catch {
-        // v1, or a kernel before 5.14: one by one
+        // cgroup v1, or a kernel before 5.14: kill one by one.
       }
     }
     for (const pid of pids()) killed(pid)
@@ -97,7 +97,7 @@ export const namesIn = (folder: string): string[] => {
   }
 }
 
-/** Folders of a group, set up; nothing of them is left where that fails. */
+/** Sets up the folders of a group; removes them again when that fails. */
 export const setUp = <T>(folders: readonly string[], work: () => T): T => {
   try {
     for (const folder of folders) mkdirSync(folder, { recursive: true })
@@ -108,7 +108,7 @@ export const setUp = <T>(folders: readonly string[], work: () => T): T => {
   }
 }
 
-/** Where this process is in each hierarchy: controller (`''` for v2) to path. */
+/** Reads the group of this process in each hierarchy: controller (`''` for v2) to path. */
 export const ownGroups = (text = read('/proc/self/cgroup') ?? ''): Map<string, string> =>
   new Map(
     text.split('\n').flatMap((line) => {
@@ -117,7 +117,10 @@ export const ownGroups = (text = read('/proc/self/cgroup') ?? ''): Map<string, s
     }),
   )
 
-/** Whether a group can be made here, be written to, and be removed. Throws where nobody can say for want of descriptors. */
+/**
+ * Tests whether a group can be created, configured and removed. Throws when descriptors run out, since the answer is
+ * then unknown.
+ */
 export const canMake = (folder: string, file: string, value: string): boolean => {
   const probe = join(folder, `${prefix}probe-${process.pid}`)
   try {

@@ -10,7 +10,7 @@ import { measureUnnamed } from './unnamed-files.ts'
 export interface DiskWatchOptions {
   folders: readonly string[]
   limits: Pick<SandboxLimits, 'diskBytes' | 'diskFiles'>
-  /** Ids of the living processes inside, which may hold files that have no name any more. */
+  /** Process ids alive inside; they may hold deleted files open. */
   pids?: () => readonly number[]
 }
 
@@ -20,16 +20,16 @@ export interface DiskUse {
 }
 
 const lookMs = 50
-/** However little the disk has changed, it is measured again after this time, and after so many times what it took. */
+/** Longest interval between two measurements, plus a multiple of what the last one took. */
 const longestMs = 5_000
 const measureShare = 20
-/** With less than this left on the disk, what failed has failed for that. */
+/** With less free space than this, a failed write is blamed on the full disk. */
 const noSpaceBytes = 1024 ** 2
 const blockBytes = 512
 
 /**
- * What folders hold on disk: allocated bytes, so that a sparse file counts as what it is, and each hard link once. The
- * system's own `find` walks, follows no link, and is stopped as soon as there is too much.
+ * Measures what folders occupy on disk: allocated bytes, so that a sparse file counts by its blocks, and each hard link
+ * once. Uses the system's `find`, which follows no link and is stopped as soon as the limit is passed.
  */
 const measureDisk = (
   folders: readonly string[],
@@ -58,7 +58,9 @@ const measureDisk = (
     child.once('close', () => resolve(use))
   })
 
-/** Bytes and inodes that are free where a folder stands; of one that is gone nothing is known, so that it is measured. */
+/**
+ * Reads free bytes and inodes of the filesystem of a folder. A missing folder gives values that force a measurement.
+ */
 const freeAt = (folder: string): DiskUse & { available: number } => {
   try {
     const { bfree, bavail, ffree, bsize } = statfsSync(folder)
@@ -69,9 +71,9 @@ const freeAt = (folder: string): DiskUse & { available: number } => {
 }
 
 /**
- * Watches what a sandbox writes. How much is free on the disk costs nothing to ask: the folders are measured when that
- * has sunk by as much as is left of the limit, and every few seconds. Where two measures in a row find processes that
- * keep files which cannot be measured, such as a descriptor in transit, all that the disk has lost since the start counts.
+ * Watches what a sandbox writes. Free space of the disk is cheap to read: the folders are measured when it has shrunk
+ * by as much as is left of the limit, and every few seconds. When two measurements in a row find processes that keep
+ * unmeasurable files, such as a descriptor in transit, everything the disk lost since the start counts.
  */
 export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & { isFull(): Promise<boolean> } => {
   const [folder = '/'] = folders

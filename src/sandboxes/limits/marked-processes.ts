@@ -4,13 +4,13 @@ import { statOf } from '../../lib/living-process.ts'
 import { pause } from '../../lib/time.ts'
 import { signalAll } from './process-tree.ts'
 
-/** A variable by which what a plain process has started is found again, whatever became of its parents. */
+/** Environment variable that identifies everything a plain process has started, even when its parents are gone. */
 export const markVariable = 'JETTY_SANDBOX_ID'
 
-/** The mark of one command of a sandbox. */
+/** Value of the variable for one command of a sandbox. */
 export const markOf = (id: string, number: number): string => `${id}.${number}`
 
-/** Ids of all processes; undefined where they cannot be listed for want of descriptors. */
+/** Lists all process ids; undefined when descriptors run out. */
 const listed = (): number[] | undefined => {
   try {
     return readdirSync('/proc').map(Number).filter(Number.isInteger)
@@ -24,11 +24,11 @@ const threadsOf = (pid: number): string[] => {
     return readdirSync(`/proc/${pid}/task`)
   } catch (error) {
     if (isExhausted(error)) throw error
-    return [] // it has ended meanwhile
+    return [] // the process has ended
   }
 }
 
-/** An environment as the system shows it; '' where there is none, or none yet. Throws where it may not be seen. */
+/** Reads the environment of a process; '' when it has none yet. Throws when it may not be read. */
 const shown = (path: string): string => {
   try {
     return readFileSync(`${path}/environ`, 'utf8')
@@ -43,8 +43,8 @@ const exiting = 0x4
 const ofTheKernel = 0x0020_0000
 
 /**
- * Whether a process that shows no environment may show one at another moment: it does not while it becomes another program,
- * between the old one and the new. One that has none says where that would be.
+ * Whether a process without a readable environment may show one later: during `exec` there is none between the old
+ * program and the new. A kernel thread shows that it never has one.
  */
 const mayShowOne = (pid: number): boolean => {
   const stat = statOf(pid, true)
@@ -53,39 +53,39 @@ const mayShowOne = (pid: number): boolean => {
   return !(/[ZX]/.test(state) || flags & (exiting | ofTheKernel) || (from === to && to !== '0'))
 }
 
-/** Whether a process carries a mark, in its variable; undefined where it cannot be told now. */
+/** Whether the environment of a process carries the mark; undefined when unknown for now. */
 const isMarked = (pid: number, variable: string): boolean | undefined => {
   try {
     let text = shown(`/proc/${pid}`)
-    // One whose first thread has ended shows it by its others alone.
+    // When the main thread has ended, only the other threads show the environment.
     for (const thread of text === '' ? threadsOf(pid) : []) text ||= shown(`/proc/${pid}/task/${thread}`)
     if (text === '') return mayShowOne(pid) ? undefined : false
     return text.split('\0').some((entry) => entry === variable || entry.startsWith(`${variable}.`))
   } catch (error) {
-    return isExhausted(error) ? undefined : false // another user's
+    return isExhausted(error) ? undefined : false // the process of another user
   }
 }
 
 const variableOf = (mark: string): string => `${markVariable}=${mark}`
 
 /**
- * Processes that carry the mark of a command, or where the id of a sandbox is given, that of any of its commands. One that
- * has taken it out of its environment is not found.
+ * Finds processes that carry the mark of a command, or of any command of a sandbox when its id is given. A process that
+ * removed the variable from its environment is not found.
  */
 export const processesMarked = (mark: string): number[] =>
   (listed() ?? []).filter((pid) => isMarked(pid, variableOf(mark)))
 
 const looksAtOnce = 50
 const pauseMs = 10
-// In pauses, not in time: a machine may stand still.
-/** What is not dead by then cannot be killed. */
+// Counted in pauses, not in seconds: the host may be suspended.
+/** Pauses after which a process counts as unkillable. */
 const mostPauses = 500
-/** What cannot be told for so long is taken for none of it. */
+/** Pauses after which a process in doubt counts as unmarked. */
 const unclearPauses = 200
 
 /**
- * Kills what carries a mark until each process that is there was seen to carry none: new ones come while others are looked
- * at, and may be all that is left of those. `beside` gives what else belongs to it, by whatever other means that is known.
+ * Kills every process with a mark, until a full pass finds none: new ones may appear during a pass. `beside` returns
+ * further process ids that belong to the command by other evidence.
  */
 export const killMarked = async (mark: string, beside: () => number[] = () => []): Promise<void> => {
   const variable = variableOf(mark)

@@ -3,16 +3,16 @@ import { ownMemoryOf } from './process-tree.ts'
 import type { Watch } from './supervise.ts'
 
 const everyMs = 100
-/** With so much of the limit alive at once, processes have been refused. */
+/** Share of the process limit above which forks were probably refused. */
 const fullShare = 0.9
 
 export interface MemoryWatch extends Watch {
   peakBytes(): number | null
-  /** 1 where there were about as many processes as there may be, which is all that can be seen. */
+  /** 1 when the number of processes came close to the limit, which is all that can be observed. */
   refusedProcesses(): number
 }
 
-/** Where there is no control group: looks at what all processes have together. What is in `/tmp` is limited by its size. */
+/** Without a control group: sums the memory of all processes. `/tmp` is limited by its own size. */
 export const watchMemory = (pids: () => readonly number[], limits: SandboxLimits): MemoryWatch => {
   let peak = 0
   let most = 0

@@ -4,7 +4,7 @@ const read = (path: string): string => {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    return '' // it has ended meanwhile
+    return '' // the process has ended
   }
 }
 
@@ -13,14 +13,14 @@ const childrenOf = (pid: number): number[] => {
   try {
     threads = readdirSync(`/proc/${pid}/task`)
   } catch {
-    // it has ended meanwhile
+    // The process has ended.
   }
   return threads.flatMap((thread) =>
     read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
   )
 }
 
-/** Everything below a process, without itself. */
+/** Finds all descendants of a process, without itself. */
 export const descendantsOf = (pid: number): number[] => {
   const found: number[] = []
   let level = childrenOf(pid)
@@ -31,14 +31,16 @@ export const descendantsOf = (pid: number): number[] => {
   return found
 }
 
-/** Bytes of memory that processes have for themselves; what they share with files is the system's to take back. */
+/**
+ * Sums the private memory of processes in bytes; pages backed by files are excluded, since the kernel can reclaim them.
+ */
 export const ownMemoryOf = (pids: readonly number[]): number =>
   pids
     .map((pid) => read(`/proc/${pid}/status`))
     .flatMap((status) => [...status.matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm)])
     .reduce((sum, [, kibibytes]) => sum + Number(kibibytes) * 1024, 0)
 
-/** Processes and threads that a user of this machine has; undefined where that cannot be seen. */
+/** Counts processes and threads of a user on this host; undefined when they cannot be listed. */
 export const tasksOf = (uid: number): number | undefined => {
   let pids: string[] = []
   try {
@@ -57,7 +59,7 @@ export const signalAll = (pids: readonly number[], signal: NodeJS.Signals): void
     try {
       process.kill(pid, signal)
     } catch {
-      // it has ended meanwhile
+      // The process has ended.
     }
   }
 }

@@ -14,7 +14,7 @@ import {
   setUp,
 } from './control-groups.ts'
 
-/** The older interface: a hierarchy for each controller. Groups stand below the one that this process is in. */
+/** Control groups v1: one hierarchy for each controller. Groups are created below the one of this process. */
 export const groupsV1 = (mount = '/sys/fs/cgroup', own = ownGroups()): ControlGroups | undefined => {
   const folderOf = (controller: string) => join(mount, controller, own.get(controller) ?? '/')
   const probes = { memory: 'memory.limit_in_bytes', pids: 'pids.max', cpu: 'cpu.cfs_quota_us' }
@@ -39,7 +39,7 @@ export const groupsV1 = (mount = '/sys/fs/cgroup', own = ownGroups()): ControlGr
         try {
           writeFileSync(join(memory, 'memory.memsw.limit_in_bytes'), String(limits.memoryBytes))
         } catch {
-          // swap is not accounted for by this kernel
+          // This kernel does not account for swap.
         }
         if (has('pids')) writeFileSync(join(pids, 'pids.max'), String(limits.pids))
         if (has('cpu')) {

@@ -12,13 +12,13 @@ export interface SupervisedProcesses extends CommandTurn, Omit<StartedCommand, '
   folder: RunFolder
   limits: SandboxLimits
   groups: ControlGroups | undefined
-  /** Ids of all that is alive of it. */
+  /** Process ids of everything alive that belongs to the command. */
   everything(): number[]
 }
 
 /**
- * Stays with a command that is made of processes of this machine, and watches the limits that no control group keeps.
- * Gives what is known of its end beside its exit code.
+ * Supervises a command made of processes of this host, and watches the limits that no control group enforces. Returns
+ * what is known of its end beside the exit code.
  */
 export const superviseProcesses = async ({
   folder,

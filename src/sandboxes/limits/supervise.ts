@@ -1,18 +1,18 @@
 import type { Readable } from 'node:stream'
 import type { SandboxCommand, SandboxExit, SandboxLimits } from '../sandbox.ts'
 
-/** What ends a command from outside. */
+/** Reasons for which a command is ended from outside. */
 export type StopReason = Exclude<SandboxExit['reason'], 'exit' | 'lost'>
 
-/** A command that has been started, as whoever has started it can reach it. */
+/** A started command, as its supervisor controls it. */
 export interface StartedCommand {
   stdout: Readable
   stderr: Readable
-  /** Resolves when it has ended. */
+  /** Resolves when the command has ended. */
   closed: Promise<void>
-  /** Asks everything inside to end. */
+  /** Sends SIGTERM to everything inside. */
   terminate(): void
-  /** Ends everything inside, at once. */
+  /** Kills everything inside immediately. */
   kill(): void
 }
 
@@ -21,12 +21,12 @@ export interface Supervised {
   durationMs: number
 }
 
-/** Looks at something from time to time until it is stopped, and says when a limit is passed. */
+/** Checks a limit periodically until stopped, and reports when it is passed. */
 export type Watch = (passed: (reason: StopReason) => void) => { stop(): void }
 
 const graceMs = 3_000
 
-/** Hands on what a stream gives, no faster than it is taken; stops it at its limit. */
+/** Forwards a stream with backpressure, and stops it at its limit. */
 const relay = async (
   stream: Readable,
   take: (chunk: Buffer) => void | Promise<void>,
@@ -37,13 +37,13 @@ const relay = async (
     const taken = chunk.subarray(0, room.bytes)
     room.bytes -= taken.length
     if (taken.length > 0) await take(taken)
-    if (taken.length < chunk.length) passed() // what is still on its way out of one that is being killed is dropped
+    if (taken.length < chunk.length) passed() // drops output still in flight of a command that is being killed
   }
 }
 
 /**
- * Stays with a command until it has ended and its outputs are read: hands them on, and stops it when it was cancelled,
- * when its time is over, or when a watch says so. The first reason counts.
+ * Supervises a command until it has ended and its outputs are drained. Stops it on cancel, on timeout, or when a watch
+ * reports a passed limit; the first reason counts.
  */
 export const supervise = async (
   started: StartedCommand,
@@ -74,14 +74,14 @@ export const supervise = async (
     try {
       await relay(started[name], (chunk) => command.onOutput(name, chunk), room, full)
     } catch (error) {
-      kill() // whoever takes the output cannot any more
+      kill() // the consumer of the output failed
       throw error
     }
   })
   try {
     await Promise.all([closed, ...outputs])
   } catch (error) {
-    await Promise.allSettled([closed, ...outputs]) // nothing of it is alive when this is told
+    await Promise.allSettled([closed, ...outputs]) // on return nothing of the command is alive
     throw error
   } finally {
     clearTimeout(wall)

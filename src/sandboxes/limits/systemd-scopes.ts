@@ -6,11 +6,11 @@ import { groupIn } from './unified-control-groups.ts'
 
 const probeMs = 5_000
 const lookMs = 100
-/** A scope that vanished with this share of its memory in use, files not counted, was ended for that. */
+/** A scope that vanished with this share of its memory in use (files excluded) was killed for memory. */
 const fullShare = 0.9
 const suffix = '.scope'
 
-/** By which `systemd-run` finds the manager of this user; what it starts does without. */
+/** Variables by which `systemd-run` finds the user's manager; removed from the command's own environment. */
 const ofTheManager = ['XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS']
 
 const launcherFor = (systemdRun: string, unit: string, properties: Readonly<Record<string, string>>): string[] => {
@@ -24,8 +24,8 @@ const launcherFor = (systemdRun: string, unit: string, properties: Readonly<Reco
 }
 
 /**
- * For an ordinary user of a system with systemd: a scope of the user's manager for each command. The words of the
- * launcher become the command, with the same process id.
+ * For an ordinary user on a systemd host: creates a scope of the user's manager for each command. The launcher execs
+ * the command, which keeps the process id.
  */
 export const systemdScopes = async ({
   mount = '/sys/fs/cgroup',
@@ -52,7 +52,7 @@ export const systemdScopes = async ({
         CPUQuota: `${Math.round(limits.cpus * 100)}%`,
       }
       const unit = `${prefix}${id}${suffix}`
-      /** That of a process, once it is the scope: until its launcher has joined that, it is in the group of this server. */
+      /** Finds the group of a process once it has joined its scope; before that it is in the server's own group. */
       const folderOf = (pid: number): string | undefined => {
         const path = ownGroups(read(join(proc, String(pid), 'cgroup')) ?? '').get('')
         return path !== undefined && basename(path) === unit ? join(mount, path) : undefined
@@ -64,7 +64,7 @@ export const systemdScopes = async ({
   }
 }
 
-/** systemd removes a scope with its last process, and what it counted with it: that is looked at while it is there. */
+/** Polls usage while the scope exists: systemd removes it, with its counters, after its last process. */
 const scopeGroup = (
   folderOf: (pid: number) => string | undefined,
   has: (controller: string) => boolean,

@@ -19,7 +19,7 @@ import {
 const controllers = ['memory', 'pids', 'cpu'] as const
 const inFolder = 'jetty'
 
-/** What a group in a folder of the newer interface is and has used. */
+/** Wraps a cgroup v2 folder: its limits, usage and processes. */
 export const groupIn = (
   folder: () => string | undefined,
   has: (controller: string) => boolean,
@@ -28,7 +28,7 @@ export const groupIn = (
   return {
     pids: () => (folder() === undefined ? [] : pidsIn(at(''))),
     usage: () => ({
-      peakMemoryBytes: numberIn(at('memory.peak')), // from Linux 5.19 on
+      peakMemoryBytes: numberIn(at('memory.peak')), // since Linux 5.19
       oomKills: counted(at('memory.events'), 'oom_kill'),
       refusedProcesses: has('pids') ? counted(at('pids.events'), 'max') : null,
     }),
@@ -41,7 +41,7 @@ export const groupIn = (
 
 const available = (folder: string): string[] => (read(join(folder, 'cgroup.controllers')) ?? '').split(' ')
 
-/** Hands controllers on to the groups below; false where processes in the group itself forbid it, or somebody does. */
+/** Delegates controllers to child groups; false when a process in the group itself or missing permission forbids it. */
 const handOn = (folder: string): boolean => {
   const here = controllers.filter((controller) => available(folder).includes(controller))
   if (!here.includes('memory')) return false
@@ -56,7 +56,7 @@ const handOn = (folder: string): boolean => {
   }
 }
 
-/** The folder in which groups are made: below the one that this process is in where that is ours, else at the top. */
+/** Chooses the parent of new groups: the group of this process when it is writable, else the root. */
 const parentOf = (mount: string, own: string): string | undefined => {
   for (const above of [join(mount, own), mount]) {
     const parent = join(above, inFolder)
@@ -65,19 +65,19 @@ const parentOf = (mount: string, own: string): string | undefined => {
       mkdirSync(parent, { recursive: true })
       if (handOn(parent)) return parent
     } catch {
-      // not ours to write to
+      // Not writable for us.
     }
   }
   return undefined
 }
 
-/** Writes what a group may use into its files. */
+/** Writes the limits of a group into its files. */
 const limit = (folder: string, limits: SandboxLimits, has: (controller: string) => boolean): void => {
   writeFileSync(join(folder, 'memory.max'), String(limits.memoryBytes))
   try {
     writeFileSync(join(folder, 'memory.swap.max'), '0')
   } catch {
-    // a kernel without swap
+    // A kernel without swap.
   }
   if (has('pids')) writeFileSync(join(folder, 'pids.max'), String(limits.pids))
   if (has('cpu')) {
@@ -88,7 +88,7 @@ const limit = (folder: string, limits: SandboxLimits, has: (controller: string) 
   }
 }
 
-/** The newer interface, one hierarchy: for root, and for whoever was given a part of it. */
+/** Control groups v2: one hierarchy, for root and for users with a delegated subtree. */
 export const groupsV2 = (mount = '/sys/fs/cgroup', own = ownGroups().get('') ?? '/'): ControlGroups | undefined => {
   const parent = parentOf(mount, own)
   if (parent === undefined) return undefined

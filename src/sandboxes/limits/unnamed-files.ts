@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** What processes keep on disk without a name in any folder. */
+/** Deleted files that processes still keep on disk. */
 export interface UnnamedFiles {
   /** Allocated bytes of files that a process has open, mapped or executing, each file once. */
   bytes: number
@@ -9,11 +9,11 @@ export interface UnnamedFiles {
   hasHidden: boolean
 }
 
-/** Entries that are looked at before the event loop gets a turn: processes inside may have millions of descriptors. */
+/** Entries examined before yielding to the event loop: processes inside may have millions of descriptors. */
 const looksInARow = 512
 const blockBytes = 512
 
-/** Gives the entries of a folder of /proc; none where the process has ended, or where this user may not look. */
+/** Lists a folder of /proc; empty when the process has ended or this user may not look. */
 const entriesOf = (folder: string): string[] => {
   try {
     return readdirSync(folder)
@@ -22,7 +22,7 @@ const entriesOf = (folder: string): string[] => {
   }
 }
 
-/** Reads how many descriptors wait to be received from a unix socket; Linux tells since 5.11. */
+/** Reads how many descriptors wait in a unix socket to be received (Linux 5.11 or later). */
 const descriptorsInTransit = (process: string, descriptor: string): number => {
   try {
     return Number(/^scm_fds:\s*(\d+)/m.exec(readFileSync(`${process}/fdinfo/${descriptor}`, 'utf8'))?.[1] ?? 0)
@@ -41,8 +41,8 @@ const isUnnamedMap = (path: string): boolean => {
 }
 
 /**
- * Measures the files without a name that processes hold: descriptors of each thread, since threads may have tables of
- * their own; maps, since a map outlives its descriptor; and the running program. Ends early when the signal fires.
+ * Measures deleted files that processes hold: descriptors of each thread, since threads may have tables of their own;
+ * maps, since a map outlives its descriptor; and the running program. Ends early when the signal fires.
  */
 export const measureUnnamed = async (pids: readonly number[], signal?: AbortSignal): Promise<UnnamedFiles> => {
   const sizes = new Map<string, number>()

@@ -11,21 +11,24 @@ import { pause } from '../../lib/time.ts'
 import { runTool } from './run-tool.ts'
 import { startProgram } from './start-program.ts'
 
-/** What a command reads and writes, as descriptors for it and as streams for us. */
+/** Standard input and outputs of a command: descriptors for the command, streams for the server. */
 export interface CommandPipes {
-  /** For `start`, and closed with it. */
+  /** Passed to `start`, which closes them. */
   descriptors: [stdin: number | 'ignore', stdout: number, stderr: number]
   stdout: Readable
   stderr: Readable
-  /** Where it can tell of itself: its descriptor is both ends, so that it does not die of telling a process that is dead. */
+  /**
+   * Status channel of the launcher. Its descriptor holds both ends, so that writing to it after the server's death is
+   * no fatal SIGPIPE.
+   */
   status: { descriptor: number; stream: Readable }
-  /** Starts the command that gets the descriptors. Rejects with what keeps it from starting, and closes everything then. */
+  /** Starts the command with the descriptors. Rejects with the start error and closes everything then. */
   start(...program: Parameters<typeof startProgram>): Promise<ChildProcess>
-  /** Closes our ends, whatever is in them. */
+  /** Closes the server's ends and drops what is in them. */
   discard(): void
 }
 
-/** Makes pipes that have names for a moment: whoever has one may open it again, as `/dev/stdout`. */
+/** Creates named pipes: a command can reopen them as `/dev/stdout`. */
 export const makeNamedPipes = async (mode: string, paths: readonly string[]): Promise<void> => {
   const { code, stderr } = await runTool('mkfifo', ['-m', mode, '--', ...paths])
   if (code === 0) return
@@ -38,8 +41,8 @@ export const makeNamedPipes = async (mode: string, paths: readonly string[]): Pr
 }
 
 /**
- * Real pipes, and a file for what is read: what Node makes by itself are sockets, which programs cannot open by the name
- * of `/dev/stdout` or `/dev/stdin`. `uid` is whom the file is given to.
+ * Opens real pipes for the outputs and a file for the input. Node's own stdio uses sockets, which programs cannot
+ * reopen as `/dev/stdout` or `/dev/stdin`. `uid` becomes the owner of the input file.
  */
 export const openCommandPipes = async (
   folder: string,
@@ -106,8 +109,8 @@ const heldLookMs = 100
 const heldLooks = 10
 
 /**
- * Stays until the outputs of a command that is over are read, and ends those that something still holds open from which
- * nothing comes: what is no longer known to belong to it must not keep it from ending.
+ * Waits until the outputs of a finished command are drained, and ends those that a stray process holds open without
+ * writing: a process no longer known to belong to the command must not keep it from ending.
  */
 export const endHeldOutputs = async (outputs: readonly Readable[]): Promise<void> => {
   const over = new AbortController()
@@ -118,7 +121,7 @@ export const endHeldOutputs = async (outputs: readonly Readable[]): Promise<void
     if (silentLooks < heldLooks) continue
     for (const output of outputs) {
       output.push(null)
-      output.destroy() // or what comes while the last of it is being taken would make it fail
+      output.destroy() // otherwise late output during the last read would raise an error
     }
   }
 }

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { systemPath } from './run-tool.ts'
 
-/** The programs of the platform that run inside, each a file. */
+/** Folder of the platform's programs that run inside sandboxes. */
 export const toolsFolder = fileURLToPath(new URL('../inside', import.meta.url))
 
-/** A program by its name, in the folders of the system and in those of the server's PATH. */
+/** Finds a program by name in the system folders and in the server's PATH. */
 export const findProgram = (name: string): string | undefined =>
   [...systemPath.split(':'), ...(process.env.PATH ?? '').split(':')]
     .filter((folder) => folder.startsWith('/'))

@@ -2,7 +2,7 @@ import type { SandboxLimits } from '../sandbox.ts'
 import { findProgram } from './find-program.ts'
 import { quoted } from './shell-text.ts'
 
-/** Something of this machine that is to be seen at another place, where those who come after pass. */
+/** A host path that is mounted at another one which every user can traverse. */
 export interface StagedMount {
   from: string
   to: string
@@ -10,36 +10,36 @@ export interface StagedMount {
 
 export interface LaunchScriptOptions {
   limits: SandboxLimits
-  /** Files into which the process writes its id. */
+  /** Control group files into which the process writes its id. */
   joins: readonly string[]
   mounts: readonly StagedMount[]
-  /** How many processes and threads its user may have, those that are there already included. */
+  /** Maximum processes and threads of its user, including those that already run. */
   userProcesses?: number | undefined
-  /** What it becomes, with the same process id: the sandbox dies with its parent. */
+  /** Command that replaces the script by `exec`, with the same process id: the sandbox dies with its parent. */
   argv: readonly string[]
 }
 
-const fileBlockBytes = 512 // what `ulimit -f` counts in, in a POSIX shell
+const fileBlockBytes = 512 // unit of `ulimit -f` in a POSIX shell
 
-/** Descriptors from here on are none of ours: whoever started the server has left them open. */
+/** First descriptor that may have leaked from the process that started the server. */
 const firstForeign = 7
 const lastOfAnyShell = 9
 
 const bash = findProgram('bash')
 
-/** The words for a shell that takes a launch script. */
+/** Shell that runs a launch script. */
 export const launchShell: readonly string[] = bash === undefined ? ['/bin/sh', '-c'] : [bash, '--norc', '--posix', '-c']
 
-/** Closes what a sandbox must not inherit. Only bash knows descriptors of more than one digit. */
+/** Closes inherited descriptors. Only bash can name descriptors of more than one digit. */
 const closing =
   bash !== undefined
     ? `for d in /proc/$$/fd/*; do d=\${d##*/}; [ "$d" -lt ${firstForeign} ] || eval "exec $d>&-"; done`
     : Array.from({ length: lastOfAnyShell - firstForeign + 1 }, (_, n) => `exec ${firstForeign + n}>&-`).join('\n')
 
-/** Files that one process may have open; what the server may is too much times all processes of a sandbox. */
+/** Maximum open files of one process; the server's own limit times all processes of a sandbox would be too much. */
 export const mostOpenFiles = 16_384
 
-/** Some shells call it `-p`. A limit that is lower already cannot be raised, and need not be. */
+/** Some shells name the option `-p`. A limit that is already lower cannot be raised, and need not be. */
 const limitProcesses = (count: number): string =>
   [
     `ulimit -u ${count} 2>/dev/null`,
@@ -47,7 +47,7 @@ const limitProcesses = (count: number): string =>
     `[ "$(ulimit -Hu 2>/dev/null || ulimit -Hp)" -le ${count} ]`,
   ].join(' || ')
 
-/** Sets up what bubblewrap itself does not: control groups, mounts past a closed folder, the largest file. */
+/** Sets up what bubblewrap does not: control groups, mounts past a closed folder, and the maximum file size. */
 export const launchScript = ({ limits, joins, mounts, userProcesses, argv }: LaunchScriptOptions): string =>
   [
     'set -e',
@@ -56,18 +56,17 @@ export const launchScript = ({ limits, joins, mounts, userProcesses, argv }: Lau
     ...mounts.map(({ from, to }) => `mount --bind ${quoted(from)} ${quoted(to)}`),
     `ulimit -f ${Math.floor(limits.diskBytes / fileBlockBytes)}`,
     'ulimit -c 0',
-    `ulimit -n ${mostOpenFiles} 2>/dev/null || true`, // of fewer there are no more to be had
+    `ulimit -n ${mostOpenFiles} 2>/dev/null || true`, // fails harmlessly when the hard limit is lower
     ...(userProcesses === undefined ? [] : [limitProcesses(userProcesses)]),
     `exec ${argv.map(quoted).join(' ')}`,
   ].join('\n')
 
-/** The descriptor over which the inside says that it stands, and hears that it may begin. */
+/** Descriptor over which the sandbox reports that it is ready and is told to start. */
 export const gateDescriptor = 6
 
 /**
- * The first process inside. It waits until our process, which it must not outlive, has seen that it stands: by then the
- * kernel knows that it dies with us. `ulimit -u` counts in the user namespace that it is in, so that what else the user
- * of the server runs does not matter.
+ * First process inside. It waits until the server has seen that it is ready: from then on the kernel kills it with the
+ * server. `ulimit -u` counts within its user namespace, so other processes of the server's user do not matter.
  */
 export const gateScript = (pids: number): string =>
   [

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { needRoomForChild } from './start-program.ts'
 
 export interface ToolResult {
-  /** Null where it could not be started, was killed, or took too long. */
+  /** Exit code; null when the program could not be started, was killed, or timed out. */
   code: number | null
   stdout: string
   stderr: string
@@ -11,7 +11,7 @@ export interface ToolResult {
 const longestMs = 600_000
 const mostBytes = 4 * 1024 ** 2
 
-/** Runs a program of the system, which sees nothing of our environment, and gives what it says. Never throws. */
+/** Runs a system program without the server's environment, and returns its output. Never throws. */
 export const runTool = (
   file: string,
   args: readonly string[],
@@ -25,7 +25,7 @@ export const runTool = (
       resolve({ code, stdout, stderr: stderr || (error && code === null ? error.message : '') })
     })
     child.stdin?.end()
-  }).catch((error: Error) => ({ code: null, stdout: '', stderr: error.message })) // it was not started
+  }).catch((error: Error) => ({ code: null, stdout: '', stderr: error.message })) // the program could not be started
 
-/** Where the programs of a system are, also for a server that was started with a PATH of its own. */
+/** PATH of the system's programs, independent of the server's own PATH. */
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

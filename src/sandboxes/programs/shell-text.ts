@@ -1,2 +1,2 @@
-/** A word for `sh`, whatever is in it. */
+/** Quotes any text as one word for `sh`. */
 export const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`

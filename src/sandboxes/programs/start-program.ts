@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 
 const ofAPipe = 2
-/** Over which a child tells that it has begun, and one to spare. */
+/** Descriptors that Node needs to start a child, and one to spare. */
 const ofAChild = 3
 
 /**
- * Throws where a child with so many pipes could not be started for want of descriptors. Node (20.20) loses its ends of the
- * pipes, for ever, where there are enough for them and none for the rest: what is at its limit would stay there. It must be
- * started at once, so that nobody takes what was found.
+ * Throws when too few descriptors are free to start a child with so many pipes. Node 20.20 leaks the parent's ends of
+ * the pipes when descriptors suffice for them but not for the rest, so a server at its limit would stay there. Start
+ * the child right after this call, before anything else takes the descriptors.
  */
 export const needRoomForChild = (pipes: number): void => {
   const taken: number[] = []
@@ -20,10 +20,10 @@ export const needRoomForChild = (pipes: number): void => {
   }
 }
 
-/** Whether a child has ended and was collected: its pid may be that of another by now. */
+/** Whether a child has ended and was reaped: its pid may already belong to another process. */
 export const isCollected = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
 
-/** Starts a program. Of what keeps it from that, Node throws some, and tells the rest a moment later: this rejects. */
+/** Starts a program. Rejects on every start error, also on those that Node throws synchronously or emits later. */
 export const startProgram = async (
   [file = '', ...args]: readonly string[],
   options: SpawnOptions & { stdio: readonly unknown[] },
