@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest'
+import { programFiles, textOf } from './source-files.ts'
+
+const exported = /^export (?:async function|const|function|interface|type|class|enum) (\w+)/gm
+
+const namesIn = (text: string): string[] => [...text.matchAll(exported)].map(([, name]) => name ?? '')
+
+/** The files that export each name. Two overloads, or a type and a value of one name, have one owner: their file. */
+const ownersOf = (files: readonly [path: string, text: string][]): Map<string, Set<string>> => {
+  const owners = new Map<string, Set<string>>()
+  for (const [path, text] of files) {
+    for (const name of namesIn(text)) owners.set(name, (owners.get(name) ?? new Set()).add(path))
+  }
+  return owners
+}
+
+const sharedNames = (files: readonly [path: string, text: string][]): string[] =>
+  [...ownersOf(files)].filter(([, owners]) => owners.size > 1).map(([name]) => name)
+
+const owners = ownersOf(programFiles.map((path) => [path, textOf(path)]))
+
+/** Names that still have several owners. Rename them, and take them out: nothing is added here. */
+const toBeRenamed = new Set([
+  'addressOf',
+  'Agent',
+  'AgentState',
+  'asAppError',
+  'Attempt',
+  'bytes',
+  'Call',
+  'Check',
+  'counted',
+  'decodeText',
+  'Drawn',
+  'Endpoint',
+  'Engine',
+  'EnvironmentDeps',
+  'eventText',
+  'factsOf',
+  'failureOf',
+  'findProgram',
+  'Gate',
+  'GatewayDeps',
+  'headersToProvider',
+  'imagesFrom',
+  'itemsOf',
+  'itemSource',
+  'Kept',
+  'KeptAnswer',
+  'LogEvent',
+  'Machine',
+  'makeResultReader',
+  'mediaObject',
+  'namesIn',
+  'objectsIn',
+  'oneOf',
+  'Outcome',
+  'outcomeOf',
+  'Output',
+  'outputsOf',
+  'Owner',
+  'parametersOf',
+  'parseJson',
+  'Place',
+  'preflight',
+  'preflightSchema',
+  'Progress',
+  'progressOf',
+  'readBody',
+  'Reading',
+  'readText',
+  'Recording',
+  'Replay',
+  'Route',
+  'scoreOf',
+  'settle',
+  'Source',
+  'Spent',
+  'StartDeps',
+  'TaskFields',
+  'textOf',
+  'unreadable',
+  'Variables',
+  'Verdict',
+  'WaitingStep',
+  'warned',
+  'WebhooksDeps',
+  'withoutSecrets',
+])
+
+describe('exported names', () => {
+  it('are found at all', () => {
+    expect(owners.size).toBeGreaterThan(1000)
+  })
+
+  it('have one owner each, so that a name means one thing', () => {
+    const shared = [...owners].filter(([name, files]) => files.size > 1 && !toBeRenamed.has(name))
+    expect(shared.map(([name, files]) => `${name}: ${[...files].join(', ')}`)).toEqual([])
+  })
+
+  it.each([
+    ['one name in two files', ['export const route = 1', 'export interface route {}'], ['route']],
+    ['a type and a value in one file', ['export const a = 1\nexport type a = 2', 'const a = 1'], []],
+    ['re-exports and names that are not exported', ["export { b } from './b.ts'", 'export const b = 1'], []],
+  ])('%s', (_, texts, shared) => {
+    expect(sharedNames(texts.map((text, at) => [`${at}.ts`, text]))).toEqual(shared)
+  })
+})
