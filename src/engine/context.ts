@@ -55,8 +55,8 @@ export interface EngineContext {
   suspects: SuspectGates
   /** Runs this process works on, by internal key. */
   live: Map<string, LiveRun>
-  /** Runs here that wait for a permit of their lease, by internal key: the function asks one to end. */
-  atGate: Map<string, (status: RunStatus) => void>
+  /** Runs here that wait for a permit of their lease, by internal key. */
+  atGate: Map<string, WaitingAtGate>
   programs: { of(hash: string): Promise<Program> }
   environments: { of(environmentId: number | null, sealedSecrets: string | null, runKey: string): Promise<Environment> }
   /** When (`performance.now()`) the last heartbeat that arrived was sent; nobody had taken a lease of ours by then. */
@@ -80,6 +80,13 @@ export interface EngineContext {
   openRuns: OpenRuns
   /** Steps that start runs and wait for them. */
   fanOuts: FanOuts
+}
+
+/** A run that waits for a permit of its lease. */
+export interface WaitingAtGate {
+  depth: number
+  /** Asks it to end. */
+  ask(status: RunStatus): void
 }
 
 /** A run in memory: where it stands, and what later steps may still ask for. */
@@ -125,6 +132,8 @@ export interface LiveRun {
   results: Map<number, StepResult>
   /** Somebody asked for this end. */
   requested: RunStatus | undefined
+  /** The run at the top of its tree was asked to end, and this one with it. */
+  isTreeEnding?: boolean
   /** The first step that failed while others were still at work. */
   failure: { name: string; message: string } | undefined
   /** Each ends something that the run is executing or waiting for right now. */

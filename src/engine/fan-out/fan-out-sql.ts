@@ -188,8 +188,11 @@ export interface Below {
   seq?: number | undefined
   /** The owner of the run above asks for them: nothing is found once the lease is lost. */
   lease?: LeaseRef
-  /** False: only whether some are open is looked at. */
-  asks?: boolean
+  /**
+   * Which of them are found, to be asked to end: `all`, those that nobody works on (`idle`), or `none`, where only whether
+   * some are open is looked at.
+   */
+  asks?: 'all' | 'idle' | 'none'
 }
 
 /** Open runs that are found at once: enough to be quick, few enough that each statement stays short. */
@@ -211,16 +214,18 @@ export interface OpenBelow {
  */
 export const openBelow = async (
   database: Queries,
-  { runKeys, seq, lease, asks = true }: Below,
+  { runKeys, seq, lease, asks = 'all' }: Below,
 ): Promise<OpenBelow | undefined> => {
   const [row] = await database.rows<{ held: boolean; open: boolean; keys: string[] }>(
     'open_below',
     `with fence as materialized (
        select $3::text is null or exists (select from leases where id = $3 and epoch = $4) as held),
      below as not materialized (select r.* from ${openBelowKeys('id, lease, requested_status', '$1::text[]', '$2::int')} r),
-     unasked as not materialized (select id from below where requested_status is null or lease is null)
+     unasked as not materialized (select id from below where case $5 when 'all'
+         then requested_status is null or lease is null
+         else lease is null or exists (select from leases l where l.id = below.lease and l.epoch = 0) end)
      select held, held and exists (select from below limit 1) as open,
-       array(select id from unasked where held and $5 limit ${mostFound}) as keys from fence`,
+       array(select id from unasked where held and $5 <> 'none' limit ${mostFound}) as keys from fence`,
     [runKeys, seq ?? null, lease?.id ?? null, lease?.epoch ?? null, asks],
   )
   return row?.held ? { open: row.open, keys: row.keys, more: row.keys.length === mostFound } : undefined

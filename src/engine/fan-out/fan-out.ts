@@ -8,7 +8,7 @@ import type { LiveRun } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
 import { columns, type LeaseRef, pushRow, runValues } from '../journal/journal-entry.ts'
 import { runTypes } from '../journal/journal-sql.ts'
-import { deliverRequest, endBelow, isAskedAbove } from '../leases/requests.ts'
+import { deliverRequest, endBelow, isAskedAbove, whomToAsk } from '../leases/requests.ts'
 import { keysAbove } from '../leases/run-keys.ts'
 import { presentRuns } from '../start/enqueue.ts'
 import { Interrupted } from '../steps/execute.ts'
@@ -65,6 +65,8 @@ interface FanOut {
   bell: Bell
   /** A run above was asked to end; undefined: not looked at yet. */
   isAskedAbove: boolean | undefined
+  /** Since when (`performance.now()`) its runs are asked to end. */
+  endingSinceMs: number | undefined
   /** Since when (`performance.now()`) there is no room for runs; undefined: there was at the last look. */
   fullSinceMs: number | undefined
 }
@@ -217,7 +219,13 @@ export const makeFanOuts = (
     const { run, lease } = work
     if (run.requested !== undefined) fanOut.isAskedAbove ??= await isAskedAbove(engine, run)
     if (fanOut.isAskedAbove) return 'asked'
-    return endBelow(engine, { runKeys: [run.key], seq: waiting.seq, lease })
+    fanOut.endingSinceMs ??= performance.now()
+    return endBelow(engine, {
+      runKeys: [run.key],
+      seq: waiting.seq,
+      lease,
+      asks: whomToAsk(run, fanOut.endingSinceMs),
+    })
   }
 
   /** Keeps as many leases out as may be, until all runs have ended; or no more are wanted, and the open ones have. */
@@ -292,6 +300,7 @@ export const makeFanOuts = (
       waiting,
       bell,
       isAskedAbove: undefined,
+      endingSinceMs: undefined,
       fullSinceMs: undefined,
     }
     watch.add(waiting)
@@ -299,6 +308,7 @@ export const makeFanOuts = (
     run.interrupts.add(bell.ring)
     try {
       const over = await untilOver(fanOut)
+      if (over !== 'released' && run.isTreeEnding) work.hasRuns = false // none is open; the run at the top looks again
       return over === 'released' ? over : await concluded(fanOut, over)
     } finally {
       run.interrupts.delete(bell.ring)

@@ -7,7 +7,7 @@ import { type Below, openBelow } from '../fan-out/fan-out-sql.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import type { Leases, LocalLease } from './leases.ts'
-import { keysAbove } from './run-keys.ts'
+import { keysAbove, rootKey } from './run-keys.ts'
 
 /**
  * Asks runs to end with a status, in one statement under their leases' locks. A run that nobody owns ends here; one
@@ -52,17 +52,53 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
 
 /** Tells a run in this process, if it is here. */
 export const deliverRequest = (engine: EngineContext, runKey: string, status: RunStatus): void => {
-  engine.atGate.get(runKey)?.(status)
+  engine.atGate.get(runKey)?.ask(status)
   const run = engine.live.get(runKey)
   if (!run || run.requested) return
   run.requested = status
   for (const interrupt of [...run.interrupts]) interrupt()
 }
 
+/** Runs here by the run at the top of their tree, which is elsewhere or here. */
+const runsByRoot = (engine: EngineContext): Map<string, string[]> => {
+  const trees = new Map<string, string[]>()
+  const add = (key: string, depth: number) => {
+    const root = rootKey({ key, depth })
+    const keys = trees.get(root)
+    if (keys) keys.push(key)
+    else trees.set(root, [key])
+  }
+  for (const [key, { depth }] of engine.atGate) if (depth > 0) add(key, depth)
+  for (const [key, { depth, requested }] of engine.live) if (depth > 0 && !requested) add(key, depth)
+  return trees
+}
+
+/**
+ * Tells all runs here whose tree is to end. One row says so: the sweep of the tree marks thousands, and a run that has
+ * not heard of it starts others meanwhile.
+ */
+const endTrees = async (engine: EngineContext): Promise<void> => {
+  const trees = runsByRoot(engine)
+  if (trees.size === 0) return
+  const ending = await engine.urgent.rows<{ id: string }>(
+    'ending_trees',
+    'select id from runs where id = any($1::text[]) and requested_status is not null',
+    [[...trees.keys()]],
+  )
+  for (const { id } of ending) {
+    for (const key of trees.get(id) ?? []) {
+      const run = engine.live.get(key)
+      if (run) run.isTreeEnding = true
+      deliverRequest(engine, key, 'cancelled')
+    }
+  }
+}
+
 /** What was asked of the runs that are open here, and of their leases; also the fallback for lost notifications. */
 export const collectRequests = async (engine: EngineContext, leases: Leases): Promise<void> => {
   const open = [...leases.local.values()].filter((lease) => lease.open > 0)
   if (open.length === 0) return
+  await endTrees(engine)
   const rows = await engine.urgent.rows<{ id: string; requested_status: RunStatus | null }>(
     'requested',
     `select id, requested_status from runs
@@ -88,7 +124,7 @@ const halt = (lease: LocalLease | undefined): void => {
  */
 export const endBelow = async (engine: EngineContext, below: Below): Promise<'none' | 'asked' | 'more'> => {
   // The one sweep of a tree goes before the statements of its thousands of runs.
-  const database = below.asks === false ? engine.database : engine.urgent
+  const database = below.asks === 'none' ? engine.database : engine.urgent
   const found = await openBelow(database, below)
   if (!found) throw new Fenced(below.lease?.id)
   if (found.keys.length > 0) await requestEnd(database, found.keys, 'cancelled')
@@ -106,6 +142,7 @@ const lookAgainMs = 500
  */
 export const isAskedAbove = async (engine: EngineContext, run: LiveRun): Promise<boolean> => {
   if (run.depth === 0) return false
+  if (run.isTreeEnding) return true
   const [row] = await engine.database.rows<{ asked: boolean }>(
     'is_asked_above',
     'select exists (select from runs where id = any($1::text[]) and requested_status is not null) as asked',
@@ -113,6 +150,16 @@ export const isAskedAbove = async (engine: EngineContext, run: LiveRun): Promise
   )
   return row?.asked ?? false
 }
+
+/** Processes hear of a tree that is to end within a second; what is open later is marked, row by row. */
+const hearsWithinMs = 2_000
+
+/**
+ * Which runs below a run are to be asked to end, `sinceMs` after the first look. With the whole tree, every process tells
+ * its own runs, and what nobody works on is left.
+ */
+export const whomToAsk = ({ depth, requested }: LiveRun, sinceMs: number): 'all' | 'idle' =>
+  depth === 0 && requested !== undefined && performance.now() - sinceMs < hearsWithinMs ? 'idle' : 'all'
 
 /**
  * Resolves when nothing is open below a run that is to end itself, or below one step of it. False: the process stops, and
@@ -125,12 +172,14 @@ export const endAllBelow = async (
   seq?: number,
 ): Promise<boolean> => {
   const below: Below = { runKeys: [run.key], seq, lease }
-  if ((await endBelow(engine, { ...below, asks: false })) === 'none') return true
-  const asks = !(await isAskedAbove(engine, run))
+  if ((await endBelow(engine, { ...below, asks: 'none' })) === 'none') return true
+  const isAsked = await isAskedAbove(engine, run)
+  const sinceMs = performance.now()
   for (let wait = askAgainMs; ; wait = Math.min(wait * 1.5, lookAgainMs)) {
     if (!(await pause(wait, engine.stopping))) return false
+    const asks = isAsked ? 'none' : whomToAsk(run, sinceMs)
     let state = await endBelow(engine, { ...below, asks })
-    while (state === 'more') state = await endBelow(engine, below)
+    while (state === 'more') state = await endBelow(engine, { ...below, asks })
     if (state === 'none') return true
   }
 }

@@ -13,7 +13,11 @@ export const keysAbove = ({ key, depth }: Placed): string[] => {
 }
 
 /** The key of the run that a request or a routine started, and that all others of the tree hang below. */
-export const rootKey = (run: Placed): string => keysAbove(run).at(-1) ?? run.key
+export const rootKey = ({ key, depth }: Placed): string => {
+  let end = key.length
+  for (let parts = 2 * depth; parts > 0; parts--) end = key.lastIndexOf('/', end - 1)
+  return key.slice(0, end)
+}
 
 /**
  * SQL: open runs below the keys in `$keys`, at any depth, or below the step `$seq` of them, as rows with the given

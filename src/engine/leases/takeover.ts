@@ -176,11 +176,12 @@ const takePermit = async (
     open.requested_status ??= status
     gate.pass(open.id)
   }
-  engine.atGate.set(open.id, ask)
+  const waiting = { depth: open.depth, ask }
+  engine.atGate.set(open.id, waiting)
   leases.idle(lease, 1)
   const giveBack = await gate.enter(open.id)
   leases.idle(lease, -1)
-  if (engine.atGate.get(open.id) === ask) engine.atGate.delete(open.id)
+  if (engine.atGate.get(open.id) === waiting) engine.atGate.delete(open.id)
   return giveBack
 }
 
@@ -195,7 +196,8 @@ const holdInitParams = async (engine: EngineContext, open: OpenRun, share: Share
     controller.abort()
   }
   if (open.requested_status) return
-  engine.atGate.set(open.id, ask)
+  const waiting = { depth: open.depth, ask }
+  engine.atGate.set(open.id, waiting)
   const what = `Run ${open.trajectory_id}`
   const signal = AbortSignal.any([controller.signal, engine.stopping])
   const most = Math.min(copiesOfInitParams * open.init_params_bytes, engine.memory.largest)
@@ -204,7 +206,7 @@ const holdInitParams = async (engine: EngineContext, open: OpenRun, share: Share
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
-    if (engine.atGate.get(open.id) === ask) engine.atGate.delete(open.id)
+    if (engine.atGate.get(open.id) === waiting) engine.atGate.delete(open.id)
   }
 }
 

@@ -209,3 +209,37 @@ it('what had left memory goes on though the run that waited for it is no more', 
   await wakeOrphans(database)
   await untilBelow(id, (runs) => runs.every(({ status }) => status === 'completed'))
 })
+
+it('ends with the run at the top of its tree, though the owner of that one is gone and nobody has marked this one', async () => {
+  const task = await heldLeaf()
+  const inner = await jetty.task({
+    init_params: { gate: 'never', below: [{ gate: 'never' }, { gate: 'never' }] },
+    step_configs: { fan: fan(task, 'below') },
+    steps: ['fan'],
+  })
+  const name = await jetty.task({
+    init_params: { items: [{ gate: 'never' }] },
+    step_configs: { fan: fan(inner, 'items') },
+    steps: ['fan'],
+  })
+  const { trajectory_id: id } = await jetty.start(name)
+  await untilBelow(id, allRun)
+  const [child] = await database.query<{ id: string }>(
+    'select c.trajectory_id as id from runs c join runs p on p.id = c.parent_id where p.trajectory_id = $1',
+    [id],
+  )
+  await untilBelow(child?.id ?? '', (runs) => runs.length === 2 && allRun(runs))
+  await database.query(
+    `update leases set epoch = epoch + 1, owner = 'another' where id = (select lease from runs where trajectory_id = $1)`,
+    [id],
+  )
+  await database.query(`update runs set requested_status = 'cancelled' where trajectory_id = $1`, [id])
+  await untilBelow(child?.id ?? '', (runs) => runs.every(({ status }) => status === 'cancelled'))
+  await untilBelow(id, (runs) => runs.every(({ status }) => status === 'cancelled'))
+  const marked = await database.query(
+    `select from runs where requested_status is not null and parent_id like (select id from runs where trajectory_id = $1) || '%'`,
+    [id],
+  )
+  expect(marked).toEqual([])
+  await database.query(`update runs set status = 'cancelled', ended_at = now() where trajectory_id = $1`, [id])
+})
