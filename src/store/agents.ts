@@ -8,7 +8,7 @@ export interface AgentRow {
   created_at: Date
 }
 
-/** One page of a collection's agents, in the order of creation. */
+/** Lists one page of a collection's agents in order of creation. */
 export const listAgents = (
   database: Database,
   collectionId: number,

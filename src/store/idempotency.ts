@@ -4,17 +4,17 @@ import { AppError } from '../lib/errors.ts'
 import { canonicalJson } from '../lib/json/json-text.ts'
 import { type Sealer, sameText } from '../lib/secrets/crypto.ts'
 
-/** What the caller claims a key for. */
+/** A claim of an idempotency key. */
 export interface Claim {
-  /** Hash of who calls what, with which Idempotency-Key. */
+  /** Hash of the caller, the operation and the Idempotency-Key header. */
   scope: string
-  /** Hash of what was sent. */
+  /** Hash of the request. */
   fingerprint: string
-  /** The run to be started, by its internal key, where the call starts one. */
+  /** Internal key of the run to start, if the call starts one. */
   runKey?: string
 }
 
-/** A key as it was claimed first, within the time that it holds. */
+/** The first claim of a key that has not expired. */
 export interface Claimed {
   isNew: boolean
   runKey: string | null
@@ -28,13 +28,16 @@ interface ClaimRow {
   answer: string | null
 }
 
-/** How long a key leads to the first answer. */
+/** How long a key returns the first answer. */
 const heldFor = "interval '24 hours'"
 
-/** What a sealed fingerprint is bound to: secrets can be few and short, and their hash would give them away. */
+/**
+ * Encryption context of a fingerprint. Fingerprints are encrypted because requests may hold short secrets that a hash
+ * would reveal.
+ */
 export const fingerprintSeal = (scope: string): string => `idempotency_keys/${scope}`
 
-/** Hash of what was sent, whichever way its members were ordered. */
+/** Hashes a request independent of member order. */
 export const fingerprintOf = (sent: unknown): string => createHash('sha256').update(canonicalJson(sent)).digest('hex')
 
 const reused = () =>
@@ -47,7 +50,7 @@ const claimedBy = (row: ClaimRow, sealer: Sealer, { scope, fingerprint }: Claim)
   return { isNew: row.is_new, runKey: row.run_key, answer: row.answer }
 }
 
-/** Who claimed a key before, while that holds. Throws `idempotency_conflict` when the key came with something else. */
+/** Finds an unexpired claim. Throws `idempotency_conflict` when the key came with another request. */
 export const findClaim = async (queries: Queries, sealer: Sealer, claim: Claim): Promise<Claimed | undefined> => {
   const [row] = await queries.rows<ClaimRow>(
     'find_idempotency_key',
@@ -59,8 +62,8 @@ export const findClaim = async (queries: Queries, sealer: Sealer, claim: Claim):
 }
 
 /**
- * Claims a key, or finds who did before. One that is older than it holds is claimed anew. Of two at the same time the
- * second waits for the first one's transaction. Throws `idempotency_conflict` when the key came with something else.
+ * Claims a key, or returns the earlier claim; an expired one is claimed anew. Of two concurrent claims the second waits
+ * for the first one's transaction. Throws `idempotency_conflict` when the key came with another request.
  */
 export const claimKey = async (queries: Queries, sealer: Sealer, claim: Claim): Promise<Claimed> => {
   const sealed = sealer.seal(claim.fingerprint, fingerprintSeal(claim.scope))
@@ -80,13 +83,13 @@ export const claimKey = async (queries: Queries, sealer: Sealer, claim: Claim): 
        where scope = $1 and not exists (select from claimed)`,
       values,
     )
-    if (row) return claimedBy(row, sealer, claim) // without one, it was written after this statement began
+    if (row) return claimedBy(row, sealer, claim) // no row: the claim was written after this statement began
   }
 }
 
 /**
- * Does work whose answer is kept, and gives the answer of the first time where it was done before. To be called in a
- * transaction, with everything that the work writes: what is refused or cut off leaves the key as it was.
+ * Runs `work` once for a key and stores its answer; a repetition returns the stored answer. Call it inside the
+ * transaction of everything `work` writes: a refusal or crash then leaves the key unclaimed.
  */
 export const answerOnce = async (
   queries: Queries,
@@ -104,7 +107,7 @@ export const answerOnce = async (
 const sweptAtOnce = 1000
 const mostSweeps = 50
 
-/** Removes keys that hold no longer, a bounded number; for the server to call at times. */
+/** Deletes a bounded number of expired keys. The server calls it periodically. */
 export const sweepIdempotencyKeys = async (database: Database): Promise<void> => {
   for (let sweeps = 0; sweeps < mostSweeps; sweeps++) {
     const removed = await database.rows(

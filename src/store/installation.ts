@@ -2,17 +2,17 @@ import type { Queries } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
 import type { DatabaseIdentity } from './objects/owner.ts'
 
-/** Postgres's own identity. The name of the WAL file written now begins with the timeline, from a promotion on. */
+/** Postgres's own identity. The name of the current WAL file begins with the timeline, which a promotion changes. */
 const origin = `(select system_identifier from pg_control_system()) || '/' ||
   ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int`
 const object = `(select oid from pg_database where datname = current_database())`
 const installation = `(select value from server where key = 'installation')`
 
-/** Some hosted databases keep these functions for themselves, or have none. */
+/** Some hosted databases forbid these functions or lack them. */
 const isHidden = (error: unknown): boolean =>
   ['42501', '42883', '0A000'].includes((error as { code?: string }).code ?? '')
 
-/** What this database is known by in folders that belong to it. */
+/** Reads the identity under which this database is noted in its folders. */
 export const identifyDatabase = async (queries: Queries): Promise<DatabaseIdentity> => {
   const identify = async (name: string, from: string) => {
     const [row] = await queries.rows<DatabaseIdentity>(
@@ -30,8 +30,8 @@ export const identifyDatabase = async (queries: Queries): Promise<DatabaseIdenti
 }
 
 /**
- * Refuses a folder of files that is not the one this database has been used with: runs would name files that are not
- * there. The first process decides which one it is.
+ * Refuses a file folder other than the one this database has used: runs would refer to files that are not there. The
+ * first process decides which folder it is.
  */
 export const claimFolder = async (queries: Queries, folder: { id: string; path: string }): Promise<void> => {
   const claimed = await readClaim(queries, folder.id)
@@ -59,7 +59,7 @@ const readClaim = async (queries: Queries, id: string): Promise<string | undefin
   return read()
 }
 
-/** Makes a folder the one that this database is used with. */
+/** Binds this database to a folder. */
 export const moveClaim = async (queries: Queries, id: string): Promise<void> => {
   await queries.rows(
     'move_files_folder',

@@ -1,7 +1,7 @@
 import type { Database, Queries } from '../database/database.ts'
 import type { CatchUp, Overlap } from '../model/cadence.ts'
 
-/** A routine as it stands in its row, with the places it belongs to. */
+/** A routine's row, joined with its task and collection. */
 export interface RoutineRow {
   id: number
   task_id: number
@@ -28,21 +28,21 @@ export interface RoutineRow {
   updated_at: Date
 }
 
-/** With its newest run. */
+/** A routine with its newest run. */
 export interface ListedRoutine extends RoutineRow {
   last_run_at: Date | null
   last_trajectory_id: string | null
 }
 
-/** With what its run has to know of the task and the collection. */
+/** A routine with what its run needs from task and collection. */
 export interface RunnableRoutine extends RoutineRow {
   definition: string
   environment_id: number | null
-  /** JSON text of the workflow; null where the routine overrides nothing of it. */
+  /** JSON text of the workflow; null when the routine overrides none of its parameters. */
   workflow: string | null
 }
 
-/** What may be set of a routine, as it is stored. */
+/** Settable fields of a routine, as stored. */
 export type RoutineFields = Pick<
   RoutineRow,
   | 'cadence'
@@ -73,12 +73,12 @@ const runnable = `select ${columns}, t.definition, c.environment_id,
 
 interface Page {
   skip: number
-  /** Id of the routine that it goes on after; 0: the beginning. */
+  /** Id of the last routine of the previous page; 0 for the first page. */
   after: number
   limit: number
 }
 
-/** The routines of a collection in the order they were made. */
+/** Lists the routines of a collection in order of creation. */
 export const routinesOfCollection = (queries: Queries, collectionId: number, page: Page): Promise<ListedRoutine[]> =>
   queries.rows(
     'routines_of_collection',
@@ -94,7 +94,7 @@ export const routinesOfTask = (queries: Queries, taskId: number, page: Page): Pr
     page.limit,
   ])
 
-/** A routine by the task and its name in any case. */
+/** Finds a routine by task and name (case-insensitive). */
 export const findRoutine = async (queries: Queries, taskId: number, name: string): Promise<ListedRoutine | undefined> =>
   (
     await queries.rows<ListedRoutine>('find_routine', `${listed} where r.task_id = $1 and lower(r.name) = lower($2)`, [
@@ -103,17 +103,17 @@ export const findRoutine = async (queries: Queries, taskId: number, name: string
     ])
   )[0]
 
-/** The same with what a run of it needs. */
+/** Finds a routine with what its run needs. */
 export const findRunnableRoutine = async (queries: Queries, id: number): Promise<RunnableRoutine | undefined> =>
   (await queries.rows<RunnableRoutine>('find_runnable_routine', `${runnable} where r.id = $1`, [id]))[0]
 
-/** The id that the next routine gets: what is sealed of it is bound to its id. */
+/** Reserves the id of the next routine: its secrets are encrypted with the id as context. */
 export const drawRoutineId = async (queries: Queries): Promise<number> => {
   const [row] = await queries.rows<{ id: number }>('draw_routine_id', `select nextval('routine_ids') as id`)
   return row?.id ?? 0
 }
 
-/** `taken` where a routine of the task has the name; `gone` where the task was deleted meanwhile. */
+/** Creates a routine. `taken`: the task has one of that name. `gone`: the task was deleted meanwhile. */
 export const createRoutine = async (
   queries: Queries,
   at: { id: number; taskId: number; name: string },
@@ -130,7 +130,7 @@ export const createRoutine = async (
     )
     return made.length > 0 ? 'made' : 'taken'
   } catch (error) {
-    if ((error as { code?: string }).code === '23503') return 'gone' // what it refers to
+    if ((error as { code?: string }).code === '23503') return 'gone' // foreign key violation
     throw error
   }
 }
@@ -151,8 +151,8 @@ const storedValues = (fields: RoutineFields): unknown[] => [
 ]
 
 /**
- * Changes a routine while nobody fires it; `change` makes the new fields of the old ones and may throw. False where it is
- * gone.
+ * Updates a routine under a lock that keeps it from firing; `change` computes the new fields and may throw. False when
+ * it is gone.
  */
 export const updateRoutine = (
   database: Database,
@@ -177,25 +177,25 @@ export const updateRoutine = (
     return true
   })
 
-/** False where there was none. */
+/** Deletes a routine; false when there was none. */
 export const deleteRoutine = async (queries: Queries, id: number): Promise<boolean> =>
   (await queries.rows('delete_routine', 'delete from routines where id = $1 returning id', [id])).length > 0
 
-// Not null is said for the index: Postgres may look all of them up at once.
+// `is not null` lets Postgres use the partial index for many routines at once.
 const isActive =
   'exists (select from runs a where a.routine_id = w.id and a.routine_id is not null and a.ended_at is null)'
-/** Ids of routines with fires that wait; for the end of a run only as long as that has not ended. */
+/** Ids of routines with waiting fires; those that do not overlap only count while no run is active. */
 const waitingIds = `select id from routines w where waiting <> '{}' and (overlap = 'allow' or not ${isActive})`
 
 /**
- * SQL for whether there is anything to do. The first one alone is looked at: asked whether there is any before a moment
- * that it does not know, Postgres expects a third of them to be, and reads all to find none.
+ * SQL condition: some routine is due. It examines only the first one in index order: asked whether any is due before an
+ * unknown time, Postgres estimates a third of the rows and scans them all to find none.
  */
 export const isAnyRoutineDue = (now: string): string => `(coalesce(
     (select next_run_at <= ${now} from routines where next_run_at is not null order by next_run_at limit 1), false)
   or exists (${waitingIds}))`
 
-/** Takes routines that are due for the rest of the transaction, passing over those that others have. */
+/** Locks due routines for the rest of the transaction, skipping those that others hold. */
 export const takeDueRoutines = (queries: Queries, now: Date, most: number): Promise<RunnableRoutine[]> =>
   queries.rows(
     'take_due_routines',
@@ -206,7 +206,7 @@ export const takeDueRoutines = (queries: Queries, now: Date, most: number): Prom
     [now, most],
   )
 
-/** Whether the run of a fire is there, and whether another run of the routine is active. */
+/** Whether the run of a fire exists, and whether another run of the routine is active. */
 export const stateOfFire = async (
   queries: Queries,
   routineId: number,
@@ -221,16 +221,16 @@ export const stateOfFire = async (
   return state ?? { there: false, busy: false }
 }
 
-/** What has become of a routine that was due. */
+/** Result of processing a due routine. */
 export interface FiredRoutine {
   id: number
   next_run_at: Date | null
   waiting: Date[]
-  /** The newest fire that was left out, if one was. */
+  /** The newest skipped fire, if any. */
   skipped: { at: Date; reason: string } | undefined
 }
 
-/** Moves routines on that this transaction has taken. */
+/** Writes the next due times of routines this transaction holds. */
 export const moveOn = async (queries: Queries, fired: FiredRoutine[]): Promise<void> => {
   await queries.rows(
     'move_routines_on',

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 
-/** An answer of a model as it was given to a client. */
+/** A model's answer as a client received it. */
 export interface KeptAnswer {
   provider: string
   model: string
@@ -9,26 +9,26 @@ export interface KeptAnswer {
   body: Buffer
 }
 
-/** An answer is given again to whoever asks exactly this, in the same collection. */
+/** Identifies a cached answer: an identical request in the same collection hits it. */
 export interface CacheKey {
   collectionId: number
-  /** SHA-256, as hex digits. */
+  /** SHA-256 of the request, in hex. */
   hash: string
 }
 
 export interface CacheLimits {
-  /** How long an answer is given again. */
+  /** Time to live of an entry. */
   seconds: number
-  /** Of one answer; larger ones are not kept. */
+  /** Maximum size of one answer; larger ones are not cached. */
   entryBytes: number
-  /** Of one collection; the oldest go first. */
+  /** Maximum entries of one collection; the oldest are evicted first. */
   entries: number
   bytes: number
 }
 
 export interface AnswerCache {
   find(key: CacheKey): Promise<KeptAnswer | undefined>
-  /** Does nothing where the answer is too large. */
+  /** Stores an answer; ignores one above the size limit. */
   keep(key: CacheKey, answer: KeptAnswer): Promise<void>
 }
 
@@ -40,7 +40,7 @@ interface CacheRow extends Omit<KeptAnswer, 'contentType'> {
 
 const nameOf = (collectionId: number, hash: string): string => `${collectionId}/${hash}`
 
-/** Answers in the database, so that all processes share them. */
+/** Caches answers in the database, shared by all processes. */
 export const makeAnswerCache = (database: Database, limits: CacheLimits): AnswerCache => ({
   find: batched(async (keys: CacheKey[]) => {
     const rows = await database.rows<CacheRow>(
@@ -72,7 +72,7 @@ export const makeAnswerCache = (database: Database, limits: CacheLimits): Answer
   },
 })
 
-/** Removes what is too old or too much; for the server to call at times. */
+/** Evicts expired and surplus entries. The server calls it periodically. */
 export const sweepAnswerCache = async (database: Database, limits: CacheLimits): Promise<void> => {
   await database.rows(
     'sweep_answer_cache',

@@ -5,13 +5,13 @@ import { now } from '../../lib/time.ts'
 import type { Budget, CollectionSettings } from '../../model/collections/collection-settings.ts'
 import { otherShard } from '../runs/totals.ts'
 
-/** What model calls have used: US dollars of those whose price is known, and tokens. */
+/** Usage of model calls: US dollars (of calls with a known price) and tokens. */
 export interface Spent {
   usd: number
   tokens: number
 }
 
-/** Reads what a collection has used today (UTC); many at the same time share one query. */
+/** Reads a collection's usage of today (UTC); concurrent reads share one query. */
 export const makeSpentToday = (queries: Queries): ((collectionId: number) => Promise<Spent>) =>
   batched(async (ids) => {
     const rows = await queries.rows<Spent & { collection_id: number }>(
@@ -24,19 +24,19 @@ export const makeSpentToday = (queries: Queries): ((collectionId: number) => Pro
     return ids.map((id) => byId.get(id) ?? { usd: 0, tokens: 0 })
   })
 
-/** What one call has used; `usd` is null where nobody knows. */
+/** Usage of one call; `usd` is null when the price is unknown. */
 export interface CallCost {
   collectionId: number
-  /** Of the run whose step it was; null for a call of the gateway. */
+  /** Run whose step made the call; null for a gateway call. */
   runKey: string | null
   usd: number | null
   tokens: number
 }
 
 /**
- * Adds what calls have used to their collection's day and to their run; resolves when that is on disk, so that whoever
- * takes the run over goes on with it. The record of a step is no place for this: an attempt that is cut off leaves none,
- * and has cost money all the same. Calls of the gateway are added by their record; those that leave none come here.
+ * Adds the usage of calls to their collection's day and to their run; resolves once committed, so that a worker that
+ * takes over the run continues from it. The step record cannot carry this: an interrupted attempt leaves no record but
+ * has cost money. Recorded gateway calls are added by their record; unrecorded ones come here.
  */
 export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void>) =>
   batched(async (costs) => {
@@ -64,7 +64,7 @@ export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void
     return costs.map(() => undefined)
   })
 
-/** Reads what a run has cost so far, in US dollars. */
+/** Reads the cost of a run so far, in US dollars. */
 export const makeSpentOnRun = (queries: Queries): ((runKey: string) => Promise<number>) =>
   batched(async (keys) => {
     const rows = await queries.rows<{ run_id: string; usd: number }>(
@@ -78,7 +78,7 @@ export const makeSpentOnRun = (queries: Queries): ((runKey: string) => Promise<n
 
 const nextDay = (now: Date): Date => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1))
 
-/** At most six digits behind the point, none of them needless. */
+/** Formats with at most six decimals and no trailing zeros. */
 const dollars = (usd: number): string => `$${Number(usd.toFixed(6))}`
 
 const dayIsUsedUp = (used: string, now: Date): AppError => {
@@ -93,7 +93,7 @@ const dayIsUsedUp = (used: string, now: Date): AppError => {
   )
 }
 
-/** Throws `budget_exceeded`, with the time until the next day (UTC), where a day's budget has nothing left. */
+/** Throws `budget_exceeded` with the time until the next day (UTC) when the day's budget is used up. */
 export const requireBudget = (budget: Budget, spent: Spent, at = new Date(now())): void => {
   const { usd_per_day: usd, tokens_per_day: tokens } = budget
   if (typeof usd === 'number' && spent.usd >= usd) throw dayIsUsedUp(`${dollars(spent.usd)} of ${dollars(usd)}`, at)
@@ -102,7 +102,7 @@ export const requireBudget = (budget: Budget, spent: Spent, at = new Date(now())
   }
 }
 
-/** Throws `budget_exceeded` where a run has nothing left of what it may cost. */
+/** Throws `budget_exceeded` when a run has used up its budget. */
 export const requireRunBudget = (usd: number, spentUsd: number): void => {
   if (spentUsd < usd) return
   throw new AppError('budget_exceeded', `The budget of this run is used up: ${dollars(spentUsd)} of ${dollars(usd)}`, {
@@ -111,8 +111,8 @@ export const requireRunBudget = (usd: number, spentUsd: number): void => {
 }
 
 /**
- * Whether what limits a call can only be counted in US dollars: a model whose price nobody knows would then spend without
- * being seen. A call that is no step's knows no budget of a run.
+ * Whether only a price can limit the call, so that a model without a known price would spend unlimited. Run budgets
+ * apply to steps only.
  */
 export const needsPrice = ({ budget, run_budget }: Partial<CollectionSettings>, isOfRun: boolean): boolean =>
   budget?.tokens_per_day == null && (budget?.usd_per_day != null || (isOfRun && run_budget?.usd != null))

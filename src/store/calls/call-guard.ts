@@ -5,15 +5,15 @@ import type { CollectionSettings } from '../../model/collections/collection-sett
 import type { OutgoingCall } from '../../model/gateway/chat.ts'
 import { makeSpentOnRun, makeSpentToday, needsPrice, requireBudget, requireRunBudget } from './budget.ts'
 
-/** Who is about to call a model. */
+/** The caller of a model. */
 export interface Spender {
   collectionId: number
   settings: Partial<CollectionSettings>
-  /** Where it is a step of a run that calls. */
+  /** Set when a step of a run makes the call. */
   runKey?: string
 }
 
-/** Throws where the collection does not allow the call: `address_refused`, `price_unknown` or `budget_exceeded`. */
+/** Throws when the collection forbids the call: `address_refused`, `price_unknown` or `budget_exceeded`. */
 export type CallGuard = (spender: Spender, call: OutgoingCall) => Promise<void> | undefined
 
 const priceUnknown = ({ provider, model }: OutgoingCall): AppError =>
@@ -25,13 +25,13 @@ const priceUnknown = ({ provider, model }: OutgoingCall): AppError =>
     },
   )
 
-/** Makes the one place that decides whether a call to a model may go out, for steps and the gateway alike. */
+/** Makes the single check that every model call passes, from steps and from the gateway. */
 export const makeCallGuard = (queries: Queries): CallGuard => {
   const spentToday = makeSpentToday(queries)
   const spentOnRun = makeSpentOnRun(queries)
   const check = async ({ collectionId, settings, runKey }: Spender, call: OutgoingCall): Promise<void> => {
     const { allowed_hosts, budget, run_budget } = settings
-    // A base URL of the server's own was chosen by whoever runs it: the collection need not know where it is.
+    // The operator chose the server's own base URLs: collections need not list them.
     if (allowed_hosts && !call.trusted) requireAllowedHost(new URL(call.url), allowed_hosts)
     if (budget) requireBudget(budget, await spentToday(collectionId))
     if (runKey !== undefined && run_budget?.usd != null) requireRunBudget(run_budget.usd, await spentOnRun(runKey))

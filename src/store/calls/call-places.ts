@@ -5,8 +5,8 @@ import type { FoundPlace } from '../../model/collections/identity.ts'
 import { isName } from '../../model/names.ts'
 
 /**
- * Look-up of where a call is made for: a collection by its name, case-insensitive, or by its id, with the version of its
- * environment. Many at the same time share one query.
+ * Finds a collection by name (case-insensitive) or id, with its environment version. Concurrent lookups share one
+ * query.
  */
 export const makePlaceFinder = (database: Database): ((of: string | number) => Promise<FoundPlace | undefined>) => {
   const find = batched<string | number, FoundPlace | undefined>(async (asked) => {

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 
-/** One call of a key; `collectionId` 0 stands for all collections that have no limit of their own. */
+/** One call of a key; `collectionId` 0 stands for all collections without a limit of their own. */
 export interface CountedCall {
   keyId: number
   collectionId: number
@@ -14,12 +14,12 @@ interface Window {
   seconds_left: number
 }
 
-/** One that begins in a minute or later was made before the clock was set back. */
+/** A start in the future means that the clock was set back. */
 const isOver = 'abs(extract(epoch from now() - w.started_at)) >= 60'
 
 /**
- * Counts calls in windows of a minute that begin with the first one, for all processes on a database together; many at
- * the same time share one statement. Gives the number of the call in its window, and the seconds until that ends.
+ * Counts calls in one-minute windows that start with their first call, across all processes of a database; concurrent
+ * calls share one statement. Returns the call's number in its window and the seconds until the window ends.
  */
 export const makeCallCounter = (
   database: Database,
@@ -53,11 +53,11 @@ export const makeCallCounter = (
     })
   })
 
-/** Removes windows that ended long ago; for the server to call at times. */
+/** Deletes old windows. The server calls it periodically. */
 export const sweepCallWindows = async (database: Database): Promise<void> => {
   await database.rows(
     'sweep_call_windows',
-    // No index: a row a key and limited collection is a small table, and an index would cost every call.
+    // No index: the table has one row for each key and limited collection, and an index would cost every call.
     `delete from call_windows where started_at not between now() - interval '10 minutes' and now() + interval '10 minutes'`,
   )
 }

@@ -16,22 +16,22 @@ export interface AuditRow {
   outcome: 'begun' | 'done' | 'failed'
 }
 
-/** What is known of a change before it is made. */
+/** Facts about a change that are known before it is made. */
 export type NewAuditRow = Omit<AuditRow, 'id' | 'at' | 'outcome'>
 
-/** What is known once it was made; undefined leaves what is there. */
+/** Facts known after the change; undefined keeps the stored value. */
 export interface AuditEnd {
   outcome: 'done' | 'failed'
   target: string | undefined
   changes: string | undefined
-  /** Every collection that it concerns; each gets an entry in its trail. */
+  /** Collections the change concerns; each gets an entry in its audit trail. */
   collections: readonly { id: number; name: string }[] | undefined
 }
 
 const columns = `id, collection_id, collection_name, at, actor_kind, key_id, key_name, key_prefix, operation, target,
   changes, outcome`
 
-/** Writes an entry with the outcome `begun`; gives its number. */
+/** Writes an entry with the outcome `begun`; returns its id. */
 export const beginAudit = async (database: Database, row: NewAuditRow): Promise<number> => {
   const [begun] = await database.rows<{ id: number }>(
     'begin_audit',
@@ -52,7 +52,7 @@ export const beginAudit = async (database: Database, row: NewAuditRow): Promise<
   return (begun as { id: number }).id
 }
 
-/** Writes an entry for a change that is made in the same transaction: it is there exactly if the change is. */
+/** Writes an entry inside the transaction of the change: both commit or neither. */
 export const noteChange = async (
   queries: Queries,
   row: NewAuditRow,
@@ -77,7 +77,7 @@ export const noteChange = async (
   )
 }
 
-/** Completes an entry. Where it concerns several collections, the others get one like it. */
+/** Completes an entry. When it concerns several collections, the others get a copy. */
 export const endAudit = async (database: Database, id: number, end: AuditEnd): Promise<void> => {
   const [first, ...others] = end.collections ?? []
   await database.rows(
@@ -112,8 +112,8 @@ const sweptAtOnce = 1000
 const mostSweeps = 50
 
 /**
- * Removes entries that are older than so many days, a bounded number, and says how many. The oldest have the smallest
- * numbers: no index of times is needed.
+ * Deletes a bounded number of entries older than `days` and returns the number. Ids grow with time, so no index on
+ * times is needed.
  */
 export const sweepAudit = async (database: Database, days: number): Promise<number> => {
   if (days === 0) return 0
@@ -133,7 +133,7 @@ export const sweepAudit = async (database: Database, days: number): Promise<numb
   return removed
 }
 
-/** One page of entries below a number, newest first: of a collection, or of all. */
+/** Lists one page of entries below an id, newest first, of one collection or of all. */
 export const listAudit = (
   database: Database,
   collectionId: number | undefined,

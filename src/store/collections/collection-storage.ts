@@ -3,14 +3,14 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { storageInfoSeal } from '../secrets/sealed-texts.ts'
 import { type CollectionRow, collectionColumns } from './collections.ts'
 
-/** Where a collection says that it keeps its files: JSON text, which may hold credentials. */
+/** Decrypts the storage configuration of a collection: JSON text that may hold credentials. */
 export const openStorageInfo = (
   sealer: Sealer,
   row: Pick<CollectionRow, 'id' | 'sealed_storage_info'>,
 ): string | null =>
   row.sealed_storage_info === null ? null : sealer.open(row.sealed_storage_info, storageInfoSeal(row.id))
 
-/** Replaces what is given; undefined leaves it. */
+/** Replaces the given values; undefined keeps the stored one. */
 export const setStorage = async (
   queries: Queries,
   sealer: Sealer,
@@ -30,7 +30,10 @@ export const setStorage = async (
 
 const sealedAtOnce = 500
 
-/** Seals what was written before it was sealed; at every start, however many processes start together. */
+/**
+ * Encrypts values written by versions that stored them in plain text. Runs at every start, safely from several
+ * processes.
+ */
 export const sealOldStorageInfo = async (database: Database, sealer: Sealer): Promise<void> => {
   for (;;) {
     const rows = await database.rows<{ id: number; plain: string }>(

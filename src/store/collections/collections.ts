@@ -14,7 +14,7 @@ export interface CollectionRow {
   name: string
   description: string | null
   owner_identifier: string | null
-  /** JSON text, sealed: it may hold credentials. */
+  /** Encrypted JSON text: it may hold credentials. */
   sealed_storage_info: string | null
   storage_provider: string
   created_at: Date
@@ -25,7 +25,7 @@ export interface NewCollection {
   description: string | null
   owner_identifier: string | null
   storage_provider: string
-  /** The key that made it: its scope is extended by the new collection. */
+  /** The key that creates the collection: its scope is extended to it. */
   keyId: number | null
 }
 
@@ -33,7 +33,10 @@ export interface NewCollection {
 export const collectionColumns =
   'id, name, description, owner_identifier, sealed_storage_info, storage_provider, created_at'
 
-/** Look-up by name, case-insensitive; many at the same time share one query. Illegal names never reach the database. */
+/**
+ * Finds a collection by name (case-insensitive); concurrent lookups share one query. Illegal names never reach the
+ * database.
+ */
 export const makeCollectionFinder = (database: Database): ((name: string) => Promise<FoundCollection | undefined>) => {
   const find = batched<string, FoundCollection | undefined>(async (names) => {
     const lower = names.map((name) => name.toLowerCase())
@@ -50,7 +53,7 @@ export const makeCollectionFinder = (database: Database): ((name: string) => Pro
   return async (name) => (isName(name) ? find(name) : undefined)
 }
 
-/** One page in the order of creation; `ids` undefined means all. */
+/** Lists one page in order of creation; `ids` undefined means all. */
 export const listCollections = (
   database: Database,
   ids: readonly number[] | undefined,
@@ -74,7 +77,10 @@ export const findCollectionRow = async (database: Database, id: number): Promise
     ])
   )[0]
 
-/** Undefined where the name is taken. Makes the owner agent, and extends the scope of the key that asked. */
+/**
+ * Creates a collection with its owner agent, and extends the scope of the calling key. Undefined when the name is
+ * taken.
+ */
 export const createCollection = async (
   queries: Queries,
   collection: NewCollection,
@@ -112,7 +118,7 @@ export const setOwner = async (database: Database, id: number, owner: string): P
     )
   )[0]
 
-/** Sets what is given, null removes; gives what is set afterwards, undefined where the collection is gone. */
+/** Sets the given settings, null removes one. Returns all settings, or undefined when the collection is gone. */
 export const changeCollectionSettings = (
   database: Database,
   id: number,
@@ -131,7 +137,7 @@ export const changeCollectionSettings = (
     return set
   })
 
-/** Makes the look-up of what is set of a collection, by its id; many at the same time share one query. */
+/** Makes a lookup of collection settings by id; concurrent lookups share one query. */
 export const makeSettingsReader = (queries: Queries): ((id: number) => Promise<Partial<CollectionSettings>>) =>
   batched(async (ids) => {
     const rows = await queries.rows<{ id: number; settings: string | null }>(

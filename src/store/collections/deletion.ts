@@ -3,21 +3,21 @@ import { RemovalFailed, removeAll } from '../objects/objects.ts'
 import { insist } from '../runs/label-changes.ts'
 import { removeStepEvents } from '../runs/step-events.ts'
 
-/** What deleting a collection needs beside the database. */
+/** Dependencies of a deletion beside the database. */
 export interface DeletionDeps {
-  /** Asks active runs of a collection to end and waits for it a little; gives how many there were. */
+  /** Cancels the active runs of a collection, waits briefly, and returns how many there were. */
   cancelRunsOf(collectionId: number): Promise<number>
   objects: { remove(ids: string[]): Promise<void> }
 }
 
 const runsAtOnce = 500
 const filesAtOnce = 1000
-/** How long a deletion waits for runs to end: another process takes over those of one that has died. */
+/** How long a deletion waits for runs to end; the runs of a dead process are taken over first. */
 const patienceMs = 10_000
-/** How long after its deletion a collection may still get a run, from a request that had found it before. */
+/** How long after its deletion a collection may still receive a run, from a request that had found it before. */
 const lateFor = "interval '1 hour'"
 
-/** Those that have ended: whoever executes one that came after the last look goes on writing its steps. */
+/** Deletes ended runs only: a run that came after the last look is still writing its steps. */
 const removeRuns = async (database: Database, collectionId: number): Promise<void> => {
   for (;;) {
     const runs = await database.rows<{ id: string; task_id: number }>(
@@ -30,7 +30,7 @@ const removeRuns = async (database: Database, collectionId: number): Promise<voi
     await removeStepEvents(database, ids)
     await insist(database, async (queries) => {
       await queries.rows('lock_deleted_runs', 'select from runs where id = any($1) order by id for update', [ids])
-      // With the runs locked nobody labels them, and what was labelled meanwhile is seen by this statement.
+      // The lock keeps labels out; this later statement sees labels that were set while it waited.
       await queries.rows(
         'remove_runs',
         `with s as (delete from steps where run_id = any($1)), p as (delete from payloads where run_id = any($1)),
@@ -51,7 +51,7 @@ const removeRuns = async (database: Database, collectionId: number): Promise<voi
   }
 }
 
-/** Those whose bytes cannot be removed stay; it throws why when all others are gone. */
+/** Deletes files. Those whose bytes cannot be removed stay, and the error is thrown after all others are gone. */
 const removeFiles = async (database: Database, collectionId: number, objects: DeletionDeps['objects']) => {
   const kept: string[] = []
   let failure: RemovalFailed | undefined
@@ -62,7 +62,7 @@ const removeFiles = async (database: Database, collectionId: number, objects: De
       [collectionId, filesAtOnce, kept],
     )
     if (rows.length === 0) break
-    // Before the rows: what fails here is tried again.
+    // Bytes before rows: what fails here is retried.
     const failed = await removeAll(
       objects,
       rows.map((row) => row.object),
@@ -76,14 +76,14 @@ const removeFiles = async (database: Database, collectionId: number, objects: De
   if (failure) throw failure
 }
 
-/** False where some cannot be ended for now: whoever works on them is gone, or does not answer. */
+/** False when some runs cannot be ended for now: their worker is gone or does not answer. */
 const endRuns = async (collectionId: number, deps: DeletionDeps): Promise<boolean> => {
   const giveUpAt = performance.now() + patienceMs
   while ((await deps.cancelRunsOf(collectionId)) > 0) if (performance.now() > giveUpAt) return false
   return true
 }
 
-/** Its note stays for a while, so that what came late is found. */
+/** Deletes everything of a collection but its deletion record, which stays for an hour to catch late arrivals. */
 const purge = async (database: Database, collectionId: number, deps: DeletionDeps): Promise<void> => {
   if (!(await endRuns(collectionId, deps))) return
   await removeRuns(database, collectionId)
@@ -96,22 +96,22 @@ const purge = async (database: Database, collectionId: number, deps: DeletionDep
   )
 }
 
-/** Of each key that covers collection $1: how many others it covers, and the first of them. */
+/** For each key that covers collection $1: the number of other collections it covers, and the first of them. */
 const otherCollectionsOfKeys = `select mine.key_id, count(other.collection_id) as n, min(other.collection_id) as first
   from api_key_collections mine
   left join api_key_collections other on other.key_id = mine.key_id and other.collection_id <> $1
   where mine.collection_id = $1 group by mine.key_id`
 
-/** The new home of a key: null where several are left, or where its name is in use in the one that is left. */
+/** The new home collection of a key: null when several are left, or when its name is taken in the only one left. */
 const onlyOneLeft = `case when o.n = 1 and not exists
   (select from api_keys same where same.home_collection_id = o.first and same.name = k.name) then o.first end`
 
 /**
- * Deletes a collection, and the keys that cover no other one: from the first statement on nobody finds it, then its runs and files go in small pieces. Runs
- * that cannot be ended now, and those that are being accepted right now, follow later.
+ * Deletes a collection and the keys that cover no other one. After the first statement nobody finds it; its runs and
+ * files follow in small batches. Runs that cannot be ended yet, or that are being accepted right now, follow later.
  */
 export const deleteCollection = async (database: Database, id: number, deps: DeletionDeps): Promise<void> => {
-  await deps.cancelRunsOf(id) // once: as long as it is there, others may be started all the time
+  await deps.cancelRunsOf(id) // once: while the collection exists, new runs may start at any time
   await database.rows(
     'delete_collection',
     `with note as (insert into deleted_collections (id) values ($1) on conflict do nothing),
@@ -119,13 +119,13 @@ export const deleteCollection = async (database: Database, id: number, deps: Del
        ended as (delete from api_keys k using others o where k.id = o.key_id and o.n = 0),
        moved as (update api_keys k set home_collection_id = ${onlyOneLeft} from others o
          where k.id = o.key_id and o.n > 0 and k.home_collection_id = $1)
-     delete from collections where id = $1 returning nextval('changes')`, // who watches it looks, and is done
+     delete from collections where id = $1 returning nextval('changes')`, // wakes its watchers, which then end
     [id],
   )
   await purge(database, id, deps)
 }
 
-/** Goes on with deletions that were cut off, and removes what came late; for the server to call at times. */
+/** Resumes interrupted deletions and deletes late arrivals. The server calls it periodically. */
 export const finishDeletions = async (database: Database, deps: DeletionDeps, signal?: AbortSignal): Promise<void> => {
   const left = await database.rows<{ id: number }>(
     'unfinished_deletions',
@@ -139,7 +139,7 @@ export const finishDeletions = async (database: Database, deps: DeletionDeps, si
     if (signal?.aborted) break
     await purge(database, id, deps).catch((error) => {
       if (!(error instanceof RemovalFailed)) throw error
-      failure ??= error // the other collections go on
+      failure ??= error // continues with the other collections
     })
   }
   if (failure) throw failure

@@ -2,7 +2,7 @@ import type { Database, Queries } from '../../database/database.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { environmentSeal } from '../secrets/sealed-texts.ts'
 
-/** Variables in the order they were set. A map: names such as `__proto__` are just names. */
+/** Variables in the order they were set. A map, since names such as `__proto__` are legal. */
 export type Variables = Map<string, string>
 
 const open = (sealer: Sealer, collectionId: number, sealed: string | undefined): Variables =>
@@ -10,7 +10,7 @@ const open = (sealer: Sealer, collectionId: number, sealed: string | undefined):
     sealed === undefined ? [] : (JSON.parse(sealer.open(sealed, environmentSeal(collectionId))) as [string, string][]),
   )
 
-/** The variables that runs of a collection which start now will get. */
+/** Reads the variables that a run starting now receives. */
 export const readEnvironment = async (database: Database, sealer: Sealer, collectionId: number): Promise<Variables> => {
   const [row] = await database.rows<{ sealed: string }>(
     'read_environment',
@@ -20,7 +20,9 @@ export const readEnvironment = async (database: Database, sealer: Sealer, collec
   return open(sealer, collectionId, row?.sealed)
 }
 
-/** The version that a run which starts now gets, null where none was set; undefined where the collection is gone. */
+/**
+ * Id of the environment version for a run starting now; null when none was set, undefined when the collection is gone.
+ */
 export const currentEnvironment = async (queries: Queries, collectionId: number): Promise<number | null | undefined> =>
   (
     await queries.rows<{ id: number | null }>(
@@ -30,7 +32,7 @@ export const currentEnvironment = async (queries: Queries, collectionId: number)
     )
   )[0]?.id
 
-/** The variables of one version: what a run that started with it goes on with. Empty where there is none. */
+/** Reads the variables of one version, with which a run continues after a restart. Empty when the version is gone. */
 export const readEnvironmentVersion = async (
   database: Database,
   sealer: Sealer,
@@ -45,7 +47,7 @@ export const readEnvironmentVersion = async (
   return row ? open(sealer, row.collection_id, row.sealed) : new Map()
 }
 
-/** Writes a version and points the collection to it. */
+/** Writes a new version and makes it the current one. */
 export const writeEnvironment = async (
   queries: Queries,
   sealer: Sealer,
@@ -62,8 +64,8 @@ export const writeEnvironment = async (
 }
 
 /**
- * Changes the environment as one step: a new version is written and the collection points to it. `change` gets the
- * variables as they are and may throw. Undefined where the collection is gone.
+ * Changes the environment atomically: writes a new version and makes it current. `change` receives the variables and
+ * may throw. Undefined when the collection is gone.
  */
 export const changeEnvironment = (
   database: Database,
@@ -90,8 +92,8 @@ export const changeEnvironment = (
   })
 
 /**
- * Removes versions that no open run uses. One that was replaced a moment ago stays: a run that is just being started
- * may have read its id and not be visible yet. Without a collection id it looks at all, for the server to call at times.
+ * Deletes versions that no open run uses. A version replaced a moment ago stays: a starting run may have read its id
+ * and not be visible yet. Without a collection id it covers all; the server calls it periodically.
  */
 export const removeUnusedEnvironments = async (queries: Queries, collectionId?: number): Promise<void> => {
   await queries.rows(

@@ -4,9 +4,9 @@ import { now } from '../../lib/time.ts'
 
 export interface KeyRow {
   id: number
-  /** The collection meant where a request names none. Null where it was deleted and several others are left. */
+  /** Default collection of requests that name none. Null when it was deleted and several others are left. */
   home_collection_id: number | null
-  /** Every collection the key covers, by id. */
+  /** Ids of the collections the key covers. */
   collection_ids: number[]
   /** Their names, in the same order. */
   collections: string[]
@@ -17,13 +17,13 @@ export interface KeyRow {
   expires_at: Date | null
   last_used_at: Date | null
   created_at: Date
-  /** The key it was made with, as long as there is one. */
+  /** The key that created this one, while it exists. */
   made_by: number | null
-  /** Who made it, for people to read. */
+  /** Display name of the creator. */
   created_by: string | null
 }
 
-/** What authentication needs of a key. */
+/** Columns of a key that authentication reads. */
 export type KnownKey = Pick<
   KeyRow,
   | 'id'
@@ -40,7 +40,10 @@ export type KnownKey = Pick<
 const scope = `array(select s.collection_id from api_key_collections s where s.key_id = k.id order by s.collection_id)::float8[]
   as collection_ids`
 
-/** Look-up by hash; many at the same time share one query, so that revocation acts at the very next request. */
+/**
+ * Finds a key by hash; concurrent lookups share one query. Not cached, so a revocation takes effect with the next
+ * request.
+ */
 export const makeKeyFinder = (database: Database): ((hash: string) => Promise<KnownKey | undefined>) =>
   batched<string, KnownKey | undefined>(async (hashes) => {
     const rows = await database.rows<KnownKey & { key_hash: string }>(
@@ -54,7 +57,7 @@ export const makeKeyFinder = (database: Database): ((hash: string) => Promise<Kn
     return hashes.map((hash) => byHash.get(hash))
   })
 
-/** Notes that keys were used, at most once a minute each; what fails here fails nobody. */
+/** Records the last use of keys, at most once a minute each; its failures are ignored. */
 export const makeKeyToucher = (database: Database): ((key: KnownKey) => void) => {
   const touch = batched<number, void>(async (ids) => {
     await database.rows(
@@ -81,7 +84,7 @@ export interface NewKey {
   prefix: string
   access: 'READ' | 'WRITE'
   expiresAt: Date | null
-  /** The key it is made with; null for the admin. */
+  /** The creating key; null for the admin. */
   madeBy: number | null
   createdBy: string
   /** The first one becomes the home collection. */
@@ -91,7 +94,7 @@ export interface NewKey {
 export const findKeyRow = async (database: Database, id: number): Promise<KeyRow | undefined> =>
   (await database.rows<KeyRow>('find_key', `select ${keyColumns} from api_keys k where k.id = $1`, [id]))[0]
 
-/** One page of the keys that cover a collection, newest first. */
+/** Lists one page of the keys that cover a collection, newest first. */
 export const listKeys = (
   database: Database,
   collectionId: number,
@@ -105,8 +108,8 @@ export const listKeys = (
   )
 
 /**
- * Gives the id of the new key; `taken` where its home collection has a key of the name, `gone` where one was deleted meanwhile,
- * `refused` where the key it is made with was deleted or switched off: that may happen while the request is under way.
+ * Creates a key and returns its id. `taken`: its home collection has a key of that name. `gone`: a collection was
+ * deleted meanwhile. `refused`: the creating key was deleted or switched off while the request was under way.
  */
 export const createKey = async (database: Database, key: NewKey): Promise<number | 'taken' | 'gone' | 'refused'> => {
   const { collectionIds, name, hash, prefix, access, expiresAt, madeBy, createdBy } = key
@@ -133,17 +136,19 @@ export const createKey = async (database: Database, key: NewKey): Promise<number
 export interface KeyChange {
   name?: string | undefined
   is_active?: boolean | undefined
-  /** The new home; the key has to cover it. */
+  /** The new home collection; the key must cover it. */
   homeId?: number | undefined
 }
 
-/** `taken` where the home collection has another key of the name; undefined where key or new home are gone. */
+/**
+ * Updates a key. `taken`: the home collection has another key of that name. Undefined: the key or its new home is gone.
+ */
 export const updateKey = async (
   database: Database,
   id: number,
   { name, is_active, homeId }: KeyChange,
 ): Promise<'changed' | 'taken' | undefined> => {
-  // Asked before the index is: two keys that swap their names would wait there for each other.
+  // Checked before the unique index: two keys that swap names would deadlock on it.
   const taken = await database.rows(
     'is_key_name_taken',
     `select from api_keys k join api_keys other on other.home_collection_id = coalesce($3, k.home_collection_id)
@@ -171,8 +176,8 @@ export const updateKey = async (
 }
 
 /**
- * Locks a key and all that were made with it, however far below. Nothing can be made with them until the transaction
- * ends: it is asked again until there are no more.
+ * Locks a key and all its descendants. Repeats until no new descendant appears, so none can be created until the
+ * transaction ends.
  */
 const lockBelow = async (queries: Queries, id: number): Promise<number[]> => {
   for (let locked: number[] = [id]; ; ) {
@@ -190,13 +195,13 @@ const lockBelow = async (queries: Queries, id: number): Promise<number[]> => {
   }
 }
 
-/** The keys that were made with a key, without those that were made with these. */
+/** Ids of the keys that a key created directly. */
 export const madeWith = async (queries: Queries, id: number): Promise<number[]> =>
   (
     await queries.rows<{ id: number }>('keys_made_with', 'select id from api_keys where made_by = $1 order by id', [id])
   ).map((row) => row.id)
 
-/** Deletes a key; those that were made with it pass to the key that it was made with itself. False: it is gone. */
+/** Deletes a key; keys it created become children of its own creator. False when it is gone. */
 export const deleteKey = async (database: Database, id: number): Promise<boolean> => {
   const rows = await database.rows(
     'delete_key',
@@ -208,13 +213,13 @@ export const deleteKey = async (database: Database, id: number): Promise<boolean
   return rows.length > 0
 }
 
-/** Keys that were ended together, and every collection that one of them covered. */
+/** Keys that were ended together, and the collections they covered. */
 export interface EndedKeys {
   ids: number[]
   collections: { id: number; name: string }[]
 }
 
-/** Deletes a key and all that were made with it, or switches them off. */
+/** Deletes or switches off a key and all its descendants. */
 export const endKeysBelow = (database: Database, id: number, how: 'delete' | 'switch_off'): Promise<EndedKeys> =>
   database.transaction(async (queries) => {
     const ids = await lockBelow(queries, id)

@@ -17,7 +17,7 @@ import {
   trialOfRun,
 } from './trials.ts'
 
-/** How much a trial gives; see the settings of these names. */
+/** Terms of a trial; see the settings of these names. */
 export interface TrialTerms {
   trialRuns: number
   trialMinutes: number
@@ -25,14 +25,14 @@ export interface TrialTerms {
   trialCollections: number
 }
 
-/** A run, or a call of the gateway, that asks for keys of the server. */
+/** A run or gateway call that asks for the server's keys. */
 export interface Borrower {
   collectionId: number
   environmentId: number | null
-  /** Given with it: a key among them is one of its own. */
+  /** Secrets sent with the request: a provider key among them counts as its own. */
   secrets: Record<string, string>
   runKey: string
-  /** No step of it can ask a model: it begins no trial, and is not refused where there is none. */
+  /** No step can call a model: the run neither starts a trial nor is refused without one. */
   asksNoModel?: boolean
 }
 
@@ -42,26 +42,26 @@ export interface Loan {
   trial: TrialLeft
 }
 
-/** Keys of the server for runs of a collection that has none, a few times. */
+/** Lends the server's keys to a limited number of runs of a collection without keys. */
 export interface Lending {
   trial(collectionId: number): Promise<Trial>
-  /** Throws `bad_request` where there is nothing to lend, and where the trial was used up. */
+  /** Starts a trial. Throws `bad_request` when there are no keys to lend or the trial is used up. */
   activate(collectionId: number): Promise<Trial>
-  /** Names of the keys that `reserve` would lend; throws `forbidden` where it would. Counts nothing, begins nothing. */
+  /** Names of the keys that `reserve` would lend; throws `forbidden` when it would. Changes nothing. */
   check(borrower: Borrower): Promise<readonly string[]>
   /**
-   * Counts a run that is about to start and says what is lent to it; undefined where it needs nothing. The first one of a
-   * collection without a key of its own begins its trial. The same run may ask again. Throws `forbidden` where the
-   * collection has neither a key of its own nor anything left of a trial.
+   * Counts a run that is about to start and returns what is lent to it; undefined when it needs nothing. The first run
+   * of a collection without a key starts its trial. Idempotent for the same run. Throws `forbidden` when the collection
+   * has neither a key of its own nor anything left of a trial.
    */
   reserve(borrower: Borrower): Promise<Loan | undefined>
-  /** Gives back what was reserved for a run that was not written down after all. */
+  /** Releases the reservation of a run that was not stored after all. */
   release(runKey: string): Promise<void>
-  /** Says of calls that they are still under way: what is reserved and heard of no more is given back after a while. */
+  /** Extends the reservations of calls still under way; a reservation that is not extended expires. */
   renew(calls: readonly { collectionId: number; runKey: string }[]): Promise<void>
-  /** Says how long a call took that may leave no run behind. */
+  /** Records the duration of a call that may leave no run. */
   settle(call: { collectionId: number; runKey: string }, seconds: number): Promise<void>
-  /** What is left after a run; undefined where it uses no lent keys. */
+  /** What is left of the trial after a run; undefined when the run uses no lent keys. */
   leftAfter(runKey: string): Promise<TrialLeft | undefined>
 }
 
@@ -104,7 +104,7 @@ const addOwnKeys = `Add your own API keys to the environment of the collection (
 const unavailable = (reason: string): AppError =>
   new AppError('bad_request', 'Trial keys are not available on this server', { hint: `${reason}${addOwnKeys}.` })
 
-/** Why there is no active trial, in the words of somebody who could change it. */
+/** Explains why no trial is active, for a person who could change that. */
 const whyInactive = ({ status, expires_at: at }: Trial, { trialCollections: most }: TrialTerms): string => {
   if (status === 'expired') return `It expired at ${at}. `
   if (status === 'unavailable') return 'This server lends no keys: its operator names them in JETTY_TRIAL_KEYS. '
@@ -138,7 +138,7 @@ export const makeLending = ({
   const stateNow = (use: TrialUse | undefined): Trial => stateOf(use, terms, lentKeys.names)
   const trial = async (collectionId: number): Promise<Trial> => stateNow(await readTrial(database, collectionId))
 
-  /** Which keys could be lent, and whether the borrower has one of its own. */
+  /** Determines which keys could be lent, and whether the borrower has one of its own. */
   const needOf = async ({ environmentId, secrets }: Borrower): Promise<{ missing: string[]; hasOwn: boolean }> => {
     const variables = await readEnvironmentVersion(database, sealer, environmentId)
     const given = new Map(Object.entries(secrets))

@@ -5,31 +5,31 @@ import { byteSize } from '../../lib/settings/byte-size.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import { addUsage, readUsage, type Usage, type UsageRow } from './usage.ts'
 
-/** What a collection may store where it has no quota of its own. */
+/** Default limits of a collection without a quota of its own. */
 export interface QuotaLimits {
   bytes: number
   runs: number
 }
 
-/** What collections store, and what they may. */
+/** Tracks what collections store against their limits. */
 export interface Quota {
-  /** Counts what was stored; written to the database within a second. */
+  /** Adds stored bytes or runs; written to the database within a second. */
   add(collectionId: number, added: Partial<Usage>): void
   /**
-   * Throws or rejects `quota_exceeded` where a collection has no room for so many more runs, or for any more bytes.
-   * Undefined where this process knows that there is room.
+   * Throws or rejects with `quota_exceeded` when a collection has no room for that many more runs or for any more
+   * bytes. Undefined when this process already knows that there is room.
    */
   require(collectionId: number, runs?: number): Promise<void> | undefined
-  /** What it stores and may store now. */
+  /** Current usage and limits of a collection. */
   of(collectionId: number): Promise<{ usage: Usage; limits: QuotaLimits; measuredAt: Date | null }>
-  /** Writes down what was added. */
+  /** Writes pending additions to the database. */
   stop(): Promise<void>
 }
 
 const flushMs = 1_000
-/** A number this old is read again, in the background: other processes store too. */
+/** Age at which a cached number is refreshed in the background: other processes store too. */
 const staleMs = 5_000
-/** Collections that are kept in mind. */
+/** Maximum number of cached collections. */
 const mostKnown = 10_000
 
 const nothing: Usage = { runs: 0, databaseBytes: 0, fileBytes: 0 }
@@ -41,7 +41,7 @@ const plus = (left: Usage, right: Partial<Usage>): Usage => ({
 })
 
 interface Known {
-  /** As the database had it, and what this process has added since. */
+  /** The database's numbers plus additions of this process since. */
   usage: Usage
   limits: QuotaLimits
   measuredAt: Date | null
@@ -67,7 +67,7 @@ const check = ({ usage, limits }: Known, runs: number): void => {
   throw new AppError('quota_exceeded', runs === 1 ? text : `${text}: there is no room for ${runs} more`, { hint })
 }
 
-/** Keeps count of what collections store, so that no request has to ask the database whether there is room. */
+/** Makes a quota that tracks usage in memory, so that no request has to query the database. */
 export const makeQuota = (database: Database, defaults: QuotaLimits, log: Pick<Logger, 'debug'>): Quota => {
   const known = new Map<number, Known>()
   let pending = new Map<number, Usage>()

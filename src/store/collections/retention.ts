@@ -12,18 +12,18 @@ export interface RetentionDeps {
 }
 
 const runsAtOnce = 500
-/** Of one collection and look: what is left goes at the next one. */
+/** Maximum runs deleted of one collection in one pass; the rest goes in the next. */
 const mostPerLook = 20_000
 
 /**
- * Runs that ended so many days ago, and that no open run has started, for that one still reads them. None ended before it
- * was created: the index of the lists finds them.
+ * Finds runs that ended more than `days` ago and whose parent is not open (it still reads them). A run never ends
+ * before it is created, so the list index finds them by `created_at`.
  */
 const oldRuns = async (
   database: Database,
   collectionId: number,
   days: number,
-  /** Runs to leave out. */
+  /** Runs to skip. */
   kept: readonly string[],
 ): Promise<string[]> => {
   const rows = await database.rows<{ id: string }>(
@@ -41,7 +41,7 @@ const oldRuns = async (
   return rows.map((row) => row.id).sort()
 }
 
-/** Removes files of runs, the bytes before the rows. Gives the runs that keep some since bytes could not be removed. */
+/** Removes files of runs, bytes before rows. Returns the runs that keep files because bytes could not be removed. */
 const removeFilesOf = async (
   database: Database,
   runs: string[],
@@ -69,10 +69,10 @@ const removeFilesOf = async (
   return failure ? { kept, failure } : { kept }
 }
 
-/** The runs with all that belongs to them; the numbers of their tasks are those of the runs that are left. */
+/** Deletes runs with everything that belongs to them, and subtracts them from their tasks' totals. */
 const removeRuns = (database: Database, runs: string[]): Promise<void> =>
   insist(database, async (queries) => {
-    // With the runs locked nobody labels them, and what was labelled meanwhile is seen by the next statement.
+    // The lock keeps labels out; the next statement sees labels that were set while this one waited.
     await queries.rows('lock_old_runs', 'select from runs where id = any($1) order by id for update', [runs])
     await queries.rows(
       'remove_old_runs',
@@ -96,7 +96,7 @@ const removeRuns = (database: Database, runs: string[]): Promise<void> =>
        delete from runs where id = any($1)`,
       [runs, otherShard()],
     )
-    // After the totals, as wherever both are kept.
+    // Locks totals first, the same order as everywhere else.
     const [row] = await queries.rows<{ emptied: unknown }>(
       'remove_old_labels',
       `with gone as (delete from labels where run_id = any($1) returning task_id, key, value),
@@ -109,8 +109,8 @@ const removeRuns = (database: Database, runs: string[]): Promise<void> =>
   })
 
 /**
- * Removes the runs of collections that keep them for some days only; for the server to call at times. Runs whose files
- * cannot be removed stay, all others go; then it throws why.
+ * Deletes expired runs of collections with a retention setting. The server calls it periodically. Runs whose files
+ * cannot be removed stay, all others go; then it throws the reason.
  */
 export const removeOldRuns = async (
   database: Database,

@@ -1,10 +1,10 @@
 import type { Database, Queries } from '../../database/database.ts'
 
-/** What a collection has used of its trial. */
+/** Usage of a collection's trial. */
 export interface TrialUse {
   activatedAt: Date
   runs: number
-  /** Of the runs that have ended. */
+  /** Seconds of the runs that have ended. */
   seconds: number
 }
 
@@ -15,7 +15,7 @@ interface UseRow {
   held: boolean
 }
 
-/** A run counts from its acceptance to its end: told by its own row until that was counted. */
+/** Duration of a run from acceptance to end, read from its row until the sweep has recorded it. */
 const duration = 'greatest(0, extract(epoch from r.ended_at - r.created_at))'
 
 const useOf = (where: string, held: string): string => `
@@ -28,17 +28,17 @@ const useOf = (where: string, held: string): string => `
 const toUse = (row: UseRow | undefined): TrialUse | undefined =>
   row && { activatedAt: row.activated_at, runs: row.runs, seconds: row.seconds }
 
-/** Undefined where no trial was begun. */
+/** Reads a collection's trial; undefined when none was started. */
 export const readTrial = async (queries: Queries, collectionId: number): Promise<TrialUse | undefined> =>
   toUse((await queries.rows<UseRow>('read_trial', useOf('$1', 'false'), [collectionId]))[0])
 
-/** The trial that a run was counted in; undefined where it was in none. */
+/** Reads the trial in which a run was counted; undefined when there is none. */
 export const trialOfRun = async (queries: Queries, runKey: string): Promise<TrialUse | undefined> => {
   const collection = '(select collection_id from trial_runs where run_key = $1)'
   return toUse((await queries.rows<UseRow>('trial_of_run', useOf(collection, 'true'), [runKey]))[0])
 }
 
-/** Begins the trial of a collection, unless there are `most` already; one that was begun stays as it is. */
+/** Starts the trial of a collection unless `most` trials exist; an existing one stays as it is. */
 export const beginTrial = (database: Database, collectionId: number, most: number): Promise<void> =>
   database.transaction(async (queries) => {
     await queries.rows('lock_trials', 'select pg_advisory_xact_lock(lock_space(), 3)')
@@ -50,14 +50,14 @@ export const beginTrial = (database: Database, collectionId: number, most: numbe
     )
   })
 
-/** Says whether one more collection may begin a trial, of `most` in all. */
+/** Whether one more collection may start a trial, of `most` in all. */
 export const isTrialFree = async (queries: Queries, most: number): Promise<boolean> =>
   (await queries.rows<{ free: boolean }>('is_trial_free', 'select count(*) < $1 as free from trials', [most]))[0]
     ?.free === true
 
 /**
- * Counts a run before it is written down, if `mayStart` says so of what was used before; what it says is true until
- * that is done, whoever else asks. A run that was counted already is not counted again. Gives the use with it.
+ * Counts a run before it is stored, if `mayStart` accepts the usage so far; a lock makes that decision exact under
+ * concurrency. Idempotent for the same run. Returns the usage including it.
  */
 export const reserveTrialRun = (
   database: Database,
@@ -65,11 +65,11 @@ export const reserveTrialRun = (
   mayStart: (use: TrialUse) => boolean,
 ): Promise<{ use: TrialUse | undefined; reserved: boolean }> =>
   database.transaction(async (queries) => {
-    // By itself: a statement that waits for the lock would not see what was counted meanwhile.
+    // A separate statement: one that waits for the lock would not see what was counted meanwhile.
     await queries.rows('lock_trial', 'select from trials where collection_id = $1 for update', [collectionId])
     const [row] = await queries.rows<UseRow>(
       'use_trial',
-      // One that is there begins anew for the sweep.
+      // A repeated reservation restarts its expiry.
       `with held as (update trial_runs set reserved_at = now() where run_key = $2 and collection_id = $1 returning 1)
        ${useOf('$1', 'exists (select from held)')}`,
       [collectionId, runKey],
@@ -84,7 +84,7 @@ export const reserveTrialRun = (
     return { use: { ...use, runs: use.runs + 1 }, reserved: true }
   })
 
-/** Takes a run out of the count that was never written down, or could not be served. */
+/** Removes a run from the count that was never stored, or could not be served. */
 export const releaseTrialRun = async (queries: Queries, runKey: string): Promise<void> => {
   await queries.rows(
     'release_trial_run',
@@ -93,7 +93,7 @@ export const releaseTrialRun = async (queries: Queries, runKey: string): Promise
   )
 }
 
-/** Says how long a call took that may leave no row of a run behind. */
+/** Records the duration of a call that may leave no run. */
 export const settleTrialRun = async (
   queries: Queries,
   { collectionId, runKey }: { collectionId: number; runKey: string },
@@ -103,12 +103,15 @@ export const settleTrialRun = async (
     'settle_trial_run',
     `insert into trial_runs (collection_id, run_key, seconds)
      select collection_id, $2::text, $3::float8 from trials where collection_id = $1
-     on conflict (run_key) do update set seconds = excluded.seconds`, // it may have been swept
+     on conflict (run_key) do update set seconds = excluded.seconds`, // the sweep may have deleted it
     [collectionId, runKey, seconds],
   )
 }
 
-/** Says that these calls are still under way, whose run appears with their end only; one that was swept counts again. */
+/**
+ * Extends the reservations of calls under way, whose run is stored only at their end; one that the sweep has deleted
+ * counts again.
+ */
 export const renewTrialRuns = async (
   queries: Queries,
   calls: readonly { collectionId: number; runKey: string }[],
@@ -124,8 +127,8 @@ export const renewTrialRuns = async (
 }
 
 /**
- * Notes how long the runs took that have ended, which outlives them, and takes those out of the count that did not
- * appear, since the process that wanted to start them has died, and those that could not be served. For the server to call at times.
+ * Records the durations of ended runs, so that they outlive the runs, and releases reservations of runs that never
+ * appeared (their process died) or could not be served. The server calls it periodically.
  */
 export const sweepTrialRuns = async (database: Database): Promise<void> => {
   await database.rows(

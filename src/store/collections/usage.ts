@@ -1,6 +1,6 @@
 import type { Database, Queries } from '../../database/database.ts'
 
-/** What a collection stores: runs, bytes of their texts in the database, bytes of files. */
+/** Storage use of a collection: runs, bytes of text in the database, bytes of files. */
 export interface Usage {
   runs: number
   databaseBytes: number
@@ -17,9 +17,9 @@ export interface UsageRow extends Usage {
 const columns = `c.id as "collectionId", greatest(u.runs, 0) as runs, greatest(u.database_bytes, 0) as "databaseBytes",
   greatest(u.file_bytes, 0) as "fileBytes", u.measured_at as "measuredAt", c.settings`
 
-/** Adds to what collections store and gives what they have then; those that are gone are left out. */
+/** Adds to the usage of collections and returns the new numbers; deleted collections are left out. */
 export const addUsage = (queries: Queries, added: ReadonlyMap<number, Usage>): Promise<UsageRow[]> => {
-  const rows = [...added].sort(([left], [right]) => left - right) // in one order, so that two processes never deadlock
+  const rows = [...added].sort(([left], [right]) => left - right) // sorted, so that two processes never deadlock
   return queries.rows<UsageRow>(
     'add_usage',
     `with n as (
@@ -39,7 +39,7 @@ export const addUsage = (queries: Queries, added: ReadonlyMap<number, Usage>): P
   )
 }
 
-/** Reads what collections store; undefined for one that is gone. */
+/** Reads a collection's usage; undefined when it is gone. */
 export const readUsage = async (queries: Queries, collectionId: number): Promise<UsageRow | undefined> =>
   (
     await queries.rows<UsageRow>(
@@ -49,32 +49,34 @@ export const readUsage = async (queries: Queries, collectionId: number): Promise
     )
   )[0]
 
-/** Bytes of the texts of a run and of what belongs to it. `octet_length` reads no text: Postgres keeps its length apart. */
+/**
+ * Bytes of text of a run and its parts. `octet_length` does not read the text: Postgres stores the length separately.
+ */
 const databaseBytes = `coalesce(octet_length(r.init_params), 0)
   + (select coalesce(sum(coalesce(octet_length(s.inputs), 0) + coalesce(octet_length(s.outputs), 0)
        + coalesce(octet_length(s.error), 0)), 0) from steps s where s.run_id = r.id)
   + (select coalesce(sum(octet_length(p.body)), 0) from payloads p where p.run_id = r.id)
   + (select coalesce(sum(octet_length(e.event)), 0) from step_events e where e.run_id = r.id)`
 
-/** A common table expression with what collections lose when the runs `$1` go: for the statement that removes them. */
+/** CTE with the usage that collections lose when the runs `$1` are deleted; part of the deleting statement. */
 export const lostUsage = `lost as (
   update collection_usage u set runs = u.runs - l.runs, database_bytes = u.database_bytes - l.bytes
   from (select r.collection_id, count(*) runs, sum(${databaseBytes}) bytes from runs r where r.id = any($1)
     group by r.collection_id) l
   where u.collection_id = l.collection_id)`
 
-/** Takes bytes of removed files off what their collections store. */
+/** CTE that subtracts the bytes of removed files. */
 export const lostFilesUsage = `lost as (
   update collection_usage u set file_bytes = u.file_bytes - l.bytes
   from (select collection_id, sum(size) bytes from gone group by collection_id) l where u.collection_id = l.collection_id)`
 
 const measureAgain = "interval '1 day'"
-/** What a process stores is on disk up to a second before it is added, and would count twice. */
+/** A process adds its usage up to a second after storing: measured in that second, it would count twice. */
 const quiet = `u.added_at is null or u.added_at < now() - interval '5 seconds' or u.measured_at < now() - 2 * ${measureAgain}`
 
 /**
- * Measures the collection whose numbers are the oldest, if they are a day old, where nothing was added just now: additions of a process that was killed
- * are lost, and texts that are written over count twice until then. Gives its id.
+ * Measures the collection with the oldest numbers, if they are a day old and nothing was added just now, and returns
+ * its id. This corrects drift: additions of a killed process are lost, and overwritten texts count twice.
  */
 export const measureNextUsage = async (database: Database): Promise<number | undefined> => {
   const [next] = await database.rows<{ id: number }>(

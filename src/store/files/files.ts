@@ -8,24 +8,26 @@ export interface FileRow {
   object: string
   name: string
   content_type: string
-  /** In bytes. */
+  /** Size in bytes. */
   size: number
   created_at: Date
 }
 
 const columns = 'path, collection_id, run_id, object, name, content_type, size, created_at'
 
-/** The file at exactly this storage path. Whoever asks must compare its collection: a name may have been used before. */
+/**
+ * Finds the file at exactly this storage path. Callers must compare its collection: a name may have been used before.
+ */
 export const findFile = async (queries: Queries, path: string): Promise<FileRow | undefined> =>
   (await queries.rows<FileRow>('find_file', `select ${columns} from files where path = $1`, [path]))[0]
 
-/** Every file that was sent with a run or made by it, in the order of their paths. */
+/** Lists the files sent with a run or made by it, by path. */
 export const filesOfRun = (queries: Queries, runKey: string): Promise<FileRow[]> =>
   queries.rows<FileRow>('files_of_run', `select ${columns} from files where run_id = $1 order by path collate "C"`, [
     runKey,
   ])
 
-/** Which of these objects a row names. */
+/** Which of these objects the database refers to. */
 export const namedObjects = async (queries: Queries, objects: string[]): Promise<Set<string>> => {
   const rows = await queries.rows<{ object: string }>(
     'named_objects',
@@ -35,7 +37,7 @@ export const namedObjects = async (queries: Queries, objects: string[]): Promise
   return new Set(rows.map((row) => row.object))
 }
 
-/** Records files whose objects are stored already; a path that is taken keeps the file it has. */
+/** Inserts rows for objects already stored; a taken path keeps its file. */
 export const insertFiles = async (queries: Queries, files: Omit<FileRow, 'created_at'>[]): Promise<void> => {
   if (files.length === 0) return
   await queries.rows(
@@ -55,7 +57,7 @@ export const insertFiles = async (queries: Queries, files: Omit<FileRow, 'create
   )
 }
 
-/** Files at or below a prefix that ends at a segment boundary, in the order of their paths. */
+/** Lists files at or below a prefix that ends at a segment boundary, by path. */
 export const listFiles = (
   database: Database,
   collectionId: number,

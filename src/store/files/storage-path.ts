@@ -28,20 +28,20 @@ interface RunPlace {
 
 const folderOf = ({ collection, task }: RunPlace): string => `${collection}/${task}/0000`
 
-/** Where a file sent with a run goes: `{collection}/{task}/0000/{trajectory_id}.{NN}.{ext}`. */
+/** Path of a file sent with a run: `{collection}/{task}/0000/{trajectory_id}.{NN}.{ext}`. */
 export const runUploadPath = (upload: RunPlace & { index: number; name: string }): string => {
   const [, extension] = splitName(sanitizeFileName(upload.name))
   const number = String(upload.index).padStart(2, '0')
   return checkStoragePath(`${folderOf(upload)}/${upload.trajectoryId}.${number}${extension || '.bin'}`)
 }
 
-/** Where a file uploaded ahead of a run goes: `{collection}/_sandbox_uploads/{upload_id}/{filename}`. */
+/** Path of a file uploaded before a run: `{collection}/_sandbox_uploads/{upload_id}/{filename}`. */
 export const sandboxUploadPath = (upload: { collection: string; uploadId: string; name: string }): string =>
   checkStoragePath(`${upload.collection}/_sandbox_uploads/${upload.uploadId}/${sanitizeFileName(upload.name)}`)
 
 /**
- * Where a file made by a step goes: `{collection}/{task}/0000/{trajectory_id}.{step}.{NNNN}.{flat}`. The path always
- * ends with the file's own base name, dots included, because clients pick files by it; its folders are flattened.
+ * Path of a file made by a step: `{collection}/{task}/0000/{trajectory_id}.{step}.{NNNN}.{flat}`. It always ends with
+ * the file's base name, dots included, because clients select files by it; its folders are flattened.
  */
 export const stepFilePath = (file: RunPlace & { step: string; index: number; name: string }): string => {
   const base = sanitizeFileName(file.name)

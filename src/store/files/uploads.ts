@@ -2,16 +2,16 @@ import type { Queries } from '../../database/database.ts'
 import { lostFilesUsage } from '../collections/usage.ts'
 import type { FileRow } from './files.ts'
 
-/** A file that was uploaded ahead of a run: its row in `files`, and its id. */
+/** A file uploaded before a run: its row in `files`, and its id. */
 export interface UploadRow extends FileRow {
   /** `file-` and 32 hex digits. */
   id: string
   purpose: string
-  /** Order of the list. */
+  /** Position in the list. */
   number: number
 }
 
-/** Uploads of one request, whose objects are stored already. */
+/** Uploads of one request whose objects are already stored. */
 export interface NewUpload {
   id: string
   path: string
@@ -25,8 +25,8 @@ const columns = `u.id, u.purpose, u.number, f.path, f.collection_id, f.run_id, f
   f.created_at`
 
 /**
- * Records uploads, all or none, and gives the moment they were recorded at; undefined where the collection is gone.
- * Its row is locked, so that a deletion either comes before or finds the files.
+ * Inserts uploads, all or none, and returns the time; undefined when the collection is gone. Locks the collection's
+ * row, so that a deletion either comes first or finds the files.
  */
 export const insertUploads = async (
   queries: Queries,
@@ -71,8 +71,8 @@ export const findUpload = async (queries: Queries, id: string): Promise<UploadRo
   )[0]
 
 /**
- * The newest first, from below a number; `collectionIds` undefined means all. With `collection_id = c.id` the planner
- * might walk through the uploads of everybody in their order, in search of those of a small collection.
+ * Lists uploads below a number, newest first; `collectionIds` undefined means all. With `collection_id = c.id` the
+ * planner might scan everybody's uploads in order, in search of those of a small collection.
  */
 export const listUploads = (
   queries: Queries,
@@ -95,19 +95,19 @@ export const listUploads = (
         [page.below, page.limit],
       )
 
-/** Removes an upload and its file from the tables; false where both were gone already. */
+/** Deletes an upload and its file row; false when both are gone. */
 export const deleteUpload = async (queries: Queries, path: string): Promise<boolean> =>
   (
     await queries.rows(
-      'delete_upload', // the row in uploads goes with it
+      'delete_upload', // cascades to the row in uploads
       `with gone as (delete from files where path = $1 returning collection_id, size), ${lostFilesUsage} select from gone`,
       [path],
     )
   ).length > 0
 
 /**
- * Storage paths for what a caller wrote in `file_paths`: storage paths and ids of uploads. What is in no file of the
- * collection is left out.
+ * Resolves `file_paths` of a request (storage paths and upload ids) to storage paths. Entries that match no file of the
+ * collection are left out.
  */
 export const resolveFiles = async (
   queries: Queries,

@@ -13,7 +13,7 @@ const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
 
-/** What the file system said, as an error for people where it is one they can act on. */
+/** Translates a file system error into one that people can act on, where possible. */
 export const diskError = (error: unknown, folder: string): unknown => {
   const code = codeOf(error)
   if (code === 'ENOSPC' || code === 'EDQUOT') {
@@ -46,7 +46,7 @@ const writeWhole = async (handle: FileHandle, bytes: Uint8Array): Promise<void> 
   }
 }
 
-/** Waiting for each write before asking for the next chunk is what holds a fast sender back. */
+/** Awaits each write before reading the next chunk: this backpressure slows down a fast sender. */
 const writeBody = async (handle: FileHandle, body: AsyncIterable<Uint8Array> | Uint8Array[], maxBytes: number) => {
   const hash = createHash('sha256')
   let size = 0
@@ -60,19 +60,19 @@ const writeBody = async (handle: FileHandle, body: AsyncIterable<Uint8Array> | U
   return { size, sha256: hash.digest('hex') }
 }
 
-/** The first of several places that is there. */
+/** Opens the first path that exists. */
 const openAnywhere = async ([path = '', ...others]: string[]): Promise<FileHandle> => {
   try {
     return await open(path, 'r')
   } catch (error) {
     if (codeOf(error) !== 'ENOENT' || others.length === 0) throw error
-    return openAnywhere(others) // it may be moving at this moment
+    return openAnywhere(others) // another process may be moving it
   }
 }
 
 /**
- * An object store in one folder: `objects/ab/cd/<uuid>`, `tmp` in the same file system for what is on its way, and
- * `unnamed/ab/<uuid>` for what no row of the database seems to name. `identify` asks the database who it is.
+ * An object store in one folder: `objects/ab/cd/<uuid>`, `tmp` for writes in progress (same file system), and
+ * `unnamed/ab/<uuid>` for objects that no row seems to refer to. `identify` reads the database's identity.
  */
 export const openDiskObjects = async (
   folder: string,
@@ -98,7 +98,7 @@ export const openDiskObjects = async (
   const asideOf = (id: string) => join(aside, checked(id).slice(0, 2), id)
   const places: StorePlaces = { root, aside, isId, pathOf, asideOf }
 
-  // A new folder survives a power cut only once its parents are written too; whoever made it may still be at that.
+  // A new folder survives a power cut only after its parents are synced; its creator may not have done that yet.
   const settled = new Set<string>()
   const moveInPlace = async (from: string, target: string) => {
     const leaf = dirname(target)
@@ -146,7 +146,7 @@ export const openDiskObjects = async (
     },
 
     async remove(ids) {
-      if ((await look()).state === 'copied') return // the database that this one was copied from may name them
+      if ((await look()).state === 'copied') return // the database that this one was copied from may refer to them
       const failed: { id: string; error: unknown }[] = []
       for (const id of ids) {
         await Promise.all([pathOf(id), asideOf(id)].map((path) => rm(path, { force: true }))).catch((error) =>

@@ -3,20 +3,20 @@ import { messageOf } from '../../lib/errors.ts'
 import type { Ownership } from './owner.ts'
 import type { Swept, UnnamedSweep } from './unnamed.ts'
 
-/** What is known of an object once it is safe on disk. `size` is in bytes, `sha256` in hex. */
+/** A durably stored object: `size` in bytes, `sha256` in hex. */
 export interface StoredObject {
   id: string
   size: number
   sha256: string
 }
 
-/** Both ends are counted from 0 and included, as in an HTTP range; an absent `end` means to the last byte. */
+/** Zero-based inclusive range, as in HTTP; without `end` it reaches the last byte. */
 export interface ByteRange {
   start: number
   end?: number
 }
 
-/** Some objects could not be removed; the others are gone. */
+/** Some objects could not be removed; all others are gone. */
 export class RemovalFailed extends Error {
   readonly ids: readonly string[]
 
@@ -27,7 +27,7 @@ export class RemovalFailed extends Error {
   }
 }
 
-/** Throws for what could not be removed, if there is any. */
+/** Throws `RemovalFailed` if there are failures. */
 export const throwFailed = (failed: readonly { id: string; error: unknown }[]): void => {
   const [first] = failed
   if (!first) return
@@ -37,7 +37,7 @@ export const throwFailed = (failed: readonly { id: string; error: unknown }[]): 
   )
 }
 
-/** Removes what can be removed, and gives why the rest could not. */
+/** Removes what can be removed and returns the failures. */
 export const removeAll = async (
   objects: { remove(ids: string[]): Promise<void> },
   ids: string[],
@@ -51,24 +51,26 @@ export const removeAll = async (
   }
 }
 
-/** Keeps bytes under opaque ids. Which path a user sees for them is a row in `files`, not our business here. */
+/** Stores bytes under opaque ids. The user-visible paths are rows in `files`. */
 export interface ObjectStore {
   /**
-   * Resolves once the bytes would survive a power cut. A stream is written as it comes and never held in memory.
-   * Throws `too_large` above `maxBytes` and `storage_full`; whatever goes wrong, nothing is left behind.
+   * Stores bytes; resolves once they would survive a power cut. Streams are never buffered whole. Throws `too_large`
+   * above `maxBytes`, and `storage_full`; a failure leaves nothing behind.
    */
   put(body: Uint8Array | AsyncIterable<Uint8Array>, options: { maxBytes: number }): Promise<StoredObject>
-  /** `size` is that of the whole object, whatever the range. Throws `not_found`. */
+  /** Opens an object; `size` is that of the whole object, whatever the range. Throws `not_found`. */
   open(id: string, range?: ByteRange): Promise<{ stream: Readable; size: number }>
   /**
-   * Removes objects; those already gone do not matter. Tries all before it throws `RemovalFailed`. Keeps all where the
+   * Removes objects; missing ones are ignored. Tries all before it throws `RemovalFailed`. Removes nothing when the
    * database is a copy that was not adopted.
    */
   remove(ids: string[]): Promise<void>
-  /** Removes what crashed uploads left more than a day ago, and says how many. */
+  /** Removes partial writes older than a day and returns their number. */
   sweepTemporary(): Promise<number>
-  /** Asks the database who it is, and says whether the folder is its own. */
+  /** Compares the database's identity with the folder's notes. */
   owner(): Promise<Ownership>
-  /** Sets objects aside that no row names, and removes them later; undefined where others have the same folder. */
+  /**
+   * Sets unreferenced objects aside and removes them later; undefined when the folder is shared with another database.
+   */
   sweepUnnamed(sweep: UnnamedSweep): Promise<Swept | undefined>
 }

@@ -2,17 +2,17 @@ import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readOrCreate, replaceFile } from '../../lib/files/exclusive-file.ts'
 
-/** What tells one database from every other one, its restored dumps and promoted copies included. */
+/** Distinguishes a database from all others, its restored dumps and promoted copies included. */
 export interface DatabaseIdentity {
-  /** A row of the database, which dumps and copies keep. */
+  /** Id stored in a row, which dumps and copies keep. */
   installation: string
-  /** Postgres's own: system identifier, timeline and object id of the database. */
+  /** Postgres's system identifier, timeline and database oid. */
   origin: string
 }
 
 /**
- * Which database a folder of files belongs to. `alone`: this one, since a time. `copied`: the folder was also used under
- * the same installation by a database of another origin. `shared`: another installation uses it too.
+ * Which databases use a file folder. `alone`: only this one, since a time. `copied`: also one with the same
+ * installation id and another origin. `shared`: also another installation.
  */
 export type Ownership =
   | { state: 'alone'; sinceMs: number }
@@ -25,10 +25,12 @@ interface Note extends Partial<DatabaseIdentity> {
 
 const notesOf = (folder: string): string => join(folder, 'databases')
 
-/** The name of a folder of files, drawn at its first use: the database remembers it. */
+/** Id of a file folder, created on first use and remembered by the database. */
 export const folderId = (folder: string): string => readOrCreate(join(folder, 'id'), () => crypto.randomUUID())
 
-/** A line for each database that has used the folder: installation, since when, origin (missing in old lines). */
+/**
+ * Reads one line for each database that has used the folder: installation, since when, origin (missing in old lines).
+ */
 const readNotes = async (folder: string): Promise<Note[]> => {
   const text = await readFile(notesOf(folder), 'utf8').catch((error) => {
     if (error.code === 'ENOENT') return ''
@@ -51,7 +53,7 @@ const isOf = (note: Note, { installation, origin }: DatabaseIdentity): boolean =
 const lineOf = ({ installation, origin }: DatabaseIdentity, sinceMs: number): string =>
   `${installation} ${new Date(sinceMs).toISOString()} ${origin}\n`
 
-/** Notes that this database uses the folder. Several processes may do so at the same time. */
+/** Appends a note that this database uses the folder. Safe from several processes. */
 const noteDatabase = async (folder: string, identity: DatabaseIdentity): Promise<Note[]> => {
   const notes = await readNotes(folder)
   if (notes.some((note) => isOf(note, identity))) return notes
@@ -59,7 +61,7 @@ const noteDatabase = async (folder: string, identity: DatabaseIdentity): Promise
   return readNotes(folder)
 }
 
-/** Notes that this database uses the folder, and says which others have. */
+/** Notes that this database uses the folder, and returns which others have. */
 export const lookAtOwner = async (folder: string, identity: DatabaseIdentity): Promise<Ownership> => {
   const notes = await noteDatabase(folder, identity)
   const foreign = notes.filter(({ installation }) => installation !== identity.installation)
@@ -68,13 +70,13 @@ export const lookAtOwner = async (folder: string, identity: DatabaseIdentity): P
   if (copies.length > 0) return { state: 'copied', others: copies.map(({ origin = '' }) => origin) }
   const times = notes.filter(({ origin }) => origin === undefined).map(({ sinceMs }) => sinceMs)
   const since = times.length > 0 ? times : notes.map(({ sinceMs }) => sinceMs)
-  // A line that was cut off has no time: without one, nothing is older than it.
+  // A truncated line has no time; without one nothing counts as older.
   return since.every(Number.isFinite)
     ? { state: 'alone', sinceMs: Math.max(...since) }
     : { state: 'shared', others: [] }
 }
 
-/** Makes the folder this database's alone. Another one that still uses it notes itself again and is seen. */
+/** Makes this database the folder's only owner. Another one that still uses it notes itself again and is detected. */
 export const adoptFolder = async (folder: string, identity: DatabaseIdentity): Promise<void> => {
   const times = (await readNotes(folder))
     .filter(({ installation, sinceMs }) => installation === identity.installation && Number.isFinite(sinceMs))

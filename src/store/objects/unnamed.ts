@@ -2,15 +2,15 @@ import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { throwFailed } from './objects.ts'
 
-/** So many parts a store has: the first two hex digits of an id. */
+/** Number of parts of a store: the first two hex digits of an id. */
 export const partsOfStore = 256
 
 export interface UnnamedSweep {
-  /** Which part is looked at, from 0. */
+  /** Index of the part to sweep, from 0. */
   part: number
-  /** How long an object that was set aside stays before it is removed. */
+  /** Days between setting an object aside and removing it. */
   days: number
-  /** Which of these ids the database names. */
+  /** Returns which of these ids the database refers to. */
   named(ids: string[]): Promise<Set<string>>
 }
 
@@ -20,7 +20,7 @@ export interface Swept {
   removed: number
 }
 
-/** Where the objects of a store are, and those that were set aside. */
+/** Folders of a store: its objects, and those set aside. */
 export interface StorePlaces {
   root: string
   aside: string
@@ -41,10 +41,10 @@ const orMissing = (error: unknown): undefined => {
 const namesIn = async (folder: string): Promise<string[]> => (await readdir(folder).catch(orMissing)) ?? []
 
 /**
- * Looks at one part of a store for objects that no row names: what a crash between bytes and row has left. An object that
- * is a day old is set aside; it can be opened there as before, and comes back when a row names it after all, however late.
- * After some days aside it is removed. Whoever does the same at the same time, or is killed in the middle, does no harm.
- * What is older than `sinceMs`, when the database began to use the folder, stays.
+ * Sweeps one part of a store for orphaned objects: those that a crash left between writing bytes and writing the row.
+ * An orphan older than a day is set aside; it can still be opened there, and moves back when a row refers to it after
+ * all. After some days it is removed. Concurrent sweeps and kills are harmless. Objects older than `sinceMs`, when the
+ * database began to use the folder, stay.
  */
 export const sweepUnnamed = async (
   places: StorePlaces,
@@ -88,7 +88,7 @@ export const sweepUnnamed = async (
       if (mtimeMs <= sinceMs || mtimeMs > Date.now() - dayMs) return
       await mkdir(dirname(places.asideOf(id)), { recursive: true, mode: 0o700 })
       const now = new Date()
-      await utimes(path, now, now) // before it is moved: killed in between, it only waits a day longer
+      await utimes(path, now, now) // touched before the move: if killed in between, it only waits a day longer
       await rename(path, places.asideOf(id))
       swept.setAside += 1
     })
