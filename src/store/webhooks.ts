@@ -1,27 +1,27 @@
 import type { Queries } from '../database/database.ts'
 
 /**
- * A delivery that this process may attempt now, until its claim is thought lost. The number of a claim rises: it is odd
- * while the attempt is under way, and even while the delivery waits for the next one.
+ * A delivery claimed by this process until its claim expires. The claim number rises: odd while an attempt is under
+ * way, even while the delivery waits for the next one.
  */
 export interface DueDelivery {
   runKey: string
   collectionId: number
-  /** Attempts that have failed before this one. */
+  /** Number of failed attempts so far. */
   tries: number
   claim: number
 }
 
-/** SQL condition: a delivery is due at a moment. The first one says it; see `isAnyRoutineDue`. */
+/** SQL condition: some delivery is due. Examines only the first row in index order; see `isAnyRoutineDue`. */
 export const isAnyDeliveryDue = (at: string): string =>
   `coalesce((select due_at <= ${at} from webhook_queue order by due_at limit 1), false)`
 
-/** Due rows that are looked at, at most; those of collections that have enough under way are passed over before. */
+/** Maximum due rows examined; those of collections at their limit are skipped before. */
 const mostLookedAt = 1000
 
 /**
- * Claims deliveries that are due: no other process gets them before `lostMs`. At most `each` of one collection, and none
- * of those in `full`, so that a receiver that hangs holds up no other collection. Times are milliseconds of the caller's
+ * Claims due deliveries: no other process gets them before `lostMs`. Takes at most `each` of one collection and none of
+ * those in `full`, so that a hanging receiver does not block other collections. Times are milliseconds of the caller's
  * clock.
  */
 export const claimDeliveries = async (
@@ -53,7 +53,7 @@ export const claimDeliveries = async (
   }))
 }
 
-/** Gives a claimed delivery back unattempted, to be claimed again later. */
+/** Returns a claimed delivery unattempted, to be claimed again later. */
 export const putOffDelivery = async (queries: Queries, due: DueDelivery, dueMs: number): Promise<void> => {
   await queries.rows(
     'put_off_delivery',
@@ -63,23 +63,23 @@ export const putOffDelivery = async (queries: Queries, due: DueDelivery, dueMs: 
   )
 }
 
-/** Forgets the delivery of a run that is gone. */
+/** Deletes the delivery of a run that is gone. */
 export const dropDelivery = async (queries: Queries, runKey: string): Promise<void> => {
   await queries.rows('drop_delivery', 'delete from webhook_queue where run_id = $1', [runKey])
 }
 
-/** Whom a run tells, and what that takes. */
+/** Target of a run's webhook, and what an attempt needs. */
 export interface RunWebhook {
-  /** As it is shown. */
+  /** URL as shown, without secrets. */
   url: string
   sealed: string | null
-  /** JSON text of the settings of its collection; null where none is set. */
+  /** JSON text of the collection's settings; null when there are none. */
   settings: string | null
-  /** What inputs and outputs of its steps have together. */
+  /** Bytes of all step inputs and outputs. */
   bytes: number
 }
 
-/** The webhook of a run; undefined where it has none, or is gone. */
+/** Finds the webhook of a run; undefined when it has none, or is gone. */
 export const findWebhook = async (queries: Queries, runKey: string): Promise<RunWebhook | undefined> => {
   const [row] = await queries.rows<RunWebhook>(
     'find_webhook',
@@ -93,19 +93,19 @@ export const findWebhook = async (queries: Queries, runKey: string): Promise<Run
   return row
 }
 
-/** What came of one attempt. */
+/** Result of one attempt. */
 export interface Attempt {
   delivered: boolean
   statusCode: number | null
   error: string | null
-  /** By the clock of the caller, in milliseconds. */
+  /** Milliseconds of the caller's clock. */
   startedMs: number
   durationMs: number
 }
 
 /**
- * Writes an attempt down and decides what comes next: `retryMs` is when it is tried again, null for never. Whoever has
- * lost its claim to another process, and one by hand (`due` undefined), decides only that something has been delivered.
+ * Records an attempt and schedules the next: `retryMs` is its time, null for never. A process that lost its claim, and
+ * a manual attempt (`due` undefined), only record a successful delivery.
  */
 export const settleAttempt = async (
   queries: Queries,
@@ -126,7 +126,7 @@ export const settleAttempt = async (
   )
 }
 
-/** Attempts that one run may have, so that their log has an end. */
+/** Maximum attempts of one run, which bounds their log. */
 export const mostAttempts = 200
 
 export interface AttemptRow {
@@ -143,16 +143,16 @@ export interface AttemptRow {
 const attempts = `select row_number() over (order by id)::int as n, by_hand, delivered, status_code, error, started_at,
   duration_ms from webhook_attempts where run_id = $1`
 
-/** The attempts of a run, oldest first. */
+/** Lists the attempts of a run, oldest first. */
 export const attemptsOf = (queries: Queries, runKey: string): Promise<AttemptRow[]> =>
   queries.rows<AttemptRow>('attempts_of', `${attempts} order by id`, [runKey])
 
-/** The attempts of a run, and what is to come, as they were at one moment. */
+/** Attempts of a run and its pending one, from one snapshot. */
 export interface DeliveryLog {
   attempts: AttemptRow[]
-  /** Is an attempt to come, or under way? */
+  /** Whether an attempt is due or under way. */
   isQueued: boolean
-  /** When the next one is due; null where one is due at once or under way. */
+  /** Time of the next attempt; null when one is due now or under way. */
   nextAt: Date | null
 }
 

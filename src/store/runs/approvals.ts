@@ -9,7 +9,7 @@ export type NewApproval = Pick<
   'run_id' | 'seq' | 'step' | 'message' | 'assignees' | 'metadata' | 'expires_at' | 'by_default'
 >
 
-/** Writes down what a step of an open run waits for; what stands there already stays. */
+/** Stores the approval that a step of an open run waits for; an existing one stays. */
 export const requestApproval = async (queries: Queries, approval: NewApproval): Promise<void> => {
   await queries.rows(
     'request_approval',
@@ -39,8 +39,8 @@ export const findApproval = async (queries: Queries, runKey: string, seq: number
   )[0]
 
 /**
- * What the step of this name waits for, or has waited for: of one in a loop, in its latest turn. `others` are the steps of
- * the workflow that only look like its turns.
+ * Finds the approval of the step with this name, pending or decided; in a loop that of its latest iteration. `others`
+ * are steps of the workflow whose names only look like iterations of it.
  */
 export const findApprovalOfStep = async (
   queries: Queries,
@@ -61,9 +61,9 @@ export const findApprovalOfStep = async (
   )[0]
 
 /**
- * Decides, once; undefined where it is decided, or the run has ended. The run's row is locked first, and says which of
- * its steps was decided last: a run that is being parked at this moment waits for the lock, or we for it, and whoever
- * comes second sees what the first has written to that row. Of any other row it would see the past.
+ * Records a decision once; undefined when it is already decided or the run has ended. Locks the run's row first and
+ * notes there which step was decided last. Parking takes the same lock, so whichever comes second sees what the first
+ * wrote to that row; of any other row its snapshot would show the past.
  */
 export const decideApproval = async (queries: Queries, given: NewDecision): Promise<ApprovalRow | undefined> => {
   const [row] = await queries.rows<ApprovalRow>(
@@ -83,7 +83,7 @@ export const decideApproval = async (queries: Queries, given: NewDecision): Prom
   return row
 }
 
-/** Nobody can decide it any more: its step has ended without. */
+/** Withdraws a pending approval whose step has ended without a decision. */
 export const withdrawApproval = async (queries: Queries, runKey: string, seq: number): Promise<void> => {
   await queries.rows('withdraw_approval', 'delete from approvals where run_id = $1 and seq = $2 and decision is null', [
     runKey,
@@ -98,7 +98,7 @@ export interface WaitingApproval extends ApprovalRow {
   name: string
 }
 
-/** What waits for a decision in a collection, oldest first, after the given number. */
+/** Lists pending approvals of a collection after a number, oldest first. */
 export const waitingApprovals = (
   queries: Queries,
   collectionId: number,

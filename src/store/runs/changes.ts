@@ -2,13 +2,13 @@ import type { Queries } from '../../database/database.ts'
 import { mostStepsSideBySide, type RunStatus } from '../../model/workflows/workflow.ts'
 import { waitingText } from './runs.ts'
 
-/** The last number that anybody has drawn for a change, committed or not. Costs next to nothing. */
+/** Reads the last change number drawn by any transaction, committed or not. Nearly free. */
 export const lastDrawn = async (queries: Queries): Promise<number> => {
   const [row] = await queries.rows<{ drawn: number }>('last_drawn', 'select last_value as drawn from changes')
   return row?.drawn ?? 0
 }
 
-/** Numbers up to `drawn` were drawn by transactions with ids below `before`; those below `from` have all ended. */
+/** Transactions with ids below `before` drew the numbers up to `drawn`; all transactions below `from` have ended. */
 export interface Drawn {
   drawn: number
   before: number
@@ -16,9 +16,10 @@ export interface Drawn {
 }
 
 /**
- * What is needed to tell when numbers are settled: visible, or never to be. Whoever draws a number has a transaction
- * id by then, so after reading the last number an id of our own is an upper bound for theirs. (The xmax of a snapshot
- * is none: it stands at the oldest of those that still run.) It uses up an id: not to be asked without need.
+ * Reads what is needed to tell when change numbers are settled: visible, or never to be. A transaction that draws a
+ * number has its transaction id by then, so an id taken after reading the last number is an upper bound for theirs.
+ * (The xmax of a snapshot is no such bound: it stands at the oldest running transaction.) Uses up a transaction id, so
+ * call it only when needed.
  */
 export const drawnSoFar = async (queries: Queries): Promise<Drawn> => {
   const [row] = await queries.rows<Drawn>(
@@ -30,21 +31,21 @@ export const drawnSoFar = async (queries: Queries): Promise<Drawn> => {
 }
 
 /**
- * For a statement that draws numbers before anything gives it a transaction id, such as an insert whose default draws:
- * it takes its rows from here too, and has the id first.
+ * CTE for a statement that draws change numbers before anything assigns it a transaction id, such as an insert whose
+ * default draws: selecting its rows from here assigns the id first.
  */
 export const identified = 'identified as materialized (select pg_current_xact_id())'
 
 /**
- * The newest steps of a run have its newest step change, or that of steps which run side by side: a glance at the end of
- * the index, however long the run is.
+ * The newest change of a run's steps is on its last step, or on those that run in parallel with it: a short scan at the
+ * end of the index, however long the run is.
  */
 const newestSteps = (runId: string): string =>
   `(select name, changed from steps where run_id = ${runId} order by seq desc limit ${mostStepsSideBySide}) newest`
 const newestStep = (runId: string, column: string): string =>
   `(select ${column} from ${newestSteps(runId)} order by changed desc limit 1)`
 
-/** The number of the newest change of each run that is there. */
+/** Reads the number of the newest change of each existing run. */
 export const newestChanges = (queries: Queries, runKeys: string[]): Promise<{ id: string; newest: number }[]> =>
   queries.rows(
     'newest_changes',
@@ -54,7 +55,7 @@ export const newestChanges = (queries: Queries, runKeys: string[]): Promise<{ id
     [runKeys],
   )
 
-/** What a collection's watcher is told of a run. */
+/** A change of a run as reported to watchers of its collection. */
 export interface RunChange {
   id: string
   trajectory_id: string
@@ -62,15 +63,15 @@ export interface RunChange {
   status: RunStatus
   ended: boolean
   changed: number
-  /** Its newest step that has started. */
+  /** Name of the newest started step. */
   step: string | null
-  /** JSON text: its steps that wait for a person; null where none does. */
+  /** JSON text of the steps that wait for a person; null when none does. */
   waiting: string | null
 }
 
 const runChange = `r.id, r.trajectory_id, r.name, r.status, r.ended_at is not null as ended, ${waitingText}`
 
-/** Runs of a collection that changed after `after` and not later than `until`, in the order of change. */
+/** Lists runs of a collection changed after `after` and up to `until`, in order of change. */
 export const changedRuns = (
   queries: Queries,
   at: { collectionId: number; after: number; until: number; limit: number },
@@ -82,11 +83,11 @@ export const changedRuns = (
     [at.collectionId, at.after, at.until, at.limit],
   )
 
-/** The newest open runs of a collection, the oldest of them first. */
+/** Lists the newest open runs of a collection, oldest of them first. */
 export const openRunsOf = async (queries: Queries, collectionId: number, limit: number): Promise<string[]> => {
   const rows = await queries.rows<{ id: string }>(
     'open_runs_of',
-    // There are few open runs beside all others: the index on those serves, and it is asked once a feed.
+    // Open runs are few, so their partial index serves; each feed asks once.
     `select id from (select id, number from runs where ended_at is null and collection_id = $1
        order by number desc limit $2) newest order by number`,
     [collectionId, limit],
@@ -94,7 +95,7 @@ export const openRunsOf = async (queries: Queries, collectionId: number, limit: 
   return rows.map((row) => row.id)
 }
 
-/** The newest change of a step by `until` of each run that is open, if it came after `after`; in the order of change. */
+/** Lists the newest step change up to `until` of each open run, if it came after `after`, in order of change. */
 export const changedSteps = async (
   queries: Queries,
   at: { runKeys: string[]; after: number; until: number },
@@ -107,9 +108,10 @@ export const changedSteps = async (
      where r.id = any($1::text[]) and s.changed > $2 order by s.changed`,
     [at.runKeys, at.after, at.until],
   )
-  return rows.filter((row) => !row.ended) // asked for in SQL, all open runs might be scanned instead of these few
+  // filtered here: in SQL the planner might scan all open runs instead of these few
+  return rows.filter((row) => !row.ended)
 }
 
-/** Whether a collection is still there. */
+/** Whether a collection exists. */
 export const isThere = async (queries: Queries, collectionId: number): Promise<boolean> =>
   (await queries.rows('collection_is_there', 'select from collections where id = $1', [collectionId])).length > 0

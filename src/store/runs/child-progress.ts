@@ -1,11 +1,11 @@
 import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 
-/** How the runs stand that a step has started. */
+/** Progress of the child runs of a step. */
 export interface ChildProgress {
-  /** Runs that are written down, whatever became of them. */
+  /** Number of child runs created, whatever their status. */
   begun: number
-  /** Of them, by status; completed ones are counted too. */
+  /** Number of child runs by status, completed ones included. */
   counts: Partial<Record<RunStatus, number>>
 }
 
@@ -14,8 +14,8 @@ const byStatus = (which: string): string =>
   `select r.status, count(*)::int as total from runs r where ${children} and ${which} group by r.status`
 
 /**
- * How the runs of a step stand. Completed runs are many and are not counted: they are those that were begun, but for all
- * others, which are few and have indexes of their own (`runs_open_children`, `runs_children_unusual`).
+ * Reads the progress of a step's child runs. Completed ones are many and are not counted: their number is the created
+ * ones minus all others, which are few and have indexes of their own (`runs_open_children`, `runs_children_unusual`).
  */
 export const childProgress = async (queries: Queries, runKey: string, seq: number): Promise<ChildProgress> => {
   const [row] = await queries.rows<{ begun: number; others: Partial<Record<RunStatus, number>> }>(

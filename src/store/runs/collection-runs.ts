@@ -15,47 +15,47 @@ import {
 } from './run-lists.ts'
 import { summaryColumns } from './runs.ts'
 
-/** What the runs of a list over a collection have in common; whatever is left out does not matter. */
+/** Filter of a list of runs over a collection; an omitted member does not restrict it. */
 export interface CollectionRunFilter extends RunFilter {
-  /** Ids of tasks, one of them. */
+  /** Ids of tasks, of which the run's task must be one. */
   taskIds: readonly number[] | undefined
-  /** Internal key of the run that started them, for its items. */
+  /** Internal key of the parent run, for lists of its children. */
   parentKey: string | undefined
-  /** A step of theirs was given this model, or answered by it. */
+  /** Model requested by, or answering in, a step of the run. */
   model: string | undefined
-  /** US dollars; a run whose cost is not known has neither more nor less. */
+  /** Bounds in US dollars; a run of unknown cost matches neither. */
   minCostUsd: number | undefined
   maxCostUsd: number | undefined
-  /** Stands in the error, in any case. */
+  /** Text that the error contains (case-insensitive). */
   error: string | undefined
 }
 
-/** A run as a list over a collection has it. */
+/** A run in a list over a collection. */
 export interface CollectionRunRow extends RunSummaryRow {
-  /** US dollars; null where it is not known. */
+  /** US dollars; null when unknown. */
   cost_usd: number | null
-  /** JSON text: the names of models in its steps. */
+  /** JSON text: names of the models in its steps. */
   models: string
 }
 
-/** Steps of one run whose models are looked for. */
+/** Maximum steps of one run whose models and costs are read. */
 const stepsLookedAt = 50
-/** Characters of a value that stands outside its row. */
+/** Characters read of a value stored outside its row. */
 const lookedAt = 8192
 
-/** What a step was given and gave: where a model is named. */
+/** Inputs and outputs of a step, in which models are named. */
 const stepTexts = `(
   select coalesce(s.inputs, (select left(body, ${lookedAt}) from payloads where id = s.inputs_payload)) as inputs,
     coalesce(s.outputs, (select left(body, ${lookedAt}) from payloads where id = s.outputs_payload)) as outputs
   from steps s where s.run_id = r.id order by s.seq limit ${stepsLookedAt})`
 
-/** JSON in a column is read as text: Postgres would refuse all of it for one escaped NUL in some string. */
+/** Matches JSON as text: one escaped NUL in a string would make Postgres refuse the whole value. */
 const modelIn = (text: string): string => `substring(${text} from '"model":("(?:[^"\\\\]|\\\\.)*")')`
 const models = `(
   select '[' || coalesce(string_agg(distinct m.model, ','), '') || ']'
   from ${stepTexts} t cross join lateral (values (${modelIn('t.inputs')}), (${modelIn('t.outputs')})) m(model))`
 
-/** Of steps it is counted as they spend; the record of a call of the gateway, the only step of its run, states it. */
+/** Cost of a run: recorded as its steps spend it; a gateway call, the only step of its run, states it in its record. */
 const cost = `coalesce(
   (select usd::float8 from run_spending where run_id = r.id),
   (select substring(coalesce(s.outputs, (select body from payloads where id = s.outputs_payload))
@@ -84,8 +84,8 @@ const tasksOf = (collection: string): string =>
    union all select task_id from former_tasks where collection_id = ${collection}`
 
 /**
- * No index has all runs of a collection in order, for every run would pay for it: the newest of each task are merged.
- * Those of a routine and of a parent have an index of their own.
+ * Merges the newest runs of each task: no index has all runs of a collection in order, since every run would pay for
+ * it. Runs of a routine and of a parent have indexes of their own.
  */
 const sourceOfCollection = (
   parameters: Parameters,
@@ -123,7 +123,7 @@ const sourceOfCollection = (
 const isEmpty = (filter: CollectionRunFilter): boolean =>
   Object.values(filter).every((one) => one === undefined || (Array.isArray(one) && one.length === 0))
 
-/** Runs of all tasks of a collection, newest first: what comes after a cursor, or the beginning; see `runsOfSource`. */
+/** Lists runs of all tasks of a collection, newest first, from the start or after a cursor; see `runsOfSource`. */
 export const collectionRunsAfter = (
   queries: Queries,
   collectionId: number,
@@ -140,7 +140,7 @@ export const collectionRunsAfter = (
   })
 }
 
-/** The internal key of a run of a collection, by its trajectory id; the newest, where ids came from outside. */
+/** Finds the internal key of a collection's run by trajectory id; the newest, since ids from outside may repeat. */
 export const runKeyOf = async (
   queries: Queries,
   at: { collectionId: number; trajectoryId: string },

@@ -1,15 +1,15 @@
 import type { Queries } from '../../database/database.ts'
 import { newTrajectoryId } from '../../lib/ids.ts'
 
-/** A stock of so many; drawn in one go. */
+/** Number of ids drawn at once. */
 const stockSize = 512
-/** With fewer left the next are looked up. */
+/** Stock level below which the next ids are looked up. */
 const fewIds = 128
 
 /**
- * Trajectory ids for those who tell them before they write them down: no run had them when they were looked up, which is
- * for hundreds at a time and ahead of need. Nobody waits: where the stock is empty, because it was never filled or the
- * database is away, an id comes as it is drawn.
+ * Supplies trajectory ids to callers that announce an id before they store its run. Ids are checked to be unused ahead
+ * of need, hundreds at a time. Nobody waits: with an empty stock, at the start or while the database is away, an
+ * unchecked id is drawn.
  */
 export const makeFreeIds = (database: Pick<Queries, 'rows'>, draw: () => string = newTrajectoryId) => {
   let stock: string[] = []
@@ -27,7 +27,7 @@ export const makeFreeIds = (database: Pick<Queries, 'rows'>, draw: () => string 
   }
   const refill = (): Promise<void> => {
     filling ??= fill()
-      .catch(() => {}) // whoever draws next tries again
+      .catch(() => {}) // the next draw tries again
       .finally(() => {
         filling = undefined
       })

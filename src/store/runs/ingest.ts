@@ -10,39 +10,39 @@ import { labelTextsOf, RunMoved, writeLabels } from './labels.ts'
 import { placeValue } from './payloads.ts'
 import { countIngested, type IngestedTotals, otherShard } from './totals.ts'
 
-/** A run that was executed elsewhere, as it is to be recorded. */
+/** A run executed elsewhere, to be recorded here. */
 export interface IngestedRun {
-  /** Left out: one is drawn. */
+  /** Default: drawn by the server. */
   trajectoryId: string | undefined
   status: Extract<RunStatus, 'completed' | 'failed' | 'cancelled' | 'archived'>
   author: string
-  /** Who sent it, as the server knows it. */
+  /** The authenticated sender. */
   recordedBy: string
-  /** What the audit trail gets where it overwrites what somebody else sent. */
+  /** Audit entry for overwriting what another sender had recorded. */
   replacing: NewAuditRow
   /** JSON texts of objects. */
   inputs: string
   outputs: string
   params: string
-  /** Every key once. */
+  /** Labels with distinct keys. */
   labels: { key: string; value: string }[]
-  /** Left out: what an overwritten run has, else now. */
+  /** Default: that of an overwritten run, else now. */
   createdMs: number | undefined
-  /** Left out: now. */
+  /** Default: now. */
   completedMs: number | undefined
 }
 
-/** Where it is recorded. */
+/** Where an ingested run is recorded. */
 export interface IngestPlace {
   collection: { id: number; name: string }
   task: string
-  /** The task that is made where there is none; left out where the name may not be given to one. */
+  /** Task to create when there is none; undefined when the name may not be given to one. */
   stub: TaskFields | undefined
-  /** Labels that one run may have. */
+  /** Maximum labels of one run. */
   mostLabels: number
 }
 
-/** What stands in the document afterwards; `labels` is the JSON text of all of them. */
+/** The recorded run; `labels` is the JSON text of all its labels. */
 interface Recorded {
   trajectory_id: string
   name: string
@@ -53,10 +53,10 @@ const stepName = 'eval'
 const workflow = '{"init_params":{},"step_configs":{"eval":{"activity":"ingest"}},"steps":["eval"]}'
 
 /**
- * Records a run, or overwrites the ingested one that has its id in the task, in a transaction of the caller's, which is to
- * be `insist`: who comes second waits for the first one's row. The labels that others gave it stay. Undefined where there
- * is no such task and none may be made. Throws `conflict` for the id of a run of the task that was executed here; then
- * nothing was made.
+ * Records a run, or overwrites the ingested one with its id in the task. Runs in the caller's transaction, which must
+ * be one of `insist`: a concurrent second one waits for the first one's row. Labels set by others stay. Undefined when
+ * there is no such task and none may be created. Throws `conflict` for the id of a run executed on this server; nothing
+ * is written then.
  */
 export const ingestRun = async (
   queries: Queries,
@@ -89,7 +89,7 @@ interface Times {
   completedMs: number
 }
 
-/** What is left out never makes a run end before it began. */
+/** Fills in missing times so that a run never ends before it begins. */
 const timesOf = (run: IngestedRun, before: number | undefined): Times => {
   const createdMs = run.createdMs ?? Math.min(before ?? now(), run.completedMs ?? Number.POSITIVE_INFINITY)
   return { createdMs, completedMs: run.completedMs ?? Math.max(now(), createdMs) }
@@ -101,8 +101,8 @@ const countOf = (status: RunStatus, times: Times, failed = status === 'failed'):
 }
 
 /**
- * Deleting the task, or its collection, waits for this transaction and then finds its run. The lock also gives the
- * transaction its id before it draws change numbers, which watchers of a collection rely on.
+ * Locks the task: its deletion, or its collection's, waits for this transaction and then finds the run. The lock also
+ * assigns the transaction id before change numbers are drawn, which watchers of a collection rely on.
  */
 const holdTask = async (
   queries: Queries,
@@ -124,7 +124,7 @@ const holdTask = async (
 
 const mostDraws = 20
 
-/** The id that it has now; undefined where there is a run with the id that was given. */
+/** Inserts a run and returns its id; undefined when the given id exists. */
 const insertRun = async (
   queries: Queries,
   row: { id: string; collectionId: number; taskId: number },
@@ -214,7 +214,7 @@ const overwrite = async (queries: Queries, found: HeldRun, run: IngestedRun, mos
   })
 }
 
-/** Its one step; a step that was there is overwritten, large values and all. */
+/** Writes the run's only step; an existing one is overwritten, large values included. */
 const writeStep = async (
   queries: Queries,
   runKey: string,

@@ -4,17 +4,17 @@ import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
 import { labelTextsOf, type NewLabel, RunMoved, removeLabels, writeLabels } from './labels.ts'
 
-/** A label as it was set, and all of the run as JSON text. */
+/** A label as stored, with all labels of its run as JSON text. */
 export interface SetLabel {
   createdAt: Date
   labels: string
 }
 
-/** Sets and removes labels, one at a time for whoever asks; what arrives together is written together. */
+/** Sets and removes labels; concurrent changes are batched into one transaction. */
 export interface LabelChanges {
-  /** Undefined: the run has too many labels already. */
+  /** Sets a label; undefined when the run already has the maximum number. */
   set(label: NewLabel): Promise<SetLabel | undefined>
-  /** Gives what is left, as JSON text; undefined: there was nothing to remove. */
+  /** Removes a label and returns the remaining ones as JSON text; undefined when there was nothing to remove. */
   remove(label: { runId: string; key: string; author: string | undefined }): Promise<string | undefined>
 }
 
@@ -24,7 +24,7 @@ const longestPauseMs = 50
 
 const deadlocked = (error: unknown): boolean => (error as { code?: string }).code === '40P01'
 
-/** One transaction; again when a run was changing hands, or when somebody waited for us while we waited for him. */
+/** Runs a transaction and retries it after a deadlock, or when a run moved to another lease meanwhile. */
 export const insist = async <T>(database: Database, work: (queries: Queries) => Promise<T>): Promise<T> => {
   for (let attempt = 1; attempt < attempts; attempt++) {
     try {
@@ -37,7 +37,10 @@ export const insist = async <T>(database: Database, work: (queries: Queries) => 
   throw new AppError('busy', 'The run is changing hands', { hint: 'Try again in a moment.', retryAfterSeconds: 1 })
 }
 
-/** Sets one label in a transaction of the caller's, which is to be `insist`; undefined: the run has too many already. */
+/**
+ * Sets one label in the caller's transaction, which must be one of `insist`; undefined when the run has the maximum
+ * already.
+ */
 export const setLabel = async (queries: Queries, label: NewLabel, most: number): Promise<SetLabel | undefined> => {
   const [createdAt] = await writeLabels(queries, [label], most)
   const [labels = '[]'] = await labelTextsOf(queries, [label.runId])
@@ -71,7 +74,7 @@ export const makeLabelChanges = (database: Database, options: { most: number }):
   }
 }
 
-/** Places of the labels, so that none of a round takes the place of another: each one's value was there once. */
+/** Groups labels into rounds without repeated keys, so that every value is stored once, in order. */
 const rounds = (labels: NewLabel[]): number[][] => {
   const made: number[][] = []
   const seen = new Map<string, number>()

@@ -6,31 +6,32 @@ export interface NewLabel {
   key: string
   value: string
   author: string
-  /** Who sets it, as the server knows it. */
+  /** The authenticated author. */
   recordedBy: string
-  /** What the audit trail gets where this replaces a label that somebody else set. Left out: nothing. */
+  /** Audit entry for replacing a label that somebody else set. Default: none. */
   replacing?: NewAuditRow | undefined
 }
 
-/** An expression with the labels of a run as JSON text, in the order of the list: the newest value stands last. */
+/** SQL expression: the labels of a run as JSON text, in list order with the newest value last. */
 export const labelsText = (runId: string): string =>
   `coalesce((select '[' || string_agg(json_build_object('key', l.key, 'value', l.value,
      'created', to_char(l.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'author', l.author, 'recorded_by', l.recorded_by)::text,
      ',' order by l.number) || ']' from labels l where l.run_id = ${runId}), '[]')`
 
-/** A run got another lease while it was being locked: nothing was written, the transaction must begin anew. */
+/** The run moved to another lease while it was being locked: nothing was written; retry the transaction. */
 export class RunMoved extends Error {}
 
 /**
- * Labels have ids among those of the steps: who has seen number N of a run must never find a smaller one later. So
- * whoever writes labels keeps the journal out while it draws a number: the journal writes under a share lock on the
- * lease, and locks leases before runs, as this does. With the row locked, a run has ended, or is parked and cannot be
- * woken, or its lease is among the locked ones; one that got a lease in between is none of these.
+ * Locks runs for writing labels. Labels and steps share one number sequence: a reader that has seen number N of a run
+ * must never find a smaller one later. So a label writer keeps the journal out while it draws a number: the journal
+ * writes under a share lock on the lease and locks leases before runs, as this does. With its row locked, a run has
+ * ended, is parked and cannot be woken, or belongs to a locked lease; a run that moved to another lease meanwhile
+ * matches none of these.
  */
 const lockRuns = async (queries: Queries, runIds: string[]): Promise<void> => {
   const rows = await queries.rows<{ safe: boolean }>(
     'lock_labelled_runs',
-    // Found by id alone: by `ended_at is null` too, every open run might be scanned for its partial index.
+    // Found by id alone: with `ended_at is null` the planner might scan every open run through its partial index.
     `with found as materialized (select lease, ended_at from runs where id = any($1::text[])),
      held as materialized (
        select id from leases where id in (select lease from found where ended_at is null) order by id for update),
@@ -43,13 +44,13 @@ const lockRuns = async (queries: Queries, runIds: string[]): Promise<void> => {
   if (rows.some((row) => !row.safe)) throw new RunMoved('A run is changing hands')
 }
 
-/** Runs, of rows named `touched`, whose labels have changed. */
+/** CTE that numbers the change of the runs in `touched`, whose labels have changed. */
 const numbered = `numbered as (update runs set labels_changed = nextval('changes')
   where id in (select run_id from touched))`
 
 /**
- * Keeps `label_counts`, from rows named `gone` and `come`. Who writes for several values does so in the order of the
- * key: nobody waits for one who waits for him.
+ * CTE that maintains `label_counts` from rows named `gone` and `come`. Writers of several values go in key order, so
+ * that they never deadlock.
  */
 export const counted = `counted as (
   insert into label_counts (task_id, key, value_md5, value, total)
@@ -60,8 +61,8 @@ export const counted = `counted as (
   returning task_id, key, value_md5, total)`
 
 /**
- * Labels of runs that are made by this very statement, as its rows named `new_runs` (id, task_id, collection_id, author,
- * created_at, number): each gets all of them, by its author. Nobody knows of these runs, so that nothing is locked.
+ * CTE that labels the runs created by the same statement, its rows `new_runs` (id, task_id, collection_id, author,
+ * created_at, number). Nothing is locked, since nobody else sees these runs yet.
  */
 export const labelNewRuns = (keys: string, values: string): string => `labelled as (
   insert into labels (run_id, task_id, collection_id, key, author, recorded_by, value, run_created_at, run_number, created_at)
@@ -75,10 +76,10 @@ labels_counted as (
   group by task_id, key, md5(value) order by task_id, key, value_md5
   on conflict (task_id, key, value_md5) do update set total = label_counts.total + excluded.total)`
 
-/** Counts that have fallen to nothing, as the statements below report them. */
+/** SQL expression: counts that have dropped to zero, as the statements below report them. */
 export const emptied = `(select json_agg(json_build_array(task_id, key, value_md5)) from counted where total <= 0) as emptied`
 
-/** In the same transaction: what it has emptied is locked by it, so that it waits for nobody. */
+/** Deletes counts of zero, in the same transaction: it already holds their locks, so it waits for nobody. */
 export const removeEmptied = async (queries: Queries, emptied: unknown): Promise<void> => {
   if (!emptied) return
   await queries.rows(
@@ -90,9 +91,9 @@ export const removeEmptied = async (queries: Queries, emptied: unknown): Promise
 }
 
 /**
- * Sets labels, by run, key and author; a new value goes to the end of the list. To be called in a transaction. Gives
- * for each label when it was set, in order; undefined where the run is gone or has `most` labels already. Of two with
- * the same run, key and author the last one counts. Throws RunMoved.
+ * Sets labels by run, key and author, inside a transaction; a new value goes to the end of the list. Returns for each
+ * label when it was set, in order; undefined when the run is gone or has `most` labels. Of two with the same run, key
+ * and author the last one counts. Throws RunMoved.
  */
 export const writeLabels = async (
   queries: Queries,
@@ -103,7 +104,7 @@ export const writeLabels = async (
   const last = labels.filter((label, at) => places.get(placeOf(label)) === at)
   if (last.length === 0) return []
   await lockRuns(queries, [...new Set(last.map((label) => label.runId))])
-  // A statement of its own: only a snapshot taken after the locks sees what was written while they were waited for.
+  // A separate statement: only a snapshot taken after the locks sees what was written while waiting for them.
   const rows = await queries.rows<{ at: number; created_at: Date; replaced: string | null; emptied: unknown }>(
     'write_labels',
     `with given as materialized (
@@ -158,7 +159,10 @@ export const writeLabels = async (
 const placeOf = ({ runId, key, author }: Pick<NewLabel, 'runId' | 'key' | 'author'>): string =>
   JSON.stringify([runId, key, author])
 
-/** Removes a key from a run, as one author set it, or all; gives how many labels went. In a transaction; may throw RunMoved. */
+/**
+ * Removes a key from a run, of one author or of all, and returns how many labels went. Call it in a transaction; may
+ * throw RunMoved.
+ */
 export const removeLabels = async (
   queries: Queries,
   label: { runId: string; key: string; author: string | undefined },
@@ -180,7 +184,7 @@ export const removeLabels = async (
   return row?.removed ?? 0
 }
 
-/** The labels of runs as JSON text, in the order asked. */
+/** Reads the labels of runs as JSON text, in the order of the ids. */
 export const labelTextsOf = async (queries: Queries, runIds: string[]): Promise<string[]> => {
   const rows = await queries.rows<{ id: string; labels: string }>(
     'label_texts',

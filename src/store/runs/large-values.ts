@@ -1,21 +1,21 @@
 import type { Queries } from '../../database/database.ts'
 import type { RunRow, StepRecord } from './runs.ts'
 
-/** Takes memory for so many bytes before they are read; undefined where there is room at once. */
+/** Reserves memory before that many bytes are read; undefined when it is available at once. */
 export type TakeMemory = (bytes: number) => Promise<void> | undefined
 
-/** For callers whose number is bounded by other means, such as webhooks. */
+/** For callers whose number is bounded otherwise, such as webhooks. */
 export const uncounted: TakeMemory = () => undefined
 
-/** A step as its row has it: values above 64 KiB stand elsewhere. */
+/** A step's row; values above 64 KiB stand in `payloads`. */
 export interface StoredStep extends StepRecord {
   inputs_payload: string | null
   outputs_payload: string | null
-  /** Of both. */
+  /** Bytes of both values. */
   payload_bytes: number
 }
 
-/** The same steps with their large values, once there is memory for them. Those given are left as they are. */
+/** Returns copies of the steps with their large values, once memory for them is reserved. */
 export const withLargeValues = async (
   queries: Queries,
   steps: StoredStep[],
@@ -46,7 +46,7 @@ export const withLargeValues = async (
 /** A run with its `init_params`, whatever their size. */
 export type WholeRun = RunRow & { init_params: string }
 
-/** Reads large `init_params`, once there is memory for them. */
+/** Reads large `init_params`, once memory for them is reserved. */
 export const withInitParams = async (queries: Queries, run: RunRow, take: TakeMemory): Promise<WholeRun> => {
   if (run.init_params !== null) return run as WholeRun
   await take(run.init_params_bytes)

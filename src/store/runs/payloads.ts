@@ -3,31 +3,31 @@ import type { Database, Queries } from '../../database/database.ts'
 import { runKeysSince } from '../../lib/ids.ts'
 import { now } from '../../lib/time.ts'
 
-/** JSON above this many characters stands outside the step's row. */
+/** JSON with more characters than this is stored outside the step's row. */
 export const rowLimit = 64 * 1024
 
-/** What a step's row keeps of a value: its text, or where it stands. */
+/** What a step's row stores of a value: its text, or a reference. */
 export interface Placed {
   text: string | null
   payload: string | null
 }
 
 /**
- * Puts a large value into a row of its own, before the step that refers to it; gives back what the step's row keeps. A
- * small one is given back at once, without a promise: every step has two of them.
+ * Stores a large value in `payloads`, before the step that refers to it, and returns what the step's row stores.
+ * Returns a small value synchronously: every step has two of them.
  */
 export const placeValue = (
   queries: Pick<Queries, 'rows'>,
   runKey: string,
   text: string | null,
-  /** Its id, for those who may have to place it once more: it is there once then. */
+  /** Id of the payload, for callers that may store it again: it then exists only once. */
   payload?: string,
 ): Placed | Promise<Placed> =>
   isLarge(text) ? keepPayload(queries, runKey, text, payload ?? randomUUID()) : { text, payload: null }
 
 const isLarge = (text: string | null): text is string => text !== null && text.length > rowLimit
 
-/** Puts a value into a row of its own, as text or as the bytes of one. */
+/** Stores a value in `payloads`, as text or as its bytes. */
 export const keepPayload = async (
   queries: Pick<Queries, 'rows'>,
   runKey: string,
@@ -42,18 +42,18 @@ export const keepPayload = async (
   return { text: null, payload }
 }
 
-/** A large value of a step. */
+/** Reads a large value of a step. */
 export const payloadText = async (queries: Queries, payload: string): Promise<string | null> =>
   (await queries.rows<{ body: string }>('payload_text', 'select body from payloads where id = $1', [payload]))[0]
     ?.body ?? null
 
-/** The id of a request that is placed before its call has ended. */
+/** Id of the payload of a request that is stored before its call has ended. */
 export const requestPayload = (runKey: string): string => `${runKey}-init-params`
 
 const dayMs = 86_400_000
 const sweptAtOnce = 1000
 
-/** Removes requests of yesterday and the days before whose call was never recorded: the process died in between. */
+/** Deletes requests older than a day whose call was never recorded, because its process died. */
 export const sweepRequestPayloads = async (database: Database, nowMs = now()): Promise<void> => {
   const between = [runKeysSince(nowMs - 4 * dayMs), runKeysSince(nowMs - dayMs)]
   for (;;) {

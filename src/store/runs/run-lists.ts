@@ -4,14 +4,14 @@ import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { countRuns, initParamsText, type RunRow, runColumns, type StepRecord, summaryColumns } from './runs.ts'
 import { taskTotals } from './stats.ts'
 
-/** What the runs of a list have in common; whatever is left out does not matter. */
+/** Filter of a list of runs; an omitted member does not restrict it. */
 export interface RunFilter {
-  /** One of them. */
+  /** The run's status must be one of these. */
   statuses: readonly RunStatus[]
-  /** All of them, set by whomever; the first one leads the search. */
+  /** The run must have all of these, set by any author. */
   labels: readonly { key: string; value: string | undefined }[]
   routineId: number | undefined
-  /** Stands in the id, the error or the JSON text of init_params, in any case. */
+  /** Text that the id, the error or the JSON of init_params contains (case-insensitive). */
   text: string | undefined
   createdAfterMs: number | undefined
   createdBeforeMs: number | undefined
@@ -26,26 +26,26 @@ export const noFilter: RunFilter = {
   createdBeforeMs: undefined,
 }
 
-/** Where a list goes on: after the run that was created then, with this number. */
+/** Position in a list: after the run with this creation time and number. */
 export interface RunCursor {
   createdMicros: string
   number: number
 }
 
-/** A run without what may be large. */
+/** A run without its possibly large values. */
 export type RunSummaryRow = Omit<RunRow, 'init_params' | 'init_params_bytes'>
 export type StepSummary = Omit<StepRecord, 'inputs' | 'outputs' | 'warnings' | 'changed'>
 
 export interface ListedRuns<Row> {
   runs: Row[]
-  /** Where the list goes on; undefined at its end. */
+  /** Cursor of the next page; undefined at the end. */
   next: RunCursor | undefined
 }
 
-/** The values of a statement that is put together. */
+/** Parameters of a statement under construction. */
 export interface Parameters {
   values: unknown[]
-  /** Adds a value; gives its place in the text. */
+  /** Adds a value and returns its placeholder. */
   put(value: unknown, type: string): string
 }
 
@@ -60,17 +60,17 @@ export const makeParameters = (): Parameters => {
   }
 }
 
-/** Runs in the order of an index, as rows (id, created_at, number), and what the index does not decide. */
+/** Runs in index order, as rows (id, created_at, number), with the conditions that the index does not cover. */
 export interface Source {
-  /** `most`: an expression, where no more than so many of the first ones are wanted. */
+  /** SQL for the rows; `most` is an expression that limits their number. */
   select(conditions: string[], most?: string): string
-  /** Conditions on a row `r` of runs. */
+  /** Further conditions on a row `r` of runs. */
   rest: string[]
 }
 
 export const newestFirst = 'order by created_at desc, number desc'
 
-/** The conditions that every index has the columns for: where the page begins, and between which moments. */
+/** Conditions for which every index has the columns: page position and time range. */
 const inOrder = (put: Parameters['put'], filter: RunFilter, after: RunCursor | undefined) => {
   const moment = (ms: number) => `to_timestamp(${put(ms / 1000, 'float8')})`
   const { createdAfterMs, createdBeforeMs } = filter
@@ -86,10 +86,10 @@ const inOrder = (put: Parameters['put'], filter: RunFilter, after: RunCursor | u
   ]
 }
 
-/** Values of a key that are added up to learn how often it was set; with more of them it counts as frequent. */
+/** Values of a key that are summed to estimate its frequency; a key with more counts as frequent. */
 const mostValuesCounted = 1_000
 
-/** The labels of a filter, the one that fewest runs have first: it leads the search. */
+/** Sorts the labels of a filter by frequency: the rarest leads the search. */
 export const rarestFirst = async (
   queries: Queries,
   taskId: number,
@@ -116,8 +116,8 @@ const runsWhere = (where: string[]): string =>
   `select r.id, r.created_at, r.number from runs r where ${where.join(' and ')}`
 
 /**
- * The runs of one task: the index that decides most goes ahead; what it does not decide is looked up run by run. `task`
- * is an expression for its id.
+ * Chooses the most selective index for the runs of one task; the other conditions are checked run by run. `task` is an
+ * SQL expression for its id.
  */
 export const sourceOf = (
   { put }: Parameters,
@@ -143,7 +143,7 @@ export const sourceOf = (
     ]
     return {
       rest: [...labels, ...routine, ...anyStatus, ...text],
-      // Several authors may have set it: their rows stand beside one another in the index.
+      // Several authors may have set the label: their rows are adjacent in the index.
       select: (conditions, most) =>
         `select distinct on (l.run_created_at, l.run_number)
            l.run_id as id, l.run_created_at as created_at, l.run_number as number
@@ -157,7 +157,7 @@ export const sourceOf = (
     return { rest: [...anyStatus, ...text], select: (conditions) => runs([...where, ...conditions]) }
   }
   if (statuses.length > 0) {
-    // A branch for each: only so are they merged in the order of the index.
+    // A union branch for each status, so that they are merged in index order.
     const branch = (status: string, conditions: string[], most: string | undefined) =>
       `(${runs([`r.task_id = ${task}`, `r.status = ${status}`, ...conditions])}
         ${most === undefined ? '' : `${newestFirst} limit ${most}`})`
@@ -169,7 +169,7 @@ export const sourceOf = (
   return { rest: text, select: (conditions) => runs([`r.task_id = ${task}`, ...conditions]) }
 }
 
-/** Runs that other conditions than the filter lead to; all of the filter is looked up run by run. */
+/** Runs found by other conditions than the filter, which is then checked run by run. */
 export const sourceAmong = (
   { put }: Parameters,
   where: string[],
@@ -191,10 +191,10 @@ const hasLabel = (put: Parameters['put'], label: RunFilter['labels'][number]): s
     label.value === undefined ? '' : ` and o.value = ${put(label.value, 'text')}`
   })`
 
-/** The pattern of `ilike` for a text that stands anywhere. */
+/** Builds an `ilike` pattern that matches a text anywhere. */
 export const anywhere = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`
 
-/** As it is, or as it stands in a JSON string. */
+/** Matches a text as it is, or as a JSON string spells it. */
 const hasText = (put: Parameters['put'], text: string): string => {
   const pattern = (wanted: string) => put(anywhere(wanted), 'text')
   const plain = pattern(text)
@@ -206,7 +206,7 @@ const hasText = (put: Parameters['put'], text: string): string => {
 const micros = (created: string): string => `(extract(epoch from ${created}) * 1000000)::bigint::text as created_micros`
 
 const columnsOf = { full: runColumns, summary: summaryColumns }
-/** What is read of each run: all of it, or what a list that people look at shows. */
+/** Columns to read: the whole run, or what a list for people shows. */
 export type RunView = keyof typeof columnsOf
 export interface RunOf {
   full: RunRow
@@ -217,7 +217,7 @@ const isEmpty = ({ statuses, labels, routineId, text, createdAfterMs, createdBef
   statuses.length + labels.length === 0 &&
   [routineId, text, createdAfterMs, createdBeforeMs].every((one) => one === undefined)
 
-/** Prepared where it has a name: everybody asks the same then. The texts with filters are too many for that. */
+/** Runs a query, prepared when it has a name. Texts with filters vary too much for that. */
 const ask = <Row>(
   queries: Queries,
   name: string | undefined,
@@ -226,7 +226,7 @@ const ask = <Row>(
 ): Promise<(Row & { created_micros: string })[]> =>
   name === undefined ? queries.query(text, values) : queries.rows(name, text, values)
 
-/** A page by its number, and how many runs there are in all. */
+/** Reads a page by number, with the total number of runs. */
 export const pageOfRuns = async <View extends RunView>(
   queries: Queries,
   taskId: number,
@@ -254,7 +254,7 @@ export const pageOfRuns = async <View extends RunView>(
   return { runs: rows, total, next: more ? { createdMicros: last.created_micros, number: last.number } : undefined }
 }
 
-/** Exact. Where somebody counts already, nothing is counted here. */
+/** Counts runs exactly, from the maintained counters where they suffice. */
 const countOfRuns = async (queries: Queries, taskId: number, filter: RunFilter): Promise<number> => {
   if (isEmpty(filter)) return countRuns(queries, taskId)
   if (isEmpty({ ...filter, statuses: [] })) {
@@ -268,7 +268,7 @@ const countOfRuns = async (queries: Queries, taskId: number, filter: RunFilter):
   return row?.total ?? 0
 }
 
-/** What comes after a cursor, or the beginning. */
+/** Reads the runs after a cursor, or from the start. */
 export const runsAfter = async <View extends RunView>(
   queries: Queries,
   taskId: number,
@@ -287,9 +287,9 @@ export const runsAfter = async <View extends RunView>(
 }
 
 /**
- * The first runs of a source. Where the index does not decide everything, at most `candidatesOfPage` runs are looked at:
- * then there may be fewer than `limit`, or none, and the list goes on after the last one looked at. `name` is for a text
- * that is always the same.
+ * Reads the first runs of a source. When its index does not cover all conditions, at most `candidatesOfPage` runs are
+ * examined: the page may then have fewer than `limit` runs, or none, and the list continues after the last one
+ * examined. `name` is for a text that never varies.
  */
 export const runsOfSource = async <Row>(
   queries: Queries,
@@ -300,7 +300,7 @@ export const runsOfSource = async <Row>(
   const wanted = parameters.put(page.limit + 1, 'int')
   const most = rest.length === 0 ? wanted : String(candidatesOfPage)
   const candidates = `select * from (${select([], most)}) s ${newestFirst} limit`
-  // The lookup stays a lookup for each candidate in turn: it ends with the page.
+  // Looks up candidates one by one, so that it ends with the page.
   const fitting =
     rest.length === 0
       ? ''
@@ -329,7 +329,7 @@ export const runsOfSource = async <Row>(
   return { runs, next: last && { createdMicros: last.created_micros, number: last.place } }
 }
 
-/** Steps of several runs, in order, without what may be large. */
+/** Reads the steps of several runs in order, without large values. */
 export const stepSummariesOf = (queries: Queries, runKeys: string[]): Promise<StepSummary[]> =>
   queries.rows<StepSummary>(
     'step_summaries_of',

@@ -9,7 +9,7 @@ import { labelsText } from './labels.ts'
 import { type StoredStep, type TakeMemory, uncounted, withLargeValues } from './large-values.ts'
 import { endedRun, keepRunTotals, otherShard } from './totals.ts'
 
-/** A run as it stands in its row. */
+/** A run's row. */
 export interface RunRow {
   id: string
   number: number
@@ -18,37 +18,37 @@ export interface RunRow {
   collection_id: number
   task_id: number
   name: string
-  /** Hash of the definition to show: secrets are struck out of it. */
+  /** Hash of the definition to show, with secrets removed. */
   definition: string
-  /** Hash of the definition it executes. */
+  /** Hash of the executed definition. */
   version: string
-  /** Null where it is large: see `withInitParams`. */
+  /** Null when large: see `withInitParams`. */
   init_params: string | null
   init_params_bytes: number
   author: string
-  /** Who started it or sent it in, as the server knows it; null where that was not noted. */
+  /** Authenticated starter or sender; null when not recorded. */
   recorded_by: string | null
   status: RunStatus
   error: string | null
-  /** JSON text: a list of labels, the newest last. */
+  /** JSON text: list of labels, newest last. */
   labels: string
   /** JSON text of `attributes.params`. */
   params: string | null
-  /** It was recorded elsewhere and sent in. */
+  /** The run was executed elsewhere and ingested. */
   ingested: boolean
-  /** JSON text: the steps that wait for a person, of an open run; null where none does. */
+  /** JSON text: steps of an open run that wait for a person; null when none does. */
   waiting: string | null
   routine_id: number | null
   webhook_url: string | null
-  /** JSON text: the error that it fails with before its first step, as it cannot be served. */
+  /** JSON text: the error with which the run fails before its first step, because it cannot be served. */
   refusal: string | null
   changed: number
   created_at: Date
   started_at: Date | null
   ended_at: Date | null
-  /** It is on lent keys; absent where it has just been written. */
+  /** The run uses lent keys; undefined right after it was written. */
   on_trial?: boolean
-  /** What is left of the trial that it is in. */
+  /** What is left of the run's trial. */
   trial?: TrialLeft
 }
 
@@ -62,38 +62,38 @@ export interface StepRecord {
   outputs: string | null
   error: string | null
   warnings: string | null
-  /** JSON text: where its result was taken from, if it was not executed here. */
+  /** JSON text: where the step's result was reused from, if it was not executed here. */
   origin: string | null
   changed: number
   started_at: Date
   ended_at: Date | null
 }
 
-/** SQL for a moment as the API writes it. */
+/** SQL expression: a time as the API writes it. */
 const timestampText = (moment: string): string =>
   `to_char(${moment} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 
-/** Characters of a message that every list repeats; the list of approvals has all of it. */
+/** Characters of an approval message in lists; the list of approvals has the whole message. */
 const messageShown = 1_000
 
 /**
- * SQL for the steps of a row `r` of runs that wait for a person, as JSON text; null where none does. Of a run that has
- * ended nothing is looked up.
+ * SQL expression: the steps of a row `r` of runs that wait for a person, as JSON text; null when none does. Ended runs
+ * are not looked up.
  */
 export const waitingText = `case when r.ended_at is null then (
   select json_agg(json_build_object('step', a.step, 'message', left(a.message, ${messageShown}),
     'since', ${timestampText('a.requested_at')}, 'expires_at', ${timestampText('a.expires_at')}) order by a.seq)::text
   from approvals a where a.run_id = r.id and a.decision is null) end as waiting`
 
-/** Columns of a RunRow, from a row `r`, without the one that may be large. */
+/** Columns of a RunRow from a row `r`, without the one that may be large. */
 export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
   coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.author, r.status, r.error,
   case when r.ingested then r.recorded_by else r.author end as recorded_by,
   r.params, r.ingested, r.routine_id, r.webhook_url, r.refusal, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels,
   exists (select from trial_runs where run_key = r.id) as on_trial, ${waitingText}`
-/** The text of a run's init_params, wherever it stands. */
+/** SQL expression: a run's init_params, wherever they are stored. */
 export const initParamsText = 'coalesce(r.init_params, (select body from payloads where id = r.init_params_payload))'
-/** Above this, `init_params` are read on their own: a page of a list may have hundreds of runs. */
+/** Larger `init_params` are read separately: a page of a list may have hundreds of runs. */
 const smallInitParams = 16 * 1024
 export const runColumns = `${summaryColumns},
   case when octet_length(r.init_params) <= ${smallInitParams} then r.init_params end as init_params,
@@ -115,7 +115,7 @@ interface PlaceRow {
   definition: string | null
 }
 
-/** A collection and a task in it by their names, in any case; many at the same time share one query. */
+/** Finds a collection and a task by names (case-insensitive); concurrent lookups share one query. */
 export const makeTaskFinder = (
   database: Database,
 ): ((
@@ -152,13 +152,13 @@ export const makeTaskFinder = (
   }
 }
 
-/** SQL for the id under which the runs of a task are found; a deleted task's, where no task has the name now. */
+/** SQL expression: the id under which a task's runs are found; a deleted task's when no task has the name now. */
 const taskOfRuns = (collectionId: string, name: string): string => `coalesce(
   (select id from tasks where collection_id = ${collectionId} and lower(name) = lower(${name})),
   (select task_id from former_tasks f where collection_id = ${collectionId} and lower(name) = lower(${name})
      and exists (select from runs r where r.task_id = f.task_id) order by task_id desc limit 1))`
 
-/** The id under which the runs of a task are listed. */
+/** Finds the id under which a task's runs are listed. */
 export const findListedTask = async (
   queries: Queries,
   collectionId: number,
@@ -172,13 +172,15 @@ export const findListedTask = async (
   return row?.id ?? undefined
 }
 
-/** The run with this trajectory id, if it belongs to the named task: as it is called, or was when the run began. */
+/** Finds a run by trajectory id, if it belongs to the named task by the task's current name or the one at its start. */
 export const findRun = async (
   queries: Queries,
   at: { collectionId: number; task: string; trajectoryId: string },
 ): Promise<RunRow | undefined> => (await findRuns(queries, { ...at, trajectoryIds: [at.trajectoryId] }))[0]
 
-/** At most one run for each id: ids from outside may stand in several tasks, and the task that has the name now wins. */
+/**
+ * Finds at most one run for each id: ids from outside may exist in several tasks, and the task with the name now wins.
+ */
 export const findRuns = (
   queries: Queries,
   at: { collectionId: number; task: string; trajectoryIds: string[] },
@@ -193,13 +195,13 @@ export const findRuns = (
     [at.trajectoryIds, at.collectionId, at.task],
   )
 
-/** Of a workflow id: a trajectory id that was given from outside may itself hold some `--`. */
+/** Maximum `--`-separated parts of a workflow id that are tried: trajectory ids from outside may contain `--`. */
 const mostParts = 20
 
 /**
- * By workflow id, compared whole, or by a bare trajectory id. Ids from outside may stand in several tasks: only those of
- * the collections that the caller covers count (undefined means all), the whole id before the newest. What stands
- * after a `--` only says where to look: the index on trajectory ids serves both.
+ * Finds a run by whole workflow id, or by bare trajectory id. Ids from outside may exist in several tasks: only the
+ * collections that the caller covers count (undefined means all), a match of the whole id before the newest. The part
+ * after a `--` only selects candidates: the index on trajectory ids serves both cases.
  */
 export const findRunByWorkflowId = async (
   queries: Queries,
@@ -219,10 +221,10 @@ export const findRunByWorkflowId = async (
   return row
 }
 
-/** What of a run's row is known only once it has ended. */
+/** Columns of a run that are known only after its end. */
 export type Outcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'>
 
-/** How a run ended, and its steps, in one question: what somebody who waited for it does not know yet. */
+/** Reads how a run ended and its steps in one query, for a caller that waited for the end. */
 export const outcomeOf = async (
   queries: Queries,
   runKey: string,
@@ -255,7 +257,7 @@ export const outcomeOf = async (
   return { run, steps: await withLargeValues(queries, steps, take) }
 }
 
-/** How many runs a task has ever started: kept by those who start them, never counted. */
+/** Reads how many runs a task has ever started; a counter, never a count. */
 export const countRuns = async (queries: Queries, taskId: number): Promise<number> => {
   const [row] = await queries.rows<{ total: number }>(
     'count_runs',
@@ -265,7 +267,7 @@ export const countRuns = async (queries: Queries, taskId: number): Promise<numbe
   return row?.total ?? 0
 }
 
-/** Steps of several runs, in order. */
+/** Reads the steps of several runs in order. */
 export const storedStepsOf = (queries: Queries, runKeys: string[]): Promise<StoredStep[]> =>
   queries.rows<StoredStep>(
     'steps_of',
@@ -273,14 +275,14 @@ export const storedStepsOf = (queries: Queries, runKeys: string[]): Promise<Stor
     [runKeys],
   )
 
-/** The same with large values put back where they belong. */
+/** Reads steps with their large values. */
 export const stepsOf = async (
   queries: Queries,
   runKeys: string[],
   take: TakeMemory = uncounted,
 ): Promise<StepRecord[]> => withLargeValues(queries, await storedStepsOf(queries, runKeys), take)
 
-/** Steps of one run from `fromSeq` on that changed after `after` and not later than `until`, in the order of change. */
+/** Reads steps of one run from `fromSeq` on, changed after `after` and up to `until`, in order of change. */
 export const stepChanges = (
   queries: Queries,
   at: { runKey: string; fromSeq: number; after: number; until?: number; limit: number },
@@ -292,19 +294,21 @@ export const stepChanges = (
     [at.runKey, at.fromSeq, at.after, at.until ?? Number.MAX_SAFE_INTEGER, at.limit],
   )
 
-/** A run by its internal key. */
+/** Finds a run by internal key. */
 export const findRunByKey = async (queries: Queries, runKey: string): Promise<RunRow | undefined> =>
   (await queries.rows<RunRow>('find_run_by_key', `select ${runColumns} from runs r where r.id = $1`, [runKey]))[0]
 
-/** A run with the number of its newest change, seen at one moment. */
+/** A run and the number of its newest change, from one snapshot. */
 export interface RunAtOnce extends RunRow {
   labels_changed: number
-  /** Of what agents did in it; null where none did anything. */
+  /** Newest change of its agents' events; null when there are none. */
   events_changed: number | null
   newest: number
 }
 
-/** The run with the newest change of it, its labels, its steps from `fromSeq` on, and what agents did in them. */
+/**
+ * Reads a run with its newest change number, labels, steps from `fromSeq` on, and newest agent event, in one snapshot.
+ */
 export const runAtOnce = async (queries: Queries, runKey: string, fromSeq: number): Promise<RunAtOnce | undefined> =>
   (
     await queries.rows<RunAtOnce>(
@@ -318,7 +322,7 @@ export const runAtOnce = async (queries: Queries, runKey: string, fromSeq: numbe
     )
   )[0]
 
-/** Gives runs that have ended another status. Nothing is started or stopped by it. */
+/** Overwrites the status of ended runs. Starts and stops nothing. */
 export const relabelRuns = async (queries: Queries, runKeys: string[], status: RunStatus): Promise<void> => {
   await queries.rows(
     'relabel_runs',
@@ -334,7 +338,7 @@ export const relabelRuns = async (queries: Queries, runKeys: string[], status: R
   )
 }
 
-/** Active runs of a collection, a bounded number at a time. */
+/** Lists a bounded number of active runs of a collection. */
 export const activeRunsOf = async (queries: Queries, collectionId: number): Promise<string[]> => {
   const rows = await queries.rows<{ id: string }>(
     'active_runs_of',
@@ -344,7 +348,7 @@ export const activeRunsOf = async (queries: Queries, collectionId: number): Prom
   return rows.map((row) => row.id)
 }
 
-/** The text of a definition. */
+/** Reads the text of a definition. */
 export const definitionText = async (queries: Queries, hash: string): Promise<string> => {
   const [row] = await queries.rows<{ workflow: string }>(
     'definition',

@@ -1,11 +1,11 @@
 import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 
-/** What is known of all runs of a task together, without looking at one of them. */
+/** Totals over all runs of a task, read from counters. */
 export interface TaskTotals {
-  /** As the task is called now, or was when it was deleted. */
+  /** Current name of the task, or its last one. */
   name: string
-  /** Runs that were ever started here or sent in. */
+  /** Number of runs ever started here or ingested. */
   total: number
   byStatus: Partial<Record<RunStatus, number>>
   durations: Durations | undefined
@@ -13,7 +13,7 @@ export interface TaskTotals {
   last: Date | null
 }
 
-/** Of the runs that have ended, from created to ended, in milliseconds. */
+/** Durations of ended runs, from creation to end, in milliseconds. */
 export interface Durations {
   average: number
   min: number
@@ -53,8 +53,8 @@ interface TotalsRow {
 }
 
 /**
- * One statement, one moment. Only what is queued is counted, by an index scan as long as the queue; what is running
- * follows from it.
+ * Reads all totals in one statement, so from one snapshot. Only queued runs are counted, by an index scan as long as
+ * the queue; the number of running ones follows.
  */
 export const taskTotals = async (queries: Queries, taskId: number): Promise<TaskTotals> => {
   const [row] = await queries.rows<TotalsRow>(
@@ -86,7 +86,7 @@ const durationsOf = (statuses: StatusRow[], buckets: Bucket[]): Durations | unde
   const lowest = buckets[0]
   const highest = buckets.at(-1)
   if (ended === 0 || !lowest || !highest) return undefined
-  // A run that was sent in again leaves the extremes of its older version behind: no farther than the buckets go.
+  // A re-ingested run leaves the extremes of its older version behind; the buckets bound them.
   const min = Math.max(lowerBound(lowest.bucket), Math.min(...statuses.map((row) => row.min_ms ?? Infinity)))
   const max = Math.min(lowerBound(highest.bucket + 1), Math.max(...statuses.map((row) => row.max_ms ?? 0)))
   const between = (ms: number) => Math.min(max, Math.max(min, ms))
@@ -99,32 +99,35 @@ const durationsOf = (statuses: StatusRow[], buckets: Bucket[]): Durations | unde
   }
 }
 
-/** Buckets an octave, as `duration_bucket` in the database has them. */
+/** Buckets in an octave, as in the database function `duration_bucket`. */
 const bucketsAnOctave = 8
 const growth = 2 ** (1 / bucketsAnOctave)
 
-/** The shortest duration of a bucket, in milliseconds. */
+/** Lower bound of a bucket in milliseconds. */
 const lowerBound = (bucket: number): number => (bucket <= 0 ? 0 : growth ** (bucket - 1))
 
-/** The most that a percentile read from the buckets is off, as a part of it. */
+/** Maximum relative error of a percentile read from buckets. */
 export const percentileError = (growth - 1) / (growth + 1)
 
-/** The duration that so large a part of the runs did not exceed (nearest rank); `buckets` in order. */
+/**
+ * Computes the nearest-rank percentile: the duration that a fraction `part` of runs did not exceed. `buckets` must be
+ * sorted.
+ */
 export const percentileOf = (buckets: readonly Bucket[], part: number): number => {
   const rank = Math.max(1, Math.ceil(part * buckets.reduce((sum, { total }) => sum + total, 0)))
   let seen = 0
   for (const { bucket, total } of buckets) {
     seen += total
-    // The value whose distance to both bounds is the same part of them.
+    // The value with the same relative distance to both bounds.
     if (seen >= rank) return bucket <= 0 ? 0 : (2 * growth * lowerBound(bucket)) / (growth + 1)
   }
   return 0
 }
 
-/** Steps of a workflow that are shown; who makes names anew in every version of it has no use for all of them. */
+/** Maximum number of step names shown; a workflow may change its names in every version. */
 export const mostSteps = 1000
 
-/** The steps that have ended, by name: in the order of the workflow, the first `mostSteps` names. */
+/** Reads totals of ended steps by name, in workflow order, for the first `mostSteps` names. */
 export const stepTotals = (queries: Queries, taskId: number): Promise<StepTotals[]> =>
   queries.rows<StepTotals>(
     'step_totals',
@@ -137,10 +140,10 @@ export const stepTotals = (queries: Queries, taskId: number): Promise<StepTotals
 
 export const mostLabelKeys = 100
 export const mostLabelValues = 50
-/** Longer label values are shown, and counted together, up to here. */
+/** Label values are truncated to this length, and counted together. */
 const shownCharacters = 200
 
-/** How often the values of labels stand in the runs of a task: the first keys, and of each the most frequent values. */
+/** Counts label values over a task's runs: the first keys, with the most frequent values of each. */
 export const labelTotals = (
   queries: Queries,
   taskId: number,

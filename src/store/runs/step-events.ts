@@ -1,6 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 
-/** Something that an agent did in a step, as it was written down. */
+/** Row of an event that an agent emitted in a step. */
 export interface StepEventRow {
   seq: number
   /** Name of the step. */
@@ -15,13 +15,13 @@ export interface StepEventRow {
 const columns = 'e.seq, s.name as step, e.n, e.at, e.event, e.changed'
 const withStep = 'join steps s on s.run_id = e.run_id and s.seq = e.seq'
 
-/** So much is read at once, however large the events are. */
+/** Maximum bytes read at once. */
 const mostBytes = 4 * 1024 * 1024
 const eventsAtOnce = 200
 
 /**
- * Events of a run that were written after the change `after` and not later than `until`, in that order: at most `limit`,
- * and fewer where they are large. `complete` says that there are no more.
+ * Reads events of a run after the change `after` and up to `until`, in order: at most `limit`, fewer when they are
+ * large. `complete` says that no more exist.
  */
 export const stepEventsAfter = async (
   queries: Queries,
@@ -44,7 +44,7 @@ export const stepEventsAfter = async (
   }
 }
 
-/** The newest events of one step by the change `until`, oldest first. */
+/** Reads the newest events of one step up to the change `until`, oldest first. */
 export const newestStepEvents = async (
   queries: Queries,
   at: { runKey: string; seq: number; until: number; limit: number },
@@ -61,8 +61,8 @@ export const newestStepEvents = async (
 const removedAtOnce = 20_000
 
 /**
- * Removes what agents did in runs that have ended, some at a time: a few hundred runs may have millions of events, more
- * than one statement has time for.
+ * Deletes the agent events of ended runs in batches: a few hundred runs may have millions of events, more than one
+ * statement has time for.
  */
 export const removeStepEvents = async (queries: Queries, runKeys: readonly string[]): Promise<void> => {
   for (;;) {

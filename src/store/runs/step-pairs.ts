@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
 
-/** The steps of one name in two runs, and what of them is not the same. A side that has no such step is null. */
+/** The steps of one name in two runs, and which parts differ. A missing side is null. */
 export interface StepPair {
   name: string
   left_seq: number | null
@@ -15,15 +15,15 @@ export interface StepPair {
   right_ms: number | null
   inputs_differ: boolean
   outputs_differ: boolean
-  /** Bytes of the longer side. */
+  /** Bytes of the larger side. */
   inputs_bytes: number
   outputs_bytes: number
-  /** How many pairs there are in all, and how many of them differ. */
+  /** Total number of pairs, and how many differ. */
   pairs: number
   different: number
 }
 
-/** A step of a run with its values as they are compared. */
+/** Columns of one side's step, as compared. */
 const side = (run: string): string =>
   `select s.name, s.seq, s.status, s.error, coalesce(s.inputs, i.body) as inputs, coalesce(s.outputs, o.body) as outputs,
      extract(epoch from s.ended_at - s.started_at) * 1000 as ms
@@ -31,9 +31,8 @@ const side = (run: string): string =>
    where s.run_id = ${run}`
 
 /**
- * The steps of two runs side by side, in their order. Postgres compares their values as text, and reads large ones only
- * where they are of the same size. Where there are more than
- * `limit`, those that differ go first. `changed`: steps that are configured in another way.
+ * Pairs the steps of two runs in order. Postgres compares values as text, and reads large ones only when their sizes
+ * are equal. Above `limit` pairs, differing ones come first. `changed` lists steps with different configuration.
  */
 export const stepPairs = (
   queries: Queries,
@@ -61,7 +60,7 @@ export const stepPairs = (
     [runs.left, runs.right, runs.changed, runs.limit],
   )
 
-/** A step of which values are wanted: so many characters of each; 0 is none. */
+/** A step whose values are wanted: the number of characters of each; 0 for none. */
 export interface WantedValues {
   runKey: string
   seq: number
@@ -76,7 +75,7 @@ export interface StepValues {
   outputs: string | null
 }
 
-/** The beginnings of recorded values, as JSON text. */
+/** Reads the beginnings of recorded values as JSON text. */
 export const stepValues = (queries: Queries, wanted: WantedValues[]): Promise<StepValues[]> =>
   queries.rows<StepValues>(
     'step_values',

@@ -1,20 +1,20 @@
 import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 
-/** What a result was made from, in its collection. */
+/** Identifies a reusable result: collection, activity and hash of what it was made from. */
 export interface ResultKey {
   collectionId: number
   /** SHA-256, as hex digits. */
   hash: string
 }
 
-/** A completed step whose result may stand in for that of another. */
+/** A completed step whose result another step may reuse. */
 export interface FoundResult {
   trajectory_id: string
   /** `collection/task`. */
   name: string
   step: string
-  /** JSON text; where it is large, it stands in `outputs_payload`. */
+  /** JSON text; a large one stands in `outputs_payload`. */
   outputs: string | null
   outputs_payload: string | null
   outputs_bytes: number
@@ -22,17 +22,17 @@ export interface FoundResult {
 }
 
 export interface ResultLimits {
-  /** How long a result is reused. */
+  /** Days for which a result is reused. */
   days: number
-  /** Of one collection; the oldest go first. */
+  /** Maximum results of one collection; the oldest are evicted first. */
   entries: number
 }
 
 const nameOf = ({ collectionId, hash }: ResultKey): string => `${collectionId}/${hash}`
 
 /**
- * Finds completed results that are there whole: with their run, and with every file they have stored. Many that are
- * asked for at the same time share a query.
+ * Makes a lookup of completed results that still exist whole: with their run, and with every file they stored.
+ * Concurrent lookups share one query.
  */
 export const makeResultFinder = (
   queries: Queries,
@@ -59,7 +59,7 @@ export const makeResultFinder = (
     return keys.map((key) => found.get(nameOf(key)))
   }, 50)
 
-/** Says where the result of a step will stand: it is found once the step is recorded as completed. */
+/** Registers where the result of a step will be; lookups find it once the step is recorded as completed. */
 export const keepResult = async (
   queries: Queries,
   { collectionId, hash }: ResultKey,
@@ -75,7 +75,7 @@ export const keepResult = async (
   )
 }
 
-/** Storage paths that lead to a file of the collection, with the object that each leads to now. */
+/** Resolves storage paths of a collection to the objects they refer to now. */
 export const objectsAt = (
   queries: Queries,
   collectionId: number,
@@ -87,7 +87,7 @@ export const objectsAt = (
     [collectionId, paths],
   )
 
-/** Forgets what is too old, too much, or of a run that is gone; for the server to call at times. */
+/** Evicts expired, surplus and orphaned entries. The server calls it periodically. */
 export const sweepStepResults = async (database: Database, limits: ResultLimits): Promise<void> => {
   await database.rows(
     'sweep_step_results',

@@ -7,16 +7,16 @@ import { pause } from '../../lib/time.ts'
 import type { SecretKeyRotation } from '../../model/collections/secret-key.ts'
 import { countOlder, resealColumn, type SealedColumn, sealedColumns } from './sealed-texts.ts'
 
-/** Where the keys of this process come from. */
+/** Source of this process's sealing keys. */
 export type KeyHome =
-  /** A file that this process alone reads: it makes new keys itself. */
+  /** A file that only this process reads: it creates new keys itself. */
   | { kind: 'file'; write(keys: Buffer[]): void; read(): Buffer[] }
-  /** A file that other processes may read: nobody could tell them of a new key. */
+  /** A file that other processes may read: they could not be told of a new key. */
   | { kind: 'shared_file' }
   | { kind: 'setting' }
 
 export interface KeyRotation {
-  /** Begins, or goes on with, sealing everything with the newest key; nothing where that is under way already. */
+  /** Starts or resumes re-encrypting everything with the newest key; does nothing while that is under way. */
   start(): Promise<void>
   status(): Promise<SecretKeyRotation>
   stop(): Promise<void>
@@ -27,16 +27,16 @@ export interface KeyRotationOptions {
   sealer: Sealer
   home: KeyHome
   log: Pick<Logger, 'info' | 'error'>
-  /** Resolves when no start of a run that began before is still being written. */
+  /** Resolves when every run start that began before has been written. */
   settled(): Promise<void>
-  /** How long any other call that sealed a text may take to write it. */
+  /** Longest time between encrypting a text and writing it, for any other call. */
   settleMs?: number
 }
 
-/** A query is given up after 30 s, and with it whatever it would have written. */
+/** Queries time out after 30 s, and their writes with them. */
 const longestWriteMs = 31_000
 const betweenPassesMs = 200
-/** What is still left after so many passes is being sealed with an older key right now, or held by somebody. */
+/** Passes after which remaining texts must be in use with an older key right now, or locked. */
 const mostPasses = 50
 const comeAgain = 'Texts with an older key come again and again: some process does not have the new key in front'
 const stopped = () => new AppError('busy', 'The server was stopped meanwhile')
@@ -62,7 +62,7 @@ export const makeKeyRotation = (options: KeyRotationOptions): KeyRotation => {
       [JSON.stringify(progress)],
     )
 
-  /** Passes until no text has an older key; what was held by somebody in one pass is met again in the next. */
+  /** Repeats passes until no text has an older key; texts locked in one pass are retried in the next. */
   const resealAll = async (columns: readonly SealedColumn[], progress: Progress): Promise<void> => {
     const onProgress = async (count: number) => {
       progress.resealed += count
@@ -77,7 +77,7 @@ export const makeKeyRotation = (options: KeyRotationOptions): KeyRotation => {
     }
   }
 
-  /** What was sealed just before the new key came may not have been written yet. */
+  /** Waits for writes of texts encrypted just before the new key came. */
   const lateWrites = async (): Promise<void> => {
     const aborted = new Promise((resolve) => stopper.signal.addEventListener('abort', resolve, { once: true }))
     await Promise.race([options.settled(), aborted])
@@ -112,7 +112,7 @@ export const makeKeyRotation = (options: KeyRotationOptions): KeyRotation => {
     const client = await database.connect('jetty-key-rotation')
     try {
       const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock(lock_space(), 2) as locked')
-      if (!rows[0]?.locked) return await client.end() // another process is at it
+      if (!rows[0]?.locked) return await client.end() // another process is doing it
       const progress = await prepare()
       running = work(progress)
         .catch(async (error) => {
@@ -167,7 +167,9 @@ export const makeKeyRotation = (options: KeyRotationOptions): KeyRotation => {
 
 const sum = (counts: Map<string, number>): number => [...counts.values()].reduce((left, right) => left + right, 0)
 
-/** How far the latest change to this key came. One that says it runs while nobody has the lock has died. */
+/**
+ * Reads the progress of the latest rotation to this key. One marked as running while nobody holds the lock has died.
+ */
 const readProgress = async (database: Database, keyId: string): Promise<Progress | undefined> => {
   const [row] = await database.rows<{ value: string; held: boolean }>(
     'read_key_rotation',

@@ -3,42 +3,42 @@ import { AppError, messageOf } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { fingerprintSeal } from '../idempotency.ts'
 
-/** A column of sealed texts. */
+/** A column of encrypted texts. */
 export interface SealedColumn {
   table: string
-  /** The primary key, and its type. */
+  /** Primary key column and its type. */
   key: string
   keyType: 'bigint' | 'text'
   sealed: string
-  /** The column that `boundTo` is given. */
+  /** Column whose value `boundTo` receives. */
   bound: string
   boundTo(value: never): string
-  /** Which rows have one, where not all do. */
+  /** Condition for rows that have a text, when not all do. */
   where?: string
 }
 
-/** What the secrets of a run are bound to. */
+/** Encryption context of a run's secrets. */
 export const runSecretsSeal = (runKey: string): string => `runs/${runKey}`
 
-/** What the secret is bound to that a run's webhook is signed with. */
+/** Encryption context of the signing secret of a run's webhook. */
 export const webhookSecretSeal = (runKey: string): string => `runs/${runKey}/webhook`
 
-/** What the secrets of a routine are bound to, and what its webhooks are signed with. */
+/** Encryption context of a routine's secrets and webhook secret. */
 export const routineSecretsSeal = (id: number): string => `routines/${id}`
 export const routineWebhookSeal = (id: number): string => `routines/${id}/webhook`
 
-/** What a sealed environment is bound to, so that it opens for its own collection only. */
+/** Encryption context of an environment: it opens only for its own collection. */
 export const environmentSeal = (collectionId: number): string => `environments/${collectionId}`
 
-/** What is sealed of a collection's storage, so that it opens for its own collection only. */
+/** Encryption context of a collection's storage configuration: it opens only for its own collection. */
 export const storageInfoSeal = (collectionId: number): string => `collections/${collectionId}/storage`
 
-/** What the text is bound to that tells whether a server has the right key. */
+/** Encryption context of the text that verifies a server's key. */
 export const sealingKeySeal = 'server/sealing-key'
 
 /**
- * Everything that is sealed. A new column goes here, or a change of the key would leave it behind. The check of the
- * server is last: once a server that has the new key alone may start, nothing else needs the old one.
+ * All encrypted columns. A new column must be listed here, or a key rotation would leave it behind. The server's check
+ * comes last: once a server with only the new key may start, nothing else needs the old one.
  */
 export const sealedColumns: readonly SealedColumn[] = [
   {
@@ -124,7 +124,7 @@ interface SealedRow {
 const older = ({ sealed, where }: SealedColumn): string =>
   `${sealed} not like 'v1.' || $1 || '.%'${where ? ` and ${where}` : ''}`
 
-/** Texts that were sealed with another key than the newest, by the id of theirs. */
+/** Counts texts encrypted with older keys, by key id. */
 export const countOlder = async (
   queries: Queries,
   currentKeyId: string,
@@ -153,8 +153,8 @@ const renew = (sealer: Sealer, column: SealedColumn, row: SealedRow): string => 
 }
 
 /**
- * Seals every text of a column with the newest key that has another one, in the order of the primary key. A text that
- * somebody changes or holds at the moment is passed over. Throws what opening throws, with the table named.
+ * Re-encrypts every text of a column that has an older key, in primary key order. Skips texts that are locked or change
+ * meanwhile. Throws decryption errors with the table named.
  */
 export const resealColumn = async (
   queries: Queries,
@@ -165,7 +165,7 @@ export const resealColumn = async (
   const { table, key, keyType, sealed } = column
   const read = `select ${key} as key, ${sealed} as sealed, ${column.bound} as bound from ${table}
     where ${older(column)} and ($2::${keyType} is null or ${key} > $2) order by ${key} limit ${batchRows}`
-  // Rows are locked only where nobody has them, so that this waits for nobody and nobody deadlocks with it.
+  // Locks only free rows, so that it never waits and never deadlocks.
   const write = `with free as (
       select t.${key} as key, u.new from ${table} t
       join unnest($1::${keyType}[], $2::text[], $3::text[]) u(key, old, new) on t.${key} = u.key and t.${sealed} = u.old

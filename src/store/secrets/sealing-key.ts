@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { sealingKeySeal } from './sealed-texts.ts'
 
-/** Refuses to start with another key than the one the database was used with: every stored secret would be lost. */
+/** Refuses to start with a key other than the database's: every stored secret would be unreadable. */
 export const checkSealingKey = async (database: Database, sealer: Sealer): Promise<void> => {
   await database.rows(
     'note_sealing_key',

@@ -4,20 +4,20 @@ import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { RunCursor, RunSummaryRow } from '../runs/run-lists.ts'
 import { initParamsText, summaryColumns } from '../runs/runs.ts'
 
-/** The run that a batch is. */
+/** The run of a batch. */
 export type BatchRow = RunSummaryRow
 
-/** How the runs of a batch stand. */
+/** Progress of a batch's runs. */
 export interface BatchProgress {
-  /** Runs that were begun, by status. */
+  /** Number of created runs by status. */
   counts: Partial<Record<RunStatus, number>>
-  /** US dollars; null where no cost of any run is known. */
+  /** US dollars; null when no run's cost is known. */
   cost_usd: number | null
 }
 
-/** Runs that a batch has started: its only step is its first one. */
+/** SQL condition: a run started by the batch, whose only step has seq 0. */
 const runsOf = (batch: string): string => `r.parent_id = ${batch} and r.parent_seq = 0`
-/** The run with this trajectory id where it is a batch: no run of another task, and none that was executed elsewhere. */
+/** Finds the run with this trajectory id if it is a batch, not a run of another task or an ingested one. */
 export const findBatch = async (
   queries: Queries,
   at: { collectionId: number; batchId: string },
@@ -31,10 +31,10 @@ export const findBatch = async (
     )
   )[0]
 
-/** What a run says that is a batch; within a text of somebody's the quotes have backslashes before them. */
+/** SQL condition: the run is a batch. Inside a user's string the quotes would be escaped. */
 const saysSo = `position('"batch":{"task":' in r.params) > 0`
 
-/** The batches among the runs of the server's own task, newest first. */
+/** Lists the batches among the runs of the server's own task, newest first. */
 export const listBatches = (
   queries: Queries,
   at: { taskId: number; after: RunCursor | undefined; limit: number },
@@ -50,15 +50,15 @@ export const listBatches = (
   )
 
 const open = 'r.ended_at is null'
-/** Ended, and not as most do: few, under an index of their own. */
+/** SQL condition: ended but not completed; few, and indexed. */
 const unusual = "r.ended_at is not null and r.status <> 'completed'"
 
 const byStatus = (which: string): string =>
   `select r.status, count(*)::int as total from runs r where ${runsOf('b.id')} and ${which} group by r.status`
 
 /**
- * How the runs of these batches stand, in the order asked. Completed runs are many, and are not counted: they are those
- * that were begun, but for all others. Runs below those of a batch are part of its cost.
+ * Reads the progress of batches, in the order of the ids. Completed runs are many and are not counted: their number is
+ * the created ones minus all others. The cost includes runs below those of the batch.
  */
 export const batchProgress = async (queries: Queries, keys: string[]): Promise<BatchProgress[]> => {
   const rows = await queries.rows<{ begun: number; others: Partial<Record<RunStatus, number>>; usd: number | null }>(
@@ -83,7 +83,7 @@ export interface BatchError {
   error: string
 }
 
-/** The first errors of a batch, in the order of its items. */
+/** Reads the first errors of a batch in item order. */
 export const batchErrors = (queries: Queries, key: string): Promise<BatchError[]> =>
   queries.rows<BatchError>(
     'batch_errors',
@@ -93,14 +93,14 @@ export const batchErrors = (queries: Queries, key: string): Promise<BatchError[]
     [key],
   )
 
-/** A run of a batch, and what its last step put out. */
+/** A run of a batch with the outputs of its last step. */
 export interface BatchRunRow {
   index: number
   trajectory_id: string
   status: RunStatus
   error: string | null
   init_params: string
-  /** JSON text; where it is large, it stands in `outputs_payload`. */
+  /** JSON text; a large one stands in `outputs_payload`. */
   outputs: string | null
   outputs_payload: string | null
   cost_usd: number | null
@@ -108,7 +108,7 @@ export interface BatchRunRow {
   ended_at: Date | null
 }
 
-/** Runs of a batch in the order of its items, from one index up to before another. */
+/** Reads runs of a batch in item order, from one index (included) to another (excluded). */
 export const batchRuns = (
   queries: Queries,
   at: { key: string; from: number; before: number },
@@ -127,7 +127,7 @@ export const batchRuns = (
     [at.key, at.from, at.before],
   )
 
-/** The items that a batch was given, whole. */
+/** Reads all items given to a batch. */
 export const batchItems = async (queries: Queries, key: string): Promise<unknown[]> => {
   const [row] = await queries.rows<{ init_params: string }>(
     'batch_items',

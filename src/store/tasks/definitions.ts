@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Database, Queries } from '../../database/database.ts'
 
 /**
- * CTEs that keep a workflow's text under its hash for whoever is about to use it. One that goes soon, for nothing has used
- * it for long, is taken back first: then nobody removes it before this transaction has ended.
+ * CTEs that store a workflow's text under its hash before it is used. A text marked for deletion, because nothing used
+ * it for long, is unmarked first, so that the sweep cannot delete it before this transaction ends.
  */
 export const keeping = (hash: string, workflow: string): string =>
   `wanted as (
@@ -13,7 +13,7 @@ export const keeping = (hash: string, workflow: string): string =>
      on conflict do nothing
    )`
 
-/** Keeps a workflow's text, for a day at least before anybody uses it. */
+/** Stores a workflow's text for at least a day before its first use. */
 export const keepDefinition = async (
   queries: Pick<Queries, 'rows'>,
   { hash, workflow }: { hash: string; workflow: string },
@@ -23,7 +23,7 @@ export const keepDefinition = async (
 
 const users = ['tasks.definition', 'task_versions.definition', 'runs.definition', 'runs.shown_definition']
 
-/** The first one from there on: whether there are few different ones or many, the planner asks the index, each time. */
+/** SQL condition with `limit 1` lookups: whatever the statistics say, the planner then uses the index each time. */
 const isUnused = users
   .map((user) => [user, user.split('.')[0]])
   .map(
@@ -42,11 +42,12 @@ const lookedAtOnce = 1000
 const pagesOfALook = 5
 
 /**
- * Makes the chore that removes definitions which no task, version or run has used for some days, and says how many. It
- * goes round through all of them, some at a look: the first look that finds one unused marks it, a later one removes it.
+ * Makes the sweep that deletes definitions unused by any task, version or run for some days, and returns their number.
+ * It cycles through all definitions, some in each call: the first call that finds one unused marks it, a later one
+ * deletes it.
  */
 export const makeDefinitionSweep = (database: Database, { days }: { days: number }): (() => Promise<number>) => {
-  // Processes that are often started anew come to all of them too.
+  // A random start, so that frequently restarted processes cover all of them too.
   let after = randomBytes(32).toString('hex')
 
   const nextPage = async (): Promise<Looked[]> => {

@@ -24,14 +24,14 @@ export const findEvaluation = async (
     )
   )[0]
 
-// JSON in a column is read as text: Postgres would refuse all of it for one escaped NUL or half of a surrogate pair in it.
-// What stands in quotes of a string has a backslash before it, so that members are found by their names.
+// JSON columns are matched as text: one escaped NUL or lone surrogate would make Postgres refuse the whole value.
+// Quotes inside strings are escaped, so members are found by their names.
 
-/** The evaluated task, as it stands in the parameters of the run. */
+/** SQL condition: the evaluated task, as the run's parameters name it. */
 const taskIs = (parameter: string): string =>
   `(${parameter}::text is null or position(lower('"task":' || to_json(${parameter}::text)::text) in lower(r.params)) > 0)`
 
-/** Newest first, of one task or of all; `taskId` is that of the server's own task. */
+/** Lists evaluations of one task or all, newest first; `taskId` is that of the server's own task. */
 export const listEvaluations = (
   queries: Queries,
   at: { taskId: number; task: string | undefined; after: RunCursor | undefined; limit: number },
@@ -46,7 +46,7 @@ export const listEvaluations = (
     [at.taskId, at.task ?? null, at.after?.createdMicros ?? null, at.after?.number ?? null, at.limit],
   )
 
-/** The newest evaluation of a task that has completed. */
+/** Finds the newest completed evaluation of a task. */
 export const latestEvaluation = async (
   queries: Queries,
   at: { taskId: number; task: string },
@@ -61,7 +61,7 @@ export const latestEvaluation = async (
     )
   )[0]?.trajectory_id
 
-/** The keys of the items, in their order: they come first in the parameters, before the `task`. */
+/** Reads the item keys in order; the parameters have them first, before `task`. */
 export const evaluationKeys = async (queries: Queries, runKey: string): Promise<string[]> => {
   const [row] = await queries.rows<{ keys: string }>(
     'evaluation_keys',
@@ -72,7 +72,7 @@ export const evaluationKeys = async (queries: Queries, runKey: string): Promise<
   return row?.keys.startsWith('{"keys":[') ? (JSON.parse(`${row.keys}}`) as { keys: string[] }).keys : []
 }
 
-/** A run of an item: `child_index` is the place of the item. */
+/** The run of an item; `child_index` is the item's position. */
 export interface ItemRunRow {
   id: string
   child_index: number
@@ -81,7 +81,7 @@ export interface ItemRunRow {
   error: string | null
 }
 
-/** The runs that a step of an evaluation has started, in the order of what it was given. */
+/** Lists the runs started by a step of an evaluation, in item order. */
 export const evaluatedRuns = (queries: Queries, at: { runKey: string; seq: number }): Promise<ItemRunRow[]> =>
   queries.rows<ItemRunRow>(
     'evaluated_runs',
@@ -90,20 +90,20 @@ export const evaluatedRuns = (queries: Queries, at: { runKey: string; seq: numbe
     [at.runKey, at.seq],
   )
 
-/** A judgement: which run it judged, and what was made of it. */
+/** A judgement and the run it judged. */
 export interface JudgementRow {
   id: string
   parent_seq: number
   trajectory_id: string
   status: RunStatus
   error: string | null
-  /** JSON text of what was recorded of the verdict: `{trajectory_id, key, value, author}`; null without one. */
+  /** JSON text of the recorded verdict: `{trajectory_id, key, value, author}`; null without one. */
   label: string | null
-  /** Where there is none, the run that it is about. */
+  /** Judged run, when there is no label. */
   about: string | null
 }
 
-/** All judgements of an evaluation; of each the small row that its last step has left, not the words of the judge. */
+/** Lists all judgements of an evaluation: the small final result of each, not the judge's text. */
 export const judgementsOf = (
   queries: Queries,
   at: { runKey: string; fromSeq: number; labelSeq: number },
@@ -119,7 +119,7 @@ export const judgementsOf = (
     [at.runKey, at.fromSeq, at.labelSeq],
   )
 
-/** What judges gave as their reasons, by the id of the judging run. */
+/** Reads the judges' explanations by id of the judging run. */
 export const explanationsOf = async (
   queries: Queries,
   at: { judgements: string[]; verdictSeq: number },
@@ -140,7 +140,7 @@ const explanationIn = (outputs: string): string | null => {
   return typeof explanation === 'string' ? explanation : null
 }
 
-/** The parameters of runs as JSON text, by run key. */
+/** Reads the parameters of runs as JSON text, by run key. */
 export const initParamsOf = async (queries: Queries, runKeys: string[]): Promise<Map<string, string>> => {
   const rows = await queries.rows<{ id: string; init_params: string }>(
     'init_params_of',
@@ -151,8 +151,8 @@ export const initParamsOf = async (queries: Queries, runKeys: string[]): Promise
 }
 
 /**
- * What all runs below an evaluation have cost in US dollars; null where nothing is known of any. Their keys begin with its
- * own, up to a `/`, which `0` follows.
+ * Sums the cost of all runs below an evaluation in US dollars; null when none is known. Their keys begin with its own
+ * and a `/`, which `0` follows in the character order.
  */
 export const evaluationCost = async (queries: Queries, runKey: string): Promise<number | null> => {
   const [row] = await queries.rows<{ usd: number | null }>(

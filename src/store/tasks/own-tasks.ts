@@ -2,7 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import { keepDefinition } from './definitions.ts'
 import { createTask, definitionHash } from './tasks.ts'
 
-/** The task that something is recorded under. */
+/** The task under which something is recorded. */
 export interface RecordTask {
   id: number
   name: string
@@ -11,8 +11,8 @@ export interface RecordTask {
 const ofCalls = 'Calls of the gateway, recorded by the server'
 
 /**
- * The task of this name, or one that is made with this workflow; either way the workflow can be shown as the definition
- * of what is recorded. Undefined where the collection is gone.
+ * Finds the task of this name, or creates it with this workflow; either way the workflow is stored as a definition.
+ * Undefined when the collection is gone.
  */
 export const taskForRecords = async (
   queries: Queries,

@@ -1,13 +1,13 @@
 import type { Database } from '../../database/database.ts'
 import { type TaskRow, taskColumns, taskJoins } from './tasks.ts'
 
-/** A text as a pattern of LIKE that fits wherever the text occurs: `%`, `_` and `\` in it stand for themselves. */
+/** Builds a LIKE pattern that matches a text anywhere, with `%`, `_` and `\` escaped. */
 const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`
 
 /**
- * The tasks in which a text occurs, whatever its case: those with it in their name first, then description, then
- * workflow, then the name of their collection; `found` counts all of them. Undefined searches all collections. Any
- * part of any text may be asked for, so that each one is read: there is no index for that.
+ * Searches tasks for a text (case-insensitive): matches in the name first, then description, workflow, and collection
+ * name; `found` counts all. Undefined searches all collections. Any substring may match, so every task is read: no
+ * index serves that.
  */
 export const searchTasks = async (
   database: Database,
@@ -30,7 +30,7 @@ export const searchTasks = async (
      from hits h join tasks t on t.id = h.id ${taskJoins} order by h.rank, h.id`,
     [
       containing(wanted.text),
-      wanted.text.includes('/'), // no name has one: what is asked for is a full name, or a part of one
+      wanted.text.includes('/'), // names contain no slash: the text is a full name or a part of one
       wanted.limit,
       ...(collectionIds ? [collectionIds] : []),
     ],

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Queries } from '../../database/database.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 
-/** What a version keeps of a task; `workflow` and `croissant_metadata` are JSON text. */
+/** Versioned content of a task; `workflow` and `croissant_metadata` are JSON text. */
 export interface TaskContent {
   name: string
   workflow: string
@@ -13,7 +13,7 @@ export interface TaskContent {
   croissant_metadata: string | null
 }
 
-/** The content as clients see it, with its JSON parsed. */
+/** Converts content to the clients' form, with JSON parsed. */
 const dataOf = (content: TaskContent): Record<string, unknown> => ({
   name: content.name,
   entity_type: 'task',
@@ -25,15 +25,15 @@ const dataOf = (content: TaskContent): Record<string, unknown> => ({
   has_file_uploads: content.has_file_uploads,
 })
 
-/** SHA-256 of the content in its canonical spelling. */
+/** SHA-256 of the content's canonical JSON. */
 export const contentHash = (content: TaskContent): string =>
   createHash('sha256')
     .update(canonicalJson(dataOf(content)))
     .digest('hex')
 
 /**
- * A CTE that appends a version of each row of the CTE `t`, which has the columns of a task that this statement has
- * inserted or updated. The task's row must be new or locked: its versions are numbered without gaps.
+ * CTE that appends a version for each row of the CTE `t`, which has the columns of a task inserted or updated by the
+ * same statement. The task's row must be new or locked: versions are numbered without gaps.
  */
 export const appendVersion = (parameters: { hash: string; operation: 'INSERT' | 'UPDATE'; when?: string }): string =>
   `v as (
@@ -59,7 +59,7 @@ export type WholeVersionRow = VersionRow & { workflow: string }
 
 type StoredRow = Omit<VersionRow, 'content_hash'> & { content_hash: string | null; workflow: string | null }
 
-/** The workflow comes with a row where it is wanted, and where the hash has to be worked out. */
+/** Selects versions; `whole` says when the workflow is included: on request, and when the hash must be computed. */
 const select = (whole: string) => `select v.id as transaction_id, v.seq, v.operation_type, v.content_hash, v.name,
     v.description, v.version, v.has_file_uploads, v.is_private, v.croissant_metadata, v.created_at, d.workflow
   from task_versions v left join definitions d on d.hash = v.definition and (${whole} or v.content_hash is null)`
@@ -71,7 +71,7 @@ const hashed = (row: StoredRow): VersionRow & { workflow: string | null } => ({
 
 const wholeOf = (rows: StoredRow[]): WholeVersionRow | undefined => rows.map(hashed)[0] as WholeVersionRow | undefined
 
-/** The place of the newest version; undefined where there is none. */
+/** Sequence number of the newest version; undefined when there is none. */
 export const newestVersion = async (queries: Queries, taskId: number): Promise<number | undefined> =>
   (
     await queries.rows<{ seq: number }>(
@@ -81,7 +81,7 @@ export const newestVersion = async (queries: Queries, taskId: number): Promise<n
     )
   )[0]?.seq
 
-/** Versions from a place on downwards, newest first; with their workflows where `whole`. */
+/** Lists versions from a sequence number downwards, newest first; with workflows when `whole`. */
 export const listVersions = async (
   queries: Queries,
   taskId: number,
@@ -107,7 +107,7 @@ export const findVersionAt = async (
     ]),
   )
 
-/** The newest version with that content. */
+/** Finds the newest version with that content. */
 export const findVersionByHash = async (
   queries: Queries,
   taskId: number,
@@ -119,11 +119,11 @@ export const findVersionByHash = async (
     [taskId, hash],
   )
   if (found.length > 0) return wholeOf(found)
-  const oldest = await findVersionAt(queries, taskId, 0) // the only one that may have been saved without a hash
+  const oldest = await findVersionAt(queries, taskId, 0) // only the oldest may have been saved without a hash
   return oldest?.content_hash === hash ? oldest : undefined
 }
 
-/** The newest version that was saved under that version text. */
+/** Finds the newest version saved under that tag. */
 export const findVersionByTag = async (
   queries: Queries,
   taskId: number,

@@ -22,7 +22,7 @@ export interface TaskRow {
   updated_at: Date
 }
 
-/** What can be set of a task; `workflow` and `croissant_metadata` are JSON text. */
+/** Settable fields of a task; `workflow` and `croissant_metadata` are JSON text. */
 export interface TaskFields extends TaskContent {
   is_chat_flow: boolean
 }
@@ -32,7 +32,7 @@ export const taskColumns = `t.id, t.collection_id, c.name as collection_name, t.
   t.version, t.has_file_uploads, t.is_private, t.is_chat_flow, t.croissant_metadata, t.created_at, t.updated_at`
 export const taskJoins = 'join collections c on c.id = t.collection_id join definitions d on d.hash = t.definition'
 
-/** The key of a workflow text in `definitions`. */
+/** Key of a workflow text in `definitions`. */
 export const definitionHash = (workflow: string): string => createHash('sha256').update(workflow).digest('hex')
 
 export const findTask = async (database: Database, collectionId: number, name: string): Promise<TaskRow | undefined> =>
@@ -44,12 +44,12 @@ export const findTask = async (database: Database, collectionId: number, name: s
     )
   )[0]
 
-/** Workflows and names are looked up for the page alone, and not for what is skipped before it. */
+/** Joins workflows and names for the page only, not for skipped rows. */
 const pageOfTasks = (which: string, skip: string, limit: string): string =>
   `select ${taskColumns} from (select * from tasks where ${which} order by id offset ${skip} limit ${limit}) t ${taskJoins}
    order by t.id`
 
-/** Names of tasks in a collection, a thousand at most: to find the one that was meant. */
+/** Lists up to 1,000 task names of a collection, to suggest the intended one. */
 export const taskNames = async (database: Queries, collectionId: number): Promise<string[]> => {
   const rows = await database.rows<{ name: string }>(
     'task_names',
@@ -59,7 +59,7 @@ export const taskNames = async (database: Queries, collectionId: number): Promis
   return rows.map(({ name }) => name)
 }
 
-/** One page of the tasks of some collections, in the order of creation; undefined means all collections. */
+/** Lists one page of the tasks of some collections in order of creation; undefined means all collections. */
 export const listTasks = (
   database: Database,
   collectionIds: readonly number[] | undefined,
@@ -76,10 +76,10 @@ export const listTasks = (
 
 const isUniqueViolation = (error: unknown): boolean => (error as { code?: string }).code === '23505'
 
-/** Whether a row that was referred to is gone: the collection was deleted in between. */
+/** Whether the error says that a referenced row is gone: the collection was deleted meanwhile. */
 const isForeignKeyViolation = (error: unknown): boolean => (error as { code?: string }).code === '23503'
 
-/** Makes a task and its version 0. `taken` where the name is in use, `gone` where the collection was deleted meanwhile. */
+/** Creates a task and its version 0. `taken`: the name is in use. `gone`: the collection was deleted meanwhile. */
 export const createTask = async (
   queries: Queries,
   collectionId: number,
@@ -103,7 +103,7 @@ export const createTask = async (
   }
 }
 
-/** Of both statements that write a task: the parameters from `$2` on. */
+/** Parameters from `$2` on, for both statements that write a task. */
 const storedValues = (task: TaskFields): unknown[] => [
   definitionHash(task.workflow),
   task.workflow,
@@ -125,8 +125,8 @@ const findTaskById = async (queries: Queries, id: number): Promise<TaskRow | und
   )[0]
 
 /**
- * Changes the fields that are given, and appends a version where that changes the content. Undefined where the task is
- * gone, `taken` where the new name is in use. What is the same already is left alone.
+ * Updates the given fields, and appends a version when the content changes. Undefined when the task is gone, `taken`
+ * when the new name is in use. Writes nothing when nothing changes.
  */
 export const updateTask = async (
   database: Database,
@@ -136,7 +136,7 @@ export const updateTask = async (
   try {
     return await database.transaction(async (queries) => {
       await queries.rows('lock_task', 'select from tasks where id = $1 for no key update', [id])
-      const before = await findTaskById(queries, id) // a statement later: it sees what the lock has waited for
+      const before = await findTaskById(queries, id) // a later statement: it sees what the lock waited for
       if (!before) return undefined
       const names = Object.keys(fields) as (keyof TaskFields)[]
       const changed = names.filter((name) => fields[name] !== before[name])
@@ -155,7 +155,7 @@ export const updateTask = async (
   }
 }
 
-/** Asked before the index is: two tasks that swap their names would wait there for each other. */
+/** Checked before the unique index: two tasks that swap names would deadlock on it. */
 const isNameTaken = async (queries: Queries, task: TaskRow, name: string): Promise<boolean> =>
   (
     await queries.rows(
@@ -178,11 +178,11 @@ const writeTask = async (queries: Queries, task: TaskRow, isNewVersion: boolean)
   )
 }
 
-/** False where there was no such task. Its versions go with it, its runs stay. */
+/** Deletes a task with its versions; its runs stay. False when there was none. */
 export const deleteTask = async (database: Database, collectionId: number, name: string): Promise<boolean> => {
   const rows = await database.rows(
     'delete_task',
-    // The collection first, as its own deletion goes: tasks before it, and the two would wait for each other.
+    // Locks the collection first, as its own deletion does; the other order would deadlock.
     `with c as materialized (select id from collections where id = $1 for key share),
      gone as (
        delete from tasks t using c where t.collection_id = c.id and lower(t.name) = lower($2)
