@@ -60,6 +60,8 @@ export interface Entry {
   lease: LeaseRef
   /** The collection of the run: collections take turns, and files belong to it. */
   collectionId: number
+  /** It need not be written any more. */
+  isWithdrawn?: boolean
   run?: NewRun
   step?: StepRow
   end?: { runKey: string; status: RunStatus; error: string | null; endedMs: number }

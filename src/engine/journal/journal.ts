@@ -34,7 +34,6 @@ export interface Journal {
 interface Waiting {
   entry: Entry
   size: number
-  withdrawn: boolean
   resolve: () => void
   reject: (reason: unknown) => void
 }
@@ -72,7 +71,6 @@ export const openJournal = (options: {
   noteTime?: Database['noteTime']
 }): Journal => {
   const queue = makeFairQueue<Waiting>()
-  const byEntry = new WeakMap<Entry, Waiting>()
   /** Bytes that wait, by collection. */
   const bytesOf = new Map<number, number>()
   const statistics: JournalStatistics = { commits: 0, entries: 0, resent: 0, runsEnded: {}, stepsEnded: {} }
@@ -103,7 +101,7 @@ export const openJournal = (options: {
   }
 
   const send = async (batch: Waiting[]): Promise<void> => {
-    const live = batch.filter((waiting) => !waiting.withdrawn)
+    const live = batch.filter(({ entry }) => !entry.isWithdrawn)
     let resent = false
     let rows: { id: string; epoch: number }[]
     try {
@@ -121,7 +119,7 @@ export const openJournal = (options: {
       } else for (const waiting of live) waiting.reject(error)
       return
     } finally {
-      for (const waiting of batch) if (waiting.withdrawn) waiting.resolve()
+      for (const waiting of batch) if (waiting.entry.isWithdrawn) waiting.resolve()
     }
     statistics.commits++
     statistics.entries += live.length
@@ -214,15 +212,12 @@ export const openJournal = (options: {
       const size = sizeOf(entry)
       wait(entry.collectionId, size)
       return new Promise((resolve, reject) => {
-        const waiting = { entry, size, withdrawn: false, resolve, reject }
-        byEntry.set(entry, waiting)
-        queue.add(entry.collectionId, waiting)
+        queue.add(entry.collectionId, { entry, size, resolve, reject })
         sending ??= drain()
       })
     },
     withdraw(entry) {
-      const waiting = byEntry.get(entry)
-      if (waiting) waiting.withdrawn = true
+      entry.isWithdrawn = true
     },
     outage(reason) {
       connection.drop()

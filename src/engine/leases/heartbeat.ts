@@ -41,9 +41,12 @@ export const beat = async (engine: EngineContext): Promise<Sights> => {
 const mayBeThoughtDead = (engine: EngineContext): boolean => performance.now() - engine.beatenMs > deadMs - beatMs
 
 /** Then it looks before it begins a step, which the new owner may have recorded long ago; throws Fenced. */
-export const confirmLease = async (engine: EngineContext, lease: LeaseRef): Promise<void> => {
+export const confirmLease = (engine: EngineContext, lease: LeaseRef): Promise<void> | undefined => {
   if (lease.lost) throw new Fenced(lease.id)
-  if (!mayBeThoughtDead(engine)) return
+  return mayBeThoughtDead(engine) ? askForLease(engine, lease) : undefined
+}
+
+const askForLease = async (engine: EngineContext, lease: LeaseRef): Promise<void> => {
   const [row] = await engine.database.rows<{ epoch: number }>(
     'confirm_lease',
     'select epoch from leases where id = $1',

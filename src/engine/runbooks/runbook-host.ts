@@ -69,11 +69,14 @@ type Stopped = Fenced | RunOutOfTime | Interrupted
 
 /** Looks whether somebody else has the run by now: then its agent is not to go on, nor to ask a model. */
 const watchLease = ({ engine, lease }: StepAtWork, onFenced: (fenced: Fenced) => void) => {
-  const confirm = (): Promise<void> =>
-    confirmLease(engine, lease).catch((error) => {
+  const confirm = async (): Promise<void> => {
+    try {
+      await confirmLease(engine, lease)
+    } catch (error) {
       if (error instanceof Fenced) onFenced(error)
       throw error
-    })
+    }
+  }
   let isLooking = false
   const look = async () => {
     if (isLooking) return

@@ -56,14 +56,16 @@ export const startRun = async (starter: Starter, request: RunRequest, attempt: A
 
 const writeDown = async (starter: Starter, request: RunRequest, key: string, attempt: Attempt): Promise<StartedRun> => {
   const { engine } = starter
-  await engine.quota.require(request.collection.id)
+  const isThereRoom = engine.quota.require(request.collection.id)
+  if (isThereRoom) await isThereRoom
   const beginning = await beginningOf(starter, request, key)
   const { program, sealedSecrets, environment, merged } = beginning
   const shownDefinition = environment.isEmpty
     ? null
     : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
   const { carry, replayOf } = request.rerun ?? {}
-  const refusal = request.refusal ?? (request.isChecked ? undefined : await refusalTo(engine, request, beginning))
+  const mayBeRefused = !request.isChecked && needsCheck(request, beginning)
+  const refusal = request.refusal ?? (mayBeRefused ? await refusalTo(engine, request, beginning) : undefined)
   const refused = refusal ? refusalRecord(refusal, environment.scrub) : undefined
   const more = extrasOf(starter, request, key, environment.scrub, refused)
   for (;;) {
@@ -194,7 +196,11 @@ export const checkStart = async (
 const refusalTo = (engine: EngineContext, request: RunRequest, beginning: Beginning): Promise<AppError | undefined> =>
   refusalOf(request.unservable, () => checkBeginning(engine, request, beginning))
 
-/** Looks at what its steps will ask of the world; most programs have none that can be looked at. */
+/** Most runs ask nothing of the world that could be looked at. */
+const needsCheck = ({ rerun }: RunRequest, { program }: Beginning): boolean =>
+  rerun !== undefined || program.askingSteps.length + program.runbookSteps.length > 0
+
+/** Looks at what its steps will ask of the world. */
 const checkBeginning = async (
   engine: EngineContext,
   { rerun, collection }: RunRequest,

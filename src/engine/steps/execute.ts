@@ -92,7 +92,7 @@ export class RunOutOfTime extends AppError {
  * again here, with the same idempotency key. Interrupting the run or reaching the time limit fires the signal and
  * ends this at once, whether or not the activity listens.
  */
-export const executeActivity = async (execution: Execution): Promise<ActivityResult> => {
+export const executeActivity = (execution: Execution): Promise<ActivityResult> => {
   const { place, timeLimit } = execution
   const parameters = checkParameters(place.step, execution.parameters)
   const attempts = (over: LazyAbort) => tryAgain(execution, parameters, over)

@@ -2,7 +2,6 @@ import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Usage } from '../../store/collections/usage.ts'
-import { placeValue } from '../../store/runs/payloads.ts'
 import type { LiveRun, Place } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { Entry } from '../journal/journal-entry.ts'
@@ -10,6 +9,7 @@ import { offerResult } from './cached-result.ts'
 import { forget, remember } from './remembered.ts'
 import { noteDivergence } from './replayed-step.ts'
 import type { StepAtWork } from './step.ts'
+import { placeLarge } from './step-memory.ts'
 import { errorRecord, failureText, requestedError, type StepOutcome, warningsText } from './step-record.ts'
 
 /** What becomes of the run when a step has gone so: the status it ends with, or undefined where it goes on. */
@@ -26,9 +26,8 @@ export interface Recorded {
 export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclude: Conclude): Promise<Recorded> => {
   const { engine, lease, run, place, row, side } = work
   const scrub = run.environment.scrub.text
-  const outputs = await engine.transfer(outcome.outputs?.length ?? 0, () =>
-    placeValue(engine.database, run.key, outcome.outputs),
-  )
+  const placed = placeLarge(engine, run.key, outcome.outputs)
+  const outputs = placed instanceof Promise ? await placed : placed
   if (work.resultHash !== undefined && outcome.status === 'completed') await offerResult(work)
   const end = conclude(place, outcome)
   if (work.replay) await noteDivergence(work, work.replay, outcome, end)

@@ -1,6 +1,7 @@
 import type { Json } from '../../activities/activity.ts'
 import type { Share } from '../../lib/memory/byte-budget.ts'
 import { jsonSize, textMemory, uncountedBytes } from '../../lib/memory/json-memory.ts'
+import { type Placed, placeValue } from '../../store/runs/payloads.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
 import { Interrupted } from './execute.ts'
 import type { HeldSlot, StepAtWork } from './step.ts'
@@ -91,6 +92,10 @@ const copiesOfOutputs = copiesAtOnce + 1
 /** Memory to serialize the inputs of a step and to store them. */
 export const inputsMemory = (parameters: Record<string, unknown>): number =>
   copiesAtOnce * jsonSize(parameters, Number.MAX_SAFE_INTEGER)
+
+/** Puts a large value into a row of its own, a few of these at a time. A small one is given back without a promise. */
+export const placeLarge = (engine: EngineContext, runKey: string, text: string | null): Placed | Promise<Placed> =>
+  engine.transfer(text?.length ?? 0, () => placeValue(engine.database, runKey, text))
 
 /** Memory that a suspect takes before it begins: for outputs of JETTY_MAX_OUTPUT_BYTES, or as much as one share can have. */
 export const suspectMemory = ({ limits, memory }: EngineContext): number =>

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type ActivityResult, FailedWith, type Json } from '../../activities/activity.ts'
 import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { now } from '../../lib/time.ts'
-import { placeValue } from '../../store/runs/payloads.ts'
+import type { Placed } from '../../store/runs/payloads.ts'
 import type { EngineContext, LiveRun, Place } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { Entry, LeaseRef, StepRow } from '../journal/journal-entry.ts'
@@ -18,7 +18,7 @@ import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type T
 import { type Conclude, type Recorded, recordStep } from './record-step.ts'
 import { type Replay, readRecording, resolveAsRecorded, takeRecorded } from './replayed-step.ts'
 import { resolveParameters, type ShownParameters } from './resolve.ts'
-import { inputsMemory, outputsText, StepMemory, suspectMemory } from './step-memory.ts'
+import { inputsMemory, outputsText, placeLarge, StepMemory, suspectMemory } from './step-memory.ts'
 import { rowOf, type StepOutcome, warningsText } from './step-record.ts'
 import { beginWork, endWork } from './work-time.ts'
 
@@ -161,7 +161,8 @@ const outputsOf = async (
 const executeInSlot = async (work: StepAtWork): Promise<ActivityResult | 'released'> => {
   const { engine, run } = work
   const held = holdSlot(engine, run)
-  await held.take()
+  const slot = held.take()
+  if (slot) await slot
   work.memory.slot = held
   try {
     return engine.stopping.aborted ? 'released' : await execute(work, held)
@@ -230,7 +231,8 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
     ? resolveAsRecorded(run, place.step, recording, resolving)
     : resolveParameters(run, place.step, resolving)
   warnOnce(side, resolved.warnings)
-  const shown = await keepInputs(work, resolved)
+  const kept = keepInputs(work, resolved)
+  const shown = typeof kept === 'string' ? kept : await kept
   const taken = recording
     ? await takeRecorded(work, recording, shown)
     : place.step.options.cache
@@ -239,7 +241,8 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
   if (taken) return taken
   if (run.deaths >= suspectedFrom) await startRow.write()
   else startRow.writeSoon()
-  await confirmLease(engine, lease)
+  const confirmed = confirmLease(engine, lease)
+  if (confirmed) await confirmed
   const timeLimit = timeLimitOf(engine, run, place)
   let ofThisTry = 0
   const room = (bytes: number) => {
@@ -263,20 +266,28 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
   })
 }
 
-/** Notes the inputs in the step's row, or beside it. Gives their JSON text where it is still needed: it may be large. */
-const keepInputs = async (
-  { engine, run, place, row, memory }: StepAtWork,
-  { parameters, shown: textOf }: ShownParameters,
-): Promise<string> => {
+/**
+ * Notes the inputs in the step's row, or beside it. Gives their JSON text where it is still needed: it may be large.
+ * Small inputs make no promise: the hooks of the engine's library see each one, which costs 1 µs.
+ */
+const keepInputs = (work: StepAtWork, { parameters, shown }: ShownParameters): string | Promise<string> => {
   const bytes = inputsMemory(parameters)
-  await memory.room(bytes)
-  const shown = textOf()
-  const inputs = await engine.transfer(shown.length, () => placeValue(engine.database, run.key, shown))
-  row.inputs = inputs.text
-  row.inputsPayload = inputs.payload
-  if (run.replayOf !== null || place.step.options.cache) return shown
-  memory.giveBack(bytes)
-  return ''
+  const room = work.memory.room(bytes)
+  if (room) return room.then(() => placeInputs(work, shown(), bytes))
+  return placeInputs(work, shown(), bytes)
+}
+
+const placeInputs = (work: StepAtWork, shown: string, bytes: number): string | Promise<string> => {
+  const { engine, run, place, row, memory } = work
+  const noted = (inputs: Placed): string => {
+    row.inputs = inputs.text
+    row.inputsPayload = inputs.payload
+    if (run.replayOf !== null || place.step.options.cache) return shown
+    memory.giveBack(bytes)
+    return ''
+  }
+  const placed = placeLarge(engine, run.key, shown)
+  return placed instanceof Promise ? placed.then(noted) : noted(placed)
 }
 
 /** A step that runs again after a wait resolves its parameters anew, and has the same to say. */

@@ -34,6 +34,12 @@ const mostKnown = 10_000
 
 const nothing: Usage = { runs: 0, databaseBytes: 0, fileBytes: 0 }
 
+const addTo = (sum: Usage, { runs = 0, databaseBytes = 0, fileBytes = 0 }: Partial<Usage>): void => {
+  sum.runs += runs
+  sum.databaseBytes += databaseBytes
+  sum.fileBytes += fileBytes
+}
+
 const plus = (left: Usage, right: Partial<Usage>): Usage => ({
   runs: left.runs + (right.runs ?? 0),
   databaseBytes: left.databaseBytes + (right.databaseBytes ?? 0),
@@ -112,10 +118,12 @@ export const makeQuota = (database: Database, defaults: QuotaLimits, log: Pick<L
     timer.unref()
   }
   const add: Quota['add'] = (collectionId, added) => {
-    pending.set(collectionId, plus(pending.get(collectionId) ?? nothing, added))
+    const sum = pending.get(collectionId)
+    if (sum) addTo(sum, added)
+    else pending.set(collectionId, plus(nothing, added))
     const one = known.get(collectionId)
-    if (one) one.usage = plus(one.usage, added)
-    arm()
+    if (one) addTo(one.usage, added)
+    if (timer === undefined) arm()
   }
 
   return {
@@ -132,7 +140,7 @@ export const makeQuota = (database: Database, defaults: QuotaLimits, log: Pick<L
     },
     async of(collectionId) {
       const { usage, limits, measuredAt } = await read(collectionId)
-      return { usage, limits, measuredAt }
+      return { usage: { ...usage }, limits, measuredAt }
     },
     async stop() {
       clearTimeout(timer)
