@@ -54,4 +54,12 @@ describe('nextChunk', () => {
     expect(nextChunk(16, 100_000, out, 0.1)).toEqual({ share: 1, size: 250 })
     expect(nextChunk(16, 100_000, out)).toEqual({ share: 1, size: 4 })
   })
+
+  it('makes leases no smaller for a bound on open runs, until one does not fit', () => {
+    const out = { lanes: 0, shares: 0 }
+    expect(nextChunk(1_000, 100_000, out, 1, 2_250)).toEqual({ share: 63, size: 250 })
+    expect(nextChunk(1_000, 100_000, out, 1, 249)).toEqual({ share: 63, size: 63 })
+    expect(nextChunk(1_000, 100_000, out, 1, 10)).toEqual({ share: 10, size: 10 })
+    expect(nextChunk(1_000, 100_000, out, 1, 0)).toBeUndefined()
+  })
 })

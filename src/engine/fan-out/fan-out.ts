@@ -106,9 +106,10 @@ export const makeFanOuts = (
     while (portion.runs.length < most && text < textAtOnce) {
       const chunk = nextChunk(
         runs.maxConcurrency,
-        Math.min(remaining(ahead), room - portion.runs.length),
+        remaining(ahead),
         sharesOut(watch.sharesOf(waiting), portion.leases),
         waiting.paceMs,
+        room - portion.runs.length,
       )
       if (!chunk) break
       const lease = { id: randomUUID(), share: chunk.share, size: 0 }
