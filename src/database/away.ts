@@ -4,7 +4,7 @@ const connectionCodes = /^(08|25006|25P03|57P|53[023])|^E(CONN|PIPE|HOSTUNREACH|
 const connectionTexts = /terminat|timeout|Connection|closed|not queryable|ended/
 const readOnlyCode = '25006'
 
-/** Whether an error means "Postgres is away, or takes no writes", so that the same statement may work in a moment. */
+/** Whether an error means that Postgres is unreachable or read-only, so that a retry may succeed soon. */
 export const isDatabaseAway = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false
   const code = (error as { code?: string }).code
@@ -25,7 +25,7 @@ export const databaseReadOnly = (cause?: unknown): AppError =>
     cause,
   })
 
-/** An outage as the 503 that clients get; any other error as it is. */
+/** Converts an outage to the clients' 503; returns any other error unchanged. */
 export const asAppError = (error: unknown): unknown => {
   if (!isDatabaseAway(error)) return error
   return (error as { code?: string }).code === readOnlyCode ? databaseReadOnly(error) : databaseAway(error)

@@ -1,21 +1,21 @@
 import type { Logger } from '../lib/log.ts'
 
 /**
- * The time by the clock of the database, which all processes share. Between two looks it goes on by the monotonic clock
- * of this machine: its wall clock may be wrong, or be set, and nothing that is recorded or due changes.
+ * The database's time, shared by all processes. Between measurements it advances with the monotonic clock of this host,
+ * so a wrong or adjusted wall clock has no effect on anything recorded or due.
  */
 export interface DatabaseClock {
   /** Whole milliseconds since 1970. */
   now(): number
-  /** How far the clock of this machine is ahead of the database's, in milliseconds. */
+  /** How far this host's clock is ahead of the database's, in milliseconds. */
   readonly skewMs: number
-  /** Whether that is more than JETTY_CLOCK_SKEW_SECONDS. */
+  /** Whether the skew exceeds JETTY_CLOCK_SKEW_SECONDS. */
   readonly isSkewed: boolean
-  /** Takes note of what time it was in the database at some moment between two of `performance.now()`. */
+  /** Records a measurement: the database's time at some moment between two values of `performance.now()`. */
   heard(databaseMs: number, sentMs: number, answeredMs: number): void
 }
 
-/** Up to here a correction is jitter of the measurement, and time stands still instead of going back. */
+/** Smaller corrections are measurement jitter: time stands still instead of going back. */
 const jitterMs = 1_000
 
 export const makeDatabaseClock = (options: {
@@ -24,7 +24,7 @@ export const makeDatabaseClock = (options: {
   machineClock: () => number
 }): DatabaseClock => {
   const { log, mostSkewMs, machineClock } = options
-  /** Of the database, when `performance.now()` was 0. */
+  /** Database time when `performance.now()` was 0. */
   let originMs = Number.NaN
   let lastMs = Number.NEGATIVE_INFINITY
   let skewMs = 0
@@ -58,7 +58,8 @@ export const makeDatabaseClock = (options: {
     heard(databaseMs, sentMs, answeredMs) {
       const measuredMs = databaseMs - (sentMs + answeredMs) / 2
       const errorMs = (answeredMs - sentMs) / 2
-      if (!(Math.abs(measuredMs - originMs) <= errorMs)) originMs = measuredMs // what fits already is only less exact
+      // a value that fits already is only less exact
+      if (!(Math.abs(measuredMs - originMs) <= errorMs)) originMs = measuredMs
       skewMs = Math.round(machineClock() - originMs - performance.now())
       report()
     },

@@ -1,23 +1,23 @@
-/** Beside the pools: the journal, the records of calls, the listener, the watch, and one for a change of the key. */
+/** Connections outside the pools: journal, call records, listener, watch, and one for a key rotation. */
 const ownConnections = 5
 const mostOfLibrary = 6
 
-/** The smallest number with which a process works. */
+/** Minimum number of connections for a process. */
 export const leastConnections = 11
 
-/** How many connections each pool may have. */
+/** Maximum connections of each pool. */
 export interface ConnectionShares {
-  /** The library that hands leases out. */
+  /** The lease library. */
   library: number
-  /** Authentication, cancels, heartbeats. */
+  /** Authentication, cancels and heartbeats. */
   urgent: number
-  /** The work on runs. */
+  /** Work on runs. */
   runs: number
   /** Requests and housekeeping. */
   requests: number
 }
 
-/** Shares the connections that one process may have (JETTY_DATABASE_CONNECTIONS) among its pools. */
+/** Divides the connections of one process (JETTY_DATABASE_CONNECTIONS) among its pools. */
 export const shareConnections = (total: number): ConnectionShares => {
   const pooled = total - ownConnections
   const library = Math.min(mostOfLibrary, Math.max(3, Math.floor(pooled * 0.3)))

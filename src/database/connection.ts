@@ -6,16 +6,18 @@ import type pg from 'pg'
  */
 export const connectionDefaults = { keepAlive: true, connectionTimeoutMillis: 4_000, query_timeout: 30_000 }
 
-/** Settings of a session, by their names in PostgreSQL. The values come from this program, never from a user. */
+/** PostgreSQL session settings by name. The values come from this program, never from a user. */
 export type SessionSettings = Readonly<Record<string, string | number>>
 
-/** Sets them by a statement: PgBouncer refuses them among the parameters of the startup packet. */
+/** Sets session settings with a statement: PgBouncer refuses them in the startup packet. */
 export const setSession = async (client: pg.ClientBase, settings: SessionSettings): Promise<void> => {
   const text = Object.entries(settings).map(([name, value]) => `set ${name} = '${value}'`)
   if (text.length > 0) await client.query(text.join('; '))
 }
 
-/** Cuts a connection without a word to the server: its statement fails at once, where `end` would wait for the answer. */
+/**
+ * Destroys a connection without telling the server: its statement fails at once, where `end` would wait for the answer.
+ */
 export const cutConnection = (client: pg.ClientBase): void => {
   const { connection } = client as pg.ClientBase & { connection?: { stream?: { destroy(): void } } }
   connection?.stream?.destroy()

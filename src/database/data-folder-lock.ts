@@ -9,7 +9,9 @@ import { isAlive, isTouched, processWorld, startTimeOf } from '../lib/living-pro
 import { pause } from '../lib/time.ts'
 
 export interface DataFolderLock {
-  /** Resolves when another server has taken the lock: this one has to stop at once, without another word to Postgres. */
+  /**
+   * Resolves when another server has taken the lock: this one must stop at once, without another statement to Postgres.
+   */
   lost: Promise<AppError>
   release(): void
 }
@@ -21,10 +23,10 @@ const touchMilliseconds = 1_000
 const attempts = 5
 
 /**
- * Makes this process the only server on a data folder, until `release` or its death. The kernel's lock on the folder
- * itself decides where the machine has one: a deleted file `lock` lets no second server in. The file names the holder, and
- * decides where there is no other lock: on macOS, and between machines on some network file systems. A file left behind
- * by a process that died is replaced, also when its pid has a new owner by now.
+ * Makes this process the only server on a data folder, until `release` or its death. Where available, the kernel's lock
+ * on the folder decides, so deleting the file `lock` lets no second server in. The file names the holder, and decides
+ * where there is no kernel lock: on macOS, and between hosts on some network file systems. A file left behind by a dead
+ * process is replaced, also when its pid has been reused.
  */
 export const lockDataFolder = async (dataDir: string): Promise<DataFolderLock> => {
   const folder = openSync(dataDir, 'r')
@@ -39,7 +41,7 @@ export const lockDataFolder = async (dataDir: string): Promise<DataFolderLock> =
 }
 
 const kernelLockAttempts = 20
-const kernelLockPauseMs = 50 // a process that was killed a moment ago may still be on its way out
+const kernelLockPauseMs = 50 // a process killed a moment ago may still be exiting
 
 const untilFree = async (folder: number, dataDir: string): Promise<void> => {
   for (let attempt = 1; attempt < kernelLockAttempts; attempt++) {
@@ -50,8 +52,8 @@ const untilFree = async (folder: number, dataDir: string): Promise<void> => {
 }
 
 /**
- * Node has no flock, but the lock belongs to the opened folder and not to the process that asks for it: the program
- * `flock` asks for it on a descriptor of ours and ends. No child inherits the descriptor, so the lock ends with us.
+ * Node has no flock. The lock belongs to the open folder and not to the process that requests it: the program `flock`
+ * locks an inherited descriptor and exits. No other child inherits it, so the lock ends with this process.
  */
 const flock = (descriptor: number): 'held' | 'taken' | 'impossible' => {
   const { status, stderr } = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor] })
@@ -103,14 +105,14 @@ const heldLock = (dataDir: string, mine: string, freeKernelLock: () => void): Da
     try {
       const found = readIfThere(path)
       if (found === undefined)
-        createExclusively(path, mine) // somebody deleted it, and nobody has taken it since
+        createExclusively(path, mine) // the file was deleted, and nobody has created it since
       else if (found === mine) utimesSync(path, now, now)
       else {
         clearInterval(touch)
         resolve(takenFrom(dataDir, parseHolder(found)?.pid))
       }
     } catch {
-      // the folder was removed under a living server; Postgres will say so more clearly
+      // The folder was removed under a living server; Postgres reports it more clearly.
     }
   }, touchMilliseconds)
   touch.unref()

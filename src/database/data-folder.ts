@@ -5,7 +5,7 @@ import { AppError, messageOf } from '../lib/errors.ts'
 import { readOrCreate, replaceFile } from '../lib/files/exclusive-file.ts'
 import { encryptionKeys } from '../lib/settings/setting.ts'
 
-/** Makes the data folder (0700) where it is missing and returns its real path. */
+/** Creates the data folder (0700) if missing and returns its real path. */
 export const prepareDataFolder = (dataDir: string): string => {
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
@@ -20,11 +20,11 @@ export const prepareDataFolder = (dataDir: string): string => {
   }
 }
 
-/** The admin token kept in `admin-token`, made at the first call. */
+/** Reads the admin token from `admin-token`, created on first use. */
 export const adminTokenOf = (dataDir: string): string =>
   readOrCreate(join(dataDir, 'admin-token'), () => randomBytes(32).toString('base64url'))
 
-/** The encryption keys kept in `secret-key`, newest first; one is made at the first call. */
+/** Reads the encryption keys from `secret-key`, newest first; creates one on first use. */
 export const secretKeysOf = (dataDir: string): Buffer[] => {
   const path = join(dataDir, 'secret-key')
   const read = encryptionKeys().safeParse(readOrCreate(path, () => randomBytes(32).toString('base64')))
@@ -34,6 +34,6 @@ export const secretKeysOf = (dataDir: string): Buffer[] => {
   })
 }
 
-/** Puts these keys, newest first, in the place of those in `secret-key`; on disk when it returns. */
+/** Replaces the keys in `secret-key`, newest first; durable on return. */
 export const writeSecretKeys = (dataDir: string, keys: Buffer[]): void =>
   replaceFile(join(dataDir, 'secret-key'), `${keys.map((key) => key.toString('base64')).join(',')}\n`)

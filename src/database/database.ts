@@ -5,44 +5,47 @@ import { connectionDefaults, cutConnection, setSession } from './connection.ts'
 
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text)) // our bigints stay far below 2^53
 
-/** A row set by a prepared statement, and transactions. Every query of the platform but the journal's goes through here. */
+/** Prepared statements and transactions. All queries of the platform except the journal's use it. */
 export interface Database extends Queries {
   transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>
-  /** Opens a connection of its own, outside the pool: for LISTEN and for session locks. */
+  /** Opens a connection outside the pool, for LISTEN and for session locks. */
   connect(applicationName: string): Promise<pg.Client>
-  /** The pool right now: connections in use and idle, and calls that wait for one. */
+  /** Current state of the pool: connections in use and idle, and waiting calls. */
   statistics(): { used: number; idle: number; waiting: number }
-  /** Refuses every statement with an error, and cuts those under way, until it is called with undefined. */
+  /** Refuses every statement with an error and cancels those under way, until called with undefined. */
   refuse(reason: AppError | undefined): void
-  /** Cuts all connections, those of `connect` too: statements under way fail with `database_unavailable`, later ones connect anew. */
+  /**
+   * Destroys all connections, also those of `connect`: statements under way fail with `database_unavailable`, later
+   * ones reconnect.
+   */
   cut(): void
-  /** Reports a statement that took longer than `slowMs`, in the pool or outside. */
+  /** Reports a statement that took longer than `slowMs`, in or outside the pool. */
   readonly noteTime: (statement: string, ms: number) => void
   readonly url: string
   close(): Promise<void>
 }
 
 export interface DatabaseOptions {
-  /** How many the pool may have. */
+  /** Maximum connections of the pool. */
   connections?: number
-  /** What Postgres shows its connections as. */
+  /** `application_name` of its connections. */
   name?: string
-  /** Statements that take longer are reported; 0: none. */
+  /** Slower statements are reported; 0 reports none. */
   slowMs?: number
   onSlow?(statement: string, ms: number): void
 }
 
 export interface Queries {
-  /** `name` names the prepared statement: one name, one text. */
+  /** Runs a prepared statement; `name` identifies it: one name, one text. */
   rows<Row>(name: string, text: string, values?: unknown[]): Promise<Row[]>
-  /** Text that is not worth preparing, or differs from call to call. */
+  /** Runs a text that is rarely used, or varies from call to call. */
   query<Row>(text: string, values?: unknown[]): Promise<Row[]>
 }
 
 const deadlock = '40P01'
 const attempts = 5
 
-/** A statement by itself was undone whole when Postgres ended it to break a deadlock: it is sent again. */
+/** Retries a single statement that Postgres aborted to break a deadlock: it had no effect. */
 const again = async <T>(ask: () => Promise<T>): Promise<T> => {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -53,7 +56,7 @@ const again = async <T>(ask: () => Promise<T>): Promise<T> => {
   }
 }
 
-/** Of a text without a name, so much stands in the log; its values never do. */
+/** Characters of an unnamed text in the log; values are never logged. */
 const shownText = 200
 
 const queriesOf = (client: pg.Pool | pg.PoolClient, noteTime: Database['noteTime']): Queries => ({
@@ -79,10 +82,10 @@ const queriesOf = (client: pg.Pool | pg.PoolClient, noteTime: Database['noteTime
   },
 })
 
-/** A process may be frozen in a transaction, with leases locked: as long as it takes to be thought dead, no longer. */
+/** Limits how long a suspended process may hold locks in a transaction: not longer than until it counts as dead. */
 const longestIdleMs = 5_000
 
-/** A lost connection must never become an unhandled error: the pool makes a new one when it is needed. */
+/** A lost connection must not become an unhandled error: the pool opens a new one when needed. */
 const ignoreLoss = (): void => {}
 
 export const openDatabase = (url: string, options: DatabaseOptions = {}): Database => {

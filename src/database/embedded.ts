@@ -27,39 +27,39 @@ import { adoptPostgres, findPostgres, launchPostgres, type PostgresProcess, stop
 import { prepareServerRole } from './postgres-role.ts'
 
 export interface EmbeddedPostgres {
-  /** Where the server connects, as a role that owns its database and may nothing else. */
+  /** URL for the server's role, which owns its database and has no other rights. */
   url: string
-  /** Where the superuser connects. */
+  /** URL for the superuser. */
   adminUrl: string
   port: number
-  /** Of the postmaster that runs now: another one after a restart. */
+  /** Pid of the current postmaster; changes with a restart. */
   readonly pid: number
-  /** Whether it was running already, left by a server that was killed. */
+  /** Whether it was already running, left behind by a killed server. */
   adopted: boolean
-  /** Resolves when another server has taken the data folder: this one has to end at once. */
+  /** Resolves when another server has taken the data folder: this one must stop at once. */
   lost: Promise<AppError>
-  /** Stops Postgres, unless another server has it by now, and gives the data folder free. */
+  /** Stops Postgres, unless another server has taken it over, and releases the data folder. */
   stop(): Promise<void>
 }
 
 export interface EmbeddedOptions {
   dataDir: string
   logger: Logger
-  /** Postgres settings over ours; the tests turn fsync off with it. */
+  /** Overrides of the Postgres settings; tests turn fsync off with it. */
   postgresSettings?: Record<string, string>
-  /** How Postgres gets rid of root; chosen by what the machine allows. */
+  /** How Postgres avoids running as root; default: chosen by what the host allows. */
   account?: AccountKind
 }
 
 const firstStartAttempts = 8
 const longestBackoffMilliseconds = 5_000
-const shortLifeMilliseconds = 1_000 // a Postgres that lived longer is started again at once, however often it dies
+const shortLifeMilliseconds = 1_000 // a Postgres that lived longer is restarted at once, however often it dies
 const logTrimMilliseconds = 60_000
 
 /**
- * The Postgres of a data folder, which this process alone owns from now on: a running one is taken over (about 15 ms),
- * else it is started, set up first if need be. While this process lives, a Postgres that dies is started again on the
- * same port; when this process is killed, Postgres stays and the next call takes it over.
+ * Starts the Postgres of a data folder, or takes over a running one (about 15 ms), initializing it if needed. This
+ * process owns it from then on. A Postgres that dies is restarted on the same port; when this process is killed,
+ * Postgres keeps running and the next call takes it over.
  */
 export const startOrAdoptPostgres = async (options: EmbeddedOptions): Promise<EmbeddedPostgres> => {
   const dataDir = prepareDataFolder(options.dataDir)
@@ -104,7 +104,7 @@ const accountFor = (dataDir: string, { account: wanted, logger }: EmbeddedOption
   return account
 }
 
-/** Everything that has to be right before a start; done again at each, since years may pass between two. */
+/** Preconditions of a start, checked each time, since years may pass between two. */
 const launcher =
   (options: EmbeddedOptions, account: PostgresAccount, prepare: (port: number) => Promise<void>): Launch =>
   async (port, signal) => {
@@ -127,10 +127,13 @@ const binariesFor = async (account: PostgresAccount, dataDir: string): Promise<P
   })
 }
 
-/** Sessions of a killed postmaster may need a moment to notice, and a port may be taken between look and use. */
+/**
+ * Errors that pass: sessions of a killed postmaster may need a moment to notice, and a port may be taken between check
+ * and use.
+ */
 const passing = /shared memory block|still in use|already exists|could not bind|Address already in use/
 
-/** Looks for a living one before each attempt: a server that was killed a moment ago may have been starting it. */
+/** Looks for a living postmaster before each attempt: a server killed a moment ago may have been starting it. */
 const adoptOrLaunch = async (
   dataDir: string,
   account: PostgresAccount,
@@ -204,7 +207,7 @@ const supervise = (first: PostgresProcess, launch: Launch, logger: Logger, log: 
   }
   return {
     pid: () => current.pid,
-    /** Leaves Postgres to another server: it is neither started again nor stopped. */
+    /** Leaves Postgres to another server: it is neither restarted nor stopped. */
     leave() {
       isLeft = true
       end()
@@ -212,7 +215,7 @@ const supervise = (first: PostgresProcess, launch: Launch, logger: Logger, log: 
     async stop() {
       end()
       if (isLeft) return
-      if (!alive) await watching // a restart under way is broken off
+      if (!alive) await watching // interrupts a restart under way
       if (alive) await stopPostgres(current.pid)
     },
   }

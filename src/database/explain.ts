@@ -37,7 +37,7 @@ const explanations: readonly [cause: RegExp, hint: string][] = [
 
 const usual = 'Check address, name and password in DATABASE_URL, or leave it unset to use the embedded PostgreSQL.'
 
-/** What Postgres, or the way to it, has against a DATABASE_URL, and what to do; any other error as it is. */
+/** Explains why DATABASE_URL does not work and what to do; returns any other error unchanged. */
 export const explainDatabase = (thrown: unknown): unknown => {
   const error = asAppError(thrown)
   const isOurs = error instanceof AppError

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { pause } from '../lib/time.ts'
 import type { Database } from './database.ts'
 
-/** Listens on channels for as long as the signal does not fire; a lost connection is made anew. */
+/** Listens on channels until the signal fires; reconnects after a lost connection. */
 export const listen = async (
   database: Database,
   channels: Record<string, (payload: string) => void>,
@@ -15,7 +15,7 @@ export const listen = async (
       const connected = client
       const real = await realNames(connected, Object.keys(channels))
       await connected.query([...real.keys()].map((name) => `listen ${connected.escapeIdentifier(name)}`).join('; '))
-      // What was said while nobody listened: every channel gets an empty call.
+      // Notifications may have been missed: every channel gets an empty call.
       for (const hear of Object.values(channels)) hear('')
       await new Promise<void>((resolve) => {
         connected.on('notification', (message) => channels[real.get(message.channel) ?? '']?.(message.payload ?? ''))
@@ -25,14 +25,14 @@ export const listen = async (
         if (stopping.aborted) resolve()
       })
     } catch {
-      // Postgres is away; the fallback polls go on meanwhile.
+      // Postgres is away; the fallback polls continue meanwhile.
     }
     await client?.end().catch(() => {})
     await pause(200, stopping)
   }
 }
 
-/** Our name of each channel, by the one that this schema has for it. */
+/** Maps the schema's real channel names to ours. */
 const realNames = async (client: pg.Client, names: string[]): Promise<Map<string, string>> => {
   const { rows } = await client.query<{ real: string; name: string }>(
     'select channel(name) as real, name from unnest($1::text[]) name',

@@ -4,10 +4,10 @@ import { AppError, messageOf } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
 import type { Database } from './database.ts'
 
-/** A migration that is not a file of ours, such as a library's: runs once, after ours, recorded by its name. */
+/** A migration that is not an SQL file of ours, such as a library's: runs once, after ours, recorded by its name. */
 export interface ForeignMigration {
   name: string
-  /** The connection holds the lock of all migrations of the database. */
+  /** Runs on the connection that holds the migration lock of the database. */
   run(client: pg.Client): Promise<void>
 }
 
@@ -16,7 +16,7 @@ const lockKey = 7_070_107_107
 const lockPollMilliseconds = 50
 const lockWaitMinutes = 30
 const oldestMajor = 15
-const longestStatementMilliseconds = 86_400_000 // a migration of big tables may take its time
+const longestStatementMilliseconds = 86_400_000 // migrating big tables may take long
 
 /**
  * Brings the schema up to date, once, however many processes start together. One query when there is nothing to do.
@@ -56,7 +56,7 @@ const appliedNames = async (query: (text: string) => Promise<{ name: string }[]>
   try {
     return new Set((await query('select name from schema_migrations')).map((row) => row.name))
   } catch (error) {
-    if ((error as { code?: string }).code === '42P01') return new Set() // the table is not there: an empty database
+    if ((error as { code?: string }).code === '42P01') return new Set() // the table is missing: an empty database
     throw error
   }
 }
@@ -95,7 +95,7 @@ const underLock = async (database: Database, work: (client: pg.Client) => Promis
     }
     await work(client)
   } finally {
-    await client.end() // which gives the lock back
+    await client.end() // releases the lock
   }
 }
 

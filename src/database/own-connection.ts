@@ -3,23 +3,23 @@ import { afterAwake } from '../lib/time.ts'
 import { connectionDefaults, cutConnection, type SessionSettings, setSession } from './connection.ts'
 import type { Database } from './database.ts'
 
-/** Syntax, cardinality, data, integrity and limit errors: what was sent is at fault, not the connection. */
+/** Syntax, cardinality, data, integrity and limit errors: the statement is at fault, not the connection. */
 export const isRefused = (error: unknown): boolean =>
   /^(21|22|23|42|54)/.test((error as { code?: string } | undefined)?.code ?? '')
 
-/** A connection outside the pool, made when it is needed and again after it was lost; statements are prepared. */
+/** A connection outside the pool, opened on demand and again after a loss; statements are prepared. */
 export interface OwnConnection {
   rows<Row>(name: string, text: string, values?: unknown[]): Promise<Row[]>
-  /** Cuts it: what is under way on it fails at once. */
+  /** Destroys the connection: statements under way fail at once. */
   drop(): void
   close(): Promise<void>
 }
 
-/** What is asked, unless it is not answered in time. A standstill of this process is not one of the server. */
+/** Adds a timeout to a query. Time in which this process was suspended does not count. */
 const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
   new Promise((resolve, reject) => {
     const takeBack = afterAwake(timeoutMs, () => reject(new Error('Query read timeout')))
-    // Both told here: each promise more is seen by the hooks of the engine's library.
+    // Both handlers in one `then`: every further promise is seen by the async hooks of the engine's library.
     asked.then(
       (answer) => {
         takeBack()
@@ -36,12 +36,12 @@ const closeMs = 1_000
 
 export const makeOwnConnection = (options: {
   url: string
-  /** As Postgres shows it. */
+  /** `application_name` of the connection. */
   name: string
   session: SessionSettings
-  /** How long to wait for a connection, or for a statement, after which `drop` is due; left out, as everywhere. */
+  /** Timeout for connecting and for a statement, after which `drop` is due; default: the general one. */
   timeoutMs?: number
-  /** Told how long each statement took. */
+  /** Receives the duration of each statement. */
   noteTime?: Database['noteTime']
 }): OwnConnection => {
   let client: pg.Client | undefined
@@ -92,7 +92,7 @@ export const makeOwnConnection = (options: {
     async close() {
       const last = client
       if (!last) return
-      const takeBack = afterAwake(closeMs, () => cutConnection(last)) // a frozen server says no goodbye
+      const takeBack = afterAwake(closeMs, () => cutConnection(last)) // a frozen server does not answer the goodbye
       await last.end().catch(() => {})
       takeBack()
     },

@@ -2,7 +2,7 @@ import { AppError } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
 import type { Queries } from './database.ts'
 
-/** Queries that wait for Postgres instead of failing while it is away: what the engine itself has to know or write. */
+/** Queries that wait while Postgres is away instead of failing: for what the engine itself must read or write. */
 export const patient = (database: Queries, stopping: AbortSignal): Queries => {
   const insist = async <Row>(ask: () => Promise<Row[]>): Promise<Row[]> => {
     for (let wait = 30; ; wait = Math.min(wait * 2, 500)) {

@@ -16,8 +16,8 @@ const serverPid = async (client: pg.Client): Promise<number | undefined> =>
   (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
 
 /**
- * Throws where a pooler shares connections between statements (PgBouncer in transaction or statement mode). Without a
- * pooler the key of a connection names its server process, and that is all that is asked.
+ * Throws when a pooler shares connections between statements (PgBouncer in transaction or statement mode). Without a
+ * pooler the backend key of a connection names its server process, and no further query is needed.
  */
 export const requireSessions = async (database: Pick<Database, 'connect'>): Promise<void> => {
   const client = await database.connect('jetty start')
@@ -35,7 +35,7 @@ export const requireSessions = async (database: Pick<Database, 'connect'>): Prom
   }
 }
 
-/** Whether two connections get each other's server process, or one of them several. */
+/** Whether two connections use each other's server process, or one of them uses several. */
 const isShared = async (one: pg.Client, other: pg.Client): Promise<boolean> => {
   const [pids, others] = [new Set<number | undefined>(), new Set<number | undefined>()]
   for (let look = 0; look < looks; look++) {
@@ -43,7 +43,7 @@ const isShared = async (one: pg.Client, other: pg.Client): Promise<boolean> => {
     try {
       await other.query('begin')
       others.add(await serverPid(other))
-      pids.add(await serverPid(one)) // while the process it had may be held by the transaction
+      pids.add(await serverPid(one)) // while the transaction may hold the process it had
       await other.query('commit')
     } catch (error) {
       throw sessionsNeeded(error) // statement mode allows no transactions

@@ -1,18 +1,18 @@
 import type { ConnectionShares } from './connection-shares.ts'
 import { type Database, type DatabaseOptions, openDatabase } from './database.ts'
 
-/** The connections of one process, in pools that cannot exhaust each other. */
+/** Connection pools of one process, which cannot exhaust each other. */
 export interface Pools {
-  /** Requests and housekeeping. `statistics`, `refuse` and `cut` are about all pools. */
+  /** Requests and housekeeping. `statistics`, `refuse` and `cut` cover all pools. */
   database: Database
-  /** The work on runs: as much of it as there is never takes a connection from requests. */
+  /** Work on runs, which never takes connections from requests. */
   bulk: Database
-  /** Authentication, cancels, heartbeats: short statements that must never wait behind others. */
+  /** Authentication, cancels and heartbeats: short statements that must never queue behind others. */
   urgent: Database
   close(): Promise<void>
 }
 
-/** Opens the pools. They connect when they are used. */
+/** Opens the pools, which connect on first use. */
 export const openPools = (
   url: string,
   shares: ConnectionShares,

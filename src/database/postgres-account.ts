@@ -5,25 +5,25 @@ import { dirname, join } from 'node:path'
 import { AppError, messageOf } from '../lib/errors.ts'
 
 /**
- * The user that Postgres runs as, because Postgres refuses to be root. `plain`: the user of this process.
- * `other-user`: an unprivileged one, whenever this process is root. `user-namespace`: root as the machine sees it and
- * nobody as Postgres sees it, for containers in which root may not change users.
+ * Account under which Postgres runs; Postgres refuses to run as root. `plain`: this process's user. `other-user`: an
+ * unprivileged user, whenever this process is root. `user-namespace`: root for the host and nobody for Postgres, for
+ * containers in which root may not change users.
  */
 export type AccountKind = 'plain' | 'other-user' | 'user-namespace'
 
 export interface PostgresAccount {
   kind: AccountKind
-  /** The user id of its processes as the machine sees them; undefined where the system has no user ids. */
+  /** Host user id of its processes; undefined on systems without user ids. */
   uid: number | undefined
-  /** The command that runs a program as this account. */
+  /** Command that runs a program under this account. */
   command(program: string, args: string[]): { file: string; args: string[]; ids: { uid?: number; gid?: number } }
-  /** How a program is told of a folder of the account: where it starts, and the path that it is given. */
+  /** How to pass a folder of the account to a program: working directory and path argument. */
   inFolder(folder: string): { cwd: string; path: string }
-  /** Makes files that were written by this process usable by Postgres. */
+  /** Gives Postgres access to files that this process has written. */
   own(path: string): void
 }
 
-/** Chooses by what the machine allows; a cluster that an ordinary user owns already keeps its owner. */
+/** Chooses the account by what the host allows; a cluster owned by an ordinary user keeps its owner. */
 export const chooseAccount = (dataDir: string, wanted?: AccountKind): PostgresAccount => {
   if (wanted === 'plain' || process.getuid?.() !== 0) return plain()
   const ids = unprivilegedOwner(join(dataDir, 'db'))
@@ -54,7 +54,9 @@ interface Ids {
   gid: number
 }
 
-/** Linux leads to the working folder by this name without passing the folders above it, which may be root's alone. */
+/**
+ * On Linux this path reaches the working directory without traversing its parents, which may be closed to all but root.
+ */
 const workingFolder = '/proc/self/cwd'
 
 const otherUser = (ids: Ids): PostgresAccount => ({
@@ -84,7 +86,10 @@ const unprivilegedOwner = (cluster: string): Ids => {
 const idOfNobody = (flag: '-u' | '-g'): number =>
   Number(spawnSync('id', [flag, 'nobody'], { encoding: 'utf8' }).stdout?.trim() || 65_534)
 
-/** Why root cannot give a folder to another user, look into it, and run a program as that user; undefined if it can. */
+/**
+ * Says why root cannot give a folder to another user, look into it, and run a program as that user; undefined if it
+ * can.
+ */
 const problemAs = (ids: Ids, dataDir: string): string | undefined => {
   const probe = mkdtempSync(join(existsSync(dataDir) ? dataDir : tmpdir(), '.account-'))
   try {
@@ -99,16 +104,16 @@ const problemAs = (ids: Ids, dataDir: string): string | undefined => {
   }
 }
 
-/** Changes the owner of everything below a path, when its owner is another one. */
+/** Changes the owner of everything below a path that belongs to another user. */
 const giveTo = (path: string, { uid, gid }: Ids): void => {
   const found = statSync(path, { throwIfNoEntry: false })
   if (!found || found.uid === uid) return
   if (found.isDirectory())
     for (const name of readdirSync(path, { recursive: true, encoding: 'utf8' })) lchownSync(join(path, name), uid, gid)
-  lchownSync(path, uid, gid) // last, so that an interrupted change is done again
+  lchownSync(path, uid, gid) // last, so that an interrupted change is repeated
 }
 
-/** Whether the account can run a program: another user may not be able to enter the folder it stands in. */
+/** Whether the account can run a program: another user may not be able to enter its folder. */
 export const canRun = (account: PostgresAccount, program: string): boolean => {
   const { file, args, ids } = account.command(program, ['--version'])
   return spawnSync(file, args, { ...ids, cwd: '/', stdio: 'ignore' }).status === 0
@@ -116,11 +121,11 @@ export const canRun = (account: PostgresAccount, program: string): boolean => {
 
 const sharedCopies = '/var/lib/jetty-postgres'
 
-/** The folder for a copy of the Postgres programs: the data folder, or a shared one where the account cannot enter it. */
+/** Folder for a copy of the Postgres programs: the data folder, or a shared one when the account cannot enter it. */
 export const copyFolderFor = (account: PostgresAccount, dataDir: string): string =>
   account.kind === 'other-user' && closedAncestor(join(dataDir, 'db')) ? sharedCopies : dataDir
 
-/** Explains what to do where the account has to pass folders that are closed to it. */
+/** Throws with advice when the account must traverse folders that are closed to it. */
 export const checkReach = (account: PostgresAccount, dataDir: string): void => {
   const closed = closedAncestor(join(dataDir, 'db'))
   if (account.kind !== 'other-user' || account.inFolder(dataDir).path === workingFolder || !closed) return

@@ -8,7 +8,7 @@ import { AppError } from '../lib/errors.ts'
 export interface PostgresBinaries {
   initdb: string
   postgres: string
-  /** Such as 18. */
+  /** Major version, such as 18. */
   major: number
 }
 
@@ -16,8 +16,8 @@ const supported = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64']
 const linksSchema = z.array(z.object({ source: z.string(), target: z.string() }))
 
 /**
- * Finds the PostgreSQL that npm installed and makes it ready to run: the library links are made here when npm was
- * told to run no scripts. When its folder cannot be written, or `mustCopy`, it is copied to `copyFolder` first.
+ * Finds the PostgreSQL installed by npm and makes it ready to run: creates the library links if npm ran no install
+ * scripts. Copies it to `copyFolder` first when its folder is not writable, or with `mustCopy`.
  */
 export const preparePostgresBinaries = async (copyFolder: string, mustCopy = false): Promise<PostgresBinaries> => {
   const installed = findPackage()
@@ -27,7 +27,7 @@ export const preparePostgresBinaries = async (copyFolder: string, mustCopy = fal
   return binariesOf(root, installed.version)
 }
 
-/** The PostgreSQL that npm installed for this platform; throws an error that says what to do where there is none. */
+/** Finds the PostgreSQL that npm installed for this platform; throws an error with advice when there is none. */
 export const findPackage = (): { root: string; version: string } => {
   const platform = `${process.platform}-${process.arch}`
   if (!supported.includes(platform)) throw unavailable(`there is none for ${platform} (only ${supported.join(', ')})`)
@@ -49,7 +49,7 @@ const unavailable = (why: string, cause?: unknown): AppError =>
     cause,
   })
 
-/** Makes the missing links; false when the folder may not be written. */
+/** Creates missing links; false when the folder is not writable. */
 const makeLinks = async (root: string): Promise<boolean> => {
   const links = linksSchema.parse(JSON.parse(readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8')))
   const missing = links.filter(({ target }) => !lstatSync(join(root, target), { throwIfNoEntry: false }))

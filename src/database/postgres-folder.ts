@@ -8,7 +8,7 @@ import { readIfThere, readOrCreate, replaceFile } from '../lib/files/exclusive-f
 import type { PostgresAccount } from './postgres-account.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 
-/** Where things of the embedded database stand in the data folder. */
+/** Paths of the embedded database in the data folder. */
 export const postgresPaths = (dataDir: string) => ({
   cluster: join(dataDir, 'db'),
   log: join(dataDir, 'postgres.log'),
@@ -16,31 +16,32 @@ export const postgresPaths = (dataDir: string) => ({
   password: join(dataDir, 'database-password'),
 })
 
-/** The superuser that initdb makes: for the start, for backups and for operators. */
+/** Superuser created by initdb: for the start, for backups and for operators. */
 export const postgresUser = 'jetty'
-/** The ordinary role that the server works as. */
+/** Ordinary role that the server uses. */
 export const serverRole = 'jetty_server'
-export const postgresDatabase = 'postgres' // initdb makes it; one of our own would cost another 50 ms and a race
+// created by initdb; a database of our own would cost another 50 ms and a race
+export const postgresDatabase = 'postgres'
 
 export const postgresPassword = (dataDir: string): string =>
   readOrCreate(postgresPaths(dataDir).password, () => randomBytes(24).toString('base64url'))
 
-/** Where the superuser connects. */
+/** URL for the superuser. */
 export const postgresUrl = (port: number, password: string): string =>
   `postgres://${postgresUser}:${password}@127.0.0.1:${port}/${postgresDatabase}`
 
-/** Follows from the superuser's, which does not follow from it: one file less to lose. */
+/** Derived one-way from the superuser's password: one file less to lose. */
 export const serverPassword = (password: string): string =>
   createHmac('sha256', password).update(serverRole).digest('base64url')
 
-/** Where the server connects. */
+/** URL for the server's role. */
 export const serverUrl = (port: number, password: string): string =>
   `postgres://${serverRole}:${serverPassword(password)}@127.0.0.1:${port}/${postgresDatabase}`
 
-/** Nothing of the caller's environment: PGDATA, PGPORT or LC_ALL would change what Postgres does. */
+/** Excludes the caller's environment: PGDATA, PGPORT or LC_ALL would change Postgres's behaviour. */
 export const postgresEnvironment = { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C', TZ: 'UTC' }
 
-/** Runs initdb, unless the cluster is there; it appears whole or not at all. Only under the lock of the data folder. */
+/** Runs initdb unless the cluster exists; it appears complete or not at all. Requires the data folder's lock. */
 export const ensureCluster = async (
   dataDir: string,
   binaries: PostgresBinaries,
@@ -82,7 +83,7 @@ const createCluster = async (dataDir: string, binaries: PostgresBinaries, accoun
   }
 }
 
-/** The password is in the file `password` beside the folder. */
+/** Runs initdb; the password is in the file `password` beside the folder. */
 const runInitdb = async (folder: string, binaries: PostgresBinaries, account: PostgresAccount): Promise<void> => {
   const { cwd, path } = account.inFolder(folder)
   const { file, args, ids } = account.command(binaries.initdb, [
@@ -109,10 +110,11 @@ const hintFor = (said: string): string => {
 }
 
 /**
- * Settings for a server that shares a small machine and must lose nothing: every commit is on disk when it is answered.
- * `jit` never pays for short queries; without replication the least WAL will do; reads come from the cache, so the three
- * I/O worker processes of PostgreSQL 18 would only cost memory. `max_wal_size` bounds the time to recover from a crash under
- * full load: 1.4 s with 256 MB and 7.3 s with the default of 1 GB, at the same 140,000 rows/s (2 cores).
+ * Settings for a server on a small shared host that must lose nothing: every commit is durable before it is
+ * acknowledged. `jit` never pays off for short queries. Without replication the minimal WAL suffices. Reads come from
+ * the cache, so the three I/O workers of PostgreSQL 18 would only cost memory. `max_wal_size` bounds the recovery time
+ * after a crash under full load: 1.4 s with 256 MB and 7.3 s with the default of 1 GB, at the same 140,000 rows/s (2
+ * cores).
  */
 const tuning = {
   listen_addresses: '127.0.0.1',
@@ -127,7 +129,7 @@ const tuning = {
   max_wal_senders: '0',
   max_logical_replication_workers: '0',
   max_wal_size: '256MB',
-  // Before recovery everything is synced: one call instead of one for each of 1,100 files, 0.1 s instead of 0.2–1.5 s.
+  // Syncs everything before recovery with one call instead of one for each of 1,100 files: 0.1 s instead of 0.2–1.5 s.
   ...(process.platform === 'linux' && { recovery_init_sync_method: 'syncfs' }),
   checkpoint_timeout: '5min',
   io_method: 'sync',
@@ -144,7 +146,7 @@ const tuning = {
   log_checkpoints: 'off',
 }
 
-/** Writes the settings of the next start. What an operator sets with ALTER SYSTEM wins over them. */
+/** Writes the settings for the next start. An operator's ALTER SYSTEM overrides them. */
 export const writePostgresSettings = (
   dataDir: string,
   port: number,
@@ -155,7 +157,7 @@ export const writePostgresSettings = (
   const lines = Object.entries({ ...tuning, ...extra, port: String(port) }).map(
     ([name, value]) => `${name} = '${value}'`,
   )
-  // Replaced, not written to: root must not follow a link that the user of Postgres could have put there.
+  // Replaced, not overwritten: root must not follow a link that Postgres's user could have created there.
   replaceFile(path, `# Written by Jetty at each start. Change settings with ALTER SYSTEM.\n${lines.join('\n')}\n`)
   account.own(path)
 }

@@ -5,14 +5,14 @@ const excerptBytes = 8_192
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
-/** Keeps the log small: above 10 MB it becomes `<path>.1` and starts anew. Postgres appends, so it need not know. */
+/** Rotates the log above 10 MB to `<path>.1`. Postgres appends, so it need not be told. */
 export const trimPostgresLog = (path: string): void => {
   if (sizeOf(path) <= largestBytes) return
   copyFileSync(path, `${path}.1`)
   truncateSync(path)
 }
 
-/** Remembers where the log ends now, and returns a function that says what went wrong since. */
+/** Remembers the current end of the log; returns a function that reports errors since then. */
 export const watchPostgresLog = (path: string): (() => string) => {
   const start = sizeOf(path)
   return () => {

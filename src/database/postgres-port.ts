@@ -6,8 +6,8 @@ import { readIfThere } from '../lib/files/exclusive-file.ts'
 import { pause } from '../lib/time.ts'
 
 /**
- * Below the range that outgoing connections take their ports from (32768 and up): while Postgres restarts, a client that
- * keeps connecting to a port of that range would one day be given that very port, and so hold it.
+ * Below the range of ephemeral ports (32768 and up): while Postgres restarts, a client that keeps reconnecting to a
+ * port of that range would eventually be given that very port and so occupy it.
  */
 const lowest = 15_000
 const highest = 32_000
@@ -20,7 +20,7 @@ const isFree = (port: number): Promise<boolean> =>
     probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
   })
 
-/** A Postgres that was killed a moment ago may still hold its port, by a process that has not yet noticed. */
+/** A Postgres killed a moment ago may still hold its port through a child that has not noticed yet. */
 const patienceMs = 1_000
 
 const isSoonFree = async (port: number): Promise<boolean> => {
@@ -29,7 +29,9 @@ const isSoonFree = async (port: number): Promise<boolean> => {
   return true
 }
 
-/** The port this folder's Postgres used last when it is free, or soon is, else a new one, remembered in `path`. */
+/**
+ * Returns the port this folder's Postgres used last if it is or soon becomes free, else a new one, stored in `path`.
+ */
 export const choosePort = async (path: string): Promise<number> => {
   const last = Number(readIfThere(path))
   if (last >= 1_024 && last <= 65_535 && (await isSoonFree(last))) return last

@@ -10,25 +10,25 @@ import type { PostgresBinaries } from './postgres-binaries.ts'
 import { postgresEnvironment, postgresPaths } from './postgres-folder.ts'
 import { trimPostgresLog, watchPostgresLog } from './postgres-log.ts'
 
-/** A postmaster that runs; `ended` tells why it stopped. */
+/** A running postmaster; `ended` resolves with the reason it stopped. */
 export interface PostgresProcess {
   pid: number
   port: number
   ended: Promise<string>
 }
 
-const readyMilliseconds = 300_000 // recovery after a crash of a large database takes its time
+const readyMilliseconds = 300_000 // recovery of a large database after a crash takes long
 const pollMilliseconds = 10
 const adoptedPollMilliseconds = 250
 
-/** What postmaster.pid says: its lines are pid, folder, start time, port, socket folder, address, key, state. */
+/** Reads postmaster.pid: pid, folder, start time, port, socket folder, address, key, state. */
 const readPidFile = (cluster: string): { pid: number; port: number; ready: boolean } | undefined => {
   const lines = readIfThere(join(cluster, 'postmaster.pid'))?.split('\n')
   const pid = Number(lines?.[0])
   return lines && pid > 0 ? { pid, port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' } : undefined
 }
 
-/** The living postmaster of a data folder, if it has one. */
+/** Finds the living postmaster of a data folder. */
 export const findPostgres = (dataDir: string): { pid: number; port: number } | undefined => {
   const { cluster } = postgresPaths(dataDir)
   const found = readPidFile(cluster)
@@ -36,12 +36,12 @@ export const findPostgres = (dataDir: string): { pid: number; port: number } | u
   return command?.endsWith(`-D ${cluster}`) || command?.endsWith(folderSetting(cluster)) ? found : undefined
 }
 
-/** A setting without an effect that names the folder where `-D` does not. */
+/** A setting without effect that names the folder where `-D` does not. */
 const folderSetting = (cluster: string): string => `jetty.folder=${cluster}`
 
 /**
- * Postgres deals with a stale pid file itself, except when the pid belongs to another program by now, or to a zombie:
- * a killed postmaster is one for a second or two where init is slow, and for ever where there is none.
+ * Removes a misleading pid file. Postgres handles a stale one itself, except when the pid was reused or is a zombie: a
+ * killed postmaster stays one for a second or two under a slow init, and forever without one.
  */
 const removeMisleadingPidFile = (dataDir: string): void => {
   const { cluster } = postgresPaths(dataDir)
@@ -50,7 +50,7 @@ const removeMisleadingPidFile = (dataDir: string): void => {
     rmSync(join(cluster, 'postmaster.pid'), { force: true })
 }
 
-/** Takes over a postmaster that another process started: undefined when it died before it was ready. */
+/** Takes over a postmaster started by another process; undefined when it died before it was ready. */
 export const adoptPostgres = async (
   dataDir: string,
   pid: number,
@@ -62,7 +62,7 @@ export const adoptPostgres = async (
   return { pid, port, ended: whenGone(pid) }
 }
 
-/** The port once the postmaster accepts connections; undefined when it is gone. */
+/** Returns the port once the postmaster accepts connections; undefined when it is gone. */
 const untilReady = async (dataDir: string, pid: number, signal?: AbortSignal): Promise<number | undefined> => {
   const { cluster } = postgresPaths(dataDir)
   const giveUpAt = Date.now() + readyMilliseconds
@@ -92,12 +92,12 @@ export interface LaunchOptions {
   dataDir: string
   binaries: PostgresBinaries
   account: PostgresAccount
-  /** Called once it answers; what it throws ends the start. */
+  /** Called once Postgres answers; an error ends the start. */
   prepare(port: number): Promise<void>
   signal?: AbortSignal
 }
 
-/** Starts a postmaster that outlives this process; throws with the log's own words when it does not come up. */
+/** Starts a postmaster that outlives this process; throws with the log's words when it does not come up. */
 export const launchPostgres = async (options: LaunchOptions): Promise<PostgresProcess> => {
   const { cluster, log } = postgresPaths(options.dataDir)
   removeMisleadingPidFile(options.dataDir)
@@ -111,7 +111,7 @@ export const launchPostgres = async (options: LaunchOptions): Promise<PostgresPr
     ...ids,
     cwd,
     env: postgresEnvironment,
-    detached: true, // a group of its own: Ctrl-C in the terminal must not reach it
+    detached: true, // a process group of its own: Ctrl-C in the terminal must not reach it
     stdio: ['ignore', output, output],
   })
   closeSync(output)
@@ -130,7 +130,7 @@ export const launchPostgres = async (options: LaunchOptions): Promise<PostgresPr
     if (pid !== undefined) await stopPostgres(pid)
     throw error
   } finally {
-    child.unref() // only now, or nothing would keep this process alive until the answer is known
+    child.unref() // only now: earlier, nothing would keep this process alive until the result is known
   }
   if (pid !== undefined) await stopPostgres(pid)
   throw new AppError('internal', `The embedded PostgreSQL did not start: ${await ended}`, { hint: `Its log is ${log}` })
@@ -139,7 +139,7 @@ export const launchPostgres = async (options: LaunchOptions): Promise<PostgresPr
 const fastStopMilliseconds = 30_000
 const hardStopMilliseconds = 5_000
 
-/** Stops a postmaster: fast (sessions end, everything is written), and without the writing when that takes too long. */
+/** Stops a postmaster: fast (ends sessions, writes a checkpoint), or immediately when that takes too long. */
 export const stopPostgres = async (pid: number): Promise<void> => {
   if (await signalAndWait(pid, 'SIGINT', fastStopMilliseconds)) return
   if (await signalAndWait(pid, 'SIGQUIT', hardStopMilliseconds)) return
@@ -152,7 +152,7 @@ const signalAndWait = async (pid: number, signal: NodeJS.Signals, milliseconds: 
   try {
     process.kill(pid, signal)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return true // gone already
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return true // already gone
     throw new AppError('internal', `This user may not stop the embedded PostgreSQL (process ${pid})`, {
       hint: 'Another user started it: stop it as that user or as root.',
       cause: error,

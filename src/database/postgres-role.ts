@@ -3,9 +3,9 @@ import { AppError, messageOf } from '../lib/errors.ts'
 import { postgresUrl, serverPassword, serverRole, serverUrl } from './postgres-folder.ts'
 
 /**
- * Makes sure that the Postgres on a port is that of this folder, and that the server's role is there and owns everything
- * in its database. The usual start needs one connection, as that role; only the first one, and the first one after an
- * older version or a restored dump, connect as the superuser.
+ * Verifies that the Postgres on a port belongs to this folder, and that the server's role exists and owns everything in
+ * its database. Usually this needs one connection as that role; only the first start, and the first one after an older
+ * version or a restored dump, connect as the superuser.
  */
 export const prepareServerRole = async (cluster: string, port: number, password: string): Promise<void> => {
   try {
@@ -45,11 +45,11 @@ const connected = async <T>(url: string, work: (client: pg.Client) => Promise<T>
   }
 }
 
-/** 28P01: wrong password, also where the role is missing. 42501: it may not connect. */
+/** 28P01: wrong password or missing role. 42501: no permission to connect. */
 const isRefusedLogin = (error: unknown): boolean => ['28P01', '42501'].includes((error as { code?: string }).code ?? '')
 
 const checkFolder = async (client: pg.Client, cluster: string): Promise<void> => {
-  // An ordinary role may not see data_directory; it is named so only where it was not given as jetty.folder.
+  // Ordinary roles may not read data_directory; it is only needed when jetty.folder was not set.
   const { rows } = await client.query<{ folder: string | null }>(
     `select coalesce(current_setting('jetty.folder', true),
        (select setting from pg_settings where name = 'data_directory')) as folder`,
@@ -68,9 +68,12 @@ const makeRole = async (client: pg.Client, password: string): Promise<void> => {
   await client.query('revoke connect on database template1 from public')
 }
 
-const superuser = 10 // the object id of the role that initdb makes, whatever it is called
+const superuser = 10 // oid of the role that initdb creates, whatever its name
 
-/** What makes the server's role the owner of all that the superuser owns in this database. Extensions stay with him. */
+/**
+ * Statements that make the server's role the owner of everything the superuser owns in this database, except
+ * extensions.
+ */
 const statementsToOwn = async (client: pg.Client): Promise<string[]> => {
   const ours = (namespace: string) =>
     `(select nspname !~ '^pg_' and nspname <> 'information_schema' from pg_namespace where oid = ${namespace})`

@@ -6,32 +6,32 @@ import { type DatabaseClock, makeDatabaseClock } from './clock.ts'
 import type { Database } from './database.ts'
 import { makeOwnConnection } from './own-connection.ts'
 
-/** `read_only`: it answers, but writes nothing, as a standby or a demoted primary does. */
+/** `read_only`: it answers but accepts no writes, as a standby or a demoted primary does. */
 export type DatabaseState = 'up' | 'read_only' | 'away'
 
-/** Asks the database once a second whether it answers and takes writes, and what time it is. */
+/** Checks once a second whether the database answers and accepts writes, and reads its time. */
 export interface DatabaseWatch {
   readonly state: DatabaseState
   readonly clock: DatabaseClock
   /**
-   * Does something that may wait for the database as long as that is away. It fails with `database_unavailable` at once
-   * where the database takes no writes, and as soon as it stops to.
+   * Runs work that may wait while the database is away. Fails with `database_unavailable` at once when the database
+   * accepts no writes, and as soon as it stops to.
    */
   whileUp<T>(work: (attempt: Attempt) => Promise<T>): Promise<T>
-  /** Calls back each time the database stops to take writes. */
+  /** Calls back each time the database stops to accept writes. */
   onOutage(react: (reason: AppError) => void): void
   stop(): Promise<void>
 }
 
-/** Work that somebody waits for: once `isOver`, they were told that it failed. */
+/** Work that a caller waits for; once `isOver`, the caller was told that it failed. */
 export interface Attempt {
   isOver: boolean
 }
 
 const everyMs = 1_000
-/** While it is away: soon after it is back, requests are answered again. */
+/** Check interval during an outage: requests are answered again soon after its end. */
 const againMs = 250
-/** How long one look may take, and how long without an answer means "away": an outage is known within three seconds. */
+/** Timeout of a check, and time without an answer that means "away": an outage is known within three seconds. */
 const lookMs = 2_000
 const awayAfterMs = 2_500
 
@@ -43,13 +43,13 @@ interface Seen {
   read_only: boolean
 }
 
-/** Starts the watch over a database that answers; rejects where that takes no writes. */
+/** Starts the watch; rejects when the database accepts no writes. */
 export const watchDatabase = async (options: {
   database: Database
   log: Logger
-  /** A clock further off than this is reported, and fires nothing. */
+  /** A larger skew is reported, and routines do not fire. */
   mostSkewMs: number
-  /** The clock of this machine; tests set it wrong. */
+  /** Clock of this host; tests set it wrong. */
   machineClock?: () => number
 }): Promise<DatabaseWatch> => {
   const { database, log } = options
@@ -83,7 +83,7 @@ export const watchDatabase = async (options: {
   const comeBack = () => {
     if (state === 'up') return
     database.refuse(undefined)
-    if (state === 'read_only') database.cut() // connections may lead to a server that is no primary any more
+    if (state === 'read_only') database.cut() // connections may lead to a server that is no longer the primary
     state = 'up'
     log.info('the database takes writes again')
   }
@@ -93,7 +93,7 @@ export const watchDatabase = async (options: {
       if (!(await lookOnce())) return comeBack()
       if (state === 'away') database.refuse(undefined)
       outage('read_only', databaseReadOnly(), 'it is in recovery, or its transactions are read-only by default')
-      own.drop() // the next look finds whichever server the address leads to by then
+      own.drop() // the next check finds whichever server the address then leads to
     } catch (error) {
       own.drop()
       if (performance.now() - seenMs > awayAfterMs) outage('away', databaseAway(error), error)

@@ -1,4 +1,4 @@
-/** Does the work for each item, at most `limit` at once, results in order. After a failure no further one is begun. */
+/** Maps items with at most `limit` concurrent calls, results in order. After a failure no further call starts. */
 export const atATime = async <Item, Result>(
   limit: number,
   items: Item[],

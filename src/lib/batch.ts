@@ -1,6 +1,6 @@
 /**
- * Turns many single calls into few batched ones, without a timer: calls that arrive while a batch is on its way form
- * the next one. `run` answers one result per item, in order. At most `limit` items travel together.
+ * Combines single calls into batches, without a timer: calls that arrive while a batch runs form the next one. `run`
+ * returns one result for each item, in order. A batch has at most `limit` items.
  */
 export const batched = <Item, Result>(
   run: (items: Item[]) => Promise<Result[]>,

@@ -1,11 +1,11 @@
 import { longestTimerMs } from './time.ts'
 
-/** Wakes the one who waits for news; rung while nobody waits, it is heard at the next wait. */
+/** A signal for one waiter; a ring while nobody waits is remembered for the next wait. */
 export interface Bell {
   ring(): void
-  /** What has rung so far is known. */
+  /** Forgets the rings so far. */
   hush(): void
-  /** Resolves when it rings or has rung, when the signal fires, and after so many milliseconds. */
+  /** Resolves on a ring (also an earlier one), when the signal fires, or after `withinMs`. */
   heard(withinMs?: number): Promise<void>
 }
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-/** Where the limit cannot be read, as on macOS. */
+/** Fallback where the limit cannot be read, as on macOS. */
 const usually = 10_240
 
-/** How many files and connections this process may have open. */
+/** Maximum open files and connections of this process. */
 export const descriptorLimit = (): number => {
   try {
     const soft = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]

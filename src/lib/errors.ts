@@ -1,7 +1,6 @@
 /**
- * Every error a caller can meet, defined once: what it is called, the HTTP status it maps to, whether trying again can
- * help, and for the reference page what it means and what to do. `AppError` is the only error class; everything else
- * that is thrown is a bug and becomes `internal`.
+ * All errors a caller can meet: code, HTTP status, whether a retry can help, and for the reference page the meaning and
+ * the remedy. `AppError` is the only error class; anything else that is thrown is a bug and becomes `internal`.
  */
 export const errorCodes = {
   unauthenticated: {
@@ -130,7 +129,7 @@ export const errorCodes = {
     meaning: 'A bug of the server.',
     remedy: "Look into the server's log, and report it.",
   },
-  // What a step can fail with. They reach a client inside a trajectory, not as a status.
+  // Failures of a step. Clients find them in the trajectory, not as a status.
   reference_missing: {
     status: 422,
     retryable: false,
@@ -240,7 +239,7 @@ export type ErrorCode = keyof typeof errorCodes
 export const isErrorCode = (code: unknown): code is ErrorCode =>
   typeof code === 'string' && Object.hasOwn(errorCodes, code)
 
-/** One entry of a 422: where the value was, what is wrong with it, and a stable word for the kind of fault. */
+/** One entry of a 422: place of the value, what is wrong with it, and a stable code of the fault. */
 export interface FieldIssue {
   loc: (string | number)[]
   msg: string
@@ -289,14 +288,14 @@ export class AppError extends Error {
 export const invalidField = (loc: (string | number)[], msg: string, type = 'value_error'): AppError =>
   new AppError('invalid', msg, { issues: [{ loc, msg, type }] })
 
-/** Whatever was thrown, as an AppError: unknown things become `internal` and keep their cause for the log. */
+/** Converts anything thrown to an AppError; unknown errors become `internal` and keep their cause for the log. */
 export const toAppError = (thrown: unknown): AppError =>
   thrown instanceof AppError ? thrown : new AppError('internal', 'Internal Server Error', { cause: thrown })
 
-/** Whether the same may work in a moment, once Postgres answers again. */
+/** Whether a retry may succeed once Postgres answers again. */
 export const isDatabaseUnavailable = (thrown: unknown): boolean =>
   thrown instanceof AppError && thrown.code === 'database_unavailable'
 
-/** The sentence of whatever was thrown, without a stack. */
+/** Message of anything thrown, without a stack. */
 export const messageOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message || thrown.name : String(thrown)

@@ -17,15 +17,15 @@ const remedies: readonly [said: RegExp, remedy: string][] = [
   ],
 ]
 
-/** What to do where a machine, or a limit of this process, has no more of what was asked for; undefined for anything else. */
+/** Remedy for an error message of an exhausted resource (of the host or of this process); undefined for any other. */
 export const exhaustionRemedy = (said: string): string | undefined =>
   remedies.find(([pattern]) => pattern.test(said))?.[1]
 
-/** Whether something could not be looked up for want of means: what it would have said is not known. */
+/** Whether a lookup failed for lack of resources, so that its answer is unknown. */
 export const isExhausted = (error: unknown): boolean =>
   exhaustionRemedy((error as NodeJS.ErrnoException).code ?? '') !== undefined
 
-/** The same as what it is for a sandbox; any other error as it is. */
+/** Converts an exhaustion error to `sandbox_unavailable`; returns any other error unchanged. */
 export const asExhausted = (error: unknown, what: string): unknown => {
   const hint = error instanceof AppError ? undefined : exhaustionRemedy((error as NodeJS.ErrnoException).code ?? '')
   return hint === undefined

@@ -1,17 +1,17 @@
 /** A queue that takes one item of each owner in turn. The items of one owner stay in order. */
 export interface FairQueue<Item> {
   add(owner: number, item: Item): void
-  /** The item whose turn it is. */
+  /** The next item in turn. */
   next(): Item | undefined
-  /** Removes the item whose turn it is. */
+  /** Removes the next item in turn. */
   take(): Item | undefined
-  /** Removes the items that satisfy, and gives them. */
+  /** Removes and returns the items that satisfy the predicate. */
   remove(satisfies: (item: Item) => boolean): Item[]
   has(owner: number): boolean
   readonly size: number
 }
 
-/** The items of one owner; those before `head` are taken. */
+/** Items of one owner; those before `head` are taken. */
 interface Lane<Item> {
   items: Item[]
   head: number
@@ -21,7 +21,7 @@ interface Lane<Item> {
 const mostTaken = 1_024
 
 export const makeFairQueue = <Item>(): FairQueue<Item> => {
-  /** In the order of queue. */
+  /** Lanes in queue order. */
   const lanes = new Map<number, Lane<Item>>()
   let size = 0
 

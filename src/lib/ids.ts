@@ -2,21 +2,24 @@ import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { now } from './time.ts'
 
 /**
- * Internal key of a run: unique for ever, never shown. A UUID of version 7 (RFC 9562 §5.7): it begins with the time, so
- * that the rows of runs and steps that are written together stand together in their indexes.
+ * Creates the internal key of a run: globally unique, never shown. A UUID of version 7 (RFC 9562 §5.7): it begins with
+ * the time, so that rows of runs and steps written together are adjacent in their indexes.
  */
 export const newRunKey = (): string => `${runKeysSince(now())}-7${randomUUID().slice(15)}`
 
-/** How run keys of a moment begin; in milliseconds since 1970. Those of later moments sort behind it. */
+/** Prefix of run keys created at a time (milliseconds since 1970). Keys of later times sort after it. */
 export const runKeysSince = (ms: number): string => {
   const time = ms.toString(16).padStart(12, '0')
   return `${time.slice(0, 8)}-${time.slice(8)}`
 }
 
-/** Random bytes are drawn for many ids at a time: asking the system for four takes as long as for a thousand. */
+/** Random bytes are drawn for many ids at once: a system call for four bytes costs as much as for a thousand. */
 const pool = { bytes: Buffer.alloc(0), used: 0 }
 
-/** What clients see: 8 lowercase hex digits. They collide early, so whoever stores one must be ready to draw again. */
+/**
+ * Creates a public run id: 8 lowercase hex digits. Collisions are likely, so a caller that stores one must be ready to
+ * draw again.
+ */
 export const newTrajectoryId = (): string => {
   if (pool.used === pool.bytes.length) Object.assign(pool, { bytes: randomBytes(1024), used: 0 })
   pool.used += 4
@@ -25,9 +28,9 @@ export const newTrajectoryId = (): string => {
 
 const alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'
 
-/** An API key: `mlc_` and 32 characters of [a-z0-9], 165 bits. */
+/** Creates an API key: `mlc_` and 32 characters of [a-z0-9], 165 bits. */
 export const newApiKey = (): string =>
   `mlc_${Array.from({ length: 32 }, () => alphabet[randomInt(alphabet.length)]).join('')}`
 
-/** A token in the only form that may be shown: `mlc_...xxxx`. */
+/** Shortens a token to the only form that may be shown: `mlc_...xxxx`. */
 export const redactToken = (token: string): string => `${token.startsWith('mlc_') ? 'mlc_' : ''}...${token.slice(-4)}`

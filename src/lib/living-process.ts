@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { isExhausted } from './exhaustion.ts'
 import { pause } from './time.ts'
 
-/** The fields of /proc/<pid>/stat from the third on (its second may hold spaces); undefined where there is none. */
+/** Fields of /proc/<pid>/stat from the third on (the second may contain spaces); undefined when there is none. */
 export const statOf = (pid: number, throws = false): string[] | undefined => {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -18,7 +18,7 @@ export const statOf = (pid: number, throws = false): string[] | undefined => {
 const ps = (pid: number, field: string): string | undefined =>
   spawnSync('ps', ['-o', `${field}=`, '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim() || undefined
 
-/** Whether a pid is taken, be it by a zombie. */
+/** Whether a pid is in use, even by a zombie. */
 export const processExists = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
@@ -28,7 +28,7 @@ export const processExists = (pid: number): boolean => {
   }
 }
 
-/** Whether a process runs. A zombie does not: where nobody collects them (containers), they stay for ever. */
+/** Whether a process is alive. A zombie is not: where nobody reaps them (containers), they stay forever. */
 export const isAlive = (pid: number): boolean => {
   if (!processExists(pid)) return false
   const state = statOf(pid)?.[0]
@@ -36,13 +36,13 @@ export const isAlive = (pid: number): boolean => {
 }
 
 /**
- * When a process began, as an opaque text: the same pid with another text is another process. Throws where that cannot be
- * looked up for want of descriptors: whoever lives would be taken for dead.
+ * Start time of a process as an opaque text: the same pid with another text is another process. Throws when descriptors
+ * run out, since a wrong answer would declare a living process dead.
  */
 export const startTimeOf = (pid: number): string | undefined =>
   process.platform === 'linux' ? statOf(pid, true)?.[19] : ps(pid, 'lstart')
 
-/** The words a process was started with, joined by a space; undefined when that cannot be read. */
+/** Command line of a process, joined by spaces; undefined when it cannot be read. */
 export const commandLineOf = (pid: number): string | undefined => {
   if (process.platform !== 'linux') return ps(pid, 'command')
   try {
@@ -52,7 +52,7 @@ export const commandLineOf = (pid: number): string | undefined => {
   }
 }
 
-/** The user id that a process runs as; undefined when that cannot be read. */
+/** User id of a process; undefined when it cannot be read. */
 export const userOf = (pid: number): number | undefined => {
   if (process.platform !== 'linux') {
     const uid = ps(pid, 'uid')
@@ -65,7 +65,7 @@ export const userOf = (pid: number): number | undefined => {
   }
 }
 
-/** Where pids mean something: two processes of different worlds (hosts, containers) cannot look each other up. */
+/** Identifies the pid namespace: processes of different hosts or containers cannot look each other up. */
 export const processWorld = (): string => {
   try {
     return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`
@@ -75,12 +75,12 @@ export const processWorld = (): string => {
 }
 
 const lookMs = 100
-/** In looks, not in time: whoever looks may stand still. */
+/** Counted in checks, not in time: the checking process may be suspended. */
 const mostLooks = 100
 
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
-/** Whether somebody touches a file: by that a process proves its life to those of another world, each second. */
+/** Whether a file is being touched: processes prove every second that they live to those in other pid namespaces. */
 export const isTouched = async (path: string): Promise<boolean> => {
   const before = modifiedAt(path)
   for (let look = 0; look < mostLooks; look++) {

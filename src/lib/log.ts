@@ -4,14 +4,14 @@ export type Logger = pino.Logger
 
 const secretNames = ['authorization', 'cookie', 'token', 'secret', 'password', 'apiKey', 'api_key', 'secret_params']
 
-/** Where a secret may stand in a log line: at the top, or one or two levels down. */
+/** Fields that may hold a secret: at the top level, or one or two levels down. */
 const redactedPaths = secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]).concat('headers["set-cookie"]')
 
-/** Writes one JSON line an event to stderr, which keeps stdout for data. Known secrets are replaced by ***. */
+/** Writes one JSON line for each event to stderr (stdout is for data). Known secrets are replaced by ***. */
 export const createLogger = (options: {
   level: string
   name?: string
-  /** Where the lines go instead. */
+  /** Alternative destination. */
   destination?: pino.DestinationStream
 }): Logger =>
   pino(
@@ -22,5 +22,6 @@ export const createLogger = (options: {
       redact: { paths: redactedPaths, censor: '***' },
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.destination ?? pino.destination({ dest: 2, sync: true }), // sync: the last line before a crash is the one that matters
+    // synchronous: the last line before a crash is the one that matters
+    options.destination ?? pino.destination({ dest: 2, sync: true }),
   )

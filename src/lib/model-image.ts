@@ -2,7 +2,7 @@ import { AppError } from './errors.ts'
 import { fileFormatOf } from './files/file-format.ts'
 import { byteSize } from './settings/byte-size.ts'
 
-/** What models take, whoever serves them. */
+/** Image types that all providers accept. */
 const imageTypes = new Set(['image/webp', 'image/png', 'image/jpeg', 'image/gif'])
 
 interface StoredFile {
@@ -12,8 +12,8 @@ interface StoredFile {
 }
 
 /**
- * A stored image as models are sent it: a data URI, its type told by its bytes. Throws `too_large`, and
- * `parameter_invalid` for what is no image that models take.
+ * Converts a stored image to a data URI for a model, its type detected from the bytes. Throws `too_large`, or
+ * `parameter_invalid` for a type that models do not accept.
  */
 export const modelImage = async (file: StoredFile, maxBytes: number): Promise<string> => {
   if (file.size > maxBytes) {

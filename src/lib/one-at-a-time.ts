@@ -1,6 +1,6 @@
 /**
- * Gives a function that begins `work`, never twice at the same time: calls while it is under way lead to one more turn.
- * Failures are left to the next turn.
+ * Makes a function that runs `work`, never twice at once: calls during a run cause one more run. Failures are left to
+ * the next run.
  */
 export const oneAtATime = (work: () => Promise<unknown>): (() => void) => {
   let underWay = false

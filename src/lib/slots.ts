@@ -1,11 +1,11 @@
 import { makeFairQueue } from './fair-queue.ts'
 
-/** A counting gate: at most `size` holders at once. A free slot goes to the waiting owners in turn. */
+/** A semaphore with at most `size` holders. A free slot goes to the waiting owners in turn. */
 export interface Slots {
-  /** Undefined when there is room at once; else the promise of a slot. Owners are collections. */
+  /** Acquires a slot: undefined when one is free, else a promise. Owners are collections. */
   acquire(owner?: number): Promise<void> | undefined
   release(): void
-  /** Whether something of the owner waits for a slot. */
+  /** Whether the owner has a waiter. */
   isWaiting(owner: number): boolean
   readonly used: number
   readonly free: number

@@ -1,4 +1,4 @@
-/** Timestamps on the wire: ISO-8601 UTC with microseconds, always 27 characters, so that they sort as text. */
+/** Formats a time for the API: ISO 8601 in UTC with microseconds, always 27 characters, so that times sort as text. */
 export const timestamp = (date: Date): string => date.toISOString().replace('Z', '000Z')
 
 export const timestampOrNull = (date: Date | null | undefined): string | null => (date ? timestamp(date) : null)
@@ -6,20 +6,20 @@ export const timestampOrNull = (date: Date | null | undefined): string | null =>
 let clock: () => number = Date.now
 
 /**
- * The time in whole milliseconds since 1970, for all that is recorded or due. In a server that is the time of the
- * database, whatever the clock of its machine says.
+ * Current time in whole milliseconds since 1970, for everything recorded or due. In a server this is the database's
+ * time, whatever the host's clock says.
  */
 export const now = (): number => clock()
 
-/** Takes the time from somewhere else from now on; a process has one clock. */
+/** Replaces the clock of this process. */
 export const setClock = (read: () => number): void => {
   clock = read
 }
 
-/** Longer than this a timer does not run: it fires at once. */
+/** Maximum delay of a timer; with a longer one Node fires at once. */
 export const longestTimerMs = 2 ** 31 - 1
 
-/** Waits, unless the signal fires first; either way it resolves, and says whether the whole time passed. */
+/** Waits unless the signal fires first; resolves either way, with whether the whole time passed. */
 export const pause = (milliseconds: number, signal?: AbortSignal): Promise<boolean> =>
   new Promise((resolve) => {
     if (signal?.aborted) return resolve(false)
@@ -37,9 +37,9 @@ export const pause = (milliseconds: number, signal?: AbortSignal): Promise<boole
 const pieceMs = 250
 
 /**
- * Calls back after so many milliseconds in which this process was awake; gives the function that takes it back. After a
- * standstill timers are served before what has come in the meantime: so it waits in pieces, of which a standstill takes
- * one, and lets in what has come before it calls.
+ * Calls back after this process was awake for so many milliseconds; returns a function that cancels it. After a
+ * suspension Node runs timers before pending input, so this waits in pieces, of which a suspension uses up one, and
+ * lets pending input in before it calls back.
  */
 export const afterAwake = (milliseconds: number, done: () => void): (() => void) => {
   let left = milliseconds

@@ -1,4 +1,4 @@
-/** Makes a gate that lets so many at once into a piece of work; others wait for their turn, in order. */
+/** Makes a gate that lets `limit` callers at once run a piece of work; others wait in order. */
 export const makeTurns = (limit: number): (<Result>(work: () => Promise<Result>) => Promise<Result>) => {
   const waiting: (() => void)[] = []
   let busy = 0

@@ -4,9 +4,9 @@ export interface FileFormat {
   mime: string
 }
 
-/** What a file's bytes give themselves away as; undefined for plain text. */
+/** Detects a file's format from its bytes; undefined for plain text. */
 export const fileFormatOf = async (bytes: Uint8Array): Promise<FileFormat | undefined> => {
-  // Loaded when it is first needed: it costs a start-up 50 ms.
+  // Loaded on first use: it would cost 50 ms at start.
   const { fileTypeFromBuffer } = await import('file-type')
   return fileTypeFromBuffer(bytes).catch(() => undefined)
 }

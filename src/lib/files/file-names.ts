@@ -1,10 +1,10 @@
-/** Names of files as they come from strangers, made safe. */
+/** Makes file names from untrusted sources safe. */
 
 const maxNameBytes = 255
 const fallbackName = 'upload.bin'
 const byteLength = (text: string): number => Buffer.byteLength(text)
 
-// Control characters, halves of surrogate pairs, and the marks that make a name read in another order than it is.
+// Control characters, lone surrogates, and marks that change the reading direction.
 export const unwanted = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu
 
 /** The last characters of a text that fit into so many bytes. */

@@ -1,16 +1,16 @@
-/** Which images of containers may be asked for: patterns of their names, as engines complete them. */
+/** Matches container image names against the allowed patterns, after completing them as engines do. */
 
-/** The name of an image with everything that it means. */
+/** An image name, completed. */
 interface ImageName {
   registry: string
   repository: string
-  /** `:tag` or `@digest`; of both the digest alone counts, for engines as well. Empty where neither stands there. */
+  /** `:tag` or `@digest`; with both, only the digest counts, as for engines. Empty without either. */
   version: string
 }
 
 const hub = 'docker.io'
 
-/** Takes a name apart as Docker does: `debian` is `docker.io/library/debian`. */
+/** Splits a name as Docker does: `debian` is `docker.io/library/debian`. */
 const partsOf = (name: string): ImageName => {
   const slash = name.indexOf('/')
   const first = name.slice(0, Math.max(slash, 0))
@@ -22,7 +22,7 @@ const partsOf = (name: string): ImageName => {
   return { registry, repository: isOfficial ? `library/${path}` : path, version: digest || tag }
 }
 
-/** Whether a text is a pattern with anything for each `*`; in time of at most pattern times text. */
+/** Matches a pattern with `*` wildcards in at most pattern × text steps. */
 const fits = (pattern: string, text: string): boolean => {
   const [first = '', ...others] = pattern.split('*')
   const last = others.pop()
@@ -37,7 +37,7 @@ const fits = (pattern: string, text: string): boolean => {
   return true
 }
 
-/** Names whatever an engine has, from whichever registry it came. */
+/** An id refers to any local image, whatever its registry. */
 const isId = (name: string): boolean => /^sha256:/i.test(name)
 
 const isFitting = (pattern: string, image: string): boolean => {
@@ -56,7 +56,7 @@ export const isAllowedImage = (patterns: readonly string[], image: string): bool
 
 const word = /^(\*|[a-z0-9*][\w.\-/:@*]{0,254})$/i
 
-/** The patterns of a comma separated list, none for `none`; undefined where that is no such list. */
+/** Parses a comma-separated list of patterns, empty for `none`; undefined when malformed. */
 export const readImagePatterns = (text: string): string[] | undefined => {
   const patterns = text
     .split(',')

@@ -3,7 +3,7 @@ import { essenceOf, extensionFor, isTextType } from './media-type.ts'
 
 export type MediaKind = 'image' | 'video' | 'audio' | 'file'
 
-/** Bytes as a file: what they are, and how it is called. */
+/** Bytes with their type and file name. */
 export interface MediaFile {
   kind: MediaKind
   name: string
@@ -18,14 +18,14 @@ const kindOf = (type: string): MediaKind => {
   return kinds.includes(family) ? (family as MediaKind) : 'file'
 }
 
-/** Texts give nothing away by their bytes, SVG among them: for those alone the word of whoever sent them counts. */
+/** Text formats, SVG among them, cannot be detected from bytes: only for them the sender's declared type counts. */
 const announced = (type: string, found: FileFormat | undefined): FileFormat | undefined => {
   const extension = extensionFor(type)
   const isText = found === undefined || found.mime === 'application/xml'
   return isText && extension !== undefined && isTextType(type) ? { ext: extension, mime: essenceOf(type) } : undefined
 }
 
-/** What came from a model, as a file: its type is told by its bytes, and its name by its type (`image.png`). */
+/** Names bytes that a model returned: the type is detected from the bytes, the name follows the type (`image.png`). */
 export const mediaFileOf = async (bytes: Uint8Array, announcedType: string): Promise<MediaFile> => {
   const found = await fileFormatOf(bytes)
   const { ext, mime } = announced(announcedType, found) ?? found ?? { ext: 'bin', mime: 'application/octet-stream' }

@@ -30,7 +30,7 @@ type Branch = Record<string, unknown> | unknown[]
 
 const isBranch = (value: unknown): value is Branch => typeof value === 'object' && value !== null
 
-/** The keys of both, those of the first one ahead. */
+/** Keys of both values, those of the first one first. */
 const keysOf = (one: Branch, other: Branch): Iterable<string> => new Set([...Object.keys(one), ...Object.keys(other)])
 
 const valueAt = (branch: Branch, key: string): unknown =>

@@ -1,4 +1,4 @@
-/** Where one member of a JSON object stands in its bytes. */
+/** Byte positions of one member of a JSON object. */
 export interface Member {
   name: string
   /** First byte of the name's quote. */
@@ -8,7 +8,7 @@ export interface Member {
   valueEnd: number
 }
 
-/** Nobody who means something by them sends more; each costs a hundred times what its bytes do. */
+/** Legitimate objects have fewer; each member costs a hundred times what its bytes do. */
 export const mostMembers = 10_000
 
 const quote = 34
@@ -26,10 +26,10 @@ const skipSpace = (bytes: Buffer, from: number): number => {
   return at
 }
 
-/** In short strings the quote is found sooner by hand: asking for its index costs as much as a hundred bytes. */
+/** In short strings a loop finds the quote sooner: an `indexOf` call costs as much as a hundred bytes. */
 const shortString = 32
 
-/** Index after the string that opens at `at`, found by looking for its quote alone: a long text costs next to nothing. */
+/** Index after the string that opens at `at`; searches only for the quote, so a long text costs next to nothing. */
 const skipString = (bytes: Buffer, at: number): number => {
   for (let end = at + 1; end < at + shortString; end++) {
     if (bytes[end] === backslash) break
@@ -43,7 +43,7 @@ const skipString = (bytes: Buffer, at: number): number => {
   return -1
 }
 
-/** Index after the value that starts at `start`; -1 where it has no end, or brackets stand deeper than `maxDepth`. */
+/** Index after the value that starts at `start`; -1 when it is unterminated or nested deeper than `maxDepth`. */
 const skipValue = (bytes: Buffer, start: number, maxDepth: number): number => {
   let depth = 0
   for (let at = start; at < bytes.length; ) {
@@ -72,9 +72,9 @@ const nameOf = (bytes: Buffer, start: number, end: number): string | undefined =
 }
 
 /**
- * The members of the JSON object that begins at `from`, in the order they stand there, without parsing their values.
- * Undefined where there is no object, one that is cut off, or one of more than `mostMembers`; what stands inside of values
- * is not checked.
+ * Lists the members of the JSON object that begins at `from`, in order, without parsing their values. Undefined when
+ * there is no object, when it is cut off, or when it has more than `mostMembers`. The inside of values is not
+ * validated.
  */
 export const membersOf = (
   bytes: Buffer,
@@ -106,10 +106,10 @@ export const membersOf = (
   }
 }
 
-/** What becomes of a member: other bytes for its value, nothing at all, or undefined where it stays as it is. */
+/** Decides about a member: new bytes for its value, removal, or undefined to keep it. */
 export type EditMember = (member: Member) => Buffer | 'cut' | undefined
 
-/** The same bytes with some members replaced or cut; everything else stays as it is, byte for byte. */
+/** Replaces or removes members; all other bytes stay as they are. */
 export const editMembers = (bytes: Buffer, members: readonly Member[], edit: EditMember): Buffer => {
   const edits = members.map(edit)
   const lastKept = edits.findLastIndex((value) => value !== 'cut')
@@ -127,7 +127,7 @@ export const editMembers = (bytes: Buffer, members: readonly Member[], edit: Edi
     else if (value === 'cut' && next && index < lastKept) replace(start, next.start)
   })
   const last = members.at(-1)
-  // What is cut at the end goes with the comma before it.
+  // A removed last member takes the comma before it along.
   if (last && lastKept < members.length - 1) replace(members[lastKept]?.valueEnd ?? members[0]!.start, last.valueEnd)
   return pieces.length === 0 ? bytes : Buffer.concat([...pieces, bytes.subarray(from)])
 }

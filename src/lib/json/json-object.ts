@@ -1,10 +1,10 @@
-/** What JSON.parse makes of an object. */
+/** An object as returned by JSON.parse. */
 export type JsonObject = Record<string, unknown>
 
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The value of a JSON text; undefined where it is none. */
+/** Parses JSON; undefined when it is invalid. */
 export const parsedJson = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -13,7 +13,7 @@ export const parsedJson = (text: string): unknown => {
   }
 }
 
-/** A JSON object from its text; undefined for anything else. */
+/** Parses a JSON object; undefined for anything else. */
 export const parsedObject = (text: string): JsonObject | undefined => {
   const value = parsedJson(text)
   return isObject(value) ? value : undefined

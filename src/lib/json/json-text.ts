@@ -1,4 +1,4 @@
-/** Deepest nesting of JSON that is taken in: deep enough for every workflow, far from the stack of whatever walks it. */
+/** Maximum nesting of accepted JSON: enough for any workflow, and far from overflowing the stack. */
 export const maxJsonDepth = 512
 
 const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9
@@ -15,7 +15,7 @@ export const skipString = (text: string, at: number): number => {
   return text.length
 }
 
-/** Whether objects and arrays of a JSON text stand deeper in each other than `limit`. Needs no stack of its own. */
+/** Whether objects and arrays of a JSON text are nested deeper than `limit`. Uses no recursion. */
 export const isDeeperThan = (text: string, limit: number): boolean => {
   if (text.length <= limit) return false
   let depth = 0
@@ -53,8 +53,8 @@ const skipValue = (text: string, at: number): number => {
 }
 
 /**
- * The text of one member of a JSON object, as it was written: order of keys, long numbers and all, without the space
- * between tokens. `text` must be valid JSON. Of several members with the name the last counts, as in JSON.parse.
+ * Returns the text of one member of a JSON object as it was written (key order, long numbers), without whitespace
+ * between tokens. `text` must be valid JSON. Of repeated names the last counts, as in JSON.parse.
  */
 export const memberText = (text: string, name: string): string | undefined => {
   let at = text.indexOf('{') + 1
@@ -72,7 +72,7 @@ export const memberText = (text: string, name: string): string | undefined => {
   return found === undefined ? undefined : compact(found)
 }
 
-/** The same JSON without space between its tokens. */
+/** Removes whitespace between the tokens of JSON. */
 export const compact = (text: string): string => {
   let result = ''
   let from = 0
@@ -89,7 +89,7 @@ export const compact = (text: string): string => {
   return result + text.slice(from)
 }
 
-/** One text for all spellings of a value: keys sorted by code unit, no space between tokens. */
+/** Writes a value in canonical form: keys sorted by code unit, no whitespace. */
 export const canonicalJson = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'

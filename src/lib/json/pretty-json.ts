@@ -1,8 +1,8 @@
 const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/gs
 
 /**
- * JSON spread over lines as `JSON.stringify(…, null, 2)` does it, from text to text: keys keep their order, also those
- * that look like numbers, and no long number loses a digit. `text` must be valid JSON.
+ * Indents JSON as `JSON.stringify(…, null, 2)` does, from text to text: keys keep their order, also numeric ones, and
+ * long numbers keep all digits. `text` must be valid JSON.
  */
 export const prettyJson = (text: string): string => {
   const parts: string[] = []

@@ -2,10 +2,10 @@ import { getHeapStatistics } from 'node:v8'
 import { AppError } from '../errors.ts'
 import { byteSize } from '../settings/byte-size.ts'
 
-/** Who a share is counted for: waiting owners take turns, and none may take all of the budget. */
+/** Owner of shares: waiting owners take turns, and none may take the whole budget. */
 export type Owner = string | number
 
-/** How long a share may be waited for, and what an error says it was for. */
+/** How long to wait for memory, and its purpose for error messages. */
 export interface ShareWait {
   /** Completes "… needs 120 MiB of memory". */
   what: string
@@ -14,7 +14,7 @@ export interface ShareWait {
   waitMs?: number
 }
 
-/** Memory that one step, request or answer holds. */
+/** Memory held by one step, request or answer. */
 export interface Share {
   readonly bytes: number
   /**
@@ -22,9 +22,9 @@ export interface Share {
    * with `busy` after `waitMs` and with the reason of the signal.
    */
   add(bytes: number, wait: ShareWait): Promise<void> | undefined
-  /** Gives so many bytes back. */
+  /** Returns bytes to the budget. */
   giveBack(bytes: number): void
-  /** Gives everything back, and ends what waits. Nothing is counted for the share any more. */
+  /** Returns everything, ends pending waits, and counts nothing for this share any more. */
   end(): void
 }
 
@@ -35,11 +35,11 @@ export interface Share {
  */
 export interface ByteBudget {
   open(owner: Owner): Share
-  /** Takes bytes for a cache: only while nothing waits and a quarter is not exceeded. Return them with `give`. */
+  /** Takes bytes for a cache: only while nothing waits, and up to a quarter of the budget. Return them with `give`. */
   tryTake(bytes: number): boolean
   give(bytes: number): void
   readonly total: number
-  /** The most that one share can have. */
+  /** Maximum size of one share. */
   readonly largest: number
   readonly used: number
   readonly waiting: number
@@ -48,7 +48,7 @@ export interface ByteBudget {
 /** Two fifths of the heap limit. The rest is for code, small values and the garbage of JSON.stringify. */
 export const defaultInFlightBytes = (): number => Math.floor(getHeapStatistics().heap_size_limit * 0.4)
 
-/** A share of up to so many bytes is small. */
+/** Size up to which a share counts as small. */
 export const smallShareBytes = 1024 * 1024
 
 /**
@@ -75,7 +75,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
   const capacity = total - Math.floor(total / 8)
   const mostOfOwner = Math.floor(capacity * 0.75)
   const owned = new Map<Owner, number>()
-  /** Shares that hold something and want more, in the order in which they came. */
+  /** Shares that hold memory and want more, in order of arrival. */
   const growers = new Set<Waiter>()
   /** Shares that hold nothing yet. The owner whose turn is next comes first. */
   const newcomers = new Map<Owner, Waiter[]>()
@@ -112,7 +112,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
     if (!queue || at < 0) return
     queue.splice(at, 1)
     newcomers.delete(waiter.share.owner)
-    if (queue.length > 0) newcomers.set(waiter.share.owner, queue) // others have their turn first
+    if (queue.length > 0) newcomers.set(waiter.share.owner, queue) // the other owners come first
   }
 
   const grant = (waiter: Waiter): void => {
@@ -192,7 +192,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
       resolveWait = resolve
       rejectWait = reject
     })
-    granted.catch(() => {}) // the step or request may be over
+    granted.catch(() => {}) // the step or request may have ended
     const patience = share.bytes > 0 ? growPatienceMs : beginPatienceMs
     const giveUp = () => {
       remove(waiter)

@@ -1,19 +1,18 @@
 import { skipString } from '../json/json-text.ts'
 
-/** Values of up to so many bytes are not counted: there is room for them beside every budget. */
+/** Smaller values are not counted: the heap has room for them beside every budget. */
 export const uncountedBytes = 64 * 1024
 
-/** Bytes that a text takes in memory: V8 stores two for each character once one of them is above U+00FF. */
+/** Bytes of memory of a string: V8 stores two for each character once one of them is above U+00FF. */
 export const textMemory = (text: string): number =>
   text.length <= uncountedBytes || Buffer.byteLength(text) === text.length ? text.length : 2 * text.length
 
-/** Bytes of JSON for people who count those of a file: what a text takes as UTF-8. */
+/** Bytes of a text in UTF-8. */
 export const utf8Size = (text: string): number =>
   text.length <= uncountedBytes ? text.length : Buffer.byteLength(text)
 
 /**
- * About how long the JSON text of a value will be, without writing it: characters that JSON escapes count once. Stops
- * beyond `most`.
+ * Estimates the length of a value's JSON text without writing it; escaped characters count once. Stops beyond `most`.
  */
 export const jsonSize = (value: unknown, most: number): number => {
   if (typeof value === 'string') return value.length + 2
@@ -33,18 +32,18 @@ export const jsonSize = (value: unknown, most: number): number => {
   return size
 }
 
-/** Bytes that V8 takes beside the characters: measured with Node 20. A key that no other object has makes its object a table. */
+/** Overhead of an object in V8, measured with Node 20. A key that no other object has makes its object a hash table. */
 const objectBytes = 56
 const arrayBytes = 32
 const stringBytes = 24
 const slotBytes = 8
 const newKeyBytes = 176
-/** One key of so many is looked at. */
+/** One in this many keys is sampled. */
 const keySample = 16
 
 /**
- * About how many bytes of memory JSON.parse makes of a text. Brackets are what costs: a list of `{}` takes twenty times
- * as much as its text.
+ * Estimates the memory that JSON.parse needs for a text. Brackets dominate: a list of `{}` takes twenty times the size
+ * of its text.
  */
 export const parsedMemory = (text: string): number => {
   if (text.length <= uncountedBytes) return text.length

@@ -11,25 +11,25 @@ export type AllowRule =
   | { kind: 'range'; network: Address; bits: number; port: number | undefined }
 
 const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3')
-// Azure answers questions about the machine, its secrets included, under this address, which looks like a public one.
+// Azure serves instance metadata, secrets included, at this address, which looks public.
 const looksPublic = ipaddr.IPv4.parse('168.63.129.16').toString()
 
 const bareHost = (host: string): string => host.replace(/^\[|\]$/g, '').replace(/\.$/, '')
 
-/** Whether an address belongs to the public internet: no private, local, shared, translated, or reserved one does. */
+/** Whether an address belongs to the public internet; private, local, shared, translated and reserved ones do not. */
 export const isPublicAddress = (text: string): boolean => {
   const address = ipaddr.process(text)
   if (address.range() !== 'unicast' || address.toString() === looksPublic) return false
   return address.kind() === 'ipv4' || address.match(globalUnicast)
 }
 
-/** The addresses of this machine, public ones too. Read anew each time: they change while a server runs. */
+/** Addresses of this host, public ones too. Read each time: they change while a server runs. */
 const addressesHere = (): string[] =>
   Object.values(networkInterfaces()).flatMap((found) => found?.map(({ address }) => address) ?? [])
 
-/** What is not called on this machine. */
+/** Addresses and ports of this host that must not be called. */
 export interface Machine {
-  /** For tests; those of the network interfaces otherwise. */
+  /** For tests; default: the network interfaces. */
   ownAddresses?: () => readonly string[]
   /** Ports of the server itself that only a rule with that very port opens: Postgres and metrics. */
   guardedPorts?: readonly number[]
@@ -39,8 +39,8 @@ const isOneOf = (address: Address, texts: readonly string[]): boolean =>
   texts.some((text) => ipaddr.process(text).toNormalizedString() === address.toNormalizedString())
 
 /**
- * Whether a connection to this address may be made, when `host` and `port` are what the URL says. A public address of this
- * machine counts as a private one: a connection from inside reaches it past whatever guards the machine from outside.
+ * Whether a connection to this address is allowed; `host` and `port` are what the URL says. A public address of this
+ * host counts as private: a connection from inside bypasses whatever guards the host from outside.
  */
 export const mayConnect = (
   address: string,
@@ -74,7 +74,7 @@ const parseEntry = (entry: string): AllowRule | undefined => {
   const withBrackets = ipaddr.IPv6.isValid(entry) ? `[${entry}]` : entry
   const [, host, port] = /^(\[[^\]]+\]|[^:/?#@\s]+)(?::(\d{1,5}))?$/.exec(withBrackets) ?? []
   if (host === undefined || Number(port ?? 1) > 65_535 || !URL.canParse(`http://${host}`)) return undefined
-  // As the URL of a request will spell it: lower case, punycode, decimal addresses written out.
+  // Normalized as in a request's URL: lower case, punycode, decimal addresses expanded.
   const name = bareHost(new URL(`http://${host}`).hostname)
   const number = port === undefined ? undefined : Number(port)
   if (!ipaddr.isValid(name)) return { kind: 'host', host: name, port: number }

@@ -4,21 +4,21 @@ import { Agent, buildConnector } from 'undici'
 import { AppError, messageOf } from '../errors.ts'
 import { type AllowRule, type Machine, mayConnect } from './addresses.ts'
 
-/** All addresses of a host. */
+/** Resolves a host to all its addresses. */
 export type LookUp = (host: string) => Promise<string[]>
 
 export interface GuardOptions extends Machine {
-  /** What is let through beside the public internet. */
+  /** Private addresses that are allowed. */
   allowPrivateNetwork: AllowRule[]
   connectTimeoutSeconds?: number
-  /** For tests; the system's resolver otherwise. */
+  /** For tests; default: the system's resolver. */
   lookup?: LookUp
   /** PEM certificates to trust instead of Node's own. */
   trustedCertificates?: string
 }
 
 const systemLookup: LookUp = async (host) =>
-  // IPv4 first: where IPv6 leads nowhere, trying it first costs a whole connection timeout.
+  // IPv4 first: with a broken IPv6 route, trying it first costs a whole connection timeout.
   (await dnsLookup(host, { all: true, order: 'ipv4first' })).map(({ address }) => address)
 
 const refused = (host: string, port: number): AppError =>
@@ -36,7 +36,7 @@ const notFound = (host: string, cause: unknown): AppError =>
     cause,
   })
 
-/** The addresses that may be connected to; one refused address among them refuses the host. */
+/** Resolves and checks the addresses of a host; one refused address refuses the host. */
 export const checkedAddresses = async (host: string, port: number, options: GuardOptions): Promise<string[]> => {
   const addresses = isIP(host)
     ? [host]
@@ -49,8 +49,8 @@ export const checkedAddresses = async (host: string, port: number, options: Guar
 }
 
 /**
- * The undici agent through which everything leaves: it resolves a name once, checks every answer, and connects to an
- * address it has checked, so that a name cannot change its address in between. Refuses with `address_refused`.
+ * Makes the undici agent for all outgoing requests. It resolves a name once, checks every address, and connects to a
+ * checked one, so that DNS rebinding has no effect. Refuses with `address_refused`.
  */
 export const makeGuardedAgent = (options: GuardOptions): Agent => {
   const open = buildConnector({
@@ -65,7 +65,7 @@ export const makeGuardedAgent = (options: GuardOptions): Agent => {
     const port = Number(target.port || (target.protocol === 'https:' ? 443 : 80))
     const addresses = await checkedAddresses(target.hostname, port, options)
     let opened: Opened | undefined
-    // The certificate is still checked against the name: `host` and `servername` stay what they were.
+    // The certificate is still checked against the name: `host` and `servername` stay unchanged.
     for (const hostname of addresses.slice(0, 4)) {
       opened = await openOne({ ...target, hostname })
       if (opened[0] === null) break

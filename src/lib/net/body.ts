@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts'
 import { byteSize } from '../settings/byte-size.ts'
 import { countRoom, type TakeRoom } from './taken-room.ts'
 
-/** What we ask for, and can undo. */
+/** Value of `Accept-Encoding`: the encodings that can be decoded. */
 export const acceptedEncodings = 'gzip, deflate, br'
 
 const decoders: Record<string, () => Transform> = {
@@ -15,20 +15,20 @@ const decoders: Record<string, () => Transform> = {
   br: () => createBrotliDecompress(),
 }
 
-/** Why a body is not read on. */
+/** Error for a body above the limit. */
 export const tooLarge = (from: string, maxBytes: number): AppError =>
   new AppError('too_large', `The answer of ${from} is larger than ${byteSize(maxBytes)}, the most that is taken`, {
     hint: 'Ask for less, or for a page at a time.',
   })
 
-/** What undoes the encodings of a body, in order. Throws for those that are not understood. */
+/** Returns the decoders for a body's encodings, in order. Throws for unknown ones. */
 export const decodersFor = (contentEncoding: string, from: string): Transform[] => {
   const names = contentEncoding
     .toLowerCase()
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '' && name !== 'identity')
-  // More than one is never seen in earnest, and each is one more thing to unpack a bomb with.
+  // Real servers never use more than one, and each is another layer for a decompression bomb.
   if (names.length > 2 || names.some((name) => !Object.hasOwn(decoders, name))) {
     throw new AppError(
       'upstream_failed',
@@ -44,13 +44,13 @@ export const decodersFor = (contentEncoding: string, from: string): Transform[] 
 export interface BodyLimits {
   contentEncoding: string
   maxBytes: number
-  /** Where the body comes from, for messages. */
+  /** Source of the body, for messages. */
   from: string
   /** See `OutgoingRequest`. */
   room?: TakeRoom | undefined
 }
 
-/** Reads a body whole, unpacked. The limit holds for the unpacked bytes and stops the unpacking, so bombs stay small. */
+/** Reads and decodes a whole body. The limit applies to decoded bytes and stops the decoding, so bombs stay small. */
 export const readBody = async (
   body: Readable,
   { contentEncoding, maxBytes, from, room }: BodyLimits,
@@ -76,7 +76,7 @@ export const readBody = async (
   return Buffer.concat(parts)
 }
 
-/** Refuses by the announced length what need not be fetched to be too large. */
+/** Refuses a body by its announced length, before fetching it. */
 export const checkAnnouncedLength = (contentLength: string | undefined, { maxBytes, from }: BodyLimits): void => {
   if (Number(contentLength) > maxBytes) throw tooLarge(from, maxBytes)
 }

@@ -4,11 +4,11 @@ import { acceptedEncodings } from './body.ts'
 import type { OutgoingRequest } from './net.ts'
 
 const redirectStatuses = new Set([301, 302, 303, 307, 308])
-// They belong to the connection, which is ours; a foreign `host` would also ask a server for another one's pages.
+// Connection headers are set here; a foreign `host` would also request another site's pages.
 const ownHeaders = /^(host|connection|content-length|transfer-encoding|keep-alive|upgrade|expect|te|trailer|proxy-.*)$/
 const credentialHeader = /auth|cookie|token|secret|signature|api-?key|access-?key/
 
-/** One request of the chain that redirects make; header names in lower case. */
+/** One request in a chain of redirects; header names in lower case. */
 export interface Hop {
   url: URL
   method: string
@@ -35,10 +35,10 @@ const parseTarget = (text: string, base?: URL): URL => {
   return url
 }
 
-/** A URL for messages: the query is left out, since it is where keys are put. */
+/** URL for messages, without the query, which may hold keys. */
 export const shown = (url: URL): string => `${url.origin}${url.pathname}`
 
-/** The next request, if this answer is a redirect: credentials stay with the origin they were meant for. */
+/** Follows a redirect: returns the next request. Credentials are only sent to the origin they were meant for. */
 export const redirected = (hop: Hop, status: number, location: unknown): Hop | undefined => {
   if (!redirectStatuses.has(status) || typeof location !== 'string') return undefined
   const url = parseTarget(location, hop.url)
@@ -55,7 +55,7 @@ export const redirected = (hop: Hop, status: number, location: unknown): Hop | u
   }
 }
 
-/** The request as the caller wants it. Throws for a URL that is none, or that is never called. */
+/** Builds the first request. Throws for an invalid or forbidden URL. */
 export const firstHop = (url: string, request: OutgoingRequest): Hop => {
   const named = Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const)
   return {
@@ -71,7 +71,7 @@ export const firstHop = (url: string, request: OutgoingRequest): Hop => {
   }
 }
 
-/** Sends one hop. 0 seconds are no limit: one clock for the whole request ends it then. */
+/** Sends one hop. A timeout of 0 s disables undici's own: one timer for the whole request replaces it. */
 export const sendHop = (agent: Dispatcher, hop: Hop, request: OutgoingRequest, signal: AbortSignal) =>
   agent.request({
     origin: hop.url.origin,
@@ -86,14 +86,14 @@ export const sendHop = (agent: Dispatcher, hop: Hop, request: OutgoingRequest, s
 
 const certificateCodes = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/
 
-/** Whatever undici or Node threw, as an error that says what failed and whether trying again can help. */
+/** Converts an error of undici or Node to one that says what failed and whether a retry can help. */
 export const asNetworkError = (thrown: unknown, { method, url }: Hop): AppError => {
   for (let error = thrown; error instanceof Error; error = error.cause) if (error instanceof AppError) return error
   const code = String((thrown as { code?: unknown } | undefined)?.code ?? '')
   const what = `${method} ${shown(url)}`
   const cause = thrown
   if (code === 'UND_ERR_CONNECT_TIMEOUT') {
-    // Nothing was sent yet, so asking again cannot do a thing twice.
+    // Nothing was sent yet, so a retry is safe.
     return new AppError('timed_out', `${what}: the connection was not made in time`, { retryable: true, cause })
   }
   if (code === 'UND_ERR_HEADERS_TIMEOUT') {

@@ -10,8 +10,8 @@ const matches = (entry: string, url: URL): boolean => {
 }
 
 /**
- * Throws `address_refused` where a URL is at none of the hosts that may be reached: `api.example.com`, `*.example.com`
- * for every name below it, and either with a port. Undefined: every host may be.
+ * Throws `address_refused` when a URL's host is not allowed: `api.example.com`, `*.example.com` for every subdomain,
+ * either with an optional port. Undefined allows every host.
  */
 export const requireAllowedHost = (url: URL, allowed: readonly string[] | undefined): void => {
   if (allowed === undefined || allowed.some((entry) => matches(entry, url))) return

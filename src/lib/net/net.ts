@@ -14,24 +14,24 @@ export interface OutgoingRequest {
   method?: string
   headers?: Record<string, string>
   body?: string | Uint8Array
-  /** Most bytes of the answer, unpacked. */
+  /** Maximum decoded bytes of the answer. */
   maxBytes?: number
-  /** For the whole of it: name look-up, redirects and the last byte. */
+  /** Timeout for everything: DNS lookup, redirects, and the last byte. */
   timeoutSeconds?: number
-  /** Until the answer begins, once the request was sent; only the whole time counts where it is absent. */
+  /** Timeout from the sent request to the first byte; default: only the total timeout. */
   firstByteSeconds?: number
-  /** Longest silence within an answer. */
+  /** Longest pause within an answer. */
   idleSeconds?: number
-  /** False: a redirect is an answer like any other. */
+  /** False returns a redirect as an answer. */
   followRedirects?: boolean
-  /** The only hosts that may be reached, by a redirect too; see `requireAllowedHost`. Undefined: any. */
+  /** Hosts that may be called, also by redirects; see `requireAllowedHost`. Undefined: any. */
   allowedHosts?: readonly string[] | undefined
   signal?: AbortSignal
-  /** Asked for memory as the answer comes. */
+  /** Reserves memory as the answer arrives. */
   room?: TakeRoom | undefined
 }
 
-/** An answer, read to its end. Header names are in lower case; `url` is where the redirects ended. */
+/** A complete answer. Header names are in lower case; `url` is the last one after redirects. */
 export interface OutgoingResponse {
   status: number
   headers: Record<string, string>
@@ -43,11 +43,11 @@ export interface OutgoingResponse {
 export type Fetch = (url: string, request?: OutgoingRequest) => Promise<OutgoingResponse>
 
 export interface FetcherOptions extends GuardOptions {
-  /** Where a request names none: 32 MiB. */
+  /** Default for requests that name none: 32 MiB. */
   maxBytes?: number
-  /** Where a request names none: 60. */
+  /** Default for requests that name none: 60. */
   timeoutSeconds?: number
-  /** A guarded agent to share; one of its own otherwise. */
+  /** Guarded agent to share; default: one of its own. */
   agent?: Dispatcher
 }
 
@@ -61,7 +61,7 @@ const decodeText = (bytes: Uint8Array, contentType: string | undefined): string 
   }
 }
 
-/** Sends one hop and reads its answer; a redirect comes back as the next hop. */
+/** Sends one hop and reads its answer; a redirect returns the next hop. */
 const send = async (agent: Dispatcher, hop: Hop, request: OutgoingRequest, maxBytes: number, signal: AbortSignal) => {
   const { statusCode, headers, body } = await sendHop(agent, hop, request, signal)
   try {
@@ -86,9 +86,9 @@ const send = async (agent: Dispatcher, hop: Hop, request: OutgoingRequest, maxBy
 }
 
 /**
- * Makes the one way out to the network: http and https, public addresses and those that a rule allows, bounded in
- * size and time, up to five redirects, each checked like the first. Any status is an answer. Throws `address_refused`,
- * `network_failed` (can be tried again), `timed_out`, `too_large`, `parameter_invalid` or `cancelled`.
+ * Makes the only function for outgoing requests: http and https, public addresses and those allowed by a rule, bounded
+ * in size and time, with up to five redirects, each checked like the first. Any status is an answer. Throws
+ * `address_refused`, `network_failed` (can be retried), `timed_out`, `too_large`, `parameter_invalid` or `cancelled`.
  */
 export const makeFetcher = (options: FetcherOptions): Fetch => {
   const agent = options.agent ?? makeGuardedAgent(options)
@@ -100,7 +100,7 @@ export const makeFetcher = (options: FetcherOptions): Fetch => {
     try {
       for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
         requireAllowedHost(hop.url, request.allowedHosts)
-        // undici does not look at the signal while it still connects, hence the race.
+        // undici ignores the signal while it connects, hence the race.
         const answer = await Promise.race([send(agent, hop, request, maxBytes, clock.signal), clock.stopped])
         if ('status' in answer) {
           const { bytes, ...response } = answer

@@ -5,26 +5,26 @@ import { makeClock } from './clock.ts'
 import { asNetworkError, firstHop, sendHop, shown } from './hop.ts'
 import type { OutgoingRequest } from './net.ts'
 
-/** An answer that has begun. Its body is to be read once, or `close`d. */
+/** An answer whose headers have arrived. Read the body once, or call `close`. */
 export interface OpenAnswer {
   status: number
-  /** Names in lower case. */
+  /** Header names in lower case. */
   headers: Record<string, string>
-  /** Unpacked, in order; throws `network_failed`, `timed_out` or `too_large` where it breaks off. */
+  /** Decoded chunks in order; throws `network_failed`, `timed_out` or `too_large` when it breaks off. */
   body: AsyncIterable<Uint8Array>
   close(): void
 }
 
-/** As `Fetch`, for answers that are read while they come; a redirect is an answer like any other. */
+/** Like `Fetch`, for answers read as they arrive; a redirect is returned as an answer. */
 export type Open = (url: string, request?: OutgoingRequest) => Promise<OpenAnswer>
 
-/** A failure of any part is thrown by the last one, which is read. */
+/** Errors of any stage surface in the last one, which is read. */
 const unpacked = (body: Readable, encoding: string, from: string): Readable =>
   decodersFor(encoding, from).reduce<Readable>((packed, decoder) => pipeline(packed, decoder, () => {}), body)
 
 /**
- * Makes the way out for answers that are read while they come. The agent decides which addresses may be reached.
- * `timeoutSeconds` of a request counts to its last byte, 3600 where it names none; `maxBytes` too, 100 MiB.
+ * Makes the function for outgoing requests with streamed answers. The agent decides which addresses are allowed.
+ * `timeoutSeconds` (default 3600) and `maxBytes` (default 100 MiB) cover the whole answer.
  */
 export const makeOpener =
   (agent: Dispatcher): Open =>
@@ -34,7 +34,7 @@ export const makeOpener =
     const clock = makeClock(request.timeoutSeconds ?? 3600, request.signal, hop.url)
     const maxBytes = request.maxBytes ?? 100 * 1024 * 1024
     try {
-      // undici does not look at the signal while it still connects, hence the race.
+      // undici ignores the signal while it connects, hence the race.
       const answer = await Promise.race([sendHop(agent, hop, request, clock.signal), clock.stopped])
       const headers = Object.fromEntries(
         Object.entries(answer.headers).map(([name, value]) => [

@@ -1,4 +1,7 @@
-/** Seconds that the headers of an answer ask to wait: whole or broken, a date, or OpenAI's milliseconds; if any do. */
+/**
+ * Reads the wait that an answer's headers ask for, in seconds: a number, a date, or OpenAI's milliseconds; undefined
+ * without one.
+ */
 export const retryAfterSeconds = (headers: Record<string, string>, nowMs = Date.now()): number | undefined => {
   const milliseconds = headers['retry-after-ms']
   if (milliseconds !== undefined && /^\d{1,9}$/.test(milliseconds)) return Number(milliseconds) / 1000

@@ -1,13 +1,13 @@
-/** Takes memory for so many bytes; undefined where there is room at once. */
+/** Reserves memory; undefined when it is available at once. */
 export type TakeRoom = (bytes: number) => Promise<void> | undefined
 
-/** Memory is taken in pieces of this size; the first bytes are too few to be counted. */
+/** Memory is reserved in pieces of this size; less is not counted. */
 const pieceBytes = 1024 * 1024
 const uncountedBytes = 64 * 1024
-/** The pieces of an answer, all of them in one, and as text. */
+/** Copies of an answer in memory: its chunks, their concatenation, and the text. */
 const copies = 3
 
-/** Counts the bytes of an answer as they come. Gives a promise where the next ones have to wait for memory. */
+/** Counts the bytes of an answer as they arrive. Returns a promise when the next ones must wait for memory. */
 export const countRoom = (room: TakeRoom | undefined): ((bytes: number) => Promise<void> | undefined) => {
   let size = 0
   let held = uncountedBytes
@@ -20,7 +20,7 @@ export const countRoom = (room: TakeRoom | undefined): ((bytes: number) => Promi
   }
 }
 
-/** The same answer, no faster than there is memory for it. */
+/** Passes chunks on as memory for them becomes available. */
 export async function* countedChunks(body: AsyncIterable<Uint8Array>, room: TakeRoom): AsyncGenerator<Uint8Array> {
   const count = countRoom(room)
   for await (const chunk of body) {

@@ -10,13 +10,13 @@ export interface Sealer {
   readonly currentKeyId: string
   /** Ids of all keys, newest first. */
   readonly keyIds: readonly string[]
-  /** Seals with this key from now on; the others still open what they sealed. */
+  /** Makes this key the newest, used for new texts; older keys still decrypt. */
   addNewest(key: Buffer): void
-  /** `boundTo` names the row the text belongs to, so that a sealed text moved to another row does not open. */
+  /** Encrypts a text. `boundTo` names its row, so that a sealed text copied to another row does not decrypt. */
   seal(plain: string, boundTo: string): string
-  /** Throws `internal` when no key fits or the text was changed or moved. */
+  /** Decrypts a text. Throws `internal` when no key fits, or the text was changed or moved. */
   open(sealed: string, boundTo: string): string
-  /** True where the text was sealed with an older key than the newest. */
+  /** Whether the text was encrypted with an older key. */
   needsReseal(sealed: string): boolean
 }
 
@@ -33,7 +33,7 @@ const parse = (sealed: string): { keyId: string; packed: Buffer } => {
   return { keyId, packed }
 }
 
-/** AES-256-GCM under 32-byte keys, newest first: the first one seals, all of them open. */
+/** AES-256-GCM with 32-byte keys, newest first: the first one encrypts, all of them decrypt. */
 export const makeSealer = (keys: Buffer[]): Sealer => {
   const checked = (key: Buffer | undefined): Buffer => {
     if (key?.length === 32) return key
@@ -93,9 +93,11 @@ export const makeSealer = (keys: Buffer[]): Sealer => {
   }
 }
 
-/** What is stored of a token: its sha-256 in hex. Enough for tokens of 128 random bits and more, not for passwords. */
+/**
+ * Hash under which a token is stored: SHA-256 in hex. Enough for random tokens of at least 128 bits, not for passwords.
+ */
 export const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex')
 
-/** Compares two secrets in a time that tells nothing about either, their lengths included. */
+/** Compares two secrets in constant time, which reveals neither them nor their lengths. */
 export const sameText = (a: string, b: string): boolean =>
   timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest())

@@ -1,17 +1,17 @@
 import type { SecretFinder } from './secret-finder.ts'
 import { makeTextScrubber } from './strike.ts'
 
-/** Strikes secrets out of bytes that come in pieces, wherever they were cut; next to nothing of them waits. */
+/** Removes secrets from a byte stream, even when split between chunks, with minimal buffering. */
 export interface ByteScrubber {
-  /** What can be passed on now. */
+  /** Takes a chunk and returns the bytes that are safe to pass on. */
   push(chunk: Uint8Array): Buffer
-  /** What has waited, once there are no more. */
+  /** Returns the buffered rest at the end. */
   rest(): Buffer
-  /** Names of what was struck out so far. */
+  /** Names of the secrets removed so far. */
   readonly found: ReadonlySet<string>
 }
 
-/** `finder` is one of spellings in bytes; `maskOf` what takes the place of so many of them. */
+/** `finder` searches byte spellings; `maskOf` returns the replacement for that many bytes. */
 export const makeByteScrubber = (finder: SecretFinder, maskOf: (length: number) => string): ByteScrubber => {
   const found = new Set<string>()
   const scrubber = makeTextScrubber(finder, maskOf, (name) => found.add(name))

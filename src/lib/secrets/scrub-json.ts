@@ -2,13 +2,13 @@ import { skipString } from '../json/json-text.ts'
 import type { SecretFinder } from './secret-finder.ts'
 import { makeTextScrubber } from './strike.ts'
 
-/** Of a string with escapes so many characters are read at a time. */
+/** Characters of an escaped string decoded at a time. */
 const pieceLength = 64 * 1024
 
 const isDigitOrMinus = (code: number): boolean => (code >= 48 && code <= 57) || code === 45
 const isOfNumber = (code: number): boolean => isDigitOrMinus(code) || code === 46 || code === 43 || (code | 32) === 101
 
-/** Index after the escapes and characters that fill a piece: never in the middle of an escape. */
+/** End index of a piece, never within an escape sequence. */
 const pieceEnd = (raw: string, from: number): number => {
   const most = from + pieceLength
   let at = from
@@ -21,13 +21,13 @@ const pieceEnd = (raw: string, from: number): number => {
 }
 
 /**
- * JSON text with every secret in its strings, keys and numbers replaced by `mask`. It goes through the text once and copies
- * only what it changes: values of many megabytes are never parsed, nor written out anew.
+ * Replaces every secret in the strings, keys and numbers of a JSON text by `mask`. Scans the text once and copies only
+ * what it changes: values of many megabytes are neither parsed nor rewritten.
  */
 export const scrubbedJson = (text: string, finder: SecretFinder, mask: string): string => {
   const maskOf = () => mask
 
-  /** What stands between the quotes, without secrets; undefined where it has none. */
+  /** Scrubs the content of a string; undefined when it has no secret. */
   const scrubbedString = (raw: string): string | undefined => {
     const scrubber = makeTextScrubber(finder, maskOf)
     if (!raw.includes('\\')) {

@@ -3,18 +3,18 @@ import { scrubbedJson } from './scrub-json.ts'
 import { makeSecretFinder, type Secret, spellingsInBytes, spellingsOf } from './secret-finder.ts'
 
 /**
- * Strikes secret values out of what is recorded, told and kept. A value of at least six characters is found as it is, and
- * as JSON, HTML, URL and base64 write it; shorter ones would strike out ordinary words.
+ * Removes secret values from everything recorded, reported and stored. Finds values of at least six characters, plain
+ * and as JSON, HTML, URL and base64 encode them; shorter ones would remove ordinary words.
  */
 export interface Scrubber {
   text(text: string): string
-  /** The JSON text of a value with every secret in its strings, keys and numbers replaced by `***`. */
+  /** Returns the JSON text of a value with every secret in it replaced by `***`. */
   json(value: unknown): string
-  /** The same for a value that is already JSON text. */
+  /** Scrubs a value that is already JSON text. */
   jsonText(text: string): string
-  /** For bytes that come in pieces; with `keepsLength` as many asterisks take the place of a secret as it had bytes. */
+  /** Makes a scrubber for byte streams; `keepsLength` replaces each byte of a secret by an asterisk. */
   bytes(options?: { keepsLength: boolean }): ByteScrubber
-  /** It has nothing to strike out. */
+  /** True when there are no secrets to remove. */
   isEmpty: boolean
 }
 

@@ -1,4 +1,4 @@
-/** What a secret is called, and its value. */
+/** Name and value of a secret. */
 export type Secret = readonly [name: string, value: string]
 
 export interface FoundSecret {
@@ -7,20 +7,20 @@ export interface FoundSecret {
   name: string
 }
 
-/** Finds secrets in a text, in every way in which they are commonly written. */
+/** Finds secrets in a text, in all common encodings. */
 export interface SecretFinder {
-  /** The first one from a place on, the longest where several begin there. */
+  /** First match from a position on; the longest of several that start there. */
   find(text: string, from: number): FoundSecret | undefined
-  /** Where, from a place on, an end of the text begins that a secret may begin with; its length where none does. */
+  /** Start of a trailing part that may be the beginning of a secret; the text's length when there is none. */
   begun(text: string, from: number): number
 }
 
-/** Shorter ones would strike out ordinary words. */
+/** Shorter values would remove ordinary words. */
 const shortest = 6
 
 const isLong = (text: string): boolean => text.length >= shortest
 
-/** The spellings of secrets, and whose they are; empty where nothing is long enough to be found. */
+/** Encodings of the secrets, each with the secret's name; empty when no value is long enough. */
 export const spellingsOf = (secrets: readonly Secret[]): ReadonlyMap<string, string> => {
   const spellings = new Map<string, string>()
   for (const [name, value] of secrets) {
@@ -32,11 +32,11 @@ export const spellingsOf = (secrets: readonly Secret[]): ReadonlyMap<string, str
   return spellings
 }
 
-/** The same as bytes, each a character: what finds texts then finds them in files, whatever else is in those. */
+/** Encodings as bytes, one character each, to search binary files as text. */
 export const spellingsInBytes = (spellings: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
   new Map([...spellings].map(([one, name]) => [Buffer.from(one).toString('latin1'), name]))
 
-/** What comes around a value is trimmed by some who read it: by shells always. */
+/** The value and its trimmed form: shells, among others, trim whitespace. */
 const formsOf = (value: string): string[] => {
   const json = insideJson(value)
   const inUrl = encodeURIComponent(wellFormed(value))
@@ -52,7 +52,7 @@ const formsOf = (value: string): string[] => {
 
 const insideJson = (text: string): string => JSON.stringify(text).slice(1, -1)
 
-/** JSON of those who escape more than they must: PHP, Go, Gson, and Python. */
+/** JSON spellings of encoders that escape more than necessary: PHP, Go, Gson and Python. */
 const jsonOfOthers = (json: string): string[] => [
   json.replaceAll('/', '\\/'),
   json.replace(/[&<>]/g, inUnicode),
@@ -70,7 +70,7 @@ const htmlForms = (text: string): string[] => {
   return [inText, inAttribute, inAttribute.replaceAll("'", '&#39;'), inAttribute.replaceAll("'", '&#x27;')]
 }
 
-/** Base64 of a text that has 0, 1 or 2 bytes before it and any after: the letters that only depend on the secret. */
+/** Base64 of a text at offsets 0, 1 and 2: the characters that depend only on the secret. */
 const base64Forms = (secret: string): string[] =>
   [0, 1, 2].flatMap((before) => {
     const bytes = Buffer.concat([Buffer.alloc(before), Buffer.from(secret)])
@@ -81,12 +81,12 @@ const base64Forms = (secret: string): string[] =>
     return form.length < shortest ? [] : [form, form.replaceAll('+', '-').replaceAll('/', '_')]
   })
 
-/** Characters that are looked at together. */
+/** Characters of a hashed block. */
 const blockLength = 3
-/** Of longer texts only so much of the beginning is used to leap: a leap is one byte in the table. */
+/** Longer spellings use only this much of their beginning for shifts: a shift is one byte in the table. */
 const longestWindow = 64
 
-/** A block as a number of so many bits. */
+/** Hashes a block to that many bits. */
 const blockHash = (text: string, at: number, bits: number): number =>
   Math.imul(
     text.charCodeAt(at) + (text.charCodeAt(at + 1) << 7) + (text.charCodeAt(at + 2) << 14),
@@ -94,7 +94,7 @@ const blockHash = (text: string, at: number, bits: number): number =>
   ) >>>
   (32 - bits)
 
-/** As many that most blocks of other texts are not taken for one of ours; a table is made for every run with secrets. */
+/** Large enough that most blocks of other texts do not collide; a table is built for every run with secrets. */
 const hashBits = (blocks: number): number => Math.min(16, Math.max(10, Math.ceil(Math.log2(blocks * 8))))
 
 const groupedBy = (texts: readonly string[], keyOf: (text: string) => string): Map<string, string[]> => {
@@ -108,9 +108,9 @@ const groupedBy = (texts: readonly string[], keyOf: (text: string) => string): M
 }
 
 /**
- * This is the algorithm of Wu and Manber: the window that the shortest spelling would fill is looked at from its end, and
- * where its last characters stand in none it leaps over all of them. So a megabyte is looked through in a fraction of a
- * millisecond, and secrets may be many, and of any length.
+ * The Wu–Manber algorithm: a window as long as the shortest spelling is examined from its end, and skipped when its
+ * last characters occur in no spelling. It scans a megabyte in a fraction of a millisecond, with many secrets of any
+ * length.
  */
 export const makeSecretFinder = (spellings: ReadonlyMap<string, string>): SecretFinder => {
   const longestFirst = [...spellings.keys()].sort((left, right) => right.length - left.length)

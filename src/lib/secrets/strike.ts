@@ -1,16 +1,16 @@
 import type { SecretFinder } from './secret-finder.ts'
 
-/** A text that comes in pieces, without its secrets, wherever it was cut. */
+/** Removes secrets from a text stream, even when split between chunks. */
 export interface TextScrubber {
-  /** What can be passed on now: what may be the beginning of a secret waits for the next piece. */
+  /** Takes a chunk and returns what is safe to pass on; a possible beginning of a secret waits. */
   push(text: string): string
-  /** What has waited, once there are no more. */
+  /** Returns the buffered rest at the end. */
   rest(): string
-  /** Whether nothing waits. */
+  /** True when nothing is buffered. */
   readonly isClear: boolean
 }
 
-/** `onFound` is told the name of each secret that is struck out. */
+/** `onFound` receives the name of each removed secret. */
 export const makeTextScrubber = (
   { find, begun }: SecretFinder,
   maskOf: (length: number) => string,
@@ -18,7 +18,7 @@ export const makeTextScrubber = (
 ): TextScrubber => {
   let waiting = ''
 
-  /** Without what was found before `hold`; what lies behind waits, for it may become a longer one. */
+  /** Removes matches before `hold`; what follows waits, since it may become a longer match. */
   const strike = (text: string, hold: (from: number) => number): string => {
     let clean = ''
     let from = 0

@@ -330,15 +330,15 @@ type ValueOf<S> =
     ? z.output<Schema> | (Default extends undefined ? undefined : never)
     : never
 
-/** The configuration of a process, checked and parsed. */
+/** The validated configuration of a process. */
 export type Settings = { readonly [Name in keyof typeof declared]: ValueOf<(typeof declared)[Name]> }
 
-/** Every setting in the order of the reference page: for `--help` and the docs. */
+/** All settings in the order of the reference page, for `--help` and the docs. */
 export const settingList: readonly (Setting & { name: keyof Settings })[] = Object.entries(declared).map(
   ([name, one]) => ({ ...one, name: name as keyof Settings }),
 )
 
-/** The environment holds values that cannot be used; the message names every one of them and shows how to write it. */
+/** Thrown for invalid environment variables; the message names each one and shows a valid value. */
 export class ConfigError extends AppError {
   readonly variables: string[]
 

@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 
-/** An absolute path; `~` at the beginning is the home folder. */
+/** Resolves a path; a leading `~` is the home folder. */
 export const homePath = (path: string): string => resolve(path.replace(/^~(?=$|[/\\])/, () => homedir()))

@@ -1,6 +1,6 @@
 import { baseUrl, bytes, seconds, setting, text, variableNames, wholeNumber } from './setting.ts'
 
-/** Settings of calls to models: their limits, what is kept of them, where they go, and keys that are lent. */
+/** Settings of model calls: limits, recording, base URLs, and lent keys. */
 export const modelSettings = {
   modelConnectSeconds: setting({
     variable: 'JETTY_MODEL_CONNECT_SECONDS',

@@ -1,6 +1,6 @@
 import { seconds, setting, wholeNumber } from './setting.ts'
 
-/** Settings for whoever operates the server: connections, clocks, and what is worth a warning. */
+/** Settings for operators: connections, clocks and warnings. */
 export const operationSettings = {
   databaseConnections: setting({
     variable: 'JETTY_DATABASE_CONNECTIONS',

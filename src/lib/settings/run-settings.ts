@@ -1,6 +1,6 @@
 import { setting, wholeNumber } from './setting.ts'
 
-/** Limits of what the steps of one run may do, and of the runs that they start. */
+/** Limits of a run's steps and of its child runs. */
 export const runSettings = {
   parallelSteps: setting({
     variable: 'JETTY_PARALLEL_STEPS',

@@ -17,7 +17,7 @@ const dollars = () =>
     /^\d+(\.\d+)?$/.test(value) && Number(value) > 0 ? Number(value) : undefined,
   )
 
-/** Settings of runbooks: what agents run in, and how much of everything they get. */
+/** Settings of runbooks: the sandbox of agents and its limits. */
 export const sandboxSettings = {
   sandbox: setting({
     variable: 'JETTY_SANDBOX',

@@ -2,20 +2,20 @@ import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { homePath } from './home-path.ts'
 
-/** One setting: everything that `--help`, the reference page, validation and its error need to know. */
+/** Declares a setting, for `--help`, the reference page, validation and its error. */
 export interface Setting<
   Schema extends z.ZodType = z.ZodType,
   Default extends string | undefined = string | undefined,
 > {
-  /** Name of the environment variable. */
+  /** Environment variable. */
   variable: string
   description: string
-  /** As one would write it into the environment; undefined: the setting may stay unset. */
+  /** Default as written in the environment; undefined when the setting may stay unset. */
   default: Default
   example: string
-  /** Never shown in an error or a log. */
+  /** Secret values never appear in an error or a log. */
   secret: boolean
-  /** From the text of the variable to the value. Its messages complete the sentence "JETTY_X must …". */
+  /** Parses the variable's text. Its messages complete the sentence "JETTY_X must …". */
   schema: Schema
 }
 
@@ -32,7 +32,7 @@ export const setting = <Schema extends z.ZodType, const Default extends string |
   declared: Declared<Schema, Default>,
 ): Setting<Schema, Default> => ({ secret: false, ...declared, default: declared.default as Default })
 
-/** A schema from text: `read` returns undefined for what it does not accept. */
+/** Makes a schema from a parser that returns undefined for invalid text. */
 export const reading = <T>(rule: string, read: (text: string) => T | undefined) =>
   z.string().transform((text, context): T => {
     const value = read(text)
@@ -50,7 +50,7 @@ export const wholeNumber = (minimum: number, maximum: number) =>
     return /^\d+$/.test(value) && number >= minimum && number <= maximum ? number : undefined
   })
 
-const longestTimerSeconds = 2_147_483 // what setTimeout can hold
+const longestTimerSeconds = 2_147_483 // the limit of setTimeout
 
 export const seconds = (minimum = 0) =>
   reading(`be a number of seconds from ${minimum} to ${longestTimerSeconds}`, (value) => {
@@ -60,7 +60,7 @@ export const seconds = (minimum = 0) =>
 
 const units = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
-/** `1048576`, `1MiB`, `1 MB`, `1m`: always powers of 1024. */
+/** Bytes such as `1048576`, `1MiB`, `1 MB`, `1m`: always powers of 1024. */
 export const bytes = () =>
   reading('be a number of bytes, or one with a unit (KiB, MiB, GiB)', (value) => {
     const [, digits, unit = ''] = /^(\d+)\s*(?:([kmgt])?(?:i?b)?)$/i.exec(value) ?? []
@@ -89,7 +89,7 @@ export const webAddress = (rule: string, protocols: string[]) =>
     return protocols.includes(new URL(value).protocol) ? value : undefined
   })
 
-/** An http or https address without a slash at its end. */
+/** An http or https URL without a trailing slash. */
 export const baseUrl = () =>
   webAddress('be an http or https address', ['http:', 'https:']).transform((url) => url.replace(/\/+$/, ''))
 
@@ -99,21 +99,21 @@ const commaList = (value: string): string[] =>
     .map((part) => part.trim())
     .filter(Boolean)
 
-/** 32 bytes, as base64 or as 64 hex digits; undefined when the text is neither. */
+/** Parses 32 bytes from base64 or 64 hex digits; undefined for anything else. */
 const keyOf = (value: string): Buffer | undefined => {
   if (/^[0-9a-f]{64}$/i.test(value)) return Buffer.from(value, 'hex')
   const key = /^[\w+/-]{43}=?$/.test(value) ? Buffer.from(value, 'base64') : undefined
   return key?.length === 32 ? key : undefined
 }
 
-/** A comma separated list of encryption keys, newest first. */
+/** Comma-separated encryption keys, newest first. */
 export const encryptionKeys = () =>
   reading('be 32 bytes as base64 or hex, or a comma separated list of such keys, newest first', (value) => {
     const keys = commaList(value).map(keyOf)
     return keys.length > 0 && keys.every((key) => key !== undefined) ? keys : undefined
   })
 
-/** A comma separated list of names of environment variables, each once. */
+/** Comma-separated names of environment variables, each once. */
 export const variableNames = () =>
   reading('be a comma separated list of names of environment variables', (value) => {
     const names = [...new Set(commaList(value))]
@@ -128,7 +128,7 @@ const isHostOrRange = (value: string): boolean => {
   return (ipv6 ? ipaddr.IPv6.isValid(ipv6) : Boolean(name)) && Number(port ?? 0) <= 65_535
 }
 
-/** A comma separated list of `host`, `host:port`, address, CIDR range, or `*`. */
+/** Comma-separated `host`, `host:port`, address, CIDR range, or `*`. */
 export const hostsAndRanges = () =>
   reading('be a comma separated list of hosts, host:port, or CIDR ranges, or * for all', (value) => {
     const entries = commaList(value)

@@ -1,6 +1,6 @@
 import { bytes, seconds, setting, wholeNumber } from './setting.ts'
 
-/** Settings of what happens at times: routines that fire, webhooks that are tried until they are heard, what is tidied up. */
+/** Settings of scheduled work: routines, webhook retries and housekeeping. */
 export const timedSettings = {
   routineGraceSeconds: setting({
     variable: 'JETTY_ROUTINE_GRACE_SECONDS',

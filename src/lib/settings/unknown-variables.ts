@@ -1,7 +1,7 @@
 import { nearest } from '../text/nearest.ts'
 import { settingList } from './config.ts'
 
-/** Variables that clients of the API read, and coding agents find in their sandbox: no settings of a server. */
+/** Variables of clients and of coding agents in sandboxes, which are no server settings. */
 const ofOthers = [
   'JETTY_API_URL',
   'JETTY_API_TOKEN',
@@ -16,11 +16,11 @@ const ofOthers = [
 
 export interface UnknownVariable {
   name: string
-  /** The setting that was probably meant. */
+  /** The probably intended setting. */
   meant: string | undefined
 }
 
-/** The variables that look like settings and are none, such as `JETTY_PROT`. */
+/** Finds variables that look like settings but are none, such as `JETTY_PROT`. */
 export const unknownVariables = (env: Record<string, string | undefined>): UnknownVariable[] => {
   const settings = settingList.map(({ variable }) => variable)
   const lent = (env.JETTY_TRIAL_KEYS ?? '').split(',').map((name) => name.trim())

@@ -1,8 +1,8 @@
-// The repeated group is bounded, and each of its parts begins with a mark that no part may hold: linear in the text.
+// Linear in the text: the repeated group is bounded, and its parts begin with a character that no part may contain.
 const dataUris =
   /data:([\w.+-]{1,100}\/[\w.+-]{1,100})(?:;[\w.+-]{1,60}=[\w.+-]{1,100}){0,4};base64,([A-Za-z0-9+/_-]+={0,2})/g
 
-/** What a data URI holds. */
+/** Content of a data URI. */
 export interface InlineBytes {
   type: string
   bytes: Buffer
@@ -18,7 +18,7 @@ const unescaped = (text: string): string | undefined => {
   }
 }
 
-/** The bytes of a text that is one data URI, in base64 or escaped; undefined for anything else. */
+/** Decodes a text that is one data URI, in base64 or percent-encoded; undefined for anything else. */
 export const readDataUri = (text: string): InlineBytes | undefined => {
   const [head, type, more] = dataUriHead.exec(text) ?? []
   if (head === undefined || type === undefined) return undefined
@@ -28,7 +28,7 @@ export const readDataUri = (text: string): InlineBytes | undefined => {
   return plain === undefined ? undefined : { type, bytes: Buffer.from(plain) }
 }
 
-/** The text with each data URI in it replaced by what `keep` makes of its bytes, one after the other; or left, if that is nothing. */
+/** Replaces each data URI in a text, one after the other, by what `keep` returns for its bytes; undefined keeps it. */
 export const replaceDataUris = async (
   text: string,
   keep: (inline: InlineBytes) => Promise<string | undefined>,

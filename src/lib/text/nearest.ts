@@ -1,4 +1,4 @@
-/** Number of single-character edits between two short texts; two neighbours swapped are one edit. */
+/** Edit distance of two short texts; a swap of two neighbours is one edit. */
 const distance = (left: string, right: string): number => {
   let above: number[] = []
   let row = Array.from({ length: right.length + 1 }, (_, at) => at)
@@ -16,16 +16,16 @@ const distance = (left: string, right: string): number => {
   return row[right.length] ?? 0
 }
 
-/** What was probably meant by a word, among some names. */
+/** Finds the probably intended one of some names. */
 export type Guess = (word: string, names: Iterable<string>) => string | undefined
 
-/** The same as `nearest` for the first so many words; of all others nobody knows. */
+/** Makes `nearest` for the first `most` words; returns undefined for all later ones, which bounds the time. */
 export const makeGuesses = (most: number): Guess => {
   let left = most
   return (word, names) => (left-- > 0 ? nearest(word, names) : undefined)
 }
 
-/** The name that was probably meant: fewest edits, and no more than a third of the word. */
+/** The probably intended name: fewest edits, at most a third of the word's length. */
 export const nearest = (word: string, names: Iterable<string>): string | undefined => {
   if (word.length > 100) return undefined
   let best: string | undefined

@@ -2,14 +2,14 @@ import { AppError } from '../errors.ts'
 import { fileFormatOf } from '../files/file-format.ts'
 import { contentTypeOf, extensionOf, isTextType } from '../files/media-type.ts'
 
-/** `guessed` is true where neither the bytes nor a charset said what the encoding is. */
+/** `guessed` is true when neither the bytes nor a charset determined the encoding. */
 export interface DecodedText {
   text: string
   encoding: string
   guessed: boolean
 }
 
-/** What is known of some bytes beside themselves: a name for messages, and the content type they came with. */
+/** Name and declared content type of some bytes. */
 export interface TextSource {
   name: string
   contentType?: string
@@ -37,8 +37,8 @@ const named: Record<string, string> = {
 }
 
 const archives = new Set(['zip', 'gz', 'tar', 'tar.gz', 'bz2', 'xz', '7z', 'rar', 'zst', 'lz', 'lz4', 'br', 'Z'])
-// PDF, RTF and PostScript can consist of printable characters only. Of any other format a text, unless it holds bytes
-// that no text has, is taken for one that begins like it by chance: `BM` for a bitmap, `%!` for PostScript.
+// PDF, RTF and PostScript may consist of printable characters only. For any other format, a text without control bytes
+// counts as text that begins like the format by chance: `BM` for a bitmap, `%!` for PostScript.
 const printableFormats = /^(%PDF-|\{\\rtf|%!PS)/
 
 const refuse = (source: TextSource, what: string, hint: string): AppError =>
@@ -68,7 +68,7 @@ const byteOrderMark = (bytes: Uint8Array): string | undefined => {
 const declaredCharset = (contentType: string | undefined): string | undefined =>
   /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? '')?.[1]?.toLowerCase()
 
-/** Undefined where the bytes are not of that encoding, or there is no such encoding. */
+/** Decodes bytes; undefined when they are invalid in that encoding, or the encoding is unknown. */
 const decodeAs = (bytes: Uint8Array, encoding: string): string | undefined => {
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes)
@@ -77,7 +77,7 @@ const decodeAs = (bytes: Uint8Array, encoding: string): string | undefined => {
   }
 }
 
-/** Whether there are bytes that no text of a one-byte encoding has: controls other than white space and escape. */
+/** Whether the bytes contain controls other than whitespace and escape, which no one-byte text has. */
 const hasControlBytes = (bytes: Uint8Array): boolean =>
   bytes.some((byte) => byte === 0x7f || (byte < 0x20 && (byte < 8 || byte > 13) && byte !== 0x1b))
 
@@ -90,8 +90,8 @@ const sniff = async (bytes: Uint8Array): Promise<{ ext: string; mime: string } |
 }
 
 /**
- * Bytes as text: by byte order mark, else by the charset they were declared with, else as UTF-8; Latin-1 only where
- * the file says it is text. Throws `parameter_invalid` naming the format, and what to use instead, for anything else.
+ * Decodes bytes by byte order mark, else by the declared charset, else as UTF-8; as Latin-1 only when the file is
+ * declared as text. For anything else throws `parameter_invalid`, which names the format and the alternative.
  */
 export const decodeText = async (bytes: Uint8Array, source: TextSource): Promise<DecodedText> => {
   const mark = byteOrderMark(bytes)
