@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FileSource } from '../model/file-source.ts'
 
-/** Everything that an agent has printed, on disk and nowhere named: it is gone with the process, however that ends. */
+/** Everything an agent has printed, in an unlinked file: it vanishes with the process, however that ends. */
 export interface AgentLog {
-  /** Waits until it is written, so that a fast writer is held back. */
+  /** Resolves when the text is written, which slows down a fast writer. */
   write(text: string): Promise<void>
   readonly size: number
-  /** The whole of it, once nothing is written any more. */
+  /** The complete log as a file; call it after the last write. */
   source(name: string): FileSource
   close(): Promise<void>
 }
@@ -16,7 +16,7 @@ export interface AgentLog {
 export const openAgentLog = async (folder = tmpdir()): Promise<AgentLog> => {
   const own = await mkdtemp(join(folder, 'jetty-log-'))
   const file = await open(join(own, 'log'), 'ax+', 0o600).finally(async () => {
-    // The file lives on behind its descriptor.
+    // The open descriptor keeps the unlinked file.
     await rm(own, { recursive: true, force: true })
   })
   let size = 0

@@ -26,7 +26,7 @@ export interface CarryOutDeps {
   provider: SandboxProvider
   openGateway: OpenGateway
   agents: Readonly<Record<RunbookAgent, Agent>>
-  /** The folder with the program of an agent, fetched where it is not there yet. */
+  /** Returns the folder with an agent's program, downloading it if needed. */
   ensureAgent(agent: RunbookAgent, signal: AbortSignal, tell: (message: string) => void): Promise<string | undefined>
   places: Places
   budget: CallBudget
@@ -35,7 +35,7 @@ export interface CarryOutDeps {
   idleSeconds: number
 }
 
-/** A request and everything that holds while it is carried out. */
+/** A request with everything acquired for it so far. */
 interface Attempt {
   deps: CarryOutDeps
   request: RunbookRequest
@@ -44,11 +44,11 @@ interface Attempt {
   tell: Tell
   scrub(text: string): string
   token: string
-  /** Of sandbox, cgroup and container. */
+  /** Id of sandbox, control group and container. */
   id: string
 }
 
-/** Carries runbooks out: plan, place, sandbox, gateway, agent, results, verdict; and takes everything down again. */
+/** Executes runbooks: plan, slot, sandbox, gateway, agent, results, verdict; then releases everything. */
 export const makeCarryOut =
   (deps: CarryOutDeps): CarryOutRunbook =>
   async (request, host) => {
@@ -66,7 +66,7 @@ export const makeCarryOut =
     return outcome
   }
 
-/** A name for one sandbox alone: one that a dead process has left may be there yet. */
+/** Unique name of one sandbox: one left behind by a dead process may still exist. */
 const sandboxId = (id: string): string => {
   const name = id
     .toLowerCase()
@@ -150,7 +150,7 @@ const prepared = async (attempt: Attempt): Promise<RunbookOutcome> => {
 
 const cancelled: Failure = { reason: 'cancelled', message: 'The run was asked to end before the agent had begun' }
 
-/** What is there may not be all of it. */
+/** The kept results may be incomplete. */
 const cancelledLate: Failure = { reason: 'cancelled', message: 'The run was asked to end while its results were kept' }
 
 const notStarted = (what: string, error: unknown): Failure => ({
@@ -159,7 +159,7 @@ const notStarted = (what: string, error: unknown): Failure => ({
   ...(error instanceof AppError && error.hint ? { hint: error.hint } : {}),
 })
 
-/** What the sandbox holds: socket and log are closed before it goes. */
+/** Runs the agent in its sandbox; socket and log are closed before the sandbox goes. */
 const inSandbox = async (attempt: Attempt, sandbox: Sandbox): Promise<RunbookOutcome> => {
   const { deps, request, plan, host, tell, token } = attempt
   let log: AgentLog
@@ -232,7 +232,7 @@ const worked = async (
     scrub,
   }
   const ended = await workUntilItPasses(work)
-  // Nothing inside is alive any more: what it could ask is over too.
+  // Nothing inside is alive any more, so no further calls can come.
   await gateway.close()
   tell(phase('collecting', `Files in the results folder: ${ended.results.files.length}`))
   return outcomeOf(attempt, ended.failure, { ...ended, usage: gateway.usage(), places: sandbox.places }, log)
@@ -244,11 +244,11 @@ const specOf = ({ limits, image }: RunbookPlan, id: string) => ({
   ...(image === undefined ? {} : { image }),
 })
 
-/** What was there when it was looked at, and could not be read when it was to be kept, is not there. */
+/** A declared file that was found but could not be read when it was stored counts as missing. */
 const lostLate = ({ declared, report }: Worked, { found, notKept }: KeptResults): Failure | undefined =>
   notKept.length > 0 ? ofFiles({ declared, files: found, notKept, agent: report }) : undefined
 
-/** What came of it, with everything that was made kept, whether it succeeded or not. */
+/** Builds the outcome; everything the agent made is kept, also after a failure. */
 const outcomeOf = async (
   { plan, host, tell, scrub, deps }: Attempt,
   failure: Failure | undefined,

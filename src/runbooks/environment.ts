@@ -5,20 +5,20 @@ import type { DeclaredSecret } from './format/runbook.ts'
 import { failed, listed, ok, warned } from './preflight/checks.ts'
 import { keysOfProvider } from './preflight/choose-agent.ts'
 
-/** Under these names the inside finds the run's token and never a key, wherever their value came from. */
+/** Under these names the sandbox sees the run's token, never a key, whatever the source of their value. */
 const keyNames: readonly string[] = [...Object.values(keysOfProvider).flat(), 'REPLICATE_API_TOKEN']
 
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/
 const mostVariables = 1000
-/** Linux takes no longer one: 128 KiB with its name. */
+/** Linux's limit for a variable: 128 KiB with its name. */
 const longestVariable = 128 * 1024 - 1
 
-/** The only key that a run's gateway accepts. */
+/** Creates the only key that a run's gateway accepts. */
 export const makeToken = (): string => `jetty-run-${randomBytes(32).toString('hex')}`
 
 const isFilled = (value: string | undefined): boolean => value !== undefined && value !== ''
 
-/** What is missing of the declared secrets, all of it in one sentence, and what cannot be a variable. */
+/** Checks the declared secrets: reports all missing ones in one sentence, and values that cannot be variables. */
 export const checkSecrets = (
   secrets: readonly DeclaredSecret[],
   request: Pick<RunbookRequest, 'agent_env'>,
@@ -74,22 +74,22 @@ const checkVariableNames = (given: Readonly<Record<string, string>>): PreflightC
   ]
 }
 
-/** Variables that the agent is to have, of the runbook, of the request and of the run. */
+/** Names of the variables for the agent: of the runbook, the request and the run. */
 export const declaredNames = (
   secrets: readonly DeclaredSecret[],
   agentEnv: Readonly<Record<string, string>>,
   secretParams: readonly string[],
 ): string[] => [...secrets.map(({ env }) => env), ...Object.keys(agentEnv), ...secretParams]
 
-/** Everything that the agent finds in its environment; nothing else of the server or the collection enters. */
+/** Builds the agent's complete environment; nothing else of the server or the collection enters. */
 export const environmentOf = (parts: {
   secrets: readonly DeclaredSecret[]
   agentEnv: Readonly<Record<string, string>>
   place: Pick<RunbookPlace, 'env' | 'secretParams'>
   home: string
-  /** What the agent's own program needs; of several whom the gateway leads to, it asks the one that was chosen. */
+  /** Variables for the agent's program, which select one of several providers behind the gateway. */
   launch: Readonly<Record<string, string>>
-  /** Keys, addresses and the proxy, as the gateway has them: they go before all that comes from elsewhere. */
+  /** Keys, base URLs and proxy of the gateway; they override all others. */
   gateway: Readonly<Record<string, string>>
   token: string
 }): Record<string, string> => {
@@ -111,7 +111,7 @@ export const environmentOf = (parts: {
   return { ...baseEnvironment(home), ...wanted, ...gateway, ...launch }
 }
 
-/** What any program may expect, beside PATH: where programs are, each sandbox says, and each image. */
+/** Variables that any program may expect, except PATH, which each sandbox and image defines. */
 export const baseEnvironment = (home: string): Record<string, string> => ({
   HOME: home,
   USER: 'agent',

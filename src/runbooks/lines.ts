@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 
-/** Splits bytes into lines as they come; of a line that is longer than `most` characters the rest is left out. */
+/** Splits a byte stream into lines; a line longer than `most` characters is cut. */
 const splitLines = (most: number, onLine: (line: string, left: number) => void) => {
   const decoder = new StringDecoder('utf8')
   let parts: string[] = []
@@ -31,7 +31,7 @@ const splitLines = (most: number, onLine: (line: string, left: number) => void) 
   }
   return {
     write: (chunk: Buffer) => take(decoder.write(chunk)),
-    /** What came after the last line end, if anything did. */
+    /** Flushes the last line, if it has no line end. */
     end: () => {
       take(decoder.end())
       if (length > 0 || left > 0) end()
@@ -39,10 +39,10 @@ const splitLines = (most: number, onLine: (line: string, left: number) => void) 
   }
 }
 
-/** A secret that the end of a line is in the middle of is struck out first, and cut afterwards. */
+/** Scrubs this far beyond the cut, so that a secret across the end of a line is removed before cutting. */
 const beyondLine = 64 * 1024
 
-/** Splits what is printed into lines, each as it is shown too: free of secrets, and cut to `most` characters. */
+/** Splits output into lines, each also as displayed: without secrets, and cut to `most` characters. */
 export const makeLines = (
   most: number,
   scrub: (text: string) => string,

@@ -2,18 +2,18 @@ import { AppError } from '../lib/errors.ts'
 
 export interface Places {
   /**
-   * Resolves with a function that gives the place back, when `owner` has its turn; rejects `cancelled` where the signal
-   * fires first. `onWait` gets a sentence that says what it waits for.
+   * Waits for the owner's turn; resolves with a function that releases the slot. Rejects with `cancelled` when the
+   * signal fires first. `onWait` receives a sentence that says what it waits for.
    */
   take(owner: string, signal: AbortSignal, onWait?: (why: string) => void): Promise<() => void>
-  /** How many are taken. */
+  /** Number of slots in use. */
   readonly taken: number
 }
 
 export interface PlaceLimits {
-  /** Places for everybody together. */
+  /** Number of slots in total. */
   total: number
-  /** Places that one owner may have at once. */
+  /** Maximum slots of one owner. */
   share: number
 }
 
@@ -23,8 +23,8 @@ interface Waiting {
 }
 
 /**
- * Room for so many runbooks at once, shared fairly between owners (collections). A place that becomes free goes to the
- * owner that has the fewest, and among those to the one that has waited longest; an owner's own runbooks enter in order.
+ * Limits concurrent runbooks, shared fairly between owners (collections). A free slot goes to the owner that has the
+ * fewest, and among those to the one that has waited longest; an owner's own runbooks enter in order.
  */
 export const makePlaces = ({ total, share }: PlaceLimits): Places => {
   const waiting: Waiting[] = []

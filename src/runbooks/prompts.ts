@@ -3,7 +3,7 @@ import type { SandboxPlaces } from '../sandboxes/sandbox.ts'
 
 const mostFedBack = 16 * 1024
 
-/** What an agent is told when it is started. */
+/** Prompt that starts an agent. */
 export const firstPrompt = (
   { prompt, files }: Pick<RunbookRequest, 'prompt' | 'files'>,
   places: SandboxPlaces,
@@ -17,7 +17,7 @@ export const firstPrompt = (
     ...(prompt?.trim() ? [`\nWhoever asked for it adds:\n\n${prompt.trim()}`] : []),
   ].join('\n')
 
-/** What it is told where what it has made did not pass. */
+/** Prompt for a repair, after the results did not pass. */
 export const repairPrompt = (
   round: { number: number; of: number },
   problem: string,

@@ -5,19 +5,19 @@ import type { Sandbox, SandboxExit } from '../sandboxes/sandbox.ts'
 import type { AgentLog } from './agent-log.ts'
 import { makeLines } from './lines.ts'
 
-/** How an agent ended, and what it left to be read. */
+/** How an agent ended, and its remaining output. */
 export interface AgentRun {
   exit: SandboxExit
   isStalled: boolean
   report: AgentReport
-  /** The end of what it wrote to standard error. */
+  /** The end of its standard error. */
   stderr: string
 }
 
-/** Characters of a line that are read: an event of an agent may hold a file that it has read. */
+/** Maximum characters read of a line: an agent's event may contain a whole file. */
 const longestLine = 4 * 1024 * 1024
 const keptOfStderr = 4000
-/** How often silence is measured. */
+/** Interval of the silence check. */
 const lookMs = 500
 
 export interface AgentRunOptions {
@@ -35,7 +35,7 @@ export interface AgentRunOptions {
   signal: AbortSignal
 }
 
-/** Runs an agent to its end in its sandbox. What it prints becomes events and, struck free of secrets, the log. */
+/** Runs an agent in its sandbox until it ends. Its output becomes events and, without secrets, the log. */
 export const runAgent = async (options: AgentRunOptions): Promise<AgentRun> => {
   const { sandbox, agent, gateway, log, tell, scrub, signal } = options
   const reader = agent.reader(scrub)
@@ -67,7 +67,7 @@ export const runAgent = async (options: AgentRunOptions): Promise<AgentRun> => {
     }
   }
 
-  // In looks, of which a machine that stands still takes one: what was said meanwhile is read after it.
+  // Counted in checks: a suspended host adds only one, and pending output is read after it.
   let silentMs = 0
   let seenMs = 0
   const watch = setInterval(() => {

@@ -1,12 +1,12 @@
 import type { NewAgentEvent, RunbookHost, RunbookPhase } from '../model/runbooks/runbook-run.ts'
 
-/** More than the reader of an agent keeps of one, with its words on what is left out. */
+/** Larger than what the agent's reader keeps of a text plus its note about what was cut. */
 const longestText = 65 * 1024
 
 const bounded = (text: string): string =>
   text.length <= longestText ? text : `${text.slice(0, longestText)}… (${text.length} characters in all)`
 
-/** A value of JSON with every text in it changed, names of members too. */
+/** Applies a function to every string of a JSON value, names of members included. */
 export const withTexts = (value: unknown, change: (text: string) => string): unknown => {
   if (typeof value === 'string') return change(value)
   if (Array.isArray(value)) return value.map((item) => withTexts(item, change))
@@ -14,7 +14,7 @@ export const withTexts = (value: unknown, change: (text: string) => string): unk
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [change(key), withTexts(item, change)]))
 }
 
-/** Tells what happens, every text of it bounded and free of secrets. */
+/** Emits events whose texts are bounded and free of secrets. */
 export const makeTell =
   (host: Pick<RunbookHost, 'tell'>, scrub: (text: string) => string) =>
   (event: NewAgentEvent): void =>

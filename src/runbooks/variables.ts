@@ -1,21 +1,21 @@
 import { asText } from '../lib/text/as-text.ts'
 import { type Parameter, type Runbook, wordsOf } from './format/runbook.ts'
 
-/** What stands in the place of `{{name}}`; undefined leaves it as it is written. */
+/** Returns the replacement of `{{name}}`; undefined leaves it unchanged. */
 export type Variables = (name: string) => string | undefined
 
-// `${{ … }}` belongs to a language of its own that runbooks quote.
+// `${{ … }}` belongs to another language that runbooks quote.
 export const placeholder = /(?<!\$)\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}/g
 
-/** Puts values in the place of `{{name}}`, in one pass: what is put in is never looked at again. */
+/** Fills `{{name}}` in one pass: inserted text is not scanned again. */
 export const fillVariables = (text: string, variables: Variables): string =>
   text.replace(placeholder, (whole, name: string) => variables(name) ?? whole)
 
-/** A value by its own name; undefined where it is null or not there. */
+/** Reads an own property as text; undefined when it is null or absent. */
 export const own = (values: Readonly<Record<string, unknown>>, name: string): string | undefined =>
   Object.hasOwn(values, name) && values[name] !== null && values[name] !== undefined ? asText(values[name]) : undefined
 
-/** The default of a parameter as its table has it; undefined where the table has none. */
+/** Default of a parameter from its table; undefined without one. */
 const defaultOf = ({ says, preset }: Parameter, resultsDir: string): string | undefined => {
   if (says === 'empty') return ''
   if (says !== 'value') return undefined
@@ -24,8 +24,8 @@ const defaultOf = ({ says, preset }: Parameter, resultsDir: string): string | un
 }
 
 /**
- * Finds the name that a variable's value was given by: its own, or one that differs in case and `-` alone. The names are
- * looked through once.
+ * Makes a lookup from a variable to the given name: identical, or different only in case and `-`. Indexes the names
+ * once.
  */
 export const namesIn = (given: Readonly<Record<string, unknown>>): ((variable: string) => string | undefined) => {
   const byWords = new Map<string, string>()
@@ -37,8 +37,8 @@ export const namesIn = (given: Readonly<Record<string, unknown>>): ((variable: s
 }
 
 /**
- * The variables of one run: what the request gives, then the defaults of the runbook's own table. A secret stands as the
- * name of its environment variable, never as its value.
+ * Variables of a run: values of the request, then defaults of the runbook's table. A secret is represented by the name
+ * of its environment variable, never by its value.
  */
 export const variablesOf = (
   { secrets, parameters }: Runbook,
@@ -61,7 +61,7 @@ export const variablesOf = (
   }
 }
 
-/** Parameters whose value appears nowhere by itself: most published runbooks speak of them in words alone. */
+/** Parameters whose value appears nowhere in the text: most published runbooks refer to them in words. */
 const unplaced = ({ parameters, variables }: Runbook): (Parameter & { variable: string })[] => {
   const used = new Set(variables.map(({ name }) => name))
   return parameters.flatMap((parameter) => {
@@ -71,8 +71,8 @@ const unplaced = ({ parameters, variables }: Runbook): (Parameter & { variable: 
 }
 
 /**
- * The text that the agent reads: variables filled, and below the table of parameters what was given for those that the
- * text names in words alone. There it stands as JSON, in one line, so that no value begins a block of its own.
+ * Builds the text for the agent: variables filled, and below the parameter table the values of parameters that the text
+ * refers to only in words. They are written as JSON on one line, so that no value starts a Markdown block.
  */
 export const instructionOf = (
   runbook: Runbook,
@@ -100,12 +100,12 @@ export const instructionOf = (
 
 const fileNames =
   /(^|_)(files?|documents?|images?|photos?|pdfs?|csvs?|spreadsheets?|datasets?|attachments?|uploads?|recordings?|transcripts?|archives?)(_|$)/
-/** Whether a parameter is called so that a file which is sent along may be what it means. */
+/** Whether a parameter's name suggests that an input file may stand for it. */
 export const isNameOfFile = (variable: string): boolean => fileNames.test(variable)
 
 /**
- * Variables without a value: parameters that the text uses or the table requires, and all others that the text uses.
- * Where inputs are sent along, they are what a required "Input file" stands for that the text uses in words alone.
+ * Variables without a value that are used in the text, or required by the table. With input files, a required "Input
+ * file" that the text mentions only in words counts as given.
  */
 export const unfilledOf = (
   runbook: Runbook,

@@ -16,7 +16,7 @@ import { phase, type Tell } from './tell.ts'
 import { variablesOf } from './variables.ts'
 import { type Check, checkOf, verify } from './verify/verify.ts'
 
-/** An agent, its sandbox, and all that its work is looked at with. */
+/** An agent, its sandbox, and everything needed to examine its work. */
 export interface Work {
   request: RunbookRequest
   plan: RunbookPlan
@@ -25,7 +25,7 @@ export interface Work {
   gateway: SandboxGateway
   log: AgentLog
   token: string
-  /** A sandbox of its own for each time that something is verified. */
+  /** Sandbox specification for one verification. */
   verifyIn(round: number): { provider: Pick<SandboxProvider, 'create'>; spec: Omit<SandboxSpec, 'agentFolder'> }
   resultLimits: WalkLimits
   idleSeconds: number
@@ -34,7 +34,7 @@ export interface Work {
   scrub(text: string): string
 }
 
-/** How it stands when nothing more is done. */
+/** State of the work when nothing more is done. */
 export interface Worked {
   failure: Failure | undefined
   results: Results
@@ -42,16 +42,16 @@ export interface Worked {
   verification: Verification | null
   report: AgentReport
   exitCode: number | null
-  /** Of the agent and its repairs. */
+  /** Milliseconds of the agent and its repairs. */
   durationMs: number
 }
 
-/** Less time than this is no time for a repair. */
+/** Minimum remaining time for a repair. */
 const leastRepairMs = 1000
 
 /**
- * Lets the agent work, looks at what it has made, and where the runbook allows it lets the agent mend it. What is decided
- * by is what is there when the agent is dead.
+ * Runs the agent, examines its results, and lets it repair them where the runbook allows. The verdict depends on what
+ * exists once the agent is dead.
  */
 export const workUntilItPasses = async (work: Work): Promise<Worked> => {
   const { request, plan, sandbox, host, tell } = work
@@ -94,7 +94,7 @@ const runOnce = async (work: Work, prompt: string, wallMs: number, isFirst: bool
     places: sandbox.places,
   })
   if (isFirst) {
-    // Later the home folder is the agent's: nothing of ours is written there any more.
+    // Later the home folder belongs to the agent: the server writes nothing there any more.
     for (const { path, text } of launch.files) await sandbox.put(path, text)
     for (const message of launch.warnings) tell({ type: 'warning', message })
   }
@@ -166,7 +166,7 @@ const judge = async (
   }
 }
 
-/** MCP servers by their names, whichever way the request has them. */
+/** Reads the MCP servers by name, in each accepted form. */
 const namedServers = (given: RunbookRequest['mcp_servers']): Readonly<Record<string, unknown>> | undefined => {
   if (!Array.isArray(given)) return given ?? undefined
   const named = given.flatMap((server: unknown, at): [string, unknown][] => {

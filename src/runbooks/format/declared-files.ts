@@ -3,14 +3,14 @@ import { inside } from '../../model/runbooks/sandbox.ts'
 import { fillVariables, type Variables } from '../variables.ts'
 import type { ManifestRow, Runbook } from './runbook.ts'
 
-/** The agent's own account of its work: it is looked at by what it says, not just for being there. */
+/** The agent's own report: its content counts, not just its existence. */
 export const reportName = 'validation_report.json'
 
-/** A file that a runbook says it will make. */
+/** A file that a runbook promises to make. */
 export interface DeclaredFile {
-  /** Relative to the results folder, as a glob; `a/` is a folder with something in it. */
+  /** Globs relative to the results folder; `a/` is a non-empty folder. */
   paths: string[]
-  /** As the runbook has it. */
+  /** As written in the runbook. */
   written: string
   by: 'primary_outputs' | 'manifest'
 }
@@ -18,41 +18,41 @@ export interface DeclaredFile {
 export interface DeclaredFiles {
   primary: DeclaredFile[]
   manifest: DeclaredFile[]
-  /** Rows that name no file that could be looked for. */
+  /** Rows that name no file to look for. */
   unclear: string[]
 }
 
-/** Each is looked for among all results: published runbooks declare ten. */
+/** Each is searched among all results; published runbooks declare about ten. */
 export const mostDeclared = 200
 
-/** What a runbook declares, before its variables are known. */
+/** Declared files before variables are filled. */
 export const declaredBy = (runbook: Pick<Runbook, 'primaryOutputs' | 'manifest'>): DeclaredFiles =>
   declaredFiles(runbook, (name) => (name === 'results_dir' ? inside.results : undefined), inside.results)
 
 const resultsFolder = /^(\{\{\s*results_dir\s*\}\}|\/app\/results|\.\/results|\/?results|\$\{?RESULTS_DIR\}?)(\/|$)/i
 
-/** A path relative to the results folder, whichever way people write that. */
+/** Normalizes a path to one relative to the results folder. */
 const inResults = (path: string): string =>
   path
     .trim()
     .replace(resultsFolder, '')
     .replace(/^(\.\/)+/, '')
 
-/** Leads out of the results folder, so that it could never be collected. */
+/** Whether a path leaves the results folder, so that it could never be collected. */
 export const isOutside = (path: string): boolean => {
   const relative = inResults(path)
   return /^([/~\\]|[A-Za-z]:[/\\])/.test(relative) || relative.split(/[/\\]/).includes('..')
 }
 
 const variable = /\{\{\s*([^{}\s]*)\s*\}\}/g
-/** What stands for a part that is not known beforehand: `<name>`, `{name}`, `{a,b}`, `[name]`. */
+/** Placeholders for unknown parts of a name: `<name>`, `{name}`, `{a,b}`, `[name]`. */
 const holders = /<[^<>]*>|(?<![{$])\{[^{}]*\}(?!\})|\[[^[\]]*\]/g
-/** What of a cell is said about a file: `(main)`, and what leads to its name. */
+/** A remark at the end of a cell, such as `(main)`. */
 const remarks = /\s+\([^()]*\)$/
 
 const optionalMark = /\boptional\b|\bif (any|applicable|needed|available|present)\b/i
 
-/** Alternatives and lists as cells have them: `a.md or b.md`, `a.md, b.json and c/`. */
+/** Separators of several files in a cell: `a.md or b.md`, `a.md, b.json and c/`. */
 const between = /\s*(?:[,;]|<br\s*\/?>)\s*(?:and\s+)?|\s+(?:and|&|\+)\s+/i
 const either = /\s+(?:or|\/)\s+/i
 
@@ -65,7 +65,7 @@ const trimmed = (text: string): string =>
 const isPath = (text: string, isFile: boolean): boolean =>
   text !== '' && !/\s/.test(text) && /[\p{L}\p{N}*]/u.test(text) && (isFile || /[./*]/.test(text))
 
-/** The files of a cell, each a list of paths of which one has to be there; undefined where it names none. */
+/** Files of a cell, each a list of alternative paths; undefined when it names none. */
 const filesOf = ({ name, isFile }: Pick<ManifestRow, 'name' | 'isFile'>): string[][] | undefined => {
   const cell = name
     .replace(variable, '{{$1}}')
@@ -77,15 +77,15 @@ const filesOf = ({ name, isFile }: Pick<ManifestRow, 'name' | 'isFile'>): string
 }
 
 /**
- * What the front matter and the table of output files declare, variables filled. `resultsDir` is where the results stand
- * for the agent.
+ * Declared files of the front matter and the output table, with variables filled. `resultsDir` is the results folder as
+ * the agent sees it.
  */
 export const declaredFiles = (
   { primaryOutputs, manifest }: Pick<Runbook, 'primaryOutputs' | 'manifest'>,
   variables: Variables,
   resultsDir: string,
 ): DeclaredFiles => {
-  /** What a variable is filled with may have any character; one that nothing fills stands for a part that is not known. */
+  /** A filled-in value may have any characters; an unfilled variable is a wildcard. */
   const pathsOf = (path: string): string[] => {
     const filled = fillVariables(path.replace(holders, '*'), variables).replace(variable, '*')
     const below = inResults(filled.replaceAll(`${resultsDir}/`, `${inside.results}/`))
@@ -105,16 +105,16 @@ export const declaredFiles = (
   return { primary, manifest: listed, unclear }
 }
 
-/** What an agent says of its work, beside what it was to make. */
+/** Files in which an agent describes its work, beside its actual outputs. */
 const accounts = ['summary.md', reportName]
 
-/** What people want to see first: `primary_outputs`, else the first file of the table that is no account of the work. */
+/** Files to show first: `primary_outputs`, else the first file of the table that is no description of the work. */
 export const shownFirst = ({ primary, manifest }: Pick<DeclaredFiles, 'primary' | 'manifest'>): DeclaredFile[] =>
   primary.length > 0
     ? primary
     : manifest.filter(({ paths }) => !paths.some((path) => accounts.includes(path))).slice(0, 1)
 
-/** The files that a declared one stands for: itself, what its glob fits, or what is in its folder. */
+/** Result files that match a declaration: the file itself, its glob, or the content of its folder. */
 export const matchesOf = <File extends { path: string }>({ paths }: DeclaredFile, files: readonly File[]): File[] => {
   for (const path of paths) {
     const found = matches(path, files)
@@ -133,7 +133,7 @@ const matches = <File extends { path: string }>(path: string, files: readonly Fi
   return same.length > 0 ? same : files.filter((file) => isBelow(file.path))
 }
 
-/** Whether one declaration is part of another: the same, a file that its glob fits, or one in its folder. */
+/** Whether a declaration is covered by another: equal, matched by its glob, or in its folder. */
 export const isPartOf = ({ paths }: DeclaredFile, whole: readonly DeclaredFile[]): boolean => {
   const files = paths.map((path) => ({ path: path.replace(/\/+$/, '') }))
   return whole.some((other) => other.paths.some((path) => paths.includes(path)) || matchesOf(other, files).length > 0)

@@ -6,7 +6,7 @@ import { isParameters, type Runbook, topicOf } from './runbook.ts'
 
 const has = ({ sections }: Runbook, topic: RegExp): boolean => sections.some((section) => topic.test(topicOf(section)))
 
-/** The rules of the published format, looked up in the structure of a runbook, and not in its words. */
+/** Rules of the published format, checked by structure and not by wording. */
 export const formatRules: readonly Rule[] = [
   {
     name: 'V1',

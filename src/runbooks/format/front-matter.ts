@@ -5,31 +5,33 @@ export interface FrontMatterProblem extends Position {
   message: string
 }
 
-/** The YAML between the two `---` lines at the top of a runbook. */
+/** YAML between the two `---` lines at the top of a runbook. */
 export interface FrontMatter {
-  /** The line of the opening `---`. */
+  /** Line of the opening `---`. */
   line: number
   values: Record<string, unknown>
   problems: FrontMatterProblem[]
-  /** Where a key stands, such as `['secrets', 'API', 'env']`; the nearest one above where it stands nowhere. */
+  /**
+   * Position of a key path, such as `['secrets', 'API', 'env']`; of the nearest existing ancestor when it is absent.
+   */
   positionOf(...path: string[]): Position
 }
 
 export interface SplitRunbook {
-  /** Undefined where there is none. */
+  /** Undefined without front matter. */
   frontMatter: FrontMatter | undefined
-  /** What follows it, with the front matter as empty lines: places in it are places in the whole. */
+  /** Text with the front matter blanked out, so that its positions equal those in the file. */
   body: string
-  /** All of it, its lines ended as those of `body` are. */
+  /** The whole text, with the same line ends as `body`. */
   whole: string
 }
 
-/** The line of the opening `---`, at the most: what stands before it is a title, or a comment. */
+/** Last line on which the front matter may open: a title or comment may precede it. */
 const lastLineOfOpening = 5
-/** Characters of a front matter: the longest published one has 3,000. */
+/** Maximum characters of a front matter; the longest published one has 3,000. */
 const longestFrontMatter = 32 * 1024
 
-/** Splits a runbook into front matter and text. Never throws: what is wrong is among the problems. */
+/** Splits a runbook into front matter and text. Never throws; reports faults as problems. */
 export const splitRunbook = (text: string): SplitRunbook => {
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)
   const whole = lines.join('\n')
@@ -46,7 +48,7 @@ export const splitRunbook = (text: string): SplitRunbook => {
   return { frontMatter, body: body.join('\n'), whole }
 }
 
-/** `---` is a rule across the page as well: below a title, or without an end, it opens front matter only above a key. */
+/** `---` is a thematic break too: below a title, or unclosed, it opens front matter only when a key follows. */
 const isRuleAcross = (lines: readonly string[], open: number, isClosed: boolean): boolean => {
   const isAtTop = lines.slice(0, open).every((line) => line.trim() === '')
   if (isAtTop && isClosed) return false
@@ -62,7 +64,7 @@ const emptyFrontMatter = (line: number, problems: FrontMatterProblem[]): FrontMa
   positionOf: () => ({ line, column: 1 }),
 })
 
-/** `line` is that of the opening `---`. */
+/** Parses the YAML; `line` is that of the opening `---`. */
 const readFrontMatter = (yaml: string, line: number): FrontMatter => {
   const refused = (message: string) => emptyFrontMatter(line, [{ line: line + 1, column: 1, message }])
   if (yaml.length > longestFrontMatter) return refused('The front matter is longer than 32 KiB')
@@ -98,7 +100,7 @@ const readFrontMatter = (yaml: string, line: number): FrontMatter => {
   }
 }
 
-/** What a name leads to in a map or a list, and the node that stands at its place. */
+/** Finds an entry of a map or list, and the node at its position. */
 const entryOf = (node: unknown, name: string): [place: unknown, value: unknown] => {
   if (isSeq(node)) {
     const item = node.items[Number(name)]
@@ -110,7 +112,7 @@ const entryOf = (node: unknown, name: string): [place: unknown, value: unknown] 
 
 const keyOf = ({ key }: Pair): string => String(isScalar(key) ? key.value : key)
 
-/** Undefined where its aliases were made to explode. */
+/** Converts the document to values; undefined when its aliases would explode. */
 const valuesOf = (read: () => unknown): Record<string, unknown> | undefined => {
   try {
     return (read() ?? {}) as Record<string, unknown>
@@ -119,10 +121,10 @@ const valuesOf = (read: () => unknown): Record<string, unknown> | undefined => {
   }
 }
 
-/** How deep people nest: the parser works itself down a level at a time, and nothing catches it where its stack ends. */
+/** Maximum nesting: the parser recurses once a level, and overflowing its stack cannot be caught. */
 const deepest = 64
 
-/** Whether a YAML text is nested deeper than anybody writes it; looked up in its tokens, before it is parsed. */
+/** Whether YAML is nested too deep; checked on its tokens, before parsing. */
 const isTooDeep = (yaml: string): boolean => {
   let brackets = 0
   let marks = 0

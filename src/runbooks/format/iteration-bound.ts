@@ -1,6 +1,6 @@
 import type { Position } from './positions.ts'
 
-/** How often a runbook lets its agent try again, and where it says so. */
+/** How many attempts a runbook allows its agent, and where it says so. */
 export interface IterationBound extends Position {
   rounds: number
 }
@@ -37,7 +37,7 @@ const roundsOf = (text: string): number => {
   return word >= 0 ? word : Number(text)
 }
 
-/** The first place where a text bounds its rounds. */
+/** Finds the first place where a text bounds its rounds. */
 export const iterationBoundOf = (text: string, at: (offset: number) => Position): IterationBound | undefined => {
   const found = forms.flatMap((form) => {
     const match = form.exec(text)

@@ -1,7 +1,7 @@
 import type { ModelProvider, RunbookFrontMatter } from '../../model/runbooks/runbook.ts'
 import type { RunbookAgent } from '../../model/runbooks/runbook-agents.ts'
 
-/** Whom each agent can ask. */
+/** Providers that each agent supports. */
 export const providersOfAgent: Readonly<Record<Exclude<RunbookAgent, 'scripted'>, readonly ModelProvider[]>> = {
   'claude-code': ['anthropic', 'bedrock', 'openrouter'],
   codex: ['openai', 'openrouter'],
@@ -14,7 +14,7 @@ interface NameForm {
   example: string
 }
 
-/** How each provider writes the names of its models. */
+/** Form of each provider's model names. */
 const formOf: Readonly<Record<ModelProvider, NameForm>> = {
   anthropic: { pattern: /^(claude-[a-z0-9.@:-]+|opus|sonnet|haiku)$/i, example: 'claude-sonnet-4-6' },
   openrouter: { pattern: /^~?[a-z0-9_.-]+\/[^\s/]+$/i, example: 'anthropic/claude-sonnet-4.6' },
@@ -35,12 +35,12 @@ export interface ModelFault {
 const isAgent = (name: string): name is keyof typeof providersOfAgent => Object.hasOwn(providersOfAgent, name)
 const isProvider = (name: string): name is ModelProvider => Object.hasOwn(formOf, name)
 
-/** Whether a name is one as the provider writes them. */
+/** Whether a model name has the provider's form. */
 export const hasModelForm = (model: string, provider: ModelProvider): boolean => formOf[provider].pattern.test(model)
 
 /**
- * What makes the agent end within seconds, having done nothing: a provider it cannot ask, or a name that is not of the
- * provider's form. Undefined where nothing is wrong, or not enough is said to know.
+ * Finds a fault that would make the agent exit within seconds: an unsupported provider, or a model name of another
+ * form. Undefined when nothing is wrong, or too little is known.
  */
 export const modelFault = ({
   agent,

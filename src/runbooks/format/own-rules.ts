@@ -14,7 +14,7 @@ import { absent, fieldAt, found, oneOf, type Rule } from './rule.ts'
 
 const knownKeys = [...Object.keys(runbookFrontMatterSchema.shape), ...ignoredFrontMatterKeys]
 
-/** One of a closed list, by a field of the front matter; what it names is looked up in another one. */
+/** Checks a front matter field against a closed list. */
 const isListed = (field: 'agent' | 'model_provider', names: readonly string[]): Rule['look'] => {
   return (runbook) => {
     const value = runbook.fields[field]
@@ -28,10 +28,10 @@ const isListed = (field: 'agent' | 'model_provider', names: readonly string[]): 
   }
 }
 
-/** As they are compared: a name or an address, below `*.` or not, and a port; nothing else would ever fit one. */
+/** Host patterns that can match: a name or address, optionally below `*.`, with an optional port. */
 const hostPattern = /^(\*\.)?[\p{L}\p{N}_.-]{1,255}(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$/iu
 
-/** What this server wants of a runbook beside the format. */
+/** Rules of this server beside the published format. */
 export const ownRules: readonly Rule[] = [
   {
     name: 'R1',
@@ -185,7 +185,8 @@ export const ownRules: readonly Rule[] = [
       const tables = evaluationKindsOf(runbook)
       const [other] = tables
       if (evaluation !== 'rubric' && evaluation !== 'programmatic') return []
-      // A script or a checklist decides a programmatic one as well; only a table of scores says that another kind is meant.
+      // A script or checklist can decide a programmatic one too; only a table of scores shows that another kind is
+      // meant.
       if (tables.some(({ kind }) => kind === evaluation) || (evaluation === 'programmatic' && !other)) return []
       const has = { rubric: 'scores, as a rubric has', programmatic: 'statuses, as a programmatic one has' }
       const instead = other ? `, and its table has ${has[other.kind]}` : ', and no table lists what is scored'
@@ -225,7 +226,7 @@ export const ownRules: readonly Rule[] = [
 
 const judgeKeys = ['rubric', 'threshold', 'model']
 
-/** Keys of a check that are not read, each with those that could be meant. */
+/** Unknown keys of a check, each with the known ones. */
 const unreadOf = (verify: Readonly<Record<string, unknown>>): [path: string[], known: string[]][] => {
   const known = 'command' in verify ? ['command', 'timeout_sec', 'repair_rounds'] : ['judge', 'repair_rounds']
   const judge = !('command' in verify) && isObject(verify.judge) ? Object.keys(verify.judge) : []

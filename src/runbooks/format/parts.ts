@@ -3,7 +3,7 @@ import type { Position } from './positions.ts'
 import { type Runbook, topicOf } from './runbook.ts'
 import type { Section, SectionTable } from './sections.ts'
 
-/** What a table of an evaluation is: one of statuses (programmatic), or of criteria with the scores they get (rubric). */
+/** Kind of an evaluation table: statuses (programmatic), or criteria with scores (rubric). */
 const evaluationKindOf = ({ header }: SectionTable): EvaluationKind | undefined => {
   const has = (pattern: RegExp) => header.some((name) => pattern.test(name))
   const scores = header.filter((name) => /^(score\s+)?\d+\b/.test(name)).length
@@ -12,7 +12,7 @@ const evaluationKindOf = ({ header }: SectionTable): EvaluationKind | undefined 
   return scores >= 2 || has(/^(weight|points|max(imum)? (score|points)|scale|what \d)\b/) ? 'rubric' : undefined
 }
 
-/** What its tables say of how it is evaluated, in their order. */
+/** Kinds of all evaluation tables, in order. */
 export const evaluationKindsOf = ({ sections }: Runbook): (Position & { kind: EvaluationKind })[] =>
   sections.flatMap((section) =>
     section.tables.flatMap((table) => {
@@ -23,7 +23,7 @@ export const evaluationKindsOf = ({ sections }: Runbook): (Position & { kind: Ev
 
 const isEvaluationTable = (table: SectionTable): boolean => evaluationKindOf(table) !== undefined
 
-/** What can be wrong, and what to do about it: whoever goes through it has looked at the results. */
+/** A table of possible faults and fixes: following it means that the results were examined. */
 const isTableOfFixes = ({ header }: SectionTable): boolean =>
   header.some((name) => /\b(issue|problem|error|criterion)s?\b/.test(name)) &&
   header.some((name) => /^(fix(es)?|solution|action)s?\b/.test(name))
@@ -31,7 +31,7 @@ const isTableOfFixes = ({ header }: SectionTable): boolean =>
 const evaluating =
   /\b(evaluat\w*|rubrics?|verif\w*|validat\w*|quality|acceptance|assess\w*|score|scoring|grad(e|ing))\b/
 
-/** The section that says how the results are judged: by its table, by its heading, or by what is wrong with them. */
+/** Finds the section that says how results are judged: by its table, its heading, or its table of faults. */
 export const evaluationOf = ({ sections }: Runbook): Section | undefined =>
   sections.find((section) => section.tables.some(isEvaluationTable)) ??
   sections.find((section) => section.depth > 1 && evaluating.test(topicOf(section))) ??
@@ -43,7 +43,7 @@ export const finalChecklistOf = ({ sections }: Runbook): Section | undefined =>
 
 const scriptLanguages = /^(sh|bash|shell|zsh|python3?|py|js|javascript|node)\b/i
 
-/** A script in the checklist, in a section below it, or under a heading that speaks of verification. */
+/** Whether there is a script in the checklist, in a section below it, or under a heading about verification. */
 export const hasVerificationScript = (runbook: Runbook): boolean => {
   const { sections } = runbook
   const checklist = finalChecklistOf(runbook)

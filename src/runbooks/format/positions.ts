@@ -1,10 +1,10 @@
-/** A place in the text of a runbook, both numbers 1-based. */
+/** Position in a runbook; both numbers are 1-based. */
 export interface Position {
   line: number
   column: number
 }
 
-/** Places of offsets in a text whose lines end with `\n`; asked in any order. */
+/** Makes a lookup from offsets to positions, in any order, for a text whose lines end with `\n`. */
 export const positionsIn = (text: string): ((offset: number) => Position) => {
   const starts = [0]
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)

@@ -1,22 +1,22 @@
 /**
- * What the table of parameters says of a parameter that is not given: `value`, its default; `empty`, it may be left out
- * and stands as an empty text; `required`, it must be given; `open`, the table does not say.
+ * What the parameter table says about an omitted parameter. `value`: its default applies. `empty`: it may be omitted
+ * and becomes an empty text. `required`: it must be given. `open`: the table does not say.
  */
 export type PresetKind = 'value' | 'empty' | 'required' | 'open'
 
-/** The cells of a row that speak of it, as text without marks. */
+/** Cells of a parameter's row, as text without markup. */
 export interface PresetCells {
   name: string
   description: string
-  /** Of the column Default or Value. */
+  /** From the column Default or Value. */
   preset: string
-  /** The same as it is written: a cell of empty backticks is an empty text, one of nothing says nothing. */
+  /** The same cell with markup: empty backticks are an empty text, an empty cell says nothing. */
   written: string
-  /** Of a column Required. */
+  /** From a column Required. */
   required: string
 }
 
-/** Words end with the cell, or with a mark behind which a remark stands: "none (all of them)", "required: a URL". */
+/** A keyword must end the cell, or be followed by a mark and a remark: "none (all of them)", "required: a URL". */
 const thenRemark = '(?=[\\W_]*$|\\s*[(:;,.–—]|\\s+-)'
 const saysRequired = new RegExp(
   `^[\\W_]*((required|mandatory|tbd|no default|must be (given|set|provided)|(user|caller)[- ](provided|supplied))${thenRemark}|(provided|given|supplied) by\\b)`,
@@ -26,7 +26,7 @@ const saysEmpty = new RegExp(
   `^[\\W_]*(optional\\b|(none|null|nil|n/a|undefined|unset|not set|unspecified|empty|empty string|blank|omitted|left out)${thenRemark})`,
   'i',
 )
-/** "None (must be given)" is no permission. */
+/** Words that revoke "none", as in "None (must be given)". */
 const takesBack = /\b(required|mandatory|must|has to)\b/i
 const dashes = /^[-–—−]+(\s*\([^()]*\))?$/
 const emptyQuotes = /^(""|''|“”|‘’|«»)$/
@@ -36,13 +36,13 @@ const holder = /^([_.?*]+|<[^<>]*>)$/
 const yes = /^\W*(yes|y|true|required|mandatory|always|x)\b|^[✓✔✅]/i
 const no = /^\W*(no|n|false|optional|never)\b|^[✗✘❌–—-]/i
 
-/** A remark in brackets, or at the beginning as a sentence of its own; "required if …" is none. */
+/** A remark in brackets, or a sentence of its own at the beginning; "required if …" is none. */
 const remark = (word: string): RegExp =>
   new RegExp(`[([]\\s*${word}\\s*[)\\],;:.–—-]|^\\W*${word}\\s*([.:;,–—-]|$)`, 'i')
 const remarksRequired = remark('(required|mandatory)')
 const remarksOptional = remark('optional')
 
-/** What the other cells of the row say. */
+/** Reads whether the other cells of the row say required or optional. */
 const markOf = ({ name, description, required }: PresetCells): 'required' | 'optional' | undefined => {
   if (yes.test(required) || remarksRequired.test(name) || remarksRequired.test(description)) return 'required'
   return no.test(required) || remarksOptional.test(name) || remarksOptional.test(description) ? 'optional' : undefined
@@ -57,7 +57,10 @@ const ofPreset = ({ preset, written }: PresetCells): PresetKind => {
   return holder.test(text) ? 'open' : 'value'
 }
 
-/** Reads a row. Its default counts first; where that is no value, one word `required` anywhere in the row outweighs the rest. */
+/**
+ * Classifies a row. Its default counts first; when that is no value, a single word `required` anywhere in the row
+ * outweighs the rest.
+ */
 export const presetKindOf = (cells: PresetCells): PresetKind => {
   const kind = ofPreset(cells)
   if (kind === 'value' || kind === 'required') return kind

@@ -3,8 +3,8 @@ import type { Position } from './positions.ts'
 import type { Runbook } from './runbook.ts'
 
 /**
- * How bad it is. `wrong`: it cannot be carried out as it is written. `missing`: it can, but lacks a part of the strict
- * format. `advice`: it is worth a look.
+ * Severity of a finding. `wrong`: the runbook cannot be executed as written. `missing`: it can, but lacks a part of the
+ * strict format. `advice`: worth a look.
  */
 export type Weight = 'wrong' | 'missing' | 'advice'
 

@@ -11,30 +11,30 @@ import { type Position, positionsIn } from './positions.ts'
 import { type PresetKind, presetKindOf } from './presets.ts'
 import { readSections, type Section, type SectionTable } from './sections.ts'
 
-/** A row of one of a runbook's tables. */
+/** A row of a runbook's table. */
 export interface ListedItem extends Position {
   name: string
   description: string
 }
 
 export interface ManifestRow extends ListedItem {
-  /** Its column says that it holds names of files: `Makefile` is one then, and `Summary` is none elsewhere. */
+  /** The column holds file names: then `Makefile` is one; elsewhere `Summary` is none. */
   isFile: boolean
 }
 
 export interface Parameter extends ListedItem {
-  /** The name in `{{name}}`, where its row has one or its words make one. */
+  /** Variable name from `{{name}}` in the row, or made from its words. */
   variable: string | undefined
-  /** What its row gives as default or value; empty without one. */
+  /** Default or value from the row; empty without one. */
   preset: string
-  /** What that, and the rest of the row, says of a run that does not give it. */
+  /** What the row says about omitting the parameter. */
   says: PresetKind
-  /** Its row has `{{name}}` in it, so that the value appears there. */
+  /** The row contains `{{name}}`, so that the value appears there. */
   isPlaced: boolean
 }
 
 export interface DeclaredSecret extends Position {
-  /** The logical name; the variable's where secrets are a list. */
+  /** Logical name; the variable's name when secrets are a list. */
   name: string
   env: string
   required: boolean
@@ -45,36 +45,36 @@ export interface FieldProblem extends Position {
   message: string
 }
 
-/** A runbook as people write them: everything in it is found by structure, and nothing has to be there. */
+/** A parsed runbook. Parts are found by structure, and each may be missing. */
 export interface Runbook {
   frontMatter: FrontMatter | undefined
-  /** What of the front matter is read; a field that is not as it should be is left out, and listed in `problems`. */
+  /** Valid front matter fields; invalid ones are left out and listed in `problems`. */
   fields: RunbookFrontMatter
   problems: FieldProblem[]
   secrets: DeclaredSecret[]
-  /** Files that are shown first, relative to the results folder. */
+  /** Files to show first, relative to the results folder. */
   primaryOutputs: (Position & { path: string })[]
   sections: Section[]
-  /** Files that must be there at the end, as its table names them; empty without such a table. */
+  /** Files that must exist at the end, from the output table; empty without one. */
   manifest: ManifestRow[]
   parameters: Parameter[]
   /**
-   * `{{name}}` wherever it is used, front matter included: not in the table of parameters; `{{secrets.NAME}}` is none.
-   * A name with capitals is one where the table has it.
+   * Uses of `{{name}}`, in the front matter too, but not in the parameter table; `{{secrets.NAME}}` is none. Names with
+   * capitals count only when the table has them.
    */
   variables: (Position & { name: string })[]
-  /** `{TODO: …}` that its author has left. */
+  /** Remaining `{TODO: …}` markers. */
   todos: Position[]
-  /** How often it may try again, where it says so. */
+  /** Maximum number of attempts, if the runbook states it. */
   iterationBound: IterationBound | undefined
-  /** The text after the front matter. */
+  /** Text after the front matter. */
   body: string
 }
 
 const variablePattern = /(?<!\$)\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g
 const todoPattern = /(?<!\{)\{TODO:/g
 
-/** Reads a runbook. Never throws: what is wrong is among the problems. */
+/** Parses a runbook. Never throws; reports faults as problems. */
 export const readRunbook = (text: string): Runbook => {
   const { frontMatter, body, whole } = splitRunbook(text)
   const { fields, problems } = readFields(frontMatter)
@@ -117,7 +117,7 @@ const readFields = (frontMatter: FrontMatter | undefined): Pick<Runbook, 'fields
   return { fields: runbookFrontMatterSchema.parse(values), problems }
 }
 
-/** Of several forms, the one that a value comes closest to says what is wrong: it was looked into the deepest. */
+/** For a union, reports the alternative whose validation got deepest: the value is closest to it. */
 const faultOf = (issue: z.core.$ZodIssue): { path: string[]; message: string } => {
   const path = issue.path.map(String)
   const own = { path, message: issueText(issue) }
@@ -127,7 +127,7 @@ const faultOf = (issue: z.core.$ZodIssue): { path: string[]; message: string } =
   return closest && closest.path.length > 0 ? { ...closest, path: [...path, ...closest.path] } : own
 }
 
-/** `apify-token` as the name of a variable, `APIFY_TOKEN`; as it is where no name comes of it. */
+/** Converts a secret's name to a variable name (`apify-token` to `APIFY_TOKEN`); unchanged when that is impossible. */
 const variableNamed = (secret: string): string => {
   const name = secret.toUpperCase().replace(/[^A-Z0-9]+/g, '_')
   return secretVariablePattern.test(name) ? name : secret
@@ -158,7 +158,7 @@ const primaryOutputsOf = (
     path,
   }))
 
-/** The heading of a section without what people number and adorn it with. */
+/** Heading text without numbering and decoration. */
 export const topicOf = ({ title }: Section): string =>
   title
     .toLowerCase()
@@ -176,7 +176,7 @@ export const isParameters = (section: Section): boolean =>
     topicOf(section),
   )
 
-/** The tables of the sections that are wanted, and of those below them. */
+/** Tables of the wanted sections and their subsections. */
 const tablesOf = (sections: Section[], isWanted: (section: Section) => boolean): SectionTable[] => {
   let depth = Number.POSITIVE_INFINITY
   return sections.flatMap((section) => {
@@ -185,7 +185,7 @@ const tablesOf = (sections: Section[], isWanted: (section: Section) => boolean):
   })
 }
 
-/** The first column that is called so, by the first name that one is called; undefined where none is. */
+/** First column that matches the first matching name; undefined when none does. */
 const columnOf = (header: readonly string[], ...names: RegExp[]): number | undefined =>
   names.map((pattern) => header.findIndex((name) => pattern.test(name))).find((at) => at >= 0)
 
@@ -195,7 +195,7 @@ const cellOf = (cells: readonly string[], column: number | undefined): string =>
 const fileNames = /\b(file|filename|path)s?\b/
 const outputNames = /^((required\s+)?(output|deliverable|artifact|result|document|item)s?|name)$/
 
-/** A table in which no column is called so says something else of the outputs, such as what fields they have. */
+/** Reads the output table; a table without such a column describes something else, such as the fields of an output. */
 const manifestOf = ({ header, rows }: SectionTable): ManifestRow[] => {
   const names = columnOf(header, fileNames, outputNames)
   if (names === undefined) return []
@@ -233,11 +233,11 @@ const parametersOf = ({ header, rows }: SectionTable): Parameter[] => {
   })
 }
 
-/** A default that is nothing but `{{name}}` names the variable; `{{results_dir}}/x` is a default. */
+/** A default that is only `{{name}}` names the variable; `{{results_dir}}/x` is a default. */
 const placeholderAlone = /^\s*\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}\s*$/
 const bracedIn = (text: string): string | undefined => /\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/.exec(text)?.[1]
 
-/** A name in words as a variable: `Target URL` is `target_url`. */
+/** Makes a variable name from words: `Target URL` becomes `target_url`. */
 export const wordsOf = (name: string): string | undefined => {
   const words = name
     .replace(/[([]\s*(required|optional|mandatory)\s*[)\]]/gi, '')

@@ -1,9 +1,9 @@
 import type { Position } from './positions.ts'
 
-/** A table under a heading; its columns by their names in lower case. */
+/** A table under a heading; column names in lower case. */
 export interface SectionTable extends Position {
   header: string[]
-  /** `written` are the cells with their marks. */
+  /** `written` has the cells with their markup. */
   rows: (Position & { cells: string[]; written: string[] })[]
 }
 
@@ -12,26 +12,26 @@ export interface CodeBlock extends Position {
   text: string
 }
 
-/** A heading, and what stands under it up to the next one of any depth. */
+/** A heading and the content up to the next heading of any depth. */
 export interface Section extends Position {
-  /** Number of #; 0 for what stands before the first heading. */
+  /** Number of `#`; 0 for content before the first heading. */
   depth: number
   title: string
   tables: SectionTable[]
   code: CodeBlock[]
-  /** List items that begin with a check box. */
+  /** Number of list items that begin with a check box. */
   checkBoxes: number
 }
 
 const headingPattern = /^ {0,3}(#{1,6})(?:[ \t]+(.*))?$/
-// Under an item of a list a fence stands as far in as its text.
+// A fence in a list item is indented like the item's text.
 const fencePattern = /^[ \t]*(`{3,}|~{3,})[ \t]*([^`\s]*)/
 const tableRulePattern = /^[ \t|:-]+$/
 const checkBoxPattern = /^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[ xX]\][ \t]/
 
 /**
- * The sections of a markdown text: headings, tables and fenced code, line by line. A parser of all of CommonMark is not
- * used: it takes minutes for a line of nested lists that somebody made for it, and this takes what the text is long.
+ * Reads the sections of a Markdown text: headings, tables and fenced code, line by line. A full CommonMark parser takes
+ * minutes for a crafted line of nested lists; this is linear in the text.
  */
 export const readSections = (text: string): Section[] => {
   const sections = [sectionAt(1, 0, '')]
@@ -59,7 +59,7 @@ const sectionAt = (line: number, depth: number, title: string): Section => ({
   checkBoxes: 0,
 })
 
-/** Gives the last line that belongs to it: the one that closes it, or the end. */
+/** Reads a code block and returns its last line: the closing fence, or the end of the text. */
 const readCode = (
   lines: string[],
   from: number,
@@ -77,7 +77,7 @@ const closes = (line: string, mark: string): boolean => {
   return text.length >= mark.length && text === (mark[0] ?? '').repeat(text.length)
 }
 
-/** A line of cells, and below it one of dashes with as many. */
+/** Whether a row of cells is followed by a row of dashes with as many cells. */
 const isTableHead = (lines: string[], at: number): boolean => {
   const [head = '', rule = ''] = [lines[at], lines[at + 1]]
   return (
@@ -101,7 +101,7 @@ const readTable = (lines: string[], from: number, section: Section): number => {
   return at - 1
 }
 
-/** A `|` after a backslash is part of its cell. */
+/** Splits a row into cells; an escaped `|` belongs to its cell. */
 const cellsOf = (line: string): string[] => {
   const inner = line
     .trim()
@@ -110,12 +110,12 @@ const cellsOf = (line: string): string[] => {
   return inner.split(/(?<!\\)\|/).map((cell) => cell.replaceAll('\\|', '|').trim())
 }
 
-/** Characters of a title or a cell that are looked at. */
+/** Maximum characters read of a title or cell. */
 const longestText = 500
 
 const codeOrEmphasis = /`([^`]*)`|(?<=^|[\s(])(\*{1,3})([^*\s]|[^*\s][^*]*[^*\s])\2(?=$|[\s),;:!?])/g
 
-/** Text without the marks of emphasis, code and links; a `*` that is part of a name stays. */
+/** Removes the markup of emphasis, code and links; a `*` within a name stays. */
 const withoutMarks = (text: string): string =>
   text
     .slice(0, longestText)

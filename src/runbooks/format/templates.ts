@@ -1,6 +1,6 @@
 import type { EvaluationKind } from '../../model/runbooks/runbook-evaluation.ts'
 
-/** What a new runbook begins as: complete, valid, and made to be written over. */
+/** Template of a new runbook: complete, valid, and meant to be edited. */
 export const runbookTemplate = (title: string, evaluation: EvaluationKind): string => `---
 version: 1.0.0
 evaluation: ${evaluation}

@@ -4,12 +4,12 @@ import { ownRules } from './own-rules.ts'
 import type { Finding } from './rule.ts'
 import { readRunbook } from './runbook.ts'
 
-/** At most so many findings of one rule are listed. */
+/** Maximum findings listed for one rule. */
 const mostOfOneRule = 50
 
 /**
- * What is wrong with a runbook, and what it lacks. At `loose` only what keeps it from being carried out is an error; at
- * `strict` the missing parts of the format are errors too.
+ * Validates a runbook. At `loose` only faults that prevent execution are errors; at `strict` missing parts of the
+ * format are errors too.
  */
 export const validateRunbook = (text: string, wanted: ConformanceLevel = 'loose'): RunbookVerdict => {
   const runbook = readRunbook(text)

@@ -14,10 +14,10 @@ const secretsUnknown = (text: string, variables: Variables): string[] => {
   return [...new Set(names)].filter((name) => variables(name) === undefined)
 }
 
-/** Each takes a look at all names; more of them are not read either. */
+/** Maximum guesses: each compares all names. */
 const mostGuesses = 20
 
-/** Warns of values that fit no parameter: mostly names that the runbook writes otherwise. */
+/** Warns about values that match no parameter, which are mostly misspelt names. */
 const checkUnused = ({ parameters, variables }: Runbook, text: string, given: Given): PreflightCheck[] => {
   const used = new Set([...text.matchAll(placeholder)].map((match) => match[1]))
   const nameOf = namesIn(given)
@@ -58,7 +58,7 @@ const checkMissing = (missing: readonly string[]): PreflightCheck[] => {
   return [failed('variables', `No value for ${listed(missing)}`, fix.join(' '), 'template_variables')]
 }
 
-/** Looks whether each variable has a value, and each value a variable. */
+/** Checks that each variable has a value, and each value a variable. */
 export const checkVariables = (
   runbook: Runbook,
   text: string,

@@ -1,6 +1,6 @@
 import type { PreflightCheck } from '../../model/runbooks/runbook-request.ts'
 
-/** One look before a runbook is begun, and how it came out. */
+/** Makes a passed preflight check. */
 export const ok = (name: string, found: string): PreflightCheck => ({
   name,
   state: 'ok',
@@ -25,6 +25,6 @@ export const failed = (name: string, found: string, fix: string, field: string |
   field,
 })
 
-/** Names as a sentence has them: the first few, and how many more there are. */
+/** Lists names in a sentence: the first few, and the number of further ones. */
 export const listed = (names: readonly string[], most = 20): string =>
   names.length <= most ? names.join(', ') : `${names.slice(0, most).join(', ')} and ${names.length - most} more`

@@ -8,7 +8,7 @@ import { failed, ok, warned } from './checks.ts'
 
 export type AskedProvider = ModelProvider | 'scripted'
 
-/** The variables of which one has the key, the first being the one that is named to people. */
+/** Variables that may hold a provider's key; the first is named in messages. */
 export const keysOfProvider: Readonly<Record<ModelProvider, readonly [string, ...string[]]>> = {
   anthropic: ['ANTHROPIC_API_KEY'],
   openrouter: ['OPENROUTER_API_KEY'],
@@ -17,7 +17,7 @@ export const keysOfProvider: Readonly<Record<ModelProvider, readonly [string, ..
   bedrock: ['AWS_BEARER_TOKEN_BEDROCK'],
 }
 
-/** The variable that sends its calls elsewhere: what answers there has names of its own. */
+/** Variable of a provider's base URL; with a custom one, model names may have any form. */
 const addressOfProvider: Readonly<Record<ModelProvider, string>> = {
   anthropic: 'ANTHROPIC_BASE_URL',
   openrouter: 'OPENROUTER_BASE_URL',
@@ -35,7 +35,7 @@ const ownProvider: Readonly<Record<CodingAgent, ModelProvider>> = {
   opencode: 'openrouter',
 }
 
-/** Who is preferred where several could be asked, with whichever key is there. */
+/** Order in which providers are tried when the runbook names none. */
 const preferredProviders: Readonly<Record<CodingAgent, readonly ModelProvider[]>> = {
   'claude-code': ['openrouter', 'bedrock', 'anthropic'],
   codex: ['openai', 'openrouter'],
@@ -49,7 +49,7 @@ const claude = {
   bedrock: 'us.anthropic.claude-sonnet-4-6',
 } as const
 
-/** What is asked where nothing names a model, as each provider writes it. */
+/** Default model of each agent and provider. */
 const defaultModels: Readonly<Record<CodingAgent, Readonly<Partial<Record<ModelProvider, string>>>>> = {
   'claude-code': claude,
   codex: { openai: 'gpt-5.5', openrouter: 'openai/gpt-5.5' },
@@ -64,7 +64,7 @@ export interface Choice {
 }
 
 export interface ChosenAgent {
-  /** Undefined where a check has failed. */
+  /** Undefined when a check failed. */
   choice: Choice | undefined
   agent: string
   model: string | null
@@ -72,9 +72,9 @@ export interface ChosenAgent {
   checks: PreflightCheck[]
 }
 
-/** What can be looked up where the runbook is begun. */
+/** Keys and base URLs available where the runbook starts. */
 export interface KeyPlace extends Pick<RunbookPlace, 'env' | 'lent'> {
-  /** Base URLs that the server was started with, by their variables. */
+  /** Base URLs from the server's environment, by variable. */
   serverUrl(variable: string): string | undefined
 }
 
@@ -82,7 +82,7 @@ const agentOfModel = (model: string): RunbookAgent => {
   if (/^scripted(\/|$)/i.test(model)) return 'scripted'
   if (/^(gpt|o[134])-/i.test(model)) return 'codex'
   if (/^gemini[-/]/i.test(model)) return 'gemini-cli'
-  return 'claude-code' // of claude-* and anthropic/* too
+  return 'claude-code' // also for claude-* and anthropic/* models
 }
 
 const written = (...texts: (string | null | undefined)[]): string | undefined =>
@@ -99,7 +99,7 @@ const addressOf = (provider: ModelProvider, place: KeyPlace): string | undefined
   return written(place.env(variable), place.serverUrl(variable))
 }
 
-/** A model may have any name where the calls are sent to an address of somebody's own. */
+/** With a custom base URL a model may have any name. */
 const couldBeNamed = (model: string | undefined, provider: ModelProvider, place: KeyPlace): boolean =>
   model === undefined || hasModelForm(model, provider) || addressOf(provider, place) !== undefined
 
@@ -107,7 +107,7 @@ const inferProvider = (agent: CodingAgent, model: string | undefined, place: Key
   const reachable = preferredProviders[agent].filter((provider) => keyOf(provider, place) !== undefined)
   const fitting = reachable.find((provider) => couldBeNamed(model, provider, place))
   if (fitting) return fitting
-  // Nothing fits: the one that is meant by its key, or by the agent, is named in what is wrong.
+  // Nothing fits: report the provider suggested by the key, or by the agent.
   const named = preferredProviders[agent].find((one) => model !== undefined && hasModelForm(model, one))
   return reachable[0] ?? named ?? ownProvider[agent]
 }
@@ -131,7 +131,7 @@ const keyCheck = (provider: ModelProvider, place: KeyPlace): PreflightCheck => {
   )
 }
 
-/** Who carries it out, with which model of whom: the request goes before the runbook, and that before what is inferred. */
+/** Chooses agent, model and provider: the request overrides the runbook, which overrides inference. */
 export const chooseAgent = (
   request: Pick<RunbookRequest, 'agent' | 'model' | 'model_provider'>,
   fields: RunbookFrontMatter,
@@ -163,7 +163,7 @@ export const chooseAgent = (
   else if (model === undefined) {
     checks.push(failed('model', `Nothing names a model, and ${agent} has none of ${provider}`, 'Name one.', 'model'))
   } else checks.push(ok('model', `${model} of ${provider}`))
-  // Of a provider that it cannot ask, no key would help.
+  // For an unsupported provider no key would help.
   if (fault?.field !== 'model_provider') checks.push(keyCheck(provider, place))
   const isReady = model !== undefined && checks.every(({ state }) => state !== 'failed')
   return {
@@ -175,7 +175,7 @@ export const chooseAgent = (
   }
 }
 
-/** It asks no model of anybody; what the runbook names is for whoever takes its place. */
+/** The scripted agent needs no model; the model a runbook names is for the agent that replaces it. */
 const scripted = (asked: string | undefined): ChosenAgent => {
   const choice: Choice = { agent: 'scripted', model: 'scripted', provider: 'scripted' }
   const checks = [

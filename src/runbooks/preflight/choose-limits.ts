@@ -5,10 +5,10 @@ import type { SandboxNetwork } from '../../sandbox-gateway/sandbox-gateway.ts'
 import type { LimitMechanisms, SandboxLimits } from '../../sandboxes/sandbox.ts'
 import { failed, listed, ok, warned } from './checks.ts'
 
-/** What a sandbox gets where nothing says otherwise, and the longest that one may take. */
+/** Default limits of a sandbox, and the longest timeout. */
 const defaultLimits = { cpus: 4, memory: '8G', timeoutSeconds: 1200, mostSeconds: 3600 } as const
 
-/** What this machine has, and what its settings give to every sandbox. */
+/** Resources of the host, and the settings for sandboxes. */
 export interface Machine {
   cpus: number
   memoryBytes: number
@@ -25,21 +25,21 @@ export interface ChosenLimits {
 
 const powers = { k: 1, m: 2, g: 3, t: 4 } as const
 
-/** Bytes of `8G`, `512M` or a number; the schema has looked at its form. */
+/** Converts `8G`, `512M` or a number to bytes; the schema has checked the form. */
 export const memoryBytes = (memory: string | number): number => {
   const [, digits = '0', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt])?/i.exec(String(memory)) ?? []
   const power = powers[unit.toLowerCase() as keyof typeof powers] ?? 0
   return Math.floor(Number(digits) * 1024 ** power)
 }
 
-/** Less than this nothing starts in. */
+/** Nothing starts with less memory. */
 const leastMemoryBytes = 64 * 1024 ** 2
 
 type Asked<Value> = { value: Value /** Somebody wants it to be so, and not just the default. */; isMeant: boolean }
 
 /**
- * The request goes first, then the runbook. A request that says what would be so anyway, as every task of the standard
- * form does, is no wish: what the runbook says counts then.
+ * Chooses between request and runbook. A request that repeats the default, as every task of the standard form does,
+ * expresses no wish: then the runbook counts.
  */
 const asked = <Value>(
   request: Value | null | undefined,
@@ -65,8 +65,8 @@ const inWords = (network: SandboxNetwork): string => {
 }
 
 /**
- * What the sandbox of a runbook may use. What is above the machine is lowered, which is said where somebody has asked for
- * it, as is what cannot be kept.
+ * Chooses the limits of a runbook's sandbox. Values above the host's resources are lowered; a warning reports a lowered
+ * request, and limits that cannot be enforced.
  */
 export const chooseLimits = (request: RunbookRequest, fields: RunbookFrontMatter, machine: Machine): ChosenLimits => {
   const cpus = asked(request.cpus, fields.cpus, defaultLimits.cpus, (value) => value === defaultLimits.cpus)

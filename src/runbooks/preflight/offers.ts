@@ -1,7 +1,7 @@
-// Sentences of remedies that the command line says in its own words.
+// Remedy sentences that the command line words differently.
 
-/** What a fix ends with where `scripted` would run. */
+/** End of a fix when `scripted` would run. */
 export const scriptedOffer = 'Or let agent scripted run its sh and bash blocks, which needs no key.'
 
-/** What a fix says of a parameter that a file may stand for. */
+/** Added to the fix of a parameter that an input file can replace. */
 export const fileOffer = 'A file that is sent along stands for it as well.'

@@ -23,35 +23,35 @@ export interface PreflightDeps {
   provider: Pick<SandboxProvider, 'name'>
   probe(): Promise<SandboxProbe>
   resolveSnapshot(wanted: WantedSnapshot): Promise<ResolvedSnapshot>
-  /** What of the machine and the settings limits a sandbox; `mechanisms` are those of the probe. */
+  /** Resources of the host and settings that limit a sandbox; `mechanisms` come from the probe. */
   machine: Omit<Machine, 'mechanisms'>
   serverUrl: KeyPlace['serverUrl']
   checkModel: ModelCalls['check']
-  /** The version of an agent that would work, and whether it is fetched already; undefined for one that has none. */
+  /** Supported version of an agent, and whether it is installed; undefined for agents without a program. */
   describeAgent(agent: RunbookAgent): { version: string; isHere: boolean } | undefined
 }
 
-/** A runbook that can be begun, and everything that was decided about how. */
+/** A runbook that is ready to start, with all decisions about its execution. */
 export interface RunbookPlan extends Pick<ChosenLimits, 'limits' | 'timeoutSeconds'> {
   choice: Choice
   runbook: Runbook
   network: SandboxNetwork
   snapshot: string | null
   image: string | undefined
-  /** What stands for the snapshot, with versions. */
+  /** What the snapshot resolved to, with versions. */
   surroundings: string
-  /** What is not as it was asked for, and no reason to refuse. */
+  /** Deviations from the request that are no reason to refuse. */
   warnings: string[]
 }
 
-/** What was found, and what would be done; `plan` is undefined where it is not ready. */
+/** Result of planning; `plan` is undefined when the runbook is not ready. */
 export interface Planned {
   preflight: RunbookPreflight
   plan: RunbookPlan | undefined
 }
 export type PlanRunbook = (request: RunbookRequest, place: RunbookPlace) => Promise<Planned>
 
-/** Rules that are looked at by what the request makes of the runbook, and not by what it says alone. */
+/** Rules checked on the effective request, not on the runbook alone. */
 const decidedHere = new Set(['R4'])
 
 const shownFindings = 10
@@ -82,7 +82,7 @@ const checkSandbox = (name: string, probe: SandboxProbe): PreflightCheck[] => {
   return [warned('sandbox', found, 'Unset JETTY_SANDBOX where anything may go wrong.')]
 }
 
-/** A plain process reaches what its user does: whoever has asked for less is refused, rather than not obeyed. */
+/** A plain process has its user's network: a restricted request is refused rather than ignored. */
 const checkNetwork = (name: string, network: SandboxNetwork): PreflightCheck[] => {
   if (name !== 'process' || network.mode === 'public') return []
   const fix = 'Unset JETTY_SANDBOX, or let it reach every host.'
@@ -151,7 +151,7 @@ const withVersion = ({ agent, checks }: ChosenAgent, deps: PreflightDeps): Prefl
 
 const untried: SandboxProbe['mechanisms'] = { memory: '', pids: '', cpu: '', disk: '' }
 
-/** Looks at everything that a runbook needs, and decides what it is carried out with. All that is wrong is listed. */
+/** Checks everything a runbook needs, decides how to execute it, and lists all faults. */
 export const makePlanRunbook =
   (deps: PreflightDeps): PlanRunbook =>
   async (request, place) => {
@@ -167,7 +167,7 @@ export const makePlanRunbook =
     const values = variablesOf(runbook, given, inside.results)
     const hasFiles = (request.files ?? []).length > 0
     const variables = checkVariables(runbook, request.instruction, given, values, hasFiles)
-    // What cannot be tried has no mechanism for anything: that it cannot be tried is said once.
+    // A failed probe has no mechanisms: one message about the probe is enough.
     const mechanisms = probe.works ? probe.mechanisms : untried
     const limits = chooseLimits(request, runbook.fields, { ...deps.machine, mechanisms })
     const wanted = {
@@ -176,7 +176,7 @@ export const makePlanRunbook =
       uses: toolsUsed(runbook.body),
     }
     const place_ = await deps.resolveSnapshot(wanted)
-    // Of an image it is not known what it has: the agent says so itself where bash is missing.
+    // The content of an image is unknown: the agent reports a missing bash itself.
     const hasBash = !probe.works || (place_.ok && place_.image !== undefined) || probe.tools.bash !== undefined
     const looked = [
       ...checkRunbook(request.instruction),
@@ -231,13 +231,13 @@ const checkSnapshot = (
   ]
 }
 
-/** What a preflight says, for those who only want to know. Throws nothing. */
+/** Reports a preflight without starting anything. Never throws. */
 export const makePreflight =
   (plan: PlanRunbook): PreflightRunbook =>
   async (request, place) =>
     (await plan(request, place)).preflight
 
-/** A runbook that is not ready, as the 422 that names everything that is wrong. */
+/** Builds the 422 for a runbook that is not ready, naming every fault. */
 export const notReady = ({ checks }: RunbookPreflight): AppError => {
   const wrong = checks.filter(({ state }) => state === 'failed')
   const issues: FieldIssue[] = wrong.map(({ name, found, fix, field }) => ({

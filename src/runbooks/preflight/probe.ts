@@ -1,6 +1,6 @@
 import type { SandboxProbe, SandboxProvider } from '../../sandboxes/sandbox.ts'
 
-/** Tries a sandbox once, as long as that works; what does not work is tried again, so that it can be mended meanwhile. */
+/** Caches a successful sandbox probe; a failed one is repeated, so that the fault can be fixed meanwhile. */
 export const makeProbe = ({ probe }: Pick<SandboxProvider, 'probe'>): (() => Promise<SandboxProbe>) => {
   let trying: Promise<SandboxProbe> | undefined
   return () => {

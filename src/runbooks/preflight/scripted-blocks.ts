@@ -5,7 +5,7 @@ import { scriptedOffer } from './offers.ts'
 const shellBlock = /(`{3,}|~{3,})[ \t]*(?:sh|bash)\b/i
 const bashBlock = /(`{3,}|~{3,})[ \t]*bash\b/i
 
-/** What is wrong with a runbook that `scripted` is to carry out: it runs shell blocks, each with the shell that it names. */
+/** Checks whether `scripted` can run the shell blocks of a runbook, each with the shell it names. */
 export const checkBlocks = (text: string, hasBash: boolean): PreflightCheck[] => {
   if (!shellBlock.test(text)) {
     const fix = 'Fence commands as ```sh or ```bash, or choose a coding agent.'
@@ -16,10 +16,10 @@ export const checkBlocks = (text: string, hasBash: boolean): PreflightCheck[] =>
   return [failed('agent', 'The runbook has bash blocks, and there is no bash here to run them', fix, 'agent')]
 }
 
-/** What somebody can give who types the command once more, beside the key that scripted does not need. */
+/** Checks that a user can satisfy by repeating the command with more arguments. */
 const curable = ['key', 'model', 'variables', 'secrets']
 
-/** Offers `scripted` where a key or a model is missing, and nothing else keeps it from running. */
+/** Suggests `scripted` when a key or a model is missing and nothing else would keep it from running. */
 export const offerScripted = (checks: readonly PreflightCheck[], text: string, hasBash: boolean): PreflightCheck[] => {
   const failures = checks.filter(({ state }) => state === 'failed')
   const first = failures.find(({ name }) => name === 'key' || name === 'model')

@@ -1,12 +1,12 @@
-/** What a runbook's text says of the programs that it uses. */
+/** Programs that a runbook's text uses. */
 export interface ToolsUsed {
-  /** Whether it names the program, or runs it; of a program that nothing is known of, yes. */
+  /** Whether it mentions or runs the program; true for programs without known signs. */
   has(tool: string): boolean
-  /** The `12` of "Python 3.12"; of several the lowest. Undefined where it names no version. */
+  /** The `12` of "Python 3.12"; the lowest of several. Undefined when no version is named. */
   pythonMinor: number | undefined
 }
 
-/** How texts speak of a program: by a command of it, as code, or as the cell of a table. */
+/** Signs of a program in a text: a command, code, or a table cell. */
 const signs: Readonly<Record<string, RegExp>> = {
   uv: /\buv\s{1,9}(run|pip|venv|sync|tool|add|init|python|lock|export|build)\b|\buvx\s|`uv`|\|\s{0,9}uv\s{0,9}\|/,
   node: /\b(node|npm|npx|pnpm|yarn)\s\S|`(node|npm|npx)`|\|\s{0,9}(node(\.js)?|npm)\s{0,9}\|/i,

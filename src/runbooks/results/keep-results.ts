@@ -14,18 +14,18 @@ export type Kept = Pick<RunbookOutcome, 'results_files' | 'files' | 'primary_fil
 
 export interface KeptResults {
   kept: Kept
-  /** What is kept, as it stood in the results folder. */
+  /** Stored files, by their paths in the results folder. */
   found: readonly FoundFile[]
-  /** What was there when the agent had ended, and could not be read any more. */
+  /** Files that existed when the agent had ended but could no longer be read. */
   notKept: { path: string; message: string }[]
 }
 
 export const nothingKept: Kept = { results_files: [], files: [], primary_files: [], agent_log: null }
 
-/** So long results are still kept of a run that is asked to end; its log comes after them. */
+/** How long results of a cancelled run are still stored; its log comes after them. */
 const keptAfterMs = 1_500
 
-/** Says when it is too late for more results. */
+/** Makes a check for whether the time for storing results is over. */
 const lateness = (signal: AbortSignal): (() => boolean) => {
   let sinceMs: number | undefined
   return () => {
@@ -35,7 +35,7 @@ const lateness = (signal: AbortSignal): (() => boolean) => {
   }
 }
 
-/** A file that could not be read is no reason to lose the others; one that could not be kept is. */
+/** An unreadable file does not stop the others; a failure to store does. */
 const readOrNot = (
   file: WalkedFile,
   keptAs: string,
@@ -61,10 +61,10 @@ const readOrNot = (
   return { source, problem: () => problem }
 }
 
-/** Files out of which secrets were struck, and that are named one by one. */
+/** Maximum scrubbed files that are named. */
 const namedStruck = 50
 
-/** Says which files are not kept as the agent has made them. */
+/** Reports files that are not stored exactly as the agent made them. */
 const makeStruck = (tell: Tell) => {
   let files = 0
   const warn = (message: string) => tell({ type: 'warning', message })
@@ -82,8 +82,8 @@ const makeStruck = (tell: Tell) => {
 }
 
 /**
- * Keeps the results in their order, then the log. Of a run that is asked to end, so many as there is time for, which is
- * said; what cannot be kept any more is left out without a word.
+ * Stores the results in order, then the log. For a cancelled run it stores as many as time allows and reports the rest;
+ * after the deadline it skips silently.
  */
 export const keepResults = async (
   { results, declared }: { results: Results; declared: DeclaredFiles },
@@ -97,7 +97,7 @@ export const keepResults = async (
   const kept: { path: string; size: number; file: ResultFile }[] = []
   const notKept: KeptResults['notKept'] = []
   const struck = makeStruck(tell)
-  /** Undefined where it could not be read, or there is no time for it any more. */
+  /** Stores one file; undefined when it could not be read or time is over. */
   const keep = async (source: FileSource, keptAs: string, problem: () => string | undefined, kind?: 'log') => {
     const scrubbed = host.scrubFile(source)
     try {
@@ -118,7 +118,7 @@ export const keepResults = async (
       tell({ type: 'warning', message: `Files that are not kept, as the run was asked to end: ${left}` })
       break
     }
-    const keptAs = distinct(scrub(file.path)) // a name may hold a secret too
+    const keptAs = distinct(scrub(file.path)) // a name may contain a secret too
     const { source, problem } = readOrNot(file, keptAs, isLate)
     const stored = await keep(source, keptAs, problem)
     if (stored) kept.push({ path: file.path, size: file.size, file: stored })

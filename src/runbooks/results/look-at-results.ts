@@ -6,10 +6,10 @@ import type { Sandbox } from '../../sandboxes/sandbox.ts'
 import { type DeclaredFiles, reportName } from '../format/declared-files.ts'
 import type { FoundReport } from './success.ts'
 
-/** What an agent has left in the results folder, once it is dead. */
+/** Content of the results folder after the agent's death. */
 export interface Results {
   files: WalkedFile[]
-  /** What is not kept, and why. */
+  /** Skipped files, with reasons. */
   notKept: { path: string; message: string }[]
   warnings: string[]
   report: FoundReport
@@ -34,13 +34,13 @@ const readReport = async (file: WalkedFile): Promise<FoundReport> => {
   }
 }
 
-/** Paths that are looked for before anything else, so that junk does not crowd out what is asked for. */
+/** Declared paths, examined first so that junk does not crowd them out. */
 const firstOf = ({ primary, manifest }: DeclaredFiles): string[] => [
   ...[...primary, ...manifest].flatMap(({ paths }) => paths.filter((path) => !/[*?]|\/$/.test(path))),
   reportName,
 ]
 
-/** Call it when nothing in the sandbox is alive. */
+/** Examines the results. Call it when nothing in the sandbox is alive. */
 export const lookAtResults = async (
   sandbox: Pick<Sandbox, 'folders'>,
   declared: DeclaredFiles,

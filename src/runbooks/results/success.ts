@@ -6,27 +6,27 @@ import type { SandboxExit, SandboxLimits } from '../../sandboxes/sandbox.ts'
 import { type DeclaredFile, type DeclaredFiles, matchesOf, reportName } from '../format/declared-files.ts'
 import { listed } from '../preflight/checks.ts'
 
-/** A file below the results folder; `size` in bytes. */
+/** A file in the results folder; `size` in bytes. */
 export interface FoundFile {
   path: string
   size: number
 }
 
-/** What the agent has written about its own work; `problem` where it cannot be read. */
+/** The agent's own report; `problem` when it cannot be read. */
 export type FoundReport = { value: Record<string, unknown> } | { problem: string } | undefined
 
-/** All that success is decided by. */
+/** All facts that decide about success. */
 export interface RunFacts {
   exit: SandboxExit
-  /** Killed because it was silent for so long. */
+  /** Killed after too long without output. */
   isStalled: boolean
   agent: AgentReport
-  /** The end of what it wrote to standard error. */
+  /** The end of its standard error. */
   stderr: string
   usage: Pick<GatewayUsage, 'answered' | 'lastFailure' | 'exceeded'>
   declared: DeclaredFiles
   files: readonly FoundFile[]
-  /** Of what was not kept, how each was named and why: a declared file may be among them. */
+  /** Files not stored, with reasons; a declared file may be among them. */
   notKept: readonly { path: string; message: string }[]
   report: FoundReport
   limits: SandboxLimits
@@ -59,11 +59,11 @@ const saidBy = ({ text, error }: AgentReport): string => {
   return words === '' ? 'the agent wrote no message' : `the agent wrote: ${quoted(words)}`
 }
 
-/** It has ended by itself, with code 0, said that it is done, and named no error. */
+/** The agent exited by itself with code 0, reported completion, and no error. */
 const isDone = ({ exit, agent }: RunFacts): boolean =>
   exit.reason === 'exit' && exit.code === 0 && agent.isDone && agent.error === undefined
 
-/** How the process ended, where it did not end by itself. */
+/** Failure when the process did not exit by itself. */
 const ofProcess = ({ exit, isStalled, limits, timeoutSeconds, idleSeconds, agent }: RunFacts): Failure | undefined => {
   if (isStalled) {
     const hint = 'Raise JETTY_RUNBOOK_IDLE_SECONDS if it needs longer between two steps.'
@@ -107,7 +107,7 @@ const ofProcess = ({ exit, isStalled, limits, timeoutSeconds, idleSeconds, agent
   }
 }
 
-/** What kept the agent from its work: limits that it ran into, and models that did not answer. */
+/** Failure by lack of means: limits it hit, or models that did not answer. */
 const ofMeans = (facts: RunFacts): Failure | undefined => {
   const { exit, usage, limits, agent } = facts
   if (!isDone(facts) && (exit.refusedProcesses ?? 0) > 0) {
@@ -145,7 +145,7 @@ const modelHint = (status: number | null, code: string): string | undefined => {
 
 const endOf = ({ stderr }: RunFacts): string => (stderr.trim() === '' ? '' : `: ${quoted(stderr, 'end')}`)
 
-/** How the agent says it went. */
+/** Failure that the agent reports. */
 const ofAgent = (facts: RunFacts): Failure | undefined => {
   const { exit, agent } = facts
   if (exit.code !== 0) {
@@ -171,7 +171,7 @@ const ofAgent = (facts: RunFacts): Failure | undefined => {
 const nameOf = ({ paths, by }: DeclaredFile): string =>
   `results/${paths.join(' or ')} (${by === 'manifest' ? 'the table of output files' : by})`
 
-/** What the agent has made, against what the runbook declares. */
+/** Failure in the results compared with the declarations. */
 export const ofFiles = ({
   declared,
   files,
@@ -203,7 +203,7 @@ export const ofFiles = ({
 const saysNo = (value: unknown): boolean =>
   value === false || (typeof value === 'string' && /^(false|no|fail(ed)?)$/i.test(value.trim()))
 
-/** What the agent has written about its own work: it can only be worse than it seems. */
+/** Failure in the agent's own report, which can only make the verdict worse. */
 const ofReport = ({ declared, report, agent }: RunFacts): Failure | undefined => {
   const isDeclared = [...declared.primary, ...declared.manifest].some(({ paths }) => paths.includes(reportName))
   if (report === undefined) {
@@ -232,17 +232,17 @@ const failedStages = (stages: unknown): string => {
 }
 
 /**
- * Why a runbook was not carried out, by the first reason of `runbookFailures` that holds; undefined where it succeeded,
- * but for an independent check.
+ * Why a runbook failed, by the first applicable reason of `runbookFailures`; undefined when it succeeded, except for an
+ * independent check.
  */
 export const failureOf = (facts: RunFacts): Failure | undefined =>
   ofProcess(facts) ?? ofMeans(facts) ?? ofAgent(facts) ?? ofFiles(facts) ?? ofReport(facts)
 
-/** Reasons that the agent can mend: it has worked to its end, and what it has made is not what was asked for. */
+/** Whether the agent can repair the failure: it finished its work, but the results are not as required. */
 export const isMendable = ({ reason }: Failure): boolean =>
   ['missing_files', 'empty_files', 'no_results', 'report_invalid', 'report_failed', 'verify_failed'].includes(reason)
 
-/** Why the independent check did not pass. */
+/** Failure when the independent check did not pass. */
 export const verificationFailure = (verification: Verification): Failure => {
   const { kind, exit_code, score, output, repair_rounds } = verification
   const how =

@@ -5,9 +5,9 @@ type Context = 'plain' | 'single' | 'double' | 'comment' | 'here' | 'literal-her
 
 const hereBegins = /^<<(-?)[ \t]*(['"]?)([A-Za-z_]\w*)\2/
 
-/** Follows a command of a shell from its beginning, and knows in which quotes it is. */
+/** Scans a shell command and tracks its quoting. */
 const makeFollower = (command: string) => {
-  /** The innermost last: a `$(…)` has quotes of its own. */
+  /** Stack of contexts: `$(…)` has quotes of its own. */
   const contexts: Context[] = ['plain']
   const heres: { end: RegExp; context: Context }[] = []
   let at = 0
@@ -46,13 +46,13 @@ const makeFollower = (command: string) => {
     enter('plain')
     const here = heres.shift()
     const length = here?.end.exec(command.slice(at + 1))?.index
-    if (here === undefined || length === undefined) return // it was none: `1<<n` of a sum
+    if (here === undefined || length === undefined) return // no here-document: `1<<n` in arithmetic
     hereEnds = at + length
     if (length > 0) enter(here.context)
   }
 
   return {
-    /** Where the placeholder stands that begins here. */
+    /** Context of the placeholder that begins here. */
     contextAt(begin: number): Context {
       for (; at < begin; at++) {
         const one = command[at]
@@ -70,7 +70,7 @@ const makeFollower = (command: string) => {
 
 const inOneLine = (value: string): string => value.replace(/\s*[\r\n]\s*/g, ' ')
 
-/** As one text, wherever it stands. */
+/** Quotes a value as one text for each context. */
 const written: Record<Context, (value: string) => string> = {
   plain: quoted,
   single: (value) => value.replaceAll("'", "'\\''"),
@@ -83,8 +83,8 @@ const written: Record<Context, (value: string) => string> = {
 const needsNothing = /^[\w./:@%+,=-]+$/
 
 /**
- * Puts values in the place of `{{name}}` in a command of a shell. Each is text there, in whatever quotes it stands, and
- * never a command: who gives the values of a runbook does not decide how it is checked.
+ * Fills `{{name}}` in a shell command. Each value is data within whatever quotes it stands, never part of the command:
+ * a caller who provides values does not decide how a runbook is verified.
  */
 export const fillCommand = (command: string, variables: Variables): string => {
   const follower = makeFollower(command)

@@ -6,7 +6,7 @@ import type { SandboxProvider, SandboxSpec } from '../../sandboxes/sandbox.ts'
 import { baseEnvironment } from '../environment.ts'
 import { makeLines } from '../lines.ts'
 
-/** A verdict without what came before it. */
+/** A verdict before repair rounds are counted. */
 export type Verdict = Omit<Verification, 'repair_rounds'>
 
 export interface CommandCheck {
@@ -17,7 +17,7 @@ export interface CommandCheck {
 const keptOutput = 16 * 1024
 const longestLine = 8 * 1024
 
-/** The end of what is printed: a command may print a line a million times, and each is added once. */
+/** Keeps the end of the output, in constant time for each line: a command may print a million. */
 const makeTail = (most: number) => {
   let parts: string[] = []
   let length = 0
@@ -35,8 +35,8 @@ const makeTail = (most: number) => {
 }
 
 /**
- * Runs a command in a sandbox of its own over a copy of the results, at the same path and without a network. Whatever the
- * agent has left running, changed or put in the way stays behind. Throws where it could not be carried out.
+ * Runs a command in a fresh sandbox over a copy of the results, at the same path and without network, so that nothing
+ * the agent left running or changed has an effect. Throws when it could not be run.
  */
 export const verifyByCommand = async (
   { command, timeoutSeconds }: CommandCheck,
@@ -76,7 +76,7 @@ export const verifyByCommand = async (
     return {
       passed: exit.reason === 'exit' && exit.code === 0,
       kind: 'command',
-      output: `${scrub(output.text())}${ending}`, // once more: a secret may have several lines
+      output: `${scrub(output.text())}${ending}`, // scrubbed again: a secret may span lines
       exit_code: exit.code,
       score: null,
     }

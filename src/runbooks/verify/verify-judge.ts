@@ -8,19 +8,19 @@ import type { Verdict } from './verify-command.ts'
 
 export interface JudgeCheck {
   rubric: string
-  /** On the scale from 1 to 5. */
+  /** Passing score on the scale from 1 to 5. */
   threshold: number
   model: string
 }
 
 const question: Question = { type: 'scale', min: 1, max: 5 }
 
-/** What a judge is shown: of each file so much, and of all of them together. */
+/** Maximum bytes of one file shown to a judge, and of all files. */
 const shownOfFile = 64 * 1024
 const shownOfAll = 256 * 1024
 const mostNames = 500
 
-/** The beginning of a file, where it is text. */
+/** Reads the beginning of a text file. */
 const textOf = async (
   { path, size, open }: WalkedFile,
   most: number,
@@ -28,7 +28,7 @@ const textOf = async (
 ): Promise<string | undefined> => {
   const chunks: Uint8Array[] = []
   let read = 0
-  // Struck out first, and cut afterwards: the beginning of a secret would not be found.
+  // Scrubbed before cutting: a cut secret would not be found.
   const { file } = scrubFile({ name: path, content_type: contentTypeOf(path), size, open })
   for await (const chunk of file.open()) {
     chunks.push(chunk)
@@ -39,7 +39,7 @@ const textOf = async (
   return isTextFile(file.content_type, bytes) ? new TextDecoder('utf-8').decode(bytes) : undefined
 }
 
-/** The results as one text; what was declared comes first, and what does not fit is named. */
+/** Joins the results into one text, declared files first; files that do not fit are named. */
 const shownFiles = async (files: readonly WalkedFile[], scrubFile: RunbookHost['scrubFile']): Promise<string> => {
   const parts = [
     `Files in the results folder: ${files.length}`,
@@ -58,7 +58,7 @@ const shownFiles = async (files: readonly WalkedFile[], scrubFile: RunbookHost['
   return parts.join('\n')
 }
 
-/** Lets a model score the results by a rubric. Throws where it gives no verdict. */
+/** Asks a model to score the results by a rubric. Throws when it gives no verdict. */
 export const verifyByJudge = async (
   { rubric, threshold, model }: JudgeCheck,
   files: readonly WalkedFile[],

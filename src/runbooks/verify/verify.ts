@@ -10,16 +10,16 @@ import { fillCommand } from './fill-command.ts'
 import { type CommandCheck, type Verdict, verifyByCommand } from './verify-command.ts'
 import { type JudgeCheck, verifyByJudge } from './verify-judge.ts'
 
-/** The check that decides, in the place of the agent's own report. */
+/** The check that decides instead of the agent's own report. */
 export interface Check {
   by: { command: CommandCheck } | { judge: JudgeCheck }
-  /** How often the agent may mend what did not pass. */
+  /** Maximum repair rounds after a failed check. */
   repairRounds: number
 }
 
 const defaultSeconds = 300
 
-/** The check that a runbook asks for, variables filled. */
+/** The check that a runbook declares, with variables filled. */
 export const checkOf = ({ verify }: RunbookFrontMatter, variables: Variables): Check | undefined => {
   if (verify === null || verify === undefined) return undefined
   const given = typeof verify === 'string' ? { command: verify, repair_rounds: 0 } : verify
@@ -41,7 +41,7 @@ export interface VerifyOptions {
   scrub(text: string): string
 }
 
-/** What the check says of the results, or why it could not be carried out. Throws nothing but what cancels it. */
+/** Runs the check and returns its verdict, or why it could not run. Throws only when cancelled. */
 export const verify = async ({ by }: Check, options: VerifyOptions): Promise<{ verdict: Verdict } | Failure> => {
   const { files, declared, provider, spec, host, scrub } = options
   try {
