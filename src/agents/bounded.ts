@@ -1,21 +1,21 @@
 /**
- * Characters of one event: what a person reads of a tool's output, and what 20,000 events of a run may come to. The log
- * of the agent has all of it.
+ * Maximum characters of one event: enough to read a tool's output, and bounded for the 20,000 events of a run. The
+ * agent's log has everything.
  */
 export const eventTextLength = 64 * 1024
 const deepest = 32
 
-/** NUL, and halves of a character, which is what a cut may leave. */
+/** NUL, and lone surrogates, which a cut may leave. */
 const notStorable = /\0|\p{Surrogate}/gu
 
-/** A text as an event keeps it: what Postgres and JSON can hold, and not more of it than is read. */
+/** Cuts a text for an event, and removes what Postgres and JSON cannot store. */
 export const boundedText = (text: string, length = eventTextLength, lost = 0): string => {
   const clean = text.slice(0, length).replace(notStorable, '�')
   const left = Math.max(0, text.length - length) + lost
   return left > 0 ? `${clean}… (${left} more characters)` : clean
 }
 
-/** A tool's input as an event keeps it: its shape, with long texts and lists cut. */
+/** Cuts a tool's input for an event: keeps its shape, shortens long texts and lists. */
 export const boundedInput = (value: unknown, scrub: (text: string) => string): unknown => {
   let left = eventTextLength
   const bound = (part: unknown, depth: number): unknown => {

@@ -6,7 +6,7 @@ import { mcpServersOf } from './mcp-servers.ts'
 
 const packageName = '@anthropic-ai/claude-code'
 
-/** The retries that its makers count beside the first try. Errors that pass are short; the gateway ends long ones. */
+/** Retries after the first attempt. Transient errors are short; the gateway ends long ones. */
 const retries = '3'
 
 export const claudeCode: Agent = {
@@ -25,20 +25,20 @@ export const claudeCode: Agent = {
         programOf(places),
         ...['-p', '--output-format', 'stream-json', '--verbose', '--no-session-persistence'],
         ...['--dangerously-skip-permissions', '--model', task.model],
-        // It ends with its one turn: what it would do later nobody waits for.
+        // It ends after its one turn: nothing it schedules for later would be awaited.
         ...['--disallowedTools', 'CronCreate,CronDelete,CronList,ScheduleWakeup'],
         ...['--strict-mcp-config', ...(servers.length > 0 ? ['--mcp-config', mcpFile] : [])],
       ],
       env: {
         ...keysOf(task),
-        // Whatever it asks, it asks the model that the run names.
+        // All its calls use the run's model.
         ANTHROPIC_DEFAULT_HAIKU_MODEL: task.model,
         ANTHROPIC_DEFAULT_SONNET_MODEL: task.model,
         ANTHROPIC_DEFAULT_OPUS_MODEL: task.model,
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
         CLAUDE_CODE_MAX_RETRIES: retries,
         DISABLE_AUTOUPDATER: '1',
-        IS_SANDBOX: '1', // else it refuses to start as root
+        IS_SANDBOX: '1', // without it, it refuses to start as root
       },
       files: servers.length > 0 ? [{ path: mcpFile, text: JSON.stringify({ mcpServers: mcpFileOf(servers) }) }] : [],
       stdin: task.prompt,
@@ -54,7 +54,7 @@ const keysOf = ({ provider, token }: AgentTask): Record<string, string> =>
         CLAUDE_CODE_USE_BEDROCK: '1',
         ANTHROPIC_BEDROCK_BASE_URL: inside.gatewayUrl,
         AWS_BEARER_TOKEN_BEDROCK: token,
-        AWS_REGION: 'us-east-1', // it wants one; the gateway knows where the model is
+        AWS_REGION: 'us-east-1', // required, though the gateway knows where the model is
       }
     : { ANTHROPIC_BASE_URL: inside.gatewayUrl, ANTHROPIC_API_KEY: token }
 
@@ -95,7 +95,7 @@ const readUser = (message: JsonObject, reading: Reading): void => {
   }
 }
 
-/** Its `subtype` says success even where it was an error of the model: `is_error` is what counts. */
+/** `subtype` says success even after a model error: `is_error` counts. */
 const readResult = (line: JsonObject, reading: Reading): void => {
   for (const _ of objectsOf(line.permission_denials)) reading.deny()
   const ok = line.is_error === false && line.subtype === 'success'

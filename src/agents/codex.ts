@@ -24,7 +24,7 @@ export const codex: Agent = {
         ...['exec', '--json', '--skip-git-repo-check', '--ephemeral', '--disable', 'plugins'],
         ...['--dangerously-bypass-approvals-and-sandbox', '--model', task.model],
         ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${tomlValue(value)}`]),
-        '-', // the prompt is on standard input
+        '-', // the prompt comes on standard input
       ],
       env: { CODEX_HOME: folder, [tokenVariable]: task.token },
       files: [{ path: `${folder}/config.toml`, text: servers.map(mcpTable).join('\n') }],
@@ -47,7 +47,7 @@ const settings = {
   },
   check_for_update_on_startup: false,
   'analytics.enabled': false,
-  // Commands see what the runbook's secrets are called by, which it would keep from them for their names.
+  // Lets commands see the variables of the runbook's secrets, which it would withhold because of their names.
   'shell_environment_policy.inherit': 'all',
   'shell_environment_policy.ignore_default_excludes': true,
 }
@@ -62,7 +62,7 @@ const mcpTable = (server: McpServer): string => {
   return [`[mcp_servers.${tomlValue(name)}]`, ...lines, ''].join('\n')
 }
 
-/** What its own sandbox says where it cannot be made in ours. */
+/** Messages of its own sandbox when it cannot be created inside ours. */
 const nestedSandbox = /\bbwrap:|sandbox.*(denied|failed)|landlock/i
 
 const makeCodexReader = (scrub: Scrub): AgentReader => {
@@ -70,7 +70,7 @@ const makeCodexReader = (scrub: Scrub): AgentReader => {
   let sandboxed = 0
   let lastError = ''
 
-  /** Items that have begun and not ended: what is told at its end alone, such as a search, has begun then. */
+  /** Started items; one that is only reported at its end, such as a search, starts then. */
   const begun = new Set<string>()
 
   const readItem = (phase: unknown, item: JsonObject, reading: Reading): void => {
@@ -126,7 +126,7 @@ const makeCodexReader = (scrub: Scrub): AgentReader => {
     agent_message: (isCompleted, item, reading) => {
       if (isCompleted) reading.say(textOf(item.text))
     },
-    // Such as a model whose limits it does not know.
+    // For example, a model whose limits it does not know.
     error: (isCompleted, item, reading) => {
       if (isCompleted) reading.warn(textOf(item.message))
     },
@@ -135,7 +135,7 @@ const makeCodexReader = (scrub: Scrub): AgentReader => {
     if ((line.type === 'item.started' || line.type === 'item.completed') && isObject(line.item)) {
       readItem(line.type, line.item, reading)
     } else if (line.type === 'error') {
-      // Also what it tries again after; the turn says whether that helped.
+      // Includes errors that it retries; the end of the turn says whether that helped.
       lastError = textOf(line.message)
       reading.warn(lastError)
     } else if (line.type === 'turn.failed') {
@@ -143,7 +143,7 @@ const makeCodexReader = (scrub: Scrub): AgentReader => {
       reading.fail(reason)
       reading.end(false, reason)
     } else if (line.type === 'turn.completed') {
-      // Nested, no command of it works, and it ends as if all was well.
+      // With a nested sandbox no command works, and it ends as if all was well.
       if (succeeded === 0) for (let at = 0; at < sandboxed; at++) reading.deny()
       reading.end(true, 'turn completed')
     }

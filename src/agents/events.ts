@@ -6,35 +6,35 @@ import { boundedInput, boundedText, eventTextLength } from './bounded.ts'
 
 export type Scrub = (text: string) => string
 
-/** What a reader knows of its agent so far; the events are those of the line that is being read. */
+/** State of a reader; its events are those of the current line. */
 export interface Reading {
   tell(event: NewAgentEvent): void
-  /** A message of the agent, which is its last one so far. */
+  /** Records a message, the last one so far. */
   say(text: string): void
-  /** A part of a message whose further parts come in later lines. */
+  /** Records a part of a message that continues in later lines. */
   sayPart(text: string): void
   call(id: unknown, name: unknown, input: unknown): void
   result(id: unknown, output: unknown, isError: boolean): void
   warn(message: string): void
-  /** An error of its own; `end` may take it back. */
+  /** Records an error; `end` may revoke it. */
   fail(message: string): void
   deny(): void
-  /** Its own statement that it has come to its end. */
+  /** Records the agent's own statement that it has finished. */
   end(ok: boolean, reason: string): void
-  /** It goes on after all. */
+  /** Revokes the end: the agent continues. */
   goOn(): void
 }
 
-/** A text that stands somewhere in what an agent printed, be it an object with a message. */
+/** Text of a value in an agent's output, possibly an object with a message. */
 export const textOf = (value: unknown): string =>
   isObject(value) ? textOf(value.message ?? asText(value)) : value === undefined || value === null ? '' : asText(value)
 
-/** The objects of a list; none where it is no list. */
+/** Objects of a list; empty for anything else. */
 export const objectsOf = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 
 /**
- * A reader of JSON lines. `read` is given each line that is an object, and may stumble over what it does not expect: what
- * it has told until then is kept. `finish` comes after the last line.
+ * Makes a reader of JSON lines. `read` receives each line that is an object, and may throw on unexpected ones: what it
+ * reported until then is kept. `finish` runs after the last line.
  */
 export const makeReader = (
   scrub: Scrub,
@@ -110,7 +110,7 @@ export const makeReader = (
       if (!line) return []
       try {
         read(line, reading)
-      } catch {} // another version may say it in another shape
+      } catch {} // another version may use another shape
       return taken()
     },
     rest() {
@@ -125,10 +125,10 @@ export const makeReader = (
   }
 }
 
-/** What an event keeps of a text, and so much beyond it that a secret at its end is whole. */
+/** Characters kept of a text in parts: beyond an event's limit, so that a secret at its end is complete. */
 const mostOfParts = 2 * eventTextLength
 
-/** A text that comes in parts, of which no more is kept than is read; a million of them cost what they are long. */
+/** Collects a text that arrives in parts, in bounded memory and linear time. */
 const makeParts = (scrub: Scrub) => {
   const kept: string[] = []
   let length = 0

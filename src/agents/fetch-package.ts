@@ -6,11 +6,11 @@ import { AppError } from '../lib/errors.ts'
 import type { AgentPackage } from './agent.ts'
 import type { System } from './agent-program.ts'
 
-/** All that npm is told of our environment: none of it is a secret of the server's. Its own files may hold keys. */
+/** Environment variables passed to npm: none holds a secret of the server. npm's own files may hold keys. */
 const passed =
   /^(PATH|HOME|USER|LANG|TMPDIR|https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|NPM_TOKEN|NODE_AUTH_TOKEN|npm_config_(registry|userconfig|globalconfig|ca|cafile|strict_ssl|proxy|https_proxy|noproxy|fetch_\w+))$/i
 
-/** A registry that cannot be reached is known to be so within seconds, and one that hangs within minutes. */
+/** Timeouts: an unreachable registry fails within seconds, a hanging one within minutes. */
 const patience: Readonly<Record<string, string>> = {
   npm_config_fetch_retries: '3',
   npm_config_fetch_retry_mintimeout: '500',
@@ -18,10 +18,10 @@ const patience: Readonly<Record<string, string>> = {
   npm_config_fetch_timeout: '60000',
 }
 
-/** What is kept of npm's words, for the error. */
+/** Characters of npm's output kept for the error. */
 const keptLength = 8_000
 
-/** npm as it comes with the Node that runs, else the one of the system. */
+/** npm of the running Node, else the system's. */
 const npmCommand = (): string[] => {
   const bundled = join(dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js')
   return existsSync(bundled) ? [process.execPath, bundled] : ['npm']
@@ -29,15 +29,15 @@ const npmCommand = (): string[] => {
 
 const installing = ({ name, version }: AgentPackage, cache: string, system: System | undefined): string[] => [
   ...['install', '--no-audit', '--no-fund', '--no-update-notifier', '--omit=dev', '--loglevel=error'],
-  '--ignore-scripts', // nothing of the package runs outside of a sandbox
+  '--ignore-scripts', // nothing of the package runs outside a sandbox
   ...['--cache', cache],
   ...(system ? [`--os=${system.os}`, `--cpu=${system.cpu}`, ...(system.os === 'linux' ? ['--libc=glibc'] : [])] : []),
   `${name}@${version}`,
 ]
 
 /**
- * Has npm put a package and what it needs into a folder of its own. What was fetched before it broke off is in `cache`.
- * npm compares each file with the hash that the registry states.
+ * Installs a package with its dependencies into a folder. Downloads survive an interruption in `cache`. npm compares
+ * each file with the registry's hash.
  */
 export const fetchPackage = async (
   agentPackage: AgentPackage,
@@ -50,7 +50,8 @@ export const fetchPackage = async (
   }: { folder: string; cache: string; system: System | undefined; signal: AbortSignal; npm?: readonly string[] },
 ): Promise<void> => {
   await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'package.json'), '{ "private": true }\n') // else it looks for one further up
+  // otherwise npm looks for one in parent folders
+  await writeFile(join(folder, 'package.json'), '{ "private": true }\n')
   const [program = 'npm', ...before] = npm
   const given = Object.fromEntries(Object.entries(process.env).filter(([name]) => passed.test(name)))
   const child = spawn(program, [...before, ...installing(agentPackage, cache, system)], {
@@ -58,7 +59,8 @@ export const fetchPackage = async (
     env: { ...patience, ...given },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal,
-    killSignal: 'SIGKILL', // it survives a first SIGTERM while it waits for a registry; its cache is written by renames
+    // npm survives a first SIGTERM while it waits for a registry; its cache is written by renames
+    killSignal: 'SIGKILL',
   })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -69,7 +71,7 @@ export const fetchPackage = async (
   }
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('close', resolve)
-    // Killed, it is still there for a moment, and writes.
+    // A killed npm keeps writing for a moment.
     child.once('error', (error: NodeJS.ErrnoException) => {
       if (!signal.aborted) reject(error.code === 'ENOENT' ? noNpm(error) : error)
     })
@@ -84,7 +86,7 @@ const noNpm = (cause: unknown): AppError =>
     cause,
   })
 
-/** The errors of npm by their codes, each with what to do. */
+/** npm's errors by code, each with a remedy. */
 const failureOf = ({ name, version }: AgentPackage, code: number | null, said: string): AppError => {
   const what = `${name} ${version} could not be fetched`
   const words = said

@@ -23,7 +23,7 @@ export const geminiCli: Agent = {
         GEMINI_API_KEY: task.token,
         GOOGLE_GEMINI_BASE_URL: inside.gatewayUrl,
         GEMINI_CLI_TRUST_WORKSPACE: 'true',
-        GEMINI_CLI_NO_RELAUNCH: 'true', // else it runs as another process with half of the machine's memory as heap
+        GEMINI_CLI_NO_RELAUNCH: 'true', // otherwise it starts another process with half of the host's memory as heap
       },
       files: [{ path: `${places.home}/.gemini/settings.json`, text: JSON.stringify(settingsOf(servers)) }],
       stdin: task.prompt,
@@ -46,9 +46,9 @@ const mcpEntry = (server: McpServer): JsonObject => {
   return { [server.transport === 'sse' ? 'url' : 'httpUrl']: server.url, headers: server.headers, trust: true }
 }
 
-/** What it did not run for its form, such as `$(…)`; it calls that a success, and the model may say it otherwise. */
+/** Commands refused for their form, such as `$(…)`; reported as a success, which the model may word otherwise. */
 const blocked = /^Blocked: /
-/** A policy of its own; it ends with success all the same. */
+/** Refused by its own policy; it still ends with success. */
 const denial = /denied by policy/i
 
 const readLine = (line: JsonObject, reading: Reading): void => {
@@ -62,7 +62,7 @@ const readLine = (line: JsonObject, reading: Reading): void => {
     if (line.status === 'error' && denial.test(`${output} ${textOf(line.error)}`)) reading.deny()
     reading.result(line.tool_id, output, line.status !== 'success' || blocked.test(output))
   } else if (line.type === 'error') {
-    // It ends with success all the same, such as where its turns are used up.
+    // It still ends with success, for example when its turns are used up.
     if (line.severity === 'warning') reading.warn(textOf(line))
     else reading.fail(textOf(line))
   } else if (line.type === 'result') {

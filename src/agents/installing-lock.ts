@@ -5,7 +5,7 @@ import { pause } from '../lib/time.ts'
 
 const touchMs = 1_000
 const lookMs = 200
-/** An owner that has not touched its file for so long is gone, or asleep; both may be in another container. */
+/** An owner that has not touched its file for this long is gone or suspended; it may be in another container. */
 const staleMs = 15_000
 
 const isStale = (path: string): boolean => {
@@ -14,8 +14,8 @@ const isStale = (path: string): boolean => {
 }
 
 /**
- * Lets one process at a time do a piece of work, by a file that it touches while it is at it. Whoever wakes up after its
- * lock was taken over must be harmless: the work asks whether it still has the lock before it puts anything in its place.
+ * Lets one process at a time do a piece of work, with a file that it touches meanwhile. A process that wakes up after
+ * its lock was taken over must be harmless: the work checks that it still holds the lock before it publishes anything.
  */
 export const underLock = async <Result>(
   path: string,
@@ -27,7 +27,7 @@ export const underLock = async <Result>(
     try {
       return readIfThere(path) === mine
     } catch {
-      return true // nobody can say
+      return true // unknown
     }
   }
   let hasWaited = false
@@ -40,7 +40,7 @@ export const underLock = async <Result>(
   const timer = setInterval(() => {
     try {
       if (isHeld()) utimesSync(path, new Date(), new Date())
-    } catch {} // taken over while this process slept
+    } catch {} // taken over while this process was suspended
   }, touchMs)
   try {
     return await work(isHeld)

@@ -6,8 +6,8 @@ import type { System } from './agent-program.ts'
 const fits = (list: unknown, name: string): boolean => !Array.isArray(list) || list.includes(name)
 
 /**
- * Packages for a system that npm knew of and did not put into a folder. It leaves those out that it could not fetch where
- * they are optional, as programs are that are made for one system, and calls that a success.
+ * Finds packages for this system that npm skipped. npm skips optional packages that it could not download, such as
+ * programs for one system, and reports success.
  */
 export const leftOut = (folder: string, { os, cpu }: System): string[] => {
   const lock = readFileSync(join(folder, 'package-lock.json'), { encoding: 'utf8', flag: 'a+' })

@@ -1,6 +1,6 @@
 import { isObject } from '../lib/json/json-object.ts'
 
-/** An MCP server that is started inside, or reached through the proxy. */
+/** An MCP server started inside the sandbox, or reached through the proxy. */
 export type McpServer =
   | { name: string; command: string; args: string[]; env: Record<string, string> }
   | { name: string; transport: 'http' | 'sse'; url: string; headers: Record<string, string> }
@@ -8,7 +8,7 @@ export type McpServer =
 const textsOf = (value: unknown): Record<string, string> =>
   isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)])) : {}
 
-/** The servers of a request as their clients write them, and a warning for each that is none. */
+/** Parses the servers of a request as MCP clients write them, with a warning for each invalid one. */
 export const mcpServersOf = (
   given: Readonly<Record<string, unknown>> | undefined,
 ): { servers: McpServer[]; warnings: string[] } => {

@@ -38,7 +38,7 @@ export const opencode: Agent = {
   reader: (scrub) => makeOpencodeReader(scrub),
 }
 
-/** Each speaks the provider's own protocol; those that are not listed speak that of chat completions. */
+/** SDK package of each provider; unlisted ones use chat completions. */
 const packages: Readonly<Record<string, { npm: string; path: string }>> = {
   anthropic: { npm: '@ai-sdk/anthropic', path: '/v1' },
   openai: { npm: '@ai-sdk/openai', path: '/v1' },
@@ -74,9 +74,9 @@ const mcpEntry = (server: McpServer): JsonObject =>
 
 const denial = /rejected permission|permission (was )?(denied|rejected)|prevents you from using/i
 
-/** It has no last event: what its last step ended with is its end, unless an error came. */
+/** It has no final event: its last step's finish reason counts as the end, unless an error came. */
 const makeOpencodeReader = (scrub: Scrub): AgentReader => {
-  /** Why the model stopped in the last step, where that is not an end: it may go on with another one. */
+  /** Finish reason of the last step when it is not an end: another step may follow. */
   let stopped: string | undefined
   return makeReader(
     scrub,
@@ -95,7 +95,7 @@ const makeOpencodeReader = (scrub: Scrub): AgentReader => {
       }
     },
     (reading) => {
-      // Cut off after its tools have answered it has no error, and is not done.
+      // Interrupted after tool results, it has no error and is not done.
       if (stopped === undefined || stopped === 'tool-calls') return
       reading.fail(`the model stopped in its last step: ${stopped}`)
       reading.end(false, stopped)

@@ -3,7 +3,7 @@ import { inside } from '../model/runbooks/sandbox.ts'
 import type { Agent } from './agent.ts'
 import { makeReader, type Reading, textOf } from './events.ts'
 
-/** No agent: it runs the shell blocks of the runbook in order, and needs neither a key nor a network. */
+/** Runs the shell blocks of the runbook in order; needs neither a key nor a network. */
 export const scripted: Agent = {
   id: 'scripted',
   package: undefined,

@@ -1,6 +1,6 @@
 import { isObject } from '../lib/json/json-object.ts'
 
-/** A value in TOML, on one line: JSON's texts are TOML's, its objects are inline tables. */
+/** Writes a value as TOML on one line: JSON strings are TOML strings, objects become inline tables. */
 export const tomlValue = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(tomlValue).join(', ')}]`
   if (isObject(value)) {

@@ -11,7 +11,7 @@ import {
 } from '../../model/runbooks/runbook-run.ts'
 import { activity, FailedWith } from '../activity.ts'
 
-/** Lets a coding agent carry a runbook out in a sandbox. */
+/** Runs a runbook: a coding agent carries it out in a sandbox. */
 export const runbook = activity({
   name: 'runbook',
   category: 'agent',

@@ -5,7 +5,7 @@ import { mediaObject } from '../../model/gateway/media-object.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 import { keepImages } from './keep-images.ts'
 
-/** Parameters that every activity has which asks a model for text. */
+/** Parameters common to activities that ask a model for text. */
 export const askParameters = {
   prompt: z
     .unknown()
@@ -17,7 +17,7 @@ export const askParameters = {
   max_tokens: z.number().int().positive().optional().describe('Most tokens of the answer.'),
 }
 
-/** Outputs of such an activity. */
+/** Outputs common to activities that ask a model for text. */
 export const answerOutputs = {
   text: z.string().describe('What the model said.'),
   content: z.string().describe('The same.'),
@@ -37,7 +37,7 @@ export const answerOutputs = {
   cost_usd: z.number().nullable().describe('Cost in US dollars; null where it is not known.'),
 }
 
-/** A prompt is one text in the end: what is not one goes in as JSON. */
+/** Converts a prompt to text: anything but a string becomes JSON. */
 export const promptText = (prompt: Json, context: ActivityContext): string => {
   if (typeof prompt === 'string') return prompt
   context.warn('prompt is no text and was sent as JSON', {
@@ -52,7 +52,7 @@ interface Knobs {
   max_tokens?: number | undefined
 }
 
-/** The request with what was given and nothing else: the rest is the provider's to choose. */
+/** Builds a request from the given parameters only: the rest is left to the provider's defaults. */
 export const requestOf = ({ model, temperature, max_tokens }: Knobs, messages: ChatMessage[]): ChatRequest => ({
   model,
   messages,
@@ -60,11 +60,11 @@ export const requestOf = ({ model, temperature, max_tokens }: Knobs, messages: C
   ...(max_tokens === undefined ? {} : { max_tokens }),
 })
 
-/** The messages before what the user says. */
+/** System messages that precede the user's. */
 export const systemMessages = (text: string | undefined): ChatMessage[] =>
   text === undefined ? [] : [{ role: 'system', content: text }]
 
-/** What is recorded of an answer. Images in it are kept as files: their bytes have no place in a trajectory. */
+/** Converts an answer to outputs. Its images are stored as files: a trajectory holds no bytes. */
 export const outputsOf = async (answer: ModelAnswer, context: ActivityContext): Promise<Record<string, Json>> => {
   for (const warning of answer.warnings ?? []) context.warn(warning)
   const { text, images } = await keepImages(answer, context)

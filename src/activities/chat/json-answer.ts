@@ -1,13 +1,13 @@
 import { parsedJson } from '../../lib/json/json-object.ts'
 import type { Json } from '../activity.ts'
 
-/** What stands between the fences of a text that is one fenced block. */
+/** Returns the content of a text that is one fenced block. */
 const unfenced = (text: string): string | undefined => {
   const opened = text.startsWith('```') ? text.indexOf('\n') : -1
   return opened >= 0 && text.endsWith('```') ? text.slice(opened + 1, -3) : undefined
 }
 
-/** The value that an answer in JSON holds, a fence around it taken off; undefined where it is not JSON. */
+/** Parses an answer in JSON, also inside a fence; undefined when it is not JSON. */
 export const jsonAnswer = (text: string): Json | undefined => {
   const trimmed = text.trim()
   const direct = parsedJson(trimmed) as Json | undefined

@@ -8,7 +8,7 @@ const member = (value: unknown, name: string): unknown =>
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 
-/** Providers put images beside the text, as parts `{type: "image_url", image_url: {url}}` of either list. */
+/** Image parts of an answer: providers put `{type: "image_url", image_url: {url}}` into either list. */
 const partsOf = ({ completion }: ModelAnswer): string[] => {
   const message = completion.choices[0]?.message
   return [...listOf(member(message, 'images')), ...listOf(message?.content)]
@@ -16,7 +16,7 @@ const partsOf = ({ completion }: ModelAnswer): string[] => {
     .filter((url) => typeof url === 'string')
 }
 
-/** The images of an answer, stored; in its text each stands as the storage path. */
+/** Stores the images of an answer and replaces each in its text by the storage path. */
 export const keepImages = async (
   answer: ModelAnswer,
   context: ActivityContext,

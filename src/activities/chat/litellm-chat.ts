@@ -16,7 +16,7 @@ interface Given {
   system_prompt?: string | undefined
 }
 
-/** The template of old workflows, filled from its own parameters. */
+/** Fills the template of older workflows from its own parameters. */
 const filled = (
   { user_prompt_template: template = '', user_prompt_params: values = {} }: Given,
   context: ActivityContext,
@@ -50,7 +50,7 @@ const messagesOf = (given: Given, context: ActivityContext): ChatMessage[] => {
 const wantsJson = (format: { type: string } | undefined): boolean =>
   format?.type === 'json_object' || format?.type === 'json_schema'
 
-/** `json`, and its members as outputs of their own where no output is called so. */
+/** Adds `json`, and its members as outputs where no output has that name. */
 const jsonOutputs = (outputs: Record<string, Json>, context: ActivityContext): Record<string, Json> => {
   const json = jsonAnswer(String(outputs.text))
   if (json === undefined) {

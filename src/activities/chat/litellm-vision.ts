@@ -11,7 +11,7 @@ type OneOrMany = string | string[] | undefined
 const listOf = (given: OneOrMany): string[] => (given === undefined ? [] : [given].flat())
 const isUrl = (text: string): boolean => /^https?:\/\//i.test(text)
 
-/** A stored image goes to the model as it is, and is recorded nowhere. */
+/** Builds the message part of an image. A stored image is sent to the model and recorded nowhere else. */
 const imagePart = async (place: string, context: ActivityContext): Promise<ChatPart> => {
   const url = isUrl(place) ? place : await modelImage(await context.files.open(place), context.settings.modelFileBytes)
   return { type: 'image_url', image_url: { url } }

@@ -4,19 +4,22 @@ import { byteSize } from '../../lib/settings/byte-size.ts'
 import { asText } from '../../lib/text/as-text.ts'
 import type { Json } from '../activity.ts'
 
-/** How one item becomes the `init_params` of its run. */
+/** How an item becomes the `init_params` of its child run. */
 export interface ItemShape {
-  /** What every run gets. */
+  /** Parameters of every child run. */
   shared: Record<string, Json>
-  /** The parameter under which the item stands; undefined: under none. */
+  /** Name of the parameter that holds the item; undefined for none. */
   itemName: string | undefined
-  /** Its members are parameters of their own. */
+  /** Whether the item's members become parameters. */
   spread: boolean
-  /** Parameters made of the item, as older workflows write it: `{{ $item }}`, `{{ $item.name }}`, `{{ $index }}`. */
+  /**
+   * Parameters derived from the item in the syntax of older workflows: `{{ $item }}`, `{{ $item.name }}`, `{{ $index
+   * }}`.
+   */
   mapping: Record<string, Json>
 }
 
-/** A mapping has a handful. Each is looked up for each of the items. */
+/** Maximum placeholders of a mapping (real ones have a handful): each is resolved for each item. */
 const mostPlaceholders = 1_000
 
 const placeholder = /\{\{\s*\$(item|index)((?:\.[\w-]+)*)\s*\}\}/g
@@ -33,10 +36,13 @@ const lookUp = (root: string, path: string, item: Json, index: number): Json => 
   return value
 }
 
-/** Counts what becomes of a mapping; throws where it is more than may be. */
+/** Counts the size of a filled mapping; throws above the limit. */
 type Charge = (characters: number) => void
 
-/** A text that is nothing but a placeholder becomes the value itself, in any other text its text stands. */
+/**
+ * Fills a template. A text that is only a placeholder becomes the value itself; in other texts the value is inserted as
+ * text.
+ */
 const mapped = (template: Json, item: Json, index: number, charge: Charge): Json => {
   if (typeof template === 'string') {
     const whole = wholePlaceholder.exec(template)
@@ -58,7 +64,7 @@ const charged = <Value extends Json>(value: Value, charge: Charge): Value => {
 const placeholdersIn = (mapping: Record<string, Json>): number =>
   JSON.stringify(mapping).match(placeholder)?.length ?? 0
 
-/** Throws `parameter_invalid` where a mapping could not be looked up for many items in a moment. */
+/** Throws `parameter_invalid` for a mapping too large to be filled quickly for many items. */
 export const checkMapping = (mapping: Record<string, Json>): void => {
   const count = placeholdersIn(mapping)
   if (count <= mostPlaceholders) return
@@ -68,7 +74,7 @@ export const checkMapping = (mapping: Record<string, Json>): void => {
   )
 }
 
-/** What the parameters of one run may be together, as JSON. */
+/** Checks the size of one child run's parameters as JSON. */
 export const checkParamsSize = (characters: number, maxBytes: number, which: string): void => {
   if (characters <= maxBytes) return
   throw new AppError('too_large', `${which} is larger than init_params may be (${byteSize(maxBytes)})`, {
@@ -76,7 +82,10 @@ export const checkParamsSize = (characters: number, maxBytes: number, which: str
   })
 }
 
-/** Throws, naming the item, where it does not fit or would be larger than `maxBytes`. */
+/**
+ * Builds the parameters of an item's run. Throws, naming the item, when it does not fit the mapping or exceeds
+ * `maxBytes`.
+ */
 export const paramsOfItem = (shape: ItemShape, item: Json, index: number, maxBytes: number): Record<string, Json> => {
   let size = 0
   const charge: Charge = (characters) => {

@@ -5,7 +5,7 @@ import { isObject } from '../../lib/json/json-object.ts'
 
 const falseTexts = ['', 'false', 'no', '0']
 
-/** true, numbers but 0, lists and objects with something in them, and texts that do not say no. */
+/** True for true, non-zero numbers, non-empty lists and objects, and texts that do not mean "no". */
 const isTruthy = (value: unknown): boolean => {
   if (typeof value === 'string') return !falseTexts.includes(value.trim().toLowerCase())
   if (Array.isArray(value)) return value.length > 0
@@ -19,13 +19,13 @@ const asNumber = (value: unknown): number | undefined => {
   return Number.isNaN(number) ? undefined : number
 }
 
-/** A text that is a number equals that number: models answer with either. */
+/** Compares loosely: a numeric text equals its number, since models answer with either. */
 const isEqual = (left: unknown, right: unknown): boolean => {
   const isMixed = typeof left !== typeof right && (typeof left === 'number' || typeof right === 'number')
   return isMixed ? asNumber(left) !== undefined && asNumber(left) === asNumber(right) : isDeepStrictEqual(left, right)
 }
 
-/** Below 0: less; above: greater. Numbers by size, texts by their characters. */
+/** Negative: less; positive: greater. Numbers compare by size, texts by characters. */
 const compare = (left: unknown, right: unknown): number => {
   const [first, second] = [asNumber(left), asNumber(right)]
   if (first !== undefined && second !== undefined) return first - second
@@ -60,7 +60,7 @@ const tests = {
 
 export type Operator = keyof typeof tests
 
-/** The two parameters that compare, beside whatever they compare. */
+/** Parameters of a comparison. */
 export const comparing = {
   operator: z
     .enum(Object.keys(tests) as [Operator, ...Operator[]])
@@ -71,6 +71,6 @@ export const comparing = {
   value: z.unknown().optional().describe('What it is compared with.'),
 }
 
-/** Whether a condition holds: by its operator, else by whether there is something. */
+/** Evaluates a condition: by its operator, else by its truthiness. */
 export const holds = (condition: unknown, operator: Operator | undefined, value: unknown): boolean =>
   operator === undefined ? isTruthy(condition) : tests[operator](condition, value)

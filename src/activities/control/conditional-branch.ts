@@ -6,7 +6,7 @@ import { comparing, holds } from './condition.ts'
 const target = (when: string) =>
   z.string().optional().describe(`Name of the step that is carried out ${when}; null for none.`)
 
-/** Decides which of two steps is carried out. The engine does what its outputs say. */
+/** Chooses which of two steps executes. The engine follows its outputs. */
 export const conditionalBranch = activity({
   name: 'conditional_branch',
   category: 'control',
@@ -55,7 +55,7 @@ export const conditionalBranch = activity({
   },
 })
 
-/** The name that older workflows use. */
+/** Name of `conditional_branch` in older workflows. */
 export const conditionalStep = activity({
   ...conditionalBranch,
   name: 'conditional_step',

@@ -31,14 +31,14 @@ const idsOf = (given: Json): string[] => {
   )
 }
 
-/** A list of paths names each value by the last segment of its path. */
+/** Output names: a list of paths names each value by the path's last segment. */
 const keysOf = (given: Record<string, string> | string[] | undefined): [string, string][] => {
   if (!given) throw new AppError('parameter_invalid', 'extract_keys is required')
   if (!Array.isArray(given)) return Object.entries(given)
   return given.map((path) => [path.split(/[.[\]]+/).findLast((part) => part !== '' && part !== '*') ?? path, path])
 }
 
-/** Reads values out of other runs. */
+/** Reads values of other runs. */
 export const extractFromTrajectories = activity({
   name: 'extract_from_trajectories',
   category: 'control',

@@ -95,7 +95,7 @@ const shapeOf = (given: Parameters): ItemShape => ({
 
 const longestTurnMs = 10
 
-/** All items fit, or no run is started. Looking at many of them takes a while: everybody else gets his turn meanwhile. */
+/** Checks that all items fit before any child run starts. Yields between items, since many of them take a while. */
 const checkItems = async (shape: ItemShape, items: Json[], maxBytes: number, signal: AbortSignal): Promise<void> => {
   checkMapping(shape.mapping)
   const shared = JSON.stringify(shape.shared).length
@@ -111,7 +111,7 @@ const checkItems = async (shape: ItemShape, items: Json[], maxBytes: number, sig
   }
 }
 
-/** What the step puts out: one reference an item that was begun with, in the order of the items. */
+/** Outputs: one reference for each started item, in item order. */
 const outputsOf = (total: number, ended: ChildRun[]): Record<string, Json> => {
   const completed = ended.filter(({ status }) => status === 'completed').length
   return {
@@ -129,7 +129,7 @@ const outputsOf = (total: number, ended: ChildRun[]): Record<string, Json> => {
   }
 }
 
-/** Starts a run of a task for each item of a list, and waits for all of them. */
+/** Starts a child run of a task for each item of a list, and waits for all of them. */
 export const listEmitAwait = activity({
   name: 'list_emit_await',
   category: 'control',

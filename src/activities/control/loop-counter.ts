@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { activity } from '../activity.ts'
 import { comparing, holds } from './condition.ts'
 
-/** Decides whether the steps before it are carried out once more. The engine does what its outputs say. */
+/** Decides whether the loop's steps execute again. The engine follows its outputs. */
 export const loopCounter = activity({
   name: 'loop_counter',
   category: 'control',

@@ -2,13 +2,13 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { activity } from '../activity.ts'
 
-/** So that 0, 0.1, … 1 has eleven numbers, however a computer adds. */
+/** Tolerance for floating point: 0, 0.1, … 1 has eleven numbers. */
 const rounding = 1e-9
 
 const lengthOf = (from: number, end: number, step: number): number =>
   Math.max(0, Math.floor((end - from) / step + rounding) + 1)
 
-/** Numbers at equal distances: the items of a fan-out, or the values of a parameter that is tried out. */
+/** Generates evenly spaced numbers: items of a fan-out, or values of a parameter sweep. */
 export const numberSequenceGenerator = activity({
   name: 'number_sequence_generator',
   category: 'control',
@@ -48,5 +48,5 @@ export const numberSequenceGenerator = activity({
   },
 })
 
-/** 0.1 + 0.2 is meant to be 0.3. */
+/** Rounds floating point noise: 0.1 + 0.2 becomes 0.3. */
 const rounded = (value: number): number => Number(value.toPrecision(15))

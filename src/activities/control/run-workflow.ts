@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { activity, WaitForRuns } from '../activity.ts'
 import { checkParamsSize } from './child-item.ts'
 
-/** Runs one other task, and waits for it. */
+/** Runs one other task and waits for it. */
 export const runWorkflow = activity({
   name: 'run_workflow',
   category: 'control',

@@ -3,7 +3,7 @@ import { activity, WaitUntil } from '../activity.ts'
 
 const secondsInYear = 365 * 24 * 3600
 
-/** Waits, without holding a place among the steps at work; a restart in between does not lengthen it. */
+/** Waits without holding a slot; a restart in between does not lengthen the wait. */
 export const sleep = activity({
   name: 'sleep',
   category: 'control',

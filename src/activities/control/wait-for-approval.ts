@@ -8,7 +8,7 @@ import { activity, type Expiry, WaitForDecision } from '../activity.ts'
 const secondsInYear = 365 * 24 * 3600
 const longestMetadata = 16_384
 
-/** Waits until a person decides. The run leaves memory meanwhile: a week costs as much as a second. */
+/** Waits for a person's decision. The run leaves memory meanwhile, so a week costs no more than a second. */
 export const waitForApproval = activity({
   name: approvalActivity,
   category: 'control',

@@ -10,7 +10,7 @@ const outputs = z.object({
   author: z.string().describe('Who said so.'),
 })
 
-/** Sets a label of a run: the same one however often it is done. */
+/** Sets a label of a run; repeating it has no further effect. */
 export const labelRun = activity({
   name: 'label_run',
   category: 'data',

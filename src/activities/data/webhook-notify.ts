@@ -13,7 +13,7 @@ const parsed = (text: string): unknown => {
   }
 }
 
-/** Tells another service something, by a POST with a JSON body. */
+/** Notifies another service with a POST of a JSON body. */
 export const webhookNotify = activity({
   name: 'webhook_notify',
   category: 'data',

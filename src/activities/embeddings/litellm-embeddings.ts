@@ -6,7 +6,7 @@ import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
 import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { activity } from '../activity.ts'
 
-/** The most that every provider takes at once. */
+/** Batch size that every provider accepts. */
 const textsInCall = 96
 const callsAtATime = 4
 
@@ -24,7 +24,10 @@ const checkTexts = (texts: string[]): void => {
   })
 }
 
-/** A vector for each text, all of one length: anything else would put vectors to the wrong texts. */
+/**
+ * Checks that there is one vector for each text, all of one length: otherwise vectors would be assigned to the wrong
+ * texts.
+ */
 const checkVectors = ({ embeddings, provider }: EmbeddingAnswer, texts: string[], length: number): void => {
   if (embeddings.length === texts.length && embeddings.every((vector) => vector.length === length)) return
   throw new AppError(
@@ -33,7 +36,7 @@ const checkVectors = ({ embeddings, provider }: EmbeddingAnswer, texts: string[]
   )
 }
 
-/** Turns texts into vectors. */
+/** Computes embedding vectors of texts. */
 export const litellmEmbeddings = activity({
   name: 'litellm_embeddings',
   category: 'models',

@@ -7,14 +7,14 @@ import { activity } from '../activity.ts'
 
 const maxBytes = 50 * 1024 * 1024
 
-/** The name that a URL ends with, its extension replaced by what the file really is. */
+/** File name from a URL, with the extension of the detected type. */
 const nameFrom = (url: string, extension: string): string => {
   const last = new URL(url).pathname.split('/').pop() ?? ''
   let name = last
   try {
     name = decodeURIComponent(last)
   } catch {
-    // A stray percent sign: the name is good enough as it stands.
+    // A stray percent sign: keep the undecoded name.
   }
   const stem = name
     .replace(/[/\\\p{Cc}\p{Cs}]/gu, '')
@@ -24,7 +24,7 @@ const nameFrom = (url: string, extension: string): string => {
   return `${stem.replaceAll('.', '') === '' ? 'image' : stem}.${extension}`
 }
 
-/** Downloads an image and keeps it. */
+/** Downloads and stores an image. */
 export const downloadImage = activity({
   name: 'download_image',
   category: 'files',

@@ -3,10 +3,12 @@ import { byteSize } from '../../lib/settings/byte-size.ts'
 import { decodeText } from '../../lib/text/text-encoding.ts'
 import type { ActivityContext, FileContent } from '../activity.ts'
 
-// The text is put out twice, as `content` and `text`, and outputs may have 64 MiB.
+// Half of the output limit of 64 MiB, less a margin: the text is output twice, as `content` and `text`.
 const maxTextBytes = 30 * 1024 * 1024
 
-/** A stored file as text. Throws for files that are not text, naming their format, and for too large ones. */
+/**
+ * Reads a stored file as text. Throws for files above the limit and for files that are not text, naming their format.
+ */
 export const readText = async (
   context: ActivityContext,
   path: string,

@@ -13,7 +13,7 @@ const uploadedPath = (filePaths: unknown, index: number): string => {
   })
 }
 
-/** Reads a file that came with the run as text. */
+/** Reads a file sent with the run as text. */
 export const readUploadedFile = activity({
   name: 'read_uploaded_file',
   category: 'files',

@@ -4,7 +4,7 @@ import { contentTypeOf, isTextType } from '../../lib/files/media-type.ts'
 import { mediaObject } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
 
-/** Folders and control characters have no place in a name; the store checks again. */
+/** Removes folders and control characters from a name; the store validates it again. */
 const safeName = (filename: string): string => {
   const base = filename
     .slice(Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\')) + 1)
@@ -13,7 +13,7 @@ const safeName = (filename: string): string => {
   return base === '' || base === '.' || base === '..' ? 'output.txt' : base
 }
 
-/** Keeps a text as a file. */
+/** Stores a text as a file. */
 export const saveTextFile = activity({
   name: 'save_text_file',
   category: 'files',

@@ -11,14 +11,14 @@ const fromPath = (path: string): Record<string, Json> => {
   return { path, name, extension: extensionOf(name), content_type: contentTypeOf(name) }
 }
 
-/** A file that lacks name, extension or content type is matched by what its path says of them. */
+/** Field of a file; a missing name, extension or content type is derived from its path. */
 const fieldOf = (entry: Record<string, Json>, field: string): string | undefined => {
   const derived = typeof entry.path === 'string' ? fromPath(entry.path) : {}
   const value = Object.hasOwn(entry, field) ? entry[field] : Object.hasOwn(derived, field) ? derived[field] : undefined
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
 }
 
-/** Picks files out of a list by glob patterns. */
+/** Selects files from a list by glob patterns. */
 export const selectFiles = activity({
   name: 'select_files',
   category: 'files',

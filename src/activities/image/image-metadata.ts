@@ -27,13 +27,13 @@ const checkKeyword = (keyword: string): string => {
 
 const textChunk = (keyword: string, text: string): Buffer => {
   const key = Buffer.from(checkKeyword(keyword), 'latin1')
-  // tEXt is what every reader knows; it has no way to write anything but Latin-1.
+  // Every reader knows tEXt, but it can only hold Latin-1.
   return /^[\x20-\x7e\n]*$/.test(text)
     ? chunk('tEXt', Buffer.concat([key, Buffer.from([0]), Buffer.from(text, 'latin1')]))
     : chunk('iTXt', Buffer.concat([key, Buffer.from([0, 0, 0, 0, 0]), Buffer.from(text)]))
 }
 
-/** Writes each entry as a text chunk right behind the header; one that had the same key before is replaced. */
+/** Writes each entry as a text chunk right after the header; an existing chunk with the same key is replaced. */
 export const writePngMetadata = (image: Buffer, entries: Map<string, string>, name: string): Buffer => {
   const added = [...entries].map(([key, value]) => textChunk(key, value))
   const parts: Buffer[] = [pngSignature]
@@ -53,7 +53,7 @@ export const writePngMetadata = (image: Buffer, entries: Map<string, string>, na
   return Buffer.concat(parts)
 }
 
-/** Writes all entries as one JSON object into a comment segment, behind the application segments that come first. */
+/** Writes all entries as one JSON object into a comment segment, after the leading application segments. */
 export const writeJpegMetadata = (image: Buffer, entries: Map<string, string>, name: string): Buffer => {
   const comment = Buffer.from(JSON.stringify(Object.fromEntries(entries)))
   if (comment.length > maxCommentBytes) {
@@ -71,7 +71,7 @@ export const writeJpegMetadata = (image: Buffer, entries: Map<string, string>, n
   return Buffer.concat([image.subarray(0, at), frame, comment, image.subarray(at)])
 }
 
-/** Which of the two formats that can be written this is. */
+/** Detects which of the two writable formats an image has. */
 export const imageKind = (image: Buffer): 'png' | 'jpeg' | undefined => {
   if (image.subarray(0, 8).equals(pngSignature)) return 'png'
   return image[0] === 0xff && image[1] === 0xd8 && image[2] === 0xff ? 'jpeg' : undefined

@@ -5,7 +5,7 @@ import { type Brief, correction, promptFor } from './prompt.ts'
 import { readVerdict } from './read-verdict.ts'
 import type { Verdict } from './verdict.ts'
 
-/** Everything of a call to the model but its messages. */
+/** A model call without its messages. */
 export interface Call {
   model: string
   provider: string | undefined
@@ -13,14 +13,14 @@ export interface Call {
   max_tokens: number | undefined
 }
 
-/** A verdict, the model's words that it was read from, and every answer it took. */
+/** A verdict, the model's text it was read from, and all answers on the way. */
 export interface Judged {
   verdict: Verdict
   raw: string
   answers: ModelAnswer[]
 }
 
-/** What asking takes of the world: a step has it, and so has whoever verifies a runbook. */
+/** Dependencies of asking, provided by a step and by the verification of a runbook. */
 export interface JudgeContext {
   models: Pick<StepModels, 'chat'>
   warn: ActivityContext['warn']
@@ -53,7 +53,10 @@ const unreadable = (problem: string, { text, model, completion }: ModelAnswer, w
   return new AppError('activity_failed', message, { hint })
 }
 
-/** `where` begins what is said about it. Asks for one verdict; an answer that cannot be read gets one more chance, then it is a failure that shows it. */
+/**
+ * Asks for one verdict; an unreadable answer gets one retry, then fails with an error that shows it. `where` begins the
+ * messages.
+ */
 export const askForVerdict = async (
   brief: Brief,
   call: Call,

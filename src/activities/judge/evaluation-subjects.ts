@@ -8,7 +8,7 @@ const parameters = z.object({
   expected: z.array(z.unknown()).optional().describe('What was expected of each of them, by its index.'),
 })
 
-/** Those of some runs that can be judged. */
+/** Selects the runs that can be judged. */
 export const evaluationSubjects = activity({
   name: 'evaluation_subjects',
   category: 'judge',

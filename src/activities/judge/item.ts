@@ -8,12 +8,12 @@ import { storedText } from './stored-text.ts'
 const imageName = /\.(?:webp|png|jpe?g|gif)$/i
 const longestPath = 1024
 
-/** The storage path that an item names an image by: a text, or a file object as steps put them out. */
+/** Storage path of an image item: a text, or a file object as steps output it. */
 const imagePathOf = (item: Json, collection: string): string | undefined => {
   const path = typeof item === 'object' && item !== null ? (item as { path?: unknown }).path : item
   if (typeof path !== 'string' || path.length > longestPath || !imageName.test(path)) return undefined
   if (path.startsWith(`${collection}/`)) return path.includes('\n') ? undefined : path
-  // The path of a file that this run may not see: it has to be refused, not judged as a text.
+  // A path to a file that this run may not read must be refused, not judged as text.
   return /^[A-Za-z0-9_][A-Za-z0-9._-]*\/\S+$/.test(path) ? path : undefined
 }
 
@@ -22,11 +22,11 @@ const isImageUrl = (item: Json): item is string =>
 
 const imagePart = (url: string): ChatPart => ({ type: 'image_url', image_url: { url } })
 
-/** Whether an item is an image, which a model is shown as such. */
+/** Whether an item is an image, which is sent to the model as such. */
 export const isImage = (item: Json, collection: string): boolean =>
   imagePathOf(item, collection) !== undefined || isImageUrl(item)
 
-/** Several images go into one request, each as a whole. */
+/** Checks the number of images: one request carries them all, each in full. */
 export const checkImageCount = (items: Json[], { run, settings }: ActivityContext): void => {
   const count = items.filter((item) => imagePathOf(item, run.collection) !== undefined).length
   if (count <= settings.mediaFiles) return
@@ -39,7 +39,7 @@ export const checkImageCount = (items: Json[], { run, settings }: ActivityContex
   )
 }
 
-/** An item as a model is shown it: a stored image as itself, of other files their text, anything else as text. */
+/** Converts an item for the model: a stored image as an image, other files as their text, anything else as text. */
 export const shownItem = async (item: Json, context: ActivityContext): Promise<string | ChatPart> => {
   const path = imagePathOf(item, context.run.collection)
   if (path !== undefined) {

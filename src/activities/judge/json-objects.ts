@@ -1,17 +1,17 @@
 import { jsonrepair } from 'jsonrepair'
 import { isDeeperThan, maxJsonDepth, skipString } from '../../lib/json/json-text.ts'
 
-/** An object that stands in a text, in whatever prose or fence. */
+/** A JSON object found in a text, within prose or a fence. */
 export interface FoundObject {
-  /** Where it stands: `text.slice(start, end)`. */
+  /** Its position: `text.slice(start, end)`. */
   start: number
   end: number
-  /** Undefined where it looks like JSON, but cannot be read even after repair. */
+  /** Undefined when it looks like JSON but cannot be parsed even after repair. */
   value: Record<string, unknown> | undefined
   repaired: boolean
 }
 
-/** Enough for any answer that is one; a text of nothing but braces must not take longer than its length. */
+/** Enough for any real answer; keeps the time linear for a text that consists of braces. */
 const mostTries = 32
 const mostRepairedCharacters = 64 * 1024
 
@@ -42,17 +42,17 @@ const attempt = (read: () => Record<string, unknown> | undefined): Record<string
   }
 }
 
-/** Cut off behind a digit, the number may have been a longer one. */
+/** A number cut off after a digit may have been longer. */
 const endsInNumber = /\d[.\d]{0,20}$/
 
-/** Every object of a text in its order, strictly parsed or else repaired; of nested ones only the outermost. */
+/** Finds the outermost objects of a text in order, parsed strictly or else repaired. */
 export const objectsIn = (text: string): FoundObject[] => {
   const found: FoundObject[] = []
   let repairable = mostRepairedCharacters
   let start = text.indexOf('{')
   for (let tries = 0; start >= 0 && tries < mostTries; tries++) {
     const closed = closedAt(text, start)
-    if (closed === undefined) tries += 3 // the whole text was looked through
+    if (closed === undefined) tries += 3 // the whole text was scanned
     const end = closed ?? text.length
     const piece = text.slice(start, end)
     const short = piece.length <= repairable
@@ -66,7 +66,7 @@ export const objectsIn = (text: string): FoundObject[] => {
     }
     const looksLikeJson = /^\{\s{0,9}["']/.test(piece)
     if (value || looksLikeJson) found.push({ start, end, value, repaired: !strict })
-    // What is neither may have begun with a stray brace: the next one gets its chance.
+    // Neither parsed nor JSON-like: it may have begun with a stray brace, so continue after that.
     start = text.indexOf('{', value || looksLikeJson ? end : (closed ?? start + 1))
   }
   return found

@@ -19,7 +19,7 @@ const parameters = z.object({
 
 const isGiven = (value: Json): boolean => value !== undefined && value !== null
 
-/** Outputs with a text are that text: the rest says how it came about. Of a runbook they are the files it was to make. */
+/** Reduces outputs to what is judged: the text if there is one, and for a runbook its declared files. */
 const judgedValue = (value: Json, collection: string): Json => {
   if (!isObject(value)) return value
   const { primary_files: made } = value
@@ -36,7 +36,7 @@ const nothing = (reason: string): AppError =>
     hint: 'Name with output_path what of a run is to be judged.',
   })
 
-/** What the path leads to in the run, or the outputs of the last step that has any. */
+/** Value at the path in the run, or the outputs of the last step that has any. */
 const judgedPart = async (run: string, path: string | undefined, { runs }: ActivityContext): Promise<Json> => {
   if (path === undefined) {
     const last = (await runs.steps(run, 'last')).findLast(({ status }) => status === 'completed')
@@ -49,7 +49,7 @@ const judgedPart = async (run: string, path: string | undefined, { runs }: Activ
   throw nothing(reading?.reason ?? `there is no run ${run}`)
 }
 
-/** What a judge is shown of a run: its output, beside what it was given and what was expected. */
+/** Collects what a judge sees of a run: its output, its inputs, and the expected result. */
 export const judgeMaterial = activity({
   name: 'judge_material',
   category: 'judge',

@@ -3,7 +3,7 @@ import { fillPlaceholders } from '../../lib/text/placeholders.ts'
 import type { ChatMessage, ChatPart } from '../../model/gateway/chat.ts'
 import type { Question } from './question.ts'
 
-/** Raised with every change of the texts below: recorded verdicts name the prompt that they answer. */
+/** Increase with every change of the texts below: recorded verdicts name their prompt version. */
 const version = 1
 
 const texts = {
@@ -33,10 +33,10 @@ const texts = {
     'That answer could not be read: {{problem}}. Answer again, with one JSON object and nothing around it, such as {{format}}',
 }
 
-/** Which prompt was used: its version, and the beginning of the SHA-256 of its texts. */
+/** Identifies the prompt: its version and the beginning of the SHA-256 of its texts. */
 export const promptVersion = `${version}-${createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 12)}`
 
-/** What a prompt is made of. Items are texts, or parts that stand for an image. */
+/** Inputs of a prompt. Items are texts, or parts that represent an image. */
 export interface Brief {
   instruction: string
   question: Question
@@ -49,7 +49,7 @@ export interface Brief {
 const fill = (text: string, values: Record<string, string | number>): string =>
   fillPlaceholders(text, (name) => (values[name] === undefined ? undefined : String(values[name])))
 
-/** A mark that the items do not hold, so that no item can end itself. */
+/** Chooses a delimiter that no item contains, so that no item can end itself. */
 const markFor = (items: Brief['items']): string => {
   const all = items.filter((item) => typeof item === 'string').join('\n')
   let mark = 'ITEM'
@@ -97,7 +97,7 @@ const itemParts = (item: string | ChatPart, number: number | undefined, mark: st
   return [{ type: 'text', text: head }, item, { type: 'text', text: texts.afterImage }]
 }
 
-/** Neighbouring texts as one part; a single text needs no parts at all. */
+/** Merges neighbouring texts into one part; a single text needs no parts. */
 const contentOf = (parts: ChatPart[]): string | ChatPart[] => {
   const joined: ChatPart[] = []
   for (const part of parts) {
@@ -110,7 +110,7 @@ const contentOf = (parts: ChatPart[]): string | ChatPart[] => {
   return joined.length === 1 && only?.type === 'text' ? String(only.text) : joined
 }
 
-/** The messages that ask for a verdict over the items. Several items are compared with each other. */
+/** Builds the messages that ask for a verdict. Several items are compared with each other. */
 export const promptFor = (brief: Brief): ChatMessage[] => {
   const { instruction, question, items, dimensions, systemPrompt } = brief
   const mark = markFor(items)
@@ -133,7 +133,7 @@ export const promptFor = (brief: Brief): ChatMessage[] => {
   ]
 }
 
-/** The message that asks once more after an answer that could not be read. */
+/** Builds the message that asks again after an unreadable answer. */
 export const correction = (brief: Brief, problem: string): ChatMessage => ({
   role: 'user',
   content: fill(texts.again, { problem, format: formatOf(brief) }),

@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 
-/** What kind of verdict is asked for. */
+/** The requested kind of verdict. */
 export type Question =
   | { type: 'scale'; min: number; max: number }
   | { type: 'categorical'; categories: string[] }
@@ -27,7 +27,7 @@ const endsOf = (name: string, range: Range): { min: number; max: number } => {
   return { min, max }
 }
 
-/** The whole numbers of a range as labels: what `score_range` means for a categorical verdict. */
+/** Whole numbers of a range as labels: the meaning of `score_range` for a categorical verdict. */
 const integersOf = ({ min, max }: { min: number; max: number }): string[] => {
   const first = Math.ceil(min)
   const count = Math.floor(max) - first + 1
@@ -37,7 +37,7 @@ const integersOf = ({ min, max }: { min: number; max: number }): string[] => {
   return Array.from({ length: count }, (_, at) => String(first + at))
 }
 
-/** The question that the parameters ask; throws `parameter_invalid` where they ask for none. */
+/** Builds the question from the parameters; throws `parameter_invalid` when they ask none. */
 export const questionOf = ({ judge_type, scale_range, score_range, categories }: Asked): Question => {
   const type = judge_type ?? (categories ? 'categorical' : 'scale')
   if (type === 'binary') return { type }
@@ -50,13 +50,13 @@ export const questionOf = ({ judge_type, scale_range, score_range, categories }:
   throw invalid("judge_type 'categorical' without categories", 'Name them: "categories": ["good", "poor"].')
 }
 
-/** Only of a comparison can it be said. */
+/** Labels that only make sense for a comparison. */
 const evens = new Set(['tie', 'tied', 'draw'])
 const places = new Set(['first', 'second', 'third', 'fourth', 'fifth'])
 const contests = new Set(['better', 'best', 'win', 'wins', 'winner', 'preferred'])
 const nouns = new Set(['item', 'response', 'answer', 'option', 'candidate', 'model', 'output', 'text', 'image'])
 
-/** Whether the categories speak of the items' places, as `first_better` and `model_b` do, or of a tie. */
+/** Whether the categories refer to the items' positions, such as `first_better` and `model_b`, or to a tie. */
 export const comparesItems = (question: Question): boolean =>
   question.type === 'categorical' &&
   question.categories.some((category) => {

@@ -1,13 +1,13 @@
-/** A label, and the words that stand for it. */
+/** A label and its synonyms. */
 export interface Option {
   label: string
   words: string[]
 }
 
-/** The label, and the words it was read from; or why there is none. */
+/** The label and the words it was read from, or why there is none. */
 export type LabelReading = { label: string; from: string } | { problem: string }
 
-/** The two labels of a binary verdict. */
+/** Labels of a binary verdict. */
 export const yesOrNo: Option[] = [
   { label: 'yes', words: ['yes', 'true', 'pass', 'passed', '1'] },
   { label: 'no', words: ['no', 'false', 'fail', 'failed', '0'] },
@@ -16,7 +16,7 @@ export const yesOrNo: Option[] = [
 const longestLabel = 300
 const mostMentions = 1000
 
-/** One text for all spellings of a label: case, `_`, `-`, spaces, quotes, stars and a full stop do not count. */
+/** Normalizes a label: ignores case, `_`, `-`, spaces, quotes, asterisks and a full stop. */
 const plain = (text: string): string =>
   text
     .toLowerCase()
@@ -29,7 +29,7 @@ const list = (options: Option[]): string => {
   return labels.length > 12 ? `${labels.slice(0, 12).join(', ')} …` : labels.join(', ')
 }
 
-/** The label that a value of a JSON answer stands for. */
+/** Reads a label from a value of a JSON answer. */
 export const labelOf = (value: unknown, options: Option[]): LabelReading => {
   const text = ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : undefined
   if (text === undefined || text.length > longestLabel) return { problem: 'it has no label' }
@@ -52,7 +52,7 @@ const named =
 const endsPhrase = /^\s{0,3}(?:$|[^\p{L}\p{N}\s])/u
 const negated = /(?:\b(?:not|never|neither|nicht|kein\w{0,3}|pas)|n['’]t)\s{1,3}(?:\S{1,12}\s{1,3})?$/i
 
-/** Where the words of the options stand in a text, longer ones before shorter ones that are part of them. */
+/** Finds the options in a text, longer words before shorter ones they contain. */
 const mentionsIn = (text: string, options: Option[]): Mention[] => {
   const words = options.flatMap(({ label, words }) => words.map((word) => ({ label, word })))
   words.sort((left, right) => right.word.length - left.word.length)
@@ -72,7 +72,7 @@ const mentionsIn = (text: string, options: Option[]): Mention[] => {
     if (!found) continue
     const before = text.slice(Math.max(0, match.index - 40), match.index)
     const after = text.slice(match.index + from.length, match.index + from.length + 8)
-    // A is an article as well: a single letter has to be called a label, or stand alone.
+    // "A" is also an article: a single letter must be called a label, or stand alone.
     const isLetter = found.word.length === 1
     if (isLetter && (found.word !== from || !(named.test(before) || endsPhrase.test(after)))) continue
     const atStart = match.index - start < 8 && /^[\s*_`"'#>([]*$/.test(text.slice(start, match.index))
@@ -83,8 +83,8 @@ const mentionsIn = (text: string, options: Option[]): Mention[] => {
 }
 
 /**
- * The label that a text in prose gives: the one it calls its verdict, else the one it begins with, else the only one
- * that it names and does not deny. With `explicitly` the last of these does not count: `no` is a word of any text.
+ * Reads a label from prose: the one called the verdict, else the one at the beginning, else the only one that is
+ * mentioned and not denied. `explicitly` excludes the last rule: `no` is a word of any text.
  */
 export const labelInText = (text: string, options: Option[], explicitly: boolean): LabelReading => {
   const whole = labelOf(text.trim(), options)

@@ -35,7 +35,7 @@ const plainName = (name: string): string =>
     .toLowerCase()
     .replace(/[\s-]+/g, '_')
 
-/** Members by one of the names, in the order of the names; null is a member, if one without a value. */
+/** Members with one of the names, in the order of the names; null counts as a member without a value. */
 const allNamed = (members: Members, names: string[]): [string, unknown][] => {
   const byName = new Map(
     Object.entries(members)
@@ -48,7 +48,7 @@ const allNamed = (members: Members, names: string[]): [string, unknown][] => {
 const membersNamed = (members: Members, names: string[]): [string, unknown][] =>
   allNamed(members, names).filter(([, value]) => value !== null)
 
-/** Whether an object speaks of a verdict, be it one that cannot be read. */
+/** Whether an object contains a verdict, even an unreadable one. */
 export const speaksOfVerdict = ({ value }: FoundObject, question: Question): boolean =>
   value === undefined || allNamed(value, namesFor(question)).length > 0
 
@@ -61,7 +61,7 @@ const decisionOf = (value: unknown, question: Question): Value | { problem: stri
   return 'problem' in reading ? reading : labelled(reading.label, question, reading.from)
 }
 
-/** The verdict among the members of an object; of several names for it the first that can be read. */
+/** Reads the verdict from an object's members; of several names the first readable one. */
 const verdictAmong = (members: Members, question: Question): Value | { problem: string } => {
   let problem: string | undefined
   for (const [name, value] of membersNamed(members, namesFor(question))) {
@@ -91,7 +91,7 @@ const dimensionsAmong = (members: Members, names: string[], question: Question):
   return read
 }
 
-/** An object that has nothing but another one around its verdict does not count. */
+/** Unwraps an object that contains nothing but another one. */
 const unwrapped = (members: Members): Members => {
   const values = Object.values(members)
   return values.length === 1 && isMembers(values[0]) ? values[0] : members
@@ -106,7 +106,7 @@ const explanationAmong = (members: Members): string | null => {
   return text === '' ? null : text
 }
 
-/** The verdict that an object of a JSON answer holds, and those on its dimensions. */
+/** Reads the verdict of an object in a JSON answer, and those of its dimensions. */
 export const verdictInObject = (
   { value, repaired }: FoundObject,
   question: Question,

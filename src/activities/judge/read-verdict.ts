@@ -5,7 +5,7 @@ import { speaksOfVerdict, verdictInObject } from './read-object.ts'
 import { scoreInText } from './read-score.ts'
 import { labelled, optionsOf, type Reading, type Verdict } from './verdict.ts'
 
-/** A text with its JSON objects cut out: what stands in them is no prose. */
+/** Removes JSON objects from a text: their content is no prose. */
 const without = (text: string, objects: FoundObject[]): string => {
   let rest = ''
   let from = 0
@@ -16,11 +16,11 @@ const without = (text: string, objects: FoundObject[]): string => {
   return rest + text.slice(from)
 }
 
-/** Characters beside the verdict itself from which on a text explains something. */
+/** Minimum characters beside the verdict that count as an explanation. */
 const proseFrom = 12
 const endOfThought = '</think>'
 
-/** Labels that are numbers are said in prose as scores are, such as "4 out of 5". */
+/** Reads numeric labels from prose as scores are written, such as "4 out of 5". */
 const numberedLabelIn = (text: string, categories: string[]): LabelReading => {
   const numbers = categories.map(Number)
   const reading = scoreInText(text, { min: Math.min(...numbers), max: Math.max(...numbers) })
@@ -55,15 +55,15 @@ const verdictInProse = (text: string, question: Question): Reading => {
 
 const sameVerdict = (left: Verdict, right: Verdict): boolean => left.score === right.score && left.label === right.label
 
-/** What a model thought aloud before it answered is not its answer. */
+/** Removes a model's thinking from its answer. */
 const answerOf = (raw: string): string => {
   const at = raw.lastIndexOf(endOfThought)
   return at < 0 ? raw : raw.slice(at + endOfThought.length)
 }
 
 /**
- * Reads a verdict out of what a model answered: from the first JSON object that has one, else from the prose. Says why
- * where there is none; never throws, and takes time in proportion to the text.
+ * Reads a verdict from a model's answer: from the first JSON object that has one, else from the prose; or says why
+ * there is none. Never throws; linear in the text.
  */
 export const readVerdict = (raw: string, question: Question, dimensions: string[] = []): Reading => {
   const text = answerOf(raw)
@@ -80,7 +80,7 @@ export const readVerdict = (raw: string, question: Question, dimensions: string[
   }
   const problem = readings.flatMap((reading) => ('problem' in reading ? [reading.problem] : []))[0]
   if (dimensions.length > 0) return { problem: problem ?? 'it has no JSON object with the dimensions' }
-  // Where the JSON has a score that cannot be read, a number beside it is not the score.
+  // When the JSON has an unreadable score, a number beside it is not the score.
   if (problem && objects.some((object) => speaksOfVerdict(object, question))) return { problem }
   const prose = verdictInProse(without(text, objects), question)
   return 'problem' in prose && problem ? { problem } : prose

@@ -25,7 +25,7 @@ const usage = z.object({
   reasoning_tokens: z.number().optional(),
 })
 
-/** What `simple_judge` puts out. */
+/** Outputs of `simple_judge`. */
 export const judgeOutputs = z.object({
   results: z
     .array(result)
@@ -50,7 +50,7 @@ export const judgeOutputs = z.object({
 const mean = (scores: number[]): number | null =>
   scores.length === 0 ? null : Number((scores.reduce((sum, score) => sum + score, 0) / scores.length).toFixed(12))
 
-/** The outputs that follow from the verdicts, in the order of the items. */
+/** Derives the outputs from the verdicts, in item order. */
 export const outputsOf = (judged: Judged[]): z.infer<typeof judgeOutputs> => {
   const results = judged.map(({ verdict, raw }, item_index) => ({
     score: verdict.score,

@@ -69,7 +69,7 @@ const declared = z.object({
   system_prompt: z.string().optional().describe('Stands in the place of the system message.'),
   max_tokens: z.number().int().min(1).optional().describe('Most tokens of an answer.'),
 })
-/** Where the instruction is missing as well, both are told at once. */
+/** Also requires the instruction, so that both omissions are reported at once. */
 const parameters = declared.refine(({ item, items, instruction }) => [item, items, instruction].some(isGiven), {
   message: "'item' or 'items' is required as well",
   when: () => true,
@@ -124,13 +124,13 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
     for (const warning of one.verdict.warnings) context.warn(`${where}${warning}`)
     return one
   })
-  // The same for every call: said once.
+  // Identical for every call: reported once.
   const warnings = judged.flatMap(({ answers }) => answers.flatMap((answer) => answer.warnings ?? []))
   for (const warning of new Set(warnings)) context.warn(`simple_judge: ${warning}`)
   return judged
 }
 
-/** Lets a model judge texts or images by an instruction. */
+/** Asks a model to judge texts or images by an instruction. */
 export const simpleJudge = activity({
   name: 'simple_judge',
   category: 'judge',

@@ -5,10 +5,10 @@ import { decodeText } from '../../lib/text/text-encoding.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 
 const longestPath = 1024
-/** What follows the collection in the path of a file that a run made or was sent, or of an upload. */
+/** Path after the collection of a file that a run made or received, or of an upload. */
 const storedFile = /^(?:[^/\n]+\/0000|_sandbox_uploads\/[^/\n]+)\/[^/\n]+$/
 
-/** The storage path that an item names a file of the collection by: a text, or a file object as steps put them out. */
+/** Storage path of a file item: a text, or a file object as steps output it. */
 const filePathOf = (item: Json, collection: string): string | undefined => {
   const isFileObject = isObject(item) && typeof item.content_type === 'string'
   const path = isFileObject ? item.path : item
@@ -16,13 +16,13 @@ const filePathOf = (item: Json, collection: string): string | undefined => {
   return storedFile.test(path.slice(collection.length + 1)) ? path : undefined
 }
 
-/** The files that an item names: one, or a list of nothing else, such as the results of a runbook. */
+/** Files of an item: one, or a list of only files, such as the results of a runbook. */
 const filePathsOf = (item: Json, collection: string): string[] => {
   const paths = (Array.isArray(item) ? item : [item]).map((one: Json) => filePathOf(one, collection))
   return paths.every((path) => path !== undefined) ? paths : []
 }
 
-/** Whether what is judged is what stands in stored files: of the file's path nobody wants a verdict. */
+/** Whether an item refers to stored files: their content is judged, not their paths. */
 export const isStored = (item: Json, collection: string): boolean => filePathsOf(item, collection).length > 0
 
 const textOf = async (path: string, { files, settings }: ActivityContext): Promise<{ name: string; text: string }> => {
@@ -38,7 +38,7 @@ const textOf = async (path: string, { files, settings }: ActivityContext): Promi
   return { name: file.name, text }
 }
 
-/** What stands in the files that an item names, each under its name where there are several; undefined for none. */
+/** Reads the files of an item, each under its name when there are several; undefined for none. */
 export const storedText = async (item: Json, context: ActivityContext): Promise<string | undefined> => {
   const paths = filePathsOf(item, context.run.collection)
   if (paths.length === 0) return undefined

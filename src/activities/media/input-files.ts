@@ -4,7 +4,7 @@ import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { PredictionOptions } from '../../model/gateway/prediction.ts'
 import type { ActivityContext, FileContent, Json } from '../activity.ts'
 
-/** Replicate wants larger ones at a URL of its own. */
+/** Maximum bytes of an inline file; Replicate wants larger ones at a URL. */
 const mostInline = 256 * 1024
 const longestPath = 1024
 
@@ -37,7 +37,7 @@ const tooMany = (most: number): AppError =>
     hint: 'Send fewer, or raise JETTY_MAX_MEDIA_FILES.',
   })
 
-/** An input in which each storage path of a file stands for the file: the model is sent what it is the path of. */
+/** Replaces each storage path in an input by the file's content. */
 export const withFiles = async (
   input: Record<string, Json>,
   context: ActivityContext,
@@ -45,7 +45,7 @@ export const withFiles = async (
 ): Promise<Record<string, Json>> => {
   const most = context.settings.mediaFiles
   let count = 0
-  // One after the other: each may be large.
+  // Sequential: each may be large.
   const filled = async (value: Json): Promise<Json> => {
     if (typeof value === 'string') {
       const file = mayBePath(value, context) ? await openIfThere(value, context) : undefined

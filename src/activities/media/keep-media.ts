@@ -5,19 +5,19 @@ import { readDataUri } from '../../lib/text/data-uri.ts'
 import type { PredictedFile, Prediction } from '../../model/gateway/prediction.ts'
 import type { ActivityContext, Json, MediaObject } from '../activity.ts'
 
-/** A file that a model has made, kept; `from` is the text of the output that stood for it. */
+/** A stored file made by a model; `from` is the output's text that referred to it. */
 export interface Kept {
   from: string
   kind: MediaKind
   file: MediaObject
 }
 
-/** Each may be as large as a fetch may be, and is in memory as it is stored. */
+/** Each may be as large as the fetch limit, and is in memory while it is stored. */
 const fetchesAtATime = 3
 /** Videos are large. */
 const fetchSeconds = 600
 
-/** Bytes of a model become a file of the step; what they are is told by themselves. */
+/** Stores a model's bytes as a file of the step; the type is detected from the bytes. */
 export const keepBytes = async (
   bytes: Uint8Array,
   announcedType: string,
@@ -29,7 +29,7 @@ export const keepBytes = async (
 
 const isUrl = (text: string): boolean => /^https?:\/\/[^\s"'<>]+$/i.test(text)
 
-/** The texts of an output that stand for files: those that are a URL or a data URI and nothing else, each once. */
+/** Texts in an output that are exactly a URL or a data URI, each once. */
 export const filesIn = (output: Json, found: Set<string> = new Set()): Set<string> => {
   if (typeof output === 'string') {
     if (isUrl(output) || readDataUri(output)) found.add(output)
@@ -39,7 +39,7 @@ export const filesIn = (output: Json, found: Set<string> = new Set()): Set<strin
   return found
 }
 
-/** The output with every data URI replaced by what `paths` has for it. */
+/** Replaces every data URI in the output by its storage path. */
 export const withoutDataUris = (output: Json, paths: ReadonlyMap<string, string>): Json => {
   if (typeof output === 'string') return paths.get(output) ?? (readDataUri(output) ? '[not kept]' : output)
   if (Array.isArray(output)) return output.map((part) => withoutDataUris(part, paths))
@@ -47,7 +47,9 @@ export const withoutDataUris = (output: Json, paths: ReadonlyMap<string, string>
   return Object.fromEntries(Object.entries(output).map(([name, part]) => [name, withoutDataUris(part, paths)]))
 }
 
-/** A file that its makers keep must come; what a model merely links to may be out of reach. */
+/**
+ * Fetches a file. A file hosted by the model's provider must arrive; one the model merely links to may be unreachable.
+ */
 const fetched = async (
   url: string,
   prediction: Prediction,
@@ -67,7 +69,7 @@ const keepOne = async (from: string, prediction: Prediction, context: ActivityCo
   return found && { from, ...(await keepBytes(found.bytes, found.type, context)) }
 }
 
-/** Stores every file of a prediction, in the order of its output. */
+/** Stores the files of a prediction, in output order. */
 export const keepFiles = async (prediction: Prediction, context: ActivityContext): Promise<Kept[]> => {
   const all = [...filesIn(prediction.output)]
   const most = context.settings.mediaFiles

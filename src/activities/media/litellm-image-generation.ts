@@ -3,7 +3,7 @@ import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { activity } from '../activity.ts'
 import { imageOutputs, makeImages } from './make-images.ts'
 
-/** `standard` is a word of DALL-E alone, and what it does where nothing is said. */
+/** `standard` is valid for DALL-E only, where it is also the default. */
 const qualityFor = (model: string, quality: string): { quality?: string } =>
   quality === 'standard' && !/dall-e/.test(model) ? {} : { quality }
 

@@ -6,7 +6,7 @@ import { mediaObject } from '../../model/gateway/media-object.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 import { keepBytes } from './keep-media.ts'
 
-/** Outputs of every activity that has a model make images. */
+/** Outputs common to activities that make images. */
 export const imageOutputs = {
   images: z.array(mediaObject).describe('The images, stored: images[0].path is what other steps take.'),
   text: z.string().describe('What the model wrote beside them; empty where it wrote nothing.'),
@@ -19,7 +19,7 @@ export const imageOutputs = {
   cost_usd: z.number().nullable().describe('Cost in US dollars; null where it is not known.'),
 }
 
-/** Has the images made and stores them, in their order. */
+/** Makes and stores images, in order. */
 export const makeImages = async (
   request: ImageRequest,
   options: ChatOptions,

@@ -7,13 +7,13 @@ import type { ActivityContext, Json } from '../activity.ts'
 import { withFiles } from './input-files.ts'
 import { type Kept, keepFiles } from './keep-media.ts'
 
-/** Parameters of every activity that runs a model at Replicate. */
+/** Parameters common to activities that run a model at Replicate. */
 export const replicateParameters = {
   model: z.string().min(1).describe('The model, as owner/name or owner/name:version.'),
   api_key: keyParameter,
 }
 
-/** Outputs of such an activity beside its files. */
+/** Outputs common to activities that run a model at Replicate, beside files. */
 export const replicateOutputs = {
   model: z.string().describe('The model that was run.'),
   version: z.string().nullable().describe('Its version; null where Replicate does not say.'),
@@ -30,7 +30,7 @@ export const replicateGotchas = [
     'makes a new one: Replicate knows no idempotency keys.',
 ]
 
-/** Runs the model; the trajectory never sees what the files of the input hold. */
+/** Runs the model; the content of input files never enters the trajectory. */
 export const predict = async (
   { model, input, api_key: key }: { model: string; input: Record<string, Json>; api_key?: string | undefined },
   context: ActivityContext,
@@ -40,7 +40,7 @@ export const predict = async (
   return context.models.predict({ model, input: filled, lifetimeSeconds }, { key })
 }
 
-/** What is recorded of the prediction itself. */
+/** Outputs about the prediction itself. */
 export const outputsOf = ({ model, version, id, predict_seconds, cost_usd }: Prediction): Record<string, Json> => ({
   model,
   version,
@@ -49,7 +49,7 @@ export const outputsOf = ({ model, version, id, predict_seconds, cost_usd }: Pre
   cost_usd,
 })
 
-/** Stores the files of a prediction that should be of one kind, and fails where there is none. */
+/** Stores a prediction's files of one kind, and fails when there is none. */
 export const keepOfKind = async (
   kind: MediaKind,
   prediction: Prediction,

@@ -5,7 +5,7 @@ import { activity, type Json } from '../activity.ts'
 import { filesIn, type Kept, keepFiles, withoutDataUris } from './keep-media.ts'
 import { outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
 
-/** Models that write give a text, or a list of its pieces. */
+/** Text of an output: language models return a text, or a list of its pieces. */
 const textOf = (output: Json): string | undefined => {
   if (filesIn(output).size > 0) return undefined
   if (typeof output === 'string') return output
