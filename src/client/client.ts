@@ -7,13 +7,13 @@ import type { Operation, Operations } from './operations.ts'
 
 type ApiContract = typeof contract
 
-/** What stands beside the operation's own parts in every call. */
+/** Options of every call, beside the operation's own parts. */
 export interface CallOptions {
   headers?: Record<string, string>
   signal?: AbortSignal
 }
 
-/** A file of a form: bytes, and the name it is sent under. */
+/** A file of a form: its bytes and name. */
 export interface FilePart {
   field: string
   name: string
@@ -26,10 +26,10 @@ type BodyOf<E extends Endpoint> = E['body'] extends z.ZodType
   : unknown
 type QueryOf<E extends Endpoint> = { query?: z.input<E['query']> }
 
-/** The parts of a call: what stands in the path, the query and the body, as the contract declares them. */
+/** Input of a call: path parameters, query and body, as the contract declares them. */
 export type Input<E extends Endpoint> = Given<'params', Params<E['path']>> & QueryOf<E> & BodyOf<E> & CallOptions
 
-/** JSON comes parsed; bytes, text, pages and events come as the response itself, to be streamed. */
+/** Result of a call: parsed JSON, or the response itself for bytes, text, pages and event streams. */
 export type Output<E extends Endpoint> = E['response'] extends z.ZodType
   ? z.output<E['response']>
   : E['response'] extends 'empty'
@@ -38,22 +38,22 @@ export type Output<E extends Endpoint> = E['response'] extends z.ZodType
 
 type Argument<E extends Endpoint> = Record<never, never> extends Input<E> ? [input?: Input<E>] : [input: Input<E>]
 
-/** The API as functions: one for each operation of the contract, with its types. */
+/** The API as functions: one for each operation of the contract, fully typed. */
 export type Client = {
   [Name in keyof ApiContract]: (...input: Argument<ApiContract[Name]>) => Promise<Output<ApiContract[Name]>>
 }
 
-/** A call whose operation is only known at run time. */
+/** Input of a call whose operation is only known at run time. */
 export interface AnyInput extends CallOptions {
   params?: Record<string, string>
   query?: Record<string, unknown>
   body?: unknown
-  /** A JSON body as text, in the place of `body`: order of keys and long numbers reach the server as they were written. */
+  /** JSON body as text, instead of `body`: keeps the key order and long numbers. */
   bodyText?: string
   files?: FilePart[]
-  /** Gives a JSON answer as its text. */
+  /** Returns a JSON answer as text. */
   asText?: boolean
-  /** Gives the answer as the response itself, whatever it is: for its headers, or to be streamed. */
+  /** Returns the response itself, for its headers or for streaming. */
   asResponse?: boolean
 }
 
@@ -61,13 +61,13 @@ export interface Connection {
   /** Origin of the server, without a path. */
   url: string
   token: string | undefined
-  /** Sent as User-Agent. */
+  /** User-Agent header. */
   agent?: string
-  /** Gets what of a request the server did not use, in its words, where an answer says so. */
+  /** Receives the server's warnings about parts of a request that it ignored. */
   onWarning?: (text: string) => void
 }
 
-/** Parameters are encoded a segment each; `{name...}` keeps its slashes. */
+/** Encodes each path parameter as one segment; `{name...}` keeps its slashes. */
 const pathOf = (operation: Operation, params: Record<string, string>): string =>
   operation.path.replace(/\{(\w+)(\.\.\.)?\}/g, (_, name: string, rest: string | undefined) => {
     const value = params[name] ?? ''
@@ -94,7 +94,7 @@ const formOf = (body: unknown, files: FilePart[]): FormData => {
   return form
 }
 
-/** Reading may be repeated, and a busy server asks for it; a refused connection is told at once. */
+/** Retries of reads on a busy server; a refused connection is reported at once. */
 const waitsMs = [200, 800]
 const longestRetryAfterSeconds = 10
 
@@ -108,7 +108,7 @@ const waitBefore = (response: Response, tries: number): number | undefined => {
 /** Calls an operation whose name is only known at run time. */
 export type Caller = (name: string, input?: AnyInput) => Promise<unknown>
 
-/** Makes requests by the name of an operation; throws an AppError for every answer that is no success. */
+/** Makes a caller; it throws an AppError for every answer that is no success. */
 export const makeCaller = (operations: Operations, { url, token, agent, onWarning }: Connection): Caller => {
   const send = async (operation: Operation, input: AnyInput): Promise<Response> => {
     const target = `${url}${pathOf(operation, input.params ?? {})}${queryText(input.query ?? {})}`
@@ -154,7 +154,7 @@ const read = async (operation: Operation, response: Response): Promise<unknown> 
   return operation.answer === 'empty' ? undefined : response
 }
 
-/** The typed client over the requests of a caller. */
+/** Wraps a caller in the typed client. */
 export const makeClient = (operations: Operations, call: Caller): Client =>
   Object.fromEntries(
     Object.keys(operations).map((name) => [name, (input?: AnyInput) => call(name, input)]),

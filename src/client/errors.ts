@@ -14,7 +14,7 @@ interface ErrorBody {
 const isIssues = (detail: unknown): detail is FieldIssue[] =>
   Array.isArray(detail) && detail.every((one) => typeof one === 'object' && one !== null && 'msg' in one)
 
-/** What a preflight says is about the runbook, and names no field of a request that anybody has typed. */
+/** Formats an issue; preflight issues concern the runbook and name no request field. */
 const issueText = ({ loc, msg, type }: FieldIssue): string =>
   type.startsWith('preflight_') ? msg : `${loc.join('.')}: ${msg}`
 
@@ -24,7 +24,7 @@ const sentence = (body: ErrorBody, status: number): string => {
   return typeof body.error === 'string' ? body.error : `The server answered ${status}`
 }
 
-/** What an answer that is no success says, as the error the server threw. */
+/** Reconstructs the server's error from an answer that is no success. */
 export const answerError = async (response: Response): Promise<AppError> => {
   const body = (parsedObject(await response.text().catch(() => '')) ?? {}) as ErrorBody
   const code = codeOf(response.status)
@@ -38,7 +38,7 @@ export const answerError = async (response: Response): Promise<AppError> => {
   })
 }
 
-/** Nobody answered at the address. */
+/** Error for an address where no server answers. */
 export const unreachable = (url: string, thrown: unknown): AppError => {
   const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown
   const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : messageOf(cause)

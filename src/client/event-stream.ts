@@ -7,7 +7,7 @@ export interface StreamEvent {
   data: string
 }
 
-/** The events of an answer, until it ends; whoever stops before closes the connection. Throws where it breaks off. */
+/** Yields the events of an answer until it ends; leaving the loop closes the connection. Throws when it breaks off. */
 export async function* eventsOf(response: Response): AsyncGenerator<StreamEvent> {
   if (!response.body) return
   const messages = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())

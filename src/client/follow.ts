@@ -12,14 +12,14 @@ export interface FollowedEvent {
 const waitsMs = [100, 500, 1_000, 2_000, 5_000]
 
 /**
- * Reads a stream of events to its `end`, over as many connections as it takes: after a break it goes on where it
- * stopped, by Last-Event-ID. Gives up only where the server refuses, or when nobody answers for `patienceMs`.
+ * Reads a stream of events to its `end`, reconnecting after a break with Last-Event-ID. Gives up only when the server
+ * refuses, or when no server answers for `patienceMs`.
  */
 export async function* follow(
   open: (headers: Record<string, string>, signal: AbortSignal) => Promise<Response>,
   options: {
     signal: AbortSignal
-    /** Begins after this one; without it with a snapshot, where the stream has one. */
+    /** Starts after this event id; without it with a snapshot, where the stream has one. */
     after?: string
     patienceMs?: number
     onBreak?: (error: unknown) => void

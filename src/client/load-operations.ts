@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import type { Operations } from './operations.ts'
 
 /**
- * The operations as the build wrote them down, so that a command does not load every schema (75 ms); without a build,
- * from the contract itself.
+ * Loads the operations that the build has written as data, so that a command does not load every schema (75 ms);
+ * without a build, from the contract.
  */
 export const loadOperations = async (): Promise<Operations> => {
   const built = await readFile(new URL('./operations.json', import.meta.url), 'utf8').catch(() => undefined)

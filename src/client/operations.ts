@@ -1,26 +1,26 @@
 import { z } from 'zod'
 import type { Contract, Endpoint, SpecialAnswer } from '../http/endpoint.ts'
 
-/** What a caller has to know of an operation, as plain data: no schema has to be loaded to make a request. */
+/** An operation as plain data: requests need no schema. */
 export interface Operation {
   method: Endpoint['method']
   path: string
   summary: string
   tag: string
   access: Endpoint['access']
-  /** Names in the path, in order. */
+  /** Names of the path parameters, in order. */
   params: string[]
   query: string[]
-  /** `form`: multipart, with these names for files; `json`: a JSON body; `none`: no body. */
+  /** `form`: multipart, with these file fields; `json`: a JSON body; `none`: no body. */
   body: 'none' | 'json' | 'form'
   fields: string[]
-  /** Those of the fields that are texts: `5` stays `"5"` there. */
+  /** Text fields: `5` stays `"5"` in them. */
   texts: string[]
   files: readonly string[]
   answer: 'json' | SpecialAnswer
 }
 
-/** Every operation by its name: `contract` as plain data. */
+/** All operations of `contract` by name. */
 export type Operations = Readonly<Record<string, Operation>>
 
 const fieldsOf = (schema: z.ZodType | undefined): string[] =>

@@ -6,7 +6,7 @@ import { createExclusively, readIfThere, replaceFile } from '../lib/files/exclus
 import { hashToken } from '../lib/secrets/crypto.ts'
 import { makeKeyFinder } from '../store/collections/keys.ts'
 
-/** The two files that every client reads: a token, and the server that it is sent to. */
+/** Folder of the two files that every client reads: a token, and its server. */
 const folder = (): string => join(homedir(), '.config', 'jetty')
 const tokenPath = (): string => join(folder(), 'token')
 const apiBasePath = (): string => join(folder(), 'api_base')
@@ -16,24 +16,24 @@ const originOf = (url: string): string | undefined => (URL.canParse(url) ? new U
 const loopback = new Set(['127.0.0.1', 'localhost', '[::1]'])
 const isLoopback = (url: string): boolean => URL.canParse(url) && loopback.has(new URL(url).hostname)
 
-/** The address that a client on this machine calls; a server that listens on every address is called at the local one. */
+/** URL for a client on this host; a server that listens on every address is called at the loopback address. */
 export const localUrl = (url: string): string =>
   url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
 
 /**
- * Saves a new token where every client looks for it, and beside it the address of this server: without that, a client
- * would send the token to whichever server it knows by default. Returns the path of the token. It goes to the data folder
- * instead where another token is there already, or where `api_base` names another server.
+ * Saves a new token where every client looks for it, with this server's URL beside it: otherwise a client would send
+ * the token to its default server. Returns the token's path. Uses the data folder instead when another token exists, or
+ * when `api_base` names another server.
  */
 export const saveForClients = (token: string, url: string, dataDir: string): string => {
   if (saveBoth(token, localUrl(url))) return tokenPath()
   const own = join(dataDir, 'demo-token')
-  rmSync(own, { force: true }) // of an earlier database: this one does not know it
+  rmSync(own, { force: true }) // belongs to an earlier database; this one does not know it
   createExclusively(own, `${token}\n`)
   return own
 }
 
-/** The address is written first: a crash in between leaves no token that could be sent elsewhere. */
+/** Writes the URL first: a crash in between leaves no token that could be sent elsewhere. */
 const saveBoth = (token: string, url: string): boolean => {
   try {
     if (readIfThere(tokenPath()) !== undefined) return false
@@ -41,16 +41,16 @@ const saveBoth = (token: string, url: string): boolean => {
     const isNew = createExclusively(apiBasePath(), `${url}\n`)
     if (!isNew && originOf(readIfThere(apiBasePath()) ?? '') !== originOf(url)) return false
     if (createExclusively(tokenPath(), `${token}\n`)) return true
-    if (isNew) rmSync(apiBasePath(), { force: true }) // somebody saved another token meanwhile
+    if (isNew) rmSync(apiBasePath(), { force: true }) // another process has saved a token meanwhile
     return false
   } catch {
-    return false // a user without a home folder of its own
+    return false // the user has no home folder
   }
 }
 
 /**
- * Keeps `api_base` true where the saved token is one of this server: it is written where it is missing, and follows the
- * server to another port. An address of another machine stays, since it may lead here through a proxy.
+ * Keeps `api_base` correct when the saved token belongs to this server: writes it when missing, and follows the server
+ * to another port. A URL of another host stays, since it may be a proxy to this server.
  */
 export const keepAddress = async (database: Database, url: string): Promise<void> => {
   try {
@@ -63,6 +63,6 @@ export const keepAddress = async (database: Database, url: string): Promise<void
       replaceFile(apiBasePath(), `${local}\n`)
     }
   } catch {
-    // files that this user may not read or write
+    // Files that this user may not read or write.
   }
 }

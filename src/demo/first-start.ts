@@ -12,11 +12,11 @@ import { demoTasks } from './tasks.ts'
 export interface FirstStart {
   tokenPath: string
   shownToken: string
-  /** The demo run as the API shows it. */
+  /** API URL of the demo run. */
   tryUrl: string
 }
 
-/** What a new server is given, once: a collection `demo` with example tasks, a key for it, and a first run. */
+/** Sets up a new server once: a collection `demo` with example tasks, a key for it, and a first run. */
 export const firstStart = async (server: {
   database: Database
   engine: Engine

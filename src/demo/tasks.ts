@@ -1,4 +1,4 @@
-/** The three tasks of the collection `demo`: the smallest that runs, one that works on a file, one to watch. */
+/** Tasks of the collection `demo`: the smallest possible one, one that processes a file, and one to watch. */
 export const demoTasks = [
   {
     name: 'hello',

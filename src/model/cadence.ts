@@ -1,28 +1,28 @@
-/** When routines run: words and rules, without the schemas, which a command line at its start does not load. */
+/** Cadences of routines without zod schemas, so that the command line starts without loading them. */
 
 export const cadenceTypes = ['manual', 'hourly', 'daily', 'weekdays', 'weekly', 'cron'] as const
 export const daysOfWeek = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 
-/** What becomes of a fire while a run of the routine is active. */
+/** What happens to a fire while a run of the routine is active. */
 export const overlaps = ['skip', 'queue', 'allow'] as const
 export type Overlap = (typeof overlaps)[number]
 
-/** Which of the fires that were missed are made up for. */
+/** Which missed fires are caught up. */
 export const catchUps = ['none', 'last', 'all'] as const
 export type CatchUp = (typeof catchUps)[number]
 
 /**
- * When a routine fires; which members each type takes is said by `cadenceMembers`. No interface: it stands where objects
- * with further members are taken.
+ * When a routine fires; `cadenceMembers` says which members each type uses. A type alias, since interfaces are not
+ * assignable to objects with further members.
  */
 export type Cadence = {
   type: (typeof cadenceTypes)[number]
   minute_utc?: number
   hour_utc?: number
   day_of_week?: (typeof daysOfWeek)[number]
-  /** Five fields, or a name such as `@daily`. */
+  /** Five cron fields, or a name such as `@daily`. */
   expression?: string
-  /** IANA name; `UTC` where it is left out. */
+  /** IANA time zone; default `UTC`. */
   time_zone?: string
 }
 
@@ -35,7 +35,7 @@ const cadenceMembers: Record<Cadence['type'], { required: string[]; optional: st
   cron: { required: ['expression'], optional: ['time_zone'] },
 }
 
-/** A cadence as it comes in; null counts as left out. */
+/** A cadence as received; null counts as omitted. */
 interface Given {
   type: Cadence['type']
 }
@@ -43,7 +43,7 @@ interface Given {
 const membersOf = (given: object): [string, unknown][] =>
   Object.entries(given).filter(([name, value]) => name !== 'type' && value !== null && value !== undefined)
 
-/** What is wrong with the members of a cadence; undefined where nothing is. */
+/** Describes what is wrong with a cadence's members; undefined when nothing is. */
 export const cadenceFault = (given: Given): string | undefined => {
   const { required, optional } = cadenceMembers[given.type]
   const names = membersOf(given).map(([name]) => name)
@@ -55,7 +55,7 @@ export const cadenceFault = (given: Given): string | undefined => {
   return undefined
 }
 
-/** A cadence as it is kept: without what was given as null. */
+/** Normalizes a cadence for storage: removes nulls. */
 export const keptCadence = (given: Given): Cadence => ({
   type: given.type,
   ...Object.fromEntries(membersOf(given)),

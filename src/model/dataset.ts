@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { jsonObjectSchema } from './names.ts'
 
-/** A dataset as it stands in a list. */
+/** A dataset in a list. */
 export const listedDatasetSchema = z
   .object({
     id: z.int(),

@@ -1,4 +1,4 @@
-/** A file whose bytes are read when they are wanted, once. `size` is in bytes. */
+/** A file whose bytes can be read once, on demand. `size` is in bytes. */
 export interface FileSource {
   name: string
   content_type: string

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { timestampSchema } from './names.ts'
 
-/** A stored file as it is listed. */
+/** A stored file in a list. */
 export const listedFileSchema = z
   .object({
     path: z.string(),

@@ -3,7 +3,7 @@ import { z } from 'zod'
 const yes = new Set(['true', '1', 'yes', 'on'])
 const no = new Set(['false', '0', 'no', 'off', ''])
 
-/** A yes or no in any of the spellings that forms and queries use; left out, it is no. */
+/** A boolean in any spelling that forms and queries use; false when omitted. */
 export const flagSchema = z
   .union([z.boolean(), z.string(), z.number()], 'Expected true or false')
   .nullish()

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 
-/** Names of collections and tasks: one path segment that needs no percent-encoding. */
+/** Names of collections and tasks: one path segment without percent-encoding. */
 export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
-/** Names that may be looked up: a leading `_` marks tasks that the server makes itself. */
+/** Names that may be looked up: a leading `_` marks the server's own tasks. */
 const knownNamePattern = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/
 
 export const isName = (text: string): boolean => knownNamePattern.test(text)
@@ -11,7 +11,7 @@ export const isName = (text: string): boolean => knownNamePattern.test(text)
 const grammar =
   'Names start with a letter or digit, then up to 127 letters, digits, dots, underscores or hyphens, such as my-name'
 
-/** First segments of other routes, of the API and of the web pages, which a collection of that name would hide. */
+/** First segments of API and web routes, which a collection of that name would hide. */
 const reservedCollectionNames = new Set([
   ...['search', 'data', 'mlcroissant-validation', 'collection'],
   ...['settings', 'sign-up', 'sign-in', 'api', 'docs', 'trajectory', 'assets'],
@@ -30,13 +30,13 @@ export const collectionNameSchema = nameOutside(reservedCollectionNames)
 export const taskNameSchema = nameOutside(reservedTaskNames)
 export const routineNameSchema = nameOutside(new Set())
 
-/** Text that can be stored: Postgres has no NUL in text. */
+/** Storable text: Postgres allows no NUL. */
 export const textSchema = z
   .string()
   .max(100_000)
   .refine((text) => !text.includes('\0'), 'NUL is not allowed')
 
-/** A short text on one line, such as the name of a key. */
+/** A short text on one line, such as a key's name. */
 export const labelTextSchema = z
   .string()
   .trim()
@@ -45,11 +45,11 @@ export const labelTextSchema = z
   // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
   .regex(/^[^\u0000-\u001f\u007f]*$/, 'Control characters are not allowed')
 
-/** How many to leave out, and how many to answer at most. */
+/** Numbers of items to skip, and to return at most. */
 export const skipSchema = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0)
 export const limitSchema = z.coerce.number().int().min(1).max(500).default(100)
 
-/** A moment on the wire: ISO-8601, UTC, microseconds. */
+/** A time on the wire: ISO 8601, UTC, microseconds. */
 export const timestampSchema = z.string().meta({ format: 'date-time', example: '2026-11-25T08:30:00.123000Z' })
 
 const moment = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i
@@ -60,7 +60,7 @@ const zoneMinutes = (zone: string): number | undefined => {
   return hours > 23 || minutes > 59 ? undefined : (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes)
 }
 
-/** Undefined where the calendar or the clock has no such moment: `Date.parse` makes 1 March of 30 February. */
+/** Parses a time; undefined for an impossible date: `Date.parse` turns 30 February into 1 March. */
 const readMoment = (text: string): number | undefined => {
   const parts = moment.exec(text)
   if (!parts) return undefined
@@ -71,13 +71,13 @@ const readMoment = (text: string): number | undefined => {
   const at = new Date(0)
   at.setUTCFullYear(year, month - 1, day)
   const isDay = month >= 1 && at.getUTCMonth() === month - 1 && day >= 1 && at.getUTCDate() === day
-  const isMidnight = hour === 24 && minute === 0 && second === 0 && ms === 0 // the end of a day
+  const isMidnight = hour === 24 && minute === 0 && second === 0 && ms === 0 // 24:00 is the end of a day
   const zone = zoneMinutes(parts[8] ?? '')
   if (!isDay || (hour > 23 && !isMidnight) || minute > 59 || second > 59 || zone === undefined) return undefined
   return at.setUTCHours(hour, minute - zone, second, ms)
 }
 
-/** A moment as a caller writes it, in milliseconds since 1970; without a zone it is UTC. */
+/** A time from a caller, as milliseconds since 1970; UTC without a zone. */
 export const momentSchema = z
   .string()
   .max(40)
@@ -88,5 +88,5 @@ export const momentSchema = z
     return z.NEVER
   })
 
-/** Any JSON object, kept as it is. */
+/** Any JSON object, unchanged. */
 export const jsonObjectSchema = z.record(z.string(), z.unknown())

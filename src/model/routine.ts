@@ -3,7 +3,7 @@ import { cadenceTypes, catchUps, daysOfWeek, overlaps } from './cadence.ts'
 import { jsonObjectSchema, routineNameSchema, timestampSchema } from './names.ts'
 import { webhookSecretSchema, webhookUrlSchema } from './webhook.ts'
 
-/** What a member may be is checked here, which ones a type takes by `cadenceFault`. A null counts as left out. */
+/** Validates the members; `cadenceFault` checks which ones a type uses. Null counts as omitted. */
 export const cadenceSchema = z
   .looseObject({
     type: z.enum(cadenceTypes),
@@ -60,7 +60,7 @@ export const createRoutineSchema = z
   })
   .meta({ id: 'CreateRoutine' })
 
-/** What is given replaces what was there, whole; what is not stays. */
+/** Given members replace the stored ones as a whole; omitted ones stay. */
 export const updateRoutineSchema = z
   .object({ ...settable, name: z.string() })
   .partial()

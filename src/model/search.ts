@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { jsonObjectSchema } from './names.ts'
 
-/** What is looked for, and how many of the hits are answered at most. */
+/** Search text, and the maximum number of hits. */
 export const searchQuerySchema = z.object({
   q: z.string().min(1),
   limit: z.coerce.number().int().min(1).max(100).default(30),
 })
 
-/** One hit: what was found, by its names. */
+/** One hit, by its names. */
 export const searchHitSchema = z
   .object({
     document: z.object({

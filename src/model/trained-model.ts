@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { jsonObjectSchema } from './names.ts'
 
-/** A trained model as it stands in a list. */
+/** A trained model in a list. */
 export const listedModelSchema = z
   .object({
     id: z.int(),

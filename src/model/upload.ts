@@ -8,7 +8,7 @@ const purposeSchema = z
   .nullish()
   .transform((given) => given || 'user_data')
 
-/** The fields of an upload that are no file. */
+/** Fields of an upload form besides files. */
 export const uploadFormSchema = z
   .object({
     collection: textSchema
@@ -19,7 +19,7 @@ export const uploadFormSchema = z
   })
   .meta({ id: 'UploadForm' })
 
-/** A file uploaded ahead of a run, by its path and by its id; with several, the first one. */
+/** A file uploaded before a run, with path and id; of several, the first one. */
 export const uploadedFileSchema = z
   .object({
     path: z.string().describe('Storage path: goes into init_params.file_paths.'),
@@ -38,7 +38,7 @@ export const uploadedFilesSchema = z
   .object({ upload_id: z.string(), file_paths: z.array(z.string()), count: z.int() })
   .meta({ id: 'UploadedFiles' })
 
-/** An upload in the shape of the OpenAI API. */
+/** An upload in OpenAI's shape. */
 export const fileObjectSchema = z
   .object({
     id: z.string(),

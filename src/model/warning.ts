@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** Something in a request that the server did not use as the sender may have meant it. The request itself succeeded. */
+/** A part of a request that the server ignored or may have misread. The request succeeded. */
 export const warningSchema = z
   .object({
     field: z.string().describe('Path of the member, such as `workflow.step`, or name of the query parameter.'),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { timestampSchema } from './names.ts'
 
-/** One attempt to tell a receiver that a run has ended. */
+/** One attempt to notify a receiver of a run's end. */
 export const deliverySchema = z
   .object({
     n: z.int().describe('Its number among the attempts of this run, from 1.'),
@@ -33,14 +33,14 @@ export const deliveriesSchema = z
 const longestUrl = 4096
 const longestSecret = 1000
 
-/** Whether a text is an http or https URL without a user name or password in it. */
+/** Whether a text is an http or https URL without credentials. */
 const isWebAddress = (text: string): boolean => {
   if (!URL.canParse(text)) return false
   const { protocol, username, password } = new URL(text)
   return (protocol === 'http:' || protocol === 'https:') && username === '' && password === ''
 }
 
-/** Who is told when a run has ended; an empty text is nobody. */
+/** URL to notify when a run has ended; empty for none. */
 export const webhookUrlSchema = z
   .string()
   .max(longestUrl)
@@ -50,14 +50,14 @@ export const webhookUrlSchema = z
     error: 'webhook_url must be an http or https URL, without a user name or password in it',
   })
 
-/** What deliveries are signed with; an empty text is none. */
+/** Signing secret of deliveries; empty for none. */
 export const webhookSecretSchema = z
   .string()
   .max(longestSecret)
   .nullish()
   .transform((text) => text || null)
 
-/** A secret alone signs nothing. */
+/** Reports a secret without a URL. */
 export const requireWebhook = (
   { webhook_url: url, webhook_secret: secret }: { webhook_url: string | null; webhook_secret: string | null },
   context: z.RefinementCtx,
@@ -66,10 +66,10 @@ export const requireWebhook = (
   context.addIssue({ code: 'custom', message: 'webhook_secret needs a webhook_url', path: ['webhook_secret'] })
 }
 
-/** What of a run's webhook is sealed. */
+/** Encrypted parts of a run's webhook. */
 export interface SealedWebhook {
-  /** What its deliveries are signed with. */
+  /** Signing secret of its deliveries. */
   secret: string | null
-  /** As it is called; null where it is what is shown, for no secret of the environment stands in it. */
+  /** URL to call; null when it equals the displayed one, which has no secrets. */
   url: string | null
 }

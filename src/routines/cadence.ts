@@ -2,10 +2,10 @@ import { Cron } from 'croner'
 import { messageOf } from '../lib/errors.ts'
 import type { Cadence } from '../model/cadence.ts'
 
-/** Five fields, or a name: croner would also take seconds, years and single moments. */
+/** Five fields or a name; croner would also accept seconds, years and single times. */
 const expressionForm = /^(@[a-z]+|\S+([ \t]+\S+){4})$/i
 
-/** A cadence as a cron expression; undefined for one that never fires by itself. */
+/** Converts a cadence to a cron expression; undefined when it never fires by itself. */
 const expressionOf = (cadence: Cadence): string | undefined => {
   const { type, minute_utc: minute = 0, hour_utc: hour = 0, day_of_week: day, expression } = cadence
   if (type === 'hourly') return `${minute} * * * *`
@@ -16,15 +16,15 @@ const expressionOf = (cadence: Cadence): string | undefined => {
 }
 
 /**
- * A time that the clock skips in spring is the first moment after the gap; one that it shows twice in autumn is the
- * first of the two. Jobs with `*` or steps in hour or minute go on by the hour instead, as those of cron do.
+ * Rule for daylight saving. A time skipped in spring fires at the first moment after the gap; one repeated in autumn
+ * fires once, the first time. Expressions with `*` or steps in hour or minute continue hourly instead, as in cron.
  */
 const fixedTimeRule = 'no-wildcard'
 
 const cronOf = (expression: string, timeZone: string): Cron =>
   new Cron(expression, { timezone: timeZone, mode: '5-part', fixedTimeRule, paused: true })
 
-/** What is wrong with the expression or the time zone of a cadence, and in which member; undefined: nothing. */
+/** Finds a fault in the expression or time zone of a cadence, with its member; undefined when there is none. */
 export const cronFault = (cadence: Cadence): { member: 'expression' | 'time_zone'; message: string } | undefined => {
   const { type, expression = '', time_zone: zone } = cadence
   if (type !== 'cron') return undefined
@@ -52,7 +52,7 @@ const isTimeZone = (name: string): boolean => {
   }
 }
 
-/** The first fire after a moment, both in milliseconds since 1970; null where there is none. */
+/** First fire after a time, in milliseconds since 1970; null when there is none. */
 export const fireAfter = (cadence: Cadence, ms: number): number | null => {
   const expression = expressionOf(cadence)
   if (expression === undefined) return null
@@ -63,7 +63,7 @@ export const fireAfter = (cadence: Cadence, ms: number): number | null => {
   )
 }
 
-/** The fires up to a moment and with it, the newest first. */
+/** Fires up to and including a time, newest first. */
 export function* firesBackFrom(cadence: Cadence, ms: number): Generator<number> {
   const expression = expressionOf(cadence)
   if (expression === undefined) return
@@ -76,5 +76,5 @@ export function* firesBackFrom(cadence: Cadence, ms: number): Generator<number> 
   }
 }
 
-/** Reads a cadence as it was stored. */
+/** Parses a stored cadence. */
 export const readCadence = (text: string): Cadence => JSON.parse(text) as Cadence

@@ -2,22 +2,22 @@ import type { Cadence, CatchUp } from '../model/cadence.ts'
 import { fireAfter, firesBackFrom } from './cadence.ts'
 
 export interface FireLimits {
-  /** A fire that is so late counts as missed. */
+  /** A fire later than this counts as missed. */
   graceMs: number
-  /** How many missed fires are made up for; also how many may wait for the end of a run. */
+  /** Maximum missed fires that are caught up; also the maximum waiting for the end of a run. */
   mostCaughtUp: number
 }
 
-/** Which fires of a routine become runs now, oldest first, in milliseconds since 1970. */
+/** Fires of a routine that become runs now, oldest first, in milliseconds since 1970. */
 export interface DueFires {
   fires: number[]
-  /** The first fire to come. */
+  /** Time of the next fire. */
   next: number | null
-  /** The first one that is left out for having been missed. */
+  /** First fire dropped because it was missed. */
   missed: number | undefined
 }
 
-/** What is due of a cadence whose first fire that nobody has looked at is `nextMs`. */
+/** Computes the due fires of a cadence; `nextMs` is its first unprocessed fire. */
 export const dueFires = (
   { cadence, catchUp, nextMs }: { cadence: Cadence; catchUp: CatchUp; nextMs: number | null },
   nowMs: number,

@@ -17,14 +17,14 @@ export interface FireDeps {
   log: Logger
 }
 
-/** Runs of one routine that are started together; the rest waits for the next look. */
+/** Maximum runs of one routine started together; the rest waits for the next pass. */
 const startedTogether = 20
 
-/** The run of a fire has this key: whoever starts it, it is there once. */
+/** Run key of a fire: whichever process starts it, the run exists once. */
 export const fireKey = (routineId: number, fireMs: number): string =>
   `routine/${routineId}/${new Date(fireMs).toISOString()}`
 
-/** Why no run came of a fire; `later`: it can be started in a moment. */
+/** Why a fire did not start a run; `later`: retry soon. */
 type Refusal = { reason: string } | 'later'
 
 interface Settled {
@@ -32,7 +32,7 @@ interface Settled {
   skipped: FiredRoutine['skipped']
 }
 
-/** Starts what is due of a routine and says where it stands then. What is done twice is there once. */
+/** Starts the due runs of a routine and returns its new state. Idempotent. */
 export const fire = async (deps: FireDeps, routine: RunnableRoutine, nowMs: number): Promise<FiredRoutine> => {
   const due = dueOf(deps, routine, nowMs)
   const fires = [...routine.waiting.map((at) => at.getTime()), ...due.fires]
@@ -50,7 +50,7 @@ export const fire = async (deps: FireDeps, routine: RunnableRoutine, nowMs: numb
 const wasMissed = 'it was missed: no server ran at that time'
 const unknownTime = 'its next time cannot be worked out any more; set its cadence again'
 
-/** A cadence that was fine may not be with the time zones of another version: its routine stops, and no other one. */
+/** A valid cadence may become invalid with another version's time zones: then only its routine stops. */
 const dueOf = (deps: FireDeps, routine: RunnableRoutine, nowMs: number): DueFires & { why: string } => {
   const nextMs = routine.next_run_at?.getTime() ?? null
   try {
@@ -72,7 +72,7 @@ const skippedAt = (fireMs: number, reason: string): NonNullable<FiredRoutine['sk
 
 const stillActive = 'a run of the routine was still active'
 
-/** Starts the run of a fire; undefined where it is there now. */
+/** Starts the run of a fire; undefined when the run exists now. */
 const start = async (deps: FireDeps, routine: RunnableRoutine, fireMs: number): Promise<Refusal | undefined> => {
   try {
     const key = fireKey(routine.id, fireMs)
@@ -91,7 +91,7 @@ const start = async (deps: FireDeps, routine: RunnableRoutine, fireMs: number): 
   }
 }
 
-/** What becomes of fires, by what is to happen while a run of the routine is active. */
+/** Handles fires by the routine's overlap policy while a run is active. */
 const settlements: Record<
   RunnableRoutine['overlap'],
   (deps: FireDeps, routine: RunnableRoutine, fires: number[]) => Promise<Settled>
@@ -127,7 +127,7 @@ const settlements: Record<
   },
 }
 
-/** Starts the run of a fire unless another one of the routine is active. */
+/** Starts the run of a fire unless another run of the routine is active. */
 const startAlone = async (
   deps: FireDeps,
   routine: RunnableRoutine,

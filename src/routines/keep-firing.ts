@@ -3,20 +3,20 @@ import { isDatabaseUnavailable } from '../lib/errors.ts'
 import { type FiredRoutine, isAnyRoutineDue, moveOn, type RunnableRoutine, takeDueRoutines } from '../store/routines.ts'
 import { type FireDeps, fire } from './fire.ts'
 
-/** Routines that one transaction takes: they are locked until their runs are on disk. */
+/** Maximum routines in one transaction: they stay locked until their runs are stored. */
 const takenTogether = 50
 
 /**
- * Fires the routines that are due at a moment, so many at the most; gives whether there may be more to do at once. Their
- * rows stay locked meanwhile, so that each is fired by one process, and whoever changes or pauses one finds it as it was
- * before or after. Who dies on the way has moved nothing on: the next one finds the runs that are there by their keys.
+ * Fires a bounded number of due routines; returns whether there may be more. Their rows stay locked meanwhile, so that
+ * each is fired by one process, and an update or pause applies before or after. A process that dies has moved nothing
+ * on: the next one finds existing runs by their keys.
  */
 export const fireDue = (deps: FireDeps, nowMs: number): Promise<boolean> =>
   deps.database.transaction(async (queries) => {
     const due = await takeDueRoutines(queries, new Date(nowMs), takenTogether)
     const fired = await Promise.all(due.map((routine) => fire(deps, routine, nowMs)))
     if (fired.length > 0) await moveOn(queries, fired)
-    // Where none could begin, the server is too busy: they wait for the next look.
+    // If none could start, the server is too busy: they wait for the next pass.
     return due.length === takenTogether && fired.some((after, at) => hasMoved(due[at], after))
   })
 
@@ -24,12 +24,12 @@ const hasMoved = (before: RunnableRoutine | undefined, after: FiredRoutine): boo
   before?.next_run_at?.getTime() !== after.next_run_at?.getTime() ||
   after.waiting.length < (before?.waiting.length ?? 0)
 
-/** Fires what is due whenever a heartbeat of the process has seen some; gives the function that ends it. */
+/** Fires due routines whenever a heartbeat reports some; returns a function that stops it. */
 export const keepFiring = (
   deps: FireDeps & {
     engine: Pick<Engine, 'lookFor'>
     clock(): number
-    /** False while the clock of this machine cannot be trusted. */
+    /** False while this host's clock cannot be trusted. */
     mayFire(): boolean
   },
 ): (() => Promise<void>) => {

@@ -5,7 +5,7 @@ import type { Sealer } from '../lib/secrets/crypto.ts'
 import type { RunnableRoutine } from '../store/routines.ts'
 import { routineSecretsSeal, routineWebhookSeal } from '../store/secrets/sealed-texts.ts'
 
-/** Throws the 400 that lists the keys of overrides which the task's `init_params` do not have, where there are some. */
+/** Throws a 400 that lists overrides for which the task has no `init_params`. */
 export const requireKnownOverrides = (overrides: JsonObject, workflow: string): void => {
   const { init_params: initParams } = JSON.parse(workflow) as JsonObject
   const unknown = Object.keys(overrides).filter((key) => !(isObject(initParams) && Object.hasOwn(initParams, key)))
@@ -16,8 +16,8 @@ export const requireKnownOverrides = (overrides: JsonObject, workflow: string): 
 }
 
 /**
- * The run that a routine starts, as it and its task are now; of a fire, with the time of it. Throws the 400 of overrides
- * that the task has no parameters for any more.
+ * Builds the run of a routine from its current state and task; for a fire, with the fire's time. Throws a 400 for
+ * overrides whose parameters the task no longer has.
  */
 export const runOfRoutine = (
   sealer: Pick<Sealer, 'open'>,

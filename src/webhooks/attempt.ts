@@ -15,7 +15,7 @@ export interface AttemptDeps {
   database: Queries
   sealer: Pick<Sealer, 'open'>
   open: Open
-  /** The trajectory document of a run, as it is now. */
+  /** Current trajectory document of a run. */
   documentOf(run: RunRow): Promise<string>
   /** Milliseconds since 1970. */
   clock(): number
@@ -26,8 +26,8 @@ const unsealed = ({ sealer }: AttemptDeps, { sealed }: RunWebhook, runKey: strin
   sealed === null ? { secret: null, url: null } : JSON.parse(sealer.open(sealed, webhookSecretSeal(runKey)))
 
 /**
- * Tells the receiver of a run once. Rejects only where the run cannot be read, for then nothing was attempted; undefined
- * where it is gone.
+ * Makes one attempt to notify a run's receiver. Rejects only when the run cannot be read, so that nothing was
+ * attempted; undefined when the run is gone.
  */
 export const attemptDelivery = async (
   deps: AttemptDeps,

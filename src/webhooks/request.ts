@@ -1,14 +1,14 @@
 import { createHmac } from 'node:crypto'
 
-/** What a receiver gets. */
+/** Request to a receiver. */
 export interface WebhookRequest {
   headers: Record<string, string>
   body: Buffer
 }
 
 /**
- * The request that tells of a run: its document, and with a secret the hex HMAC-SHA256 of `<timestamp>.<raw body>`. Each
- * header comes under two names, for receivers that know the older one.
+ * Builds the request: the run's document, signed with the hex HMAC-SHA256 of `<timestamp>.<raw body>` when there is a
+ * secret. Each header has two names, for receivers that know the older one.
  */
 export const webhookRequest = (
   run: { trajectoryId: string; document: string },

@@ -2,18 +2,18 @@ import { errorCodes, messageOf, toAppError } from '../lib/errors.ts'
 import type { Open } from '../lib/net/open.ts'
 import type { WebhookRequest } from './request.ts'
 
-/** What came of sending a request once. */
+/** Result of sending a request once. */
 export interface Sent {
   statusCode: number | null
-  /** A sentence; null where it was delivered. */
+  /** Sentence about the failure; null when delivered. */
   error: string | null
-  /** May the same be delivered later? Not where the address is one that is never called. */
+  /** Whether a retry is pointless: the address is never allowed. */
   isFinal: boolean
 }
 
 /**
- * Sends a request and waits for the status of the answer; nothing of its body is read, however much of it comes. Any
- * 2xx is a delivery; a redirect is none.
+ * Sends a request and waits for the answer's status without reading the body. Any 2xx is a delivery; a redirect is
+ * none.
  */
 export const sendWebhook = async (
   open: Open,
@@ -27,7 +27,7 @@ export const sendWebhook = async (
     return { statusCode: answer.status, error: complaint(answer.status), isFinal: false }
   } catch (thrown) {
     const { code } = toAppError(thrown)
-    // The sentence names the address; where that is a secret only the kind of failure is told.
+    // The message contains the address; for a secret one only the kind of failure is reported.
     const error = target.isSecret ? errorCodes[code].meaning : messageOf(thrown)
     return { statusCode: null, error, isFinal: code === 'address_refused' }
   }

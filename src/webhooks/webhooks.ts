@@ -17,29 +17,29 @@ import { type AttemptDeps, attemptDelivery } from './attempt.ts'
 import { retryAt } from './schedule.ts'
 
 export interface WebhooksDeps extends AttemptDeps {
-  /** Deliveries under way at once in this process. */
+  /** Maximum concurrent deliveries of this process. */
   concurrency: number
-  /** Largest trajectory that is sent: what its steps were given and put out. */
+  /** Maximum size of a delivered trajectory: the inputs and outputs of its steps. */
   mostBytes: number
-  /** Has a question asked with each heartbeat (engine/look.ts), so that an idle server asks for nothing else. */
+  /** Adds a query to each heartbeat, so that an idle server makes no other. */
   lookFor(look: { condition(at: string): string; now(): Date; onSeen(): void }): void
   log: Logger
 }
 
-/** Tells receivers that runs have ended. */
+/** Notifies receivers of ended runs. */
 export interface Webhooks {
-  /** Begins to look for deliveries that are due. */
+  /** Starts looking for due deliveries. */
   start(): void
-  /** Attempts a delivery now, beside its schedule; resolves when what came of it is written down. */
+  /** Makes an attempt now, outside the schedule; resolves when its result is stored. */
   redeliver(run: { id: string; collection_id: number }): Promise<void>
-  /** Begins no more of them, gives those under way `seconds`; one that is cut off is made again later. */
+  /** Starts no more attempts and gives those under way `seconds`; an interrupted one is repeated later. */
   stop(seconds: number): Promise<void>
 }
 
 const longestNapMs = 60_000
-/** How long after its time an attempt is thought lost, with the process that made it. */
+/** How long after its timeout an attempt counts as lost, with its process. */
 const lostAfterMs = 20_000
-/** Documents above this are in memory one at a time. */
+/** Larger documents are in memory one at a time. */
 const largeBytes = 4 * 1024 * 1024
 const putOffMs = 1_000
 
@@ -52,7 +52,7 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
   const each = Math.max(1, Math.floor(concurrency / 4))
   let isLargeUnderWay = false
   let looking: Promise<void> | undefined
-  /** Between two looks: it ends when something is due, or when there is room again. */
+  /** Sleep between two passes: ends when something is due, or a slot is free again. */
   let nap = new AbortController()
 
   const attempt = async (runKey: string, due?: DueDelivery): Promise<void> => {
@@ -65,7 +65,7 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
     isLargeUnderWay ||= isLarge
     try {
       const made = webhook && (await attemptOf(runKey, webhook))
-      if (cutOff.signal.aborted) return // nobody knows what came of it: it is made again
+      if (cutOff.signal.aborted) return // result unknown: it is repeated
       if (!made) return dropDelivery(database, runKey)
       const retryMs = made.isFinal ? null : retryAt((due?.tries ?? 0) + 1, clock())
       await settleAttempt(database, { runKey, due, attempt: made, retryMs })
@@ -88,14 +88,14 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
     return settled
   }
 
-  /** Collections that have as many deliveries under way as they may. */
+  /** Collections with their maximum of concurrent deliveries. */
   const fullCollections = (): number[] => {
     const counts = new Map<number, number>()
     for (const id of underWay.values()) counts.set(id, (counts.get(id) ?? 0) + 1)
     return [...counts].filter(([, count]) => count >= each).map(([id]) => id)
   }
 
-  /** What was claimed is claimed again later. */
+  /** Claimed deliveries are claimed again later. */
   const complain = (err: unknown): void =>
     log[isDatabaseUnavailable(err) ? 'debug' : 'error']({ err }, 'webhooks put off')
 
@@ -141,7 +141,7 @@ export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
   }
 }
 
-/** It would be so the next time: the receiver is told by nobody, and the log of deliveries says why. */
+/** Final failure, since a retry would fail too; the delivery log says why. */
 const tooLarge = (bytes: number, mostBytes: number, startedMs: number) => ({
   delivered: false,
   statusCode: null,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** A host as it stands in a URL; `*.example.com` is every name below it, and a port limits it to that port. */
+/** A host as in a URL, `*.example.com` for all its subdomains, with an optional port. */
 const hostPattern = /^(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(:\d{1,5})?$/i
 const ipv6Pattern = /^\[[0-9a-f:.]+\](:\d{1,5})?$/i
 
@@ -11,7 +11,7 @@ const host = z
     error: 'Must be a host (api.example.com), every host below one (*.example.com), or either with a port',
   })
 
-/** Names as a caller wrote them, cut where they are long. */
+/** Quotes names from a request, shortened. */
 const quoted = (names: readonly string[]): string => `'${names.map((name) => name.slice(0, 100)).join("', '")}'`
 
 const usd = z.number().positive().max(1_000_000_000)
@@ -19,7 +19,7 @@ const strict: z.core.$ZodObjectParams = {
   error: (issue) => (issue.code === 'unrecognized_keys' ? `Unknown member ${quoted(issue.keys)}` : undefined),
 }
 
-/** A limit that is absent or null is none. */
+/** An absent or null limit means unlimited. */
 const budget = z
   .strictObject(
     {
@@ -77,16 +77,16 @@ const settings = {
     .describe('The only hosts that steps and model calls may reach; an empty list is none. null: every public one.'),
 }
 
-/** The names of all settings a collection has. */
+/** Names of all collection settings. */
 const collectionSettingNames = Object.keys(settings)
 
 const unknownSetting = (names: readonly string[]): string =>
   `Unknown setting ${quoted(names)}; there is: ${collectionSettingNames.join(', ')}`
 
-/** Every setting with its value, or null where the default counts. */
+/** All settings; null means the default. */
 export const collectionSettingsSchema = z.object(settings).meta({ id: 'CollectionSettings' })
 
-/** A value sets, null goes back to the default, what is absent stays; the members of a budget likewise. */
+/** A change: a value sets, null resets to the default, an absent one stays; likewise for members of a budget. */
 export const setCollectionSettingsSchema = z
   .strictObject(settings, {
     error: (issue) => (issue.code === 'unrecognized_keys' ? unknownSetting(issue.keys) : undefined),
@@ -98,7 +98,7 @@ export type CollectionSettings = z.infer<typeof collectionSettingsSchema>
 export type SetCollectionSettings = z.infer<typeof setCollectionSettingsSchema>
 export type Budget = z.infer<typeof budget>
 
-/** What is set of a collection, from the JSON text that is stored. */
+/** Parses a collection's stored settings. */
 export const readCollectionSettings = (text: string | null): Partial<CollectionSettings> =>
   text === null ? {} : (JSON.parse(text) as Partial<CollectionSettings>)
 
@@ -116,13 +116,13 @@ const merged = (before: Record<string, unknown>, change: Record<string, unknown>
   return after
 }
 
-/** What is set after a change: of an object only the members that were given change, so that no limit is lost with another. */
+/** Merges a change: of an object only the given members change, so that no other limit is lost. */
 export const changedSettings = (
   before: Partial<CollectionSettings>,
   change: SetCollectionSettings,
 ): Partial<CollectionSettings> => merged(before, change) as Partial<CollectionSettings>
 
-/** Every setting by name, null where the default counts: of a budget too. */
+/** All settings by name, null for the default, also within a budget. */
 export const shownSettings = (set: Partial<CollectionSettings>): CollectionSettings => ({
   ...(Object.fromEntries(collectionSettingNames.map((name) => [name, null])) as CollectionSettings),
   ...set,

@@ -3,7 +3,7 @@ import { timestampSchema } from '../names.ts'
 
 const count = z.int().min(0)
 
-/** What a collection stores, about a second old, and what it may store. */
+/** Usage of a collection, about a second old, and its limits. */
 export const collectionUsageSchema = z
   .object({
     runs: count.describe('Runs that it keeps, calls of the gateway included.'),

@@ -12,7 +12,7 @@ export const collectionSchema = z
   })
   .meta({ id: 'Collection' })
 
-/** The collection with the names of its environment variables; every value is masked. */
+/** A collection with its environment variables, all values masked. */
 export const collectionWithEnvironmentSchema = collectionSchema
   .extend({ environment_variables: z.record(z.string(), z.string()) })
   .meta({ id: 'CollectionWithEnvironment' })

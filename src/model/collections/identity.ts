@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import type { CollectionSettings } from './collection-settings.ts'
 
-/** What a token may do: READ reads, WRITE also runs and changes, ADMIN is the one token of the server. */
+/** Rights of a token. READ reads, WRITE also runs and changes, ADMIN is the server's single admin token. */
 export const accessLevelSchema = z.enum(['READ', 'WRITE', 'ADMIN'])
 export type AccessLevelName = z.infer<typeof accessLevelSchema>
 
-/** Who calls, once a token was accepted. */
+/** An authenticated caller. */
 export interface Identity {
   kind: 'admin' | 'key'
   keyId: number | null
@@ -13,55 +13,55 @@ export interface Identity {
   /** First eight characters of the key. */
   prefix: string | null
   access: AccessLevelName
-  /** Collections a key covers; without meaning for the admin, who covers all. */
+  /** Collections the key covers; unused for the admin, who covers all. */
   collectionIds: readonly number[]
-  /** The home collection of a key: the one meant where a request names none. */
+  /** Home collection of the key: the default for requests that name none. */
   homeId: number | null
   /** Null: never. */
   expiresAt: Date | null
 }
 
-/** A collection as found by the name in a request. */
+/** A collection found by the name in a request. */
 export interface FoundCollection {
   id: number
   name: string
-  /** What is set of it; found together with it. */
+  /** Its settings, read with it. */
   settings?: Partial<CollectionSettings>
 }
 
-/** A collection as a call to a model is made for it. */
+/** A collection with what a model call needs of it. */
 export interface FoundPlace extends FoundCollection {
-  /** The version of its environment that is in force; null where none was set. */
+  /** Current environment version; null when none was set. */
   environment_id: number | null
 }
 
-/** A task as found by the names in a request: what a run of it has to know. */
+/** A task found by the names in a request, with what a run needs of it. */
 export interface FoundTask {
   id: number
   name: string
   /** Hash of its workflow's text. */
   definition: string
-  /** The version of its collection's environment that runs get now. */
+  /** Current environment version of its collection. */
   environment_id: number | null
 }
 
-/** Whether an identity may see a collection at all. */
+/** Whether a caller may see a collection. */
 export const covers = (identity: Identity, collectionId: number): boolean =>
   identity.kind === 'admin' || identity.collectionIds.includes(collectionId)
 
-/** The collections a list is limited to; undefined means all of them. */
+/** Collections to which lists are limited; undefined means all. */
 export const coveredIds = (identity: Identity): readonly number[] | undefined =>
   identity.kind === 'admin' ? undefined : identity.collectionIds
 
-/** The collection meant where a request names none: the home of a key, or the only one it covers. */
+/** Default collection of a caller: its key's home, or the only one the key covers. */
 export const homeOf = ({ homeId, collectionIds }: Identity): number | undefined =>
   homeId ?? (collectionIds.length === 1 ? collectionIds[0] : undefined)
 
-/** Who did it, as recorded with runs and labels: `admin` or `api-key:<name>`. */
+/** Author of runs and labels: `admin` or `api-key:<name>`. */
 export const authorOf = (identity: Identity): string =>
   identity.kind === 'admin' ? 'admin' : `api-key:${identity.name}`
 
-/** Who sent something, as the server knows it. A key stands with its id: names of keys may repeat, and change. */
+/** Authenticated sender, with the key's id: names of keys may repeat and change. */
 export const recordedBy = (identity: Identity): string =>
   identity.kind === 'admin' ? 'admin' : `api-key:${identity.name} (key ${identity.keyId})`
 

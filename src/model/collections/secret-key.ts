@@ -1,6 +1,8 @@
 import { z } from 'zod'
 
-/** How far the change of the encryption key is, and what is next. Ids are the first 8 hex digits of a key's sha-256. */
+/**
+ * Progress of a rotation of the encryption key, and the next step. Ids are the first 8 hex digits of a key's SHA-256.
+ */
 export const secretKeyRotationSchema = z
   .object({
     current_key_id: z.string().describe('The key that everything new is sealed with.'),

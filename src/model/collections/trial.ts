@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { timestampSchema } from '../names.ts'
 
-/** What a run on lent keys has left of the trial: in the answer that starts it, or tells its end. */
+/** What a run on lent keys leaves of the trial: in the answers that start it and that report its end. */
 export const trialLeftSchema = z
   .object({
     runs_used: z.int(),
@@ -11,7 +11,7 @@ export const trialLeftSchema = z
   })
   .meta({ id: 'TrialLeft' })
 
-/** What a collection may use of the keys that the server lends, and how much of it is used. */
+/** A collection's trial of the server's keys, and how much of it is used. */
 export const trialSchema = z
   .object({
     active: z.boolean(),
@@ -28,15 +28,15 @@ export const trialSchema = z
 export type TrialLeft = z.infer<typeof trialLeftSchema>
 export type Trial = z.infer<typeof trialSchema>
 
-/** What a run finds under the name of a lent key: it opens nothing, wherever it is sent. */
+/** Value that a run sees for a lent key: useless wherever it is sent. */
 export const lentKeyPlaceholder = 'a-key-that-this-server-lends'
 
-/** The keys of model providers that the server lends to trials: read once from its own environment, never shown. */
+/** Provider keys that the server lends to trials: read once from its own environment, never shown. */
 export interface LentKeys {
   names: readonly string[]
-  /** The key itself: for the header of a call to its provider, and to be struck out of what is recorded. */
+  /** The key itself, for the header of a provider call and for scrubbing. */
   value(name: string): string | undefined
-  /** Those that an environment lacks: it has neither a value of that name nor another key of the same provider. */
+  /** Lent keys that an environment lacks: it has neither that variable nor another key of the same provider. */
   missingIn(env: (name: string) => string | undefined): string[]
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** One part of a message: text, an image, or whatever a provider takes beside. */
+/** One part of a message: text, an image, or another type a provider supports. */
 export const chatPartSchema = z.looseObject({ type: z.string() })
 
 export const chatMessageSchema = z.looseObject({
@@ -8,7 +8,7 @@ export const chatMessageSchema = z.looseObject({
   content: z.union([z.string(), z.array(chatPartSchema), z.null()]).optional(),
 })
 
-/** The body of a chat completion as OpenAI has it; members that are not named here are passed on as they are. */
+/** Body of an OpenAI chat completion; members not named here are passed on unchanged. */
 export const chatRequestSchema = z.looseObject({
   model: z.string().min(1),
   messages: z.array(chatMessageSchema).min(1),
@@ -17,14 +17,14 @@ export const chatRequestSchema = z.looseObject({
   response_format: z.looseObject({ type: z.string() }).nullish(),
 })
 
-/** What a provider says it used; what else it counts stays beside. */
+/** Token usage as reported by a provider; other counts are kept. */
 export const chatUsageSchema = z.looseObject({
   prompt_tokens: z.number().nullish(),
   completion_tokens: z.number().nullish(),
   total_tokens: z.number().nullish(),
 })
 
-/** The answer to it: no more is asked of a provider than what somebody here reads. */
+/** A chat completion, validated only as far as it is read here. */
 export const chatCompletionSchema = z.looseObject({
   id: z.string().nullish(),
   model: z.string().nullish(),
@@ -39,7 +39,7 @@ export const chatCompletionSchema = z.looseObject({
   usage: chatUsageSchema.nullish(),
 })
 
-/** One event of a streamed answer: what is new of it. Usage comes last, with no choice beside it, if it was asked for. */
+/** One event of a streamed completion: the delta. Usage comes last, without choices, if requested. */
 export const chatChunkSchema = z.looseObject({
   id: z.string().nullish(),
   model: z.string().nullish(),
@@ -59,65 +59,65 @@ export type ChatRequest = z.infer<typeof chatRequestSchema>
 export type ChatCompletion = z.infer<typeof chatCompletionSchema>
 export type ChatChunk = z.infer<typeof chatChunkSchema>
 
-/** Tokens of one call: those that came from a cache or went into reasoning are part of the others. */
+/** Tokens of one call: cached and reasoning tokens are included in the others. */
 export interface ModelUsage {
   prompt_tokens: number
   completion_tokens: number
   total_tokens: number
   cached_tokens?: number
-  /** What was put into a cache, where that has a price of its own. */
+  /** Tokens written to a cache, where that has a price of its own. */
   cache_write_tokens?: number
   reasoning_tokens?: number
 }
 
-/** One answer of a model, whole. */
+/** A model's complete answer. */
 export interface ModelAnswer {
   /** As the provider sent it. */
   completion: ChatCompletion
-  /** The text of the first choice; empty where the model answered with something else, such as a tool call. */
+  /** Text of the first choice; empty when the model answered otherwise, such as with a tool call. */
   text: string
-  /** Who answered, and what it calls the model. */
+  /** Provider that answered, and its name of the model. */
   provider: string
   model: string
-  /** Null where the provider did not say. */
+  /** Null when the provider reported none. */
   usage: ModelUsage | null
-  /** What the call cost in US dollars; null where nobody knows. */
+  /** Cost in US dollars; null when unknown. */
   cost_usd: number | null
-  /** What of the request the provider's own protocol has no place for, a sentence each; absent where all was asked. */
+  /** Sentences about request parts that the provider's protocol cannot express; absent when there are none. */
   warnings?: string[]
 }
 
-/** One answer of a model as it is written. */
+/** A model's streamed answer. */
 export interface ModelStream {
-  /** Who answers, and what it calls the model. */
+  /** Provider that answers, and its name of the model. */
   provider: string
   model: string
   warnings: string[]
   /**
-   * In order, to be read once. It throws `upstream_failed`, `network_failed` or `timed_out` where the answer breaks off:
-   * a stream that ends by itself was whole. Leaving the loop early tells the provider to stop.
+   * Chunks in order, to be read once. Throws `upstream_failed`, `network_failed` or `timed_out` when the answer breaks
+   * off: a stream that ends normally is complete. Leaving the loop early cancels the provider's work.
    */
   chunks: AsyncIterable<ChatChunk>
 }
 
-/** What overrides the name of the model and the environment. */
+/** Overrides of the model's name and the environment. */
 export interface ChatOptions {
   provider?: string | undefined
   key?: string | undefined
 }
 
-/** A call to a model that is about to be sent. */
+/** A model call about to be sent. */
 export interface OutgoingCall {
   provider: string
   model: string
   url: string
-  /** Whoever runs the server chose that URL. */
+  /** Whether the operator chose this URL. */
   trusted: boolean
-  /** Whether anybody knows what it costs. */
+  /** Whether its price is known. */
   hasPrice(): Promise<boolean>
 }
 
-/** A model that was asked in vain before another one answered. */
+/** A failed attempt with one model before another one answered. */
 export interface FailedAttempt {
   /** As the caller wrote it. */
   model: string
@@ -125,30 +125,30 @@ export interface FailedAttempt {
   message: string
 }
 
-/** On whose behalf a model is called. */
+/** Context of a model call: who pays, and what is allowed. */
 export interface ModelCaller {
-  /** The variables in which keys and base URLs are looked up. */
+  /** Looks up variables that hold keys and base URLs. */
   env(name: string): string | undefined
-  /** Whether the server lends it the key of that name; `env` gives a placeholder then. */
+  /** Whether the server lends the key of that name; `env` then returns a placeholder. */
   lent?(name: string): boolean
-  /** Asked once it is known who is to answer, before anything is sent: what it throws is the failure of the call. */
+  /** Called once the provider is known, before anything is sent; an error it throws fails the call. */
   admit?(call: OutgoingCall): Promise<void>
-  /** The only hosts from which files that a request or an answer names are fetched; any where it is absent. */
+  /** Hosts from which files named in a request or answer may be fetched; any when absent. */
   allowedHosts?: readonly string[] | undefined
-  /** Models to ask, in this order, where the one that was meant cannot answer. */
+  /** Models to try in order when the requested one cannot answer. */
   fallbackModels?: readonly string[] | undefined
-  /** Told of each that could not. */
+  /** Called for each model that could not answer. */
   onFallback?(failed: FailedAttempt): void
-  /** Takes memory for so many bytes of an answer as they come; undefined where there is room at once. */
+  /** Reserves memory for an answer as it arrives; undefined when it is available at once. */
   room?: ((bytes: number) => Promise<void> | undefined) | undefined
   signal: AbortSignal
 }
 
 /**
- * Calls a model. Throws `model_unavailable` before anything is sent where no key can serve it; what a provider answers
- * instead of a completion is `upstream_failed`, with its status and words, and never worth trying again: that was done.
+ * Calls a model. Throws `model_unavailable` before anything is sent when no key can serve it. A provider's error is
+ * `upstream_failed`, with its status and message, and not retryable: retries have been made.
  */
 export type CallModel = (request: ChatRequest, caller: ModelCaller, options?: ChatOptions) => Promise<ModelAnswer>
 
-/** The same as a stream: settles when the provider began to answer, until when it throws like `CallModel`. */
+/** Calls a model for a stream; resolves when the provider begins to answer, and throws like `CallModel` until then. */
 export type StreamModel = (request: ChatRequest, caller: ModelCaller, options?: ChatOptions) => Promise<ModelStream>

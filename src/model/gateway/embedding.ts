@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ChatOptions, ModelCaller, ModelUsage } from './chat.ts'
 
-/** The body of a call for embeddings as OpenAI has it; texts may also come as numbers of tokens. */
+/** Body of an OpenAI embeddings call; texts may also be token numbers. */
 export const embeddingRequestSchema = z.looseObject({
   model: z.string().min(1),
   input: z.union([z.string(), z.array(z.string()), z.array(z.number()), z.array(z.array(z.number()))]),
@@ -11,21 +11,21 @@ export const embeddingRequestSchema = z.looseObject({
 
 export type EmbeddingRequest = z.infer<typeof embeddingRequestSchema>
 
-/** The vectors of one call, in the order of its texts. */
+/** Vectors of one call, in the order of its texts. */
 export interface EmbeddingAnswer {
   embeddings: number[][]
-  /** Who answered, and what it calls the model. */
+  /** Provider that answered, and its name of the model. */
   provider: string
   model: string
-  /** Null where the provider did not say. */
+  /** Null when the provider reported none. */
   usage: ModelUsage | null
-  /** US dollars; null where nobody knows. */
+  /** US dollars; null when unknown. */
   cost_usd: number | null
-  /** What of the request the provider's own protocol has no place for, a sentence each. */
+  /** Sentences about request parts that the provider's protocol cannot express. */
   warnings: string[]
 }
 
-/** Turns texts into vectors. Throws like `CallModel`. */
+/** Computes vectors of texts. Throws like `CallModel`. */
 export type EmbedTexts = (
   request: EmbeddingRequest,
   caller: ModelCaller,
@@ -34,7 +34,7 @@ export type EmbedTexts = (
 
 const asBase64 = (vector: number[]): string => Buffer.from(Float32Array.from(vector).buffer).toString('base64')
 
-/** The answer as OpenAI has it; `base64` is little-endian 32-bit floats, which its own clients ask for. */
+/** Builds OpenAI's answer; `base64` is little-endian 32-bit floats, which its clients request. */
 export const embeddingBody = (answer: EmbeddingAnswer, format: 'float' | 'base64' = 'float') => ({
   object: 'list',
   data: answer.embeddings.map((vector, index) => ({

@@ -11,7 +11,7 @@ const taskName = z
     'Expected the name of a task: a letter or digit, then letters, digits, dots, underscores, hyphens',
   )
 
-/** What a call says to this server beside what it says to the model; it is cut out of what the model gets. */
+/** The `jetty` block: instructions for this server, removed before the call is sent to the model. */
 export const jettyBlockSchema = z
   .looseObject({
     runbook: z.unknown().describe('false for a plain call of a model; in a chat anything else asks for a runbook.'),
@@ -33,7 +33,7 @@ export const jettyBlockSchema = z
 
 export type JettyBlock = z.infer<typeof jettyBlockSchema>
 
-/** Each member that a block may have: clients send the same one for a plain call and for a runbook. */
+/** All members of a block: clients send the same one for plain calls and runbooks. */
 export const blockOfEitherSchema = z.object({
   jetty: z.object({ ...jettyBlockSchema.shape, ...runbookBlockSchema.shape }).partial(),
 })
@@ -57,7 +57,7 @@ export const messagesCallSchema = z
   .looseObject({ model: z.string().min(1), messages: z.array(z.looseObject({ role: z.string() })).min(1), ...jetty })
   .meta({ id: 'MessagesCall' })
 
-/** Answers as the model gave them: no more is promised of them than that they are objects. */
+/** Answers as models gave them, guaranteed only to be objects. */
 export const chatAnswerSchema = chatCompletionSchema
   .extend({ jetty_metadata: runbookChatMetadataSchema.optional().describe('Of a runbook: which run it is.') })
   .meta({ id: 'ChatCompletion' })

@@ -1,54 +1,54 @@
 import { z } from 'zod'
 import type { ChatOptions, ModelCaller, ModelUsage } from './chat.ts'
 
-/** The body of a call for images as OpenAI has it; members that are not named here are passed on as they are. */
+/** Body of an OpenAI image call; members not named here are passed on unchanged. */
 export const imageRequestSchema = z.looseObject({
   model: z.string().min(1),
   prompt: z.string().min(1),
   n: z.number().int().positive().nullish(),
-  /** `1024x1024`, or `auto`. */
+  /** Such as `1024x1024`, or `auto`. */
   size: z.string().nullish(),
   response_format: z.enum(['b64_json', 'url']).nullish(),
 })
 
 export interface ImageBytes {
   bytes: Uint8Array
-  /** Its content type, such as `image/png`, as the bytes themselves tell. */
+  /** Content type detected from the bytes, such as `image/png`. */
   type: string
 }
 
 export type ImageRequest = z.infer<typeof imageRequestSchema> & {
-  /** `16:9`, for models that take no size; a size that was given is read as one where it has to be. */
+  /** Such as `16:9`, for models without sizes; a given size is converted where needed. */
   aspect_ratio?: string | null | undefined
-  /** Images to begin from, for models that take some. */
+  /** Input images, for models that accept some. */
   images?: ImageBytes[]
 }
 
 export interface MadeImage extends ImageBytes {
-  /** The prompt as the provider put it into other words. */
+  /** Prompt as reworded by the provider. */
   revised_prompt?: string
 }
 
 export interface ImageAnswer {
-  /** At least one. */
+  /** At least one image. */
   images: MadeImage[]
-  /** What the model wrote beside them; empty where it wrote nothing. */
+  /** Text that the model wrote beside them; may be empty. */
   text: string
-  /** Who answered, and what it calls the model. */
+  /** Provider that answered, and its name of the model. */
   provider: string
   model: string
-  /** Null where the provider did not say. */
+  /** Null when the provider reported none. */
   usage: ModelUsage | null
-  /** US dollars; null where nobody knows. */
+  /** US dollars; null when unknown. */
   cost_usd: number | null
-  /** What of the request the provider's own protocol has no place for, a sentence each. */
+  /** Sentences about request parts that the provider's protocol cannot express. */
   warnings: string[]
 }
 
-/** Makes images from words, with the bytes of each at hand. Throws like `CallModel`. */
+/** Makes images from a prompt and returns their bytes. Throws like `CallModel`. */
 export type MakeImages = (request: ImageRequest, caller: ModelCaller, options?: ChatOptions) => Promise<ImageAnswer>
 
-/** The answer as OpenAI has it, `created` in seconds: the bytes stand in it, since they are at no public address. */
+/** Builds OpenAI's answer, `created` in seconds, with the bytes inside, since they have no public URL. */
 export const imageBody = (answer: ImageAnswer, created: number) => ({
   created,
   data: answer.images.map(({ bytes, revised_prompt: revised }) => ({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** A stored file as it stands in outputs: what `context.files.save` returns. */
+/** A stored file in outputs: the result of `context.files.save`. */
 export const mediaObject = z.object({
   path: z.string().describe('Storage path: what other steps take, and what /api/v1/file/ serves.'),
   name: z.string().describe('File name.'),

@@ -3,10 +3,10 @@ import type { EmbedTexts } from './embedding.ts'
 import type { MakeImages } from './image.ts'
 import type { Predict, UploadInput } from './prediction.ts'
 
-/** What a model is asked for; a prediction is the run of a model that has inputs of its own. */
+/** Kinds of model calls; a prediction runs a model that has its own inputs. */
 export type ModelKind = 'chat' | 'embeddings' | 'images' | 'prediction'
 
-/** A model as a step names it, before it is asked. */
+/** A model as a step names it, before the call. */
 export interface NamedModel {
   kind: ModelKind
   model: string
@@ -14,10 +14,10 @@ export interface NamedModel {
   key?: string | undefined
 }
 
-/** Says whether somebody would answer: throws `model_unavailable` where nobody would. Sends nothing. */
+/** Checks that a model can be served: throws `model_unavailable` otherwise. Sends nothing. */
 export type CheckModel = (named: NamedModel, caller: Required<Pick<ModelCaller, 'env' | 'lent'>>) => Promise<void>
 
-/** Every kind of call to a model that a step can make. Each looks keys and base URLs up in the variables of its caller. */
+/** All kinds of model calls of a step. Each looks up keys and base URLs in its caller's variables. */
 export interface ModelCalls {
   chat: CallModel
   embed: EmbedTexts

@@ -2,7 +2,7 @@ import type { ModelUsage } from './chat.ts'
 
 const counts = ['prompt_tokens', 'completion_tokens', 'total_tokens', 'cached_tokens', 'reasoning_tokens'] as const
 
-/** Tokens of several calls together; null where no provider said anything. */
+/** Sums the tokens of several calls; null when no provider reported any. */
 export const totalUsage = (all: (ModelUsage | null)[]): ModelUsage | null => {
   const known = all.filter((one) => one !== null)
   if (known.length === 0) return null
@@ -12,7 +12,7 @@ export const totalUsage = (all: (ModelUsage | null)[]): ModelUsage | null => {
   return Object.fromEntries(entries) as ModelUsage
 }
 
-/** A sum of prices without the dust of binary fractions; null as soon as one is not known. */
+/** Sums prices without floating point noise; null when one is unknown. */
 export const totalCost = (all: (number | null)[]): number | null => {
   let sum = 0
   for (const cost of all) {

@@ -1,41 +1,43 @@
 import type { ModelCaller } from './chat.ts'
 
-/** What a model with inputs of its own is run with. */
+/** Input for running a model with its own inputs. */
 export interface PredictionRequest {
   /** `owner/name`, or `owner/name:version`. */
   model: string
   input: Record<string, unknown>
-  /** After so many seconds it is given up by whoever makes it, even if nobody is left to say so. */
+  /** The provider cancels the prediction after so many seconds, even if no caller is left. */
   lifetimeSeconds: number
 }
 
-/** A file that a prediction has made. `type` is the content type that it was announced with, if any was. */
+/** A file made by a prediction. `type` is the announced content type, if any. */
 export interface PredictedFile {
   bytes: Uint8Array
   type: string
 }
 
-/** How a step fetches what is kept elsewhere than at the provider: guarded, and within what its collection allows. */
+/** Fetches files hosted elsewhere than at the provider: guarded, and within the collection's allowed hosts. */
 export type FetchElsewhere = (
   url: string,
 ) => Promise<{ status: number; headers: Record<string, string>; bytes(): Promise<Uint8Array> }>
 
-/** A prediction that has succeeded. */
+/** A successful prediction. */
 export interface Prediction {
   id: string
   provider: string
-  /** As it was asked for, without the version. */
+  /** As requested, without the version. */
   model: string
   version: string | null
-  /** Whatever the model gives: files are URLs in it, or data URIs. */
+  /** The model's output; files are URLs or data URIs in it. */
   output: unknown
-  /** Seconds of computing; null where they were not counted. */
+  /** Compute seconds; null when not reported. */
   predict_seconds: number | null
-  /** US dollars; null where nobody knows, which is the rule: what a second costs depends on the hardware. */
+  /** US dollars; usually null, since a second's price depends on the hardware. */
   cost_usd: number | null
-  /** Whether a file of the output is kept by those who made it, and not elsewhere. */
+  /** Whether the provider itself hosts a file of the output. */
   keeps(url: string): boolean
-  /** Fetches a file of the output: from the API with the key, from anywhere else through `elsewhere`, without. */
+  /**
+   * Fetches a file of the output: from the provider's API with the key, from elsewhere through `elsewhere` without it.
+   */
   file(url: string, elsewhere: FetchElsewhere): Promise<PredictedFile>
 }
 
@@ -45,8 +47,8 @@ export interface PredictionOptions {
 }
 
 /**
- * Runs a model and waits for its output; whoever aborts has it cancelled. Throws like `CallModel`, and `upstream_failed`
- * with the end of the model's log where the prediction failed.
+ * Runs a model and waits for its output; an abort cancels it. Throws like `CallModel`; a failed prediction is
+ * `upstream_failed` with the end of the model's log.
  */
 export type Predict = (
   request: PredictionRequest,
@@ -54,7 +56,7 @@ export type Predict = (
   options?: PredictionOptions,
 ) => Promise<Prediction>
 
-/** Puts a file where the models can fetch it, for an input; gives its URL. */
+/** Uploads an input file where models can fetch it; returns its URL. */
 export type UploadInput = (
   file: { name: string; type: string; bytes: Uint8Array },
   caller: ModelCaller,

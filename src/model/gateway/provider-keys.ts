@@ -1,4 +1,4 @@
-/** Under which names the clients look for keys of model providers. */
+/** Variables in which clients look for provider keys. */
 export const providerKeyNames = [
   'OPENROUTER_API_KEY',
   'OPENAI_API_KEY',

@@ -1,13 +1,13 @@
 import { z } from 'zod'
 
-/** How a step says which key a call to a model is made with. */
+/** Parameter that selects the key of a model call. */
 export const keyParameter = z
   .string()
   .min(1)
   .optional()
   .describe('Key for this call; the environment has it where absent. Give it as api_key_path: env.NAME.')
 
-/** How a step says who serves a model, and with which key. */
+/** Parameters that select the provider and key of a model call. */
 export const providerParameters = {
   model_provider: z
     .string()

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** A model that can be asked now, in OpenAI's shape and in Anthropic's. */
+/** A model that can be called now, in OpenAI's and Anthropic's shape. */
 export const routableModelSchema = z
   .object({
     id: z.string().describe('What to write as model.'),

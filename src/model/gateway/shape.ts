@@ -1,4 +1,4 @@
-/** The calls that a client can make of the gateway, each with a body and an answer of its own. */
+/** Kinds of gateway calls, each with its own body and answer. */
 export const shapes = ['chat', 'embeddings', 'images', 'responses', 'messages'] as const
 
 export type Shape = (typeof shapes)[number]

@@ -1,3 +1,3 @@
-/** The coding agents that can carry a runbook out; `scripted` is no model: it runs the runbook's own shell blocks. */
+/** Coding agents for runbooks; `scripted` uses no model: it runs the runbook's own shell blocks. */
 export const runbookAgents = ['claude-code', 'codex', 'gemini-cli', 'opencode', 'scripted'] as const
 export type RunbookAgent = (typeof runbookAgents)[number]

@@ -8,11 +8,11 @@ import { modelProviders } from './runbook.ts'
 import { runbookAgents } from './runbook-agents.ts'
 import { runbookLimitsSchema, runbookRequestSchema } from './runbook-request.ts'
 
-/** How long an answer in one piece waits for the end of its run, in seconds. */
+/** How long a non-streamed answer waits for the end of its run, in seconds. */
 const heldSeconds = 1200
 const longestHeldSeconds = 3600
 
-/** One of a few words, named where it is another one. */
+/** One of a few words; the error names an unknown one. */
 const oneOf = <const Word extends string>(words: readonly [Word, ...Word[]], what: string) =>
   z.enum(words, { error: ({ input }) => `Unknown ${what} ${JSON.stringify(input)}: it is one of ${words.join(', ')}` })
 
@@ -23,7 +23,7 @@ const secretNameSchema = z
 
 const { template_variables, snapshot, image, agent_env, mcp_servers, langfuse_tracing } = runbookRequestSchema.shape
 
-/** What the jetty block of a chat says where it asks for a runbook; members that are not named here are not read. */
+/** The `jetty` block of a chat that runs a runbook; other members are ignored. */
 export const runbookBlockSchema = runbookLimitsSchema
   .extend({
     runbook: z.boolean().nullish().describe('true, which it is where it is absent; false makes it a plain call.'),
@@ -84,7 +84,7 @@ const textPartSchema = z.looseObject({
   text: z.string(),
 })
 
-/** A chat completion that asks for a runbook. Members that are not named here are for models, and not read. */
+/** A chat completion that runs a runbook. Members not named here are for models, and ignored. */
 export const runbookChatSchema = z.object({
   model: z.string().max(500).nullish().describe("Name of the model; else the runbook's, or the agent's own."),
   messages: z
@@ -102,7 +102,7 @@ export const runbookChatSchema = z.object({
 export type RunbookChat = z.output<typeof runbookChatSchema>
 export type RunbookChatMessage = RunbookChat['messages'][number]
 
-/** What an answer says of its run, beside what OpenAI's has. */
+/** What an answer says about its run, beside OpenAI's members. */
 export const runbookChatMetadataSchema = z
   .object({
     mode: z.literal('runbook'),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { memorySchema, modelProviders } from './runbook.ts'
 import { runbookAgents } from './runbook-agents.ts'
 
-/** What of a runbook's sandbox a request may set; it goes before what the runbook itself says. */
+/** Sandbox limits in a request; they override the runbook's own. */
 export const runbookLimitsSchema = z.object({
   cpus: z.number().positive().max(1024).nullish().describe('Processors; 4 where nothing says otherwise.'),
   memory: memorySchema.nullish().describe('Such as 8G, which is the default; a number is bytes.'),
@@ -13,7 +13,7 @@ export const runbookLimitsSchema = z.object({
     .describe('false: nothing but the model can be reached. Default true: every public host.'),
 })
 
-/** What a runbook is carried out with: the parameters of the activity `runbook` (contract §5.6). */
+/** Parameters of the activity `runbook` (contract §5.6). */
 export const runbookRequestSchema = runbookLimitsSchema.extend({
   instruction: z.string().min(1).describe('The runbook: markdown, with its front matter.'),
   prompt: z.string().nullish().describe('What the caller adds to it.'),
@@ -44,7 +44,7 @@ export const runbookRequestSchema = runbookLimitsSchema.extend({
 })
 export type RunbookRequest = z.output<typeof runbookRequestSchema>
 
-/** One look before a runbook is begun. */
+/** Result of one preflight check. */
 const preflightCheckSchema = z
   .object({
     name: z
@@ -69,7 +69,7 @@ export const preflightSchema = z
     model_provider: z.string().nullable(),
     snapshot: z.string().nullable(),
     image: z.string().nullable(),
-    /** The variables that the runbook uses and nobody has filled. */
+    /** Variables used by the runbook that have no value. */
     missing_variables: z.array(z.string()),
     /** Environment variables of required secrets that are not configured. */
     missing_secrets: z.array(z.string()),
@@ -77,10 +77,10 @@ export const preflightSchema = z
   .meta({ id: 'RunbookPreflight' })
 export type RunbookPreflight = z.output<typeof preflightSchema>
 
-/** What only `init_params` say where a workflow does not pass it on: clients leave its path out. */
+/** Members taken from `init_params` when the workflow does not pass them on: clients omit their paths. */
 const givenWithRun = ['model_provider', 'subscription_credential'] as const
 
-/** A request as a step makes it, with what the run's `init_params` add to it. */
+/** Completes a step's request with the run's `init_params`. */
 export const requestOfRun = <Given extends Pick<RunbookRequest, (typeof givenWithRun)[number]>>(
   given: Given,
   initParams: Readonly<Record<string, unknown>>,

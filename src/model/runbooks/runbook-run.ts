@@ -6,8 +6,8 @@ import type { RunbookPreflight, RunbookRequest } from './runbook-request.ts'
 import type { SandboxName } from './sandbox.ts'
 
 /**
- * Why a runbook was not carried out, in the order in which they are looked for: the first that holds is the reason that
- * is named. Success is what is left when none does.
+ * Reasons for the failure of a runbook, in the order in which they are checked: the first that applies is reported. It
+ * succeeded when none does.
  */
 export const runbookFailures = {
   cancelled: 'Somebody cancelled the run, or the server stopped.',
@@ -35,8 +35,8 @@ export const runbookFailures = {
 export type RunbookFailure = keyof typeof runbookFailures
 
 /**
- * Those that have nothing to do with what the runbook says or the agent made of it, so that the same may succeed the next
- * time. What an agent has failed at costs as much once more, and is decided by whoever pays for it.
+ * Failures caused neither by the runbook nor by the agent, so that a retry may succeed. An agent's failure would cost
+ * as much again, so whoever pays decides about a retry.
  */
 export const mayPass: ReadonlySet<RunbookFailure> = new Set([
   'not_started',
@@ -45,28 +45,28 @@ export const mayPass: ReadonlySet<RunbookFailure> = new Set([
   'verify_unavailable',
 ])
 
-/** What happens while a runbook is carried out, in the order in which it is seen. All texts are bounded and scrubbed. */
+/** Events of a runbook, in order. All texts are bounded and scrubbed. */
 export type AgentEvent = { at: string } & (
   | { type: 'phase'; phase: RunbookPhase; message: string }
-  /** What the agent says; `delta` parts of one message are joined before they come here. */
+  /** A message of the agent; `delta` parts are joined before. */
   | { type: 'message'; role: 'assistant' | 'user' | 'system'; text: string }
   | { type: 'tool_call'; id: string; name: string; input: unknown }
   | { type: 'tool_result'; id: string; output: string; is_error: boolean }
-  /** One answered call of a model, as the gateway of the sandbox has metered it. */
+  /** One answered model call, as metered by the sandbox's gateway. */
   | { type: 'usage'; model: string; prompt_tokens: number; completion_tokens: number; cost_usd: number | null }
   | { type: 'warning'; message: string }
   | { type: 'error'; message: string }
   | { type: 'end'; ok: boolean; reason: string }
 )
 export type AgentEventType = AgentEvent['type']
-/** An event before it has its time. */
+/** An event before its time is set. */
 export type NewAgentEvent = AgentEvent extends infer Event ? (Event extends unknown ? Omit<Event, 'at'> : never) : never
 
 export type RunbookPhase = 'waiting' | 'preparing' | 'working' | 'collecting' | 'verifying' | 'repairing' | 'finished'
 
 /**
- * What the model calls of one runbook came to, answers that broke off as far as they came; `cost_usd` is null where the
- * price of one is not known.
+ * Usage of a runbook's model calls, interrupted answers included as far as they came; `cost_usd` is null when a price
+ * is unknown.
  */
 export const runbookUsageSchema = z.object({
   prompt_tokens: z.int(),
@@ -86,7 +86,7 @@ export type ResultFile = z.output<typeof resultFileSchema>
 export const verificationSchema = z.object({
   passed: z.boolean(),
   kind: z.enum(['command', 'judge']),
-  /** What the command printed last, or how the judge explained its score. */
+  /** End of the command's output, or the judge's explanation. */
   output: z.string(),
   exit_code: z.int().nullable(),
   score: z.number().nullable(),
@@ -94,13 +94,13 @@ export const verificationSchema = z.object({
 })
 export type Verification = z.output<typeof verificationSchema>
 
-/** What came of a runbook: the outputs of its step (contract §3.2), and why it failed, if it did. */
+/** Result of a runbook: the outputs of its step (contract §3.2), and the failure, if any. */
 export interface RunbookOutcome {
   failure: { reason: RunbookFailure; message: string; hint?: string } | null
   results_files: ResultFile[]
   /** Results, then the agent's log. */
   files: ResultFile[]
-  /** Storage paths in the order of `primary_outputs`; without these, the first result of the table of output files. */
+  /** Storage paths in the order of `primary_outputs`; without these, the first result of the output table. */
   primary_files: string[]
   text: string
   agent: string
@@ -108,7 +108,7 @@ export interface RunbookOutcome {
   model_provider: string | null
   snapshot: string | null
   image: string | null
-  /** What it ran in. */
+  /** Kind of sandbox used. */
   sandbox: SandboxName
   exit_code: number | null
   agent_log: string | null
@@ -120,59 +120,59 @@ export interface RunbookOutcome {
 
 export interface ScrubbedFile {
   file: FileSource
-  /** What was struck out of the bytes that have been read; undefined where nothing was. */
+  /** Secrets removed from the bytes read so far; undefined when there were none. */
   struck(): { names: string[]; isText: boolean } | undefined
 }
 
-/** What differs between a step of a run on a server and a runbook on a machine without one. */
+/** What differs between a step on a server and a local runbook. */
 export interface RunbookHost {
-  /** Names the sandbox and the copies of inputs; the trajectory id of a run. Letters, digits, `-` and `_`. */
+  /** Names the sandbox and the copies of inputs; the run's trajectory id. Letters, digits, `-` and `_`. */
   id: string
-  /** Whose share of the sandboxes it uses: a collection. */
+  /** Owner of the sandbox share: a collection. */
   owner: string
-  /** Whose keys the gateway uses, and who admits each call. */
+  /** Keys of the gateway's calls, and who admits them. */
   caller: Omit<ModelCaller, 'signal'>
-  /** Names of all variables that were sent with this run alone; `caller.env` has their values. */
+  /** Variables sent with this run only; `caller.env` has their values. */
   secretParams: readonly string[]
-  /** Counts what a call of a model has cost; resolves when it is on disk. */
+  /** Records the cost of a model call; resolves when it is durable. */
   paid(cost: { usd: number | null; tokens: number }): Promise<void>
-  /** For a judge that verifies. */
+  /** Model call of a verifying judge. */
   chat(request: Parameters<CallModel>[0], options?: Parameters<CallModel>[2]): ReturnType<CallModel>
-  /** An input, by its storage path; `not_found` where there is none. */
+  /** Opens an input by storage path; throws `not_found`. */
   openFile(path: string): Promise<FileSource>
-  /** Keeps a file that was made; `keepAs` is its path below the results folder, or the name of the log. */
+  /** Stores a result; `keepAs` is its path below the results folder, or the log's name. */
   keep(file: FileSource, keepAs: string, kind?: 'log'): Promise<ResultFile>
   tell(event: NewAgentEvent): void
-  /** Strikes secrets out of a text. */
+  /** Removes secrets from a text. */
   scrub(text: string): string
-  /** The same for what is kept as a file, and read by others than the agent. */
+  /** Removes secrets from a file that others than the agent will read. */
   scrubFile(file: FileSource): ScrubbedFile
-  /** It was begun before by a process that is gone: this is a fresh sandbox. */
+  /** A dead process had started it before; this is a fresh sandbox. */
   isRepeated: boolean
   signal: AbortSignal
 }
 
 /**
- * Carries a runbook out in a fresh sandbox and decides whether it succeeded. What goes wrong with the runbook is in
- * `failure`, with everything that was made. Throws only what preflight refuses (`invalid`, `sandbox_unavailable`), inputs
- * that cannot be had (`invalid`, `not_found`), and what breaks the host.
+ * Runs a runbook in a fresh sandbox and decides whether it succeeded. Its failures are reported in `failure`, with
+ * everything that was made. Throws only what preflight refuses (`invalid`, `sandbox_unavailable`), for unavailable
+ * inputs (`invalid`, `not_found`), and for errors of the host.
  */
 export type CarryOutRunbook = (request: RunbookRequest, host: RunbookHost) => Promise<RunbookOutcome>
 
-/** What a runbook would find where it was begun now. */
+/** Environment in which a runbook would start now. */
 export interface RunbookPlace {
   env(name: string): string | undefined
   lent?(name: string): boolean
   secretParams: readonly string[]
-  /** Whether there is an input at a storage path. */
+  /** Whether an input exists at a storage path. */
   hasFile(path: string): Promise<boolean>
 }
 
-/** Looks at everything that a runbook needs before any of it costs. Starts nothing, and throws nothing. */
+/** Checks everything a runbook needs before it costs anything. Starts nothing and never throws. */
 export type PreflightRunbook = (request: RunbookRequest, place: RunbookPlace) => Promise<RunbookPreflight>
 
 /**
- * Throws, with everything that was found, what keeps a runbook from being begun; of checks that are named in `unknown`
- * nothing can be said yet.
+ * Throws with all findings when a runbook cannot start; checks named in `unknown` cannot be decided yet and are
+ * skipped.
  */
 export type CheckRunbook = (request: RunbookRequest, place: RunbookPlace, unknown: readonly string[]) => Promise<void>

@@ -6,7 +6,7 @@ export type ModelProvider = (typeof modelProviders)[number]
 /** Name of an environment variable. */
 export const secretVariablePattern = /^[A-Z][A-Z0-9_]*$/
 
-/** Bytes as people write memory: `8G`, `512M`, or a number of bytes. */
+/** Memory size: `8G`, `512M`, or a number of bytes. */
 const memoryPattern = /^\d+(\.\d+)?\s*([kmgt]i?b?)?$/i
 export const memorySchema = z.union([
   z.string().regex(memoryPattern, 'Expected a size such as 8G or 512M, or a number of bytes'),
@@ -21,13 +21,13 @@ const secretEntrySchema = z.looseObject({
   description: z.string().nullish(),
   required: z.boolean().default(true),
 })
-/** In a list there is no other name; a text alone is that of the variable. */
+/** An entry of a list has no other name; a plain text is the variable's name. */
 const listedSecretSchema = z.union([z.string(), secretEntrySchema.extend({ env: z.string() })])
 
 const minuteSchema = z.number().positive().max(3600)
 const repairRoundsSchema = z.int().min(0).max(20).default(0)
 
-/** The check that decides, in the place of the agent's own report. */
+/** The check that decides instead of the agent's own report. */
 const verifySchema = z.union([
   z.string().min(1),
   z.object({ command: z.string().min(1), timeout_sec: minuteSchema.optional(), repair_rounds: repairRoundsSchema }),
@@ -41,7 +41,7 @@ const verifySchema = z.union([
   }),
 ])
 
-/** What the front matter of a runbook may say; whatever else stands there is kept and not read. */
+/** Front matter of a runbook; other keys are kept and ignored. */
 export const runbookFrontMatterSchema = z.looseObject({
   version: z.union([z.string(), z.number()]).nullish().describe('Of the runbook, such as 1.0.0.'),
   evaluation: z.string().nullish(),
@@ -65,12 +65,12 @@ export const runbookFrontMatterSchema = z.looseObject({
 })
 export type RunbookFrontMatter = z.output<typeof runbookFrontMatterSchema>
 
-/** Keys beside those that are read, as people write them. */
+/** Known keys that are ignored. */
 export const ignoredFrontMatterKeys = ['name', 'title', 'description', 'author', 'license', 'tags']
 
 /**
- * How closely a runbook keeps to the format. `loose`: it can be carried out. `strict`: it also has every part by which
- * an agent, a reader and the platform know what is to come out of it and how that is checked.
+ * How closely a runbook follows the format. `loose`: it can be executed. `strict`: it also has every part that tells
+ * agent, reader and platform what is expected and how it is checked.
  */
 export const conformanceLevels = ['loose', 'strict'] as const
 export type ConformanceLevel = (typeof conformanceLevels)[number]

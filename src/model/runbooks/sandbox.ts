@@ -1,8 +1,8 @@
-/** What the process of an agent can run in. `process` isolates nothing, and must be asked for. */
+/** Kinds of sandboxes. `process` isolates nothing, and must be chosen explicitly. */
 export const sandboxNames = ['bubblewrap', 'docker', 'podman', 'process'] as const
 export type SandboxName = (typeof sandboxNames)[number]
 
-/** Where things stand inside every sandbox. */
+/** Paths inside every sandbox. */
 export const inside = {
   app: '/app',
   runbook: '/app/RUNBOOK.md',
@@ -10,12 +10,12 @@ export const inside = {
   assets: '/app/assets',
   uploads: '/app/uploads',
   home: '/home/agent',
-  /** The programs of the platform, read-only: the bridge to the gateway, the scripted agent, and Node. */
+  /** The platform's programs, read-only: the bridge to the gateway, the scripted agent, and Node. */
   tools: '/opt/jetty',
   /** The agent, read-only. */
   agent: '/opt/agent',
-  /** Has the socket of the gateway, `gateway.sock`. */
+  /** Folder of the gateway's socket, `gateway.sock`. */
   gateway: '/run/jetty',
-  /** Where the bridge listens: the one address that leads anywhere. */
+  /** Address of the bridge, the only reachable one. */
   gatewayUrl: 'http://127.0.0.1:3128',
 } as const

@@ -1,4 +1,4 @@
-/** What a runbook is carried out by where nobody wrote a workflow for it: one step that takes all from `init_params`. */
+/** Workflow of a runbook for which nobody wrote one: a single step that reads everything from `init_params`. */
 export const standardRunbookWorkflow = (initParams: Readonly<Record<string, unknown>> = {}) => ({
   init_params: { ...initParams },
   step_configs: {
@@ -21,5 +21,5 @@ export const standardRunbookWorkflow = (initParams: Readonly<Record<string, unkn
   steps: ['run'],
 })
 
-/** What is said of such a task beside its workflow. */
+/** Further fields of such a task. */
 export const standardRunbookTask = { has_file_uploads: true, is_chat_flow: true } as const

@@ -1,6 +1,6 @@
 export type DecisionName = 'approve' | 'reject' | 'fail'
 
-/** A decision that a step waits for, and what was decided. */
+/** Row of an approval: the request and its decision. */
 export interface ApprovalRow {
   run_id: string
   seq: number
@@ -14,10 +14,10 @@ export interface ApprovalRow {
   requested_at: Date
   expires_at: Date | null
   by_default: DecisionName
-  /** Null while the step still waits. */
+  /** Null while the step waits. */
   decision: DecisionName | null
   comment: string | null
-  /** Null where the default decision was taken at the expiry. */
+  /** Null when the default decision was taken at the expiry. */
   decided_by: string | null
   decided_at: Date | null
 }

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { jsonObjectSchema, textSchema, timestampSchema } from '../names.ts'
 
-/** The activity whose steps wait for a person. */
+/** Activity whose steps wait for a person. */
 export const approvalActivity = 'wait_for_approval'
 
 const decision = z.enum(['approve', 'reject', 'fail'])
 
-/** What somebody decides. */
+/** A decision to record. */
 export const decisionSchema = z
   .object({
     decision: z.enum(['approve', 'reject']),
@@ -20,7 +20,7 @@ const place = {
   step: z.string(),
 }
 
-/** What was decided about a step. */
+/** A recorded decision. */
 export const decidedSchema = z
   .object({
     ...place,
@@ -32,7 +32,7 @@ export const decidedSchema = z
   .meta({ id: 'DecidedApproval' })
 export type DecidedApproval = z.infer<typeof decidedSchema>
 
-/** What waits for a decision. */
+/** A pending approval. */
 export const waitingApprovalSchema = z
   .object({
     ...place,

@@ -5,13 +5,13 @@ import { runStatuses } from '../workflows/workflow.ts'
 import { labelNameSchema, labelValueSchema } from './label.ts'
 import { preflightSchema } from './preflight.ts'
 
-/** The server's own task whose runs are batches. */
+/** The server's own task; its runs are batches. */
 export const batchTask = '_batch'
 
 export const mostBatchLabels = 20
 const mostAtOnce = 10_000
 
-/** Where the items of a batch or an evaluation come from: one of the two. */
+/** Source of the items of a batch or evaluation: exactly one of the two. */
 export const itemSource = {
   items: z
     .array(jsonObjectSchema)
@@ -35,7 +35,7 @@ export const itemSource = {
     .meta({ description: 'Refused: this server has no datasets.' }),
 } as const
 
-/** What goes along with every run of a batch. */
+/** Options of every run of a batch. */
 export const itemRuns = {
   max_concurrency: z
     .int()
@@ -54,7 +54,7 @@ export const itemRuns = {
   ),
 } as const
 
-/** Throws nothing: says what is wrong where there is not exactly one source. */
+/** Reports an issue unless exactly one source is given. */
 export const requireOneSource = (
   { items, file_path }: { items?: unknown; file_path?: unknown },
   context: z.RefinementCtx,
@@ -122,7 +122,7 @@ export const batchSchema = batchSummarySchema
   })
   .meta({ id: 'Batch' })
 
-/** One item of a batch, and what came of it. */
+/** One item of a batch, and its result. */
 export const batchResultSchema = z
   .object({
     index: z.int().describe('Place of the item, from 0.'),

@@ -3,7 +3,7 @@ import { trajectorySchema } from './trajectory.ts'
 
 const { shape } = trajectorySchema
 
-/** A run in the list of a whole collection: what it is, how it ended and what it cost, without its steps. */
+/** A run in a list over a collection: identity, end and cost, without steps. */
 export const collectionRunSchema = z
   .object({
     name: shape.name,
@@ -26,7 +26,7 @@ export const collectionRunSchema = z
     params: z.record(z.string(), z.unknown()).describe('`attributes.params` of the trajectory, such as its parent.'),
     triggered_by_routine_id: shape.triggered_by_routine_id,
     url: shape.url,
-    waiting: shape.waiting, // the last column of a CSV export: those before it keep their places
+    waiting: shape.waiting, // last column of a CSV export, so that the others keep their positions
   })
   .meta({ id: 'CollectionRun' })
 

@@ -3,14 +3,14 @@ import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '
 import { runStatuses } from '../workflows/workflow.ts'
 import { itemRuns, itemSource, requireOneSource } from './batch.ts'
 
-/** The server's own tasks: the runs of the first are evaluations, those of the second one verdict of one judge each. */
+/** The server's own tasks: runs of the first are evaluations, runs of the second are one judge's verdict each. */
 export const evaluationTask = '_evaluation'
 export const judgementTask = '_judgement'
 
 const mostJudges = 20
 const mostCategories = 200
 
-/** It is part of the name of a step, in which `__` has a meaning of its own. */
+/** Part of a step's name, in which `__` is reserved. */
 const judgeNameSchema = z
   .string()
   .max(50)
@@ -25,7 +25,7 @@ const scaleSchema = z
 
 const categorySchema = z.string().trim().min(1).max(200)
 
-/** Who judges the runs of an evaluation, and by what: a score, one of some categories, or yes and no. */
+/** A judge of an evaluation: by a score, categories, or yes and no. */
 export const judgeSchema = z
   .object({
     name: judgeNameSchema.describe('Unique among the judges; the key of the labels it sets.'),
@@ -75,7 +75,7 @@ const thresholdSchema = z
   .meta({ id: 'EvaluationThreshold' })
 export type Threshold = z.output<typeof thresholdSchema>
 
-/** Whether verdicts of a judge can be told good from bad: they have a mean then, and get better or worse. */
+/** Whether verdicts of a judge are ordered from bad to good, so that they have a mean and can improve. */
 export const isRanked = ({ categories, pass }: Pick<Judge, 'categories' | 'pass'>): boolean =>
   categories === undefined || pass !== undefined
 
@@ -118,7 +118,7 @@ export const evaluationRequestSchema = z
   .meta({ id: 'EvaluationRequest' })
 export type EvaluationRequest = z.output<typeof evaluationRequestSchema>
 
-/** What an evaluation is, as it stands in `attributes.params.evaluation` of its run. */
+/** Facts about an evaluation, stored in `attributes.params.evaluation` of its run. */
 export const evaluationFactsSchema = z.object({
   name: z.string().nullable(),
   task: z.string(),

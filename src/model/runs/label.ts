@@ -6,14 +6,14 @@ export const largestLabelValueBytes = 8 * 1024
 
 const encoder = new TextEncoder()
 
-/** Text that Postgres gives back as it was: it has no NUL, and no half of a surrogate pair. */
+/** Text that Postgres stores unchanged: without NUL and lone surrogates. */
 const storable = (text: string): boolean => !text.includes('\0') && !/\p{Surrogate}/u.test(text)
 const storableMessage = 'NUL and halves of surrogate pairs are not allowed'
 
-/** A label's key or author: any text that is not empty. */
+/** Key or author of a label: any non-empty text. */
 export const labelNameSchema = z.string().min(1).max(longestLabelName).refine(storable, storableMessage)
 
-/** A label's value is text; numbers and booleans become text. */
+/** Value of a label: text; numbers and booleans are converted. */
 export const labelValueSchema = z
   .union([z.string(), z.number(), z.boolean()], 'Expected a text, a number, true or false')
   .transform(String)

@@ -1,15 +1,15 @@
-/** Settings of the server that steps go by. */
+/** Server settings that apply to steps. */
 export interface ActivitySettings {
-  /** Largest stored file that a model is sent; bytes. */
+  /** Maximum size of a stored file sent to a model; bytes. */
   modelFileBytes: number
-  /** Most files that one step keeps of what a model has made, or shows to one. */
+  /** Maximum files that one step stores from a model's output, or shows to a model. */
   mediaFiles: number
-  /** The model that makes images where a step names none. */
+  /** Default model of image steps. */
   geminiImageModel: string
-  /** Largest `init_params` of a run that a step starts; bytes. */
+  /** Maximum `init_params` of a child run; bytes. */
   initParamsBytes: number
-  /** Most turns that one loop may have. */
+  /** Maximum iterations of one loop. */
   loopTurns: number
-  /** Most numbers that one sequence may have. */
+  /** Maximum numbers of one sequence. */
   sequenceNumbers: number
 }

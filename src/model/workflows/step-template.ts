@@ -11,7 +11,7 @@ const parameterSchema = z.object({
   aliases: z.array(z.string()),
 })
 
-/** What an activity is, for people and editors: the same data its validation comes from. */
+/** Description of an activity for people and editors, from the same data as its validation. */
 export const stepTemplateSchema = z
   .object({
     activity_name: z.string(),

@@ -10,7 +10,7 @@ const version = {
   operation_type: z.enum(['INSERT', 'UPDATE', 'DELETE']).nullable(),
 }
 
-/** What a task was like at some time. */
+/** Content of a task at some time. */
 export const taskDataSchema = z
   .object({
     name: z.string(),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { jsonObjectSchema, taskNameSchema, textSchema, timestampSchema } from '../names.ts'
 import { warningSchema } from '../warning.ts'
 
-/** A workflow as it may be stored: the three sections have the right shape; what is in them is checked at a run. */
+/** A workflow as stored: its sections have the right shape; their content is checked at a run. */
 export const workflowSchema = z
   .looseObject({
     init_params: jsonObjectSchema,
@@ -62,7 +62,7 @@ export const createTaskSchema = z
   })
   .meta({ id: 'CreateTask' })
 
-/** Only what is there is changed; `workflow` is replaced whole. */
+/** Only given members change; `workflow` is replaced as a whole. */
 export const updateTaskSchema = z
   .object({ name: taskNameSchema.optional(), workflow: workflowSchema.optional(), ...optionalFields })
   .meta({ id: 'UpdateTask' })

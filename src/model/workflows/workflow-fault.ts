@@ -3,7 +3,7 @@ import { taskNameSchema } from '../names.ts'
 import { warningSchema } from '../warning.ts'
 import { workflowSchema } from './task.ts'
 
-/** Something in a workflow that a run would stumble over, or that the server does not use as it is written. */
+/** A fault in a workflow that would fail a run, or a part that the server ignores. */
 export const workflowFaultSchema = warningSchema
   .extend({
     severity: z

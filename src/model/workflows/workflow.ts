@@ -8,7 +8,7 @@ export interface Workflow {
 }
 
 export const stepNamePattern = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/
-/** Steps of a workflow that runs them side by side: more are the runs of a fan-out. */
+/** Maximum steps of a parallel workflow; use a fan-out for more. */
 export const mostStepsSideBySide = 100
 
 /** Roots of path expressions that are not steps. */
