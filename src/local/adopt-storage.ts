@@ -8,6 +8,7 @@ import { postgresPassword, serverUrl } from '../database/postgres-folder.ts'
 import { findPostgres } from '../database/postgres-process.ts'
 import { createLogger } from '../lib/log.ts'
 import type { Settings } from '../lib/settings/config.ts'
+import { noteChange } from '../store/collections/audit.ts'
 import { identifyDatabase, moveClaim } from '../store/installation.ts'
 import { adoptFolder, folderId, lookAtOwner, type Ownership } from '../store/objects/owner.ts'
 
@@ -18,6 +19,16 @@ export interface AdoptedStorage {
   /** The databases that used it. */
   others: string[]
 }
+
+/** Whoever may run commands on the server's machine has no key. */
+const byOperator = {
+  collection_id: null,
+  collection_name: null,
+  actor_kind: 'admin',
+  key_id: null,
+  key_name: null,
+  key_prefix: null,
+} as const
 
 /** Where the database of these settings answers; an embedded one is started where it does not run. */
 const reach = async (settings: Settings, dataDir: string): Promise<{ url: string; stop(): Promise<void> }> => {
@@ -40,7 +51,14 @@ export const adoptStorage = async (settings: Settings): Promise<AdoptedStorage> 
     const owner = await lookAtOwner(folder, identity)
     await adoptFolder(folder, identity)
     await moveClaim(database, folderId(folder))
-    return { folder, before: owner.state, others: owner.state === 'alone' ? [] : owner.others }
+    const adopted = { folder, before: owner.state, others: owner.state === 'alone' ? [] : owner.others }
+    const { before, others } = adopted
+    await noteChange(
+      database,
+      { ...byOperator, operation: 'adoptStorage', target: folder, changes: '' },
+      { before, others },
+    )
+    return adopted
   } finally {
     await database.close()
     await stop()

@@ -74,11 +74,12 @@ const ownerTexts = {
 const ownerHint = 'Make sure that no other database uses these files, then run `jetty storage adopt`.'
 
 /** Checks whether another database uses the files, and logs each change once. */
-const makeOwnerCheck = ({ objects, log }: HousekeepingDeps) => {
+const makeOwnerCheck = ({ objects, log }: HousekeepingDeps, onState: (isAlone: boolean) => void) => {
   let before = 'alone'
   return async () => {
     const owner = await objects.owner()
     if (owner.state === before) return
+    onState(owner.state === 'alone')
     before = owner.state
     if (owner.state === 'alone') log.info('the files belong to this database alone')
     else log.warn({ others: owner.others, hint: ownerHint }, ownerTexts[owner.state])
@@ -88,7 +89,7 @@ const makeOwnerCheck = ({ objects, log }: HousekeepingDeps) => {
 type Chore = () => Promise<unknown>
 
 /** Every chore by the name that its metric has; `file_owner` also runs once at the start. */
-const makeChores = (deps: HousekeepingDeps, stop: AbortSignal) => {
+const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone: boolean) => void) => {
   const { database, objects, cancelRunsOf, log } = deps
   const logged = (sweep: () => Promise<number>, what: string) => async () => {
     const count = await sweep()
@@ -97,7 +98,7 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal) => {
   const definitions = makeDefinitionSweep(database, { days: deps.orphanDays })
   const audit = () => sweepAudit(database, deps.auditDays)
   return {
-    file_owner: makeOwnerCheck(deps),
+    file_owner: makeOwnerCheck(deps, onOwner),
     deleted_collections: () => finishDeletions(database, { cancelRunsOf, objects }, stop),
     temporary_files: () => objects.sweepTemporary(),
     environments: () => removeUnusedEnvironments(database),
@@ -120,6 +121,8 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal) => {
 export interface Housekeeping {
   /** How often each chore has failed since the process started. */
   readonly failures: Readonly<Record<string, number>>
+  /** Another database uses the files, so that bytes of files are not removed. */
+  readonly keepsRemovedFiles: boolean
   stop(): Promise<void>
 }
 
@@ -127,7 +130,10 @@ export interface Housekeeping {
 export const startHousekeeping = (deps: HousekeepingDeps): Housekeeping => {
   const { log, everyMs = everyMinuteMs } = deps
   const stop = new AbortController()
-  const chores = makeChores(deps, stop.signal)
+  let keepsRemovedFiles = false
+  const chores = makeChores(deps, stop.signal, (isAlone) => {
+    keepsRemovedFiles = !isAlone
+  })
   const failures: Record<string, number> = Object.fromEntries(Object.keys(chores).map((name) => [name, 0]))
   /** A chore that fails does not keep the others from running: a folder without write permission must not stop retention. */
   const attempt = async (name: string, chore: Chore): Promise<void> => {
@@ -147,6 +153,9 @@ export const startHousekeeping = (deps: HousekeepingDeps): Housekeeping => {
   })()
   return {
     failures,
+    get keepsRemovedFiles() {
+      return keepsRemovedFiles
+    },
     async stop() {
       stop.abort()
       await running

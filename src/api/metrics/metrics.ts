@@ -18,8 +18,8 @@ export interface Metrics {
 export interface MetricsSource {
   database: Database
   watch: Pick<DatabaseWatch, 'state' | 'clock'>
-  /** How often each chore of the housekeeping could not finish. */
-  house: { readonly failures: Readonly<Record<string, number>> }
+  /** How often each chore of the housekeeping could not finish, and whether another database uses the files. */
+  house: { readonly failures: Readonly<Record<string, number>>; readonly keepsRemovedFiles: boolean }
   engine: Engine
   version: string
   role: string
@@ -28,10 +28,18 @@ export interface MetricsSource {
 }
 
 const registerHouse = (
-  { Counter }: typeof import('prom-client'),
+  { Counter, Gauge }: typeof import('prom-client'),
   registry: Registry,
   house: MetricsSource['house'],
 ): void => {
+  new Gauge({
+    name: 'jetty_file_removals_paused',
+    help: '1 while bytes of removed files are kept, because another database uses the folder of files.',
+    registers: [registry],
+    collect() {
+      this.set(house.keepsRemovedFiles ? 1 : 0)
+    },
+  })
   new Counter({
     name: 'jetty_housekeeping_failures_total',
     help: 'Chores of the housekeeping that could not finish, by chore; the log says why.',

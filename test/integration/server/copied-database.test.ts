@@ -29,6 +29,7 @@ const envOf = (url: string, dataDir = join(folder, 'data')) => ({
   JETTY_SECRET_KEY: secretKey,
   JETTY_DATA_DIR: dataDir,
   JETTY_PORT: '0',
+  JETTY_METRICS_PORT: '0',
 })
 const start = (url: string, dataDir?: string, role = 'all') =>
   startServer({
@@ -75,6 +76,10 @@ const sweep = async (server: Server, ids: string[]) => {
   }
   return swept
 }
+const isPaused = async (server: Server): Promise<string | undefined> => {
+  const text = await (await fetch(`${server.metricsUrl}/metrics`)).text()
+  return /^jetty_file_removals_paused (\d)$/m.exec(text)?.[1]
+}
 const age = (id: string) => {
   const then = new Date(Date.now() - 2 * 86_400_000)
   utimesSync(join(folder, 'data/files/objects', id.slice(0, 2), id.slice(2, 4), id), then, then)
@@ -102,6 +107,7 @@ test('a copy removes no bytes that the original names, be it by a sweep or by a 
   first = await start(original.url)
   const newer = await upload(first, 'newer than the copy')
   copy = await start(copyUrl(), undefined, 'api')
+  await expect.poll(() => isPaused(copy)).toBe('1')
   expect(lines.join('')).toMatch(/is a copy, was restored or was promoted: no bytes of files are removed/)
 
   const ids = await objects(first)
@@ -129,6 +135,12 @@ test('jetty storage adopt gives the files to one of them, until the other one us
   await copy.close()
   await shell.jetty(['storage', 'adopt'], { env: envOf(original.url) })
   expect((await first.objects.owner()).state).toBe('alone')
+  const entries = await first.database.query(
+    `select actor_kind, target, changes, outcome from audit where operation = 'adoptStorage' order by id`,
+  )
+  expect(entries).toHaveLength(2)
+  expect(entries[0]).toMatchObject({ actor_kind: 'admin', target: join(folder, 'data/files'), outcome: 'done' })
+  expect(JSON.parse((entries[0] as { changes: string }).changes)).toMatchObject({ before: 'copied' })
 })
 
 test('another folder of files is refused at the start, until it is adopted', async () => {
