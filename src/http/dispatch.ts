@@ -2,8 +2,9 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
-import type { ByteBudget, Owner, Share } from '../lib/memory/byte-budget.ts'
+import type { ByteBudget, Share } from '../lib/memory/byte-budget.ts'
 import { uncountedBytes } from '../lib/memory/json-memory.ts'
+import type { Owner } from '../lib/memory/owner-caps.ts'
 import type { Warning } from '../model/warning.ts'
 import { type AuditNote, type AuditTrail, changesOf, recorded } from './audit.ts'
 import { admit, type Gate } from './authorise.ts'
@@ -285,7 +286,7 @@ const memoryOf = (budget: ByteBudget | undefined, owner: Owner, from: Received):
     take(bytes) {
       if (!budget || bytes <= uncountedBytes) return undefined
       if (!share) {
-        const opened = budget.open(owner)
+        const opened = budget.open(owner, 'request')
         share = opened
         from.onSent(() => opened.end())
       }

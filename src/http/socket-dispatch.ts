@@ -62,14 +62,14 @@ export const makeSocketDispatch = (options: DispatchOptions, admissions: EarlyAd
     let share: Share | undefined
     const known = refuseStranger(header, incoming.socket.remoteAddress).then((identity) => {
       if (over.isOver || !options.memory) return
-      const opened = options.memory.open(memoryOwner(identity, incoming.socket.remoteAddress))
+      const opened = options.memory.open(memoryOwner(identity, incoming.socket.remoteAddress), 'request')
       share = opened
       over.end = () => opened.end()
     })
     const take = (bytes: number) =>
       share?.add(bytes, { what: `${incoming.method} ${incoming.url}`, waitMs: longestWaitForMemoryMs })
     const room: Room = (bytes) => (share ? take(bytes) : known.then(() => take(bytes)))
-    const reading = readBytes(incoming, settings.maxBodyBytes, room)
+    const reading = readBytes(incoming, settings.maxBodyBytes, room, size)
     reading.catch(() => {}) // it ends with the connection of a stranger
     await known
     return reading

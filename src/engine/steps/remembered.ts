@@ -1,4 +1,4 @@
-import { smallShareBytes } from '../../lib/memory/byte-budget.ts'
+import { smallShareBytes } from '../../lib/memory/owner-caps.ts'
 import type { EngineContext, LiveRun, StepResult } from '../context.ts'
 
 /** Memory of a cached result in multiples of its text: the text, and the parsed value. */

@@ -21,7 +21,10 @@ export const bodyCutOff = (): AppError =>
 const bodyTooSlow = (): AppError =>
   new AppError('bad_request', 'The body arrives too slowly', { hint: 'Send the request again.' })
 
-/** A body up to here is not counted; memory for more is taken as it comes, twice as much each time. */
+/**
+ * A body up to here is not counted. Memory for a longer one is taken at once where its length is known: bodies that had a
+ * part each would wait for one another. Else it is taken as it comes, twice as much each time.
+ */
 const uncountedBody = 64 * 1024
 /** As it came, and in one piece or as text. */
 const copiesOfBody = 2
@@ -30,7 +33,7 @@ const copiesOfBody = 2
  * Reads a whole body into memory, but never more than `maxBytes`. Where there is no room for what has come, nothing more is
  * read until there is.
  */
-export const readBytes = (body: Readable, maxBytes: number, room?: Room): Promise<Buffer> =>
+export const readBytes = (body: Readable, maxBytes: number, room?: Room, length?: number): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
@@ -46,7 +49,7 @@ export const readBytes = (body: Readable, maxBytes: number, room?: Room): Promis
       if (size > held && room) hold(room)
     }
     const hold = (takeRoom: Room) => {
-      const more = Math.min(maxBytes, Math.max(size, 2 * held)) - held
+      const more = Math.min(maxBytes, Math.max(size, 2 * held, length || 0)) - held
       held += more
       try {
         const wait = takeRoom(copiesOfBody * more)

@@ -85,7 +85,7 @@ export const readForm = async (
     }
     return { ...form, text: '' }
   }
-  const text = decodeText(await readBytes(body, bodyLimit(limits), room))
+  const text = decodeText(await readBytes(body, bodyLimit(limits), room, Number(headers['content-length'])))
   if (text.trim() === '') return { fields: {}, files: [], skipped: [], text: '' }
   if (contentType.startsWith('application/json') || text.trimStart().startsWith('{')) return json(text, contentType)
   if (contentType === '' || contentType.startsWith('application/x-www-form-urlencoded')) return urlencoded(text, limits)

@@ -1,4 +1,4 @@
-import type { Owner } from '../../lib/memory/byte-budget.ts'
+import type { Owner } from '../../lib/memory/owner-caps.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 
 /** Takes memory for so many bytes more; undefined where there is room at once. */

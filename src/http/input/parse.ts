@@ -74,8 +74,9 @@ export const readJsonBody = async (
   maxBytes: number,
   room?: Room,
 ): Promise<{ text: string; value: unknown }> => {
-  if (Number(headers['content-length']) > maxBytes) throw bodyTooLarge(maxBytes)
-  const text = decodeText(await readBytes(body, maxBytes, room))
+  const length = Number(headers['content-length'])
+  if (length > maxBytes) throw bodyTooLarge(maxBytes)
+  const text = decodeText(await readBytes(body, maxBytes, room, length))
   if (room && text.length > uncountedBytes) await room(parsedMemory(text))
   return { text, value: text.trim() === '' ? undefined : parseJson(text, headers['content-type'] ?? '') }
 }

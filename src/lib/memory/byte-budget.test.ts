@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
-import { makeByteBudget, type Share, smallShareBytes } from './byte-budget.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { makeByteBudget, type Share } from './byte-budget.ts'
+import { smallShareBytes } from './owner-caps.ts'
 
 const mib = 1024 * 1024
 const what = 'The test'
@@ -58,6 +59,43 @@ describe('the memory budget', () => {
     expect([taken(budget.open('a'), 20), taken(budget.open('a'), 20)]).toEqual([true, true])
     expect(budget.open('a').add(5 * mib, { what })).toBeInstanceOf(Promise)
     expect(taken(budget.open('b'), 14)).toBe(true)
+  })
+
+  it('keeps three quarters of what one owner may have for its steps, however many of its requests hold and wait', async () => {
+    const budget = makeBudget()
+    const bodies = [14, 14, 14].map((size) => budget.open('a', 'request').add(size * mib, { what, waitMs: 1 }))
+    const [held, ...waiting] = bodies
+    expect(held).toBe(undefined)
+    expect([taken(budget.open('a'), 14), taken(budget.open('a'), 13)]).toEqual([true, true])
+    expect(budget.open('a', 'request').add(smallShareBytes, { what })).toBe(undefined)
+    for (const wait of waiting) await expect(wait).rejects.toMatchObject({ code: 'busy' })
+  })
+
+  it('lets a step of an owner begin while requests of the same owner wait before it', async () => {
+    const budget = makeBudget()
+    const [body, other, step] = [budget.open('a', 'request'), budget.open('b'), budget.open('a')]
+    expect([taken(body, 21), taken(other, 35)]).toEqual([true, true])
+    const late = budget.open('a', 'request').add(2 * mib, { what, waitMs: 10 })
+    const begin = step.add(20 * mib, { what })
+    other.end()
+    await begin
+    await expect(late).rejects.toMatchObject({ code: 'busy' })
+  })
+
+  it('lets no request go beyond the budget for having waited: its client could keep that for as long as it likes', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval', 'performance'] })
+    try {
+      const budget = makeBudget()
+      const [request, step] = [budget.open('a', 'request'), budget.open('b')]
+      expect([taken(request, 21), taken(step, 35)]).toEqual([true, true])
+      const wait = expect(request.add(mib, { what, waitMs: 10_000 })).rejects.toMatchObject({ code: 'busy' })
+      await vi.advanceTimersByTimeAsync(6_000)
+      void budget.open('c').add(mib, { what }) // looks at all that wait
+      await vi.advanceTimersByTimeAsync(5_000)
+      await wait
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('serves a share that grows before those that begin', async () => {

@@ -1,9 +1,7 @@
 import { getHeapStatistics } from 'node:v8'
 import { AppError } from '../errors.ts'
 import { byteSize } from '../settings/byte-size.ts'
-
-/** Owner of shares: waiting owners take turns, and none may take the whole budget. */
-export type Owner = string | number
+import { laneOf, makeOwnerCaps, type OwnedShare, type Owner, type ShareKind, smallShareBytes } from './owner-caps.ts'
 
 /** How long to wait for memory, and its purpose for error messages. */
 export interface ShareWait {
@@ -31,10 +29,11 @@ export interface Share {
 /**
  * Bytes that may be in memory at once. An eighth is kept for small shares, so that these never wait behind large ones.
  * A share that grows goes before one that begins; owners whose shares begin take turns; one owner has three quarters at
- * the most, unless it is a single share.
+ * the most, and a quarter of that for its requests, unless it is a single share.
  */
 export interface ByteBudget {
-  open(owner: Owner): Share
+  /** Opens a share of a step, or of a request. */
+  open(owner: Owner, kind?: ShareKind): Share
   /** Takes bytes for a cache: only while nothing waits, and up to a quarter of the budget. Return them with `give`. */
   tryTake(bytes: number): boolean
   give(bytes: number): void
@@ -47,9 +46,6 @@ export interface ByteBudget {
 
 /** Two fifths of the heap limit. The rest is for code, small values and the garbage of JSON.stringify. */
 export const defaultInFlightBytes = (): number => Math.floor(getHeapStatistics().heap_size_limit * 0.4)
-
-/** Size up to which a share counts as small. */
-export const smallShareBytes = 1024 * 1024
 
 /**
  * A share that has waited this long may exceed the budget, one share at a time: after 5 s to grow, after 30 s to begin.
@@ -65,19 +61,17 @@ interface Waiter {
   settle: (problem?: unknown) => void
 }
 
-interface CountedShare extends Share {
+interface CountedShare extends Share, OwnedShare {
   bytes: number
   readonly waits: Set<Waiter>
-  readonly owner: Owner
 }
 
 export const makeByteBudget = (total: number): ByteBudget => {
   const capacity = total - Math.floor(total / 8)
-  const mostOfOwner = Math.floor(capacity * 0.75)
-  const owned = new Map<Owner, number>()
+  const caps = makeOwnerCaps(Math.floor(capacity * 0.75))
   /** Shares that hold memory and want more, in order of arrival. */
   const growers = new Set<Waiter>()
-  /** Shares that hold nothing yet. The owner whose turn is next comes first. */
+  /** Shares that hold nothing yet, by lane. The lane whose turn is next comes first. */
   const newcomers = new Map<Owner, Waiter[]>()
   let used = 0
   let holders = 0
@@ -85,20 +79,14 @@ export const makeByteBudget = (total: number): ByteBudget => {
   let beyond: CountedShare | undefined
 
   const isSmall = ({ bytes: held }: CountedShare, bytes: number): boolean => held + bytes <= smallShareBytes
-  const isCapped = ({ owner, bytes: held }: CountedShare, bytes: number): boolean => {
-    const has = owned.get(owner) ?? 0
-    return has !== held && has + bytes > mostOfOwner
-  }
   const fits = (share: CountedShare, bytes: number): boolean =>
-    used + bytes <= (isSmall(share, bytes) ? total : capacity) && !isCapped(share, bytes)
+    used + bytes <= (isSmall(share, bytes) ? total : capacity) && !caps.isReached(share, bytes)
 
   const count = (share: CountedShare, bytes: number): void => {
     if (share.bytes === 0 && bytes > 0) holders++
     share.bytes += bytes
     used += bytes
-    const has = (owned.get(share.owner) ?? 0) + bytes
-    if (has > 0) owned.set(share.owner, has)
-    else owned.delete(share.owner)
+    caps.count(share, bytes)
     if (share.bytes > 0) return
     if (bytes < 0) holders--
     if (beyond === share) beyond = undefined
@@ -107,12 +95,13 @@ export const makeByteBudget = (total: number): ByteBudget => {
   const remove = (waiter: Waiter): void => {
     growers.delete(waiter)
     waiter.share.waits.delete(waiter)
-    const queue = newcomers.get(waiter.share.owner)
+    const lane = laneOf(waiter.share)
+    const queue = newcomers.get(lane)
     const at = queue?.indexOf(waiter) ?? -1
     if (!queue || at < 0) return
     queue.splice(at, 1)
-    newcomers.delete(waiter.share.owner)
-    if (queue.length > 0) newcomers.set(waiter.share.owner, queue) // the other owners come first
+    newcomers.delete(lane)
+    if (queue.length > 0) newcomers.set(lane, queue) // the other lanes come first
   }
 
   const grant = (waiter: Waiter): void => {
@@ -121,11 +110,16 @@ export const makeByteBudget = (total: number): ByteBudget => {
     waiter.settle()
   }
 
-  /** True in a deadlock (every holder waits for more), when nothing is held, and for a share that has waited too long. */
+  /**
+   * True in a deadlock (every holder waits for more), when nothing is held, and for a share that has waited too long. A
+   * request does not wait too long: it is refused after some seconds, and could keep what it got for as long as its client
+   * likes.
+   */
   const mayGoBeyond = ({ share, sinceMs }: Waiter): boolean => {
     if (beyond && beyond !== share) return false
     const stuck = new Set([...growers].map((waiter) => waiter.share)).size >= holders
-    return stuck || performance.now() - sinceMs >= (share.bytes > 0 ? growPatienceMs : beginPatienceMs)
+    if (stuck || share.kind === 'request') return stuck
+    return performance.now() - sinceMs >= (share.bytes > 0 ? growPatienceMs : beginPatienceMs)
   }
 
   const grantGrowers = (): void => {
@@ -139,7 +133,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
   }
 
   const grantNewcomers = (): void => {
-    let isBlocked = [...growers].some(({ share, bytes }) => !isCapped(share, bytes))
+    let isBlocked = [...growers].some(({ share, bytes }) => !caps.isReached(share, bytes))
     for (let granted = true; granted; ) {
       granted = false
       for (const [waiter] of [...newcomers.values()]) {
@@ -152,7 +146,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
           beyond = share
           grant(waiter)
           granted = true
-        } else if (!isCapped(share, bytes)) isBlocked = true // smaller ones must not pass it for ever
+        } else if (!caps.isReached(share, bytes)) isBlocked = true // smaller ones must not pass it for ever
       }
     }
   }
@@ -185,7 +179,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
     }
     share.waits.add(waiter)
     if (share.bytes > 0) growers.add(waiter)
-    else newcomers.set(share.owner, [...(newcomers.get(share.owner) ?? []), waiter])
+    else newcomers.set(laneOf(share), [...(newcomers.get(laneOf(share)) ?? []), waiter])
     grantAll()
     if (isGranted) return undefined
     const granted = new Promise<void>((resolve, reject) => {
@@ -209,10 +203,11 @@ export const makeByteBudget = (total: number): ByteBudget => {
   return {
     total,
     largest: capacity,
-    open(owner) {
+    open(owner, kind = 'step') {
       let isOver = false
       const share: CountedShare = {
         owner,
+        kind,
         bytes: 0,
         waits: new Set(),
         add(bytes, how) {

@@ -53,6 +53,8 @@ interface Answered {
 }
 
 const longestCallMs = 120_000
+/** So often at least one step of the large runs ends, also while their tenant holds bodies open and after the kill. */
+const longestStandstillMs = 30_000
 
 /**
  * One tenant makes texts of 60 MB in many runs and holds large bodies open on the gateway, while another one calls `run-sync`
@@ -112,6 +114,7 @@ export const memoryStorm = async ({ seconds, heapMiB, runs, bodies }: MemoryStor
         await Promise.all(Array.from({ length: missing }, start))
       }
     })()
+    const standstills = watchStandstills(site, isTime)
     const sampling = (async () => {
       for (; isTime(); await pause(250)) rss.push(rssMiB(server.pid))
     })()
@@ -130,6 +133,8 @@ export const memoryStorm = async ({ seconds, heapMiB, runs, bodies }: MemoryStor
     isOver = true
     held.stop()
     await Promise.all([calling, making, sampling])
+    const standstillMs = await standstills
+    if (standstillMs > longestStandstillMs) violations.push(`no step of a large run ended for ${standstillMs} ms`)
     await Promise.all(calls)
 
     const apart = answered.filter(({ atMs, ms }) => atMs + ms < killedMs || atMs > backMs).map(({ ms }) => ms)
@@ -145,6 +150,7 @@ export const memoryStorm = async ({ seconds, heapMiB, runs, bodies }: MemoryStor
         worstMs: worst(apart),
         p50Ms: Math.round(apart.sort((one, other) => one - other)[apart.length >> 1] ?? 0),
         worstOverRestartMs: worst(answered.map(({ ms }) => ms)),
+        standstillMs,
         restartMs: Math.round(backMs - killedMs),
         worstRssMiB: Math.max(...rss),
         held: Object.fromEntries(held.answers),
@@ -183,6 +189,23 @@ const openGiants = async (site: Site): Promise<number> => {
     `select count(*)::int open from runs where name = 'big/giant' and ended_at is null`,
   )
   return row?.open ?? 0
+}
+
+/** The longest time in which no step of the large runs ended. */
+const watchStandstills = async (site: Site, isTime: () => boolean): Promise<number> => {
+  let longest = 0
+  let lastMs = performance.now()
+  for (let before = 0; isTime(); await pause(500)) {
+    const [row] = await site.rows<{ ended: number }>(
+      `select count(*)::int ended from steps s join runs r on r.id = s.run_id
+       where r.name = 'big/giant' and s.status = 'completed'`,
+    )
+    const ended = row?.ended ?? 0
+    longest = Math.max(longest, performance.now() - lastMs)
+    if (ended > before) lastMs = performance.now()
+    before = ended
+  }
+  return Math.round(longest)
 }
 
 const rowCounts = async (site: Site): Promise<Record<string, unknown>> => {

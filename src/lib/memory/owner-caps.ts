@@ -1,0 +1,54 @@
+/** Owner of shares: waiting owners take turns, and none may take the whole budget. */
+export type Owner = string | number
+
+/** `request`: a body on its way, or an answer; it lasts as long as the client likes. `step`: everything else. */
+export type ShareKind = 'request' | 'step'
+
+export interface OwnedShare {
+  readonly owner: Owner
+  readonly kind: ShareKind
+  readonly bytes: number
+}
+
+/** Shares that wait in one line: requests that reached their cap must not stand before steps of the same owner. */
+export const laneOf = ({ owner, kind }: OwnedShare): Owner => (kind === 'request' ? `request ${owner}` : owner)
+
+/** Counts what each owner has, and bounds it. */
+export interface OwnerCaps {
+  /** Whether a share would exceed its owner's cap with so many bytes more. The only share of an owner never does. */
+  isReached(share: OwnedShare, bytes: number): boolean
+  /** Counts bytes that a share takes, or gives back where they are negative. */
+  count(share: OwnedShare, bytes: number): void
+}
+
+/** Size up to which a share counts as small. */
+export const smallShareBytes = 1024 * 1024
+
+/**
+ * A quarter of `most` is for requests, small ones left out: bodies that a client holds open never keep its own runs from
+ * going on.
+ */
+export const makeOwnerCaps = (most: number): OwnerCaps => {
+  const all = new Map<Owner, number>()
+  const requests = new Map<Owner, number>()
+  const exceeds = (counts: Map<Owner, number>, cap: number, { owner, bytes: held }: OwnedShare, bytes: number) => {
+    const has = counts.get(owner) ?? 0
+    return has !== held && has + bytes > cap
+  }
+  const add = (counts: Map<Owner, number>, owner: Owner, bytes: number) => {
+    const has = (counts.get(owner) ?? 0) + bytes
+    if (has > 0) counts.set(owner, has)
+    else counts.delete(owner)
+  }
+  return {
+    isReached: (share, bytes) =>
+      exceeds(all, most, share, bytes) ||
+      (share.kind === 'request' &&
+        share.bytes + bytes > smallShareBytes &&
+        exceeds(requests, Math.floor(most / 4), share, bytes)),
+    count({ owner, kind }, bytes) {
+      add(all, owner, bytes)
+      if (kind === 'request') add(requests, owner, bytes)
+    },
+  }
+}
