@@ -6,7 +6,7 @@ import type { Session } from './session.ts'
 
 type Connection = Pick<Session, 'url' | 'urlSource' | 'token' | 'tokenSource' | 'withheld'>
 
-/** Who was asked and with which token, where that explains an error: a token that is not valid, or no answer. */
+/** Adds the server and the token's source to an error they explain: an invalid token, or no answer. */
 export const aboutConnection = (session: Connection, error: unknown): unknown => {
   if (!(error instanceof AppError)) return error
   if (error.code === 'unauthenticated') return aboutToken(session, error)
@@ -39,7 +39,7 @@ const aboutToken = ({ url, token, tokenSource, withheld }: Connection, error: Ap
   })
 }
 
-/** Another server that runs on this machine is probably the one that was meant. */
+/** Suggests another server that runs on this machine. */
 const aboutServer = ({ url, urlSource }: Connection, error: AppError): AppError => {
   const dataDir = dataDirHere()
   const other = runningServers(dataDir).find((one) => one.url !== null && !isSameServer(one.url, url))

@@ -1,4 +1,4 @@
-/** Every item of a list that is read by skip and limit: pages until one is not full. */
+/** Reads every item of a list with skip and limit, page by page until one is not full. */
 export const allPages = async <Item>(
   size: number,
   read: (page: { skip: number; limit: number }) => Promise<Item[]>,

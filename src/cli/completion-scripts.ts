@@ -1,15 +1,15 @@
 import type { Command } from 'commander'
 
-/** What can come after some words of a command line. */
+/** Completions after some words of a command line. */
 interface Place {
-  /** The commands so far, without `jetty`. */
+  /** Command names so far, without `jetty`. */
   path: string[]
   words: { word: string; meaning: string }[]
 }
 
 const isShown = (command: Command): boolean => !(command as Command & { _hidden?: boolean })._hidden
 
-/** Every place in the tree of commands; the options of the whole program are offered everywhere. */
+/** All positions in the command tree; global options are offered everywhere. */
 const placesOf = (command: Command, path: string[] = [], globals: Place['words'] = []): Place[] => {
   const options = command.options
     .filter((option) => !option.hidden && option.long)
@@ -22,7 +22,7 @@ const placesOf = (command: Command, path: string[] = [], globals: Place['words']
 
 const pattern = (path: string[]): string => `'${path.join(' ')}'`
 
-/** Both shells keep the commands typed so far in `typed` and look the words up by it. */
+/** `case` branches: both shells keep the typed commands in `typed`. */
 const cases = (program: Command, add: (place: Place) => string): string =>
   placesOf(program)
     .map((place) => `    ${pattern(place.path)}) ${add(place)} ;;`)
@@ -95,6 +95,6 @@ ${placesOf(program)
   .join('\n')}
 `
 
-/** Scripts by shell; each is whole in itself and asks nobody while it completes. */
+/** Scripts by shell; each is self-contained and calls no server while completing. */
 export const shells = { bash, zsh, fish }
 export type Shell = keyof typeof shells

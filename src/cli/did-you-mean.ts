@@ -3,10 +3,10 @@ import { AppError } from '../lib/errors.ts'
 import { isObject } from '../lib/json/json-object.ts'
 import { nearest } from '../lib/text/nearest.ts'
 
-/** What was asked for by the calls that failed. */
+/** Inputs of failed calls, by error. */
 const inputs = new WeakMap<AppError, AnyInput>()
 
-/** A caller that remembers of every failure what was asked for. */
+/** Wraps a caller so that it remembers the input of each failed call. */
 export const remembering =
   (call: Caller): Caller =>
   async (name, input = {}) => {
@@ -27,7 +27,7 @@ interface Wanted {
   path?: string
 }
 
-/** The names of a call: most stand in its path, some in its body or query. */
+/** Names in a call: mostly in its path, some in its body or query. */
 const wantedBy = ({ params, query, body }: AnyInput): Wanted => {
   if (typeof query?.prefix === 'string') {
     const [collection, task] = query.prefix.split('/')
@@ -39,7 +39,7 @@ const wantedBy = ({ params, query, body }: AnyInput): Wanted => {
   return { ...(typeof named === 'string' ? { collection: named } : {}), ...params }
 }
 
-/** The name as it is written, the one that was probably meant, or none of both. */
+/** Looks a name up: the exact one, the probably intended one, or neither. */
 const look = (word: string, names: string[]): { known?: string; meant?: string } => {
   const known = names.find((name) => name.toLowerCase() === word.toLowerCase())
   if (known !== undefined) return { known }
@@ -79,7 +79,7 @@ const hintFor = async (client: Client, wanted: Wanted): Promise<string | undefin
     : fileHint(collection, known !== undefined)
 }
 
-/** Where a request can bring the key that is missing: the command that sets it, or lets one run have it. */
+/** Hint for a missing key: the command that sets it, or that passes it to one run. */
 const keyHint = ({ message, hint }: AppError, { collection = '<collection>' }: Wanted): string | undefined => {
   const variable = hint?.includes('secret_params') ? /\bset ([A-Z][A-Z0-9_]*)/.exec(message)?.[1] : undefined
   return (
@@ -88,7 +88,7 @@ const keyHint = ({ message, hint }: AppError, { collection = '<collection>' }: W
   )
 }
 
-/** The error a command ended with; where a name was not found or a key is missing, with what to type as its hint. */
+/** Adds to an error about an unknown name or a missing key a hint with the command to type. */
 export const suggesting = async (client: Client, error: unknown): Promise<unknown> => {
   const input = error instanceof AppError ? inputs.get(error) : undefined
   if (!input || !(error instanceof AppError)) return error

@@ -4,14 +4,14 @@ import { fileReason } from './input/file-problems.ts'
 import { cliWords } from './show/cli-words.ts'
 import { safe } from './show/output.ts'
 
-/** What a command ends with; scripts rely on them. */
+/** Exit codes of all commands; scripts rely on them. */
 export const exitCodes = {
   ok: 0,
-  /** The run that was waited for did not complete, a check of `doctor` failed, or the server did not start. */
+  /** The awaited run did not complete, a check of `doctor` failed, or the server did not start. */
   failed: 1,
-  /** The command was not right: an unknown option or name, a value or a token the server refuses. */
+  /** Wrong use: an unknown option or name, or a value or token that the server refuses. */
   wrongUse: 2,
-  /** Nobody answered, or the server failed. */
+  /** No server answered, or the server failed. */
   serverFailed: 3,
   interrupted: 130,
 } as const
@@ -23,7 +23,7 @@ const commanderCode = (error: unknown): number | undefined =>
       : exitCodes.wrongUse
     : undefined
 
-/** Remedies that speak of a request: whoever typed a command did not write it. */
+/** Codes whose generic remedy speaks of requests, which a user of the command line did not write. */
 const aboutRequests: readonly ErrorCode[] = ['bad_request', 'invalid', 'not_found']
 
 const hintOf = ({ code, message, hint }: AppError): string | undefined => {
@@ -39,7 +39,7 @@ const hintOf = ({ code, message, hint }: AppError): string | undefined => {
   return cliWords(hint) || undefined
 }
 
-/** A file that the system refuses, where nobody has said it better. */
+/** Explains an error of the file system that nothing has explained yet. */
 const fileProblem = (error: unknown): unknown => {
   const { syscall, path } = (error ?? {}) as NodeJS.ErrnoException
   return syscall !== undefined && path !== undefined
@@ -47,17 +47,17 @@ const fileProblem = (error: unknown): unknown => {
     : error
 }
 
-/** An interruption that has something to say: what goes on without the command, and how to come back to it. */
+/** An interruption with a message: what continues without the command, and how to return to it. */
 export const interruption = (message: string, hint: string): Error =>
   Object.assign(new Error(message, { cause: { hint } }), { name: 'AbortError' })
 
-/** An error as programs read it. */
+/** An error in JSON, for programs. */
 interface ErrorData {
-  /** A code of docs/reference/errors.md, `usage` for a command line that is wrong, or `interrupted`. */
+  /** A code of docs/reference/errors.md, `usage` for a wrong command line, or `interrupted`. */
   code: string
   message: string
   hint?: string | undefined
-  /** The status of the answer, where there was one. */
+  /** HTTP status of the answer, if there was one. */
   status?: number
   issues?: unknown
 }
@@ -94,14 +94,14 @@ const tell = (error: unknown): void => {
 }
 
 /**
- * The one place where a command ends with an error: a sentence, what to do, and an exit code. With `isJson` it is one
- * line of JSON on stderr.
+ * Reports the error that ended a command (message, hint) and returns the exit code; the only place that does. With
+ * `isJson` it prints one line of JSON on stderr.
  */
 export const reportError = (thrown: unknown, isJson = false): number => {
   const error = thrown instanceof AppError ? thrown : fileProblem(thrown)
   const code = codeFor(thrown, error)
   if (code === exitCodes.ok) return code // --help and --version
   if (isJson) process.stderr.write(`${JSON.stringify({ error: dataOf(thrown, error) })}\n`)
-  else if (commanderCode(thrown) === undefined) tell(error) // commander has said what it had to say
+  else if (commanderCode(thrown) === undefined) tell(error) // commander has printed its errors itself
   return code
 }

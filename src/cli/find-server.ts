@@ -5,13 +5,13 @@ import { runningServers } from './serve/server-notes.ts'
 
 /** The server that a command talks to. */
 export interface FoundServer {
-  /** Origin, without a path at its end. */
+  /** Origin, without a path. */
   url: string
-  /** For messages: what named it. */
+  /** What named the server, for messages. */
   source: string
-  /** The data folder of this machine whose running server answers there. */
+  /** Data folder on this machine of the server running there. */
   dataDir: string | undefined
-  /** Another address of that server, for people; undefined where it is not known. */
+  /** The server's public URL; undefined when unknown. */
   publicUrl: string | undefined
 }
 
@@ -19,10 +19,10 @@ const defaultUrl = 'http://127.0.0.1:7070'
 
 const variable = (name: string): string | undefined => process.env[name]?.trim() || undefined
 
-/** The data folder that a server started here would have. */
+/** Data folder of a server started here. */
 export const dataDirHere = (): string => homePath(variable('JETTY_DATA_DIR') ?? '~/.jetty')
 
-/** An address that listens on every interface is reached over the loopback one. */
+/** A wildcard address is reached through the loopback address. */
 const reachable = (host: string): string => {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (host === '::') return '[::1]'
@@ -55,7 +55,7 @@ const parsed = (text: string): string => {
   }
 }
 
-/** Two names of one server: the loopback interface has several. */
+/** Whether two URLs mean the same server: the loopback interface has several names. */
 export const isSameServer = (one: string, other: string): boolean => comparable(one) === comparable(other)
 
 const comparable = (text: string): string => {
@@ -63,13 +63,13 @@ const comparable = (text: string): string => {
   return `${url.protocol}//${isLoopback(text) ? 'loopback' : url.hostname}:${url.port}${url.pathname}`
 }
 
-/** Also of an address that listens on every interface: from here it is reached over the loopback one. */
+/** Whether a URL is on this machine; wildcard addresses are reached through loopback. */
 export const isLoopback = (text: string): boolean =>
   /^(localhost|127(\.\d+){3}|0\.0\.0\.0|\[::1?\])$/.test(new URL(parsed(text)).hostname)
 
 /**
- * The server to talk to, from the first that names one: `--url`, JETTY_API_URL, JETTY_PORT, the server that runs on
- * JETTY_DATA_DIR, the one of the last login, the one that runs on ~/.jetty, and port 7070 of this machine.
+ * Chooses the server by the first source that names one: `--url`, JETTY_API_URL, JETTY_PORT, the server running on
+ * JETTY_DATA_DIR, the last login, the server running on ~/.jetty, and port 7070 of this machine.
  */
 export const findServer = (given: string | undefined): FoundServer => {
   const dataDir = dataDirHere()

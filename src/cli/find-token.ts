@@ -5,21 +5,21 @@ import { type FoundServer, isLoopback, isSameServer } from './find-server.ts'
 
 export interface FoundToken {
   token: string
-  /** For messages: where it was found. */
+  /** Source of the token, for messages. */
   source: string
 }
 
-/** A kept token that is for another server, and so is not sent. */
+/** A saved token for another server, which is not sent. */
 export interface WithheldToken {
   source: string
-  /** The server that it is for. */
+  /** The server it belongs to. */
   madeFor: string
 }
 
 /**
- * The token to use: from the file that was named, from JETTY_API_TOKEN, or the kept one. The kept one goes to the server
- * that it was made for alone, which `api_base` names beside it; where it names none, to any. The server of this user's own
- * data folder may have moved to another port, and may have left a token of its own.
+ * Chooses the token: from `--token-file`, JETTY_API_TOKEN, or the saved one. The saved token is sent only to the server
+ * that `api_base` names beside it, or to any when it names none. The server of this user's data folder may have moved
+ * to another port, and may have left a token of its own.
  */
 export const findToken = (
   file: string | undefined,
@@ -47,7 +47,7 @@ export const findToken = (
   return { withheld: { source: kept.source, madeFor } }
 }
 
-/** What the first start leaves in the data folder where `~/.config/jetty/token` was there already. */
+/** Token that the first start leaves in the data folder when `~/.config/jetty/token` existed. */
 const leftBy = (dataDir: string): FoundToken | undefined => {
   const source = join(dataDir, 'demo-token')
   const token = readTrimmed(source)

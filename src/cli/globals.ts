@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 
-/** Options that every command takes, before or after its name. */
+/** Options of every command, before or after its name. */
 export interface Globals {
   json?: boolean
   url?: string

@@ -42,7 +42,7 @@ Examples:
 
 Exit codes: 0 done · 1 the run failed · 2 wrong use · 3 the server failed or does not answer`
 
-/** The whole command line. With `isJson` commander prints no errors: they are reported as JSON. */
+/** Builds the command line. With `isJson` commander prints no errors: they are reported as JSON. */
 export const buildProgram = (isJson = false): Command => {
   const program = new Command('jetty')
     .description('Runs AI work that must not be lost and must not be lied about.')
@@ -87,7 +87,7 @@ export const buildProgram = (isJson = false): Command => {
   return program
 }
 
-/** Carries one command line out and gives the exit code. `jetty` alone is `jetty serve`. */
+/** Runs one command line and returns the exit code. `jetty` alone is `jetty serve`. */
 export const runProgram = async (argv: string[]): Promise<number> => {
   const given = argv.slice(2)
   const isJson = given.includes('--json')

@@ -11,29 +11,29 @@ import { findToken, type WithheldToken } from './find-token.ts'
 import type { Globals } from './globals.ts'
 import { makeOutput, type Output, safe } from './show/output.ts'
 
-/** What a command works with: a server, a way to talk to it, and a place for what it has to say. */
+/** Context of a command: the server, clients for it, and the output. */
 export interface Session {
   url: string
   /** What named the server. */
   urlSource: string
-  /** Where the token was found; undefined: there is none, and only open calls will work. */
+  /** Source of the token; undefined when there is none, so that only public calls work. */
   tokenSource: string | undefined
   token: string | undefined
-  /** A kept token that is for another server, and was not taken. */
+  /** A saved token for another server, which is not sent. */
   withheld: WithheldToken | undefined
   client: Client
   operations: Operations
-  /** Calls an operation whose name is only known now. */
+  /** Calls an operation known only at run time. */
   call: Caller
   out: Output
   /** Fires at Ctrl-C. */
   signal: AbortSignal
 }
 
-/** Scripts get it too: it is on stderr, where it mixes with no answer. */
+/** Printed for scripts too: stderr does not mix with the answer. */
 const tellWarning = (text: string): void => void process.stderr.write(`${pc.yellow('warning:')} ${safe(text)}\n`)
 
-/** Nothing is asked of the server yet. */
+/** Opens a session without a first request. */
 const openSession = async (globals: Globals): Promise<Session> => {
   const server = findServer(globals.url)
   const { url } = server
@@ -60,7 +60,7 @@ const openSession = async (globals: Globals): Promise<Session> => {
   }
 }
 
-/** An action with a session before its arguments; the options of its command come last. */
+/** Wraps an action that receives a session before its arguments; the command's options come last. */
 export const withSession =
   <Options extends object, Args extends unknown[] = string[]>(
     act: (session: Session, args: Args, options: Options & Globals) => Promise<void>,

@@ -4,8 +4,8 @@ import { providerKeyNames } from '../model/gateway/provider-keys.ts'
 import type { Session } from './session.ts'
 
 /**
- * The client's side of the trial rule: keys are borrowed if the trial is active and neither the collection nor the run
- * brings one of its own. `given` are the names of what comes with the run.
+ * The client's side of the trial rule: keys are borrowed when the trial is active and neither the collection nor the
+ * run brings a key. `given` are the names of the run's own secrets.
  */
 export const mayUseTrial = async (
   { call, client }: Session,
@@ -13,7 +13,8 @@ export const mayUseTrial = async (
   given: readonly string[],
 ): Promise<boolean> => {
   const trial = (await call('getTrial', { params: { collection } }).catch((error) => {
-    if (error instanceof AppError && error.status === 404) return { active: false } // said better by the call to come
+    // the call to come reports it better
+    if (error instanceof AppError && error.status === 404) return { active: false }
     throw error
   })) as { active: boolean }
   if (!trial.active) return false
@@ -21,7 +22,7 @@ export const mayUseTrial = async (
   return !providerKeyNames.some((name) => given.includes(name) || Object.hasOwn(variables, name))
 }
 
-/** What a run on borrowed keys has cost of the trial, with a warning when it is about to end. */
+/** What a run has used of the trial, with a warning when it is about to end. */
 export const trialText = (trial: TrialLeft): string => {
   const line = `Trial run ${trial.runs_used}/${trial.runs_limit} -- ${trial.minutes_remaining} minutes remaining`
   return trial.runs_remaining <= 2

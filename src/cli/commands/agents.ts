@@ -7,7 +7,7 @@ import { type Session, withSession } from '../session.ts'
 import { safe, table } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
 
-/** Those that are fetched; the scripted one is part of the program. */
+/** Agents to download; the scripted one is part of the program. */
 const fetched = runbookAgents.filter((id) => id !== 'scripted')
 
 const agentArgument = (): Argument => new Argument('[ids...]', 'which agents').choices(fetched)
@@ -48,14 +48,15 @@ Examples:
     .action(withSession<{ all?: boolean; former?: boolean }, [RunbookAgent[]]>(remove))
 }
 
-/** Loaded only here: no other command needs it. */
+/** Loaded here because no other command needs it. */
 const openStore = async () => {
   const [{ loadSettings }, { createLogger }, { openLocalAgentStore }] = await Promise.all([
     import('../../lib/settings/config.ts'),
     import('../../lib/log.ts'),
     import('../../local/local-agent-store.ts'),
   ])
-  return openLocalAgentStore(loadSettings(process.env), createLogger({ level: 'fatal' })) // what happens is told as it does
+  // progress is printed as it happens
+  return openLocalAgentStore(loadSettings(process.env), createLogger({ level: 'fatal' }))
 }
 
 const chosen = (ids: readonly RunbookAgent[], all: boolean | undefined): readonly RunbookAgent[] => {

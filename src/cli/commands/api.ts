@@ -83,7 +83,7 @@ const bodyText = ({ body, fields: names, files }: Operation): string => {
   return [names.join(', ') || 'any JSON (--body)', ...files.map((name) => `${name}=@path`)].join(', ')
 }
 
-/** Puts each value where the operation has its name. */
+/** Assigns each value to the path, query or body member of that name. */
 const inputOf = async (operation: Operation, given: string[], bodyPath: string | undefined): Promise<AnyInput> => {
   const params: Record<string, string> = {}
   const query: Record<string, string[]> = {}
@@ -133,7 +133,7 @@ const call = async (session: Session, name: string, operation: Operation, input:
   }
 }
 
-/** One JSON line an event, over breaks of the connection, until the stream or the user ends it. */
+/** Prints one JSON line for each event, reconnecting after a break, until the stream or the user ends it. */
 const printEvents = async (session: Session, name: string, input: AnyInput): Promise<void> => {
   const open = async (headers: Record<string, string>, signal: AbortSignal) =>
     (await session.call(name, { ...input, headers, signal })) as Response

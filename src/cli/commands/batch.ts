@@ -142,7 +142,7 @@ const run = async (session: Session, task: string, items: string, options: RunOp
   if (target !== '-') showEnd(session, batch)
 }
 
-/** A batch of which not every run completed decides the exit code. */
+/** Prints the result; the exit code tells whether every run completed. */
 const showEnd = ({ out }: Session, batch: Batch): void => {
   out.answer(batch, () => errorsText(batch))
   if (batch.error) out.note(`${pc.red('error:')} ${safe(batch.error)}`)

@@ -42,7 +42,7 @@ const chat = async (session: Session, words: string[], options: ChatOptions): Pr
   const collection = options.collection ?? (await homeCollection(session))
   const messages: ChatMessage[] = [{ role: 'user', content: question }]
   if (options.system !== undefined) messages.unshift({ role: 'system', content: options.system })
-  // A scripted model needs no key: it is not to be counted as a call of the trial.
+  // A scripted model needs no key, so it must not count as a call of the trial.
   const isScripted = options.model.startsWith('scripted/')
   const borrows = !isScripted && (await mayUseTrial(session, collection, []))
   const response = (await session.call('createChatCompletion', {
@@ -75,14 +75,14 @@ const homeCollection = async ({ client }: Session): Promise<string> => {
   })
 }
 
-/** What is left of the trial, where the call was one of it. */
+/** What is left of the trial, if the call belonged to one. */
 const trialLeft = ({ headers }: Response): string[] => {
   const runs = headers.get('x-jetty-trial-runs-remaining')
   const minutes = headers.get('x-jetty-trial-minutes-remaining')
   return runs === null ? [] : [`trial: ${runs} runs, ${minutes} minutes remaining`]
 }
 
-/** Where the call is on record, or that it is not. */
+/** Where the call is recorded, or that it is not. */
 const placeOf = ({ headers }: Response, collection: string): string => {
   const id = headers.get('x-jetty-trajectory-id')
   return id === null || headers.get('x-jetty-record') === 'off'
@@ -90,7 +90,7 @@ const placeOf = ({ headers }: Response, collection: string): string => {
     : placeText({ collection, task: '_chat', trajectory_id: id })
 }
 
-/** Prints the words as they come. An error in the middle is thrown, and says where what had come is on record. */
+/** Prints the answer as it arrives. An error within it says where the received part is recorded. */
 const printAnswer = async (response: Response, signal: AbortSignal, place: string): Promise<void> => {
   let printed = ''
   try {

@@ -4,7 +4,7 @@ import { duration, moment, paintStatus, safe, table } from '../show/output.ts'
 import { shortStatus } from '../show/run-overview.ts'
 import { requireFree, saveResponse } from '../show/save-response.ts'
 
-/** What `jetty runs ls` can be limited to, as it was given. */
+/** Filters of `jetty runs ls`, as given. */
 export interface RunListOptions {
   status?: string[]
   label?: string[]
@@ -24,7 +24,7 @@ export interface RunListOptions {
 type Query = NonNullable<Parameters<Session['client']['listCollectionRuns']>[0]['query']>
 type Run = Awaited<ReturnType<Session['client']['listCollectionRuns']>>['runs'][number]
 
-/** Whether something is asked for that only the list of a whole collection can tell. */
+/** Whether a filter needs the list over the whole collection. */
 export const needsCollectionList = (options: RunListOptions): boolean =>
   [options.model, options.minCost, options.maxCost, options.error, options.parent, options.format].some(
     (one) => one !== undefined,
@@ -45,7 +45,7 @@ const queryOf = (task: string | undefined, options: RunListOptions): Query => ({
 
 const mostAtOnce = 200
 
-/** The runs of a collection, or of one task in it: as a table, or all of them as an export. */
+/** Lists the runs of a collection or one of its tasks, as a table or a complete export. */
 export const listCollectionRuns = async (
   session: Session,
   at: { collection: string; task?: string },
@@ -73,7 +73,7 @@ export const listCollectionRuns = async (
   if (rows.length === 0) out.note(`No runs of ${at.task ? `${at.collection}/${at.task}` : at.collection} match.`)
 }
 
-/** Every run that fits: the file is there whole or not at all, and what goes to stdout fails where it breaks off. */
+/** Exports all matching runs. A file appears complete or not at all; an interrupted export to stdout fails. */
 const exportRuns = async (
   { call, out, signal }: Session,
   params: { collection: string },

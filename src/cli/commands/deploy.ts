@@ -98,7 +98,7 @@ interface DeployOptions {
   strict?: boolean
 }
 
-/** The task as the server has it, as text; undefined where it has none of that name. */
+/** Text of the task on the server; undefined when there is none of that name. */
 const findTaskText = async ({ call }: Session, place: TaskPlace): Promise<string | undefined> => {
   try {
     return (await call('getTask', { params: { ...place }, asText: true })) as string
@@ -163,7 +163,7 @@ const notDeployed = (file: string, faults: readonly PlacedFault[]): AppError =>
     hint: 'Mend what is listed above, or deploy without --strict.',
   })
 
-/** Asks the server what is wrong with the workflow of a file, and finds the places. */
+/** Asks the server for faults in a workflow file, and finds their positions. */
 const findFaults = async (
   { call }: Session,
   { fields, find }: TaskFile,
@@ -218,7 +218,7 @@ interface Deployed {
   warnings: Warning[]
 }
 
-/** Makes a task what these fields say. */
+/** Creates or updates a task from these fields. */
 export const deployTask = async (session: Session, place: TaskPlace, wanted: TaskFields): Promise<Deployed> => {
   const stored = await findTaskText(session, place)
   const outcome = outcomeOf(wanted, stored)
@@ -232,7 +232,7 @@ export const tellDeployed = ({ out }: Session, place: TaskPlace, { outcome, warn
   out.answer({ task, outcome, warnings }, () => `${outcome} ${task}`)
 }
 
-/** Changes the task, or creates it where there is none. */
+/** Updates the task, or creates it when there is none. */
 const send = async ({ call }: Session, place: TaskPlace, wanted: TaskFields, isThere: boolean) => {
   const withName: TaskFields = new Map([['name', JSON.stringify(place.task)], ...wanted])
   const input = { params: { ...place }, bodyText: bodyText(isThere ? wanted : withName) }

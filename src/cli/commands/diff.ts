@@ -37,7 +37,7 @@ const diff = async (session: Session, [run, other]: [string, string]): Promise<v
   if (!found.same) process.exitCode = exitCodes.failed
 }
 
-/** The other run as the API takes it: within the collection of the first one. */
+/** Id of the other run for the API, within the collection of the first one. */
 const otherOf = async (session: Session, left: RunPlace, other: string): Promise<string> => {
   if (!other.includes('/') && !other.includes('--')) return other
   const right = other.startsWith('http') ? parseRun(other) : await findRunPlace(session, other)
@@ -95,7 +95,7 @@ const line = (name: string, left: string | null, right: string | null): string =
 const valueText = async (name: string, { left, right, clipped }: ValueDifference): Promise<string> => {
   const text = (value: unknown) => (clipped ? String(value ?? '') : `${JSON.stringify(value ?? null, null, 2)}\n`)
   const changes = await textDiff({ name, text: text(left) }, { name, text: text(right) })
-  const hunks = changes.split('\n').slice(2).join('\n') // the names stand above it
+  const hunks = changes.split('\n').slice(2).join('\n') // the header already has the names
   const note = clipped ? pc.yellow(' (too large: only the beginnings)') : ''
   return `  ${name}${note}\n${paintDiff(hunks.trimEnd()).replace(/^/gm, '    ')}`
 }

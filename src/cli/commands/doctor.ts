@@ -100,7 +100,7 @@ const tokenChecks = async (session: Session): Promise<Check[]> => {
   }
 }
 
-/** Which models can be asked with the keys that the token reaches; nothing where that cannot be said. */
+/** Lists models that the token's keys can call; empty when unknown. */
 const modelCheck = async ({ client }: Session): Promise<Check[]> => {
   const listed = await client.listRoutableModels().catch(() => undefined)
   if (!listed) return []

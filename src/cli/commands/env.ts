@@ -19,7 +19,7 @@ export const registerEnv = (program: Command): void => {
     .command('set <collection> [NAME]')
     .description('Set a value, which is asked for or read from stdin; runs that start afterwards see it')
     .option('--dotenv', 'read many from stdin: lines of NAME=value')
-    .allowExcessArguments() // refused by us: with the way it is done instead
+    .allowExcessArguments() // refused by `refuseValues` with the right way
     .addHelpText(
       'after',
       `
@@ -43,7 +43,7 @@ Examples:
     .action(withSession<object, [string, string[]]>(remove))
 }
 
-/** Says how it is done without repeating what may be a secret. */
+/** Refuses a value as an argument, without repeating what may be a secret. */
 const refuseValues = ([name = '', ...more]: string[]): void => {
   const [before = ''] = name.split('=', 1)
   if (more.length === 0 && before === name) return

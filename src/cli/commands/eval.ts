@@ -99,7 +99,7 @@ const placeOf = (text: string): Place => {
 
 type Threshold = { min_mean?: number; max_worse?: number; max_failed?: number }
 
-/** `name=number`, of one rule, into the thresholds of the judge. */
+/** Parses `name=number` of one rule into the judge's thresholds. */
 const addRule = (thresholds: Map<string, Threshold>, rule: keyof Threshold, given: string[] | undefined): void => {
   for (const text of given ?? []) {
     const [, judge = '', number = ''] = /^([^=]+)=(.+)$/.exec(text) ?? []
@@ -157,7 +157,7 @@ type Query = NonNullable<Parameters<Session['client']['getEvaluation']>[0]['quer
 const read = ({ client, signal }: Session, params: Place, query: Query): Promise<Evaluation> =>
   client.getEvaluation({ params, query, signal })
 
-/** The summary, for programs with a page of all items. */
+/** Reads an evaluation; programs get a page of all items. */
 const readWhole = (session: Session, place: Place): Promise<Evaluation> =>
   read(session, place, session.out.isJson ? { limit: 100 } : reportedItems)
 
@@ -177,7 +177,7 @@ const progressText = ({ total, runs, judgements, judges, cost_usd: cost }: Evalu
   return `${total - open}/${total} runs · ${judged}/${total * judges.length} judgements${price}`
 }
 
-/** Watches an evaluation to its end. A server that is away for a moment is waited for. */
+/** Watches an evaluation to its end, also through short outages of the server. */
 const followEvaluation = async (session: Session, place: Place): Promise<Evaluation> => {
   const { out, signal } = session
   const begun = Date.now()

@@ -36,7 +36,7 @@ export const registerLabels = (program: Command): void => {
     .action(withSession<{ author?: string }, [string, string]>(remove))
 }
 
-/** The name of whoever works here; some containers have none. */
+/** Name of the local user; some containers have none. */
 const localName = (): string => {
   try {
     return userInfo().username

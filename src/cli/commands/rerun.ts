@@ -64,7 +64,7 @@ const rerun = async (session: Session, [run]: [string], options: RerunOptions): 
   showEnd(session, await followRun(session, at, { isDetailed: options.follow === true }))
 }
 
-/** What `-p` says; a part of a value is put into the one that the recorded run had. */
+/** Parameters of `-p`; a nested assignment changes the recorded run's value. */
 export const otherParams = async (
   session: Pick<Session, 'client' | 'out'>,
   place: RunPlace,

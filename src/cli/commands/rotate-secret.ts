@@ -7,7 +7,7 @@ import { makeProgressLine } from '../show/progress-line.ts'
 
 const lookAgainMs = 500
 
-/** `jetty keys rotate-secret`: begins the change of the encryption key and waits for its end. */
+/** `jetty keys rotate-secret`: starts the rotation of the encryption key and waits for its end. */
 export const rotateSecret = async ({ client, out, signal }: Session): Promise<void> => {
   let status = await client.rotateSecretKey()
   if (status.state === 'running') {

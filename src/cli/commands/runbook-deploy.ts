@@ -65,7 +65,7 @@ const act = async (session: Session, file: string, place: TaskPlace, options: De
   session.out.note(pc.dim(`Run it with: jetty run ${placeText(place)} --follow${examples}`))
 }
 
-/** Parameters are kept with the task, for everybody to read. */
+/** Refuses secrets as parameters: these are stored with the task, readable by everybody. */
 const refuseSecrets = ({ template_variables: given }: RunbookRequest, secrets: readonly string[]): void => {
   const secret = Object.keys(given ?? {}).find((name) => secrets.includes(name))
   if (secret === undefined) return
@@ -93,7 +93,7 @@ const keepSecret = ({ client }: Session, { collection }: TaskPlace, name: string
 const howToKeep = (names: readonly string[]): string =>
   `Keep ${names.length > 1 ? 'them' : 'it'} in the collection: ${names.map((name) => `--set-secret ${name}`).join(' ')}`
 
-/** Ends the command where something is missing that a run does not bring: its variables come with each run. */
+/** Fails when something is missing that runs do not bring; variables come with each run. */
 const requireReady = async (session: Session, place: TaskPlace, request: RunbookRequest): Promise<void> => {
   const look = async (): Promise<RunbookPreflight> => {
     const found = await lookRemotely(session, place.collection, request, [])
@@ -115,7 +115,7 @@ const requireReady = async (session: Session, place: TaskPlace, request: Runbook
   refuse(session.out, isAsked ? await look() : first, 'deployed')
 }
 
-/** The task: the standard workflow, with what the runbook says of its limits where nothing else was asked for. */
+/** Builds the task: the standard workflow, with the runbook's limits unless overridden. */
 const fieldsOf = (request: RunbookRequest, description: string | undefined): TaskFields => {
   const workflow = standardRunbookWorkflow({
     agent: request.agent ?? null,

@@ -2,12 +2,12 @@ import { AppError } from '../../lib/errors.ts'
 import { safe } from '../show/output.ts'
 import { readText } from './inputs.ts'
 
-/** Whether there is somebody who can be asked. */
+/** Whether a person can be asked. */
 export const isAnswered = (): boolean => process.stdin.isTTY === true
 
 const interrupted = () => new DOMException('cancelled', 'AbortError')
 
-/** Something that nobody else may see: typed without an echo, or what stdin holds where nobody types. */
+/** Reads a secret: typed without echo, or from stdin when it is no terminal. */
 export const askSecret = async (message: string): Promise<string> => {
   if (!isAnswered()) return readText('-')
   const { isCancel, password } = await import('@clack/prompts')
@@ -16,11 +16,11 @@ export const askSecret = async (message: string): Promise<string> => {
   return answer
 }
 
-/** One line that may not be empty. */
+/** Asks for one non-empty line. */
 export const askText = async (message: string, preset?: string): Promise<string> => {
   const { isCancel, text } = await import('@clack/prompts')
   const answer = await text({
-    message: safe(message), // it may say what a stranger's file says
+    message: safe(message), // it may contain text of an untrusted file
     output: process.stderr,
     ...(preset === undefined ? {} : { initialValue: preset }),
     validate: (value) => (value?.trim() ? undefined : 'It cannot be empty.'),
@@ -29,7 +29,7 @@ export const askText = async (message: string, preset?: string): Promise<string>
   return answer
 }
 
-/** One of several. */
+/** Asks to choose one. */
 export const askChoice = async (message: string, choices: readonly string[]): Promise<string> => {
   const { isCancel, select } = await import('@clack/prompts')
   const options = choices.map((value) => ({ value, label: safe(value) }))
@@ -38,7 +38,7 @@ export const askChoice = async (message: string, choices: readonly string[]): Pr
   return answer
 }
 
-/** What cannot be taken back is asked first; without somebody to ask it takes --yes. A no ends the command. */
+/** Asks before an irreversible action; without a terminal it requires --yes. "No" ends the command. */
 const confirmed = async (what: string, isSure: boolean | undefined, ask: () => Promise<boolean>): Promise<void> => {
   if (isSure) return
   if (!isAnswered()) {
@@ -51,14 +51,14 @@ const confirmed = async (what: string, isSure: boolean | undefined, ask: () => P
   throw interrupted()
 }
 
-/** y or N. */
+/** Asks y or N. */
 export const confirm = (what: string, isSure: boolean | undefined): Promise<void> =>
   confirmed(what, isSure, async () => {
     const { confirm: ask } = await import('@clack/prompts')
     return (await ask({ message: `${what} Go on?`, initialValue: false, output: process.stderr })) === true
   })
 
-/** The name has to be typed: for what takes a lot with it. */
+/** Asks to type the name, for actions that delete much. */
 export const confirmByName = (what: string, name: string, isSure: boolean | undefined): Promise<void> =>
   confirmed(what, isSure, async () => {
     const { text } = await import('@clack/prompts')

@@ -26,7 +26,7 @@ const minuteOf = (text: string): Cadence => {
   throw new InvalidArgumentError('Expected a minute from 0 to 59.')
 }
 
-/** The options that say when a routine fires. */
+/** Adds the options that define a cadence. */
 export const addCadenceOptions = (command: Command): Command =>
   command
     .option('--manual', 'only by hand, with jetty routines run')
@@ -48,7 +48,7 @@ const weeklyOf = (words: string[]): Cadence => {
     try {
       return { type: 'weekly', day_of_week: known, ...clockOf(time) }
     } catch {
-      // said below, with both parts of it
+      // Reported below, with both parts.
     }
   }
   throw new AppError('invalid', 'Expected a day and a time in UTC after --weekly', {
@@ -56,7 +56,7 @@ const weeklyOf = (words: string[]): Cadence => {
   })
 }
 
-/** The one cadence that the options name; undefined where they name none. */
+/** Cadence from the options; undefined when there is none. */
 export const cadenceOf = (options: CadenceOptions): Cadence | undefined => {
   const { manual, hourly, daily, weekdays, weekly, cron, timeZone } = options
   const named: Cadence[] = [
@@ -79,7 +79,7 @@ export const cadenceOf = (options: CadenceOptions): Cadence | undefined => {
 
 const choices = '--hourly, --daily, --weekdays, --weekly, --cron or --manual'
 
-/** The same where there must be one. */
+/** Cadence from the options; throws when there is none. */
 export const requireCadence = (options: CadenceOptions): Cadence => {
   const cadence = cadenceOf(options)
   if (cadence) return cadence
@@ -88,7 +88,7 @@ export const requireCadence = (options: CadenceOptions): Cadence => {
 
 const two = (value = 0): string => String(value).padStart(2, '0')
 
-/** A cadence in words. */
+/** Describes a cadence in words. */
 export const cadenceText = (cadence: Cadence): string => {
   const { type, minute_utc: minute, hour_utc: hour, day_of_week: day, expression, time_zone: zone } = cadence
   if (type === 'manual') return 'by hand'

@@ -3,11 +3,11 @@ import { AppError } from '../../lib/errors.ts'
 
 const assignment = /^\s*(export\s+)?[A-Za-z_][A-Za-z0-9_]*[ \t]*=/
 
-/** Values in quotes, which may go over several lines, emptied; the number of lines stays. */
+/** Empties quoted values, which may span lines; the number of lines stays the same. */
 const withoutQuoted = (text: string): string =>
   text.replace(/(=[ \t]*)(["'`])[\s\S]*?\2/g, (whole, sign: string) => sign + '\n'.repeat(whole.split('\n').length - 1))
 
-/** Lines of NAME=value with comments, quotes and `export`. A line that is none of this is refused, not left out. */
+/** Parses lines of NAME=value with comments, quotes and `export`. Refuses any other line instead of skipping it. */
 export const parseDotenv = (text: string, source: string): Record<string, string> => {
   const lines = withoutQuoted(text).split(/\r?\n/)
   const wrong = lines.findIndex((line) => line.trim() !== '' && !/^\s*#/.test(line) && !assignment.test(line))
@@ -19,7 +19,7 @@ export const parseDotenv = (text: string, source: string): Record<string, string
   return parseEnv(text.replaceAll('\r\n', '\n')) as Record<string, string>
 }
 
-/** The same from stdin, where nothing at all is a mistake. */
+/** Parses stdin; empty input is an error. */
 export const readDotenv = (text: string): Record<string, string> => {
   const variables = parseDotenv(text, 'stdin')
   if (Object.keys(variables).length > 0) return variables

@@ -13,7 +13,7 @@ const reasons: Readonly<Record<string, string>> = {
   ELOOP: 'its symbolic links lead in a circle, or none may be followed',
 }
 
-/** Why a file or a folder could not be used, without the names of system calls. */
+/** Explains a file system error without system call names. */
 export const fileReason = (error: unknown): string => {
   const { code = '' } = error as NodeJS.ErrnoException
   return reasons[code] ?? messageOf(error)

@@ -2,11 +2,11 @@ import { AppError } from '../../lib/errors.ts'
 import type { Session } from '../session.ts'
 import { parseRun, parseTask, placeText, type RunPlace } from './places.ts'
 
-/** What may be written where a run is asked for. */
+/** Accepted forms of a run. */
 export const runMeaning = `A run is <collection>/<task>/<trajectory>, its workflow id, the address of its page, or <collection>/<task> for the
 newest.`
 
-/** The run somebody means: by its full name, the address of its page, its workflow id, or the newest run of a task. */
+/** Finds a run by full name, page URL or workflow id, or the newest run of a task. */
 export const findRunPlace = async ({ client }: Session, text: string): Promise<RunPlace> => {
   const segments = text.split('/').filter((segment) => segment !== '')
   if (segments.length === 1 && text.includes('--')) return byWorkflowId({ client }, text)
@@ -22,7 +22,7 @@ export const findRunPlace = async ({ client }: Session, text: string): Promise<R
   return { ...task, trajectory_id: newest.trajectory_id }
 }
 
-/** Names may hold dashes, so the collection and the task are found by trying where the id may be split. */
+/** Names may contain dashes, so every possible split of the id is tried. */
 const byWorkflowId = async ({ client }: Pick<Session, 'client'>, workflowId: string): Promise<RunPlace> => {
   const { trajectory_id } = await client.getWorkflowLogs({ params: { workflow_id: workflowId } })
   const name = workflowId.slice(0, workflowId.length - trajectory_id.length - 2)

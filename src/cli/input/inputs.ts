@@ -7,7 +7,7 @@ import { isObject } from '../../lib/json/json-object.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import { unreadable } from './file-problems.ts'
 
-/** A file's text; `-` is stdin. */
+/** Reads a file; `-` is stdin. */
 export const readText = (path: string): string => {
   try {
     return readFileSync(path === '-' ? 0 : path, 'utf8')
@@ -16,28 +16,28 @@ export const readText = (path: string): string => {
   }
 }
 
-/** Parses a text as JSON; `path` names its file in the error. */
+/** Parses JSON; `path` names the file in the error. */
 export const parseJson = (path: string, text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch (error) {
-    const reason = messageOf(error).replace(/\s+/g, ' ') // it quotes lines of the file
+    const reason = messageOf(error).replace(/\s+/g, ' ') // the message quotes lines of the file
     throw new AppError('invalid', `${path === '-' ? 'stdin' : path} is not JSON: ${reason}`, {
       ...(path.endsWith('.md') && { hint: 'A runbook is made a task by: jetty runbook deploy' }),
     })
   }
 }
 
-/** A file as JSON; an error names the place where it stops to be JSON. */
+/** Reads a JSON file; an error names the position. */
 export const readJson = (path: string): unknown => parseJson(path, readText(path))
 
-/** A file of JSON as text, where order of keys and spelling of numbers matter; refused as `readJson` does. */
+/** Reads a JSON file as text, to keep key order and number spelling; validated like `readJson`. */
 export const readJsonText = (path: string): { text: string; value: unknown } => {
   const text = readText(path).replace(/^\ufeff/, '')
   return { text, value: parseJson(path, text) }
 }
 
-/** A file to be sent, streamed from the disk. */
+/** Opens a file for an upload, streamed from disk. */
 export const filePart = async (field: string, path: string): Promise<FilePart> => {
   try {
     if (statSync(path).isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' })
@@ -48,10 +48,10 @@ export const filePart = async (field: string, path: string): Promise<FilePart> =
   }
 }
 
-/** Collects an option that may be given several times. */
+/** Collects a repeatable option. */
 export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
 
-/** An option with a few values, of which one was meant; several times where `before` is used. */
+/** Parses an option with fixed choices; repeatable when `before` is used. */
 export const oneOf = (choices: readonly string[]) => {
   const checked = (value: string): string => {
     if (choices.includes(value)) return value
@@ -64,20 +64,20 @@ export const oneOf = (choices: readonly string[]) => {
   }
 }
 
-/** A whole number from 1 on. */
+/** Parses a whole number of at least 1. */
 export const positive = (text: string): number => {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('Expected a whole number from 1 on.')
   return value
 }
 
-/** A number that is not negative, such as 0.25. */
+/** Parses a non-negative number, such as 0.25. */
 export const amount = (text: string): number => {
   if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError('Expected a number such as 0.25.')
   return Number(text)
 }
 
-/** JSON where it is JSON (`5`, `true`, `[1,2]`, `"5"`), else the text itself. */
+/** Parses JSON (`5`, `true`, `[1,2]`, `"5"`), else returns the text. */
 const jsonOrText = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -109,7 +109,7 @@ export const parseAssignment = (text: string): Assignment => {
   return { keys: name.split('.'), value: assignedValue(value) }
 }
 
-/** `name=text` as it is typed, digits and all; `name=@file` reads a file, `name=@@x` means `@x`. */
+/** Parses `name=text` without interpreting the text; `name=@file` reads a file, `name=@@x` means `@x`. */
 export const parseTextAssignment = (text: string): [name: string, value: string] => {
   const [, name, value] = /^([^=]+)=([\s\S]*)$/.exec(text) ?? []
   if (name === undefined || value === undefined) {
@@ -132,7 +132,7 @@ const assign = (into: Record<string, unknown>, keys: string[], value: unknown): 
   assign(into, [key], inner)
 }
 
-/** The object that assignments make, over what there is: of a member that is set, its neighbours stay. */
+/** Applies assignments to an object; a nested assignment keeps the neighbouring members. */
 export const assembled = (
   assignments: Assignment[],
   presets: Record<string, unknown> = {},

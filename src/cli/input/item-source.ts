@@ -5,11 +5,11 @@ import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import type { Session } from '../session.ts'
 import { filePart, readJson, readText } from './inputs.ts'
 
-/** For the help of a command that takes items. */
+/** Help text of commands that take items. */
 export const itemsMeaning = `Items: a .csv file with a header (a column name:json holds JSON), a .jsonl file with one JSON object a line, a .json
 file with a list of objects, or - for any of them from stdin. The members of an item are parameters of its run.`
 
-/** Items as a batch or an evaluation takes them. */
+/** Items as batches and evaluations take them. */
 export type ItemSource = { items: Record<string, unknown>[] } | { file_path: string }
 
 const listed = (path: string, value: unknown): ItemSource => {
@@ -25,8 +25,8 @@ const uploaded = async ({ client }: Session, collection: string, file: FilePart)
 }
 
 /**
- * Where the items come from. A list of JSON is read here; CSV and JSON lines are uploaded as they are, so that one
- * program reads them. `-` is stdin, which has no name: what it is shows at its first character.
+ * Prepares items. A JSON list is parsed here; CSV and JSON lines are uploaded unchanged, so that only the server parses
+ * them. `-` is stdin, whose format its first character shows.
  */
 export const itemSource = async (session: Session, collection: string, path: string): Promise<ItemSource> => {
   if (path !== '-') {

@@ -11,13 +11,13 @@ const unitMs: Readonly<Record<string, number>> = {
   y: 365 * dayMs,
 }
 
-/** `90s`, `15m`, `12h`, `30d`, `2w`, `1y` in milliseconds; undefined for anything else. */
+/** Parses `90s`, `15m`, `12h`, `30d`, `2w`, `1y` to milliseconds; undefined for anything else. */
 const spanMs = (text: string): number | undefined => {
   const [, amount, unit = ''] = /^(\d{1,7})([smhdwy])$/.exec(text) ?? []
   return amount === undefined ? undefined : Number(amount) * (unitMs[unit] ?? 0)
 }
 
-/** NaN also for 30 February, of which `Date.parse` makes 1 March. */
+/** Parses a time; NaN for 30 February too, which `Date.parse` turns into 1 March. */
 const parseMoment = (text: string): number => {
   const [day = ''] = /^\d{4}-\d\d-\d\d/.exec(text) ?? []
   const midnight = new Date(day)
@@ -33,13 +33,13 @@ const iso = (ms: number, example: string): string => {
   return at.toISOString()
 }
 
-/** A moment that is over: `1h` is an hour ago. As ISO-8601, UTC. */
+/** Parses a past time (`1h` is an hour ago) to ISO 8601, UTC. */
 export const past = (text: string): string => {
   const span = spanMs(text)
   return iso(span === undefined ? parseMoment(text) : Date.now() - span, '2026-11-25T08:00:00Z')
 }
 
-/** A moment still to come: `30d` is in thirty days. As ISO-8601, UTC. */
+/** Parses a future time (`30d` is in thirty days) to ISO 8601, UTC. */
 export const future = (text: string): string => {
   const span = spanMs(text)
   const moment = iso(span === undefined ? parseMoment(text) : Date.now() + span, '2027-01-31')

@@ -18,14 +18,14 @@ const segmentsOf = (text: string): string[] => text.replace(/^\/+|\/+$/g, '').sp
 const wrong = (expected: string, example: string, text: string): AppError =>
   new AppError('invalid', `Expected ${expected}, got ${JSON.stringify(text)}`, { hint: `For example: ${example}` })
 
-/** `collection/task`. */
+/** Parses `collection/task`. */
 export const parseTask = (text: string): TaskPlace => {
   const [collection, task, ...rest] = segmentsOf(text)
   if (!collection || !task || rest.length > 0) throw wrong('<collection>/<task>', 'demo/hello', text)
   return { collection, task }
 }
 
-/** `collection/task/trajectory`, or the address of its page. */
+/** Parses `collection/task/trajectory`, or the URL of a run's page. */
 export const parseRun = (text: string): RunPlace => {
   const path = /^https?:\/\//.test(text) ? new URL(text).pathname : text
   const segments = segmentsOf(path)
@@ -36,7 +36,7 @@ export const parseRun = (text: string): RunPlace => {
   return { collection, task, trajectory_id: id }
 }
 
-/** The id of a run or a batch, however it was written: alone, `collection/task/trajectory`, or the address of its page. */
+/** Parses the id of a run or batch: alone, as `collection/task/trajectory`, or from a page's URL. */
 export const parentId = (text: string): string => {
   const path = /^https?:\/\//.test(text) ? new URL(text).pathname : text
   return segmentsOf(path).at(-1) ?? ''
@@ -50,7 +50,7 @@ export interface BatchPlace {
   batch_id: string
 }
 
-/** `collection/batch`. */
+/** Parses `collection/batch`. */
 export const parseBatch = (text: string): BatchPlace => {
   const [collection, id, ...rest] = segmentsOf(text)
   if (!collection || !id || rest.length > 0) throw wrong('<collection>/<batch>', 'demo/1f2e3d4c', text)
@@ -59,7 +59,7 @@ export const parseBatch = (text: string): BatchPlace => {
 
 export const batchText = ({ collection, batch_id: id }: BatchPlace): string => `${collection}/${id}`
 
-/** `collection/task/name`. */
+/** Parses `collection/task/name`. */
 export const parseRoutine = (text: string): RoutinePlace => {
   const [collection, task, name, ...rest] = segmentsOf(text)
   if (!collection || !task || !name || rest.length > 0) {

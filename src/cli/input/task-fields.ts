@@ -6,7 +6,7 @@ import { shownJson } from '../show/output.ts'
 import { parseJson, readText } from './inputs.ts'
 import { documentPlaces, jsonOfYaml, type TextPlace } from './yaml-document.ts'
 
-/** Members of a task by name, each as the JSON text it has: nothing in a workflow changes on its way. */
+/** Members of a task by name, each as its JSON text, so that a workflow stays byte for byte. */
 export type TaskFields = ReadonlyMap<string, string>
 
 const besideWorkflow = [
@@ -20,22 +20,22 @@ const besideWorkflow = [
 
 const sections = ['init_params', 'step_configs', 'steps']
 
-/** Those of the named members that a JSON object has. */
+/** Picks the named members that a JSON object has. */
 export const fieldsOf = (text: string, names: Iterable<string>): TaskFields => {
   const found = [...names].map((name) => [name, memberText(text, name)] as const)
   return new Map(found.filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
-/** What a version of a task holds; its name is left out, so that a task which was renamed keeps its name. */
+/** Versioned content of a task, without its name, so that a renamed task keeps its name. */
 export const contentOf = (text: string): TaskFields => fieldsOf(text, [...besideWorkflow, 'workflow'])
 
 export interface TaskFile {
   fields: TaskFields
-  /** The name that the file gives the task, which is not used. */
+  /** Name of the task in the file; ignored. */
   name: string | undefined
-  /** The file as people call it. */
+  /** File name for messages. */
   label: string
-  /** Finds the member that the server names by its path in a request, such as `workflow.steps`. */
+  /** Finds the position of a member named by its request path, such as `workflow.steps`. */
   find(field: string): TextPlace
 }
 
@@ -43,8 +43,8 @@ const isYaml = (path: string, text: string): boolean =>
   /\.ya?ml$/i.test(path) || (path === '-' && !/^\s*[{[]/.test(text))
 
 /**
- * Reads a task from a file of JSON or YAML: a workflow alone, or an object that has it as `workflow` beside description,
- * version and so on.
+ * Reads a task from a JSON or YAML file: a bare workflow, or an object with `workflow` beside description, version and
+ * so on.
  */
 export const readTaskFile = (path: string): TaskFile => {
   const written = readText(path).replace(/^\ufeff/, '')
@@ -70,15 +70,15 @@ export const readTaskFile = (path: string): TaskFile => {
   })
 }
 
-/** Whether a member is nearly one of a workflow's, so that the server can say which was meant. */
+/** Whether a member resembles one of a workflow, so that the server can suggest the right name. */
 const looksLikeWorkflow = (value: object): boolean =>
   Object.keys(value).some((key) => nearest(key, sections) !== undefined)
 
-/** The body that sends these fields. */
+/** Request body with these fields. */
 export const bodyText = (fields: TaskFields): string =>
   `{${[...fields].map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}`
 
-/** The fields on lines, to be read and compared; a workflow that stands alone is itself the document. */
+/** Formats the fields for reading and comparison; a bare workflow is the document itself. */
 export const documentText = (fields: TaskFields): string => {
   const alone = fields.size === 1 ? fields.get('workflow') : undefined
   return `${shownJson(alone ?? bodyText(fields))}\n`

@@ -6,15 +6,15 @@ interface Parameterized {
   step_configs?: unknown
 }
 
-/** `init_params`, and the name of the member that a path or a placeholder takes of it. */
+/** References to `init_params`, with the first member of the path or placeholder. */
 const reference = /\binit_params\b(?:\.([\w-]+)|\[(?:'([^']+)'|"([^"]+)")\])?/g
 
-/** What every run may be given: the storage paths of its files. */
+/** Parameters that every run accepts: the storage paths of its files. */
 const always = ['file_paths']
 
 /**
- * The parameters that a workflow has: those it gives a default, and those its steps refer to. Undefined where a step takes
- * all of `init_params`: then any name may mean something.
+ * Parameters of a workflow: those with defaults and those its steps refer to. Undefined when a step reads all of
+ * `init_params`, since any name may then be used.
  */
 export const parametersOf = ({ init_params: presets, step_configs: configs }: Parameterized): string[] | undefined => {
   const names = new Set(isObject(presets) ? Object.keys(presets) : [])
@@ -33,7 +33,7 @@ export const parametersOf = ({ init_params: presets, step_configs: configs }: Pa
   return takesAll ? undefined : [...names]
 }
 
-/** A sentence for each given name that the workflow has no parameter of, with the one that was probably meant. */
+/** A warning for each given name that is no parameter of the workflow, with the probably intended one. */
 export const aboutParameters = (workflow: Parameterized, given: readonly string[], task: string): string[] => {
   const known = parametersOf(workflow)
   if (known === undefined) return []

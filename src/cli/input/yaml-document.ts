@@ -1,13 +1,13 @@
 import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { AppError } from '../../lib/errors.ts'
 
-/** A place in a text; both count from 1. */
+/** Position in a text; both numbers are 1-based. */
 export interface TextPlace {
   line: number
   column: number
 }
 
-/** A key or an item of a document, and what stands there. */
+/** A key or item of a document, and its value. */
 interface Member {
   at: Node
   value: unknown
@@ -22,12 +22,12 @@ const memberOf = (node: unknown, name: string): Member | undefined => {
   return isNode(item) ? { at: item, value: item } : undefined
 }
 
-/** Names that one part of a path may have: a parameter may be given by a path. */
+/** Spellings of a path segment: a parameter may be given by a path. */
 const spellings = (name: string): string[] => [name, `${name}_path`, `${name}_path_expr`]
 
 /**
- * Finds members of a JSON or YAML text by their dotted paths. A path that ends beyond what is written leads to its
- * deepest member that is. Names that hold dots themselves are found too.
+ * Finds members of a JSON or YAML text by dotted path. A path that leads beyond the text gives its deepest existing
+ * member. Names that contain dots are found too.
  */
 export const documentPlaces = (text: string): ((path: string) => TextPlace) => {
   const lines = new LineCounter()
@@ -47,7 +47,7 @@ export const documentPlaces = (text: string): ((path: string) => TextPlace) => {
   }
 }
 
-/** Takes as many parts of a path together as one name has. */
+/** Joins as many path segments as one name has. */
 const firstMember = (node: unknown, parts: string[]): { member: Member; length: number } | undefined => {
   for (let length = 1; length <= parts.length; length++) {
     for (const name of spellings(parts.slice(0, length).join('.'))) {
@@ -58,7 +58,7 @@ const firstMember = (node: unknown, parts: string[]): { member: Member; length: 
   return undefined
 }
 
-/** The JSON text of a YAML text, with keys in the order in which they are written; `path` names it in an error. */
+/** Converts YAML to JSON text with keys in written order; `path` names the file in errors. */
 export const jsonOfYaml = (path: string, text: string): string => {
   const document = parseDocument(text)
   const [error] = document.errors
@@ -66,7 +66,7 @@ export const jsonOfYaml = (path: string, text: string): string => {
   return jsonText(document.toJS({ mapAsMap: true }))
 }
 
-/** Objects come as maps: a JavaScript object would put keys that are numbers first. */
+/** Objects arrive as maps: a JavaScript object would put numeric keys first. */
 const jsonText = (value: unknown): string => {
   if (value instanceof Map) {
     return `{${[...value].map(([key, item]) => `${JSON.stringify(String(key))}:${jsonText(item)}`).join(',')}}`

@@ -3,11 +3,11 @@ import { counted, safe } from '../show/output.ts'
 
 export interface AgentState {
   tell(event: NewAgentEvent): void
-  /** Where a runbook stands, in a few words. */
+  /** Current state of a runbook in a few words. */
   text(): string
 }
 
-/** What is known of a runbook that is under way, from its events. */
+/** Tracks the state of a running runbook from its events. */
 export const makeAgentState = (): AgentState => {
   let phase = 'preparing'
   let calls = 0

@@ -3,11 +3,11 @@ import { isObject } from '../../lib/json/json-object.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import { hanging, safe } from '../show/output.ts'
 
-/** So much of what an agent says and sees is shown; all of it is in its log. */
+/** How much of an agent's messages and results is shown; its log has everything. */
 const mostShown = { message: 2000, line: 140, resultLines: 3 }
 
 const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text)
-/** A text in one line of the terminal, `before` columns of which are taken. */
+/** Cuts a text to one terminal line, of which `before` columns are taken. */
 const oneLine = (text: string, before: number): string =>
   cut(
     text.trim().replace(/\s+/g, ' '),
@@ -15,7 +15,7 @@ const oneLine = (text: string, before: number): string =>
   )
 const indented = (text: string, by: string): string => text.replace(/^/gm, by)
 
-/** What agents call the one thing that a call of a tool is about. */
+/** Names that agents use for the main argument of a tool call. */
 const tellingMembers = [
   'command',
   'cmd',
@@ -29,7 +29,7 @@ const tellingMembers = [
   'prompt',
 ]
 
-/** A call of a tool in one line. */
+/** Formats a tool call in one line. */
 const callText = (name: string, input: unknown): string => {
   const told = isObject(input)
     ? tellingMembers.map((member) => input[member]).find((value) => value !== undefined)
@@ -50,7 +50,7 @@ const resultText = (output: string, isError: boolean): string => {
   return indented((isError ? pc.red : pc.dim)(safe([...shown, ...more].join('\n'))), '    ')
 }
 
-/** The event of an agent that a log line of a run stands for. */
+/** Converts a log line of a run to the agent's event. */
 export const agentEventOf = ({
   type,
   attributes,
@@ -62,7 +62,7 @@ export const agentEventOf = ({
     ? (attributes as NewAgentEvent)
     : undefined
 
-/** What is printed of an event; undefined where nothing is. */
+/** Text of an event; undefined for events that are not shown. */
 export const eventText = (event: NewAgentEvent): string | undefined => {
   switch (event.type) {
     case 'phase':

@@ -5,8 +5,8 @@ import type { Output } from '../show/output.ts'
 import { preflightText } from './preflight-text.ts'
 
 /**
- * Asks on a terminal for what a runbook lacks: variables, and values of secrets. Gives the same request where nobody can
- * be asked, nothing is missing, or no answer would let it begin.
+ * Asks on a terminal for missing variables and secrets of a runbook. Returns the same request when there is no
+ * terminal, nothing is missing, or no answer would make it ready.
  */
 export const askMissing = async (
   request: RunbookRequest,
@@ -24,7 +24,7 @@ export const askMissing = async (
   return { ...request, template_variables: filled }
 }
 
-/** What the runbook's own table says of a parameter. */
+/** Descriptions from the runbook's parameter table. */
 const meaningsOf = async (text: string): Promise<(name: string) => string> => {
   const { readRunbook } = await import('../../runbooks/format/runbook.ts')
   const { parameters } = readRunbook(text)
@@ -34,13 +34,13 @@ const meaningsOf = async (text: string): Promise<(name: string) => string> => {
   }
 }
 
-/** Ends the command where something keeps a runbook from being begun, or deployed, and lists all of it. */
+/** Fails with all findings when a runbook cannot be started or deployed. */
 export const refuse = (
   out: Output,
   { ready, checks }: RunbookPreflight,
   verb: 'begun' | 'deployed' = 'begun',
 ): void => {
-  if (ready) return // what is a warning then is one of its events
+  if (ready) return // warnings appear among its events
   out.note(preflightText(checks.filter(({ state }) => state !== 'ok')))
   throw new AppError('invalid', `The runbook was not ${verb}`, { hint: 'Mend what is marked ✗ above.' })
 }

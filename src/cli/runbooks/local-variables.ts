@@ -7,14 +7,11 @@ import { readText } from '../input/inputs.ts'
 export interface LocalVariables {
   get(name: string): string | undefined
   set(name: string, value: string): void
-  /** Everything from files, and what was typed. */
+  /** Everything from files, and typed values. */
   fromFiles(): [name: string, value: string][]
 }
 
-/**
- * A file that came with a runbook gives values. It may not say where they are sent, or what this machine does with
- * them.
- */
+/** A `.env` file beside a runbook may provide values, but neither base URLs nor settings of this machine. */
 const isPlaceOrSetting = (name: string): boolean => name.endsWith('_BASE_URL') || name.startsWith('JETTY_')
 
 const readVariables = (path: string): Record<string, string> =>
@@ -24,12 +21,12 @@ const readVariables = (path: string): Record<string, string> =>
     ),
   )
 
-/** Where models are asked is a setting of this machine, and trusted; as a variable it would be anybody's. */
+/** Base URLs of models are trusted settings of this machine, not variables. */
 const addresses = new Set(
   settingList.map(({ variable }) => variable).filter((variable) => variable.endsWith('_BASE_URL')),
 )
 
-/** The variables of a runbook without a server: those of this process, then `.env` here, then `.env` beside the file. */
+/** Variables of a local runbook: of this process, then `.env` here, then `.env` beside the file. */
 export const readLocalVariables = (file: string): LocalVariables => {
   const folders = file === '-' ? [process.cwd()] : [dirname(resolve(file)), process.cwd()]
   const values = Object.assign({}, ...folders.map((folder) => readVariables(resolve(folder, '.env')))) as Record<

@@ -11,26 +11,26 @@ const line = ({ name, state, found, fix }: PreflightCheck, width: number): strin
   return fix === null || state === 'ok' ? head : `${head}\n  ${' '.repeat(width)} ${pc.dim('→')} ${safe(cliWords(fix))}`
 }
 
-/** What was looked at before a runbook is begun, green and red, each with its remedy. */
+/** Formats preflight checks, green and red, each with its remedy. */
 export const preflightText = (checks: readonly PreflightCheck[]): string => {
   const width = Math.max(0, ...checks.map(({ name }) => name.length))
   return checks.map((check) => line(check, width)).join('\n')
 }
 
-/** Examples that a line has room for. */
+/** Maximum examples in a line. */
 const mostExamples = 6
 
 const shortened = (examples: readonly string[]): string =>
   [...examples.slice(0, mostExamples), ...(examples.length > mostExamples ? ['…'] : [])].join(' ')
 
-/** The variables that a text names, such as "GOOGLE_API_KEY or GEMINI_API_KEY is not configured". */
+/** Variables named in a text, such as "GOOGLE_API_KEY or GEMINI_API_KEY is not configured". */
 const variablesIn = (text: string): string[] => text.match(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g) ?? []
 const placeholdersIn = (text: string): string[] =>
   [...text.matchAll(/\{\{([\w.-]+)\}\}/g)].map((match) => match[1] ?? '')
 
 const howToGive = (names: readonly string[]): string => shortened(names.map((name) => `-p ${name}=…`))
 
-/** How a secret is given: to this machine, or to the collection in which a server looked. */
+/** How to set a secret: on this machine, or in the server's collection. */
 const howToSet = (names: readonly string[], collection: string | undefined): string => {
   if (collection === undefined) {
     const exports = shortened(names.map((name) => `${name}=…`))
@@ -42,7 +42,7 @@ const howToSet = (names: readonly string[], collection: string | undefined): str
 
 const offer = 'Or try it without a key: --agent scripted runs its sh and bash blocks.'
 
-/** The same with remedies as somebody at a command line has them; `collection` is where a server looked. */
+/** Rewrites remedies as commands; `collection` is the one that the server checked. */
 export const withCommands = (found: RunbookPreflight, collection?: string): RunbookPreflight => {
   const own = ({ name, state, found: text, fix }: PreflightCheck): string | null => {
     if (name === 'variables' && state === 'failed') {

@@ -8,13 +8,13 @@ import { fileReason, unwritable } from '../input/file-problems.ts'
 
 export interface ResultsFolder {
   path: string
-  /** Where what was there before is now. */
+  /** Where previous results were moved. */
   movedTo: string | undefined
-  /** Writes one file; a path that leads out of the folder is refused. Gives where it stands. */
+  /** Writes one file and returns its path; refuses a path that leaves the folder. */
   write(relativePath: string, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<string>
 }
 
-/** A path as people type it from here. */
+/** Path relative to the current folder, as a person would type it. */
 export const shownPath = (path: string): string => {
   const short = relative(process.cwd(), path)
   return short.startsWith('..') ? path : short
@@ -30,8 +30,8 @@ const freeName = (folder: string): string => {
 }
 
 /**
- * An empty folder for results. One with something in it is moved aside, so that old results are never taken for new
- * ones; with `isForced` it is kept, and files of the same names are written over.
+ * Opens an empty folder for results. A non-empty one is moved aside, so that old results are never taken for new ones;
+ * with `isForced` it is kept and files are overwritten.
  */
 export const openResultsFolder = (given: string, isForced: boolean): ResultsFolder => {
   const path = resolve(given)
@@ -50,7 +50,7 @@ export const openResultsFolder = (given: string, isForced: boolean): ResultsFold
   return { path, movedTo, write: (name, body, signal) => writeInto(path, name, body, isForced, signal) }
 }
 
-/** A link among the folders that were there before would lead elsewhere. */
+/** A symbolic link among existing folders would lead elsewhere. */
 const requireNoLink = (folder: string, path: string): void => {
   for (let above = dirname(path); above.length > folder.length; above = dirname(above)) {
     if (lstatSync(above, { throwIfNoEntry: false })?.isSymbolicLink()) {

@@ -29,7 +29,7 @@ export interface LocalOptions extends RunbookOptions {
   events?: boolean
 }
 
-/** Everything that carries runbooks out on this machine; loaded only where one is. */
+/** Loads what executes runbooks on this machine, only when needed. */
 export const openHere = async (sandbox: string | undefined): Promise<LocalRunbooks> => {
   const [{ loadSettings }, { createLogger }, { openLocalRunbooks }] = await Promise.all([
     import('../../lib/settings/config.ts'),
@@ -37,25 +37,25 @@ export const openHere = async (sandbox: string | undefined): Promise<LocalRunboo
     import('../../local/local-runbooks.ts'),
   ])
   const settings = loadSettings({ ...process.env, ...(sandbox === undefined ? {} : { JETTY_SANDBOX: sandbox }) })
-  const level = process.env.JETTY_LOG_LEVEL ? settings.logLevel : 'fatal' // errors are told as such
+  const level = process.env.JETTY_LOG_LEVEL ? settings.logLevel : 'fatal' // errors are reported by the command
   return openLocalRunbooks(settings, createLogger({ level }))
 }
 
-/** Fires at Ctrl-C, and where whoever started this wants it gone. */
+/** Fires at Ctrl-C and at SIGTERM. */
 const endingSignal = (session: Session): AbortSignal => {
   const ending = new AbortController()
   for (const name of ['SIGTERM', 'SIGHUP'] as const) process.once(name, () => ending.abort())
   return AbortSignal.any([session.signal, ending.signal])
 }
 
-/** What a runbook finds on this machine. */
+/** Environment of a runbook on this machine. */
 export const placeHere = (
   variables: LocalVariables,
   secretParams: readonly string[],
   inputs: readonly string[],
 ): RunbookPlace => ({ env: variables.get, secretParams, hasFile: async (path) => inputs.includes(path) })
 
-/** The request with what was asked for on a terminal; throws where something is missing. */
+/** Completes the request on a terminal; throws when something is missing. */
 const prepare = async (
   session: Session,
   runbooks: LocalRunbooks,
@@ -71,7 +71,7 @@ const prepare = async (
   return complete
 }
 
-/** Carries a runbook out on this machine, without a server. */
+/** Runs a runbook on this machine, without a server. */
 export const runLocally = async (session: Session, file: string, options: LocalOptions): Promise<void> => {
   const { out } = session
   const text = readText(file)
@@ -142,7 +142,7 @@ export const requireFile = (path: string): string => {
   }
 }
 
-/** Only what was given with --file. */
+/** Opens an input; only files given with --file. */
 const openInput = (path: string, inputs: readonly string[]): FileSource => {
   if (!inputs.includes(path)) throw new AppError('not_found', `There is no input ${path}`)
   return {
@@ -165,7 +165,7 @@ const keep = async (results: ResultsFolder, source: FileSource, keepAs: string):
   }
 }
 
-/** What nobody may see: keys, secrets that the runbook or the caller names, and all that stands in `.env`. */
+/** Values to scrub: keys, secrets that the runbook or caller names, and everything in `.env`. */
 const secretsOf = async (
   text: string,
   variables: LocalVariables,

@@ -5,7 +5,7 @@ import type { RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import { sandboxNames } from '../../model/runbooks/sandbox.ts'
 import { amount, collect, oneOf, parseTextAssignment } from '../input/inputs.ts'
 
-/** What may be said of a runbook beside what it says itself. */
+/** Options that override or complete a runbook. */
 export interface RunbookOptions {
   param?: string[]
   prompt?: string
@@ -21,7 +21,7 @@ export interface RunbookOptions {
   sandbox?: string
 }
 
-/** Options that `run`, `check` and `deploy` have in common. */
+/** Options shared by `run`, `check` and `deploy`. */
 export const addRunbookOptions = (command: Command): Command =>
   command
     .option('-p, --param <name=value>', 'what is put in the place of {{name}}; @file reads a file', collect)
@@ -31,7 +31,7 @@ export const addRunbookOptions = (command: Command): Command =>
     .option('--snapshot <name>', 'what is installed where it runs')
     .option('--image <image>', 'container image to run in')
 
-/** Options of a single time. */
+/** Limits of a single run. */
 export const addLimitOptions = (command: Command): Command =>
   command
     .option('--prompt <text>', 'what you add to the runbook')
@@ -47,7 +47,7 @@ export const sandboxOption = (): Option =>
 
 const given = <Value>(name: string, value: Value | undefined) => (value === undefined ? {} : { [name]: value })
 
-/** What is asked for, as the API and a machine without a server take it. */
+/** Builds the request, for the API and for local runs. */
 export const runbookRequest = async (
   instruction: string,
   options: RunbookOptions,

@@ -5,20 +5,20 @@ import type { RunbookUsage, Verification } from '../../model/runbooks/runbook-ru
 import { cliWords } from '../show/cli-words.ts'
 import { counted, duration, hanging, type Output, paintStatus, safe, table } from '../show/output.ts'
 
-/** What came of a runbook, wherever it was carried out. */
+/** Result of a runbook, local or remote. */
 export interface ShownOutcome {
-  /** Where it is on record, or the runbook's file. */
+  /** Where it is recorded, or the runbook's file. */
   name: string
   status: string
   failure: { reason: string | null; message: string; hint?: string | null } | null
   verification: Verification | null
   usage: RunbookUsage | null
   sandbox: string | null
-  /** Files as they are kept here. */
+  /** Files as stored here. */
   files: { path: string; size: number; content_type: string }[]
 }
 
-/** Fractions of a cent as well: most calls cost no more. */
+/** Includes fractions of a cent: most calls cost less than one. */
 const dollars = (usd: number | null): string => {
   if (usd === null) return 'cost unknown'
   return usd === 0 ? '$0' : `$${usd.toFixed(usd < 0.1 ? 4 : 2)}`
@@ -45,7 +45,7 @@ const filesText = (files: ShownOutcome['files']): string =>
     files.map(({ path, size, content_type: type }) => [path, byteSize(size), essenceOf(type)]),
   )
 
-/** Says on stderr how it went, and on stdout which files there are now; after a stream of events, all of it as its last line. */
+/** Reports the result on stderr and the files on stdout; after an event stream, everything as its last line. */
 export const showOutcome = (out: Output, data: object, outcome: ShownOutcome, isStream: boolean): void => {
   const { failure, verification, usage, files } = outcome
   if (verification && !verification.passed && verification.output.trim() !== '') {

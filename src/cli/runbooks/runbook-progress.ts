@@ -7,11 +7,11 @@ import { eventText } from './agent-text.ts'
 
 export interface RunbookProgress {
   tell(event: NewAgentEvent): void
-  /** Takes away what moves. */
+  /** Removes the progress line. */
   stop(): void
 }
 
-/** Shows on stderr what an agent does while it does it, and in a terminal a line that moves. */
+/** Shows an agent's activity on stderr, with a progress line in a terminal. */
 export const makeRunbookProgress = (out: Output): RunbookProgress => {
   const begun = Date.now()
   const agent = makeAgentState()

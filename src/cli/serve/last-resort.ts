@@ -1,14 +1,14 @@
 import { isExhausted } from '../../lib/exhaustion.ts'
 import type { Logger } from '../../lib/log.ts'
 
-/** Errors of a stream or for want of means, after which the process is as it was. */
+/** Stream errors and resource exhaustion, after which the process state is intact. */
 const isHarmless = (error: unknown): boolean =>
   isExhausted(error) || ['EPIPE', 'ECONNRESET'].includes((error as NodeJS.ErrnoException | null)?.code ?? '')
 
 /**
- * Decides what an error does that nothing has caught, instead of Node, which ends the process. A rejected promise leaves
- * the process as it was: it goes on. After an exception its state is unknown: it ends, and the next start goes on with the
- * runs.
+ * Decides about uncaught errors instead of Node, which would end the process. After a rejected promise the process
+ * continues, since its state is intact. After an exception its state is unknown: it exits, and the next start continues
+ * the runs.
  */
 export const catchTheRest = (log: Logger): void => {
   process.on('unhandledRejection', (reason) => {

@@ -1,21 +1,21 @@
-/** Whether runbooks can be carried out here is said when a server starts, and not only by the first runbook. */
+/** Reports at the server's start whether runbooks can run here, not only with the first runbook. */
 
 import { messageOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Settings } from '../../lib/settings/config.ts'
 import type { Check } from '../../local/machine-checks.ts'
 
-/** Tries a sandbox; undefined for a server that carries nothing out. */
+/** Probes a sandbox; undefined for a server that runs no steps. */
 export const lookAtSandbox = async (settings: Settings, signal?: AbortSignal): Promise<Check | undefined> => {
   if (settings.role === 'api') return undefined
   const { checkSandbox } = await import('../../local/machine-checks.ts')
   return checkSandbox(settings, signal)
 }
 
-/** So late that a server which is stopped at once, or has its first requests, pays nothing for it. */
+/** Late enough that a server stopped at once, or its first requests, pay nothing for it. */
 const laterMs = 2_000
 
-/** Tries a sandbox a little later, and logs what there is in one line. `stop` takes down one that is being tried. */
+/** Probes a sandbox a little later and logs the result in one line. `stop` ends a probe under way. */
 export const lookLater = (settings: Settings, log: Logger): { stop(): Promise<void> } => {
   const stop = new AbortController()
   let looking: Promise<void> | undefined

@@ -14,7 +14,7 @@ import { startupLine, startupText } from './startup-text.ts'
 import { firstStopSignal } from './stop-signals.ts'
 import { terminalLog } from './terminal-log.ts'
 
-/** `jetty serve`: starts the server, says where it is, and drains it at SIGINT or SIGTERM. */
+/** `jetty serve`: starts the server, prints its addresses, and drains it at SIGINT or SIGTERM. */
 export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const begun = performance.now() - process.uptime() * 1000
   const settings = loadSettings(env)
@@ -35,7 +35,7 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
 
   void server.lost?.then((error) => {
     log.fatal({ hint: error.hint }, error.message)
-    process.exit(exitCodes.failed) // no drain: it would hand the runs of the other server over
+    process.exit(exitCodes.failed) // no drain: it would hand over the runs of the other server
   })
   const tell = makeStopLines(settings, log)
   tell.draining(await signal)
@@ -45,7 +45,7 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   process.exit(0)
 }
 
-/** The command line finds the server by its note; a server that cannot write one, on a full disk, serves all the same. */
+/** Writes the note by which the command line finds the server; one that cannot, on a full disk, serves all the same. */
 const noteHere = ({ dataDir, url, publicUrl }: Server, { role }: Settings, log: Logger) => {
   try {
     return noteServer(dataDir, { url: url ?? null, publicUrl, role, version })
@@ -55,7 +55,7 @@ const noteHere = ({ dataDir, url, publicUrl }: Server, { role }: Settings, log: 
   }
 }
 
-/** What a server says while it stops: plain text for a person at a terminal, else JSON log lines. */
+/** Messages while stopping: plain text in a terminal, else JSON log lines. */
 const makeStopLines = ({ drainSeconds }: Settings, log: Logger) => {
   const again = 'press Ctrl-C again to stop at once'
   if (process.stderr.isTTY) {
@@ -72,13 +72,13 @@ const makeStopLines = ({ drainSeconds }: Settings, log: Logger) => {
   }
 }
 
-/** How long a server that is ready waits before it says so without having seen its sandbox. */
+/** How long a ready server waits for the sandbox probe before it reports without it. */
 const longestLookMs = 2_000
 
-/** How long whoever has the port is asked whether it is a server: a busy one takes its time, and others never answer. */
+/** Timeout for asking whether the process on the port is a Jetty server: a busy one is slow, others never answer. */
 const longestAskMs = 3_000
 
-/** That a server runs already is why most second ones do not start; any other error as it is. */
+/** Explains a port in use: mostly a server that already runs. Returns other errors unchanged. */
 const aboutPort = async (error: unknown, { host, port }: Settings): Promise<unknown> => {
   const { cause } = error as { cause?: NodeJS.ErrnoException }
   if (cause?.code !== 'EADDRINUSE') return error

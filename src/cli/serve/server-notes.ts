@@ -3,20 +3,20 @@ import { join } from 'node:path'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { isAlive, processWorld, startTimeOf } from '../../lib/living-process.ts'
 
-/** A server process that runs on a data folder, as it notes itself there. */
+/** Note of a running server in its data folder. */
 export interface ServerNote {
   pid: number
-  /** Opaque, from `startTimeOf`: the same pid with another start time is another process. */
+  /** From `startTimeOf`: the same pid with another start time is another process. */
   startedAt: string
-  /** From `processWorld`: where the pid means something. */
+  /** From `processWorld`: the pid namespace. */
   world: string
-  /** Where its API answers; null for a worker. */
+  /** URL of its API; null for a worker. */
   url: string | null
-  /** The address under which people reach it: JETTY_PUBLIC_URL, or the same as `url`. */
+  /** Public URL: JETTY_PUBLIC_URL, or the same as `url`. */
   publicUrl: string
   role: string
   version: string
-  /** ISO-8601. */
+  /** ISO 8601. */
   since: string
 }
 
@@ -28,11 +28,11 @@ const isNote = (value: unknown): value is ServerNote =>
   (value.url === null || typeof value.url === 'string') &&
   ['startedAt', 'world', 'publicUrl', 'role', 'version', 'since'].every((name) => typeof value[name] === 'string')
 
-/** Whether the process of a note still runs. One in another container cannot be looked up, and counts as gone. */
+/** Whether the process of a note runs. One in another container cannot be looked up and counts as gone. */
 export const isRunning = ({ pid, startedAt, world }: ServerNote): boolean =>
   world === processWorld() && isAlive(pid) && startTimeOf(pid) === startedAt
 
-/** A note that another user could have written is not believed: a key would be sent to the address in it. */
+/** A note that another user could have written is ignored: a key would be sent to its URL. */
 const isTrusted = (path: string): boolean => {
   const me = process.getuid?.()
   const owner = statSync(path).uid
@@ -44,7 +44,7 @@ const readNote = (path: string): ServerNote | undefined => {
     const note = isTrusted(path) ? parsedObject(readFileSync(path, 'utf8')) : undefined
     return isNote(note) ? note : undefined
   } catch {
-    return undefined // it was removed since the folder was listed, or belongs to somebody else
+    return undefined // removed since the folder was listed, or owned by another user
   }
 }
 
@@ -58,14 +58,14 @@ const pathsIn = (dataDir: string): string[] => {
   }
 }
 
-/** The servers of this machine that run on a data folder, the newest first. */
+/** Servers of this machine running on a data folder, newest first. */
 export const runningServers = (dataDir: string): ServerNote[] =>
   pathsIn(dataDir)
     .map(readNote)
     .filter((note) => note !== undefined && isRunning(note))
     .sort((one, other) => (other as ServerNote).since.localeCompare((one as ServerNote).since)) as ServerNote[]
 
-/** Notes this process in its data folder, and removes the notes of processes that ended without. Gives what removes it. */
+/** Writes the note of this process, and removes notes of dead ones. Returns a function that removes it. */
 export const noteServer = (
   dataDir: string,
   server: Pick<ServerNote, 'url' | 'publicUrl' | 'role' | 'version'>,

@@ -1,6 +1,6 @@
 import { settingList } from '../../lib/settings/config.ts'
 
-/** Every setting with its default and an example; none is required. */
+/** Lists every setting with its default and an example; none is required. */
 export const settingsText = (): string => {
   const width = Math.max(...settingList.map((setting) => setting.variable.length))
   const lines = settingList.map(

@@ -8,11 +8,11 @@ interface Started {
   settings: Settings
   server: Server
   seconds: number
-  /** What was found of the sandbox, where somebody has looked. */
+  /** Result of the sandbox probe, if there was one. */
   sandbox?: Check
 }
 
-/** Where models are asked instead of at their providers; of an address only the host, since it may hold a password. */
+/** Custom base URLs of providers; only the host is shown, since a URL may hold a password. */
 const baseUrls = (settings: Settings): string[] =>
   settingList
     .filter(({ variable }) => variable.endsWith('_BASE_URL'))
@@ -20,14 +20,14 @@ const baseUrls = (settings: Settings): string[] =>
     .filter(([, url]) => typeof url === 'string')
     .map(([variable, url]) => `${variable} at ${new URL(String(url)).host}`)
 
-/** Where agents of runbooks run; without a sandbox, how to get one. */
+/** Sandbox of runbooks, or how to get one. */
 const sandboxText = (settings: Settings, sandbox: Check | undefined): string => {
   if (!sandbox) return `${settings.sandbox} (\`jetty doctor\` tries it)`
   if (sandbox.state === 'ok') return sandbox.found
   return [pc.yellow(sandbox.found), `${' '.repeat(12)}→ ${sandbox.remedy}`].join('\n')
 }
 
-/** Where everything is, for a person. Only what exists is shown. */
+/** Summary of the started server for people. Shows only what exists. */
 export const startupText = ({ settings, server, seconds, sandbox }: Started): string => {
   const { url, dataDir, demo } = server
   const rows: [string, string][] = []
@@ -62,7 +62,7 @@ export const startupText = ({ settings, server, seconds, sandbox }: Started): st
   ].join('\n')
 }
 
-/** The same as one JSON line, for whatever reads stdout. */
+/** Summary as one JSON line, for programs that read stdout. */
 export const startupLine = ({ settings, server, seconds }: Started): string =>
   JSON.stringify({
     event: 'ready',

@@ -4,7 +4,7 @@
  */
 const sameKeyPressMs = 1_000
 
-/** Resolves with the first SIGINT or SIGTERM. Calls `stopAtOnce` at a SIGINT that comes more than a second later. */
+/** Resolves with the first SIGINT or SIGTERM. Calls `stopAtOnce` at a SIGINT more than a second later. */
 export const firstStopSignal = (stopAtOnce: () => void): Promise<NodeJS.Signals> =>
   new Promise((resolve) => {
     let firstAt: number | undefined

@@ -10,7 +10,7 @@ const colours: Readonly<Record<string, (text: string) => string>> = {
 
 const valueText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
-/** One JSON log line as `  14:07:02 warn  what happened · key value`; of an error its message stands for it. */
+/** Formats a JSON log line as `  14:07:02 warn  what happened · key value`; an error is shown by its message. */
 export const terminalLogLine = (line: string): string => {
   const { level, time, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>
   const name = String(level)
@@ -24,5 +24,5 @@ export const terminalLogLine = (line: string): string => {
   return `  ${pc.dim(clock)} ${paint(name.padEnd(5))} ${safe(String(msg ?? ''))}${tail}\n`
 }
 
-/** Where log lines go when a person reads them: stderr is a terminal. */
+/** Log destination for a person: stderr is a terminal. */
 export const terminalLog = { write: (line: string): void => void process.stderr.write(terminalLogLine(line)) }

@@ -1,4 +1,4 @@
-/** How the command line says what the API says in its own words; the first rule that fits a place counts. */
+/** Rewrites API terms in the command line's words; the first matching rule counts. */
 const rules: readonly (readonly [api: RegExp, cli: string])[] = [
   [/GET \/api\/v1\/step-templates\/([\w-]+)/g, '`jetty templates show $1`'],
   [/GET \/api\/v1\/(?:db\/)?trajectory\/\{collection\}\/\{task\}\/\{trajectory_id\}/g, '`jetty runs get <run>`'],
@@ -26,10 +26,10 @@ const rules: readonly (readonly [api: RegExp, cli: string])[] = [
   [/Poll the trajectory\. Do not send it again\./g, 'Watch it with: jetty runs watch <run>. Do not start it again.'],
 ]
 
-/** A sentence that still names a call of the API after all rules: nothing that can be typed here. */
+/** A sentence that still names an API call after all rules, which cannot be typed here. */
 const aboutCalls = /(?<=^|[.!?]\s+)[^.!?\n]*\b(?:GET|POST|PUT|PATCH|DELETE) \/(?:api\/)?v1\/\S*[^.!?\n]*[.!?]?\s*/g
 
-/** A text of the server in the words of the command line: commands and options instead of calls, fields and forms. */
+/** Rewrites a server's text: commands and options instead of calls, fields and forms. */
 export const cliWords = (text: string): string =>
   rules
     .reduce((words, [api, cli]) => words.replace(api, cli), text)

@@ -50,7 +50,7 @@ const regressionsOf = ({ comparison }: Evaluation): string => {
   return `${heading}\n${table(['ITEM', 'JUDGE', 'BEFORE', 'NOW', 'RUN'], rows)}${more}`
 }
 
-/** Some of the items that have no verdict, which are those that the evaluation was read with, and why. */
+/** Lists some items without a verdict (those the evaluation was read with), and why. */
 const failuresOf = ({ items, items_total: total }: Evaluation): string => {
   if (items.length === 0) return ''
   const rows = items.flatMap(({ key, trajectory_id: run, error, verdicts }) =>
@@ -100,12 +100,12 @@ const headOf = (evaluation: Evaluation): string => {
   ])
 }
 
-/** Of an evaluation for people: the items that have no verdict, as many as one reads. */
+/** Items to read for the report: those without a verdict, as many as a person reads. */
 export const reportedItems = { items: 'failed', limit: 5 } as const
 
 /**
- * An evaluation for people: the judges, what got worse, what has no verdict, and which thresholds are kept. It was read
- * with `reportedItems`.
+ * Formats an evaluation read with `reportedItems`: the judges, what got worse, items without a verdict, and the
+ * thresholds.
  */
 export const evaluationReport = (evaluation: Evaluation): string =>
   [

@@ -8,13 +8,13 @@ import { duration, paintStatus } from './output.ts'
 import { makeProgressLine } from './progress-line.ts'
 
 const lookAgainMs = 1_000
-/** The first looks come sooner: a small batch is done by then. */
+/** First polls come sooner: a small batch may be done. */
 const firstLooksMs = [100, 200, 400]
 
-/** Dollars with as many digits as say something; empty where no cost is known. */
+/** Formats dollars with significant digits; empty when unknown. */
 export const costText = (usd: number | null): string => (usd === null ? '' : `$${Number(usd.toPrecision(3))}`)
 
-/** `412 of 500 ended · 3 failed · 20 running · $0.12`. */
+/** For example `412 of 500 ended · 3 failed · 20 running · $0.12`. */
 export const progressText = ({ counts, total, cost_usd }: Pick<Batch, 'counts' | 'total' | 'cost_usd'>): string => {
   const { pending, running, failed, cancelled } = counts
   return [
@@ -26,10 +26,7 @@ export const progressText = ({ counts, total, cost_usd }: Pick<Batch, 'counts' |
   ].join(' · ')
 }
 
-/**
- * Watches a batch to its end and gives it as it is then. Ctrl-C ends the watching alone, and it is said how to go on;
- * throws then.
- */
+/** Watches a batch to its end and returns it. Ctrl-C ends only the watching: throws with how to continue. */
 export const followBatch = async ({ client, out, signal }: Session, place: BatchPlace): Promise<Batch> => {
   const begun = Date.now()
   let batch = await client.getBatch({ params: place })

@@ -6,7 +6,7 @@ const openers: Partial<Record<NodeJS.Platform, [string, ...string[]]>> = {
   linux: ['xdg-open'],
 }
 
-/** Asks the desktop to show a page; where there is none, nothing happens: the address is printed anyway. */
+/** Asks the desktop to open a page; without one nothing happens, and the URL is printed anyway. */
 export const openInBrowser = (url: string): void => {
   const opener = openers[process.platform]
   if (!opener || !/^https?:\/\//.test(url)) return

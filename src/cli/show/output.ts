@@ -1,25 +1,25 @@
 import pc from 'picocolors'
 import { prettyJson } from '../../lib/json/pretty-json.ts'
 
-/** Text from outside may hold escape sequences; a terminal must never carry them out. */
+/** Removes escape sequences from untrusted text: a terminal must never execute them. */
 export const safe = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to take out
   text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '�')
 
-/** JSON spread over lines, order of keys and numbers as they are, and nothing in it that a terminal would carry out. */
+/** Indents JSON, keeping key order and numbers, without control characters. */
 export const shownJson = (text: string): string =>
   prettyJson(text).replace(/[\u007f-\u009f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
-/** Where a command says what it has to say: data on stdout, everything else on stderr. */
+/** Output of a command: data on stdout, everything else on stderr. */
 export interface Output {
   isJson: boolean
-  /** The one answer of a command: as JSON, or as the text for people. */
+  /** Prints the answer: as JSON, or as text for people. */
   answer(data: unknown, text: () => string): void
-  /** The answer where it is the same for people and programs. */
+  /** Prints an answer that is the same for people and programs. */
   print(text: string): void
-  /** A line beside the answer: hints, warnings, progress. Under --json only a person at a terminal gets it. */
+  /** Prints a hint or progress line. With --json only on a terminal. */
   note(text: string): void
-  /** Something that is probably a mistake. Always told: under --json as a line of JSON on stderr. */
+  /** Prints a probable mistake, always: with --json as a line of JSON on stderr. */
   warn(message: string): void
 }
 
@@ -40,14 +40,14 @@ export const makeOutput = (isJson: boolean): Output => ({
   },
 })
 
-/** Text from outside whose further lines stand `by` so many columns: below the first one, and not at the edge. */
+/** Indents further lines of untrusted text by `by` columns. */
 export const hanging = (text: string, by: number): string => safe(text.trimEnd()).replace(/\n/g, `\n${' '.repeat(by)}`)
 
 export type Cell = string | number | boolean | null | undefined
 
 const cellText = (cell: Cell): string => (cell === null || cell === undefined ? '-' : safe(String(cell)))
 
-/** Rows under headings, each as wide as it has to be: nothing is cut off. `paint` colours a cell after it was padded. */
+/** Formats rows under headings, with columns as wide as needed. `paint` colours a padded cell. */
 export const table = (
   headings: string[],
   rows: Cell[][],
@@ -63,7 +63,7 @@ export const table = (
   return [line(headings, (text) => pc.dim(text)), ...cells.map((row) => line(row, paint))].join('\n')
 }
 
-/** Names and values under one another, each in the colour that may be given; values of several lines stand below. */
+/** Formats names and values, optionally coloured; multi-line values go below. */
 export const fields = (pairs: [name: string, value: Cell, paint?: (text: string) => string][]): string => {
   const width = Math.max(...pairs.map(([name]) => name.length))
   return pairs
@@ -86,10 +86,10 @@ const statusColours: Record<string, (text: string) => string> = {
   archived: pc.dim,
 }
 
-/** A status in its colour; padding stays. */
+/** Colours a status; keeps the padding. */
 export const paintStatus = (text: string): string => (statusColours[text.trim()] ?? ((same: string) => same))(text)
 
-/** `12 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`; a dash where it is not known. */
+/** For example `12 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`; a dash when unknown. */
 export const duration = (seconds: number | null | undefined): string => {
   if (seconds === null || seconds === undefined) return '-'
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
@@ -101,11 +101,11 @@ export const duration = (seconds: number | null | undefined): string => {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
-/** `1 call`, `1,234 tokens`. */
+/** For example `1 call`, `1,234 tokens`. */
 export const counted = (count: number, what: string): string =>
   `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
 
-/** How far local time is from UTC at a moment: `UTC`, `+01:00`. */
+/** Offset of local time at a moment: `UTC`, `+01:00`. */
 const zoneOf = (at: Date): string => {
   const minutes = -at.getTimezoneOffset()
   if (minutes === 0) return 'UTC'
@@ -113,7 +113,7 @@ const zoneOf = (at: Date): string => {
   return `${minutes < 0 ? '-' : '+'}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`
 }
 
-/** A moment of the API in local time, to the second, with its zone: `2026-11-28 14:07:02 +01:00`. */
+/** Formats an API time in local time with its zone: `2026-11-28 14:07:02 +01:00`. */
 export const moment = (text: string | null | undefined): string => {
   if (!text) return '-'
   const at = new Date(text)

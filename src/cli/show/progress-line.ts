@@ -4,17 +4,17 @@ const isTerminal = () => process.stderr.isTTY === true
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 
 export interface ProgressLine {
-  /** Makes room for something else to be printed. */
+  /** Clears the line for other output. */
   clear(): void
   stop(): void
 }
 
-/** What is drawn may not go on in a second line, which the next drawing would leave behind. */
+/** Turns line wrapping off: a second line would be left behind by the next drawing. */
 const unwrapped = (text: string): string => `\u001b[?7l${text}\u001b[?7h`
 
 /**
- * One line at the bottom of the terminal that is drawn over itself. Without a terminal it is silent, or with
- * `spokenSeconds` said again after so long a silence.
+ * A line at the bottom of the terminal that is redrawn in place. Without a terminal it is silent, or with
+ * `spokenSeconds` printed again at that interval.
  */
 export const makeProgressLine = (text: () => string, spokenSeconds?: number): ProgressLine => {
   let at = 0

@@ -10,13 +10,13 @@ import { makeProgressLine } from './progress-line.ts'
 const shownFromBytes = 4 * 1024 * 1024
 
 export interface SaveOptions {
-  /** `-` is stdout. */
+  /** Target path; `-` is stdout. */
   path: string
   isForced: boolean
   signal: AbortSignal
 }
 
-/** Refuses a path where something is already, unless it may be written over. */
+/** Refuses an existing path unless overwriting is allowed. */
 export const requireFree = ({ path, isForced }: Pick<SaveOptions, 'path' | 'isForced'>): void => {
   if (path === '-' || isForced || !existsSync(path)) return
   throw new AppError('invalid', `${path} is there already`, {
@@ -24,7 +24,7 @@ export const requireFree = ({ path, isForced }: Pick<SaveOptions, 'path' | 'isFo
   })
 }
 
-/** Streams the body of an answer to a file, which is there whole or not at all; big ones show how far they are. */
+/** Streams a response to a file, which appears complete or not at all; shows progress for big ones. */
 export const saveResponse = async (response: Response, options: SaveOptions): Promise<void> => {
   const { path, signal } = options
   requireFree(options)
@@ -43,7 +43,7 @@ export const saveResponse = async (response: Response, options: SaveOptions): Pr
     await rm(draft, { force: true }).catch(() => {})
     if (signal.aborted) throw error
     const { code, syscall } = error as NodeJS.ErrnoException
-    if (path === '-' && code === 'EPIPE') return // whoever reads has seen enough, such as head
+    if (path === '-' && code === 'EPIPE') return // the reader, such as head, has closed the pipe
     throw syscall === undefined || path === '-'
       ? new AppError('network_failed', `The download broke off: ${messageOf(error)}`, { cause: error })
       : unwritable(path, error)

@@ -8,7 +8,7 @@ const paint = (line: string): string => {
   return line.startsWith('-') ? pc.red(line) : line
 }
 
-/** What has to be changed to get from one text to the other, as `diff -u` writes it; empty where they are the same. */
+/** Compares two texts as `diff -u` does; empty when equal. */
 export const textDiff = async (
   before: { name: string; text: string },
   after: { name: string; text: string },
@@ -19,5 +19,5 @@ export const textDiff = async (
   return patch.slice(patch.indexOf('--- '))
 }
 
-/** A diff in colours. */
+/** Colours a diff. */
 export const paintDiff = (diff: string): string => safe(diff).split('\n').map(paint).join('\n')

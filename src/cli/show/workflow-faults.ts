@@ -3,10 +3,10 @@ import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import type { TextPlace } from '../input/yaml-document.ts'
 import { safe } from './output.ts'
 
-/** A fault and where in its file it stands. */
+/** A fault and its position in the file. */
 export type PlacedFault = WorkflowFault & TextPlace
 
-/** One line a fault, in the form that editors and other programs find their way by: `file:line:column: severity: message`. */
+/** Formats a fault in the form that editors recognize: `file:line:column: severity: message`. */
 export const faultLine = (file: string, { line, column, severity, message }: PlacedFault): string => {
   const paint = severity === 'error' ? pc.red : pc.yellow
   return `${safe(file)}:${line}:${column}: ${paint(`${severity}:`)} ${safe(message)}`
