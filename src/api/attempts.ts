@@ -1,7 +1,10 @@
 const windowMs = 60_000
 const addressesKept = 10_000
 
-/** What is counted as one address: of IPv6 the first 64 bits, since whoever has one of those has all behind it. */
+/**
+ * Address under which attempts are counted: for IPv6 the first 64 bits, since its owner has all addresses of that
+ * prefix.
+ */
 export const addressOf = (remote: string): string => {
   const plain = remote.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
   if (!plain.includes(':')) return plain
@@ -13,22 +16,22 @@ export const addressOf = (remote: string): string => {
 }
 
 /**
- * Counts refused tokens by address, in windows of a minute that begin with the first one. It remembers the newest
- * 10,000 addresses. `limit` 0: it counts nothing.
+ * Counts refused tokens by address in one-minute windows that start with the first one. Remembers the newest 10,000
+ * addresses. `limit` 0 disables it.
  */
 export const makeAttempts = (limit: number, now: () => number = () => performance.now()) => {
   const windows = new Map<string, { startedAt: number; failures: number }>()
 
   const begin = (address: string) => {
     const window = { startedAt: now(), failures: 0 }
-    windows.delete(address) // so that the map stays in the order of beginnings
+    windows.delete(address) // keeps the map ordered by the windows' starts
     windows.set(address, window)
     if (windows.size > addressesKept) windows.delete(windows.keys().next().value as string)
     return window
   }
 
   return {
-    /** Notes a failure. The whole seconds to wait where there were too many before it, else 0. */
+    /** Counts a failure. Returns the whole seconds to wait when the limit was reached before, else 0. */
     failed(remote: string): number {
       if (limit === 0) return 0
       const address = addressOf(remote)

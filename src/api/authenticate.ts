@@ -9,7 +9,7 @@ export interface AuthenticateDeps {
   adminToken: string
   findKey(hash: string): Promise<KnownKey | undefined>
   touchKey(key: KnownKey): void
-  /** Refused tokens that one address may send in a minute; 0, or absent: any number. */
+  /** Refused tokens allowed from one address in a minute; 0 or absent: unlimited. */
   failuresPerMinute?: number
 }
 
@@ -64,8 +64,8 @@ const identify = async (deps: AuthenticateDeps, header: string): Promise<Identit
 }
 
 /**
- * Makes the function that turns an Authorization header into an identity, or throws the 401 to send; a 429 instead,
- * where the address has sent too many that were refused. A valid token is never refused for the failures of others.
+ * Makes the function that authenticates an Authorization header. It throws 401, or 429 after too many refused tokens
+ * from the address. A valid token is always accepted, whatever others did.
  */
 export const makeAuthenticate = (deps: AuthenticateDeps) => {
   const attempts = makeAttempts(deps.failuresPerMinute ?? 0)

@@ -3,12 +3,12 @@ import { covers, type FoundCollection, type Identity } from '../model/collection
 import type { CountedCall } from '../store/calls/call-windows.ts'
 
 export interface CallLimitDeps {
-  /** Calls a minute and key where the collection says nothing; 0: any number. */
+  /** Default calls a minute for each key; 0: unlimited. */
   callsPerMinute: number
   count(call: CountedCall): Promise<{ calls: number; secondsLeft: number }>
 }
 
-/** Calls a minute that the key may make there, and for what they are counted; undefined: any number. */
+/** Limit of a key for a collection, and its counter; undefined: unlimited. */
 const limitOf = (callsPerMinute: number, identity: Identity, collection: FoundCollection | undefined) => {
   const { keyId } = identity
   if (keyId === null) return undefined
@@ -18,15 +18,15 @@ const limitOf = (callsPerMinute: number, identity: Identity, collection: FoundCo
   return limit === 0 ? undefined : { limit, keyId, collectionId: own && covered ? covered.id : 0 }
 }
 
-/** Makes the function that tells whether calls of a key have a limit there. It asks nobody. */
+/** Makes the function that tells whether a key's calls are limited, without a query. */
 export const makeIsLimited =
   (callsPerMinute: number) =>
   (identity: Identity, collection: FoundCollection | undefined): boolean =>
     limitOf(callsPerMinute, identity, collection) !== undefined
 
 /**
- * Makes the function that counts a call and throws the 429 of one too many. Calls to a collection with a limit of its
- * own count for that alone, all others of the key together. The admin token has no limit; without one nothing is asked.
+ * Makes the function that counts a call and throws 429 above the limit. Calls to a collection with its own limit are
+ * counted separately, all others of the key together. The admin token is unlimited; without a limit nothing is counted.
  */
 export const makeCallLimit =
   ({ callsPerMinute, count }: CallLimitDeps) =>

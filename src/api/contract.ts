@@ -35,7 +35,7 @@ import { trialContract } from './trial/contract.ts'
 import { uploadsContract } from './uploads/contract.ts'
 import { webhooksContract } from './webhooks/contract.ts'
 
-/** Everything that may be asked of the server, by the name of the operation. To add a resource: one line here. */
+/** All operations of the server by name. To add a resource: one line here. */
 export const contract = {
   ...healthContract,
   ...collectionsContract,

@@ -4,7 +4,7 @@ import { welcomePage } from '../http/reference/welcome-page.ts'
 import type { Reply } from '../http/reply.ts'
 import { contract } from './contract.ts'
 
-/** The two descriptions of the whole API and the page that leads to them; the descriptions are made when they are first asked for. */
+/** The two API descriptions and their page; the descriptions are generated on first use. */
 export const makeReference = (info: {
   version: string
   url?: string

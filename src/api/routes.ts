@@ -35,7 +35,7 @@ import { type TrialDeps, trialRoutes } from './trial/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from './uploads/routes.ts'
 import { type WebhooksDeps, webhooksRoutes } from './webhooks/routes.ts'
 
-/** What all routes together need; the composition root fills it once. */
+/** Dependencies of all routes. */
 export type ApiDeps = HealthDeps &
   CollectionsDeps &
   SettingsDeps &
@@ -68,7 +68,7 @@ export type ApiDeps = HealthDeps &
   RunbooksDeps &
   RoutableModelsDeps
 
-/** The answer to every operation of the contract. To add a resource: one line here. */
+/** Routes of all operations. To add a resource: one line here. */
 export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...healthRoutes(deps),
   ...collectionsRoutes(deps),

@@ -19,7 +19,7 @@ export interface ApprovalsDeps {
 
 const taskOf = (name: string): string => name.slice(name.indexOf('/') + 1)
 
-/** Undefined while it waits. */
+/** The decision; undefined while the step waits. */
 const decided = (run: RunRow, row: ApprovalRow): DecidedApproval | undefined =>
   row.decision && row.decided_at
     ? {
@@ -53,7 +53,7 @@ export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
   const stepsOf = async (run: RunRow): Promise<string[]> =>
     JSON.parse((await deps.definitions(run.definition)).totalSteps) as string[]
 
-  /** Why a step takes no decision. */
+  /** Explains why a step accepts no decision. */
   const refusal = async (run: RunRow, step: string): Promise<AppError> => {
     const steps = await stepsOf(run)
     const row = await findApprovalOfStep(database, run.id, step, steps)

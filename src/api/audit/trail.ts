@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.ts'
 import type { AuditEntry, AuditTrail } from '../../http/audit.ts'
 import { beginAudit, endAudit, type NewAuditRow, removeAudit } from '../../store/collections/audit.ts'
 
-/** Postgres has no NUL in text. */
+/** Postgres allows no NUL in text. */
 const storable = (text: string): string => text.replaceAll('\0', '')
 
 const textKept = 200
@@ -12,7 +12,7 @@ const changesText = (changes: Record<string, unknown>): string =>
     typeof value === 'string' && value.length > textKept ? `${value.slice(0, textKept)}…` : value,
   )
 
-/** A change as the audit trail keeps it. */
+/** Converts a change to a row of the audit trail. */
 export const auditRow = ({ identity, collection, operation, target, changes }: AuditEntry): NewAuditRow => ({
   collection_id: collection?.id ?? null,
   collection_name: collection?.name ?? null,

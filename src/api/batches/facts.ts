@@ -5,7 +5,7 @@ import type { RunSummaryRow } from '../../store/runs/run-lists.ts'
 import type { BatchProgress } from '../../store/tasks/batches.ts'
 import { trajectoryUrl } from '../trajectories/document.ts'
 
-/** What is known of a batch from its start on: `attributes.params.batch` of its run. */
+/** Facts of a batch known from its start: `attributes.params.batch` of its run. */
 export interface BatchFacts {
   task: string
   name: string | null
@@ -14,19 +14,19 @@ export interface BatchFacts {
   labels: Record<string, string>
 }
 
-/** A batch: the run that it is, and what it says of itself. */
+/** A batch: its run and its facts. */
 export interface FoundBatch {
   run: RunSummaryRow
   facts: BatchFacts
 }
 
-/** Undefined where the run is no batch: a replay, or a run of the batches' own task that was started like any other. */
+/** Parses a batch; undefined when the run is none: a replay, or a run of the batches' own task started otherwise. */
 export const batchOf = (run: RunSummaryRow): FoundBatch | undefined => {
   const { batch } = JSON.parse(run.params ?? '{}') as { batch?: Partial<BatchFacts> }
   return batch?.task === undefined ? undefined : { run, facts: batch as BatchFacts }
 }
 
-/** Runs of a batch by status; those that were never begun are pending, and cancelled once the batch has ended. */
+/** Counts the runs of a batch by status; those never created are pending, and cancelled once the batch has ended. */
 const countsOf = (run: RunSummaryRow, total: number, begun: BatchProgress['counts']): Record<RunStatus, number> => {
   const counts = Object.fromEntries(runStatuses.map((status) => [status, begun[status] ?? 0]))
   const absent = Math.max(0, total - sumOf(counts))
@@ -36,7 +36,7 @@ const countsOf = (run: RunSummaryRow, total: number, begun: BatchProgress['count
 
 const sumOf = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, one) => sum + one, 0)
 
-/** What a run is that was never begun. */
+/** Status of a run that was never created. */
 export const absentStatus = ({ ended_at }: Pick<RunSummaryRow, 'ended_at'>): RunStatus =>
   ended_at === null ? 'pending' : 'cancelled'
 

@@ -7,7 +7,7 @@ import { byteSize } from '../../lib/settings/byte-size.ts'
 
 export type ItemFormat = 'csv' | 'jsonl'
 
-/** An item of a file, and the line that it ends on, from 1. */
+/** An item of a file, with the 1-based line on which it ends. */
 export interface ReadItem {
   item: JsonObject
   line: number
@@ -15,7 +15,7 @@ export interface ReadItem {
 
 const fault = (message: string, type = 'file_invalid'): AppError => invalidField(['body', 'file_path'], message, type)
 
-/** Which of the two a file is, by its name, and else by its type; undefined where it is neither. */
+/** Detects the format by file name, else by type; undefined for neither. */
 export const itemFormatOf = ({ name, content_type: type }: { name: string; content_type: string }) => {
   const ending = name.toLowerCase().split('.').at(-1)
   if (ending === 'csv') return 'csv'
@@ -24,16 +24,13 @@ export const itemFormatOf = ({ name, content_type: type }: { name: string; conte
   return /^application\/(jsonl|x-ndjson|jsonlines)\b/.test(type) ? 'jsonl' : undefined
 }
 
-/**
- * The items of a CSV or JSON lines file, as it is read. Throws the 422 that names the line which is none. `maxBytes`:
- * longest line.
- */
+/** Streams the items of a CSV or JSON lines file. Throws a 422 that names an invalid line. `maxBytes` limits a line. */
 export const readItems = (
   stream: Readable,
   { format, maxBytes }: { format: ItemFormat; maxBytes: number },
 ): AsyncGenerator<ReadItem> => (format === 'csv' ? readCsv(stream, maxBytes) : readJsonLines(stream, maxBytes))
 
-/** The text of the bytes, piece by piece, without a byte order mark. */
+/** Decodes the stream to text, without a byte order mark. */
 async function* textOf(stream: Readable): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   try {
@@ -47,7 +44,7 @@ async function* textOf(stream: Readable): AsyncGenerator<string> {
 const tooLong = (line: number, maxBytes: number) =>
   fault(`Line ${line} is longer than an item may be (${byteSize(maxBytes)})`, 'too_long')
 
-/** The lines that are not empty, with their numbers from 1: a file may be nothing but empty ones, and very many. */
+/** Yields non-empty lines with 1-based numbers; empty ones may be very many. */
 async function* linesOf(stream: Readable, maxBytes: number): AsyncGenerator<{ text: string; line: number }> {
   let rest = ''
   let line = 0
@@ -74,7 +71,7 @@ async function* readJsonLines(stream: Readable, maxBytes: number): AsyncGenerato
   }
 }
 
-/** A column of a CSV file: its name, and whether its cells are JSON. */
+/** A CSV column: its name, and whether its cells are JSON. */
 interface Column {
   name: string
   isJson: boolean
@@ -95,7 +92,7 @@ const columnsOf = (header: string[]): Column[] => {
 }
 
 const itemOf = (cells: string[], columns: Column[], line: number): JsonObject => {
-  // Not left to the parser: its error comes before the rows ahead of it, and so before it is known what there should be.
+  // Checked here: the parser would report it before it returns the rows ahead, when the columns are still unknown.
   if (cells.length !== columns.length) {
     throw fault(`Cells of line ${line}: ${cells.length}; of the first line: ${columns.length}`)
   }

@@ -18,8 +18,8 @@ export interface ItemDeps {
 }
 
 /**
- * The items of a request, whole: those in it, or those of the file that it names. Every one is an object that fits into
- * `init_params`, its `file_paths` lead to files of the collection. Throws the 422 that names the item or the line.
+ * Reads all items of a request, inline or from the file it names. Each must be an object that fits into `init_params`,
+ * with `file_paths` of the collection. Throws a 422 that names the item or line.
  */
 export const itemsOf = async (
   deps: ItemDeps,
@@ -33,13 +33,13 @@ export const itemsOf = async (
   return withFiles(deps.database, collection, items)
 }
 
-/** Takes items one by one, and refuses the one that is too much. */
+/** Collects items and refuses the first one above a limit. */
 const makeGathering = ({ maxFanOut, maxBatchBytes, maxInitParamsBytes }: ItemDeps['settings'], field: string) => {
   const items: Item[] = []
   let size = 0
   return {
     items,
-    /** `place`: how the item is called in an error. */
+    /** `place` names the item in an error. */
     add(item: Item, loc: (string | number)[], place: string) {
       if (items.length === maxFanOut) {
         throw invalidField(['body', field], `At most ${maxFanOut} items; JETTY_MAX_FANOUT sets the limit`, 'too_many')
@@ -99,7 +99,7 @@ const itemsOfFile = async (
   return items
 }
 
-/** The items with every entry of their `file_paths` as a storage path, as in the `init_params` of a run. */
+/** Resolves the `file_paths` of all items to storage paths, as for the `init_params` of a run. */
 const withFiles = async (database: Database, collection: FoundCollection, items: Item[]): Promise<Item[]> => {
   const text = items.findIndex(({ file_paths: given }) => typeof given === 'string')
   if (text >= 0) {

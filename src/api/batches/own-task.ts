@@ -4,7 +4,7 @@ import { batchTask } from '../../model/runs/batch.ts'
 import { taskForRecords } from '../../store/tasks/own-tasks.ts'
 import { definitionHash } from '../../store/tasks/tasks.ts'
 
-/** A batch is a run of this: one step, which starts a run for each item and waits for all of them. */
+/** Workflow of a batch: one step that starts a run for each item and waits for all of them. */
 const workflow = JSON.stringify({
   init_params: { task: '', items: [], max_concurrency: 20, labels: {} },
   step_configs: {
@@ -22,7 +22,7 @@ const workflow = JSON.stringify({
 })
 const definition = definitionHash(workflow)
 
-/** The task whose runs are the batches of a collection; it is made where it is not there. */
+/** Finds the task of a collection's batches, or creates it. */
 export const batchTaskOf = async (
   queries: Queries,
   collectionId: number,

@@ -11,7 +11,7 @@ import { resultsOf } from './results.ts'
 type Query = z.output<typeof batchesContract.getBatchResults.query>
 type Read = (from: number, before: number) => AsyncGenerator<BatchResult>
 
-/** The results of a batch in the format asked for, written as they are read. */
+/** Streams the results of a batch in the requested format. */
 export const resultsReply = (queries: Queries, { run, facts }: FoundBatch, { format, page, limit }: Query): Reply => {
   const { total } = facts
   const read: Read = (from, before) => resultsOf(queries, run, { from, before: Math.min(before, total) })

@@ -1,22 +1,22 @@
 import { csvRow } from '../../lib/text/csv.ts'
 import type { BatchResult } from '../../model/runs/batch.ts'
 
-/** Results that are looked at for the names of the columns. */
+/** Number of results examined for column names. */
 export const sampledResults = 1_000
-/** Columns for parameters and outputs together. */
+/** Maximum columns for parameters and outputs together. */
 const mostColumns = 500
 
-/** The columns of a table of results: parameters and outputs have one for each of their members. */
+/** Columns of a result table: one for each member of parameters and outputs. */
 export interface Columns {
   params: string[]
   outputs: string[]
-  /** A last column holds, as JSON, what has no column of its own. */
+  /** Whether a last column holds, as JSON, members without a column. */
   hasRest: boolean
 }
 
 /**
- * A column for each member that one of the first results has, in the order met. Only where there are more results than
- * those looked at, or more members than there may be columns, is there one for the rest.
+ * Finds the columns: the members of the first results, in order of appearance. Adds a column for the rest only when
+ * there are more results than examined, or more members than allowed.
  */
 export const columnsOf = async (sample: AsyncIterable<BatchResult>, total: number): Promise<Columns> => {
   const params = new Set<string>()
@@ -38,7 +38,7 @@ export const columnsOf = async (sample: AsyncIterable<BatchResult>, total: numbe
 
 const fixed = ['index', 'trajectory_id', 'status', 'error', 'cost_usd', 'duration_seconds'] as const
 
-/** The first row. */
+/** Formats the header row. */
 export const tableHead = ({ params, outputs, hasRest }: Columns): string =>
   csvRow([
     ...fixed,
@@ -53,7 +53,7 @@ const restOf = (value: object | null, known: ReadonlySet<string>): object =>
 const memberOf = (value: Record<string, unknown> | null, name: string): unknown =>
   value && Object.hasOwn(value, name) ? value[name] : undefined
 
-/** Gives the row of a result: text as it is, lists and objects as JSON. */
+/** Makes a formatter of rows: text as it is, lists and objects as JSON. */
 export const makeTableRow = ({ params, outputs, hasRest }: Columns): ((result: BatchResult) => string) => {
   const [knownParams, knownOutputs] = [new Set(params), new Set(outputs)]
   const rest = (result: BatchResult): unknown => {

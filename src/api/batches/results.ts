@@ -6,7 +6,7 @@ import type { RunSummaryRow } from '../../store/runs/run-lists.ts'
 import { type BatchRunRow, batchItems, batchRuns } from '../../store/tasks/batches.ts'
 import { absentStatus } from './facts.ts'
 
-/** Runs that are read with one query: their parameters may be large, and all of these are in memory at once. */
+/** Runs read in one query: their parameters may be large, and all are in memory at once. */
 const runsAtOnce = 50
 
 const objectOf = (text: string): Record<string, unknown> => {
@@ -15,8 +15,8 @@ const objectOf = (text: string): Record<string, unknown> => {
 }
 
 /**
- * What came of the items from one index up to before another, in their order. One whose run was never begun stands there
- * as well: the items are read for it, once.
+ * Yields the results of items in order, from one index (included) to another (excluded). An item without a run is
+ * included: the items are read for it, once.
  */
 export async function* resultsOf(
   queries: Queries,

@@ -42,7 +42,7 @@ export const collectionRunsRoutes = (deps: CollectionRunsDeps): Route[] =>
     },
   })
 
-/** A run that no parent has started has no key that could be looked for. */
+/** Matches no run: no parent has an empty key. */
 const noParent = ''
 
 const collectionFilter = async (
@@ -72,7 +72,7 @@ const collectionFilter = async (
   }
 }
 
-/** Every run that fits, as lines; a page of them is in memory at a time. */
+/** Streams all matching runs as lines, with one page in memory at a time. */
 async function* exported(
   { database, links }: CollectionRunsDeps,
   collectionId: number,

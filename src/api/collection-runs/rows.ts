@@ -5,7 +5,7 @@ import type { CollectionRunRow } from '../../store/runs/collection-runs.ts'
 import { identityOf, secondsBetween, trajectoryUrl } from '../trajectories/document.ts'
 import { waitingOf } from '../trajectories/waiting.ts'
 
-/** A run as the list shows it. */
+/** Converts a run for the list. */
 export const collectionRun = (run: CollectionRunRow, publicUrl: string): CollectionRun => ({
   ...identityOf(run),
   status: run.status,
@@ -27,7 +27,7 @@ export const collectionRun = (run: CollectionRunRow, publicUrl: string): Collect
 
 const columns = Object.keys(collectionRunSchema.shape) as (keyof CollectionRun)[]
 
-/** The lines of an export: what comes before them, and one for each run. */
+/** Formats of an export: the header and one line for each run. */
 export const exportLines = {
   jsonl: { head: '', line: (run: CollectionRun) => `${JSON.stringify(run)}\n` },
   csv: { head: csvRow(columns), line: (run: CollectionRun) => csvRow(columns.map((column) => run[column])) },

@@ -26,7 +26,7 @@ export interface CollectionsDeps extends DeletionDeps {
   sealer: Sealer
 }
 
-/** Largest page of collections; a larger `limit` is cut to it. */
+/** Maximum page of collections; a larger `limit` is reduced to it. */
 const maxCollections = 1000
 
 const found = (row: CollectionRow | undefined): CollectionRow => {
@@ -37,7 +37,7 @@ const found = (row: CollectionRow | undefined): CollectionRow => {
 const masked = (variables: Variables): Record<string, string> =>
   Object.fromEntries([...variables.keys()].map((name) => [name, mask]))
 
-/** What may be said of an object that can hold credentials: at most the first fifty of its names. */
+/** Describes an object that may hold credentials: at most its first fifty names. */
 const namesOf = (object: object): string[] => Object.keys(object).slice(0, 50)
 
 export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {

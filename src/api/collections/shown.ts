@@ -30,7 +30,7 @@ const withoutCredentials = (value: unknown): unknown => {
   )
 }
 
-/** Where a value is the mask that is shown instead of credentials: stored, it would take their place. */
+/** Finds the mask that replaces credentials in answers: stored, it would overwrite them. */
 export const maskedPlace = (value: unknown, at: (string | number)[] = []): (string | number)[] | undefined => {
   if (value === mask) return at
   if (typeof value !== 'object' || value === null) return undefined
@@ -41,7 +41,7 @@ export const maskedPlace = (value: unknown, at: (string | number)[] = []): (stri
   return undefined
 }
 
-/** What a collection says of its storage, for people: whatever is named like a credential is masked. */
+/** Storage configuration for display: members named like credentials are masked. */
 export const shownStorageInfo = (sealer: Sealer, row: CollectionRow): Record<string, unknown> | null => {
   const text = openStorageInfo(sealer, row)
   return text === null ? null : (withoutCredentials(JSON.parse(text)) as Record<string, unknown>)

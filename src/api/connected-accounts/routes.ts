@@ -8,7 +8,7 @@ const refuse = async (): Promise<never> => {
   })
 }
 
-/** There are no user accounts here, so that nobody has connected one. */
+/** This server has no user accounts, so nothing is connected. */
 export const connectedAccountsRoutes = (): Route[] =>
   implement(connectedAccountsContract, {
     listConnectedAccounts: async () => [],

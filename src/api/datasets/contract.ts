@@ -5,7 +5,7 @@ import { searchHitSchema, searchQuerySchema } from '../../model/search.ts'
 
 const tag = 'Datasets'
 
-/** Checked in the route: what is out of range is answered with one sentence here, not with the list of faults. */
+/** Validated in the route: out of range values get one sentence here, not the list of issues. */
 const pageQuery = z.object({
   skip: z.coerce.number().int().default(0).meta({ minimum: 0 }),
   limit: z.coerce.number().int().default(100).meta({ minimum: 0 }),

@@ -2,7 +2,7 @@ import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { datasetsContract } from './contract.ts'
 
-/** No dataset can be made here: the lists say so in the shape that clients read. */
+/** Empty lists in the shape that clients read: this server stores no datasets. */
 export const datasetsRoutes = (): Route[] =>
   implement(datasetsContract, {
     listDatasets: async ({ query }) => {

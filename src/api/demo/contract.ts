@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 
-/** A server of one's own has no demo to hand out: its clients look for a 404 with `error`, and then do without. */
+/** A self-hosted server has no shared demo: clients expect a 404 with `error`, and then continue without. */
 const refused = <const Method extends 'GET' | 'POST', const Path extends string>(
   method: Method,
   path: Path,

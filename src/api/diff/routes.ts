@@ -24,7 +24,7 @@ const missing = (id: string) => new AppError('not_found', `Trajectory '${id}' no
 const msOf = ({ started_at, ended_at }: RunRow): number | null =>
   started_at && ended_at ? ended_at.getTime() - started_at.getTime() : null
 
-/** As text, in the connection, and what a difference is worked out with. */
+/** Copies in memory: the text, the connection's buffer, and the comparison's own. */
 const copiesAtOnce = 3
 
 export const diffRoutes = (deps: DiffDeps): Route[] => {
@@ -34,7 +34,7 @@ export const diffRoutes = (deps: DiffDeps): Route[] => {
   const find = (collection: FoundCollection, task: string, trajectoryId: string) =>
     findRun(database, { collectionId: collection.id, task, trajectoryId })
 
-  /** Ids from outside may hold slashes themselves: as an id of the same task it is tried first. */
+  /** Ids from outside may contain slashes: tried first as an id of the same task. */
   const findOther = async (collection: FoundCollection, task: string, text: string) => {
     const slash = text.indexOf('/')
     const found = await find(collection, task, text)

@@ -22,7 +22,7 @@ import {
 const sections = ['inputs', 'outputs'] as const
 type Section = (typeof sections)[number]
 
-/** More steps than this are not listed. */
+/** Maximum number of listed steps. */
 const mostSteps = 1_000
 
 /** Two runs, and how their workflows are shown. */
@@ -37,7 +37,7 @@ export interface StepDifferences {
   different: number
 }
 
-/** What differs between the steps of two runs. */
+/** Compares the steps of two runs. */
 export const stepDifferences = async (
   queries: Queries,
   runs: Pair<RunRow>,
@@ -61,14 +61,14 @@ export const stepDifferences = async (
   return { steps, total: pairs[0]?.pairs ?? 0, different: pairs[0]?.different ?? 0 }
 }
 
-/** Steps of either workflow that are not configured alike. */
+/** Steps with different configuration in the two workflows. */
 const changedSteps = ({ left, right }: Pair<ShownDefinition>): string[] => {
   if (left === right) return []
   const names = [left, right].flatMap(({ totalSteps }) => JSON.parse(totalSteps) as string[])
   return [...new Set(names)].filter((name) => left.step(name).config !== right.step(name).config)
 }
 
-/** A pair, and how much of its values is read: whole, or the beginnings. */
+/** A pair of steps, and how much of its values is read: all, or the beginnings. */
 interface Plan {
   pair: StepPair
   isWhole: Record<Section, boolean>
@@ -129,7 +129,7 @@ const stepDifference = (
 const messageIn = (error: string | null): string | null =>
   error === null ? null : String(parsedObject(error)?.message ?? '')
 
-/** What a step says that its calls have cost. */
+/** Cost that a step's outputs state. */
 const costIn = (outputs: unknown): number | null => {
   const cost = (outputs as { cost_usd?: unknown } | null)?.cost_usd
   return typeof cost === 'number' ? cost : null

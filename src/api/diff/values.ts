@@ -3,12 +3,12 @@ import { parsedJson } from '../../lib/json/json-object.ts'
 import type { ValueDifference } from '../../model/runs/run-difference.ts'
 
 const mostPaths = 100
-/** What is shown of a value that is too large: so many characters of its JSON text. */
+/** Characters shown of a value that is too large. */
 export const shownCharacters = 500
 
-/** How much of one answer may still be taken by values: whoever comes late shows beginnings. */
+/** Remaining space for values in one answer; later values are shortened to their beginnings. */
 export interface Allowance {
-  /** Whether two values of so many bytes each are shown whole; then they are counted. */
+  /** Reserves space for two values of that many bytes each; false when they must be shortened. */
   take(bytes: number): boolean
 }
 
@@ -30,7 +30,7 @@ export interface Texts {
 
 const parsed = (text: string | null): unknown => (text === null ? null : parsedJson(text))
 
-/** The difference of two JSON texts; undefined where only their spelling is not the same. */
+/** Compares two JSON texts; undefined when only their spelling differs. */
 export const wholeDifference = ({ left, right }: Texts): ValueDifference | undefined => {
   if (left === right) return undefined
   const values = { left: parsed(left), right: parsed(right) }
@@ -38,7 +38,7 @@ export const wholeDifference = ({ left, right }: Texts): ValueDifference | undef
   return paths.length === 0 ? undefined : { ...values, paths, more_paths: more, clipped: false }
 }
 
-/** The same for texts that are too large: their beginnings. */
+/** Compares the beginnings of texts that are too large. */
 export const clippedDifference = ({ left, right }: Texts): ValueDifference => ({
   left: begin(left),
   right: begin(right),
@@ -50,7 +50,7 @@ export const clippedDifference = ({ left, right }: Texts): ValueDifference => ({
 const begin = (text: string | null): string | null =>
   text !== null && text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text
 
-/** Of texts that are at hand. */
+/** Compares texts already in memory. */
 export const textDifference = (texts: Texts, allowance: Allowance): ValueDifference | undefined => {
   if (texts.left === texts.right) return undefined
   const length = Math.max(texts.left?.length ?? 0, texts.right?.length ?? 0)

@@ -3,7 +3,7 @@ import { mask, maxVariableBytes } from '../../model/collections/environment.ts'
 import { maxVariableNameLength, variableNamePattern } from '../../model/collections/variable-name.ts'
 import type { Variables } from '../../store/collections/environments.ts'
 
-/** Variables that may not be set: `environment_variables` is where the answer nests them all. */
+/** Reserved names: answers nest all variables in `environment_variables`. */
 const reserved = new Set(['environment_variables'])
 
 const nameProblem = (name: string): string | undefined => {
@@ -21,7 +21,7 @@ const valueProblem = (value: unknown, exists: boolean): string | undefined => {
   return tooLong ? 'The value is larger than 64 KiB' : undefined
 }
 
-/** The variables after a PATCH, or the 422 that lists every name that cannot be taken; then nothing is changed. */
+/** Applies a PATCH to the variables; throws a 422 that lists every refused name. */
 export const changedVariables = (current: Variables, given: Record<string, unknown>): Variables => {
   const next: Variables = new Map(current)
   const issues: FieldIssue[] = []

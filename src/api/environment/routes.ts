@@ -13,7 +13,7 @@ export interface EnvironmentDeps {
   settings: { exposeEnvValues: boolean }
 }
 
-/** The names of the variables that were set to something new, and of those that went. */
+/** Names of changed and removed variables. */
 const differenceOf = (before: Variables, after: Variables) => ({
   set: [...after.keys()].filter((name) => before.get(name) !== after.get(name)),
   removed: [...before.keys()].filter((name) => !after.has(name)),

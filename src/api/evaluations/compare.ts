@@ -15,12 +15,12 @@ type JudgeComparison = NonNullable<Evaluation['judges'][number]['comparison']>
 type Comparison = NonNullable<Evaluation['comparison']>
 type Regression = Comparison['regressions'][number]
 
-/** Two evaluations laid beside one another: items by key, judges by name. */
+/** Two evaluations side by side: items matched by key, judges by name. */
 export interface Pairing {
   baseline: EvaluationTable
-  /** The item of the baseline with the same key. */
+  /** Item of the baseline with the same key. */
   before(item: ItemResult): ItemResult | undefined
-  /** The place of the judge in the baseline with the same name, in the order of the judges now. */
+  /** For each judge, the index of the judge with the same name in the baseline. */
   judgesBefore: (number | undefined)[]
 }
 
@@ -34,7 +34,7 @@ export const pairUp = (now: EvaluationTable, baseline: EvaluationTable): Pairing
   }
 }
 
-/** What this judge gave the item in the baseline; null where it gave nothing. */
+/** Verdict of this judge on the item in the baseline; null without one. */
 export const valueBefore = ({ before, judgesBefore }: Pairing, item: ItemResult, at: number): string | null => {
   const place = judgesBefore[at]
   return place === undefined ? null : (before(item)?.verdicts[place]?.value ?? null)
@@ -47,7 +47,7 @@ interface Pair {
   change: Change
 }
 
-/** The items that the judge gave a verdict of in both. */
+/** Items with a verdict of the judge in both evaluations. */
 const pairsOf = (judge: Judge, at: number, items: readonly ItemResult[], pairing: Pairing): Pair[] =>
   items.flatMap((item) => {
     const before = valueBefore(pairing, item, at)
@@ -55,11 +55,11 @@ const pairsOf = (judge: Judge, at: number, items: readonly ItemResult[], pairing
     return before === null || now === null ? [] : [{ item, before, now, change: changeOf(judge, before, now) }]
   })
 
-/** Two scores can only be compared as they are where the judge is the same. */
+/** Identity of a judge: scores can only be compared directly when it is the same. */
 const asJudge = ({ instruction, model, model_provider, scale, categories, pass, binary }: Judge): string =>
   JSON.stringify([instruction, model, model_provider, scale, categories, pass, binary])
 
-/** How the verdicts of a judge differ from those in the baseline; null where it did not judge there. */
+/** Compares a judge's verdicts with the baseline's; null when it did not judge there. */
 export const compareJudge = (
   judge: Judge,
   at: number,
@@ -90,7 +90,7 @@ export const compareJudge = (
   }
 }
 
-/** How far a score fell, as a share of what the judge may give: judges of different scales stand in one list. */
+/** Drop of a score relative to the judge's scale, so that judges of different scales can be sorted together. */
 const fallOf = (judge: Judge, { before, now }: Pair): number => {
   const range = judge.scale ? judge.scale.max - judge.scale.min : 1
   return ((scoreOf(judge, before) ?? 0) - (scoreOf(judge, now) ?? 0)) / range
@@ -113,7 +113,7 @@ const worsenings = (now: EvaluationTable, pairing: Pairing): Regression[] =>
       trajectory_id: item.trajectoryId,
     }))
 
-/** What became of the items as a whole, and which of them are worse now. */
+/** Compares all items, and lists those that got worse. */
 export const compareItems = (now: EvaluationTable, pairing: Pairing): Comparison => {
   const matched = now.items.flatMap((item) => {
     const before = pairing.before(item)

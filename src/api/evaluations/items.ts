@@ -3,10 +3,10 @@ import { invalidField } from '../../lib/errors.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { Item } from '../batches/items.ts'
 
-/** The items of an evaluation, taken apart: what the runs get, what only the judges see, and what an item is called by. */
+/** Items of an evaluation, separated: parameters of the runs, expected results for the judges, and item keys. */
 export interface EvaluatedItems {
   runs: Item[]
-  /** Undefined where no item says what is expected. */
+  /** Undefined when no item states an expected result. */
   expected: unknown[] | undefined
   keys: string[]
 }
@@ -27,8 +27,8 @@ const idOf = ({ id }: Item, at: number): string | undefined => {
 }
 
 /**
- * An item is found again in another evaluation by its `id`, or by the hash of its parameters; of several with the same
- * ones the second is `…#2`. `expected` is for the judges alone: the run must not see the answer.
+ * Separates items. An item is matched across evaluations by its `id`, or by the hash of its parameters; a repeated key
+ * becomes `…#2`. `expected` is for the judges only: the run must not see the answer.
  */
 export const takeApart = (items: readonly Item[]): EvaluatedItems => {
   const seen = new Map<string, number>()
@@ -48,6 +48,7 @@ export const takeApart = (items: readonly Item[]): EvaluatedItems => {
     runs.push(run)
     keys.push(times === 1 ? key : `${key}#${times}`)
   }
-  const expected = items.map(({ expected }) => (expected === '' ? null : (expected ?? null))) // an empty cell says nothing
+  // an empty CSV cell means "not given"
+  const expected = items.map(({ expected }) => (expected === '' ? null : (expected ?? null)))
   return { runs, keys, expected: expected.some((one) => one !== null) ? expected : undefined }
 }

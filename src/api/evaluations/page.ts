@@ -9,11 +9,11 @@ import { verdictSeq } from './workflows.ts'
 
 interface Page {
   items: AsyncGenerator<EvaluatedItem>
-  /** What is told beside the items. */
+  /** Facts reported beside the items. */
   tail: Pick<Evaluation, 'items_total' | 'page' | 'limit' | 'has_more'>
 }
 
-/** Items that are in memory at once: each may have parameters as large as those of a run. */
+/** Items in memory at once: each may have parameters as large as a run's. */
 const readAtOnce = 20
 
 const changeAt = (judge: Judge, at: number, item: ItemResult, pairing: Pairing | undefined): Change | null => {
@@ -22,7 +22,7 @@ const changeAt = (judge: Judge, at: number, item: ItemResult, pairing: Pairing |
   return before === null || now === null ? null : changeOf(judge, before, now)
 }
 
-/** The items that a filter leaves, in their order. */
+/** Items that pass the filter, in order. */
 const chosen = (
   { judges, items }: EvaluationTable,
   filter: EvaluationQuery['items'],
@@ -33,7 +33,7 @@ const chosen = (
   return items.filter((item) => judges.some((judge, at) => changeAt(judge, at, item, pairing) === filter))
 }
 
-/** A page of the items with everything that is known of them: the words of the judges are read for these alone. */
+/** A page of items with all their data; only for these are the judges' explanations read. */
 export const pageOf = (
   queries: Queries,
   table: EvaluationTable,

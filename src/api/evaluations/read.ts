@@ -11,14 +11,14 @@ import {
 import type { EvaluationTable, ItemResult, Verdict } from './table.ts'
 import { judgeAt, judgeSeq, labelSeq, runsSeq } from './workflows.ts'
 
-/** What an evaluation is; undefined where the run is none, but was started by hand. */
+/** Facts of an evaluation; undefined when the run is none. */
 export const factsOf = ({ params }: Pick<EvaluationRow, 'params'>): EvaluationFacts | undefined => {
   const given = params === null ? undefined : parsedJson(params)
   const parsed = evaluationFactsSchema.safeParse(isObject(given) ? given.evaluation : undefined)
   return parsed.data
 }
 
-/** The results of an evaluation, and its judgements by status. */
+/** Results of an evaluation, and its judgements by status. */
 export interface ReadEvaluation {
   table: EvaluationTable
   judgements: Record<string, number>
@@ -26,13 +26,13 @@ export interface ReadEvaluation {
 
 export type ReadResults = (run: EvaluationRow, facts: EvaluationFacts) => Promise<ReadEvaluation>
 
-/** How long what has ended is kept at hand, and how many verdicts of it: a client goes through its pages meanwhile. */
+/** Cache of ended evaluations: time to live and maximum verdicts, for clients that page through one. */
 const keptMs = 60_000
 const mostVerdicts = 100_000
 
 /**
- * Reads everything of an evaluation but the words of its judges and what its runs were given. One that has ended is read
- * once a minute.
+ * Makes a reader of evaluations, without the judges' explanations and the runs' parameters. An ended one is cached for
+ * a minute.
  */
 export const makeResultReader = (queries: Queries): ReadResults => {
   const kept = new Map<string, { read: Promise<ReadEvaluation>; verdicts: number; untilMs: number }>()
@@ -97,10 +97,10 @@ export const countByStatus = (rows: readonly { status: string }[]): Record<strin
   return Object.fromEntries(counts)
 }
 
-/** An item whose run is not there yet; or will never be, or is no more. */
+/** Status of an item without a run: pending, or cancelled once the evaluation has ended. */
 const withoutRun = ({ ended_at }: EvaluationRow): ItemResult['status'] => (ended_at === null ? 'pending' : 'cancelled')
 
-/** What was made of a run by each judge, by the id of that run. */
+/** Verdicts of each judge by id of the judged run. */
 const verdictsOf = (judgements: JudgementRow[], judges: number): Map<string, (Verdict | undefined)[]> => {
   const byRun = new Map<string, (Verdict | undefined)[]>()
   for (const row of judgements) {

@@ -13,7 +13,7 @@ import { judgeSummary } from './summary.ts'
 import type { EvaluationTable } from './table.ts'
 import { checkThresholds } from './thresholds.ts'
 
-/** What every answer about an evaluation has. */
+/** Members of every answer about an evaluation. */
 export const summaryOf = (run: EvaluationRow, facts: EvaluationFacts, publicUrl: string) => ({
   evaluation_id: run.trajectory_id,
   name: facts.name,
@@ -35,7 +35,7 @@ export interface ShownDeps {
   links: { readonly publicUrl: string }
 }
 
-/** The baseline as a table; undefined without one, and where it is gone. */
+/** Table of the baseline; undefined when there is none or it is gone. */
 const baselineOf = async (
   { database, readResults }: ShownDeps,
   collectionId: number,
@@ -48,7 +48,7 @@ const baselineOf = async (
 
 const active = new Set(['pending', 'running'])
 
-/** Runs that will not complete are judged by nobody: what is to be done becomes less with each of them. */
+/** Progress as a fraction. Failed runs are not judged, which reduces the remaining work. */
 const progressOf = (run: EvaluationRow, { table, judgements }: ReadEvaluation): number => {
   if (run.ended_at !== null) return 1
   const open = table.items.filter(({ status }) => active.has(status)).length
@@ -70,8 +70,8 @@ const judgedBy = (table: EvaluationTable, pairing: Pairing | undefined): Evaluat
   }))
 
 /**
- * An evaluation, worked out from the runs that it has started: scores, intervals, what became of the baseline, and a page
- * of its items, written as they are read.
+ * Builds an evaluation's answer from its runs: scores, intervals, the comparison with the baseline, and a page of
+ * items, streamed.
  */
 export const shownEvaluation = async (
   deps: ShownDeps,

@@ -6,7 +6,7 @@ type JudgeSummary = Omit<Evaluation['judges'][number], keyof Judge | 'comparison
 
 const decimals = 1e9
 
-/** Enough digits for anybody, and none that only say how computers add. */
+/** Rounds away floating point noise. */
 export const rounded = (value: number): number => Math.round(value * decimals) / decimals
 
 export const shownInterval = (
@@ -14,7 +14,7 @@ export const shownInterval = (
   method: ShownInterval['method'],
 ): ShownInterval | null => interval && { low: rounded(interval.low), high: rounded(interval.high), level: 0.95, method }
 
-/** Whether the mean of a judge is a share of items that are good. */
+/** Whether a judge's mean is the share of good items. */
 export const isShare = ({ scale }: Judge): boolean => scale === undefined
 
 const countsOf = (values: string[]): Record<string, number> => {
@@ -23,7 +23,7 @@ const countsOf = (values: string[]): Record<string, number> => {
   return Object.fromEntries(counts)
 }
 
-/** What a judge says of all items together: `at` is its place among the judges. */
+/** Summarizes a judge's verdicts on all items; `at` is the judge's index. */
 export const judgeSummary = (judge: Judge, at: number, items: readonly ItemResult[]): JudgeSummary => {
   const values = items.map(({ verdicts }) => verdicts[at]?.value ?? null).filter((value) => value !== null)
   const failed = items.filter((item) => isUnjudged(item, at)).length
@@ -44,7 +44,7 @@ export const judgeSummary = (judge: Judge, at: number, items: readonly ItemResul
   }
 }
 
-/** An item that this judge will say nothing of: its run failed, or the judge did. */
+/** Whether an item will never get a verdict of this judge: its run or the judgement failed. */
 export const isUnjudged = (item: ItemResult, at: number): boolean => {
   const verdict = item.verdicts[at]
   return hasFailed(item) || (verdict !== undefined && hasFailed(verdict))

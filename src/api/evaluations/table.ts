@@ -1,18 +1,18 @@
 import type { Judge } from '../../model/runs/evaluation.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 
-/** What a judge has made of an item, so far. */
+/** State of a judge's work on an item. */
 export interface Verdict {
   status: RunStatus
-  /** The score as text, or the label; null without a verdict. */
+  /** Score as text, or label; null without a verdict. */
   value: string | null
   error: string | null
-  /** Of the run that judged. */
+  /** Trajectory id of the judging run. */
   trajectoryId: string
   runKey: string
 }
 
-/** An item of an evaluation, and what came of it. */
+/** An item of an evaluation and its results. */
 export interface ItemResult {
   index: number
   key: string
@@ -20,19 +20,19 @@ export interface ItemResult {
   trajectoryId: string | null
   runKey: string | null
   error: string | null
-  /** In the order of the judges; undefined where the judge has not begun with it, or never will. */
+  /** In judge order; undefined when the judge has not started with it, or never will. */
   verdicts: (Verdict | undefined)[]
 }
 
-/** Everything of an evaluation that scores and comparisons are worked out from. */
+/** Data of an evaluation from which scores and comparisons are computed. */
 export interface EvaluationTable {
   evaluationId: string
   judges: readonly Judge[]
-  /** In the order of the items. */
+  /** In item order. */
   items: ItemResult[]
 }
 
-/** A verdict as a number: the score, or 1 or 0 where a label is good or not; null where neither is known. */
+/** Verdict as a number: the score, or 1 or 0 for a good or bad label; null when neither is known. */
 export const scoreOf = (judge: Judge, value: string | null): number | null => {
   if (value === null) return null
   if (judge.binary) return value === 'yes' ? 1 : 0
@@ -40,13 +40,13 @@ export const scoreOf = (judge: Judge, value: string | null): number | null => {
   return Number(value)
 }
 
-/** A verdict as it is shown: a score as a number, a label as it is. */
+/** Verdict for display: a score as a number, a label as text. */
 export const shownValue = (judge: Judge, value: string | null): number | string | null =>
   value === null || !judge.scale ? value : Number(value)
 
 export type Change = 'better' | 'worse' | 'same' | 'changed'
 
-/** What became of an item between two verdicts of a judge. */
+/** Change of an item between two verdicts of a judge. */
 export const changeOf = (judge: Judge, before: string, now: string): Change => {
   const from = scoreOf(judge, before)
   const to = scoreOf(judge, now)

@@ -13,7 +13,7 @@ const minMean = ({ name, mean, n }: JudgedBy, limit: number): CheckedThreshold =
   return { judge: name, rule: 'min_mean', limit, value: mean, passed, reason }
 }
 
-/** Without an evaluation to compare with nothing has got worse; one that was named and is gone is another matter. */
+/** Without a baseline nothing got worse; a named one that is gone fails the check. */
 const maxWorse = ({ name, comparison }: JudgedBy, limit: number, baseline: string | null): CheckedThreshold => {
   const rule = { judge: name, rule: 'max_worse', limit } as const
   if (baseline === null) return { ...rule, value: 0, passed: true, reason: 'there is no baseline yet' }
@@ -30,7 +30,7 @@ const maxFailed = ({ name, failed, n }: JudgedBy, limit: number, total: number):
   return { judge: name, rule: 'max_failed', limit, value: without, passed: without <= limit, reason }
 }
 
-/** Whether the thresholds of an evaluation that has ended are kept, each with the reason. */
+/** Checks the thresholds of an ended evaluation, each with a reason. */
 export const checkThresholds = (
   thresholds: Readonly<Record<string, Threshold>>,
   judges: readonly JudgedBy[],

@@ -1,12 +1,12 @@
 import { type Judge, judgementTask } from '../../model/runs/evaluation.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 
-/** Places of the steps in the order of execution: what is read of an evaluation is found by them. */
+/** Sequence numbers of the steps, by which an evaluation's results are found. */
 export const runsSeq = 0
 const firstJudgeSeq = 2
 export const judgeSeq = (judge: number): number => firstJudgeSeq + judge
 export const judgeAt = (seq: number): number => seq - firstJudgeSeq
-/** Of a judgement: what the judge said, and what was recorded of it on the run that it judged. */
+/** In a judgement: the judge's answer, and the label recorded on the judged run. */
 export const verdictSeq = 1
 export const labelSeq = 2
 
@@ -21,8 +21,9 @@ const allOf = (items: string, given: Record<string, unknown>): Record<string, un
 })
 
 /**
- * Runs the task for every item, then lets the judges look at the runs that have completed, side by side, and together so
- * many at once as runs before. A fan-out for each judge, so that none of them is larger than the items are many.
+ * Workflow of an evaluation: runs the task for every item, then lets the judges examine completed runs in parallel,
+ * with the same total concurrency. Each judge has a fan-out of its own, so that none is larger than the number of
+ * items.
  */
 export const evaluationWorkflow = (judges: readonly Pick<Judge, 'name'>[]): Workflow => {
   const judging = judges.map(({ name }, at): [string, Record<string, unknown>] => [
@@ -48,7 +49,7 @@ export const evaluationWorkflow = (judges: readonly Pick<Judge, 'name'>[]): Work
   }
 }
 
-/** One verdict: what is shown to the judge, what it says, and the label that the judged run gets for it. */
+/** Workflow of one verdict: collects the material, asks the judge, and labels the judged run. */
 export const judgementWorkflow: Workflow = {
   init_params: {},
   step_configs: {
@@ -82,7 +83,7 @@ export const judgementWorkflow: Workflow = {
   steps: ['material', 'verdict', 'label'],
 }
 
-/** What a judgement is started with, beside the run that it judges. */
+/** Parameters of a judgement, beside the judged run. */
 export const judgeParams = ({ name, instruction, model, ...judge }: Judge, outputPath: string | null) => ({
   ...(outputPath === null ? {} : { output_path: outputPath }),
   judge: {

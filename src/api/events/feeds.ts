@@ -2,29 +2,29 @@ import type { Queries } from '../../database/database.ts'
 import { changedRuns, changedSteps, isThere, openRunsOf, type RunChange } from '../../store/runs/changes.ts'
 import type { Pulse } from './pulse.ts'
 
-/** What happens in one collection, read once for all of its streams in this process. */
+/** Changes of one collection, read once for all streams of this process. */
 export interface Feed {
   collectionId: number
-  /** Changes up to this number are known; undefined until the first look. */
+  /** Number up to which changes are known; undefined until the first read. */
   readonly settled: number | undefined
-  /** The collection was deleted: nothing will come any more. */
+  /** The collection was deleted: no further changes. */
   readonly isOver: boolean
-  /** Runs whose steps are looked at. */
+  /** Open runs whose steps are watched. */
   readonly open: ReadonlySet<string>
-  /** Recent changes after a number, in order; undefined where they reach back too far. */
+  /** Recent changes after a number, in order; undefined when they are no longer held. */
   recent(after: number): RunChange[] | undefined
-  /** Calls back at every look that found something, and at the first one. */
+  /** Calls back after every read that found something, and after the first one. */
   listen(onLook: () => void): () => void
 }
 
-/** Of the open runs of a collection the steps of so many are told, the newest ones. */
+/** Maximum open runs of a collection whose steps are reported, newest first. */
 const mostOpen = 500
-/** Changes kept for streams that are a little behind. */
+/** Changes held for streams that lag a little. */
 const mostRecent = 2_000
-/** Runs read at once. */
+/** Runs read in one query. */
 export const runsAtOnce = 500
 
-/** One feed a collection, for as long as it has streams. */
+/** Makes one feed for each collection with streams. */
 export const makeCollectionFeeds = (deps: { database: Queries; pulse: Pulse }) => {
   const feeds = new Map<number, Feed>()
   return {
@@ -64,7 +64,7 @@ const makeFeed = (
     recent = recent.slice(-mostRecent)
   }
 
-  /** What is found becomes known in one go: a stream that looks in between must not be told it twice. */
+  /** Publishes all findings at once: a stream that reads in between must not get them twice. */
   const look = async (until: number) => {
     const isGone = !(await isThere(database, collectionId))
     if (settled === undefined) {

@@ -4,23 +4,23 @@ import { pause } from '../../lib/time.ts'
 import { type Drawn, drawnSoFar, lastDrawn, newestChanges } from '../../store/runs/changes.ts'
 
 /**
- * Tells all streams of this process that there is something to read. However many they are, an idle server is asked
- * one tiny question twice a second, and none when nobody watches.
+ * Tells all streams of this process about news. However many they are, an idle server makes one small query twice a
+ * second, and none without watchers.
  */
 export interface Pulse {
-  /** Calls back when this process wrote something of a run, or with its newest change when any did. */
+  /** Calls back when this process wrote something of a run, or with the newest change number when any process did. */
   watch(runKey: string, onNews: (newest?: number) => void): () => void
-  /** Something of a run was written here. */
+  /** Reports that this process wrote something of a run. */
   tell(runKey: string): void
   /**
-   * Calls back with the number up to which every change of the database is settled: at once, then whenever it rose.
-   * The next call comes when the last one is done.
+   * Calls back with the number up to which all changes of the database are settled: at once, then whenever it rises.
+   * The next call comes after the previous one has finished.
    */
   follow(onSettled: (settled: number) => Promise<void>): () => void
 }
 
 const idleMs = 500
-/** While numbers are being drawn or were a moment ago, and somebody follows them. */
+/** Interval while change numbers are being drawn and somebody follows them. */
 const busyMs = 50
 const momentMs = 1_000
 const mostPending = 64
@@ -41,7 +41,7 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
     if (watchers.size > 0) {
       const rows = await newestChanges(database, [...watchers.keys()])
       const newest = new Map(rows.map((row) => [row.id, row.newest]))
-      // A run that is gone has news for its watchers too.
+      // A deleted run is news for its watchers too.
       for (const [runKey, tell] of watchers) for (const one of tell) one(newest.get(runKey) ?? Number.MAX_VALUE)
     }
     runsBehind = false
@@ -54,7 +54,7 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
       if (heard >= settled) continue
       const isTold = await follow(settled).then(
         () => true,
-        () => false, // told again at the next beat; whoever comes after it must not wait for that
+        () => false, // retried with the next beat, which new watchers need not wait for
       )
       if (isTold && followers.has(follow)) followers.set(follow, settled)
     }
@@ -67,7 +67,7 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
       known = drawn.drawn
       settling.add(drawn)
       drawnMs = performance.now()
-      runsBehind = true // whoever is not visible yet will be when all is settled, and is looked at then
+      runsBehind = true // runs not visible yet are found once everything is settled
     }
     if (runsBehind && performance.now() - runsSeenMs >= idleMs - busyMs) await lookAtRuns()
     await callFollowers()
@@ -79,7 +79,7 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
     settling = makeSettling()
     while (watchers.size + followers.size > 0) {
       hurry = new AbortController()
-      await beat().catch(() => {}) // Postgres is away: asked again at the next beat
+      await beat().catch(() => {}) // Postgres is away: retried with the next beat
       const isBusy = followers.size > 0 && performance.now() - drawnMs < momentMs
       await pause(isBusy ? busyMs : idleMs, hurry.signal)
     }
@@ -112,7 +112,7 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
   }
 }
 
-/** Numbers of concurrent transactions become visible in any order; here is kept up to which one nothing can come. */
+/** Tracks up to which number nothing new can appear: numbers of concurrent transactions become visible in any order. */
 const makeSettling = () => {
   const pending: Drawn[] = []
   let settled: number | undefined
@@ -121,7 +121,7 @@ const makeSettling = () => {
       return settled
     },
     add(seen: Drawn) {
-      if (pending.length >= mostPending) pending.pop() // settled with the newer one
+      if (pending.length >= mostPending) pending.pop() // settled together with the newer one
       pending.push(seen)
       while (pending[0] && seen.from >= pending[0].before) settled = pending.shift()?.drawn
     },

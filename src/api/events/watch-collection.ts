@@ -6,10 +6,10 @@ import { waitingOf } from '../trajectories/waiting.ts'
 import { type Feed, runsAtOnce } from './feeds.ts'
 
 /**
- * Every run of a collection as server-sent events: its status and its newest started step, whenever one of them
- * changed, transitions in between merged. Ids are numbers of changes and rise; only settled ones are told, so that
- * after any of them nothing smaller can follow. Without `after` an `open` event says where it begins; `end` comes when the
- * collection is deleted.
+ * Streams every run of a collection as server-sent events: its status and newest started step, whenever one of them
+ * changed, with intermediate transitions merged. Ids are rising change numbers; only settled ones are sent, so that
+ * nothing smaller can follow. Without `after` an `open` event marks the start; `end` comes when the collection is
+ * deleted.
  */
 export async function* watchCollection(
   { database }: { database: Queries },
@@ -44,7 +44,7 @@ export async function* watchCollection(
   }
 }
 
-/** What a stream has missed: changed runs page by page, and among them the changed steps of runs that are open. */
+/** Catches a stream up: changed runs page by page, with the changed steps of open ones among them. */
 async function* pastChanges(
   database: Queries,
   { collectionId, open }: Feed,

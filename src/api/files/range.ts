@@ -5,8 +5,8 @@ export interface Range {
 }
 
 /**
- * What a Range header asks of a file of `size` bytes. Undefined: the whole file (no header, one that is not understood,
- * or several ranges, which may be ignored). `unsatisfiable`: nothing of it is inside.
+ * Parses a Range header for a file of `size` bytes. Undefined: the whole file (no header, an unsupported one, or
+ * several ranges, which may be ignored). `unsatisfiable`: nothing of it is inside.
  */
 export const parseRange = (header: string | undefined, size: number): Range | 'unsatisfiable' | undefined => {
   const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header?.trim() ?? '')

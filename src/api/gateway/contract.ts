@@ -30,7 +30,7 @@ const call = {
   },
 } as const
 
-/** The same path for clients whose base URL is the origin, and for those that put everything under /api. */
+/** Further paths for clients whose base URL is the origin, or that put everything below /api. */
 const aliases = (path: string) => [path, `/api/v1${path}`]
 
 export const gatewayContract = {

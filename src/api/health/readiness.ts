@@ -5,17 +5,17 @@ import type { Engine } from '../../engine/engine.ts'
 import { messageOf } from '../../lib/errors.ts'
 import type { Ready } from './contract.ts'
 
-/** Whether this process should get requests, as load balancers ask. */
+/** Whether this process should receive requests, as load balancers ask. */
 export interface Readiness {
   look(): Promise<Ready>
-  /** It is not ready any more, whatever else is well. */
+  /** Makes it unready, whatever its other state. */
   drain(): void
-  /** Whether a load balancer looks: then one has to be told before the listener closes. */
+  /** Whether a load balancer polls it and must be told before the listener closes. */
   isWatched(): boolean
 }
 
 const keptMs = 1_000
-/** Load balancers ask every few seconds, slow ones twice a minute. */
+/** Load balancers poll every few seconds, slow ones twice a minute. */
 const watchedForMs = 60_000
 const leastFreeBytes = 1024 * 1024
 
@@ -30,7 +30,7 @@ const storageOf = async (folder: string): Promise<Ready['storage']> => {
   }
 }
 
-/** Keeps an answer for a second: no rate of questions costs more than that. */
+/** Caches an answer for a second, which bounds the cost of frequent polls. */
 const keeping = <T>(ask: () => Promise<T>): (() => Promise<T>) => {
   let kept: Promise<T> | undefined
   let askedMs = Number.NEGATIVE_INFINITY

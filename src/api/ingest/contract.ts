@@ -3,7 +3,7 @@ import { endpoint } from '../../http/endpoint.ts'
 import { momentSchema, textSchema } from '../../model/names.ts'
 import { labelNameSchema, labelSchema, labelValueSchema } from '../../model/runs/label.ts'
 
-/** What may stand in the path of a trajectory without being encoded. */
+/** Trajectory ids that need no encoding in a path. */
 const trajectoryIdSchema = z
   .string()
   .regex(/^[A-Za-z0-9._:-]{1,200}$/, 'An id has 1 to 200 letters, digits, dots, underscores, colons or hyphens')
@@ -15,7 +15,7 @@ const statusSchema = z.enum(
   `Expected one of ${endedStatuses.join(', ')}: what is sent in has ended already`,
 )
 
-/** A run that was executed elsewhere; every field may be left out, and null is the same. */
+/** A run executed elsewhere; every field may be omitted or null. */
 export const ingestSchema = z
   .object({
     input: z.unknown().optional().describe('Any JSON; becomes init_params.input.'),

@@ -23,7 +23,7 @@ export interface IngestDeps {
   settings: { maxLabelsPerRun: number }
 }
 
-/** Evaluations are sent to tasks that nobody creates: a missing one is made, without steps. */
+/** Task for evaluations sent to a task that nobody created: without steps. */
 const stubOf = (name: string): TaskFields => ({
   name,
   workflow: '{"init_params":{},"step_configs":{},"steps":[]}',
@@ -76,7 +76,7 @@ const recorderOf = (identity: Identity, collection: FoundCollection, run: string
 
 type Sent = z.output<typeof ingestSchema>
 
-/** What was sent, as it is recorded: input and output keep the text they came as. */
+/** Builds the recorded run; input and output keep their original text. */
 const runOf = (sent: Sent, text: string): Omit<IngestedRun, 'recordedBy' | 'replacing'> => {
   const { created, completed } = sent
   if (typeof created === 'number' && typeof completed === 'number' && completed < created) {
@@ -98,7 +98,7 @@ const runOf = (sent: Sent, text: string): Omit<IngestedRun, 'recordedBy' | 'repl
   }
 }
 
-/** A label that is given by name wins over a score or a cost that would have the same key. */
+/** An explicit label overrides a score or cost with the same key. */
 const labelsOf = ({ scores, cost_usd: cost, labels }: Sent): IngestedRun['labels'] => {
   const all = new Map<string, string>()
   const add = (key: string, value: string, loc: string[]) => {

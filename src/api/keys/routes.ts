@@ -30,12 +30,12 @@ const notFound = () => new AppError('not_found', 'API key not found')
 const taken = (name: string, collection: string) =>
   new AppError('already_exists', `API key with name '${name}' already exists in collection '${collection}'`)
 
-/** A key as the caller may see it: of the collections that it covers only those that the caller covers too. */
+/** A key for display, with only those of its collections that the caller covers too. */
 const shown = (row: KeyRow, identity: Identity): Key => {
   const all = row.collection_ids.map((id, index) => ({ id, name: row.collections[index] as string }))
   const seen = all.filter(({ id }) => covers(identity, id))
   const home = seen.find(({ id }) => id === row.home_collection_id)
-  // Whoever sees a key covers a collection of it, so there is a first one.
+  // A visible key shares at least one collection with the caller.
   const own = (home ?? seen[0]) as { id: number; name: string }
   return {
     id: row.id,
@@ -56,7 +56,7 @@ const shown = (row: KeyRow, identity: Identity): Key => {
   }
 }
 
-/** Refuses what would be valid for longer than the caller's own key: nobody hands out more than he has. */
+/** Refuses an expiry later than the caller's own. */
 const requireNotLonger = (identity: Identity, expiresAt: Date | null): void => {
   if (identity.expiresAt === null || (expiresAt !== null && expiresAt <= identity.expiresAt)) return
   throw new AppError('forbidden', 'A key that expires cannot make or switch on one that is valid for longer', {
@@ -67,7 +67,7 @@ const requireNotLonger = (identity: Identity, expiresAt: Date | null): void => {
 const nameOf = (row: KeyRow, collectionId: number | null): string =>
   row.collections[row.collection_ids.indexOf(collectionId ?? -1)] ?? ''
 
-/** The id of a new home. Unknown names and those of collections that the key does not cover are refused alike. */
+/** Id of the new home collection. Unknown names and collections the key does not cover are refused alike. */
 const newHome = (row: KeyRow, name: string): number => {
   const index = row.collections.findIndex((one) => one.toLowerCase() === name.toLowerCase())
   const id = row.collection_ids[index]
@@ -76,7 +76,7 @@ const newHome = (row: KeyRow, name: string): number => {
   throw invalidField(['body', 'home_collection'], message)
 }
 
-/** What the audit trail says of a key. */
+/** Description of a key for the audit trail. */
 const noted = (row: KeyRow) => ({
   target: String(row.id),
   collections: row.collection_ids.map((id, index) => ({ id, name: row.collections[index] as string })),
@@ -89,7 +89,7 @@ const noted = (row: KeyRow) => ({
   },
 })
 
-/** The same of a key that was ended together with others: it stands in the trail of every collection of theirs. */
+/** Description of a key ended together with others, for the audit trail of each collection they covered. */
 const notedEnd = (row: KeyRow, ended: EndedKeys) => {
   const { target, changes } = noted(row)
   const below = ended.ids.filter((id) => id !== row.id)
@@ -97,14 +97,17 @@ const notedEnd = (row: KeyRow, ended: EndedKeys) => {
 }
 
 export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
-  /** The key, if the caller covers a collection of it: of one that is not his nobody learns that it exists. */
+  /** Finds a key if the caller covers one of its collections; otherwise its existence is not revealed. */
   const get = async (id: string, identity: Identity): Promise<KeyRow> => {
     const row = /^[1-9]\d{0,14}$/.test(id) ? await findKeyRow(database, Number(id)) : undefined
     if (!row?.collection_ids.some((collectionId) => covers(identity, collectionId))) throw notFound()
     return row
   }
 
-  /** The same to change it. For that he has to cover all: nobody may switch on what reaches further than he does. */
+  /**
+   * Finds a key to change. The caller must cover all of its collections: nobody may enable what reaches further than
+   * they do.
+   */
   const getOwn = async (id: string, identity: Identity): Promise<KeyRow> => {
     const row = await get(id, identity)
     if (!row.collection_ids.every((id) => covers(identity, id))) {
@@ -168,7 +171,7 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
       const ended = query.below === 'true' ? await endKeysBelow(database, row.id, 'switch_off') : undefined
       const after = await getOwn(params.id, identity)
       const { changes, ...entry } = ended ? notedEnd(after, ended) : noted(after)
-      // Whoever reads the trail of one collection need not cover the home: it is not named.
+      // Readers of one collection's trail may not cover the home collection, so it is not named.
       note({ ...entry, changes: { ...changes, ...(body.home_collection !== undefined && { home_collection: 'set' }) } })
       return shown(after, identity)
     },

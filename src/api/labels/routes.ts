@@ -76,7 +76,7 @@ export const labelsRoutes = ({ database, sealer, pulse, settings }: LabelsDeps):
   })
 }
 
-/** What a change answers; all labels come as the JSON text they were read as. */
+/** Answer to a change; the labels are inserted as the JSON text that was read. */
 const changed = (run: RunRow, message: string, labels: string, label?: Label): string => {
   const head = { ok: true, message, trajectory_id: run.trajectory_id, ...(label && { label }) }
   return `${JSON.stringify(head).slice(0, -1)},"labels":${labels}}`

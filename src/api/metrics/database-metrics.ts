@@ -4,7 +4,7 @@ import type { DatabaseWatch } from '../../database/watch.ts'
 
 type Prometheus = typeof import('prom-client')
 
-/** The size of a database is the sizes of its files: a look at each of them, which once a minute is often enough. */
+/** Reading the database size examines each of its files, so once a minute. */
 const sizeKeptMs = 60_000
 
 interface Look {
@@ -18,7 +18,7 @@ interface Watched {
   watch: Pick<DatabaseWatch, 'state' | 'clock'>
 }
 
-/** Asks the database, at most once at a time; while it is away the last figures stand. */
+/** Makes a reader of the database's figures, one query at a time; during an outage the last figures stand. */
 const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
   const last: Look = { up: 0, queued: 0, bytes: 0 }
   let measuredMs = Number.NEGATIVE_INFINITY
@@ -47,7 +47,7 @@ const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
   }
 }
 
-/** What the database is asked for when somebody reads the metrics. */
+/** Registers metrics that are read from the database at each scrape. */
 export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, watched: Watched): void => {
   const { database, watch } = watched
   const registers = [registry]
@@ -78,7 +78,7 @@ export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, watc
     labelNames: ['state'],
     registers,
     async collect() {
-      await look() // whose own connection is none of what it counts
+      await look() // its own connection must not count
       for (const [state, total] of Object.entries(database.statistics())) this.set({ state }, total)
     },
   })

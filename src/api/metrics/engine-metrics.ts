@@ -64,7 +64,7 @@ const byLabel: {
   },
 ]
 
-/** What the engine knows of itself, read when somebody asks. */
+/** Registers metrics of the engine, read at each scrape. */
 export const registerEngine = (
   { Counter, Gauge }: Prometheus,
   registry: Registry,

@@ -7,10 +7,10 @@ import { registerDatabase } from './database-metrics.ts'
 import { registerEngine } from './engine-metrics.ts'
 import { makeRequestMetrics } from './request-metrics.ts'
 
-/** What this process counts; a registry of its own for each server. */
+/** Counters of this process, with a registry for each server. */
 export interface Metrics {
   observer: RequestObserver
-  /** Everything in the text format of Prometheus. */
+  /** All metrics in Prometheus's text format. */
   read(): Promise<{ text: string; contentType: string }>
   stop(): void
 }
@@ -18,12 +18,12 @@ export interface Metrics {
 export interface MetricsSource {
   database: Database
   watch: Pick<DatabaseWatch, 'state' | 'clock'>
-  /** How often each chore of the housekeeping could not finish, and whether another database uses the files. */
+  /** Number of failures of each housekeeping chore. */
   house: { readonly failures: Readonly<Record<string, number>>; readonly keepsRemovedFiles: boolean }
   engine: Engine
   version: string
   role: string
-  /** Steps that may execute at once. */
+  /** Maximum concurrent steps. */
   slots: number
 }
 

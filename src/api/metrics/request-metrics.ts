@@ -12,8 +12,8 @@ interface Children {
 }
 
 /**
- * Counts requests. The library is loaded after the start; what is answered before is kept until then. What stands behind
- * a label is looked up once for each operation, not for each request.
+ * Counts requests. The library is loaded after the start; earlier requests are queued until then. Labels are resolved
+ * once for each operation, not for each request.
  */
 export const makeRequestMetrics = () => {
   let early: [string, number, number][] = []

@@ -17,6 +17,6 @@ export const metricsRoutes = ({ metrics }: MetricsDeps): Route[] =>
     },
   })
 
-/** The same call for a port of its own, where whoever reaches it may read. */
+/** Metrics on a port of their own, open to all who can reach it. */
 export const openMetricsRoutes = (deps: MetricsDeps): Route[] =>
   metricsRoutes(deps).map((route) => ({ ...route, endpoint: { ...route.endpoint, access: 'none' } }))

@@ -1,7 +1,7 @@
 import { implement, type Route } from '../../http/implement.ts'
 import { modelsContract } from './contract.ts'
 
-/** No trained model can be made here: the lists say so in the shape that clients read. */
+/** Empty lists in the shape that clients read: this server stores no trained models. */
 export const modelsRoutes = (): Route[] =>
   implement(modelsContract, {
     listAllModels: async () => [],

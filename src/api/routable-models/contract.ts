@@ -29,7 +29,7 @@ export const routableModelsContract = {
   getRoutableModel: endpoint({
     method: 'GET',
     path: '/v1/models/{model}',
-    // Some clients encode the slashes of a name, and some do not.
+    // Some clients encode the slashes of a name.
     aliases: ['/v1/models/{model...}', '/models/{model}', '/models/{model...}'],
     summary: 'Who would answer to the name of a model now; the name may have slashes',
     tag: 'Chat',

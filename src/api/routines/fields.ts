@@ -6,7 +6,7 @@ import { cronFault, fireAfter, readCadence } from '../../routines/cadence.ts'
 import type { RoutineFields, RoutineRow } from '../../store/routines.ts'
 import { routineSecretsSeal, routineWebhookSeal } from '../../store/secrets/sealed-texts.ts'
 
-/** A new routine before anything is set of it. */
+/** A new routine before its fields are set. */
 export const newRoutine = (id: number): Before => ({
   id,
   cadence: JSON.stringify({ type: 'manual' }),
@@ -24,7 +24,7 @@ export const newRoutine = (id: number): Before => ({
 
 type Before = Omit<RoutineFields, 'updated_at'> & Pick<RoutineRow, 'id'>
 
-/** The cadence that was asked for. Throws the 400 of a rule, and the 422 of a value. */
+/** Validates a cadence. Throws 400 for a violated rule, and 422 for an invalid value. */
 export const checkedCadence = (given: NonNullable<UpdateRoutine['cadence']>): Cadence => {
   const broken = cadenceFault(given)
   if (broken) throw new AppError('bad_request', broken)
@@ -34,7 +34,7 @@ export const checkedCadence = (given: NonNullable<UpdateRoutine['cadence']>): Ca
   return cadence
 }
 
-/** What a routine is after a change: each field that is given replaces what was there, the rest stays. */
+/** Applies a change: given fields replace the old ones, the rest stays. */
 export const changed = (
   before: Before,
   given: Omit<UpdateRoutine, 'cadence'> & { cadence?: Cadence | undefined },
@@ -64,7 +64,7 @@ export const changed = (
     catch_up: given.catch_up ?? before.catch_up,
     updated_at: now,
   }
-  // What is due at this very moment is not lost by a change that leaves the times alone.
+  // A change that leaves the times alone must not lose a fire that is due right now.
   if (fields.cadence === before.cadence && fields.paused === before.paused) return fields
   const next = fields.paused ? null : fireAfter(readCadence(fields.cadence), now.getTime())
   return { ...fields, next_run_at: next === null ? null : new Date(next), waiting: [] }
@@ -73,7 +73,7 @@ export const changed = (
 const textOf = (secrets: Record<string, string>): string | null =>
   Object.keys(secrets).length === 0 ? null : JSON.stringify(secrets)
 
-/** Undefined: what was there stays. */
+/** Undefined keeps the stored value. */
 const sealedOr = (
   before: string | null,
   given: string | null | undefined,

@@ -5,18 +5,18 @@ import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
 import { identityOf, trajectoryUrl } from '../trajectories/document.ts'
 
-/** Tokens as OpenAI's answers count them. */
+/** Token counts as in OpenAI's answers. */
 export interface ChatUsage {
   prompt_tokens: number
   completion_tokens: number
   total_tokens: number
 }
 
-/** A run as its chat tells of it. */
+/** A run as its chat reports it. */
 export interface ChatRun {
   run: RunRow
   publicUrl: string
-  /** As the client names it. */
+  /** Model name of the request. */
   model: string
   trial: TrialLeft | undefined
 }
@@ -38,7 +38,7 @@ export const metadataOf = ({ run, publicUrl, trial }: ChatRun, status: RunStatus
   }
 }
 
-/** The headers by which an answer names its run. */
+/** Headers that identify the run. */
 export const runHeaders = ({ run }: ChatRun): Record<string, string> => ({
   'x-jetty-trajectory-id': run.trajectory_id,
   'x-jetty-workflow-id': run.workflow_id,
@@ -48,7 +48,7 @@ const outputsOf = ({ outputs }: StepRecord): Record<string, unknown> => parsedOb
 
 const countOf = (value: unknown): number => (typeof value === 'number' && value > 0 ? Math.round(value) : 0)
 
-/** What all steps have used together. */
+/** Total usage of all steps. */
 export const usageOf = (steps: StepRecord[]): ChatUsage => {
   const sum = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }
   for (const step of steps) {
@@ -62,7 +62,7 @@ export const usageOf = (steps: StepRecord[]): ChatUsage => {
 
 const filesText = (count: number): string => `${count} result file${count === 1 ? '' : 's'}`
 
-/** What the assistant says at the end: the last text that a step gave, or why it failed. */
+/** Final message of the assistant: the last text of a step, or why the run failed. */
 export const finalText = (run: Pick<RunRow, 'status' | 'error'>, steps: StepRecord[]): string => {
   if (run.status !== 'completed') return run.error ?? `Workflow ${run.status}`
   const outputs = steps.filter(({ status }) => status === 'completed').map(outputsOf)
@@ -75,7 +75,7 @@ export const finalText = (run: Pick<RunRow, 'status' | 'error'>, steps: StepReco
 export const chunkId = ({ run }: ChatRun): string => `chatcmpl-${run.trajectory_id}`
 export const createdSeconds = ({ run }: ChatRun): number => Math.floor(run.created_at.getTime() / 1000)
 
-/** The answer in one piece. `ended` is undefined while the run goes on. */
+/** Non-streamed answer. `ended` is undefined while the run continues. */
 export const completionOf = (of: ChatRun, ended: { run: RunRow; steps: StepRecord[] } | undefined) => {
   const metadata = metadataOf(of, ended?.run.status ?? 'running')
   return {

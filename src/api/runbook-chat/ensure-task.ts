@@ -5,10 +5,10 @@ import type { FoundCollection, Identity } from '../../model/collections/identity
 import { standardRunbookTask, standardRunbookWorkflow } from '../../model/runbooks/standard-runbook.ts'
 import { createTask, type TaskRow } from '../../store/tasks/tasks.ts'
 
-/** The workflow of a task that a chat makes. */
+/** Workflow of a task created by a chat. */
 export const standardText = JSON.stringify(standardRunbookWorkflow())
 
-/** Makes the task that a chat names; undefined where somebody has made it meanwhile. It is in the audit trail. */
+/** Creates the task that a chat names, with an audit entry; undefined when somebody else created it meanwhile. */
 export const makeChatTask = async (
   { database, audit }: { database: Database; audit: AuditTrail },
   identity: Identity,
@@ -44,7 +44,7 @@ export const makeChatTask = async (
   }
 }
 
-/** Somebody else was first: refused, so that the audit trail has one entry. */
+/** Somebody else was first: rolls back, so that the audit trail has one entry. */
 class Taken extends AppError {
   constructor() {
     super('already_exists', 'The task is there already')

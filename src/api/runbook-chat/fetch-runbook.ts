@@ -1,13 +1,13 @@
 import { AppError, invalidField, messageOf } from '../../lib/errors.ts'
 import type { Fetch } from '../../lib/net/net.ts'
 
-/** Bytes of a runbook that is fetched; published ones have 40,000 at the most. */
+/** Maximum bytes of a fetched runbook; published ones have at most 40,000. */
 const mostBytes = 512 * 1024
 const withinSeconds = 20
 
 const field = ['body', 'jetty', 'runbook_url']
 
-/** The file itself, where an address is that of the page which shows it. */
+/** Converts the URL of a page that shows a file to that of the file. */
 const asRaw = (url: URL): URL => {
   const [, owner, repository, kind, ...rest] = url.pathname.split('/')
   const isPage = url.hostname === 'github.com' && (kind === 'blob' || kind === 'raw') && rest.length > 1
@@ -20,7 +20,7 @@ const secureUrl = (text: string): URL => {
   throw invalidField(field, 'Expected an https URL, without a user name or password in it')
 }
 
-/** The runbook at an https URL. Throws the 422 that says why there is none. */
+/** Fetches a runbook from an https URL. Throws a 422 with the reason of a failure. */
 export const fetchRunbook = async (
   fetch: Fetch,
   text: string,

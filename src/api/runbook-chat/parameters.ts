@@ -11,8 +11,8 @@ export interface ChatTexts {
 }
 
 /**
- * The parameters of the run that a chat asks for. What it does not say is left to the task, and null where that says
- * nothing either: the paths of the standard workflow lead to all of them.
+ * Builds the parameters of a chat's run. What the chat omits comes from the task, or is null: the paths of the standard
+ * workflow refer to all of them.
  */
 export const parametersOf = async (
   database: Queries,

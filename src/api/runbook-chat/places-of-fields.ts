@@ -1,7 +1,7 @@
 import { AppError, type FieldIssue } from '../../lib/errors.ts'
 import { runbookBlockSchema } from '../../model/runbooks/runbook-chat.ts'
 
-/** Where a chat has what a run, a step or preflight call otherwise. */
+/** Where a chat has the fields of runs, steps and preflight. */
 const elsewhere: Readonly<Record<string, readonly string[]>> = {
   instruction: ['messages'],
   runbook: ['messages'],
@@ -20,7 +20,7 @@ const inChat = ({ loc, ...issue }: FieldIssue): FieldIssue => {
   return { ...issue, loc: where === 'body' ? ['body', ...place, ...rest] : loc }
 }
 
-/** What was found wrong with a run, with its fields named as a chat has them. */
+/** Renames the fields in a run's error to those of a chat. */
 export const namedForChat = (error: unknown): unknown => {
   if (!(error instanceof AppError) || !error.issues) return error
   const { code, message, hint, cause, retryable, extra, issues } = error

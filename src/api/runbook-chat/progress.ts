@@ -2,20 +2,20 @@ import type { ServerEvent } from '../../http/events.ts'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { agentLogTypes } from '../trajectories/agent-events.ts'
 
-/** One event of a run as a chat tells it: what people read, and what programs do. */
+/** An event of a run for a chat: text for people, and data for programs. */
 export interface Progress {
-  /** Goes into `delta.content`; null where it is for programs alone. */
+  /** Text for `delta.content`; null for data only. */
   content: string | null
-  /** Goes beside it as `jetty_event`. */
+  /** Data for `jetty_event`. */
   event: Record<string, unknown>
-  /** What the agent says, whole. */
+  /** The agent's complete message. */
   said?: string
 }
 
-/** Texts of a chat are for reading: what is longer stands in the trajectory. */
+/** Maximum characters of a text in a chat; the trajectory has all of it. */
 const longestText = 4_000
 const longestInput = 300
-/** Characters of a `jetty_event`. */
+/** Maximum characters of a `jetty_event`. */
 const longestEvent = 16_000
 
 const clip = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text)
@@ -30,7 +30,7 @@ const stepLine = (step: Record<string, unknown>): string | null => {
   return null
 }
 
-/** Inputs and outputs stand in the trajectory; here is what becomes of the step. */
+/** Members of a step that a chat reports; inputs and outputs are in the trajectory. */
 const toldOfStep = ['key', 'activity', 'status', 'error', 'attempt', 'created', 'ended', 'duration_seconds']
 
 const stepProgress = (step: Record<string, unknown>): Progress => ({
@@ -38,7 +38,7 @@ const stepProgress = (step: Record<string, unknown>): Progress => ({
   event: { type: 'step', ...Object.fromEntries(toldOfStep.map((name) => [name, step[name] ?? null])) },
 })
 
-/** What a coding agent does, as people read it. */
+/** Describes an agent's event for people. */
 const agentText = (event: Record<string, unknown>): string | null => {
   switch (event.type) {
     case 'message':
@@ -56,7 +56,7 @@ const agentText = (event: Record<string, unknown>): string | null => {
   }
 }
 
-/** An event that is too large for a chat is told with its long texts cut. */
+/** Shortens the texts of an event that is too large for a chat. */
 const bounded = (event: Record<string, unknown>): Record<string, unknown> => {
   if (JSON.stringify(event).length <= longestEvent) return event
   const parts = Object.entries(event).map(([name, value]) => {
@@ -72,7 +72,7 @@ const logProgress = (log: Record<string, unknown>): Progress => {
   const { type, step, timestamp, level, message, attributes } = log
   const told = { type, step, timestamp, level }
   if (!agentTypes.has(type) || !isObject(attributes)) {
-    const content = type === 'step_failed' ? null : line(textOf(message)) // the step itself says so
+    const content = type === 'step_failed' ? null : line(textOf(message)) // the step reports it
     return { content, event: bounded({ ...told, message, attributes }) }
   }
   const said = attributes.type === 'message' && attributes.role === 'assistant' ? textOf(attributes.text) : undefined
@@ -83,7 +83,7 @@ const logProgress = (log: Record<string, unknown>): Progress => {
   }
 }
 
-/** What a chat tells of an event of its run; undefined for one that it does not tell. */
+/** Converts an event of the run for the chat; undefined for events that are not reported. */
 export const progressOf = ({ event: kind, data }: ServerEvent): Progress | undefined => {
   const value = parsedObject(data)
   if (!value) return undefined

@@ -17,15 +17,15 @@ export interface StreamDeps extends DocumentDeps {
 
 export interface StreamOptions {
   includeUsage: boolean
-  /** The id of the last event that the client has had. */
+  /** Id of the last event the client received. */
   after: number | undefined
-  /** Fires when the server stops: the run goes on without it. */
+  /** Fires when the server stops: the run continues without the stream. */
   stopping: AbortSignal
 }
 
 /**
- * A run as chunks of a chat completion: first one with its ids, then what happens in it, last its status. The ids of
- * the events are those of the run's own stream, so that either goes on where the other one broke off.
+ * Streams a run as chat completion chunks: first its ids, then its events, last its status. Event ids equal those of
+ * the run's own stream, so that either can resume the other.
  */
 export async function* chatEvents(
   deps: StreamDeps,
@@ -60,7 +60,7 @@ export async function* chatEvents(
   yield failure(options.stopping.aborted ? serverStops() : runGone(), metadata)
 }
 
-/** The events of a run until it has ended, the client is gone or the server stops. */
+/** Yields the events of a run until it has ended, the client is gone, or the server stops. */
 async function* watchedUntil(
   deps: StreamDeps,
   run: RunRow,
@@ -78,9 +78,9 @@ async function* watchedUntil(
   }
 }
 
-/** What a client has read already. */
+/** What the client has received so far. */
 interface Told {
-  /** What the agent said last. */
+  /** Last message of the agent. */
   message: string | undefined
   failed: boolean
 }
@@ -126,7 +126,7 @@ function* lastChunks(
   yield { data: '[DONE]' }
 }
 
-/** What an agent said last is the text of its step. */
+/** Whether the step's text is the agent's last message. */
 const isOfAgent = ({ outputs }: StepRecord): boolean => 'results_dir' in (parsedObject(outputs ?? '') ?? {})
 
 const serverStops = () =>
@@ -136,7 +136,7 @@ const serverStops = () =>
 
 const runGone = () => new AppError('not_found', 'The run was deleted meanwhile')
 
-/** Clients of OpenAI throw what stands in `error`. */
+/** OpenAI's clients throw on an `error` member. */
 const failure = ({ code, message, hint, status }: AppError, metadata: object): ServerEvent => ({
   data: JSON.stringify({
     error: { message, type: openAiType(status), param: null, code },

@@ -4,7 +4,7 @@ import type { Workflow } from '../../model/workflows/workflow.ts'
 
 const activity = 'runbook'
 
-/** What of the block goes before what the steps say, for one run. */
+/** Members of the block that override the steps for one run. */
 const overriding = [
   'timeout_sec',
   'cpus',
@@ -18,7 +18,7 @@ const overriding = [
 const runbookSteps = (workflow: Workflow): [name: string, config: Record<string, unknown>][] =>
   Object.entries(workflow.step_configs ?? {}).filter(([, config]) => isObject(config) && config.activity === activity)
 
-/** The workflow with what a block says of its runbooks; undefined where it says nothing of them. */
+/** Applies a block to the runbook steps of a workflow; undefined when it changes nothing. */
 export const overridden = (workflow: Workflow, block: RunbookBlock): Workflow | undefined => {
   const given = overriding.filter((name) => block[name] != null)
   const steps = runbookSteps(workflow)
@@ -32,7 +32,7 @@ export const overridden = (workflow: Workflow, block: RunbookBlock): Workflow | 
   return { ...workflow, step_configs: { ...workflow.step_configs, ...Object.fromEntries(changed) } }
 }
 
-/** Whether a run of the workflow can reach a runbook step: it is listed, or a branch of another step names it. */
+/** Whether a run can reach a runbook step: it is listed, or a branch of another step names it. */
 export const hasRunbookStep = (workflow: Workflow): boolean => {
   const configs = Object.entries(workflow.step_configs ?? {})
   const isNamedBesides = (name: string): boolean =>
@@ -42,6 +42,6 @@ export const hasRunbookStep = (workflow: Workflow): boolean => {
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value.trim() !== ''
 
-/** Whether a workflow brings a runbook of its own. */
+/** Whether the workflow contains a runbook of its own. */
 export const hasInstruction = (workflow: Workflow): boolean =>
   isText(workflow.init_params?.instruction) || runbookSteps(workflow).some(([, { instruction }]) => isText(instruction))

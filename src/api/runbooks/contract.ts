@@ -3,7 +3,7 @@ import { endpoint } from '../../http/endpoint.ts'
 import { conformanceLevels, runbookVerdictSchema } from '../../model/runbooks/runbook.ts'
 import { preflightSchema, runbookRequestSchema } from '../../model/runbooks/runbook-request.ts'
 
-/** Characters of one runbook; published ones have 40,000 at the most. */
+/** Maximum characters of a runbook; published ones have at most 40,000. */
 const longestRunbook = 512 * 1024
 
 export const runbooksContract = {

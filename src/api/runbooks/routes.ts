@@ -19,7 +19,7 @@ export interface RunbooksDeps {
 }
 
 export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Route[] => {
-  /** What a run of a collection would find there now. */
+  /** Environment that a run of a collection would have now. */
   const placeOf = async (
     { id }: FoundCollection,
     secrets: readonly string[],
@@ -28,11 +28,11 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
     const version = await currentEnvironment(database, id)
     if (version === undefined) throw new AppError('not_found', 'Collection not found')
     const trial = isTrial ? await lending.trial(id) : undefined
-    // The first run that asks for lent keys begins the trial.
+    // The first run that asks for lent keys starts the trial.
     const isLent = trial?.active || trial?.status === 'inactive'
     const environment = await deps.environmentOf(version, isLent ? trial.providers : [])
     return {
-      env: (name) => (secrets.includes(name) ? name : environment.get(name)), // of a secret nobody reads more than this
+      env: (name) => (secrets.includes(name) ? name : environment.get(name)), // only the existence of a secret matters
       lent: (name) => !secrets.includes(name) && environment.lent(name),
       secretParams: secrets,
     }
@@ -40,7 +40,8 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
 
   return implement(runbooksContract, {
     validateRunbook: async ({ body }) => {
-      const { validateRunbook } = await import('../../runbooks/format/validate.ts') // with a parser that few calls need
+      // its parser is large, and few calls need it
+      const { validateRunbook } = await import('../../runbooks/format/validate.ts')
       return validateRunbook(body.content, body.level)
     },
 

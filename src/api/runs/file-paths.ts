@@ -2,18 +2,18 @@ import type { Queries } from '../../database/database.ts'
 import { AppError, type FieldIssue } from '../../lib/errors.ts'
 import { resolveFiles } from '../../store/files/uploads.ts'
 
-/** At most this many faults are listed. */
+/** Maximum number of listed issues. */
 const listedIssues = 50
 
-/** What a caller wrote where paths of files are expected, and where it stands in the request. */
+/** File paths as the caller wrote them, with their place in the request. */
 export interface GivenFiles {
   given: unknown[]
   loc: (string | number)[]
 }
 
 /**
- * The lists with every entry as a storage path of the collection: ids of uploads are replaced by their paths. Throws the
- * 422 that names each entry that leads to no file.
+ * Resolves lists of files to storage paths of the collection; upload ids are replaced. Throws a 422 that names each
+ * unknown entry.
  */
 export const resolvedLists = async (
   queries: Queries,
@@ -36,7 +36,7 @@ export const resolvedLists = async (
   return resolved
 }
 
-/** The parameters of a run with its `file_paths` resolved so. */
+/** Resolves the `file_paths` of a run's parameters. */
 export const withResolvedFiles = async (
   queries: Queries,
   collection: { id: number; name: string },

@@ -4,7 +4,7 @@ import { byteSize } from '../../lib/settings/byte-size.ts'
 
 const secretName = /^[A-Za-z_][A-Za-z0-9_]*$/
 
-/** Limits that a form in JSON, or text with escapes, could slip through. Throws what is to be answered. */
+/** Checks limits that JSON in a form, or escaped text, could bypass. */
 export const checkParameters = (
   body: {
     init_params: Record<string, unknown>
@@ -39,7 +39,7 @@ export const checkParameters = (
   checkSecretNames(body.secret_params)
 }
 
-/** Secrets of a run are variables of its environment. */
+/** Secrets of a run become environment variables, so their names must be valid. */
 export const checkSecretNames = (secrets: Record<string, string>): void => {
   for (const name of Object.keys(secrets)) {
     if (!secretName.test(name)) {

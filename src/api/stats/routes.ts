@@ -59,7 +59,10 @@ const shownStep = ({ count, failed, ms }: StepTotals) => ({
   avg_duration_seconds: round(ms / 1000 / count),
 })
 
-/** By key, then by value. Maps first: a key may be called `__proto__`, and long values that begin alike are one. */
+/**
+ * Groups totals by key and value. Uses maps first: a key may be `__proto__`, and long values that share a beginning are
+ * merged.
+ */
 const shownLabels = (rows: { key: string; value: string; total: number }[]): Record<string, Record<string, number>> => {
   const keys = new Map<string, Map<string, number>>()
   for (const { key, value, total } of rows) {

@@ -26,7 +26,7 @@ const propertiesOf = (schema: z.ZodObject, io: 'input' | 'output') => {
   return { properties: Object.entries(json.properties ?? {}) as [string, Property][], required: json.required ?? [] }
 }
 
-/** An activity as the API shows it: everything from the declaration that its validation comes from too. */
+/** Describes an activity from the declaration that also validates it. */
 export const describeActivity = (activity: Activity): StepTemplate => {
   const { properties, required } = propertiesOf(activity.parameters, 'input')
   const outputs = propertiesOf(activity.outputs, 'output').properties
@@ -41,8 +41,8 @@ export const describeActivity = (activity: Activity): StepTemplate => {
       required: required.includes(name),
       default: property.default ?? null,
       description: property.description ?? '',
-      // Also where the value is literal: what is written in a `_path` is a reference all the same. But where the engine
-      // goes is settled before a run begins.
+      // Also for literal values: a `_path` is always a reference. Except where the engine branches, which is decided
+      // before a run starts.
       accepts_path: !(activity.steers && activity.literal.includes(name)),
       aliases: property.aliases ?? [],
     })),

@@ -51,7 +51,7 @@ export const taskVersionsRoutes = ({ database }: TaskVersionsDeps): Route[] => {
     listTaskVersions: async ({ collection, params, query }) => {
       const task = await getTask(collection, params.task)
       const newest = (await newestVersion(database, task.id)) ?? -1
-      const from = Math.max(newest - query.skip, -1) // places have no gaps: what is skipped need not be read
+      const from = Math.max(newest - query.skip, -1) // versions have no gaps, so skipped ones need not be read
       const page = { from, limit: query.limit, whole: query.include_changeset }
       const versions = await listVersions(database, task.id, page)
       const head = {

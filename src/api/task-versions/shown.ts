@@ -11,7 +11,7 @@ const members = (row: VersionRow) => ({
   operation_type: row.operation_type,
 })
 
-/** The content of a version as JSON text; its workflow stands in it as it was stored. */
+/** Content of a version as JSON text, with the workflow as it was stored. */
 const dataText = (row: WholeVersionRow, shows: (value: unknown) => boolean): string => {
   const plain = {
     name: row.name,
@@ -32,7 +32,7 @@ const dataText = (row: WholeVersionRow, shows: (value: unknown) => boolean): str
   )
 }
 
-/** An entry of the history as JSON text; `changeset` is null where the workflow was not read. */
+/** Entry of the history as JSON text; `changeset` is null when the workflow was not read. */
 export const listedVersionText = (row: VersionRow & { workflow: string | null }, withChangeset: boolean): string =>
   withRaw(members(row), {
     changeset: withChangeset ? dataText(row as WholeVersionRow, (value) => value !== null) : 'null',

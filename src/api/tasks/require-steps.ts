@@ -4,8 +4,8 @@ import { nearest } from '../../lib/text/nearest.ts'
 const mostNamed = 10
 
 /**
- * Refuses a workflow that has members, and no list of steps among them: its runs would complete having done nothing. An
- * empty one is a task whose workflow is still to come.
+ * Refuses a workflow with members but no list of steps: its runs would complete without doing anything. An empty
+ * workflow is a task to be filled in later.
  */
 export const requireSteps = (workflow: object): void => {
   const names = Object.keys(workflow)

@@ -31,7 +31,7 @@ import { listedTaskText, taskText } from './shown.ts'
 export interface TasksDeps {
   database: Database
   sealer: Sealer
-  /** Finds what a run of a workflow would stumble over; a task may be stored all the same. */
+  /** Finds faults that would fail a run; the task may be stored anyway. */
   checkWorkflow(workflow: Workflow, home: WorkflowHome): Promise<WorkflowFault[]>
 }
 
@@ -41,7 +41,7 @@ const missing = (task: string, collection: string) =>
 const taken = (name: string, collection: FoundCollection) =>
   new AppError('already_exists', `Task with name '${name}' already exists in collection '${collection.name}'`)
 
-/** The fields of a body as they are stored: objects as the text they were sent as, so that nothing in them changes. */
+/** Fields of a body for storage: objects keep their original text. */
 const stored = (
   { workflow, croissant_metadata: croissant, ...plain }: UpdateTask,
   text: string,
@@ -53,7 +53,7 @@ const stored = (
     : { croissant_metadata: croissant === null ? null : (memberText(text, 'croissant_metadata') ?? null) }),
 })
 
-/** What the audit trail says of a task: which fields were given, and what it is called by now. */
+/** Audit description of a task change: given fields, and the current name. */
 const noted = (body: UpdateTask, { name, version }: TaskRow) => ({ ...changesOf(body), name, version })
 
 export const tasksRoutes = ({ database, sealer, checkWorkflow }: TasksDeps): Route[] => {
@@ -83,7 +83,7 @@ export const tasksRoutes = ({ database, sealer, checkWorkflow }: TasksDeps): Rou
       const isCovered = coveredOnly(identity, collection) !== undefined
       if (row && (!row.is_private || isCovered)) return rawJson(taskText(row))
       if (isCovered) throw missing(params.task, collection.name)
-      // Nobody learns of a private task: this is what an unknown collection is answered too, with the names as they came.
+      // An unknown collection gets the same answer, so that private tasks are not revealed.
       if (!identity) throw new AppError('unauthenticated', 'Not authenticated')
       throw collectionNotFound(missing(params.task, params.collection).message)
     },

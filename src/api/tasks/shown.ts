@@ -2,7 +2,7 @@ import { timestamp } from '../../lib/time.ts'
 import type { Warning } from '../../model/warning.ts'
 import type { TaskRow } from '../../store/tasks/tasks.ts'
 
-/** Adds members whose JSON is text already to a JSON object. */
+/** Adds members that are already JSON text to a JSON object. */
 export const withRaw = (object: Record<string, unknown>, raw: Record<string, string>): string =>
   `${JSON.stringify(object).slice(0, -1)}${Object.entries(raw)
     .map(([name, text]) => `,"${name}":${text}`)
@@ -25,10 +25,10 @@ const members = (row: TaskRow) => ({
 
 const raw = (row: TaskRow) => ({ workflow: row.workflow, croissant_metadata: row.croissant_metadata ?? 'null' })
 
-/** A task of a list as JSON text; its workflow stands in it as it was stored. */
+/** A task in a list as JSON text, with the workflow as it was stored. */
 export const listedTaskText = (row: TaskRow): string => withRaw(members(row), raw(row))
 
-/** What `task-details` fills in, and `warnings` after a write. */
+/** Members that `task-details` adds, and `warnings` after a write. */
 export interface TaskExtras {
   environment_variables?: Record<string, string>
   storage_info?: Record<string, unknown> | null

@@ -1,20 +1,20 @@
 import { nameInWorkflow, type Program } from '../../engine/program/program.ts'
 
-/** What a trajectory shows of the workflow it ran: the same text for every run of one definition. */
+/** What a trajectory shows of its workflow; the same for all runs of one definition. */
 export interface ShownDefinition {
   totalSteps: string
   stepConfigs: string
-  /** A step may change after one that stands behind it. */
+  /** Steps may run in parallel, so an earlier step may change after a later one. */
   isParallel: boolean
-  /** Agents may do something in it. */
+  /** Whether steps may have agents. */
   hasRunbooks: boolean
-  /** By the name of a record. */
+  /** Looks a step up by its recorded name. */
   step(recorded: string): { activity: string; config: string; dependsOn: string; isRunbook: boolean }
 }
 
 const mostKept = 200
 
-/** Definitions ready to be shown, by hash; the longest unused go first. */
+/** Caches prepared definitions by hash; the least recently used are evicted first. */
 export const makeShownDefinitions = (
   readText: (hash: string) => Promise<string>,
   compile: (text: string) => Program,

@@ -1,6 +1,6 @@
 import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
 
-/** Where a replay first went another way than the recording, as its steps have it; null: nowhere. */
+/** First divergence of a replay from its recording, from its steps; null for none. */
 const firstDivergence = (steps: StepRecord[]): unknown => {
   for (const { error, warnings } of steps) {
     const event = warnings?.includes('"divergence"') && eventIn(warnings)
@@ -16,7 +16,7 @@ const eventIn = (warnings: string): unknown =>
   (JSON.parse(warnings) as { type: string; attributes: unknown }[]).find(({ type }) => type === 'divergence')
     ?.attributes
 
-/** A replay with `params.replay.divergence`, which follows from its steps; any other run as it is. */
+/** Adds `params.replay.divergence` to a replay; returns any other run unchanged. */
 export const withDivergence = (run: RunRow, steps: StepRecord[]): RunRow => {
   if (!run.params?.includes('"replay"')) return run
   const params = JSON.parse(run.params) as { replay?: Record<string, unknown> }

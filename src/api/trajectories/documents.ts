@@ -18,23 +18,23 @@ import { progressOfSteps } from './fan-out-progress.ts'
 export interface DocumentDeps {
   database: Queries
   definitions: (hash: string) => Promise<ShownDefinition>
-  /** Where the web UI is: known once the server listens. */
+  /** URL of the web UI, known once the server listens. */
   links: { readonly publicUrl: string }
   lending: Pick<Lending, 'leftAfter'>
 }
 
-/** Runs whose steps are read with one query. */
+/** Runs whose steps are read in one query. */
 const runsAtOnce = 20
 
-/** Large values are held as they were read, in the document, and in the buffer that it leaves in. */
+/** Copies of large values in memory: as read, in the document, and in the connection's buffer. */
 export const copiesOfDocument = 3
 
-/** What an answer holds of the process's memory; without one nothing is counted. */
+/** Memory budget of an answer; without one nothing is counted. */
 export type AnswerMemory = Pick<CallMemory, 'take' | 'giveBack'>
 
 export const notCounted: AnswerMemory = { take: uncounted, giveBack: () => {} }
 
-/** Memory for one of many documents of an answer: what it takes is given back once the document has left. */
+/** Memory of one of many documents, returned once the document has been sent. */
 export const holdDocument = ({ take, giveBack }: AnswerMemory): { take: TakeMemory; end(): void } => {
   let held = 0
   return {
@@ -60,13 +60,13 @@ export const documentOf = async (
   return wholeText(deps, run, steps, definition)
 }
 
-/** With what is left of its trial, where it is in one. */
+/** Adds what is left of the run's trial. */
 const withTrial = async <Run extends RunSummaryRow>({ lending }: DocumentDeps, run: Run): Promise<Run> => {
   const trial = run.on_trial ? await lending.leftAfter(run.id) : undefined
   return trial ? { ...run, trial } : run
 }
 
-/** The document of a run with what its agents did last, as far as the change `until`. */
+/** Document of a run with the latest agent events, up to the change `until`. */
 export const wholeText = async (
   deps: DocumentDeps,
   run: WholeRun,
@@ -79,7 +79,7 @@ export const wholeText = async (
   return trajectoryText(await withTrial(deps, run), shown, definition, deps.links.publicUrl, progress)
 }
 
-/** The documents of a page of runs, in order. Large values are in memory run by run. */
+/** Streams the documents of a page of runs in order. Large values are in memory for one run at a time. */
 export async function* documentsOf(
   deps: DocumentDeps,
   runs: RunRow[],
@@ -99,7 +99,7 @@ export async function* documentsOf(
   }
 }
 
-/** The same for runs of a list that people look at. */
+/** Streams the summaries of a page of runs. */
 export async function* summariesOf(deps: DocumentDeps, runs: RunSummaryRow[]): AsyncGenerator<string> {
   for (const some of inPortions(runs)) {
     const steps = groupByRun(await stepSummariesOf(deps.database, keysOf(some)))

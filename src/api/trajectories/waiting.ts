@@ -1,6 +1,6 @@
 import type { WaitingStep } from '../../model/runs/trajectory.ts'
 
-/** The steps of a run that wait for a person, each with the call that decides it; null where none does. */
+/** Steps of a run that wait for a person, each with the call that decides it; null when none does. */
 export const waitingOf = (run: {
   name: string
   trajectory_id: string

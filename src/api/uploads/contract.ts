@@ -20,7 +20,7 @@ const upload = {
   errors: ['not_found', 'storage_full'],
 } as const
 
-/** Where the clients of OpenAI ask: below `/v1`, or below the bare origin where that is their base URL. */
+/** Paths that OpenAI's clients use: below `/v1`, or below the bare origin when that is their base URL. */
 const openAi = (rest: string) => [`/v1/files${rest}`, `/files${rest}`]
 
 export const uploadsContract = {

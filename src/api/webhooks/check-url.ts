@@ -4,7 +4,7 @@ import { mayConnect, parseAllowRules } from '../../lib/net/addresses.ts'
 import { requireAllowedHost } from '../../lib/net/hosts.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 
-/** What an address is, where its URL says so itself: no name has to be looked up. */
+/** Address in a URL that names one literally, without a DNS lookup. */
 const literalAddress = (hostname: string): string | undefined => {
   const bare = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
   if (isIP(bare)) return bare
@@ -12,8 +12,8 @@ const literalAddress = (hostname: string): string | undefined => {
 }
 
 /**
- * Refuses a webhook that would never be delivered: at a private address that its URL names outright, or at a host that
- * the collection may not reach. What a name leads to is checked when it is called. Throws the 422 of `webhook_url`.
+ * Refuses a webhook that could never be delivered: to a literal private address, or to a host the collection does not
+ * allow. What a name resolves to is checked at each delivery. Throws a 422 for `webhook_url`.
  */
 export const requireWebhookTarget = (
   text: string,
@@ -36,7 +36,7 @@ export const requireWebhookTarget = (
   }
 }
 
-/** The webhook that a request names, checked; undefined where it names none. */
+/** Validated webhook of a request; undefined without one. */
 export const webhookOf = (
   { webhook_url: url, webhook_secret: secret }: { webhook_url: string | null; webhook_secret: string | null },
   allowPrivateNetwork: string[],

@@ -17,7 +17,7 @@ const shown = (row: AttemptRow): Delivery => ({
   by_hand: row.by_hand,
 })
 
-/** What has become of the webhook of a run so far. */
+/** State of a run's webhook so far. */
 export const deliveriesOf = async (queries: Queries, run: RunRow): Promise<Deliveries> => {
   const log = await deliveryLog(queries, run.id)
   return {
