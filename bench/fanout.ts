@@ -2,8 +2,10 @@
  * One-step children, started by list_emit_await and gathered by extract_from_trajectories, beside bare DBOS children on
  * the same Postgres in the same run.
  */
+
 import { openDatabase } from '../src/database/database.ts'
 import { pause } from '../src/lib/time.ts'
+import type { WorkflowResponse } from '../src/model/runs/trajectory.ts'
 import type { Child } from './lib/children.ts'
 import { median } from './lib/numbers.ts'
 import { peakResidentMb } from './lib/processes.ts'
@@ -56,7 +58,7 @@ const startOurs = async ({ jetty, createDatabase }: Stage) => {
   const fanOut = async (count: number): Promise<number> => {
     const items = Array.from({ length: count }, (_, index) => `item-${index}`)
     const { text } = await server.call('POST', '/api/v1/run/demo/fan', { init_params: { items } })
-    const id = (JSON.parse(text) as { trajectory: { trajectory_id: string } }).trajectory.trajectory_id
+    const id = (JSON.parse(text) as WorkflowResponse).trajectory_id
     for (;;) {
       const [ended] = await database.query<Ended>(
         `select status, error, extract(epoch from ended_at - created_at)::float8 * 1000 ms,

@@ -1,6 +1,8 @@
 /** What open event streams cost a server in which nothing happens, against the same server without any. */
+
 import { type ClientRequest, request } from 'node:http'
 import { openDatabase } from '../src/database/database.ts'
+import type { WorkflowResponse } from '../src/model/runs/trajectory.ts'
 import type { JettyServer } from './lib/server.ts'
 import { stage } from './lib/stage.ts'
 import { idleUsage, type UsageRate } from './lib/usage.ts'
@@ -16,7 +18,7 @@ const sleepers = async (server: JettyServer): Promise<string[]> => {
   const ids: string[] = []
   for (let at = 0; at < streams; at++) {
     const { text } = await server.call('POST', '/api/v1/run/demo/sleeper', {})
-    ids.push((JSON.parse(text) as { trajectory_id: string }).trajectory_id)
+    ids.push((JSON.parse(text) as WorkflowResponse).trajectory_id)
   }
   return ids
 }

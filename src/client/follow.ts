@@ -13,9 +13,9 @@ const waitsMs = [100, 500, 1_000, 2_000, 5_000]
 
 /**
  * Reads a stream of events to its `end`, reconnecting after a break with Last-Event-ID. Gives up only when the server
- * refuses, or when no server answers for `patienceMs`.
+ * refuses, or when no server answers for `patienceMs`. `Event` is the type of the events that the operation sends.
  */
-export async function* follow(
+export async function* follow<Event extends Pick<FollowedEvent, 'event' | 'data'> = FollowedEvent>(
   open: (headers: Record<string, string>, signal: AbortSignal) => Promise<Response>,
   options: {
     signal: AbortSignal
@@ -24,7 +24,7 @@ export async function* follow(
     patienceMs?: number
     onBreak?: (error: unknown) => void
   },
-): AsyncGenerator<FollowedEvent> {
+): AsyncGenerator<Event> {
   const { signal, patienceMs = 60_000, onBreak } = options
   let lastId = options.after
   let silentSince = Date.now()
@@ -35,7 +35,7 @@ export async function* follow(
         silentSince = Date.now()
         tries = 0
         lastId = event.id ?? lastId
-        yield { ...event, data: JSON.parse(event.data) }
+        yield { ...event, data: JSON.parse(event.data) } as unknown as Event
         if (event.event === 'end') return
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 import { endpoint } from '../../http/endpoint.ts'
 import { preflightQuery } from '../../model/runs/preflight.ts'
 import { runFormSchema } from '../../model/runs/run-form.ts'
-import { trajectorySchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
+import { endedRunSchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
 
 const tag = 'Runs'
 const collectionMissing = "Task '{task}' in collection '{collection}' not found"
@@ -32,7 +32,7 @@ export const runsContract = {
     ...run,
     path: '/api/v1/run-sync/{collection}/{task}',
     summary: 'Start a run and wait for its end; for testing',
-    response: trajectorySchema,
+    response: endedRunSchema,
     errors: ['busy', 'still_running'],
   }),
 }

@@ -3,7 +3,9 @@ import type { Engine } from '../../engine/engine.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
+import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import type { EndedRun, Trajectory } from '../../model/runs/trajectory.ts'
 import type { Lending } from '../../store/collections/lending.ts'
 import { withInitParams } from '../../store/runs/large-values.ts'
 import { outcomeOf } from '../../store/runs/runs.ts'
@@ -46,11 +48,13 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
       const definition = await deps.definitions(run.definition)
       const document = trajectoryText(run, outcome.steps, definition, deps.links.publicUrl)
       const last = outcome.steps.findLast((step) => step.status !== 'skipped')
-      const message = JSON.stringify(`Workflow ${run.status}`)
-      return rawJson(
-        `${document.slice(0, -1)},"message":${message},"result":${last?.outputs ?? '{}'},"metadata":"",` +
-          `"trajectory":${document}}`,
-      )
+      const beside = objectText<Omit<EndedRun, keyof Trajectory>>({
+        message: `Workflow ${run.status}`,
+        result: new WrittenJson(last?.outputs ?? '{}'),
+        metadata: '',
+        trajectory: new WrittenJson(document),
+      })
+      return rawJson(`${document.slice(0, -1)},${beside.slice(1)}`)
     },
   })
 }

@@ -1,10 +1,11 @@
 import type { Queries } from '../../database/database.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { AgentEventType, NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
+import type { LogEvent } from '../../model/runs/run-events.ts'
+import type { StepLog } from '../../model/runs/step.ts'
 import type { StepRecord } from '../../store/runs/runs.ts'
 import { newestStepEvents, type StepEventRow } from '../../store/runs/step-events.ts'
 import type { ShownDefinition } from './definitions.ts'
-import type { LogEvent } from './log-events.ts'
 
 /** What an event of an agent is called among all that is told of a run. */
 export const agentLogTypes = {
@@ -75,7 +76,7 @@ export const withEvents = async (
   const runbooks = new Set(steps.filter(({ name }) => definition.step(name).isRunbook).slice(-mostRunbooks))
   const told = async (step: StepRecord): Promise<StepRecord> => {
     const at = { runKey: step.run_id, seq: step.seq, until, limit: mostInDocument }
-    const lines = (await newestStepEvents(queries, at)).map((row) => {
+    const lines = (await newestStepEvents(queries, at)).map((row): StepLog => {
       const { timestamp, level, type, message } = agentLogEvent(row, definition)
       return { timestamp, level, type, message, attributes: { n: row.n } }
     })

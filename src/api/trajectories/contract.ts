@@ -1,13 +1,9 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { momentSchema, textSchema } from '../../model/names.ts'
+import { logEventSchema } from '../../model/runs/run-events.ts'
 import { runFilterFields } from '../../model/runs/run-filter.ts'
-import {
-  candidatesOfPage,
-  logEventSchema,
-  trajectoryListSchema,
-  trajectorySchema,
-} from '../../model/runs/trajectory.ts'
+import { candidatesOfPage, trajectoryListSchema, trajectorySchema } from '../../model/runs/trajectory.ts'
 import { settableStatuses } from '../../model/workflows/workflow.ts'
 
 const tag = 'Trajectories'

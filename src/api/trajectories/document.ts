@@ -1,15 +1,17 @@
+import { type ObjectMembers, objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { StepProgress } from '../../model/runs/trajectory.ts'
+import type { Step, StepProgress, StepSummary } from '../../model/runs/step.ts'
+import type { Trajectory, TrajectorySummary } from '../../model/runs/trajectory.ts'
 import type { WholeRun } from '../../store/runs/large-values.ts'
-import type { RunSummaryRow, StepSummary } from '../../store/runs/run-lists.ts'
+import type { RunSummaryRow, StepSummaryRow } from '../../store/runs/run-lists.ts'
 import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { withDivergence } from './divergence.ts'
 import { waitingOf } from './waiting.ts'
 
 /**
- * The trajectory document, put together as text: inputs and outputs are stored as JSON and are copied,
- * not parsed, so that a list of long runs costs little more than reading it.
+ * Writes the trajectory document. Inputs and outputs are stored as JSON text and are copied, not parsed, so that a list
+ * of long runs costs little more than reading it.
  */
 export const trajectoryText = (
   run: WholeRun,
@@ -17,78 +19,73 @@ export const trajectoryText = (
   definition: ShownDefinition,
   publicUrl: string,
   progress?: ReadonlyMap<number, StepProgress>,
-): string => {
-  const shown = steps.map(
-    (step) => `${JSON.stringify(step.name)}:${stepText(run, step, definition, progress?.get(step.seq))}`,
-  )
-  const whole = `"init_params":${run.init_params},"step_configs":${definition.stepConfigs},`
-  return outline(withDivergence(run, steps), steps, definition, publicUrl, shown, whole)
-}
+): string =>
+  objectText<Trajectory>({
+    ...outline(withDivergence(run, steps), steps, definition, publicUrl, (step) =>
+      stepText(run, step, definition, progress?.get(step.seq)),
+    ),
+    init_params: new WrittenJson(run.init_params),
+    step_configs: new WrittenJson(definition.stepConfigs),
+  })
 
-/** What a list that people look at shows of a run: no inputs, outputs or configs. */
+/** Writes a run for a list that people look at: no inputs, outputs or configs. */
 export const summaryText = (
   run: RunSummaryRow,
-  steps: StepSummary[],
+  steps: StepSummaryRow[],
   definition: ShownDefinition,
   publicUrl: string,
-): string => {
-  const shown = steps.map((step) => {
-    const head = JSON.stringify(stepHead(step)).slice(1)
-    return `${JSON.stringify(step.name)}:{"activity":${definition.step(step.name).activity},${head}`
-  })
-  return outline(run, steps, definition, publicUrl, shown, '')
-}
-
-/** A document around its steps, and around the members that only the whole one has. */
-const outline = (
-  run: RunSummaryRow,
-  steps: StepSummary[],
-  definition: ShownDefinition,
-  publicUrl: string,
-  shown: string[],
-  whole: string,
-): string => {
-  const updated = run.ended_at ?? lastChange(steps) ?? run.started_at ?? run.created_at
-  const head = {
-    ...identityOf(run),
-    status: run.status,
-    waiting: waitingOf(run),
-    attributes: {
-      asset_type: 'trajectory',
-      asset_filename: `${run.trajectory_id}.json`,
-      created: timestamp(run.created_at),
-      params: run.params === null ? {} : (JSON.parse(run.params) as unknown),
-    },
-    created: timestamp(run.created_at),
-    updated: timestamp(updated),
-    started: timestampOrNull(run.started_at),
-    ended: timestampOrNull(run.ended_at),
-    duration_seconds: secondsBetween(run.started_at, run.ended_at),
-    author: run.author,
-    recorded_by: run.recorded_by,
-    metadata_uri: '',
-  }
-  const tail = {
-    org_id: null,
-    error: run.error,
-    triggered_by_routine_id: run.routine_id,
-    webhook_url: run.webhook_url,
-    trial: run.trial ?? null,
-    url: trajectoryUrl(run, publicUrl),
-  }
-  const completed = steps.filter((step) => step.status === 'completed')
-  if (definition.isParallel) completed.sort((one, other) => Number(one.ended_at) - Number(other.ended_at))
-  const names = completed.map((step) => step.name)
-  const refusal = run.status === 'failed' ? (run.refusal ?? 'null') : 'null'
-  return (
-    `${JSON.stringify(head).slice(0, -1)},"steps":{${shown.join(',')}},"labels":${run.labels},` +
-    `"total_steps":${definition.totalSteps},"completed_steps":${JSON.stringify(names)},${whole}` +
-    `"error_detail":${refusal},${JSON.stringify(tail).slice(1)}`
+): string =>
+  objectText<TrajectorySummary>(
+    outline(run, steps, definition, publicUrl, (step) => objectText<StepSummary>(stepHead(step, definition))),
   )
+
+/** The members that a document and a summary share. */
+const outline = <Row extends StepSummaryRow>(
+  run: RunSummaryRow,
+  steps: Row[],
+  definition: ShownDefinition,
+  publicUrl: string,
+  textOf: (step: Row) => string,
+): Omit<ObjectMembers<TrajectorySummary>, 'steps'> & { steps: WrittenJson } => ({
+  ...identityOf(run),
+  status: run.status,
+  waiting: waitingOf(run),
+  attributes: {
+    asset_type: 'trajectory',
+    asset_filename: `${run.trajectory_id}.json`,
+    created: timestamp(run.created_at),
+    params: run.params === null ? {} : (JSON.parse(run.params) as Record<string, unknown>),
+  },
+  created: timestamp(run.created_at),
+  updated: timestamp(run.ended_at ?? lastChange(steps) ?? run.started_at ?? run.created_at),
+  started: timestampOrNull(run.started_at),
+  ended: timestampOrNull(run.ended_at),
+  duration_seconds: secondsBetween(run.started_at, run.ended_at),
+  author: run.author,
+  recorded_by: run.recorded_by,
+  metadata_uri: '',
+  steps: new WrittenJson(`{${steps.map((step) => `${JSON.stringify(step.name)}:${textOf(step)}`).join(',')}}`),
+  labels: new WrittenJson(run.labels),
+  total_steps: new WrittenJson(definition.totalSteps),
+  completed_steps: completedNames(steps, definition),
+  error_detail: new WrittenJson((run.status === 'failed' && run.refusal) || 'null'),
+  org_id: null,
+  error: run.error,
+  triggered_by_routine_id: run.routine_id,
+  webhook_url: run.webhook_url,
+  trial: run.trial ?? null,
+  url: trajectoryUrl(run, publicUrl),
+})
+
+/** In the order in which they completed. */
+const completedNames = (steps: StepSummaryRow[], { isParallel }: ShownDefinition): string[] => {
+  const completed = steps.filter((step) => step.status === 'completed')
+  if (isParallel) completed.sort((one, other) => Number(one.ended_at) - Number(other.ended_at))
+  return completed.map((step) => step.name)
 }
 
-/** When a step began or ended last; they need not stand in that order. */
-const lastChange = (steps: StepSummary[]): Date | undefined => {
+/** The last time a step began or ended. Steps do not change in their order. */
+const lastChange = (steps: StepSummaryRow[]): Date | undefined => {
   let last: Date | undefined
   for (const { started_at, ended_at } of steps) {
     const at = ended_at ?? started_at
@@ -97,26 +94,32 @@ const lastChange = (steps: StepSummary[]): Date | undefined => {
   return last
 }
 
-/** One step of the document; also the data of a `step` event. */
+/** Writes one step of the document; also the data of a `step` event. */
 export const stepText = (
   run: RunRow,
   step: StepRecord,
   definition: ShownDefinition,
   progress?: StepProgress,
 ): string => {
-  const { activity, config, dependsOn } = definition.step(step.name)
-  const taken = step.origin === null ? {} : (JSON.parse(step.origin) as Record<string, unknown>)
-  const origin = { task: run.name, task_version: run.version, ...taken }
-  const head = { ...stepHead(step), author: run.author, recorded_by: run.recorded_by, origin }
-  const told = progress === undefined ? '' : `,"progress":${JSON.stringify(progress)}`
-  const extra = `${told}${step.warnings ? `,"logs":${step.warnings}` : ''}${step.error ? `,"error_detail":${step.error}` : ''}`
-  return (
-    `{"activity":${activity},${JSON.stringify(head).slice(1, -1)},"inputs":${step.inputs ?? '{}'},` +
-    `"outputs":${step.outputs ?? '{}'},"depends_on":${dependsOn},"config":${config}${extra}}`
-  )
+  const { config, dependsOn } = definition.step(step.name)
+  const copied = step.origin === null ? {} : (JSON.parse(step.origin) as Partial<Step['origin']>)
+  return objectText<Step>({
+    ...stepHead(step, definition),
+    author: run.author,
+    recorded_by: run.recorded_by,
+    origin: { task: run.name, task_version: run.version, ...copied },
+    inputs: new WrittenJson(step.inputs ?? '{}'),
+    outputs: new WrittenJson(step.outputs ?? '{}'),
+    depends_on: new WrittenJson(dependsOn),
+    config: new WrittenJson(config),
+    progress,
+    logs: step.warnings ? new WrittenJson(step.warnings) : undefined,
+    error_detail: step.error ? new WrittenJson(step.error) : undefined,
+  })
 }
 
-const stepHead = (step: StepSummary) => ({
+const stepHead = (step: StepSummaryRow, definition: ShownDefinition): ObjectMembers<StepSummary> => ({
+  activity: new WrittenJson(definition.step(step.name).activity),
   key: step.name,
   status: step.status,
   error: step.error === null ? null : (JSON.parse(step.error) as { message: string }).message,

@@ -1,19 +1,10 @@
 import { timestamp } from '../../lib/time.ts'
+import type { LogEvent } from '../../model/runs/run-events.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
 import type { StepEventRow } from '../../store/runs/step-events.ts'
 import { agentLogEvent } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
-
-export interface LogEvent {
-  timestamp: string
-  level: 'debug' | 'info' | 'warning' | 'error'
-  type: string
-  step: string | null
-  activity: string | null
-  message: string
-  attributes: Record<string, unknown>
-}
 
 const plain = (at: Date, level: LogEvent['level'], type: string, message: string): LogEvent => ({
   timestamp: timestamp(at),

@@ -1,7 +1,9 @@
 import type { Queries } from '../../database/database.ts'
 import type { ServerEvent } from '../../http/events.ts'
 import { makeBell } from '../../lib/bell.ts'
+import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import { approvalActivity } from '../../model/runs/approval.ts'
+import type { EventData, LogEvent } from '../../model/runs/run-events.ts'
 import { type StoredStep, withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
 import { type RunAtOnce, type RunRow, runAtOnce, type StepRecord, stepChanges } from '../../store/runs/runs.ts'
 import { type StepEventRow, stepEventsAfter } from '../../store/runs/step-events.ts'
@@ -11,7 +13,7 @@ import type { ShownDefinition } from './definitions.ts'
 import { stepText } from './document.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument, notCounted, wholeText } from './documents.ts'
 import { isFanningOut, itemsOf, progressOf } from './fan-out-progress.ts'
-import { type LogEvent, stepEvents } from './log-events.ts'
+import { stepEvents } from './log-events.ts'
 import { waitingOf } from './waiting.ts'
 
 /** As the JSON text that a definition shows. */
@@ -93,7 +95,11 @@ const noteFanOuts = (fanOuts: FanOuts, steps: StoredStep[], definition: ShownDef
 async function* progressEvents(database: Queries, fanOuts: FanOuts, memory: AnswerMemory): AsyncGenerator<ServerEvent> {
   for (const one of fanOuts.values()) {
     if (one.total === undefined) one.total = await countItems(database, one.step, memory)
-    const text = JSON.stringify({ step: one.step.name, ...(await progressOf(database, one.step, one.total)) })
+    const progress: EventData['progress'] = {
+      step: one.step.name,
+      ...(await progressOf(database, one.step, one.total)),
+    }
+    const text = JSON.stringify(progress)
     if (text !== one.told) yield { event: 'progress', data: text }
     one.told = text
   }
@@ -205,8 +211,8 @@ const statusText = (run: RunRow): string =>
     status: run.status,
     waiting: waitingOf(run),
     error: run.error,
-  })
+  } satisfies EventData['status'])
 
-/** All labels, not the one that changed: so it tells of removed ones as well, and may be told twice. */
+/** All labels, not only the one that changed: so the event tells of removed labels too, and may be sent twice. */
 const labelsEventText = (run: RunRow): string =>
-  `{"trajectory_id":${JSON.stringify(run.trajectory_id)},"labels":${run.labels}}`
+  objectText<EventData['label']>({ trajectory_id: run.trajectory_id, labels: new WrittenJson(run.labels) })

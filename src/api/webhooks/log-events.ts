@@ -1,6 +1,6 @@
 import { timestamp } from '../../lib/time.ts'
+import type { LogEvent } from '../../model/runs/run-events.ts'
 import type { AttemptRow } from '../../store/webhooks.ts'
-import type { LogEvent } from '../trajectories/log-events.ts'
 
 /** What became of the webhook of a run, as events of its log. */
 export const deliveryEvents = (attempts: AttemptRow[]): LogEvent[] =>

@@ -4,7 +4,6 @@ import type { ShownApproval } from '../../model/runs/approval.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
-import type { Trajectory } from '../show/follow-run.ts'
 import { fields, moment, table } from '../show/output.ts'
 
 interface ApproveOptions {
@@ -65,7 +64,7 @@ const approve = async (
 
 /** The one step of a run that waits for a decision. */
 const waitingStep = async ({ client }: Session, place: RunPlace): Promise<string> => {
-  const run = (await client.getTrajectory({ params: place })) as unknown as Trajectory
+  const run = await client.getTrajectory({ params: place })
   const waiting = Object.values(run.steps).filter(
     ({ activity, status }) => activity === 'wait_for_approval' && status === 'running',
   )

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
+import type { Divergence } from '../../model/runs/step.ts'
 import { exitCodes } from '../exit.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { collect } from '../input/inputs.ts'
@@ -13,13 +14,6 @@ import { otherParams } from './rerun.ts'
 interface ReplayOptions {
   param?: string[]
   current?: boolean
-}
-
-/** Where a replay first went another way than the recording. */
-interface Divergence {
-  step: string
-  message: string
-  diff?: string
 }
 
 /** `jetty replay`. */

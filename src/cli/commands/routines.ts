@@ -15,7 +15,7 @@ import { assembled, collect, oneOf, parseAssignment, positive } from '../input/i
 import { parseRoutine, parseTask, placeText, type RoutinePlace, routineText } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
-import { followRun, type Trajectory } from '../show/follow-run.ts'
+import { followRun } from '../show/follow-run.ts'
 import { fields, moment, table } from '../show/output.ts'
 import { secretsOf, showEnd } from './run.ts'
 import { runTable } from './runs.ts'
@@ -238,9 +238,8 @@ const run = async (
 const runs = async ({ client, out }: Session, [place]: [string], { limit }: { limit: number }): Promise<void> => {
   const at = parseRoutine(place)
   const { trajectories } = await client.listRoutineRuns({ params: at, query: { limit } })
-  const rows = trajectories as unknown as Trajectory[]
-  out.answer(rows, () => (rows.length === 0 ? '' : runTable(rows)))
-  if (rows.length === 0) out.note(`${routineText(at)} has not run yet.`)
+  out.answer(trajectories, () => (trajectories.length === 0 ? '' : runTable(trajectories)))
+  if (trajectories.length === 0) out.note(`${routineText(at)} has not run yet.`)
 }
 
 const remove = async ({ client, out }: Session, [place]: [string], { yes }: { yes?: boolean }): Promise<void> => {

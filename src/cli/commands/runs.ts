@@ -2,13 +2,14 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
+import type { TrajectorySummary } from '../../model/runs/trajectory.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { amount, collect, oneOf, positive } from '../input/inputs.ts'
 import { past } from '../input/moments.ts'
 import { parentId, parseRun, parseTask, placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
-import { followRun, type Trajectory } from '../show/follow-run.ts'
+import { followRun } from '../show/follow-run.ts'
 import { openInBrowser } from '../show/open-in-browser.ts'
 import { duration, moment, paintStatus, safe, table } from '../show/output.ts'
 import { runOverview, shortStatus } from '../show/run-overview.ts'
@@ -121,7 +122,7 @@ const list = async (session: Session, [place]: [string], options: RunListOptions
   if (place === collection) return listCollectionRuns(session, { collection }, options)
   const at = parseTask(place)
   if (needsCollectionList(options)) return listCollectionRuns(session, at, options)
-  const rows: Trajectory[] = []
+  const rows: TrajectorySummary[] = []
   let cursor = ''
   for (let more = true; more && rows.length < options.limit && !session.signal.aborted; ) {
     const page = await session.client.listTrajectories({
@@ -136,7 +137,7 @@ const list = async (session: Session, [place]: [string], options: RunListOptions
         ...(options.since === undefined ? {} : { created_after: options.since }),
       },
     })
-    rows.push(...(page.trajectories as unknown as Trajectory[]))
+    rows.push(...page.trajectories)
     cursor = page.next_cursor ?? ''
     more = page.has_more && cursor !== ''
   }
@@ -144,7 +145,7 @@ const list = async (session: Session, [place]: [string], options: RunListOptions
   if (rows.length === 0) session.out.note(`No runs of ${placeText(at)} match.`)
 }
 
-export const runTable = (rows: Trajectory[]): string =>
+export const runTable = (rows: TrajectorySummary[]): string =>
   table(
     ['TRAJECTORY', 'STATUS', 'CREATED', 'DURATION', 'STEPS', 'LABELS', 'ERROR'],
     rows.map((run) => [
@@ -161,7 +162,7 @@ export const runTable = (rows: Trajectory[]): string =>
 
 const show = async (session: Session, [run]: [string], { step: name }: { step?: string }): Promise<void> => {
   const place = await findRunPlace(session, run)
-  const trajectory = (await session.client.getTrajectory({ params: place })) as unknown as Trajectory
+  const trajectory = await session.client.getTrajectory({ params: place })
   if (name === undefined) return session.out.answer(trajectory, () => runOverview(trajectory))
   const step = Object.hasOwn(trajectory.steps, name) ? trajectory.steps[name] : undefined
   if (!step) {

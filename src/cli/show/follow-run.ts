@@ -1,7 +1,9 @@
 import pc from 'picocolors'
 import { follow } from '../../client/follow.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
-import type { StepProgress } from '../../model/runs/trajectory.ts'
+import type { EventData, LogEvent, RunEvent } from '../../model/runs/run-events.ts'
+import type { Step, StepLog, StepProgress } from '../../model/runs/step.ts'
+import type { Trajectory } from '../../model/runs/trajectory.ts'
 import { interruption } from '../exit.ts'
 import { placeText, type RunPlace } from '../input/places.ts'
 import { makeAgentState } from '../runbooks/agent-state.ts'
@@ -11,65 +13,13 @@ import { cliWords } from './cli-words.ts'
 import { duration, hanging, paintStatus, safe } from './output.ts'
 import { makeProgressLine } from './progress-line.ts'
 
-/** What of a trajectory the command line shows. */
-export interface Trajectory {
-  trajectory_id: string
-  workflow_id: string
-  name: string
-  status: string
-  error: string | null
-  created: string
-  ended: string | null
-  duration_seconds: number | null
-  url: string
-  total_steps: string[]
-  steps: Record<string, Step>
-  init_params: Record<string, unknown>
-  labels: { key: string; value: string; author: string }[]
-  /** null, or absent at an older server: it waits for no person. */
-  waiting?: WaitingStep[] | null
-}
-
-/** A step that waits for a person to decide. */
-export interface WaitingStep {
-  step: string
-  since: string
-  message?: string
-  expires_at?: string | null
-}
-
-export interface Step {
-  key: string
-  activity: string
-  status: string
-  error: string | null
-  error_detail?: { hint: string | null }
-  duration_seconds: number | null
-  /** With a run where the result was taken from there. */
-  origin?: { trajectory_id?: string } | null
-  attempt?: number
-  logs?: LogLine[]
-  inputs: Record<string, unknown>
-  outputs: Record<string, unknown>
-  /** Of a running step that has started a run for each item. */
-  progress?: StepProgress
-}
-
-export interface LogLine {
-  level: string
-  type: string
-  step?: string | null
-  message: string
-  attributes?: Record<string, unknown>
-}
-
 const levelColours: Record<string, (text: string) => string> = { info: pc.cyan, error: pc.red }
 
 /** A step that has ended, in a line; what went wrong stands below. */
 export const stepLine = (step: Step, place: string, isBrief: boolean): string => {
   const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
-  const tries = (step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''
-  const took = step.origin?.trajectory_id ? `taken from ${step.origin.trajectory_id}` : duration(step.duration_seconds)
+  const tries = step.attempt > 1 ? `, attempt ${step.attempt}` : ''
+  const took = step.origin.trajectory_id ? `taken from ${step.origin.trajectory_id}` : duration(step.duration_seconds)
   const hint = cliWords(step.error_detail?.hint ?? '')
   const error =
     step.error && !isBrief
@@ -141,7 +91,7 @@ export const followRun = async (
       say(stepLine(step, place, isEndLeftOut))
     }
   }
-  const onProgress = (told: StepProgress & { step: string }) => {
+  const onProgress = (told: EventData['progress']) => {
     current = `${progress.meet(told.step)} ${told.step} · ${fanOutText(told)}`
   }
   const onStatus = ({ waiting }: Pick<Trajectory, 'waiting'>) => {
@@ -155,38 +105,41 @@ export const followRun = async (
     const text = isDetailed ? eventText(event) : undefined
     if (text !== undefined) say(text)
   }
-  const onLog = (log: LogLine) => {
-    const { level, type, message, step } = log
+  const onLog = (log: StepLog | LogEvent) => {
+    const { level, type, message } = log
+    const step = 'step' in log ? log.step : undefined
     const event = agentEventOf(log)
     if (event !== undefined) return onAgentEvent(event)
     if ((!isDetailed || isEndLeftOut) && !type.startsWith('approval_')) return
     say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${hanging(message, 4)}`)
     if (type === 'approval_requested') say(pc.dim(`    decide with: jetty approve ${placeText(place)}`))
   }
-  const events = follow((headers, aborted) => client.watchTrajectory({ params: place, headers, signal: aborted }), {
+  const onEvent = (told: RunEvent) => {
+    if (told.event === 'snapshot') {
+      progress.of(told.data.total_steps)
+      for (const step of Object.values(told.data.steps)) {
+        onStep(step)
+        if (step.status === 'running') for (const log of step.logs ?? []) onLog(log)
+      }
+    } else if (told.event === 'progress') onProgress(told.data)
+    else if (told.event === 'status') onStatus(told.data)
+    else if (told.event === 'step') onStep(told.data)
+    else if (told.event === 'log') onLog(told.data)
+  }
+  const watch = (headers: Record<string, string>, aborted: AbortSignal) =>
+    client.watchTrajectory({ params: place, headers, signal: aborted })
+  const events = follow<RunEvent>(watch, {
     signal,
     ...(isFromBeginning ? { after: '0' } : {}),
     onBreak: () => say(pc.yellow('The connection broke; trying again')),
   })
   try {
-    for await (const { event, data } of events) {
-      if (event === 'snapshot') {
-        const known = data as Trajectory
-        progress.of(known.total_steps)
-        for (const step of Object.values(known.steps)) {
-          onStep(step)
-          if (step.status === 'running') for (const log of step.logs ?? []) onLog(log)
-        }
-      } else if (event === 'progress') onProgress(data as StepProgress & { step: string })
-      else if (event === 'status') onStatus(data as Pick<Trajectory, 'waiting'>)
-      else if (event === 'step') onStep(data as Step)
-      else if (event === 'log') onLog(data as LogLine)
-    }
+    for await (const event of events) onEvent(event)
   } finally {
     line?.stop()
   }
   if (signal.aborted) throw goesOn(place)
-  const trajectory = (await client.getTrajectory({ params: place })) as unknown as Trajectory
+  const trajectory = await client.getTrajectory({ params: place })
   const took = pc.dim(duration(trajectory.duration_seconds))
   if (!isEndLeftOut) out.note(`${paintStatus(trajectory.status)} ${placeText(place)} ${took}`)
   return trajectory

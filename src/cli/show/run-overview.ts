@@ -1,6 +1,8 @@
+import type { Step } from '../../model/runs/step.ts'
+import type { Trajectory } from '../../model/runs/trajectory.ts'
 import { placeText } from '../input/places.ts'
 import { cliWords } from './cli-words.ts'
-import { fanOutText, lastOutputs, type Step, type Trajectory } from './follow-run.ts'
+import { fanOutText, lastOutputs } from './follow-run.ts'
 import { duration, fields, moment, paintStatus, safe, table } from './output.ts'
 
 type Pair = [name: string, value: string]

@@ -2,21 +2,21 @@ import type { ActivityContext, FileContent, MediaObject } from '../../activities
 import { AppError } from '../../lib/errors.ts'
 import { now, timestamp } from '../../lib/time.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
+import type { StepLog } from '../../model/runs/step.ts'
 import { findFile, type FileRow as StoredFile } from '../../store/files/files.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
 import type { EngineContext, LiveRun, Place } from '../context.ts'
 import { runReader } from '../journal/read-runs.ts'
 import { readDecision } from '../waits/approval.ts'
 import { stepModels } from './model-rules.ts'
-import type { LogEvent } from './step-record.ts'
 
 /** What a step has put aside, to be recorded together with its outputs. */
 export interface StepSide {
   files: NewFile[]
-  warnings: LogEvent[]
+  warnings: StepLog[]
 }
 
-export const warningEvent = (message: string, attributes: Record<string, unknown> = {}): LogEvent => ({
+export const warningEvent = (message: string, attributes: Record<string, unknown> = {}): StepLog => ({
   timestamp: timestamp(new Date(now())),
   level: 'warning',
   type: 'warning',

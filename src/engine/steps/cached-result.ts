@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import type { Json } from '../../activities/activity.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import { version } from '../../lib/version.ts'
+import type { StepLog } from '../../model/runs/step.ts'
 import { keepResult, objectsAt } from '../../store/runs/step-results.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
 import { loadPayload } from '../journal/results.ts'
 import { warningEvent } from './activity-context.ts'
 import type { StepAtWork } from './step.ts'
-import type { LogEvent } from './step-record.ts'
 
 /**
  * What a result is made from, as a hash; undefined, with a warning, where that cannot be told: a secret that only this
@@ -61,7 +61,7 @@ export const reuseResult = async (work: StepAtWork, shown: string): Promise<Reco
   const found = await engine.findResult({ collectionId: run.collectionId, hash: work.resultHash })
   if (!found) return undefined
   row.origin = JSON.stringify({ trajectory_id: found.trajectory_id, task: found.name, step: found.step, kind: 'cache' })
-  side.warnings.push(...(found.warnings === null ? [] : (JSON.parse(found.warnings) as LogEvent[])))
+  side.warnings.push(...(found.warnings === null ? [] : (JSON.parse(found.warnings) as StepLog[])))
   const outputs =
     found.outputs ?? (await loadPayload(engine, found.outputs_payload, found.outputs_bytes, work.memory)) ?? '{}'
   return JSON.parse(outputs) as Record<string, Json>

@@ -1,19 +1,6 @@
 import { isObject } from '../../lib/json/json-object.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
-
-/** Where a replay went another way than the recording. */
-export interface Divergence {
-  step: string
-  /** Of what there are two: the step itself or its place, what went in, what came out, how it ended, or the end of the run. */
-  in: 'step' | 'inputs' | 'outputs' | 'status' | 'end'
-  message: string
-  /** Path to the first value that differs, and that value as short JSON text. */
-  path?: string
-  recorded?: string
-  replayed?: string
-  /** The lines around it as `diff -u` writes them, where both are text. */
-  diff?: string
-}
+import type { Divergence } from '../../model/runs/step.ts'
 
 interface Difference {
   path: string

@@ -1,14 +1,15 @@
 import { FailedWith, type Json } from '../../activities/activity.ts'
 import { AppError, isErrorCode } from '../../lib/errors.ts'
+import type { Divergence, StepLog } from '../../model/runs/step.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import type { EngineContext, LiveRun, Place } from '../context.ts'
 import { type LoadedInto, loadPayload } from '../journal/results.ts'
 import type { ProgramStep } from '../program/program.ts'
 import { warningEvent } from './activity-context.ts'
-import { type Divergence, divergenceOf } from './divergence.ts'
+import { divergenceOf } from './divergence.ts'
 import { type Resolving, resolveParameters, type ShownParameters } from './resolve.ts'
 import type { StepAtWork } from './step.ts'
-import type { LogEvent, StepOutcome } from './step-record.ts'
+import type { StepOutcome } from './step-record.ts'
 
 /** A step as it stands in the recording that a run replays. */
 interface RecordedStep {
@@ -151,7 +152,7 @@ export const takeRecorded = async (
   row.origin = JSON.stringify({ trajectory_id: trajectoryId, task, step: name, kind: 'replay' })
   const failure = recorded.status === 'failed' ? recordedFailure(recorded.error, run) : undefined
   if (failure && recorded.outputs === null) throw failure
-  side.warnings = recorded.warnings === null ? [] : (JSON.parse(recorded.warnings) as LogEvent[])
+  side.warnings = recorded.warnings === null ? [] : (JSON.parse(recorded.warnings) as StepLog[])
   if (failure) return new FailedWith(failure, JSON.parse(recorded.outputs ?? '{}') as Record<string, Json>)
   return JSON.parse(recorded.outputs ?? '{}') as Record<string, Json>
 }
@@ -174,7 +175,7 @@ const recordedFailure = (error: string | null, run: LiveRun): AppError => {
 }
 
 /** An event that says where the replay first went another way, though it could go on. */
-const divergenceEvent = (divergence: Divergence): LogEvent => ({
+const divergenceEvent = (divergence: Divergence): StepLog => ({
   ...warningEvent(`The replay differs: ${divergence.message}`, { ...divergence }),
   type: 'divergence',
 })

@@ -1,19 +1,11 @@
 import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
+import type { ErrorRecord } from '../../model/runs/step.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import type { LiveRun, Place } from '../context.ts'
 import type { StepRow } from '../journal/journal-entry.ts'
 import type { StepSide } from './activity-context.ts'
-
-/** A warning or message on the trajectory that does not follow from the steps themselves. */
-export interface LogEvent {
-  timestamp: string
-  level: 'debug' | 'info' | 'warning' | 'error'
-  type: string
-  message: string
-  attributes: Record<string, unknown>
-}
 
 /** How one step went. */
 export interface StepOutcome {
@@ -84,4 +76,4 @@ export const errorRecord = (error: AppError, scrub: (text: string) => string): s
     hint: error.hint === undefined ? null : scrub(error.hint),
     cause: error.cause instanceof Error ? scrub(error.cause.message) : null,
     ...(error.code === 'replay_diverged' && error.extra),
-  })
+  } satisfies ErrorRecord)

@@ -1,13 +1,13 @@
 import type { AskedDecision, Decision, Expiry } from '../../activities/activity.ts'
 import { longestTimerMs, now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { ApprovalRow } from '../../model/runs/approval-row.ts'
+import type { StepLog } from '../../model/runs/step.ts'
 import { decideApproval, findApproval, requestApproval, withdrawApproval } from '../../store/runs/approvals.ts'
 import type { EngineContext, LiveRun } from '../context.ts'
 import { storable } from '../journal/journal-entry.ts'
 import type { StepSide } from '../steps/activity-context.ts'
 import { Interrupted } from '../steps/execute.ts'
 import type { StepAtWork } from '../steps/step.ts'
-import type { LogEvent } from '../steps/step-record.ts'
 import { mayPark, park } from './park.ts'
 
 /** A step that waits says until when, so that no death is counted for it: this is when a decision without expiry is due. */
@@ -96,9 +96,9 @@ const tell = (side: StepSide, approval: ApprovalRow): void => {
 }
 
 /** What is told of a wait: that it began, and how it ended. */
-const decisionEvents = (approval: ApprovalRow): LogEvent[] => {
+const decisionEvents = (approval: ApprovalRow): StepLog[] => {
   const { step, message, decision, decided_at } = approval
-  const requested: LogEvent = {
+  const requested: StepLog = {
     timestamp: timestamp(approval.requested_at),
     level: 'info',
     type: 'approval_requested',

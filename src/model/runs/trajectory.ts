@@ -3,43 +3,10 @@ import { trialLeftSchema } from '../collections/trial.ts'
 import { jsonObjectSchema, timestampSchema } from '../names.ts'
 import { runStatuses } from '../workflows/workflow.ts'
 import { labelSchema } from './label.ts'
+import { errorRecordSchema, stepSchema, stepSummarySchema } from './step.ts'
 
 const status = z.enum(runStatuses)
 const time = timestampSchema.nullable()
-
-/** How far the runs are that a step has started and waits for. */
-const stepProgressSchema = z
-  .object({
-    total: z.int().nullable().describe('Items of the step; null where its inputs do not say.'),
-    begun: z.int(),
-    ended: z.int(),
-    completed: z.int(),
-    failed: z.int(),
-    cancelled: z.int(),
-  })
-  .meta({ id: 'StepProgress' })
-export type StepProgress = z.infer<typeof stepProgressSchema>
-
-/** One executed step, as recorded. */
-export const stepSchema = z
-  .looseObject({
-    activity: z.string(),
-    key: z.string().describe('Name of the step.'),
-    status: z.enum(['pending', 'running', 'completed', 'failed', 'skipped', 'cancelled']),
-    error: z.string().nullable(),
-    inputs: jsonObjectSchema.describe('Resolved parameters; secrets are ***.'),
-    outputs: jsonObjectSchema,
-    progress: stepProgressSchema.optional().describe('Only of a running step that has started a run for each item.'),
-    depends_on: z.array(z.string()),
-    created: timestampSchema,
-    ended: time,
-    duration_seconds: z.number().nullable(),
-    author: z.string(),
-    recorded_by: z.string().nullable().describe('As of the run.'),
-    origin: jsonObjectSchema,
-    config: jsonObjectSchema,
-  })
-  .meta({ id: 'Step' })
 
 /** A step that waits for a person, and how to decide it. */
 const waitingStepSchema = z
@@ -53,9 +20,12 @@ const waitingStepSchema = z
   .meta({ id: 'WaitingStep' })
 export type WaitingStep = z.infer<typeof waitingStepSchema>
 
-/** One run, recorded whole. */
+/**
+ * One run, recorded whole. The server builds its documents from this type, and the client, the command line and the
+ * OpenAPI document take theirs from it: a field that is not declared here is not sent.
+ */
 export const trajectorySchema = z
-  .looseObject({
+  .object({
     name: z.string(),
     trajectory_id: z.string(),
     workflow_id: z.string(),
@@ -67,7 +37,14 @@ export const trajectorySchema = z
       .array()
       .nullable()
       .describe('Steps that wait for a person to decide, while `status` is `running` or `pending`; null: none does.'),
-    attributes: jsonObjectSchema,
+    attributes: z.object({
+      asset_type: z.string(),
+      asset_filename: z.string(),
+      created: timestampSchema,
+      params: jsonObjectSchema.describe(
+        'Where the run comes from, such as its parent; of an ingested run its metadata.',
+      ),
+    }),
     created: timestampSchema,
     updated: timestampSchema,
     started: time,
@@ -88,35 +65,25 @@ export const trajectorySchema = z
     completed_steps: z.array(z.string()),
     init_params: jsonObjectSchema,
     step_configs: jsonObjectSchema,
+    error_detail: errorRecordSchema
+      .nullable()
+      .describe('Of a run that failed before its first step because it cannot be served; else null.'),
     org_id: z.string().nullable(),
     error: z.string().nullable(),
-    error_detail: jsonObjectSchema
-      .nullable()
-      .optional()
-      .describe('`code`, `message` and `hint` of a run that failed before its first step, as it cannot be served.'),
     triggered_by_routine_id: z.number().nullable(),
     webhook_url: z.string().nullable(),
-    trial: trialLeftSchema.nullable().describe('In the answer of run-sync to a run on lent keys; else null.'),
+    trial: trialLeftSchema.nullable().describe('What a run on lent keys has left of the trial; else null.'),
     url: z.string(),
   })
   .meta({ id: 'Trajectory' })
+export type Trajectory = z.infer<typeof trajectorySchema>
 
-const shortened = {
-  inputs: true,
-  outputs: true,
-  progress: true,
-  depends_on: true,
-  author: true,
-  recorded_by: true,
-  origin: true,
-  config: true,
-} as const
-
-/** A run as a list that people look at shows it: without inputs, outputs, `init_params` and configs. */
+/** A run in a list for people: without inputs, outputs, `init_params` and configs. */
 export const trajectorySummarySchema = trajectorySchema
   .omit({ init_params: true, step_configs: true })
-  .extend({ steps: z.record(z.string(), stepSchema.omit(shortened).meta({ id: 'StepSummary' })) })
+  .extend({ steps: z.record(z.string(), stepSummarySchema) })
   .meta({ id: 'TrajectorySummary' })
+export type TrajectorySummary = z.infer<typeof trajectorySummarySchema>
 
 /** How many runs a page by cursor looks at, at most, where an index alone does not decide. */
 export const candidatesOfPage = 1000
@@ -132,29 +99,29 @@ export const trajectoryListSchema = z
   })
   .meta({ id: 'TrajectoryList' })
 
-export const logEventSchema = z
-  .object({
-    timestamp: timestampSchema,
-    level: z.enum(['debug', 'info', 'warning', 'error']),
-    type: z.string(),
-    step: z.string().nullable(),
-    activity: z.string().nullable(),
-    message: z.string(),
-    attributes: jsonObjectSchema,
-  })
-  .meta({ id: 'LogEvent' })
-
 /** The answer to a run that was accepted. */
 export const workflowResponseSchema = z
-  .looseObject({
+  .object({
     message: z.string(),
     workflow_id: z.string(),
     trajectory_id: z.string(),
     status,
     result: jsonObjectSchema,
-    trajectory: jsonObjectSchema,
+    trajectory: trajectorySchema,
     metadata: z.string(),
     url: z.string(),
     trial: trialLeftSchema.optional().describe('Only where the run uses lent keys.'),
   })
   .meta({ id: 'WorkflowResponse' })
+export type WorkflowResponse = z.infer<typeof workflowResponseSchema>
+
+/** The answer to a run that was waited for: its document, and the members of a `WorkflowResponse` beside it. */
+export const endedRunSchema = trajectorySchema
+  .extend({
+    message: z.string(),
+    result: jsonObjectSchema.describe('Outputs of the last step that was executed.'),
+    metadata: z.string(),
+    trajectory: trajectorySchema.describe('The same document again.'),
+  })
+  .meta({ id: 'EndedRun' })
+export type EndedRun = z.infer<typeof endedRunSchema>

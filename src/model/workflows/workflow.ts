@@ -21,4 +21,5 @@ export type RunStatus = (typeof runStatuses)[number]
 export const settableStatuses = ['pending', 'completed', 'failed', 'cancelled', 'archived'] as const
 export type SettableStatus = (typeof settableStatuses)[number]
 
-export type StepStatus = 'pending' | 'running' | 'completed' | 'failed' | 'skipped' | 'cancelled'
+export const stepStatuses = ['pending', 'running', 'completed', 'failed', 'skipped', 'cancelled'] as const
+export type StepStatus = (typeof stepStatuses)[number]

@@ -34,7 +34,7 @@ export interface RunCursor {
 
 /** A run without its possibly large values. */
 export type RunSummaryRow = Omit<RunRow, 'init_params' | 'init_params_bytes'>
-export type StepSummary = Omit<StepRecord, 'inputs' | 'outputs' | 'warnings' | 'changed'>
+export type StepSummaryRow = Omit<StepRecord, 'inputs' | 'outputs' | 'warnings' | 'changed'>
 
 export interface ListedRuns<Row> {
   runs: Row[]
@@ -330,8 +330,8 @@ export const runsOfSource = async <Row>(
 }
 
 /** Reads the steps of several runs in order, without large values. */
-export const stepSummariesOf = (queries: Queries, runKeys: string[]): Promise<StepSummary[]> =>
-  queries.rows<StepSummary>(
+export const stepSummariesOf = (queries: Queries, runKeys: string[]): Promise<StepSummaryRow[]> =>
+  queries.rows<StepSummaryRow>(
     'step_summaries_of',
     `select s.run_id, s.seq, s.name, s.status, s.attempt, s.error, s.started_at, s.ended_at
      from steps s where s.run_id = any($1::text[]) order by s.run_id, s.seq`,

@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { contract } from '../../../src/api/contract.ts'
-import type { Contract } from '../../../src/http/endpoint.ts'
+import type { Contract, Endpoint } from '../../../src/http/endpoint.ts'
+import { hasWarningsMember } from '../../../src/http/warnings.ts'
+import { warningSchema } from '../../../src/model/warning.ts'
+import { publishedAnswer, publishedSchema, undeclared } from '../../declared.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 import { type Answered, type Ask, send } from '../../walk/ask.ts'
 import { type Operation, operations, type Refusal } from '../../walk/operations.ts'
@@ -20,6 +24,7 @@ let jetty: TestServer
 let mine: Side
 let theirs: Side
 let described: Map<string, Described>
+let document: Record<string, unknown>
 
 beforeAll(async () => {
   const keys = [randomBytes(32), randomBytes(32)].map((key) => key.toString('base64'))
@@ -27,23 +32,21 @@ beforeAll(async () => {
   const world = await makeWorld(jetty)
   mine = world.mine
   theirs = world.theirs
-  described = new Map((await readDocument()).map((one) => [one.operationId, one]))
+  document = JSON.parse(await (await fetch(`${jetty.url}/openapi.json`)).text())
+  described = new Map(readDocument().map((one) => [one.operationId, one]))
 }, 60_000)
 afterAll(() => jetty?.close())
 
-const readDocument = async (): Promise<Described[]> => {
-  const document = JSON.parse(await (await fetch(`${jetty.url}/openapi.json`)).text())
-  return Object.entries(document.paths as Record<string, Record<string, Record<string, unknown>>>).flatMap(
-    ([path, methods]) =>
-      Object.entries(methods).map(([method, one]) => ({
-        operationId: String(one.operationId),
-        method: method.toUpperCase(),
-        path,
-        aliases: (one['x-aliases'] ?? []) as string[],
-        needsToken: (one.security as object[]).length > 0,
-      })),
+const readDocument = (): Described[] =>
+  Object.entries(document.paths as Record<string, Record<string, Record<string, unknown>>>).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, one]) => ({
+      operationId: String(one.operationId),
+      method: method.toUpperCase(),
+      path,
+      aliases: (one['x-aliases'] ?? []) as string[],
+      needsToken: (one.security as object[]).length > 0,
+    })),
   )
-}
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 const notFound: Refusal = [404]
@@ -84,6 +87,17 @@ const expectRefused = async (name: string, what: string, ask: Ask, token: string
   const answer = await call(name, ask, bearer(token))
   expect([answer.status, ...(expected.length > 1 ? [answer.detail] : [])], `${what}: ${asText(ask)}`).toEqual(expected)
   expectNothingForeign(name, answer, ask)
+}
+
+/** Every field of a JSON answer is declared in the document, but for `warnings`, which every object of ours may have. */
+const expectDeclared = (name: string, { status, headers, text }: Answered): void => {
+  if (!String(headers['content-type']).startsWith('application/json')) return
+  const published = publishedAnswer(document, name, status)
+  if (!published) throw new Error(`${name} answers ${status} with JSON that the document does not describe`)
+  const surplus = undeclared(published, JSON.parse(text))
+  const isWarned = surplus.includes('.warnings') && hasWarningsMember((contract as Contract)[name] as Endpoint)
+  if (isWarned) expect(undeclared(publishedSchema(z.array(warningSchema)), JSON.parse(text).warnings)).toEqual([])
+  expect(surplus, name).toEqual(isWarned ? ['.warnings'] : [])
 }
 
 const changingNothing = async (work: () => Promise<void>): Promise<void> => {
@@ -301,6 +315,7 @@ describe('valid calls, one after the other', () => {
       const expected = operation.status ?? (answer.status >= 200 && answer.status < 300 ? answer.status : 200)
       expect(answer.status, `${asText(ask)}: ${answer.text.slice(0, 500)}`).toBe(expected)
       if (operation.needs !== 'admin') expectNothingForeign(name, answer, ask)
+      expectDeclared(name, answer)
     }
     if (name !== 'rotateSecretKey') expect(difference(before, await foreignRows())).toEqual([])
   })

@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import { stepLogSchema, stepProgressSchema, stepSchema } from './step.ts'
+import { trajectorySchema } from './trajectory.ts'
+
+/** A message about a run, its step or its agent. */
+export const logEventSchema = stepLogSchema
+  .extend({ step: z.string().nullable(), activity: z.string().nullable() })
+  .meta({ id: 'LogEvent' })
+export type LogEvent = z.infer<typeof logEventSchema>
+
+const status = trajectorySchema.pick({ trajectory_id: true, status: true, waiting: true, error: true })
+
+/** Data of the server-sent events of one run, by the name of the event. */
+export const runEventSchemas = {
+  snapshot: trajectorySchema,
+  step: stepSchema,
+  status,
+  log: logEventSchema,
+  label: trajectorySchema.pick({ trajectory_id: true, labels: true }),
+  progress: stepProgressSchema.extend({ step: z.string() }),
+  end: status,
+} as const
+
+export type EventData = { [Name in keyof typeof runEventSchemas]: z.infer<(typeof runEventSchemas)[Name]> }
+export type RunEvent = { [Name in keyof EventData]: { event: Name; data: EventData[Name] } }[keyof EventData]
