@@ -1,7 +1,8 @@
 import { isObject, type JsonObject } from '../lib/json/json-object.ts'
+import { objectsOf } from '../lib/json/json-values.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import { type Agent, type AgentTask, programOf } from './agent.ts'
-import { makeReader, objectsOf, type Reading, textOf } from './events.ts'
+import { makeReader, type Reading, textOf } from './events.ts'
 import { mcpServersOf } from './mcp-servers.ts'
 
 const packageName = '@anthropic-ai/claude-code'

@@ -29,9 +29,6 @@ export interface Reading {
 export const textOf = (value: unknown): string =>
   isObject(value) ? textOf(value.message ?? asText(value)) : value === undefined || value === null ? '' : asText(value)
 
-/** Objects of a list; empty for anything else. */
-export const objectsOf = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
-
 /**
  * Makes a reader of JSON lines. `read` receives each line that is an object, and may throw on unexpected ones: what it
  * reported until then is kept. `finish` runs after the last line.

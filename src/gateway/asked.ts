@@ -5,6 +5,7 @@ import { isObject, parsedJson } from '../lib/json/json-object.ts'
 import { maxJsonDepth } from '../lib/json/json-text.ts'
 import { type JettyBlock, jettyBlockSchema } from '../model/gateway/gateway-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
+import { renameModel } from '../upstream/transport/rename-model.ts'
 
 /** A call as a client sent it, read no further than has to be. */
 export interface AskedCall {
@@ -124,20 +125,15 @@ const withoutJetty = (body: Buffer, extra: Member): Buffer | 'cut' | undefined =
   return whole.subarray(extra.valueStart)
 }
 
-/**
- * What goes to the provider: the body with its name for the model, and without what is meant for this server. Of several
- * `model` members the last one was read; the others are cut, lest the provider takes the first.
- */
+/** The body for the provider: with its own name for the model, and without the members meant for this server. */
 export const upstreamBody = (
   { body, members, model }: Pick<AskedCall, 'body' | 'members' | 'model'>,
   named: string,
 ): Buffer => {
-  const read = lastOf(members, 'model')
+  const rename = renameModel(members, named === model ? undefined : named)
   return editMembers(body, members, (member) => {
     if (member.name === 'jetty') return 'cut'
     if (member.name === 'extra_body') return withoutJetty(body, member)
-    if (member.name !== 'model') return undefined
-    if (member !== read) return 'cut'
-    return named === model ? undefined : Buffer.from(JSON.stringify(named))
+    return rename(member)
   })
 }

@@ -9,20 +9,20 @@ import type { Shape } from '../model/gateway/shape.ts'
 import type { CallCost } from '../store/calls/budget.ts'
 import type { Lending } from '../store/collections/lending.ts'
 import type { Quota } from '../store/collections/quota.ts'
+import { refusedStatus, type UpstreamAnswer } from '../upstream/answer.ts'
+import { clientLeft, makeStop, type Stop } from '../upstream/transport/stop.ts'
 import { keepAnswer } from './ask/answer-cache.ts'
 import { type AskDeps, makeAsk } from './ask/ask.ts'
-import type { Given } from './ask/ask-native.ts'
 import { type AskedCall, readAsked } from './asked.ts'
 import { inTime, neededInTime } from './in-time.ts'
 import { isOwnTask } from './own-workflows.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import { spentUnrecorded } from './record/recorded-answer.ts'
 import type { Recorder } from './record/recorder.ts'
-import { refusedBody, refusedStatus } from './refused.ts'
+import { refusedBody } from './refused.ts'
 import { makeAnswerRoom } from './relay/answer-room.ts'
 import { type RelayOptions, relayEvents } from './relay/relay-events.ts'
 import { relayLarge } from './relay/relay-large.ts'
-import { clientLeft, makeStop, type Stop } from './stop.ts'
 import { finishedCall, type Keep, makeTicket, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
 import { beginTrialCall, endTrialCall } from './trial-call.ts'
 import { withBlockWarnings } from './unknown-in-block.ts'
@@ -87,7 +87,7 @@ interface UnderWay {
 /** A call that is on its way. */
 interface Started {
   ticket: Ticket
-  given: Promise<Given>
+  given: Promise<UpstreamAnswer>
 }
 
 /** Who admitted it a moment ago was right about everything that the call was begun with. */
@@ -217,13 +217,13 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
   }
 
   /** The head of an answer whose end is not known yet. */
-  const begin = (call: SocketCall, ticket: Ticket, given: Given): void => {
+  const begin = (call: SocketCall, ticket: Ticket, given: UpstreamAnswer): void => {
     const record = !ticket.recorded ? 'off' : ticket.databaseAway ? 'spilled' : 'on'
     call.answering(given.status, given.kind === 'events' ? 'stream' : 'whole')
     call.outgoing.writeHead(given.status, { ...idOf(call), ...given.headers, ...ticketHeaders(ticket, record) })
   }
 
-  const relay = async (call: SocketCall, ticket: Ticket, given: Given): Promise<void> => {
+  const relay = async (call: SocketCall, ticket: Ticket, given: UpstreamAnswer): Promise<void> => {
     const { outgoing } = call
     const { status, headers, firstByteMs } = given
     if (given.kind === 'events') {

@@ -1,23 +1,13 @@
-import { anthropicType, openAiType } from '../http/errors.ts'
 import type { AppError } from '../lib/errors.ts'
 import { isObject, parsedJson } from '../lib/json/json-object.ts'
+import { anthropicType, openAiType } from '../model/gateway/error-types.ts'
 import type { Shape } from '../model/gateway/shape.ts'
-
-/** What a provider answered instead, whole. */
-export interface RefusedAnswer {
-  status: number
-  headers: Record<string, string>
-  bytes: Buffer
-}
 
 /** The same text with one more member. */
 const withDetail = (text: string, detail: string): string => {
   const end = text.lastIndexOf('}')
   return `${text.slice(0, end)},"detail":${JSON.stringify(detail)}${text.slice(end)}`
 }
-
-/** The status that the client gets: the provider's own, where that is one of an error. */
-export const refusedStatus = (status: number): number => (status >= 400 && status < 600 ? status : 502)
 
 /**
  * The body of a refusal in the client's envelope: the provider's own with `detail` added where it has that form, else

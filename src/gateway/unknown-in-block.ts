@@ -1,7 +1,7 @@
 import { unknownMembersOf } from '../http/input/unknown-members.ts'
 import { warningsHeader } from '../http/warnings.ts'
 import { blockOfEitherSchema, type JettyBlock } from '../model/gateway/gateway-call.ts'
-import type { Given } from './ask/ask-native.ts'
+import type { UpstreamAnswer } from '../upstream/answer.ts'
 
 const unknownIn = unknownMembersOf(blockOfEitherSchema)
 
@@ -9,7 +9,7 @@ const unknownIn = unknownMembersOf(blockOfEitherSchema)
  * The same answer with a warning for each member of the `jetty` block that is not known. The body is OpenAI's, so they go
  * into the header, before those that are there already.
  */
-export const withBlockWarnings = (given: Given, block: JettyBlock): Given => {
+export const withBlockWarnings = (given: UpstreamAnswer, block: JettyBlock): UpstreamAnswer => {
   const found = unknownIn?.({ jetty: block }).map(({ message }) => message) ?? []
   if (found.length === 0) return given
   const own = given.headers['x-jetty-warnings']

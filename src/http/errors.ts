@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { AppError, type FieldIssue, toAppError } from '../lib/errors.ts'
 import { issueText } from '../lib/text/issue-text.ts'
+import { anthropicType, openAiType } from '../model/gateway/error-types.ts'
 import type { ErrorBody } from './endpoint.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 
@@ -21,21 +22,6 @@ const described: Record<ErrorBody, (problem: string | FieldIssue[], error: AppEr
 
 const oneText = (problem: string | FieldIssue[]): string =>
   typeof problem === 'string' ? problem : problem.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ')
-
-/** What OpenAI calls an error of a status. */
-export const openAiType = (status: number): string => {
-  if (status === 401) return 'authentication_error'
-  if (status === 403) return 'permission_error'
-  if (status === 429) return 'rate_limit_error'
-  return status < 500 ? 'invalid_request_error' : 'server_error'
-}
-
-/** What Anthropic calls it. */
-export const anthropicType = (status: number): string => {
-  if (status === 404) return 'not_found_error'
-  if (status === 413) return 'request_too_large'
-  return status < 500 ? openAiType(status) : status === 503 ? 'overloaded_error' : 'api_error'
-}
 
 /**
  * Whatever was thrown as the answer to send: `{"detail": …}` with a list for field errors, or the shape that the

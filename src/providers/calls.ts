@@ -1,23 +1,28 @@
 import type { Dispatcher } from 'undici'
 import type { Fetch } from '../lib/net/net.ts'
-import { makeOpener } from '../lib/net/open.ts'
-import { countedChunks } from '../lib/net/taken-room.ts'
 import type { CallModel, ChatCompletion, ChatOptions, ModelCaller, StreamModel } from '../model/gateway/chat.ts'
 import type { EmbedTexts } from '../model/gateway/embedding.ts'
 import type { MakeImages } from '../model/gateway/image.ts'
 import type { Shape } from '../model/gateway/shape.ts'
+import { withRetries } from '../upstream/retry.ts'
+import { statedCostIn, usageIn } from '../upstream/usage/usage.ts'
 import { makeDownload } from './downloads.ts'
+import { makeOpenCall } from './open-call.ts'
 import { costOf } from './prices/prices.ts'
-import { statedCostIn, usageIn } from './prices/usage.ts'
-import type { Asked, Target } from './provider.ts'
-import { withRetries } from './retry.ts'
-import { scriptedWire } from './wires/scripted.ts'
-import type { CallLimits, WireCall, WireProtocol } from './wires/wire.ts'
+import {
+  type Asked,
+  type CallLimits,
+  recordedModel,
+  type Target,
+  type WireCall,
+  type WireProtocol,
+} from './provider.ts'
+import { openAiWire } from './wires/openai/wire.ts'
 
 export interface Ways {
-  /** The guarded way out. */
+  /** The guarded network. */
   fetch: Fetch
-  /** What calls are sent with: the guarded agent, or the one to the base URLs of the server. */
+  /** The guarded agent, or the one that reaches the server's own base URLs. */
   agent(trusted: boolean): Promise<Dispatcher>
   limits: CallLimits
 }
@@ -25,27 +30,13 @@ export interface Ways {
 /** Who answers; throws `model_unavailable`. */
 export type FindTarget = (asked: Asked, caller: ModelCaller, shape: Shape) => Promise<Target>
 
-/**
- * Whoever answers in OpenAI's own shape is spoken to in it, so that the gateway and the steps get the same; the rest by
- * their wires. They are loaded with the first call that needs one.
- */
-const wireOf = async ({ native, provider: { wire } }: Target): Promise<WireProtocol> => {
-  if (wire === 'scripted') return scriptedWire
-  if (native || wire === 'openai') return (await import('./wires/openai.ts')).openAiWire
-  return (await import('./wires/ai-sdk/wire.ts')).aiSdkWire
-}
-
 const textOf = (completion: ChatCompletion): string => {
   const content = completion.choices[0]?.message.content
   if (typeof content === 'string') return content
   return (content ?? []).map((part) => (typeof part.text === 'string' ? part.text : '')).join('')
 }
 
-/** Who answered, as it is recorded; where the name of a scripted model stands alone, it still says what it is. */
-const answeredBy = ({ provider, model }: Target) => ({
-  provider: provider.id,
-  model: provider.wire === 'scripted' ? `${provider.id}/${model}` : model,
-})
+const answeredBy = (target: Target) => ({ provider: target.provider.id, model: recordedModel(target) })
 
 /** Puts wires, retries and prices together: every call of a model in OpenAI's shape, whoever answers it. */
 export const makeCalls = (
@@ -56,17 +47,16 @@ export const makeCalls = (
     const target = await find(asked, caller, shape)
     const call: WireCall = {
       ...target,
-      async open(url, request) {
-        const answer = await makeOpener(await ways.agent(target.trusted))(url, request)
-        return caller.room ? { ...answer, body: countedChunks(answer.body, caller.room) } : answer
-      },
+      open: makeOpenCall(target, ways, caller),
       download: makeDownload(ways.fetch, caller, ways.limits),
       // A key that the server lends is used where the server itself would use it, and nowhere that a caller names.
       env: (name) => (target.provider.keys.some((key) => caller.lent?.(key)) ? undefined : caller.env(name)),
       limits: ways.limits,
       signal: caller.signal,
     }
-    return [await wireOf(target), call]
+    // A provider that answers OpenAI's shape is asked in it, so that gateway and steps get the same answer.
+    const wire = target.native ? openAiWire : target.provider.wire
+    return [await wire.load(), call]
   }
   const asked = (model: string, chosen: ChatOptions = {}): Asked => ({ model, ...chosen })
 

@@ -3,6 +3,7 @@ import { gateways } from './catalogue/gateways.ts'
 import { hosts } from './catalogue/hosts.ts'
 import { makers } from './catalogue/makers.ts'
 import type { Provider } from './provider.ts'
+import { scriptedWire } from './wires/scripted.ts'
 
 /** Every provider that is known by name. What is not here is reached as `custom/<name>/<model>`. */
 export const catalogue: readonly Provider[] = [...makers, ...clouds, ...hosts, ...gateways]
@@ -16,7 +17,7 @@ export const scriptedProvider: Provider = {
   paths: {},
   keys: [],
   auth: 'bearer',
-  wire: 'scripted',
+  wire: scriptedWire,
   source: 'this server',
 }
 

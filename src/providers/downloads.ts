@@ -2,7 +2,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Fetch } from '../lib/net/net.ts'
 import { byteSize } from '../lib/settings/byte-size.ts'
 import type { ModelCaller } from '../model/gateway/chat.ts'
-import type { CallLimits } from './wires/wire.ts'
+import type { CallLimits } from './provider.ts'
 
 const tooMany = (most: number): AppError =>
   new AppError('too_large', `The call names more than ${most} files to be fetched`, {

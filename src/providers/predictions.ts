@@ -3,10 +3,10 @@ import type { ModelCaller } from '../model/gateway/chat.ts'
 import type { Predict, PredictionOptions, UploadInput } from '../model/gateway/prediction.ts'
 import { resolveProvider } from './models/resolve.ts'
 import { unroutable } from './models/unroutable.ts'
-import type { Asked, LookUpVariable, Provider, Target } from './provider.ts'
+import type { Asked, CallLimits, LookUpVariable, Provider, Target } from './provider.ts'
+import { openAiWire } from './wires/openai/wire.ts'
 import { predictAtReplicate, uploadToReplicate } from './wires/replicate.ts'
 import type { ReplicateAccount } from './wires/replicate-api.ts'
-import type { CallLimits } from './wires/wire.ts'
 
 interface Ways {
   fetch: Fetch
@@ -26,7 +26,7 @@ export const replicate: Provider = {
   paths: {},
   keys: ['REPLICATE_API_TOKEN', 'REPLICATE_API_KEY'],
   auth: 'bearer',
-  wire: 'openai',
+  wire: openAiWire,
   source: 'npm replicate 1.4.0; https://replicate.com/docs/reference/http',
 }
 

@@ -1,13 +1,30 @@
 import type { Dispatcher } from 'undici'
-import type { CallModel, ModelCaller, StreamModel } from '../model/gateway/chat.ts'
-import type { EmbedTexts } from '../model/gateway/embedding.ts'
-import type { MakeImages } from '../model/gateway/image.ts'
+import type { Fetch } from '../lib/net/net.ts'
+import type { Open } from '../lib/net/open.ts'
+import type {
+  CallModel,
+  ChatChunk,
+  ChatCompletion,
+  ChatRequest,
+  ModelCaller,
+  ModelUsage,
+  StreamModel,
+} from '../model/gateway/chat.ts'
+import type { EmbeddingRequest, EmbedTexts } from '../model/gateway/embedding.ts'
+import type { ImageRequest, MadeImage, MakeImages } from '../model/gateway/image.ts'
 import type { CheckModel } from '../model/gateway/model-calls.ts'
 import type { Predict, UploadInput } from '../model/gateway/prediction.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 
-/** How a provider is spoken to where it does not answer in the client's own shape. */
-export type Wire = 'openai' | 'anthropic' | 'google' | 'vertex' | 'bedrock' | 'cohere' | 'scripted'
+/** A protocol that providers speak. What depends on the protocol is answered by its own object, in its own file. */
+export interface Wire {
+  /** The shapes it can answer beside the provider's own paths. Messages are converted to a chat. */
+  shapes: readonly Shape[]
+  /** Loads the code that speaks it, with the first call that needs it. */
+  load(): Promise<WireProtocol>
+  /** This server answers by itself: without a key, a network or a cost. */
+  isBuiltIn?: true
+}
 
 /** How the key is sent: `Authorization: Bearer <key>`, or a header of this name. */
 export type KeyHeader = 'bearer' | 'api-key' | 'x-api-key' | 'x-goog-api-key'
@@ -89,6 +106,10 @@ export interface Target {
   lent?: true
 }
 
+/** The name that a call is recorded with: that of a built-in model says what it is. */
+export const recordedModel = ({ provider, model }: Pick<Target, 'provider' | 'model'>): string =>
+  provider.wire.isBuiltIn ? `${provider.id}/${model}` : model
+
 /** A target with the way there. Nothing else may be used to reach it. */
 export interface Route extends Target {
   agent: Dispatcher
@@ -121,4 +142,65 @@ export interface Models {
   listed(places: readonly Place[]): Promise<RoutableModel[]>
   /** Who would answer to a name, for whichever shape of call; undefined where nobody would. Asks nobody. */
   ownerOf(model: string, places: readonly Place[]): RoutableModel | undefined
+}
+
+/** See the settings of the same names. */
+export interface CallLimits {
+  /** How often a call is sent while its failure is of the kind that passes. */
+  tries: number
+  firstByteSeconds: number
+  idleSeconds: number
+  /** Of an answer or a file, unpacked. */
+  maxBytes?: number
+  /** Most files that one call fetches. */
+  mediaFiles?: number
+}
+
+/** A call on its way to a provider. */
+export interface WireCall extends Target {
+  /** The way to the target's URL, and to no other. */
+  open: Open
+  /** The guarded way, for URLs that stand in a request or an answer. It never takes a key along. */
+  download: Fetch
+  env: LookUpVariable
+  limits: CallLimits
+  signal: AbortSignal
+}
+
+/** What of a request the provider's protocol has no place for, a sentence each. */
+interface Warned {
+  warnings: string[]
+}
+
+export interface Completed extends Warned {
+  completion: ChatCompletion
+}
+
+/** `chunks` throws where the answer breaks off; an end that it comes to by itself is the end of a whole answer. */
+export interface Streaming extends Warned {
+  chunks: AsyncIterable<ChatChunk>
+}
+
+export interface Embedded extends Warned {
+  embeddings: number[][]
+  usage: ModelUsage | null
+}
+
+export interface Drawn extends Warned {
+  images: MadeImage[]
+  text: string
+  usage: ModelUsage | null
+  /** US dollars, where the provider says what it cost. */
+  stated_cost?: number
+}
+
+/**
+ * How a provider is spoken to: each call is tried once. What is wrong with a request is `parameter_invalid`, what comes
+ * back instead of an answer is `upstream_failed`, and neither ever shows a key.
+ */
+export interface WireProtocol {
+  complete(request: ChatRequest, call: WireCall): Promise<Completed>
+  stream(request: ChatRequest, call: WireCall): Promise<Streaming>
+  embed(request: EmbeddingRequest, call: WireCall): Promise<Embedded>
+  draw(request: ImageRequest, call: WireCall): Promise<Drawn>
 }

@@ -2,6 +2,7 @@ import { type AppError, messageOf } from '../lib/errors.ts'
 import type { ModelUsage } from '../model/gateway/chat.ts'
 import { costOf } from '../providers/prices/prices.ts'
 import type { Target } from '../providers/provider.ts'
+import { noTokens, tokenUsage } from '../upstream/usage/usage.ts'
 import type { GatewayOptions, GatewayUsage } from './sandbox-gateway.ts'
 
 type Failure = NonNullable<GatewayUsage['lastFailure']>
@@ -47,8 +48,6 @@ const mostHosts = 50
 
 const inWords = { calls: 'calls of models', tokens: 'tokens', usd: 'dollars' } as const
 
-const nothing: ModelUsage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }
-
 export const failureOf = ({ code, message, extra }: AppError): Failure => {
   const status = extra?.upstream_status
   return { status: typeof status === 'number' ? status : null, code, message }
@@ -58,7 +57,7 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
   let begun = 0
   let answered = 0
   let failed = 0
-  let told = nothing
+  let told = noTokens
   /** With what was estimated: what the budgets look at. */
   let tokens = 0
   let usd = 0
@@ -82,17 +81,13 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
   })
 
   const settle = async ({ target, usage, stated, estimate, failure }: MeteredCall): Promise<void> => {
-    const isFree = target.provider.wire === 'scripted'
+    const isFree = target.provider.wire.isBuiltIn
     const counted = usage ?? estimate
     const cost = isFree ? 0 : await costOf(target, usage, stated)
     const roughly = cost ?? (isFree ? 0 : await costOf(target, counted))
     // Who breaks an answer off before its count has had what came of it.
-    const had = usage ?? (failure === undefined ? nothing : estimate)
-    told = {
-      prompt_tokens: told.prompt_tokens + had.prompt_tokens,
-      completion_tokens: told.completion_tokens + had.completion_tokens,
-      total_tokens: told.total_tokens + had.total_tokens,
-    }
+    const had = usage ?? (failure === undefined ? noTokens : estimate)
+    told = tokenUsage(told.prompt_tokens + had.prompt_tokens, told.completion_tokens + had.completion_tokens)
     tokens += counted.total_tokens
     usd += roughly ?? 0
     // A call that was refused costs nothing; one that was answered costs something, known or not.
@@ -101,7 +96,7 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
     if (failure === undefined) {
       answered++
       lastFailure = undefined
-      const { prompt_tokens, completion_tokens } = usage ?? nothing
+      const { prompt_tokens, completion_tokens } = usage ?? noTokens
       tell({ type: 'usage', model: target.model, prompt_tokens, completion_tokens, cost_usd: cost })
     } else {
       failed++

@@ -6,12 +6,14 @@ import type { LookUp } from '../lib/net/net.ts'
 import { sameText } from '../lib/secrets/crypto.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import type { Models } from '../providers/provider.ts'
+import { chatFormat } from '../upstream/formats/openai.ts'
+import { makeKeyRedactors } from '../upstream/redact/key-redactor.ts'
 import { type Dial, makeForwardProxy } from './forward-proxy.ts'
 import { insideEnv, providersFor } from './inside-env.ts'
 import { type GatewayLimits, mostCalls } from './limits.ts'
 import { makeMeter } from './meter.ts'
 import { makeBackend } from './models/backend.ts'
-import { findEndpoint, type GatewayProvider, languageOf } from './models/endpoints.ts'
+import { findEndpoint, formatFor, type GatewayProvider } from './models/endpoints.ts'
 import { type CallContext, callModel } from './models/model-call.ts'
 import { callScripted } from './models/scripted-call.ts'
 import { tellError } from './models/told-error.ts'
@@ -86,6 +88,7 @@ export const makeOpenGateway =
       meter,
       backend: makeBackend(),
       room: makeByteRoom(limits.bodyBytes * 2),
+      redactorFor: makeKeyRedactors(),
       moved,
     }
     const cut = new AbortController()
@@ -106,20 +109,19 @@ export const makeOpenGateway =
     const forModel = async (request: IncomingMessage, response: ServerResponse, path: string): Promise<void> => {
       const [pathname = '', search = ''] = path.split(/\?(.*)/s)
       const query = new URLSearchParams(search)
-      const language = languageOf(pathname)
+      const format = formatFor(pathname)
       if (pathname === '/') return void response.writeHead(200).end() // some look whether anybody is there
       const given = tokenOf(request, query)
       if (given === undefined || !sameText(given, token)) {
-        return tellError(response, language, 401, 'this is not the key of this runbook')
+        return tellError(response, format, 401, 'this is not the key of this runbook')
       }
       const endpoint = findEndpoint(request.method ?? '', pathname, provider)
-      if (!endpoint)
-        return tellError(response, language, 404, `${request.method} ${pathname} is not passed on from here`)
+      if (!endpoint) return tellError(response, format, 404, `${request.method} ${pathname} is not passed on from here`)
       if (!allowed.includes(endpoint.provider)) {
         const text = `${endpoint.provider} is not asked for this runbook; one that declares its key among its secrets may`
-        return tellError(response, language, 403, text)
+        return tellError(response, format, 403, text)
       }
-      if (calls >= mostCalls) return tellError(response, language, 429, 'too many calls of models at once')
+      if (calls >= mostCalls) return tellError(response, format, 429, 'too many calls of models at once')
       query.delete('key')
       const text = query.toString()
       const leaving = new AbortController()
@@ -161,7 +163,7 @@ export const makeOpenGateway =
       const path = ownPath(request.url ?? '')
       const work = path === undefined ? forward.request(request, response) : forModel(request, response, path)
       const watched = work
-        .catch((error) => tellError(response, 'chat', 500, `the gateway could not do that: ${messageOf(error)}`))
+        .catch((error) => tellError(response, chatFormat, 500, `the gateway could not do that: ${messageOf(error)}`))
         .finally(() => working.delete(watched))
       working.add(watched)
     })

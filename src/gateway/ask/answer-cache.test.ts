@@ -42,7 +42,7 @@ const eventsOf = (kept: KeptAnswer) => {
   const given = replayed(kept)
   const data: (string | undefined)[] = []
   if (given.kind === 'events') {
-    given.source.readTo({ frames: (frames) => data.push(...frames.map((frame) => frame.data)), end() {} })
+    given.source.readTo({ take: (frames) => data.push(...frames.map((frame) => frame.data)), end() {} })
   }
   return data
 }

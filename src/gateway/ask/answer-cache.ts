@@ -4,17 +4,17 @@ import { now } from '../../lib/time.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import type { Target } from '../../providers/provider.ts'
 import type { AnswerCache, CacheKey, KeptAnswer } from '../../store/calls/answer-cache.ts'
+import type { UpstreamAnswer } from '../../upstream/answer.ts'
+import { type FrameSource, makeFrameCutter } from '../../upstream/frames/sse.ts'
 import type { FinishedCall } from '../record/finished-call.ts'
-import { type FrameSource, makeFrameCutter } from '../relay/frames.ts'
-import type { Given } from './ask-native.ts'
 
-/** Headers by which a client asks for another answer to the same body. */
+/** Headers that may change the answer to the same body. */
 const asking = ['anthropic-beta', 'anthropic-version', 'openai-beta']
 
 /**
- * What a request and its answer belong together by: the bytes that go to the model, what its headers say of them, and
- * where they go. `sent` is the body without what it says to this server. No key is in it: whoever covers the collection
- * may have the answer.
+ * The cache key of a request: the bytes that go to the model (`sent`, without the members meant for this server), the
+ * headers that may change the answer, and the address. The provider's key is not part of it: every caller of the
+ * collection may have the answer.
  */
 export const cacheHash = (
   shape: Shape,
@@ -27,7 +27,7 @@ export const cacheHash = (
   return hash.update(sent).digest('hex')
 }
 
-/** The strings of streamed events, joined by where they stand: a word may be cut in two by the events it came in. */
+/** Joins the strings of streamed events by their paths: a word may be split over two events. */
 const joinedStrings = (data: readonly string[]): string[] => {
   const joined = new Map<string, string>()
   const walk = (value: unknown, path: string): void => {
@@ -40,14 +40,14 @@ const joinedStrings = (data: readonly string[]): string[] => {
   return [...joined.values()]
 }
 
-/** The name of an event as its data has it. Throws for what cannot be one: it would end the line that it stands in. */
+/** The name of an event, from its data. Throws for a name that would break the line it stands in. */
 const eventName = (text: string): string => {
   const { type } = JSON.parse(text) as { type?: unknown }
   if (typeof type === 'string' && /^[\w.-]+$/.test(type)) return type
   throw new Error('An event without a name')
 }
 
-/** The stream as its client reads it; those of OpenAI's chat end in words, and the others name each event. */
+/** The stream as its client reads it: OpenAI's chat ends with `[DONE]`, the other formats name each event. */
 const streamOf = (shape: Shape, data: readonly string[]): string => {
   const dataLines = (text: string) => `data: ${text.replaceAll('\n', '\ndata: ')}\n\n`
   if (shape === 'chat') return [...data, '[DONE]'].map(dataLines).join('')
@@ -68,8 +68,8 @@ const contentOf = ({ shape, answer, scrub }: FinishedCall): Pick<KeptAnswer, 'co
 }
 
 /**
- * What of a call may be given again: an answer that was whole and is no failure. Undefined for any other, and for one in
- * which a secret of the environment stands, since nothing is stored in which one does.
+ * The answer of a call as the cache keeps it. Undefined for a partial or failed answer, and for one that holds a secret of
+ * the environment, which is never stored.
  */
 export const answerToKeep = (call: FinishedCall): KeptAnswer | undefined => {
   if (!isWhole(call) || call.provider === null) return undefined
@@ -77,23 +77,23 @@ export const answerToKeep = (call: FinishedCall): KeptAnswer | undefined => {
     const content = contentOf(call)
     return content && { provider: call.provider.id, model: call.model, ...content }
   } catch {
-    return undefined // an event that is no JSON, or has no name: nobody knows what it is part of
+    return undefined // an event that is not JSON or has no name
   }
 }
 
-/** Keeps the answer of a call whose client wants it kept; whether that succeeds is nothing to the client. */
+/** Stores the answer of a call whose client wants it cached. A failure to store it is ignored. */
 export const keepAnswer = async (cache: AnswerCache, key: CacheKey | undefined, call: FinishedCall): Promise<void> => {
   const answer = key && answerToKeep(call)
   if (answer) await cache.keep(key, answer).catch(() => {})
 }
 
-/** A kept answer as if it had just come. */
-export const replayed = ({ contentType, body }: KeptAnswer): Given => {
+/** A cached answer as if it had just arrived. */
+export const replayed = ({ contentType, body }: KeptAnswer): UpstreamAnswer => {
   const given = { status: 200, headers: { 'content-type': contentType }, firstByteMs: now() }
   if (contentType !== 'text/event-stream') return { ...given, kind: 'whole', bytes: body }
   const source: FrameSource = {
     readTo(sink) {
-      sink.frames(makeFrameCutter(body.length).push(body))
+      sink.take(makeFrameCutter(body.length).push(body))
       sink.end()
     },
     pause() {},

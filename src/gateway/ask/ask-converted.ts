@@ -7,29 +7,29 @@ import { embeddingBody, embeddingRequestSchema } from '../../model/gateway/embed
 import { imageBody, imageRequestSchema } from '../../model/gateway/image.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import type { Models, Route } from '../../providers/provider.ts'
+import type { UpstreamAnswer } from '../../upstream/answer.ts'
+import { messageEvents } from '../../upstream/convert/chat-to-message-events.ts'
+import { chatFromMessages, messageFromChat, messagesRequestSchema } from '../../upstream/convert/messages-and-chat.ts'
+import { framesFrom } from '../../upstream/frames/frames-from.ts'
+import type { Frame, FrameSource } from '../../upstream/frames/sse.ts'
 import { type AskedCall, parsedBody, upstreamBody } from '../asked.ts'
-import type { Frame, FrameSource } from '../relay/frames.ts'
-import { framesFrom } from '../relay/frames-from.ts'
-import { chatFromMessages, messageFromChat, messagesRequestSchema } from '../relay/messages-as-chat.ts'
-import { messageEvents } from '../relay/messages-as-chat-stream.ts'
-import type { Given } from './ask-native.ts'
 
 type Converting = Pick<Models, 'call' | 'stream' | 'embed' | 'image'>
 
 const jsonType = { 'content-type': 'application/json' }
 const eventsType = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }
 
-/** The body as its shape has it. Throws `bad_request` that names the first member which does not fit. */
+/** Parses the body. Throws `bad_request` with the first member that does not fit. */
 const readBody = <Schema extends z.ZodType>(schema: Schema, asked: AskedCall): z.output<Schema> => {
   const read = schema.safeParse(parsedBody(upstreamBody(asked, asked.model)))
   if (read.success) return read.data
   const issue = read.error.issues[0]
   throw new AppError('bad_request', `${issue?.path.join('.') ?? 'body'}: ${issue?.message ?? 'not valid'}`, {
-    hint: 'Send the request as the reference of the provider has it.',
+    hint: 'Write the request as the API reference of the provider describes it.',
   })
 }
 
-const whole = (body: unknown): Given => ({
+const whole = (body: unknown): UpstreamAnswer => ({
   kind: 'whole',
   status: 200,
   headers: jsonType,
@@ -37,7 +37,7 @@ const whole = (body: unknown): Given => ({
   firstByteMs: now(),
 })
 
-const events = (source: FrameSource): Given => ({
+const events = (source: FrameSource): UpstreamAnswer => ({
   kind: 'events',
   status: 200,
   headers: eventsType,
@@ -45,8 +45,8 @@ const events = (source: FrameSource): Given => ({
   firstByteMs: now(),
 })
 
-/** The answer, with what of the request could not be passed on in a header. */
-const warning = (given: Given, { warnings = [] }: { warnings?: string[] }): Given =>
+/** Adds a header with the members of the request that could not be passed on. */
+const warning = (given: UpstreamAnswer, { warnings = [] }: { warnings?: string[] }): UpstreamAnswer =>
   warnings.length === 0 ? given : { ...given, headers: { ...given.headers, ...warningsHeader(warnings) } }
 
 const dataFrame = (data: string): Frame => ({ bytes: Buffer.from(`data: ${data}\n\n`), data })
@@ -54,8 +54,8 @@ const dataFrame = (data: string): Frame => ({ bytes: Buffer.from(`data: ${data}\
 const isUsage = ({ choices, usage }: ChatChunk): boolean => choices.length === 0 && Boolean(usage)
 
 /**
- * The chunks of a chat as the events that OpenAI's clients read. What it used is asked for in any case, for the record;
- * a client that did not ask for it does not get it.
+ * Turns the chunks of a chat into the events that OpenAI's clients read. Usage is requested in any case, for the record; a
+ * client that did not ask for it does not get it.
  */
 const chatEvents = async function* (chunks: AsyncIterable<ChatChunk>, request: ChatRequest): AsyncGenerator<Frame> {
   const { include_usage: wanted } = (request.stream_options ?? {}) as { include_usage?: unknown }
@@ -71,8 +71,8 @@ const noResponses = (route: Route): AppError =>
     hint: 'Ask it with POST /v1/chat/completions, which every provider is asked with.',
   })
 
-/** What a provider refused with, as an answer that keeps its status. */
-const refusedBy = (error: AppError): Given | undefined => {
+/** The refusal of a provider as an answer with the same status. */
+const refusedBy = (error: AppError): UpstreamAnswer | undefined => {
   const status = error.extra?.upstream_status
   if (typeof status !== 'number') return undefined
   const wait = error.retryAfterSeconds
@@ -81,8 +81,8 @@ const refusedBy = (error: AppError): Given | undefined => {
 }
 
 /**
- * Asks a provider that has another shape than the call: what the client sent is put into the provider's form, and what
- * comes back into the client's. Throws AppErrors for all but what the provider itself refused with.
+ * Makes the function that asks a provider of another shape than the call: converts the request, and the answer back.
+ * Returns a refusal of the provider as an answer; throws AppErrors for everything else.
  */
 export const makeAskConverted = (models: Converting) => {
   const byChat = async (asked: AskedCall, request: ChatRequest, caller: ModelCaller, provider: string | undefined) => {
@@ -97,7 +97,7 @@ export const makeAskConverted = (models: Converting) => {
     asked: AskedCall,
     caller: ModelCaller,
     own: AbortController,
-  ): Promise<Given> => {
+  ): Promise<UpstreamAnswer> => {
     const { model_provider: provider } = asked.block
     if (shape === 'responses') throw noResponses(route)
     if (shape === 'embeddings') {
@@ -123,7 +123,7 @@ export const makeAskConverted = (models: Converting) => {
       : warning(whole(given.completion), given)
   }
 
-  return async (shape: Shape, route: Route, asked: AskedCall, caller: ModelCaller): Promise<Given> => {
+  return async (shape: Shape, route: Route, asked: AskedCall, caller: ModelCaller): Promise<UpstreamAnswer> => {
     const own = new AbortController()
     caller.signal.addEventListener('abort', () => own.abort(caller.signal.reason), { once: true })
     try {

@@ -1,8 +1,8 @@
 import { isObject, type JsonObject } from '../../lib/json/json-object.ts'
+import { objectsOf, stringOf } from '../../lib/json/json-values.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
-import { usageIn } from '../../providers/prices/usage.ts'
-import { objectsIn, textOf } from '../transcripts/json.ts'
+import { usageIn } from '../../upstream/usage/usage.ts'
 
 /** A call of a tool, as a chat completion has it. */
 export interface ToolCall {
@@ -28,9 +28,9 @@ const member = (value: unknown, name: string): unknown => (isObject(value) ? val
 
 /** The texts of a list of parts, those of one kind where a kind is given. */
 const partsText = (parts: unknown, type?: string): string =>
-  objectsIn(parts)
+  objectsOf(parts)
     .filter((part) => type === undefined || part.type === type)
-    .map((part) => textOf(part.text))
+    .map((part) => stringOf(part.text))
     .join('')
 
 /** Of vectors and images. */
@@ -42,22 +42,22 @@ const ofThings = (answer: JsonObject): AnswerFacts => ({
 })
 
 const ofChat = (answer: JsonObject): AnswerFacts => {
-  const [choice] = objectsIn(answer.choices)
+  const [choice] = objectsOf(answer.choices)
   const message = isObject(choice?.message) ? choice.message : {}
   return {
     text: typeof message.content === 'string' ? message.content : partsText(message.content),
     finish_reason: stringOrNull(choice?.finish_reason),
-    tool_calls: objectsIn(message.tool_calls).map(({ id, function: called }) => ({
+    tool_calls: objectsOf(message.tool_calls).map(({ id, function: called }) => ({
       id,
       type: 'function',
-      function: { name: member(called, 'name'), arguments: textOf(member(called, 'arguments')) },
+      function: { name: member(called, 'name'), arguments: stringOf(member(called, 'arguments')) },
     })),
     usage: usageIn(answer.usage),
   }
 }
 
 const ofResponses = (answer: JsonObject): AnswerFacts => {
-  const items = objectsIn(answer.output)
+  const items = objectsOf(answer.output)
   const reason = member(answer.incomplete_details, 'reason')
   return {
     text: items
@@ -70,7 +70,7 @@ const ofResponses = (answer: JsonObject): AnswerFacts => {
       .map((item) => ({
         id: item.call_id,
         type: 'function',
-        function: { name: item.name, arguments: textOf(item.arguments) },
+        function: { name: item.name, arguments: stringOf(item.arguments) },
       })),
     usage: usageIn(answer.usage),
   }
@@ -79,7 +79,7 @@ const ofResponses = (answer: JsonObject): AnswerFacts => {
 const ofMessages = (answer: JsonObject): AnswerFacts => ({
   text: partsText(answer.content, 'text'),
   finish_reason: stringOrNull(answer.stop_reason),
-  tool_calls: objectsIn(answer.content)
+  tool_calls: objectsOf(answer.content)
     .filter(({ type }) => type === 'tool_use')
     .map(({ id, name, input }) => ({
       id,

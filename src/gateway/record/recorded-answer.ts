@@ -2,7 +2,7 @@ import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-obj
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { costOf } from '../../providers/prices/prices.ts'
-import { statedCostIn } from '../../providers/prices/usage.ts'
+import { statedCostIn } from '../../upstream/usage/usage.ts'
 import { answerFrom } from '../transcripts/transcript.ts'
 import { factsOf } from './answer-facts.ts'
 import type { FinishedCall } from './finished-call.ts'
@@ -93,7 +93,7 @@ export const recordedAnswer = async (
   }
   return {
     outputs: call.scrub.jsonText(`${JSON.stringify(head).slice(0, -1)},"response":${shown.text}}`),
-    ...(await spentOn(call, { usage, usd: cost_usd, said: text + JSON.stringify(tool_calls) })),
+    ...(await spentOn(call, { usage, usd: cost_usd })),
   }
 }
 
@@ -101,7 +101,7 @@ export const recordedAnswer = async (
 export const spentUnrecorded = async (call: FinishedCall): Promise<Spent> => {
   if (!call.answer) return { usd: null, tokens: null }
   const { answer } = read(call.shape, call.answer)
-  const { usage, text, tool_calls } = factsOf(call.shape, answer)
+  const { usage } = factsOf(call.shape, answer)
   const usd = await costOfAnswer(call, answer, usage)
-  return spentOn(call, { usage, usd, said: text + JSON.stringify(tool_calls) })
+  return spentOn(call, { usage, usd })
 }

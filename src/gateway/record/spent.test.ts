@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { makeScrubber } from '../../lib/secrets/scrub.ts'
-import { catalogue } from '../../providers/catalogue.ts'
+import { catalogue, scriptedProvider } from '../../providers/catalogue.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { spentUnrecorded } from './recorded-answer.ts'
 
@@ -58,7 +58,7 @@ test.each<[string, Partial<FinishedCall>]>([
   ['without a budget', { isBudgeted: false }],
   ['that the provider refused', { httpStatus: 400, status: 'failed' }],
   ['from the cache', { cached: true }],
-  ['of a scripted model', { provider: { ...provider, wire: 'scripted' } }],
+  ['of a scripted model', { provider: scriptedProvider }],
   ['that nobody answered', { answer: null, httpStatus: null, status: 'failed' }],
   ['for images', { shape: 'images', answer: { kind: 'json', bytes: Buffer.from('{"data":[]}'), truncated: false } }],
 ])('a call %s counts nothing that was not counted', async (_, more) => {

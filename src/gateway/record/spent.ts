@@ -1,49 +1,45 @@
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { priceOf } from '../../providers/prices/prices.ts'
+import { formatOf } from '../../upstream/formats/formats.ts'
+import { atLeast, estimatedPrompt, makeTokenEstimate } from '../../upstream/usage/estimate.ts'
+import { tokenUsage } from '../../upstream/usage/usage.ts'
 import type { FinishedCall } from './finished-call.ts'
 
-/** What a call adds to what its collection has used today; null where there is nothing to count. */
+/** What a call adds to the spending of its collection today. Null: nothing to count. */
 export interface Spent {
   usd: number | null
   tokens: number | null
 }
 
-/** What was read of an answer: `said` is all that the model wrote. */
-export interface CountedAnswer {
-  usage: ModelUsage | null
-  usd: number | null
-  said: string
+const estimatedAnswer = ({ shape, answer }: FinishedCall): number => {
+  const estimate = makeTokenEstimate(formatOf[shape].words)
+  if (answer?.kind === 'events') answer.data.forEach(estimate.take)
+  else if (answer) estimate.take(answer.bytes.toString())
+  return estimate.tokens
 }
 
-/** As a rule of thumb; of other languages than English it is fewer. */
-const charactersPerToken = 4
-/** Images and the like inside of a request: they are no text, and nobody can tell how many tokens they are. */
-const fewestEncoded = 1000
-const words = /[\w+/=-]+/g
-
-const withoutEncoded = (text: string): string =>
-  text.replace(words, (word) => (word.length < fewestEncoded ? word : ''))
-
-const tokensOf = (text: string): number => Math.ceil(text.length / charactersPerToken)
-
-const estimated = (request: Buffer, said: string): ModelUsage => {
-  const prompt_tokens = tokensOf(withoutEncoded(request.toString()))
-  const completion_tokens = tokensOf(said)
-  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+/** Usage under a budget: what the provider did not count, or counted only at the start of a broken answer, is estimated. */
+const budgeted = (call: FinishedCall, usage: ModelUsage | null): ModelUsage => {
+  if (!usage) return tokenUsage(estimatedPrompt(call.request), estimatedAnswer(call))
+  return call.status === 'completed' ? usage : atLeast(usage, estimatedAnswer(call))
 }
 
 /**
- * What a call counts towards the day: what its provider counted. Where that is silent and there is a budget, an estimate:
- * providers do not count a stream unless they are asked to, nor one that its client left, and a budget that took their
- * word alone would let both through for nothing. The record of the call has no estimate in it. A kept answer, and one of a
- * scripted model, costs nothing.
+ * What a call counts towards the day: what its provider counted. Under a budget the rest is estimated: providers count a
+ * stream only on request, and none that its client left, and both would pass for free. The record of the call never holds
+ * an estimate. A cached answer costs nothing, nor does a built-in model.
  */
-export const spentOn = async (call: FinishedCall, { usage, usd, said }: CountedAnswer): Promise<Spent> => {
-  const { provider, model, shape, httpStatus, cached, request, isBudgeted } = call
-  if (cached || !provider || provider.wire === 'scripted') return { usd: null, tokens: null }
-  if (usage) return { usd, tokens: usage.total_tokens }
+export const spentOn = async (
+  call: FinishedCall,
+  { usage, usd }: { usage: ModelUsage | null; usd: number | null },
+): Promise<Spent> => {
+  const { provider, model, shape, httpStatus, cached, isBudgeted } = call
+  if (cached || !provider || provider.wire.isBuiltIn) return { usd: null, tokens: null }
   const isRefused = httpStatus === null || httpStatus >= 300
-  if (!isBudgeted || isRefused || usd !== null || shape === 'images') return { usd, tokens: null }
-  const roughly = estimated(request, said)
-  return { usd: await priceOf(provider, model, roughly), tokens: roughly.total_tokens }
+  const isStated = usage !== null && (call.status === 'completed' || !isBudgeted)
+  if (isStated || isRefused || !isBudgeted) return { usd, tokens: usage?.total_tokens ?? null }
+  if (!usage && (usd !== null || shape === 'images')) return { usd, tokens: null }
+  const counted = budgeted(call, usage)
+  const isRaised = counted.completion_tokens !== usage?.completion_tokens
+  return { usd: isRaised ? ((await priceOf(provider, model, counted)) ?? usd) : usd, tokens: counted.total_tokens }
 }

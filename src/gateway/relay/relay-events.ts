@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import { type AppError, toAppError } from '../../lib/errors.ts'
-import { makePace } from '../ask/pace.ts'
+import { formatOf } from '../../upstream/formats/formats.ts'
+import { type Frame, type FrameSource, isEventData } from '../../upstream/frames/sse.ts'
 import type { Keep, Outcome, Ticket } from '../ticket.ts'
 import type { AnswerRoom } from './answer-room.ts'
-import type { Frame, FrameSource } from './frames.ts'
-import { errorEvent, isEventData, lastEvent, meaningOf } from './meaning.ts'
+import { makePace } from './pace.ts'
 
 export interface EventsAnswer {
   status: number
@@ -15,16 +15,15 @@ export interface EventsAnswer {
 
 export interface RelayOptions {
   keep: Keep
-  /** Bytes of an answer that are kept for its record, as far as there is room for them. */
+  /** Most bytes of an answer that are kept for its record. */
   keptBytes: number
   room: AnswerRoom
-  /** How long a client may take nothing of what waits for it. */
+  /** How long a client may read nothing before it is disconnected. */
   stalledSeconds: number
 }
 
-/** Of what comes after the part that is kept. */
+/** Events of up to this size are kept from the end of an answer whose middle was too large to keep. */
 const longestEnd = 4096
-const usage = /"usage"\s*:\s*\{/
 
 const broken = (ticket: Ticket) => ({
   code: 'upstream_failed',
@@ -33,13 +32,13 @@ const broken = (ticket: Ticket) => ({
 
 const unreadable = (ticket: Ticket) => ({
   code: 'upstream_failed',
-  message: `${ticket.provider?.name ?? 'The provider'} sent something that is no event of an answer`,
+  message: `${ticket.provider?.name ?? 'The provider'} sent an event that is not JSON`,
 })
 
 /**
- * Passes the events of an answer on as they come, and resolves when the answer has ended in one of three ways: its last
- * event left after the record was committed; an error event left and the connection was broken; or the client went away.
- * Where the client reads slowly the provider is read slowly.
+ * Passes the events of an answer on as they come. Resolves when the answer has ended in one of three ways: its last event
+ * left after the record was committed; an error event left and the connection was closed; or the client disconnected. A
+ * slow client slows the provider down.
  */
 export const relayEvents = (
   outgoing: ServerResponse,
@@ -52,7 +51,8 @@ export const relayEvents = (
     let ends: string[] = []
     const kept = room(keptBytes)
     let hasPieces = false
-    let hasFinished = false
+    const format = formatOf[ticket.shape]
+    const reader = format.makeReader()
     let failure: Outcome['error'] = null
     let isOver = false
 
@@ -69,7 +69,7 @@ export const relayEvents = (
     })
     const record = (ended: Outcome['status']) => keep(ticket, outcome(ended)).finally(kept.free)
 
-    /** Without an end that looks like one, once the last event has left. */
+    /** Closes the connection after the last event, so that no client takes it for a complete answer. */
     const breakOff = (last: Buffer | undefined) =>
       new Promise<void>((left) => {
         if (outgoing.destroyed) return left()
@@ -79,7 +79,7 @@ export const relayEvents = (
         else outgoing.destroy()
       })
 
-    /** The last byte waits for the record; one that is on no record has no end either. */
+    /** The last event waits for the record. If recording fails, the answer does not end well. */
     const end = async (last: Buffer | undefined) => {
       isOver = true
       outgoing.off('close', cancel)
@@ -87,7 +87,7 @@ export const relayEvents = (
         await record(failure ? 'failed' : 'completed')
       } catch (error) {
         const { code, message } = toAppError(error)
-        await breakOff(errorEvent(ticket.shape, { code, message: ticket.scrub.text(message) }))
+        await breakOff(format.errorEvent({ code, message: ticket.scrub.text(message) }))
         return reject(error)
       }
       if (failure) await breakOff(last)
@@ -98,7 +98,7 @@ export const relayEvents = (
     const fail = (problem: NonNullable<Outcome['error']>) => {
       source.abort()
       failure = { code: problem.code, message: ticket.scrub.text(problem.message) }
-      void end(errorEvent(ticket.shape, failure))
+      void end(format.errorEvent(failure))
     }
 
     const cancel = () => {
@@ -108,13 +108,13 @@ export const relayEvents = (
       record('cancelled').then(() => resolve(), reject)
     }
 
-    /** Where no more is kept, it is still known why it ended, and what it has used. */
+    /** Once nothing more is kept, the events that state the end and the usage still are. */
     const remember = (text: string, isEnd: boolean) => {
       if (kept.add(text.length)) data.push(text)
-      else if (text.length < longestEnd && (isEnd || usage.test(text))) ends = [...ends.slice(-1), text]
+      else if (text.length < longestEnd && (isEnd || format.mayStateUsage.test(text))) ends = [...ends.slice(-1), text]
     }
 
-    /** Takes in one event; the bytes to pass on now, or none where the answer is over. */
+    /** Takes one event. Returns the bytes to pass on now, or undefined if the answer is over. */
     const take = ({ bytes, data: text, isPiece }: Frame): Buffer | undefined => {
       if (isPiece) hasPieces = true
       if (text === undefined) return bytes
@@ -122,11 +122,10 @@ export const relayEvents = (
         fail(unreadable(ticket))
         return undefined
       }
-      const meaning = meaningOf(ticket.shape, text)
+      const meaning = reader.take(text)
       failure ??= meaning.failure ?? null
-      hasFinished ||= meaning.hasFinished
       if (text !== '[DONE]') remember(text, meaning.hasFinished)
-      // Errors quote the request at times, and its key with it.
+      // An error may quote the request, and secrets with it.
       const passed = meaning.failure ? Buffer.from(ticket.scrub.text(bytes.toString())) : bytes
       if (!meaning.isLast) return passed
       void end(failure && !meaning.failure ? undefined : passed)
@@ -137,8 +136,8 @@ export const relayEvents = (
     outgoing.on('close', cancel)
     const waitForClient = makePace(outgoing, source, stalledSeconds)
     source.readTo({
-      frames(frames) {
-        if (isOver) return source.abort() // there is nothing more to say
+      take(frames) {
+        if (isOver) return source.abort()
         const passed: Buffer[] = []
         let left: Buffer | undefined
         for (const frame of frames) {
@@ -147,17 +146,17 @@ export const relayEvents = (
           passed.push(left)
         }
         if (passed.length === 0) return
-        // What stood before the last event leaves before the record of the call is written.
+        // Earlier events leave before the record is written.
         const more = outgoing.write(passed.length === 1 ? passed[0] : Buffer.concat(passed))
         if (!more && !isOver) waitForClient()
       },
       end(problem: AppError | undefined) {
         if (isOver) return
         if (problem?.code === 'cancelled') return cancel()
-        const added = lastEvent(ticket.shape)
+        const added = format.lastEvent
         if (problem) fail(problem)
         else if (failure) void end(undefined)
-        else if (hasFinished && added) void end(added)
+        else if (reader.isFinished && added) void end(added)
         else fail(broken(ticket))
       },
     })

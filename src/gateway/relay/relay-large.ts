@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import type { LargeAnswer } from '../ask/beginning.ts'
-import { makePace } from '../ask/pace.ts'
+import type { LargeAnswer } from '../../upstream/answer.ts'
 import type { Outcome, Ticket } from '../ticket.ts'
+import { makePace } from './pace.ts'
 import type { RelayOptions } from './relay-events.ts'
 
 const openingBrace = 123
@@ -10,8 +10,8 @@ const closingBrace = 125
 const firstOf = (chunks: Buffer[]): number | undefined => Buffer.concat(chunks).find((byte) => byte > 32)
 
 /**
- * Passes on an answer that is too large to wait for, as it comes: all but its last chunk, which waits for the record. One
- * that breaks off ends without the end that was promised.
+ * Passes on an answer that is too large to wait for. Its last chunk waits for the record; the connection of an answer that
+ * breaks off is closed before its announced end.
  */
 export const relayLarge = (
   outgoing: ServerResponse,
@@ -25,7 +25,8 @@ export const relayLarge = (
     let held: Buffer | undefined
     let failure: Outcome['error'] = null
     let isOver = false
-    if (firstOf(chunks) !== openingBrace) failure = { code: 'upstream_failed', message: 'The answer is no JSON object' }
+    if (firstOf(chunks) !== openingBrace)
+      failure = { code: 'upstream_failed', message: 'The answer is not a JSON object' }
 
     const outcome = (ended: Outcome['status']): Outcome => ({
       status: ended,
@@ -63,7 +64,7 @@ export const relayLarge = (
     outgoing.once('close', cancel)
     const waitForClient = makePace(outgoing, rest, stalledSeconds)
     rest.readTo({
-      data(chunk) {
+      take(chunk) {
         if (!isOver && !take(chunk)) waitForClient()
       },
       end(problem) {

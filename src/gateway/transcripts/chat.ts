@@ -1,6 +1,6 @@
 import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
-import { objectsIn } from './json.ts'
-import { mergeDelta } from './merge-delta.ts'
+import { objectsOf } from '../../lib/json/json-values.ts'
+import { mergeDelta } from '../../upstream/convert/merge-delta.ts'
 
 interface Choice {
   index: number
@@ -28,7 +28,7 @@ const messageOf = (message: JsonObject): JsonObject =>
     ? message
     : {
         ...message,
-        tool_calls: objectsIn(message.tool_calls)
+        tool_calls: objectsOf(message.tool_calls)
           .sort((left, right) => Number(left.index ?? 0) - Number(right.index ?? 0))
           .map(withoutIndex),
       }
@@ -43,7 +43,7 @@ export const chatFrom = (events: readonly string[]): JsonObject => {
     for (const [name, value] of Object.entries(head)) {
       if (value !== null || !Object.hasOwn(answer, name)) answer[name] = value
     }
-    for (const { index, delta, finish_reason: reason, ...rest } of objectsIn(pieces)) {
+    for (const { index, delta, finish_reason: reason, ...rest } of objectsOf(pieces)) {
       const choice = choiceAt(choices, typeof index === 'number' ? index : 0)
       if (isObject(delta)) mergeDelta(choice.message, delta)
       if (typeof reason === 'string') choice.finish_reason = reason

@@ -1,11 +1,12 @@
 import { type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
-import { textOf } from './json.ts'
+import { stringOf } from '../../lib/json/json-values.ts'
 
 /** The answer with the images of a stream: those that are done, or the latest of each that is not. */
 export const imagesFrom = (events: readonly string[]): JsonObject => {
   const read = events.map(parsedObject).filter((event) => event !== undefined)
-  const done = read.filter((event) => textOf(event.type).endsWith('.completed'))
-  const shown = done.length > 0 ? done : read.filter((event) => textOf(event.type).endsWith('.partial_image')).slice(-1)
+  const done = read.filter((event) => stringOf(event.type).endsWith('.completed'))
+  const shown =
+    done.length > 0 ? done : read.filter((event) => stringOf(event.type).endsWith('.partial_image')).slice(-1)
   const usage = done.findLast((event) => event.usage !== undefined)?.usage
   return {
     data: shown.map(({ b64_json: image, revised_prompt: revised }) => ({

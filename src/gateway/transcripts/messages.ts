@@ -1,6 +1,6 @@
 import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
-import { textOf } from './json.ts'
-import { put } from './merge-delta.ts'
+import { stringOf } from '../../lib/json/json-values.ts'
+import { put } from '../../upstream/convert/merge-delta.ts'
 
 interface Block {
   content: JsonObject
@@ -11,7 +11,7 @@ interface Block {
 const begin = (content: unknown): Block => ({ content: isObject(content) ? { ...content } : {}, input: '' })
 
 const append = (content: JsonObject, name: string, text: unknown): void => {
-  content[name] = textOf(content[name]) + textOf(text)
+  content[name] = stringOf(content[name]) + stringOf(text)
 }
 
 const putAll = (into: JsonObject, members: unknown): void => {
@@ -47,7 +47,7 @@ export const messageFrom = (events: readonly string[]): JsonObject => {
     else if (event.type === 'content_block_delta' && isObject(event.delta)) {
       const block = blocks.get(event.index) ?? begin(undefined)
       blocks.set(event.index, block)
-      if (event.delta.type === 'input_json_delta') block.input += textOf(event.delta.partial_json)
+      if (event.delta.type === 'input_json_delta') block.input += stringOf(event.delta.partial_json)
       else take(block, event.delta)
     } else if (event.type === 'message_delta') {
       putAll(message, event.delta)

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
-import { textOf } from './json.ts'
+import { stringOf } from '../../lib/json/json-values.ts'
 
 const last = new Set(['response.completed', 'response.incomplete', 'response.failed'])
 
@@ -43,12 +43,12 @@ const unfinished = (events: JsonObject[]): JsonObject => {
     return item
   }
   for (const event of events) {
-    const type = textOf(event.type)
+    const type = stringOf(event.type)
     const grows = Object.hasOwn(growing, type) ? growing[type] : undefined
     if (isObject(event.response)) response = event.response
     else if (grows) {
       const [into, name] = grows(itemOf(event), event)
-      into[name] = textOf(into[name]) + textOf(event.delta)
+      into[name] = stringOf(into[name]) + stringOf(event.delta)
     } else if (type === 'response.output_item.added' || type === 'response.output_item.done') {
       if (isObject(event.item)) items.set(event.output_index, { ...event.item })
     } else if (type.startsWith('response.content_part.') && isObject(event.part)) {
@@ -63,6 +63,6 @@ const unfinished = (events: JsonObject[]): JsonObject => {
 /** The response that the events of a stream are about: its last event has it whole. */
 export const responseFrom = (events: readonly string[]): JsonObject => {
   const read = events.map(parsedObject).filter((event) => event !== undefined)
-  const final = read.findLast((event) => last.has(textOf(event.type)) && isObject(event.response))
+  const final = read.findLast((event) => last.has(stringOf(event.type)) && isObject(event.response))
   return final && isObject(final.response) ? final.response : unfinished(read)
 }

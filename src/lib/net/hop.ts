@@ -86,11 +86,17 @@ export const sendHop = (agent: Dispatcher, hop: Hop, request: OutgoingRequest, s
 
 const certificateCodes = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/
 
-/** Converts an error of undici or Node to one that says what failed and whether a retry can help. */
-export const asNetworkError = (thrown: unknown, { method, url }: Hop): AppError => {
+/**
+ * Turns whatever undici or Node threw into an error that says what failed and whether a retry can help. `name` is shown
+ * instead of the URL.
+ */
+export const asNetworkError = (
+  thrown: unknown,
+  { method, url, name }: Pick<Hop, 'method' | 'url'> & { name?: string },
+): AppError => {
   for (let error = thrown; error instanceof Error; error = error.cause) if (error instanceof AppError) return error
   const code = String((thrown as { code?: unknown } | undefined)?.code ?? '')
-  const what = `${method} ${shown(url)}`
+  const what = name ?? `${method} ${shown(url)}`
   const cause = thrown
   if (code === 'UND_ERR_CONNECT_TIMEOUT') {
     // Nothing was sent yet, so a retry is safe.

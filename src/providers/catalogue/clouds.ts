@@ -1,3 +1,5 @@
+import { bedrockWire } from '../wires/bedrock.ts'
+import { vertexWire } from '../wires/vertex.ts'
 import { at, mastra, portkey, row, tokenlens, under } from './row.ts'
 
 /** Clouds and platforms that answer with models beside much else. */
@@ -20,7 +22,7 @@ export const clouds = [
     base_url: 'https://bedrock-runtime.{AWS_REGION=us-east-1}.amazonaws.com',
     paths: {},
     keys: ['AWS_BEARER_TOKEN_BEDROCK'],
-    wire: 'bedrock',
+    wire: bedrockWire,
     prices: 'aws',
     source: 'npm @ai-sdk/amazon-bedrock 4.0.186',
   }),
@@ -32,7 +34,7 @@ export const clouds = [
     paths: {},
     keys: ['GOOGLE_VERTEX_API_KEY', 'GOOGLE_APPLICATION_CREDENTIALS_JSON'],
     auth: 'x-goog-api-key',
-    wire: 'vertex',
+    wire: vertexWire,
     prices: 'google',
     source: 'npm @ai-sdk/google-vertex 4.0.208',
   }),

@@ -1,3 +1,6 @@
+import { anthropicWire } from '../wires/anthropic.ts'
+import { cohereWire } from '../wires/cohere.ts'
+import { googleWire } from '../wires/google.ts'
 import { at, mastra, portkey, row, tokenlens } from './row.ts'
 
 /** Those who make the models that they answer with. */
@@ -24,7 +27,7 @@ export const makers = [
     keys: ['ANTHROPIC_API_KEY'],
     auth: 'x-api-key',
     headers: { 'anthropic-version': '2023-06-01' },
-    wire: 'anthropic',
+    wire: anthropicWire,
     model_names: /^claude-/,
     openrouter: 'anthropic',
     prices: 'anthropic',
@@ -38,7 +41,7 @@ export const makers = [
     base_url_variable: 'GEMINI_BASE_URL',
     paths: { chat: '/openai/chat/completions', embeddings: '/openai/embeddings' },
     keys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY'],
-    wire: 'google',
+    wire: googleWire,
     wire_auth: 'x-goog-api-key',
     model_names: /^(gemini-|gemma-|imagen-|learnlm-)/,
     openrouter: 'google',
@@ -86,7 +89,7 @@ export const makers = [
     base_url: 'https://api.cohere.com/v2',
     paths: {},
     keys: ['COHERE_API_KEY'],
-    wire: 'cohere',
+    wire: cohereWire,
     model_names: /^(command-|c4ai-|embed-)/,
     openrouter: 'cohere',
     prices: 'cohere',

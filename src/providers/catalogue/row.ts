@@ -1,5 +1,6 @@
 import type { Shape } from '../../model/gateway/shape.ts'
 import type { Provider } from '../provider.ts'
+import { openAiWire } from '../wires/openai/wire.ts'
 
 type Given = Pick<Provider, 'id' | 'name' | 'base_url' | 'keys' | 'source'> & Partial<Provider>
 
@@ -24,7 +25,7 @@ export const row = (given: Given): Provider => ({
   aliases: [],
   paths: at('chat'),
   auth: 'bearer',
-  wire: 'openai',
+  wire: openAiWire,
   ...given,
 })
 

@@ -1,5 +1,6 @@
 import { catalogue, findProvider } from '../catalogue.ts'
 import type { LookUpVariable, Provider } from '../provider.ts'
+import { openAiWire } from '../wires/openai/wire.ts'
 
 /** Somebody who may be meant by a name, and what it calls the model. */
 export interface Candidate {
@@ -53,7 +54,7 @@ const customProvider = (name: string): Provider | undefined => {
     },
     keys: [`${variable}_API_KEY`],
     auth: 'bearer',
-    wire: 'openai',
+    wire: openAiWire,
     source: 'the environment of the run',
   }
 }

@@ -2,7 +2,7 @@ import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import { type Address, addressOf, addressVariables, joined } from '../address.ts'
 import { catalogue } from '../catalogue.ts'
-import type { Asked, KeyHeader, LookUpVariable, Provider, Target, Wire } from '../provider.ts'
+import type { Asked, KeyHeader, LookUpVariable, Provider, Target } from '../provider.ts'
 import { type Candidate, named, namedWithProvider } from './names.ts'
 
 /** Why nobody answers: the variables of which one would do, and what is wrong where that is something else. */
@@ -22,21 +22,10 @@ export interface Surroundings {
   serverUrl: LookUpVariable
 }
 
-/** The shapes that a wire can be asked for beside the provider's own paths; messages are asked for as chat. */
-const spokenByWire: Record<Wire, readonly Shape[]> = {
-  openai: [],
-  anthropic: ['chat', 'messages'],
-  google: ['chat', 'messages', 'embeddings', 'images'],
-  vertex: ['chat', 'messages', 'embeddings', 'images'],
-  bedrock: ['chat', 'messages', 'embeddings', 'images'],
-  cohere: ['chat', 'messages', 'embeddings'],
-  scripted: ['chat', 'messages'],
-}
-
 /** Whether it can be asked so: in that shape itself, or by its wire; messages can always be asked for as chat. */
 export const answers = ({ paths, wire }: Provider, shape: Shape): boolean =>
   paths[shape] !== undefined ||
-  spokenByWire[wire].includes(shape) ||
+  wire.shapes.includes(shape) ||
   (paths.chat !== undefined && (shape === 'messages' || shape === 'responses'))
 
 const inWords: Record<Shape, string> = {

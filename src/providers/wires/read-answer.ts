@@ -1,8 +1,7 @@
 import { parsedJson } from '../../lib/json/json-object.ts'
 import type { OpenAnswer } from '../../lib/net/open.ts'
-import type { Target } from '../provider.ts'
-import { errorInside, refusal, unreadable } from './refusal.ts'
-import type { WireCall } from './wire.ts'
+import { errorInside, refusal, unreadable } from '../../upstream/errors.ts'
+import type { Target, WireCall } from '../provider.ts'
 
 /** A call is bounded by its step and by silence; this is for an answer that never ends. */
 const longestSeconds = 3600

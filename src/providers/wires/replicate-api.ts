@@ -1,10 +1,9 @@
 import { AppError } from '../../lib/errors.ts'
 import { parsedJson } from '../../lib/json/json-object.ts'
 import type { Fetch } from '../../lib/net/net.ts'
-import type { Target } from '../provider.ts'
-import { withRetries } from '../retry.ts'
-import { onTheWay, refusal, unreadable } from './refusal.ts'
-import type { CallLimits } from './wire.ts'
+import { refusal, timeoutHint, unreadable } from '../../upstream/errors.ts'
+import { withRetries } from '../../upstream/retry.ts'
+import type { CallLimits, Target } from '../provider.ts'
 
 /** An account at Replicate, or at whoever answers in its place. */
 export interface ReplicateAccount {
@@ -27,6 +26,16 @@ export interface ReplicateRequest {
 /** One request: what is waited for is asked for again, so that none has to last long. */
 const longestSeconds = 300
 
+/** Names Replicate instead of its address: where the server keeps a base URL is not the client's business. */
+const named = (error: unknown, { base_url: base, provider }: Target): unknown => {
+  if (!(error instanceof AppError) || error.code === 'upstream_failed') return error
+  const address = new RegExp(`(?:[A-Z]+ )?${base.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')}\\S*?(?=:?\\s|:?$)`, 'g')
+  const { code, retryable, cause, hint } = error
+  return timeoutHint(
+    new AppError(code, error.message.replace(address, provider.name), { retryable, cause, ...(hint && { hint }) }),
+  )
+}
+
 const askOnce = async (
   { target, fetch, limits }: ReplicateAccount,
   { path, ...request }: ReplicateRequest,
@@ -47,7 +56,7 @@ const askOnce = async (
     if (body === undefined) throw unreadable(target, 'JSON', { status, text, headers })
     return body
   } catch (error) {
-    throw onTheWay(error, target)
+    throw named(error, target)
   }
 }
 

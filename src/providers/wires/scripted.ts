@@ -1,10 +1,10 @@
 import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest } from '../../model/gateway/chat.ts'
-import { chunksOf } from './chunks-of.ts'
+import { chunksOf } from '../../upstream/convert/completion-to-chunks.ts'
+import type { Wire, WireCall, WireProtocol } from '../provider.ts'
 import { judgeScripted } from './scripted-judge.ts'
 import { schemaOf, textOf } from './scripted-texts.ts'
-import type { WireCall, WireProtocol } from './wire.ts'
 
 /** What the built-in provider answers as; none of it is a real model, and each says so. */
 export const scriptedModels = ['echo', 'json', 'judge', 'judge-low'] as const
@@ -90,8 +90,7 @@ const nothingElse = async (): Promise<never> => {
   })
 }
 
-/** The models that are none, spoken to like any other. */
-export const scriptedWire: WireProtocol = {
+const protocol: WireProtocol = {
   complete: async (request, call) => ({ completion: answerScripted(modelOf(call), request), warnings: [] }),
   stream: async (request, call) => ({
     chunks: streamed(answerScripted(modelOf(call), request), wantsUsage(request)),
@@ -100,3 +99,6 @@ export const scriptedWire: WireProtocol = {
   embed: nothingElse,
   draw: nothingElse,
 }
+
+/** Built-in models that answer by a fixed rule, called like any other. */
+export const scriptedWire: Wire = { shapes: ['chat', 'messages'], load: async () => protocol, isBuiltIn: true }

@@ -2,18 +2,19 @@ import { AppError } from '../../lib/errors.ts'
 import { editMembers, type Member, membersOf } from '../../lib/json/json-members.ts'
 import { parsedJson } from '../../lib/json/json-object.ts'
 import { maxJsonDepth } from '../../lib/json/json-text.ts'
+import { renameModel } from '../../upstream/transport/rename-model.ts'
 import type { Endpoint } from './endpoints.ts'
 
-/** A request as far as it has to be understood. */
+/** A request, read no further than necessary. */
 export interface AskedModel {
   body: Buffer
   members: readonly Member[]
-  /** As the inside writes it; empty where nothing names one. */
+  /** As the agent wrote it; empty if nothing names a model. */
   model: string
   isStream: boolean
 }
 
-/** Names go into messages and events. */
+/** Names appear in messages and events. */
 const longestName = 200
 
 const memberValue = (body: Buffer, members: readonly Member[], name: string): unknown => {
@@ -23,25 +24,25 @@ const memberValue = (body: Buffer, members: readonly Member[], name: string): un
 
 const looksLikeObject = (body: Buffer): boolean => /^\s*\{/.test(body.toString('latin1', 0, 64))
 
-/** What goes on when its answer is over is neither counted nor ended with the run. */
+/** An answer in the background could neither be metered nor be stopped with the run. */
 const refuseBackground = (body: Buffer, members: readonly Member[]): void => {
   const isAsked = members
     .filter(({ name }) => name === 'background')
     .some(({ valueStart, valueEnd }) => !['false', 'null'].includes(body.toString('utf8', valueStart, valueEnd)))
-  if (isAsked) throw new AppError('bad_request', 'nothing is asked in the background here: leave `background` out')
+  if (isAsked) throw new AppError('bad_request', 'A runbook cannot ask in the background: leave `background` out')
 }
 
 /**
- * Reads the name of the model, from the path or the body; a body that is something else than JSON has none. Throws
- * `bad_request` for an object that cannot be read, and for what may not be asked for.
+ * Reads the name of the model from the path or the body; a body that is not JSON has none. Throws `bad_request` for an
+ * object that cannot be read, and for a request in the background.
  */
 export const readAskedModel = (body: Buffer, endpoint: Endpoint): AskedModel => {
   const read = membersOf(body, maxJsonDepth)
   if (!read && looksLikeObject(body)) {
-    throw new AppError('bad_request', 'the body is no whole JSON object, or one with too many members or brackets')
+    throw new AppError('bad_request', 'The body is not a complete JSON object, or it has too many members or levels')
   }
   const members = read?.members ?? []
-  if (endpoint.language === 'responses') refuseBackground(body, members)
+  if (endpoint.mayRunInBackground) refuseBackground(body, members)
   const written = endpoint.model ?? memberValue(body, members, 'model') ?? memberValue(body, members, 'version')
   return {
     body,
@@ -54,17 +55,16 @@ export const readAskedModel = (body: Buffer, endpoint: Endpoint): AskedModel => 
 const withUsage = Buffer.from('{"include_usage":true}')
 
 /**
- * What goes to the provider: its own name for the model, in the place of the last `model` member, which was read; others
- * are cut. A stream of chat completions says what it has used, whether the inside wants to know or not.
+ * The body for the provider, with its own name for the model. A stream of chat completions is asked to state its usage,
+ * whether the agent wants it or not: budgets need it.
  */
 export const bodyFor = ({ body, members, isStream }: AskedModel, endpoint: Endpoint, model: string): Buffer => {
   if (members.length === 0) return body
   const isChat = isStream && endpoint.path === '/chat/completions'
-  const read = members.findLast(({ name }) => name === 'model')
+  const rename = renameModel(members, model)
   const edited = editMembers(body, members, (member) => {
     if (member.name === 'stream_options' && isChat) return withUsage
-    if (member.name !== 'model' || endpoint.model !== undefined) return undefined
-    return member === read ? Buffer.from(JSON.stringify(model)) : 'cut'
+    return endpoint.model === undefined ? rename(member) : undefined
   })
   if (!isChat || members.some(({ name }) => name === 'stream_options')) return edited
   const open = edited.indexOf('{') + 1

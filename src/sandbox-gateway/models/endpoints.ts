@@ -1,120 +1,120 @@
 import type { ModelProvider } from '../../model/runbooks/runbook.ts'
+import { converseFormat, invokeFormat } from '../../upstream/formats/bedrock.ts'
+import type { AnswerFormat } from '../../upstream/formats/format.ts'
+import { mediaFormat, predictionFormat } from '../../upstream/formats/formats.ts'
+import { geminiFormat } from '../../upstream/formats/gemini.ts'
+import { messagesFormat } from '../../upstream/formats/messages.ts'
+import { chatFormat, responsesFormat } from '../../upstream/formats/openai.ts'
 
-/** Whoever can be asked from inside; `replicate` has no agent of its own. */
+/** A provider that a sandbox may call. */
 export type GatewayProvider = ModelProvider | 'replicate' | 'scripted'
 
-/** In which language a request and its answer are, as far as somebody here reads them. */
-export type Language =
-  | 'chat'
-  | 'responses'
-  | 'messages'
-  | 'gemini'
-  /** Of Bedrock: in the words of the model's maker, and in its own. */
-  | 'invoke'
-  | 'converse'
-  /** Of Replicate. */
-  | 'prediction'
-  /** Nothing that counts tokens in it. */
-  | 'other'
-
-/** Something that a provider is asked for. What is not listed here is not passed on: a key can do more than ask models. */
+/** A request that may be passed on to a provider. Everything else is refused: a key can do more than call models. */
 export interface Endpoint {
   provider: GatewayProvider
   method: 'GET' | 'POST'
-  /** Behind the base URL of the provider. */
+  /** Relative to the base URL of the provider. */
   path: string
-  language: Language
-  /** A model works for it: it is metered, and counts towards the budgets. */
+  format: AnswerFormat
+  /** It calls a model: it is metered, and counts towards the budgets. */
   isCall: boolean
-  /** Where the name of the model does not stand in the body. */
+  /** The name of the model, if it is in the path. */
   model?: string
-  /** It is asked as Gemini, of a provider that is asked in a chat. */
+  /** Written in Gemini's API, for a provider that is called with chat completions. */
   asGemini?: GeminiMethod
+  /** The body may ask for an answer in the background. */
+  mayRunInBackground?: true
 }
 
 export type GeminiMethod = 'generateContent' | 'streamGenerateContent' | 'countTokens'
 
 interface Row {
   method: 'GET' | 'POST'
-  /** Of the path behind the prefix of the provider; the group `path` is what stands behind its base URL. */
+  /** Matches the path after the provider's prefix; its group `path` is relative to the base URL. */
   path: RegExp
-  language: Language
+  format: AnswerFormat
   isFree?: true
   asGemini?: GeminiMethod
+  mayRunInBackground?: true
 }
 
-const asked = (path: RegExp, language: Language): Row => ({ method: 'POST', path, language })
-const free = (method: Row['method'], path: RegExp, language: Language): Row => ({
+const asked = (path: RegExp, format: AnswerFormat): Row => ({ method: 'POST', path, format })
+const free = (method: Row['method'], path: RegExp, format: AnswerFormat): Row => ({
   method,
   path,
-  language,
+  format,
   isFree: true,
 })
 
-// Names of models may have slashes and colons; what they may not have could lead to another path.
+// A model name may have slashes and colons, but nothing that could lead to another path.
 const name = '[\\w.:@-]+'
 const at = (pattern: string): RegExp => new RegExp(`^${pattern.replaceAll('NAME', name)}$`)
 
 const asGemini = (method: GeminiMethod): Row => ({
-  ...asked(at(`/v1(?:beta|alpha)?/models/(?<model>NAME(?:/NAME)?):${method}`), 'gemini'),
+  ...asked(at(`/v1(?:beta|alpha)?/models/(?<model>NAME(?:/NAME)?):${method}`), geminiFormat),
   asGemini: method,
 })
 
+const responses = (path: string): Row => ({ ...asked(at(path), responsesFormat), mayRunInBackground: true })
+
 const rows: Record<GatewayProvider, readonly Row[]> = {
   anthropic: [
-    asked(at('(?<path>/v1/messages)'), 'messages'),
-    free('POST', at('(?<path>/v1/messages/count_tokens)'), 'messages'),
-    free('GET', at('(?<path>/v1/models(?:/NAME)?)'), 'messages'),
+    asked(at('(?<path>/v1/messages)'), messagesFormat),
+    free('POST', at('(?<path>/v1/messages/count_tokens)'), messagesFormat),
+    free('GET', at('(?<path>/v1/models(?:/NAME)?)'), messagesFormat),
   ],
   openai: [
-    asked(at('/v1(?<path>/chat/completions)'), 'chat'),
-    asked(at('/v1(?<path>/responses(?:/compact)?)'), 'responses'),
-    asked(at('/v1(?<path>/(?:completions|embeddings))'), 'chat'),
+    asked(at('/v1(?<path>/chat/completions)'), chatFormat),
+    responses('/v1(?<path>/responses(?:/compact)?)'),
+    asked(at('/v1(?<path>/(?:completions|embeddings))'), chatFormat),
     asked(
       at('/v1(?<path>/(?:images/generations|images/edits|audio/speech|audio/transcriptions|audio/translations))'),
-      'other',
+      mediaFormat,
     ),
-    free('POST', at('/v1(?<path>/(?:moderations|responses/input_tokens))'), 'responses'),
-    free('GET', at('/v1(?<path>/models(?:/NAME)?)'), 'responses'),
+    free('POST', at('/v1(?<path>/(?:moderations|responses/input_tokens))'), responsesFormat),
+    free('GET', at('/v1(?<path>/models(?:/NAME)?)'), responsesFormat),
   ],
   google: [
     asked(
       at('/v1(?:beta|alpha)?(?<path>/models/(?<model>NAME):(?:generateContent|streamGenerateContent|embedContent))'),
-      'gemini',
+      geminiFormat,
     ),
-    asked(at('/v1(?:beta|alpha)?(?<path>/models/(?<model>NAME):(?:batchEmbedContents|predict))'), 'gemini'),
-    free('POST', at('/v1(?:beta|alpha)?(?<path>/models/(?<model>NAME):countTokens)'), 'gemini'),
-    free('GET', at('/v1(?:beta|alpha)?(?<path>/models(?:/NAME)?)'), 'gemini'),
+    asked(at('/v1(?:beta|alpha)?(?<path>/models/(?<model>NAME):(?:batchEmbedContents|predict))'), geminiFormat),
+    free('POST', at('/v1(?:beta|alpha)?(?<path>/models/(?<model>NAME):countTokens)'), geminiFormat),
+    free('GET', at('/v1(?:beta|alpha)?(?<path>/models(?:/NAME)?)'), geminiFormat),
   ],
   openrouter: [
-    asked(at('(?:/api)?/v1(?<path>/chat/completions)'), 'chat'),
-    asked(at('(?:/api)?/v1(?<path>/responses)'), 'responses'),
-    asked(at('(?:/api)?/v1(?<path>/messages)'), 'messages'),
-    asked(at('(?:/api)?/v1(?<path>/(?:completions|embeddings))'), 'chat'),
-    free('GET', at('(?:/api)?/v1(?<path>/models(?:/NAME)*)'), 'chat'),
+    asked(at('(?:/api)?/v1(?<path>/chat/completions)'), chatFormat),
+    responses('(?:/api)?/v1(?<path>/responses)'),
+    asked(at('(?:/api)?/v1(?<path>/messages)'), messagesFormat),
+    asked(at('(?:/api)?/v1(?<path>/(?:completions|embeddings))'), chatFormat),
+    free('GET', at('(?:/api)?/v1(?<path>/models(?:/NAME)*)'), chatFormat),
     asGemini('generateContent'),
     asGemini('streamGenerateContent'),
     { ...asGemini('countTokens'), isFree: true },
   ],
   bedrock: [
-    asked(at('(?<path>/model/(?<model>[\\w.:@%+-]+)/(?:invoke|invoke-with-response-stream))'), 'invoke'),
-    asked(at('(?<path>/model/(?<model>[\\w.:@%+-]+)/(?:converse|converse-stream))'), 'converse'),
-    free('POST', at('(?<path>/model/(?<model>[\\w.:@%+-]+)/count-tokens)'), 'converse'),
+    asked(at('(?<path>/model/(?<model>[\\w.:@%+-]+)/(?:invoke|invoke-with-response-stream))'), invokeFormat),
+    asked(at('(?<path>/model/(?<model>[\\w.:@%+-]+)/(?:converse|converse-stream))'), converseFormat),
+    free('POST', at('(?<path>/model/(?<model>[\\w.:@%+-]+)/count-tokens)'), converseFormat),
   ],
   replicate: [
-    asked(at('(?:/v1)?(?<path>/predictions)'), 'prediction'),
-    asked(at('(?:/v1)?(?<path>/(?:models|deployments)/(?<model>NAME/NAME)/predictions)'), 'prediction'),
-    free('GET', at('(?:/v1)?(?<path>/predictions/NAME)'), 'prediction'),
-    free('POST', at('(?:/v1)?(?<path>/predictions/NAME/cancel)'), 'prediction'),
-    free('GET', at('(?:/v1)?(?<path>/models/NAME/NAME(?:/versions(?:/NAME)?)?)'), 'prediction'),
-    free('POST', at('(?:/v1)?(?<path>/files)'), 'prediction'),
+    asked(at('(?:/v1)?(?<path>/predictions)'), predictionFormat),
+    asked(at('(?:/v1)?(?<path>/(?:models|deployments)/(?<model>NAME/NAME)/predictions)'), predictionFormat),
+    free('GET', at('(?:/v1)?(?<path>/predictions/NAME)'), predictionFormat),
+    free('POST', at('(?:/v1)?(?<path>/predictions/NAME/cancel)'), predictionFormat),
+    free('GET', at('(?:/v1)?(?<path>/models/NAME/NAME(?:/versions(?:/NAME)?)?)'), predictionFormat),
+    free('POST', at('(?:/v1)?(?<path>/files)'), predictionFormat),
   ],
-  scripted: [asked(at('/v1(?<path>/chat/completions)'), 'chat'), free('GET', at('/v1(?<path>/models)'), 'chat')],
+  scripted: [
+    asked(at('/v1(?<path>/chat/completions)'), chatFormat),
+    free('GET', at('/v1(?<path>/models)'), chatFormat),
+  ],
 }
 
 export const gatewayProviders = Object.keys(rows).filter((one): one is GatewayProvider => Object.hasOwn(rows, one))
 
-/** A path in pieces: whose prefix it has, if any, and what stands behind. */
+/** Splits a path into the provider that it begins with, if any, and the rest. */
 const split = (path: string): { prefix: GatewayProvider | undefined; rest: string } => {
   const prefix = gatewayProviders.find((one) => path.startsWith(`/${one}/`))
   return prefix === undefined ? { prefix, rest: path } : { prefix, rest: path.slice(prefix.length + 1) }
@@ -128,23 +128,23 @@ const decoded = (model: string): string => {
   }
 }
 
-/** Language in which somebody is told that there is no such path. */
-export const languageOf = (path: string): Language => {
+/** The format of an error for a path that does not exist. */
+export const formatFor = (path: string): AnswerFormat => {
   const { prefix, rest } = split(path)
-  if (prefix === 'anthropic' || /\/messages(?:\/|$)/.test(rest)) return 'messages'
-  if (prefix === 'google' || /^\/v1(?:beta|alpha)\//.test(rest)) return 'gemini'
-  if (prefix === 'bedrock' || rest.startsWith('/model/')) return 'converse'
-  return prefix === 'replicate' ? 'prediction' : 'chat'
+  if (prefix === 'anthropic' || /\/messages(?:\/|$)/.test(rest)) return messagesFormat
+  if (prefix === 'google' || /^\/v1(?:beta|alpha)\//.test(rest)) return geminiFormat
+  if (prefix === 'bedrock' || rest.startsWith('/model/')) return converseFormat
+  return prefix === 'replicate' ? predictionFormat : chatFormat
 }
 
 /**
- * What a path of the inside asks for: `/<provider>/…` of any provider, and without a prefix of the one that the agent asks.
- * Undefined for everything that is not passed on.
+ * Finds the endpoint of a path: `/<provider>/…` for any provider, without a prefix for the agent's own. Undefined for
+ * everything that is not passed on.
  */
 export const findEndpoint = (method: string, path: string, main: GatewayProvider): Endpoint | undefined => {
   const { prefix, rest } = split(path)
   const provider = prefix ?? main
-  // Scripted models answer those alone who have asked for no other: nobody is to take one for the model that was meant.
+  // Scripted models answer only agents that were started with them: none is ever taken for a real model.
   if (provider === 'scripted' && main !== 'scripted') return undefined
   if (/\.\.|%2e/i.test(rest)) return undefined
   for (const row of rows[provider]) {
@@ -154,10 +154,11 @@ export const findEndpoint = (method: string, path: string, main: GatewayProvider
       provider,
       method: row.method,
       path: row.asGemini ? '/chat/completions' : (found.path ?? ''),
-      language: row.language,
+      format: row.format,
       isCall: !row.isFree,
       ...(found.model === undefined ? {} : { model: decoded(found.model) }),
       ...(row.asGemini && { asGemini: row.asGemini }),
+      ...(row.mayRunInBackground && { mayRunInBackground: true }),
     }
   }
   return undefined

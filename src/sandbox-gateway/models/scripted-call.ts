@@ -3,9 +3,10 @@ import { parsedObject } from '../../lib/json/json-object.ts'
 import { type ChatRequest, chatRequestSchema } from '../../model/gateway/chat.ts'
 import { scriptedProvider } from '../../providers/catalogue.ts'
 import { isScripted, scriptedModels } from '../../providers/wires/scripted.ts'
+import { noTokens } from '../../upstream/usage/usage.ts'
 import { failureOf } from '../meter.ts'
 import { readBody } from '../request-body.ts'
-import { type CallContext, estimated, type InsideCall, nothingSpent } from './model-call.ts'
+import type { CallContext, InsideCall } from './model-call.ts'
 import { tellError } from './told-error.ts'
 
 const list = {
@@ -46,7 +47,7 @@ export const callScripted = async (context: CallContext, call: InsideCall): Prom
         target: { provider: scriptedProvider, model: asked.model },
         usage: null,
         stated: undefined,
-        estimate: nothingSpent,
+        estimate: noTokens,
         failure: failureOf(error),
       })
       throw error
@@ -56,14 +57,14 @@ export const callScripted = async (context: CallContext, call: InsideCall): Prom
       target: { provider: scriptedProvider, model: answer.model },
       usage: answer.usage,
       stated: undefined,
-      estimate: estimated(read.body.length, Math.ceil(text.length / 4)),
+      estimate: noTokens,
       failure: undefined,
     })
     response.writeHead(200, json).end(text)
   } catch (error) {
     const failure = failureOf(error instanceof AppError ? error : new AppError('internal', 'the call broke'))
     if (!signal.aborted) meter.refuse(failure)
-    tellError(response, endpoint.language, 400, failure.message)
+    tellError(response, endpoint.format, 400, failure.message)
   } finally {
     giveBack()
   }

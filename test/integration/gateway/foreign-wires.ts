@@ -3,9 +3,7 @@ import type { Fetch } from '../../../src/lib/net/net.ts'
 import { makeOpener } from '../../../src/lib/net/open.ts'
 import type { ChatChunk, ChatRequest } from '../../../src/model/gateway/chat.ts'
 import { makeModels } from '../../../src/providers/models/models.ts'
-import type { Models } from '../../../src/providers/provider.ts'
-import { aiSdkWire } from '../../../src/providers/wires/ai-sdk/wire.ts'
-import type { CallLimits } from '../../../src/providers/wires/wire.ts'
+import type { CallLimits, Models } from '../../../src/providers/provider.ts'
 import { startFakeAnthropic } from '../../fakes/anthropic.ts'
 import { startFakeBedrock } from '../../fakes/bedrock.ts'
 import { startFakeCohere } from '../../fakes/cohere.ts'
@@ -109,7 +107,7 @@ export const callerOf = (env: Record<string, string>, signal = new AbortControll
 /** A stream as its wire has it, without another try. */
 export const streamOnce = async ({ models }: World, request: ChatRequest, env: Record<string, string>) => {
   const route = await models.route(request, callerOf(env), 'chat')
-  const { chunks } = await aiSdkWire.stream(request, {
+  const { chunks } = await (await route.provider.wire.load()).stream(request, {
     ...route,
     open: makeOpener(route.agent),
     download: () => Promise.reject(new Error('nothing is downloaded here')),

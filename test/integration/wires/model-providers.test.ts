@@ -5,6 +5,7 @@ import { type Shape, shapes } from '../../../src/model/gateway/shape.ts'
 import { catalogue } from '../../../src/providers/catalogue.ts'
 import { makeModels } from '../../../src/providers/models/models.ts'
 import type { Models, Provider } from '../../../src/providers/provider.ts'
+import { openAiWire } from '../../../src/providers/wires/openai/wire.ts'
 import { completion, type FakeOpenAi, startFakeOpenAi } from '../../fakes/openai.ts'
 
 let fake: FakeOpenAi
@@ -97,7 +98,7 @@ describe('each provider of the catalogue', () => {
     }
   })
 
-  it.each(named(catalogue.filter((one) => one.wire !== 'openai' && !answersChat(one))))(
+  it.each(named(catalogue.filter((one) => one.wire !== openAiWire && !answersChat(one))))(
     '%s is spoken to as it wants for chat, with its key',
     async (_, one) => {
       const [header, value] = headerOf(one)

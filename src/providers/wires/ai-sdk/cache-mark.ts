@@ -1,19 +1,13 @@
-import type { SharedV3ProviderOptions } from '@ai-sdk/provider'
+import type { JSONObject, SharedV3ProviderOptions } from '@ai-sdk/provider'
 import { isObject } from '../../../lib/json/json-object.ts'
-import type { WireCall } from '../wire.ts'
+import { optionsFor, type SdkCall } from './dialect.ts'
 
 /**
- * `cache_control` of a message or a part of one, in the words of the provider: what stands before it is kept there for
- * later calls. Where it cannot be asked for, caching is the provider's own affair.
+ * Translates `cache_control` of a message or a part: the provider caches what stands before it. Where it cannot be asked
+ * for, the provider decides about caching itself.
  */
 export const cacheMark = (
-  of: Record<string, unknown>,
-  { provider }: Pick<WireCall, 'provider'>,
-): { providerOptions?: SharedV3ProviderOptions } => {
-  const { cache_control: control } = of
-  if (!isObject(control)) return {}
-  if (provider.wire === 'bedrock') return { providerOptions: { bedrock: { cachePoint: { type: 'default' } } } }
-  if (provider.wire !== 'anthropic') return {}
-  const ttl = control.ttl === '1h' ? { ttl: '1h' } : {}
-  return { providerOptions: { anthropic: { cacheControl: { type: 'ephemeral', ...ttl } } } }
-}
+  { cache_control: control }: Record<string, unknown>,
+  { dialect }: Pick<SdkCall, 'dialect'>,
+): { providerOptions?: SharedV3ProviderOptions } =>
+  isObject(control) ? optionsFor(dialect, dialect.cacheMark?.(control as JSONObject)) : {}

@@ -10,8 +10,8 @@ import {
 } from '@ai-sdk/provider'
 import { AppError, messageOf } from '../../../lib/errors.ts'
 import { isObject } from '../../../lib/json/json-object.ts'
-import { cutOff, impossible, onTheWay, refusal, unreadable } from '../refusal.ts'
-import type { WireCall } from '../wire.ts'
+import { cutOff, impossible, refusal, unreadable } from '../../../upstream/errors.ts'
+import type { WireCall } from '../../provider.ts'
 
 /** What events of an error inside of a stream are called, and the status that the same error has outside of one. */
 const statuses: Record<string, number> = {
@@ -56,7 +56,7 @@ const ofEvent = (error: Record<string, unknown>, call: WireCall): AppError => {
 /** Whatever was thrown by a package or came out of its stream, as an error that tells of the provider. */
 export const asAppError = (thrown: unknown, call: WireCall): unknown => {
   const own = ownError(thrown)
-  if (own) return onTheWay(own, call)
+  if (own) return own
   if (APICallError.isInstance(thrown)) return ofCall(thrown, call)
   if (isFault(thrown)) {
     return impossible(call, messageOf(thrown), 'Leave that out, or ask a model of a provider that can do it.')

@@ -1,7 +1,7 @@
 import type { OpenAnswer } from '../../../lib/net/open.ts'
+import { unreadable } from '../../../upstream/errors.ts'
+import type { WireCall } from '../../provider.ts'
 import { isSuccess, textOf } from '../read-answer.ts'
-import { unreadable } from '../refusal.ts'
-import type { WireCall } from '../wire.ts'
 
 /** What the packages say of themselves, and the credentials that they think they have: ours take their place. */
 const notSent = /^(authorization|x-api-key|x-goog-api-key|user-agent)$/

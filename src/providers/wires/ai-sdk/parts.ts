@@ -3,15 +3,15 @@ import { fileFormatOf } from '../../../lib/files/file-format.ts'
 import { contentTypeOf, essenceOf, isTextType } from '../../../lib/files/media-type.ts'
 import { isObject } from '../../../lib/json/json-object.ts'
 import type { ChatPart } from '../../../model/gateway/chat.ts'
-import { impossible } from '../refusal.ts'
-import type { WireCall } from '../wire.ts'
+import { impossible } from '../../../upstream/errors.ts'
 import { cacheMark } from './cache-mark.ts'
+import { optionsFor, type SdkCall } from './dialect.ts'
 
 const unknownType = 'application/octet-stream'
 
 /** What the parts of one request are read with. */
 export interface Reading {
-  call: WireCall
+  call: SdkCall
   /** URLs that the provider fetches itself, by media type. */
   supportedUrls: Record<string, RegExp[]>
   warn(sentence: string): void
@@ -81,8 +81,8 @@ const image = async (part: ChatPart, where: string, reading: Reading): Promise<L
   const { url, detail } = member(part, 'image_url')
   const found = await fileFrom(url, 'image/*', `${where}.image_url.url`, reading)
   if (detail === undefined || detail === null || detail === 'auto') return found
-  if (reading.call.provider.wire === 'cohere')
-    return { ...found, providerOptions: { cohere: { detail: String(detail) } } }
+  const { dialect } = reading.call
+  if (dialect.imageDetail) return { ...found, ...optionsFor(dialect, dialect.imageDetail(String(detail))) }
   reading.warn(`${where}.image_url.detail: how closely an image is looked at cannot be said`)
   return found
 }

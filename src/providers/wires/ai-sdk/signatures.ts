@@ -5,7 +5,7 @@ import type {
   SharedV3ProviderOptions,
 } from '@ai-sdk/provider'
 import { isObject } from '../../../lib/json/json-object.ts'
-import type { WireCall } from '../wire.ts'
+import type { Dialect, SdkCall } from './dialect.ts'
 
 /**
  * Models that think sign their thoughts, and want both back with the next turn. OpenAI's shape has no place for them:
@@ -17,9 +17,6 @@ export interface ReasoningDetail {
   signature?: string
   data?: string
 }
-
-const namespaceOf = ({ provider }: Pick<WireCall, 'provider'>): string =>
-  provider.wire === 'bedrock' ? 'bedrock' : provider.wire === 'anthropic' ? 'anthropic' : 'google'
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
 
@@ -38,15 +35,18 @@ export const detailsOf = (thought: string, metadata: SharedV3ProviderMetadata | 
 }
 
 /** A signed thought that comes back. */
-export const readSignature = (detail: unknown, call: Pick<WireCall, 'provider'>): LanguageModelV3ReasoningPart[] => {
+export const readSignature = (
+  detail: unknown,
+  { dialect }: { dialect: Pick<Dialect, 'namespace' | 'encryptedMember'> },
+): LanguageModelV3ReasoningPart[] => {
   if (!isObject(detail)) return []
-  const under = namespaceOf(call)
+  const { namespace, encryptedMember = 'redactedData' } = dialect
   const part = (thought: string, signed: Record<string, string>): LanguageModelV3ReasoningPart[] => [
-    { type: 'reasoning', text: thought, providerOptions: { [under]: signed } },
+    { type: 'reasoning', text: thought, providerOptions: { [namespace]: signed } },
   ]
   const data = text(detail.data)
   const signature = text(detail.signature)
-  if (data !== undefined) return part('', under === 'bedrock' ? { redactedContent: data } : { redactedData: data })
+  if (data !== undefined) return part('', { [encryptedMember]: data })
   return signature === undefined ? [] : part(text(detail.text) ?? '', { signature })
 }
 
@@ -61,10 +61,10 @@ export const thoughtSignatureOf = (
 /** The same when it comes back. */
 export const readThoughtSignature = (
   toolCall: Record<string, unknown>,
-  call: Pick<WireCall, 'provider'>,
+  { dialect }: Pick<SdkCall, 'dialect'>,
 ): { providerOptions?: SharedV3ProviderOptions } => {
   const { extra_content: extra } = toolCall
   const google = isObject(extra) && isObject(extra.google) ? extra.google : {}
   const signature = text(google.thought_signature)
-  return signature === undefined ? {} : { providerOptions: { [namespaceOf(call)]: { thoughtSignature: signature } } }
+  return signature === undefined ? {} : { providerOptions: { [dialect.namespace]: { thoughtSignature: signature } } }
 }

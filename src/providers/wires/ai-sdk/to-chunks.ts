@@ -1,8 +1,8 @@
 import type { LanguageModelV3StreamPart } from '@ai-sdk/provider'
 import type { ChatChunk } from '../../../model/gateway/chat.ts'
-import { cutOff } from '../refusal.ts'
-import type { WireCall } from '../wire.ts'
+import { cutOff } from '../../../upstream/errors.ts'
 import { endOf, sentencesOf, toImage, toUsage } from './answer-parts.ts'
+import type { SdkCall } from './dialect.ts'
 import { asAppError } from './errors.ts'
 import { detailsOf, thoughtSignatureOf } from './signatures.ts'
 import { newAnswerId } from './to-completion.ts'
@@ -92,7 +92,7 @@ const partsOf = async function* (stream: ReadableStream<Part>): AsyncGenerator<P
  */
 export const toChunks = async function* (
   stream: ReadableStream<Part>,
-  call: WireCall,
+  call: SdkCall,
   { withUsage, note }: { withUsage: boolean; note(warnings: string[]): void },
 ): AsyncGenerator<ChatChunk> {
   const head = {

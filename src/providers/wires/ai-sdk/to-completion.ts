@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { LanguageModelV3Content, LanguageModelV3GenerateResult } from '@ai-sdk/provider'
 import type { ChatCompletion } from '../../../model/gateway/chat.ts'
-import type { WireCall } from '../wire.ts'
+import type { WireCall } from '../../provider.ts'
 import { endOf, toImage, toUsage } from './answer-parts.ts'
 import { detailsOf, thoughtSignatureOf } from './signatures.ts'
 

@@ -1,10 +1,11 @@
 import type { ImageModelV3, LanguageModelV3, LanguageModelV3File } from '@ai-sdk/provider'
 import type { ImageRequest } from '../../../model/gateway/image.ts'
-import { usageIn } from '../../prices/usage.ts'
-import { imageOf } from '../openai-images.ts'
-import { impossible, unreadable } from '../refusal.ts'
-import type { Drawn, WireCall } from '../wire.ts'
+import { impossible, unreadable } from '../../../upstream/errors.ts'
+import { usageIn } from '../../../upstream/usage/usage.ts'
+import type { Drawn } from '../../provider.ts'
+import { imageOf } from '../openai/images.ts'
 import { sentencesOf, toUsage } from './answer-parts.ts'
+import type { SdkCall } from './dialect.ts'
 
 const known = new Set(['model', 'prompt', 'n', 'size', 'aspect_ratio', 'images', 'response_format', 'seed'])
 /** The shapes that Gemini and Imagen can be asked for. */
@@ -25,7 +26,7 @@ const ratioOf = (size: string): Ratio | undefined => {
   return ratios.reduce((best, one) => (distance(one) < distance(best) ? one : best))
 }
 
-const shapeOf = ({ aspect_ratio: ratio, size }: ImageRequest, call: WireCall): Ratio | undefined => {
+const shapeOf = ({ aspect_ratio: ratio, size }: ImageRequest, call: SdkCall): Ratio | undefined => {
   if (!ratio) return size && size !== 'auto' ? ratioOf(size) : undefined
   if (isRatio(ratio)) return ratio
   throw impossible(call, `aspect_ratio is '${ratio}'`, 'Write it as 16:9.')
@@ -39,11 +40,11 @@ const unsent = (request: ImageRequest): string[] =>
 const bytesOf = (data: string | Uint8Array): Uint8Array =>
   typeof data === 'string' ? Buffer.from(data, 'base64') : data
 
-const none = (call: WireCall, said: string) =>
+const none = (call: SdkCall, said: string) =>
   unreadable(call, 'image', { status: 200, headers: {}, text: said || 'it has no picture in it' })
 
 /** Images of a model that answers in pictures and words (Gemini): one a call, whatever number was asked for. */
-export const imagesFromChat = async (model: LanguageModelV3, request: ImageRequest, call: WireCall): Promise<Drawn> => {
+export const imagesFromChat = async (model: LanguageModelV3, request: ImageRequest, call: SdkCall): Promise<Drawn> => {
   if (request.n && request.n > 1) {
     throw impossible(call, 'n asks for more than one image', 'Leave n out, and ask as often as images are wanted.')
   }
@@ -75,8 +76,8 @@ export const imagesFromChat = async (model: LanguageModelV3, request: ImageReque
 }
 
 /** Images of a model that does nothing else: Imagen by its shape, those of Bedrock by their size. */
-export const imagesFrom = async (model: ImageModelV3, request: ImageRequest, call: WireCall): Promise<Drawn> => {
-  const bySize = call.provider.wire === 'bedrock'
+export const imagesFrom = async (model: ImageModelV3, request: ImageRequest, call: SdkCall): Promise<Drawn> => {
+  const bySize = call.dialect.hasImageSizes === true
   const { size } = request
   const files = request.images?.map(({ bytes, type }) => ({ type: 'file' as const, mediaType: type, data: bytes }))
   const { images, usage, warnings } = await model.doGenerate({

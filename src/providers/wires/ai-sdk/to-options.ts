@@ -7,10 +7,10 @@ import type {
 } from '@ai-sdk/provider'
 import { isObject } from '../../../lib/json/json-object.ts'
 import type { ChatRequest } from '../../../model/gateway/chat.ts'
-import { impossible } from '../refusal.ts'
-import type { WireCall } from '../wire.ts'
+import { impossible } from '../../../upstream/errors.ts'
+import type { OwnOption, SdkCall } from './dialect.ts'
+import { effortOf } from './effort.ts'
 import type { Reading } from './parts.ts'
-import { effortOf, reasoningOptions } from './reasoning.ts'
 
 /** Members of a request that are carried over, or are our own business. */
 const carried = new Set([
@@ -39,14 +39,14 @@ const carried = new Set([
   'user',
 ])
 
-const numberIn = (request: ChatRequest, name: string, call: WireCall): number | undefined => {
+const numberIn = (request: ChatRequest, name: string, call: SdkCall): number | undefined => {
   const value = request[name]
   if (value === undefined || value === null) return undefined
   if (typeof value === 'number' && Number.isFinite(value)) return value
   throw impossible(call, `${name} is no number`, 'Send a number, or leave it out.')
 }
 
-const stopsOf = ({ stop }: ChatRequest, call: WireCall): string[] | undefined => {
+const stopsOf = ({ stop }: ChatRequest, call: SdkCall): string[] | undefined => {
   if (stop === undefined || stop === null) return undefined
   const stops = Array.isArray(stop) ? stop : [stop]
   if (stops.every((one) => typeof one === 'string')) return stops
@@ -55,7 +55,7 @@ const stopsOf = ({ stop }: ChatRequest, call: WireCall): string[] | undefined =>
 
 const schemaOf = (value: unknown): JSONSchema7 => (isObject(value) ? value : { type: 'object', properties: {} })
 
-const formatOf = (request: ChatRequest, call: WireCall): LanguageModelV3CallOptions['responseFormat'] => {
+const formatOf = (request: ChatRequest, call: SdkCall): LanguageModelV3CallOptions['responseFormat'] => {
   const { response_format: format } = request
   if (!format || format.type === 'text') return undefined
   if (format.type === 'json_object') return { type: 'json' }
@@ -73,7 +73,7 @@ const formatOf = (request: ChatRequest, call: WireCall): LanguageModelV3CallOpti
   }
 }
 
-const toolOf = (tool: unknown, at: number, call: WireCall): LanguageModelV3FunctionTool => {
+const toolOf = (tool: unknown, at: number, call: SdkCall): LanguageModelV3FunctionTool => {
   const made = isObject(tool) && tool.type === 'function' && isObject(tool.function) ? tool.function : undefined
   if (typeof made?.name !== 'string') {
     const hint = 'Only functions can be offered: {type: "function", function: {name, description, parameters}}.'
@@ -89,7 +89,7 @@ const toolOf = (tool: unknown, at: number, call: WireCall): LanguageModelV3Funct
   }
 }
 
-const choiceOf = ({ tool_choice: choice }: ChatRequest, call: WireCall): LanguageModelV3ToolChoice | undefined => {
+const choiceOf = ({ tool_choice: choice }: ChatRequest, call: SdkCall): LanguageModelV3ToolChoice | undefined => {
   if (choice === undefined || choice === null) return undefined
   if (choice === 'auto' || choice === 'none' || choice === 'required') return { type: choice }
   const named = isObject(choice) && isObject(choice.function) ? choice.function.name : undefined
@@ -101,37 +101,34 @@ const choiceOf = ({ tool_choice: choice }: ChatRequest, call: WireCall): Languag
   )
 }
 
-const toolsOf = (request: ChatRequest, call: WireCall) => {
+const toolsOf = (request: ChatRequest, call: SdkCall) => {
   const { tools } = request
   if (!Array.isArray(tools) || tools.length === 0) return {}
   const toolChoice = choiceOf(request, call)
   return { tools: tools.map((tool, at) => toolOf(tool, at, call)), ...(toolChoice ? { toolChoice } : {}) }
 }
 
-/** What a provider has an option of its own for. */
+/** Options that only this provider has. A member that it cannot be told is reported. */
 const ownOptions = (request: ChatRequest, { call, warn }: Reading): SharedV3ProviderOptions => {
-  const { wire } = call.provider
+  const { dialect, model } = call
   const { parallel_tool_calls: parallel, user, modalities } = request
-  const effort = effortOf(request)
-  const reasoning = effort ? reasoningOptions(effort, call) : {}
-  if (wire === 'anthropic') {
-    const one = parallel === false ? { disableParallelToolUse: true } : {}
-    const who = typeof user === 'string' ? { metadata: { userId: user } } : {}
-    return { anthropic: { ...reasoning, ...one, ...who } }
+  const isUnsent = (name: OwnOption) => !dialect.sends.includes(name)
+  if (parallel === false && isUnsent('parallel_tool_calls')) {
+    warn('parallel_tool_calls: several calls at once cannot be forbidden')
   }
-  if (parallel === false) warn('parallel_tool_calls: several calls at once cannot be forbidden')
-  if (typeof user === 'string') warn('user is not sent')
-  if (wire !== 'google' && wire !== 'vertex') return { [wire]: { ...reasoning } }
-  const shown = Array.isArray(modalities)
-    ? { responseModalities: modalities.map((one) => String(one).toUpperCase()) }
-    : {}
-  return { google: { ...reasoning, ...shown } }
+  if (typeof user === 'string' && isUnsent('user')) warn('user is not sent')
+  if (Array.isArray(modalities) && modalities.some((one) => one !== 'text') && isUnsent('modalities')) {
+    warn('modalities: it answers with text alone')
+  }
+  const effort = effortOf(request)
+  const reasoning = effort ? dialect.reasoning(effort, model) : {}
+  return { [dialect.namespace]: { ...reasoning, ...dialect.own?.(request) } }
 }
 
 const isAsked = (value: unknown): boolean =>
   value !== undefined && value !== null && value !== false && !(isObject(value) && Object.keys(value).length === 0)
 
-const refuseSeveral = ({ n }: ChatRequest, call: WireCall): void => {
+const refuseSeveral = ({ n }: ChatRequest, call: SdkCall): void => {
   if (n === undefined || n === null || n === 1) return
   throw impossible(call, 'n asks for more than one answer', 'Leave n out, and ask as often as answers are wanted.')
 }
@@ -142,14 +139,6 @@ export const toOptions = (request: ChatRequest, reading: Reading): Omit<Language
   refuseSeveral(request, call)
   for (const [name, value] of Object.entries(request)) {
     if (!carried.has(name) && isAsked(value)) warn(`${name} is not sent`)
-  }
-  const { modalities } = request
-  if (
-    Array.isArray(modalities) &&
-    modalities.some((one) => one !== 'text') &&
-    !/google|vertex/.test(call.provider.wire)
-  ) {
-    warn('modalities: it answers with text alone')
   }
   const given = {
     maxOutputTokens: numberIn(request, 'max_tokens', call) ?? numberIn(request, 'max_completion_tokens', call),

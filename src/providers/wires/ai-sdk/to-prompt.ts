@@ -8,7 +8,7 @@ import type {
 } from '@ai-sdk/provider'
 import { isObject, parsedJson } from '../../../lib/json/json-object.ts'
 import type { ChatMessage, ChatRequest } from '../../../model/gateway/chat.ts'
-import { impossible } from '../refusal.ts'
+import { impossible } from '../../../upstream/errors.ts'
 import { cacheMark } from './cache-mark.ts'
 import { partOf, type Reading } from './parts.ts'
 import { readSignature, readThoughtSignature } from './signatures.ts'
@@ -83,7 +83,7 @@ const assistant = async (message: ChatMessage, where: string, reading: Reading):
     ...said,
     ...calls.map((call, at) => toolCallOf(call, `${where}.tool_calls[${at}]`, reading)),
   ]
-  if (calls.length > 0 && said.length > 0 && reading.call.provider.wire === 'cohere') {
+  if (calls.length > 0 && said.length > 0 && !reading.call.dialect.hasPlainTools) {
     reading.warn(`${where}.content: what stands beside calls of tools is not sent`)
   }
   return { role: 'assistant', content, ...cacheMark(message, reading.call) }
@@ -101,7 +101,7 @@ const outputOf = async (
   const value = parts.map((part) => {
     if (part.type === 'text') return { type: 'text' as const, text: part.text }
     // Never by its URL: the packages would fetch it themselves, past the guard.
-    if (typeof part.data !== 'string' || reading.call.provider.wire === 'cohere') {
+    if (typeof part.data !== 'string' || !reading.call.dialect.hasPlainTools) {
       throw impossible(reading.call, `${where} gives a file to the model`, 'Send it as text, or as an image in base64.')
     }
     const kind = part.mediaType.startsWith('image/') ? ('image-data' as const) : ('file-data' as const)

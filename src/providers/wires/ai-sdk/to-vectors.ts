@@ -1,26 +1,19 @@
-import type { EmbeddingModelV3, SharedV3ProviderOptions } from '@ai-sdk/provider'
+import type { EmbeddingModelV3 } from '@ai-sdk/provider'
 import type { EmbeddingRequest } from '../../../model/gateway/embedding.ts'
-import { withRetries } from '../../retry.ts'
-import { impossible, unreadable } from '../refusal.ts'
-import type { Embedded, WireCall } from '../wire.ts'
+import { impossible, unreadable } from '../../../upstream/errors.ts'
+import { withRetries } from '../../../upstream/retry.ts'
+import type { Embedded } from '../../provider.ts'
 import { sentencesOf } from './answer-parts.ts'
+import { optionsFor, type SdkCall } from './dialect.ts'
 import { asAppError } from './errors.ts'
 
 const atOnce = 4
 
-const textsOf = ({ input }: EmbeddingRequest, call: WireCall): string[] => {
+const textsOf = ({ input }: EmbeddingRequest, call: SdkCall): string[] => {
   const texts = typeof input === 'string' ? [input] : input
   if (texts.length === 0) throw impossible(call, 'input has no text', 'Send one text, or several.')
   if (texts.every((one) => typeof one === 'string')) return texts
   throw impossible(call, 'input has numbers of tokens, which are those of OpenAI', 'Send texts.')
-}
-
-const optionsOf = ({ dimensions }: EmbeddingRequest, call: WireCall): SharedV3ProviderOptions => {
-  if (!dimensions) return {}
-  const { wire } = call.provider
-  if (wire === 'cohere') return { cohere: { outputDimension: dimensions } }
-  if (wire === 'bedrock') return { bedrock: { dimensions } }
-  return { google: { outputDimensionality: dimensions } }
 }
 
 const slices = <T>(items: T[], size: number): T[][] =>
@@ -32,15 +25,16 @@ const known = new Set(['model', 'input', 'dimensions', 'encoding_format'])
 export const toVectors = async (
   model: EmbeddingModelV3,
   request: EmbeddingRequest,
-  call: WireCall,
+  call: SdkCall,
 ): Promise<Embedded> => {
   const most = (await model.maxEmbeddingsPerCall) ?? Number.POSITIVE_INFINITY
   const texts = textsOf(request, call)
   const batches = slices(texts, Math.min(most, texts.length))
-  const providerOptions = optionsOf(request, call)
+  const { dimensions } = request
+  const options = optionsFor(call.dialect, dimensions ? call.dialect.vectorDimensions(dimensions) : undefined)
   const embed = async (values: string[]) => {
     try {
-      const answer = await model.doEmbed({ values, providerOptions })
+      const answer = await model.doEmbed({ values, ...options })
       if (answer.embeddings.length === values.length) return answer
       throw unreadable(call, 'vector of each text', {
         status: 200,

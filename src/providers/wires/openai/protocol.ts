@@ -1,0 +1,95 @@
+import { AppError } from '../../../lib/errors.ts'
+import { parsedJson } from '../../../lib/json/json-object.ts'
+import type { OpenAnswer } from '../../../lib/net/open.ts'
+import {
+  type ChatChunk,
+  type ChatCompletion,
+  type ChatRequest,
+  chatChunkSchema,
+  chatCompletionSchema,
+} from '../../../model/gateway/chat.ts'
+import { chunksOf } from '../../../upstream/convert/completion-to-chunks.ts'
+import { cutOff, errorInside, refusal, unreadable } from '../../../upstream/errors.ts'
+import { chatFormat } from '../../../upstream/formats/openai.ts'
+import { lastFrame, makeFrameCutter } from '../../../upstream/frames/sse.ts'
+import type { Target, WireProtocol } from '../../provider.ts'
+import { primed } from '../primed.ts'
+import { isSuccess, jsonOf, post } from '../read-answer.ts'
+import { embedOverOpenAi } from './embeddings.ts'
+import { drawOverOpenAi } from './images.ts'
+
+/** Most bytes of one event: an image in base64 comes in one. */
+const longestEvent = 32 * 1024 * 1024
+
+/** The request as this provider wants it; nothing that it did not ask for is changed. */
+const bodyFor = ({ provider, model }: Target, request: ChatRequest, stream: boolean) => {
+  const { max_tokens: most, stream_options: options, ...rest } = request
+  const renamed = typeof most === 'number' && provider.renamed_max_tokens?.test(model) === true
+  const limit = most === undefined || most === null ? {} : { [renamed ? 'max_completion_tokens' : 'max_tokens']: most }
+  const streamed = stream
+    ? { stream, ...(options === undefined ? {} : { stream_options: options }) }
+    : { stream: undefined }
+  return { ...rest, ...limit, model, ...streamed }
+}
+
+const isCompletion = (body: unknown): body is ChatCompletion => chatCompletionSchema.safeParse(body).success
+const isChunk = (body: unknown): body is ChatChunk => chatChunkSchema.safeParse(body).success
+
+/** The data of the events in a body, however the network split them. */
+const eventsOf = async function* (answer: OpenAnswer, target: Target): AsyncGenerator<string> {
+  const cutter = makeFrameCutter(longestEvent)
+  for await (const part of answer.body) {
+    for (const { data, isPiece } of cutter.push(Buffer.from(part.buffer, part.byteOffset, part.byteLength))) {
+      if (isPiece) throw new AppError('upstream_failed', `${target.provider.name} sent an event without an end`)
+      if (data !== undefined) yield data
+    }
+  }
+  const last = lastFrame(cutter.rest())
+  if (last?.data !== undefined) yield last.data
+}
+
+const chunkOf = (data: string, target: Target, answer: OpenAnswer): ChatChunk => {
+  const body = parsedJson(data)
+  const status = errorInside(body)
+  if (status !== undefined) throw refusal(target, status, data)
+  if (!isChunk(body)) throw unreadable(target, 'chunk of a chat completion', { ...answer, text: data })
+  return body
+}
+
+/** The chunks of a stream. Throws if the stream ends before the answer does. */
+const chunksFrom = async function* (answer: OpenAnswer, target: Target): AsyncGenerator<ChatChunk> {
+  const reader = chatFormat.makeReader()
+  try {
+    for await (const data of eventsOf(answer, target)) {
+      if (reader.take(data).isLast) return
+      yield chunkOf(data, target, answer)
+    }
+  } finally {
+    answer.close()
+  }
+  if (!reader.isFinished) throw cutOff(target)
+}
+
+/** A refusal, or a whole answer by somebody who does not stream: either comes as JSON. */
+const unstreamed = async function* (answer: OpenAnswer, target: Target): AsyncGenerator<ChatChunk> {
+  yield* chunksOf(await jsonOf(target, answer, 'chat completion', isCompletion))
+}
+
+const isStream = (answer: OpenAnswer): boolean =>
+  isSuccess(answer) && !/^(application\/json|text\/html)/i.test(answer.headers['content-type'] ?? '')
+
+/** OpenAI's own API, and everybody who speaks it. The key goes into the header and nowhere else. */
+export const openAiProtocol: WireProtocol = {
+  async complete(request, call) {
+    const answer = await post(call, call.url, bodyFor(call, request, false), 'application/json')
+    // As it was sent: the schema would change the order of members.
+    return { completion: await jsonOf(call, answer, 'chat completion', isCompletion), warnings: [] }
+  },
+  async stream(request, call) {
+    const answer = await post(call, call.url, bodyFor(call, request, true), 'text/event-stream')
+    const chunks = isStream(answer) ? chunksFrom(answer, call) : unstreamed(answer, call)
+    return { chunks: await primed(chunks), warnings: [] }
+  },
+  embed: embedOverOpenAi,
+  draw: drawOverOpenAi,
+}

@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { AppError } from '../../lib/errors.ts'
+import type { UpstreamAnswer } from '../../upstream/answer.ts'
+import { geminiFromChat, makeGeminiEvents } from '../../upstream/convert/chat-to-gemini.ts'
+import type { Frame } from '../../upstream/frames/sse.ts'
+import { itemsOf } from '../../upstream/source.ts'
+
+/** An answer of more cannot be converted. */
+const convertedBytes = 16 * 1024 * 1024
+
+/** The bytes of an answer for the sandbox, in pieces as they can be written. */
+type Pieces = AsyncIterable<Buffer>
+
+const bytesOf = (frames: readonly Frame[]): Buffer =>
+  frames.length === 1 ? frames[0]!.bytes : Buffer.concat(frames.map(({ bytes }) => bytes))
+
+const asItIs = async function* (answer: UpstreamAnswer): Pieces {
+  if (answer.kind === 'events') {
+    for await (const frames of itemsOf(answer.source)) yield bytesOf(frames)
+  } else if (answer.kind === 'large') {
+    yield* answer.chunks
+    yield* itemsOf(answer.rest)
+  } else yield answer.bytes
+}
+
+const asGemini = async function* (answer: UpstreamAnswer): Pieces {
+  if (answer.kind === 'events') {
+    const events = makeGeminiEvents()
+    for await (const frames of itemsOf(answer.source)) {
+      yield Buffer.concat(frames.map(({ data }) => events.take(data ?? '')))
+    }
+    return yield events.rest()
+  }
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of asItIs(answer)) {
+    size += chunk.length
+    if (size <= convertedBytes) chunks.push(chunk)
+    yield Buffer.alloc(0) // it still arrives
+  }
+  yield geminiFromChat(size <= convertedBytes ? Buffer.concat(chunks).toString() : '')
+}
+
+/** Waits until the sandbox has read what was written. Throws if it leaves, or reads nothing for too long. */
+const drained = async (response: ServerResponse, seconds: number, signal: AbortSignal): Promise<void> => {
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), seconds * 1000)
+  try {
+    await once(response, 'drain', { signal: AbortSignal.any([signal, late.signal]) })
+  } catch (cause) {
+    throw new AppError('timed_out', `The sandbox read nothing of its answer for ${seconds} s`, { cause })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Writes an answer as it arrives. `onPiece` is called for each piece, and may throw to break the answer off. */
+export const passOn = async (
+  answer: UpstreamAnswer,
+  response: ServerResponse,
+  options: { toGemini: boolean; stalledSeconds: number; signal: AbortSignal; onPiece(): void },
+): Promise<void> => {
+  for await (const piece of options.toGemini ? asGemini(answer) : asItIs(answer)) {
+    options.onPiece()
+    if (piece.length > 0 && !response.write(piece)) await drained(response, options.stalledSeconds, options.signal)
+  }
+}

@@ -1,0 +1,98 @@
+import type { Dispatcher } from 'undici'
+import { AppError } from '../lib/errors.ts'
+import { parsedObject } from '../lib/json/json-object.ts'
+import { now } from '../lib/time.ts'
+import type { UpstreamAnswer } from './answer.ts'
+import { errorInside, refusal, unreadable } from './errors.ts'
+import { failureIn } from './formats/format.ts'
+import { eventBytes, framesOf } from './frames/sse.ts'
+import { withRetries } from './retry.ts'
+import { afterFirstItem } from './source.ts'
+import { type Account, headersToClient, headersToProvider } from './transport/headers.ts'
+import { openUpstream, type UpstreamRequest, type UpstreamResponse } from './transport/open-upstream.ts'
+import { readStart } from './transport/read-start.ts'
+import type { StopListener } from './transport/stop.ts'
+import type { Upstream } from './upstream.ts'
+
+export interface UpstreamLimits {
+  /** Attempts while the failures are of a kind that passes. */
+  tries: number
+  firstByteSeconds: number
+  idleSeconds: number
+}
+
+/** A call whose body is already in the provider's own format. */
+export interface UpstreamCall extends Pick<UpstreamRequest, 'method' | 'url' | 'body'> {
+  route: Upstream & { agent: Dispatcher; headers: Readonly<Record<string, string>> }
+  account: Account
+  clientHeaders: Parameters<typeof headersToProvider>[0]
+  /** Headers that neither the client nor the provider's row may change. */
+  ownHeaders?: Record<string, string>
+  /** Waits for an answer of up to this size: it can then be checked and tried again. */
+  waitForBytes: number
+  /** An answer that comes whole must be a JSON object. */
+  isJson: boolean
+}
+
+/** Bytes of a refusal that are read. */
+const refusedBytes = 1024 * 1024
+
+const isEventStream = ({ headers }: UpstreamResponse): boolean =>
+  headers['content-type']?.toLowerCase().startsWith('text/event-stream') ?? false
+
+const readAnswer = async (call: UpstreamCall, response: UpstreamResponse): Promise<UpstreamAnswer> => {
+  const { status } = response
+  const head = { status, headers: headersToClient(response.headers, call.account), firstByteMs: now() }
+  if (isEventStream(response)) {
+    return { ...head, kind: 'events', source: await afterFirstItem(framesOf(response, eventBytes)) }
+  }
+  if (call.waitForBytes === 0) return { ...head, kind: 'large', chunks: [], rest: response }
+  const { chunks, rest } = await readStart(response, call.waitForBytes)
+  if (rest) return { ...head, kind: 'large', chunks, rest }
+  const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  const body = parsedObject(bytes.toString())
+  if (!body && call.isJson) {
+    throw unreadable(call.route, 'JSON', { status, headers: response.headers, text: bytes.toString() })
+  }
+  const failure = errorInside(body) === undefined ? {} : { failure: failureIn(body?.error) }
+  return { ...head, kind: 'whole', bytes, ...failure }
+}
+
+/**
+ * Sends a call to its provider and reads the start of the answer. A failure that passes is tried again, since nothing has
+ * been shown yet. Returns a refusal as an answer; throws AppErrors for everything else that went wrong.
+ */
+export const callUpstream = async (
+  call: UpstreamCall,
+  limits: UpstreamLimits,
+  stop: StopListener,
+): Promise<UpstreamAnswer> => {
+  const { route, method, url, body } = call
+  const request: UpstreamRequest = {
+    upstream: route,
+    agent: route.agent,
+    headers: { ...headersToProvider(call.clientHeaders, route.headers, call.account), ...call.ownHeaders },
+    ...{ method, url, body },
+    firstByteSeconds: limits.firstByteSeconds,
+    idleSeconds: limits.idleSeconds,
+  }
+  let refused: Omit<Extract<UpstreamAnswer, { kind: 'refused' }>, 'error'> | undefined
+  const once = async (): Promise<UpstreamAnswer> => {
+    refused = undefined
+    const response = await openUpstream(request, stop)
+    const { status } = response
+    if (status >= 200 && status < 300) return readAnswer(call, response)
+    const head = { status, headers: headersToClient(response.headers, call.account), firstByteMs: now() }
+    const { chunks, rest } = await readStart(response, refusedBytes)
+    rest?.abort()
+    refused = { ...head, kind: 'refused', bytes: Buffer.concat(chunks) }
+    throw refusal(route, status, refused.bytes.toString(), response.headers)
+  }
+  try {
+    return await withRetries(once, limits, stop)
+  } catch (error) {
+    if (stop.reason) throw stop.reason
+    if (!refused || !(error instanceof AppError)) throw error
+    return { ...refused, error }
+  }
+}

@@ -1,0 +1,95 @@
+import { AppError } from '../lib/errors.ts'
+import { isObject, parsedJson } from '../lib/json/json-object.ts'
+import { retryAfterSeconds } from '../lib/net/retry-after.ts'
+import type { Upstream } from './upstream.ts'
+
+const shownCharacters = 500
+/** Of a body that is no JSON, so much is looked through for its words. */
+const readCharacters = 20_000
+
+/** The sentence in the body of an error, in whichever of the usual places; else the text itself, without markup. */
+const wordsOf = (text: string): string => {
+  const body = parsedJson(text)
+  const error = isObject(body) ? (body.error ?? body.errors ?? body) : body
+  const inner = Array.isArray(error)
+    ? isObject(error[0]) && isObject(error[0].error)
+      ? error[0].error
+      : error[0]
+    : error
+  const words = isObject(inner) ? (inner.message ?? inner.Message ?? inner.detail ?? inner.error) : inner
+  if (typeof words === 'string') return words
+  return words === undefined ? text.slice(0, readCharacters).replace(/<[^<>]*>/g, ' ') : JSON.stringify(words)
+}
+
+/** A text as it may be shown: its beginning on one line, without the key. */
+const shown = (text: string, { key }: Upstream): string =>
+  (key ? text.replaceAll(key, '***') : text).replace(/\s+/g, ' ').trim().slice(0, shownCharacters)
+
+const hints: Record<number, (target: Upstream) => string> = {
+  401: ({ provider }) => `Check the key: ${provider.keys[0]} of the run's environment, or the api_key of the step.`,
+  402: ({ provider }) => `The account at ${provider.name} has no credit left.`,
+  403: ({ provider }) => `The key does not reach that model at ${provider.name}.`,
+  404: ({ provider, model }) => `Check the name: ${provider.name} was asked for the model '${model}'.`,
+  429: ({ provider }) => `The limit of the key at ${provider.name} is reached: wait, or raise it there.`,
+}
+
+/** What a provider said instead of an answer. Its status and words are kept; the key never stands in them. */
+export const refusal = (
+  target: Upstream,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): AppError => {
+  const words = shown(wordsOf(text), target)
+  const wait = retryAfterSeconds(headers)
+  const hint = hints[status]?.(target)
+  return new AppError('upstream_failed', `${target.provider.name} answered ${status}${words ? `: ${words}` : ''}`, {
+    retryable: status === 408 || status === 409 || status === 429 || status >= 500,
+    extra: { upstream_status: status },
+    ...(hint === undefined ? {} : { hint }),
+    ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
+  })
+}
+
+/** An answer that is not what was asked for: `what` says what that was, such as `chat completion`. */
+export const unreadable = (
+  target: Upstream,
+  what: string,
+  { status, text, headers }: { status: number; text: string; headers: Readonly<Record<string, string>> },
+): AppError => {
+  const type = headers['content-type'] ?? 'no content type'
+  const { provider, url } = target
+  return new AppError(
+    'upstream_failed',
+    `${provider.name} answered ${status} with something that is no ${what} (${type}): ${shown(text, target)}`,
+    { hint: `Check what answers at ${provider.base_url_variable ?? url}.` },
+  )
+}
+
+/** A stream that ended before the answer in it did. */
+export const cutOff = ({ provider }: Upstream): AppError =>
+  new AppError('upstream_failed', `${provider.name} ended its answer in the middle`, {
+    hint: 'What had arrived until then is no whole answer. Ask again.',
+    retryable: true,
+  })
+
+/** What of a request this provider cannot be asked for. */
+export const impossible = ({ provider }: Upstream, problem: string, hint: string): AppError =>
+  new AppError('parameter_invalid', `${provider.name} cannot be asked so: ${problem}`, { hint })
+
+/** Status of an error that came with a 200, as gateways in front of providers send it. */
+export const errorInside = (body: unknown): number | undefined => {
+  if (!isObject(body) || !isObject(body.error) || Array.isArray(body.choices)) return undefined
+  const code = Number(body.error.code)
+  return Number.isInteger(code) && code >= 400 && code < 600 ? code : 502
+}
+
+/** Adds to a timeout the settings that allow more time. */
+export const timeoutHint = (error: AppError): AppError =>
+  error.code === 'timed_out' && error.hint === undefined
+    ? new AppError(error.code, error.message, {
+        retryable: error.retryable,
+        cause: error.cause,
+        hint: 'Slow models need more: JETTY_MODEL_FIRST_BYTE_SECONDS, JETTY_MODEL_IDLE_SECONDS.',
+      })
+    : error

@@ -1,0 +1,58 @@
+import { makeScrubber, type Scrubber } from '../../lib/secrets/scrub.ts'
+import { makeSecretFinder, type Secret, type SecretFinder, spellingsOf } from '../../lib/secrets/secret-finder.ts'
+
+/** Removes the keys that a provider was called with from its answers. */
+export interface KeyRedactor {
+  scrub: Scrubber
+  find: SecretFinder['find']
+  /** Index of the ending of a text that may become a key with the next characters; its length if there is none. */
+  begun(text: string): number
+  /** A quick test, asked of every event: whether a key may stand in the text or begin at its end. */
+  mayBegin(text: string): boolean
+}
+
+/** This many characters of a key may have left before it can be recognised: `sk-pr` tells nothing. */
+export const passedCharacters = 6
+
+/** A server that needs no key is often given a word, such as `ollama`, which also stands in its answers. */
+const isWord = (key: string): boolean => key.length < 20 && /^(?:[a-z]+(?:[-_ ][a-z]+)*|\d+)$/i.test(key)
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')
+
+const makeRedactor = (secrets: readonly Secret[]): KeyRedactor | undefined => {
+  const spellings = spellingsOf(secrets)
+  if (spellings.size === 0) return undefined
+  const { find, begun } = makeSecretFinder(spellings)
+  const beginnings = new RegExp(
+    [...new Set([...spellings.keys()].map((one) => escaped(one.slice(0, passedCharacters))))].join('|'),
+  )
+  return {
+    scrub: makeScrubber(secrets),
+    find,
+    begun: (text) => {
+      const at = begun(text, 0)
+      return text.length - at < passedCharacters ? text.length : at
+    },
+    mayBegin: (text) => beginnings.test(text),
+  }
+}
+
+const mostKnown = 1000
+
+/**
+ * Makes the function that returns the redactor for some keys; undefined if none of them is a secret. Making one takes
+ * longer than using it, so they are cached.
+ */
+export const makeKeyRedactors = (): ((keys: readonly string[]) => KeyRedactor | undefined) => {
+  const known = new Map<string, KeyRedactor | undefined>()
+  return (keys) => {
+    const secrets = keys.filter((key) => !isWord(key))
+    if (secrets.length === 0) return undefined
+    const id = JSON.stringify(secrets)
+    if (known.has(id)) return known.get(id)
+    if (known.size === mostKnown) known.clear()
+    const made = makeRedactor(secrets.map((key) => ['key', key]))
+    known.set(id, made)
+    return made
+  }
+}

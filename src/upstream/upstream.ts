@@ -1,0 +1,15 @@
+/** The part of a resolved call target that transport, redaction and error messages need. */
+export interface Upstream {
+  provider: {
+    /** Shown in messages. */
+    name: string
+    /** Variables that may hold the key. */
+    keys: readonly string[]
+    base_url_variable?: string
+  }
+  /** As the provider calls it. */
+  model: string
+  url: string
+  base_url: string
+  key?: string
+}

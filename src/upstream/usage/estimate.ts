@@ -1,0 +1,53 @@
+import { skipString } from '../../lib/json/json-text.ts'
+import type { ModelUsage } from '../../model/gateway/chat.ts'
+import { tokenUsage } from './usage.ts'
+
+/** A rule of thumb for English; other languages have fewer characters a token. */
+const charactersPerToken = 4
+
+export const tokensIn = (characters: number): number => Math.ceil(characters / charactersPerToken)
+
+/** A longer run without a space is an image or another file: not text, and nobody can say how many tokens it is. */
+const fewestEncoded = 1000
+const runs = /[\w+/=-]+/g
+
+const withoutEncoded = (text: string): string => text.replace(runs, (run) => (run.length < fewestEncoded ? run : ''))
+
+/** Estimates the tokens of a request: a token for four characters of its body, files in base64 left out. */
+export const estimatedPrompt = (body: Buffer): number => tokensIn(withoutEncoded(body.toString()).length)
+
+/** Estimates the tokens of an answer as it arrives. */
+export interface TokenEstimate {
+  /** Takes an event, or a whole answer, as JSON text. */
+  take(json: string): void
+  readonly tokens: number
+}
+
+/**
+ * Counts the characters that the model wrote: four make a token, and an event with words in it is one at the least.
+ * `words` finds where they begin, see `AnswerFormat`.
+ */
+export const makeTokenEstimate = (words: RegExp): TokenEstimate => {
+  let characters = 0
+  let events = 0
+  return {
+    take(json) {
+      let here = 0
+      for (const match of json.matchAll(words)) {
+        const start = match.index + match[0].length
+        here += Math.max(0, skipString(json, start - 1) - 1 - start)
+      }
+      characters += here
+      if (here > 0) events++
+    },
+    get tokens() {
+      return Math.max(events, tokensIn(characters))
+    },
+  }
+}
+
+/** A broken answer has stated its usage at its beginning at best: it counts at least the tokens that have arrived. */
+export const atLeast = (usage: ModelUsage, completionTokens: number): ModelUsage =>
+  usage.completion_tokens >= completionTokens
+    ? usage
+    : { ...usage, ...tokenUsage(usage.prompt_tokens, completionTokens) }
