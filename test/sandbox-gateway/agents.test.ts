@@ -2,6 +2,11 @@
 import { describe, expect, it } from 'vitest'
 import { providersOfAgent } from '../../src/runbooks/format/model-names.ts'
 import { findEndpoint } from '../../src/sandbox-gateway/models/endpoints.ts'
+import { invokeFormat } from '../../src/upstream/formats/bedrock.ts'
+import type { AnswerFormat } from '../../src/upstream/formats/format.ts'
+import { geminiFormat } from '../../src/upstream/formats/gemini.ts'
+import { messagesFormat } from '../../src/upstream/formats/messages.ts'
+import { chatFormat, responsesFormat } from '../../src/upstream/formats/openai.ts'
 
 const claude = 'us.anthropic.claude-sonnet-4-6'
 const gemini = '/v1beta/models/gemini-3.1-pro-preview:streamGenerateContent'
@@ -9,26 +14,30 @@ const gemini = '/v1beta/models/gemini-3.1-pro-preview:streamGenerateContent'
 /** Where each agent asks, by the provider that it was given; and where the provider is asked then. */
 const asked: Record<
   keyof typeof providersOfAgent,
-  Record<string, [path: string, language: string, atProvider: string]>
+  Record<string, [path: string, format: AnswerFormat, atProvider: string]>
 > = {
   'claude-code': {
-    anthropic: ['/v1/messages', 'messages', '/v1/messages'],
-    openrouter: ['/v1/messages', 'messages', '/messages'],
-    bedrock: [`/model/${claude}/invoke-with-response-stream`, 'invoke', `/model/${claude}/invoke-with-response-stream`],
+    anthropic: ['/v1/messages', messagesFormat, '/v1/messages'],
+    openrouter: ['/v1/messages', messagesFormat, '/messages'],
+    bedrock: [
+      `/model/${claude}/invoke-with-response-stream`,
+      invokeFormat,
+      `/model/${claude}/invoke-with-response-stream`,
+    ],
   },
   codex: {
-    openai: ['/v1/responses', 'responses', '/responses'],
-    openrouter: ['/v1/responses', 'responses', '/responses'],
+    openai: ['/v1/responses', responsesFormat, '/responses'],
+    openrouter: ['/v1/responses', responsesFormat, '/responses'],
   },
   'gemini-cli': {
-    google: [gemini, 'gemini', gemini.replace('/v1beta', '')],
-    openrouter: [gemini.replace('gemini-', 'google/gemini-'), 'gemini', '/chat/completions'],
+    google: [gemini, geminiFormat, gemini.replace('/v1beta', '')],
+    openrouter: [gemini.replace('gemini-', 'google/gemini-'), geminiFormat, '/chat/completions'],
   },
   opencode: {
-    openrouter: ['/v1/chat/completions', 'chat', '/chat/completions'],
-    anthropic: ['/v1/messages', 'messages', '/v1/messages'],
-    openai: ['/v1/responses', 'responses', '/responses'],
-    google: [gemini, 'gemini', gemini.replace('/v1beta', '')],
+    openrouter: ['/v1/chat/completions', chatFormat, '/chat/completions'],
+    anthropic: ['/v1/messages', messagesFormat, '/v1/messages'],
+    openai: ['/v1/responses', responsesFormat, '/responses'],
+    google: [gemini, geminiFormat, gemini.replace('/v1beta', '')],
   },
 }
 
@@ -36,8 +45,8 @@ describe.each(Object.entries(providersOfAgent))('%s', (agent, providers) => {
   const paths = asked[agent as keyof typeof asked]
 
   it.each(providers)('is led to %s', (provider) => {
-    const [path = '', language, atProvider] = paths[provider] ?? []
-    expect(findEndpoint('POST', path, provider)).toMatchObject({ provider, language, path: atProvider, isCall: true })
+    const [path = '', format, atProvider] = paths[provider] ?? []
+    expect(findEndpoint('POST', path, provider)).toMatchObject({ provider, format, path: atProvider, isCall: true })
   })
 
   it('is tried with everybody whom it can ask', () => {

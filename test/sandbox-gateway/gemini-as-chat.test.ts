@@ -173,8 +173,12 @@ describe('what is asked', () => {
 
   it.each([
     ['a search of Google', { ...hi, tools: [{ googleSearch: {} }] }, 'googleSearch'],
-    ['code that runs there', { contents: [{ role: 'user', parts: [{ executableCode: {} }] }] }, 'no place in a chat'],
-    ['no JSON', 'nonsense', 'no JSON object'],
+    [
+      'code that runs there',
+      { contents: [{ role: 'user', parts: [{ executableCode: {} }] }] },
+      'cannot be sent to OpenRouter',
+    ],
+    ['no JSON', 'nonsense', 'not a JSON object'],
   ])('is refused where a chat cannot have it: %s', async (_, body, words) => {
     await open()
     const before = openrouter.asked.length

@@ -113,7 +113,10 @@ describe('an inside that asks for what is not counted, or holds everybody up', (
     await open()
     const before = openai.asked.length
     const answer = await opened.ask('/v1/chat/completions', { body })
-    expect([answer.status, answer.body.error.message]).toEqual([400, expect.stringContaining('no whole JSON object')])
+    expect([answer.status, answer.body.error.message]).toEqual([
+      400,
+      expect.stringContaining('not a complete JSON object'),
+    ])
     expect(openai.asked).toHaveLength(before)
     await stillWorks()
   })

@@ -23,7 +23,7 @@ import { type AskedModel, bodyFor, readAskedModel } from './asked-model.ts'
 import type { Backend } from './backend.ts'
 import type { Endpoint } from './endpoints.ts'
 import { passOn } from './pass-on.ts'
-import { tellError } from './told-error.ts'
+import { breakOff, tellError } from './told-error.ts'
 
 export interface CallContext {
   models: Models
@@ -152,7 +152,7 @@ const carry = async (context: CallContext, call: RoutedCall, sent: () => void): 
     if (failure) failure.message = redactor?.scrub.text(failure.message) ?? failure.message
     await end({ ...spentOn(call, came), failure })
     if (came.isWhole || came.failure) response.end()
-    else response.destroy()
+    else breakOff(response)
   } catch (thrown) {
     sent()
     const hasLeft = signal.aborted

@@ -24,21 +24,19 @@ export interface TokenEstimate {
 }
 
 /**
- * Counts the characters that the model wrote: four make a token, and an event with words in it is one at the least.
- * `words` finds where they begin, see `AnswerFormat`.
+ * Counts the characters that the model wrote: four make a token. An event is a token at the least, so that words under an
+ * unknown name count as well. `words` finds where they begin, see `AnswerFormat`.
  */
 export const makeTokenEstimate = (words: RegExp): TokenEstimate => {
   let characters = 0
   let events = 0
   return {
     take(json) {
-      let here = 0
+      events++
       for (const match of json.matchAll(words)) {
         const start = match.index + match[0].length
-        here += Math.max(0, skipString(json, start - 1) - 1 - start)
+        characters += Math.max(0, skipString(json, start - 1) - 1 - start)
       }
-      characters += here
-      if (here > 0) events++
     },
     get tokens() {
       return Math.max(events, tokensIn(characters))
