@@ -13,7 +13,7 @@ interface Ways {
   lentKeys?: LookUpVariable
 }
 
-/** The way to all that a provider answers in its own language; the key is sent as that language has it. */
+/** Makes `Models.account`: resolves a provider for requests in its own API, with the key in the header of that API. */
 export const makeAccounts =
   ({ agent, serverUrl, lentKeys = () => undefined }: Ways): Models['account'] =>
   async ({ provider: id, model: written }, caller) => {

@@ -1,19 +1,19 @@
 import type { LookUpVariable, Provider } from './provider.ts'
 
-/** Where a provider is reached, and who said so: a key that is not the caller's own goes nowhere that the caller chose. */
+/** The base URL of a provider and who set it: a lent key is never sent to an address that the caller chose. */
 export interface Address {
   base_url: string
   setBy: 'catalogue' | 'server' | 'environment'
 }
 
-/** Why there is no address: a variable that is to be set, or one whose value cannot be part of a URL. */
+/** Why there is no address: a variable is missing, or its value cannot be part of a URL. */
 export interface NoAddress {
   variable: string
   problem: string | undefined
 }
 
 const place = /\{([A-Z][A-Z0-9_]*)(?:=([^}]*))?\}/g
-/** A host's or a path's part: nothing that could lead the URL elsewhere. */
+/** Part of a host or a path: nothing that could lead the URL elsewhere. */
 const filling = /^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?$/i
 
 const filled = (template: string, env: LookUpVariable): Address | NoAddress => {
@@ -24,7 +24,7 @@ const filled = (template: string, env: LookUpVariable): Address | NoAddress => {
     const value = given ?? preset
     if (value === undefined) fault ??= { variable, problem: undefined }
     else if (!filling.test(value) || value.includes('..')) {
-      fault ??= { variable, problem: `${variable} may have letters, digits, dots and dashes alone` }
+      fault ??= { variable, problem: `${variable} may have only letters, digits, dots and dashes` }
     }
     if (given !== undefined) setBy = 'environment'
     return value ?? ''
@@ -32,7 +32,7 @@ const filled = (template: string, env: LookUpVariable): Address | NoAddress => {
   return fault ?? { base_url, setBy }
 }
 
-/** Whether paths can be put behind it; credentials belong in a header. */
+/** Whether a path can be appended. Credentials belong in a header. */
 const isBase = (text: string): boolean => {
   if (!URL.canParse(text)) return false
   const { protocol, username, password, search, hash } = new URL(text)
@@ -45,14 +45,17 @@ const withoutEnd = (url: string): string => {
   return url.slice(0, end)
 }
 
-/** The base URL of a provider: what the environment says, else what the server was started with, else the row. */
+/** The base URL of a provider: from the environment, else from the server's settings, else from the catalogue. */
 export const addressOf = (
   { base_url: template, base_url_variable: variable = '' }: Provider,
   at: { env: LookUpVariable; serverUrl: LookUpVariable },
 ): Address | NoAddress => {
   const own = at.env(variable)?.trim()
   if (own && !isBase(own)) {
-    return { variable, problem: `${variable} is no base URL: http or https, without a name, a query or a fragment` }
+    return {
+      variable,
+      problem: `${variable} is not a base URL: expected http or https without credentials, query or fragment`,
+    }
   }
   if (own) return { base_url: withoutEnd(own), setBy: 'environment' }
   const servers = template === '' ? undefined : at.serverUrl(variable)
@@ -60,11 +63,11 @@ export const addressOf = (
   return template === '' ? { variable, problem: undefined } : filled(template, at.env)
 }
 
-/** Many write a base URL with `/v1`, and many without. */
+/** Joins a base URL and a path: many write the base URL with `/v1`, many without. */
 export const joined = (base: string, path: string): string =>
   base.endsWith('/v1') && path.startsWith('/v1/') ? base + path.slice('/v1'.length) : base + path
 
-/** The variables without which there is no address. */
+/** The variables that must be set for an address. */
 export const addressVariables = ({ base_url: template, base_url_variable: variable }: Provider): string[] =>
   template === ''
     ? [variable ?? '']

@@ -27,7 +27,7 @@ export interface Ways {
   limits: CallLimits
 }
 
-/** Who answers; throws `model_unavailable`. */
+/** Resolves a model. Throws `model_unavailable`. */
 export type FindTarget = (asked: Asked, caller: ModelCaller, shape: Shape) => Promise<Target>
 
 const textOf = (completion: ChatCompletion): string => {
@@ -38,7 +38,7 @@ const textOf = (completion: ChatCompletion): string => {
 
 const answeredBy = (target: Target) => ({ provider: target.provider.id, model: recordedModel(target) })
 
-/** Puts wires, retries and prices together: every call of a model in OpenAI's shape, whoever answers it. */
+/** Combines wires, retries and prices to calls in OpenAI's shape, whichever provider answers. */
 export const makeCalls = (
   ways: Ways,
   find: FindTarget,
@@ -49,7 +49,7 @@ export const makeCalls = (
       ...target,
       open: makeOpenCall(target, ways, caller),
       download: makeDownload(ways.fetch, caller, ways.limits),
-      // A key that the server lends is used where the server itself would use it, and nowhere that a caller names.
+      // With a lent key, no variable of the caller's environment may influence the call.
       env: (name) => (target.provider.keys.some((key) => caller.lent?.(key)) ? undefined : caller.env(name)),
       limits: ways.limits,
       signal: caller.signal,

@@ -5,10 +5,10 @@ import { makers } from './catalogue/makers.ts'
 import type { Provider } from './provider.ts'
 import { scriptedWire } from './wires/scripted.ts'
 
-/** Every provider that is known by name. What is not here is reached as `custom/<name>/<model>`. */
+/** Every provider that is known by name. Any other is reached as `custom/<name>/<model>`. */
 export const catalogue: readonly Provider[] = [...makers, ...clouds, ...hosts, ...gateways]
 
-/** The models that need no key and are none: they answer by a fixed rule, and are called so everywhere. */
+/** Built-in models that need no key and answer by a fixed rule. Their name says everywhere that they are no real models. */
 export const scriptedProvider: Provider = {
   id: 'scripted',
   name: 'scripted (no real model)',
@@ -23,5 +23,5 @@ export const scriptedProvider: Provider = {
 
 const byId = new Map(catalogue.flatMap((one) => [one.id, ...one.aliases].map((id) => [id, one] as const)))
 
-/** A provider by its id or another spelling of it. */
+/** Finds a provider by its id or an alias. */
 export const findProvider = (id: string): Provider | undefined => byId.get(id.toLowerCase())

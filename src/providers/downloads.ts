@@ -5,7 +5,7 @@ import type { ModelCaller } from '../model/gateway/chat.ts'
 import type { CallLimits } from './provider.ts'
 
 const tooMany = (most: number): AppError =>
-  new AppError('too_large', `The call names more than ${most} files to be fetched`, {
+  new AppError('too_large', `The call names more than ${most} files to download`, {
     hint: 'Send fewer, or their bytes, or raise JETTY_MAX_MEDIA_FILES.',
   })
 
@@ -15,8 +15,8 @@ const noneLeft = (most: number): AppError =>
   })
 
 /**
- * The way to files that the request or the answer of one call names by their URLs: to hosts that the collection may
- * reach, one after the other, so many, and all of them together no larger than one may be.
+ * Makes the function that downloads the files of one call, named by URLs in its request or answer. It reaches only hosts
+ * that the collection may reach, one file after the other, and bounds their number and their total size.
  */
 export const makeDownload = (
   fetch: Fetch,

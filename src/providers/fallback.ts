@@ -1,12 +1,12 @@
 import { AppError, type ErrorCode } from '../lib/errors.ts'
 import type { CallModel, FailedAttempt } from '../model/gateway/chat.ts'
 
-/** Failures of one model that say nothing about the next. */
+/** Failures of one model that say nothing about the next one. */
 const ofOneModel = new Set<ErrorCode>(['model_unavailable', 'network_failed', 'timed_out'])
-/** No credit, no such model, too slow, a conflict, too many calls: another one may do better. */
+/** No credit, unknown model, timeout, conflict, rate limit: another model may answer. */
 const passingStatuses = new Set([402, 404, 408, 409, 429])
 
-/** Whether another model may answer where one failed so: not where the request is at fault, or its key. */
+/** Whether a fallback model may be asked after a failure: not if the request or its key is at fault. */
 export const mayFallBack = (error: unknown): boolean => {
   if (!(error instanceof AppError)) return false
   if (ofOneModel.has(error.code)) return true
@@ -15,15 +15,15 @@ export const mayFallBack = (error: unknown): boolean => {
 }
 
 export interface FallbackOptions {
-  /** No further model is asked after so many seconds. */
+  /** After this time no further model is asked. */
   seconds: number
-  /** Told of each model that was asked in vain, before the next one is. */
+  /** Called for each model that failed, before the next one is asked. */
   onFallback?(failed: FailedAttempt): void
 }
 
 /**
- * Asks one model after the other until one answers; the failure of the last one asked is thrown. `ask` gives its answer
- * before anything went to the client: after that there is no other model.
+ * Asks one model after the other until one answers. Throws the failure of the last one asked. `ask` must return before
+ * anything is sent to the client: from then on there is no fallback.
  */
 export const withFallback = async <Answer>(
   models: readonly [string, ...string[]],
@@ -44,7 +44,7 @@ export const withFallback = async <Answer>(
   throw new AppError('internal', 'No model was named')
 }
 
-/** The same call, with the models that its caller falls back on; a provider or key that came with it is the first one's. */
+/** The same call with the fallback models of its caller. An explicit provider or key is only for the first model. */
 export const callWithFallback =
   (call: CallModel, seconds: number): CallModel =>
   (request, caller, options) => {

@@ -11,7 +11,7 @@ const variable = 'JETTY_TRIAL_KEYS'
 const providers = [...catalogue, replicate]
 const knownNames = new Set([...providerKeyNames, ...providers.flatMap(({ keys }) => keys)])
 
-/** The names under which the provider of a key may have it. */
+/** All variables under which the provider of a key is looked up. */
 const sameProvider = (name: string): string[] => [
   name,
   ...providers.filter(({ keys }) => keys.includes(name)).flatMap(({ keys }) => keys),
@@ -20,7 +20,7 @@ const sameProvider = (name: string): string[] => [
 const keyOf = (name: string, variables: LookUpVariable): string => {
   if (!knownNames.has(name)) {
     const guess = nearest(name, knownNames)
-    throw new AppError('invalid', `${variable} names ${name}, which is no key of a model provider`, {
+    throw new AppError('invalid', `${variable} names ${name}, which is not the key of a model provider`, {
       hint: guess ? `Did you mean ${guess}?` : `Such names are ${providerKeyNames.join(', ')}.`,
     })
   }
@@ -31,7 +31,7 @@ const keyOf = (name: string, variables: LookUpVariable): string => {
   })
 }
 
-/** Reads the keys that are to be lent. Throws where one is not there, or is no key of a model provider. */
+/** Reads the keys that the server lends. Throws if one is missing, or is not the key of a model provider. */
 export const readLentKeys = (names: readonly string[], variables: LookUpVariable): LentKeys => {
   const keys = new Map(names.map((name) => [name, keyOf(name, variables)]))
   return {

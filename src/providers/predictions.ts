@@ -16,7 +16,7 @@ interface Ways {
   limits: CallLimits
 }
 
-/** Its models have inputs and outputs of their own, so that it answers none of the shapes. */
+/** Its models have inputs and outputs of their own: it answers none of the shapes. */
 export const replicate: Provider = {
   id: 'replicate',
   name: 'Replicate',
@@ -30,11 +30,11 @@ export const replicate: Provider = {
   source: 'npm replicate 1.4.0; https://replicate.com/docs/reference/http',
 }
 
-/** Who runs models that have inputs of their own: Replicate, with the key of the caller or one that is lent to it. */
+/** Makes the calls of models that have inputs of their own: at Replicate, with the caller's key or a lent one. */
 export const makePredictions = (
   ways: Ways,
 ): { predict: Predict; uploadInput: UploadInput; findAccount: typeof findAccount } => {
-  /** Throws `model_unavailable` where there is no key. */
+  /** Throws `model_unavailable` without a key. */
   const findAccount = ({ model, key }: Asked, caller: Pick<ModelCaller, 'env' | 'lent'>): Target => {
     const { serverUrl, lentKeys = () => undefined } = ways
     const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }

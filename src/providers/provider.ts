@@ -29,42 +29,42 @@ export interface Wire {
 /** How the key is sent: `Authorization: Bearer <key>`, or a header of this name. */
 export type KeyHeader = 'bearer' | 'api-key' | 'x-api-key' | 'x-goog-api-key'
 
-/** Somebody who answers model calls over HTTP, told by facts alone. */
+/** A provider of model calls over HTTP, described by facts alone. */
 export interface Provider {
-  /** What clients put before a model's name: `groq/llama-3.3-70b-versatile`. */
+  /** Clients write it before a model's name: `groq/llama-3.3-70b-versatile`. */
   id: string
   name: string
   /** Other spellings of the id. */
   aliases: readonly string[]
-  /** May have places for variables of the environment: `{AWS_REGION=us-east-1}`; without a default they must be set. */
+  /** May hold variables of the environment, `{AWS_REGION=us-east-1}`; one without a default must be set. */
   base_url: string
-  /** What it answers in the shape that a client asks in, and where that stands behind the base URL. */
+  /** The shapes that it answers itself, with their paths behind the base URL. */
   paths: Readonly<Partial<Record<Shape, string>>>
-  /** Variables that may hold the key, in the order they are looked at. */
+  /** Variables that may hold the key, in the order in which they are tried. */
   keys: readonly string[]
   auth: KeyHeader
-  /** How it is sent where the wire is used, if that is another way. */
+  /** How the wire sends the key, if that differs. */
   wire_auth?: KeyHeader
-  /** Headers that every call has. */
+  /** Headers of every call. */
   headers?: Readonly<Record<string, string>>
   wire: Wire
-  /** A variable that puts another base URL in the place of `base_url`. */
+  /** A variable whose value replaces `base_url`. */
   base_url_variable?: string
-  /** How the names of its models begin, for clients that write no provider. */
+  /** Matches the names of its models, for clients that write no provider. */
   model_names?: RegExp
-  /** What OpenRouter calls it, where that serves its models as well. */
+  /** Its name at OpenRouter, if that serves its models as well. */
   openrouter?: string
-  /** What the price list calls it. */
+  /** Its name in the price list. */
   prices?: string
-  /** It says in `usage.cost` of an answer what the call cost in US dollars. */
+  /** It states the cost of a call in US dollars in `usage.cost` of the answer. */
   states_cost?: boolean
-  /** Models that take `max_completion_tokens` in the place of `max_tokens`. */
+  /** Models that take `max_completion_tokens` instead of `max_tokens`. */
   renamed_max_tokens?: RegExp
-  /** Where these facts were read: a package with its version, or a page. */
+  /** The source of these facts: a package with its version, or a page. */
   source: string
 }
 
-/** A name that clients may write now, and who would answer. */
+/** A model name that clients can use now, and the provider that would answer. */
 export interface RoutableModel {
   id: string
   owned_by: string
@@ -73,36 +73,36 @@ export interface RoutableModel {
 /** The variables of an environment, by name. */
 export type LookUpVariable = (name: string) => string | undefined
 
-/** A collection as models are listed for it. */
+/** The part of a collection that decides which models it can call. */
 export interface Place {
   env: LookUpVariable
-  /** The hosts that it may reach; undefined: all. */
+  /** Hosts that it may reach. Undefined: all. */
   allowedHosts?: readonly string[] | undefined
 }
 
-/** A model as a client writes it, and what overrides the provider and the key that follow from it. */
+/** A model as a client writes it, and an explicit provider or key. */
 export interface Asked {
   model: string
   provider?: string | undefined
   key?: string | undefined
 }
 
-/** Who a call goes to, and how. */
+/** The provider, model, address and key of a call. */
 export interface Target {
   provider: Provider
   /** As the provider calls it. */
   model: string
-  /** The provider answers this shape itself: what the client sent can go to `url` as it is, but for the model's name. */
+  /** The provider answers this shape itself: the client's body goes to `url` unchanged but for the model's name. */
   native: boolean
-  /** Where the call goes; where it is not native, the base URL. */
+  /** The address of a native call; else the base URL. */
   url: string
   base_url: string
-  /** The URL was set for the whole server: it may be private. Any other one goes through the guard. */
+  /** The URL was set for the whole server and may be private. Any other one goes through the guarded network. */
   trusted: boolean
-  /** The key, and what else the provider wants in every call. */
+  /** The header with the key, and the headers of the provider's row. */
   headers: Readonly<Record<string, string>>
   key?: string
-  /** The key is one of the server's. */
+  /** The key belongs to the server. */
   lent?: true
 }
 
@@ -110,23 +110,22 @@ export interface Target {
 export const recordedModel = ({ provider, model }: Pick<Target, 'provider' | 'model'>): string =>
   provider.wire.isBuiltIn ? `${provider.id}/${model}` : model
 
-/** A target with the way there. Nothing else may be used to reach it. */
+/** A target with the only agent that may be used to reach it. */
 export interface Route extends Target {
   agent: Dispatcher
 }
 
-/** Everybody who answers model calls, behind one call. */
+/** Every model call, whichever provider answers. */
 export interface Models {
   call: CallModel
   stream: StreamModel
   embed: EmbedTexts
   image: MakeImages
-  /** Who would answer, for a caller that passes the bytes on itself. Throws `model_unavailable`. Sends nothing. */
+  /** Resolves a model for a caller that sends the bytes itself. Throws `model_unavailable`. Sends nothing. */
   route(asked: Asked, caller: Pick<ModelCaller, 'env' | 'lent' | 'admit'>, shape: Shape): Promise<Route>
   /**
-   * The way to all that one provider answers in its own language, behind its base URL: for a caller that passes the bytes
-   * on itself. Nobody stands in for it; where no model is named, `admit` is not asked. Throws `model_unavailable`. Sends
-   * nothing.
+   * Resolves one provider, for a caller that sends requests in the provider's own API behind its base URL. No other
+   * provider stands in. Without a model, `admit` is not called. Throws `model_unavailable`. Sends nothing.
    */
   account(
     asked: { provider: string; model?: string | undefined },
@@ -136,38 +135,38 @@ export interface Models {
   /** Runs a model that has inputs of its own. */
   predict: Predict
   uploadInput: UploadInput
-  /** The names that can be written now with the keys of these environments, as far as they are known. Asks nobody. */
+  /** The model names that the keys of these environments reach, as far as they are known. Sends nothing. */
   routable(places: readonly Place[]): Promise<RoutableModel[]>
-  /** The same, once those providers were asked for their lists whose lists are not known or old: takes 2 s at most. */
+  /** The same, after refreshing the lists of providers that are missing or stale: takes at most 2 s. */
   listed(places: readonly Place[]): Promise<RoutableModel[]>
-  /** Who would answer to a name, for whichever shape of call; undefined where nobody would. Asks nobody. */
+  /** The provider that would answer to a name, in any shape; undefined if none would. Sends nothing. */
   ownerOf(model: string, places: readonly Place[]): RoutableModel | undefined
 }
 
 /** See the settings of the same names. */
 export interface CallLimits {
-  /** How often a call is sent while its failure is of the kind that passes. */
+  /** Attempts of a call while its failures are of a kind that passes. */
   tries: number
   firstByteSeconds: number
   idleSeconds: number
-  /** Of an answer or a file, unpacked. */
+  /** Most bytes of an answer or a file, decompressed. */
   maxBytes?: number
-  /** Most files that one call fetches. */
+  /** Most files that one call downloads. */
   mediaFiles?: number
 }
 
-/** A call on its way to a provider. */
+/** A call that a wire sends to a provider. */
 export interface WireCall extends Target {
-  /** The way to the target's URL, and to no other. */
+  /** Sends a request to the provider. Only for its own address. */
   open: Open
-  /** The guarded way, for URLs that stand in a request or an answer. It never takes a key along. */
+  /** Downloads a URL from a request or an answer through the guarded network. Never sends a key. */
   download: Fetch
   env: LookUpVariable
   limits: CallLimits
   signal: AbortSignal
 }
 
-/** What of a request the provider's protocol has no place for, a sentence each. */
+/** A sentence for each member of a request that the provider's protocol cannot carry. */
 interface Warned {
   warnings: string[]
 }
@@ -176,7 +175,7 @@ export interface Completed extends Warned {
   completion: ChatCompletion
 }
 
-/** `chunks` throws where the answer breaks off; an end that it comes to by itself is the end of a whole answer. */
+/** `chunks` throws if the answer breaks off: if it ends by itself, the answer is complete. */
 export interface Streaming extends Warned {
   chunks: AsyncIterable<ChatChunk>
 }
@@ -190,13 +189,13 @@ export interface Drawn extends Warned {
   images: MadeImage[]
   text: string
   usage: ModelUsage | null
-  /** US dollars, where the provider says what it cost. */
+  /** US dollars, if the provider states the cost. */
   stated_cost?: number
 }
 
 /**
- * How a provider is spoken to: each call is tried once. What is wrong with a request is `parameter_invalid`, what comes
- * back instead of an answer is `upstream_failed`, and neither ever shows a key.
+ * Speaks the protocol of a provider and tries each call once. Throws `parameter_invalid` for a request that cannot be sent
+ * and `upstream_failed` for anything but an answer; neither ever shows a key.
  */
 export interface WireProtocol {
   complete(request: ChatRequest, call: WireCall): Promise<Completed>

@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../lib/errors.ts'
 
 const firstBackoffMs = 500
-/** Whoever asks for more than this is told to the caller instead of being waited for. */
+/** A provider that asks for a longer wait is not waited for. */
 const longestWaitMs = 60_000
 
 const backoffMs = (tries: number): number => firstBackoffMs * 4 ** (tries - 1) * (0.8 + Math.random() * 0.4)
 
-/** The failure as it is after the last try: said how often it was tried, and not worth another. */
+/** The failure of the last attempt: it states the attempts, and is no longer retryable. */
 const final = (error: AppError, tries: number): AppError =>
   new AppError(error.code, tries > 1 ? `${error.message} (tried ${tries} times)` : error.message, {
     retryable: false,
@@ -18,10 +18,9 @@ const final = (error: AppError, tries: number): AppError =>
   })
 
 /**
- * Sends a call again while its failure is of the kind that passes: after half a second, two and eight, or when the
- * provider says. Throws the last failure, or `cancelled` where the caller leaves between two tries. This is the one place
- * where a call to a model is repeated, and its failures are never `retryable`: a step may make many calls, and tried again
- * as a whole it would pay for all of them.
+ * Retries a call while its failure is of a kind that passes: after 0.5, 2 and 8 s, or when the provider says. Throws the
+ * last failure, or `cancelled` if the caller leaves between two attempts. Calls to models are retried only here, and their
+ * failures are never `retryable`: a step may make many calls, and would pay for all of them again.
  */
 export const withRetries = async <T>(
   call: () => Promise<T>,

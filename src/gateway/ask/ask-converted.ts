@@ -68,7 +68,7 @@ const chatEvents = async function* (chunks: AsyncIterable<ChatChunk>, request: C
 
 const noResponses = (route: Route): AppError =>
   new AppError('model_unavailable', `${route.provider.name} has no responses API`, {
-    hint: 'Ask it with POST /v1/chat/completions, which every provider is asked with.',
+    hint: 'Call it with POST /v1/chat/completions, which every provider answers.',
   })
 
 /** The refusal of a provider as an answer with the same status. */

@@ -9,15 +9,15 @@ import { answersCalls } from './model-kinds.ts'
 export interface ModelListsOptions {
   fetch: Fetch
   trustedFetch: Fetch
-  /** How long a list is kept; 0: nobody is asked. */
+  /** How long a list is cached. 0: no provider is asked. */
   keptSeconds: number
 }
 
-/** The lists that providers give of their own models: what they said last, and asking them again. */
+/** The lists that providers publish of their own models, cached. */
 export interface ModelLists {
-  /** As the provider calls them; undefined where it has not said yet, or long ago. Asks nobody. */
+  /** Names as the provider writes them; undefined if its list is missing or stale. Sends nothing. */
   known(target: Target): readonly string[] | undefined
-  /** Asks those whose lists are not known, all at once, and waits a moment: whoever is slower is heard the next time. */
+  /** Refreshes missing and stale lists in parallel. Waits 2 s; a slower list is there the next time. */
   ask(targets: readonly Target[]): Promise<void>
 }
 
@@ -30,15 +30,14 @@ const mostLists = 500
 const mostNames = 2000
 const longestName = 200
 const maxBytes = 8 * 1024 * 1024
-/** Whoever gave no list is not asked again at once. */
+/** A provider without a list is not asked again for this long. */
 const silentSeconds = 60
 const answerSeconds = 10
-/** A list is worth this much waiting, no more. */
 const patienceMs = 2000
 
 const listSchema = z.object({ data: z.array(z.object({ id: z.string().min(1).max(longestName) })) })
 
-/** Where a provider lists its models, if it does as OpenAI and Anthropic do: beside its calls. */
+/** The path of a provider's list: OpenAI and Anthropic have it beside their calls. */
 const listPath = ({ paths }: Provider): string | undefined =>
   (paths.chat ?? paths.embeddings ?? paths.messages)?.replace(/\/(chat\/completions|embeddings|messages)$/, '/models')
 
@@ -54,7 +53,7 @@ const placeOf = (target: Target): string | undefined => {
   return path === undefined ? undefined : joined(target.base_url, path)
 }
 
-/** One list for each place and key; the key itself is not kept. */
+/** The cache key of a list: its address and the provider's key, hashed. */
 const nameOfList = (target: Target, place: string): string =>
   createHash('sha256')
     .update(`${place}\n${isPublic(target) ? '' : (target.key ?? '')}`)
@@ -85,7 +84,7 @@ export const makeModelLists = ({ fetch, trustedFetch, keptSeconds }: ModelListsO
       const names = data.map(({ id }) => nameOf(target, id)).filter((name) => answersCalls(name))
       return [...new Set(names)].slice(0, mostNames)
     } catch {
-      return undefined // whoever has no such list, or does not answer, is listed as far as the price list knows it
+      return undefined // the price list is used instead
     }
   }
 

@@ -15,32 +15,36 @@ import { makeRoutable } from './routable.ts'
 import { unroutable } from './unroutable.ts'
 
 export interface ModelsOptions {
-  /** The guarded way out. */
+  /** The guarded network. */
   fetch: Fetch
-  /** The way to the base URLs that the server was started with, which may be private. */
+  /** Reaches the base URLs that the server was started with, which may be private. */
   trustedFetch: Fetch
-  /** What the two of them send with, for those who pass bytes on: the guarded agent, or the trusted one. */
+  /** The agent of the guarded network, or the one that reaches the server's own base URLs. */
   agent(trusted: boolean): Promise<Dispatcher>
-  /** Those base URLs, by the variable that sets them. */
+  /** The server's own base URLs, by the variable that sets them. */
   serverUrl: LookUpVariable
-  /** The keys that the server lends, by the variables that callers know them by. */
+  /** Keys that the server lends, by the variables that callers know them by. */
   lentKeys?: LookUpVariable
-  /** How long the lists are kept that providers give of their models; absent: nobody is asked for one. */
+  /** How long lists of models are cached. Absent: no provider is asked for one. */
   keptSeconds?: number
   limits: CallLimits
 }
 
 const scripted = scriptedProvider
 
-/** The scripted model that is meant, if one is: they need no key, and no environment can put another in their place. */
+/** The scripted model of a name, if it is one. Environments cannot replace it. */
 const scriptedOf = ({ model, provider }: Asked): ScriptedModel | undefined => {
   if (provider !== undefined && provider !== scripted.id) return undefined
   if (provider === undefined && !model.startsWith(`${scripted.id}/`)) return undefined
   const name = model.replace(`${scripted.id}/`, '')
   if (isScripted(name)) return name
-  throw new AppError('model_unavailable', `Model '${model}' cannot be served: no scripted model is called so`, {
-    hint: `There are ${scriptedModels.map((one) => `${scripted.id}/${one}`).join(', ')}.`,
-  })
+  throw new AppError(
+    'model_unavailable',
+    `Model '${model}' cannot be served: there is no scripted model of that name`,
+    {
+      hint: `There are ${scriptedModels.map((one) => `${scripted.id}/${one}`).join(', ')}.`,
+    },
+  )
 }
 
 const scriptedTarget = (model: ScriptedModel): Target => ({
@@ -53,7 +57,7 @@ const scriptedTarget = (model: ScriptedModel): Target => ({
   headers: {},
 })
 
-/** Puts names, keys and calls together. */
+/** Combines names, keys and calls. */
 export const makeModels = (options: ModelsOptions): Models => {
   const { serverUrl, lentKeys = () => undefined, keptSeconds = 0 } = options
   const listing = makeRoutable({ lists: makeModelLists({ ...options, keptSeconds }), serverUrl })

@@ -2,19 +2,19 @@ import { catalogue, findProvider } from '../catalogue.ts'
 import type { LookUpVariable, Provider } from '../provider.ts'
 import { openAiWire } from '../wires/openai/wire.ts'
 
-/** Somebody who may be meant by a name, and what it calls the model. */
+/** A provider that a name may mean, and its own name for the model. */
 export interface Candidate {
   provider: Provider
   model: string
-  /** It answers in the place of the one that was meant: a key that came with the call is not for it. */
+  /** It stands in for the provider that was meant: a key that came with the call is not for it. */
   standsIn?: boolean
 }
 
 const openrouter = findProvider('openrouter')!
-/** Endings by which OpenRouter alone tells offers of one model apart. */
+/** Endings with which only OpenRouter distinguishes offers of one model. */
 const offer = /:(free|beta|thinking|nitro|floor|online|extended|exacto)$/
 
-/** OpenRouter writes `claude-sonnet-4.6` where Anthropic has `claude-sonnet-4-6` or one with a date behind. */
+/** OpenRouter writes `claude-sonnet-4.6`, Anthropic `claude-sonnet-4-6` or the same with a date. */
 const dotted = (model: string): string =>
   model.includes('.') ? model : model.replace(/-(\d{8}|latest)$/, '').replace(/(\d)-(\d{1,2})(?!\d)/g, '$1.$2')
 
@@ -36,7 +36,7 @@ const withoutPrefix = (model: string, provider: Provider): string => {
   return head !== '' && findProvider(head) === provider ? rest : model
 }
 
-/** A provider that only its base URL tells of: `custom/ollama/…` is whoever answers at OLLAMA_BASE_URL. */
+/** A provider that is known only by its base URL: `custom/ollama/…` is what answers at OLLAMA_BASE_URL. */
 const customProvider = (name: string): Provider | undefined => {
   if (!/^[a-z][a-z0-9_-]{0,63}$/i.test(name)) return undefined
   const variable = name.toUpperCase().replaceAll('-', '_')
@@ -61,13 +61,13 @@ const customProvider = (name: string): Provider | undefined => {
 
 const byModelName = (model: string): Provider | undefined => catalogue.find((one) => one.model_names?.test(model))
 
-/** What OpenRouter calls the vendor: some of our ids are vendors of other models there. */
+/** OpenRouter's name for the vendor: some of our ids are vendors of other models there. */
 const vendorOf = (head: string, provider: Provider | undefined, model: string): string => {
   const isOurs = provider?.model_names === undefined || provider.model_names.test(model)
   return (isOurs ? provider?.openrouter : undefined) ?? head
 }
 
-/** Whatever a client writes for a model, as OpenRouter has it: always `vendor/name`. */
+/** OpenRouter's name for a model, always `vendor/name`. */
 const openRouterModel = (model: string): Candidate => {
   const [head, rest] = split(model)
   if (head === 'openrouter' && rest.includes('/')) return openRouterModel(rest)
@@ -76,7 +76,7 @@ const openRouterModel = (model: string): Candidate => {
   return vendor === undefined ? { provider: openrouter, model } : atOpenRouter(vendor, rest)
 }
 
-/** The provider itself, and OpenRouter where that serves its models too. */
+/** The provider itself, and OpenRouter if it serves the model too. */
 const servedBy = (provider: Provider, head: string, model: string): Candidate[] => {
   if (provider === openrouter) return [{ ...openRouterModel(model), standsIn: false }]
   const own = { provider, model: provider.id === 'anthropic' ? dashed(model) : model }
@@ -86,7 +86,7 @@ const servedBy = (provider: Provider, head: string, model: string): Candidate[] 
   return offer.test(model) && (head === '' || head === vendor) ? [router] : [own, router]
 }
 
-/** Who is meant where the provider is named apart from the model. */
+/** The candidates when the provider is named apart from the model. */
 export const namedWithProvider = (id: string, model: string, env: LookUpVariable): Candidate[] => {
   const provider = findProvider(id)
   if (provider) return servedBy(provider, id, provider === openrouter ? model : withoutPrefix(model, provider))
@@ -97,7 +97,7 @@ export const namedWithProvider = (id: string, model: string, env: LookUpVariable
   return [{ provider: custom, model: model.replace(/^custom\//, '').replace(`${name}/`, '') }]
 }
 
-/** Who may be meant by the name of a model, the likeliest first; nobody where nothing tells. */
+/** The candidates for the name of a model, the likeliest first. */
 export const named = (model: string, env: LookUpVariable): Candidate[] => {
   const [head, rest] = split(model)
   if (rest === '') return []

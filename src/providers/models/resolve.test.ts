@@ -143,7 +143,7 @@ describe('a model as clients write it', () => {
     for (const model of ['gpt-4o', 'custom/openai/x']) {
       expect(resolveModel({ model }, { ...at, env })).toMatchObject({
         variables: [],
-        problem: 'OPENAI_BASE_URL is no base URL: http or https, without a name, a query or a fragment',
+        problem: 'OPENAI_BASE_URL is not a base URL: expected http or https without credentials, query or fragment',
       })
     }
   })
@@ -160,7 +160,7 @@ describe('a model as clients write it', () => {
     expect(at('')).toEqual(['https://bedrock-runtime.us-east-1.amazonaws.com', false])
     expect(at('eu-west-1')).toEqual(['https://bedrock-runtime.eu-west-1.amazonaws.com', false])
     for (const bad of ['evil.example/', 'a@evil.example', 'x#', 'x?', '..', 'a..b', '-x', '\\x', 'a b', 'x:1', '%2f']) {
-      expect([bad, at(bad)]).toEqual([bad, 'AWS_REGION may have letters, digits, dots and dashes alone'])
+      expect([bad, at(bad)]).toEqual([bad, 'AWS_REGION may have only letters, digits, dots and dashes'])
     }
   })
 })

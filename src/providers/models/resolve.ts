@@ -5,7 +5,7 @@ import { catalogue } from '../catalogue.ts'
 import type { Asked, KeyHeader, LookUpVariable, Provider, Target } from '../provider.ts'
 import { type Candidate, named, namedWithProvider } from './names.ts'
 
-/** Why nobody answers: the variables of which one would do, and what is wrong where that is something else. */
+/** Why no provider can answer: one of these variables is missing, or another problem. */
 export interface Unroutable {
   variables: string[]
   problem: string | undefined
@@ -13,16 +13,16 @@ export interface Unroutable {
   hint?: string
 }
 
-/** What may be looked up: variables of the run, keys that the server lends it, base URLs that it was started with. */
+/** What a model is resolved with: variables of the run, lent keys, and base URLs of the server. */
 export interface Surroundings {
   env: LookUpVariable
-  /** Is there a key of the server's for this variable, which the caller may use and never see? */
+  /** Whether the server lends a key for this variable, which the caller may use but not see. */
   lent?: ((name: string) => boolean) | undefined
   lentKeys: LookUpVariable
   serverUrl: LookUpVariable
 }
 
-/** Whether it can be asked so: in that shape itself, or by its wire; messages can always be asked for as chat. */
+/** Whether a provider can answer a shape: by itself or through its wire. Messages can always be converted to a chat. */
 export const answers = ({ paths, wire }: Provider, shape: Shape): boolean =>
   paths[shape] !== undefined ||
   wire.shapes.includes(shape) ||
@@ -38,7 +38,7 @@ const inWords: Record<Shape, string> = {
 
 type Key = { own: string } | { lent: string } | undefined
 
-/** The caller's own key, in whichever variable of the provider; else one that is lent to it. */
+/** The caller's own key from any variable of the provider, else a lent one. */
 const keyOf = ({ keys }: Provider, { env, lent }: Pick<Surroundings, 'env' | 'lent'>): Key => {
   const own = keys.map((name) => env(name)?.trim()).find((value) => value && value !== lentKeyPlaceholder)
   if (own) return { own }
@@ -46,17 +46,14 @@ const keyOf = ({ keys }: Provider, { env, lent }: Pick<Surroundings, 'env' | 'le
   return name === undefined ? undefined : { lent: name }
 }
 
-/**
- * What is sent as the key. One that is lent goes to the address of the catalogue or of the server alone, never to one
- * that the caller chose.
- */
+/** The key to send. A lent key is sent only to an address of the catalogue or the server, never to one of the caller. */
 const keyFor = (key: Key, { setBy }: Address, at: Surroundings): string | undefined => {
   if (key === undefined) return undefined
   if ('own' in key) return key.own
   return setBy === 'environment' ? undefined : at.lentKeys(key.lent)
 }
 
-/** A custom provider may need no key, but always its URL; any other one is reached with a key alone. */
+/** A custom provider may need no key; every other one does. */
 const needsKey = ({ base_url }: Provider): boolean => base_url !== ''
 
 const keyHeader = (name: KeyHeader, key: string): Record<string, string> =>
@@ -88,14 +85,14 @@ const targetOf = (
 }
 
 const wrong = (problem: string, hint: string): Unroutable => ({ variables: [], problem, hint })
-const correct = 'Correct it in the environment of the collection, or where the run was given it.'
+const correct = 'Correct it in the environment of the collection, or in the variables of the run.'
 const notLent = (variable: string): Unroutable =>
   wrong(
-    `a key that was lent is sent to no address that the environment sets; ${variable} has to be your own`,
+    `a lent key is not sent to an address that the environment sets; ${variable} has to be your own`,
     'Set it in the environment of the collection, or take the address out of it.',
   )
 
-/** One candidate with one key: where it goes, or what keeps it from being asked. */
+/** The target of a candidate with a key, or why it cannot be called. */
 const tried = (candidate: Candidate, key: Key, at: Surroundings, shape: Shape): Target | Unroutable => {
   const { provider } = candidate
   const address = addressOf(provider, at)
@@ -114,15 +111,15 @@ const tried = (candidate: Candidate, key: Key, at: Surroundings, shape: Shape): 
 
 const isTarget = (found: Target | Unroutable): found is Target => 'url' in found
 
-/** With the key that came with the call: it belongs to the provider that the call means, and to no other. */
+/** Uses the key that came with the call, which belongs to the provider that the call means and to no other. */
 const withGivenKey = (first: Candidate, key: string, at: Surroundings, shape: Shape): Target | Unroutable =>
   first.standsIn
-    ? wrong('nothing tells whose key came with the call', 'Name the provider that the key is of in model_provider.')
+    ? wrong('it is not known which provider the key of the call is for', 'Name that provider in model_provider.')
     : tried(first, { own: key }, at, shape)
 
 /**
- * Finds who answers to a model's name as clients write it, and with which key of the environment. The provider that a
- * name means comes first; where it has no key, OpenRouter's stands in for those whose models it serves.
+ * Resolves a model's name, as clients write it, to a provider and a key of the environment. The provider that the name
+ * means comes first; without its key, OpenRouter stands in if it serves the model.
  */
 export const resolveModel = (asked: Asked, at: Surroundings, shape: Shape = 'chat'): Target | Unroutable => {
   const meant =
@@ -141,14 +138,14 @@ export const resolveModel = (asked: Asked, at: Surroundings, shape: Shape = 'cha
   const variables: string[] = []
   for (const candidate of candidates) {
     const found = tried(candidate, keyOf(candidate.provider, at), at, shape)
-    // What is wrong is told: nobody stands in for a provider whose address was mistyped.
+    // A mistyped address is reported: no other provider stands in for it.
     if (isTarget(found) || found.problem !== undefined) return found
     variables.push(...found.variables)
   }
   return { variables, problem: undefined }
 }
 
-/** The way to a provider that answers none of the shapes, such as one whose models have inputs of their own. */
+/** Resolves a provider for requests outside of the shapes. */
 export const resolveProvider = (
   provider: Provider,
   { model, key }: Pick<Asked, 'model' | 'key'>,
@@ -156,7 +153,7 @@ export const resolveProvider = (
 ): Target | Unroutable =>
   tried({ provider, model }, key && key !== lentKeyPlaceholder ? { own: key } : keyOf(provider, at), at, 'chat')
 
-/** The providers that a key in the environment reaches. */
+/** The providers for which the environment holds a key. */
 export const servedProviders = (env: LookUpVariable): Provider[] =>
   catalogue.filter(
     (provider) => keyOf(provider, { env }) !== undefined && addressVariables(provider).every((name) => env(name)),

@@ -9,7 +9,7 @@ import { resolveModel, resolveProvider, servedProviders } from './resolve.ts'
 
 export interface RoutableOptions {
   lists: ModelLists
-  /** Base URLs that the server was started with, by the variable that sets them. */
+  /** The server's own base URLs, by the variable that sets them. */
   serverUrl: LookUpVariable
 }
 
@@ -18,7 +18,7 @@ const scripted: RoutableModel[] = scriptedModels.map((one) => ({
   owned_by: scriptedProvider.name,
 }))
 
-/** A model that answers none of these answers nothing. */
+/** A model that answers none of these answers no call. */
 const asked: readonly Shape[] = ['chat', 'embeddings', 'images']
 
 const mayReach = ({ base_url: url, trusted }: Target, { allowedHosts }: Place): boolean => {
@@ -30,11 +30,11 @@ const mayReach = ({ base_url: url, trusted }: Target, { allowedHosts }: Place): 
   }
 }
 
-/** As a client writes it: with the provider where its name alone would not tell. */
+/** The name as a client writes it: with the provider unless the name alone tells it. */
 const written = ({ provider }: Target, model: string): string =>
   provider.model_names?.test(model) ? model : `${provider.id}/${model}`
 
-/** Lists the models that can be asked with the keys of some environments. */
+/** Lists the models that the keys of some environments reach. */
 export const makeRoutable = ({ lists, serverUrl }: RoutableOptions) => {
   const targetsOf = (place: Place): Target[] =>
     servedProviders(place.env)
@@ -42,7 +42,7 @@ export const makeRoutable = ({ lists, serverUrl }: RoutableOptions) => {
       .filter((found) => 'url' in found)
       .filter((target) => mayReach(target, place))
 
-  /** What the providers said of themselves, else what the price list knows of them. Asks nobody. */
+  /** From the providers' own lists, else from the price list. Sends nothing. */
   const routable = async (places: readonly Place[]): Promise<RoutableModel[]> => {
     const found = new Map(scripted.map((one) => [one.id, one]))
     for (const target of places.flatMap(targetsOf)) {
@@ -54,7 +54,7 @@ export const makeRoutable = ({ lists, serverUrl }: RoutableOptions) => {
     return [...found.values()]
   }
 
-  /** The same, with the lists of those who answer within a moment. */
+  /** The same, with lists that arrive within 2 s. */
   const listed = async (places: readonly Place[]): Promise<RoutableModel[]> => {
     await lists.ask(places.flatMap(targetsOf))
     return routable(places)

@@ -7,18 +7,18 @@ import type { Unroutable } from './resolve.ts'
 
 const namesListed = 3
 
-/** What models are called that make vectors, and those that make images. */
+/** Names of models that make embeddings, and of those that make images. */
 const vectors = /embed|voyage/i
 const images = /image|dall-e|imagen/i
 
-/** Whether a model may answer such a call, as far as its name tells. Of responses no name tells anything. */
+/** Whether a model may answer such a call, judging by its name. No name tells anything about responses. */
 const mayAnswer = (shape: Shape, name: string): boolean => {
   if (shape === 'embeddings') return vectors.test(name)
   if (shape === 'images') return images.test(name)
   return shape !== 'responses' && !vectors.test(name) && !images.test(name)
 }
 
-/** The names that look most like it, the likest first. */
+/** The most similar names, the most similar first. */
 const nearestNames = (word: string, names: string[]): string[] => {
   const left = new Map<string, string>()
   for (const name of names) {
@@ -40,7 +40,7 @@ const nearestNames = (word: string, names: string[]): string[] => {
 const reason = ({ variables, problem }: Unroutable, asked: Asked): string => {
   if (problem !== undefined) return problem
   if (variables.length > 0) return `set ${variables.join(' or ')} in the environment of the collection`
-  return `nothing tells who serves '${asked.model}'`
+  return `no provider is known to serve '${asked.model}'`
 }
 
 const advice = ({ variables, problem, hint }: Unroutable, asked: Asked, shape: Shape): string => {
@@ -48,12 +48,12 @@ const advice = ({ variables, problem, hint }: Unroutable, asked: Asked, shape: S
   const known = catalogue.flatMap(({ id, aliases }) => [id, ...aliases])
   const guess = problem === undefined || asked.provider === undefined ? undefined : nearest(asked.provider, known)
   if (guess) return `Did you mean the provider '${guess}'?`
-  if (shape === 'responses') return 'Or ask it with POST /v1/chat/completions, which every provider is asked with.'
+  if (shape === 'responses') return 'Or call it with POST /v1/chat/completions, which every provider answers.'
   if (variables.length > 0) return 'A run can be given the value itself, in secret_params.'
-  return 'Write provider/model, such as openai/gpt-4o-mini; custom/<name>/<model> asks whoever answers at <NAME>_BASE_URL.'
+  return 'Write provider/model, such as openai/gpt-4o-mini; custom/<name>/<model> calls the server at <NAME>_BASE_URL.'
 }
 
-/** The refusal of a model that no key can serve: it names the variable to set, and what can be asked instead. */
+/** The error for a model that cannot be called: it names the variable to set, and similar models that can be. */
 export const unroutable = (
   asked: Asked,
   why: Unroutable,

@@ -1,4 +1,4 @@
-/** Tokens as the price list counts them: what came from a cache or went into one is part of the input. */
+/** Tokens as the price list counts them: cached tokens are part of the input. */
 export interface PricedTokens {
   input_tokens: number
   output_tokens: number
@@ -6,7 +6,7 @@ export interface PricedTokens {
   cache_write_tokens?: number
 }
 
-/** US dollars a token, for a model that has one price however much is asked of it. */
+/** US dollars a token, for a model whose price is proportional to its tokens. */
 export interface Rates {
   input: number
   output: number
@@ -19,7 +19,7 @@ const many = 4_000_000
 
 const isSame = (left: number, right: number): boolean => Math.abs(left - right) <= 1e-9 * Math.abs(right)
 
-/** The rates of a model, by its prices of few and of many tokens; null where those are not proportional. */
+/** Derives the rates of a model from its prices of few and of many tokens; null if they are not proportional. */
 export const ratesOf = (price: (tokens: PricedTokens) => number | undefined): Rates | null => {
   const rateAt = (tokens: number): Rates | undefined => {
     const input = price({ input_tokens: tokens, output_tokens: 0 })
@@ -41,7 +41,7 @@ export const ratesOf = (price: (tokens: PricedTokens) => number | undefined): Ra
   return names.every((name) => isSame(low[name], high[name])) ? low : null
 }
 
-/** What tokens cost at such rates; undefined for counts that contradict each other. */
+/** The price of tokens at such rates; undefined for counts that contradict each other. */
 export const priceAt = (rates: Rates, tokens: PricedTokens): number | undefined => {
   const {
     input_tokens: input,

@@ -6,27 +6,27 @@ import { type PricedTokens, priceAt, type Rates, ratesOf } from './price-rates.t
 type PriceList = typeof import('@pydantic/genai-prices')
 
 let loading: Promise<PriceList> | undefined
-/** Some 120 ms and 10 MB, for the first call that wants it. */
+/** Loaded by the first call that needs it: about 120 ms and 10 MB. */
 const priceList = (): Promise<PriceList> => {
   loading ??= import('@pydantic/genai-prices')
   return loading
 }
 
-/** By the list itself; undefined where it has no price. */
+/** The price by the list itself; undefined if it has none. */
 const listedPrice = (list: PriceList, provider: string, model: string, tokens: PricedTokens): number | undefined => {
   try {
     return list.calcPrice({ ...tokens }, model, { providerId: provider })?.total_price
   } catch {
-    return undefined // a model that is priced by something else than tokens
+    return undefined // the model has another unit than tokens
   }
 }
 
-/** Looking a model up takes longer than all the rest of a call's record: its rates are known for a while. */
+/** Looking a model up takes longer than the rest of a call's record, so its rates are cached. */
 const ratesForMs = 60_000
 const mostRates = 2_000
 const knownRates = new Map<string, { rates: Rates | null; untilMs: number }>()
 
-/** Null where the price is not proportional to the tokens, or there is none. */
+/** Null if the price is not proportional to the tokens, or unknown. */
 const ratesNow = (list: PriceList, provider: string, model: string): Rates | null => {
   const key = `${provider} ${model}`
   const known = knownRates.get(key)
@@ -37,19 +37,16 @@ const ratesNow = (list: PriceList, provider: string, model: string): Rates | nul
   return rates
 }
 
-/** What lies beyond is noise of the multiplication. */
+/** Further digits are noise of the multiplication. */
 const significantDigits = 12
 
-/**
- * What a call cost in US dollars by the public price of the model, cached tokens at theirs. Null where the list has no
- * price for it, which is not the same as nothing.
- */
+/** The cost of a call in US dollars by the public price list. Null if the list has no price, which is not the same as 0. */
 export const priceOf = async (provider: Provider, model: string, usage: ModelUsage): Promise<number | null> => {
   if (provider.prices === undefined) return null
   const list = await priceList()
   const tokens: PricedTokens = {
     input_tokens: usage.prompt_tokens,
-    // Some count reasoning in the total alone; whatever is not prompt was generated, and is paid for.
+    // Some count reasoning only in the total: every token that is not prompt was generated, and is charged.
     output_tokens: Math.max(usage.completion_tokens, usage.total_tokens - usage.prompt_tokens),
     ...(usage.cached_tokens ? { cache_read_tokens: Math.min(usage.cached_tokens, usage.prompt_tokens) } : {}),
     ...(usage.cache_write_tokens ? { cache_write_tokens: usage.cache_write_tokens } : {}),
@@ -59,7 +56,7 @@ export const priceOf = async (provider: Provider, model: string, usage: ModelUsa
   return price !== undefined && price > 0 ? Number(price.toPrecision(significantDigits)) : null
 }
 
-/** The same of any call: where the provider says what it took (`stated`), that counts. */
+/** The cost of a call: what the provider states, else by the price list. */
 export const costOf = async (
   { provider, model }: Pick<Target, 'provider' | 'model'>,
   usage: ModelUsage | null,
@@ -69,14 +66,14 @@ export const costOf = async (
 
 const someTokens: ModelUsage = { prompt_tokens: 1000, completion_tokens: 1000, total_tokens: 2000 }
 
-/** Whether a call's cost will be known: by the price list, or because the provider says it. */
+/** Whether the cost of a call will be known: from the price list, or because the provider states it. */
 export const hasPrice = async (provider: Provider, model: string): Promise<boolean> =>
   provider.states_cost === true || (await priceOf(provider, model, someTokens)) !== null
 
-/** Entries that stand for many models, and one or two letters that match anything. */
+/** Entries that stand for many models, and short ones that match anything. */
 const isPattern = (id: string): boolean => /[-.]$|^ft:|\.ft-/.test(id)
 
-/** The models of a provider as far as the price list knows them: what the provider calls them. */
+/** The models of a provider in the price list, under the provider's own names. */
 export const knownModels = async (provider: Provider): Promise<string[]> => {
   if (provider.prices === undefined) return []
   const { findProvider } = await priceList()

@@ -105,7 +105,13 @@ describe('a call of the gateway', () => {
 
   it.each<[string, string, Body, number, string]>([
     ['no key', '/v1/chat/completions', { model: 'groq/llama-3.3-70b', messages }, 422, 'set GROQ_API_KEY'],
-    ['no such model', '/v1/chat/completions', { model: 'nobody-knows-it', messages }, 422, 'nothing tells who serves'],
+    [
+      'no such model',
+      '/v1/chat/completions',
+      { model: 'nobody-knows-it', messages },
+      422,
+      'no provider is known to serve',
+    ],
     ['no such call', '/v1/embeddings', { model: 'claude-sonnet-4-6', input: 'Hi' }, 422, 'set OPENROUTER_API_KEY'],
     [
       'no such call, whoever is asked',
@@ -138,7 +144,7 @@ describe('a call of the gateway', () => {
 describe('a refusal', () => {
   const { ANTHROPIC_API_KEY } = keys
   it.each<[string, Body, string]>([
-    ['/v1/responses', { input: 'Hi' }, 'Or ask it with POST /v1/chat/completions, which every provider is asked with.'],
+    ['/v1/responses', { input: 'Hi' }, 'Or call it with POST /v1/chat/completions, which every provider answers.'],
     ['/v1/embeddings', { input: 'Hi' }, 'A run can be given the value itself, in secret_params.'],
     [
       '/v1/images/generations',
