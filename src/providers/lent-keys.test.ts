@@ -22,7 +22,7 @@ describe('readLentKeys', () => {
     ['GROQ_API_KEY', /names GROQ_API_KEY, but .* no such variable/],
     ['ANTHROPIC_API_KEY', /names ANTHROPIC_API_KEY, but/],
     ['OPENAI_APY_KEY', /names OPENAI_APY_KEY, which is not the key of a model provider/],
-    ['DATABASE_URL', /names DATABASE_URL, which is no key/],
+    ['DATABASE_URL', /names DATABASE_URL, which is not the key/],
   ])('refuses %s', (name, message) => {
     expect(() => read('GEMINI_API_KEY', name)).toThrow(message)
   })
