@@ -3,15 +3,15 @@ import { checkedAddresses, type LookUp } from '../lib/net/agent.ts'
 import { requireAllowedHost } from '../lib/net/hosts.ts'
 import type { SandboxNetwork } from './sandbox-gateway.ts'
 
-/** A host and a port that the inside asks for. */
+/** A host and a port that a sandbox asks for. */
 export interface Destination {
   host: string
   port: number
-  /** As it is shown, and looked up in lists of hosts. */
+  /** Shown in messages, and matched with lists of hosts. */
   url: URL
 }
 
-/** Reads `host:port` as CONNECT has it, or an http URL; the host is spelled as every URL spells it. */
+/** Reads `host:port` of CONNECT, or an http URL. The host is normalised as in a URL. */
 export const readDestination = (target: string): Destination | undefined => {
   const isUrl = /^http:\/\//i.test(target)
   const named = /^(\[[0-9a-f:.]+\]|[^:/?#@\s[\]]+):(\d{1,5})$/i.exec(target)
@@ -24,16 +24,16 @@ export const readDestination = (target: string): Destination | undefined => {
 }
 
 const closed = (): AppError =>
-  new AppError('address_refused', 'this runbook has no network: it reaches its models and nothing else')
+  new AppError('address_refused', 'This runbook has no network: it reaches only its models')
 const unlisted = (host: string): AppError =>
-  new AppError('address_refused', `'${host}' is not among the hosts that this runbook may reach`)
+  new AppError('address_refused', `'${host}' is not one of the hosts that this runbook may reach`)
 const isPrivate = (host: string): AppError =>
   new AppError(
     'address_refused',
-    `'${host}' is at a private, local or reserved address, or at one of this machine, which no runbook reaches`,
+    `'${host}' has a private, local or reserved address, or one of this machine, which no runbook may reach`,
   )
 
-/** Of the ports that systems keep for themselves, those of the web: mail, shells and file servers are not for agents. */
+/** Of the reserved ports, only those of the web: agents have no business with mail, shells and file servers. */
 const isUsualPort = (port: number): boolean => port === 80 || port === 443 || port >= 1024
 
 const requirePort = ({ host, port, url }: Destination, network: SandboxNetwork): void => {
@@ -42,7 +42,7 @@ const requirePort = ({ host, port, url }: Destination, network: SandboxNetwork):
   try {
     requireAllowedHost(url, named)
   } catch {
-    const found = `port ${port} of '${host}' is not reached: only 80, 443 and those from 1024 on are`
+    const found = `Port ${port} of '${host}' may not be reached: only 80, 443 and ports from 1024 on`
     throw new AppError('address_refused', `${found}, unless allowed_hosts names '${host}:${port}'`)
   }
 }
@@ -56,9 +56,9 @@ const requireListed = ({ host, url }: Destination, list: readonly string[] | und
 }
 
 /**
- * The addresses that a destination may be reached at, each of them checked: a name is looked up once, and what was checked
- * is what is connected to. What the server may reach beside the public internet is not for the inside. Throws
- * `address_refused`, before anything is looked up where the host itself is not allowed.
+ * The checked addresses of a destination. A name is resolved once, and only checked addresses are connected to. Private
+ * addresses that the server itself may reach are not for sandboxes. Throws `address_refused`, before the look-up if the
+ * host itself is not allowed.
  */
 export const addressesOf = async (
   destination: Destination,

@@ -12,7 +12,7 @@ export type Dial = (address: string, port: number) => Socket
 
 export interface ForwardOptions {
   network: SandboxNetwork
-  /** Of the collection: both must allow a host. */
+  /** Hosts that the collection may reach: both lists must allow a host. */
   allowedHosts: readonly string[] | undefined
   limits: GatewayLimits
   refuseHost(host: string): void
@@ -23,16 +23,16 @@ export interface ForwardOptions {
 }
 
 export interface ForwardProxy {
-  /** A request with a whole URL. Never throws. */
+  /** Forwards a request with an absolute URL. Never throws. */
   request(request: IncomingMessage, response: ServerResponse): Promise<void>
-  /** A tunnel. */
+  /** Opens a tunnel. */
   connect(request: IncomingMessage, socket: Socket, head: Buffer): void
-  /** Breaks every connection to a host. */
+  /** Closes every connection to a host. */
   close(): void
 }
 
 const mostAddresses = 4
-/** What belongs to a connection, or is for the proxy. */
+/** Headers of the connection, or for the proxy. */
 const ofConnection =
   /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|expect|content-length|http2-settings)$/
 
@@ -49,13 +49,14 @@ const passedOn = (headers: IncomingHttpHeaders): Record<string, string | string[
   )
 }
 
-/** However its body is told apart from what follows, it is so on the other side, whatever the method. */
+/** Frames the body in the same way on the other side, whatever the method. */
 const bodyOf = (headers: IncomingHttpHeaders): Record<string, string> => {
   if (headers['content-length'] !== undefined) return { 'content-length': headers['content-length'] }
   return headers['transfer-encoding'] === undefined ? {} : { 'transfer-encoding': 'chunked' }
 }
 
-const usedUp = (): AppError => new AppError('address_refused', 'this runbook has used up what it may send and receive')
+const usedUp = (): AppError =>
+  new AppError('address_refused', 'This runbook has used up the bytes that it may send and receive')
 
 const refusalText = (error: AppError): { status: number; body: string } => ({
   status: error.code === 'address_refused' ? 403 : 502,
@@ -91,7 +92,7 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
       })
     })
 
-  /** A connection to one of the addresses that were checked, the first that takes it. */
+  /** Connects to the first checked address that accepts. */
   const reach = async (destination: Destination): Promise<Socket> => {
     if (bytes >= limits.hostBytes) throw usedUp()
     let problem: unknown
@@ -106,7 +107,7 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
     throw new AppError('network_failed', `'${destination.host}' cannot be reached: ${messageOf(problem)}`)
   }
 
-  /** Ends a connection to a host where it is silent or has had enough. Gives what is to be called when something moves. */
+  /** Closes a connection that is silent or exceeds the limit. Returns the function to call whenever bytes move. */
   const watch = (socket: Socket): (() => void) => {
     let seen = 0
     const count = () => {
@@ -130,7 +131,7 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
   const find = (target: string): Destination => {
     const destination = readDestination(target)
     if (destination) return destination
-    throw new AppError('address_refused', 'a proxy is asked for http:// URLs, and for host:port with CONNECT')
+    throw new AppError('address_refused', 'A proxy takes http:// URLs, and host:port with CONNECT')
   }
 
   const tunnel = async (target: string, inner: Duplex, head: Buffer): Promise<void> => {
@@ -167,11 +168,11 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
         maxHeaderSize: 64 * 1024,
       })
       const unanswered = (why: string) =>
-        reject(new AppError('network_failed', `'${destination.host}' gave no answer that is one: ${why}`))
+        reject(new AppError('network_failed', `'${destination.host}' gave no valid answer: ${why}`))
       asked.on('error', (error) => unanswered(messageOf(error)))
       asked.on('upgrade', (_, other) => {
         other.destroy()
-        unanswered('it would go on in another protocol')
+        unanswered('it switched to another protocol')
       })
       asked.on('close', resolve)
       response.on('close', () => asked.destroy())

@@ -2,9 +2,9 @@ import { inside } from '../model/runbooks/sandbox.ts'
 import { type GatewayProvider, gatewayProviders } from './models/endpoints.ts'
 
 interface Names {
-  /** Under which agents and SDKs look for the key. */
+  /** Variables in which agents and SDKs look for the key. */
   keys: readonly string[]
-  /** Under which they look for the base URL, and what each of them expects at its end. */
+  /** Variables in which they look for the base URL, with the path that each expects at its end. */
   urls: Readonly<Record<string, string>>
 }
 
@@ -22,25 +22,25 @@ const names: Record<Exclude<GatewayProvider, 'scripted'>, Names> = {
   },
   replicate: {
     keys: ['REPLICATE_API_TOKEN', 'REPLICATE_API_KEY'],
-    // Its Python package wants none of the path, and others all of it.
+    // Replicate's Python package expects no path, others the whole path.
     urls: { REPLICATE_BASE_URL: '/v1', REPLICATE_API_BASE: '' },
   },
 }
 
-/** Whom every runbook may ask, by what those rely on that are written for the platform: for images, videos, embeddings. */
+/** Providers that every runbook may call: those written for the platform use them for images, videos and embeddings. */
 const forEverybody: ReadonlySet<GatewayProvider> = new Set(['openai', 'google', 'replicate'])
 
-/** Who may be asked by a runbook whose agent asks `main`, and that declares these variables. */
+/** The providers that a runbook may call: its agent's, the common ones, and those whose key it declares. */
 export const providersFor = (main: GatewayProvider, declared: readonly string[]): GatewayProvider[] =>
   gatewayProviders.filter((one) => {
     if (one === main || forEverybody.has(one)) return true
     return one !== 'scripted' && names[one].keys.some((key) => declared.includes(key))
   })
 
-/** Addresses that are asked without a proxy. */
+/** Addresses that are reached without a proxy. */
 const direct = '127.0.0.1,localhost,::1'
 
-/** The variables by which the inside finds its way out: a key and a base URL of everybody who can be asked, and the proxy. */
+/** The variables of a sandbox: a key and a base URL for each provider, and the proxy. */
 export const insideEnv = (providers: readonly GatewayProvider[], token: string): Record<string, string> => {
   const url = inside.gatewayUrl
   const env: Record<string, string> = {

@@ -1,19 +1,19 @@
-/** Limits of one gateway. Bytes and seconds. */
+/** Limits of one gateway, in bytes and seconds. */
 export interface GatewayLimits {
-  /** Of the body of one request. */
+  /** Most bytes of a request body. */
   bodyBytes: number
-  /** How long a model may take until its answer begins, and be silent in the middle of it. */
+  /** Longest wait for an answer of a model to begin, and longest silence within it. */
   firstByteSeconds: number
   idleSeconds: number
-  /** How long a connection of the inside may be silent, be it one to a host or one that does not take its answer. */
+  /** Longest silence of a connection from the sandbox: one to a host, or one that does not read its answer. */
   insideIdleSeconds: number
-  /** For the connection to a host. */
+  /** Longest wait for a connection to a host. */
   connectSeconds: number
-  /** That go through to hosts and back, in all. */
+  /** Most bytes exchanged with hosts in all. */
   hostBytes: number
-  /** At once: of the inside, and to hosts. */
+  /** Most open connections, from the sandbox and to hosts. */
   connections: number
 }
 
-/** Of calls that are under way at once: what an agent with all its helpers needs. */
+/** Most concurrent calls of models: what an agent with all its helpers needs. */
 export const mostCalls = 32

@@ -7,46 +7,46 @@ import type { GatewayOptions, GatewayUsage } from './sandbox-gateway.ts'
 
 type Failure = NonNullable<GatewayUsage['lastFailure']>
 
-/** What a call came to, as far as it went. */
+/** What a call used, as far as it went. */
 export interface MeteredCall {
   target: Pick<Target, 'provider' | 'model'>
-  /** Null where the provider has counted nothing. */
+  /** Null if the provider counted nothing. */
   usage: ModelUsage | null
-  /** US dollars, where the provider says them. */
+  /** US dollars, if the provider states the cost. */
   stated: number | undefined
-  /** What it comes to at the least where nothing was counted: a budget takes nobody's silence for nothing. */
+  /** A lower bound if nothing was counted: for a budget, an uncounted call is not free. */
   estimate: ModelUsage
-  /** How it failed; undefined where it was answered to the end. */
+  /** How it failed; undefined if it was answered to the end. */
   failure: Failure | 'left' | undefined
 }
 
-/** A call that was sent. */
+/** A call that has been sent. */
 export interface CallUnderWay {
-  /** So many tokens of its answer have come, at the least. Why it is cut off, if a budget is passed with them. */
+  /** At least `tokens` of its answer have arrived. Returns the reason to abort it if that exceeds a budget. */
   came(tokens: number): Failure | undefined
-  /** It is over. Counts once, however often it is called. */
+  /** Settles the call. Counts once, however often it is called. */
   end(call: MeteredCall): Promise<void>
 }
 
-/** Counts what goes through, and says when it is enough. */
+/** Counts the calls of a gateway and enforces its budgets. */
 export interface Meter {
-  /** Why no further call is sent, if that is so; a budget that is used up stands in `usage` from then on. */
+  /** The reason to refuse further calls, if any; `usage` names the exhausted budget from then on. */
   refusal(): Failure | undefined
-  /** A call is sent: it counts from now on, whatever comes of it. `usdPerToken` of its answer; 0 where nobody knows. */
+  /** Notes that a call is sent: it counts, whatever happens. `usdPerToken` of its answer; 0 if unknown. */
   begin(usdPerToken: number): CallUnderWay
-  /** A call that was never sent. */
+  /** Notes a call that was never sent. */
   refuse(failure: Failure): void
-  /** A host that was asked for in vain. */
+  /** Notes a host that was refused. */
   refuseHost(host: string): void
   usage(): GatewayUsage
-  /** Resolves when everything that has ended is counted. */
+  /** Resolves when every ended call is counted. */
   settled(): Promise<void>
 }
 
-/** A hostile inside can make up hosts without an end. */
+/** A hostile agent can invent any number of hosts. */
 const mostHosts = 50
 
-const inWords = { calls: 'calls of models', tokens: 'tokens', usd: 'dollars' } as const
+const inWords = { calls: 'model calls', tokens: 'tokens', usd: 'dollars' } as const
 
 export const failureOf = ({ code, message, extra }: AppError): Failure => {
   const status = extra?.upstream_status
@@ -58,10 +58,10 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
   let answered = 0
   let failed = 0
   let told = noTokens
-  /** With what was estimated: what the budgets look at. */
+  /** Including estimates: compared with the budgets. */
   let tokens = 0
   let usd = 0
-  /** Of answers that are not over yet. */
+  /** Of answers that have not ended yet. */
   const coming = { tokens: 0, usd: 0 }
   let isPriceKnown = true
   let lastFailure: Failure | undefined
@@ -77,7 +77,7 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
   const refusalOf = (which: NonNullable<GatewayUsage['exceeded']>): Failure => ({
     status: null,
     code: 'budget_exceeded',
-    message: `the ${inWords[which]} of this runbook are used up`,
+    message: `The ${inWords[which]} of this runbook are used up`,
   })
 
   const settle = async ({ target, usage, stated, estimate, failure }: MeteredCall): Promise<void> => {
@@ -85,12 +85,12 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
     const counted = usage ?? estimate
     const cost = isFree ? 0 : await costOf(target, usage, stated)
     const roughly = cost ?? (isFree ? 0 : await costOf(target, counted))
-    // Who breaks an answer off before its count has had what came of it.
+    // An answer that broke off before its count is reported as far as it came.
     const had = usage ?? (failure === undefined ? noTokens : estimate)
     told = tokenUsage(told.prompt_tokens + had.prompt_tokens, told.completion_tokens + had.completion_tokens)
     tokens += counted.total_tokens
     usd += roughly ?? 0
-    // A call that was refused costs nothing; one that was answered costs something, known or not.
+    // A refused call costs nothing; an answered one costs something, known or not.
     if (cost === null && (failure === undefined || counted.total_tokens > 0)) isPriceKnown = false
     await paid({ usd: isFree ? null : roughly, tokens: isFree ? 0 : counted.total_tokens })
     if (failure === undefined) {
@@ -106,8 +106,7 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
 
   return {
     refusal() {
-      if (isBroken)
-        return { status: null, code: 'internal', message: 'what calls of models cost cannot be written down' }
+      if (isBroken) return { status: null, code: 'internal', message: 'The cost of model calls cannot be recorded' }
       exceeded ??= begun >= budget.calls ? 'calls' : isPassed()
       return exceeded && refusalOf(exceeded)
     },
@@ -123,7 +122,7 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
       const end = (call: MeteredCall): Promise<void> => {
         if (!ended) count(0)
         ended ??= settle(call).catch((error) => {
-          // What was not written down was not paid for: nothing more is asked.
+          // A cost that is not on record is not paid: no further call is sent.
           failed++
           lastFailure = { status: null, code: 'internal', message: `A call could not be counted: ${messageOf(error)}` }
           isBroken = true
@@ -151,7 +150,7 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
     refuseHost(host) {
       if (hosts.has(host) || hosts.size >= mostHosts) return
       hosts.add(host)
-      tell({ type: 'warning', message: `The host '${host}' was asked for and refused` })
+      tell({ type: 'warning', message: `Access to the host '${host}' was refused` })
     },
     usage: () => ({
       answered,

@@ -26,25 +26,24 @@ export interface GatewayDeps {
   /** For tests; the system's resolver and network otherwise. */
   lookup?: LookUp
   dial?: Dial
-  /** Addresses of this machine. */
+  /** The addresses of this machine. */
   own?: () => readonly string[]
 }
 
-/** Whoever sends no more than this of headers means no harm. */
 const headerBytes = 64 * 1024
 const headersSeconds = 20
 const requestSeconds = 120
-/** Longer than agents keep an unused connection, so that none is closed while a request is on its way. */
+/** Longer than agents keep idle connections, so that none is closed while a request is on its way. */
 const keepAliveSeconds = 120
 
-/** The token, wherever an SDK puts its key. */
+/** The token, from any header in which an SDK sends its key. */
 const tokenOf = ({ headers }: IncomingMessage, query: URLSearchParams): string | undefined => {
   const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1]
   const plain = headers['x-api-key'] ?? headers['x-goog-api-key'] ?? headers['api-key']
   return (typeof plain === 'string' && plain ? plain : undefined) ?? bearer?.trim() ?? query.get('key') ?? undefined
 }
 
-/** Of those that may be asked, whose key is there; the agent's own in any case, so that what is wrong with it is told. */
+/** The allowed providers whose key exists, and the agent's own in any case, so that its error is reported. */
 const servedProviders = async (
   models: Models,
   { caller, provider }: GatewayOptions,
@@ -61,7 +60,7 @@ const servedProviders = async (
   return allowed.filter((_, index) => there[index])
 }
 
-/** A path of the gateway itself, also where it was written as one of a proxy. */
+/** The path of a request to the gateway itself, which may be written as a proxy request. */
 const ownPath = (url: string): string | undefined => {
   if (url.startsWith('/')) return url
   const own = [inside.gatewayUrl, inside.gatewayUrl.replace('127.0.0.1', 'localhost')]
@@ -69,7 +68,7 @@ const ownPath = (url: string): string | undefined => {
   return base === undefined ? undefined : url.slice(base.length)
 }
 
-/** Makes the way out of sandboxes: each gets a gateway of its own, which nobody else can reach. */
+/** Makes the function that opens gateways: each sandbox gets its own, which nothing else can reach. */
 export const makeOpenGateway =
   ({ models, limits, lookup, dial, own }: GatewayDeps): OpenGateway =>
   async (options) => {
@@ -110,18 +109,19 @@ export const makeOpenGateway =
       const [pathname = '', search = ''] = path.split(/\?(.*)/s)
       const query = new URLSearchParams(search)
       const format = formatFor(pathname)
-      if (pathname === '/') return void response.writeHead(200).end() // some look whether anybody is there
+      if (pathname === '/') return void response.writeHead(200).end() // some agents check that the server is up
       const given = tokenOf(request, query)
       if (given === undefined || !sameText(given, token)) {
-        return tellError(response, format, 401, 'this is not the key of this runbook')
+        return tellError(response, format, 401, 'This is not the key of this runbook')
       }
       const endpoint = findEndpoint(request.method ?? '', pathname, provider)
-      if (!endpoint) return tellError(response, format, 404, `${request.method} ${pathname} is not passed on from here`)
+      if (!endpoint)
+        return tellError(response, format, 404, `${request.method} ${pathname} is not passed on by this gateway`)
       if (!allowed.includes(endpoint.provider)) {
-        const text = `${endpoint.provider} is not asked for this runbook; one that declares its key among its secrets may`
+        const text = `This runbook may not call ${endpoint.provider}: it would have to declare its key among its secrets`
         return tellError(response, format, 403, text)
       }
-      if (calls >= mostCalls) return tellError(response, format, 429, 'too many calls of models at once')
+      if (calls >= mostCalls) return tellError(response, format, 429, 'Too many concurrent calls of models')
       query.delete('key')
       const text = query.toString()
       const leaving = new AbortController()
@@ -163,7 +163,7 @@ export const makeOpenGateway =
       const path = ownPath(request.url ?? '')
       const work = path === undefined ? forward.request(request, response) : forModel(request, response, path)
       const watched = work
-        .catch((error) => tellError(response, chatFormat, 500, `the gateway could not do that: ${messageOf(error)}`))
+        .catch((error) => tellError(response, chatFormat, 500, `The gateway failed: ${messageOf(error)}`))
         .finally(() => working.delete(watched))
       working.add(watched)
     })
@@ -173,7 +173,7 @@ export const makeOpenGateway =
 
     const cutOff = () => {
       if (cut.signal.aborted) return
-      cut.abort(new AppError('cancelled', 'The way out of the sandbox was closed'))
+      cut.abort(new AppError('cancelled', 'The gateway of the sandbox was closed'))
       forward.close()
       server.close()
       for (const socket of sockets) socket.destroy()

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http'
 import { AppError } from '../lib/errors.ts'
 import { byteSize } from '../lib/settings/byte-size.ts'
 
-/** Room for so many bytes, which those who want some wait for in turn. */
+/** Memory for request bodies, handed out in turn. */
 export interface ByteRoom {
-  /** Resolves with the function that gives them back. */
+  /** Resolves with the function that releases them. */
   take(bytes: number): Promise<() => void>
 }
 
@@ -35,9 +35,9 @@ export const makeByteRoom = (total: number): ByteRoom => {
 }
 
 const tooLarge = (most: number): AppError =>
-  new AppError('too_large', `the body is larger than ${byteSize(most)}, the most that is taken`)
+  new AppError('too_large', `The body is larger than ${byteSize(most)}, the limit`)
 
-/** The body of a request from inside, and the function that gives its room back. Throws `too_large` or `bad_request`. */
+/** Reads the body of a request; `giveBack` releases its memory. Throws `too_large` or `bad_request`. */
 export const readBody = async (
   request: IncomingMessage,
   mostBytes: number,
@@ -45,7 +45,7 @@ export const readBody = async (
 ): Promise<{ body: Buffer; giveBack: () => void }> => {
   const encoding = request.headers['content-encoding']?.toLowerCase()
   if (encoding !== undefined && encoding !== 'identity') {
-    throw new AppError('bad_request', `a body that is packed (${encoding.slice(0, 20)}) is not taken`)
+    throw new AppError('bad_request', `A compressed body (${encoding.slice(0, 20)}) is not accepted`)
   }
   const announced = request.headers['content-length']
   const unannounced = request.headers['transfer-encoding'] === undefined ? 0 : mostBytes

@@ -194,7 +194,7 @@ describe('a budget', () => {
     await ask()
     await ask()
     expect(usage().exceeded).toBeUndefined()
-    await refusedAs('the calls of models of this runbook are used up')
+    await refusedAs('The model calls of this runbook are used up')
     expect(usage()).toMatchObject({ exceeded: 'calls', answered: 2, failed: 1 })
     expect((await opened.ask('/v1/models')).status).toBe(200)
   })
@@ -214,13 +214,13 @@ describe('a budget', () => {
     await open({ budget: { calls: 1, tokens: 1e9, usd: null } })
     openai.script({ status: 500, body: {} })
     await ask()
-    await refusedAs('the calls of models of this runbook are used up')
+    await refusedAs('The model calls of this runbook are used up')
   })
 
   it('of tokens', async () => {
     await open({ budget: { calls: 9, tokens: 1100, usd: null } })
     await ask()
-    await refusedAs('the tokens of this runbook are used up')
+    await refusedAs('The tokens of this runbook are used up')
     expect(usage().exceeded).toBe('tokens')
   })
 
@@ -243,7 +243,7 @@ describe('a budget', () => {
     for (const { isCut } of await Promise.all(answers)) expect(isCut).toBe(true)
     expect(words).toBeLessThan(120)
     expect(usage()).toMatchObject({ answered: 0, failed: 2, exceeded: which })
-    await refusedAs(`the ${which === 'usd' ? 'dollars' : which} of this runbook are used up`)
+    await refusedAs(`The ${which === 'usd' ? 'dollars' : which} of this runbook are used up`)
     await expect.poll(() => raw.open()).toBe(0)
   })
 
@@ -255,7 +255,7 @@ describe('a budget', () => {
     expect(unknown.body.error.message).toContain('is unknown')
     expect(openai.asked).toHaveLength(before)
     await ask()
-    await refusedAs('the dollars of this runbook are used up')
+    await refusedAs('The dollars of this runbook are used up')
     expect(usage().exceeded).toBe('usd')
   })
 

@@ -195,7 +195,7 @@ describe('no network', () => {
     expect(await tunnel('example.com:443', 'x')).toMatch(/^HTTP\/1.1 403 [\s\S]*has no network/)
     expect(lookedUp).toEqual([])
     expect(opened.gateway.usage().refusedHosts).toEqual(['example.com'])
-    expect(warnings()).toEqual([{ type: 'warning', message: "The host 'example.com' was asked for and refused" }])
+    expect(warnings()).toEqual([{ type: 'warning', message: "Access to the host 'example.com' was refused" }])
   })
 })
 

@@ -346,7 +346,7 @@ describe('a key that comes back', () => {
     const refused = await opened.ask('/anthropic/v1/messages', { body: message })
     expect([refused.status, refused.text]).toEqual([
       403,
-      expect.stringContaining('anthropic is not asked for this runbook'),
+      expect.stringContaining('This runbook may not call anthropic'),
     ])
     expect(anthropic.asked).toHaveLength(before)
     expect(usage()).toMatchObject({ answered: 0, failed: 0 })

@@ -4,21 +4,21 @@ import type { ModelUsage } from '../../model/gateway/chat.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import { usageIn } from '../../upstream/usage/usage.ts'
 
-/** A call of a tool, as a chat completion has it. */
+/** A call of a tool, as a chat completion writes it. */
 export interface ToolCall {
   id: unknown
   type: string
   function: { name: unknown; arguments: string }
 }
 
-/** What an answer says, by the same names whatever shape it has. */
+/** The content of an answer under the same names for every shape. */
 export interface AnswerFacts {
-  /** The words of the model; empty where it answered with something else. */
+  /** The words of the model; empty if it answered with something else. */
   text: string
-  /** As the provider writes it. */
+  /** In the provider's words. */
   finish_reason: string | null
   tool_calls: ToolCall[]
-  /** Null where the provider counted nothing. */
+  /** Null if the provider counted nothing. */
   usage: ModelUsage | null
 }
 
@@ -26,14 +26,14 @@ const stringOrNull = (value: unknown): string | null => (typeof value === 'strin
 
 const member = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : undefined)
 
-/** The texts of a list of parts, those of one kind where a kind is given. */
+/** The texts of a list of parts, only those of one type if it is given. */
 const partsText = (parts: unknown, type?: string): string =>
   objectsOf(parts)
     .filter((part) => type === undefined || part.type === type)
     .map((part) => stringOf(part.text))
     .join('')
 
-/** Of vectors and images. */
+/** The facts of embeddings and images. */
 const ofThings = (answer: JsonObject): AnswerFacts => ({
   text: '',
   finish_reason: null,

@@ -3,41 +3,41 @@ import type { FailedAttempt } from '../../model/gateway/chat.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import type { Provider } from '../../providers/provider.ts'
 
-/** A call of the gateway that has come to its end, as what passed by: the recorder makes a trajectory of it. */
+/** A call of the gateway that has ended. The recorder turns it into a trajectory. */
 export interface FinishedCall {
-  /** Key of the run and its trajectory id: drawn when the call begins, so that headers can name them. */
+  /** Run key and trajectory id, drawn when the call begins so that headers can name them. */
   key: string
   trajectoryId: string
-  /** Where it is recorded. Without a task name it is the server's own task of the shape. */
+  /** The place of its record. Without a task name it is the server's own task of the shape. */
   place: { collectionId: number; collection: string; environmentId: number | null; taskName: string }
   author: string
-  /** Strikes out the secrets of the environment. */
+  /** Redacts the secrets of the environment. */
   scrub: Scrubber
   shape: Shape
   stream: boolean
-  /** Who answered; null where nobody was asked. */
+  /** The provider that answered; null if none was called. */
   provider: Provider | null
-  /** As the provider calls it. */
+  /** The provider's name for the model. */
   model: string
   /** The body as the client sent it: a valid JSON object. */
   request: Buffer
   status: 'completed' | 'failed' | 'cancelled'
-  /** Of the upstream's answer; null where there was none. */
+  /** Status of the provider's answer; null if there was none. */
   httpStatus: number | null
   error: { code: string; message: string; hint?: string | undefined } | null
   /**
-   * What had arrived. `events` are the data of the SSE events in their order, without `[DONE]`. `truncated`: more came
+   * The part that has arrived. `data` holds the data of the events in order, without `[DONE]`. `truncated`: more arrived
    * than is kept.
    */
   answer:
     | { kind: 'json'; bytes: Buffer; truncated: boolean }
     | { kind: 'events'; data: string[]; truncated: boolean }
     | null
-  /** Models that were asked in vain before the one that answered. */
+  /** Models that failed before the one that answered. */
   attempts?: readonly FailedAttempt[]
-  /** Its collection has a budget: what it cost has to be counted, even where the provider did not. */
+  /** Its collection has a budget: its cost counts even if the provider counted nothing. */
   isBudgeted?: boolean
-  /** It came from the cache of answers, and nobody was asked. */
+  /** The answer came from the cache. */
   cached: boolean
   /** Milliseconds since 1970. */
   startedMs: number

@@ -6,7 +6,7 @@ import type { FinishedCall } from './finished-call.ts'
 type Place = FinishedCall['place']
 type RecordWorkflow = { text: string; hash: string }
 
-/** The tasks that calls are recorded under, known for a while. One that was deleted since is made anew as the call is recorded. */
+/** A cache of the tasks that calls are recorded under. A task deleted meanwhile is created again with the record. */
 export interface RecordTasks {
   of(place: Place, workflow: RecordWorkflow): RecordTask | Promise<RecordTask>
 }
@@ -14,7 +14,7 @@ export interface RecordTasks {
 const knownForMs = 60_000
 const mostKnown = 10_000
 
-/** While the database is away nobody knows the task: there is none of this id, so it is looked for as the call is recorded. */
+/** During a database outage the task is unknown: no task has this id, so it is looked up with the record. */
 const unknown = (place: Place): RecordTask => ({ id: 0, name: place.taskName })
 
 export const makeRecordTasks = (database: Queries): RecordTasks => {
@@ -38,7 +38,7 @@ export const makeRecordTasks = (database: Queries): RecordTasks => {
       const found = known.get(key)
       if (!found) return find(key, place, workflow)
       if (found.untilMs > performance.now()) return found.task
-      found.untilMs = performance.now() + knownForMs // one of them looks, and nobody waits for it
+      found.untilMs = performance.now() + knownForMs // one call refreshes the entry in the background
       find(key, place, workflow).catch(() => {})
       return found.task
     },

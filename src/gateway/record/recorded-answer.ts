@@ -9,24 +9,24 @@ import type { FinishedCall } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
 import { type Spent, spentOn } from './spent.ts'
 
-/** The outputs of a recorded call, as JSON text, and what they cost. */
+/** The outputs of a recorded call as JSON text, and their cost. */
 export interface RecordedAnswer extends Spent {
   outputs: string
 }
 
-/** Of an answer that is no JSON object, or too deep a one, this much is kept. */
+/** Kept of an answer that is not a JSON object, or nested too deeply. */
 const mostText = 64 * 1024
 
 type CallAnswer = NonNullable<FinishedCall['answer']>
 
 interface ReadAnswer {
-  /** What can be read of it; nothing where it is no JSON object. */
+  /** Empty if it is not a JSON object. */
   answer: JsonObject
-  /** JSON text of what is recorded as the response. */
+  /** The JSON text that is recorded as the response. */
   text: string
 }
 
-/** Its first words, where it is nothing that can be walked. */
+/** The start of an answer that cannot be parsed. */
 const unread = (texts: string[]): ReadAnswer => ({
   answer: {},
   text: JSON.stringify(texts.join('\n').slice(0, mostText)),
@@ -49,7 +49,7 @@ const withFiles = async ({ answer, text }: ReadAnswer, keep: KeepBytes): Promise
   return { answer: isObject(cleaned) ? cleaned : {}, text: JSON.stringify(cleaned) }
 }
 
-/** The provider's own figure wins; an answer from the cache costs nothing; null where nobody knows. */
+/** The provider's figure if it states one; 0 for a cached answer; null if unknown. */
 const costOfAnswer = async (call: FinishedCall, answer: JsonObject, usage: ModelUsage | null) => {
   const { provider, model, cached } = call
   if (cached) return 0
@@ -62,11 +62,11 @@ const vectorsOf = (answer: JsonObject): { count: number; dimensions: number | nu
   return { count: vectors.length, dimensions: Array.isArray(first) ? first.length : null }
 }
 
-/** What there is to say of an answer, in the words of litellm_chat's outputs where they mean the same. */
+/** Describes an answer, with the names of litellm_chat's outputs where they mean the same. */
 export const recordedAnswer = async (
   call: FinishedCall,
   answer: CallAnswer,
-  /** The files that `keep` has made so far, as the outputs show them. */
+  /** `made` returns the files stored so far, as the outputs show them. */
   files: { keep: KeepBytes; made(): JsonObject[] },
 ): Promise<RecordedAnswer> => {
   const whole = read(call.shape, answer)
@@ -97,7 +97,7 @@ export const recordedAnswer = async (
   }
 }
 
-/** What a call that leaves no record adds to the day of its collection. */
+/** What a call without a record adds to the spending of its collection. */
 export const spentUnrecorded = async (call: FinishedCall): Promise<Spent> => {
   if (!call.answer) return { usd: null, tokens: null }
   const { answer } = read(call.shape, call.answer)

@@ -4,10 +4,10 @@ import { upstreamBody } from '../asked.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
 
-/** Whoever reads a request checks those up to here; of larger ones nobody knows yet whether they are JSON. */
+/** Requests up to this size have been parsed before; larger ones may not be JSON. */
 const checkedBytes = 64 * 1024
 
-/** The body without what was meant for this server. */
+/** The body without the members meant for this server. */
 const withoutBlock = (body: Buffer): Buffer => {
   if (!body.includes('"jetty"')) return body
   const members = membersOf(body, maxJsonDepth)?.members ?? []
@@ -23,8 +23,8 @@ const parsed = (text: string): { value: unknown } | undefined => {
 }
 
 /**
- * What a call asked for, as the JSON text of `init_params`: its bytes in files, its secrets struck out. Where nothing had
- * to be changed it is the body itself: a large one need not be written out once more.
+ * The request of a call as the JSON text of `init_params`: its bytes stored as files, its secrets redacted. Returns the body
+ * itself if nothing changed, so that a large one is not serialised again.
  */
 export const recordedRequest = async (
   { request, scrub }: Pick<FinishedCall, 'request' | 'scrub'>,

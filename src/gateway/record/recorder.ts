@@ -18,16 +18,16 @@ import { makeRecordTasks } from './record-tasks.ts'
 import { recordedAnswer } from './recorded-answer.ts'
 import { recordedRequest } from './recorded-request.ts'
 
-/** Makes trajectories of calls that have ended. */
+/** Turns ended calls into trajectories. */
 export interface Recorder {
   /**
-   * Begins with what is large while the model still answers: a request above 64 KiB is written down now. To be called
-   * once it is sure that the call will be kept.
+   * Stores a request above 64 KiB while the model still answers. To be called once it is certain that the call will be
+   * recorded.
    */
   begin(call: BegunCall): void
-  /** Resolves when the call is on disk, and says where. */
+  /** Resolves with the place of the record once it is on disk. */
   keep(call: FinishedCall): Promise<Recording>
-  /** There is no room for another record: no call should begin that is to have one. */
+  /** There is no room for another record: no call that needs one should begin. */
   readonly full: boolean
 }
 
@@ -38,7 +38,7 @@ export interface RecorderDeps {
   quota: Pick<Quota, 'add'>
   database: Queries
   objects: Pick<ObjectStore, 'put'>
-  /** Most files that are made of what one request, or one answer, holds in base64; the rest stays where it is. */
+  /** Most files stored from base64 in one request or one answer; further ones stay inline. */
   mediaFiles: number
 }
 
@@ -47,7 +47,7 @@ interface Request {
   files: NewFile[]
 }
 
-/** To make a record takes its size several times in memory: only so many large ones are made at once. */
+/** Making a record takes several times its size in memory, so only some large ones are made at once. */
 const largeBytes = 256 * 1024
 const largeAtOnce = 4
 
@@ -59,7 +59,7 @@ const bytesOf = ({ request, answer }: FinishedCall): number => {
 export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: RecorderDeps): Recorder => {
   const tasks = makeRecordTasks(database)
   const inTurn = makeTurns(largeAtOnce)
-  /** Large requests on their way, by the key of their call. Those of calls that are never kept go with their bodies. */
+  /** Large requests that are being stored. Those of calls that are never recorded are collected with their bodies. */
   const begun = new WeakMap<Buffer, { key: string; request: Promise<Request> }>()
 
   /** Stores bytes as files of the call's step, and lists them in `files`. */
@@ -135,9 +135,9 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
     },
     begin(call) {
       if (call.request.length <= rowLimit) return
-      // The model gets it first: to look through a megabyte takes some milliseconds.
+      // The request is sent to the model first: searching a megabyte takes some milliseconds.
       const request = nextTurn().then(() => readAndPlace(call))
-      request.catch(() => {}) // whoever keeps the call is told
+      request.catch(() => {}) // reported when the call is recorded
       begun.set(call.request, { key: call.key, request })
     },
 
@@ -153,9 +153,12 @@ const mediaObject = ({ path, name, contentType, size }: NewFile) => ({
   size,
 })
 
-const left: FinishedCall['error'] = { code: 'cancelled', message: 'The client left before the answer was complete' }
+const left: FinishedCall['error'] = {
+  code: 'cancelled',
+  message: 'The client closed the connection before the answer was complete',
+}
 
-/** How a call failed, as its step and its run have it. */
+/** The errors of the step and of the run of a failed call. */
 const errorsOf = (call: FinishedCall): { stepError: string | null; runError: string | null } => {
   const error = call.error ?? (call.status === 'cancelled' ? left : null)
   if (!error || call.status === 'completed') return { stepError: null, runError: null }

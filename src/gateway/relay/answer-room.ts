@@ -1,22 +1,22 @@
-/** What one open answer keeps in memory for its record. */
+/** The memory that one open answer uses for its record. */
 export interface KeptAnswer {
-  /** Whether so many bytes more are kept; once they were not, nothing is any more. */
+  /** Whether `size` more bytes are kept. Once refused, nothing further is kept. */
   add(size: number): boolean
-  /** More came than is kept. */
+  /** More arrived than is kept. */
   readonly isTruncated: boolean
-  /** To be called when it is on record. */
+  /** Releases the memory, once the answer is on record. */
   free(): void
 }
 
-/** Room for the answers that are under way, all together. */
+/** Memory shared by all open answers. */
 export type AnswerRoom = (mostBytes: number) => KeptAnswer
 
-/** Of every answer so much is kept, whatever the others take: most are shorter. */
+/** Kept of every answer, whatever the others use: most answers are shorter. */
 export const alwaysKept = 64 * 1024
 
 /**
- * Makes the room that open answers share. Where it is full, long ones keep what they have and no more, while short ones are
- * recorded whole: nobody who fills it harms the calls of others, and no answer that is paid for is broken off.
+ * Makes the memory that open answers share. When it is full, long answers keep what they have and short ones are still
+ * recorded whole: one client cannot harm the calls of others, and no paid answer is broken off.
  */
 export const makeAnswerRoom = (roomBytes: number): AnswerRoom => {
   let taken = 0

@@ -17,7 +17,7 @@ const choiceAt = (choices: Map<number, Choice>, index: number): Choice => {
   return fresh
 }
 
-/** Of a tool call the index says where it belongs, which its place says too. */
+/** A tool call without its index, which its place in the list already tells. */
 const withoutIndex = (call: JsonObject): JsonObject => {
   const { index: _, ...rest } = call
   return rest
@@ -33,7 +33,7 @@ const messageOf = (message: JsonObject): JsonObject =>
           .map(withoutIndex),
       }
 
-/** The chat completion that the chunks of a stream are pieces of: what had come of it, where they were cut off. */
+/** Assembles a chat completion from the chunks of a stream, as far as they have arrived. */
 export const chatFrom = (events: readonly string[]): JsonObject => {
   const answer: JsonObject = {}
   const choices = new Map<number, Choice>()

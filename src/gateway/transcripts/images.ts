@@ -1,7 +1,7 @@
 import { type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
 import { stringOf } from '../../lib/json/json-values.ts'
 
-/** The answer with the images of a stream: those that are done, or the latest of each that is not. */
+/** Assembles the images of a stream: the completed ones, else the latest partial one. */
 export const imagesFrom = (events: readonly string[]): JsonObject => {
   const read = events.map(parsedObject).filter((event) => event !== undefined)
   const done = read.filter((event) => stringOf(event.type).endsWith('.completed'))

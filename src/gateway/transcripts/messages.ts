@@ -4,7 +4,7 @@ import { put } from '../../upstream/convert/merge-delta.ts'
 
 interface Block {
   content: JsonObject
-  /** The JSON of a tool's input as far as it has come. */
+  /** The JSON of a tool's input as far as it has arrived. */
   input: string
 }
 
@@ -29,11 +29,11 @@ const take = ({ content }: Block, delta: JsonObject): void => {
   }
 }
 
-/** An input that was cut off is no JSON: its text is kept instead. */
+/** An input that broke off is not JSON: its text is kept instead. */
 const contentOf = ({ content, input }: Block): JsonObject =>
   input === '' ? content : { ...content, input: parsedObject(input) ?? input }
 
-/** The message of Anthropic's API that the events of a stream are pieces of: what had come of it, if they were cut off. */
+/** Assembles a message of Anthropic's API from the events of a stream, as far as they have arrived. */
 export const messageFrom = (events: readonly string[]): JsonObject => {
   let message: JsonObject = { type: 'message', role: 'assistant' }
   let usage: JsonObject = {}

@@ -3,7 +3,7 @@ import { stringOf } from '../../lib/json/json-values.ts'
 
 const last = new Set(['response.completed', 'response.incomplete', 'response.failed'])
 
-/** Events that bring the next piece of a text, and where it stands in the item that they name. */
+/** Events with the next piece of a text, and the place of that text in their item. */
 const growing: Record<string, (item: JsonObject, event: JsonObject) => [JsonObject, string]> = {
   'response.output_text.delta': (item, event) => [partAt(item, 'content', event.content_index), 'text'],
   'response.refusal.delta': (item, event) => [partAt(item, 'content', event.content_index), 'refusal'],
@@ -13,7 +13,7 @@ const growing: Record<string, (item: JsonObject, event: JsonObject) => [JsonObje
   'response.custom_tool_call_input.delta': (item) => [item, 'input'],
 }
 
-/** As far as they are of use in a record: an index from outside makes no list of millions. */
+/** An index from outside must not create a list of millions. */
 const mostParts = 10_000
 
 const partAt = (item: JsonObject, list: 'content' | 'summary', index: unknown): JsonObject => {
@@ -33,7 +33,7 @@ const putPart = (item: JsonObject, list: 'content' | 'summary', index: unknown, 
   Object.assign(partAt(item, list, index), part)
 }
 
-/** What had come of a response whose last event did not. */
+/** Assembles a response whose last event is missing. */
 const unfinished = (events: JsonObject[]): JsonObject => {
   let response: JsonObject = { object: 'response' }
   const items = new Map<unknown, JsonObject>()
@@ -60,7 +60,7 @@ const unfinished = (events: JsonObject[]): JsonObject => {
   return { ...response, output: [...items.values()] }
 }
 
-/** The response that the events of a stream are about: its last event has it whole. */
+/** The response of a stream: its last event holds it whole. */
 export const responseFrom = (events: readonly string[]): JsonObject => {
   const read = events.map(parsedObject).filter((event) => event !== undefined)
   const final = read.findLast((event) => last.has(stringOf(event.type)) && isObject(event.response))

@@ -13,5 +13,5 @@ const assemblers: Record<Shape, (events: readonly string[]) => JsonObject> = {
   messages: messageFrom,
 }
 
-/** What the answer would have been, had it not been streamed; `events` are the data of its events, in order. */
+/** Assembles the answer that a stream amounts to. `events` are the data of its events, in order. */
 export const answerFrom = (shape: Shape, events: readonly string[]): JsonObject => assemblers[shape](events)

@@ -194,7 +194,10 @@ describe('a key that the server lends', () => {
     [{ model: 'openai/gpt-4o', provider: 'openai' }, { OPENAI_BASE_URL: 'https://evil.example/v1' }],
     [{ model: 'bedrock/x' }, { AWS_REGION: 'eu-west-1' }],
   ])('is not sent for %j to an address of the environment %j', (asked, env) => {
-    expect(found(asked, env)).toMatchObject({ variables: [], problem: expect.stringContaining('a lent key is not sent') })
+    expect(found(asked, env)).toMatchObject({
+      variables: [],
+      problem: expect.stringContaining('a lent key is not sent'),
+    })
   })
 
   it('is no key of a provider that only the environment tells of', () => {

@@ -1,7 +1,4 @@
-/**
- * The same items, the first of which has arrived by the time this settles: whatever a provider says instead of it is
- * thrown here, where the call can still be tried again.
- */
+/** Resolves with the same items once the first has arrived: a failure before it is thrown here, where a retry is possible. */
 export const primed = async <T>(items: AsyncIterable<T>): Promise<AsyncIterable<T>> => {
   const iterator = items[Symbol.asyncIterator]()
   let first: IteratorResult<T> | undefined = await iterator.next()

@@ -3,21 +3,15 @@ import type { OpenAnswer } from '../../lib/net/open.ts'
 import { errorInside, refusal, unreadable } from '../../upstream/errors.ts'
 import type { Target, WireCall } from '../provider.ts'
 
-/** A call is bounded by its step and by silence; this is for an answer that never ends. */
-const longestSeconds = 3600
-
-/** Sends a JSON body where the call goes, with the key in its header and nowhere else. */
+/** Posts a JSON body to the provider of a call. The key goes into the header and nowhere else. */
 export const post = (call: WireCall, url: string, body: unknown, accept: string): Promise<OpenAnswer> =>
   call.open(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept, ...call.headers },
     body: JSON.stringify(body),
-    signal: call.signal,
-    timeoutSeconds: longestSeconds,
-    ...call.limits,
   })
 
-/** The text of an answer, read to its end. */
+/** Reads an answer to its end as text. */
 export const textOf = async (answer: OpenAnswer): Promise<string> => {
   const parts: Uint8Array[] = []
   for await (const part of answer.body) parts.push(part)
@@ -26,7 +20,7 @@ export const textOf = async (answer: OpenAnswer): Promise<string> => {
 
 export const isSuccess = ({ status }: OpenAnswer): boolean => status >= 200 && status <= 299
 
-/** The JSON of an answer that has to be a `what`: refusals and whatever else comes instead are thrown. */
+/** Reads the JSON of an answer that must be a `what`. Throws for a refusal and for anything else. */
 export const jsonOf = async <T>(
   target: Target,
   answer: OpenAnswer,

@@ -5,25 +5,25 @@ import { refusal, timeoutHint, unreadable } from '../../upstream/errors.ts'
 import { withRetries } from '../../upstream/retry.ts'
 import type { CallLimits, Target } from '../provider.ts'
 
-/** An account at Replicate, or at whoever answers in its place. */
+/** An account at Replicate, or at a server in its place. */
 export interface ReplicateAccount {
-  /** With the key, and the base URL with its /v1. */
+  /** With the key, and the base URL including `/v1`. */
   target: Target
-  /** The way there: the guarded one, unless the server itself was started with that URL. */
+  /** The guarded network, unless the server itself was started with that URL. */
   fetch: Fetch
   limits: CallLimits
 }
 
 export interface ReplicateRequest {
   method: 'GET' | 'POST'
-  /** Behind the base URL. */
+  /** Relative to the base URL. */
   path: string
   headers?: Record<string, string>
   body?: string | Uint8Array
   signal?: AbortSignal
 }
 
-/** One request: what is waited for is asked for again, so that none has to last long. */
+/** For one request: a prediction is polled, so none has to last long. */
 const longestSeconds = 300
 
 /** Names Replicate instead of its address: where the server keeps a base URL is not the client's business. */
@@ -61,8 +61,8 @@ const askOnce = async (
 }
 
 /**
- * The answer to one request, as JSON; sent again while its failure is of the kind that passes, and `caller` has not
- * aborted. The signal of the request itself interrupts it.
+ * Sends one request and returns its JSON. Retries failures that pass until `caller` aborts; the signal of the request
+ * itself interrupts it.
  */
 export const askReplicate = (
   account: ReplicateAccount,
@@ -70,7 +70,7 @@ export const askReplicate = (
   caller: AbortSignal,
 ): Promise<unknown> => withRetries(() => askOnce(account, request), account.limits, { signal: caller })
 
-/** An answer that is not what it should be. */
+/** The error for an answer that is not what it should be. */
 export const strange = (problem: string): AppError =>
   new AppError('upstream_failed', `Replicate answered with ${problem}`, {
     hint: 'Check what answers at REPLICATE_BASE_URL.',

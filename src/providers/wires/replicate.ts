@@ -17,14 +17,14 @@ const predictionSchema = z.looseObject({
 
 type State = z.infer<typeof predictionSchema>
 
-/** How long Replicate holds the first answer back for a model that is quick. Nothing can be cancelled in that time. */
+/** How long Replicate holds the first answer back for a quick model. Nothing can be cancelled in that time. */
 const waitSeconds = 10
 const firstPauseMs = 500
 const longestPauseMs = 5000
-/** So often in a row the API may be out of reach while a prediction goes on: a minute, and the time of the retries. */
+/** Failed polls in a row before a prediction is given up: about a minute, and the time of the retries. */
 const mostMissed = 12
 const cancelSeconds = 10
-/** The shortest life it takes. */
+/** The shortest lifetime that it accepts. */
 const shortestLifeSeconds = 5
 const shownLog = 500
 const fileSeconds = 600
@@ -38,7 +38,7 @@ interface Name {
 const nameOf = (model: string): Name => {
   const [, owner, name, version] = /^([\w-][\w.-]*)\/([\w-][\w.-]*)(?::([\w.-]+))?$/.exec(model.trim()) ?? []
   if (owner !== undefined && name !== undefined) return { owner, name, version }
-  throw new AppError('parameter_invalid', `'${model.slice(0, 200)}' is no model of Replicate`, {
+  throw new AppError('parameter_invalid', `'${model.slice(0, 200)}' is not a model of Replicate`, {
     hint: 'Write owner/name or owner/name:version, such as black-forest-labs/flux-schnell.',
   })
 }
@@ -46,7 +46,7 @@ const nameOf = (model: string): Name => {
 const read = (body: unknown): State => {
   const parsed = predictionSchema.safeParse(body)
   if (parsed.success) return parsed.data
-  throw strange('something that is no prediction')
+  throw strange('something other than a prediction')
 }
 
 const isNotFound = (error: unknown): boolean => error instanceof AppError && error.extra?.upstream_status === 404
@@ -65,8 +65,8 @@ const latestVersion = async (
 }
 
 /**
- * Official models are run by their names; any other by the version that is named, or its latest one. The request itself
- * is never interrupted: to be cancelled, a prediction must first be known by its id.
+ * Creates a prediction: of an official model by its name, of any other by the named version or its latest one. The request
+ * itself is never interrupted: a prediction can only be cancelled once its id is known.
  */
 const create = async (
   account: ReplicateAccount,
@@ -93,13 +93,13 @@ const create = async (
 
 const cancel = async (account: ReplicateAccount, { id }: State): Promise<void> => {
   const signal = AbortSignal.timeout(cancelSeconds * 1000)
-  // What cannot be cancelled ends with the life it was given.
+  // If it cannot be cancelled, it ends with its lifetime.
   await askReplicate(account, { method: 'POST', path: `/predictions/${id}/cancel`, signal }, signal).catch(() => {})
 }
 
 const hasEnded = ({ status }: State): boolean => ['succeeded', 'failed', 'canceled', 'aborted'].includes(status)
 
-/** Whether the failure says something about the way there alone: the prediction goes on all the same. */
+/** Whether only the connection failed: the prediction itself goes on. */
 const isOutOfReach = (error: unknown): boolean => {
   if (!(error instanceof AppError)) return false
   const status = Number(error.extra?.upstream_status ?? 0)
@@ -135,8 +135,8 @@ const failureOf = ({ target: { key } }: ReplicateAccount, { id, status, error, l
 const filePath = /^\/files\/\w[\w.-]*(?:\/\w[\w.-]*)?$/
 
 /**
- * Whether a URL is one of the API's own files. Nothing else there is read with the key: an output says what its model
- * likes, such as where the account of the key is told of.
+ * Whether a URL is one of the API's own files. No other URL is read with the key: an output holds whatever its model wrote,
+ * such as a URL that describes the account of the key.
  */
 const isFileOf = ({ target: { base_url: base } }: ReplicateAccount, text: string): boolean => {
   if (!URL.canParse(text)) return false
@@ -145,7 +145,7 @@ const isFileOf = ({ target: { base_url: base } }: ReplicateAccount, text: string
   return url.startsWith(api) && filePath.test(url.slice(api.length))
 }
 
-/** The API's own answer with a file, or where it says that the file is. */
+/** Asks the API for a file, or for the place of the file. */
 const fromApi = (account: ReplicateAccount, url: string, signal: AbortSignal) =>
   account.fetch(url, {
     headers: { ...account.target.headers },
@@ -160,7 +160,7 @@ const fetchFile = async (
   elsewhere: FetchElsewhere,
   signal: AbortSignal,
 ): Promise<PredictedFile> => {
-  const from = url.split('?', 1)[0] // what signs a URL stands behind it
+  const from = url.split('?', 1)[0] // the query holds the signature
   const first = isFileOf(account, url) ? await fromApi(account, url, signal) : undefined
   const moved = first && first.status >= 300 && first.status < 400 ? first.headers.location : undefined
   const answer =
@@ -173,10 +173,10 @@ const fetchFile = async (
   return { bytes: await answer.bytes(), type: answer.headers['content-type'] ?? '' }
 }
 
-/** Where Replicate itself keeps what its models make. */
+/** Replicate's own hosts for what its models make. */
 const ownHost = /(^|\.)replicate\.(delivery|com)$/
 
-/** Makes a prediction and waits for its end. One that is waited for no longer is cancelled, in the background. */
+/** Makes a prediction and waits for its end. It is cancelled in the background if the caller stops waiting. */
 export const predictAtReplicate = async (
   account: ReplicateAccount,
   request: PredictionRequest,
@@ -210,7 +210,7 @@ export const predictAtReplicate = async (
   }
 }
 
-/** Uploads a file, for an input that is too large to be sent along; gives the URL that models fetch it from. */
+/** Uploads a file that is too large for an input. Returns the URL that models fetch it from. */
 export const uploadToReplicate = async (
   account: ReplicateAccount,
   file: { name: string; type: string; bytes: Uint8Array },
@@ -222,7 +222,7 @@ export const uploadToReplicate = async (
   const body = await askReplicate(account, { method: 'POST', path: '/files', headers, body: bytes, signal }, signal)
   const parsed = z.looseObject({ urls: z.looseObject({ get: z.url() }) }).safeParse(body)
   if (parsed.success) return parsed.data.urls.get
-  throw strange('something that does not say where a file is')
+  throw strange('something that does not name the URL of a file')
 }
 
 const formOf = ({ name, type, bytes }: { name: string; type: string; bytes: Uint8Array }): FormData => {

@@ -6,7 +6,7 @@ import type { Wire, WireCall, WireProtocol } from '../provider.ts'
 import { judgeScripted } from './scripted-judge.ts'
 import { schemaOf, textOf } from './scripted-texts.ts'
 
-/** What the built-in provider answers as; none of it is a real model, and each says so. */
+/** The models of the built-in provider. None is a real model, and each says so. */
 export const scriptedModels = ['echo', 'json', 'judge', 'judge-low'] as const
 
 export type ScriptedModel = (typeof scriptedModels)[number]
@@ -18,7 +18,7 @@ const lastFromUser = (request: ChatRequest): string => {
   return message ? textOf(message) : ''
 }
 
-/** The plainest value that fits a JSON Schema: what it names first, the least it allows, and texts that are `text`. */
+/** The simplest value that fits a JSON Schema: the first option, the minimum, and `text` for strings. */
 const valueFor = (schema: unknown, text: string, depth = 0): unknown => {
   if (!isObject(schema) || depth > 20) return text
   if (schema.const !== undefined) return schema.const
@@ -55,7 +55,7 @@ const saidBy: Readonly<Record<ScriptedModel, (request: ChatRequest) => string>> 
   'judge-low': (request) => judgeScripted(request, 'worst'),
 }
 
-/** The answer of a scripted model: the same for the same request, its tokens counted in words. */
+/** Answers as a scripted model: the same for the same request, with words as tokens. */
 const answerScripted = (model: ScriptedModel, request: ChatRequest): ChatCompletion => {
   const text = saidBy[model](request)
   const prompt = request.messages.reduce((sum, message) => sum + words(textOf(message)), 0)
@@ -71,7 +71,7 @@ const answerScripted = (model: ScriptedModel, request: ChatRequest): ChatComplet
   }
 }
 
-/** Each word with the white space before it; what stands behind the last one goes with it. */
+/** Splits a text into words with the white space before them; trailing space stays with the last word. */
 const wordByWord = (text: string): string[] => text.split(/(?<=\S)(?=\s+\S)/)
 
 const wantsUsage = ({ stream_options: options }: ChatRequest): boolean =>
@@ -85,7 +85,7 @@ const streamed = async function* (answer: ChatCompletion, withUsage: boolean): A
 const modelOf = ({ model }: WireCall): ScriptedModel => (isScripted(model) ? model : 'echo')
 
 const nothingElse = async (): Promise<never> => {
-  throw new AppError('model_unavailable', 'The scripted models answer chat alone: they make no vectors and no images', {
+  throw new AppError('model_unavailable', 'Scripted models answer only chats: they make no embeddings and no images', {
     hint: 'Set the key of a provider in the environment of the collection, and name one of its models.',
   })
 }

@@ -5,10 +5,10 @@ import { refusal } from '../../upstream/errors.ts'
 import type { WireCall } from '../provider.ts'
 
 const scope = 'https://www.googleapis.com/auth/cloud-platform'
-/** The one place where a signed claim is sent; what the file itself names is not followed. */
+/** The only address that a signed claim is sent to, whatever the key file says. */
 const tokenUrl = 'https://oauth2.googleapis.com/token'
 const tokenSeconds = 3600
-/** So long before its end a token is asked for anew. */
+/** A token is renewed this long before it expires. */
 const spareMs = 300_000
 const mostTokens = 100
 
@@ -33,7 +33,7 @@ const unusable = (problem: string): AppError =>
 
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** The claim that Google exchanges for a token: signed with the key of the account, good for an hour. */
+/** The claim that Google exchanges for a token: signed with the account's key, valid for an hour. */
 const claimOf = ({ client_email: email, private_key: pem }: ServiceAccount, nowMs: number): string => {
   const now = Math.floor(nowMs / 1000)
   const claim = `${part({ alg: 'RS256', typ: 'JWT' })}.${part({
@@ -46,8 +46,8 @@ const claimOf = ({ client_email: email, private_key: pem }: ServiceAccount, nowM
   try {
     return `${claim}.${sign('RSA-SHA256', Buffer.from(claim), createPrivateKey(pem)).toString('base64url')}`
   } catch {
-    // What OpenSSL says of a broken key may have a part of it.
-    throw unusable('its private_key is no PEM')
+    // OpenSSL's message about a broken key may hold a part of it.
+    throw unusable('its private_key is not a PEM key')
   }
 }
 
@@ -79,7 +79,7 @@ const askForToken = async (account: ServiceAccount, call: WireCall): Promise<Tok
   return { value: body.access_token, until: Date.now() + seconds * 1000 }
 }
 
-/** The token of an account, kept until shortly before its end. */
+/** The token of an account, cached until shortly before it expires. */
 const tokenOf = async (account: ServiceAccount, call: WireCall): Promise<string> => {
   const name = createHash('sha256').update(account.client_email).update(account.private_key).digest('hex')
   const known = tokens.get(name)
@@ -89,23 +89,23 @@ const tokenOf = async (account: ServiceAccount, call: WireCall): Promise<string>
   return token.value
 }
 
-/** Projects of a domain are called `example.com:project`. */
+/** A project of a domain is named `example.com:project`. */
 const projectName = /^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)*(:[a-z0-9-]+)?$/
 const locationName = /^[a-z0-9-]+$/
 
 const named = (variable: string, call: WireCall, allowed: RegExp, preset: string | undefined): string => {
   const name = call.env(variable)?.trim() || preset
   if (name !== undefined && allowed.test(name)) return name
-  throw unusable(`${variable} is ${name === undefined ? 'not set' : 'no name'}`)
+  throw unusable(`${variable} is ${name === undefined ? 'not set' : 'not a valid name'}`)
 }
 
-/** Where the models of a project stand, unless the base URL was set to something else. */
+/** The host of a project's models, unless the base URL was set to another one. */
 const hostOf = (base: string, location: string): string =>
   location === 'global' ? base : base.replace('//aiplatform.googleapis.com', `//${location}-aiplatform.googleapis.com`)
 
 /**
- * The way to Vertex AI: with a key, where no project is needed, or with the key file of a service account, whose JSON
- * stands in a variable, for the project that it or GOOGLE_VERTEX_PROJECT names.
+ * Resolves address and credential of Vertex AI: an API key, which needs no project, or the JSON key of a service account
+ * for the project that it or GOOGLE_VERTEX_PROJECT names.
  */
 export const vertexAccess = async (call: WireCall): Promise<WireCall> => {
   const base = call.base_url.replace(/\/publishers\/google$/, '')

@@ -12,7 +12,7 @@ const isPredictions = (body: unknown): body is Predictions =>
   Array.isArray(body.predictions) &&
   body.predictions.every((one) => isObject(one) && isObject(one.embeddings) && Array.isArray(one.embeddings.values))
 
-/** Vectors of Vertex AI, which has a call of its own for them: Gemini's package does not know it. */
+/** Embeddings of Vertex AI, which has a call of its own for them that Gemini's package does not know. */
 export const vertexEmbeddings = (call: WireCall, modelId: string): EmbeddingModelV3 => ({
   specificationVersion: 'v3',
   provider: 'google.vertex.embedding',

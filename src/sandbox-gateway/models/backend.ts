@@ -1,18 +1,18 @@
 /**
- * Whether those who answer are out of order. Some agents ask again without an end and without a word while they are told
- * so; told that the request itself was wrong, they end.
+ * Tells whether a provider is out of order. Some agents retry a server error silently and forever; an error of the request
+ * makes them end.
  */
 export interface Backend {
-  /** A call failed with this status, or on the way. What to say in its place, once that has happened too often. */
+  /** Notes a failed call: its status, or undefined for a network failure. Returns the message to send instead, if any. */
   failed(status: number | undefined): string | undefined
   answered(): void
 }
 
 const mostBroken = 4
-/** Whoever is told to wait a while and asks again is right to do so for longer. */
+/** Retries of a rate limit are legitimate for longer. */
 const mostBusy = 12
 
-// Words such as `failed` and numbers such as 500 make some of them ask again all the same.
+// Words such as `failed` and numbers such as 500 make some agents retry all the same.
 const instead = 'model backend unavailable'
 
 export const makeBackend = (): Backend => {

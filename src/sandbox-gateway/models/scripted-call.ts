@@ -14,7 +14,7 @@ const list = {
   data: scriptedModels.map((name) => ({ id: `scripted/${name}`, object: 'model', owned_by: 'scripted' })),
 }
 
-/** A name that is none of theirs stands for the plainest of them: there is no model to be missed here. */
+/** An unknown name means the plainest scripted model: no real model is expected here. */
 const named = (model: string): string => {
   const name = model.replace(/^scripted\//, '')
   return `scripted/${isScripted(name) ? name : 'echo'}`
@@ -22,11 +22,11 @@ const named = (model: string): string => {
 
 const readRequest = (body: Buffer): ChatRequest & { stream?: unknown } => {
   const read = chatRequestSchema.safeParse(parsedObject(body.toString()))
-  if (!read.success) throw new AppError('bad_request', 'the body is no chat completion')
+  if (!read.success) throw new AppError('bad_request', 'The body is not a chat completion request')
   return { ...read.data, model: named(read.data.model) }
 }
 
-/** A call of the models that are none: they need no key and no network, and it counts like any other. Never throws. */
+/** Answers a call of a scripted model, without a key or the network. It is metered like any other. Never throws. */
 export const callScripted = async (context: CallContext, call: InsideCall): Promise<void> => {
   const { models, options, meter, limits, room } = context
   const { request, response, endpoint, signal } = call
@@ -62,7 +62,7 @@ export const callScripted = async (context: CallContext, call: InsideCall): Prom
     })
     response.writeHead(200, json).end(text)
   } catch (error) {
-    const failure = failureOf(error instanceof AppError ? error : new AppError('internal', 'the call broke'))
+    const failure = failureOf(error instanceof AppError ? error : new AppError('internal', 'The call failed'))
     if (!signal.aborted) meter.refuse(failure)
     tellError(response, endpoint.format, 400, failure.message)
   } finally {

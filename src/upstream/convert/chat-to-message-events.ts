@@ -19,7 +19,7 @@ const callDeltas = z
   .nullish()
   .catch(null)
 
-/** The blocks of a message by their numbers. Calls of tools stay open to the end: their arguments may come in turns. */
+/** Numbers the blocks of a message. Tool calls stay open to the end: their arguments may arrive interleaved. */
 const makeBlocks = () => {
   let next = 0
   let text: number | undefined
@@ -52,7 +52,7 @@ const makeBlocks = () => {
   }
 }
 
-/** The chunks of a chat as the events of Anthropic's stream. What breaks the chunks off breaks the events off. */
+/** Converts the chunks of a chat to the events of Anthropic's stream. Breaks off where the chunks do. */
 export const messageEvents = async function* (chunks: AsyncIterable<ChatChunk>, asked: string): AsyncGenerator<Frame> {
   const blocks = makeBlocks()
   let hasBegun = false

@@ -4,8 +4,7 @@ const calls = (value: unknown): unknown[] =>
   Array.isArray(value) ? value.map((one, index) => ({ index, ...one })) : []
 
 /**
- * A whole answer as the chunks in which it could have come: who speaks, what is said, why it ended, what it used. Texts
- * of several parts are sent as one.
+ * Splits a whole answer into the chunks of a stream: role, content, finish reason, usage. The parts of a text are joined.
  */
 export const chunksOf = (
   completion: ChatCompletion,

@@ -76,7 +76,7 @@ test('a request keeps its words, images, tools and their results', () => {
 
 test('a block that has no place in a chat is refused by its name', () => {
   const messages = [{ role: 'user', content: [{ type: 'document', source: {} }] }]
-  expect(() => put({ messages })).toThrow("messages: a block of type 'document' cannot be put to this provider")
+  expect(() => put({ messages })).toThrow("messages: a block of type 'document' cannot be sent to this provider")
 })
 
 test('an answer is a message: words, calls of tools, why it stopped, tokens', () => {

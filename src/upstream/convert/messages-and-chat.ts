@@ -5,7 +5,7 @@ import type { ChatCompletion, ChatMessage, ChatPart, ChatRequest } from '../../m
 const blockSchema = z.looseObject({ type: z.string() })
 type Block = z.infer<typeof blockSchema>
 
-/** What of Anthropic's request is put into OpenAI's; what has no place there is left out. */
+/** The members of Anthropic's request that a chat can carry; any other is left out. */
 export const messagesRequestSchema = z.looseObject({
   model: z.string().min(1),
   max_tokens: z.number().int().positive(),
@@ -45,8 +45,8 @@ const textIn = (content: string | Block[] | null | undefined): string => {
 }
 
 const noPlace = (type: string): AppError =>
-  new AppError('bad_request', `messages: a block of type '${type}' cannot be put to this provider`, {
-    hint: 'It is asked in the form of a chat, which has text, images and tools.',
+  new AppError('bad_request', `messages: a block of type '${type}' cannot be sent to this provider`, {
+    hint: 'It is called with chat completions, which have text, images and tools.',
   })
 
 const sourceSchema = z.looseObject({
@@ -80,7 +80,7 @@ const toolResult = (block: Block): ChatMessage[] => {
   return images.length === 0 ? [result] : [result, { role: 'user', content: images }]
 }
 
-/** Results of tools are messages of their own in a chat, and stand before what the user says beside them. */
+/** In a chat, results of tools are messages of their own, before the user's words. */
 const userMessages = (content: string | Block[]): ChatMessage[] => {
   if (typeof content === 'string') return [{ role: 'user', content }]
   const results = content.filter(({ type }) => type === 'tool_result').flatMap(toolResult)
@@ -106,7 +106,7 @@ const toolChoice = ({ type, name }: NonNullable<MessagesRequest['tool_choice']>)
   return type === 'any' ? 'required' : type
 }
 
-/** The members that are given, under the names that a chat has for them. */
+/** The options of the request under the names of a chat. */
 const optionsOf = (request: MessagesRequest): Record<string, unknown> => {
   const tools = request.tools?.map(({ name, description, input_schema: parameters }) => ({
     type: 'function',
@@ -125,7 +125,7 @@ const optionsOf = (request: MessagesRequest): Record<string, unknown> => {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null))
 }
 
-/** Anthropic's request as a chat. Throws `bad_request` for a block that has no place there. */
+/** Converts Anthropic's request to a chat. Throws `bad_request` for a block that a chat cannot carry. */
 export const chatFromMessages = (request: MessagesRequest): ChatRequest => {
   const system = textIn(request.system)
   const messages = request.messages.flatMap(({ role, content }): ChatMessage[] => {
@@ -148,10 +148,10 @@ const stopReasons: Record<string, string> = {
   content_filter: 'refusal',
 }
 
-/** Why the model stopped, in Anthropic's words. */
+/** Anthropic's word for a finish reason. */
 export const stopReason = (finish: string | null | undefined): string => stopReasons[finish ?? 'stop'] ?? 'end_turn'
 
-/** Tokens as Anthropic counts them: those read from a cache stand apart. */
+/** Usage as Anthropic counts it: tokens read from a cache stand apart. */
 export const messagesUsage = (usage: ChatCompletion['usage']) => {
   const details = usage?.prompt_tokens_details
   const cached = typeof details === 'object' && details !== null ? Reflect.get(details, 'cached_tokens') : 0
@@ -164,7 +164,7 @@ export const messagesUsage = (usage: ChatCompletion['usage']) => {
   }
 }
 
-/** The arguments of a tool call as the object they are; an empty one where the model wrote no JSON object. */
+/** Parses the arguments of a tool call; an empty object if the model wrote no JSON object. */
 const inputOf = (text: unknown): unknown => {
   try {
     const value: unknown = JSON.parse(String(text))
@@ -179,7 +179,7 @@ const callSchema = z.looseObject({
   function: z.looseObject({ name: z.string(), arguments: z.unknown() }),
 })
 
-/** The answer of a chat as Anthropic's message. */
+/** Converts the answer of a chat to Anthropic's message. */
 export const messageFromChat = (completion: ChatCompletion, model: string) => {
   const choice = completion.choices[0]
   const text = textIn(choice?.message.content)

@@ -74,7 +74,7 @@ it('its calls end with its own budget, before the next one is sent', async () =>
   const before = openai.asked.length
   const run = await carriedOut(6)
   expect(openai.asked).toHaveLength(before + 3) // and the one that `scripted` makes
-  expect(await said(run)).toMatch(/^(200 .*\n){3}(400 .*the calls of models of this runbook are used up.*\n){3}$/)
+  expect(await said(run)).toMatch(/^(200 .*\n){3}(400 .*The model calls of this runbook are used up.*\n){3}$/)
 })
 
 it('its calls are paid from the budget of the collection, and refused when that is used up', async () => {

@@ -11,15 +11,15 @@ const reasons = {
 } as const
 
 /**
- * Why an answer ended, in OpenAI's words, and in those of the provider. Clients go by it when they look for calls of
- * tools, whatever a provider calls such an end.
+ * Why an answer ended, in OpenAI's words and in the provider's. Clients look for `tool_calls` there, whatever a provider
+ * calls such an end.
  */
 export const endOf = ({ unified, raw }: LanguageModelV3FinishReason, callsTools: boolean) => ({
   finish_reason: callsTools && reasons[unified] === 'stop' ? 'tool_calls' : reasons[unified],
   ...(raw === undefined ? {} : { native_finish_reason: raw }),
 })
 
-/** Tokens in OpenAI's shape; undefined where the provider counted none. */
+/** Usage in OpenAI's shape; undefined if the provider counted nothing. */
 export const toUsage = ({ inputTokens, outputTokens }: LanguageModelV3Usage): ChatCompletion['usage'] => {
   if (inputTokens.total === undefined && outputTokens.total === undefined) return undefined
   const prompt = inputTokens.total ?? 0
@@ -38,7 +38,7 @@ export const toUsage = ({ inputTokens, outputTokens }: LanguageModelV3Usage): Ch
   }
 }
 
-/** A picture or another file that a model answers with, as OpenRouter has them in a message. */
+/** A file that a model answers with, as OpenRouter writes it in a message. */
 export const toImage = ({ data, mediaType }: { data: string | Uint8Array; mediaType: string }, index: number) => ({
   index,
   type: 'image_url',
@@ -47,7 +47,7 @@ export const toImage = ({ data, mediaType }: { data: string | Uint8Array; mediaT
   },
 })
 
-/** What the packages have to say about a request, a sentence each. */
+/** The warnings of a package about a request, a sentence each. */
 export const sentencesOf = (warnings: SharedV3Warning[]): string[] =>
   warnings.map((one) =>
     one.type === 'other' ? one.message : `${one.feature}: ${one.details ?? 'this model has no place for it'}`,

@@ -13,7 +13,7 @@ import { isObject } from '../../../lib/json/json-object.ts'
 import { cutOff, impossible, refusal, unreadable } from '../../../upstream/errors.ts'
 import type { WireCall } from '../../provider.ts'
 
-/** What events of an error inside of a stream are called, and the status that the same error has outside of one. */
+/** Names of errors inside a stream, and the status of the same error outside of one. */
 const statuses: Record<string, number> = {
   invalid_request_error: 400,
   authentication_error: 401,
@@ -46,14 +46,14 @@ const ofCall = (error: APICallError, call: WireCall): AppError => {
     : refusal(call, status, text, headers)
 }
 
-/** An error that came as an event: Anthropic's has a type, Bedrock's and Google's have a message. */
+/** An error that came as an event: Anthropic's has a type, those of Bedrock and Google have a message. */
 const ofEvent = (error: Record<string, unknown>, call: WireCall): AppError => {
   const type = String(error.type)
   const status = (Object.hasOwn(statuses, type) ? statuses[type] : undefined) ?? 502
   return refusal(call, status, JSON.stringify({ error }))
 }
 
-/** Whatever was thrown by a package or came out of its stream, as an error that tells of the provider. */
+/** Converts what a package threw, or its stream emitted, to an error that names the provider. */
 export const asAppError = (thrown: unknown, call: WireCall): unknown => {
   const own = ownError(thrown)
   if (own) return own

@@ -3,11 +3,11 @@ import { unreadable } from '../../../upstream/errors.ts'
 import type { WireCall } from '../../provider.ts'
 import { isSuccess, textOf } from '../read-answer.ts'
 
-/** What the packages say of themselves, and the credentials that they think they have: ours take their place. */
+/** Headers of the packages that are replaced: their user agent and placeholders of credentials. */
 const notSent = /^(authorization|x-api-key|x-goog-api-key|user-agent)$/
 const bodyless = new Set([204, 205, 304])
 
-/** Read as it is asked for, and closed at once where nobody wants the rest: a generator would wait for its next part. */
+/** Reads on demand, and closes at once when the rest is not wanted: a generator would wait for its next part. */
 const streamOf = (answer: OpenAnswer): ReadableStream<Uint8Array> => {
   const parts = answer.body[Symbol.asyncIterator]()
   return new ReadableStream(
@@ -24,9 +24,9 @@ const streamOf = (answer: OpenAnswer): ReadableStream<Uint8Array> => {
 }
 
 /**
- * The way out in the form that the packages want. It goes where the call goes, with its key, whatever key the package
- * was given: they have none of ours, so that none can be in what they say. Where a stream is `expected`, a page that
- * comes instead is told of: to the packages it would be a stream without events.
+ * Makes the `fetch` of a package: it reaches only the provider of the call, and puts in the key behind the package's back,
+ * so that no error of a package can hold it. If a stream is `expected`, a page that comes instead is an error: to a package
+ * it would be a stream without events.
  */
 export const fetchFor =
   (call: WireCall, expected: 'stream' | 'body'): typeof fetch =>
@@ -36,8 +36,6 @@ export const fetchFor =
       method: init?.method ?? 'GET',
       headers: { ...Object.fromEntries(named), ...call.headers },
       ...(typeof init?.body === 'string' ? { body: init.body } : {}),
-      signal: call.signal,
-      ...call.limits,
     })
     const { status, headers } = answer
     if (expected === 'stream' && isSuccess(answer) && !/event-?stream/i.test(headers['content-type'] ?? '')) {

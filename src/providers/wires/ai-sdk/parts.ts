@@ -9,15 +9,15 @@ import { optionsFor, type SdkCall } from './dialect.ts'
 
 const unknownType = 'application/octet-stream'
 
-/** What the parts of one request are read with. */
+/** The context in which the parts of one request are read. */
 export interface Reading {
   call: SdkCall
-  /** URLs that the provider fetches itself, by media type. */
+  /** URLs that the provider downloads itself, by media type. */
   supportedUrls: Record<string, RegExp[]>
   warn(sentence: string): void
 }
 
-/** Texts as bytes, the rest as base64: what each package takes as it is. */
+/** Texts as bytes, other files as base64: each package accepts these unchanged. */
 const dataOf = (bytes: Buffer, type: string): Uint8Array | string =>
   isTextType(type) ? bytes : bytes.toString('base64')
 
@@ -51,7 +51,7 @@ const downloaded = async (url: URL, where: string, { call }: Reading): Promise<L
   return { type: 'file', mediaType: type, data: dataOf(bytes, type) }
 }
 
-/** A file by its URL: as it is where the provider fetches such URLs itself, else by its bytes. */
+/** A file by its URL: unchanged if the provider downloads such URLs itself, else its bytes. */
 const fromUrl = async (text: string, family: string, where: string, reading: Reading) => {
   const { call, supportedUrls } = reading
   const url = URL.canParse(text) ? new URL(text) : undefined
@@ -83,7 +83,7 @@ const image = async (part: ChatPart, where: string, reading: Reading): Promise<L
   if (detail === undefined || detail === null || detail === 'auto') return found
   const { dialect } = reading.call
   if (dialect.imageDetail) return { ...found, ...optionsFor(dialect, dialect.imageDetail(String(detail))) }
-  reading.warn(`${where}.image_url.detail: how closely an image is looked at cannot be said`)
+  reading.warn(`${where}.image_url.detail: this provider has no such option`)
   return found
 }
 
@@ -107,7 +107,7 @@ const document = async (part: ChatPart, where: string, reading: Reading): Promis
   return typeof filename === 'string' ? { ...found, filename } : found
 }
 
-/** One part of a message; `where` is its place in the request, for messages. */
+/** Converts one part of a message. `where` names its place in error messages. */
 export const partOf = async (
   part: ChatPart,
   where: string,

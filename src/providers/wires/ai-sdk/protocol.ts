@@ -57,7 +57,7 @@ const orRefuse = <K extends 'embedding' | 'image'>(found: Package, kind: K, call
   throw impossible(call, `it makes no ${what}`, 'Name a model of another provider, such as one of OpenAI or Gemini.')
 }
 
-/** Models that answer a conversation with pictures: they are asked like any other. */
+/** Models that answer a chat with pictures. */
 const drawsInChat = (model: string): boolean => /gemini|nano-banana/.test(model)
 
 /** Speaks a protocol other than OpenAI's through the package that converts to it. */

@@ -8,8 +8,8 @@ import { isObject } from '../../../lib/json/json-object.ts'
 import type { Dialect, SdkCall } from './dialect.ts'
 
 /**
- * Models that think sign their thoughts, and want both back with the next turn. OpenAI's shape has no place for them:
- * they stand where OpenRouter (`reasoning_details`) and Google (`extra_content.google`) put them.
+ * Reasoning models sign their thoughts and want both back with the next turn. OpenAI's shape has no member for them: they
+ * are put where OpenRouter (`reasoning_details`) and Google (`extra_content.google`) put them.
  */
 export interface ReasoningDetail {
   type: 'reasoning.text' | 'reasoning.encrypted'
@@ -25,7 +25,7 @@ const metadataOf = (metadata: SharedV3ProviderMetadata | undefined): JSONObject 
   return first ?? {}
 }
 
-/** The signature of a thought, and the thought where only its maker can read it. */
+/** The signature of a thought, or the encrypted thought. */
 export const detailsOf = (thought: string, metadata: SharedV3ProviderMetadata | undefined): ReasoningDetail[] => {
   const { signature, redactedData, redactedContent } = metadataOf(metadata)
   const data = text(redactedData) ?? text(redactedContent)
@@ -34,7 +34,7 @@ export const detailsOf = (thought: string, metadata: SharedV3ProviderMetadata | 
   return signed === undefined ? [] : [{ type: 'reasoning.text', text: thought, signature: signed }]
 }
 
-/** A signed thought that comes back. */
+/** Reads a signed thought that a client returns. */
 export const readSignature = (
   detail: unknown,
   { dialect }: { dialect: Pick<Dialect, 'namespace' | 'encryptedMember'> },
@@ -50,7 +50,7 @@ export const readSignature = (
   return signature === undefined ? [] : part(text(detail.text) ?? '', { signature })
 }
 
-/** Gemini's signature of a call of a tool. */
+/** Gemini's signature of a tool call. */
 export const thoughtSignatureOf = (
   metadata: SharedV3ProviderMetadata | undefined,
 ): { extra_content?: { google: { thought_signature: string } } } => {
@@ -58,7 +58,7 @@ export const thoughtSignatureOf = (
   return signature === undefined ? {} : { extra_content: { google: { thought_signature: signature } } }
 }
 
-/** The same when it comes back. */
+/** Reads that signature when a client returns it. */
 export const readThoughtSignature = (
   toolCall: Record<string, unknown>,
   { dialect }: Pick<SdkCall, 'dialect'>,

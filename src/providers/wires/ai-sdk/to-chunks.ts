@@ -10,10 +10,10 @@ import { newAnswerId } from './to-completion.ts'
 type Part = LanguageModelV3StreamPart
 type Delta = Record<string, unknown>
 
-/** What is said before the model says anything. */
+/** Parts that come before the model says anything. */
 const isPreface = ({ type }: Part): boolean => type === 'stream-start' || type === 'response-metadata' || type === 'raw'
 
-/** Numbers the calls of tools in the order in which they begin, as OpenAI does, and remembers which came in pieces. */
+/** Numbers tool calls in the order in which they begin, as OpenAI does. */
 const toolCalls = () => {
   const numbers = new Map<string, number>()
   const begin = (id: string): number => {
@@ -24,7 +24,7 @@ const toolCalls = () => {
   return { begin, has: (id: string) => numbers.has(id), count: () => numbers.size }
 }
 
-/** What one part adds to the message; undefined for those that add nothing. */
+/** Converts parts to deltas; undefined for parts that add nothing. */
 const makeDeltas = () => {
   const calls = toolCalls()
   let images = 0
@@ -80,15 +80,15 @@ const partsOf = async function* (stream: ReadableStream<Part>): AsyncGenerator<P
       yield value
     }
   } finally {
-    // Tells the provider to stop where somebody leaves early; at the end it does nothing.
+    // Stops the provider if the reader leaves early; does nothing at the end.
     await reader.cancel().catch(() => {})
   }
 }
 
 /**
- * A stream as chunks of a chat completion: the role first, then what is said, the finish reason, and at last the usage
- * if it is wanted. A stream that ends without a reason of the provider's own is no whole answer, whatever the package
- * makes of it. `note` hears what of the request could not be sent before the first chunk comes.
+ * Converts a stream to chunks of a chat completion: the role, the content, the finish reason, then the usage if wanted.
+ * Throws for a stream that ends without a finish reason of the provider, whatever the package makes of it. `note` receives
+ * the warnings before the first chunk.
  */
 export const toChunks = async function* (
   stream: ReadableStream<Part>,

@@ -13,10 +13,10 @@ const only =
 
 const unlessEmpty = <T>(name: string, items: T[]): Record<string, T[]> => (items.length === 0 ? {} : { [name]: items })
 
-/** An id for an answer that came without one. */
+/** Draws an id for an answer that has none. */
 export const newAnswerId = (): string => `chatcmpl-${randomUUID().replaceAll('-', '')}`
 
-/** An answer as a chat completion; thoughts stand in `reasoning_content`, pictures in `images`. */
+/** Converts an answer to a chat completion, with thoughts in `reasoning_content` and pictures in `images`. */
 export const toCompletion = (result: LanguageModelV3GenerateResult, call: WireCall): ChatCompletion => {
   const { content, finishReason, usage, response } = result
   const textParts = content.filter(only('text'))

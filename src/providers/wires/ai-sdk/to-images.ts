@@ -8,14 +8,14 @@ import { sentencesOf, toUsage } from './answer-parts.ts'
 import type { SdkCall } from './dialect.ts'
 
 const known = new Set(['model', 'prompt', 'n', 'size', 'aspect_ratio', 'images', 'response_format', 'seed'])
-/** The shapes that Gemini and Imagen can be asked for. */
+/** The aspect ratios of Gemini and Imagen. */
 const ratios = ['1:1', '2:3', '3:2', '3:4', '4:3', '4:5', '5:4', '9:16', '16:9', '21:9'] as const
 
 type Ratio = `${number}:${number}`
 const isRatio = (text: string): text is Ratio => /^\d+:\d+$/.test(text)
 const isSize = (text: string): text is `${number}x${number}` => /^\d+x\d+$/.test(text)
 
-/** The nearest shape to a size in pixels. */
+/** The aspect ratio nearest to a size in pixels. */
 const ratioOf = (size: string): Ratio | undefined => {
   const [width = 0, height = 0] = size.split('x').map(Number)
   if (!(width > 0 && height > 0)) return undefined
@@ -43,7 +43,7 @@ const bytesOf = (data: string | Uint8Array): Uint8Array =>
 const none = (call: SdkCall, said: string) =>
   unreadable(call, 'image', { status: 200, headers: {}, text: said || 'it has no picture in it' })
 
-/** Images of a model that answers in pictures and words (Gemini): one a call, whatever number was asked for. */
+/** Makes an image with a model that answers in pictures and words (Gemini): one a call. */
 export const imagesFromChat = async (model: LanguageModelV3, request: ImageRequest, call: SdkCall): Promise<Drawn> => {
   if (request.n && request.n > 1) {
     throw impossible(call, 'n asks for more than one image', 'Leave n out, and ask as often as images are wanted.')
@@ -75,7 +75,7 @@ export const imagesFromChat = async (model: LanguageModelV3, request: ImageReque
   }
 }
 
-/** Images of a model that does nothing else: Imagen by its shape, those of Bedrock by their size. */
+/** Makes images with a model that does nothing else: by aspect ratio (Imagen) or by size (Bedrock). */
 export const imagesFrom = async (model: ImageModelV3, request: ImageRequest, call: SdkCall): Promise<Drawn> => {
   const bySize = call.dialect.hasImageSizes === true
   const { size } = request

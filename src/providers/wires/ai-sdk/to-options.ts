@@ -12,7 +12,7 @@ import type { OwnOption, SdkCall } from './dialect.ts'
 import { effortOf } from './effort.ts'
 import type { Reading } from './parts.ts'
 
-/** Members of a request that are carried over, or are our own business. */
+/** Members of a request that are converted, or meant for this server. */
 const carried = new Set([
   'model',
   'messages',
@@ -133,7 +133,7 @@ const refuseSeveral = ({ n }: ChatRequest, call: SdkCall): void => {
   throw impossible(call, 'n asks for more than one answer', 'Leave n out, and ask as often as answers are wanted.')
 }
 
-/** Everything of a request but its messages, as the packages take it. What has no place there is told of. */
+/** Converts everything but the messages of a request. Members that cannot be sent are reported. */
 export const toOptions = (request: ChatRequest, reading: Reading): Omit<LanguageModelV3CallOptions, 'prompt'> => {
   const { call, warn } = reading
   refuseSeveral(request, call)

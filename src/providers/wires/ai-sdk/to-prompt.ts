@@ -15,7 +15,7 @@ import { readSignature, readThoughtSignature } from './signatures.ts'
 
 type AssistantPart = Extract<LanguageModelV3Message, { role: 'assistant' }>['content'][number]
 
-/** Members of a message that are read; others are told of. */
+/** Members of a message that are read; others are reported. */
 const known = new Set([
   'role',
   'content',
@@ -70,7 +70,7 @@ const toolCallOf = (call: unknown, where: string, reading: Reading): LanguageMod
 
 const reasoningOf = (message: ChatMessage, reading: Reading): LanguageModelV3ReasoningPart[] => {
   const details = message.reasoning_details
-  // Without its signature a thought is not taken back by those who made it, and they do without.
+  // A provider takes a thought back only with its signature, and does without it otherwise.
   return Array.isArray(details) ? details.flatMap((detail) => readSignature(detail, reading.call)) : []
 }
 
@@ -100,7 +100,7 @@ const outputOf = async (
   }
   const value = parts.map((part) => {
     if (part.type === 'text') return { type: 'text' as const, text: part.text }
-    // Never by its URL: the packages would fetch it themselves, past the guard.
+    // Never by its URL: a package would download it itself, past the guarded network.
     if (typeof part.data !== 'string' || !reading.call.dialect.hasPlainTools) {
       throw impossible(reading.call, `${where} gives a file to the model`, 'Send it as text, or as an image in base64.')
     }
@@ -115,10 +115,10 @@ const namesOfCalls = (messages: ChatMessage[]): Map<unknown, string> => {
   return new Map(calls.map((call) => [call.id, isObject(call.function) ? String(call.function.name) : '']))
 }
 
-/** Files in the results of tools are always sent by their bytes. */
+/** Files in results of tools are always sent as bytes. */
 const withoutUrls = (reading: Reading): Reading => ({ ...reading, supportedUrls: {} })
 
-/** The messages of a request as the packages take them: systems first, results of one turn together. */
+/** Converts the messages of a request: system messages first, results of one turn together. */
 export const toPrompt = async ({ messages }: ChatRequest, reading: Reading): Promise<LanguageModelV3Prompt> => {
   const names = namesOfCalls(messages)
   const systems: LanguageModelV3Prompt = []

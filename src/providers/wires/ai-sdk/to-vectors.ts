@@ -21,7 +21,7 @@ const slices = <T>(items: T[], size: number): T[][] =>
 
 const known = new Set(['model', 'input', 'dimensions', 'encoding_format'])
 
-/** Vectors in the order of the texts, asked for in as many calls as the provider takes them in. */
+/** Embeds texts in as many calls as the provider needs. Vectors are in the order of the texts. */
 export const toVectors = async (
   model: EmbeddingModelV3,
   request: EmbeddingRequest,
@@ -45,7 +45,7 @@ export const toVectors = async (
       throw asAppError(error, call)
     }
   }
-  // Each batch for itself: those that are there are paid for.
+  // Each batch is retried alone: the others are paid for.
   const embedded = (values: string[]) => withRetries(() => embed(values), call.limits, call)
   const embeddings: number[][] = []
   const warnings = Object.keys(request)

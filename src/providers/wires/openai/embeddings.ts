@@ -23,7 +23,7 @@ const numbersOf = (vector: unknown): number[] | undefined => {
 const textsIn = ({ input }: EmbeddingRequest): number =>
   Array.isArray(input) && typeof input[0] !== 'number' ? input.length : 1
 
-/** Vectors by their `index`: an answer may have them in any order. */
+/** Sorts vectors by their `index`: an answer may list them in any order. */
 const vectorsOf = (list: EmbeddingList, expected: number): number[][] | undefined => {
   const found: number[][] = []
   list.data.forEach((one, place) => {
@@ -33,7 +33,7 @@ const vectorsOf = (list: EmbeddingList, expected: number): number[][] | undefine
   return found.length === expected && Object.keys(found).length === expected ? found : undefined
 }
 
-/** Texts as vectors, where OpenAI's `/embeddings` is spoken. */
+/** Embeds texts through OpenAI's `/embeddings`. */
 export const embedOverOpenAi = async (request: EmbeddingRequest, call: WireCall): Promise<Embedded> => {
   const url = call.native ? call.url : `${call.base_url}/embeddings`
   const answer = await post(call, url, { ...request, model: call.model, encoding_format: 'float' }, 'application/json')

@@ -17,13 +17,13 @@ interface ImageList {
 const isList = (body: unknown): body is ImageList =>
   isObject(body) && Array.isArray(body.data) && body.data.length > 0 && body.data.every(isObject)
 
-/** Bytes with the content type that they show themselves. */
+/** Detects the content type of an image from its bytes. */
 export const imageOf = async (bytes: Uint8Array, named = 'image/png'): Promise<MadeImage> => ({
   bytes,
   type: (await fileFormatOf(bytes))?.mime ?? named,
 })
 
-/** An image at an address of its own, without the key. It is paid for: only this is tried again, and not the whole. */
+/** Downloads an image, without the key. It is paid for, so only the download is retried. */
 const fetched = async (url: string, call: WireCall): Promise<Uint8Array> => {
   const download = () => call.download(url, { signal: call.signal, ...call.limits })
   const answer = await withRetries(download, call.limits, call)
@@ -31,7 +31,7 @@ const fetched = async (url: string, call: WireCall): Promise<Uint8Array> => {
   const where = new URL(url).origin
   throw new AppError(
     'upstream_failed',
-    `The image that ${call.provider.name} made is not there: ${where} answered ${answer.status}`,
+    `The image that ${call.provider.name} made could not be downloaded: ${where} answered ${answer.status}`,
   )
 }
 
@@ -54,7 +54,7 @@ const bodyFor = ({ images, aspect_ratio: ratio, ...request }: ImageRequest, call
   ...(ratio ? { aspect_ratio: ratio } : {}),
 })
 
-/** Images from words, where OpenAI's `/images/generations` is spoken. */
+/** Makes images through OpenAI's `/images/generations`. */
 export const drawOverOpenAi = async (request: ImageRequest, call: WireCall): Promise<Drawn> => {
   if (request.images?.length) {
     throw impossible(call, 'it takes no images to begin from', 'Use a model of Gemini, such as gemini-2.5-flash-image.')

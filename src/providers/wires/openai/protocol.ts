@@ -21,7 +21,7 @@ import { drawOverOpenAi } from './images.ts'
 /** Most bytes of one event: an image in base64 comes in one. */
 const longestEvent = 32 * 1024 * 1024
 
-/** The request as this provider wants it; nothing that it did not ask for is changed. */
+/** The request for this provider; only members that it names differently are changed. */
 const bodyFor = ({ provider, model }: Target, request: ChatRequest, stream: boolean) => {
   const { max_tokens: most, stream_options: options, ...rest } = request
   const renamed = typeof most === 'number' && provider.renamed_max_tokens?.test(model) === true
@@ -70,7 +70,7 @@ const chunksFrom = async function* (answer: OpenAnswer, target: Target): AsyncGe
   if (!reader.isFinished) throw cutOff(target)
 }
 
-/** A refusal, or a whole answer by somebody who does not stream: either comes as JSON. */
+/** A refusal, or a whole answer of a provider that does not stream: both are JSON. */
 const unstreamed = async function* (answer: OpenAnswer, target: Target): AsyncGenerator<ChatChunk> {
   yield* chunksOf(await jsonOf(target, answer, 'chat completion', isCompletion))
 }
@@ -78,7 +78,7 @@ const unstreamed = async function* (answer: OpenAnswer, target: Target): AsyncGe
 const isStream = (answer: OpenAnswer): boolean =>
   isSuccess(answer) && !/^(application\/json|text\/html)/i.test(answer.headers['content-type'] ?? '')
 
-/** OpenAI's own API, and everybody who speaks it. The key goes into the header and nowhere else. */
+/** OpenAI's API, which most providers speak. */
 export const openAiProtocol: WireProtocol = {
   async complete(request, call) {
     const answer = await post(call, call.url, bodyFor(call, request, false), 'application/json')
