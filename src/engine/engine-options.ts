@@ -10,29 +10,18 @@ import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
+import type { ChildLimits } from './fan-out/fan-out-child.ts'
+import type { OpenRunLimits } from './fan-out/open-runs.ts'
+import type { ProgramLimits } from './program/program.ts'
+import type { StepLimits } from './steps/step-at-work.ts'
 
-export interface EngineLimits {
-  /** Steps executing at once in this process. */
+/** The limits of the engine: those of its parts, and its own. */
+export interface EngineLimits extends ProgramLimits, StepLimits, ChildLimits, OpenRunLimits {
+  /** Steps that execute at once in this process. */
   concurrency: number
-  stepTimeoutSeconds: number
-  /** Work of one run in all; waiting does not count. */
-  runTimeoutSeconds: number
-  maxOutputBytes: number
-  /** Steps of one run that are carried out side by side. */
+  /** Steps of one run that execute side by side. */
   parallelSteps: number
-  /** Tries of one step that its options may ask for. */
-  stepAttempts: number
   maxLabelsPerRun: number
-  /** Runs that one step may start. */
-  maxFanOut: number
-  /** How deep runs may start runs. */
-  maxRunDepth: number
-  /** How often a task may stand among the runs above a run of it. */
-  maxRunRecursion: number
-  /** Open runs below one root. */
-  maxOpenBelow: number
-  /** Open runs of one collection that runs have started. */
-  maxOpenStarted: number
   /** Events of one runbook that are kept. */
   runbookEvents: number
 }

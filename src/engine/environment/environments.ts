@@ -15,7 +15,7 @@ export interface Environments {
 }
 
 /** What environments are opened with. */
-export interface EnvironmentDeps {
+export interface EnvironmentSources {
   /** Opens a version of a collection's variables. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>
   /** Opens the sealed secrets of a run. */
@@ -45,7 +45,7 @@ export const withoutSecrets = async (
 }
 
 /** Opens environments, and keeps those of collections at hand. */
-export const makeEnvironments = (options: EnvironmentDeps): Environments => {
+export const makeEnvironments = (options: EnvironmentSources): Environments => {
   const versions = new Map<number, Version | Promise<Version>>()
 
   const open = (id: number): Version | Promise<Version> => {

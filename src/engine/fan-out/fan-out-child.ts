@@ -5,17 +5,18 @@ import { newTrajectoryId } from '../../lib/ids.ts'
 import { now } from '../../lib/time.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
-import type { EngineContext, LiveRun } from '../context.ts'
+import type { Quota } from '../../store/collections/quota.ts'
 import type { RunSecrets } from '../environment/run-secrets.ts'
 import { childKey, keysAbove } from '../leases/run-keys.ts'
 import type { Program } from '../program/program.ts'
+import type { Programs } from '../program/programs.ts'
 import { joinMessages } from '../program/remark.ts'
-import { checkModels } from '../start/check-models.ts'
-import { checkRunbooks } from '../start/check-runbooks.ts'
-import type { StepAtWork } from '../steps/step.ts'
+import { checkModels, type ModelCheckDeps } from '../start/check-models.ts'
+import { checkRunbooks, type RunbookCheckDeps } from '../start/check-runbooks.ts'
+import type { StepPlace, StepRun } from '../steps/step-run.ts'
 import type { Parent } from './fan-out-sql.ts'
 
-/** What all runs of one fan-out have in common. */
+/** What all child runs of one step have in common. */
 export interface ChildKind {
   taskId: number
   /** `collection/task`. */
@@ -24,17 +25,29 @@ export interface ChildKind {
   shownDefinition: string | null
   program: Program
   environmentId: number | null
-  /** What was given with the parent, and what is lent to it; null where there is neither. */
+  /** Secrets and lent keys of the parent; null if it has neither. */
   secrets: RunSecrets | null
 }
 
-/** What the children of runs are made with. */
-export interface ChildMaker {
-  engine: EngineContext
+/** What child runs are made with. */
+export interface ChildDeps extends ModelCheckDeps, RunbookCheckDeps {
+  database: Queries
+  programs: Pick<Programs, 'of'>
+  quota: Pick<Quota, 'require'>
+  limits: ChildLimits
   openSecrets(sealed: string, runKey: string): RunSecrets
   sealSecrets(secrets: RunSecrets, runKey: string): string | null
   shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
   drawTrajectoryId?: () => string
+}
+
+export interface ChildLimits {
+  /** Runs that one step may start. */
+  maxFanOut: number
+  /** How deep runs may start runs. */
+  maxRunDepth: number
+  /** How often a task may stand among the runs above a run of it. */
+  maxRunRecursion: number
 }
 
 interface TaskOfChildren {
@@ -43,8 +56,8 @@ interface TaskOfChildren {
   definition: string
 }
 
-/** The name as it is written: the task of this collection, or `collection/task` with this very collection. */
-const plainName = (run: LiveRun, written: string): string => {
+/** Returns the plain name of a task, written as `task` or as `collection/task` with the run's own collection. */
+const plainName = (run: StepRun, written: string): string => {
   const slash = written.indexOf('/')
   if (slash < 0) return written
   if (written.slice(0, slash).toLowerCase() === run.collection.toLowerCase()) return written.slice(slash + 1)
@@ -53,7 +66,7 @@ const plainName = (run: LiveRun, written: string): string => {
   })
 }
 
-const findTask = async (database: Queries, run: LiveRun, written: string): Promise<TaskOfChildren> => {
+const findTask = async (database: Queries, run: StepRun, written: string): Promise<TaskOfChildren> => {
   const name = plainName(run, written)
   const [task] = await database.rows<TaskOfChildren>(
     'task_of_children',
@@ -66,7 +79,7 @@ const findTask = async (database: Queries, run: LiveRun, written: string): Promi
   })
 }
 
-/** Children that are there go on as they began, whatever has become of their task since. */
+/** Child runs that exist go on with the definition they began with, even if their task has changed since. */
 const begunTask = async (database: Queries, { runKey, seq }: Parent): Promise<TaskOfChildren | undefined> => {
   const [first] = await database.rows<TaskOfChildren>(
     'begun_task_of_children',
@@ -77,15 +90,14 @@ const begunTask = async (database: Queries, { runKey, seq }: Parent): Promise<Ta
   return first
 }
 
-/** Throws when the runs cannot be started: then none of them is. */
+/** Looks up what the child runs are made with. Throws if they cannot be started; then none of them is. */
 export const prepareChildren = async (
-  maker: ChildMaker,
-  run: LiveRun,
+  deps: ChildDeps,
+  run: StepRun,
   parent: Parent,
   runs: ChildRuns,
 ): Promise<ChildKind> => {
-  const { engine } = maker
-  const { maxFanOut, maxRunDepth } = engine.limits
+  const { maxFanOut, maxRunDepth } = deps.limits
   if (run.depth >= maxRunDepth) {
     throw new AppError('too_large', `Runs may start runs ${maxRunDepth} levels deep, and this one is the last`, {
       hint: 'Does the workflow start itself? The limit is JETTY_MAX_RUN_DEPTH.',
@@ -96,39 +108,35 @@ export const prepareChildren = async (
       hint: 'Split the items over several steps or runs, or raise JETTY_MAX_FANOUT.',
     })
   }
-  const begun = await begunTask(engine.database, parent)
-  if (!begun) await engine.quota.require(run.collectionId, runs.count)
-  const task = begun ?? (await findTask(engine.database, run, runs.task))
-  const program = await engine.programs.of(task.definition)
+  const begun = await begunTask(deps.database, parent)
+  if (!begun) await deps.quota.require(run.collectionId, runs.count)
+  const task = begun ?? (await findTask(deps.database, run, runs.task))
+  const program = await deps.programs.of(task.definition)
   const { environment } = run
-  if (!begun) await checkProgram(engine, run, { task, program, first: runs.count > 0 ? runs.initParams(0) : {} })
-  const stored = await readParent(engine, run, task.id)
-  if (!begun) checkRecursion(engine, task, stored?.above ?? 0)
+  if (!begun) await checkProgram(deps, run, { task, program, first: runs.count > 0 ? runs.initParams(0) : {} })
+  const stored = await readParent(deps, run, task.id)
+  if (!begun) checkRecursion(deps.limits, task, stored?.above ?? 0)
   return {
     taskId: task.id,
     name: `${run.collection}/${task.name}`,
     definition: task.definition,
     shownDefinition: environment.isEmpty
       ? null
-      : await maker.shownDefinition(task.definition, environment.scrub.jsonText),
+      : await deps.shownDefinition(task.definition, environment.scrub.jsonText),
     program,
     environmentId: stored?.environment_id ?? null,
-    secrets: stored?.sealed_secrets ? maker.openSecrets(stored.sealed_secrets, run.key) : null,
+    secrets: stored?.sealed_secrets ? deps.openSecrets(stored.sealed_secrets, run.key) : null,
   }
 }
 
 interface ParentRow {
   environment_id: number | null
   sealed_secrets: string | null
-  /** How many of the run and those above it are runs of the children's task. */
+  /** How many runs of the child runs' task there are among the parent and the runs above it. */
   above: number
 }
 
-const readParent = async (
-  { database }: EngineContext,
-  run: LiveRun,
-  taskId: number,
-): Promise<ParentRow | undefined> => {
+const readParent = async ({ database }: ChildDeps, run: StepRun, taskId: number): Promise<ParentRow | undefined> => {
   const [row] = await database.rows<ParentRow>(
     'parent_of_children',
     `select environment_id, sealed_secrets,
@@ -139,8 +147,7 @@ const readParent = async (
   return row
 }
 
-const checkRecursion = ({ limits }: EngineContext, { name }: TaskOfChildren, above: number): void => {
-  const { maxRunRecursion } = limits
+const checkRecursion = ({ maxRunRecursion }: ChildLimits, { name }: TaskOfChildren, above: number): void => {
   if (above <= maxRunRecursion) return
   throw new AppError(
     'too_large',
@@ -152,8 +159,8 @@ const checkRecursion = ({ limits }: EngineContext, { name }: TaskOfChildren, abo
 }
 
 const checkProgram = async (
-  engine: EngineContext,
-  run: LiveRun,
+  deps: ChildDeps,
+  run: StepRun,
   child: { task: TaskOfChildren; program: Program; first: Record<string, unknown> },
 ): Promise<void> => {
   const { task, program, first } = child
@@ -165,8 +172,8 @@ const checkProgram = async (
   const initParams = { ...program.initParams, ...first }
   const { collectionId, environment } = run
   try {
-    await checkModels(engine, { program, collectionId, initParams, environment })
-    await checkRunbooks(engine, run, program.runbookSteps, [initParams])
+    await checkModels(deps, { program, collectionId, initParams, environment })
+    await checkRunbooks(deps, run, program.runbookSteps, [initParams])
   } catch (error) {
     throw error instanceof AppError
       ? new AppError(error.code, `Task '${task.name}' cannot run: ${error.message}`, { cause: error })
@@ -174,16 +181,16 @@ const checkProgram = async (
   }
 }
 
-/** One of the runs, as it is written down. Its key is the same whoever writes it, and however often. */
+/** Makes a child run. Its key is the same whichever process writes it, and however often. */
 export const childRun = (
-  maker: ChildMaker,
+  deps: ChildDeps,
   kind: ChildKind,
-  { run, place }: Pick<StepAtWork, 'run' | 'place'>,
+  { run, place }: { run: StepRun; place: StepPlace },
   index: number,
   initParams: Record<string, unknown>,
 ): NewRun => {
   const key = childKey(run.key, place.seq, index)
-  const trajectoryId = (maker.drawTrajectoryId ?? newTrajectoryId)()
+  const trajectoryId = (deps.drawTrajectoryId ?? newTrajectoryId)()
   const { scrub } = run.environment
   const name = `${run.collection}/${run.task}`
   return {
@@ -198,7 +205,7 @@ export const childRun = (
     initParams: scrub.json({ ...kind.program.initParams, ...initParams }),
     author: run.author,
     environmentId: kind.environmentId,
-    sealedSecrets: kind.secrets && maker.sealSecrets(kind.secrets, key),
+    sealedSecrets: kind.secrets && deps.sealSecrets(kind.secrets, key),
     more: {
       params: JSON.stringify({
         parent: { trajectory_id: run.trajectoryId, step: place.name, index, name },

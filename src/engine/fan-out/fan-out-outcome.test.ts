@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type ChildRun, FailedWith, WaitForRuns } from '../../activities/activity.ts'
-import { outcomeOf } from './fan-out-outcome.ts'
+import { fanOutOutcome } from './fan-out-outcome.ts'
 
 const child = (index: number, status: ChildRun['status'], error: string | null = null): ChildRun => ({
   trajectory_id: `id${index}`,
@@ -10,9 +10,9 @@ const child = (index: number, status: ChildRun['status'], error: string | null =
   error,
 })
 
-const place = { name: 'fan', started: new Date() } as Parameters<typeof outcomeOf>[0]
+const place = { name: 'fan', started: new Date() } as Parameters<typeof fanOutOutcome>[0]
 
-const outcome = (ended: ChildRun[], over: Parameters<typeof outcomeOf>[3], continueOnError = false) => {
+const outcome = (ended: ChildRun[], over: Parameters<typeof fanOutOutcome>[3], continueOnError = false) => {
   const wanted = {
     task: 't',
     count: ended.length,
@@ -23,16 +23,16 @@ const outcome = (ended: ChildRun[], over: Parameters<typeof outcomeOf>[3], conti
     until: null,
     labels: {},
   }
-  return outcomeOf(place, new WaitForRuns(wanted, (runs) => ({ seen: runs.length })), ended, over)
+  return fanOutOutcome(place, new WaitForRuns(wanted, (runs) => ({ seen: runs.length })), ended, over)
 }
 
-const failureOf = async (ended: ChildRun[], over: Parameters<typeof outcomeOf>[3]): Promise<FailedWith> => {
+const failureOf = async (ended: ChildRun[], over: Parameters<typeof fanOutOutcome>[3]): Promise<FailedWith> => {
   const found = await outcome(ended, over)
   if (found instanceof FailedWith) return found
   throw new Error('it did not fail')
 }
 
-describe('outcomeOf', () => {
+describe('fanOutOutcome', () => {
   it('names five failed runs, and counts the others', async () => {
     const ended = Array.from({ length: 8 }, (_, index) =>
       index === 1 ? child(index, 'completed') : child(index, 'failed', `no ${index}`),

@@ -1,7 +1,7 @@
 import { type ChildRun, FailedWith, type WaitForRuns } from '../../activities/activity.ts'
 import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
-import type { Place } from '../context.ts'
+import type { StepPlace } from '../steps/step-run.ts'
 
 /** Why a fan-out starts no more runs: it has all of them, one failed, the time is over, or the run is to end. */
 export type Over = 'ended' | 'failed' | 'timed_out' | 'interrupted'
@@ -12,8 +12,8 @@ const mostNamed = 5
 const shortError = 300
 
 /** Builds the outputs of a step whose runs have ended. A failed step keeps them, so that its runs can be found. */
-export const outcomeOf = async (
-  place: Place,
+export const fanOutOutcome = async (
+  place: StepPlace,
   wanted: WaitForRuns,
   ended: ChildRun[],
   over: Over,
@@ -23,7 +23,7 @@ export const outcomeOf = async (
   return failure ? new FailedWith(failure, outputs) : outputs
 }
 
-const failureOf = (place: Place, { runs }: WaitForRuns, ended: ChildRun[], over: Over): AppError | undefined => {
+const failureOf = (place: StepPlace, { runs }: WaitForRuns, ended: ChildRun[], over: Over): AppError | undefined => {
   if (over === 'timed_out') return timedOut(place, runs.count, ended)
   const failed = ended.filter(({ status }) => status === 'failed')
   const [first, ...others] =
@@ -45,7 +45,7 @@ const describe = ({ name, trajectory_id: id, index, status, error }: ChildRun, l
   return `${name} ${id} (item ${index}): ${shown}`
 }
 
-const timedOut = ({ name, started }: Place, count: number, ended: ChildRun[]): AppError => {
+const timedOut = ({ name, started }: StepPlace, count: number, ended: ChildRun[]): AppError => {
   const completed = ended.filter(({ status }) => status === 'completed').length
   const seconds = Math.round((now() - (started?.getTime() ?? now())) / 1000)
   return new AppError(

@@ -5,7 +5,6 @@ import { labelNewRuns } from '../../store/runs/labels.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { countNewRuns, newRunColumns, newRunRows, newRunValues, runTypes, unnest } from '../journal/journal-sql.ts'
 import { enqueueLease } from '../leases/dbos.ts'
-import { openBelowKeys } from '../leases/run-keys.ts'
 
 /** The step that has started runs: a run's key, and the step's place in it. */
 export interface Parent {
@@ -180,55 +179,6 @@ export const haltLeases = async (database: Queries, leases: string[]): Promise<v
      select count(pg_notify(channel('requests'), '')) from halted`,
     [leases],
   )
-}
-
-/** Runs that others have started: those below some runs, or below one step of a run. */
-export interface Below {
-  runKeys: string[]
-  seq?: number | undefined
-  /** The owner of the run above asks for them: nothing is found once the lease is lost. */
-  lease?: LeaseRef
-  /**
-   * Which of them are found, to be asked to end: `all`, those that nobody works on (`idle`), or `none`, where only whether
-   * some are open is looked at.
-   */
-  asks?: 'all' | 'idle' | 'none'
-}
-
-/** Open runs that are found at once: enough to be quick, few enough that each statement stays short. */
-const mostFound = 1_000
-
-/** Open runs below others. */
-export interface OpenBelow {
-  /** There are some. */
-  open: boolean
-  /** Keys of those that are to be asked to end: at most `mostFound`. */
-  keys: string[]
-  /** There may be more to ask. */
-  more: boolean
-}
-
-/**
- * Finds open runs below others, at any depth, that were not asked to end yet, or that were and have left memory since.
- * Gives undefined where the lease is somebody else's.
- */
-export const openBelow = async (
-  database: Queries,
-  { runKeys, seq, lease, asks = 'all' }: Below,
-): Promise<OpenBelow | undefined> => {
-  const [row] = await database.rows<{ held: boolean; open: boolean; keys: string[] }>(
-    'open_below',
-    `with fence as materialized (
-       select $3::text is null or exists (select from leases where id = $3 and epoch = $4) as held),
-     below as not materialized (select r.* from ${openBelowKeys('id, lease, requested_status', '$1::text[]', '$2::int')} r),
-     unasked as not materialized (select id from below where case $5 when 'all'
-         then requested_status is null or lease is null
-         else lease is null or exists (select from leases l where l.id = below.lease and l.epoch = 0) end)
-     select held, held and exists (select from below limit 1) as open,
-       array(select id from unasked where held and $5 <> 'none' limit ${mostFound}) as keys from fence`,
-    [runKeys, seq ?? null, lease?.id ?? null, lease?.epoch ?? null, asks],
-  )
-  return row?.held ? { open: row.open, keys: row.keys, more: row.keys.length === mostFound } : undefined
 }
 
 /** Runs of a step in the order of their items, from an index on. Of an error, as much as a person reads. */

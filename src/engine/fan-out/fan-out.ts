@@ -1,23 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import type { ChildRun, FailedWith, WaitForRuns } from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
 import { type Bell, makeBell } from '../../lib/bell.ts'
 import { makeSlots } from '../../lib/slots.ts'
 import { now } from '../../lib/time.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
-import type { LiveRun } from '../context.ts'
+import type { Quota } from '../../store/collections/quota.ts'
 import { Fenced } from '../journal/journal.ts'
 import { columns, type LeaseRef, pushRow, runValues } from '../journal/journal-entry.ts'
 import { runTypes } from '../journal/journal-sql.ts'
-import { deliverRequest, endBelow, isAskedAbove, whomToAsk } from '../leases/requests.ts'
+import { type EndBelow, whomToAsk } from '../leases/end-below.ts'
+import type { EndRequests } from '../leases/end-requests.ts'
 import { keysAbove } from '../leases/run-keys.ts'
 import { presentRuns } from '../start/enqueue.ts'
 import { Interrupted } from '../steps/execute.ts'
-import type { StepAtWork } from '../steps/step.ts'
-import { type ChildKind, type ChildMaker, childRun, prepareChildren } from './fan-out-child.ts'
-import { type Over, outcomeOf } from './fan-out-outcome.ts'
+import type { StepAtWork } from '../steps/step-at-work.ts'
+import type { StepRun } from '../steps/step-run.ts'
+import { type ChildDeps, type ChildKind, type ChildLimits, childRun, prepareChildren } from './fan-out-child.ts'
+import { fanOutOutcome, type Over } from './fan-out-outcome.ts'
 import { nextChunk } from './fan-out-shares.ts'
 import { countDue, emitRuns, haltLeases, type Parent, readChildren, readProgress, wakeChildren } from './fan-out-sql.ts'
 import { type Leased, makeFanOutWatch, newLeased, type Waiting } from './fan-out-watch.ts'
+import { makeOpenRuns, type OpenRunLimits } from './open-runs.ts'
 
 export interface FanOuts {
   /**
@@ -71,11 +75,23 @@ interface FanOut {
   fullSinceMs: number | undefined
 }
 
-export const makeFanOuts = (
-  given: ChildMaker & { shard: number; onWaiting(lease: LeaseRef, by: 1 | -1): void },
-): FanOuts => {
-  const { engine, shard } = given
-  const { database } = engine
+export interface FanOutDeps extends ChildDeps {
+  database: Queries
+  shard: number
+  quota: Pick<Quota, 'add' | 'require'>
+  limits: ChildLimits & OpenRunLimits
+  endBelow: EndBelow
+  /** Tells a run in this process that it is to end. */
+  deliver: EndRequests['deliver']
+  /** A run of the lease waits for child runs and executes nothing (1), or does again (-1). */
+  onWaiting(lease: LeaseRef, by: 1 | -1): void
+  /** Fires when the process stops taking steps. */
+  stopping: AbortSignal
+}
+
+export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
+  const { database, shard, endBelow, stopping } = deps
+  const openRuns = makeOpenRuns(database, deps.limits)
   const watch = makeFanOutWatch(database)
   const emitting = makeSlots(portionsAtOnce)
   const preparing = makeSlots(preparedAtOnce)
@@ -83,18 +99,18 @@ export const makeFanOuts = (
   const prepare = async ({ run, place }: StepAtWork, parent: Parent, wanted: WaitForRuns): Promise<ChildKind> => {
     await preparing.acquire(run.collectionId)
     try {
-      if (run.requested || engine.stopping.aborted) throw new Interrupted(place.name)
-      return await prepareChildren(given, run, parent, wanted.runs)
+      if (run.requested || stopping.aborted) throw new Interrupted(place.name)
+      return await prepareChildren(deps, run, parent, wanted.runs)
     } finally {
       preparing.release()
     }
   }
   /** How many of its steps wait here: the run is idle once, however many. */
-  const waitingSteps = new WeakMap<LiveRun, number>()
+  const waitingSteps = new WeakMap<StepRun, number>()
   const waits = ({ run, lease }: StepAtWork, by: 1 | -1): void => {
     const before = waitingSteps.get(run) ?? 0
     waitingSteps.set(run, before + by)
-    if (before === 0 || before + by === 0) given.onWaiting(lease, by)
+    if (before === 0 || before + by === 0) deps.onWaiting(lease, by)
   }
 
   /** One statement's worth of runs, `room` at the most, in the leases that may go out now. */
@@ -116,7 +132,7 @@ export const makeFanOuts = (
       const textBefore = text
       while (lease.size < chunk.size && text - textBefore < textAtOnce) {
         const index = takeIndex(ahead)
-        const run = childRun(given, kind, work, index, runs.initParams(index))
+        const run = childRun(deps, kind, work, index, runs.initParams(index))
         portion.runs.push({ lease: lease.id, index, run })
         text += run.initParams.length
         lease.size++
@@ -149,10 +165,10 @@ export const makeFanOuts = (
     })
     for (const one of leased) one.isWritten = true
     // The request to end reaches every run below soon; this one need not wait for it.
-    if (stopped) return deliverRequest(engine, work.run.key, 'cancelled')
+    if (stopped) return deps.deliver(work.run.key, 'cancelled')
     if (!held) throw new Fenced(work.lease.id)
     const databaseBytes = portion.runs.reduce((sum, { run }) => sum + Buffer.byteLength(run.initParams), 0)
-    engine.quota.add(work.run.collectionId, { runs: made.length, databaseBytes })
+    deps.quota.add(work.run.collectionId, { runs: made.length, databaseBytes })
     if (made.length === portion.runs.length) return
     const there = new Set(made)
     const absent = portion.runs.filter(({ run }) => !there.has(run.key))
@@ -193,19 +209,19 @@ export const makeFanOuts = (
     await emitting.acquire(run.collectionId)
     let written = () => {}
     try {
-      await engine.openRuns.look(run)
-      const room = engine.openRuns.left(run)
+      await openRuns.look(run)
+      const room = openRuns.left(run)
       if (room === 0) {
         // Two counts must say so: the last one may be older than the end of runs that have made room.
         fanOut.fullSinceMs ??= performance.now()
         const isFullStill = performance.now() - fanOut.fullSinceMs >= askAgainMs - 100
-        const refusal = out.lanes === 0 && isFullStill ? engine.openRuns.refusal(run) : undefined
+        const refusal = out.lanes === 0 && isFullStill ? openRuns.refusal(run) : undefined
         if (refusal) throw refusal
         return 'full'
       }
       fanOut.fullSinceMs = undefined
       const portion = nextPortion(fanOut, room)
-      written = engine.openRuns.take(run, portion.runs.length)
+      written = openRuns.take(run, portion.runs.length)
       await emit(fanOut, portion)
     } finally {
       written()
@@ -218,10 +234,10 @@ export const makeFanOuts = (
   const cancelOpen = async (fanOut: FanOut): Promise<'more' | 'asked' | 'none'> => {
     const { work, waiting } = fanOut
     const { run, lease } = work
-    if (run.requested !== undefined) fanOut.isAskedAbove ??= await isAskedAbove(engine, run)
+    if (run.requested !== undefined) fanOut.isAskedAbove ??= await endBelow.isAskedAbove(run)
     if (fanOut.isAskedAbove) return 'asked'
     fanOut.endingSinceMs ??= performance.now()
-    return endBelow(engine, {
+    return endBelow.ask({
       runKeys: [run.key],
       seq: waiting.seq,
       lease,
@@ -237,7 +253,7 @@ export const makeFanOuts = (
     let over: Over = 'ended'
     for (;;) {
       const isWanted = run.requested === undefined && run.failure === undefined
-      if (engine.stopping.aborted && isWanted) return 'released'
+      if (stopping.aborted && isWanted) return 'released'
       if (work.lease.lost) throw new Fenced(work.lease.id)
       const isLate = now() >= deadline
       if (!isWanted) over = 'interrupted'
@@ -268,7 +284,7 @@ export const makeFanOuts = (
       for (const child of page) ended.push(child)
       if (page.length < readAtOnce) break
     }
-    return outcomeOf(work.place, wanted, ended, over)
+    return fanOutOutcome(work.place, wanted, ended, over)
   }
 
   const waitForRuns = async (work: StepAtWork, wanted: WaitForRuns): Promise<Outcome> => {

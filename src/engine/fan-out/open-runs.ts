@@ -1,8 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { LiveRun } from '../context.ts'
-import type { EngineLimits } from '../engine-options.ts'
 import { openBelowKeys, rootKey } from '../leases/run-keys.ts'
+import type { StepRun } from '../steps/step-run.ts'
 
 /** Runs that may still be started below one root or in one collection, as far as this process knows. */
 interface Room {
@@ -13,16 +12,26 @@ interface Room {
   untilMs: number
 }
 
+/** The run that is to start others. */
+type Starting = Pick<StepRun, 'key' | 'depth' | 'collection' | 'collectionId'>
+
+export interface OpenRunLimits {
+  /** Open runs below one root. */
+  maxOpenBelow: number
+  /** Open runs of one collection that runs have started. */
+  maxOpenStarted: number
+}
+
 /** Bounds the open runs that runs have started: below one root, and in one collection. */
 export interface OpenRuns {
   /** Counts in the database how many runs may be started, where memory does not know. */
-  look(run: LiveRun): Promise<void>
+  look(run: Starting): Promise<void>
   /** How many runs a run may start now. Ask it right before `take`: others may have taken some since the look. */
-  left(run: LiveRun): number
+  left(run: Starting): number
   /** Takes room for runs that are about to be written. Gives the function to call when they are, or when that failed. */
-  take(run: LiveRun, count: number): () => void
+  take(run: Starting, count: number): () => void
   /** The error of a step that cannot start any run, where a bound is reached; undefined where room is only used up for now. */
-  refusal(run: LiveRun): AppError | undefined
+  refusal(run: Starting): AppError | undefined
 }
 
 /** Other processes start runs too, so a count is used up by a part of the room that it found, and for a short time. */
@@ -39,10 +48,7 @@ const countStatement = `
     (select count(*) from (
        select from runs where collection_id = $3 and parent_id is not null and ended_at is null limit $4) found)::int started`
 
-export const makeOpenRuns = (
-  database: Queries,
-  { maxOpenBelow, maxOpenStarted }: Pick<EngineLimits, 'maxOpenBelow' | 'maxOpenStarted'>,
-): OpenRuns => {
+export const makeOpenRuns = (database: Queries, { maxOpenBelow, maxOpenStarted }: OpenRunLimits): OpenRuns => {
   const below = new Map<string, Room>()
   const started = new Map<number, Room>()
   /** Runs that are being written, by root or collection: a count does not see them yet. */
@@ -57,7 +63,7 @@ export const makeOpenRuns = (
     return { left, isFull: open >= limit, untilMs: performance.now() + (left > 0 ? roomForMs : noRoomForMs) }
   }
 
-  const count = async (run: LiveRun): Promise<void> => {
+  const count = async (run: Starting): Promise<void> => {
     const root = rootKey(run)
     const asksBelow = !isKnown(below.get(root))
     const asksStarted = !isKnown(started.get(run.collectionId))
@@ -80,8 +86,8 @@ export const makeOpenRuns = (
     }
   }
 
-  const roomsOf = (run: LiveRun): (Room | undefined)[] => [below.get(rootKey(run)), started.get(run.collectionId)]
-  const leftOf = (run: LiveRun): number => Math.min(...roomsOf(run).map((room) => room?.left ?? 0))
+  const roomsOf = (run: Starting): (Room | undefined)[] => [below.get(rootKey(run)), started.get(run.collectionId)]
+  const leftOf = (run: Starting): number => Math.min(...roomsOf(run).map((room) => room?.left ?? 0))
 
   return {
     async look(run) {

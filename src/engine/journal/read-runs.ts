@@ -1,7 +1,7 @@
 import type { ActivityContext, ReadValue } from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import type { EngineContext, LiveRun } from '../context.ts'
 import { type Path, parsePath, readPath } from '../program/paths.ts'
 
 interface ReadRow {
@@ -51,12 +51,17 @@ const readStatement = `
         'error', s.error) order by s.seq) ${askedSteps}), '[]') end steps
   from placed r`
 
+export interface RunReaderDeps {
+  database: Queries
+  limits: { maxOutputBytes: number }
+}
+
 const rowsOf = async (
-  engine: EngineContext,
+  { database }: RunReaderDeps,
   collectionId: number,
   asked: { ids: string[]; steps: string[]; initParams: boolean; inputs: boolean; textBytes: number },
 ): Promise<Map<string, ReadRow>> => {
-  const rows = await engine.database.rows<ReadRow>('read_runs', readStatement, [
+  const rows = await database.rows<ReadRow>('read_runs', readStatement, [
     collectionId,
     asked.ids,
     asked.steps,
@@ -127,10 +132,10 @@ const readOne = (row: ReadRow | undefined, collection: string, id: string, paths
   })
 }
 
-/** What is recorded of other runs of the same collection: a few hundred at a time, and only the steps that are named. */
+/** Lets a step read other runs of its collection: a few hundred at a time, and only the steps that it names. */
 export const runReader = (
-  engine: EngineContext,
-  { collection, collectionId }: LiveRun,
+  deps: RunReaderDeps,
+  { collection, collectionId }: { collection: string; collectionId: number },
   room: ActivityContext['room'],
 ): ActivityContext['runs'] => ({
   async read({ trajectory_ids: ids, paths: texts }) {
@@ -142,7 +147,7 @@ export const runReader = (
       inputs: paths.some(({ segments: [first] }) => first?.kind === 'name' && first.name === 'inputs'),
     }
     const values: ReadValue[][] = []
-    const limit = engine.limits.maxOutputBytes
+    const limit = deps.limits.maxOutputBytes
     let size = 0
     let held = 0
     while (values.length < ids.length) {
@@ -151,7 +156,7 @@ export const runReader = (
       const wanted = copiesOfText * (size + textBytes)
       if (wanted > held) await room(wanted - held)
       held = Math.max(held, wanted)
-      const rows = await rowsOf(engine, collectionId, { ids: [...new Set(some)], textBytes, ...asked })
+      const rows = await rowsOf(deps, collectionId, { ids: [...new Set(some)], textBytes, ...asked })
       const readings = new Map<string, { values: ReadValue[]; size: number }>()
       for (const id of some) {
         const row = rows.get(id)
@@ -167,9 +172,9 @@ export const runReader = (
   },
 
   async steps(id, which) {
-    const limit = engine.limits.maxOutputBytes
+    const limit = deps.limits.maxOutputBytes
     const read = (most: number) =>
-      engine.database.rows<{ name: string; status: string; outputs: string | null; bytes: number }>(
+      deps.database.rows<{ name: string; status: string; outputs: string | null; bytes: number }>(
         'read_steps',
         stepsStatement,
         [collectionId, id, which === 'all', most],

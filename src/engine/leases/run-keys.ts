@@ -1,19 +1,19 @@
-import type { LiveRun } from '../context.ts'
+import type { RunUnderLease } from './run-under-lease.ts'
 
-/** The part of a run that says where it stands in its tree. A child's key is `<key of its parent>/<step>/<index>`. */
-type Placed = Pick<LiveRun, 'key' | 'depth'>
+/** Locates a run in its tree. The key of a child run is `<key of its parent>/<seq of the step>/<index>`. */
+type InTree = Pick<RunUnderLease, 'key' | 'depth'>
 
 /** The key of a run of a fan-out: it is the same however often the run is written. */
 export const childKey = (parentKey: string, seq: number, index: number): string => `${parentKey}/${seq}/${index}`
 
 /** Keys of the runs above a run, its parent first and the root last. */
-export const keysAbove = ({ key, depth }: Placed): string[] => {
+export const keysAbove = ({ key, depth }: InTree): string[] => {
   const parts = key.split('/')
   return Array.from({ length: depth }, (_, level) => parts.slice(0, parts.length - 2 * (level + 1)).join('/'))
 }
 
 /** The key of the run that a request or a routine started, and that all others of the tree hang below. */
-export const rootKey = ({ key, depth }: Placed): string => {
+export const rootKey = ({ key, depth }: InTree): string => {
   let end = key.length
   for (let parts = 2 * depth; parts > 0; parts--) end = key.lastIndexOf('/', end - 1)
   return key.slice(0, end)

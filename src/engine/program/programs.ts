@@ -8,12 +8,15 @@ import { compileWorkflow, type Program, type ProgramLimits } from './program.ts'
 /** Text of the definitions kept compiled, in characters; the longest unused go first. */
 const cacheCharacters = 16 * 1024 * 1024
 
-/** Compiled workflows by the hash of their text. Runs of one definition share one program. */
-export const makePrograms = (
-  database: Queries,
-  activities: ActivityRegistry,
-  limits: ProgramLimits,
-): { of(hash: string): Promise<Program>; compile(text: string): Program } => {
+/** Compiled workflows. Runs of one definition share one program. */
+export interface Programs {
+  /** Returns the program of a definition, by the hash of its text. */
+  of(hash: string): Promise<Program>
+  /** Compiles the JSON text of a workflow. */
+  compile(text: string): Program
+}
+
+export const makePrograms = (database: Queries, activities: ActivityRegistry, limits: ProgramLimits): Programs => {
   const cache = new Map<string, { program: Promise<Program>; size: number }>()
   let held = 0
 
@@ -55,7 +58,10 @@ export const makePrograms = (
   }
 }
 
-/** A definition with the secrets of one environment struck out, stored beside the real one for showing. */
+/**
+ * Stores a copy of a definition without the secrets of one environment, and returns its hash. Returns null if it holds
+ * none.
+ */
 export const shownDefinition = async (
   database: Queries,
   hash: string,

@@ -1,34 +1,43 @@
+import type { Queries } from '../../database/database.ts'
 import { now } from '../../lib/time.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
-import { Fenced } from '../journal/journal.ts'
+import { Fenced, type Journal } from '../journal/journal.ts'
 import type { EventRow } from '../journal/journal-entry.ts'
-import type { StepAtWork } from '../steps/step.ts'
+import type { StepAtWork } from '../steps/step-at-work.ts'
 import { fitEvent } from './fit-event.ts'
 
-/** Writes down what an agent does, while it does it. */
+export interface EventLogDeps {
+  database: Queries
+  journal: Pick<Journal, 'add'>
+  limits: { /** Events of one runbook that are kept. */ runbookEvents: number }
+}
+
+/** Records the events of an agent while it works. */
 export interface EventLog {
   add(event: NewAgentEvent): void
-  /** Resolves when everything is on disk; nothing is taken any more. Throws Fenced. */
+  /** Takes no more events. Resolves when all are on disk. Throws Fenced. */
   close(): Promise<void>
 }
 
-/** What is seen is at most so old. */
+/** Longest delay of an event. */
 const flushMs = 200
-/** So much is written at once, without waiting for the time. */
+/** A batch of this size is written without the delay. */
 const batchEvents = 100
 const batchBytes = 256 * 1024
-/** Above so much that waits, as while Postgres is away, only what says how it goes is still taken. */
+/** Above this much that waits, as while Postgres is away, only phases, errors and the end are taken. */
 const waitingBytes = 4 * 1024 * 1024
-/** Of that so many are taken beyond the limit. */
+/** Phases and errors that are taken beyond the limit of events. */
 const mostEssential = 1_000
 
 const isEssential = ({ type }: NewAgentEvent): boolean => type === 'phase' || type === 'error' || type === 'end'
 
-/** Goes on after what was told before: by an earlier attempt, or by one that only waited. */
-export const openEventLog = async (work: StepAtWork, onFenced: (fenced: Fenced) => void): Promise<EventLog> => {
-  const { engine, lease, run, place } = work
-  const { runbookEvents } = engine.limits
-  let next = await eventsTold(work)
+/** Opens the event log of a step. Events are numbered on from those of earlier attempts. */
+export const openEventLog = async (
+  { database, journal, limits: { runbookEvents } }: EventLogDeps,
+  { lease, run, place }: StepAtWork,
+  onFenced: (fenced: Fenced) => void,
+): Promise<EventLog> => {
+  let next = await eventsRecorded(database, run.key, place.seq)
   let waiting: EventRow[] = []
   let bytes = 0
   let leftOut = 0
@@ -44,7 +53,7 @@ export const openEventLog = async (work: StepAtWork, onFenced: (fenced: Fenced) 
       const rows = waiting
       waiting = []
       bytes = 0
-      await engine.journal
+      await journal
         .add({ lease, collectionId: run.collectionId, events: { runKey: run.key, seq: place.seq, rows } })
         .catch((error) => {
           failure = { error }
@@ -100,12 +109,12 @@ export const openEventLog = async (work: StepAtWork, onFenced: (fenced: Fenced) 
   }
 }
 
-/** How many events of the step there are. */
-const eventsTold = async ({ engine, run, place }: StepAtWork): Promise<number> => {
-  const [row] = await engine.database.rows<{ told: number }>(
-    'events_told',
-    'select coalesce(max(n), -1) + 1 as told from step_events where run_id = $1 and seq = $2',
-    [run.key, place.seq],
+/** Counts the events that a step has recorded. */
+const eventsRecorded = async (database: Queries, runKey: string, seq: number): Promise<number> => {
+  const [row] = await database.rows<{ recorded: number }>(
+    'events_recorded',
+    'select coalesce(max(n), -1) + 1 as recorded from step_events where run_id = $1 and seq = $2',
+    [runKey, seq],
   )
-  return row?.told ?? 0
+  return row?.recorded ?? 0
 }

@@ -1,12 +1,13 @@
 import { longestTimerMs, now } from '../../lib/time.ts'
 import type { RunbookStatistics } from '../engine.ts'
-import type { HeldSlot, StepAtWork } from '../steps/step.ts'
+import type { HeldSlot } from '../steps/held-slot.ts'
+import type { StepAtWork } from '../steps/step-at-work.ts'
 
 /** The runbooks of this process. */
 export interface RunbooksHere {
-  /** Those that are carried out, and those that wait for a place. */
+  /** Runbooks that are carried out, or wait for a sandbox. */
   underWay: Set<RunClock>
-  /** How many have ended so far, by their reason. */
+  /** Runbooks that have ended, by `completed` or the reason of their failure. */
   ended: Record<string, number>
 }
 
@@ -19,7 +20,7 @@ export const countEnd = ({ ended }: RunbooksHere, reason: string): void => {
   ended[reason] = (ended[reason] ?? 0) + 1
 }
 
-/** The time of the run, which does not pass while a runbook waits for a place; nor does it hold a slot then. */
+/** Counts the working time of the run. While a runbook waits for a sandbox it holds no slot, and no time counts. */
 export interface RunClock {
   readonly isWaiting: boolean
   rest(): void
@@ -27,13 +28,18 @@ export interface RunClock {
   end(): void
 }
 
-export const runClock = ({ engine, run, row, startRow }: StepAtWork, held: HeldSlot, onOver: () => void): RunClock => {
+export const runClock = (
+  { limits }: { limits: { runTimeoutSeconds: number } },
+  { run, row, startRow }: StepAtWork,
+  held: HeldSlot,
+  onOver: () => void,
+): RunClock => {
   let timer: NodeJS.Timeout | undefined
   let isWaiting = false
-  /** A step that only waits has no part in a death of its process, and has not been tried by then. */
+  /** Records whether the step only waits: then no death and no attempt is counted for it. */
   const show = () => {
     row.wakeMs = isWaiting ? now() : null
-    void startRow.write().catch(() => {}) // somebody else has the run: that is seen elsewhere
+    void startRow.write().catch(() => {}) // another process has the run: noticed elsewhere
   }
   return {
     get isWaiting() {
@@ -52,7 +58,7 @@ export const runClock = ({ engine, run, row, startRow }: StepAtWork, held: HeldS
         void held.take()
         show()
       }
-      const left = Math.max(0, engine.limits.runTimeoutSeconds * 1000 - run.workMs)
+      const left = Math.max(0, limits.runTimeoutSeconds * 1000 - run.workMs)
       if (left <= longestTimerMs) timer ??= setTimeout(onOver, left)
     },
     end: () => clearTimeout(timer),

@@ -1,90 +1,152 @@
 import type { ActivityContext } from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FileSource } from '../../model/file-source.ts'
-import type { NewAgentEvent, ResultFile, RunbookHost, RunbookOutcome } from '../../model/runbooks/runbook-run.ts'
+import type { ModelCalls } from '../../model/gateway/model-calls.ts'
+import type {
+  CarryOutRunbook,
+  NewAgentEvent,
+  ResultFile,
+  RunbookHost,
+  RunbookOutcome,
+} from '../../model/runbooks/runbook-run.ts'
 import { inside } from '../../model/runbooks/sandbox.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
+import type { ObjectStore } from '../../store/objects/objects.ts'
 import { Fenced } from '../journal/journal.ts'
-import { confirmLease } from '../leases/heartbeat.ts'
-import { fileOf, mediaObject, warningEvent } from '../steps/activity-context.ts'
+import type { LeaseRef } from '../journal/journal-entry.ts'
+import type { Heartbeat } from '../leases/heartbeat.ts'
+import { fileOf, mediaObject } from '../steps/activity-context.ts'
 import { Interrupted, RunOutOfTime } from '../steps/execute.ts'
-import { callerOf, stepModels } from '../steps/model-rules.ts'
-import type { HeldSlot, StepAtWork } from '../steps/step.ts'
-import { openEventLog } from './event-log.ts'
-import { countEnd, runClock } from './runbook-clock.ts'
+import type { HeldSlot } from '../steps/held-slot.ts'
+import { callerOf, type ModelRules, stepModels } from '../steps/model-rules.ts'
+import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
+import { warningEvent } from '../steps/step-side.ts'
+import { type EventLogDeps, openEventLog } from './event-log.ts'
+import { countEnd, type RunbooksHere, runClock } from './runbook-clock.ts'
 import { scrubbedFile } from './scrubbed-file.ts'
 
-/** How often it is looked whether somebody else has the run: its agent is not to go on. */
-const lookMs = 500
+export interface RunbookDeps extends EventLogDeps {
+  database: Queries
+  objects: ObjectStore
+  models: ModelCalls
+  rules: ModelRules
+  limits: { runbookEvents: number; runTimeoutSeconds: number }
+  confirmLease: Heartbeat['confirm']
+  carryOutRunbook: CarryOutRunbook
+  /** The runbooks of this process. */
+  runbooks: RunbooksHere
+  /** Fires when the process stops taking steps. */
+  stopping: AbortSignal
+}
 
-/** Lets a runbook be carried out as one step of a run: its keys, files, time and costs, and who is told of it. */
-export const carryOutFor =
-  (work: StepAtWork, held: HeldSlot, attempt: number, signal: () => AbortSignal): ActivityContext['carryOutRunbook'] =>
-  async (request) => {
-    const { engine, place, startRow } = work
-    startRow.cancel()
-    await startRow.write() // so that whoever has the run next knows of this sandbox
-    const stop = new AbortController()
-    let stopped: Stopped | undefined
-    const stopFor = (reason: Stopped) => {
-      stopped ??= reason
-      stop.abort()
-    }
-    const onFenced = (fenced: Fenced) => stopFor(fenced)
-    const events = await openEventLog(work, onFenced)
-    const watch = watchLease(work, onFenced)
-    const clock = runClock(work, held, () => stopFor(new RunOutOfTime()))
-    // A server that stops begins nothing new: what only waits is left to whoever has the run next.
-    const leave = () => clock.isWaiting && stopFor(new Interrupted(place.name))
-    const isLeft = () => work.isOver || (stopped !== undefined && !(stopped instanceof RunOutOfTime))
-    const tell = (event: NewAgentEvent) => {
-      if (isLeft()) return // whoever has the run next tells how it ends
-      if (event.type === 'phase') event.phase === 'waiting' ? clock.rest() : clock.goOn()
-      if (engine.stopping.aborted) leave()
-      events.add(event)
-    }
-    clock.goOn()
-    engine.runbooks.underWay.add(clock)
-    engine.stopping.addEventListener('abort', leave)
-    try {
-      const host = await hostOf(work, attempt, AbortSignal.any([signal(), stop.signal]), watch.confirm, tell)
-      const outcome = await engine.carryOutRunbook(request, host)
-      if (stopped && !(stopped instanceof RunOutOfTime)) throw stopped
-      const told = stopped ? outOfTime(outcome, stopped) : outcome
-      countEnd(engine.runbooks, told.failure?.reason ?? 'completed')
-      return told
-    } catch (error) {
-      throw stopped ?? error
-    } finally {
-      engine.stopping.removeEventListener('abort', leave)
-      engine.runbooks.underWay.delete(clock)
-      clock.end()
-      watch.end()
-      await events.close() // before the step is recorded; who has lost the run finds out here at the latest
-    }
+/** How often the lease is checked: an agent must not go on once another process has the run. */
+const checkLeaseMs = 500
+
+/** Makes the function that carries out a runbook as one step of a run, with the keys, files, time and budget of the run. */
+export const makeCarryOutFor =
+  (deps: RunbookDeps): StepDeps['carryOutFor'] =>
+  (work, held, attempt, signal) =>
+  (request) =>
+    carryOut(deps, work, held, { attempt, signal }, request)
+
+const carryOut = async (
+  deps: RunbookDeps,
+  work: StepAtWork,
+  held: HeldSlot,
+  { attempt, signal }: { attempt: number; signal: () => AbortSignal },
+  request: Parameters<ActivityContext['carryOutRunbook']>[0],
+): Promise<RunbookOutcome> => {
+  const { startRow } = work
+  startRow.cancel()
+  await startRow.write() // so that the next owner of the run knows of this sandbox
+  const stop = makeStop()
+  const events = await openEventLog(deps, work, stop.for)
+  const watch = watchLease(deps, work.lease, stop.for)
+  const clock = runClock(deps, work, held, () => stop.for(new RunOutOfTime()))
+  // A server that stops begins nothing new: a runbook that only waits is left to the next owner of the run.
+  const leave = () => clock.isWaiting && stop.for(new Interrupted(work.place.name))
+  const tell = (event: NewAgentEvent) => {
+    if (work.isOver || stop.isLeft) return // the next owner of the run records how it ends
+    if (event.type === 'phase') event.phase === 'waiting' ? clock.rest() : clock.goOn()
+    if (deps.stopping.aborted) leave()
+    events.add(event)
   }
+  clock.goOn()
+  deps.runbooks.underWay.add(clock)
+  deps.stopping.addEventListener('abort', leave)
+  try {
+    const host = await hostOf(deps, work, {
+      attempt,
+      signal: AbortSignal.any([signal(), stop.signal]),
+      confirm: watch.confirm,
+      tell,
+    })
+    const outcome = stop.concluded(await deps.carryOutRunbook(request, host))
+    countEnd(deps.runbooks, outcome.failure?.reason ?? 'completed')
+    return outcome
+  } catch (error) {
+    throw stop.reason ?? error
+  } finally {
+    deps.stopping.removeEventListener('abort', leave)
+    deps.runbooks.underWay.delete(clock)
+    clock.end()
+    watch.end()
+    await events.close() // before the step is recorded: throws Fenced if the run was lost
+  }
+}
 
-/** Why a runbook is ended that nobody has asked to end. */
-type Stopped = Fenced | RunOutOfTime | Interrupted
+/** Why a runbook ends that no client has asked to end. */
+type StopReason = Fenced | RunOutOfTime | Interrupted
 
-/** Looks whether somebody else has the run by now: then its agent is not to go on, nor to ask a model. */
-const watchLease = ({ engine, lease }: StepAtWork, onFenced: (fenced: Fenced) => void) => {
+/** Stops a runbook, once, and remembers why. */
+const makeStop = () => {
+  const controller = new AbortController()
+  let reason: StopReason | undefined
+  return {
+    signal: controller.signal,
+    for(given: StopReason) {
+      reason ??= given
+      controller.abort()
+    },
+    get reason() {
+      return reason
+    },
+    /** The run is left to its next owner. */
+    get isLeft() {
+      return reason !== undefined && !(reason instanceof RunOutOfTime)
+    },
+    /** The outcome of the runbook. Throws the reason where the run is left to its next owner. */
+    concluded(outcome: RunbookOutcome): RunbookOutcome {
+      if (reason instanceof RunOutOfTime) return outOfTime(outcome, reason)
+      if (reason) throw reason
+      return outcome
+    },
+  }
+}
+
+/** Checks the lease from time to time: once another process has the run, its agent must stop, and ask no model. */
+const watchLease = (
+  { confirmLease }: Pick<RunbookDeps, 'confirmLease'>,
+  lease: LeaseRef,
+  onFenced: (fenced: Fenced) => void,
+) => {
   const confirm = async (): Promise<void> => {
     try {
-      await confirmLease(engine, lease)
+      await confirmLease(lease)
     } catch (error) {
       if (error instanceof Fenced) onFenced(error)
       throw error
     }
   }
-  let isLooking = false
-  const look = async () => {
-    if (isLooking) return
-    isLooking = true
+  let isChecking = false
+  const check = async () => {
+    if (isChecking) return
+    isChecking = true
     await confirm().catch(() => {}) // Postgres is away: asked again
-    isLooking = false
+    isChecking = false
   }
-  const timer = setInterval(() => void look(), lookMs)
+  const timer = setInterval(() => void check(), checkLeaseMs)
   return { confirm, end: () => clearInterval(timer) }
 }
 
@@ -94,16 +156,19 @@ const outOfTime = (outcome: RunbookOutcome, { message, hint }: RunOutOfTime): Ru
     : outcome
 
 const hostOf = async (
+  deps: RunbookDeps,
   work: StepAtWork,
-  attempt: number,
-  signal: AbortSignal,
-  confirm: () => Promise<void>,
-  tell: RunbookHost['tell'],
+  {
+    attempt,
+    signal,
+    confirm,
+    tell,
+  }: { attempt: number; confirm(): Promise<void> } & Pick<RunbookHost, 'signal' | 'tell'>,
 ): Promise<RunbookHost> => {
-  const { engine, run, place, side } = work
+  const { run, place, side } = work
   const { collectionId, key: runKey, environment } = run
   const warn: ActivityContext['warn'] = (message, attributes) => side.warnings.push(warningEvent(message, attributes))
-  const callerNow = () => callerOf(engine, run, () => signal, warn)
+  const callerNow = () => callerOf(deps, run, () => signal, warn)
   const { signal: _, ...caller } = await callerNow()
   const isAlone = run.program.steps.filter(({ activity }) => activity.carriesOut === 'runbook').length < 2
   return {
@@ -113,16 +178,16 @@ const hostOf = async (
       ...caller,
       async admit(call) {
         await confirm()
-        await (await callerNow()).admit?.(call) // what the collection allows may change while it goes on
+        await (await callerNow()).admit?.(call) // the collection's settings may change meanwhile
       },
     },
     secretParams: environment.secretNames,
     paid: async ({ usd, tokens }) => {
-      if (usd !== null || tokens > 0) await engine.rules.spend({ collectionId, runKey, usd, tokens })
+      if (usd !== null || tokens > 0) await deps.rules.spend({ collectionId, runKey, usd, tokens })
     },
-    chat: stepModels(engine, run, () => signal, warn).chat,
-    openFile: (path) => openInput(work, path),
-    keep: (file, keepAs, kind) => keepResult(work, attempt, file, keepAs, kind),
+    chat: stepModels(deps, run, () => signal, warn).chat,
+    openFile: (path) => openInput(deps, work, path),
+    keep: (file, keepAs, kind) => keepResult(deps, work, attempt, file, keepAs, kind),
     tell,
     scrub: environment.scrub.text,
     scrubFile: (file) => scrubbedFile(file, environment.scrub),
@@ -131,30 +196,35 @@ const hostOf = async (
   }
 }
 
-const openInput = async ({ engine, run }: StepAtWork, path: string): Promise<FileSource> => {
-  const { object, name, content_type, size } = await fileOf(engine, run, path)
+const openInput = async (
+  deps: Pick<RunbookDeps, 'database' | 'objects'>,
+  { run }: StepAtWork,
+  path: string,
+): Promise<FileSource> => {
+  const { object, name, content_type, size } = await fileOf(deps.database, run, path)
   return {
     name,
     content_type,
     size,
     async *open() {
-      yield* (await engine.objects.open(object)).stream
+      yield* (await deps.objects.open(object)).stream
     },
   }
 }
 
-/** Its path has the one that it had in the sandbox. */
+/** Stores a file of the sandbox. Its storage path ends with its path in the sandbox. */
 const keepResult = async (
+  { objects }: Pick<RunbookDeps, 'objects'>,
   work: StepAtWork,
   attempt: number,
   file: FileSource,
   keepAs: string,
   kind?: 'log',
 ): Promise<ResultFile> => {
-  const { engine, run, place, side } = work
-  const stored = await engine.objects.put(file.open(), { maxBytes: Number.MAX_SAFE_INTEGER })
+  const { run, place, side } = work
+  const stored = await objects.put(file.open(), { maxBytes: Number.MAX_SAFE_INTEGER })
   if (work.isOver || place.attempt !== attempt) {
-    await engine.objects.remove([stored.id]).catch(() => {})
+    await objects.remove([stored.id]).catch(() => {})
     throw new AppError('cancelled', `Step '${place.name}' is over`)
   }
   const name = keepAs.slice(keepAs.lastIndexOf('/') + 1)

@@ -1,9 +1,9 @@
 import type { Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
-import type { LiveRun } from '../context.ts'
 import { courseAfter, indexOfRecorded, newCourse, settle, steeringPattern } from '../program/course.ts'
 import type { Program } from '../program/program.ts'
+import type { LiveRun } from './live-run.ts'
 
 /** Where a run stands: what of a LiveRun follows from its records. */
 export type Standing = Pick<LiveRun, 'next' | 'seq' | 'attempt' | 'started' | 'course' | 'begun' | 'workMs' | 'failure'>

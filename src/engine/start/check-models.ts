@@ -1,12 +1,24 @@
 import { AppError } from '../../lib/errors.ts'
-import type { NamedModel } from '../../model/gateway/model-calls.ts'
+import type { ModelCalls, NamedModel } from '../../model/gateway/model-calls.ts'
 import { reservedStepNames } from '../../model/workflows/workflow.ts'
-import type { EngineContext, LiveRun } from '../context.ts'
+import type { Environment } from '../environment/environment.ts'
 import { type Binding, readsOf } from '../program/bindings.ts'
-import type { ProgramStep } from '../program/program.ts'
+import type { Program, ProgramStep } from '../program/program.ts'
+import type { ModelRules } from '../steps/model-rules.ts'
 import { givenBy, type Scope } from '../steps/resolve.ts'
 
-type Beginning = Pick<LiveRun, 'program' | 'collectionId' | 'initParams' | 'environment'>
+export interface ModelCheckDeps {
+  models: Pick<ModelCalls, 'check'>
+  rules: Pick<ModelRules, 'settingsOf'>
+}
+
+/** A run before its first step. */
+interface NewRunOfProgram {
+  program: Program
+  collectionId: number
+  initParams: Record<string, unknown>
+  environment: Environment
+}
 
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value.trim() !== '' ? value : undefined
@@ -36,25 +48,25 @@ const refusalOf = (where: string, { code, message, hint }: AppError): AppError =
  * Refuses a run before its first step where one of its steps asks a model that nobody serves, as far as that is known
  * by then: it would fail after what came before was paid for. Throws `model_unavailable`, naming the step.
  */
-export const checkModels = (engine: EngineContext, run: Beginning): Promise<void> =>
-  checkBeginnings(engine, run, [run.initParams], ({ name }) => `Step '${name}'`)
+export const checkModels = (deps: ModelCheckDeps, run: NewRunOfProgram): Promise<void> =>
+  checkAll(deps, run, [run.initParams], ({ name }) => `Step '${name}'`)
 
 /** The same for runs of one program, each with its parameters: every model is asked for once. Names the item, too. */
 export const checkModelsOfAll = (
-  engine: EngineContext,
-  run: Omit<Beginning, 'initParams'>,
+  deps: ModelCheckDeps,
+  run: Omit<NewRunOfProgram, 'initParams'>,
   items: readonly Record<string, unknown>[],
 ): Promise<void> =>
-  checkBeginnings(
-    engine,
+  checkAll(
+    deps,
     run,
     items.map((item) => ({ ...run.program.initParams, ...item })),
     ({ name }, index) => `Item ${index}: step '${name}'`,
   )
 
-const checkBeginnings = async (
-  { models, rules }: EngineContext,
-  { program, collectionId, environment }: Omit<Beginning, 'initParams'>,
+const checkAll = async (
+  { models, rules }: ModelCheckDeps,
+  { program, collectionId, environment }: Omit<NewRunOfProgram, 'initParams'>,
   runs: readonly Record<string, unknown>[],
   whereOf: (step: ProgramStep, index: number) => string,
 ): Promise<void> => {

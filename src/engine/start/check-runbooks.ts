@@ -1,9 +1,11 @@
+import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
 import { type RunbookRequest, requestOfRun, runbookRequestSchema } from '../../model/runbooks/runbook-request.ts'
+import type { CheckRunbook } from '../../model/runbooks/runbook-run.ts'
 import { reservedStepNames } from '../../model/workflows/workflow.ts'
 import { findFile } from '../../store/files/files.ts'
-import type { EngineContext, LiveRun } from '../context.ts'
+import type { Environment } from '../environment/environment.ts'
 import { readsOf } from '../program/bindings.ts'
 import type { ProgramStep } from '../program/program.ts'
 import { givenBy, type Scope } from '../steps/resolve.ts'
@@ -16,15 +18,24 @@ const looksWithout: Readonly<Record<string, string[]>> = {
   agent_env: [],
 }
 
-type Beginning = Pick<LiveRun, 'collectionId' | 'environment'>
+export interface RunbookCheckDeps {
+  database: Queries
+  checkRunbook: CheckRunbook
+}
+
+/** Where the runs of a check belong. */
+interface RunHome {
+  collectionId: number
+  environment: Environment
+}
 
 /**
  * Refuses runs before their first step where a runbook of theirs cannot be carried out, as far as that is known by then.
  * Throws what says everything that is wrong with it, naming the step.
  */
 export const checkRunbooks = async (
-  engine: EngineContext,
-  run: Beginning,
+  deps: RunbookCheckDeps,
+  run: RunHome,
   steps: readonly ProgramStep[],
   runs: readonly Record<string, unknown>[],
 ): Promise<void> => {
@@ -32,7 +43,7 @@ export const checkRunbooks = async (
   for (const [index, initParams] of runs.entries()) {
     for (const step of steps) {
       const where = `${runs.length > 1 ? `Item ${index}: step` : 'Step'} '${step.name}'`
-      await checkRunbook(engine, run, step, initParams, where).catch((error) => {
+      await checkRunbook(deps, run, step, initParams, where).catch((error) => {
         throw isOnlyOne ? error : namedIn(where, error)
       })
     }
@@ -47,8 +58,8 @@ const namedIn = (where: string, error: unknown): unknown => {
 }
 
 const checkRunbook = async (
-  engine: EngineContext,
-  { collectionId, environment }: Beginning,
+  deps: RunbookCheckDeps,
+  { collectionId, environment }: RunHome,
   step: ProgramStep,
   initParams: Record<string, unknown>,
   where: string,
@@ -59,9 +70,9 @@ const checkRunbook = async (
     env: environment.get,
     lent: environment.lent,
     secretParams: environment.secretNames,
-    hasFile: async (path: string) => (await findFile(engine.database, path))?.collection_id === collectionId,
+    hasFile: async (path: string) => (await findFile(deps.database, path))?.collection_id === collectionId,
   }
-  await engine.checkRunbook(request, place, unknown).catch((error) => {
+  await deps.checkRunbook(request, place, unknown).catch((error) => {
     if (!(error instanceof AppError)) throw error
     const { code, hint, issues } = error
     throw new AppError(code, `${where}: ${error.message}`, { ...(hint && { hint }), ...(issues && { issues }) })

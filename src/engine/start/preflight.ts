@@ -3,10 +3,10 @@ import { newRunKey } from '../../lib/ids.ts'
 import type { PlannedRuns } from '../engine.ts'
 import type { ProgramStep } from '../program/program.ts'
 import { joinMessages } from '../program/remark.ts'
+import { refusalOf } from '../runs/refusal.ts'
 import { checkModelsOfAll } from './check-models.ts'
 import { checkRunbooks } from './check-runbooks.ts'
-import { refusalOf } from './refusal.ts'
-import type { Starter } from './start.ts'
+import type { CheckDeps } from './start.ts'
 
 /** Whether a step can ask a model: itself, as a runbook, or in a run that it starts. */
 export const mayAskModels = ({ activity }: ProgramStep): boolean =>
@@ -17,10 +17,10 @@ export const mayAskModels = ({ activity }: ProgramStep): boolean =>
  * one of them cannot be served, it throws what says so, naming item and step; or returns it, where that is to be recorded.
  */
 export const preflight = async (
-  { engine, sealSecrets }: Pick<Starter, 'engine' | 'sealSecrets'>,
+  deps: CheckDeps,
   { collection, task, secrets, lent = [], runs, unservable }: PlannedRuns,
 ): Promise<AppError | undefined> => {
-  const program = await engine.programs.of(task.definition)
+  const program = await deps.programs.of(task.definition)
   if (program.problems.length > 0) {
     throw new AppError('invalid', `Task '${task.name}' cannot run: ${joinMessages(program.problems)}`, {
       hint: 'Put its workflow right first.',
@@ -28,11 +28,15 @@ export const preflight = async (
   }
   if (program.askingSteps.length + program.runbookSteps.length === 0) return undefined
   const key = newRunKey()
-  const environment = await engine.environments.of(collection.environmentId, sealSecrets({ secrets, lent }, key), key)
+  const environment = await deps.environments.of(
+    collection.environmentId,
+    deps.sealSecrets({ secrets, lent }, key),
+    key,
+  )
   const run = { program, collectionId: collection.id, environment }
   return refusalOf(unservable, async () => {
-    await checkModelsOfAll(engine, run, runs)
+    await checkModelsOfAll(deps, run, runs)
     const merged = runs.map((initParams) => ({ ...program.initParams, ...initParams }))
-    await checkRunbooks(engine, run, program.runbookSteps, merged)
+    await checkRunbooks(deps, run, program.runbookSteps, merged)
   })
 }

@@ -1,10 +1,10 @@
 import type { Queries } from '../../database/database.ts'
 import { invalidField } from '../../lib/errors.ts'
-import type { EngineContext } from '../context.ts'
 import type { Carry, Rerun, RerunOf } from '../engine.ts'
 import type { Environment } from '../environment/environment.ts'
 import { type Binding, readsOf } from '../program/bindings.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
+import type { Programs } from '../program/programs.ts'
 import { planCarry } from './plan-carry.ts'
 
 /**
@@ -12,7 +12,7 @@ import { planCarry } from './plan-carry.ts'
  */
 export const planRerun = async (
   database: Queries,
-  programs: EngineContext['programs'],
+  programs: Pick<Programs, 'of'>,
   { source, fromStep, definitions }: RerunOf,
 ): Promise<Carry | undefined> => {
   const target = await programs.of(definitions.target)

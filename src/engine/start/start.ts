@@ -2,35 +2,50 @@ import { databaseAway } from '../../database/away.ts'
 import type { Attempt } from '../../database/watch.ts'
 import type { AppError } from '../../lib/errors.ts'
 import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
+import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import { parsedMemory } from '../../lib/memory/json-memory.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import { now } from '../../lib/time.ts'
 import type { NewFile, NewRun, RunExtras } from '../../model/runs/new-run.ts'
 import type { SealedWebhook } from '../../model/webhook.ts'
+import type { Quota } from '../../store/collections/quota.ts'
 import type { Usage } from '../../store/collections/usage.ts'
 import { runUploadPath } from '../../store/files/storage-path.ts'
-import type { EngineContext, LiveRun } from '../context.ts'
 import { type Carry, RunExists, type RunRequest, type StartedRun } from '../engine.ts'
 import type { Environment } from '../environment/environment.ts'
+import type { Environments } from '../environment/environments.ts'
 import type { RunSecrets } from '../environment/run-secrets.ts'
 import { Fenced, TrajectoryIdTaken } from '../journal/journal.ts'
 import type { Leases } from '../leases/leases.ts'
 import { newCourse } from '../program/course.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
-import { checkModels } from './check-models.ts'
-import { checkRunbooks } from './check-runbooks.ts'
+import type { Programs } from '../program/programs.ts'
+import type { LiveRun } from '../runs/live-run.ts'
+import { refusalOf, refusalRecord, refusalSentence } from '../runs/refusal.ts'
+import { workOn } from '../runs/run.ts'
+import type { RunDeps } from '../runs/run-deps.ts'
+import { checkModels, type ModelCheckDeps } from './check-models.ts'
+import { checkRunbooks, type RunbookCheckDeps } from './check-runbooks.ts'
 import type { QueuedRun } from './enqueue.ts'
-import { refusalOf, refusalRecord, refusalSentence } from './refusal.ts'
 import { checkSecretsGiven, stillToCome } from './rerun.ts'
 
-export interface Starter {
-  engine: EngineContext
+/** What a start is checked with. */
+export interface CheckDeps extends ModelCheckDeps, RunbookCheckDeps {
+  quota: Pick<Quota, 'add' | 'require'>
+  programs: Pick<Programs, 'of'>
+  environments: Pick<Environments, 'of'>
+  sealSecrets(secrets: RunSecrets, runKey: string): string | null
+}
+
+/** What runs are started with. */
+export interface Starter extends CheckDeps {
+  runs: RunDeps
+  memory: ByteBudget
   leases: Leases
   enqueue(queued: QueuedRun): Promise<void>
   enqueueCarrying(queued: QueuedRun, carry: Carry): Promise<void>
   /** Whether this process may begin a run of the collection itself, now. */
   hasRoom(collectionId: number): boolean
-  sealSecrets(secrets: RunSecrets, runKey: string): string | null
   sealWebhook(webhook: SealedWebhook, runKey: string): string
   /** Text of a definition without its secrets, as a definition of its own; null when it holds none. */
   shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
@@ -55,8 +70,7 @@ export const startRun = async (starter: Starter, request: RunRequest, attempt: A
 }
 
 const writeDown = async (starter: Starter, request: RunRequest, key: string, attempt: Attempt): Promise<StartedRun> => {
-  const { engine } = starter
-  const isThereRoom = engine.quota.require(request.collection.id)
+  const isThereRoom = starter.quota.require(request.collection.id)
   if (isThereRoom) await isThereRoom
   const beginning = await beginningOf(starter, request, key)
   const { program, sealedSecrets, environment, merged } = beginning
@@ -65,7 +79,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
     : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
   const { carry, replayOf } = request.rerun ?? {}
   const mayBeRefused = !request.isChecked && needsCheck(request, beginning)
-  const refusal = request.refusal ?? (mayBeRefused ? await refusalTo(engine, request, beginning) : undefined)
+  const refusal = request.refusal ?? (mayBeRefused ? await refusalTo(starter, request, beginning) : undefined)
   const refused = refusal ? refusalRecord(refusal, environment.scrub) : undefined
   const more = extrasOf(starter, request, key, environment.scrub, refused)
   for (;;) {
@@ -96,7 +110,7 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
     let isHeld = false
     try {
       if (carry && !refused) await starter.enqueueCarrying({ run, files }, carry)
-      else if (starter.hasRoom(run.collectionId) && engine.memory.tryTake(heldBytes)) {
+      else if (starter.hasRoom(run.collectionId) && starter.memory.tryTake(heldBytes)) {
         isHeld = true
         await begin(
           starter,
@@ -138,11 +152,11 @@ const writeDown = async (starter: Starter, request: RunRequest, key: string, att
           }),
         )
       } else await starter.enqueue({ run, files })
-      engine.quota.add(run.collectionId, usageOfRun(initParams, files))
+      starter.quota.add(run.collectionId, usageOfRun(initParams, files))
       const { sealedSecrets: _, ...started } = run
       return started
     } catch (error) {
-      if (isHeld) engine.memory.give(heldBytes)
+      if (isHeld) starter.memory.give(heldBytes)
       if (!(error instanceof TrajectoryIdTaken)) throw error
     }
   }
@@ -169,13 +183,13 @@ interface Beginning {
 }
 
 const beginningOf = async (
-  { engine, sealSecrets }: Pick<Starter, 'engine' | 'sealSecrets'>,
+  { programs, environments, sealSecrets }: CheckDeps,
   { collection, task, initParams, secrets, lent = [] }: RunRequest,
   key: string,
 ): Promise<Beginning> => {
-  const program = await engine.programs.of(task.definition)
+  const program = await programs.of(task.definition)
   const sealedSecrets = sealSecrets({ secrets, lent }, key)
-  const environment = await engine.environments.of(collection.environmentId, sealedSecrets, key)
+  const environment = await environments.of(collection.environmentId, sealedSecrets, key)
   return { program, sealedSecrets, environment, merged: { ...program.initParams, ...initParams } }
 }
 
@@ -183,26 +197,23 @@ const beginningOf = async (
  * Checks what `startRun` would check, before anything is kept for it: a secret that is missing, a model that no key
  * serves, a runbook that cannot be carried out. Throws what it finds, or returns it where the request has it recorded.
  */
-export const checkStart = async (
-  starter: Pick<Starter, 'engine' | 'sealSecrets'>,
-  request: RunRequest,
-): Promise<AppError | undefined> => {
+export const checkStart = async (deps: CheckDeps, request: RunRequest): Promise<AppError | undefined> => {
   if (request.refusal) return request.refusal
-  await starter.engine.quota.require(request.collection.id)
-  const beginning = await beginningOf(starter, request, request.key ?? newRunKey())
-  return refusalTo(starter.engine, request, beginning)
+  await deps.quota.require(request.collection.id)
+  const beginning = await beginningOf(deps, request, request.key ?? newRunKey())
+  return refusalTo(deps, request, beginning)
 }
 
-const refusalTo = (engine: EngineContext, request: RunRequest, beginning: Beginning): Promise<AppError | undefined> =>
-  refusalOf(request.unservable, () => checkBeginning(engine, request, beginning))
+const refusalTo = (deps: CheckDeps, request: RunRequest, beginning: Beginning): Promise<AppError | undefined> =>
+  refusalOf(request.unservable, () => checkBeginning(deps, request, beginning))
 
-/** Most runs ask nothing of the world that could be looked at. */
+/** Whether there is anything to check: most runs call no model and carry out no runbook. */
 const needsCheck = ({ rerun }: RunRequest, { program }: Beginning): boolean =>
   rerun !== undefined || program.askingSteps.length + program.runbookSteps.length > 0
 
-/** Looks at what its steps will ask of the world. */
+/** Checks the models and runbooks that the steps of a run will need. */
 const checkBeginning = async (
-  engine: EngineContext,
+  deps: CheckDeps,
   { rerun, collection }: RunRequest,
   { program, environment, merged: initParams }: Beginning,
 ): Promise<void> => {
@@ -211,9 +222,9 @@ const checkBeginning = async (
   const toCome = (steps: ProgramStep[]) => (rerun && steps.length > 0 ? stillToCome(steps, rerun) : steps)
   const run = { collectionId: collection.id, environment }
   const askingSteps = toCome(program.askingSteps)
-  if (askingSteps.length > 0) await checkModels(engine, { ...run, program: { ...program, askingSteps }, initParams })
+  if (askingSteps.length > 0) await checkModels(deps, { ...run, program: { ...program, askingSteps }, initParams })
   const runbookSteps = toCome(program.runbookSteps)
-  if (runbookSteps.length > 0) await checkRunbooks(engine, run, runbookSteps, [initParams])
+  if (runbookSteps.length > 0) await checkRunbooks(deps, run, runbookSteps, [initParams])
 }
 
 /** What few runs have; null where there is none of it. */
@@ -245,13 +256,13 @@ const withFilePaths = (params: Record<string, unknown>, files: NewFile[]): Recor
 
 /** The acknowledgement is the journal's: once it is there, the run goes on without the caller. */
 const begin = async (
-  { engine, leases }: Pick<Starter, 'engine' | 'leases'>,
+  { runs, leases }: Pick<Starter, 'runs' | 'leases'>,
   attempt: Attempt,
   run: NewRun,
   files: NewFile[],
   live: () => LiveRun,
 ): Promise<void> => {
-  if (engine.live.has(run.key)) throw new RunExists(run.key)
+  if (runs.live.has(run.key)) throw new RunExists(run.key)
   for (;;) {
     const lease = await leases.current()
     if (attempt.isOver) {
@@ -260,16 +271,16 @@ const begin = async (
     }
     const entry = { lease: { id: lease.id, epoch: lease.epoch }, run, files, collectionId: run.collectionId }
     try {
-      engine.live.set(run.key, live())
-      await engine.journal.add(entry)
+      runs.live.set(run.key, live())
+      await runs.journal.add(entry)
     } catch (error) {
-      engine.live.delete(run.key)
+      runs.live.delete(run.key)
       leases.leave(lease)
       if (!(error instanceof Fenced)) throw error
       leases.lost(lease)
       continue
     }
-    void leases.work(lease, engine.live.get(run.key) ?? live())
+    void workOn(runs, leases, lease, runs.live.get(run.key) ?? live())
     return
   }
 }

@@ -1,34 +1,20 @@
 import type { ActivityContext, FileContent, MediaObject } from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
-import { now, timestamp } from '../../lib/time.ts'
-import type { NewFile } from '../../model/runs/new-run.ts'
-import type { StepLog } from '../../model/runs/step.ts'
+import { now } from '../../lib/time.ts'
 import { findFile, type FileRow as StoredFile } from '../../store/files/files.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
-import type { EngineContext, LiveRun, Place } from '../context.ts'
 import { runReader } from '../journal/read-runs.ts'
-import { readDecision } from '../waits/approval.ts'
 import { stepModels } from './model-rules.ts'
-
-/** What a step has put aside, to be recorded together with its outputs. */
-export interface StepSide {
-  files: NewFile[]
-  warnings: StepLog[]
-}
-
-export const warningEvent = (message: string, attributes: Record<string, unknown> = {}): StepLog => ({
-  timestamp: timestamp(new Date(now())),
-  level: 'warning',
-  type: 'warning',
-  message,
-  attributes,
-})
+import type { StepDeps } from './step-at-work.ts'
+import type { StepPlace, StepRun } from './step-run.ts'
+import { type StepSide, warningEvent } from './step-side.ts'
 
 /** Everything an activity may touch, bound to one step of one run. */
 export const activityContext = (
-  engine: EngineContext,
-  run: LiveRun,
-  place: Place,
+  engine: StepDeps,
+  run: StepRun,
+  place: StepPlace,
   side: StepSide,
   attempt: number,
   timeLimitSeconds: number,
@@ -81,8 +67,13 @@ export const activityContext = (
     },
     runs: runReader(engine, run, room),
     fetch: async (url, options) =>
-      engine.fetch(url, { signal: signal(), room, ...options, allowedHosts: await engine.rules.allowedHosts(run) }),
-    decision: (expiry) => readDecision(engine, { run, seq: place.seq, side }, expiry),
+      engine.fetch(url, {
+        signal: signal(),
+        room,
+        ...options,
+        allowedHosts: await engine.rules.allowedHosts(run.collectionId),
+      }),
+    decision: (expiry) => engine.readDecision({ run, seq: place.seq, side }, expiry),
     models: stepModels(engine, run, signal, warn, room),
     carryOutRunbook,
     settings: engine.activitySettings,
@@ -139,9 +130,13 @@ export const mediaObject = (path: string, name: string, contentType: string, siz
   return { path, name, extension: dot < 0 ? '' : name.slice(dot + 1), content_type: contentType, size }
 }
 
-/** A file of the run's own collection; one of another collection is as absent as one that never was. */
-export const fileOf = async (engine: EngineContext, run: LiveRun, path: string): Promise<StoredFile> => {
-  const file = await findFile(engine.database, path)
+/** Finds a file of the run's own collection. Throws `not_found`, also for files of other collections. */
+export const fileOf = async (
+  database: Queries,
+  run: Pick<StepRun, 'collection' | 'collectionId'>,
+  path: string,
+): Promise<StoredFile> => {
+  const file = await findFile(database, path)
   if (!file || file.collection_id !== run.collectionId) {
     throw new AppError('not_found', `There is no file '${path}' in collection '${run.collection}'`, {
       hint: 'Send the file with the run, or use the path that an earlier step put out.',
@@ -150,16 +145,16 @@ export const fileOf = async (engine: EngineContext, run: LiveRun, path: string):
   return file
 }
 
-/** Its bytes, and the text that is made of them. */
+/** Bytes of the file, and the text made of them. */
 const copiesOfFile = 2
 
 const openFile = async (
-  engine: EngineContext,
-  run: LiveRun,
+  engine: StepDeps,
+  run: StepRun,
   path: string,
   room: ActivityContext['room'],
 ): Promise<FileContent> => {
-  const file = await fileOf(engine, run, path)
+  const file = await fileOf(engine.database, run, path)
   return {
     path,
     name: file.name,

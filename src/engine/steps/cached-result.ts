@@ -4,10 +4,10 @@ import { canonicalJson } from '../../lib/json/json-text.ts'
 import { version } from '../../lib/version.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import { keepResult, objectsAt } from '../../store/runs/step-results.ts'
-import type { EngineContext, LiveRun } from '../context.ts'
-import { loadPayload } from '../journal/results.ts'
-import { warningEvent } from './activity-context.ts'
-import type { StepAtWork } from './step.ts'
+import { loadPayload } from '../journal/stored-results.ts'
+import type { StepAtWork, StepDeps } from './step-at-work.ts'
+import type { StepRun } from './step-run.ts'
+import { warningEvent } from './step-side.ts'
 
 /**
  * What a result is made from, as a hash; undefined, with a warning, where that cannot be told: a secret that only this
@@ -37,7 +37,7 @@ const copiesToHash = 2
 const mostPaths = 1_000
 
 /** A storage path may lead to another file later: its object tells which one it is. */
-const filesIn = async (engine: EngineContext, run: LiveRun, inputs: Json): Promise<Json> => {
+const filesIn = async (engine: StepDeps, run: StepRun, inputs: Json): Promise<Json> => {
   const paths = new Set<string>()
   const look = (value: Json): void => {
     if (paths.size >= mostPaths) return

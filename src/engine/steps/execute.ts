@@ -11,10 +11,10 @@ import {
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
-import type { LiveRun, Place } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { Retry } from '../program/step-options.ts'
+import type { StepPlace, StepRun } from './step-run.ts'
 
 /** Tries of one step while its failures are of the kind that trying again can help. */
 const mostTries = 3
@@ -28,8 +28,8 @@ const windUpMs = 120_000
 const restFromMs = 1_000
 
 export interface Execution {
-  run: LiveRun
-  place: Place
+  run: StepRun
+  place: StepPlace
   parameters: Record<string, unknown>
   timeLimit: TimeLimit
   /** Waits, holding no slot; rejects when the signal fires, and where no time for work is left. */

@@ -1,18 +1,19 @@
 import type { ActivityContext, StepModels } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import type { ModelCaller, ModelUsage } from '../../model/gateway/chat.ts'
+import type { ModelCalls } from '../../model/gateway/model-calls.ts'
 import { type CallCost, makeSpender } from '../../store/calls/budget.ts'
 import { type CallGuard, makeCallGuard } from '../../store/calls/call-guard.ts'
 import { makeSettingsReader } from '../../store/collections/collections.ts'
-import type { EngineContext, LiveRun } from '../context.ts'
+import type { StepRun } from './step-run.ts'
 
-/** What collections say about the calls of their steps to the world and to models, and what those have cost. */
+/** The rules of collections for calls of their steps to models and hosts, and what those calls have cost. */
 export interface ModelRules {
   settingsOf: ReturnType<typeof makeSettingsReader>
   guard: CallGuard
   spend(cost: CallCost): Promise<void>
-  /** The only hosts that steps of a run may reach; undefined: every public one. */
-  allowedHosts(run: LiveRun): Promise<readonly string[] | undefined>
+  /** The only hosts that steps of a collection may reach; undefined: every public one. */
+  allowedHosts(collectionId: number): Promise<readonly string[] | undefined>
 }
 
 export const makeModelRules = (queries: Queries): ModelRules => {
@@ -21,16 +22,16 @@ export const makeModelRules = (queries: Queries): ModelRules => {
     settingsOf,
     guard: makeCallGuard(queries),
     spend: makeSpender(queries),
-    allowedHosts: async (run) => (await settingsOf(run.collectionId)).allowed_hosts ?? undefined,
+    allowedHosts: async (collectionId) => (await settingsOf(collectionId)).allowed_hosts ?? undefined,
   }
 }
 
 type Warn = ActivityContext['warn']
 
-/** Who a step is to the providers of models: its keys, and what its collection allows. */
+/** The caller that a step is to the providers of models: its keys, and what its collection allows. */
 export const callerOf = async (
-  { rules }: EngineContext,
-  run: LiveRun,
+  { rules }: { rules: ModelRules },
+  run: Pick<StepRun, 'key' | 'collectionId' | 'environment'>,
   signal: () => AbortSignal,
   warn: Warn,
   room?: ModelCaller['room'],
@@ -56,17 +57,17 @@ interface Paid {
   cost_usd: number | null
 }
 
-/** The models as one step may call them: with the keys of its run, within what its collection allows, and paid for. */
+/** The models for one step: called with the keys of its run, within the rules of its collection, and charged to it. */
 export const stepModels = (
-  engine: EngineContext,
-  run: LiveRun,
+  deps: { models: ModelCalls; rules: ModelRules },
+  run: Pick<StepRun, 'key' | 'collectionId' | 'environment'>,
   signal: () => AbortSignal,
   warn: Warn,
   room?: ModelCaller['room'],
 ): StepModels => {
-  const { models, rules } = engine
-  const caller = () => callerOf(engine, run, signal, warn, room)
-  /** Resolves when the cost is on disk: the next call knows of it, whoever makes it. */
+  const { models, rules } = deps
+  const caller = () => callerOf(deps, run, signal, warn, room)
+  /** Resolves when the cost is on disk: the budget check of the next call sees it, in any process. */
   const paid = async <Answer extends Paid>(answer: Answer): Promise<Answer> => {
     const { usage, cost_usd: usd } = answer
     const tokens = usage?.total_tokens ?? 0

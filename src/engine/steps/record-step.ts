@@ -2,18 +2,18 @@ import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Usage } from '../../store/collections/usage.ts'
-import type { LiveRun, Place } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { Entry } from '../journal/journal-entry.ts'
 import { offerResult } from './cached-result.ts'
 import { forget, remember } from './remembered.ts'
 import { noteDivergence } from './replayed-step.ts'
-import type { StepAtWork } from './step.ts'
-import { placeLarge } from './step-memory.ts'
+import type { StepAtWork } from './step-at-work.ts'
+import { placeLarge } from './step-outputs.ts'
 import { errorRecord, failureText, requestedError, type StepOutcome, warningsText } from './step-record.ts'
+import type { StepPlace, StepRun } from './step-run.ts'
 
 /** What becomes of the run when a step has gone so: the status it ends with, or undefined where it goes on. */
-export type Conclude = (place: Place, outcome: StepOutcome) => RunStatus | undefined
+export type Conclude = (place: StepPlace, outcome: StepOutcome) => RunStatus | undefined
 
 /** A step that is on disk. */
 export interface Recorded {
@@ -65,7 +65,7 @@ const usageOf = ({ row, side }: StepAtWork, { outputs }: StepOutcome): Partial<U
   fileBytes: side.files.reduce((sum, { size }) => sum + size, 0),
 })
 
-const endOf = (run: LiveRun, end: RunStatus, place: Place, outcome: StepOutcome) => {
+const endOf = (run: StepRun, end: RunStatus, place: StepPlace, outcome: StepOutcome) => {
   const status = run.requested && end !== 'completed' ? run.requested : end
   if (status === 'completed') return { status, error: null }
   if (run.requested || status !== 'failed') return { status, error: requestedError(status) }
@@ -79,5 +79,5 @@ const keepAtHand = ({ engine, run, place, row }: StepAtWork, { status, outputs }
   if (!run.program.lastReader.has(index)) return
   forget(engine.memory, run, index)
   if (row.inputsPayload !== null) return
-  remember(engine, run, index, { inputs: row.inputs, outputs, status, error: row.error, bytes: 0 })
+  remember(engine.memory, run, index, { inputs: row.inputs, outputs, status, error: row.error, bytes: 0 })
 }

@@ -1,5 +1,6 @@
+import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import { smallShareBytes } from '../../lib/memory/owner-caps.ts'
-import type { EngineContext, LiveRun, StepResult } from '../context.ts'
+import type { StepResult, StepRun } from './step-run.ts'
 
 /** Memory of a cached result in multiples of its text: the text, and the parsed value. */
 const timesItsText = 3
@@ -8,7 +9,7 @@ const timesItsText = 3
  * Caches the result of a step for the steps that read it. Large results, and any result while memory is short, are not
  * cached: those steps load them again. Runs that wait for their turn must not hold memory that others need.
  */
-export const remember = ({ memory }: EngineContext, run: LiveRun, index: number, result: StepResult): void => {
+export const remember = (memory: ByteBudget, run: StepRun, index: number, result: StepResult): void => {
   forget(memory, run, index)
   const bytes = timesItsText * ((result.inputs?.length ?? 0) + (result.outputs?.length ?? 0))
   if (bytes > smallShareBytes || !memory.tryTake(bytes)) return
@@ -17,16 +18,9 @@ export const remember = ({ memory }: EngineContext, run: LiveRun, index: number,
 }
 
 /** Drops the result of a step. */
-export const forget = (memory: EngineContext['memory'], { results }: LiveRun, index: number): void => {
+export const forget = (memory: ByteBudget, { results }: Pick<StepRun, 'results'>, index: number): void => {
   const result = results.get(index)
   if (!result) return
   results.delete(index)
   memory.give(result.bytes)
-}
-
-/** Gives back everything that a run holds while it is in memory. */
-export const forgetAll = (memory: EngineContext['memory'], run: LiveRun): void => {
-  memory.give(run.heldBytes)
-  run.heldBytes = 0
-  for (const index of [...run.results.keys()]) forget(memory, run, index)
 }

@@ -1,112 +1,24 @@
 import { FailedWith, type Json } from '../../activities/activity.ts'
 import { AppError, isErrorCode } from '../../lib/errors.ts'
 import type { Divergence, StepLog } from '../../model/runs/step.ts'
-import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
-import type { EngineContext, LiveRun, Place } from '../context.ts'
-import { type LoadedInto, loadPayload } from '../journal/results.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { ProgramStep } from '../program/program.ts'
-import { warningEvent } from './activity-context.ts'
 import { divergenceOf } from './divergence.ts'
+import type { StepRecording, StepReplay } from './recording.ts'
 import { type Resolving, resolveParameters, type ShownParameters } from './resolve.ts'
-import type { StepAtWork } from './step.ts'
+import type { StepAtWork } from './step-at-work.ts'
 import type { StepOutcome } from './step-record.ts'
-
-/** A step as it stands in the recording that a run replays. */
-interface RecordedStep {
-  name: string
-  status: StepStatus
-  /** JSON texts. */
-  inputs: string | null
-  outputs: string | null
-  error: string | null
-  warnings: string | null
-}
-
-/** What the recording has for a step that is replayed. */
-export interface Recording {
-  trajectoryId: string
-  /** `collection/task`. */
-  task: string
-  /** Of this name; undefined where no such step was executed. */
-  step: RecordedStep | undefined
-  /** Name of the step that the recording has in this place. */
-  nameHere: string | undefined
-}
-
-interface RecordedHere extends Omit<RecordedStep, 'name'> {
-  trajectory_id: string
-  task: string
-  name: string | null
-  inputs_payload: string | null
-  outputs_payload: string | null
-  inputs_bytes: number
-  outputs_bytes: number
-}
-
-/** A step that is replayed: what the recording has for it, and its inputs as JSON text without secrets. */
-export interface Replay {
-  recording: Recording
-  shown: string
-}
-
-const recordedColumns = `r.trajectory_id, r.name as task, s.name, s.status, s.inputs, s.outputs, s.error, s.warnings,
-  s.inputs_payload, s.outputs_payload, coalesce(octet_length(i.body), 0) as inputs_bytes,
-  coalesce(octet_length(o.body), 0) as outputs_bytes`
-const recordedPayloads =
-  'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
-
-const isStep = (row: RecordedHere | undefined): row is RecordedHere & RecordedStep => typeof row?.name === 'string'
-
-/** Reads what the recording has for a step. Throws where the recorded run has been removed. */
-export const readRecording = async (
-  engine: EngineContext,
-  source: string,
-  { seq, name }: Place,
-  into: LoadedInto,
-): Promise<Recording> => {
-  const { database } = engine
-  const [here] = await database.rows<RecordedHere>(
-    'recorded_step_here',
-    `select ${recordedColumns} from runs r left join steps s on s.run_id = r.id and s.seq = $2 ${recordedPayloads}
-     where r.id = $1`,
-    [source, seq],
-  )
-  if (!here) throw new AppError('not_found', 'The run that is replayed was removed, and its recording with it')
-  const [named] =
-    here.name === name
-      ? [here]
-      : await database.rows<RecordedHere>(
-          'recorded_step_named',
-          `select ${recordedColumns} from runs r join steps s on s.run_id = r.id and s.name = $2 ${recordedPayloads}
-           where r.id = $1`,
-          [source, name],
-        )
-  return {
-    trajectoryId: here.trajectory_id,
-    task: here.task,
-    step: isStep(named) ? await withLargeValues(engine, named, into) : undefined,
-    nameHere: here.name ?? undefined,
-  }
-}
-
-const withLargeValues = async (
-  engine: EngineContext,
-  step: RecordedHere & RecordedStep,
-  into: LoadedInto,
-): Promise<RecordedStep> => ({
-  ...step,
-  inputs: step.inputs ?? (await loadPayload(engine, step.inputs_payload, step.inputs_bytes, into)),
-  outputs: step.outputs ?? (await loadPayload(engine, step.outputs_payload, step.outputs_bytes, into)),
-})
+import type { StepRun } from './step-run.ts'
+import { warningEvent } from './step-side.ts'
 
 /**
  * The parameters of a step that is replayed. Secrets of the recorded run are gone, and nobody is asked who would need
  * them: where resolving as always does not give what was recorded, variables that are missing count as struck out.
  */
 export const resolveAsRecorded = (
-  run: LiveRun,
+  run: StepRun,
   step: ProgramStep,
-  { step: recorded }: Recording,
+  { step: recorded }: StepRecording,
   resolving: Resolving,
 ): ShownParameters => {
   if (!step.usesEnvironment) return resolveParameters(run, step, resolving)
@@ -135,7 +47,7 @@ const without = (step: string, message: string): AppError => diverged({ step, in
  */
 export const takeRecorded = async (
   work: StepAtWork,
-  recording: Recording,
+  recording: StepRecording,
   shown: string,
 ): Promise<Record<string, Json> | FailedWith | undefined> => {
   const { run, place, row, side } = work
@@ -165,7 +77,7 @@ interface FailureRecord {
   cause?: string | null
 }
 
-const recordedFailure = (error: string | null, run: LiveRun): AppError => {
+const recordedFailure = (error: string | null, run: StepRun): AppError => {
   const { code, message, retryable, hint, cause } = JSON.parse(error ?? '{}') as FailureRecord
   return new AppError(isErrorCode(code) ? code : 'activity_failed', message ?? `Recorded of run ${run.replayOf}`, {
     ...(retryable !== undefined && { retryable }),
@@ -183,7 +95,7 @@ const divergenceEvent = (divergence: Divergence): StepLog => ({
 /** Notes on the step where it, or the order of the steps, differs from the recording. */
 export const noteDivergence = async (
   work: StepAtWork,
-  replay: Replay,
+  replay: StepReplay,
   outcome: StepOutcome,
   end: RunStatus | undefined,
 ): Promise<void> => {
@@ -195,7 +107,7 @@ export const noteDivergence = async (
 
 const differenceOf = async (
   { place, row }: StepAtWork,
-  { recording, shown }: Replay,
+  { recording, shown }: StepReplay,
   { status, outputs, error }: StepOutcome,
 ): Promise<Divergence | undefined> => {
   const { name: step } = place
@@ -218,7 +130,7 @@ const differenceOf = async (
 /** A step of the recording that the replay never came to. */
 const endsEarlier = async (
   { engine, run, place }: StepAtWork,
-  { trajectoryId }: Recording,
+  { trajectoryId }: StepRecording,
 ): Promise<Divergence | undefined> => {
   const [left] = await engine.database.rows<{ name: string }>(
     'recorded_steps_left',

@@ -1,12 +1,12 @@
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { asText } from '../../lib/text/as-text.ts'
-import type { LiveRun } from '../context.ts'
-import { absenceOf, type Loaded, sectionsOf } from '../journal/results.ts'
 import type { Binding } from '../program/bindings.ts'
 import { type Path, type Reading, readPath } from '../program/paths.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { Source } from '../program/source.ts'
+import { absenceOf, type Loaded, sectionsOf } from './step-results.ts'
+import type { StepRun } from './step-run.ts'
 
 /** What the roots of paths stand for while one step is resolved. */
 export interface Scope {
@@ -50,7 +50,7 @@ export interface Resolving {
 
 /** The parameters of a step of a run. */
 export const resolveParameters = (
-  run: LiveRun,
+  run: StepRun,
   step: ProgramStep,
   { loaded, mostText, env = run.environment.get }: Resolving,
 ): ShownParameters => {

@@ -1,11 +1,13 @@
-import type { Json } from '../../activities/activity.ts'
-import type { Share } from '../../lib/memory/byte-budget.ts'
-import { jsonSize, textMemory, uncountedBytes } from '../../lib/memory/json-memory.ts'
-import { type Placed, placeValue } from '../../store/runs/payloads.ts'
-import type { EngineContext, LiveRun } from '../context.ts'
+import type { ByteBudget, Share } from '../../lib/memory/byte-budget.ts'
+import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { Interrupted } from './execute.ts'
-import type { HeldSlot, StepAtWork } from './step.ts'
-import { outputsTooLarge } from './step-record.ts'
+import type { HeldSlot } from './held-slot.ts'
+import type { StepRun } from './step-run.ts'
+
+interface StepMemoryDeps {
+  memory: ByteBudget
+  stopping: AbortSignal
+}
 
 /**
  * The share of the memory budget that one step holds. It is opened with the first large value; most steps never have one.
@@ -14,8 +16,8 @@ import { outputsTooLarge } from './step-record.ts'
 export class StepMemory {
   /** The slot that the step holds right now. */
   slot: HeldSlot | undefined
-  readonly #engine: EngineContext
-  readonly #run: LiveRun
+  readonly #deps: StepMemoryDeps
+  readonly #run: StepRun
   readonly #name: string
   #share: Share | undefined
   #controller: AbortController | undefined
@@ -24,8 +26,8 @@ export class StepMemory {
   #ahead = 0
   #waits = 0
 
-  constructor(engine: EngineContext, run: LiveRun, name: string) {
-    this.#engine = engine
+  constructor(deps: StepMemoryDeps, run: StepRun, name: string) {
+    this.#deps = deps
     this.#run = run
     this.#name = name
   }
@@ -36,7 +38,7 @@ export class StepMemory {
     const more = bytes - this.#ahead
     this.#ahead = Math.max(0, -more)
     if (more <= 0) return undefined
-    this.#share ??= this.#engine.memory.open(this.#run.collectionId)
+    this.#share ??= this.#deps.memory.open(this.#run.collectionId)
     const what = `Step '${this.#name}' of run ${this.#run.trajectoryId}`
     const wait = this.#share.add(more, { what, signal: this.#signal() })
     return wait && this.#withoutSlot(wait)
@@ -71,7 +73,7 @@ export class StepMemory {
     const controller = new AbortController()
     const abort = () => controller.abort(new Interrupted(this.#name))
     const { interrupts, requested, failure } = this.#run
-    const { stopping } = this.#engine
+    const { stopping } = this.#deps
     this.#controller = controller
     this.#forgetSignal = () => {
       interrupts.delete(abort)
@@ -82,50 +84,4 @@ export class StepMemory {
     if (requested || failure || stopping.aborted) abort()
     return controller.signal
   }
-}
-
-/** A value as JSON text, and in the buffer that carries it to the database. */
-const copiesAtOnce = 2
-/** Beside them the value itself. */
-const copiesOfOutputs = copiesAtOnce + 1
-
-/** Memory to serialize the inputs of a step and to store them. */
-export const inputsMemory = (parameters: Record<string, unknown>): number =>
-  copiesAtOnce * jsonSize(parameters, Number.MAX_SAFE_INTEGER)
-
-/** Puts a large value into a row of its own, a few of these at a time. A small one is given back without a promise. */
-export const placeLarge = (engine: EngineContext, runKey: string, text: string | null): Placed | Promise<Placed> =>
-  engine.transfer(text?.length ?? 0, () => placeValue(engine.database, runKey, text))
-
-/** Memory that a suspect takes before it begins: for outputs of JETTY_MAX_OUTPUT_BYTES, or as much as one share can have. */
-export const suspectMemory = ({ limits, memory }: EngineContext): number =>
-  Math.min(copiesOfOutputs * limits.maxOutputBytes, memory.largest)
-
-/**
- * The outputs of a step as JSON text without secrets, once there is room for it. Throws `output_too_large` before it is
- * written out, where that can be told from the value.
- */
-export const outputsText = (work: StepAtWork, outputs: Record<string, Json>): string | Promise<string> => {
-  const { engine, run, place } = work
-  const most = engine.limits.maxOutputBytes
-  const size = jsonSize(outputs, most)
-  if (size > most) throw outputsTooLarge(size, most, place.name)
-  if (size > uncountedBytes) return largeOutputsText(work, outputs, size)
-  const text = run.environment.scrub.json(outputs)
-  if (text.length > most) throw outputsTooLarge(text.length, most, place.name)
-  return text
-}
-
-const largeOutputsText = async (
-  { engine, run, place, memory }: StepAtWork,
-  outputs: Record<string, Json>,
-  size: number,
-): Promise<string> => {
-  const most = engine.limits.maxOutputBytes
-  await memory.room(copiesAtOnce * size)
-  const text = run.environment.scrub.json(outputs)
-  const written = Buffer.byteLength(text)
-  if (written > most) throw outputsTooLarge(written, most, place.name)
-  await memory.room(copiesAtOnce * (textMemory(text) - size))
-  return text
 }

@@ -3,9 +3,9 @@ import { now } from '../../lib/time.ts'
 import type { ErrorRecord } from '../../model/runs/step.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
-import type { LiveRun, Place } from '../context.ts'
 import type { StepRow } from '../journal/journal-entry.ts'
-import type { StepSide } from './activity-context.ts'
+import type { StepPlace, StepRun } from './step-run.ts'
+import type { StepSide } from './step-side.ts'
 
 /** How one step went. */
 export interface StepOutcome {
@@ -17,7 +17,7 @@ export interface StepOutcome {
 }
 
 /** The row of a step that has just begun. */
-export const rowOf = (run: LiveRun, place: Place): StepRow => ({
+export const rowOf = (run: StepRun, place: StepPlace): StepRow => ({
   runKey: run.key,
   taskId: run.taskId,
   seq: place.seq,
@@ -40,7 +40,7 @@ export const rowOf = (run: LiveRun, place: Place): StepRow => ({
 })
 
 /** The row of a step that is not carried out: a branch leads past it. */
-export const skippedRow = (run: LiveRun, place: Place): StepRow => {
+export const skippedRow = (run: StepRun, place: StepPlace): StepRow => {
   const at = now()
   return { ...rowOf(run, place), status: 'skipped', startedMs: at, endedMs: at }
 }
@@ -50,11 +50,11 @@ export const requestedError = (status: RunStatus): string | null =>
   status === 'cancelled' ? 'Cancelled on request' : status === 'failed' ? 'Marked as failed on request' : null
 
 /** What the error of a run says whose step failed. */
-export const failureText = (run: LiveRun, { name, message }: { name: string; message: string }): string =>
+export const failureText = (run: StepRun, { name, message }: { name: string; message: string }): string =>
   run.environment.scrub.text(stepFailed(name, message))
 
 /** Warnings as they stand in the step's row. */
-export const warningsText = (run: LiveRun, side: StepSide): string | null =>
+export const warningsText = (run: StepRun, side: StepSide): string | null =>
   side.warnings.length === 0 ? null : run.environment.scrub.json(side.warnings)
 
 /** Outputs above the limit fail their step with a clear text; they never fail the batch. */

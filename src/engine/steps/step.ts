@@ -3,59 +3,37 @@ import { type ActivityResult, FailedWith, type Json } from '../../activities/act
 import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { now } from '../../lib/time.ts'
 import type { Placed } from '../../store/runs/payloads.ts'
-import type { EngineContext, LiveRun, Place } from '../context.ts'
 import { Fenced } from '../journal/journal.ts'
-import type { Entry, LeaseRef, StepRow } from '../journal/journal-entry.ts'
-import { loadResults, missingResults } from '../journal/results.ts'
-import { confirmLease } from '../leases/heartbeat.ts'
-import { endAllBelow } from '../leases/requests.ts'
+import type { LeaseRef } from '../journal/journal-entry.ts'
 import { suspectedFrom } from '../leases/suspects.ts'
-import { carryOutFor } from '../runbooks/runbook-host.ts'
-import { type Left, waitOut } from '../waits/waits.ts'
-import { activityContext, type StepSide, warningEvent } from './activity-context.ts'
+import { activityContext } from './activity-context.ts'
 import { reuseResult } from './cached-result.ts'
 import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type TimeLimit } from './execute.ts'
+import { type HeldSlot, holdSlot } from './held-slot.ts'
 import { type Conclude, type Recorded, recordStep } from './record-step.ts'
-import { type Replay, readRecording, resolveAsRecorded, takeRecorded } from './replayed-step.ts'
+import { readRecording } from './recording.ts'
+import { resolveAsRecorded, takeRecorded } from './replayed-step.ts'
 import { resolveParameters, type ShownParameters } from './resolve.ts'
-import { inputsMemory, outputsText, placeLarge, StepMemory, suspectMemory } from './step-memory.ts'
-import { rowOf, type StepOutcome, warningsText } from './step-record.ts'
-import { beginWork, endWork } from './work-time.ts'
-
-/** A step that is still running after this long gets a start row, so that it can be seen. */
-const startRowAfterMs = 100
-
-/** One step of a run that is being carried out, and what will be recorded of it. */
-export interface StepAtWork {
-  engine: EngineContext
-  lease: LeaseRef
-  run: LiveRun
-  place: Place
-  row: StepRow
-  side: StepSide
-  startRow: StartRow
-  memory: StepMemory
-  /** Of a run that replays another one. */
-  replay: Replay | undefined
-  /** With `options.cache`: hash of what its result is made from. */
-  resultHash: string | undefined
-  /** It has started runs, or whoever had begun it before may have. */
-  hasRuns: boolean
-  /** It is recorded, or left to somebody else. */
-  isOver: boolean
-}
+import { startRowOf } from './start-row.ts'
+import type { StepAtWork, StepDeps, StepLeft } from './step-at-work.ts'
+import { StepMemory } from './step-memory.ts'
+import { inputsMemory, outputsText, placeLarge, suspectMemory } from './step-outputs.ts'
+import { rowOf, type StepOutcome } from './step-record.ts'
+import { loadResults, missingResults } from './step-results.ts'
+import type { StepPlace, StepRun } from './step-run.ts'
+import { type StepSide, warningEvent } from './step-side.ts'
 
 /**
  * Resolve → execute → record, in this order; resolves when the record is on disk. `conclude` says what becomes of the
  * run with it. Throws Fenced when somebody else has the run by now.
  */
 export const carryOut = async (
-  engine: EngineContext,
+  engine: StepDeps,
   lease: LeaseRef,
-  run: LiveRun,
-  place: Place,
+  run: StepRun,
+  place: StepPlace,
   conclude: Conclude,
-): Promise<Recorded | Left> => {
+): Promise<Recorded | StepLeft> => {
   const side: StepSide = { files: [], warnings: place.step.warnings.map(({ message }) => warningEvent(message)) }
   const row = rowOf(run, place)
   const startRow = startRowOf(engine, lease, run, row, side)
@@ -90,7 +68,7 @@ export const carryOut = async (
 }
 
 /** How the step goes: never throws but for Fenced. */
-const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | Left> => {
+const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | StepLeft> => {
   const { place, row, startRow } = work
   try {
     const result = await outputsOf(work, leaveGate)
@@ -111,7 +89,7 @@ const failureOf = async (
   work: StepAtWork,
   thrown: unknown,
   made?: Record<string, Json>,
-): Promise<StepOutcome | Left> => {
+): Promise<StepOutcome | StepLeft> => {
   const { engine, run, place, side } = work
   if (thrown instanceof Fenced) {
     discardFiles(engine, side) // of a step that nothing was recorded of
@@ -121,7 +99,7 @@ const failureOf = async (
   if (thrown instanceof Interrupted && !isStopped) return 'released'
   const error = asStepError(thrown)
   if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
-  if (work.hasRuns && !(await endAllBelow(engine, work.lease, run, place.seq))) return 'released'
+  if (work.hasRuns && !(await engine.endAllBelow(work.lease, run, place.seq))) return 'released'
   const outputs = made === undefined ? null : await outputsBeside(work, made)
   const isCancelled = run.requested !== undefined || thrown instanceof Interrupted
   if (isCancelled) return { status: 'cancelled', outputs, error }
@@ -145,7 +123,7 @@ const outputsBeside = async (work: StepAtWork, outputs: Record<string, Json>): P
 const outputsOf = async (
   work: StepAtWork,
   leaveGate: (() => void) | undefined,
-): Promise<Record<string, Json> | FailedWith | Left> => {
+): Promise<Record<string, Json> | FailedWith | StepLeft> => {
   if (leaveGate) await work.memory.takeAhead(suspectMemory(work.engine))
   for (;;) {
     const result = await executeInSlot(work)
@@ -153,14 +131,14 @@ const outputsOf = async (
     leaveGate?.()
     work.startRow.cancel()
     work.row.attempt = work.place.attempt
-    const waited = await waitOut(work, result)
+    const waited = await work.engine.waitOut(work, result)
     if (waited !== 'again') return waited
   }
 }
 
 const executeInSlot = async (work: StepAtWork): Promise<ActivityResult | 'released'> => {
   const { engine, run } = work
-  const held = holdSlot(engine, run)
+  const held = holdSlot(engine.slots, run)
   const slot = held.take()
   if (slot) await slot
   work.memory.slot = held
@@ -172,40 +150,6 @@ const executeInSlot = async (work: StepAtWork): Promise<ActivityResult | 'releas
   }
 }
 
-/** A slot, and with it the time for which the run works; between tries it is given back. */
-export interface HeldSlot {
-  take(): Promise<void> | void
-  give(): void
-  end(): void
-}
-
-const holdSlot = (engine: EngineContext, run: LiveRun): HeldSlot => {
-  let isHeld = false
-  let isOver = false
-  const have = () => {
-    if (isOver) return engine.slots.release() // interrupted while it waited for one
-    isHeld = true
-    beginWork(run)
-  }
-  const give = () => {
-    if (!isHeld) return
-    isHeld = false
-    endWork(run)
-    engine.slots.release()
-  }
-  return {
-    take() {
-      const slot = engine.slots.acquire(run.collectionId)
-      return slot ? slot.then(have) : have()
-    },
-    give,
-    end() {
-      isOver = true
-      give()
-    },
-  }
-}
-
 /** The pause between two tries: long enough for somebody else to have taken the run, if this process was frozen. */
 const restIn =
   ({ engine, lease, run }: StepAtWork, held: HeldSlot) =>
@@ -214,7 +158,7 @@ const restIn =
     if (run.workMs >= engine.limits.runTimeoutSeconds * 1000) throw new RunOutOfTime()
     await delay(milliseconds, undefined, { signal })
     await held.take()
-    await confirmLease(engine, lease)
+    await engine.confirmLease(lease)
   }
 
 const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult> => {
@@ -241,7 +185,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
   if (taken) return taken
   if (run.deaths >= suspectedFrom) await startRow.write()
   else startRow.writeSoon()
-  const confirmed = confirmLease(engine, lease)
+  const confirmed = engine.confirmLease(lease)
   if (confirmed) await confirmed
   const timeLimit = timeLimitOf(engine, run, place)
   let ofThisTry = 0
@@ -260,7 +204,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       work.memory.giveBack(ofThisTry)
       ofThisTry = 0
       if (attempt > row.attempt) startRow.tryAgain(attempt)
-      const carryOutRunbook = carryOutFor(work, held, attempt, signal)
+      const carryOutRunbook = engine.carryOutFor(work, held, attempt, signal)
       return activityContext(engine, run, place, side, attempt, timeLimit.seconds, signal, carryOutRunbook, room)
     },
   })
@@ -295,53 +239,16 @@ const warnOnce = ({ warnings }: StepSide, texts: string[]): void => {
   for (const text of texts) if (!warnings.some(({ message }) => message === text)) warnings.push(warningEvent(text))
 }
 
-const discardFiles = (engine: EngineContext, side: StepSide): void => {
+const discardFiles = (engine: StepDeps, side: StepSide): void => {
   if (side.files.length === 0) return
   const objects = side.files.splice(0).map((file) => file.object)
   void engine.objects.remove(objects).catch(() => {})
 }
 
-const timeLimitOf = (engine: EngineContext, run: LiveRun, { step }: Place): TimeLimit => {
+const timeLimitOf = (engine: StepDeps, run: StepRun, { step }: StepPlace): TimeLimit => {
   const { stepTimeoutSeconds, runTimeoutSeconds } = engine.limits
   const ofTry = step.options.timeoutSeconds
   const seconds = ofTry ?? step.timeoutSeconds ?? step.activity.timeoutSeconds ?? stepTimeoutSeconds
   const left = Math.max(0, runTimeoutSeconds - run.workMs / 1000)
   return left < seconds ? { seconds: left, of: 'run' } : { seconds, of: ofTry === undefined ? 'step' : 'try' }
-}
-
-/** The record of a step that is still running: quick ones never get it. */
-export interface StartRow {
-  write(): Promise<void>
-  /** Where it is written, it shows the new attempt, and a takeover counts it. */
-  tryAgain(attempt: number): void
-  /** Writes it if the step is still running in a moment. */
-  writeSoon(): void
-  cancel(): void
-  /** The completion has overtaken it. */
-  withdraw(): void
-}
-
-const startRowOf = (engine: EngineContext, lease: LeaseRef, run: LiveRun, row: StepRow, side: StepSide): StartRow => {
-  let entry: Entry | undefined
-  let timer: NodeJS.Timeout | undefined
-  const withdraw = () => {
-    if (entry) engine.journal.withdraw(entry)
-  }
-  const write = () => {
-    withdraw()
-    entry = { lease, collectionId: run.collectionId, step: { ...row, warnings: warningsText(run, side) } }
-    return engine.journal.add(entry)
-  }
-  return {
-    write,
-    tryAgain(attempt) {
-      row.attempt = attempt
-      if (entry) void write().catch(() => {})
-    },
-    writeSoon() {
-      timer = setTimeout(() => void write().catch(() => {}), startRowAfterMs)
-    },
-    cancel: () => clearTimeout(timer),
-    withdraw,
-  }
 }

@@ -1,25 +1,25 @@
 import type { Queries } from '../../database/database.ts'
 
-/** A step that waits in memory for a decision, since others of its run are at work. */
-export interface Watched {
+/** A step that waits in memory for a decision, since other steps of its run execute. */
+export interface WatchedDecision {
   runKey: string
   seq: number
-  /** Whether it waits alone by now, and its run can leave memory. */
+  /** Whether no other step of the run is left, so that the run can leave memory. */
   mayPark(): boolean
-  /** Called once: it was decided, or may park. */
+  /** Called once, when it was decided or may park. */
   tell(): void
 }
 
-/** All of them of this process: one question for all. */
+/** The steps of this process that wait for decisions. One query asks for all. */
 export interface Decisions {
-  /** Gives the function that ends it. */
-  watch(step: Watched): () => void
-  /** Looks which of them need not wait here any more. */
+  /** Returns the function that stops the watch. */
+  watch(step: WatchedDecision): () => void
+  /** Looks which of them need not wait in memory any more. */
   look(): Promise<void>
 }
 
 export const makeDecisions = (database: Queries): Decisions => {
-  const watched = new Map<string, Watched>()
+  const watched = new Map<string, WatchedDecision>()
   const keyOf = (runKey: string, seq: number): string => `${runKey} ${seq}`
   const told = (key: string) => {
     watched.get(key)?.tell()

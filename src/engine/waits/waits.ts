@@ -1,20 +1,24 @@
-import { type FailedWith, type Json, WaitForDecision, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
-import type { StepAtWork } from '../steps/step.ts'
-import { waitForDecision } from './approval.ts'
+import { type FailedWith, WaitForDecision, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
+import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
+import { type ApprovalDeps, readDecision, waitForDecision } from './approval.ts'
 import { waitUntil } from './park.ts'
 
-/** The step is not recorded: it is carried out again by whoever has the run next. */
-export type Left = 'parked' | 'released'
+/** The ways in which a step waits. */
+export type Waits = Pick<StepDeps, 'waitOut' | 'readDecision'>
 
-/** The result of a wait: outputs or a failure to record, `again` to run the activity once more, or the run left this process. */
-export type Waited = Record<string, Json> | FailedWith | 'again' | Left
-
-/** Waits, holding no slot, for what an activity asks to wait for. */
-export const waitOut = async (work: StepAtWork, wanted: WaitUntil | WaitForRuns | WaitForDecision): Promise<Waited> => {
-  if (wanted instanceof WaitUntil) {
-    const waited = await waitUntil(work, wanted.until)
-    return waited === 'over' ? wanted.outputs : waited
-  }
-  if (wanted instanceof WaitForDecision) return waitForDecision(work, wanted.asked)
-  return work.engine.fanOuts.waitForRuns(work, wanted)
+export interface WaitDeps extends ApprovalDeps {
+  /** Starts child runs and waits for them. */
+  waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | FailedWith | 'released'>
 }
+
+export const makeWaits = (deps: WaitDeps): Waits => ({
+  async waitOut(work, wanted) {
+    if (wanted instanceof WaitUntil) {
+      const waited = await waitUntil(deps, work, wanted.until)
+      return waited === 'over' ? wanted.outputs : waited
+    }
+    if (wanted instanceof WaitForDecision) return waitForDecision(deps, work, wanted.asked)
+    return deps.waitForRuns(work, wanted)
+  },
+  readDecision: (step, expiry) => readDecision(deps, step, expiry),
+})

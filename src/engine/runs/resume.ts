@@ -1,15 +1,35 @@
+import type { Queries } from '../../database/database.ts'
 import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
-import type { EngineContext, LiveRun, Place } from '../context.ts'
+import type { Environments } from '../environment/environments.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import type { Program } from '../program/program.ts'
-import { placeInOrder, placeSideBySide } from '../runs/place.ts'
-import { type LastRecord, parallelStanding, plainStanding, type Standing, steeredStanding } from '../runs/standing.ts'
-import { refusalSentence } from '../start/refusal.ts'
+import type { Programs } from '../program/programs.ts'
 import { failureText, rowOf } from '../steps/step-record.ts'
-import { endAllBelow } from './requests.ts'
+import type { StepPlace } from '../steps/step-run.ts'
+import type { LiveRun } from './live-run.ts'
+import { placeInOrder, placeSideBySide } from './place.ts'
+import { refusalSentence } from './refusal.ts'
+import type { RunDeps } from './run-deps.ts'
+import {
+  type LastRecord,
+  parallelStanding,
+  plainStanding,
+  type Standing,
+  type StandingRecord,
+  steeredStanding,
+} from './standing.ts'
 
-/** A run that has not ended, as whoever takes its lease finds it. */
+/** Loads runs that have not ended. */
+export interface ResumeDeps extends RunDeps {
+  database: Queries
+  programs: Pick<Programs, 'of'>
+  environments: Pick<Environments, 'of'>
+  /** Reads all records of a run that has branches, loops, or steps side by side. */
+  standingRecords(runKey: string, program: Program): Promise<StandingRecord[]>
+}
+
+/** The row of a run that has not ended, as the new owner of its lease reads it. */
 export interface OpenRun extends LastRecord {
   id: string
   lease: string
@@ -18,7 +38,7 @@ export interface OpenRun extends LastRecord {
   task_id: number
   name: string
   definition: string
-  /** Null where it is too large to be read with the others. */
+  /** Null if it is too large to be read together with others. */
   init_params: string | null
   init_params_bytes: number
   author: string
@@ -32,22 +52,22 @@ export interface OpenRun extends LastRecord {
   deaths: number
 }
 
-const standingOf = async (engine: EngineContext, program: Program, open: OpenRun): Promise<Standing> => {
+const standingOf = async (deps: ResumeDeps, program: Program, open: OpenRun): Promise<Standing> => {
   if (!program.isSteered && !program.isParallel) return plainStanding(open)
-  const records = await engine.standingRecords(open.id, program)
+  const records = await deps.standingRecords(open.id, program)
   return program.isParallel ? parallelStanding(program, records) : steeredStanding(program, records)
 }
 
-const initParamsOf = async ({ database }: EngineContext, { id }: OpenRun): Promise<string> => {
+const initParamsOf = async ({ database }: ResumeDeps, { id }: OpenRun): Promise<string> => {
   const text = 'select init_params from runs where id = $1'
   const [row] = await database.rows<{ init_params: string | null }>('init_params_of', text, [id])
   return row?.init_params ?? '{}'
 }
 
-/** The run in memory, where it stands. */
-export const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<LiveRun> => {
+/** Makes the run in memory, where its records leave it. */
+export const toLiveRun = async (deps: ResumeDeps, open: OpenRun): Promise<LiveRun> => {
   const [collection = '', task = ''] = open.name.split('/')
-  const program = await engine.programs.of(open.definition)
+  const program = await deps.programs.of(open.definition)
   return {
     key: open.id,
     trajectoryId: open.trajectory_id,
@@ -57,14 +77,14 @@ export const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<L
     task,
     author: open.author,
     program,
-    initParams: JSON.parse(open.init_params ?? (await initParamsOf(engine, open))),
+    initParams: JSON.parse(open.init_params ?? (await initParamsOf(deps, open))),
     heldBytes: 0,
-    environment: await engine.environments.of(open.environment_id, open.sealed_secrets, open.id),
+    environment: await deps.environments.of(open.environment_id, open.sealed_secrets, open.id),
     depth: open.depth,
     replayOf: open.replay_of,
     refusal: open.refusal === null ? null : refusalSentence(open.refusal),
     pending: open.status === 'pending',
-    ...(await standingOf(engine, program, open)),
+    ...(await standingOf(deps, program, open)),
     underWay: 0,
     working: 0,
     workedUntilMs: 0,
@@ -76,12 +96,12 @@ export const toLiveRun = async (engine: EngineContext, open: OpenRun): Promise<L
 }
 
 /**
- * Fails a run that has taken its process with it too often, after those that it has started. Of steps side by side nobody
- * knows which one it was.
+ * Fails a run at whose step the process has died too often, after its child runs. Of steps side by side it is unknown
+ * which one killed the process: the first is named. Returns `released` if the process stops first.
  */
-export const giveUp = async (engine: EngineContext, lease: LeaseRef, open: OpenRun): Promise<'failed' | 'released'> => {
-  const run = await toLiveRun(engine, open)
-  if (!(await endAllBelow(engine, lease, run))) return 'released'
+export const giveUp = async (deps: ResumeDeps, lease: LeaseRef, open: OpenRun): Promise<'failed' | 'released'> => {
+  const run = await toLiveRun(deps, open)
+  if (!(await deps.endAllBelow(lease, run))) return 'released'
   const { collectionId } = run
   const [first, ...others] = openPlaces(run)
   const name = first?.name ?? 'unknown'
@@ -90,7 +110,7 @@ export const giveUp = async (engine: EngineContext, lease: LeaseRef, open: OpenR
   const endedMs = now()
   const end = { runKey: run.key, status: 'failed' as const, error: failureText(run, { name, message }), endedMs }
   const closed = others.map((place) =>
-    engine.journal.add({ lease, collectionId, step: { ...rowOf(run, place), status: 'cancelled', endedMs } }),
+    deps.journal.add({ lease, collectionId, step: { ...rowOf(run, place), status: 'cancelled', endedMs } }),
   )
   const step = first && {
     ...rowOf(run, first),
@@ -99,12 +119,12 @@ export const giveUp = async (engine: EngineContext, lease: LeaseRef, open: OpenR
     error,
     endedMs,
   }
-  await Promise.all([engine.journal.add({ lease, collectionId, ...(step && { step }), end }), ...closed])
-  engine.onEnd(run.key)
+  await Promise.all([deps.journal.add({ lease, collectionId, ...(step && { step }), end }), ...closed])
+  deps.onEnd(run.key)
   return 'failed'
 }
 
-const openPlaces = (run: LiveRun): Place[] => {
+const openPlaces = (run: LiveRun): StepPlace[] => {
   const { steps, isParallel } = run.program
   if (!isParallel) return steps.slice(run.next, run.next + 1).map((step) => placeInOrder(run, step))
   const begun = steps.filter(({ index }) => run.begun?.has(index))

@@ -3,11 +3,11 @@ import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import type { Unservable } from '../engine.ts'
 import { errorRecord } from '../steps/step-record.ts'
 
-/** Failures of the server itself say nothing about the run: the call fails with them. */
+/** Whether an error is about the run. An error of the server itself is not: the request fails with it. */
 const isAboutTheRun = (error: unknown): error is AppError =>
   error instanceof AppError && !error.retryable && error.code !== 'internal'
 
-/** Runs the checks of a run. Returns what they found wrong where that is to be recorded, and throws it otherwise. */
+/** Runs the checks of a run. Returns what they found if it is to be recorded, and throws it otherwise. */
 export const refusalOf = async (
   unservable: Unservable | undefined,
   check: () => Promise<void>,
@@ -21,8 +21,8 @@ export const refusalOf = async (
   }
 }
 
-/** A refusal as it stands in the row of its run, without secrets. */
+/** Makes the JSON text of a refusal for the row of its run, without secrets. */
 export const refusalRecord = (refusal: AppError, scrub: Scrubber): string => errorRecord(refusal, scrub.text)
 
-/** The sentence of a recorded refusal. */
+/** Returns the message of a recorded refusal. */
 export const refusalSentence = (record: string): string => (JSON.parse(record) as { message: string }).message

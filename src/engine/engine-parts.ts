@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto'
+import { patient } from '../database/patient.ts'
+import { makeSlots } from '../lib/slots.ts'
+import { makeResultFinder } from '../store/runs/step-results.ts'
+import { journalShard, recordShard } from '../store/runs/totals.ts'
+import { runSecretsSeal, webhookSecretSeal } from '../store/secrets/sealed-texts.ts'
+import type { EngineOptions } from './engine-options.ts'
+import { makeEnvironments } from './environment/environments.ts'
+import { type RunSecrets, readRunSecrets, runSecretsText } from './environment/run-secrets.ts'
+import { makeFanOuts } from './fan-out/fan-out.ts'
+import { openJournal } from './journal/journal.ts'
+import { makeRunWatchers } from './journal/run-watchers.ts'
+import { makeStoredResults } from './journal/stored-results.ts'
+import { makeTransfers } from './journal/transfers.ts'
+import type { Dispatcher } from './leases/dbos.ts'
+import { makeEndBelow } from './leases/end-below.ts'
+import { makeEndRequests } from './leases/end-requests.ts'
+import { makeHeartbeat } from './leases/heartbeat.ts'
+import { type LeaseDeps, makeLeases } from './leases/leases.ts'
+import { makeQueuePoll } from './leases/queue-poll.ts'
+import { makeSuspectGates } from './leases/suspects.ts'
+import { makePrograms, shownDefinition } from './program/programs.ts'
+import { openRecordLane } from './records/record-lane.ts'
+import type { RunbooksHere } from './runbooks/runbook-clock.ts'
+import { makeCarryOutFor } from './runbooks/runbook-host.ts'
+import type { LiveRun } from './runs/live-run.ts'
+import { makeStandingReader } from './runs/standing.ts'
+import { makeTakeover } from './runs/takeover.ts'
+import { makeWaiters } from './runs/waiters.ts'
+import { enqueueCarrying, makeEnqueue } from './start/enqueue.ts'
+import { makeStarts, type Starts } from './start/starts.ts'
+import { makeModelRules } from './steps/model-rules.ts'
+import { makeRunLabels } from './steps/run-labels.ts'
+import type { StepDeps } from './steps/step-at-work.ts'
+import { makeDecisions } from './waits/decisions.ts'
+import { makeWaits } from './waits/waits.ts'
+
+/** Runs in memory above which new ones are queued, for another process or for later. */
+const mostLive = 20_000
+
+/** Opens what the engine writes and reads with. */
+export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
+  const { database: raw, executor, limits, log } = options
+  const digest = createHash('sha256').update(executor).digest().readUInt8(0)
+  const shard = journalShard(digest)
+  const database = patient(options.bulk, stopping)
+  const watchers = makeRunWatchers()
+  const rules = makeModelRules(database)
+  const secrets = {
+    open: (sealed: string, runKey: string) => readRunSecrets(options.sealer.open(sealed, runSecretsSeal(runKey))),
+    seal(given: RunSecrets, runKey: string) {
+      const text = runSecretsText(given)
+      return text === null ? null : options.sealer.seal(text, runSecretsSeal(runKey))
+    },
+  }
+  return {
+    stopping,
+    shard,
+    /** Queries of runs: they wait for Postgres while it is away. */
+    database,
+    urgent: patient(options.urgent, stopping),
+    watchers,
+    journal: openJournal({ url: raw.url, shard, onCommit: watchers.changed, noteTime: raw.noteTime }),
+    records: openRecordLane({ database: raw, shard: recordShard(digest), spill: options.spill, log }),
+    transfer: makeTransfers(),
+    programs: makePrograms(database, options.activities, limits),
+    environments: makeEnvironments(options),
+    secrets,
+    shownDefinition: (hash: string, scrub: (text: string) => string) => shownDefinition(database, hash, scrub),
+    rules,
+    live: new Map<string, LiveRun>(),
+    slots: makeSlots(limits.concurrency),
+  }
+}
+
+export type Storage = ReturnType<typeof openStorage>
+
+/** Makes the leases of this process, and what ends their runs. */
+export const makeLeasing = (
+  options: EngineOptions,
+  { database, urgent, live, slots, stopping }: Storage,
+  upwards: Pick<LeaseDeps, 'onReleased' | 'onEnded'>,
+) => {
+  const { executor, log } = options
+  let dispatcher: Dispatcher | undefined
+  const ready = (): Dispatcher => {
+    if (!dispatcher) throw new Error('The engine is not ready yet')
+    return dispatcher
+  }
+  const leases = makeLeases({
+    ...upwards,
+    executor,
+    database,
+    announce: (leaseId) => ready().announce(leaseId),
+    onSettled: () => queue.wakeForBacklog(),
+  })
+  const queue = makeQueuePoll({
+    poll: (most) => ready().poll(most),
+    busy: leases.busy,
+    isIdle: () => slots.used * 2 < options.limits.concurrency && live.size < mostLive,
+    stopping,
+    log,
+  })
+  const endRequests = makeEndRequests({ urgent, urgentRequests: options.urgent, live, log })
+  return {
+    leases,
+    queue,
+    endRequests,
+    endBelow: makeEndBelow({ database, urgent, deliver: endRequests.deliver, stopping }),
+    heartbeat: makeHeartbeat({ executor, database, urgent, stopping, log }),
+    get dispatcher() {
+      return dispatcher
+    },
+    onDispatcher(launched: Dispatcher) {
+      dispatcher = launched
+    },
+  }
+}
+
+export type Leasing = ReturnType<typeof makeLeasing>
+
+/** Makes what carries runs and their steps out. */
+export const makeRunning = (options: EngineOptions, storage: Storage, leasing: Leasing) => {
+  const { database, live, stopping } = storage
+  const { leases, endRequests, endBelow, heartbeat } = leasing
+  const { confirm: confirmLease } = heartbeat
+  const runbooks: RunbooksHere = { underWay: new Set(), ended: {} }
+  const waiters = makeWaiters(database, (runKey) => live.has(runKey))
+  const decisions = makeDecisions(database)
+  const { secrets } = storage
+  const fanOuts = makeFanOuts({
+    ...options,
+    ...storage,
+    endBelow,
+    deliver: endRequests.deliver,
+    openSecrets: secrets.open,
+    sealSecrets: secrets.seal,
+    onWaiting: leases.idle,
+  })
+  const steps: StepDeps = {
+    ...options,
+    ...storage,
+    ...makeWaits({ ...storage, decisions, waitForRuns: fanOuts.waitForRuns }),
+    labels: makeRunLabels(options.database, options.limits.maxLabelsPerRun),
+    suspects: makeSuspectGates(),
+    confirmLease,
+    endAllBelow: endBelow.all,
+    results: makeStoredResults(database),
+    findResult: makeResultFinder(database, options.stepResults),
+    onEnd: waiters.ended,
+    carryOutFor: makeCarryOutFor({ ...options, ...storage, confirmLease, runbooks }),
+  }
+  const runs = { ...options, ...storage, steps, endAllBelow: endBelow.all, onEnd: waiters.ended, stopping }
+  const standingRecords = makeStandingReader(database)
+  const takeover = makeTakeover({ ...runs, leases, standingRecords, onRequest: endRequests.onRequest })
+  return { runs, takeover, fanOuts, decisions, waiters, runbooks }
+}
+
+export type Running = ReturnType<typeof makeRunning>
+
+/** Makes what starts runs. */
+export const makeStarting = (
+  options: EngineOptions,
+  storage: Storage,
+  { leases }: Leasing,
+  { runs }: Running,
+): Starts => {
+  const { database: requestDatabase, role, sealer } = options
+  const { shard, secrets, slots, live, stopping } = storage
+  return makeStarts({
+    ...options,
+    ...storage,
+    requestDatabase,
+    runs,
+    leases,
+    enqueue: makeEnqueue(requestDatabase, shard),
+    enqueueCarrying: (queued, carry) => enqueueCarrying(requestDatabase, shard, queued, carry),
+    /** A collection that waits for nothing here still begins, even if others fill this process: it gets the next slot. */
+    hasRoom(collectionId) {
+      if (role === 'api' || stopping.aborted) return false
+      if (slots.free > 0 && live.size < mostLive) return true
+      return !slots.isWaiting(collectionId) && live.size < 2 * mostLive
+    },
+    sealSecrets: secrets.seal,
+    sealWebhook: (webhook, runKey) => sealer.seal(JSON.stringify(webhook), webhookSecretSeal(runKey)),
+    underWay: new Set(),
+  })
+}

@@ -1,0 +1,60 @@
+import type { Queries } from '../../database/database.ts'
+import { batched } from '../../lib/batch.ts'
+import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
+import { payloadText } from '../../store/runs/payloads.ts'
+import type { Transfer } from './transfers.ts'
+
+/** The record of a step in the database. Large values are payloads: their ids and sizes in bytes stand here. */
+export interface StoredResult {
+  /** JSON texts. */
+  inputs: string | null
+  outputs: string | null
+  status: string
+  error: string | null
+  inputs_payload: string | null
+  outputs_payload: string | null
+  inputs_bytes: number
+  outputs_bytes: number
+}
+
+/** Reads the record of a step. */
+export type ReadStoredResult = (runKey: string, seq: number) => Promise<StoredResult | undefined>
+
+/** Makes a reader of step records. Runs that resume at the same time share a query. */
+export const makeStoredResults = (database: Queries): ReadStoredResult => {
+  const read = batched(async (wanted: { runKey: string; seq: number }[]): Promise<(StoredResult | undefined)[]> => {
+    const rows = await database.rows<StoredResult & { run_id: string; seq: number }>(
+      'step_results',
+      `select s.run_id, s.seq, s.inputs, s.outputs, s.status, s.error, s.inputs_payload, s.outputs_payload,
+         coalesce(octet_length(i.body), 0) inputs_bytes, coalesce(octet_length(o.body), 0) outputs_bytes
+       from unnest($1::text[], $2::int[]) w(run_id, seq) join steps s on s.run_id = w.run_id and s.seq = w.seq
+       left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload`,
+      [wanted.map((one) => one.runKey), wanted.map((one) => one.seq)],
+    )
+    const found = new Map(rows.map((row) => [`${row.run_id} ${row.seq}`, row]))
+    return wanted.map((one) => found.get(`${one.runKey} ${one.seq}`))
+  }, 200)
+  return (runKey, seq) => read({ runKey, seq })
+}
+
+/** The share of the memory budget that a large value is loaded into. */
+export interface LoadedInto {
+  room(bytes: number): Promise<void> | undefined
+  giveBack(bytes: number): void
+}
+
+/** Loads a payload once there is memory for its text and for what JSON.parse makes of it. */
+export const loadPayload = async (
+  { database, transfer }: { database: Queries; transfer: Transfer },
+  payload: string | null,
+  bytes: number,
+  into: LoadedInto,
+): Promise<string | null> => {
+  if (payload === null) return null
+  await into.room(2 * bytes) // as text, and in the buffer of the connection
+  const text = await transfer(bytes, () => payloadText(database, payload))
+  if (text === null) return null
+  await into.room(parsedMemory(text))
+  into.giveBack(2 * bytes - textMemory(text))
+  return text
+}

@@ -1,0 +1,91 @@
+import type { Queries } from '../../database/database.ts'
+import { pause } from '../../lib/time.ts'
+import { Fenced } from '../journal/journal.ts'
+import type { LeaseRef } from '../journal/journal-entry.ts'
+import type { EndRequests } from './end-requests.ts'
+import { type Below, openBelow } from './open-below.ts'
+import { requestEnd } from './request-end.ts'
+import { keysAbove } from './run-keys.ts'
+import type { RunUnderLease } from './run-under-lease.ts'
+
+export interface EndBelowDeps {
+  database: Queries
+  /** Connections that no other statement can block. */
+  urgent: Queries
+  deliver: EndRequests['deliver']
+  stopping: AbortSignal
+}
+
+/** Ends the child runs of a run that is to end itself. */
+export interface EndBelow {
+  /**
+   * Asks a bounded number of open runs, at any depth, to end as cancelled. `more`: others may be left to ask. `none`:
+   * nothing is open. Throws Fenced.
+   */
+  ask(below: Below): Promise<'none' | 'asked' | 'more'>
+  /**
+   * Finds out whether a run above was asked to end. The owner of that run asks all runs below it, so no other process
+   * has to: a cancel would not come to an end if a thousand parents all asked the same runs.
+   */
+  isAskedAbove(run: Readonly<RunUnderLease>): Promise<boolean>
+  /**
+   * Resolves when nothing is open below a run, or below its step `seq`. Returns false if the process stops: the next
+   * owner of the run continues. Throws Fenced.
+   */
+  all(lease: LeaseRef, run: Readonly<RunUnderLease>, seq?: number): Promise<boolean>
+}
+
+const firstPauseMs = 50
+const longestPauseMs = 500
+
+/** Processes hear within a second of a tree that is to end. Runs that are open later are marked, row by row. */
+const hearsWithinMs = 2_000
+
+/**
+ * Which runs below a run are to be asked to end, `sinceMs` after the first look. When the whole tree ends, every process
+ * tells its own runs, so only those are left that no worker owns.
+ */
+export const whomToAsk = ({ depth, requested }: Readonly<RunUnderLease>, sinceMs: number): 'all' | 'idle' =>
+  depth === 0 && requested !== undefined && performance.now() - sinceMs < hearsWithinMs ? 'idle' : 'all'
+
+export const makeEndBelow = ({ database, urgent, deliver, stopping }: EndBelowDeps): EndBelow => {
+  const ask: EndBelow['ask'] = async (below) => {
+    // The one sweep of a tree goes before the statements of its thousands of runs.
+    const queries = below.asks === 'none' ? database : urgent
+    const found = await openBelow(queries, below)
+    if (!found) throw new Fenced(below.lease?.id)
+    if (found.keys.length > 0) await requestEnd(queries, found.keys, 'cancelled')
+    for (const runKey of found.keys) deliver(runKey, 'cancelled')
+    if (!found.open) return 'none'
+    return found.more ? 'more' : 'asked'
+  }
+
+  const isAskedAbove: EndBelow['isAskedAbove'] = async (run) => {
+    if (run.depth === 0) return false
+    if (run.isTreeEnding) return true
+    const [row] = await database.rows<{ asked: boolean }>(
+      'is_asked_above',
+      'select exists (select from runs where id = any($1::text[]) and requested_status is not null) as asked',
+      [keysAbove(run)],
+    )
+    return row?.asked ?? false
+  }
+
+  return {
+    ask,
+    isAskedAbove,
+    async all(lease, run, seq) {
+      const below: Below = { runKeys: [run.key], seq, lease }
+      if ((await ask({ ...below, asks: 'none' })) === 'none') return true
+      const isAsked = await isAskedAbove(run)
+      const sinceMs = performance.now()
+      for (let wait = firstPauseMs; ; wait = Math.min(wait * 1.5, longestPauseMs)) {
+        if (!(await pause(wait, stopping))) return false
+        const asks = isAsked ? 'none' : whomToAsk(run, sinceMs)
+        let state = await ask({ ...below, asks })
+        while (state === 'more') state = await ask({ ...below, asks })
+        if (state === 'none') return true
+      }
+    },
+  }
+}

@@ -1,0 +1,143 @@
+import type { Queries } from '../../database/database.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { LocalLease } from './leases.ts'
+import { requestEnd } from './request-end.ts'
+import { rootKey } from './run-keys.ts'
+import { interruptAll, type RunsUnderLease } from './run-under-lease.ts'
+
+export interface EndRequestDeps {
+  /** Connections that no other statement can block. These queries wait for Postgres while it is away. */
+  urgent: Queries
+  /** The same connections for requests of clients: these queries fail while Postgres is away. */
+  urgentRequests: Queries
+  live: RunsUnderLease
+  log: Logger
+}
+
+/** Delivers requests to end a run to the process that works on it. */
+export interface EndRequests {
+  /** Tells a run in this process, if it is here. */
+  deliver(runKey: string, status: RunStatus): void
+  /** Calls back when a run that is not live yet is asked to end. Returns the function that stops it. */
+  onRequest(run: { key: string; depth: number }, ask: (status: RunStatus) => void): () => void
+  /** Reads what was asked of the runs and leases that are open here. Makes up for lost notifications. */
+  collect(leases: ReadonlyMap<string, LocalLease>): Promise<void>
+  /**
+   * Asks runs to end, and waits until all have ended or the time is over. Each run is marked first, by short statements
+   * on connections that nothing else uses: from then on nothing starts below it, and its owner ends what is open there.
+   * A run that changes hands or parks meanwhile is asked again.
+   */
+  settle(runKeys: string[], status: RunStatus, options: { seconds: number; wait: WaitForEnd }): Promise<void>
+}
+
+/** Waits for the end of a run. Returns false when the signal fires first. */
+type WaitForEnd = (runKey: string, signal: AbortSignal) => Promise<boolean>
+
+/** Runs that one statement asks to end. */
+const askedAtOnce = 500
+const askAgainMs = 500
+
+export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndRequestDeps): EndRequests => {
+  /** Runs that wait for a permit of their lease, or for memory, by key. */
+  const waiting = new Map<string, { depth: number; ask(status: RunStatus): void }>()
+
+  const deliver = (runKey: string, status: RunStatus): void => {
+    waiting.get(runKey)?.ask(status)
+    const run = live.get(runKey)
+    if (!run || run.requested) return
+    run.requested = status
+    interruptAll(run)
+  }
+
+  /** Runs here by the run at the top of their tree, which may be in another process. */
+  const runsByRoot = (): Map<string, string[]> => {
+    const trees = new Map<string, string[]>()
+    const add = (key: string, depth: number) => {
+      const root = rootKey({ key, depth })
+      const keys = trees.get(root)
+      if (keys) keys.push(key)
+      else trees.set(root, [key])
+    }
+    for (const [key, { depth }] of waiting) if (depth > 0) add(key, depth)
+    for (const [key, { depth, requested }] of live) if (depth > 0 && !requested) add(key, depth)
+    return trees
+  }
+
+  /**
+   * Tells all runs here whose tree is to end. One row says so. The sweep of the tree marks thousands of rows, and a run
+   * that has not heard of it starts others meanwhile.
+   */
+  const endTrees = async (): Promise<void> => {
+    const trees = runsByRoot()
+    if (trees.size === 0) return
+    const ending = await urgent.rows<{ id: string }>(
+      'ending_trees',
+      'select id from runs where id = any($1::text[]) and requested_status is not null',
+      [[...trees.keys()]],
+    )
+    for (const { id } of ending) {
+      for (const key of trees.get(id) ?? []) {
+        const run = live.get(key)
+        if (run) run.isTreeEnding = true
+        deliver(key, 'cancelled')
+      }
+    }
+  }
+
+  const ask = async (runKeys: string[], status: RunStatus): Promise<void> => {
+    for (let at = 0; at < runKeys.length; at += askedAtOnce) {
+      await requestEnd(urgentRequests, runKeys.slice(at, at + askedAtOnce), status)
+    }
+    for (const runKey of runKeys) deliver(runKey, status)
+  }
+
+  return {
+    deliver,
+
+    onRequest({ key, depth }, callBack) {
+      const one = { depth, ask: callBack }
+      waiting.set(key, one)
+      return () => {
+        if (waiting.get(key) === one) waiting.delete(key)
+      }
+    },
+
+    async collect(leases) {
+      const open = [...leases.values()].filter((lease) => lease.open > 0)
+      if (open.length === 0) return
+      await endTrees()
+      const rows = await urgent.rows<{ id: string; requested_status: RunStatus | null }>(
+        'requested',
+        `select id, requested_status from runs
+         where lease = any($1::text[]) and requested_status is not null and ended_at is null
+         union all select id, null from leases where id = any($1::text[]) and halted`,
+        [open.map((lease) => lease.id)],
+      )
+      for (const { id, requested_status: status } of rows) {
+        if (status) deliver(id, status)
+        else halt(leases.get(id))
+      }
+    },
+
+    async settle(runKeys, status, { seconds, wait }) {
+      const deadline = performance.now() + seconds * 1000
+      const over = AbortSignal.timeout(seconds * 1000)
+      await ask(runKeys, status)
+      for (let open = runKeys; open.length > 0 && !over.aborted; ) {
+        const left = deadline - performance.now()
+        const signal = AbortSignal.timeout(Math.min(askAgainMs, Math.max(1, Math.ceil(left))))
+        const ended = await Promise.all(open.map((runKey) => wait(runKey, signal)))
+        open = open.filter((_, at) => !ended[at])
+        await ask(open, status).catch((error) => log.debug({ err: error }, 'runs are asked to end again later'))
+      }
+    },
+  }
+}
+
+/** Starts no more runs of a lease. */
+const halt = (lease: LocalLease | undefined): void => {
+  if (!lease) return
+  lease.halted = true
+  lease.gate?.pass()
+}

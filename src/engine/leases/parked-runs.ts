@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto'
+import type { Queries } from '../../database/database.ts'
+import { enqueueLease } from './dbos.ts'
+
+const wokenAtOnce = 100
+
+/**
+ * SQL condition: a parked run is due. Child runs are left out: the step that waits for them wakes them under its
+ * concurrency limit.
+ */
+export const isDue = 'lease is null and ended_at is null and parent_id is null and wake_at <= now()'
+
+/** SQL condition: a parked child run is due whose parent has ended. A process died before it could end both. */
+const isOrphan = `lease is null and ended_at is null and parent_id is not null and wake_at <= now()
+  and not exists (select from runs above where above.id = runs.parent_id and above.ended_at is null)`
+
+/** Queues all parked runs that are due. */
+export const wakeAllDue = async (database: Queries): Promise<void> => {
+  while ((await wakeSome(database, 'wake_parked', isDue)) > 0) {}
+}
+
+/** Queues parked child runs that have lost their parent. */
+export const wakeOrphans = async (database: Queries): Promise<void> => {
+  while ((await wakeSome(database, 'wake_orphans', isOrphan)) > 0) {}
+}
+
+/** Queues a bounded number of runs of one collection under one lease. Returns how many there were. */
+const wakeSome = async (database: Queries, name: string, condition: string): Promise<number> => {
+  const leaseId = randomUUID()
+  const [row] = await database.rows<{ woken: number }>(
+    name,
+    `with first as materialized (select collection_id from runs where ${condition} order by wake_at limit 1),
+     due as materialized (
+       select id from runs where ${condition} and collection_id = (select collection_id from first)
+       order by wake_at limit ${wokenAtOnce} for update skip locked),
+     lease as (insert into leases (id, epoch, owner) select $1, 0, '' where exists (select from due) returning id),
+     moved as (update runs r set lease = $1 from due where r.id = due.id returning 1)
+     select (select count(*) from moved)::int woken,
+       (select ${enqueueLease('id', '(select collection_id from first)')} from lease) queued,
+       (select pg_notify(channel('runs'), '') from lease) told`,
+    [leaseId],
+  )
+  return row?.woken ?? 0
+}

@@ -1,0 +1,25 @@
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+
+/** What a lease knows of a run in memory: its place in the tree of runs, and whether it was asked to end. */
+export interface RunUnderLease {
+  readonly key: string
+  /** How many runs are above it. */
+  readonly depth: number
+  /** The status that the run was asked to end with. */
+  requested: RunStatus | undefined
+  /** The run at the top of its tree was asked to end, and this one with it. */
+  isTreeEnding?: boolean
+  /** Each function ends something that the run is executing or waiting for right now. */
+  readonly interrupts: Set<() => void>
+}
+
+/** The runs that this process works on, by key. */
+export type RunsUnderLease = ReadonlyMap<string, RunUnderLease>
+
+/** How a process left a run: with its final status, or to be continued by another process. */
+export type RunLeft = RunStatus | 'parked' | 'released' | 'fenced'
+
+/** Interrupts everything that a run is executing or waiting for. */
+export const interruptAll = ({ interrupts }: Pick<RunUnderLease, 'interrupts'>): void => {
+  for (const interrupt of [...interrupts]) interrupt()
+}

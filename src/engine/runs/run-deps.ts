@@ -1,0 +1,22 @@
+import type { Logger } from '../../lib/log.ts'
+import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { EndBelow } from '../leases/end-below.ts'
+import type { StepDeps } from '../steps/step-at-work.ts'
+import type { LiveRun } from './live-run.ts'
+
+/** What runs are carried on with. */
+export interface RunDeps {
+  steps: StepDeps
+  journal: Pick<Journal, 'add'>
+  memory: ByteBudget
+  /** The runs that this process works on, by key. */
+  live: Map<string, LiveRun>
+  limits: { /** Steps of one run that execute side by side. */ parallelSteps: number }
+  endAllBelow: EndBelow['all']
+  /** Tells who waits for a run that it has ended here. */
+  onEnd(runKey: string): void
+  /** Fires when the process stops taking steps. */
+  stopping: AbortSignal
+  log: Logger
+}

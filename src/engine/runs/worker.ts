@@ -1,0 +1,101 @@
+import type { Database } from '../../database/database.ts'
+import { listen } from '../../database/listen.ts'
+import type { Logger } from '../../lib/log.ts'
+import { oneAtATime } from '../../lib/one-at-a-time.ts'
+import { pause } from '../../lib/time.ts'
+import { type Dispatcher, launchDispatcher, pruneLeases } from '../leases/dbos.ts'
+import { beatMs, type Heartbeat } from '../leases/heartbeat.ts'
+import type { Leases } from '../leases/leases.ts'
+import { wakeAllDue, wakeOrphans } from '../leases/parked-runs.ts'
+import type { QueuePoll } from '../leases/queue-poll.ts'
+import type { Takeover } from './takeover.ts'
+
+/** How often requests are looked for whose notification was lost. */
+const fallbackPollMs = 1_000
+const pruneEveryMs = 10_000
+/** Leases that one statement prunes. */
+const prunedAtOnce = 500
+
+export interface WorkerDeps {
+  database: Database
+  /** How many connections the dispatcher may have. */
+  dispatcherConnections: number
+  /** `local`: only this process uses the database, and takes its own runs back at once. */
+  executor: string
+  /** Interval of the heartbeat in milliseconds; the tests beat more often. */
+  beatMs?: number | undefined
+  heartbeat: Heartbeat
+  leases: Leases
+  takeover: Takeover
+  queue: QueuePoll
+  /** Called with the dispatcher as soon as it is launched, before the first lease is polled. */
+  onDispatcher(dispatcher: Dispatcher): void
+  /** Collects requests to end runs. */
+  collectRequests(): Promise<void>
+  /** Something may have changed in the database that steps wait for. */
+  onNews(): void
+  stopping: AbortSignal
+  log: Logger
+}
+
+/** Makes this process a worker: it beats, takes leases, and listens for work. Returns the function that stops its timers. */
+export const startWorker = async (deps: WorkerDeps): Promise<() => void> => {
+  const { executor, heartbeat, queue, takeover, stopping } = deps
+  await heartbeat.beat()
+  if (executor === 'local') await takeover.takeOwn()
+  deps.onDispatcher(await launch(deps))
+  const stopBeating = keepBeating(deps)
+  const onRequests = oneAtATime(deps.collectRequests)
+  const channels = { runs: queue.wake, requests: onRequests, decisions: deps.onNews }
+  void listen(deps.database, channels, stopping)
+  const timers = [
+    every(deps, fallbackPollMs, async () => {
+      onRequests()
+      deps.onNews()
+    }),
+    every(deps, pruneEveryMs, () => prune(deps)),
+  ]
+  return () => {
+    for (const timer of timers) clearInterval(timer)
+    stopBeating()
+  }
+}
+
+const launch = ({ database, dispatcherConnections, executor, leases, takeover, stopping, log }: WorkerDeps) =>
+  launchDispatcher({
+    database,
+    connections: dispatcherConnections,
+    executor,
+    log,
+    onLease: async (leaseId) => {
+      if (stopping.aborted) return new Promise(() => {})
+      const lease = leases.local.get(leaseId) ?? (await takeover.take(leaseId))
+      await lease.finished
+    },
+  })
+
+const keepBeating = ({ heartbeat, leases, queue, database, log, ...deps }: WorkerDeps): (() => void) =>
+  heartbeat.keepBeating({
+    everyMs: deps.beatMs ?? beatMs,
+    findLost: () => leases.findLost(),
+    onSights({ queued, due }) {
+      if (queued) queue.wake()
+      if (due) void wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
+    },
+  })
+
+const prune = async ({ database, stopping }: WorkerDeps): Promise<void> => {
+  while ((await pruneLeases(database)) === prunedAtOnce && !stopping.aborted) await pause(100, stopping)
+  await wakeOrphans(database)
+}
+
+/** Repeats background work, never twice at the same time. */
+const every = ({ stopping, log }: WorkerDeps, milliseconds: number, work: () => Promise<void>): NodeJS.Timeout => {
+  let busy = false
+  return setInterval(async () => {
+    if (busy || stopping.aborted) return
+    busy = true
+    await work().catch((error) => log.debug({ err: error }, 'background work failed'))
+    busy = false
+  }, milliseconds)
+}

@@ -1,0 +1,56 @@
+import type { Queries } from '../../database/database.ts'
+import type { Attempt, DatabaseWatch } from '../../database/watch.ts'
+import type { Engine, StartedRun } from '../engine.ts'
+import type { Programs } from '../program/programs.ts'
+import { checkWorkflow } from './check-workflow.ts'
+import { mayAskModels, preflight } from './preflight.ts'
+import { planRerun } from './rerun.ts'
+import { checkStart, type Starter, startRun } from './start.ts'
+
+export interface StartsDeps extends Starter {
+  programs: Programs
+  /** Connections of requests: their queries fail while Postgres is away. */
+  requestDatabase: Queries
+  /** Fails at once while the database takes no writes. */
+  watch: Pick<DatabaseWatch, 'whileUp'>
+}
+
+/** The part of the engine that starts runs, and checks what is to be started. */
+export interface Starts
+  extends Pick<
+    Engine,
+    'start' | 'checkStart' | 'planRerun' | 'settled' | 'preflight' | 'mayAskModels' | 'problems' | 'check'
+  > {
+  /** Runs accepted so far. */
+  readonly accepted: number
+}
+
+export const makeStarts = (deps: StartsDeps): Starts => {
+  const { requestDatabase, programs, watch } = deps
+  const underWay = new Set<Promise<StartedRun>>()
+  let accepted = 0
+  return {
+    get accepted() {
+      return accepted
+    },
+    async start(request) {
+      const start = watch.whileUp((attempt: Attempt) => startRun(deps, request, attempt))
+      underWay.add(start)
+      try {
+        const run = await start
+        accepted++
+        return run
+      } finally {
+        underWay.delete(start)
+      }
+    },
+    checkStart: (request) => watch.whileUp(() => checkStart(deps, request)),
+    planRerun: (wanted) => watch.whileUp(() => planRerun(requestDatabase, programs, wanted)),
+    settled: async () => void (await Promise.allSettled(underWay)),
+    preflight: (planned) => watch.whileUp(() => preflight(deps, planned)),
+    mayAskModels: async (definition) => (await programs.of(definition)).steps.some(mayAskModels),
+    problems: (workflow) => programs.compile(JSON.stringify(workflow)).problems.map(({ message }) => message),
+    check: (workflow, home) =>
+      checkWorkflow(requestDatabase, workflow, programs.compile(JSON.stringify(workflow)), home),
+  }
+}

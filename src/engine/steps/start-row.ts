@@ -1,0 +1,51 @@
+import type { Journal } from '../journal/journal.ts'
+import type { Entry, LeaseRef, StepRow } from '../journal/journal-entry.ts'
+import { warningsText } from './step-record.ts'
+import type { StepRun } from './step-run.ts'
+import type { StepSide } from './step-side.ts'
+
+/** A step that still runs after this long is recorded as running. Quick steps never pay for that row. */
+const startRowAfterMs = 100
+
+/** The record of a step that is still running. */
+export interface StartRow {
+  write(): Promise<void>
+  /** Records the new attempt, if the row is written: a takeover counts it. */
+  tryAgain(attempt: number): void
+  /** Writes the row if the step still runs in a moment. */
+  writeSoon(): void
+  cancel(): void
+  /** The completion of the step is on its way: the row need not be sent any more. */
+  withdraw(): void
+}
+
+export const startRowOf = (
+  { journal }: { journal: Pick<Journal, 'add' | 'withdraw'> },
+  lease: LeaseRef,
+  run: StepRun,
+  row: StepRow,
+  side: StepSide,
+): StartRow => {
+  let entry: Entry | undefined
+  let timer: NodeJS.Timeout | undefined
+  const withdraw = () => {
+    if (entry) journal.withdraw(entry)
+  }
+  const write = () => {
+    withdraw()
+    entry = { lease, collectionId: run.collectionId, step: { ...row, warnings: warningsText(run, side) } }
+    return journal.add(entry)
+  }
+  return {
+    write,
+    tryAgain(attempt) {
+      row.attempt = attempt
+      if (entry) void write().catch(() => {})
+    },
+    writeSoon() {
+      timer = setTimeout(() => void write().catch(() => {}), startRowAfterMs)
+    },
+    cancel: () => clearTimeout(timer),
+    withdraw,
+  }
+}

@@ -1,0 +1,116 @@
+import type {
+  ActivityContext,
+  Decision,
+  Expiry,
+  FailedWith,
+  Json,
+  OutgoingRequest,
+  OutgoingResponse,
+  WaitForDecision,
+  WaitForRuns,
+  WaitUntil,
+} from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
+import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
+import type { Slots } from '../../lib/slots.ts'
+import type { ModelCalls } from '../../model/gateway/model-calls.ts'
+import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
+import type { Quota } from '../../store/collections/quota.ts'
+import type { ObjectStore } from '../../store/objects/objects.ts'
+import type { FoundResult, ResultKey } from '../../store/runs/step-results.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { LeaseRef, StepRow } from '../journal/journal-entry.ts'
+import type { ReadStoredResult } from '../journal/stored-results.ts'
+import type { Transfer } from '../journal/transfers.ts'
+import type { EndBelow } from '../leases/end-below.ts'
+import type { Heartbeat } from '../leases/heartbeat.ts'
+import type { SuspectGates } from '../leases/suspects.ts'
+import type { HeldSlot } from './held-slot.ts'
+import type { ModelRules } from './model-rules.ts'
+import type { StepReplay } from './recording.ts'
+import type { RunLabels } from './run-labels.ts'
+import type { StartRow } from './start-row.ts'
+import type { StepMemory } from './step-memory.ts'
+import type { StepPlace, StepRun } from './step-run.ts'
+import type { StepSide } from './step-side.ts'
+
+/** What steps are carried out with. */
+export interface StepDeps {
+  /** Waits for Postgres while it is away: a run never fails for that. */
+  database: Queries
+  journal: Pick<Journal, 'add' | 'withdraw'>
+  objects: ObjectStore
+  fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
+  models: ModelCalls
+  rules: ModelRules
+  labels: RunLabels
+  activitySettings: ActivitySettings
+  quota: Pick<Quota, 'add' | 'require'>
+  limits: StepLimits
+  slots: Slots
+  /** Memory that large values take, all together. */
+  memory: ByteBudget
+  transfer: Transfer
+  suspects: SuspectGates
+  /** Fires when the process stops taking steps. */
+  stopping: AbortSignal
+  confirmLease: Heartbeat['confirm']
+  endAllBelow: EndBelow['all']
+  /** Reads the record of an earlier step. */
+  results: ReadStoredResult
+  /** Finds a completed result that was made from the same, for steps with `options.cache`. */
+  findResult(key: ResultKey): Promise<FoundResult | undefined>
+  /** Tells who waits for a run that it has ended here. */
+  onEnd(runKey: string): void
+  /** Waits, without a slot, for what an activity asks to wait for. */
+  waitOut(work: StepAtWork, wanted: WaitUntil | WaitForRuns | WaitForDecision): Promise<Waited>
+  /** Reads what was decided about a step; undefined while it may still wait. */
+  readDecision(step: DecidedStep, expiry: Expiry | null): Promise<Decision | undefined>
+  /** Lets the step carry out a runbook. */
+  carryOutFor(
+    work: StepAtWork,
+    held: HeldSlot,
+    attempt: number,
+    signal: () => AbortSignal,
+  ): ActivityContext['carryOutRunbook']
+}
+
+export interface StepLimits {
+  stepTimeoutSeconds: number
+  /** Working time of one run in all; waiting does not count. */
+  runTimeoutSeconds: number
+  maxOutputBytes: number
+}
+
+/** A step that asks for a decision, and the log messages that go with it. */
+export interface DecidedStep {
+  run: StepRun
+  seq: number
+  side: StepSide
+}
+
+/** The step is not recorded: the next owner of the run carries it out again. */
+export type StepLeft = 'parked' | 'released'
+
+/** The result of a wait: outputs or a failure to record, `again` to run the activity once more, or the run has left. */
+export type Waited = Record<string, Json> | FailedWith | 'again' | StepLeft
+
+/** A step that is being carried out, and what will be recorded of it. */
+export interface StepAtWork {
+  engine: StepDeps
+  lease: LeaseRef
+  run: StepRun
+  place: StepPlace
+  row: StepRow
+  side: StepSide
+  startRow: StartRow
+  memory: StepMemory
+  /** Set in a run that replays another one. */
+  replay: StepReplay | undefined
+  /** Hash of what its result is made from, with `options.cache`. */
+  resultHash: string | undefined
+  /** It has started runs, or an earlier owner of the run may have. */
+  hasRuns: boolean
+  /** It is recorded, or left to another process. */
+  isOver: boolean
+}

@@ -1,0 +1,82 @@
+import type { Queries } from '../../database/database.ts'
+import { type LoadedInto, loadPayload, type ReadStoredResult } from '../journal/stored-results.ts'
+import type { Transfer } from '../journal/transfers.ts'
+import type { ProgramStep } from '../program/program.ts'
+import type { StepResult, StepRun } from './step-run.ts'
+
+/** Results that a step has loaded, by the index of their step. */
+export type Loaded = ReadonlyMap<number, StepResult>
+
+/** Lists the earlier steps that a step reads and that are not in memory, by index. */
+export const missingResults = (run: StepRun, step: ProgramStep): number[] =>
+  step.dependsOn
+    .map((name) => run.program.indexOf.get(name) ?? -1)
+    .filter((index) => !run.results.has(index) && seqOf(run, index) !== undefined)
+
+/** `seq` of the latest record of a step; undefined if no record of it has results. */
+const seqOf = ({ course }: StepRun, index: number): number | undefined => {
+  if (!course) return index
+  const latest = course.latest.get(index)
+  return latest === 'skipped' ? undefined : latest
+}
+
+/** Says why a step has no result to read; undefined if it has one. */
+export const absenceOf = ({ course, program }: StepRun, name: string): string | undefined => {
+  const index = program.indexOf.get(name)
+  if (!course || index === undefined) return undefined
+  const latest = course.latest.get(index)
+  return latest === 'skipped'
+    ? `step '${name}' was skipped`
+    : latest === undefined
+      ? `step '${name}' has not run yet`
+      : undefined
+}
+
+/** Loads the records of earlier steps for one step, within its share of the memory budget. */
+export const loadResults = async (
+  deps: { database: Queries; transfer: Transfer; results: ReadStoredResult },
+  run: StepRun,
+  step: ProgramStep,
+  indexes: number[],
+  into: LoadedInto,
+): Promise<Loaded> => {
+  const stored = await Promise.all(indexes.map((index) => deps.results(run.key, seqOf(run, index) ?? -1)))
+  const loaded = new Map<number, StepResult>()
+  for (const [at, index] of indexes.entries()) {
+    const result = stored[at]
+    if (!result) continue
+    const { inputs, outputs, status, error, inputs_payload, outputs_payload, inputs_bytes, outputs_bytes } = result
+    const readsInputs = step.readsInputsOf.has(run.program.steps[index]?.name ?? '')
+    const load = (payload: string | null, bytes: number) => loadPayload(deps, payload, bytes, into)
+    const value: StepResult = {
+      inputs: readsInputs ? (inputs ?? (await load(inputs_payload, inputs_bytes))) : inputs,
+      outputs: outputs ?? (await load(outputs_payload, outputs_bytes)),
+      status,
+      error,
+      bytes: 0,
+    }
+    loaded.set(index, value)
+  }
+  return loaded
+}
+
+/** Returns `{inputs, outputs, config, status, error}` of an earlier step for paths to read, parsed at the first read. */
+export const sectionsOf = (run: StepRun, name: string, loaded?: Loaded): unknown => {
+  const index = run.program.indexOf.get(name)
+  const isSkipped = index !== undefined && run.course?.latest.get(index) === 'skipped'
+  const result = index === undefined || isSkipped ? undefined : (run.results.get(index) ?? loaded?.get(index))
+  if (index === undefined) return undefined
+  if (!result) {
+    return isSkipped ? { config: run.program.steps[index]?.config ?? {}, status: 'skipped', error: null } : undefined
+  }
+  result.value ??= {
+    inputs: parse(result.inputs),
+    outputs: parse(result.outputs),
+    config: run.program.steps[index]?.config ?? {},
+    status: result.status,
+    error: (parse(result.error) as { message?: string } | null)?.message ?? null,
+  }
+  return result.value
+}
+
+const parse = (text: string | null): unknown => (text === null ? null : JSON.parse(text))

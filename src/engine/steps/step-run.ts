@@ -1,0 +1,68 @@
+import type { Environment } from '../environment/environment.ts'
+import type { RunUnderLease } from '../leases/run-under-lease.ts'
+import type { Course } from '../program/course.ts'
+import type { Program, ProgramStep } from '../program/program.ts'
+
+/** A run as its steps see it. Steps change only what is not `readonly` here. */
+export interface StepRun extends Readonly<RunUnderLease> {
+  readonly trajectoryId: string
+  readonly collectionId: number
+  readonly taskId: number
+  readonly collection: string
+  readonly task: string
+  readonly author: string
+  readonly program: Program
+  readonly initParams: Record<string, unknown>
+  readonly environment: Environment
+  /** Key of the run whose recorded results a replay takes. */
+  readonly replayOf: string | null
+  /** Deaths of the process at the step that the run is at. */
+  readonly deaths: number
+  /** What branches and loops have decided, or which of the steps that run side by side have ended. */
+  readonly course: Course | undefined
+  /** How many steps of a run whose steps run side by side are under way. */
+  readonly underWay: number
+  /** The first step that failed while others were executing. */
+  readonly failure: StepFailure | undefined
+
+  /** Its row still says `pending`: its first record changes that. */
+  pending: boolean
+  /** Results that later steps read, by the index of their step in the program. */
+  readonly results: Map<number, StepResult>
+  /** Milliseconds for which at least one step executed; see work-time.ts. */
+  workMs: number
+  /** Steps that are executing. */
+  working: number
+  /** When (`performance.now()`) `workMs` was counted last. */
+  workedUntilMs: number
+}
+
+export interface StepFailure {
+  name: string
+  message: string
+}
+
+/** One execution of a step: its place in the order of execution, and its attempt. */
+export interface StepPlace {
+  readonly step: ProgramStep
+  /** 0-based place in the order of execution, where it is recorded. */
+  readonly seq: number
+  /** The name that it is recorded under: from the second turn of a loop on `<step>__<turn>`. */
+  readonly name: string
+  /** 1-based turn of its loop. */
+  readonly turn: number
+  attempt: number
+  /** When it started first, if it has. */
+  started: Date | undefined
+}
+
+/** What a recorded step offers to later ones: JSON texts, parsed when they are first read. */
+export interface StepResult {
+  inputs: string | null
+  outputs: string | null
+  status: string
+  error: string | null
+  value?: unknown
+  /** Bytes that it takes of the memory budget. */
+  bytes: number
+}

@@ -1,0 +1,17 @@
+import { now, timestamp } from '../../lib/time.ts'
+import type { NewFile } from '../../model/runs/new-run.ts'
+import type { StepLog } from '../../model/runs/step.ts'
+
+/** Files and log messages of a step, recorded together with its outputs. */
+export interface StepSide {
+  files: NewFile[]
+  warnings: StepLog[]
+}
+
+export const warningEvent = (message: string, attributes: Record<string, unknown> = {}): StepLog => ({
+  timestamp: timestamp(new Date(now())),
+  level: 'warning',
+  type: 'warning',
+  message,
+  attributes,
+})
