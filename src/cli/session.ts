@@ -9,7 +9,7 @@ import { remembering, suggesting } from './did-you-mean.ts'
 import { findServer } from './find-server.ts'
 import { findToken, type WithheldToken } from './find-token.ts'
 import type { Globals } from './globals.ts'
-import { makeOutput, type Output, safe } from './show/output.ts'
+import { type CommandOutput, makeOutput, safe } from './show/output.ts'
 
 /** Context of a command: the server, clients for it, and the output. */
 export interface Session {
@@ -25,7 +25,7 @@ export interface Session {
   operations: Operations
   /** Calls an operation known only at run time. */
   call: Caller
-  out: Output
+  out: CommandOutput
   /** Fires at Ctrl-C. */
   signal: AbortSignal
 }

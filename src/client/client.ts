@@ -30,7 +30,7 @@ type QueryOf<E extends Endpoint> = { query?: z.input<E['query']> }
 export type Input<E extends Endpoint> = Given<'params', Params<E['path']>> & QueryOf<E> & BodyOf<E> & CallOptions
 
 /** Result of a call: parsed JSON, or the response itself for bytes, text, pages and event streams. */
-export type Output<E extends Endpoint> = E['response'] extends z.ZodType
+export type EndpointOutput<E extends Endpoint> = E['response'] extends z.ZodType
   ? z.output<E['response']>
   : E['response'] extends 'empty'
     ? undefined
@@ -40,7 +40,7 @@ type Argument<E extends Endpoint> = Record<never, never> extends Input<E> ? [inp
 
 /** The API as functions: one for each operation of the contract, fully typed. */
 export type Client = {
-  [Name in keyof ApiContract]: (...input: Argument<ApiContract[Name]>) => Promise<Output<ApiContract[Name]>>
+  [Name in keyof ApiContract]: (...input: Argument<ApiContract[Name]>) => Promise<EndpointOutput<ApiContract[Name]>>
 }
 
 /** Input of a call whose operation is only known at run time. */

@@ -26,7 +26,7 @@ export const databaseReadOnly = (cause?: unknown): AppError =>
   })
 
 /** Converts an outage to the clients' 503; returns any other error unchanged. */
-export const asAppError = (error: unknown): unknown => {
+export const explainOutage = (error: unknown): unknown => {
   if (!isDatabaseAway(error)) return error
   return (error as { code?: string }).code === readOnlyCode ? databaseReadOnly(error) : databaseAway(error)
 }

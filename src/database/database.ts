@@ -1,6 +1,6 @@
 import pg from 'pg'
 import type { AppError } from '../lib/errors.ts'
-import { asAppError } from './away.ts'
+import { explainOutage } from './away.ts'
 import { connectionDefaults, cutConnection, setSession } from './connection.ts'
 
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text)) // our bigints stay far below 2^53
@@ -67,7 +67,7 @@ const queriesOf = (client: pg.Pool | pg.PoolClient, noteTime: Database['noteTime
       noteTime(name, performance.now() - begun)
       return rows as Row[]
     } catch (error) {
-      throw asAppError(error)
+      throw explainOutage(error)
     }
   },
   async query<Row>(text: string, values: unknown[] = []) {
@@ -77,7 +77,7 @@ const queriesOf = (client: pg.Pool | pg.PoolClient, noteTime: Database['noteTime
       noteTime(text, performance.now() - begun)
       return rows as Row[]
     } catch (error) {
-      throw asAppError(error)
+      throw explainOutage(error)
     }
   },
 })
@@ -130,7 +130,7 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
       try {
         client = await pool.connect()
       } catch (error) {
-        throw asAppError(error)
+        throw explainOutage(error)
       }
       let broken = false
       try {
@@ -143,7 +143,7 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
           () => false,
           () => true,
         )
-        throw asAppError(error)
+        throw explainOutage(error)
       } finally {
         client.release(broken)
       }

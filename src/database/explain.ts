@@ -1,5 +1,5 @@
 import { AppError, messageOf } from '../lib/errors.ts'
-import { asAppError } from './away.ts'
+import { explainOutage } from './away.ts'
 
 const explanations: readonly [cause: RegExp, hint: string][] = [
   [
@@ -39,7 +39,7 @@ const usual = 'Check address, name and password in DATABASE_URL, or leave it uns
 
 /** Explains why DATABASE_URL does not work and what to do; returns any other error unchanged. */
 export const explainDatabase = (thrown: unknown): unknown => {
-  const error = asAppError(thrown)
+  const error = explainOutage(thrown)
   const isOurs = error instanceof AppError
   const cause = isOurs ? error.cause : error
   const isAway = isOurs && error.code === 'database_unavailable'

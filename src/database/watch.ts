@@ -17,14 +17,14 @@ export interface DatabaseWatch {
    * Runs work that may wait while the database is away. Fails with `database_unavailable` at once when the database
    * accepts no writes, and as soon as it stops to.
    */
-  whileUp<T>(work: (attempt: Attempt) => Promise<T>): Promise<T>
+  whileUp<T>(work: (attempt: AwaitedWork) => Promise<T>): Promise<T>
   /** Calls back each time the database stops to accept writes. */
   onOutage(react: (reason: AppError) => void): void
   stop(): Promise<void>
 }
 
 /** Work that a caller waits for; once `isOver`, the caller was told that it failed. */
-export interface Attempt {
+export interface AwaitedWork {
   isOver: boolean
 }
 

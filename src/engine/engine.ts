@@ -1,5 +1,5 @@
 import type { AppError } from '../lib/errors.ts'
-import type { RecordedCall, Recording } from '../model/gateway/recorded-call.ts'
+import type { RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
 import type { ApprovalRow, NewDecision } from '../model/runs/approval-row.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
 import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
@@ -29,9 +29,9 @@ export interface Engine {
    * Records a gateway call that has ended. Resolves when it is on disk. Rejects where the disk is full, or Postgres
    * refuses the call.
    */
-  record(call: RecordedCall): Promise<Recording>
+  record(call: RecordedCall): Promise<RecordDestination>
   /** Where a call that ended now would be recorded. `full`: nowhere, so no call should begin. */
-  recording(): Recording | 'full'
+  recording(): RecordDestination | 'full'
   /** Whether the write queues are over their limits: new runs and calls are refused. */
   readonly isFull: boolean
   /** Calls back when this process has written something of the run. Returns the function that stops it. */

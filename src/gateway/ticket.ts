@@ -9,7 +9,7 @@ import type { CollectionSettings } from '../model/collections/collection-setting
 import { authorOf } from '../model/collections/identity.ts'
 import { flagSchema } from '../model/flag.ts'
 import type { FailedAttempt } from '../model/gateway/chat.ts'
-import type { Recording } from '../model/gateway/recorded-call.ts'
+import type { RecordDestination } from '../model/gateway/recorded-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { CacheKey } from '../store/calls/answer-cache.ts'
@@ -45,7 +45,7 @@ export type Ticket = Pick<
 export type Outcome = Pick<FinishedCall, 'status' | 'httpStatus' | 'error' | 'answer' | 'firstByteMs'>
 
 /** Writes down how a call ended; `off` where it is not to be. */
-export type Keep = (ticket: Ticket, outcome: Outcome) => Promise<Recording | 'off'>
+export type Keep = (ticket: Ticket, outcome: Outcome) => Promise<RecordDestination | 'off'>
 
 /** Whoever does not want to be recorded must not be, because of a word that is not known. */
 const readRecordHeader = (written: string | undefined): boolean => {
@@ -133,7 +133,7 @@ export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => 
 })
 
 /** The headers by which every answer says what it is on record as, and who gave it. */
-export const ticketHeaders = (ticket: Ticket, record: Recording | 'on' | 'off'): Record<string, string> => ({
+export const ticketHeaders = (ticket: Ticket, record: RecordDestination | 'on' | 'off'): Record<string, string> => ({
   ...(ticket.recorded ? { 'x-jetty-trajectory-id': ticket.trajectoryId } : {}),
   'x-jetty-record': record,
   ...ticket.trial?.headers,

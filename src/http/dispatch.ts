@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
 import type { ByteBudget, Share } from '../lib/memory/byte-budget.ts'
 import { uncountedBytes } from '../lib/memory/json-memory.ts'
-import type { Owner } from '../lib/memory/owner-caps.ts'
+import type { ShareOwner } from '../lib/memory/owner-caps.ts'
 import type { Warning } from '../model/warning.ts'
 import { type AuditNote, type AuditTrail, changesOf, recorded } from './audit.ts'
 import { admit, type Gate } from './authorise.ts'
@@ -280,7 +280,7 @@ export const makeDispatch = (options: DispatchOptions, stopping: AbortSignal) =>
 }
 
 /** Makes what takes memory for one call; all of it is given back once the answer has left. */
-const memoryOf = (budget: ByteBudget | undefined, owner: Owner, from: Received): CallMemory => {
+const memoryOf = (budget: ByteBudget | undefined, owner: ShareOwner, from: Received): CallMemory => {
   let share: Share | undefined
   return {
     take(bytes) {

@@ -15,7 +15,7 @@ import { loadSettings, type Settings } from '../lib/settings/config.ts'
 import { unknownText, unknownVariables } from '../lib/settings/unknown-variables.ts'
 import { readLentKeys } from '../providers/lent-keys.ts'
 
-export interface Check {
+export interface MachineCheck {
   name: string
   state: 'ok' | 'warning' | 'failed'
   /** What was found. */
@@ -28,15 +28,15 @@ const oldestNode = [20, 19] as const
 const lowSpaceBytes = 2 * 1024 ** 3
 const noSpaceBytes = 200 * 1024 ** 2
 
-const ok = (name: string, found: string): Check => ({ name, state: 'ok', found })
-const failed = (name: string, error: unknown, remedy: string): Check => ({
+const ok = (name: string, found: string): MachineCheck => ({ name, state: 'ok', found })
+const failed = (name: string, error: unknown, remedy: string): MachineCheck => ({
   name,
   state: 'failed',
   found: messageOf(error),
   remedy: (error instanceof AppError && error.hint) || remedy,
 })
 
-const nodeCheck = (): Check => {
+const nodeCheck = (): MachineCheck => {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   const isOld = major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1])
   return isOld
@@ -47,7 +47,7 @@ const nodeCheck = (): Check => {
 const nearestFolder = async (path: string): Promise<string> =>
   (await stat(path).catch(() => undefined)) ? path : nearestFolder(dirname(path))
 
-const folderCheck = async (dataDir: string): Promise<Check> => {
+const folderCheck = async (dataDir: string): Promise<MachineCheck> => {
   const name = 'data folder'
   const found = await nearestFolder(dataDir)
   try {
@@ -67,7 +67,7 @@ const folderCheck = async (dataDir: string): Promise<Check> => {
       }
 }
 
-const spaceCheck = async (dataDir: string): Promise<Check> => {
+const spaceCheck = async (dataDir: string): Promise<MachineCheck> => {
   const { bavail, bsize } = await statfs(await nearestFolder(dataDir))
   const free = bavail * bsize
   const found = `${byteSize(free)} free`
@@ -76,7 +76,7 @@ const spaceCheck = async (dataDir: string): Promise<Check> => {
   return free < lowSpaceBytes ? { name: 'disk', state: 'warning', found, remedy } : ok('disk', found)
 }
 
-const embeddedCheck = (dataDir: string): Check => {
+const embeddedCheck = (dataDir: string): MachineCheck => {
   try {
     const { version } = findPackage()
     chooseAccount(dataDir)
@@ -87,7 +87,7 @@ const embeddedCheck = (dataDir: string): Check => {
   }
 }
 
-const databaseCheck = async (url: string): Promise<Check> => {
+const databaseCheck = async (url: string): Promise<MachineCheck> => {
   const database = openDatabase(url, { connections: 1 })
   try {
     const [row] = await database.query<{ version: string; number: string; size: string }>(
@@ -105,7 +105,7 @@ const databaseCheck = async (url: string): Promise<Check> => {
   }
 }
 
-const portCheck = async ({ host, port }: Settings, servedPorts: readonly number[]): Promise<Check> => {
+const portCheck = async ({ host, port }: Settings, servedPorts: readonly number[]): Promise<MachineCheck> => {
   if (servedPorts.includes(port)) return ok('port', `${host}:${port}, where a server answers`)
   try {
     await checkAddress(host, port)
@@ -121,7 +121,7 @@ const isOfThisMachine = (host: string): boolean => host === 'localhost' || /^(12
  * Makes a sandbox as a runbook would have it, and takes it down again. None is no failure: everything but runbooks works
  * without. Nothing of it is left: where there is no folder for sandboxes yet, it is made elsewhere.
  */
-export const checkSandbox = async (settings: Settings, signal?: AbortSignal): Promise<Check> => {
+export const checkSandbox = async (settings: Settings, signal?: AbortSignal): Promise<MachineCheck> => {
   const name = 'sandbox'
   const folder = settings.sandboxDir ?? join(settings.dataDir, 'sandboxes')
   const elsewhere = existsSync(folder) ? undefined : await mkdtemp(join(tmpdir(), 'jetty-sandbox-'))
@@ -159,7 +159,7 @@ export const checkSandbox = async (settings: Settings, signal?: AbortSignal): Pr
   }
 }
 
-const settingsCheck = (env: NodeJS.ProcessEnv): Check | Settings => {
+const settingsCheck = (env: NodeJS.ProcessEnv): MachineCheck | Settings => {
   try {
     const settings = loadSettings(env)
     readLentKeys(settings.trialKeys, (name) => env[name])
@@ -171,7 +171,7 @@ const settingsCheck = (env: NodeJS.ProcessEnv): Check | Settings => {
 }
 
 /** Names the variables that look like settings and are none; a warning, since another program may read them. */
-const variablesCheck = (env: NodeJS.ProcessEnv): Check => {
+const variablesCheck = (env: NodeJS.ProcessEnv): MachineCheck => {
   const [first, ...others] = unknownVariables(env)
   if (!first) return ok('settings', 'nothing to object to')
   return {
@@ -183,7 +183,7 @@ const variablesCheck = (env: NodeJS.ProcessEnv): Check => {
 }
 
 /** Looks at everything a server here would need, changing nothing. `servedPorts`: where servers of ours answer already. */
-export const checkMachine = async (env: NodeJS.ProcessEnv, servedPorts: readonly number[]): Promise<Check[]> => {
+export const checkMachine = async (env: NodeJS.ProcessEnv, servedPorts: readonly number[]): Promise<MachineCheck[]> => {
   const settings = settingsCheck(env)
   if ('state' in settings) return [nodeCheck(), settings]
   const { dataDir, databaseUrl } = settings

@@ -94,7 +94,7 @@ export const findWebhook = async (queries: Queries, runKey: string): Promise<Run
 }
 
 /** Result of one attempt. */
-export interface Attempt {
+export interface DeliveryAttempt {
   delivered: boolean
   statusCode: number | null
   error: string | null
@@ -109,7 +109,7 @@ export interface Attempt {
  */
 export const settleAttempt = async (
   queries: Queries,
-  at: { runKey: string; due: DueDelivery | undefined; attempt: Attempt; retryMs: number | null },
+  at: { runKey: string; due: DueDelivery | undefined; attempt: DeliveryAttempt; retryMs: number | null },
 ): Promise<void> => {
   const { delivered, statusCode, error, startedMs, durationMs } = at.attempt
   await queries.rows(

@@ -7,7 +7,7 @@ import { readCollectionSettings } from '../model/collections/collection-settings
 import type { SealedWebhook } from '../model/webhook.ts'
 import { findRunByKey, type RunRow } from '../store/runs/runs.ts'
 import { webhookSecretSeal } from '../store/secrets/sealed-texts.ts'
-import type { Attempt, RunWebhook } from '../store/webhooks.ts'
+import type { DeliveryAttempt, RunWebhook } from '../store/webhooks.ts'
 import { webhookRequest } from './request.ts'
 import { type Sent, sendWebhook } from './send.ts'
 
@@ -34,7 +34,7 @@ export const attemptDelivery = async (
   runKey: string,
   webhook: RunWebhook,
   signal: AbortSignal,
-): Promise<(Attempt & Pick<Sent, 'isFinal'>) | undefined> => {
+): Promise<(DeliveryAttempt & Pick<Sent, 'isFinal'>) | undefined> => {
   const run = await findRunByKey(deps.database, runKey)
   if (!run) return undefined
   const document = await deps.documentOf(run)

@@ -16,7 +16,7 @@ import {
 import { type AttemptDeps, attemptDelivery } from './attempt.ts'
 import { retryAt } from './schedule.ts'
 
-export interface WebhooksDeps extends AttemptDeps {
+export interface WebhookSenderDeps extends AttemptDeps {
   /** Maximum concurrent deliveries of this process. */
   concurrency: number
   /** Maximum size of a delivered trajectory: the inputs and outputs of its steps. */
@@ -43,7 +43,7 @@ const lostAfterMs = 20_000
 const largeBytes = 4 * 1024 * 1024
 const putOffMs = 1_000
 
-export const makeWebhooks = (deps: WebhooksDeps): Webhooks => {
+export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
   const { database, clock, concurrency, timeoutSeconds, mostBytes, log } = deps
   const stopping = new AbortController()
   const cutOff = new AbortController()

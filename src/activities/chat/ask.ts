@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { asText } from '../../lib/text/as-text.ts'
 import type { ChatMessage, ChatRequest, ModelAnswer } from '../../model/gateway/chat.ts'
-import { mediaObject } from '../../model/gateway/media-object.ts'
+import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 import { keepImages } from './keep-images.ts'
 
@@ -22,7 +22,7 @@ export const answerOutputs = {
   text: z.string().describe('What the model said.'),
   content: z.string().describe('The same.'),
   images: z
-    .array(mediaObject)
+    .array(mediaObjectSchema)
     .optional()
     .describe('Images that the model gave with its answer, as stored files; absent where there are none.'),
   model: z.string().describe('The model, as who served it calls it.'),

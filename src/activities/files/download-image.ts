@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { fileFormatOf } from '../../lib/files/file-format.ts'
 import { essenceOf } from '../../lib/files/media-type.ts'
-import { mediaObject } from '../../model/gateway/media-object.ts'
+import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
 
 const maxBytes = 50 * 1024 * 1024
@@ -32,7 +32,7 @@ export const downloadImage = activity({
   parameters: z.object({
     url: z.string().min(1).describe('http or https URL of the image.'),
   }),
-  outputs: z.object({ images: z.array(mediaObject).describe('The stored image, as a list of one.') }),
+  outputs: z.object({ images: z.array(mediaObjectSchema).describe('The stored image, as a list of one.') }),
   example: { activity: 'download_image', url: 'https://example.com/cat.png' },
   gotchas: [
     'What counts is what the file is, not what its name or the server says. SVG is not taken: it is a document.',

@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import { decodeText } from '../../lib/text/text-encoding.ts'
+import { decodeFileText } from '../../lib/text/text-encoding.ts'
 import type { ActivityContext, FileContent } from '../activity.ts'
 
 // Half of the output limit of 64 MiB, less a margin: the text is output twice, as `content` and `text`.
@@ -21,7 +21,7 @@ export const readText = async (
       { hint: 'Split the file before uploading it.' },
     )
   }
-  const decoded = await decodeText(await file.bytes(), { name: file.name, contentType: file.content_type })
+  const decoded = await decodeFileText(await file.bytes(), { name: file.name, contentType: file.content_type })
   if (decoded.guessed) {
     context.warn(`'${file.name}' is not UTF-8 and names no charset: read as ${decoded.encoding}`, { path })
   }

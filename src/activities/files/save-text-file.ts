@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { contentTypeOf, isTextType } from '../../lib/files/media-type.ts'
-import { mediaObject } from '../../model/gateway/media-object.ts'
+import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
 
 /** Removes folders and control characters from a name; the store validates it again. */
@@ -27,7 +27,7 @@ export const saveTextFile = activity({
     path: z.string().describe('Storage path of the file.'),
     extension: z.string().describe('Without the dot.'),
     content_type: z.string().describe('Content type, by the extension.'),
-    files: z.array(mediaObject).describe('The file as a list of one.'),
+    files: z.array(mediaObjectSchema).describe('The file as a list of one.'),
   }),
   example: { activity: 'save_text_file', text_path: 'init_params.text', filename: 'report.md' },
   gotchas: [

@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { contentTypeOf } from '../../lib/files/media-type.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { asText } from '../../lib/text/as-text.ts'
-import { mediaObject } from '../../model/gateway/media-object.ts'
+import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
 import { imageKind, writeJpegMetadata, writePngMetadata } from './image-metadata.ts'
 
@@ -22,7 +22,7 @@ export const addImageMetadata = activity({
         'Texts by key; null is left out, other values are written as JSON. metadata_path takes an object of paths.',
       ),
   }),
-  outputs: z.object({ images: z.array(mediaObject).describe('The new image, as a list of one.') }),
+  outputs: z.object({ images: z.array(mediaObjectSchema).describe('The new image, as a list of one.') }),
   example: {
     activity: 'add_image_metadata',
     image_path_expr: 'init_params.file_paths[0]',

@@ -1,7 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import { decodeText } from '../../lib/text/text-encoding.ts'
+import { decodeFileText } from '../../lib/text/text-encoding.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 
 const longestPath = 1024
@@ -34,7 +34,7 @@ const textOf = async (path: string, { files, settings }: ActivityContext): Promi
       { hint: 'Judge a part of it, or raise JETTY_MAX_MODEL_FILE_BYTES.' },
     )
   }
-  const { text } = await decodeText(await file.bytes(), { name: file.name, contentType: file.content_type })
+  const { text } = await decodeFileText(await file.bytes(), { name: file.name, contentType: file.content_type })
   return { name: file.name, text }
 }
 

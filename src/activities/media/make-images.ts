@@ -2,13 +2,13 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import type { ChatOptions } from '../../model/gateway/chat.ts'
 import type { ImageRequest } from '../../model/gateway/image.ts'
-import { mediaObject } from '../../model/gateway/media-object.ts'
+import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 import { keepBytes } from './keep-media.ts'
 
 /** Outputs common to activities that make images. */
 export const imageOutputs = {
-  images: z.array(mediaObject).describe('The images, stored: images[0].path is what other steps take.'),
+  images: z.array(mediaObjectSchema).describe('The images, stored: images[0].path is what other steps take.'),
   text: z.string().describe('What the model wrote beside them; empty where it wrote nothing.'),
   model: z.string().describe('The model, as who served it calls it.'),
   provider: z.string().describe('Who served it.'),

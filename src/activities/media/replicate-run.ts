@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { readDataUri } from '../../lib/text/data-uri.ts'
-import { mediaObject } from '../../model/gateway/media-object.ts'
+import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import { activity, type Json } from '../activity.ts'
 import { filesIn, type Kept, keepFiles, withoutDataUris } from './keep-media.ts'
 import { outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
@@ -13,7 +13,7 @@ const textOf = (output: Json): string | undefined => {
   return isText ? output.join('') : undefined
 }
 
-const files = (what: string) => z.array(mediaObject).describe(`${what}, stored.`)
+const files = (what: string) => z.array(mediaObjectSchema).describe(`${what}, stored.`)
 const ofKind = (kept: Kept[], kind: Kept['kind']) => kept.filter((one) => one.kind === kind).map(({ file }) => file)
 
 /** Runs any model at Replicate. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { mediaObject } from '../../model/gateway/media-object.ts'
+import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
 import { keepOfKind, outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
 
@@ -23,7 +23,7 @@ export const replicateText2Image = activity({
     aspect_ratio: z.string().min(1).optional().describe('Such as 1:1 or 16:9, for models that take it.'),
   }),
   outputs: z.object({
-    images: z.array(mediaObject).describe('The images, stored: images[0].path is what other steps take.'),
+    images: z.array(mediaObjectSchema).describe('The images, stored: images[0].path is what other steps take.'),
     ...replicateOutputs,
   }),
   example: {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { mediaObject } from '../../model/gateway/media-object.ts'
+import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
 import { keepOfKind, outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
 
@@ -14,7 +14,7 @@ export const replicateText2Video = activity({
     prompt: z.string().min(1).describe('What the video shows.'),
   }),
   outputs: z.object({
-    videos: z.array(mediaObject).describe('The videos, stored: videos[0].path is what other steps take.'),
+    videos: z.array(mediaObjectSchema).describe('The videos, stored: videos[0].path is what other steps take.'),
     ...replicateOutputs,
   }),
   example: { activity: 'replicate_text2video', model: 'bytedance/seedance-1-pro', prompt_path: 'init_params.prompt' },

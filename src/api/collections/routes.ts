@@ -16,7 +16,7 @@ import {
   setOwner,
 } from '../../store/collections/collections.ts'
 import { type DeletionDeps, deleteCollection } from '../../store/collections/deletion.ts'
-import { readEnvironment, type Variables, writeEnvironment } from '../../store/collections/environments.ts'
+import { type EnvironmentVariables, readEnvironment, writeEnvironment } from '../../store/collections/environments.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
 import { maskedPlace, shownAgent, shownCollection, shownStorage } from './shown.ts'
@@ -34,7 +34,7 @@ const found = (row: CollectionRow | undefined): CollectionRow => {
   return row
 }
 
-const masked = (variables: Variables): Record<string, string> =>
+const masked = (variables: EnvironmentVariables): Record<string, string> =>
   Object.fromEntries([...variables.keys()].map((name) => [name, mask]))
 
 /** Describes an object that may hold credentials: at most its first fifty names. */

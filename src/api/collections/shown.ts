@@ -1,6 +1,6 @@
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp } from '../../lib/time.ts'
-import type { Agent, Collection } from '../../model/collections/collection.ts'
+import type { Collection, CollectionAgent } from '../../model/collections/collection.ts'
 import { mask } from '../../model/collections/environment.ts'
 import type { AgentRow } from '../../store/agents.ts'
 import { openStorageInfo } from '../../store/collections/collection-storage.ts'
@@ -15,7 +15,7 @@ export const shownCollection = (row: CollectionRow): Collection => ({
   created_at: timestamp(row.created_at),
 })
 
-export const shownAgent = (row: AgentRow): Agent => ({ ...row, created_at: timestamp(row.created_at) })
+export const shownAgent = (row: AgentRow): CollectionAgent => ({ ...row, created_at: timestamp(row.created_at) })
 
 const credentialName = /secret|passw|token|credential|private|api_?key|access_?key|account_?key|connection_?string|sas/i
 

@@ -1,7 +1,7 @@
 import { AppError, type FieldIssue } from '../../lib/errors.ts'
 import { mask, maxVariableBytes } from '../../model/collections/environment.ts'
 import { maxVariableNameLength, variableNamePattern } from '../../model/collections/variable-name.ts'
-import type { Variables } from '../../store/collections/environments.ts'
+import type { EnvironmentVariables } from '../../store/collections/environments.ts'
 
 /** Reserved names: answers nest all variables in `environment_variables`. */
 const reserved = new Set(['environment_variables'])
@@ -22,8 +22,11 @@ const valueProblem = (value: unknown, exists: boolean): string | undefined => {
 }
 
 /** Applies a PATCH to the variables; throws a 422 that lists every refused name. */
-export const changedVariables = (current: Variables, given: Record<string, unknown>): Variables => {
-  const next: Variables = new Map(current)
+export const changedVariables = (
+  current: EnvironmentVariables,
+  given: Record<string, unknown>,
+): EnvironmentVariables => {
+  const next: EnvironmentVariables = new Map(current)
   const issues: FieldIssue[] = []
   for (const [name, value] of Object.entries(given)) {
     if (value === null) {

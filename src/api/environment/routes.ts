@@ -3,7 +3,7 @@ import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { mask } from '../../model/collections/environment.ts'
-import { changeEnvironment, readEnvironment, type Variables } from '../../store/collections/environments.ts'
+import { changeEnvironment, type EnvironmentVariables, readEnvironment } from '../../store/collections/environments.ts'
 import { changedVariables } from './change.ts'
 import { environmentContract } from './contract.ts'
 
@@ -14,13 +14,13 @@ export interface EnvironmentDeps {
 }
 
 /** Names of changed and removed variables. */
-const differenceOf = (before: Variables, after: Variables) => ({
+const differenceOf = (before: EnvironmentVariables, after: EnvironmentVariables) => ({
   set: [...after.keys()].filter((name) => before.get(name) !== after.get(name)),
   removed: [...before.keys()].filter((name) => !after.has(name)),
 })
 
 export const environmentRoutes = ({ database, sealer, settings }: EnvironmentDeps): Route[] => {
-  const shown = (variables: Variables) => {
+  const shown = (variables: EnvironmentVariables) => {
     const entries = [...variables].map(([name, value]): [string, string] => [
       name,
       settings.exposeEnvValues ? value : mask,

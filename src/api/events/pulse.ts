@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { pause } from '../../lib/time.ts'
-import { type Drawn, drawnSoFar, lastDrawn, newestChanges } from '../../store/runs/changes.ts'
+import { type DrawnNumbers, drawnSoFar, lastDrawn, newestChanges } from '../../store/runs/changes.ts'
 
 /**
  * Tells all streams of this process about news. However many they are, an idle server makes one small query twice a
@@ -114,13 +114,13 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
 
 /** Tracks up to which number nothing new can appear: numbers of concurrent transactions become visible in any order. */
 const makeSettling = () => {
-  const pending: Drawn[] = []
+  const pending: DrawnNumbers[] = []
   let settled: number | undefined
   return {
     get settled() {
       return settled
     },
-    add(seen: Drawn) {
+    add(seen: DrawnNumbers) {
       if (pending.length >= mostPending) pending.pop() // settled together with the newer one
       pending.push(seen)
       while (pending[0] && seen.from >= pending[0].before) settled = pending.shift()?.drawn

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { jsonObjectSchema, textSchema } from '../../model/names.ts'
-import { preflightQuery, preflightSchema } from '../../model/runs/preflight.ts'
+import { preflightModeSchema, preflightQuery } from '../../model/runs/preflight.ts'
 import { workflowResponseSchema } from '../../model/runs/trajectory.ts'
 
 const rerunSchema = z
@@ -18,7 +18,7 @@ const rerunSchema = z
       .record(z.string(), z.string())
       .default({})
       .describe('Secrets of this run only; those of the recorded run were deleted at its end.'),
-    preflight: preflightSchema,
+    preflight: preflightModeSchema,
     version: z
       .enum(['same', 'current'])
       .default('same')

@@ -12,7 +12,7 @@ import { isObject } from '../../lib/json/json-object.ts'
 import { authorOf, recordedBy } from '../../model/collections/identity.ts'
 import { blockOfEitherSchema } from '../../model/gateway/gateway-call.ts'
 import { makeLabelChanges } from '../../store/runs/label-changes.ts'
-import { outcomeOf, type RunRow } from '../../store/runs/runs.ts'
+import { type RunRow, readRunOutcome } from '../../store/runs/runs.ts'
 import { lastEventId } from '../events/last-event-id.ts'
 import type { Pulse } from '../events/pulse.ts'
 import { startAsked } from '../runs/start.ts'
@@ -98,7 +98,7 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
     const time = AbortSignal.timeout(chat.jetty.timeout_hint * 1000)
     const isOver = await engine.wait(of.run.id, AbortSignal.any([time, signal, call.stopping]))
     if (signal.aborted) return
-    const outcome = isOver ? await outcomeOf(database, of.run.id) : undefined
+    const outcome = isOver ? await readRunOutcome(database, of.run.id) : undefined
     if (isOver && !outcome) throw new AppError('not_found', 'The run was deleted meanwhile')
     const trial = of.trial && outcome ? await lending.leftAfter(of.run.id) : of.trial
     const ended = outcome && { run: { ...of.run, ...outcome.run }, steps: outcome.steps }

@@ -3,7 +3,7 @@ import type { ServerEvent } from '../../http/events.ts'
 import { AppError } from '../../lib/errors.ts'
 import { parsedObject } from '../../lib/json/json-object.ts'
 import { openAiType } from '../../model/gateway/error-types.ts'
-import { outcomeOf, type RunRow, type StepRecord } from '../../store/runs/runs.ts'
+import { type RunRow, readRunOutcome, type StepRecord } from '../../store/runs/runs.ts'
 import type { Pulse } from '../events/pulse.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { watchRun } from '../trajectories/watch.ts'
@@ -40,7 +40,7 @@ export async function* chatEvents(
   const told: Told = { message: undefined, failed: false }
   for await (const event of watchedUntil(deps, of.run, options, gone)) {
     if (event.event === 'end') {
-      const outcome = await outcomeOf(deps.database, of.run.id)
+      const outcome = await readRunOutcome(deps.database, of.run.id)
       if (!outcome) break
       const run = { ...of.run, ...outcome.run }
       const trial = of.trial && (await deps.lending.leftAfter(run.id))

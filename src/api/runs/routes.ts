@@ -8,7 +8,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { EndedRun, Trajectory } from '../../model/runs/trajectory.ts'
 import type { Lending } from '../../store/collections/lending.ts'
 import { withInitParams } from '../../store/runs/large-values.ts'
-import { outcomeOf } from '../../store/runs/runs.ts'
+import { readRunOutcome } from '../../store/runs/runs.ts'
 import { trajectoryText } from '../trajectories/document.ts'
 import { copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 import { acceptedReply } from './accepted.ts'
@@ -40,7 +40,7 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
         throw new AppError('still_running', 'Run still in progress; poll the trajectory', { extra: ids })
       }
       const take = (bytes: number) => call.memory.take(copiesOfAnswer * bytes)
-      const outcome = await outcomeOf(deps.database, accepted.id, take)
+      const outcome = await readRunOutcome(deps.database, accepted.id, take)
       if (!outcome) throw new AppError('not_found', 'The run was deleted meanwhile')
       const trial = accepted.trial && (await deps.lending.leftAfter(accepted.id))
       const whole = await withInitParams(deps.database, accepted, take)

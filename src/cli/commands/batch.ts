@@ -4,8 +4,8 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import type { Batch, BatchResult, BatchSummary } from '../../model/runs/batch.ts'
 import { exitCodes } from '../exit.ts'
-import { collect, oneOf, positive } from '../input/inputs.ts'
-import { itemSource, itemsMeaning } from '../input/item-source.ts'
+import { collect, parseChoice, positive } from '../input/inputs.ts'
+import { itemsMeaning, readItemSource } from '../input/item-source.ts'
 import { type BatchPlace, batchText, parseBatch, parseTask } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
@@ -16,7 +16,7 @@ import { parseLabel } from './labels.ts'
 import { secretsOf } from './run.ts'
 
 const batchArgument = '<collection/batch>'
-const formats = oneOf(['csv', 'jsonl'])
+const formats = parseChoice(['csv', 'jsonl'])
 
 /** `jetty batch …`. */
 export const registerBatch = (program: Command): void => {
@@ -123,7 +123,7 @@ const run = async (session: Session, task: string, items: string, options: RunOp
     params,
     query: refusing,
     body: {
-      ...(await itemSource(session, params.collection, items)),
+      ...(await readItemSource(session, params.collection, items)),
       ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),

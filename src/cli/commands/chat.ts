@@ -3,7 +3,7 @@ import pc from 'picocolors'
 import { eventsOf } from '../../client/event-stream.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import type { ChatChunk, ChatCompletion, ChatMessage } from '../../model/gateway/chat.ts'
-import { readText } from '../input/inputs.ts'
+import { readInputText } from '../input/inputs.ts'
 import { placeText } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe } from '../show/output.ts'
@@ -62,7 +62,7 @@ const chat = async (session: Session, words: string[], options: ChatOptions): Pr
 }
 
 const readQuestion = (): string => {
-  const text = process.stdin.isTTY ? '' : readText('-').trim()
+  const text = process.stdin.isTTY ? '' : readInputText('-').trim()
   if (text !== '') return text
   throw new AppError('invalid', 'There is no question', { hint: 'For example: jetty chat -m scripted/echo "Hello"' })
 }

@@ -5,9 +5,16 @@ import { AppError } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
 import type { Warning } from '../../model/warning.ts'
 import type { WorkflowVerdict } from '../../model/workflows/workflow-fault.ts'
-import { unwritable } from '../input/file-problems.ts'
+import { unwritableFile } from '../input/file-problems.ts'
 import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
-import { bodyText, documentText, fieldsOf, readTaskFile, type TaskFields, type TaskFile } from '../input/task-fields.ts'
+import {
+  bodyText,
+  documentText,
+  fieldsOf,
+  readTaskFile,
+  type TaskFile,
+  type TaskMembers,
+} from '../input/task-fields.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe, shownJson } from '../show/output.ts'
 import { paintDiff, textDiff } from '../show/text-diff.ts'
@@ -108,7 +115,7 @@ const findTaskText = async ({ call }: Session, place: TaskPlace): Promise<string
   }
 }
 
-const diffOf = (file: string, wanted: TaskFields, place: TaskPlace, stored: string | undefined): Promise<string> =>
+const diffOf = (file: string, wanted: TaskMembers, place: TaskPlace, stored: string | undefined): Promise<string> =>
   textDiff(
     {
       name: stored === undefined ? '/dev/null' : placeText(place),
@@ -117,13 +124,13 @@ const diffOf = (file: string, wanted: TaskFields, place: TaskPlace, stored: stri
     { name: file === '-' ? 'stdin' : file, text: documentText(wanted) },
   )
 
-const isSame = (wanted: TaskFields, stored: string): boolean =>
+const isSame = (wanted: TaskMembers, stored: string): boolean =>
   bodyText(fieldsOf(stored, wanted.keys())) === bodyText(wanted)
 
 const wantedFields = (
-  fields: TaskFields,
+  fields: TaskMembers,
   { description, public: shown, private: hidden }: DeployOptions,
-): TaskFields => {
+): TaskMembers => {
   const all = new Map(fields)
   if (description !== undefined) all.set('description', JSON.stringify(description))
   if (shown || hidden) all.set('is_private', String(hidden === true))
@@ -210,7 +217,7 @@ const firstCollection = async ({ client }: Session): Promise<string> => {
 
 type DeployOutcome = 'created' | 'updated' | 'unchanged'
 
-const outcomeOf = (wanted: TaskFields, stored: string | undefined): DeployOutcome =>
+const outcomeOf = (wanted: TaskMembers, stored: string | undefined): DeployOutcome =>
   stored === undefined ? 'created' : isSame(wanted, stored) ? 'unchanged' : 'updated'
 
 interface Deployed {
@@ -219,7 +226,7 @@ interface Deployed {
 }
 
 /** Creates or updates a task from these fields. */
-export const deployTask = async (session: Session, place: TaskPlace, wanted: TaskFields): Promise<Deployed> => {
+export const deployTask = async (session: Session, place: TaskPlace, wanted: TaskMembers): Promise<Deployed> => {
   const stored = await findTaskText(session, place)
   const outcome = outcomeOf(wanted, stored)
   const { warnings = [] } = outcome === 'unchanged' ? {} : await send(session, place, wanted, stored !== undefined)
@@ -233,8 +240,8 @@ export const tellDeployed = ({ out }: Session, place: TaskPlace, { outcome, warn
 }
 
 /** Updates the task, or creates it when there is none. */
-const send = async ({ call }: Session, place: TaskPlace, wanted: TaskFields, isThere: boolean) => {
-  const withName: TaskFields = new Map([['name', JSON.stringify(place.task)], ...wanted])
+const send = async ({ call }: Session, place: TaskPlace, wanted: TaskMembers, isThere: boolean) => {
+  const withName: TaskMembers = new Map([['name', JSON.stringify(place.task)], ...wanted])
   const input = { params: { ...place }, bodyText: bodyText(isThere ? wanted : withName) }
   return (await call(isThere ? 'updateTask' : 'createTask', input)) as { warnings?: Warning[] }
 }
@@ -270,6 +277,6 @@ const writeNew = (path: string, text: string, isForced: boolean): void => {
     writeFileSync(path, text, { flag: isForced ? 'w' : 'wx' })
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw fileExists(path)
-    throw unwritable(path, error)
+    throw unwritableFile(path, error)
   }
 }

@@ -4,7 +4,7 @@ import pc from 'picocolors'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
 import { version } from '../../lib/version.ts'
-import type { Check } from '../../local/machine-checks.ts'
+import type { MachineCheck } from '../../local/machine-checks.ts'
 import { aboutConnection } from '../about-connection.ts'
 import { findLegacyToken, tokenPath } from '../config-files.ts'
 import { exitCodes } from '../exit.ts'
@@ -51,12 +51,12 @@ const doctor = async (session: Session): Promise<void> => {
 
 const portOf = (url: string): number => Number(new URL(url).port || 80)
 
-const line = ({ name, state, found, remedy }: Check): string => {
+const line = ({ name, state, found, remedy }: MachineCheck): string => {
   const head = `${marks[state]} ${name.padEnd(12)} ${safe(found)}`
   return remedy && state !== 'ok' ? `${head}\n  ${' '.repeat(12)} ${pc.dim('→')} ${safe(remedy)}` : head
 }
 
-const serverCheck = async (session: Session): Promise<Check> => {
+const serverCheck = async (session: Session): Promise<MachineCheck> => {
   const { client, url, urlSource } = session
   try {
     const health = (await client.getHealth()) as { version?: string }
@@ -81,7 +81,7 @@ const serverCheck = async (session: Session): Promise<Check> => {
   }
 }
 
-const tokenChecks = async (session: Session): Promise<Check[]> => {
+const tokenChecks = async (session: Session): Promise<MachineCheck[]> => {
   const { client, token, tokenSource, withheld, url } = session
   const name = 'token'
   if (token === undefined) {
@@ -101,7 +101,7 @@ const tokenChecks = async (session: Session): Promise<Check[]> => {
 }
 
 /** Lists models that the token's keys can call; empty when unknown. */
-const modelCheck = async ({ client }: Session): Promise<Check[]> => {
+const modelCheck = async ({ client }: Session): Promise<MachineCheck[]> => {
   const listed = await client.listRoutableModels().catch(() => undefined)
   if (!listed) return []
   const real = listed.data.filter(({ id }) => !id.startsWith('scripted/'))
@@ -113,7 +113,7 @@ const modelCheck = async ({ client }: Session): Promise<Check[]> => {
   return [{ name: 'models', state: 'ok', found }]
 }
 
-const modeCheck = (source: string | undefined): Check[] => {
+const modeCheck = (source: string | undefined): MachineCheck[] => {
   if (source !== tokenPath() || (statSync(source).mode & 0o077) === 0) return []
   return [
     {
@@ -125,7 +125,7 @@ const modeCheck = (source: string | undefined): Check[] => {
   ]
 }
 
-const legacyCheck = (): Check[] =>
+const legacyCheck = (): MachineCheck[] =>
   findLegacyToken(process.cwd()) === undefined
     ? []
     : [

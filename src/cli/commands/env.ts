@@ -4,7 +4,7 @@ import { nearest } from '../../lib/text/nearest.ts'
 import { variableNamePattern } from '../../model/collections/variable-name.ts'
 import { askSecret } from '../input/ask.ts'
 import { readDotenv } from '../input/dotenv.ts'
-import { readText } from '../input/inputs.ts'
+import { readInputText } from '../input/inputs.ts'
 import { type Session, withSession } from '../session.ts'
 
 /** `jetty env …`. */
@@ -69,7 +69,7 @@ const set = async (
       hint: `For example: jetty env set ${collection} OPENAI_API_KEY, or jetty env set ${collection} --dotenv < .env`,
     })
   }
-  const variables = name === undefined ? readDotenv(readText('-')) : { [name]: await readValue(name) }
+  const variables = name === undefined ? readDotenv(readInputText('-')) : { [name]: await readValue(name) }
   await session.client.setEnvironment({ params: { collection }, body: { environment_variables: variables } })
   const names = Object.keys(variables)
   session.out.answer({ collection, set: names }, () => `Set ${names.join(', ')} in ${collection}`)

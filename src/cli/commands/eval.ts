@@ -5,7 +5,7 @@ import { pause } from '../../lib/time.ts'
 import type { Evaluation } from '../../model/runs/evaluation.ts'
 import { exitCodes, interruption } from '../exit.ts'
 import { collect, positive, readJson } from '../input/inputs.ts'
-import { itemSource, itemsMeaning } from '../input/item-source.ts'
+import { itemsMeaning, readItemSource } from '../input/item-source.ts'
 import { parseTask } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
@@ -124,7 +124,7 @@ const run = async (session: Session, [task, items]: [string, string], options: E
   const judges = readJson(options.judges)
   const thresholds = thresholdsOf(options)
   const body = {
-    ...(await itemSource(session, params.collection, items)),
+    ...(await readItemSource(session, params.collection, items)),
     judges: judges as never,
     thresholds,
     ...(options.baseline === undefined ? {} : { baseline: options.baseline }),

@@ -11,7 +11,7 @@ import {
   cadenceText,
   requireCadence,
 } from '../input/cadence-options.ts'
-import { assembled, collect, oneOf, parseAssignment, positive } from '../input/inputs.ts'
+import { assembled, collect, parseAssignment, parseChoice, positive } from '../input/inputs.ts'
 import { parseRoutine, parseTask, placeText, type RoutinePlace, routineText } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
@@ -45,9 +45,13 @@ const addFields = (command: Command): Command =>
     .option(
       '--overlap <what>',
       'while a run of it is active: skip a fire, queue it, or allow both',
-      oneOf(overlaps).once,
+      parseChoice(overlaps).once,
     )
-    .option('--catch-up <which>', 'of the fires while no server ran: none, the last one, or all', oneOf(catchUps).once)
+    .option(
+      '--catch-up <which>',
+      'of the fires while no server ran: none, the last one, or all',
+      parseChoice(catchUps).once,
+    )
 
 /** `jetty routines …`. */
 export const registerRoutines = (program: Command): void => {

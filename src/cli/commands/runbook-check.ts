@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import pc from 'picocolors'
 import type { RunbookPreflight } from '../../model/runbooks/runbook-request.ts'
 import { exitCodes } from '../exit.ts'
-import { collect, readText } from '../input/inputs.ts'
+import { collect, readInputText } from '../input/inputs.ts'
 import { preflightText, withCommands } from '../runbooks/preflight-text.ts'
 import { addRunbookOptions, type RunbookOptions, runbookRequest, sandboxOption } from '../runbooks/runbook-options.ts'
 import { type Session, withSession } from '../session.ts'
@@ -64,7 +64,7 @@ const checkHere = async (file: string, options: CheckOptions): Promise<RunbookPr
   const { openHere, placeHere, requireFile } = await import('../runbooks/runbook-locally.ts')
   const { readLocalVariables } = await import('../runbooks/local-variables.ts')
   const inputs = (options.file ?? []).map(requireFile)
-  const request = await runbookRequest(readText(file), options, inputs)
+  const request = await runbookRequest(readInputText(file), options, inputs)
   const runbooks = await openHere(options.sandbox)
   try {
     return withCommands(

@@ -5,9 +5,9 @@ import type { RunbookPreflight, RunbookRequest } from '../../model/runbooks/runb
 import { inside } from '../../model/runbooks/sandbox.ts'
 import { standardRunbookTask, standardRunbookWorkflow } from '../../model/runbooks/standard-runbook.ts'
 import { askSecret } from '../input/ask.ts'
-import { collect, readText } from '../input/inputs.ts'
+import { collect, readInputText } from '../input/inputs.ts'
 import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
-import type { TaskFields } from '../input/task-fields.ts'
+import type { TaskMembers } from '../input/task-fields.ts'
 import { askMissing, refuse } from '../runbooks/ask-missing.ts'
 import { addLimitOptions, addRunbookOptions, type RunbookOptions, runbookRequest } from '../runbooks/runbook-options.ts'
 import { lookRemotely } from '../runbooks/runbook-remotely.ts'
@@ -51,7 +51,7 @@ Examples:
 }
 
 const act = async (session: Session, file: string, place: TaskPlace, options: DeployOptions): Promise<void> => {
-  const request = await runbookRequest(readText(file), options)
+  const request = await runbookRequest(readInputText(file), options)
   const { readRunbook } = await import('../../runbooks/format/runbook.ts')
   const { unfilledOf, variablesOf } = await import('../../runbooks/variables.ts')
   const runbook = readRunbook(request.instruction)
@@ -116,7 +116,7 @@ const requireReady = async (session: Session, place: TaskPlace, request: Runbook
 }
 
 /** Builds the task: the standard workflow, with the runbook's limits unless overridden. */
-const fieldsOf = (request: RunbookRequest, description: string | undefined): TaskFields => {
+const fieldsOf = (request: RunbookRequest, description: string | undefined): TaskMembers => {
   const workflow = standardRunbookWorkflow({
     agent: request.agent ?? null,
     model: request.model ?? null,

@@ -5,7 +5,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { RunbookFinding, RunbookVerdict } from '../../model/runbooks/runbook.ts'
 import { type EvaluationKind, evaluationKinds } from '../../model/runbooks/runbook-evaluation.ts'
 import { exitCodes } from '../exit.ts'
-import { readText } from '../input/inputs.ts'
+import { readInputText } from '../input/inputs.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe } from '../show/output.ts'
 import { registerRunbookCheck } from './runbook-check.ts'
@@ -53,7 +53,7 @@ Examples:
 
 const validate = async ({ out }: Session, [files]: [string[]], { strict }: { strict?: boolean }): Promise<void> => {
   const { validateRunbook } = await import('../../runbooks/format/validate.ts')
-  const verdicts = files.map((file) => ({ file, ...validateRunbook(readText(file), strict ? 'strict' : 'loose') }))
+  const verdicts = files.map((file) => ({ file, ...validateRunbook(readInputText(file), strict ? 'strict' : 'loose') }))
   out.answer(verdicts, () => verdicts.map((verdict) => verdictText(verdict.file, verdict)).join('\n\n'))
   if (verdicts.some(({ valid }) => !valid)) process.exitCode = exitCodes.failed
 }

@@ -5,7 +5,7 @@ import { pause } from '../../lib/time.ts'
 import type { TrajectorySummary } from '../../model/runs/trajectory.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
-import { amount, collect, oneOf, positive } from '../input/inputs.ts'
+import { amount, collect, parseChoice, positive } from '../input/inputs.ts'
 import { past } from '../input/moments.ts'
 import { parentId, parseRun, parseTask, placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
@@ -19,8 +19,8 @@ import { showEnd } from './run.ts'
 
 const runArgument = '<run>'
 
-const statuses = oneOf(runStatuses)
-const levels = oneOf(['debug', 'info', 'warning', 'error'])
+const statuses = parseChoice(runStatuses)
+const levels = parseChoice(['debug', 'info', 'warning', 'error'])
 
 /** `jetty runs …`. */
 export const registerRuns = (program: Command): void => {
@@ -38,7 +38,7 @@ export const registerRuns = (program: Command): void => {
     .option('--error <text>', 'only where the error contains the text')
     .option('--parent <run>', 'only what this run has started, or this batch', parentId)
     .option('-n, --limit <n>', 'at most so many; an export has all', positive, 20)
-    .option('--format <format>', 'export as jsonl or csv', oneOf(['jsonl', 'csv']).once)
+    .option('--format <format>', 'export as jsonl or csv', parseChoice(['jsonl', 'csv']).once)
     .option('-o, --output <path>', 'where an export goes (default: - is stdout)')
     .option('--force', 'write over a file that is there')
     .addHelpText(

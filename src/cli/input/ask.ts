@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { safe } from '../show/output.ts'
-import { readText } from './inputs.ts'
+import { readInputText } from './inputs.ts'
 
 /** Whether a person can be asked. */
 export const isAnswered = (): boolean => process.stdin.isTTY === true
@@ -9,7 +9,7 @@ const interrupted = () => new DOMException('cancelled', 'AbortError')
 
 /** Reads a secret: typed without echo, or from stdin when it is no terminal. */
 export const askSecret = async (message: string): Promise<string> => {
-  if (!isAnswered()) return readText('-')
+  if (!isAnswered()) return readInputText('-')
   const { isCancel, password } = await import('@clack/prompts')
   const answer = await password({ message: safe(message), output: process.stderr })
   if (isCancel(answer)) throw interrupted()

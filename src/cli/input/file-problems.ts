@@ -19,8 +19,8 @@ export const fileReason = (error: unknown): string => {
   return reasons[code] ?? messageOf(error)
 }
 
-export const unreadable = (path: string, error: unknown): AppError =>
+export const unreadableFile = (path: string, error: unknown): AppError =>
   new AppError('invalid', `${path} cannot be read: ${fileReason(error)}`, { cause: error })
 
-export const unwritable = (path: string, error: unknown): AppError =>
+export const unwritableFile = (path: string, error: unknown): AppError =>
   new AppError('invalid', `${path} cannot be written: ${fileReason(error)}`, { cause: error })

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { filePart, readJson, readText } from './inputs.ts'
+import { filePart, readInputText, readJson } from './inputs.ts'
 
 let folder: string
 beforeAll(() => {
@@ -18,7 +18,7 @@ describe('a file that cannot be used', () => {
     ['notes.md/inside', 'its path leads through a file'],
   ])('%s: %s, whether its text is wanted or it is sent', async (name, reason) => {
     const path = join(folder, name)
-    expect(() => readText(path)).toThrow(`${path} cannot be read: ${reason}`)
+    expect(() => readInputText(path)).toThrow(`${path} cannot be read: ${reason}`)
     await expect(filePart('files', path)).rejects.toThrow(`${path} cannot be read: ${reason}`)
   })
 

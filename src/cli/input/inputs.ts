@@ -5,19 +5,19 @@ import type { FilePart } from '../../client/client.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { nearest } from '../../lib/text/nearest.ts'
-import { unreadable } from './file-problems.ts'
+import { unreadableFile } from './file-problems.ts'
 
 /** Reads a file; `-` is stdin. */
-export const readText = (path: string): string => {
+export const readInputText = (path: string): string => {
   try {
     return readFileSync(path === '-' ? 0 : path, 'utf8')
   } catch (error) {
-    throw unreadable(path, error)
+    throw unreadableFile(path, error)
   }
 }
 
 /** Parses JSON; `path` names the file in the error. */
-export const parseJson = (path: string, text: string): unknown => {
+export const parseJsonFile = (path: string, text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -29,12 +29,12 @@ export const parseJson = (path: string, text: string): unknown => {
 }
 
 /** Reads a JSON file; an error names the position. */
-export const readJson = (path: string): unknown => parseJson(path, readText(path))
+export const readJson = (path: string): unknown => parseJsonFile(path, readInputText(path))
 
 /** Reads a JSON file as text, to keep key order and number spelling; validated like `readJson`. */
 export const readJsonText = (path: string): { text: string; value: unknown } => {
-  const text = readText(path).replace(/^\ufeff/, '')
-  return { text, value: parseJson(path, text) }
+  const text = readInputText(path).replace(/^\ufeff/, '')
+  return { text, value: parseJsonFile(path, text) }
 }
 
 /** Opens a file for an upload, streamed from disk. */
@@ -44,7 +44,7 @@ export const filePart = async (field: string, path: string): Promise<FilePart> =
     accessSync(path, constants.R_OK)
     return { field, name: basename(path), content: await openAsBlob(path) }
   } catch (error) {
-    throw unreadable(path, error)
+    throw unreadableFile(path, error)
   }
 }
 
@@ -52,7 +52,7 @@ export const filePart = async (field: string, path: string): Promise<FilePart> =
 export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
 
 /** Parses an option with fixed choices; repeatable when `before` is used. */
-export const oneOf = (choices: readonly string[]) => {
+export const parseChoice = (choices: readonly string[]) => {
   const checked = (value: string): string => {
     if (choices.includes(value)) return value
     const meant = nearest(value, choices)
@@ -90,7 +90,7 @@ const assignedValue = (text: string): unknown => {
   if (text.startsWith('@@')) return text.slice(1)
   if (!text.startsWith('@')) return jsonOrText(text)
   const path = text.slice(1)
-  return path.endsWith('.json') ? readJson(path) : readText(path)
+  return path.endsWith('.json') ? readJson(path) : readInputText(path)
 }
 
 export interface Assignment {
@@ -118,7 +118,7 @@ export const parseTextAssignment = (text: string): [name: string, value: string]
     })
   }
   if (value.startsWith('@@')) return [name, value.slice(1)]
-  return [name, value.startsWith('@') ? readText(value.slice(1)) : value]
+  return [name, value.startsWith('@') ? readInputText(value.slice(1)) : value]
 }
 
 const assign = (into: Record<string, unknown>, keys: string[], value: unknown): void => {

@@ -3,7 +3,7 @@ import type { FilePart } from '../../client/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import type { Session } from '../session.ts'
-import { filePart, readJson, readText } from './inputs.ts'
+import { filePart, readInputText, readJson } from './inputs.ts'
 
 /** Help text of commands that take items. */
 export const itemsMeaning = `Items: a .csv file with a header (a column name:json holds JSON), a .jsonl file with one JSON object a line, a .json
@@ -28,13 +28,13 @@ const uploaded = async ({ client }: Session, collection: string, file: FilePart)
  * Prepares items. A JSON list is parsed here; CSV and JSON lines are uploaded unchanged, so that only the server parses
  * them. `-` is stdin, whose format its first character shows.
  */
-export const itemSource = async (session: Session, collection: string, path: string): Promise<ItemSource> => {
+export const readItemSource = async (session: Session, collection: string, path: string): Promise<ItemSource> => {
   if (path !== '-') {
     return extname(path).toLowerCase() === '.json'
       ? listed(path, readJson(path))
       : uploaded(session, collection, await filePart('file', path))
   }
-  const text = readText('-').replace(/^\ufeff/, '')
+  const text = readInputText('-').replace(/^\ufeff/, '')
   const [first] = text.trimStart()
   if (first === '[') return listed('stdin', parsedJson(text))
   const name = first === '{' ? 'items.jsonl' : 'items.csv'

@@ -3,11 +3,11 @@ import { isObject } from '../../lib/json/json-object.ts'
 import { compact, memberText } from '../../lib/json/json-text.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import { shownJson } from '../show/output.ts'
-import { parseJson, readText } from './inputs.ts'
+import { parseJsonFile, readInputText } from './inputs.ts'
 import { documentPlaces, jsonOfYaml, type TextPlace } from './yaml-document.ts'
 
 /** Members of a task by name, each as its JSON text, so that a workflow stays byte for byte. */
-export type TaskFields = ReadonlyMap<string, string>
+export type TaskMembers = ReadonlyMap<string, string>
 
 const besideWorkflow = [
   'description',
@@ -21,16 +21,16 @@ const besideWorkflow = [
 const sections = ['init_params', 'step_configs', 'steps']
 
 /** Picks the named members that a JSON object has. */
-export const fieldsOf = (text: string, names: Iterable<string>): TaskFields => {
+export const fieldsOf = (text: string, names: Iterable<string>): TaskMembers => {
   const found = [...names].map((name) => [name, memberText(text, name)] as const)
   return new Map(found.filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
 /** Versioned content of a task, without its name, so that a renamed task keeps its name. */
-export const contentOf = (text: string): TaskFields => fieldsOf(text, [...besideWorkflow, 'workflow'])
+export const contentOf = (text: string): TaskMembers => fieldsOf(text, [...besideWorkflow, 'workflow'])
 
 export interface TaskFile {
-  fields: TaskFields
+  fields: TaskMembers
   /** Name of the task in the file; ignored. */
   name: string | undefined
   /** File name for messages. */
@@ -47,10 +47,10 @@ const isYaml = (path: string, text: string): boolean =>
  * so on.
  */
 export const readTaskFile = (path: string): TaskFile => {
-  const written = readText(path).replace(/^\ufeff/, '')
+  const written = readInputText(path).replace(/^\ufeff/, '')
   const label = path === '-' ? 'stdin' : path
   const text = isYaml(path, written) ? jsonOfYaml(label, written) : written
-  const value = parseJson(path, text)
+  const value = parseJsonFile(path, text)
   const finder = (prefix: string) => {
     let places: ReturnType<typeof documentPlaces> | undefined
     return (field: string) => {
@@ -75,11 +75,11 @@ const looksLikeWorkflow = (value: object): boolean =>
   Object.keys(value).some((key) => nearest(key, sections) !== undefined)
 
 /** Request body with these fields. */
-export const bodyText = (fields: TaskFields): string =>
+export const bodyText = (fields: TaskMembers): string =>
   `{${[...fields].map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}`
 
 /** Formats the fields for reading and comparison; a bare workflow is the document itself. */
-export const documentText = (fields: TaskFields): string => {
+export const documentText = (fields: TaskMembers): string => {
   const alone = fields.size === 1 ? fields.get('workflow') : undefined
   return `${shownJson(alone ?? bodyText(fields))}\n`
 }

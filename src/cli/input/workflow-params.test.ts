@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { aboutParameters, parametersOf } from './workflow-params.ts'
+import { aboutParameters, workflowParameters } from './workflow-params.ts'
 
 const workflow = {
   init_params: { name: 'world' },
@@ -15,9 +15,9 @@ const workflow = {
 }
 
 test('a workflow has the parameters that it gives a default, and those that its steps refer to', () => {
-  expect(parametersOf(workflow)).toEqual(['name', 'question', 'the model', 'title', 'to'])
-  expect(parametersOf({ step_configs: { a: { items_path: 'init_params' } } })).toBeUndefined()
-  expect(parametersOf({})).toEqual([])
+  expect(workflowParameters(workflow)).toEqual(['name', 'question', 'the model', 'title', 'to'])
+  expect(workflowParameters({ step_configs: { a: { items_path: 'init_params' } } })).toBeUndefined()
+  expect(workflowParameters({})).toEqual([])
 })
 
 test('a parameter that the workflow does not have is named, with the nearest one', () => {

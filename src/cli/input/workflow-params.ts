@@ -16,7 +16,10 @@ const always = ['file_paths']
  * Parameters of a workflow: those with defaults and those its steps refer to. Undefined when a step reads all of
  * `init_params`, since any name may then be used.
  */
-export const parametersOf = ({ init_params: presets, step_configs: configs }: Parameterized): string[] | undefined => {
+export const workflowParameters = ({
+  init_params: presets,
+  step_configs: configs,
+}: Parameterized): string[] | undefined => {
   const names = new Set(isObject(presets) ? Object.keys(presets) : [])
   let takesAll = false
   const look = (value: unknown): void => {
@@ -35,7 +38,7 @@ export const parametersOf = ({ init_params: presets, step_configs: configs }: Pa
 
 /** A warning for each given name that is no parameter of the workflow, with the probably intended one. */
 export const aboutParameters = (workflow: Parameterized, given: readonly string[], task: string): string[] => {
-  const known = parametersOf(workflow)
+  const known = workflowParameters(workflow)
   if (known === undefined) return []
   const unknown = [...new Set(given)].filter((name) => !known.includes(name) && !always.includes(name))
   return unknown.map((name) => {

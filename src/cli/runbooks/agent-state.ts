@@ -1,14 +1,14 @@
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
-import { counted, safe } from '../show/output.ts'
+import { quantity, safe } from '../show/output.ts'
 
-export interface AgentState {
+export interface AgentProgress {
   tell(event: NewAgentEvent): void
   /** Current state of a runbook in a few words. */
   text(): string
 }
 
 /** Tracks the state of a running runbook from its events. */
-export const makeAgentState = (): AgentState => {
+export const makeAgentState = (): AgentProgress => {
   let phase = 'preparing'
   let calls = 0
   let tokens = 0
@@ -19,6 +19,7 @@ export const makeAgentState = (): AgentState => {
       calls++
       tokens += event.prompt_tokens + event.completion_tokens
     },
-    text: () => (calls === 0 ? safe(phase) : `${safe(phase)} · ${counted(calls, 'call')}, ${counted(tokens, 'token')}`),
+    text: () =>
+      calls === 0 ? safe(phase) : `${safe(phase)} · ${quantity(calls, 'call')}, ${quantity(tokens, 'token')}`,
   }
 }

@@ -63,7 +63,7 @@ export const agentEventOf = ({
     : undefined
 
 /** Text of an event; undefined for events that are not shown. */
-export const eventText = (event: NewAgentEvent): string | undefined => {
+export const agentEventText = (event: NewAgentEvent): string | undefined => {
   switch (event.type) {
     case 'phase':
       return `${pc.bold(event.phase)} ${hanging(event.message, 4)}`

@@ -1,7 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import type { RunbookPreflight, RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import { askSecret, askText, isAnswered } from '../input/ask.ts'
-import type { Output } from '../show/output.ts'
+import type { CommandOutput } from '../show/output.ts'
 import { preflightText } from './preflight-text.ts'
 
 /**
@@ -36,7 +36,7 @@ const meaningsOf = async (text: string): Promise<(name: string) => string> => {
 
 /** Fails with all findings when a runbook cannot be started or deployed. */
 export const refuse = (
-  out: Output,
+  out: CommandOutput,
   { ready, checks }: RunbookPreflight,
   verb: 'begun' | 'deployed' = 'begun',
 ): void => {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { settingList } from '../../lib/settings/config.ts'
 import { parseDotenv } from '../input/dotenv.ts'
-import { readText } from '../input/inputs.ts'
+import { readInputText } from '../input/inputs.ts'
 
 export interface LocalVariables {
   get(name: string): string | undefined
@@ -16,7 +16,7 @@ const isPlaceOrSetting = (name: string): boolean => name.endsWith('_BASE_URL') |
 
 const readVariables = (path: string): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(existsSync(path) ? parseDotenv(readText(path), path) : {}).filter(
+    Object.entries(existsSync(path) ? parseDotenv(readInputText(path), path) : {}).filter(
       ([name]) => !isPlaceOrSetting(name),
     ),
   )

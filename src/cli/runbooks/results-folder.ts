@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError } from '../../lib/errors.ts'
-import { fileReason, unwritable } from '../input/file-problems.ts'
+import { fileReason, unwritableFile } from '../input/file-problems.ts'
 
 export interface ResultsFolder {
   path: string
@@ -84,6 +84,6 @@ const writeInto = async (
     const isOurs = (error as NodeJS.ErrnoException).code !== 'EEXIST'
     if (isOurs) await rm(path, { force: true }).catch(() => {})
     if (signal?.aborted) throw error
-    throw unwritable(path, error)
+    throw unwritableFile(path, error)
   }
 }

@@ -11,7 +11,7 @@ import type { RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import type { ResultFile, RunbookOutcome, RunbookPlace } from '../../model/runbooks/runbook-run.ts'
 import { exitCodes } from '../exit.ts'
 import { fileReason } from '../input/file-problems.ts'
-import { readText } from '../input/inputs.ts'
+import { readInputText } from '../input/inputs.ts'
 import type { Session } from '../session.ts'
 import { askMissing, refuse } from './ask-missing.ts'
 import { type LocalVariables, readLocalVariables } from './local-variables.ts'
@@ -74,7 +74,7 @@ const prepare = async (
 /** Runs a runbook on this machine, without a server. */
 export const runLocally = async (session: Session, file: string, options: LocalOptions): Promise<void> => {
   const { out } = session
-  const text = readText(file)
+  const text = readInputText(file)
   const variables = readLocalVariables(file)
   const secretParams = (options.secret ?? []).map((name) => requireVariable(name, variables))
   const inputs = (options.file ?? []).map(requireFile)

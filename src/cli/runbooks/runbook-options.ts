@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
 import type { RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import { sandboxNames } from '../../model/runbooks/sandbox.ts'
-import { amount, collect, oneOf, parseTextAssignment } from '../input/inputs.ts'
+import { amount, collect, parseChoice, parseTextAssignment } from '../input/inputs.ts'
 
 /** Options that override or complete a runbook. */
 export interface RunbookOptions {
@@ -42,7 +42,7 @@ export const addLimitOptions = (command: Command): Command =>
 
 export const sandboxOption = (): Option =>
   new Option('--sandbox <kind>', 'what it runs in on this machine (default: JETTY_SANDBOX)').argParser(
-    oneOf(sandboxNames).once,
+    parseChoice(sandboxNames).once,
   )
 
 const given = <Value>(name: string, value: Value | undefined) => (value === undefined ? {} : { [name]: value })

@@ -3,7 +3,7 @@ import { essenceOf } from '../../lib/files/media-type.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { RunbookUsage, Verification } from '../../model/runbooks/runbook-run.ts'
 import { cliWords } from '../show/cli-words.ts'
-import { counted, duration, hanging, type Output, paintStatus, safe, table } from '../show/output.ts'
+import { type CommandOutput, duration, hanging, paintStatus, quantity, safe, table } from '../show/output.ts'
 
 /** Result of a runbook, local or remote. */
 export interface ShownOutcome {
@@ -26,8 +26,8 @@ const dollars = (usd: number | null): string => {
 
 const usageText = (usage: RunbookUsage): string =>
   [
-    counted(usage.api_calls, 'call'),
-    counted(usage.total_tokens, 'token'),
+    quantity(usage.api_calls, 'call'),
+    quantity(usage.total_tokens, 'token'),
     dollars(usage.cost_usd),
     duration(usage.duration_seconds),
   ].join(' · ')
@@ -35,7 +35,7 @@ const usageText = (usage: RunbookUsage): string =>
 const verificationText = ({ passed, kind, score, exit_code: code, repair_rounds: repairs }: Verification): string => {
   const by =
     kind === 'judge' ? `a judge${score === null ? '' : `, score ${score}`}` : `a command, exit code ${code ?? '-'}`
-  const rounds = repairs === 0 ? '' : ` after ${counted(repairs, 'repair')}`
+  const rounds = repairs === 0 ? '' : ` after ${quantity(repairs, 'repair')}`
   return `${passed ? pc.green('passed') : pc.red('not passed')} by ${by}${rounds}`
 }
 
@@ -46,7 +46,7 @@ const filesText = (files: ShownOutcome['files']): string =>
   )
 
 /** Reports the result on stderr and the files on stdout; after an event stream, everything as its last line. */
-export const showOutcome = (out: Output, data: object, outcome: ShownOutcome, isStream: boolean): void => {
+export const showOutcome = (out: CommandOutput, data: object, outcome: ShownOutcome, isStream: boolean): void => {
   const { failure, verification, usage, files } = outcome
   if (verification && !verification.passed && verification.output.trim() !== '') {
     out.note(pc.dim(safe(verification.output.trimEnd().split('\n').slice(-20).join('\n')).replace(/^/gm, '    ')))

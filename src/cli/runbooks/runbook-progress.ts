@@ -1,9 +1,9 @@
 import pc from 'picocolors'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
-import { duration, type Output } from '../show/output.ts'
+import { type CommandOutput, duration } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
 import { makeAgentState } from './agent-state.ts'
-import { eventText } from './agent-text.ts'
+import { agentEventText } from './agent-text.ts'
 
 export interface RunbookProgress {
   tell(event: NewAgentEvent): void
@@ -12,7 +12,7 @@ export interface RunbookProgress {
 }
 
 /** Shows an agent's activity on stderr, with a progress line in a terminal. */
-export const makeRunbookProgress = (out: Output): RunbookProgress => {
+export const makeRunbookProgress = (out: CommandOutput): RunbookProgress => {
   const begun = Date.now()
   const agent = makeAgentState()
   const line = out.isJson
@@ -21,7 +21,7 @@ export const makeRunbookProgress = (out: Output): RunbookProgress => {
   return {
     tell(event) {
       agent.tell(event)
-      const text = eventText(event)
+      const text = agentEventText(event)
       if (text === undefined) return
       line?.clear()
       out.note(text)

@@ -8,7 +8,7 @@ import type { Trajectory } from '../../model/runs/trajectory.ts'
 import { secretsOf } from '../commands/run.ts'
 import { exitCodes } from '../exit.ts'
 import { askChoice, askText, isAnswered } from '../input/ask.ts'
-import { filePart, readText } from '../input/inputs.ts'
+import { filePart, readInputText } from '../input/inputs.ts'
 import { placeText, type RunPlace, type TaskPlace } from '../input/places.ts'
 import type { Session } from '../session.ts'
 import { followRun } from '../show/follow-run.ts'
@@ -57,12 +57,12 @@ export const checkRemotely = async (
   collection: string,
   options: RunbookOptions & Pick<RemoteOptions, 'secret'>,
 ): Promise<RunbookPreflight> =>
-  lookRemotely(session, collection, await runbookRequest(readText(file), options), options.secret ?? [])
+  lookRemotely(session, collection, await runbookRequest(readInputText(file), options), options.secret ?? [])
 
 /** Carries a runbook out on a server, as a run of a task, and fetches what it has made. */
 export const runRemotely = async (session: Session, file: string, options: RemoteOptions): Promise<void> => {
   const { out } = session
-  const text = readText(file)
+  const text = readInputText(file)
   const place = await findPlace(session, options, text)
   const secrets = secretsOf(options.secret ?? [])
   const { request, isScripted } = await prepare(session, place, await runbookRequest(text, options), secrets)

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { Logger } from '../../lib/log.ts'
 import type { Settings } from '../../lib/settings/config.ts'
-import type { Check } from '../../local/machine-checks.ts'
+import type { MachineCheck } from '../../local/machine-checks.ts'
 import { lookLater } from './look-at-sandbox.ts'
 
 const hanging = vi.fn(
   (_settings: Settings, signal?: AbortSignal) =>
-    new Promise<Check>((resolve) => {
+    new Promise<MachineCheck>((resolve) => {
       const end = () => resolve({ name: 'sandbox', state: 'warning', found: 'none: it was given up' })
       signal?.addEventListener('abort', end, { once: true })
     }),

@@ -1,7 +1,7 @@
 import pc from 'picocolors'
 import { type Settings, settingList } from '../../lib/settings/config.ts'
 import { version } from '../../lib/version.ts'
-import type { Check } from '../../local/machine-checks.ts'
+import type { MachineCheck } from '../../local/machine-checks.ts'
 import type { Server } from '../../server/start-server.ts'
 
 interface Started {
@@ -9,7 +9,7 @@ interface Started {
   server: Server
   seconds: number
   /** Result of the sandbox probe, if there was one. */
-  sandbox?: Check
+  sandbox?: MachineCheck
 }
 
 /** Custom base URLs of providers; only the host is shown, since a URL may hold a password. */
@@ -21,7 +21,7 @@ const baseUrls = (settings: Settings): string[] =>
     .map(([variable, url]) => `${variable} at ${new URL(String(url)).host}`)
 
 /** Sandbox of runbooks, or how to get one. */
-const sandboxText = (settings: Settings, sandbox: Check | undefined): string => {
+const sandboxText = (settings: Settings, sandbox: MachineCheck | undefined): string => {
   if (!sandbox) return `${settings.sandbox} (\`jetty doctor\` tries it)`
   if (sandbox.state === 'ok') return sandbox.found
   return [pc.yellow(sandbox.found), `${' '.repeat(12)}→ ${sandbox.remedy}`].join('\n')

@@ -7,7 +7,7 @@ import type { Trajectory } from '../../model/runs/trajectory.ts'
 import { interruption } from '../exit.ts'
 import { placeText, type RunPlace } from '../input/places.ts'
 import { makeAgentState } from '../runbooks/agent-state.ts'
-import { agentEventOf, eventText } from '../runbooks/agent-text.ts'
+import { agentEventOf, agentEventText } from '../runbooks/agent-text.ts'
 import type { Session } from '../session.ts'
 import { cliWords } from './cli-words.ts'
 import { duration, hanging, paintStatus, safe } from './output.ts'
@@ -102,7 +102,7 @@ export const followRun = async (
     agent.tell(event)
     current = agent.text()
     onAgent?.(event)
-    const text = isDetailed ? eventText(event) : undefined
+    const text = isDetailed ? agentEventText(event) : undefined
     if (text !== undefined) say(text)
   }
   const onLog = (log: StepLog | LogEvent) => {

@@ -11,7 +11,7 @@ export const shownJson = (text: string): string =>
   prettyJson(text).replace(/[\u007f-\u009f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 /** Output of a command: data on stdout, everything else on stderr. */
-export interface Output {
+export interface CommandOutput {
   isJson: boolean
   /** Prints the answer: as JSON, or as text for people. */
   answer(data: unknown, text: () => string): void
@@ -27,7 +27,7 @@ const print = (text: string): void => {
   if (text !== '') process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
 }
 
-export const makeOutput = (isJson: boolean): Output => ({
+export const makeOutput = (isJson: boolean): CommandOutput => ({
   isJson,
   answer: (data, text) => print(isJson ? shownJson(JSON.stringify(data)) : text()),
   print,
@@ -102,7 +102,7 @@ export const duration = (seconds: number | null | undefined): string => {
 }
 
 /** For example `1 call`, `1,234 tokens`. */
-export const counted = (count: number, what: string): string =>
+export const quantity = (count: number, what: string): string =>
   `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
 
 /** Offset of local time at a moment: `UTC`, `+01:00`. */

@@ -4,7 +4,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import { unwritable } from '../input/file-problems.ts'
+import { unwritableFile } from '../input/file-problems.ts'
 import { makeProgressLine } from './progress-line.ts'
 
 const shownFromBytes = 4 * 1024 * 1024
@@ -46,7 +46,7 @@ export const saveResponse = async (response: Response, options: SaveOptions): Pr
     if (path === '-' && code === 'EPIPE') return // the reader, such as head, has closed the pipe
     throw syscall === undefined || path === '-'
       ? new AppError('network_failed', `The download broke off: ${messageOf(error)}`, { cause: error })
-      : unwritable(path, error)
+      : unwritableFile(path, error)
   } finally {
     line?.stop()
   }

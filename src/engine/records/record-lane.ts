@@ -3,7 +3,7 @@ import { isRefused, makeOwnConnection } from '../../database/own-connection.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { pause } from '../../lib/time.ts'
-import type { RecordedCall, Recording } from '../../model/gateway/recorded-call.ts'
+import type { RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
 import { diskError } from '../../store/objects/disk.ts'
 import type { RecordStatistics } from '../engine.ts'
 import { makeCallWriter } from './call-writer.ts'
@@ -14,9 +14,9 @@ import { makeReplay } from './spill-replay.ts'
 /** Writes ended calls down: to Postgres, or to a file while that does not answer. Neither waits for the journal. */
 export interface RecordLane {
   /** Resolves when the call is on disk, and says where. Rejects where Postgres refuses it, or the disk is full. */
-  record(call: RecordedCall): Promise<Recording>
+  record(call: RecordedCall): Promise<RecordDestination>
   /** Where a call that ended now would go; `full`: nowhere, and none should begin. */
-  readonly now: Recording | 'full'
+  readonly now: RecordDestination | 'full'
   readonly statistics: RecordStatistics
   close(): Promise<void>
 }
@@ -24,7 +24,7 @@ export interface RecordLane {
 interface Waiting {
   call: RecordedCall
   size: number
-  resolve: (recording: Recording) => void
+  resolve: (recording: RecordDestination) => void
   reject: (reason: unknown) => void
 }
 

@@ -1,5 +1,5 @@
 import { databaseAway } from '../../database/away.ts'
-import type { Attempt } from '../../database/watch.ts'
+import type { AwaitedWork } from '../../database/watch.ts'
 import type { AppError } from '../../lib/errors.ts'
 import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
@@ -58,7 +58,7 @@ export interface Starter extends CheckDeps {
  * Writes the run down and, when there is room, begins it here; otherwise it is queued. Throws RunExists when there is
  * one with its key, or when one is being written down: then it is there soon, unless that fails.
  */
-export const startRun = async (starter: Starter, request: RunRequest, attempt: Attempt): Promise<StartedRun> => {
+export const startRun = async (starter: Starter, request: RunRequest, attempt: AwaitedWork): Promise<StartedRun> => {
   const key = request.key ?? newRunKey()
   if (starter.underWay.has(key)) throw new RunExists(key) // in one statement with its twin, both would seem to be new
   starter.underWay.add(key)
@@ -69,7 +69,12 @@ export const startRun = async (starter: Starter, request: RunRequest, attempt: A
   }
 }
 
-const writeDown = async (starter: Starter, request: RunRequest, key: string, attempt: Attempt): Promise<StartedRun> => {
+const writeDown = async (
+  starter: Starter,
+  request: RunRequest,
+  key: string,
+  attempt: AwaitedWork,
+): Promise<StartedRun> => {
   const isThereRoom = starter.quota.require(request.collection.id)
   if (isThereRoom) await isThereRoom
   const beginning = await beginningOf(starter, request, key)
@@ -257,7 +262,7 @@ const withFilePaths = (params: Record<string, unknown>, files: NewFile[]): Recor
 /** The acknowledgement is the journal's: once it is there, the run goes on without the caller. */
 const begin = async (
   { runs, leases }: Pick<Starter, 'runs' | 'leases'>,
-  attempt: Attempt,
+  attempt: AwaitedWork,
   run: NewRun,
   files: NewFile[],
   live: () => LiveRun,

@@ -1,5 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import type { Attempt, DatabaseWatch } from '../../database/watch.ts'
+import type { AwaitedWork, DatabaseWatch } from '../../database/watch.ts'
 import type { Engine, StartedRun } from '../engine.ts'
 import type { Programs } from '../program/programs.ts'
 import { checkWorkflow } from './check-workflow.ts'
@@ -34,7 +34,7 @@ export const makeStarts = (deps: StartsDeps): Starts => {
       return accepted
     },
     async start(request) {
-      const start = watch.whileUp((attempt: Attempt) => startRun(deps, request, attempt))
+      const start = watch.whileUp((attempt: AwaitedWork) => startRun(deps, request, attempt))
       underWay.add(start)
       try {
         const run = await start

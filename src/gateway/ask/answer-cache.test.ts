@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { makeScrubber } from '../../lib/secrets/scrub.ts'
 import { catalogue } from '../../providers/catalogue.ts'
-import type { KeptAnswer } from '../../store/calls/answer-cache.ts'
+import type { CachedAnswer } from '../../store/calls/answer-cache.ts'
 import type { FinishedCall } from '../record/finished-call.ts'
 import { answerToKeep, cacheHash, replayed } from './answer-cache.ts'
 
@@ -38,7 +38,7 @@ const call = (more: Partial<FinishedCall>): FinishedCall => ({
 })
 const events = (...data: unknown[]) =>
   ({ kind: 'events', data: data.map((one) => JSON.stringify(one)), truncated: false }) as const
-const eventsOf = (kept: KeptAnswer) => {
+const eventsOf = (kept: CachedAnswer) => {
   const given = replayed(kept)
   const data: (string | undefined)[] = []
   if (given.kind === 'events') {

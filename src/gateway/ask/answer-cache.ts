@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { now } from '../../lib/time.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import type { Target } from '../../providers/provider.ts'
-import type { AnswerCache, CacheKey, KeptAnswer } from '../../store/calls/answer-cache.ts'
+import type { AnswerCache, CachedAnswer, CacheKey } from '../../store/calls/answer-cache.ts'
 import type { UpstreamAnswer } from '../../upstream/answer.ts'
 import { type FrameSource, makeFrameCutter } from '../../upstream/frames/sse.ts'
 import type { FinishedCall } from '../record/finished-call.ts'
@@ -57,7 +57,7 @@ const streamOf = (shape: Shape, data: readonly string[]): string => {
 const isWhole = ({ status, httpStatus, answer, cached }: FinishedCall): boolean =>
   status === 'completed' && !cached && answer?.truncated === false && (httpStatus === null || httpStatus === 200)
 
-const contentOf = ({ shape, answer, scrub }: FinishedCall): Pick<KeptAnswer, 'contentType' | 'body'> | undefined => {
+const contentOf = ({ shape, answer, scrub }: FinishedCall): Pick<CachedAnswer, 'contentType' | 'body'> | undefined => {
   if (!answer) return undefined
   const isStream = answer.kind === 'events'
   const texts = isStream ? joinedStrings(answer.data) : [answer.bytes.toString()]
@@ -71,7 +71,7 @@ const contentOf = ({ shape, answer, scrub }: FinishedCall): Pick<KeptAnswer, 'co
  * The answer of a call as the cache keeps it. Undefined for a partial or failed answer, and for one that holds a secret of
  * the environment, which is never stored.
  */
-export const answerToKeep = (call: FinishedCall): KeptAnswer | undefined => {
+export const answerToKeep = (call: FinishedCall): CachedAnswer | undefined => {
   if (!isWhole(call) || call.provider === null) return undefined
   try {
     const content = contentOf(call)
@@ -88,7 +88,7 @@ export const keepAnswer = async (cache: AnswerCache, key: CacheKey | undefined, 
 }
 
 /** A cached answer as if it had just arrived. */
-export const replayed = ({ contentType, body }: KeptAnswer): UpstreamAnswer => {
+export const replayed = ({ contentType, body }: CachedAnswer): UpstreamAnswer => {
   const given = { status: 200, headers: { 'content-type': contentType }, firstByteMs: now() }
   if (contentType !== 'text/event-stream') return { ...given, kind: 'whole', bytes: body }
   const source: FrameSource = {

@@ -3,7 +3,7 @@ import type { Queries } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { mediaFileOf } from '../../lib/files/media-file.ts'
 import { makeTurns } from '../../lib/turns.ts'
-import type { Recording } from '../../model/gateway/recorded-call.ts'
+import type { RecordDestination } from '../../model/gateway/recorded-call.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { Quota } from '../../store/collections/quota.ts'
@@ -26,7 +26,7 @@ export interface Recorder {
    */
   begin(call: BegunCall): void
   /** Resolves with the place of the record once it is on disk. */
-  keep(call: FinishedCall): Promise<Recording>
+  keep(call: FinishedCall): Promise<RecordDestination>
   /** There is no room for another record: no call that needs one should begin. */
   readonly full: boolean
 }
@@ -89,7 +89,7 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
     return known?.key === call.key ? known.request : readAndPlace(call)
   }
 
-  const keep = async (call: FinishedCall): Promise<Recording> => {
+  const keep = async (call: FinishedCall): Promise<RecordDestination> => {
     const workflow = workflows[call.shape]
     const task = await tasks.of(call.place, workflow)
     const { initParams, files: sent } = await requestOf(call)

@@ -1,4 +1,4 @@
-import type { Owner } from '../../lib/memory/owner-caps.ts'
+import type { ShareOwner } from '../../lib/memory/owner-caps.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 
 /** Takes memory for so many bytes more; undefined where there is room at once. */
@@ -15,7 +15,7 @@ export interface CallMemory {
 export const longestWaitForMemoryMs = 10_000
 
 /** Who large values are counted for where a request names no collection: the only one of its key, or the key. */
-export const memoryOwner = (identity: Identity | undefined, address: string | undefined): Owner => {
+export const memoryOwner = (identity: Identity | undefined, address: string | undefined): ShareOwner => {
   if (!identity) return `from ${address}`
   const [id, ...more] = identity.collectionIds
   return id !== undefined && more.length === 0 ? id : `key ${identity.keyId ?? 'admin'}`

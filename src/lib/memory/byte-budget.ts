@@ -1,7 +1,14 @@
 import { getHeapStatistics } from 'node:v8'
 import { AppError } from '../errors.ts'
 import { byteSize } from '../settings/byte-size.ts'
-import { laneOf, makeOwnerCaps, type OwnedShare, type Owner, type ShareKind, smallShareBytes } from './owner-caps.ts'
+import {
+  laneOf,
+  makeOwnerCaps,
+  type OwnedShare,
+  type ShareKind,
+  type ShareOwner,
+  smallShareBytes,
+} from './owner-caps.ts'
 
 /** How long to wait for memory, and its purpose for error messages. */
 export interface ShareWait {
@@ -33,7 +40,7 @@ export interface Share {
  */
 export interface ByteBudget {
   /** Opens a share of a step, or of a request. */
-  open(owner: Owner, kind?: ShareKind): Share
+  open(owner: ShareOwner, kind?: ShareKind): Share
   /** Takes bytes for a cache: only while nothing waits, and up to a quarter of the budget. Return them with `give`. */
   tryTake(bytes: number): boolean
   give(bytes: number): void
@@ -72,7 +79,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
   /** Shares that hold memory and want more, in order of arrival. */
   const growers = new Set<Waiter>()
   /** Shares that hold nothing yet, by lane. The lane whose turn is next comes first. */
-  const newcomers = new Map<Owner, Waiter[]>()
+  const newcomers = new Map<ShareOwner, Waiter[]>()
   let used = 0
   let holders = 0
   /** The one share that may exceed the budget, to end a deadlock. */

@@ -1,17 +1,17 @@
 /** Owner of shares: waiting owners take turns, and none may take the whole budget. */
-export type Owner = string | number
+export type ShareOwner = string | number
 
 /** `request`: a body on its way, or an answer; it lasts as long as the client likes. `step`: everything else. */
 export type ShareKind = 'request' | 'step'
 
 export interface OwnedShare {
-  readonly owner: Owner
+  readonly owner: ShareOwner
   readonly kind: ShareKind
   readonly bytes: number
 }
 
 /** Shares that wait in one line: requests that reached their cap must not stand before steps of the same owner. */
-export const laneOf = ({ owner, kind }: OwnedShare): Owner => (kind === 'request' ? `request ${owner}` : owner)
+export const laneOf = ({ owner, kind }: OwnedShare): ShareOwner => (kind === 'request' ? `request ${owner}` : owner)
 
 /** Counts what each owner has, and bounds it. */
 export interface OwnerCaps {
@@ -29,13 +29,13 @@ export const smallShareBytes = 1024 * 1024
  * going on.
  */
 export const makeOwnerCaps = (most: number): OwnerCaps => {
-  const all = new Map<Owner, number>()
-  const requests = new Map<Owner, number>()
-  const exceeds = (counts: Map<Owner, number>, cap: number, { owner, bytes: held }: OwnedShare, bytes: number) => {
+  const all = new Map<ShareOwner, number>()
+  const requests = new Map<ShareOwner, number>()
+  const exceeds = (counts: Map<ShareOwner, number>, cap: number, { owner, bytes: held }: OwnedShare, bytes: number) => {
     const has = counts.get(owner) ?? 0
     return has !== held && has + bytes > cap
   }
-  const add = (counts: Map<Owner, number>, owner: Owner, bytes: number) => {
+  const add = (counts: Map<ShareOwner, number>, owner: ShareOwner, bytes: number) => {
     const has = (counts.get(owner) ?? 0) + bytes
     if (has > 0) counts.set(owner, has)
     else counts.delete(owner)

@@ -28,7 +28,7 @@ const addressesHere = (): string[] =>
   Object.values(networkInterfaces()).flatMap((found) => found?.map(({ address }) => address) ?? [])
 
 /** Addresses and ports of this host that must not be called. */
-export interface Machine {
+export interface GuardedTargets {
   /** For tests; default: the network interfaces. */
   ownAddresses?: () => readonly string[]
   /** Ports of the server itself that only a rule with that very port opens: Postgres and metrics. */
@@ -47,7 +47,7 @@ export const mayConnect = (
   host: string,
   port: number,
   rules: AllowRule[],
-  { ownAddresses = addressesHere, guardedPorts = [] }: Machine = {},
+  { ownAddresses = addressesHere, guardedPorts = [] }: GuardedTargets = {},
 ): boolean => {
   if (!ipaddr.isValid(address)) return false
   const parsed = ipaddr.process(address)

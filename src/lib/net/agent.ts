@@ -2,12 +2,12 @@ import { lookup as dnsLookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { Agent, buildConnector } from 'undici'
 import { AppError, messageOf } from '../errors.ts'
-import { type AllowRule, type Machine, mayConnect } from './addresses.ts'
+import { type AllowRule, type GuardedTargets, mayConnect } from './addresses.ts'
 
 /** Resolves a host to all its addresses. */
 export type LookUp = (host: string) => Promise<string[]>
 
-export interface GuardOptions extends Machine {
+export interface GuardOptions extends GuardedTargets {
   /** Private addresses that are allowed. */
   allowPrivateNetwork: AllowRule[]
   connectTimeoutSeconds?: number

@@ -51,7 +51,7 @@ export interface BodyLimits {
 }
 
 /** Reads and decodes a whole body. The limit applies to decoded bytes and stops the decoding, so bombs stay small. */
-export const readBody = async (
+export const readUnpackedBody = async (
   body: Readable,
   { contentEncoding, maxBytes, from, room }: BodyLimits,
 ): Promise<Buffer> => {

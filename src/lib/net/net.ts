@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { AppError } from '../errors.ts'
 import { type GuardOptions, makeGuardedAgent } from './agent.ts'
-import { checkAnnouncedLength, readBody } from './body.ts'
+import { checkAnnouncedLength, readUnpackedBody } from './body.ts'
 import { makeClock } from './clock.ts'
 import { asNetworkError, firstHop, type Hop, redirected, sendHop, shown } from './hop.ts'
 import { requireAllowedHost } from './hosts.ts'
@@ -74,7 +74,7 @@ const send = async (agent: Dispatcher, hop: Hop, request: OutgoingRequest, maxBy
     const contentEncoding = bodyless ? '' : (flat['content-encoding'] ?? '')
     const limits = { contentEncoding, maxBytes, from: shown(hop.url), room: request.room }
     if (!bodyless) checkAnnouncedLength(flat['content-length'], limits)
-    const bytes = await readBody(body, limits)
+    const bytes = await readUnpackedBody(body, limits)
     if (contentEncoding) {
       delete flat['content-encoding']
       delete flat['content-length']

@@ -6,7 +6,7 @@ import { runSettings } from './run-settings.ts'
 import { sandboxSettings } from './sandbox-settings.ts'
 import {
   baseUrl,
-  bytes,
+  byteCount,
   encryptionKeys,
   folder,
   hostsAndRanges,
@@ -108,7 +108,7 @@ const declared = {
     description: 'Largest file that may be uploaded.',
     default: '1GiB',
     example: '200MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   collectionBytes: setting({
     variable: 'JETTY_COLLECTION_BYTES',
@@ -117,7 +117,7 @@ const declared = {
       'a collection.',
     default: '100GiB',
     example: '5GiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   collectionRuns: setting({
     variable: 'JETTY_COLLECTION_RUNS',
@@ -145,7 +145,7 @@ const declared = {
     description: 'Largest init_params of one run, as JSON.',
     default: '1MiB',
     example: '4MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   maxBatchBytes: setting({
     variable: 'JETTY_MAX_BATCH_BYTES',
@@ -153,14 +153,14 @@ const declared = {
       'Largest items of one batch or evaluation together, as JSON; those in a request fit into its body as well.',
     default: '64MiB',
     example: '256MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   maxBodyBytes: setting({
     variable: 'JETTY_MAX_BODY_BYTES',
     description: 'Largest request body that is not an upload.',
     default: '16MiB',
     example: '64MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   inFlightBytes: setting({
     variable: 'JETTY_IN_FLIGHT_BYTES',
@@ -168,21 +168,21 @@ const declared = {
       'Memory that large values of all steps, requests and answers of this process may take together; what finds no room ' +
       'waits. Default: two fifths of what Node may use for its heap (`--max-old-space-size`).',
     example: '1GiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   diffBytes: setting({
     variable: 'JETTY_DIFF_BYTES',
     description: 'JSON of values that the difference of two runs shows whole; beyond it, only their beginnings.',
     default: '1MiB',
     example: '4MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   maxOutputBytes: setting({
     variable: 'JETTY_MAX_OUTPUT_BYTES',
     description: 'Largest output of one step, as JSON.',
     default: '64MiB',
     example: '16MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   ...runSettings,
   stepTimeoutSeconds: setting({
@@ -204,7 +204,7 @@ const declared = {
     description: 'Largest answer that a step may fetch from the network.',
     default: '100MiB',
     example: '1GiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   fetchTimeoutSeconds: setting({
     variable: 'JETTY_FETCH_TIMEOUT_SECONDS',
@@ -252,7 +252,7 @@ const declared = {
       'above it new calls are refused.',
     default: '256MiB',
     example: '2GiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   recordingRequired: setting({
     variable: 'JETTY_RECORDING_REQUIRED',
@@ -276,7 +276,7 @@ const declared = {
       'How much of one answer the gateway keeps for its record; a longer one is passed on whole all the same.',
     default: '16MiB',
     example: '64MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   openAnswersBytes: setting({
     variable: 'JETTY_OPEN_ANSWERS_BYTES',
@@ -285,7 +285,7 @@ const declared = {
       'are passed on whole all the same.',
     default: '256MiB',
     example: '1GiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   drainSeconds: setting({
     variable: 'JETTY_DRAIN_SECONDS',

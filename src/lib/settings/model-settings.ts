@@ -1,4 +1,4 @@
-import { baseUrl, bytes, seconds, setting, text, variableNames, wholeNumber } from './setting.ts'
+import { baseUrl, byteCount, seconds, setting, text, variableNames, wholeNumber } from './setting.ts'
 
 /** Settings of model calls: limits, recording, base URLs, and lent keys. */
 export const modelSettings = {
@@ -37,7 +37,7 @@ export const modelSettings = {
     description: 'Largest stored file, such as an image, that a step may send to a model.',
     default: '20MiB',
     example: '50MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   mediaFiles: setting({
     variable: 'JETTY_MAX_MEDIA_FILES',
@@ -73,7 +73,7 @@ export const modelSettings = {
     description: 'Largest answer that is kept to be given again.',
     default: '1MiB',
     example: '256KiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   cacheEntries: setting({
     variable: 'JETTY_CACHE_ENTRIES',
@@ -87,7 +87,7 @@ export const modelSettings = {
     description: 'Size of all of them together, for one collection.',
     default: '256MiB',
     example: '1GiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   modelListSeconds: setting({
     variable: 'JETTY_MODEL_LIST_SECONDS',

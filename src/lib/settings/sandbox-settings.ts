@@ -1,5 +1,5 @@
 import { readImagePatterns } from '../files/image-names.ts'
-import { bytes, folder, oneOf, reading, seconds, setting, text, wholeNumber } from './setting.ts'
+import { byteCount, folder, oneOf, reading, seconds, setting, text, wholeNumber } from './setting.ts'
 
 /** `name=image` pairs, comma separated. */
 const images = () =>
@@ -97,7 +97,7 @@ export const sandboxSettings = {
     description: 'What one sandbox may write into /app and its home folder.',
     default: '8GiB',
     example: '2GiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   sandboxFiles: setting({
     variable: 'JETTY_SANDBOX_FILES',
@@ -111,7 +111,7 @@ export const sandboxSettings = {
     description: 'What an agent may print; it is kept as its log.',
     default: '64MiB',
     example: '16MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   runbookFiles: setting({
     variable: 'JETTY_RUNBOOK_FILES',
@@ -125,14 +125,14 @@ export const sandboxSettings = {
     description: 'What the result files of one runbook may come to.',
     default: '2GiB',
     example: '200MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   runbookInputBytes: setting({
     variable: 'JETTY_RUNBOOK_INPUT_BYTES',
     description: 'What the inputs of one runbook may come to, archives unpacked.',
     default: '2GiB',
     example: '200MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   runbookIdleSeconds: setting({
     variable: 'JETTY_RUNBOOK_IDLE_SECONDS',

@@ -61,7 +61,7 @@ export const seconds = (minimum = 0) =>
 const units = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
 /** Bytes such as `1048576`, `1MiB`, `1 MB`, `1m`: always powers of 1024. */
-export const bytes = () =>
+export const byteCount = () =>
   reading('be a number of bytes, or one with a unit (KiB, MiB, GiB)', (value) => {
     const [, digits, unit = ''] = /^(\d+)\s*(?:([kmgt])?(?:i?b)?)$/i.exec(value) ?? []
     if (!digits) return undefined

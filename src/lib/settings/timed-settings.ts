@@ -1,4 +1,4 @@
-import { bytes, seconds, setting, wholeNumber } from './setting.ts'
+import { byteCount, seconds, setting, wholeNumber } from './setting.ts'
 
 /** Settings of scheduled work: routines, webhook retries and housekeeping. */
 export const timedSettings = {
@@ -28,7 +28,7 @@ export const timedSettings = {
     description: 'Largest trajectory that a webhook is sent: what its steps were given and put out, as JSON.',
     default: '128MiB',
     example: '16MiB',
-    schema: bytes(),
+    schema: byteCount(),
   }),
   webhookTimeoutSeconds: setting({
     variable: 'JETTY_WEBHOOK_TIMEOUT_SECONDS',

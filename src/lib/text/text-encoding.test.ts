@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeText } from './text-encoding.ts'
+import { decodeFileText } from './text-encoding.ts'
 
 const bytes = (...parts: (string | number[])[]) =>
   Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from(part))))
@@ -27,22 +27,22 @@ describe('text', () => {
     ['XML', bytes('<?xml version="1.0"?><a/>'), 'application/xml', '<?xml version="1.0"?><a/>', 'utf-8'],
     ['a calendar', bytes('BEGIN:VCALENDAR\n'), undefined, 'BEGIN:VCALENDAR\n', 'utf-8'],
   ])('%s', async (_case, content, contentType, text, encoding) => {
-    const decoded = await decodeText(content, { name: 'x', ...(contentType && { contentType }) })
+    const decoded = await decodeFileText(content, { name: 'x', ...(contentType && { contentType }) })
     expect(decoded).toEqual({ text: text ?? content.toString(), encoding, guessed: false })
   })
 
   it('reads Latin-1 without a charset only from what says it is text, and says that it guessed', async () => {
     const latin = bytes([0x63, 0x61, 0x66, 0xe9])
     const expected = { text: 'café', encoding: 'windows-1252', guessed: true }
-    expect(await decodeText(latin, { name: 'menu.csv' })).toEqual(expected)
-    expect(await decodeText(latin, { name: 'menu', contentType: 'text/plain' })).toEqual(expected)
-    await expect(decodeText(latin, { name: 'menu' })).rejects.toThrow('a format that is not recognised')
+    expect(await decodeFileText(latin, { name: 'menu.csv' })).toEqual(expected)
+    expect(await decodeFileText(latin, { name: 'menu', contentType: 'text/plain' })).toEqual(expected)
+    await expect(decodeFileText(latin, { name: 'menu' })).rejects.toThrow('a format that is not recognised')
   })
 
   it('gives back any text it was given as UTF-8', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme' }), async (text) => {
-        const decoded = await decodeText(Buffer.from(text), { name: 'x.txt', contentType: 'text/plain' })
+        const decoded = await decodeFileText(Buffer.from(text), { name: 'x.txt', contentType: 'text/plain' })
         expect(decoded.text).toBe(text.replace(/^\ufeff/, ''))
       }),
       { numRuns: 1000 },
@@ -77,7 +77,7 @@ describe('other formats are refused by name', () => {
     ['noise', bytes([1, 2, 3, 0, 200, 255, 7, 9]), 'a format that is not recognised', 'Save it as UTF-8'],
     ['nul', bytes('a\0b'), 'a format that is not recognised', 'Save it as UTF-8'],
   ])('%s', async (name, content, what, instead) => {
-    const error = await decodeText(content, { name }).catch((thrown) => thrown)
+    const error = await decodeFileText(content, { name }).catch((thrown) => thrown)
     expect(error).toMatchObject({ code: 'parameter_invalid' })
     expect(error.message).toContain(`'${name}' is`)
     expect(error.message).toContain(what)

@@ -93,7 +93,7 @@ const sniff = async (bytes: Uint8Array): Promise<{ ext: string; mime: string } |
  * Decodes bytes by byte order mark, else by the declared charset, else as UTF-8; as Latin-1 only when the file is
  * declared as text. For anything else throws `parameter_invalid`, which names the format and the alternative.
  */
-export const decodeText = async (bytes: Uint8Array, source: TextSource): Promise<DecodedText> => {
+export const decodeFileText = async (bytes: Uint8Array, source: TextSource): Promise<DecodedText> => {
   const mark = byteOrderMark(bytes)
   if (mark === 'utf-32') throw refuse(source, 'UTF-32', 'Save it as UTF-8 and upload it again.')
   if (mark) {

@@ -50,4 +50,4 @@ export const agentSchema = z
   .meta({ id: 'Agent' })
 
 export type Collection = z.infer<typeof collectionSchema>
-export type Agent = z.infer<typeof agentSchema>
+export type CollectionAgent = z.infer<typeof agentSchema>

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** A stored file in outputs: the result of `context.files.save`. */
-export const mediaObject = z.object({
+export const mediaObjectSchema = z.object({
   path: z.string().describe('Storage path: what other steps take, and what /api/v1/file/ serves.'),
   name: z.string().describe('File name.'),
   extension: z.string().describe('Without the dot.'),

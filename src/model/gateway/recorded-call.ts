@@ -40,4 +40,4 @@ export interface RecordedCall {
 }
 
 /** Where a call was recorded. `spilled`: in a file of this process, which moves it to Postgres once that answers. */
-export type Recording = 'committed' | 'spilled'
+export type RecordDestination = 'committed' | 'spilled'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { FileSource } from '../file-source.ts'
 import type { CallModel, ModelCaller } from '../gateway/chat.ts'
-import { mediaObject } from '../gateway/media-object.ts'
+import { mediaObjectSchema } from '../gateway/media-object.ts'
 import type { RunbookPreflight, RunbookRequest } from './runbook-request.ts'
 import type { SandboxName } from './sandbox.ts'
 
@@ -78,7 +78,7 @@ export const runbookUsageSchema = z.object({
 })
 export type RunbookUsage = z.output<typeof runbookUsageSchema>
 
-export const resultFileSchema = mediaObject.extend({
+export const resultFileSchema = mediaObjectSchema.extend({
   relative_path: z.string().describe('Below the results folder; of the agent log, its name.'),
 })
 export type ResultFile = z.output<typeof resultFileSchema>

@@ -3,7 +3,7 @@ import { flagSchema } from '../flag.ts'
 import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '../names.ts'
 import { runStatuses } from '../workflows/workflow.ts'
 import { labelNameSchema, labelValueSchema } from './label.ts'
-import { preflightSchema } from './preflight.ts'
+import { preflightModeSchema } from './preflight.ts'
 
 /** The server's own task; its runs are batches. */
 export const batchTask = '_batch'
@@ -47,7 +47,7 @@ export const itemRuns = {
     .record(z.string(), z.string())
     .default({})
     .describe('Part of the environment of these runs only, never stored in clear.'),
-  preflight: preflightSchema,
+  preflight: preflightModeSchema,
   use_trial_keys: flagSchema.refine(
     (given) => !given,
     'The trial lends keys to single runs only: leave use_trial_keys out, and put a key of your own into the environment',

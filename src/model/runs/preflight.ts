@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** What becomes of a run that cannot be served. */
-export const preflightSchema = z
+export const preflightModeSchema = z
   .enum(['record', 'refuse'], 'Expected record or refuse')
   .optional()
   .describe(
@@ -10,7 +10,7 @@ export const preflightSchema = z
   )
 
 /** The query of a call that starts runs. */
-export const preflightQuery = z.object({ preflight: preflightSchema })
+export const preflightQuery = z.object({ preflight: preflightModeSchema })
 
 interface Asked {
   preflight?: 'record' | 'refuse' | undefined

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { flagSchema } from '../flag.ts'
 import { jsonObjectSchema } from '../names.ts'
 import { requireWebhook, webhookSecretSchema, webhookUrlSchema } from '../webhook.ts'
-import { preflightSchema } from './preflight.ts'
+import { preflightModeSchema } from './preflight.ts'
 
 const quoting =
   'curl -F cuts a value at an unescaped ";": use --form-string, and quote the JSON so that the shell leaves it alone'
@@ -64,7 +64,7 @@ export const runFormSchema = z
     webhook_secret: webhookSecretSchema.describe(
       'Signs the deliveries: X-Jetty-Signature is the hex HMAC-SHA256 of `<X-Jetty-Timestamp>.<raw body>`. Never shown.',
     ),
-    preflight: preflightSchema,
+    preflight: preflightModeSchema,
     subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
     bakery_host: z.unknown().optional().describe('Sent by old clients; not used.'),
   })

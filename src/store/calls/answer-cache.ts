@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 
 /** A model's answer as a client received it. */
-export interface KeptAnswer {
+export interface CachedAnswer {
   provider: string
   model: string
   contentType: string
@@ -27,12 +27,12 @@ export interface CacheLimits {
 }
 
 export interface AnswerCache {
-  find(key: CacheKey): Promise<KeptAnswer | undefined>
+  find(key: CacheKey): Promise<CachedAnswer | undefined>
   /** Stores an answer; ignores one above the size limit. */
-  keep(key: CacheKey, answer: KeptAnswer): Promise<void>
+  keep(key: CacheKey, answer: CachedAnswer): Promise<void>
 }
 
-interface CacheRow extends Omit<KeptAnswer, 'contentType'> {
+interface CacheRow extends Omit<CachedAnswer, 'contentType'> {
   collection_id: number
   hash: string
   content_type: string

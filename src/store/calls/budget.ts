@@ -6,15 +6,15 @@ import type { Budget, CollectionSettings } from '../../model/collections/collect
 import { otherShard } from '../runs/totals.ts'
 
 /** Usage of model calls: US dollars (of calls with a known price) and tokens. */
-export interface Spent {
+export interface UsageToday {
   usd: number
   tokens: number
 }
 
 /** Reads a collection's usage of today (UTC); concurrent reads share one query. */
-export const makeSpentToday = (queries: Queries): ((collectionId: number) => Promise<Spent>) =>
+export const makeSpentToday = (queries: Queries): ((collectionId: number) => Promise<UsageToday>) =>
   batched(async (ids) => {
-    const rows = await queries.rows<Spent & { collection_id: number }>(
+    const rows = await queries.rows<UsageToday & { collection_id: number }>(
       'spent_today',
       `select collection_id, sum(usd)::float8 as usd, sum(tokens)::bigint as tokens from spending
        where collection_id = any($1) and day = (now() at time zone 'utc')::date group by collection_id`,
@@ -94,7 +94,7 @@ const dayIsUsedUp = (used: string, now: Date): AppError => {
 }
 
 /** Throws `budget_exceeded` with the time until the next day (UTC) when the day's budget is used up. */
-export const requireBudget = (budget: Budget, spent: Spent, at = new Date(now())): void => {
+export const requireBudget = (budget: Budget, spent: UsageToday, at = new Date(now())): void => {
   const { usd_per_day: usd, tokens_per_day: tokens } = budget
   if (typeof usd === 'number' && spent.usd >= usd) throw dayIsUsedUp(`${dollars(spent.usd)} of ${dollars(usd)}`, at)
   if (typeof tokens === 'number' && spent.tokens >= tokens) {

@@ -3,15 +3,19 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { environmentSeal } from '../secrets/sealed-texts.ts'
 
 /** Variables in the order they were set. A map, since names such as `__proto__` are legal. */
-export type Variables = Map<string, string>
+export type EnvironmentVariables = Map<string, string>
 
-const open = (sealer: Sealer, collectionId: number, sealed: string | undefined): Variables =>
+const open = (sealer: Sealer, collectionId: number, sealed: string | undefined): EnvironmentVariables =>
   new Map(
     sealed === undefined ? [] : (JSON.parse(sealer.open(sealed, environmentSeal(collectionId))) as [string, string][]),
   )
 
 /** Reads the variables that a run starting now receives. */
-export const readEnvironment = async (database: Database, sealer: Sealer, collectionId: number): Promise<Variables> => {
+export const readEnvironment = async (
+  database: Database,
+  sealer: Sealer,
+  collectionId: number,
+): Promise<EnvironmentVariables> => {
   const [row] = await database.rows<{ sealed: string }>(
     'read_environment',
     'select e.sealed from collections c join environments e on e.id = c.environment_id where c.id = $1',
@@ -37,7 +41,7 @@ export const readEnvironmentVersion = async (
   database: Database,
   sealer: Sealer,
   environmentId: number | null,
-): Promise<Variables> => {
+): Promise<EnvironmentVariables> => {
   if (environmentId === null) return new Map()
   const [row] = await database.rows<{ sealed: string; collection_id: number }>(
     'read_environment_version',
@@ -52,7 +56,7 @@ export const writeEnvironment = async (
   queries: Queries,
   sealer: Sealer,
   collectionId: number,
-  variables: Variables,
+  variables: EnvironmentVariables,
 ): Promise<void> => {
   const sealed = sealer.seal(JSON.stringify([...variables]), environmentSeal(collectionId))
   await queries.rows(
@@ -71,8 +75,8 @@ export const changeEnvironment = (
   database: Database,
   sealer: Sealer,
   collectionId: number,
-  change: (variables: Variables) => Variables,
-): Promise<Variables | undefined> =>
+  change: (variables: EnvironmentVariables) => EnvironmentVariables,
+): Promise<EnvironmentVariables | undefined> =>
   database.transaction(async (queries) => {
     const [row] = await queries.rows<{ environment_id: number | null }>(
       'lock_environment',

@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import { type RemovalFailed, removeAll } from '../objects/objects.ts'
 import { insist } from '../runs/label-changes.ts'
-import { counted, emptied, removeEmptied } from '../runs/labels.ts'
+import { emptied, labelCountsCte, removeEmptied } from '../runs/labels.ts'
 import { removeStepEvents } from '../runs/step-events.ts'
 import { countedName, keepTotals, otherShard } from '../runs/totals.ts'
 import { lostFilesUsage, lostUsage } from './usage.ts'
@@ -101,7 +101,7 @@ const removeRuns = (database: Database, runs: string[]): Promise<void> =>
       'remove_old_labels',
       `with gone as (delete from labels where run_id = any($1) returning task_id, key, value),
        come as (select task_id, key, value from gone where false),
-       ${counted}
+       ${labelCountsCte}
        select ${emptied}`,
       [runs],
     )

@@ -9,7 +9,7 @@ export const lastDrawn = async (queries: Queries): Promise<number> => {
 }
 
 /** Transactions with ids below `before` drew the numbers up to `drawn`; all transactions below `from` have ended. */
-export interface Drawn {
+export interface DrawnNumbers {
   drawn: number
   before: number
   from: number
@@ -21,8 +21,8 @@ export interface Drawn {
  * (The xmax of a snapshot is no such bound: it stands at the oldest running transaction.) Uses up a transaction id, so
  * call it only when needed.
  */
-export const drawnSoFar = async (queries: Queries): Promise<Drawn> => {
-  const [row] = await queries.rows<Drawn>(
+export const drawnSoFar = async (queries: Queries): Promise<DrawnNumbers> => {
+  const [row] = await queries.rows<DrawnNumbers>(
     'drawn_so_far',
     `select last_value as drawn, pg_current_xact_id()::text::bigint as before,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "from" from changes`,

@@ -7,9 +7,9 @@ import {
   type Parameters,
   type RunCursor,
   type RunFilter,
+  type RunSource,
   type RunSummaryRow,
   runsOfSource,
-  type Source,
   sourceAmong,
   sourceOf,
 } from './run-lists.ts'
@@ -92,7 +92,7 @@ const sourceOfCollection = (
   collectionId: number,
   filter: CollectionRunFilter,
   after: RunCursor | undefined,
-): Source => {
+): RunSource => {
   const { put } = parameters
   const among = [
     ...(filter.parentKey === undefined ? [] : [`r.parent_id = ${put(filter.parentKey, 'text')}`]),

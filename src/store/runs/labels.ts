@@ -52,7 +52,7 @@ const numbered = `numbered as (update runs set labels_changed = nextval('changes
  * CTE that maintains `label_counts` from rows named `gone` and `come`. Writers of several values go in key order, so
  * that they never deadlock.
  */
-export const counted = `counted as (
+export const labelCountsCte = `counted as (
   insert into label_counts (task_id, key, value_md5, value, total)
   select task_id, key, md5(value) as value_md5, min(value), sum(delta)
   from (select task_id, key, value, 1 as delta from come union all select task_id, key, value, -1 from gone) deltas
@@ -135,7 +135,7 @@ export const writeLabels = async (
      come as (select task_id, key, value from fitting),
      gone as (select task_id, key, old_value as value from fitting where not is_new),
      ${numbered},
-     ${counted}
+     ${labelCountsCte}
      select f.at::int as at, w.created_at, f.replaced, ${emptied}
      from fitting f join written w on w.run_id = f.run_id and w.key = f.key and w.author = f.author`,
     [
@@ -176,7 +176,7 @@ export const removeLabels = async (
      come as (select task_id, key, value from gone where false),
      touched as (select distinct run_id from gone),
      ${numbered},
-     ${counted}
+     ${labelCountsCte}
      select (select count(*) from gone)::int as removed, ${emptied}`,
     [label.runId, label.key, label.author ?? null],
   )

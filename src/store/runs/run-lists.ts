@@ -61,7 +61,7 @@ export const makeParameters = (): Parameters => {
 }
 
 /** Runs in index order, as rows (id, created_at, number), with the conditions that the index does not cover. */
-export interface Source {
+export interface RunSource {
   /** SQL for the rows; `most` is an expression that limits their number. */
   select(conditions: string[], most?: string): string
   /** Further conditions on a row `r` of runs. */
@@ -124,7 +124,7 @@ export const sourceOf = (
   task: string,
   filter: RunFilter,
   after: RunCursor | undefined,
-): Source => {
+): RunSource => {
   const between = inOrder(put, filter, after)
   const [leading, ...others] = filter.labels
   const labels = others.map((label) => hasLabel(put, label))
@@ -175,7 +175,7 @@ export const sourceAmong = (
   where: string[],
   filter: RunFilter,
   after: RunCursor | undefined,
-): Source => {
+): RunSource => {
   const between = inOrder(put, filter, after)('r.created_at', 'r.number')
   const statuses = filter.statuses.map((status) => put(status, 'text'))
   const rest = [
@@ -294,7 +294,7 @@ export const runsAfter = async <View extends RunView>(
 export const runsOfSource = async <Row>(
   queries: Queries,
   parameters: Parameters,
-  { select, rest }: Source,
+  { select, rest }: RunSource,
   page: { limit: number; columns: string; name: string | undefined },
 ): Promise<ListedRuns<Row>> => {
   const wanted = parameters.put(page.limit + 1, 'int')

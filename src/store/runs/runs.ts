@@ -222,14 +222,14 @@ export const findRunByWorkflowId = async (
 }
 
 /** Columns of a run that are known only after its end. */
-export type Outcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'>
+export type RunOutcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'>
 
 /** Reads how a run ended and its steps in one query, for a caller that waited for the end. */
-export const outcomeOf = async (
+export const readRunOutcome = async (
   queries: Queries,
   runKey: string,
   take: TakeMemory = uncounted,
-): Promise<{ run: Outcome; steps: StepRecord[] } | undefined> => {
+): Promise<{ run: RunOutcome; steps: StepRecord[] } | undefined> => {
   type Row = StoredStep & {
     run_status: RunStatus
     run_error: string | null
