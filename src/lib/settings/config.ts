@@ -39,8 +39,8 @@ const declared = {
   metricsPort: setting({
     variable: 'JETTY_METRICS_PORT',
     description:
-      'Port of JETTY_HOST that serves /metrics and /health without a token, and nothing else; a worker serves it too. ' +
-      'Unset: /metrics is on JETTY_PORT alone, for the admin token.',
+      'Port on JETTY_HOST that serves only /metrics and /health, without a token, in workers too. Unset: /metrics is ' +
+      'on JETTY_PORT, for the admin token.',
     example: '9070',
     schema: wholeNumber(0, 65_535),
   }),
@@ -60,7 +60,7 @@ const declared = {
   }),
   adminToken: setting({
     variable: 'JETTY_ADMIN_TOKEN',
-    description: 'Token with full access. Default: one is made in the data folder (admin-token).',
+    description: 'Token with full access. Default: generated into the data folder (admin-token).',
     example: 'a-long-random-text-of-at-least-16-characters',
     secret: true,
     schema: text('be at least 16 characters without spaces', /^[\x21-\x7e]{16,}$/),
@@ -68,15 +68,15 @@ const declared = {
   secretKeys: setting({
     variable: 'JETTY_SECRET_KEY',
     description:
-      'Key that stored secrets are encrypted with; a comma separated list, newest first, while keys are changed. ' +
-      'Default: one is made in the data folder (secret-key).',
+      'Key that encrypts stored secrets; during a key change a comma separated list, newest first. Default: ' +
+      'generated into the data folder (secret-key).',
     example: '$(openssl rand -base64 32)',
     secret: true,
     schema: encryptionKeys(),
   }),
   publicUrl: setting({
     variable: 'JETTY_PUBLIC_URL',
-    description: 'Address under which people reach this server; used in links.',
+    description: 'URL under which people reach this server; used in links.',
     example: 'https://jetty.example.com',
     schema: baseUrl(),
   }),
@@ -97,15 +97,15 @@ const declared = {
   allowPrivateNetwork: setting({
     variable: 'JETTY_ALLOW_PRIVATE_NETWORK',
     description:
-      'Private and local addresses that steps, webhooks and models may call, and public ones of this machine: hosts, ' +
-      'host:port, CIDR ranges, or * for all. Ports of the embedded Postgres and of metrics open by host:port alone.',
+      'Private addresses, and public ones of this machine, that steps, webhooks and models may call: hosts, ' +
+      'host:port, CIDR ranges, or * for all. Ports of the embedded Postgres and of metrics open only as host:port.',
     default: '',
     example: 'localhost:11434,10.0.0.0/8',
     schema: hostsAndRanges(),
   }),
   maxUploadBytes: setting({
     variable: 'JETTY_MAX_UPLOAD_BYTES',
-    description: 'Largest file that may be uploaded.',
+    description: 'Largest file in an upload.',
     default: '1GiB',
     example: '200MiB',
     schema: byteCount(),
@@ -113,15 +113,16 @@ const declared = {
   collectionBytes: setting({
     variable: 'JETTY_COLLECTION_BYTES',
     description:
-      'Most that one collection stores: texts of its runs in the database, and files. The admin may set another quota for ' +
-      'a collection.',
+      'Bytes that one collection may store: texts of its runs in the database, and files. The admin can set another ' +
+      'quota for a collection.',
     default: '100GiB',
     example: '5GiB',
     schema: byteCount(),
   }),
   collectionRuns: setting({
     variable: 'JETTY_COLLECTION_RUNS',
-    description: 'Most runs that one collection keeps, calls of the gateway included. The admin may set another quota.',
+    description:
+      'Runs that one collection may keep, gateway calls included. The admin can set another quota for a collection.',
     default: '10000000',
     example: '100000',
     schema: wholeNumber(1, 1_000_000_000_000),
@@ -135,7 +136,7 @@ const declared = {
   }),
   maxFilesPerRun: setting({
     variable: 'JETTY_MAX_FILES_PER_RUN',
-    description: 'Files that may be sent along with one run.',
+    description: 'Files that one run may be started with.',
     default: '50',
     example: '200',
     schema: wholeNumber(0, 10_000),
@@ -150,7 +151,7 @@ const declared = {
   maxBatchBytes: setting({
     variable: 'JETTY_MAX_BATCH_BYTES',
     description:
-      'Largest items of one batch or evaluation together, as JSON; those in a request fit into its body as well.',
+      'Size of all items of one batch or evaluation, as JSON. Items in a request must also fit into its body.',
     default: '64MiB',
     example: '256MiB',
     schema: byteCount(),
@@ -165,14 +166,14 @@ const declared = {
   inFlightBytes: setting({
     variable: 'JETTY_IN_FLIGHT_BYTES',
     description:
-      'Memory that large values of all steps, requests and answers of this process may take together; what finds no room ' +
-      'waits. Default: two fifths of what Node may use for its heap (`--max-old-space-size`).',
+      'Memory for large values of all steps, requests and answers of this process together; beyond it they wait. ' +
+      'Default: two fifths of the heap limit of Node (`--max-old-space-size`).',
     example: '1GiB',
     schema: byteCount(),
   }),
   diffBytes: setting({
     variable: 'JETTY_DIFF_BYTES',
-    description: 'JSON of values that the difference of two runs shows whole; beyond it, only their beginnings.',
+    description: 'Bytes of values that the difference of two runs shows whole, as JSON; later values are cut.',
     default: '1MiB',
     example: '4MiB',
     schema: byteCount(),
@@ -187,28 +188,28 @@ const declared = {
   ...runSettings,
   stepTimeoutSeconds: setting({
     variable: 'JETTY_STEP_TIMEOUT_SECONDS',
-    description: 'Time limit of a step that sets none itself.',
+    description: 'Timeout of a step without one of its own.',
     default: '600',
     example: '1800',
     schema: seconds(0.001),
   }),
   runTimeoutSeconds: setting({
     variable: 'JETTY_RUN_TIMEOUT_SECONDS',
-    description: 'Time limit of the work of one run; waiting does not count.',
+    description: 'Timeout of the work of one run; waiting does not count.',
     default: '3600',
     example: '86400',
     schema: seconds(0.001),
   }),
   maxFetchBytes: setting({
     variable: 'JETTY_MAX_FETCH_BYTES',
-    description: 'Largest answer that a step may fetch from the network.',
+    description: 'Largest response that a step may read from the network.',
     default: '100MiB',
     example: '1GiB',
     schema: byteCount(),
   }),
   fetchTimeoutSeconds: setting({
     variable: 'JETTY_FETCH_TIMEOUT_SECONDS',
-    description: 'Time limit of one fetch from the network, redirects included.',
+    description: 'Timeout of one request to the network, redirects included.',
     default: '60',
     example: '300',
     schema: seconds(0.001),
@@ -216,14 +217,14 @@ const declared = {
   ...modelSettings,
   trialCollections: setting({
     variable: 'JETTY_TRIAL_COLLECTIONS',
-    description: 'Collections that may have a trial. Whoever has a key that may write can make collections.',
+    description: 'Collections that may have a trial. Every key with WRITE access can make collections.',
     default: '100',
     example: '10',
     schema: wholeNumber(1, 1_000_000),
   }),
   syncWaitSeconds: setting({
     variable: 'JETTY_SYNC_WAIT_SECONDS',
-    description: 'How long run-sync waits for a run before it answers 524; the run goes on.',
+    description: 'How long run-sync waits for a run before it answers 524; the run continues.',
     default: '600',
     example: '60',
     schema: seconds(),
@@ -233,14 +234,14 @@ const declared = {
   ...sandboxSettings,
   stepCacheDays: setting({
     variable: 'JETTY_STEP_CACHE_DAYS',
-    description: 'How long the result of a step may be reused by steps with `options.cache`.',
+    description: 'Days that the result of a step can be reused by steps with `options.cache`.',
     default: '30',
     example: '7',
     schema: wholeNumber(1, 3650),
   }),
   stepCacheEntries: setting({
     variable: 'JETTY_STEP_CACHE_ENTRIES',
-    description: 'Results of one collection that may be reused; the oldest go first.',
+    description: 'Reusable step results of one collection; the oldest are removed first.',
     default: '100000',
     example: '10000',
     schema: wholeNumber(1, 10_000_000),
@@ -248,8 +249,8 @@ const declared = {
   spillBytes: setting({
     variable: 'JETTY_SPILL_BYTES',
     description:
-      'How much the recorded calls of the gateway may take in files of the data folder while the database is away; ' +
-      'above it new calls are refused.',
+      'Size of recorded gateway calls in files of the data folder while the database is away; above it new calls are ' +
+      'refused.',
     default: '256MiB',
     example: '2GiB',
     schema: byteCount(),
@@ -257,23 +258,22 @@ const declared = {
   recordingRequired: setting({
     variable: 'JETTY_RECORDING_REQUIRED',
     description:
-      'Whether calls of the gateway are refused while the database is away, in the place of being recorded in a file ' +
-      'of the data folder until it is back.',
+      'Whether gateway calls are refused while the database is away, instead of being recorded in a file of the data ' +
+      'folder.',
     default: 'false',
     example: 'true',
     schema: trueOrFalse(),
   }),
   clientStallSeconds: setting({
     variable: 'JETTY_CLIENT_STALL_SECONDS',
-    description: 'How long a client of the gateway may take nothing of an answer before its connection is cut.',
+    description: 'Seconds after which a gateway client that reads nothing of its answer is disconnected.',
     default: '120',
     example: '30',
     schema: seconds(0.001),
   }),
   recordedAnswerBytes: setting({
     variable: 'JETTY_RECORDED_ANSWER_BYTES',
-    description:
-      'How much of one answer the gateway keeps for its record; a longer one is passed on whole all the same.',
+    description: 'Bytes of one answer that the gateway records; a longer answer is still passed on whole.',
     default: '16MiB',
     example: '64MiB',
     schema: byteCount(),
@@ -281,15 +281,15 @@ const declared = {
   openAnswersBytes: setting({
     variable: 'JETTY_OPEN_ANSWERS_BYTES',
     description:
-      'How much of all answers that are under way the gateway keeps together; beyond it, the first 64 KiB of each. They ' +
-      'are passed on whole all the same.',
+      'Bytes of all open answers that the gateway holds for their records; beyond it, the first 64 KiB of each. ' +
+      'Answers are still passed on whole.',
     default: '256MiB',
     example: '1GiB',
     schema: byteCount(),
   }),
   drainSeconds: setting({
     variable: 'JETTY_DRAIN_SECONDS',
-    description: 'Time that running steps get when the server is asked to stop; the rest resumes at the next start.',
+    description: 'Time that running steps get when the server stops; the rest resumes at the next start.',
     default: '10',
     example: '30',
     schema: seconds(),
@@ -311,14 +311,14 @@ const declared = {
   }),
   rateLimit: setting({
     variable: 'JETTY_RATE_LIMIT',
-    description: 'Calls a minute that one key may make; a collection may have a limit of its own. 0: no limit.',
+    description: 'Calls a minute of one key; a collection can have a limit of its own. 0: no limit.',
     default: '0',
     example: '600',
     schema: wholeNumber(0, 1_000_000),
   }),
   logLevel: setting({
     variable: 'JETTY_LOG_LEVEL',
-    description: 'Least important log lines to write.',
+    description: 'Lowest level of log lines to write.',
     default: 'info',
     example: 'debug',
     schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),

@@ -4,21 +4,21 @@ import { baseUrl, byteCount, seconds, setting, text, variableNames, wholeNumber 
 export const modelSettings = {
   modelConnectSeconds: setting({
     variable: 'JETTY_MODEL_CONNECT_SECONDS',
-    description: 'Time limit for the connection to a model provider.',
+    description: 'Timeout for connecting to a model provider.',
     default: '5',
     example: '15',
     schema: seconds(0.001),
   }),
   modelFirstByteSeconds: setting({
     variable: 'JETTY_MODEL_FIRST_BYTE_SECONDS',
-    description: 'How long a model may take until its answer begins; one that is not streamed begins when it is done.',
+    description: 'Timeout until the answer of a model begins. Without streaming, that is when the answer is complete.',
     default: '60',
     example: '300',
     schema: seconds(0.001),
   }),
   modelIdleSeconds: setting({
     variable: 'JETTY_MODEL_IDLE_SECONDS',
-    description: 'Longest silence in the middle of the answer of a model.',
+    description: 'Longest pause in the answer of a model.',
     default: '30',
     example: '120',
     schema: seconds(0.001),
@@ -26,8 +26,8 @@ export const modelSettings = {
   modelTries: setting({
     variable: 'JETTY_MODEL_TRIES',
     description:
-      'How often a call of a model is sent in all, while it fails in a way that passes: the provider is busy, broken or ' +
-      'not to be reached, and nothing of an answer was passed on.',
+      'Attempts of one model call while the provider is busy, broken or unreachable, and no part of the answer was ' +
+      'passed on.',
     default: '3',
     example: '1',
     schema: wholeNumber(1, 10),
@@ -41,50 +41,49 @@ export const modelSettings = {
   }),
   mediaFiles: setting({
     variable: 'JETTY_MAX_MEDIA_FILES',
-    description:
-      'Most files that a step may show to a model, or keep of what one has made; and that are fetched for a call, or kept of it.',
+    description: 'Files that one step or gateway call may send to a model, or store from its answer.',
     default: '32',
     example: '100',
     schema: wholeNumber(1, 1000),
   }),
   geminiImageModel: setting({
     variable: 'JETTY_GEMINI_IMAGE_MODEL',
-    description: 'The model that gemini_image_generator asks where a step names none.',
+    description: 'Model of gemini_image_generator for steps that name none.',
     default: 'gemini-2.5-flash-image',
     example: 'gemini-3-pro-image-preview',
     schema: text('be the name of a model', /^[\w./:-]{1,200}$/),
   }),
   modelFallbackSeconds: setting({
     variable: 'JETTY_MODEL_FALLBACK_SECONDS',
-    description: 'How long after the beginning of a call one of its fallback models may still be asked.',
+    description: 'Seconds after the start of a call in which a fallback model may still be called.',
     default: '120',
     example: '30',
     schema: seconds(),
   }),
   cacheSeconds: setting({
     variable: 'JETTY_CACHE_SECONDS',
-    description: 'How long the answer to a call of the gateway may be given again, where its collection caches them.',
+    description: 'How long a cached answer of a model is used, in collections that cache gateway calls.',
     default: '86400',
     example: '3600',
     schema: seconds(1),
   }),
   cacheEntryBytes: setting({
     variable: 'JETTY_CACHE_ENTRY_BYTES',
-    description: 'Largest answer that is kept to be given again.',
+    description: 'Largest answer of a model that is cached.',
     default: '1MiB',
     example: '256KiB',
     schema: byteCount(),
   }),
   cacheEntries: setting({
     variable: 'JETTY_CACHE_ENTRIES',
-    description: 'Answers of one collection that are kept to be given again; the oldest go first.',
+    description: 'Cached answers of one collection; the oldest are removed first.',
     default: '10000',
     example: '1000',
     schema: wholeNumber(1, 10_000_000),
   }),
   cacheBytes: setting({
     variable: 'JETTY_CACHE_BYTES',
-    description: 'Size of all of them together, for one collection.',
+    description: 'Size of all cached answers of one collection.',
     default: '256MiB',
     example: '1GiB',
     schema: byteCount(),
@@ -92,7 +91,7 @@ export const modelSettings = {
   modelListSeconds: setting({
     variable: 'JETTY_MODEL_LIST_SECONDS',
     description:
-      'How long the list is kept that a provider gives of its models, for GET /v1/models. 0: none is asked for one.',
+      "How long a provider's list of models is cached, for GET /v1/models. 0: providers are not asked for lists.",
     default: '3600',
     example: '600',
     schema: seconds(),
@@ -100,8 +99,8 @@ export const modelSettings = {
   openaiBaseUrl: setting({
     variable: 'OPENAI_BASE_URL',
     description:
-      'Where calls to OpenAI go instead of https://api.openai.com/v1, the /v1 included. It may be private. An ' +
-      'environment variable of a collection by the same name goes first, and may not.',
+      'Base URL for OpenAI instead of https://api.openai.com/v1, with the /v1. It may be private. A variable of a ' +
+      'collection with the same name has precedence, and may not be private.',
     example: 'http://localhost:11434/v1',
     schema: baseUrl(),
   }),
@@ -132,29 +131,29 @@ export const modelSettings = {
   trialKeys: setting({
     variable: 'JETTY_TRIAL_KEYS',
     description:
-      'Keys of model providers that are lent to trials: names of variables of the environment of the server, which ' +
-      'every process needs. None: no trial begins.',
+      'Provider keys that are lent to trials: names of environment variables of the server, which every process ' +
+      'needs. Unset: there are no trials.',
     default: '',
     example: 'OPENAI_API_KEY,GEMINI_API_KEY',
     schema: variableNames(),
   }),
   trialRuns: setting({
     variable: 'JETTY_TRIAL_RUNS',
-    description: 'Runs on lent keys that a collection gets in its trial.',
+    description: 'Runs with lent keys in the trial of a collection.',
     default: '10',
     example: '100',
     schema: wholeNumber(1, 1_000_000),
   }),
   trialMinutes: setting({
     variable: 'JETTY_TRIAL_MINUTES',
-    description: 'Minutes after which the trial of a collection is used up, counted when a run on lent keys ends.',
+    description: 'Minutes of runs with lent keys in the trial of a collection, counted when each run ends.',
     default: '60',
     example: '600',
     schema: wholeNumber(1, 1_000_000),
   }),
   trialDays: setting({
     variable: 'JETTY_TRIAL_DAYS',
-    description: 'Days after its activation on which the trial of a collection expires.',
+    description: 'Days from the activation to the end of the trial of a collection.',
     default: '14',
     example: '30',
     schema: wholeNumber(1, 36_500),

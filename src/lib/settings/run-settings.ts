@@ -4,28 +4,28 @@ import { setting, wholeNumber } from './setting.ts'
 export const runSettings = {
   parallelSteps: setting({
     variable: 'JETTY_PARALLEL_STEPS',
-    description: 'Steps of one run that are carried out side by side, where its workflow says so.',
+    description: 'Steps of one run that execute in parallel, if its workflow says so.',
     default: '16',
     example: '4',
     schema: wholeNumber(1, 1_000),
   }),
   stepAttempts: setting({
     variable: 'JETTY_STEP_ATTEMPTS',
-    description: 'Largest max_attempts that the options of a step may ask for.',
+    description: 'Largest max_attempts in the options of a step.',
     default: '20',
     example: '5',
     schema: wholeNumber(1, 1_000),
   }),
   loopTurns: setting({
     variable: 'JETTY_LOOP_TURNS',
-    description: 'Turns that one loop of a run may have.',
+    description: 'Iterations of one loop in a run.',
     default: '1000',
     example: '100',
     schema: wholeNumber(1, 100_000),
   }),
   sequenceNumbers: setting({
     variable: 'JETTY_SEQUENCE_NUMBERS',
-    description: 'Numbers that number_sequence_generator may put out at once.',
+    description: 'Numbers that one number_sequence_generator may return.',
     default: '100000',
     example: '10000',
     schema: wholeNumber(1, 10_000_000),
@@ -39,7 +39,7 @@ export const runSettings = {
   }),
   maxRunDepth: setting({
     variable: 'JETTY_MAX_RUN_DEPTH',
-    description: 'How many levels deep runs may start runs.',
+    description: 'Levels of child runs below a run.',
     default: '5',
     example: '2',
     schema: wholeNumber(0, 100),
@@ -47,23 +47,22 @@ export const runSettings = {
   maxRunRecursion: setting({
     variable: 'JETTY_MAX_RUN_RECURSION',
     description:
-      'How often a task may stand among the runs above a run of it. With 1 a task may start itself, and what it started may not.',
+      'How often a task may occur among the ancestors of its own run. 1: a task may start itself, and the child may ' +
+      'not.',
     default: '2',
     example: '1',
     schema: wholeNumber(0, 100),
   }),
   maxOpenBelow: setting({
     variable: 'JETTY_MAX_OPEN_RUNS_BELOW',
-    description:
-      'Open runs below one run that a request or a routine started, at all levels. Steps wait for room; one that has ' +
-      'nothing to wait for fails.',
+    description: 'Open runs below one root run, at all levels. Steps wait for room; a step that cannot wait fails.',
     default: '10000',
     example: '1000',
     schema: wholeNumber(1, 10_000_000),
   }),
   maxOpenStarted: setting({
     variable: 'JETTY_MAX_OPEN_RUNS_STARTED',
-    description: 'Open runs of one collection that other runs have started, as JETTY_MAX_OPEN_RUNS_BELOW.',
+    description: 'Open child runs of one collection. Steps wait for room; a step that cannot wait fails.',
     default: '100000',
     example: '10000',
     schema: wholeNumber(1, 10_000_000),
