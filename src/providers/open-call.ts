@@ -4,7 +4,7 @@ import { acceptedEncodings, tooLarge } from '../lib/net/body.ts'
 import type { Open } from '../lib/net/open.ts'
 import { countRoom } from '../lib/net/taken-room.ts'
 import type { ModelCaller } from '../model/gateway/chat.ts'
-import { itemsOf, type Source } from '../upstream/source.ts'
+import { itemsOf, type PushSource } from '../upstream/source.ts'
 import { openUpstream } from '../upstream/transport/open-upstream.ts'
 import { stopFrom } from '../upstream/transport/stop.ts'
 import type { CallLimits, Target } from './provider.ts'
@@ -15,7 +15,7 @@ const defaultMaxBytes = 100 * 1024 * 1024
 
 /** The bytes of an answer, bounded in size, time and memory. */
 const bounded = async function* (
-  answer: Source<Buffer>,
+  answer: PushSource<Buffer>,
   from: string,
   maxBytes: number,
   room: ModelCaller['room'],

@@ -1,12 +1,12 @@
 import type { AppError } from '../lib/errors.ts'
 import type { StatedFailure } from './formats/format.ts'
 import type { FrameSource } from './frames/sse.ts'
-import type { Source } from './source.ts'
+import type { PushSource } from './source.ts'
 
 /** An answer that goes on after its start. */
 export interface LargeAnswer {
   chunks: Buffer[]
-  rest: Source<Buffer>
+  rest: PushSource<Buffer>
 }
 
 /** What a provider answered. Nothing of it has been shown to the client yet. */

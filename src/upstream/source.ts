@@ -10,7 +10,7 @@ export interface Sink<Item> {
  * A push stream with backpressure. Cheaper per item than a web stream or an async iterator, which is why the gateway
  * passes answers on with it. Items that arrive before `readTo` are kept.
  */
-export interface Source<Item> {
+export interface PushSource<Item> {
   readTo(sink: Sink<Item>): void
   pause(): void
   resume(): void
@@ -22,7 +22,7 @@ export interface Source<Item> {
 const mostWaiting = 16
 
 /** Reads a source as an async iterable. Leaving the loop early aborts the source. */
-export const itemsOf = async function* <Item>(source: Source<Item>): AsyncGenerator<Item> {
+export const itemsOf = async function* <Item>(source: PushSource<Item>): AsyncGenerator<Item> {
   const waiting: Item[] = []
   let ended: { problem: AppError | undefined } | undefined
   let isPaused = false
@@ -64,7 +64,7 @@ export const itemsOf = async function* <Item>(source: Source<Item>): AsyncGenera
  * Resolves once the first item has arrived, with a source that still delivers all of them. Rejects if the source breaks
  * off before: nothing has been shown yet, so the call can be tried again.
  */
-export const afterFirstItem = <Item>(source: Source<Item>): Promise<Source<Item>> =>
+export const afterFirstItem = <Item>(source: PushSource<Item>): Promise<PushSource<Item>> =>
   new Promise((resolve, reject) => {
     const waiting: Item[] = []
     let ended: { problem: AppError | undefined } | undefined
@@ -98,7 +98,7 @@ export const afterFirstItem = <Item>(source: Source<Item>): Promise<Source<Item>
   })
 
 /** Shows every item to `look` before it is delivered. */
-export const tapped = <Item>(source: Source<Item>, look: (item: Item) => void): Source<Item> => ({
+export const tapped = <Item>(source: PushSource<Item>, look: (item: Item) => void): PushSource<Item> => ({
   ...source,
   readTo: (sink) =>
     source.readTo({

@@ -24,8 +24,8 @@ export const registerApi = (program: Command): void => {
     .command('api [operation] [name=value...]')
     .description('Call any operation of the API by its name; without one, list them')
     .option('--body <file>', 'JSON file with the whole body; - is stdin')
-    .option('-o, --output <path>', 'where to put an answer that is bytes (default: stdout)')
-    .option('--describe', 'say what the operation takes, and stop')
+    .option('-o, --output <path>', 'output file for an answer in bytes (default: stdout)')
+    .option('--describe', 'print the parameters of the operation, and exit')
     .addHelpText(
       'after',
       `

@@ -15,7 +15,7 @@ interface ApproveOptions {
 export const registerApprovals = (program: Command): void => {
   program
     .command('approve <run> [step]')
-    .description('Decide what a run waits for; without a step, the one that waits')
+    .description('Approve or reject a waiting step of a run; the step may be left out if only one waits')
     .option('--reject', 'reject instead')
     .option('-m, --comment <text>', 'why; the steps that follow can read it')
     .addHelpText(
@@ -33,7 +33,7 @@ Examples:
     .action(withSession<ApproveOptions, [string, string | undefined]>(approve))
   program
     .command('approvals <collection>')
-    .description('List what waits for a decision, oldest first')
+    .description('List steps that wait for a decision, oldest first')
     .addHelpText('after', '\nExamples:\n  jetty approvals acme\n  jetty approvals acme --json')
     .action(withSession<object, [string]>(list))
 }

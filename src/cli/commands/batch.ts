@@ -26,11 +26,11 @@ export const registerBatch = (program: Command): void => {
     .description('Start a run for each item, and wait for all of them')
     .option('-c, --max-concurrency <n>', 'runs that execute at once (default: 20)', positive)
     .option('-l, --label <key[=value]>', 'a label for every run; may be given several times', collect)
-    .option('--name <name>', 'what to call the batch')
+    .option('--name <name>', 'name of the batch')
     .option('--secret <NAME>', 'a secret for these runs only, taken from the environment variable NAME', collect)
-    .option('--no-wait', 'only start it')
+    .option('--no-wait', 'start it and return')
     .option('-o, --out <path>', 'save the results there at the end, as .csv or .jsonl; - is stdout')
-    .option('--force', 'write over a file that is there')
+    .option('--force', 'overwrite an existing file')
     .addHelpText(
       'after',
       `
@@ -49,12 +49,12 @@ Examples:
   batch
     .command('ls <collection>')
     .description('List batches, newest first')
-    .option('-n, --limit <n>', 'at most so many', positive, 20)
+    .option('-n, --limit <n>', 'maximum number to list', positive, 20)
     .addHelpText('after', '\nExamples:\n  jetty batch ls acme')
     .action(withSession<{ limit: number }, [string]>(list))
   batch
     .command(`get ${batchArgument}`)
-    .description('Show how far a batch is: its runs by status, its cost, its first errors')
+    .description('Show a batch: its runs by status, its cost, its first errors')
     .addHelpText('after', '\nExamples:\n  jetty batch get acme/1f2e3d4c')
     .action(
       withSession<object, [string]>(async ({ client, out }, [text]) => {
@@ -73,10 +73,10 @@ Examples:
     )
   batch
     .command(`results ${batchArgument}`)
-    .description('What came of every item, in the order of the items')
+    .description('Print the result of every item, in the order of the items')
     .option('-f, --format <format>', 'csv or jsonl (default: by the name of the file, else csv)', formats.once)
-    .option('-o, --out <path>', 'where to (default: stdout)', '-')
-    .option('--force', 'write over a file that is there')
+    .option('-o, --out <path>', 'output file (default: stdout)', '-')
+    .option('--force', 'overwrite an existing file')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty batch results acme/1f2e3d4c -o results.csv\n  jetty batch results acme/1f2e3d4c -f jsonl | jq .outputs',

@@ -19,9 +19,11 @@ interface ChatOptions {
 export const registerChat = (program: Command): void => {
   program
     .command('chat [words...]')
-    .description('Ask a model through the gateway, and print what it says as it comes; without words, stdin is asked')
-    .requiredOption('-m, --model <model>', 'who is to answer')
-    .option('-s, --system <text>', 'what the model is told ahead of the question')
+    .description(
+      'Call a model through the gateway and print its answer as it comes; without words, the prompt is stdin',
+    )
+    .requiredOption('-m, --model <model>', 'model to call')
+    .option('-s, --system <text>', 'system prompt')
     .option('-c, --collection <collection>', 'whose keys are used (default: the home of your key)')
     .addHelpText(
       'after',

@@ -10,7 +10,7 @@ import { fields, moment, table } from '../show/output.ts'
 export const registerCollections = (program: Command): void => {
   const collections = program
     .command('collections')
-    .description('Keep collections: each has its tasks, secrets and keys')
+    .description('Manage collections: each has its tasks, secrets and keys')
   collections
     .command('ls')
     .description('List the collections that the token covers, oldest first')
@@ -23,7 +23,7 @@ export const registerCollections = (program: Command): void => {
     .action(withSession<object, [string]>(show))
   collections
     .command('usage <collection>')
-    .description('Show what a collection stores, and what it may')
+    .description('Show how much a collection stores, and its quota')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty collections usage demo\n  jetty collections usage demo --json | jq .stored_bytes',
@@ -38,7 +38,7 @@ export const registerCollections = (program: Command): void => {
   collections
     .command('rm <collection>')
     .description('Delete a collection and everything in it: tasks, runs, files, secrets (admin token)')
-    .option('-y, --yes', 'do not ask')
+    .option('-y, --yes', 'do not ask for confirmation')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty collections rm acme\n  jetty collections rm acme --yes --token-file ~/.jetty/admin-token',

@@ -53,7 +53,7 @@ Examples:
     .action(withSession<DeployOptions, [string, string]>(deploy))
   tasks
     .command('validate <file> [collection]')
-    .description('Find what a run of a workflow would stumble over; changes nothing')
+    .description('Check a workflow for faults; changes nothing')
     .option('--strict', 'warnings count as errors')
     .addHelpText(
       'after',
@@ -74,7 +74,7 @@ Examples:
   tasks
     .command('pull <collection/task> [file]')
     .description('Write the workflow of a task to a file, or to stdout')
-    .option('--force', 'write over a file that is there')
+    .option('--force', 'overwrite an existing file')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty tasks pull demo/hello hello.json\n  jetty tasks pull demo/hello | jq .steps',

@@ -9,7 +9,7 @@ import { type Session, withSession } from '../session.ts'
 
 /** `jetty env …`. */
 export const registerEnv = (program: Command): void => {
-  const env = program.command('env').description('Keep the secrets of a collection, which its tasks read as env.NAME')
+  const env = program.command('env').description('Manage the secrets of a collection, which its tasks read as env.NAME')
   env
     .command('ls <collection>')
     .description('List the names; values are never shown')

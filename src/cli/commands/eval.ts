@@ -31,7 +31,7 @@ interface EvalOptions {
 export const registerEval = (program: Command): void => {
   const evaluate = program
     .command('eval')
-    .description('Run a task for many items, have every run judged, and compare with an earlier time')
+    .description('Run a task for many items, score every run, and compare with an earlier evaluation')
   evaluate
     .command('run <collection/task> <items>', { isDefault: true })
     .description('Evaluate a task; run may be left out')
@@ -40,8 +40,8 @@ export const registerEval = (program: Command): void => {
     .option('-t, --threshold <judge=mean>', 'the lowest mean of a judge; may be given several times', collect)
     .option('--max-worse <judge=n>', 'how many items may be worse than in the baseline', collect)
     .option('--max-failed <judge=n>', 'how many items may have no verdict (with a threshold: 0)', collect)
-    .option('--output-path <path>', 'what of a run is judged (default: the outputs of the last step)')
-    .option('--name <name>', 'a name for people')
+    .option('--output-path <path>', 'path of the judged output (default: the outputs of the last step)')
+    .option('--name <name>', 'name of the evaluation')
     .option('--max-concurrency <n>', 'how many runs or judgements at once', positive)
     .option('--secret <NAME>', 'a secret for these runs only, taken from the environment variable NAME', collect)
     .option('--no-wait', 'start it and say how to follow it')
@@ -63,13 +63,13 @@ Examples:
   evaluate
     .command('ls <collection[/task]>')
     .description('List evaluations, newest first')
-    .option('-n, --limit <n>', 'at most so many', positive, 20)
+    .option('-n, --limit <n>', 'maximum number to list', positive, 20)
     .addHelpText('after', '\nExamples:\n  jetty eval ls acme\n  jetty eval ls acme/answer --json')
     .action(withSession<{ limit: number }, [string]>(list))
   evaluate
     .command('get <collection/evaluation>')
-    .description('Show an evaluation: its judges, what got worse, which thresholds are kept')
-    .option('-f, --follow', 'wait for its end, and let the exit code tell of the thresholds')
+    .description('Show an evaluation: its judges, regressions and thresholds')
+    .option('-f, --follow', 'wait for its end; the exit code says whether the thresholds are met')
     .addHelpText('after', '\nExamples:\n  jetty eval get acme/1f2e3d4c\n  jetty eval get acme/1f2e3d4c --follow --json')
     .action(withSession<{ follow?: boolean }, [string]>(show))
   evaluate

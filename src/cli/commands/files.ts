@@ -10,7 +10,7 @@ import { requireFree, saveResponse } from '../show/save-response.ts'
 
 /** `jetty files …`. */
 export const registerFiles = (program: Command): void => {
-  const files = program.command('files').description('Send files ahead of a run, fetch what runs have made')
+  const files = program.command('files').description('Upload files for runs, and download the files of runs')
   files
     .command('up <collection> <file...>')
     .description('Upload files and print their storage paths, one a line')
@@ -27,8 +27,8 @@ Examples:
   files
     .command('down <path>')
     .description('Download a file by its storage path')
-    .option('-o, --output <file>', 'where to (default: its name, in this folder; - is stdout)')
-    .option('--force', 'write over a file that is there')
+    .option('-o, --output <file>', 'output file (default: its name, in this folder; - is stdout)')
+    .option('--force', 'overwrite an existing file')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty files down acme/report/0000/1f2e3d4c.save.0000.report.md\n  jetty files down acme/report/0000/1f2e3d4c.save.0000.report.md -o - | less',

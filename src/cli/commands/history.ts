@@ -14,7 +14,7 @@ export const registerHistory = (tasks: Command): void => {
   tasks
     .command('history <collection/task>')
     .description('List the versions of a task, newest first')
-    .option('-n, --limit <n>', 'at most so many', positive, 20)
+    .option('-n, --limit <n>', 'maximum number to list', positive, 20)
     .addHelpText(
       'after',
       '\nExamples:\n  jetty tasks history demo/hello\n  jetty tasks history demo/hello -n 100 --json',

@@ -14,7 +14,7 @@ export const registerKeys = (program: Command): void => {
     .command('create <collection...>')
     .description('Make a key for one or more collections and print it, this once')
     .requiredOption('--name <name>', 'who or what it is for')
-    .option('--read-only', 'it may look at everything, and neither run nor change anything')
+    .option('--read-only', 'READ access: it can read everything, and run or change nothing')
     .option('--expires <when>', 'how long it is valid: 30d, 12h, 1y, or until a moment such as 2027-01-31', future)
     .addHelpText(
       'after',
@@ -31,7 +31,7 @@ Examples:
     .action(withSession<object, [string]>(list))
   keys
     .command('home <id> <collection>')
-    .description('Set the collection that is meant where a request with this key names none')
+    .description('Set the default collection of a key')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty keys home 12 acme\n  jetty whoami                       shows the id of the key in use',
@@ -40,8 +40,8 @@ Examples:
   keys
     .command('revoke <id...>')
     .description('Delete keys; their next request is refused')
-    .option('--keep', 'switch them off instead, so that they stay in the list')
-    .option('--below', 'also every key that was made with them, and with those')
+    .option('--keep', 'disable them instead; they stay in the list')
+    .option('--below', 'also all keys that were made with them, at all levels')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty keys revoke 12\n  jetty keys revoke 12 13 --keep\n  jetty keys revoke 12 --below      when a key has leaked',

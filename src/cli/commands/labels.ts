@@ -10,7 +10,7 @@ const authorOption = ['--author <name>', 'whose label it is (default: the name o
 
 /** `jetty labels …`. */
 export const registerLabels = (program: Command): void => {
-  const labels = program.command('labels').description('Say something about a run: a grade, a review, anything')
+  const labels = program.command('labels').description('Label runs: grades, reviews, anything')
   labels
     .command('add <run> <key[=value]...>')
     .description('Set labels; one with the same key and author is replaced')

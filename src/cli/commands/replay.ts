@@ -22,7 +22,7 @@ export const registerReplay = (program: Command): void => {
     .command('replay <run>')
     .description('Repeat a run from its recording, asking nobody, and say where it first differs')
     .option('-p, --param <name=value>', 'another value of a parameter, as in jetty run', collect)
-    .option('--current', 'with the workflow that the task has now, in the place of the one that was executed')
+    .option('--current', 'use the current workflow of the task instead of the executed one')
     .addHelpText(
       'after',
       `

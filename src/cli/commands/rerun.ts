@@ -25,9 +25,9 @@ export const registerRerun = (program: Command): void => {
     .option('--from <step>', 'the first step to execute; those before it keep their results')
     .option('-p, --param <name=value>', 'another value of a parameter, as in jetty run', collect)
     .option('--secret <NAME>', 'a secret for this run only, taken from the environment variable NAME', collect)
-    .option('--current', 'with the workflow that the task has now, in the place of the one that was executed')
+    .option('--current', 'use the current workflow of the task instead of the executed one')
     .option('-w, --wait', 'wait for the end and print the outputs of the last step')
-    .option('--follow', 'the same, and show what the steps log meanwhile')
+    .option('--follow', 'wait, and show the log of the steps')
     .addHelpText(
       'after',
       `

@@ -34,14 +34,10 @@ interface ChangeOptions extends CadenceOptions {
 /** What `create` and `update` both take. */
 const addFields = (command: Command): Command =>
   addCadenceOptions(command)
-    .option(
-      '-p, --param <name=value>',
-      'a parameter that its runs get in the place of the default of the task',
-      collect,
-    )
+    .option('-p, --param <name=value>', 'a parameter of its runs, instead of the default of the task', collect)
     .option('--secret <NAME>', 'a secret for its runs, taken from the environment variable NAME', collect)
-    .option('--webhook <url>', 'who is told when a run of it has ended')
-    .option('--webhook-secret-env <NAME>', 'what that is signed with, taken from the environment variable NAME')
+    .option('--webhook <url>', 'URL that receives the trajectory when a run has ended')
+    .option('--webhook-secret-env <NAME>', 'secret that signs the webhook, taken from the environment variable NAME')
     .option(
       '--overlap <what>',
       'while a run of it is active: skip a fire, queue it, or allow both',
@@ -55,7 +51,7 @@ const addFields = (command: Command): Command =>
 
 /** `jetty routines …`. */
 export const registerRoutines = (program: Command): void => {
-  const routines = program.command('routines').description('Let tasks run at times')
+  const routines = program.command('routines').description('Run tasks on a schedule')
   routines
     .command('ls <collection[/task]>')
     .description('List the routines of a collection, or of one task')
@@ -63,10 +59,10 @@ export const registerRoutines = (program: Command): void => {
     .action(withSession<object, [string]>(list))
   routines
     .command(`get ${one}`)
-    .description('Show a routine: when it runs next, what came of it last')
+    .description('Show a routine: its next time and its last run')
     .addHelpText('after', '\nExamples:\n  jetty routines get acme/report/morning')
     .action(withSession<object, [string]>(show))
-  addFields(routines.command(`create ${one}`).description('Let a task run at times'))
+  addFields(routines.command(`create ${one}`).description('Run a task on a schedule'))
     .option('--paused', 'it does not run until it is resumed')
     .addHelpText(
       'after',
@@ -78,10 +74,10 @@ Examples:
   SLACK_TOKEN=… jetty routines create acme/notify/now --manual --secret SLACK_TOKEN`,
     )
     .action(withSession<ChangeOptions & { paused?: boolean }, [string]>(create))
-  addFields(routines.command(`update ${one}`).description('Change what is given of a routine; the rest stays'))
+  addFields(routines.command(`update ${one}`).description('Change the given fields of a routine'))
     .option('--no-params', 'its runs get the defaults of the task again')
-    .option('--no-secrets', 'forget its secrets')
-    .option('--no-webhook', 'tell nobody any more')
+    .option('--no-secrets', 'remove its secrets')
+    .option('--no-webhook', 'remove the webhook')
     .addHelpText(
       'after',
       `
@@ -112,13 +108,13 @@ Examples:
     .command(`run ${one}`)
     .description('Start a run of a routine now, paused or not')
     .option('-w, --wait', 'wait for the end and print the outputs of the last step')
-    .option('--follow', 'the same, and show what the steps log meanwhile')
+    .option('--follow', 'wait, and show the log of the steps')
     .addHelpText('after', '\nExamples:\n  jetty routines run acme/report/morning --wait')
     .action(withSession<{ wait?: boolean; follow?: boolean }, [string]>(run))
   routines
     .command(`runs ${one}`)
     .description('List the runs that a routine has started, newest first')
-    .option('-n, --limit <n>', 'at most so many, up to 500', positive, 20)
+    .option('-n, --limit <n>', 'maximum number to list, up to 500', positive, 20)
     .addHelpText(
       'after',
       '\nExamples:\n  jetty routines runs acme/report/morning\n  jetty routines runs acme/report/morning -n 100 --json',
@@ -127,7 +123,7 @@ Examples:
   routines
     .command(`rm ${one}`)
     .description('Delete a routine; its runs stay')
-    .option('-y, --yes', 'do not ask')
+    .option('-y, --yes', 'do not ask for confirmation')
     .addHelpText('after', '\nExamples:\n  jetty routines rm acme/report/morning --yes')
     .action(withSession<{ yes?: boolean }, [string]>(remove))
 }

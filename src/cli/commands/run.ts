@@ -31,10 +31,10 @@ export const registerRun = (program: Command): void => {
     .option('-p, --param <name=value>', 'a parameter; as JSON where it is JSON, @file reads one, a.b=1 nests', collect)
     .option('-f, --file <path>', 'a file to send along; its storage path is added to init_params.file_paths', collect)
     .option('--secret <NAME>', 'a secret for this run only, taken from the environment variable NAME', collect)
-    .option('--webhook <url>', 'who gets the trajectory by POST when the run has ended')
-    .option('--webhook-secret-env <NAME>', 'what that is signed with, taken from the environment variable NAME')
+    .option('--webhook <url>', 'URL that receives the trajectory when the run has ended')
+    .option('--webhook-secret-env <NAME>', 'secret that signs the webhook, taken from the environment variable NAME')
     .option('-w, --wait', 'wait for the end and print the outputs of the last step')
-    .option('--follow', 'the same, and show what the steps log meanwhile')
+    .option('--follow', 'wait, and show the log of the steps')
     .addHelpText(
       'after',
       `

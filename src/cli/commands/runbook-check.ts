@@ -19,7 +19,7 @@ interface CheckOptions extends RunbookOptions {
 export const registerRunbookCheck = (runbook: Command): void => {
   const check = runbook
     .command('check <file>')
-    .description('Look at everything that a runbook needs, and start nothing')
+    .description('Check everything that a runbook needs; starts nothing')
     .addOption(new Option('--local', 'on this machine; no server is needed').conflicts('collection'))
     .option('-c, --collection <collection>', 'on a server, with the keys and secrets of this collection')
   addRunbookOptions(check)

@@ -23,7 +23,7 @@ interface DeployOptions extends RunbookOptions {
 export const registerRunbookDeploy = (runbook: Command): void => {
   const deploy = runbook
     .command('deploy <file> <collection/task>')
-    .description('Make a task of a runbook, once everything that it needs is there')
+    .description('Store a runbook as a task, after checking what it needs')
     .option('-d, --description <text>', 'what the task is for')
     .option(
       '--set-secret <NAME>',

@@ -12,7 +12,7 @@ type RunOptions = LocalOptions & RemoteOptions & { local?: boolean; remote?: boo
 export const registerRunbookRun = (runbook: Command): void => {
   const run = runbook
     .command('run <file>')
-    .description('Let a coding agent carry a runbook out in a sandbox, here or on a server, and fetch what it has made')
+    .description('Carry out a runbook with a coding agent in a sandbox, here or on a server, and fetch the results')
     .addOption(
       new Option('--local', 'on this machine; no server is needed').conflicts(['remote', 'collection', 'task']),
     )
@@ -22,11 +22,11 @@ export const registerRunbookRun = (runbook: Command): void => {
     .option('--secret <NAME>', 'a secret for this run only, taken from the environment variable NAME', collect)
   addLimitOptions(run)
     .option('--results <folder>', 'where the results go; what is in it is moved aside', './results')
-    .option('--force', 'write over files in the results folder instead')
+    .option('--force', 'overwrite files in the results folder instead')
     .option('--events', 'print each event as a line of JSON as it comes, and the outcome as the last one')
     .addOption(sandboxOption())
     .option('-c, --collection <collection>', 'with --remote: where it runs (default: the home of your key)')
-    .option('-t, --task <task>', 'with --remote: the task that it is a run of; made where there is none')
+    .option('-t, --task <task>', 'with --remote: the task of the run; created if it does not exist')
     .option('--detach', 'with --remote: start it, and do not wait')
     .addHelpText(
       'after',

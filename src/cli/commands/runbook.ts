@@ -19,7 +19,7 @@ export const registerRunbook = (program: Command): void => {
     .description('Runbooks, markdown files that say what a coding agent is to do: write, check, carry out, deploy')
   runbook
     .command('validate <files...>')
-    .description('Say what is wrong with runbooks, and what they lack; no server is needed')
+    .description('Find faults in runbooks; needs no server')
     .option('--strict', 'count missing parts of the format as errors too')
     .addHelpText(
       'after',
@@ -39,8 +39,8 @@ Examples:
     .addOption(
       new Option('--evaluation <kind>', 'how the results are judged').choices(evaluationKinds).default('programmatic'),
     )
-    .option('--title <title>', 'what it is called', 'My Report')
-    .option('--force', 'write over a file that is there')
+    .option('--title <title>', 'title of the runbook', 'My Report')
+    .option('--force', 'overwrite an existing file')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty runbook init\n  jetty runbook init review.md --evaluation rubric --title "Code Review"',

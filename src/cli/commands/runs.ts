@@ -24,23 +24,27 @@ const levels = parseChoice(['debug', 'info', 'warning', 'error'])
 
 /** `jetty runs …`. */
 export const registerRuns = (program: Command): void => {
-  const runs = program.command('runs').description('Look at runs, wait for them, stop them')
+  const runs = program.command('runs').description('List runs, wait for them, cancel them')
   runs
     .command('ls <collection[/task]>')
     .description('List the runs of a task or of a whole collection, newest first, or export them')
     .option('-s, --status <status>', 'only with this status; may be given several times', statuses.each)
     .option('-l, --label <key[:value]>', 'only with this label; several must all be there', collect)
     .option('-q, --search <text>', 'only where id, error or parameters contain the text')
-    .option('--since <when>', 'only what began after: 1h, 2d, 1w ago, or a moment such as 2026-11-25T08:00:00Z', past)
-    .option('--model <model>', 'only where a step was given this model, or answered by it')
+    .option(
+      '--since <when>',
+      'only runs that started after: 1h, 2d, 1w ago, or a moment such as 2026-11-25T08:00:00Z',
+      past,
+    )
+    .option('--model <model>', 'only runs with a step that called this model')
     .option('--min-cost <usd>', 'only where the cost is known, and at least this', amount)
     .option('--max-cost <usd>', 'only where the cost is known, and at most this', amount)
     .option('--error <text>', 'only where the error contains the text')
-    .option('--parent <run>', 'only what this run has started, or this batch', parentId)
-    .option('-n, --limit <n>', 'at most so many; an export has all', positive, 20)
+    .option('--parent <run>', 'only child runs of this run or batch', parentId)
+    .option('-n, --limit <n>', 'maximum number to list; an export has all', positive, 20)
     .option('--format <format>', 'export as jsonl or csv', parseChoice(['jsonl', 'csv']).once)
-    .option('-o, --output <path>', 'where an export goes (default: - is stdout)')
-    .option('--force', 'write over a file that is there')
+    .option('-o, --output <path>', 'output file of an export (default: - is stdout)')
+    .option('--force', 'overwrite an existing file')
     .addHelpText(
       'after',
       `
@@ -73,7 +77,7 @@ Examples:
     )
   runs
     .command(`logs ${runArgument}`)
-    .description('What happened in a run, oldest first')
+    .description('Print the log of a run, oldest first')
     .option('--level <level>', 'only debug, info, warning or error', levels.once)
     .option('-f, --follow', 'go on until the run has ended')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs logs demo/hello --level error`)
@@ -99,8 +103,8 @@ Examples:
   runs
     .command(`download ${runArgument}`)
     .description('Save a run as a ZIP archive: trajectory.json and every file sent with it or made by it')
-    .option('-o, --output <path>', 'where to (default: <trajectory>.zip; - is stdout)')
-    .option('--force', 'write over a file that is there')
+    .option('-o, --output <path>', 'output file (default: <trajectory>.zip; - is stdout)')
+    .option('--force', 'overwrite an existing file')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs download demo/hello/1f2e3d4c -o hello.zip`)
     .action(withSession<DownloadOptions, [string]>(download))
 }

@@ -10,7 +10,7 @@ export const registerServe = (program: Command): void => {
     .description('Start the server; Ctrl-C drains running steps and stops it')
     .option('--port <port>', 'port to listen on, over JETTY_PORT; 0 takes any free one')
     .option('--data-dir <folder>', 'folder that holds everything, over JETTY_DATA_DIR')
-    .option('--settings', 'list the settings, all of them environment variables, and stop')
+    .option('--settings', 'list the settings, all of them environment variables, and exit')
     .addHelpText(
       'after',
       `

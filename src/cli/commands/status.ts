@@ -11,7 +11,7 @@ import { duration, fields, moment, safe } from '../show/output.ts'
 export const registerStatus = (program: Command): void => {
   program
     .command('status')
-    .description('Show which server commands talk to and why, whether it answers, and what runs on this machine')
+    .description('Show which server commands talk to and why, whether it answers, and the servers of this machine')
     .addHelpText(
       'after',
       `

@@ -13,7 +13,7 @@ import { registerHistory } from './history.ts'
 export const registerTasks = (program: Command): void => {
   const tasks = program
     .command('tasks')
-    .description('Keep tasks: list them, deploy them from files, go back to a version')
+    .description('Manage tasks: list them, deploy them from files, restore a version')
   tasks
     .command('ls <collection>')
     .description('List the tasks of a collection, oldest first')
@@ -31,15 +31,15 @@ export const registerTasks = (program: Command): void => {
   registerDeploy(tasks)
   tasks
     .command('search <text> [collection]')
-    .description('Find tasks by name, description or what is in their workflow')
-    .option('-n, --limit <n>', 'at most so many, up to 100', positive, 30)
+    .description('Find tasks by name, description or content of their workflow')
+    .option('-n, --limit <n>', 'maximum number to list, up to 100', positive, 30)
     .addHelpText('after', '\nExamples:\n  jetty tasks search summary\n  jetty tasks search text_template demo')
     .action(withSession<{ limit: number }, [string, string | undefined]>(search))
   registerHistory(tasks)
   tasks
     .command('rm <collection/task>')
     .description('Delete a task with its versions; its runs and their files stay readable')
-    .option('-y, --yes', 'do not ask')
+    .option('-y, --yes', 'do not ask for confirmation')
     .addHelpText('after', '\nExamples:\n  jetty tasks rm demo/hello\n  jetty tasks rm demo/hello --yes')
     .action(withSession<{ yes?: boolean }, [string]>(remove))
 }

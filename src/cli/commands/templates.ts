@@ -6,7 +6,7 @@ import { safe, shownJson, table } from '../show/output.ts'
 
 /** `jetty templates …`. */
 export const registerTemplates = (program: Command): void => {
-  const templates = program.command('templates').description('Look up what a step can do')
+  const templates = program.command('templates').description('Look up activities: what a step can do')
   templates
     .command('ls')
     .description('List the activities')

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Source } from '../../upstream/source.ts'
+import type { PushSource } from '../../upstream/source.ts'
 
 /**
  * Slows a source down to the pace of the client. Returns the function to call when a write filled the client's buffer: the
@@ -7,7 +7,7 @@ import type { Source } from '../../upstream/source.ts'
  */
 export const makePace = (
   outgoing: ServerResponse,
-  source: Pick<Source<unknown>, 'pause' | 'resume'>,
+  source: Pick<PushSource<unknown>, 'pause' | 'resume'>,
   stalledSeconds: number,
 ): (() => void) => {
   outgoing.on('timeout', () => outgoing.destroy())

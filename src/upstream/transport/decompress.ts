@@ -1,12 +1,12 @@
 import type { Transform } from 'node:stream'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { decodersFor } from '../../lib/net/body.ts'
-import type { Source } from '../source.ts'
+import type { PushSource } from '../source.ts'
 
 const badEncoding = (from: string, cause: unknown): AppError =>
   new AppError('network_failed', `${from} sent an answer that cannot be decompressed: ${messageOf(cause)}`, { cause })
 
-const through = (answer: Source<Buffer>, decoder: Transform, from: string): Source<Buffer> => ({
+const through = (answer: PushSource<Buffer>, decoder: Transform, from: string): PushSource<Buffer> => ({
   readTo(sink) {
     let isOver = false
     const end = (problem?: AppError) => {
@@ -43,5 +43,5 @@ const through = (answer: Source<Buffer>, decoder: Transform, from: string): Sour
 })
 
 /** Decompresses an answer at the pace of its reader. Throws `upstream_failed` for an encoding that is not supported. */
-export const decompressed = (answer: Source<Buffer>, contentEncoding: string, from: string): Source<Buffer> =>
+export const decompressed = (answer: PushSource<Buffer>, contentEncoding: string, from: string): PushSource<Buffer> =>
   decodersFor(contentEncoding, from).reduce((packed, decoder) => through(packed, decoder, from), answer)

@@ -1,15 +1,15 @@
 import type { AppError } from '../../lib/errors.ts'
-import type { Sink, Source } from '../source.ts'
+import type { PushSource, Sink } from '../source.ts'
 
 /** The first bytes of an answer, and a source of the others if there are more. */
 export interface AnswerStart {
   chunks: Buffer[]
   /** Undefined: the chunks are the whole answer. */
-  rest: Source<Buffer> | undefined
+  rest: PushSource<Buffer> | undefined
 }
 
 /** Reads an answer to its end, or slightly past `mostBytes`. Rejects if it breaks off before that. */
-export const readStart = (answer: Source<Buffer>, mostBytes: number): Promise<AnswerStart> =>
+export const readStart = (answer: PushSource<Buffer>, mostBytes: number): Promise<AnswerStart> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
