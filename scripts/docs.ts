@@ -64,7 +64,7 @@ const activitiesPage = (): string => {
   return page(
     'Activities',
     'What a step can do. `GET /api/v1/step-templates` answers the same as JSON. Each parameter `x` can also be written as ' +
-      '`x_path`, whose value is a path expression: see [workflows](../workflows.md).',
+      '`x_path`, whose value is a path expression: see [path expressions](../paths.md).',
     index.join('\n'),
     ...all.map(activityPart),
   )

@@ -45,7 +45,7 @@ export const ownRules: readonly Rule[] = [
         ),
       ),
       ...problems.flatMap((problem) =>
-        found(problem, `${problem.field}: ${problem.message}`, `docs/runbooks.md shows what ${problem.field} may be.`),
+        found(problem, `${problem.field}: ${problem.message}`, `See ${problem.field} in docs/runbook-format.md.`),
       ),
       ...absent(body.trim() !== '', 'There is no text', 'Write below the front matter what the agent shall do.'),
     ],

@@ -34,7 +34,7 @@ const remedies: readonly [said: RegExp, remedy: string][] = [
 ]
 
 const usual =
-  'See what keeps bubblewrap from starting in docs/runbooks.md, "Where it does not start", or set JETTY_SANDBOX=docker or ' +
+  'See "Sandboxes do not start" in docs/sandboxes.md, or set JETTY_SANDBOX=docker or ' +
   'podman where one of them runs.'
 
 /** Finds the remedy for an error output. */

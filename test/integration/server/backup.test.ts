@@ -1,4 +1,4 @@
-// Backs up and restores with the very commands of docs/operations.md.
+// Backs up and restores with the very commands of docs/backup.md.
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,11 +17,11 @@ import { compiledProgram } from '../../compiled.ts'
 import type { Body } from '../../server.ts'
 import { startReceiver, type WebhookReceiver } from '../../webhook-receiver.ts'
 
-const page = readFileSync(fileURLToPath(new URL('../../../docs/operations.md', import.meta.url)), 'utf8')
+const page = readFileSync(fileURLToPath(new URL('../../../docs/backup.md', import.meta.url)), 'utf8')
 
-/** The shell commands below a heading of the page, in their order. */
+/** The shell commands below a heading of the page, in order. */
 const commandsOf = (heading: string): string[] => {
-  const section = page.split(`\n### ${heading}\n`)[1]?.split(/\n##/)[0] ?? ''
+  const section = page.split(`\n## ${heading}\n`)[1]?.split(/\n##/)[0] ?? ''
   return [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text)
 }
 
@@ -146,7 +146,7 @@ const expectRestored = async ({ file, done, open }: { file: string; done: string
 }
 
 test('a copy of the data folder brings the embedded Postgres back', async () => {
-  const [backup, restore] = commandsOf('The embedded Postgres')
+  const [backup, restore] = commandsOf('With the embedded PostgreSQL')
   await start()
   const before = await fill()
   await stop()
@@ -213,7 +213,7 @@ test.skipIf(!programs)(`a dump and the files bring a database of one’s own bac
     if (performance.now() > giveUpAt || !(await pause(50))) throw new Error('Postgres does not answer')
   env.DATABASE_URL = `${url}/jetty`
   const more = { BACKUP: join(home, 'backup'), PATH: `${programs}:${join(home, 'bin')}:${process.env.PATH}` }
-  const [backup, restore] = commandsOf('A Postgres of your own')
+  const [backup, restore] = commandsOf('With your own PostgreSQL')
 
   await start()
   const before = await fill()
