@@ -79,7 +79,7 @@ const runbookFindingSchema = z
   .object({
     line: z.int().describe('1-based.'),
     column: z.int().describe('1-based.'),
-    rule: z.string().describe('Name of the rule, such as `V2` or `R3`; docs/runbook-format.md lists them.'),
+    rule: z.string().describe('Name of the rule, such as `V2` or `R3`; docs/runbook-rules.md lists them.'),
     message: z.string(),
     fix: z.string().describe('What to write instead.'),
   })
