@@ -29,7 +29,11 @@ const isOldProcessor = (): boolean => {
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
 /** The program of a package below the folder that it was put into; undefined where there is none for this system. */
-export const findProgram = ({ programs }: AgentPackage, folder: string, { os, cpu }: System): string | undefined => {
+export const findAgentProgram = (
+  { programs }: AgentPackage,
+  folder: string,
+  { os, cpu }: System,
+): string | undefined => {
   const system = `${os}-${cpu}`
   const paths = programs.map((path) =>
     path.replaceAll('{system}', system).replaceAll('{triple}', triples[system] ?? ''),

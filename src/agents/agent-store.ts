@@ -8,7 +8,7 @@ import type { Logger } from '../lib/log.ts'
 import { byteSize } from '../lib/settings/byte-size.ts'
 import type { RunbookAgent } from '../model/runbooks/runbook-agents.ts'
 import type { AgentPackage } from './agent.ts'
-import { findProgram, type System, thisSystem } from './agent-program.ts'
+import { findAgentProgram, type System, thisSystem } from './agent-program.ts'
 import { agents } from './agents.ts'
 import { fetchPackage } from './fetch-package.ts'
 import { underLock } from './installing-lock.ts'
@@ -77,7 +77,7 @@ export const makeAgentStore = ({
     const place = placeOf(id, wanted)
     return (
       versionIn(join(place, 'node_modules', wanted.name)) === wanted.version &&
-      findProgram({ ...wanted, programs: ['program'] }, place, system) !== undefined
+      findAgentProgram({ ...wanted, programs: ['program'] }, place, system) !== undefined
     )
   }
 
@@ -159,7 +159,7 @@ export const makeAgentStore = ({
   }
 
   const finish = async (id: RunbookAgent, wanted: AgentPackage, draft: string): Promise<void> => {
-    const program = findProgram(wanted, draft, system)
+    const program = findAgentProgram(wanted, draft, system)
     if (program === undefined) {
       const parts = leftOut(draft, system)
       if (parts.length > 0) throw notWhole(wanted, parts)

@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from '../lib/json/json-object.ts'
 import { objectsOf } from '../lib/json/json-values.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import { type Agent, type AgentTask, programOf } from './agent.ts'
-import { makeReader, type Reading, textOf } from './events.ts'
+import { makeReader, type ReaderState, textOf } from './events.ts'
 import { mcpServersOf } from './mcp-servers.ts'
 
 const packageName = '@anthropic-ai/claude-code'
@@ -69,7 +69,7 @@ const mcpFileOf = (servers: ReturnType<typeof mcpServersOf>['servers']): JsonObj
     ]),
   )
 
-const readLine = (line: JsonObject, reading: Reading): void => {
+const readLine = (line: JsonObject, reading: ReaderState): void => {
   if (line.type === 'assistant' && isObject(line.message)) readAssistant(line.message, reading)
   else if (line.type === 'user' && isObject(line.message)) readUser(line.message, reading)
   else if (line.type === 'system' && line.subtype === 'api_retry') {
@@ -77,14 +77,14 @@ const readLine = (line: JsonObject, reading: Reading): void => {
   } else if (line.type === 'result') readResult(line, reading)
 }
 
-const readAssistant = (message: JsonObject, reading: Reading): void => {
+const readAssistant = (message: JsonObject, reading: ReaderState): void => {
   for (const block of objectsOf(message.content)) {
     if (block.type === 'text') reading.say(textOf(block.text))
     else if (block.type === 'tool_use') reading.call(block.id, block.name, block.input)
   }
 }
 
-const readUser = (message: JsonObject, reading: Reading): void => {
+const readUser = (message: JsonObject, reading: ReaderState): void => {
   for (const block of objectsOf(message.content)) {
     if (block.type !== 'tool_result') continue
     const output = Array.isArray(block.content)
@@ -97,7 +97,7 @@ const readUser = (message: JsonObject, reading: Reading): void => {
 }
 
 /** `subtype` says success even after a model error: `is_error` counts. */
-const readResult = (line: JsonObject, reading: Reading): void => {
+const readResult = (line: JsonObject, reading: ReaderState): void => {
   for (const _ of objectsOf(line.permission_denials)) reading.deny()
   const ok = line.is_error === false && line.subtype === 'success'
   const reason = textOf(line.result) || textOf(line.errors) || textOf(line.subtype)

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from '../lib/json/json-object.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import { type Agent, type AgentReader, programOf } from './agent.ts'
-import { makeReader, type Reading, type Scrub, textOf } from './events.ts'
+import { makeReader, type ReaderState, type Scrub, textOf } from './events.ts'
 import { type McpServer, mcpServersOf } from './mcp-servers.ts'
 import { tomlValue } from './toml-value.ts'
 
@@ -73,7 +73,7 @@ const makeCodexReader = (scrub: Scrub): AgentReader => {
   /** Started items; one that is only reported at its end, such as a search, starts then. */
   const begun = new Set<string>()
 
-  const readItem = (phase: unknown, item: JsonObject, reading: Reading): void => {
+  const readItem = (phase: unknown, item: JsonObject, reading: ReaderState): void => {
     const read = items[textOf(item.type)]
     if (!read) return
     const id = textOf(item.id)
@@ -82,7 +82,7 @@ const makeCodexReader = (scrub: Scrub): AgentReader => {
     else if (!begun.delete(id)) read(false, item, reading)
     read(isCompleted, item, reading)
   }
-  const command = (isCompleted: boolean, item: JsonObject, reading: Reading): void => {
+  const command = (isCompleted: boolean, item: JsonObject, reading: ReaderState): void => {
     if (!isCompleted) {
       reading.call(item.id, 'shell', { command: item.command })
       return
@@ -96,7 +96,7 @@ const makeCodexReader = (scrub: Scrub): AgentReader => {
   }
   const other =
     (name: string, inputOf: (item: JsonObject) => unknown, outputOf: (item: JsonObject) => unknown) =>
-    (isCompleted: boolean, item: JsonObject, reading: Reading): void => {
+    (isCompleted: boolean, item: JsonObject, reading: ReaderState): void => {
       if (!isCompleted) {
         reading.call(item.id, name, inputOf(item))
         return
@@ -106,7 +106,7 @@ const makeCodexReader = (scrub: Scrub): AgentReader => {
       else if (!isError) succeeded++
       reading.result(item.id, textOf(outputOf(item)), isError)
     }
-  const items: Record<string, (isCompleted: boolean, item: JsonObject, reading: Reading) => void> = {
+  const items: Record<string, (isCompleted: boolean, item: JsonObject, reading: ReaderState) => void> = {
     command_execution: command,
     file_change: other(
       'apply_patch',

@@ -7,7 +7,7 @@ import { boundedInput, boundedText, eventTextLength } from './bounded.ts'
 export type Scrub = (text: string) => string
 
 /** State of a reader; its events are those of the current line. */
-export interface Reading {
+export interface ReaderState {
   tell(event: NewAgentEvent): void
   /** Records a message, the last one so far. */
   say(text: string): void
@@ -35,8 +35,8 @@ export const textOf = (value: unknown): string =>
  */
 export const makeReader = (
   scrub: Scrub,
-  read: (line: JsonObject, reading: Reading) => void,
-  finish: (reading: Reading) => void = () => {},
+  read: (line: JsonObject, reading: ReaderState) => void,
+  finish: (reading: ReaderState) => void = () => {},
 ): AgentReader => {
   let events: NewAgentEvent[] = []
   const bounded = (text: string, length?: number) => boundedText(scrub(text), length)
@@ -57,7 +57,7 @@ export const makeReader = (
     parts = makeParts(scrub)
     message(joined)
   }
-  const reading: Reading = {
+  const reading: ReaderState = {
     tell,
     say(text) {
       flush()

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../lib/json/json-object.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import { type Agent, programOf } from './agent.ts'
-import { makeReader, type Reading, textOf } from './events.ts'
+import { makeReader, type ReaderState, textOf } from './events.ts'
 import { type McpServer, mcpServersOf } from './mcp-servers.ts'
 
 export const geminiCli: Agent = {
@@ -51,7 +51,7 @@ const blocked = /^Blocked: /
 /** Refused by its own policy; it still ends with success. */
 const denial = /denied by policy/i
 
-const readLine = (line: JsonObject, reading: Reading): void => {
+const readLine = (line: JsonObject, reading: ReaderState): void => {
   if (line.type === 'message' && line.role === 'assistant') {
     const text = textOf(line.content)
     if (line.delta === true) reading.sayPart(text)

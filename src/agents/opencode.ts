@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from '../lib/json/json-object.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import { type Agent, type AgentReader, type AgentTask, programOf } from './agent.ts'
-import { makeReader, type Reading, type Scrub, textOf } from './events.ts'
+import { makeReader, type ReaderState, type Scrub, textOf } from './events.ts'
 import { type McpServer, mcpServersOf } from './mcp-servers.ts'
 
 const tokenVariable = 'JETTY_MODEL_TOKEN'
@@ -103,7 +103,7 @@ const makeOpencodeReader = (scrub: Scrub): AgentReader => {
   )
 }
 
-const readTool = (part: JsonObject, reading: Reading): void => {
+const readTool = (part: JsonObject, reading: ReaderState): void => {
   const state = isObject(part.state) ? part.state : {}
   const output = textOf(state.output ?? state.error)
   if (state.status === 'error' && denial.test(output)) reading.deny()

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../lib/json/json-object.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import type { Agent } from './agent.ts'
-import { makeReader, type Reading, textOf } from './events.ts'
+import { makeReader, type ReaderState, textOf } from './events.ts'
 
 /** Runs the shell blocks of the runbook in order; needs neither a key nor a network. */
 export const scripted: Agent = {
@@ -18,7 +18,7 @@ export const scripted: Agent = {
   reader: (scrub) => makeReader(scrub, readLine),
 }
 
-const readLine = (line: JsonObject, reading: Reading): void => {
+const readLine = (line: JsonObject, reading: ReaderState): void => {
   if (line.type === 'message') reading.say(textOf(line.text))
   else if (line.type === 'tool_call') reading.call(line.id, line.name, line.input)
   else if (line.type === 'tool_result') reading.result(line.id, line.output, line.is_error === true)

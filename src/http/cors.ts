@@ -1,5 +1,5 @@
 /** Headers of a preflight answer for the methods of a path. */
-export const preflight = (allow: string[]): Record<string, string> => ({
+export const preflightHeaders = (allow: string[]): Record<string, string> => ({
   'access-control-allow-methods': allow.join(', '),
   'access-control-allow-headers':
     'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Range, X-Jetty-Collection, X-Jetty-Record, X-Request-Id',

@@ -8,7 +8,7 @@ import type { ShareOwner } from '../lib/memory/owner-caps.ts'
 import type { Warning } from '../model/warning.ts'
 import { type AuditNote, type AuditTrail, changesOf, recorded } from './audit.ts'
 import { admit, type Gate } from './authorise.ts'
-import { corsHeaders, originOf, preflight } from './cors.ts'
+import { corsHeaders, originOf, preflightHeaders } from './cors.ts'
 import { errorReply } from './errors.ts'
 import { failureReply } from './failure.ts'
 import { idempotencyScope } from './idempotency.ts'
@@ -137,7 +137,7 @@ const refusal = ({ method, target }: Received, allow: string[] | undefined): Rep
   if (!allow) return unknown(method, target)
   const headers = { ...jsonHeaders, allow: [...allow, 'OPTIONS'].join(', ') }
   return method === 'OPTIONS'
-    ? new Reply(null, { ...headers, ...preflight(allow) }, 204)
+    ? new Reply(null, { ...headers, ...preflightHeaders(allow) }, 204)
     : new Reply('{"detail":"Method Not Allowed"}', headers, 405)
 }
 

@@ -27,7 +27,7 @@ const defaultOf = ({ says, preset }: Parameter, resultsDir: string): string | un
  * Makes a lookup from a variable to the given name: identical, or different only in case and `-`. Indexes the names
  * once.
  */
-export const namesIn = (given: Readonly<Record<string, unknown>>): ((variable: string) => string | undefined) => {
+export const nameFinder = (given: Readonly<Record<string, unknown>>): ((variable: string) => string | undefined) => {
   const byWords = new Map<string, string>()
   for (const name of Object.keys(given)) {
     const words = own(given, name) === undefined ? undefined : wordsOf(name)
@@ -50,7 +50,7 @@ export const variablesOf = (
   for (const parameter of parameters) {
     if (parameter.variable !== undefined) defaults.set(parameter.variable, defaultOf(parameter, resultsDir))
   }
-  const nameOf = namesIn(given)
+  const nameOf = nameFinder(given)
   return (name) => {
     if (name === 'results_dir') return resultsDir
     if (name.startsWith('secrets.')) {
@@ -80,7 +80,7 @@ export const instructionOf = (
   given: Readonly<Record<string, unknown>>,
   variables: Variables,
 ): string => {
-  const nameOf = namesIn(given)
+  const nameOf = nameFinder(given)
   const told = unplaced(runbook).flatMap(({ name, variable, line }) => {
     const value = own(given, nameOf(variable) ?? variable)
     return value === undefined ? [] : [{ line, text: `- ${name}: ${JSON.stringify(value)}` }]

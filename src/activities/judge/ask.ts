@@ -6,7 +6,7 @@ import { readVerdict } from './read-verdict.ts'
 import type { Verdict } from './verdict.ts'
 
 /** A model call without its messages. */
-export interface Call {
+export interface JudgeCall {
   model: string
   provider: string | undefined
   temperature: number | undefined
@@ -31,7 +31,7 @@ const shownCharacters = 4000
 const shown = (raw: string): string =>
   raw.length <= shownCharacters ? raw : `${raw.slice(0, shownCharacters)}… (${raw.length} characters in all)`
 
-const chat = (call: Call, messages: ChatMessage[], context: JudgeContext): Promise<ModelAnswer> =>
+const chat = (call: JudgeCall, messages: ChatMessage[], context: JudgeContext): Promise<ModelAnswer> =>
   context.models.chat(
     {
       model: call.model,
@@ -59,7 +59,7 @@ const unreadable = (problem: string, { text, model, completion }: ModelAnswer, w
  */
 export const askForVerdict = async (
   brief: Brief,
-  call: Call,
+  call: JudgeCall,
   context: JudgeContext,
   where: string,
 ): Promise<Judged> => {

@@ -3,7 +3,7 @@ import type { FoundObject } from './json-objects.ts'
 import type { Question } from './question.ts'
 import { labelOf } from './read-label.ts'
 import { scoreOf } from './read-score.ts'
-import { labelled, optionsOf, type Reading, type Value } from './verdict.ts'
+import { labelled, optionsOf, type ParsedVerdict, type Value } from './verdict.ts'
 
 type Members = Record<string, unknown>
 
@@ -111,7 +111,7 @@ export const verdictInObject = (
   { value, repaired }: FoundObject,
   question: Question,
   dimensions: string[],
-): Reading => {
+): ParsedVerdict => {
   if (!value) return { problem: 'its JSON cannot be read, and not be repaired either' }
   const isOwn = membersNamed(value, [...namesFor(question), 'dimensions']).length > 0
   const members = isOwn ? value : unwrapped(value)

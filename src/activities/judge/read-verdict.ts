@@ -3,7 +3,7 @@ import type { Question } from './question.ts'
 import { type LabelReading, labelInText, yesOrNo } from './read-label.ts'
 import { speaksOfVerdict, verdictInObject } from './read-object.ts'
 import { scoreInText } from './read-score.ts'
-import { labelled, optionsOf, type Reading, type Verdict } from './verdict.ts'
+import { labelled, optionsOf, type ParsedVerdict, type Verdict } from './verdict.ts'
 
 /** Removes JSON objects from a text: their content is no prose. */
 const without = (text: string, objects: FoundObject[]): string => {
@@ -35,7 +35,7 @@ const labelIn = (text: string, question: Exclude<Question, { type: 'scale' }>): 
   return areNumbers ? numberedLabelIn(text, question.categories) : labelInText(text, optionsOf(question), false)
 }
 
-const verdictInProse = (text: string, question: Question): Reading => {
+const verdictInProse = (text: string, question: Question): ParsedVerdict => {
   const reading = question.type === 'scale' ? scoreInText(text, question) : labelIn(text, question)
   if ('problem' in reading) return reading
   const value = 'label' in reading ? labelled(reading.label, question, reading.from) : { ...reading, label: null }
@@ -65,7 +65,7 @@ const answerOf = (raw: string): string => {
  * Reads a verdict from a model's answer: from the first JSON object that has one, else from the prose; or says why
  * there is none. Never throws; linear in the text.
  */
-export const readVerdict = (raw: string, question: Question, dimensions: string[] = []): Reading => {
+export const readVerdict = (raw: string, question: Question, dimensions: string[] = []): ParsedVerdict => {
   const text = answerOf(raw)
   if (text.trim() === '') return { problem: 'it is empty' }
   const objects = objectsIn(text)

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { atATime } from '../../lib/at-a-time.ts'
 import { AppError } from '../../lib/errors.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
-import { askForVerdict, type Call, type Judged } from './ask.ts'
+import { askForVerdict, type JudgeCall, type Judged } from './ask.ts'
 import { checkImageCount, shownItem } from './item.ts'
 import type { Brief } from './prompt.ts'
 import { comparesItems, questionOf } from './question.ts'
@@ -104,7 +104,7 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
   const isJoint = items.length > 1 && (given.compare_items ?? comparesItems(question))
   if (isJoint) checkImageCount(items, context)
   const groups = isJoint ? [items] : items.map((item) => [item])
-  const call: Call = {
+  const call: JudgeCall = {
     model: given.model,
     provider: given.model_provider,
     temperature: given.temperature,

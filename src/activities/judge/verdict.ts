@@ -15,7 +15,7 @@ export interface Verdict {
 }
 
 /** A verdict, or why there is none. */
-export type Reading = { verdict: Verdict } | { problem: string }
+export type ParsedVerdict = { verdict: Verdict } | { problem: string }
 
 /** One decision: a score, a label, or for a binary question both. */
 export type Value = { score: number | null; label: string | null; from: string; warning?: string | undefined }

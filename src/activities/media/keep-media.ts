@@ -6,7 +6,7 @@ import type { PredictedFile, Prediction } from '../../model/gateway/prediction.t
 import type { ActivityContext, Json, MediaObject } from '../activity.ts'
 
 /** A stored file made by a model; `from` is the output's text that referred to it. */
-export interface Kept {
+export interface StoredMedia {
   from: string
   kind: MediaKind
   file: MediaObject
@@ -22,7 +22,7 @@ export const keepBytes = async (
   bytes: Uint8Array,
   announcedType: string,
   context: ActivityContext,
-): Promise<Pick<Kept, 'kind' | 'file'>> => {
+): Promise<Pick<StoredMedia, 'kind' | 'file'>> => {
   const { kind, ...file } = await mediaFileOf(bytes, announcedType)
   return { kind, file: await context.files.save(file) }
 }
@@ -64,13 +64,17 @@ const fetched = async (
   }
 }
 
-const keepOne = async (from: string, prediction: Prediction, context: ActivityContext): Promise<Kept | undefined> => {
+const keepOne = async (
+  from: string,
+  prediction: Prediction,
+  context: ActivityContext,
+): Promise<StoredMedia | undefined> => {
   const found = readDataUri(from) ?? (await fetched(from, prediction, context))
   return found && { from, ...(await keepBytes(found.bytes, found.type, context)) }
 }
 
 /** Stores the files of a prediction, in output order. */
-export const keepFiles = async (prediction: Prediction, context: ActivityContext): Promise<Kept[]> => {
+export const keepFiles = async (prediction: Prediction, context: ActivityContext): Promise<StoredMedia[]> => {
   const all = [...filesIn(prediction.output)]
   const most = context.settings.mediaFiles
   if (all.length > most) {

@@ -5,7 +5,7 @@ import type { Prediction } from '../../model/gateway/prediction.ts'
 import { keyParameter } from '../../model/gateway/provider-parameters.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 import { withFiles } from './input-files.ts'
-import { type Kept, keepFiles } from './keep-media.ts'
+import { keepFiles, type StoredMedia } from './keep-media.ts'
 
 /** Parameters common to activities that run a model at Replicate. */
 export const replicateParameters = {
@@ -54,7 +54,7 @@ export const keepOfKind = async (
   kind: MediaKind,
   prediction: Prediction,
   context: ActivityContext,
-): Promise<Kept['file'][]> => {
+): Promise<StoredMedia['file'][]> => {
   const kept = await keepFiles(prediction, context)
   const wanted = kept.filter((one) => one.kind === kind).map(({ file }) => file)
   if (wanted.length > 0) return wanted

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { readDataUri } from '../../lib/text/data-uri.ts'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import { activity, type Json } from '../activity.ts'
-import { filesIn, type Kept, keepFiles, withoutDataUris } from './keep-media.ts'
+import { filesIn, keepFiles, type StoredMedia, withoutDataUris } from './keep-media.ts'
 import { outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
 
 /** Text of an output: language models return a text, or a list of its pieces. */
@@ -14,7 +14,8 @@ const textOf = (output: Json): string | undefined => {
 }
 
 const files = (what: string) => z.array(mediaObjectSchema).describe(`${what}, stored.`)
-const ofKind = (kept: Kept[], kind: Kept['kind']) => kept.filter((one) => one.kind === kind).map(({ file }) => file)
+const ofKind = (kept: StoredMedia[], kind: StoredMedia['kind']) =>
+  kept.filter((one) => one.kind === kind).map(({ file }) => file)
 
 /** Runs any model at Replicate. */
 export const replicateRun = activity({

@@ -21,7 +21,7 @@ export interface ItemDeps {
  * Reads all items of a request, inline or from the file it names. Each must be an object that fits into `init_params`,
  * with `file_paths` of the collection. Throws a 422 that names the item or line.
  */
-export const itemsOf = async (
+export const readBatchItems = async (
   deps: ItemDeps,
   collection: FoundCollection,
   source: { items?: Item[] | undefined; file_path?: string | undefined },

@@ -9,7 +9,7 @@ import { checkSecretNames } from '../runs/parameters.ts'
 import { startPrepared } from '../runs/start-once.ts'
 import type { batchesContract } from './contract.ts'
 import type { BatchFacts } from './facts.ts'
-import { type ItemDeps, itemsOf } from './items.ts'
+import { type ItemDeps, readBatchItems } from './items.ts'
 import { batchTaskOf } from './own-task.ts'
 
 export interface StartDeps extends ItemDeps {
@@ -29,7 +29,7 @@ export const startBatch = (deps: StartDeps, call: BatchCall): Promise<RunRow> =>
     if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
     const { secret_params: secrets, labels, max_concurrency } = body
     checkSecretNames(secrets)
-    const items = await itemsOf(deps, collection, body)
+    const items = await readBatchItems(deps, collection, body)
     const place = { id: collection.id, name: collection.name, environmentId: task.environment_id }
     const unservable = refusesUnservable(call) ? 'refuse' : 'record'
     const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })

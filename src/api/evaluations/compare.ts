@@ -7,8 +7,8 @@ import {
   type EvaluationTable,
   hasFailed,
   type ItemResult,
-  scoreOf,
   shownValue,
+  verdictScore,
 } from './table.ts'
 
 type JudgeComparison = NonNullable<Evaluation['judges'][number]['comparison']>
@@ -71,7 +71,7 @@ export const compareJudge = (
   const pairs = pairsOf(judge, at, now.items, pairing)
   const count = (change: Change) => pairs.filter((pair) => pair.change === change).length
   const differences = isRanked(judge)
-    ? pairs.map(({ before, now }) => (scoreOf(judge, now) ?? 0) - (scoreOf(judge, before) ?? 0))
+    ? pairs.map(({ before, now }) => (verdictScore(judge, now) ?? 0) - (verdictScore(judge, before) ?? 0))
     : []
   const difference = mean(differences)
   const [better, worse] = [count('better'), count('worse')]
@@ -93,7 +93,7 @@ export const compareJudge = (
 /** Drop of a score relative to the judge's scale, so that judges of different scales can be sorted together. */
 const fallOf = (judge: Judge, { before, now }: Pair): number => {
   const range = judge.scale ? judge.scale.max - judge.scale.min : 1
-  return ((scoreOf(judge, before) ?? 0) - (scoreOf(judge, now) ?? 0)) / range
+  return ((verdictScore(judge, before) ?? 0) - (verdictScore(judge, now) ?? 0)) / range
 }
 
 const worsenings = (now: EvaluationTable, pairing: Pairing): Regression[] =>

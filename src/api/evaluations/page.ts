@@ -4,7 +4,7 @@ import { explanationsOf, initParamsOf } from '../../store/tasks/evaluations.ts'
 import { type Pairing, valueBefore } from './compare.ts'
 import type { EvaluationQuery } from './contract.ts'
 import { isUnjudged } from './summary.ts'
-import { type Change, changeOf, type EvaluationTable, type ItemResult, scoreOf, shownValue } from './table.ts'
+import { type Change, changeOf, type EvaluationTable, type ItemResult, shownValue, verdictScore } from './table.ts'
 import { verdictSeq } from './workflows.ts'
 
 interface Page {
@@ -77,7 +77,7 @@ const shownItems = async (
     const before = pairing ? valueBefore(pairing, item, at) : null
     return {
       status: verdict.status,
-      score: scoreOf(judge, verdict.value),
+      score: verdictScore(judge, verdict.value),
       label: judge.scale ? null : verdict.value,
       explanation: explanations.get(verdict.trajectoryId) ?? null,
       error: verdict.error,

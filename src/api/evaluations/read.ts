@@ -8,7 +8,7 @@ import {
   type JudgementRow,
   judgementsOf,
 } from '../../store/tasks/evaluations.ts'
-import type { EvaluationTable, ItemResult, Verdict } from './table.ts'
+import type { EvaluationTable, ItemResult, VerdictState } from './table.ts'
 import { judgeAt, judgeSeq, labelSeq, runsSeq } from './workflows.ts'
 
 /** Facts of an evaluation; undefined when the run is none. */
@@ -101,8 +101,8 @@ export const countByStatus = (rows: readonly { status: string }[]): Record<strin
 const withoutRun = ({ ended_at }: EvaluationRow): ItemResult['status'] => (ended_at === null ? 'pending' : 'cancelled')
 
 /** Verdicts of each judge by id of the judged run. */
-const verdictsOf = (judgements: JudgementRow[], judges: number): Map<string, (Verdict | undefined)[]> => {
-  const byRun = new Map<string, (Verdict | undefined)[]>()
+const verdictsOf = (judgements: JudgementRow[], judges: number): Map<string, (VerdictState | undefined)[]> => {
+  const byRun = new Map<string, (VerdictState | undefined)[]>()
   for (const row of judgements) {
     const label = row.label === null ? undefined : (JSON.parse(row.label) as { trajectory_id: string; value: string })
     const about = label?.trajectory_id ?? row.about

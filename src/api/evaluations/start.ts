@@ -11,7 +11,7 @@ import { definitionText, type RunRow } from '../../store/runs/runs.ts'
 import { findEvaluation, latestEvaluation } from '../../store/tasks/evaluations.ts'
 import { taskForRecords } from '../../store/tasks/own-tasks.ts'
 import { definitionHash, findTask, updateTask } from '../../store/tasks/tasks.ts'
-import { type ItemDeps, itemsOf } from '../batches/items.ts'
+import { type ItemDeps, readBatchItems } from '../batches/items.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
 import { startPrepared } from '../runs/start-once.ts'
 import type { evaluationsContract } from './contract.ts'
@@ -34,7 +34,7 @@ const requestOf = async (deps: StartDeps, call: StartCall): Promise<RunRequest> 
   if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
   checkSecretNames(body.secret_params)
   const outputPath = await outputPathOf(deps, task, body.output_path)
-  const items = takeApart(await itemsOf(deps, collection, body))
+  const items = takeApart(await readBatchItems(deps, collection, body))
   const at = { collection: { ...collection, environmentId: task.environment_id }, secrets: body.secret_params }
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   let refusal = await deps.engine.preflight({ ...at, task, runs: items.runs, unservable })

@@ -1,6 +1,6 @@
 import { mean, meanInterval, shareInterval, standardDeviation } from '../../lib/statistics.ts'
 import { type Evaluation, isRanked, type Judge, type ShownInterval } from '../../model/runs/evaluation.ts'
-import { hasFailed, type ItemResult, scoreOf } from './table.ts'
+import { hasFailed, type ItemResult, verdictScore } from './table.ts'
 
 type JudgeSummary = Omit<Evaluation['judges'][number], keyof Judge | 'comparison'>
 
@@ -27,7 +27,9 @@ const countsOf = (values: string[]): Record<string, number> => {
 export const judgeSummary = (judge: Judge, at: number, items: readonly ItemResult[]): JudgeSummary => {
   const values = items.map(({ verdicts }) => verdicts[at]?.value ?? null).filter((value) => value !== null)
   const failed = items.filter((item) => isUnjudged(item, at)).length
-  const scores = isRanked(judge) ? values.map((value) => scoreOf(judge, value)).filter((score) => score !== null) : []
+  const scores = isRanked(judge)
+    ? values.map((value) => verdictScore(judge, value)).filter((score) => score !== null)
+    : []
   const middle = mean(scores)
   const spread = isShare(judge) ? null : standardDeviation(scores)
   const good = scores.filter((score) => score === 1).length

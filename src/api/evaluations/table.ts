@@ -2,7 +2,7 @@ import type { Judge } from '../../model/runs/evaluation.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 
 /** State of a judge's work on an item. */
-export interface Verdict {
+export interface VerdictState {
   status: RunStatus
   /** Score as text, or label; null without a verdict. */
   value: string | null
@@ -21,7 +21,7 @@ export interface ItemResult {
   runKey: string | null
   error: string | null
   /** In judge order; undefined when the judge has not started with it, or never will. */
-  verdicts: (Verdict | undefined)[]
+  verdicts: (VerdictState | undefined)[]
 }
 
 /** Data of an evaluation from which scores and comparisons are computed. */
@@ -33,7 +33,7 @@ export interface EvaluationTable {
 }
 
 /** Verdict as a number: the score, or 1 or 0 for a good or bad label; null when neither is known. */
-export const scoreOf = (judge: Judge, value: string | null): number | null => {
+export const verdictScore = (judge: Judge, value: string | null): number | null => {
   if (value === null) return null
   if (judge.binary) return value === 'yes' ? 1 : 0
   if (judge.categories) return judge.pass ? Number(judge.pass.includes(value)) : null
@@ -48,8 +48,8 @@ export type Change = 'better' | 'worse' | 'same' | 'changed'
 
 /** Change of an item between two verdicts of a judge. */
 export const changeOf = (judge: Judge, before: string, now: string): Change => {
-  const from = scoreOf(judge, before)
-  const to = scoreOf(judge, now)
+  const from = verdictScore(judge, before)
+  const to = verdictScore(judge, now)
   if (from === null || to === null) return before === now ? 'same' : 'changed'
   return to > from ? 'better' : to < from ? 'worse' : 'same'
 }

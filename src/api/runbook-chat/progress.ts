@@ -3,7 +3,7 @@ import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { agentLogTypes } from '../trajectories/agent-events.ts'
 
 /** An event of a run for a chat: text for people, and data for programs. */
-export interface Progress {
+export interface ChatProgress {
   /** Text for `delta.content`; null for data only. */
   content: string | null
   /** Data for `jetty_event`. */
@@ -33,7 +33,7 @@ const stepLine = (step: Record<string, unknown>): string | null => {
 /** Members of a step that a chat reports; inputs and outputs are in the trajectory. */
 const toldOfStep = ['key', 'activity', 'status', 'error', 'attempt', 'created', 'ended', 'duration_seconds']
 
-const stepProgress = (step: Record<string, unknown>): Progress => ({
+const stepProgress = (step: Record<string, unknown>): ChatProgress => ({
   content: stepLine(step),
   event: { type: 'step', ...Object.fromEntries(toldOfStep.map((name) => [name, step[name] ?? null])) },
 })
@@ -68,7 +68,7 @@ const bounded = (event: Record<string, unknown>): Record<string, unknown> => {
 
 const agentTypes: ReadonlySet<unknown> = new Set(Object.values(agentLogTypes))
 
-const logProgress = (log: Record<string, unknown>): Progress => {
+const logProgress = (log: Record<string, unknown>): ChatProgress => {
   const { type, step, timestamp, level, message, attributes } = log
   const told = { type, step, timestamp, level }
   if (!agentTypes.has(type) || !isObject(attributes)) {
@@ -84,7 +84,7 @@ const logProgress = (log: Record<string, unknown>): Progress => {
 }
 
 /** Converts an event of the run for the chat; undefined for events that are not reported. */
-export const progressOf = ({ event: kind, data }: ServerEvent): Progress | undefined => {
+export const progressOf = ({ event: kind, data }: ServerEvent): ChatProgress | undefined => {
   const value = parsedObject(data)
   if (!value) return undefined
   if (kind === 'step') return stepProgress(value)

@@ -59,7 +59,7 @@ const bracketed = (source: string, at: number): { segment: Segment; end: number 
 }
 
 /** What a path led to; when to nothing, the first segment that failed and what stood there instead. */
-export type Reading = { found: true; value: unknown } | { found: false; segment: string; available: string }
+export type PathResult = { found: true; value: unknown } | { found: false; segment: string; available: string }
 
 const spell = (segment: Segment): string =>
   segment.kind === 'each' ? '[*]' : segment.kind === 'index' ? `[${segment.index}]` : segment.name
@@ -73,7 +73,7 @@ const describe = (value: unknown): string => {
 }
 
 /** Follows `segments` from `value`. Several `[*]` give one flat array; elements without the rest are left out. */
-export const readPath = (value: unknown, segments: Segment[], from = 0): Reading => {
+export const readPath = (value: unknown, segments: Segment[], from = 0): PathResult => {
   let current = value
   for (let at = from; at < segments.length; at++) {
     const segment = segments[at] as Segment
@@ -98,7 +98,7 @@ const step = (current: unknown, segment: Exclude<Segment, { kind: 'each' }>): { 
     : undefined
 }
 
-const readEach = (current: unknown, segments: Segment[], at: number): Reading => {
+const readEach = (current: unknown, segments: Segment[], at: number): PathResult => {
   if (typeof current !== 'object' || current === null) {
     return { found: false, segment: '[*]', available: describe(current) }
   }

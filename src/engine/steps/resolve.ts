@@ -2,7 +2,7 @@ import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { asText } from '../../lib/text/as-text.ts'
 import type { Binding } from '../program/bindings.ts'
-import { type Path, type Reading, readPath } from '../program/paths.ts'
+import { type Path, type PathResult, readPath } from '../program/paths.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { Source } from '../program/source.ts'
 import { absenceOf, type Loaded, sectionsOf } from './step-results.ts'
@@ -119,7 +119,7 @@ const insideList = (source: Source): boolean => source.kind === 'list'
 
 type Outcome =
   | { found: true; value: unknown }
-  | (Extract<Reading, { found: false }> & { path: Path; absence: string | undefined })
+  | (Extract<PathResult, { found: false }> & { path: Path; absence: string | undefined })
 
 /** The step was skipped or has not run yet, as the workflow wants it: nobody need be warned. */
 const isAbsent = (outcome: Outcome): boolean => !outcome.found && outcome.absence !== undefined

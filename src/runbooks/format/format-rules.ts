@@ -1,7 +1,7 @@
 import { evaluationKinds } from '../../model/runbooks/runbook-evaluation.ts'
 import { declaredBy, shownFirst } from './declared-files.ts'
 import { evaluationOf, finalChecklistOf, hasVerificationScript } from './parts.ts'
-import { absent, fieldAt, found, oneOf, type Rule } from './rule.ts'
+import { absent, fieldAt, found, joinedByOr, type Rule } from './rule.ts'
 import { isParameters, type Runbook, topicOf } from './runbook.ts'
 
 const has = ({ sections }: Runbook, topic: RegExp): boolean => sections.some((section) => topic.test(topicOf(section)))
@@ -37,8 +37,8 @@ export const formatRules: readonly Rule[] = [
     look: (runbook) => {
       const { evaluation } = runbook.fields
       if (!evaluation || evaluationKinds.some((kind) => kind === evaluation)) return []
-      const message = `evaluation is '${evaluation}'; the format knows ${oneOf(evaluationKinds)}`
-      return found(fieldAt(runbook, 'evaluation'), message, `Write ${oneOf(evaluationKinds)}.`)
+      const message = `evaluation is '${evaluation}'; the format knows ${joinedByOr(evaluationKinds)}`
+      return found(fieldAt(runbook, 'evaluation'), message, `Write ${joinedByOr(evaluationKinds)}.`)
     },
   },
   {

@@ -10,7 +10,7 @@ import { runbookAgents } from '../../model/runbooks/runbook-agents.ts'
 import { declaredBy, isOutside, isPartOf, mostDeclared } from './declared-files.ts'
 import { modelFault } from './model-names.ts'
 import { evaluationKindsOf } from './parts.ts'
-import { absent, fieldAt, found, oneOf, type Rule } from './rule.ts'
+import { absent, fieldAt, found, joinedByOr, type Rule } from './rule.ts'
 
 const knownKeys = [...Object.keys(runbookFrontMatterSchema.shape), ...ignoredFrontMatterKeys]
 
@@ -23,7 +23,9 @@ const isListed = (field: 'agent' | 'model_provider', names: readonly string[]): 
     return found(
       fieldAt(runbook, field),
       `${field} is '${value}', which this server does not know`,
-      guess ? `Did you mean '${guess}'? Known are ${oneOf(names)}.` : `Write ${oneOf(names)}, or leave it out.`,
+      guess
+        ? `Did you mean '${guess}'? Known are ${joinedByOr(names)}.`
+        : `Write ${joinedByOr(names)}, or leave it out.`,
     )
   }
 }

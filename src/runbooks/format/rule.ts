@@ -28,4 +28,4 @@ export const absent = (isThere: boolean, message: string, fix: string, position 
 export const fieldAt = ({ frontMatter }: Runbook, ...path: string[]): Position =>
   frontMatter?.positionOf(...path) ?? top
 
-export const oneOf = (names: readonly string[]): string => `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
+export const joinedByOr = (names: readonly string[]): string => `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`

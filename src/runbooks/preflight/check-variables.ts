@@ -1,7 +1,7 @@
 import { makeGuesses } from '../../lib/text/nearest.ts'
 import type { PreflightCheck } from '../../model/runbooks/runbook-request.ts'
 import type { Runbook } from '../format/runbook.ts'
-import { isNameOfFile, namesIn, own, placeholder, unfilledOf, type Variables } from '../variables.ts'
+import { isNameOfFile, nameFinder, own, placeholder, unfilledOf, type Variables } from '../variables.ts'
 import { failed, listed, ok, warned } from './checks.ts'
 import { fileOffer } from './offers.ts'
 
@@ -20,7 +20,7 @@ const mostGuesses = 20
 /** Warns about values that match no parameter, which are mostly misspelt names. */
 const checkUnused = ({ parameters, variables }: Runbook, text: string, given: Given): PreflightCheck[] => {
   const used = new Set([...text.matchAll(placeholder)].map((match) => match[1]))
-  const nameOf = namesIn(given)
+  const nameOf = nameFinder(given)
   for (const { variable } of parameters) used.add(variable && nameOf(variable))
   const isUnused = (name: string) => name !== 'results_dir' && !used.has(name) && own(given, name) !== undefined
   const unused = Object.keys(given).filter(isUnused)

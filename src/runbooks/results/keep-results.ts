@@ -10,17 +10,17 @@ import type { Tell } from '../tell.ts'
 import type { Results } from './look-at-results.ts'
 import type { FoundFile } from './success.ts'
 
-export type Kept = Pick<RunbookOutcome, 'results_files' | 'files' | 'primary_files' | 'agent_log'>
+export type StoredResults = Pick<RunbookOutcome, 'results_files' | 'files' | 'primary_files' | 'agent_log'>
 
 export interface KeptResults {
-  kept: Kept
+  kept: StoredResults
   /** Stored files, by their paths in the results folder. */
   found: readonly FoundFile[]
   /** Files that existed when the agent had ended but could no longer be read. */
   notKept: { path: string; message: string }[]
 }
 
-export const nothingKept: Kept = { results_files: [], files: [], primary_files: [], agent_log: null }
+export const nothingKept: StoredResults = { results_files: [], files: [], primary_files: [], agent_log: null }
 
 /** How long results of a cancelled run are still stored; its log comes after them. */
 const keptAfterMs = 1_500

@@ -7,7 +7,7 @@ import { baseEnvironment } from '../environment.ts'
 import { makeLines } from '../lines.ts'
 
 /** A verdict before repair rounds are counted. */
-export type Verdict = Omit<Verification, 'repair_rounds'>
+export type CheckVerdict = Omit<Verification, 'repair_rounds'>
 
 export interface CommandCheck {
   command: string
@@ -44,7 +44,7 @@ export const verifyByCommand = async (
   sandbox: { provider: Pick<SandboxProvider, 'create'>; spec: Omit<SandboxSpec, 'agentFolder'> },
   scrub: (text: string) => string,
   signal: AbortSignal,
-): Promise<Verdict> => {
+): Promise<CheckVerdict> => {
   const place = await sandbox.provider.create(sandbox.spec)
   try {
     const { places } = place

@@ -4,7 +4,7 @@ import { contentTypeOf, isTextFile } from '../../lib/files/media-type.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { RunbookHost } from '../../model/runbooks/runbook-run.ts'
 import type { WalkedFile } from '../../sandboxes/files/walk-results.ts'
-import type { Verdict } from './verify-command.ts'
+import type { CheckVerdict } from './verify-command.ts'
 
 export interface JudgeCheck {
   rubric: string
@@ -64,7 +64,7 @@ export const verifyByJudge = async (
   files: readonly WalkedFile[],
   host: Pick<RunbookHost, 'chat' | 'tell' | 'scrubFile'>,
   scrub: (text: string) => string,
-): Promise<Verdict> => {
+): Promise<CheckVerdict> => {
   const item = scrub(await shownFiles(files, host.scrubFile))
   const brief = {
     instruction: rubric,

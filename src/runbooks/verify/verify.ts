@@ -7,7 +7,7 @@ import { type DeclaredFiles, matchesOf } from '../format/declared-files.ts'
 import type { Failure } from '../results/success.ts'
 import { fillVariables, type Variables } from '../variables.ts'
 import { fillCommand } from './fill-command.ts'
-import { type CommandCheck, type Verdict, verifyByCommand } from './verify-command.ts'
+import { type CheckVerdict, type CommandCheck, verifyByCommand } from './verify-command.ts'
 import { type JudgeCheck, verifyByJudge } from './verify-judge.ts'
 
 /** The check that decides instead of the agent's own report. */
@@ -42,7 +42,7 @@ export interface VerifyOptions {
 }
 
 /** Runs the check and returns its verdict, or why it could not run. Throws only when cancelled. */
-export const verify = async ({ by }: Check, options: VerifyOptions): Promise<{ verdict: Verdict } | Failure> => {
+export const verify = async ({ by }: Check, options: VerifyOptions): Promise<{ verdict: CheckVerdict } | Failure> => {
   const { files, declared, provider, spec, host, scrub } = options
   try {
     if ('command' in by) {

@@ -11,7 +11,7 @@ import { makeRunFolder, ownerFileOf } from '../run-folder.ts'
 import type { ImageFound, LimitMechanisms, Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from '../sandbox.ts'
 import { liveSandbox, reapFolders } from '../sandbox-life.ts'
 import { takeUserSlot } from '../user-slot.ts'
-import { couldNotStart, type Engine, type EngineFacts, type EngineImage, openEngine } from './engine.ts'
+import { type ContainerEngine, couldNotStart, type EngineFacts, type EngineImage, openEngine } from './engine.ts'
 import { type ContainerUser, runInContainer, seccompFile } from './run.ts'
 import { containerSeccomp } from './seccomp.ts'
 import { findSocket } from './socket.ts'
@@ -76,7 +76,7 @@ const hintFor = (message: string, name: string): string =>
 export const containerProvider = (options: ContainerProviderOptions): SandboxProvider => {
   const { name, parent, firstUid, defaultImage, log } = options
   const isRoot = process.getuid?.() === 0
-  let opening: Promise<{ engine: Engine; facts: EngineFacts }> | undefined
+  let opening: Promise<{ engine: ContainerEngine; facts: EngineFacts }> | undefined
   /** Probe results by image id. */
   const tried = new Map<string, Promise<SandboxProbe['tools']>>()
 
@@ -97,7 +97,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     return opening
   }
 
-  const getImage = async (engine: Engine, wanted: string, spec: SandboxSpec): Promise<EngineImage> => {
+  const getImage = async (engine: ContainerEngine, wanted: string, spec: SandboxSpec): Promise<EngineImage> => {
     const found = await engine.findImage(wanted)
     if (found) return found
     log.info({ image: wanted }, 'fetching an image')

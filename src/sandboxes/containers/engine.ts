@@ -50,7 +50,7 @@ export interface FoundContainer {
 }
 
 /** Docker or Podman, reduced to what sandboxes need. Throws `sandbox_unavailable` when the engine does not answer. */
-export interface Engine {
+export interface ContainerEngine {
   describe(): Promise<EngineFacts>
   findImage(name: string): Promise<EngineImage | undefined>
   /**
@@ -125,7 +125,7 @@ const load = async (): Promise<typeof Docker> => {
 }
 
 /** Opens a client for the engine at a unix socket, without a first request. Requests time out after `withinMs`. */
-export const openEngine = async (socket: string, withinMs = quickMs): Promise<Engine> => {
+export const openEngine = async (socket: string, withinMs = quickMs): Promise<ContainerEngine> => {
   const Client = await load()
   // All four options are set; otherwise DOCKER_HOST would override them.
   const docker = new Client({ socketPath: socket, protocol: 'http', host: undefined, port: undefined })

@@ -11,7 +11,7 @@ import { systemPath } from '../programs/run-tool.ts'
 import type { RunFolder } from '../run-folder.ts'
 import type { SandboxCommand, SandboxExit, SandboxLimits } from '../sandbox.ts'
 import type { CommandTurn } from '../sandbox-life.ts'
-import type { ContainerEnd, Engine, EngineFacts, EngineImage, StartedContainer } from './engine.ts'
+import type { ContainerEnd, ContainerEngine, EngineFacts, EngineImage, StartedContainer } from './engine.ts'
 import { type ContainerPipes, openContainerPipes, pipeScript, pipesInside } from './pipes.ts'
 import { watchUsage } from './usage.ts'
 
@@ -25,7 +25,7 @@ export interface ContainerUser {
 
 export interface ContainerRun extends CommandTurn {
   id: string
-  engine: Engine
+  engine: ContainerEngine
   facts: EngineFacts
   image: EngineImage
   user: ContainerUser
@@ -36,7 +36,7 @@ export interface ContainerRun extends CommandTurn {
   log: Logger
 }
 
-type CreateOptions = Parameters<Engine['start']>[0]
+type CreateOptions = Parameters<ContainerEngine['start']>[0]
 
 /** File name in `etc` of a run folder. */
 export const seccompFile = 'seccomp.json'
