@@ -1,4 +1,4 @@
-/** The files of this machine's server and the database that they belong to, for commands that work without the server. */
+/** Gives the folder of files to the database of these settings, with or without a running server. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { prepareDataFolder } from '../database/data-folder.ts'

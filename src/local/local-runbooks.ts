@@ -1,4 +1,4 @@
-/** Runbooks on a machine without a server: no database, no port; what leads out of the process is the same. */
+/** Runbooks on this machine without a server: no database and no port, but the same network guard and models. */
 import { prepareDataFolder } from '../database/data-folder.ts'
 import { scrubbedFile } from '../engine/runbooks/scrubbed-file.ts'
 import type { Logger } from '../lib/log.ts'
@@ -12,18 +12,18 @@ import { readLentKeys } from '../providers/lent-keys.ts'
 import { modelsFromSettings } from '../server/models-from-settings.ts'
 import { makeRunbookRunner } from '../server/runbook-runner.ts'
 
-/** What only whoever asked knows; models, keys and secrets are looked after here. */
+/** What the command provides; models, keys and redaction are added here. */
 export interface LocalHost extends Pick<RunbookHost, 'id' | 'secretParams' | 'openFile' | 'keep' | 'tell' | 'signal'> {
   /** Values of variables by their names. */
   env(name: string): string | undefined
-  /** Values that nobody may see: struck out of everything that is told and kept. */
+  /** Values that are struck out of all events and results. */
   secrets: readonly Secret[]
 }
 
 export interface LocalRunbooks {
   preflight: PreflightRunbook
   carryOut(request: RunbookRequest, host: LocalHost): Promise<RunbookOutcome>
-  /** Kills what is alive, and removes what it has made for it. */
+  /** Kills running agents and removes their sandboxes. */
   close(): Promise<void>
 }
 
@@ -36,7 +36,7 @@ export const openLocalRunbooks = async (settings: Settings, log: Logger): Promis
   const chat = callWithFallback(models.call, settings.modelFallbackSeconds)
   const dataDir = prepareDataFolder(settings.dataDir)
   const runner = await makeRunbookRunner({ settings, dataDir, models, log })
-  // What a process that was killed has left behind. Where no engine answers, the look at the runbook says so.
+  // Sandboxes of a process that was killed. If no container engine answers, the preflight says so.
   await runner.reap().catch((error) => log.warn({ err: error }, 'sandboxes that were left behind cannot be removed'))
   return {
     preflight: runner.preflight,

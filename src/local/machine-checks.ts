@@ -1,4 +1,4 @@
-/** What has to be right on a machine for a server to start there: each check with its remedy. */
+/** The checks of `jetty doctor`: what a server needs of this machine, each with a remedy. */
 import { constants, existsSync } from 'node:fs'
 import { access, mkdtemp, rm, stat, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -18,9 +18,8 @@ import { readLentKeys } from '../providers/lent-keys.ts'
 export interface MachineCheck {
   name: string
   state: 'ok' | 'warning' | 'failed'
-  /** What was found. */
   found: string
-  /** What to do about it; nothing where it is ok. */
+  /** What to do; missing if the state is `ok`. */
   remedy?: string
 }
 
@@ -118,8 +117,8 @@ const portCheck = async ({ host, port }: Settings, servedPorts: readonly number[
 const isOfThisMachine = (host: string): boolean => host === 'localhost' || /^(127\.|::1$)/.test(host)
 
 /**
- * Makes a sandbox as a runbook would have it, and takes it down again. None is no failure: everything but runbooks works
- * without. Nothing of it is left: where there is no folder for sandboxes yet, it is made elsewhere.
+ * Creates a sandbox as a runbook would, and destroys it. Without a working sandbox the state is `warning`, since only
+ * runbooks need one. Leaves nothing behind: if the folder for sandboxes does not exist yet, it uses a temporary one.
  */
 export const checkSandbox = async (settings: Settings, signal?: AbortSignal): Promise<MachineCheck> => {
   const name = 'sandbox'
@@ -145,8 +144,8 @@ export const checkSandbox = async (settings: Settings, signal?: AbortSignal): Pr
       return {
         name,
         state: 'warning',
-        found: `${found}; whoever may start runbooks makes the engine fetch any image from anywhere`,
-        remedy: 'Set JETTY_SANDBOX_IMAGES to those that are wanted, such as ghcr.io/acme/*, or to none.',
+        found: `${found}; everybody who may start runbooks can make the engine fetch images from any registry`,
+        remedy: 'Set JETTY_SANDBOX_IMAGES to the images that you want, such as ghcr.io/acme/*, or to none.',
       }
     }
     if (provider.name !== 'process') return ok(name, found)
@@ -170,7 +169,7 @@ const settingsCheck = (env: NodeJS.ProcessEnv): MachineCheck | Settings => {
   }
 }
 
-/** Names the variables that look like settings and are none; a warning, since another program may read them. */
+/** Warns about unknown variables that begin with `JETTY_`; another program may read them, so that is no failure. */
 const variablesCheck = (env: NodeJS.ProcessEnv): MachineCheck => {
   const [first, ...others] = unknownVariables(env)
   if (!first) return ok('settings', 'nothing to object to')
@@ -182,7 +181,7 @@ const variablesCheck = (env: NodeJS.ProcessEnv): MachineCheck => {
   }
 }
 
-/** Looks at everything a server here would need, changing nothing. `servedPorts`: where servers of ours answer already. */
+/** Checks everything that a server needs here, and changes nothing. `servedPorts` are ports of Jetty servers that run. */
 export const checkMachine = async (env: NodeJS.ProcessEnv, servedPorts: readonly number[]): Promise<MachineCheck[]> => {
   const settings = settingsCheck(env)
   if ('state' in settings) return [nodeCheck(), settings]
