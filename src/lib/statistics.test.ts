@@ -10,13 +10,29 @@ describe("the quantile of Student's t distribution", () => {
     [5, 2.570582],
     [9, 2.262157],
     [10, 2.228139],
+    [20, 2.085963],
+    [29, 2.04523],
     [30, 2.042272],
     [39, 2.022691],
+    [60, 2.000298],
     [100, 1.983972],
+    [120, 1.97993],
+    [200, 1.971896],
     [1000, 1.962339],
     [100_000, 1.959988],
   ])('with %d degrees of freedom is that of the tables', (freedom, known) => {
     expect(quantileT(freedom)).toBeCloseTo(known, 5)
+  })
+
+  it('has the closed forms of one and two degrees of freedom', () => {
+    expect(quantileT(1)).toBeCloseTo(Math.tan(Math.PI * 0.475), 10)
+    expect(quantileT(2)).toBeCloseTo(0.95 / Math.sqrt(2 * 0.975 * 0.025), 10)
+  })
+
+  it('goes over from the series to the expansion without a step', () => {
+    const fall = (freedom: number) => quantileT(freedom) - quantileT(freedom + 1)
+    expect(fall(299) / fall(298)).toBeCloseTo(298 / 300, 4)
+    expect(fall(300) / fall(299)).toBeCloseTo(299 / 301, 4)
   })
 
   it('falls towards that of the normal distribution', () => {

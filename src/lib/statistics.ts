@@ -7,60 +7,46 @@ export interface Interval {
   high: number
 }
 
-const lanczos = [
-  676.5203681218851, -1259.1392167224028, 771.3234287776531, -176.6150291621406, 12.507343278686905,
-  -0.13857109526572012, 9.984369578019572e-6, 1.5056327351493116e-7,
-]
+/** From here on the asymptotic expansion of the quantile is right to 12 digits; before it, the series is short. */
+const manyDegrees = 300
 
-/** The logarithm of the gamma function, from 0.5 on (Lanczos, g = 7). */
-const logGamma = (x: number): number => {
-  const from = x - 1
-  const sum = lanczos.reduce((total, term, at) => total + term / (from + at + 1), 0.9999999999998099)
-  const t = from + 7.5
-  return 0.5 * Math.log(2 * Math.PI) + (from + 0.5) * Math.log(t) - t + Math.log(sum)
-}
-
-const mostTerms = 500
-const tiny = 1e-300
-
-/** The continued fraction of the incomplete beta function, by Lentz's method. */
-const betaFraction = (x: number, a: number, b: number): number => {
-  const kept = (value: number) => (Math.abs(value) < tiny ? tiny : value)
-  let c = 1
-  let d = 1 / kept(1 - ((a + b) * x) / (a + 1))
-  let fraction = d
-  for (let m = 1; m <= mostTerms; m++) {
-    const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m))
-    d = 1 / kept(1 + even * d)
-    c = kept(1 + even / c)
-    fraction *= d * c
-    const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1))
-    d = 1 / kept(1 + odd * d)
-    c = kept(1 + odd / c)
-    fraction *= d * c
-    if (Math.abs(d * c - 1) < 1e-15) break
+/**
+ * The share of Student's t distribution between -t and t, for a whole number of degrees of freedom: a finite series in
+ * the angle of t (Abramowitz and Stegun, 26.7.3 and 26.7.4).
+ */
+const shareWithinT = (t: number, freedom: number): number => {
+  const angle = Math.atan(t / Math.sqrt(freedom))
+  const square = Math.cos(angle) ** 2
+  const isOdd = freedom % 2 === 1
+  let term = isOdd ? Math.cos(angle) : 1
+  let sum = freedom === 1 ? 0 : term
+  for (let k = isOdd ? 3 : 2; k < freedom; k += 2) {
+    term *= (square * (k - 1)) / k
+    sum += term
   }
-  return fraction
+  return isOdd ? (2 / Math.PI) * (angle + Math.sin(angle) * sum) : Math.sin(angle) * sum
 }
 
-/** The regularised incomplete beta function. */
-const incompleteBeta = (x: number, a: number, b: number): number => {
-  if (x <= 0) return 0
-  if (x >= 1) return 1
-  const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x))
-  return x < (a + 1) / (a + b + 2) ? (front * betaFraction(x, a, b)) / a : 1 - (front * betaFraction(1 - x, b, a)) / b
+/** The quantile as the one of the normal distribution and corrections to it (Abramowitz and Stegun, 26.7.5). */
+const expandedT = (freedom: number): number => {
+  const z = z95
+  const terms = [
+    (z ** 3 + z) / 4,
+    (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96,
+    (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384,
+    (79 * z ** 9 + 776 * z ** 7 + 1482 * z ** 5 - 1920 * z ** 3 - 945 * z) / 92_160,
+  ]
+  return z + terms.reduce((sum, term, at) => sum + term / freedom ** (at + 1), 0)
 }
 
-/** How much of Student's t distribution lies above `t` (from 0 on), with so many degrees of freedom. */
-const aboveT = (t: number, freedom: number): number => incompleteBeta(freedom / (freedom + t * t), freedom / 2, 0.5) / 2
-
-/** The 0.975 quantile of Student's t distribution; `freedom` from 1 on. */
+/** The 0.975 quantile of Student's t distribution; `freedom` is whole, from 1 on. */
 export const quantileT = (freedom: number): number => {
+  if (freedom >= manyDegrees) return expandedT(freedom)
   let low = z95 // that of the normal distribution, which it nears from above
   let high = 13 // with one degree of freedom it is 12.706
   for (let halving = 0; halving < 60; halving++) {
     const middle = (low + high) / 2
-    if (aboveT(middle, freedom) > 0.025) low = middle
+    if (shareWithinT(middle, freedom) < 0.95) low = middle
     else high = middle
   }
   return (low + high) / 2
