@@ -16,6 +16,14 @@ it.each([
   ['constructor', 'application/octet-stream'],
   ['x.constructor', 'application/octet-stream'],
   ['x.unknown', 'application/octet-stream'],
+  // What public lists have as MPEG-2 video, XML, Publisher and Ogg, or not at all.
+  ['main.ts', 'text/x-typescript'],
+  ['main.rs', 'application/octet-stream'],
+  ['id_ed25519.pub', 'application/octet-stream'],
+  ['voice.opus', 'audio/opus'],
+  ['script.py', 'text/x-python'],
+  ['rows.jsonl', 'application/jsonl'],
+  ['rows.parquet', 'application/vnd.apache.parquet'],
 ])('content type of %j is %j', (name, type) => expect(contentTypeOf(name)).toBe(type))
 
 it.each([
