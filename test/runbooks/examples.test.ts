@@ -12,13 +12,12 @@ const folder = new URL('../../examples/runbooks/', import.meta.url)
 const textOf = (name: string): string => readFileSync(new URL(name, folder), 'utf8')
 const receipts = readdirSync(new URL('receipts/', folder)).filter((name) => name.endsWith('.txt'))
 
-const zipOf = (names: readonly string[]): Promise<Buffer> =>
+const zipOf = async (names: readonly string[]): Promise<Buffer> =>
   buffer(
-    zipArchive(
+    await zipArchive(
       names.map((name) => ({
         name: `trip/${name}`,
         modified: new Date(0),
-        size: 1000,
         open: async () => Readable.from([textOf(`receipts/${name}`)]),
       })),
     ),

@@ -54,7 +54,8 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
     downloadTrajectory: async ({ collection, params, memory }) => {
       const run = await get(collection.id, params.task, params.trajectory_id)
       const [document, files] = await Promise.all([documentOf(deps, run, memory), filesOfRun(database, run.id)])
-      return bytes(Readable.toWeb(Readable.from(archiveOf(deps, run, document, files))) as ReadableStream<Uint8Array>, {
+      const archive = await archiveOf(deps, run, document, files)
+      return bytes(Readable.toWeb(archive) as ReadableStream<Uint8Array>, {
         'content-type': 'application/zip',
         'content-disposition': `attachment; filename="${run.trajectory_id}.zip"`,
         'cache-control': 'no-store',
@@ -127,14 +128,13 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
 }
 
 /** The document of a run and its files, named as the last part of their storage paths. */
-const archiveOf = (deps: TrajectoriesDeps, run: RunRow, document: string, files: FileRow[]): AsyncGenerator<Buffer> => {
+const archiveOf = (deps: TrajectoriesDeps, run: RunRow, document: string, files: FileRow[]): Promise<Readable> => {
   const text = Buffer.from(document)
   return zipArchive([
-    { name: 'trajectory.json', modified: run.created_at, size: text.length, open: async () => Readable.from([text]) },
+    { name: 'trajectory.json', modified: run.created_at, open: async () => Readable.from([text]) },
     ...files.map((file) => ({
       name: file.path.slice(file.path.lastIndexOf('/') + 1),
       modified: file.created_at,
-      size: file.size,
       open: async () => (await deps.objects.open(file.object)).stream,
     })),
   ])

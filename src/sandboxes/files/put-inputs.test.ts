@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { zipArchive } from '../../lib/files/zip.ts'
 import type { FileSource } from '../../model/file-source.ts'
@@ -31,15 +32,12 @@ const source = (name: string, body: string | Buffer, contentType = 'application/
 })
 
 const archive = async (name: string, files: Record<string, string>): Promise<FileSource> => {
-  const chunks: Buffer[] = []
   const entries = Object.entries(files).map(([path, text]) => ({
     name: path,
     modified: new Date(0),
-    size: text.length,
     open: async () => Readable.from([Buffer.from(text)]),
   }))
-  for await (const chunk of zipArchive(entries)) chunks.push(chunk)
-  return source(name, Buffer.concat(chunks), 'application/zip')
+  return source(name, await buffer(await zipArchive(entries)), 'application/zip')
 }
 
 const put = (files: FileSource[], limits = roomy) => putInputs(folder, { id: '1f2e3d4c', files, limits })
