@@ -1,64 +1,61 @@
+import { EventStreamCodec } from '@smithy/eventstream-codec'
 import { type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
 
-const preludeBytes = 12
-const checksumBytes = 4
-/** The type of a header whose value is a string; Bedrock uses no other. */
-const stringHeader = 7
+/** A message has at least its lengths, their checksum, and the checksum of the whole. */
+const leastBytes = 16
 
-const headersOf = (bytes: Buffer): Map<string, string> => {
-  const headers = new Map<string, string>()
-  let at = 0
-  while (at < bytes.length) {
-    const nameEnd = at + 1 + bytes[at]!
-    if (bytes[nameEnd] !== stringHeader || nameEnd + 3 > bytes.length) break
-    const valueEnd = nameEnd + 3 + bytes.readUInt16BE(nameEnd + 1)
-    headers.set(bytes.toString('utf8', at + 1, nameEnd), bytes.toString('utf8', nameEnd + 3, valueEnd))
-    at = valueEnd
-  }
-  return headers
-}
+const codec = new EventStreamCodec(
+  (bytes) => Buffer.from(bytes as Uint8Array).toString(),
+  (text) => Buffer.from(text),
+)
 
 /**
  * The JSON text that a message stands for: an exception as an error, the event that `invoke` wraps in base64 as it is, any
- * other as `{"<type>": <payload>}`.
+ * other as `{"<type>": <payload>}`. Throws where a length or a checksum is wrong.
  */
 const dataOf = (message: Buffer): string => {
-  const headersEnd = preludeBytes + message.readUInt32BE(4)
-  const headers = headersOf(message.subarray(preludeBytes, headersEnd))
-  const payload: JsonObject = parsedObject(message.toString('utf8', headersEnd, message.length - checksumBytes)) ?? {}
-  const exception = headers.get(':exception-type') ?? headers.get(':error-code')
+  const { headers, body } = codec.decode(message)
+  const textOf = (name: string) => headers[name]?.value as string | undefined
+  const payload: JsonObject = parsedObject(Buffer.from(body).toString()) ?? {}
+  const exception = textOf(':exception-type') ?? textOf(':error-code')
   if (exception !== undefined) {
     const error = { type: exception, message: String(payload.message ?? exception) }
     return JSON.stringify({ type: 'error', error })
   }
   if (typeof payload.bytes === 'string') return Buffer.from(payload.bytes, 'base64').toString()
-  return JSON.stringify({ [headers.get(':event-type') ?? '']: payload })
+  return JSON.stringify({ [textOf(':event-type') ?? '']: payload })
 }
 
 /**
  * Cuts the bytes of AWS's event stream into messages and returns their data. Nothing behind a message of more than
- * `mostBytes` is read.
+ * `mostBytes` is read, and nothing behind one with a wrong checksum: where the next one begins is then unknown.
  */
 export const makeAwsEventCutter = (mostBytes: number) => {
   let open: Buffer = Buffer.alloc(0)
   let isLost = false
+
+  const cut = (bytes: Buffer, events: string[]): Buffer => {
+    let left = bytes
+    while (left.length >= leastBytes) {
+      const length = left.readUInt32BE(0)
+      if (length < leastBytes || length > mostBytes) throw new RangeError('Not the length of a message')
+      if (left.length < length) break
+      events.push(dataOf(left.subarray(0, length)))
+      left = left.subarray(length)
+    }
+    return left
+  }
+
   return {
     push(chunk: Buffer): string[] {
       if (isLost) return []
       const events: string[] = []
-      let left: Buffer = open.length === 0 ? chunk : Buffer.concat([open, chunk])
-      while (left.length >= preludeBytes) {
-        const length = left.readUInt32BE(0)
-        if (length < preludeBytes + checksumBytes || length > mostBytes) {
-          isLost = true
-          left = left.subarray(left.length)
-          break
-        }
-        if (left.length < length) break
-        events.push(dataOf(left.subarray(0, length)))
-        left = left.subarray(length)
+      try {
+        open = cut(open.length === 0 ? chunk : Buffer.concat([open, chunk]), events)
+      } catch {
+        isLost = true
+        open = Buffer.alloc(0)
       }
-      open = left
       return events
     },
   }
