@@ -3,11 +3,16 @@ import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import { fillCommand } from './fill-command.ts'
 
-/** What a shell makes of it with each of these values: what is printed. */
+/** What a shell prints with each of these values. */
 const runs = (command: string, values: readonly string[], shell = 'sh'): string[] => {
-  const filled = values.map((value) => fillCommand(command, (name) => (name === 'value' ? value : undefined)))
-  const script = filled.map((one) => `(\n${one}\n) || echo "ended with $?"\nprintf '\\n--\\n'`).join('\n')
-  const { stdout } = spawnSync(shell, ['-c', script], { encoding: 'utf8' })
+  const env: Record<string, string | undefined> = { PATH: process.env.PATH }
+  const script = values.map((value, at) => {
+    const filled = fillCommand(command, (name) => (name === 'value' ? value : undefined))
+    for (const [name, one] of Object.entries(filled.env)) env[`V${at}_${name}`] = one
+    const own = filled.command.replaceAll('JETTY_VALUE_', `V${at}_JETTY_VALUE_`)
+    return `(\n${own}\n) || echo "ended with $?"\nprintf '\\n--\\n'`
+  })
+  const { stdout } = spawnSync(shell, ['-c', script.join('\n')], { encoding: 'utf8', env })
   return stdout.split('\n--\n').slice(0, -1)
 }
 
@@ -62,17 +67,52 @@ test('any text is text, to either shell', () => {
   )
 })
 
-const line = (value: string) => value.replace(/\s*\n\s*/g, ' ')
+const breaking = [...nasty, 'two\nEND\nexit 0', 'x\nTWO\nexit 0']
 
 test.each([
   'cat <<END | head -c -1\n{{value}}\nEND',
-  "cat <<'END' | head -c -1\n{{value}}\nEND\ntrue \"it's over\"",
   'cat <<-END | head -c -1\n\t{{value}}\n\tEND',
-  'cat <<ONE <<"TWO" | head -c -1\nnothing $(exit 3)\nONE\n{{value}}\nTWO',
   'x=$((1<<n))\ncat <<END | head -c -1\n{{value}}\nEND',
-])('in a text of lines it is one of them: %s', (command) => {
-  const values = [...nasty, 'two\nEND\nexit 0', 'x\nTWO\nexit 0']
-  expect(runs(command, values)).toEqual(values.map(line))
+])('in a text of lines it is all of its lines: %s', (command) => {
+  expect(runs(command, breaking)).toEqual(breaking)
+})
+
+test.each([
+  "cat <<'END' | head -c -1\n{{value}}\nEND\ntrue \"it's over\"",
+  'cat <<ONE <<"TWO" | head -c -1\nnothing $(exit 3)\nONE\n{{value}}\nTWO',
+])('in a text of lines that knows no variables it is one of them: %s', (command) => {
+  expect(runs(command, breaking)).toEqual(breaking.map((value) => value.replace(/\s*\n\s*/g, ' ')))
+})
+
+test('in arithmetic a number counts, and what is none stays as it is written', () => {
+  const filled = (value: string) => fillCommand('echo $(( {{value}} + 1 )) "$((1 - {{value}}))"', () => value)
+  expect(filled('41').command).toBe('echo $(( 41 + 1 )) "$((1 - 41))"')
+  for (const value of ['$(touch /tmp/never)', 'PATH[$(exit 3)]', '1 + 1']) {
+    expect(filled(value)).toEqual({ command: 'echo $(( {{value}} + 1 )) "$((1 - {{value}}))"', env: {} })
+  }
+})
+
+test('the value of a variable is passed once, however often and wherever it stands', () => {
+  const given: Record<string, string> = { a: 'x y', 'a-b': "it's" }
+  expect(fillCommand(`echo {{a}} "{{a}}" '{{a-b}}' $(echo {{a}})`, (name) => given[name])).toEqual({
+    command: `echo "\${JETTY_VALUE_1}" "\${JETTY_VALUE_1}" ''"\${JETTY_VALUE_2}"'' $(echo "\${JETTY_VALUE_1}")`,
+    env: { JETTY_VALUE_1: 'x y', JETTY_VALUE_2: "it's" },
+  })
+})
+
+test('a command of any shape is filled or refused in a moment', () => {
+  for (const shape of ['$(', '"$(', '`', '((', '{{value}}', '"${x:-', "<<'E'\n", '$((', '[[ ', '<(']) {
+    const command = `{{value}} ${shape.repeat(1_000)}`
+    const begun = performance.now()
+    try {
+      expect(fillCommand(command, () => 'a b').env).toEqual({ JETTY_VALUE_1: 'a b' })
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'invalid', message: expect.stringContaining('nests too deeply') })
+    }
+    expect(performance.now() - begun).toBeLessThan(5_000)
+  }
+  expect(() => fillCommand(`{{value}} ${'x'.repeat(16 * 1024)}`, () => 'a')).toThrow('more than 16384 characters')
+  expect(fillCommand('x'.repeat(100_000), () => 'a').command).toHaveLength(100_000)
 })
 
 test.each([
@@ -85,11 +125,13 @@ test.each([
 })
 
 test('what is plain stands as it is, what nothing fills stays, and a secret is the name of its variable', () => {
-  const fill = (command: string, value: string | undefined) => fillCommand(command, () => value)
+  const fill = (command: string, value: string | undefined) => {
+    const filled = fillCommand(command, () => value)
+    return Object.entries(filled.env).reduce((text, [name, one]) => text.replaceAll(`\${${name}}`, one), filled.command)
+  }
   expect(fill('test -f {{name}} -a -f /app/{{name}}', 'a/b_c-1.txt')).toBe('test -f a/b_c-1.txt -a -f /app/a/b_c-1.txt')
   expect(fill('jq {{name}}', undefined)).toBe('jq {{name}}')
-  expect(fill("echo '{{name}}'", '')).toBe("echo ''")
-  expect(fill('echo {{name}}', '')).toBe("echo ''")
+  expect(fill('echo {{name}}', '')).toBe('echo ""')
   expect(fill('test -n "{{secrets.key}}"', '$KEY')).toBe('test -n "$KEY"')
   expect(fill('echo {{name}}', 'a\0b')).toBe('echo ab')
 })

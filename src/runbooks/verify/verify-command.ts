@@ -5,12 +5,12 @@ import type { WalkedFile } from '../../sandboxes/files/walk-results.ts'
 import type { SandboxProvider, SandboxSpec } from '../../sandboxes/sandbox.ts'
 import { baseEnvironment } from '../environment.ts'
 import { makeLines } from '../lines.ts'
+import type { FilledCommand } from './fill-command.ts'
 
 /** A verdict before repair rounds are counted. */
 export type CheckVerdict = Omit<Verification, 'repair_rounds'>
 
-export interface CommandCheck {
-  command: string
+export interface CommandCheck extends FilledCommand {
   timeoutSeconds: number
 }
 
@@ -39,7 +39,7 @@ const makeTail = (most: number) => {
  * the agent left running or changed has an effect. Throws when it could not be run.
  */
 export const verifyByCommand = async (
-  { command, timeoutSeconds }: CommandCheck,
+  { command, env, timeoutSeconds }: CommandCheck,
   files: readonly WalkedFile[],
   sandbox: { provider: Pick<SandboxProvider, 'create'>; spec: Omit<SandboxSpec, 'agentFolder'> },
   scrub: (text: string) => string,
@@ -59,7 +59,7 @@ export const verifyByCommand = async (
     }
     const exit = await place.run({
       argv: ['/bin/sh', '-c', command],
-      env: baseEnvironment(places.home),
+      env: { ...baseEnvironment(places.home), ...env },
       cwd: places.results,
       network: 'none',
       wallMs: timeoutSeconds * 1000,

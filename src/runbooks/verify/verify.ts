@@ -27,9 +27,9 @@ export const checkOf = ({ verify }: RunbookFrontMatter, variables: Variables): C
     const judge = { ...given.judge, rubric: fillVariables(given.judge.rubric, variables) }
     return { by: { judge }, repairRounds: given.repair_rounds }
   }
-  const command = fillCommand(given.command, variables)
+  const filled = fillCommand(given.command, variables)
   const timeoutSeconds = ('timeout_sec' in given ? given.timeout_sec : undefined) ?? defaultSeconds
-  return { by: { command: { command, timeoutSeconds } }, repairRounds: given.repair_rounds }
+  return { by: { command: { ...filled, timeoutSeconds } }, repairRounds: given.repair_rounds }
 }
 
 export interface VerifyOptions {
