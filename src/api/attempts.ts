@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache'
+
 const windowMs = 60_000
 const addressesKept = 10_000
 
@@ -16,17 +18,15 @@ export const addressOf = (remote: string): string => {
 }
 
 /**
- * Counts refused tokens by address in one-minute windows that start with the first one. Remembers the newest 10,000
- * addresses. `limit` 0 disables it.
+ * Counts refused tokens by address in one-minute windows that start with the first one. Remembers the 10,000 addresses
+ * that failed last. `limit` 0 disables it.
  */
 export const makeAttempts = (limit: number, now: () => number = () => performance.now()) => {
-  const windows = new Map<string, { startedAt: number; failures: number }>()
+  const windows = new LRUCache<string, { startedAt: number; failures: number }>({ max: addressesKept })
 
   const begin = (address: string) => {
     const window = { startedAt: now(), failures: 0 }
-    windows.delete(address) // keeps the map ordered by the windows' starts
     windows.set(address, window)
-    if (windows.size > addressesKept) windows.delete(windows.keys().next().value as string)
     return window
   }
 

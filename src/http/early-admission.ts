@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { isDatabaseUnavailable } from '../lib/errors.ts'
 import { hashToken } from '../lib/secrets/crypto.ts'
 import { afterAwake, now } from '../lib/time.ts'
@@ -53,17 +54,11 @@ const keptAs = (header: string): string => (header.length <= shortHeader ? heade
  * still is. The database is asked all the same; whoever begins early has to stop where it says no.
  */
 export const makeEarlyAdmission = (gate: Gate): EarlyAdmissions => {
-  const admitted = new Map<string, Known>()
+  const admitted = new LRUCache<string, Known>({ max: mostKnown })
   let doubts = 0
   /** Somebody has waited in vain for the database, and it has answered nobody since. */
   let isSilent = false
   let asking = 0
-
-  const remember = (key: string, known: Known): void => {
-    admitted.delete(key)
-    admitted.set(key, known)
-    if (admitted.size > mostKnown) admitted.delete(admitted.keys().next().value as string)
-  }
 
   const isFresh = ({ atMs, doubts: before, identity: { expiresAt } }: Known, nowMs: number): boolean =>
     nowMs - atMs < freshForMs && before === doubts && (expiresAt === null || expiresAt.getTime() > now())
@@ -81,7 +76,7 @@ export const makeEarlyAdmission = (gate: Gate): EarlyAdmissions => {
       try {
         const admission = await admitPlaced(gate, endpoint, name, header, address, recent?.collection.id)
         const known = { ...admission, databaseAway: false, ...asked }
-        remember(key, known)
+        admitted.set(key, known)
         isSilent = false
         return known
       } catch (error) {

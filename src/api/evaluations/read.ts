@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import { type EvaluationFacts, evaluationFactsSchema } from '../../model/runs/evaluation.ts'
@@ -35,27 +36,16 @@ const mostVerdicts = 100_000
  * a minute.
  */
 export const makeResultReader = (queries: Queries): ReadResults => {
-  const kept = new Map<string, { read: Promise<ReadEvaluation>; verdicts: number; untilMs: number }>()
-
-  const makeRoom = (verdicts: number): void => {
-    let room = mostVerdicts - verdicts
-    for (const one of kept.values()) room -= one.verdicts
-    for (const [key, one] of kept) {
-      if (room >= 0 && one.untilMs > performance.now()) continue
-      kept.delete(key)
-      room += one.verdicts
-    }
-  }
+  const kept = new LRUCache<string, Promise<ReadEvaluation>>({ maxSize: mostVerdicts, ttl: keptMs })
 
   return async (run, facts) => {
     const verdicts = facts.total * facts.judges.length
-    makeRoom(0)
+    kept.purgeStale() // what nobody asks for again would stay in memory
     const known = kept.get(run.id)
-    if (known) return known.read
+    if (known) return known
     const read = readEvaluation(queries, run, facts)
     if (run.ended_at === null || verdicts > mostVerdicts) return read
-    makeRoom(verdicts)
-    kept.set(run.id, { read, verdicts, untilMs: performance.now() + keptMs })
+    kept.set(run.id, read, { size: Math.max(1, verdicts) })
     return read.catch((error) => {
       kept.delete(run.id)
       throw error

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { nameInWorkflow, type Program } from '../../engine/program/program.ts'
 
 /** What a trajectory shows of its workflow; the same for all runs of one definition. */
@@ -12,17 +13,15 @@ export interface ShownDefinition {
   step(recorded: string): { activity: string; config: string; dependsOn: string; isRunbook: boolean }
 }
 
-const mostKept = 200
+/** Text of the definitions kept ready, in characters; the longest unused go first. */
+const cacheCharacters = 16 * 1024 * 1024
 
 /** Caches prepared definitions by hash; the least recently used are evicted first. */
 export const makeShownDefinitions = (
   readText: (hash: string) => Promise<string>,
   compile: (text: string) => Program,
 ): ((hash: string) => Promise<ShownDefinition>) => {
-  const cache = new Map<string, Promise<ShownDefinition>>()
-
-  const make = async (hash: string): Promise<ShownDefinition> => {
-    const text = await readText(hash)
+  const make = (text: string): ShownDefinition => {
     const workflow = JSON.parse(text) as { steps?: unknown; step_configs?: Record<string, Record<string, unknown>> }
     const configs = workflow.step_configs ?? {}
     const program = compile(text)
@@ -50,15 +49,14 @@ export const makeShownDefinitions = (
     }
   }
 
-  return (hash) => {
-    const known = cache.get(hash) ?? make(hash)
-    cache.delete(hash)
-    cache.set(hash, known)
-    known.catch(() => cache.delete(hash))
-    for (const oldest of cache.keys()) {
-      if (cache.size <= mostKept) break
-      cache.delete(oldest)
-    }
-    return known
-  }
+  const cache = new LRUCache<string, ShownDefinition>({
+    maxSize: cacheCharacters,
+    ignoreFetchAbort: true, // whoever waits for one gets it, also where it has no room in the cache any more
+    async fetchMethod(hash, _stale, { options }) {
+      const text = await readText(hash)
+      options.size = Math.max(1, text.length)
+      return make(text)
+    },
+  })
+  return (hash) => cache.forceFetch(hash)
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
 import type { LentKeys } from '../../model/collections/trial.ts'
 import { runSecretsSeal } from '../../store/secrets/sealed-texts.ts'
@@ -46,22 +47,18 @@ export const withoutSecrets = async (
 
 /** Opens environments, and keeps those of collections at hand. */
 export const makeEnvironments = (options: EnvironmentSources): Environments => {
-  const versions = new Map<number, Version | Promise<Version>>()
+  const versions = new LRUCache<number, Version | Promise<Version>>({ max: mostKept })
 
   const open = (id: number): Version | Promise<Version> => {
     const known = versions.get(id)
     if (known) return known
     const opening = options.openEnvironment(id).then((variables) => {
       const opened = { variables, alone: makeEnvironment(variables, {}, {}, String(id)) }
-      if (versions.get(id) === opening) versions.set(id, opened)
+      if (versions.peek(id) === opening) versions.set(id, opened)
       return opened
     })
     opening.catch(() => versions.delete(id))
     versions.set(id, opening)
-    for (const oldest of versions.keys()) {
-      if (versions.size <= mostKept) break
-      versions.delete(oldest)
-    }
     return opening
   }
 

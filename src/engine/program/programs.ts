@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { ActivityRegistry } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
@@ -17,44 +18,26 @@ export interface Programs {
 }
 
 export const makePrograms = (database: Queries, activities: ActivityRegistry, limits: ProgramLimits): Programs => {
-  const cache = new Map<string, { program: Promise<Program>; size: number }>()
-  let held = 0
-
-  const load = async (hash: string): Promise<Program> => {
-    const [row] = await database.rows<{ workflow: string }>(
-      'definition',
-      'select workflow from definitions where hash = $1',
-      [hash],
-    )
-    const entry = cache.get(hash)
-    if (entry && row) {
-      entry.size = row.workflow.length
-      held += entry.size
-    }
-    for (const [key, { size }] of cache) {
-      if (held <= cacheCharacters || key === hash) break
-      cache.delete(key)
-      held -= size
-    }
-    return compile(row?.workflow ?? '{}')
-  }
+  const cache = new LRUCache<string, Program>({
+    maxSize: cacheCharacters,
+    ignoreFetchAbort: true, // whoever waits for one gets it, also where it has no room in the cache any more
+    async fetchMethod(hash, _stale, { options }) {
+      const [row] = await database.rows<{ workflow: string }>(
+        'definition',
+        'select workflow from definitions where hash = $1',
+        [hash],
+      )
+      const text = row?.workflow ?? '{}'
+      options.size = text.length
+      return compile(text)
+    },
+  })
 
   const compile = (text: string): Program => compileWorkflow(JSON.parse(text) as Workflow, activities, limits)
 
   return {
     compile,
-    of(hash) {
-      const known = cache.get(hash)
-      if (known) {
-        cache.delete(hash) // to the end: the order of the map is the order of use
-        cache.set(hash, known)
-        return known.program
-      }
-      const entry = { program: Promise.resolve().then(() => load(hash)), size: 0 }
-      cache.set(hash, entry)
-      entry.program.catch(() => cache.delete(hash))
-      return entry.program
-    },
+    of: (hash) => cache.forceFetch(hash),
   }
 }
 

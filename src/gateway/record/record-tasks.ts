@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
 import { type RecordTask, taskForRecords } from '../../store/tasks/own-tasks.ts'
 import { inTime } from '../in-time.ts'
@@ -18,17 +19,13 @@ const mostKnown = 10_000
 const unknown = (place: Place): RecordTask => ({ id: 0, name: place.taskName })
 
 export const makeRecordTasks = (database: Queries): RecordTasks => {
-  const known = new Map<string, { task: RecordTask; untilMs: number }>()
+  const known = new LRUCache<string, { task: RecordTask; untilMs: number }>({ max: mostKnown })
 
   const find = async (key: string, place: Place, workflow: RecordWorkflow): Promise<RecordTask> => {
     const at = { collectionId: place.collectionId, name: place.taskName, workflow: workflow.text }
     const task = await inTime(taskForRecords(database, at))
     if (!task) return unknown(place)
     known.set(key, { task, untilMs: performance.now() + knownForMs })
-    for (const oldest of known.keys()) {
-      if (known.size <= mostKnown) break
-      known.delete(oldest)
-    }
     return task
   }
 

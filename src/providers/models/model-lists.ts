@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import type { Fetch } from '../../lib/net/net.ts'
 import { joined } from '../address.ts'
@@ -60,15 +61,12 @@ const nameOfList = (target: Target, place: string): string =>
     .digest('base64')
 
 export const makeModelLists = ({ fetch, trustedFetch, keptSeconds }: ModelListsOptions): ModelLists => {
-  const lists = new Map<string, Kept>()
+  const lists = new LRUCache<string, Kept>({ max: mostLists })
   const asking = new Map<string, Promise<void>>()
 
   const keep = (name: string, names: readonly string[] | undefined): void => {
-    lists.delete(name)
     const seconds = names === undefined ? Math.min(silentSeconds, keptSeconds) : keptSeconds
     lists.set(name, { names, until: Date.now() + seconds * 1000 })
-    const [oldest] = lists.keys()
-    if (lists.size > mostLists && oldest !== undefined) lists.delete(oldest)
   }
 
   const read = async (target: Target, place: string): Promise<readonly string[] | undefined> => {

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { answersCalls } from '../models/model-kinds.ts'
 import type { Provider, Target } from '../provider.ts'
@@ -24,16 +25,15 @@ const listedPrice = (list: PriceList, provider: string, model: string, tokens: P
 /** Looking a model up takes longer than the rest of a call's record, so its rates are cached. */
 const ratesForMs = 60_000
 const mostRates = 2_000
-const knownRates = new Map<string, { rates: Rates | null; untilMs: number }>()
+const knownRates = new LRUCache<string, { rates: Rates | null }>({ max: mostRates, ttl: ratesForMs })
 
 /** Null if the price is not proportional to the tokens, or unknown. */
 const ratesNow = (list: PriceList, provider: string, model: string): Rates | null => {
   const key = `${provider} ${model}`
   const known = knownRates.get(key)
-  if (known && known.untilMs > Date.now()) return known.rates
-  if (knownRates.size >= mostRates) knownRates.clear()
+  if (known) return known.rates
   const rates = ratesOf((tokens) => listedPrice(list, provider, model, tokens))
-  knownRates.set(key, { rates, untilMs: Date.now() + ratesForMs })
+  knownRates.set(key, { rates })
   return rates
 }
 

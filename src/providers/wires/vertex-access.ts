@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, sign } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { AppError } from '../../lib/errors.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import { refusal } from '../../upstream/errors.ts'
@@ -10,7 +11,6 @@ const tokenUrl = 'https://oauth2.googleapis.com/token'
 const tokenSeconds = 3600
 /** A token is renewed this long before it expires. */
 const spareMs = 300_000
-const mostTokens = 100
 
 interface ServiceAccount {
   client_email: string
@@ -51,14 +51,7 @@ const claimOf = ({ client_email: email, private_key: pem }: ServiceAccount, nowM
   }
 }
 
-const tokens = new Map<string, Token>()
-
-const remember = (name: string, token: Token): void => {
-  tokens.delete(name)
-  tokens.set(name, token)
-  const [oldest] = tokens.keys()
-  if (tokens.size > mostTokens && oldest !== undefined) tokens.delete(oldest)
-}
+const tokens = new LRUCache<string, Token>({ max: 100 })
 
 const askForToken = async (account: ServiceAccount, call: WireCall): Promise<Token> => {
   const answer = await call.download(tokenUrl, {
@@ -85,7 +78,7 @@ const tokenOf = async (account: ServiceAccount, call: WireCall): Promise<string>
   const known = tokens.get(name)
   if (known && known.until - spareMs > Date.now()) return known.value
   const token = await askForToken(account, call)
-  remember(name, token)
+  tokens.set(name, token)
   return token.value
 }
 

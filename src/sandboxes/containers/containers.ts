@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { LRUCache } from 'lru-cache'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { asExhausted } from '../../lib/exhaustion.ts'
 import type { Logger } from '../../lib/log.ts'
@@ -31,6 +32,9 @@ export interface ContainerProviderOptions {
 
 /** Labels of our containers: the sandbox's id, and the parent of its run folder, which identifies the owner. */
 const labels = { sandbox: 'jetty.sandbox', parent: 'jetty.parent' } as const
+
+/** Images whose tools are remembered. */
+const mostImages = 100
 
 const nothing: LimitMechanisms = { memory: undefined, pids: undefined, cpu: undefined, disk: undefined }
 
@@ -78,7 +82,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
   const isRoot = process.getuid?.() === 0
   let opening: Promise<{ engine: ContainerEngine; facts: EngineFacts }> | undefined
   /** Probe results by image id. */
-  const tried = new Map<string, Promise<SandboxProbe['tools']>>()
+  const tried = new LRUCache<string, Promise<SandboxProbe['tools']>>({ max: mostImages })
 
   const open = async () => {
     if (process.platform !== 'linux') {

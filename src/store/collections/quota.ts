@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Database } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
@@ -75,7 +76,7 @@ const check = ({ usage, limits }: Known, runs: number): void => {
 
 /** Makes a quota that tracks usage in memory, so that no request has to query the database. */
 export const makeQuota = (database: Database, defaults: QuotaLimits, log: Pick<Logger, 'debug'>): Quota => {
-  const known = new Map<number, Known>()
+  const known = new LRUCache<number, Known>({ max: mostKnown })
   let pending = new Map<number, Usage>()
   let timer: NodeJS.Timeout | undefined
   let flushing: Promise<void> | undefined
@@ -88,10 +89,7 @@ export const makeQuota = (database: Database, defaults: QuotaLimits, log: Pick<L
       measuredAt: row?.measuredAt ?? null,
       readMs: performance.now(),
     }
-    known.delete(collectionId)
     known.set(collectionId, one)
-    const [oldest] = known.keys()
-    if (known.size > mostKnown && oldest !== undefined) known.delete(oldest)
     return one
   }
   const read = async (collectionId: number): Promise<Known> =>
