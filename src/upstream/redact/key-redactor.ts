@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { makeScrubber, type Scrubber } from '../../lib/secrets/scrub.ts'
 import { makeSecretFinder, type Secret, type SecretFinder, spellingsOf } from '../../lib/secrets/secret-finder.ts'
 
@@ -44,15 +45,15 @@ const mostKnown = 1000
  * longer than using it, so they are cached.
  */
 export const makeKeyRedactors = (): ((keys: readonly string[]) => KeyRedactor | undefined) => {
-  const known = new Map<string, KeyRedactor | undefined>()
+  const known = new LRUCache<string, { redactor: KeyRedactor | undefined }>({ max: mostKnown })
   return (keys) => {
     const secrets = keys.filter((key) => !isWord(key))
     if (secrets.length === 0) return undefined
     const id = JSON.stringify(secrets)
-    if (known.has(id)) return known.get(id)
-    if (known.size === mostKnown) known.clear()
-    const made = makeRedactor(secrets.map((key) => ['key', key]))
-    known.set(id, made)
-    return made
+    const found = known.get(id)
+    if (found) return found.redactor
+    const redactor = makeRedactor(secrets.map((key) => ['key', key]))
+    known.set(id, { redactor })
+    return redactor
   }
 }
