@@ -2,7 +2,6 @@ import type { PlacedAdmission } from '../http/authorise.ts'
 import { newRunKey } from '../lib/ids.ts'
 import { now } from '../lib/time.ts'
 import type { Lending } from '../store/collections/lending.ts'
-import type { Ticket } from './ticket.ts'
 
 /** What one call uses of a trial. */
 export interface TrialCall {
@@ -37,7 +36,12 @@ export const beginTrialCall = async (
  */
 export const endTrialCall = async (
   lending: Lending,
-  { key, place, startedMs, trial }: Pick<Ticket, 'key' | 'place' | 'startedMs' | 'trial'>,
+  {
+    key,
+    place,
+    startedMs,
+    trial,
+  }: { key: string; place: { collectionId: number }; startedMs: number; trial: TrialCall | undefined },
 ): Promise<void> => {
   if (!trial) return
   const seconds = Math.max(0, now() - startedMs) / 1000

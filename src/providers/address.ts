@@ -46,7 +46,7 @@ const withoutEnd = (url: string): string => {
 }
 
 /** The base URL of a provider: from the environment, else from the server's settings, else from the catalogue. */
-export const addressOf = (
+export const baseUrlOf = (
   { base_url: template, base_url_variable: variable = '' }: Provider,
   at: { env: LookUpVariable; serverUrl: LookUpVariable },
 ): Address | NoAddress => {

@@ -4,7 +4,7 @@ import { acceptedEncodings, tooLarge } from '../lib/net/body.ts'
 import type { Open } from '../lib/net/open.ts'
 import { countRoom } from '../lib/net/taken-room.ts'
 import type { ModelCaller } from '../model/gateway/chat.ts'
-import { itemsOf, type PushSource } from '../upstream/source.ts'
+import { type PushStream, streamItems } from '../upstream/push-stream.ts'
 import { openUpstream } from '../upstream/transport/open-upstream.ts'
 import { stopFrom } from '../upstream/transport/stop.ts'
 import type { CallLimits, Target } from './provider.ts'
@@ -15,7 +15,7 @@ const defaultMaxBytes = 100 * 1024 * 1024
 
 /** The bytes of an answer, bounded in size, time and memory. */
 const bounded = async function* (
-  answer: PushSource<Buffer>,
+  answer: PushStream<Buffer>,
   from: string,
   maxBytes: number,
   room: ModelCaller['room'],
@@ -23,7 +23,7 @@ const bounded = async function* (
   const until = performance.now() + longestSeconds * 1000
   const count = countRoom(room)
   let size = 0
-  for await (const chunk of itemsOf(answer)) {
+  for await (const chunk of streamItems(answer)) {
     size += chunk.length
     if (size > maxBytes) throw tooLarge(from, maxBytes)
     if (performance.now() > until) {

@@ -74,7 +74,7 @@ export interface RoutableModel {
 export type LookUpVariable = (name: string) => string | undefined
 
 /** The part of a collection that decides which models it can call. */
-export interface Place {
+export interface ModelScope {
   env: LookUpVariable
   /** Hosts that it may reach. Undefined: all. */
   allowedHosts?: readonly string[] | undefined
@@ -111,7 +111,7 @@ export const recordedModel = ({ provider, model }: Pick<Target, 'provider' | 'mo
   provider.wire.isBuiltIn ? `${provider.id}/${model}` : model
 
 /** A target with the only agent that may be used to reach it. */
-export interface Route extends Target {
+export interface ModelRoute extends Target {
   agent: Dispatcher
 }
 
@@ -122,7 +122,7 @@ export interface Models {
   embed: EmbedTexts
   image: MakeImages
   /** Resolves a model for a caller that sends the bytes itself. Throws `model_unavailable`. Sends nothing. */
-  route(asked: Asked, caller: Pick<ModelCaller, 'env' | 'lent' | 'admit'>, shape: Shape): Promise<Route>
+  route(asked: Asked, caller: Pick<ModelCaller, 'env' | 'lent' | 'admit'>, shape: Shape): Promise<ModelRoute>
   /**
    * Resolves one provider, for a caller that sends requests in the provider's own API behind its base URL. No other
    * provider stands in. Without a model, `admit` is not called. Throws `model_unavailable`. Sends nothing.
@@ -130,17 +130,17 @@ export interface Models {
   account(
     asked: { provider: string; model?: string | undefined },
     caller: Pick<ModelCaller, 'env' | 'lent' | 'admit'>,
-  ): Promise<Route>
+  ): Promise<ModelRoute>
   check: CheckModel
   /** Runs a model that has inputs of its own. */
   predict: Predict
   uploadInput: UploadInput
   /** The model names that the keys of these environments reach, as far as they are known. Sends nothing. */
-  routable(places: readonly Place[]): Promise<RoutableModel[]>
+  routable(places: readonly ModelScope[]): Promise<RoutableModel[]>
   /** The same, after refreshing the lists of providers that are missing or stale: takes at most 2 s. */
-  listed(places: readonly Place[]): Promise<RoutableModel[]>
+  listed(places: readonly ModelScope[]): Promise<RoutableModel[]>
   /** The provider that would answer to a name, in any shape; undefined if none would. Sends nothing. */
-  ownerOf(model: string, places: readonly Place[]): RoutableModel | undefined
+  ownerOf(model: string, places: readonly ModelScope[]): RoutableModel | undefined
 }
 
 /** See the settings of the same names. */

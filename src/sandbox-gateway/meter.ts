@@ -48,7 +48,7 @@ const mostHosts = 50
 
 const inWords = { calls: 'model calls', tokens: 'tokens', usd: 'dollars' } as const
 
-export const failureOf = ({ code, message, extra }: AppError): Failure => {
+export const meterFailure = ({ code, message, extra }: AppError): Failure => {
   const status = extra?.upstream_status
   return { status: typeof status === 'number' ? status : null, code, message }
 }

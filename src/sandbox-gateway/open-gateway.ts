@@ -20,7 +20,7 @@ import { tellError } from './models/told-error.ts'
 import { makeByteRoom } from './request-body.ts'
 import type { GatewayOptions, OpenGateway } from './sandbox-gateway.ts'
 
-export interface GatewayDeps {
+export interface SandboxGatewayDeps {
   models: Models
   limits: GatewayLimits
   /** For tests; the system's resolver and network otherwise. */
@@ -70,7 +70,7 @@ const ownPath = (url: string): string | undefined => {
 
 /** Makes the function that opens gateways: each sandbox gets its own, which nothing else can reach. */
 export const makeOpenGateway =
-  ({ models, limits, lookup, dial, own }: GatewayDeps): OpenGateway =>
+  ({ models, limits, lookup, dial, own }: SandboxGatewayDeps): OpenGateway =>
   async (options) => {
     const { socket, token, provider, signal } = options
     signal.throwIfAborted()

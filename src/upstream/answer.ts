@@ -1,12 +1,12 @@
 import type { AppError } from '../lib/errors.ts'
 import type { StatedFailure } from './formats/format.ts'
-import type { FrameSource } from './frames/sse.ts'
-import type { PushSource } from './source.ts'
+import type { FrameStream } from './frames/sse.ts'
+import type { PushStream } from './push-stream.ts'
 
 /** An answer that goes on after its start. */
 export interface LargeAnswer {
   chunks: Buffer[]
-  rest: PushSource<Buffer>
+  rest: PushStream<Buffer>
 }
 
 /** What a provider answered. Nothing of it has been shown to the client yet. */
@@ -18,7 +18,7 @@ export type UpstreamAnswer = {
 } & (
   | { kind: 'whole'; bytes: Buffer; failure?: StatedFailure }
   | ({ kind: 'large' } & LargeAnswer)
-  | { kind: 'events'; source: FrameSource }
+  | { kind: 'events'; source: FrameStream }
   /** `bytes` are the provider's own words, `error` says the same as an error of this server. */
   | { kind: 'refused'; bytes: Buffer; error: AppError }
 )

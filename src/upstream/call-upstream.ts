@@ -6,11 +6,10 @@ import type { UpstreamAnswer } from './answer.ts'
 import { errorInside, refusal, unreadable } from './errors.ts'
 import { failureIn } from './formats/format.ts'
 import { eventBytes, framesOf } from './frames/sse.ts'
+import { afterFirstItem, readUntil } from './push-stream.ts'
 import { withRetries } from './retry.ts'
-import { afterFirstItem } from './source.ts'
 import { type Account, headersToClient, headersToProvider } from './transport/headers.ts'
 import { openUpstream, type UpstreamRequest, type UpstreamResponse } from './transport/open-upstream.ts'
-import { readStart } from './transport/read-start.ts'
 import type { StopListener } from './transport/stop.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -37,6 +36,15 @@ export interface UpstreamCall extends Pick<UpstreamRequest, 'method' | 'url' | '
 /** Bytes of a refusal that are read. */
 const refusedBytes = 1024 * 1024
 
+/** Says when chunks have passed a size. */
+const above = (bytes: number) => {
+  let size = 0
+  return (chunk: Buffer): boolean => {
+    size += chunk.length
+    return size > bytes
+  }
+}
+
 const isEventStream = ({ headers }: UpstreamResponse): boolean =>
   headers['content-type']?.toLowerCase().startsWith('text/event-stream') ?? false
 
@@ -47,7 +55,7 @@ const readAnswer = async (call: UpstreamCall, response: UpstreamResponse): Promi
     return { ...head, kind: 'events', source: await afterFirstItem(framesOf(response, eventBytes)) }
   }
   if (call.waitForBytes === 0) return { ...head, kind: 'large', chunks: [], rest: response }
-  const { chunks, rest } = await readStart(response, call.waitForBytes)
+  const { items: chunks, rest } = await readUntil(response, above(call.waitForBytes))
   if (rest) return { ...head, kind: 'large', chunks, rest }
   const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
   const body = parsedObject(bytes.toString())
@@ -83,9 +91,9 @@ export const callUpstream = async (
     const { status } = response
     if (status >= 200 && status < 300) return readAnswer(call, response)
     const head = { status, headers: headersToClient(response.headers, call.account), firstByteMs: now() }
-    const { chunks, rest } = await readStart(response, refusedBytes)
+    const { items, rest } = await readUntil(response, above(refusedBytes))
     rest?.abort()
-    refused = { ...head, kind: 'refused', bytes: Buffer.concat(chunks) }
+    refused = { ...head, kind: 'refused', bytes: Buffer.concat(items) }
     throw refusal(route, status, refused.bytes.toString(), response.headers)
   }
   try {

@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import { noLentKeys } from '../../src/model/collections/trial.ts'
 import type { NewAgentEvent } from '../../src/model/runbooks/runbook-run.ts'
 import { makeModels } from '../../src/providers/models/models.ts'
-import { type GatewayDeps, makeOpenGateway } from '../../src/sandbox-gateway/open-gateway.ts'
+import { makeOpenGateway, type SandboxGatewayDeps } from '../../src/sandbox-gateway/open-gateway.ts'
 import type { GatewayOptions, SandboxGateway } from '../../src/sandbox-gateway/sandbox-gateway.ts'
 import { makeOutboundNetwork } from '../../src/server/outbound-network.ts'
 
 export const runToken = 'jetty-run-token-0123456789abcdef'
 
-export const limits: GatewayDeps['limits'] = {
+export const limits: SandboxGatewayDeps['limits'] = {
   bodyBytes: 4 * 1024 * 1024,
   firstByteSeconds: 60,
   idleSeconds: 60,
@@ -69,10 +69,10 @@ export interface OpenOptions extends Partial<Omit<GatewayOptions, 'socket' | 'to
   env?: Record<string, string>
   /** Base URLs that the server was started with, by variable: these may be private. */
   servers?: Record<string, string>
-  limits?: Partial<GatewayDeps['limits']>
-  lookup?: GatewayDeps['lookup']
-  dial?: GatewayDeps['dial']
-  own?: GatewayDeps['own']
+  limits?: Partial<SandboxGatewayDeps['limits']>
+  lookup?: SandboxGatewayDeps['lookup']
+  dial?: SandboxGatewayDeps['dial']
+  own?: SandboxGatewayDeps['own']
   isCutBefore?: boolean
 }
 

@@ -4,7 +4,7 @@ import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { type FoundCollection, homeOf, type Identity } from '../../model/collections/identity.ts'
-import type { Models, Place, RoutableModel } from '../../providers/provider.ts'
+import type { ModelScope, Models, RoutableModel } from '../../providers/provider.ts'
 import { makeSettingsReader } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
 import { routableModelsContract } from './contract.ts'
@@ -32,7 +32,7 @@ export const routableModelsRoutes = ({ database, sealer, findCollection, models 
   }
   const settingsOf = makeSettingsReader(database)
   /** The collections whose keys count, as models are listed for them. */
-  const placesFor = async ({ identity, query, request }: Asked): Promise<Place[]> => {
+  const placesFor = async ({ identity, query, request }: Asked): Promise<ModelScope[]> => {
     const ids = await meant(identity, query.collection ?? request.headers.get('x-jetty-collection') ?? undefined)
     return Promise.all(
       ids.map(async (id) => {

@@ -5,7 +5,7 @@ import type { Shape } from '../../model/gateway/shape.ts'
 import type { Target } from '../../providers/provider.ts'
 import type { AnswerCache, CachedAnswer, CacheKey } from '../../store/calls/answer-cache.ts'
 import type { UpstreamAnswer } from '../../upstream/answer.ts'
-import { type FrameSource, makeFrameCutter } from '../../upstream/frames/sse.ts'
+import { type FrameStream, makeFrameCutter } from '../../upstream/frames/sse.ts'
 import type { FinishedCall } from '../record/finished-call.ts'
 
 /** Headers that may change the answer to the same body. */
@@ -91,7 +91,7 @@ export const keepAnswer = async (cache: AnswerCache, key: CacheKey | undefined, 
 export const replayed = ({ contentType, body }: CachedAnswer): UpstreamAnswer => {
   const given = { status: 200, headers: { 'content-type': contentType }, firstByteMs: now() }
   if (contentType !== 'text/event-stream') return { ...given, kind: 'whole', bytes: body }
-  const source: FrameSource = {
+  const source: FrameStream = {
     readTo(sink) {
       sink.take(makeFrameCutter(body.length).push(body))
       sink.end()

@@ -6,12 +6,12 @@ import { type ChatChunk, type ChatRequest, chatRequestSchema, type ModelCaller }
 import { embeddingBody, embeddingRequestSchema } from '../../model/gateway/embedding.ts'
 import { imageBody, imageRequestSchema } from '../../model/gateway/image.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
-import type { Models, Route } from '../../providers/provider.ts'
+import type { ModelRoute, Models } from '../../providers/provider.ts'
 import type { UpstreamAnswer } from '../../upstream/answer.ts'
 import { messageEvents } from '../../upstream/convert/chat-to-message-events.ts'
 import { chatFromMessages, messageFromChat, messagesRequestSchema } from '../../upstream/convert/messages-and-chat.ts'
 import { framesFrom } from '../../upstream/frames/frames-from.ts'
-import type { Frame, FrameSource } from '../../upstream/frames/sse.ts'
+import type { Frame, FrameStream } from '../../upstream/frames/sse.ts'
 import { type AskedCall, parsedBody, upstreamBody } from '../asked.ts'
 
 type Converting = Pick<Models, 'call' | 'stream' | 'embed' | 'image'>
@@ -37,7 +37,7 @@ const whole = (body: unknown): UpstreamAnswer => ({
   firstByteMs: now(),
 })
 
-const events = (source: FrameSource): UpstreamAnswer => ({
+const events = (source: FrameStream): UpstreamAnswer => ({
   kind: 'events',
   status: 200,
   headers: eventsType,
@@ -66,7 +66,7 @@ const chatEvents = async function* (chunks: AsyncIterable<ChatChunk>, request: C
   yield dataFrame('[DONE]')
 }
 
-const noResponses = (route: Route): AppError =>
+const noResponses = (route: ModelRoute): AppError =>
   new AppError('model_unavailable', `${route.provider.name} has no responses API`, {
     hint: 'Call it with POST /v1/chat/completions, which every provider answers.',
   })
@@ -93,7 +93,7 @@ export const makeAskConverted = (models: Converting) => {
 
   const byShape = async (
     shape: Shape,
-    route: Route,
+    route: ModelRoute,
     asked: AskedCall,
     caller: ModelCaller,
     own: AbortController,
@@ -123,7 +123,7 @@ export const makeAskConverted = (models: Converting) => {
       : warning(whole(given.completion), given)
   }
 
-  return async (shape: Shape, route: Route, asked: AskedCall, caller: ModelCaller): Promise<UpstreamAnswer> => {
+  return async (shape: Shape, route: ModelRoute, asked: AskedCall, caller: ModelCaller): Promise<UpstreamAnswer> => {
     const own = new AbortController()
     caller.signal.addEventListener('abort', () => own.abort(caller.signal.reason), { once: true })
     try {

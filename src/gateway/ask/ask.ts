@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Environment } from '../../engine/environment/environment.ts'
 import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
 import type { ModelCaller } from '../../model/gateway/chat.ts'
-import { type Models, type Route, recordedModel } from '../../providers/provider.ts'
+import { type ModelRoute, type Models, recordedModel } from '../../providers/provider.ts'
 import type { AnswerCache } from '../../store/calls/answer-cache.ts'
 import type { CallGuard } from '../../store/calls/call-guard.ts'
 import type { UpstreamAnswer } from '../../upstream/answer.ts'
@@ -39,13 +39,17 @@ export interface ToAsk {
 const waitForBytes = 64 * 1024
 
 /** Every key that the provider may have been called with: some providers take more than one. */
-const keysOf = ({ key, provider }: Route, environment: Environment): string[] => {
+const keysOf = ({ key, provider }: ModelRoute, environment: Environment): string[] => {
   const others = provider.keys.flatMap((name) => environment.get(name)?.trim() ?? [])
   return [...new Set([...(key === undefined ? [] : [key]), ...others])].filter((one) => one !== lentKeyPlaceholder)
 }
 
 /** Sends the client's bytes to a provider that speaks the shape of the call. */
-const askNative = (route: Route, { asked, headers, stop }: ToAsk, limits: UpstreamLimits): Promise<UpstreamAnswer> =>
+const askNative = (
+  route: ModelRoute,
+  { asked, headers, stop }: ToAsk,
+  limits: UpstreamLimits,
+): Promise<UpstreamAnswer> =>
   callUpstream(
     {
       route,
@@ -74,7 +78,10 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
   const redactorFor = makeKeyRedactors()
 
   /** A database outage is a cache miss. */
-  const fromCache = async (route: Route, { ticket, asked, headers }: ToAsk): Promise<UpstreamAnswer | undefined> => {
+  const fromCache = async (
+    route: ModelRoute,
+    { ticket, asked, headers }: ToAsk,
+  ): Promise<UpstreamAnswer | undefined> => {
     const hash = cacheHash(ticket.shape, route, upstreamBody(asked, route.model), headers)
     ticket.cacheKey = { collectionId: ticket.place.collectionId, hash }
     const kept = await inTime(cache.find(ticket.cacheKey)).catch(() => undefined)

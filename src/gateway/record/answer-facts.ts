@@ -97,4 +97,4 @@ const readers: Record<Shape, (answer: JsonObject) => AnswerFacts> = {
   messages: ofMessages,
 }
 
-export const factsOf = (shape: Shape, answer: JsonObject): AnswerFacts => readers[shape](answer)
+export const answerFacts = (shape: Shape, answer: JsonObject): AnswerFacts => readers[shape](answer)

@@ -4,7 +4,7 @@ import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { costOf } from '../../providers/prices/prices.ts'
 import { statedCostIn } from '../../upstream/usage/usage.ts'
 import { answerFrom } from '../transcripts/transcript.ts'
-import { factsOf } from './answer-facts.ts'
+import { answerFacts } from './answer-facts.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
 import { type Spent, spentOn } from './spent.ts'
@@ -71,7 +71,7 @@ export const recordedAnswer = async (
 ): Promise<RecordedAnswer> => {
   const whole = read(call.shape, answer)
   const shown = mayHoldBytes(whole.text) ? await withFiles(whole, files.keep) : whole
-  const { usage, text, finish_reason, tool_calls } = factsOf(call.shape, shown.answer)
+  const { usage, text, finish_reason, tool_calls } = answerFacts(call.shape, shown.answer)
   const cost_usd = await costOfAnswer(call, whole.answer, usage)
   const isText = call.shape !== 'embeddings' && call.shape !== 'images'
   const head = {
@@ -101,7 +101,7 @@ export const recordedAnswer = async (
 export const spentUnrecorded = async (call: FinishedCall): Promise<Spent> => {
   if (!call.answer) return { usd: null, tokens: null }
   const { answer } = read(call.shape, call.answer)
-  const { usage } = factsOf(call.shape, answer)
+  const { usage } = answerFacts(call.shape, answer)
   const usd = await costOfAnswer(call, answer, usage)
   return spentOn(call, { usage, usd })
 }

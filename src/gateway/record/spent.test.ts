@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { makeScrubber } from '../../lib/secrets/scrub.ts'
 import { catalogue, scriptedProvider } from '../../providers/catalogue.ts'
+import { priceOf } from '../../providers/prices/prices.ts'
+import { tokenUsage } from '../../upstream/usage/usage.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { spentUnrecorded } from './recorded-answer.ts'
 
@@ -63,4 +65,28 @@ test.each<[string, Partial<FinishedCall>]>([
   ['for images', { shape: 'images', answer: { kind: 'json', bytes: Buffer.from('{"data":[]}'), truncated: false } }],
 ])('a call %s counts nothing that was not counted', async (_, more) => {
   expect(await spentUnrecorded(call(more))).toEqual(nothing)
+})
+
+test.each<[FinishedCall['status'], number]>([
+  ['cancelled', 1000 + 50],
+  ['failed', 1000 + 50],
+  ['completed', 1000 + 1],
+])('usage stated at the start of an answer is final only if it was completed: %s', async (status, tokens) => {
+  const usage = { input_tokens: 1000, output_tokens: 1 }
+  const word = { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'abcd' } }
+  const data = [{ type: 'message_start', message: { usage } }, ...Array(49).fill(word)].map((one) =>
+    JSON.stringify(one),
+  )
+  const anthropic = catalogue.find((one) => one.id === 'anthropic')!
+  const broken = call({
+    shape: 'messages',
+    provider: anthropic,
+    model: 'claude-sonnet-4-5',
+    status,
+    answer: { kind: 'events', data, truncated: false },
+  })
+  const spent = await spentUnrecorded(broken)
+  expect(spent.tokens).toBe(tokens)
+  expect(spent.usd).toBe(await priceOf(anthropic, 'claude-sonnet-4-5', tokenUsage(1000, tokens - 1000)))
+  expect((await spentUnrecorded({ ...broken, isBudgeted: false })).tokens).toBe(1001)
 })

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { PushSource } from '../../upstream/source.ts'
+import type { PushStream } from '../../upstream/push-stream.ts'
 
 /**
  * Slows a source down to the pace of the client. Returns the function to call when a write filled the client's buffer: the
@@ -7,7 +7,7 @@ import type { PushSource } from '../../upstream/source.ts'
  */
 export const makePace = (
   outgoing: ServerResponse,
-  source: Pick<PushSource<unknown>, 'pause' | 'resume'>,
+  source: Pick<PushStream<unknown>, 'pause' | 'resume'>,
   stalledSeconds: number,
 ): (() => void) => {
   outgoing.on('timeout', () => outgoing.destroy())

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { type AppError, toAppError } from '../../lib/errors.ts'
 import { formatOf } from '../../upstream/formats/formats.ts'
-import { type Frame, type FrameSource, isEventData } from '../../upstream/frames/sse.ts'
+import { type Frame, type FrameStream, isEventData } from '../../upstream/frames/sse.ts'
 import type { Keep, Outcome, Ticket } from '../ticket.ts'
 import type { AnswerRoom } from './answer-room.ts'
 import { makePace } from './pace.ts'
@@ -9,7 +9,7 @@ import { makePace } from './pace.ts'
 export interface EventsAnswer {
   status: number
   headers: Record<string, string>
-  source: FrameSource
+  source: FrameStream
   firstByteMs: number
 }
 

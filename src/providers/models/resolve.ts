@@ -1,6 +1,6 @@
 import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
-import { type Address, addressOf, addressVariables, joined } from '../address.ts'
+import { type Address, addressVariables, baseUrlOf, joined } from '../address.ts'
 import { catalogue } from '../catalogue.ts'
 import type { Asked, KeyHeader, LookUpVariable, Provider, Target } from '../provider.ts'
 import { type Candidate, named, namedWithProvider } from './names.ts'
@@ -95,7 +95,7 @@ const notLent = (variable: string): Unroutable =>
 /** The target of a candidate with a key, or why it cannot be called. */
 const tried = (candidate: Candidate, key: Key, at: Surroundings, shape: Shape): Target | Unroutable => {
   const { provider } = candidate
-  const address = addressOf(provider, at)
+  const address = baseUrlOf(provider, at)
   if ('variable' in address) {
     const missing = key === undefined && needsKey(provider) ? provider.keys.slice(0, 1) : [address.variable]
     return address.problem === undefined ? { variables: missing, problem: undefined } : wrong(address.problem, correct)

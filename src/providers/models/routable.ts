@@ -2,7 +2,7 @@ import { requireAllowedHost } from '../../lib/net/hosts.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import { scriptedProvider } from '../catalogue.ts'
 import { knownModels } from '../prices/prices.ts'
-import type { LookUpVariable, Place, RoutableModel, Target } from '../provider.ts'
+import type { LookUpVariable, ModelScope, RoutableModel, Target } from '../provider.ts'
 import { scriptedModels } from '../wires/scripted.ts'
 import type { ModelLists } from './model-lists.ts'
 import { resolveModel, resolveProvider, servedProviders } from './resolve.ts'
@@ -21,7 +21,7 @@ const scripted: RoutableModel[] = scriptedModels.map((one) => ({
 /** A model that answers none of these answers no call. */
 const asked: readonly Shape[] = ['chat', 'embeddings', 'images']
 
-const mayReach = ({ base_url: url, trusted }: Target, { allowedHosts }: Place): boolean => {
+const mayReach = ({ base_url: url, trusted }: Target, { allowedHosts }: ModelScope): boolean => {
   try {
     if (!trusted) requireAllowedHost(new URL(url), allowedHosts)
     return true
@@ -36,14 +36,14 @@ const written = ({ provider }: Target, model: string): string =>
 
 /** Lists the models that the keys of some environments reach. */
 export const makeRoutable = ({ lists, serverUrl }: RoutableOptions) => {
-  const targetsOf = (place: Place): Target[] =>
+  const targetsOf = (place: ModelScope): Target[] =>
     servedProviders(place.env)
       .map((provider) => resolveProvider(provider, { model: '' }, { ...place, serverUrl, lentKeys: () => undefined }))
       .filter((found) => 'url' in found)
       .filter((target) => mayReach(target, place))
 
   /** From the providers' own lists, else from the price list. Sends nothing. */
-  const routable = async (places: readonly Place[]): Promise<RoutableModel[]> => {
+  const routable = async (places: readonly ModelScope[]): Promise<RoutableModel[]> => {
     const found = new Map(scripted.map((one) => [one.id, one]))
     for (const target of places.flatMap(targetsOf)) {
       for (const model of lists.known(target) ?? (await knownModels(target.provider))) {
@@ -55,12 +55,12 @@ export const makeRoutable = ({ lists, serverUrl }: RoutableOptions) => {
   }
 
   /** The same, with lists that arrive within 2 s. */
-  const listed = async (places: readonly Place[]): Promise<RoutableModel[]> => {
+  const listed = async (places: readonly ModelScope[]): Promise<RoutableModel[]> => {
     await lists.ask(places.flatMap(targetsOf))
     return routable(places)
   }
 
-  const ownerOf = (model: string, places: readonly Place[]): RoutableModel | undefined => {
+  const ownerOf = (model: string, places: readonly ModelScope[]): RoutableModel | undefined => {
     const script = scripted.find(({ id }) => id === model)
     if (script) return script
     for (const place of places) {

@@ -12,7 +12,7 @@ export const post = (call: WireCall, url: string, body: unknown, accept: string)
   })
 
 /** Reads an answer to its end as text. */
-export const textOf = async (answer: OpenAnswer): Promise<string> => {
+export const answerText = async (answer: OpenAnswer): Promise<string> => {
   const parts: Uint8Array[] = []
   for await (const part of answer.body) parts.push(part)
   return Buffer.concat(parts).toString('utf8')
@@ -27,7 +27,7 @@ export const jsonOf = async <T>(
   what: string,
   isOne: (body: unknown) => body is T,
 ): Promise<T> => {
-  const text = await textOf(answer)
+  const text = await answerText(answer)
   if (!isSuccess(answer)) throw refusal(target, answer.status, text, answer.headers)
   const body = parsedJson(text)
   const status = errorInside(body)

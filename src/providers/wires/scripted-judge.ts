@@ -1,6 +1,6 @@
 import { isObject } from '../../lib/json/json-object.ts'
 import type { ChatRequest } from '../../model/gateway/chat.ts'
-import { schemaOf, textOf } from './scripted-texts.ts'
+import { messageText, schemaOf } from './scripted-texts.ts'
 
 /** What it gives where no rule of the instruction applies: the best verdict there is, or the worst. */
 export type Leaning = 'best' | 'worst'
@@ -51,7 +51,7 @@ const runIn = (item: string): { expected: string | undefined; output: string } |
 }
 
 const readAsked = (request: ChatRequest): { asked: string; items: string[] } => {
-  const texts = request.messages.filter(({ role }) => role !== 'assistant').map(textOf)
+  const texts = request.messages.filter(({ role }) => role !== 'assistant').map(messageText)
   const { asked, items } = withoutItems(texts.join('\n'))
   // Prompts of other makers set no marks: what the user says is the material, without its rules.
   return { asked, items: items.length > 0 ? items : [asked.replace(rulePattern, '')] }

@@ -2,7 +2,7 @@ import { isObject } from '../../lib/json/json-object.ts'
 import type { ChatMessage, ChatRequest } from '../../model/gateway/chat.ts'
 
 /** The text of a message; a part that is not text is shown as its type. */
-export const textOf = ({ content }: ChatMessage): string => {
+export const messageText = ({ content }: ChatMessage): string => {
   if (typeof content === 'string') return content
   return (content ?? []).map((part) => (typeof part.text === 'string' ? part.text : `[${part.type}]`)).join('\n')
 }

@@ -4,7 +4,7 @@ import type { ChatChunk, ChatCompletion, ChatRequest } from '../../model/gateway
 import { chunksOf } from '../../upstream/convert/completion-to-chunks.ts'
 import type { Wire, WireCall, WireProtocol } from '../provider.ts'
 import { judgeScripted } from './scripted-judge.ts'
-import { schemaOf, textOf } from './scripted-texts.ts'
+import { messageText, schemaOf } from './scripted-texts.ts'
 
 /** The models of the built-in provider. None is a real model, and each says so. */
 export const scriptedModels = ['echo', 'json', 'judge', 'judge-low'] as const
@@ -15,7 +15,7 @@ export const isScripted = (name: string): name is ScriptedModel => (scriptedMode
 
 const lastFromUser = (request: ChatRequest): string => {
   const message = request.messages.findLast(({ role }) => role === 'user') ?? request.messages.at(-1)
-  return message ? textOf(message) : ''
+  return message ? messageText(message) : ''
 }
 
 /** The simplest value that fits a JSON Schema: the first option, the minimum, and `text` for strings. */
@@ -58,7 +58,7 @@ const saidBy: Readonly<Record<ScriptedModel, (request: ChatRequest) => string>> 
 /** Answers as a scripted model: the same for the same request, with words as tokens. */
 const answerScripted = (model: ScriptedModel, request: ChatRequest): ChatCompletion => {
   const text = saidBy[model](request)
-  const prompt = request.messages.reduce((sum, message) => sum + words(textOf(message)), 0)
+  const prompt = request.messages.reduce((sum, message) => sum + words(messageText(message)), 0)
   const completion = words(text)
   return {
     id: 'chatcmpl-scripted',

@@ -3,7 +3,7 @@ import { editMembers, type Member, membersOf } from '../../lib/json/json-members
 import { parsedJson } from '../../lib/json/json-object.ts'
 import { maxJsonDepth } from '../../lib/json/json-text.ts'
 import { renameModel } from '../../upstream/transport/rename-model.ts'
-import type { Endpoint } from './endpoints.ts'
+import type { ModelEndpoint } from './endpoints.ts'
 
 /** A request, read no further than necessary. */
 export interface AskedModel {
@@ -36,7 +36,7 @@ const refuseBackground = (body: Buffer, members: readonly Member[]): void => {
  * Reads the name of the model from the path or the body; a body that is not JSON has none. Throws `bad_request` for an
  * object that cannot be read, and for a request in the background.
  */
-export const readAskedModel = (body: Buffer, endpoint: Endpoint): AskedModel => {
+export const readAskedModel = (body: Buffer, endpoint: ModelEndpoint): AskedModel => {
   const read = membersOf(body, maxJsonDepth)
   if (!read && looksLikeObject(body)) {
     throw new AppError('bad_request', 'The body is not a complete JSON object, or it has too many members or levels')
@@ -58,7 +58,7 @@ const withUsage = Buffer.from('{"include_usage":true}')
  * The body for the provider, with its own name for the model. A stream of chat completions is asked to state its usage,
  * whether the agent wants it or not: budgets need it.
  */
-export const bodyFor = ({ body, members, isStream }: AskedModel, endpoint: Endpoint, model: string): Buffer => {
+export const bodyFor = ({ body, members, isStream }: AskedModel, endpoint: ModelEndpoint, model: string): Buffer => {
   if (members.length === 0) return body
   const isChat = isStream && endpoint.path === '/chat/completions'
   const rename = renameModel(members, model)

@@ -10,7 +10,7 @@ import { chatFormat, responsesFormat } from '../../upstream/formats/openai.ts'
 export type GatewayProvider = ModelProvider | 'replicate' | 'scripted'
 
 /** A request that may be passed on to a provider. Everything else is refused: a key can do more than call models. */
-export interface Endpoint {
+export interface ModelEndpoint {
   provider: GatewayProvider
   method: 'GET' | 'POST'
   /** Relative to the base URL of the provider. */
@@ -141,7 +141,7 @@ export const formatFor = (path: string): AnswerFormat => {
  * Finds the endpoint of a path: `/<provider>/…` for any provider, without a prefix for the agent's own. Undefined for
  * everything that is not passed on.
  */
-export const findEndpoint = (method: string, path: string, main: GatewayProvider): Endpoint | undefined => {
+export const findEndpoint = (method: string, path: string, main: GatewayProvider): ModelEndpoint | undefined => {
   const { prefix, rest } = split(path)
   const provider = prefix ?? main
   // Scripted models answer only agents that were started with them: none is ever taken for a real model.

@@ -3,7 +3,7 @@ import { AppError, toAppError } from '../../lib/errors.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { joined } from '../../providers/address.ts'
 import { costOf, hasPrice } from '../../providers/prices/prices.ts'
-import type { Models, Route } from '../../providers/provider.ts'
+import type { ModelRoute, Models } from '../../providers/provider.ts'
 import { refusedStatus, type UpstreamAnswer } from '../../upstream/answer.ts'
 import { callUpstream } from '../../upstream/call-upstream.ts'
 import { chatFromGemini } from '../../upstream/convert/gemini-to-chat.ts'
@@ -16,12 +16,12 @@ import { type AnswerMeter, type MeteredAnswer, metered } from '../../upstream/us
 import { atLeast, estimatedPrompt } from '../../upstream/usage/estimate.ts'
 import { noTokens, tokenUsage } from '../../upstream/usage/usage.ts'
 import type { GatewayLimits } from '../limits.ts'
-import { failureOf, type Meter, type MeteredCall } from '../meter.ts'
+import { type Meter, type MeteredCall, meterFailure } from '../meter.ts'
 import { type ByteRoom, readBody } from '../request-body.ts'
 import type { GatewayOptions } from '../sandbox-gateway.ts'
 import { type AskedModel, bodyFor, readAskedModel } from './asked-model.ts'
 import type { Backend } from './backend.ts'
-import type { Endpoint } from './endpoints.ts'
+import type { ModelEndpoint } from './endpoints.ts'
 import { passOn } from './pass-on.ts'
 import { breakOff, tellError } from './told-error.ts'
 
@@ -41,7 +41,7 @@ export interface CallContext {
 export interface InsideCall {
   request: IncomingMessage
   response: ServerResponse
-  endpoint: Endpoint
+  endpoint: ModelEndpoint
   /** Without the key that may have been in it. */
   query: string
   /** Aborts when the sandbox leaves, or when its gateway is closed. */
@@ -50,7 +50,7 @@ export interface InsideCall {
 
 /** A call with the route and the body that it is sent with. */
 interface RoutedCall extends InsideCall {
-  route: Route
+  route: ModelRoute
   body: Buffer
   usdPerToken: number
 }
@@ -58,8 +58,11 @@ interface RoutedCall extends InsideCall {
 const thousandTokens: ModelUsage = tokenUsage(0, 1000)
 
 /** The price of a token of the answer in US dollars; 0 if no budget needs it, or the price is unknown. */
-const pricePerToken = async ({ options }: CallContext, { isCall }: Endpoint, route: Route): Promise<number> =>
-  options.budget.usd === null || !isCall ? 0 : ((await costOf(route, thousandTokens)) ?? 0) / 1000
+const pricePerToken = async (
+  { options }: CallContext,
+  { isCall }: ModelEndpoint,
+  route: ModelRoute,
+): Promise<number> => (options.budget.usd === null || !isCall ? 0 : ((await costOf(route, thousandTokens)) ?? 0) / 1000)
 
 /** What an answer came to: the provider's count, raised to what has arrived if it broke off, and an estimate. */
 const spentOn = ({ endpoint, body }: RoutedCall, came: MeteredAnswer | undefined): Partial<MeteredCall> => {
@@ -130,7 +133,7 @@ const carry = async (context: CallContext, call: RoutedCall, sent: () => void): 
     const answer = redactAnswer(read.answer, redactor)
     if (answer.kind === 'refused') {
       const instead = isCall ? backend.failed(answer.status) : undefined
-      await end({ failure: failureOf(answer.error) })
+      await end({ failure: meterFailure(answer.error) })
       return instead ? tellError(response, format, 400, instead) : tellRefusal(call, answer)
     }
     meter = read.meter
@@ -148,7 +151,7 @@ const carry = async (context: CallContext, call: RoutedCall, sent: () => void): 
     if (!isCall) return void response.end()
     const came = meter.end()
     if (came.isWhole) backend.answered()
-    const failure = came.isWhole ? undefined : failureOf(brokenOff(call, came))
+    const failure = came.isWhole ? undefined : meterFailure(brokenOff(call, came))
     if (failure) failure.message = redactor?.scrub.text(failure.message) ?? failure.message
     await end({ ...spentOn(call, came), failure })
     if (came.isWhole || came.failure) response.end()
@@ -159,7 +162,7 @@ const carry = async (context: CallContext, call: RoutedCall, sent: () => void): 
     const error = toAppError(thrown)
     const isOurs = hasLeft || error.code === 'budget_exceeded'
     const instead = isCall && !isOurs ? backend.failed(undefined) : undefined
-    await end({ ...spentOn(call, meter?.end()), failure: hasLeft ? 'left' : failureOf(error) })
+    await end({ ...spentOn(call, meter?.end()), failure: hasLeft ? 'left' : meterFailure(error) })
     if (hasLeft) return void response.destroy()
     const message = instead ?? `${route.provider.name} did not answer (${error.code})`
     tellError(response, format, instead ? 400 : 502, message)
@@ -178,7 +181,7 @@ const isSpent = ({ meter }: CallContext, { endpoint, response }: InsideCall): bo
 const unpriced = (model: string): AppError =>
   new AppError('price_unknown', `The price of the model '${model}' is unknown, and this runbook has a limit in dollars`)
 
-const bodyOf = (asked: AskedModel, endpoint: Endpoint, model: string): Buffer =>
+const bodyOf = (asked: AskedModel, endpoint: ModelEndpoint, model: string): Buffer =>
   endpoint.asGemini
     ? chatFromGemini(asked.body, model, endpoint.asGemini === 'streamGenerateContent')
     : bodyFor(asked, endpoint, model)
@@ -189,7 +192,11 @@ const tellCount = (response: ServerResponse, body: Buffer): void => {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ totalTokens }))
 }
 
-const routeFor = async ({ models, options }: CallContext, { endpoint }: InsideCall, model: string): Promise<Route> => {
+const routeFor = async (
+  { models, options }: CallContext,
+  { endpoint }: InsideCall,
+  model: string,
+): Promise<ModelRoute> => {
   const { provider, isCall } = endpoint
   const route = await models.account({ provider, model: isCall ? model : undefined }, options.caller)
   if (!isCall || options.budget.usd === null || (await hasPrice(route.provider, route.model))) return route
@@ -216,7 +223,7 @@ export const callModel = async (context: CallContext, call: InsideCall): Promise
   } catch (thrown) {
     if (call.signal.aborted) return void response.destroy()
     const error = toAppError(thrown)
-    if (endpoint.isCall) meter.refuse(failureOf(error))
+    if (endpoint.isCall) meter.refuse(meterFailure(error))
     tellError(response, endpoint.format, 400, error.message)
   } finally {
     giveBack()

@@ -4,7 +4,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { UpstreamAnswer } from '../../upstream/answer.ts'
 import { geminiFromChat, makeGeminiEvents } from '../../upstream/convert/chat-to-gemini.ts'
 import type { Frame } from '../../upstream/frames/sse.ts'
-import { itemsOf } from '../../upstream/source.ts'
+import { streamItems } from '../../upstream/push-stream.ts'
 
 /** An answer of more cannot be converted. */
 const convertedBytes = 16 * 1024 * 1024
@@ -17,17 +17,17 @@ const bytesOf = (frames: readonly Frame[]): Buffer =>
 
 const asItIs = async function* (answer: UpstreamAnswer): Pieces {
   if (answer.kind === 'events') {
-    for await (const frames of itemsOf(answer.source)) yield bytesOf(frames)
+    for await (const frames of streamItems(answer.source)) yield bytesOf(frames)
   } else if (answer.kind === 'large') {
     yield* answer.chunks
-    yield* itemsOf(answer.rest)
+    yield* streamItems(answer.rest)
   } else yield answer.bytes
 }
 
 const asGemini = async function* (answer: UpstreamAnswer): Pieces {
   if (answer.kind === 'events') {
     const events = makeGeminiEvents()
-    for await (const frames of itemsOf(answer.source)) {
+    for await (const frames of streamItems(answer.source)) {
       yield Buffer.concat(frames.map(({ data }) => events.take(data ?? '')))
     }
     return yield events.rest()

@@ -4,7 +4,7 @@ import { type ChatRequest, chatRequestSchema } from '../../model/gateway/chat.ts
 import { scriptedProvider } from '../../providers/catalogue.ts'
 import { isScripted, scriptedModels } from '../../providers/wires/scripted.ts'
 import { noTokens } from '../../upstream/usage/usage.ts'
-import { failureOf } from '../meter.ts'
+import { meterFailure } from '../meter.ts'
 import { readBody } from '../request-body.ts'
 import type { CallContext, InsideCall } from './model-call.ts'
 import { tellError } from './told-error.ts'
@@ -48,7 +48,7 @@ export const callScripted = async (context: CallContext, call: InsideCall): Prom
         usage: null,
         stated: undefined,
         estimate: noTokens,
-        failure: failureOf(error),
+        failure: meterFailure(error),
       })
       throw error
     })
@@ -62,7 +62,7 @@ export const callScripted = async (context: CallContext, call: InsideCall): Prom
     })
     response.writeHead(200, json).end(text)
   } catch (error) {
-    const failure = failureOf(error instanceof AppError ? error : new AppError('internal', 'The call failed'))
+    const failure = meterFailure(error instanceof AppError ? error : new AppError('internal', 'The call failed'))
     if (!signal.aborted) meter.refuse(failure)
     tellError(response, endpoint.format, 400, failure.message)
   } finally {

@@ -1,11 +1,11 @@
 import { toAppError } from '../../lib/errors.ts'
-import type { Frame, FrameSource } from './sse.ts'
+import type { Frame, FrameStream } from './sse.ts'
 
 /**
  * Turns an iterable into a stream of events and asks for each one after the previous one was taken. `maker` stops the
  * producer; when something else aborts it, the stream ends with that reason.
  */
-export const framesFrom = (made: AsyncIterable<Frame>, maker: AbortController): FrameSource => {
+export const framesFrom = (made: AsyncIterable<Frame>, maker: AbortController): FrameStream => {
   let isPaused = false
   let isStopped = false
   let goOn = () => {}

@@ -1,4 +1,4 @@
-import type { PushSource } from '../source.ts'
+import type { PushStream } from '../push-stream.ts'
 
 /** One server-sent event: its bytes as they arrived, and its data if it has any. */
 export interface Frame {
@@ -9,7 +9,7 @@ export interface Frame {
 }
 
 /** A stream of events, in batches as they arrive. */
-export type FrameSource = PushSource<Frame[]>
+export type FrameStream = PushStream<Frame[]>
 
 /** A larger event is passed on unread; the last one of a response repeats the whole answer. */
 export const eventBytes = 4 * 1024 * 1024
@@ -104,7 +104,7 @@ export const lastFrame = (rest: Buffer): Frame | undefined => {
 }
 
 /** Cuts an answer into events. The last one needs no empty line behind it if the answer ended well. */
-export const framesOf = (answer: PushSource<Buffer>, mostBytes: number): FrameSource => ({
+export const framesOf = (answer: PushStream<Buffer>, mostBytes: number): FrameStream => ({
   readTo(sink) {
     const cutter = makeFrameCutter(mostBytes)
     answer.readTo({

@@ -1,5 +1,5 @@
 import { skipString } from '../../lib/json/json-text.ts'
-import type { Frame, FrameSource } from '../frames/sse.ts'
+import type { Frame, FrameStream } from '../frames/sse.ts'
 import { type KeyRedactor, passedCharacters } from './key-redactor.ts'
 
 const names = 'content|text|delta|arguments|partial_json|thinking|reasoning|reasoning_content|refusal'
@@ -146,7 +146,7 @@ const makeJoin = (redactor: KeyRedactor) => {
 }
 
 /** Removes the provider's key from a stream, whole or split over events. */
-export const redactFrames = (source: FrameSource, redactor: KeyRedactor): FrameSource => ({
+export const redactFrames = (source: FrameStream, redactor: KeyRedactor): FrameStream => ({
   ...source,
   readTo(sink) {
     const join = makeJoin(redactor)

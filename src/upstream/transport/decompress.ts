@@ -1,12 +1,12 @@
 import type { Transform } from 'node:stream'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { decodersFor } from '../../lib/net/body.ts'
-import type { PushSource } from '../source.ts'
+import type { PushStream } from '../push-stream.ts'
 
 const badEncoding = (from: string, cause: unknown): AppError =>
   new AppError('network_failed', `${from} sent an answer that cannot be decompressed: ${messageOf(cause)}`, { cause })
 
-const through = (answer: PushSource<Buffer>, decoder: Transform, from: string): PushSource<Buffer> => ({
+const through = (answer: PushStream<Buffer>, decoder: Transform, from: string): PushStream<Buffer> => ({
   readTo(sink) {
     let isOver = false
     const end = (problem?: AppError) => {
@@ -43,5 +43,5 @@ const through = (answer: PushSource<Buffer>, decoder: Transform, from: string): 
 })
 
 /** Decompresses an answer at the pace of its reader. Throws `upstream_failed` for an encoding that is not supported. */
-export const decompressed = (answer: PushSource<Buffer>, contentEncoding: string, from: string): PushSource<Buffer> =>
+export const decompressed = (answer: PushStream<Buffer>, contentEncoding: string, from: string): PushStream<Buffer> =>
   decodersFor(contentEncoding, from).reduce((packed, decoder) => through(packed, decoder, from), answer)

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { AppError } from '../../lib/errors.ts'
 import { asNetworkError } from '../../lib/net/hop.ts'
 import { timeoutHint } from '../errors.ts'
-import type { PushSource } from '../source.ts'
+import type { PushStream } from '../push-stream.ts'
 import type { Upstream } from '../upstream.ts'
 import { decompressed } from './decompress.ts'
 import { clientLeft, type StopListener } from './stop.ts'
@@ -22,7 +22,7 @@ export interface UpstreamRequest {
 }
 
 /** An answer whose status and headers have arrived. Its bytes are decompressed. */
-export interface UpstreamResponse extends PushSource<Buffer> {
+export interface UpstreamResponse extends PushStream<Buffer> {
   status: number
   /** Names in lower case; repeated values joined by commas. */
   headers: Record<string, string>

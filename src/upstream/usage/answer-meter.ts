@@ -4,7 +4,7 @@ import { errorInside } from '../errors.ts'
 import { type AnswerFormat, failureIn, type StatedFailure, type StatedUsage } from '../formats/format.ts'
 import { makeAwsEventCutter } from '../frames/aws-events.ts'
 import { eventBytes, type Frame } from '../frames/sse.ts'
-import { tapped } from '../source.ts'
+import { tapped } from '../push-stream.ts'
 import { makeTokenEstimate, tokensIn } from './estimate.ts'
 
 /** What an answer has stated by its end, or until it broke off. */

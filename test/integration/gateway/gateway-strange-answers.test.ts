@@ -28,7 +28,7 @@ const ask = async (body: string | object, asked: object, path: string) => {
   const headers = { authorization: `Bearer ${token}`, 'x-jetty-collection': 'acme' }
   const answer = await rawPost(jetty.url + path, text, headers)
   const id = answer.headers['x-jetty-trajectory-id'] ?? ''
-  const task = path.endsWith('messages') ? '_messages' : '_chat'
+  const task = path.endsWith('messages') ? '_messages' : path.endsWith('generations') ? '_images' : '_chat'
   const record: Body = await jetty.until(task, id, ({ status }) => status !== undefined)
   return { ...answer, record }
 }
@@ -109,3 +109,26 @@ it('many large answers at once are taken for no outage of the database', async (
   const { records } = jetty.server.engine.statistics()
   expect(records.spilled).toBe(0)
 }, 180_000)
+
+describe('a stream without its last event', () => {
+  const choice = (index: number, finish_reason: string | null = null) =>
+    event({ choices: [{ index, delta: { content: 'x' }, finish_reason }] })
+  it.each<[string, boolean, string]>([
+    ['all choices have finished', true, choice(0) + choice(1) + choice(1, 'stop') + choice(0, 'stop')],
+    ['one of two choices has finished', false, choice(0) + choice(1) + choice(0, 'stop')],
+  ])('is complete, or not, where %s: %s', async (_, isComplete, body) => {
+    const { isWhole, text, record } = await chat(body)
+    expect([isWhole, record.status]).toEqual([isComplete, isComplete ? 'completed' : 'failed'])
+    expect(text.endsWith('data: [DONE]\n\n')).toBe(isComplete)
+  })
+
+  it('is complete where its image is', async () => {
+    const partial = event({ type: 'image_generation.partial_image', b64_json: 'AA==', partial_image_index: 0 })
+    const done = event({ type: 'image_generation.completed', b64_json: 'AAAA', usage: { total_tokens: 9 } })
+    const images = (body: string) => ask(body, { model: 'gpt-image-1', prompt: 'a cat' }, '/v1/images/generations')
+    const whole = await images(partial + done)
+    expect([whole.isWhole, whole.text, whole.record.status]).toEqual([true, partial + done, 'completed'])
+    const broken = await images(partial)
+    expect([broken.isWhole, broken.record.status]).toEqual([false, 'failed'])
+  })
+})

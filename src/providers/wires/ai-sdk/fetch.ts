@@ -1,7 +1,7 @@
 import type { OpenAnswer } from '../../../lib/net/open.ts'
 import { unreadable } from '../../../upstream/errors.ts'
 import type { WireCall } from '../../provider.ts'
-import { isSuccess, textOf } from '../read-answer.ts'
+import { answerText, isSuccess } from '../read-answer.ts'
 
 /** Headers of the packages that are replaced: their user agent and placeholders of credentials. */
 const notSent = /^(authorization|x-api-key|x-goog-api-key|user-agent)$/
@@ -39,7 +39,7 @@ export const fetchFor =
     })
     const { status, headers } = answer
     if (expected === 'stream' && isSuccess(answer) && !/event-?stream/i.test(headers['content-type'] ?? '')) {
-      throw unreadable(call, 'stream', { status, headers, text: await textOf(answer) })
+      throw unreadable(call, 'stream', { status, headers, text: await answerText(answer) })
     }
     return new Response(bodyless.has(status) ? null : streamOf(answer), {
       status: status > 599 ? 502 : status,

@@ -10,7 +10,7 @@ import { optionsFor, type SdkCall } from './dialect.ts'
 const unknownType = 'application/octet-stream'
 
 /** The context in which the parts of one request are read. */
-export interface Reading {
+export interface PartContext {
   call: SdkCall
   /** URLs that the provider downloads itself, by media type. */
   supportedUrls: Record<string, RegExp[]>
@@ -21,7 +21,7 @@ export interface Reading {
 const dataOf = (bytes: Buffer, type: string): Uint8Array | string =>
   isTextType(type) ? bytes : bytes.toString('base64')
 
-const fromDataUri = (uri: string, where: string, { call }: Reading): LanguageModelV3FilePart => {
+const fromDataUri = (uri: string, where: string, { call }: PartContext): LanguageModelV3FilePart => {
   const comma = uri.indexOf(',')
   const head = uri.slice('data:'.length, comma)
   const type = essenceOf(head) || 'text/plain'
@@ -41,7 +41,7 @@ const fits = (pattern: string, type: string): boolean =>
 const isSupported = (url: URL, type: string, supported: Record<string, RegExp[]>): boolean =>
   Object.entries(supported).some(([pattern, urls]) => fits(pattern, type) && urls.some((one) => one.test(url.href)))
 
-const downloaded = async (url: URL, where: string, { call }: Reading): Promise<LanguageModelV3FilePart> => {
+const downloaded = async (url: URL, where: string, { call }: PartContext): Promise<LanguageModelV3FilePart> => {
   const answer = await call.download(url.href, { signal: call.signal, ...call.limits })
   if (answer.status !== 200) {
     throw impossible(call, `${where} could not be fetched: ${url.origin} answered ${answer.status}`, 'Check the URL.')
@@ -52,7 +52,7 @@ const downloaded = async (url: URL, where: string, { call }: Reading): Promise<L
 }
 
 /** A file by its URL: unchanged if the provider downloads such URLs itself, else its bytes. */
-const fromUrl = async (text: string, family: string, where: string, reading: Reading) => {
+const fromUrl = async (text: string, family: string, where: string, reading: PartContext) => {
   const { call, supportedUrls } = reading
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (!url) throw impossible(call, `${where} is no URL and no data URI`, 'Write https://… or data:<type>;base64,….')
@@ -65,7 +65,7 @@ const fromUrl = async (text: string, family: string, where: string, reading: Rea
   return downloaded(url, where, reading)
 }
 
-const fileFrom = (value: unknown, family: string, where: string, reading: Reading) => {
+const fileFrom = (value: unknown, family: string, where: string, reading: PartContext) => {
   if (typeof value !== 'string') {
     throw impossible(reading.call, `${where} is no text`, 'Write https://… or data:<type>;base64,….')
   }
@@ -77,7 +77,7 @@ const member = (part: ChatPart, name: string): Record<string, unknown> => {
   return isObject(value) ? value : { url: value }
 }
 
-const image = async (part: ChatPart, where: string, reading: Reading): Promise<LanguageModelV3FilePart> => {
+const image = async (part: ChatPart, where: string, reading: PartContext): Promise<LanguageModelV3FilePart> => {
   const { url, detail } = member(part, 'image_url')
   const found = await fileFrom(url, 'image/*', `${where}.image_url.url`, reading)
   if (detail === undefined || detail === null || detail === 'auto') return found
@@ -87,7 +87,7 @@ const image = async (part: ChatPart, where: string, reading: Reading): Promise<L
   return found
 }
 
-const audio = (part: ChatPart, where: string, { call }: Reading): LanguageModelV3FilePart => {
+const audio = (part: ChatPart, where: string, { call }: PartContext): LanguageModelV3FilePart => {
   const { data, format } = member(part, 'input_audio')
   if (typeof data !== 'string' || typeof format !== 'string') {
     throw impossible(call, `${where}.input_audio has no data and format`, 'Both are texts, the data in base64.')
@@ -95,7 +95,7 @@ const audio = (part: ChatPart, where: string, { call }: Reading): LanguageModelV
   return { type: 'file', mediaType: contentTypeOf(`audio.${format}`), data }
 }
 
-const document = async (part: ChatPart, where: string, reading: Reading): Promise<LanguageModelV3FilePart> => {
+const document = async (part: ChatPart, where: string, reading: PartContext): Promise<LanguageModelV3FilePart> => {
   const { file_data: data, file_url: url, filename } = member(part, 'file')
   const given = data ?? url
   if (given === undefined) {
@@ -111,7 +111,7 @@ const document = async (part: ChatPart, where: string, reading: Reading): Promis
 export const partOf = async (
   part: ChatPart,
   where: string,
-  reading: Reading,
+  reading: PartContext,
 ): Promise<LanguageModelV3TextPart | LanguageModelV3FilePart> => {
   const marked = cacheMark(part, reading.call)
   switch (part.type) {

@@ -10,7 +10,7 @@ import { asAppError } from './errors.ts'
 import { packageFor } from './packages.ts'
 import { toChunks } from './to-chunks.ts'
 import { toCompletion } from './to-completion.ts'
-import { imagesFrom, imagesFromChat } from './to-images.ts'
+import { imagesFromChat, imagesFromModel } from './to-images.ts'
 import { toOptions } from './to-options.ts'
 import { toPrompt } from './to-prompt.ts'
 import { toVectors } from './to-vectors.ts'
@@ -85,6 +85,6 @@ export const protocolOf = (dialect: Dialect): WireProtocol => ({
       const found = await packageFor(call, 'body')
       return drawsInChat(call.model)
         ? imagesFromChat(found.chat(call.model), request, call)
-        : imagesFrom(orRefuse(found, 'image', call)(call.model), request, call)
+        : imagesFromModel(orRefuse(found, 'image', call)(call.model), request, call)
     }),
 })

@@ -76,7 +76,7 @@ export const imagesFromChat = async (model: LanguageModelV3, request: ImageReque
 }
 
 /** Makes images with a model that does nothing else: by aspect ratio (Imagen) or by size (Bedrock). */
-export const imagesFrom = async (model: ImageModelV3, request: ImageRequest, call: SdkCall): Promise<Drawn> => {
+export const imagesFromModel = async (model: ImageModelV3, request: ImageRequest, call: SdkCall): Promise<Drawn> => {
   const bySize = call.dialect.hasImageSizes === true
   const { size } = request
   const files = request.images?.map(({ bytes, type }) => ({ type: 'file' as const, mediaType: type, data: bytes }))

@@ -10,7 +10,7 @@ import type { ChatRequest } from '../../../model/gateway/chat.ts'
 import { impossible } from '../../../upstream/errors.ts'
 import type { OwnOption, SdkCall } from './dialect.ts'
 import { effortOf } from './effort.ts'
-import type { Reading } from './parts.ts'
+import type { PartContext } from './parts.ts'
 
 /** Members of a request that are converted, or meant for this server. */
 const carried = new Set([
@@ -109,7 +109,7 @@ const toolsOf = (request: ChatRequest, call: SdkCall) => {
 }
 
 /** Options that only this provider has. A member that it cannot be told is reported. */
-const ownOptions = (request: ChatRequest, { call, warn }: Reading): SharedV3ProviderOptions => {
+const ownOptions = (request: ChatRequest, { call, warn }: PartContext): SharedV3ProviderOptions => {
   const { dialect, model } = call
   const { parallel_tool_calls: parallel, user, modalities } = request
   const isUnsent = (name: OwnOption) => !dialect.sends.includes(name)
@@ -134,7 +134,7 @@ const refuseSeveral = ({ n }: ChatRequest, call: SdkCall): void => {
 }
 
 /** Converts everything but the messages of a request. Members that cannot be sent are reported. */
-export const toOptions = (request: ChatRequest, reading: Reading): Omit<LanguageModelV3CallOptions, 'prompt'> => {
+export const toOptions = (request: ChatRequest, reading: PartContext): Omit<LanguageModelV3CallOptions, 'prompt'> => {
   const { call, warn } = reading
   refuseSeveral(request, call)
   for (const [name, value] of Object.entries(request)) {

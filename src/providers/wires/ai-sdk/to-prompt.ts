@@ -10,7 +10,7 @@ import { isObject, parsedJson } from '../../../lib/json/json-object.ts'
 import type { ChatMessage, ChatRequest } from '../../../model/gateway/chat.ts'
 import { impossible } from '../../../upstream/errors.ts'
 import { cacheMark } from './cache-mark.ts'
-import { partOf, type Reading } from './parts.ts'
+import { type PartContext, partOf } from './parts.ts'
 import { readSignature, readThoughtSignature } from './signatures.ts'
 
 type AssistantPart = Extract<LanguageModelV3Message, { role: 'assistant' }>['content'][number]
@@ -31,12 +31,12 @@ const known = new Set([
 const isGiven = (value: unknown): boolean =>
   value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)
 
-const partsOf = async ({ content }: ChatMessage, where: string, reading: Reading) => {
+const partsOf = async ({ content }: ChatMessage, where: string, reading: PartContext) => {
   const parts = typeof content === 'string' ? [{ type: 'text', text: content }] : (content ?? [])
   return Promise.all(parts.map((part, at) => partOf(part, `${where}.content[${at}]`, reading)))
 }
 
-const systemText = async (message: ChatMessage, where: string, reading: Reading): Promise<string> => {
+const systemText = async (message: ChatMessage, where: string, reading: PartContext): Promise<string> => {
   const parts = await partsOf(message, where, reading)
   if (!parts.every((part) => part.type === 'text')) {
     throw impossible(
@@ -48,7 +48,7 @@ const systemText = async (message: ChatMessage, where: string, reading: Reading)
   return parts.map((part) => (part.type === 'text' ? part.text : '')).join('\n')
 }
 
-const toolCallOf = (call: unknown, where: string, reading: Reading): LanguageModelV3ToolCallPart => {
+const toolCallOf = (call: unknown, where: string, reading: PartContext): LanguageModelV3ToolCallPart => {
   const made = isObject(call) && isObject(call.function) ? call.function : undefined
   if (!isObject(call) || typeof call.id !== 'string' || typeof made?.name !== 'string') {
     const hint = 'Send the calls as the model made them: {id, type: "function", function: {name, arguments}}.'
@@ -68,13 +68,17 @@ const toolCallOf = (call: unknown, where: string, reading: Reading): LanguageMod
   }
 }
 
-const reasoningOf = (message: ChatMessage, reading: Reading): LanguageModelV3ReasoningPart[] => {
+const reasoningOf = (message: ChatMessage, reading: PartContext): LanguageModelV3ReasoningPart[] => {
   const details = message.reasoning_details
   // A provider takes a thought back only with its signature, and does without it otherwise.
   return Array.isArray(details) ? details.flatMap((detail) => readSignature(detail, reading.call)) : []
 }
 
-const assistant = async (message: ChatMessage, where: string, reading: Reading): Promise<LanguageModelV3Message> => {
+const assistant = async (
+  message: ChatMessage,
+  where: string,
+  reading: PartContext,
+): Promise<LanguageModelV3Message> => {
   const calls = Array.isArray(message.tool_calls) ? message.tool_calls : []
   const said = (await partsOf(message, where, reading)).filter((part) => part.type !== 'text' || part.text !== '')
   if (typeof message.refusal === 'string') said.push({ type: 'text', text: message.refusal })
@@ -92,7 +96,7 @@ const assistant = async (message: ChatMessage, where: string, reading: Reading):
 const outputOf = async (
   message: ChatMessage,
   where: string,
-  reading: Reading,
+  reading: PartContext,
 ): Promise<LanguageModelV3ToolResultOutput> => {
   const parts = await partsOf(message, where, reading)
   if (parts.every((part) => part.type === 'text')) {
@@ -116,10 +120,10 @@ const namesOfCalls = (messages: ChatMessage[]): Map<unknown, string> => {
 }
 
 /** Files in results of tools are always sent as bytes. */
-const withoutUrls = (reading: Reading): Reading => ({ ...reading, supportedUrls: {} })
+const withoutUrls = (reading: PartContext): PartContext => ({ ...reading, supportedUrls: {} })
 
 /** Converts the messages of a request: system messages first, results of one turn together. */
-export const toPrompt = async ({ messages }: ChatRequest, reading: Reading): Promise<LanguageModelV3Prompt> => {
+export const toPrompt = async ({ messages }: ChatRequest, reading: PartContext): Promise<LanguageModelV3Prompt> => {
   const names = namesOfCalls(messages)
   const systems: LanguageModelV3Prompt = []
   const rest: LanguageModelV3Prompt = []

@@ -1,0 +1,133 @@
+import type { AppError } from '../lib/errors.ts'
+
+/** Receives the items of a stream in order. `end` is called once, with the error if the stream broke off. */
+export interface Sink<Item> {
+  take(item: Item): void
+  end(problem?: AppError): void
+}
+
+/**
+ * A push stream with backpressure. Cheaper per item than a web stream or an async iterator, which is why the gateway
+ * passes answers on with it. Items that arrive before `readTo` are kept.
+ */
+export interface PushStream<Item> {
+  readTo(sink: Sink<Item>): void
+  pause(): void
+  resume(): void
+  /** Tells the producer to stop; no further item arrives. */
+  abort(): void
+}
+
+/** Items that an iterator holds back before it pauses its stream. */
+const mostWaiting = 16
+
+/** Reads a stream as an async iterable. Leaving the loop early aborts the stream. */
+export const streamItems = async function* <Item>(stream: PushStream<Item>): AsyncGenerator<Item> {
+  const waiting: Item[] = []
+  let ended: { problem: AppError | undefined } | undefined
+  let isPaused = false
+  let wake = () => {}
+  stream.readTo({
+    take(item) {
+      waiting.push(item)
+      if (waiting.length >= mostWaiting && !isPaused) {
+        isPaused = true
+        stream.pause()
+      }
+      wake()
+    },
+    end(problem) {
+      ended = { problem }
+      wake()
+    },
+  })
+  try {
+    for (;;) {
+      for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) yield item
+      if (ended?.problem) throw ended.problem
+      if (ended) return
+      const more = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      if (isPaused) {
+        isPaused = false
+        stream.resume()
+      }
+      if (waiting.length === 0 && !ended) await more
+    }
+  } finally {
+    if (!ended) stream.abort()
+  }
+}
+
+/** The first items of a stream, and the others if there are more. */
+export interface StreamStart<Item> {
+  items: Item[]
+  /** Undefined: the items are all there is. */
+  rest: PushStream<Item> | undefined
+}
+
+/** Reads a stream until `isEnough` says so for an item, or to its end. Rejects if it breaks off before that. */
+export const readUntil = <Item>(
+  stream: PushStream<Item>,
+  isEnough: (item: Item) => boolean,
+): Promise<StreamStart<Item>> =>
+  new Promise((resolve, reject) => {
+    const items: Item[] = []
+    const later: Item[] = []
+    let isResolved = false
+    let sink: Sink<Item> | undefined
+    let ended: { problem: AppError | undefined } | undefined
+    const readTo = (taker: Sink<Item>) => {
+      sink = taker
+      for (const item of later.splice(0)) taker.take(item)
+      if (ended) taker.end(ended.problem)
+      else stream.resume()
+    }
+    stream.readTo({
+      take(item) {
+        if (sink) return sink.take(item)
+        if (isResolved) return void later.push(item)
+        items.push(item)
+        if (!isEnough(item)) return
+        isResolved = true
+        stream.pause()
+        resolve({ items, rest: { ...stream, readTo } })
+      },
+      end(problem) {
+        if (sink) return sink.end(problem)
+        ended = { problem }
+        if (problem) reject(problem)
+        else resolve({ items, rest: undefined })
+      },
+    })
+  })
+
+/**
+ * Resolves once the first item has arrived, with a stream that still delivers all of them. Rejects if the stream breaks off
+ * before: nothing has been shown yet, so the call can be tried again.
+ */
+export const afterFirstItem = async <Item>(stream: PushStream<Item>): Promise<PushStream<Item>> => {
+  const { items, rest } = await readUntil(stream, () => true)
+  return {
+    ...stream,
+    readTo(sink) {
+      for (const item of items) sink.take(item)
+      if (rest) rest.readTo(sink)
+      else sink.end()
+    },
+  }
+}
+
+/** Shows every item to `look` before it is delivered. */
+export const tapped = <Item>(stream: PushStream<Item>, look: (item: Item) => void): PushStream<Item> => ({
+  ...stream,
+  readTo: (sink) =>
+    stream.readTo({
+      take(item) {
+        look(item)
+        sink.take(item)
+      },
+      end: sink.end,
+    }),
+})
