@@ -20,14 +20,7 @@ const sharedNames = (files: readonly [path: string, text: string][]): string[] =
 const owners = ownersOf(programFiles.map((path) => [path, textOf(path)]))
 
 /** Names that still have several owners. Rename them, and take them out: nothing is added here. */
-const toBeRenamed = new Set([
-  'Gate',
-  'itemsOf',
-  'outputsOf',
-  'progressOf',
-  'StartDeps',
-  'warned',
-])
+const toBeRenamed = new Set(['Gate', 'itemsOf', 'outputsOf', 'progressOf', 'StartDeps', 'warned'])
 
 describe('exported names', () => {
   it('are found at all', () => {
