@@ -1,13 +1,13 @@
 import type { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
-import type { OutgoingRequest, OutgoingResponse } from '../lib/net/net.ts'
+import type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
 import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
 import type { RunbookOutcome } from '../model/runbooks/runbook-run.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { RunStatus } from '../model/workflows/workflow.ts'
 
-export type { OutgoingRequest, OutgoingResponse } from '../lib/net/net.ts'
+export type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
 
 export type Json = unknown
 export type Category = 'text' | 'files' | 'data' | 'control' | 'models' | 'judge' | 'image' | 'video' | 'agent'

@@ -1,19 +1,29 @@
 import { AppError } from '../lib/errors.ts'
 import { tokenPath } from './config-files.ts'
 import { dataDirHere, isSameServer } from './find-server.ts'
+import type { WithheldToken } from './find-token.ts'
 import { runningServers } from './serve/server-notes.ts'
-import type { Session } from './session.ts'
 
-type Connection = Pick<Session, 'url' | 'urlSource' | 'token' | 'tokenSource' | 'withheld'>
+/** The server that a command talks to, and the token that it sends. */
+export interface ServerLogin {
+  url: string
+  /** What named the server. */
+  urlSource: string
+  token: string | undefined
+  /** Where the token was found; undefined: there is none, and only open operations work. */
+  tokenSource: string | undefined
+  /** A stored token for another server, which is not sent. */
+  withheld: WithheldToken | undefined
+}
 
 /** Adds the server and the token's source to an error they explain: an invalid token, or no answer. */
-export const aboutConnection = (session: Connection, error: unknown): unknown => {
+export const aboutConnection = (session: ServerLogin, error: unknown): unknown => {
   if (!(error instanceof AppError)) return error
   if (error.code === 'unauthenticated') return aboutToken(session, error)
   return error.code === 'network_failed' ? aboutServer(session, error) : error
 }
 
-const aboutToken = ({ url, token, tokenSource, withheld }: Connection, error: AppError): AppError => {
+const aboutToken = ({ url, token, tokenSource, withheld }: ServerLogin, error: AppError): AppError => {
   if (withheld) {
     return new AppError('unauthenticated', `There is no token for ${url}`, {
       hint: `The one in ${withheld.source} is for ${withheld.madeFor} and was not sent. Log in here: jetty login --url ${url}`,
@@ -40,7 +50,7 @@ const aboutToken = ({ url, token, tokenSource, withheld }: Connection, error: Ap
 }
 
 /** Suggests another server that runs on this machine. */
-const aboutServer = ({ url, urlSource }: Connection, error: AppError): AppError => {
+const aboutServer = ({ url, urlSource }: ServerLogin, error: AppError): AppError => {
   const dataDir = dataDirHere()
   const other = runningServers(dataDir).find((one) => one.url !== null && !isSameServer(one.url, url))
   const named = urlSource === 'the default' ? error.message : `${error.message}; the address is from ${urlSource}`

@@ -4,23 +4,15 @@ import { type Caller, type Client, makeCaller, makeClient } from '../client/clie
 import { loadOperations } from '../client/load-operations.ts'
 import type { Operations } from '../client/operations.ts'
 import { version } from '../lib/version.ts'
-import { aboutConnection } from './about-connection.ts'
+import { aboutConnection, type ServerLogin } from './about-connection.ts'
 import { remembering, suggesting } from './did-you-mean.ts'
 import { findServer } from './find-server.ts'
-import { findToken, type WithheldToken } from './find-token.ts'
+import { findToken } from './find-token.ts'
 import type { Globals } from './globals.ts'
 import { type CommandOutput, makeOutput, safe } from './show/output.ts'
 
 /** Context of a command: the server, clients for it, and the output. */
-export interface Session {
-  url: string
-  /** What named the server. */
-  urlSource: string
-  /** Source of the token; undefined when there is none, so that only public calls work. */
-  tokenSource: string | undefined
-  token: string | undefined
-  /** A saved token for another server, which is not sent. */
-  withheld: WithheldToken | undefined
+export interface Session extends ServerLogin {
   client: Client
   operations: Operations
   /** Calls an operation known only at run time. */

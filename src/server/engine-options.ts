@@ -1,10 +1,40 @@
 import { join } from 'node:path'
+import type { ActivityRegistry } from '../activities/activity.ts'
 import type { EngineOptions } from '../engine/engine-options.ts'
+import type { Logger } from '../lib/log.ts'
+import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { Settings } from '../lib/settings/config.ts'
+import type { LentKeys } from '../model/collections/trial.ts'
 import { callWithFallback } from '../providers/fallback.ts'
+import type { Models } from '../providers/provider.ts'
+import type { Quota } from '../store/collections/quota.ts'
+import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
+import type { ServerDatabase } from './connect-database.ts'
+import type { Installation } from './installation.ts'
+import type { RunbookRunner } from './lazy-runbook-runner.ts'
 import { checkWith } from './lazy-runbook-runner.ts'
-import type { ServerCore } from './server-core.ts'
+import type { OutboundNetwork } from './outbound-network.ts'
+
+/** What the engine of a process is made of: its database, files, models and keys. */
+export interface CoreParts {
+  settings: Settings
+  log: Logger
+  installation: Installation
+  /** The keys that the operator lends to trials. */
+  lentKeys: LentKeys
+  activities: ActivityRegistry
+  database: ServerDatabase
+  objects: ObjectStore
+  network: OutboundNetwork
+  models: Models
+  runbooks: RunbookRunner
+  quota: Quota
+  /** Bytes that steps, requests and answers may hold together. */
+  memory: ByteBudget
+  /** Decrypts one version of a collection's environment. */
+  openEnvironment(environmentId: number): Promise<Record<string, string>>
+}
 
 /** How long, and how many, results of cached steps are kept. */
 export const stepResultLimits = (settings: Settings): ResultLimits => ({
@@ -38,7 +68,7 @@ const activitySettings = (settings: Settings): EngineOptions['activitySettings']
 })
 
 /** Everything the engine takes from a server. `beatMs` shortens its heartbeat in tests. */
-export const engineOptions = (core: Omit<ServerCore, 'engine'>, beatMs: number | undefined): EngineOptions => {
+export const engineOptions = (core: CoreParts, beatMs: number | undefined): EngineOptions => {
   const { settings, database, models, runbooks } = core
   return {
     ...database,

@@ -1,42 +1,19 @@
-import type { ActivityRegistry } from '../activities/activity.ts'
 import type { Engine } from '../engine/engine.ts'
 import { startEngine } from '../engine/make-engine.ts'
 import type { Closers } from '../lib/closers.ts'
-import type { Logger } from '../lib/log.ts'
-import { type ByteBudget, defaultInFlightBytes, makeByteBudget } from '../lib/memory/byte-budget.ts'
-import type { Settings } from '../lib/settings/config.ts'
-import type { LentKeys } from '../model/collections/trial.ts'
-import type { Models } from '../providers/provider.ts'
+import { defaultInFlightBytes, makeByteBudget } from '../lib/memory/byte-budget.ts'
 import { readEnvironmentVersion } from '../store/collections/environments.ts'
-import { makeQuota, type Quota } from '../store/collections/quota.ts'
-import type { ObjectStore } from '../store/objects/objects.ts'
-import { type ConnectOptions, connectDatabase, type ServerDatabase } from './connect-database.ts'
-import { engineOptions } from './engine-options.ts'
-import type { Installation } from './installation.ts'
+import { makeQuota } from '../store/collections/quota.ts'
+import { type ConnectOptions, connectDatabase } from './connect-database.ts'
+import { type CoreParts, engineOptions } from './engine-options.ts'
 import { lazyRunbookRunner, type RunbookRunner } from './lazy-runbook-runner.ts'
 import { modelsFromSettings } from './models-from-settings.ts'
 import { openObjectStore } from './object-store.ts'
-import { makeOutboundNetwork, type OutboundNetwork } from './outbound-network.ts'
+import { makeOutboundNetwork } from './outbound-network.ts'
 import type { RunbookRunnerOptions } from './runbook-runner.ts'
 
-/** What a process of every role has: its database, files, models and engine. */
-export interface ServerCore {
-  settings: Settings
-  log: Logger
-  installation: Installation
-  /** The keys that the operator lends to trials. */
-  lentKeys: LentKeys
-  activities: ActivityRegistry
-  database: ServerDatabase
-  objects: ObjectStore
-  network: OutboundNetwork
-  models: Models
-  runbooks: RunbookRunner
-  quota: Quota
-  /** Bytes that steps, requests and answers may hold together. */
-  memory: ByteBudget
-  /** Decrypts one version of a collection's environment. */
-  openEnvironment(environmentId: number): Promise<Record<string, string>>
+/** What a process of every role has: its parts and the engine. */
+export interface ServerCore extends CoreParts {
   engine: Engine
 }
 

@@ -2,7 +2,8 @@ import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import type { TrialLeft } from '../../model/collections/trial.ts'
 import type { RunbookChatMetadata } from '../../model/runbooks/runbook-chat.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
-import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
+import type { RunRow } from '../../store/runs/runs.ts'
+import type { StepRecord } from '../../store/runs/step-row.ts'
 import { identityOf, trajectoryUrl } from '../trajectories/document.ts'
 
 /** Token counts as in OpenAI's answers. */

@@ -3,8 +3,8 @@ import { timestamp } from '../../lib/time.ts'
 import type { AgentEventType, NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import type { LogEvent } from '../../model/runs/run-events.ts'
 import type { StepLog } from '../../model/runs/step.ts'
-import type { StepRecord } from '../../store/runs/runs.ts'
 import { newestStepEvents, type StepEventRow } from '../../store/runs/step-events.ts'
+import type { StepRecord } from '../../store/runs/step-row.ts'
 import type { ShownDefinition } from './definitions.ts'
 
 /** What an event of an agent is called among all that is told of a run. */

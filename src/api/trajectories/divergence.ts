@@ -1,4 +1,5 @@
-import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
+import type { RunRow } from '../../store/runs/runs.ts'
+import type { StepRecord } from '../../store/runs/step-row.ts'
 
 /** First divergence of a replay from its recording, from its steps; null for none. */
 const firstDivergence = (steps: StepRecord[]): unknown => {

@@ -9,7 +9,9 @@ import {
   withLargeValues,
 } from '../../store/runs/large-values.ts'
 import { type RunSummaryRow, stepSummariesOf } from '../../store/runs/run-lists.ts'
-import { type RunRow, type StepRecord, stepsOf, storedStepsOf } from '../../store/runs/runs.ts'
+import type { RunRow } from '../../store/runs/runs.ts'
+import { stepsOf, storedStepsOf } from '../../store/runs/step-records.ts'
+import type { StepRecord } from '../../store/runs/step-row.ts'
 import { withEvents } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { summaryText, trajectoryText } from './document.ts'

@@ -2,7 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import type { StepProgress } from '../../model/runs/step.ts'
 import { childProgress } from '../../store/runs/child-progress.ts'
-import type { StepRecord } from '../../store/runs/runs.ts'
+import type { StepRecord } from '../../store/runs/step-row.ts'
 import type { ShownDefinition } from './definitions.ts'
 
 /** As the JSON text that a definition shows. */

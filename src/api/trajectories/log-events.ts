@@ -1,8 +1,9 @@
 import { timestamp } from '../../lib/time.ts'
 import type { LogEvent } from '../../model/runs/run-events.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
-import type { RunRow, StepRecord } from '../../store/runs/runs.ts'
+import type { RunRow } from '../../store/runs/runs.ts'
 import type { StepEventRow } from '../../store/runs/step-events.ts'
+import type { StepRecord } from '../../store/runs/step-row.ts'
 import { agentLogEvent } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 

@@ -8,15 +8,9 @@ import { zipArchive } from '../../lib/files/zip.ts'
 import { coveredIds } from '../../model/collections/identity.ts'
 import type { SettableStatus } from '../../model/workflows/workflow.ts'
 import { type FileRow, filesOfRun } from '../../store/files/files.ts'
-import {
-  findRun,
-  findRunByWorkflowId,
-  findRuns,
-  type RunRow,
-  relabelRuns,
-  storedStepsOf,
-} from '../../store/runs/runs.ts'
+import { findRun, findRunByWorkflowId, findRuns, type RunRow, relabelRuns } from '../../store/runs/runs.ts'
 import { stepEventsAfter } from '../../store/runs/step-events.ts'
+import { storedStepsOf } from '../../store/runs/step-records.ts'
 import { attemptsOf } from '../../store/webhooks.ts'
 import { lastEventId } from '../events/last-event-id.ts'
 import type { Pulse } from '../events/pulse.ts'

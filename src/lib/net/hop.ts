@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { AppError, messageOf } from '../errors.ts'
 import { acceptedEncodings } from './body.ts'
-import type { OutgoingRequest } from './net.ts'
+import type { OutgoingRequest } from './outgoing.ts'
 
 const redirectStatuses = new Set([301, 302, 303, 307, 308])
 // Connection headers are set here; a foreign `host` would also request another site's pages.

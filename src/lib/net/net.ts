@@ -5,40 +5,10 @@ import { checkAnnouncedLength, readUnpackedBody } from './body.ts'
 import { makeClock } from './clock.ts'
 import { asNetworkError, firstHop, type Hop, redirected, sendHop, shown } from './hop.ts'
 import { requireAllowedHost } from './hosts.ts'
-import type { TakeRoom } from './taken-room.ts'
+import type { OutgoingRequest, OutgoingResponse } from './outgoing.ts'
 
 export { type AllowRule, parseAllowRules } from './addresses.ts'
 export { type GuardOptions, type LookUp, makeGuardedAgent } from './agent.ts'
-
-export interface OutgoingRequest {
-  method?: string
-  headers?: Record<string, string>
-  body?: string | Uint8Array
-  /** Maximum decoded bytes of the answer. */
-  maxBytes?: number
-  /** Timeout for everything: DNS lookup, redirects, and the last byte. */
-  timeoutSeconds?: number
-  /** Timeout from the sent request to the first byte; default: only the total timeout. */
-  firstByteSeconds?: number
-  /** Longest pause within an answer. */
-  idleSeconds?: number
-  /** False returns a redirect as an answer. */
-  followRedirects?: boolean
-  /** Hosts that may be called, also by redirects; see `requireAllowedHost`. Undefined: any. */
-  allowedHosts?: readonly string[] | undefined
-  signal?: AbortSignal
-  /** Reserves memory as the answer arrives. */
-  room?: TakeRoom | undefined
-}
-
-/** A complete answer. Header names are in lower case; `url` is the last one after redirects. */
-export interface OutgoingResponse {
-  status: number
-  headers: Record<string, string>
-  url: string
-  bytes(): Promise<Uint8Array>
-  text(): Promise<string>
-}
 
 export type Fetch = (url: string, request?: OutgoingRequest) => Promise<OutgoingResponse>
 

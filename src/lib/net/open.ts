@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import { decodersFor, tooLarge } from './body.ts'
 import { makeClock } from './clock.ts'
 import { asNetworkError, firstHop, sendHop, shown } from './hop.ts'
-import type { OutgoingRequest } from './net.ts'
+import type { OutgoingRequest } from './outgoing.ts'
 
 /** An answer whose headers have arrived. Read the body once, or call `close`. */
 export interface OpenAnswer {

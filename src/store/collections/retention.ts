@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
-import { type RemovalFailed, removeAll } from '../objects/objects.ts'
+import { type RemovalFailed, removeAll } from '../objects/removal.ts'
 import { insist } from '../runs/label-changes.ts'
 import { emptied, labelCountsCte, removeEmptied } from '../runs/labels.ts'
 import { removeStepEvents } from '../runs/step-events.ts'

@@ -4,8 +4,9 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import { type ObjectStore, type StoredObject, throwFailed } from './objects.ts'
+import type { ObjectStore, StoredObject } from './objects.ts'
 import { type DatabaseIdentity, lookAtOwner, type Ownership } from './owner.ts'
+import { throwFailed } from './removal.ts'
 import { type StorePlaces, sweepUnnamed } from './unnamed.ts'
 
 const leftoverHours = 24

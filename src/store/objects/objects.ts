@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream'
-import { messageOf } from '../../lib/errors.ts'
 import type { Ownership } from './owner.ts'
 import type { Swept, UnnamedSweep } from './unnamed.ts'
 
@@ -14,41 +13,6 @@ export interface StoredObject {
 export interface ByteRange {
   start: number
   end?: number
-}
-
-/** Some objects could not be removed; all others are gone. */
-export class RemovalFailed extends Error {
-  readonly ids: readonly string[]
-
-  constructor(ids: readonly string[], cause: unknown) {
-    super(`${ids.length} stored files cannot be removed, the first is ${ids[0]}: ${messageOf(cause)}`, { cause })
-    this.name = 'RemovalFailed'
-    this.ids = ids
-  }
-}
-
-/** Throws `RemovalFailed` if there are failures. */
-export const throwFailed = (failed: readonly { id: string; error: unknown }[]): void => {
-  const [first] = failed
-  if (!first) return
-  throw new RemovalFailed(
-    failed.map(({ id }) => id),
-    first.error,
-  )
-}
-
-/** Removes what can be removed and returns the failures. */
-export const removeAll = async (
-  objects: { remove(ids: string[]): Promise<void> },
-  ids: string[],
-): Promise<RemovalFailed | undefined> => {
-  try {
-    await objects.remove(ids)
-    return undefined
-  } catch (error) {
-    if (error instanceof RemovalFailed) return error
-    throw error
-  }
 }
 
 /** Stores bytes under opaque ids. The user-visible paths are rows in `files`. */

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { throwFailed } from './objects.ts'
+import { throwFailed } from './removal.ts'
 
 /** Number of parts of a store: the first two hex digits of an id. */
 export const partsOfStore = 256

@@ -1,19 +1,12 @@
 import type { Queries } from '../../database/database.ts'
-import type { RunRow, StepRecord } from './runs.ts'
+import type { RunRow } from './runs.ts'
+import type { StepRecord, StoredStep } from './step-row.ts'
 
 /** Reserves memory before that many bytes are read; undefined when it is available at once. */
 export type TakeMemory = (bytes: number) => Promise<void> | undefined
 
 /** For callers whose number is bounded otherwise, such as webhooks. */
 export const uncounted: TakeMemory = () => undefined
-
-/** A step's row; values above 64 KiB stand in `payloads`. */
-export interface StoredStep extends StepRecord {
-  inputs_payload: string | null
-  outputs_payload: string | null
-  /** Bytes of both values. */
-  payload_bytes: number
-}
 
 /** Returns copies of the steps with their large values, once memory for them is reserved. */
 export const withLargeValues = async (

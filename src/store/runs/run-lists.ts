@@ -1,8 +1,9 @@
 import type { Queries } from '../../database/database.ts'
 import { candidatesOfPage } from '../../model/runs/trajectory.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
-import { countRuns, initParamsText, type RunRow, runColumns, type StepRecord, summaryColumns } from './runs.ts'
+import { countRuns, initParamsText, type RunRow, runColumns, summaryColumns } from './runs.ts'
 import { taskTotals } from './stats.ts'
+import type { StepRecord } from './step-row.ts'
 
 /** Filter of a list of runs; an omitted member does not restrict it. */
 export interface RunFilter {

@@ -4,9 +4,8 @@ import { readCollectionSettings } from '../../model/collections/collection-setti
 import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
 import type { TrialLeft } from '../../model/collections/trial.ts'
 import { isName } from '../../model/names.ts'
-import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { labelsText } from './labels.ts'
-import { type StoredStep, type TakeMemory, uncounted, withLargeValues } from './large-values.ts'
 import { endedRun, keepRunTotals, otherShard } from './totals.ts'
 
 /** A run's row. */
@@ -52,23 +51,6 @@ export interface RunRow {
   trial?: TrialLeft
 }
 
-export interface StepRecord {
-  run_id: string
-  seq: number
-  name: string
-  status: StepStatus
-  attempt: number
-  inputs: string | null
-  outputs: string | null
-  error: string | null
-  warnings: string | null
-  /** JSON text: where the step's result was reused from, if it was not executed here. */
-  origin: string | null
-  changed: number
-  started_at: Date
-  ended_at: Date | null
-}
-
 /** SQL expression: a time as the API writes it. */
 const timestampText = (moment: string): string =>
   `to_char(${moment} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
@@ -99,11 +81,6 @@ export const runColumns = `${summaryColumns},
   case when octet_length(r.init_params) <= ${smallInitParams} then r.init_params end as init_params,
   coalesce(octet_length(r.init_params), (select octet_length(body) from payloads where id = r.init_params_payload), 0)
     as init_params_bytes`
-
-const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, s.inputs, s.outputs, s.inputs_payload, s.outputs_payload,
-  coalesce(octet_length(i.body), 0) + coalesce(octet_length(o.body), 0) as payload_bytes,
-  s.error, s.warnings, s.origin, s.changed, s.started_at, s.ended_at`
-const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
 
 interface PlaceRow {
   collection_id: number
@@ -221,42 +198,6 @@ export const findRunByWorkflowId = async (
   return row
 }
 
-/** Columns of a run that are known only after its end. */
-export type RunOutcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'>
-
-/** Reads how a run ended and its steps in one query, for a caller that waited for the end. */
-export const readRunOutcome = async (
-  queries: Queries,
-  runKey: string,
-  take: TakeMemory = uncounted,
-): Promise<{ run: RunOutcome; steps: StepRecord[] } | undefined> => {
-  type Row = StoredStep & {
-    run_status: RunStatus
-    run_error: string | null
-    run_labels: string
-    run_started: Date
-    run_ended: Date
-  }
-  const rows = await queries.rows<Omit<Row, 'seq'> & { seq: number | null }>(
-    'outcome_of',
-    `select r.status as run_status, r.error as run_error, r.started_at as run_started, r.ended_at as run_ended,
-       l.labels as run_labels, ${stepColumns}
-     from runs r cross join lateral (select ${labelsText('r.id')} as labels offset 0) l left join steps s on s.run_id = r.id ${payloads} where r.id = $1 order by s.seq`,
-    [runKey],
-  )
-  const [first] = rows
-  if (!first) return undefined
-  const run = {
-    status: first.run_status,
-    error: first.run_error,
-    labels: first.run_labels,
-    started_at: first.run_started,
-    ended_at: first.run_ended,
-  }
-  const steps = rows.filter((row): row is Row => row.seq !== null)
-  return { run, steps: await withLargeValues(queries, steps, take) }
-}
-
 /** Reads how many runs a task has ever started; a counter, never a count. */
 export const countRuns = async (queries: Queries, taskId: number): Promise<number> => {
   const [row] = await queries.rows<{ total: number }>(
@@ -266,33 +207,6 @@ export const countRuns = async (queries: Queries, taskId: number): Promise<numbe
   )
   return row?.total ?? 0
 }
-
-/** Reads the steps of several runs in order. */
-export const storedStepsOf = (queries: Queries, runKeys: string[]): Promise<StoredStep[]> =>
-  queries.rows<StoredStep>(
-    'steps_of',
-    `select ${stepColumns} from steps s ${payloads} where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
-    [runKeys],
-  )
-
-/** Reads steps with their large values. */
-export const stepsOf = async (
-  queries: Queries,
-  runKeys: string[],
-  take: TakeMemory = uncounted,
-): Promise<StepRecord[]> => withLargeValues(queries, await storedStepsOf(queries, runKeys), take)
-
-/** Reads steps of one run from `fromSeq` on, changed after `after` and up to `until`, in order of change. */
-export const stepChanges = (
-  queries: Queries,
-  at: { runKey: string; fromSeq: number; after: number; until?: number; limit: number },
-): Promise<StoredStep[]> =>
-  queries.rows<StoredStep>(
-    'step_changes',
-    `select ${stepColumns} from steps s ${payloads}
-     where s.run_id = $1 and s.seq >= $2 and s.changed > $3 and s.changed <= $4 order by s.changed limit $5`,
-    [at.runKey, at.fromSeq, at.after, at.until ?? Number.MAX_SAFE_INTEGER, at.limit],
-  )
 
 /** Finds a run by internal key. */
 export const findRunByKey = async (queries: Queries, runKey: string): Promise<RunRow | undefined> =>

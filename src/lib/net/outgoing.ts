@@ -1,0 +1,32 @@
+import type { TakeRoom } from './taken-room.ts'
+
+/** A request to a server outside. */
+export interface OutgoingRequest {
+  method?: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+  /** Maximum decoded bytes of the answer. */
+  maxBytes?: number
+  /** Timeout for everything: DNS lookup, redirects, and the last byte. */
+  timeoutSeconds?: number
+  /** Timeout from the sent request to the first byte; default: only the total timeout. */
+  firstByteSeconds?: number
+  /** Longest pause within an answer. */
+  idleSeconds?: number
+  /** False returns a redirect as an answer. */
+  followRedirects?: boolean
+  /** Hosts that may be called, also by redirects; see `requireAllowedHost`. Undefined: any. */
+  allowedHosts?: readonly string[] | undefined
+  signal?: AbortSignal
+  /** Reserves memory as the answer arrives. */
+  room?: TakeRoom | undefined
+}
+
+/** A complete answer. Header names are in lower case; `url` is the last one after redirects. */
+export interface OutgoingResponse {
+  status: number
+  headers: Record<string, string>
+  url: string
+  bytes(): Promise<Uint8Array>
+  text(): Promise<string>
+}

@@ -1,0 +1,74 @@
+import type { Queries } from '../../database/database.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+import { labelsText } from './labels.ts'
+import { type TakeMemory, uncounted, withLargeValues } from './large-values.ts'
+import type { RunRow } from './runs.ts'
+import type { StepRecord, StoredStep } from './step-row.ts'
+
+const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, s.inputs, s.outputs, s.inputs_payload, s.outputs_payload,
+  coalesce(octet_length(i.body), 0) + coalesce(octet_length(o.body), 0) as payload_bytes,
+  s.error, s.warnings, s.origin, s.changed, s.started_at, s.ended_at`
+const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
+
+/** Columns of a run that are known only after its end. */
+export type RunOutcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'>
+
+/** Reads how a run ended and its steps in one query, for a caller that waited for the end. */
+export const readRunOutcome = async (
+  queries: Queries,
+  runKey: string,
+  take: TakeMemory = uncounted,
+): Promise<{ run: RunOutcome; steps: StepRecord[] } | undefined> => {
+  type Row = StoredStep & {
+    run_status: RunStatus
+    run_error: string | null
+    run_labels: string
+    run_started: Date
+    run_ended: Date
+  }
+  const rows = await queries.rows<Omit<Row, 'seq'> & { seq: number | null }>(
+    'outcome_of',
+    `select r.status as run_status, r.error as run_error, r.started_at as run_started, r.ended_at as run_ended,
+       l.labels as run_labels, ${stepColumns}
+     from runs r cross join lateral (select ${labelsText('r.id')} as labels offset 0) l left join steps s on s.run_id = r.id ${payloads} where r.id = $1 order by s.seq`,
+    [runKey],
+  )
+  const [first] = rows
+  if (!first) return undefined
+  const run = {
+    status: first.run_status,
+    error: first.run_error,
+    labels: first.run_labels,
+    started_at: first.run_started,
+    ended_at: first.run_ended,
+  }
+  const steps = rows.filter((row): row is Row => row.seq !== null)
+  return { run, steps: await withLargeValues(queries, steps, take) }
+}
+
+/** Reads the steps of several runs in order. */
+export const storedStepsOf = (queries: Queries, runKeys: string[]): Promise<StoredStep[]> =>
+  queries.rows<StoredStep>(
+    'steps_of',
+    `select ${stepColumns} from steps s ${payloads} where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
+    [runKeys],
+  )
+
+/** Reads steps with their large values. */
+export const stepsOf = async (
+  queries: Queries,
+  runKeys: string[],
+  take: TakeMemory = uncounted,
+): Promise<StepRecord[]> => withLargeValues(queries, await storedStepsOf(queries, runKeys), take)
+
+/** Reads steps of one run from `fromSeq` on, changed after `after` and up to `until`, in order of change. */
+export const stepChanges = (
+  queries: Queries,
+  at: { runKey: string; fromSeq: number; after: number; until?: number; limit: number },
+): Promise<StoredStep[]> =>
+  queries.rows<StoredStep>(
+    'step_changes',
+    `select ${stepColumns} from steps s ${payloads}
+     where s.run_id = $1 and s.seq >= $2 and s.changed > $3 and s.changed <= $4 order by s.changed limit $5`,
+    [at.runKey, at.fromSeq, at.after, at.until ?? Number.MAX_SAFE_INTEGER, at.limit],
+  )
