@@ -25,7 +25,7 @@ const admin: Identity = {
 }
 
 const refused = (text: string): AppError =>
-  new AppError('unauthenticated', text, { hint: 'Make a new token, and send it as Authorization: Bearer <token>.' })
+  new AppError('unauthenticated', text, { hint: 'Create a new token, and send it as Authorization: Bearer <token>.' })
 
 const identityOf = (key: KnownKey): Identity => ({
   kind: 'key',
@@ -77,7 +77,7 @@ export const makeAuthenticate = (deps: AuthenticateDeps) => {
       const wait = failed && address !== undefined ? attempts.failed(address) : 0
       if (wait === 0) throw error
       throw new AppError('rate_limited', 'Rate limit exceeded', {
-        hint: 'Too many tokens from this address were refused. Send a valid one, or wait.',
+        hint: 'This address sent too many invalid tokens. Send a valid token, or wait.',
         retryAfterSeconds: wait,
       })
     }

@@ -37,7 +37,7 @@ export const makeCallLimit =
     const { calls, secondsLeft } = await count(counted)
     if (calls <= limit) return
     throw new AppError('rate_limited', 'Rate limit exceeded', {
-      hint: `This key may make ${limit} calls a minute. Wait for the seconds of Retry-After.`,
+      hint: `This key may make ${limit} calls per minute. Wait for the number of seconds in Retry-After.`,
       retryAfterSeconds: secondsLeft,
     })
   }

@@ -26,7 +26,7 @@ export const aboutConnection = (session: ServerLogin, error: unknown): unknown =
 const aboutToken = ({ url, token, tokenSource, withheld }: ServerLogin, error: AppError): AppError => {
   if (withheld) {
     return new AppError('unauthenticated', `There is no token for ${url}`, {
-      hint: `The one in ${withheld.source} is for ${withheld.madeFor} and was not sent. Log in here: jetty login --url ${url}`,
+      hint: `The token in ${withheld.source} belongs to ${withheld.madeFor} and was not sent. Log in with: jetty login --url ${url}`,
       cause: error,
     })
   }
@@ -41,8 +41,8 @@ const aboutToken = ({ url, token, tokenSource, withheld }: ServerLogin, error: A
     tokenSource === 'JETTY_API_TOKEN'
       ? `JETTY_API_TOKEN is set, and overrides the token of \`jetty login\` in ${tokenPath()}. Correct it, or unset it.`
       : tokenSource === tokenPath()
-        ? `Run ${login} with a token that is valid there.`
-        : `Put a token that is valid there into the file, or leave out --token-file.`
+        ? `Run ${login} with a token that this server accepts.`
+        : `Write a token that this server accepts into the file, or leave out --token-file.`
   return new AppError('unauthenticated', `${url} refused the token from ${tokenSource}: ${error.message}`, {
     hint,
     cause: error,
@@ -53,9 +53,9 @@ const aboutToken = ({ url, token, tokenSource, withheld }: ServerLogin, error: A
 const aboutServer = ({ url, urlSource }: ServerLogin, error: AppError): AppError => {
   const dataDir = dataDirHere()
   const other = runningServers(dataDir).find((one) => one.url !== null && !isSameServer(one.url, url))
-  const named = urlSource === 'the default' ? error.message : `${error.message}; the address is from ${urlSource}`
+  const named = urlSource === 'the default' ? error.message : `${error.message} (the address comes from ${urlSource})`
   const hint = other
-    ? `The server that runs on ${dataDir} answers at ${other.url}: name it with --url or JETTY_API_URL.`
+    ? `The server of the data folder ${dataDir} listens at ${other.url}. Select it with --url or JETTY_API_URL.`
     : error.hint
   return new AppError(error.code, named, { ...(hint === undefined ? {} : { hint }), cause: error })
 }

@@ -64,7 +64,7 @@ interface ErrorData {
 
 const dataOf = (thrown: unknown, error: unknown): ErrorData => {
   if (commanderCode(thrown) !== undefined) {
-    return { code: 'usage', message: messageOf(thrown).replace(/^error: /, ''), hint: 'See --help for how it is used.' }
+    return { code: 'usage', message: messageOf(thrown).replace(/^error: /, ''), hint: 'See the usage with --help.' }
   }
   if (error instanceof Error && error.name === 'AbortError') {
     return { code: 'interrupted', message: error.message, hint: (error.cause as { hint?: string } | undefined)?.hint }

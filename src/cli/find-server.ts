@@ -46,10 +46,10 @@ const reachableUrl = (url: string): string => url.replace('//0.0.0.0:', '//127.0
 const parsed = (text: string): string => {
   try {
     const url = new URL(text)
-    if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error('only http and https are spoken')
+    if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error('only http and https are supported')
     return `${url.origin}${url.pathname.replace(/\/+$/, '').replace(/\/api\/v1$/, '')}`
   } catch (error) {
-    throw new AppError('invalid', `${JSON.stringify(text)} is no address of a server: ${messageOf(error)}`, {
+    throw new AppError('invalid', `${JSON.stringify(text)} is not a server address: ${messageOf(error)}`, {
       hint: 'Write it as https://jetty.example.com or http://127.0.0.1:7070.',
     })
   }

@@ -28,8 +28,8 @@ export const findToken = (
   if (file !== undefined) {
     const token = readTrimmed(file)
     if (token) return { found: { token, source: file } }
-    throw new AppError('invalid', `--token-file ${file} holds no token`, {
-      hint: 'It must be a file you may read, with the token as its only content.',
+    throw new AppError('invalid', `--token-file ${file} does not contain a token`, {
+      hint: 'Name a file that you may read and that contains only the token.',
     })
   }
   const fromEnvironment = process.env.JETTY_API_TOKEN?.trim()

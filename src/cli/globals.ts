@@ -9,6 +9,6 @@ export interface Globals {
 
 export const addGlobals = (program: Command): Command =>
   program
-    .option('--json', 'print JSON on stdout, and nothing else there')
-    .option('--url <url>', 'server to talk to (default: the one that `jetty status` shows)')
-    .option('--token-file <path>', 'file that holds the token (default: JETTY_API_TOKEN, then ~/.config/jetty/token)')
+    .option('--json', 'print only JSON on stdout')
+    .option('--url <url>', 'server to use (default: the one that `jetty status` shows)')
+    .option('--token-file <path>', 'file with the token (default: JETTY_API_TOKEN, then ~/.config/jetty/token)')

@@ -35,10 +35,10 @@ import { addGlobals } from './globals.ts'
 const examples = `
 Examples:
   jetty                                     start a server on this machine
-  jetty run demo/hello -p text=hi --wait    run a task and see what comes out
-  jetty runs ls demo/hello                  what has run
+  jetty run demo/hello -p text=hi --wait    run a task and print its outputs
+  jetty runs ls demo/hello                  list its runs
   jetty chat -m scripted/echo "hi"          ask a model through the gateway
-  jetty help <command>                      more about one of them, with examples
+  jetty help <command>                      help for one command, with examples
 
 Exit codes: 0 done · 1 the run failed · 2 wrong use · 3 the server failed or does not answer`
 
@@ -50,7 +50,7 @@ export const buildProgram = (isJson = false): Command => {
     .exitOverride()
     .configureOutput(isJson ? { writeErr: () => {} } : {})
     .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError('(see --help for how it is used)')
+    .showHelpAfterError('(see the usage with --help)')
   addGlobals(program).addHelpText('after', examples)
   for (const register of [
     registerServe,

@@ -1,19 +1,19 @@
 import { AppError, messageOf } from './errors.ts'
 
-const fewer = 'or let fewer runbooks run at once (JETTY_SANDBOXES).'
+const fewer = 'or run fewer runbooks at once (JETTY_SANDBOXES).'
 
 const remedies: readonly [said: RegExp, remedy: string][] = [
   [
     /\bE[MN]FILE\b|Too many open files/i,
-    `The server may open no more files: raise its limit (\`ulimit -n\`, LimitNOFILE= of a unit), ${fewer}`,
+    `The server has reached its limit of open files: raise it (\`ulimit -n\`, LimitNOFILE= of a unit), ${fewer}`,
   ],
   [
     /\bEAGAIN\b|Resource temporarily unavailable|cannot fork/i,
-    `No more processes may be started: raise the limit (\`ulimit -u\`, TasksMax= of a unit, pids of a container), ${fewer}`,
+    `The limit of processes is reached: raise it (\`ulimit -u\`, TasksMax= of a unit, pids of a container), ${fewer}`,
   ],
   [
     /\bENOMEM\b|Cannot allocate memory/i,
-    `The machine, or what the server may use of it, is out of memory: free some, ${fewer}`,
+    `The machine, or the memory limit of the server, is exhausted: free some memory, ${fewer}`,
   ],
 ]
 

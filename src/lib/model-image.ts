@@ -17,7 +17,7 @@ interface StoredFile {
  */
 export const modelImage = async (file: StoredFile, maxBytes: number): Promise<string> => {
   if (file.size > maxBytes) {
-    const message = `'${file.name}' has ${byteSize(file.size)}; an image that a model is shown may have ${byteSize(maxBytes)}`
+    const message = `'${file.name}' has ${byteSize(file.size)}; an image for a model may have at most ${byteSize(maxBytes)}`
     throw new AppError('too_large', message, {
       hint: 'Make the image smaller, or raise JETTY_MAX_MODEL_FILE_BYTES.',
     })
@@ -25,6 +25,6 @@ export const modelImage = async (file: StoredFile, maxBytes: number): Promise<st
   const bytes = Buffer.from(await file.bytes())
   const format = await fileFormatOf(bytes)
   if (format && imageTypes.has(format.mime)) return `data:${format.mime};base64,${bytes.toString('base64')}`
-  const message = `'${file.name}' is no image that models take, but ${format?.mime ?? 'something else'}`
-  throw new AppError('parameter_invalid', message, { hint: 'Models take PNG, JPEG, WebP and GIF.' })
+  const message = `'${file.name}' is not an image that models accept, but ${format?.mime ?? 'another kind of file'}`
+  throw new AppError('parameter_invalid', message, { hint: 'Convert it to PNG, JPEG, WebP or GIF.' })
 }

@@ -58,7 +58,7 @@ describe('jetty batch run', () => {
     const [batch] = await batchesOf()
     expect(batch).toMatchObject({ name: 'first', labels: { experiment: '7' }, author: 'api-key:newcomer' })
     const again = await shell.jetty(['batch', 'run', 'acme/echo', items, '-o', out])
-    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('is there already')])
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('already exists')])
     expect(await batchesOf()).toHaveLength(1)
   })
 
@@ -110,7 +110,7 @@ describe('jetty batch run', () => {
     }
     expect(await wrong('a.json', '{"text":"x"}')).toContain('expected a list of objects')
     expect(await wrong('a.jsonl', '{"text":"x"}\nno\n')).toContain('Line 2 is not a JSON object')
-    expect(await wrong('a.csv', 'a,a\n1,2\n')).toContain("Two columns are called 'a'")
+    expect(await wrong('a.csv', 'a,a\n1,2\n')).toContain("Two columns have the name 'a'")
     expect(existsSync(join(shell.home, 'results'))).toBe(false)
   })
 })

@@ -34,7 +34,7 @@ describe('jetty chat', () => {
     // Its page is no promise: a server that has none says what to do instead.
     const opened = await shell.jetty(['runs', 'open', stderr.trimEnd()])
     expect([opened.code, opened.stdout]).toEqual([2, ''])
-    expect(opened.stderr).toMatch(/There is no page at http.*\n.*jetty runs get acme\/_chat/)
+    expect(opened.stderr).toMatch(/The server has no page at http.*\n.*jetty runs get acme\/_chat/)
   })
 
   it('says that a key is missing, and which', async () => {
@@ -58,7 +58,7 @@ describe('jetty chat', () => {
         { role: 'user', content: 'What is a jetty?' },
       ],
     })
-    expect(await modelsFound()).toMatch(/^\d+ can be asked, of openai$/)
+    expect(await modelsFound()).toMatch(/^\d+ available, from openai$/)
   })
 
   it('prints the whole completion with --json', async () => {
@@ -75,7 +75,7 @@ describe('jetty chat', () => {
     const { code, stdout, stderr } = await chat('-m', 'gpt-4o-mini', 'Hello')
     expect([code, stdout]).toEqual([3, 'One word \n'])
     expect(stderr).toMatch(
-      /^jetty: The answer broke off: .+\n {2}What had come is on record: acme\/_chat\/[0-9a-f]{8}\n$/,
+      /^jetty: The answer stopped early: .+\n {2}The part that arrived is recorded: acme\/_chat\/[0-9a-f]{8}\n$/,
     )
   })
 

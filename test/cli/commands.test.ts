@@ -78,7 +78,7 @@ describe('tasks as files', () => {
       JSON.stringify({ name: 'other', description: 'Whole', version: 'v1', workflow }),
     )
     const deployed = await ok('tasks', 'deploy', file, 'acme/whole', '--public')
-    expect(deployed.stderr).toContain('The file calls the task other')
+    expect(deployed.stderr).toContain('The file names the task other')
     const anybody = await fetch(`${test.url}/api/v1/tasks/acme/whole`)
     expect(await anybody.json()).toMatchObject({ name: 'whole', description: 'Whole', version: 'v1', workflow })
     expect((await ok('tasks', 'deploy', file, 'acme/whole', '--private')).stdout).toBe('updated acme/whole\n')
@@ -127,7 +127,9 @@ describe('tasks as files', () => {
 
   it('a file that is no task is refused before anything is sent', async () => {
     expect(await wrong('tasks', 'deploy', shell.file('a.json', '{"a":'), 'acme/a')).toContain('is not JSON')
-    expect(await wrong('tasks', 'deploy', shell.file('b.json', '{"a":1}'), 'acme/a')).toContain('holds no workflow')
+    expect(await wrong('tasks', 'deploy', shell.file('b.json', '{"a":1}'), 'acme/a')).toContain(
+      'does not contain a workflow',
+    )
     expect(await wrong('tasks', 'deploy', 'missing.json', 'acme/a')).toContain('missing.json cannot be read')
     expect(await wrong('tasks', 'deploy', shell.file('c.json', text), 'acme')).toContain('Expected <collection>/<task>')
   })
@@ -238,7 +240,7 @@ describe('secrets', () => {
     ['env', 'set', 'acme', 'KEY', secret],
   ])('are refused as an argument, without being repeated: %s %s %s', async (...args) => {
     const said = await wrong(...args)
-    expect(said).toContain('A value is never an argument')
+    expect(said).toContain('A secret cannot be passed as an argument')
     expect(said).toContain('jetty env set <collection> KEY < file')
     expect(said).not.toContain(secret)
   })
@@ -249,7 +251,7 @@ describe('secrets', () => {
     expect(ended.stderr).toContain('Line 2 of stdin is not NAME=value')
     expect(ended.stderr).not.toContain(secret)
     expect((await ok('env', 'ls', 'acme', '--json')).json()).not.toContain('KEY')
-    expect(await wrong('env', 'set', 'acme', 'KEY')).toContain('No value came for KEY')
+    expect(await wrong('env', 'set', 'acme', 'KEY')).toContain('The value of KEY is empty')
     expect(await wrong('env', 'set', 'acme')).toContain('--dotenv')
   })
 
@@ -300,7 +302,7 @@ describe('files', () => {
     expect((await ok('files', 'down', second, '-o', '-')).stdout).toBe('ja')
     expect(await wrong('files', 'down', second, '-o', join(shell.home, 'no/where'))).toContain('no such')
     expect(readdirSync(shell.home).filter((name) => name.includes('.part-'))).toEqual([])
-    expect(await wrong('files', 'down', 'acme')).toContain('is no storage path')
+    expect(await wrong('files', 'down', 'acme')).toContain('is not a storage path')
   })
 })
 

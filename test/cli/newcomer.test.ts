@@ -160,7 +160,7 @@ describe('Ctrl-C while a run is waited for', () => {
     const args = ['run', 'acme/nap', '-p', 'seconds=50', '--wait']
     const ended = await shell.jetty(args, { interruptAt: 'acme/nap/' })
     expect(ended).toMatchObject({ code: 130, stdout: '' })
-    const place = /The run goes on without you: (\S+)/.exec(ended.stderr)?.[1] ?? ''
+    const place = /The run continues on the server: (\S+)/.exec(ended.stderr)?.[1] ?? ''
     expect(ended.stderr).toContain(`Watch it with:  jetty runs watch ${place}\n`)
     expect(ended.stderr).toContain(`Cancel it with: jetty runs cancel ${place}\n`)
     expect(await test.get('nap', idOf(place))).toMatchObject({ ended: null })

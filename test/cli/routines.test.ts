@@ -60,7 +60,7 @@ describe('jetty routines', () => {
     expect(await create('--weekly', 'monday')).toContain('--weekly mon 09:00')
     expect(await create('--daily', '9', '--time-zone', 'Europe/Berlin')).toContain('--time-zone belongs to --cron')
     expect(await create('--manual', '--overlap', 'que')).toContain('queue')
-    expect(await create('--manual', '--secret', 'NOT_THERE')).toContain('there is no environment variable NOT_THERE')
+    expect(await create('--manual', '--secret', 'NOT_THERE')).toContain('the environment variable NOT_THERE is not set')
     expect(await create('--manual', '-p', 'nothing=1')).toContain('Unknown init_params_overrides keys: nothing')
     expect(await wrong('routines', 'get', 'acme/report')).toContain('Expected <collection>/<task>/<name>')
   })

@@ -170,14 +170,17 @@ describe('jetty runbook run', () => {
     })
     expect([given.code, readFileSync(join(shell.home, 'elsewhere/there'), 'utf8')]).toEqual([0, 'yes\n'])
     const missing = await run(file, '--secret', 'SLACK_TOKEN')
-    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('there is no environment variable')])
+    expect([missing.code, missing.stderr]).toEqual([
+      2,
+      expect.stringContaining('is neither an environment variable nor in .env'),
+    ])
   })
 
   it('moves results of before aside, and writes over them only where it is told to', async () => {
     const file = doing('echo {{round}} > {{results_dir}}/round')
     await run(file, '-p', 'round=1')
     const second = await run(file, '-p', 'round=2')
-    expect(second.stderr).toContain('What was in ./results is in results-1 now')
+    expect(second.stderr).toContain('The earlier contents of ./results were moved to results-1')
     expect([result('round'), readFileSync(join(shell.home, 'results-1/round'), 'utf8')]).toEqual(['2\n', '1\n'])
     writeFileSync(join(shell.home, 'results/mine'), 'stays')
     await run(file, '-p', 'round=3', '--force')
@@ -217,7 +220,7 @@ describe('jetty runbook run', () => {
     expect(await wrong('--local', '--remote')).toContain('cannot be used with')
     expect(await wrong('--local', '-t', 'report')).toContain('cannot be used with')
     expect(await wrong('--detach')).toContain('--detach needs --remote')
-    expect(await wrong('-f', 'nowhere.txt')).toContain('nowhere.txt cannot be sent along')
+    expect(await wrong('-f', 'nowhere.txt')).toContain('nowhere.txt cannot be sent')
     expect(await wrong('--memory', 'much')).toContain('--memory')
     expect(await wrong('--agent', 'claude')).toContain("There is no agent 'claude'")
     expect(await wrong('-p', 'subject')).toContain('Expected name=value')
@@ -231,7 +234,7 @@ describe('jetty runbook check', () => {
     const green = await shell.jetty(['runbook', 'check', file, '--agent', 'scripted'])
     expect([green.code, green.stderr]).toEqual([0, ''])
     expect(green.stdout).toMatch(/✓ sandbox .*bubblewrap/)
-    expect(green.stdout).toContain('can be carried out')
+    expect(green.stdout).toContain('is ready to run')
     const red = await shell.jetty(['runbook', 'check', file, '--agent', 'claude-code', '--json'])
     expect(red.code).toBe(1)
     const keys = red.json().checks.filter(({ state }: Body) => state === 'failed')

@@ -131,7 +131,7 @@ describe('jetty runbook check --collection', () => {
       { ready: false, missing_secrets: ['APIFY_API_TOKEN'], missing_variables: ['city'] },
     ])
     const green = await jetty('check', 'leads.md', '-c', 'acme', '-p', 'city=Whitby', '--secret', 'APIFY_API_TOKEN')
-    expect([green.code, green.stdout]).toEqual([0, expect.stringContaining('leads.md can be carried out')])
+    expect([green.code, green.stdout]).toEqual([0, expect.stringContaining('leads.md is ready to run')])
     expect((await jetty('check', 'leads.md', '-c', 'nowhere')).code).toBe(2)
   })
 })

@@ -28,7 +28,7 @@ describe('validate', () => {
     const text = changed(written('strict'), 'agent: claude-code', 'agent: cloud-code')
     const { code, stdout } = await validate(shell.file('RUNBOOK.md', text))
     expect(code).toBe(1)
-    expect(stdout).toMatch(/✗ .*RUNBOOK\.md: cannot be carried out as it is \(1 error\)/)
+    expect(stdout).toMatch(/✗ .*RUNBOOK\.md: cannot run until its errors are fixed \(1 error\)/)
     expect(stdout).toMatch(/4:1 +R4 +agent is 'cloud-code'.*\n +→ Did you mean 'claude-code'\?/)
   })
 
@@ -84,7 +84,7 @@ const publishedMarks: [rule: string, mark: RegExp][] = [
 describe('init', () => {
   it('says where it cannot write, and nothing of the program', async () => {
     const { code, stderr } = await shell.jetty(['runbook', 'init', 'nowhere/review.md'])
-    expect([code, stderr]).toEqual([2, 'jetty: nowhere/review.md cannot be used: there is no such file or folder\n'])
+    expect([code, stderr]).toEqual([2, 'jetty: nowhere/review.md cannot be used: no such file or folder\n'])
   })
 
   it.each(['programmatic', 'rubric'])(
@@ -104,7 +104,7 @@ describe('init', () => {
         [{ file, valid: true, level: 'strict', errors: [], warnings: [] }],
       ])
       const again = await shell.jetty(['runbook', 'init', file])
-      expect([again.code === 0, again.stderr]).toEqual([false, expect.stringContaining('is there already')])
+      expect([again.code === 0, again.stderr]).toEqual([false, expect.stringContaining('already exists')])
       expect(await shell.jetty(['runbook', 'init', file, '--force'])).toMatchObject({ code: 0 })
     },
   )

@@ -83,8 +83,8 @@ describe('the server', () => {
     expect((await jetty(['status', '--json'], { JETTY_DATA_DIR: dataDir })).json()).toMatchObject({ url })
     const lost = await jetty(['whoami'])
     expect(lost).toMatchObject({ code: 3 })
-    expect(lost.stderr).toContain(`the address is from ${config('api_base')}`)
-    expect(lost.stderr).toContain(`answers at ${url}`)
+    expect(lost.stderr).toContain(`the address comes from ${config('api_base')}`)
+    expect(lost.stderr).toContain(`listens at ${url}`)
   })
 
   it('is no longer one that has ended', async () => {
@@ -118,7 +118,7 @@ describe('the kept token', () => {
       const ended = await jetty(['whoami', ...args], env)
       expect(ended).toMatchObject({ code: 2, stdout: '' })
       expect(ended.stderr).toContain(`There is no token for ${otherUrl}`)
-      expect(ended.stderr).toContain(`is for ${url} and was not sent. Log in here: jetty login --url ${otherUrl}`)
+      expect(ended.stderr).toContain(`belongs to ${url} and was not sent. Log in with: jetty login --url ${otherUrl}`)
     }
     expect(heard).toEqual([undefined, undefined, undefined])
   })
@@ -133,7 +133,7 @@ describe('the kept token', () => {
     writeFileSync(config('api_base'), 'https://elsewhere.example.com')
     const ended = await jetty(['whoami'], { JETTY_DATA_DIR: dataDir })
     expect(ended).toMatchObject({ code: 2 })
-    expect(ended.stderr).toContain('is for https://elsewhere.example.com')
+    expect(ended.stderr).toContain('belongs to https://elsewhere.example.com')
   })
 
   it('makes room for the one that the first start left in the data folder', async () => {
@@ -156,7 +156,7 @@ describe('the kept token', () => {
     expect(readFileSync(config('api_base'), 'utf8').trim()).toBe(url)
     const refused = await shell.jetty(['login'], { stdin: 'mlc_wrong', env: { JETTY_API_URL: url } })
     expect(refused).toMatchObject({ code: 2 })
-    expect(refused.stderr).toContain('Nothing was kept')
+    expect(refused.stderr).toContain('The token was not saved')
     expect(readFileSync(config('token'), 'utf8').trim()).toBe(token)
   })
 
@@ -169,14 +169,14 @@ describe('the kept token', () => {
 
 describe('variables that are no settings', () => {
   it('are named by serve and doctor, with the one that was probably meant', async () => {
-    expect(served.stderr()).toContain('JETTY_PROT is no setting. Did you mean JETTY_PORT?')
+    expect(served.stderr()).toContain('JETTY_PROT is not a setting. Did you mean JETTY_PORT?')
     const checks = (await jetty(['doctor', '--json'], { JETTY_DATADIR: '/x', JETTY_QQQQQQ: '1' })).json()
     expect(checks.find(({ name }: { name: string }) => name === 'settings')).toEqual({
       name: 'settings',
       state: 'warning',
       found: 'JETTY_DATADIR, JETTY_QQQQQQ',
       remedy: expect.stringContaining(
-        'Did you mean JETTY_DATA_DIR? JETTY_QQQQQQ is no setting. `jetty serve --settings`',
+        'Did you mean JETTY_DATA_DIR? JETTY_QQQQQQ is not a setting. `jetty serve --settings`',
       ),
     })
   })
@@ -203,7 +203,7 @@ describe('jetty serve and jetty stop', () => {
       expect(again).toMatchObject({
         code: 0,
         stdout: '',
-        stderr: expect.stringContaining(`No server runs on ${folder}`),
+        stderr: expect.stringContaining(`No server runs on the data folder ${folder}`),
       })
       expect(existsSync(join(dataDir, 'servers', `${served.child.pid}.json`))).toBe(true)
     } finally {

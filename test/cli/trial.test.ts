@@ -42,7 +42,7 @@ describe('a trial', () => {
   it('is shown, and begun', async () => {
     const before = await shell.jetty(['trial', 'show', 'acme'])
     expect(before).toMatchObject({ code: 0, stdout: expect.stringMatching(/^status +inactive\n/) })
-    expect(before.stderr).toBe('Begin it with: jetty trial activate acme\n')
+    expect(before.stderr).toBe('Start the trial with: jetty trial activate acme\n')
     const activated = await shell.jetty(['trial', 'activate', 'acme'])
     expect(activated).toMatchObject({ code: 0, stderr: '' })
     expect(activated.stdout).toMatch(

@@ -53,7 +53,7 @@ test('a run whose webhook fails, looked at and delivered again', async () => {
 
 test('says what is missing', async () => {
   const unset = await run(['run', 'acme/told', '--webhook', receiver.url, '--webhook-secret-env', 'ABSENT'], 2)
-  expect(unset.stderr).toContain('--webhook-secret-env ABSENT: there is no environment variable ABSENT')
+  expect(unset.stderr).toContain('--webhook-secret-env ABSENT: the environment variable ABSENT is not set')
   const refused = await run(['run', 'acme/told', '--webhook', 'http://10.0.0.1/'], 2)
   expect(refused.stderr).toContain('JETTY_ALLOW_PRIVATE_NETWORK')
   await run(['run', 'acme/other', '--wait'])

@@ -73,7 +73,7 @@ describe('what is missing', () => {
   })
 })
 
-/** It cannot be carried out as it is: an error, whoever asks. */
+/** It cannot run until its errors are fixed: an error, whoever asks. */
 const wrong: [what: string, text: string, found: Found[]][] = [
   ['R1: no YAML', but('"1.0.0"', '"1.0.0'), [['R1', 10, 18]]],
   ['R1: a key twice', but('evaluation: programmatic', 'version: 2'), [['R1', 3, 1]]],

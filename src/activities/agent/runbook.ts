@@ -15,35 +15,35 @@ import { activity, FailedWith } from '../activity.ts'
 export const runbook = activity({
   name: 'runbook',
   category: 'agent',
-  description: 'A coding agent carries a runbook out in a throw-away sandbox; the server decides whether it succeeded.',
+  description: 'Runs a runbook with a coding agent in a fresh sandbox; the server decides whether it succeeded.',
   parameters: runbookRequestSchema,
   outputs: z.object({
-    success: z.boolean().describe('Whether everything holds that success asks for.'),
+    success: z.boolean().describe('Whether all conditions of success are met.'),
     failure_reason: z
       .enum(Object.keys(runbookFailures) as [string, ...string[]])
       .nullable()
-      .describe('Why it did not succeed; null where it did.'),
-    results_files: z.array(resultFileSchema).describe('Everything that it wrote below the results folder.'),
-    files: z.array(resultFileSchema).describe('The same, then the log of the agent.'),
+      .describe('Why the runbook did not succeed; null if it did.'),
+    results_files: z.array(resultFileSchema).describe('All files that the agent wrote below the results folder.'),
+    files: z.array(resultFileSchema).describe('The result files, followed by the log of the agent.'),
     primary_files: z.array(z.string()).describe('Storage paths of the files that the runbook names as its outputs.'),
     text: z.string().describe('The last message of the agent.'),
-    agent: z.string().describe('Who carried it out.'),
-    model: z.string().describe('The model that was asked.'),
-    model_provider: z.string().nullable().describe('Who serves it; null where no model is.'),
-    snapshot: z.string().nullable().describe('Name of what it ran in.'),
-    image: z.string().nullable().describe('Container image that it ran in.'),
-    sandbox: z.string().describe('What kept it apart; `process` keeps nothing apart.'),
-    exit_code: z.int().nullable().describe('Of the agent; null where it was ended.'),
-    agent_log: z.string().nullable().describe('Storage path of what the agent printed.'),
-    usage: runbookUsageSchema.describe('What its calls of models came to.'),
+    agent: z.string().describe('The coding agent that ran the runbook.'),
+    model: z.string().describe('The model that the agent used.'),
+    model_provider: z.string().nullable().describe('The provider of the model; null if no model was used.'),
+    snapshot: z.string().nullable().describe('Name of the snapshot that the agent ran in.'),
+    image: z.string().nullable().describe('Container image that the agent ran in.'),
+    sandbox: z.string().describe('Kind of sandbox that isolated the agent; `process` isolates nothing.'),
+    exit_code: z.int().nullable().describe('Exit code of the agent; null if it was stopped.'),
+    agent_log: z.string().nullable().describe('Storage path of the output of the agent.'),
+    usage: runbookUsageSchema.describe('Total number, tokens and cost of its model calls.'),
     results_dir: z.string().describe('The results folder, as the agent saw it.'),
     validation_report: z
       .record(z.string(), z.unknown())
       .nullable()
-      .describe("The agent's own report, `validation_report.json`, where it wrote one."),
+      .describe("The agent's own report, `validation_report.json`, if it wrote one."),
     verification: verificationSchema
       .nullable()
-      .describe('What the independent check came to, where the runbook asks for one.'),
+      .describe('Result of the independent check, if the runbook asks for one.'),
   }),
   example: {
     activity: 'runbook',
@@ -54,10 +54,10 @@ export const runbook = activity({
     timeout_sec: 1200,
   },
   gotchas: [
-    'What was made is kept and listed whether it succeeded or not; with options.continue_on_error later steps can read it.',
-    'It is not tried again by itself. With options.retry it is, where the reason is not_started, stalled, model_failed or verify_unavailable; with retry_on: all whatever the reason is.',
-    'options.timeout_sec counts the wait for a free sandbox; timeout_sec counts the agent alone.',
-    'A server that stops, or dies, begins it anew in a fresh sandbox when it goes on.',
+    'Result files are stored and listed even if the runbook fails; with options.continue_on_error later steps can read them.',
+    'The step is retried only with options.retry, and only if the reason is not_started, stalled, model_failed or verify_unavailable; with retry_on: all it is retried for every reason.',
+    'options.timeout_sec includes the wait for a free sandbox; timeout_sec limits only the agent.',
+    'After a server stop or crash the runbook starts again in a fresh sandbox.',
   ],
   literal: ['instruction'],
   pathsInArrays: ['files'],
@@ -66,12 +66,9 @@ export const runbook = activity({
   async run(given, context) {
     const outcome = await context.carryOutRunbook(requestOfRun(given, context.initParams))
     if (outcome.sandbox === 'process') {
-      context.warn(
-        'The agent ran as an ordinary process of the server: nothing kept it apart (JETTY_SANDBOX=process)',
-        {
-          sandbox: outcome.sandbox,
-        },
-      )
+      context.warn('The agent ran as an ordinary process of the server, without isolation (JETTY_SANDBOX=process)', {
+        sandbox: outcome.sandbox,
+      })
     }
     const { failure } = outcome
     const outputs = outputsOf(outcome)

@@ -10,37 +10,37 @@ export const askParameters = {
   prompt: z
     .unknown()
     .optional()
-    .describe('What the model is asked. One text; anything else is sent as its JSON, with a warning.')
+    .describe('The prompt: one text. Any other value is sent as JSON, with a warning.')
     .meta({ aliases: ['user_prompt'] }),
-  system_prompt: z.string().optional().describe('Instructions that stand before everything else.'),
-  temperature: z.number().optional().describe('How freely the model chooses; left to the provider where absent.'),
-  max_tokens: z.number().int().positive().optional().describe('Most tokens of the answer.'),
+  system_prompt: z.string().optional().describe('System prompt: instructions before all other messages.'),
+  temperature: z.number().optional().describe('Sampling temperature; the default of the provider if absent.'),
+  max_tokens: z.number().int().positive().optional().describe('Maximum number of tokens of the answer.'),
 }
 
 /** Outputs common to activities that ask a model for text. */
 export const answerOutputs = {
-  text: z.string().describe('What the model said.'),
-  content: z.string().describe('The same.'),
+  text: z.string().describe('The answer of the model.'),
+  content: z.string().describe('The same value.'),
   images: z
     .array(mediaObjectSchema)
     .optional()
-    .describe('Images that the model gave with its answer, as stored files; absent where there are none.'),
-  model: z.string().describe('The model, as who served it calls it.'),
-  provider: z.string().describe('Who served it; scripted is no real model.'),
-  finish_reason: z.string().nullable().describe('Why the answer ends there: stop, length, and so on.'),
+    .describe('Images in the answer, as stored files; absent if there are none.'),
+  model: z.string().describe('The model, as its provider names it.'),
+  provider: z.string().describe('The provider; scripted is not a real model.'),
+  finish_reason: z.string().nullable().describe('Why the answer ended: stop, length, and so on.'),
   usage: z
     .looseObject({ prompt_tokens: z.number(), completion_tokens: z.number(), total_tokens: z.number() })
     .nullable()
     .describe(
-      'Tokens, with cached_tokens and reasoning_tokens where they were counted; null if the provider is silent.',
+      'Tokens, with cached_tokens and reasoning_tokens if they were counted; null if the provider reports none.',
     ),
-  cost_usd: z.number().nullable().describe('Cost in US dollars; null where it is not known.'),
+  cost_usd: z.number().nullable().describe('Cost in US dollars; null if it is not known.'),
 }
 
 /** Converts a prompt to text: anything but a string becomes JSON. */
 export const promptText = (prompt: Json, context: ActivityContext): string => {
   if (typeof prompt === 'string') return prompt
-  context.warn('prompt is no text and was sent as JSON', {
+  context.warn('prompt is not a text and was sent as JSON', {
     kind: Array.isArray(prompt) ? 'array' : prompt === null ? 'null' : typeof prompt,
   })
   return asText(prompt)

@@ -65,8 +65,8 @@ describe('litellm_chat', () => {
     )
     expect(asked.map(({ request }) => request.messages[0]?.content)).toEqual(['new', 'a {{y}} {{y}}'])
     expect(context.warnings).toEqual([
-      "parameter 'prompt' is given, so 'user_prompt_template' is not used",
-      expect.stringContaining('old names'),
+      "parameter 'prompt' is set, so 'user_prompt_template' is ignored",
+      expect.stringContaining('are deprecated'),
       "placeholder '{{y}}' has no value and stays in the prompt",
     ])
   })
@@ -140,7 +140,7 @@ describe('litellm_vision', () => {
   })
 
   it.each([
-    [{ image_path: 'acme/page.png' }, 'parameter_invalid', "'page.png' is no image that models take"],
+    [{ image_path: 'acme/page.png' }, 'parameter_invalid', "'page.png' is not an image that models accept"],
     [{ image_path: 'acme/large.png' }, 'too_large', 'JETTY_MAX_MODEL_FILE_BYTES'],
     [{ image_path: Array(33).fill('acme/a.png') }, 'too_large', 'JETTY_MAX_MEDIA_FILES'],
     [{ image_url: 'data:image/png;base64,QUJD' }, 'parameter_invalid', 'data URI'],
@@ -167,5 +167,5 @@ it('gemini_prompt asks Google whatever the model is called', async () => {
   const { asked, context } = asking()
   await runActivity(geminiPrompt, { prompt: 'Hi' }, context)
   expect(asked[0]).toMatchObject({ request: { model: 'gemini-2.0-flash' }, options: { provider: 'gemini' } })
-  await expect(runActivity(geminiPrompt, {}, context)).rejects.toThrow('gemini_prompt needs prompt')
+  await expect(runActivity(geminiPrompt, {}, context)).rejects.toThrow('gemini_prompt needs the parameter prompt')
 })

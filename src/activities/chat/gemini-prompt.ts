@@ -8,7 +8,7 @@ export const geminiPrompt = activity({
   name: 'gemini_prompt',
   category: 'models',
   asks: { kind: 'chat', provider: 'gemini' },
-  description: 'Asks a Gemini model at Google and gives its answer.',
+  description: 'Calls a Gemini model at Google and returns its answer.',
   parameters: z.object({
     model: z.string().min(1).default('gemini-2.0-flash').describe('The Gemini model.'),
     ...askParameters,
@@ -20,13 +20,13 @@ export const geminiPrompt = activity({
     prompt: 'Name three rivers of {{init_params.land}}.',
   },
   gotchas: [
-    "The key comes from GEMINI_API_KEY or GOOGLE_API_KEY in the run's environment, and from nowhere else.",
-    'prompt has to be one text; a list or an object is sent as JSON.',
+    "The key always comes from GEMINI_API_KEY or GOOGLE_API_KEY in the run's environment.",
+    'prompt must be one text; a list or an object is sent as JSON.',
   ],
   async run(given, context) {
     if (given.prompt === undefined) {
-      throw new AppError('parameter_invalid', 'gemini_prompt needs prompt', {
-        hint: 'Give prompt as a text, or prompt_path as a path to one.',
+      throw new AppError('parameter_invalid', 'gemini_prompt needs the parameter prompt', {
+        hint: 'Set prompt to a text, or prompt_path to a path expression.',
       })
     }
     const prompt = promptText(given.prompt, context)

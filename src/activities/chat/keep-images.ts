@@ -23,7 +23,7 @@ export const keepImages = async (
 ): Promise<{ text: string; images: MediaObject[] }> => {
   const images: MediaObject[] = []
   const keep = async ({ type, bytes }: { type: string; bytes: Uint8Array }): Promise<string> => {
-    if (images.length >= context.settings.mediaFiles) return '[not kept: JETTY_MAX_MEDIA_FILES]'
+    if (images.length >= context.settings.mediaFiles) return '[not stored: JETTY_MAX_MEDIA_FILES]'
     const { kind: _, ...file } = await mediaFileOf(bytes, type)
     const saved = await context.files.save(file)
     images.push(saved)

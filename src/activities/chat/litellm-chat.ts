@@ -21,7 +21,7 @@ const filled = (
   { user_prompt_template: template = '', user_prompt_params: values = {} }: Given,
   context: ActivityContext,
 ) => {
-  context.warn("parameters 'user_prompt_template' and 'user_prompt_params' are old names; use 'prompt'")
+  context.warn("parameters 'user_prompt_template' and 'user_prompt_params' are deprecated; use 'prompt'")
   const unknown = new Set<string>()
   const text = fillPlaceholders(template, (name) => {
     if (Object.hasOwn(values, name) && values[name] !== undefined && values[name] !== null) return asText(values[name])
@@ -35,13 +35,13 @@ const filled = (
 const messagesOf = (given: Given, context: ActivityContext): ChatMessage[] => {
   const { prompt, user_prompt_template: template, messages = [], system_prompt: system } = given
   if (prompt !== undefined && template !== undefined) {
-    context.warn("parameter 'prompt' is given, so 'user_prompt_template' is not used")
+    context.warn("parameter 'prompt' is set, so 'user_prompt_template' is ignored")
   }
   const asked =
     prompt !== undefined ? promptText(prompt, context) : template !== undefined ? filled(given, context) : undefined
   if (asked === undefined && messages.length === 0) {
-    throw new AppError('parameter_invalid', 'litellm_chat needs prompt, or messages', {
-      hint: 'Give prompt as a text, or prompt_path as a path to one.',
+    throw new AppError('parameter_invalid', 'litellm_chat needs the parameter prompt or messages', {
+      hint: 'Set prompt to a text, or prompt_path to a path expression.',
     })
   }
   return [...systemMessages(system), ...messages, ...(asked === undefined ? [] : [{ role: 'user', content: asked }])]
@@ -54,7 +54,7 @@ const wantsJson = (format: { type: string } | undefined): boolean =>
 const jsonOutputs = (outputs: Record<string, Json>, context: ActivityContext): Record<string, Json> => {
   const json = jsonAnswer(String(outputs.text))
   if (json === undefined) {
-    context.warn(`the answer was to be JSON and is not; finish_reason is ${outputs.finish_reason}`)
+    context.warn(`the answer is not the JSON that was requested; finish_reason is ${outputs.finish_reason}`)
     return { ...outputs, json: null }
   }
   const members = typeof json === 'object' && json !== null && !Array.isArray(json) ? Object.entries(json) : []
@@ -67,26 +67,29 @@ export const litellmChat = activity({
   name: 'litellm_chat',
   category: 'models',
   asks: { kind: 'chat' },
-  description: 'Asks a model of any provider and gives its answer.',
+  description: 'Calls a model of any provider and returns its answer.',
   parameters: z.object({
     model: z
       .string()
       .min(1)
       .default('gpt-4o-mini')
-      .describe('The model, as clients write it: gpt-4o-mini, groq/llama-3.3-70b-versatile, openrouter/vendor/name.'),
+      .describe('Name of the model, such as gpt-4o-mini, groq/llama-3.3-70b-versatile or openrouter/vendor/name.'),
     ...askParameters,
     messages: z
       .array(chatMessageSchema)
       .optional()
-      .describe('A whole conversation in the shape of OpenAI. system_prompt goes before it, prompt after it.'),
+      .describe('A conversation in the format of OpenAI. system_prompt is added before it, prompt after it.'),
     response_format: z
       .looseObject({ type: z.string() })
       .optional()
       .describe(
-        '{"type": "json_object"}, or {"type": "json_schema", "json_schema": {…}}: the answer is parsed into json.',
+        '{"type": "json_object"}, or {"type": "json_schema", "json_schema": {…}}: the answer is parsed into the output json.',
       ),
     ...providerParameters,
-    user_prompt_template: z.string().optional().describe('Old form of prompt: a text with {{name}} placeholders.'),
+    user_prompt_template: z
+      .string()
+      .optional()
+      .describe('Deprecated form of prompt: a text with {{name}} placeholders.'),
     user_prompt_params: z
       .record(z.string(), z.unknown())
       .optional()
@@ -98,7 +101,7 @@ export const litellmChat = activity({
       .unknown()
       .optional()
       .describe(
-        'With a response_format of JSON: the answer, parsed. Its members are outputs as well, unless one is called so.',
+        'With a response_format of JSON: the parsed answer. Its members are also outputs, unless an output has that name.',
       ),
   }),
   example: {
@@ -108,12 +111,12 @@ export const litellmChat = activity({
     prompt_path: 'init_params.question',
   },
   gotchas: [
-    'prompt has to be one text: make it with text_template, text_concatenate or {{path}}. A list or an object is sent as JSON.',
+    'prompt must be one text: build it with text_template, text_concatenate or {{path}}. A list or an object is sent as JSON.',
     "The key comes from the run's environment: OPENAI_API_KEY for gpt-4o-mini, GROQ_API_KEY for groq/…; the step fails " +
-      'before anything is sent where there is none, and names the variable.',
-    'A key written into api_key as it is stands in the workflow for all to read: use api_key_path with env.NAME.',
-    'A call that fails in a way that passes (408, 409, 429, 5xx, no connection) is tried three times; then the step fails.',
-    'scripted/echo, scripted/json and scripted/judge are no real models: they answer the same each time, for tests without a key.',
+      'before anything is sent if the key is missing, and names the variable.',
+    'A key written into api_key is stored in the workflow, where others can read it: use api_key_path with env.NAME.',
+    'A call that fails with a transient error (408, 409, 429, 5xx, no connection) is tried three times; then the step fails.',
+    'scripted/echo, scripted/json and scripted/judge are not real models: they give fixed answers, for tests without a key.',
   ],
   nested: ['user_prompt_params'],
   literal: ['response_format'],

@@ -19,20 +19,22 @@ const imagePart = async (place: string, context: ActivityContext): Promise<ChatP
 
 const checkPlaces = (places: string[], { settings }: ActivityContext): void => {
   if (places.length > settings.mediaFiles) {
-    const message = `litellm_vision: ${places.length} images; a model is shown ${settings.mediaFiles} at most`
-    throw new AppError('too_large', message, { hint: 'Show fewer, or raise JETTY_MAX_MEDIA_FILES.' })
+    const message = `litellm_vision got ${places.length} images; a model gets at most ${settings.mediaFiles}`
+    throw new AppError('too_large', message, { hint: 'Pass fewer images, or raise JETTY_MAX_MEDIA_FILES.' })
   }
   if (places.some((place) => place.startsWith('data:'))) {
-    throw new AppError('parameter_invalid', 'litellm_vision: an image is given as a data URI', {
-      hint: 'Send the image as a file with the run, and give its storage path in image_path.',
+    throw new AppError('parameter_invalid', 'litellm_vision does not accept an image as a data URI', {
+      hint: 'Upload the image with the run, and set image_path to its storage path.',
     })
   }
 }
 
 const warnOfMixUps = (paths: string[], urls: string[], context: ActivityContext): void => {
-  if (paths.some(isUrl)) context.warn('image_path holds a URL and was used as image_url: URLs belong there')
+  if (paths.some(isUrl)) context.warn('image_path contains a URL and was used as image_url; set image_url instead')
   if (!urls.every(isUrl)) {
-    context.warn('image_url holds a storage path and was used as image_path: use image_path, or image_path_expr')
+    context.warn(
+      'image_url contains a storage path and was used as image_path; set image_path or image_path_expr instead',
+    )
   }
 }
 
@@ -43,9 +45,9 @@ export const litellmVision = activity({
   name: 'litellm_vision',
   category: 'models',
   asks: { kind: 'chat' },
-  description: 'Asks a model that can see about one or several images.',
+  description: 'Asks a vision model about one or more images.',
   parameters: z.object({
-    model: z.string().min(1).default('gpt-4o-mini').describe('A model that takes images, as clients write it.'),
+    model: z.string().min(1).default('gpt-4o-mini').describe('Name of a model that accepts images.'),
     ...askParameters,
     image_path: places.optional().describe('Storage path of an image of this collection, or a list of them.'),
     image_url: places.optional().describe('http(s) URL of an image that the provider fetches, or a list of them.'),
@@ -59,20 +61,24 @@ export const litellmVision = activity({
     image_path_expr: 'init_params.file_paths[0]',
   },
   gotchas: [
-    'The path of an image that an earlier step made goes into image_path_expr, such as draw.outputs.images[0].path, and ' +
-      'never into image_url_path; a URL goes into image_url or image_url_path.',
-    'A stored image goes to the model as part of the request; the trajectory keeps its path alone. What counts is what ' +
-      'the file is, not what its name says: PNG, JPEG, WebP or GIF, 20 MiB at most (JETTY_MAX_MODEL_FILE_BYTES).',
-    'Keys and failures are as with litellm_chat.',
+    'The path of an image from an earlier step belongs in image_path_expr, such as draw.outputs.images[0].path, and ' +
+      'never in image_url_path; a URL belongs in image_url or image_url_path.',
+    'A stored image is sent to the model within the request; the trajectory stores only its path. The format is taken from ' +
+      'the content of the file, not its name: PNG, JPEG, WebP or GIF, at most 20 MiB (JETTY_MAX_MODEL_FILE_BYTES).',
+    'Keys and errors work as in litellm_chat.',
   ],
   secret: ['api_key'],
   async run(given, context) {
     const paths = listOf(given.image_path)
     const urls = listOf(given.image_url)
     if (given.prompt === undefined || paths.length + urls.length === 0) {
-      throw new AppError('parameter_invalid', 'litellm_vision needs prompt, and image_path or image_url', {
-        hint: 'Give prompt or prompt_path, and the image as image_path_expr, image_url or image_url_path.',
-      })
+      throw new AppError(
+        'parameter_invalid',
+        'litellm_vision needs the parameter prompt, and image_path or image_url',
+        {
+          hint: 'Set prompt or prompt_path, and the image as image_path_expr, image_url or image_url_path.',
+        },
+      )
     }
     checkPlaces([...paths, ...urls], context)
     warnOfMixUps(paths, urls, context)

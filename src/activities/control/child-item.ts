@@ -70,14 +70,14 @@ export const checkMapping = (mapping: Record<string, Json>): void => {
   if (count <= mostPlaceholders) return
   throw new AppError(
     'parameter_invalid',
-    `data_mapping has ${count} placeholders; at most ${mostPlaceholders} are filled`,
+    `data_mapping has ${count} placeholders; at most ${mostPlaceholders} are allowed`,
   )
 }
 
 /** Checks the size of one child run's parameters as JSON. */
 export const checkParamsSize = (characters: number, maxBytes: number, which: string): void => {
   if (characters <= maxBytes) return
-  throw new AppError('too_large', `${which} is larger than init_params may be (${byteSize(maxBytes)})`, {
+  throw new AppError('too_large', `${which} is larger than the limit of init_params (${byteSize(maxBytes)})`, {
     hint: 'Save large values as files and pass their paths on, or raise JETTY_MAX_INIT_PARAMS_BYTES.',
   })
 }
@@ -90,15 +90,12 @@ export const paramsOfItem = (shape: ItemShape, item: Json, index: number, maxByt
   let size = 0
   const charge: Charge = (characters) => {
     size += characters
-    checkParamsSize(size, maxBytes, `What data_mapping makes of item ${index}`)
+    checkParamsSize(size, maxBytes, `The result of data_mapping for item ${index}`)
   }
   const params = { ...shape.shared, ...(mapped(shape.mapping, item, index, charge) as Record<string, Json>) }
   if (shape.spread) {
     if (!isObject(item)) {
-      throw new AppError(
-        'parameter_invalid',
-        `spread_items: item ${index} is no object, so it has no members to spread`,
-      )
+      throw new AppError('parameter_invalid', `spread_items needs objects, but item ${index} is not an object`)
     }
     return { ...params, ...item }
   }

@@ -32,7 +32,7 @@ const compare = (left: unknown, right: unknown): number => {
   if (typeof left === 'string' && typeof right === 'string') return left < right ? -1 : left > right ? 1 : 0
   throw new AppError(
     'parameter_invalid',
-    `${kindOf(left)} and ${kindOf(right)} have no order; expected two numbers or two texts`,
+    `${kindOf(left)} and ${kindOf(right)} cannot be compared by order; expected two numbers or two texts`,
   )
 }
 
@@ -66,9 +66,9 @@ export const comparing = {
     .enum(Object.keys(tests) as [Operator, ...Operator[]])
     .optional()
     .describe(
-      `Compares with \`value\`: ${Object.keys(tests).join(', ')}. Without it, what counts is whether there is something.`,
+      `Compares with \`value\`: ${Object.keys(tests).join(', ')}. Without it, the condition holds if the value is not empty.`,
     ),
-  value: z.unknown().optional().describe('What it is compared with.'),
+  value: z.unknown().optional().describe('The value to compare with.'),
 }
 
 /** Evaluates a condition: by its operator, else by its truthiness. */

@@ -3,29 +3,28 @@ import { AppError } from '../../lib/errors.ts'
 import { activity } from '../activity.ts'
 import { comparing, holds } from './condition.ts'
 
-const target = (when: string) =>
-  z.string().optional().describe(`Name of the step that is carried out ${when}; null for none.`)
+const target = (when: string) => z.string().optional().describe(`Name of the step to execute ${when}; null for none.`)
 
 /** Chooses which of two steps executes. The engine follows its outputs. */
 export const conditionalBranch = activity({
   name: 'conditional_branch',
   category: 'control',
   description:
-    'Decides between two steps. The one that is not chosen is skipped; the chosen one is carried out at its place in ' +
-    '`steps`, or right after the branch where it is not listed there.',
+    'Chooses between two steps. The other step is skipped; the chosen step executes at its position in ' +
+    '`steps`, or right after the branch if it is not listed there.',
   parameters: z.object({
     condition: z
       .unknown()
       .meta({ missing: false })
-      .describe('What is looked at, usually by `condition_path`. Where the path leads to nothing it counts as false.'),
-    true_step: target('when the condition holds'),
-    false_step: target('when it does not'),
+      .describe('The value to test, usually set by `condition_path`. A path to a missing value counts as false.'),
+    true_step: target('if the condition holds'),
+    false_step: target('if it does not'),
     ...comparing,
   }),
   outputs: z.object({
-    condition: z.boolean().describe('Whether it holds.'),
+    condition: z.boolean().describe('Whether the condition holds.'),
     branch: z.enum(['true', 'false']).describe('The same as a text.'),
-    next_step: z.string().nullable().describe('The step that was chosen.'),
+    next_step: z.string().nullable().describe('Name of the chosen step.'),
   }),
   example: {
     activity: 'conditional_branch',
@@ -40,9 +39,9 @@ export const conditionalBranch = activity({
   steers: 'branch',
   gotchas: [
     'false, 0, null, empty texts, lists and objects, and the texts "false", "no" and "0" do not hold.',
-    'The names of the steps stand as they are: they cannot come from a path.',
-    'A skipped step has no outputs: an optional parameter that reads it is not given, a required one fails its step.',
-    'The steps that a skipped branch leads to are skipped as well.',
+    'The names of the steps are literal: they cannot come from a path.',
+    'A skipped step has no outputs: an optional parameter that reads it stays unset, a required parameter fails its step.',
+    'The steps of a skipped branch are skipped as well.',
   ],
   async run({ condition, operator, value, true_step, false_step }) {
     if (condition === undefined) throw new AppError('parameter_invalid', "parameter 'condition' is required")
@@ -59,6 +58,6 @@ export const conditionalBranch = activity({
 export const conditionalStep = activity({
   ...conditionalBranch,
   name: 'conditional_step',
-  description: 'The old name of `conditional_branch`.',
+  description: 'Deprecated name of `conditional_branch`.',
   example: { ...conditionalBranch.example, activity: 'conditional_step' },
 })

@@ -62,9 +62,9 @@ it('names the values of a list of paths by their last segments', async () => {
 })
 
 it.each([
-  [{ trajectory_list_path: 'none', extract_keys: { a: 'b.outputs' } }, 'trajectory_list_path must lead to a list'],
+  [{ trajectory_list_path: 'none', extract_keys: { a: 'b.outputs' } }, 'trajectory_list_path must point at a list'],
   [{ trajectory_list_path: [] }, 'extract_keys is required'],
-  [{ trajectory_list_path: [{ id: 1 }], extract_keys: { a: 'b' } }, 'trajectory_list_path must lead to a list'],
+  [{ trajectory_list_path: [{ id: 1 }], extract_keys: { a: 'b' } }, 'trajectory_list_path must point at a list'],
 ])('refuses %j', async (parameters, error) => {
   await expect(runActivity(extractFromTrajectories, parameters)).rejects.toThrow(error)
 })

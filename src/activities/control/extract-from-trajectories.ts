@@ -7,17 +7,19 @@ const reference = z.union([z.string().min(1), z.looseObject({ trajectory_id: z.s
 const parameters = z.object({
   trajectory_list_path: z
     .unknown()
-    .describe('A path to the runs: the trajectory_references of list_emit_await. Plain ids are taken too.')
+    .describe('A path to the runs: the trajectory_references of list_emit_await. Plain ids are accepted too.')
     .meta({ aliases: ['trajectory_ids', 'trajectory_list'] }),
   extract_keys: z
     .union([z.record(z.string(), z.string().min(1)), z.array(z.string().min(1)).min(1)])
     .optional()
-    .describe('What is read: {name: path in the run}, such as {"summary": "analysis.outputs.summary"}. Required.')
+    .describe('The values to read: {name: path in the run}, such as {"summary": "analysis.outputs.summary"}. Required.')
     .meta({ aliases: ['extract_paths'] }),
   flatten_results: z
     .boolean()
     .default(false)
-    .describe('One flat list of all values instead of an object a run; lists among them are opened once.'),
+    .describe(
+      'Return one flat list of all values instead of an object per run; values that are lists are flattened by one level.',
+    ),
 })
 
 const idsOf = (given: Json): string[] => {
@@ -26,8 +28,8 @@ const idsOf = (given: Json): string[] => {
   if (given === undefined || given === null) throw new AppError('parameter_invalid', 'trajectory_list_path is required')
   throw new AppError(
     'parameter_invalid',
-    'trajectory_list_path must lead to a list of references {trajectory_id, …} or of trajectory ids',
-    { hint: 'Take the trajectory_references of a list_emit_await step.' },
+    'trajectory_list_path must point at a list of references {trajectory_id, …} or of trajectory ids',
+    { hint: 'Use the output trajectory_references of a list_emit_await step.' },
   )
 }
 
@@ -42,19 +44,19 @@ const keysOf = (given: Record<string, string> | string[] | undefined): [string, 
 export const extractFromTrajectories = activity({
   name: 'extract_from_trajectories',
   category: 'control',
-  description: 'Reads values out of the runs that list_emit_await has started, in the order of its items.',
+  description: 'Reads values from the runs that list_emit_await started, in the order of its items.',
   parameters,
   outputs: z.object({
     extracted_data: z
       .array(z.unknown())
       .describe(
-        'An object {name: value} for each run, null where a value is missing; with flatten_results all values.',
+        'An object {name: value} for each run, with null for a missing value; with flatten_results a list of all values.',
       ),
-    by_key: z.record(z.string(), z.array(z.unknown())).describe('The same by name: one value a run.'),
-    count: z.number().int().describe('How many runs there were.'),
+    by_key: z.record(z.string(), z.array(z.unknown())).describe('The same values by name: one value per run.'),
+    count: z.number().int().describe('Number of runs.'),
     errors: z
       .array(z.object({ trajectory_id: z.string(), key: z.string(), reason: z.string() }))
-      .describe('The values that are missing, and why.'),
+      .describe('The missing values, with the reason.'),
   }),
   example: {
     activity: 'extract_from_trajectories',
@@ -63,7 +65,7 @@ export const extractFromTrajectories = activity({
   },
   gotchas: [
     'A path begins with the name of a step of the child, or with init_params.',
-    'A missing value is null, and is told in errors; it fails nothing.',
+    'A missing value is null and listed in errors; it does not fail the step.',
   ],
   async run({ trajectory_list_path: list, extract_keys: given, flatten_results: flat }, context) {
     const ids = idsOf(list)

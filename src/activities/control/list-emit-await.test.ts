@@ -78,9 +78,12 @@ describe('list_emit_await', () => {
 
   it.each([
     [{ items_path: null, child_workflow_name: 'one' }, 'items_path'],
-    [{ items_path: { a: 1 }, child_workflow_name: 'one' }, 'items_path must lead to a list'],
+    [{ items_path: { a: 1 }, child_workflow_name: 'one' }, 'items_path must point at a list'],
     [{ items_path: [1] }, 'child_workflow_name is required'],
-    [{ items_path: [1, 'x'], child_workflow_name: 'one', spread_items: true }, 'spread_items: item 0 is no object'],
+    [
+      { items_path: [1, 'x'], child_workflow_name: 'one', spread_items: true },
+      'spread_items needs objects, but item 0 is not an object',
+    ],
     [
       { items_path: people, child_workflow_name: 'one', data_mapping: { city: '{{ $item.address.city }}' } },
       "data_mapping: item 1 has no 'address.city'",
@@ -113,15 +116,15 @@ describe('list_emit_await', () => {
     const one = { child_workflow_name: 'one' }
     const text = 'x'.repeat(700_000)
     await expect(started({ ...one, items_path: ['x', text + text] })).rejects.toThrow(
-      'What the run of item 1 gets is larger than init_params may be (1 MiB)',
+      'The parameter object of the run of item 1 is larger than the limit of init_params (1 MiB)',
     )
-    await expect(started({ ...one, items_path: [text], child_init_params: { text } })).rejects.toThrow('item 0 gets')
+    await expect(started({ ...one, items_path: [text], child_init_params: { text } })).rejects.toThrow('run of item 0')
     for (const mapping of [{ a: '{{ $item }}'.repeat(900) }, new Array(900).fill('{{ $item }}')]) {
       const given = { ...one, items_path: [text], data_mapping: { mapping } }
-      await expect(started(given)).rejects.toThrow('What data_mapping makes of item 0 is larger')
+      await expect(started(given)).rejects.toThrow('The result of data_mapping for item 0 is larger')
     }
     const many = { ...one, items_path: [1], data_mapping: { a: '{{ $item }}'.repeat(1_001) } }
-    await expect(started(many)).rejects.toThrow('data_mapping has 1001 placeholders; at most 1000 are filled')
+    await expect(started(many)).rejects.toThrow('data_mapping has 1001 placeholders; at most 1000 are allowed')
   })
 
   it('leaves others their turn while it looks at many items', async () => {

@@ -13,51 +13,59 @@ const mostLabels = 20
 const parameters = z.object({
   items_path: z
     .unknown()
-    .describe('A path that leads to the list of items, such as init_params.items. A list in items is not taken.'),
+    .describe('A path to the list of items, such as init_params.items. A literal list in items is not accepted.'),
   child_workflow_name: z
     .string()
     .min(1)
     .optional()
-    .describe('The task that is run for each item, of the same collection. Required.')
+    .describe('The task to run for each item, in the same collection. Required.')
     .meta({ aliases: ['child_task_name', 'task_name'] }),
   item_param_name: z
     .string()
     .min(1)
     .optional()
-    .describe('The parameter of the child under which it gets its item; item where absent.'),
+    .describe('Name of the parameter that passes the item to the child run; default: item.'),
   spread_items: z
     .boolean()
     .default(false)
-    .describe("The items are objects, and their members are the child's parameters, instead of item_param_name."),
+    .describe(
+      "Pass the members of each item as the child's parameters, instead of item_param_name. The items must be objects.",
+    ),
   child_init_params: z
     .record(z.string(), z.unknown())
     .optional()
-    .describe("What every child gets beside its item; it wins over the task's own init_params."),
-  max_concurrency: concurrency.optional().describe('Children at work at once, over all processes; 5 where absent.'),
+    .describe("Parameters that every child run gets beside its item; they override the task's own init_params."),
+  max_concurrency: concurrency
+    .optional()
+    .describe('Maximum number of child runs that execute at once, over all processes; default: 5.'),
   share_concurrency: z
     .boolean()
     .default(false)
-    .describe('max_concurrency is that of all steps of the run together that say so, where they work side by side.'),
+    .describe('All parallel steps of the run with this setting share one max_concurrency.'),
   continue_on_error: z
     .boolean()
     .optional()
-    .describe('Whether the step goes on when a child fails. Without it the first failure stops what has not begun.'),
+    .describe(
+      'Whether the step continues when a child run fails. Otherwise, after the first failure no further child run starts.',
+    ),
   timeout_sec: seconds
     .optional()
-    .describe('After so many seconds what is still open is cancelled; with continue_on_error the rest counts.'),
+    .describe(
+      'Seconds after which unfinished child runs are cancelled; with continue_on_error the step still succeeds with the others.',
+    ),
   labels: z
     .record(labelNameSchema, labelValueSchema)
     .refine((labels) => Object.keys(labels).length <= mostLabels, `At most ${mostLabels} labels`)
     .optional()
-    .describe('Labels that every child gets when it is started.'),
+    .describe('Labels that every child run gets at its start.'),
   task_reference: z
     .looseObject({ task_name: z.string().min(1) })
     .optional()
-    .describe('Older form of child_workflow_name: {task_name}.'),
+    .describe('Deprecated form of child_workflow_name: {task_name}.'),
   data_mapping: z
     .record(z.string(), z.unknown())
     .optional()
-    .describe("Older form: the child's parameters, with {{ $item }}, {{ $item.name }} and {{ $index }} in them."),
+    .describe("Deprecated: the child's parameters as a template with {{ $item }}, {{ $item.name }} and {{ $index }}."),
   execution_config: z
     .looseObject({
       max_concurrency: concurrency.optional(),
@@ -65,24 +73,24 @@ const parameters = z.object({
       continue_on_error: z.boolean().optional(),
     })
     .optional()
-    .describe('Older form of max_concurrency, timeout_sec (as timeout) and continue_on_error.'),
+    .describe('Deprecated form of max_concurrency, timeout_sec (as timeout) and continue_on_error.'),
 })
 
 type Parameters = z.output<typeof parameters>
 
 const itemsOf = ({ items_path: items }: Parameters): Json[] => {
   if (Array.isArray(items)) return items
-  const hint = 'Name where the list stands, for example "items_path": "init_params.items".'
+  const hint = 'Set it to the path of the list, for example "items_path": "init_params.items".'
   if (items === undefined || items === null) throw new AppError('parameter_invalid', 'items_path is required', { hint })
   const found = typeof items === 'string' ? `the text '${items.slice(0, 80)}'` : `a value of type ${typeof items}`
-  throw new AppError('parameter_invalid', `items_path must lead to a list; it gives ${found}`, { hint })
+  throw new AppError('parameter_invalid', `items_path must point at a list, but points at ${found}`, { hint })
 }
 
 const taskOf = ({ child_workflow_name: name, task_reference: reference }: Parameters): string => {
   const task = name ?? reference?.task_name
   if (task !== undefined) return task
   throw new AppError('parameter_invalid', 'child_workflow_name is required', {
-    hint: 'Name the task that is to be run for each item.',
+    hint: 'Set it to the name of the task to run for each item.',
   })
 }
 
@@ -103,7 +111,7 @@ const checkItems = async (shape: ItemShape, items: Json[], maxBytes: number, sig
   let since = performance.now()
   for (const [index, item] of items.entries()) {
     const size = shared + JSON.stringify(paramsOfItem(own, item, index, maxBytes)).length
-    checkParamsSize(size, maxBytes, `What the run of item ${index} gets`)
+    checkParamsSize(size, maxBytes, `The parameter object of the run of item ${index}`)
     if (performance.now() - since < longestTurnMs) continue
     await nextTurn()
     signal.throwIfAborted()
@@ -134,18 +142,18 @@ export const listEmitAwait = activity({
   name: 'list_emit_await',
   category: 'control',
   description:
-    'Starts a run of another task for each item of a list, so many at once, and waits for all of them. The wait holds no place among the steps at work and survives restarts; every item gets exactly one run.',
+    'Starts a run of another task for each item of a list, a limited number at once, and waits for all of them. The wait does not occupy a worker slot and survives restarts; every item gets exactly one run.',
   parameters,
   startsTask: 'child_workflow_name',
   outputs: z.object({
     trajectory_references: z
       .array(z.object({ trajectory_id: z.string(), name: z.string(), status: z.string(), index: z.number().int() }))
       .describe('The runs in the order of the items; name is collection/task.'),
-    total: z.number().int().describe('How many items there were.'),
+    total: z.number().int().describe('Number of items.'),
     completed: z.number().int().describe('Runs that completed.'),
     failed: z.number().int().describe('Runs that failed or were cancelled.'),
-    not_started: z.number().int().describe('Items without a run: the time was over before.'),
-    trajectory_ids: z.array(z.string()).describe('Deprecated: the ids alone.'),
+    not_started: z.number().int().describe('Number of items without a run, because the time limit was reached first.'),
+    trajectory_ids: z.array(z.string()).describe('Deprecated: only the ids.'),
   }),
   example: {
     activity: 'list_emit_await',
@@ -156,10 +164,10 @@ export const listEmitAwait = activity({
     max_concurrency: 10,
   },
   gotchas: [
-    'The child is a task of the same collection, and gets its item under item_param_name; it does not get file_paths unless they are passed.',
-    'A failed child fails the step unless continue_on_error is true. The error names the first failed children, and the outputs still list all runs.',
-    'A child that leaves memory for a long wait (a sleep, an approval) makes room for the next one, and goes on when there is room again.',
-    'extract_from_trajectories reads the results out of trajectory_references.',
+    'The child task belongs to the same collection and gets its item in item_param_name; file_paths are not passed automatically.',
+    'A failed child run fails the step unless continue_on_error is true. The error names the first failed child runs, and the outputs still list all runs.',
+    'A child run that leaves memory for a long wait (a sleep, an approval) frees its slot for the next one, and continues when a slot is free again.',
+    'extract_from_trajectories reads the results of the runs in trajectory_references.',
   ],
   async run(given, context) {
     const items = itemsOf(given)

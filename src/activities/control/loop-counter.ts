@@ -8,27 +8,32 @@ export const loopCounter = activity({
   name: 'loop_counter',
   category: 'control',
   description:
-    'Repeats the steps that are listed right before it: for so many turns, until a condition holds, or while one does.',
+    'Repeats the steps listed right before it: a number of times, until a condition holds, or while a condition holds.',
   parameters: z.object({
-    steps: z.array(z.string()).min(1).describe('Names of the steps that are repeated; the ones listed right before.'),
-    max_turns: z.number().int().min(1).describe('Turns at the most, the first included.'),
+    steps: z
+      .array(z.string())
+      .min(1)
+      .describe('Names of the steps to repeat; they must be listed right before this step.'),
+    max_turns: z.number().int().min(1).describe('Maximum number of turns, the first included.'),
     until: z
       .unknown()
       .optional()
       .meta({ missing: false })
-      .describe('Ends the loop when it holds, usually by `until_path`. What leads to nothing does not.'),
+      .describe(
+        'Condition that ends the loop when it holds, usually set by `until_path`. A missing value does not hold.',
+      ),
     while: z
       .unknown()
       .optional()
       .meta({ missing: false })
-      .describe('Ends the loop when it does not hold, usually by `while_path`.'),
+      .describe('Condition that ends the loop when it no longer holds, usually set by `while_path`.'),
     ...comparing,
   }),
   outputs: z.object({
-    turn: z.number().int().describe('The turn that has ended, from 1.'),
-    done: z.boolean().describe('Whether it was the last one.'),
+    turn: z.number().int().describe('Number of the turn that has ended, counted from 1.'),
+    done: z.boolean().describe('Whether this was the last turn.'),
     condition: z.boolean().nullable().describe('Whether the condition holds; null without one.'),
-    ended_by: z.enum(['condition', 'max_turns']).nullable().describe('Why it was the last one.'),
+    ended_by: z.enum(['condition', 'max_turns']).nullable().describe('Why this was the last turn.'),
   }),
   example: {
     activity: 'loop_counter',
@@ -43,8 +48,8 @@ export const loopCounter = activity({
   steers: 'loop',
   gotchas: [
     'Turn 2 of step `draft` is recorded as `draft__2`, and so on; a path `draft.…` reads the latest turn.',
-    'Within the group a step may read any other one: before that has run in this turn, it reads the turn before.',
-    'A loop cannot stand within a loop, nor where steps run side by side.',
+    'A step of the loop may read every other step of the loop: one that has not run in this turn yet has its outputs of the previous turn.',
+    'A loop cannot be nested in a loop or used among parallel steps.',
   ],
   async run(given, context) {
     const { max_turns: most, operator, value } = given
@@ -56,7 +61,7 @@ export const loopCounter = activity({
       })
     }
     if (given.until !== undefined && given.while !== undefined) {
-      throw new AppError('parameter_invalid', 'until and while exclude one another: give one of them')
+      throw new AppError('parameter_invalid', 'Both until and while are set; only one is allowed')
     }
     const looked = given.until ?? given.while
     const condition = looked === undefined ? null : holds(looked, operator, value)

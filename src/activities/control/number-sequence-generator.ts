@@ -12,34 +12,34 @@ const lengthOf = (from: number, end: number, step: number): number =>
 export const numberSequenceGenerator = activity({
   name: 'number_sequence_generator',
   category: 'control',
-  description: 'Puts out numbers at equal distances, from `start` to `end` or as many as `count` says.',
+  description: 'Returns evenly spaced numbers, from `start` to `end` or `count` of them.',
   parameters: z.object({
     start: z.number().default(1).describe('The first number.'),
-    end: z.number().optional().describe('The last number, if the steps lead to it; never passed.'),
-    count: z.number().int().min(0).optional().describe('How many numbers; in the place of `end`.'),
-    step: z
+    end: z
       .number()
       .optional()
-      .describe('Distance from one to the next. Default: 1, or -1 where `end` is below `start`.'),
+      .describe('Upper bound of the numbers; the last number if the step size reaches it exactly.'),
+    count: z.number().int().min(0).optional().describe('How many numbers to return, instead of `end`.'),
+    step: z.number().optional().describe('Distance between two numbers. Default: 1, or -1 if `end` is below `start`.'),
   }),
   outputs: z.object({
-    numbers: z.array(z.number()).describe('In their order.'),
-    items: z.array(z.number()).describe('The same, for whoever looks for items.'),
-    count: z.number().int().describe('How many.'),
+    numbers: z.array(z.number()).describe('The numbers, in order.'),
+    items: z.array(z.number()).describe('The same numbers, under the name items.'),
+    count: z.number().int().describe('How many numbers.'),
   }),
   example: { activity: 'number_sequence_generator', start: 1, end: 5 },
   pure: true,
-  gotchas: ['One of `end` and `count` is needed, and only one.'],
+  gotchas: ['Exactly one of `end` and `count` is required.'],
   async run({ start, end, count, step: given }, context) {
     if ((end === undefined) === (count === undefined)) {
-      throw new AppError('parameter_invalid', 'one of end and count is needed, and only one')
+      throw new AppError('parameter_invalid', 'Exactly one of end and count is required')
     }
     const step = given ?? (end !== undefined && end < start ? -1 : 1)
-    if (step === 0) throw new AppError('parameter_invalid', 'step must not be 0')
+    if (step === 0) throw new AppError('parameter_invalid', 'The parameter step must not be 0')
     const length = count ?? lengthOf(start, end ?? start, step)
     const most = context.settings.sequenceNumbers
     if (length > most) {
-      throw new AppError('parameter_invalid', `the sequence has ${length} numbers; at most ${most} are allowed`, {
+      throw new AppError('parameter_invalid', `The sequence has ${length} numbers; at most ${most} are allowed`, {
         hint: 'Raise JETTY_SEQUENCE_NUMBERS.',
       })
     }

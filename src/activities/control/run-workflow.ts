@@ -6,36 +6,41 @@ import { checkParamsSize } from './child-item.ts'
 export const runWorkflow = activity({
   name: 'run_workflow',
   category: 'control',
-  description: 'Runs another task of the collection and waits for it. The wait holds no place among the steps at work.',
+  description: 'Runs another task of the collection and waits for it. The wait does not occupy a worker slot.',
   parameters: z.object({
     workflow_name: z
       .string()
       .min(1)
-      .describe('The task that is run, of the same collection.')
+      .describe('The task to run, in the same collection.')
       .meta({ aliases: ['child_workflow_name', 'task_name'] }),
     init_params: z
       .record(z.string(), z.unknown())
       .default({})
-      .describe("Its parameters; they win over the task's own init_params.")
+      .describe("Parameters of the run; they override the task's own init_params.")
       .meta({ aliases: ['child_init_params'] }),
-    include_steps: z.boolean().default(false).describe('Whether the outputs of all its steps are put out as well.'),
-    continue_on_error: z.boolean().default(false).describe('Whether this step goes on when the run fails.'),
-    timeout_sec: z.number().positive().optional().describe('After so many seconds the run is cancelled.'),
+    include_steps: z.boolean().default(false).describe('Whether to return the outputs of all its steps as well.'),
+    continue_on_error: z.boolean().default(false).describe('Whether this step succeeds when the run fails.'),
+    timeout_sec: z.number().positive().optional().describe('Seconds after which the run is cancelled.'),
   }),
   startsTask: 'workflow_name',
   outputs: z.object({
-    trajectory_id: z.string().describe('The run.'),
+    trajectory_id: z.string().describe('Trajectory id of the run.'),
     name: z.string().describe('collection/task of the run.'),
-    status: z.string().describe('How it ended: completed, failed or cancelled.'),
-    outputs: z.record(z.string(), z.unknown()).nullable().describe('The outputs of its last step; null if it failed.'),
-    error: z.string().nullable().describe('Why it failed; null if it did not.'),
+    status: z.string().describe('Status of the run: completed, failed or cancelled.'),
+    outputs: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .describe('Outputs of the last step of the run; null if it failed.'),
+    error: z.string().nullable().describe('Error of the run; null if it did not fail.'),
     steps: z
       .record(z.string(), z.unknown())
       .optional()
       .describe('With include_steps: {step: outputs}, in the order of execution.'),
   }),
   example: { activity: 'run_workflow', workflow_name: 'summarize-one', init_params: { language: 'English' } },
-  gotchas: ['A run that fails also fails this step, which names it and its error, unless continue_on_error is true.'],
+  gotchas: [
+    'A failed run also fails this step, with an error that names the run and its error, unless continue_on_error is true.',
+  ],
   async run(given, context) {
     const { workflow_name: task, init_params: initParams, include_steps: withSteps, timeout_sec: seconds } = given
     checkParamsSize(JSON.stringify(initParams).length, context.settings.initParamsBytes, 'init_params')

@@ -7,18 +7,18 @@ const secondsInYear = 365 * 24 * 3600
 export const sleep = activity({
   name: 'sleep',
   category: 'control',
-  description: 'Waits for so many seconds. The wait survives restarts and costs nothing while it lasts.',
+  description: 'Waits for a number of seconds. The wait survives restarts and uses no worker.',
   parameters: z.object({
     seconds: z
       .number()
       .min(0)
       .max(secondsInYear)
-      .describe('How long to wait; fractions are allowed, one year at most.'),
+      .describe('How long to wait, in seconds; fractions are allowed, at most one year.'),
   }),
-  outputs: z.object({ seconds: z.number().describe('The same number.') }),
+  outputs: z.object({ seconds: z.number().describe('Seconds waited; the same number as the parameter.') }),
   example: { activity: 'sleep', seconds: 30 },
   gotchas: [
-    'The time counts from the first start of the step, and against neither the time of the step nor of the run.',
+    'The time counts from the first start of the step, and does not count towards the time limits of the step and the run.',
   ],
   async run({ seconds }, context) {
     return new WaitUntil(new Date(context.step.started.getTime() + seconds * 1000), { seconds })

@@ -65,8 +65,8 @@ describe('once it is decided', () => {
   it.each([
     [{ decision: 'reject' }, 'Rejected by api-key:ann'],
     [{ decision: 'reject', comment: 'too long' }, 'Rejected by api-key:ann: too long'],
-    [{ decision: 'reject', decided_by: null }, 'Rejected, since nobody decided in time'],
-    [{ decision: 'fail', decided_by: null }, 'Nobody decided in time: it has expired at 2026-01-01T09:00:00.000000Z'],
+    [{ decision: 'reject', decided_by: null }, 'Rejected, because no person decided in time'],
+    [{ decision: 'fail', decided_by: null }, 'The approval expired without a decision at 2026-01-01T09:00:00.000000Z'],
   ] as const)('%j fails the step', async (made, text) => {
     await expect(run(decided(made))).rejects.toMatchObject({ code: 'not_approved', message: text })
   })

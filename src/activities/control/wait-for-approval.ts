@@ -13,44 +13,46 @@ export const waitForApproval = activity({
   name: approvalActivity,
   category: 'control',
   description:
-    'Waits until somebody approves or rejects, over the API or with `jetty approve`. The wait survives restarts, costs ' +
-    'nothing while it lasts, and counts against neither the time of the step nor of the run.',
+    'Waits until a person approves or rejects, over the API or with `jetty approve`. The wait survives restarts, uses no ' +
+    'worker, and does not count towards the time limits of the step and the run.',
   parameters: z.object({
-    message: z.string().min(1).max(10_000).describe('What is to be decided, for the one who decides.'),
+    message: z.string().min(1).max(10_000).describe('The question to decide, shown to the person who decides.'),
     expires_in_sec: z
       .number()
       .min(0)
       .max(10 * secondsInYear)
       .optional()
-      .describe('After so many seconds `default_decision` is taken. Without it and `expires_at` it waits for ever.'),
+      .describe('Seconds after which `default_decision` applies. Without it and `expires_at` the step waits forever.'),
     expires_at: momentSchema
       .optional()
-      .describe('The same as a moment, such as 2026-11-25T08:30:00Z; with both, the earlier one.'),
+      .describe(
+        'The time at which `default_decision` applies, such as 2026-11-25T08:30:00Z; if both are set, the earlier one.',
+      ),
     default_decision: z
       .enum(['approve', 'reject', 'fail'])
       .default('fail')
-      .describe('What is decided when nobody has in time; `fail` fails the step.'),
+      .describe('Decision if no person decides in time; `fail` fails the step.'),
     fail_on_reject: z
       .boolean()
       .default(true)
-      .describe('Does a rejection fail the step, and so the run? With false the run goes on, and can branch.'),
+      .describe('Whether a rejection fails the step, and so the run. With false the run continues and can branch.'),
     assignees: z
       .array(z.string().min(1).max(200))
       .max(50)
       .default([])
-      .describe('Who is meant to decide. It is shown; whoever may write in the collection can decide.'),
+      .describe('Who should decide. For information only: anyone with write access to the collection can decide.'),
     metadata: z
       .record(z.string(), z.unknown())
       .default({})
       .refine((value) => JSON.stringify(value).length <= longestMetadata, `At most ${longestMetadata} characters`)
-      .describe('Anything that helps to decide; it is shown beside the message.'),
+      .describe('Any further information for the decision, shown beside the message.'),
   }),
   outputs: z.object({
-    decision: z.enum(['approve', 'reject']).describe('What was decided.'),
-    comment: z.string().nullable().describe('What the one who decided has said.'),
-    decided_by: z.string().nullable().describe('`admin` or `api-key:<name>`; null: nobody, it has expired.'),
-    decided_at: z.string().describe('ISO-8601, UTC.'),
-    expired: z.boolean().describe('Was it `default_decision`, since nobody decided in time?'),
+    decision: z.enum(['approve', 'reject']).describe('The decision.'),
+    comment: z.string().nullable().describe('Comment of the person who decided.'),
+    decided_by: z.string().nullable().describe('`admin` or `api-key:<name>`; null if the approval expired.'),
+    decided_at: z.string().describe('Time of the decision, as ISO 8601 in UTC.'),
+    expired: z.boolean().describe('Whether `default_decision` applied because no person decided in time.'),
   }),
   example: {
     activity: 'wait_for_approval',
@@ -59,10 +61,10 @@ export const waitForApproval = activity({
     default_decision: 'reject',
   },
   gotchas: [
-    'A rejection fails the run, so that nothing after it happens by mistake. To go on, set `fail_on_reject` to false and ' +
-      'let a `conditional_branch` look at `outputs.decision`.',
-    'It is decided once: whoever comes later gets the first decision in a 409.',
-    'The time until it expires counts from the first start of the step.',
+    'A rejection fails the run, so that no later step executes by mistake. To continue, set `fail_on_reject` to false and ' +
+      'let a `conditional_branch` test `outputs.decision`.',
+    'The step is decided once: a later decision gets a 409 with the first one.',
+    'The time until the approval expires counts from the first start of the step.',
   ],
   nested: ['metadata'],
   async run(given, context) {
@@ -74,14 +76,14 @@ export const waitForApproval = activity({
     }
     const { decision, comment, decided_by, decided_at } = made
     if (decision === 'fail') {
-      throw new AppError('not_approved', `Nobody decided in time: it has expired at ${timestamp(decided_at)}`, {
-        hint: 'Run it again from this step, with more time (expires_in_sec) or another default_decision.',
+      throw new AppError('not_approved', `The approval expired without a decision at ${timestamp(decided_at)}`, {
+        hint: 'Rerun the run from this step, with more time (expires_in_sec) or another default_decision.',
       })
     }
     if (decision === 'reject' && given.fail_on_reject) {
-      const who = decided_by === null ? 'Rejected, since nobody decided in time' : `Rejected by ${decided_by}`
+      const who = decided_by === null ? 'Rejected, because no person decided in time' : `Rejected by ${decided_by}`
       throw new AppError('not_approved', comment ? `${who}: ${comment}` : who, {
-        hint: 'With fail_on_reject: false the run goes on after a rejection, and can branch.',
+        hint: 'Set fail_on_reject to false if the run should continue after a rejection, for example with a branch.',
       })
     }
     return { decision, comment, decided_by, decided_at: timestamp(decided_at), expired: decided_by === null }

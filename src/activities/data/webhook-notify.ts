@@ -19,12 +19,12 @@ export const webhookNotify = activity({
   category: 'data',
   description: 'Sends a JSON payload to a URL by POST.',
   parameters: z.object({
-    url: z.string().min(1).describe('http or https URL that takes the POST.'),
-    payload: z.unknown().optional().describe('What is sent as JSON; {} where it is absent.'),
+    url: z.string().min(1).describe('http or https URL to send the POST to.'),
+    payload: z.unknown().optional().describe('Value to send as JSON; default: {}.'),
   }),
   outputs: z.object({
-    status_code: z.number().int().describe('Status of the answer, 200 to 299.'),
-    response: z.unknown().describe('The answer: parsed if it is JSON, else its text.'),
+    status_code: z.number().int().describe('HTTP status of the response, 200 to 299.'),
+    response: z.unknown().describe('The response body: parsed if it is JSON, else as text.'),
   }),
   example: {
     activity: 'webhook_notify',
@@ -32,9 +32,9 @@ export const webhookNotify = activity({
     payload: { text: 'Done: {{init_params.title}}' },
   },
   gotchas: [
-    'To send what a step put out, use payload_path: one path, or an object of paths; or {{step.outputs.x}} in a text.',
-    'Any status but 2xx fails the step; 429 and 5xx are tried again first.',
-    'The header Idempotency-Key is the same for each try, so that the receiver can tell a repetition.',
+    'To send the outputs of a step, use payload_path: one path, or an object of paths; or {{step.outputs.x}} in a text.',
+    'Any status other than 2xx fails the step; 429 and 5xx are retried first.',
+    'The header Idempotency-Key is the same for each attempt, so that the receiver can recognise a repetition.',
     'Private addresses are refused unless JETTY_ALLOW_PRIVATE_NETWORK lists them.',
   ],
   async run({ url, payload }, context) {
@@ -57,7 +57,7 @@ export const webhookNotify = activity({
         'upstream_failed',
         `The webhook at ${new URL(url).host} answered ${answer.status}${said ? `: ${said}` : ''}`,
         {
-          hint: 'Check the URL, and what the receiver expects in the payload.',
+          hint: 'Check the URL, and the payload that the receiver expects.',
           retryable: answer.status === 408 || answer.status === 429 || answer.status >= 500,
           ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
         },

@@ -58,8 +58,8 @@ describe('litellm_embeddings', () => {
 
   it.each([
     [[], 'an empty list'],
-    ['  ', 'empty at place 0'],
-    [['a', ''], 'empty at place 1'],
+    ['  ', 'empty at index 0'],
+    [['a', ''], 'empty at index 1'],
   ])('does not send %j', async (input, words) => {
     const { asked, run } = embedding()
     await expect(run({ input })).rejects.toMatchObject({

@@ -18,9 +18,9 @@ const batchesOf = (texts: string[]): string[][] =>
 const checkTexts = (texts: string[]): void => {
   const empty = texts.findIndex((text) => text.trim() === '')
   if (texts.length > 0 && empty < 0) return
-  const what = texts.length === 0 ? 'an empty list' : `empty at place ${empty}`
-  throw new AppError('parameter_invalid', `litellm_embeddings: input is ${what}`, {
-    hint: 'Give a text, or a list of texts.',
+  const what = texts.length === 0 ? 'an empty list' : `empty at index ${empty}`
+  throw new AppError('parameter_invalid', `litellm_embeddings: the parameter input is ${what}`, {
+    hint: 'Set input to a text, or a list of texts that are not empty.',
   })
 }
 
@@ -32,7 +32,7 @@ const checkVectors = ({ embeddings, provider }: EmbeddingAnswer, texts: string[]
   if (embeddings.length === texts.length && embeddings.every((vector) => vector.length === length)) return
   throw new AppError(
     'upstream_failed',
-    `${provider} gave ${embeddings.length} vectors for ${texts.length} texts, or uneven ones`,
+    `${provider} returned ${embeddings.length} vectors for ${texts.length} texts, or vectors of different lengths`,
   )
 }
 
@@ -41,38 +41,38 @@ export const litellmEmbeddings = activity({
   name: 'litellm_embeddings',
   category: 'models',
   asks: { kind: 'embeddings' },
-  description: 'Turns texts into vectors with an embedding model of any provider.',
+  description: 'Converts texts to vectors with an embedding model of any provider.',
   parameters: z.object({
     model: z
       .string()
       .min(1)
       .default('text-embedding-3-small')
-      .describe('The model, as clients write it: text-embedding-3-small, mistral/mistral-embed.'),
+      .describe('Name of the model, such as text-embedding-3-small or mistral/mistral-embed.'),
     input: z.union([z.string(), z.array(z.string())]).describe('A text, or a list of texts.'),
     dimensions: z
       .number()
       .int()
       .positive()
       .optional()
-      .describe('Length of the vectors, for models that let one choose.'),
+      .describe('Length of the vectors, for models that support a choice.'),
     ...providerParameters,
   }),
   outputs: z.object({
-    embeddings: z.array(z.array(z.number())).describe('A vector for each text, in their order.'),
+    embeddings: z.array(z.array(z.number())).describe('A vector for each text, in the same order.'),
     dimensions: z.number().int().describe('Length of the vectors.'),
-    model: z.string().describe('The model, as who served it calls it.'),
-    provider: z.string().describe('Who served it.'),
+    model: z.string().describe('The model, as its provider names it.'),
+    provider: z.string().describe('The provider.'),
     usage: z
       .looseObject({ prompt_tokens: z.number(), total_tokens: z.number() })
       .nullable()
-      .describe('Tokens of all calls together; null if the provider is silent.'),
-    cost_usd: z.number().nullable().describe('Cost of all calls together in US dollars; null where it is not known.'),
+      .describe('Tokens of all calls together; null if the provider reports none.'),
+    cost_usd: z.number().nullable().describe('Cost of all calls together in US dollars; null if it is not known.'),
   }),
   example: { activity: 'litellm_embeddings', model: 'text-embedding-3-small', input_path: 'init_params.texts' },
   gotchas: [
-    'A single text gives a list of one vector: embeddings[0].',
-    'A long list is sent in several calls of 96 texts; one that fails fails the step.',
-    'Keys and failures are as with litellm_chat.',
+    'A single text returns a list of one vector: embeddings[0].',
+    'A long list is sent in several calls of 96 texts; a failed call fails the step.',
+    'Keys and errors work as in litellm_chat.',
   ],
   secret: ['api_key'],
   async run({ model, input, dimensions, model_provider: provider, api_key: key }, context) {

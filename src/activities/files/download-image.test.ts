@@ -47,7 +47,7 @@ describe('download_image', () => {
     [Buffer.from('<html>'), { headers: { 'content-type': 'text/html; charset=utf-8' } }, 'text/html'],
     [Buffer.from('%PDF-1.7'), {}, 'application/pdf'],
     [Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), { headers: { 'content-type': 'image/svg+xml' } }, 'svg'],
-    [Buffer.from(''), {}, 'something else'],
+    [Buffer.from(''), {}, 'another kind of file'],
   ])('refuses what is no image: %#', async (body, answer, words) => {
     const { context } = answering(body, answer)
     const error = await failure(runActivity(downloadImage, { url: 'https://example.com/x?key=hidden' }, context))

@@ -32,17 +32,17 @@ export const downloadImage = activity({
   parameters: z.object({
     url: z.string().min(1).describe('http or https URL of the image.'),
   }),
-  outputs: z.object({ images: z.array(mediaObjectSchema).describe('The stored image, as a list of one.') }),
+  outputs: z.object({ images: z.array(mediaObjectSchema).describe('A list with the stored image.') }),
   example: { activity: 'download_image', url: 'https://example.com/cat.png' },
   gotchas: [
-    'What counts is what the file is, not what its name or the server says. SVG is not taken: it is a document.',
+    'The format is taken from the content of the file, not from its name or the server. SVG is not accepted: it is a document.',
     'At most 50 MiB. Private addresses are refused unless JETTY_ALLOW_PRIVATE_NETWORK lists them.',
   ],
   async run({ url }, context) {
     const answer = await context.fetch(url, { maxBytes, timeoutSeconds: 120, headers: { accept: 'image/*' } })
     const from = url.split(/[?#]/, 1)[0]
     if (answer.status < 200 || answer.status > 299) {
-      throw new AppError('upstream_failed', `Downloading ${from} failed: it answered ${answer.status}`, {
+      throw new AppError('upstream_failed', `Downloading ${from} failed: it answered with status ${answer.status}`, {
         hint: 'Check that the URL can be opened without signing in.',
         retryable: answer.status === 429 || answer.status >= 500,
       })
@@ -50,8 +50,8 @@ export const downloadImage = activity({
     const bytes = await answer.bytes()
     const found = await fileFormatOf(bytes)
     if (!found?.mime.startsWith('image/')) {
-      const what = found ? found.mime : essenceOf(answer.headers['content-type'] ?? '') || 'something else'
-      throw new AppError('activity_failed', `What ${from} gave is no image that is known here, but ${what}`, {
+      const what = found ? found.mime : essenceOf(answer.headers['content-type'] ?? '') || 'another kind of file'
+      throw new AppError('activity_failed', `The response of ${from} is not an image in a known format, but ${what}`, {
         hint: 'Use the URL of the image itself, not of a page that shows it.',
       })
     }

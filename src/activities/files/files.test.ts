@@ -35,7 +35,7 @@ describe('read_uploaded_file', () => {
   it('warns where it had to guess', async () => {
     const context = uploaded(Buffer.from('Grüße', 'latin1'))
     expect(await runActivity(readUploadedFile, {}, context)).toMatchObject({ text: 'Grüße' })
-    expect(context.warnings).toEqual([`'notes.txt' is not UTF-8 and names no charset: read as windows-1252`])
+    expect(context.warnings).toEqual([`'notes.txt' is not UTF-8 and has no charset: read as windows-1252`])
   })
 
   it('refuses another format by name', async () => {
@@ -45,11 +45,11 @@ describe('read_uploaded_file', () => {
   })
 
   it.each([
-    [{}, 0, 'no files came'],
-    [{ file_paths: [path] }, 1, 'one file came'],
-    [{ file_paths: [path, path] }, 2, '2 files came'],
+    [{}, 0, 'the run has no files'],
+    [{ file_paths: [path] }, 1, 'the run has one file'],
+    [{ file_paths: [path, path] }, 2, 'the run has 2 files'],
     [{ file_paths: [7] }, 0, 'number 0'],
-    [{ file_paths: 'x' }, 0, 'no files came'],
+    [{ file_paths: 'x' }, 0, 'the run has no files'],
   ])('of %j, number %d: %s', async (initParams, file_index, words) => {
     const error = await failure(runActivity(readUploadedFile, { file_index }, makeTestContext({ initParams })))
     expect(error).toMatchObject({ code: 'reference_missing' })

@@ -8,7 +8,7 @@ export const readTextFile = activity({
   category: 'files',
   description: 'Reads a stored file of the collection as text.',
   parameters: z.object({
-    file_path: z.string().min(1).describe('Storage path, for example one that an earlier step put out.'),
+    file_path: z.string().min(1).describe('Storage path, for example from the outputs of an earlier step.'),
   }),
   outputs: z.object({
     content: z.string().describe('The text of the file.'),
@@ -17,8 +17,8 @@ export const readTextFile = activity({
   }),
   example: { activity: 'read_text_file', file_path_expr: 'init_params.file_paths[0]' },
   gotchas: [
-    'file_path takes a storage path, or a path expression such as save.outputs.path; file_path_expr only the latter.',
-    'Only text is read, at most 30 MiB; other formats fail with a message that says what to use instead.',
+    'file_path accepts a storage path or a path expression such as save.outputs.path; file_path_expr accepts only path expressions.',
+    'Only text is read, at most 30 MiB; other formats fail with a message that names the alternative.',
   ],
   async run({ file_path }, context) {
     const { text, file } = await readText(context, file_path)

@@ -17,13 +17,13 @@ export const readText = async (
   if (file.size > maxTextBytes) {
     throw new AppError(
       'output_too_large',
-      `'${file.name}' has ${byteSize(file.size)}; as text in a step at most ${byteSize(maxTextBytes)} can be read`,
+      `'${file.name}' has ${byteSize(file.size)}; a step can read at most ${byteSize(maxTextBytes)} of text`,
       { hint: 'Split the file before uploading it.' },
     )
   }
   const decoded = await decodeFileText(await file.bytes(), { name: file.name, contentType: file.content_type })
   if (decoded.guessed) {
-    context.warn(`'${file.name}' is not UTF-8 and names no charset: read as ${decoded.encoding}`, { path })
+    context.warn(`'${file.name}' is not UTF-8 and has no charset: read as ${decoded.encoding}`, { path })
   }
   return { text: decoded.text, file }
 }

@@ -7,8 +7,8 @@ const uploadedPath = (filePaths: unknown, index: number): string => {
   const paths = Array.isArray(filePaths) ? filePaths : []
   const path = paths[index]
   if (typeof path === 'string' && path !== '') return path
-  const count = paths.length === 1 ? 'one file came' : `${paths.length || 'no'} files came`
-  throw new AppError('reference_missing', `There is no uploaded file number ${index}: ${count} with this run`, {
+  const count = paths.length === 1 ? 'the run has one file' : `the run has ${paths.length || 'no'} files`
+  throw new AppError('reference_missing', `There is no uploaded file number ${index}: ${count}`, {
     hint: 'Send the file in the form field `files` of the run, or list its path in init_params.file_paths. file_index counts from 0.',
   })
 }
@@ -17,9 +17,14 @@ const uploadedPath = (filePaths: unknown, index: number): string => {
 export const readUploadedFile = activity({
   name: 'read_uploaded_file',
   category: 'files',
-  description: 'Reads a file that was sent with the run, as text.',
+  description: 'Reads a file that was uploaded with the run, as text.',
   parameters: z.object({
-    file_index: z.number().int().min(0).default(0).describe('Which of init_params.file_paths, counted from 0.'),
+    file_index: z
+      .number()
+      .int()
+      .min(0)
+      .default(0)
+      .describe('Index of the file in init_params.file_paths, counted from 0.'),
   }),
   outputs: z.object({
     content: z.string().describe('The text of the file.'),
@@ -31,7 +36,7 @@ export const readUploadedFile = activity({
   example: { activity: 'read_uploaded_file', file_index: 0 },
   gotchas: [
     'Only text is read: UTF-8, UTF-16 with a byte order mark, or the charset it was uploaded with. PDF, Word, images ' +
-      'and other formats fail the step with a message that says what to use instead.',
+      'and other formats fail the step with a message that names the alternative.',
     'At most 30 MiB.',
   ],
   async run({ file_index }, context) {

@@ -17,34 +17,37 @@ const safeName = (filename: string): string => {
 export const saveTextFile = activity({
   name: 'save_text_file',
   category: 'files',
-  description: 'Saves a text as a file, in UTF-8, that can be downloaded and read by later steps.',
+  description: 'Saves a text as a UTF-8 file, for download and for later steps.',
   parameters: z.object({
-    text: z.unknown().optional().describe('What to save; a value that is not text is saved as indented JSON.'),
-    content: z.unknown().optional().describe('The same as text, which wins if both are given.'),
-    filename: z.string().default('output.txt').describe('Name with extension, which decides the content type.'),
+    text: z.unknown().optional().describe('The value to save; a value that is not text is saved as indented JSON.'),
+    content: z.unknown().optional().describe('Alternative name of text; if both are set, text is used.'),
+    filename: z
+      .string()
+      .default('output.txt')
+      .describe('File name with an extension; the extension sets the content type.'),
   }),
   outputs: z.object({
     path: z.string().describe('Storage path of the file.'),
-    extension: z.string().describe('Without the dot.'),
-    content_type: z.string().describe('Content type, by the extension.'),
-    files: z.array(mediaObjectSchema).describe('The file as a list of one.'),
+    extension: z.string().describe('Extension of the file, without the dot.'),
+    content_type: z.string().describe('Content type, derived from the extension.'),
+    files: z.array(mediaObjectSchema).describe('A list with the saved file.'),
   }),
   example: { activity: 'save_text_file', text_path: 'init_params.text', filename: 'report.md' },
   gotchas: [
-    'Folders in filename are left out.',
+    'Folders in filename are removed.',
     'The text is not converted: under a name like report.pdf it is still plain text, and the step carries a warning.',
   ],
   async run({ text, content, filename }, context) {
     const value = text ?? content
     if (value === undefined || value === null) {
-      throw new AppError('parameter_invalid', 'save_text_file: neither text nor content is given', {
-        hint: 'Give `text` or `text_path`.',
+      throw new AppError('parameter_invalid', 'save_text_file needs the parameter text or content', {
+        hint: 'Set `text` or `text_path`.',
       })
     }
     const name = safeName(filename)
     const promised = contentTypeOf(name)
     if (!isTextType(promised) && promised !== 'application/octet-stream') {
-      context.warn(`'${name}' holds plain text, though its name says ${promised}`)
+      context.warn(`'${name}' contains plain text, although its name says ${promised}`)
     }
     const file = await context.files.save({
       name,

@@ -22,22 +22,24 @@ const fieldOf = (entry: Record<string, Json>, field: string): string | undefined
 export const selectFiles = activity({
   name: 'select_files',
   category: 'files',
-  description: 'Picks those files out of a list whose name, or another field, matches one of the patterns.',
+  description: 'Selects the files of a list whose name, or another field, matches one of the patterns.',
   parameters: z.object({
     files: z
       .union([z.array(file), z.string()])
-      .describe('Storage paths, or file objects as steps put them out; through files_path as a rule.'),
+      .describe('Storage paths, or file objects from the outputs of steps; usually set by files_path.'),
     patterns: z
       .union([z.array(pattern).min(1), pattern])
-      .describe('Globs: * within a name, ** across folders, ? for one character. Matching one of them is enough.'),
+      .describe(
+        'Glob patterns: * within a name, ** across folders, ? for one character. A file must match at least one.',
+      ),
     match_field: z
       .string()
       .default('name')
-      .describe('name, path, content_type, extension, or any field of the objects.'),
+      .describe('Field to match: name, path, content_type, extension, or any other field of the objects.'),
   }),
   outputs: z.object({
-    files: z.array(z.record(z.string(), z.unknown())).describe('File objects that match, in the order of the list.'),
-    count: z.number().int().describe('How many they are.'),
+    files: z.array(z.record(z.string(), z.unknown())).describe('The matching file objects, in the order of the list.'),
+    count: z.number().int().describe('Number of matching files.'),
   }),
   example: {
     activity: 'select_files',
@@ -46,9 +48,9 @@ export const selectFiles = activity({
     match_field: 'name',
   },
   gotchas: [
-    'Case counts: *.PNG does not match cat.png.',
-    'The name taken from a storage path is its last segment, which begins with the id of the run: write *report.md.',
-    'No match is no failure: count is 0.',
+    'Matching is case-sensitive: *.PNG does not match cat.png.',
+    'The name in a storage path is its last segment, which begins with the id of the run: write *report.md.',
+    'If no file matches, count is 0 and the step succeeds.',
   ],
   pure: true,
   async run({ files, patterns, match_field }, context) {

@@ -19,27 +19,27 @@ export const addImageMetadata = activity({
     metadata: z
       .record(z.string(), z.unknown())
       .describe(
-        'Texts by key; null is left out, other values are written as JSON. metadata_path takes an object of paths.',
+        'Texts by key; null is skipped, other values are written as JSON. metadata_path takes an object of paths.',
       ),
   }),
-  outputs: z.object({ images: z.array(mediaObjectSchema).describe('The new image, as a list of one.') }),
+  outputs: z.object({ images: z.array(mediaObjectSchema).describe('A list with the new image.') }),
   example: {
     activity: 'add_image_metadata',
     image_path_expr: 'init_params.file_paths[0]',
     metadata: { Title: 'A cat', Description: '{{init_params.prompt}}' },
   },
   gotchas: [
-    'image_path takes a storage path, or a path expression such as get.outputs.images[0].path; image_path_expr only the latter.',
-    'A PNG gets one text chunk for each key, which replaces one of the same key; a JPEG gets one comment that holds ' +
+    'image_path accepts a storage path or a path expression such as get.outputs.images[0].path; image_path_expr accepts only path expressions.',
+    'A PNG gets one text chunk for each key, which replaces a chunk of the same key; a JPEG gets one comment with ' +
       'all keys as JSON, at most 64 KiB. Other formats fail the step.',
-    'The image that was read stays as it is.',
+    'The original image stays unchanged.',
   ],
   async run({ image_path, metadata }, context) {
     const file = await context.files.open(image_path)
     if (file.size > maxBytes) {
       throw new AppError(
         'too_large',
-        `'${file.name}' has ${byteSize(file.size)}; at most ${byteSize(maxBytes)} is taken`,
+        `'${file.name}' has ${byteSize(file.size)}; at most ${byteSize(maxBytes)} is allowed`,
       )
     }
     const image = Buffer.from(await file.bytes())
@@ -53,8 +53,8 @@ export const addImageMetadata = activity({
       const known = contentTypeOf(file.name)
       throw new AppError(
         'activity_failed',
-        `'${file.name}' is neither PNG nor JPEG (${known}): metadata is written into those two only`,
-        { hint: 'Convert the image first, or ask the model that makes it for PNG.' },
+        `'${file.name}' is neither PNG nor JPEG (${known}); metadata can only be written to these two formats`,
+        { hint: 'Convert the image first, or request PNG from the model that creates it.' },
       )
     }
     const write = kind === 'png' ? writePngMetadata : writeJpegMetadata

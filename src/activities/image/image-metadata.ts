@@ -7,7 +7,7 @@ const textChunks = new Set(['tEXt', 'iTXt', 'zTXt'])
 const maxCommentBytes = 65_533
 
 const damaged = (name: string, kind: string): AppError =>
-  new AppError('activity_failed', `'${name}' begins like a ${kind} but is damaged, so nothing can be written into it`)
+  new AppError('activity_failed', `'${name}' begins like a ${kind} but is damaged, so no metadata can be written to it`)
 
 const chunk = (type: string, data: Buffer): Buffer => {
   const typed = Buffer.concat([Buffer.from(type, 'latin1'), data])
@@ -20,9 +20,13 @@ const chunk = (type: string, data: Buffer): Buffer => {
 const checkKeyword = (keyword: string): string => {
   const printable = /^[\x21-\x7e\xa1-\xff](?:[\x20-\x7e\xa1-\xff]{0,77}[\x21-\x7e\xa1-\xff])?$/.test(keyword)
   if (printable && !keyword.includes('  ')) return keyword
-  throw new AppError('parameter_invalid', `add_image_metadata: '${keyword.slice(0, 100)}' cannot be a key in a PNG`, {
-    hint: 'A key has 1 to 79 Latin characters, without spaces at its ends or two in a row.',
-  })
+  throw new AppError(
+    'parameter_invalid',
+    `add_image_metadata: '${keyword.slice(0, 100)}' is not a valid key for a PNG`,
+    {
+      hint: 'Use a key of 1 to 79 Latin characters, without spaces at its ends and without double spaces.',
+    },
+  )
 }
 
 const textChunk = (keyword: string, text: string): Buffer => {
@@ -57,9 +61,13 @@ export const writePngMetadata = (image: Buffer, entries: Map<string, string>, na
 export const writeJpegMetadata = (image: Buffer, entries: Map<string, string>, name: string): Buffer => {
   const comment = Buffer.from(JSON.stringify(Object.fromEntries(entries)))
   if (comment.length > maxCommentBytes) {
-    throw new AppError('parameter_invalid', `add_image_metadata: a JPEG takes at most ${byteSize(maxCommentBytes)}`, {
-      hint: 'Shorten the metadata, or use a PNG.',
-    })
+    throw new AppError(
+      'parameter_invalid',
+      `add_image_metadata: the metadata of a JPEG may have at most ${byteSize(maxCommentBytes)}`,
+      {
+        hint: 'Shorten the metadata, or use a PNG.',
+      },
+    )
   }
   let at = 2
   while (at + 4 <= image.length && image[at] === 0xff && (image[at + 1]! & 0xf0) === 0xe0) {

@@ -45,11 +45,11 @@ const chat = (call: JudgeCall, messages: ChatMessage[], context: JudgeContext): 
 const unreadable = (problem: string, { text, model, completion }: ModelAnswer, where: string): AppError => {
   const reason = completion.choices[0]?.finish_reason
   const ended = reason && reason !== 'stop' ? `; it ended with '${reason}'` : ''
-  const message = `${where}no verdict in the answer of ${model}, asked twice: ${problem}${ended}. It said: ${shown(text)}`
+  const message = `${where}the answer of ${model} has no verdict, in two attempts: ${problem}${ended}. It said: ${shown(text)}`
   const hint =
     reason === 'length'
       ? 'Raise max_tokens.'
-      : 'Make the instruction ask for a verdict and nothing else, or take another model.'
+      : 'Change the instruction so that it asks only for a verdict, or use another model.'
   return new AppError('activity_failed', message, { hint })
 }
 
@@ -69,7 +69,7 @@ export const askForVerdict = async (
   const reading = readVerdict(first.text, brief.question, names)
   if ('verdict' in reading) return { verdict: reading.verdict, raw: first.text, answers: [first] }
 
-  context.warn(`${where}an answer could not be read (${reading.problem}); the model was asked once more`, {
+  context.warn(`${where}an answer could not be parsed (${reading.problem}); the model was asked once more`, {
     raw_result: shown(first.text),
   })
   const said: ChatMessage[] = first.text === '' ? [] : [{ role: 'assistant', content: first.text }]

@@ -32,9 +32,9 @@ export const checkImageCount = (items: Json[], { run, settings }: ActivityContex
   if (count <= settings.mediaFiles) return
   throw new AppError(
     'too_large',
-    `simple_judge: ${count} images at once; ${settings.mediaFiles} are compared at most`,
+    `simple_judge got ${count} images to compare; at most ${settings.mediaFiles} are allowed`,
     {
-      hint: 'Compare fewer, or raise JETTY_MAX_MEDIA_FILES.',
+      hint: 'Compare fewer images, or raise JETTY_MAX_MEDIA_FILES.',
     },
   )
 }
@@ -47,14 +47,16 @@ export const shownItem = async (item: Json, context: ActivityContext): Promise<s
   }
   if (isImageUrl(item)) return imagePart(item)
   if (typeof item === 'string' && /^data:image\//i.test(item)) {
-    throw new AppError('parameter_invalid', 'simple_judge: an item is an image as a data URI', {
-      hint: 'Send the image as a file with the run, and give its storage path.',
+    throw new AppError('parameter_invalid', 'simple_judge does not accept an image as a data URI', {
+      hint: 'Upload the image with the run, and pass its storage path.',
     })
   }
   const text = (await storedText(item, context)) ?? asText(item)
   if (text.trim() === '') context.warn('simple_judge: an item is empty')
   else if (text.length <= longestPath && /^\S+$/.test(text) && imageName.test(text)) {
-    context.warn(`simple_judge: '${text}' is no storage path and is judged as text; give the path of the stored image`)
+    context.warn(
+      `simple_judge: '${text}' is not a storage path and is judged as text; pass the path of the stored image`,
+    )
   }
   return text
 }

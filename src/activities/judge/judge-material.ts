@@ -7,14 +7,14 @@ import { isImage } from './item.ts'
 import { isStored } from './stored-text.ts'
 
 const parameters = z.object({
-  trajectory_id: z.string().min(1).describe('The run that is judged.'),
+  trajectory_id: z.string().min(1).describe('Trajectory id of the run to judge.'),
   read: z
     .string()
     .min(1)
     .optional()
-    .describe('Path to what of it is judged, such as `answer.outputs.text`; else the outputs of its last step.'),
-  instruction: z.string().min(1).describe('What to judge by.'),
-  expected: z.unknown().optional().describe('What was expected of it.'),
+    .describe('Path to the value to judge, such as `answer.outputs.text`; default: the outputs of its last step.'),
+  instruction: z.string().min(1).describe('Instruction for the judge: the criteria of the verdict.'),
+  expected: z.unknown().optional().describe('The expected result.'),
 })
 
 const isGiven = (value: Json): boolean => value !== undefined && value !== null
@@ -33,7 +33,7 @@ const section = (heading: string, value: Json): string[] => (isGiven(value) ? [`
 
 const nothing = (reason: string): AppError =>
   new AppError('reference_missing', `There is nothing to judge: ${reason}`, {
-    hint: 'Name with output_path what of a run is to be judged.',
+    hint: 'Set output_path to the value of the run that is to be judged.',
   })
 
 /** Value at the path in the run, or the outputs of the last step that has any. */
@@ -53,11 +53,11 @@ const judgedPart = async (run: string, path: string | undefined, { runs }: Activ
 export const judgeMaterial = activity({
   name: 'judge_material',
   category: 'judge',
-  description: 'Reads what a run put out, and puts item and instruction together as simple_judge takes them.',
+  description: 'Reads the output of a run, and builds the item and instruction for simple_judge.',
   parameters,
   outputs: z.object({
-    item: z.unknown().describe('Input, expectation and output as one text; of a file the file alone.'),
-    instruction: z.string().describe('The instruction, and what the item is made of.'),
+    item: z.unknown().describe('Input, expected result and output as one text; for a file only the file.'),
+    instruction: z.string().describe('The instruction, with a description of the parts of the item.'),
   }),
   example: {
     activity: 'judge_material',
@@ -66,9 +66,9 @@ export const judgeMaterial = activity({
     instruction: 'Is the answer friendly?',
   },
   gotchas: [
-    'The run is one of the same collection.',
-    'Where the path leads to an object with a text, that text is judged; of a runbook its primary_files are. Anything ' +
-      'else is shown as JSON.',
+    'The run must belong to the same collection.',
+    'If the path points at an object with a text, that text is judged; for a runbook, its primary_files. Any other value ' +
+      'is shown as JSON.',
   ],
   run: async ({ trajectory_id, read, instruction, expected }, context) => {
     const { collection } = context.run

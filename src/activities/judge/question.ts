@@ -23,7 +23,11 @@ const invalid = (message: string, hint: string): AppError =>
 
 const endsOf = (name: string, range: Range): { min: number; max: number } => {
   const [min, max] = Array.isArray(range) ? range : [range.min, range.max]
-  if (min >= max) throw invalid(`${name} goes from ${min} to ${max}`, 'Give the lowest value first, such as [1, 5].')
+  if (min >= max)
+    throw invalid(
+      `${name} goes from ${min} to ${max}, but the lowest value must come first`,
+      'Write the lowest value first, such as [1, 5].',
+    )
   return { min, max }
 }
 
@@ -32,7 +36,10 @@ const integersOf = ({ min, max }: { min: number; max: number }): string[] => {
   const first = Math.ceil(min)
   const count = Math.floor(max) - first + 1
   if (count < 1 || count > mostLabels) {
-    throw invalid(`score_range gives ${Math.max(count, 0)} labels; 1 to ${mostLabels} are taken`, 'Name categories.')
+    throw invalid(
+      `score_range has ${Math.max(count, 0)} labels; 1 to ${mostLabels} are allowed`,
+      'Set categories instead.',
+    )
   }
   return Array.from({ length: count }, (_, at) => String(first + at))
 }
@@ -47,7 +54,7 @@ export const questionOf = ({ judge_type, scale_range, score_range, categories }:
   }
   if (categories) return { type, categories: [...new Set(categories.map(String))] }
   if (score_range) return { type, categories: integersOf(endsOf('score_range', score_range)) }
-  throw invalid("judge_type 'categorical' without categories", 'Name them: "categories": ["good", "poor"].')
+  throw invalid("judge_type 'categorical' needs categories", 'Set them, for example "categories": ["good", "poor"].')
 }
 
 /** Labels that only make sense for a comparison. */

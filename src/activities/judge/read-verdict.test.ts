@@ -68,7 +68,7 @@ const cases: [name: string, raw: string, question: Question, expected: Expected]
     'two objects that disagree',
     '{"score": 2}\n\nOn reflection:\n{"score": 4}',
     scale,
-    { gives: 2, as: 'json', warns: /disagree; the first/ },
+    { gives: 2, as: 'json', warns: /contradictory JSON objects; the first/ },
   ],
   ['two objects, one without a score', '{"plan": "read it"}\n{"score": 4}', scale, { gives: 4, as: 'json' }],
   [

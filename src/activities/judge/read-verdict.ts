@@ -74,7 +74,7 @@ export const readVerdict = (raw: string, question: Question, dimensions: string[
   const [first, ...others] = verdicts
   if (first) {
     if (others.some((other) => !sameVerdict(first, other))) {
-      first.warnings.push('the answer has several JSON objects that disagree; the first one counts')
+      first.warnings.push('the answer has several contradictory JSON objects; the first one is used')
     }
     return { verdict: first }
   }

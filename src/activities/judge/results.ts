@@ -30,20 +30,23 @@ export const judgeOutputs = z.object({
   results: z
     .array(result)
     .describe(
-      'One for each verdict. raw_result is what the model said, untouched; read_as and read_from say how and from ' +
+      'One entry for each verdict. raw_result is the unchanged answer of the model; read_as and read_from say how and from ' +
         'which words the verdict was read. item_index is 0 for a comparison.',
     ),
-  average_score: z.number().nullable().describe('Mean of the scores; null where there are labels alone.'),
-  score: z.number().nullable().describe('Of a single verdict; null where there are several. The next six likewise.'),
-  rating: z.number().nullable().describe('The same as score.'),
+  average_score: z.number().nullable().describe('Mean of the scores; null if there are only labels.'),
+  score: z
+    .number()
+    .nullable()
+    .describe('Score of a single verdict; null if there are several. The same holds for the next six outputs.'),
+  rating: z.number().nullable().describe('The same value as score.'),
   label: z.string().nullable().describe('The category, or yes or no.'),
   judgment: z.string().nullable().describe('The label, or the score as text.'),
-  explanation: z.string().nullable().describe('Why, in the words of the model.'),
-  dimensions: dimensions.describe('Score or label by dimension, where dimensions were given.'),
-  text: z.string().nullable().describe('What the model said, untouched.'),
-  model: z.string().describe('The model that judged, as its provider calls it.'),
-  usage: usage.nullable().describe('Tokens of all calls together; null where the provider does not say.'),
-  cost_usd: z.number().nullable().describe('Cost of all calls together; null where the price of one is not known.'),
+  explanation: z.string().nullable().describe("The model's explanation."),
+  dimensions: dimensions.describe('Score or label by dimension, if dimensions were set.'),
+  text: z.string().nullable().describe('The unchanged answer of the model.'),
+  model: z.string().describe('The model that judged, as its provider names it.'),
+  usage: usage.nullable().describe('Tokens of all calls together; null if the provider reports none.'),
+  cost_usd: z.number().nullable().describe('Cost of all calls together; null if the price of one is not known.'),
   prompt_version: z.string().describe('Version of the prompt, and the beginning of the SHA-256 of its texts.'),
 })
 

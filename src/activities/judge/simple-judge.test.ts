@@ -177,7 +177,7 @@ describe('several items', () => {
 
   it('fail together, and the error says which one it was', async () => {
     const asked = judging((prompt) => (prompt.includes('second') ? 'I cannot say.' : '{"score": 2}'))
-    expect((await failure(judge({ items }, asked))).message).toContain('item 1: no verdict')
+    expect((await failure(judge({ items }, asked))).message).toContain('item 1: the answer of')
   })
 })
 
@@ -247,7 +247,7 @@ describe('an image', () => {
     const error = await failure(judge({ item: path }, { context, requests: [], providers: [] }))
     expect(error).toMatchObject({
       code: 'parameter_invalid',
-      message: expect.stringContaining("'x.page.png' is no image"),
+      message: expect.stringContaining("'x.page.png' is not an image"),
     })
   })
 
@@ -275,7 +275,7 @@ describe('an image', () => {
     expect([imagesIn(text.requests[0]!), text.context.warnings]).toEqual([[], []])
     const name = judging(['{"score": 5}'])
     await judge({ item: 'cat.png' }, name)
-    expect(name.context.warnings).toEqual([expect.stringContaining("'cat.png' is no storage path")])
+    expect(name.context.warnings).toEqual([expect.stringContaining("'cat.png' is not a storage path")])
   })
 })
 
@@ -338,7 +338,9 @@ describe('an answer that cannot be read', () => {
     const asked = judging(['Quite good.', 'Really quite good.'])
     const error = await failure(judge({ item: 'x' }, asked))
     expect(error).toMatchObject({ code: 'activity_failed', retryable: false })
-    expect(error.message).toContain('of test-model, asked twice: it has no number. It said: Really quite good.')
+    expect(error.message).toContain(
+      'of test-model has no verdict, in two attempts: it has no number. It said: Really quite good.',
+    )
     expect(asked.requests).toHaveLength(2)
   })
 
@@ -364,12 +366,12 @@ it('says once what no provider of the model could be told', async () => {
 
 describe('what cannot be asked', () => {
   it.each([
-    [{}, "needs 'item' or 'items', beside 'instruction'"],
+    [{}, "needs the parameter 'item' or 'items' beside 'instruction'"],
     [{ items: [] }, "'items' is an empty list"],
     [{ item: 'x', scale_range: [5, 1] }, 'scale_range goes from 5 to 1'],
-    [{ item: 'x', judge_type: 'categorical' }, "judge_type 'categorical' without categories"],
-    [{ item: 'x', judge_type: 'categorical', score_range: [0, 1000] }, 'score_range gives 1001 labels'],
-    [{ item: 'x', judge_type: 'categorical', score_range: [0.1, 0.2] }, 'score_range gives 0 labels'],
+    [{ item: 'x', judge_type: 'categorical' }, "judge_type 'categorical' needs categories"],
+    [{ item: 'x', judge_type: 'categorical', score_range: [0, 1000] }, 'score_range has 1001 labels'],
+    [{ item: 'x', judge_type: 'categorical', score_range: [0.1, 0.2] }, 'score_range has 0 labels'],
   ])('%j', async (parameters, message) => {
     const asked = judging([])
     const error = await failure(judge(parameters, asked))

@@ -20,27 +20,27 @@ const declared = z.object({
     .unknown()
     .optional()
     .describe(
-      'What is judged: a text, an image or what stands in a file, by its storage path. Anything else is shown as JSON.',
+      'The item to judge: a text, or the storage path of an image or a text file. Any other value is shown as JSON.',
     )
     .meta({ aliases: ['content'] }),
   items: z
     .unknown()
     .optional()
-    .describe('A list of what is judged; anything but a list counts as one item. item wins over it.'),
+    .describe('A list of items to judge; any other value counts as one item. If item is set, items is ignored.'),
   instruction: z
     .string()
     .min(1)
-    .describe('What to judge by.')
+    .describe('Instruction for the judge: the criteria of the verdict.')
     .meta({ aliases: ['criteria'] }),
-  model: z.string().min(1).default('gpt-4o').describe('The model that judges; one that sees, if images are judged.'),
-  model_provider: z.string().min(1).optional().describe('Who serves the model, where its name does not say so.'),
+  model: z.string().min(1).default('gpt-4o').describe('The model that judges; for images a vision model.'),
+  model_provider: z.string().min(1).optional().describe('Provider of the model, if its name does not include it.'),
   judge_type: z
     .enum(['scale', 'categorical', 'binary'])
     .optional()
     .describe(
-      'scale gives a score, categorical one of the labels, binary yes or no. categorical if categories are given.',
+      'scale returns a score, categorical one of the labels, binary yes or no. Default: categorical if categories are set.',
     ),
-  scale_range: range.optional().describe('Lowest and highest score: [min, max] or {min, max}; [1, 5] where absent.'),
+  scale_range: range.optional().describe('Lowest and highest score: [min, max] or {min, max}; default: [1, 5].'),
   score_range: range
     .optional()
     .describe('The same as scale_range; with judge_type categorical its whole numbers are the labels.'),
@@ -53,25 +53,25 @@ const declared = z.object({
   dimensions: z
     .union([z.array(name).min(1).max(20), z.record(name, z.string())])
     .optional()
-    .describe('Names, or names with their meaning: each gets a verdict of its own kind, all in the same call.'),
+    .describe('Names, or names with their meaning: each gets its own verdict, all in the same call.'),
   compare_items: z
     .boolean()
     .optional()
     .describe(
-      'One verdict over all items together instead of one for each. true where categories speak of places, such as first_better, or of a tie.',
+      'One verdict over all items together instead of one for each. Default: true if the categories name positions, such as first_better, or a tie.',
     ),
   with_explanation: z
     .boolean()
     .default(true)
-    .describe('Whether the model is asked for its reasons.')
+    .describe('Whether the model explains its verdict.')
     .meta({ aliases: ['explanation_required'] }),
-  temperature: z.number().min(0).optional().describe("The provider's where absent."),
-  system_prompt: z.string().optional().describe('Stands in the place of the system message.'),
-  max_tokens: z.number().int().min(1).optional().describe('Most tokens of an answer.'),
+  temperature: z.number().min(0).optional().describe("Sampling temperature; default: the provider's."),
+  system_prompt: z.string().optional().describe('Replaces the system message of the judge.'),
+  max_tokens: z.number().int().min(1).optional().describe('Maximum number of tokens of an answer.'),
 })
 /** Also requires the instruction, so that both omissions are reported at once. */
 const parameters = declared.refine(({ item, items, instruction }) => [item, items, instruction].some(isGiven), {
-  message: "'item' or 'items' is required as well",
+  message: "'item' or 'items' is also required",
   when: () => true,
 })
 
@@ -79,15 +79,15 @@ type Parameters = z.output<typeof parameters>
 
 const itemsOf = ({ item, items }: Parameters, context: ActivityContext): Json[] => {
   if (isGiven(item)) {
-    if (isGiven(items)) context.warn("simple_judge: both item and items are given; 'item' is judged")
+    if (isGiven(items)) context.warn("simple_judge: both item and items are set; 'item' is judged")
     return [item]
   }
   const list = Array.isArray(items) ? items : isGiven(items) ? [items] : undefined
   if (list && list.length > 0) return list
   const message = list
     ? "simple_judge: 'items' is an empty list"
-    : "simple_judge needs 'item' or 'items', beside 'instruction'"
-  throw new AppError('parameter_invalid', message, { hint: 'Give item, item_path, items or items_path.' })
+    : "simple_judge needs the parameter 'item' or 'items' beside 'instruction'"
+  throw new AppError('parameter_invalid', message, { hint: 'Set item, item_path, items or items_path.' })
 }
 
 const dimensionsOf = ({ dimensions }: Parameters): Brief['dimensions'] =>
@@ -98,7 +98,7 @@ const dimensionsOf = ({ dimensions }: Parameters): Brief['dimensions'] =>
 const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Judged[]> => {
   const question = questionOf(given)
   if (given.categories && question.type !== 'categorical') {
-    context.warn(`simple_judge: judge_type is '${question.type}', so categories are not used`)
+    context.warn(`simple_judge: judge_type is '${question.type}', so categories are ignored`)
   }
   const items = itemsOf(given, context)
   const isJoint = items.length > 1 && (given.compare_items ?? comparesItems(question))
@@ -135,7 +135,7 @@ export const simpleJudge = activity({
   name: 'simple_judge',
   category: 'judge',
   asks: { kind: 'chat' },
-  description: 'Lets a model judge texts or images by an instruction: by a score, a label, or yes and no.',
+  description: 'Lets a model judge texts or images by an instruction, with a score, a label, or yes or no.',
   parameters,
   outputs: judgeOutputs,
   example: {
@@ -146,25 +146,25 @@ export const simpleJudge = activity({
     scale_range: [1, 5],
   },
   gotchas: [
-    'The parameters are item or items, and instruction. content and criteria are old names of item and instruction.',
-    'Several items get one verdict each. They are compared in one call where categories speak of places ' +
-      '(first_better, model_b) or of a tie, or where compare_items says so.',
-    'With judge_type categorical score is null: score_range then gives labels such as "4", not numbers. For a number, ' +
+    'The parameters are item or items, and instruction. content and criteria are deprecated names of item and instruction.',
+    'Several items get one verdict each. They are compared in one call if the categories name positions ' +
+      '(first_better, model_b) or a tie, or if compare_items is true.',
+    'With judge_type categorical score is null: score_range then defines labels such as "4", not numbers. For a number, ' +
       'use scale.',
     'An image is the storage path of a .webp, .png, .jpg, .jpeg or .gif of at most 20 MiB (JETTY_MAX_MODEL_FILE_BYTES), or a file object of a step; ' +
-      'an http(s) URL that ends so is handed to the provider as it is. Nothing of the image is recorded.',
-    'Of any other stored file, or a list of them, the text is judged: by its storage path, or a file object of a step, such as ' +
-      'run.outputs.results_files. One that is no text fails.',
-    'The verdict is read from the first JSON object of the answer that has one, with or without prose and fences around ' +
-      'it, else from the prose: the number that is called the score, else the first one in range.',
-    'A score out of range is drawn to the nearest end, with a warning. Score in words, a number on another scale (8/10 ' +
-      'for 1 to 5), and a label that is not among the categories cannot be read.',
-    'After an answer that cannot be read the model is asked once more. If that fails too, so does the step, and its error ' +
-      'shows what the model said.',
-    'An instruction may ask for a JSON format of its own, if score, or label, is among its members; the rest is in raw_result.',
-    'scripted/judge and scripted/judge-low are no real models and need no key: they give the best or the worst verdict, or ' +
-      'what a line of the instruction says, such as `scripted: 2 if "sorry"`.',
-    'With dimensions the score is the one that the model gives for the whole; where it gives none, the mean of them.',
+      'an http(s) URL with such an ending is passed to the provider unchanged. The image itself is not recorded.',
+    'For any other stored file, or a list of files, the text is judged: pass a storage path or a file object of a step, such as ' +
+      'run.outputs.results_files. A file that is not text fails the step.',
+    'The verdict is read from the first JSON object of the answer that contains one, with or without prose and code fences around ' +
+      'it, else from the prose: the number named as the score, else the first number in range.',
+    'A score out of range becomes the nearest end of the range, with a warning. A score in words, a number on another scale (8/10 ' +
+      'for 1 to 5), and a label that is not a category are not accepted.',
+    'After an answer without a verdict the model is asked once more. If that fails too, the step fails, and its error ' +
+      'shows the answer.',
+    'An instruction may ask for its own JSON format, if score or label is among its members; the rest is in raw_result.',
+    'scripted/judge and scripted/judge-low are not real models and need no key: they give the best or the worst verdict, or ' +
+      'the verdict in a line of the instruction, such as `scripted: 2 if "sorry"`.',
+    'With dimensions the score is the overall score of the model, or, without one, the mean of the dimensions.',
   ],
   literal: ['score_range', 'scale_range', 'categories'],
   pathsInArrays: ['items'],

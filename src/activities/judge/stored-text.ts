@@ -30,7 +30,7 @@ const textOf = async (path: string, { files, settings }: ActivityContext): Promi
   if (file.size > settings.modelFileBytes) {
     throw new AppError(
       'too_large',
-      `simple_judge: '${file.name}' has ${byteSize(file.size)}; models are shown at most ${byteSize(settings.modelFileBytes)}`,
+      `simple_judge: '${file.name}' has ${byteSize(file.size)}; a file for a model may have at most ${byteSize(settings.modelFileBytes)}`,
       { hint: 'Judge a part of it, or raise JETTY_MAX_MODEL_FILE_BYTES.' },
     )
   }

@@ -23,8 +23,8 @@ const openIfThere = async (path: string, context: ActivityContext): Promise<File
 const sent = async (file: FileContent, context: ActivityContext, options: PredictionOptions): Promise<string> => {
   const most = context.settings.modelFileBytes
   if (file.size > most) {
-    const message = `'${file.name}' has ${byteSize(file.size)}; a file that a model is sent may have ${byteSize(most)}`
-    throw new AppError('too_large', message, { hint: 'Make it smaller, or raise JETTY_MAX_MODEL_FILE_BYTES.' })
+    const message = `'${file.name}' has ${byteSize(file.size)}; a file for a model may have at most ${byteSize(most)}`
+    throw new AppError('too_large', message, { hint: 'Make the file smaller, or raise JETTY_MAX_MODEL_FILE_BYTES.' })
   }
   const bytes = await file.bytes()
   const { content_type: type } = await mediaFileOf(bytes, file.content_type)
@@ -33,8 +33,8 @@ const sent = async (file: FileContent, context: ActivityContext, options: Predic
 }
 
 const tooMany = (most: number): AppError =>
-  new AppError('too_large', `The input names more than ${most} stored files, the most that a model is sent`, {
-    hint: 'Send fewer, or raise JETTY_MAX_MEDIA_FILES.',
+  new AppError('too_large', `The input names more than ${most} stored files, the maximum for a model`, {
+    hint: 'Send fewer files, or raise JETTY_MAX_MEDIA_FILES.',
   })
 
 /** Replaces each storage path in an input by the file's content. */

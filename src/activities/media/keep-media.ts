@@ -41,7 +41,7 @@ export const filesIn = (output: Json, found: Set<string> = new Set()): Set<strin
 
 /** Replaces every data URI in the output by its storage path. */
 export const withoutDataUris = (output: Json, paths: ReadonlyMap<string, string>): Json => {
-  if (typeof output === 'string') return paths.get(output) ?? (readDataUri(output) ? '[not kept]' : output)
+  if (typeof output === 'string') return paths.get(output) ?? (readDataUri(output) ? '[not stored]' : output)
   if (Array.isArray(output)) return output.map((part) => withoutDataUris(part, paths))
   if (typeof output !== 'object' || output === null) return output
   return Object.fromEntries(Object.entries(output).map(([name, part]) => [name, withoutDataUris(part, paths)]))

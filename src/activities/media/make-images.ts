@@ -8,15 +8,15 @@ import { keepBytes } from './keep-media.ts'
 
 /** Outputs common to activities that make images. */
 export const imageOutputs = {
-  images: z.array(mediaObjectSchema).describe('The images, stored: images[0].path is what other steps take.'),
-  text: z.string().describe('What the model wrote beside them; empty where it wrote nothing.'),
-  model: z.string().describe('The model, as who served it calls it.'),
-  provider: z.string().describe('Who served it.'),
+  images: z.array(mediaObjectSchema).describe('The stored images; other steps use images[0].path.'),
+  text: z.string().describe('Text that the model wrote beside the images; empty if there is none.'),
+  model: z.string().describe('The model, as its provider names it.'),
+  provider: z.string().describe('The provider.'),
   usage: z
     .looseObject({ prompt_tokens: z.number(), completion_tokens: z.number(), total_tokens: z.number() })
     .nullable()
-    .describe('Tokens; null if the provider is silent.'),
-  cost_usd: z.number().nullable().describe('Cost in US dollars; null where it is not known.'),
+    .describe('Tokens; null if the provider reports none.'),
+  cost_usd: z.number().nullable().describe('Cost in US dollars; null if it is not known.'),
 }
 
 /** Makes and stores images, in order. */
@@ -31,7 +31,7 @@ export const makeImages = async (
   for (const { bytes, type } of answer.images.slice(0, context.settings.mediaFiles)) {
     const { kind, file } = await keepBytes(bytes, type, context)
     if (kind !== 'image') {
-      throw new AppError('activity_failed', `${answer.model} made no image, but ${file.content_type}`)
+      throw new AppError('activity_failed', `${answer.model} generated no image, but ${file.content_type}`)
     }
     images.push(file)
   }

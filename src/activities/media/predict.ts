@@ -16,18 +16,18 @@ export const replicateParameters = {
 /** Outputs common to activities that run a model at Replicate, beside files. */
 export const replicateOutputs = {
   model: z.string().describe('The model that was run.'),
-  version: z.string().nullable().describe('Its version; null where Replicate does not say.'),
-  prediction_id: z.string().describe('What Replicate calls the prediction.'),
-  predict_seconds: z.number().nullable().describe('Seconds of computing; null where they were not counted.'),
-  cost_usd: z.number().nullable().describe('Cost in US dollars: null, since Replicate does not say.'),
+  version: z.string().nullable().describe('Version of the model; null if Replicate does not report it.'),
+  prediction_id: z.string().describe('Id of the prediction at Replicate.'),
+  predict_seconds: z.number().nullable().describe('Computing time in seconds; null if it was not measured.'),
+  cost_usd: z.number().nullable().describe('Cost in US dollars: null, because Replicate does not report it.'),
 }
 
 export const replicateGotchas = [
   "The key comes from REPLICATE_API_TOKEN in the run's environment.",
-  'A storage path of this collection stands for its file: the model is sent the file, of 20 MiB at most ' +
+  'A storage path of this collection is replaced by its file: the model gets the file, of at most 20 MiB ' +
     '(JETTY_MAX_MODEL_FILE_BYTES).',
-  'A run that is cancelled, or a step whose time is over, cancels the prediction. After a crash the step runs again, and ' +
-    'makes a new one: Replicate knows no idempotency keys.',
+  'Cancelling the run, or the time limit of the step, cancels the prediction. After a crash the step runs again and ' +
+    'creates a new prediction, because Replicate does not support idempotency keys.',
 ]
 
 /** Runs the model; the content of input files never enters the trajectory. */
@@ -59,7 +59,7 @@ export const keepOfKind = async (
   const wanted = kept.filter((one) => one.kind === kind).map(({ file }) => file)
   if (wanted.length > 0) return wanted
   const other = [...new Set(kept.map(({ file }) => file.content_type))].join(', ')
-  throw new AppError('activity_failed', `${prediction.model} made no ${kind}${other ? `, but ${other}` : ''}`, {
-    hint: `Use a model that makes ${kind}s; replicate_run takes whatever a model gives.`,
+  throw new AppError('activity_failed', `${prediction.model} generated no ${kind}${other ? `, but ${other}` : ''}`, {
+    hint: `Use a model that generates ${kind}s, or the activity replicate_run, which accepts every kind of output.`,
   })
 }

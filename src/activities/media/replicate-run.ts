@@ -22,7 +22,7 @@ export const replicateRun = activity({
   name: 'replicate_run',
   category: 'models',
   asks: { kind: 'prediction' },
-  description: 'Runs any model at Replicate with any input, and stores every file that it makes.',
+  description: 'Runs any model at Replicate with any input, and stores every file of its output.',
   parameters: z.object({
     ...replicateParameters,
     input: z
@@ -34,13 +34,13 @@ export const replicateRun = activity({
     output: z
       .unknown()
       .describe(
-        'What the model gave, as it is; URLs in it end after an hour, and bytes in it stand as the path of the file.',
+        'The unchanged output of the model. URLs in it expire after an hour; binary data is replaced by the path of the stored file.',
       ),
-    text: z.string().optional().describe('The output as one text, where it is text; absent where it is not.'),
+    text: z.string().optional().describe('The output as one text; absent if it is not text.'),
     files: files('Every file of the output'),
     images: files('The images among them'),
     videos: files('The videos among them'),
-    audio: files('The sounds among them'),
+    audio: files('The audio files among them'),
     ...replicateOutputs,
   }),
   example: {
@@ -49,8 +49,8 @@ export const replicateRun = activity({
     input: { prompt_path: 'init_params.prompt', aspect_ratio: '1:1' },
   },
   gotchas: [
-    'A text of the output that is a URL and nothing else is fetched and stored, whatever is there. One that Replicate does ' +
-      'not keep itself, and that cannot be fetched, gives a warning.',
+    'Every text of the output that is only a URL is fetched and stored. A URL that Replicate does ' +
+      'not host, and that cannot be fetched, adds a warning.',
     ...replicateGotchas,
   ],
   nested: ['input'],

@@ -8,7 +8,7 @@ export const replicateText2Image = activity({
   name: 'replicate_text2image',
   category: 'image',
   asks: { kind: 'prediction' },
-  description: 'Makes images from a text with a model at Replicate, and stores them.',
+  description: 'Generates images from a text with a model at Replicate, and stores them.',
   parameters: z.object({
     ...replicateParameters,
     model: z
@@ -16,14 +16,18 @@ export const replicateText2Image = activity({
       .min(1)
       .default('black-forest-labs/flux-schnell')
       .describe('The model, as owner/name or owner/name:version.'),
-    prompt: z.string().min(1).describe('What the image shows.'),
-    width: z.number().int().positive().optional().describe('Pixels, for models that take it.'),
-    height: z.number().int().positive().optional().describe('Pixels, for models that take it.'),
-    num_outputs: z.number().int().positive().default(1).describe('How many images.'),
-    aspect_ratio: z.string().min(1).optional().describe('Such as 1:1 or 16:9, for models that take it.'),
+    prompt: z.string().min(1).describe('Description of the image.'),
+    width: z.number().int().positive().optional().describe('Size in pixels, for models that support it.'),
+    height: z.number().int().positive().optional().describe('Size in pixels, for models that support it.'),
+    num_outputs: z.number().int().positive().default(1).describe('Number of images.'),
+    aspect_ratio: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Aspect ratio, such as 1:1 or 16:9, for models that support it.'),
   }),
   outputs: z.object({
-    images: z.array(mediaObjectSchema).describe('The images, stored: images[0].path is what other steps take.'),
+    images: z.array(mediaObjectSchema).describe('The stored images; other steps use images[0].path.'),
     ...replicateOutputs,
   }),
   example: {
@@ -34,7 +38,7 @@ export const replicateText2Image = activity({
   },
   gotchas: [
     'The path is outputs.images[0].path; there is no storage_path and no image_url.',
-    'Every other parameter is an input of the model, as its page at Replicate lists them: seed, output_format and so on.',
+    'Every other parameter is an input of the model, as listed on its page at Replicate: seed, output_format and so on.',
     ...replicateGotchas,
   ],
   takesAnyParameter: true,

@@ -7,22 +7,22 @@ import { activity } from '../activity.ts'
 export const textConcatenate = activity({
   name: 'text_concatenate',
   category: 'text',
-  description: 'Joins several texts into one, in their order, with a separator between them.',
+  description: 'Joins several texts in order, with a separator between them.',
   parameters: z.object({
     texts: z
       .union([z.array(z.unknown()), z.string()])
-      .describe('The texts: through texts_path one path to a list, or a list of paths.'),
-    separator: z.string().default('\n').describe('What stands between two texts.'),
+      .describe('The texts; texts_path takes one path to a list, or a list of paths.'),
+    separator: z.string().default('\n').describe('Separator between two texts.'),
   }),
-  outputs: z.object({ text: z.string().describe('All texts in one.') }),
+  outputs: z.object({ text: z.string().describe('The joined text.') }),
   example: {
     activity: 'text_concatenate',
     texts_path: ['init_params.first', 'init_params.second'],
     separator: '\n\n',
   },
   gotchas: [
-    'A list of paths belongs into texts_path; in texts it would be joined as the words it is written with.',
-    'A single text counts as a list of one. Elements that are not text go in as JSON.',
+    'A list of paths belongs in texts_path; in texts the paths themselves would be joined.',
+    'A single text counts as a list of one. Elements that are not text are joined as JSON.',
   ],
   pure: true,
   async run({ texts, separator }, context) {

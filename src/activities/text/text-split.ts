@@ -27,18 +27,31 @@ const split = (text: string, chunkSize: number, step: number): string[] => {
 export const textSplit = activity({
   name: 'text_split',
   category: 'text',
-  description: 'Cuts a text into chunks of so many characters; neighbours can overlap.',
+  description: 'Splits a text into chunks of a fixed number of characters; neighbouring chunks can overlap.',
   parameters: z.object({
-    text: z.string().describe('The text to cut.'),
-    chunk_size: z.number().int().min(1).default(1000).describe('Characters in a chunk; the last one may be shorter.'),
-    overlap: z.number().int().min(0).default(0).describe('Characters that a chunk repeats of the one before it.'),
+    text: z.string().describe('The text to split.'),
+    chunk_size: z
+      .number()
+      .int()
+      .min(1)
+      .default(1000)
+      .describe('Number of characters in a chunk; the last one may be shorter.'),
+    overlap: z
+      .number()
+      .int()
+      .min(0)
+      .default(0)
+      .describe('Number of characters that a chunk repeats from the previous chunk.'),
   }),
   outputs: z.object({
     chunks: z.array(z.string()).describe('The chunks, in the order of the text.'),
-    count: z.number().int().describe('How many there are; 0 for an empty text.'),
+    count: z.number().int().describe('Number of chunks; 0 for an empty text.'),
   }),
   example: { activity: 'text_split', text_path: 'init_params.text', chunk_size: 1000, overlap: 100 },
-  gotchas: ['overlap must be smaller than chunk_size.', 'The cut is by characters, not by words, sentences or tokens.'],
+  gotchas: [
+    'overlap must be smaller than chunk_size.',
+    'The text is split by characters, not by words, sentences or tokens.',
+  ],
   pure: true,
   async run({ text, chunk_size, overlap }, context) {
     if (overlap >= chunk_size) {
@@ -52,7 +65,7 @@ export const textSplit = activity({
     if (text.length * Math.ceil(chunk_size / step) > maxCharactersOut && text.length > chunk_size) {
       throw new AppError(
         'output_too_large',
-        `text_split: chunks of ${chunk_size} with an overlap of ${overlap} would repeat a text of ${text.length} ` +
+        `text_split: chunks of ${chunk_size} with an overlap of ${overlap} would expand a text of ${text.length} ` +
           `characters beyond ${byteSize(maxCharactersOut)}`,
         { hint: 'Lower overlap, or split a shorter text.' },
       )

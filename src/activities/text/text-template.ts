@@ -7,13 +7,15 @@ import { activity } from '../activity.ts'
 export const textTemplate = activity({
   name: 'text_template',
   category: 'text',
-  description: 'Fills the {{name}} placeholders of a template. Each further parameter is a variable of that name.',
+  description: 'Fills the {{name}} placeholders of a template. Every other parameter is a variable of that name.',
   parameters: z.object({
     template: z.string().describe('Text with {{name}} placeholders; spaces inside the braces do not matter.'),
     variables: z
       .record(z.string(), z.unknown())
       .optional()
-      .describe('Values by name; keys that end in _path are references. A parameter of the same name wins.'),
+      .describe(
+        'Values by name; keys that end in _path are references. A parameter of the same name takes precedence.',
+      ),
   }),
   outputs: z.object({ text: z.string().describe('The template with its placeholders filled in.') }),
   example: {
@@ -24,9 +26,9 @@ export const textTemplate = activity({
   },
   gotchas: [
     'A placeholder without a value stays in the text, and the step carries a warning that names it.',
-    'Text goes in as it is, any other value as JSON. What went in is not searched for placeholders again.',
-    '{{init_params.x}} and {{step.outputs.x}} are filled in too. A variable wins over a step of the same name, except ' +
-      'where the variables come as one object through variables_path.',
+    'Text is inserted unchanged, any other value as JSON. Inserted values are not searched for placeholders again.',
+    '{{init_params.x}} and {{step.outputs.x}} are filled in too. A variable takes precedence over a step of the same name, except ' +
+      'if the variables come as one object from variables_path.',
   ],
   nested: ['variables'],
   takesAnyParameter: true,
@@ -47,7 +49,7 @@ export const textTemplate = activity({
     await context.room(pieces.reduce((length, piece) => length + piece.length, 0))
     const text = pieces.join('')
     for (const name of unknown) {
-      context.warn(`placeholder '{{${name}}}' has no value and stays in the text: give '${name}' or '${name}_path'`)
+      context.warn(`placeholder '{{${name}}}' has no value and stays in the text; set '${name}' or '${name}_path'`)
     }
     return { text }
   },

@@ -9,7 +9,8 @@ export const approvalsContract = {
   decideApproval: endpoint({
     method: 'POST',
     path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/steps/{step}/approval',
-    summary: 'Approve or reject what a step waits for; once: later decisions get the first one in a 409',
+    summary:
+      'Approve or reject a step that waits for a decision. A step is decided once: later decisions get a 409 with the first one',
     tag,
     collectionMissing: "Trajectory '{trajectory_id}' not found",
     body: decisionSchema,
@@ -19,15 +20,15 @@ export const approvalsContract = {
   listApprovals: endpoint({
     method: 'GET',
     path: '/api/v1/approvals/{collection}',
-    summary: 'What waits for a decision in a collection, oldest first',
+    summary: 'List the approvals that wait for a decision in a collection, oldest first',
     tag,
     query: z.object({
       limit: limitSchema,
       cursor: z
         .string()
-        .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier answer, unchanged')
+        .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response, unchanged')
         .optional()
-        .describe('`next_cursor` of the answer before.'),
+        .describe('`next_cursor` of the previous response.'),
     }),
     response: approvalPageSchema,
   }),

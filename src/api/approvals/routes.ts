@@ -59,16 +59,16 @@ export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
     const row = await findApprovalOfStep(database, run.id, step, steps)
     const first = row && decided(run, row)
     if (first) {
-      const by = first.decided_by === null ? 'since nobody decided in time' : `by ${first.decided_by}`
-      return new AppError('conflict', `Step '${first.step}' was decided already: ${first.decision}, ${by}`, {
+      const by = first.decided_by === null ? 'because no person decided in time' : `by ${first.decided_by}`
+      return new AppError('conflict', `Step '${first.step}' was already decided: ${first.decision}, ${by}`, {
         extra: { approval: first },
       })
     }
     if (!row && !steps.includes(step)) {
       return new AppError('not_found', `Run '${run.trajectory_id}' has no step '${step}'`)
     }
-    const why = run.ended_at ? `the run has ended: ${run.status}` : 'it has not begun to, or asks for none'
-    return new AppError('conflict', `Step '${step}' waits for no approval: ${why}`)
+    const why = run.ended_at ? `the run has ended: ${run.status}` : 'it has not started to wait, or needs no approval'
+    return new AppError('conflict', `Step '${step}' does not wait for an approval: ${why}`)
   }
 
   return implement(approvalsContract, {

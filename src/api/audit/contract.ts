@@ -8,16 +8,16 @@ const query = z.object({
   limit: limitSchema,
   cursor: z
     .string()
-    .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier answer, unchanged')
+    .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response, unchanged')
     .optional()
-    .describe('`next_cursor` of the answer before.'),
+    .describe('`next_cursor` of the previous response.'),
 })
 
 export const auditContract = {
   listAudit: endpoint({
     method: 'GET',
     path: '/api/v1/collections/{collection}/audit',
-    summary: 'Who changed what in a collection, newest first',
+    summary: 'The audit trail of a collection, newest entry first',
     tag: 'Collections',
     access: 'write',
     query,
@@ -26,7 +26,7 @@ export const auditContract = {
   listServerAudit: endpoint({
     method: 'GET',
     path: '/api/v1/audit',
-    summary: 'Who changed what on this server, newest first; deleted collections included',
+    summary: 'The audit trail of this server, newest entry first; deleted collections included',
     tag,
     access: 'admin',
     query,

@@ -18,7 +18,7 @@ export const batchesContract = {
   runBatch: endpoint({
     method: 'POST',
     path: '/api/v1/run-batch/{collection}/{task}',
-    summary: 'Start a run of a task for each of many items; answered as soon as all of it is on disk',
+    summary: 'Start a run of a task for each of many items; the response follows as soon as the batch is stored',
     tag,
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
     query: preflightQuery,
@@ -36,14 +36,14 @@ export const batchesContract = {
     tag,
     query: z.object({
       limit: z.coerce.number().int().min(1).max(100).default(20),
-      cursor: z.string().max(100).optional().describe('`next_cursor` of the answer before.'),
+      cursor: z.string().max(100).optional().describe('`next_cursor` of the previous response.'),
     }),
     response: z.object({ batches: z.array(batchSummarySchema), next_cursor: z.string().nullable() }),
   }),
   getBatch: endpoint({
     method: 'GET',
     path: one,
-    summary: 'How far a batch is: its runs by status, its cost, its first errors',
+    summary: 'The progress of a batch: its runs by status, its cost, its first errors',
     tag,
     collectionMissing,
     response: batchSchema,
@@ -51,14 +51,14 @@ export const batchesContract = {
   getBatchResults: endpoint({
     method: 'GET',
     path: `${one}/results`,
-    summary: 'What came of every item, in the order of the items',
+    summary: 'The result of every item, in the order of the items',
     tag,
     collectionMissing,
     query: z.object({
       format: z
         .enum(['json', 'jsonl', 'csv'])
         .default('json')
-        .describe('json: a page. jsonl and csv: all of it, streamed, `page` and `limit` do not count.'),
+        .describe('json: one page. jsonl and csv: all results as a stream; `page` and `limit` are ignored.'),
       page: z.coerce.number().int().min(1).max(1_000_000).default(1),
       limit: z.coerce
         .number()
@@ -66,14 +66,14 @@ export const batchesContract = {
         .min(1)
         .default(100)
         .transform((limit) => Math.min(limit, largestResultPage))
-        .describe(`At most ${largestResultPage}; more is taken as that.`),
+        .describe(`Page size; larger values are reduced to ${largestResultPage}.`),
     }),
     response: batchResultsSchema,
   }),
   cancelBatch: endpoint({
     method: 'POST',
     path: `${one}/cancel`,
-    summary: 'Stop a batch: runs under way are cancelled, and no further one is begun',
+    summary: 'Stop a batch: cancel its running runs and start no more',
     tag,
     collectionMissing,
     response: batchSchema,

@@ -50,16 +50,16 @@ it('reads JSON lines, the last one without a line break too', async () => {
 it.each([
   ['jsonl', '{"a":1}\n\n[1]\n', 'Line 3 is not a JSON object'],
   ['jsonl', '{"a":1}\n{"a":', 'Line 2 is not a JSON object'],
-  ['jsonl', `{"a":1}\n{"a":"${'x'.repeat(200)}"}`, 'Line 2 is longer than an item may be (100 bytes)'],
+  ['jsonl', `{"a":1}\n{"a":"${'x'.repeat(200)}"}`, 'Line 2 is longer than the limit of an item (100 bytes)'],
   ['jsonl', Buffer.from([0x7b, 0xff, 0x7d]), 'The file is not UTF-8 text'],
-  ['csv', 'a,b\n1,2\n3\n', 'Cells of line 3: 1; of the first line: 2'],
-  ['csv', 'a,b\n1,2,3\n', 'Cells of line 2: 3; of the first line: 2'],
-  ['csv', 'a,a\n1,2\n', "Two columns are called 'a'"],
+  ['csv', 'a,b\n1,2\n3\n', 'Line 3 has 1 cells, but the header line has 2'],
+  ['csv', 'a,b\n1,2,3\n', 'Line 2 has 3 cells, but the header line has 2'],
+  ['csv', 'a,a\n1,2\n', "Two columns have the name 'a'"],
   ['csv', 'a,\n1,2\n', 'Column 2 has no name'],
   ['csv', 'a:json\n1\n{\n', "Line 3: the cell of column 'a:json' is not JSON"],
   ['csv', 'a\n1\n"x\n', 'The quote that opens on line 3 is never closed'],
   ['csv', 'a\n1\nx"y"\n', 'Line 3 is not CSV'],
-  ['csv', `a\n1\n${'x'.repeat(200)}\n`, 'Line 3 is longer than an item may be (100 bytes)'],
+  ['csv', `a\n1\n${'x'.repeat(200)}\n`, 'Line 3 is longer than the limit of an item (100 bytes)'],
   ['csv', Buffer.from([0x61, 0x0a, 0xff]), 'The file is not UTF-8 text'],
 ] as const)('%s %j is refused with its line', async (format, content, message) => {
   for (const chunk of [5, 1000]) {

@@ -42,7 +42,7 @@ async function* textOf(stream: Readable): AsyncGenerator<string> {
 }
 
 const tooLong = (line: number, maxBytes: number) =>
-  fault(`Line ${line} is longer than an item may be (${byteSize(maxBytes)})`, 'too_long')
+  fault(`Line ${line} is longer than the limit of an item (${byteSize(maxBytes)})`, 'too_long')
 
 /** Yields non-empty lines with 1-based numbers; empty ones may be very many. */
 async function* linesOf(stream: Readable, maxBytes: number): AsyncGenerator<{ text: string; line: number }> {
@@ -65,7 +65,7 @@ async function* readJsonLines(stream: Readable, maxBytes: number): AsyncGenerato
     if (text.length > maxBytes) throw tooLong(line, maxBytes)
     const item = isDeeperThan(text, maxJsonDepth) ? undefined : parsedJson(text)
     if (!isObject(item)) {
-      throw fault(`Line ${line} is not a JSON object; expected one object a line, such as {"text": "hello"}`)
+      throw fault(`Line ${line} is not a JSON object; expected one object per line, such as {"text": "hello"}`)
     }
     yield { item, line }
   }
@@ -80,12 +80,12 @@ interface Column {
 const columnsOf = (header: string[]): Column[] => {
   const columns = header.map((cell, at): Column => {
     const [, name = '', json] = /^(.*?)(:json)?$/s.exec(cell.trim()) ?? []
-    if (name === '') throw fault(`Column ${at + 1} has no name in the first line`)
+    if (name === '') throw fault(`Column ${at + 1} has no name in the header line`)
     return { name, isJson: json !== undefined }
   })
   const seen = new Set<string>()
   for (const { name } of columns) {
-    if (seen.has(name)) throw fault(`Two columns are called '${name}'`)
+    if (seen.has(name)) throw fault(`Two columns have the name '${name}'`)
     seen.add(name)
   }
   return columns
@@ -94,7 +94,7 @@ const columnsOf = (header: string[]): Column[] => {
 const itemOf = (cells: string[], columns: Column[], line: number): JsonObject => {
   // Checked here: the parser would report it before it returns the rows ahead, when the columns are still unknown.
   if (cells.length !== columns.length) {
-    throw fault(`Cells of line ${line}: ${cells.length}; of the first line: ${columns.length}`)
+    throw fault(`Line ${line} has ${cells.length} cells, but the header line has ${columns.length}`)
   }
   return Object.fromEntries(
     columns.flatMap(({ name, isJson }, at): [string, unknown][] => {
@@ -103,9 +103,7 @@ const itemOf = (cells: string[], columns: Column[], line: number): JsonObject =>
       if (cell.trim() === '') return []
       const value = isDeeperThan(cell, maxJsonDepth) ? undefined : parsedJson(cell)
       if (value !== undefined) return [[name, value]]
-      throw fault(
-        `Line ${line}: the cell of column '${name}:json' is not JSON; text stands in quotes there, as in "text"`,
-      )
+      throw fault(`Line ${line}: the cell of column '${name}:json' is not JSON; write a text in quotes, as in "text"`)
     }),
   )
 }
@@ -119,7 +117,7 @@ const csvFault = (error: CsvError, maxBytes: number): AppError => {
       return fault(`The quote that opens on line ${line} is never closed`)
     default:
       return fault(
-        `Line ${line} is not CSV: a cell with a quote, comma or line break stands in quotes, and a quote is written twice`,
+        `Line ${line} is not CSV: put a cell with a quote, comma or line break in quotes, and write a quote inside it twice`,
       )
   }
 }

@@ -42,14 +42,18 @@ const makeGathering = ({ maxFanOut, maxBatchBytes, maxInitParamsBytes }: ItemDep
     /** `place` names the item in an error. */
     add(item: Item, loc: (string | number)[], place: string) {
       if (items.length === maxFanOut) {
-        throw invalidField(['body', field], `At most ${maxFanOut} items; JETTY_MAX_FANOUT sets the limit`, 'too_many')
+        throw invalidField(
+          ['body', field],
+          `At most ${maxFanOut} items are allowed; JETTY_MAX_FANOUT sets the limit`,
+          'too_many',
+        )
       }
       const text = JSON.stringify(item)
       const bytes = Buffer.byteLength(text)
       if (bytes > maxInitParamsBytes) {
         throw invalidField(
           loc,
-          `${place} is larger than init_params may be (${byteSize(maxInitParamsBytes)})`,
+          `${place} is larger than the limit of init_params (${byteSize(maxInitParamsBytes)})`,
           'too_large',
         )
       }
@@ -59,7 +63,7 @@ const makeGathering = ({ maxFanOut, maxBatchBytes, maxInitParamsBytes }: ItemDep
       size += bytes
       if (size > maxBatchBytes) {
         throw new AppError('too_large', `The items are too large. Maximum allowed size is ${byteSize(maxBatchBytes)}`, {
-          hint: 'Make two batches of it, or raise JETTY_MAX_BATCH_BYTES.',
+          hint: 'Split the items into two batches, or raise JETTY_MAX_BATCH_BYTES.',
         })
       }
       items.push(item)
@@ -82,7 +86,7 @@ const itemsOfFile = async (
   const path = (await resolveFiles(database, collection.id, [given])).get(given)
   const file = path === undefined ? undefined : await findFile(database, path)
   if (!file) {
-    const message = `There is no file '${given}' in collection '${collection.name}'; give a path or an id as an upload answered it`
+    const message = `There is no file '${given}' in collection '${collection.name}'; use a path or an id from the response of an upload`
     throw invalidField(loc, message, 'file_missing')
   }
   const format = itemFormatOf(file)
@@ -103,7 +107,7 @@ const itemsOfFile = async (
 const withFiles = async (database: Database, collection: FoundCollection, items: Item[]): Promise<Item[]> => {
   const text = items.findIndex(({ file_paths: given }) => typeof given === 'string')
   if (text >= 0) {
-    const message = 'Expected a list; the column of a CSV file that holds one is called file_paths:json'
+    const message = 'Expected a list; in a CSV file, name its column file_paths:json'
     throw invalidField(['body', 'items', text, 'file_paths'], message, 'list_type')
   }
   const lists = items.flatMap(({ file_paths: given }, at) =>

@@ -35,7 +35,7 @@ export const batchesRoutes = (deps: BatchesDeps): Route[] => {
   return implement(batchesContract, {
     runBatch: async (call) => {
       const batch = batchOf(await startBatch(deps, call))
-      if (!batch) throw new AppError('internal', 'The run of a batch does not say what it is')
+      if (!batch) throw new AppError('internal', 'The stored run of a batch has no batch parameters')
       return { ...startedBatch(batch, links.publicUrl), status: 'pending' }
     },
 

@@ -40,7 +40,7 @@ export const collectionsContract = {
   createCollection: endpoint({
     method: 'POST',
     path: '/api/v1/collections',
-    summary: 'Create a collection; the scope of the calling key is extended by it',
+    summary: 'Create a collection, and add it to the scope of the calling key',
     tag,
     body: createCollectionSchema,
     response: collectionWithEnvironmentSchema,
@@ -58,7 +58,7 @@ export const collectionsContract = {
   setCollectionOwner: endpoint({
     method: 'PATCH',
     path: '/api/v1/collections/{collection}/owner',
-    summary: 'Name the owner of a collection',
+    summary: 'Set the owner of a collection',
     tag,
     body: setOwnerSchema,
     response: collectionSchema,
@@ -66,14 +66,14 @@ export const collectionsContract = {
   getCollectionStorage: endpoint({
     method: 'GET',
     path: '/api/v1/collections/{collection}/storage',
-    summary: 'Where the data of a collection is kept; credentials masked',
+    summary: 'The storage location of a collection; credentials are masked',
     tag,
     response: collectionWithStorageSchema,
   }),
   setCollectionStorage: endpoint({
     method: 'PATCH',
     path: '/api/v1/collections/{collection}/storage',
-    summary: 'Set where the data of a collection is kept',
+    summary: 'Set the storage location of a collection',
     tag,
     body: setStorageSchema,
     response: collectionWithStorageSchema,

@@ -101,7 +101,7 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
       const given = body.storage_info
       const masked = maskedPlace(given)
       if (masked) {
-        const message = `${mask} is shown instead of a value: send the value itself, or leave storage_info out`
+        const message = `${mask} is only the mask of a value: send the value itself, or omit storage_info`
         throw invalidField(['body', 'storage_info', ...masked], message, 'masked')
       }
       const info = given === undefined ? undefined : given === null ? null : memberText(bodyText, 'storage_info')

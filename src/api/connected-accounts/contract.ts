@@ -26,16 +26,16 @@ export const connectedAccountsContract = {
   listConnectedAccounts: endpoint({
     method: 'GET',
     path: '/api/v1/connected-accounts',
-    summary: 'Accounts at providers that the caller has connected; only users have some, keys and the admin have none',
+    summary: 'Provider accounts that the caller has connected; API keys and the admin have none',
     tag: 'Server',
     response: z.array(connectedAccountSchema),
   }),
   linkConnectedAccount: refused(
     '/api/v1/connected-accounts/{provider}/link',
-    'Connect an account at a provider; this server has no users who could',
+    'Connect an account at a provider; not supported, because this server has no user accounts',
   ),
   beginConnectedAccount: refused(
     '/api/v1/connected-accounts/{provider}/begin',
-    'Begin to connect an account at a provider; this server has no users who could',
+    'Start connecting an account at a provider; not supported, because this server has no user accounts',
   ),
 }

@@ -3,8 +3,8 @@ import { AppError } from '../../lib/errors.ts'
 import { connectedAccountsContract } from './contract.ts'
 
 const refuse = async (): Promise<never> => {
-  throw new AppError('not_supported', 'This server has no user accounts, so that none can be connected to a provider', {
-    hint: "Put a key of the provider into the collection's environment, or send it with a run as secret_params.",
+  throw new AppError('not_supported', 'This server has no user accounts, so provider accounts cannot be connected', {
+    hint: "Set a key of the provider in the collection's environment, or send it with a run as secret_params.",
   })
 }
 

@@ -15,7 +15,7 @@ export const datasetsContract = {
   listDatasets: endpoint({
     method: 'GET',
     path: '/api/v1/datasets/{collection}',
-    summary: 'The datasets of a collection; this server keeps none',
+    summary: 'The datasets of a collection; always empty on this server',
     tag,
     collectionMissing: "Collection with name '{collection}' not found",
     query: pageQuery,
@@ -25,7 +25,7 @@ export const datasetsContract = {
   searchDatasets: endpoint({
     method: 'GET',
     path: '/api/v1/datasets/search',
-    summary: 'Datasets by a text in their names; public ones need no token',
+    summary: 'Search datasets by a text in their names; public ones need no token',
     tag,
     access: 'optional',
     query: searchQuerySchema,

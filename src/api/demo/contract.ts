@@ -20,8 +20,16 @@ const refused = <const Method extends 'GET' | 'POST', const Path extends string>
   })
 
 export const demoContract = {
-  runDemo: refused('POST', '/api/demo/run', 'Start the public demo; not enabled here'),
-  getDemoStatus: refused('GET', '/api/demo/status/{run_id}', 'How far the public demo is; not enabled here'),
-  getDemoReport: refused('GET', '/api/demo/report/{run_id}', 'What the public demo made; not enabled here'),
-  signUpByEmail: refused('POST', '/api/onboarding/email-signup', 'Sign up by e-mail; not enabled here'),
+  runDemo: refused('POST', '/api/demo/run', 'Start the public demo; not enabled on this server'),
+  getDemoStatus: refused(
+    'GET',
+    '/api/demo/status/{run_id}',
+    'The progress of the public demo; not enabled on this server',
+  ),
+  getDemoReport: refused(
+    'GET',
+    '/api/demo/report/{run_id}',
+    'The result of the public demo; not enabled on this server',
+  ),
+  signUpByEmail: refused('POST', '/api/onboarding/email-signup', 'Sign up by e-mail; not enabled on this server'),
 }

@@ -12,7 +12,7 @@ const noDemo = async (): Promise<never> => {
 const noSignUp = async (): Promise<never> => {
   throw new AppError(
     'not_found',
-    'Sign-up is not enabled on this server. Ask whoever runs it for an API key: POST /api/v1/api-keys makes one',
+    'Sign-up is not enabled on this server. Ask its operator for an API key: POST /api/v1/api-keys creates one',
   )
 }
 

@@ -7,14 +7,14 @@ export const diffContract = {
   diffTrajectories: endpoint({
     method: 'GET',
     path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/diff',
-    summary: 'What differs between two runs of a collection, step by step',
+    summary: 'Compare two runs of a collection step by step',
     tag: 'Trajectories',
     collectionMissing: "Trajectory '{trajectory_id}' not found",
     query: z.object({
       with: textSchema
         .min(1)
         .max(1_000)
-        .describe('The other run: its trajectory id, or <task>/<trajectory_id> where it is of another task.'),
+        .describe('The other run: its trajectory id, or <task>/<trajectory_id> for a run of another task.'),
     }),
     response: runDifferenceSchema,
   }),

@@ -8,15 +8,18 @@ const reserved = new Set(['environment_variables'])
 
 const nameProblem = (name: string): string | undefined => {
   if (name.length > maxVariableNameLength) return `The name is longer than ${maxVariableNameLength} characters`
-  if (!variableNamePattern.test(name)) return 'A name is letters, digits and underscores, and starts with no digit'
+  if (!variableNamePattern.test(name))
+    return 'A name consists of letters, digits and underscores, and does not start with a digit'
   return reserved.has(name) ? 'This name is reserved; choose another one' : undefined
 }
 
 const valueProblem = (value: unknown, exists: boolean): string | undefined => {
-  if (typeof value === 'object' && value !== null) return 'A value is a text, a number, true, false, or null to delete'
+  if (typeof value === 'object' && value !== null)
+    return 'A value must be a text, a number, true, false, or null to delete the variable'
   if (typeof value === 'string' && value.includes('\0'))
-    return 'NUL is not allowed: no process could be given the value'
-  if (value === mask && !exists) return `'${mask}' leaves a variable as it is, and there is none of this name`
+    return 'NUL is not allowed: an environment variable cannot contain it'
+  if (value === mask && !exists)
+    return `'${mask}' keeps the value of an existing variable, but this variable does not exist`
   const tooLong = typeof value === 'string' && Buffer.byteLength(value) > maxVariableBytes
   return tooLong ? 'The value is larger than 64 KiB' : undefined
 }

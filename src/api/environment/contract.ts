@@ -5,14 +5,14 @@ export const environmentContract = {
   getEnvironment: endpoint({
     method: 'GET',
     path: '/api/v1/collections/{collection}/environment',
-    summary: 'Names of the environment variables, values masked',
+    summary: 'The environment variables, with masked values',
     tag: 'Collections',
     response: environmentSchema,
   }),
   setEnvironment: endpoint({
     method: 'PATCH',
     path: '/api/v1/collections/{collection}/environment',
-    summary: 'Set or delete environment variables; runs that start afterwards see them',
+    summary: 'Set or delete environment variables; runs that start later use them',
     tag: 'Collections',
     body: setEnvironmentSchema,
     wraps: 'environment_variables',

@@ -196,7 +196,7 @@ describe('thresholds', () => {
         total: 3,
         baseline: 'b',
       })[0],
-    ).toMatchObject({ passed: false, reason: 'the baseline b has no such judge, or is gone' })
+    ).toMatchObject({ passed: false, reason: 'the baseline b has no such judge, or was deleted' })
   })
 })
 
@@ -218,7 +218,7 @@ describe('the items', () => {
 
   it('have one id each', () => {
     expect(() => takeApart([{ id: 'x' }, {}, { id: 'x' }])).toThrow("Items 0 and 2 have the same id 'x'")
-    expect(() => takeApart([{ id: {} }])).toThrow('Item 0: expected a text or a number')
+    expect(() => takeApart([{ id: {} }])).toThrow('Item 0 needs a text or a number')
   })
 
   it('keep their keys whatever their order', () => {

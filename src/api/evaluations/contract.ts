@@ -17,7 +17,7 @@ const query = z.object({
   items: z
     .enum(['all', 'worse', 'better', 'failed'])
     .default('all')
-    .describe('Which items: those that got worse or better than in the baseline, or that have no verdict of a judge.'),
+    .describe('Filter of the items: worse or better than in the baseline, or without a verdict of a judge.'),
   page: z.coerce.number().int().min(1).max(1_000_000).default(1),
   limit: z.coerce
     .number()
@@ -25,7 +25,7 @@ const query = z.object({
     .min(0)
     .default(100)
     .transform((limit) => Math.min(limit, largestPage))
-    .describe(`Items of a page, at most ${largestPage}; 0: the summary alone.`),
+    .describe(`Items per page, at most ${largestPage}; 0: only the summary.`),
 })
 export type EvaluationQuery = z.output<typeof query>
 
@@ -33,7 +33,8 @@ export const evaluationsContract = {
   startEvaluation: endpoint({
     method: 'POST',
     path: '/api/v1/evaluations/{collection}/{task}',
-    summary: 'Run a task for each of many items and have every run judged; answered as soon as all of it is on disk',
+    summary:
+      'Run a task for each of many items and judge every run; the response follows as soon as the evaluation is stored',
     tag,
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
     query: preflightQuery,
@@ -50,16 +51,16 @@ export const evaluationsContract = {
     summary: 'The evaluations of a collection, newest first',
     tag,
     query: z.object({
-      task: z.string().max(128).optional().describe('Only those of this task.'),
+      task: z.string().max(128).optional().describe('Only evaluations of this task.'),
       limit: z.coerce.number().int().min(1).max(100).default(20),
-      cursor: z.string().max(100).optional().describe('`next_cursor` of the answer before.'),
+      cursor: z.string().max(100).optional().describe('`next_cursor` of the previous response.'),
     }),
     response: z.object({ evaluations: z.array(evaluationSummarySchema), next_cursor: z.string().nullable() }),
   }),
   getEvaluation: endpoint({
     method: 'GET',
     path: one,
-    summary: 'Scores by judge and item, with intervals, against the baseline; partial while it runs',
+    summary: 'Scores by judge and item, with intervals and the comparison with the baseline; partial while it runs',
     tag,
     collectionMissing,
     query,
@@ -68,7 +69,7 @@ export const evaluationsContract = {
   cancelEvaluation: endpoint({
     method: 'POST',
     path: `${one}/cancel`,
-    summary: 'Stop an evaluation: what is under way is cancelled, and nothing more is begun',
+    summary: 'Stop an evaluation: cancel its running runs and start no more',
     tag,
     collectionMissing,
     response: z.object({ evaluation_id: z.string(), status: z.string() }),

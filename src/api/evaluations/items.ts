@@ -22,7 +22,7 @@ const idOf = ({ id }: Item, at: number): string | undefined => {
   if ((typeof id === 'string' || typeof id === 'number') && String(id).length <= longestKey) return String(id)
   throw invalidField(
     ['body', 'items', at, 'id'],
-    `Item ${at}: expected a text or a number of at most ${longestKey} characters as id`,
+    `Item ${at} needs a text or a number of at most ${longestKey} characters as its id`,
   )
 }
 

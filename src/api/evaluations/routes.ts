@@ -34,7 +34,7 @@ export const evaluationsRoutes = (deps: EvaluationsDeps): Route[] => {
     startEvaluation: async (call) => {
       const run = await startEvaluation(deps, call)
       const facts = factsOf(run)
-      if (!facts) throw new AppError('internal', 'The run of an evaluation does not say what it is')
+      if (!facts) throw new AppError('internal', 'The stored run of an evaluation has no evaluation parameters')
       return {
         evaluation_id: run.trajectory_id,
         name: facts.name,

@@ -84,7 +84,7 @@ const outputPathOf = async (
   if (path && (steps.includes(path.root) || path.root === 'init_params')) return path.text
   throw invalidField(
     ['body', 'output_path'],
-    `'${asked}' is no path into a run of '${task.name}'; expected something like ${steps.at(-1) ?? 'step'}.outputs.text`,
+    `'${asked}' is not a path into a run of '${task.name}'; expected a path such as ${steps.at(-1) ?? 'step'}.outputs.text`,
   )
 }
 

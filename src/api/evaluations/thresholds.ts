@@ -18,15 +18,15 @@ const maxWorse = ({ name, comparison }: JudgedBy, limit: number, baseline: strin
   const rule = { judge: name, rule: 'max_worse', limit } as const
   if (baseline === null) return { ...rule, value: 0, passed: true, reason: 'there is no baseline yet' }
   if (!comparison)
-    return { ...rule, value: null, passed: false, reason: `the baseline ${baseline} has no such judge, or is gone` }
+    return { ...rule, value: null, passed: false, reason: `the baseline ${baseline} has no such judge, or was deleted` }
   const { worse, n } = comparison
   const passed = worse <= limit
-  return { ...rule, value: worse, passed, reason: `${worse} of ${n} items are worse; ${limit} may be` }
+  return { ...rule, value: worse, passed, reason: `${worse} of ${n} items are worse; at most ${limit} are allowed` }
 }
 
 const maxFailed = ({ name, failed, n }: JudgedBy, limit: number, total: number): CheckedThreshold => {
   const without = Math.max(failed, total - n)
-  const reason = `${without} of ${total} items have no verdict; ${limit} may have none`
+  const reason = `${without} of ${total} items have no verdict; at most ${limit} are allowed`
   return { judge: name, rule: 'max_failed', limit, value: without, passed: without <= limit, reason }
 }
 

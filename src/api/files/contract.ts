@@ -8,16 +8,18 @@ export const filesContract = {
   downloadFile: endpoint({
     method: 'GET',
     path: '/api/v1/file/{path...}',
-    summary: 'The bytes of a stored file; ranges are served',
+    summary: 'Download a stored file; range requests are supported',
     tag,
     collectionMissing: 'File not found',
-    query: z.object({ inline: z.string().optional().describe('1: show safe types in the browser, do not save them.') }),
+    query: z.object({
+      inline: z.string().optional().describe('1: show safe content types in the browser instead of downloading them.'),
+    }),
     response: 'bytes',
   }),
   listFiles: endpoint({
     method: 'GET',
     path: '/api/v1/list-files',
-    summary: 'The files below a prefix, which starts with the name of a collection',
+    summary: 'The stored files whose path starts with a prefix; the prefix starts with the name of a collection',
     tag,
     query: z.object({
       prefix: z.string().min(1).max(1024),

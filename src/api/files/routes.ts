@@ -26,7 +26,10 @@ export const filesRoutes = ({ database, objects, findCollection }: FilesDeps): R
     listFiles: async ({ query, identity }) => {
       const [first = '', ...rest] = query.prefix.replace(/\/$/, '').split('/')
       if ([first, ...rest].some((part) => part === '' || part === '.' || part === '..')) {
-        throw invalidField(['query', 'prefix'], 'The prefix is a path that starts with a collection, such as acme/echo')
+        throw invalidField(
+          ['query', 'prefix'],
+          'The prefix must be a path that starts with a collection, such as acme/echo',
+        )
       }
       const collection = coveredOnly(identity, await findCollection(first))
       if (!collection) throw collectionNotFound()

@@ -25,7 +25,8 @@ const call = {
   ],
   errorBody: 'openai',
   headers: {
-    'X-Jetty-Collection': 'Whose keys are used, and where the call is recorded; the jetty block says the same.',
+    'X-Jetty-Collection':
+      'Collection whose model keys are used and in which the call is recorded; jetty.collection in the body has the same effect.',
     'X-Jetty-Record': 'off: the call is not recorded.',
   },
 } as const
@@ -39,12 +40,12 @@ export const gatewayContract = {
     path: '/v1/chat/completions',
     aliases: aliases('/chat/completions'),
     summary:
-      "Passes a chat completion on to whoever serves the model, and records it: OpenAI's request and answer. " +
-      'With a jetty block it carries a runbook out, which needs write access; 202 where that goes on',
+      "Forward a chat completion to the provider of the model and record it, with OpenAI's request and response. " +
+      'With a jetty block it runs a runbook, which needs write access; 202 if the runbook is still running',
     headers: {
       ...call.headers,
-      'Idempotency-Key': 'Of a runbook: within a day the same key leads to the same run.',
-      'Last-Event-ID': 'Of a runbook, with its Idempotency-Key: its stream goes on after this event.',
+      'Idempotency-Key': 'Runbooks only: within a day, the same key returns the same run.',
+      'Last-Event-ID': 'Runbooks only, with the Idempotency-Key: the stream continues after this event.',
     },
     errors: [...call.errors, 'idempotency_conflict'],
     body: chatCallSchema,
@@ -54,7 +55,7 @@ export const gatewayContract = {
     ...call,
     path: '/v1/embeddings',
     aliases: aliases('/embeddings'),
-    summary: 'The same for embeddings',
+    summary: 'Forward an embeddings call to the provider of the model and record it',
     body: embeddingsCallSchema,
     response: modelAnswerSchema,
   }),
@@ -62,7 +63,7 @@ export const gatewayContract = {
     ...call,
     path: '/v1/images/generations',
     aliases: aliases('/images/generations'),
-    summary: 'The same for images',
+    summary: 'Forward an image generation call to the provider of the model and record it',
     body: imagesCallSchema,
     response: modelAnswerSchema,
   }),
@@ -70,7 +71,7 @@ export const gatewayContract = {
     ...call,
     path: '/v1/responses',
     aliases: aliases('/responses'),
-    summary: "The same for OpenAI's responses, of providers that have them",
+    summary: "Forward a call of OpenAI's Responses API and record it, for providers that support it",
     body: responsesCallSchema,
     response: modelAnswerSchema,
   }),
@@ -78,7 +79,8 @@ export const gatewayContract = {
     ...call,
     path: '/v1/messages',
     aliases: aliases('/messages'),
-    summary: "The same with Anthropic's request and answer; the token may come as x-api-key",
+    summary:
+      "Forward a call in the format of Anthropic's Messages API and record it; the token may be sent as x-api-key",
     body: messagesCallSchema,
     response: modelAnswerSchema,
     errorBody: 'anthropic',

@@ -9,15 +9,18 @@ const healthSchema = z
 const readySchema = z
   .object({
     ready: z.boolean(),
-    draining: z.boolean().describe('The process is being stopped.'),
+    draining: z.boolean().describe('Whether the process is stopping.'),
     role: z.enum(['all', 'api', 'worker']),
     database: z.enum(['up', 'read_only', 'away']),
-    writable: z.boolean().describe('Whether the database takes writes.'),
-    clock: z.object({ ok: z.boolean(), skew_seconds: z.number().describe('How far it is ahead of the database.') }),
+    writable: z.boolean().describe('Whether the database accepts writes.'),
+    clock: z.object({
+      ok: z.boolean(),
+      skew_seconds: z.number().describe('How far the clock of this machine is ahead of the database clock.'),
+    }),
     storage: z
       .object({ ok: z.boolean(), reason: z.string().nullable() })
       .describe('Whether files can be written to the data folder.'),
-    queue: z.object({ ok: z.boolean() }).describe('Whether new runs and calls can be written down as they come.'),
+    queue: z.object({ ok: z.boolean() }).describe('Whether new runs and calls can be stored as fast as they arrive.'),
   })
   .meta({ id: 'Ready' })
 
@@ -37,7 +40,7 @@ export const healthContract = {
     method: 'GET',
     path: '/ready',
     aliases: ['/api/v1/ready'],
-    summary: 'Whether this process should get requests: 200, or 503 with the same document',
+    summary: 'Whether this process is ready for requests: 200, or 503 with the same document',
     tag: 'Server',
     access: 'none',
     response: readySchema,
@@ -53,7 +56,7 @@ export const healthContract = {
   getDocs: endpoint({
     method: 'GET',
     path: '/docs',
-    summary: 'This API as a page to read',
+    summary: 'This API as a readable page',
     tag: 'Server',
     access: 'none',
     response: 'html',
@@ -61,7 +64,7 @@ export const healthContract = {
   whoAmI: endpoint({
     method: 'GET',
     path: '/api/v1/auth/whoami',
-    summary: 'What the token is, and which collections it covers',
+    summary: 'The identity of the token, and the collections it covers',
     tag: 'Server',
     response: whoamiSchema,
   }),

@@ -7,12 +7,12 @@ import { labelNameSchema, labelSchema, labelValueSchema } from '../../model/runs
 const trajectoryIdSchema = z
   .string()
   .regex(/^[A-Za-z0-9._:-]{1,200}$/, 'An id has 1 to 200 letters, digits, dots, underscores, colons or hyphens')
-  .refine((id) => id !== '.' && id !== '..', 'An id stands in paths, where . and .. mean something else')
+  .refine((id) => id !== '.' && id !== '..', 'An id is part of paths, so it cannot be . or ..')
 
 const endedStatuses = ['completed', 'failed', 'cancelled', 'archived'] as const
 const statusSchema = z.enum(
   endedStatuses,
-  `Expected one of ${endedStatuses.join(', ')}: what is sent in has ended already`,
+  `Expected one of ${endedStatuses.join(', ')}: an ingested run has already ended`,
 )
 
 /** A run executed elsewhere; every field may be omitted or null. */
@@ -20,23 +20,25 @@ export const ingestSchema = z
   .object({
     input: z.unknown().optional().describe('Any JSON; becomes init_params.input.'),
     output: z.unknown().optional().describe('Any JSON; becomes steps.eval.outputs.output.'),
-    status: statusSchema.nullish().describe('How it ended; completed where it is left out.'),
-    scores: z.record(z.string(), z.number()).nullish().describe('Each becomes a label `score.<name>`.'),
-    labels: z.record(z.string(), labelValueSchema).nullish().describe('Become labels of the run as they are.'),
-    cost_usd: z.number().nullish().describe('Becomes the label `cost_est_usd`.'),
+    status: statusSchema.nullish().describe('Final status of the run; default: completed.'),
+    scores: z.record(z.string(), z.number()).nullish().describe('Scores by name; each becomes a label `score.<name>`.'),
+    labels: z.record(z.string(), labelValueSchema).nullish().describe('Labels of the run.'),
+    cost_usd: z.number().nullish().describe('Estimated cost in US dollars; becomes the label `cost_est_usd`.'),
     trajectory_id: trajectoryIdSchema
       .nullish()
       .describe(
-        'If this task has an ingested run with the id, it is overwritten. Left out, a new id is drawn, and a repetition is another run unless it has the same Idempotency-Key.',
+        'An ingested run of this task with the same id is overwritten. If omitted, a new id is generated, and a repeated request creates another run unless it has the same Idempotency-Key.',
       ),
-    source: textSchema.nullish().describe('Where it comes from; stands in attributes.params.'),
-    eval_id: textSchema.nullish().describe('Stands in attributes.params.'),
+    source: textSchema.nullish().describe('Origin of the run; stored in attributes.params.'),
+    eval_id: textSchema.nullish().describe('Stored in attributes.params.'),
     metadata: z.record(z.string(), z.unknown()).nullish().describe('Merged into attributes.params.'),
-    author: labelNameSchema.nullish().describe('Author of the run and of the labels that come with it; `ingest`.'),
+    author: labelNameSchema.nullish().describe('Author of the run and of its labels; default: `ingest`.'),
     created: momentSchema
       .nullish()
-      .describe('When it began; left out, an overwritten run keeps what it has, and another began now.'),
-    completed: momentSchema.nullish().describe('When it ended; left out, now.'),
+      .describe(
+        'Start of the run; if omitted, an overwritten run keeps its start, and a new run gets the current time.',
+      ),
+    completed: momentSchema.nullish().describe('End of the run; default: the current time.'),
   })
   .meta({ id: 'Ingest' })
 

@@ -48,7 +48,8 @@ export const ingestRoutes = ({ database, sealer, quota, settings }: IngestDeps):
       const place = { collection, task: params.task, stub, mostLabels: settings.maxLabelsPerRun }
       const record = async (queries: Queries): Promise<string> => {
         const recorded = await ingestRun(queries, place, run)
-        if (!recorded) throw invalidField(['path', 'task'], checked.error?.issues[0]?.message ?? 'Not a name')
+        if (!recorded)
+          throw invalidField(['path', 'task'], checked.error?.issues[0]?.message ?? 'Expected a valid name')
         const { trajectory_id, name, labels } = recorded
         const head = { trajectory_id, name, storage_path: `${name}/0000`, status: run.status }
         return `${JSON.stringify(head).slice(0, -1)},"labels":${labels}}`
@@ -80,7 +81,7 @@ type Sent = z.output<typeof ingestSchema>
 const runOf = (sent: Sent, text: string): Omit<IngestedRun, 'recordedBy' | 'replacing'> => {
   const { created, completed } = sent
   if (typeof created === 'number' && typeof completed === 'number' && completed < created) {
-    throw invalidField(['body', 'completed'], 'completed is earlier than created')
+    throw invalidField(['body', 'completed'], 'The time in completed is earlier than the time in created')
   }
   const member = (name: 'input' | 'output'): string =>
     sent[name] === undefined ? '{}' : `{"${name}":${memberText(text, name)}}`
@@ -103,7 +104,8 @@ const labelsOf = ({ scores, cost_usd: cost, labels }: Sent): IngestedRun['labels
   const all = new Map<string, string>()
   const add = (key: string, value: string, loc: string[]) => {
     const checked = labelNameSchema.safeParse(key)
-    if (!checked.success) throw invalidField(['body', ...loc], checked.error.issues[0]?.message ?? 'Not a key')
+    if (!checked.success)
+      throw invalidField(['body', ...loc], checked.error.issues[0]?.message ?? 'Expected a valid label key')
     all.delete(key)
     all.set(key, value)
   }

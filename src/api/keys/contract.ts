@@ -16,7 +16,7 @@ export const keysContract = {
   createKey: endpoint({
     method: 'POST',
     path: '/api/v1/api-keys',
-    summary: 'Make a key for one or more collections; it is shown in this answer and never again',
+    summary: 'Create a key for one or more collections; only this response contains the key itself',
     tag,
     access,
     body: createKeySchema,
@@ -45,7 +45,7 @@ export const keysContract = {
   updateKey: endpoint({
     method: 'PUT',
     path: '/api/v1/api-keys/{id}',
-    summary: 'Rename a key, set its home, or switch it off and on; acts at its next request',
+    summary: 'Rename a key, set its home collection, or disable or enable it; takes effect at its next request',
     tag,
     access,
     query: z.object({ below: belowSchema }),
@@ -62,8 +62,8 @@ export const keysContract = {
     query: z.object({ below: belowSchema }),
     response: z.object({
       message: z.string(),
-      deleted: z.array(z.int()).describe('Ids of the keys that are deleted.'),
-      left: z.array(z.int()).describe('Ids of keys that were made with it, and go on.'),
+      deleted: z.array(z.int()).describe('Ids of the deleted keys.'),
+      left: z.array(z.int()).describe('Ids of keys that were created with it and are still valid.'),
     }),
     errors: ['not_found'],
   }),

@@ -59,8 +59,8 @@ const shown = (row: KeyRow, identity: Identity): Key => {
 /** Refuses an expiry later than the caller's own. */
 const requireNotLonger = (identity: Identity, expiresAt: Date | null): void => {
   if (identity.expiresAt === null || (expiresAt !== null && expiresAt <= identity.expiresAt)) return
-  throw new AppError('forbidden', 'A key that expires cannot make or switch on one that is valid for longer', {
-    hint: `Yours expires at ${timestamp(identity.expiresAt)}; choose an earlier expires_at, or use another token.`,
+  throw new AppError('forbidden', 'A key that expires cannot create or enable a key that is valid for longer', {
+    hint: `Your key expires at ${timestamp(identity.expiresAt)}. Choose an earlier expires_at, or use another token.`,
   })
 }
 
@@ -72,7 +72,7 @@ const newHome = (row: KeyRow, name: string): number => {
   const index = row.collections.findIndex((one) => one.toLowerCase() === name.toLowerCase())
   const id = row.collection_ids[index]
   if (id !== undefined) return id
-  const message = `The key does not cover a collection '${name}'; it covers ${row.collections.join(', ')}`
+  const message = `The key does not cover the collection '${name}'; it covers ${row.collections.join(', ')}`
   throw invalidField(['body', 'home_collection'], message)
 }
 
@@ -159,7 +159,7 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
       if (query.below === 'true' && body.is_active !== false) {
         throw invalidField(
           ['query', 'below'],
-          'below=true is for switching keys off: send {"is_active": false} with it',
+          'below=true is only for disabling keys: send {"is_active": false} with it',
         )
       }
       if (body.is_active) requireNotLonger(identity, row.expires_at)

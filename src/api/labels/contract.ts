@@ -9,7 +9,9 @@ const changed = z.object({
   ok: z.literal(true),
   message: z.string(),
   trajectory_id: z.string(),
-  labels: z.array(labelSchema).describe('All labels of the run; of a key the last one counts.'),
+  labels: z
+    .array(labelSchema)
+    .describe('All labels of the run; if a key occurs more than once, the last one is current.'),
 })
 
 export const labelsContract = {
@@ -17,7 +19,7 @@ export const labelsContract = {
     method: 'POST',
     path,
     audited: false,
-    summary: 'Set a label of a run: it takes the place of the one with the same key and author, at the end of the list',
+    summary: 'Set a label of a run at the end of the list; it replaces a label with the same key and author',
     tag,
     collectionMissing,
     body: newLabelSchema,
@@ -35,7 +37,7 @@ export const labelsContract = {
   deleteLabel: endpoint({
     method: 'DELETE',
     path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/labels/{key}',
-    summary: 'Remove a key from a run, as one author set it or all did',
+    summary: 'Remove a label from a run, by one author or by all authors',
     tag,
     collectionMissing,
     query: z.object({ author: labelNameSchema.optional() }),

@@ -31,7 +31,7 @@ export const labelsRoutes = ({ database, sealer, pulse, settings }: LabelsDeps):
       return changed(run, 'Label added', set.labels, { key, value, created, author, recorded_by })
     }
     throw new AppError('invalid', `A run has at most ${most} labels`, {
-      hint: 'Remove some, or raise JETTY_MAX_LABELS_PER_RUN.',
+      hint: 'Remove some labels, or raise JETTY_MAX_LABELS_PER_RUN.',
     })
   }
 

@@ -4,7 +4,7 @@ export const metricsContract = {
   getMetrics: endpoint({
     method: 'GET',
     path: '/metrics',
-    summary: 'Counts and times of this process, as Prometheus reads them',
+    summary: 'Metrics of this process in the format of Prometheus',
     tag: 'Server',
     access: 'admin',
     response: 'text',

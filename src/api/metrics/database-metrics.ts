@@ -61,12 +61,12 @@ export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, watc
         this.set(value(await look()))
       },
     })
-  gauge('jetty_database_up', '1 while the database answers and takes writes.', ({ up }) => up)
+  gauge('jetty_database_up', '1 while the database answers and accepts writes.', ({ up }) => up)
   gauge('jetty_database_size_bytes', 'Size of the database, as of at most a minute ago.', ({ bytes }) => bytes)
-  gauge('jetty_leases_queued', 'Batches of runs that wait for a process to work on them.', ({ queued }) => queued)
+  gauge('jetty_leases_queued', 'Queued batches of runs that wait for a worker process.', ({ queued }) => queued)
   new Gauge({
     name: 'jetty_clock_skew_seconds',
-    help: 'How far the clock of this machine is ahead of that of the database.',
+    help: 'How far the clock of this machine is ahead of the database clock.',
     registers,
     collect() {
       this.set(watch.clock.skewMs / 1000)

@@ -5,37 +5,41 @@ type Prometheus = typeof import('prom-client')
 type Statistics = ReturnType<Engine['statistics']>
 
 const gauges: [name: string, help: string, value: (now: Statistics) => number][] = [
-  ['jetty_runs_live', 'Runs that this process has in memory.', ({ live }) => live],
-  ['jetty_slots_used', 'Steps that execute right now.', ({ slots }) => slots],
-  ['jetty_runbooks_working', 'Runbooks that are carried out right now.', ({ runbooks }) => runbooks.working],
+  ['jetty_runs_live', 'Runs in the memory of this process.', ({ live }) => live],
+  ['jetty_slots_used', 'Steps that are executing.', ({ slots }) => slots],
+  ['jetty_runbooks_working', 'Runbooks that are running.', ({ runbooks }) => runbooks.working],
   ['jetty_runbooks_waiting', 'Runbooks that wait for a free sandbox.', ({ runbooks }) => runbooks.waiting],
-  ['jetty_leases_held', 'Leases over runs that this process has.', ({ leases }) => leases],
+  ['jetty_leases_held', 'Leases of runs held by this process.', ({ leases }) => leases],
   [
     'jetty_in_flight_bytes',
-    'Memory that large values of steps, requests and answers take.',
+    'Memory used by large values of steps, requests and responses.',
     ({ memory }) => memory.used,
   ],
-  ['jetty_in_flight_bytes_limit', 'How much they may take together.', ({ memory }) => memory.total],
-  ['jetty_in_flight_waiting', 'Steps, requests and answers that wait for memory.', ({ memory }) => memory.waiting],
+  ['jetty_in_flight_bytes_limit', 'Limit of the memory for large values.', ({ memory }) => memory.total],
+  ['jetty_in_flight_waiting', 'Steps, requests and responses that wait for memory.', ({ memory }) => memory.waiting],
   [
     'jetty_calls_spill_bytes',
-    'Recorded calls of the gateway that wait in files for the database, in bytes.',
+    'Size of the gateway call records that wait in files for the database, in bytes.',
     ({ records }) => records.spillBytes,
   ],
 ]
 
 const counters: [name: string, help: string, value: (now: Statistics) => number][] = [
-  ['jetty_runs_started_total', 'Runs that this process accepted and wrote down.', ({ started }) => started],
+  ['jetty_runs_started_total', 'Runs that this process accepted and stored.', ({ started }) => started],
   ['jetty_journal_commits_total', 'Commits of the journal.', ({ commits }) => commits],
   ['jetty_journal_entries_total', 'Entries that the journal wrote.', ({ entries }) => entries],
-  ['jetty_journal_resent_total', 'Commits sent again after the database was away.', ({ resent }) => resent],
+  ['jetty_journal_resent_total', 'Commits retried after a database outage.', ({ resent }) => resent],
+  ['jetty_calls_recorded_total', 'Gateway calls recorded directly in the database.', ({ records }) => records.recorded],
   [
-    'jetty_calls_recorded_total',
-    'Calls of the gateway that were recorded in the database at once.',
-    ({ records }) => records.recorded,
+    'jetty_calls_spilled_total',
+    'Gateway calls recorded in a file during a database outage.',
+    ({ records }) => records.spilled,
   ],
-  ['jetty_calls_spilled_total', 'Those recorded in a file, as it was away.', ({ records }) => records.spilled],
-  ['jetty_calls_replayed_total', 'Those brought from a file to the database.', ({ records }) => records.replayed],
+  [
+    'jetty_calls_replayed_total',
+    'Gateway call records moved from a file to the database.',
+    ({ records }) => records.replayed,
+  ],
 ]
 
 const byLabel: {
@@ -58,7 +62,7 @@ const byLabel: {
   },
   {
     name: 'jetty_runbooks_ended_total',
-    help: 'Runbooks that this process carried out to their end: completed, or the reason why they failed.',
+    help: 'Runbooks that this process finished: completed, or the reason of their failure.',
     label: 'reason',
     values: ({ runbooks }) => runbooks.ended,
   },
@@ -71,7 +75,7 @@ export const registerEngine = (
   { engine, slots }: { engine: Engine; slots: number },
 ): void => {
   const registers = [registry]
-  new Gauge({ name: 'jetty_slots', help: 'Steps that may execute at once.', registers }).set(slots)
+  new Gauge({ name: 'jetty_slots', help: 'Maximum number of steps that execute at once.', registers }).set(slots)
   for (const [name, help, value] of gauges) {
     new Gauge({
       name,

@@ -34,7 +34,7 @@ const registerHouse = (
 ): void => {
   new Gauge({
     name: 'jetty_file_removals_paused',
-    help: '1 while bytes of removed files are kept, because another database uses the folder of files.',
+    help: '1 while the bytes of deleted files are kept, because another database uses the folder of files.',
     registers: [registry],
     collect() {
       this.set(house.keepsRemovedFiles ? 1 : 0)
@@ -42,7 +42,7 @@ const registerHouse = (
   })
   new Counter({
     name: 'jetty_housekeeping_failures_total',
-    help: 'Chores of the housekeeping that could not finish, by chore; the log says why.',
+    help: 'Housekeeping chores that failed, by chore; the log has the reason.',
     labelNames: ['chore'],
     registers: [registry],
     collect() {

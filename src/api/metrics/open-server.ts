@@ -17,7 +17,7 @@ export const makeOpenMetricsServer = (
       ...deps.health.filter(({ operation }) => ['getHealth', 'getReady'].includes(operation)),
     ],
     authenticate: async () => {
-      throw new AppError('unauthenticated', 'This port takes no token')
+      throw new AppError('unauthenticated', 'This port does not accept tokens')
     },
     findCollection: async () => undefined,
     findTask: async () => undefined,

@@ -40,7 +40,7 @@ export const makeRequestMetrics = () => {
     })
     const durations = new Histogram({
       name: 'jetty_http_request_duration_seconds',
-      help: 'Time until the answer began, by operation.',
+      help: 'Time until the response began, by operation.',
       labelNames: ['operation'],
       buckets: bucketSeconds,
       registers,
@@ -55,7 +55,7 @@ export const makeRequestMetrics = () => {
     })
     new Counter({
       name: 'jetty_http_connections_refused_total',
-      help: 'Connections closed at once, since JETTY_MAX_CONNECTIONS were open.',
+      help: 'Connections refused because JETTY_MAX_CONNECTIONS were open.',
       registers,
       collect() {
         this.reset()

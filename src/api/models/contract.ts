@@ -11,7 +11,7 @@ export const modelsContract = {
   listAllModels: endpoint({
     method: 'GET',
     path: '/api/v1/models',
-    summary: 'The trained models of all collections that the token covers; this server keeps none',
+    summary: 'The trained models of all collections that the token covers; always empty on this server',
     tag,
     query,
     response: z.array(listedModelSchema),
@@ -28,7 +28,7 @@ export const modelsContract = {
   searchModels: endpoint({
     method: 'GET',
     path: '/api/v1/models/search',
-    summary: 'Trained models by a text in their names',
+    summary: 'Search trained models by a text in their names',
     tag,
     query: searchQuerySchema,
     response: z.object({ hits: z.array(searchHitSchema) }),

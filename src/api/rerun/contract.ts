@@ -10,10 +10,12 @@ const rerunSchema = z
       .max(200)
       .optional()
       .describe(
-        'The first step to execute; the steps before it keep their recorded results. Where steps run side by side, those ' +
-          'that do not depend on it do. Left out: every step is executed.',
+        'The first step to execute; earlier steps keep their recorded results. In a parallel workflow, the steps ' +
+          'that do not depend on it keep theirs. If omitted, every step is executed.',
       ),
-    init_params: jsonObjectSchema.default({}).describe('Merged over the init_params of the recorded run, key by key.'),
+    init_params: jsonObjectSchema
+      .default({})
+      .describe('Parameters that override the init_params of the recorded run, key by key.'),
     secret_params: z
       .record(z.string(), z.string())
       .default({})
@@ -22,12 +24,12 @@ const rerunSchema = z
     version: z
       .enum(['same', 'current'])
       .default('same')
-      .describe('`same`: the workflow that the recorded run executed. `current`: the one that the task has now.'),
+      .describe('`same`: the workflow that the recorded run executed. `current`: the current workflow of the task.'),
     mode: z
       .enum(['run', 'replay'])
       .default('run')
       .describe(
-        '`replay`: results of models, judges, images and the network are taken from the recording and nobody is asked; ' +
+        '`replay`: results of models, judges, images and the network come from the recording, without any call; ' +
           'a step with other inputs fails and names what differs.',
       ),
   })
@@ -39,7 +41,7 @@ export const rerunContract = {
     method: 'POST',
     path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/rerun',
     summary:
-      'Run it once more: from any step, with other parameters or another version, or as a replay of its recording',
+      'Run a run again: from any step, with other parameters or another version, or as a replay of its recording',
     tag: 'Runs',
     collectionMissing: "Trajectory '{trajectory_id}' not found",
     access: 'write',

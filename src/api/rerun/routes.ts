@@ -37,7 +37,7 @@ const prepare = async ({ database, engine, settings }: RerunDeps, call: RerunCal
   const at = { collectionId: collection.id, task: params.task, trajectoryId: params.trajectory_id }
   const source = await findRun(database, at)
   if (!source) throw new AppError('not_found', `Trajectory '${params.trajectory_id}' not found`)
-  if (!task) throw new AppError('not_found', `Task '${params.task}' was deleted: there is nothing to run its runs as`)
+  if (!task) throw new AppError('not_found', `Task '${params.task}' was deleted, so its runs cannot be run again`)
   checkAskable(source, body)
   checkParameters(body, false, settings.maxInitParamsBytes)
   const definition = body.version === 'current' ? task.definition : source.version
@@ -66,16 +66,16 @@ const checkAskable = (source: RunRow, { mode, from_step: fromStep }: RerunCall['
   if (source.ingested) {
     throw invalidField(
       ['path', 'trajectory_id'],
-      `Run ${source.trajectory_id} was recorded elsewhere and sent in: there is nothing to execute`,
+      `Run ${source.trajectory_id} was ingested from elsewhere, so there is nothing to execute`,
     )
   }
   if (mode !== 'replay') return
   if (fromStep !== undefined) {
-    throw invalidField(['body', 'from_step'], 'A replay executes nothing that costs, so it begins with the first step')
+    throw invalidField(['body', 'from_step'], 'A replay always begins with the first step; omit from_step')
   }
   if (source.ended_at === null) {
-    throw new AppError('conflict', `Run ${source.trajectory_id} has not ended: there is no whole recording of it yet`, {
-      hint: 'Wait for its end, or cancel it.',
+    throw new AppError('conflict', `Run ${source.trajectory_id} has not ended, so its recording is not complete`, {
+      hint: 'Wait until the run has ended, or cancel it.',
     })
   }
 }

@@ -7,8 +7,8 @@ const query = z.object({
     .string()
     .optional()
     .describe(
-      'Whose environment counts; the header X-Jetty-Collection says the same. Without it: the home collection of ' +
-        'the key; for the admin token, what needs no key.',
+      'Collection whose environment is used; the header X-Jetty-Collection has the same effect. Default: the home collection of ' +
+        'the key; for the admin token, only models that need no key.',
     ),
 })
 
@@ -18,7 +18,7 @@ export const routableModelsContract = {
     path: '/v1/models',
     aliases: ['/models'],
     summary:
-      'The models that the keys in the environment of a collection reach now, for clients of OpenAI and Anthropic',
+      'The models available with the keys in the environment of a collection, in the format of OpenAI and Anthropic',
     tag: 'Chat',
     query,
     response: routableModelsSchema,
@@ -31,7 +31,7 @@ export const routableModelsContract = {
     path: '/v1/models/{model}',
     // Some clients encode the slashes of a name.
     aliases: ['/v1/models/{model...}', '/models/{model}', '/models/{model...}'],
-    summary: 'Who would answer to the name of a model now; the name may have slashes',
+    summary: 'The provider that currently serves a model; the name may contain slashes',
     tag: 'Chat',
     query,
     response: routableModelSchema,

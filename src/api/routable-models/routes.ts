@@ -55,8 +55,8 @@ export const routableModelsRoutes = ({ database, sealer, findCollection, models 
     getRoutableModel: async (call) => {
       const owner = models.ownerOf(call.params.model, await placesFor(call))
       if (owner) return shown(owner)
-      throw new AppError('not_found', `No key that counts here can serve the model '${call.params.model}'`, {
-        hint: 'GET /v1/models lists what can be asked.',
+      throw new AppError('not_found', `No available key can serve the model '${call.params.model}'`, {
+        hint: 'List the available models with GET /v1/models.',
       })
     },
   })

@@ -40,7 +40,7 @@ export const routinesContract = {
     ...ofTask,
     method: 'POST',
     path,
-    summary: 'Run a task at times',
+    summary: 'Create a routine: run a task on a schedule',
     body: createRoutineSchema,
     response: routineSchema,
     status: 201,
@@ -50,7 +50,7 @@ export const routinesContract = {
     ...ofTask,
     method: 'PATCH',
     path: named,
-    summary: 'Change what is given of a routine; each field is replaced whole',
+    summary: 'Change the given fields of a routine; each given field is replaced completely',
     body: updateRoutineSchema,
     response: routineSchema,
     errors: ['bad_request'],
@@ -66,21 +66,21 @@ export const routinesContract = {
     ...ofTask,
     method: 'POST',
     path: `${named}/pause`,
-    summary: 'Let a routine fire no more; what waits to be started is dropped',
+    summary: 'Pause a routine; fires that wait for their start are dropped',
     response: doneSchema,
   }),
   resumeRoutine: endpoint({
     ...ofTask,
     method: 'POST',
     path: `${named}/resume`,
-    summary: 'Let a paused routine fire again, from its next time on',
+    summary: 'Resume a paused routine, from its next scheduled time on',
     response: doneSchema,
   }),
   runRoutineNow: endpoint({
     ...ofTask,
     method: 'POST',
     path: `${named}/run-now`,
-    summary: 'Start a run of a routine, whether it is paused or a run of it is active',
+    summary: 'Start a run of a routine now, even if it is paused or another run is active',
     query: preflightQuery,
     idempotent: true,
     audited: false,
@@ -91,7 +91,7 @@ export const routinesContract = {
     ...ofTask,
     method: 'GET',
     path: `${named}/runs`,
-    summary: 'The runs that a routine has started, newest first',
+    summary: 'The runs that a routine started, newest first',
     query: z.object({
       limit: z.coerce
         .number()
@@ -99,7 +99,7 @@ export const routinesContract = {
         .min(1)
         .default(20)
         .transform((limit) => Math.min(limit, 500))
-        .describe('At most 500; more is taken as that.'),
+        .describe('Page size; larger values are reduced to 500.'),
       page: z.coerce.number().int().min(1).max(1_000_000_000).default(1),
     }),
     response: trajectoryListSchema,

@@ -141,7 +141,7 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
     const row = await get(call)
     if (given.name !== undefined && given.name !== row.name) {
       throw new AppError('bad_request', 'The name of a routine cannot be changed', {
-        hint: 'Make a new one, and delete this one.',
+        hint: 'Create a new routine, and delete this one.',
       })
     }
     const wanted = await checked(call, given)

@@ -75,7 +75,7 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
     if (idempotencyKey === undefined && call.incoming.headers['last-event-id'] !== undefined) {
       throw invalidField(
         ['header', 'Last-Event-ID'],
-        'Without the Idempotency-Key of the first request this would start another run: send both, or follow events_url',
+        'Last-Event-ID needs the Idempotency-Key of the first request: send both, or follow events_url',
       )
     }
     const place = { identity, collection, task: undefined }
@@ -101,7 +101,7 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
     const isOver = await engine.wait(of.run.id, AbortSignal.any([time, signal, call.stopping]))
     if (signal.aborted) return
     const outcome = isOver ? await readRunOutcome(database, of.run.id) : undefined
-    if (isOver && !outcome) throw new AppError('not_found', 'The run was deleted meanwhile')
+    if (isOver && !outcome) throw new AppError('not_found', 'The run was deleted in the meantime')
     const trial = of.trial && outcome ? await lending.leftAfter(of.run.id) : of.trial
     const ended = outcome && { run: { ...of.run, ...outcome.run }, steps: outcome.steps }
     const text = JSON.stringify(completionOf({ ...of, trial }, ended))

@@ -36,7 +36,7 @@ type ChatTask = Pick<TaskRow, 'id' | 'name' | 'workflow'>
 const noRunbook = () =>
   invalidField(
     ['body', 'messages'],
-    'Field required: a message of the role system with the runbook, or jetty.runbook_url; the task has none of its own',
+    'Field required: a message of the role system with the runbook, or jetty.runbook_url; the task has no runbook of its own',
     'missing',
   )
 
@@ -45,7 +45,10 @@ const textsOf = async ({ fetch }: BeginDeps, { chat, collection, signal }: Admit
   const { runbook_url: url } = chat.jetty
   if (!url) return texts
   if (texts.runbook !== undefined) {
-    throw invalidField(['body', 'jetty', 'runbook_url'], 'There is a system message as well: give the runbook once')
+    throw invalidField(
+      ['body', 'jetty', 'runbook_url'],
+      'The request also has a system message: send the runbook only once',
+    )
   }
   const allowedHosts = collection.settings?.allowed_hosts ?? undefined
   return { ...texts, runbook: await fetchRunbook(fetch, url, { allowedHosts, signal }) }
@@ -54,7 +57,7 @@ const textsOf = async ({ fetch }: BeginDeps, { chat, collection, signal }: Admit
 /** Without this the answer would be the output of some other step, and say `completed`. */
 const noRunbookStep = (task: string) =>
   new AppError('invalid', `Task '${task}' has no runbook step`, {
-    hint: 'Name another task: one that does not exist yet is created with a runbook step. Or run this one as it is, with POST /api/v1/run.',
+    hint: 'Name a task that does not exist yet; it is created with a runbook step. Or run this task with POST /api/v1/run.',
   })
 
 /** What is to be run for a chat, without a place for it: everything about it is checked, and nothing written. */

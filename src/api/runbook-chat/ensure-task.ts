@@ -47,6 +47,6 @@ export const makeChatTask = async (
 /** Somebody else was first: rolls back, so that the audit trail has one entry. */
 class Taken extends AppError {
   constructor() {
-    super('already_exists', 'The task is there already')
+    super('already_exists', 'The task already exists')
   }
 }

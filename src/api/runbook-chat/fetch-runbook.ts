@@ -17,7 +17,7 @@ const asRaw = (url: URL): URL => {
 const secureUrl = (text: string): URL => {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol === 'https:' && url.username === '' && url.password === '') return asRaw(url)
-  throw invalidField(field, 'Expected an https URL, without a user name or password in it')
+  throw invalidField(field, 'Expected an https URL without a user name or password')
 }
 
 /** Fetches a runbook from an https URL. Throws a 422 with the reason of a failure. */
@@ -31,14 +31,14 @@ export const fetchRunbook = async (
   const answer = await fetch(url.href, request).catch((error: unknown) => {
     throw error instanceof AppError ? invalidField(field, messageOf(error), error.code) : error
   })
-  if (!answer.url.startsWith('https:')) throw invalidField(field, 'It led to an address without https')
+  if (!answer.url.startsWith('https:')) throw invalidField(field, 'The URL redirects to an address without https')
   if (answer.status !== 200) {
     throw invalidField(field, `${url.host} answered with status ${answer.status}`, 'upstream_failed')
   }
   const runbook = (await answer.text()).trim()
-  if (runbook === '') throw invalidField(field, 'There is nothing at this address')
+  if (runbook === '') throw invalidField(field, 'The file at this address is empty')
   if (/^<(!doctype|html)\b/i.test(runbook)) {
-    throw invalidField(field, 'There is a web page at this address; give the address of the markdown file itself')
+    throw invalidField(field, 'This address is a web page; use the address of the markdown file itself')
   }
   return runbook
 }

@@ -24,7 +24,7 @@ const line = (text: string): string => `${clip(text, longestText)}\n`
 
 const stepLine = (step: Record<string, unknown>): string | null => {
   const name = textOf(step.key)
-  if (step.status === 'running') return line(`Step '${name}' (${textOf(step.activity)}) has begun`)
+  if (step.status === 'running') return line(`Step '${name}' (${textOf(step.activity)}) started`)
   if (step.status === 'failed') return line(`Step '${name}' failed: ${textOf(step.error)}`)
   if (step.status === 'completed' || step.status === 'cancelled') return line(`Step '${name}' ${step.status}`)
   return null

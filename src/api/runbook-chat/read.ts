@@ -46,7 +46,7 @@ export const readMessages = ({
 }: RunbookChat): { runbook: string | undefined; prompt: string | undefined } => {
   const strange = messages.findIndex(({ role }) => !knownRoles.has(role))
   if (strange !== -1) {
-    const message = `A runbook takes messages of ${[...knownRoles].join(', ')} alone`
+    const message = `A runbook accepts only messages of the roles ${[...knownRoles].join(', ')}`
     throw invalidField(['body', 'messages', strange, 'role'], message)
   }
   return { runbook: joined(messages.filter(({ role }) => runbookRoles.has(role))), prompt: promptOf(messages) }

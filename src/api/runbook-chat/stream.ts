@@ -133,11 +133,11 @@ function* lastChunks(
 const isOfAgent = ({ outputs }: StepRecord): boolean => 'results_dir' in (parsedObject(outputs ?? '') ?? {})
 
 const serverStops = () =>
-  new AppError('stopping', 'The server is being stopped; the run goes on without this stream', {
-    hint: 'Follow it at events_url, or send the same request again with the same Idempotency-Key, each with Last-Event-ID.',
+  new AppError('stopping', 'The server is stopping; the run continues without this stream', {
+    hint: 'Follow the run at events_url, or repeat the request with the same Idempotency-Key; send Last-Event-ID in both cases.',
   })
 
-const runGone = () => new AppError('not_found', 'The run was deleted meanwhile')
+const runGone = () => new AppError('not_found', 'The run was deleted in the meantime')
 
 /** OpenAI's clients throw on an `error` member. */
 const failure = ({ code, message, hint, status }: AppError, metadata: object): ServerEvent => ({

@@ -10,18 +10,16 @@ export const runbooksContract = {
   validateRunbook: endpoint({
     method: 'POST',
     path: '/api/v1/runbooks/validate',
-    summary: 'What is wrong with a runbook, and what it lacks, with line, column and what to write instead',
+    summary: 'The faults and missing parts of a runbook, with line, column and a fix',
     tag: 'Runbooks',
     access: 'read',
     body: z
       .object({
-        content: z.string().max(longestRunbook).describe('The whole markdown file, its front matter included.'),
+        content: z.string().max(longestRunbook).describe('The complete markdown file, including its front matter.'),
         level: z
           .enum(conformanceLevels)
           .default('loose')
-          .describe(
-            '`strict`: missing parts of the format are errors too, not only what keeps it from being carried out.',
-          ),
+          .describe('`strict`: missing parts of the format are errors, not only faults that prevent a run.'),
       })
       .meta({ id: 'RunbookValidation' }),
     response: runbookVerdictSchema,
@@ -29,20 +27,24 @@ export const runbooksContract = {
   preflightRunbook: endpoint({
     method: 'POST',
     path: '/api/v1/runbooks/preflight',
-    summary: 'What a run of a runbook would find here, and what would keep it from being begun; starts nothing',
+    summary: 'Check whether a runbook can run on this server, without starting it',
     tag: 'Runbooks',
     access: 'read',
     body: runbookRequestSchema
       .omit({ instruction: true, files: true })
       .extend({
-        collection: z.string().min(1).describe('Whose keys, secrets and files it would have.'),
-        content: z.string().min(1).max(longestRunbook).describe('The whole markdown file, its front matter included.'),
-        file_paths: z.array(z.string()).nullish().describe('Inputs: storage paths, or ids of uploads.'),
+        collection: z.string().min(1).describe('Collection whose keys, secrets and files are used.'),
+        content: z
+          .string()
+          .min(1)
+          .max(longestRunbook)
+          .describe('The complete markdown file, including its front matter.'),
+        file_paths: z.array(z.string()).nullish().describe('Input files: storage paths, or ids of uploads.'),
         secret_names: z
           .array(z.string())
           .nullish()
-          .describe('Names of variables that would come with the run alone; their values are not sent.'),
-        use_trial_keys: z.boolean().nullish().describe('Whether it would be run on keys that the server lends.'),
+          .describe('Names of the secrets that are sent with the run; their values are not sent here.'),
+        use_trial_keys: z.boolean().nullish().describe("Whether the run would use the server's trial keys."),
       })
       .meta({ id: 'RunbookPreflightRequest' }),
     response: preflightSchema,

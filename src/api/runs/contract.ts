@@ -24,14 +24,14 @@ export const runsContract = {
   runTask: endpoint({
     ...run,
     path: '/api/v1/run/{collection}/{task}',
-    summary: 'Start a run; answered as soon as it is on disk',
+    summary: 'Start a run; the response follows as soon as the run is stored',
     response: workflowResponseSchema,
     errors: ['busy'],
   }),
   runTaskSync: endpoint({
     ...run,
     path: '/api/v1/run-sync/{collection}/{task}',
-    summary: 'Start a run and wait for its end; for testing',
+    summary: 'Start a run and wait until it has ended; for testing',
     response: endedRunSchema,
     errors: ['busy', 'still_running'],
   }),

@@ -32,7 +32,7 @@ export const resolvedLists = async (
       return path ?? ''
     }),
   )
-  if (issues.length > 0) throw new AppError('invalid', 'file_paths names files that are not there', { issues })
+  if (issues.length > 0) throw new AppError('invalid', 'file_paths names files that do not exist', { issues })
   return resolved
 }
 
@@ -52,7 +52,7 @@ const issueOf = (entry: unknown, loc: FieldIssue['loc'], collection: string): Fi
   loc,
   msg:
     typeof entry === 'string'
-      ? `There is no file '${clip(entry)}' in collection '${collection}'; give a path or an id as an upload answered it`
+      ? `There is no file '${clip(entry)}' in collection '${collection}'; use a path or an id from the response of an upload`
       : 'Expected the storage path of a file, or the id of an upload',
   type: typeof entry === 'string' ? 'file_missing' : 'string_expected',
 })

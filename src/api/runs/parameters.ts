@@ -19,7 +19,7 @@ export const checkParameters = (
       'bad_request',
       'subscription_credential needs a user account; API keys and the admin have none',
       {
-        hint: "Leave it out, and put a key of the provider into the collection's environment or into secret_params.",
+        hint: "Omit it, and set a key of the provider in the collection's environment or in secret_params.",
       },
     )
   }
@@ -43,7 +43,10 @@ export const checkParameters = (
 export const checkSecretNames = (secrets: Record<string, string>): void => {
   for (const name of Object.keys(secrets)) {
     if (!secretName.test(name)) {
-      throw invalidField(['body', 'secret_params', name], 'A name has letters, digits and _ and starts with no digit')
+      throw invalidField(
+        ['body', 'secret_params', name],
+        'A name consists of letters, digits and _, and does not start with a digit',
+      )
     }
   }
 }

@@ -42,7 +42,7 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
       }
       const take = (bytes: number) => call.memory.take(copiesOfAnswer * bytes)
       const outcome = await readRunOutcome(deps.database, accepted.id, take)
-      if (!outcome) throw new AppError('not_found', 'The run was deleted meanwhile')
+      if (!outcome) throw new AppError('not_found', 'The run was deleted in the meantime')
       const trial = accepted.trial && (await deps.lending.leftAfter(accepted.id))
       const whole = await withInitParams(deps.database, accepted, take)
       const run = { ...whole, ...outcome.run, ...(trial ? { trial } : {}) }

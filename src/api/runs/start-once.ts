@@ -45,7 +45,7 @@ export const exactlyOnce = async <Answer>({
     }
     if (performance.now() > giveUpAt || !(await pause(lookAgainMs, signal))) {
       throw new AppError('busy', 'Another request with this Idempotency-Key is still starting its run', {
-        hint: 'Send it again in a moment.',
+        hint: 'Repeat the request in a moment.',
         retryAfterSeconds: 1,
       })
     }

@@ -5,7 +5,7 @@ export const secretKeyContract = {
   getSecretKeyRotation: endpoint({
     method: 'GET',
     path: '/api/v1/secret-key/rotate',
-    summary: 'How far the change of the encryption key is, and what is next',
+    summary: 'The progress of the encryption key rotation, and the next action',
     tag: 'Server',
     access: 'admin',
     response: secretKeyRotationSchema,
@@ -13,7 +13,7 @@ export const secretKeyContract = {
   rotateSecretKey: endpoint({
     method: 'POST',
     path: '/api/v1/secret-key/rotate',
-    summary: 'Seal everything that is encrypted with the newest key, in the background',
+    summary: 'Encrypt all secrets with the newest key, in the background',
     tag: 'Server',
     access: 'admin',
     response: secretKeyRotationSchema,

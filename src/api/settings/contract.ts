@@ -13,14 +13,14 @@ export const settingsContract = {
   getCollectionUsage: endpoint({
     method: 'GET',
     path: '/api/v1/collections/{collection}/usage',
-    summary: 'What a collection stores, and what it may',
+    summary: 'How much a collection stores, and its quota',
     tag: 'Collections',
     response: collectionUsageSchema,
   }),
   updateCollectionSettings: endpoint({
     method: 'PATCH',
     path: '/api/v1/collections/{collection}/settings',
-    summary: 'Change the settings that are given; null goes back to the default',
+    summary: 'Change the given settings; null restores the default',
     tag: 'Collections',
     body: setCollectionSettingsSchema,
     response: collectionSettingsSchema,

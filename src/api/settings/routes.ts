@@ -13,8 +13,8 @@ export interface SettingsDeps {
 }
 
 const quotaIsTheAdmins = () =>
-  new AppError('forbidden', 'Only the admin token changes the quota of a collection', {
-    hint: 'Leave quota out, or ask whoever runs the server.',
+  new AppError('forbidden', 'Only the admin token can change the quota of a collection', {
+    hint: 'Omit quota, or ask the operator of the server.',
   })
 
 export const settingsRoutes = ({ database, quota }: SettingsDeps): Route[] =>

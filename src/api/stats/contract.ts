@@ -17,20 +17,23 @@ const statsSchema = z
     failed: count,
     running: count,
     by_status: z.object(Object.fromEntries(runStatuses.map((status) => [status, count]))),
-    success_rate: z.number().nullable().describe('Completed of all that completed or failed; null before any did.'),
-    avg_duration_seconds: seconds.describe('Of runs that have ended, from created to ended; waiting is part of it.'),
+    success_rate: z
+      .number()
+      .nullable()
+      .describe('Share of completed runs among completed and failed runs; null if there are none.'),
+    avg_duration_seconds: seconds.describe('Durations of ended runs, from creation to end, including waiting.'),
     min_duration_seconds: seconds,
     max_duration_seconds: seconds,
-    p50_duration_seconds: seconds.describe('From a histogram: at most 5 % off.'),
-    p95_duration_seconds: seconds.describe('From a histogram: at most 5 % off.'),
+    p50_duration_seconds: seconds.describe('From a histogram, with an error of at most 5 %.'),
+    p95_duration_seconds: seconds.describe('From a histogram, with an error of at most 5 %.'),
     first_run: timestampSchema.nullable(),
     last_run: timestampSchema.nullable(),
     steps: z
       .record(z.string(), z.object({ count, failed: count, avg_duration_seconds: z.number() }))
-      .describe('Steps that have ended, by name; at most 1,000 names.'),
+      .describe('Ended steps by name, for at most 1,000 names.'),
     labels: z
       .record(z.string(), z.record(z.string(), count))
-      .describe('How often each value of a label was set: at most 100 keys, the 50 most frequent values of each.'),
+      .describe('Number of runs by label value, for at most 100 keys and the 50 most frequent values of each.'),
   })
   .meta({ id: 'Stats' })
 
@@ -38,7 +41,7 @@ export const statsContract = {
   getStats: endpoint({
     method: 'GET',
     path: '/api/v1/db/stats/{collection}/{task}',
-    summary: 'Numbers about all runs of a task: by status, durations, steps and labels',
+    summary: 'Statistics of all runs of a task: by status, durations, steps and labels',
     tag: 'Trajectories',
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
     response: statsSchema,

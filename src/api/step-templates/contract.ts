@@ -8,7 +8,7 @@ export const stepTemplatesContract = {
   listStepTemplates: endpoint({
     method: 'GET',
     path: '/api/v1/step-templates',
-    summary: 'Every activity that a step can have, with parameters, outputs and an example',
+    summary: 'All activities that a step can use, with parameters, outputs and an example',
     tag,
     access: 'none',
     query: z.object({ category: z.string().optional(), q: z.string().optional() }),

@@ -7,7 +7,7 @@ const tag = 'Tasks'
 
 const foundSchema = z
   .object({
-    found: z.int().describe('How many there are, of which the first `limit` follow.'),
+    found: z.int().describe('Total number of matches; the first `limit` are returned.'),
     q: z.string(),
     hits: z.array(searchHitSchema),
     tasks: z.array(listedTaskSchema),
@@ -18,7 +18,8 @@ export const taskSearchContract = {
   searchTasks: endpoint({
     method: 'GET',
     path: '/api/v1/tasks/{collection}/search',
-    summary: 'Tasks of a collection with a text in their name, description, workflow or full name, in this order',
+    summary:
+      'Search the tasks of a collection by a text in their name, description, workflow or full name, in this order',
     tag,
     collectionMissing: "Collection with name '{collection}' not found",
     query: searchQuerySchema,

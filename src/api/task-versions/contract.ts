@@ -11,7 +11,7 @@ export const taskVersionsContract = {
   listTaskVersions: endpoint({
     method: 'GET',
     path: '/api/v1/tasks/{collection}/{task}/history',
-    summary: 'What a task has been, newest first: each change of its content has left a version',
+    summary: 'The versions of a task, newest first; each change of its content creates a version',
     tag,
     collectionMissing,
     query: z.object({
@@ -24,7 +24,7 @@ export const taskVersionsContract = {
   getTaskVersion: endpoint({
     method: 'GET',
     path: '/api/v1/tasks/{collection}/{task}/versions/{ref}',
-    summary: 'One version of a task: by content hash, by tag, or by place (~0 the oldest, ~-1 the newest)',
+    summary: 'One version of a task: by content hash, by tag, or by index (~0 the oldest, ~-1 the newest)',
     tag,
     collectionMissing,
     response: taskVersionSchema,

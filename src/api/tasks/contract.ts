@@ -38,7 +38,7 @@ export const tasksContract = {
   createTask: endpoint({
     method: 'POST',
     path: '/api/v1/tasks/{collection}',
-    summary: 'Create a task; `warnings` name what a run would stumble over',
+    summary: 'Create a task; `warnings` list the faults of its workflow',
     tag,
     collectionMissing,
     body: createTaskSchema,
@@ -49,7 +49,7 @@ export const tasksContract = {
   validateWorkflow: endpoint({
     method: 'POST',
     path: '/api/v1/tasks/{collection}/validate',
-    summary: 'Find what a run of a workflow would stumble over, before it is stored',
+    summary: 'Check a workflow for faults without storing it',
     tag,
     access: 'read',
     collectionMissing,
@@ -59,7 +59,7 @@ export const tasksContract = {
   updateTask: endpoint({
     method: 'PUT',
     path: '/api/v1/tasks/{collection}/{task}',
-    summary: 'Change what is given of a task; the workflow is replaced whole',
+    summary: 'Change the given fields of a task; a given workflow is replaced completely',
     tag,
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
     body: updateTaskSchema,
@@ -69,7 +69,7 @@ export const tasksContract = {
   deleteTask: endpoint({
     method: 'DELETE',
     path: '/api/v1/tasks/{collection}/{task}',
-    summary: 'Delete a task; its runs and files stay readable by their exact paths',
+    summary: 'Delete a task; its runs and files stay readable at their exact paths',
     tag,
     collectionMissing: 'Task not found',
     response: z.object({ message: z.string() }),
@@ -77,7 +77,7 @@ export const tasksContract = {
   getTaskDetails: endpoint({
     method: 'GET',
     path: '/api/v1/task-details/{collection}/{task}',
-    summary: 'One task with the environment (masked) and the storage of its collection',
+    summary: 'One task with the masked environment and the storage of its collection',
     tag,
     collectionMissing: "Task '{task}' not found in collection '{collection}'",
     response: taskSchema,

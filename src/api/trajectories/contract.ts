@@ -26,16 +26,16 @@ export const trajectoriesContract = {
         .min(1)
         .default(20)
         .transform((limit) => Math.min(limit, largestPage))
-        .describe(`At most ${largestPage}; more is taken as that.`),
+        .describe(`Page size; larger values are reduced to ${largestPage}.`),
       page: z.coerce.number().int().min(1).max(1_000_000_000).default(1),
       cursor: z
         .string()
         .max(100)
         .optional()
         .describe(
-          '`next_cursor` of the answer before, or empty to begin: every page is as quick as the first, there is no ' +
-            '`total`, and `page` does not count. Where several filters come together, or with `q`, a page looks at ' +
-            `${candidatesOfPage} runs at most: it may be short or empty while \`has_more\` is true; go on then.`,
+          '`next_cursor` of the previous response, or empty for the first page. Every page is as fast as the first; there is no ' +
+            '`total`, and `page` is ignored. With several filters, or with `q`, a page scans ' +
+            `at most ${candidatesOfPage} runs: it may be short or empty while \`has_more\` is true; then request the next page.`,
         ),
       ...runFilterFields,
       view: z
@@ -49,7 +49,7 @@ export const trajectoriesContract = {
     method: 'GET',
     path: '/api/v1/db/trajectory/{collection}/{task}/{trajectory_id}',
     aliases: ['/api/v1/trajectory/{collection}/{task}/{trajectory_id}'],
-    summary: 'One run, whole; it reflects progress while the run goes on',
+    summary: 'One run with all its steps; it shows the progress of a running run',
     tag,
     collectionMissing: "Trajectory '{trajectory_id}' not found",
     response: trajectorySchema,
@@ -57,7 +57,7 @@ export const trajectoriesContract = {
   downloadTrajectory: endpoint({
     method: 'GET',
     path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/download',
-    summary: 'One run as a ZIP archive: trajectory.json, and every file that was sent with it or made by it',
+    summary: 'One run as a ZIP archive: trajectory.json and all its input and output files',
     tag,
     collectionMissing: "Trajectory '{trajectory_id}' not found",
     response: 'bytes',
@@ -65,7 +65,7 @@ export const trajectoriesContract = {
   setTrajectoryStatuses: endpoint({
     method: 'POST',
     path: '/api/v1/trajectory/{collection}/{task}/statuses',
-    summary: 'Cancel active runs, or give ended ones another status',
+    summary: 'Cancel active runs, or change the status of ended runs',
     tag,
     collectionMissing,
     body: z.record(textSchema.max(200), z.enum(settableStatuses)).meta({ id: 'Statuses' }),
@@ -78,11 +78,11 @@ export const trajectoriesContract = {
   getWorkflowLogs: endpoint({
     method: 'GET',
     path: '/api/v1/workflows-logs/{workflow_id}',
-    summary: 'What happened in a run, oldest first',
+    summary: 'The log of a run, oldest entry first',
     tag,
     query: z.object({
       level: z.enum(['debug', 'info', 'warning', 'error']).optional(),
-      after: momentSchema.optional().describe('Only what is later than this moment.'),
+      after: momentSchema.optional().describe('Only entries after this time.'),
       limit: z.coerce
         .number()
         .int()
@@ -90,14 +90,14 @@ export const trajectoriesContract = {
         .default(1_000)
         .transform((limit) => Math.min(limit, mostAgentEvents))
         .describe(
-          `Events of coding agents in one answer, fewer where they are large; at most ${mostAgentEvents}. What else ` +
-            'happened in the run is whole on the first page.',
+          `Maximum number of agent events in a response, at most ${mostAgentEvents}; fewer if they are large. All other events ` +
+            'of the run are on the first page.',
         ),
       cursor: z
         .string()
         .regex(/^\d{1,15}$/)
         .optional()
-        .describe('`next_cursor` of the answer before: gives the events of agents that come after it.'),
+        .describe('`next_cursor` of the previous response; returns the agent events after it.'),
     }),
     response: z.object({
       workflow_id: z.string(),
@@ -105,13 +105,16 @@ export const trajectoriesContract = {
       status: z.string(),
       waiting: trajectorySchema.shape.waiting,
       events: z.array(logEventSchema),
-      next_cursor: z.string().nullable().describe('null: agents did no more so far.'),
+      next_cursor: z
+        .string()
+        .nullable()
+        .describe('Cursor of the next page; null if there are no more agent events yet.'),
     }),
   }),
   watchTrajectory: endpoint({
     method: 'GET',
     path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/events',
-    summary: 'Server-sent events of one run, until it has ended; goes on after `Last-Event-ID`',
+    summary: 'Server-sent events of one run, until it has ended; continues after `Last-Event-ID`',
     tag,
     collectionMissing: "Trajectory '{trajectory_id}' not found",
     response: 'events',

@@ -107,7 +107,7 @@ export const readCursor = (text: string): RunCursor | undefined => {
   if (text === '') return undefined
   const [, createdMicros, number] = /^(-?\d{1,17})-(\d{1,15})$/.exec(text) ?? []
   if (!createdMicros || !number) {
-    throw invalidField(['query', 'cursor'], 'Expected the next_cursor of an earlier answer, unchanged', 'cursor')
+    throw invalidField(['query', 'cursor'], 'Expected the next_cursor of an earlier response, unchanged', 'cursor')
   }
   return { createdMicros, number: Number(number) }
 }

@@ -28,7 +28,7 @@ export const logEvents = (
   told: StepEventRow[] = [],
 ): LogEvent[] => {
   if (run.ingested) {
-    const message = `Run ${run.trajectory_id} of ${run.name} was recorded elsewhere and sent in as ${run.status}`
+    const message = `Run ${run.trajectory_id} of ${run.name} was ingested from elsewhere as ${run.status}`
     return [plain(run.created_at, 'info', 'run_ingested', message)]
   }
   const events = [plain(run.created_at, 'info', 'run_created', `Run ${run.trajectory_id} of ${run.name} accepted`)]
@@ -75,7 +75,7 @@ const struckOutEvents = (run: RunRow): LogEvent[] => {
   if (!run.params?.includes('"struck_out"')) return []
   const { rerun } = JSON.parse(run.params) as { rerun?: { struck_out?: string[] } }
   return (rerun?.struck_out ?? []).map((name) => {
-    const message = `init_params.${name} holds ***: if a secret was struck out of it, send it anew with the rerun`
+    const message = `init_params.${name} contains ***; if a secret was masked there, send it again with the rerun`
     return plain(run.created_at, 'warning', 'warning', message)
   })
 }
@@ -102,7 +102,7 @@ export const stepEvents = (step: StepRecord, definition: ShownDefinition, during
       step.ended_at,
       'error',
       'step_failed',
-      stepFailed(step.name, failure.message ?? 'no cause is known'),
+      stepFailed(step.name, failure.message ?? 'the cause is not known'),
     )
     events.push({ ...failed, attributes: { ...failed.attributes, code: failure.code, hint: failure.hint ?? null } })
   } else events.push(of(step.ended_at, 'info', `step_${step.status}`, `Step '${step.name}' ${step.status}`))

@@ -7,14 +7,14 @@ export const trialContract = {
   getTrial: endpoint({
     method: 'GET',
     path: '/api/v1/trial/{collection}',
-    summary: 'Whether a collection may use provider keys of the server, and how much of the trial is left',
+    summary: 'Whether a collection may use provider keys of the server, and the rest of its trial',
     tag,
     response: trialSchema,
   }),
   activateTrial: endpoint({
     method: 'POST',
     path: '/api/v1/trial/{collection}/activate',
-    summary: 'Begin the trial of a collection, once; refused by a server that lends no keys',
+    summary: 'Start the one trial of a collection; refused if the server has no trial keys',
     tag,
     response: trialSchema,
     errors: ['bad_request'],

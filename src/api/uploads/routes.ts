@@ -36,7 +36,7 @@ const collectionGone = () => new AppError('not_found', 'Collection not found')
 const fileMissing = (field: string) =>
   invalidField(
     ['body', field],
-    `No file came; send it as multipart/form-data, with curl: -F '${field}=@path'`,
+    `The request has no file; send it as multipart/form-data, with curl: -F '${field}=@path'`,
     'missing',
   )
 
@@ -65,7 +65,7 @@ export const uploadsRoutes = ({ database, quota, objects, findCollection }: Uplo
         identity.kind === 'admin'
           ? 'The admin token covers all collections'
           : 'This key covers several collections and has no home collection'
-      const message = `${why}: name the one the file goes to in the field collection`
+      const message = `${why}: set the field collection to the one that gets the file`
       throw invalidField(['body', 'collection'], message, 'missing')
     }
     const collection = await findCollectionRow(database, home)
@@ -131,7 +131,11 @@ export const uploadsRoutes = ({ database, quota, objects, findCollection }: Uplo
 
     createFile: async (call) => {
       if (call.files.length > 1) {
-        throw invalidField(['body', 'file'], 'One file at a time; /api/v1/sandbox/upload takes several', 'too_many')
+        throw invalidField(
+          ['body', 'file'],
+          'Only one file is allowed; /api/v1/sandbox/upload accepts several',
+          'too_many',
+        )
       }
       const { first, created } = await store(call, 'file')
       return shown({ ...first, created_at: created, purpose: call.body.purpose })
@@ -142,7 +146,7 @@ export const uploadsRoutes = ({ database, quota, objects, findCollection }: Uplo
       const ids = collection ? [collection.id] : coveredIds(identity)
       const after = query.after ? await findUpload(database, query.after) : undefined
       if (query.after && !(after && covers(identity, after.collection_id))) {
-        throw invalidField(['query', 'after'], 'There is no file with this id; start again without after')
+        throw invalidField(['query', 'after'], 'There is no file with this id; start again without the parameter after')
       }
       const page = { below: after?.number ?? Number.MAX_SAFE_INTEGER, limit: query.limit + 1 }
       const rows = await listUploads(database, ids, page)

@@ -25,8 +25,8 @@ export const requireWebhookTarget = (
   const address = literalAddress(url.hostname)
   if (address && !mayConnect(address, url.hostname, port, parseAllowRules(at.allowPrivateNetwork))) {
     const message =
-      `'${url.host}' is a private, local or reserved address, which is not called. If it may be, list it in ` +
-      'JETTY_ALLOW_PRIVATE_NETWORK and start the server again'
+      `'${url.host}' is a private, local or reserved address, which may not be called. To allow it, list it in ` +
+      'JETTY_ALLOW_PRIVATE_NETWORK and restart the server'
     throw invalidField(field, message, 'address_refused')
   }
   try {

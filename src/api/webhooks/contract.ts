@@ -9,7 +9,7 @@ export const webhooksContract = {
   listDeliveries: endpoint({
     method: 'GET',
     path,
-    summary: 'Attempts to tell the webhook of a run that it has ended',
+    summary: 'The delivery attempts of the webhook of a run',
     tag,
     collectionMissing,
     response: deliveriesSchema,
@@ -17,7 +17,7 @@ export const webhooksContract = {
   redeliver: endpoint({
     method: 'POST',
     path: `${path}/{n}/redeliver`,
-    summary: 'Tell the webhook of a run once more, with the trajectory as it is now; answered when that is done',
+    summary: 'Deliver the webhook of a run again, with the current trajectory; the response follows after the delivery',
     tag,
     collectionMissing,
     response: deliveriesSchema,

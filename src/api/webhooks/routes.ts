@@ -36,8 +36,8 @@ export const webhooksRoutes = ({ database, webhooks }: WebhooksDeps): Route[] =>
         throw new AppError('not_found', `Trajectory '${run.trajectory_id}' has no delivery ${n}; ${numbers}`)
       }
       if (attempts.length >= mostAttempts) {
-        throw new AppError('conflict', `The run has ${attempts.length} deliveries, which is as many as are kept`, {
-          hint: 'Read the trajectory itself: GET /api/v1/db/trajectory/{collection}/{task}/{trajectory_id}.',
+        throw new AppError('conflict', `The run has ${attempts.length} deliveries, the maximum that is stored`, {
+          hint: 'Read the trajectory itself with GET /api/v1/db/trajectory/{collection}/{task}/{trajectory_id}.',
         })
       }
       await webhooks.redeliver(run)

@@ -16,17 +16,17 @@ const agentArgument = (): Argument => new Argument('[ids...]', 'which agents').c
 export const registerAgents = (program: Command): void => {
   const agents = program
     .command('agents')
-    .description('Fetch the coding agents that runbooks name onto this machine, and list or remove them')
+    .description('Install, list and remove the coding agents that runbooks use on this machine')
   agents
     .command('install')
-    .description('Fetch coding agents from npm, at the versions that this jetty knows; no server is needed')
+    .description('Install coding agents from npm, at the versions this Jetty was tested with; needs no server')
     .addArgument(agentArgument())
-    .option('--all', 'all of them, which is a gigabyte')
+    .option('--all', 'install all agents (about 1 GB)')
     .addHelpText(
       'after',
       `
-The first runbook that names an agent fetches it by itself. Fetched ahead, it starts at once, and without a network.
-They are kept in the folder agents of the data folder, or in JETTY_AGENTS_DIR.
+A runbook installs its agent when it first needs it. Installed beforehand, the agent starts at once and offline.
+Agents are stored in the folder agents of the data folder, or in JETTY_AGENTS_DIR.
 
 Examples:
   jetty agents install claude-code
@@ -35,15 +35,15 @@ Examples:
     .action(withSession<{ all?: boolean }, [RunbookAgent[]]>(install))
   agents
     .command('ls')
-    .description('List the coding agents, and which of them are on this machine')
+    .description('List the coding agents, and show which are installed on this machine')
     .addHelpText('after', '\nExamples:\n  jetty agents ls\n  jetty agents ls --json')
     .action(withSession<object, []>(list))
   agents
     .command('rm')
-    .description('Remove coding agents from this machine; a runbook that needs one fetches it again')
+    .description('Remove coding agents from this machine; a runbook that needs one installs it again')
     .addArgument(agentArgument())
-    .option('--all', 'all of them')
-    .option('--former', 'only the versions that are no longer used')
+    .option('--all', 'remove all agents')
+    .option('--former', 'remove only versions that are no longer used')
     .addHelpText('after', '\nExamples:\n  jetty agents rm opencode\n  jetty agents rm --all --former')
     .action(withSession<{ all?: boolean; former?: boolean }, [RunbookAgent[]]>(remove))
 }
@@ -62,7 +62,7 @@ const openStore = async () => {
 const chosen = (ids: readonly RunbookAgent[], all: boolean | undefined): readonly RunbookAgent[] => {
   if (all) return fetched
   if (ids.length > 0) return [...new Set(ids)]
-  throw invalidField(['ids'], `Name one or more of ${fetched.join(', ')}, or say --all`)
+  throw invalidField(['ids'], `Name at least one of ${fetched.join(', ')}, or use --all`)
 }
 
 const install = async (session: Session, [ids]: [RunbookAgent[]], { all }: { all?: boolean }): Promise<void> => {
@@ -93,7 +93,7 @@ const list = async ({ out }: Session): Promise<void> => {
   const states = await (await openStore()).list()
   out.answer(states, () =>
     table(
-      ['AGENT', 'VERSION', 'HERE', 'SIZE', 'FORMER VERSIONS', 'PACKAGE'],
+      ['AGENT', 'VERSION', 'HERE', 'SIZE', 'OLD VERSIONS', 'PACKAGE'],
       states.map((state) => [
         state.id,
         state.version,

@@ -22,15 +22,15 @@ interface ApiOptions {
 export const registerApi = (program: Command): void => {
   program
     .command('api [operation] [name=value...]')
-    .description('Call any operation of the API by its name; without one, list them')
-    .option('--body <file>', 'JSON file with the whole body; - is stdin')
+    .description('Call any API operation by its name; without a name, list the operations')
+    .option('--body <file>', 'JSON file with the whole request body; - is stdin')
     .option('-o, --output <path>', 'output file for an answer in bytes (default: stdout)')
     .option('--describe', 'print the parameters of the operation, and exit')
     .addHelpText(
       'after',
       `
-Each name=value goes where the operation has the name: into the path, the query, the body, or as a file (files=@path).
-A value of the body that is JSON is taken as JSON, and @file reads one. The answer is printed as it came.
+Each name=value is sent as the path, query, body or file parameter of that name (files=@path sends a file).
+A body value that is valid JSON is sent as JSON; @file reads it from a file. The answer is printed unchanged.
 
 Examples:
   jetty api
@@ -59,7 +59,7 @@ const getOperation = (operations: Operations, name: string): Operation => {
   const operation = Object.hasOwn(operations, name) ? operations[name] : undefined
   if (operation) return operation
   const meant = nearest(name, Object.keys(operations))
-  throw new AppError('invalid', `There is no operation ${JSON.stringify(name)}`, {
+  throw new AppError('invalid', `The API has no operation ${JSON.stringify(name)}`, {
     hint: `${meant ? `Did you mean ${meant}? ` : ''}\`jetty api\` lists all of them.`,
   })
 }
@@ -100,7 +100,7 @@ const inputOf = async (operation: Operation, given: string[], bodyPath: string |
   }
   const missing = operation.params.find((name) => !params[name])
   if (missing) {
-    throw new AppError('invalid', `${missing} is missing: it stands in the path ${operation.path}`, {
+    throw new AppError('invalid', `The parameter ${missing} is missing; it is part of the path ${operation.path}`, {
       hint: `Add ${missing}=…`,
     })
   }
@@ -114,8 +114,8 @@ const takes = ({ body, fields: names }: Operation, name: string): boolean =>
 const unknownName = (operation: Operation, name: string): AppError => {
   const known = [...operation.params, ...operation.query, ...operation.fields, ...operation.files]
   const meant = nearest(name, known)
-  return new AppError('invalid', `The operation takes no ${JSON.stringify(name)}`, {
-    hint: meant ? `Did you mean ${meant}?` : `It takes: ${known.join(', ') || 'nothing'}`,
+  return new AppError('invalid', `The operation has no parameter ${JSON.stringify(name)}`, {
+    hint: meant ? `Did you mean ${meant}?` : `Its parameters: ${known.join(', ') || 'none'}`,
   })
 }
 

@@ -16,14 +16,14 @@ export const registerApprovals = (program: Command): void => {
   program
     .command('approve <run> [step]')
     .description('Approve or reject a waiting step of a run; the step may be left out if only one waits')
-    .option('--reject', 'reject instead')
-    .option('-m, --comment <text>', 'why; the steps that follow can read it')
+    .option('--reject', 'reject instead of approving')
+    .option('-m, --comment <text>', 'reason of the decision; later steps can read it')
     .addHelpText(
       'after',
       `
 ${runMeaning}
 
-A decision is made once: whoever comes later is told the first one.
+A step is decided once; later attempts get the first decision.
 
 Examples:
   jetty approve acme/letters
@@ -71,12 +71,12 @@ const waitingStep = async ({ client }: Session, place: RunPlace): Promise<string
   const [only, ...more] = waiting
   if (only && more.length === 0) return only.key
   if (only) {
-    throw new AppError('invalid', `${placeText(place)} waits at several steps: name the one that is meant`, {
-      hint: `They are: ${waiting.map((step) => step.key).join(', ')}`,
+    throw new AppError('invalid', `${placeText(place)} waits at several steps; name one of them`, {
+      hint: `The waiting steps are: ${waiting.map((step) => step.key).join(', ')}`,
     })
   }
-  throw new AppError('conflict', `${placeText(place)} waits for no decision: it is ${run.status}`, {
-    hint: `What waits is listed by: jetty approvals ${place.collection}`,
+  throw new AppError('conflict', `${placeText(place)} does not wait for a decision: it is ${run.status}`, {
+    hint: `List the waiting runs with: jetty approvals ${place.collection}`,
   })
 }
 
@@ -103,5 +103,5 @@ const list = async (session: Session, [collection]: [string]): Promise<void> => 
           ]),
         ),
   )
-  if (waiting.length === 0) out.note(`Nothing waits for a decision in ${collection}.`)
+  if (waiting.length === 0) out.note(`No run in ${collection} waits for a decision.`)
 }

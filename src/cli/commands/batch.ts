@@ -23,13 +23,13 @@ export const registerBatch = (program: Command): void => {
   const batch = program.command('batch').description('Run a task for each of many items')
   batch
     .command('run <collection/task> <items>')
-    .description('Start a run for each item, and wait for all of them')
+    .description('Start a run for each item, and wait until all have ended')
     .option('-c, --max-concurrency <n>', 'runs that execute at once (default: 20)', positive)
-    .option('-l, --label <key[=value]>', 'a label for every run; may be given several times', collect)
+    .option('-l, --label <key[=value]>', 'label for every run; repeat for several', collect)
     .option('--name <name>', 'name of the batch')
-    .option('--secret <NAME>', 'a secret for these runs only, taken from the environment variable NAME', collect)
+    .option('--secret <NAME>', 'secret for these runs only, read from the environment variable NAME', collect)
     .option('--no-wait', 'start it and return')
-    .option('-o, --out <path>', 'save the results there at the end, as .csv or .jsonl; - is stdout')
+    .option('-o, --out <path>', 'save the results to this .csv or .jsonl file at the end; - is stdout')
     .option('--force', 'overwrite an existing file')
     .addHelpText(
       'after',
@@ -64,7 +64,7 @@ Examples:
     )
   batch
     .command(`watch ${batchArgument}`)
-    .description('Follow a batch to its end')
+    .description('Follow a batch until it has ended')
     .addHelpText('after', '\nExamples:\n  jetty batch watch acme/1f2e3d4c')
     .action(
       withSession<object, [string]>(async (session, [text]) =>
@@ -74,7 +74,7 @@ Examples:
   batch
     .command(`results ${batchArgument}`)
     .description('Print the result of every item, in the order of the items')
-    .option('-f, --format <format>', 'csv or jsonl (default: by the name of the file, else csv)', formats.once)
+    .option('-f, --format <format>', 'csv or jsonl (default: from the file name, else csv)', formats.once)
     .option('-o, --out <path>', 'output file (default: stdout)', '-')
     .option('--force', 'overwrite an existing file')
     .addHelpText(
@@ -86,7 +86,7 @@ Examples:
     )
   batch
     .command(`cancel ${batchArgument}`)
-    .description('Stop a batch; runs under way are cancelled, no further one is begun')
+    .description('Stop a batch: cancel its running runs and start no more')
     .addHelpText('after', '\nExamples:\n  jetty batch cancel acme/1f2e3d4c')
     .action(
       withSession<object, [string]>(async ({ client, out }, [text]) => {

@@ -24,17 +24,20 @@ export const registerChat = (program: Command): void => {
     )
     .requiredOption('-m, --model <model>', 'model to call')
     .option('-s, --system <text>', 'system prompt')
-    .option('-c, --collection <collection>', 'whose keys are used (default: the home of your key)')
+    .option(
+      '-c, --collection <collection>',
+      'collection whose model keys are used (default: the home collection of your key)',
+    )
     .addHelpText(
       'after',
       `
-Each call is recorded under the task _chat of its collection. With --json the whole completion is printed at its end.
+Each call is recorded under the task _chat of its collection. With --json the whole completion is printed at the end.
 
 Examples:
   jetty chat -m scripted/echo "Is anybody there?"
   jetty chat -m gpt-4o-mini -s "Answer in one sentence" < question.txt
   jetty chat -m anthropic/claude-sonnet-4-6 -c acme "What is a jetty?"
-  jetty api listRoutableModels                      which models can be asked`,
+  jetty api listRoutableModels                      the available models`,
     )
     .action(withSession<ChatOptions, [string[]]>((session, [words], options) => chat(session, words, options)))
 }
@@ -66,15 +69,19 @@ const chat = async (session: Session, words: string[], options: ChatOptions): Pr
 const readQuestion = (): string => {
   const text = process.stdin.isTTY ? '' : readInputText('-').trim()
   if (text !== '') return text
-  throw new AppError('invalid', 'There is no question', { hint: 'For example: jetty chat -m scripted/echo "Hello"' })
+  throw new AppError('invalid', 'The question is empty', { hint: 'For example: jetty chat -m scripted/echo "Hello"' })
 }
 
 const homeCollection = async ({ client }: Session): Promise<string> => {
   const { collections, home_collection: home } = await client.whoAmI()
   if (home !== null) return home
-  throw new AppError('invalid', 'The token does not say whose keys are to be used', {
-    hint: collections.length > 0 ? `Name one with -c: ${collections.join(', ')}` : 'Name a collection with -c.',
-  })
+  throw new AppError(
+    'invalid',
+    'The token covers several collections, or none, so the collection whose model keys to use is unclear',
+    {
+      hint: collections.length > 0 ? `Name one with -c: ${collections.join(', ')}` : 'Name a collection with -c.',
+    },
+  )
 }
 
 /** What is left of the trial, if the call belonged to one. */
@@ -114,4 +121,6 @@ const printAnswer = async (response: Response, signal: AbortSignal, place: strin
 }
 
 const brokenOff = (why: string, place: string): AppError =>
-  new AppError('upstream_failed', `The answer broke off: ${why}`, { hint: `What had come is on record: ${place}` })
+  new AppError('upstream_failed', `The answer stopped early: ${why}`, {
+    hint: `The part that arrived is recorded: ${place}`,
+  })

@@ -56,7 +56,9 @@ export const listCollectionRuns = async (
   const query = queryOf(at.task, options)
   if (options.format !== undefined) return exportRuns(session, params, query, options)
   if (options.output !== undefined) {
-    throw new AppError('invalid', '-o is for exports', { hint: 'Say in which format: --format csv or --format jsonl.' })
+    throw new AppError('invalid', '-o needs --format', {
+      hint: 'Add --format csv or --format jsonl to export runs to a file.',
+    })
   }
   const rows: Run[] = []
   let cursor: string | null = ''

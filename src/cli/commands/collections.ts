@@ -31,8 +31,8 @@ export const registerCollections = (program: Command): void => {
     .action(withSession<object, [string]>(usage))
   collections
     .command('create <name>')
-    .description('Create a collection; the key you use covers it from then on')
-    .option('-d, --description <text>', 'what it is for')
+    .description('Create a collection, and add it to the key you use')
+    .option('-d, --description <text>', 'purpose of the collection')
     .addHelpText('after', '\nExamples:\n  jetty collections create acme -d "Reports of the sales team"')
     .action(withSession<{ description?: string }, [string]>(create))
   collections
@@ -56,7 +56,7 @@ const list = async ({ client, out }: Session): Promise<void> => {
           rows.map((row) => [row.name, moment(row.created_at), row.description || '-']),
         ),
   )
-  if (rows.length === 0) out.note('No collections yet. Make one with: jetty collections create <name>')
+  if (rows.length === 0) out.note('No collections yet. Create one with: jetty collections create <name>')
 }
 
 const show = async ({ client, out }: Session, [collection]: [string]): Promise<void> => {
@@ -82,7 +82,9 @@ const usage = async ({ client, out }: Session, [collection]: [string]): Promise<
       ['in files', byteSize(found.file_bytes)],
       [
         'measured',
-        found.measured === null ? 'not yet: what was stored before is not in these numbers' : moment(found.measured),
+        found.measured === null
+          ? 'not yet: data stored earlier is not included in these numbers'
+          : moment(found.measured),
       ],
     ]),
   )
@@ -101,7 +103,7 @@ const create = async (
 const remove = async ({ client, out }: Session, [given]: [string], options: { yes?: boolean }): Promise<void> => {
   const { name } = await client.getCollection({ params: { collection: given } })
   await confirmByName(
-    `This deletes ${name} with its tasks, runs, files, secrets and keys, for good.`,
+    `This permanently deletes ${name} with its tasks, runs, files, secrets and keys.`,
     name,
     options.yes,
   )

@@ -20,26 +20,26 @@ import { safe, shownJson } from '../show/output.ts'
 import { paintDiff, textDiff } from '../show/text-diff.ts'
 import { faultCount, faultLine, type PlacedFault } from '../show/workflow-faults.ts'
 
-const fileMeaning = `The file is JSON or YAML: a workflow, or an object that has one as its member workflow, beside description, version,
+const fileMeaning = `The file is JSON or YAML: a workflow, or an object with the member workflow beside description, version,
 has_file_uploads, is_private and so on. - is stdin.`
 
-const faultMeaning = `What a run would stumble over is listed with line and column: missing parameters, outputs and child tasks that
-are not there, values that an activity refuses, misspelt names.`
+const faultMeaning = `Faults are listed with line and column: missing parameters, unknown outputs and child tasks,
+values that an activity refuses, misspelt names.`
 
 /** Tasks as files: `jetty tasks deploy`, `pull` and `diff`. */
 export const registerDeploy = (tasks: Command): void => {
   tasks
     .command('deploy <file> <collection/task>')
-    .description('Create a task from a file, or change it to what the file says')
-    .option('-d, --description <text>', 'what the task is for')
-    .addOption(new Option('--public', 'everybody may read the task, without a token').conflicts('private'))
+    .description('Create a task from a file, or update it to match the file')
+    .option('-d, --description <text>', 'purpose of the task')
+    .addOption(new Option('--public', 'anyone may read the task, without a token').conflicts('private'))
     .addOption(new Option('--private', 'only keys of the collection may read it (new tasks are private)'))
-    .option('--dry-run', 'show what would change, and change nothing')
-    .option('--strict', 'deploy nothing while the workflow has faults, warnings included')
+    .option('--dry-run', 'show the changes without deploying them')
+    .option('--strict', 'do not deploy a workflow that has faults or warnings')
     .addHelpText(
       'after',
       `
-${fileMeaning} What it does not name stays as it is.
+${fileMeaning} Fields that it does not name stay unchanged.
 
 ${faultMeaning}
 
@@ -61,9 +61,9 @@ Examples:
 ${fileMeaning}
 
 ${faultMeaning}
-Child tasks are looked for in the collection; without one, in the first that the token covers.
+Child tasks are looked up in the collection; without one, in the first collection of the token.
 
-It ends with 0 where the workflow has no error, else with 1.
+The exit code is 0 if the workflow has no error, else 1.
 
 Examples:
   jetty tasks validate hello.json
@@ -86,9 +86,9 @@ Examples:
     .addHelpText(
       'after',
       `
-${fileMeaning} Only what it names is compared.
+${fileMeaning} Only fields that it names are compared.
 
-Like diff(1) it ends with 0 where both are the same, with 1 where they differ, and with more where something is wrong.
+The exit codes are those of diff(1): 0 no difference · 1 differences · 2 or more an error.
 
 Examples:
   jetty tasks diff hello.json demo/hello
@@ -143,7 +143,7 @@ const deploy = async (session: Session, [file, given]: [string, string], options
   const read = readTaskFile(file)
   const { fields, name } = read
   if (name !== undefined && name !== place.task) {
-    out.note(pc.dim(`The file calls the task ${safe(name)}; here it is ${placeText(place)}.`))
+    out.note(pc.dim(`The file names the task ${safe(name)}; it is deployed as ${placeText(place)}.`))
   }
   const wanted = wantedFields(fields, options)
   const task = placeText(place)
@@ -157,7 +157,9 @@ const deploy = async (session: Session, [file, given]: [string, string], options
     const changes = await diffOf(file, wanted, place, stored)
     out.answer({ task, outcome, dry_run: true, diff: changes, warnings: faults }, () => paintDiff(changes))
     out.note(
-      outcome === 'unchanged' ? `${task} is already like that.` : `${task} would be ${outcome}; nothing was changed.`,
+      outcome === 'unchanged'
+        ? `${task} already matches the file.`
+        : `${task} would be ${outcome}; nothing was changed.`,
     )
     return
   }
@@ -167,7 +169,7 @@ const deploy = async (session: Session, [file, given]: [string, string], options
 
 const notDeployed = (file: string, faults: readonly PlacedFault[]): AppError =>
   new AppError('invalid', `Nothing was deployed: ${file} has ${faultCount(faults)}`, {
-    hint: 'Mend what is listed above, or deploy without --strict.',
+    hint: 'Fix the faults listed above, or deploy without --strict.',
   })
 
 /** Asks the server for faults in a workflow file, and finds their positions. */
@@ -210,7 +212,7 @@ const validate = async (
 const firstCollection = async ({ client }: Session): Promise<string> => {
   const [first] = await client.listCollections({ query: { limit: 1 } })
   if (first) return first.name
-  throw new AppError('invalid', 'There is no collection to look for child tasks in', {
+  throw new AppError('invalid', 'The token covers no collection, so child tasks cannot be looked up', {
     hint: 'Create one: jetty collections create <name>',
   })
 }
@@ -270,7 +272,7 @@ const pull = async (
 }
 
 const fileExists = (path: string): AppError =>
-  new AppError('invalid', `${path} is there already`, { hint: 'Name another file, or write over it with --force.' })
+  new AppError('invalid', `${path} already exists`, { hint: 'Name another file, or overwrite it with --force.' })
 
 const writeNew = (path: string, text: string, isForced: boolean): void => {
   try {

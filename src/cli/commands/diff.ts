@@ -13,13 +13,13 @@ import { paintDiff, textDiff } from '../show/text-diff.ts'
 export const registerDiff = (program: Command): void => {
   program
     .command('diff <run> <other>')
-    .description('Show what differs between two runs of a collection, step by step')
+    .description('Compare two runs of a collection step by step')
     .addHelpText(
       'after',
       `
-${runMeaning} The other one may also be a trajectory id alone.
+${runMeaning} The second run may also be a trajectory id alone.
 
-Ends with 0 where nothing differs but how long they took and what they cost, and with 1 where something does.
+The exit code is 0 if the runs differ only in duration and cost, else 1.
 
 Examples:
   jetty diff acme/letters/1f2e3d4c acme/letters/5a6b7c8d
@@ -42,9 +42,13 @@ const otherOf = async (session: Session, left: RunPlace, other: string): Promise
   if (!other.includes('/') && !other.includes('--')) return other
   const right = other.startsWith('http') ? parseRun(other) : await findRunPlace(session, other)
   if (right.collection.toLowerCase() !== left.collection.toLowerCase()) {
-    throw new AppError('invalid', `The runs are of two collections: ${left.collection} and ${right.collection}`, {
-      hint: 'Runs of one collection can be compared.',
-    })
+    throw new AppError(
+      'invalid',
+      `The runs belong to different collections: ${left.collection} and ${right.collection}`,
+      {
+        hint: 'Name two runs of the same collection.',
+      },
+    )
   }
   return `${right.task}/${right.trajectory_id}`
 }
@@ -62,7 +66,7 @@ const textOf = async ({ collection }: RunPlace, found: RunDifference): Promise<s
   if (run.length > 0) blocks.push([pc.bold('run'), ...run].join('\n'))
   for (const step of found.steps) if (!step.same) blocks.push(await stepText(step))
   const { total_steps: total, different_steps: different } = found
-  blocks.push(found.same ? pc.green('Nothing differs.') : pc.dim(`${different} of ${total} steps differ.`))
+  blocks.push(found.same ? pc.green('No differences.') : pc.dim(`${different} of ${total} steps differ.`))
   return blocks.join('\n\n')
 }
 
@@ -96,6 +100,6 @@ const valueText = async (name: string, { left, right, clipped }: ValueDifference
   const text = (value: unknown) => (clipped ? String(value ?? '') : `${JSON.stringify(value ?? null, null, 2)}\n`)
   const changes = await textDiff({ name, text: text(left) }, { name, text: text(right) })
   const hunks = changes.split('\n').slice(2).join('\n') // the header already has the names
-  const note = clipped ? pc.yellow(' (too large: only the beginnings)') : ''
+  const note = clipped ? pc.yellow(' (too large: only the beginnings are compared)') : ''
   return `  ${name}${note}\n${paintDiff(hunks.trimEnd()).replace(/^/gm, '    ')}`
 }

@@ -17,11 +17,11 @@ import { safe } from '../show/output.ts'
 export const registerDoctor = (program: Command): void => {
   program
     .command('doctor')
-    .description('Check the server, the token, and, where the server is on this machine, what it needs')
+    .description('Check the server and the token; on the machine of the server also its database, folders and sandbox')
     .addHelpText(
       'after',
       `
-Each check that is not ok says what to do. The exit code is 1 when one failed; warnings do not count.
+Each failed check says how to fix it. The exit code is 1 if a check failed; warnings do not count.
 
 Examples:
   jetty doctor
@@ -66,8 +66,8 @@ const serverCheck = async (session: Session): Promise<MachineCheck> => {
       : {
           name: 'server',
           state: 'warning',
-          found: `${found}; this command line is ${version}`,
-          remedy: 'Use the same version on both sides.',
+          found: `${found}; this CLI is ${version}`,
+          remedy: 'Use the same version of Jetty on both sides.',
         }
   } catch (error) {
     const about = aboutConnection(session, error)
@@ -85,7 +85,7 @@ const tokenChecks = async (session: Session): Promise<MachineCheck[]> => {
   const { client, token, tokenSource, withheld, url } = session
   const name = 'token'
   if (token === undefined) {
-    const found = withheld ? `the one in ${withheld.source} is for ${withheld.madeFor}` : 'there is none'
+    const found = withheld ? `the token in ${withheld.source} belongs to ${withheld.madeFor}` : 'there is no token'
     return [{ name, state: 'failed', found, remedy: `Run \`jetty login --url ${url}\`.` }]
   }
   try {
@@ -95,7 +95,8 @@ const tokenChecks = async (session: Session): Promise<MachineCheck[]> => {
     return [{ name, state: 'ok', found }, ...modeCheck(tokenSource)]
   } catch (error) {
     const about = aboutConnection(session, error)
-    const remedy = (about instanceof AppError && about.hint) || 'Run `jetty login` with a token that is valid there.'
+    const remedy =
+      (about instanceof AppError && about.hint) || 'Run `jetty login` with a token that this server accepts.'
     return [{ name, state: 'failed', found: `${redactToken(token)} from ${tokenSource}: ${messageOf(error)}`, remedy }]
   }
 }
@@ -108,8 +109,8 @@ const modelCheck = async ({ client }: Session): Promise<MachineCheck[]> => {
   const owners = new Set(real.map(({ owned_by: owner }) => owner))
   const found =
     real.length > 0
-      ? `${real.length} can be asked, of ${[...owners].join(', ')}`
-      : 'scripted ones alone; jetty env set <collection> OPENAI_API_KEY adds those of OpenAI'
+      ? `${real.length} available, from ${[...owners].join(', ')}`
+      : 'only scripted models; jetty env set <collection> OPENAI_API_KEY adds the models of OpenAI'
   return [{ name: 'models', state: 'ok', found }]
 }
 
@@ -132,7 +133,7 @@ const legacyCheck = (): MachineCheck[] =>
         {
           name: 'CLAUDE.md',
           state: 'warning',
-          found: 'it holds a token, and is easily shown around',
+          found: 'it contains a token, and such files are often shared',
           remedy: 'Run `jetty login` here: it moves the token to its own file.',
         },
       ]

@@ -12,19 +12,19 @@ export const registerEnv = (program: Command): void => {
   const env = program.command('env').description('Manage the secrets of a collection, which its tasks read as env.NAME')
   env
     .command('ls <collection>')
-    .description('List the names; values are never shown')
+    .description('List the names of the secrets; values are never shown')
     .addHelpText('after', '\nExamples:\n  jetty env ls demo\n  jetty env ls demo --json')
     .action(withSession<object, [string]>(list))
   env
     .command('set <collection> [NAME]')
-    .description('Set a value, which is asked for or read from stdin; runs that start afterwards see it')
-    .option('--dotenv', 'read many from stdin: lines of NAME=value')
+    .description('Set a secret, typed at a prompt or read from stdin; runs that start later use it')
+    .option('--dotenv', 'read several secrets from stdin, as lines of NAME=value')
     .allowExcessArguments() // refused by `refuseValues` with the right way
     .addHelpText(
       'after',
       `
-A value is never an argument: everybody on the machine could read it there, and it would stay in the shell's history.
-One line break at the end of stdin is left out.
+A value is never an argument: other users of the machine could read it, and it would stay in the shell's history.
+One line break at the end of stdin is removed.
 
 Examples:
   jetty env set demo OPENAI_API_KEY
@@ -48,8 +48,8 @@ const refuseValues = ([name = '', ...more]: string[]): void => {
   const [before = ''] = name.split('=', 1)
   if (more.length === 0 && before === name) return
   const known = variableNamePattern.test(before) ? before : 'NAME'
-  throw new AppError('invalid', 'A value is never an argument: others on this machine could read it there', {
-    hint: `It is asked for, or read from stdin: jetty env set <collection> ${known} < file\n  What you have typed may be in the history of your shell: take it out there.`,
+  throw new AppError('invalid', 'A secret cannot be passed as an argument: other users of this machine could read it', {
+    hint: `Type it at the prompt or send it on stdin: jetty env set <collection> ${known} < file\n  Your shell may have kept the value in its history: remove it there.`,
   })
 }
 
@@ -77,14 +77,14 @@ const set = async (
 
 const readValue = async (name: string): Promise<string> => {
   if (!variableNamePattern.test(name)) {
-    throw new AppError('invalid', `${JSON.stringify(name)} is no name of a variable`, {
-      hint: 'Names are letters, digits and underscores, such as OPENAI_API_KEY.',
+    throw new AppError('invalid', `${JSON.stringify(name)} is not a valid variable name`, {
+      hint: 'Use letters, digits and underscores, as in OPENAI_API_KEY.',
     })
   }
   const value = (await askSecret(`Value of ${name}`)).replace(/\r?\n$/, '')
   if (value !== '') return value
-  throw new AppError('invalid', `No value came for ${name}`, {
-    hint: `Type it when asked, or send it: jetty env set <collection> ${name} < file`,
+  throw new AppError('invalid', `The value of ${name} is empty`, {
+    hint: `Type it at the prompt, or send it on stdin: jetty env set <collection> ${name} < file`,
   })
 }
 
@@ -93,7 +93,7 @@ const remove = async ({ client, out }: Session, [collection, names]: [string, st
   for (const name of names) {
     if (known.includes(name)) continue
     const meant = nearest(name, known)
-    throw new AppError('not_found', `There is no ${JSON.stringify(name)} in ${collection}; nothing was deleted`, {
+    throw new AppError('not_found', `${collection} has no secret ${JSON.stringify(name)}; nothing was deleted`, {
       hint: meant === undefined ? `jetty env ls ${collection} lists the names.` : `Did you mean ${meant}?`,
     })
   }

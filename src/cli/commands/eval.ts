@@ -34,24 +34,24 @@ export const registerEval = (program: Command): void => {
     .description('Run a task for many items, score every run, and compare with an earlier evaluation')
   evaluate
     .command('run <collection/task> <items>', { isDefault: true })
-    .description('Evaluate a task; run may be left out')
+    .description('Evaluate a task; the word run may be left out')
     .requiredOption('-j, --judges <file>', 'JSON file with the judges; - is stdin')
-    .option('-b, --baseline <id>', 'compare with this evaluation, or with the latest one of the task (latest)')
-    .option('-t, --threshold <judge=mean>', 'the lowest mean of a judge; may be given several times', collect)
-    .option('--max-worse <judge=n>', 'how many items may be worse than in the baseline', collect)
-    .option('--max-failed <judge=n>', 'how many items may have no verdict (with a threshold: 0)', collect)
+    .option('-b, --baseline <id>', 'evaluation to compare with; latest is the last one of the task')
+    .option('-t, --threshold <judge=mean>', 'lowest mean score of a judge that passes; repeat for several', collect)
+    .option('--max-worse <judge=n>', 'number of items that may score lower than in the baseline', collect)
+    .option('--max-failed <judge=n>', 'number of items that may have no verdict (default with a threshold: 0)', collect)
     .option('--output-path <path>', 'path of the judged output (default: the outputs of the last step)')
     .option('--name <name>', 'name of the evaluation')
-    .option('--max-concurrency <n>', 'how many runs or judgements at once', positive)
-    .option('--secret <NAME>', 'a secret for these runs only, taken from the environment variable NAME', collect)
-    .option('--no-wait', 'start it and say how to follow it')
+    .option('--max-concurrency <n>', 'runs or judgements that execute at once', positive)
+    .option('--secret <NAME>', 'secret for these runs only, read from the environment variable NAME', collect)
+    .option('--no-wait', 'start the evaluation and exit')
     .addHelpText(
       'after',
       `
 ${itemsMeaning}
-The id of an item is what it is called from one evaluation to the next; expected is shown to the judges alone.
+An item keeps its id from one evaluation to the next; only the judges see its expected value.
 
-Exit codes: 0 all thresholds are kept · 1 one is missed · 2 wrong use · 3 the evaluation or the server failed
+Exit codes: 0 all thresholds met · 1 a threshold missed · 2 wrong use · 3 the evaluation or the server failed
 
 Examples:
   jetty eval run acme/answer questions.jsonl --judges judges.json
@@ -74,7 +74,7 @@ Examples:
     .action(withSession<{ follow?: boolean }, [string]>(show))
   evaluate
     .command('cancel <collection/evaluation>')
-    .description('Stop an evaluation: what is under way is cancelled, and nothing more is begun')
+    .description('Stop an evaluation: cancel its running runs and start no more')
     .addHelpText('after', '\nExamples:\n  jetty eval cancel acme/1f2e3d4c')
     .action(
       withSession<object, [string]>(async ({ client, out }, [place]) => {
@@ -200,7 +200,7 @@ const followEvaluation = async (session: Session, place: Place): Promise<Evaluat
       if (await pause(pollMs[Math.min(look, pollMs.length - 1)] ?? 0, signal)) continue
       const at = `${place.collection}/${place.evaluation_id}`
       throw interruption(
-        `The evaluation goes on without you: ${at}`,
+        `The evaluation continues on the server: ${at}`,
         `Watch it with:  jetty eval get ${at} --follow\nCancel it with: jetty eval cancel ${at}`,
       )
     }

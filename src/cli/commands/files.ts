@@ -13,11 +13,11 @@ export const registerFiles = (program: Command): void => {
   const files = program.command('files').description('Upload files for runs, and download the files of runs')
   files
     .command('up <collection> <file...>')
-    .description('Upload files and print their storage paths, one a line')
+    .description('Upload files and print their storage paths, one per line')
     .addHelpText(
       'after',
       `
-A storage path goes into the parameter file_paths of a run. For a single run, jetty run -f does both at once.
+Pass storage paths in the parameter file_paths of a run. For a single run, jetty run -f uploads and passes them.
 
 Examples:
   jetty files up acme contract.pdf annex.pdf
@@ -36,7 +36,7 @@ Examples:
     .action(withSession<DownloadOptions, [string]>(download))
   files
     .command('ls <collection[/task]>')
-    .description('List stored files by the beginning of their paths')
+    .description('List stored files whose path starts with a prefix')
     .addHelpText('after', '\nExamples:\n  jetty files ls acme\n  jetty files ls acme/report')
     .action(withSession<object, [string]>(list))
 }
@@ -59,8 +59,8 @@ const download = async (
 ): Promise<void> => {
   const target = { path: options.output ?? posix.basename(path), isForced: options.force ?? false, signal }
   if (!/^[^/]+(\/[^/]+)+$/.test(path) || ['.', '..'].includes(target.path)) {
-    throw new AppError('invalid', `${JSON.stringify(path)} is no storage path`, {
-      hint: 'It begins with a collection, such as acme/report/0000/1f2e3d4c.save.0000.report.md; jetty files ls acme lists them.',
+    throw new AppError('invalid', `${JSON.stringify(path)} is not a storage path`, {
+      hint: 'A storage path begins with a collection, as in acme/report/0000/1f2e3d4c.save.0000.report.md. List them with: jetty files ls acme',
     })
   }
   requireFree(target)
@@ -82,5 +82,6 @@ const list = async ({ client, out }: Session, [given]: [string]): Promise<void> 
         ),
   )
   if (files.length === 0) out.note(`No files below ${prefix}.`)
-  if (files.length === mostListed) out.note(pc.dim(`Only the first ${mostListed}: give a longer path to see others.`))
+  if (files.length === mostListed)
+    out.note(pc.dim(`Only the first ${mostListed} are shown. Give a longer path to see others.`))
 }

@@ -22,12 +22,12 @@ export const registerHistory = (tasks: Command): void => {
     .action(withSession<{ limit: number }, [string]>(history))
   tasks
     .command('restore <collection/task> <version>')
-    .description('Make an older version of a task the newest')
+    .description('Restore an older version of a task as its newest')
     .addHelpText(
       'after',
       `
 A version is ~0 (the oldest), ~1 and so on, ~-1 (the newest), ~-2 and so on, its hash, or its tag, as \`history\` lists
-them. Nothing is lost: what the task is now stays in its history. The name of the task stays.
+them. The current version stays in the history, and the task keeps its name.
 
 Examples:
   jetty tasks restore demo/hello ~-2
@@ -60,7 +60,7 @@ const history = async ({ client, out }: Session, [given]: [string], options: { l
     ),
   )
   const left = answer.total_versions - versions.length
-  if (left > 0) out.note(pc.dim(`${left} older ones; -n shows more of them.`))
+  if (left > 0) out.note(pc.dim(`${left} older versions; show more with -n.`))
 }
 
 const restore = async ({ call, client, out }: Session, [given, ref]: [string, string]): Promise<void> => {
@@ -77,7 +77,7 @@ const restore = async ({ call, client, out }: Session, [given, ref]: [string, st
   for (const warning of warnings) out.note(`${pc.yellow('warning:')} ${safe(warning)}`)
   out.answer({ task: placeText(params), restored: index, version: after, changed: after !== before, warnings }, () =>
     after === before
-      ? `${placeText(params)} is already what it was as ~${index}`
+      ? `${placeText(params)} already matches version ~${index}`
       : `${placeText(params)} is now ~${after}, the same as ~${index}`,
   )
 }

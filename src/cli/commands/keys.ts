@@ -9,13 +9,17 @@ import { rotateSecret } from './rotate-secret.ts'
 
 /** `jetty keys …`. */
 export const registerKeys = (program: Command): void => {
-  const keys = program.command('keys').description('Make, list and revoke the tokens that callers use')
+  const keys = program.command('keys').description('Create, list and revoke API keys')
   keys
     .command('create <collection...>')
-    .description('Make a key for one or more collections and print it, this once')
-    .requiredOption('--name <name>', 'who or what it is for')
+    .description('Create a key for one or more collections and print it; it is shown only once')
+    .requiredOption('--name <name>', 'who or what the key is for')
     .option('--read-only', 'READ access: it can read everything, and run or change nothing')
-    .option('--expires <when>', 'how long it is valid: 30d, 12h, 1y, or until a moment such as 2027-01-31', future)
+    .option(
+      '--expires <when>',
+      'how long it is valid: a time span such as 30d, 12h or 1y, or a date such as 2027-01-31',
+      future,
+    )
     .addHelpText(
       'after',
       `
@@ -26,7 +30,7 @@ Examples:
     .action(withSession<CreateOptions, [string[]]>(create))
   keys
     .command('ls <collection>')
-    .description('List the keys that cover a collection, newest first; none is shown whole')
+    .description('List the keys of a collection, newest first; the full keys are never shown')
     .addHelpText('after', '\nExamples:\n  jetty keys ls acme')
     .action(withSession<object, [string]>(list))
   keys
@@ -39,7 +43,7 @@ Examples:
     .action(withSession<object, [string, string]>(setHome))
   keys
     .command('revoke <id...>')
-    .description('Delete keys; their next request is refused')
+    .description('Delete keys; the server refuses their next request')
     .option('--keep', 'disable them instead; they stay in the list')
     .option('--below', 'also all keys that were made with them, at all levels')
     .addHelpText(
@@ -53,7 +57,7 @@ Examples:
     .addHelpText(
       'after',
       `
-This changes the key that secrets are encrypted with, no token. It goes on in the server if you stop watching it.
+This changes the encryption key of the secrets; tokens stay the same. Ctrl-C stops watching, not the work.
 
 Examples:
   jetty keys rotate-secret --token-file ~/.jetty/admin-token`,
@@ -80,7 +84,7 @@ const create = async ({ client, out }: Session, [given]: [string[]], options: Cr
   })
   const until = key.expires_at === null ? '' : `, until ${moment(key.expires_at)}`
   out.note(`Key ${key.id} (${options.name}) may ${mayDo(key.access_level)} ${key.collections.join(', ')}${until}.`)
-  out.note(pc.yellow('It is shown here and never again: keep it now.'))
+  out.note(pc.yellow('The key is shown only this once. Save it now.'))
   out.answer(key, () => key.api_key)
 }
 
@@ -92,7 +96,7 @@ const list = async ({ client, out }: Session, [collection]: [string]): Promise<v
     keys.length === 0
       ? ''
       : table(
-          ['ID', 'NAME', 'KEY', 'ACCESS', 'HOME', 'COLLECTIONS', 'STATE', 'EXPIRES', 'LAST USED', 'MADE BY'],
+          ['ID', 'NAME', 'KEY', 'ACCESS', 'HOME', 'COLLECTIONS', 'STATE', 'EXPIRES', 'LAST USED', 'CREATED BY'],
           keys.map((key) => [
             key.id,
             key.name,
@@ -108,7 +112,7 @@ const list = async ({ client, out }: Session, [collection]: [string]): Promise<v
         ),
   )
   if (keys.length === 0)
-    out.note(`No keys for ${collection}. Make one with: jetty keys create ${collection} --name <name>`)
+    out.note(`No keys for ${collection}. Create one with: jetty keys create ${collection} --name <name>`)
 }
 
 const stateOf = (key: { is_active: boolean; expires_at: string | null }): string => {
@@ -126,7 +130,7 @@ const requireId = (id: string): void => {
 const setHome = async ({ client, out }: Session, [id, collection]: [string, string]): Promise<void> => {
   requireId(id)
   const key = await client.updateKey({ params: { id }, body: { home_collection: collection } })
-  out.answer(key, () => `The home of key ${id} (${key.name}) is ${key.home_collection}`)
+  out.answer(key, () => `The home collection of key ${id} (${key.name}) is ${key.home_collection}`)
 }
 
 interface RevokeOptions {
@@ -148,15 +152,15 @@ const revoke = async (session: Session, [ids]: [string[]], { keep, below }: Revo
     for (const one of ended.deleted) revoked.add(one)
     for (const one of ended.left) left.add(one)
     const others = ended.deleted.filter((one) => one !== Number(id))
-    const more = others.length > 0 ? `, and those made with it: ${others.join(', ')}` : ''
-    lines.push(`${keep ? 'Switched off' : 'Deleted'} key ${id} (${name})${more}`)
+    const more = others.length > 0 ? `, and the keys created with it: ${others.join(', ')}` : ''
+    lines.push(`${keep ? 'Disabled' : 'Deleted'} key ${id} (${name})${more}`)
   }
   out.answer({ revoked: [...revoked], deleted: !keep }, () => lines.join('\n'))
   const valid = [...left].filter((one) => !revoked.has(one))
   if (valid.length > 0) {
     out.note(
       pc.yellow(
-        `Keys made with it go on: ${valid.join(', ')}. End them with: jetty keys revoke ${valid.join(' ')} --below`,
+        `Keys created with it are still valid: ${valid.join(', ')}. Revoke them with: jetty keys revoke ${valid.join(' ')} --below`,
       ),
     )
   }

@@ -6,14 +6,17 @@ import { placeText } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { moment, table } from '../show/output.ts'
 
-const authorOption = ['--author <name>', 'whose label it is (default: the name of the key, or yours here)'] as const
+const authorOption = [
+  '--author <name>',
+  'author of the label (default: the name of the key, or your user name)',
+] as const
 
 /** `jetty labels …`. */
 export const registerLabels = (program: Command): void => {
   const labels = program.command('labels').description('Label runs: grades, reviews, anything')
   labels
     .command('add <run> <key[=value]...>')
-    .description('Set labels; one with the same key and author is replaced')
+    .description('Set labels; a label with the same key and author is replaced')
     .option(...authorOption)
     .addHelpText(
       'after',
@@ -27,8 +30,8 @@ export const registerLabels = (program: Command): void => {
     .action(withSession<object, [string]>(list))
   labels
     .command('rm <run> <key>')
-    .description('Remove a label, as every author set it')
-    .option('--author <name>', 'only as this author set it')
+    .description('Remove a label, by all authors')
+    .option('--author <name>', 'only the label by this author')
     .addHelpText(
       'after',
       `\n${runMeaning}\n\nExamples:\n  jetty labels rm demo/hello/1f2e3d4c quality\n  jetty labels rm demo/hello quality --author anna`,

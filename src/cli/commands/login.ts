@@ -12,11 +12,11 @@ import { fields } from '../show/output.ts'
 export const registerLogin = (program: Command): void => {
   program
     .command('login')
-    .description('Keep a token for the commands to come; it is asked for, or read from stdin')
+    .description('Save a token for later commands; it is typed at a prompt or read from stdin')
     .addHelpText(
       'after',
       `
-The token goes to ~/.config/jetty/token, readable by you alone, and the address of the server to api_base beside it: the
+The token is saved in ~/.config/jetty/token, readable only by you, and the server's address in api_base beside it; the
 token is sent to no other server. A token that an older client left in the CLAUDE.md of this folder is moved there.
 
 Examples:
@@ -27,7 +27,7 @@ Examples:
     .action(withSession(login))
   program
     .command('whoami')
-    .description('Show whose token is used, and what it covers')
+    .description('Show which token is used, and the collections it covers')
     .addHelpText('after', '\nExamples:\n  jetty whoami\n  jetty whoami --json')
     .action(withSession(whoami))
 }
@@ -37,15 +37,15 @@ const login = async (session: Session): Promise<void> => {
   const isAsked = legacy === undefined || process.stdin.isTTY !== true
   const token = (isAsked ? await askSecret('Token (mlc_…, or the admin token)') : '').trim() || legacy || ''
   if (!/^\S+$/.test(token)) {
-    throw new AppError('invalid', 'No token came, or one with spaces in it', {
-      hint: 'Type it when asked, or send it: jetty login < token.txt',
+    throw new AppError('invalid', 'The token is empty or contains spaces', {
+      hint: 'Type it at the prompt, or send it on stdin: jetty login < token.txt',
     })
   }
   const client = makeClient(session.operations, makeCaller(session.operations, { url: session.url, token }))
   const identity = await client.whoAmI().catch((error) => {
     if (!(error instanceof AppError) || error.code !== 'unauthenticated') throw error
-    throw new AppError('bad_request', `${session.url} refuses this token: ${error.message}`, {
-      hint: 'Nothing was kept. Name another server with --url, or ask for a new key there.',
+    throw new AppError('bad_request', `${session.url} refused this token: ${error.message}`, {
+      hint: 'The token was not saved. Name another server with --url, or get a new key for this one.',
       cause: error,
     })
   })
@@ -57,7 +57,7 @@ const login = async (session: Session): Promise<void> => {
   session.out.answer({ ...identity, url: session.url, token: redactToken(token), token_path: tokenPath() }, () =>
     [
       `${pc.green('Logged in')} to ${session.url} with ${redactToken(token)}`,
-      pc.dim(`Kept in ${tokenPath()}; it covers: ${identity.collections.join(', ') || 'no collection yet'}`),
+      pc.dim(`Saved in ${tokenPath()}; it covers: ${identity.collections.join(', ') || 'no collection yet'}`),
     ].join('\n'),
   )
 }

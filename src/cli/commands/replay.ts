@@ -20,16 +20,18 @@ interface ReplayOptions {
 export const registerReplay = (program: Command): void => {
   program
     .command('replay <run>')
-    .description('Repeat a run from its recording, asking nobody, and say where it first differs')
-    .option('-p, --param <name=value>', 'another value of a parameter, as in jetty run', collect)
+    .description(
+      'Replay a run from its recording, without calling models or the network, and show the first difference',
+    )
+    .option('-p, --param <name=value>', 'new value of a parameter, as in jetty run', collect)
     .option('--current', 'use the current workflow of the task instead of the executed one')
     .addHelpText(
       'after',
       `
 ${runMeaning}
 
-Results of models, judges, images and the network are taken from the recording: it costs nothing and needs no key.
-Ends with 0 where the replay is the recording, and with 1 where it differs.
+Results of models, judges, images and the network come from the recording: a replay costs nothing and needs no key.
+The exit code is 0 if the replay matches the recording, and 1 if it differs.
 
 Examples:
   jetty replay acme/letters/1f2e3d4c

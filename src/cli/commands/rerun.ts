@@ -21,12 +21,12 @@ interface RerunOptions {
 export const registerRerun = (program: Command): void => {
   program
     .command('rerun <run>')
-    .description('Run a run once more, from any of its steps')
-    .option('--from <step>', 'the first step to execute; those before it keep their results')
-    .option('-p, --param <name=value>', 'another value of a parameter, as in jetty run', collect)
-    .option('--secret <NAME>', 'a secret for this run only, taken from the environment variable NAME', collect)
+    .description('Run a run again, from any of its steps')
+    .option('--from <step>', 'first step to execute; earlier steps keep their results')
+    .option('-p, --param <name=value>', 'new value of a parameter, as in jetty run', collect)
+    .option('--secret <NAME>', 'secret for this run only, read from the environment variable NAME', collect)
     .option('--current', 'use the current workflow of the task instead of the executed one')
-    .option('-w, --wait', 'wait for the end and print the outputs of the last step')
+    .option('-w, --wait', 'wait until the run has ended, and print the outputs of its last step')
     .option('--follow', 'wait, and show the log of the steps')
     .addHelpText(
       'after',

@@ -12,7 +12,7 @@ export const rotateSecret = async ({ client, out, signal }: Session): Promise<vo
   let status = await client.rotateSecretKey()
   if (status.state === 'running') {
     out.note('The server encrypts everything with its newest key; this takes half a minute or more.')
-    out.note(pc.dim('Ctrl-C ends the waiting, not the work.'))
+    out.note(pc.dim('Ctrl-C stops watching, not the work.'))
   }
   const line = out.isJson
     ? undefined

@@ -35,17 +35,17 @@ interface ChangeOptions extends CadenceOptions {
 const addFields = (command: Command): Command =>
   addCadenceOptions(command)
     .option('-p, --param <name=value>', 'a parameter of its runs, instead of the default of the task', collect)
-    .option('--secret <NAME>', 'a secret for its runs, taken from the environment variable NAME', collect)
+    .option('--secret <NAME>', 'secret for its runs, read from the environment variable NAME', collect)
     .option('--webhook <url>', 'URL that receives the trajectory when a run has ended')
     .option('--webhook-secret-env <NAME>', 'secret that signs the webhook, taken from the environment variable NAME')
     .option(
       '--overlap <what>',
-      'while a run of it is active: skip a fire, queue it, or allow both',
+      'if a run of the routine is still active: skip the fire, queue it, or allow both',
       parseChoice(overlaps).once,
     )
     .option(
       '--catch-up <which>',
-      'of the fires while no server ran: none, the last one, or all',
+      'fires to make up for after an outage: none, the last one, or all',
       parseChoice(catchUps).once,
     )
 
@@ -63,7 +63,7 @@ export const registerRoutines = (program: Command): void => {
     .addHelpText('after', '\nExamples:\n  jetty routines get acme/report/morning')
     .action(withSession<object, [string]>(show))
   addFields(routines.command(`create ${one}`).description('Run a task on a schedule'))
-    .option('--paused', 'it does not run until it is resumed')
+    .option('--paused', 'create the routine paused; start it with resume')
     .addHelpText(
       'after',
       `
@@ -75,13 +75,13 @@ Examples:
     )
     .action(withSession<ChangeOptions & { paused?: boolean }, [string]>(create))
   addFields(routines.command(`update ${one}`).description('Change the given fields of a routine'))
-    .option('--no-params', 'its runs get the defaults of the task again')
+    .option('--no-params', 'use the defaults of the task again')
     .option('--no-secrets', 'remove its secrets')
     .option('--no-webhook', 'remove the webhook')
     .addHelpText(
       'after',
       `
-Given parameters replace all that were there, and so do secrets.
+Given parameters replace all earlier parameters; given secrets replace all earlier secrets.
 
 Examples:
   jetty routines update acme/report/morning --daily 08:00
@@ -90,8 +90,8 @@ Examples:
     )
     .action(withSession<UpdateOptions, [string]>(update))
   for (const [name, operation, description] of [
-    ['pause', 'pauseRoutine', 'Let a routine run no more until it is resumed'],
-    ['resume', 'resumeRoutine', 'Let a paused routine run again, from its next time on'],
+    ['pause', 'pauseRoutine', 'Pause a routine until it is resumed'],
+    ['resume', 'resumeRoutine', 'Resume a paused routine, from its next scheduled time on'],
   ] as const) {
     routines
       .command(`${name} ${one}`)
@@ -106,8 +106,8 @@ Examples:
   }
   routines
     .command(`run ${one}`)
-    .description('Start a run of a routine now, paused or not')
-    .option('-w, --wait', 'wait for the end and print the outputs of the last step')
+    .description('Start a run of a routine now, even if it is paused')
+    .option('-w, --wait', 'wait until the run has ended, and print the outputs of its last step')
     .option('--follow', 'wait, and show the log of the steps')
     .addHelpText('after', '\nExamples:\n  jetty routines run acme/report/morning --wait')
     .action(withSession<{ wait?: boolean; follow?: boolean }, [string]>(run))

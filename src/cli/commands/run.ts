@@ -28,12 +28,16 @@ export const registerRun = (program: Command): void => {
   program
     .command('run <collection/task>')
     .description('Start a run of a task')
-    .option('-p, --param <name=value>', 'a parameter; as JSON where it is JSON, @file reads one, a.b=1 nests', collect)
-    .option('-f, --file <path>', 'a file to send along; its storage path is added to init_params.file_paths', collect)
-    .option('--secret <NAME>', 'a secret for this run only, taken from the environment variable NAME', collect)
+    .option(
+      '-p, --param <name=value>',
+      'parameter; valid JSON is sent as JSON, @file reads a file, a.b=1 nests',
+      collect,
+    )
+    .option('-f, --file <path>', 'file to upload; its storage path is added to init_params.file_paths', collect)
+    .option('--secret <NAME>', 'secret for this run only, read from the environment variable NAME', collect)
     .option('--webhook <url>', 'URL that receives the trajectory when the run has ended')
     .option('--webhook-secret-env <NAME>', 'secret that signs the webhook, taken from the environment variable NAME')
-    .option('-w, --wait', 'wait for the end and print the outputs of the last step')
+    .option('-w, --wait', 'wait until the run has ended, and print the outputs of its last step')
     .option('--follow', 'wait, and show the log of the steps')
     .addHelpText(
       'after',
@@ -113,9 +117,9 @@ export const secretsOf = (names: string[], option = '--secret'): Record<string, 
     names.map((name) => {
       const value = process.env[name]
       if (value) return [name, value]
-      throw new AppError('invalid', `${option} ${name}: there is no environment variable ${name}`, {
+      throw new AppError('invalid', `${option} ${name}: the environment variable ${name} is not set`, {
         hint: name.includes('=')
-          ? 'Give the name alone; the value stands in the environment, where other users do not see it.'
+          ? 'Give only the name. The value is read from the environment, where other users cannot see it.'
           : `Set it first, for example: read -rs ${name} && export ${name}`,
       })
     }),

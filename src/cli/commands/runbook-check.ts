@@ -20,11 +20,11 @@ export const registerRunbookCheck = (runbook: Command): void => {
   const check = runbook
     .command('check <file>')
     .description('Check everything that a runbook needs; starts nothing')
-    .addOption(new Option('--local', 'on this machine; no server is needed').conflicts('collection'))
+    .addOption(new Option('--local', 'on this machine; needs no server').conflicts('collection'))
     .option('-c, --collection <collection>', 'on a server, with the keys and secrets of this collection')
   addRunbookOptions(check)
-    .option('-f, --file <path>', 'an input that would be sent along', collect)
-    .option('--secret <NAME>', 'a secret that would come with the run', collect)
+    .option('-f, --file <path>', 'input file of the run', collect)
+    .option('--secret <NAME>', 'secret of the run, read from the environment variable NAME', collect)
     .addOption(sandboxOption())
     .addHelpText(
       'after',
@@ -56,8 +56,8 @@ const act = async (session: Session, file: string, options: CheckOptions): Promi
 const verdict = (file: string, { ready, checks }: RunbookPreflight): string => {
   const failed = checks.filter(({ state }) => state === 'failed').length
   return ready
-    ? pc.green(`${safe(file)} can be carried out`)
-    : pc.red(`${safe(file)} cannot be begun: ${failed} to mend`)
+    ? pc.green(`${safe(file)} is ready to run`)
+    : pc.red(`${safe(file)} is not ready to run: ${failed} to fix`)
 }
 
 const checkHere = async (file: string, options: CheckOptions): Promise<RunbookPreflight> => {

@@ -24,10 +24,10 @@ export const registerRunbookDeploy = (runbook: Command): void => {
   const deploy = runbook
     .command('deploy <file> <collection/task>')
     .description('Store a runbook as a task, after checking what it needs')
-    .option('-d, --description <text>', 'what the task is for')
+    .option('-d, --description <text>', 'purpose of the task')
     .option(
       '--set-secret <NAME>',
-      'a secret to keep in the collection, taken from the variable NAME, or asked for',
+      'secret to save in the collection, read from the environment variable NAME or typed at a prompt',
       collect,
     )
   addRunbookOptions(deploy)
@@ -35,8 +35,8 @@ export const registerRunbookDeploy = (runbook: Command): void => {
     .addHelpText(
       'after',
       `
-Secrets that the runbook requires must be configured in the collection: those that are missing are listed, and
-nothing is deployed. Parameters of -p are kept with the task and may be given anew with each run.
+Secrets that the runbook requires must be set in the collection. If any is missing, the command lists it and deploys
+nothing. Parameters of -p are saved with the task; each run may override them.
 
 Examples:
   jetty runbook deploy RUNBOOK.md acme/report
@@ -69,21 +69,25 @@ const act = async (session: Session, file: string, place: TaskPlace, options: De
 const refuseSecrets = ({ template_variables: given }: RunbookRequest, secrets: readonly string[]): void => {
   const secret = Object.keys(given ?? {}).find((name) => secrets.includes(name))
   if (secret === undefined) return
-  throw new AppError('invalid', `${secret} is a secret of the runbook: it is not kept as a parameter`, {
-    hint: `Leave out -p ${secret}=…, and use --set-secret; what you have typed may be in the history of your shell.`,
+  throw new AppError('invalid', `${secret} is a secret of the runbook, so it cannot be saved as a parameter`, {
+    hint: `Use --set-secret instead of -p ${secret}=…. Your shell may have kept the value in its history: remove it there.`,
   })
 }
 
 const secretValue = async (name: string): Promise<string> => {
   if (name.includes('=')) {
-    throw new AppError('invalid', 'A value is never an argument: others on this machine could read it there', {
-      hint: 'Give the name alone; the value is taken from the environment, asked for, or read from stdin.',
-    })
+    throw new AppError(
+      'invalid',
+      'A secret cannot be passed as an argument: other users of this machine could read it',
+      {
+        hint: 'Give only the name. The value is read from the environment or stdin, or typed at a prompt.',
+      },
+    )
   }
   const value = process.env[name] || (await askSecret(`Value of ${name}`)).replace(/\r?\n$/, '')
   if (value !== '') return value
-  throw new AppError('invalid', `No value came for ${name}`, {
-    hint: `Set the variable ${name}, type it when asked, or send it on stdin.`,
+  throw new AppError('invalid', `The value of ${name} is empty`, {
+    hint: `Set the environment variable ${name}, type the value at the prompt, or send it on stdin.`,
   })
 }
 
@@ -91,7 +95,7 @@ const keepSecret = ({ client }: Session, { collection }: TaskPlace, name: string
   client.setEnvironment({ params: { collection }, body: { environment_variables: { [name]: value } } })
 
 const howToKeep = (names: readonly string[]): string =>
-  `Keep ${names.length > 1 ? 'them' : 'it'} in the collection: ${names.map((name) => `--set-secret ${name}`).join(' ')}`
+  `Save ${names.length > 1 ? 'them' : 'it'} in the collection: ${names.map((name) => `--set-secret ${name}`).join(' ')}`
 
 /** Fails when something is missing that runs do not bring; variables come with each run. */
 const requireReady = async (session: Session, place: TaskPlace, request: RunbookRequest): Promise<void> => {

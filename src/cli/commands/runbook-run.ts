@@ -13,21 +13,22 @@ export const registerRunbookRun = (runbook: Command): void => {
   const run = runbook
     .command('run <file>')
     .description('Carry out a runbook with a coding agent in a sandbox, here or on a server, and fetch the results')
-    .addOption(
-      new Option('--local', 'on this machine; no server is needed').conflicts(['remote', 'collection', 'task']),
-    )
+    .addOption(new Option('--local', 'on this machine; needs no server').conflicts(['remote', 'collection', 'task']))
     .addOption(new Option('--remote', 'on a server, as a run of a task').conflicts(['sandbox']))
   addRunbookOptions(run)
-    .option('-f, --file <path>', 'an input; a zip is unpacked below /app/assets', collect)
-    .option('--secret <NAME>', 'a secret for this run only, taken from the environment variable NAME', collect)
+    .option('-f, --file <path>', 'input file; a zip archive is unpacked below /app/assets', collect)
+    .option('--secret <NAME>', 'secret for this run only, read from the environment variable NAME', collect)
   addLimitOptions(run)
-    .option('--results <folder>', 'where the results go; what is in it is moved aside', './results')
+    .option('--results <folder>', 'folder for the results; an existing folder is moved aside', './results')
     .option('--force', 'overwrite files in the results folder instead')
-    .option('--events', 'print each event as a line of JSON as it comes, and the outcome as the last one')
+    .option('--events', 'print each event as a line of JSON as it happens, and the outcome as the last line')
     .addOption(sandboxOption())
-    .option('-c, --collection <collection>', 'with --remote: where it runs (default: the home of your key)')
+    .option(
+      '-c, --collection <collection>',
+      'with --remote: collection to run in (default: the home collection of your key)',
+    )
     .option('-t, --task <task>', 'with --remote: the task of the run; created if it does not exist')
-    .option('--detach', 'with --remote: start it, and do not wait')
+    .option('--detach', 'with --remote: start the run and exit')
     .addHelpText(
       'after',
       `
@@ -53,12 +54,12 @@ const act = async (session: Session, file: string, options: RunOptions): Promise
     return (await import('../runbooks/runbook-remotely.ts')).runRemotely(session, file, options)
   }
   if (options.detach) {
-    throw new AppError('invalid', '--detach needs --remote: on this machine nobody would be there to end it')
+    throw new AppError('invalid', '--detach needs --remote: a local run ends with this command')
   }
   return (await import('../runbooks/runbook-locally.ts')).runLocally(session, file, options)
 }
 
 const aboutSandbox = (): AppError =>
-  new AppError('invalid', '--sandbox is for this machine; a server has a setting of its own', {
+  new AppError('invalid', '--sandbox is only for local runs; a server uses its own setting JETTY_SANDBOX', {
     hint: 'Leave out --collection and --task, or --sandbox.',
   })

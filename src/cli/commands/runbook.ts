@@ -16,16 +16,16 @@ import { registerRunbookRun } from './runbook-run.ts'
 export const registerRunbook = (program: Command): void => {
   const runbook = program
     .command('runbook')
-    .description('Runbooks, markdown files that say what a coding agent is to do: write, check, carry out, deploy')
+    .description('Write, check, run and deploy runbooks: markdown files with instructions for a coding agent')
   runbook
     .command('validate <files...>')
     .description('Find faults in runbooks; needs no server')
-    .option('--strict', 'count missing parts of the format as errors too')
+    .option('--strict', 'count missing parts of the format as errors')
     .addHelpText(
       'after',
       `
-An error keeps a runbook from being carried out. A warning is a part of the format that is missing, or worth a look.
-- is stdin. The exit code is 1 where a file has errors.
+A runbook with an error cannot run. A warning points at a missing part of the format or something worth checking.
+- is stdin. The exit code is 1 if a file has errors.
 
 Examples:
   jetty runbook validate RUNBOOK.md
@@ -35,9 +35,11 @@ Examples:
     .action(withSession<{ strict?: boolean }, [string[]]>(validate))
   runbook
     .command('init [file]')
-    .description('Write a new runbook to start from (RUNBOOK.md)')
+    .description('Write a new runbook from a template (default: RUNBOOK.md)')
     .addOption(
-      new Option('--evaluation <kind>', 'how the results are judged').choices(evaluationKinds).default('programmatic'),
+      new Option('--evaluation <kind>', 'how the results are evaluated')
+        .choices(evaluationKinds)
+        .default('programmatic'),
     )
     .option('--title <title>', 'title of the runbook', 'My Report')
     .option('--force', 'overwrite an existing file')
@@ -60,7 +62,7 @@ const validate = async ({ out }: Session, [files]: [string[]], { strict }: { str
 
 const verdictText = (file: string, { valid, level, errors, warnings }: RunbookVerdict): string => {
   const mark = valid ? pc.green('✓') : pc.red('✗')
-  const reached = level === null ? 'cannot be carried out as it is' : level
+  const reached = level === null ? 'cannot run until its errors are fixed' : level
   const counts = [counted(errors, 'error'), counted(warnings, 'warning')].filter((text) => text !== '').join(', ')
   const line = (finding: RunbookFinding, paint: (text: string) => string) =>
     `  ${pc.dim(`${finding.line}:${finding.column}`.padEnd(7))} ${paint(finding.rule.padEnd(3))} ${safe(finding.message)}\n` +
@@ -87,10 +89,12 @@ const init = async (
   { evaluation, title, force }: InitOptions,
 ): Promise<void> => {
   if (existsSync(file) && !force) {
-    throw new AppError('conflict', `${file} is there already`, { hint: 'Give another name, or --force.' })
+    throw new AppError('conflict', `${file} already exists`, {
+      hint: 'Name another file, or overwrite it with --force.',
+    })
   }
   const { runbookTemplate } = await import('../../runbooks/format/templates.ts')
   writeFileSync(file, runbookTemplate(title.replace(/\s+/g, ' ').trim(), evaluation))
   out.answer({ file, evaluation }, () => `${pc.green('✓')} ${safe(file)} written`)
-  out.note(`Next: change it, then jetty runbook validate ${file} --strict`)
+  out.note(`Next: edit it, then check it with: jetty runbook validate ${file} --strict`)
 }

@@ -28,18 +28,18 @@ export const registerRuns = (program: Command): void => {
   runs
     .command('ls <collection[/task]>')
     .description('List the runs of a task or of a whole collection, newest first, or export them')
-    .option('-s, --status <status>', 'only with this status; may be given several times', statuses.each)
-    .option('-l, --label <key[:value]>', 'only with this label; several must all be there', collect)
-    .option('-q, --search <text>', 'only where id, error or parameters contain the text')
+    .option('-s, --status <status>', 'only runs with this status; repeat for several', statuses.each)
+    .option('-l, --label <key[:value]>', 'only runs with this label; repeat to require several', collect)
+    .option('-q, --search <text>', 'only runs whose id, error or parameters contain this text')
     .option(
       '--since <when>',
       'only runs that started after: 1h, 2d, 1w ago, or a moment such as 2026-11-25T08:00:00Z',
       past,
     )
     .option('--model <model>', 'only runs with a step that called this model')
-    .option('--min-cost <usd>', 'only where the cost is known, and at least this', amount)
-    .option('--max-cost <usd>', 'only where the cost is known, and at most this', amount)
-    .option('--error <text>', 'only where the error contains the text')
+    .option('--min-cost <usd>', 'only runs with a known cost of at least this many US dollars', amount)
+    .option('--max-cost <usd>', 'only runs with a known cost of at most this many US dollars', amount)
+    .option('--error <text>', 'only runs whose error contains this text')
     .option('--parent <run>', 'only child runs of this run or batch', parentId)
     .option('-n, --limit <n>', 'maximum number to list; an export has all', positive, 20)
     .option('--format <format>', 'export as jsonl or csv', parseChoice(['jsonl', 'csv']).once)
@@ -60,7 +60,7 @@ Examples:
   runs
     .command(`get ${runArgument}`)
     .description('Show one run: its steps, or with --json the whole trajectory')
-    .option('--step <name>', 'only the inputs and outputs of this step')
+    .option('--step <name>', 'show only the inputs and outputs of this step')
     .addHelpText(
       'after',
       `\n${runMeaning}\n\nExamples:\n  jetty runs get demo/hello\n  jetty runs get demo/hello/1f2e3d4c --step echo --json`,
@@ -68,7 +68,7 @@ Examples:
     .action(withSession<{ step?: string }, [string]>(show))
   runs
     .command(`watch ${runArgument}`)
-    .description('Follow a run to its end')
+    .description('Follow a run until it has ended')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs watch demo/hello/1f2e3d4c`)
     .action(
       withSession<object, [string]>(async (session, [run]) =>
@@ -78,13 +78,13 @@ Examples:
   runs
     .command(`logs ${runArgument}`)
     .description('Print the log of a run, oldest first')
-    .option('--level <level>', 'only debug, info, warning or error', levels.once)
-    .option('-f, --follow', 'go on until the run has ended')
+    .option('--level <level>', 'only entries of this level: debug, info, warning or error', levels.once)
+    .option('-f, --follow', 'continue until the run has ended')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs logs demo/hello --level error`)
     .action(withSession<LogOptions, [string]>(logs))
   runs
     .command('cancel <run...>')
-    .description('Stop runs; what is running is interrupted, nothing later starts')
+    .description('Cancel runs: interrupt the running step and start no further one')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs cancel demo/hello/1f2e3d4c`)
     .action(withSession<object, [string[]]>(cancel))
   runs
@@ -102,7 +102,7 @@ Examples:
     )
   runs
     .command(`download ${runArgument}`)
-    .description('Save a run as a ZIP archive: trajectory.json and every file sent with it or made by it')
+    .description('Download a run as a ZIP archive: trajectory.json and all its input and output files')
     .option('-o, --output <path>', 'output file (default: <trajectory>.zip; - is stdout)')
     .option('--force', 'overwrite an existing file')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty runs download demo/hello/1f2e3d4c -o hello.zip`)
@@ -114,8 +114,8 @@ const requirePage = async (url: string, place: RunPlace): Promise<void> => {
   const answer = await fetch(url, { headers: { accept: 'text/html' } }).catch(() => undefined)
   await answer?.body?.cancel()
   if (answer?.ok && answer.headers.get('content-type')?.startsWith('text/html')) return
-  throw new AppError('not_found', `There is no page at ${url}`, {
-    hint: `Here, a run is shown by: jetty runs get ${placeText(place)}`,
+  throw new AppError('not_found', `The server has no page at ${url}`, {
+    hint: `Show the run with: jetty runs get ${placeText(place)}`,
   })
 }
 
@@ -171,7 +171,7 @@ const show = async (session: Session, [run]: [string], { step: name }: { step?: 
   const step = Object.hasOwn(trajectory.steps, name) ? trajectory.steps[name] : undefined
   if (!step) {
     throw new AppError('not_found', `The run has no step ${JSON.stringify(name)}`, {
-      hint: `It has: ${Object.keys(trajectory.steps).join(', ') || 'none yet'}`,
+      hint: `Its steps: ${Object.keys(trajectory.steps).join(', ') || 'none yet'}`,
     })
   }
   const { inputs, outputs, error } = step
@@ -212,7 +212,7 @@ const cancel = async (session: Session, [given]: [string[]]): Promise<void> => {
     const { trajectory_id: id, ...params } = place
     const before = await session.client.getTrajectory({ params: place })
     if (before.ended !== null) {
-      session.out.note(`${placeText(place)} has ended already: ${before.status}`)
+      session.out.note(`${placeText(place)} has already ended: ${before.status}`)
       updated[placeText(place)] = before.status
       continue
     }

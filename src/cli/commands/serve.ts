@@ -7,14 +7,14 @@ import type { Globals } from '../globals.ts'
 export const registerServe = (program: Command): void => {
   const serve = program
     .command('serve')
-    .description('Start the server; Ctrl-C drains running steps and stops it')
-    .option('--port <port>', 'port to listen on, over JETTY_PORT; 0 takes any free one')
-    .option('--data-dir <folder>', 'folder that holds everything, over JETTY_DATA_DIR')
+    .description('Start the server; Ctrl-C lets running steps finish and stops it')
+    .option('--port <port>', 'port to listen on, instead of JETTY_PORT; 0 picks a free port')
+    .option('--data-dir <folder>', 'folder for all data, instead of JETTY_DATA_DIR')
     .option('--settings', 'list the settings, all of them environment variables, and exit')
     .addHelpText(
       'after',
       `
-Everything else is set by environment variables, and nothing has to be: jetty serve --settings lists them.
+All other settings are optional environment variables; list them with: jetty serve --settings
 
 Examples:
   jetty serve

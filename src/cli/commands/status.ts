@@ -15,9 +15,9 @@ export const registerStatus = (program: Command): void => {
     .addHelpText(
       'after',
       `
-The server is the first that one of these names: --url, JETTY_API_URL, JETTY_PORT, the server that runs on
+The commands use the first server that is found in: --url, JETTY_API_URL, JETTY_PORT, the server that runs on
 JETTY_DATA_DIR, the server of the last login (~/.config/jetty/api_base), the server that runs on ~/.jetty, and
-http://127.0.0.1:7070. The exit code is 1 where it does not answer.
+http://127.0.0.1:7070. The exit code is 1 if it does not answer.
 
 Examples:
   jetty status
@@ -48,7 +48,7 @@ const status = async (session: Session): Promise<void> => {
     data_dir: dataDir,
     processes: processes.map(({ pid, role, url: at, version, since }) => ({ pid, role, url: at, version, since })),
   }
-  const withheldText = withheld && `none: the one in ${withheld.source} is for ${withheld.madeFor}`
+  const withheldText = withheld && `none: the token in ${withheld.source} belongs to ${withheld.madeFor}`
   out.answer(found, () =>
     fields([
       ['server', `${url} (${urlSource})`],

@@ -12,12 +12,12 @@ const lookAgainMs = 50
 export const registerStop = (program: Command): void => {
   program
     .command('stop')
-    .description('Stop the server that runs on this machine; running steps may finish, and it waits for that')
+    .description('Stop the server on this machine, and wait until its running steps have finished')
     .addHelpText(
       'after',
       `
-It stops what runs on the data folder (JETTY_DATA_DIR, else ~/.jetty), also where several processes share it, and no
-server of another machine. Running steps get JETTY_DRAIN_SECONDS of the server; what is left goes on at the next start.
+Stops every server process of the data folder (JETTY_DATA_DIR, else ~/.jetty) on this machine.
+Running steps get the server's JETTY_DRAIN_SECONDS to finish; unfinished runs continue at the next start.
 
 Examples:
   jetty stop
@@ -44,17 +44,17 @@ const stop = async ({ out, signal }: Session): Promise<void> => {
   const servers = runningServers(dataDir)
   if (servers.length === 0) {
     out.answer({ stopped: [], data_dir: dataDir }, () => '')
-    out.note(`No server runs on ${dataDir}. JETTY_DATA_DIR names another folder.`)
+    out.note(`No server runs on the data folder ${dataDir}. Select another folder with JETTY_DATA_DIR.`)
     return
   }
   for (const server of servers) askToStop(server)
-  const line = out.isJson ? undefined : makeProgressLine(() => 'Running steps may finish; waiting for the server')
+  const line = out.isJson ? undefined : makeProgressLine(() => 'Waiting for running steps to finish')
   try {
     while (servers.some(isRunning) && (await pause(lookAgainMs, signal)));
   } finally {
     line?.stop()
   }
-  if (signal.aborted) out.note('The server goes on stopping without you; jetty status shows whether it still runs.')
+  if (signal.aborted) out.note('The server continues to stop. See whether it still runs with: jetty status')
   signal.throwIfAborted()
   const stopped = servers.map(({ pid }) => pid)
   out.answer({ stopped, data_dir: dataDir }, () => stopped.map((pid) => `Stopped process ${pid}`).join('\n'))

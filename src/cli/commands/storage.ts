@@ -4,10 +4,10 @@ import { safe } from '../show/output.ts'
 
 /** `jetty storage …`. */
 export const registerStorage = (program: Command): void => {
-  const storage = program.command('storage').description('The files of the server on this machine')
+  const storage = program.command('storage').description('Manage the files of the server on this machine')
   storage
     .command('adopt')
-    .description('Say that the files in the data folder belong to this database alone')
+    .description('Declare that only this database uses the files in the data folder')
     .addHelpText(
       'after',
       `

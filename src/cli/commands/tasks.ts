@@ -21,8 +21,8 @@ export const registerTasks = (program: Command): void => {
     .action(withSession<object, [string]>(list))
   tasks
     .command('get <collection/task>')
-    .description('Show a task: its steps, or with --json all of it')
-    .option('--workflow', 'only the workflow, as it is stored')
+    .description('Show the steps of a task, or with --json all of its fields')
+    .option('--workflow', 'show only the workflow, as it is stored')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty tasks get demo/hello\n  jetty tasks get demo/hello --workflow > hello.json',
@@ -38,7 +38,7 @@ export const registerTasks = (program: Command): void => {
   registerHistory(tasks)
   tasks
     .command('rm <collection/task>')
-    .description('Delete a task with its versions; its runs and their files stay readable')
+    .description('Delete a task with its versions; its runs and their files stay')
     .option('-y, --yes', 'do not ask for confirmation')
     .addHelpText('after', '\nExamples:\n  jetty tasks rm demo/hello\n  jetty tasks rm demo/hello --yes')
     .action(withSession<{ yes?: boolean }, [string]>(remove))
@@ -119,7 +119,7 @@ const search = async (
         ),
   )
   if (found.tasks.length === 0) out.note(`No task matches ${JSON.stringify(safe(text))}.`)
-  else if (found.found > found.tasks.length) out.note(`${found.found} match; -n shows more of them.`)
+  else if (found.found > found.tasks.length) out.note(`${found.found} match; show more with -n.`)
 }
 
 const remove = async ({ client, out }: Session, [place]: [string], options: { yes?: boolean }): Promise<void> => {

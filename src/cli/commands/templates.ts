@@ -10,8 +10,8 @@ export const registerTemplates = (program: Command): void => {
   templates
     .command('ls')
     .description('List the activities')
-    .option('-c, --category <category>', 'only those of a category')
-    .option('-q, --search <text>', 'only those where name or description contain the text')
+    .option('-c, --category <category>', 'only activities of this category')
+    .option('-q, --search <text>', 'only activities whose name or description contains this text')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty templates ls\n  jetty templates ls --category text\n  jetty templates ls -q file',
@@ -19,7 +19,7 @@ export const registerTemplates = (program: Command): void => {
     .action(withSession<ListOptions>(list))
   templates
     .command('show <activity>')
-    .description('Show one activity: parameters, outputs, an example, what to mind')
+    .description('Show one activity: parameters, outputs, an example and notes')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty templates show text_echo\n  jetty templates show text_echo --json | jq .example',

@@ -7,15 +7,15 @@ import { fields, moment } from '../show/output.ts'
 export const registerTrial = (program: Command): void => {
   const trial = program
     .command('trial')
-    .description('Run a few times on model keys of the server, before you have a key of your own')
+    .description("Try Jetty on the server's model keys before you have a key of your own")
   trial
     .command('show <collection>')
-    .description('Say whether a trial is active, and what is left of it')
+    .description('Show whether a trial is active, and what is left of it')
     .addHelpText('after', '\nExamples:\n  jetty trial show demo\n  jetty trial show demo --json')
     .action(withSession<object, [string]>(show))
   trial
     .command('activate <collection>')
-    .description('Begin the trial of a collection, which it has once; `jetty run` uses it while there is no own key')
+    .description('Start the one trial of a collection; `jetty run` uses it while the collection has no key of its own')
     .addHelpText('after', '\nExamples:\n  jetty trial activate demo')
     .action(withSession<object, [string]>(activate))
 }
@@ -35,7 +35,7 @@ const tell = ({ out }: Session, trial: Trial): void =>
 const show = async (session: Session, [collection]: [string]): Promise<void> => {
   const trial = await session.client.getTrial({ params: { collection } })
   tell(session, trial)
-  if (trial.status === 'inactive') session.out.note(`Begin it with: jetty trial activate ${collection}`)
+  if (trial.status === 'inactive') session.out.note(`Start the trial with: jetty trial activate ${collection}`)
 }
 
 const activate = async (session: Session, [collection]: [string]): Promise<void> =>

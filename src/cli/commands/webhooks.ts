@@ -8,17 +8,15 @@ import { moment, paintStatus, table } from '../show/output.ts'
 
 /** `jetty webhooks …`. */
 export const registerWebhooks = (program: Command): void => {
-  const webhooks = program
-    .command('webhooks')
-    .description('See whether webhooks were delivered, and deliver them again')
+  const webhooks = program.command('webhooks').description('Show the deliveries of webhooks, and deliver them again')
   webhooks
     .command('deliveries <run>')
-    .description('List the attempts to tell the webhook of a run that it has ended')
+    .description('List the delivery attempts of the webhook of a run')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty webhooks deliveries acme/report/1f2e3d4c`)
     .action(withSession<object, [string]>(deliveries))
   webhooks
     .command('redeliver <run>')
-    .description('Tell the webhook of a run once more, with the trajectory as it is now')
+    .description('Deliver the webhook of a run again, with the current trajectory')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty webhooks redeliver acme/report/1f2e3d4c`)
     .action(withSession<object, [string]>(redeliver))
 }
@@ -27,10 +25,10 @@ type Deliveries = Awaited<ReturnType<Session['client']['listDeliveries']>>
 
 const stateTexts: Record<Deliveries['state'], string> = {
   none: 'The run has no webhook.',
-  waiting: 'The run has not ended yet; its webhook is told then.',
-  pending: 'An attempt is under way, or comes in a moment.',
+  waiting: 'The run has not ended yet; its webhook is delivered then.',
+  pending: 'A delivery is in progress or starts in a moment.',
   delivered: 'Delivered.',
-  failed: 'Given up. Deliver it again with: jetty webhooks redeliver',
+  failed: 'All attempts failed. Deliver it again with: jetty webhooks redeliver',
 }
 
 const stateText = ({ state, next_attempt_at: next }: Deliveries): string =>
@@ -65,7 +63,11 @@ const redeliver = async (session: Session, [given]: [string]): Promise<void> => 
   const place = await findRunPlace(session, given)
   const before = await client.listDeliveries({ params: place })
   const last = before.deliveries.at(-1)
-  if (!last) throw new AppError('conflict', `${placeText(place)} was not delivered yet: ${stateText(before)}`)
+  if (!last)
+    throw new AppError(
+      'conflict',
+      `The webhook of The webhook of ${placeText(place)} was not delivered yet: ${stateText(before)}`,
+    )
   const after = await client.redeliver({ params: { ...place, n: String(last.n) } })
   const made = after.deliveries.at(-1)
   out.answer(after, () => (made ? attemptTable([made]) : ''))

@@ -42,8 +42,8 @@ export const askChoice = async (message: string, choices: readonly string[]): Pr
 const confirmed = async (what: string, isSure: boolean | undefined, ask: () => Promise<boolean>): Promise<void> => {
   if (isSure) return
   if (!isAnswered()) {
-    throw new AppError('invalid', `${what} There is no terminal to ask whether you are sure`, {
-      hint: 'Nothing was changed. Say it with --yes.',
+    throw new AppError('invalid', `${what} It needs confirmation, but there is no terminal to ask`, {
+      hint: 'Nothing was changed. Confirm with --yes.',
     })
   }
   if (await ask()) return
@@ -55,12 +55,12 @@ const confirmed = async (what: string, isSure: boolean | undefined, ask: () => P
 export const confirm = (what: string, isSure: boolean | undefined): Promise<void> =>
   confirmed(what, isSure, async () => {
     const { confirm: ask } = await import('@clack/prompts')
-    return (await ask({ message: `${what} Go on?`, initialValue: false, output: process.stderr })) === true
+    return (await ask({ message: `${what} Continue?`, initialValue: false, output: process.stderr })) === true
   })
 
 /** Asks to type the name, for actions that delete much. */
 export const confirmByName = (what: string, name: string, isSure: boolean | undefined): Promise<void> =>
   confirmed(what, isSure, async () => {
     const { text } = await import('@clack/prompts')
-    return (await text({ message: `${what} Type ${name} to go on`, output: process.stderr })) === name
+    return (await text({ message: `${what} Type ${name} to continue`, output: process.stderr })) === name
   })

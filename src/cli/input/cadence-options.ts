@@ -29,7 +29,7 @@ const minuteOf = (text: string): Cadence => {
 /** Adds the options that define a cadence. */
 export const addCadenceOptions = (command: Command): Command =>
   command
-    .option('--manual', 'only by hand, with jetty routines run')
+    .option('--manual', 'no schedule; start it with jetty routines run')
     .option('--hourly [minute]', 'every hour, at this minute (default: 0)', minuteOf)
     .option(
       '--daily <HH:MM>',
@@ -70,9 +70,9 @@ export const cadenceOf = (options: CadenceOptions): Cadence | undefined => {
       : [{ type: 'cron', expression: cron, ...(timeZone === undefined ? {} : { time_zone: timeZone }) } as const]),
   ]
   if (named.length > 1)
-    throw new AppError('invalid', 'A routine has one cadence; give one of these options', { hint: choices })
+    throw new AppError('invalid', 'Several cadences were given; a routine has one', { hint: choices })
   if (timeZone !== undefined && cron === undefined) {
-    throw new AppError('invalid', '--time-zone belongs to --cron; the other cadences are in UTC')
+    throw new AppError('invalid', '--time-zone needs --cron; the other cadences are in UTC')
   }
   return named[0]
 }
@@ -83,7 +83,7 @@ const choices = '--hourly, --daily, --weekdays, --weekly, --cron or --manual'
 export const requireCadence = (options: CadenceOptions): Cadence => {
   const cadence = cadenceOf(options)
   if (cadence) return cadence
-  throw new AppError('invalid', 'Say when it runs', { hint: `Give one of ${choices}.` })
+  throw new AppError('invalid', 'The routine has no cadence', { hint: `Add one of ${choices}.` })
 }
 
 const two = (value = 0): string => String(value).padStart(2, '0')

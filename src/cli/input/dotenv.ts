@@ -13,7 +13,7 @@ export const parseDotenv = (text: string, source: string): Record<string, string
   const wrong = lines.findIndex((line) => line.trim() !== '' && !/^\s*#/.test(line) && !assignment.test(line))
   if (wrong >= 0) {
     throw new AppError('invalid', `Line ${wrong + 1} of ${source} is not NAME=value; nothing was set`, {
-      hint: 'A value of several lines needs quotes around it.',
+      hint: 'Put quotes around a value of several lines.',
     })
   }
   return parseEnv(text.replaceAll('\r\n', '\n')) as Record<string, string>
@@ -23,7 +23,7 @@ export const parseDotenv = (text: string, source: string): Record<string, string
 export const readDotenv = (text: string): Record<string, string> => {
   const variables = parseDotenv(text, 'stdin')
   if (Object.keys(variables).length > 0) return variables
-  throw new AppError('invalid', 'stdin has no line of NAME=value', {
+  throw new AppError('invalid', 'Stdin has no line of NAME=value', {
     hint: 'For example: jetty env set demo --dotenv < .env',
   })
 }

@@ -1,16 +1,16 @@
 import { AppError, messageOf } from '../../lib/errors.ts'
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder',
+  ENOENT: 'no such file or folder',
   EISDIR: 'it is a folder',
-  ENOTDIR: 'its path leads through a file',
-  EACCES: 'you may not',
-  EPERM: 'you may not',
+  ENOTDIR: 'a part of its path is a file, not a folder',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
   EROFS: 'the disk is read-only',
   ENOSPC: 'the disk is full',
-  EDQUOT: 'your share of the disk is used up',
+  EDQUOT: 'your disk quota is used up',
   ENAMETOOLONG: 'the name is too long',
-  ELOOP: 'its symbolic links lead in a circle, or none may be followed',
+  ELOOP: 'its symbolic links form a loop, or links are not allowed here',
 }
 
 /** Explains a file system error without system call names. */

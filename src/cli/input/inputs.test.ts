@@ -14,8 +14,8 @@ afterAll(() => rmSync(folder, { recursive: true }))
 describe('a file that cannot be used', () => {
   it.each([
     ['.', 'it is a folder'],
-    ['nowhere.txt', 'there is no such file or folder'],
-    ['notes.md/inside', 'its path leads through a file'],
+    ['nowhere.txt', 'no such file or folder'],
+    ['notes.md/inside', 'a part of its path is a file, not a folder'],
   ])('%s: %s, whether its text is wanted or it is sent', async (name, reason) => {
     const path = join(folder, name)
     expect(() => readInputText(path)).toThrow(`${path} cannot be read: ${reason}`)

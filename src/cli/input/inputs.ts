@@ -23,7 +23,7 @@ export const parseJsonFile = (path: string, text: string): unknown => {
   } catch (error) {
     const reason = messageOf(error).replace(/\s+/g, ' ') // the message quotes lines of the file
     throw new AppError('invalid', `${path === '-' ? 'stdin' : path} is not JSON: ${reason}`, {
-      ...(path.endsWith('.md') && { hint: 'A runbook is made a task by: jetty runbook deploy' }),
+      ...(path.endsWith('.md') && { hint: 'Deploy a runbook as a task with: jetty runbook deploy' }),
     })
   }
 }
@@ -67,7 +67,7 @@ export const parseChoice = (choices: readonly string[]) => {
 /** Parses a whole number of at least 1. */
 export const positive = (text: string): number => {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('Expected a whole number from 1 on.')
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('Expected a whole number of at least 1.')
   return value
 }
 

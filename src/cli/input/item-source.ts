@@ -6,8 +6,8 @@ import type { Session } from '../session.ts'
 import { filePart, readInputText, readJson } from './inputs.ts'
 
 /** Help text of commands that take items. */
-export const itemsMeaning = `Items: a .csv file with a header (a column name:json holds JSON), a .jsonl file with one JSON object a line, a .json
-file with a list of objects, or - for any of them from stdin. The members of an item are parameters of its run.`
+export const itemsMeaning = `Items: a .csv file with a header (a column name:json holds JSON), a .jsonl file with one JSON object per line, a .json
+file with a list of objects, or - for any of these from stdin. The members of an item are the parameters of its run.`
 
 /** Items as batches and evaluations take them. */
 export type ItemSource = { items: Record<string, unknown>[] } | { file_path: string }
@@ -15,7 +15,7 @@ export type ItemSource = { items: Record<string, unknown>[] } | { file_path: str
 const listed = (path: string, value: unknown): ItemSource => {
   if (Array.isArray(value) && value.every(isObject)) return { items: value }
   throw new AppError('invalid', `${path}: expected a list of objects, such as [{"text": "hello"}]`, {
-    hint: 'One object a line stands in a file that ends in .jsonl.',
+    hint: 'For one object per line, use a file that ends in .jsonl.',
   })
 }
 

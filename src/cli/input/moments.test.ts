@@ -32,5 +32,5 @@ test.each(['soon', '1', '1x', '-1h', '2999-02-30', '99999999999999y', ''])('%j i
 })
 
 test('what ends has to end later than now', () => {
-  expect(() => future('2020-01-01')).toThrow('over already')
+  expect(() => future('2020-01-01')).toThrow('already passed')
 })

@@ -43,6 +43,6 @@ export const past = (text: string): string => {
 export const future = (text: string): string => {
   const span = spanMs(text)
   const moment = iso(span === undefined ? parseMoment(text) : Date.now() + span, '2027-01-31')
-  if (Date.parse(moment) <= Date.now()) throw new InvalidArgumentError('That is over already.')
+  if (Date.parse(moment) <= Date.now()) throw new InvalidArgumentError('That time has already passed.')
   return moment
 }

@@ -65,8 +65,8 @@ export const readTaskFile = (path: string): TaskFile => {
   if (isObject(value) && (sections.some((section) => Object.hasOwn(value, section)) || looksLikeWorkflow(value))) {
     return { fields: new Map([['workflow', compact(text)]]), name: undefined, label, find: finder('workflow.') }
   }
-  throw new AppError('invalid', `${label} holds no workflow`, {
-    hint: `Expected an object with ${sections.join(', ')}, or one that has it as the member workflow.`,
+  throw new AppError('invalid', `${label} does not contain a workflow`, {
+    hint: `Expected an object with ${sections.join(', ')}, or an object with such a workflow as its member workflow.`,
   })
 }
 

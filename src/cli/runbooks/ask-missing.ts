@@ -42,5 +42,5 @@ export const refuse = (
 ): void => {
   if (ready) return // warnings appear among its events
   out.note(preflightText(checks.filter(({ state }) => state !== 'ok')))
-  throw new AppError('invalid', `The runbook was not ${verb}`, { hint: 'Mend what is marked ✗ above.' })
+  throw new AppError('invalid', `The runbook was not ${verb}`, { hint: 'Fix the checks marked ✗ above.' })
 }

@@ -46,12 +46,12 @@ const offer = 'Or try it without a key: --agent scripted runs its sh and bash bl
 export const withCommands = (found: RunbookPreflight, collection?: string): RunbookPreflight => {
   const own = ({ name, state, found: text, fix }: PreflightCheck): string | null => {
     if (name === 'variables' && state === 'failed') {
-      const file = fix?.includes(fileOffer) ? ' (a file may be sent along instead: -f FILE)' : ''
-      return `Give ${howToGive(found.missing_variables)}${file}, or write a default into its table of parameters (\`none\` lets it be empty).`
+      const file = fix?.includes(fileOffer) ? ' (or send a file instead: -f FILE)' : ''
+      return `Give ${howToGive(found.missing_variables)}${file}, or add a default to the parameter table of the runbook (\`none\` allows an empty value).`
     }
     if (name === 'variables' && text.startsWith('Nothing is known of')) {
       const names = placeholdersIn(text).filter((one) => !one.startsWith('secrets.'))
-      return names.length > 0 ? `Give ${howToGive(names)}, or take it out of the text.` : fix
+      return names.length > 0 ? `Give ${howToGive(names)}, or remove it from the text.` : fix
     }
     if (name === 'key' && variablesIn(text).length > 0) return howToSet(variablesIn(text).slice(0, 1), collection)
     if (name === 'secrets' && text.startsWith('Not configured')) {

@@ -28,5 +28,5 @@ it('writes over what is there where that is wanted, and through no link that was
 })
 
 it.each(['../file', 'sub/../../file', '', '.', 'a\0b'])('refuses a result that is called %j', async (name) => {
-  await expect(write(name)).rejects.toThrow('leads out of the results folder')
+  await expect(write(name)).rejects.toThrow('has a path outside the results folder')
 })

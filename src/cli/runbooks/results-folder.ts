@@ -70,7 +70,7 @@ const writeInto = async (
 ): Promise<string> => {
   const path = join(folder, name)
   if (!path.startsWith(folder + sep) || name.includes('\0')) {
-    throw new AppError('invalid', `A result is called ${JSON.stringify(name)}, which leads out of the results folder`)
+    throw new AppError('invalid', `The result ${JSON.stringify(name)} has a path outside the results folder`)
   }
   requireNoLink(folder, path)
   const flags =

@@ -84,7 +84,7 @@ export const runLocally = async (session: Session, file: string, options: LocalO
     const request = await prepare(session, runbooks, asked, variables, secretParams)
     const results = openResultsFolder(options.results, options.force ?? false)
     if (results.movedTo !== undefined)
-      out.note(`What was in ${options.results} is in ${shownPath(results.movedTo)} now`)
+      out.note(`The earlier contents of ${options.results} were moved to ${shownPath(results.movedTo)}`)
     const progress = makeRunbookProgress(out)
     const signal = endingSignal(session)
     const outcome = await runbooks
@@ -126,9 +126,9 @@ const tellEnd = (
 
 const requireVariable = (name: string, variables: LocalVariables): string => {
   if (variables.get(name)) return name
-  throw new AppError('invalid', `--secret ${name}: there is no environment variable ${name}, and none in .env`, {
+  throw new AppError('invalid', `--secret ${name}: ${name} is neither an environment variable nor in .env`, {
     hint: name.includes('=')
-      ? 'Give the name alone; the value stands in the environment, where other users do not see it.'
+      ? 'Give only the name. The value is read from the environment, where other users cannot see it.'
       : `Set it first, for example: read -rs ${name} && export ${name}`,
   })
 }
@@ -138,13 +138,13 @@ export const requireFile = (path: string): string => {
     if (!statSync(path).isFile()) throw new Error('it is not a file')
     return resolve(path)
   } catch (error) {
-    throw new AppError('invalid', `${path} cannot be sent along: ${fileReason(error)}`)
+    throw new AppError('invalid', `${path} cannot be sent: ${fileReason(error)}`)
   }
 }
 
 /** Opens an input; only files given with --file. */
 const openInput = (path: string, inputs: readonly string[]): FileSource => {
-  if (!inputs.includes(path)) throw new AppError('not_found', `There is no input ${path}`)
+  if (!inputs.includes(path)) throw new AppError('not_found', `The run has no input ${path}`)
   return {
     name: basename(path),
     content_type: contentTypeOf(path),

@@ -24,24 +24,24 @@ export interface RunbookOptions {
 /** Options shared by `run`, `check` and `deploy`. */
 export const addRunbookOptions = (command: Command): Command =>
   command
-    .option('-p, --param <name=value>', 'what is put in the place of {{name}}; @file reads a file', collect)
-    .option('--agent <agent>', 'who carries it out (default: what the runbook says, else by the model)')
-    .option('--model <model>', 'which model the agent asks')
-    .option('--provider <provider>', 'whose model that is')
-    .option('--snapshot <name>', 'what is installed where it runs')
+    .option('-p, --param <name=value>', 'value for {{name}}; @file reads it from a file', collect)
+    .option('--agent <agent>', 'coding agent to use (default: the agent in the runbook, else chosen by the model)')
+    .option('--model <model>', 'model that the agent uses')
+    .option('--provider <provider>', 'provider of the model')
+    .option('--snapshot <name>', 'snapshot to run in: a prepared set of installed tools')
     .option('--image <image>', 'container image to run in')
 
 /** Limits of a single run. */
 export const addLimitOptions = (command: Command): Command =>
   command
-    .option('--prompt <text>', 'what you add to the runbook')
-    .option('--timeout <seconds>', 'wall-clock time of the agent', amount)
-    .option('--memory <size>', 'such as 4G')
+    .option('--prompt <text>', 'extra instructions for the agent')
+    .option('--timeout <seconds>', 'time limit of the agent', amount)
+    .option('--memory <size>', 'memory limit, such as 4G')
     .option('--cpus <number>', 'processors', amount)
-    .option('--no-network', 'reach nothing but the model')
+    .option('--no-network', 'no network except the model')
 
 export const sandboxOption = (): Option =>
-  new Option('--sandbox <kind>', 'what it runs in on this machine (default: JETTY_SANDBOX)').argParser(
+  new Option('--sandbox <kind>', 'kind of sandbox on this machine (default: JETTY_SANDBOX)').argParser(
     parseChoice(sandboxNames).once,
   )
 

@@ -56,7 +56,7 @@ export const showOutcome = (out: CommandOutput, data: object, outcome: ShownOutc
   const lines: [string, string][] = []
   if (verification) lines.push(['verified', verificationText(verification)])
   if (usage) lines.push(['used', usageText(usage)])
-  if (outcome.sandbox === 'process') lines.push(['sandbox', pc.yellow('none: it ran as an ordinary process')])
+  if (outcome.sandbox === 'process') lines.push(['sandbox', pc.yellow('none: the agent ran as an ordinary process')])
   out.note(`${paintStatus(outcome.status)} ${safe(outcome.name)}`)
   for (const [name, text] of lines) out.note(`  ${pc.dim(name.padEnd(8))} ${text}`)
   if (!failure) return

@@ -81,7 +81,8 @@ export const runRemotely = async (session: Session, file: string, options: Remot
     return
   }
   const results = openResultsFolder(options.results, options.force ?? false)
-  if (results.movedTo !== undefined) out.note(`What was in ${options.results} is in ${shownPath(results.movedTo)} now`)
+  if (results.movedTo !== undefined)
+    out.note(`The earlier contents of ${options.results} were moved to ${shownPath(results.movedTo)}`)
   out.note(pc.dim(placeText(at)))
   const trajectory = await followRun(session, at, {
     isFromBeginning: true,
@@ -103,16 +104,16 @@ const findPlace = async ({ client }: Session, options: RemoteOptions, text: stri
       ? await askChoice('Which collection should it run in?', collections)
       : undefined)
   if (collection === undefined) {
-    throw new AppError('invalid', 'Nothing says in which collection it is to run', {
+    throw new AppError('invalid', 'The collection to run in is not known', {
       hint: collections.length > 0 ? `Name one with -c: ${collections.join(', ')}` : 'Name a collection with -c.',
     })
   }
   if (options.task !== undefined) return { collection, task: options.task }
   const { readRunbook } = await import('../../runbooks/format/runbook.ts')
   const suggested = taskNameOf(/^#\s+(.+)$/m.exec(readRunbook(text).body)?.[1] ?? '')
-  if (isAnswered()) return { collection, task: await askText('What is its task called?', suggested) }
-  throw new AppError('invalid', 'Nothing says which task it is a run of', {
-    hint: `Name one with -t, for example -t ${suggested}; it is made where there is none.`,
+  if (isAnswered()) return { collection, task: await askText('What is the name of the task?', suggested) }
+  throw new AppError('invalid', 'The task of the run is not known', {
+    hint: `Name one with -t, for example -t ${suggested}. It is created if it does not exist.`,
   })
 }
 

@@ -12,11 +12,11 @@ const isHarmless = (error: unknown): boolean =>
  */
 export const catchTheRest = (log: Logger): void => {
   process.on('unhandledRejection', (reason) => {
-    log.error({ err: reason }, 'a bug: nothing handled a rejected promise; the server goes on. Please report it')
+    log.error({ err: reason }, 'a bug: a rejected promise was not handled; the server continues. Please report it')
   })
   process.on('uncaughtException', (error) => {
-    if (isHarmless(error)) return log.error({ err: error }, 'nothing handled an error; the server goes on')
-    log.fatal({ err: error }, 'a bug: nothing caught an exception; the server ends with exit code 70. Please report it')
+    if (isHarmless(error)) return log.error({ err: error }, 'an error was not handled; the server continues')
+    log.fatal({ err: error }, 'a bug: an exception was not caught; the server ends with exit code 70. Please report it')
     process.exit(70)
   })
 }

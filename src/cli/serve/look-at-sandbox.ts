@@ -23,11 +23,11 @@ export const lookLater = (settings: Settings, log: Logger): { stop(): Promise<vo
     const sandbox = await lookAtSandbox(settings, stop.signal)
     if (!sandbox || stop.signal.aborted) return
     const { state, found, remedy } = sandbox
-    if (state === 'ok') log.info({ sandbox: found }, 'runbooks can be carried out')
-    else log.warn({ sandbox: found, remedy }, 'runbooks have no sandbox here')
+    if (state === 'ok') log.info({ sandbox: found }, 'runbooks can run in this sandbox')
+    else log.warn({ sandbox: found, remedy }, 'no sandbox for runbooks is available')
   }
   const timer = setTimeout(() => {
-    looking = look().catch((error) => log.warn({ sandbox: messageOf(error) }, 'no sandbox could be tried'))
+    looking = look().catch((error) => log.warn({ sandbox: messageOf(error) }, 'the sandbox could not be checked'))
   }, laterMs)
   timer.unref()
   return {

@@ -50,7 +50,7 @@ const noteHere = ({ dataDir, url, publicUrl }: Server, { role }: Settings, log: 
   try {
     return noteServer(dataDir, { url: url ?? null, publicUrl, role, version })
   } catch (error) {
-    log.warn({ err: error }, 'commands will not find this server: it cannot be noted in the data folder')
+    log.warn({ err: error }, 'commands will not find this server: its address cannot be written to the data folder')
     return undefined
   }
 }
@@ -62,7 +62,7 @@ const makeStopLines = ({ drainSeconds }: Settings, log: Logger) => {
     const print = (text: string) => process.stderr.write(`\n  ${text}\n`)
     return {
       draining: () => print(`Stopping: running steps get up to ${drainSeconds} s to finish; ${again}`),
-      stopped: () => print('Stopped. Runs that had not ended go on at the next start.'),
+      stopped: () => print('Stopped. Unfinished runs continue at the next start.'),
     }
   }
   return {
@@ -87,8 +87,8 @@ const aboutPort = async (error: unknown, { host, port }: Settings): Promise<unkn
     .then((response) => response.json())
     .catch(() => undefined)
   if (!isObject(answer) || typeof answer.uptime_seconds !== 'number') return error
-  return new AppError('conflict', `A Jetty server is running already at ${url}`, {
-    hint: 'Use that one, or start a second one beside it: jetty serve --port 8080 --data-dir ~/.jetty-8080',
+  return new AppError('conflict', `A Jetty server is already running at ${url}`, {
+    hint: 'Use that server, or start a second one with: jetty serve --port 8080 --data-dir ~/.jetty-8080',
     cause: error,
   })
 }

@@ -22,8 +22,11 @@ const rules: readonly (readonly [api: RegExp, cli: string])[] = [
   [/\b(?:into|as|in|with) `?secret_params`?/g, 'with --secret NAME'],
   [/`?\bsecret_params\b`?/g, '--secret NAME'],
   [/^(?:body|query|form|path)\.(?=\w)/gm, ''],
-  [/Wait for the seconds of `Retry-After`\./g, 'Try again in a moment.'],
-  [/Poll the trajectory\. Do not send it again\./g, 'Watch it with: jetty runs watch <run>. Do not start it again.'],
+  [/Wait for the number of seconds in `Retry-After`\./g, 'Try again in a moment.'],
+  [
+    /Poll the trajectory\. Do not start the run again\./g,
+    'Watch it with: jetty runs watch <run>. Do not start it again.',
+  ],
 ]
 
 /** A sentence that still names an API call after all rules, which cannot be typed here. */

@@ -36,7 +36,7 @@ const judgeTable = ({ judges, comparison }: Evaluation): string => {
       : []),
   ])
   const isOther = judges.some((judge) => judge.comparison?.judge_changed)
-  const note = isOther ? pc.dim('\n* this judge had another instruction, model or scale in the baseline') : ''
+  const note = isOther ? pc.dim('\n* this judge had a different instruction, model or scale in the baseline') : ''
   return `${table(['JUDGE', 'MEAN', '95 %', 'N', 'FAILED', ...against], rows)}${note}`
 }
 

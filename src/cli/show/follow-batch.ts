@@ -52,6 +52,6 @@ export const followBatch = async ({ client, out, signal }: Session, place: Batch
 
 const goesOn = (place: BatchPlace): Error =>
   interruption(
-    `The batch goes on without you: ${batchText(place)}`,
+    `The batch continues on the server: ${batchText(place)}`,
     `Watch it with:  jetty batch watch ${batchText(place)}\nCancel it with: jetty batch cancel ${batchText(place)}`,
   )

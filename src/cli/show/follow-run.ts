@@ -131,7 +131,7 @@ export const followRun = async (
   const events = follow<RunEvent>(watch, {
     signal,
     ...(isFromBeginning ? { after: '0' } : {}),
-    onBreak: () => say(pc.yellow('The connection broke; trying again')),
+    onBreak: () => say(pc.yellow('The connection was lost; reconnecting')),
   })
   try {
     for await (const event of events) onEvent(event)
@@ -147,7 +147,7 @@ export const followRun = async (
 
 const goesOn = (place: RunPlace): Error =>
   interruption(
-    `The run goes on without you: ${placeText(place)}`,
+    `The run continues on the server: ${placeText(place)}`,
     `Watch it with:  jetty runs watch ${placeText(place)}\nCancel it with: jetty runs cancel ${placeText(place)}`,
   )
 

@@ -35,13 +35,16 @@ const costText = (steps: Step[]): string => {
   const known = costs.filter((one): one is number => typeof one === 'number')
   const sum = `$${Number(known.reduce((total, one) => total + one, 0).toFixed(6))}`
   if (known.length === costs.length) return sum
-  return known.length === 0 ? 'unknown' : `${sum}, and calls whose cost is unknown`
+  return known.length === 0 ? 'unknown' : `${sum}, plus calls of unknown cost`
 }
 
 /** What a run waits for, and how to decide it. */
 export const waitingLines = ({ waiting }: Trajectory, place: string): Pair[] =>
   (waiting ?? []).flatMap(({ step, message, since, expires_at: until }): Pair[] => [
-    ['waiting', `step ${step} waits for a decision since ${moment(since)}${until ? `, until ${moment(until)}` : ''}`],
+    [
+      'waiting',
+      `step ${step} has waited for a decision since ${moment(since)}${until ? `, until ${moment(until)}` : ''}`,
+    ],
     ...(message ? ([['', message.replace(/\s*\n\s*/g, ' ')]] as Pair[]) : []),
     ['', `approve: jetty approve ${place} ${step}`],
     ['', `reject:  jetty approve ${place} ${step} --reject`],

@@ -19,8 +19,8 @@ export interface SaveOptions {
 /** Refuses an existing path unless overwriting is allowed. */
 export const requireFree = ({ path, isForced }: Pick<SaveOptions, 'path' | 'isForced'>): void => {
   if (path === '-' || isForced || !existsSync(path)) return
-  throw new AppError('invalid', `${path} is there already`, {
-    hint: 'Name another file with -o, or write over it with --force.',
+  throw new AppError('invalid', `${path} already exists`, {
+    hint: 'Name another file with -o, or overwrite it with --force.',
   })
 }
 
@@ -45,7 +45,7 @@ export const saveResponse = async (response: Response, options: SaveOptions): Pr
     const { code, syscall } = error as NodeJS.ErrnoException
     if (path === '-' && code === 'EPIPE') return // the reader, such as head, has closed the pipe
     throw syscall === undefined || path === '-'
-      ? new AppError('network_failed', `The download broke off: ${messageOf(error)}`, { cause: error })
+      ? new AppError('network_failed', `The download stopped early: ${messageOf(error)}`, { cause: error })
       : unwritableFile(path, error)
   } finally {
     line?.stop()

@@ -235,7 +235,7 @@ export const makeByteBudget = (total: number): ByteBudget => {
           isOver = true
           for (const waiter of share.waits) {
             remove(waiter)
-            waiter.settle(new AppError('cancelled', 'What the memory was for is over'))
+            waiter.settle(new AppError('cancelled', 'The work that needed the memory has ended'))
           }
           share.giveBack(share.bytes)
         },
@@ -267,14 +267,14 @@ export const makeByteBudget = (total: number): ByteBudget => {
 const tooLarge = (what: string, bytes: number, most: number): AppError =>
   new AppError(
     'too_large',
-    `${what} needs ${byteSize(bytes)} of memory at once; at most ${byteSize(most)} can be had`,
+    `${what} needs ${byteSize(bytes)} of memory at once; at most ${byteSize(most)} is available`,
     {
-      hint: 'Work with less at a time, pass large values on as files, or raise JETTY_IN_FLIGHT_BYTES.',
+      hint: 'Process less data at a time, pass large values on as files, or raise JETTY_IN_FLIGHT_BYTES.',
     },
   )
 
 const noRoom = (what: string, bytes: number): AppError =>
-  new AppError('busy', `${what} waited in vain for ${byteSize(bytes)} of memory: others are using it`, {
-    hint: 'Try again in a few seconds. JETTY_IN_FLIGHT_BYTES is how much all of them share.',
+  new AppError('busy', `${what} did not get ${byteSize(bytes)} of memory in time: other work is using it`, {
+    hint: 'Try again in a few seconds, or raise JETTY_IN_FLIGHT_BYTES, the memory that all requests and steps share.',
     retryAfterSeconds: 5,
   })

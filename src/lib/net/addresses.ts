@@ -90,7 +90,11 @@ export const parseAllowRules = (text: string | string[]): AllowRule[] =>
     .map((entry) => {
       const rule = parseEntry(entry)
       if (rule) return rule
-      throw new AppError('invalid', `JETTY_ALLOW_PRIVATE_NETWORK: '${entry}' is no host, host:port, CIDR range or *`, {
-        hint: 'For example: JETTY_ALLOW_PRIVATE_NETWORK=localhost:11434,10.0.0.0/8',
-      })
+      throw new AppError(
+        'invalid',
+        `JETTY_ALLOW_PRIVATE_NETWORK: '${entry}' is not a host, host:port, CIDR range or *`,
+        {
+          hint: 'For example: JETTY_ALLOW_PRIVATE_NETWORK=localhost:11434,10.0.0.0/8',
+        },
+      )
     })

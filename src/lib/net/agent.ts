@@ -24,15 +24,15 @@ const systemLookup: LookUp = async (host) =>
 const refused = (host: string, port: number): AppError =>
   new AppError(
     'address_refused',
-    `'${host}' is at a private, local or reserved address, or at one of this machine, which is not called`,
+    `'${host}' has a private, local or reserved address, or an address of this machine, which may not be called`,
     {
-      hint: `If it may be called, add '${host.includes(':') ? `[${host}]` : host}:${port}' to JETTY_ALLOW_PRIVATE_NETWORK and start the server again.`,
+      hint: `To allow it, add '${host.includes(':') ? `[${host}]` : host}:${port}' to JETTY_ALLOW_PRIVATE_NETWORK and restart the server.`,
     },
   )
 
 const notFound = (host: string, cause: unknown): AppError =>
   new AppError('network_failed', `The host '${host}' was not found: ${messageOf(cause)}`, {
-    hint: 'Check the spelling of the URL, and that the server can resolve names.',
+    hint: 'Check the spelling of the URL, and that the server can resolve DNS names.',
     cause,
   })
 

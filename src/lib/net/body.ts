@@ -17,8 +17,8 @@ const decoders: Record<string, () => Transform> = {
 
 /** Error for a body above the limit. */
 export const tooLarge = (from: string, maxBytes: number): AppError =>
-  new AppError('too_large', `The answer of ${from} is larger than ${byteSize(maxBytes)}, the most that is taken`, {
-    hint: 'Ask for less, or for a page at a time.',
+  new AppError('too_large', `The response of ${from} is larger than the limit of ${byteSize(maxBytes)}`, {
+    hint: 'Request less data, or one page at a time.',
   })
 
 /** Returns the decoders for a body's encodings, in order. Throws for unknown ones. */
@@ -30,13 +30,9 @@ export const decodersFor = (contentEncoding: string, from: string): Transform[] 
     .filter((name) => name !== '' && name !== 'identity')
   // Real servers never use more than one, and each is another layer for a decompression bomb.
   if (names.length > 2 || names.some((name) => !Object.hasOwn(decoders, name))) {
-    throw new AppError(
-      'upstream_failed',
-      `${from} answered in an encoding that is not understood: ${contentEncoding}`,
-      {
-        hint: `Understood are ${acceptedEncodings}.`,
-      },
-    )
+    throw new AppError('upstream_failed', `${from} answered with an unsupported content encoding: ${contentEncoding}`, {
+      hint: `Use a server that answers in one of: ${acceptedEncodings}.`,
+    })
   }
   return names.reverse().map((name) => decoders[name]!())
 }

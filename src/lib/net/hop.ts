@@ -19,17 +19,24 @@ export interface Hop {
 const parseTarget = (text: string, base?: URL): URL => {
   if (!URL.canParse(text, base?.href)) {
     throw new AppError('parameter_invalid', `'${text.slice(0, 200)}' is not a URL`, {
-      hint: 'Write it whole, for example https://example.com/path.',
+      hint: 'Write the full URL, for example https://example.com/path.',
     })
   }
   const url = new URL(text, base)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new AppError('address_refused', `A URL that begins with '${url.protocol}' is not called, only http and https`)
+    throw new AppError(
+      'address_refused',
+      `A URL that begins with '${url.protocol}' is not supported, only http and https`,
+    )
   }
   if (url.username || url.password) {
-    throw new AppError('address_refused', `The URL of '${url.host}' holds a user name or password, which is not sent`, {
-      hint: 'Send credentials in a header, and keep them in the environment of the collection.',
-    })
+    throw new AppError(
+      'address_refused',
+      `The URL of '${url.host}' contains a user name or password, which is never sent`,
+      {
+        hint: 'Send credentials in a header, and keep them in the environment of the collection.',
+      },
+    )
   }
   url.hash = ''
   return url
@@ -100,20 +107,20 @@ export const asNetworkError = (
   const cause = thrown
   if (code === 'UND_ERR_CONNECT_TIMEOUT') {
     // Nothing was sent yet, so a retry is safe.
-    return new AppError('timed_out', `${what}: the connection was not made in time`, { retryable: true, cause })
+    return new AppError('timed_out', `${what}: the connection timed out`, { retryable: true, cause })
   }
   if (code === 'UND_ERR_HEADERS_TIMEOUT') {
-    return new AppError('timed_out', `${what}: no answer began in time`, { cause })
+    return new AppError('timed_out', `${what}: the response did not begin in time`, { cause })
   }
   if (code === 'UND_ERR_BODY_TIMEOUT') {
-    return new AppError('timed_out', `${what}: the answer stopped in the middle`, { retryable: true, cause })
+    return new AppError('timed_out', `${what}: the response stopped before its end`, { retryable: true, cause })
   }
   if (code === 'UND_ERR_INVALID_ARG' || thrown instanceof TypeError) {
     return new AppError('parameter_invalid', `${what} cannot be sent: ${messageOf(thrown)}`, { cause })
   }
   if (certificateCodes.test(code)) {
     return new AppError('network_failed', `${what}: the certificate is not trusted: ${messageOf(thrown)}`, {
-      hint: 'For a private authority, start the server with NODE_EXTRA_CA_CERTS=<file>.',
+      hint: 'For a private certificate authority, start the server with NODE_EXTRA_CA_CERTS=<file>.',
       retryable: false,
       cause,
     })

@@ -15,7 +15,7 @@ const matches = (entry: string, url: URL): boolean => {
  */
 export const requireAllowedHost = (url: URL, allowed: readonly string[] | undefined): void => {
   if (allowed === undefined || allowed.some((entry) => matches(entry, url))) return
-  throw new AppError('address_refused', `The host '${url.host}' is not among those that this collection may reach`, {
+  throw new AppError('address_refused', `The host '${url.host}' is not among the allowed hosts of this collection`, {
     hint: "Add it to the collection's setting allowed_hosts.",
   })
 }

@@ -23,7 +23,7 @@ it('a request may be bounded until its first byte', async () => {
   const url = await serve(() => {})
   await expect(open(url, { firstByteSeconds: 0.2 })).rejects.toMatchObject({
     code: 'timed_out',
-    message: `GET ${url}/: no answer began in time`,
+    message: `GET ${url}/: the response did not begin in time`,
     retryable: false,
   })
 })
@@ -39,7 +39,7 @@ it('a request may be bounded between bytes, and has all the time it needs while 
   expect(await (await open(url, { firstByteSeconds: 15, idleSeconds: 1 })).text()).toHaveLength(20)
   await expect(open(`${url}/stops`, { idleSeconds: 1 })).rejects.toMatchObject({
     code: 'timed_out',
-    message: `GET ${url}/stops: the answer stopped in the middle`,
+    message: `GET ${url}/stops: the response stopped before its end`,
     retryable: true,
   })
 })

@@ -26,8 +26,8 @@ const parse = (sealed: string): { keyId: string; packed: Buffer } => {
   const [version, keyId, body, ...rest] = sealed.split('.')
   const packed = Buffer.from(body ?? '', 'base64url')
   if (version !== 'v1' || !keyId || packed.length < nonceBytes + tagBytes || rest.length > 0) {
-    throw new AppError('internal', 'A stored secret is not in the form this version writes (v1.<key id>.<text>)', {
-      hint: 'It was damaged, or written by a newer version of the server: set the secret again.',
+    throw new AppError('internal', 'A stored secret does not have the format of this version (v1.<key id>.<text>)', {
+      hint: 'It is damaged, or a newer version of the server wrote it. Set the secret again.',
     })
   }
   return { keyId, packed }
@@ -70,9 +70,9 @@ export const makeSealer = (keys: Buffer[]): Sealer => {
       if (!key) {
         throw new AppError(
           'internal',
-          `A stored secret was sealed with key ${keyId}, which this server does not have`,
+          `A stored secret was encrypted with key ${keyId}, which this server does not have`,
           {
-            hint: 'Put the key it was started with before into JETTY_SECRET_KEY, after the new one, or set the secret again.',
+            hint: 'Add the earlier key to JETTY_SECRET_KEY, after the new one, or set the secret again.',
           },
         )
       }
@@ -83,10 +83,14 @@ export const makeSealer = (keys: Buffer[]): Sealer => {
       try {
         return Buffer.concat([decipher.update(packed.subarray(nonceBytes + tagBytes)), decipher.final()]).toString()
       } catch (cause) {
-        throw new AppError('internal', 'A stored secret does not open: it was changed, or moved from another row', {
-          hint: 'Set the secret again. If all secrets fail, check that JETTY_SECRET_KEY is the key they were sealed with.',
-          cause,
-        })
+        throw new AppError(
+          'internal',
+          'A stored secret cannot be decrypted: it was changed, or moved from another row',
+          {
+            hint: 'Set the secret again. If all secrets fail, check that JETTY_SECRET_KEY is the key they were encrypted with.',
+            cause,
+          },
+        )
       }
     },
     needsReseal: (sealed) => parse(sealed).keyId !== currentKeyId,

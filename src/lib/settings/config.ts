@@ -31,7 +31,7 @@ const declared = {
   }),
   port: setting({
     variable: 'JETTY_PORT',
-    description: 'Port to listen on; 0 takes any free one.',
+    description: 'Port to listen on; 0 picks a free port.',
     default: '7070',
     example: '8080',
     schema: wholeNumber(0, 65_535),
@@ -46,7 +46,7 @@ const declared = {
   }),
   dataDir: setting({
     variable: 'JETTY_DATA_DIR',
-    description: 'Folder that holds everything: the embedded database, files, tokens and keys.',
+    description: 'Folder for all data: the embedded database, files, tokens and keys.',
     default: '~/.jetty',
     example: '/var/lib/jetty',
     schema: folder(),
@@ -82,7 +82,7 @@ const declared = {
   }),
   role: setting({
     variable: 'JETTY_ROLE',
-    description: 'all: answer requests and execute runs; api: only answer; worker: only execute.',
+    description: 'all: answer requests and execute runs; api: only answer requests; worker: only execute runs.',
     default: 'all',
     example: 'worker',
     schema: oneOf(['all', 'api', 'worker']),
@@ -129,7 +129,7 @@ const declared = {
   }),
   maxLabelsPerRun: setting({
     variable: 'JETTY_MAX_LABELS_PER_RUN',
-    description: 'Labels that one run may have.',
+    description: 'Maximum number of labels of a run.',
     default: '1000',
     example: '100',
     schema: wholeNumber(1, 100_000),
@@ -143,7 +143,7 @@ const declared = {
   }),
   maxInitParamsBytes: setting({
     variable: 'JETTY_MAX_INIT_PARAMS_BYTES',
-    description: 'Largest init_params of one run, as JSON.',
+    description: 'Maximum size of the init_params of a run, as JSON.',
     default: '1MiB',
     example: '4MiB',
     schema: byteCount(),
@@ -158,7 +158,7 @@ const declared = {
   }),
   maxBodyBytes: setting({
     variable: 'JETTY_MAX_BODY_BYTES',
-    description: 'Largest request body that is not an upload.',
+    description: 'Maximum size of a request body that is not an upload.',
     default: '16MiB',
     example: '64MiB',
     schema: byteCount(),
@@ -180,7 +180,7 @@ const declared = {
   }),
   maxOutputBytes: setting({
     variable: 'JETTY_MAX_OUTPUT_BYTES',
-    description: 'Largest output of one step, as JSON.',
+    description: 'Maximum size of the output of a step, as JSON.',
     default: '64MiB',
     example: '16MiB',
     schema: byteCount(),
@@ -304,7 +304,7 @@ const declared = {
   authFailuresPerMinute: setting({
     variable: 'JETTY_AUTH_FAILURES_PER_MINUTE',
     description:
-      'Refused tokens a minute from one address before it gets 429; valid ones are never refused. 0: no limit.',
+      'Requests with invalid tokens per minute from one address before it gets 429; valid tokens always pass. 0: no limit.',
     default: '300',
     example: '30',
     schema: wholeNumber(0, 1_000_000),
@@ -350,7 +350,7 @@ export class ConfigError extends AppError {
 }
 
 const complaint = (one: Setting, value: string, rule: string): string => {
-  const shown = one.secret ? 'the value it has is not shown here' : `it is ${JSON.stringify(value)}`
+  const shown = one.secret ? 'its value is secret and not shown here' : `it is ${JSON.stringify(value)}`
   return `${one.variable} must ${rule}; ${shown}. Example: ${one.variable}=${one.example}`
 }
 

@@ -34,7 +34,7 @@ export const modelSettings = {
   }),
   modelFileBytes: setting({
     variable: 'JETTY_MAX_MODEL_FILE_BYTES',
-    description: 'Largest stored file, such as an image, that a step may send to a model.',
+    description: 'Maximum size of a stored file, such as an image, that a step may send to a model.',
     default: '20MiB',
     example: '50MiB',
     schema: byteCount(),
@@ -106,25 +106,25 @@ export const modelSettings = {
   }),
   anthropicBaseUrl: setting({
     variable: 'ANTHROPIC_BASE_URL',
-    description: 'The same for Anthropic, instead of https://api.anthropic.com; with or without /v1.',
+    description: 'Base URL for Anthropic instead of https://api.anthropic.com; with or without /v1.',
     example: 'https://anthropic.proxy.example.com',
     schema: baseUrl(),
   }),
   geminiBaseUrl: setting({
     variable: 'GEMINI_BASE_URL',
-    description: 'The same for Google Gemini, instead of https://generativelanguage.googleapis.com/v1beta.',
+    description: 'Base URL for Google Gemini instead of https://generativelanguage.googleapis.com/v1beta.',
     example: 'https://gemini.proxy.example.com/v1beta',
     schema: baseUrl(),
   }),
   openrouterBaseUrl: setting({
     variable: 'OPENROUTER_BASE_URL',
-    description: 'The same for OpenRouter, instead of https://openrouter.ai/api/v1.',
+    description: 'Base URL for OpenRouter instead of https://openrouter.ai/api/v1.',
     example: 'https://openrouter.proxy.example.com/api/v1',
     schema: baseUrl(),
   }),
   replicateBaseUrl: setting({
     variable: 'REPLICATE_BASE_URL',
-    description: 'The same for Replicate, instead of https://api.replicate.com/v1.',
+    description: 'Base URL for Replicate instead of https://api.replicate.com/v1.',
     example: 'https://replicate.proxy.example.com/v1',
     schema: baseUrl(),
   }),

@@ -32,7 +32,7 @@ export const runSettings = {
   }),
   maxFanOut: setting({
     variable: 'JETTY_MAX_FANOUT',
-    description: 'Runs that one step, one batch or one evaluation may start.',
+    description: 'Maximum number of runs that a step, a batch or an evaluation may start.',
     default: '10000',
     example: '100000',
     schema: wholeNumber(1, 1_000_000),

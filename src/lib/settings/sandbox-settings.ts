@@ -3,7 +3,7 @@ import { byteCount, folder, oneOf, reading, seconds, setting, text, wholeNumber 
 
 /** `name=image` pairs, comma separated. */
 const images = () =>
-  reading('be a comma separated list of name=image', (value) => {
+  reading('be a comma-separated list of name=image', (value) => {
     const pairs = value
       .split(',')
       .map((part) => part.trim())
@@ -83,11 +83,11 @@ export const sandboxSettings = {
       'everybody who may start runs can make the engine fetch from any registry.',
     default: '*',
     example: 'ghcr.io/acme/*,debian:12*',
-    schema: reading('be a comma separated list of names of images, with * for anything, or none', readImagePatterns),
+    schema: reading('be a comma-separated list of image names, with * for anything, or none', readImagePatterns),
   }),
   sandboxPids: setting({
     variable: 'JETTY_SANDBOX_PIDS',
-    description: 'Processes and threads of one sandbox.',
+    description: 'Maximum number of processes and threads of a sandbox.',
     default: '1024',
     example: '512',
     schema: wholeNumber(16, 1_000_000),
@@ -163,7 +163,7 @@ export const sandboxSettings = {
   }),
   runbookEvents: setting({
     variable: 'JETTY_RUNBOOK_EVENTS',
-    description: 'Events of one runbook that are kept on its trajectory; the log of the agent has all.',
+    description: 'Maximum number of events of a runbook in its trajectory; the log of the agent contains all.',
     default: '20000',
     example: '2000',
     schema: wholeNumber(100, 10_000_000),

@@ -108,14 +108,14 @@ const keyOf = (value: string): Buffer | undefined => {
 
 /** Comma-separated encryption keys, newest first. */
 export const encryptionKeys = () =>
-  reading('be 32 bytes as base64 or hex, or a comma separated list of such keys, newest first', (value) => {
+  reading('be 32 bytes as base64 or hex, or a comma-separated list of such keys, newest first', (value) => {
     const keys = commaList(value).map(keyOf)
     return keys.length > 0 && keys.every((key) => key !== undefined) ? keys : undefined
   })
 
 /** Comma-separated names of environment variables, each once. */
 export const variableNames = () =>
-  reading('be a comma separated list of names of environment variables', (value) => {
+  reading('be a comma-separated list of names of environment variables', (value) => {
     const names = [...new Set(commaList(value))]
     return names.every((name) => /^[A-Za-z_]\w*$/.test(name)) ? names : undefined
   })
@@ -130,7 +130,7 @@ const isHostOrRange = (value: string): boolean => {
 
 /** Comma-separated `host`, `host:port`, address, CIDR range, or `*`. */
 export const hostsAndRanges = () =>
-  reading('be a comma separated list of hosts, host:port, or CIDR ranges, or * for all', (value) => {
+  reading('be a comma-separated list of hosts, host:port, or CIDR ranges, or * for all', (value) => {
     const entries = commaList(value)
     return entries.every(isHostOrRange) ? entries : undefined
   })

@@ -33,4 +33,4 @@ export const unknownVariables = (env: Record<string, string | undefined>): Unkno
 
 /** `JETTY_PROT is no setting. Did you mean JETTY_PORT?` */
 export const unknownText = ({ name, meant }: UnknownVariable): string =>
-  `${name} is no setting. ${meant ? `Did you mean ${meant}?` : '`jetty serve --settings` lists them.'}`
+  `${name} is not a setting. ${meant ? `Did you mean ${meant}?` : '`jetty serve --settings` lists them.'}`

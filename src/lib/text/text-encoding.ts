@@ -121,7 +121,7 @@ export const decodeFileText = async (bytes: Uint8Array, source: TextSource): Pro
   }
   throw refuse(
     source,
-    'in a format that is not recognised',
-    'Save it as UTF-8 and upload it again, or give it to a `runbook` step, whose agent can look at it.',
+    'in an unknown format',
+    'Save it as UTF-8 and upload it again, or pass it to a `runbook` step, whose agent can inspect it.',
   )
 }

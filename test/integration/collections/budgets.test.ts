@@ -162,7 +162,7 @@ test('allowed_hosts narrows what steps reach, models included; the base URLs of 
   const fetched = await jetty.run(
     workflow({ activity: 'webhook_notify', url: 'https://example.org/hook', payload: {} }),
   )
-  expect(JSON.stringify(fetched)).toContain("The host 'example.org' is not among those that this collection may reach")
+  expect(JSON.stringify(fetched)).toContain("The host 'example.org' is not among the allowed hosts of this collection")
   expect((await jetty.run(workflow(chat()))).status).toBe('completed')
   await setEnvironment({ GROQ_API_KEY: 'gsk-unmistakable-groq-key-000' })
   const groq = await jetty.run(workflow(chat('groq/llama-3.3-70b-versatile')))

@@ -135,7 +135,7 @@ test('a key that expires makes and switches on none that is valid for longer', a
     const answer = await make({ name: 'longer', collection_name: 'acme', expires_at }, brief)
     expect([answer.status, answer.body.detail]).toEqual([
       403,
-      'A key that expires cannot make or switch on one that is valid for longer',
+      'A key that expires cannot create or enable a key that is valid for longer',
     ])
   }
   const off = (await make({ name: 'off', collection_name: 'acme' })).body

@@ -111,7 +111,7 @@ it('only the admin changes a quota', async () => {
     body: '{"quota": {"runs": 1000000000}}',
   })
   expect(answer.status).toBe(403)
-  expect(await answer.json()).toMatchObject({ detail: 'Only the admin token changes the quota of a collection' })
+  expect(await answer.json()).toMatchObject({ detail: 'Only the admin token can change the quota of a collection' })
 })
 
 it('what was stored before is measured', async () => {

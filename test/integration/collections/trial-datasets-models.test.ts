@@ -109,7 +109,7 @@ test('nobody has connected accounts, and nobody can connect one', async () => {
     expect([path, refused.status, refused.body.detail]).toEqual([
       path,
       501,
-      'This server has no user accounts, so that none can be connected to a provider',
+      'This server has no user accounts, so provider accounts cannot be connected',
     ])
   }
 })

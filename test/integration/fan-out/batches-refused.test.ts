@@ -27,7 +27,7 @@ test('a file that is none is refused with its line, and starts nothing', async (
     return body.detail[0].msg
   }
   expect(await refused('a.jsonl', '{"text":"x"}\nnonsense\n')).toContain('Line 2 is not a JSON object')
-  expect(await refused('a.csv', 'text,ms\nx,1\ny\n')).toContain('Cells of line 3: 1; of the first line: 2')
+  expect(await refused('a.csv', 'text,ms\nx,1\ny\n')).toContain('Line 3 has 1 cells, but the header line has 2')
   expect(await refused('a.csv', 'text\n')).toContain('has no items')
   expect(await refused('a.pdf', 'x')).toContain('neither CSV (.csv) nor JSON lines (.jsonl)')
   expect(await refused('a.csv', 'text\nx\n', 'other')).toContain("There is no file 'other/")
@@ -45,7 +45,7 @@ describe('what cannot be run is refused before anything is', () => {
     ['no items', { items: [] }, 'items'],
     ['an item that is no object', { items: [{}, 5] }, 'expected'],
     ['too many', { items: Array.from({ length: 601 }, () => ({})) }, 'At most 600 items'],
-    ['a large item', { items: [{}, large] }, 'Item 1 is larger than init_params may be'],
+    ['a large item', { items: [{}, large] }, 'Item 1 is larger than the limit of init_params'],
     [
       'large items',
       { items: Array.from({ length: 6 }, () => ({ text: 'x'.repeat(20_000) })) },

@@ -187,7 +187,7 @@ it('a judge that cannot be read fails for its item alone, and counts as no zero'
   expect(done).toMatchObject({ status: 'completed', judgements: { completed: 2, failed: 1 }, passed: false })
   expect(done.judges).toMatchObject([{ n: 2, failed: 1, mean: 6 }])
   expect(done.items[1].verdicts.clarity).toMatchObject({ status: 'failed', score: null })
-  expect(done.items[1].verdicts.clarity.error).toContain('no verdict in the answer')
+  expect(done.items[1].verdicts.clarity.error).toContain('has no verdict')
   expect(done.thresholds).toMatchObject([
     { rule: 'min_mean', passed: true },
     { rule: 'max_failed', passed: false, value: 1 },

@@ -100,5 +100,5 @@ it('what a model names is fetched from hosts that the collection may reach, and 
   const draw = { activity: 'litellm_image_generation', model: 'openai/gpt-image-1', prompt: 'A cat' }
   const run = await jetty.run({ step_configs: { draw }, steps: ['draw'] })
   expect(run.status).toBe('failed')
-  expect(JSON.stringify(run)).toContain("The host 'example.org' is not among those that this collection may reach")
+  expect(JSON.stringify(run)).toContain("The host 'example.org' is not among the allowed hosts of this collection")
 })

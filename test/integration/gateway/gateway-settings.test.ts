@@ -313,7 +313,7 @@ describe('limits', () => {
       messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }],
     })
     expect(shown.status).toBe(403)
-    expect(shown.json().error.message).toContain("The host 'images.example.org' is not among those")
+    expect(shown.json().error.message).toContain("The host 'images.example.org' is not among the allowed hosts")
     await setEnvironment({ AWS_BEARER_TOKEN_BEDROCK: null })
     await setEnvironment({ GROQ_API_KEY: null })
   })

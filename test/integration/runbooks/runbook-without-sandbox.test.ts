@@ -42,7 +42,7 @@ it('marks each run that a plain process carried out, however it ended', async ()
     const { body: run } = await jetty.call('GET', body.jetty.poll_url)
     const { body: log } = await jetty.call('GET', `/api/v1/workflows-logs/${run.workflow_id}?limit=1000`)
     expect(run.steps.run.outputs.sandbox).toBe('process')
-    expect(JSON.stringify(log.events)).toContain('nothing kept it apart (JETTY_SANDBOX=process)')
+    expect(JSON.stringify(log.events)).toContain('without isolation (JETTY_SANDBOX=process)')
     ended[script] = [run.status, run.steps.run.outputs.failure_reason]
   }
   expect(Object.values(ended)).toEqual([

@@ -126,7 +126,7 @@ describe('a step that waits for a decision', () => {
     expect(after).toMatchObject({ status: 'cancelled', steps: { gate: { status: 'cancelled' } } })
     const answer = await decide(at, { decision: 'approve' })
     expect(answer.status).toBe(409)
-    expect(answer.body.detail).toBe("Step 'gate' waits for no approval: the run has ended: cancelled")
+    expect(answer.body.detail).toBe("Step 'gate' does not wait for an approval: the run has ended: cancelled")
   })
 
   it('is asked about as the message and metadata say, without the secrets of the environment', async () => {

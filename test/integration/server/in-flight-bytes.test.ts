@@ -145,7 +145,7 @@ describe('memory of large values', () => {
     await expect.poll(() => begun).toBe(1)
     const refused = await jetty.call('POST', '/api/v1/collections', { name: 'z'.repeat(10 * mib) })
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5'])
-    expect(refused.body.detail).toContain('waited in vain for')
+    expect(refused.body.detail).toContain('did not get')
     openGate()
     const ended: Body = await jetty.until(task, id, (run) => run.ended !== null)
     expect(ended.status).toBe('completed')

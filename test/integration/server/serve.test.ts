@@ -126,7 +126,7 @@ describe('one data folder', () => {
       expect(second.stdout()).toBe('')
       const same = startJetty({ HOME: home, JETTY_PORT: new URL(line.url).port })
       expect((await same.exited).code).toBe(1)
-      expect(same.stderr()).toContain(`jetty: A Jetty server is running already at ${line.url}\n`)
+      expect(same.stderr()).toContain(`jetty: A Jetty server is already running at ${line.url}\n`)
 
       const patience = { init_params: { seconds: 50 } } // it is not over when the third one looks, nor parked
       const { trajectory_id: id } = (await callJetty(line.url, token, 'POST', '/run/demo/patience', patience)).body

@@ -178,7 +178,7 @@ describe('litellm_chat', () => {
     expect(fake.asked[1]?.body.messages).toEqual([{ role: 'user', content: 'Sum up ["a",1] for me' }])
     const json = await chat({ prompt_path: 'init_params.rows' }, { init_params: { rows: [{ a: 1 }] } })
     expect(fake.asked[2]?.body.messages).toEqual([{ role: 'user', content: '[{"a":1}]' }])
-    expect(await warningsOf(json)).toEqual(['prompt is no text and was sent as JSON'])
+    expect(await warningsOf(json)).toEqual(['prompt is not a text and was sent as JSON'])
     expect(await warningsOf(old)).toEqual(["parameter 'user_prompt' is an old name; use 'prompt'"])
   })
 
@@ -190,7 +190,7 @@ describe('litellm_chat', () => {
     await chat({ system_prompt: 'S', messages, prompt: 'third' })
     expect(fake.asked[0]?.body.messages.map((one: Body) => one.content)).toEqual(['S', 'first', 'second', 'third'])
     const none = await chat({ system_prompt: 'S' })
-    expect(none.error).toContain('litellm_chat needs prompt, or messages')
+    expect(none.error).toContain('litellm_chat needs the parameter prompt or messages')
   })
 
   it('gives parsed JSON, and its members as outputs of their own', async () => {
@@ -211,7 +211,7 @@ describe('litellm_chat', () => {
     fake.script({ body: completion('x', 'Sorry, no.') })
     const none = await chat({ prompt: 'Hi', response_format: { type: 'json_object' } })
     expect(none.steps.ask.outputs.json).toBeNull()
-    expect(await warningsOf(none)).toEqual(['the answer was to be JSON and is not; finish_reason is stop'])
+    expect(await warningsOf(none)).toEqual(['the answer is not the JSON that was requested; finish_reason is stop'])
   })
 
   it('needs no key for scripted models, and says that they are none', async () => {
@@ -359,7 +359,7 @@ describe('activities beside it', () => {
     expect(JSON.stringify(run)).not.toContain(png.toString('base64').slice(0, 40))
     expect(await warningsOf(run)).toEqual([
       expect.stringContaining('image_path holds a URL'),
-      expect.stringContaining('image_url holds a storage path'),
+      expect.stringContaining('image_url contains a storage path'),
     ])
   })
 
@@ -387,7 +387,7 @@ describe('on a server that waits for no answer', () => {
   it('fails the step where no answer begins in time, and names the setting', async () => {
     fake.script({ delayMs: 60_000 })
     const run = await chat({ prompt: 'Hi' })
-    expect(run.error).toContain('no answer began in time')
+    expect(run.error).toContain('the response did not begin in time')
     expect(run.steps.ask.error_detail).toMatchObject({
       code: 'timed_out',
       hint: expect.stringContaining('JETTY_MODEL_FIRST_BYTE_SECONDS'),

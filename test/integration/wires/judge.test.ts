@@ -134,7 +134,7 @@ it('an answer that cannot be read is asked for once more; twice, and the run fai
   openai.say('This is rather good, I would say.')
   const run = await jetty.run(judging({}))
   expect(run.status).toBe('failed')
-  expect(run.error).toContain("Step 'judge' failed: simple_judge: no verdict in the answer of gpt-4o")
+  expect(run.error).toContain("Step 'judge' failed: simple_judge: the answer of gpt-4o")
   expect(run.error).toContain('It said: This is rather good, I would say.')
   expect(openai.asked).toHaveLength(2)
   expect((await warningsOf(run)).find((one) => one.message.includes('asked once more'))).toMatchObject({
@@ -150,6 +150,6 @@ it('without an instruction, or without an item, nothing is asked, and the error 
   expect(second.error).toContain("simple_judge needs 'item' or 'items'")
   const third = await jetty.run({ step_configs: { judge: { activity: 'simple_judge' } }, steps: ['judge'] })
   expect(third.error).toContain('instruction is required, a parameter of simple_judge')
-  expect(third.error).toContain("'item' or 'items' is required as well")
+  expect(third.error).toContain("'item' or 'items' is also required")
   expect(openai.asked).toEqual([])
 })
