@@ -28,7 +28,12 @@ test.each([
   ['no task', { child_workflow_name: null }, [1], 'child_workflow_name is required'],
   ['a literal list', { items: [1], items_path: null }, [1], 'items_path is required'],
   ['a text', {}, 'none', "items_path must point at a list, but points at the text 'none'"],
-  ['an item that has no members', { spread_items: true }, [{}, 7], 'spread_items needs objects, but item 1 is not an object'],
+  [
+    'an item that has no members',
+    { spread_items: true },
+    [{}, 7],
+    'spread_items needs objects, but item 1 is not an object',
+  ],
   ['too many items', {}, Array(101).fill(0), 'A step may start 100 runs, and there are 101 items'],
 ])('fails before any child is there: %s', async (_, config, items, error) => {
   const task = await jetty.task(child)
