@@ -84,7 +84,7 @@ const logProgress = (log: Record<string, unknown>): ChatProgress => {
 }
 
 /** Converts an event of the run for the chat; undefined for events that are not reported. */
-export const progressOf = ({ event: kind, data }: ServerEvent): ChatProgress | undefined => {
+export const chatProgress = ({ event: kind, data }: ServerEvent): ChatProgress | undefined => {
   const value = parsedObject(data)
   if (!value) return undefined
   if (kind === 'step') return stepProgress(value)

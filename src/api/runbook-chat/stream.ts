@@ -11,7 +11,7 @@ import type { Pulse } from '../events/pulse.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { watchRun } from '../trajectories/watch.ts'
 import { type ChatRun, chunkId, createdSeconds, finalText, metadataOf, usageOf } from './completion.ts'
-import { progressOf } from './progress.ts'
+import { chatProgress } from './progress.ts'
 
 export interface StreamDeps extends DocumentDeps {
   database: Queries
@@ -50,7 +50,7 @@ export async function* chatEvents(
       yield* lastChunks(chunk, { ...of, run, trial }, outcome.steps, told, options)
       return
     }
-    const progress = progressOf(event)
+    const progress = chatProgress(event)
     if (!progress) continue
     if (progress.said !== undefined) told.message = progress.said
     if (progress.event.type === 'step' && progress.event.status === 'failed') told.failed = true
