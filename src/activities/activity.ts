@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
+import type { mediaObjectSchema } from '../model/gateway/media-object.ts'
 import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
 import type { RunbookOutcome } from '../model/runbooks/runbook-run.ts'
@@ -13,13 +14,7 @@ export type Json = unknown
 export type Category = 'text' | 'files' | 'data' | 'control' | 'models' | 'judge' | 'image' | 'video' | 'agent'
 
 /** A file that a step can read, or has made. `extension` has no dot; `size` is in bytes. */
-export interface MediaObject {
-  path: string
-  name: string
-  extension: string
-  content_type: string
-  size: number
-}
+export type MediaObject = z.infer<typeof mediaObjectSchema>
 
 export interface FileContent {
   path: string
@@ -104,10 +99,10 @@ export interface ActivityContext {
 }
 
 /** Returned instead of outputs: leave memory if it is long, come back at `until`, and record `outputs` then. */
-export class WaitUntil {
+export class WaitUntil<Outputs = Record<string, Json>> {
   readonly until: Date
-  readonly outputs: Record<string, Json>
-  constructor(until: Date, outputs: Record<string, Json>) {
+  readonly outputs: Outputs
+  constructor(until: Date, outputs: Outputs) {
     this.until = until
     this.outputs = outputs
   }
@@ -144,20 +139,20 @@ export interface ChildRuns {
 }
 
 /** Returned instead of outputs: start these runs, wait for them holding no slot, then record what `outputs` gives. */
-export class WaitForRuns {
+export class WaitForRuns<Outputs = Record<string, Json>> {
   readonly runs: ChildRuns
-  readonly outputs: (ended: ChildRun[]) => Record<string, Json> | Promise<Record<string, Json>>
-  constructor(runs: ChildRuns, outputs: WaitForRuns['outputs']) {
+  readonly outputs: (ended: ChildRun[]) => Outputs | Promise<Outputs>
+  constructor(runs: ChildRuns, outputs: WaitForRuns<Outputs>['outputs']) {
     this.runs = runs
     this.outputs = outputs
   }
 }
 
 /** Returned instead of outputs: the step has failed for good, and these outputs and the files it kept are recorded all the same. */
-export class FailedWith {
+export class FailedWith<Outputs = Record<string, Json>> {
   readonly error: AppError
-  readonly outputs: Record<string, Json>
-  constructor(error: AppError, outputs: Record<string, Json>) {
+  readonly outputs: Outputs
+  constructor(error: AppError, outputs: Outputs) {
     this.error = error
     this.outputs = outputs
   }
@@ -196,7 +191,23 @@ export class WaitForDecision {
 }
 
 /** What an activity may return: its outputs, what to wait for, or a failure that has outputs. */
-export type ActivityResult = Record<string, Json> | WaitUntil | WaitForRuns | WaitForDecision | FailedWith
+export type ActivityResult<Outputs = Record<string, Json>> =
+  | Outputs
+  | WaitUntil<Outputs>
+  | WaitForRuns<Outputs>
+  | WaitForDecision
+  | FailedWith<Outputs>
+
+/** The outputs that a result carries, once it has any. */
+type OutputsIn<Result> = Result extends WaitForDecision
+  ? never
+  : Result extends WaitUntil<infer Outputs> | WaitForRuns<infer Outputs> | FailedWith<infer Outputs>
+    ? Outputs
+    : Result
+
+/** Names of outputs that a result carries and its activity does not declare. */
+type UndeclaredOutputs<Outputs, Result> =
+  OutputsIn<Result> extends infer Given ? (Given extends unknown ? Exclude<keyof Given, keyof Outputs> : never) : never
 
 /** What a path leads to in another run, or why it leads nowhere. */
 export type ReadValue = { found: true; value: Json } | { found: false; reason: string }
@@ -263,15 +274,24 @@ type Optional =
   | 'startsTask'
   | 'timeoutSeconds'
 
-/** Declares an activity: validation, `GET /step-templates`, forms and the reference page all follow from this. */
-export const activity = <Parameters extends z.ZodObject>(
-  definition: Omit<Activity, 'parameters' | 'run' | Optional> &
+/**
+ * Declares an activity. Validation, `GET /step-templates`, forms and the reference page follow from it, and the schemas
+ * type `run`: a parameter that is not declared, or an output that is missing, undeclared or of another type, is a compile
+ * error.
+ */
+export const activity = <
+  Parameters extends z.ZodObject,
+  Outputs extends z.ZodObject,
+  Result extends ActivityResult<z.input<Outputs>>,
+>(
+  definition: Omit<Activity, 'parameters' | 'outputs' | 'run' | Optional> &
     Partial<Pick<Activity, Optional>> & {
       parameters: Parameters
+      outputs: Outputs
       run(
         parameters: z.output<Parameters> & { extra?: Record<string, Json> },
         context: ActivityContext,
-      ): Promise<ActivityResult>
+      ): Promise<Result & { [Name in UndeclaredOutputs<z.input<Outputs>, Result>]: never }>
     },
 ): Activity => ({
   gotchas: [],
@@ -287,7 +307,7 @@ export const activity = <Parameters extends z.ZodObject>(
   startsTask: undefined,
   timeoutSeconds: undefined,
   ...definition,
-  run: definition.run as Activity['run'],
+  run: definition.run as unknown as Activity['run'],
 })
 
 export type ActivityRegistry = ReadonlyMap<string, Activity>

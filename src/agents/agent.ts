@@ -62,9 +62,23 @@ export interface AgentPackage {
   programs: readonly string[]
 }
 
-/** A coding agent: how to start it, and how to parse its output. */
+/** The models that an agent can ask. */
+export interface AgentModels {
+  /** Supported providers, the agent's own first. */
+  providers: readonly [ModelProvider, ...ModelProvider[]]
+  /** The same in the order in which they are tried when the runbook names none. */
+  preferred: readonly ModelProvider[]
+  /** Model that is asked when nothing names one, by provider. */
+  defaults: Readonly<Partial<Record<ModelProvider, string>>>
+}
+
+/** A coding agent: what it can ask, how to start it, and how to parse its output. */
 export interface Agent {
   id: RunbookAgent
+  /** Undefined for an agent that asks no model. */
+  models: AgentModels | undefined
+  /** Model names that choose this agent when a runbook names a model but no agent. */
+  modelPattern: RegExp | undefined
   /** Undefined when nothing is downloaded. */
   package: AgentPackage | undefined
   launch(task: AgentTask): AgentLaunch

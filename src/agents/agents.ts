@@ -14,3 +14,10 @@ export const agents: Readonly<Record<RunbookAgent, Agent>> = {
   opencode,
   scripted,
 }
+
+/** The agent of a runbook that names neither an agent nor a model of another one. */
+const defaultAgent = claudeCode
+
+/** Chooses the agent for a model that a runbook names. */
+export const agentForModel = (model: string): Agent =>
+  Object.values(agents).find(({ modelPattern }) => modelPattern?.test(model)) ?? defaultAgent

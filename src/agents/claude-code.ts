@@ -2,6 +2,7 @@ import { isObject, type JsonObject } from '../lib/json/json-object.ts'
 import { objectsOf } from '../lib/json/json-values.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import { type Agent, type AgentTask, programOf } from './agent.ts'
+import { claude } from './default-models.ts'
 import { makeReader, type ReaderState, textOf } from './events.ts'
 import { mcpServersOf } from './mcp-servers.ts'
 
@@ -12,6 +13,12 @@ const retries = '3'
 
 export const claudeCode: Agent = {
   id: 'claude-code',
+  models: {
+    providers: ['anthropic', 'bedrock', 'openrouter'],
+    preferred: ['openrouter', 'bedrock', 'anthropic'],
+    defaults: claude,
+  },
+  modelPattern: /^(claude-|anthropic\/)/i,
   package: {
     name: packageName,
     version: '2.1.197',

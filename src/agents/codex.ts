@@ -1,6 +1,7 @@
 import { isObject, type JsonObject } from '../lib/json/json-object.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import { type Agent, type AgentReader, programOf } from './agent.ts'
+import { gpt } from './default-models.ts'
 import { makeReader, type ReaderState, type Scrub, textOf } from './events.ts'
 import { type McpServer, mcpServersOf } from './mcp-servers.ts'
 import { tomlValue } from './toml-value.ts'
@@ -9,6 +10,8 @@ const tokenVariable = 'JETTY_MODEL_TOKEN'
 
 export const codex: Agent = {
   id: 'codex',
+  models: { providers: ['openai', 'openrouter'], preferred: ['openai', 'openrouter'], defaults: gpt },
+  modelPattern: /^(gpt|o[134])-/i,
   package: {
     name: '@openai/codex',
     version: '0.169.0',

@@ -1,11 +1,14 @@
 import type { JsonObject } from '../lib/json/json-object.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import { type Agent, programOf } from './agent.ts'
+import { gemini } from './default-models.ts'
 import { makeReader, type ReaderState, textOf } from './events.ts'
 import { type McpServer, mcpServersOf } from './mcp-servers.ts'
 
 export const geminiCli: Agent = {
   id: 'gemini-cli',
+  models: { providers: ['google', 'openrouter'], preferred: ['openrouter', 'google'], defaults: gemini },
+  modelPattern: /^gemini[-/]/i,
   package: {
     name: '@google/gemini-cli',
     version: '0.61.0',

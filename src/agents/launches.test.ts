@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type RunbookAgent, runbookAgents } from '../model/runbooks/runbook-agents.ts'
+import { codingAgents, type RunbookAgent, runbookAgents } from '../model/runbooks/runbook-agents.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import type { AgentTask } from './agent.ts'
 import { agents } from './agents.ts'
@@ -12,7 +12,7 @@ const task: AgentTask = {
   token,
   mcpServers: undefined,
 }
-const real = runbookAgents.filter((id) => id !== 'scripted')
+const real = codingAgents
 const launch = (id: RunbookAgent, rest: Partial<AgentTask> = {}) => agents[id].launch({ ...task, ...rest })
 
 describe.each(runbookAgents)('%s', (id) => {

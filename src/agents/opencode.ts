@@ -1,6 +1,7 @@
 import { isObject, type JsonObject } from '../lib/json/json-object.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 import { type Agent, type AgentReader, type AgentTask, programOf } from './agent.ts'
+import { claude, gemini, gpt } from './default-models.ts'
 import { makeReader, type ReaderState, type Scrub, textOf } from './events.ts'
 import { type McpServer, mcpServersOf } from './mcp-servers.ts'
 
@@ -8,6 +9,12 @@ const tokenVariable = 'JETTY_MODEL_TOKEN'
 
 export const opencode: Agent = {
   id: 'opencode',
+  models: {
+    providers: ['openrouter', 'anthropic', 'openai', 'google'],
+    preferred: ['openrouter', 'anthropic', 'openai', 'google'],
+    defaults: { ...claude, openai: gpt.openai, google: gemini.google },
+  },
+  modelPattern: undefined,
   package: {
     name: 'opencode-ai',
     version: '1.18.33',

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { RunbookAgent } from '../model/runbooks/runbook-agents.ts'
+import { codingAgents, type RunbookAgent } from '../model/runbooks/runbook-agents.ts'
 import type { NewAgentEvent } from '../model/runbooks/runbook-run.ts'
 import type { AgentReport } from './agent.ts'
 import { agents } from './agents.ts'
@@ -10,7 +10,7 @@ import { eventTextLength } from './bounded.ts'
 const secret = 'sk-unmistakable-reader-secret'
 
 const ids = Object.keys(agents) as RunbookAgent[]
-const real = ids.filter((id) => id !== 'scripted')
+const real = codingAgents
 
 /** What the agents themselves have printed, at the versions that are pinned. */
 const recorded = (name: string): string[] =>

@@ -6,6 +6,8 @@ import { makeReader, type ReaderState, textOf } from './events.ts'
 /** Runs the shell blocks of the runbook in order; needs neither a key nor a network. */
 export const scripted: Agent = {
   id: 'scripted',
+  models: undefined,
+  modelPattern: /^scripted(\/|$)/i,
   package: undefined,
   launch({ token, mcpServers, places = inside }) {
     return {

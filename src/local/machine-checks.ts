@@ -13,6 +13,7 @@ import { createLogger } from '../lib/log.ts'
 import { byteSize } from '../lib/settings/byte-size.ts'
 import { loadSettings, type Settings } from '../lib/settings/config.ts'
 import { unknownText, unknownVariables } from '../lib/settings/unknown-variables.ts'
+import { sandboxKinds } from '../model/runbooks/sandbox.ts'
 import { readLentKeys } from '../providers/lent-keys.ts'
 
 export interface MachineCheck {
@@ -148,7 +149,7 @@ export const checkSandbox = async (settings: Settings, signal?: AbortSignal): Pr
         remedy: 'Set JETTY_SANDBOX_IMAGES to the images that you want, such as ghcr.io/acme/*, or to none.',
       }
     }
-    if (provider.name !== 'process') return ok(name, found)
+    if (sandboxKinds[provider.name].isolates) return ok(name, found)
     const better = 'Set JETTY_SANDBOX=bubblewrap, docker or podman, unless this machine has nothing else.'
     return { name, state: 'warning', found, remedy: better }
   } catch (error) {

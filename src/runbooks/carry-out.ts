@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Agent } from '../agents/agent.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
-import type { RunbookAgent } from '../model/runbooks/runbook-agents.ts'
+import { isCodingAgent, type RunbookAgent } from '../model/runbooks/runbook-agents.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
 import type { CarryOutRunbook, RunbookHost, RunbookOutcome, RunbookPlace } from '../model/runbooks/runbook-run.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
@@ -116,7 +116,7 @@ const prepared = async (attempt: Attempt): Promise<RunbookOutcome> => {
   tell(
     phase(
       'preparing',
-      `${begun} (${deps.provider.name}) for ${agent}${provider === 'scripted' ? '' : `, ${model} of ${provider}`}`,
+      `${begun} (${deps.provider.name}) for ${agent}${isCodingAgent(agent) ? `, ${model} of ${provider}` : ''}`,
     ),
   )
   tell(phase('preparing', plan.surroundings))
@@ -266,7 +266,7 @@ const outcomeOf = async (
     text: scrub(ended?.report.text ?? ''),
     agent,
     model,
-    model_provider: provider === 'scripted' ? null : provider,
+    model_provider: isCodingAgent(agent) ? provider : null,
     snapshot: plan.snapshot,
     image: plan.image ?? null,
     sandbox: deps.provider.name,

@@ -1,6 +1,6 @@
 import { isAllowedImage } from '../lib/files/image-names.ts'
 import { nearest } from '../lib/text/nearest.ts'
-import type { SandboxName } from '../model/runbooks/sandbox.ts'
+import { type SandboxName, sandboxKinds } from '../model/runbooks/sandbox.ts'
 import type { SandboxProbe, SandboxProvider } from './sandbox.ts'
 
 /** A snapshot name resolved for the configured kind of sandbox. */
@@ -70,7 +70,7 @@ const imagePattern = /^(?!.*(\.\.|\/\/|\/$))[a-z0-9][\w.\-/:@]{0,254}$/i
 export const defaultImage = (snapshots: ReadonlyMap<string, string>): string =>
   snapshots.get(defaultSnapshot) ?? pythonImage
 
-const runsImages = (provider: SandboxName): boolean => provider === 'docker' || provider === 'podman'
+const runsImages = (provider: SandboxName): boolean => sandboxKinds[provider].runsImages
 
 const withImages =
   'Install Podman (sudo apt install podman catatonit) or Docker, and set JETTY_SANDBOX=podman or JETTY_SANDBOX=docker.'

@@ -3,10 +3,11 @@ import { thisSystem } from '../agents/agent-program.ts'
 import { type AgentStore, makeAgentStore } from '../agents/agent-store.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Settings } from '../lib/settings/config.ts'
+import { sandboxKinds } from '../model/runbooks/sandbox.ts'
 
 /** Containers run Linux on every machine. */
 const systemOf = ({ sandbox }: Settings) =>
-  sandbox === 'docker' || sandbox === 'podman' ? { os: 'linux', cpu: thisSystem.cpu } : thisSystem
+  sandboxKinds[sandbox].runsImages ? { os: 'linux', cpu: thisSystem.cpu } : thisSystem
 
 /** Opens the folder in which the coding agents of this machine are installed. */
 export const openAgentStore = (settings: Settings, dataDir: string, log: Logger): AgentStore =>

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../lib/settings/config.ts'
 import type { CarryOutRunbook, CheckRunbook, PreflightRunbook } from '../model/runbooks/runbook-run.ts'
+import { sandboxKinds } from '../model/runbooks/sandbox.ts'
 
 /** Carries runbooks out in this process. */
 export interface RunbookRunner {
@@ -56,4 +57,4 @@ export const checkWith =
 /** Whether this process may have to remove sandboxes; a server that never had any need not load the runner for that. */
 export const mayHaveSandboxes = (settings: Settings, dataDir: string): boolean =>
   settings.role !== 'api' &&
-  (['docker', 'podman'].includes(settings.sandbox) || existsSync(settings.sandboxDir ?? join(dataDir, 'sandboxes')))
+  (sandboxKinds[settings.sandbox].runsImages || existsSync(settings.sandboxDir ?? join(dataDir, 'sandboxes')))

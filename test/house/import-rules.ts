@@ -58,6 +58,7 @@ export const importRules: ImportRule[] = [
       'runbooks/',
       'sandboxes/',
       'agents/agent.ts',
+      'agents/agents.ts',
       'sandbox-gateway/sandbox-gateway.ts',
       'activities/judge/ask.ts',
       'activities/judge/question.ts',

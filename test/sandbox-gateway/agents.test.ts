@@ -1,6 +1,7 @@
 // Whom preflight lets an agent ask, the gateway leads it to, in the language that the agent speaks.
 import { describe, expect, it } from 'vitest'
-import { providersOfAgent } from '../../src/runbooks/format/model-names.ts'
+import { agents } from '../../src/agents/agents.ts'
+import { type CodingAgent, codingAgents } from '../../src/model/runbooks/runbook-agents.ts'
 import { findEndpoint } from '../../src/sandbox-gateway/models/endpoints.ts'
 import { invokeFormat } from '../../src/upstream/formats/bedrock.ts'
 import type { AnswerFormat } from '../../src/upstream/formats/format.ts'
@@ -12,10 +13,7 @@ const claude = 'us.anthropic.claude-sonnet-4-6'
 const gemini = '/v1beta/models/gemini-3.1-pro-preview:streamGenerateContent'
 
 /** Where each agent asks, by the provider that it was given; and where the provider is asked then. */
-const asked: Record<
-  keyof typeof providersOfAgent,
-  Record<string, [path: string, format: AnswerFormat, atProvider: string]>
-> = {
+const asked: Record<CodingAgent, Record<string, [path: string, format: AnswerFormat, atProvider: string]>> = {
   'claude-code': {
     anthropic: ['/v1/messages', messagesFormat, '/v1/messages'],
     openrouter: ['/v1/messages', messagesFormat, '/messages'],
@@ -41,8 +39,9 @@ const asked: Record<
   },
 }
 
-describe.each(Object.entries(providersOfAgent))('%s', (agent, providers) => {
-  const paths = asked[agent as keyof typeof asked]
+describe.each(codingAgents)('%s', (agent) => {
+  const paths = asked[agent]
+  const providers = agents[agent].models?.providers ?? []
 
   it.each(providers)('is led to %s', (provider) => {
     const [path = '', format, atProvider] = paths[provider] ?? []

@@ -9,6 +9,7 @@ import {
   runbookUsageSchema,
   verificationSchema,
 } from '../../model/runbooks/runbook-run.ts'
+import { wasIsolated } from '../../model/runbooks/sandbox.ts'
 import { activity, FailedWith } from '../activity.ts'
 
 /** Runs a runbook: a coding agent carries it out in a sandbox. */
@@ -65,7 +66,7 @@ export const runbook = activity({
   carriesOut: 'runbook',
   async run(given, context) {
     const outcome = await context.carryOutRunbook(requestOfRun(given, context.initParams))
-    if (outcome.sandbox === 'process') {
+    if (!wasIsolated(outcome.sandbox)) {
       context.warn('The agent ran as an ordinary process of the server, without isolation (JETTY_SANDBOX=process)', {
         sandbox: outcome.sandbox,
       })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { asText } from '../../lib/text/as-text.ts'
-import type { ChatMessage, ChatRequest, ModelAnswer } from '../../model/gateway/chat.ts'
+import { type ChatMessage, type ChatRequest, type ModelAnswer, modelUsageSchema } from '../../model/gateway/chat.ts'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import type { ActivityContext, Json } from '../activity.ts'
 import { keepImages } from './keep-images.ts'
@@ -28,8 +28,7 @@ export const answerOutputs = {
   model: z.string().describe('The model, as its provider names it.'),
   provider: z.string().describe('The provider; scripted is not a real model.'),
   finish_reason: z.string().nullable().describe('Why the answer ended: stop, length, and so on.'),
-  usage: z
-    .looseObject({ prompt_tokens: z.number(), completion_tokens: z.number(), total_tokens: z.number() })
+  usage: modelUsageSchema
     .nullable()
     .describe(
       'Tokens, with cached_tokens and reasoning_tokens if they were counted; null if the provider reports none.',
@@ -65,7 +64,7 @@ export const systemMessages = (text: string | undefined): ChatMessage[] =>
   text === undefined ? [] : [{ role: 'system', content: text }]
 
 /** Converts an answer to outputs. Its images are stored as files: a trajectory holds no bytes. */
-export const outputsOf = async (answer: ModelAnswer, context: ActivityContext): Promise<Record<string, Json>> => {
+export const outputsOf = async (answer: ModelAnswer, context: ActivityContext) => {
   for (const warning of answer.warnings ?? []) context.warn(warning)
   const { text, images } = await keepImages(answer, context)
   return {

@@ -51,8 +51,8 @@ const wantsJson = (format: { type: string } | undefined): boolean =>
   format?.type === 'json_object' || format?.type === 'json_schema'
 
 /** Adds `json`, and its members as outputs where no output has that name. */
-const jsonOutputs = (outputs: Record<string, Json>, context: ActivityContext): Record<string, Json> => {
-  const json = jsonAnswer(String(outputs.text))
+const jsonOutputs = (outputs: Awaited<ReturnType<typeof outputsOf>>, context: ActivityContext) => {
+  const json = jsonAnswer(outputs.text)
   if (json === undefined) {
     context.warn(`the answer is not the JSON that was requested; finish_reason is ${outputs.finish_reason}`)
     return { ...outputs, json: null }

@@ -48,7 +48,7 @@ export const conditionalBranch = activity({
     const isTrue = holds(condition, operator, value)
     return {
       condition: isTrue,
-      branch: isTrue ? 'true' : 'false',
+      branch: isTrue ? ('true' as const) : ('false' as const),
       next_step: (isTrue ? true_step : false_step) ?? null,
     }
   },

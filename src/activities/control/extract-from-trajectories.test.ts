@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import type { ReadValue } from '../activity.ts'
-import { makeTestContext, runActivity } from '../test-context.ts'
 import { extractFromTrajectories } from './extract-from-trajectories.ts'
 
 const found = (value: unknown): ReadValue => ({ found: true, value })

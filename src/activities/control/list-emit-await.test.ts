@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { runActivity } from '../../../test/activity-context.ts'
 import { type Json, WaitForRuns } from '../activity.ts'
-import { runActivity } from '../test-context.ts'
 import { listEmitAwait } from './list-emit-await.ts'
 
 const started = async (parameters: Record<string, Json>, most = Number.POSITIVE_INFINITY) => {

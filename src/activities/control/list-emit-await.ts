@@ -120,7 +120,7 @@ const checkItems = async (shape: ItemShape, items: Json[], maxBytes: number, sig
 }
 
 /** Outputs: one reference for each started item, in item order. */
-const outputsOf = (total: number, ended: ChildRun[]): Record<string, Json> => {
+const outputsOf = (total: number, ended: ChildRun[]) => {
   const completed = ended.filter(({ status }) => status === 'completed').length
   return {
     trajectory_references: ended.map(({ trajectory_id, name, status, index }) => ({

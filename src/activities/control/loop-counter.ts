@@ -66,7 +66,7 @@ export const loopCounter = activity({
     const looked = given.until ?? given.while
     const condition = looked === undefined ? null : holds(looked, operator, value)
     const isOver = condition !== null && condition === (given.until !== undefined)
-    const ended_by = isOver ? 'condition' : turn >= most ? 'max_turns' : null
+    const ended_by = isOver ? ('condition' as const) : turn >= most ? ('max_turns' as const) : null
     return { turn, done: ended_by !== null, condition, ended_by }
   },
 })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { makeTestContext, runActivity } from '../test-context.ts'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import { numberSequenceGenerator } from './number-sequence-generator.ts'
 
 it.each([

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import { WaitUntil } from '../activity.ts'
-import { makeTestContext, runActivity } from '../test-context.ts'
 import { sleep } from './sleep.ts'
 
 it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import { type Decision, WaitForDecision } from '../activity.ts'
-import { makeTestContext, runActivity } from '../test-context.ts'
 import { waitForApproval } from './wait-for-approval.ts'
 
 const started = new Date('2026-01-01T00:00:00Z')

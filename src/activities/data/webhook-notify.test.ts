@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import type { OutgoingRequest } from '../activity.ts'
-import { makeTestContext, runActivity } from '../test-context.ts'
 import { webhookNotify } from './webhook-notify.ts'
 
 const receiver = (status: number, text: string, headers: Record<string, string> = {}) => {

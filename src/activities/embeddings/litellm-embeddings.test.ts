@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import type { EmbeddingAnswer, EmbeddingRequest } from '../../model/gateway/embedding.ts'
-import { makeTestContext, runActivity } from '../test-context.ts'
 import { litellmEmbeddings } from './litellm-embeddings.ts'
 
 const embedding = (change: (answer: EmbeddingAnswer) => EmbeddingAnswer = (answer) => answer) => {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { atATime } from '../../lib/at-a-time.ts'
 import { AppError } from '../../lib/errors.ts'
+import { modelUsageSchema } from '../../model/gateway/chat.ts'
 import type { EmbeddingAnswer } from '../../model/gateway/embedding.ts'
 import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
 import { providerParameters } from '../../model/gateway/provider-parameters.ts'
@@ -62,10 +63,7 @@ export const litellmEmbeddings = activity({
     dimensions: z.number().int().describe('Length of the vectors.'),
     model: z.string().describe('The model, as its provider names it.'),
     provider: z.string().describe('The provider.'),
-    usage: z
-      .looseObject({ prompt_tokens: z.number(), total_tokens: z.number() })
-      .nullable()
-      .describe('Tokens of all calls together; null if the provider reports none.'),
+    usage: modelUsageSchema.nullable().describe('Tokens of all calls together; null if the provider reports none.'),
     cost_usd: z.number().nullable().describe('Cost of all calls together in US dollars; null if it is not known.'),
   }),
   example: { activity: 'litellm_embeddings', model: 'text-embedding-3-small', input_path: 'init_params.texts' },

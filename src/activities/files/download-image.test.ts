@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import type { OutgoingRequest, OutgoingResponse } from '../activity.ts'
-import { makeTestContext, runActivity } from '../test-context.ts'
 import { downloadImage } from './download-image.ts'
 
 const png = Buffer.from(

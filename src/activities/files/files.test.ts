@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { makeTestContext, runActivity } from '../test-context.ts'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import { readTextFile } from './read-text-file.ts'
 import { readUploadedFile } from './read-uploaded-file.ts'
 import { saveTextFile } from './save-text-file.ts'

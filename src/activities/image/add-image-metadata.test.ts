@@ -1,6 +1,6 @@
 import { crc32, inflateSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { makeTestContext, runActivity } from '../test-context.ts'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import { addImageMetadata } from './add-image-metadata.ts'
 
 const png = Buffer.from(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import type { Json } from '../activity.ts'
 import { labelRun } from '../data/label-run.ts'
-import { makeTestContext, runActivity } from '../test-context.ts'
 import { evaluationSubjects } from './evaluation-subjects.ts'
 import { judgeMaterial } from './judge-material.ts'
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { modelUsageSchema } from '../../model/gateway/chat.ts'
 import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
 import type { Judged } from './ask.ts'
 import { promptVersion } from './prompt.ts'
@@ -15,14 +16,6 @@ const result = z.object({
   dimensions,
   read_as: z.enum(['json', 'repaired_json', 'text']),
   read_from: z.string(),
-})
-
-const usage = z.object({
-  prompt_tokens: z.number(),
-  completion_tokens: z.number(),
-  total_tokens: z.number(),
-  cached_tokens: z.number().optional(),
-  reasoning_tokens: z.number().optional(),
 })
 
 /** Outputs of `simple_judge`. */
@@ -45,7 +38,7 @@ export const judgeOutputs = z.object({
   dimensions: dimensions.describe('Score or label by dimension, if dimensions were set.'),
   text: z.string().nullable().describe('The unchanged answer of the model.'),
   model: z.string().describe('The model that judged, as its provider names it.'),
-  usage: usage.nullable().describe('Tokens of all calls together; null if the provider reports none.'),
+  usage: modelUsageSchema.nullable().describe('Tokens of all calls together; null if the provider reports none.'),
   cost_usd: z.number().nullable().describe('Cost of all calls together; null if the price of one is not known.'),
   prompt_version: z.string().describe('Version of the prompt, and the beginning of the SHA-256 of its texts.'),
 })

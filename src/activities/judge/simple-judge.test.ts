@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { makeTestContext, modelAnswer, runActivity, type TestContext } from '../../../test/activity-context.ts'
 import type { ChatMessage, ChatPart, ChatRequest } from '../../model/gateway/chat.ts'
-import { makeTestContext, modelAnswer, runActivity, type TestContext } from '../test-context.ts'
 import { promptVersion } from './prompt.ts'
 import { simpleJudge } from './simple-judge.ts'
 

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import type { ChatOptions } from '../../model/gateway/chat.ts'
+import { modelUsageSchema } from '../../model/gateway/chat.ts'
 import type { ImageRequest } from '../../model/gateway/image.ts'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
-import type { ActivityContext, Json } from '../activity.ts'
+import type { ActivityContext, MediaObject } from '../activity.ts'
 import { keepBytes } from './keep-media.ts'
 
 /** Outputs common to activities that make images. */
@@ -12,22 +13,15 @@ export const imageOutputs = {
   text: z.string().describe('Text that the model wrote beside the images; empty if there is none.'),
   model: z.string().describe('The model, as its provider names it.'),
   provider: z.string().describe('The provider.'),
-  usage: z
-    .looseObject({ prompt_tokens: z.number(), completion_tokens: z.number(), total_tokens: z.number() })
-    .nullable()
-    .describe('Tokens; null if the provider reports none.'),
+  usage: modelUsageSchema.nullable().describe('Tokens; null if the provider reports none.'),
   cost_usd: z.number().nullable().describe('Cost in US dollars; null if it is not known.'),
 }
 
 /** Makes and stores images, in order. */
-export const makeImages = async (
-  request: ImageRequest,
-  options: ChatOptions,
-  context: ActivityContext,
-): Promise<Record<string, Json>> => {
+export const makeImages = async (request: ImageRequest, options: ChatOptions, context: ActivityContext) => {
   const answer = await context.models.image(request, options)
   for (const warning of answer.warnings) context.warn(warning)
-  const images: Json[] = []
+  const images: MediaObject[] = []
   for (const { bytes, type } of answer.images.slice(0, context.settings.mediaFiles)) {
     const { kind, file } = await keepBytes(bytes, type, context)
     if (kind !== 'image') {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import { fillPlaceholders } from '../../lib/text/placeholders.ts'
-import { makeTestContext, runActivity } from '../test-context.ts'
 import { textConcatenate } from './text-concatenate.ts'
 import { textEcho } from './text-echo.ts'
 import { textSplit } from './text-split.ts'

@@ -22,7 +22,7 @@ test('a template says what the declaration says', () => {
       outputs: z.object({ text: z.string().describe('The text.') }),
       literal: ['mode'],
       example: { activity: 'demo', text: 'x' },
-      run: async () => ({}),
+      run: async ({ text }) => ({ text }),
     }),
   )
   expect(shown.parameters.map((one) => [one.name, one.type, one.required, one.default, one.accepts_path])).toEqual([

@@ -2,15 +2,12 @@ import { Argument, type Command } from 'commander'
 import pc from 'picocolors'
 import { invalidField } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import { type RunbookAgent, runbookAgents } from '../../model/runbooks/runbook-agents.ts'
+import { codingAgents, type RunbookAgent } from '../../model/runbooks/runbook-agents.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe, table } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
 
-/** Agents to download; the scripted one is part of the program. */
-const fetched = runbookAgents.filter((id) => id !== 'scripted')
-
-const agentArgument = (): Argument => new Argument('[ids...]', 'which agents').choices(fetched)
+const agentArgument = (): Argument => new Argument('[ids...]', 'which agents').choices(codingAgents)
 
 /** `jetty agents …`. */
 export const registerAgents = (program: Command): void => {
@@ -60,9 +57,9 @@ const openStore = async () => {
 }
 
 const chosen = (ids: readonly RunbookAgent[], all: boolean | undefined): readonly RunbookAgent[] => {
-  if (all) return fetched
+  if (all) return codingAgents
   if (ids.length > 0) return [...new Set(ids)]
-  throw invalidField(['ids'], `Name at least one of ${fetched.join(', ')}, or use --all`)
+  throw invalidField(['ids'], `Name at least one of ${codingAgents.join(', ')}, or use --all`)
 }
 
 const install = async (session: Session, [ids]: [RunbookAgent[]], { all }: { all?: boolean }): Promise<void> => {

@@ -2,6 +2,7 @@ import pc from 'picocolors'
 import { essenceOf } from '../../lib/files/media-type.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { RunbookUsage, Verification } from '../../model/runbooks/runbook-run.ts'
+import { wasIsolated } from '../../model/runbooks/sandbox.ts'
 import { cliWords } from '../show/cli-words.ts'
 import { type CommandOutput, duration, hanging, paintStatus, quantity, safe, table } from '../show/output.ts'
 
@@ -56,7 +57,8 @@ export const showOutcome = (out: CommandOutput, data: object, outcome: ShownOutc
   const lines: [string, string][] = []
   if (verification) lines.push(['verified', verificationText(verification)])
   if (usage) lines.push(['used', usageText(usage)])
-  if (outcome.sandbox === 'process') lines.push(['sandbox', pc.yellow('none: the agent ran as an ordinary process')])
+  if (outcome.sandbox !== null && !wasIsolated(outcome.sandbox))
+    lines.push(['sandbox', pc.yellow('none: the agent ran as an ordinary process')])
   out.note(`${paintStatus(outcome.status)} ${safe(outcome.name)}`)
   for (const [name, text] of lines) out.note(`  ${pc.dim(name.padEnd(8))} ${text}`)
   if (!failure) return

@@ -1,6 +1,7 @@
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import type { TrialLeft } from '../../model/collections/trial.ts'
+import { isCodingAgent } from '../../model/runbooks/runbook-agents.ts'
 import type { RunbookPreflight, RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import type { RunbookUsage, Verification } from '../../model/runbooks/runbook-run.ts'
 import type { Step } from '../../model/runs/step.ts'
@@ -139,7 +140,7 @@ const prepare = async (
   })
   const found = complete === request ? first : await look(complete)
   refuse(session.out, found)
-  return { request: complete, isScripted: found.agent === 'scripted' }
+  return { request: complete, isScripted: found.agent !== null && !isCodingAgent(found.agent) }
 }
 
 const upload = async ({ client }: Session, { collection }: TaskPlace, paths: string[]): Promise<string[]> => {

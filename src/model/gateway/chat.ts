@@ -59,16 +59,18 @@ export type ChatRequest = z.infer<typeof chatRequestSchema>
 export type ChatCompletion = z.infer<typeof chatCompletionSchema>
 export type ChatChunk = z.infer<typeof chatChunkSchema>
 
-/** Tokens of one call: cached and reasoning tokens are included in the others. */
-export interface ModelUsage {
-  prompt_tokens: number
-  completion_tokens: number
-  total_tokens: number
-  cached_tokens?: number
-  /** Tokens written to a cache, where that has a price of its own. */
-  cache_write_tokens?: number
-  reasoning_tokens?: number
-}
+const tokens = z.number()
+
+/** Tokens of one call, or of several together. Cached and reasoning tokens are included in the others. */
+export const modelUsageSchema = z.object({
+  prompt_tokens: tokens,
+  completion_tokens: tokens,
+  total_tokens: tokens,
+  cached_tokens: tokens.exactOptional(),
+  cache_write_tokens: tokens.exactOptional().describe('Tokens written to a cache, where that has a price of its own.'),
+  reasoning_tokens: tokens.exactOptional(),
+})
+export type ModelUsage = z.infer<typeof modelUsageSchema>
 
 /** A model's complete answer. */
 export interface ModelAnswer {

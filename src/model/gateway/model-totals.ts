@@ -1,6 +1,6 @@
-import type { ModelUsage } from './chat.ts'
+import { type ModelUsage, modelUsageSchema } from './chat.ts'
 
-const counts = ['prompt_tokens', 'completion_tokens', 'total_tokens', 'cached_tokens', 'reasoning_tokens'] as const
+const counts = modelUsageSchema.keyof().options
 
 /** Sums the tokens of several calls; null when no provider reported any. */
 export const totalUsage = (all: (ModelUsage | null)[]): ModelUsage | null => {

@@ -1,6 +1,25 @@
-/** Kinds of sandboxes. `process` isolates nothing, and must be chosen explicitly. */
-export const sandboxNames = ['bubblewrap', 'docker', 'podman', 'process'] as const
-export type SandboxName = (typeof sandboxNames)[number]
+/** What is known of a kind of sandbox without loading it. */
+interface SandboxKind {
+  /** Whether the agent is kept apart from this machine. */
+  isolates: boolean
+  /** Whether a runbook may name a container image. */
+  runsImages: boolean
+}
+
+/** Every kind of sandbox. `process` isolates nothing, and must be asked for. */
+export const sandboxKinds = {
+  bubblewrap: { isolates: true, runsImages: false },
+  docker: { isolates: true, runsImages: true },
+  podman: { isolates: true, runsImages: true },
+  process: { isolates: false, runsImages: false },
+} as const satisfies Record<string, SandboxKind>
+export type SandboxName = keyof typeof sandboxKinds
+
+export const sandboxNames = Object.keys(sandboxKinds) as [SandboxName, ...SandboxName[]]
+
+/** Whether a run in a sandbox of this name was kept apart. Newer servers may have kinds that are not known here. */
+export const wasIsolated = (name: string): boolean =>
+  !Object.hasOwn(sandboxKinds, name) || sandboxKinds[name as SandboxName].isolates
 
 /** Paths inside every sandbox. */
 export const inside = {

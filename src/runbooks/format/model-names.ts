@@ -1,13 +1,6 @@
+import { agents } from '../../agents/agents.ts'
 import type { ModelProvider, RunbookFrontMatter } from '../../model/runbooks/runbook.ts'
-import type { RunbookAgent } from '../../model/runbooks/runbook-agents.ts'
-
-/** Providers that each agent supports. */
-export const providersOfAgent: Readonly<Record<Exclude<RunbookAgent, 'scripted'>, readonly ModelProvider[]>> = {
-  'claude-code': ['anthropic', 'bedrock', 'openrouter'],
-  codex: ['openai', 'openrouter'],
-  'gemini-cli': ['google', 'openrouter'],
-  opencode: ['openrouter', 'anthropic', 'openai', 'google'],
-}
+import { isCodingAgent } from '../../model/runbooks/runbook-agents.ts'
 
 interface NameForm {
   pattern: RegExp
@@ -32,7 +25,6 @@ export interface ModelFault {
   fix: string
 }
 
-const isAgent = (name: string): name is keyof typeof providersOfAgent => Object.hasOwn(providersOfAgent, name)
 const isProvider = (name: string): name is ModelProvider => Object.hasOwn(formOf, name)
 
 /** Whether a model name has the provider's form. */
@@ -48,11 +40,12 @@ export const modelFault = ({
   model_provider: provider,
 }: Pick<RunbookFrontMatter, 'agent' | 'model' | 'model_provider'>): ModelFault | undefined => {
   if (!provider || !isProvider(provider)) return undefined
-  if (agent && isAgent(agent) && !providersOfAgent[agent].includes(provider)) {
+  const supported = agent && isCodingAgent(agent) ? agents[agent].models?.providers : undefined
+  if (supported && !supported.includes(provider)) {
     return {
       field: 'model_provider',
       message: `${agent} cannot ask ${provider}`,
-      fix: `Write ${providersOfAgent[agent].join(' or ')}, or choose another agent.`,
+      fix: `Write ${supported.join(' or ')}, or choose another agent.`,
     }
   }
   const { example } = formOf[provider]

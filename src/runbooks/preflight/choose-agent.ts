@@ -1,9 +1,11 @@
+import type { AgentModels } from '../../agents/agent.ts'
+import { agentForModel, agents } from '../../agents/agents.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import { type ModelProvider, modelProviders, type RunbookFrontMatter } from '../../model/runbooks/runbook.ts'
 import { type RunbookAgent, runbookAgents } from '../../model/runbooks/runbook-agents.ts'
 import type { PreflightCheck, RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import type { RunbookPlace } from '../../model/runbooks/runbook-run.ts'
-import { hasModelForm, modelFault, providersOfAgent } from '../format/model-names.ts'
+import { hasModelForm, modelFault } from '../format/model-names.ts'
 import { failed, ok, warned } from './checks.ts'
 
 export type AskedProvider = ModelProvider | 'scripted'
@@ -24,37 +26,6 @@ const addressOfProvider: Readonly<Record<ModelProvider, string>> = {
   openai: 'OPENAI_BASE_URL',
   google: 'GEMINI_BASE_URL',
   bedrock: 'BEDROCK_BASE_URL',
-}
-
-type CodingAgent = Exclude<RunbookAgent, 'scripted'>
-
-const ownProvider: Readonly<Record<CodingAgent, ModelProvider>> = {
-  'claude-code': 'anthropic',
-  codex: 'openai',
-  'gemini-cli': 'google',
-  opencode: 'openrouter',
-}
-
-/** Order in which providers are tried when the runbook names none. */
-const preferredProviders: Readonly<Record<CodingAgent, readonly ModelProvider[]>> = {
-  'claude-code': ['openrouter', 'bedrock', 'anthropic'],
-  codex: ['openai', 'openrouter'],
-  'gemini-cli': ['openrouter', 'google'],
-  opencode: ['openrouter', 'anthropic', 'openai', 'google'],
-}
-
-const claude = {
-  anthropic: 'claude-sonnet-4-6',
-  openrouter: 'anthropic/claude-sonnet-4.6',
-  bedrock: 'us.anthropic.claude-sonnet-4-6',
-} as const
-
-/** Default model of each agent and provider. */
-const defaultModels: Readonly<Record<CodingAgent, Readonly<Partial<Record<ModelProvider, string>>>>> = {
-  'claude-code': claude,
-  codex: { openai: 'gpt-5.5', openrouter: 'openai/gpt-5.5' },
-  'gemini-cli': { google: 'gemini-3.1-pro-preview', openrouter: 'google/gemini-3.1-pro-preview' },
-  opencode: { ...claude, openai: 'gpt-5.5', google: 'gemini-3.1-pro-preview' },
 }
 
 export interface Choice {
@@ -78,13 +49,6 @@ export interface KeyPlace extends Pick<RunbookPlace, 'env' | 'lent'> {
   serverUrl(variable: string): string | undefined
 }
 
-const agentOfModel = (model: string): RunbookAgent => {
-  if (/^scripted(\/|$)/i.test(model)) return 'scripted'
-  if (/^(gpt|o[134])-/i.test(model)) return 'codex'
-  if (/^gemini[-/]/i.test(model)) return 'gemini-cli'
-  return 'claude-code' // also for claude-* and anthropic/* models
-}
-
 const written = (...texts: (string | null | undefined)[]): string | undefined =>
   texts.map((text) => text?.trim()).find(Boolean)
 
@@ -103,13 +67,17 @@ const addressOf = (provider: ModelProvider, place: KeyPlace): string | undefined
 const couldBeNamed = (model: string | undefined, provider: ModelProvider, place: KeyPlace): boolean =>
   model === undefined || hasModelForm(model, provider) || addressOf(provider, place) !== undefined
 
-const inferProvider = (agent: CodingAgent, model: string | undefined, place: KeyPlace): ModelProvider => {
-  const reachable = preferredProviders[agent].filter((provider) => keyOf(provider, place) !== undefined)
+const inferProvider = (
+  { preferred, providers }: AgentModels,
+  model: string | undefined,
+  place: KeyPlace,
+): ModelProvider => {
+  const reachable = preferred.filter((provider) => keyOf(provider, place) !== undefined)
   const fitting = reachable.find((provider) => couldBeNamed(model, provider, place))
   if (fitting) return fitting
   // Nothing fits: report the provider suggested by the key, or by the agent.
-  const named = preferredProviders[agent].find((one) => model !== undefined && hasModelForm(model, one))
-  return reachable[0] ?? named ?? ownProvider[agent]
+  const named = preferred.find((one) => model !== undefined && hasModelForm(model, one))
+  return reachable[0] ?? named ?? providers[0]
 }
 
 const unknownAgent = (name: string): PreflightCheck => {
@@ -138,14 +106,15 @@ export const chooseAgent = (
   place: KeyPlace,
 ): ChosenAgent => {
   const wantedModel = written(request.model, fields.model)
-  const agent = written(request.agent, fields.agent) ?? agentOfModel(wantedModel ?? '')
+  const agent = written(request.agent, fields.agent) ?? agentForModel(wantedModel ?? '').id
   const wantedProvider = written(request.model_provider, fields.model_provider)
   const none = { choice: undefined, agent, model: wantedModel ?? null, provider: wantedProvider ?? null }
   if (!isOf(runbookAgents, agent)) return { ...none, checks: [unknownAgent(agent)] }
-  if (agent === 'scripted') return scripted(written(request.model))
+  const { models } = agents[agent]
+  if (!models) return withoutModel(written(request.model))
 
   if (wantedProvider !== undefined && !isOf(modelProviders, wantedProvider)) {
-    const fix = `Write ${providersOfAgent[agent].join(' or ')}.`
+    const fix = `Write ${models.providers.join(' or ')}.`
     const found = `There is no model provider '${wantedProvider}'`
     return { ...none, checks: [ok('agent', agent), failed('model', found, fix, 'model_provider')] }
   }
@@ -154,8 +123,8 @@ export const chooseAgent = (
     const fix = 'Write the name as its provider has it.'
     return { ...none, checks: [ok('agent', agent), failed('model', found, fix, 'model')] }
   }
-  const provider = wantedProvider ?? inferProvider(agent, wantedModel, place)
-  const model = wantedModel ?? defaultModels[agent][provider]
+  const provider = wantedProvider ?? inferProvider(models, wantedModel, place)
+  const model = wantedModel ?? models.defaults[provider]
   const fault = modelFault({ agent, model, model_provider: provider })
   const isOurs = fault?.field === 'model' && addressOf(provider, place) !== undefined
   const checks = [ok('agent', agent)]
@@ -176,11 +145,11 @@ export const chooseAgent = (
 }
 
 /** The scripted agent needs no model; the model a runbook names is for the agent that replaces it. */
-const scripted = (asked: string | undefined): ChosenAgent => {
+const withoutModel = (asked: string | undefined): ChosenAgent => {
   const choice: Choice = { agent: 'scripted', model: 'scripted', provider: 'scripted' }
   const checks = [
     ok('agent', 'scripted: no agent, it runs the sh and bash blocks of the runbook'),
-    asked === undefined || /^scripted(\/|$)/i.test(asked)
+    asked === undefined || agents.scripted.modelPattern?.test(asked)
       ? ok('model', 'scripted: no model')
       : warned('model', `scripted asks no model; ${asked} is not used`, 'Choose another agent for a model.', 'model'),
   ]

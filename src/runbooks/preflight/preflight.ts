@@ -1,9 +1,9 @@
 import { AppError, type FieldIssue, messageOf } from '../../lib/errors.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
-import { type RunbookAgent, runbookAgents } from '../../model/runbooks/runbook-agents.ts'
+import { isCodingAgent, type RunbookAgent, runbookAgents } from '../../model/runbooks/runbook-agents.ts'
 import type { PreflightCheck, RunbookPreflight, RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import type { PreflightRunbook, RunbookPlace } from '../../model/runbooks/runbook-run.ts'
-import { inside } from '../../model/runbooks/sandbox.ts'
+import { inside, type SandboxName, sandboxKinds } from '../../model/runbooks/sandbox.ts'
 import type { SandboxNetwork } from '../../sandbox-gateway/sandbox-gateway.ts'
 import type { SandboxProbe, SandboxProvider } from '../../sandboxes/sandbox.ts'
 import type { ResolvedSnapshot, WantedSnapshot } from '../../sandboxes/snapshots.ts'
@@ -75,16 +75,16 @@ const checkFiles = async (files: readonly string[], place: RunbookPlace): Promis
   return [failed('files', `Not there: ${listed(missing)}`, fix, 'files')]
 }
 
-const checkSandbox = (name: string, probe: SandboxProbe): PreflightCheck[] => {
+const checkSandbox = (name: SandboxName, probe: SandboxProbe): PreflightCheck[] => {
   if (!probe.works) return [failed('sandbox', probe.found, probe.remedy ?? 'See `jetty doctor`.')]
-  if (name !== 'process') return [ok('sandbox', `${name}: ${probe.found}`)]
-  const found = 'process: nothing is isolated, the agent may do all that this user may'
+  if (sandboxKinds[name].isolates) return [ok('sandbox', `${name}: ${probe.found}`)]
+  const found = `${name}: nothing is isolated, the agent may do all that this user may`
   return [warned('sandbox', found, 'Unset JETTY_SANDBOX where anything may go wrong.')]
 }
 
 /** A plain process has its user's network: a restricted request is refused rather than ignored. */
-const checkNetwork = (name: string, network: SandboxNetwork): PreflightCheck[] => {
-  if (name !== 'process' || network.mode === 'public') return []
+const checkNetwork = (name: SandboxName, network: SandboxNetwork): PreflightCheck[] => {
+  if (sandboxKinds[name].isolates || network.mode === 'public') return []
   const fix = 'Unset JETTY_SANDBOX, or let it reach every host.'
   return [failed('limits', 'Nothing here can limit the network of a plain process', fix, 'network_enabled')]
 }
@@ -191,7 +191,7 @@ export const makePlanRunbook =
       ...checkNetwork(deps.provider.name, limits.network),
       ...(await checkVerify(runbook, place, deps.checkModel)),
       ...checkRequest(request),
-      ...(chosen.choice?.agent === 'scripted' ? checkBlocks(runbook.body, hasBash) : []),
+      ...(chosen.choice && !isCodingAgent(chosen.choice.agent) ? checkBlocks(runbook.body, hasBash) : []),
     ]
     const checks = offerScripted(looked, runbook.body, hasBash)
     const ready = checks.every(({ state }) => state !== 'failed')

@@ -15,10 +15,10 @@ import { takeUserSlot } from '../user-slot.ts'
 import { type ContainerEngine, couldNotStart, type EngineFacts, type EngineImage, openEngine } from './engine.ts'
 import { type ContainerUser, runInContainer, seccompFile } from './run.ts'
 import { containerSeccomp } from './seccomp.ts'
-import { findSocket } from './socket.ts'
+import { type ContainerEngineName, findSocket } from './socket.ts'
 
 export interface ContainerProviderOptions {
-  name: 'docker' | 'podman'
+  name: ContainerEngineName
   /** Socket of the engine from the settings; undefined to search the usual places. */
   socket: string | undefined
   /** Folder in which run folders are created. */

@@ -3,8 +3,11 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 
+/** Kinds of sandboxes that are containers of an engine. */
+export type ContainerEngineName = 'docker' | 'podman'
+
 export interface SocketPlace {
-  name: 'docker' | 'podman'
+  name: ContainerEngineName
   /** Path from the settings; undefined to search the usual places. */
   socket: string | undefined
   env: NodeJS.ProcessEnv
@@ -32,31 +35,44 @@ const told = (env: NodeJS.ProcessEnv, variable: string): string[] => {
   })
 }
 
-/** Finds the socket of Docker or Podman: the one from the settings, or the first usual place that has one. */
-export const findSocket = ({ name, socket, env, isRoot }: SocketPlace): string => {
+interface ContainerEngine {
+  /** Paths where the engine usually listens, the first choice first; `own` is the runtime folder of this user, if any. */
+  sockets(place: Pick<SocketPlace, 'env' | 'isRoot'>, own: readonly string[]): string[]
+  hint: string
+}
+
+const engines: Readonly<Record<ContainerEngineName, ContainerEngine>> = {
+  docker: {
+    sockets: ({ env }, own) => [
+      ...told(env, 'DOCKER_HOST'),
+      ...own.map((folder) => join(folder, 'docker.sock')),
+      join(homedir(), '.docker/run/docker.sock'),
+      '/var/run/docker.sock',
+    ],
+    hint: 'Install and start Docker, or set JETTY_SANDBOX_SOCKET.',
+  },
+  podman: {
+    sockets: ({ env, isRoot }, own) => [
+      ...told(env, 'CONTAINER_HOST'),
+      ...(isRoot ? [] : own.map((folder) => join(folder, 'podman/podman.sock'))),
+      '/run/podman/podman.sock',
+      ...own.map((folder) => join(folder, 'podman/podman.sock')),
+      ...told(env, 'DOCKER_HOST'),
+    ],
+    hint:
+      'Install Podman and start its socket: `systemctl start podman.socket`, or with --user; or set ' +
+      'JETTY_SANDBOX_SOCKET.',
+  },
+}
+
+/** Finds the socket of a container engine: the one from the settings, or the first usual place that has one. */
+export const findSocket = ({ name, socket, ...place }: SocketPlace): string => {
   if (socket !== undefined) return socket
-  const own = env.XDG_RUNTIME_DIR ? [env.XDG_RUNTIME_DIR] : []
-  const places =
-    name === 'docker'
-      ? [
-          ...told(env, 'DOCKER_HOST'),
-          ...own.map((folder) => join(folder, 'docker.sock')),
-          join(homedir(), '.docker/run/docker.sock'),
-          '/var/run/docker.sock',
-        ]
-      : [
-          ...told(env, 'CONTAINER_HOST'),
-          ...(isRoot ? [] : own.map((folder) => join(folder, 'podman/podman.sock'))),
-          '/run/podman/podman.sock',
-          ...own.map((folder) => join(folder, 'podman/podman.sock')),
-          ...told(env, 'DOCKER_HOST'),
-        ]
+  const own = place.env.XDG_RUNTIME_DIR ? [place.env.XDG_RUNTIME_DIR] : []
+  const { sockets, hint } = engines[name]
+  const places = sockets(place, own)
   const found = places.find(isSocket)
   if (found !== undefined) return found
-  throw new AppError('sandbox_unavailable', `${name} does not listen anywhere: ${[...new Set(places)].join(', ')}`, {
-    hint:
-      name === 'docker'
-        ? 'Install and start Docker, or set JETTY_SANDBOX_SOCKET.'
-        : 'Install Podman and start its socket: `systemctl start podman.socket`, or with --user; or set JETTY_SANDBOX_SOCKET.',
-  })
+  const looked = [...new Set(places)].join(', ')
+  throw new AppError('sandbox_unavailable', `${name} does not listen anywhere: ${looked}`, { hint })
 }

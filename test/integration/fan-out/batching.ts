@@ -16,7 +16,7 @@ export const work = activity({
     ms: z.number().default(0).describe('How long it takes.'),
     fails: z.boolean().default(false).describe('Whether it fails.'),
   }),
-  outputs: z.object({ text: z.string() }),
+  outputs: z.object({ text: z.string(), size: z.object({ letters: z.int() }) }),
   example: {},
   async run({ text, ms, fails }, context) {
     effects.atWork++

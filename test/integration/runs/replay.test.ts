@@ -2,10 +2,10 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { testMedia } from '../../../src/activities/test-media.ts'
 import { type FakeOpenAi, startFakeOpenAi } from '../../fakes/openai.ts'
 import { type FakeReplicate, startFakeReplicate } from '../../fakes/replicate.ts'
 import { wrongTotals } from '../../kept-totals.ts'
+import { testMedia } from '../../media.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 const hookSecret = 'hook-unmistakable-replay-71c3fd02'

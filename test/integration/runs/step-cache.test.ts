@@ -23,7 +23,11 @@ const maker = (name: string) =>
       fail: z.boolean().default(false).describe('Whether it fails.'),
     }),
     secret: ['key'],
-    outputs: z.object({ number: z.number().describe('Which one it is.'), text: z.string().describe('A text.') }),
+    outputs: z.object({
+      number: z.number().describe('Which one it is.'),
+      text: z.string().describe('A text.'),
+      file: z.unknown().optional(),
+    }),
     example: { activity: name, of: 'a' },
     gotchas: ['It is for tests.'],
     async run({ file, length, fail }, context) {

@@ -27,14 +27,16 @@ const slow = activity({
   outputs: z.object({}),
   example: { activity: 'slow' },
   run: (_, context) =>
-    new Promise((_resolve, reject) => context.signal.addEventListener('abort', () => reject(new Error('aborted')))),
+    new Promise<Record<string, never>>((_resolve, reject) =>
+      context.signal.addEventListener('abort', () => reject(new Error('aborted'))),
+    ),
 })
 const giant = activity({
   name: 'giant',
   category: 'text',
   description: 'Gives a text of some length.',
   parameters: z.object({ length: z.number().describe('Characters.') }),
-  outputs: z.object({ text: z.string() }),
+  outputs: z.object({ text: z.string(), nul: z.string(), lone: z.string() }),
   example: { activity: 'giant', length: 1 },
   run: async ({ length }) => ({ text: 'x'.repeat(length), nul: '\0', lone: '\ud800' }),
 })

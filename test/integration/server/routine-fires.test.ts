@@ -22,7 +22,7 @@ const hold = activity({
   outputs: z.object({ done: z.boolean() }),
   example: { activity: 'hold' },
   run: (_, { signal }) =>
-    new Promise((resolve, reject) => {
+    new Promise<{ done: boolean }>((resolve, reject) => {
       held.add(() => resolve({ done: true }))
       signal.addEventListener('abort', () => reject(signal.reason as Error))
     }),

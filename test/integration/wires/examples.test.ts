@@ -1,10 +1,10 @@
 // Every workflow of examples/ as it stands there: it is accepted, runs to its end, and every path in it leads somewhere.
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { testMedia } from '../../../src/activities/test-media.ts'
 import { completion } from '../../fakes/openai.ts'
 import { type FakeReplicate, startFakeReplicate } from '../../fakes/replicate.ts'
 import { json, startWireServer, type WireAsked, type WireServer } from '../../fakes/wire-server.ts'
+import { testMedia } from '../../media.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 const folder = new URL('../../../examples/', import.meta.url)

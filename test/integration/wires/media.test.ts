@@ -2,9 +2,9 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { testMedia } from '../../../src/activities/test-media.ts'
 import { completion, type FakeOpenAi, startFakeOpenAi } from '../../fakes/openai.ts'
 import { type FakeReplicate, startFakeReplicate } from '../../fakes/replicate.ts'
+import { testMedia } from '../../media.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 const key = 'r8_unmistakable_media_9e4f71'

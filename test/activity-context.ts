@@ -1,6 +1,3 @@
-import { AppError } from '../lib/errors.ts'
-import { extensionOf } from '../lib/files/media-type.ts'
-import type { ModelAnswer } from '../model/gateway/chat.ts'
 import {
   type Activity,
   type ActivityContext,
@@ -12,7 +9,10 @@ import {
   WaitForDecision,
   WaitForRuns,
   WaitUntil,
-} from './activity.ts'
+} from '../src/activities/activity.ts'
+import { AppError } from '../src/lib/errors.ts'
+import { extensionOf } from '../src/lib/files/media-type.ts'
+import type { ModelAnswer } from '../src/model/gateway/chat.ts'
 
 interface TestFile {
   content_type: string

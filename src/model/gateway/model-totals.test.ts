@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest'
+import { totalUsage } from './model-totals.ts'
+
+test('every kind of token is summed, and a kind that no call counted is left out', () => {
+  const one = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 }
+  expect(totalUsage([one, null, { ...one, cached_tokens: 4, cache_write_tokens: 5 }])).toEqual({
+    prompt_tokens: 2,
+    completion_tokens: 4,
+    total_tokens: 6,
+    cached_tokens: 4,
+    cache_write_tokens: 5,
+  })
+  expect(totalUsage([null])).toBeNull()
+})

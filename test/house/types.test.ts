@@ -1,0 +1,154 @@
+// Public types, checked by the compiler (see "has no type error"): nothing here fails when it is only executed.
+import { describe, expectTypeOf, test } from 'vitest'
+import { z } from 'zod'
+import { activity, FailedWith, type MediaObject, WaitUntil } from '../../src/activities/activity.ts'
+import type { contract } from '../../src/api/contract.ts'
+import type { Client, EndpointOutput, Input } from '../../src/client/client.ts'
+import { endpoint, type Params } from '../../src/http/endpoint.ts'
+import type { Answer, Call } from '../../src/http/implement.ts'
+import { AppError } from '../../src/lib/errors.ts'
+import type { Settings } from '../../src/lib/settings/config.ts'
+import type { FoundCollection, Identity } from '../../src/model/collections/identity.ts'
+import type { SandboxName } from '../../src/model/runbooks/sandbox.ts'
+import type { RunEvent } from '../../src/model/runs/run-events.ts'
+import type { Step, StepProgress } from '../../src/model/runs/step.ts'
+import type { Trajectory, TrajectorySummary } from '../../src/model/runs/trajectory.ts'
+
+type Contract = typeof contract
+/** An object type that is written out, in the place of an intersection. */
+type Plain<T> = { [Name in keyof T]: T[Name] }
+
+describe('path expressions', () => {
+  test('name their parameters', () => {
+    expectTypeOf<Params<'/api/v1/tasks/{collection}/{task}'>>().toEqualTypeOf<{ collection: string; task: string }>()
+    expectTypeOf<Params<'/api/v1/file/{path...}'>>().toEqualTypeOf<{ path: string }>()
+    expectTypeOf<keyof Params<'/health'>>().toEqualTypeOf<never>()
+  })
+})
+
+const made = endpoint({
+  method: 'POST',
+  path: '/api/v1/things/{collection}/{thing}',
+  summary: 'Make a thing',
+  tag: 'Things',
+  query: z.object({ limit: z.coerce.number().default(20) }),
+  body: z.object({ name: z.string(), size: z.number().default(1) }),
+  response: z.object({ id: z.string() }),
+})
+type Made = typeof made
+
+describe('an endpoint', () => {
+  test('keeps the path, access, query, body and answer that it declares', () => {
+    expectTypeOf<Made['path']>().toEqualTypeOf<'/api/v1/things/{collection}/{thing}'>()
+    expectTypeOf<Made['access']>().toEqualTypeOf<'write'>()
+  })
+
+  test('types what a route gets: parsed, with its defaults', () => {
+    type Got = Call<Made>
+    expectTypeOf<Got['params']>().toEqualTypeOf<{ collection: string; thing: string }>()
+    expectTypeOf<Got['query']>().toEqualTypeOf<{ limit: number }>()
+    expectTypeOf<Got['body']>().toEqualTypeOf<{ name: string; size: number }>()
+    expectTypeOf<Got['collection']>().toEqualTypeOf<FoundCollection>()
+    expectTypeOf<Got['identity']>().toEqualTypeOf<Identity>()
+    expectTypeOf<Call<Contract['getHealth']>['collection']>().toEqualTypeOf<undefined>()
+    expectTypeOf<Call<Contract['getTask']>['identity']>().toEqualTypeOf<Identity | undefined>()
+  })
+
+  test('types what a route answers', () => {
+    expectTypeOf<{ id: string }>().toExtend<Answer<Made>>()
+    expectTypeOf<{ id: number }>().not.toExtend<Answer<Made>>()
+  })
+
+  test('types what a caller sends: as it is before it is parsed', () => {
+    type Sent = Input<Made>
+    expectTypeOf<Sent['params']>().toEqualTypeOf<{ collection: string; thing: string }>()
+    expectTypeOf<Sent['body']>().toEqualTypeOf<{ name: string; size?: number | undefined }>()
+    expectTypeOf<EndpointOutput<Made>>().toEqualTypeOf<{ id: string }>()
+  })
+
+  test('answers bytes and events as a response, and nothing as undefined', () => {
+    expectTypeOf<EndpointOutput<Contract['downloadTrajectory']>>().toEqualTypeOf<Response>()
+    expectTypeOf<EndpointOutput<Contract['watchTrajectory']>>().toEqualTypeOf<Response>()
+  })
+})
+
+describe('the client', () => {
+  test('gives the documents that the contract declares', () => {
+    expectTypeOf<Client['getTrajectory']>().returns.resolves.toEqualTypeOf<Trajectory>()
+    expectTypeOf<Client['listTrajectories']>()
+      .returns.resolves.toHaveProperty('trajectories')
+      .toEqualTypeOf<Trajectory[] | TrajectorySummary[]>()
+    expectTypeOf<Client['runTask']>().returns.resolves.toHaveProperty('trajectory').toEqualTypeOf<Trajectory>()
+    expectTypeOf<Trajectory['steps']>().toEqualTypeOf<Record<string, Step>>()
+  })
+
+  test('wants every parameter of the path and the body of an operation, and no other', () => {
+    const place = { collection: 'acme', task: 'brief' }
+    const calls = (client: Client) => [
+      client.getTask({ params: place }),
+      client.listCollections(),
+      // @ts-expect-error the task is missing
+      client.getTask({ params: { collection: 'acme' } }),
+      // @ts-expect-error the parameters are missing
+      client.getTask(),
+      // @ts-expect-error there is no such status
+      client.setTrajectoryStatuses({ params: place, body: { '1f2e3d4c': 'gone' } }),
+      // @ts-expect-error there is no such query parameter
+      client.listTrajectories({ params: place, query: { page_size: 3 } }),
+    ]
+    expectTypeOf(calls).returns.toExtend<Promise<unknown>[]>()
+  })
+
+  test('tells the events of a run apart by their names', () => {
+    const read = (told: RunEvent) => (told.event === 'progress' ? told.data : undefined)
+    expectTypeOf<Plain<NonNullable<ReturnType<typeof read>>>>().toEqualTypeOf<Plain<StepProgress & { step: string }>>()
+    expectTypeOf<Extract<RunEvent, { event: 'snapshot' }>['data']>().toEqualTypeOf<Trajectory>()
+    expectTypeOf<RunEvent['event']>().toEqualTypeOf<
+      'snapshot' | 'step' | 'status' | 'log' | 'label' | 'progress' | 'end'
+    >()
+  })
+})
+
+describe('an activity', () => {
+  const facts = { name: 'a', category: 'text', description: 'For types alone.', example: {} } as const
+  const parameters = z.object({ text: z.string(), times: z.number().default(1), mode: z.enum(['a', 'b']).optional() })
+  const outputs = z.object({ text: z.string(), count: z.number() })
+
+  test('gets its parameters parsed', () => {
+    activity({
+      ...facts,
+      parameters,
+      outputs,
+      async run(given, context) {
+        expectTypeOf(given.text).toEqualTypeOf<string>()
+        expectTypeOf(given.times).toEqualTypeOf<number>()
+        expectTypeOf(given.mode).toEqualTypeOf<'a' | 'b' | undefined>()
+        expectTypeOf(given).not.toHaveProperty('other')
+        expectTypeOf(context.files.save).returns.resolves.toEqualTypeOf<MediaObject>()
+        return { text: given.text, count: given.times }
+      },
+    })
+  })
+
+  test('puts out what it declares: at once, after a wait, or with a failure', () => {
+    const all = { text: 'a', count: 1 }
+    activity({ ...facts, parameters, outputs, run: async () => all })
+    activity({ ...facts, parameters, outputs, run: async () => new WaitUntil(new Date(), all) })
+    activity({ ...facts, parameters, outputs, run: async () => new FailedWith(new AppError('internal', 'no'), all) })
+  })
+
+  test('puts out nothing else', () => {
+    // @ts-expect-error an output is missing
+    activity({ ...facts, parameters, outputs, run: async () => ({ text: 'a' }) })
+    // @ts-expect-error an output is of another type
+    activity({ ...facts, parameters, outputs, run: async () => ({ text: 1, count: 1 }) })
+    // @ts-expect-error an output is not declared
+    activity({ ...facts, parameters, outputs, run: async () => ({ text: 'a', count: 1, other: 1 }) })
+    // @ts-expect-error an output is missing after the wait
+    activity({ ...facts, parameters, outputs, run: async () => new WaitUntil(new Date(), { text: 'a' }) })
+  })
+})
+
+test('the setting names exactly the kinds of sandboxes that there are', () => {
+  expectTypeOf<Settings['sandbox']>().toEqualTypeOf<SandboxName>()
+})
