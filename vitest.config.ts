@@ -6,7 +6,8 @@ const patient = { expect: { poll: { timeout: 20_000 } } }
 const everyTest = ['src/**/*.test.ts', 'test/**/*.test.ts', 'web/**/*.test.ts']
 
 /**
- * `default` is what `npm test` runs; of the crash tests it has the fast ones (`test/crash/*.fast.test.ts`). `crash` has
+ * `unit` has the tests beside the code, which start no server and no database, without those that take seconds
+ * (`*.slow.test.ts`): `npm run test:unit`. `default` is what `npm test` runs; of the crash tests it has the fast ones (`test/crash/*.fast.test.ts`). `crash` has
  * all of them: `npm run test:crash`. `wide` has what takes much to install: the agents and containers that the default
  * tests leave out (`npm run test:wide`).
  */
@@ -15,6 +16,19 @@ export default defineConfig({
     reporters: ['default', './test/closing-line-reporter.ts'],
     maxWorkers: 2,
     projects: [
+      {
+        test: {
+          ...patient,
+          name: 'unit',
+          include: ['src/**/*.test.ts'],
+          exclude: ['src/**/*.slow.test.ts'],
+          setupFiles: './test/property-seed.ts',
+          testTimeout: 60_000,
+          // Files of one thread share their modules: loading those takes as long as the tests.
+          pool: 'threads',
+          isolate: false,
+        },
+      },
       {
         test: {
           ...patient,

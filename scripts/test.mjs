@@ -1,14 +1,13 @@
-// `npm test`: installs and builds what is not up to date, then runs the tests. Arguments are passed on to vitest; without
+// `npm test`: installs what is not up to date, then runs the tests, which build what they start. Arguments are passed on to vitest; without
 // `--project` it is the default project. The last line says `N passed, N failed, N skipped`.
 import { join } from 'node:path'
-import { become, build, install, root } from './prepare.mjs'
+import { become, install, root } from './prepare.mjs'
 
 let isReady = false
 process.once('exit', () => {
   if (!isReady) console.log('0 passed, 1 failed, 0 skipped') // no test could run, and that is a failure
 })
 install()
-build()
 isReady = true
 const args = process.argv.slice(2)
 const project = args.some((arg) => arg.startsWith('--project')) ? [] : ['--project', 'default']

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { inject } from 'vitest'
 import { createDatabase, dropDatabase } from './database-server.ts'
+import { testPostgres } from './shared.ts'
 
 export interface TestDatabase {
   url: string
@@ -9,7 +9,7 @@ export interface TestDatabase {
 
 /** A migrated database of its own, cloned from the template (about 30 ms). `drop` also ends its connections. */
 export const createTestDatabase = async (): Promise<TestDatabase> => {
-  const { url, template } = inject('testServer')
+  const { url, template } = await testPostgres()
   const name = `test_${randomBytes(6).toString('hex')}`
   await createDatabase(url, name, template)
   const own = new URL(url)

@@ -1,45 +1,69 @@
+import { execFile } from 'node:child_process'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type { TestProject } from 'vitest/node'
-import { startOrAdoptPostgres } from '../src/database/embedded.ts'
-import { migrate } from '../src/database/migrate.ts'
-import { engineMigrations } from '../src/engine/leases/dbos.ts'
-import { createLogger } from '../src/lib/log.ts'
-import { createDatabase, dropDatabase, inDatabase } from './database-server.ts'
+import type { SharedThings, TestPostgres } from './shared.ts'
 import { makeTestFolder } from './test-folder.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A server to make databases on, and the name of the migrated database to clone. */
-    testServer: { url: string; template: string }
+    /** URL of this process, which starts for all test files what they share. */
+    shared: string
   }
+}
+
+/** Calls a function once; who asks again gets the same promise. */
+const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+/** A Postgres with a migrated template database; TEST_DATABASE_URL names another server to make that on. */
+const startPostgres = async (dataDir: string, onEnd: (end: () => Promise<void>) => void): Promise<TestPostgres> => {
+  const { startTemplate } = await import('./template-database.ts') // loads the engine: a second that unit tests save
+  const { url, template, stop } = await startTemplate(dataDir)
+  onEnd(stop)
+  return { url, template }
+}
+
+/** Builds `dist` in a process of its own where it is not up to date. */
+const build = async (): Promise<{ bin: string }> => {
+  const root = join(import.meta.dirname, '..')
+  const script = `import('./scripts/prepare.mjs').then(({ build }) => build())`
+  await promisify(execFile)(process.execPath, ['-e', script], { cwd: root })
+  return { bin: join(root, 'dist/bin.js') }
 }
 
 /**
- * One Postgres for the whole run, with a migrated template database; all of it is gone when the run is over, also after
- * Ctrl-C. With TEST_DATABASE_URL that server is used instead.
+ * Serves what test files share: each thing is started for the first file that asks for it, and is gone when the run is
+ * over, also after Ctrl-C. A file that asks for nothing waits for nothing.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { folder, remove } = makeTestFolder()
-  const given = process.env.TEST_DATABASE_URL
-  const server = given ? { url: given, stop: async () => {} } : await startServer(join(folder, 'server'))
-  const template = `jetty_template_${process.pid}_${Date.now().toString(36)}`
-  const templateUrl = new URL(server.url)
-  templateUrl.pathname = `/${template}`
-  await createDatabase(server.url, template)
-  await inDatabase(templateUrl.href, (database) => migrate(database, engineMigrations(templateUrl.href)))
-  project.provide('testServer', { url: server.url, template })
+  const ends: (() => Promise<void>)[] = []
+  const things: { [Name in keyof SharedThings]: () => Promise<SharedThings[Name]> } = {
+    postgres: once(() => startPostgres(join(folder, 'server'), (end) => ends.push(end))),
+    built: once(build),
+  }
+  const server = createServer((request, response) => {
+    const make =
+      things[request.url?.slice(1) as keyof SharedThings] ?? (() => Promise.reject(new Error('no such thing')))
+    make().then(
+      (thing) => response.end(JSON.stringify(thing)),
+      (error) => response.writeHead(500).end(String(error?.stderr || error)),
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  project.provide('shared', `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   return async () => {
-    if (given) await dropDatabase(given, template)
-    await server.stop()
+    server.closeAllConnections()
+    server.close()
+    for (const end of ends) await end()
     remove()
   }
-}
-
-const startServer = async (dataDir: string) => {
-  const { adminUrl: url, stop } = await startOrAdoptPostgres({
-    dataDir,
-    logger: createLogger({ level: 'error', name: 'test-database' }),
-    postgresSettings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
-  })
-  return { url, stop }
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { type JettyProcess, killJetties, startJetty } from '../jetty-process.ts'
+import { builtProgram } from '../shared.ts'
 import { openShell, type Shell } from './shell.ts'
 
 let database: TestDatabase
@@ -187,7 +188,7 @@ describe('jetty serve and jetty stop', () => {
     const folder = mkdtempSync(join(tmpdir(), 'jetty-stopped-'))
     const another = await createTestDatabase()
     try {
-      const program = [process.execPath, join(import.meta.dirname, '../../dist/bin.js'), 'serve', '--port', '0']
+      const program = [process.execPath, await builtProgram(), 'serve', '--port', '0']
       const second = startJetty({ HOME: shell.home, DATABASE_URL: another.url, JETTY_PORT: '1' }, [
         ...program,
         '--data-dir',

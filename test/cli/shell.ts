@@ -2,14 +2,13 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 import type { Body } from '../server.ts'
+import { builtProgram } from '../shared.ts'
 
 vi.setConfig({ testTimeout: 180_000 }) // tests that type start a program for each line
 
-/** What `npm test` has built. */
-const bin = process.env.TEST_BIN ?? fileURLToPath(new URL('../../dist/bin.js', import.meta.url))
+const bin = process.env.TEST_BIN ?? (await builtProgram())
 
 export interface Ended {
   code: number | null

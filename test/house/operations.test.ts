@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { contract } from '../../src/api/contract.ts'
 import { makeCaller, makeClient } from '../../src/client/client.ts'
 import { describeOperations } from '../../src/client/operations.ts'
 import type { Endpoint } from '../../src/http/endpoint.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { builtProgram } from '../shared.ts'
 
 const endpoints: [string, Endpoint][] = Object.entries(contract)
 const names = endpoints.map(([name]) => name).sort()
@@ -49,8 +51,8 @@ describe('one definition for each operation', () => {
     expect(Object.keys(client).sort()).toEqual(names)
   })
 
-  it('is what the build wrote down for the command line', () => {
-    const built = readFileSync(new URL('../../dist/client/operations.json', import.meta.url), 'utf8')
+  it('is what the build wrote down for the command line', async () => {
+    const built = readFileSync(join(dirname(await builtProgram()), 'client/operations.json'), 'utf8')
     expect(JSON.parse(built)).toEqual(JSON.parse(JSON.stringify(describeOperations(contract))))
   })
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { inject } from 'vitest'
 import { openDatabase } from '../../../src/database/database.ts'
+import { testPostgres } from '../../shared.ts'
 import { check } from '../harness/checker.ts'
 import { makeClient } from '../harness/client.ts'
 import { chain } from '../harness/pure.ts'
@@ -12,9 +12,10 @@ import { starts, tell, untilAllEnded } from '../harness/storm.ts'
 export const startTogether = async ({ processes }: { processes: number }): Promise<string[]> => {
   const random = seeded('start together')
   const name = `together_${randomBytes(6).toString('hex')}`
-  const server = openDatabase(inject('testServer').url, { connections: 1 })
+  const postgres = await testPostgres()
+  const server = openDatabase(postgres.url, { connections: 1 })
   await server.query(`create database ${name}`)
-  const url = new URL(inject('testServer').url)
+  const url = new URL(postgres.url)
   url.pathname = `/${name}`
   const site = makeSite(url.href)
   const client = makeClient()

@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase } from '../../../src/database/database.ts'
 import { stopPostgres } from '../../../src/database/postgres-process.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 import { callJetty, killJetties, postgresOf, startJetty } from '../../jetty-process.ts'
 import type { Body } from '../../server.ts'
+import { testPostgres } from '../../shared.ts'
 
 const token = 'admin-token-of-the-roles-test'
 const longTestMs = 180_000
@@ -113,7 +114,7 @@ test(
   'three processes that start at once on an empty database agree on everything',
   async () => {
     const name = `roles_${randomBytes(6).toString('hex')}`
-    const { url: serverUrl } = inject('testServer')
+    const { url: serverUrl } = await testPostgres()
     const admin = openDatabase(serverUrl, { connections: 1 })
     await admin.query(`create database ${name}`)
     const own = new URL(serverUrl)

@@ -4,7 +4,7 @@ import { utimesSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createLogger } from '../../../src/lib/log.ts'
 import { loadSettings } from '../../../src/lib/settings/config.ts'
 import { type Server, startServer } from '../../../src/server/start-server.ts'
@@ -14,6 +14,7 @@ import { openShell, type Shell } from '../../cli/shell.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 import { createDatabase, dropDatabase } from '../../database-server.ts'
 import type { Body } from '../../server.ts'
+import { testPostgres } from '../../shared.ts'
 
 let folder: string
 let original: TestDatabase
@@ -95,7 +96,7 @@ beforeAll(async () => {
 afterAll(async () => {
   shell?.close()
   await first?.close()
-  await dropDatabase(inject('testServer').url, copyName)
+  await dropDatabase((await testPostgres()).url, copyName)
   await original?.drop()
   await rm(folder, { recursive: true, force: true })
 })
@@ -103,7 +104,7 @@ afterAll(async () => {
 test('a copy removes no bytes that the original names, be it by a sweep or by a deletion', async () => {
   const both = await upload(first, 'named by both')
   await first.close()
-  await createDatabase(inject('testServer').url, copyName, original.url.split('/').at(-1))
+  await createDatabase((await testPostgres()).url, copyName, original.url.split('/').at(-1))
   first = await start(original.url)
   const newer = await upload(first, 'newer than the copy')
   copy = await start(copyUrl(), undefined, 'api')

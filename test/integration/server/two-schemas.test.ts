@@ -3,21 +3,23 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { migrate } from '../../../src/database/migrate.ts'
 import { engineMigrations } from '../../../src/engine/leases/dbos.ts'
 import { createDatabase, dropDatabase } from '../../database-server.ts'
 import { callJetty, type JettyProcess, killJetties, startJetty } from '../../jetty-process.ts'
+import { testPostgres } from '../../shared.ts'
 
 const name = `schemas_${randomBytes(6).toString('hex')}`
 const password = randomBytes(12).toString('hex')
 const roles: string[] = []
+let serverUrl: string
 let admin: Database
 let folder: string
 
 const urlOf = (role?: string): string => {
-  const url = new URL(inject('testServer').url)
+  const url = new URL(serverUrl)
   url.pathname = `/${name}`
   if (role) Object.assign(url, { username: role, password })
   return url.href
@@ -54,14 +56,15 @@ const engineSchemaOf = async (schema: string) =>
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'jetty-schemas-'))
-  await createDatabase(inject('testServer').url, name)
+  serverUrl = (await testPostgres()).url
+  await createDatabase(serverUrl, name)
   admin = openDatabase(urlOf(), { connections: 2 })
 })
 afterAll(async () => {
   await killJetties()
   await admin.close()
-  await dropDatabase(inject('testServer').url, name)
-  const server = openDatabase(inject('testServer').url, { connections: 1 })
+  await dropDatabase(serverUrl, name)
+  const server = openDatabase(serverUrl, { connections: 1 })
   for (const role of roles) await server.query(`drop role if exists ${role}`)
   await server.close()
   rmSync(folder, { recursive: true, force: true })
