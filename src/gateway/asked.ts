@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { ScopedBody, ScopedCall } from '../http/implement.ts'
 import { AppError } from '../lib/errors.ts'
 import { editMembers, type Member, membersOf } from '../lib/json/json-members.ts'
 import { isObject, parsedJson } from '../lib/json/json-object.ts'
@@ -18,6 +19,15 @@ export interface AskedCall {
   /** What it says to this server. */
   block: JettyBlock
 }
+
+/** The body of a call to a model, and when it was received. */
+export interface AskedBody extends ScopedBody {
+  asked: AskedCall
+  receivedMs: number
+}
+
+/** An admitted call to a model. */
+export type ModelCall = ScopedCall<AskedBody>
 
 /** Bodies up to here are parsed to know that they are JSON; of larger ones the provider will say so. */
 const parsedBytes = 64 * 1024

@@ -71,6 +71,7 @@ export const makeTicket = ({
   startedMs,
   trajectoryId,
   trial,
+  databaseAway,
 }: {
   shape: Shape
   asked: AskedCall
@@ -80,6 +81,7 @@ export const makeTicket = ({
   startedMs: number
   trajectoryId: string
   trial: TrialCall | undefined
+  databaseAway: boolean
 }): Ticket => {
   const { identity, collection } = admission
   return {
@@ -100,7 +102,7 @@ export const makeTicket = ({
     provider: null,
     model: asked.model,
     recorded: isRecorded(asked, headers, admission),
-    databaseAway: false,
+    databaseAway,
     settings: collection.settings ?? {},
     attempts: [],
     cached: false,

@@ -5,15 +5,15 @@ import type { Lending } from '../store/collections/lending.ts'
 
 /** What one call uses of a trial. */
 export interface TrialCall {
-  /** Under which key it was counted: that of its record. */
+  /** The run key of its record, under which it is counted. */
   runKey: string
-  /** Names of the keys that are lent to it. */
+  /** Names of the keys that are lent to the call. */
   lent: readonly string[]
-  /** What is left after it, as headers of the answer. */
+  /** Headers that tell what is left after the call. */
   headers: Record<string, string>
 }
 
-/** Counts a call that asks for keys of the server; undefined where it needs none. Throws `forbidden` as a run does. */
+/** Counts a call that asks for keys of the server; undefined when it needs none. Throws `forbidden` as a run does. */
 export const beginTrialCall = async (
   lending: Lending,
   { collection }: PlacedAdmission,
@@ -30,18 +30,21 @@ export const beginTrialCall = async (
   }
 }
 
+/** A call that has ended, with what it used of a trial. */
+interface EndedTrialCall {
+  key: string
+  place: { collectionId: number }
+  startedMs: number
+  trial: TrialCall | undefined
+}
+
 /**
- * Notes how long it took: its record may be off, or be written later. A database that is away is not waited for, since
- * the record tells the time as well.
+ * Counts how long a call took, whether or not it is recorded. An error is ignored: when the database is away, the record
+ * that is written later has the time too.
  */
 export const endTrialCall = async (
   lending: Lending,
-  {
-    key,
-    place,
-    startedMs,
-    trial,
-  }: { key: string; place: { collectionId: number }; startedMs: number; trial: TrialCall | undefined },
+  { key, place, startedMs, trial }: EndedTrialCall,
 ): Promise<void> => {
   if (!trial) return
   const seconds = Math.max(0, now() - startedMs) / 1000

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
 import type { Identity } from '../model/collections/identity.ts'
-import { admit, type Gate } from './authorise.ts'
+import { type AccessChecks, admit } from './authorise.ts'
 import { type AccessLevel, type Endpoint, endpoint } from './endpoint.ts'
 
 const identity = (access: Identity['access'], ids: number[]): Identity => ({
@@ -22,7 +22,7 @@ const callers: Record<string, Identity> = {
   stranger: identity('WRITE', [2]),
   admin: identity('ADMIN', []),
 }
-const gate: Gate = {
+const checks: AccessChecks = {
   authenticate: async (header) => callers[header]!,
   findTask: async () => undefined,
   findCollection: async (name) => (name === 'acme' ? { id: 1, name } : undefined),
@@ -32,7 +32,7 @@ const of = (access: AccessLevel): Endpoint =>
 
 const outcome = async (access: AccessLevel, caller: string | undefined, collection: string): Promise<string> => {
   try {
-    await admit(gate, of(access), { collection }, caller)
+    await admit(checks, of(access), { collection }, caller)
     return 'in'
   } catch (error) {
     return `${(error as AppError).status} ${(error as AppError).message}`
@@ -65,13 +65,13 @@ test('the text of an unknown collection is that of the endpoint', async () => {
     response: z.unknown(),
   })
   const params = { collection: 'nope', task: '{collection}' }
-  await expect(admit(gate, task, params, 'writer')).rejects.toThrow(
+  await expect(admit(checks, task, params, 'writer')).rejects.toThrow(
     "Task '{collection}' in collection 'nope' not found",
   )
 })
 
 test('the first segment of a storage path is its collection', async () => {
   const file = endpoint({ method: 'GET', path: '/f/{path...}', summary: '', tag: '', response: 'bytes' })
-  expect((await admit(gate, file, { path: 'acme/x' }, 'reader')).collection).toEqual({ id: 1, name: 'acme' })
-  await expect(admit(gate, file, { path: 'acme/x' }, 'stranger')).rejects.toThrow('Collection not found')
+  expect((await admit(checks, file, { path: 'acme/x' }, 'reader')).collection).toEqual({ id: 1, name: 'acme' })
+  await expect(admit(checks, file, { path: 'acme/x' }, 'stranger')).rejects.toThrow('Collection not found')
 })

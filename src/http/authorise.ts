@@ -9,19 +9,19 @@ import {
 } from '../model/collections/identity.ts'
 import type { Endpoint } from './endpoint.ts'
 
-/** How http learns who calls and which collection is meant: handed in, since http knows no store. */
-export interface Gate {
+/** Looks up who calls and which collection is meant. Passed in, because http does not know the store. */
+export interface AccessChecks {
   /** Checks the value of an Authorization header. Throws `unauthenticated`, or `rate_limited`, with the text to send. */
   authenticate(header: string, address?: string): Promise<Identity>
-  /** Counts the call. Throws `rate_limited` where the identity has made too many. */
+  /** Counts the call. Throws `rate_limited` when the identity has made too many. */
   limit?(identity: Identity, collection: FoundCollection | undefined): Promise<void>
-  /** Whether there is a limit to count for at all. */
+  /** Whether calls of the identity have a rate limit there. */
   isLimited?(identity: Identity, collection: FoundCollection | undefined): boolean
-  /** Case-insensitive; undefined for unknown and for illegal names. */
+  /** Finds a collection by its name, in any case; undefined for unknown and for illegal names. */
   findCollection(name: string): Promise<FoundCollection | undefined>
-  /** The same by id as well, for calls to models: they need not name the home collection of their key. */
+  /** Finds a collection by name or id. Calls to models use it: without a name they mean the home collection of their key. */
   findPlace?(of: string | number): Promise<FoundPlace | undefined>
-  /** The same with a task in it: one question for both. The task is undefined where the collection has none so called. */
+  /** Finds a collection and a task of it in one query. The task is undefined when the collection has no such task. */
   findTask(
     collection: string,
     task: string,
@@ -34,17 +34,17 @@ export interface Admission {
   task: FoundTask | undefined
 }
 
-/** What was found, unless the identity does not cover it: then it is answered like something that does not exist. */
+/** What was found, if the identity covers it. What it does not cover is answered like what does not exist. */
 export const coveredOnly = <Found extends { id: number }>(
   identity: Identity | undefined,
   found: Found | undefined,
 ): Found | undefined => (found && identity && covers(identity, found.id) ? found : undefined)
 
-/** The 404 for a collection that does not exist, or that the token does not cover: both read the same. */
+/** The 404 for a collection that does not exist or that the token does not cover. Both read the same. */
 export const collectionNotFound = (message = 'Collection not found'): AppError =>
   new AppError('not_found', message, { hint: 'Check the spelling, and that your token covers it: jetty whoami.' })
 
-/** Throws 403 where the level of an identity is too low. */
+/** Throws a 403 when the access level of an identity is too low. */
 export const requireLevel = (identity: Identity, needed: Endpoint['access']): void => {
   if (needed === 'admin' && identity.access !== 'ADMIN') throw new AppError('forbidden', 'Admin access required')
   if (needed === 'write' && identity.access === 'READ') {
@@ -60,16 +60,16 @@ const collectionName = (endpoint: Endpoint, params: Record<string, string>): str
 const missing = (endpoint: Endpoint, params: Record<string, string>): AppError =>
   collectionNotFound(endpoint.collectionMissing.replace(/\{(\w+)\}/g, (whole, name: string) => params[name] ?? whole))
 
-const findPlace = async (gate: Gate, endpoint: Endpoint, name: string, task: string) =>
-  endpoint.task ? gate.findTask(name, task) : { collection: await gate.findCollection(name), task: undefined }
+const findPlace = async (checks: AccessChecks, endpoint: Endpoint, name: string, task: string) =>
+  endpoint.task ? checks.findTask(name, task) : { collection: await checks.findCollection(name), task: undefined }
 
 /**
- * The one place that decides who may call what, from the endpoint's declaration alone: 401, then 429 for one call too
- * many, then 404 for a collection that is unknown or out of scope, then 403 for a level that is too low. Where no token is
- * needed, a collection that the caller does not cover is handed on: the handler decides what of it is public.
+ * Decides from the endpoint's declaration whether a call is allowed: 401, then 429 for one call too many, then 404 for a
+ * collection that is unknown or out of scope, then 403 for an access level that is too low. Where no token is needed, a
+ * collection that the caller does not cover is admitted: the handler decides what of it is public.
  */
 export const admit = async (
-  gate: Gate,
+  checks: AccessChecks,
   endpoint: Endpoint,
   params: Record<string, string>,
   header: string | undefined,
@@ -81,10 +81,10 @@ export const admit = async (
   }
   const name = collectionName(endpoint, params)
   const [identity, place] = await Promise.all([
-    header === undefined || access === 'none' ? undefined : gate.authenticate(header, address),
-    name === undefined ? undefined : findPlace(gate, endpoint, name, params.task ?? ''),
+    header === undefined || access === 'none' ? undefined : checks.authenticate(header, address),
+    name === undefined ? undefined : findPlace(checks, endpoint, name, params.task ?? ''),
   ])
-  if (identity && gate.limit) await gate.limit(identity, place?.collection)
+  if (identity && checks.limit) await checks.limit(identity, place?.collection)
   const collection =
     access === 'optional' || access === 'none' ? place?.collection : coveredOnly(identity, place?.collection)
   if (name !== undefined && !collection) {
@@ -95,7 +95,7 @@ export const admit = async (
   return { identity, collection, task: place?.task }
 }
 
-/** The admission of a call to a model. */
+/** Who makes a call to a model, and for which collection. */
 export interface PlacedAdmission {
   identity: Identity
   collection: FoundPlace
@@ -121,12 +121,12 @@ const homeCollection = (identity: Identity): number => {
 }
 
 /**
- * The same for a call that names its collection in its header or body, or means the home of its key: 401, then 400
- * where it is not clear which one is meant, then 429, 404, and 403 as in `admit`. `likely` is asked for at the same time
- * as the key, where no name came.
+ * Admits a call that names its collection in a header or its body, or means the home of its key: 401, then 400 when no
+ * collection is named and the key has no home, then 429, 404, and 403 as in `admit`. `likely` is the collection to look
+ * up together with the key when none is named.
  */
 export const admitPlaced = async (
-  gate: Gate,
+  checks: AccessChecks,
   endpoint: Endpoint,
   name: string | undefined,
   header: string | undefined,
@@ -136,12 +136,12 @@ export const admitPlaced = async (
   if (header === undefined) throw new AppError('unauthenticated', 'Not authenticated')
   const guess = name ?? likely
   const [identity, guessed] = await Promise.all([
-    gate.authenticate(header, address),
-    guess === undefined ? undefined : gate.findPlace?.(guess),
+    checks.authenticate(header, address),
+    guess === undefined ? undefined : checks.findPlace?.(guess),
   ])
   const meant = name ?? homeCollection(identity)
-  const collection = meant === guess ? guessed : await gate.findPlace?.(meant)
-  if (gate.limit) await gate.limit(identity, collection)
+  const collection = meant === guess ? guessed : await checks.findPlace?.(meant)
+  if (checks.limit) await checks.limit(identity, collection)
   const covered = coveredOnly(identity, collection)
   if (!covered) throw collectionNotFound(endpoint.collectionMissing)
   requireLevel(identity, endpoint.access)

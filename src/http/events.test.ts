@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
 import { events, eventText, type ServerEvent } from './events.ts'
@@ -6,9 +7,17 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const text = (chunk: Uint8Array | undefined) => new TextDecoder().decode(chunk)
 const open = (source: (signal: AbortSignal) => AsyncIterable<ServerEvent>, stopping = new AbortController().signal) =>
-  (events({ stopping }, source).body as ReadableStream<Uint8Array>).getReader()
+  events({ stopping }, source).body as Readable
+
+/** Reads a stream chunk by chunk; undefined at its end. */
+const reading = (stream: Readable) => {
+  const chunks = stream[Symbol.asyncIterator]()
+  return async (): Promise<string | undefined> => {
+    const { value, done } = await chunks.next()
+    return done ? undefined : String(value)
+  }
+}
 
 test('an event as text; line breaks never end it early', () => {
   expect(eventText({ id: 7, event: 'step', data: '{"a":1}' })).toBe('id: 7\nevent: step\ndata: {"a":1}\n\n')
@@ -17,58 +26,104 @@ test('an event as text; line breaks never end it early', () => {
 })
 
 test('the stream ends with its source', async () => {
-  const reader = open(async function* () {
+  const stream = open(async function* () {
     yield { data: 'one' }
   })
   const all: string[] = []
-  for (let next = await reader.read(); !next.done; next = await reader.read()) all.push(text(next.value))
-  expect(all).toEqual([': open\n\n', 'data: one\n\n'])
+  for await (const chunk of stream) all.push(String(chunk))
+  expect(all.join('')).toBe(': open\n\ndata: one\n\n')
 })
 
 test('the source is not asked for more than the client takes', async () => {
   let made = 0
-  const reader = open(async function* () {
+  const stream = open(async function* () {
     for (;;) yield { data: String(++made) }
   })
+  await reading(stream)()
   await sleep(20)
   expect(made).toBeLessThanOrEqual(2)
-  await reader.cancel()
+  stream.destroy()
+})
+
+test('a client that leaves ends the source', async () => {
+  let finished = false
+  const stream = open(async function* () {
+    try {
+      for (;;) yield { data: 'more' }
+    } finally {
+      finished = true
+    }
+  })
+  const read = reading(stream)
+  while (!(await read())?.includes('more'));
+  stream.destroy()
+  await vi.waitUntil(() => finished, 20_000)
+})
+
+test('a source that fails breaks the stream off', async () => {
+  const read = reading(
+    open(async function* () {
+      yield { data: 'one' }
+      throw new Error('the disk is gone')
+    }),
+  )
+  const all = async () => {
+    while ((await read()) !== undefined);
+  }
+  await expect(all()).rejects.toThrow('the disk is gone')
 })
 
 test('a server that stops ends the stream and the source', async () => {
   const stopping = new AbortController()
   let finished = false
-  const reader = open(async function* (signal) {
-    try {
-      await new Promise((resolve) => signal.addEventListener('abort', resolve))
-      yield { data: 'too late' }
-    } finally {
-      finished = true
-    }
-  }, stopping.signal)
-  expect(text((await reader.read()).value)).toBe(': open\n\n')
-  const next = reader.read()
+  const read = reading(
+    open(async function* (signal) {
+      try {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        yield { data: 'too late' }
+      } finally {
+        finished = true
+      }
+    }, stopping.signal),
+  )
+  expect(await read()).toBe(': open\n\n')
+  const next = read()
   stopping.abort()
-  expect((await next).done).toBe(true)
+  expect(await next).toBeUndefined()
   await vi.waitUntil(() => finished, 20_000)
 })
 
-test('a comment every 15 seconds; who reads nothing for a minute is let go', async () => {
+test('a stream that is opened while the server stops ends at once', async () => {
+  const stopping = AbortSignal.abort()
+  const read = reading(
+    open(async function* () {
+      yield { data: 'never' }
+    }, stopping),
+  )
+  expect(await read()).toBeUndefined()
+})
+
+test('a comment every 15 seconds; a client that reads nothing for a minute is disconnected', async () => {
   vi.useFakeTimers()
   let gone = false
-  const reader = open(async function* (signal) {
+  const stream = open(async function* (signal) {
     signal.addEventListener('abort', () => {
       gone = true
     })
     await new Promise(() => {})
     yield { data: '' }
   })
-  await reader.read()
+  const read = reading(stream)
+  await read()
   await vi.advanceTimersByTimeAsync(15_000)
-  expect(text((await reader.read()).value)).toBe(': still here\n\n')
+  expect(await read()).toBe(': still here\n\n')
   await vi.advanceTimersByTimeAsync(30_000)
   expect(gone).toBe(false)
-  await vi.advanceTimersByTimeAsync(60_000)
+  await vi.advanceTimersByTimeAsync(90_000)
   expect(gone).toBe(true)
-  await expect(reader.read()).rejects.toThrow('stopped reading')
+  await expect(
+    (async () => {
+      while ((await read()) !== undefined);
+    })(),
+  ).rejects.toThrow('stopped reading')
 })

@@ -1,7 +1,8 @@
+import { Readable } from 'node:stream'
 import type { AnyCall } from './implement.ts'
 import { Reply } from './reply.ts'
 
-/** One server-sent event. `data` is text, usually JSON; `id` comes back as Last-Event-ID after a reconnect. */
+/** One server-sent event. `data` is text, usually JSON; a client sends `id` back as Last-Event-ID after a reconnect. */
 export interface ServerEvent {
   id?: string | number
   event?: string
@@ -9,19 +10,17 @@ export interface ServerEvent {
 }
 
 const heartbeatMilliseconds = 15_000
-/** A client that has read nothing for so many heartbeats is let go: it comes back with its Last-Event-ID. */
+/** A client that reads nothing for this many heartbeats is disconnected. It can reconnect with its Last-Event-ID. */
 const patienceHeartbeats = 4
 
 const headers = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
-  'x-accel-buffering': 'no', // proxies hand on each event at once
+  'x-accel-buffering': 'no', // proxies forward each event at once
   'x-content-type-options': 'nosniff',
 }
 
-const encoder = new TextEncoder()
-
-/** An event as it travels; line breaks inside `data` become several data lines. */
+/** Formats an event for the wire. Each line break inside `data` starts another data line. */
 export const eventText = ({ id, event, data }: ServerEvent): string =>
   `${id === undefined ? '' : `id: ${id}\n`}${event === undefined ? '' : `event: ${event}\n`}${data
     .split(/\r\n|\r|\n/)
@@ -30,66 +29,73 @@ export const eventText = ({ id, event, data }: ServerEvent): string =>
 
 /**
  * Streams events to a client. The source is asked for the next event only when the client has room for it, so a slow
- * reader holds one event and not a queue. Its signal fires, and the generator is returned from, when the client is gone
- * or the server stops. A comment every 15 seconds keeps the connection open.
+ * reader holds one event and not a queue. When the client leaves or the server stops, the signal fires and the
+ * generator's `return` is called. A comment every 15 seconds keeps the connection open.
  */
 export const events = (
-  call: Pick<AnyCall, 'stopping'>,
+  { stopping }: Pick<AnyCall, 'stopping'>,
   source: (signal: AbortSignal) => AsyncIterable<ServerEvent>,
 ): Reply => {
   const gone = new AbortController()
   let iterator: AsyncIterator<ServerEvent> | undefined
-  let heartbeat: NodeJS.Timeout | undefined
-  let unread = 0
+  let isAsking = false
+  /** The client has taken everything so far. */
+  let hasRoom = false
+  let missedHeartbeats = 0
 
+  const send = (text: string) => {
+    hasRoom = body.push(text)
+  }
   const end = () => {
+    clearInterval(heartbeat)
+    stopping.removeEventListener('abort', close)
     if (gone.signal.aborted) return
     gone.abort()
-    clearInterval(heartbeat)
-    call.stopping.removeEventListener('abort', end)
     void iterator?.return?.()?.catch(() => {})
   }
-
-  const body = new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        const close = () => {
-          end()
-          try {
-            controller.close()
-          } catch {} // closed by the other side at the same moment
-        }
-        if (call.stopping.aborted) return close()
-        call.stopping.addEventListener('abort', close, { once: true })
-        gone.signal.addEventListener('abort', () => call.stopping.removeEventListener('abort', close), { once: true })
-        heartbeat = setInterval(() => {
-          if ((controller.desiredSize ?? 0) > 0) {
-            unread = 0
-            controller.enqueue(encoder.encode(': still here\n\n'))
-          } else if (++unread >= patienceHeartbeats) {
-            end()
-            controller.error(new Error('the client stopped reading events'))
-          }
-        }, heartbeatMilliseconds)
-        controller.enqueue(encoder.encode(': open\n\n')) // the headers go out with it
-      },
-      async pull(controller) {
-        iterator ??= source(gone.signal)[Symbol.asyncIterator]()
-        try {
-          const next = await iterator.next()
-          if (gone.signal.aborted) return
-          if (next.done) {
-            end()
-            controller.close()
-          } else controller.enqueue(encoder.encode(eventText(next.value)))
-        } catch (error) {
-          end()
-          controller.error(error)
-        }
-      },
-      cancel: end,
+  const close = () => {
+    if (gone.signal.aborted) return
+    end()
+    body.push(null)
+  }
+  const ask = async () => {
+    if (isAsking || gone.signal.aborted) return
+    isAsking = true
+    try {
+      iterator ??= source(gone.signal)[Symbol.asyncIterator]()
+      const next = await iterator.next()
+      isAsking = false
+      if (gone.signal.aborted) return
+      if (next.done) close()
+      else send(eventText(next.value))
+    } catch (error) {
+      body.destroy(error as Error)
+    }
+  }
+  const body = new Readable({
+    highWaterMark: 1,
+    read() {
+      hasRoom = true
+      void ask()
     },
-    { highWaterMark: 2 },
-  )
+    destroy(error, done) {
+      end()
+      done(error)
+    },
+  })
+  const heartbeat = setInterval(() => {
+    if (hasRoom) {
+      missedHeartbeats = 0
+      send(': still here\n\n')
+    } else if (++missedHeartbeats >= patienceHeartbeats) {
+      body.destroy(new Error('The client stopped reading events'))
+    }
+  }, heartbeatMilliseconds)
+
+  if (stopping.aborted) close()
+  else {
+    stopping.addEventListener('abort', close, { once: true })
+    send(': open\n\n') // sends the headers too
+  }
   return new Reply(body, headers)
 }

@@ -1,21 +1,20 @@
 import { AppError } from '../lib/errors.ts'
-import type { HttpLog } from './dispatch.ts'
-import type { Endpoint } from './endpoint.ts'
 import { errorReply } from './errors.ts'
+import type { Route } from './implement.ts'
+import type { HttpLog } from './options.ts'
 import type { Reply } from './reply.ts'
 
-/** The answer to a call that failed, in the shape that its endpoint declares. A bug is logged whole, a 503 with its reason. */
+/** Makes the answer to a failed call, in its endpoint's error format. Logs bugs with their stack and a 503 with its reason. */
 export const failureReply = (
   log: Pick<HttpLog, 'warn' | 'error'>,
   thrown: unknown,
   { method, requestId }: { method: string; requestId: string },
-  { operation, endpoint }: { operation: string; endpoint: Endpoint },
+  { operation, endpoint }: Pick<Route, 'operation' | 'endpoint'>,
 ): Reply => {
   const reply = errorReply(thrown, endpoint.errorBody)
   const cause = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown
-  if (reply.status === 500)
-    log.error({ err: cause, operation, method, request_id: requestId }, 'a request failed with a bug')
-  else if (reply.status === 503)
-    log.warn({ operation, reason: String(cause), request_id: requestId }, 'a request was turned away')
+  const fields = { operation, method, request_id: requestId }
+  if (reply.status === 500) log.error({ err: cause, ...fields }, 'a request failed with a bug')
+  else if (reply.status === 503) log.warn({ reason: String(cause), ...fields }, 'a request was turned away')
   return reply
 }

@@ -1,51 +1,51 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { z } from 'zod'
-import type { FoundCollection, FoundTask, Identity } from '../model/collections/identity.ts'
+import type { FoundCollection, FoundPlace, FoundTask, Identity } from '../model/collections/identity.ts'
 import type { Warning } from '../model/warning.ts'
 import type { AuditNote } from './audit.ts'
-import type { EarlyAdmission } from './early-admission.ts'
 import type { Contract, Endpoint, Params } from './endpoint.ts'
 import type { CallMemory } from './input/memory.ts'
+import type { ReceivedFile } from './input/multipart.ts'
 import type { Reply } from './reply.ts'
 
-/** A file part that has been stored: `object` is its id in the object store. */
-export interface ReceivedFile {
-  object: string
-  name: string
-  content_type: string
-  size: number
-  sha256: string
-}
-
-/** What every call has, whatever the endpoint. */
+/** What every call has, whatever its endpoint. */
 export interface AnyCall {
-  /** Where the endpoint asks for it: the task of the path; undefined where there is none so called. */
+  /** The headers of the request, by their lower-case names. */
+  headers: IncomingHttpHeaders
+  /** Path and query of the request as they were sent. */
+  target: string
+  /** The task of the path, where the endpoint asks for it; undefined when the collection has no such task. */
   task: FoundTask | undefined
   /** Text of a JSON body as it was sent; empty when the body came as a form. */
   bodyText: string
   files: ReceivedFile[]
-  /** To be called once the files belong to something that was stored; otherwise they are removed after the call. */
+  /** Call this once the files belong to something that was stored. Otherwise they are removed after the call. */
   keepFiles(): void
-  /** Where an Idempotency-Key came: a name for this caller, operation, path and key. */
+  /** Identifies caller, operation, path and Idempotency-Key; undefined when no such key was sent. */
   idempotencyScope: string | undefined
-  /** Adds a warning to the answer: the call succeeds, and something of it was not used as it may have been meant. */
+  /** Adds a warning to the answer: the call succeeds, but ignores something that the client may have meant. */
   warn(warning: Warning): void
-  /** Says what was changed, for the audit trail of an audited call; what is said later is added. Never a secret. */
+  /** Adds details to the audit trail entry of an audited call. Never a secret. */
   note(details: AuditNote): void
-  /** What the call holds of the process's memory, for its body and its answer. */
+  /** Adds headers to the answer, also when the call fails. */
+  addHeaders(headers: Readonly<Record<string, string>>): void
+  /** The memory that the call holds for its body and its answer. */
   memory: CallMemory
-  /** Fires when the client is gone. */
+  /** Calls back when the client leaves before it has the whole answer; at once when it has left already. */
+  onGone(left: () => void): void
+  /** The client has left. */
+  readonly isGone: boolean
+  /** Fires when the client leaves before it has the whole answer. Made on first use: a signal costs some microseconds. */
   readonly signal: AbortSignal
   /** Fires when the server stops: streams end then. */
   readonly stopping: AbortSignal
-  readonly request: Request
 }
 
 type CollectionOf<E extends Endpoint> = E['path'] extends `${string}{collection}${string}` | `${string}{path...}`
   ? FoundCollection
   : undefined
 
-/** What a route gets: everything parsed, checked and authorised. */
+/** A request as its handler gets it: parsed, checked and authorised. */
 export interface Call<E extends Endpoint = Endpoint> extends AnyCall {
   params: Params<E['path']>
   query: z.output<E['query']>
@@ -54,42 +54,38 @@ export interface Call<E extends Endpoint = Endpoint> extends AnyCall {
   collection: CollectionOf<E>
 }
 
-/** A value is sent as JSON with the endpoint's status; a `Reply` as it is. */
+/** A value is sent as JSON with the endpoint's status; a `Reply` is sent as it is. */
 export type Answer<E extends Endpoint> = E['response'] extends z.ZodType ? z.input<E['response']> | Reply : Reply
 
 export type Handlers<C extends Contract> = {
   [Operation in keyof C]: (call: Call<C[Operation]>) => Promise<Answer<C[Operation]>>
 }
 
+/** A body that says which collection is meant. */
+export interface ScopedBody {
+  /** Undefined: the home collection of the key. */
+  collection: string | undefined
+}
+
+/** A call whose body names its collection (`collection: 'body'`). */
+export interface ScopedCall<Body extends ScopedBody> extends AnyCall {
+  body: Body
+  identity: Identity
+  collection: FoundPlace
+  /** The database did not answer: the call is admitted as the same one was within the last minute. */
+  databaseAway: boolean
+}
+
+/** Reads the bytes of a body as they came, before the call is admitted. */
+export type ReadScopedBody<Body extends ScopedBody> = (bytes: Buffer, headers: IncomingHttpHeaders) => Body
+
 /** One operation, ready to be served. */
 export interface Route {
   operation: string
   endpoint: Endpoint
+  /** Present where the body names the collection. */
+  readBody?: ReadScopedBody<ScopedBody>
   handle(call: Call): Promise<unknown>
-}
-
-/** What a route gets that reads and answers on the socket itself, so that bytes can pass through as they are. */
-export interface SocketCall {
-  endpoint: Endpoint
-  /** Names the request in its answer and in the log. */
-  requestId: string
-  incoming: IncomingMessage
-  outgoing: ServerResponse
-  /** Reads the body whole. Throws `too_large` and `bad_request`. */
-  readBody(): Promise<Buffer>
-  /** Who calls, and for which collection: the one of this name, or the only one of the key. */
-  admit(collection: string | undefined): EarlyAdmission
-  /** To be called when the answer begins: it is counted then, a stream until its connection ends. */
-  answering(status: number, kind: 'whole' | 'stream'): void
-  /** Fires when the server stops. */
-  readonly stopping: AbortSignal
-}
-
-/** An operation that answers on the socket. What it throws before it has begun to is answered as an error. */
-export interface SocketRoute {
-  operation: string
-  endpoint: Endpoint
-  answer(call: SocketCall): Promise<void>
 }
 
 /** Ties a contract to its handlers: one for each operation, typed by its declaration. */
@@ -100,13 +96,10 @@ export const implement = <C extends Contract, H extends Handlers<C>>(contract: C
     handle: handlers[operation] as unknown as Route['handle'],
   }))
 
-/** The same for operations that answer on the socket. */
-export const implementOnSocket = <C extends Contract>(
-  contract: C,
-  handlers: { [Operation in keyof C]: SocketRoute['answer'] },
-): SocketRoute[] =>
-  Object.entries(contract).map(([operation, endpoint]) => ({
-    operation,
-    endpoint,
-    answer: handlers[operation as keyof C],
-  }))
+/** Ties one operation whose body names the collection to its reader and its handler. */
+export const implementScoped = <Body extends ScopedBody>(
+  operation: string,
+  endpoint: Endpoint,
+  readBody: ReadScopedBody<Body>,
+  handle: (call: ScopedCall<Body>) => Promise<Reply>,
+): Route => ({ operation, endpoint, readBody, handle: handle as unknown as Route['handle'] })

@@ -1,6 +1,15 @@
-/** A finished answer: what a route returns when it is not a plain value to be sent as JSON. */
+import type { ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+
+/** Writes a body after the head of the answer was sent, and ends it. Resolves when there is nothing left to do. */
+export type BodyWriter = (outgoing: ServerResponse) => Promise<void>
+
+/**
+ * A finished answer, for routes whose answer is not just a value to send as JSON. A stream is sent as fast as the client
+ * reads it. A writer has the connection to itself.
+ */
 export class Reply {
-  readonly body: string | Uint8Array | ReadableStream<Uint8Array> | null
+  readonly body: string | Uint8Array | Readable | BodyWriter | null
   /** Undefined: the status that the endpoint declares. */
   readonly status: number | undefined
   readonly headers: Readonly<Record<string, string>>
@@ -19,24 +28,21 @@ export const jsonHeaders = {
 } as const
 
 /**
- * What tables are sent as, one JSON object a line or with commas. Not `application/jsonl`: clients that look for
- * `application/json` at the beginning would take it for one document.
+ * Content types of tables, as one JSON object a line or as CSV. Not `application/jsonl`: clients that look for
+ * `application/json` at the beginning would read it as one document.
  */
 export const tableTypes = {
   jsonl: 'application/x-ndjson; charset=utf-8',
   csv: 'text/csv; charset=utf-8; header=present',
 } as const
 
-/** JSON that is text already: it is sent as it is. */
+/** Sends text that is JSON already. */
 export const rawJson = (text: string, options: { status?: number; headers?: Record<string, string> } = {}): Reply =>
   new Reply(text, options.headers ? { ...jsonHeaders, ...options.headers } : jsonHeaders, options.status)
 
-/** Bytes with headers of the route's choice; a stream is sent as fast as the client reads. */
-export const bytes = (
-  body: Uint8Array | ReadableStream<Uint8Array> | null,
-  headers: Record<string, string>,
-  status?: number,
-): Reply => new Reply(body, { 'x-content-type-options': 'nosniff', ...headers }, status)
+/** Sends bytes with the headers that the route chooses. */
+export const bytes = (body: Uint8Array | Readable | null, headers: Record<string, string>, status?: number): Reply =>
+  new Reply(body, { 'x-content-type-options': 'nosniff', ...headers }, status)
 
-/** Nothing but a status. */
+/** Sends a status without a body. */
 export const empty = (status = 204): Reply => new Reply(null, { 'x-content-type-options': 'nosniff' }, status)

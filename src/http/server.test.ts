@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
-import { expect, test } from 'vitest'
+import { Readable } from 'node:stream'
+import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { pause } from '../lib/time.ts'
 import { endpoint } from './endpoint.ts'
@@ -41,10 +42,10 @@ const start = async () => {
         }),
       broken: async () => {
         let sent = false
-        const body = new ReadableStream<Uint8Array>({
-          pull(controller) {
-            if (sent) controller.error(new Error('the disk is gone'))
-            else controller.enqueue(Buffer.from('some'))
+        const body = new Readable({
+          read() {
+            if (sent) this.destroy(new Error('the disk is gone'))
+            else this.push('some')
             sent = true
           },
         })
@@ -108,13 +109,69 @@ test('an answer that breaks off is not taken for a whole one', async () => {
   await server.close(0)
 })
 
-test('requests are answered without a socket too', async () => {
-  const { server } = await start()
-  const post = (body: string) => server.fetch(new Request('http://x/echo/', { method: 'POST', body }))
+test('a body is read up to its limit, and a wrong one is told', async () => {
+  const { server, url } = await start()
+  const post = (body: string) => fetch(`${url}/echo/`, { method: 'POST', body })
   expect(await (await post('{"a":1}')).json()).toEqual({ a: 1 })
   expect((await post('{')).status).toBe(422)
   expect((await post(' '.repeat(2000))).status).toBe(413)
-  expect((await server.fetch(new Request('http://x/none'))).status).toBe(404)
+  expect((await fetch(`${url}/none`)).status).toBe(404)
+  await server.close(0)
+})
+
+/** Sends bytes on one connection until so many answers have begun, and gives what came. */
+const exchange = async (port: number, parts: readonly string[], answers: number): Promise<string> => {
+  const socket = createConnection(port, '127.0.0.1')
+  let text = ''
+  socket.setEncoding('latin1').on('data', (chunk) => {
+    text += chunk
+  })
+  for (const part of parts) socket.write(part)
+  await vi.waitUntil(() => text.split('HTTP/1.1 ').length > answers, 20_000)
+  socket.destroy()
+  return text
+}
+
+test.each(['user@host', 'a b', 'a/b', 'a?b'])('the Host header %s is refused', async (host) => {
+  const { server, port } = await start()
+  const answer = await exchange(port, [`GET /slow HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`], 1)
+  expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*\{"detail":"The request target or Host header is not valid"\}$/)
+  await server.close(0)
+})
+
+test.each(['example.com', 'EXAMPLE.com:80', '[::1]:7070', '127.0.0.1:1'])(
+  'the Host header %s is taken',
+  async (host) => {
+    const { server, port } = await start()
+    expect(await exchange(port, [`GET /none HTTP/1.1\r\nHost: ${host}\r\n\r\n`], 1)).toMatch(/^HTTP\/1\.1 404 /)
+    await server.close(0)
+  },
+)
+
+test('a target may be a whole URL, and no other scheme than http', async () => {
+  const { server, port } = await start()
+  const get = (target: string) => exchange(port, [`HEAD ${target} HTTP/1.1\r\nHost: x\r\n\r\n`], 1)
+  expect(await get('http://x/broken')).toMatch(/^HTTP\/1\.1 200 /)
+  expect(await get('ftp://x/broken')).toMatch(/^HTTP\/1\.1 400 /)
+  await server.close(0)
+})
+
+test('a body that is answered before it has come whole costs neither the answer nor the connection', async () => {
+  const { server, port } = await start()
+  const large = `POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n`
+  const next = 'GET /none HTTP/1.1\r\nHost: x\r\n\r\n'
+  const answers = await exchange(port, [large, 'x'.repeat(100_000), 'x'.repeat(100_000), next], 2)
+  expect(answers).toMatch(/^HTTP\/1\.1 413 [\s\S]*HTTP\/1\.1 404 /)
+  await server.close(0)
+})
+
+test('a body that never comes is not waited for after its answer', async () => {
+  const { server, port } = await start()
+  const socket = createConnection(port, '127.0.0.1')
+  socket.write('POST /none HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{')
+  const answer = String((await once(socket, 'data'))[0])
+  expect(answer).toMatch(/^HTTP\/1\.1 404 /)
+  await once(socket, 'close')
   await server.close(0)
 })
 

@@ -1,16 +1,12 @@
 import { once, setMaxListeners } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createNetServer, type Socket } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
 import { AppError } from '../lib/errors.ts'
 import { limitConnections } from './connection-limit.ts'
-import { type DispatchOptions, makeDispatch } from './dispatch.ts'
-import { makeEarlyAdmission } from './early-admission.ts'
-import { makeSocketDispatch } from './socket-dispatch.ts'
+import { makeDispatch } from './dispatch.ts'
+import type { HttpOptions } from './options.ts'
 
 export interface HttpServer {
-  /** Answers one request without a socket, for tests and for whoever is in the same process. */
-  fetch(request: Request): Promise<Response>
   /** Starts to listen; port 0 takes any free one. `variable` is the setting that an error names. */
   listen(host: string, port: number, variable?: string): Promise<{ port: number; url: string }>
   /**
@@ -75,12 +71,6 @@ const cannotListen = (host: string, port: number, variable: string, cause: NodeJ
   })
 }
 
-const badTarget = () =>
-  new Response('{"detail":"The request target or Host header is not valid"}', {
-    status: 400,
-    headers: { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' },
-  })
-
 const hasStrayBody = (incoming: IncomingMessage): boolean =>
   (incoming.method === 'GET' || incoming.method === 'HEAD') &&
   (incoming.headers['transfer-encoding'] !== undefined || Number(incoming.headers['content-length'] ?? 0) > 0)
@@ -98,19 +88,10 @@ export const checkAddress = async (host: string, port: number, variable = 'JETTY
 }
 
 /** Serves a table of routes over HTTP/1.1. It knows no resource: who calls and which collection is meant come in. */
-export const makeServer = (options: DispatchOptions): HttpServer => {
+export const makeServer = (options: HttpOptions): HttpServer => {
   const stopping = new AbortController()
   setMaxListeners(0, stopping.signal)
-  const admissions = makeEarlyAdmission(options)
-  const dispatch = makeDispatch({ ...options, changed: admissions.doubt }, stopping.signal)
-  const onSocket = makeSocketDispatch(options, admissions, stopping.signal)
-  const listener = getRequestListener(
-    (request, env) => dispatch(request, env.incoming as IncomingMessage, env.outgoing as ServerResponse),
-    {
-      errorHandler: badTarget,
-      hostname: 'localhost',
-    },
-  )
+  const dispatch = makeDispatch(options, stopping.signal)
   let inFlight = 0
   /** The answers that a connection waits for. */
   const answers = new WeakMap<Socket, ServerResponse[]>()
@@ -124,7 +105,7 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
     answers.set(incoming.socket, [...before, outgoing])
     outgoing.on('close', finished)
     if (hasStrayBody(incoming)) outgoing.shouldKeepAlive = false // nobody will read it
-    if (!onSocket(incoming, outgoing)) void listener(incoming, outgoing)
+    dispatch(incoming, outgoing)
   })
   const limit =
     options.connections === undefined
@@ -140,7 +121,6 @@ export const makeServer = (options: DispatchOptions): HttpServer => {
   server.on('clientError', (error, socket) => refuse(error, socket as Socket, answers.get(socket as Socket)))
 
   return {
-    fetch: (request) => dispatch(request),
     async listen(host, port, variable = 'JETTY_PORT') {
       server.listen(port, host)
       await once(server, 'listening').catch((error) => {

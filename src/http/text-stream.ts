@@ -1,8 +1,9 @@
-const encoder = new TextEncoder()
-/** Smaller pieces are sent together. */
+import { Readable } from 'node:stream'
+
+/** Shorter pieces are sent together. */
 const pieceCharacters = 16 * 1024
 
-/** A JSON text with a list in it, value by value: `opening` ends where the list begins, `closing` stands after its end. */
+/** Generates a JSON text that contains a list. `opening` ends where the list begins; `closing` follows the list. */
 export async function* listText(
   opening: string,
   values: AsyncIterable<unknown>,
@@ -16,26 +17,17 @@ export async function* listText(
   yield `${before === ',' ? '' : before}]${closing}`
 }
 
-/** Text as it is made, no faster than the client reads it. A client that leaves ends the making. */
-export const textStream = (texts: AsyncGenerator<string>): ReadableStream<Uint8Array> =>
-  new ReadableStream(
-    {
-      async pull(controller) {
-        let piece = ''
-        while (piece.length < pieceCharacters) {
-          const { value, done } = await texts.next()
-          if (done) {
-            if (piece !== '') controller.enqueue(encoder.encode(piece))
-            controller.close()
-            return
-          }
-          piece += value
-        }
-        controller.enqueue(encoder.encode(piece))
-      },
-      async cancel() {
-        await texts.return(undefined)
-      },
-    },
-    { highWaterMark: 0 },
-  )
+async function* pieces(texts: AsyncIterable<string>): AsyncGenerator<string> {
+  let piece = ''
+  for await (const text of texts) {
+    piece += text
+    if (piece.length < pieceCharacters) continue
+    yield piece
+    piece = ''
+  }
+  if (piece !== '') yield piece
+}
+
+/** Streams text while it is generated, no faster than the client reads. When the client leaves, the generator ends. */
+export const textStream = (texts: AsyncIterable<string>): Readable =>
+  Readable.from(pieces(texts), { objectMode: false, highWaterMark: 1 })

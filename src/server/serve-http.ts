@@ -80,7 +80,7 @@ const makeRoutes = (deps: HttpDeps, findCollection: ApiDeps['findCollection']) =
     preflightRunbook: core.runbooks.preflight,
     environmentOf,
   })
-  return { gateway, audit, routes, socketRoutes: gatewayRoutes({ gateway, runbookChat }) }
+  return { gateway, audit, routes: [...gatewayRoutes({ gateway, runbookChat }), ...routes] }
 }
 
 /** Serves the API and the gateway, and begins to listen. */

@@ -16,7 +16,7 @@ export const eventsRoutes = (deps: EventsDeps): Route[] => {
   const feeds = makeCollectionFeeds(deps)
   return implement(eventsContract, {
     watchCollection: async (call) => {
-      const after = await lastEventId(deps.database, call.request.headers.get('last-event-id'))
+      const after = await lastEventId(deps.database, call.headers['last-event-id']?.toString())
       return events(call, (signal) => watchCollection(deps, () => feeds.join(call.collection.id), after, signal))
     },
   })

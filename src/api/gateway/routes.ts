@@ -1,24 +1,41 @@
-import type { Gateway } from '../../gateway/gateway.ts'
-import { implementOnSocket, type SocketCall, type SocketRoute } from '../../http/implement.ts'
+import type { Gateway, ModelCall } from '../../gateway/gateway.ts'
+import {
+  implementScoped,
+  type ReadScopedBody,
+  type Route,
+  type ScopedBody,
+  type ScopedCall,
+} from '../../http/implement.ts'
+import type { Reply } from '../../http/reply.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
+import { readSent, type SentChat } from '../runbook-chat/read.ts'
 import { gatewayContract } from './contract.ts'
 
 export interface GatewayRoutesDeps {
   gateway: Gateway
   /** Answers a chat that asks for a runbook. */
-  runbookChat(call: SocketCall, body: Buffer): Promise<void>
+  runbookChat(call: ScopedCall<SentChat>): Promise<Reply>
 }
 
-export const gatewayRoutes = ({ gateway, runbookChat }: GatewayRoutesDeps): SocketRoute[] => {
-  const answer = (shape: Shape) => async (call: SocketCall) => {
-    const body = await gateway.answer(call, shape)
-    if (body) await runbookChat(call, body)
-  }
-  return implementOnSocket(gatewayContract, {
-    createChatCompletion: answer('chat'),
-    createEmbeddings: answer('embeddings'),
-    createImages: answer('images'),
-    createResponse: answer('responses'),
-    createMessage: answer('messages'),
-  })
+const shapes: Record<keyof typeof gatewayContract, Shape> = {
+  createChatCompletion: 'chat',
+  createEmbeddings: 'embeddings',
+  createImages: 'images',
+  createResponse: 'responses',
+  createMessage: 'messages',
 }
+
+/** A chat that asks for a runbook has `sent`, every other call `asked`. */
+const isForRunbook = (call: ScopedCall<ScopedBody>): call is ScopedCall<SentChat> => 'sent' in call.body
+
+export const gatewayRoutes = ({ gateway, runbookChat }: GatewayRoutesDeps): Route[] =>
+  Object.entries(gatewayContract).map(([operation, endpoint]) => {
+    const shape = shapes[operation as keyof typeof shapes]
+    const read: ReadScopedBody<ScopedBody> = (bytes, headers) => {
+      const body = gateway.read(bytes, headers, shape)
+      return body === 'runbook' ? readSent(bytes, headers['x-jetty-collection']?.toString()) : body
+    }
+    return implementScoped(operation, endpoint, read, (call) =>
+      isForRunbook(call) ? runbookChat(call) : gateway.answer(call as ModelCall, shape),
+    )
+  })

@@ -1,5 +1,5 @@
 import type { Database } from '../../database/database.ts'
-import { implement, type Route } from '../../http/implement.ts'
+import { type AnyCall, implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
 import { coveredIds, homeOf } from '../../model/collections/identity.ts'
 import { listCollections } from '../../store/collections/collections.ts'
@@ -10,21 +10,21 @@ export interface HealthDeps {
   database: Database
   readiness: Readiness
   version: string
-  /** The OpenAPI document as text, and the reference page: made from all contracts, which this resource does not know. */
+  /** The OpenAPI document as text, and the reference page. They describe all contracts, which this resource does not know. */
   openApi(): string
   docsPage(): Reply
   welcomePage(): Reply
 }
 
-/** A browser at `/` wants to be led somewhere; programs, which ask for anything or for JSON, get the state of the server. */
-const isBrowserAtRoot = ({ url, headers }: Request): boolean =>
-  new URL(url).pathname === '/' && (headers.get('accept') ?? '').includes('text/html')
+/** A browser at `/` gets a page with links. Programs, which accept anything or JSON, get the state of the server. */
+const isBrowserAtRoot = ({ target, headers }: Pick<AnyCall, 'target' | 'headers'>): boolean =>
+  target.split('?', 1)[0] === '/' && (headers.accept ?? '').includes('text/html')
 
 export const healthRoutes = ({ database, readiness, version, openApi, docsPage, welcomePage }: HealthDeps): Route[] => {
   const started = performance.now()
   return implement(healthContract, {
-    getHealth: async ({ request }) =>
-      isBrowserAtRoot(request)
+    getHealth: async (call) =>
+      isBrowserAtRoot(call)
         ? welcomePage()
         : {
             status: 'healthy' as const,

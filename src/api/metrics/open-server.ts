@@ -1,5 +1,5 @@
-import type { HttpLog, HttpSettings } from '../../http/dispatch.ts'
 import type { Route } from '../../http/implement.ts'
+import type { HttpLog, HttpSettings } from '../../http/options.ts'
 import { type HttpServer, makeServer } from '../../http/server.ts'
 import { AppError } from '../../lib/errors.ts'
 import { type MetricsDeps, openMetricsRoutes } from './routes.ts'

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Database } from '../../database/database.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
@@ -19,7 +20,7 @@ export interface RoutableModelsDeps {
 interface Asked {
   identity: Identity
   query: { collection?: string | undefined }
-  request: Request
+  headers: IncomingHttpHeaders
 }
 
 export const routableModelsRoutes = ({ database, sealer, findCollection, models }: RoutableModelsDeps): Route[] => {
@@ -32,8 +33,8 @@ export const routableModelsRoutes = ({ database, sealer, findCollection, models 
   }
   const settingsOf = makeSettingsReader(database)
   /** The collections whose keys count, as models are listed for them. */
-  const placesFor = async ({ identity, query, request }: Asked): Promise<ModelScope[]> => {
-    const ids = await meant(identity, query.collection ?? request.headers.get('x-jetty-collection') ?? undefined)
+  const placesFor = async ({ identity, query, headers }: Asked): Promise<ModelScope[]> => {
+    const ids = await meant(identity, query.collection ?? headers['x-jetty-collection']?.toString())
     return Promise.all(
       ids.map(async (id) => {
         const [variables, settings] = await Promise.all([readEnvironment(database, sealer, id), settingsOf(id)])

@@ -2,11 +2,9 @@ import type { Engine } from '../../engine/engine.ts'
 import { requireLevel } from '../../http/authorise.ts'
 import { events } from '../../http/events.ts'
 import { idempotencyScope } from '../../http/idempotency.ts'
-import type { SocketCall } from '../../http/implement.ts'
+import type { ScopedCall } from '../../http/implement.ts'
 import { unknownMembersOf } from '../../http/input/unknown-members.ts'
-import { rawJson } from '../../http/reply.ts'
-import { sendReply } from '../../http/send-reply.ts'
-import { warningsHeader } from '../../http/warnings.ts'
+import { Reply, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { authorOf, recordedBy } from '../../model/collections/identity.ts'
@@ -21,8 +19,10 @@ import { startAsked } from '../runs/start.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { type AdmittedChat, type BeginDeps, requestOfChat } from './begin.ts'
 import { type ChatRun, completionOf, runHeaders } from './completion.ts'
-import { checkChat, readSent } from './read.ts'
+import { checkChat, type SentChat } from './read.ts'
 import { chatEvents } from './stream.ts'
+
+type ChatCall = ScopedCall<SentChat>
 
 export interface RunbookChatDeps extends BeginDeps, Pick<DocumentDeps, 'definitions' | 'links'> {
   engine: Engine
@@ -30,29 +30,31 @@ export interface RunbookChatDeps extends BeginDeps, Pick<DocumentDeps, 'definiti
   settings: BeginDeps['settings'] & { maxLabelsPerRun: number }
 }
 
-/** What of a chat does not change what is run. */
+/** Members of a chat that change its answer, and not what is run. */
 const ofTheAnswer = ['stream', 'stream_options']
 
-/** What must be the same where the Idempotency-Key is: whoever asked for one piece may come back for the stream. */
-const sameRun = ({ body }: ReturnType<typeof readSent>): unknown => {
-  const { timeout_hint: _, ...block } = isObject(body.jetty) ? body.jetty : {}
-  const kept = Object.entries(body).filter(([name]) => !ofTheAnswer.includes(name))
+/** The part of a chat that must be the same when its Idempotency-Key is sent again. Whether it streams may change. */
+const sameRun = ({ sent }: SentChat): unknown => {
+  const { timeout_hint: _, ...block } = isObject(sent.jetty) ? sent.jetty : {}
+  const kept = Object.entries(sent).filter(([name]) => !ofTheAnswer.includes(name))
   return { ...Object.fromEntries(kept), jetty: block }
 }
 
 const unknownIn = unknownMembersOf(blockOfEitherSchema)
 
-/** The body of the answer is OpenAI's: what of the block is not known stands in a header. */
-const warnOfUnknown = ({ outgoing }: SocketCall, { jetty }: Record<string, unknown>): void => {
-  const found = unknownIn?.({ jetty }).map(({ message }) => message) ?? []
-  if (found.length > 0) outgoing.setHeaders(new Headers(warningsHeader(found)))
-}
+const databaseDoesNotAnswer = () =>
+  new AppError('database_unavailable', 'The database does not answer right now', {
+    hint: 'Try again in a moment.',
+    retryAfterSeconds: 1,
+  })
+
+const clientLeft = () => new AppError('cancelled', 'The client left before the run ended; the run goes on')
 
 /**
- * Makes the function that answers a chat which asks for a runbook: it starts a run, and tells of it until it has ended
- * or the client has left, which does not end the run.
+ * Makes the function that answers a chat which asks for a runbook. It starts a run and reports on it until the run ends.
+ * The run goes on when the client leaves.
  */
-export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, bytes: Buffer) => Promise<void>) => {
+export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Promise<Reply>) => {
   const { database, engine, lending, settings, links } = deps
   const labelChanges = makeLabelChanges(database, { most: settings.maxLabelsPerRun })
 
@@ -65,14 +67,14 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
     deps.pulse.tell(run.id)
   }
 
-  const begin = async (call: SocketCall, asked: AdmittedChat, sent: unknown): Promise<ChatRun> => {
+  const begin = async (call: ChatCall, asked: AdmittedChat): Promise<ChatRun> => {
     const { chat, identity, collection, signal } = asked
     const { use_trial_keys: isTrial, labels } = chat.jetty
     if ((labels?.length ?? 0) > settings.maxLabelsPerRun) {
       throw invalidField(['body', 'jetty', 'labels'], `A run has at most ${settings.maxLabelsPerRun} labels`)
     }
-    const idempotencyKey = call.incoming.headers['idempotency-key']
-    if (idempotencyKey === undefined && call.incoming.headers['last-event-id'] !== undefined) {
+    const idempotencyKey = call.headers['idempotency-key']
+    if (idempotencyKey === undefined && call.headers['last-event-id'] !== undefined) {
       throw invalidField(
         ['header', 'Last-Event-ID'],
         'Last-Event-ID needs the Idempotency-Key of the first request: send both, or follow events_url',
@@ -82,7 +84,7 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
     const scope = idempotencyScope('runbookChat', place, {}, idempotencyKey)
     const run = await startAsked(deps, {
       call: { idempotencyScope: scope, signal },
-      sent,
+      sent: sameRun(call.body),
       useTrialKeys: isTrial === true,
       prepare: () => requestOfChat(deps, asked),
     })
@@ -95,44 +97,34 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: SocketCall, byte
     }
   }
 
-  /** Waits for the end, the time that the client gives it, its leaving, or the end of the server. */
-  const answerWhole = async (call: SocketCall, of: ChatRun, { chat, signal }: AdmittedChat): Promise<void> => {
+  /** Waits for the run to end, but no longer than the client asks for, and not after it left or the server stops. */
+  const answerWhole = async (call: ChatCall, of: ChatRun, { chat, signal }: AdmittedChat): Promise<Reply> => {
     const time = AbortSignal.timeout(chat.jetty.timeout_hint * 1000)
     const isOver = await engine.wait(of.run.id, AbortSignal.any([time, signal, call.stopping]))
-    if (signal.aborted) return
+    if (signal.aborted) throw clientLeft()
     const outcome = isOver ? await readRunOutcome(database, of.run.id) : undefined
     if (isOver && !outcome) throw new AppError('not_found', 'The run was deleted in the meantime')
     const trial = of.trial && outcome ? await lending.leftAfter(of.run.id) : of.trial
     const ended = outcome && { run: { ...of.run, ...outcome.run }, steps: outcome.steps }
     const text = JSON.stringify(completionOf({ ...of, trial }, ended))
-    await sendReply(call, rawJson(text, { status: ended ? 200 : 202, headers: runHeaders(of) }))
+    return rawJson(text, { status: ended ? 200 : 202, headers: runHeaders(of) })
   }
 
-  const answerStream = async (call: SocketCall, of: ChatRun, { chat }: AdmittedChat): Promise<void> => {
-    const after = await lastEventId(database, call.incoming.headers['last-event-id']?.toString())
+  const answerStream = async (call: ChatCall, of: ChatRun, { chat }: AdmittedChat): Promise<Reply> => {
+    const after = await lastEventId(database, call.headers['last-event-id']?.toString())
     const options = { includeUsage: chat.stream_options?.include_usage === true, after, stopping: call.stopping }
-    // What it says as the server stops is its own: it is not to be closed before.
+    // When the server stops, the stream still says so: nothing may close it before.
     const reply = events({ stopping: new AbortController().signal }, (gone) => chatEvents(deps, of, options, gone))
-    await sendReply(call, { ...reply, headers: { ...reply.headers, ...runHeaders(of) } })
+    return new Reply(reply.body, { ...reply.headers, ...runHeaders(of) })
   }
 
-  return async (call, bytes) => {
-    const sent = readSent(bytes, call.incoming.headers['x-jetty-collection']?.toString())
-    const admission = await call.admit(sent.collection).checked
-    if (admission.databaseAway) throw databaseAway()
-    requireLevel(admission.identity, 'write')
-    const gone = new AbortController()
-    call.outgoing.once('close', () => gone.abort())
-    const { identity, collection } = admission
-    warnOfUnknown(call, sent.body)
-    const asked: AdmittedChat = { identity, collection, chat: checkChat(sent), signal: gone.signal }
-    const of = await begin(call, asked, sameRun(sent))
-    await (asked.chat.stream ? answerStream(call, of, asked) : answerWhole(call, of, asked))
+  return async (call) => {
+    const { identity, collection, databaseAway, signal } = call
+    if (databaseAway) throw databaseDoesNotAnswer()
+    requireLevel(identity, 'write')
+    for (const warning of unknownIn?.({ jetty: call.body.sent.jetty }) ?? []) call.warn(warning)
+    const asked: AdmittedChat = { identity, collection, chat: checkChat(call.body), signal }
+    const of = await begin(call, asked)
+    return asked.chat.stream ? answerStream(call, of, asked) : answerWhole(call, of, asked)
   }
 }
-
-const databaseAway = () =>
-  new AppError('database_unavailable', 'The database does not answer right now', {
-    hint: 'Try again in a moment.',
-    retryAfterSeconds: 1,
-  })

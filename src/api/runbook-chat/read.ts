@@ -1,28 +1,29 @@
+import type { ScopedBody } from '../../http/implement.ts'
 import { checkBody } from '../../http/input/parse.ts'
 import { invalidField } from '../../lib/errors.ts'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { type RunbookChat, type RunbookChatMessage, runbookChatSchema } from '../../model/runbooks/runbook-chat.ts'
 
 /** A chat that asks for a runbook, as it was sent. */
-export interface SentChat {
-  body: Record<string, unknown>
+export interface SentChat extends ScopedBody {
+  sent: Record<string, unknown>
   /** The collection that it names, in the block or a header; whatever else it says may be wrong. */
   collection: string | undefined
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined)
 
-/** The block goes to the top where it stood in `extra_body`; a header may name the collection in its place. */
+/** Reads a chat that asks for a runbook. A block in `extra_body` counts as one at the top; a header may name the collection. */
 export const readSent = (bytes: Buffer, header: string | undefined): SentChat => {
   const { extra_body: extra, ...body } = parsedObject(bytes.toString()) ?? {}
   const block = body.jetty ?? (isObject(extra) ? extra.jetty : undefined)
-  if (!isObject(block)) return { body: { ...body, jetty: block }, collection: undefined }
+  if (!isObject(block)) return { sent: { ...body, jetty: block }, collection: undefined }
   const collection = block.collection === undefined ? textOf(header) : textOf(block.collection)
-  return { body: { ...body, jetty: { ...block, ...(collection && { collection }) } }, collection }
+  return { sent: { ...body, jetty: { ...block, ...(collection && { collection }) } }, collection }
 }
 
-/** Throws the 422 that lists what does not fit. */
-export const checkChat = (sent: SentChat): RunbookChat => checkBody(runbookChatSchema, sent.body) as RunbookChat
+/** Checks a chat. Throws a 422 that lists every member that is not valid. */
+export const checkChat = ({ sent }: SentChat): RunbookChat => checkBody(runbookChatSchema, sent) as RunbookChat
 
 const contentText = ({ content }: RunbookChatMessage): string =>
   (typeof content === 'string' ? content : (content ?? []).map(({ text }) => text).join('\n')).trim()

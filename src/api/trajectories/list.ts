@@ -1,5 +1,7 @@
+import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { jsonHeaders, Reply, rawJson } from '../../http/reply.ts'
+import { textStream } from '../../http/text-stream.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
@@ -112,23 +114,14 @@ export const readCursor = (text: string): RunCursor | undefined => {
   return { createdMicros, number: Number(number) }
 }
 
-const encoder = new TextEncoder()
-
-/** `{"trajectories":[…], …}` as it is read from storage. */
-const streamList = (documents: AsyncGenerator<string>, tail: string): ReadableStream<Uint8Array> => {
-  let first = true
-  return new ReadableStream({
-    async pull(controller) {
-      const { value, done } = await documents.next()
-      const opening = first ? '{"trajectories":[' : ''
-      if (done) {
-        controller.enqueue(encoder.encode(`${opening}],${tail.slice(1)}`))
-        controller.close()
-      } else controller.enqueue(encoder.encode(`${opening || ','}${value}`))
-      first = false
-    },
-    async cancel() {
-      await documents.return(undefined)
-    },
-  })
+/** Generates `{"trajectories":[…], …}` while the documents are read from storage. */
+async function* listed(documents: AsyncIterable<string>, tail: string): AsyncGenerator<string> {
+  let before = '{"trajectories":['
+  for await (const document of documents) {
+    yield before + document
+    before = ','
+  }
+  yield `${before === ',' ? '' : before}],${tail.slice(1)}`
 }
+
+const streamList = (documents: AsyncIterable<string>, tail: string): Readable => textStream(listed(documents, tail))

@@ -48,8 +48,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
     downloadTrajectory: async ({ collection, params, memory }) => {
       const run = await get(collection.id, params.task, params.trajectory_id)
       const [document, files] = await Promise.all([documentOf(deps, run, memory), filesOfRun(database, run.id)])
-      const archive = await archiveOf(deps, run, document, files)
-      return bytes(Readable.toWeb(archive) as ReadableStream<Uint8Array>, {
+      return bytes(await archiveOf(deps, run, document, files), {
         'content-type': 'application/zip',
         'content-disposition': `attachment; filename="${run.trajectory_id}.zip"`,
         'cache-control': 'no-store',
@@ -113,9 +112,9 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
     },
 
     watchTrajectory: async (call) => {
-      const { collection, params, request } = call
+      const { collection, params, headers } = call
       const run = await get(collection.id, params.task, params.trajectory_id)
-      const after = await lastEventId(deps.database, request.headers.get('last-event-id'))
+      const after = await lastEventId(deps.database, headers['last-event-id']?.toString())
       return events(call, (signal) => watchRun(deps, run, after, signal, call.memory))
     },
   })

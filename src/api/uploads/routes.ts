@@ -162,8 +162,8 @@ export const uploadsRoutes = ({ database, quota, objects, findCollection }: Uplo
 
     getUpload: async ({ params, identity }) => shown(await get(params.id, identity)),
 
-    downloadUpload: async ({ params, identity, request }) =>
-      serveFile(objects, await get(params.id, identity), request, false),
+    downloadUpload: async ({ params, identity, headers }) =>
+      serveFile(objects, await get(params.id, identity), headers, false),
 
     deleteUpload: async ({ params, identity, note }) => {
       const row = await get(params.id, identity)

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
+import { inTime } from '../../lib/in-time.ts'
 import { type RecordTask, taskForRecords } from '../../store/tasks/own-tasks.ts'
-import { inTime } from '../in-time.ts'
 import type { FinishedCall } from './finished-call.ts'
 
 type Place = FinishedCall['place']

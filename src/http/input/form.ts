@@ -3,7 +3,6 @@ import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { invalidField } from '../../lib/errors.ts'
 import type { Endpoint } from '../endpoint.ts'
-import type { ReceivedFile } from '../implement.ts'
 import { decodeText, parseJson, readBytes } from './body.ts'
 import type { Room } from './memory.ts'
 import {
@@ -12,6 +11,7 @@ import {
   type FormLimits,
   fieldTooLarge,
   type PartNames,
+  type ReceivedFile,
   readMultipart,
 } from './multipart.ts'
 

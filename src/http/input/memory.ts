@@ -1,22 +1,58 @@
+import type { ByteBudget, Share } from '../../lib/memory/byte-budget.ts'
+import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import type { ShareOwner } from '../../lib/memory/owner-caps.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 
-/** Takes memory for so many bytes more; undefined where there is room at once. */
+/** Takes memory for so many bytes more; undefined when there is room at once. */
 export type Room = (bytes: number) => Promise<void> | undefined
 
 /** Memory that one call holds until its answer has left. Values of up to 64 KiB are not counted. */
 export interface CallMemory {
-  /** Undefined where there is room at once. Throws `too_large`, and rejects with `busy` after some seconds. */
+  /** Undefined when there is room at once. Throws `too_large`, and rejects with `busy` after some seconds. */
   take: Room
   giveBack(bytes: number): void
 }
 
-/** Before it is refused a request waits so long for memory; shorter than `bodyIdleSeconds`. */
-export const longestWaitForMemoryMs = 10_000
+/** A request waits this long for memory before it is refused; shorter than `bodyIdleSeconds`. */
+const longestWaitForMemoryMs = 10_000
 
-/** Who large values are counted for where a request names no collection: the only one of its key, or the key. */
+/** Who large values are counted for when a request names no collection: the only one of its key, or the key. */
 export const memoryOwner = (identity: Identity | undefined, address: string | undefined): ShareOwner => {
   if (!identity) return `from ${address}`
   const [id, ...more] = identity.collectionIds
   return id !== undefined && more.length === 0 ? id : `key ${identity.keyId ?? 'admin'}`
+}
+
+/** The memory of one call, whoever it is counted for. */
+export interface MemoryHold {
+  /** Counts for this owner, unless memory was taken for another one before. `opened` is called before the first taking. */
+  of(owner: ShareOwner, opened?: () => void): CallMemory
+  /** Whether anything was taken. */
+  readonly isHeld: boolean
+  /** Gives all of it back. */
+  end(): void
+}
+
+/** Makes the hold of one call. `what` names the request in errors. */
+export const holdMemory = (budget: ByteBudget | undefined, what: () => string): MemoryHold => {
+  let share: Share | undefined
+  return {
+    of: (owner, opened) => ({
+      take(bytes) {
+        if (!budget || bytes <= uncountedBytes) return undefined
+        if (!share) {
+          share = budget.open(owner, 'request')
+          opened?.()
+        }
+        return share.add(bytes, { what: what(), waitMs: longestWaitForMemoryMs })
+      },
+      giveBack(bytes) {
+        if (bytes > uncountedBytes) share?.giveBack(bytes)
+      },
+    }),
+    get isHeld() {
+      return share !== undefined
+    },
+    end: () => share?.end(),
+  }
 }

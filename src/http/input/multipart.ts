@@ -4,10 +4,18 @@ import busboy from 'busboy'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { contentTypeOf, essenceOf } from '../../lib/files/media-type.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import type { ReceivedFile } from '../implement.ts'
 import { bodyCutOff, bodyIdleSeconds } from './body.ts'
 
-/** Where file parts go: the object store, as far as http has to know it. `put` must clean up when the stream fails. */
+/** A stored file part. `object` is its id in the object store. */
+export interface ReceivedFile {
+  object: string
+  name: string
+  content_type: string
+  size: number
+  sha256: string
+}
+
+/** Stores file parts; the object store implements it. `put` must clean up when the stream fails. */
 export interface FileSink {
   put(stream: Readable, options: { maxBytes: number }): Promise<{ id: string; size: number; sha256: string }>
   remove(ids: string[]): Promise<void>

@@ -1,10 +1,10 @@
-import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
-import { afterAwake } from '../lib/time.ts'
+import { AppError, isDatabaseUnavailable } from './errors.ts'
+import { afterAwake } from './time.ts'
 
-/** Longer than this nobody waits for the database in the course of a call: it goes on without. */
+/** A call to a model waits this long for the database, then goes on without it. */
 const patienceMs = 2_000
 
-/** What the database answers; undefined where it is away, or does not answer in time. */
+/** Resolves with what the database answers; with undefined when it is away or does not answer in time. */
 export const inTime = async <T>(asked: Promise<T>, mostMs = patienceMs): Promise<T | undefined> => {
   let takeBack = () => {}
   const late = new Promise<undefined>((resolve) => {
@@ -21,10 +21,6 @@ export const inTime = async <T>(asked: Promise<T>, mostMs = patienceMs): Promise
   }
 }
 
-/** The same for what a call cannot go on without; what is known already is given at once. Throws `database_unavailable`. */
-export const neededInTime = <T>(asked: T | Promise<T>, mostMs?: number): T | Promise<T> =>
-  asked instanceof Promise ? answered(asked, mostMs) : asked
-
 const answered = async <T>(asked: Promise<T>, mostMs: number | undefined): Promise<T> => {
   const answer = await inTime(
     asked.then((value) => ({ value })),
@@ -36,3 +32,7 @@ const answered = async <T>(asked: Promise<T>, mostMs: number | undefined): Promi
     retryAfterSeconds: 1,
   })
 }
+
+/** Waits for what a call cannot go on without. A value is returned at once. Throws `database_unavailable` when it is late. */
+export const neededInTime = <T>(asked: T | Promise<T>, mostMs?: number): T | Promise<T> =>
+  asked instanceof Promise ? answered(asked, mostMs) : asked

@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { AppError } from '../lib/errors.ts'
 import type { Identity } from '../model/collections/identity.ts'
-import { makeEarlyAdmission } from './early-admission.ts'
+import { makeAdmissionCache } from './admission-cache.ts'
+import type { AccessChecks } from './authorise.ts'
 import { endpoint } from './endpoint.ts'
 
 const call = {
@@ -22,8 +24,9 @@ const identity: Identity = {
 const place = { id: 7, name: 'acme', settings: {}, environment_id: null }
 
 const authenticate = vi.fn(async (): Promise<Identity> => identity)
-const admissions = () =>
-  makeEarlyAdmission({
+const admissions = (more: Partial<AccessChecks> = {}) =>
+  makeAdmissionCache({
+    ...more,
     authenticate,
     findPlace: async () => place,
     findCollection: async () => undefined,
@@ -38,39 +41,58 @@ beforeEach(() => {
 describe('an admission', () => {
   it('is taken as checked for a moment', async () => {
     const { admit } = admissions()
-    expect(admit(call).known).toBeUndefined()
-    await admit(call).checked
+    await admit(call)
     authenticate.mockClear()
-    for (let at = 0; at < 10; at++) expect((await admit(call).checked).collection.id).toBe(7)
+    for (let at = 0; at < 10; at++) expect((await admit(call)).collection.id).toBe(7)
     expect(authenticate).not.toHaveBeenCalled()
   })
 
   it('is of one token alone', async () => {
     const { admit } = admissions()
-    await admit(call).checked
+    await admit(call)
     authenticate.mockRejectedValue(new Error('unknown'))
-    await expect(admit({ ...call, header: 'Bearer another' }).checked).rejects.toThrow('unknown')
+    await expect(admit({ ...call, header: 'Bearer another' })).rejects.toThrow('unknown')
   })
 
   it('is checked anew after a doubt, also where the check was under way', async () => {
     const { admit, doubt } = admissions()
-    const { checked } = admit(call)
+    const checked = admit(call)
     doubt()
     await checked
     authenticate.mockRejectedValue(new Error('revoked'))
-    await expect(admit(call).checked).rejects.toThrow('revoked')
+    await expect(admit(call)).rejects.toThrow('revoked')
+  })
+
+  it('is checked each time where calls are counted', async () => {
+    const { admit } = admissions({ isLimited: () => true })
+    await admit(call)
+    await admit(call)
+    expect(authenticate).toHaveBeenCalledTimes(2)
   })
 
   it('is checked anew once it is old, or the key has expired', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     const { admit } = admissions()
-    await admit(call).checked
+    await admit(call)
     vi.advanceTimersByTime(150)
     authenticate.mockResolvedValue({ ...identity, expiresAt: new Date(Date.now() - 1) })
-    await admit(call).checked
+    await admit(call)
     expect(authenticate).toHaveBeenCalledTimes(2)
-    await admit(call).checked
+    await admit(call)
     expect(authenticate).toHaveBeenCalledTimes(3)
+    vi.useRealTimers()
+  })
+
+  it('stays as it was for a minute while the database is away', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const { admit } = admissions()
+    expect(await admit(call)).toMatchObject({ databaseAway: false })
+    authenticate.mockRejectedValue(new AppError('database_unavailable', 'away'))
+    vi.advanceTimersByTime(59_000)
+    expect(await admit(call)).toMatchObject({ databaseAway: true, collection: place })
+    await expect(admit({ ...call, header: 'Bearer another' })).rejects.toThrow('does not answer')
+    vi.advanceTimersByTime(2_000)
+    await expect(admit(call)).rejects.toThrow('does not answer')
     vi.useRealTimers()
   })
 })

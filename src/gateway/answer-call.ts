@@ -1,0 +1,57 @@
+import { Reply } from '../http/reply.ts'
+import { toAppError } from '../lib/errors.ts'
+import { refusedStatus, type UpstreamAnswer } from '../upstream/answer.ts'
+import type { ModelCall } from './asked.ts'
+import { refusedBody } from './refused.ts'
+import { type RelayOptions, relayEvents } from './relay/relay-events.ts'
+import { relayLarge } from './relay/relay-large.ts'
+import { type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
+
+type Streamed = Extract<UpstreamAnswer, { kind: 'events' | 'large' }>
+type Whole = Extract<UpstreamAnswer, { kind: 'whole' | 'refused' }>
+
+/** Makes the answer to a call from what the model gave. A record is kept before the last byte leaves. */
+export const makeAnswerCall = (options: RelayOptions) => {
+  /** Passes an answer on while it comes. Its record is kept when it ends, so the headers say what is intended. */
+  const streamed = (ticket: Ticket, given: Streamed): Reply => {
+    const record = !ticket.recorded ? 'off' : ticket.databaseAway ? 'spilled' : 'on'
+    const write: Reply['body'] = (outgoing) =>
+      given.kind === 'events'
+        ? relayEvents(outgoing, ticket, given, options)
+        : relayLarge(outgoing, ticket, given, options)
+    return new Reply(write, { ...given.headers, ...ticketHeaders(ticket, record) }, given.status)
+  }
+
+  const whole = async (call: ModelCall, ticket: Ticket, given: Whole): Promise<Reply> => {
+    const { status, headers, bytes, firstByteMs } = given
+    const failure = given.kind === 'refused' ? given.error : given.failure
+    const error = failure ? { code: failure.code, message: failure.message } : null
+    const answer = { kind: 'json' as const, bytes, truncated: false }
+    const outcome: Outcome = { status: error ? 'failed' : 'completed', httpStatus: status, error, answer, firstByteMs }
+    const record = await options.keep(ticket, call.isGone ? { ...outcome, status: 'cancelled' } : outcome)
+    const told = { ...headers, ...ticketHeaders(ticket, record) }
+    if (given.kind === 'whole') return new Reply(bytes, told, status)
+    const shown = refusedStatus(status)
+    const text = refusedBody(ticket.shape, shown, ticket.scrub.text(bytes.toString()), given.error)
+    return new Reply(text, { ...told, 'content-type': 'application/json' }, shown)
+  }
+
+  return {
+    answer: (call: ModelCall, ticket: Ticket, given: UpstreamAnswer): Reply | Promise<Reply> =>
+      given.kind === 'events' || given.kind === 'large' ? streamed(ticket, given) : whole(call, ticket, given),
+
+    /** Records that the call got no answer, and throws the reason. */
+    async fail(call: ModelCall, ticket: Ticket, thrown: unknown): Promise<never> {
+      const { code, message, hint } = toAppError(thrown)
+      const record = await options.keep(ticket, {
+        status: code === 'cancelled' ? 'cancelled' : 'failed',
+        httpStatus: null,
+        error: { code, message: ticket.scrub.text(message), hint },
+        answer: null,
+        firstByteMs: null,
+      })
+      call.addHeaders(ticketHeaders(ticket, record))
+      throw thrown
+    },
+  }
+}

@@ -1,0 +1,98 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ByteBudget } from '../lib/memory/byte-budget.ts'
+import type { Warning } from '../model/warning.ts'
+import { holdMemory, type MemoryHold } from './input/memory.ts'
+import { requestIdOf } from './request-id.ts'
+
+/** One request and the answer to it, on its connection. */
+export interface Exchange {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+  readonly method: string
+  /** Path and query as they were sent. */
+  readonly target: string
+  /** Identifies the request in its answer and in the log. */
+  readonly requestId: string
+  readonly warnings: Warning[]
+  /** Memory for the body and the answer. */
+  readonly memory: MemoryHold
+  /** Headers that every answer to this request gets. */
+  headers: Record<string, string>
+}
+
+export const openExchange = (
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  { budget, headers }: { budget: ByteBudget | undefined; headers: Record<string, string> | undefined },
+): Exchange => {
+  const request = { method: incoming.method ?? '', target: incoming.url ?? '/' }
+  return {
+    incoming,
+    outgoing,
+    ...request,
+    requestId: requestIdOf(incoming.headers),
+    warnings: [],
+    memory: holdMemory(budget, () => `${request.method} ${pathOf(request.target)}`),
+    headers: headers ?? {},
+  }
+}
+
+/** The path of a target, short enough for a message. */
+export const pathOf = (target: string): string => (target.split('?', 1)[0] ?? '').slice(0, 200)
+
+const plainHost = /^[a-z0-9._-]+(?::\d{1,5})?$/i
+
+const isHost = (host: string): boolean => {
+  if (plainHost.test(host)) return true
+  const url = `http://${host}/`
+  return URL.canParse(url) && new URL(url).hostname === host.replace(/:\d+$/, '').toLowerCase()
+}
+
+/** Whether the target of a request is a path or an http URL, and its Host header the name of a host. */
+export const hasValidTarget = ({ url = '', headers: { host } }: IncomingMessage): boolean => {
+  if (url.split('?', 1)[0]?.includes('\\')) return false
+  return url.startsWith('/') ? host === undefined || isHost(host) : /^https?:\/\//.test(url) && URL.canParse(url)
+}
+
+/** Calls back when the client leaves before it has the whole answer; at once when it has left already. */
+export const onGone = (outgoing: ServerResponse, left: () => void): void => {
+  if (outgoing.destroyed) left()
+  else {
+    outgoing.once('close', () => {
+      if (!outgoing.writableFinished) left()
+    })
+  }
+}
+
+/** Resolves when the answer was handed to the system, or its connection is gone. */
+export const closed = (outgoing: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    if (outgoing.closed) resolve()
+    else outgoing.once('close', resolve)
+  })
+
+const restWaitMs = 500
+const restBytes = 64 * 1024 * 1024
+
+/**
+ * Drops what is still to come of a request body after the answer. A client that sends while the connection is closed
+ * gets a reset, and loses the answer. After half a second, or 64 MiB, the connection is closed all the same.
+ */
+export const dropRest = (incoming: IncomingMessage): void => {
+  if (incoming.readableEnded || incoming.destroyed) return
+  let size = 0
+  const stop = () => {
+    clearTimeout(timer)
+    incoming.off('data', count).off('end', stop).off('close', stop)
+  }
+  const cut = () => {
+    stop()
+    incoming.socket.destroySoon()
+  }
+  const count = (chunk: Buffer) => {
+    size += chunk.length
+    if (size > restBytes) cut()
+  }
+  const timer = setTimeout(cut, restWaitMs).unref()
+  incoming.on('data', count).on('end', stop).on('close', stop).resume()
+}

@@ -1,0 +1,177 @@
+import { z } from 'zod'
+import type { Identity } from '../model/collections/identity.ts'
+import type { AdmissionCache } from './admission-cache.ts'
+import { type AuditNote, changesOf, recorded } from './audit.ts'
+import { admit } from './authorise.ts'
+import { closed, type Exchange, onGone } from './exchange.ts'
+import { idempotencyScope } from './idempotency.ts'
+import type { AnyCall, Call, ReadScopedBody, Route, ScopedBody } from './implement.ts'
+import { readForm } from './input/form.ts'
+import { type CallMemory, memoryOwner, type Room } from './input/memory.ts'
+import type { FormLimits, ReceivedFile } from './input/multipart.ts'
+import { checkBody, readJsonBody } from './input/parse.ts'
+import { readScopedBody } from './input/scoped-body.ts'
+import type { HttpOptions } from './options.ts'
+import { jsonHeaders, Reply } from './reply.ts'
+import type { ServedRoute } from './route-table.ts'
+import { tokenHeader } from './token-header.ts'
+
+/** A body as it was read, not checked yet. */
+interface ReadBody {
+  input: unknown
+  text: string
+  files: ReceivedFile[]
+  skipped: readonly string[]
+}
+
+const noBody: ReadBody = { input: undefined, text: '', files: [], skipped: [] }
+
+/** Makes the part of a call that follows from its connection. More is assigned to it: a spread would fire its getters. */
+const callOn = (exchange: Exchange, memory: CallMemory, stopping: AbortSignal): AnyCall => {
+  const { incoming, outgoing, target } = exchange
+  let gone: AbortController | undefined
+  return {
+    headers: incoming.headers,
+    target,
+    task: undefined,
+    bodyText: '',
+    files: [],
+    keepFiles: () => {},
+    idempotencyScope: undefined,
+    warn: (warning) => void exchange.warnings.push(warning),
+    note: () => {},
+    addHeaders: (headers) => void Object.assign(exchange.headers, headers),
+    memory,
+    onGone: (left) => onGone(outgoing, left),
+    get isGone() {
+      return outgoing.destroyed
+    },
+    get signal() {
+      if (gone) return gone.signal
+      const control = new AbortController()
+      gone = control
+      onGone(outgoing, () => control.abort())
+      return control.signal
+    },
+    stopping,
+  }
+}
+
+const asReply = (answer: unknown): Reply =>
+  answer instanceof Reply ? answer : new Reply(JSON.stringify(answer), jsonHeaders)
+
+/** Makes the function that admits a request, reads it and lets its route handle it. Throws what is to be told as an error. */
+export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCache, stopping: AbortSignal) => {
+  const { settings, log, files: sink } = options
+  const limits: FormLimits = {
+    maxFileBytes: settings.maxUploadBytes,
+    maxFiles: settings.maxFilesPerRun,
+    maxFieldBytes: settings.maxInitParamsBytes,
+  }
+  const auditLost = (error: unknown) => log.warn({ err: error }, 'how a change ended is not in the audit trail')
+
+  const readBody = async ({ endpoint, parts }: ServedRoute, { incoming }: Exchange, room: Room): Promise<ReadBody> => {
+    if (!endpoint.body) return noBody
+    if (endpoint.form) {
+      const { fields, ...rest } = await readForm(incoming, incoming.headers, parts, limits, sink, room)
+      return { input: fields, ...rest }
+    }
+    const { text, value } = await readJsonBody(incoming, incoming.headers, settings.maxBodyBytes, room)
+    return { input: value, text, files: [], skipped: [] }
+  }
+
+  /** Calls the handler, with an entry in the audit trail where the endpoint has one. */
+  const handle = (route: ServedRoute, call: Call, note: AuditNote): Promise<unknown> => {
+    const work = () => route.handle(call)
+    if (!route.endpoint.audited || !options.audit) return work()
+    const { identity, collection } = call
+    return recorded(options.audit, { ...entryOf(route, call), collection, identity }, note, work, auditLost)
+  }
+
+  const carryOut = async (route: ServedRoute, params: Record<string, string>, exchange: Exchange): Promise<Reply> => {
+    const { endpoint, operation } = route
+    const { incoming, outgoing } = exchange
+    const address = incoming.socket.remoteAddress
+    const admission = await admit(options, endpoint, params, tokenHeader(incoming.headers, endpoint), address)
+    const { identity, collection } = admission
+    const memory = exchange.memory.of(
+      collection?.id ?? memoryOwner(identity, address),
+      () => void closed(outgoing).then(exchange.memory.end),
+    )
+    const call = callOn(exchange, memory, stopping)
+    const query = route.readQuery(exchange.target, call.warn)
+    const key = incoming.headers['idempotency-key']
+    const idempotencyKey = endpoint.idempotent ? idempotencyScope(operation, admission, params, key) : undefined
+    const sent = await readBody(route, exchange, memory.take)
+    const { files } = sent
+    let kept = files.length === 0
+    const note: AuditNote = {}
+    try {
+      route.checkMembers?.(sent, call.warn)
+      const made = Object.assign(call, {
+        ...admission,
+        params,
+        query,
+        body: endpoint.body && checkBody(endpoint.body, sent.input),
+        bodyText: sent.text,
+        files,
+        keepFiles: () => {
+          kept = true
+        },
+        idempotencyScope: idempotencyKey,
+        note: (details: AuditNote) => void Object.assign(note, details),
+      })
+      const answer = await handle(route, made as unknown as Call, note)
+      if (options.checkAnswers) checkAnswer(route, answer)
+      return asReply(answer)
+    } finally {
+      if (endpoint.audited) admissions.doubt()
+      if (!kept) await sink?.remove(files.map((file) => file.object)).catch(() => {})
+    }
+  }
+
+  /** The same for a call whose body names the collection: it is read before the call is admitted. */
+  const carryOutScoped = async (
+    route: ServedRoute,
+    readScoped: ReadScopedBody<ScopedBody>,
+    exchange: Exchange,
+  ): Promise<Reply> => {
+    const { endpoint } = route
+    const { headers, socket } = exchange.incoming
+    const header = tokenHeader(headers, endpoint)
+    const address = socket.remoteAddress
+    const memoryOf = (identity: Identity | undefined) => exchange.memory.of(memoryOwner(identity, address))
+    const body = await readScopedBody(options, {
+      exchange,
+      header,
+      maxBytes: settings.maxBodyBytes,
+      readBody: readScoped,
+      roomFor: (identity) => memoryOf(identity).take,
+    })
+    const admission = await admissions.admit({ endpoint, name: body.collection, header, address })
+    const { identity, collection, databaseAway } = admission
+    const call = callOn(exchange, memoryOf(identity), stopping)
+    const answer = await route.handle(
+      Object.assign(call, { body, identity, collection, databaseAway }) as unknown as Call,
+    )
+    return asReply(answer)
+  }
+
+  return (route: ServedRoute, params: Record<string, string>, exchange: Exchange): Promise<Reply> =>
+    route.readBody ? carryOutScoped(route, route.readBody, exchange) : carryOut(route, params, exchange)
+}
+
+/** What the audit trail records of a call before it is carried out. */
+const entryOf = ({ operation }: Route, call: Call) => ({
+  operation,
+  target: Object.values(call.params as Record<string, string>).join('/'),
+  changes: changesOf(call.body),
+})
+
+const checkAnswer = ({ operation, endpoint }: Route, answer: unknown): void => {
+  if (!(endpoint.response instanceof z.ZodType)) return
+  const value: unknown =
+    answer instanceof Reply ? (typeof answer.body === 'string' ? JSON.parse(answer.body) : undefined) : answer
+  const checked = endpoint.response.safeParse(value)
+  if (!checked.success) throw new Error(`${operation} answered against its contract: ${checked.error.message}`)
+}

@@ -1,0 +1,58 @@
+import { AppError, isDatabaseUnavailable } from '../../lib/errors.ts'
+import type { Identity } from '../../model/collections/identity.ts'
+import type { AccessChecks } from '../authorise.ts'
+import type { Exchange } from '../exchange.ts'
+import type { ReadScopedBody, ScopedBody } from '../implement.ts'
+import { bodyTooLarge, readBytes } from './body.ts'
+import type { Room } from './memory.ts'
+
+/** A body up to here is read before its token is checked: the database is asked for key and collection at once. */
+const smallBody = 64 * 1024
+
+interface ScopedBodyOptions {
+  exchange: Exchange
+  /** The value of an Authorization header. */
+  header: string | undefined
+  maxBytes: number
+  readBody: ReadScopedBody<ScopedBody>
+  /** Takes memory for a large body, for the identity that sends it. */
+  roomFor(identity: Identity | undefined): Room
+}
+
+/** Throws 401 for a token that is not valid. While the database is away nothing is known, and the identity is undefined. */
+const requireToken = async (
+  checks: AccessChecks,
+  { exchange, header }: Pick<ScopedBodyOptions, 'exchange' | 'header'>,
+): Promise<Identity | undefined> => {
+  if (header === undefined) throw new AppError('unauthenticated', 'Not authenticated')
+  try {
+    return await checks.authenticate(header, exchange.incoming.socket.remoteAddress)
+  } catch (error) {
+    if (!isDatabaseUnavailable(error)) throw error
+    return undefined
+  }
+}
+
+const readWhole = async (checks: AccessChecks, options: ScopedBodyOptions): Promise<Buffer> => {
+  const { exchange, header, maxBytes, roomFor } = options
+  const { incoming } = exchange
+  if (header === undefined) throw new AppError('unauthenticated', 'Not authenticated')
+  const size = Number(incoming.headers['content-length'])
+  if (size > maxBytes) throw bodyTooLarge(maxBytes)
+  if (size <= smallBody) return readBytes(incoming, maxBytes)
+  const identity = await requireToken(checks, options)
+  return readBytes(incoming, maxBytes, roomFor(identity), size)
+}
+
+/**
+ * Reads a body that names its collection, before the call is admitted. Only clients with a valid token have a large body
+ * read, because it takes memory. A wrong token is told before anything that is wrong with the body.
+ */
+export const readScopedBody = async (checks: AccessChecks, options: ScopedBodyOptions): Promise<ScopedBody> => {
+  try {
+    return options.readBody(await readWhole(checks, options), options.exchange.incoming.headers)
+  } catch (problem) {
+    await requireToken(checks, options)
+    throw problem
+  }
+}

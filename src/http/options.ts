@@ -1,0 +1,41 @@
+import type { ByteBudget } from '../lib/memory/byte-budget.ts'
+import type { AuditTrail } from './audit.ts'
+import type { AccessChecks } from './authorise.ts'
+import type { Route } from './implement.ts'
+import type { FileSink } from './input/multipart.ts'
+import type { RequestObserver } from './observer.ts'
+
+/** The settings that HTTP reads. */
+export interface HttpSettings {
+  publicUrl: string | undefined
+  maxBodyBytes: number
+  maxUploadBytes: number
+  maxFilesPerRun: number
+  maxInitParamsBytes: number
+}
+
+/** The part of a pino logger that HTTP uses. */
+export interface HttpLog {
+  isLevelEnabled(level: string): boolean
+  debug(fields: object, text: string): void
+  warn(fields: object, text: string): void
+  error(fields: object, text: string): void
+}
+
+/** Everything that an HTTP server is made from. */
+export interface HttpOptions extends AccessChecks {
+  routes: Route[]
+  settings: HttpSettings
+  log: HttpLog
+  /** Records changes. Without it they are not recorded. */
+  audit?: AuditTrail
+  /** Stores the file parts of forms. */
+  files?: FileSink
+  /** Limits the memory that large request bodies and answers take together. Without it nothing is counted. */
+  memory?: ByteBudget
+  observer?: RequestObserver
+  /** The most connections at once. */
+  connections?: number
+  /** Checks each answer against the contract. Tests only. */
+  checkAnswers?: boolean
+}

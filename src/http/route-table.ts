@@ -1,0 +1,63 @@
+import { AppError } from '../lib/errors.ts'
+import { preflightHeaders } from './cors.ts'
+import { errorReply } from './errors.ts'
+import { type Exchange, hasValidTarget, pathOf } from './exchange.ts'
+import type { Route } from './implement.ts'
+import { type CheckMembers, makeCheckMembers } from './input/check-members.ts'
+import { partNames } from './input/form.ts'
+import type { PartNames } from './input/multipart.ts'
+import { queryReader, type ReadQuery } from './input/parse.ts'
+import { jsonHeaders, Reply } from './reply.ts'
+import { type Match, makeRouter, splitTarget } from './router.ts'
+import { hasWarningsMember } from './warnings.ts'
+
+/** A route with what follows from its declaration, worked out once. */
+export interface ServedRoute extends Route {
+  readQuery: ReadQuery
+  checkMembers: CheckMembers | undefined
+  hasWarningsMember: boolean
+  parts: PartNames
+}
+
+const served = (route: Route): ServedRoute => ({
+  ...route,
+  readQuery: queryReader(route.endpoint),
+  checkMembers: makeCheckMembers(route.endpoint),
+  hasWarningsMember: hasWarningsMember(route.endpoint),
+  parts: partNames(route.endpoint),
+})
+
+const notFound = new Reply('{"detail":"Not Found"}', jsonHeaders, 404)
+const badTarget = new Reply('{"detail":"The request target or Host header is not valid"}', jsonHeaders, 400)
+
+/** Clients of models ask below this path. They show what stands in `error` and nothing else. */
+const modelPaths = '/v1/'
+
+const unknownPath = ({ method, target }: Exchange): Reply => {
+  if (!target.startsWith(modelPaths)) return notFound
+  const hint = 'The page /docs lists all calls of this server.'
+  return errorReply(new AppError('not_found', `There is no ${method} ${pathOf(target)} here`, { hint }), 'openai')
+}
+
+const otherMethod = ({ method }: Exchange, allow: string[]): Reply => {
+  const headers = { ...jsonHeaders, allow: [...allow, 'OPTIONS'].join(', ') }
+  return method === 'OPTIONS'
+    ? new Reply(null, { ...headers, ...preflightHeaders(allow) }, 204)
+    : new Reply('{"detail":"Method Not Allowed"}', headers, 405)
+}
+
+/** Makes the function that finds the route of a request, or the answer to one that has none. */
+export const makeRouteTable = (routes: readonly Route[]) => {
+  const router = makeRouter<ServedRoute>()
+  for (const route of routes.map(served)) {
+    const { method, path, aliases } = route.endpoint
+    for (const one of [path, ...aliases]) router.add(method, one, route)
+  }
+  return (exchange: Exchange): Match<ServedRoute> | Reply => {
+    if (!hasValidTarget(exchange.incoming)) return badTarget
+    const segments = splitTarget(exchange.target)
+    const found = segments && router.find(exchange.method, segments)
+    if (!found) return unknownPath(exchange)
+    return 'allow' in found ? otherMethod(exchange, found.allow) : found
+  }
+}
