@@ -9,9 +9,9 @@ import { cursorText, readCursor } from '../trajectories/list.ts'
 import { batchesContract } from './contract.ts'
 import { batchOf, batchSummary, type FoundBatch, startedBatch } from './facts.ts'
 import { resultsReply } from './result-formats.ts'
-import { type StartDeps, startBatch } from './start.ts'
+import { type BatchStartDeps, startBatch } from './start.ts'
 
-export interface BatchesDeps extends StartDeps {
+export interface BatchesDeps extends BatchStartDeps {
   engine: Engine
   links: { readonly publicUrl: string }
 }

@@ -1,4 +1,4 @@
-import type { Engine } from '../../engine/engine.ts'
+import type { Engine, RunRequest } from '../../engine/engine.ts'
 import type { Call } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
@@ -6,13 +6,13 @@ import { authorOf } from '../../model/collections/identity.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
-import { startPrepared } from '../runs/start-once.ts'
+import { startRunOnce } from '../runs/start-once.ts'
 import type { batchesContract } from './contract.ts'
 import type { BatchFacts } from './facts.ts'
 import { type ItemDeps, readBatchItems } from './items.ts'
 import { batchTaskOf } from './own-task.ts'
 
-export interface StartDeps extends ItemDeps {
+export interface BatchStartDeps extends ItemDeps {
   engine: Engine
   sealer: Sealer
 }
@@ -23,25 +23,27 @@ export type BatchCall = Call<(typeof batchesContract)['runBatch']>
  * Starts the batch that a call asks for, or finds the one that its Idempotency-Key has started already. Whatever can be
  * known to go wrong with any of its runs is refused before the first of them.
  */
-export const startBatch = (deps: StartDeps, call: BatchCall): Promise<RunRow> =>
-  startPrepared(deps, call, call.body, async () => {
-    const { collection, task, params, body, identity } = call
-    if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
-    const { secret_params: secrets, labels, max_concurrency } = body
-    checkSecretNames(secrets)
-    const items = await readBatchItems(deps, collection, body)
-    const place = { id: collection.id, name: collection.name, environmentId: task.environment_id }
-    const unservable = refusesUnservable(call) ? 'refuse' : 'record'
-    const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })
-    const facts: BatchFacts = { task: task.name, name: body.name ?? null, total: items.length, max_concurrency, labels }
-    return {
-      collection: place,
-      task: await batchTaskOf(deps.database, collection.id),
-      initParams: { task: task.name, items, max_concurrency, labels },
-      secrets,
-      files: [],
-      author: authorOf(identity),
-      params: { batch: facts },
-      refusal,
-    }
-  })
+export const startBatch = (deps: BatchStartDeps, call: BatchCall): Promise<RunRow> =>
+  startRunOnce(deps, { call, sent: call.body, prepare: () => requestOf(deps, call) })
+
+const requestOf = async (deps: BatchStartDeps, call: BatchCall): Promise<RunRequest> => {
+  const { collection, task, params, body, identity } = call
+  if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+  const { secret_params: secrets, labels, max_concurrency } = body
+  checkSecretNames(secrets)
+  const items = await readBatchItems(deps, collection, body)
+  const place = { id: collection.id, name: collection.name, environmentId: task.environment_id }
+  const unservable = refusesUnservable(call) ? 'refuse' : 'record'
+  const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })
+  const facts: BatchFacts = { task: task.name, name: body.name ?? null, total: items.length, max_concurrency, labels }
+  return {
+    collection: place,
+    task: await batchTaskOf(deps.database, collection.id),
+    initParams: { task: task.name, items, max_concurrency, labels },
+    secrets,
+    files: [],
+    author: authorOf(identity),
+    params: { batch: facts },
+    refusal,
+  }
+}

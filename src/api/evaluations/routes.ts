@@ -8,9 +8,9 @@ import { cursorText, readCursor } from '../trajectories/list.ts'
 import { evaluationsContract } from './contract.ts'
 import { factsOf, makeResultReader } from './read.ts'
 import { shownEvaluation, summaryOf } from './shown.ts'
-import { type StartDeps, startEvaluation } from './start.ts'
+import { type EvaluationStartDeps, startEvaluation } from './start.ts'
 
-export interface EvaluationsDeps extends StartDeps {
+export interface EvaluationsDeps extends EvaluationStartDeps {
   links: { readonly publicUrl: string }
 }
 

@@ -13,12 +13,12 @@ import { taskForRecords } from '../../store/tasks/own-tasks.ts'
 import { definitionHash, findTask, updateTask } from '../../store/tasks/tasks.ts'
 import { type ItemDeps, readBatchItems } from '../batches/items.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
-import { startPrepared } from '../runs/start-once.ts'
+import { startRunOnce } from '../runs/start-once.ts'
 import type { evaluationsContract } from './contract.ts'
 import { takeApart } from './items.ts'
 import { evaluationWorkflow, judgementWorkflow, judgeParams } from './workflows.ts'
 
-export interface StartDeps extends ItemDeps {
+export interface EvaluationStartDeps extends ItemDeps {
   engine: Engine
   sealer: Sealer
 }
@@ -26,10 +26,10 @@ export interface StartDeps extends ItemDeps {
 export type StartCall = Call<(typeof evaluationsContract)['startEvaluation']>
 
 /** Starts the evaluation that a call asks for, or finds the one that its Idempotency-Key has started already. */
-export const startEvaluation = (deps: StartDeps, call: StartCall): Promise<RunRow> =>
-  startPrepared(deps, call, call.body, () => requestOf(deps, call))
+export const startEvaluation = (deps: EvaluationStartDeps, call: StartCall): Promise<RunRow> =>
+  startRunOnce(deps, { call, sent: call.body, prepare: () => requestOf(deps, call) })
 
-const requestOf = async (deps: StartDeps, call: StartCall): Promise<RunRequest> => {
+const requestOf = async (deps: EvaluationStartDeps, call: StartCall): Promise<RunRequest> => {
   const { collection, task, params, body, identity } = call
   if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
   checkSecretNames(body.secret_params)
@@ -74,7 +74,7 @@ const requestOf = async (deps: StartDeps, call: StartCall): Promise<RunRequest> 
 
 /** What is judged: a path into a run; null: the outputs of its last step. */
 const outputPathOf = async (
-  { database }: StartDeps,
+  { database }: EvaluationStartDeps,
   task: FoundTask,
   asked: string | undefined,
 ): Promise<string | null> => {
@@ -91,7 +91,7 @@ const outputPathOf = async (
 const description = 'Evaluations, recorded by the server'
 
 /** One of the server's own tasks, with the workflow that its runs are to have. */
-const ownTask = async (deps: StartDeps, collectionId: number, name: string, workflow: Workflow) => {
+const ownTask = async (deps: EvaluationStartDeps, collectionId: number, name: string, workflow: Workflow) => {
   const text = JSON.stringify(workflow)
   const task = await taskForRecords(deps.database, { collectionId, name, workflow: text, description })
   if (!task) throw new AppError('not_found', 'Collection not found')
@@ -99,7 +99,11 @@ const ownTask = async (deps: StartDeps, collectionId: number, name: string, work
 }
 
 /** Children have the workflow that their task has now: one that another version of the server made is brought up to date. */
-const keepWorkflow = async ({ database }: StartDeps, collectionId: number, definition: string): Promise<void> => {
+const keepWorkflow = async (
+  { database }: EvaluationStartDeps,
+  collectionId: number,
+  definition: string,
+): Promise<void> => {
   const task = await findTask(database, collectionId, judgementTask)
   if (task && task.definition !== definition) {
     await updateTask(database, task.id, { workflow: JSON.stringify(judgementWorkflow) })
@@ -110,7 +114,7 @@ const keepWorkflow = async ({ database }: StartDeps, collectionId: number, defin
 const whereAsked = /^Item \d+: step '[^']+': /
 
 const checkJudge = async (
-  { engine }: StartDeps,
+  { engine }: EvaluationStartDeps,
   at: Omit<Parameters<Engine['preflight']>[0], 'runs'>,
   judge: Judge,
   outputPath: string | null,
@@ -127,7 +131,7 @@ const ofJudge = ({ name }: Judge, { code, message, hint }: AppError): AppError =
   new AppError(code, `Judge '${name}': ${message.replace(whereAsked, '')}`, hint === undefined ? {} : { hint })
 
 const baselineOf = async (
-  { database }: StartDeps,
+  { database }: EvaluationStartDeps,
   { collection, body }: StartCall,
   taskId: number,
   task: string,

@@ -12,7 +12,7 @@ import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { acceptedReply } from '../runs/accepted.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
 import { checkParameters } from '../runs/parameters.ts'
-import { startPrepared } from '../runs/start-once.ts'
+import { startRunOnce } from '../runs/start-once.ts'
 import { copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 import { rerunContract } from './contract.ts'
 
@@ -28,10 +28,14 @@ type RerunCall = Call<(typeof rerunContract)['rerunTrajectory']>
 export const rerunRoutes = (deps: RerunDeps): Route[] =>
   implement(rerunContract, {
     rerunTrajectory: async (call) =>
-      acceptedReply(deps, await startPrepared(deps, call, call.body, () => prepare(deps, call)), call.memory),
+      acceptedReply(
+        deps,
+        await startRunOnce(deps, { call, sent: call.body, prepare: () => prepare(deps, call) }),
+        call.memory,
+      ),
   })
 
-/** The recorded run as a new one. Throws where it cannot be run again so. */
+/** Makes a new run of a recorded one. Throws when it cannot be run again in this way. */
 const prepare = async ({ database, engine, settings }: RerunDeps, call: RerunCall): Promise<RunRequest> => {
   const { collection, task, params, body, identity } = call
   const at = { collectionId: collection.id, task: params.task, trajectoryId: params.trajectory_id }

@@ -27,7 +27,7 @@ import { definitionText } from '../../store/runs/runs.ts'
 import { acceptedReply } from '../runs/accepted.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
 import { checkParameters } from '../runs/parameters.ts'
-import { startPrepared } from '../runs/start-once.ts'
+import { startRunOnce } from '../runs/start-once.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { runsOfRoutine } from '../trajectories/list.ts'
 import { requireWebhookTarget } from '../webhooks/check-url.ts'
@@ -191,13 +191,14 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
     resumeRoutine: async (call) => ({ ok: true as const, ...(await change(call, { paused: false })) }),
 
     runRoutineNow: async (call) => {
-      const run = await startPrepared(deps, call, [], async () => {
+      const request = async () => {
         const { id, name } = await get(call)
         const routine = await findRunnableRoutine(database, id)
         if (!routine) throw missing(name, taskOf(call))
         const unservable = refusesUnservable(call) ? 'refuse' : 'record'
-        return { ...runOfRoutine(sealer, routine, { author: authorOf(call.identity) }), unservable }
-      })
+        return { ...runOfRoutine(sealer, routine, { author: authorOf(call.identity) }), unservable } as const
+      }
+      const run = await startRunOnce(deps, { call, sent: [], prepare: request })
       return acceptedReply(deps, run, call.memory)
     },
 

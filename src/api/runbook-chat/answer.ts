@@ -15,7 +15,8 @@ import { readRunOutcome } from '../../store/runs/step-records.ts'
 
 import { lastEventId } from '../events/last-event-id.ts'
 import type { Pulse } from '../events/pulse.ts'
-import { startAsked } from '../runs/start.ts'
+import { runTrial } from '../runs/run-trial.ts'
+import { startRunOnce } from '../runs/start-once.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { type AdmittedChat, type BeginDeps, requestOfChat } from './begin.ts'
 import { type ChatRun, completionOf, runHeaders } from './completion.ts'
@@ -82,10 +83,10 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Pro
     }
     const place = { identity, collection, task: undefined }
     const scope = idempotencyScope('runbookChat', place, {}, idempotencyKey)
-    const run = await startAsked(deps, {
+    const run = await startRunOnce(deps, {
       call: { idempotencyScope: scope, signal },
       sent: sameRun(call.body),
-      useTrialKeys: isTrial === true,
+      ...(isTrial && { trial: runTrial(deps) }),
       prepare: () => requestOfChat(deps, asked),
     })
     await label(run, asked)

@@ -10,7 +10,8 @@ import type { Workflow } from '../../model/workflows/workflow.ts'
 import { keepDefinition } from '../../store/tasks/definitions.ts'
 import { definitionHash, findTask, type TaskRow } from '../../store/tasks/tasks.ts'
 import { checkParameters } from '../runs/parameters.ts'
-import { borrowerOf, type StartDeps } from '../runs/start.ts'
+import { runTrial } from '../runs/run-trial.ts'
+import type { TaskRunDeps } from '../runs/start.ts'
 import { webhookOf } from '../webhooks/check-url.ts'
 import { makeChatTask, standardText } from './ensure-task.ts'
 import { fetchRunbook } from './fetch-runbook.ts'
@@ -19,7 +20,7 @@ import { namedForChat } from './places-of-fields.ts'
 import { readMessages } from './read.ts'
 import { hasInstruction, hasRunbookStep, overridden } from './workflow.ts'
 
-export interface BeginDeps extends StartDeps {
+export interface BeginDeps extends TaskRunDeps {
   fetch: Fetch
   audit: AuditTrail
 }
@@ -109,7 +110,7 @@ export const requestOfChat = (deps: BeginDeps, asked: AdmittedChat): Promise<Run
   })
 
 const checkedRequest = async (deps: BeginDeps, asked: AdmittedChat): Promise<RunRequest> => {
-  const { database, engine, lending } = deps
+  const { database, engine } = deps
   const { collection, chat, identity } = asked
   const { task: name, use_trial_keys: isTrial } = chat.jetty
   const texts = await textsOf(deps, asked)
@@ -123,7 +124,7 @@ const checkedRequest = async (deps: BeginDeps, asked: AdmittedChat): Promise<Run
       await keepDefinition(database, { hash: definition, workflow: plan.workflow })
     }
     const request = { ...plan.request, task: { id: there?.id ?? 0, name: there?.name ?? name, definition } }
-    const lent = isTrial ? await lending.check(await borrowerOf(engine, { ...request, key: '' })) : []
+    const lent = isTrial ? await runTrial(deps).check({ ...request, key: '' }) : []
     if (!isUnknown(engine, plan.workflow)) await engine.preflight({ ...request, lent, runs: [request.initParams] })
     if (there) return request
     const made = await makeChatTask(deps, identity, collection, name)

@@ -14,7 +14,7 @@ import { trajectoryText } from '../trajectories/document.ts'
 import { copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 import { acceptedReply } from './accepted.ts'
 import { runsContract } from './contract.ts'
-import { startOf } from './start.ts'
+import { startTaskRun } from './start.ts'
 
 export interface RunsDeps extends DocumentDeps {
   database: Database
@@ -31,10 +31,10 @@ export const runsRoutes = (deps: RunsDeps): Route[] => {
   const { engine, settings } = deps
 
   return implement(runsContract, {
-    runTask: async (call) => acceptedReply(deps, await startOf(deps, call), call.memory),
+    runTask: async (call) => acceptedReply(deps, await startTaskRun(deps, call), call.memory),
 
     runTaskSync: async (call) => {
-      const accepted = await startOf(deps, call)
+      const accepted = await startTaskRun(deps, call)
       const inTime = await engine.wait(accepted.id, AbortSignal.timeout(settings.syncWaitSeconds * 1000))
       const ids = { workflow_id: accepted.workflow_id, trajectory_id: accepted.trajectory_id }
       if (!inTime) {

@@ -1,124 +1,117 @@
 import type { Database } from '../../database/database.ts'
-import { type Engine, RunExists, type RunRequest, type StartedRun } from '../../engine/engine.ts'
+import { type Engine, RunExists, type RunRequest } from '../../engine/engine.ts'
 import type { AnyCall } from '../../http/implement.ts'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, isDatabaseUnavailable } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { pause } from '../../lib/time.ts'
 import { claimKey, findClaim, fingerprintOf } from '../../store/idempotency.ts'
 import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
+import { asAccepted, asFirstAnswered } from './accepted-run.ts'
+import type { KeyedRequest, RunTrial } from './run-trial.ts'
+
+export interface StartOnceDeps {
+  database: Database
+  engine: Pick<Engine, 'start' | 'checkStart'>
+  sealer: Sealer
+}
+
+/** A run that a call asks for. */
+export interface RunToStart {
+  call: Pick<AnyCall, 'idempotencyScope' | 'signal'>
+  /** Everything that must be the same when the Idempotency-Key is sent again. */
+  sent: unknown
+  /** Makes the request for the run. Throws what refuses it. */
+  prepare(): Promise<RunRequest>
+  /** Present when the server may lend its keys to the run. */
+  trial?: RunTrial
+  /** Called when the run is on disk, or may be. */
+  started?(): void
+  /** Called when an earlier call has started the run. */
+  found?(run: RunRow): Promise<void>
+}
 
 const lookAgainMs = 20
 const longestWaitMs = 30_000
 
-interface Once<Answer> {
-  database: Database
-  key: string
-  /** Nobody can have started it yet. */
-  isNew: boolean
-  signal: AbortSignal
-  /** Starts the run; throws RunExists where somebody else does. */
-  start(): Promise<Answer>
-  found(run: RunRow): Promise<Answer>
+const stillStarting = () =>
+  new AppError('busy', 'Another request with this Idempotency-Key is still starting its run', {
+    hint: 'Repeat the request in a moment.',
+    retryAfterSeconds: 1,
+  })
+
+/**
+ * Starts the run that a call asks for, or finds the one that its Idempotency-Key has started already. Returns the row as
+ * it was when the run was accepted. A refused request does not use up its key.
+ */
+export const startRunOnce = async (deps: StartOnceDeps, asked: RunToStart): Promise<RunRow> => {
+  const { database, engine, sealer } = deps
+  const key = newRunKey()
+  const scope = asked.call.idempotencyScope
+  if (scope === undefined) return startOrFind(deps, asked, { ...(await asked.prepare()), key }, true)
+  const claim = { scope, fingerprint: fingerprintOf(asked.sent), runKey: key }
+  // Before anything is prepared: what the request names may be gone by now.
+  const earlier = (await findClaim(database, sealer, claim))?.runKey
+  const run = earlier ? await findRunByKey(database, earlier) : undefined
+  if (run) return firstAnswer(asked, run)
+  const request: KeyedRequest = { ...(await asked.prepare()), key }
+  if (!earlier) {
+    const lent = (await asked.trial?.check(request)) ?? []
+    request.refusal = await engine.checkStart({ ...request, lent })
+    request.isChecked = true
+  } // else the run may be counted for a trial already, and is checked when it starts
+  const { runKey, isNew } = await claimKey(database, sealer, claim)
+  return startOrFind(deps, asked, { ...request, key: runKey ?? key }, isNew)
 }
 
 /**
- * Exactly one run has the key, whoever starts it: another call with it at the same time, this one, or, when a process
- * has died between the claim and the run, the repetition of the call.
+ * Starts the one run of a key. Another call with the same key may be starting it now; or a process died between the claim
+ * and the run, and this call starts it. `isNew`: no other call can know the key.
  */
-export const exactlyOnce = async <Answer>({
-  database,
-  key,
-  isNew,
-  signal,
-  start,
-  found,
-}: Once<Answer>): Promise<Answer> => {
+const startOrFind = async (
+  deps: StartOnceDeps,
+  asked: RunToStart,
+  request: KeyedRequest,
+  isNew: boolean,
+): Promise<RunRow> => {
   const giveUpAt = performance.now() + longestWaitMs
-  for (let look = !isNew; ; look = true) {
-    const there = look ? await findRunByKey(database, key) : undefined
-    if (there) return found(there)
+  for (let mayBeThere = !isNew; ; mayBeThere = true) {
+    const there = mayBeThere ? await findRunByKey(deps.database, request.key) : undefined
+    if (there) {
+      await asked.found?.(there)
+      return firstAnswer(asked, there)
+    }
     try {
-      return await start()
+      return await start(deps, asked, request)
     } catch (error) {
       if (!(error instanceof RunExists)) throw error
     }
-    if (performance.now() > giveUpAt || !(await pause(lookAgainMs, signal))) {
-      throw new AppError('busy', 'Another request with this Idempotency-Key is still starting its run', {
-        hint: 'Repeat the request in a moment.',
-        retryAfterSeconds: 1,
-      })
-    }
+    if (performance.now() > giveUpAt || !(await pause(lookAgainMs, asked.call.signal))) throw stillStarting()
   }
 }
 
-/**
- * Starts the run that `prepare` asks for, or finds the one that the call's Idempotency-Key has started already. It is
- * looked for before anything is prepared: what the request names may be gone by now. What is refused uses up no key.
- * `sent`: all that must be the same where the key is.
- */
-export const startPrepared = async (
-  { database, sealer, engine }: { database: Database; sealer: Sealer; engine: Engine },
-  { idempotencyScope: scope, signal }: Pick<AnyCall, 'idempotencyScope' | 'signal'>,
-  sent: unknown,
-  prepare: () => Promise<RunRequest>,
+const start = async (
+  { engine }: StartOnceDeps,
+  { call, trial, started }: RunToStart,
+  request: KeyedRequest,
 ): Promise<RunRow> => {
-  const key = newRunKey()
-  if (scope === undefined) return asAccepted(await engine.start({ ...(await prepare()), key }))
-  const claim = { scope, fingerprint: fingerprintOf(sent), runKey: key }
-  const earlier = (await findClaim(database, sealer, claim))?.runKey
-  const run = earlier ? await findRunByKey(database, earlier) : undefined
-  if (run) return asFirstAnswered(run)
-  const request = await prepare()
-  const refusal = await engine.checkStart(request)
-  const { runKey, isNew } = await claimKey(database, sealer, claim)
-  const claimed = runKey ?? key
-  return exactlyOnce({
-    database,
-    key: claimed,
-    isNew,
-    signal,
-    start: async () => asAccepted(await engine.start({ ...request, key: claimed, isChecked: true, refusal })),
-    found: async (there) => asFirstAnswered(there),
-  })
+  const loan = await trial?.reserve(request)
+  try {
+    const run = await engine.start({ ...request, lent: loan?.lent ?? [] })
+    started?.()
+    const isRefused = run.more?.refusal !== undefined
+    if (loan && isRefused) await trial?.release(request.key)
+    return { ...asAccepted(run), ...(loan && !isRefused && { trial: loan.trial }) }
+  } catch (error) {
+    // Postgres went away with the answer: the run may be there, and then it needs its files and its loan.
+    if (isDatabaseUnavailable(error)) started?.()
+    // A loan of a request with an Idempotency-Key waits for the repetition; the sweep takes what is left.
+    else if (loan && call.idempotencyScope === undefined) await trial?.release(request.key).catch(() => {})
+    throw error
+  }
 }
 
-/** The row of a run as it was answered to whoever started it. */
-export const asFirstAnswered = (run: RunRow): RunRow => ({
-  ...run,
-  status: 'pending',
-  error: null,
-  labels: '[]',
-  started_at: null,
-  ended_at: null,
-})
-
-/** The row of a run at the moment it was accepted: known without asking the database, which may be away by now. */
-export const asAccepted = (started: StartedRun): RunRow => ({
-  id: started.key,
-  number: 0,
-  trajectory_id: started.trajectoryId,
-  workflow_id: started.workflowId,
-  collection_id: started.collectionId,
-  task_id: started.taskId,
-  name: started.name,
-  definition: started.shownDefinition ?? started.definition,
-  version: started.definition,
-  init_params: started.initParams,
-  init_params_bytes: started.initParams.length,
-  author: started.author,
-  recorded_by: started.author,
-  status: 'pending',
-  error: null,
-  labels: '[]',
-  params: started.more?.params ?? null,
-  ingested: false,
-  waiting: null,
-  routine_id: started.more?.routine_id ?? null,
-  webhook_url: started.more?.webhook_url ?? null,
-  refusal: started.more?.refusal ?? null,
-  changed: 0,
-  created_at: new Date(started.createdMs),
-  started_at: null,
-  ended_at: null,
-})
+const firstAnswer = async ({ trial }: RunToStart, run: RunRow): Promise<RunRow> => {
+  const left = await trial?.leftAfter(run.id)
+  return { ...asFirstAnswered(run), ...(left && { trial: left }) }
+}
