@@ -82,7 +82,7 @@ it('no call begins once there is no room for its record', async () => {
   const refused = await ask('two')
   expect(refused.status).toBe(503)
   expect(refused.headers.get('retry-after')).toBe('5')
-  expect(JSON.parse(refused.text).error.message).toContain('no room for the record')
+  expect(JSON.parse(refused.text).error.message).toContain('queued faster than the database')
   expect(fake.asked).toHaveLength(asked)
   expect((await ask('three', { jetty: { runbook: false, record: false } })).status).toBe(200)
 })
