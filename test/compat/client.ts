@@ -1,6 +1,7 @@
 import { type OutgoingHttpHeaders, request } from 'node:http'
 import { expect } from 'vitest'
 import { type Body, startTestServer, type TestServer, type TestServerOptions } from '../server.ts'
+import { countRequests } from './promise.ts'
 
 export interface Answer {
   status: number
@@ -131,6 +132,7 @@ export const startCompatServer = async (
   options: Pick<TestServerOptions, 'clock'> = {},
 ): Promise<CompatServer> => {
   const jetty = await startTestServer({ ...options, env })
+  countRequests(jetty.url)
   const made = await jetty.call('POST', '/api/v1/api-keys/', { name: 'ci', collection_name: 'acme' })
   const key: string = made.body.api_key
   const warnings: string[] = []

@@ -1,7 +1,8 @@
 // What the platform's skill page says of runs that were started, secrets, templates and paths (contract 6.1), row by row.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, echoing, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 let server: CompatServer
 let curl: Client

@@ -1,7 +1,8 @@
 // The routines of the SDK and of the MCP server (contract 7.2 and 7.3).
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, echoing, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 let server: CompatServer
 let client: Client

@@ -1,8 +1,9 @@
 // The requests of the SDK and of the MCP server (contract 7.2 and 7.3), as far as they need no model.
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, echoing, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 let server: CompatServer
 let client: Client
