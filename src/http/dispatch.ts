@@ -9,7 +9,7 @@ import { Reply } from './reply.ts'
 import { makeRouteTable, type ServedRoute } from './route-table.ts'
 import type { Match } from './router.ts'
 import { makeSend } from './send.ts'
-import { warned } from './warnings.ts'
+import { withWarnings } from './warnings.ts'
 
 /**
  * Makes the function that answers every request: it finds the route, lets it be carried out, and sends the answer. An
@@ -32,7 +32,7 @@ export const makeDispatch = (options: HttpOptions, stopping: AbortSignal) => {
     }
     // A 404 with warnings would tell what exists: unknown and foreign get the same answer.
     const isTold = (reply.status ?? 200) < 400 || reply.status === 422
-    return isTold ? warned(reply, exchange.warnings, route.hasWarningsMember) : reply
+    return isTold ? withWarnings(reply, exchange.warnings, route.hasWarningsMember) : reply
   }
 
   const note = ({ method, requestId }: Exchange, route: ServedRoute | undefined, status: number, ms: number) => {

@@ -65,7 +65,7 @@ export const hasWarningsMember = ({ response, errorBody }: Endpoint): boolean =>
 const isJson = ({ headers }: Reply): boolean => headers['content-type']?.startsWith('application/json') ?? false
 
 /** Adds warnings to an answer: as a header, and with `hasMember` also as the member `warnings` of its JSON object. */
-export const warned = (reply: Reply, warnings: readonly Warning[], hasMember: boolean): Reply => {
+export const withWarnings = (reply: Reply, warnings: readonly Warning[], hasMember: boolean): Reply => {
   if (warnings.length === 0) return reply
   const headers = { ...reply.headers, ...warningsHeader(warnings.map(({ message }) => message)) }
   const { body, status } = reply

@@ -19,16 +19,13 @@ const sharedNames = (files: readonly [path: string, text: string][]): string[] =
 
 const owners = ownersOf(programFiles.map((path) => [path, textOf(path)]))
 
-/** Names that still have several owners. Rename them, and take them out: nothing is added here. */
-const toBeRenamed = new Set(['Gate', 'itemsOf', 'outputsOf', 'progressOf', 'StartDeps', 'warned'])
-
 describe('exported names', () => {
   it('are found at all', () => {
     expect(owners.size).toBeGreaterThan(1000)
   })
 
   it('have one owner each, so that a name means one thing', () => {
-    const shared = [...owners].filter(([name, files]) => files.size > 1 && !toBeRenamed.has(name))
+    const shared = [...owners].filter(([, files]) => files.size > 1)
     expect(shared.map(([name, files]) => `${name}: ${[...files].join(', ')}`)).toEqual([])
   })
 

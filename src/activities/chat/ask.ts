@@ -64,7 +64,7 @@ export const systemMessages = (text: string | undefined): ChatMessage[] =>
   text === undefined ? [] : [{ role: 'system', content: text }]
 
 /** Converts an answer to outputs. Its images are stored as files: a trajectory holds no bytes. */
-export const outputsOf = async (answer: ModelAnswer, context: ActivityContext) => {
+export const answerOutputsOf = async (answer: ModelAnswer, context: ActivityContext) => {
   for (const warning of answer.warnings ?? []) context.warn(warning)
   const { text, images } = await keepImages(answer, context)
   return {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { activity } from '../activity.ts'
-import { answerOutputs, askParameters, outputsOf, promptText, requestOf, systemMessages } from './ask.ts'
+import { answerOutputs, answerOutputsOf, askParameters, promptText, requestOf, systemMessages } from './ask.ts'
 
 /** Asks one of Google's Gemini models. */
 export const geminiPrompt = activity({
@@ -31,6 +31,6 @@ export const geminiPrompt = activity({
     }
     const prompt = promptText(given.prompt, context)
     const messages = [...systemMessages(given.system_prompt), { role: 'user', content: prompt }]
-    return outputsOf(await context.models.chat(requestOf(given, messages), { provider: 'gemini' }), context)
+    return answerOutputsOf(await context.models.chat(requestOf(given, messages), { provider: 'gemini' }), context)
   },
 })

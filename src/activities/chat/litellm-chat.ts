@@ -5,7 +5,7 @@ import { fillPlaceholders } from '../../lib/text/placeholders.ts'
 import { type ChatMessage, chatMessageSchema } from '../../model/gateway/chat.ts'
 import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
-import { answerOutputs, askParameters, outputsOf, promptText, requestOf, systemMessages } from './ask.ts'
+import { answerOutputs, answerOutputsOf, askParameters, promptText, requestOf, systemMessages } from './ask.ts'
 import { jsonAnswer } from './json-answer.ts'
 
 interface Given {
@@ -51,7 +51,7 @@ const wantsJson = (format: { type: string } | undefined): boolean =>
   format?.type === 'json_object' || format?.type === 'json_schema'
 
 /** Adds `json`, and its members as outputs where no output has that name. */
-const jsonOutputs = (outputs: Awaited<ReturnType<typeof outputsOf>>, context: ActivityContext) => {
+const jsonOutputs = (outputs: Awaited<ReturnType<typeof answerOutputsOf>>, context: ActivityContext) => {
   const json = jsonAnswer(outputs.text)
   if (json === undefined) {
     context.warn(`the answer is not the JSON that was requested; finish_reason is ${outputs.finish_reason}`)
@@ -128,7 +128,7 @@ export const litellmChat = activity({
       ...(format === undefined ? {} : { response_format: format }),
     }
     const answer = await context.models.chat(request, { provider: given.model_provider, key: given.api_key })
-    const outputs = await outputsOf(answer, context)
+    const outputs = await answerOutputsOf(answer, context)
     return wantsJson(format) ? jsonOutputs(outputs, context) : outputs
   },
 })

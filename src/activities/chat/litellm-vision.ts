@@ -4,7 +4,7 @@ import { modelImage } from '../../lib/model-image.ts'
 import type { ChatPart } from '../../model/gateway/chat.ts'
 import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { type ActivityContext, activity } from '../activity.ts'
-import { answerOutputs, askParameters, outputsOf, promptText, requestOf, systemMessages } from './ask.ts'
+import { answerOutputs, answerOutputsOf, askParameters, promptText, requestOf, systemMessages } from './ask.ts'
 
 type OneOrMany = string | string[] | undefined
 
@@ -86,6 +86,6 @@ export const litellmVision = activity({
     const content = [{ type: 'text', text: promptText(given.prompt, context) }, ...images]
     const messages = [...systemMessages(given.system_prompt), { role: 'user', content }]
     const options = { provider: given.model_provider, key: given.api_key }
-    return outputsOf(await context.models.chat(requestOf(given, messages), options), context)
+    return answerOutputsOf(await context.models.chat(requestOf(given, messages), options), context)
   },
 })

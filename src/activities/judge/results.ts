@@ -47,7 +47,7 @@ const mean = (scores: number[]): number | null =>
   scores.length === 0 ? null : Number((scores.reduce((sum, score) => sum + score, 0) / scores.length).toFixed(12))
 
 /** Derives the outputs from the verdicts, in item order. */
-export const outputsOf = (judged: Judged[]): z.infer<typeof judgeOutputs> => {
+export const judgementOutputsOf = (judged: Judged[]): z.infer<typeof judgeOutputs> => {
   const results = judged.map(({ verdict, raw }, item_index) => ({
     score: verdict.score,
     label: verdict.label,

@@ -6,7 +6,7 @@ import { askForVerdict, type JudgeCall, type Judged } from './ask.ts'
 import { checkImageCount, shownItem } from './item.ts'
 import type { Brief } from './prompt.ts'
 import { comparesItems, questionOf } from './question.ts'
-import { judgeOutputs, outputsOf } from './results.ts'
+import { judgementOutputsOf, judgeOutputs } from './results.ts'
 
 const callsAtATime = 4
 
@@ -168,5 +168,5 @@ export const simpleJudge = activity({
   ],
   literal: ['score_range', 'scale_range', 'categories'],
   pathsInArrays: ['items'],
-  run: async (given, context) => outputsOf(await judgeAll(given, context)),
+  run: async (given, context) => judgementOutputsOf(await judgeAll(given, context)),
 })

@@ -41,7 +41,7 @@ export const predict = async (
 }
 
 /** Outputs about the prediction itself. */
-export const outputsOf = ({ model, version, id, predict_seconds, cost_usd }: Prediction) => ({
+export const predictionOutputsOf = ({ model, version, id, predict_seconds, cost_usd }: Prediction) => ({
   model,
   version,
   prediction_id: id,

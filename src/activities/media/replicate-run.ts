@@ -3,7 +3,7 @@ import { readDataUri } from '../../lib/text/data-uri.ts'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import { activity, type Json } from '../activity.ts'
 import { filesIn, keepFiles, type StoredMedia, withoutDataUris } from './keep-media.ts'
-import { outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
+import { predict, predictionOutputsOf, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
 
 /** Text of an output: language models return a text, or a list of its pieces. */
 const textOf = (output: Json): string | undefined => {
@@ -68,7 +68,7 @@ export const replicateRun = activity({
       images: ofKind(kept, 'image'),
       videos: ofKind(kept, 'video'),
       audio: ofKind(kept, 'audio'),
-      ...outputsOf(prediction),
+      ...predictionOutputsOf(prediction),
     }
   },
 })

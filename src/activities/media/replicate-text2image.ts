@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
-import { keepOfKind, outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
+import {
+  keepOfKind,
+  predict,
+  predictionOutputsOf,
+  replicateGotchas,
+  replicateOutputs,
+  replicateParameters,
+} from './predict.ts'
 
 /** Makes images with a model at Replicate. */
 export const replicateText2Image = activity({
@@ -46,6 +53,6 @@ export const replicateText2Image = activity({
   timeoutSeconds: 1800,
   async run({ model, api_key, extra = {}, ...own }, context) {
     const prediction = await predict({ model, api_key, input: { ...extra, ...own } }, context)
-    return { images: await keepOfKind('image', prediction, context), ...outputsOf(prediction) }
+    return { images: await keepOfKind('image', prediction, context), ...predictionOutputsOf(prediction) }
   },
 })

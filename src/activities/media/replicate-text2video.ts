@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import { activity } from '../activity.ts'
-import { keepOfKind, outputsOf, predict, replicateGotchas, replicateOutputs, replicateParameters } from './predict.ts'
+import {
+  keepOfKind,
+  predict,
+  predictionOutputsOf,
+  replicateGotchas,
+  replicateOutputs,
+  replicateParameters,
+} from './predict.ts'
 
 /** Makes videos with a model at Replicate. */
 export const replicateText2Video = activity({
@@ -28,6 +35,6 @@ export const replicateText2Video = activity({
   timeoutSeconds: 1800,
   async run({ model, api_key, extra = {}, ...own }, context) {
     const prediction = await predict({ model, api_key, input: { ...extra, ...own } }, context)
-    return { videos: await keepOfKind('video', prediction, context), ...outputsOf(prediction) }
+    return { videos: await keepOfKind('video', prediction, context), ...predictionOutputsOf(prediction) }
   },
 })
