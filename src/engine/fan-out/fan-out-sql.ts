@@ -2,8 +2,9 @@ import type { ChildRun } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import { identified } from '../../store/runs/changes.ts'
 import { labelNewRuns } from '../../store/runs/labels.ts'
+import { runInput } from '../journal/journal-columns.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
-import { countNewRuns, newRunColumns, newRunRows, newRunValues, runTypes, unnest } from '../journal/journal-sql.ts'
+import { countNewRuns, newRunColumns, newRunRows, newRunValues } from '../journal/journal-sql.ts'
 import { enqueueLease } from '../leases/dbos.ts'
 
 /** The step that has started runs: a run's key, and the step's place in it. */
@@ -13,7 +14,7 @@ export interface Parent {
 }
 
 const runsFrom = 6
-const labelsFrom = runsFrom + runTypes.length
+const labelsFrom = runsFrom + runInput.length
 
 /**
  * Writes leases with their shares, runs with their labels, and the queue entries in one statement, so that a takeover
@@ -28,7 +29,7 @@ fence as materialized (
   select 1 from leases where id = $1 and epoch = $2 and not exists (select from stopped) for share),
 new_leases as (
   insert into leases (id, epoch, owner, share)
-  select u.id, 0, '', u.share from ${unnest(4, ['text', 'int'])} u(id, share), fence
+  select u.id, 0, '', u.share from unnest($4::text[], $5::int[]) u(id, share), fence
   on conflict do nothing returning id),
 new_runs as (
   insert into runs (${newRunColumns}, status, created_at)
@@ -48,7 +49,7 @@ export interface Emission {
   parent: LeaseRef
   shard: number
   leases: { id: string; share: number }[]
-  /** The columns of `runTypes`. */
+  /** The columns of `runInput`. */
   runs: unknown[][]
   /** Of each of the runs, by its author. */
   labels: Record<string, string>

@@ -7,8 +7,8 @@ import { now } from '../../lib/time.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { Fenced } from '../journal/journal.ts'
+import { runInput } from '../journal/journal-columns.ts'
 import { columns, type LeaseRef, pushRow, runValues } from '../journal/journal-entry.ts'
-import { runTypes } from '../journal/journal-sql.ts'
 import { type EndBelow, whomToAsk } from '../leases/end-below.ts'
 import type { EndRequests } from '../leases/end-requests.ts'
 import { keysAbove } from '../leases/run-keys.ts'
@@ -144,7 +144,7 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
 
   /** Writes them down. Those whose trajectory id was taken come back into `ahead`, for a lease that nobody has yet. */
   const emit = async ({ work, wanted, waiting, ahead }: FanOut, portion: Portion): Promise<void> => {
-    const rows = columns(runTypes.length)
+    const rows = columns(runInput.length)
     for (const { run, lease } of portion.runs) pushRow(rows, runValues(run, lease, 0))
     const leased = portion.leases.map(({ id, share, size }): Leased => {
       const one = newLeased(share, size, false)

@@ -1,15 +1,16 @@
 import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import {
-  beginTypes,
-  type CommitParts,
-  endTypes,
-  eventTypes,
-  fileTypes,
-  parkTypes,
-  runTypes,
-  stepTypes,
-} from './journal-sql.ts'
+  beginInput,
+  endInput,
+  eventInput,
+  fileInput,
+  parkInput,
+  type RowValues,
+  runInput,
+  stepInput,
+} from './journal-columns.ts'
+import type { CommitParts } from './journal-sql.ts'
 
 /** The right to write for a batch of runs: it holds as long as the lease has this epoch. */
 export interface LeaseRef {
@@ -91,12 +92,12 @@ export const storable = (text: string | null): string | null => text?.replaceAll
 export const columns = (count: number): unknown[][] => Array.from({ length: count }, () => [])
 
 /** Adds one row to them. */
-export const pushRow = (into: unknown[][], values: unknown[]): void => {
+export const pushRow = (into: unknown[][], values: readonly unknown[]): void => {
   for (let at = 0; at < values.length; at++) into[at]?.push(values[at])
 }
 
-/** A new run as a row of the statement's parameters, in the order of `runTypes`. */
-export const runValues = (run: NewRun, lease: string, epoch: number): unknown[] => [
+/** A new run as a row of the statement's parameters. */
+export const runValues = (run: NewRun, lease: string, epoch: number): RowValues<typeof runInput> => [
   run.key,
   lease,
   epoch,
@@ -115,8 +116,13 @@ export const runValues = (run: NewRun, lease: string, epoch: number): unknown[] 
   run.createdMs,
 ]
 
-/** A file as a row of the statement's parameters, in the order of `fileTypes`. */
-export const fileValues = (runKey: string, seq: number | null, collectionId: number, file: NewFile): unknown[] => [
+/** A file as a row of the statement's parameters. */
+export const fileValues = (
+  runKey: string,
+  seq: number | null,
+  collectionId: number,
+  file: NewFile,
+): RowValues<typeof fileInput> => [
   runKey,
   seq,
   file.path,
@@ -127,43 +133,44 @@ export const fileValues = (runKey: string, seq: number | null, collectionId: num
   file.size,
 ]
 
+/** A step as a row of the statement's parameters. */
+const stepValues = (step: StepRow, lease: LeaseRef): RowValues<typeof stepInput> => [
+  step.runKey,
+  step.taskId,
+  lease.id,
+  lease.epoch,
+  step.seq,
+  step.name,
+  step.turn,
+  step.status,
+  step.attempt,
+  step.inputs,
+  step.outputs,
+  step.inputsPayload,
+  step.outputsPayload,
+  storable(step.error),
+  step.warnings,
+  step.origin,
+  step.workMs,
+  step.startedMs,
+  step.wakeMs,
+  step.endedMs,
+]
+
 /** The entries as the parameters of `commitStatement`, one array a column; and what there is of them. */
 export const commitValues = (entries: Entry[], shard: number): { parts: CommitParts; values: unknown[] } => {
   const leases = new Set<string>()
-  const runs = columns(runTypes.length)
-  const steps = columns(stepTypes.length)
-  const begins = columns(beginTypes.length)
-  const ends = columns(endTypes.length)
-  const parks = columns(parkTypes.length)
-  const events = columns(eventTypes.length)
-  const files = columns(fileTypes.length)
+  const runs = columns(runInput.length)
+  const steps = columns(stepInput.length)
+  const begins = columns(beginInput.length)
+  const ends = columns(endInput.length)
+  const parks = columns(parkInput.length)
+  const events = columns(eventInput.length)
+  const files = columns(fileInput.length)
   for (const { lease, run, step, end, park, events: told, files: fileRows, collectionId } of entries) {
     leases.add(lease.id)
     if (run) pushRow(runs, runValues(run, lease.id, lease.epoch))
-    if (step) {
-      pushRow(steps, [
-        step.runKey,
-        step.taskId,
-        lease.id,
-        lease.epoch,
-        step.seq,
-        step.name,
-        step.turn,
-        step.status,
-        step.attempt,
-        step.inputs,
-        step.outputs,
-        step.inputsPayload,
-        step.outputsPayload,
-        storable(step.error),
-        step.warnings,
-        step.origin,
-        step.workMs,
-        step.startedMs,
-        step.wakeMs,
-        step.endedMs,
-      ])
-    }
+    if (step) pushRow(steps, stepValues(step, lease))
     if (step?.begins && !end && !park) pushRow(begins, [step.runKey, lease.id, lease.epoch, step.startedMs])
     if (end) {
       const startedMs = step?.startedMs ?? null

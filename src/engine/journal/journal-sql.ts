@@ -1,57 +1,20 @@
 import { endedRun, endedStep, keepDurationTotals, keepRunTotals, keepStepTotals } from '../../store/runs/totals.ts'
+import {
+  beginInput,
+  endInput,
+  eventInput,
+  fileInput,
+  inputRows,
+  parkInput,
+  runInput,
+  stepInput,
+} from './journal-columns.ts'
 
-export const unnest = (from: number, types: string[]): string =>
-  `unnest(${types.map((type, at) => `$${from + at}::${type}[]`).join(', ')})`
+/** Columns of a new run that its row takes as they come in. */
+const runColumns = runInput
+  .map(([name]) => name)
+  .filter((name) => name !== 'epoch' && name !== 'more' && name !== 'created')
 
-export const runTypes = [
-  'text',
-  'text',
-  'int',
-  'text',
-  'text',
-  'bigint',
-  'bigint',
-  'text',
-  'text',
-  'text',
-  'text',
-  'text',
-  'bigint',
-  'text',
-  'jsonb',
-  'float8',
-]
-export const stepTypes = [
-  'text',
-  'bigint',
-  'text',
-  'int',
-  'int',
-  'text',
-  'int',
-  'text',
-  'int',
-  'text',
-  'text',
-  'text',
-  'text',
-  'text',
-  'text',
-  'text',
-  'bigint',
-  'float8',
-  'float8',
-  'float8',
-]
-export const beginTypes = ['text', 'text', 'int', 'float8']
-export const endTypes = ['text', 'text', 'int', 'text', 'text', 'float8', 'float8']
-export const parkTypes = ['text', 'text', 'int', 'int', 'float8']
-export const eventTypes = ['text', 'text', 'int', 'int', 'int', 'float8', 'text']
-export const fileTypes = ['text', 'int', 'text', 'bigint', 'text', 'text', 'text', 'bigint']
-
-/** Columns of a new run as they come in, without `epoch` (third), `more` and the time of creation (the last two). */
-const runColumns =
-  'id, lease, trajectory_id, workflow_id, collection_id, task_id, name, definition, shown_definition, init_params, author, environment_id, sealed_secrets'
 /** Columns that most new runs have nothing for: members of `more`. */
 const extraColumns = {
   params: 'text',
@@ -69,14 +32,13 @@ const extraOf = ([column, type]: [string, string]): string =>
   column === 'depth' ? `coalesce((u.more->>'depth')::smallint, 0)` : `(u.more->>'${column}')::${type}`
 
 /** Part of every statement that makes runs: their columns, and as expressions on a row `u` of `newRunRows`. */
-export const newRunColumns = `${runColumns}, ${Object.keys(extraColumns).join(', ')}`
+export const newRunColumns = [...runColumns, ...Object.keys(extraColumns)].join(', ')
 export const newRunValues = [
-  ...runColumns.split(', ').map((column) => `u.${column}`),
+  ...runColumns.map((column) => `u.${column}`),
   ...Object.entries(extraColumns).map(extraOf),
 ].join(', ')
 /** The new runs of a statement as rows `u`, from the parameter `from` on. */
-export const newRunRows = (from: number): string =>
-  `${unnest(from, runTypes)} u(${runColumns.replace('id, lease', 'id, lease, epoch')}, more, created)`
+export const newRunRows = (from: number): string => inputRows(from, runInput)
 
 /** Part of every statement that makes runs: keeps the number of runs of each task, from the rows of `new_runs`. */
 export const countNewRuns = (shard: string): string => `counted as (
@@ -108,33 +70,39 @@ const newRuns = (from: number): string[] => [
   countNewRuns(shard),
 ]
 
+/** Columns of `steps` whose values come in as milliseconds. */
+const stepTimes: Readonly<Record<string, string>> = { started: 'started_at', wake: 'wake_at', ended: 'ended_at' }
+const stepNames = stepInput.map(([name]) => name).filter((name) => name !== 'lease')
+const stepColumns = stepNames.map((name) => stepTimes[name] ?? name)
+const stepValues = stepNames.map((name) => (name in stepTimes ? `to_timestamp(u.${name} / 1000)` : `u.${name}`))
+/** The completion of a step keeps these of its start row. */
+const keptOfStart = new Set(['run_id', 'seq', 'name', 'turn', 'started_at'])
+/** The completion of a step that resumed after a wait may have no inputs: those of its start row stay. */
+const keptIfAbsent = new Set(['inputs', 'inputs_payload'])
+const completedColumns = stepColumns
+  .filter((name) => !keptOfStart.has(name))
+  .map(
+    (name) => `${name} = ${keptIfAbsent.has(name) ? `coalesce(excluded.${name}, steps.${name})` : `excluded.${name}`}`,
+  )
+
 const writtenSteps = (from: number): string => `written as (
-  insert into steps (run_id, task_id, seq, name, turn, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
-      warnings, origin, work_ms, epoch, started_at, wake_at, ended_at)
-  select u.run_id, u.task_id, u.seq, u.name, u.turn, u.status, u.attempt, u.inputs, u.outputs, u.inputs_payload, u.outputs_payload,
-      u.error, u.warnings, u.origin, u.work_ms, u.epoch, to_timestamp(u.started / 1000), to_timestamp(u.wake / 1000),
-      to_timestamp(u.ended / 1000)
-  from ${unnest(from, stepTypes)}
-    u(run_id, task_id, lease, epoch, seq, name, turn, status, attempt, inputs, outputs, inputs_payload, outputs_payload, error,
-      warnings, origin, work_ms, started, wake, ended), m
+  insert into steps (${stepColumns.join(', ')})
+  select ${stepValues.join(', ')}
+  from ${inputRows(from, stepInput)}, m
   where (m.epochs->>u.lease)::int = u.epoch
-  on conflict (run_id, seq) do update set task_id = excluded.task_id, status = excluded.status, attempt = excluded.attempt,
-      inputs = coalesce(excluded.inputs, steps.inputs), outputs = excluded.outputs,
-      inputs_payload = coalesce(excluded.inputs_payload, steps.inputs_payload), outputs_payload = excluded.outputs_payload, error = excluded.error, warnings = excluded.warnings,
-      origin = excluded.origin, work_ms = excluded.work_ms, epoch = excluded.epoch, wake_at = excluded.wake_at, ended_at = excluded.ended_at,
-      changed = nextval('changes')
+  on conflict (run_id, seq) do update set ${completedColumns.join(', ')}, changed = nextval('changes')
     where steps.ended_at is null
   returning run_id, ended_at is not null and origin is null and status <> 'skipped' counts, ${endedStep('steps')})`
 
 const begunRuns = (from: number): string => `begun as (
   update runs r set status = 'running', started_at = to_timestamp(u.started / 1000), changed = nextval('changes')
-  from ${unnest(from, beginTypes)} u(id, lease, epoch, started), m
+  from ${inputRows(from, beginInput)}, m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null and r.status = 'pending')`
 
 const endedRuns = (from: number): string => `ended_runs as (
   update runs r set status = u.status, error = u.error, ended_at = to_timestamp(u.ended / 1000), sealed_secrets = null,
       started_at = coalesce(r.started_at, to_timestamp(u.started / 1000)), changed = nextval('changes')
-  from ${unnest(from, endTypes)} u(id, lease, epoch, status, error, started, ended), m
+  from ${inputRows(from, endInput)}, m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
   returning ${endedRun})`
 
@@ -143,14 +111,14 @@ const parkedRuns = (from: number): string => `parked as (
       -- decided, or asked to end, while this waited for the row: then it need not wait any more
       wake_at = case when r.decided_seq = u.seq or r.requested_status is not null then now()
         else to_timestamp(u.wake / 1000) end
-  from ${unnest(from, parkTypes)} u(id, lease, epoch, seq, wake), m
+  from ${inputRows(from, parkInput)}, m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
     and r.lease is not distinct from u.lease)` // sent again, it may have been woken since; "=" would search for the lease
 
 const toldEvents = (from: number): string => `told as (
   insert into step_events (run_id, seq, n, at, event)
   select u.run_id, u.seq, u.n, to_timestamp(u.at / 1000), u.event
-  from ${unnest(from, eventTypes)} u(run_id, lease, epoch, seq, n, at, event), m
+  from ${inputRows(from, eventInput)}, m
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict do nothing)`
 
@@ -158,7 +126,7 @@ const toldEvents = (from: number): string => `told as (
 const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept as (
   insert into files (path, collection_id, run_id, object, name, content_type, size)
   select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size
-  from ${unnest(from, fileTypes)} u(run_id, seq, path, collection_id, object, name, content_type, size)
+  from ${inputRows(from, fileInput)}
   where case when u.seq is null then ${runs ? 'exists (select from new_runs n where n.id = u.run_id)' : 'false'}
         else ${steps ? 'exists (select from written w where w.run_id = u.run_id and w.seq = u.seq)' : 'false'} end
   on conflict (path) do update set object = excluded.object, name = excluded.name,
@@ -176,20 +144,20 @@ const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept 
 export const commitStatement = (parts: CommitParts): string => {
   const { runs, steps, begins, ends, parks, events, files } = parts
   let next = 3
-  const from = (types: string[]): number => {
-    next += types.length
-    return next - types.length
+  const from = (columns: { length: number }): number => {
+    next += columns.length
+    return next - columns.length
   }
   // Totals stand in the order that everybody keeps them in.
   const written = [
-    ...(runs ? newRuns(from(runTypes)) : []),
-    ...(steps ? [writtenSteps(from(stepTypes)), 'ended_steps as (select * from written where counts)'] : []),
-    ...(begins ? [begunRuns(from(beginTypes))] : []),
-    ...(ends ? [endedRuns(from(endTypes)), keepRunTotals(shard), keepDurationTotals(shard)] : []),
+    ...(runs ? newRuns(from(runInput)) : []),
+    ...(steps ? [writtenSteps(from(stepInput)), 'ended_steps as (select * from written where counts)'] : []),
+    ...(begins ? [begunRuns(from(beginInput))] : []),
+    ...(ends ? [endedRuns(from(endInput)), keepRunTotals(shard), keepDurationTotals(shard)] : []),
     ...(steps ? [keepStepTotals(shard)] : []),
-    ...(parks ? [parkedRuns(from(parkTypes))] : []),
-    ...(events ? [toldEvents(from(eventTypes))] : []),
-    ...(files ? [keptFiles(from(fileTypes), parts)] : []),
+    ...(parks ? [parkedRuns(from(parkInput))] : []),
+    ...(events ? [toldEvents(from(eventInput))] : []),
+    ...(files ? [keptFiles(from(fileInput), parts)] : []),
   ]
   return `
 with l as materialized (select id, epoch from leases where id = any($1::text[]) order by id for share),

@@ -2,8 +2,9 @@ import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
 import { identified } from '../../store/runs/changes.ts'
 import type { Placed } from '../../store/runs/payloads.ts'
 import { endedRun, endedStep, keepTotals } from '../../store/runs/totals.ts'
+import { fileInput, inputRows } from '../journal/journal-columns.ts'
 import { columns, fileValues, pushRow, storable } from '../journal/journal-entry.ts'
-import { countNewRuns, fileTypes, unnest } from '../journal/journal-sql.ts'
+import { countNewRuns } from '../journal/journal-sql.ts'
 
 /** A record whose large values have their places. */
 export interface PlacedCall {
@@ -57,7 +58,7 @@ const keepFiles = (from: number): string => `,
 kept as (
   insert into files (path, collection_id, run_id, object, name, content_type, size)
   select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size
-  from ${unnest(from, fileTypes)} u(run_id, seq, path, collection_id, object, name, content_type, size)
+  from ${inputRows(from, fileInput)}
   where exists (select from new_runs n where n.id = u.run_id)
   on conflict (path) do nothing)`
 
@@ -125,7 +126,7 @@ const callValues = ({ call, initParams, outputs }: PlacedCall): unknown[] => [
 
 /** Calls as the parameters of their statement. */
 export const recordValues = (placed: PlacedCall[], ownShard: number): unknown[] => {
-  const files = columns(fileTypes.length)
+  const files = columns(fileInput.length)
   for (const { call } of placed) {
     for (const file of call.files) pushRow(files, fileValues(call.key, 0, call.collectionId, file))
   }

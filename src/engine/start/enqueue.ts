@@ -5,23 +5,16 @@ import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
 import { identified } from '../../store/runs/changes.ts'
 import { type Carry, RunExists } from '../engine.ts'
 import { TrajectoryIdTaken } from '../journal/journal.ts'
+import { fileInput, inputRows, runInput } from '../journal/journal-columns.ts'
 import { columns, fileValues, pushRow, runValues } from '../journal/journal-entry.ts'
-import {
-  countNewRuns,
-  fileTypes,
-  newRunColumns,
-  newRunRows,
-  newRunValues,
-  runTypes,
-  unnest,
-} from '../journal/journal-sql.ts'
+import { countNewRuns, newRunColumns, newRunRows, newRunValues } from '../journal/journal-sql.ts'
 import { enqueueLease } from '../leases/dbos.ts'
 import { writeCarried } from './carry.ts'
 
 /** How many runs of a collection that arrive together share a lease: few enough that several processes get some. */
 const runsPerLease = 32
 
-const filesFrom = runTypes.length + 3
+const filesFrom = runInput.length + 3
 
 /** Leases, runs, their files and the hand-out, all in one statement: it is there whole, or nothing is. */
 const enqueueStatement = `
@@ -38,12 +31,12 @@ ${countNewRuns('$2::smallint')},
 kept as (
   insert into files (path, collection_id, run_id, object, name, content_type, size)
   select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size
-  from ${unnest(filesFrom, fileTypes)} u(run_id, seq, path, collection_id, object, name, content_type, size)
+  from ${inputRows(filesFrom, fileInput)}
   where exists (select from new_runs n where n.id = u.run_id)
   on conflict (path) do nothing),
 queued as (
   select count(${enqueueLease('id', 'u.collection')}) queued, pg_notify(channel('runs'), '')
-  from new_leases join unnest($1::text[], $${filesFrom + fileTypes.length}::bigint[]) u(id, collection) using (id))
+  from new_leases join unnest($1::text[], $${filesFrom + fileInput.length}::bigint[]) u(id, collection) using (id))
 select new_runs.id from new_runs, queued`
 
 export interface QueuedRun {
@@ -69,8 +62,8 @@ const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]
     lease.runs++
     return lease.id
   }
-  const runs = columns(runTypes.length)
-  const files = columns(fileTypes.length)
+  const runs = columns(runInput.length)
+  const files = columns(fileInput.length)
   for (const { run, files: rows } of arrivals) {
     pushRow(runs, runValues(run, leaseFor(run), 0))
     for (const file of rows) pushRow(files, fileValues(run.key, null, run.collectionId, file))
