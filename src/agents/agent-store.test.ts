@@ -62,8 +62,8 @@ it('fetches an agent once, and has it from then on without anybody', async () =>
   const first = await store.ensure('claude-code', never, tell)
   expect(first).toEqual({ folder: join(base, 'agents', `claude-code-${version}`), version })
   expect(told).toEqual([
-    `Fetching claude-code ${version} from npm; this is done once`,
-    `claude-code ${version} is there`,
+    `Installing claude-code ${version} from npm; this happens only once`,
+    `claude-code ${version} is installed`,
   ])
   expect(readFileSync(join(first?.folder ?? '', 'program'), 'utf8')).toBe('the program')
   expect(await storeWith('process.exit(1)').ensure('claude-code', never)).toEqual(first)
@@ -156,7 +156,7 @@ it('waits for one that lives, for as long as somebody wants it', async () => {
   const told: string[] = []
   const there = storeWith(install()).ensure('claude-code', never, (message) => told.push(message))
   await vi.waitFor(
-    () => expect(told).toEqual([`Waiting for another process that fetches claude-code ${version}`]),
+    () => expect(told).toEqual([`Waiting for another process that installs claude-code ${version}`]),
     20_000,
   )
   rmSync(lock)
@@ -167,7 +167,7 @@ it.each([
   ['npm error code ENOSPC', 'storage_full', /the disk is full/, /JETTY_AGENTS_DIR/],
   ['npm error code ENOTFOUND', 'network_failed', /registry does not answer/, /jetty agents install/],
   ['npm error code ETARGET', 'not_found', /does not have it/, /registry/],
-  ['npm error code EINTEGRITY', 'upstream_failed', /vouches/, /proxy/],
+  ['npm error code EINTEGRITY', 'upstream_failed', /checksum does not match/, /proxy/],
   ['npm error at https://me:pw@host/x', 'upstream_failed', /exit code 7: npm error at https:\/\/host\/x/, undefined],
 ])('says what to do where npm says %s', async (said, code, message, hint) => {
   const failed = storeWith(`process.stderr.write(${JSON.stringify(said)}); process.exitCode = 7`).ensure(

@@ -97,7 +97,7 @@ export const makeAgentStore = ({
       if (isWhole(id, wanted)) return { folder: place, version: wanted.version } // another process was faster
       const left = (await readdir(folder)).map((name) => join(folder, name)).filter((path) => path.startsWith(drafts))
       for (const path of left) await rm(path, { recursive: true, force: true })
-      tell(`Fetching ${id} ${wanted.version} from npm; this is done once`)
+      tell(`Installing ${id} ${wanted.version} from npm; this happens only once`)
       const started = performance.now()
       const progress = setInterval(async () => {
         const bytes = (await bytesIn(draft)) + (await bytesIn(cache))
@@ -123,14 +123,14 @@ export const makeAgentStore = ({
       await rm(cache, { recursive: true, force: true })
       const seconds = Math.round((performance.now() - started) / 100) / 10
       log.info({ agent: id, version: wanted.version, seconds }, 'a coding agent was fetched')
-      tell(`${id} ${wanted.version} is there`)
+      tell(`${id} ${wanted.version} is installed`)
       return { folder: place, version: wanted.version }
     }
     try {
       for (;;) {
         const there = await underLock(`${place}.lock`, work, {
           signal,
-          waiting: () => tell(`Waiting for another process that fetches ${id} ${wanted.version}`),
+          waiting: () => tell(`Waiting for another process that installs ${id} ${wanted.version}`),
         })
         if (there) return there
         await rm(draft, { recursive: true, force: true })
@@ -278,10 +278,10 @@ const bytesIn = async (path: string): Promise<number> => {
 }
 
 const notWhole = ({ name, version }: AgentPackage, parts: string[]): AppError =>
-  new AppError('network_failed', `${name} ${version} could not be fetched: npm has left out ${parts.join(', ')}`, {
+  new AppError('network_failed', `${name} ${version} could not be installed: npm skipped ${parts.join(', ')}`, {
     hint:
-      'Run `jetty agents install` again: it goes on with what it has. If it stays so, look at which registry and proxy ' +
-      'npm goes through: that package may be missing there.',
+      'Run `jetty agents install` again; it continues where it stopped. If it fails again, check the registry and proxy ' +
+      'of npm: the package may be missing there.',
   })
 
 const asFolderError = (error: unknown, folder: string): unknown => {
@@ -290,7 +290,7 @@ const asFolderError = (error: unknown, folder: string): unknown => {
   const isFull = code === 'ENOSPC'
   return new AppError(
     isFull ? 'storage_full' : 'conflict',
-    `Coding agents cannot be put into ${folder}: ${isFull ? 'the disk is full' : 'it may not be written to'}`,
-    { hint: 'Set JETTY_AGENTS_DIR to a folder that may be written to and has a gigabyte of room.', cause: error },
+    `Coding agents cannot be installed in ${folder}: ${isFull ? 'the disk is full' : 'the folder is not writable'}`,
+    { hint: 'Set JETTY_AGENTS_DIR to a writable folder with 1 GB of free space.', cause: error },
   )
 }

@@ -80,7 +80,7 @@ const readLine = (line: JsonObject, reading: ReaderState): void => {
   if (line.type === 'assistant' && isObject(line.message)) readAssistant(line.message, reading)
   else if (line.type === 'user' && isObject(line.message)) readUser(line.message, reading)
   else if (line.type === 'system' && line.subtype === 'api_retry') {
-    reading.warn(`The model did not answer (${textOf(line.error_status ?? line.error)}); it is asked again.`)
+    reading.warn(`The model did not answer (${textOf(line.error_status ?? line.error)}); the agent asks again.`)
   } else if (line.type === 'result') readResult(line, reading)
 }
 

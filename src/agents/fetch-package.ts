@@ -81,14 +81,14 @@ export const fetchPackage = async (
 }
 
 const noNpm = (cause: unknown): AppError =>
-  new AppError('not_supported', 'Coding agents are fetched with npm, and there is none here', {
-    hint: 'Install npm, which comes with Node, or copy the folder of the agent from a machine that has it.',
+  new AppError('not_supported', 'Coding agents are installed with npm, but npm is not available', {
+    hint: 'Install npm, which is part of Node, or copy the folder of the agent from a machine that has it.',
     cause,
   })
 
 /** npm's errors by code, each with a remedy. */
 const failureOf = ({ name, version }: AgentPackage, code: number | null, said: string): AppError => {
-  const what = `${name} ${version} could not be fetched`
+  const what = `${name} ${version} could not be installed`
   const words = said
     .replace(/\/\/[^/@\s]+@/g, '//')
     .trim()
@@ -109,23 +109,23 @@ const failureOf = ({ name, version }: AgentPackage, code: number | null, said: s
   ) {
     return new AppError('network_failed', `${what}: the npm registry does not answer`, {
       hint:
-        'Fetch it once where there is a network: `jetty agents install`, or set npm_config_registry to a mirror. ' +
-        'A folder that was fetched on a machine like this one may be copied into JETTY_AGENTS_DIR.',
+        'Install it on a machine with a network: `jetty agents install`, or set npm_config_registry to a mirror. ' +
+        'You can copy the folder from a machine like this one into JETTY_AGENTS_DIR.',
     })
   }
   if (/\b(E401|E403|ENEEDAUTH)\b/.test(said)) {
-    return new AppError('upstream_failed', `${what}: the npm registry does not let npm in`, {
+    return new AppError('upstream_failed', `${what}: the npm registry refused the login`, {
       hint: 'Log in to it (`npm login`), or put its token into the .npmrc of the user that jetty runs as.',
     })
   }
   if (/\b(E404|ETARGET|ENOVERSIONS)\b/.test(said)) {
     return new AppError('not_found', `${what}: the npm registry does not have it`, {
-      hint: 'Look at which registry npm asks: `npm config get registry`.',
+      hint: 'Check the registry of npm: `npm config get registry`.',
     })
   }
   if (/\bEINTEGRITY\b/.test(said)) {
-    return new AppError('upstream_failed', `${what}: its bytes are not those that the registry vouches for`, {
-      hint: 'Look at which registry and proxy npm goes through, and fetch it again.',
+    return new AppError('upstream_failed', `${what}: its checksum does not match the registry`, {
+      hint: 'Check the registry and proxy of npm, and install it again.',
     })
   }
   return new AppError('upstream_failed', `${what}: npm ended with exit code ${code}: ${words}`)

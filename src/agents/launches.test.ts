@@ -64,7 +64,7 @@ describe.each(real)('%s', (id) => {
     for (const part of ['local', 'npx', 'some-server', 'mcp-secret', 'https://mcp.example.com/x'])
       expect(told).toContain(part)
     expect(JSON.stringify(argv)).not.toContain('mcp-secret')
-    expect(warnings).toEqual(["The MCP server 'broken' has neither a command nor a url, and is left out."])
+    expect(warnings).toEqual(["The MCP server 'broken' has neither a command nor a url, and is ignored."])
   })
 })
 

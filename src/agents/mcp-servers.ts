@@ -17,7 +17,7 @@ export const mcpServersOf = (
   for (const [name, value] of Object.entries(given ?? {})) {
     const server = isObject(value) ? serverOf(name, value) : undefined
     if (server) servers.push(server)
-    else warnings.push(`The MCP server '${name}' has neither a command nor a url, and is left out.`)
+    else warnings.push(`The MCP server '${name}' has neither a command nor a url, and is ignored.`)
   }
   return { servers, warnings }
 }

@@ -14,7 +14,7 @@ export const scripted: Agent = {
       argv: [`${places.tools}/node`, `${places.tools}/scripted.mjs`, places.runbook],
       env: { JETTY_MODEL_URL: `${inside.gatewayUrl}/v1`, JETTY_MODEL_TOKEN: token },
       files: [],
-      warnings: Object.keys(mcpServers ?? {}).length > 0 ? ['scripted is no agent and has no MCP servers.'] : [],
+      warnings: Object.keys(mcpServers ?? {}).length > 0 ? ['scripted does not support MCP servers.'] : [],
     }
   },
   reader: (scrub) => makeReader(scrub, readLine),

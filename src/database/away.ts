@@ -20,7 +20,7 @@ export const databaseAway = (cause?: unknown): AppError =>
 
 export const databaseReadOnly = (cause?: unknown): AppError =>
   new AppError('database_unavailable', 'The database is read-only right now', {
-    hint: 'A failover may be under way, or DATABASE_URL leads to a standby. Nothing was lost. Try again in a moment.',
+    hint: 'A failover may be in progress, or DATABASE_URL points at a standby. Nothing was lost. Try again in a moment.',
     retryAfterSeconds: 1,
     cause,
   })

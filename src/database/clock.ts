@@ -37,8 +37,8 @@ export const makeDatabaseClock = (options: {
     const way = skewMs > 0 ? 'ahead of' : 'behind'
     log.error(
       { skew_ms: skewMs },
-      `The clock of this machine is ${Math.round(Math.abs(skewMs) / 1000)} s ${way} that of the database. ` +
-        'Routines do not fire here until they agree: set both by NTP, or raise JETTY_CLOCK_SKEW_SECONDS.',
+      `The clock of this machine is ${Math.round(Math.abs(skewMs) / 1000)} s ${way} the clock of the database. ` +
+        'Routines do not fire here until the clocks agree: synchronise both by NTP, or raise JETTY_CLOCK_SKEW_SECONDS.',
     )
   }
 

@@ -128,10 +128,10 @@ const heldLock = (dataDir: string, mine: string, freeKernelLock: () => void): Da
 
 const takenFrom = (dataDir: string, pid: number | undefined): AppError =>
   new AppError('conflict', `Another server (process ${pid ?? 'unknown'}) has taken the data folder ${dataDir}`, {
-    hint: 'This one stops at once, and the other one goes on with its runs. Give each server a folder of its own.',
+    hint: 'This server stops now, and the other one continues its runs. Give each server its own data folder.',
   })
 
 const refusal = (dataDir: string, pid: number | undefined): AppError =>
   new AppError('conflict', `Another server (process ${pid ?? 'unknown'}) is using the data folder ${dataDir}`, {
-    hint: 'Stop it, or give this one a folder of its own with JETTY_DATA_DIR, or let both use one DATABASE_URL.',
+    hint: 'Stop the other server, set JETTY_DATA_DIR to another folder, or set the same DATABASE_URL for both.',
   })

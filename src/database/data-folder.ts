@@ -14,7 +14,7 @@ export const prepareDataFolder = (dataDir: string): string => {
     return realpathSync(dataDir)
   } catch (error) {
     throw new AppError('invalid', `The data folder ${dataDir} cannot be used: ${messageOf(error)}`, {
-      hint: 'Set JETTY_DATA_DIR to a folder that this user may write, for example JETTY_DATA_DIR=~/.jetty',
+      hint: 'Set JETTY_DATA_DIR to a folder that this user may write to, for example JETTY_DATA_DIR=~/.jetty.',
       cause: error,
     })
   }
@@ -30,7 +30,7 @@ export const secretKeysOf = (dataDir: string): Buffer[] => {
   const read = encryptionKeys().safeParse(readOrCreate(path, () => randomBytes(32).toString('base64')))
   if (read.success) return read.data
   throw new AppError('invalid', `${path} must ${read.error.issues[0]?.message}`, {
-    hint: 'Restore the file from a backup: what was encrypted with it cannot be read without it.',
+    hint: 'Restore the file from a backup: data encrypted with it cannot be read without it.',
   })
 }
 

@@ -123,7 +123,7 @@ const binariesFor = async (account: PostgresAccount, dataDir: string): Promise<P
   const copied = await preparePostgresBinaries(copies, true)
   if (canRun(account, copied.postgres)) return copied
   throw new AppError('invalid', `The user of the embedded PostgreSQL (${account.uid}) cannot run ${copied.postgres}`, {
-    hint: 'Let every user pass through the folders above it, or run Jetty as an ordinary user, or set DATABASE_URL.',
+    hint: 'Allow every user to enter its parent folders, run Jetty as an ordinary user, or set DATABASE_URL.',
   })
 }
 

@@ -20,9 +20,15 @@ test.each([
   [fromPostgres('28000', 'no pg_hba.conf entry for host "10.0.0.1", no encryption'), 'sslmode=verify-full'],
   [fromPostgres('08P01', 'unsupported startup parameter: options'), 'ignore_startup_parameters'],
   [fromPostgres('53300', 'sorry, too many clients already'), 'JETTY_DATABASE_CONNECTIONS'],
-  [fromPostgres('42501', 'permission denied for schema public'), 'own the database'],
-  [fromPostgres('28P01', 'password authentication failed for user "jetty"'), 'Check address, name and password'],
-  [failure('connect ECONNREFUSED 127.0.0.1:5432', { code: 'ECONNREFUSED' }), 'Check address, name and password'],
+  [fromPostgres('42501', 'permission denied for schema public'), 'owner of the database'],
+  [
+    fromPostgres('28P01', 'password authentication failed for user "jetty"'),
+    'Check the address, user name and password',
+  ],
+  [
+    failure('connect ECONNREFUSED 127.0.0.1:5432', { code: 'ECONNREFUSED' }),
+    'Check the address, user name and password',
+  ],
 ])('%s', (cause, hint) => {
   const told = {
     code: 'database_unavailable',

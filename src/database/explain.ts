@@ -9,33 +9,33 @@ const explanations: readonly [cause: RegExp, hint: string][] = [
   ],
   [
     /ALTNAME_INVALID|does not match certificate/,
-    'The certificate of PostgreSQL is for another host name: write the name that it has into DATABASE_URL.',
+    'The certificate of PostgreSQL is for another host name: use that name in DATABASE_URL.',
   ],
   [/CERT_HAS_EXPIRED|certificate has expired/, 'Renew the certificate of PostgreSQL.'],
   [
     /does not support SSL/,
-    'PostgreSQL has TLS switched off: set ssl = on there, or leave sslmode out of DATABASE_URL in a trusted network.',
+    'PostgreSQL has TLS disabled: set ssl = on there, or omit sslmode in DATABASE_URL on a trusted network.',
   ],
   [
     /no encryption|no pg_hba\.conf entry/,
-    'PostgreSQL wants TLS, or refuses this address: see pg_hba.conf. For TLS add ?sslmode=verify-full to DATABASE_URL.',
+    'PostgreSQL requires TLS, or refuses this address: see pg_hba.conf. For TLS add ?sslmode=verify-full to DATABASE_URL.',
   ],
   [
     /unsupported startup parameter/,
-    'PgBouncer refuses a parameter in DATABASE_URL: leave it out there, or list it in ignore_startup_parameters of pgbouncer.ini.',
+    'PgBouncer refuses a parameter in DATABASE_URL: remove it, or list it in ignore_startup_parameters of pgbouncer.ini.',
   ],
   [
     /\b53300\b|too many clients|remaining connection slots/,
-    'PostgreSQL has no connection left: lower JETTY_DATABASE_CONNECTIONS of each process, or raise max_connections there.',
+    'PostgreSQL has no free connection: lower JETTY_DATABASE_CONNECTIONS of each process, or raise max_connections of PostgreSQL.',
   ],
   [
     /\b42501\b|permission denied/,
     'The role in DATABASE_URL needs CONNECT and CREATE on the database, and CREATE on its schema public: ' +
-      'let it own the database (alter database … owner to …).',
+      'make it the owner of the database (alter database … owner to …).',
   ],
 ]
 
-const usual = 'Check address, name and password in DATABASE_URL, or leave it unset to use the embedded PostgreSQL.'
+const usual = 'Check the address, user name and password in DATABASE_URL, or unset it to use the embedded PostgreSQL.'
 
 /** Explains why DATABASE_URL does not work and what to do; returns any other error unchanged. */
 export const explainDatabase = (thrown: unknown): unknown => {

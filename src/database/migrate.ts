@@ -48,7 +48,8 @@ export const migrate = async (database: Database, extra: ForeignMigration[] = []
 
 const migrationNames = async (): Promise<string[]> => {
   const names = (await readdir(folder)).filter((name) => /^\d{4}_[\w-]+\.sql$/.test(name)).sort()
-  if (names.length === 0) throw new AppError('internal', `There are no migrations in ${folder.pathname}: build again`)
+  if (names.length === 0)
+    throw new AppError('internal', `There are no migrations in ${folder.pathname}; run the build again`)
   return names.map((name) => name.slice(0, -'.sql'.length))
 }
 
@@ -76,8 +77,8 @@ const refuseOldServer = async (client: pg.Client): Promise<void> => {
     "select current_setting('server_version_num') as server_version_num, current_setting('server_version') as server_version",
   )
   if (Number(rows[0]?.server_version_num) >= oldestMajor * 10_000) return
-  throw new AppError('conflict', `DATABASE_URL leads to PostgreSQL ${rows[0]?.server_version}, which is too old`, {
-    hint: `Jetty needs PostgreSQL ${oldestMajor} or newer. Leave DATABASE_URL unset to use the embedded one.`,
+  throw new AppError('conflict', `DATABASE_URL points at PostgreSQL ${rows[0]?.server_version}, which is too old`, {
+    hint: `Jetty needs PostgreSQL ${oldestMajor} or newer. Unset DATABASE_URL to use the embedded one.`,
   })
 }
 
@@ -131,6 +132,6 @@ const applyForeign = async (client: pg.Client, migration: ForeignMigration): Pro
 
 const failed = (name: string, error: unknown): AppError =>
   new AppError('internal', `Migration ${name} failed and was not applied: ${messageOf(error)}`, {
-    hint: 'Nothing after it was applied either. Remove the cause, then start again.',
+    hint: 'Later migrations were not applied either. Remove the cause, then start again.',
     cause: error,
   })

@@ -5,10 +5,10 @@ import type { Database } from './database.ts'
 const looks = 8
 
 const sessionsNeeded = (cause?: unknown): AppError =>
-  new AppError('conflict', 'DATABASE_URL leads through a connection pooler that gives out no sessions', {
+  new AppError('conflict', 'DATABASE_URL points at a connection pooler that does not support sessions', {
     hint:
       'Jetty needs sessions (LISTEN, session locks, prepared statements). In pgbouncer.ini set pool_mode = session for ' +
-      'this database, or let DATABASE_URL lead to PostgreSQL itself.',
+      'this database, or set DATABASE_URL to PostgreSQL itself.',
     cause,
   })
 

@@ -131,11 +131,11 @@ export const checkReach = (account: PostgresAccount, dataDir: string): void => {
   if (account.kind !== 'other-user' || account.inFolder(dataDir).path === workingFolder || !closed) return
   throw new AppError(
     'invalid',
-    `The embedded PostgreSQL cannot reach the data folder ${dataDir}: ${closed} is closed`,
+    `The embedded PostgreSQL cannot reach the data folder ${dataDir}: it may not enter ${closed}`,
     {
       hint:
         'Under root PostgreSQL runs as an unprivileged user, and this system has no /proc. Run Jetty as an ordinary ' +
-        'user, or set JETTY_DATA_DIR to a folder that every user may pass through, or set DATABASE_URL.',
+        'user, or set JETTY_DATA_DIR to a folder that every user may enter, or set DATABASE_URL.',
     },
   )
 }

@@ -53,9 +53,9 @@ export const ensureCluster = async (
   if (Number(version) !== binaries.major)
     throw new AppError(
       'conflict',
-      `${cluster} was made by PostgreSQL ${version}, this Jetty brings ${binaries.major}`,
+      `${cluster} was created by PostgreSQL ${version}, but this Jetty contains PostgreSQL ${binaries.major}`,
       {
-        hint: 'Start the Jetty that made it, or run a PostgreSQL of that version on it and set DATABASE_URL.',
+        hint: 'Start the Jetty version that created it, or run a PostgreSQL of that version on it and set DATABASE_URL.',
       },
     )
   account.own(cluster)
@@ -64,7 +64,7 @@ export const ensureCluster = async (
 const createCluster = async (dataDir: string, binaries: PostgresBinaries, account: PostgresAccount): Promise<void> => {
   const { cluster } = postgresPaths(dataDir)
   if (existsSync(cluster))
-    throw new AppError('conflict', `${cluster} is there but holds no database (PG_VERSION is missing)`, {
+    throw new AppError('conflict', `${cluster} exists but contains no database (PG_VERSION is missing)`, {
       hint: 'Move it away to start with an empty database, or restore it from a backup.',
     })
   for (const name of readdirSync(dataDir))
@@ -106,7 +106,7 @@ const hintFor = (said: string): string => {
     return 'It needs glibc (Alpine has musl): use another image, or set DATABASE_URL.'
   if (/denied/.test(said)) return 'Run Jetty as the owner of the data folder and of the folders above it.'
   if (/No space/.test(said)) return 'Free some disk space, or set JETTY_DATA_DIR to a folder on a larger disk.'
-  return 'Set DATABASE_URL to use a PostgreSQL of your own instead.'
+  return 'Set DATABASE_URL to use your own PostgreSQL instead.'
 }
 
 /**

@@ -71,7 +71,7 @@ const untilReady = async (dataDir: string, pid: number, signal?: AbortSignal): P
     if (found?.pid === pid && found.ready) return found.port
     if (Date.now() > giveUpAt)
       throw new AppError('internal', `The embedded PostgreSQL (process ${pid}) is not ready after 5 minutes`, {
-        hint: `Look at ${postgresPaths(dataDir).log}`,
+        hint: `Look for the cause in ${postgresPaths(dataDir).log}.`,
       })
     await pause(pollMilliseconds)
   }
@@ -133,7 +133,9 @@ export const launchPostgres = async (options: LaunchOptions): Promise<PostgresPr
     child.unref() // only now: earlier, nothing would keep this process alive until the result is known
   }
   if (pid !== undefined) await stopPostgres(pid)
-  throw new AppError('internal', `The embedded PostgreSQL did not start: ${await ended}`, { hint: `Its log is ${log}` })
+  throw new AppError('internal', `The embedded PostgreSQL did not start: ${await ended}`, {
+    hint: `Look for the cause in its log ${log}.`,
+  })
 }
 
 const fastStopMilliseconds = 30_000
@@ -144,7 +146,7 @@ export const stopPostgres = async (pid: number): Promise<void> => {
   if (await signalAndWait(pid, 'SIGINT', fastStopMilliseconds)) return
   if (await signalAndWait(pid, 'SIGQUIT', hardStopMilliseconds)) return
   throw new AppError('internal', `The embedded PostgreSQL (process ${pid}) does not stop`, {
-    hint: 'It can be left alone: the next start takes it over.',
+    hint: 'You can leave it running: the next start takes it over.',
   })
 }
 

@@ -29,13 +29,13 @@ export const cronFault = (cadence: Cadence): { member: 'expression' | 'time_zone
   const { type, expression = '', time_zone: zone } = cadence
   if (type !== 'cron') return undefined
   if (zone !== undefined && !isTimeZone(zone)) {
-    return { member: 'time_zone', message: `There is no time zone '${zone}'; give an IANA name such as Europe/Berlin` }
+    return { member: 'time_zone', message: `There is no time zone '${zone}'; use an IANA name such as Europe/Berlin` }
   }
   const example = 'such as "*/5 9-17 * * mon-fri": minute, hour, day of month, month, day of week'
   if (!expressionForm.test(expression)) return { member: 'expression', message: `Expected five fields, ${example}` }
   try {
     if (cronOf(expression, zone ?? 'UTC').nextRun()) return undefined
-    return { member: 'expression', message: 'There is no such day: it would never fire' }
+    return { member: 'expression', message: 'This date does not exist, so the routine would never fire' }
   } catch (error) {
     return {
       member: 'expression',

@@ -38,7 +38,7 @@ export const fire = async (deps: FireDeps, routine: RunnableRoutine, nowMs: numb
   const fires = [...routine.waiting.map((at) => at.getTime()), ...due.fires]
   const { waiting, skipped } = await settlements[routine.overlap](deps, routine, fires)
   const room = Math.max(deps.limits.mostCaughtUp, due.fires.length)
-  const surplus = leftOut(waiting.slice(room).at(-1), `${room} fires wait already`)
+  const surplus = leftOut(waiting.slice(room).at(-1), `${room} fires are already waiting`)
   return {
     id: routine.id,
     next_run_at: due.next === null ? null : new Date(due.next),
@@ -67,7 +67,7 @@ const leftOut = (fireMs: number | undefined, reason: string): FiredRoutine['skip
 
 const skippedAt = (fireMs: number, reason: string): NonNullable<FiredRoutine['skipped']> => ({
   at: new Date(fireMs),
-  reason: `The fire of ${timestamp(new Date(fireMs))} was left out: ${reason}`,
+  reason: `The fire of ${timestamp(new Date(fireMs))} was skipped: ${reason}`,
 })
 
 const stillActive = 'a run of the routine was still active'

@@ -148,10 +148,10 @@ const prepared = async (attempt: Attempt): Promise<RunbookOutcome> => {
   }
 }
 
-const cancelled: Failure = { reason: 'cancelled', message: 'The run was asked to end before the agent had begun' }
+const cancelled: Failure = { reason: 'cancelled', message: 'The run was cancelled before the agent started' }
 
 /** The kept results may be incomplete. */
-const cancelledLate: Failure = { reason: 'cancelled', message: 'The run was asked to end while its results were kept' }
+const cancelledLate: Failure = { reason: 'cancelled', message: 'The run was cancelled while its results were stored' }
 
 const notStarted = (what: string, error: unknown): Failure => ({
   reason: 'not_started',

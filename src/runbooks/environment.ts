@@ -41,7 +41,7 @@ export const checkSecrets = (
       warned(
         'secrets',
         `Not configured, and not required: ${listed(spared)}`,
-        'Set them in the environment of the collection if they are wanted.',
+        'Set them in the environment of the collection if the runbook should use them.',
       ),
     )
   }
@@ -60,14 +60,21 @@ const checkVariableNames = (given: Readonly<Record<string, string>>): PreflightC
       Buffer.byteLength(`${name}=${given[name]}`) > longestVariable,
   )
   if (names.length > mostVariables) {
-    return [failed('secrets', `agent_env has ${names.length} variables`, `Give at most ${mostVariables}.`, 'agent_env')]
+    return [
+      failed(
+        'secrets',
+        `agent_env has ${names.length} variables`,
+        `Pass at most ${mostVariables} variables.`,
+        'agent_env',
+      ),
+    ]
   }
   if (wrong.length === 0) return []
-  const fix = 'Write letters, digits and _ in names, and no NUL or more than 128 KiB in values.'
+  const fix = 'Use letters, digits and _ in names, and values without NUL of at most 128 KiB.'
   return [
     failed(
       'secrets',
-      `No variables of an environment: ${listed(wrong.map((name) => JSON.stringify(name)))}`,
+      `Not valid as environment variables: ${listed(wrong.map((name) => JSON.stringify(name)))}`,
       fix,
       'agent_env',
     ),

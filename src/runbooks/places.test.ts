@@ -53,8 +53,8 @@ it('says what a runbook waits for', async () => {
   for (const owner of ['a', 'a', 'a', 'b', 'c']) wait(owner)
   await settled()
   expect(said).toEqual([
-    'All sandboxes that one collection may use at once are in use (1)',
-    'All sandboxes that one collection may use at once are in use (1); 1 more of this collection wait before it',
+    'All sandboxes that this collection may use at once are in use (1)',
+    'All sandboxes that this collection may use at once are in use (1); 1 more of this collection wait before it',
     'All sandboxes are in use (2)',
   ])
 })

@@ -58,7 +58,7 @@ export const makePlaces = ({ total, share }: PlaceLimits): Places => {
     const before = own === 0 ? '' : `; ${own} more of this collection wait before it`
     return taken >= total
       ? `All sandboxes are in use (${total})${before}`
-      : `All sandboxes that one collection may use at once are in use (${share})${before}`
+      : `All sandboxes that this collection may use at once are in use (${share})${before}`
   }
 
   return {

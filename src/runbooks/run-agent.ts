@@ -97,7 +97,8 @@ export const runAgent = async (options: AgentRunOptions): Promise<AgentRun> => {
     lines.stderr.end()
     for (const event of reader.rest()) tell(event)
     await flush()
-    if (logProblem !== undefined) tell({ type: 'warning', message: `The log of the agent is not whole: ${logProblem}` })
+    if (logProblem !== undefined)
+      tell({ type: 'warning', message: `The log of the agent is not complete: ${logProblem}` })
     return {
       exit,
       isStalled: isStalled && exit.reason === 'cancelled' && !signal.aborted,

@@ -59,10 +59,7 @@ export const probeTools = async (
     // A program that hangs counts as missing; the sandbox works all the same.
     if ((reason === 'exit' && code === 0) || (reason === 'timed_out' && output.includes(begun)))
       return versionsIn(output)
-    throw new AppError(
-      'sandbox_unavailable',
-      `A sandbox that was tried ended with ${reason} ${code}: ${output.slice(0, 500)}`,
-    )
+    throw new AppError('sandbox_unavailable', `A test sandbox ended with ${reason} ${code}: ${output.slice(0, 500)}`)
   } finally {
     await sandbox.destroy()
   }

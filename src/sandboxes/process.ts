@@ -168,7 +168,7 @@ export const processProvider = ({ parent, log }: ProcessProviderOptions): Sandbo
 
   const create: SandboxProvider['create'] = (spec) =>
     make(spec).catch((error) => {
-      throw asExhausted(error, 'No sandbox can be made')
+      throw asExhausted(error, 'Sandboxes are not available')
     })
 
   return {
@@ -180,7 +180,7 @@ export const processProvider = ({ parent, log }: ProcessProviderOptions): Sandbo
         const groups = await chosenGroups()
         return {
           works: true,
-          found: 'no isolation: agents are ordinary processes with all that this user may do',
+          found: 'no isolation: agents are ordinary processes with all rights of this user',
           mechanisms: {
             memory: groups?.mechanisms.memory ?? 'watched',
             pids: groups?.mechanisms.pids ?? (ordinaryUser() === undefined ? undefined : 'rlimit'),

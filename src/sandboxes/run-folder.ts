@@ -49,7 +49,7 @@ const placeOf = (path: string, folders: { app: string; home: string }): string |
 const asUnavailable = (error: unknown, what: string): unknown => {
   const { code } = error as NodeJS.ErrnoException
   if (error instanceof AppError || code === undefined) return error
-  const wanted = code === 'ENOSPC' ? 'Make room on its disk' : 'Let the server write there'
+  const wanted = code === 'ENOSPC' ? 'Free space on its disk' : 'Make it writable for the server'
   const hint = exhaustionRemedy(code) ?? `${wanted}, or set JETTY_SANDBOX_DIR to another folder.`
   return new AppError('sandbox_unavailable', `${what}: ${messageOf(error)}`, { hint, cause: error })
 }
@@ -59,7 +59,7 @@ export const makeRunFolder = async (options: RunFolderOptions): Promise<RunFolde
   try {
     return await furnished(options, path)
   } catch (error) {
-    const told = asUnavailable(error, `No sandbox can be made in ${options.parent}`)
+    const told = asUnavailable(error, `Sandboxes cannot be created in ${options.parent}`)
     if (told === error) throw error
     await removeTree(path).catch(() => {})
     stopTouching(join(path, ownerFile)) // the reaper removes the rest
@@ -77,7 +77,7 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
   } catch (error) {
     const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
     if (!isThere) removeEmpty(path)
-    throw isThere ? new AppError('conflict', `There is a sandbox ${id} already`) : error
+    throw isThere ? new AppError('conflict', `The sandbox ${id} already exists`) : error
   }
   keepTouched(join(path, ownerFile))
   if (uid !== undefined) await chmod(path, 0o711) // independent of the umask

@@ -38,7 +38,7 @@ export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut,
   let destroying: Promise<void> | undefined
 
   const take = async (command: SandboxCommand): Promise<SandboxExit> => {
-    if (destroyed.signal.aborted) throw new AppError('sandbox_unavailable', `The sandbox ${id} is gone`)
+    if (destroyed.signal.aborted) throw new AppError('sandbox_unavailable', `The sandbox ${id} no longer exists`)
     folder.close()
     const number = commands++
     let group: ControlGroup | undefined

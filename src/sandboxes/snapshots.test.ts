@@ -102,7 +102,7 @@ describe('with containers', () => {
     expect(await resolve(undefined, narrow, '10.0.0.1:5000/x')).toEqual({
       ok: false,
       problem: 'JETTY_SANDBOX_IMAGES does not allow the image 10.0.0.1:5000/x: it allows ghcr.io/acme/*, debian:12',
-      fix: 'Name one that it allows, or take a snapshot.',
+      fix: 'Use an image that it allows, or a snapshot.',
     })
     expect(await resolve(undefined, { ...narrow, images: [] }, 'debian:12')).toMatchObject({
       problem: 'JETTY_SANDBOX_IMAGES does not allow the image debian:12: it allows none',
@@ -130,7 +130,7 @@ describe('with containers', () => {
       snapshot: 'python312-uv',
       image: 'ghcr.io/astral-sh/uv:python3.12-bookworm',
       warnings: [
-        { found: expect.stringContaining('fetched first'), fix: expect.stringContaining('podman pull ghcr.io') },
+        { found: expect.stringContaining('pulled first'), fix: expect.stringContaining('podman pull ghcr.io') },
       ],
     })
   })
@@ -142,8 +142,8 @@ describe('with containers', () => {
     }
     expect(await resolve(undefined, nowhere, 'ghcr.io/acme/none:1')).toEqual({
       ok: false,
-      problem: 'The image ghcr.io/acme/none:1 is not here and cannot be fetched: manifest unknown',
-      fix: 'Check its name and the way to its registry, or load it beforehand (`podman load`).',
+      problem: 'The image ghcr.io/acme/none:1 is not on this machine and cannot be pulled: manifest unknown',
+      fix: 'Check its name and the connection to its registry, or load it beforehand (`podman load`).',
     })
     const silent: SnapshotPlace = { ...contained, findImage: async () => ({ state: 'unknown' }) }
     expect(await resolve(undefined, silent, 'debian:13')).toMatchObject({ ok: true, warnings: [] })
@@ -183,6 +183,6 @@ test.each(['python312', 'constructor', '__proto__', 'x\n'])(
     expect(found.problem).toContain(
       'python312-uv, python312-uv-node, python312-uv-office, prism-playwright, text-to-cad, local',
     )
-    expect(found.fix).toMatch(name === 'python312' ? /^Write python312-uv, or/ : /^Take one of them/)
+    expect(found.fix).toMatch(name === 'python312' ? /^Write python312-uv, or/ : /^Use one of them/)
   },
 )

@@ -143,19 +143,19 @@ const inImage = async (name: string | null, image: string, place: SnapshotPlace)
   if (!imagePattern.test(image))
     return {
       ok: false,
-      problem: `${JSON.stringify(image)} is no name of an image`,
+      problem: `${JSON.stringify(image)} is not an image name`,
       fix: 'Such as ghcr.io/acme/tools:1.2.',
     }
   const found = await place.findImage?.(image)
   if (found?.state === 'missing')
     return {
       ok: false,
-      problem: `The image ${image} is not here and cannot be fetched: ${found.why}`,
-      fix: `Check its name and the way to its registry, or load it beforehand (\`${place.provider} load\`).`,
+      problem: `The image ${image} is not on this machine and cannot be pulled: ${found.why}`,
+      fix: `Check its name and the connection to its registry, or load it beforehand (\`${place.provider} load\`).`,
     }
   const fetched = {
-    found: `The image ${image} is not here yet: it is fetched first`,
-    fix: `Fetch it beforehand, so that no run waits for it: ${place.provider} pull ${image}`,
+    found: `The image ${image} is not on this machine yet; it is pulled first`,
+    fix: `Pull it beforehand, so that no run waits for it: ${place.provider} pull ${image}`,
   }
   return {
     ok: true,
@@ -171,7 +171,7 @@ const inNamedImage = async (image: string, place: SnapshotPlace): Promise<Resolv
   const { images } = place
   if (!imagePattern.test(image) || isAllowedImage(images, image)) return inImage(null, image, place)
   const allowed = images.length > 0 ? `it allows ${images.join(', ')}` : 'it allows none'
-  const instead = images.length > 0 ? 'Name one that it allows, or take a snapshot.' : 'Take a snapshot.'
+  const instead = images.length > 0 ? 'Use an image that it allows, or a snapshot.' : 'Take a snapshot.'
   return { ok: false, problem: `JETTY_SANDBOX_IMAGES does not allow the image ${image}: ${allowed}`, fix: instead }
 }
 
@@ -193,7 +193,7 @@ export const resolveSnapshot = async (wanted: WantedSnapshot, place: SnapshotPla
     const meant = nearest(name, names)
     const problem = `There is no snapshot ${JSON.stringify(name.slice(0, 100))}; there are ${names.join(', ')}`
     const more = `add it to JETTY_SNAPSHOTS as ${/^[\w.-]{1,100}$/.test(name) ? name : 'name'}=image.`
-    return { ok: false, problem, fix: meant ? `Write ${meant}, or ${more}` : `Take one of them, or ${more}` }
+    return { ok: false, problem, fix: meant ? `Write ${meant}, or ${more}` : `Use one of them, or ${more}` }
   }
   if (!runsImages(provider)) {
     if (snapshot?.tools) return onThisMachine(name, snapshot.tools, tools, wanted.uses)
@@ -203,7 +203,7 @@ export const resolveSnapshot = async (wanted: WantedSnapshot, place: SnapshotPla
   if (image !== undefined) return inImage(name, image, place)
   return {
     ok: false,
-    problem: `No image stands for the snapshot ${name}`,
-    fix: `Set JETTY_SNAPSHOTS=${name}=IMAGE to one that has what it needs.`,
+    problem: `The snapshot ${name} has no image`,
+    fix: `Set JETTY_SNAPSHOTS=${name}=IMAGE, with an image that contains its tools.`,
   }
 }

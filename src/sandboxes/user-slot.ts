@@ -98,6 +98,6 @@ export const takeUserSlot = async (folder: string, firstUid: number): Promise<Us
     if (isFree) return { uid, release }
   }
   throw new AppError('sandbox_unavailable', `All user ids from ${firstUid} to ${firstUid + range - 1} are in use`, {
-    hint: 'Set JETTY_SANDBOX_UID to the first of a range of ids that nobody uses.',
+    hint: 'Set JETTY_SANDBOX_UID to the first of a range of unused user ids.',
   })
 }

@@ -36,10 +36,10 @@ export const identifyDatabase = async (queries: Queries): Promise<DatabaseIdenti
 export const claimFolder = async (queries: Queries, folder: { id: string; path: string }): Promise<void> => {
   const claimed = await readClaim(queries, folder.id)
   if (claimed === folder.id) return
-  throw new AppError('conflict', `The files of this database are not in ${folder.path}: it is another folder`, {
+  throw new AppError('conflict', `The folder ${folder.path} does not contain the files of this database`, {
     hint:
-      'All processes on one DATABASE_URL need one folder of files: point JETTY_DATA_DIR at the one that the others use, ' +
-      'or mount it at files/. Where this folder is right, as after a restore, stop the others and run ' +
+      'All processes with the same DATABASE_URL need the same folder of files: set JETTY_DATA_DIR to the folder of the others, ' +
+      'or mount it at files/. If this folder is the right one, as after a restore, stop the others and run ' +
       '`jetty storage adopt`.',
   })
 }

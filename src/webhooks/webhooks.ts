@@ -146,7 +146,7 @@ const tooLarge = (bytes: number, mostBytes: number, startedMs: number) => ({
   delivered: false,
   statusCode: null,
   error:
-    `The trajectory is larger (${byteSize(bytes)}) than what is sent (${byteSize(mostBytes)}): fetch it, or raise ` +
+    `The trajectory (${byteSize(bytes)}) is larger than the limit of webhooks (${byteSize(mostBytes)}): fetch it, or raise ` +
     'JETTY_WEBHOOK_BYTES and deliver it again',
   isFinal: true,
   startedMs,
@@ -154,7 +154,7 @@ const tooLarge = (bytes: number, mostBytes: number, startedMs: number) => ({
 })
 
 const busy = (): AppError =>
-  new AppError('busy', 'As many deliveries are under way as may be', {
-    hint: 'Send it again in a moment.',
+  new AppError('busy', 'The maximum number of webhook deliveries is in progress', {
+    hint: 'Repeat the request in a moment.',
     retryAfterSeconds: 1,
   })

@@ -139,7 +139,7 @@ test('while processes answer and execute, everything is sealed anew, and the new
   rotating = false
   await Promise.all(loads)
   expect(done).toMatchObject({ state: 'done', remaining: 0, error: null, older_keys_in_use: [] })
-  expect(done.next_step).toMatch(/take them out of JETTY_SECRET_KEY/)
+  expect(done.next_step).toMatch(/remove them from JETTY_SECRET_KEY/)
   expect(await during.jetty.stop()).toBe(0)
 
   const after = await start({ JETTY_SECRET_KEY: newer })
@@ -178,7 +178,7 @@ test('killed in the middle it goes on when it is asked again; asked by many at o
 
   const [second, third] = [await start(keys), await start(keys)]
   const cut = await statusOf(second)
-  expect(cut).toMatchObject({ state: 'failed', error: expect.stringMatching(/ended in the middle/) })
+  expect(cut).toMatchObject({ state: 'failed', error: expect.stringMatching(/ended before it had finished/) })
   expect(cut.remaining).toBeGreaterThan(0)
   expect(cut.remaining).toBeLessThan(total)
   const answers = await Promise.all(

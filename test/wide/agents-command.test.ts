@@ -44,7 +44,7 @@ it('fetches an agent from the registry that npm is told of, lists it, and remove
   expect(await listed()).toMatchObject({ version, installed: false, bytes: 0 })
   const ended = await install()
   expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining(`claude-code ${version} in ${folder()}`) })
-  expect(ended.stderr).toContain(`Fetching claude-code ${version} from npm; this is done once`)
+  expect(ended.stderr).toContain(`Installing claude-code ${version} from npm; this happens only once`)
   expect(program()).toMatch(/^#!\/bin\/sh/)
   expect(existsSync('/tmp/jetty-postinstall-ran')).toBe(false)
   expect(readdirSync(folder())).toEqual([`claude-code-${version}`])
@@ -72,7 +72,7 @@ it('goes through the proxy, and reads the .npmrc of whoever types', async () => 
 it('refuses bytes that the registry did not vouch for, and leaves nothing of them', async () => {
   registry.mode = 'wrong'
   const ended = await install({ npm_config_fetch_retries: '0' })
-  expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('not those that the registry vouches for') })
+  expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('does not match the registry') })
   expect(readdirSync(folder()).filter((name) => !name.endsWith('.cache'))).toEqual([])
   registry.mode = 'right'
   expect((await install()).code).toBe(0)
@@ -83,7 +83,7 @@ it('is told where npm has left the program out, which it calls a success', async
   const ended = await install({ npm_config_fetch_retries: '0' })
   expect(ended).toMatchObject({
     code: 3,
-    stderr: expect.stringMatching(/npm has left out \S+claude-code-\w+-\w+\n.*again/),
+    stderr: expect.stringMatching(/npm skipped \S+claude-code-\w+-\w+\n.*again/),
   })
   registry.mode = 'right'
   expect((await install()).code).toBe(0)
@@ -113,7 +113,7 @@ it('fetches once for two who want it at the same time', async () => {
   const both = await Promise.all([install(), install()])
   expect(both.map(({ code }) => code)).toEqual([0, 0])
   expect(tarballsAsked()).toHaveLength(2) // of the package, and of its program
-  expect(both.map(({ stderr }) => stderr).join()).toContain(`Waiting for another process that fetches claude-code`)
+  expect(both.map(({ stderr }) => stderr).join()).toContain(`Waiting for another process that installs claude-code`)
 })
 
 it('needs no registry where the folder was brought from elsewhere', async () => {
@@ -128,14 +128,14 @@ it('needs no registry where the folder was brought from elsewhere', async () => 
 
 it.each<[string, RegistryMode | 'away', number, string, string]>([
   ['nobody answers', 'away', 3, 'does not answer', 'JETTY_AGENTS_DIR'],
-  ['it wants a login', 401, 3, 'does not let npm in', '.npmrc'],
+  ['it wants a login', 401, 3, 'refused the login', '.npmrc'],
   ['it has no such version', 404, 2, 'does not have it', 'npm config get registry'],
 ])('says what to do where %s', async (_, mode, code, message, hint) => {
   if (mode !== 'away') registry.mode = mode
   const away = { NPM_CONFIG_REGISTRY: nobody, npm_config_fetch_retries: '0' }
   const ended = await install(mode === 'away' ? away : {})
   expect(ended.code).toBe(code)
-  expect(ended.stderr).toContain(`${agents['claude-code'].package?.name} ${version} could not be fetched`)
+  expect(ended.stderr).toContain(`${agents['claude-code'].package?.name} ${version} could not be installed`)
   expect(ended.stderr).toContain(message)
   expect(ended.stderr).toContain(hint)
 })

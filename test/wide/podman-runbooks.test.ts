@@ -124,7 +124,9 @@ describe('a runbook', () => {
     const task = await jetty.task(workflow('true', { image: 'localhost/nowhere:1' }))
     const answer = await jetty.call('POST', `/api/v1/run/acme/${task}`, new FormData())
     expect(answer.status).toBe(422)
-    expect(JSON.stringify(answer.body)).toContain('The image localhost/nowhere:1 is not here and cannot be fetched')
+    expect(JSON.stringify(answer.body)).toContain(
+      'The image localhost/nowhere:1 is not on this machine and cannot be pulled',
+    )
     await expectNothingLeft()
   })
 })

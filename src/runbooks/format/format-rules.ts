@@ -52,7 +52,7 @@ export const formatRules: readonly Rule[] = [
       ),
       ...absent(
         runbook.manifest.length > 0,
-        'There is no table of the files that must come out',
+        'There is no table of the required output files',
         'Add a heading ## REQUIRED OUTPUT FILES with a table | File | Description |.',
       ),
       ...absent(
@@ -88,7 +88,7 @@ export const formatRules: readonly Rule[] = [
     look: (runbook) =>
       absent(
         !runbook.frontMatter || shownFirst(declaredBy(runbook)).length > 0,
-        'Nothing says which file people want to see first',
+        'The runbook does not name its primary output file',
         'Add primary_outputs: with that file, or list it in the table of output files.',
         fieldAt(runbook),
       ),
@@ -109,8 +109,8 @@ export const formatRules: readonly Rule[] = [
     look: ({ iterationBound }) =>
       absent(
         iterationBound !== undefined,
-        'Nothing says how often it may try again',
-        'Say it in numbers, such as "Iterate on Errors (max 3 rounds)".',
+        'The runbook does not limit the number of retries',
+        'Write a number, such as "Iterate on Errors (max 3 rounds)".',
       ),
   },
   {
@@ -140,12 +140,12 @@ export const formatRules: readonly Rule[] = [
       ...absent(
         has(runbook, /^(dependencies|requirements|prerequisites)\b/),
         'There is no section Dependencies',
-        'Add a heading ## Dependencies with what has to be installed.',
+        'Add a heading ## Dependencies with the tools to install.',
       ),
       ...absent(
         has(runbook, /^(tips|notes|hints)\b/),
         'There is no section Tips',
-        'Add a heading ## Tips with what is easily done wrong.',
+        'Add a heading ## Tips with common mistakes.',
       ),
     ],
   },
@@ -153,6 +153,6 @@ export const formatRules: readonly Rule[] = [
     name: 'V13',
     weight: 'advice',
     look: ({ todos }) =>
-      todos.flatMap((todo) => found(todo, 'A {TODO: …} is left', 'Write what is meant there, or take it out.')),
+      todos.flatMap((todo) => found(todo, 'A {TODO: …} is left', 'Replace it with the text, or remove it.')),
   },
 ]

@@ -79,9 +79,9 @@ const readFrontMatter = (yaml: string, line: number): FrontMatter => {
   const problems = faults.map((fault) => ({ ...at(fault.pos[0]), message: fault.message }))
   if (problems.length > 0) return emptyFrontMatter(line, problems)
   const root = document.contents
-  if (root !== null && !isMap(root)) return refused('The front matter is no list of keys and values')
+  if (root !== null && !isMap(root)) return refused('The front matter is not a list of keys and values')
   const values = valuesOf(() => document.toJS({ maxAliasCount: 20 }))
-  if (!values) return refused('The aliases of the front matter stand for too much')
+  if (!values) return refused('The aliases of the front matter expand to too much text')
   return {
     line,
     values,

@@ -44,7 +44,7 @@ export const modelFault = ({
   if (supported && !supported.includes(provider)) {
     return {
       field: 'model_provider',
-      message: `${agent} cannot ask ${provider}`,
+      message: `${agent} does not support the provider ${provider}`,
       fix: `Write ${supported.join(' or ')}, or choose another agent.`,
     }
   }
@@ -52,7 +52,7 @@ export const modelFault = ({
   if (!model || hasModelForm(model, provider)) return undefined
   return {
     field: 'model',
-    message: `'${model}' is no name as ${provider} writes them; the agent would end at once`,
+    message: `'${model}' is not a model name of ${provider}; the agent would stop at once`,
     fix: `Write a name such as ${example}, or another model_provider.`,
   }
 }

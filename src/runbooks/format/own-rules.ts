@@ -22,7 +22,7 @@ const isListed = (field: 'agent' | 'model_provider', names: readonly string[]): 
     const guess = nearest(value, names)
     return found(
       fieldAt(runbook, field),
-      `${field} is '${value}', which this server does not know`,
+      `${field} is '${value}', which this server does not support`,
       guess
         ? `Did you mean '${guess}'? Known are ${joinedByOr(names)}.`
         : `Write ${joinedByOr(names)}, or leave it out.`,
@@ -49,7 +49,11 @@ export const ownRules: readonly Rule[] = [
       ...problems.flatMap((problem) =>
         found(problem, `${problem.field}: ${problem.message}`, `See ${problem.field} in docs/runbook-format.md.`),
       ),
-      ...absent(body.trim() !== '', 'There is no text', 'Write below the front matter what the agent shall do.'),
+      ...absent(
+        body.trim() !== '',
+        'The runbook has no text',
+        'Write the instructions for the agent below the front matter.',
+      ),
     ],
   },
   {
@@ -60,8 +64,8 @@ export const ownRules: readonly Rule[] = [
         .filter((key) => !knownKeys.includes(key))
         .flatMap((key) => {
           const guess = nearest(key, knownKeys)
-          const fix = guess ? `Did you mean '${guess}'?` : 'Take it out, or leave it for readers.'
-          return found(fieldAt(runbook, key), `Nothing reads the key '${key}'`, fix)
+          const fix = guess ? `Did you mean '${guess}'?` : 'Remove it, or keep it for readers.'
+          return found(fieldAt(runbook, key), `The key '${key}' is not used`, fix)
         }),
   },
   {
@@ -73,7 +77,7 @@ export const ownRules: readonly Rule[] = [
       return unreadOf(verify).flatMap(([path, known]) => {
         const guess = nearest(path.at(-1) ?? '', known)
         const fix = guess ? `Did you mean '${guess}'?` : `It may have ${known.join(', ')}.`
-        return found(fieldAt(runbook, 'verify', ...path), `Nothing reads ${['verify', ...path].join('.')}`, fix)
+        return found(fieldAt(runbook, 'verify', ...path), `${['verify', ...path].join('.')} is not used`, fix)
       })
     },
   },
@@ -86,7 +90,7 @@ export const ownRules: readonly Rule[] = [
           ? []
           : found(
               fieldAt(runbook, 'allowed_hosts', String(index)),
-              `allowed_hosts has '${host}', which is no name of a host`,
+              `allowed_hosts has '${host}', which is not a host name`,
               'Write api.example.com, or *.example.com for all below it; a port may follow, as in api.example.com:443.',
             ),
       ),
@@ -115,7 +119,7 @@ export const ownRules: readonly Rule[] = [
         if (name === undefined || used.has(name)) return []
         return found(
           parameter,
-          `The parameter ${name} is used nowhere`,
+          `The parameter ${name} is not used`,
           `Write {{${name}}} where it belongs, or drop the row.`,
         )
       })
@@ -154,7 +158,7 @@ export const ownRules: readonly Rule[] = [
       return runbook.primaryOutputs.flatMap((output, index) => {
         const declared = primary[index]
         if (!declared || isPartOf(declared, manifest)) return []
-        const message = `primary_outputs has ${output.path}, which is not among the required files`
+        const message = `primary_outputs has ${output.path}, which is not one of the required files`
         return found(output, message, 'Add it to the table of output files.')
       })
     },
@@ -168,7 +172,7 @@ export const ownRules: readonly Rule[] = [
         .flatMap((file) =>
           found(
             file,
-            `${file.name} is outside of the results folder, and would not be collected`,
+            `${file.name} is outside the results folder and would not be collected`,
             'Write {{results_dir}}/ and the name, or a path relative to it.',
           ),
         ),
@@ -218,8 +222,8 @@ export const ownRules: readonly Rule[] = [
         .flatMap((row) =>
           found(
             row,
-            `'${row.name}' names no file that could be looked for when the agent is done`,
-            'Write one path relative to {{results_dir}} in each row; * stands for a part that is not known.',
+            `'${row.name}' is not a file path that can be checked at the end`,
+            'Write one path relative to {{results_dir}} in each row; use * for an unknown part.',
           ),
         )
     },

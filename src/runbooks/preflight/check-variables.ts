@@ -34,15 +34,15 @@ const checkUnused = ({ parameters, variables }: Runbook, text: string, given: Gi
     return guess ? `{{${name}}} (did you mean ${guess}?)` : `{{${name}}}`
   })
   const fix =
-    known.length > 0 ? `Its parameters are ${listed(known)}.` : 'Name it in the text of the runbook, or leave it out.'
-  return [warned('variables', `Given, and nowhere in the runbook: ${listed(shown)}`, fix, 'template_variables')]
+    known.length > 0 ? `Its parameters are ${listed(known)}.` : 'Use it in the text of the runbook, or omit it.'
+  return [warned('variables', `Given, but not used in the runbook: ${listed(shown)}`, fix, 'template_variables')]
 }
 
 const checkResultsDir = (given: Given, variables: Variables): PreflightCheck[] => {
   const [there, wanted] = [variables('results_dir'), own(given, 'results_dir')]
   if (wanted === undefined || wanted === there) return []
-  const found = `{{results_dir}} is ${there} in every sandbox; ${wanted} is not used`
-  return [warned('variables', found, 'Leave results_dir out.', 'template_variables')]
+  const found = `{{results_dir}} is always ${there} in a sandbox; ${wanted} is ignored`
+  return [warned('variables', found, 'Omit results_dir.', 'template_variables')]
 }
 
 const shownExamples = 5

@@ -119,8 +119,8 @@ export const chooseAgent = (
     return { ...none, checks: [ok('agent', agent), failed('model', found, fix, 'model_provider')] }
   }
   if (wantedModel !== undefined && /\p{Cc}/u.test(wantedModel)) {
-    const found = `${JSON.stringify(wantedModel)} has characters that stand in no name of a model`
-    const fix = 'Write the name as its provider has it.'
+    const found = `${JSON.stringify(wantedModel)} has characters that are not allowed in a model name`
+    const fix = 'Use the name that its provider uses.'
     return { ...none, checks: [ok('agent', agent), failed('model', found, fix, 'model')] }
   }
   const provider = wantedProvider ?? inferProvider(models, wantedModel, place)
@@ -130,7 +130,7 @@ export const chooseAgent = (
   const checks = [ok('agent', agent)]
   if (fault && !isOurs) checks.push(failed('model', fault.message, fault.fix, fault.field))
   else if (model === undefined) {
-    checks.push(failed('model', `Nothing names a model, and ${agent} has none of ${provider}`, 'Name one.', 'model'))
+    checks.push(failed('model', `No model is set, and ${agent} has no default model of ${provider}`, 'Set a model.', 'model'))
   } else checks.push(ok('model', `${model} of ${provider}`))
   // For an unsupported provider no key would help.
   if (fault?.field !== 'model_provider') checks.push(keyCheck(provider, place))
@@ -148,10 +148,10 @@ export const chooseAgent = (
 const withoutModel = (asked: string | undefined): ChosenAgent => {
   const choice: Choice = { agent: 'scripted', model: 'scripted', provider: 'scripted' }
   const checks = [
-    ok('agent', 'scripted: no agent, it runs the sh and bash blocks of the runbook'),
+    ok('agent', 'scripted: not a real agent; it runs the sh and bash blocks of the runbook'),
     asked === undefined || agents.scripted.modelPattern?.test(asked)
       ? ok('model', 'scripted: no model')
-      : warned('model', `scripted asks no model; ${asked} is not used`, 'Choose another agent for a model.', 'model'),
+      : warned('model', `scripted uses no model; ${asked} is ignored`, 'Choose another agent for a model.', 'model'),
   ]
   return { choice, ...choice, checks }
 }

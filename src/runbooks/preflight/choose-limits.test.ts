@@ -75,7 +75,7 @@ describe('what a sandbox may use', () => {
     '%s that nothing limits is a warning, and refused where somebody has asked for it',
     (limit, request, fields) => {
       const here = { mechanisms: { ...machine.mechanisms, [limit]: undefined } }
-      const found = `Nothing here can limit ${limit}`
+      const found = `This server cannot limit ${limit}`
       expect(chosen({}, {}, here)).toMatchObject({ warnings: [found], failures: [] })
       expect(chosen({ cpus: 4, memory: '8G' }, {}, here)).toMatchObject({ warnings: [found], failures: [] })
       expect(chosen(request, {}, here)).toMatchObject({ warnings: [], failures: [found] })
@@ -86,7 +86,7 @@ describe('what a sandbox may use', () => {
   it.each(['pids', 'disk'] as const)('%s, which nobody can ask for, is a warning alone', (limit) => {
     const here = { mechanisms: { ...machine.mechanisms, [limit]: undefined } }
     expect(chosen({ cpus: 1 }, {}, here)).toMatchObject({
-      warnings: [`Nothing here can limit ${limit}`],
+      warnings: [`This server cannot limit ${limit}`],
       failures: [],
     })
   })

@@ -59,9 +59,9 @@ const networkOf = (isEnabled: boolean, hosts: readonly string[] | null | undefin
 }
 
 const inWords = (network: SandboxNetwork): string => {
-  if (network.mode === 'models') return 'the model alone'
+  if (network.mode === 'models') return 'only the model'
   if (network.mode === 'public') return 'the model, and every public host'
-  return network.hosts.length === 0 ? 'the model alone' : `the model, and ${listed(network.hosts)}`
+  return network.hosts.length === 0 ? 'only the model' : `the model, and ${listed(network.hosts)}`
 }
 
 /**
@@ -102,8 +102,8 @@ export const chooseLimits = (request: RunbookRequest, fields: RunbookFrontMatter
     checks.push(warned('limits', found, 'Ask for less, or use a larger machine.', 'memory'))
   }
   if (limits.memoryBytes < leastMemoryBytes) {
-    const found = `memory is ${byteSize(limits.memoryBytes)}, in which nothing starts`
-    checks.push(failed('limits', found, `Give it at least ${byteSize(leastMemoryBytes)}.`, 'memory'))
+    const found = `memory is ${byteSize(limits.memoryBytes)}, which is too little to start`
+    checks.push(failed('limits', found, `Set it to at least ${byteSize(leastMemoryBytes)}.`, 'memory'))
   }
   checks.push(
     ...unkept(machine, 'cpu', 'cpus', cpus.isMeant),
@@ -127,7 +127,7 @@ const unkept = (
   isMeant: boolean,
 ): PreflightCheck[] => {
   if (mechanisms[limit] !== undefined) return []
-  const found = `Nothing here can limit ${limit}`
-  const fix = 'Run it where there are control groups: as root, or where systemd lends them (`loginctl enable-linger`).'
-  return [isMeant ? failed('limits', found, `Leave ${field} out. ${fix}`, field) : warned('limits', found, fix, field)]
+  const found = `This server cannot limit ${limit}`
+  const fix = 'Run the server with control groups: as root, or with those of systemd (`loginctl enable-linger`).'
+  return [isMeant ? failed('limits', found, `Omit ${field}. ${fix}`, field) : warned('limits', found, fix, field)]
 }

@@ -71,39 +71,39 @@ const checkFiles = async (files: readonly string[], place: RunbookPlace): Promis
   const missing: string[] = []
   for (const path of new Set(files)) if (!(await place.hasFile(path))) missing.push(path)
   if (missing.length === 0) return [ok('files', `${files.length} input${files.length === 1 ? '' : 's'}`)]
-  const fix = 'Upload them first, and give the storage paths that the upload answers with.'
-  return [failed('files', `Not there: ${listed(missing)}`, fix, 'files')]
+  const fix = 'Upload them first, and pass the storage paths from the response.'
+  return [failed('files', `Not found: ${listed(missing)}`, fix, 'files')]
 }
 
 const checkSandbox = (name: SandboxName, probe: SandboxProbe): PreflightCheck[] => {
   if (!probe.works) return [failed('sandbox', probe.found, probe.remedy ?? 'See `jetty doctor`.')]
   if (sandboxKinds[name].isolates) return [ok('sandbox', `${name}: ${probe.found}`)]
-  const found = `${name}: nothing is isolated, the agent may do all that this user may`
-  return [warned('sandbox', found, 'Unset JETTY_SANDBOX where anything may go wrong.')]
+  const found = `${name}: no isolation, the agent has all rights of this user`
+  return [warned('sandbox', found, 'Unset JETTY_SANDBOX to isolate the agent.')]
 }
 
 /** A plain process has its user's network: a restricted request is refused rather than ignored. */
 const checkNetwork = (name: SandboxName, network: SandboxNetwork): PreflightCheck[] => {
   if (sandboxKinds[name].isolates || network.mode === 'public') return []
-  const fix = 'Unset JETTY_SANDBOX, or let it reach every host.'
-  return [failed('limits', 'Nothing here can limit the network of a plain process', fix, 'network_enabled')]
+  const fix = 'Unset JETTY_SANDBOX, or allow every host.'
+  return [failed('limits', 'The network of a plain process cannot be limited', fix, 'network_enabled')]
 }
 
 const checkRequest = (request: RunbookRequest): PreflightCheck[] => {
   const checks: PreflightCheck[] = []
   if (request.subscription_credential) {
-    const fix = 'Take it out, and set the key of a model provider.'
+    const fix = 'Omit it, and set the key of a model provider.'
     checks.push(
       failed(
         'key',
-        'A subscription credential needs a user account, which keys have not',
+        'A subscription credential needs a user account; API keys have none',
         fix,
         'subscription_credential',
       ),
     )
   }
   if (request.apt_packages && request.apt_packages.length > 0) {
-    const fix = 'Give an image that has them.'
+    const fix = 'Use an image that contains them.'
     checks.push(
       warned('snapshot', `Debian packages are not installed: ${listed(request.apt_packages)}`, fix, 'apt_packages'),
     )
@@ -128,22 +128,22 @@ const checkVerify = async (
     return [ok('verify', `${model} judges; ${threshold} of 5 pass`)]
   } catch (error) {
     const hint = error instanceof AppError ? error.hint : undefined
-    return [failed('verify', messageOf(error), hint ?? 'Name a model that can be asked.', 'verify')]
+    return [failed('verify', messageOf(error), hint ?? 'Set an available model.', 'verify')]
   }
 }
 
 const checkDeclared = (runbook: Runbook, given: Readonly<Record<string, unknown>>): PreflightCheck[] => {
   const { unclear } = declaredFiles(runbook, variablesOf(runbook, given, inside.results), inside.results)
   if (unclear.length === 0) return []
-  const fix = 'Write one path relative to {{results_dir}} in each row; * stands for a part that is not known.'
-  return [warned('runbook', `No file that could be looked for afterwards: ${listed(unclear)}`, fix, 'instruction')]
+  const fix = 'Write one path relative to {{results_dir}} in each row; use * for an unknown part.'
+  return [warned('runbook', `Not file paths that can be checked at the end: ${listed(unclear)}`, fix, 'instruction')]
 }
 
 const withVersion = ({ agent, checks }: ChosenAgent, deps: PreflightDeps): PreflightCheck[] => {
   const known = runbookAgents.find((one) => one === agent)
   const described = known && deps.describeAgent(known)
   if (!described) return checks
-  const where = described.isHere ? '' : ', not here yet: the first runbook fetches it'
+  const where = described.isHere ? '' : ', not installed yet: the first runbook installs it'
   return checks.map((check) =>
     check.name === 'agent' ? { ...check, found: `${check.found} ${described.version}${where}` } : check,
   )

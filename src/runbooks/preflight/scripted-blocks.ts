@@ -9,11 +9,11 @@ const bashBlock = /(`{3,}|~{3,})[ \t]*bash\b/i
 export const checkBlocks = (text: string, hasBash: boolean): PreflightCheck[] => {
   if (!shellBlock.test(text)) {
     const fix = 'Fence commands as ```sh or ```bash, or choose a coding agent.'
-    return [failed('agent', 'scripted runs fenced sh and bash blocks alone, and the runbook has none', fix, 'agent')]
+    return [failed('agent', 'scripted runs only fenced sh and bash blocks, and the runbook has none', fix, 'agent')]
   }
   if (hasBash || !bashBlock.test(text)) return []
   const fix = 'Install it (sudo apt install bash), run it in an image that has it, or fence the blocks as ```sh.'
-  return [failed('agent', 'The runbook has bash blocks, and there is no bash here to run them', fix, 'agent')]
+  return [failed('agent', 'The runbook has bash blocks, but bash is not installed here', fix, 'agent')]
 }
 
 /** Checks that a user can satisfy by repeating the command with more arguments. */

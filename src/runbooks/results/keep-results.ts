@@ -49,7 +49,7 @@ const readOrNot = (
     async *open() {
       try {
         for await (const chunk of file.open()) {
-          if (isLate()) throw new Error('the run was asked to end')
+          if (isLate()) throw new Error('the run was cancelled')
           yield chunk
         }
       } catch (error) {
@@ -115,7 +115,7 @@ export const keepResults = async (
   for (const [index, file] of results.files.entries()) {
     if (isLate()) {
       const left = results.files.length - index
-      tell({ type: 'warning', message: `Files that are not kept, as the run was asked to end: ${left}` })
+      tell({ type: 'warning', message: `Files that were not stored because the run was cancelled: ${left}` })
       break
     }
     const keptAs = distinct(scrub(file.path)) // a name may contain a secret too

@@ -28,9 +28,9 @@ const readReport = async (file: WalkedFile): Promise<FoundReport> => {
     if (text.trim() === '') return { problem: 'it is empty' }
     if (isDeeperThan(text, maxJsonDepth)) return { problem: 'it is nested too deeply' }
     const value: unknown = JSON.parse(text)
-    return isObject(value) ? { value } : { problem: 'it is no JSON object' }
+    return isObject(value) ? { value } : { problem: 'it is not a JSON object' }
   } catch (error) {
-    return { problem: error instanceof SyntaxError ? `it is no JSON (${error.message})` : 'its bytes cannot be read' }
+    return { problem: error instanceof SyntaxError ? `it is not JSON (${error.message})` : 'its bytes cannot be read' }
   }
 }
 

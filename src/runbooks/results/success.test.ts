@@ -32,28 +32,28 @@ const refused = (status: number) => usage({ answered: 0, lastFailure: { status, 
 
 /** What the world says, worst first: each of them alone ends as its reason, and before all that follow. */
 const reasons: [RunbookFailure, Partial<RunFacts>, says: RegExp][] = [
-  ['cancelled', exit({ reason: 'cancelled', code: null }), /asked to end/],
+  ['cancelled', exit({ reason: 'cancelled', code: null }), /was cancelled while/],
   ['not_started', exit({ reason: 'lost', code: null }), /lost/],
   ['timed_out', exit({ reason: 'timed_out', code: null }), /timed out after 60 s/],
   ['stalled', { ...exit({ reason: 'cancelled', code: null }), isStalled: true }, /30 s/],
   ['out_of_memory', exit({ reason: 'out_of_memory', code: null }), /200 MiB/],
   ['disk_full', exit({ reason: 'disk_full', code: null }), /1 MiB or 10 files/],
   ['output_limit', exit({ reason: 'output_limit', code: null }), /1 MiB/],
-  ['process_limit', exit({ code: 1, refusedProcesses: 7 }), /7 times, beyond 64/],
-  ['budget_exceeded', { ...usage({ exceeded: 'tokens' }), ...agent({ isDone: false }) }, /tokens are used up/],
+  ['process_limit', exit({ code: 1, refusedProcesses: 7 }), /limit of 64 processes 7 times/],
+  ['budget_exceeded', { ...usage({ exceeded: 'tokens' }), ...agent({ isDone: false }) }, /limit of tokens is used up/],
   ['model_failed', refused(404), /404/],
-  ['no_model_call', usage({ answered: 0 }), /without one answered call/],
+  ['no_model_call', usage({ answered: 0 }), /without a successful model call/],
   ['agent_failed', exit({ code: 3 }), /exit code 3/],
   ['agent_failed', agent({ error: 'it broke' }), /it broke/],
   ['agent_failed', exit({ code: null, signal: 'SIGSEGV' }), /SIGSEGV/],
-  ['agent_unfinished', agent({ isDone: false }), /without having said/],
+  ['agent_unfinished', agent({ isDone: false }), /without reporting completion/],
   ['permission_denied', agent({ denied: 2 }), /denied/],
   ['missing_files', declaring('other.md'), /other\.md/],
   ['missing_files', declaring('other.md', 'primary_outputs'), /other\.md/],
   ['empty_files', { ...declaring('report.md'), files: [{ path: 'report.md', size: 0 }] }, /report\.md/],
   ['no_results', { files: [] }, /no file/],
   ['no_results', { files: [{ path: 'report.md', size: 0 }] }, /no file/],
-  ['report_invalid', { ...declaring('validation_report.json'), report: undefined }, /not there/],
+  ['report_invalid', { ...declaring('validation_report.json'), report: undefined }, /missing/],
   ['report_invalid', { report: { problem: 'it is empty' } }, /it is empty/],
   ['report_failed', { report: { value: { overall_passed: false } } }, /overall_passed: false/],
 ]
@@ -143,7 +143,7 @@ describe('what an agent says of itself', () => {
   it.each([
     [401, /key/],
     [403, /key/],
-    [404, /name of the model/],
+    [404, /model name/],
     [429, /limits/],
   ])('a model that answers %i is told what to do about', (status, says) => {
     expect(failureOf({ ...good, ...refused(status) })?.hint).toMatch(says)

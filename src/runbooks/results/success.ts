@@ -66,16 +66,16 @@ const isDone = ({ exit, agent }: RunFacts): boolean =>
 /** Failure when the process did not exit by itself. */
 const ofProcess = ({ exit, isStalled, limits, timeoutSeconds, idleSeconds, agent }: RunFacts): Failure | undefined => {
   if (isStalled) {
-    const hint = 'Raise JETTY_RUNBOOK_IDLE_SECONDS if it needs longer between two steps.'
+    const hint = 'Raise JETTY_RUNBOOK_IDLE_SECONDS if the agent needs longer between two steps.'
     return failure(
       'stalled',
-      `Neither the agent nor a model said anything for ${idleSeconds} s; ${saidBy(agent)}`,
+      `The agent was idle for ${idleSeconds} s, without output or network traffic; ${saidBy(agent)}`,
       hint,
     )
   }
   switch (exit.reason) {
     case 'cancelled':
-      return failure('cancelled', 'The run was asked to end while the agent worked')
+      return failure('cancelled', 'The run was cancelled while the agent worked')
     case 'lost':
       return failure('not_started', `The sandbox was lost${exit.signal ? ` (${exit.signal})` : ''}; ${saidBy(agent)}`)
     case 'timed_out':
@@ -85,22 +85,18 @@ const ofProcess = ({ exit, isStalled, limits, timeoutSeconds, idleSeconds, agent
         'Raise timeout_sec, or split the work.',
       )
     case 'out_of_memory': {
-      const hint = 'Raise memory, or let it work on smaller pieces.'
-      return failure(
-        'out_of_memory',
-        `It used more than the ${byteSize(limits.memoryBytes)} of memory it was given`,
-        hint,
-      )
+      const hint = 'Raise memory, or let the agent process smaller pieces.'
+      return failure('out_of_memory', `The agent exceeded its memory limit of ${byteSize(limits.memoryBytes)}`, hint)
     }
     case 'disk_full': {
       const most = `${byteSize(limits.diskBytes)} or ${limits.diskFiles} files`
       const hint =
-        'Let it clean up, raise JETTY_SANDBOX_DISK_BYTES or JETTY_SANDBOX_FILES, or make room on the disk of the sandboxes.'
-      return failure('disk_full', `It wrote more than ${most}, or the disk of this machine is full`, hint)
+        'Let the agent delete files, raise JETTY_SANDBOX_DISK_BYTES or JETTY_SANDBOX_FILES, or free space on the disk of the sandboxes.'
+      return failure('disk_full', `The agent wrote more than ${most}, or the disk of this machine is full`, hint)
     }
     case 'output_limit': {
-      const hint = 'Let it print less, or raise JETTY_SANDBOX_OUTPUT_BYTES.'
-      return failure('output_limit', `It printed more than ${byteSize(limits.outputBytes)}`, hint)
+      const hint = 'Let the agent print less, or raise JETTY_SANDBOX_OUTPUT_BYTES.'
+      return failure('output_limit', `The agent printed more than ${byteSize(limits.outputBytes)}`, hint)
     }
     case 'exit':
       return undefined
@@ -111,17 +107,17 @@ const ofProcess = ({ exit, isStalled, limits, timeoutSeconds, idleSeconds, agent
 const ofMeans = (facts: RunFacts): Failure | undefined => {
   const { exit, usage, limits, agent } = facts
   if (!isDone(facts) && (exit.refusedProcesses ?? 0) > 0) {
-    const found = `It was refused processes ${exit.refusedProcesses} times, beyond ${limits.pids}; ${saidBy(agent)}`
-    return failure('process_limit', found, 'Let it start fewer at once, or raise JETTY_SANDBOX_PIDS.')
+    const found = `The agent reached its limit of ${limits.pids} processes ${exit.refusedProcesses} times; ${saidBy(agent)}`
+    return failure('process_limit', found, 'Let the agent start fewer processes at once, or raise JETTY_SANDBOX_PIDS.')
   }
   if (!isDone(facts) && usage.exceeded) {
     const setting = { calls: 'JETTY_RUNBOOK_CALLS', tokens: 'JETTY_RUNBOOK_TOKENS', usd: 'JETTY_RUNBOOK_USD' }[
       usage.exceeded
     ]
-    const what = { calls: 'calls of models', tokens: 'tokens', usd: 'US dollars' }[usage.exceeded]
+    const what = { calls: 'model calls', tokens: 'tokens', usd: 'US dollars' }[usage.exceeded]
     return failure(
       'budget_exceeded',
-      `Its ${what} are used up; ${saidBy(agent)}`,
+      `The limit of ${what} is used up; ${saidBy(agent)}`,
       `Raise ${setting}, or split the work.`,
     )
   }
@@ -132,14 +128,14 @@ const ofMeans = (facts: RunFacts): Failure | undefined => {
   }
   if (usage.answered > 0) return undefined
   const code = exit.code === 0 ? '' : ` It ended with exit code ${exit.code}${endOf(facts)}`
-  return failure('no_model_call', `The agent ended without one answered call of a model; ${saidBy(agent)}${code}`)
+  return failure('no_model_call', `The agent ended without a successful model call; ${saidBy(agent)}${code}`)
 }
 
 const modelHint = (status: number | null, code: string): string | undefined => {
-  if (code === 'address_refused') return 'If it may be called, add it to JETTY_ALLOW_PRIVATE_NETWORK.'
-  if (status === 401 || status === 403) return 'Check the key, and what it may use.'
-  if (status === 404) return 'Check the name of the model: the provider does not know it.'
-  if (status === 429) return 'The provider limits this key; wait, or use another one.'
+  if (code === 'address_refused') return 'To allow the address, add it to JETTY_ALLOW_PRIVATE_NETWORK.'
+  if (status === 401 || status === 403) return 'Check the key and its permissions.'
+  if (status === 404) return 'Check the model name: the provider does not know it.'
+  if (status === 429) return 'The provider rate-limits this key; wait, or use another key.'
   return undefined
 }
 
@@ -157,13 +153,10 @@ const ofAgent = (facts: RunFacts): Failure | undefined => {
   }
   if (agent.error !== undefined) return failure('agent_failed', `The agent ended with an error: ${quoted(agent.error)}`)
   if (!agent.isDone) {
-    return failure(
-      'agent_unfinished',
-      `The agent ended without having said that it is done; ${saidBy(agent)}${endOf(facts)}`,
-    )
+    return failure('agent_unfinished', `The agent ended without reporting completion; ${saidBy(agent)}${endOf(facts)}`)
   }
   if (agent.denied > 0) {
-    return failure('permission_denied', `The agent was denied ${agent.denied} uses of tools; ${saidBy(agent)}`)
+    return failure('permission_denied', `${agent.denied} tool calls of the agent were denied; ${saidBy(agent)}`)
   }
   return undefined
 }
@@ -185,7 +178,7 @@ export const ofFiles = ({
   if (missing.length > 0) {
     const why = wanted.flatMap((file) => matchesOf(file, notKept)).map(({ message }) => message)
     const because = why.length > 0 ? ` (${listed([...new Set(why)], 5)})` : ''
-    const are = missing.length === 1 ? 'is declared and not there' : 'are declared and not there'
+    const are = missing.length === 1 ? 'is declared but missing' : 'are declared but missing'
     return failure('missing_files', `${listed(missing)} ${are}${because}; ${saidBy(agent)}`)
   }
   const empty = [
@@ -194,8 +187,8 @@ export const ofFiles = ({
   if (empty.length > 0)
     return failure('empty_files', `${listed(empty)} ${empty.length === 1 ? 'is' : 'are'} empty; ${saidBy(agent)}`)
   if (all.length === 0 && !files.some(({ size }) => size > 0)) {
-    const hint = 'Say in the runbook which files must come out, in {{results_dir}}.'
-    return failure('no_results', `The results folder has no file with anything in it; ${saidBy(agent)}`, hint)
+    const hint = 'Name the required output files in {{results_dir}} in the runbook.'
+    return failure('no_results', `The results folder has no file with content; ${saidBy(agent)}`, hint)
   }
   return undefined
 }
@@ -208,7 +201,7 @@ const ofReport = ({ declared, report, agent }: RunFacts): Failure | undefined =>
   const isDeclared = [...declared.primary, ...declared.manifest].some(({ paths }) => paths.includes(reportName))
   if (report === undefined) {
     if (!isDeclared) return undefined
-    return failure('report_invalid', `results/${reportName} is declared and not there; ${saidBy(agent)}`)
+    return failure('report_invalid', `results/${reportName} is declared but missing; ${saidBy(agent)}`)
   }
   if ('problem' in report) return failure('report_invalid', `results/${reportName} cannot be read: ${report.problem}`)
   if (!saysNo(report.value.overall_passed)) return undefined

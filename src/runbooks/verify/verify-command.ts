@@ -69,7 +69,7 @@ export const verifyByCommand = async (
     lines.stdout.end()
     lines.stderr.end()
     if (exit.reason === 'lost' || exit.reason === 'cancelled') {
-      throw new AppError('sandbox_unavailable', `The check ended before its time (${exit.reason})`)
+      throw new AppError('sandbox_unavailable', `The check was stopped (${exit.reason})`)
     }
     const ending =
       exit.reason === 'exit' ? '' : `${endings[exit.reason]}\n`.replace('{seconds}', String(timeoutSeconds))
@@ -86,8 +86,8 @@ export const verifyByCommand = async (
 }
 
 const endings = {
-  timed_out: 'The check did not end within {seconds} s.',
-  out_of_memory: 'The check used more memory than there is.',
-  disk_full: 'The check wrote more than it may.',
-  output_limit: 'The check printed more than it may.',
+  timed_out: 'The check timed out after {seconds} s.',
+  out_of_memory: 'The check exceeded its memory limit.',
+  disk_full: 'The check exceeded its disk limit.',
+  output_limit: 'The check exceeded its output limit.',
 } as const

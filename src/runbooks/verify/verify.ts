@@ -51,10 +51,11 @@ export const verify = async ({ by }: Check, options: VerifyOptions): Promise<{ v
     const first = [...declared.primary, ...declared.manifest].flatMap((file) => matchesOf(file, files))
     return { verdict: await verifyByJudge(by.judge, [...new Set([...first, ...files])], host, scrub) }
   } catch (error) {
-    if (host.signal.aborted) return { reason: 'cancelled', message: 'The run was asked to end while it was verified' }
+    if (host.signal.aborted)
+      return { reason: 'cancelled', message: 'The run was cancelled during the independent check' }
     return {
       reason: 'verify_unavailable',
-      message: `The independent check could not be carried out: ${scrub(messageOf(error))}`,
+      message: `The independent check could not run: ${scrub(messageOf(error))}`,
     }
   }
 }

@@ -37,7 +37,7 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
   const create = async (spec: SandboxSpec): Promise<Sandbox> => {
     if (spec.image !== undefined) {
       throw new AppError('sandbox_unavailable', `bubblewrap cannot run the image ${spec.image}`, {
-        hint: 'Set JETTY_SANDBOX=docker or podman, or take a snapshot that needs no image.',
+        hint: 'Set JETTY_SANDBOX=docker or podman, or use a snapshot that needs no image.',
       })
     }
     let slot: UserSlot | undefined
@@ -47,7 +47,7 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
       return await furnish(found, spec, slot?.uid, () => slot?.release())
     } catch (error) {
       slot?.release()
-      throw asExhausted(error, 'No sandbox can be made')
+      throw asExhausted(error, 'Sandboxes are not available')
     }
   }
 
@@ -61,8 +61,8 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
     const closed = uid !== undefined && found.stage === undefined ? closedOnTheWay(folder.path) : undefined
     if (closed !== undefined) {
       await folder.remove()
-      throw new AppError('sandbox_unavailable', `${closed} is closed to the user that a sandbox runs as`, {
-        hint: 'Set JETTY_SANDBOX_DIR and JETTY_AGENTS_DIR to folders that every user may pass through.',
+      throw new AppError('sandbox_unavailable', `The user of the sandboxes may not enter ${closed}`, {
+        hint: 'Set JETTY_SANDBOX_DIR and JETTY_AGENTS_DIR to folders that every user may enter.',
       })
     }
     return liveSandbox({

@@ -44,7 +44,7 @@ const prepareStage = async (): Promise<string | undefined> => {
     script,
   ])
   const hint = exhaustionRemedy(stderr) // running out of descriptors says nothing about permission to mount
-  if (hint) throw new AppError('sandbox_unavailable', `No sandbox can be made: ${stderr.slice(0, 500)}`, { hint })
+  if (hint) throw new AppError('sandbox_unavailable', `Sandboxes are not available: ${stderr.slice(0, 500)}`, { hint })
   return code === 0 ? stage : undefined
 }
 
@@ -58,7 +58,7 @@ export const lookAtHost = async (): Promise<BubblewrapHost> => {
     const isLinux = process.platform === 'linux'
     throw new AppError(
       'sandbox_unavailable',
-      isLinux ? 'bubblewrap is not installed' : 'bubblewrap runs on Linux alone',
+      isLinux ? 'bubblewrap is not installed' : 'bubblewrap runs only on Linux',
       {
         hint: isLinux
           ? 'Install it: `apt install bubblewrap` (Debian, Ubuntu), `dnf install bubblewrap` (Fedora).'

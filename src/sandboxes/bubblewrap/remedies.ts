@@ -20,8 +20,8 @@ const remedies: readonly [said: RegExp, remedy: string][] = [
   ],
   [
     /Can't find source path|Permission denied/i,
-    'The folder of sandboxes is closed to the user that they run as. Set JETTY_SANDBOX_DIR and JETTY_AGENTS_DIR to ' +
-      'folders that every user may pass through.',
+    'The user of the sandboxes may not enter their folder. Set JETTY_SANDBOX_DIR and JETTY_AGENTS_DIR to ' +
+      'folders that every user may enter.',
   ],
   [
     /No space left|max_user_namespaces/i,

@@ -124,9 +124,13 @@ const killLaunched = (child: ChildProcess): void => {
 }
 
 const unavailable = (said: string): AppError =>
-  new AppError('sandbox_unavailable', `The sandbox could not be made: ${said || 'its launcher ended without a word'}`, {
-    hint: remedyFor(said),
-  })
+  new AppError(
+    'sandbox_unavailable',
+    `The sandbox could not be created: ${said || 'its launcher ended without output'}`,
+    {
+      hint: remedyFor(said),
+    },
+  )
 
 /** Runs one command in a new sandbox over the folders of a run. */
 export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> => {

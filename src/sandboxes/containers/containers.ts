@@ -72,7 +72,7 @@ const etcOf = ({ uid, gid }: ContainerUser): Record<string, string> => ({
 /** Hint for an image that cannot be used: either the image or its engine lacks something. */
 const hintFor = (message: string, name: string): string =>
   message.startsWith(couldNotStart) && !/no such file|not found|exec format/i.test(message)
-    ? `That is what ${name} says: see its log, and free what it lacks.`
+    ? `This is the message of ${name}: find the cause in its log.`
     : `It needs /bin/sh and the libraries of ${process.execPath}: take one of Debian, Ubuntu or another with glibc, and ` +
       'Node as nodejs.org has it.'
 
@@ -108,7 +108,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     await engine.pull(wanted, (line) => spec.onProgress?.(`${wanted}: ${line}`), spec.signal)
     const fetched = await engine.findImage(wanted)
     if (fetched) return fetched
-    throw new AppError('sandbox_unavailable', `The image ${wanted} was fetched and is not here`)
+    throw new AppError('sandbox_unavailable', `The image ${wanted} was pulled but is missing`)
   }
 
   /**
@@ -130,7 +130,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
 
   const furnish = (spec: SandboxSpec, image: EngineImage): Promise<Sandbox> =>
     furnished(spec, image).catch((error) => {
-      throw asExhausted(error, 'No sandbox can be made')
+      throw asExhausted(error, 'Sandboxes are not available')
     })
 
   const furnished = async ({ id, limits, agentFolder }: SandboxSpec, image: EngineImage): Promise<Sandbox> => {

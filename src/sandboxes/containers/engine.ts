@@ -93,7 +93,7 @@ const remedyFor = (error: unknown, socket: string): string | undefined => {
   if (/catatonit|init binary/.test(messageOf(error)))
     return 'Podman has no init for its containers: install catatonit, by `apt-get install catatonit`.'
   if (code === 'EACCES' || code === 'EPERM')
-    return `This user may not open ${socket}: add it to the group that may (\`usermod -aG docker USER\`), or use a rootless engine.`
+    return `This user may not open ${socket}: add it to the group of the socket (\`usermod -aG docker USER\`), or use a rootless engine.`
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
     return 'Start it: `systemctl start docker`, or `systemctl --user start podman.socket`; JETTY_SANDBOX_SOCKET names its socket.'
   return exhaustionRemedy(code ?? '')
@@ -117,10 +117,14 @@ const load = async (): Promise<typeof Docker> => {
   try {
     return (await import('dockerode')).default
   } catch (error) {
-    throw new AppError('sandbox_unavailable', 'dockerode is not installed, by which Docker and Podman are spoken to', {
-      hint: 'Install what package.json names: `npm ci`.',
-      cause: error,
-    })
+    throw new AppError(
+      'sandbox_unavailable',
+      'The package dockerode, the client of Docker and Podman, is not installed',
+      {
+        hint: 'Install the packages with `npm ci`.',
+        cause: error,
+      },
+    )
   }
 }
 
@@ -220,7 +224,7 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<Co
       }),
 
     findImage: (name) =>
-      asked(`The image ${name} cannot be looked up`, async () => {
+      asked(`The image ${name} cannot be inspected`, async () => {
         try {
           const { Id, Config } = await within(docker.getImage(withTag(name)).inspect())
           const path = Config?.Env?.find((line) => line.startsWith('PATH='))?.slice('PATH='.length)
@@ -263,9 +267,9 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<Co
         signal?.throwIfAborted()
         throw new AppError(
           'sandbox_unavailable',
-          `The image ${name} is not here and cannot be fetched: ${wordsOf(error)}`,
+          `The image ${name} is not on this machine and cannot be pulled: ${wordsOf(error)}`,
           {
-            hint: 'Check its name and the way to its registry, or load it beforehand (`docker load`, `podman load`).',
+            hint: 'Check its name and the connection to its registry, or load it beforehand (`docker load`, `podman load`).',
             cause: error,
           },
         )

@@ -41,7 +41,10 @@ const makeMeter = (limits: InputLimits, signal: AbortSignal | undefined) => {
     addFile(): void {
       files += 1
       if (files > limits.files)
-        throw tooMuch(`The inputs are more than ${limits.files} files`, 'Send fewer, or raise JETTY_SANDBOX_FILES.')
+        throw tooMuch(
+          `The run has more than ${limits.files} input files`,
+          'Send fewer files, or raise JETTY_SANDBOX_FILES.',
+        )
     },
     async *through(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
       for await (const chunk of body) {
@@ -49,7 +52,7 @@ const makeMeter = (limits: InputLimits, signal: AbortSignal | undefined) => {
         bytes += chunk.length
         if (bytes > limits.bytes)
           throw tooMuch(
-            `The inputs come to more than ${byteSize(limits.bytes)}`,
+            `The input files have more than ${byteSize(limits.bytes)} in total`,
             'Send less, or raise JETTY_RUNBOOK_INPUT_BYTES.',
           )
         yield chunk

@@ -46,7 +46,7 @@ const quoted = (name: string): string => JSON.stringify(name.replace(unwanted, '
 
 const refuse = (archive: string, what: string, cause?: unknown): AppError =>
   new AppError('invalid', `${quoted(archive)} cannot be unpacked: ${what}`, {
-    hint: 'Pack it again without that, or send the files one by one.',
+    hint: 'Create the archive again without it, or send the files one by one.',
     ...(cause === undefined ? {} : { cause }),
   })
 
@@ -158,7 +158,7 @@ async function* bytesOf(zip: ZipFile, archive: string, entry: Entry): AsyncGener
  */
 export const openZip = async (path: string, name: string, limits: UnzipLimits): Promise<OpenedZip> => {
   const first = await openArchive(path).catch((error: unknown) => {
-    throw refuse(name, `it is no ZIP archive, or not all of it is there (${messageOf(error)})`, error)
+    throw refuse(name, `it is not a ZIP archive, or is incomplete (${messageOf(error)})`, error)
   })
   const census = makeCensus(name, limits)
   try {

@@ -35,7 +35,7 @@ export const makeNamedPipes = async (mode: string, paths: readonly string[]): Pr
   const hint = exhaustionRemedy(stderr)
   throw new AppError(
     hint === undefined ? 'internal' : 'sandbox_unavailable',
-    `No pipes can be made at ${paths[0]}: ${stderr.slice(0, 500)}`,
+    `Pipes cannot be created at ${paths[0]}: ${stderr.slice(0, 500)}`,
     hint === undefined ? {} : { hint },
   )
 }

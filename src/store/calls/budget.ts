@@ -85,7 +85,7 @@ const dayIsUsedUp = (used: string, now: Date): AppError => {
   const reset = nextDay(now)
   return new AppError(
     'budget_exceeded',
-    `The budget of this collection for today is used up: ${used}. It begins anew at ${reset.toISOString().slice(0, 19)}Z`,
+    `The budget of this collection for today is used up: ${used}. It is renewed at ${reset.toISOString().slice(0, 19)}Z`,
     {
       hint: "Wait until then, or raise the collection's setting budget.",
       retryAfterSeconds: Math.max(1, Math.ceil((reset.getTime() - now.getTime()) / 1000)),

@@ -19,9 +19,9 @@ export type CallGuard = (spender: Spender, call: OutgoingCall) => Promise<void> 
 const priceUnknown = ({ provider, model }: OutgoingCall): AppError =>
   new AppError(
     'price_unknown',
-    `Nobody knows what '${model}' at ${provider} costs, and the budget is one in US dollars`,
+    `The price of '${model}' at ${provider} is not known, and the budget is in US dollars`,
     {
-      hint: "Set tokens_per_day in the collection's setting budget: it then limits such models.",
+      hint: "Set tokens_per_day in the collection's setting budget; it limits models without a known price.",
     },
   )
 

@@ -107,20 +107,20 @@ const unavailable = (reason: string): AppError =>
 /** Explains why no trial is active, for a person who could change that. */
 const whyInactive = ({ status, expires_at: at }: Trial, { trialCollections: most }: TrialTerms): string => {
   if (status === 'expired') return `It expired at ${at}. `
-  if (status === 'unavailable') return 'This server lends no keys: its operator names them in JETTY_TRIAL_KEYS. '
-  return `All trials are taken that JETTY_TRIAL_COLLECTIONS allows (${most}). `
+  if (status === 'unavailable') return 'This server has no trial keys: its operator sets them in JETTY_TRIAL_KEYS. '
+  return `All trials that JETTY_TRIAL_COLLECTIONS allows (${most}) are in use. `
 }
 
 const refusal = (trial: Trial, terms: TrialTerms): AppError => {
   if (trial.status !== 'exhausted') {
     return new AppError('forbidden', 'Trial is not active for this collection', {
-      hint: `${whyInactive(trial, terms)}${addOwnKeys}, or leave use_trial_keys out.`,
+      hint: `${whyInactive(trial, terms)}${addOwnKeys}, or omit use_trial_keys.`,
     })
   }
   const { runs_used: runs, runs_limit: mostRuns, minutes_used: minutes, minutes_limit: mostMinutes } = trial
   const used = runs >= mostRuns ? `${runs} of ${mostRuns} runs` : `${minutes} of ${mostMinutes} minutes`
   return new AppError('forbidden', `Trial limit reached: ${used} used. ${addOwnKeys}`, {
-    hint: 'With a key of its own, and without use_trial_keys, the collection runs as often as you like.',
+    hint: 'With its own key, and without use_trial_keys, the number of runs of the collection is not limited.',
   })
 }
 
@@ -162,7 +162,7 @@ export const makeLending = ({
       const begun = await trial(collectionId)
       if (begun.active) return begun
       if (begun.status === 'inactive') {
-        throw unavailable(`All trials are taken that JETTY_TRIAL_COLLECTIONS allows (${terms.trialCollections}). `)
+        throw unavailable(`All trials that JETTY_TRIAL_COLLECTIONS allows (${terms.trialCollections}) are in use. `)
       }
       throw new AppError('bad_request', 'Trial already used', { hint: `${addOwnKeys}.` })
     },

@@ -61,7 +61,7 @@ const limitsOf = (settings: string | null, defaults: QuotaLimits): QuotaLimits =
 }
 
 const hint =
-  'Delete runs or files, let retention_days remove old runs, or ask whoever runs the server for a higher quota.'
+  'Delete runs or files, let retention_days remove old runs, or ask the operator of the server for a higher quota.'
 
 const check = ({ usage, limits }: Known, runs: number): void => {
   const bytes = usage.databaseBytes + usage.fileBytes
@@ -71,7 +71,7 @@ const check = ({ usage, limits }: Known, runs: number): void => {
   }
   if (usage.runs + runs <= limits.runs) return
   const text = `This collection keeps ${usage.runs} of the ${limits.runs} runs that its quota allows`
-  throw new AppError('quota_exceeded', runs === 1 ? text : `${text}: there is no room for ${runs} more`, { hint })
+  throw new AppError('quota_exceeded', runs === 1 ? text : `${text}; ${runs} more would exceed it`, { hint })
 }
 
 /** Makes a quota that tracks usage in memory, so that no request has to query the database. */

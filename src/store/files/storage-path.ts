@@ -13,7 +13,7 @@ export const checkStoragePath = (path: string): string => {
   }
   if (path.length > maxPathBytes || byteLength(path) > maxPathBytes) refuse(`it is longer than ${maxPathBytes} bytes`)
   if (path.startsWith('/')) refuse('it begins with a slash')
-  if (/[\p{Cc}\p{Cs}]/u.test(path)) refuse('it has a character that cannot stand in a name')
+  if (/[\p{Cc}\p{Cs}]/u.test(path)) refuse('it has a character that is not allowed in a name')
   const segments = path.split('/')
   if (segments.includes('')) refuse('it has an empty segment')
   if (segments.includes('..') || segments.includes('.')) refuse(`it has a '.' or '..' segment`)

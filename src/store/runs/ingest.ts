@@ -152,7 +152,7 @@ const insertRun = async (
     if (rows.length > 0) return id
     if (run.trajectoryId !== undefined) return undefined
   }
-  throw new Error(`${mostDraws} trajectory ids in a row were taken`)
+  throw new Error(`${mostDraws} generated trajectory ids in a row already exist`)
 }
 
 interface HeldRun {
@@ -174,11 +174,15 @@ const holdOverwritable = async (queries: Queries, taskId: number, trajectoryId: 
      where trajectory_id = $1 and task_id = $2 order by ingested limit 1 for update`,
     [trajectoryId, taskId],
   )
-  if (!found) throw new RunMoved('The run was deleted meanwhile')
+  if (!found) throw new RunMoved('The run was deleted in the meantime')
   if (!found.ingested) {
-    throw new AppError('conflict', `Trajectory '${trajectoryId}' was executed on this server and is not overwritten`, {
-      hint: 'Choose another trajectory_id, or leave it out and one is drawn.',
-    })
+    throw new AppError(
+      'conflict',
+      `Trajectory '${trajectoryId}' was executed on this server and cannot be overwritten`,
+      {
+        hint: 'Choose another trajectory_id, or omit it to get a new one.',
+      },
+    )
   }
   return found
 }

@@ -34,7 +34,10 @@ export const insist = async <T>(database: Database, work: (queries: Queries) => 
       await pause(Math.min(attempt * 2, longestPauseMs))
     }
   }
-  throw new AppError('busy', 'The run is changing hands', { hint: 'Try again in a moment.', retryAfterSeconds: 1 })
+  throw new AppError('busy', 'The run is moving to another process', {
+    hint: 'Try again in a moment.',
+    retryAfterSeconds: 1,
+  })
 }
 
 /**

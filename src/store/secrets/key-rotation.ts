@@ -38,8 +38,9 @@ const longestWriteMs = 31_000
 const betweenPassesMs = 200
 /** Passes after which remaining texts must be in use with an older key right now, or locked. */
 const mostPasses = 50
-const comeAgain = 'Texts with an older key come again and again: some process does not have the new key in front'
-const stopped = () => new AppError('busy', 'The server was stopped meanwhile')
+const comeAgain =
+  'Secrets with an older key keep appearing: another process does not have the new key first in JETTY_SECRET_KEY'
+const stopped = () => new AppError('busy', 'The server was stopped in the meantime')
 const texts = sealedColumns.filter(({ table }) => table !== 'server')
 
 interface Progress {
@@ -93,7 +94,7 @@ export const makeKeyRotation = (options: KeyRotationOptions): KeyRotation => {
     await resealAll(sealedColumns, progress)
     if (home.kind === 'file') home.write(home.read().slice(0, 1))
     await save({ ...progress, state: 'done' })
-    log.info({ key: sealer.currentKeyId, resealed: progress.resealed }, 'everything is sealed with the newest key')
+    log.info({ key: sealer.currentKeyId, resealed: progress.resealed }, 'all secrets are encrypted with the newest key')
   }
 
   const prepare = async (): Promise<Progress> => {
@@ -116,7 +117,7 @@ export const makeKeyRotation = (options: KeyRotationOptions): KeyRotation => {
       const progress = await prepare()
       running = work(progress)
         .catch(async (error) => {
-          log.error({ err: error }, 'the change of the encryption key stopped; it goes on when it is asked for again')
+          log.error({ err: error }, 'the rotation of the encryption key stopped; rotate again to continue')
           await save({ ...progress, state: 'failed', error: messageOf(error) }).catch(() => {})
         })
         .finally(async () => {
@@ -180,39 +181,41 @@ const readProgress = async (database: Database, keyId: string): Promise<Progress
   const progress = row && (JSON.parse(row.value) as Progress)
   if (!progress || progress.key_id !== keyId) return undefined
   if (progress.state !== 'running' || row.held) return progress
-  return { ...progress, state: 'failed', error: 'The process that did it ended in the middle' }
+  return { ...progress, state: 'failed', error: 'The process that rotated the key ended before it had finished' }
 }
 
 const putFirst =
   'Put a new key (`openssl rand -base64 32`) in front of the old one, JETTY_SECRET_KEY=new,old, for every process, ' +
-  'restart them one after another, then call this again.'
+  'restart them one after another, then rotate again.'
 
 const moveToSetting =
-  'Other processes may read the file secret-key, and nobody could tell them of a new key. Set JETTY_SECRET_KEY=new,old ' +
-  'for every process, old being what stands in the file, restart them one after another, then call this again.'
+  'Other processes may read the file secret-key and would not learn of a new key. Set JETTY_SECRET_KEY=new,old ' +
+  'for every process, where old is the content of the file, restart them one after another, then rotate again.'
 
 const refuseWithout = (home: KeyHome, sealer: Sealer): void => {
   if (home.kind === 'shared_file') {
-    throw new AppError('conflict', 'The key comes from a file beside a database that others share', {
+    throw new AppError('conflict', 'The encryption key comes from a file, but other processes share the database', {
       hint: moveToSetting,
     })
   }
   if (home.kind === 'setting' && sealer.keyIds.length < 2) {
-    throw new AppError('conflict', 'JETTY_SECRET_KEY holds one key: there is no newer one to change to', {
+    throw new AppError('conflict', 'JETTY_SECRET_KEY contains only one key, so there is no newer key to rotate to', {
       hint: putFirst,
     })
   }
 }
 
 const nextStep = (home: KeyHome, state: SecretKeyRotation['state'], remaining: number, keys: number): string => {
-  if (state === 'running') return 'Wait, and ask again.'
-  if (state === 'failed') return 'Remove what `error` says, then rotate again: it goes on where it stopped.'
+  if (state === 'running') return 'Wait, then ask again.'
+  if (state === 'failed')
+    return 'Remove the cause in `error`, then rotate again; the rotation continues where it stopped.'
   if (home.kind === 'shared_file') return moveToSetting
   if (home.kind === 'file') {
-    if (home.read().length > 1) return 'Rotate again: an earlier change is not finished.'
-    return 'Nothing. Rotate to change to a new key; backups made before need the key they were made with.'
+    if (home.read().length > 1) return 'Rotate again: an earlier rotation is not finished.'
+    return 'Nothing. Rotate to use a new key; earlier backups need the key they were made with.'
   }
   if (keys < 2) return putFirst
-  if (remaining > 0) return 'Rotate: what has an older key gets the newest one. All processes must have it already.'
-  return 'Nothing needs the older keys: take them out of JETTY_SECRET_KEY of every process, and restart them.'
+  if (remaining > 0)
+    return 'Rotate: secrets with an older key are encrypted with the newest one. All processes must already have it.'
+  return 'The older keys are no longer needed: remove them from JETTY_SECRET_KEY of every process, and restart the processes.'
 }

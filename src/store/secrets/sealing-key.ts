@@ -18,7 +18,7 @@ export const checkSealingKey = async (database: Database, sealer: Sealer): Promi
     if (row) sealer.open(row.value, sealingKeySeal)
   } catch (cause) {
     throw new AppError('invalid', 'The secrets in this database were encrypted with another key', {
-      hint: 'Set JETTY_SECRET_KEY to the key the other processes use, or restore the file secret-key of the data folder.',
+      hint: 'Set JETTY_SECRET_KEY to the key of the other processes, or restore the file secret-key of the data folder.',
       cause,
     })
   }

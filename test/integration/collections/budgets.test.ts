@@ -51,7 +51,7 @@ test('what steps use is counted by day; once the budget is used up they fail, an
   const run = await jetty.run(workflow(chat()))
   expect(run.status).toBe('failed')
   expect(JSON.stringify(run)).toMatch(
-    /budget of this collection for today is used up: \$0\.00042 of \$0\.000315\. It begins anew at \d{4}-\d\d-\d\dT00:00:00Z/,
+    /budget of this collection for today is used up: \$0\.00042 of \$0\.000315\. It is renewed at \d{4}-\d\d-\d\dT00:00:00Z/,
   )
   expect(run.steps.s0.error_detail).toMatchObject({ code: 'budget_exceeded', retryable: false })
   expect(openai.asked.length).toBe(2)
@@ -79,7 +79,7 @@ test('a model without a price is refused under a budget in dollars alone, and li
   await set({ budget: { usd_per_day: 1 } })
   const refused = await jetty.run(workflow(chat('openai/own-model-7')))
   expect(refused.status).toBe('failed')
-  expect(JSON.stringify(refused)).toContain("Nobody knows what 'own-model-7' at openai costs")
+  expect(JSON.stringify(refused)).toContain("The price of 'own-model-7' at openai is not known")
   expect(JSON.stringify(refused)).toContain('price_unknown')
   expect(openai.asked.length).toBe(0)
   await set({ budget: { tokens_per_day: 2000 } })

@@ -87,7 +87,7 @@ it('runs count, those that runs start included, and retention makes room', async
   expect((await run('few', 'many', { items: ['a', 'b', 'c'] })).body).toMatchObject({
     status: 'failed',
     error: expect.stringContaining(
-      'This collection keeps 5 of the 5 runs that its quota allows: there is no room for 3 more',
+      'This collection keeps 5 of the 5 runs that its quota allows; 3 more would exceed it',
     ),
   })
   expect((await run('few', 'echo', { text: 'x' })).body.detail).toContain('This collection keeps 5 of the 5 runs')

@@ -208,9 +208,7 @@ describe('limits', () => {
     expect(answer.status).toBe(429)
     const { error, detail } = answer.json()
     expect(error).toMatchObject({ code: 'budget_exceeded', type: 'rate_limit_error' })
-    expect(error.message).toMatch(
-      /^The budget of this collection for today is used up: \$5 of \$5\. It begins anew at /,
-    )
+    expect(error.message).toMatch(/^The budget of this collection for today is used up: \$5 of \$5\. It is renewed at /)
     expect(detail).toBe(error.message)
     const wait = Number(answer.headers.get('retry-after'))
     expect(wait > 0 && wait <= 86_400).toBe(true)

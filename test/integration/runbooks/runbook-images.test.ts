@@ -55,7 +55,7 @@ it('says beforehand what an image comes to: that it is fetched first, or is nowh
       name: 'snapshot',
       state: 'failed',
       found:
-        'The image ghcr.io/acme/none is not here and cannot be fetched: ' +
+        'The image ghcr.io/acme/none is not on this machine and cannot be pulled: ' +
         'denied: ghcr.io/acme/none:latest does not exist, or needs a login',
       fix: expect.stringContaining('docker load'),
       field: 'image',
@@ -67,7 +67,7 @@ it('asks no registry for an image that the settings do not allow: a run of it is
   const image = '10.0.0.1:5000/acme/tools'
   const refused = {
     found: `JETTY_SANDBOX_IMAGES does not allow the image ${image}: it allows ghcr.io/acme/*`,
-    fix: 'Name one that it allows, or take a snapshot.',
+    fix: 'Use an image that it allows, or a snapshot.',
   }
   const found = await preflight({ image })
   expect(found.ready).toBe(false)
@@ -105,14 +105,14 @@ it('tells how an image is fetched, and of one that cannot be started what the en
   const said = await saidOf(run)
   expect(said).toContain('our-tools is the image ghcr.io/acme/tools')
   expect(said).toContain('Pulling from acme/tools')
-  expect(said).toContain('That is what docker says: see its log')
+  expect(said).toContain('This is the message of docker')
 })
 
 it('fails with what the registry says where that breaks off', async () => {
   docker.elsewhere.set('ghcr.io/acme/broken:1', { lines: [{ error: 'unexpected EOF' }], ends: true })
   const run = await jetty.run(workflow({ image: 'ghcr.io/acme/broken:1' }))
   expect(run.steps.run.outputs).toMatchObject({ failure_reason: 'not_started' })
-  expect(run.error).toContain('cannot be fetched: unexpected EOF')
+  expect(run.error).toContain('cannot be pulled: unexpected EOF')
 })
 
 it('does not wait for an image when the run is cancelled', async () => {

@@ -34,7 +34,7 @@ const refused: [check: string, what: string, text: string, request: Body, says: 
     'a file outside',
     front('primary_outputs: /tmp/x'),
     scripted,
-    /outside of the results folder.*\(R6\)/,
+    /outside the results folder.*\(R6\)/,
     'instruction',
   ],
   ['agent', 'an unknown agent', plain, { agent: 'hermes' }, /no agent 'hermes'/, 'agent'],
@@ -53,7 +53,7 @@ const refused: [check: string, what: string, text: string, request: Body, says: 
     'a provider that the agent cannot ask',
     plain,
     { ...codex, model_provider: 'google' },
-    /codex cannot ask google/,
+    /codex does not support the provider google/,
     'model_provider',
   ],
   [
@@ -89,7 +89,7 @@ const refused: [check: string, what: string, text: string, request: Body, says: 
     'inputs',
     plain,
     { ...scripted, files: ['acme/_u/1/a.csv', 'acme/_u/1/b.csv'] },
-    /Not there: acme\/_u\/1\/a\.csv, acme\/_u\/1\/b\.csv/,
+    /Not found: acme\/_u\/1\/a\.csv, acme\/_u\/1\/b\.csv/,
     'files',
   ],
   [
@@ -97,7 +97,7 @@ const refused: [check: string, what: string, text: string, request: Body, says: 
     'a limit in which nothing starts',
     plain,
     { ...scripted, memory: '1M' },
-    /1 MiB, in which nothing starts/,
+    /1 MiB, which is too little to start/,
     'memory',
   ],
   [

@@ -95,7 +95,7 @@ describe('the same key', () => {
     for (const other of others) {
       const { status, body } = await send(`run/acme/${task}`, { ...sent, ...other })
       expect([other, status]).toEqual([other, 409])
-      expect(body.detail).toBe('This Idempotency-Key was used for another request within the last 24 hours')
+      expect(body.detail).toBe('This Idempotency-Key was used for a different request within the last 24 hours')
       expect(body.hint).toMatch(/new key/)
     }
     expect([await runsOf(task), objectCount()]).toEqual([1, before])

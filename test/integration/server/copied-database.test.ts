@@ -148,14 +148,14 @@ test('another folder of files is refused at the start, until it is adopted', asy
   const elsewhere = join(folder, 'elsewhere')
   await expect(start(original.url, elsewhere)).rejects.toMatchObject({
     code: 'conflict',
-    message: `The files of this database are not in ${join(elsewhere, 'files')}: it is another folder`,
+    message: `The folder ${join(elsewhere, 'files')} does not contain the files of this database`,
     hint: expect.stringContaining('jetty storage adopt'),
   })
   await first.close()
   expect((await shell.jetty(['storage', 'adopt'], { env: envOf(original.url, elsewhere) })).stdout).toContain(
     `${join(elsewhere, 'files')} belongs to this database`,
   )
-  await expect(start(original.url)).rejects.toThrow('it is another folder')
+  await expect(start(original.url)).rejects.toThrow('does not contain the files of this database')
   await shell.jetty(['storage', 'adopt'], { env: envOf(original.url) })
   first = await start(original.url)
   expect(folderId(join(folder, 'data/files'))).not.toBe(folderId(join(elsewhere, 'files')))

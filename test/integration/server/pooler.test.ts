@@ -26,7 +26,7 @@ test('runs behind a pooler that gives out sessions and refuses startup parameter
 test('one that shares server processes between statements is refused at the start, with what to change', async () => {
   const pooler = await openFakePooler(database.url, 'transaction')
   await expect(startTestServer({ env: { DATABASE_URL: pooler.url } })).rejects.toMatchObject({
-    message: 'DATABASE_URL leads through a connection pooler that gives out no sessions',
+    message: 'DATABASE_URL points at a connection pooler that does not support sessions',
     hint: expect.stringContaining('pool_mode = session'),
   })
   await pooler.close()
