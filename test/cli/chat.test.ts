@@ -41,7 +41,7 @@ describe('jetty chat', () => {
     const { code, stdout, stderr } = await chat('-m', 'gpt-4o-mini', 'Hello')
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toContain('jetty env set acme OPENAI_API_KEY')
-    expect(await modelsFound()).toMatch(/^scripted ones alone; /)
+    expect(await modelsFound()).toMatch(/^only scripted models; /)
   })
 
   it('takes the question from stdin, and carries out nothing that a model writes', async () => {

@@ -54,11 +54,11 @@ describe('jetty routines', () => {
   it('refuses what it cannot mean, and says how it is done', async () => {
     const create = (...options: string[]) => wrong('routines', 'create', 'acme/report/wrong', ...options)
     expect(await create()).toContain('Give one of --hourly, --daily, --weekdays')
-    expect(await create('--hourly', '--manual')).toContain('A routine has one cadence')
+    expect(await create('--hourly', '--manual')).toContain('a routine has one')
     expect(await create('--daily', '25:00')).toContain('such as 09:30')
     expect(await create('--hourly', '60')).toContain('a minute from 0 to 59')
     expect(await create('--weekly', 'monday')).toContain('--weekly mon 09:00')
-    expect(await create('--daily', '9', '--time-zone', 'Europe/Berlin')).toContain('--time-zone belongs to --cron')
+    expect(await create('--daily', '9', '--time-zone', 'Europe/Berlin')).toContain('--time-zone needs --cron')
     expect(await create('--manual', '--overlap', 'que')).toContain('queue')
     expect(await create('--manual', '--secret', 'NOT_THERE')).toContain('the environment variable NOT_THERE is not set')
     expect(await create('--manual', '-p', 'nothing=1')).toContain('Unknown init_params_overrides keys: nothing')

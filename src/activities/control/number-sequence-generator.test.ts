@@ -16,8 +16,8 @@ it.each([
 })
 
 it.each([
-  [{}, /one of end and count is needed/],
-  [{ end: 3, count: 3 }, /and only one/],
+  [{}, /Exactly one of end and count is required/],
+  [{ end: 3, count: 3 }, /Exactly one of/],
   [{ end: 3, step: 0 }, /step must not be 0/],
   [{ end: 1e12 }, /has 1000000000000 numbers; at most 5 are allowed/],
   [{ start: -1e300, end: 1e300, step: 1e-9 }, /at most 5 are allowed/],

@@ -166,6 +166,6 @@ test('allowed_hosts narrows what steps reach, models included; the base URLs of 
   expect((await jetty.run(workflow(chat()))).status).toBe('completed')
   await setEnvironment({ GROQ_API_KEY: 'gsk-unmistakable-groq-key-000' })
   const groq = await jetty.run(workflow(chat('groq/llama-3.3-70b-versatile')))
-  expect(JSON.stringify(groq)).toContain("The host 'api.groq.com' is not among those")
+  expect(JSON.stringify(groq)).toContain("The host 'api.groq.com' is not among the allowed hosts")
   await setEnvironment({ GROQ_API_KEY: null as unknown as string })
 })

@@ -56,7 +56,7 @@ describe('what cannot be run is refused before anything is', () => {
     ['trial keys', { items: [{}], use_trial_keys: true }, 'The trial lends keys to single runs only'],
     ['no concurrency', { items: [{}], max_concurrency: 0 }, 'Too small'],
     ['a secret without a name', { items: [{}], secret_params: { 'a b': 'x' } }, 'A name has letters'],
-    ['a text for files', { items: [{ file_paths: 'acme/none' }] }, 'is called file_paths:json'],
+    ['a text for files', { items: [{ file_paths: 'acme/none' }] }, 'name its column file_paths:json'],
     ['files that are not there', { items: [{}, { file_paths: ['acme/none'] }] }, "There is no file 'acme/none'"],
     [
       'too many labels',

@@ -244,7 +244,7 @@ describe('is refused before anything was paid for', () => {
     ['worse than what', { items, judges, thresholds: { polite: { max_worse: 0 } } }, 'Name the baseline'],
     ['a rule that is none', { items, judges, thresholds: { polite: { max_better: 0 } } }, 'max_better'],
     ['a baseline that is none', { items, judges, baseline: 'ffffffff' }, "no evaluation 'ffffffff'"],
-    ['a path to nowhere', { items, judges, output_path: 'nowhere.outputs' }, "no path into a run of 'answer'"],
+    ['a path to nowhere', { items, judges, output_path: 'nowhere.outputs' }, "not a path into a run of 'answer'"],
     [
       'a mean of categories',
       {

@@ -121,7 +121,7 @@ afterAll(async () => {
 })
 
 it.each([
-  ['refused', /larger than init_params may be/],
+  ['refused', /larger than the limit of init_params/],
   ['given up', /The process died 10 times/],
 ])('%s: the runs below it end', async (name, error) => {
   const { task, id, below } = found.get(name) as Found

@@ -65,7 +65,7 @@ describe('cancelled', () => {
     expect(outputs.results_files.length).toBeLessThan(many)
     expect(outputs.agent_log).toMatch(/agent_scripted\.txt$/)
     expect(
-      logs.some(({ message }: Body) => /^Files that are not kept, as the run was cancelled: \d+$/.test(message)),
+      logs.some(({ message }: Body) => /^Files that were not stored because the run was cancelled: \d+$/.test(message)),
     ).toBe(true)
   })
 })

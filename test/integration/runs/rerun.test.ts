@@ -265,7 +265,7 @@ describe('what is refused, in words', () => {
     })
     expect(sent.status, JSON.stringify(sent.body)).toBe(200)
     const issue = await refused({ task: 'elsewhere', trajectory_id: 'sent-in' }, {})
-    expect(issue.msg).toContain('was recorded elsewhere')
+    expect(issue.msg).toContain('was ingested from elsewhere')
     const first = await started(six())
     await jetty.call('DELETE', `/api/v1/tasks/acme/${first.task}`)
     const answer = await rerun(first.task, first.trajectory_id)

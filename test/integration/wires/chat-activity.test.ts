@@ -358,7 +358,7 @@ describe('activities beside it', () => {
     expect(run.steps.see.inputs.image_path).toMatch(/^acme\//)
     expect(JSON.stringify(run)).not.toContain(png.toString('base64').slice(0, 40))
     expect(await warningsOf(run)).toEqual([
-      expect.stringContaining('image_path holds a URL'),
+      expect.stringContaining('image_path contains a URL'),
       expect.stringContaining('image_url contains a storage path'),
     ])
   })
@@ -370,7 +370,7 @@ describe('activities beside it', () => {
         {},
         files,
       )
-    expect((await see({})).error).toContain('needs prompt, and image_path or image_url')
+    expect((await see({})).error).toContain('needs the parameter prompt, and image_path or image_url')
     const text = await see({ image_path_expr: 'init_params.file_paths[0]' }, { 'note.txt': 'words' })
     expect(text.error).toContain("'note.txt' is no image")
     expect(fake.asked).toEqual([])

@@ -147,7 +147,7 @@ it('without an instruction, or without an item, nothing is asked, and the error 
   const first = await jetty.run({ step_configs: { judge: missing }, steps: ['judge'] })
   expect(first.error).toContain('instruction is required, a parameter of simple_judge')
   const second = await jetty.run({ ...judging({}), init_params: {} })
-  expect(second.error).toContain("simple_judge needs 'item' or 'items'")
+  expect(second.error).toContain("simple_judge needs the parameter 'item' or 'items'")
   const third = await jetty.run({ step_configs: { judge: { activity: 'simple_judge' } }, steps: ['judge'] })
   expect(third.error).toContain('instruction is required, a parameter of simple_judge')
   expect(third.error).toContain("'item' or 'items' is also required")
