@@ -130,7 +130,9 @@ export const chooseAgent = (
   const checks = [ok('agent', agent)]
   if (fault && !isOurs) checks.push(failed('model', fault.message, fault.fix, fault.field))
   else if (model === undefined) {
-    checks.push(failed('model', `No model is set, and ${agent} has no default model of ${provider}`, 'Set a model.', 'model'))
+    checks.push(
+      failed('model', `No model is set, and ${agent} has no default model of ${provider}`, 'Set a model.', 'model'),
+    )
   } else checks.push(ok('model', `${model} of ${provider}`))
   // For an unsupported provider no key would help.
   if (fault?.field !== 'model_provider') checks.push(keyCheck(provider, place))

@@ -187,7 +187,10 @@ describe('images that are fetched for a provider', () => {
     await settings({ allowed_hosts: ['api.openai.com'] })
     await chat({ model: 'scripted/echo', messages: user('Hi') }) // from here on it is known everywhere
     const { status, json } = await chat(looking(1))
-    expect([status, json().detail]).toEqual([expect.any(Number), expect.stringContaining('not among the allowed hosts')])
+    expect([status, json().detail]).toEqual([
+      expect.any(Number),
+      expect.stringContaining('not among the allowed hosts'),
+    ])
     expect(fake.asked).toEqual([])
   })
 
